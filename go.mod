@@ -1,0 +1,3 @@
+module github.com/specterd/specterd
+
+go 1.26.0
