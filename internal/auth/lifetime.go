@@ -1,0 +1,131 @@
+package auth
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// MaxLifetime is the longest that a token may live: 100 years of 365 days.
+const MaxLifetime = 100 * 365 * 24 * time.Hour
+
+// maxLifetimeText bounds the text before any of it is matched, in bytes.
+const maxLifetimeText = 100
+
+// lifetimeForms are the forms of pytimeparse 1.1.8, which Specter Desktop uses,
+// with years and months put before the weeks. The first that matches decides.
+var lifetimeForms = func() []*regexp.Regexp {
+	part := func(name, units string) string {
+		return `(?:(?P<` + name + `>[\d.]+)\s*(?:` + units + `)\s*(?:[,/]\s*)?)?`
+	}
+	const seconds = `(?P<seconds>\d{2}(?:\.\d+)?)`
+	years := part("years", `y|yrs?|years?`)
+	months := part("months", `mo|mths?|months?`)
+	weeks := part("weeks", `w|wks?|weeks?`)
+	days := part("days", `d|dys?|days?`)
+	forms := []string{
+		years + `\s*` + months + `\s*` + weeks + `\s*` + days + `\s*` +
+			part("hours", `h|hrs?|hours?`) + `\s*` +
+			part("minutes", `m|mins?|minutes?`) + `\s*` +
+			`(?:(?P<seconds>[\d.]+)\s*(?:s|secs?|seconds?))?`,
+		`(?P<minutes>\d{1,2}):` + seconds,
+		years + `\s*` + months + `\s*` + weeks + `\s*` + days + `\s*` +
+			`(?P<hours>\d+):(?P<minutes>\d{2}):` + seconds,
+		`(?P<days>\d+):(?P<hours>\d{2}):(?P<minutes>\d{2}):` + seconds,
+		`:` + seconds,
+	}
+	compiled := make([]*regexp.Regexp, len(forms))
+	for i, form := range forms {
+		compiled[i] = regexp.MustCompile(`(?i)^\s*` + form + `\s*$`)
+	}
+	return compiled
+}()
+
+var lifetimeSign = regexp.MustCompile(`^\s*([+|-])?\s*(.*)$`)
+
+// secondsPer is the length of each unit, in seconds. A month is 30 days and a
+// year 365, as the documents of Specter Desktop have it.
+var secondsPer = map[string]float64{
+	"years": 365 * 86400, "months": 30 * 86400, "weeks": 7 * 86400, "days": 86400,
+	"hours": 3600, "minutes": 60, "seconds": 1,
+}
+
+// ParseLifetime reads how long a token is to live: "30 days", "1h30m",
+// "2:04:13:02" and all else that pytimeparse 1.1.8 accepts, with the same
+// result, and months and years besides. The result is exact to the microsecond
+// and lies above zero and up to MaxLifetime; everything else is Invalid.
+func ParseLifetime(text string) (time.Duration, error) {
+	if len(text) > maxLifetimeText {
+		return 0, errLifetime("is longer than %d bytes", maxLifetimeText)
+	}
+	signed := lifetimeSign.FindStringSubmatch(strings.TrimSpace(text))
+	if signed == nil {
+		return 0, errLifetimeForm
+	}
+	sign := 1.0
+	if signed[1] == "-" {
+		sign = -1
+	}
+	for _, form := range lifetimeForms {
+		match := form.FindStringSubmatch(signed[2])
+		if match == nil || strings.TrimSpace(match[0]) == "" {
+			continue
+		}
+		seconds, err := addUp(form.SubexpNames(), match, sign)
+		if err != nil {
+			return 0, err
+		}
+		return lifetimeOf(seconds)
+	}
+	return 0, errLifetimeForm
+}
+
+// addUp returns the seconds that the named parts come to. Like pytimeparse it
+// adds in floating point, cuts the rest to whole seconds unless the seconds
+// themselves have a fraction, and then leaves whole seconds without the sign.
+func addUp(names, match []string, sign float64) (float64, error) {
+	var rest, seconds float64
+	var fraction, fractionalSeconds bool
+	for i, name := range names {
+		if name == "" || match[i] == "" {
+			continue
+		}
+		n, err := strconv.ParseFloat(match[i], 64)
+		if err != nil {
+			return 0, errLifetimeForm
+		}
+		isFraction := strings.Contains(match[i], ".")
+		fraction = fraction || isFraction
+		if name == "seconds" {
+			seconds, fractionalSeconds = n, isFraction
+		} else {
+			rest += n * secondsPer[name]
+		}
+	}
+	switch {
+	case fractionalSeconds, !fraction:
+		return sign * (rest + seconds), nil
+	default:
+		return sign*math.Trunc(rest) + seconds, nil
+	}
+}
+
+func lifetimeOf(seconds float64) (time.Duration, error) {
+	switch {
+	case seconds > MaxLifetime.Seconds():
+		return 0, errLifetime("is longer than 100 years")
+	case seconds < 1e-6: // also what is not a number
+		return 0, errLifetime("has to be longer than zero")
+	}
+	return time.Duration(math.Round(seconds*1e6)) * time.Microsecond, nil
+}
+
+func errLifetime(format string, args ...any) error {
+	return fault.InvalidField("lifetime", format, args...)
+}
+
+var errLifetimeForm = errLifetime(`is not a length of time; write it like "30 days", "6 months", "1h30m" or "1:30:00"`)

@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// ErrUnauthenticated is returned for every credential that is not accepted,
+// whatever the reason.
+var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
+	"the user name and password, or the token, were not accepted; the token may have expired or been deleted")
+
+// Credential is a token's row together with its user's, as a request needs them.
+type Credential struct {
+	Hash       []byte
+	Scopes     Scopes
+	Wallets    []string // nil without a limit
+	ExpiresAt  time.Time
+	LastUsedAt time.Time
+	UserID     string
+	UserName   string
+	Admin      bool
+	Active     bool
+}
+
+// CredentialStore is what logging in needs to be kept.
+type CredentialStore interface {
+	UserByName(ctx context.Context, name string) (User, error)
+	EditUser(ctx context.Context, name string, edit func(*UserEdit) error) (User, error)
+	// CredentialByID reads the row of a token as it is at this moment, also
+	// where somebody else has just changed it. It returns ErrTokenNotFound where
+	// there is none.
+	CredentialByID(ctx context.Context, tokenID string) (Credential, error)
+}
+
+// Login finds out who is calling.
+type Login struct {
+	log       *slog.Logger
+	store     CredentialStore
+	passwords *Passwords
+	signer    *Signer
+	journal   *Journal
+	failures  *failures
+	now       func() time.Time
+}
+
+// NewLogin returns a Login. The journal is told of logins and of tokens' use.
+func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, journal *Journal, now func() time.Time) *Login {
+	return &Login{log: log, store: store, passwords: passwords, signer: signer, journal: journal, failures: newFailures(), now: now}
+}
+
+// Password returns the principal with this name and password. Every refusal
+// that depends on who exists takes one comparison, and is ErrUnauthenticated.
+// It returns TooMany faults where too many fail or wait.
+func (l *Login) Password(ctx context.Context, name, password, address string) (*Principal, error) {
+	if len(password) > maxPasswordBytes || strings.ContainsRune(password, 0) || checkUserName(name) != nil {
+		return nil, ErrUnauthenticated
+	}
+	key := failureKey{user: FoldName(name), origin: originOf(address)}
+	admit := func() error { return l.failures.check(key, l.now()) }
+	if err := admit(); err != nil {
+		return nil, err
+	}
+	u, err := l.store.UserByName(ctx, name)
+	if err != nil && !errors.Is(err, ErrUserNotFound) {
+		return nil, err
+	}
+	hashed := u.PasswordHash
+	if !u.Active() {
+		hashed = "" // as if there were no such user
+	}
+	good, err := l.passwords.matches(ctx, address, hashed, password, admit)
+	if err != nil {
+		return nil, err
+	}
+	who := &Principal{
+		UserID: u.ID, UserName: u.Name, Admin: u.Admin, Scopes: ScopesOf(u.Admin), Address: address,
+	}
+	if !good {
+		l.failures.add(key, l.now())
+		e := (&Principal{Address: address}).event(l.now(), "login", name, "")
+		e.Outcome = "refused"
+		l.journal.record(e)
+		return nil, ErrUnauthenticated
+	}
+	l.journal.record(who.event(l.now(), "login", u.Name, ""))
+	if l.passwords.outdated(u.PasswordHash) {
+		l.rehash(ctx, u, password, address)
+	}
+	return who, nil
+}
+
+// rehash brings a password that was just proved to the cost that is set now, so
+// that comparing takes the same time for everybody.
+func (l *Login) rehash(ctx context.Context, u User, password, address string) {
+	hashed, err := l.passwords.hash(ctx, address, password)
+	if err == nil {
+		_, err = l.store.EditUser(ctx, u.Name, func(e *UserEdit) error {
+			if e.PasswordHash == u.PasswordHash {
+				e.PasswordHash = hashed
+			}
+			e.Event = (&Principal{UserID: u.ID, UserName: u.Name, Address: address}).event(l.now(), "user.rehash", u.Name, "")
+			return nil
+		})
+	}
+	if err != nil {
+		l.log.WarnContext(ctx, "a password keeps its old hash", "user", u.Name, "error", err)
+	}
+}
+
+// Token returns the principal of a bearer token. Its row decides: what is not
+// in the database at this moment, as it is there, is ErrUnauthenticated. Agent
+// is what the client calls itself.
+func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
+	id, hash, ok := l.signer.verify(token)
+	if !ok {
+		return nil, ErrUnauthenticated
+	}
+	c, err := l.store.CredentialByID(ctx, id)
+	switch {
+	case errors.Is(err, ErrTokenNotFound):
+		return nil, ErrUnauthenticated
+	case err != nil:
+		return nil, err
+	}
+	now := l.now()
+	if !matches(c.Hash, hash) || !c.Active || !now.Before(c.ExpiresAt) {
+		return nil, ErrUnauthenticated
+	}
+	l.journal.used(id, c.LastUsedAt, Use{At: now, Address: address, Agent: agent})
+	return &Principal{
+		UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, TokenID: id,
+		Scopes: c.Scopes & ScopesOf(c.Admin), Wallets: c.Wallets, ExpiresAt: c.ExpiresAt, Address: address,
+	}, nil
+}
+
+func matches(stored []byte, hash [sha256.Size]byte) bool {
+	return subtle.ConstantTimeCompare(stored, hash[:]) == 1
+}

@@ -1,0 +1,353 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// What can be wrong with a token.
+var (
+	ErrTokenNotFound    = fault.New(fault.NotFound, "token_not_found", "there is no such token among yours")
+	ErrDescriptionTaken = fault.New(fault.Conflict, "description_taken", "one of your tokens has this description already; expired ones count until they are deleted")
+)
+
+// Token is what is kept of a token: all but the token itself.
+type Token struct {
+	ID          string // UUIDv4
+	UserID      string
+	ParentID    string // the token that it was made with; empty for a password
+	RotatedFrom string // the id of its predecessor; empty without one
+	Description string // unique among the user's tokens
+	Hash        [sha256.Size]byte
+	Scopes      Scopes
+	Wallets     []string      // the ids of the only wallets it is for; nil without a limit
+	Aliases     []string      // what the user calls these; filled by Tokens
+	Lifetime    time.Duration // as asked for, to the microsecond
+	CreatedAt   time.Time
+	ExpiresAt   time.Time // whole seconds
+	LastUse     Use
+}
+
+// RemainingLife is how long the token still lives; zero when it has expired.
+func (t *Token) RemainingLife(now time.Time) time.Duration { return max(0, t.ExpiresAt.Sub(now)) }
+
+// Membership is a wallet that a user is a member of.
+type Membership struct {
+	WalletID string
+	Alias    string // the user's own name for it
+	Role     string // viewer, proposer, signer or owner
+}
+
+// TokenCursor is a place in the list of a user's tokens: behind the token of
+// this time and id.
+type TokenCursor struct {
+	CreatedAt time.Time
+	ID        string
+}
+
+// Rotation is a token in the middle of being replaced.
+type Rotation struct {
+	Old          Token
+	OldAncestors []string // nearest first
+	// CallerAncestors are those of the token that asked, nearest first.
+	CallerAncestors []string
+
+	// To be filled: what takes Old's place, and what becomes of Old. It is
+	// deleted where RetireAt is zero, else renamed and ended then, together with
+	// its descendants.
+	Successor Token
+	RetiredAs string
+	RetireAt  time.Time
+	Event     Event
+}
+
+// TokenStore keeps tokens.
+type TokenStore interface {
+	// CreateToken adds a token. It returns ErrDescriptionTaken, and
+	// ErrUnauthenticated where the user is no longer active or the parent gone.
+	CreateToken(ctx context.Context, t Token, e Event) error
+	// TokenOfUser returns ErrTokenNotFound for what is not this user's.
+	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
+	// TokensOfUser returns tokens in the order they were made.
+	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
+	// DeleteToken deletes a token and its descendants. When it has returned, no
+	// reader sees them any more.
+	DeleteToken(ctx context.Context, userID, id string, e Event) error
+	// RotateToken has rotate decide about a token and carries that out, in one
+	// transaction. It may call rotate more than once.
+	RotateToken(ctx context.Context, userID, id, callerID string, rotate func(*Rotation) error) error
+	// Memberships returns the wallets of a user.
+	Memberships(ctx context.Context, userID string) ([]Membership, error)
+}
+
+// Tokens is what users can do with their tokens.
+type Tokens struct {
+	store  TokenStore
+	signer *Signer
+	now    func() time.Time
+}
+
+// NewTokens returns a Tokens that keeps tokens in store and signs with signer.
+func NewTokens(store TokenStore, signer *Signer, now func() time.Time) *Tokens {
+	return &Tokens{store: store, signer: signer, now: now}
+}
+
+// TokenOrder is what somebody wants a new token to be.
+type TokenOrder struct {
+	Description string
+	Lifetime    time.Duration // 1 µs to MaxLifetime
+	Scopes      Scopes        // DefaultScopes, as far as the maker has them, where none are named
+	Wallets     []string      // aliases of the only wallets it is for; nil for those of the maker
+}
+
+// Create makes a token and returns it with the text that is its secret, which
+// is not kept. Whoever comes with a token gets no more scopes, wallets or time
+// than that has: Forbidden.
+func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (Token, string, error) {
+	if err := checkDescription(order.Description); err != nil {
+		return Token{}, "", err
+	}
+	scopes, err := grantedScopes(who, order.Scopes)
+	if err != nil {
+		return Token{}, "", err
+	}
+	wallets, err := s.grantedWallets(ctx, who, order.Wallets)
+	if err != nil {
+		return Token{}, "", err
+	}
+	now := s.now()
+	t := Token{
+		ID: uuid.NewString(), UserID: who.UserID, ParentID: who.TokenID, Description: order.Description,
+		Scopes: scopes, Wallets: wallets, Lifetime: order.Lifetime,
+		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime).Truncate(time.Second),
+	}
+	if err := checkExpiry(who, t.ExpiresAt); err != nil {
+		return Token{}, "", err
+	}
+	secret, err := s.seal(&t, who.UserName)
+	if err != nil {
+		return Token{}, "", err
+	}
+	detail := fmt.Sprintf("scopes %s; until %s", t.Scopes, t.ExpiresAt.UTC().Format(time.RFC3339))
+	if err := s.store.CreateToken(ctx, t, who.event(now, "token.create", t.ID, detail)); err != nil {
+		return Token{}, "", err
+	}
+	t, err = s.withAliases(ctx, t)
+	return t, secret, err
+}
+
+// seal makes the text that stands for t and notes its hash in t.
+func (s *Tokens) seal(t *Token, userName string) (string, error) {
+	secret, err := s.signer.sign(*t, userName)
+	if err != nil {
+		return "", fmt.Errorf("sign token %s: %w", t.ID, err)
+	}
+	t.Hash = sha256.Sum256([]byte(secret))
+	return secret, nil
+}
+
+// Get returns one of the caller's tokens.
+func (s *Tokens) Get(ctx context.Context, who *Principal, id string) (Token, error) {
+	t, err := s.store.TokenOfUser(ctx, who.UserID, id)
+	if err != nil {
+		return Token{}, err
+	}
+	return s.withAliases(ctx, t)
+}
+
+// List returns up to limit of the caller's tokens in the order they were made.
+func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, limit int) ([]Token, error) {
+	tokens, err := s.store.TokensOfUser(ctx, who.UserID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return tokens, s.fillAliases(ctx, who.UserID, tokens)
+}
+
+// Delete deletes one of the caller's tokens and all that were made with it.
+// When it has returned, they are accepted nowhere.
+func (s *Tokens) Delete(ctx context.Context, who *Principal, id string) error {
+	return s.store.DeleteToken(ctx, who.UserID, id, who.event(s.now(), "token.delete", id, ""))
+}
+
+// Rotate replaces one of the caller's tokens by a successor of the same
+// description, scopes, wallets and expiry, and returns that with its secret.
+// The predecessor lives on for overlap under a marked description, and ends
+// with all that were made with it.
+//
+// Whoever comes with a token can replace it, those made with it, and others
+// that it is at least equal to, but none that it descends from.
+func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap time.Duration) (Token, string, error) {
+	now := s.now()
+	var secret string
+	var successor Token
+	err := s.store.RotateToken(ctx, who.UserID, id, who.TokenID, func(r *Rotation) error {
+		old := r.Old
+		if !now.Before(old.ExpiresAt) {
+			return fault.New(fault.Conflict, "token_expired", "the token has expired; a successor would have, too. Make a new one")
+		}
+		parent, err := parentOfSuccessor(who, r)
+		if err != nil {
+			return err
+		}
+		successor = old
+		successor.ID, successor.ParentID, successor.RotatedFrom = uuid.NewString(), parent, old.ID
+		successor.CreatedAt, successor.LastUse = now, Use{}
+		if secret, err = s.seal(&successor, who.UserName); err != nil {
+			return err
+		}
+		if overlap > 0 {
+			r.RetireAt = now.Add(overlap).Truncate(time.Second)
+			if r.RetireAt.After(old.ExpiresAt) {
+				r.RetireAt = old.ExpiresAt
+			}
+		}
+		r.Successor = successor
+		r.RetiredAs = fmt.Sprintf("%s (rotated %s, %.8s)", old.Description, now.UTC().Format(time.RFC3339), old.ID)
+		r.Event = who.event(now, "token.rotate", old.ID, "successor "+successor.ID)
+		return nil
+	})
+	if err != nil {
+		return Token{}, "", err
+	}
+	successor, err = s.withAliases(ctx, successor)
+	return successor, secret, err
+}
+
+// parentOfSuccessor decides where in the family a successor stands: where its
+// predecessor stood, if the caller may; else below the caller.
+func parentOfSuccessor(who *Principal, r *Rotation) (string, error) {
+	old := r.Old
+	if who.TokenID == "" || who.TokenID == old.ID || slices.Contains(r.OldAncestors, who.TokenID) {
+		return old.ParentID, nil
+	}
+	if slices.Contains(r.CallerAncestors, old.ID) {
+		return "", fault.New(fault.Forbidden, "token_is_ancestor", "a token cannot replace one that it descends from")
+	}
+	if _, err := grantedScopes(who, old.Scopes); err != nil {
+		return "", err
+	}
+	if who.Wallets != nil && (old.Wallets == nil || !isSubset(old.Wallets, who.Wallets)) {
+		return "", errMoreWallets
+	}
+	return who.TokenID, checkExpiry(who, old.ExpiresAt)
+}
+
+// grantedScopes returns what a token gets whose maker asks for these scopes.
+func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
+	granted := asked
+	if asked == 0 {
+		granted = DefaultScopes & who.Scopes
+	}
+	missing := granted &^ who.Scopes
+	switch {
+	case granted == 0:
+		return 0, fault.New(fault.Forbidden, "scope_exceeded", "you have none of the scopes that a token gets by default; name those it is to have")
+	case missing&AdminScopes != 0 && !who.Admin:
+		return 0, fault.New(fault.Forbidden, "scope_exceeded", "only admins can have the scopes %s", missing&AdminScopes).
+			With("required_role", "admin")
+	case missing != 0:
+		return 0, fault.New(fault.Forbidden, "scope_exceeded", "a token cannot make one with more scopes than its own; it lacks %s", missing).
+			With("required_scope", missing.String())
+	}
+	return granted, nil
+}
+
+var errMoreWallets = fault.New(fault.Forbidden, "wallet_exceeded", "a token that is limited to some wallets cannot make one for others")
+
+// grantedWallets turns aliases into the ids of wallets that the caller is a
+// member of and may see. Nil is no limit, or that of the caller.
+func (s *Tokens) grantedWallets(ctx context.Context, who *Principal, aliases []string) ([]string, error) {
+	if aliases == nil {
+		return who.Wallets, nil
+	}
+	members, err := s.store.Memberships(ctx, who.UserID)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(aliases))
+	for _, alias := range aliases {
+		i := slices.IndexFunc(members, func(m Membership) bool { return m.Alias == alias && who.MaySeeWallet(m.WalletID) })
+		if i < 0 {
+			return nil, fault.InvalidField("wallets", "names a wallet that is not among yours")
+		}
+		if !slices.Contains(ids, members[i].WalletID) {
+			ids = append(ids, members[i].WalletID)
+		}
+	}
+	return ids, nil
+}
+
+func (s *Tokens) withAliases(ctx context.Context, t Token) (Token, error) {
+	one := []Token{t}
+	err := s.fillAliases(ctx, t.UserID, one)
+	return one[0], err
+}
+
+// fillAliases tells for each token what the user calls the wallets that it is
+// for. A wallet that the user left has no alias and is passed over.
+func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token) error {
+	if !slices.ContainsFunc(tokens, func(t Token) bool { return t.Wallets != nil }) {
+		return nil
+	}
+	members, err := s.store.Memberships(ctx, userID)
+	if err != nil {
+		return err
+	}
+	for i, t := range tokens {
+		if t.Wallets == nil {
+			continue
+		}
+		tokens[i].Aliases = []string{}
+		for _, m := range members {
+			if slices.Contains(t.Wallets, m.WalletID) {
+				tokens[i].Aliases = append(tokens[i].Aliases, m.Alias)
+			}
+		}
+	}
+	return nil
+}
+
+func checkExpiry(who *Principal, expiresAt time.Time) error {
+	if who.TokenID != "" && expiresAt.After(who.ExpiresAt) {
+		return fault.New(fault.Forbidden, "expiry_exceeded", "a token cannot make one that outlives it; yours ends at %s",
+			who.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func isSubset(some, of []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(of, s) })
+}
+
+// maxDescription keeps a token below maxTokenBytes whatever the description is
+// made of, since JSON may write six bytes for a character.
+const maxDescription = 128
+
+// checkDescription is the rule for descriptions of tokens: 1 to 128 printable
+// characters, not all of them spaces.
+func checkDescription(description string) error {
+	switch {
+	case strings.TrimSpace(description) == "":
+		return errDescription("is missing or blank")
+	case !utf8.ValidString(description) || strings.ContainsFunc(description, unicode.IsControl):
+		return errDescription("has characters that cannot be printed")
+	case utf8.RuneCountInString(description) > maxDescription:
+		return errDescription("is longer than %d characters", maxDescription)
+	}
+	return nil
+}
+
+func errDescription(format string, args ...any) error {
+	return fault.InvalidField("description", format, args...)
+}

@@ -1,0 +1,268 @@
+package auth
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// What can be wrong with a user.
+var (
+	ErrUserNotFound = fault.New(fault.NotFound, "user_not_found", "there is no such user")
+	ErrUserExists   = fault.New(fault.Conflict, "user_exists", "there is a user of this name already; names that differ only in case count as one")
+	ErrLastAdmin    = fault.New(fault.Conflict, "last_admin", "this is the last active admin; make another user an admin first")
+)
+
+// FirstAdmin is the name of the user that a new database begins with.
+const FirstAdmin = "admin"
+
+// User is somebody who has a password.
+type User struct {
+	ID                string
+	Name              string
+	PasswordHash      string
+	PasswordIsDefault bool // still the DefaultPassword
+	Admin             bool
+	DisabledAt        time.Time // zero while active
+	CreatedAt         time.Time
+}
+
+// Active reports whether the user may log in.
+func (u *User) Active() bool { return u.DisabledAt.IsZero() }
+
+// UserEdit is a user in the middle of a change, with what has to be done in the
+// same transaction.
+type UserEdit struct {
+	User
+	// OtherAdmins is how many other users are active admins.
+	OtherAdmins int
+	// DropTokens ends all tokens of the user.
+	DropTokens bool
+	// Remove deletes the user with all their tokens.
+	Remove bool
+	// Event is what the audit record is to say.
+	Event Event
+}
+
+// UserStore keeps users.
+type UserStore interface {
+	// CreateUser adds a user. It returns ErrUserExists where the folded name is
+	// taken.
+	CreateUser(ctx context.Context, u User, e Event) error
+	// UserByName returns ErrUserNotFound where there is none.
+	UserByName(ctx context.Context, name string) (User, error)
+	// ListUsers returns users in the order of their folded names, from the one
+	// that follows after.
+	ListUsers(ctx context.Context, after string, limit int) ([]User, error)
+	// EditUser loads a user, applies edit and saves the result in one
+	// transaction, so that no other change comes between. It may call edit more
+	// than once. It returns ErrUserNotFound where there is no such user.
+	EditUser(ctx context.Context, name string, edit func(*UserEdit) error) (User, error)
+}
+
+// Users is what can be done with users.
+type Users struct {
+	store     UserStore
+	passwords *Passwords
+	now       func() time.Time
+}
+
+// NewUsers returns a Users that keeps users in store.
+func NewUsers(store UserStore, passwords *Passwords, now func() time.Time) *Users {
+	return &Users{store: store, passwords: passwords, now: now}
+}
+
+// Operator is the principal of somebody at the command line: whoever may write
+// to the database may do everything.
+func Operator(osUser string) *Principal {
+	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line"}
+}
+
+// Create adds a user.
+func (s *Users) Create(ctx context.Context, who *Principal, name, password string, admin bool) (User, error) {
+	if err := checkUserName(name); err != nil {
+		return User{}, err
+	}
+	// Looked up first, so that a name that is taken costs no hashing.
+	if _, err := s.store.UserByName(ctx, name); err == nil {
+		return User{}, ErrUserExists
+	}
+	hashed, err := s.passwords.hashNew(ctx, who.Address, password)
+	if err != nil {
+		return User{}, err
+	}
+	return s.create(ctx, who, User{Name: name, PasswordHash: hashed, Admin: admin})
+}
+
+// CreateFirst adds the first admin of a new database, with the DefaultPassword
+// where password is empty or just that.
+func (s *Users) CreateFirst(ctx context.Context, password string) (User, error) {
+	var hashed string
+	var err error
+	isDefault := password == "" || password == DefaultPassword
+	if isDefault {
+		hashed, err = s.passwords.hash(ctx, "", DefaultPassword)
+	} else {
+		hashed, err = s.passwords.hashNew(ctx, "", password)
+	}
+	if err != nil {
+		return User{}, err
+	}
+	return s.create(ctx, &Principal{UserName: "first start"}, User{
+		Name: FirstAdmin, PasswordHash: hashed, PasswordIsDefault: isDefault, Admin: true,
+	})
+}
+
+func (s *Users) create(ctx context.Context, who *Principal, u User) (User, error) {
+	u.ID, u.CreatedAt = uuid.NewString(), s.now()
+	return u, s.store.CreateUser(ctx, u, who.event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
+}
+
+// Get returns a user by name, without regard to case.
+func (s *Users) Get(ctx context.Context, name string) (User, error) {
+	return s.store.UserByName(ctx, name)
+}
+
+// List returns up to limit users in the order of their names, beginning after
+// the named one.
+func (s *Users) List(ctx context.Context, after string, limit int) ([]User, error) {
+	return s.store.ListUsers(ctx, FoldName(after), limit)
+}
+
+// UserChange is what an admin changes about a user; nil leaves a thing as it is.
+type UserChange struct {
+	Password *string
+	Admin    *bool
+	Disabled *bool
+}
+
+// Change applies an admin's change. A new password or being disabled ends all
+// tokens of the user. It returns ErrLastAdmin rather than leave no admin.
+func (s *Users) Change(ctx context.Context, who *Principal, name string, change UserChange) (User, error) {
+	var hashed string
+	if change.Password != nil {
+		var err error
+		if hashed, err = s.passwords.hashNew(ctx, who.Address, *change.Password); err != nil {
+			return User{}, err
+		}
+	}
+	now := s.now()
+	return s.store.EditUser(ctx, name, func(u *UserEdit) error {
+		var did []string
+		if change.Password != nil {
+			u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, true
+			did = append(did, "password reset")
+		}
+		if change.Admin != nil && *change.Admin != u.Admin {
+			u.Admin = *change.Admin
+			did = append(did, "role "+roleDetail(u.Admin))
+		}
+		if change.Disabled != nil && *change.Disabled == u.Active() {
+			if *change.Disabled {
+				u.DisabledAt, u.DropTokens = now, true
+				did = append(did, "disabled")
+			} else {
+				u.DisabledAt = time.Time{}
+				did = append(did, "enabled")
+			}
+		}
+		if u.OtherAdmins == 0 && (!u.Admin || !u.Active()) {
+			return ErrLastAdmin
+		}
+		u.Event = who.event(now, "user.change", u.Name, strings.Join(did, ", "))
+		return nil
+	})
+}
+
+// Delete removes a user with all their tokens.
+func (s *Users) Delete(ctx context.Context, who *Principal, name string) error {
+	now := s.now()
+	_, err := s.store.EditUser(ctx, name, func(u *UserEdit) error {
+		if u.OtherAdmins == 0 && u.Admin {
+			return ErrLastAdmin
+		}
+		u.Remove = true
+		u.Event = who.event(now, "user.delete", u.Name, "")
+		return nil
+	})
+	return err
+}
+
+// ChangeOwnPassword sets the password of the caller, who has just proved the
+// old one. Their tokens live on unless revokeTokens is set.
+func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool) (User, error) {
+	hashed, err := s.passwords.hashNew(ctx, who.Address, password)
+	if err != nil {
+		return User{}, err
+	}
+	now := s.now()
+	detail := "password"
+	if revokeTokens {
+		detail = "password, tokens revoked"
+	}
+	return s.store.EditUser(ctx, who.UserName, func(u *UserEdit) error {
+		if !u.Active() || u.ID != who.UserID {
+			return ErrUnauthenticated
+		}
+		u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, revokeTokens
+		u.Event = who.event(now, "user.change", u.Name, detail)
+		return nil
+	})
+}
+
+// HasPassword reports whether the named user has this password. It is for the
+// start of the program, not for logins.
+func (s *Users) HasPassword(ctx context.Context, name, password string) (bool, error) {
+	u, err := s.store.UserByName(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	return s.passwords.matches(ctx, "", u.PasswordHash, password, func() error { return nil })
+}
+
+func roleDetail(admin bool) string {
+	if admin {
+		return "admin"
+	}
+	return "user"
+}
+
+// FoldName returns the form of a user's name that is compared: names that
+// differ only in case, or in how an accent is written, are one.
+func FoldName(name string) string {
+	return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
+}
+
+const maxUserName = 64
+
+// checkUserName is the rule for names of users: 1 to 64 printable characters,
+// without the colon that ends a name in Basic credentials (RFC 7617) and
+// without spaces at the ends.
+func checkUserName(name string) error {
+	runes := utf8.RuneCountInString(name)
+	switch {
+	case !utf8.ValidString(name):
+		return errUserName("has to be UTF-8 text")
+	case runes == 0 || runes > maxUserName:
+		return errUserName("has to be 1 to %d characters long", maxUserName)
+	case strings.Contains(name, ":"):
+		return errUserName("must not contain a colon")
+	case strings.TrimSpace(name) != name:
+		return errUserName("must not begin or end with a space")
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errUserName("has a character that cannot be printed")
+	}
+	return nil
+}
+
+func errUserName(format string, args ...any) error {
+	return fault.InvalidField("name", format, args...)
+}

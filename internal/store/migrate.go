@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/pressly/goose/v3"
+)
+
+// migrationSource is what goose needs to know to migrate one engine.
+type migrationSource struct {
+	dialect goose.Dialect
+	files   fs.FS
+	options []goose.ProviderOption
+}
+
+func newMigrationSource(dialect goose.Dialect, files embed.FS, folder string, options ...goose.ProviderOption) (migrationSource, error) {
+	sub, err := fs.Sub(files, folder)
+	if err != nil {
+		return migrationSource{}, fmt.Errorf("open the migrations: %w", err)
+	}
+	return migrationSource{dialect: dialect, files: sub, options: slices.Concat(options, []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true),
+	})}, nil
+}
+
+func (s *Store) provider() (*goose.Provider, error) {
+	source, err := s.engine.migrations()
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(source.dialect, s.rw, source.files, source.options...)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the migrations: %w", err)
+	}
+	return p, nil
+}
+
+// SchemaState compares the schema of a database with that of this program.
+type SchemaState struct {
+	Version int64 // of the database; 0 for an empty one
+	Program int64 // the newest that this program knows
+}
+
+// Fresh reports whether nothing was ever kept in the database.
+func (s SchemaState) Fresh() bool { return s.Version == 0 }
+
+// Pending reports whether there is something to migrate.
+func (s SchemaState) Pending() bool { return s.Version < s.Program }
+
+// Schema returns the state of the schema. It changes nothing but for goose's
+// own table.
+func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
+	p, err := s.provider()
+	if err != nil {
+		return SchemaState{}, err
+	}
+	version, program, err := p.GetVersions(ctx)
+	if err != nil {
+		return SchemaState{}, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return SchemaState{Version: version, Program: program}, nil
+}
+
+// Migrate brings the schema to the version of this program, after a backup
+// where there is something to lose, and makes the store ready for use. It
+// refuses a schema that is newer than the program. On SQLite the caller holds
+// the serving lock when something is pending.
+func (s *Store) Migrate(ctx context.Context) error {
+	state, err := s.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Version > state.Program {
+		return fmt.Errorf("the database has schema %d and this program knows only up to %d; start the newer specterd that made it, or restore the backup from before", state.Version, state.Program)
+	}
+	if state.Pending() {
+		if err := s.migrateFrom(ctx, state); err != nil {
+			return err
+		}
+	}
+	if s.credentials, err = s.engine.credentials(ctx, s.ro); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Store) migrateFrom(ctx context.Context, state SchemaState) error {
+	if !state.Fresh() {
+		if err := s.engine.backup(ctx, s.rw, state.Version); err != nil {
+			return err
+		}
+	}
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database from schema %d to %d: %w", state.Version, state.Program, err)
+	}
+	s.log.InfoContext(ctx, "database migrated", "from", state.Version, "to", state.Program)
+	return nil
+}

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/migrations"
+)
+
+// maxPostgresConns is how many connections one process takes at most. Servers
+// allow 100 in all by default.
+const maxPostgresConns = 20
+
+type postgresEngine struct{ url string }
+
+func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
+	pool, err := sql.Open("pgx", e.url)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the PostgreSQL database: %w", err)
+	}
+	pool.SetMaxOpenConns(maxPostgresConns)
+	pool.SetMaxIdleConns(maxPostgresConns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := pool.PingContext(ctx); err != nil {
+		_ = pool.Close()
+		return nil, nil, fmt.Errorf("reach the PostgreSQL database: %w", err)
+	}
+	return pool, pool, nil
+}
+
+func (postgresEngine) migrations() (migrationSource, error) {
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return migrationSource{}, fmt.Errorf("make the migrations' lock: %w", err)
+	}
+	return newMigrationSource(goose.DialectPostgres, migrations.Postgres, "postgres", goose.WithSessionLocker(locker))
+}
+
+// backup does nothing: a PostgreSQL server's backups are its administrator's.
+func (postgresEngine) backup(context.Context, *sql.DB, int64) error { return nil }
+
+func (postgresEngine) credentials(_ context.Context, ro *sql.DB) (credentialReader, error) {
+	return pooledReader{db.New(ro)}, nil
+}
+
+// pooledReader reads through the pool, which keeps statements prepared.
+type pooledReader struct{ queries *db.Queries }
+
+func (r pooledReader) credential(ctx context.Context, tokenID string) (auth.Credential, error) {
+	row, err := r.queries.TokenAndUser(ctx, tokenID)
+	if err != nil {
+		return auth.Credential{}, err
+	}
+	return credentialOf(row), nil
+}
+
+func (pooledReader) close() error { return nil }

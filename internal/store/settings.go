@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/store/db"
+)
+
+// The facts that a database keeps about itself.
+const (
+	settingKeyFingerprint = "signing_key_fingerprint"
+	settingFirstStart     = "first_start"
+	settingChain          = "chain"
+)
+
+// ErrOtherKey is returned for a signing key that is not the database's.
+var ErrOtherKey = errors.New("the signing key is not the one that this database's tokens were signed with")
+
+// BindKey ties the database to a signing key by its fingerprint, at the first
+// call, and returns ErrOtherKey for another key from then on.
+func (s *Store) BindKey(ctx context.Context, fingerprint string) error {
+	bound, err := s.settle(ctx, settingKeyFingerprint, fingerprint)
+	if err != nil {
+		return err
+	}
+	if bound != fingerprint {
+		return ErrOtherKey
+	}
+	return nil
+}
+
+// CheckChain ties the database to a chain, at the first call, and refuses any
+// other from then on with a fault of the code wrong_chain. Genesis is the hash
+// of the chain's first block.
+func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
+	mine := chain + " " + genesis
+	bound, err := s.settle(ctx, settingChain, mine)
+	if err != nil {
+		return err
+	}
+	if bound != mine {
+		return fault.New(fault.Unavailable, "wrong_chain",
+			"this database was made for the chain %.40s…, and the node is on %.40s…; point specterd at the other node or at another database", bound, mine)
+	}
+	return nil
+}
+
+// FirstStart reports whether StartedFirst was never called.
+func (s *Store) FirstStart(ctx context.Context) (bool, error) {
+	_, err := s.reads().Setting(ctx, settingFirstStart)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return false, translate(err)
+}
+
+// StartedFirst notes that the database has its first admin.
+func (s *Store) StartedFirst(ctx context.Context) error {
+	_, err := s.settle(ctx, settingFirstStart, s.now().UTC().Format("2006-01-02T15:04:05Z"))
+	return err
+}
+
+// settle writes a setting unless it has a value, and returns the value that it
+// has then.
+func (s *Store) settle(ctx context.Context, name, value string) (string, error) {
+	if bound, err := s.reads().Setting(ctx, name); err == nil {
+		return bound, nil
+	}
+	var bound string
+	err := s.inTx(ctx, func(q *db.Queries) error {
+		if _, err := q.PutSettingOnce(ctx, db.PutSettingOnceParams{Name: name, Value: value}); err != nil {
+			return err
+		}
+		var err error
+		bound, err = q.Setting(ctx, name)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("settle %s: %w", name, err)
+	}
+	return bound, nil
+}

@@ -1,0 +1,112 @@
+// Package store keeps everything in SQLite or PostgreSQL. It implements the
+// Store interfaces that the domain packages declare, and decides nothing
+// itself: what may become of a row is the domain's to say.
+//
+// Exported methods open one transaction or none; the small unexported functions
+// that they are made of take the transaction. No transaction type leaves the
+// package. Every error that a caller can do something about is a fault.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+)
+
+// Options say where the data is.
+type Options struct {
+	// URL is postgres://… or the path of an SQLite file.
+	URL string
+	// BackupFolder takes the copies that are made before SQLite is migrated.
+	BackupFolder string
+	Log          *slog.Logger
+	Now          func() time.Time
+}
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	log    *slog.Logger
+	now    func() time.Time
+	engine engine
+	rw, ro *sql.DB // on PostgreSQL both are the same pool
+	// credentials reads the rows that decide about requests, faster than
+	// through a pool where that matters.
+	credentials credentialReader
+}
+
+// engine is what differs between the two databases.
+type engine interface {
+	// open returns the pools for writing and for reading.
+	open(ctx context.Context) (rw, ro *sql.DB, err error)
+	// credentials returns a reader on the open pools.
+	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
+	// migrations says what goose needs to know.
+	migrations() (migrationSource, error)
+	// backup copies the database before it is migrated from this version.
+	backup(ctx context.Context, rw *sql.DB, version int64) error
+}
+
+// credentialReader reads the row of a token as it is at this moment.
+type credentialReader interface {
+	credential(ctx context.Context, tokenID string) (auth.Credential, error)
+	close() error
+}
+
+// IsPostgres reports whether a database URL names a PostgreSQL database.
+func IsPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// Open opens the database, creating an SQLite file where there is none. It does
+// not migrate; until Migrate has returned, nothing else may be called.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{log: o.Log, now: o.Now}
+	if IsPostgres(o.URL) {
+		s.engine = postgresEngine{url: o.URL}
+	} else {
+		s.engine = sqliteEngine{path: o.URL, backupFolder: o.BackupFolder, now: o.Now}
+	}
+	var err error
+	if s.rw, s.ro, err = s.engine.open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the database. Nothing may use the store any more.
+func (s *Store) Close() error {
+	var err error
+	if s.credentials != nil {
+		err = s.credentials.close()
+	}
+	if s.ro != s.rw {
+		err = firstError(err, s.ro.Close())
+	}
+	return firstError(err, s.rw.Close())
+}
+
+// Ping reports whether the database answers: Unavailable where it does not.
+func (s *Store) Ping(ctx context.Context) error {
+	if _, err := s.reads().CountUsers(ctx); err != nil {
+		return translate(fmt.Errorf("ping: %w", err))
+	}
+	return nil
+}
+
+// reads returns the queries outside of a transaction, for reading only.
+func (s *Store) reads() *db.Queries { return db.New(s.ro) }
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+// CredentialByID implements auth.CredentialStore.
+func (s *Store) CredentialByID(ctx context.Context, tokenID string) (auth.Credential, error) {
+	c, err := s.credentials.credential(ctx, tokenID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Credential{}, auth.ErrTokenNotFound
+	}
+	if err != nil {
+		return auth.Credential{}, translate(fmt.Errorf("look up a token: %w", err))
+	}
+	return c, nil
+}
+
+func credentialOf(row db.TokenAndUserRow) auth.Credential {
+	return auth.Credential{
+		Hash: row.TokenHash, Scopes: auth.ScopesFromText(row.Scopes), Wallets: walletIDs(row.WalletIds),
+		ExpiresAt: row.ExpiresAt.Time, LastUsedAt: row.LastUsedAt.Time,
+		UserID: row.UserID, UserName: row.Name, Admin: row.IsAdmin, Active: row.DisabledAt.IsZero(),
+	}
+}
+
+// CreateToken implements auth.TokenStore.
+func (s *Store) CreateToken(ctx context.Context, t auth.Token, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		active, err := q.UserIsActive(ctx, t.UserID)
+		if errors.Is(err, sql.ErrNoRows) || (err == nil && !active) {
+			return auth.ErrUnauthenticated
+		}
+		if err != nil {
+			return fmt.Errorf("look up the user: %w", err)
+		}
+		if err := insertToken(ctx, q, t); err != nil {
+			return err
+		}
+		return addEvent(ctx, q, e)
+	})
+}
+
+func insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
+	err := q.CreateToken(ctx, db.CreateTokenParams{
+		TokenID: t.ID, UserID: t.UserID, ParentID: nullable(t.ParentID), RotatedFrom: nullable(t.RotatedFrom),
+		Description: t.Description, TokenHash: t.Hash[:], Scopes: t.Scopes.String(), WalletIds: walletText(t.Wallets),
+		Lifetime: t.Lifetime.Microseconds(), CreatedAt: sqltype.Time{Time: t.CreatedAt}, ExpiresAt: sqltype.Time{Time: t.ExpiresAt},
+	})
+	switch {
+	case isUnique(err):
+		return auth.ErrDescriptionTaken
+	case isForeignKey(err): // the token that this one was made with is gone
+		return auth.ErrUnauthenticated
+	case err != nil:
+		return fmt.Errorf("insert a token: %w", err)
+	}
+	return nil
+}
+
+// TokenOfUser implements auth.TokenStore.
+func (s *Store) TokenOfUser(ctx context.Context, userID, id string) (auth.Token, error) {
+	return tokenOfUser(ctx, s.reads(), userID, id)
+}
+
+func tokenOfUser(ctx context.Context, q *db.Queries, userID, id string) (auth.Token, error) {
+	row, err := q.TokenOfUser(ctx, db.TokenOfUserParams{TokenID: id, UserID: userID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Token{}, auth.ErrTokenNotFound
+	}
+	if err != nil {
+		return auth.Token{}, translate(fmt.Errorf("select a token: %w", err))
+	}
+	return tokenOf(row), nil
+}
+
+// TokensOfUser implements auth.TokenStore.
+func (s *Store) TokensOfUser(ctx context.Context, userID string, after auth.TokenCursor, limit int) ([]auth.Token, error) {
+	rows, err := s.reads().ListTokensOfUser(ctx, db.ListTokensOfUserParams{
+		UserID: userID, AfterTime: sqltype.Time{Time: after.CreatedAt}, AfterID: after.ID, MaxRows: int64(limit),
+	})
+	if err != nil {
+		return nil, translate(fmt.Errorf("list tokens: %w", err))
+	}
+	tokens := make([]auth.Token, len(rows))
+	for i, row := range rows {
+		tokens[i] = tokenOf(row)
+	}
+	return tokens, nil
+}
+
+// DeleteToken implements auth.TokenStore.
+func (s *Store) DeleteToken(ctx context.Context, userID, id string, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		n, err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: id, UserID: userID})
+		if err != nil {
+			return fmt.Errorf("delete a token: %w", err)
+		}
+		if n == 0 {
+			return auth.ErrTokenNotFound
+		}
+		return addEvent(ctx, q, e)
+	})
+}
+
+// RotateToken implements auth.TokenStore.
+func (s *Store) RotateToken(ctx context.Context, userID, id, callerID string, rotate func(*auth.Rotation) error) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		r, err := loadRotation(ctx, q, userID, id, callerID)
+		if err != nil {
+			return err
+		}
+		if err := rotate(&r); err != nil {
+			return err
+		}
+		if err := retireToken(ctx, q, r); err != nil {
+			return err
+		}
+		if err := insertToken(ctx, q, r.Successor); err != nil {
+			return err
+		}
+		return addEvent(ctx, q, r.Event)
+	})
+}
+
+func loadRotation(ctx context.Context, q *db.Queries, userID, id, callerID string) (auth.Rotation, error) {
+	var r auth.Rotation
+	var err error
+	if r.Old, err = tokenOfUser(ctx, q, userID, id); err != nil {
+		return r, err
+	}
+	if r.OldAncestors, err = q.AncestorsOfToken(ctx, id); err != nil {
+		return r, fmt.Errorf("select the token's ancestors: %w", err)
+	}
+	if r.CallerAncestors, err = q.AncestorsOfToken(ctx, callerID); err != nil {
+		return r, fmt.Errorf("select the caller's ancestors: %w", err)
+	}
+	return r, nil
+}
+
+// retireToken takes the predecessor out of the way: at once, or renamed and at
+// the time that was set, together with its descendants.
+func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
+	if r.RetireAt.IsZero() {
+		_, err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: r.Old.ID, UserID: r.Old.UserID})
+		if err != nil {
+			return fmt.Errorf("delete the predecessor: %w", err)
+		}
+		return nil
+	}
+	at := sqltype.Time{Time: r.RetireAt}
+	err := q.RetireToken(ctx, db.RetireTokenParams{TokenID: r.Old.ID, Description: r.RetiredAs, ExpiresAt: at})
+	if err != nil {
+		return fmt.Errorf("retire the predecessor: %w", err)
+	}
+	descendants, err := q.DescendantsOfToken(ctx, nullable(r.Old.ID))
+	if err != nil {
+		return fmt.Errorf("select the predecessor's descendants: %w", err)
+	}
+	for _, id := range descendants {
+		if err := q.CapTokenExpiry(ctx, db.CapTokenExpiryParams{TokenID: id, ExpiresAt: at}); err != nil {
+			return fmt.Errorf("end a descendant with the predecessor: %w", err)
+		}
+	}
+	return nil
+}
+
+// Memberships implements auth.TokenStore.
+func (s *Store) Memberships(ctx context.Context, userID string) ([]auth.Membership, error) {
+	rows, err := s.reads().WalletsOfUser(ctx, userID)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list the user's wallets: %w", err))
+	}
+	members := make([]auth.Membership, len(rows))
+	for i, row := range rows {
+		members[i] = auth.Membership{WalletID: row.WalletID, Alias: row.Alias, Role: row.Role}
+	}
+	return members, nil
+}
+
+// AllTokens returns the tokens of a user, or of every user where the name is
+// empty, with the users' names in the same order. It is for the command line.
+func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.Token, owners []string, err error) {
+	rows, err := s.reads().ListTokens(ctx, db.ListTokensParams{NameFolded: auth.FoldName(userName), EveryUser: userName == ""})
+	if err != nil {
+		return nil, nil, translate(fmt.Errorf("list tokens: %w", err))
+	}
+	for _, row := range rows {
+		tokens = append(tokens, tokenOf(row.Token))
+		owners = append(owners, row.UserName)
+	}
+	return tokens, owners, nil
+}
+
+// OwnerOfToken returns the id of the user whose token this is, or
+// auth.ErrTokenNotFound.
+func (s *Store) OwnerOfToken(ctx context.Context, id string) (string, error) {
+	owner, err := s.reads().OwnerOfToken(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", auth.ErrTokenNotFound
+	}
+	return owner, translate(err)
+}
+
+func tokenOf(row db.Token) auth.Token {
+	t := auth.Token{
+		ID: row.TokenID, UserID: row.UserID, ParentID: row.ParentID.String, RotatedFrom: row.RotatedFrom.String,
+		Description: row.Description, Scopes: auth.ScopesFromText(row.Scopes), Wallets: walletIDs(row.WalletIds),
+		Lifetime:  time.Duration(row.Lifetime) * time.Microsecond,
+		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
+		LastUse: auth.Use{At: row.LastUsedAt.Time, Address: row.LastUsedAddress, Agent: row.LastUsedAgent},
+	}
+	copy(t.Hash[:], row.TokenHash)
+	return t
+}
+
+// The wallets of a token are kept as ids separated by spaces; NULL is no limit.
+
+func walletIDs(text sql.NullString) []string {
+	if !text.Valid {
+		return nil
+	}
+	return append([]string{}, strings.Fields(text.String)...)
+}
+
+func walletText(ids []string) sql.NullString {
+	return sql.NullString{String: strings.Join(ids, " "), Valid: ids != nil}
+}
+
+func nullable(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/store/db"
+)
+
+const maxAttempts = 8
+
+// ErrUnavailable is what a caller is told while the database does not answer.
+var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
+	"the database does not answer or cannot be written to; nothing was changed. Look at specterd's log").After(5 * time.Second)
+
+// inTx runs body in a write transaction. It runs body again, from the start,
+// when the database refuses the transaction for the sake of another one, so
+// body must set all of its results afresh each time.
+func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
+	for attempt := 0; ; attempt++ {
+		err := s.tryTx(ctx, body)
+		if !isContention(err) {
+			return translate(err)
+		}
+		if attempt == maxAttempts-1 {
+			return ErrUnavailable.Because(fmt.Errorf("gave up after %d attempts: %w", maxAttempts, err))
+		}
+		select {
+		case <-time.After(backoff(attempt)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *Store) tryTx(ctx context.Context, body func(*db.Queries) error) error {
+	tx, err := s.rw.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
+	if err := body(db.New(tx)); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// backoff returns 50 % to 150 % of a delay that doubles with each attempt.
+func backoff(attempt int) time.Duration {
+	d := min(10*time.Millisecond<<attempt, time.Second)
+	return d/2 + rand.N(d) //nolint:gosec // jitter, not a secret
+}
+
+// isContention reports whether err says that another transaction was in the way.
+func isContention(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff { // the primary code, without the extended part
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return true
+		}
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "40001" || e.Code == "40P01" // serialization failure, deadlock
+	}
+	return false
+}
+
+// isUnique reports whether err says that a row with this key is there already.
+func isUnique(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "23505"
+	}
+	return false
+}
+
+// isForeignKey reports whether err says that a row that is referred to is gone.
+func isForeignKey(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "23503"
+	}
+	return false
+}
+
+// translate makes a fault of an error that says that the database is away, full
+// or read-only. Other errors stay as they are.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+			sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return ErrUnavailable.Because(err)
+		}
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code[:2] {
+		case "08", "25", "53", "57", "58": // connection, read-only, resources, operator, system
+			return ErrUnavailable.Because(err)
+		}
+		return err
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return ErrUnavailable.Because(err)
+	}
+	if pgconn.SafeToRetry(err) {
+		return ErrUnavailable.Because(err)
+	}
+	return err
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+// CreateUser implements auth.UserStore.
+func (s *Store) CreateUser(ctx context.Context, u auth.User, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		err := q.CreateUser(ctx, db.CreateUserParams{
+			UserID: u.ID, Name: u.Name, NameFolded: auth.FoldName(u.Name),
+			PasswordHash: u.PasswordHash, PasswordIsDefault: u.PasswordIsDefault, IsAdmin: u.Admin,
+			DisabledAt: sqltype.NullTime{Time: u.DisabledAt}, CreatedAt: sqltype.Time{Time: u.CreatedAt},
+		})
+		if isUnique(err) {
+			return auth.ErrUserExists
+		}
+		if err != nil {
+			return fmt.Errorf("insert a user: %w", err)
+		}
+		return addEvent(ctx, q, e)
+	})
+}
+
+// UserByName implements auth.UserStore.
+func (s *Store) UserByName(ctx context.Context, name string) (auth.User, error) {
+	return userByName(ctx, s.reads(), name)
+}
+
+func userByName(ctx context.Context, q *db.Queries, name string) (auth.User, error) {
+	row, err := q.UserByName(ctx, auth.FoldName(name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.User{}, auth.ErrUserNotFound
+	}
+	if err != nil {
+		return auth.User{}, translate(fmt.Errorf("select a user: %w", err))
+	}
+	return userOf(row), nil
+}
+
+func userOf(row db.User) auth.User {
+	return auth.User{
+		ID: row.UserID, Name: row.Name, PasswordHash: row.PasswordHash,
+		PasswordIsDefault: row.PasswordIsDefault, Admin: row.IsAdmin,
+		DisabledAt: row.DisabledAt.Time, CreatedAt: row.CreatedAt.Time,
+	}
+}
+
+// ListUsers implements auth.UserStore.
+func (s *Store) ListUsers(ctx context.Context, after string, limit int) ([]auth.User, error) {
+	rows, err := s.reads().ListUsers(ctx, db.ListUsersParams{After: after, MaxRows: int64(limit)})
+	if err != nil {
+		return nil, translate(fmt.Errorf("list users: %w", err))
+	}
+	users := make([]auth.User, len(rows))
+	for i, row := range rows {
+		users[i] = userOf(row)
+	}
+	return users, nil
+}
+
+// EditUser implements auth.UserStore.
+func (s *Store) EditUser(ctx context.Context, name string, edit func(*auth.UserEdit) error) (auth.User, error) {
+	var edited auth.UserEdit
+	err := s.inTx(ctx, func(q *db.Queries) error {
+		u, err := userByName(ctx, q, name)
+		if err != nil {
+			return err
+		}
+		others, err := q.CountOtherActiveAdmins(ctx, u.ID)
+		if err != nil {
+			return fmt.Errorf("count the other admins: %w", err)
+		}
+		edited = auth.UserEdit{User: u, OtherAdmins: int(others)}
+		if err := edit(&edited); err != nil {
+			return err
+		}
+		return saveUser(ctx, q, edited)
+	})
+	return edited.User, err
+}
+
+func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
+	if e.Remove || e.DropTokens {
+		if err := q.DeleteTokensOfUser(ctx, e.ID); err != nil {
+			return fmt.Errorf("delete the user's tokens: %w", err)
+		}
+	}
+	if e.Remove {
+		if err := q.DeleteUser(ctx, e.ID); err != nil {
+			return fmt.Errorf("delete the user: %w", err)
+		}
+		return addEvent(ctx, q, e.Event)
+	}
+	err := q.UpdateUser(ctx, db.UpdateUserParams{
+		UserID: e.ID, PasswordHash: e.PasswordHash, PasswordIsDefault: e.PasswordIsDefault,
+		IsAdmin: e.Admin, DisabledAt: sqltype.NullTime{Time: e.DisabledAt},
+	})
+	if err != nil {
+		return fmt.Errorf("update the user: %w", err)
+	}
+	return addEvent(ctx, q, e.Event)
+}

@@ -1,0 +1,6 @@
+-- name: Setting :one
+SELECT value FROM settings WHERE name = @name;
+
+-- name: PutSettingOnce :execrows
+INSERT INTO settings (name, value) VALUES (@name, @value)
+ON CONFLICT (name) DO NOTHING;

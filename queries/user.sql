@@ -1,0 +1,33 @@
+-- name: CreateUser :exec
+INSERT INTO users (user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at)
+VALUES (@user_id, @name, @name_folded, @password_hash, @password_is_default, @is_admin, @disabled_at, @created_at);
+
+-- name: UserByName :one
+SELECT * FROM users WHERE name_folded = @name_folded;
+
+-- name: ListUsers :many
+SELECT * FROM users
+WHERE name_folded > @after
+ORDER BY name_folded
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: CountUsers :one
+SELECT count(*) FROM users;
+
+-- name: CountOtherActiveAdmins :one
+SELECT count(*) FROM users
+WHERE is_admin AND disabled_at IS NULL AND user_id <> @user_id;
+
+-- name: UpdateUser :exec
+UPDATE users SET
+  password_hash = @password_hash,
+  password_is_default = @password_is_default,
+  is_admin = @is_admin,
+  disabled_at = @disabled_at
+WHERE user_id = @user_id;
+
+-- name: DeleteUser :exec
+DELETE FROM users WHERE user_id = @user_id;
+
+-- name: UserIsActive :one
+SELECT CAST(disabled_at IS NULL AS BOOLEAN) AS active FROM users WHERE user_id = @user_id;
