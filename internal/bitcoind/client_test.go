@@ -64,8 +64,9 @@ func client(t *testing.T, cfg bitcoind.Config) *bitcoind.Client {
 	return c
 }
 
-// wantFault fails unless err is that fault and tells no secrets.
-func wantFault(t *testing.T, err error, want *fault.Error) *fault.Error {
+// wantFault fails unless err is that fault, says all of that, and tells no
+// secrets.
+func wantFault(t *testing.T, err error, want *fault.Error, says ...string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(err, want) || f.Kind != want.Kind {
@@ -77,7 +78,11 @@ func wantFault(t *testing.T, err error, want *fault.Error) *fault.Error {
 	if f.RetryAfter != want.RetryAfter {
 		t.Errorf("retry after %v, want %v", f.RetryAfter, want.RetryAfter)
 	}
-	return f
+	for _, text := range says {
+		if !strings.Contains(f.Message, text) {
+			t.Errorf("%q does not say %q", f.Message, text)
+		}
+	}
 }
 
 func TestCallDecodesTheResult(t *testing.T) {
@@ -200,7 +205,7 @@ func TestBadAnswers(t *testing.T) {
 }
 
 func TestOversizedStreamIsCut(t *testing.T) {
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"result":"`)
 		for range 1000 {
 			if _, err := io.WriteString(w, strings.Repeat("a", 1000)); err != nil {
@@ -225,7 +230,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 }
 
 func TestNotHTTP(t *testing.T) {
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		_, _ = io.WriteString(conn, "220 "+secret+" ESMTP\r\n")
 		_ = conn.Close()
@@ -235,14 +240,14 @@ func TestNotHTTP(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	hangUp := func(prefix string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := w.(http.Hijacker).Hijack()
 			_, _ = io.WriteString(conn, prefix)
 			_ = conn.Close()
 		}
 	}
 	text := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { http.Error(w, body, status) }
+		return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, body, status) }
 	}
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
@@ -254,15 +259,15 @@ func TestUnavailable(t *testing.T) {
 		"hangs up":         {hangUp(""), "without an answer"},
 		"hangs up half":    {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{\"result\":"), "without an answer"},
 		"hangs up in head": {hangUp("HTTP/1.1 200 OK\r\n"), "without an answer"},
-		"never answers":    {func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "in time"},
+		"never answers":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "in time"},
 		"answers half": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"result":`)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, "in time"},
-		"warming up": {func(w http.ResponseWriter, r *http.Request) {
+		"warming up": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = io.WriteString(w, `{"result":null,"error":{"code":-28,"message":"Loading block index"},"id":1}`)
 		}, "starting up"},
 	} {
@@ -272,10 +277,7 @@ func TestUnavailable(t *testing.T) {
 				tc.handler(w, r)
 			})
 			c := client(t, bitcoind.Config{URL: url, Timeout: 300 * time.Millisecond})
-			f := wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnavailable)
-			if !strings.Contains(f.Message, tc.says) {
-				t.Errorf("%q does not say %q", f.Message, tc.says)
-			}
+			wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnavailable, tc.says)
 		})
 	}
 }
@@ -288,15 +290,12 @@ func TestRefused(t *testing.T) {
 	address := l.Addr().String()
 	_ = l.Close()
 	c := client(t, bitcoind.Config{URL: "http://bob:" + secret + "@" + address})
-	f := wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnavailable)
-	if !strings.Contains(f.Message, "cannot be reached") {
-		t.Errorf("says %q", f.Message)
-	}
+	wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnavailable, "cannot be reached")
 }
 
 func TestContextEnds(t *testing.T) {
 	started := make(chan struct{}, 2)
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		started <- struct{}{}
 		<-r.Context().Done()
@@ -333,7 +332,7 @@ func TestMaxInFlightAndKeepAlive(t *testing.T) {
 		}
 		var c call
 		_ = json.NewDecoder(r.Body).Decode(&c)
-		fmt.Fprintf(w, `{"result":1,"error":null,"id":%s}`, c.ID)
+		_, _ = fmt.Fprintf(w, `{"result":1,"error":null,"id":%s}`, c.ID)
 	}))
 	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -371,7 +370,7 @@ func cookieNode(t *testing.T, status int) (url, file string, cookie *atomic.Valu
 		}
 		var c call
 		_ = json.NewDecoder(r.Body).Decode(&c)
-		fmt.Fprintf(w, `{"result":1,"error":null,"id":%s}`, c.ID)
+		_, _ = fmt.Fprintf(w, `{"result":1,"error":null,"id":%s}`, c.ID)
 	})
 	return url, file, cookie
 }
@@ -404,10 +403,7 @@ func TestCookie(t *testing.T) {
 		}
 
 		writeCookie(t, file, "three"+secret)
-		f := wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnauthorized)
-		if !strings.Contains(f.Message, "refuses the RPC user or cookie") {
-			t.Errorf("says %q", f.Message)
-		}
+		wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnauthorized, "refuses the RPC user or cookie")
 		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -68,6 +68,6 @@ func (c Config) parse() (url.URL, login, error) {
 	return url.URL{Scheme: u.Scheme, Host: u.Host}, as, nil
 }
 
-func invalid(format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, "node_config_invalid", format, args...)
+func invalid(message string) *fault.Error {
+	return fault.New(fault.Invalid, "node_config_invalid", "%s", message)
 }

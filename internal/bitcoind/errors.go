@@ -104,7 +104,7 @@ func describe(err error) error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &typed):
-		return protocolError(fmt.Sprintf("JSON value %q does not fit %s", typed.Field, typed.Type))
+		return protocolError(fmt.Sprintf("JSON of another type than %s (at %q)", typed.Type, typed.Field))
 	case errors.As(err, &syntax):
 		return protocolError(fmt.Sprintf("malformed JSON at byte %d", syntax.Offset))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
