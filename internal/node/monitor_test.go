@@ -92,7 +92,7 @@ func (n *fakeNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		answers = append(answers, fmt.Sprintf(`{"result":%s,"error":null,"id":%s}`, result, c.ID))
 	}
-	fmt.Fprintf(w, "[%s]\n", strings.Join(answers, ","))
+	_, _ = fmt.Fprintf(w, "[%s]\n", strings.Join(answers, ","))
 }
 
 // identity is that of a database; err is what it answers where not nil.

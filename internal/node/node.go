@@ -64,7 +64,7 @@ func (s Status) Ready() *fault.Error {
 	switch {
 	case p == nil && s.InitialBlockDownload:
 		return fault.New(fault.Unavailable, "node_syncing",
-			"the Bitcoin node is still downloading the chain: it has %d of at least %d blocks; wait until it has caught up",
+			"the Bitcoin node is in its initial block download, at block %d of at least %d; wait until it has caught up",
 			s.Blocks, s.Headers).After(syncRetryAfter)
 	case p == nil:
 		return nil
