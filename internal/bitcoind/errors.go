@@ -1,0 +1,148 @@
+package bitcoind
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// The codes of [RPCError] that callers tell apart, from Core's
+// src/rpc/protocol.h. The wallet RPCs use several of them for more than one
+// thing; the comments say what they mean most often.
+const (
+	CodeWalletError    = -4     // unspecified problem of the wallet, such as a name that is taken
+	CodeInvalidAddress = -5     // an invalid address or key, or something that was not found
+	CodeInsufficient   = -6     // not enough funds
+	CodeInvalidValue   = -8     // a parameter that is invalid, missing or a duplicate
+	CodeWalletNotFound = -18    // no such wallet is loaded
+	CodeVerifyError    = -25    // a transaction or block failed for a general reason, such as missing inputs
+	CodeVerifyRejected = -26    // a transaction or block was rejected by the rules
+	CodeAlreadyInChain = -27    // the transaction is in the chain already
+	CodeWarmup         = -28    // the node is starting up; this package makes it ErrUnavailable
+	CodeMethodNotFound = -32601 // the node does not know the method, or has it disabled
+)
+
+// What the one who asked is told.
+const (
+	busyMessage         = "the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf"
+	warmupMessage       = "the Bitcoin node is starting up; try again shortly"
+	noConnectionMessage = "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings"
+	brokenMessage       = "the Bitcoin node broke off without an answer; it may be stopping, try again shortly"
+	timeoutMessage      = "the Bitcoin node did not answer in time; it may be busy, try again shortly"
+	noCookieMessage     = "the Bitcoin node's cookie file is not there, so the node is probably not running; start it, or correct the cookie file in the settings"
+)
+
+const (
+	maxRPCMessage = 2 << 10
+	retryAfter    = 5 * time.Second
+)
+
+// The faults of this package, for errors.Is.
+var (
+	// ErrUnavailable says that the node does not answer now, and that waiting
+	// may help: not running, starting up, overloaded or too slow. Whether the
+	// call was carried out is unknown.
+	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not answer now").After(retryAfter)
+	// ErrUnauthorized says that the node accepts neither the user nor the cookie.
+	ErrUnauthorized = fault.New(fault.Unavailable, "node_unauthorized",
+		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").After(retryAfter)
+	// ErrBadAnswer says that what came back is not an answer to what was asked.
+	// Whether the call was carried out is unknown.
+	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense")
+)
+
+// RPCError is the node's own refusal of one call. It is not a fault: what it
+// means depends on the method, and Message is the node's text, of at most 2 KiB,
+// which may name things that the one who asked must not learn of.
+type RPCError struct {
+	Code    int
+	Message string
+	Method  string
+}
+
+func (e *RPCError) Error() string {
+	return fmt.Sprintf("%s: node error %d: %s", e.Method, e.Code, e.Message)
+}
+
+// unavailable is ErrUnavailable with a message that says what happened.
+func unavailable(message string, cause error) *fault.Error {
+	f := *ErrUnavailable
+	f.Message = message
+	return f.Because(cause)
+}
+
+// forbidden is ErrUnauthorized for HTTP 403, which Core answers to addresses
+// and methods that it does not allow.
+func forbidden() *fault.Error {
+	f := *ErrUnauthorized
+	f.Message = "the Bitcoin node refuses the RPC user or cookie for this call; check rpcallowip and rpcwhitelist in its bitcoin.conf"
+	return &f
+}
+
+// badAnswer is ErrBadAnswer with a cause in which nothing of the answer is
+// repeated.
+func badAnswer(cause error) *fault.Error { return ErrBadAnswer.Because(describe(cause)) }
+
+// protocolError is what is wrong with an answer, in our own words.
+type protocolError string
+
+func (e protocolError) Error() string { return string(e) }
+
+// describe returns an error that says what is wrong with an answer without
+// quoting it, as the texts of encoding/json and of callers' types do.
+func describe(err error) error {
+	var typed *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	var own protocolError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &typed):
+		return protocolError(fmt.Sprintf("JSON of another type than %s (at %q)", typed.Type, typed.Field))
+	case errors.As(err, &syntax):
+		return protocolError(fmt.Sprintf("malformed JSON at byte %d", syntax.Offset))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return protocolError("JSON ends early")
+	default:
+		return protocolError(fmt.Sprintf("undecodable: %T", err))
+	}
+}
+
+// connectionFault turns an error of the transport into a fault. answered says
+// that the node had begun to answer: then what is not a broken connection is
+// something else than HTTP, and the transport's text quotes it.
+func connectionFault(err error, answered bool) *fault.Error {
+	var op *net.OpError
+	var network net.Error
+	switch {
+	case errors.As(err, &op) && op.Op == "dial":
+		return unavailable(noConnectionMessage, err)
+	case errors.As(err, &network) && network.Timeout():
+		return unavailable(timeoutMessage, err)
+	case op != nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return unavailable(brokenMessage, err)
+	case answered:
+		return badAnswer(protocolError("not HTTP"))
+	default:
+		return unavailable(noConnectionMessage, err)
+	}
+}
+
+// rpcError makes an error of the node's refusal of one call.
+func (w *wireError) rpcError(method string) error {
+	text := w.Message
+	if len(text) > maxRPCMessage {
+		text = text[:maxRPCMessage]
+	}
+	e := &RPCError{Code: w.Code, Message: strings.ToValidUTF8(text, ""), Method: method}
+	if e.Code == CodeWarmup {
+		return unavailable(warmupMessage, e)
+	}
+	return e
+}

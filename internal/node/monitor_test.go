@@ -1,0 +1,358 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node"
+)
+
+const (
+	ours   = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
+	theirs = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
+)
+
+// fakeNode answers batches with its results, by method; a result that is a
+// negative number is an error of that code.
+type fakeNode struct {
+	mu      sync.Mutex
+	away    bool
+	results map[string]string
+	polls   int
+}
+
+func newFakeNode() *fakeNode {
+	return &fakeNode{results: map[string]string{
+		"getblockchaininfo": `{"chain":"regtest","blocks":186,"headers":187,"bestblockhash":"` + theirs + `","time":1795290680,"mediantime":1795290678,` +
+			`"verificationprogress":0.99990,"initialblockdownload":false,"pruned":true,"pruneheight":7,"difficulty":4.656542373906925e-10,"warnings":["old","older"]}`,
+		"getnetworkinfo": `{"version":290403,"subversion":"/Satoshi:29.4.3/Knots:20260508/","connections":3,"relayfee":0.00001000,"incrementalfee":0.00000100,"warnings":[]}`,
+		"getmempoolinfo": `{"loaded":true,"size":1,"bytes":166,"mempoolminfee":0.00001000}`,
+		"getblockhash":   `"` + ours + `"`,
+		"uptime":         `175`,
+		"getindexinfo":   `{"basic block filter index":{"synced":true,"best_block_height":186}}`,
+	}}
+}
+
+func (n *fakeNode) set(method, result string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.results[method] = result
+}
+
+// replace changes a part of what getblockchaininfo says.
+func (n *fakeNode) replace(from, to string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.results["getblockchaininfo"] = strings.Replace(n.results["getblockchaininfo"], from, to, 1)
+}
+
+func (n *fakeNode) setAway(away bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.away = away
+}
+
+func (n *fakeNode) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.polls
+}
+
+func (n *fakeNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.polls++
+	var calls []struct {
+		ID     json.Number
+		Method string
+	}
+	_ = json.NewDecoder(r.Body).Decode(&calls)
+	if n.away {
+		panic(http.ErrAbortHandler)
+	}
+	var answers []string
+	for _, c := range calls {
+		result := n.results[c.Method]
+		if strings.HasPrefix(result, "-") {
+			answers = append(answers, fmt.Sprintf(`{"result":null,"error":{"code":%s,"message":"no"},"id":%s}`, result, c.ID))
+			continue
+		}
+		answers = append(answers, fmt.Sprintf(`{"result":%s,"error":null,"id":%s}`, result, c.ID))
+	}
+	_, _ = fmt.Fprintf(w, "[%s]\n", strings.Join(answers, ","))
+}
+
+// identity is that of a database; err is what it answers where not nil.
+type identity struct {
+	genesis string
+	err     error
+	asked   []string
+}
+
+func (i *identity) CheckChain(_ context.Context, chain, genesis string) error {
+	i.asked = append(i.asked, chain)
+	if i.err == nil && genesis != i.genesis {
+		return fmt.Errorf("check chain: %w", node.ErrWrongChain)
+	}
+	return i.err
+}
+
+// clock goes on by a second each time it is read.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Second)
+	return c.now
+}
+
+var start = time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// messages returns the messages in the order they were logged.
+func (l *logged) messages(t *testing.T) []string {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for line := range strings.Lines(l.text.String()) {
+		var entry struct{ Msg string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, entry.Msg)
+	}
+	return all
+}
+
+func monitor(t *testing.T, n *fakeNode, opts node.Options) (*node.Monitor, *logged) {
+	t.Helper()
+	srv := httptest.NewServer(n)
+	t.Cleanup(srv.Close)
+	rpc, err := bitcoind.New(bitcoind.Config{URL: srv.URL, User: "u", Password: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rpc.Close)
+	log := &logged{}
+	c := &clock{now: start}
+	return node.New(slog.New(slog.NewJSONHandler(log, nil)), rpc, c.read, opts), log
+}
+
+func wantCode(t *testing.T, f *fault.Error, code string) {
+	t.Helper()
+	if f == nil || f.Code != code || f.Kind != fault.Unavailable || f.RetryAfter <= 0 || f.Message == "" {
+		t.Fatalf("got %+v, want an unavailable fault %s", f, code)
+	}
+}
+
+func TestSnapshot(t *testing.T) {
+	n := newFakeNode()
+	m, _ := monitor(t, n, node.Options{})
+	wantCode(t, m.Ready(), "node_unavailable")
+	s := m.Check(t.Context())
+	if !s.Reachable || s.Problem != nil || m.Ready() != nil || !s.CheckedAt.Equal(start.Add(time.Second)) || !s.LastContact.Equal(s.CheckedAt) {
+		t.Errorf("got %+v", s)
+	}
+	got := fmt.Sprint(s.Chain, s.Genesis == ours, s.BestBlockHash == theirs, s.Blocks, s.Headers, s.Time.Unix(), s.MedianTime.Unix(), s.VerificationProgress,
+		s.InitialBlockDownload, s.Pruned, s.PruneHeight, s.Warnings, s.Version, s.Subversion, s.Connections, s.RelayFee, s.IncrementalFee,
+		s.MempoolMinFee, s.MempoolSize, s.MempoolBytes, s.Uptime, s.BlockFilterIndex)
+	want := "regtesttrue true 186 187 1795290680 1795290678 0.99990 " +
+		"false true 7 [old older] 290403/Satoshi:29.4.3/Knots:20260508/3 0.00001000 0.00000100 0.00001000 1 166 2m55s true"
+	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if !strings.Contains(string(s.RawBlockchainInfo), "4.656542373906925e-10") ||
+		string(s.RawMempoolInfo) != n.results["getmempoolinfo"] || string(s.RawNetworkInfo) != n.results["getnetworkinfo"] {
+		t.Error("raw results are not as the node wrote them")
+	}
+	if n.count() != 1 {
+		t.Errorf("%d HTTP requests", n.count())
+	}
+}
+
+func TestOlderNodes(t *testing.T) {
+	for warnings, want := range map[string]int{`"this is a pre-release"`: 1, `""`: 0, `[]`: 0, `null`: 0} {
+		n := newFakeNode()
+		n.replace(`["old","older"]`, warnings)
+		n.set("getindexinfo", "-32601")
+		m, _ := monitor(t, n, node.Options{})
+		if s := m.Check(t.Context()); s.Problem != nil || len(s.Warnings) != want || s.BlockFilterIndex {
+			t.Errorf("%s: got %+v", warnings, s)
+		}
+	}
+}
+
+func TestBadAnswers(t *testing.T) {
+	for name, spoil := range map[string]func(*fakeNode){
+		"refused":    func(n *fakeNode) { n.set("getblockchaininfo", "-1") },
+		"no uptime":  func(n *fakeNode) { n.set("uptime", "-32601") },
+		"null":       func(n *fakeNode) { n.set("getblockchaininfo", "null") },
+		"text":       func(n *fakeNode) { n.set("getnetworkinfo", `"x"`) },
+		"no genesis": func(n *fakeNode) { n.set("getblockhash", `"abc"`) },
+		"no tip":     func(n *fakeNode) { n.replace(theirs, strings.ToUpper(theirs)) },
+		"no chain":   func(n *fakeNode) { n.replace("regtest", "") },
+		"depth":      func(n *fakeNode) { n.replace("186", "-186") },
+		"fraction":   func(n *fakeNode) { n.replace("186", "186.5") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newFakeNode()
+			spoil(n)
+			m, _ := monitor(t, n, node.Options{})
+			s := m.Check(t.Context())
+			if s.Reachable || !errors.Is(s.Problem, bitcoind.ErrBadAnswer) || s.Problem.Kind != fault.BadGateway {
+				t.Errorf("got %+v", s)
+			}
+			wantCode(t, s.Ready(), "node_bad_answer")
+		})
+	}
+}
+
+func TestNodeGoesAwayAndComesBack(t *testing.T) {
+	n := newFakeNode()
+	m, log := monitor(t, n, node.Options{})
+	first := m.Check(t.Context())
+	n.setAway(true)
+	m.Check(t.Context())
+	s := m.Check(t.Context())
+	if s.Reachable || s.Blocks != 186 || s.LastContact != first.LastContact || !s.CheckedAt.After(s.LastContact) {
+		t.Errorf("away: got %+v", s)
+	}
+	wantCode(t, m.Ready(), "node_unavailable")
+
+	n.setAway(false)
+	n.set("getnetworkinfo", "-28")
+	s = m.Check(t.Context())
+	if wantCode(t, s.Ready(), "node_unavailable"); !strings.Contains(s.Problem.Message, "starting up") {
+		t.Errorf("warming up: got %v", s.Problem)
+	}
+	n.set("getnetworkinfo", newFakeNode().results["getnetworkinfo"])
+	n.replace("186", "187")
+	if s = m.Check(t.Context()); s.Problem != nil || s.Blocks != 187 || s.LastContact != s.CheckedAt {
+		t.Errorf("back: got %+v", s)
+	}
+	m.Check(t.Context())
+	if got := log.messages(t); !slices.Equal(got, []string{"node reached", "node lost", "node reached"}) {
+		t.Errorf("logged %q", got)
+	}
+}
+
+func TestWrongChain(t *testing.T) {
+	n := newFakeNode()
+	id := &identity{genesis: ours}
+	m, log := monitor(t, n, node.Options{Identity: id})
+	m.Check(t.Context())
+	m.Check(t.Context())
+	n.set("getblockhash", `"`+theirs+`"`)
+	n.replace("regtest", "main")
+	m.Check(t.Context())
+	s := m.Check(t.Context())
+	if !s.Reachable || !errors.Is(s.Problem, node.ErrWrongChain) || s.Chain != "main" {
+		t.Errorf("got %+v", s)
+	}
+	wantCode(t, m.Ready(), "wrong_chain")
+	n.set("getblockhash", `"`+ours+`"`)
+	n.replace("main", "regtest")
+	if s := m.Check(t.Context()); s.Problem != nil {
+		t.Errorf("back: got %+v", s)
+	}
+	if got := log.messages(t); !slices.Equal(got, []string{"node reached", "node wrong chain", "node reached"}) {
+		t.Errorf("logged %q", got)
+	}
+	if !slices.Equal(id.asked, []string{"regtest", "main", "regtest"}) {
+		t.Errorf("asked about %q", id.asked)
+	}
+}
+
+func TestChainThatCannotBeChecked(t *testing.T) {
+	n := newFakeNode()
+	id := &identity{genesis: ours, err: errors.New("disk on fire")}
+	m, log := monitor(t, n, node.Options{Identity: id})
+	s := m.Check(t.Context())
+	if wantCode(t, s.Ready(), "node_unavailable"); !s.Reachable || strings.Contains(s.Problem.Message, "fire") {
+		t.Errorf("got %+v", s)
+	}
+	id.err = nil
+	if s := m.Check(t.Context()); s.Problem != nil {
+		t.Errorf("got %+v", s)
+	}
+	if got := log.messages(t); !slices.Equal(got, []string{"node chain unchecked", "node reached"}) {
+		t.Errorf("logged %q", got)
+	}
+}
+
+func TestInitialBlockDownload(t *testing.T) {
+	n := newFakeNode()
+	n.replace(`"initialblockdownload":false`, `"initialblockdownload":true`)
+	m, _ := monitor(t, n, node.Options{})
+	if s := m.Check(t.Context()); !s.Reachable || s.Problem != nil {
+		t.Errorf("got %+v", s)
+	}
+	wantCode(t, m.Ready(), "node_syncing")
+}
+
+func TestRun(t *testing.T) {
+	n := newFakeNode()
+	m, log := monitor(t, n, node.Options{Interval: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- m.Run(ctx) }()
+	until(t, func() bool { return m.Ready() == nil })
+	n.setAway(true)
+	until(t, func() bool { return m.Ready() != nil })
+	n.setAway(false)
+	until(t, func() bool { return m.Ready() == nil })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if s := m.Check(ctx); s.Problem != nil {
+		t.Errorf("a poll that was cut short changed the status: %+v", s)
+	}
+	if got := log.messages(t); !slices.Equal(got, []string{"node reached", "node lost", "node reached"}) {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// until waits for a condition.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-deadline:
+			t.Fatal("waited for too long")
+		case <-tick.C:
+		}
+	}
+}
