@@ -1,5 +1,5 @@
 -- name: WalletsOfUser :many
-SELECT wallet_id, role, alias FROM members WHERE user_id = @user_id ORDER BY alias;
-
--- name: WalletOfUser :one
-SELECT wallet_id, role, alias FROM members WHERE user_id = @user_id AND alias = @alias;
+SELECT m.wallet_id, m.role, m.alias, w.name
+FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
+WHERE m.user_id = @user_id
+ORDER BY m.alias;

@@ -18,7 +18,8 @@ import (
 const DefaultPassword = "admin"
 
 const (
-	minPasswordBytes = 8
+	// MinPasswordBytes is how long a password has to be that is set here.
+	MinPasswordBytes = 8
 	// maxPasswordBytes is where bcrypt stops reading: it takes a password of 72
 	// bytes with anything appended for the same.
 	maxPasswordBytes = 72
@@ -38,8 +39,8 @@ var commonPasswords = strings.Fields(`
 // were brought along keep working whatever they are.
 func checkNewPassword(password string) error {
 	switch {
-	case len(password) < minPasswordBytes:
-		return errPassword("has to be at least %d characters long", minPasswordBytes)
+	case len(password) < MinPasswordBytes:
+		return errPassword("has to be at least %d characters long", MinPasswordBytes)
 	case len(password) > maxPasswordBytes:
 		return errPassword("is longer than %d bytes, which is all that bcrypt reads", maxPasswordBytes)
 	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):

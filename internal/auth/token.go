@@ -44,6 +44,7 @@ func (t *Token) RemainingLife(now time.Time) time.Duration { return max(0, t.Exp
 // Membership is a wallet that a user is a member of.
 type Membership struct {
 	WalletID string
+	Name     string
 	Alias    string // the user's own name for it
 	Role     string // viewer, proposer, signer or owner
 }

@@ -77,6 +77,18 @@ func InvalidField(name, format string, args ...any) *Error {
 	return &Error{Kind: Invalid, Code: "invalid_input", Message: f.Name + ": " + f.Message, Fields: []Field{f}}
 }
 
+// ForField returns a copy of e, a fault about one field, that calls the field by
+// the name it has in the caller's request.
+func (e *Error) ForField(name string) *Error {
+	if len(e.Fields) != 1 {
+		return e
+	}
+	c := *e
+	c.Fields = []Field{{Name: name, Message: e.Fields[0].Message}}
+	c.Message = name + ": " + e.Fields[0].Message
+	return &c
+}
+
 // Because returns a copy of e that wraps cause, which is logged and not shown.
 func (e *Error) Because(cause error) *Error {
 	c := *e

@@ -182,7 +182,7 @@ func (s *Store) Memberships(ctx context.Context, userID string) ([]auth.Membersh
 	}
 	members := make([]auth.Membership, len(rows))
 	for i, row := range rows {
-		members[i] = auth.Membership{WalletID: row.WalletID, Alias: row.Alias, Role: row.Role}
+		members[i] = auth.Membership{WalletID: row.WalletID, Name: row.Name, Alias: row.Alias, Role: row.Role}
 	}
 	return members, nil
 }

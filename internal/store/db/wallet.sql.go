@@ -9,36 +9,18 @@ import (
 	"context"
 )
 
-const WalletOfUser = `-- name: WalletOfUser :one
-SELECT wallet_id, role, alias FROM members WHERE user_id = $1 AND alias = $2
-`
-
-type WalletOfUserParams struct {
-	UserID string
-	Alias  string
-}
-
-type WalletOfUserRow struct {
-	WalletID string
-	Role     string
-	Alias    string
-}
-
-func (q *Queries) WalletOfUser(ctx context.Context, arg WalletOfUserParams) (WalletOfUserRow, error) {
-	row := q.db.QueryRowContext(ctx, WalletOfUser, arg.UserID, arg.Alias)
-	var i WalletOfUserRow
-	err := row.Scan(&i.WalletID, &i.Role, &i.Alias)
-	return i, err
-}
-
 const WalletsOfUser = `-- name: WalletsOfUser :many
-SELECT wallet_id, role, alias FROM members WHERE user_id = $1 ORDER BY alias
+SELECT m.wallet_id, m.role, m.alias, w.name
+FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
+WHERE m.user_id = $1
+ORDER BY m.alias
 `
 
 type WalletsOfUserRow struct {
 	WalletID string
 	Role     string
 	Alias    string
+	Name     string
 }
 
 func (q *Queries) WalletsOfUser(ctx context.Context, userID string) ([]WalletsOfUserRow, error) {
@@ -50,7 +32,12 @@ func (q *Queries) WalletsOfUser(ctx context.Context, userID string) ([]WalletsOf
 	items := []WalletsOfUserRow{}
 	for rows.Next() {
 		var i WalletsOfUserRow
-		if err := rows.Scan(&i.WalletID, &i.Role, &i.Alias); err != nil {
+		if err := rows.Scan(
+			&i.WalletID,
+			&i.Role,
+			&i.Alias,
+			&i.Name,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -1,0 +1,128 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// Memberships says which wallets a user is a member of.
+type Memberships interface {
+	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
+}
+
+// authorize finds out who makes the request, and whether the route is open to
+// them. It returns the request with its principal.
+func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (*http.Request, error) {
+	if to.Credentials == route.Nobody {
+		return r, nil
+	}
+	who, err := s.authenticate(r, to.Credentials)
+	if err == nil {
+		err = s.admit(r, who, to)
+	}
+	if err != nil {
+		challenge(w, to, err)
+		return r, err
+	}
+	call := callOf(r)
+	call.user, call.tokenID = who.UserName, who.TokenID
+	return r.WithContext(auth.WithPrincipal(r.Context(), who)), nil
+}
+
+// authenticate checks the one credential that a request may carry (RFC 9110,
+// section 11.6.2).
+func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.Principal, error) {
+	headers := r.Header["Authorization"]
+	if len(headers) != 1 {
+		return nil, auth.ErrUnauthenticated
+	}
+	scheme, credential, _ := strings.Cut(headers[0], " ")
+	switch {
+	case takes.TakesBearer() && strings.EqualFold(scheme, "Bearer"):
+		return s.login.Token(r.Context(), credential, callOf(r).address, r.UserAgent())
+	case takes.TakesBasic() && strings.EqualFold(scheme, "Basic"):
+		name, password, ok := parseBasic(credential)
+		if !ok {
+			return nil, auth.ErrUnauthenticated
+		}
+		return s.login.Password(r.Context(), name, password, callOf(r).address)
+	}
+	return nil, auth.ErrUnauthenticated
+}
+
+// parseBasic reads the credentials of RFC 7617: base64 to the letter, of UTF-8,
+// with the name before the first colon.
+func parseBasic(credential string) (name, password string, ok bool) {
+	text, err := base64.StdEncoding.Strict().DecodeString(credential)
+	if err != nil || !utf8.Valid(text) || strings.ContainsAny(credential, "\r\n") {
+		return "", "", false
+	}
+	return strings.Cut(string(text), ":")
+}
+
+// admit checks that somebody's role and token open the route to them.
+func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
+	if to.Role == route.Admin && !who.Admin {
+		return fault.New(fault.Forbidden, "role_missing", "only admins may do this").With("required_role", string(route.Admin))
+	}
+	if to.Credentials.NeedsScope() && !who.Scopes.Has(to.Scope) {
+		return fault.New(fault.Forbidden, "scope_missing", "the token lacks the scope %s", to.Scope).With("required_scope", to.Scope.String())
+	}
+	if to.Role.OfWallet() {
+		return s.admitToWallet(r, who, to)
+	}
+	return nil
+}
+
+// errNoWallet is told for a wallet that does not exist, that the caller is no
+// member of, or that their token is not for: they cannot tell which.
+var errNoWallet = fault.New(fault.NotFound, "wallet_not_found", "there is no such wallet among yours")
+
+// admitToWallet checks the caller's role in the wallet that the path names.
+func (s *server) admitToWallet(r *http.Request, who *auth.Principal, to route.Route) error {
+	wallets, err := s.wallets.Memberships(r.Context(), who.UserID)
+	if err != nil {
+		return err
+	}
+	alias := chi.URLParam(r, "alias")
+	for _, m := range wallets {
+		if m.Alias != alias || !who.MaySeeWallet(m.WalletID) {
+			continue
+		}
+		if !route.Role(m.Role).Covers(to.Role) {
+			return fault.New(fault.Forbidden, "role_missing", "your role in this wallet is %s, and this takes %s", m.Role, to.Role).
+				With("required_role", string(to.Role))
+		}
+		return nil
+	}
+	return errNoWallet
+}
+
+const realm = `realm="specterd", charset="UTF-8"`
+
+// challenge says how to come in: RFC 9110, section 11.6.1, and RFC 6750, section 3.
+func challenge(w http.ResponseWriter, to route.Route, err error) {
+	h := w.Header()
+	switch fault.KindOf(err) {
+	case fault.Unauthenticated:
+		if to.Credentials.TakesBearer() {
+			h.Add("WWW-Authenticate", `Bearer realm="specterd", error="invalid_token"`)
+		}
+		if to.Credentials.TakesBasic() {
+			h.Add("WWW-Authenticate", "Basic "+realm)
+		}
+	case fault.Forbidden:
+		if to.Credentials.NeedsScope() {
+			h.Add("WWW-Authenticate", `Bearer realm="specterd", error="insufficient_scope", scope="`+to.Scope.String()+`"`)
+		}
+	}
+}

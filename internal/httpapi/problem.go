@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"errors"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+var statuses = map[fault.Kind]int{
+	fault.Internal:         http.StatusInternalServerError,
+	fault.Invalid:          http.StatusBadRequest,
+	fault.Unauthenticated:  http.StatusUnauthorized,
+	fault.Forbidden:        http.StatusForbidden,
+	fault.NotFound:         http.StatusNotFound,
+	fault.Conflict:         http.StatusConflict,
+	fault.TooLarge:         http.StatusRequestEntityTooLarge,
+	fault.UnsupportedMedia: http.StatusUnsupportedMediaType,
+	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
+	fault.TooMany:          http.StatusTooManyRequests,
+	fault.BadGateway:       http.StatusBadGateway,
+	fault.Unavailable:      http.StatusServiceUnavailable,
+	fault.Misdirected:      http.StatusMisdirectedRequest,
+}
+
+var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
+
+// surface is what differs between the parts of the API: how strict they are
+// with what they do not know, and what an error looks like.
+type surface struct {
+	strict  route.Strictness
+	problem func(requestID string, status int, f *fault.Error) (contentType string, body any)
+}
+
+var (
+	surfaceV1    = surface{route.RefuseUnknown, problemDetails}
+	surfaceAlpha = surface{route.TolerateUnknown, messageOnly}
+)
+
+func surfaceOf(path string) surface {
+	if strings.HasPrefix(path, "/api/v1alpha/") || path == "/api/v1alpha" || strings.HasPrefix(path, "/api/healthz/") {
+		return surfaceAlpha
+	}
+	return surfaceV1
+}
+
+// problem is a problem document (RFC 9457) whose type is about:blank.
+type problem struct {
+	Title     string         `json:"title" required:"true"`
+	Status    int            `json:"status" required:"true"`
+	Code      string         `json:"code" required:"true" description:"Stable; for programs to tell problems apart."`
+	Detail    string         `json:"detail" required:"true" description:"For people; its wording may change."`
+	RequestID string         `json:"request_id" required:"true"`
+	Errors    []problemField `json:"errors,omitempty" description:"What is wrong with which field of the request."`
+	Scope     string         `json:"required_scope,omitempty"`
+	Role      string         `json:"required_role,omitempty"`
+}
+
+type problemField struct {
+	Field   string `json:"field" required:"true"`
+	Message string `json:"message" required:"true"`
+}
+
+func problemDetails(requestID string, status int, f *fault.Error) (string, any) {
+	p := problem{
+		Title: http.StatusText(status), Status: status, Code: f.Code, Detail: f.Message, RequestID: requestID,
+		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
+	}
+	for _, field := range f.Fields {
+		p.Errors = append(p.Errors, problemField{field.Name, field.Message})
+	}
+	return "application/problem+json", p
+}
+
+// message is the error document of Specter Desktop.
+type message struct {
+	Message string `json:"message" required:"true"`
+	Reason  string `json:"reason,omitempty" description:"More than the original said, where there is more to say."`
+}
+
+// unauthorizedMessage is what the original says to every credential that it
+// does not accept.
+const unauthorizedMessage = "The server could not verify that you are authorized to access the URL requested. " +
+	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
+
+func messageOnly(_ string, _ int, f *fault.Error) (string, any) {
+	if f.Kind == fault.Unauthenticated {
+		return "application/json", message{Message: unauthorizedMessage}
+	}
+	return "application/json", message{Message: f.Message, Reason: f.Details["reason"]}
+}
+
+// fail writes err as the surface of the path has it. What is no fault is logged,
+// once, and told as an internal error.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind == fault.Internal {
+		if r.Context().Err() != nil { // the client left; nobody reads the answer
+			f = errGone
+		} else {
+			s.log.ErrorContext(r.Context(), "request failed", "request_id", requestIDOf(r), "error", err)
+			f = errInternal
+		}
+	} else if cause := f.Unwrap(); cause != nil && worthLogging(f.Kind) {
+		s.log.WarnContext(r.Context(), "request could not be answered", "request_id", requestIDOf(r), "code", f.Code, "error", cause)
+	}
+	status := statuses[f.Kind]
+	h := w.Header()
+	if f.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(retrySeconds(f.RetryAfter)))
+	}
+	contentType, body := surfaceOf(r.URL.Path).problem(requestIDOf(r), status, f)
+	if err := route.Write(w, status, contentType, body); err != nil {
+		s.log.ErrorContext(r.Context(), "an error could not be written", "error", err)
+		w.WriteHeader(http.StatusInternalServerError)
+	}
+}
+
+var errGone = fault.New(fault.Unavailable, "client_gone", "the request was given up by its client")
+
+func worthLogging(kind fault.Kind) bool {
+	return kind == fault.Unavailable || kind == fault.BadGateway
+}
+
+// retrySeconds rounds up, for a client must not come back too early (RFC 9110, 10.2.3).
+func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// notFound answers for a path that no route has.
+func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, fault.New(fault.NotFound, "no_such_path", "there is nothing at this path; %s describes what there is", descriptionPath))
+}
+
+// methodNotAllowed returns the answer for a path that has routes for other
+// methods only. OPTIONS is told which.
+func (s *server) methodNotAllowed(methods map[string]bool) http.HandlerFunc {
+	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusOK)
+			return
+		}
+		s.fail(w, r, fault.New(fault.MethodNotAllowed, "method_not_allowed", "this path takes only %s", allow))
+	}
+}

@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// call is what is known of a request while it is under way.
+type call struct {
+	id      string
+	address string
+	route   string // the pattern that matched; empty where none did
+	user    string
+	tokenID string
+}
+
+type callKey struct{}
+
+func callOf(r *http.Request) *call {
+	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{}
+}
+
+func requestIDOf(r *http.Request) string { return callOf(r).id }
+
+// recorder notes what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Headers that every answer has. The slices are shared and never changed.
+var (
+	noSniff      = []string{"nosniff"}
+	noReferrer   = []string{"no-referrer"}
+	noStore      = []string{"no-store"}
+	nothingLoads = []string{"default-src 'none'; frame-ancestors 'none'"}
+)
+
+// protect is what every request goes through, whatever its path.
+func (s *server) protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := s.Now()
+		c := &call{id: requestID(r), address: clientAddress(r, s.TrustedProxies)}
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		rec := &recorder{ResponseWriter: w}
+		h := w.Header()
+		h["X-Request-Id"] = []string{c.id}
+		h["X-Content-Type-Options"] = noSniff
+		h["Referrer-Policy"] = noReferrer
+		h["Cache-Control"] = noStore
+		h["Content-Security-Policy"] = nothingLoads
+		defer s.finish(rec, r, c, start)
+		if err := s.screen(r); err != nil {
+			s.fail(rec, r, err)
+			return
+		}
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// screen refuses requests that are not meant for us, whatever they ask.
+func (s *server) screen(r *http.Request) error {
+	if s.Loopback && !allowsHost(r.Host, s.AllowedHosts) {
+		return fault.New(fault.Misdirected, "host_not_allowed",
+			"specterd listens on this machine only and does not answer to this Host; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
+	}
+	if err := s.origins.Check(r); err != nil {
+		return fault.New(fault.Forbidden, "cross_origin", "requests from pages of other origins are refused")
+	}
+	if !s.Active && !strings.HasPrefix(r.URL.Path, "/api/healthz/") {
+		return errInactive
+	}
+	return nil
+}
+
+// finish catches a panic and writes the request's line in the log.
+func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) {
+	if p := recover(); p != nil {
+		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if w.status == 0 {
+			s.fail(w, r, errInternal)
+		}
+	}
+	level := slog.LevelInfo
+	if strings.HasPrefix(c.route, "/api/healthz/") && w.status < http.StatusInternalServerError {
+		level = slog.LevelDebug // probes come all the time
+	}
+	if !s.log.Enabled(r.Context(), level) {
+		return
+	}
+	s.log.LogAttrs(r.Context(), level, "request",
+		slog.String("request_id", c.id),
+		slog.String("method", r.Method),
+		slog.String("route", c.route), // the pattern: a path may hold what is nobody's business
+		slog.Int("status", w.status),
+		slog.Int64("bytes", w.bytes),
+		slog.Duration("took", s.Now().Sub(start)),
+		slog.String("address", c.address),
+		slog.String("user", c.user),
+		slog.String("token_id", c.tokenID),
+	)
+}
+
+const maxRequestID = 64
+
+// requestID returns the client's own id for the request, if it has one that can
+// be repeated without harm, or a new one.
+func requestID(r *http.Request) string {
+	if given := r.Header.Get("X-Request-Id"); given != "" && len(given) <= maxRequestID && !strings.ContainsFunc(given, notInID) {
+		return given
+	}
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // to tell requests apart, not to keep a secret
+	return hex.EncodeToString(b[:])
+}
+
+func notInID(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+}

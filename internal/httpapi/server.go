@@ -1,0 +1,195 @@
+// Package httpapi serves the REST API: the table of routes, who is let in, what
+// a request and an error look like on the wire. It turns requests into calls of
+// the services and knows neither database nor node.
+//
+// Every request passes, in this order: limits and timeouts of net/http, request
+// id and log line, panics caught, Host and origin, the API's switch, the route's
+// credentials, scope and role, the strict decoder, the handler.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/httpapi/v1alpha"
+	"github.com/specterd/specterd/internal/node"
+)
+
+// Node says what is known of the node, without waiting for it.
+type Node interface{ Status() node.Status }
+
+// Options are what the API is made of.
+type Options struct {
+	Log      *slog.Logger
+	Now      func() time.Time
+	Login    *auth.Login
+	Users    *auth.Users
+	Tokens   *auth.Tokens
+	Wallets  Memberships
+	Database Database
+	Node     Node
+	// Active is the API's switch. While it is off, only health answers.
+	Active bool
+	// DataFolder and UID are shown to admins.
+	DataFolder, UID string
+	// Loopback has only requests answered that are for a host of this machine or
+	// for one of AllowedHosts.
+	Loopback     bool
+	AllowedHosts []string
+	// TrustedProxies may say in X-Forwarded-For on whose behalf they come.
+	TrustedProxies []netip.Prefix
+	// Version is that of the program.
+	Version string
+}
+
+type server struct {
+	Options
+	log     *slog.Logger
+	login   *auth.Login
+	wallets Memberships
+	origins *http.CrossOriginProtection
+}
+
+// New returns the API's handler.
+func New(o Options) (http.Handler, error) {
+	return newHandler(o, Routes(o))
+}
+
+// Routes returns the table of routes.
+func Routes(o Options) []route.Route {
+	return table(
+		&health{database: o.Database, node: o.Node},
+		v1alpha.New(v1alpha.Options{
+			Tokens: o.Tokens, Wallets: o.Wallets, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
+		}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Node: o.Node, Now: o.Now}),
+	)
+}
+
+func newHandler(o Options, routes []route.Route) (http.Handler, error) {
+	s := &server{Options: o, log: o.Log, login: o.Login, wallets: o.Wallets, origins: http.NewCrossOriginProtection()}
+	mux := chi.NewRouter()
+	mux.NotFound(s.notFound)
+	methods := map[string]map[string]bool{}
+	add := func(method, path string, h http.HandlerFunc) {
+		if methods[path] == nil {
+			methods[path] = map[string]bool{http.MethodOptions: true}
+		}
+		methods[path][method] = true
+		mux.Method(method, path, h)
+	}
+	description, err := newDescription(routes, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	for path, page := range description.pages() {
+		add(get, path, page)
+		add(http.MethodHead, path, page)
+	}
+	for _, to := range routes {
+		h := s.handle(to)
+		for _, path := range []string{to.Path, to.Path + "/"} {
+			add(to.Method, path, h)
+			if to.Method == get {
+				add(http.MethodHead, path, h)
+			}
+		}
+	}
+	for path, known := range methods {
+		other := s.methodNotAllowed(known)
+		for _, method := range otherMethods(known) {
+			mux.Method(method, path, other)
+		}
+	}
+	return s.protect(mux), nil
+}
+
+func otherMethods(known map[string]bool) []string {
+	var others []string
+	for _, m := range []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
+	} {
+		if !known[m] || m == http.MethodOptions {
+			others = append(others, m)
+		}
+	}
+	return others
+}
+
+// handle serves one line of the table.
+func (s *server) handle(to route.Route) http.HandlerFunc {
+	strict := surfaceOf(to.Path).strict
+	return func(w http.ResponseWriter, r *http.Request) {
+		callOf(r).route = to.Path
+		r, err := s.authorize(w, r, to)
+		if err == nil {
+			err = to.Handler.Serve(w, r, strict)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+const (
+	maxHeaderBytes = 16 << 10
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 60 * time.Second
+	idleTimeout    = 120 * time.Second
+	stopTimeout    = 10 * time.Second
+)
+
+// TLS names the files of a certificate and its key. Without them the API is
+// served in the clear.
+type TLS struct{ CertFile, KeyFile string }
+
+// Serve answers what comes in at listener until ctx ends, and then answers what
+// has begun, for ten seconds at most. It closes the listener.
+func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, tls TLS) error {
+	server := &http.Server{
+		Handler:           handler,
+		MaxHeaderBytes:    maxHeaderBytes - 4096, // net/http adds as much
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients that break off
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		stopped <- server.Shutdown(ctx)
+	})
+	var err error
+	if tls.CertFile != "" {
+		err = server.ServeTLS(listener, tls.CertFile, tls.KeyFile)
+	} else {
+		err = server.Serve(listener)
+	}
+	if stop() || !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	if err := <-stopped; err != nil {
+		log.WarnContext(ctx, "requests were cut off at the stop", "error", err)
+		return server.Close()
+	}
+	return nil
+}
+
+var errInactive = fault.New(fault.NotFound, "api_inactive",
+	"the API is switched off; set SPECTER_API_ACTIVE=true and start specterd again")

@@ -1,0 +1,47 @@
+package v1
+
+import (
+	"context"
+	"time"
+
+	"github.com/specterd/specterd/internal/node"
+)
+
+type nodeResponse struct {
+	Reachable            bool       `json:"reachable" required:"true" description:"Whether the node answered when it was last asked, a few seconds ago."`
+	Problem              *string    `json:"problem" required:"true" description:"Why it cannot be used now; null where it can."`
+	LastContact          *time.Time `json:"last_contact" required:"true" description:"When what follows was true; null before the first contact."`
+	Chain                string     `json:"chain" required:"true" enum:"main,test,testnet4,signet,regtest,"`
+	Blocks               int64      `json:"blocks" required:"true"`
+	Headers              int64      `json:"headers" required:"true"`
+	BestBlockHash        string     `json:"best_block_hash" required:"true"`
+	MedianTime           *time.Time `json:"median_time" required:"true"`
+	InitialBlockDownload bool       `json:"initial_block_download" required:"true"`
+	Pruned               bool       `json:"pruned" required:"true"`
+	BlockFilterIndex     bool       `json:"block_filter_index" required:"true"`
+	Version              int        `json:"version" required:"true" description:"Such as 290403 for 29.4.3."`
+	Subversion           string     `json:"subversion" required:"true"`
+	Connections          int        `json:"connections" required:"true"`
+	MempoolSize          int64      `json:"mempool_size" required:"true" description:"Transactions in the mempool."`
+	Warnings             []string   `json:"warnings" required:"true" nullable:"false"`
+}
+
+// GetNode serves GET /api/v1/node.
+func (a *API) GetNode(context.Context, struct{}) (nodeResponse, error) {
+	return nodeOf(a.o.Node.Status()), nil
+}
+
+func nodeOf(s node.Status) nodeResponse {
+	out := nodeResponse{
+		Reachable: s.Reachable, LastContact: optionalTime(s.LastContact),
+		Chain: s.Chain, Blocks: s.Blocks, Headers: s.Headers, BestBlockHash: s.BestBlockHash,
+		MedianTime: optionalTime(s.MedianTime), InitialBlockDownload: s.InitialBlockDownload,
+		Pruned: s.Pruned, BlockFilterIndex: s.BlockFilterIndex,
+		Version: s.Version, Subversion: s.Subversion, Connections: s.Connections, MempoolSize: s.MempoolSize,
+		Warnings: append([]string{}, s.Warnings...),
+	}
+	if s.Problem != nil {
+		out.Problem = &s.Problem.Message
+	}
+	return out
+}

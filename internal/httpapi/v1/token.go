@@ -1,0 +1,183 @@
+package v1
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+type token struct {
+	ID          string    `json:"id" required:"true" format:"uuid"`
+	Description string    `json:"description" required:"true"`
+	Scopes      []string  `json:"scopes" required:"true" nullable:"false"`
+	Wallets     []string  `json:"wallets" required:"true" description:"Aliases of the only wallets it is for; null without a limit."`
+	ParentID    *string   `json:"parent_id" required:"true" description:"The token that it was made with; null for one made with a password."`
+	RotatedFrom *string   `json:"rotated_from" required:"true" description:"The token that it replaced."`
+	CreatedAt   time.Time `json:"created_at" required:"true"`
+	ExpiresAt   time.Time `json:"expires_at" required:"true"`
+	Expired     bool      `json:"expired" required:"true"`
+	LastUsed    *lastUse  `json:"last_used" required:"true" description:"At most a minute behind; null before the first use."`
+}
+
+type lastUse struct {
+	At      time.Time `json:"at" required:"true"`
+	Address string    `json:"address" required:"true"`
+	Agent   string    `json:"agent" required:"true" description:"What the client calls itself in User-Agent."`
+}
+
+type tokenWithSecret struct {
+	token
+	Secret string `json:"token" required:"true" description:"The token itself. It is not kept and never shown again."`
+}
+
+func (a *API) tokenOf(t auth.Token) token {
+	out := token{
+		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(), Wallets: t.Aliases,
+		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: t.RemainingLife(a.o.Now()) == 0,
+	}
+	if at := optionalTime(t.LastUse.At); at != nil {
+		out.LastUsed = &lastUse{At: *at, Address: t.LastUse.Address, Agent: t.LastUse.Agent}
+	}
+	return out
+}
+
+type listTokensRequest struct {
+	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
+}
+
+// ListTokens serves GET /api/v1/tokens.
+func (a *API) ListTokens(ctx context.Context, in listTokensRequest) (list[token], error) {
+	p := page(in)
+	limit, err := p.limit()
+	if err != nil {
+		return list[token]{}, err
+	}
+	after, err := tokenCursor(p)
+	if err != nil {
+		return list[token]{}, err
+	}
+	tokens, err := a.o.Tokens.List(ctx, caller(ctx), after, limit+1)
+	if err != nil {
+		return list[token]{}, err
+	}
+	return newList(tokens, limit, a.tokenOf, func(t auth.Token) string {
+		return strconv.FormatInt(t.CreatedAt.UnixMicro(), 10) + " " + t.ID
+	}), nil
+}
+
+// tokenCursor reads the place of a token: when it was made, and its id.
+func tokenCursor(p page) (auth.TokenCursor, error) {
+	text, err := p.place()
+	if err != nil || text == "" {
+		return auth.TokenCursor{}, err
+	}
+	at, id, _ := strings.Cut(text, " ")
+	micros, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || strings.ContainsRune(id, 0) {
+		return auth.TokenCursor{}, errCursor
+	}
+	return auth.TokenCursor{CreatedAt: time.UnixMicro(micros), ID: id}, nil
+}
+
+type createTokenRequest struct {
+	Description string     `json:"description" required:"true" minLength:"1" maxLength:"128" description:"What the token is for; unique among your tokens."`
+	Lifetime    *string    `json:"lifetime" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\". Either this or expires_at."`
+	ExpiresAt   *time.Time `json:"expires_at" description:"When it ends. Either this or lifetime."`
+	Scopes      []string   `json:"scopes" description:"What it may do. Without it: node:read, wallets:*, addresses:write and psbts:*, as far as you may yourself."`
+	Wallets     []string   `json:"wallets" description:"Aliases of the only wallets that it is for. Without it: all of yours; an empty list: none."`
+}
+
+// CreateToken serves POST /api/v1/tokens.
+func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenWithSecret, error) {
+	lifetime, err := a.lifetime(in)
+	if err != nil {
+		return tokenWithSecret{}, err
+	}
+	order := auth.TokenOrder{Description: in.Description, Lifetime: lifetime, Wallets: in.Wallets}
+	if in.Scopes != nil {
+		if order.Scopes, err = auth.ParseScopes("scopes", in.Scopes); err != nil {
+			return tokenWithSecret{}, err
+		}
+	}
+	t, secret, err := a.o.Tokens.Create(ctx, caller(ctx), order)
+	return tokenWithSecret{a.tokenOf(t), secret}, err
+}
+
+// lifetime returns how long a token is to live, however the request says it.
+func (a *API) lifetime(in createTokenRequest) (time.Duration, error) {
+	switch {
+	case (in.Lifetime == nil) == (in.ExpiresAt == nil):
+		return 0, fault.InvalidField("lifetime", "is needed, or expires_at instead, and not both")
+	case in.Lifetime != nil:
+		return auth.ParseLifetime(*in.Lifetime)
+	}
+	d := in.ExpiresAt.Sub(a.o.Now())
+	if d <= 0 || d > auth.MaxLifetime {
+		return 0, fault.InvalidField("expires_at", "has to lie ahead, by 100 years at most")
+	}
+	return d, nil
+}
+
+// GetOwnToken serves GET /api/v1/tokens/self.
+func (a *API) GetOwnToken(ctx context.Context, _ struct{}) (token, error) {
+	return a.GetToken(ctx, tokenRequest{ID: caller(ctx).TokenID})
+}
+
+// DeleteOwnToken serves DELETE /api/v1/tokens/self.
+func (a *API) DeleteOwnToken(ctx context.Context, _ struct{}) error {
+	return a.DeleteToken(ctx, tokenRequest{ID: caller(ctx).TokenID})
+}
+
+type tokenRequest struct {
+	ID string `path:"id" json:"-" description:"The token's id."`
+}
+
+// GetToken serves GET /api/v1/tokens/{id}.
+func (a *API) GetToken(ctx context.Context, in tokenRequest) (token, error) {
+	t, err := a.o.Tokens.Get(ctx, caller(ctx), in.ID)
+	return a.tokenOf(t), err
+}
+
+// DeleteToken serves DELETE /api/v1/tokens/{id}.
+func (a *API) DeleteToken(ctx context.Context, in tokenRequest) error {
+	return a.o.Tokens.Delete(ctx, caller(ctx), in.ID)
+}
+
+type rotateTokenRequest struct {
+	ID      string  `path:"id" json:"-" description:"The id of the token to replace."`
+	Overlap *string `json:"overlap" description:"How long the old one lives on, such as \"1h\"; \"0s\" ends it at once. Without it: 1 hour."`
+}
+
+// defaultOverlap is time enough to bring a new token to where the old one is.
+const defaultOverlap = time.Hour
+
+// RotateToken serves POST /api/v1/tokens/{id}/rotate.
+func (a *API) RotateToken(ctx context.Context, in rotateTokenRequest) (tokenWithSecret, error) {
+	overlap, err := overlapOf(in.Overlap)
+	if err != nil {
+		return tokenWithSecret{}, err
+	}
+	t, secret, err := a.o.Tokens.Rotate(ctx, caller(ctx), in.ID, overlap)
+	return tokenWithSecret{a.tokenOf(t), secret}, err
+}
+
+func overlapOf(text *string) (time.Duration, error) {
+	if text == nil {
+		return defaultOverlap, nil
+	}
+	if *text == "0s" || *text == "0" {
+		return 0, nil
+	}
+	overlap, err := auth.ParseLifetime(*text)
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return 0, f.ForField("overlap")
+	}
+	return overlap, err
+}

@@ -1,0 +1,107 @@
+package v1
+
+import (
+	"context"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+type user struct {
+	Name            string    `json:"name" required:"true"`
+	Admin           bool      `json:"admin" required:"true"`
+	Disabled        bool      `json:"disabled" required:"true"`
+	DefaultPassword bool      `json:"default_password" required:"true" description:"Whether it still has the password that specterd begins with."`
+	CreatedAt       time.Time `json:"created_at" required:"true"`
+}
+
+func userOf(u auth.User) user {
+	return user{
+		Name: u.Name, Admin: u.Admin, Disabled: !u.Active(),
+		DefaultPassword: u.PasswordIsDefault, CreatedAt: u.CreatedAt.UTC(),
+	}
+}
+
+type listUsersRequest struct {
+	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
+}
+
+// ListUsers serves GET /api/v1/users.
+func (a *API) ListUsers(ctx context.Context, in listUsersRequest) (list[user], error) {
+	p := page(in)
+	limit, err := p.limit()
+	if err != nil {
+		return list[user]{}, err
+	}
+	after, err := p.place()
+	if err != nil {
+		return list[user]{}, err
+	}
+	users, err := a.o.Users.List(ctx, after, limit+1)
+	if err != nil {
+		return list[user]{}, err
+	}
+	return newList(users, limit, userOf, func(u auth.User) string { return u.Name }), nil
+}
+
+type createUserRequest struct {
+	Name     string `json:"name" required:"true" minLength:"1" maxLength:"64" description:"Unique without regard to case; printable, without a colon and without spaces at the ends."`
+	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password"`
+	Admin    bool   `json:"admin"`
+}
+
+// CreateUser serves POST /api/v1/users.
+func (a *API) CreateUser(ctx context.Context, in createUserRequest) (user, error) {
+	u, err := a.o.Users.Create(ctx, caller(ctx), in.Name, in.Password, in.Admin)
+	return userOf(u), err
+}
+
+type userRequest struct {
+	Name string `path:"name" json:"-" description:"The user's name, without regard to case."`
+}
+
+// GetUser serves GET /api/v1/users/{name}.
+func (a *API) GetUser(ctx context.Context, in userRequest) (user, error) {
+	u, err := a.o.Users.Get(ctx, in.Name)
+	return userOf(u), err
+}
+
+type changeUserRequest struct {
+	Name     string  `path:"name" json:"-" description:"The user's name, without regard to case."`
+	Password *string `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user."`
+	Admin    *bool   `json:"admin" description:"Whether the user is an admin."`
+	Disabled *bool   `json:"disabled" description:"A disabled user cannot log in and loses all tokens."`
+}
+
+// ChangeUser serves PATCH /api/v1/users/{name}.
+func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (user, error) {
+	change := auth.UserChange{Password: in.Password, Admin: in.Admin, Disabled: in.Disabled}
+	if change == (auth.UserChange{}) {
+		return user{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have password, admin and disabled")
+	}
+	u, err := a.o.Users.Change(ctx, caller(ctx), in.Name, change)
+	return userOf(u), err
+}
+
+// DeleteUser serves DELETE /api/v1/users/{name}.
+func (a *API) DeleteUser(ctx context.Context, in userRequest) error {
+	return a.o.Users.Delete(ctx, caller(ctx), in.Name)
+}
+
+// GetSelf serves GET /api/v1/users/me.
+func (a *API) GetSelf(ctx context.Context, _ struct{}) (user, error) {
+	return a.GetUser(ctx, userRequest{Name: caller(ctx).UserName})
+}
+
+type changeSelfRequest struct {
+	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" description:"The new password."`
+	RevokeTokens bool   `json:"revoke_tokens" description:"Whether to end all of your tokens, too."`
+}
+
+// ChangeSelf serves PATCH /api/v1/users/me.
+func (a *API) ChangeSelf(ctx context.Context, in changeSelfRequest) (user, error) {
+	u, err := a.o.Users.ChangeOwnPassword(ctx, caller(ctx), in.Password, in.RevokeTokens)
+	return userOf(u), err
+}

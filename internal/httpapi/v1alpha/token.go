@@ -1,0 +1,234 @@
+package v1alpha
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// seconds is a length of time that JSON shows as a number of seconds.
+type seconds time.Duration
+
+// MarshalJSONTo writes whole seconds without a fraction, as the original does.
+func (s seconds) MarshalJSONTo(enc *jsontext.Encoder) error {
+	micros := time.Duration(s).Microseconds()
+	text := strconv.FormatInt(micros/1e6, 10)
+	if rest := micros % 1e6; rest != 0 {
+		text = strconv.FormatFloat(float64(micros)/1e6, 'f', -1, 64)
+	}
+	return enc.WriteValue(jsontext.Value(text))
+}
+
+type tokenSummary struct {
+	Description   string   `json:"jwt_token_description"`
+	Life          seconds  `json:"jwt_token_life"`
+	RemainingLife seconds  `json:"jwt_token_remaining_life"`
+	Endpoints     []string `json:"endpoints,omitempty"`
+}
+
+// tokensByID is an object of tokens by their ids, in the order they were made.
+type tokensByID struct {
+	ids    []string
+	tokens []tokenSummary
+}
+
+// MarshalJSONTo keeps the order, which a map would not.
+func (t tokensByID) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
+		return err
+	}
+	for i, id := range t.ids {
+		if err := enc.WriteToken(jsontext.String(id)); err != nil {
+			return err
+		}
+		if err := json.MarshalEncode(enc, t.tokens[i]); err != nil {
+			return err
+		}
+	}
+	return enc.WriteToken(jsontext.EndObject)
+}
+
+// endpoints names the scopes of a token that was limited to some; those that
+// every token gets are not worth a field that the original lacks.
+func endpoints(s auth.Scopes) []string {
+	if s == auth.DefaultScopes {
+		return nil
+	}
+	return s.Names()
+}
+
+type tokensResponse struct {
+	Message string     `json:"message"`
+	Tokens  tokensByID `json:"jwt_tokens"`
+}
+
+var errNoTokens = fault.New(fault.NotFound, "token_not_found", "Tokens does not exist")
+
+const tokensAtOnce = 1000
+
+// ListTokens serves GET /api/v1alpha/token/.
+func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error) {
+	who := auth.PrincipalFrom(ctx)
+	out := tokensResponse{Message: "Tokens exist"}
+	now := a.o.Now()
+	for after := (auth.TokenCursor{}); ; {
+		page, err := a.o.Tokens.List(ctx, who, after, tokensAtOnce)
+		if err != nil {
+			return out, err
+		}
+		for _, t := range page {
+			out.Tokens.ids = append(out.Tokens.ids, t.ID)
+			out.Tokens.tokens = append(out.Tokens.tokens, tokenSummary{
+				Description: t.Description, Life: seconds(t.Lifetime),
+				RemainingLife: seconds(t.RemainingLife(now)), Endpoints: endpoints(t.Scopes),
+			})
+			after = auth.TokenCursor{CreatedAt: t.CreatedAt, ID: t.ID}
+		}
+		if len(page) < tokensAtOnce {
+			break
+		}
+	}
+	if len(out.Tokens.ids) == 0 {
+		return out, errNoTokens
+	}
+	return out, nil
+}
+
+type createTokenRequest struct {
+	// A number is taken for its text, as the original does.
+	Description jsontext.Value `json:"jwt_token_description" required:"true" description:"What the token is for; unique among your tokens."`
+	Life        *string        `json:"jwt_token_life" required:"true" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"."`
+	Endpoints   []string       `json:"endpoints" description:"The only scopes that the token is to have."`
+}
+
+type tokenCreated struct {
+	Message     string   `json:"message"`
+	ID          string   `json:"jwt_token_id"`
+	Token       string   `json:"jwt_token"`
+	Description string   `json:"jwt_token_description"`
+	Life        seconds  `json:"jwt_token_life"`
+	Endpoints   []string `json:"endpoints,omitempty"`
+}
+
+var errDescription = fault.New(fault.Invalid, "bad_description", "Token description already exists or is blank")
+
+// CreateToken serves POST /api/v1alpha/token/.
+func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCreated, error) {
+	order, err := in.order()
+	if err != nil {
+		return tokenCreated{}, err
+	}
+	t, secret, err := a.o.Tokens.Create(ctx, auth.PrincipalFrom(ctx), order)
+	if errors.Is(err, auth.ErrDescriptionTaken) {
+		return tokenCreated{}, errDescription.Because(err)
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Fields) == 1 && f.Fields[0].Name == "description" {
+		return tokenCreated{}, f.ForField("jwt_token_description")
+	}
+	if err != nil {
+		return tokenCreated{}, err
+	}
+	return tokenCreated{
+		Message: "Token generated", ID: t.ID, Token: secret, Description: t.Description,
+		Life: seconds(t.Lifetime), Endpoints: endpoints(t.Scopes),
+	}, nil
+}
+
+func (in createTokenRequest) order() (auth.TokenOrder, error) {
+	var order auth.TokenOrder
+	if in.Life == nil {
+		return order, fault.InvalidField("jwt_token_life", "is missing")
+	}
+	var err error
+	if order.Lifetime, err = auth.ParseLifetime(*in.Life); err != nil {
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			err = f.ForField("jwt_token_life")
+		}
+		return order, err
+	}
+	if order.Description, err = descriptionText(in.Description); err != nil {
+		return order, err
+	}
+	if in.Endpoints == nil {
+		return order, nil
+	}
+	if order.Scopes, err = auth.ParseScopes("endpoints", in.Endpoints); err != nil {
+		return order, err
+	}
+	if !auth.DefaultScopes.Has(order.Scopes) {
+		return order, fault.InvalidField("endpoints", "tokens made here can only have %s; make others with POST /api/v1/tokens", auth.DefaultScopes)
+	}
+	return order, nil
+}
+
+// descriptionText reads a description that may be a string or a number.
+func descriptionText(value jsontext.Value) (string, error) {
+	switch value.Kind() {
+	case '"':
+		var text string
+		if err := json.Unmarshal(value, &text); err != nil {
+			return "", fault.InvalidField("jwt_token_description", "is not a string").Because(err)
+		}
+		if text == "" {
+			return "", errDescription
+		}
+		return text, nil
+	case '0':
+		return string(value), nil
+	case 'n':
+		return "", errDescription
+	case 0:
+		return "", fault.InvalidField("jwt_token_description", "is missing")
+	}
+	return "", fault.InvalidField("jwt_token_description", "has to be a string")
+}
+
+type tokenRequest struct {
+	ID string `path:"id" json:"-" description:"The token's id."`
+}
+
+type tokenResponse struct {
+	Message       string   `json:"message"`
+	Description   string   `json:"jwt_token_description"`
+	Life          seconds  `json:"jwt_token_life"`
+	LifeRemaining seconds  `json:"jwt_token_life_remaining"`
+	ExpiryStatus  string   `json:"expiry_status" enum:"Valid,Expired"`
+	Endpoints     []string `json:"endpoints,omitempty"`
+}
+
+var errNoToken = fault.New(fault.NotFound, "token_not_found", "Token does not exist, make sure to enter correct token id")
+
+// GetToken serves GET /api/v1alpha/token/{id}/.
+func (a *API) GetToken(ctx context.Context, in tokenRequest) (tokenResponse, error) {
+	t, err := a.o.Tokens.Get(ctx, auth.PrincipalFrom(ctx), in.ID)
+	if errors.Is(err, auth.ErrTokenNotFound) {
+		return tokenResponse{}, errNoToken
+	}
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	remaining, status := t.RemainingLife(a.o.Now()), "Valid"
+	if remaining == 0 {
+		status = "Expired"
+	}
+	return tokenResponse{
+		Message: "Token exists", Description: t.Description, Life: seconds(t.Lifetime),
+		LifeRemaining: seconds(remaining), ExpiryStatus: status, Endpoints: endpoints(t.Scopes),
+	}, nil
+}
+
+// DeleteToken serves DELETE /api/v1alpha/token/{id}/.
+func (a *API) DeleteToken(ctx context.Context, in tokenRequest) (messageResponse, error) {
+	err := a.o.Tokens.Delete(ctx, auth.PrincipalFrom(ctx), in.ID)
+	if errors.Is(err, auth.ErrTokenNotFound) {
+		return messageResponse{}, errNoToken
+	}
+	return messageResponse{Message: "Token deleted"}, err
+}
