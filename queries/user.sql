@@ -31,3 +31,6 @@ DELETE FROM users WHERE user_id = @user_id;
 
 -- name: UserIsActive :one
 SELECT CAST(disabled_at IS NULL AS BOOLEAN) AS active FROM users WHERE user_id = @user_id;
+
+-- name: CountDefaultPasswords :one
+SELECT count(*) FROM users WHERE password_is_default AND disabled_at IS NULL;

@@ -11,9 +11,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockPatience is how long a process waits for another to let go of the lock:
-// long enough for one that is stopping or migrating.
-const lockPatience = 1500 * time.Millisecond
+// LockPatience is how long a process should wait for another to let go of the
+// lock: long enough for one that is stopping or migrating.
+const LockPatience = 1500 * time.Millisecond
 
 // ServingLock keeps other processes from serving or migrating the same SQLite
 // file. The system releases it when the process ends, however that happens.
@@ -26,19 +26,22 @@ func (e ErrLocked) Error() string {
 	return fmt.Sprintf("another specterd uses this database: %s; stop that one first, or give this one a data folder of its own", e.Holder)
 }
 
-// LockForServing takes the lock on an SQLite file before anything else touches
-// it, and names itself in it as holder. It returns ErrLocked within 2 s where
-// another process has it.
-func LockForServing(ctx context.Context, databasePath, holder string) (*ServingLock, error) {
+// Lock takes the lock on an SQLite file, before anything else touches the file,
+// and names holder in it. It returns ErrLocked where another process still has
+// the lock when patience is over.
+func Lock(ctx context.Context, databasePath, holder string, patience time.Duration) (*ServingLock, error) {
 	path := databasePath + ".lock"
 	lock := flock.New(path, flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	ok, err := lock.TryLockContext(ctx, 50*time.Millisecond)
-	if errors.Is(err, context.DeadlineExceeded) || (err == nil && !ok) {
-		return nil, ErrLocked{Holder: readHolder(path)}
+	ok, err := lock.TryLock()
+	if err == nil && !ok && patience > 0 {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ok, err = lock.TryLockContext(ctx, 20*time.Millisecond)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), err == nil && !ok:
+		return nil, ErrLocked{Holder: readHolder(path)}
+	case err != nil:
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	if err := os.WriteFile(path, []byte(holder+"\n"), 0o600); err != nil {

@@ -15,6 +15,7 @@ const (
 	settingKeyFingerprint = "signing_key_fingerprint"
 	settingFirstStart     = "first_start"
 	settingChain          = "chain"
+	settingUID            = "uid"
 )
 
 // ErrOtherKey is returned for a signing key that is not the database's.
@@ -47,6 +48,21 @@ func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 			"this database was made for the chain %.40s…, and the node is on %.40s…; point specterd at the other node or at another database", bound, mine)
 	}
 	return nil
+}
+
+// HasKey reports whether the database is tied to a signing key.
+func (s *Store) HasKey(ctx context.Context) (bool, error) {
+	_, err := s.reads().Setting(ctx, settingKeyFingerprint)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, translate(err)
+}
+
+// UID returns 16 hexadecimal digits that are this database's own, taken from
+// suggestion at the first call. Specter Desktop names its wallets with such.
+func (s *Store) UID(ctx context.Context, suggestion string) (string, error) {
+	return s.settle(ctx, settingUID, suggestion)
 }
 
 // FirstStart reports whether StartedFirst was never called.

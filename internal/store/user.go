@@ -108,3 +108,13 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 	}
 	return addEvent(ctx, q, e.Event)
 }
+
+// CountDefaultPasswords returns how many active users still have the password
+// that a new database begins with.
+func (s *Store) CountDefaultPasswords(ctx context.Context) (int, error) {
+	n, err := s.reads().CountDefaultPasswords(ctx)
+	if err != nil {
+		return 0, translate(fmt.Errorf("count the default passwords: %w", err))
+	}
+	return int(n), nil
+}

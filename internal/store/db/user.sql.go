@@ -11,6 +11,17 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
+const CountDefaultPasswords = `-- name: CountDefaultPasswords :one
+SELECT count(*) FROM users WHERE password_is_default AND disabled_at IS NULL
+`
+
+func (q *Queries) CountDefaultPasswords(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, CountDefaultPasswords)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountOtherActiveAdmins = `-- name: CountOtherActiveAdmins :one
 SELECT count(*) FROM users
 WHERE is_admin AND disabled_at IS NULL AND user_id <> $1

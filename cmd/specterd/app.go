@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/store"
+)
+
+// app is the program with its database open, as every command but the simplest
+// needs it.
+type app struct {
+	cfg       config.Config
+	log       *slog.Logger
+	now       func() time.Time
+	lock      *store.ServingLock // nil unless held
+	store     *store.Store
+	key       []byte
+	passwords *auth.Passwords
+	users     *auth.Users
+}
+
+// openApp reads the settings and opens the database, migrating it where that is
+// due and nobody else is serving it. At the very first start it also makes the
+// signing key and the first admin. With serving set, it keeps the lock.
+func (p *program) openApp(cmd *cobra.Command, serving bool) (*app, error) {
+	ctx := cmd.Context()
+	cfg, err := config.Load(cmd.Flags(), p.getenv)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{
+		cfg: cfg,
+		log: slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: cfg.LogLevel})),
+		now: time.Now,
+	}
+	if !serving { // what a person does at the shell is told there, not logged
+		a.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
+	}
+	if a.passwords, err = auth.NewPasswords(cfg.BcryptCost, runtime.NumCPU()); err != nil {
+		return nil, err
+	}
+	if err := a.open(ctx, serving); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *app) open(ctx context.Context, serving bool) error {
+	if err := os.MkdirAll(a.cfg.DataFolder, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if err := a.checkNotLost(); err != nil {
+		return err
+	}
+	if err := a.takeLock(ctx, serving); err != nil {
+		return err
+	}
+	if err := a.openStore(ctx); err != nil {
+		return err
+	}
+	a.users = auth.NewUsers(a.store, a.passwords, a.now)
+	if err := a.loadKey(ctx); err != nil {
+		return err
+	}
+	if err := a.startFirst(ctx); err != nil {
+		return err
+	}
+	if !serving {
+		return a.releaseLock()
+	}
+	return nil
+}
+
+func (a *app) close() error {
+	var err error
+	if a.store != nil {
+		err = a.store.Close()
+	}
+	return errors.Join(err, a.releaseLock())
+}
+
+func (a *app) usesPostgres() bool { return store.IsPostgres(string(a.cfg.DatabaseURL)) }
+
+// takeLock takes the lock on an SQLite database. A command that does not serve
+// goes on without it where somebody else has it: then there is nothing to
+// migrate, or openStore says so.
+func (a *app) takeLock(ctx context.Context, serving bool) error {
+	if a.usesPostgres() {
+		return nil
+	}
+	role, patience := "process %d, started %s at the command line", time.Duration(0)
+	if serving {
+		role, patience = "process %d, serving since %s", store.LockPatience
+	}
+	holder := fmt.Sprintf(role, os.Getpid(), a.now().UTC().Format(time.RFC3339))
+	lock, err := store.Lock(ctx, string(a.cfg.DatabaseURL), holder, patience)
+	if _, locked := errors.AsType[store.ErrLocked](err); locked && !serving {
+		return nil
+	}
+	a.lock = lock
+	return err
+}
+
+func (a *app) releaseLock() error {
+	if a.lock == nil {
+		return nil
+	}
+	lock := a.lock
+	a.lock = nil
+	return lock.Release()
+}
+
+func (a *app) openStore(ctx context.Context) error {
+	var err error
+	a.store, err = store.Open(ctx, store.Options{
+		URL: string(a.cfg.DatabaseURL), BackupFolder: filepath.Join(a.cfg.DataFolder, "backups"), Log: a.log, Now: a.now,
+	})
+	if err != nil {
+		return err
+	}
+	if a.lock == nil && !a.usesPostgres() {
+		if err := a.waitForSchema(ctx); err != nil {
+			return err
+		}
+	}
+	return a.store.Migrate(ctx)
+}
+
+// waitForSchema is for a command that found the database locked. It takes the
+// lock after all if there is something to migrate.
+func (a *app) waitForSchema(ctx context.Context) error {
+	state, err := a.store.Schema(ctx)
+	if err != nil || !state.Pending() {
+		return err
+	}
+	holder := fmt.Sprintf("process %d, migrating", os.Getpid())
+	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, store.LockPatience)
+	return err
+}
+
+// marker is a file that says that the data folder was in use. A database that
+// is missing or empty then was lost, and must not be taken for a first start.
+func (a *app) marker() string { return filepath.Join(a.cfg.DataFolder, "in-use") }
+
+// checkNotLost refuses an SQLite file that went missing, before it is made anew.
+func (a *app) checkNotLost() error {
+	if a.usesPostgres() {
+		return nil
+	}
+	if _, err := os.Stat(string(a.cfg.DatabaseURL)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return a.refuseIfUsed()
+}
+
+func (a *app) refuseIfUsed() error {
+	if _, err := os.Stat(a.marker()); err != nil {
+		return nil //nolint:nilerr // no marker: a new folder
+	}
+	return fmt.Errorf("the data folder %s was in use, but its database is missing or empty; restore it, or point SPECTER_DATABASE_URL at the right one. "+
+		"To begin anew with an empty database and the first admin's default password, delete %s", a.cfg.DataFolder, a.marker())
+}
+
+const keyBytes = 32
+
+func (a *app) keyFile() string { return filepath.Join(a.cfg.DataFolder, "secret_key") }
+
+// loadKey reads the key that signs tokens, or makes one at the first start, and
+// checks that it is the database's.
+func (a *app) loadKey(ctx context.Context) error {
+	bound, err := a.store.HasKey(ctx)
+	if err != nil {
+		return err
+	}
+	if !bound {
+		if err := a.refuseIfUsed(); err != nil {
+			return err
+		}
+	}
+	if a.key, err = a.readKey(bound); err != nil {
+		return err
+	}
+	if err := a.store.BindKey(ctx, auth.Fingerprint(a.key)); err != nil {
+		if errors.Is(err, store.ErrOtherKey) {
+			return fmt.Errorf("%w; put the right one into SECRET_KEY, SECRET_KEY_FILE or %s", err, a.keyFile())
+		}
+		return err
+	}
+	return nil
+}
+
+func (a *app) readKey(bound bool) ([]byte, error) {
+	if a.cfg.SecretKey != "" {
+		return []byte(a.cfg.SecretKey), nil
+	}
+	if a.usesPostgres() {
+		return nil, errors.New("with PostgreSQL the signing key has to be given in SECRET_KEY or SECRET_KEY_FILE, since several processes share it; make one with: openssl rand -hex 32")
+	}
+	key, err := os.ReadFile(a.keyFile())
+	switch {
+	case err == nil && len(key) < auth.MinKeyBytes:
+		return nil, fmt.Errorf("%s has %d bytes, and a signing key needs at least %d; restore the right file", a.keyFile(), len(key), auth.MinKeyBytes)
+	case err == nil:
+		return key, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	case bound:
+		return nil, fmt.Errorf("the signing key %s is missing; restore it, or give the key in SECRET_KEY", a.keyFile())
+	}
+	return newKeyFile(a.keyFile())
+}
+
+// newKeyFile makes a signing key, 64 hexadecimal digits, and a file that holds
+// it, which is on the disk when the function returns.
+func newKeyFile(path string) ([]byte, error) {
+	raw := make([]byte, keyBytes)
+	_, _ = rand.Read(raw) // never fails
+	key := []byte(hex.EncodeToString(raw))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in the operator's data folder
+	if err != nil {
+		return nil, fmt.Errorf("make the signing key: %w", err)
+	}
+	_, err = f.Write(key)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, fmt.Errorf("write the signing key: %w", err)
+	}
+	return key, nil
+}
+
+// startFirst makes the first admin of a new database, once.
+func (a *app) startFirst(ctx context.Context) error {
+	first, err := a.store.FirstStart(ctx)
+	if err != nil || !first {
+		return err
+	}
+	_, err = a.users.CreateFirst(ctx, string(a.cfg.AdminPassword))
+	if err != nil && !errors.Is(err, auth.ErrUserExists) {
+		return fmt.Errorf("SPECTER_ADMIN_PASSWORD: make the first admin: %w", err)
+	}
+	if err := a.store.StartedFirst(ctx); err != nil {
+		return err
+	}
+	text := "specterd found its database empty and began to use this folder at " + a.now().UTC().Format(time.RFC3339) + "\n"
+	if err := os.WriteFile(a.marker(), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("mark the data folder as in use: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+// Command specterd gives the wallets of a Bitcoin Core node to many users and
+// their scripts over HTTP. This package owns the command line and the wiring of
+// the other packages, and nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// version is set by the build.
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "specterd:", messageOf(err))
+		os.Exit(1)
+	}
+}
+
+// messageOf returns what a person at the shell should read. Of a fault that is
+// the message and its cause, for they may see both.
+func messageOf(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.Error()
+	}
+	return err.Error()
+}
+
+// program is what the commands work with.
+type program struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// run is the whole program; main calls it, and so do the tests.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	p := &program{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "specterd",
+		Short: "Give the wallets of a Bitcoin Core node to many users and their scripts over HTTP",
+		Long: `specterd gives the wallets of a Bitcoin Core node to many users and their scripts
+over HTTP, with access tokens that can be scoped, listed and revoked at once.
+
+Start it with "specterd serve", or watch it work with "specterd demo".
+
+Settings that have no flag are taken from the environment:
+
+` + config.Environment() + `
+A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	config.AddFlags(root.PersistentFlags())
+	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.openapiCommand(), p.versionCommand())
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(*cobra.Command, []string) { fmt.Fprintln(p.stdout, version) },
+	}
+}

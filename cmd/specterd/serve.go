@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/node"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := p.openApp(cmd, true)
+			if err != nil {
+				return err
+			}
+			err = a.serve(cmd.Context(), func(url string) {
+				fmt.Fprintf(p.stdout, "specterd listens on %s\n", url)
+			})
+			return errors.Join(err, a.close())
+		},
+	}
+}
+
+const lowBcryptCost = 10
+
+// nodePatience is how long the start waits for the node's first answer. The
+// server starts without it, too.
+const nodePatience = 2 * time.Second
+
+// serve runs the server until ctx ends, and calls ready once it listens. What
+// it started has ended when it returns.
+func (a *app) serve(ctx context.Context, ready func(url string)) error {
+	if err := a.checkExposure(ctx); err != nil {
+		return err
+	}
+	monitor, closeNode, err := a.nodeMonitor()
+	if err != nil {
+		return err
+	}
+	defer closeNode()
+	if err := firstLook(ctx, monitor); err != nil {
+		return err
+	}
+	journal := auth.NewJournal(a.log, a.store)
+	handler, err := a.handler(ctx, monitor, journal)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(a.cfg.Host, strconv.Itoa(a.cfg.Port)))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.warn(ctx)
+
+	// The background outlives the requests, so that it can write down the last.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { journal.Run(background) })
+	running.Go(func() { _ = monitor.Run(background) })
+	running.Go(func() { a.warnOfIgnoredPassword(background) })
+	url := a.url(listener.Addr())
+	a.log.InfoContext(ctx, "listening", "url", url, "version", version, "api_active", a.cfg.APIActive)
+	ready(url)
+	err = httpapi.Serve(ctx, a.log, listener, handler, httpapi.TLS{CertFile: a.cfg.TLSCertFile, KeyFile: a.cfg.TLSKeyFile})
+	stop()
+	running.Wait()
+	a.log.InfoContext(ctx, "stopped")
+	return err
+}
+
+func (a *app) handler(ctx context.Context, monitor *node.Monitor, journal *auth.Journal) (http.Handler, error) {
+	signer, err := auth.NewSigner(a.key, a.now)
+	if err != nil {
+		return nil, err
+	}
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails
+	uid, err := a.store.UID(ctx, hex.EncodeToString(random))
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.New(httpapi.Options{
+		Log: a.log, Now: a.now,
+		Login:    auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now),
+		Users:    a.users,
+		Tokens:   auth.NewTokens(a.store, signer, a.now),
+		Wallets:  a.store,
+		Database: a.store,
+		Node:     monitor,
+		Active:   a.cfg.APIActive, DataFolder: a.cfg.DataFolder, UID: uid,
+		Loopback: isLoopback(a.cfg.Host), AllowedHosts: a.cfg.AllowedHosts, TrustedProxies: a.cfg.TrustedProxies,
+		Version: version,
+	})
+}
+
+// checkExposure refuses to be reachable from elsewhere while somebody has the
+// default password.
+func (a *app) checkExposure(ctx context.Context) error {
+	if isLoopback(a.cfg.Host) {
+		return nil
+	}
+	n, err := a.store.CountDefaultPasswords(ctx)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fmt.Errorf("the password of %q is still the default one, so specterd listens on 127.0.0.1 only and not on %s; change it with: specterd user passwd %s",
+			auth.FirstAdmin, a.cfg.Host, auth.FirstAdmin)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func (a *app) url(addr net.Addr) string {
+	scheme := "http"
+	if a.cfg.TLSCertFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + addr.String()
+}
+
+// warn says at the start what is better changed.
+func (a *app) warn(ctx context.Context) {
+	if !a.cfg.APIActive {
+		a.log.WarnContext(ctx, "the API is switched off and answers 404; set SPECTER_API_ACTIVE=true")
+	}
+	if a.cfg.BcryptCost < lowBcryptCost {
+		a.log.WarnContext(ctx, "SPECTER_BCRYPT_COST is low; passwords are easy to guess from a stolen database", "cost", a.cfg.BcryptCost)
+	}
+	if n, err := a.store.CountDefaultPasswords(ctx); err == nil && n > 0 {
+		a.log.WarnContext(ctx, "the first admin still has the default password; change it with: specterd user passwd admin")
+	}
+}
+
+// warnOfIgnoredPassword says so where SPECTER_ADMIN_PASSWORD is not, or no more,
+// the password of the first admin. It takes a comparison, so it is done beside.
+func (a *app) warnOfIgnoredPassword(ctx context.Context) {
+	if a.cfg.AdminPassword == "" {
+		return
+	}
+	same, err := a.users.HasPassword(ctx, auth.FirstAdmin, string(a.cfg.AdminPassword))
+	if err == nil && !same {
+		a.log.WarnContext(ctx, "SPECTER_ADMIN_PASSWORD is ignored: it counts at the first start only, and the admin has another password now")
+	}
+}
+
+// nodeMonitor returns what watches the node.
+func (a *app) nodeMonitor() (*node.Monitor, func(), error) {
+	cfg, err := nodeConfig(a.cfg.Node)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.MaxInFlight, cfg.Timeout = 1, 10*time.Second
+	client, err := bitcoind.New(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return node.New(a.log, client, a.now, node.Options{Identity: a.store}), client.Close, nil
+}
+
+func nodeConfig(n config.Node) (bitcoind.Config, error) {
+	if n.URL == "" && n.CookieFile == "" {
+		return bitcoind.FromDataDir(n.DataDir)
+	}
+	return bitcoind.Config{URL: string(n.URL), User: n.User, Password: string(n.Password), CookieFile: n.CookieFile}, nil
+}
+
+// firstLook asks the node once. It refuses a node on another chain; one that
+// does not answer may still come.
+func firstLook(ctx context.Context, monitor *node.Monitor) error {
+	ctx, cancel := context.WithTimeout(ctx, nodePatience)
+	defer cancel()
+	status := monitor.Check(ctx)
+	if status.Problem != nil && errors.Is(status.Problem, node.ErrWrongChain) {
+		return status.Problem
+	}
+	return nil
+}
+
+var _ slog.LogValuer = config.Secret("")

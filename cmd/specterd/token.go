@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+func (p *program) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "token", Short: "List and revoke tokens; works beside a running server",
+	}
+	cmd.AddCommand(p.tokenListCommand(), p.tokenRevokeCommand())
+	return cmd
+}
+
+func (p *program) tokenListCommand() *cobra.Command {
+	var userName string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the tokens of all users", Args: cobra.NoArgs,
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+			if userName != "" {
+				if _, err := a.users.Get(cmd.Context(), userName); err != nil {
+					return err
+				}
+			}
+			tokens, owners, err := a.store.AllTokens(cmd.Context(), userName)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ID\tUSER\tDESCRIPTION\tEXPIRES\tLAST USED\tSCOPES")
+			now := a.now()
+			for i, t := range tokens {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, owners[i], t.Description, expiryOf(t, now), lastUseOf(t), t.Scopes)
+			}
+			return w.Flush()
+		}),
+	}
+	cmd.Flags().StringVar(&userName, "user", "", "only those of this user")
+	return cmd
+}
+
+const timeLayout = "2006-01-02 15:04 UTC"
+
+func expiryOf(t auth.Token, now time.Time) string {
+	at := t.ExpiresAt.UTC().Format(timeLayout)
+	if t.RemainingLife(now) == 0 {
+		return "expired " + at
+	}
+	return at
+}
+
+func lastUseOf(t auth.Token) string {
+	if t.LastUse.At.IsZero() {
+		return "never"
+	}
+	return t.LastUse.At.UTC().Format(timeLayout) + " from " + t.LastUse.Address
+}
+
+func (p *program) tokenRevokeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke ID…", Short: "Delete tokens and those made with them, which ends them at once", Args: cobra.MinimumNArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, ids []string) error {
+			signer, err := auth.NewSigner(a.key, a.now)
+			if err != nil {
+				return err
+			}
+			tokens := auth.NewTokens(a.store, signer, a.now)
+			for _, id := range ids {
+				who := operator()
+				if who.UserID, err = a.store.OwnerOfToken(cmd.Context(), id); err != nil {
+					return fmt.Errorf("revoke %s: %w", id, err)
+				}
+				if err := tokens.Delete(cmd.Context(), who, id); err != nil {
+					return fmt.Errorf("revoke %s: %w", id, err)
+				}
+				fmt.Fprintf(p.stdout, "Revoked %s.\n", id)
+			}
+			return nil
+		}),
+	}
+}

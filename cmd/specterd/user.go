@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+func (p *program) userCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "user", Short: "Add, list and change users; works beside a running server",
+	}
+	cmd.AddCommand(
+		p.userAddCommand(), p.userListCommand(), p.userPasswdCommand(),
+		p.userChangeCommand("disable", "Lock a user out and delete all their tokens", true),
+		p.userChangeCommand("enable", "Let a disabled user in again", false),
+		p.userRemoveCommand(),
+	)
+	return cmd
+}
+
+func (p *program) userAddCommand() *cobra.Command {
+	var fromStdin, admin bool
+	cmd := &cobra.Command{
+		Use: "add NAME", Short: "Add a user; asks for the password", Args: cobra.ExactArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
+			password, err := p.newPassword(args[0], fromStdin)
+			if err != nil {
+				return err
+			}
+			u, err := a.users.Create(cmd.Context(), operator(), args[0], password, admin)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "Added user %s.\n", u.Name)
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&admin, "admin", false, "make the user an admin")
+	addPasswordFlag(cmd, &fromStdin)
+	return cmd
+}
+
+func (p *program) userListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the users", Args: cobra.NoArgs,
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tROLE\tSTATUS\tCREATED")
+			for after := ""; ; {
+				users, err := a.users.List(cmd.Context(), after, 500)
+				if err != nil {
+					return err
+				}
+				for _, u := range users {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, roleOf(u), statusOf(u), u.CreatedAt.UTC().Format("2006-01-02 15:04 UTC"))
+					after = u.Name
+				}
+				if len(users) < 500 {
+					return w.Flush()
+				}
+			}
+		}),
+	}
+}
+
+func roleOf(u auth.User) string {
+	if u.Admin {
+		return "admin"
+	}
+	return "user"
+}
+
+func statusOf(u auth.User) string {
+	switch {
+	case !u.Active():
+		return "disabled"
+	case u.PasswordIsDefault:
+		return "active, default password"
+	}
+	return "active"
+}
+
+func (p *program) userPasswdCommand() *cobra.Command {
+	var fromStdin bool
+	cmd := &cobra.Command{
+		Use: "passwd NAME", Short: "Set a user's password and delete all their tokens", Args: cobra.ExactArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
+			if _, err := a.users.Get(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			password, err := p.newPassword(args[0], fromStdin)
+			if err != nil {
+				return err
+			}
+			u, err := a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Password: &password})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "Changed the password of %s and deleted their tokens.\n", u.Name)
+			return nil
+		}),
+	}
+	addPasswordFlag(cmd, &fromStdin)
+	return cmd
+}
+
+func (p *program) userChangeCommand(verb, short string, disabled bool) *cobra.Command {
+	return &cobra.Command{
+		Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
+			u, err := a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Disabled: &disabled})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "User %s is %s.\n", u.Name, statusOf(u))
+			return nil
+		}),
+	}
+}
+
+func (p *program) userRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "rm NAME", Short: "Delete a user with all their tokens", Args: cobra.ExactArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
+			if err := a.users.Delete(cmd.Context(), operator(), args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "Deleted user %s.\n", args[0])
+			return nil
+		}),
+	}
+}
+
+// withApp wraps what a command does with the opening and closing of the
+// database.
+func (p *program) withApp(do func(cmd *cobra.Command, a *app, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a, err := p.openApp(cmd, false)
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(cmd, a, args), a.close())
+	}
+}
+
+// operator is whoever sits at the command line.
+func operator() *auth.Principal {
+	name := "?"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return auth.Operator(name)
+}
+
+func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {
+	cmd.Flags().BoolVar(fromStdin, "password-stdin", false, "read the password from the first line of standard input")
+}
+
+// newPassword gets a password without its being seen: from standard input, or
+// typed twice at the terminal.
+func (p *program) newPassword(name string, fromStdin bool) (string, error) {
+	if fromStdin {
+		line, err := bufio.NewReader(p.stdin).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	f, ok := p.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return "", errors.New("there is no terminal to ask for the password at; give it with --password-stdin")
+	}
+	first, err := p.ask(f, "New password for "+name+": ")
+	if err != nil {
+		return "", err
+	}
+	second, err := p.ask(f, "Once more: ")
+	if err != nil {
+		return "", err
+	}
+	if first != second {
+		return "", errors.New("the two passwords differ; nothing was changed")
+	}
+	return first, nil
+}
+
+func (p *program) ask(terminal *os.File, question string) (string, error) {
+	fmt.Fprint(p.stderr, question)
+	password, err := term.ReadPassword(int(terminal.Fd()))
+	fmt.Fprintln(p.stderr)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return string(password), nil
+}

@@ -1,0 +1,316 @@
+// Package config reads the settings: flags, environment, files with secrets. It
+// makes one validated struct of them that never prints a secret, and opens
+// nothing itself but the files that settings name.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// Secret is a text that is not printed. Convert it to a string to use it.
+type Secret string
+
+// String hides the secret, and tells whether there is one.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(hidden)"
+}
+
+// GoString implements fmt.GoStringer.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Config is the settings of one run, checked.
+type Config struct {
+	Host           string
+	Port           int // 0 to 65535; 0 is a free one
+	DataFolder     string
+	DatabaseURL    Secret // postgres://… or the path of an SQLite file
+	Node           Node
+	APIActive      bool
+	BcryptCost     int // 4 to 16
+	AdminPassword  Secret
+	SecretKey      Secret // empty: the file in the data folder
+	AllowedHosts   []string
+	TrustedProxies []netip.Prefix
+	TLSCertFile    string
+	TLSKeyFile     string
+	LogLevel       slog.Level
+}
+
+// Node says how to reach the node. With neither URL nor CookieFile it is to be
+// looked for in DataDir.
+type Node struct {
+	URL        Secret // http://host:port, may carry user and password
+	User       string
+	Password   Secret
+	CookieFile string
+	DataDir    string
+}
+
+// AddFlags adds the settings that have flags.
+func AddFlags(flags *pflag.FlagSet) {
+	for _, s := range settings {
+		if s.flag {
+			flags.String(s.name, s.value, s.help+" ["+s.env+"]")
+		}
+	}
+}
+
+// Environment describes the settings that only the environment has, one a line.
+func Environment() string {
+	var b strings.Builder
+	for _, s := range settings {
+		if s.flag {
+			continue
+		}
+		name := s.env
+		if s.secret {
+			name += "(_FILE)"
+		}
+		fmt.Fprintf(&b, "  %-30s %s", name, s.help)
+		if s.value != "" {
+			fmt.Fprintf(&b, " (default %s)", s.value)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Load reads the settings. Its errors name the setting, and never its value
+// where that is a secret.
+func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
+	// The delimiter is one that no name has: names are not nested.
+	k := koanf.New("/")
+	values, err := fromEnvironment(getenv)
+	if err != nil {
+		return Config{}, err
+	}
+	if err := k.Load(confmap.Provider(values, "/"), nil); err != nil {
+		return Config{}, fmt.Errorf("read the environment: %w", err)
+	}
+	if err := k.Load(posflag.Provider(flags, "/", k), nil); err != nil {
+		return Config{}, fmt.Errorf("read the flags: %w", err)
+	}
+	r := reader{k: k}
+	c := r.config(getenv("HOME"))
+	return c, r.err
+}
+
+// fromEnvironment returns what the environment says, or else the value that a
+// setting has by itself.
+func fromEnvironment(getenv func(string) string) (map[string]any, error) {
+	values := map[string]any{}
+	for _, s := range settings {
+		value := getenv(s.env)
+		if s.secret {
+			var err error
+			if value, err = secretFrom(getenv, s.env); err != nil {
+				return nil, err
+			}
+		}
+		if value == "" {
+			value = s.value
+		}
+		values[s.name] = value
+	}
+	return values, nil
+}
+
+// secretFrom reads env, or the file that env_FILE names, without the line end
+// that editors put there.
+func secretFrom(getenv func(string) string, env string) (string, error) {
+	value, file := getenv(env), getenv(env+"_FILE")
+	switch {
+	case file == "":
+		return value, nil
+	case value != "":
+		return "", fmt.Errorf("both %s and %s_FILE are set; keep one", env, env)
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // the operator says which file
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", env, err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+// reader turns texts into values and keeps the first error.
+type reader struct {
+	k   *koanf.Koanf
+	err error
+}
+
+func (r *reader) config(home string) Config {
+	c := Config{
+		Host:           r.k.String("host"),
+		Port:           r.number("port", 0, 65535),
+		DataFolder:     absolute(r.k.String("data-folder"), home),
+		DatabaseURL:    Secret(r.k.String("database-url")),
+		APIActive:      r.truth("api-active"),
+		BcryptCost:     r.number("bcrypt-cost", 4, 16),
+		AdminPassword:  Secret(r.k.String("admin-password")),
+		SecretKey:      Secret(r.k.String("secret-key")),
+		AllowedHosts:   list(r.k.String("allowed-hosts")),
+		TrustedProxies: r.networks("trusted-proxies"),
+		TLSCertFile:    r.k.String("tls-cert-file"),
+		TLSKeyFile:     r.k.String("tls-key-file"),
+		LogLevel:       r.level("log-level"),
+		Node:           r.node(home),
+	}
+	switch url := string(c.DatabaseURL); {
+	case url == "":
+		c.DatabaseURL = Secret(filepath.Join(c.DataFolder, "specterd.db"))
+	case !strings.Contains(url, "://"):
+		c.DatabaseURL = Secret(absolute(url, home))
+	case !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://"):
+		r.fail("database-url", "has to be postgres://… or the path of an SQLite file")
+	}
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		r.fail("tls-cert-file", "needs tls-key-file beside it, and the other way round")
+	}
+	if c.Host == "" {
+		r.fail("host", "is empty; 0.0.0.0 is every address of this machine")
+	}
+	if n := len(c.SecretKey); n > 0 && n < 32 {
+		r.fail("secret-key", "has %d bytes and needs at least 32; make one with: openssl rand -hex 32", n)
+	}
+	return c
+}
+
+func (r *reader) node(home string) Node {
+	n := Node{
+		URL: Secret(r.k.String("node-url")), User: r.k.String("rpc-user"), Password: Secret(r.k.String("rpc-password")),
+		CookieFile: r.k.String("rpc-cookie-file"), DataDir: filepath.Join(home, ".bitcoin"),
+	}
+	host, port, protocol := r.k.String("rpc-host"), r.k.String("rpc-port"), r.k.String("rpc-protocol")
+	if n.CookieFile != "" {
+		n.CookieFile = absolute(n.CookieFile, home)
+	}
+	if n.URL != "" || (n.User == "" && host == "" && n.CookieFile == "") {
+		return n
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if port == "" {
+		port = "8332"
+	}
+	switch protocol {
+	case "":
+		protocol = "http"
+	case "http", "https":
+	default:
+		r.fail("rpc-protocol", "has to be http or https")
+	}
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		host = "[" + host + "]"
+	}
+	if p, err := strconv.Atoi(port); err != nil || p < 1 || p > 65535 {
+		r.fail("rpc-port", "has to be 1 to 65535")
+	}
+	n.URL = Secret(protocol + "://" + host + ":" + port)
+	return n
+}
+
+func (r *reader) number(name string, least, most int) int {
+	n, err := strconv.Atoi(r.k.String(name))
+	if err != nil || n < least || n > most {
+		r.fail(name, "has to be a number from %d to %d", least, most)
+	}
+	return n
+}
+
+// truth is strict where Specter Desktop is not: there SPECTER_API_ACTIVE=0
+// switches the API on.
+func (r *reader) truth(name string) bool {
+	switch strings.ToLower(r.k.String(name)) {
+	case "true", "1", "yes", "on":
+		return true
+	case "", "false", "0", "no", "off":
+	default:
+		r.fail(name, "has to be true, 1, yes, on or false, 0, no, off")
+	}
+	return false
+}
+
+func (r *reader) level(name string) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(r.k.String(name))); err != nil {
+		r.fail(name, "has to be debug, info, warn or error")
+	}
+	return level
+}
+
+func (r *reader) networks(name string) []netip.Prefix {
+	var networks []netip.Prefix
+	for _, text := range list(r.k.String(name)) {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			ip, err := netip.ParseAddr(text)
+			if err != nil {
+				r.fail(name, "has an entry that is no address and no network, such as 10.0.0.1 or 10.0.0.0/8")
+				return nil
+			}
+			network = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks
+}
+
+// fail notes what is wrong with a setting, by the names that people know it by.
+func (r *reader) fail(name, format string, args ...any) {
+	if r.err != nil {
+		return
+	}
+	for _, s := range settings {
+		if s.name != name {
+			continue
+		}
+		known := s.env
+		if s.flag {
+			known += " (or --" + s.name + ")"
+		}
+		r.err = fmt.Errorf("%s %s", known, fmt.Sprintf(format, args...))
+	}
+}
+
+func list(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// absolute resolves a leading ~ and makes the path independent of where the
+// program was started.
+func absolute(path, home string) string {
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		path = filepath.Join(home, path[1:])
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

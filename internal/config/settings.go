@@ -1,0 +1,36 @@
+package config
+
+// setting is one line of the table of settings.
+type setting struct {
+	name   string // as a flag, where flag is set
+	env    string
+	value  string // where nothing else is said
+	secret bool   // may also be given as env_FILE, and is never printed
+	flag   bool
+	help   string
+}
+
+// settings are all that can be set. A flag wins over the environment.
+var settings = []setting{
+	{name: "host", env: "HOST", value: "127.0.0.1", flag: true, help: "address to listen on"},
+	{name: "port", env: "PORT", value: "25441", flag: true, help: "port to listen on; 0 takes a free one"},
+	{name: "data-folder", env: "SPECTER_DATA_FOLDER", value: "~/.specterd", flag: true, help: "folder for the database, the signing key and backups"},
+	{name: "database-url", env: "SPECTER_DATABASE_URL", secret: true, flag: true, help: "path of an SQLite file, or postgres://…; default specterd.db in the data folder"},
+	{name: "node-url", env: "SPECTER_NODE_URL", secret: true, flag: true, help: "http://user:password@host:port of the node; default BTC_RPC_*, BTC_RPC_COOKIE_FILE or ~/.bitcoin"},
+	{name: "tls-cert-file", env: "SPECTER_TLS_CERT_FILE", flag: true, help: "certificate (PEM), to serve HTTPS"},
+	{name: "tls-key-file", env: "SPECTER_TLS_KEY_FILE", flag: true, help: "the certificate's key (PEM)"},
+	{name: "log-level", env: "SPECTER_LOG_LEVEL", value: "info", flag: true, help: "debug, info, warn or error"},
+
+	{name: "api-active", env: "SPECTER_API_ACTIVE", help: "whether the API answers at all"},
+	{name: "bcrypt-cost", env: "SPECTER_BCRYPT_COST", value: "12", help: "cost of password hashes, 4 to 16"},
+	{name: "admin-password", env: "SPECTER_ADMIN_PASSWORD", secret: true, help: "password of the first admin, at the first start"},
+	{name: "secret-key", env: "SECRET_KEY", secret: true, help: "key that signs tokens, 32 bytes at least; default a file in the data folder"},
+	{name: "allowed-hosts", env: "SPECTER_ALLOWED_HOSTS", help: "further host names to answer to on loopback, separated by commas"},
+	{name: "trusted-proxies", env: "SPECTER_TRUSTED_PROXIES", help: "addresses or networks whose X-Forwarded-For counts, separated by commas"},
+	{name: "rpc-user", env: "BTC_RPC_USER", help: "the node's RPC user"},
+	{name: "rpc-password", env: "BTC_RPC_PASSWORD", secret: true, help: "the node's RPC password"},
+	{name: "rpc-host", env: "BTC_RPC_HOST", help: "the node's host"},
+	{name: "rpc-port", env: "BTC_RPC_PORT", help: "the node's RPC port"},
+	{name: "rpc-protocol", env: "BTC_RPC_PROTOCOL", help: "http or https"},
+	{name: "rpc-cookie-file", env: "BTC_RPC_COOKIE_FILE", help: "the node's cookie file"},
+}
