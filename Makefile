@@ -63,7 +63,7 @@ verify: $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date
 
 # Known vulnerabilities are news, not a broken build; and the database may be out of reach.
 vulncheck:
-	@go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./... || echo 'govulncheck found something, or could not run: going on'
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... || echo 'govulncheck found something, or could not run: going on'
 
 # The tools are pinned in tools/go.mod, and built anew when it changes.
 $(TOOLS)/%: tools/go.mod tools/go.sum
