@@ -41,7 +41,8 @@ while [ "$tries" -gt 0 ]; do
 	rm -rf "$1" && exit
 	sleep 0.1
 	tries=$((tries - 1))
-done`
+done
+exit 1`
 
 // Process is a program on a leash.
 type Process struct {
@@ -58,16 +59,7 @@ func Start(cmd *exec.Cmd, last string) (*Process, error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
 	}
-	stdin, err := shell(cmd, runScript, append([]string{last, cmd.Path}, cmd.Args[1:]...)...)
-	if err != nil {
-		return nil, err
-	}
-	p := &Process{stdin: stdin, done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		p.err = cmd.Wait()
-	}()
-	return p, nil
+	return shell(cmd, runScript, append([]string{last, cmd.Path}, cmd.Args[1:]...)...)
 }
 
 // Signal sends the program the signal of that name ("TERM", "KILL"). It does
@@ -89,20 +81,21 @@ func TempDir(pattern string) (dir string, remove func() error, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	sweeper := new(exec.Cmd)
-	stdin, err := shell(sweeper, sweepScript, dir)
+	sweeper, err := shell(new(exec.Cmd), sweepScript, dir)
 	if err != nil {
 		return "", nil, err
 	}
 	return dir, func() error {
-		_ = stdin.Close()
-		return sweeper.Wait()
+		_ = sweeper.stdin.Close() // closed before means removed before
+		<-sweeper.done
+		return sweeper.err
 	}, nil
 }
 
-// shell makes cmd run a script instead, and starts it. It returns the end of
-// the pipe that the script reads.
-func shell(cmd *exec.Cmd, script string, args ...string) (io.WriteCloser, error) {
+// shell makes cmd run a script instead, and starts it. The goroutine that waits
+// for it also holds on to the pipe that the script reads: were the pipe to be
+// collected as garbage, it would be closed.
+func shell(cmd *exec.Cmd, script string, args ...string) (*Process, error) {
 	cmd.Path = "/bin/sh"
 	cmd.Args = append([]string{"sh", "-c", script, "leash"}, args...)
 	if cmd.SysProcAttr == nil {
@@ -116,5 +109,10 @@ func shell(cmd *exec.Cmd, script string, args ...string) (io.WriteCloser, error)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a watching shell: %w", err)
 	}
-	return stdin, nil
+	p := &Process{stdin: stdin, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.err = cmd.Wait()
+	}()
+	return p, nil
 }

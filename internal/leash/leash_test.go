@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -134,6 +135,24 @@ func TestTempDirRemoved(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is still there: %v", dir, err)
+	}
+}
+
+// The pipe that keeps a folder must not go with the garbage.
+func TestTempDirOutlivesGarbageCollection(t *testing.T) {
+	t.Parallel()
+	forgotten, _, err := leash.TempDir("leash-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 30 {
+		runtime.GC()
+		<-tick.C
+		if _, err := os.Stat(forgotten); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
