@@ -1,0 +1,71 @@
+# Start with: make help
+
+TOOLS    := $(CURDIR)/.cache/tools
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+
+export PATH := $(TOOLS):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help deps bitcoind build demo run test test-unit cover fuzz bench lint fmt sqlc verify vulncheck
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## put in place what building and testing need: Go, gcc, PostgreSQL, bitcoind, Python
+	@scripts/deps.sh
+
+bitcoind: ## find a bitcoind, or fetch one, and print its path
+	@scripts/bitcoind.sh
+
+build: ## build bin/specterd
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/specterd ./cmd/specterd
+
+demo: deps build ## show specterd at work on a regtest chain of its own (DEMO_FLAGS=--once to end by itself)
+	bin/specterd demo $(DEMO_FLAGS)
+
+run: build ## serve on loopback, with the API on and the data in .cache/run
+	SPECTER_API_ACTIVE=true SPECTER_DATA_FOLDER=.cache/run bin/specterd serve
+
+test: deps $(TOOLS)/gotestsum ## run all tests, with the race detector, on real servers
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- -race -shuffle=on ./...
+
+test-unit: ## run the tests that need no server
+	go test ./internal/fault/... ./internal/config/... ./internal/auth/...
+
+cover: deps ## run all tests and print how much of the code they reach
+	go test -coverprofile=cover.out -coverpkg=./... ./...
+	go tool cover -func=cover.out | tail -n 1
+
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: deps ## measure, and print the numbers
+	go run ./internal/bench
+
+lint: $(TOOLS)/golangci-lint ## check the code and its format
+	golangci-lint run ./...
+	golangci-lint fmt --diff
+
+fmt: $(TOOLS)/golangci-lint ## format the code
+	golangci-lint fmt
+
+sqlc: $(TOOLS)/sqlc ## generate the Go code of the SQL queries
+	sqlc generate
+
+# What does not exist yet is not checked: the guards go when it does.
+verify: $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+	@[ ! -e sqlc.yaml ] || { echo sqlc diff; sqlc diff; }
+	@[ ! -e sqlc.check.yaml ] || { echo sqlc compile -f sqlc.check.yaml; sqlc compile -f sqlc.check.yaml; }
+	@[ ! -e docs/openapi.json ] || { echo specterd openapi; go run ./cmd/specterd openapi | diff docs/openapi.json -; }
+
+# Known vulnerabilities are news, not a broken build; and the database may be out of reach.
+vulncheck:
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... || echo 'govulncheck found something, or could not run: going on'
+
+# The tools are pinned in tools/go.mod, and built anew when it changes.
+$(TOOLS)/%: tools/go.mod tools/go.sum
+	go build -C tools -o $@ $$(go list -C tools tool | grep '/$*$$')
+	@touch $@

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Puts in place what building and testing need: Go, a C compiler (for the race detector), PostgreSQL's server
+# programs, bitcoind, curl, and python3 with requests. Silent and quick when all of it is there. On Debian
+# and its kin it installs what is missing; elsewhere it names it and fails.
+set -eu
+
+here=$(dirname -- "$0")
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { echo "deps.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+have_postgres() {
+	have initdb && have postgres && return
+	for program in /usr/lib/postgresql/*/bin/initdb; do
+		[ -x "$program" ] && return
+	done
+	return 1
+}
+
+# have_requests asks the system's Python too: apt installs there, and another may come first on PATH.
+have_requests() {
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import requests' 2>/dev/null && return
+	done
+	return 1
+}
+
+# missing prints the Debian packages that are wanting.
+missing() {
+	have gcc || echo gcc libc6-dev
+	have_postgres || echo postgresql
+	have curl || echo curl
+	have_requests || echo python3 python3-requests
+}
+
+install() {
+	root=
+	if [ "$(id -u)" != 0 ]; then
+		have sudo || die "run as root: apt-get update && apt-get install $*"
+		root=sudo
+	fi
+	say "installing $*"
+	$root apt-get -qq update >&2
+	$root env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install "$@" >&2
+}
+
+have go || die "Go 1.26 or later is missing: https://go.dev/dl"
+go version | grep -Eq ' go1\.(2[6-9]|[3-9][0-9])' ||
+	die "Go 1.26 or later is needed, and this is $(go version): https://go.dev/dl"
+
+packages=$(missing)
+if [ -n "$packages" ]; then
+	have apt-get || die "missing: install the likes of these Debian packages, and try again:" $packages
+	install $packages
+fi
+"$here/bitcoind.sh" >/dev/null

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs every fuzz target of the module, one after the other, for as long as $1 says (20s).
+set -eu
+cd "$(dirname -- "$0")/.."
+
+targets=$(grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort)
+for target in $(echo "$targets" | tr -d ' '); do
+	file=${target%%:*}
+	name=${target##*:func}
+	echo "$(dirname "$file") $name"
+	go test -run '^$' -fuzz "^$name\$" -fuzztime "${1:-20s}" "$(dirname "$file")"
+done
