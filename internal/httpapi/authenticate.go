@@ -27,14 +27,14 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 	}
 	who, err := s.authenticate(r, to.Credentials)
 	if err == nil {
+		call := callOf(r)
+		call.user, call.tokenID = who.UserName, who.TokenID
 		err = s.admit(r, who, to)
 	}
 	if err != nil {
 		challenge(w, to, err)
 		return r, err
 	}
-	call := callOf(r)
-	call.user, call.tokenID = who.UserName, who.TokenID
 	return r.WithContext(auth.WithPrincipal(r.Context(), who)), nil
 }
 

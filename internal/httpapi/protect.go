@@ -127,7 +127,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 		slog.String("route", c.route), // the pattern: a path may hold what is nobody's business
 		slog.Int("status", w.status),
 		slog.Int64("bytes", w.bytes),
-		slog.Duration("took", s.Now().Sub(start)),
+		slog.Int64("took_us", s.Now().Sub(start).Microseconds()),
 		slog.String("address", c.address),
 		slog.String("user", c.user),
 		slog.String("token_id", c.tokenID),

@@ -15,7 +15,7 @@ func Write(w http.ResponseWriter, status int, contentType string, v any) error {
 		w.WriteHeader(status)
 		return nil
 	}
-	body, err := json.Marshal(v)
+	body, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("encode the response: %w", err)
 	}

@@ -15,7 +15,7 @@ type token struct {
 	ID          string    `json:"id" required:"true" format:"uuid"`
 	Description string    `json:"description" required:"true"`
 	Scopes      []string  `json:"scopes" required:"true" nullable:"false"`
-	Wallets     []string  `json:"wallets" required:"true" description:"Aliases of the only wallets it is for; null without a limit."`
+	Wallets     *[]string `json:"wallets" required:"true" description:"Aliases of the only wallets it is for; null without a limit."`
 	ParentID    *string   `json:"parent_id" required:"true" description:"The token that it was made with; null for one made with a password."`
 	RotatedFrom *string   `json:"rotated_from" required:"true" description:"The token that it replaced."`
 	CreatedAt   time.Time `json:"created_at" required:"true"`
@@ -37,9 +37,12 @@ type tokenWithSecret struct {
 
 func (a *API) tokenOf(t auth.Token) token {
 	out := token{
-		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(), Wallets: t.Aliases,
+		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(),
 		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: t.RemainingLife(a.o.Now()) == 0,
+	}
+	if t.Wallets != nil {
+		out.Wallets = &t.Aliases
 	}
 	if at := optionalTime(t.LastUse.At); at != nil {
 		out.LastUsed = &lastUse{At: *at, Address: t.LastUse.Address, Agent: t.LastUse.Agent}
