@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
@@ -36,9 +36,8 @@ type app struct {
 // openApp reads the settings and opens the database, migrating it where that is
 // due and nobody else is serving it. At the very first start it also makes the
 // signing key and the first admin. With serving set, it keeps the lock.
-func (p *program) openApp(cmd *cobra.Command, serving bool) (*app, error) {
-	ctx := cmd.Context()
-	cfg, err := config.Load(cmd.Flags(), p.getenv)
+func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving bool) (*app, error) {
+	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,7 +26,7 @@ func (p *program) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := p.openApp(cmd, true)
+			a, err := p.openApp(cmd.Context(), cmd.Flags(), true)
 			if err != nil {
 				return err
 			}
@@ -201,5 +200,3 @@ func firstLook(ctx context.Context, monitor *node.Monitor) error {
 	}
 	return nil
 }
-
-var _ slog.LogValuer = config.Secret("")

@@ -305,14 +305,15 @@ func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token)
 	if err != nil {
 		return err
 	}
-	for i, t := range tokens {
+	for i := range tokens {
+		t := &tokens[i]
 		if t.Wallets == nil {
 			continue
 		}
-		tokens[i].Aliases = []string{}
+		t.Aliases = []string{}
 		for _, m := range members {
 			if slices.Contains(t.Wallets, m.WalletID) {
-				tokens[i].Aliases = append(tokens[i].Aliases, m.Alias)
+				t.Aliases = append(t.Aliases, m.Alias)
 			}
 		}
 	}

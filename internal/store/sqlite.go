@@ -213,7 +213,7 @@ func scanCredential(values []driver.Value, row *db.TokenAndUserRow) error {
 }
 
 func scanValue(value driver.Value, target any) error {
-	ok := true
+	var ok bool
 	switch t := target.(type) {
 	case sql.Scanner:
 		return t.Scan(value)
@@ -225,8 +225,6 @@ func scanValue(value driver.Value, target any) error {
 		var n int64
 		n, ok = value.(int64)
 		*t = n != 0
-	default:
-		ok = false
 	}
 	if !ok {
 		return fmt.Errorf("a %T does not go into a %T", value, target)
