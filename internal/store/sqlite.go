@@ -104,7 +104,7 @@ func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) err
 	if err := os.MkdirAll(e.backupFolder, 0o700); err != nil {
 		return fmt.Errorf("make the backup folder: %w", err)
 	}
-	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405Z"))
+	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405.000000Z"))
 	path := filepath.Join(e.backupFolder, name)
 	if _, err := rw.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
 		return fmt.Errorf("copy the database to %s: %w", path, err)
