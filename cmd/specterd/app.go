@@ -139,6 +139,10 @@ func (a *app) openStore(ctx context.Context) error {
 	return a.store.Migrate(ctx)
 }
 
+// migrationPatience is how long a command waits for another one that seems to
+// be migrating.
+const migrationPatience = 15 * time.Second
+
 // waitForSchema is for a command that found the database locked. It takes the
 // lock after all if there is something to migrate.
 func (a *app) waitForSchema(ctx context.Context) error {
@@ -147,7 +151,7 @@ func (a *app) waitForSchema(ctx context.Context) error {
 		return err
 	}
 	holder := fmt.Sprintf("process %d, migrating", os.Getpid())
-	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, store.LockPatience)
+	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, migrationPatience)
 	return err
 }
 

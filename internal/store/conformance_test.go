@@ -219,9 +219,6 @@ func TestDescendantsGoAlong(t *testing.T) {
 		"user loses them":   func(b *bench, _ auth.User, _ string) { dropTokens(b, "alice") },
 		"all, in one go":    func(b *bench, u auth.User, _ string) { b.exec("DELETE FROM tokens WHERE user_id = $1", u.ID) },
 		"rotated at once":   func(b *bench, u auth.User, id string) { rotate(b, u, id, time.Time{}) },
-		"no lasting trigger": func(b *bench, u auth.User, id string) {
-			b.exec("DELETE FROM tokens WHERE parent_id IS NULL AND token_id = $1", id)
-		},
 	}
 	for name, del := range deletions {
 		t.Run(name, func(t *testing.T) {
