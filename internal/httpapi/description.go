@@ -14,6 +14,3 @@ type description struct{}
 func newDescription([]route.Route, string) (*description, error) { return &description{}, nil }
 
 func (*description) pages() map[string]http.HandlerFunc { return nil }
-
-// Describe is to be written.
-func Describe([]route.Route, string) ([]byte, error) { return nil, nil }
