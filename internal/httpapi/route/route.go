@@ -10,6 +10,8 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"runtime"
+	"strings"
 
 	"github.com/specterd/specterd/internal/auth"
 )
@@ -87,7 +89,8 @@ type Handler struct {
 	// In and Out are the types of the request and of the response on success;
 	// struct{} is nothing.
 	In, Out reflect.Type
-	Status  int // on success
+	Status  int    // on success
+	Name    string // that of the function, such as ListTokens
 	serve   func(w http.ResponseWriter, r *http.Request, strict Strictness) error
 }
 
@@ -105,7 +108,7 @@ type None = struct{}
 func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status,
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status, Name: nameOf(f),
 		serve: func(w http.ResponseWriter, r *http.Request, strict Strictness) error {
 			var in In
 			if err := plan.decode(w, r, &in, strict); err != nil {
@@ -135,5 +138,13 @@ func Delete[In any](f func(ctx context.Context, in In) error) Handler {
 	h := JSON(http.StatusNoContent, func(ctx context.Context, in In) (None, error) {
 		return None{}, f(ctx, in)
 	})
+	h.Name = nameOf(f)
 	return h
+}
+
+// nameOf returns the name of a function or method, without package and type.
+func nameOf(f any) string {
+	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	name = strings.TrimSuffix(name, "-fm") // that of a bound method
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
