@@ -162,8 +162,8 @@ func malformed() []credential {
 		"two in one header":    func(w *world, good string) []string { return []string{w.caller.basic() + ", " + good} },
 		"3 kB of token":        func(*world, string) []string { return []string{"Bearer " + strings.Repeat("x", 3000)} },
 	} {
-		all = append(all, credential{name: "malformed: " + name, verdict: refused, headers: func(t *testing.T, w *world, _ route.Route) []string {
-			return header(w, w.token(t, w.caller, 0).bearer())
+		all = append(all, credential{name: "malformed: " + name, verdict: refused, headers: func(_ *testing.T, w *world, _ route.Route) []string {
+			return header(w, w.good.bearer())
 		}})
 	}
 	return all
@@ -179,7 +179,7 @@ func password(_ *testing.T, w *world, _ route.Route) []string { return []string{
 func forged(forge func(w *world, claims jwt.MapClaims) string) func(*testing.T, *world, route.Route) []string {
 	return func(t *testing.T, w *world, _ route.Route) []string {
 		var claims jwt.MapClaims
-		_, _, err := jwt.NewParser().ParseUnverified(w.token(t, w.caller, 0).secret, &claims)
+		_, _, err := jwt.NewParser().ParseUnverified(w.good.secret, &claims)
 		check(t, err)
 		return []string{bearer(forge(w, claims))}
 	}
@@ -190,8 +190,8 @@ func sign(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
 }
 
 func spoiled(spoil func(secret string) string) func(*testing.T, *world, route.Route) []string {
-	return func(t *testing.T, w *world, _ route.Route) []string {
-		return []string{bearer(spoil(w.token(t, w.caller, 0).secret))}
+	return func(_ *testing.T, w *world, _ route.Route) []string {
+		return []string{bearer(spoil(w.good.secret))}
 	}
 }
 

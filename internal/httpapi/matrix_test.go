@@ -16,6 +16,7 @@ import (
 type world struct {
 	*server
 	caller, other person
+	good          token // of the caller, with every scope
 }
 
 // requests say, for each route, what to ask so that nothing but the credential
@@ -114,6 +115,7 @@ func TestMatrix(t *testing.T) {
 			w.user(t, "root", true)
 			w.caller = w.user(t, "caller1", to.Role == route.Admin)
 			w.other = w.user(t, "other", to.Role == route.Admin)
+			w.good = w.token(t, w.caller, 0)
 			for _, c := range credentials {
 				if c.only == nil || c.only(to) {
 					w.try(t, to, c)
