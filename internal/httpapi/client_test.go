@@ -239,4 +239,4 @@ func (a answer) wantRefused(t testing.TB, path string) {
 var uniqueNumber atomic.Int64
 
 // unique returns a name that no other call returns.
-func unique(name string) string { return name + " " + strconv.FormatInt(uniqueNumber.Add(1), 10) }
+func unique(name string) string { return name + "-" + strconv.FormatInt(uniqueNumber.Add(1), 10) }
