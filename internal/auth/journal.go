@@ -54,12 +54,13 @@ func NewJournal(log *slog.Logger, store JournalStore) *Journal {
 func (j *Journal) Run(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
+	writing := context.WithoutCancel(ctx) // the end must not break off what is being written
 	for {
 		select {
 		case <-tick.C:
-			j.Flush(ctx)
+			j.Flush(writing)
 		case <-ctx.Done():
-			j.Flush(context.WithoutCancel(ctx))
+			j.Flush(writing)
 			return
 		}
 	}

@@ -32,7 +32,7 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 		err = s.admit(r, who, to)
 	}
 	if err != nil {
-		challenge(w, to, err)
+		challenge(w, r, to, err)
 		return r, err
 	}
 	return r.WithContext(auth.WithPrincipal(r.Context(), who)), nil
@@ -110,12 +110,16 @@ func (s *server) admitToWallet(r *http.Request, who *auth.Principal, to route.Ro
 const realm = `realm="specterd", charset="UTF-8"`
 
 // challenge says how to come in: RFC 9110, section 11.6.1, and RFC 6750, section 3.
-func challenge(w http.ResponseWriter, to route.Route, err error) {
+func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error) {
 	h := w.Header()
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated:
 		if to.Credentials.TakesBearer() {
-			h.Add("WWW-Authenticate", `Bearer realm="specterd", error="invalid_token"`)
+			bearer := `Bearer realm="specterd"`
+			if len(r.Header["Authorization"]) > 0 { // else there is no token to be invalid: RFC 6750, section 3.1
+				bearer += `, error="invalid_token"`
+			}
+			h.Add("WWW-Authenticate", bearer)
 		}
 		if to.Credentials.TakesBasic() {
 			h.Add("WWW-Authenticate", "Basic "+realm)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"math"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -135,6 +138,16 @@ func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 // notFound answers for a path that no route has.
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.fail(w, r, fault.New(fault.NotFound, "no_such_path", "there is nothing at this path; %s describes what there is", descriptionPath))
+}
+
+// asKnownMethod answers methods that the router has never heard of, and for which
+// it knows neither paths nor Allow, as it does one that no route has.
+func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		known := chi.NewRouteContext()
+		known.RouteMethod = http.MethodTrace
+		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, known)))
+	}
 }
 
 // methodNotAllowed returns the answer for a path that has routes for other

@@ -82,6 +82,7 @@ func newHandler(o Options, routes []route.Route) (http.Handler, error) {
 	s := &server{Options: o, log: o.Log, login: o.Login, wallets: o.Wallets, origins: http.NewCrossOriginProtection()}
 	mux := chi.NewRouter()
 	mux.NotFound(s.notFound)
+	mux.MethodNotAllowed(asKnownMethod(mux))
 	methods := map[string]map[string]bool{}
 	add := func(method, path string, h http.HandlerFunc) {
 		if methods[path] == nil {

@@ -1,0 +1,242 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+// person is a user whose password is known.
+type person struct {
+	auth.User
+	password string
+}
+
+func (p person) basic() string { return basic(p.Name, p.password) }
+
+func basic(name, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
+}
+
+func bearer(token string) string { return "Bearer " + token }
+
+// user adds a user.
+func (s *server) user(t *testing.T, name string, admin bool) person {
+	t.Helper()
+	p := person{password: "correct horse of " + name}
+	s.secret(p.password)
+	var err error
+	p.User, err = s.Users.Create(t.Context(), auth.Operator("test"), name, p.password, admin)
+	check(t, err)
+	return p
+}
+
+// principal is what a password makes of its user.
+func (p person) principal() *auth.Principal {
+	return &auth.Principal{UserID: p.ID, UserName: p.Name, Admin: p.Admin, Scopes: auth.ScopesOf(p.Admin), Address: "127.0.0.1"}
+}
+
+// token is a token with its secret.
+type token struct {
+	id, secret string
+}
+
+func (k token) bearer() string { return bearer(k.secret) }
+
+// token makes a token that lives for an hour, with these scopes or, where they
+// are 0, all that the user can have.
+func (s *server) token(t *testing.T, p person, scopes auth.Scopes, wallets ...string) token {
+	t.Helper()
+	return s.tokenFor(t, p, time.Hour, scopes, wallets)
+}
+
+func (s *server) tokenFor(t *testing.T, p person, life time.Duration, scopes auth.Scopes, wallets []string) token {
+	t.Helper()
+	if scopes == 0 {
+		scopes = auth.ScopesOf(p.Admin)
+	}
+	order := auth.TokenOrder{Description: unique("token"), Lifetime: life, Scopes: scopes, Wallets: wallets}
+	made, secret, err := s.Tokens.Create(t.Context(), p.principal(), order)
+	check(t, err)
+	s.secret(secret)
+	return token{made.ID, secret}
+}
+
+// child makes a token with a token, over HTTP.
+func (s *server) child(t *testing.T, parent token, fields string) token {
+	t.Helper()
+	body := fmt.Sprintf(`{"description": %q, "lifetime": "10 minutes"%s}`, unique("child"), fields)
+	made := s.call(t, "POST", "/api/v1/tokens", parent.bearer(), body).want(t, 201)
+	return token{made.text("id"), made.text("token")}
+}
+
+// wallet adds a wallet that a user has in this role.
+func (s *server) wallet(t *testing.T, p person, alias, role string) (id string) {
+	t.Helper()
+	id = unique("wallet")
+	s.sql(t, "INSERT INTO wallets (wallet_id, name, created_at) VALUES ($1, $2, 0)", id, "The "+alias)
+	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, $4, 0)", id, p.ID, role, alias)
+	return id
+}
+
+// request is a request as it goes over the wire.
+type request struct {
+	method, path string
+	auth         []string
+	header       map[string]string
+	host         string
+	body         string // JSON, unless the header says otherwise
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	fields map[string]any // of a JSON object
+}
+
+// call makes a request with one credential, or none where it is empty.
+func (s *server) call(t testing.TB, method, path, authorization, body string) answer {
+	t.Helper()
+	r := request{method: method, path: path, body: body}
+	if authorization != "" {
+		r.auth = []string{authorization}
+	}
+	return s.do(t, r)
+}
+
+func (s *server) do(t testing.TB, r request) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), r.method, s.url+r.path, strings.NewReader(r.body))
+	check(t, err)
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.host != "" {
+		req.Host = r.host
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
+	for _, value := range r.auth {
+		req.Header.Add("Authorization", value)
+		s.credentialIsSecret(value)
+	}
+	res, err := s.client.Do(req)
+	check(t, err)
+	defer func() { _ = res.Body.Close() }()
+	return s.read(t, res)
+}
+
+func (s *server) read(t testing.TB, res *http.Response) answer {
+	t.Helper()
+	body, err := io.ReadAll(res.Body)
+	check(t, err)
+	a := answer{status: res.StatusCode, header: res.Header, body: string(body)}
+	if strings.HasSuffix(res.Header.Get("Content-Type"), "json") && len(body) > 0 {
+		if err := json.Unmarshal(body, &a.fields); err != nil {
+			t.Errorf("the body is no JSON object: %v: %s", err, body)
+		}
+	}
+	for _, name := range []string{"token", "jwt_token"} {
+		if secret, ok := a.fields[name].(string); ok {
+			s.secret(secret)
+		}
+	}
+	return a
+}
+
+func (s *server) credentialIsSecret(header string) {
+	_, credential, _ := strings.Cut(header, " ")
+	s.secret(credential)
+	if text, err := base64.StdEncoding.DecodeString(credential); err == nil {
+		_, password, _ := strings.Cut(string(text), ":")
+		s.secret(password)
+	}
+}
+
+// want fails the test unless the answer has this status and its body all parts.
+func (a answer) want(t testing.TB, status int, parts ...string) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	for _, part := range parts {
+		if !strings.Contains(a.body, part) {
+			t.Errorf("the body lacks %q: %s", part, a.body)
+		}
+	}
+	return a
+}
+
+// text returns a field of the answer that is a string; "" for all others.
+func (a answer) text(name string) string {
+	text, _ := a.fields[name].(string)
+	return text
+}
+
+// list returns the items of a page, each by one of its fields.
+func (a answer) list(field string) []string {
+	var out []string
+	items, _ := a.fields["items"].([]any)
+	for _, item := range items {
+		text, _ := item.(map[string]any)[field].(string)
+		out = append(out, text)
+	}
+	return out
+}
+
+// wantProblem fails the test unless the answer is an RFC 9457 problem.
+func (a answer) wantProblem(t testing.TB, status int, code string) answer {
+	t.Helper()
+	a.want(t, status)
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type %q", got)
+	}
+	if a.text("code") != code || a.fields["status"] != float64(status) || a.text("title") != http.StatusText(status) ||
+		a.text("detail") == "" || a.text("request_id") != a.header.Get("X-Request-Id") {
+		t.Errorf("no problem document with the code %s: %s", code, a.body)
+	}
+	return a
+}
+
+// wantMessage fails the test unless the answer is one of Specter Desktop's.
+func (a answer) wantMessage(t testing.TB, status int, message string) answer {
+	t.Helper()
+	a.want(t, status)
+	if got := a.header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("content type %q", got)
+	}
+	if a.text("message") != message {
+		t.Errorf("message %q, want %q", a.text("message"), message)
+	}
+	return a
+}
+
+const unauthorized = "The server could not verify that you are authorized to access the URL requested. " +
+	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
+
+// wantRefused fails the test unless the credential was refused, on any surface.
+func (a answer) wantRefused(t testing.TB, path string) {
+	t.Helper()
+	if strings.HasPrefix(path, "/api/v1alpha/") {
+		a.wantMessage(t, http.StatusUnauthorized, unauthorized)
+	} else {
+		a.wantProblem(t, http.StatusUnauthorized, "unauthenticated")
+	}
+}
+
+var uniqueNumber atomic.Int64
+
+// unique returns a name that no other call returns.
+func unique(name string) string { return name + "-" + strconv.FormatInt(uniqueNumber.Add(1), 10) }

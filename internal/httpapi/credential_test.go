@@ -1,0 +1,269 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// credential is one column of the matrix.
+type credential struct {
+	name    string
+	headers func(t *testing.T, w *world, to route.Route) []string
+	verdict func(to route.Route) verdict
+	// only says for which routes it means something; all where nil.
+	only func(to route.Route) bool
+	// foreign asks for what is another user's.
+	foreign bool
+}
+
+// credentials are all kinds that there are.
+var credentials = append([]credential{
+	{name: "no credential", headers: fixed(), verdict: refused},
+	{name: "wrong password", headers: func(_ *testing.T, w *world, _ route.Route) []string {
+		return []string{basic(w.caller.Name, "not "+w.caller.password)}
+	}, verdict: refused},
+	{name: "password of nobody", headers: fixed(basic("nobody", "correct horse of nobody")), verdict: refused},
+	{name: "token of every other scope", headers: func(t *testing.T, w *world, to route.Route) []string {
+		return []string{w.token(t, w.caller, auth.ScopesOf(w.caller.Admin)&^to.Scope).bearer()}
+	}, verdict: withoutScope},
+	{name: "token of the right scope", headers: func(t *testing.T, w *world, to route.Route) []string {
+		return []string{w.token(t, w.caller, to.Scope).bearer()}
+	}, verdict: byToken, only: func(to route.Route) bool { return !makesTokens(to) }},
+	{name: "token of every scope", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		return []string{w.token(t, w.caller, 0).bearer()}
+	}, verdict: byToken},
+	{name: "token of an ordinary user", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		return []string{w.token(t, w.user(t, unique("ordinary"), false), 0).bearer()}
+	}, verdict: byOrdinary, only: forAdmins},
+	{name: "token of a former admin", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		former := w.user(t, unique("former"), true)
+		k := w.token(t, former, 0)
+		w.sql(t, "UPDATE users SET is_admin = FALSE WHERE user_id = $1", former.ID)
+		return []string{k.bearer()}
+	}, verdict: byOrdinary, only: forAdmins},
+	{name: "another user's resource, with a password", headers: password, verdict: foreignByPassword, only: hasID, foreign: true},
+	{name: "another user's resource, with a token", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		return []string{w.token(t, w.caller, 0).bearer()}
+	}, verdict: foreignByToken, only: hasID, foreign: true},
+	{name: "right password", headers: password, verdict: byPassword},
+}, append(malformed(), badTokens...)...)
+
+// badTokens are tokens that once were good, or never.
+var badTokens = []credential{
+	{name: "token signed with another key", headers: forged(func(_ *world, c jwt.MapClaims) string {
+		return sign(jwt.SigningMethodHS256, c, []byte(strings.Repeat("another key", 4)))
+	}), verdict: refused},
+	{name: "token signed with an empty key", headers: forged(func(_ *world, c jwt.MapClaims) string {
+		return sign(jwt.SigningMethodHS256, c, []byte{})
+	}), verdict: refused},
+	{name: "token of algorithm none", headers: forged(func(_ *world, c jwt.MapClaims) string {
+		return sign(jwt.SigningMethodNone, c, jwt.UnsafeAllowNoneSignatureType)
+	}), verdict: refused},
+	{name: "token of another algorithm with the right key", headers: forged(func(w *world, c jwt.MapClaims) string {
+		return sign(jwt.SigningMethodHS512, c, w.key)
+	}), verdict: refused},
+	{name: "right key, other description", headers: forged(func(w *world, c jwt.MapClaims) string {
+		c["jwt_token_description"] = "another"
+		return sign(jwt.SigningMethodHS256, c, w.key)
+	}), verdict: refused},
+	{name: "right key, later end", headers: forged(func(w *world, c jwt.MapClaims) string {
+		c["exp"] = c["exp"].(float64) + 3600
+		return sign(jwt.SigningMethodHS256, c, w.key)
+	}), verdict: refused},
+	{name: "right key, no end", headers: forged(func(w *world, c jwt.MapClaims) string {
+		delete(c, "exp")
+		return sign(jwt.SigningMethodHS256, c, w.key)
+	}), verdict: refused},
+	{name: "right key, id of no token", headers: forged(func(w *world, c jwt.MapClaims) string {
+		c["jwt_token_id"] = "00000000-0000-4000-8000-000000000000"
+		return sign(jwt.SigningMethodHS256, c, w.key)
+	}), verdict: refused},
+	{name: "signature of other claims", headers: spoiled(func(secret string) string {
+		parts := strings.Split(secret, ".")
+		claims := string(must(base64.RawURLEncoding.DecodeString(parts[1])))
+		claims = strings.Replace(claims, `"username":"`, `"username":"x`, 1)
+		return parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "." + parts[2]
+	}), verdict: refused},
+	{name: "signature spelled otherwise (1)", headers: spoiled(respelled(1)), verdict: refused},
+	{name: "signature spelled otherwise (2)", headers: spoiled(respelled(2)), verdict: refused},
+	{name: "signature spelled otherwise (3)", headers: spoiled(respelled(3)), verdict: refused},
+	{name: "signature with padding", headers: spoiled(func(s string) string { return s + "=" }), verdict: refused},
+	{name: "signature left out", headers: spoiled(func(s string) string { return s[:strings.LastIndex(s, ".")+1] }), verdict: refused},
+	{name: "token with a line break", headers: spoiled(func(s string) string { return s + "\t" + s }), verdict: refused},
+	{name: "token in base64 again", headers: spoiled(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }), verdict: refused},
+	{name: "expired token", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		k := w.tokenFor(t, w.caller, time.Second, 0, nil)
+		w.clock.advance(time.Second)
+		return []string{k.bearer()}
+	}, verdict: refused},
+	{name: "revoked token", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		k := w.token(t, w.caller, 0)
+		check(t, w.Tokens.Delete(t.Context(), w.caller.principal(), k.id))
+		return []string{k.bearer()}
+	}, verdict: refused},
+	{name: "token whose parent was revoked", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		parent := w.token(t, w.caller, 0)
+		child := w.child(t, parent, "")
+		check(t, w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id))
+		return []string{child.bearer()}
+	}, verdict: refused},
+	{name: "token of a disabled user", headers: ofFormer(func(t *testing.T, w *world, p person) {
+		w.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", p.ID)
+	}), verdict: refused},
+	{name: "token of a user who was disabled and enabled", headers: ofFormer(func(t *testing.T, w *world, p person) {
+		for _, disabled := range []bool{true, false} {
+			must(w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Disabled: &disabled}))
+		}
+	}), verdict: refused},
+	{name: "token of a deleted user", headers: ofFormer(func(t *testing.T, w *world, p person) {
+		check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name))
+	}), verdict: refused},
+	{name: "password of a disabled user", headers: func(t *testing.T, w *world, to route.Route) []string {
+		p := w.user(t, unique("disabled"), to.Role == route.Admin)
+		w.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", p.ID)
+		return []string{p.basic()}
+	}, verdict: refused},
+}
+
+// malformed are headers that are no credential, whoever sends them.
+func malformed() []credential {
+	var all []credential
+	for name, header := range map[string]func(w *world, good string) []string{
+		"empty header":               func(*world, string) []string { return []string{""} },
+		"scheme alone":               func(*world, string) []string { return []string{"Basic"} },
+		"bearer alone":               func(*world, string) []string { return []string{"Bearer"} },
+		"bearer with spaces":         func(*world, string) []string { return []string{"Bearer   "} },
+		"bearer with a space inside": func(_ *world, good string) []string { return []string{good + " " + good} },
+		"bearer with two spaces":     func(_ *world, good string) []string { return []string{strings.Replace(good, " ", "  ", 1)} },
+		"token without a scheme":     func(_ *world, good string) []string { return []string{strings.TrimPrefix(good, "Bearer ")} },
+		"unknown scheme":             func(_ *world, good string) []string { return []string{strings.Replace(good, "Bearer", "Digest", 1)} },
+		"bad base64":                 func(w *world, _ string) []string { return []string{"Basic !!!" + w.caller.basic()[6:]} },
+		"base64 without padding": func(w *world, _ string) []string {
+			if !strings.HasSuffix(w.caller.basic(), "=") {
+				panic("the caller's name and password need no padding; give them another length")
+			}
+			return []string{strings.TrimRight(w.caller.basic(), "=")}
+		},
+		"no colon": func(w *world, _ string) []string {
+			return []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(w.caller.Name))}
+		},
+		"no UTF-8":             func(*world, string) []string { return []string{basic("caller\xff", "correct horse of caller")} },
+		"NUL in the password":  func(w *world, _ string) []string { return []string{basic(w.caller.Name, w.caller.password+"\x00")} },
+		"the same token twice": func(_ *world, good string) []string { return []string{good, good} },
+		"password and token":   func(w *world, good string) []string { return []string{w.caller.basic(), good} },
+		"two in one header":    func(w *world, good string) []string { return []string{w.caller.basic() + ", " + good} },
+		"3 kB of token":        func(*world, string) []string { return []string{"Bearer " + strings.Repeat("x", 3000)} },
+	} {
+		all = append(all, credential{name: "malformed: " + name, verdict: refused, headers: func(_ *testing.T, w *world, _ route.Route) []string {
+			return header(w, w.good.bearer())
+		}})
+	}
+	return all
+}
+
+func fixed(headers ...string) func(*testing.T, *world, route.Route) []string {
+	return func(*testing.T, *world, route.Route) []string { return headers }
+}
+
+func password(_ *testing.T, w *world, _ route.Route) []string { return []string{w.caller.basic()} }
+
+// forged has the claims of a good token made into another token.
+func forged(forge func(w *world, claims jwt.MapClaims) string) func(*testing.T, *world, route.Route) []string {
+	return func(t *testing.T, w *world, _ route.Route) []string {
+		var claims jwt.MapClaims
+		_, _, err := jwt.NewParser().ParseUnverified(w.good.secret, &claims)
+		check(t, err)
+		return []string{bearer(forge(w, claims))}
+	}
+}
+
+func sign(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
+	return must(jwt.NewWithClaims(method, claims).SignedString(key))
+}
+
+func spoiled(spoil func(secret string) string) func(*testing.T, *world, route.Route) []string {
+	return func(_ *testing.T, w *world, _ route.Route) []string {
+		return []string{bearer(spoil(w.good.secret))}
+	}
+}
+
+// respelled sets bits at the end of the signature that lenient decoders drop:
+// base64 of 32 bytes leaves two.
+func respelled(bits byte) func(string) string {
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return func(secret string) string {
+		last := strings.IndexByte(digits, secret[len(secret)-1])
+		return fmt.Sprintf("%s%c", secret[:len(secret)-1], digits[last|int(bits)])
+	}
+}
+
+func ofFormer(end func(t *testing.T, w *world, p person)) func(*testing.T, *world, route.Route) []string {
+	return func(t *testing.T, w *world, to route.Route) []string {
+		p := w.user(t, unique("former"), to.Role == route.Admin)
+		k := w.token(t, p, 0)
+		end(t, w, p)
+		return []string{k.bearer()}
+	}
+}
+
+func refused(to route.Route) verdict {
+	if to.Credentials == route.Nobody {
+		return letIn
+	}
+	return unknown
+}
+
+func byPassword(to route.Route) verdict {
+	if to.Credentials.TakesBasic() {
+		return letIn
+	}
+	return refused(to)
+}
+
+func byToken(to route.Route) verdict {
+	if to.Credentials.TakesBearer() {
+		return letIn
+	}
+	return refused(to)
+}
+
+func withoutScope(to route.Route) verdict {
+	if to.Credentials.NeedsScope() {
+		return scopeMissing
+	}
+	return byToken(to)
+}
+
+func byOrdinary(route.Route) verdict { return adminsOnly }
+
+func foreignByPassword(to route.Route) verdict {
+	if byPassword(to) == letIn {
+		return notFound
+	}
+	return byPassword(to)
+}
+
+func foreignByToken(to route.Route) verdict {
+	if byToken(to) == letIn {
+		return notFound
+	}
+	return byToken(to)
+}
+
+func forAdmins(to route.Route) bool { return to.Role == route.Admin }
+
+func hasID(to route.Route) bool { return strings.Contains(to.Path, "{id}") }
+
+// makesTokens reports whether the route hands out tokens, which takes the scopes
+// that they are to have besides its own.
+func makesTokens(to route.Route) bool {
+	return to.Method == "POST" && strings.HasPrefix(to.Path, "/api/v1/tokens")
+}

@@ -1,0 +1,300 @@
+// These tests talk HTTP to the whole API over real services and a real
+// database. Only the node is a stub: it says what a test wants it to.
+package httpapi_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// setup is what a test may want otherwise.
+type setup struct {
+	database string // PostgreSQL's URL; else a new SQLite file
+	cost     int    // of bcrypt
+	routes   func([]route.Route) []route.Route
+	httpapi.Options
+}
+
+// server is a running API.
+type server struct {
+	httpapi.Options
+	handler http.Handler
+	url     string
+	clock   *clock
+	node    *nodeStub
+	key     []byte
+	db      *sql.DB  // a connection of its own, as an SQL shell has
+	selects sync.Map // of tables, prepared
+	log     *logBuffer
+	client  *http.Client
+	secrets sync.Map // what must be found neither in the log nor in the database
+	mayFail bool     // whether the log may tell of an internal error
+}
+
+// engines are the databases under test, each with a server's setting.
+var engines = map[string]func(t *testing.T) func(*setup){
+	"SQLite": func(*testing.T) func(*setup) { return func(*setup) {} },
+	"PostgreSQL": func(t *testing.T) func(*setup) {
+		url := testkit.Postgres(t)
+		return func(s *setup) { s.database = url }
+	},
+}
+
+// onEachEngine runs a test on both databases.
+func onEachEngine(t *testing.T, test func(t *testing.T, s *server)) {
+	for name, setting := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t, setting(t)))
+		})
+	}
+}
+
+// start starts a server that stops with the test. At the end it looks for
+// secrets where none may be, and for errors that nobody expected.
+func start(t *testing.T, settings ...func(*setup)) *server {
+	t.Helper()
+	s := &server{clock: newClock(), node: newNodeStub(), log: &logBuffer{}, key: []byte("a signing key of the tests, 32 bytes or more")}
+	s.secret(string(s.key))
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	set := setup{cost: 4, Options: httpapi.Options{
+		Log: log, Now: s.clock.now, Node: s.node, Active: true,
+		DataFolder: "/data", UID: "78f4d39c67b50e9e", Loopback: true, Version: "test",
+	}}
+	for _, change := range settings {
+		change(&set)
+	}
+	if set.database == "" {
+		set.database = filepath.Join(t.TempDir(), "specterd.db")
+	}
+	kept := s.openStore(t, set.database)
+	t.Cleanup(func() { check(t, kept.Close()) })
+	journal := auth.NewJournal(set.Log, kept)
+	passwords := must(auth.NewPasswords(set.cost, 16))
+	signer := must(auth.NewSigner(s.key, s.clock.now))
+	set.Login = auth.NewLogin(set.Log, kept, passwords, signer, journal, s.clock.now)
+	set.Users = auth.NewUsers(kept, passwords, s.clock.now)
+	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
+	set.Wallets = kept
+	if set.Database == nil {
+		set.Database = kept
+	}
+	s.Options = set.Options
+	routes := httpapi.Routes(s.Options)
+	if set.routes != nil {
+		routes = set.routes(routes)
+	}
+	s.handler = must(httpapi.NewHandler(s.Options, routes))
+	s.serve(t, journal)
+	return s
+}
+
+func (s *server) openStore(t *testing.T, url string) *store.Store {
+	t.Helper()
+	kept, err := store.Open(t.Context(), store.Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: s.clock.now})
+	check(t, err)
+	check(t, kept.Migrate(t.Context()))
+	driver, source := "sqlite", "file:"+url+"?_pragma=busy_timeout(5000)"
+	if store.IsPostgres(url) {
+		driver, source = "pgx", url
+	}
+	s.db, err = sql.Open(driver, source)
+	check(t, err)
+	t.Cleanup(func() { check(t, s.db.Close()) })
+	return kept
+}
+
+func (s *server) serve(t *testing.T, journal *auth.Journal) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	s.url = "http://" + listener.Addr().String()
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
+	s.client = &http.Client{
+		Transport: transport, Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	background, stopJournal := context.WithCancel(context.Background())
+	var served, written sync.WaitGroup
+	served.Go(func() {
+		if err := httpapi.Serve(ctx, s.Log, listener, s.handler, httpapi.TLS{}); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	written.Go(func() { journal.Run(background) })
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		stop()
+		served.Wait()
+		stopJournal()
+		written.Wait()
+		s.inspect(t)
+	})
+}
+
+// inspect looks at what a server leaves behind.
+func (s *server) inspect(t *testing.T) {
+	log, data := s.log.String(), s.dump(t, true)
+	if !s.mayFail && strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("the log tells of an internal error:\n%s", linesWith(log, `"level":"ERROR"`))
+	}
+	s.secrets.Range(func(secret, _ any) bool {
+		if strings.Contains(log, secret.(string)) {
+			t.Errorf("the log has the secret %q:\n%s", secret, linesWith(log, secret.(string)))
+		}
+		if strings.Contains(data, secret.(string)) {
+			t.Errorf("the database has the secret %q", secret)
+		}
+		return true
+	})
+}
+
+const shortestSecret = 8 // shorter ones are in the log by chance
+
+func (s *server) secret(text string) {
+	if len(text) >= shortestSecret {
+		s.secrets.Store(text, true)
+	}
+}
+
+// sql changes rows as somebody at an SQL shell does.
+func (s *server) sql(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	result, err := s.db.ExecContext(t.Context(), statement, args...)
+	check(t, err)
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		t.Fatalf("%s: %d rows, %v", statement, n, err)
+	}
+}
+
+// dump returns everything in the database, but for last uses and, unless all is
+// wanted, the audit record.
+func (s *server) dump(t *testing.T, all bool) string {
+	t.Helper()
+	var text strings.Builder
+	for _, table := range []string{"settings", "users", "wallets", "members", "tokens", "audit"} {
+		if table == "audit" && !all {
+			continue
+		}
+		dumpRows(t, &text, s.selectAll(t, table))
+	}
+	return text.String()
+}
+
+// selectAll keeps the statements: most of a small SELECT's time is its preparation.
+func (s *server) selectAll(t *testing.T, table string) *sql.Rows {
+	t.Helper()
+	kept, ok := s.selects.Load(table)
+	if !ok {
+		statement, err := s.db.PrepareContext(context.Background(), "SELECT * FROM "+table+" ORDER BY 1, 2")
+		check(t, err)
+		kept, _ = s.selects.LoadOrStore(table, statement)
+	}
+	rows, err := kept.(*sql.Stmt).QueryContext(context.Background())
+	check(t, err)
+	return rows
+}
+
+func dumpRows(t *testing.T, text *strings.Builder, rows *sql.Rows) {
+	t.Helper()
+	columns, err := rows.Columns()
+	check(t, err)
+	values, targets := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		targets[i] = &values[i]
+	}
+	for rows.Next() {
+		check(t, rows.Scan(targets...))
+		for i, column := range columns {
+			if !strings.HasPrefix(column, "last_used") {
+				fmt.Fprint(text, " ", values[i])
+			}
+		}
+		text.WriteByte('\n')
+	}
+	check(t, rows.Err())
+	check(t, rows.Close())
+}
+
+// clock is a clock that stands still until it is told.
+type clock struct{ micros atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.micros.Store(time.Date(2026, 12, 1, 10, 0, 0, 250_000_000, time.UTC).UnixMicro())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
+func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+
+// nodeStub says of the node what a test wants.
+type nodeStub struct{ status atomic.Pointer[node.Status] }
+
+func newNodeStub() *nodeStub {
+	n := &nodeStub{}
+	n.status.Store(&node.Status{Reachable: true, Snapshot: node.Snapshot{Chain: "regtest", Blocks: 186, Headers: 186}})
+	return n
+}
+
+func (n *nodeStub) Status() node.Status { return *n.status.Load() }
+
+// logBuffer keeps what is logged.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func linesWith(text, part string) string {
+	var found []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, part) {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found, "")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
