@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ func (p *program) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if p.getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
+			}
 			a, err := p.openApp(cmd.Context(), cmd.Flags(), true)
 			if err != nil {
 				return err
@@ -43,6 +47,10 @@ const lowBcryptCost = 10
 // nodePatience is how long the start waits for the node's first answer. The
 // server starts without it, too.
 const nodePatience = 2 * time.Second
+
+// gcPercent has the heap grow to five times what is in use before it is swept.
+// That is some tens of megabytes, and halves the processor time of a request.
+const gcPercent = 400
 
 // serve runs the server until ctx ends, and calls ready once it listens. What
 // it started has ended when it returns.

@@ -21,6 +21,7 @@ type Principal struct {
 	Admin    bool
 	// TokenID is the token that was presented; empty for a password.
 	TokenID string
+	token   *Token // its row as it was found for this request
 	Scopes  Scopes
 	// Wallets limits the caller to wallets with these ids, where not nil. An
 	// empty list is a limit to none.

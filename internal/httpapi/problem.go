@@ -39,7 +39,7 @@ var errInternal = fault.New(fault.Internal, "internal", "something went wrong in
 // with what they do not know, and what an error looks like.
 type surface struct {
 	strict  route.Strictness
-	problem func(requestID string, status int, f *fault.Error) (contentType string, body any)
+	problem func(requestID string, status int, f *fault.Error) (contentType []string, body any)
 }
 
 var (
@@ -71,7 +71,7 @@ type problemField struct {
 	Message string `json:"message" required:"true"`
 }
 
-func problemDetails(requestID string, status int, f *fault.Error) (string, any) {
+func problemDetails(requestID string, status int, f *fault.Error) ([]string, any) {
 	p := problem{
 		Title: http.StatusText(status), Status: status, Code: f.Code, Detail: f.Message, RequestID: requestID,
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
@@ -79,7 +79,7 @@ func problemDetails(requestID string, status int, f *fault.Error) (string, any) 
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, problemField{field.Name, field.Message})
 	}
-	return "application/problem+json", p
+	return route.ProblemType, p
 }
 
 // message is the error document of Specter Desktop.
@@ -93,11 +93,11 @@ type message struct {
 const unauthorizedMessage = "The server could not verify that you are authorized to access the URL requested. " +
 	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
 
-func messageOnly(_ string, _ int, f *fault.Error) (string, any) {
+func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 	if f.Kind == fault.Unauthenticated {
-		return "application/json", message{Message: unauthorizedMessage}
+		return route.JSONType, message{Message: unauthorizedMessage}
 	}
-	return "application/json", message{Message: f.Message, Reason: f.Details["reason"]}
+	return route.JSONType, message{Message: f.Message, Reason: f.Details["reason"]}
 }
 
 // fail writes err as the surface of the path has it. What is no fault is logged,

@@ -169,10 +169,7 @@ func TestTokensComeBackAsTheyWere(t *testing.T) {
 
 			c, err := b.CredentialByID(t.Context(), want.ID)
 			must(t, err)
-			wantCredential := auth.Credential{
-				Hash: want.Hash[:], Scopes: want.Scopes, Wallets: wallets, ExpiresAt: want.ExpiresAt,
-				UserID: u.ID, UserName: "alice", Active: true,
-			}
+			wantCredential := &auth.Credential{Token: want, UserName: "alice", Active: true}
 			if diff := cmp.Diff(wantCredential, c); diff != "" {
 				t.Error(diff)
 			}
@@ -334,7 +331,7 @@ func TestCredentialsAreAsFreshAsTheDatabase(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", true)
 		token := b.token(u, "x", "")
-		look := func() auth.Credential {
+		look := func() *auth.Credential {
 			t.Helper()
 			c, err := b.CredentialByID(t.Context(), token.ID)
 			must(t, err)

@@ -54,10 +54,10 @@ func (postgresEngine) credentials(_ context.Context, ro *sql.DB) (credentialRead
 // pooledReader reads through the pool, which keeps statements prepared.
 type pooledReader struct{ queries *db.Queries }
 
-func (r pooledReader) credential(ctx context.Context, tokenID string) (auth.Credential, error) {
+func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
 	row, err := r.queries.TokenAndUser(ctx, tokenID)
 	if err != nil {
-		return auth.Credential{}, err
+		return nil, err
 	}
 	return credentialOf(row), nil
 }

@@ -54,7 +54,7 @@ type engine interface {
 
 // credentialReader reads the row of a token as it is at this moment.
 type credentialReader interface {
-	credential(ctx context.Context, tokenID string) (auth.Credential, error)
+	credential(ctx context.Context, tokenID string) (*auth.Credential, error)
 	close() error
 }
 

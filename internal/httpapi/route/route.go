@@ -91,12 +91,13 @@ type Handler struct {
 	In, Out reflect.Type
 	Status  int    // on success
 	Name    string // that of the function, such as ListTokens
-	serve   func(w http.ResponseWriter, r *http.Request, strict Strictness) error
+	serve   func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error
 }
 
-// Serve answers r, or returns why it could not, having written nothing then.
-func (h Handler) Serve(w http.ResponseWriter, r *http.Request, strict Strictness) error {
-	return h.serve(w, r, strict)
+// Serve answers r in ctx, which carries the caller, or returns why it could not,
+// having written nothing then.
+func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
+	return h.serve(ctx, w, r, strict)
 }
 
 // None is the request or the response type of a handler that has none.
@@ -109,16 +110,16 @@ func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, erro
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status, Name: nameOf(f),
-		serve: func(w http.ResponseWriter, r *http.Request, strict Strictness) error {
+		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
 			var in In
 			if err := plan.decode(w, r, &in, strict); err != nil {
 				return err
 			}
-			out, err := f(r.Context(), in)
+			out, err := f(ctx, in)
 			if err != nil {
 				return err
 			}
-			return Write(w, status, "application/json", out)
+			return Write(w, status, JSONType, out)
 		},
 	}
 }

@@ -130,7 +130,8 @@ func (a *API) lifetime(in createTokenRequest) (time.Duration, error) {
 
 // GetOwnToken serves GET /api/v1/tokens/self.
 func (a *API) GetOwnToken(ctx context.Context, _ struct{}) (token, error) {
-	return a.GetToken(ctx, tokenRequest{ID: caller(ctx).TokenID})
+	t, err := a.o.Tokens.Own(ctx, caller(ctx))
+	return a.tokenOf(t), err
 }
 
 // DeleteOwnToken serves DELETE /api/v1/tokens/self.
