@@ -83,6 +83,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { journal.Run(background) })
 	running.Go(func() { _ = monitor.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
+	running.Go(func() { a.verify(background) })
 	url := a.url(listener.Addr())
 	a.log.InfoContext(ctx, "listening", "url", url, "version", version, "api_active", a.cfg.APIActive)
 	ready(url)
@@ -173,6 +174,14 @@ func (a *app) warnOfIgnoredPassword(ctx context.Context) {
 	same, err := a.users.HasPassword(ctx, auth.FirstAdmin, string(a.cfg.AdminPassword))
 	if err == nil && !same {
 		a.log.WarnContext(ctx, "SPECTER_ADMIN_PASSWORD is ignored: it counts at the first start only, and the admin has another password now")
+	}
+}
+
+// verify looks for damage in the database, beside the serving: it takes long
+// where there is much in it.
+func (a *app) verify(ctx context.Context) {
+	if err := a.store.Verify(ctx); err != nil && ctx.Err() == nil {
+		a.log.ErrorContext(ctx, "the database is damaged; stop specterd, keep the file, and restore a backup", "error", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
@@ -118,6 +120,10 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(retrySeconds(f.RetryAfter)))
+	}
+	if errors.Is(f, auth.ErrTooManyFailures) {
+		h.Set("RateLimit-Policy", fmt.Sprintf(`"failed-logins";q=%d;w=%.0f`, auth.MaxFailures, auth.FailuresPer.Seconds()))
+		h.Set("RateLimit", fmt.Sprintf(`"failed-logins";r=0;t=%d`, retrySeconds(f.RetryAfter)))
 	}
 	contentType, body := surfaceOf(r.URL.Path).problem(requestIDOf(r), status, f)
 	if err := route.Write(w, status, contentType, body); err != nil {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +190,33 @@ func TestViews(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A damaged file is found, and the database counts as away from then on.
+func TestDamageIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, "sqlite", "file:"+path)
+	u := b.user("alice", false)
+	for i := range 50 {
+		b.token(u, strconv.Itoa(i), "")
+	}
+	must(t, b.Verify(t.Context()))
+	must(t, b.Ping(t.Context()))
+
+	b.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	info, err := file.Stat()
+	must(t, err)
+	_, err = file.WriteAt(bytes.Repeat([]byte{0xA5}, 4096), info.Size()-4096) // the last page
+	must(t, errors.Join(err, file.Close()))
+
+	second := b.reopen()
+	err = second.Verify(t.Context())
+	if err == nil {
+		t.Fatal("the damage is not found")
+	}
+	if fault.KindOf(second.Ping(t.Context())) != fault.Unavailable {
+		t.Errorf("ping does not say so; the damage is %v", err)
+	}
 }

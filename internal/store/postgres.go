@@ -44,6 +44,9 @@ func (postgresEngine) migrations() (migrationSource, error) {
 	return newMigrationSource(goose.DialectPostgres, migrations.Postgres, "postgres", goose.WithSessionLocker(locker))
 }
 
+// verify does nothing: a PostgreSQL server looks after its own files.
+func (postgresEngine) verify(context.Context, *sql.DB) error { return nil }
+
 // backup does nothing: a PostgreSQL server's backups are its administrator's.
 func (postgresEngine) backup(context.Context, *sql.DB, int64) error { return nil }
 

@@ -92,6 +92,18 @@ func (sqliteEngine) migrations() (migrationSource, error) {
 	return newMigrationSource(goose.DialectSQLite3, migrations.SQLite, "sqlite")
 }
 
+// verify runs https://sqlite.org/pragma.html#pragma_quick_check.
+func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
+	var verdict string
+	if err := ro.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return fmt.Errorf("check %s: %w", e.path, err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%s is damaged: %s", e.path, verdict)
+	}
+	return nil
+}
+
 // backup copies the database into the backup folder with VACUUM INTO, which
 // yields a whole and consistent file.
 func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) error {
