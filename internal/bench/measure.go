@@ -78,6 +78,7 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 	}
 	defer bare.stop()
 	table := newTable(stdout)
+	defer func() { err = errors.Join(err, table.Flush()) }()
 	for _, c := range []comparison{
 		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0},
 		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0},
@@ -150,6 +151,11 @@ func (t target) round(ctx context.Context, connections int, duration time.Durati
 	before := t.processorTime()
 	l, err := job{Address: t.address, Requests: t.requests, Connections: connections, Duration: duration}.run(ctx)
 	if err != nil {
+		select {
+		case <-t.process.Done():
+			err = fmt.Errorf("%w; the server ended (%s): %s", err, fmt.Sprint(t.process.Err()), t.lastWords())
+		default:
+		}
 		return round{}, err
 	}
 	r := round{load: l, processor: (t.processorTime() - before) / time.Duration(l.Requests)}
