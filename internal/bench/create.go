@@ -15,6 +15,7 @@ import (
 
 const (
 	bcryptCost = 12 // as specterd has it by default
+	samples    = 30
 	// createBar is what making a token may take beyond bcrypt.
 	createBar = 5 * time.Millisecond
 )
@@ -23,17 +24,15 @@ const (
 // password right after.
 type sample struct{ bcrypt, create time.Duration }
 
-func (s sample) rest() time.Duration { return s.create - s.bcrypt }
-
 // measureCreate makes tokens with a password, one after the other. What that
 // takes beyond a bare bcrypt comparison of the same cost is specterd's doing.
-func measureCreate(ctx context.Context, o options, address string, stdout io.Writer) error {
+func measureCreate(ctx context.Context, address string, stdout io.Writer) error {
 	hash, err := bcrypt.GenerateFromPassword([]byte(auth.DefaultPassword), bcryptCost)
 	if err != nil {
 		return err
 	}
-	var samples []sample
-	for i := range o.samples + 1 {
+	var all []sample
+	for i := range samples + 1 {
 		var s sample
 		start := clock()
 		if err := bcrypt.CompareHashAndPassword(hash, []byte(auth.DefaultPassword)); err != nil {
@@ -46,19 +45,16 @@ func measureCreate(ctx context.Context, o options, address string, stdout io.Wri
 		}
 		s.create = clock().Sub(start)
 		if i > 0 { // the first is to warm up
-			samples = append(samples, s)
+			all = append(all, s)
 		}
 	}
-	first, last := median(samples, sample.rest), median(samples, sample.rest)
-	for _, s := range samples {
-		first, last = min(first, s.rest()), max(last, s.rest())
-	}
-	rest := median(samples, sample.rest)
-	_, err = fmt.Fprintf(stdout, "\n%s: POST /api/v1alpha/token/ with a password %s, bcrypt at cost %d alone %s,\n"+
-		"  the rest %s (%s to %s), bar %s at the median: %s; %d samples of each in turn\n",
-		nameCreate, milliseconds(median(samples, func(s sample) time.Duration { return s.create })), bcryptCost,
-		milliseconds(median(samples, func(s sample) time.Duration { return s.bcrypt })),
-		milliseconds(rest), milliseconds(first), milliseconds(last), milliseconds(createBar), verdict(rest <= createBar), len(samples))
+	whole := ordered(all, func(s sample) float64 { return milliseconds(s.create) })
+	alone := ordered(all, func(s sample) float64 { return milliseconds(s.bcrypt) })
+	rest := ordered(all, func(s sample) float64 { return milliseconds(s.create - s.bcrypt) })
+	_, err = fmt.Fprintf(stdout, "\n%s: POST /api/v1alpha/token/ with a password takes %.2f ms, bcrypt at cost %d alone %.2f ms, medians of %d in turn.\n"+
+		"  The rest is %.2f ms at the median (quartiles %.2f to %.2f), bar ≤ %.2f ms: %s\n",
+		nameCreate, median(whole), bcryptCost, median(alone), samples,
+		median(rest), rest[len(rest)/4], rest[len(rest)*3/4], milliseconds(createBar), verdict(median(rest) <= milliseconds(createBar)))
 	return err
 }
 

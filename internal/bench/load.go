@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -84,8 +83,10 @@ func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error 
 		took = append(took, c.took...)
 		result.Bytes += c.received
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
+	for _, err := range errs {
+		if err != nil {
+			return err // the first will do
+		}
 	}
 	slices.Sort(took)
 	result.Requests = len(took)

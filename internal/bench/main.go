@@ -64,7 +64,6 @@ type options struct {
 	rounds      int
 	roundTime   time.Duration
 	connections int
-	samples     int
 	only        *regexp.Regexp
 }
 
@@ -85,7 +84,6 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 7, "`number` of rounds on each side of a comparison")
 	flags.DurationVar(&o.roundTime, "round-time", 2*time.Second, "how long a round takes")
 	flags.IntVar(&o.connections, "connections", 64, "`number` of connections, one request at a time on each")
-	flags.IntVar(&o.samples, "samples", 30, "`number` of tokens made, one after the other")
 	names := strings.Join([]string{nameLiveness, nameBearer, nameManyTokens, nameCreate}, ", ")
 	flags.Func("only", "measure only what matches this `regexp`: "+names, func(text string) (err error) {
 		o.only, err = regexp.Compile(text)
@@ -97,8 +95,8 @@ func parseOptions(args []string) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("%s is no flag", strconv.Quote(flags.Arg(0)))
-	case o.rounds < 1, o.samples < 1, o.connections < 1, o.roundTime <= 0:
-		return o, fmt.Errorf("rounds, round-time, connections and samples have to be above zero")
+	case o.rounds < 1, o.connections < 1, o.roundTime <= 0:
+		return o, fmt.Errorf("rounds, round-time and connections have to be above zero")
 	}
 	return o, nil
 }

@@ -36,9 +36,9 @@ type target struct {
 
 // comparison is of one server with another.
 type comparison struct {
-	name          string
+	name, against string
 	base, subject target
-	least, most   float64 // what their ratio may be
+	least, most   float64 // what their ratio may be; 0 is no limit
 }
 
 func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
@@ -47,7 +47,7 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := printMachine(ctx, o, stdout); err != nil {
+	if err := printMachine(o, stdout); err != nil {
 		return err
 	}
 	binary, err := buildSpecterd(ctx, dir)
@@ -78,10 +78,11 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 	}
 	defer bare.stop()
 	table := newTable(stdout)
+	defer func() { err = errors.Join(err, table.Flush()) }()
 	for _, c := range []comparison{
-		{nameLiveness, target{bare, alive.requests}, alive, 0.9, 10},
-		{nameBearer, target{bare, few.requests}, few, 0.5, 10},
-		{nameManyTokens, few, many, 0.9, 1.1},
+		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0},
+		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0},
+		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1},
 	} {
 		if !o.only.MatchString(c.name) {
 			continue
@@ -98,7 +99,7 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if !o.only.MatchString(nameCreate) {
 		return nil
 	}
-	return measureCreate(ctx, o, few.address, stdout)
+	return measureCreate(ctx, few.address, stdout)
 }
 
 // prepare starts a specterd that has so many tokens.
@@ -150,6 +151,11 @@ func (t target) round(ctx context.Context, connections int, duration time.Durati
 	before := t.processorTime()
 	l, err := job{Address: t.address, Requests: t.requests, Connections: connections, Duration: duration}.run(ctx)
 	if err != nil {
+		select {
+		case <-t.process.Done():
+			err = fmt.Errorf("%w; the server ended (%s): %s", err, fmt.Sprint(t.process.Err()), t.lastWords())
+		default:
+		}
 		return round{}, err
 	}
 	r := round{load: l, processor: (t.processorTime() - before) / time.Duration(l.Requests)}
@@ -202,12 +208,14 @@ func (r result) ratios(of func(round) float64) []float64 {
 	return ratios
 }
 
-// median returns the middle value of f over the rounds.
-func median[T int | float64 | time.Duration, R any](rounds []R, f func(R) T) T {
-	values := make([]T, len(rounds))
-	for i, r := range rounds {
-		values[i] = f(r)
+// ordered returns what f says of each, in rising order.
+func ordered[T any](all []T, f func(T) float64) []float64 {
+	values := make([]float64, len(all))
+	for i, one := range all {
+		values[i] = f(one)
 	}
 	slices.Sort(values)
-	return values[len(values)/2]
+	return values
 }
+
+func median(ordered []float64) float64 { return ordered[len(ordered)/2] }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,16 +11,12 @@ import (
 )
 
 // printMachine says what the figures were measured on.
-func printMachine(ctx context.Context, o options, stdout io.Writer) error {
-	sqlite, err := sqliteVersion(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "%s, %s %s/%s, %d processors (%s), load average before %s\n"+
-		"specterd with its default settings: SQLite %s (WAL, synchronous FULL), log at info into a file\n"+
-		"%d connections, %d rounds of %s on each side in turn; requests per second are medians of the rounds\n\n",
+func printMachine(o options, stdout io.Writer) error {
+	_, err := fmt.Fprintf(stdout, "%s, %s %s/%s, %d processors (%s), load average before: %s\n"+
+		"specterd with its default settings and the API on: SQLite (WAL, synchronous FULL), log at info into a file\n"+
+		"%d connections; %d rounds of %s on each side in turn, of which the medians are given\n\n",
 		clock().UTC().Format("2006-01-02 15:04 UTC"), runtime.Version(), runtime.GOOS, runtime.GOARCH,
-		runtime.NumCPU(), processorModel(), loadAverage(), sqlite, o.connections, o.rounds, o.roundTime)
+		runtime.NumCPU(), processorModel(), loadAverage(), o.connections, o.rounds, o.roundTime)
 	return err
 }
 
@@ -41,34 +36,36 @@ func loadAverage() string {
 	return first
 }
 
-// table is one line for each comparison.
+// table has one line for each comparison.
 type table struct{ *tabwriter.Writer }
 
 func newTable(stdout io.Writer) table {
 	t := table{tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)}
-	_, _ = fmt.Fprintln(t, "name\tagainst\tits req/s\treq/s\tratio\tmin–max\tbar\tverdict\tits p50, p99\tp50, p99\tprocessor time for a request")
+	t.line("", "", "requests/s", "", "", "", "", "", "p50/p99 in ms", "", "processor µs/request", "", "")
+	t.line("name", "base", "base", "specterd", "ratio", "min–max", "bar", "verdict", "base", "specterd", "base", "specterd", "ratio")
 	return t
 }
 
+func (t table) line(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) }
+
 func (t table) add(c comparison, r result) {
-	against := "bare"
+	medians := func(format string, f func(round) float64) (base, subject string) {
+		return fmt.Sprintf(format, median(ordered(r.base, f))), fmt.Sprintf(format, median(ordered(r.subject, f)))
+	}
+	ratios := r.ratios(round.perSecond)
+	ratio := median(ratios)
+	baseSpeed, speed := medians("%.0f", round.perSecond)
+	baseP50, p50 := medians("%.2f", func(r round) float64 { return milliseconds(r.P50) })
+	baseP99, p99 := medians("%.2f", func(r round) float64 { return milliseconds(r.P99) })
+	processor := func(r round) float64 { return r.processor.Seconds() * 1e6 }
+	baseCost, cost := medians("%.1f", processor)
 	bar := fmt.Sprintf("≥ %.2f", c.least)
-	if c.name == nameManyTokens {
-		against = fmt.Sprintf("%d tokens", tokensInUse)
+	if c.most > 0 {
 		bar = fmt.Sprintf("%.2f–%.2f", c.least, c.most)
 	}
-	ratios := r.ratios(func(r round) float64 { return r.perSecond() })
-	ratio := ratios[len(ratios)/2]
-	latency := func(rounds []round) string {
-		return milliseconds(median(rounds, func(r round) time.Duration { return r.P50 })) + ", " +
-			milliseconds(median(rounds, func(r round) time.Duration { return r.P99 }))
-	}
-	perSecond := func(r round) float64 { return r.perSecond() }
-	processor := func(r round) time.Duration { return r.processor }
-	_, _ = fmt.Fprintf(t, "%s\t%s\t%.0f\t%.0f\t%.2f\t%.2f–%.2f\t%s\t%s\t%s\t%s\t%s\n", c.name, against,
-		median(r.base, perSecond), median(r.subject, perSecond), ratio, ratios[0], ratios[len(ratios)-1],
-		bar, verdict(ratio >= c.least && ratio <= c.most), latency(r.base), latency(r.subject),
-		fmt.Sprintf("%s to %s", median(r.base, processor), median(r.subject, processor)))
+	t.line(c.name, c.against, baseSpeed, speed, fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f–%.2f", ratios[0], ratios[len(ratios)-1]),
+		bar, verdict(ratio >= c.least && (c.most == 0 || ratio <= c.most)),
+		baseP50+"/"+baseP99, p50+"/"+p99, baseCost, cost, fmt.Sprintf("%.2f", 1/median(r.ratios(processor))))
 }
 
 func verdict(good bool) string {
@@ -78,4 +75,4 @@ func verdict(good bool) string {
 	return "BELOW BAR"
 }
 
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1e3) }
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1e3 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,10 +18,8 @@ import (
 )
 
 const (
-	tokensInUse   = 100
-	tokensPerUser = 100 // of those that only fill the database
-	// fillerHash is no password's.
-	fillerHash = "$2a$12$....................................................."
+	tokensInUse = 100
+	lifetime    = 24 * time.Hour
 )
 
 // seed makes a data folder with a database of so many tokens, and returns those
@@ -57,12 +54,12 @@ func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, err
 	service := auth.NewTokens(db, signer, clock)
 	secrets := make([]string, tokensInUse)
 	for i := range secrets {
-		u := auth.User{ID: uuid.NewString(), Name: fmt.Sprintf("user-%03d", i), PasswordHash: fillerHash, CreatedAt: clock()}
+		u := auth.User{ID: uuid.NewString(), Name: fmt.Sprintf("user-%03d", i), PasswordHash: "nobody's", CreatedAt: clock()}
 		if err := db.CreateUser(ctx, u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
 			return nil, err
 		}
 		who := &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.ScopesOf(false)}
-		order := auth.TokenOrder{Description: "bench", Lifetime: 24 * time.Hour}
+		order := auth.TokenOrder{Description: "bench", Lifetime: lifetime}
 		if _, secrets[i], err = service.Create(ctx, who, order); err != nil {
 			return nil, err
 		}
@@ -70,61 +67,31 @@ func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, err
 	return secrets, nil
 }
 
-// fill adds tokens that nobody can use, in one transaction: one for each would
-// wait for the disk as often.
-func fill(ctx context.Context, path string, tokens int) error {
+// fillers are users with a hundred tokens each that nobody can use. One INSERT
+// for all does not wait for the disk as often as there are tokens.
+const fillers = `
+INSERT INTO users (user_id, name, name_folded, password_hash, created_at)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @users)
+SELECT 'filler ' || i, 'filler-' || i, 'filler-' || i, 'none', @now FROM n;
+
+INSERT INTO tokens (token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at)
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+SELECT lower(hex(randomblob(18))), user_id, 'filler ' || i, randomblob(32), 'node:read', @life, @now, @now + @life
+FROM users, n WHERE password_hash = 'none'`
+
+func fill(ctx context.Context, path string, tokens int) (err error) {
+	if tokens == 0 {
+		return nil
+	}
 	db, err := sql.Open("sqlite", "file:"+path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }()
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
-	addUser, err := tx.PrepareContext(ctx, `INSERT INTO users (user_id, name, name_folded, password_hash, created_at) VALUES (?, ?, ?, ?, ?)`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = addUser.Close() }()
-	addToken, err := tx.PrepareContext(ctx, `INSERT INTO tokens
-		(token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = addToken.Close() }()
-	const life = 24 * time.Hour
-	now, scopes := clock(), auth.DefaultScopes.String()
-	var user string
-	hash := make([]byte, 32)
-	for i := range tokens {
-		if i%tokensPerUser == 0 {
-			user = uuid.NewString()
-			name := fmt.Sprintf("filler-%05d", i/tokensPerUser)
-			if _, err := addUser.ExecContext(ctx, user, name, name, fillerHash, now.UnixMicro()); err != nil {
-				return err
-			}
-		}
-		_, _ = rand.Read(hash) // never fails
-		_, err := addToken.ExecContext(ctx, uuid.NewString(), user, fmt.Sprintf("filler %d", i), hash, scopes,
-			life.Microseconds(), now.UnixMicro(), now.Add(life).UnixMicro())
-		if err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-func sqliteVersion(ctx context.Context) (string, error) {
-	db, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = db.Close() }()
-	var version string
-	return version, db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, fillers, sql.Named("users", tokens/100),
+		sql.Named("now", clock().UnixMicro()), sql.Named("life", lifetime.Microseconds()))
+	return err
 }
 
 // newKey returns a signing key.
-func newKey() string { return strings.ToLower(rand.Text() + rand.Text()) }
+func newKey() string { return rand.Text() + rand.Text() }

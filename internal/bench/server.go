@@ -51,11 +51,16 @@ func start(ctx context.Context, cmd *exec.Cmd, logFile string) (*server, error) 
 	defer context.AfterFunc(ctx, func() { s.process.Signal("KILL") })()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		text, _ := os.ReadFile(logFile) //nolint:gosec // in our temporary folder
-		return nil, fmt.Errorf("a server did not start: %w\n%s", err, text)
+		return nil, fmt.Errorf("a server did not start: %w\n%s", err, s.lastWords())
 	}
 	_, s.address, _ = strings.Cut(strings.TrimSpace(line), "http://")
 	return s, nil
+}
+
+// lastWords is the end of the server's log.
+func (s *server) lastWords() []byte {
+	text, _ := os.ReadFile(s.log)
+	return text[max(0, len(text)-4096):]
 }
 
 func (s *server) stop() {
