@@ -33,22 +33,25 @@ type app struct {
 	users     *auth.Users
 }
 
-// openApp reads the settings and opens the database, migrating it where that is
-// due and nobody else is serving it. At the very first start it also makes the
-// signing key and the first admin. With serving set, it keeps the lock.
+// openApp reads the settings and opens the database with them.
 func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving bool) (*app, error) {
 	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{
-		cfg: cfg,
-		log: slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: cfg.LogLevel})),
-		now: time.Now,
-	}
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
 	if !serving { // what a person does at the shell is told there, not logged
-		a.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
+		log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 	}
+	return newApp(ctx, cfg, log, serving)
+}
+
+// newApp opens the database, migrating it where that is due and nobody else is
+// serving it. At the very first start it also makes the signing key and the
+// first admin. With serving set, it keeps the lock.
+func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bool) (*app, error) {
+	a := &app{cfg: cfg, log: log, now: time.Now}
+	var err error
 	if a.passwords, err = auth.NewPasswords(cfg.BcryptCost, runtime.NumCPU()); err != nil {
 		return nil, err
 	}
