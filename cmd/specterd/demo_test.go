@@ -12,7 +12,6 @@ import (
 )
 
 func TestDemoOnce(t *testing.T) {
-	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	if err := run(t.Context(), []string{"demo", "--once"}, noEnvironment, strings.NewReader(""), &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s%s", err, stdout.String(), stderr.String())
@@ -38,10 +37,14 @@ func TestDemoOnce(t *testing.T) {
 }
 
 func TestDemoStaysUntilStopped(t *testing.T) {
-	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var stdout, stderr output
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the demo printed:\n%s%s", stdout.String(), stderr.String())
+		}
+	})
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, []string{"demo"}, noEnvironment, strings.NewReader(""), &stdout, &stderr) }()
 	testkit.Eventually(t, "the demo invites to stop it", func() bool {
@@ -63,7 +66,6 @@ func TestDemoStaysUntilStopped(t *testing.T) {
 }
 
 func TestDemoKeepsToItself(t *testing.T) {
-	t.Parallel()
 	for _, flag := range []string{"--data-folder", "--database-url", "--node-url", "--host"} {
 		err := run(t.Context(), []string{"demo", "--once", flag, "x"}, noEnvironment, strings.NewReader(""), new(output), new(output))
 		if err == nil || !strings.Contains(err.Error(), "demo takes no "+flag) {

@@ -18,7 +18,6 @@ var walkThroughBlock = regexp.MustCompile("(?s)<!-- walk-through -->\n```(\\w+)\
 
 // TestReadme runs what README.md shows, as a user would, against a server.
 func TestReadme(t *testing.T) {
-	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
