@@ -21,7 +21,7 @@ func TestBesideARunningServer(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "another specterd uses this database: process") {
 		t.Errorf("a second server: %v, %s", err, out)
 	}
-	if took := time.Since(begin); took > 4*time.Second {
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("it took %v to say so", took)
 	}
 

@@ -159,7 +159,7 @@ func (m *Monitor) report(s Status) {
 	case s.Reachable:
 		m.log.Error("node chain unchecked", "chain", s.Chain, "error", s.Problem)
 	default:
-		m.log.Warn("node lost", "code", s.Problem.Code, "last_contact", s.LastContact, "error", s.Problem)
+		m.log.Warn("node lost", "code", s.Problem.Code, "error", s.Problem)
 	}
 }
 

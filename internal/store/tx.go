@@ -16,7 +16,12 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-const maxAttempts = 8
+const (
+	maxAttempts = 8
+	// txPatience bounds a transaction with all its attempts, so that a caller is
+	// told in time when somebody else keeps the database to themselves.
+	txPatience = 8 * time.Second
+)
 
 // ErrUnavailable is what a caller is told while the database does not answer.
 var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
@@ -26,18 +31,23 @@ var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 // when the database refuses the transaction for the sake of another one, so
 // body must set all of its results afresh each time.
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
+	patient, cancel := context.WithTimeout(ctx, txPatience)
+	defer cancel()
 	for attempt := 0; ; attempt++ {
-		err := s.tryTx(ctx, body)
-		if !isContention(err) {
+		err := s.tryTx(patient, body)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case patient.Err() != nil, isContention(err) && attempt == maxAttempts-1:
+			return ErrUnavailable.Because(fmt.Errorf("gave up at attempt %d: %w", attempt+1, err))
+		case !isContention(err):
 			return translate(err)
-		}
-		if attempt == maxAttempts-1 {
-			return ErrUnavailable.Because(fmt.Errorf("gave up after %d attempts: %w", maxAttempts, err))
 		}
 		select {
 		case <-time.After(backoff(attempt)):
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-patient.Done():
 		}
 	}
 }

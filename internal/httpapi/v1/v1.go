@@ -93,7 +93,7 @@ func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	utc := t.UTC()
+	utc := t.UTC().Truncate(time.Microsecond)
 	return &utc
 }
 
