@@ -111,7 +111,7 @@ var badTokens = []credential{
 	}, verdict: refused},
 	{name: "token whose parent was revoked", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		parent := w.token(t, w.caller, 0)
-		child := w.child(t, parent, "")
+		child := w.child(t, parent)
 		check(t, w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id))
 		return []string{child.bearer()}
 	}, verdict: refused},
