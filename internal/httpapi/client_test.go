@@ -251,3 +251,9 @@ func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
 	testkit.Eventually(t, "it is so", holds)
 }
+
+// jsonText returns a JSON string.
+func jsonText(text string) (string, error) {
+	quoted, err := json.Marshal(text)
+	return string(quoted), err
+}
