@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -265,5 +266,5 @@ func hasID(to route.Route) bool { return strings.Contains(to.Path, "{id}") }
 // makesTokens reports whether the route hands out tokens, which takes the scopes
 // that they are to have besides its own.
 func makesTokens(to route.Route) bool {
-	return to.Method == "POST" && strings.HasPrefix(to.Path, "/api/v1/tokens")
+	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens")
 }

@@ -194,13 +194,13 @@ func (s *server) dump(t *testing.T, all bool) string {
 		if table == "audit" && !all {
 			continue
 		}
-		dumpRows(t, &text, s.selectAll(t, table))
+		s.dumpTable(t, &text, table)
 	}
 	return text.String()
 }
 
-// selectAll keeps the statements: most of a small SELECT's time is its preparation.
-func (s *server) selectAll(t *testing.T, table string) *sql.Rows {
+// statement keeps the statements: most of a small SELECT's time is its preparation.
+func (s *server) statement(t *testing.T, table string) *sql.Stmt {
 	t.Helper()
 	kept, ok := s.selects.Load(table)
 	if !ok {
@@ -208,13 +208,14 @@ func (s *server) selectAll(t *testing.T, table string) *sql.Rows {
 		check(t, err)
 		kept, _ = s.selects.LoadOrStore(table, statement)
 	}
-	rows, err := kept.(*sql.Stmt).QueryContext(context.Background())
-	check(t, err)
-	return rows
+	return kept.(*sql.Stmt)
 }
 
-func dumpRows(t *testing.T, text *strings.Builder, rows *sql.Rows) {
+func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	t.Helper()
+	rows, err := s.statement(t, table).QueryContext(context.Background())
+	check(t, err)
+	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
 	check(t, err)
 	values, targets := make([]any, len(columns)), make([]any, len(columns))
@@ -231,7 +232,6 @@ func dumpRows(t *testing.T, text *strings.Builder, rows *sql.Rows) {
 		text.WriteByte('\n')
 	}
 	check(t, rows.Err())
-	check(t, rows.Close())
 }
 
 // clock is a clock that stands still until it is told.

@@ -104,7 +104,7 @@ var errTwice = errors.New("a key twice")
 // walk reads one value, and returns how deep it is. It fails for a key that is
 // in an object twice, and for anything behind the value.
 func walk(dec *stdjson.Decoder) (deepest int, err error) {
-	dec.UseNumber() // else huge ones are refused
+	dec.UseNumber()            // else huge ones are refused
 	var keys []map[string]bool // of the objects that are open; nil for lists
 	expectKey := false
 	for {
