@@ -213,7 +213,7 @@ func (s *server) statement(t *testing.T, table string) *sql.Stmt {
 
 func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	t.Helper()
-	rows, err := s.statement(t, table).QueryContext(context.Background())
+	rows, err := s.statement(t, table).QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is kept
 	check(t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
