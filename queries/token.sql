@@ -3,9 +3,7 @@ INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, tok
 VALUES (@token_id, @user_id, @parent_id, @rotated_from, @description, @token_hash, @scopes, @wallet_ids, @lifetime, @created_at, @expires_at);
 
 -- name: TokenAndUser :one
-SELECT
-  t.token_hash, t.scopes, t.wallet_ids, t.expires_at, t.last_used_at,
-  u.user_id, u.name, u.is_admin, u.disabled_at
+SELECT sqlc.embed(t), u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = @token_id;
 

@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
@@ -33,23 +33,25 @@ type app struct {
 	users     *auth.Users
 }
 
-// openApp reads the settings and opens the database, migrating it where that is
-// due and nobody else is serving it. At the very first start it also makes the
-// signing key and the first admin. With serving set, it keeps the lock.
-func (p *program) openApp(cmd *cobra.Command, serving bool) (*app, error) {
-	ctx := cmd.Context()
-	cfg, err := config.Load(cmd.Flags(), p.getenv)
+// openApp reads the settings and opens the database with them.
+func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving bool) (*app, error) {
+	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{
-		cfg: cfg,
-		log: slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: cfg.LogLevel})),
-		now: time.Now,
-	}
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
 	if !serving { // what a person does at the shell is told there, not logged
-		a.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
+		log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 	}
+	return newApp(ctx, cfg, log, serving)
+}
+
+// newApp opens the database, migrating it where that is due and nobody else is
+// serving it. At the very first start it also makes the signing key and the
+// first admin. With serving set, it keeps the lock.
+func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bool) (*app, error) {
+	a := &app{cfg: cfg, log: log, now: time.Now}
+	var err error
 	if a.passwords, err = auth.NewPasswords(cfg.BcryptCost, runtime.NumCPU()); err != nil {
 		return nil, err
 	}
@@ -140,6 +142,10 @@ func (a *app) openStore(ctx context.Context) error {
 	return a.store.Migrate(ctx)
 }
 
+// migrationPatience is how long a command waits for another one that seems to
+// be migrating.
+const migrationPatience = 15 * time.Second
+
 // waitForSchema is for a command that found the database locked. It takes the
 // lock after all if there is something to migrate.
 func (a *app) waitForSchema(ctx context.Context) error {
@@ -148,7 +154,7 @@ func (a *app) waitForSchema(ctx context.Context) error {
 		return err
 	}
 	holder := fmt.Sprintf("process %d, migrating", os.Getpid())
-	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, store.LockPatience)
+	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, migrationPatience)
 	return err
 }
 

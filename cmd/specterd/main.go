@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/fault"
 )
 
 // version is set by the build.
@@ -26,18 +24,9 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "specterd:", messageOf(err))
+		fmt.Fprintln(os.Stderr, "specterd:", err)
 		os.Exit(1)
 	}
-}
-
-// messageOf returns what a person at the shell should read. Of a fault that is
-// the message and its cause, for they may see both.
-func messageOf(err error) string {
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return f.Error()
-	}
-	return err.Error()
 }
 
 // program is what the commands work with.
@@ -65,10 +54,9 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
 	config.AddFlags(root.PersistentFlags())
-	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.openapiCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

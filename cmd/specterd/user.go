@@ -146,7 +146,7 @@ func (p *program) userRemoveCommand() *cobra.Command {
 // database.
 func (p *program) withApp(do func(cmd *cobra.Command, a *app, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a, err := p.openApp(cmd, false)
+		a, err := p.openApp(cmd.Context(), cmd.Flags(), false)
 		if err != nil {
 			return err
 		}

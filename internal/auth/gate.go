@@ -87,11 +87,19 @@ func originOf(address string) string {
 	return ip.String()
 }
 
+// ErrTooManyFailures is returned for the try that follows MaxFailures failed
+// ones within FailuresPer.
+var ErrTooManyFailures = fault.New(fault.TooMany, "too_many_failed_logins",
+	"too many failed logins as this user from this address; wait a minute")
+
+// How many logins of one user may fail from one address, and within what time.
 const (
-	maxFailures    = 10
-	failuresPer    = time.Minute
-	maxFailureKeys = 20_000
+	MaxFailures = 10
+	FailuresPer = time.Minute
 )
+
+// maxFailureKeys bounds how many pairs of user and address are counted.
+const maxFailureKeys = 20_000
 
 // failures counts the failed logins of a user from an origin.
 type failures struct {
@@ -113,11 +121,10 @@ func (f *failures) check(key failureKey, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.counts[key]
-	if c.n < maxFailures || !now.Before(c.until) {
+	if c.n < MaxFailures || !now.Before(c.until) {
 		return nil
 	}
-	return fault.New(fault.TooMany, "too_many_failed_logins",
-		"too many failed logins as this user from this address; wait a minute").After(c.until.Sub(now))
+	return ErrTooManyFailures.After(c.until.Sub(now))
 }
 
 // add counts a failure. When there are too many different keys, it forgets
@@ -130,7 +137,7 @@ func (f *failures) add(key failureKey, now time.Time) {
 		f.makeRoom(now)
 	}
 	if !now.Before(c.until) {
-		c = failureCount{until: now.Add(failuresPer)}
+		c = failureCount{until: now.Add(FailuresPer)}
 	}
 	c.n++
 	f.counts[key] = c

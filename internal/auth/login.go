@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"log/slog"
@@ -18,16 +17,12 @@ var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
 	"the user name and password, or the token, were not accepted; the token may have expired or been deleted")
 
 // Credential is a token's row together with its user's, as a request needs them.
+// It may be shared and is never changed.
 type Credential struct {
-	Hash       []byte
-	Scopes     Scopes
-	Wallets    []string // nil without a limit
-	ExpiresAt  time.Time
-	LastUsedAt time.Time
-	UserID     string
-	UserName   string
-	Admin      bool
-	Active     bool
+	Token
+	UserName string
+	Admin    bool
+	Active   bool
 }
 
 // CredentialStore is what logging in needs to be kept.
@@ -37,7 +32,7 @@ type CredentialStore interface {
 	// CredentialByID reads the row of a token as it is at this moment, also
 	// where somebody else has just changed it. It returns ErrTokenNotFound where
 	// there is none.
-	CredentialByID(ctx context.Context, tokenID string) (Credential, error)
+	CredentialByID(ctx context.Context, tokenID string) (*Credential, error)
 }
 
 // Login finds out who is calling.
@@ -131,16 +126,12 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 		return nil, err
 	}
 	now := l.now()
-	if !matches(c.Hash, hash) || !c.Active || !now.Before(c.ExpiresAt) {
+	if subtle.ConstantTimeCompare(c.Hash[:], hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) {
 		return nil, ErrUnauthenticated
 	}
-	l.journal.used(id, c.LastUsedAt, Use{At: now, Address: address, Agent: agent})
+	l.journal.used(id, c.LastUse.At, Use{At: now, Address: address, Agent: agent})
 	return &Principal{
-		UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, TokenID: id,
+		UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, TokenID: id, token: &c.Token,
 		Scopes: c.Scopes & ScopesOf(c.Admin), Wallets: c.Wallets, ExpiresAt: c.ExpiresAt, Address: address,
 	}, nil
-}
-
-func matches(stored []byte, hash [sha256.Size]byte) bool {
-	return subtle.ConstantTimeCompare(stored, hash[:]) == 1
 }

@@ -1,3 +1,10 @@
+// Package auth owns who may do what: users and their passwords, tokens with
+// their scopes, wallets and families, the caller of a request, and the record of
+// what was done. It knows no HTTP and no SQL.
+//
+// The invariant: what a token may do is what its row says at the moment of the
+// request, within what its user may do then; what the token itself claims counts
+// for nothing but to find the row.
 package auth
 
 import (
@@ -14,6 +21,7 @@ type Principal struct {
 	Admin    bool
 	// TokenID is the token that was presented; empty for a password.
 	TokenID string
+	token   *Token // its row as it was found for this request
 	Scopes  Scopes
 	// Wallets limits the caller to wallets with these ids, where not nil. An
 	// empty list is a limit to none.

@@ -166,6 +166,15 @@ func (s *Tokens) Get(ctx context.Context, who *Principal, id string) (Token, err
 	return s.withAliases(ctx, t)
 }
 
+// Own returns the token that the caller came with, as it was when the request
+// was let in, or ErrTokenNotFound for a password.
+func (s *Tokens) Own(ctx context.Context, who *Principal) (Token, error) {
+	if who.token == nil {
+		return Token{}, ErrTokenNotFound
+	}
+	return s.withAliases(ctx, *who.token)
+}
+
 // List returns up to limit of the caller's tokens in the order they were made.
 func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, limit int) ([]Token, error) {
 	tokens, err := s.store.TokensOfUser(ctx, who.UserID, after, limit)
@@ -305,14 +314,15 @@ func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token)
 	if err != nil {
 		return err
 	}
-	for i, t := range tokens {
+	for i := range tokens {
+		t := &tokens[i]
 		if t.Wallets == nil {
 			continue
 		}
-		tokens[i].Aliases = []string{}
+		t.Aliases = []string{}
 		for _, m := range members {
 			if slices.Contains(t.Wallets, m.WalletID) {
-				tokens[i].Aliases = append(tokens[i].Aliases, m.Alias)
+				t.Aliases = append(t.Aliases, m.Alias)
 			}
 		}
 	}

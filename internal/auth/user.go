@@ -91,6 +91,9 @@ func (s *Users) Create(ctx context.Context, who *Principal, name, password strin
 	if err := checkUserName(name); err != nil {
 		return User{}, err
 	}
+	if strings.EqualFold(name, reservedName) {
+		return User{}, errUserName("is reserved")
+	}
 	// Looked up first, so that a name that is taken costs no hashing.
 	if _, err := s.store.UserByName(ctx, name); err == nil {
 		return User{}, ErrUserExists
@@ -242,6 +245,9 @@ func FoldName(name string) string {
 }
 
 const maxUserName = 64
+
+// reservedName is what the API calls whoever asks.
+const reservedName = "me"
 
 // checkUserName is the rule for names of users: 1 to 64 printable characters,
 // without the colon that ends a name in Basic credentials (RFC 7617) and

@@ -4,9 +4,12 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -175,12 +178,12 @@ func (r *reader) config(home string) Config {
 		LogLevel:       r.level("log-level"),
 		Node:           r.node(home),
 	}
-	switch url := string(c.DatabaseURL); {
-	case url == "":
+	switch text := string(c.DatabaseURL); {
+	case text == "":
 		c.DatabaseURL = Secret(filepath.Join(c.DataFolder, "specterd.db"))
-	case !strings.Contains(url, "://"):
-		c.DatabaseURL = Secret(absolute(url, home))
-	case !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://"):
+	case !strings.Contains(text, "://"):
+		c.DatabaseURL = Secret(absolute(text, home))
+	case !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://"):
 		r.fail("database-url", "has to be postgres://… or the path of an SQLite file")
 	}
 	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
@@ -200,34 +203,33 @@ func (r *reader) node(home string) Node {
 		URL: Secret(r.k.String("node-url")), User: r.k.String("rpc-user"), Password: Secret(r.k.String("rpc-password")),
 		CookieFile: r.k.String("rpc-cookie-file"), DataDir: filepath.Join(home, ".bitcoin"),
 	}
-	host, port, protocol := r.k.String("rpc-host"), r.k.String("rpc-port"), r.k.String("rpc-protocol")
 	if n.CookieFile != "" {
 		n.CookieFile = absolute(n.CookieFile, home)
 	}
-	if n.URL != "" || (n.User == "" && host == "" && n.CookieFile == "") {
-		return n
+	switch {
+	case n.URL != "":
+		u, err := url.Parse(string(n.URL))
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			r.fail("node-url", "has to look like http://user:password@host:port")
+		}
+	case n.User != "" || n.CookieFile != "" || r.k.String("rpc-host") != "":
+		n.URL = r.specterNodeURL()
 	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	if port == "" {
-		port = "8332"
-	}
-	switch protocol {
-	case "":
-		protocol = "http"
-	case "http", "https":
-	default:
+	return n
+}
+
+// specterNodeURL puts together what Specter Desktop has as separate settings.
+func (r *reader) specterNodeURL() Secret {
+	protocol := cmp.Or(r.k.String("rpc-protocol"), "http")
+	host := cmp.Or(r.k.String("rpc-host"), "127.0.0.1")
+	port := cmp.Or(r.k.String("rpc-port"), "8332")
+	if protocol != "http" && protocol != "https" {
 		r.fail("rpc-protocol", "has to be http or https")
-	}
-	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		host = "[" + host + "]"
 	}
 	if p, err := strconv.Atoi(port); err != nil || p < 1 || p > 65535 {
 		r.fail("rpc-port", "has to be 1 to 65535")
 	}
-	n.URL = Secret(protocol + "://" + host + ":" + port)
-	return n
+	return Secret(protocol + "://" + net.JoinHostPort(strings.Trim(host, "[]"), port))
 }
 
 func (r *reader) number(name string, least, most int) int {

@@ -20,10 +20,10 @@ type Memberships interface {
 }
 
 // authorize finds out who makes the request, and whether the route is open to
-// them. It returns the request with its principal.
-func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (*http.Request, error) {
+// them. It returns the request's context with its principal.
+func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
 	if to.Credentials == route.Nobody {
-		return r, nil
+		return r.Context(), nil
 	}
 	who, err := s.authenticate(r, to.Credentials)
 	if err == nil {
@@ -33,9 +33,9 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 	}
 	if err != nil {
 		challenge(w, r, to, err)
-		return r, err
+		return nil, err
 	}
-	return r.WithContext(auth.WithPrincipal(r.Context(), who)), nil
+	return auth.WithPrincipal(r.Context(), who), nil
 }
 
 // authenticate checks the one credential that a request may carry (RFC 9110,

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
@@ -39,7 +41,7 @@ var errInternal = fault.New(fault.Internal, "internal", "something went wrong in
 // with what they do not know, and what an error looks like.
 type surface struct {
 	strict  route.Strictness
-	problem func(requestID string, status int, f *fault.Error) (contentType string, body any)
+	problem func(requestID string, status int, f *fault.Error) (contentType []string, body any)
 }
 
 var (
@@ -71,7 +73,7 @@ type problemField struct {
 	Message string `json:"message" required:"true"`
 }
 
-func problemDetails(requestID string, status int, f *fault.Error) (string, any) {
+func problemDetails(requestID string, status int, f *fault.Error) ([]string, any) {
 	p := problem{
 		Title: http.StatusText(status), Status: status, Code: f.Code, Detail: f.Message, RequestID: requestID,
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
@@ -79,7 +81,7 @@ func problemDetails(requestID string, status int, f *fault.Error) (string, any) 
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, problemField{field.Name, field.Message})
 	}
-	return "application/problem+json", p
+	return route.ProblemType, p
 }
 
 // message is the error document of Specter Desktop.
@@ -93,11 +95,11 @@ type message struct {
 const unauthorizedMessage = "The server could not verify that you are authorized to access the URL requested. " +
 	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
 
-func messageOnly(_ string, _ int, f *fault.Error) (string, any) {
+func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 	if f.Kind == fault.Unauthenticated {
-		return "application/json", message{Message: unauthorizedMessage}
+		return route.JSONType, message{Message: unauthorizedMessage}
 	}
-	return "application/json", message{Message: f.Message, Reason: f.Details["reason"]}
+	return route.JSONType, message{Message: f.Message, Reason: f.Details["reason"]}
 }
 
 // fail writes err as the surface of the path has it. What is no fault is logged,
@@ -118,6 +120,10 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(retrySeconds(f.RetryAfter)))
+	}
+	if errors.Is(f, auth.ErrTooManyFailures) {
+		h.Set("RateLimit-Policy", fmt.Sprintf(`"failed-logins";q=%d;w=%.0f`, auth.MaxFailures, auth.FailuresPer.Seconds()))
+		h.Set("RateLimit", fmt.Sprintf(`"failed-logins";r=0;t=%d`, retrySeconds(f.RetryAfter)))
 	}
 	contentType, body := surfaceOf(r.URL.Path).problem(requestIDOf(r), status, f)
 	if err := route.Write(w, status, contentType, body); err != nil {

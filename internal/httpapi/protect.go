@@ -12,12 +12,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// call is what is known of a request while it is under way.
+// call is what is known of a request while it is under way. It is also the
+// request's context, and holds the router's, so that there is one of each.
 type call struct {
-	id      string
+	context.Context
+	routing chi.Context
+
+	id      [1]string // as the header has it
 	address string
 	route   string // the pattern that matched; empty where none did
 	user    string
@@ -26,6 +32,17 @@ type call struct {
 
 type callKey struct{}
 
+// Value implements context.Context.
+func (c *call) Value(key any) any {
+	switch key {
+	case callKey{}:
+		return c
+	case chi.RouteCtxKey:
+		return &c.routing
+	}
+	return c.Context.Value(key)
+}
+
 func callOf(r *http.Request) *call {
 	if c, ok := r.Context().Value(callKey{}).(*call); ok {
 		return c
@@ -33,7 +50,7 @@ func callOf(r *http.Request) *call {
 	return &call{}
 }
 
-func requestIDOf(r *http.Request) string { return callOf(r).id }
+func requestIDOf(r *http.Request) string { return callOf(r).id[0] }
 
 // recorder notes what was answered.
 type recorder struct {
@@ -73,11 +90,11 @@ var (
 func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.Now()
-		c := &call{id: requestID(r), address: clientAddress(r, s.TrustedProxies)}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		c := &call{Context: r.Context(), id: [1]string{requestID(r)}, address: clientAddress(r, s.TrustedProxies)}
+		r = r.WithContext(c)
 		rec := &recorder{ResponseWriter: w}
 		h := w.Header()
-		h["X-Request-Id"] = []string{c.id}
+		h["X-Request-Id"] = c.id[:]
 		h["X-Content-Type-Options"] = noSniff
 		h["Referrer-Policy"] = noReferrer
 		h["Cache-Control"] = noStore
@@ -109,7 +126,7 @@ func (s *server) screen(r *http.Request) error {
 // finish catches a panic and writes the request's line in the log.
 func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) {
 	if p := recover(); p != nil {
-		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id[0], "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		if w.status == 0 {
 			s.fail(w, r, errInternal)
 		}
@@ -122,7 +139,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 		return
 	}
 	s.log.LogAttrs(r.Context(), level, "request",
-		slog.String("request_id", c.id),
+		slog.String("request_id", c.id[0]),
 		slog.String("method", r.Method),
 		slog.String("route", c.route), // the pattern: a path may hold what is nobody's business
 		slog.Int("status", w.status),
@@ -148,5 +165,9 @@ func requestID(r *http.Request) string {
 }
 
 func notInID(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+		return false
+	}
+	return true
 }

@@ -18,7 +18,11 @@ func withWalletRoutes(s *setup) {
 			routes = append(routes, route.Route{
 				Method: "GET", Path: "/api/v1/wallets/{alias}/for-" + string(role), Credentials: route.Either,
 				Scope: auth.WalletsRead, Role: role, Summary: "Say hello to a " + string(role),
-				Handler: route.Read(func(context.Context, struct{}) (greeting, error) { return greeting{"hello"}, nil }),
+				Handler: route.Read(func(context.Context, struct {
+					Alias string `path:"alias" json:"-"`
+				}) (greeting, error) {
+					return greeting{"hello"}, nil
+				}),
 			})
 		}
 		return routes

@@ -135,9 +135,9 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 	strict := surfaceOf(to.Path).strict
 	return func(w http.ResponseWriter, r *http.Request) {
 		callOf(r).route = to.Path
-		r, err := s.authorize(w, r, to)
+		ctx, err := s.authorize(w, r, to)
 		if err == nil {
-			err = to.Handler.Serve(w, r, strict)
+			err = to.Handler.Serve(ctx, w, r, strict)
 		}
 		if err != nil {
 			s.fail(w, r, err)

@@ -105,14 +105,11 @@ func TestUnknownURLs(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, path := range []string{
-		"/", "/api", "/api/v2/tokens", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/tokens/x/nothing", "/api/v1/tokens/x/rotate/now",
+		"/", "/api/v2/tokens", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/tokens/x/nothing", "/api/v1/tokens/x/rotate/now",
 		"/api/v1alpha", "/api/v1alpha/nothing", "/api/v1alpha/wallets", "/api/v1alpha/token/x/y", "/api/healthz/", "/api/healthz/nothing",
 		"/api/v1/../v1/node", "//api/v1/node", "/API/v1/node", "/api/v1%2fnode", "/api/v1/node%00", "/api/v1alphabet/token",
 	} {
 		for _, method := range []string{"GET", "POST", "PROPFIND"} {
-			if path == "/api/" && method == "GET" {
-				continue // the description's page
-			}
 			got := s.call(t, method, path, "", "")
 			wantError(t, got, strings.Replace(path, "/api/v1alphabet", "", 1), 404, "no_such_path", "there is nothing at this path; /api/openapi.json describes what there is")
 		}

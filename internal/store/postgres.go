@@ -44,6 +44,9 @@ func (postgresEngine) migrations() (migrationSource, error) {
 	return newMigrationSource(goose.DialectPostgres, migrations.Postgres, "postgres", goose.WithSessionLocker(locker))
 }
 
+// verify does nothing: a PostgreSQL server looks after its own files.
+func (postgresEngine) verify(context.Context, *sql.DB) error { return nil }
+
 // backup does nothing: a PostgreSQL server's backups are its administrator's.
 func (postgresEngine) backup(context.Context, *sql.DB, int64) error { return nil }
 
@@ -54,10 +57,10 @@ func (postgresEngine) credentials(_ context.Context, ro *sql.DB) (credentialRead
 // pooledReader reads through the pool, which keeps statements prepared.
 type pooledReader struct{ queries *db.Queries }
 
-func (r pooledReader) credential(ctx context.Context, tokenID string) (auth.Credential, error) {
+func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
 	row, err := r.queries.TokenAndUser(ctx, tokenID)
 	if err != nil {
-		return auth.Credential{}, err
+		return nil, err
 	}
 	return credentialOf(row), nil
 }

@@ -3,10 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,9 +15,6 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
-	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/store/db"
-	"github.com/specterd/specterd/internal/store/sqltype"
 	"github.com/specterd/specterd/migrations"
 )
 
@@ -98,13 +92,25 @@ func (sqliteEngine) migrations() (migrationSource, error) {
 	return newMigrationSource(goose.DialectSQLite3, migrations.SQLite, "sqlite")
 }
 
+// verify runs https://sqlite.org/pragma.html#pragma_quick_check.
+func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
+	var verdict string
+	if err := ro.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return fmt.Errorf("check %s: %w", e.path, err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%s is damaged: %s", e.path, verdict)
+	}
+	return nil
+}
+
 // backup copies the database into the backup folder with VACUUM INTO, which
 // yields a whole and consistent file.
 func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) error {
 	if err := os.MkdirAll(e.backupFolder, 0o700); err != nil {
 		return fmt.Errorf("make the backup folder: %w", err)
 	}
-	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405Z"))
+	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405.000000Z"))
 	path := filepath.Join(e.backupFolder, name)
 	if _, err := rw.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
 		return fmt.Errorf("copy the database to %s: %w", path, err)
@@ -114,135 +120,3 @@ func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) err
 	}
 	return nil
 }
-
-// credentials pins one connection for each processor and keeps the look-up
-// prepared on it. Through the pool the same look-up takes twice as long, and it
-// happens on every request.
-func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialReader, error) {
-	n := runtime.GOMAXPROCS(0)
-	r := &pinnedReader{free: make(chan *pinnedConn, n)}
-	for range n {
-		c, err := pin(ctx, ro)
-		if err != nil {
-			return nil, firstError(err, r.close())
-		}
-		r.all = append(r.all, c)
-		r.free <- c
-	}
-	return r, nil
-}
-
-// pinnedReader hands its connections out to one reader each.
-type pinnedReader struct {
-	free chan *pinnedConn
-	all  []*pinnedConn
-}
-
-// pinnedConn is a connection taken out of the pool, with the statement prepared
-// on the driver's own connection.
-type pinnedConn struct {
-	conn *sql.Conn
-	stmt driver.StmtQueryContext
-	args [1]driver.NamedValue
-	dest [9]driver.Value
-}
-
-func pin(ctx context.Context, ro *sql.DB) (*pinnedConn, error) {
-	conn, err := ro.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("pin a connection: %w", err)
-	}
-	p := &pinnedConn{conn: conn, args: [1]driver.NamedValue{{Ordinal: 1}}}
-	err = conn.Raw(func(driverConn any) error {
-		stmt, err := driverConn.(driver.Conn).Prepare(db.TokenAndUser)
-		if err != nil {
-			return err
-		}
-		p.stmt = stmt.(driver.StmtQueryContext)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("prepare the look-up of tokens: %w", firstError(err, conn.Close()))
-	}
-	return p, nil
-}
-
-func (r *pinnedReader) credential(ctx context.Context, tokenID string) (auth.Credential, error) {
-	select {
-	case c := <-r.free:
-		defer func() { r.free <- c }()
-		return c.read(ctx, tokenID)
-	case <-ctx.Done():
-		return auth.Credential{}, ctx.Err()
-	}
-}
-
-func (c *pinnedConn) read(ctx context.Context, tokenID string) (auth.Credential, error) {
-	c.args[0].Value = tokenID
-	// A look-up takes microseconds; watching for the end of ctx would take longer.
-	rows, err := c.stmt.QueryContext(context.WithoutCancel(ctx), c.args[:])
-	if err != nil {
-		return auth.Credential{}, err
-	}
-	var row db.TokenAndUserRow
-	err = rows.Next(c.dest[:])
-	if err == nil {
-		err = scanCredential(c.dest[:], &row)
-	}
-	if errors.Is(err, io.EOF) {
-		err = sql.ErrNoRows
-	}
-	if err = firstError(err, rows.Close()); err != nil {
-		return auth.Credential{}, err
-	}
-	return credentialOf(row), nil
-}
-
-// scanCredential fills row from the driver's values, in the query's order.
-func scanCredential(values []driver.Value, row *db.TokenAndUserRow) error {
-	targets := [...]any{
-		&row.TokenHash, &row.Scopes, &row.WalletIds, &row.ExpiresAt, &row.LastUsedAt,
-		&row.UserID, &row.Name, &row.IsAdmin, &row.DisabledAt,
-	}
-	for i, target := range targets {
-		if err := scanValue(values[i], target); err != nil {
-			return fmt.Errorf("column %d of a token: %w", i, err)
-		}
-	}
-	return nil
-}
-
-func scanValue(value driver.Value, target any) error {
-	ok := true
-	switch t := target.(type) {
-	case sql.Scanner:
-		return t.Scan(value)
-	case *[]byte:
-		*t, ok = value.([]byte)
-	case *string:
-		*t, ok = value.(string)
-	case *bool:
-		var n int64
-		n, ok = value.(int64)
-		*t = n != 0
-	default:
-		ok = false
-	}
-	if !ok {
-		return fmt.Errorf("a %T does not go into a %T", value, target)
-	}
-	return nil
-}
-
-func (r *pinnedReader) close() error {
-	var err error
-	for _, c := range r.all {
-		err = firstError(err, c.stmt.(driver.Stmt).Close(), c.conn.Close())
-	}
-	return err
-}
-
-var (
-	_ sql.Scanner = (*sqltype.Time)(nil)
-	_ sql.Scanner = (*sql.NullString)(nil)
-)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -35,6 +36,8 @@ type Store struct {
 	now    func() time.Time
 	engine engine
 	rw, ro *sql.DB // on PostgreSQL both are the same pool
+	// damage is what a check found wrong with the file; nil while nothing is.
+	damage atomic.Pointer[error]
 	// credentials reads the rows that decide about requests, faster than
 	// through a pool where that matters.
 	credentials credentialReader
@@ -48,13 +51,15 @@ type engine interface {
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
 	// migrations says what goose needs to know.
 	migrations() (migrationSource, error)
+	// verify looks through the whole database and returns what is wrong with it.
+	verify(ctx context.Context, ro *sql.DB) error
 	// backup copies the database before it is migrated from this version.
 	backup(ctx context.Context, rw *sql.DB, version int64) error
 }
 
 // credentialReader reads the row of a token as it is at this moment.
 type credentialReader interface {
-	credential(ctx context.Context, tokenID string) (auth.Credential, error)
+	credential(ctx context.Context, tokenID string) (*auth.Credential, error)
 	close() error
 }
 
@@ -91,8 +96,22 @@ func (s *Store) Close() error {
 	return firstError(err, s.rw.Close())
 }
 
-// Ping reports whether the database answers: Unavailable where it does not.
+// Verify looks through the whole database, which may take seconds. Where it
+// finds damage, it returns that, and Ping is Unavailable from then on.
+func (s *Store) Verify(ctx context.Context) error {
+	err := s.engine.verify(ctx, s.ro)
+	if err != nil && ctx.Err() == nil {
+		s.damage.Store(&err)
+	}
+	return err
+}
+
+// Ping reports whether the database answers and is not known to be damaged:
+// Unavailable where not.
 func (s *Store) Ping(ctx context.Context) error {
+	if damage := s.damage.Load(); damage != nil {
+		return ErrUnavailable.Because(*damage)
+	}
 	if _, err := s.reads().CountUsers(ctx); err != nil {
 		return translate(fmt.Errorf("ping: %w", err))
 	}

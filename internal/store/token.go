@@ -14,22 +14,20 @@ import (
 )
 
 // CredentialByID implements auth.CredentialStore.
-func (s *Store) CredentialByID(ctx context.Context, tokenID string) (auth.Credential, error) {
+func (s *Store) CredentialByID(ctx context.Context, tokenID string) (*auth.Credential, error) {
 	c, err := s.credentials.credential(ctx, tokenID)
 	if errors.Is(err, sql.ErrNoRows) {
-		return auth.Credential{}, auth.ErrTokenNotFound
+		return nil, auth.ErrTokenNotFound
 	}
 	if err != nil {
-		return auth.Credential{}, translate(fmt.Errorf("look up a token: %w", err))
+		return nil, translate(fmt.Errorf("look up a token: %w", err))
 	}
 	return c, nil
 }
 
-func credentialOf(row db.TokenAndUserRow) auth.Credential {
-	return auth.Credential{
-		Hash: row.TokenHash, Scopes: auth.ScopesFromText(row.Scopes), Wallets: walletIDs(row.WalletIds),
-		ExpiresAt: row.ExpiresAt.Time, LastUsedAt: row.LastUsedAt.Time,
-		UserID: row.UserID, UserName: row.Name, Admin: row.IsAdmin, Active: row.DisabledAt.IsZero(),
+func credentialOf(row db.TokenAndUserRow) *auth.Credential {
+	return &auth.Credential{
+		Token: tokenOf(row.Token), UserName: row.UserName, Admin: row.IsAdmin, Active: row.DisabledAt.IsZero(),
 	}
 }
 

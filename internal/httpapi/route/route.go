@@ -10,6 +10,8 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"runtime"
+	"strings"
 
 	"github.com/specterd/specterd/internal/auth"
 )
@@ -87,13 +89,15 @@ type Handler struct {
 	// In and Out are the types of the request and of the response on success;
 	// struct{} is nothing.
 	In, Out reflect.Type
-	Status  int // on success
-	serve   func(w http.ResponseWriter, r *http.Request, strict Strictness) error
+	Status  int    // on success
+	Name    string // that of the function, such as ListTokens
+	serve   func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error
 }
 
-// Serve answers r, or returns why it could not, having written nothing then.
-func (h Handler) Serve(w http.ResponseWriter, r *http.Request, strict Strictness) error {
-	return h.serve(w, r, strict)
+// Serve answers r in ctx, which carries the caller, or returns why it could not,
+// having written nothing then.
+func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
+	return h.serve(ctx, w, r, strict)
 }
 
 // None is the request or the response type of a handler that has none.
@@ -105,17 +109,17 @@ type None = struct{}
 func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status,
-		serve: func(w http.ResponseWriter, r *http.Request, strict Strictness) error {
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status, Name: nameOf(f),
+		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
 			var in In
 			if err := plan.decode(w, r, &in, strict); err != nil {
 				return err
 			}
-			out, err := f(r.Context(), in)
+			out, err := f(ctx, in)
 			if err != nil {
 				return err
 			}
-			return Write(w, status, "application/json", out)
+			return Write(w, status, JSONType, out)
 		},
 	}
 }
@@ -135,5 +139,13 @@ func Delete[In any](f func(ctx context.Context, in In) error) Handler {
 	h := JSON(http.StatusNoContent, func(ctx context.Context, in In) (None, error) {
 		return None{}, f(ctx, in)
 	})
+	h.Name = nameOf(f)
 	return h
+}
+
+// nameOf returns the name of a function or method, without package and type.
+func nameOf(f any) string {
+	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	name = strings.TrimSuffix(name, "-fm") // that of a bound method
+	return name[strings.LastIndexByte(name, '.')+1:]
 }

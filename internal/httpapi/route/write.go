@@ -1,29 +1,46 @@
 package route
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 )
 
+// Values of Content-Type. They are shared by all responses and never changed.
+var (
+	JSONType    = []string{"application/json"}
+	ProblemType = []string{"application/problem+json"}
+)
+
+// maxUnmeasured is up to where net/http works out Content-Length by itself.
+const maxUnmeasured = 2048
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // Write writes v as the response's JSON, with a newline at the end. It marshals
 // first, so that a value that cannot be encoded still becomes an error response.
-func Write(w http.ResponseWriter, status int, contentType string, v any) error {
+func Write(w http.ResponseWriter, status int, contentType []string, v any) error {
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
 		return nil
 	}
-	body, err := json.Marshal(v, json.Deterministic(true))
-	if err != nil {
+	body := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(body)
+	body.Reset()
+	if err := json.MarshalWrite(body, v, json.Deterministic(true)); err != nil {
 		return fmt.Errorf("encode the response: %w", err)
 	}
-	body = append(body, '\n')
+	body.WriteByte('\n')
 	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Type"] = contentType
+	if body.Len() > maxUnmeasured {
+		h.Set("Content-Length", strconv.Itoa(body.Len()))
+	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone; nobody is left to tell
+	_, _ = w.Write(body.Bytes()) // the client is gone; nobody is left to tell
 	return nil
 }

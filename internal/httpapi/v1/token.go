@@ -90,10 +90,10 @@ func tokenCursor(p page) (auth.TokenCursor, error) {
 }
 
 type createTokenRequest struct {
-	Description string     `json:"description" required:"true" minLength:"1" maxLength:"128" description:"What the token is for; unique among your tokens."`
-	Lifetime    *string    `json:"lifetime" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\". Either this or expires_at."`
+	Description string     `json:"description" required:"true" minLength:"1" maxLength:"128" example:"backup script" description:"What the token is for; unique among your tokens."`
+	Lifetime    *string    `json:"lifetime" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\". Either this or expires_at."`
 	ExpiresAt   *time.Time `json:"expires_at" description:"When it ends. Either this or lifetime."`
-	Scopes      []string   `json:"scopes" description:"What it may do. Without it: node:read, wallets:*, addresses:write and psbts:*, as far as you may yourself."`
+	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"What it may do. Without it: node:read, wallets:*, addresses:write and psbts:*, as far as you may yourself."`
 	Wallets     []string   `json:"wallets" description:"Aliases of the only wallets that it is for. Without it: all of yours; an empty list: none."`
 }
 
@@ -130,7 +130,8 @@ func (a *API) lifetime(in createTokenRequest) (time.Duration, error) {
 
 // GetOwnToken serves GET /api/v1/tokens/self.
 func (a *API) GetOwnToken(ctx context.Context, _ struct{}) (token, error) {
-	return a.GetToken(ctx, tokenRequest{ID: caller(ctx).TokenID})
+	t, err := a.o.Tokens.Own(ctx, caller(ctx))
+	return a.tokenOf(t), err
 }
 
 // DeleteOwnToken serves DELETE /api/v1/tokens/self.
@@ -155,7 +156,7 @@ func (a *API) DeleteToken(ctx context.Context, in tokenRequest) error {
 
 type rotateTokenRequest struct {
 	ID      string  `path:"id" json:"-" description:"The id of the token to replace."`
-	Overlap *string `json:"overlap" description:"How long the old one lives on, such as \"1h\"; \"0s\" ends it at once. Without it: 1 hour."`
+	Overlap *string `json:"overlap" example:"1h" description:"How long the old one lives on, such as \"1h\"; \"0s\" ends it at once. Without it: 1 hour."`
 }
 
 // defaultOverlap is time enough to bring a new token to where the old one is.

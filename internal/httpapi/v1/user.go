@@ -47,9 +47,9 @@ func (a *API) ListUsers(ctx context.Context, in listUsersRequest) (list[user], e
 }
 
 type createUserRequest struct {
-	Name     string `json:"name" required:"true" minLength:"1" maxLength:"64" description:"Unique without regard to case; printable, without a colon and without spaces at the ends."`
-	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password"`
-	Admin    bool   `json:"admin"`
+	Name     string `json:"name" required:"true" minLength:"1" maxLength:"64" example:"alice" description:"Unique without regard to case; printable, without a colon and without spaces at the ends."`
+	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"Their first password, of 8 to 72 bytes."`
+	Admin    bool   `json:"admin" description:"Whether the user is to be an admin. Without it: no."`
 }
 
 // CreateUser serves POST /api/v1/users.
@@ -59,7 +59,7 @@ func (a *API) CreateUser(ctx context.Context, in createUserRequest) (user, error
 }
 
 type userRequest struct {
-	Name string `path:"name" json:"-" description:"The user's name, without regard to case."`
+	Name string `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
 }
 
 // GetUser serves GET /api/v1/users/{name}.
@@ -69,10 +69,10 @@ func (a *API) GetUser(ctx context.Context, in userRequest) (user, error) {
 }
 
 type changeUserRequest struct {
-	Name     string  `path:"name" json:"-" description:"The user's name, without regard to case."`
+	Name     string  `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
 	Password *string `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user."`
 	Admin    *bool   `json:"admin" description:"Whether the user is an admin."`
-	Disabled *bool   `json:"disabled" description:"A disabled user cannot log in and loses all tokens."`
+	Disabled *bool   `json:"disabled" example:"true" description:"A disabled user cannot log in and loses all tokens."`
 }
 
 // ChangeUser serves PATCH /api/v1/users/{name}.
@@ -96,7 +96,7 @@ func (a *API) GetSelf(ctx context.Context, _ struct{}) (user, error) {
 }
 
 type changeSelfRequest struct {
-	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" description:"The new password."`
+	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"The new password, of 8 to 72 bytes."`
 	RevokeTokens bool   `json:"revoke_tokens" description:"Whether to end all of your tokens, too."`
 }
 

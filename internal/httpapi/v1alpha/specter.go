@@ -18,8 +18,8 @@ import (
 type specterResponse struct {
 	DataFolder              string            `json:"data_folder"`
 	Config                  config            `json:"config"`
-	Info                    jsontext.Value    `json:"info"`
-	NetworkInfo             jsontext.Value    `json:"network_info"`
+	Info                    jsontext.Value    `json:"info" description:"What getblockchaininfo says, with mempool_info, uptime, blockfilterindex and utxorescan; while the node is away, with problem and last_contact."`
+	NetworkInfo             jsontext.Value    `json:"network_info" description:"What getnetworkinfo says."`
 	DeviceManagerDataFolder string            `json:"device_manager_datafolder"`
 	DevicesNames            []string          `json:"devices_names"`
 	WalletsNames            []string          `json:"wallets_names"`

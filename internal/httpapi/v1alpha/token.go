@@ -16,6 +16,9 @@ import (
 // seconds is a length of time that JSON shows as a number of seconds.
 type seconds time.Duration
 
+// JSONSchemaBytes is for the API's description.
+func (seconds) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
+
 // MarshalJSONTo writes whole seconds without a fraction, as the original does.
 func (s seconds) MarshalJSONTo(enc *jsontext.Encoder) error {
 	micros := time.Duration(s).Microseconds()
@@ -35,8 +38,18 @@ type tokenSummary struct {
 
 // tokensByID is an object of tokens by their ids, in the order they were made.
 type tokensByID struct {
-	ids    []string
-	tokens []tokenSummary
+	summaries // embedded, so that it is described as the map that it is
+	ids       []string
+}
+
+type summaries map[string]tokenSummary
+
+func (t *tokensByID) add(id string, summary tokenSummary) {
+	if t.summaries == nil {
+		t.summaries = summaries{}
+	}
+	t.ids = append(t.ids, id)
+	t.summaries[id] = summary
 }
 
 // MarshalJSONTo keeps the order, which a map would not.
@@ -44,11 +57,11 @@ func (t tokensByID) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
 		return err
 	}
-	for i, id := range t.ids {
+	for _, id := range t.ids {
 		if err := enc.WriteToken(jsontext.String(id)); err != nil {
 			return err
 		}
-		if err := json.MarshalEncode(enc, t.tokens[i]); err != nil {
+		if err := json.MarshalEncode(enc, t.summaries[id]); err != nil {
 			return err
 		}
 	}
@@ -84,8 +97,7 @@ func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error
 			return out, err
 		}
 		for _, t := range page {
-			out.Tokens.ids = append(out.Tokens.ids, t.ID)
-			out.Tokens.tokens = append(out.Tokens.tokens, tokenSummary{
+			out.Tokens.add(t.ID, tokenSummary{
 				Description: t.Description, Life: seconds(t.Lifetime),
 				RemainingLife: seconds(t.RemainingLife(now)), Endpoints: endpoints(t.Scopes),
 			})
@@ -103,8 +115,8 @@ func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error
 
 type createTokenRequest struct {
 	// A number is taken for its text, as the original does.
-	Description jsontext.Value `json:"jwt_token_description" required:"true" description:"What the token is for; unique among your tokens."`
-	Life        *string        `json:"jwt_token_life" required:"true" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"."`
+	Description jsontext.Value `json:"jwt_token_description" required:"true" example:"\"backup script\"" description:"What the token is for, a string; unique among your tokens."`
+	Life        *string        `json:"jwt_token_life" required:"true" nullable:"false" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"."`
 	Endpoints   []string       `json:"endpoints" description:"The only scopes that the token is to have."`
 }
 

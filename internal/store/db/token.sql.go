@@ -322,21 +322,14 @@ func (q *Queries) RetireToken(ctx context.Context, arg RetireTokenParams) error 
 }
 
 const TokenAndUser = `-- name: TokenAndUser :one
-SELECT
-  t.token_hash, t.scopes, t.wallet_ids, t.expires_at, t.last_used_at,
-  u.user_id, u.name, u.is_admin, u.disabled_at
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = $1
 `
 
 type TokenAndUserRow struct {
-	TokenHash  []byte
-	Scopes     string
-	WalletIds  sql.NullString
-	ExpiresAt  sqltype.Time
-	LastUsedAt sqltype.NullTime
-	UserID     string
-	Name       string
+	Token      Token
+	UserName   string
 	IsAdmin    bool
 	DisabledAt sqltype.NullTime
 }
@@ -345,13 +338,21 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 	row := q.db.QueryRowContext(ctx, TokenAndUser, tokenID)
 	var i TokenAndUserRow
 	err := row.Scan(
-		&i.TokenHash,
-		&i.Scopes,
-		&i.WalletIds,
-		&i.ExpiresAt,
-		&i.LastUsedAt,
-		&i.UserID,
-		&i.Name,
+		&i.Token.TokenID,
+		&i.Token.UserID,
+		&i.Token.ParentID,
+		&i.Token.RotatedFrom,
+		&i.Token.Description,
+		&i.Token.TokenHash,
+		&i.Token.Scopes,
+		&i.Token.WalletIds,
+		&i.Token.Lifetime,
+		&i.Token.CreatedAt,
+		&i.Token.ExpiresAt,
+		&i.Token.LastUsedAt,
+		&i.Token.LastUsedAddress,
+		&i.Token.LastUsedAgent,
+		&i.UserName,
 		&i.IsAdmin,
 		&i.DisabledAt,
 	)

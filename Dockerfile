@@ -1,0 +1,29 @@
+# specterd: one static program and nothing else. See docker-compose.yml.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=unknown
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$VERSION" -o /out/specterd ./cmd/specterd \
+ && mkdir -m 0700 /out/data && mkdir -m 1777 /out/tmp
+
+# A node to try it with, from the package that `make bitcoind` uses, too.
+FROM debian:sid-slim AS bitcoind
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends bitcoin-knots \
+ && rm -rf /var/lib/apt/lists/* \
+ && install -d -m 0700 -o 65532 -g 65532 /node
+USER 65532:65532
+VOLUME /node
+ENTRYPOINT ["bitcoind", "-datadir=/node"]
+
+FROM scratch AS specterd
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build --chown=65532:65532 /out/ /
+USER 65532:65532
+ENV HOME=/data HOST=0.0.0.0 SPECTER_DATA_FOLDER=/data
+VOLUME /data
+EXPOSE 25441
+ENTRYPOINT ["/specterd"]
+CMD ["serve"]

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/leash"
+	"github.com/specterd/specterd/internal/regtest"
+)
+
+const (
+	// demoBlocks is the height from which the first coins can be spent.
+	demoBlocks = 101
+	// demoPatience bounds the start of the demo's node.
+	demoPatience = time.Minute
+	demoUser     = "alice"
+)
+
+func (p *program) demoCommand() *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Show specterd at work on a Bitcoin node of its own (regtest)",
+		Long: `demo starts a bitcoind on a private regtest chain and a specterd in front of it,
+both on loopback and in a temporary folder, and prints a walk-through of the API
+that can be pasted into another terminal. Ctrl-C ends both and removes the folder.
+With --once it does the walk-through itself, and fails where an answer differs.
+
+It needs a bitcoind: $BITCOIND, one on PATH, or the one that make bitcoind fetches.
+Of the settings it takes only --port (a free one otherwise) and --log-level; the
+environment, and the data and the node of a specterd that is in use, are left alone.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := demoSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return p.demo(cmd.Context(), settings, once)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "do the walk-through, and end")
+	return cmd
+}
+
+// demoSettings returns, as flags, the settings that the demo takes from its
+// command line. All others would have it touch what is not its own.
+func demoSettings(cmd *cobra.Command) (*pflag.FlagSet, error) {
+	settings := pflag.NewFlagSet("demo", pflag.ContinueOnError)
+	config.AddFlags(settings)
+	var err error
+	cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) {
+		switch {
+		case !f.Changed:
+		case f.Name == "port", f.Name == "log-level":
+			err = errors.Join(err, settings.Set(f.Name, f.Value.String()))
+		default:
+			err = errors.Join(err, fmt.Errorf("demo takes no --%s: it has a node, a folder and a database of its own", f.Name))
+		}
+	})
+	return settings, err
+}
+
+// demo sets the scene and serves until the walk-through is done, or ctx ends.
+// Nothing of the scene is left when it returns.
+func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) (err error) {
+	fmt.Fprint(p.stdout, "Starting a bitcoind on a private regtest chain, and specterd in front of it ...\n\n")
+	s := &scene{adminPassword: demoPassword(), userPassword: demoPassword()}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.set(ctx, settings, p.stderr); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- s.app.serve(ctx, func(url string) { ready <- url }) }()
+	select {
+	case url := <-ready:
+		err = p.showDemo(ctx, s, url, once)
+	case err := <-ended:
+		return err
+	}
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool) error {
+	w := newWalk(p.stdout, url, s.adminPassword, s.userPassword)
+	fmt.Fprintf(p.stdout, "  specterd  %s\n  users     admin with the password %s\n            %s with the password %s\n",
+		url, s.adminPassword, demoUser, s.userPassword)
+	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  folder    %s, removed at the end\n  log       %s\n\n",
+		demoBlocks, s.dir, s.logFile())
+	if once {
+		return w.run(ctx)
+	}
+	if err := w.print(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "The blocks in README.md run against this server after this line:\n\n"+
+		"   export URL=%s ADMIN_PASSWORD=%s ALICE_PASSWORD=%s\n\n", url, s.adminPassword, s.userPassword)
+	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove all of it.\n")
+	<-ctx.Done()
+	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)
+	return nil
+}
+
+// demoPassword returns 12 random letters and digits, which carry 60 bits.
+func demoPassword() string { return rand.Text()[:12] }
+
+// scene is what a demo runs on, as far as it has been set.
+type scene struct {
+	adminPassword, userPassword string
+
+	dir    string
+	remove func() error
+	node   *regtest.Node
+	log    *os.File
+	app    *app
+}
+
+func (s *scene) logFile() string { return filepath.Join(s.dir, "specterd.log") }
+
+func (s *scene) set(ctx context.Context, settings *pflag.FlagSet, stderr io.Writer) error {
+	binary, err := regtest.FindBinary(ctx)
+	if err != nil {
+		return fmt.Errorf("the demo needs a bitcoind; run make bitcoind, or set BITCOIND to the path of one: %w", err)
+	}
+	if s.dir, s.remove, err = leash.TempDir("specterd-demo-*"); err != nil {
+		return fmt.Errorf("make the demo's folder: %w", err)
+	}
+	if err := s.startNode(ctx, binary); err != nil {
+		return err
+	}
+	return s.openApp(ctx, settings, stderr)
+}
+
+// startNode starts a node and mines, after which its chain is as recent as a
+// node wants it that is not in its initial block download.
+func (s *scene) startNode(ctx context.Context, binary string) error {
+	dir := filepath.Join(s.dir, "bitcoind")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("make the node's folder: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	var err error
+	if s.node, err = regtest.Start(ctx, regtest.Options{Binary: binary, Dir: dir}); err != nil {
+		return err
+	}
+	_, err = s.node.Mine(ctx, demoBlocks)
+	return err
+}
+
+// openApp makes the server's database with the demo's two users. Its log goes to
+// a file, and warnings to stderr as well.
+func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.Writer) error {
+	environment := map[string]string{
+		"HOME": s.dir, "PORT": "0",
+		"SPECTER_API_ACTIVE":     "true",
+		"SPECTER_DATA_FOLDER":    filepath.Join(s.dir, "data"),
+		"SPECTER_NODE_URL":       s.node.URL(),
+		"SPECTER_ADMIN_PASSWORD": s.adminPassword,
+		"SPECTER_BCRYPT_COST":    "10", // the passwords are as short-lived as the demo
+	}
+	cfg, err := config.Load(settings, func(name string) string { return environment[name] })
+	if err != nil {
+		return err
+	}
+	if s.log, err = os.Create(s.logFile()); err != nil {
+		return fmt.Errorf("make the log: %w", err)
+	}
+	log := slog.New(slog.NewMultiHandler(
+		slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: cfg.LogLevel}),
+		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}),
+	))
+	if s.app, err = newApp(ctx, cfg, log, true); err != nil {
+		return err
+	}
+	_, err = s.app.users.Create(ctx, operator(), demoUser, s.userPassword, false)
+	return err
+}
+
+// close removes what was set, in the opposite order.
+func (s *scene) close() error {
+	var err error
+	if s.app != nil {
+		err = s.app.close()
+	}
+	if s.log != nil {
+		err = errors.Join(err, s.log.Close())
+	}
+	if s.node != nil {
+		s.node.Kill() // nothing of it is kept, so it need not tidy up
+	}
+	if s.remove != nil {
+		err = errors.Join(err, s.remove())
+	}
+	return err
+}

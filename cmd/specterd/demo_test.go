@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+func TestDemoOnce(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), []string{"demo", "--once"}, noEnvironment, strings.NewReader(""), &stdout, &stderr); err != nil {
+		t.Fatalf("%v\n%s%s", err, stdout.String(), stderr.String())
+	}
+	out := stdout.String()
+	for _, s := range walkThrough {
+		if !strings.Contains(out, ". "+s.title+"\n") {
+			t.Errorf("the step %q is not printed", s.title)
+		}
+	}
+	for _, line := range []string{
+		"   200 OK", "   201 Created", "   403 Forbidden", "   401 Unauthorized",
+		`     message: "i am ready"`, `     message: "Token generated"`, `     info: {"chain":"regtest","blocks":101,`,
+	} {
+		if !strings.Contains(out, line) {
+			t.Errorf("%q is not printed", line)
+		}
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("the demo warns: %s", stderr.String())
+	}
+	checkNothingLeft(t, out)
+}
+
+func TestDemoStaysUntilStopped(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stdout, stderr output
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"demo"}, noEnvironment, strings.NewReader(""), &stdout, &stderr) }()
+	testkit.Eventually(t, "the demo invites to stop it", func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("the demo ended: %v\n%s", err, stderr.String())
+		default:
+		}
+		return strings.Contains(stdout.String(), "Press Ctrl-C")
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if rest := stdout.String(); strings.Contains(rest, "{") && strings.Contains(rest, "_token}") {
+		t.Errorf("a line has a placeholder left:\n%s", rest)
+	}
+	checkNothingLeft(t, stdout.String())
+}
+
+func TestDemoKeepsToItself(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"--data-folder", "--database-url", "--node-url", "--host"} {
+		err := run(t.Context(), []string{"demo", "--once", flag, "x"}, noEnvironment, strings.NewReader(""), new(output), new(output))
+		if err == nil || !strings.Contains(err.Error(), "demo takes no "+flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
+
+func noEnvironment(string) string { return "" }
+
+// checkNothingLeft looks for the folder that the demo said it would remove.
+func checkNothingLeft(t *testing.T, out string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(out, "folder    ")
+	dir, _, found := strings.Cut(rest, ", removed at the end")
+	if !found {
+		t.Fatalf("the demo does not name its folder:\n%s", out)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the demo's folder is still there: %v", err)
+	}
+}
+
+// output is a buffer that can be read while it is written to.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// step is one request of the walk-through, and what has to come back. In its
+// path, credentials and body, {name} stands for a value of the walk.
+type step struct {
+	title  string
+	method string // GET where it is empty
+	path   string
+	basic  string // user:password
+	bearer string
+	body   string
+
+	status int
+	expect []expectation
+	// keep names the members of the answer that later steps need, and the values
+	// that they become.
+	keep map[string]string
+}
+
+// walkThrough is that of Specter Desktop's API, and a look at v1.
+var walkThrough = []step{
+	{
+		title: "Is it up, and can the node be used?",
+		path:  "/api/healthz/readyness", status: http.StatusOK,
+		expect: []expectation{has("message", "i am ready")},
+	},
+	{
+		title:  "The admin makes a token, with name and password (Basic auth)",
+		method: http.MethodPost, path: "/api/v1alpha/token/", basic: "admin:{admin_password}",
+		body:   `{"jwt_token_description": "{description}", "jwt_token_life": "1 hour"}`,
+		status: http.StatusCreated,
+		expect: []expectation{has("message", "Token generated"), has("jwt_token_life", 3600.0)},
+		keep:   map[string]string{"jwt_token_id": "admin_token_id", "jwt_token": "admin_token"},
+	},
+	{
+		title: "... and reads its details",
+		path:  "/api/v1alpha/token/{admin_token_id}/", basic: "admin:{admin_password}",
+		status: http.StatusOK,
+		expect: []expectation{has("message", "Token exists"), has("expiry_status", "Valid")},
+	},
+	{
+		title: "With the token, the admin asks about the server and its node",
+		path:  "/api/v1alpha/specter", bearer: "{admin_token}",
+		status: http.StatusOK,
+		expect: []expectation{has("info.chain", "regtest"), atLeast("info.blocks", demoBlocks)},
+	},
+	{
+		title: "v1, the newer API, tells what the token is and may do",
+		path:  "/api/v1/tokens/self", bearer: "{admin_token}",
+		status: http.StatusOK,
+		expect: []expectation{has("id", "{admin_token_id}"), has("expired", false)},
+	},
+	{
+		title: "... and how the node is",
+		path:  "/api/v1/node", bearer: "{admin_token}",
+		status: http.StatusOK,
+		expect: []expectation{has("reachable", true), has("chain", "regtest"), atLeast("blocks", demoBlocks)},
+	},
+	{
+		title:  "Alice, who is no admin, makes a token as well",
+		method: http.MethodPost, path: "/api/v1alpha/token/", basic: "alice:{alice_password}",
+		body:   `{"jwt_token_description": "{description}", "jwt_token_life": "1 hour"}`,
+		status: http.StatusCreated,
+		expect: []expectation{has("message", "Token generated")},
+		keep:   map[string]string{"jwt_token": "alice_token"},
+	},
+	{
+		title: "... which does not open what is for admins",
+		path:  "/api/v1alpha/specter", bearer: "{alice_token}",
+		status: http.StatusForbidden,
+	},
+	{
+		title:  "The admin deletes the first token",
+		method: http.MethodDelete, path: "/api/v1alpha/token/{admin_token_id}/", basic: "admin:{admin_password}",
+		status: http.StatusOK,
+		expect: []expectation{has("message", "Token deleted")},
+	},
+	{
+		title: "... and it is refused at once",
+		path:  "/api/v1alpha/specter", bearer: "{admin_token}",
+		status: http.StatusUnauthorized,
+	},
+}
+
+// walk is the walk-through on one server.
+type walk struct {
+	out    io.Writer
+	client *http.Client
+	url    string
+	values map[string]string
+}
+
+func newWalk(out io.Writer, url, adminPassword, userPassword string) *walk {
+	return &walk{out: out, client: &http.Client{Timeout: 30 * time.Second}, url: url, values: map[string]string{
+		"admin_password": adminPassword, "alice_password": userPassword,
+	}}
+}
+
+// run does the walk-through and prints each step. It ends at the first answer
+// that is not the expected one.
+func (w *walk) run(ctx context.Context) error {
+	defer w.client.CloseIdleConnections()
+	w.values["description"] = "walk-through"
+	for i, template := range walkThrough {
+		s := w.fillIn(template)
+		w.printStep(i, s)
+		answer, err := w.do(ctx, s)
+		if answer != nil {
+			fmt.Fprintf(w.out, "   %s\n", answer.status)
+			for _, line := range shorten(answer.body) {
+				fmt.Fprintf(w.out, "     %s\n", line)
+			}
+			fmt.Fprintln(w.out)
+		}
+		if err != nil {
+			return fmt.Errorf("step %d of the walk-through, %s %s: %w", i+1, s.method, s.path, err)
+		}
+	}
+	fmt.Fprintf(w.out, "All %d steps were answered as expected.\n", len(walkThrough))
+	return nil
+}
+
+// print prints the walk-through for somebody else to do. The tokens in it are
+// made beforehand, so that each line works.
+func (w *walk) print(ctx context.Context) error {
+	defer w.client.CloseIdleConnections()
+	w.values["description"] = "made by the demo"
+	for _, template := range walkThrough {
+		if template.keep == nil {
+			continue
+		}
+		if _, err := w.do(ctx, w.fillIn(template)); err != nil {
+			return fmt.Errorf("make the tokens of the walk-through: %w", err)
+		}
+	}
+	w.values["description"] = "walk-through"
+	fmt.Fprint(w.out, "The lines below can be pasted into another terminal, one after the other.\n\n")
+	for i, template := range walkThrough {
+		s := w.fillIn(template)
+		w.printStep(i, s)
+		fmt.Fprintf(w.out, "   # %d %s\n\n", s.status, http.StatusText(s.status))
+	}
+	return nil
+}
+
+func (w *walk) printStep(i int, s step) {
+	fmt.Fprintf(w.out, "%d. %s\n\n   %s\n\n", i+1, s.title, strings.Join(w.curl(s), " \\\n     "))
+}
+
+// fillIn puts the values of the walk into a step.
+func (w *walk) fillIn(s step) step {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(w.values)) {
+		pairs = append(pairs, "{"+name+"}", w.values[name])
+	}
+	r := strings.NewReplacer(pairs...)
+	if s.method == "" {
+		s.method = http.MethodGet
+	}
+	s.path, s.basic, s.bearer, s.body = r.Replace(s.path), r.Replace(s.basic), r.Replace(s.bearer), r.Replace(s.body)
+	return s
+}
+
+// curl returns the request of a step as a command, in parts for a line each. No
+// value of the walk has a character that means something to the shell.
+func (w *walk) curl(s step) []string {
+	first := "curl"
+	if s.status >= http.StatusBadRequest {
+		first += " -i"
+	}
+	if s.method != http.MethodGet {
+		first += " -X " + s.method
+	}
+	if s.basic != "" {
+		first += " -u " + s.basic
+	}
+	parts := []string{first + " " + w.url + s.path}
+	if len(parts[0]) > shortLine {
+		parts = []string{first, w.url + s.path}
+	}
+	if s.body != "" {
+		parts = append(parts, "-H 'Content-Type: application/json'", "-d '"+s.body+"'")
+	}
+	if s.bearer != "" {
+		parts = append(parts, "-H 'Authorization: Bearer "+s.bearer+"'")
+	}
+	return parts
+}
+
+// answer is what came back.
+type answer struct {
+	status string
+	body   []byte
+}
+
+// do sends the request of a step and keeps what later steps need. Where the
+// answer is not the expected one it returns both that and an error.
+func (w *walk) do(ctx context.Context, s step) (*answer, error) {
+	request, err := http.NewRequestWithContext(ctx, s.method, w.url+s.path, strings.NewReader(s.body))
+	if err != nil {
+		return nil, err
+	}
+	if s.body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if name, password, ok := strings.Cut(s.basic, ":"); ok {
+		request.SetBasicAuth(name, password)
+	}
+	if s.bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+s.bearer)
+	}
+	response, err := w.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	a := &answer{status: response.Status, body: body}
+	if response.StatusCode != s.status {
+		return a, fmt.Errorf("the answer is %s, not %d %s", response.Status, s.status, http.StatusText(s.status))
+	}
+	return a, w.judge(s, body)
+}
+
+// judge compares an answer with what a step expects of it.
+func (w *walk) judge(s step, body []byte) error {
+	var members map[string]any
+	if err := json.Unmarshal(body, &members); err != nil {
+		return fmt.Errorf("the answer is no JSON object: %w", err)
+	}
+	var err error
+	for _, meets := range s.expect {
+		err = errors.Join(err, meets(members, w.values))
+	}
+	for name, value := range s.keep {
+		text, ok := members[name].(string)
+		if !ok {
+			err = errors.Join(err, fmt.Errorf("%s is missing in the answer", name))
+		}
+		w.values[value] = text
+	}
+	return err
+}
+
+// expectation is something that has to hold of an answer's members.
+type expectation func(members map[string]any, values map[string]string) error
+
+// has expects a member, named with the objects that it is in, to have a value.
+func has(path string, want any) expectation {
+	return func(members map[string]any, values map[string]string) error {
+		wanted := want
+		if text, ok := want.(string); ok && strings.HasPrefix(text, "{") {
+			wanted = values[strings.Trim(text, "{}")]
+		}
+		if got := member(members, path); got != wanted {
+			return fmt.Errorf("%s is %v, not %v", path, got, wanted)
+		}
+		return nil
+	}
+}
+
+// atLeast expects a member to be a number that is not lower.
+func atLeast(path string, least float64) expectation {
+	return func(members map[string]any, _ map[string]string) error {
+		if got, ok := member(members, path).(float64); !ok || got < least {
+			return fmt.Errorf("%s is %v, and not %v at least", path, member(members, path), least)
+		}
+		return nil
+	}
+}
+
+func member(members map[string]any, path string) any {
+	var value any = members
+	for name := range strings.SplitSeq(path, ".") {
+		object, _ := value.(map[string]any)
+		value = object[name]
+	}
+	return value
+}
+
+const (
+	shortLine  = 94 // characters, which with an indent fit on 100 columns
+	shortLines = 11 // members
+)
+
+// shorten returns the members of a JSON object, one a line: the first few, and
+// of each as much as fits.
+func shorten(body []byte) []string {
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return []string{cut(string(bytes.TrimSpace(body)))}
+	}
+	var lines []string
+	left := 0
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			break
+		}
+		line := name.String() + ": " // before the next read, which makes the token void
+		value, err := dec.ReadValue()
+		if err != nil {
+			break
+		}
+		if len(lines) < shortLines {
+			lines = append(lines, cut(line+string(value)))
+		} else {
+			left++
+		}
+	}
+	if left > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", left))
+	}
+	return lines
+}
+
+func cut(line string) string {
+	if runes := []rune(line); len(runes) > shortLine {
+		return string(runes[:shortLine-1]) + "…"
+	}
+	return line
+}

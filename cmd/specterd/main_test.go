@@ -1,0 +1,27 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes the test binary stand in for the program itself, so that tests
+// can start it, kill it, and start it again.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"specterd": main})
+}
+
+// TestScripts runs what people do at the shell.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("SPECTER_BCRYPT_COST", "4")
+			env.Setenv("SPECTER_NODE_URL", "http://user:password@127.0.0.1:1")
+			env.Setenv("PORT", "0")
+			return nil
+		},
+	})
+}

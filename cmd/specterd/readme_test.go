@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// walkThroughBlock is a block of code below the comment that marks it as one
+// that a test runs.
+var walkThroughBlock = regexp.MustCompile("(?s)<!-- walk-through -->\n```(\\w+)\n(.*?)```\n")
+
+// TestReadme runs what README.md shows, as a user would, against a server.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := append(os.Environ(), serveForReadme(t)...)
+	commands := map[string][]string{"sh": {"bash", "-eu", "-c"}, "python": {pythonWithRequests(t), "-c"}}
+	blocks := walkThroughBlock.FindAllStringSubmatch(string(text), -1)
+	for _, block := range blocks {
+		command, known := commands[block[1]]
+		if !known {
+			t.Errorf("a walk-through in %s, or the second one", block[1])
+			continue
+		}
+		delete(commands, block[1])
+		t.Run(block[1], func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], block[2])...)
+			cmd.Env = environment
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, line := range []string{"i am ready", "Token exists", "regtest", "refused: 403", "Token deleted", "refused: 401"} {
+				if !strings.Contains(string(out), line) {
+					t.Errorf("%q is not printed:\n%s", line, out)
+				}
+			}
+		})
+	}
+	for language := range commands {
+		t.Errorf("README.md has no walk-through in %s", language)
+	}
+}
+
+// serveForReadme serves, with a node of its own and the users of the walk-through,
+// and returns the variables that its blocks read.
+func serveForReadme(t *testing.T) []string {
+	t.Helper()
+	node := testkit.Bitcoind(t)
+	node.Mine(t, demoBlocks)
+	const adminPassword, userPassword = "not the default", "known to alice"
+	settings := map[string]string{
+		"HOME": t.TempDir(), "PORT": "0", "SPECTER_API_ACTIVE": "true", "SPECTER_BCRYPT_COST": "4",
+		"SPECTER_ADMIN_PASSWORD": adminPassword, "SPECTER_NODE_URL": node.URL(), "SPECTER_LOG_LEVEL": "error",
+	}
+	getenv := func(name string) string { return settings[name] }
+	var stdout, stderr output
+	add := []string{"user", "add", "alice", "--password-stdin"}
+	if err := run(t.Context(), add, getenv, strings.NewReader(userPassword+"\n"), &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"serve"}, getenv, strings.NewReader(""), &stdout, &stderr) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v\n%s", err, stderr.String())
+		}
+	})
+	var address string
+	testkit.Eventually(t, "the server listens", func() bool {
+		_, rest, found := strings.Cut(stdout.String(), "listens on ")
+		address = strings.TrimSpace(rest)
+		return found && strings.HasSuffix(rest, "\n")
+	})
+	if _, err := url.Parse(address); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"URL=" + address, "ADMIN_PASSWORD=" + adminPassword, "ALICE_PASSWORD=" + userPassword}
+}
+
+// pythonWithRequests returns the Python that make deps provided for.
+func pythonWithRequests(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(t.Context(), python, "-c", "import requests").Run() == nil {
+			return python
+		}
+	}
+	t.Fatal("no python3 here can import requests: run make deps")
+	return ""
+}

@@ -1,0 +1,102 @@
+// Command bench measures specterd against a bare net/http server on the same
+// machine, and prints how the two compare beside the bars that specterd is held
+// to. The bare server gets the same requests and writes as many bytes,
+// headers included. `make bench` runs it.
+//
+// Server, bare server and load generator are processes of their own: specterd
+// as `make build` makes it, with its default settings but for the API switched
+// on, and its log in a file. The generator keeps connections alive and checks
+// every answer. Rounds on what is compared take turns, there and back, and the
+// median of the rounds' ratios counts; the range beside it shows the noise.
+// Where generator and server share the processors, the generator's own work
+// draws the ratio of requests towards 1: the ratio of the processor time that
+// the servers spent on a request is free of that, and stricter.
+//
+// A bar that is missed is told and no failure: the program ends with 0 unless
+// something broke, such as an answer other than the expected one.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // this is main
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// clock is what everything here measures with.
+var clock = time.Now //nolint:forbidigo // measuring is what this program is for
+
+// run is the program, or one of the processes that it starts of itself.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "bare":
+			return serveBare(ctx, args[1:], stdout)
+		case "load":
+			return generateLoad(ctx, stdin, stdout)
+		}
+	}
+	o, err := parseOptions(args)
+	if err != nil {
+		return err
+	}
+	return measure(ctx, o, stdout)
+}
+
+type options struct {
+	rounds      int
+	roundTime   time.Duration
+	connections int
+	only        *regexp.Regexp
+}
+
+const usage = `Usage: bench [flags]
+
+Measures specterd against a bare net/http server and prints the ratios. It ends
+with 0 also when a bar is missed, and with 1 when something broke.
+
+`
+
+func parseOptions(args []string) (options, error) {
+	o := options{only: regexp.MustCompile("")}
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	flags.Usage = func() {
+		_, _ = io.WriteString(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	flags.IntVar(&o.rounds, "rounds", 7, "`number` of rounds on each side of a comparison")
+	flags.DurationVar(&o.roundTime, "round-time", 2*time.Second, "how long a round takes")
+	flags.IntVar(&o.connections, "connections", 64, "`number` of connections, one request at a time on each")
+	names := strings.Join([]string{nameLiveness, nameBearer, nameManyTokens, nameCreate}, ", ")
+	flags.Func("only", "measure only what matches this `regexp`: "+names, func(text string) (err error) {
+		o.only, err = regexp.Compile(text)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%s is no flag", strconv.Quote(flags.Arg(0)))
+	case o.rounds < 1, o.connections < 1, o.roundTime <= 0:
+		return o, fmt.Errorf("rounds, round-time and connections have to be above zero")
+	}
+	return o, nil
+}

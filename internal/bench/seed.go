@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store"
+)
+
+const (
+	tokensInUse = 100
+	lifetime    = 24 * time.Hour
+)
+
+// seed makes a data folder with a database of so many tokens, and returns those
+// that are to be used, each of another user. The others have a hundred to a user.
+func seed(ctx context.Context, folder, key string, tokens int) ([]string, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, "specterd.db")
+	db, err := store.Open(ctx, store.Options{URL: path, BackupFolder: folder, Log: slog.New(slog.DiscardHandler), Now: clock})
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := makeTokens(ctx, db, key)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, fmt.Errorf("make tokens: %w", err)
+	}
+	if err := fill(ctx, path, tokens-tokensInUse); err != nil {
+		return nil, fmt.Errorf("fill the database: %w", err)
+	}
+	return secrets, nil
+}
+
+func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, error) {
+	if err := db.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	signer, err := auth.NewSigner([]byte(key), clock)
+	if err != nil {
+		return nil, err
+	}
+	service := auth.NewTokens(db, signer, clock)
+	secrets := make([]string, tokensInUse)
+	for i := range secrets {
+		u := auth.User{ID: uuid.NewString(), Name: fmt.Sprintf("user-%03d", i), PasswordHash: "nobody's", CreatedAt: clock()}
+		if err := db.CreateUser(ctx, u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
+			return nil, err
+		}
+		who := &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.ScopesOf(false)}
+		order := auth.TokenOrder{Description: "bench", Lifetime: lifetime}
+		if _, secrets[i], err = service.Create(ctx, who, order); err != nil {
+			return nil, err
+		}
+	}
+	return secrets, nil
+}
+
+// fillers are users with a hundred tokens each that nobody can use. One INSERT
+// for all does not wait for the disk as often as there are tokens.
+const fillers = `
+INSERT INTO users (user_id, name, name_folded, password_hash, created_at)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @users)
+SELECT 'filler ' || i, 'filler-' || i, 'filler-' || i, 'none', @now FROM n;
+
+INSERT INTO tokens (token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at)
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+SELECT lower(hex(randomblob(18))), user_id, 'filler ' || i, randomblob(32), 'node:read', @life, @now, @now + @life
+FROM users, n WHERE password_hash = 'none'`
+
+func fill(ctx context.Context, path string, tokens int) (err error) {
+	if tokens == 0 {
+		return nil
+	}
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, fillers, sql.Named("users", tokens/100),
+		sql.Named("now", clock().UnixMicro()), sql.Named("life", lifetime.Microseconds()))
+	return err
+}
+
+// newKey returns a signing key.
+func newKey() string { return rand.Text() + rand.Text() }

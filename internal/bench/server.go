@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/leash"
+)
+
+// server is a process that serves on loopback.
+type server struct {
+	address string
+	log     string // the file that its stderr goes to
+	process *leash.Process
+	group   int // its process group
+}
+
+const startTimeout = 30 * time.Second
+
+// start starts a program that says on its first line of output where it
+// listens, with http:// before the address.
+func start(ctx context.Context, cmd *exec.Cmd, logFile string) (*server, error) {
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // in our temporary folder
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	cmd.Stderr = log
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{log: logFile}
+	if s.process, err = leash.Start(cmd, "KILL"); err != nil {
+		return nil, err
+	}
+	s.group = cmd.Process.Pid
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { s.process.Signal("KILL") })()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("a server did not start: %w\n%s", err, s.lastWords())
+	}
+	_, s.address, _ = strings.Cut(strings.TrimSpace(line), "http://")
+	return s, nil
+}
+
+// lastWords is the end of the server's log.
+func (s *server) lastWords() []byte {
+	text, _ := os.ReadFile(s.log)
+	return text[max(0, len(text)-4096):]
+}
+
+func (s *server) stop() {
+	s.process.Signal("TERM")
+	<-s.process.Done()
+}
+
+// buildSpecterd builds specterd as `make build` does.
+func buildSpecterd(ctx context.Context, dir string) (string, error) {
+	binary := filepath.Join(dir, "specterd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/specterd/specterd/cmd/specterd") //nolint:gosec // our own source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build specterd: %w\n%s", err, output)
+	}
+	return binary, nil
+}
+
+// startSpecterd serves a data folder. The environment is bare, so that neither
+// the settings nor the node of whoever runs this count.
+func startSpecterd(ctx context.Context, binary, folder, key string) (*server, error) {
+	cmd := exec.CommandContext(ctx, binary, "serve", "--port=0", "--data-folder="+folder) //nolint:gosec // built just now
+	cmd.Env = []string{"HOME=" + folder, "SPECTER_API_ACTIVE=true", "SECRET_KEY=" + key}
+	return start(ctx, cmd, filepath.Join(folder, "log"))
+}
+
+// startBare serves responses of so many bytes in all, by their paths.
+func startBare(ctx context.Context, dir string, sizes map[string]int) (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "bare") //nolint:gosec // this very program
+	for path, size := range sizes {
+		cmd.Args = append(cmd.Args, path+"="+strconv.Itoa(size))
+	}
+	return start(ctx, cmd, filepath.Join(dir, "bare.log"))
+}
+
+// bareHead is what the bare server writes before a body, but for the digits of
+// the body's length.
+const bareHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: \r\n\r\n"
+
+// serveBare is the bare server's process. Its arguments are paths with the size
+// of the whole response: "/some/path=500".
+func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
+	bodies := map[string][]byte{}
+	for _, arg := range args {
+		path, text, _ := strings.Cut(arg, "=")
+		size, err := strconv.Atoi(text)
+		n := size - len(bareHead)
+		if err != nil || n < 1 {
+			return fmt.Errorf("no response is %q bytes large", text)
+		}
+		for n+len(strconv.Itoa(n)) > size-len(bareHead) {
+			n--
+		}
+		bodies[path] = []byte(strings.Repeat("x", n))
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(stdout, "http://%s\n", listener.Addr()); err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	contentType := []string{"application/json"}
+	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // bare, so without timeouts
+		w.Header()["Content-Type"] = contentType
+		_, _ = w.Write(bodies[r.URL.Path])
+	}))
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+const tick = 10 * time.Millisecond // of the times in /proc/PID/stat
+
+// processorTime is what the server has used, with the shell that holds it; zero
+// where there is no /proc.
+func (s *server) processorTime() time.Duration {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	var ticks int
+	for _, file := range files {
+		text, err := os.ReadFile(file) //nolint:gosec // in /proc
+		if err != nil {
+			continue // it has ended
+		}
+		// proc(5): from the third field on, behind the name in parentheses.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if len(fields) < 13 || fields[2] != strconv.Itoa(s.group) {
+			continue
+		}
+		for _, field := range fields[11:13] { // utime, stime
+			n, _ := strconv.Atoi(field)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * tick
+}

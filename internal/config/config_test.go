@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/spf13/pflag"
+)
+
+func load(t *testing.T, environment map[string]string, args ...string) (Config, error) {
+	t.Helper()
+	flags := pflag.NewFlagSet("specterd", pflag.ContinueOnError)
+	AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return Load(flags, func(name string) string {
+		if name == "HOME" && environment[name] == "" {
+			return "/home/me"
+		}
+		return environment[name]
+	})
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := load(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Host: "127.0.0.1", Port: 25441, DataFolder: "/home/me/.specterd", DatabaseURL: "/home/me/.specterd/specterd.db",
+		BcryptCost: 12, LogLevel: slog.LevelInfo, Node: Node{DataDir: "/home/me/.bitcoin"},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAFlagWinsOverTheEnvironment(t *testing.T) {
+	environment := map[string]string{"PORT": "1", "HOST": "::1", "SPECTER_DATA_FOLDER": "~/x", "SPECTER_LOG_LEVEL": "debug"}
+	got, err := load(t, environment, "--port", "2", "--database-url", "y.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := filepath.Abs("y.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Port != 2 || got.Host != "::1" || got.DataFolder != "/home/me/x" || string(got.DatabaseURL) != here || got.LogLevel != slog.LevelDebug {
+		t.Errorf("got %+v", got)
+	}
+	// A flag that repeats the default is said all the same.
+	if got, _ := load(t, environment, "--port", "25441"); got.Port != 25441 {
+		t.Errorf("port %d", got.Port)
+	}
+}
+
+func TestTheSwitch(t *testing.T) {
+	for text, want := range map[string]bool{
+		"true": true, "TRUE": true, "1": true, "yes": true, "on": true,
+		"": false, "false": false, "0": false, "no": false, "Off": false,
+	} {
+		if got, err := load(t, map[string]string{"SPECTER_API_ACTIVE": text}); err != nil || got.APIActive != want {
+			t.Errorf("%q: %v, %v", text, got.APIActive, err)
+		}
+	}
+	for _, text := range []string{"2", "enabled", " ", "nope"} {
+		if _, err := load(t, map[string]string{"SPECTER_API_ACTIVE": text}); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	key := strings.Repeat("k", 40)
+	if err := os.WriteFile(file, []byte(key+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		if !s.secret {
+			continue
+		}
+		if _, err := load(t, map[string]string{s.env: "x", s.env + "_FILE": file}); err == nil || !strings.Contains(err.Error(), s.env) {
+			t.Errorf("%s twice: %v", s.env, err)
+		}
+	}
+	got, err := load(t, map[string]string{"SECRET_KEY_FILE": file})
+	if err != nil || string(got.SecretKey) != key {
+		t.Errorf("got %q, %v", string(got.SecretKey), err)
+	}
+}
+
+func TestNode(t *testing.T) {
+	for name, test := range map[string]struct {
+		environment map[string]string
+		want        Node
+	}{
+		"one URL":           {map[string]string{"SPECTER_NODE_URL": "http://u:p@h:1", "BTC_RPC_HOST": "other"}, Node{URL: "http://u:p@h:1"}},
+		"Specter's":         {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p", "BTC_RPC_HOST": "h", "BTC_RPC_PORT": "1", "BTC_RPC_PROTOCOL": "https"}, Node{URL: "https://h:1", User: "u", Password: "p"}},
+		"Specter's, some":   {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p"}, Node{URL: "http://127.0.0.1:8332", User: "u", Password: "p"}},
+		"a cookie":          {map[string]string{"BTC_RPC_COOKIE_FILE": "~/c", "BTC_RPC_PORT": "18443"}, Node{URL: "http://127.0.0.1:18443", CookieFile: "/home/me/c"}},
+		"an IPv6 address":   {map[string]string{"BTC_RPC_HOST": "::1", "BTC_RPC_PORT": "1"}, Node{URL: "http://[::1]:1"}},
+		"whatever is there": {nil, Node{}},
+	} {
+		got, err := load(t, test.environment)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		test.want.DataDir = "/home/me/.bitcoin"
+		if name == "one URL" {
+			got.Node.Password, got.Node.User = "", ""
+		}
+		if diff := cmp.Diff(test.want, got.Node); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestTrustedProxies(t *testing.T) {
+	got, err := load(t, map[string]string{"SPECTER_TRUSTED_PROXIES": "10.1.2.3, 192.168.7.9/16,::1"})
+	want := []string{"10.1.2.3/32", "192.168.0.0/16", "::1/128"}
+	if err != nil || len(got.TrustedProxies) != len(want) {
+		t.Fatalf("got %v, %v", got.TrustedProxies, err)
+	}
+	for i, w := range want {
+		if got.TrustedProxies[i].String() != w {
+			t.Errorf("got %v, want %v", got.TrustedProxies[i], w)
+		}
+	}
+}
+
+// However a Config is printed, no secret is in it.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	const hidden = "hunter2hunter2hunter2hunter2hunter2"
+	environment := map[string]string{"SPECTER_DATABASE_URL": "postgres://u:" + hidden + "@h/d", "SPECTER_NODE_URL": "http://u:" + hidden + "@h:1"}
+	for _, s := range settings {
+		if s.secret && environment[s.env] == "" {
+			environment[s.env] = hidden
+		}
+	}
+	got, err := load(t, environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", got, "secret", got.SecretKey)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", got, "secret", got.SecretKey)
+	for _, text := range []string{fmt.Sprint(got), fmt.Sprintf("%+v", got), fmt.Sprintf("%#v", got), log.String()} {
+		if strings.Contains(text, hidden) {
+			t.Errorf("a secret is printed: %s", text)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// curl is a line for a shell that makes a request. The token is taken from
+// $TOKEN, what has no example from a variable of its name, such as $ID.
+type curl struct {
+	options []string
+	target  string
+}
+
+func newCurl(to route.Route) curl {
+	c := curl{target: to.Path}
+	switch {
+	case to.Credentials.TakesBearer():
+		c.options = append(c.options, `-H "Authorization: Bearer $TOKEN"`)
+	case to.Credentials.TakesBasic():
+		c.options = append(c.options, "-u admin")
+	}
+	if to.Method != http.MethodGet && to.Method != http.MethodPost { // which a body stands for
+		c.options = append(c.options, "-X "+to.Method)
+	}
+	return c
+}
+
+// path puts a value in for a parameter in the path.
+func (c *curl) path(p pageField) {
+	value := "$" + strings.ToUpper(p.Name)
+	if example, ok := p.example.(string); ok {
+		value = url.PathEscape(example)
+	}
+	c.target = strings.ReplaceAll(c.target, "{"+p.Name+"}", value)
+}
+
+// body adds a body of the fields that have an example.
+func (c *curl) body(fields []pageField) {
+	var members []string
+	for _, f := range fields {
+		if f.example == nil {
+			continue
+		}
+		if value, err := json.Marshal(f.example); err == nil {
+			members = append(members, `"`+f.Name+`":`+string(value))
+		}
+	}
+	c.options = append(c.options, "-H 'Content-Type: application/json'", "-d "+quote("{"+strings.Join(members, ",")+"}"))
+}
+
+func (c curl) line(base string) string {
+	target := base + c.target
+	if strings.ContainsAny(target, "$[") { // a variable, or an IPv6 address, which some shells take for a pattern
+		target = `"` + target + `"`
+	}
+	return strings.Join(append(append([]string{"curl"}, c.options...), target), " ")
+}
+
+// quote makes one word of text for a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// plainHost is a host, maybe with a port, that means nothing else to a shell.
+var plainHost = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
+
+// baseURL is where the client of r has reached us, as it says.
+func baseURL(r *http.Request) string {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if !plainHost.MatchString(host) {
+		host = "127.0.0.1:25441"
+	}
+	return scheme + "://" + host
+}

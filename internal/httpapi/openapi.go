@@ -1,0 +1,177 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/swaggest/openapi-go"
+	"github.com/swaggest/openapi-go/openapi31"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+const about = `specterd gives the watch-only wallets of a Bitcoin node to many users and their scripts, over HTTP, ` +
+	`with access tokens that can be limited, listed and revoked. ` +
+	`It holds no private key: it proposes transactions as PSBTs, which are signed elsewhere.`
+
+const conventions = `
+
+Bodies are JSON, in UTF-8. Times are RFC 3339 in UTC. Every path is served with a slash at its end, too, and every GET also as HEAD. ` +
+	`Every answer has an X-Request-Id. Beside the errors that are listed, any request can get 500 if something goes wrong inside specterd.`
+
+// tag is a part of the API.
+type tag struct{ name, description string }
+
+var tags = []tag{
+	{"v1", "What to build on: cursors, precise errors as problem documents (RFC 9457), tokens that are limited by scopes."},
+	{"v1alpha", "The REST API of Specter Desktop, for the clients that it has. Paths, fields and messages are the same; nothing new is added."},
+	{"health", "Probes for those who watch over the process. They need no credential and answer while the rest of the API is switched off, too."},
+}
+
+func tagOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/api/healthz/"):
+		return "health"
+	case strings.HasPrefix(path, "/api/v1alpha/"):
+		return "v1alpha"
+	}
+	return "v1"
+}
+
+// Describe returns the OpenAPI 3.1 description of the routes, as JSON. It is the
+// same for the same routes and version, to the byte.
+func Describe(routes []route.Route, version string) ([]byte, error) {
+	s, err := specify(routes, version)
+	if err != nil {
+		return nil, err
+	}
+	return encode(s)
+}
+
+func encode(s *schemas) ([]byte, error) {
+	document, err := json.MarshalIndent(s.Spec, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode the API's description: %w", err)
+	}
+	return append(document, '\n'), nil
+}
+
+func specify(routes []route.Route, version string) (*schemas, error) {
+	s := newSchemas()
+	s.Spec.Info.WithTitle("specterd").WithVersion(version).WithDescription(about + conventions)
+	s.Spec.Info.LicenseEns().WithName("MIT").WithIdentifier("MIT")
+	s.Spec.WithServers(openapi31.Server{URL: "/"})
+	for _, t := range tags {
+		s.Spec.Tags = append(s.Spec.Tags, openapi31.Tag{Name: t.name, Description: &t.description})
+	}
+	s.Spec.SetHTTPBasicSecurity("basic", "A user's name and password.")
+	s.Spec.SetHTTPBearerTokenSecurity("bearer", "JWT", "A token, made with POST /api/v1/tokens or POST /api/v1alpha/token. The scopes that it has limit what it can do.")
+	for _, to := range routes {
+		if err := s.add(to); err != nil {
+			return nil, fmt.Errorf("describe %s %s: %w", to.Method, to.Path, err)
+		}
+	}
+	return s, nil
+}
+
+// add describes one route.
+func (s *schemas) add(to route.Route) error {
+	oc, err := s.NewOperationContext(to.Method, to.Path)
+	if err != nil {
+		return err
+	}
+	oc.SetID(operationID(to))
+	oc.SetSummary(to.Summary)
+	oc.SetDescription(access(to))
+	oc.SetTags(tagOf(to.Path))
+	if to.Handler.In != reflect.TypeFor[route.None]() {
+		oc.AddReqStructure(reflect.New(to.Handler.In).Interface())
+	}
+	var out any
+	if to.Handler.Out != reflect.TypeFor[route.None]() {
+		out = reflect.New(to.Handler.Out).Interface()
+	}
+	oc.AddRespStructure(out, openapi.WithHTTPStatus(to.Handler.Status))
+	if err := s.AddOperation(oc); err != nil {
+		return err
+	}
+	op, err := s.operation(to)
+	if err != nil {
+		return err
+	}
+	return s.complete(op, to)
+}
+
+// operation returns the description of a route that was added.
+func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
+	item := s.Spec.Paths.MapOfPathItemValues[to.Path]
+	return item.Operation(to.Method)
+}
+
+// complete adds what the types do not tell.
+func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
+	if op.RequestBody != nil {
+		op.RequestBody.RequestBody.WithRequired(true)
+	}
+	for _, p := range op.Parameters {
+		delete(p.Parameter.Schema, "description") // the parameter has it
+	}
+	if to.Credentials.TakesBearer() {
+		op.Security = append(op.Security, map[string][]string{"bearer": to.Scope.Names()})
+	}
+	if to.Credentials.TakesBasic() {
+		op.Security = append(op.Security, map[string][]string{"basic": {}})
+	}
+	if to.Credentials.NeedsScope() {
+		op.WithMapOfAnythingItem("x-required-scope", to.Scope.String())
+	}
+	if to.Role != route.Anybody {
+		op.WithMapOfAnythingItem("x-required-role", string(to.Role))
+	}
+	for _, status := range errorStatuses(op, to) {
+		response, err := s.errorResponse(to.Path, status)
+		if err != nil {
+			return err
+		}
+		op.Responses.WithMapOfResponseOrReferenceValuesItem(strconv.Itoa(status), response)
+	}
+	return nil
+}
+
+// operationID is the handler's name. That is unique within v1, and the older
+// surface says that it is meant.
+func operationID(to route.Route) string {
+	if tagOf(to.Path) == "v1alpha" {
+		return "v1alpha" + to.Handler.Name
+	}
+	return lowerFirst(to.Handler.Name)
+}
+
+// access says who may use a route, in a sentence or two.
+func access(to route.Route) string {
+	var text string
+	switch to.Credentials {
+	case route.Nobody:
+		return "Needs no credential."
+	case route.Basic:
+		text = "Takes a user name and password."
+	case route.Bearer:
+		text = "Takes a token with the scope " + to.Scope.String() + "."
+	case route.Either:
+		text = "Takes a token with the scope " + to.Scope.String() + ", or a user name and password."
+	case route.AnyToken:
+		text = "Takes any token, or a user name and password."
+	case route.OwnToken:
+		text = "Takes any token."
+	}
+	switch {
+	case to.Role == route.Admin:
+		text += " Only admins may do this."
+	case to.Role.OfWallet():
+		text += " The role in the wallet has to be " + string(to.Role) + " at least."
+	}
+	return text
+}

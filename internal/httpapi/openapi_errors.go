@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swaggest/openapi-go/openapi31"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// errorDescriptions say what an error status means, on either surface.
+var errorDescriptions = map[int]string{
+	http.StatusBadRequest:            "The request is malformed, or a value in it cannot be.",
+	http.StatusUnauthorized:          "The credential is missing, invalid, expired or revoked, or of a kind that is not taken here.",
+	http.StatusForbidden:             "The credential is good, but does not entitle to this.",
+	http.StatusNotFound:              "What is asked for is not there, or is not yours.",
+	http.StatusConflict:              "It does not go with what is there already; the code tells why.",
+	http.StatusRequestEntityTooLarge: "The body is larger than 1 MiB.",
+	http.StatusUnsupportedMediaType:  "The body is not declared as application/json.",
+	http.StatusTooManyRequests:       "Too many passwords were wrong, or too many logins are under way.",
+	http.StatusServiceUnavailable:    "The database or the node cannot be used now.",
+}
+
+var errorHeaders = map[int]struct{ name, description string }{
+	http.StatusUnauthorized:       {"WWW-Authenticate", "A challenge for each kind of credential that is taken here: Basic (RFC 7617), Bearer (RFC 6750)."},
+	http.StatusForbidden:          {"WWW-Authenticate", "Where a token's scopes do not suffice: a Bearer challenge with error=\"insufficient_scope\" and the scope that is needed."},
+	http.StatusTooManyRequests:    {"Retry-After", "Seconds after which to try again."},
+	http.StatusServiceUnavailable: {"Retry-After", "Seconds after which to try again, where that can be told."},
+}
+
+// errorResponse returns a reference to the description of an error of a path.
+func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrReference, error) {
+	name, contentType, body := "Problem", "application/problem+json", any(problem{})
+	if tagOf(path) != "v1" {
+		name, contentType, body = "Message", "application/json", message{}
+	}
+	name += strconv.Itoa(status)
+	reference := openapi31.ResponseOrReference{Reference: &openapi31.Reference{Ref: "#/components/responses/" + name}}
+	if _, ok := s.Spec.ComponentsEns().Responses[name]; ok {
+		return reference, nil
+	}
+	schema, err := s.component(body)
+	if err != nil {
+		return reference, err
+	}
+	response := (&openapi31.Response{}).WithDescription(errorDescriptions[status]).
+		WithContentItem(contentType, openapi31.MediaType{Schema: schema})
+	if h, ok := errorHeaders[status]; ok {
+		header := openapi31.Header{Description: &h.description, Schema: map[string]any{"type": "string"}}
+		response.WithHeadersItem(h.name, openapi31.HeaderOrReference{Header: &header})
+	}
+	s.Spec.Components.WithResponsesItem(name, openapi31.ResponseOrReference{Response: response})
+	return reference, nil
+}
+
+// errorStatuses returns the errors that a route can give.
+func errorStatuses(op *openapi31.Operation, to route.Route) []int {
+	statuses := []int{http.StatusServiceUnavailable}
+	add := func(when bool, status ...int) {
+		if when {
+			statuses = append(statuses, status...)
+		}
+	}
+	creates := to.Handler.Status == http.StatusCreated
+	governs := to.Method != http.MethodGet && to.Role != route.Anybody
+	add(len(op.Parameters) > 0 || op.RequestBody != nil, http.StatusBadRequest)
+	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
+	add(strings.Contains(to.Path, "{") || hasNoEmptyList(to), http.StatusNotFound)
+	add(tagOf(to.Path) == "v1" && (creates || governs), http.StatusConflict) // the other answers 400 then, as the original does
+	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	add(to.Credentials.TakesBasic(), http.StatusTooManyRequests)
+	slices.Sort(statuses)
+	return statuses
+}
+
+// hasNoEmptyList reports whether 404 is the answer where there is nothing to
+// list, as the original has it.
+func hasNoEmptyList(to route.Route) bool {
+	return tagOf(to.Path) == "v1alpha" && to.Handler.Name == "ListTokens"
+}

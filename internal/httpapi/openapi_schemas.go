@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/swaggest/jsonschema-go"
+	"github.com/swaggest/openapi-go"
+	"github.com/swaggest/openapi-go/openapi31"
+)
+
+// schemas makes JSON Schemas of wire types and keeps which type each was made of.
+type schemas struct {
+	*openapi31.Reflector
+	types map[string]reflect.Type // by the schema's name
+}
+
+func newSchemas() *schemas {
+	s := &schemas{Reflector: openapi31.NewReflector(), types: map[string]reflect.Type{}}
+	s.InlineDefinition(jsontext.Value{})
+	s.DefaultOptions = append(s.DefaultOptions,
+		func(rc *jsonschema.ReflectContext) { rc.EnvelopNullability = true },
+		jsonschema.InterceptDefName(func(t reflect.Type, _ string) string {
+			name := schemaName(t)
+			s.types[name] = t
+			return name
+		}),
+		jsonschema.InterceptSchema(describeType),
+		jsonschema.InterceptProp(describeField),
+	)
+	return s
+}
+
+// schemaName returns Token for v1.token, V1alphaTokenResponse for
+// v1alpha.tokenResponse and TokenList for v1.list[token].
+func schemaName(t reflect.Type) string {
+	name, argument, generic := strings.Cut(strings.TrimSuffix(t.Name(), "]"), "[")
+	name = upperFirst(name)
+	if generic {
+		name = upperFirst(argument[strings.LastIndexByte(argument, '.')+1:]) + name
+	}
+	if path.Base(t.PkgPath()) == "v1alpha" {
+		name = "V1alpha" + name
+	}
+	return name
+}
+
+// describeType knows the types that do not show by themselves what they are on
+// the wire.
+func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
+	if p.Value.Type() == reflect.TypeFor[jsontext.Value]() {
+		return true, nil // any JSON at all
+	}
+	oc, ok := openapi.OperationCtx(p.Context)
+	isBody := ok && p.Processed && !oc.IsProcessingResponse() && oc.ProcessingIn() == openapi.InBody && len(p.Context.Path) == 1
+	if isBody && surfaceOf(oc.PathPattern()).strict == surfaceV1.strict {
+		p.Schema.WithAdditionalProperties(jsonschema.SchemaOrBool{TypeBoolean: new(bool)})
+	}
+	return false, nil
+}
+
+// describeField adds what our encoder does: it leaves out only what is
+// omitempty, and writes lists and maps that are nil as empty.
+func describeField(p jsonschema.InterceptPropParams) error {
+	if !p.Processed {
+		return nil
+	}
+	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // null or a reference, with a type that forbids null
+		p.PropertySchema.Type, nullable[1].TypeObject.Type = nil, nil
+	}
+	kind := p.Field.Type.Kind()
+	if (kind == reflect.Slice || kind == reflect.Map) && p.Field.Tag.Get("nullable") != "true" {
+		p.PropertySchema.RemoveType(jsonschema.Null)
+	}
+	oc, ok := openapi.OperationCtx(p.Context)
+	if ok && oc.IsProcessingResponse() && !strings.Contains(p.Field.Tag.Get("json"), ",omitempty") &&
+		!slices.Contains(p.ParentSchema.Required, p.Name) {
+		p.ParentSchema.Required = append(p.ParentSchema.Required, p.Name)
+	}
+	return nil
+}
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// component adds the schema of a value's type to those that can be referred to,
+// and returns a reference.
+func (s *schemas) component(value any) (map[string]any, error) {
+	schema, err := s.Reflect(value, jsonschema.RootRef,
+		jsonschema.DefinitionsPrefix("#/components/schemas/"),
+		jsonschema.CollectDefinitions(func(name string, schema jsonschema.Schema) {
+			if m, err := schema.ToSchemaOrBool().ToSimpleMap(); err == nil {
+				s.Spec.ComponentsEns().WithSchemasItem(name, m)
+			}
+		}))
+	if err != nil {
+		return nil, err
+	}
+	return schema.ToSchemaOrBool().ToSimpleMap()
+}

@@ -1,0 +1,207 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+type object = map[string]any
+
+func describe(t *testing.T) object {
+	t.Helper()
+	document, err := Describe(Routes(Options{}), "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o object
+	if err := json.Unmarshal(document, &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// at returns what is at the end of a path of names.
+func at(t *testing.T, in any, path ...string) any {
+	t.Helper()
+	for i, name := range path {
+		o, ok := in.(object)
+		if !ok || o[name] == nil {
+			t.Fatalf("there is no %s", strings.Join(path[:i+1], " > "))
+		}
+		in = o[name]
+	}
+	return in
+}
+
+func schemaOf(t *testing.T, document object, name string) object {
+	t.Helper()
+	o, _ := at(t, document, "components", "schemas", name).(object)
+	return o
+}
+
+func TestDescribeHasTheRoutesAndNothingElse(t *testing.T) {
+	paths, _ := at(t, describe(t), "paths").(object)
+	var got, want []string
+	ids := map[any]bool{}
+	for path, item := range paths {
+		for method, operation := range item.(object) {
+			got = append(got, strings.ToUpper(method)+" "+path)
+			id := at(t, operation, "operationId")
+			if ids[id] {
+				t.Errorf("there are two operations %v", id)
+			}
+			ids[id] = true
+			if tags := at(t, operation, "tags").([]any); len(tags) != 1 || tags[0] != tagOf(path) {
+				t.Errorf("%s %s has the tags %v", method, path, tags)
+			}
+		}
+	}
+	for _, to := range Routes(Options{}) {
+		want = append(want, to.Method+" "+to.Path)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestDescribeIsTheSameEachTime(t *testing.T) {
+	first, err := Describe(Routes(Options{}), "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		again, err := Describe(Routes(Options{}), "v1")
+		if err != nil || !bytes.Equal(first, again) {
+			t.Fatalf("it differs (%v)", err)
+		}
+	}
+}
+
+func TestDescribeReferencesResolve(t *testing.T) {
+	document := describe(t)
+	count := 0
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case object:
+			if ref, ok := v["$ref"].(string); ok {
+				count++
+				at(t, document, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+			}
+			for _, member := range v {
+				walk(member)
+			}
+		case []any:
+			for _, item := range v {
+				walk(item)
+			}
+		}
+	}
+	walk(document)
+	if count < 50 {
+		t.Errorf("there are only %d references", count)
+	}
+}
+
+func TestDescribeSaysWhoMayComeIn(t *testing.T) {
+	document := describe(t)
+	for _, to := range Routes(Options{}) {
+		operation, _ := at(t, document, "paths", to.Path, strings.ToLower(to.Method)).(object)
+		var schemes []string
+		security, _ := operation["security"].([]any)
+		for _, s := range security {
+			for scheme := range s.(object) {
+				schemes = append(schemes, scheme)
+			}
+		}
+		if slices.Contains(schemes, "basic") != to.Credentials.TakesBasic() || slices.Contains(schemes, "bearer") != to.Credentials.TakesBearer() {
+			t.Errorf("%s %s takes %v", to.Method, to.Path, schemes)
+		}
+		if scope, _ := operation["x-required-scope"].(string); to.Credentials.NeedsScope() && (scope == "" || scope != to.Scope.String()) {
+			t.Errorf("%s %s needs the scope %q", to.Method, to.Path, scope)
+		}
+		if role, _ := operation["x-required-role"].(string); role != string(to.Role) {
+			t.Errorf("%s %s needs the role %q", to.Method, to.Path, role)
+		}
+		responses, _ := operation["responses"].(object)
+		if _, ok := responses["401"]; ok != (to.Credentials != route.Nobody) {
+			t.Errorf("%s %s: 401 is described: %v", to.Method, to.Path, ok)
+		}
+		if _, ok := responses["415"]; ok != (operation["requestBody"] != nil) {
+			t.Errorf("%s %s: 415 is described: %v", to.Method, to.Path, ok)
+		}
+		if _, ok := responses["404"]; !ok && strings.Contains(to.Path, "{") {
+			t.Errorf("%s %s: 404 is not described", to.Method, to.Path)
+		}
+	}
+}
+
+func TestDescribeErrorsAsTheirSurfaceHasThem(t *testing.T) {
+	document := describe(t)
+	for name, want := range map[string]struct{ contentType, schema string }{
+		"Problem401": {"application/problem+json", "Problem"},
+		"Message401": {"application/json", "Message"},
+	} {
+		response := at(t, document, "components", "responses", name)
+		if ref := at(t, response, "content", want.contentType, "schema", "$ref"); ref != "#/components/schemas/"+want.schema {
+			t.Errorf("%s is a %v", name, ref)
+		}
+		at(t, response, "headers", "WWW-Authenticate")
+	}
+	if ref := at(t, document, "paths", "/api/healthz/readyness", "get", "responses", "503", "$ref"); ref != "#/components/responses/Message503" {
+		t.Errorf("readiness fails with %v", ref)
+	}
+}
+
+func TestDescribeTypes(t *testing.T) {
+	document := describe(t)
+	property := func(schema, name string) object {
+		o, _ := at(t, schemaOf(t, document, schema), "properties", name).(object)
+		return o
+	}
+	text := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, c := range []struct {
+		what string
+		got  any
+		want string
+	}{
+		{"what a token always has", schemaOf(t, document, "Token")["required"], `["id","description","scopes","wallets","parent_id","rotated_from","created_at","expires_at","expired","last_used"]`},
+		{"what a new token needs", schemaOf(t, document, "CreateTokenRequest")["required"], `["description"]`},
+		{"unknown fields in v1", schemaOf(t, document, "CreateTokenRequest")["additionalProperties"], `false`},
+		{"unknown fields in v1alpha", schemaOf(t, document, "V1alphaCreateTokenRequest")["additionalProperties"], `null`},
+		{"a list", property("Token", "scopes")["type"], `"array"`},
+		{"a list or null", property("Token", "wallets")["type"], `["null","array"]`},
+		{"a string or null", property("Token", "parent_id")["type"], `["null","string"]`},
+		{"an object or null", property("Token", "last_used")["anyOf"], `[{"type":"null"},{"$ref":"#/components/schemas/LastUse"}]`},
+		{"nothing that forbids null", property("Token", "last_used")["type"], `null`},
+		{"a time", property("Token", "expires_at")["format"], `"date-time"`},
+		{"an embedded field", property("TokenWithSecret", "id")["format"], `"uuid"`},
+		{"a page's items", property("TokenList", "items")["items"], `{"$ref":"#/components/schemas/Token"}`},
+		{"another page's items", property("UserList", "items")["items"], `{"$ref":"#/components/schemas/User"}`},
+		{"seconds", property("V1alphaTokenResponse", "jwt_token_life"), `{"type":"number"}`},
+		{"tokens by id", schemaOf(t, document, "V1alphaTokensByID"), `{"additionalProperties":{"$ref":"#/components/schemas/V1alphaTokenSummary"},"type":"object"}`},
+		{"any JSON", property("V1alphaSpecterResponse", "info")["type"], `null`},
+		{"a map that is never null", property("V1alphaSpecterResponse", "alias_name")["type"], `"object"`},
+		{"what is always answered", schemaOf(t, document, "V1alphaTokenSummary")["required"], `["jwt_token_description","jwt_token_life","jwt_token_remaining_life"]`},
+	} {
+		if got := text(c.got); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.what, got, c.want)
+		}
+	}
+	if len(at(t, document, "components", "schemas").(object)) > 40 {
+		t.Error("there are more schemas than types")
+	}
+}

@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/swaggest/openapi-go/openapi31"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+//go:embed page/style.css
+var style []byte
+
+//go:embed page/page.html
+var pageSource string
+
+// page shows the description to people: without a script, and without loading
+// anything but its style sheet.
+type page struct {
+	template *template.Template
+	About    string
+	Version  string
+	Tags     []pageTag
+	Errors   []pageAnswer
+	Objects  []pageObject
+}
+
+type pageTag struct {
+	Name, Description string
+	Operations        []pageOperation
+}
+
+type pageOperation struct {
+	ID, Method, Path, Summary string
+	Access                    string
+	Parameters, Body          []pageField
+	Success                   pageAnswer
+	Errors                    []pageAnswer
+	curl                      curl
+}
+
+type pageAnswer struct {
+	Status             int
+	Title, Description string
+	Type               typeText
+}
+
+// pageObject is a schema that answers refer to.
+type pageObject struct {
+	Name   string
+	Type   *typeText // of an object that has no fields of its own
+	Fields []pageField
+}
+
+func newPage(s *schemas, routes []route.Route) (*page, error) {
+	p := &page{About: about, Version: s.Spec.Info.Version}
+	var err error
+	if p.template, err = template.New("page").Parse(pageSource); err != nil {
+		return nil, fmt.Errorf("parse the page's template: %w", err)
+	}
+	for _, t := range tags {
+		p.Tags = append(p.Tags, pageTag{Name: t.name, Description: t.description})
+	}
+	for _, status := range slices.Sorted(maps.Keys(errorDescriptions)) {
+		p.Errors = append(p.Errors, pageAnswer{Status: status, Title: http.StatusText(status), Description: errorDescriptions[status]})
+	}
+	requests := map[string]bool{}
+	for _, to := range routes {
+		op, err := s.operation(to)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(tags, func(t tag) bool { return t.name == op.Tags[0] })
+		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
+		if op.RequestBody != nil {
+			requests[schemaName(to.Handler.In)] = true // shown where it belongs
+		}
+	}
+	p.Objects = s.pageObjects(requests)
+	return p, nil
+}
+
+func (s *schemas) pageOperation(op *openapi31.Operation, to route.Route) pageOperation {
+	out := pageOperation{
+		ID: *op.ID, Method: to.Method, Path: to.Path, Summary: to.Summary, Access: access(to), curl: newCurl(to),
+	}
+	for _, p := range op.Parameters {
+		field := newPageField(p.Parameter.Name, p.Parameter.Schema)
+		field.In = string(p.Parameter.In)
+		if p.Parameter.Required != nil && *p.Parameter.Required {
+			field.Note = "required"
+		}
+		if p.Parameter.Description != nil {
+			field.Description = *p.Parameter.Description
+		}
+		out.Parameters = append(out.Parameters, field)
+		if field.In == "path" {
+			out.curl.path(field)
+		}
+	}
+	if op.RequestBody != nil {
+		out.Body = s.fields(schemaName(to.Handler.In), "required", "")
+		out.curl.body(out.Body)
+	}
+	for code, response := range op.Responses.MapOfResponseOrReferenceValues {
+		status, _ := strconv.Atoi(code) // it is one: errorStatuses and the handler give numbers
+		if response.Response != nil {
+			out.Success = pageAnswer{Status: status, Title: http.StatusText(status), Type: typeOfContent(response.Response)}
+			continue
+		}
+		out.Errors = append(out.Errors, pageAnswer{Status: status, Title: http.StatusText(status)})
+	}
+	slices.SortFunc(out.Errors, func(a, b pageAnswer) int { return a.Status - b.Status })
+	return out
+}
+
+// Curl returns a line that makes the request, to paste into a shell.
+func (o pageOperation) Curl(base string) string { return o.curl.line(base) }
+
+// Slug is the operation's address within the page.
+func (o pageOperation) Slug() string { return "op-" + o.ID }
+
+func (p *page) serve(w http.ResponseWriter, r *http.Request) {
+	callOf(r).route = pagePath
+	var b bytes.Buffer
+	err := p.template.Execute(&b, struct {
+		*page
+		Base string
+	}{p, baseURL(r)})
+	if err != nil {
+		panic(fmt.Sprintf("the page's template: %v", err)) // a mistake in it, which the tests would show
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Security-Policy", pageLoads)
+	_, _ = w.Write(b.Bytes()) // the client is gone; nobody is left to tell
+}

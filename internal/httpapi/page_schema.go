@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/swaggest/openapi-go/openapi31"
+)
+
+// pageField is a parameter, or a member of an object.
+type pageField struct {
+	Name, Description string
+	In                string // of a parameter: path or query
+	Note              string // such as "required"
+	Type              typeText
+	Limits            string // such as "1 to 128 characters"
+	example           any
+}
+
+// typeText is a type in words; Ref names the object in it, if there is one.
+type typeText struct{ Before, Ref, After string }
+
+func newPageField(name string, schema map[string]any) pageField {
+	field := pageField{Name: name, Type: typeOf(schema), Limits: limitsOf(schema)}
+	field.Description, _ = schema["description"].(string)
+	if examples, _ := schema["examples"].([]any); len(examples) > 0 {
+		field.example = examples[0]
+	}
+	return field
+}
+
+// fields returns the members of a schema, in the order of its type's fields. It
+// notes with each what it means to be required, or not to be.
+func (s *schemas) fields(name, required, optional string) []pageField {
+	schema := s.Spec.Components.Schemas[name]
+	properties, _ := schema["properties"].(map[string]any)
+	always, _ := schema["required"].([]any)
+	fields := make([]pageField, 0, len(properties))
+	for _, f := range reflect.VisibleFields(s.types[name]) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		property, ok := properties[name].(map[string]any)
+		if !ok {
+			continue
+		}
+		field := newPageField(name, property)
+		if field.Note = optional; slices.Contains(always, any(name)) {
+			field.Note = required
+		}
+		fields = append(fields, field)
+	}
+	return fields
+}
+
+// pageObjects returns all schemas but those left out, by name.
+func (s *schemas) pageObjects(leftOut map[string]bool) []pageObject {
+	var objects []pageObject
+	for _, name := range slices.Sorted(maps.Keys(s.Spec.Components.Schemas)) {
+		if leftOut[name] {
+			continue
+		}
+		object := pageObject{Name: name}
+		if of, ok := s.Spec.Components.Schemas[name]["additionalProperties"].(map[string]any); ok {
+			t := typeOf(map[string]any{"type": "object", "additionalProperties": of})
+			object.Type = &t
+		} else {
+			object.Fields = s.fields(name, "", "can be missing")
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+// typeOfContent returns the type of a response's body.
+func typeOfContent(r *openapi31.Response) typeText {
+	for _, content := range r.Content {
+		return typeOf(content.Schema)
+	}
+	return typeText{}
+}
+
+// typeOf says in words what a schema lets through.
+func typeOf(schema map[string]any) typeText {
+	if ref, ok := schema["$ref"].(string); ok {
+		return typeText{Ref: ref[strings.LastIndexByte(ref, '/')+1:]}
+	}
+	if either, ok := schema["anyOf"].([]any); ok { // null, or what it is otherwise
+		other, _ := either[len(either)-1].(map[string]any)
+		t := typeOf(other)
+		t.After += " or null"
+		return t
+	}
+	var t typeText
+	name, nullable := simpleType(schema)
+	switch name {
+	case "":
+		t.Before = "any JSON"
+	case "array":
+		items, _ := schema["items"].(map[string]any)
+		t = typeOf(items)
+		t.Before = "list of " + t.Before
+	case "object":
+		of, _ := schema["additionalProperties"].(map[string]any)
+		t = typeOf(of)
+		t.Before = "object of " + t.Before
+	default:
+		t.Before = name
+	}
+	if nullable {
+		t.After += " or null"
+	}
+	return t
+}
+
+// simpleType returns a schema's type, and whether it may be null instead.
+func simpleType(schema map[string]any) (name string, nullable bool) {
+	switch t := schema["type"].(type) {
+	case string:
+		return t, false
+	case []any:
+		for _, one := range t {
+			if one == "null" {
+				nullable = true
+			} else {
+				name, _ = one.(string)
+			}
+		}
+	}
+	return name, nullable
+}
+
+// limitsOf says what else a schema asks of a value.
+func limitsOf(schema map[string]any) string {
+	var limits []string
+	switch schema["format"] {
+	case "date-time":
+		limits = append(limits, "RFC 3339")
+	case "uuid":
+		limits = append(limits, "UUID")
+	}
+	if enum, ok := schema["enum"].([]any); ok {
+		values := make([]string, len(enum))
+		for i, v := range enum {
+			values[i] = fmt.Sprintf("%q", v)
+		}
+		limits = append(limits, "one of "+strings.Join(values, ", "))
+	}
+	if text := span(schema["minimum"], schema["maximum"]); text != "" {
+		limits = append(limits, text)
+	}
+	if text := span(schema["minLength"], schema["maxLength"]); text != "" {
+		limits = append(limits, text+" characters")
+	}
+	if value, ok := schema["default"]; ok {
+		limits = append(limits, fmt.Sprintf("%v without it", value))
+	}
+	return strings.Join(limits, "; ")
+}
+
+func span(low, high any) string {
+	switch {
+	case low != nil && high != nil:
+		return fmt.Sprintf("%v to %v", low, high)
+	case low != nil:
+		return fmt.Sprintf("%v or more", low)
+	case high != nil:
+		return fmt.Sprintf("%v or less", high)
+	}
+	return ""
+}

@@ -1,0 +1,487 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/store"
+)
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	must(t, os.MkdirAll(path, 0o700))
+}
+
+func isFault(err error, want *fault.Error) bool { return errors.Is(err, want) }
+
+func wantFault(t *testing.T, err error, want *fault.Error) {
+	t.Helper()
+	if !isFault(err, want) {
+		t.Fatalf("got %v, want the fault %s", err, want.Code)
+	}
+}
+
+func TestUsersComeBackAsTheyWere(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		want := auth.User{
+			ID: uuid.NewString(), Name: "Bob Smíth", PasswordHash: "$2a$…", PasswordIsDefault: true, Admin: true,
+			DisabledAt: b.now.Add(time.Hour), CreatedAt: b.now,
+		}
+		must(t, b.CreateUser(t.Context(), want, auth.Event{At: b.now}))
+		for _, name := range []string{"Bob Smíth", "bob smíth", "BOB SMÍTH", "bob smi\u0301th"} {
+			got, err := b.UserByName(t.Context(), name)
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%q: %s", name, diff)
+			}
+		}
+		_, err := b.UserByName(t.Context(), "bob")
+		wantFault(t, err, auth.ErrUserNotFound)
+
+		same := want
+		same.ID, same.Name = uuid.NewString(), "BOB smíth"
+		wantFault(t, b.CreateUser(t.Context(), same, auth.Event{At: b.now, Action: "nothing"}), auth.ErrUserExists)
+		if n := b.count("SELECT count(*) FROM audit WHERE action = 'nothing'"); n != 0 {
+			t.Error("a refused user left a trace in the audit record")
+		}
+	})
+}
+
+func TestUsersAreListedInOrder(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		for _, name := range []string{"carol", "Alice", "bob", "Éve"} {
+			b.user(name, false)
+		}
+		var got []string
+		for after := ""; ; {
+			page, err := b.ListUsers(t.Context(), after, 3)
+			must(t, err)
+			for _, u := range page {
+				got = append(got, u.Name)
+				after = auth.FoldName(u.Name)
+			}
+			if len(page) < 3 {
+				break
+			}
+		}
+		if want := []string{"Alice", "bob", "carol", "Éve"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestEditUser(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", true)
+		kept := b.token(u, "kept", "")
+		refusal := errors.New("no")
+		_, err := b.EditUser(t.Context(), "alice", func(e *auth.UserEdit) error {
+			e.Admin, e.DropTokens = false, true
+			return refusal
+		})
+		if !errors.Is(err, refusal) || !b.tokenExists(kept.ID) {
+			t.Fatalf("got %v; a refused edit changed something", err)
+		}
+		_, err = b.EditUser(t.Context(), "nobody", func(*auth.UserEdit) error { t.Error("called"); return nil })
+		wantFault(t, err, auth.ErrUserNotFound)
+
+		b.user("second", true)
+		edited, err := b.EditUser(t.Context(), "ALICE", func(e *auth.UserEdit) error {
+			if e.OtherAdmins != 1 {
+				t.Errorf("%d other admins, want 1", e.OtherAdmins)
+			}
+			e.PasswordHash, e.DisabledAt, e.DropTokens = "new", b.now, true
+			e.Event = auth.Event{At: b.now, Action: "edited"}
+			return nil
+		})
+		must(t, err)
+		if edited.PasswordHash != "new" || b.tokenExists(kept.ID) {
+			t.Error("the edit was not carried out")
+		}
+		if n := b.count("SELECT count(*) FROM audit WHERE action = 'edited'"); n != 1 {
+			t.Errorf("%d entries in the audit record, want 1", n)
+		}
+		_, err = b.EditUser(t.Context(), "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
+		must(t, err)
+		_, err = b.UserByName(t.Context(), "alice")
+		wantFault(t, err, auth.ErrUserNotFound)
+	})
+}
+
+// Two admins who take each other's role at the same time must not both succeed.
+func TestEditsOfUsersAreOneAfterTheOther(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		for round := range 10 {
+			names := []string{fmt.Sprintf("a%d", round), fmt.Sprintf("b%d", round)}
+			b.exec("UPDATE users SET is_admin = FALSE")
+			for _, name := range names {
+				b.user(name, true)
+			}
+			var wg sync.WaitGroup
+			for _, name := range names {
+				wg.Go(func() {
+					_, err := b.EditUser(t.Context(), name, func(e *auth.UserEdit) error {
+						if e.OtherAdmins == 0 {
+							return auth.ErrLastAdmin
+						}
+						e.Admin = false
+						return nil
+					})
+					if err != nil && !isFault(err, auth.ErrLastAdmin) {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if n := b.count("SELECT count(*) FROM users WHERE is_admin"); n != 1 {
+				t.Fatalf("%d admins are left, want 1", n)
+			}
+		}
+	})
+}
+
+func TestTokensComeBackAsTheyWere(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u, other := b.user("alice", false), b.user("bob", false)
+		for _, wallets := range [][]string{nil, {}, {"w1"}, {"w1", "w2"}} {
+			want := tokenFor(u, fmt.Sprintf("%#v", wallets), "", b.now)
+			want.Wallets, want.RotatedFrom = wallets, "earlier"
+			want.Lifetime = 1200 * time.Millisecond
+			must(t, b.CreateToken(t.Context(), want, auth.Event{At: b.now}))
+			got, err := b.TokenOfUser(t.Context(), u.ID, want.ID)
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			_, err = b.TokenOfUser(t.Context(), other.ID, want.ID)
+			wantFault(t, err, auth.ErrTokenNotFound)
+
+			c, err := b.CredentialByID(t.Context(), want.ID)
+			must(t, err)
+			wantCredential := &auth.Credential{Token: want, UserName: "alice", Active: true}
+			if diff := cmp.Diff(wantCredential, c); diff != "" {
+				t.Error(diff)
+			}
+		}
+	})
+}
+
+func TestDescriptionsAreUniqueForAUser(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u, other := b.user("alice", false), b.user("bob", false)
+		b.token(u, "backup", "")
+		b.token(other, "backup", "")
+		b.token(u, "Backup", "") // as in the original, case matters here
+		err := b.CreateToken(t.Context(), tokenFor(u, "backup", "", b.now), auth.Event{})
+		wantFault(t, err, auth.ErrDescriptionTaken)
+	})
+}
+
+func TestNobodyGetsATokenWhoIsGone(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		parent := b.token(u, "parent", "")
+		must(t, b.DeleteToken(t.Context(), u.ID, parent.ID, auth.Event{}))
+		err := b.CreateToken(t.Context(), tokenFor(u, "orphan", parent.ID, b.now), auth.Event{})
+		wantFault(t, err, auth.ErrUnauthenticated)
+
+		b.exec("UPDATE users SET disabled_at = 1")
+		wantFault(t, b.CreateToken(t.Context(), tokenFor(u, "a", "", b.now), auth.Event{}), auth.ErrUnauthenticated)
+		b.exec("DELETE FROM users")
+		wantFault(t, b.CreateToken(t.Context(), tokenFor(u, "b", "", b.now), auth.Event{}), auth.ErrUnauthenticated)
+	})
+}
+
+// What is deleted takes its descendants along, also where it is deleted in a
+// shell that does not know of foreign keys.
+func TestDescendantsGoAlong(t *testing.T) {
+	deletions := map[string]func(b *bench, u auth.User, id string){
+		"by the store": func(b *bench, u auth.User, id string) {
+			must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, auth.Event{}))
+		},
+		"in a shell":        func(b *bench, _ auth.User, id string) { b.exec("DELETE FROM tokens WHERE token_id = $1", id) },
+		"user by the store": func(b *bench, _ auth.User, _ string) { removeUser(b, "alice") },
+		"user in a shell":   func(b *bench, u auth.User, _ string) { b.exec("DELETE FROM users WHERE user_id = $1", u.ID) },
+		"user loses them":   func(b *bench, _ auth.User, _ string) { dropTokens(b, "alice") },
+		"all, in one go":    func(b *bench, u auth.User, _ string) { b.exec("DELETE FROM tokens WHERE user_id = $1", u.ID) },
+		"rotated at once":   func(b *bench, u auth.User, id string) { rotate(b, u, id, time.Time{}) },
+	}
+	for name, del := range deletions {
+		t.Run(name, func(t *testing.T) {
+			onBothEngines(t, func(t *testing.T, b *bench) {
+				u, other := b.user("alice", false), b.user("bob", false)
+				root := b.token(u, "root", "")
+				family := []auth.Token{root}
+				for i := range 4 {
+					family = append(family, b.token(u, fmt.Sprint("descendant ", i), family[i].ID))
+				}
+				bystander := b.token(other, "bystander", "")
+				del(b, u, root.ID)
+				for _, member := range family {
+					if b.tokenExists(member.ID) {
+						t.Errorf("%s is still there", member.Description)
+					}
+				}
+				if !b.tokenExists(bystander.ID) {
+					t.Error("somebody else's token is gone, too")
+				}
+			})
+		})
+	}
+}
+
+func removeUser(b *bench, name string) {
+	_, err := b.EditUser(b.t.Context(), name, func(e *auth.UserEdit) error { e.Remove = true; return nil })
+	must(b.t, err)
+}
+
+func dropTokens(b *bench, name string) {
+	_, err := b.EditUser(b.t.Context(), name, func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
+	must(b.t, err)
+}
+
+// rotate replaces a token by one of the same description; the old one retires
+// at the given time.
+func rotate(b *bench, u auth.User, id string, retireAt time.Time) auth.Token {
+	var successor auth.Token
+	must(b.t, b.RotateToken(b.t.Context(), u.ID, id, "", func(r *auth.Rotation) error {
+		successor = tokenFor(u, r.Old.Description, r.Old.ParentID, b.now)
+		r.Successor, r.RetireAt, r.RetiredAs = successor, retireAt, r.Old.Description+" (old)"
+		r.Event = auth.Event{At: b.now, Action: "token.rotate"}
+		return nil
+	}))
+	return successor
+}
+
+func TestRotation(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		root := b.token(u, "root", "")
+		old := b.token(u, "worker", root.ID)
+		child := b.token(u, "child", old.ID)
+		grandchild := b.token(u, "grandchild", child.ID)
+		retireAt := b.now.Add(10 * time.Minute).Truncate(time.Second)
+		b.exec("UPDATE tokens SET expires_at = $1 WHERE token_id = $2", b.now.Add(time.Minute).UnixMicro(), grandchild.ID)
+
+		must(t, b.RotateToken(t.Context(), u.ID, old.ID, grandchild.ID, func(r *auth.Rotation) error {
+			if want := []string{root.ID}; !slices.Equal(r.OldAncestors, want) {
+				t.Errorf("ancestors %v, want %v", r.OldAncestors, want)
+			}
+			if want := []string{child.ID, old.ID, root.ID}; !slices.Equal(r.CallerAncestors, want) {
+				t.Errorf("the caller's ancestors %v, want %v", r.CallerAncestors, want)
+			}
+			r.Successor, r.RetireAt, r.RetiredAs = tokenFor(u, "worker", root.ID, b.now), retireAt, "worker (old)"
+			return nil
+		}))
+		for id, want := range map[string]time.Time{
+			old.ID: retireAt, child.ID: retireAt, root.ID: root.ExpiresAt,
+			grandchild.ID: b.now.Add(time.Minute), // ended earlier anyway
+		} {
+			got, err := b.TokenOfUser(t.Context(), u.ID, id)
+			must(t, err)
+			if !got.ExpiresAt.Equal(want) {
+				t.Errorf("%s ends at %v, want %v", got.Description, got.ExpiresAt, want)
+			}
+		}
+		err := b.RotateToken(t.Context(), u.ID, uuid.NewString(), "", func(*auth.Rotation) error { return nil })
+		wantFault(t, err, auth.ErrTokenNotFound)
+	})
+}
+
+func TestTokensAreListedInOrder(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		var want, got []string
+		for i := range 7 {
+			b.now = b.now.Add(time.Duration(i%2) * time.Microsecond) // some at the same moment
+			want = append(want, b.token(u, fmt.Sprint(i), "").ID)
+		}
+		for after := (auth.TokenCursor{}); ; {
+			page, err := b.TokensOfUser(t.Context(), u.ID, after, 2)
+			must(t, err)
+			for _, token := range page {
+				got = append(got, token.ID)
+				after = auth.TokenCursor{CreatedAt: token.CreatedAt, ID: token.ID}
+			}
+			if len(page) < 2 {
+				break
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// What somebody does in a shell counts for the very next look.
+func TestCredentialsAreAsFreshAsTheDatabase(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", true)
+		token := b.token(u, "x", "")
+		look := func() *auth.Credential {
+			t.Helper()
+			c, err := b.CredentialByID(t.Context(), token.ID)
+			must(t, err)
+			return c
+		}
+		for i := range 50 {
+			expiry := b.now.Add(time.Duration(i) * time.Second)
+			b.exec("UPDATE tokens SET expires_at = $1", expiry.UnixMicro())
+			if got := look().ExpiresAt; !got.Equal(expiry) {
+				t.Fatalf("look %d: %v, want %v", i, got, expiry)
+			}
+		}
+		b.exec("UPDATE tokens SET scopes = 'node:read nonsense', wallet_ids = ''")
+		b.exec("UPDATE users SET is_admin = FALSE, disabled_at = 1")
+		c := look()
+		if c.Scopes != auth.NodeRead || c.Wallets == nil || len(c.Wallets) != 0 || c.Admin || c.Active {
+			t.Errorf("got %+v", c)
+		}
+		b.exec("DELETE FROM tokens")
+		if b.tokenExists(token.ID) {
+			t.Error("a deleted token is still found")
+		}
+	})
+}
+
+func TestManyLookUpsAtOnce(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		token := b.token(u, "x", "")
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				for range 50 {
+					if c, err := b.CredentialByID(t.Context(), token.ID); err != nil || c.UserName != "alice" {
+						t.Errorf("got %+v, %v", c, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.CredentialByID(ended, token.ID); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestManyWritersAtOnce(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		second := b.reopen() // as another process would
+		var wg sync.WaitGroup
+		for i, s := range []*store.Store{b.Store, second} {
+			for j := range 8 {
+				wg.Go(func() {
+					for k := range 10 {
+						token := tokenFor(u, fmt.Sprint(i, j, k), "", b.now)
+						if err := s.CreateToken(t.Context(), token, auth.Event{At: b.now}); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		if n := b.count("SELECT count(*) FROM tokens"); n != 160 {
+			t.Errorf("%d tokens, want 160", n)
+		}
+	})
+}
+
+func TestJournal(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		token := b.token(u, "x", "")
+		use := auth.Use{At: b.now, Address: "2001:db8::1", Agent: "curl/8 ☕"}
+		must(t, b.WriteJournal(t.Context(),
+			[]auth.Event{{At: b.now, UserName: "alice", Action: "login", Outcome: "ok"}, {At: b.now, Action: "login", Outcome: "refused"}},
+			map[string]auth.Use{token.ID: use, uuid.NewString(): use}))
+		got, err := b.TokenOfUser(t.Context(), u.ID, token.ID)
+		must(t, err)
+		if diff := cmp.Diff(use, got.LastUse); diff != "" {
+			t.Error(diff)
+		}
+		if n := b.count("SELECT count(*) FROM audit WHERE action = 'login'"); n != 2 {
+			t.Errorf("%d logins in the audit record, want 2", n)
+		}
+	})
+}
+
+func TestSettingsAreSettledOnce(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		second := b.reopen()
+		must(t, b.BindKey(t.Context(), "aaaa"))
+		must(t, second.BindKey(t.Context(), "aaaa"))
+		if err := second.BindKey(t.Context(), "bbbb"); !errors.Is(err, store.ErrOtherKey) {
+			t.Errorf("another key: got %v", err)
+		}
+		must(t, b.CheckChain(t.Context(), "regtest", "00aa"))
+		must(t, b.CheckChain(t.Context(), "regtest", "00aa"))
+		for _, other := range [][2]string{{"main", "00aa"}, {"regtest", "00bb"}} {
+			err := second.CheckChain(t.Context(), other[0], other[1])
+			if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "wrong_chain" {
+				t.Errorf("%v: got %v", other, err)
+			}
+		}
+		first, err := b.FirstStart(t.Context())
+		must(t, err)
+		must(t, b.StartedFirst(t.Context()))
+		again, err := second.FirstStart(t.Context())
+		must(t, err)
+		if !first || again {
+			t.Errorf("first start: %v, then %v", first, again)
+		}
+	})
+}
+
+func TestMemberships(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		b.exec("INSERT INTO wallets (wallet_id, name, created_at) VALUES ('w1', 'The Vault', 1), ('w2', 'Till', 1)")
+		b.exec("INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ('w1', $1, 'viewer', 'vault', 1)", u.ID)
+		got, err := b.Memberships(t.Context(), u.ID)
+		must(t, err)
+		if diff := cmp.Diff([]auth.Membership{{WalletID: "w1", Name: "The Vault", Alias: "vault", Role: "viewer"}}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestAllTokens(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		alice, bob := b.user("alice", false), b.user("Bob", false)
+		b.token(alice, "a", "")
+		mine := b.token(bob, "b", "")
+		for name, want := range map[string][]string{"": {"alice", "Bob"}, "BOB": {"Bob"}, "carol": nil} {
+			_, owners, err := b.AllTokens(t.Context(), name)
+			must(t, err)
+			if !slices.Equal(owners, want) {
+				t.Errorf("%q: got %q, want %q", name, owners, want)
+			}
+		}
+		owner, err := b.OwnerOfToken(t.Context(), mine.ID)
+		must(t, err)
+		if owner != bob.ID {
+			t.Error("wrong owner")
+		}
+		_, err = b.OwnerOfToken(t.Context(), "nothing")
+		wantFault(t, err, auth.ErrTokenNotFound)
+	})
+}

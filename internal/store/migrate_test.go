@@ -1,0 +1,222 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/migrations"
+)
+
+func TestMigratingAgainDoesNothing(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		b.user("alice", true)
+		again := b.reopen()
+		if _, err := again.UserByName(t.Context(), "alice"); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(b.options.BackupFolder); !errors.Is(err, fs.ErrNotExist) {
+			t.Error("a backup was made although there was nothing to migrate")
+		}
+	})
+}
+
+func TestANewerSchemaIsRefused(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		b.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
+		s, err := store.Open(t.Context(), b.options)
+		must(t, err)
+		t.Cleanup(func() { _ = s.Close() })
+		err = s.Migrate(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "9999") || !strings.Contains(err.Error(), "newer specterd") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAnUnreachableDatabaseIsAnError(t *testing.T) {
+	_, err := store.Open(t.Context(), store.Options{
+		URL: "postgres://nobody@127.0.0.1:1/none?connect_timeout=1", Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err == nil || strings.Contains(err.Error(), "panic") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// modernc.org/sqlite binds $1, $2, … in the order in which they first appear in
+// the text, whatever their numbers say; PostgreSQL goes by the numbers. Both
+// agree only where they first appear in ascending order.
+func TestParametersAppearInOrder(t *testing.T) {
+	files, err := filepath.Glob("db/*.sql.go")
+	must(t, err)
+	if len(files) == 0 {
+		t.Fatal("no generated queries")
+	}
+	query := regexp.MustCompile("(?s)const (\\w+) = `(.*?)`")
+	parameter := regexp.MustCompile(`\$(\d+)`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		for _, q := range query.FindAllStringSubmatch(string(text), -1) {
+			highest := "0"
+			for _, p := range parameter.FindAllStringSubmatch(q[2], -1) {
+				if len(p[1]) > len(highest) || p[1] > highest {
+					if next := increment(highest); p[1] != next {
+						t.Errorf("%s in %s: $%s comes before $%s", q[1], file, p[1], next)
+					}
+					highest = p[1]
+				}
+			}
+		}
+	}
+}
+
+func increment(digits string) string {
+	n := 0
+	for _, d := range digits {
+		n = 10*n + int(d-'0')
+	}
+	n++
+	var out []byte
+	for ; n > 0; n /= 10 {
+		out = append([]byte{byte('0' + n%10)}, out...)
+	}
+	return string(out)
+}
+
+func TestMigrationsAreTwins(t *testing.T) {
+	names := func(f fs.FS, dir string) []string {
+		entries, err := fs.ReadDir(f, dir)
+		must(t, err)
+		var out []string
+		for _, e := range entries {
+			out = append(out, e.Name())
+		}
+		return out
+	}
+	lite, postgres := names(migrations.SQLite, "sqlite"), names(migrations.Postgres, "postgres")
+	if strings.Join(lite, " ") != strings.Join(postgres, " ") {
+		t.Errorf("sqlite has %v, postgres %v", lite, postgres)
+	}
+	for dir, f := range map[string]fs.FS{"sqlite": migrations.SQLite, "postgres": migrations.Postgres} {
+		for _, name := range lite {
+			text, err := fs.ReadFile(f, dir+"/"+name)
+			must(t, err)
+			if strings.Contains(string(text), "NO TRANSACTION") {
+				t.Errorf("%s/%s is not one transaction", dir, name)
+			}
+		}
+	}
+}
+
+func TestSQLiteIsSetUpForMoney(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, "sqlite", "file:"+path)
+	info, err := os.Stat(path)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the file's rights are %v", info.Mode())
+	}
+	var mode string
+	must(t, b.shell.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode))
+	if mode != "wal" {
+		t.Errorf("journal mode %s", mode)
+	}
+}
+
+func TestALockedDatabaseIsUnavailable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(100)")
+	u := b.user("alice", false)
+	// Somebody else holds the write lock for longer than anybody would wait.
+	tx, err := b.shell.BeginTx(t.Context(), nil)
+	must(t, err)
+	_, err = tx.ExecContext(t.Context(), "UPDATE users SET name = name")
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err = b.CreateToken(ctx, tokenFor(u, "x", "", b.now), auth.Event{})
+	if err == nil || (fault.KindOf(err) != fault.Unavailable && !errors.Is(err, context.DeadlineExceeded)) {
+		t.Errorf("got %v", err)
+	}
+	must(t, tx.Rollback())
+	if n := b.count("SELECT count(*) FROM tokens"); n != 0 {
+		t.Error("a token is there whose creation was refused")
+	}
+}
+
+func TestViews(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("Alice", true)
+		b.token(u, "old", "")
+		b.exec("UPDATE tokens SET last_used_at = 1700000000123456, last_used_address = '::1', last_used_agent = 'curl'")
+		var name, role, status, created string
+		var disabled sql.NullString
+		var tokens int
+		must(t, b.shell.QueryRowContext(t.Context(), "SELECT name, role, status, tokens, created_at, disabled_at FROM v_users").
+			Scan(&name, &role, &status, &tokens, &created, &disabled))
+		if name != "Alice" || role != "admin" || status != "active" || tokens != 1 || created != "2026-11-21T20:30:00Z" || disabled.Valid {
+			t.Error(name, role, status, tokens, created, disabled)
+		}
+		var used, expires, scopes string
+		must(t, b.shell.QueryRowContext(t.Context(), "SELECT user_name, status, scopes, expires_at, last_used_at FROM v_tokens").
+			Scan(&name, &status, &scopes, &expires, &used))
+		if name != "Alice" || scopes != "node:read wallets:read" || expires != "2026-11-21T22:00:00Z" || used != "2023-11-14T22:13:20Z" {
+			t.Error(name, scopes, expires, used)
+		}
+		b.exec("UPDATE tokens SET expires_at = 1000000")
+		must(t, b.shell.QueryRowContext(t.Context(), "SELECT status FROM v_tokens").Scan(&status))
+		if status != "expired" {
+			t.Error(status)
+		}
+		for _, view := range []string{"v_users", "v_tokens"} {
+			for _, secret := range []string{"password_hash", "token_hash"} {
+				if _, err := b.shell.ExecContext(t.Context(), "SELECT "+secret+" FROM "+view); err == nil {
+					t.Errorf("%s shows %s", view, secret)
+				}
+			}
+		}
+	})
+}
+
+// A damaged file is found, and the database counts as away from then on.
+func TestDamageIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, "sqlite", "file:"+path)
+	u := b.user("alice", false)
+	for i := range 50 {
+		b.token(u, strconv.Itoa(i), "")
+	}
+	must(t, b.Verify(t.Context()))
+	must(t, b.Ping(t.Context()))
+
+	b.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	info, err := file.Stat()
+	must(t, err)
+	_, err = file.WriteAt(bytes.Repeat([]byte{0xA5}, 4096), info.Size()-4096) // the last page
+	must(t, errors.Join(err, file.Close()))
+
+	second := b.reopen()
+	err = second.Verify(t.Context())
+	if err == nil {
+		t.Fatal("the damage is not found")
+	}
+	if fault.KindOf(second.Ping(t.Context())) != fault.Unavailable {
+		t.Errorf("ping does not say so; the damage is %v", err)
+	}
+}

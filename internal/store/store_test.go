@@ -1,0 +1,127 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// bench is a migrated database of its own for one test.
+type bench struct {
+	*store.Store
+	t       *testing.T
+	options store.Options
+	// shell is a plain connection beside the store's, as an admin would have:
+	// on SQLite without foreign keys.
+	shell *sql.DB
+	now   time.Time
+}
+
+// onBothEngines runs a test on SQLite and on PostgreSQL, each time with a
+// database of its own. Neither is ever skipped.
+func onBothEngines(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "a folder?", "x %41#.db") // SQLite must not read it as a URL
+		mkdir(t, filepath.Dir(path))
+		test(t, open(t, path, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)"))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		dsn := testkit.Postgres(t)
+		test(t, open(t, dsn, "pgx", dsn))
+	})
+}
+
+func open(t *testing.T, database, driver, dsn string) *bench {
+	t.Helper()
+	b := &bench{t: t, now: time.Date(2026, 11, 21, 20, 30, 0, 123456000, time.UTC)}
+	b.options = store.Options{
+		URL: database, BackupFolder: filepath.Join(t.TempDir(), "backups"),
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now },
+	}
+	b.Store = b.reopen()
+	var err error
+	b.shell, err = sql.Open(driver, dsn)
+	must(t, err)
+	t.Cleanup(func() { must(t, b.shell.Close()) })
+	return b
+}
+
+// reopen opens the same database once more.
+func (b *bench) reopen() *store.Store {
+	b.t.Helper()
+	s, err := store.Open(b.t.Context(), b.options)
+	must(b.t, err)
+	b.t.Cleanup(func() { must(b.t, s.Close()) })
+	must(b.t, s.Migrate(b.t.Context()))
+	return s
+}
+
+func (b *bench) exec(query string, args ...any) {
+	b.t.Helper()
+	_, err := b.shell.ExecContext(b.t.Context(), query, args...)
+	must(b.t, err)
+}
+
+// count returns the one number that the query yields.
+func (b *bench) count(query string, args ...any) int {
+	b.t.Helper()
+	var n int
+	must(b.t, b.shell.QueryRowContext(b.t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+func (b *bench) user(name string, admin bool) auth.User {
+	b.t.Helper()
+	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "x", Admin: admin, CreatedAt: b.now}
+	must(b.t, b.CreateUser(b.t.Context(), u, auth.Event{At: b.now, Action: "user.create"}))
+	return u
+}
+
+func (b *bench) token(u auth.User, description, parent string) auth.Token {
+	b.t.Helper()
+	t := tokenFor(u, description, parent, b.now)
+	must(b.t, b.CreateToken(b.t.Context(), t, auth.Event{At: b.now, Action: "token.create"}))
+	return t
+}
+
+func tokenFor(u auth.User, description, parent string, now time.Time) auth.Token {
+	t := auth.Token{
+		ID: uuid.NewString(), UserID: u.ID, ParentID: parent, Description: description,
+		Scopes: auth.NodeRead | auth.WalletsRead, Lifetime: 90 * time.Minute,
+		CreatedAt: now, ExpiresAt: now.Add(90 * time.Minute).Truncate(time.Second),
+	}
+	copy(t.Hash[:], t.ID)
+	return t
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) tokenExists(id string) bool {
+	b.t.Helper()
+	_, err := b.CredentialByID(context.WithoutCancel(b.t.Context()), id)
+	switch {
+	case err == nil:
+		return true
+	case !isFault(err, auth.ErrTokenNotFound):
+		b.t.Fatal(err)
+	}
+	return false
+}
