@@ -89,15 +89,18 @@ func TestCrossOrigin(t *testing.T) {
 // as far back as each is trusted.
 func TestForwardedFor(t *testing.T) {
 	t.Parallel()
-	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	proxies := start(t, func(s *setup) {
+		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	})
+	nobody := start(t)
 	for _, c := range []struct {
 		from      string
 		forwarded []string
-		trusted   []netip.Prefix
+		trusting  *server
 		want      string
 	}{
-		{"203.0.113.9:1234", []string{"198.51.100.1"}, nil, "203.0.113.9"},
-		{"10.0.0.1:1234", []string{"198.51.100.1"}, nil, "10.0.0.1"},
+		{"203.0.113.9:1234", []string{"198.51.100.1"}, nobody, "203.0.113.9"},
+		{"10.0.0.1:1234", []string{"198.51.100.1"}, nobody, "10.0.0.1"},
 		{"203.0.113.9:1234", []string{"198.51.100.1"}, proxies, "203.0.113.9"},
 		{"10.0.0.1:1234", nil, proxies, "10.0.0.1"},
 		{"10.0.0.1:1234", []string{"198.51.100.1"}, proxies, "198.51.100.1"},
@@ -110,13 +113,12 @@ func TestForwardedFor(t *testing.T) {
 		{"10.0.0.1:1234", []string{"198.51.100.1, <script>"}, proxies, "10.0.0.1"},
 		{"10.0.0.1:1234", []string{""}, proxies, "10.0.0.1"},
 	} {
-		s := start(t, func(s *setup) { s.TrustedProxies = c.trusted })
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
 		r.Host, r.RemoteAddr, r.Header["X-Forwarded-For"] = "localhost", c.from, c.forwarded
 		r.Header.Set("X-Real-Ip", "192.0.2.99")
 		r.Header.Set("Forwarded", "for=192.0.2.98")
-		s.handler.ServeHTTP(httptest.NewRecorder(), r)
-		if got := s.logged(t, "request"); got["address"] != c.want {
+		c.trusting.handler.ServeHTTP(httptest.NewRecorder(), r)
+		if got := c.trusting.logged(t, "request"); got["address"] != c.want {
 			t.Errorf("from %s for %q: %v, want %s", c.from, c.forwarded, got["address"], c.want)
 		}
 	}
