@@ -51,7 +51,7 @@ func allowsHost(hostport string, allowed []string) bool {
 		host = h
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	switch host {
+	switch strings.ToLower(host) {
 	case "127.0.0.1", "localhost", "::1":
 		return true
 	}

@@ -115,11 +115,11 @@ func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated:
 		if to.Credentials.TakesBearer() {
-			bearer := `Bearer realm="specterd"`
+			how := `Bearer realm="specterd"`
 			if len(r.Header["Authorization"]) > 0 { // else there is no token to be invalid: RFC 6750, section 3.1
-				bearer += `, error="invalid_token"`
+				how += `, error="invalid_token"`
 			}
-			h.Add("WWW-Authenticate", bearer)
+			h.Add("WWW-Authenticate", how)
 		}
 		if to.Credentials.TakesBasic() {
 			h.Add("WWW-Authenticate", "Basic "+realm)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // person is a user whose password is known.
@@ -71,10 +72,14 @@ func (s *server) tokenFor(t *testing.T, p person, life time.Duration, scopes aut
 	return token{made.ID, secret}
 }
 
-// child makes a token with a token, over HTTP.
-func (s *server) child(t *testing.T, parent token, fields string) token {
+// child makes a token with a token, over HTTP. Without scopes it gets those for
+// the node and for making more.
+func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 	t.Helper()
-	body := fmt.Sprintf(`{"description": %q, "lifetime": "10 minutes"%s}`, unique("child"), fields)
+	if scopes == nil {
+		scopes = []string{"tokens:*", "node:read"}
+	}
+	body := fmt.Sprintf(`{"description": %q, "lifetime": "10 minutes", "scopes": %s}`, unique("child"), must(json.Marshal(scopes)))
 	made := s.call(t, "POST", "/api/v1/tokens", parent.bearer(), body).want(t, 201)
 	return token{made.text("id"), made.text("token")}
 }
@@ -240,3 +245,15 @@ var uniqueNumber atomic.Int64
 
 // unique returns a name that no other call returns.
 func unique(name string) string { return name + "-" + strconv.FormatInt(uniqueNumber.Add(1), 10) }
+
+// eventually waits for what the journal writes in the background.
+func eventually(t *testing.T, holds func() bool) {
+	t.Helper()
+	testkit.Eventually(t, "it is so", holds)
+}
+
+// jsonText returns a JSON string.
+func jsonText(text string) (string, error) {
+	quoted, err := json.Marshal(text)
+	return string(quoted), err
+}

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,9 @@ var credentials = append([]credential{
 	{name: "wrong password", headers: func(_ *testing.T, w *world, _ route.Route) []string {
 		return []string{basic(w.caller.Name, "not "+w.caller.password)}
 	}, verdict: refused},
-	{name: "password of nobody", headers: fixed(basic("nobody", "correct horse of nobody")), verdict: refused},
+	{name: "password of nobody", headers: func(*testing.T, *world, route.Route) []string {
+		return []string{basic(unique("nobody"), "correct horse of nobody")}
+	}, verdict: refused},
 	{name: "token of every other scope", headers: func(t *testing.T, w *world, to route.Route) []string {
 		return []string{w.token(t, w.caller, auth.ScopesOf(w.caller.Admin)&^to.Scope).bearer()}
 	}, verdict: withoutScope},
@@ -111,7 +114,7 @@ var badTokens = []credential{
 	}, verdict: refused},
 	{name: "token whose parent was revoked", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		parent := w.token(t, w.caller, 0)
-		child := w.child(t, parent, "")
+		child := w.child(t, parent)
 		check(t, w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id))
 		return []string{child.bearer()}
 	}, verdict: refused},
@@ -265,5 +268,5 @@ func hasID(to route.Route) bool { return strings.Contains(to.Path, "{id}") }
 // makesTokens reports whether the route hands out tokens, which takes the scopes
 // that they are to have besides its own.
 func makesTokens(to route.Route) bool {
-	return to.Method == "POST" && strings.HasPrefix(to.Path, "/api/v1/tokens")
+	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens")
 }

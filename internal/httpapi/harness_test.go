@@ -41,7 +41,7 @@ type server struct {
 	node    *nodeStub
 	key     []byte
 	db      *sql.DB  // a connection of its own, as an SQL shell has
-	selects sync.Map // of tables, prepared
+	selects sync.Map // prepared, by their text
 	log     *logBuffer
 	client  *http.Client
 	secrets sync.Map // what must be found neither in the log nor in the database
@@ -194,27 +194,28 @@ func (s *server) dump(t *testing.T, all bool) string {
 		if table == "audit" && !all {
 			continue
 		}
-		dumpRows(t, &text, s.selectAll(t, table))
+		s.dumpTable(t, &text, table)
 	}
 	return text.String()
 }
 
-// selectAll keeps the statements: most of a small SELECT's time is its preparation.
-func (s *server) selectAll(t *testing.T, table string) *sql.Rows {
+// statement keeps the statements: most of a small SELECT's time is its preparation.
+func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 	t.Helper()
-	kept, ok := s.selects.Load(table)
+	kept, ok := s.selects.Load(query)
 	if !ok {
-		statement, err := s.db.PrepareContext(context.Background(), "SELECT * FROM "+table+" ORDER BY 1, 2")
+		statement, err := s.db.PrepareContext(context.Background(), query)
 		check(t, err)
-		kept, _ = s.selects.LoadOrStore(table, statement)
+		kept, _ = s.selects.LoadOrStore(query, statement)
 	}
-	rows, err := kept.(*sql.Stmt).QueryContext(context.Background())
-	check(t, err)
-	return rows
+	return kept.(*sql.Stmt)
 }
 
-func dumpRows(t *testing.T, text *strings.Builder, rows *sql.Rows) {
+func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	t.Helper()
+	rows, err := s.statement(t, "SELECT * FROM "+table+" ORDER BY 1, 2").QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is kept
+	check(t, err)
+	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
 	check(t, err)
 	values, targets := make([]any, len(columns)), make([]any, len(columns))
@@ -231,7 +232,6 @@ func dumpRows(t *testing.T, text *strings.Builder, rows *sql.Rows) {
 		text.WriteByte('\n')
 	}
 	check(t, rows.Err())
-	check(t, rows.Close())
 }
 
 // clock is a clock that stands still until it is told.

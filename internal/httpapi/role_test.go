@@ -20,7 +20,8 @@ func withWalletRoutes(s *setup) {
 				Scope: auth.WalletsRead, Role: role, Summary: "Say hello to a " + string(role),
 				Handler: route.Read(func(context.Context, struct {
 					Alias string `path:"alias" json:"-"`
-				}) (greeting, error) {
+				},
+				) (greeting, error) {
 					return greeting{"hello"}, nil
 				}),
 			})

@@ -44,7 +44,7 @@ func TestRowDecides(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				p := s.user(t, unique("bob"), false)
 				parent, others := s.token(t, p, 0), s.token(t, alice, 0)
-				child := s.child(t, parent, "")
+				child := s.child(t, parent)
 				s.call(t, "GET", "/api/v1/tokens/self", child.bearer(), "").want(t, 200)
 				c.change(t, p, parent, child)
 				s.call(t, "GET", "/api/v1/tokens/self", child.bearer(), "").wantProblem(t, 401, "unauthenticated")

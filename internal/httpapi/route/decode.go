@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-json-experiment/json"
@@ -55,6 +57,7 @@ type plan struct {
 type parameter struct {
 	name  string
 	field int
+	value string // where the request has none; from the tag default
 }
 
 func planFor(t reflect.Type) plan {
@@ -73,9 +76,9 @@ func planFor(t reflect.Type) plan {
 			panic(fmt.Sprintf("%s.%s: a parameter needs the tag json:\"-\"", t, field.Name))
 		}
 		if path != "" {
-			p.path = append(p.path, parameter{path, i})
+			p.path = append(p.path, parameter{name: path, field: i})
 		} else {
-			p.query = append(p.query, parameter{query, i})
+			p.query = append(p.query, parameter{name: query, field: i, value: field.Tag.Get("default")})
 		}
 	}
 	return p
@@ -115,7 +118,7 @@ func (p plan) fillPath(r *http.Request, in any) error {
 }
 
 func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
-	if r.URL.RawQuery == "" {
+	if r.URL.RawQuery == "" && len(p.query) == 0 {
 		return nil
 	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
@@ -128,10 +131,13 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 		switch {
 		case len(texts) > 1:
 			return fault.InvalidField(param.name, "is given more than once")
-		case len(texts) == 1:
-			if err := param.set(in, texts[0]); err != nil {
-				return err
-			}
+		case len(texts) == 0 && param.value == "":
+			continue
+		case len(texts) == 0:
+			texts = []string{param.value}
+		}
+		if err := param.set(in, texts[0]); err != nil {
+			return err
 		}
 	}
 	if strict == RefuseUnknown && len(values) > 0 {
@@ -167,8 +173,8 @@ func (p parameter) set(in any, text string) error {
 		}
 		field.SetBool(b)
 	default:
-		if strings.ContainsRune(text, 0) {
-			return fault.InvalidField(p.name, "must not contain NUL")
+		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
+			return fault.InvalidField(p.name, "has to be UTF-8 text without NUL")
 		}
 		field.SetString(text)
 	}
@@ -268,8 +274,11 @@ func jsonTypeOf(t reflect.Type) string {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == nil {
+	switch t {
+	case nil:
 		return "of another type"
+	case reflect.TypeFor[time.Time]():
+		return `a time like "2027-01-31T12:00:00Z"`
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -83,7 +83,7 @@ func tokenCursor(p page) (auth.TokenCursor, error) {
 	}
 	at, id, _ := strings.Cut(text, " ")
 	micros, err := strconv.ParseInt(at, 10, 64)
-	if err != nil || strings.ContainsRune(id, 0) {
+	if err != nil {
 		return auth.TokenCursor{}, errCursor
 	}
 	return auth.TokenCursor{CreatedAt: time.UnixMicro(micros), ID: id}, nil

@@ -4,10 +4,11 @@
 package v1
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
@@ -37,16 +38,10 @@ type page struct {
 	Cursor string
 }
 
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-)
+const maxLimit = 1000
 
 func (p page) limit() (int, error) {
-	switch {
-	case p.Limit == 0:
-		return defaultLimit, nil
-	case p.Limit < 0 || p.Limit > maxLimit:
+	if p.Limit < 1 || p.Limit > maxLimit {
 		return 0, fault.InvalidField("limit", "has to be 1 to %d", maxLimit)
 	}
 	return p.Limit, nil
@@ -80,10 +75,10 @@ func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) st
 // beginning of a list.
 func (p page) place() (string, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(p.Cursor)
-	if err != nil {
+	if err != nil || !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
 		return "", errCursor
 	}
-	return strings.ToValidUTF8(string(text), ""), nil
+	return string(text), nil
 }
 
 var errCursor = fault.InvalidField("cursor", "is not one that an earlier answer gave as next_cursor")

@@ -1,0 +1,122 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// TestQueueIsBounded: of one address a dozen passwords wait, and 48 in all; who
+// comes then is told to come back.
+func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		leave, err := g.enter(t.Context(), "192.0.2.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var waiting sync.WaitGroup
+		wait := func(address string) {
+			waiting.Go(func() {
+				leave, err := g.enter(t.Context(), address)
+				if err != nil {
+					t.Errorf("%s: %v", address, err)
+					return
+				}
+				leave()
+			})
+			synctest.Wait()
+		}
+		refused := func(address string) {
+			t.Helper()
+			_, err := g.enter(t.Context(), address)
+			f, ok := errors.AsType[*fault.Error](err)
+			if !errors.Is(err, ErrBusy) || !ok || f.Kind != fault.TooMany || f.RetryAfter <= 0 {
+				t.Errorf("%s: %v", address, err)
+			}
+		}
+		for range maxWaitingOfOrigin {
+			wait("2001:db8::1")
+		}
+		refused("2001:db8::1")
+		refused("2001:db8::ffff") // of the same /64
+		for i := range maxWaiting - maxWaitingOfOrigin {
+			wait(fmt.Sprintf("198.51.100.%d", i))
+		}
+		refused("203.0.113.1")
+
+		leave()
+		waiting.Wait()
+		if leave, err = g.enter(t.Context(), "2001:db8::1"); err != nil {
+			t.Fatalf("after the rush: %v", err)
+		}
+		leave()
+		if len(g.waiting) != 0 || g.total != 0 {
+			t.Errorf("%v, %d still count", g.waiting, g.total)
+		}
+	})
+}
+
+// TestQueueLetsGo: who gives up waiting makes room.
+func TestQueueLetsGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		leave, err := g.enter(t.Context(), "192.0.2.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 2 * maxWaitingOfOrigin {
+			if _, err := g.enter(ctx, "192.0.2.1"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("%v", err)
+			}
+			if g.total != 0 {
+				t.Fatalf("%d still wait", g.total)
+			}
+		}
+		leave()
+	})
+}
+
+// TestQueueIsAskedOfEveryPassword: hashing new ones waits like comparing.
+func TestQueueIsAskedOfEveryPassword(t *testing.T) {
+	t.Parallel()
+	p, err := NewPasswords(4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave, err := p.gate.enter(t.Context(), "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	p.gate.total = maxWaiting
+	if _, err := p.hashNew(t.Context(), "192.0.2.2", "correct horse"); !errors.Is(err, ErrBusy) {
+		t.Errorf("hash: %v", err)
+	}
+	if _, err := p.matches(t.Context(), "192.0.2.2", "", "correct horse", func() error { return nil }); !errors.Is(err, ErrBusy) {
+		t.Errorf("compare: %v", err)
+	}
+}
+
+// TestFailuresAreForgotten: the record of failed logins stays bounded, also
+// against somebody who tries a new name each time.
+func TestFailuresAreForgotten(t *testing.T) {
+	t.Parallel()
+	f, now := newFailures(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	for i := range maxFailureKeys + 20 {
+		f.add(failureKey{user: fmt.Sprint(i), origin: "192.0.2.1"}, now.Add(time.Duration(i)*time.Millisecond))
+	}
+	if n := len(f.counts); n > maxFailureKeys {
+		t.Errorf("%d keys", n)
+	}
+}

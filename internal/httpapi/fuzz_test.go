@@ -1,0 +1,33 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzBasic: whatever stands behind "Basic ", what is taken from it is what a
+// client wrote who wrote exactly this.
+func FuzzBasic(f *testing.F) {
+	for _, text := range []string{"admin:admin", "bob smith:a:b", ":", "admin", "a\x00b:c", "\xff:\xff", "é:é"} {
+		encoded := base64.StdEncoding.EncodeToString([]byte(text))
+		f.Add(encoded)
+		f.Add(encoded + "\n")
+		f.Add(strings.TrimRight(encoded, "="))
+		f.Add(base64.URLEncoding.EncodeToString([]byte(text)))
+	}
+	f.Add("YR==") // bits behind the end
+	f.Fuzz(func(t *testing.T, credential string) {
+		name, password, ok := parseBasic(credential)
+		if !ok {
+			return
+		}
+		if base64.StdEncoding.EncodeToString([]byte(name+":"+password)) != credential {
+			t.Errorf("%q is also spelled %q", name+":"+password, credential)
+		}
+		if strings.Contains(name, ":") || !utf8.ValidString(name) || !utf8.ValidString(password) {
+			t.Errorf("name %q, password %q", name, password)
+		}
+	})
+}

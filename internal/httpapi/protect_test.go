@@ -1,0 +1,251 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// TestHosts: on loopback only requests for this machine are answered, lest a
+// page point a name of its own here (DNS rebinding).
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	loopback := start(t, func(s *setup) { s.AllowedHosts = []string{"specter.lan"} })
+	public := start(t, func(s *setup) { s.Loopback = false })
+	for host, allowed := range map[string]bool{
+		"127.0.0.1": true, "127.0.0.1:25441": true, "localhost": true, "LocalHost:25441": true, "[::1]": true, "[::1]:25441": true,
+		"specter.lan": true, "SPECTER.lan:443": true,
+		"evil.example": false, "evil.example:25441": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
+		"evil.example#localhost": false, "192.168.0.7": false, "0.0.0.0": false, "sub.specter.lan": false, "[::2]": false, "localhost@evil.example": false,
+	} {
+		for _, path := range []string{"/api/v1/node", "/api/v1alpha/token/", "/api/healthz/liveness", "/nothing"} {
+			got := loopback.do(t, request{method: "GET", path: path, host: host})
+			if allowed == (got.status == http.StatusMisdirectedRequest) {
+				t.Errorf("Host %s, %s: %d %s", host, path, got.status, got.body)
+			}
+			if !allowed {
+				got.want(t, 421, "SPECTER_ALLOWED_HOSTS")
+			}
+		}
+		if got := public.do(t, request{method: "GET", path: "/api/healthz/liveness", host: host}); got.status != 200 && got.status != 400 {
+			t.Errorf("not on loopback, Host %s: %d", host, got.status)
+		}
+	}
+}
+
+// TestCrossOrigin: a page from elsewhere can do nothing in its visitor's name.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	for _, c := range []struct {
+		header map[string]string
+		method string
+		status int
+	}{
+		{map[string]string{"Sec-Fetch-Site": "cross-site"}, "POST", 403},
+		{map[string]string{"Sec-Fetch-Site": "same-site"}, "POST", 403},
+		{map[string]string{"Sec-Fetch-Site": "same-origin"}, "POST", 201},
+		{map[string]string{"Sec-Fetch-Site": "none"}, "POST", 201},
+		{map[string]string{"Origin": "https://evil.example"}, "POST", 403},
+		{map[string]string{"Origin": "null"}, "POST", 403},
+		{map[string]string{"Origin": s.url}, "POST", 201},
+		{nil, "POST", 201},
+		{map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, "GET", 200},
+	} {
+		r := request{method: c.method, path: tokens, auth: []string{p.basic()}, header: c.header}
+		if c.method == "POST" {
+			r.body = `{"description": "` + unique("x") + `", "lifetime": "1 day"}`
+		}
+		before := s.dump(t, false)
+		got := s.do(t, r)
+		if got.status != c.status {
+			t.Errorf("%s with %v: %d %s", c.method, c.header, got.status, got.body)
+		}
+		if c.status == 403 {
+			if got.wantProblem(t, 403, "cross_origin"); s.dump(t, false) != before {
+				t.Error("it changed something")
+			}
+		}
+		for name := range got.header {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("%s is sent: there is no CORS here", name)
+			}
+		}
+	}
+	s.do(t, request{method: "POST", path: "/api/v1alpha/token/", auth: []string{p.basic()}, header: map[string]string{"Sec-Fetch-Site": "cross-site"}, body: `{}`}).
+		wantMessage(t, 403, "requests from pages of other origins are refused")
+}
+
+// TestForwardedFor: only trusted proxies say on whose behalf they come, and only
+// as far back as each is trusted.
+func TestForwardedFor(t *testing.T) {
+	t.Parallel()
+	proxies := start(t, func(s *setup) {
+		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	})
+	nobody := start(t)
+	for _, c := range []struct {
+		from      string
+		forwarded []string
+		trusting  *server
+		want      string
+	}{
+		{"203.0.113.9:1234", []string{"198.51.100.1"}, nobody, "203.0.113.9"},
+		{"10.0.0.1:1234", []string{"198.51.100.1"}, nobody, "10.0.0.1"},
+		{"203.0.113.9:1234", []string{"198.51.100.1"}, proxies, "203.0.113.9"},
+		{"10.0.0.1:1234", nil, proxies, "10.0.0.1"},
+		{"10.0.0.1:1234", []string{"198.51.100.1"}, proxies, "198.51.100.1"},
+		{"[fd00::1]:1234", []string{"2001:db8::7"}, proxies, "2001:db8::7"},
+		{"[::ffff:10.0.0.1]:1234", []string{"198.51.100.1"}, proxies, "198.51.100.1"},
+		{"10.0.0.1:1234", []string{"192.0.2.66, 198.51.100.1"}, proxies, "198.51.100.1"},
+		{"10.0.0.1:1234", []string{"198.51.100.1, 10.0.0.2"}, proxies, "198.51.100.1"},
+		{"10.0.0.1:1234", []string{"192.0.2.66", "198.51.100.1", "10.0.0.2"}, proxies, "198.51.100.1"},
+		{"10.0.0.1:1234", []string{"nonsense, 10.0.0.2"}, proxies, "10.0.0.2"},
+		{"10.0.0.1:1234", []string{"198.51.100.1, <script>"}, proxies, "10.0.0.1"},
+		{"10.0.0.1:1234", []string{""}, proxies, "10.0.0.1"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
+		r.Host, r.RemoteAddr, r.Header["X-Forwarded-For"] = "localhost", c.from, c.forwarded
+		r.Header.Set("X-Real-Ip", "192.0.2.99")
+		r.Header.Set("Forwarded", "for=192.0.2.98")
+		c.trusting.handler.ServeHTTP(httptest.NewRecorder(), r)
+		if got := c.trusting.logged(t, "request"); got["address"] != c.want {
+			t.Errorf("from %s for %q: %v, want %s", c.from, c.forwarded, got["address"], c.want)
+		}
+	}
+}
+
+// logged returns the last line of the log with this message.
+func (s *server) logged(t *testing.T, message string) (found map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(s.log.String()) {
+		var fields map[string]any
+		check(t, json.Unmarshal([]byte(line), &fields))
+		if fields["msg"] == message {
+			found = fields
+		}
+	}
+	return found
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	seen := map[string]bool{}
+	for given, repeated := range map[string]bool{
+		"abc-DEF_123.4": true, strings.Repeat("x", 64): true, "0": true,
+		"": false, strings.Repeat("x", 65): false, "a b": false, "a\tb": false, "<script>": false, "é": false, `a"b`: false, "a;b": false, "a/b": false,
+	} {
+		got := s.do(t, request{method: "GET", path: "/api/v1/node", header: map[string]string{"X-Request-Id": given}}).wantProblem(t, 401, "unauthenticated")
+		id := got.header.Get("X-Request-Id")
+		if repeated != (id == given) || id == "" || seen[id] {
+			t.Errorf("%q: %q", given, id)
+		}
+		if seen[id] = true; s.logged(t, "request")["request_id"] != id {
+			t.Errorf("the log lacks the id %s", id)
+		}
+	}
+}
+
+// TestSecurityHeaders: on every answer, whatever its status.
+func TestSecurityHeaders(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.user(t, "admin", true)
+	for _, r := range []request{
+		{method: "GET", path: "/api/healthz/liveness"},
+		{method: "GET", path: "/api/v1/node"},
+		{method: "GET", path: "/nothing"},
+		{method: "PUT", path: "/api/v1/node"},
+		{method: "OPTIONS", path: "/api/v1/node"},
+		{method: "GET", path: "/api/v1/node", host: "evil.example"},
+		{method: "POST", path: tokens, auth: []string{admin.basic()}, body: `{"description": "x", "lifetime": "1 day"}`},
+		{method: "DELETE", path: "/api/v1/users/nobody", auth: []string{s.token(t, admin, 0).bearer()}},
+		{method: "POST", path: "/api/v1alpha/token/", auth: []string{admin.basic()}, body: `{`},
+	} {
+		got := s.do(t, r)
+		for name, value := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		} {
+			if got.header.Get(name) != value {
+				t.Errorf("%s %s, %d: %s is %q", r.method, r.path, got.status, name, got.header.Get(name))
+			}
+		}
+		for _, name := range []string{"Server", "X-Powered-By", "Set-Cookie"} {
+			if got.header.Get(name) != "" {
+				t.Errorf("%s %s: %s is sent", r.method, r.path, name)
+			}
+		}
+	}
+}
+
+// TestWhatGoesWrongInside: it is logged with the request's id, and not told.
+func TestWhatGoesWrongInside(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(s *setup) {
+		s.routes = func(routes []route.Route) []route.Route {
+			add := func(path string, h route.Handler) {
+				routes = append(routes, route.Route{Method: "GET", Path: path, Handler: h, Summary: "Fail"})
+			}
+			for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
+				add(surface+"/panic", route.Read(func(context.Context, struct{}) (greeting, error) { panic("the inside story") }))
+				add(surface+"/error", route.Read(func(context.Context, struct{}) (greeting, error) {
+					return greeting{}, errors.New("the inside story")
+				}))
+				add(surface+"/away", route.Read(func(context.Context, struct{}) (greeting, error) {
+					return greeting{}, fault.New(fault.Unavailable, "away", "try later").Because(errors.New("the inside story")).After(1500e6)
+				}))
+			}
+			return routes
+		}
+	})
+	s.mayFail = true
+	const internal = "something went wrong inside specterd; its log has the reason under this request's id"
+	for _, surface := range []string{"/api/v1/", "/api/v1alpha/"} {
+		for path, message := range map[string]string{"panic": "request panicked", "error": "request failed"} {
+			got := s.call(t, "GET", surface+path, "", "")
+			wantError(t, got, surface, 500, "internal", internal)
+			line := s.logged(t, message)
+			if strings.Contains(got.body, "story") || line["level"] != "ERROR" || line["request_id"] != got.header.Get("X-Request-Id") {
+				t.Errorf("%s: %s, %v", path, got.body, line)
+			}
+		}
+		got := s.call(t, "GET", surface+"away", "", "").want(t, 503, "try later")
+		if strings.Contains(got.body, "story") || got.header.Get("Retry-After") != "2" || s.logged(t, "request could not be answered") == nil {
+			t.Errorf("away: %s, %v", got.body, got.header)
+		}
+	}
+	s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)
+}
+
+// TestLogLine: what a request leaves in the log. That no secret is among it,
+// every test looks at when its server stops.
+func TestLogLine(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	k := s.token(t, p, 0)
+	s.call(t, "GET", tokens+"/"+k.id+"?unknown="+k.secret, k.bearer(), "").want(t, 400)
+	got := s.logged(t, "request")
+	for name, value := range map[string]any{
+		"method": "GET", "route": "/api/v1/tokens/{id}", "status": 400.0, "user": "p", "token_id": k.id, "address": "127.0.0.1", "level": "INFO",
+	} {
+		if got[name] != value {
+			t.Errorf("%s is %v, want %v", name, got[name], value)
+		}
+	}
+	s.call(t, "GET", "/"+k.secret, basic(k.secret, k.secret), k.secret)
+	if got := s.logged(t, "request"); got["route"] != "" || got["status"] != 404.0 {
+		t.Errorf("%v", got)
+	}
+}

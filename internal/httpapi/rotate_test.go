@@ -1,0 +1,190 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+// rotate replaces a token, and returns the answer.
+func (s *server) rotate(t *testing.T, authorization, id, overlap string) answer {
+	t.Helper()
+	body := "{}"
+	if overlap != "" {
+		body = fmt.Sprintf(`{"overlap": %q}`, overlap)
+	}
+	return s.call(t, "POST", tokens+"/"+id+"/rotate", authorization, body)
+}
+
+// works says whether a token is let in.
+func (s *server) works(t *testing.T, k token, want bool) {
+	t.Helper()
+	status := map[bool]int{true: 200, false: 401}[want]
+	s.call(t, "GET", tokens+"/self", k.bearer(), "").want(t, status)
+}
+
+func TestRotateKeepsAllButTheToken(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *server) {
+		p := s.user(t, "p", false)
+		s.wallet(t, p, "vault", "owner")
+		old := s.token(t, p, auth.NodeRead|auth.TokensWrite|auth.TokensRead, "vault")
+		before := s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").want(t, 200)
+		s.clock.advance(10 * time.Minute)
+
+		made := s.rotate(t, p.basic(), old.id, "5 minutes").want(t, 201)
+		successor := token{made.text("id"), made.text("token")}
+		for _, same := range []string{"description", "scopes", "wallets", "parent_id", "expires_at"} {
+			if fmt.Sprint(made.fields[same]) != fmt.Sprint(before.fields[same]) {
+				t.Errorf("%s was %v and is %v", same, before.fields[same], made.fields[same])
+			}
+		}
+		if made.text("rotated_from") != old.id || successor.id == old.id || made.text("created_at") != "2026-12-01T10:10:00.25Z" {
+			t.Errorf("the successor: %s", made.body)
+		}
+		s.works(t, old, true)
+		s.works(t, successor, true)
+		s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").want(t, 200,
+			fmt.Sprintf(`"description":"%s (rotated 2026-12-01T10:10:00Z, %.8s)"`, before.text("description"), old.id), `"expires_at":"2026-12-01T10:15:00Z"`)
+		s.clock.advance(5 * time.Minute)
+		s.works(t, old, false)
+		s.works(t, successor, true)
+	})
+}
+
+func TestRotateOverlaps(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	for _, c := range []struct {
+		overlap string
+		end     string // of the predecessor; empty where it is gone
+	}{
+		{"", "2026-12-01T11:00:00Z"}, // an hour, which is also the token's end
+		{"30 minutes", "2026-12-01T10:30:00Z"},
+		{"2 days", "2026-12-01T11:00:00Z"}, // never beyond its own end
+		{"0s", ""},
+		{"0", ""},
+	} {
+		old := s.token(t, p, 0)
+		child := s.child(t, old, "node:read")
+		made := s.rotate(t, old.bearer(), old.id, c.overlap).want(t, 201, `"expires_at":"2026-12-01T11:00:00Z"`)
+		s.works(t, token{made.text("id"), made.text("token")}, true)
+		s.works(t, old, c.end != "")
+		s.works(t, child, c.end != "")
+		if c.end != "" {
+			s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").want(t, 200, `"expires_at":"`+c.end)
+		} else {
+			s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").wantProblem(t, 404, "token_not_found")
+		}
+	}
+	for _, overlap := range []string{"-1 hour", "x", "200 years", "10"} {
+		k := s.token(t, p, 0)
+		s.rotate(t, p.basic(), k.id, overlap).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"overlap"`)
+		s.works(t, k, true)
+	}
+}
+
+// TestRotateEndsDescendantsWithThePredecessor: they were made with the old
+// token and must not outlive it.
+func TestRotateEndsDescendantsWithThePredecessor(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	old := s.token(t, p, 0)
+	child := s.child(t, old)
+	grandchild := s.child(t, child)
+	brief := s.child(t, child, "node:read")
+	s.sql(t, "UPDATE tokens SET expires_at = $2 WHERE token_id = $1", brief.id, s.clock.now().Add(time.Minute).UnixMicro())
+	s.rotate(t, p.basic(), old.id, "2 minutes").want(t, 201)
+	s.call(t, "GET", tokens+"/"+grandchild.id, p.basic(), "").want(t, 200, `"expires_at":"2026-12-01T10:02:00Z"`)
+	s.call(t, "GET", tokens+"/"+brief.id, p.basic(), "").want(t, 200, `"expires_at":"2026-12-01T10:01:00.25Z"`)
+	s.clock.advance(2 * time.Minute)
+	for _, k := range []token{old, child, grandchild, brief} {
+		s.works(t, k, false)
+	}
+}
+
+// TestRotateWhoMay is the rules of auth.Tokens.Rotate.
+func TestRotateWhoMay(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p, other := s.user(t, "p", false), s.user(t, "other", false)
+	s.wallet(t, p, "vault", "owner")
+	family := func() (grandparent, parent, k, child token) {
+		grandparent = s.token(t, p, 0)
+		parent = s.child(t, grandparent)
+		k = s.child(t, parent, "tokens:write", "tokens:read", "node:read")
+		return grandparent, parent, k, s.child(t, k, "tokens:write")
+	}
+	for _, c := range []struct {
+		name   string
+		caller func(grandparent, parent, k, child token) string
+		status int
+		says   string
+		parent string // of the successor
+	}{
+		{"the user", func(_, _, _, _ token) string { return p.basic() }, 201, "", "parent"},
+		{"itself", func(_, _, k, _ token) string { return k.bearer() }, 201, "", "parent"},
+		{"its parent", func(_, parent, _, _ token) string { return parent.bearer() }, 201, "", "parent"},
+		{"its grandparent", func(grandparent, _, _, _ token) string { return grandparent.bearer() }, 201, "", "parent"},
+		{"its child", func(_, _, _, child token) string { return child.bearer() }, 403, "token_is_ancestor", ""},
+		{"another of the user's with as much", func(_, _, _, _ token) string { return s.token(t, p, 0).bearer() }, 201, "", "caller"},
+		{"another with fewer scopes", func(_, _, _, _ token) string { return s.token(t, p, auth.TokensWrite).bearer() }, 403, "scope_exceeded", ""},
+		{"another with fewer wallets", func(_, _, _, _ token) string { return s.token(t, p, 0, "vault").bearer() }, 403, "wallet_exceeded", ""},
+		{"another with less time", func(_, _, _, _ token) string { return s.tokenFor(t, p, time.Minute, 0, nil).bearer() }, 403, "expiry_exceeded", ""},
+		{"another without tokens:write", func(_, _, _, _ token) string { return s.token(t, p, auth.NodeRead).bearer() }, 403, "scope_missing", ""},
+		{"another user", func(_, _, _, _ token) string { return other.basic() }, 404, "token_not_found", ""},
+		{"another user's token", func(_, _, _, _ token) string { return s.token(t, other, 0).bearer() }, 404, "token_not_found", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			grandparent, parent, k, child := family()
+			caller := c.caller(grandparent, parent, k, child)
+			before := s.dump(t, false)
+			made := s.rotate(t, caller, k.id, "1 minute").want(t, c.status, c.says)
+			if c.status != 201 {
+				if s.dump(t, false) != before {
+					t.Error("the refused rotation changed something")
+				}
+				return
+			}
+			want := parent.id
+			if c.parent == "caller" {
+				want = s.call(t, "GET", tokens+"/self", caller, "").want(t, 200).text("id")
+			}
+			if made.text("parent_id") != want {
+				t.Errorf("the successor's parent is %s, want %s", made.text("parent_id"), want)
+			}
+			// It has no more than its predecessor, and goes with its family.
+			if got := strings.Trim(fmt.Sprint(made.fields["scopes"]), "[]"); got != "tokens:read tokens:write node:read" {
+				t.Errorf("scopes %s", got)
+			}
+			s.call(t, "DELETE", tokens+"/"+want, p.basic(), "").want(t, 204)
+			s.works(t, token{made.text("id"), made.text("token")}, false)
+		})
+	}
+	expired := s.tokenFor(t, p, time.Second, 0, nil)
+	s.clock.advance(time.Second)
+	s.rotate(t, p.basic(), expired.id, "").wantProblem(t, 409, "token_expired")
+}
+
+// TestRotateAgain: also a successor, and a token that is being phased out.
+func TestRotateAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	k := s.token(t, p, 0)
+	all := []token{k}
+	for range 4 {
+		made := s.rotate(t, p.basic(), all[len(all)-1].id, "30 minutes").want(t, 201)
+		all = append(all, token{made.text("id"), made.text("token")})
+	}
+	s.rotate(t, p.basic(), k.id, "10 minutes").want(t, 201, "(rotated ", `"expires_at":"2026-12-01T10:30:00Z"`)
+	for _, k := range all {
+		s.works(t, k, true)
+	}
+	s.rotate(t, p.basic(), "self", "").wantProblem(t, 404, "token_not_found")
+}
