@@ -59,6 +59,16 @@ var secondsPer = map[string]float64{
 // result, and months and years besides. The result is exact to the microsecond
 // and lies above zero and up to MaxLifetime; everything else is Invalid.
 func ParseLifetime(text string) (time.Duration, error) {
+	d, err := ParseOverlap(text)
+	if err == nil && d == 0 {
+		return 0, errLifetime("has to be longer than zero")
+	}
+	return d, err
+}
+
+// ParseOverlap reads how long a token is to live beside its successor: as
+// ParseLifetime does, and zero besides.
+func ParseOverlap(text string) (time.Duration, error) {
 	if len(text) > maxLifetimeText {
 		return 0, errLifetime("is longer than %d bytes", maxLifetimeText)
 	}
@@ -79,7 +89,13 @@ func ParseLifetime(text string) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		return lifetimeOf(seconds)
+		switch {
+		case seconds < 0:
+			return 0, errLifetime("must not be negative")
+		case seconds > MaxLifetime.Seconds():
+			return 0, errLifetime("is longer than 100 years")
+		}
+		return time.Duration(math.Round(seconds*1e6)) * time.Microsecond, nil
 	}
 	return 0, errLifetimeForm
 }
@@ -112,16 +128,6 @@ func addUp(names, match []string, sign float64) (float64, error) {
 	default:
 		return sign*math.Trunc(rest) + seconds, nil
 	}
-}
-
-func lifetimeOf(seconds float64) (time.Duration, error) {
-	switch {
-	case seconds > MaxLifetime.Seconds():
-		return 0, errLifetime("is longer than 100 years")
-	case seconds < 1e-6: // also what is not a number
-		return 0, errLifetime("has to be longer than zero")
-	}
-	return time.Duration(math.Round(seconds*1e6)) * time.Microsecond, nil
 }
 
 func errLifetime(format string, args ...any) error {

@@ -96,6 +96,13 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
+// Saying returns a copy of e with another message.
+func (e *Error) Saying(format string, args ...any) *Error {
+	c := *e
+	c.Message = fmt.Sprintf(format, args...)
+	return &c
+}
+
 // After returns a copy of e that tells the caller when to try again.
 func (e *Error) After(d time.Duration) *Error {
 	c := *e

@@ -94,7 +94,7 @@ func TestAlphaDescriptionsAndLives(t *testing.T) {
 		{`"` + strings.Repeat("é", 128) + `"`, "1 day", 201, "Token generated"},
 		{`"` + strings.Repeat("x", 129) + `"`, "1 day", 400, "jwt_token_description: is longer than 128 characters"},
 		{`"zero"`, "0s", 400, "jwt_token_life: has to be longer than zero"},
-		{`"negative"`, "-5 minutes", 400, "jwt_token_life: has to be longer than zero"},
+		{`"negative"`, "-5 minutes", 400, "jwt_token_life: must not be negative"},
 		{`"endless"`, "101 years", 400, "jwt_token_life: is longer than 100 years"},
 		{`"nothing"`, "", 400, `jwt_token_life: is not a length of time; write it like "30 days", "6 months", "1h30m" or "1:30:00"`},
 		{`"number"`, "360", 400, `jwt_token_life: is not a length of time; write it like "30 days", "6 months", "1h30m" or "1:30:00"`},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -69,13 +70,15 @@ func parseBasic(credential string) (name, password string, ok bool) {
 	return strings.Cut(string(text), ":")
 }
 
+var errScope = fault.New(fault.Forbidden, "scope_missing", "the token lacks a scope")
+
 // admit checks that somebody's role and token open the route to them.
 func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "role_missing", "only admins may do this").With("required_role", string(route.Admin))
 	}
 	if to.Credentials.NeedsScope() && !who.Scopes.Has(to.Scope) {
-		return fault.New(fault.Forbidden, "scope_missing", "the token lacks the scope %s", to.Scope).With("required_scope", to.Scope.String())
+		return errScope.Saying("the token lacks the scope %s", to.Scope).With("required_scope", to.Scope.String())
 	}
 	if to.Role.OfWallet() {
 		return s.admitToWallet(r, who, to)
@@ -125,7 +128,7 @@ func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error
 			h.Add("WWW-Authenticate", "Basic "+realm)
 		}
 	case fault.Forbidden:
-		if to.Credentials.NeedsScope() {
+		if errors.Is(err, errScope) {
 			h.Add("WWW-Authenticate", `Bearer realm="specterd", error="insufficient_scope", scope="`+to.Scope.String()+`"`)
 		}
 	}

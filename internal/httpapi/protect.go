@@ -91,7 +91,7 @@ func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.Now()
 		c := &call{Context: r.Context(), id: [1]string{requestID(r)}, address: clientAddress(r, s.TrustedProxies)}
-		r = r.WithContext(c)
+		r = r.WithContext(c) //nolint:contextcheck // c is the request's own context with more in it
 		rec := &recorder{ResponseWriter: w}
 		h := w.Header()
 		h["X-Request-Id"] = c.id[:]

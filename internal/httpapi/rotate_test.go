@@ -12,7 +12,7 @@ import (
 // rotate replaces a token, and returns the answer.
 func (s *server) rotate(t *testing.T, authorization, id, overlap string) answer {
 	t.Helper()
-	body := "{}"
+	body := "" // all of its fields can be left out
 	if overlap != "" {
 		body = fmt.Sprintf(`{"overlap": %q}`, overlap)
 	}
@@ -67,7 +67,7 @@ func TestRotateOverlaps(t *testing.T) {
 		{"30 minutes", "2026-12-01T10:30:00Z"},
 		{"2 days", "2026-12-01T11:00:00Z"}, // never beyond its own end
 		{"0s", ""},
-		{"0", ""},
+		{"0 seconds", ""},
 	} {
 		old := s.token(t, p, 0)
 		child := s.child(t, old, "node:read")

@@ -137,7 +137,7 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 		callOf(r).route = to.Path
 		ctx, err := s.authorize(w, r, to)
 		if err == nil {
-			err = to.Handler.Serve(ctx, w, r, strict)
+			err = to.Handler.Serve(ctx, w, r, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
 		}
 		if err != nil {
 			s.fail(w, r, err)

@@ -52,6 +52,7 @@ func errBody(format string, args ...any) *fault.Error {
 type plan struct {
 	path, query []parameter
 	hasBody     bool
+	needsBody   bool // some field of it has to be there
 }
 
 type parameter struct {
@@ -69,6 +70,7 @@ func planFor(t reflect.Type) plan {
 		switch {
 		case path == "" && query == "":
 			p.hasBody = true
+			p.needsBody = p.needsBody || field.Tag.Get("required") == "true"
 			continue
 		case kind != reflect.String && kind != reflect.Int && kind != reflect.Bool:
 			panic(fmt.Sprintf("%s.%s: a %s cannot be a parameter", t, field.Name, kind))
@@ -87,7 +89,7 @@ func planFor(t reflect.Type) plan {
 // decode fills in, a pointer to a struct of the plan's type.
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
 	if p.hasBody {
-		body, err := readBody(w, r)
+		body, err := readBody(w, r, p.needsBody)
 		if err != nil {
 			return err
 		}
@@ -181,13 +183,17 @@ func (p parameter) set(in any, text string) error {
 	return nil
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBody returns the body, or an empty object for none where none is needed.
+func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, ErrBodyTooLarge
 	}
 	if err != nil {
 		return nil, errBody("could not be read to its end").Because(err)
+	}
+	if len(body) == 0 && !needed {
+		return []byte("{}"), nil
 	}
 	if mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
 		mediaType != "application/json" || !isUTF8(params["charset"]) || r.Header.Get("Content-Encoding") != "" {

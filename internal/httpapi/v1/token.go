@@ -176,10 +176,7 @@ func overlapOf(text *string) (time.Duration, error) {
 	if text == nil {
 		return defaultOverlap, nil
 	}
-	if *text == "0s" || *text == "0" {
-		return 0, nil
-	}
-	overlap, err := auth.ParseLifetime(*text)
+	overlap, err := auth.ParseOverlap(*text)
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return 0, f.ForField("overlap")
 	}
