@@ -72,15 +72,21 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if sizes[bearerPath], err = few.responseSize(ctx, o); err != nil {
 		return err
 	}
-	bare, err := startBare(ctx, dir, sizes)
+	bare, err := startBare(ctx, dir, sizes, false)
 	if err != nil {
 		return err
 	}
 	defer bare.stop()
+	guarded, err := startBare(ctx, dir, sizes, true)
+	if err != nil {
+		return err
+	}
+	defer guarded.stop()
 	table := newTable(stdout)
 	defer func() { err = errors.Join(err, table.Flush()) }()
 	for _, c := range []comparison{
 		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0},
+		{nameLiveness, "guarded", target{guarded, alive.requests}, alive, 0, 0},
 		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0},
 		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1},
 	} {

@@ -87,35 +87,49 @@ func startSpecterd(ctx context.Context, binary, folder, key string) (*server, er
 	return start(ctx, cmd, filepath.Join(folder, "log"))
 }
 
-// startBare serves responses of so many bytes in all, by their paths.
-func startBare(ctx context.Context, dir string, sizes map[string]int) (*server, error) {
+// startBare serves responses of so many bytes in all, by their paths. A guarded
+// one has the headers and the time limits of specterd besides, and so shows what
+// these cost in net/http.
+func startBare(ctx context.Context, dir string, sizes map[string]int, guarded bool) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "bare") //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, self, "bare", strconv.FormatBool(guarded)) //nolint:gosec // this very program
 	for path, size := range sizes {
 		cmd.Args = append(cmd.Args, path+"="+strconv.Itoa(size))
 	}
-	return start(ctx, cmd, filepath.Join(dir, "bare.log"))
+	return start(ctx, cmd, filepath.Join(dir, fmt.Sprintf("bare-%t.log", guarded)))
 }
 
-// bareHead is what the bare server writes before a body, but for the digits of
-// the body's length.
-const bareHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: \r\n\r\n"
+// The heads of the responses, but for the digits of the body's length.
+const (
+	bareHead    = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: \r\n\r\n"
+	guardedHead = "X-Request-Id: 0123456789abcdef\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n" +
+		"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n" + bareHead
+)
 
-// serveBare is the bare server's process. Its arguments are paths with the size
-// of the whole response: "/some/path=500".
+// serveBare is the bare server's process. Its arguments are whether it is
+// guarded, and paths with the size of the whole response: "/some/path=500".
 func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
+	head, headers, server := bareHead, http.Header{"Content-Type": {"application/json"}}, &http.Server{} //nolint:gosec // bare
+	if args[0] == "true" {
+		head = guardedHead
+		headers["X-Request-Id"] = []string{"0123456789abcdef"}
+		headers["X-Content-Type-Options"] = []string{"nosniff"}
+		headers["Cache-Control"] = []string{"no-store"}
+		headers["Content-Security-Policy"] = []string{"default-src 'none'; frame-ancestors 'none'"}
+		server.ReadTimeout, server.WriteTimeout, server.IdleTimeout = 5*time.Second, time.Minute, 2*time.Minute
+	}
 	bodies := map[string][]byte{}
-	for _, arg := range args {
+	for _, arg := range args[1:] {
 		path, text, _ := strings.Cut(arg, "=")
 		size, err := strconv.Atoi(text)
-		n := size - len(bareHead)
+		n := size - len(head)
 		if err != nil || n < 1 {
 			return fmt.Errorf("no response is %q bytes large", text)
 		}
-		for n+len(strconv.Itoa(n)) > size-len(bareHead) {
+		for n+len(strconv.Itoa(n)) > size-len(head) {
 			n--
 		}
 		bodies[path] = []byte(strings.Repeat("x", n))
@@ -128,11 +142,14 @@ func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
-	contentType := []string{"application/json"}
-	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // bare, so without timeouts
-		w.Header()["Content-Type"] = contentType
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		for name, values := range headers {
+			h[name] = values
+		}
 		_, _ = w.Write(bodies[r.URL.Path])
-	}))
+	})
+	err = server.Serve(listener)
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -174,7 +174,7 @@ func TestSecurityHeaders(t *testing.T) {
 	} {
 		got := s.do(t, r)
 		for name, value := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
 			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 		} {
 			if got.header.Get(name) != value {

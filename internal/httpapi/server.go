@@ -148,7 +148,6 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 const (
 	maxHeaderBytes = 16 << 10
 	headerTimeout  = 5 * time.Second
-	readTimeout    = 10 * time.Second
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 120 * time.Second
 	stopTimeout    = 10 * time.Second
@@ -162,13 +161,14 @@ type TLS struct{ CertFile, KeyFile string }
 // has begun, for ten seconds at most. It closes the listener.
 func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, tls TLS) error {
 	server := &http.Server{
-		Handler:           handler,
-		MaxHeaderBytes:    maxHeaderBytes - 4096, // net/http adds as much
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients that break off
+		Handler:        handler,
+		MaxHeaderBytes: maxHeaderBytes - 4096, // net/http adds as much
+		// For the header. Who reads a body gives it time of its own: with two
+		// times here, net/http sets another deadline on every request.
+		ReadTimeout:  headerTimeout,
+		WriteTimeout: writeTimeout,
+		IdleTimeout:  idleTimeout,
+		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients that break off
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {

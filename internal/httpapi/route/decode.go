@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	maxBody  = 1 << 20 // bytes
-	maxDepth = 32      // levels of objects and arrays in a body
+	maxBody     = 1 << 20          // bytes
+	bodyTimeout = 10 * time.Second // from where the reading begins to its end
+	maxDepth    = 32               // levels of objects and arrays in a body
 )
 
 // Strictness is how a surface treats what it does not know in a request.
@@ -185,6 +186,12 @@ func (p parameter) set(in any, text string) error {
 
 // readBody returns the body, or an empty object for none where none is needed.
 func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
+	if r.ContentLength != 0 {
+		deadline := time.Now().Add(bodyTimeout) //nolint:forbidigo // connections know only real time
+		if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return nil, errBody("could not be read").Because(err)
+		}
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, ErrBodyTooLarge
