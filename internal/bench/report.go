@@ -59,16 +59,21 @@ func (t table) add(c comparison, r result) {
 	baseP99, p99 := medians("%.2f", func(r round) float64 { return milliseconds(r.P99) })
 	processor := func(r round) float64 { return r.processor.Seconds() * 1e6 }
 	baseCost, cost := medians("%.1f", processor)
-	bar, good := fmt.Sprintf("≥ %.2f", c.least), verdict(ratio >= c.least && (c.most == 0 || ratio <= c.most))
+	cheapness := 1 / median(r.ratios(processor))
+	judged := ratio
+	if c.byProcessor {
+		judged = cheapness
+	}
+	bar, good := fmt.Sprintf("≥ %.2f", c.least), verdict(judged >= c.least && (c.most == 0 || judged <= c.most))
 	switch {
 	case c.least == 0:
 		bar, good = "none", ""
-	case c.most > 0:
-		bar = fmt.Sprintf("%.2f–%.2f", c.least, c.most)
+	case c.byProcessor:
+		bar = fmt.Sprintf("µs %.2f–%.2f", c.least, c.most)
 	}
 	t.line(c.name, c.against, baseSpeed, speed, fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f–%.2f", ratios[0], ratios[len(ratios)-1]),
 		bar, good,
-		baseP50+"/"+baseP99, p50+"/"+p99, baseCost, cost, fmt.Sprintf("%.2f", 1/median(r.ratios(processor))))
+		baseP50+"/"+baseP99, p50+"/"+p99, baseCost, cost, fmt.Sprintf("%.2f", cheapness))
 }
 
 func verdict(good bool) string {

@@ -81,9 +81,9 @@ func buildSpecterd(ctx context.Context, dir string) (string, error) {
 
 // startSpecterd serves a data folder. The environment is bare, so that neither
 // the settings nor the node of whoever runs this count.
-func startSpecterd(ctx context.Context, binary, folder, key string) (*server, error) {
+func startSpecterd(ctx context.Context, binary, folder, key string, more ...string) (*server, error) {
 	cmd := exec.CommandContext(ctx, binary, "serve", "--port=0", "--data-folder="+folder) //nolint:gosec // built just now
-	cmd.Env = []string{"HOME=" + folder, "SPECTER_API_ACTIVE=true", "SECRET_KEY=" + key}
+	cmd.Env = append([]string{"HOME=" + folder, "SPECTER_API_ACTIVE=true", "SECRET_KEY=" + key}, more...)
 	return start(ctx, cmd, filepath.Join(folder, "log"))
 }
 
