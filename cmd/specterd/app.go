@@ -33,6 +33,11 @@ type app struct {
 	users     *auth.Users
 }
 
+// addDataFlags adds the settings that say where the data is.
+func addDataFlags(flags *pflag.FlagSet) {
+	config.AddFlags(flags, "data-folder", "database-url", "log-level")
+}
+
 // openApp reads the settings and opens the database with them.
 func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving bool) (*app, error) {
 	cfg, err := config.Load(flags, p.getenv)
@@ -150,9 +155,10 @@ const migrationPatience = 15 * time.Second
 // lock after all if there is something to migrate.
 func (a *app) waitForSchema(ctx context.Context) error {
 	state, err := a.store.Schema(ctx)
-	if err != nil || !state.Pending() {
-		return err
+	if err == nil && !state.Pending() {
+		return nil
 	}
+	// An error may come from the other one's being in the middle of it.
 	holder := fmt.Sprintf("process %d, migrating", os.Getpid())
 	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, migrationPatience)
 	return err

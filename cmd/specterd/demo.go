@@ -41,33 +41,13 @@ Of the settings it takes only --port (a free one otherwise) and --log-level; the
 environment, and the data and the node of a specterd that is in use, are left alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := demoSettings(cmd)
-			if err != nil {
-				return err
-			}
-			return p.demo(cmd.Context(), settings, once)
+			return p.demo(cmd.Context(), cmd.Flags(), once)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "do the walk-through, and end")
+	// All others would have it touch what is not its own.
+	config.AddFlags(cmd.Flags(), "port", "log-level")
 	return cmd
-}
-
-// demoSettings returns, as flags, the settings that the demo takes from its
-// command line. All others would have it touch what is not its own.
-func demoSettings(cmd *cobra.Command) (*pflag.FlagSet, error) {
-	settings := pflag.NewFlagSet("demo", pflag.ContinueOnError)
-	config.AddFlags(settings)
-	var err error
-	cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) {
-		switch {
-		case !f.Changed:
-		case f.Name == "port", f.Name == "log-level":
-			err = errors.Join(err, settings.Set(f.Name, f.Value.String()))
-		default:
-			err = errors.Join(err, fmt.Errorf("demo takes no --%s: it has a node, a folder and a database of its own", f.Name))
-		}
-	})
-	return settings, err
 }
 
 // demo sets the scene and serves until the walk-through is done, or ctx ends.

@@ -47,7 +47,8 @@ over HTTP, with access tokens that can be scoped, listed and revoked at once.
 
 Start it with "specterd serve", or watch it work with "specterd demo".
 
-Settings that have no flag are taken from the environment:
+Settings are flags, which the help of each command shows with the variable that
+says the same in the environment. These are in the environment only:
 
 ` + config.Environment() + `
 A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
@@ -55,7 +56,6 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	config.AddFlags(root.PersistentFlags())
 	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -24,7 +24,7 @@ import (
 )
 
 func (p *program) serveCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.getenv("GOGC") == "" {
@@ -40,6 +40,8 @@ func (p *program) serveCommand() *cobra.Command {
 			return errors.Join(err, a.close())
 		},
 	}
+	config.AddFlags(cmd.Flags())
+	return cmd
 }
 
 const lowBcryptCost = 10

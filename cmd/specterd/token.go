@@ -14,6 +14,7 @@ func (p *program) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "token", Short: "List and revoke tokens; works beside a running server",
 	}
+	addDataFlags(cmd.PersistentFlags())
 	cmd.AddCommand(p.tokenListCommand(), p.tokenRevokeCommand())
 	return cmd
 }

@@ -20,6 +20,7 @@ func (p *program) userCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "user", Short: "Add, list and change users; works beside a running server",
 	}
+	addDataFlags(cmd.PersistentFlags())
 	cmd.AddCommand(
 		p.userAddCommand(), p.userListCommand(), p.userPasswdCommand(),
 		p.userChangeCommand("disable", "Lock a user out and delete all their tokens", true),

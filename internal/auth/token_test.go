@@ -72,7 +72,9 @@ func TestRememberedSignaturesEnd(t *testing.T) {
 
 func TestVerifiedTokensAreBounded(t *testing.T) {
 	var c verifiedTokens
-	key := func(i int) (hash [sha256.Size]byte) { return sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)}) }
+	key := func(i int) (hash [sha256.Size]byte) {
+		return sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)})
+	}
 	c.put(key(0), verifiedToken{id: "kept"})
 	for i := 1; i < 5*maxGeneration; i++ {
 		c.put(key(i), verifiedToken{})

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,11 +70,12 @@ type Node struct {
 	DataDir    string
 }
 
-// AddFlags adds the settings that have flags.
-func AddFlags(flags *pflag.FlagSet) {
+// AddFlags adds the settings of these names that have flags, or all of them
+// where no name is given.
+func AddFlags(flags *pflag.FlagSet, names ...string) {
 	for _, s := range settings {
-		if s.flag {
-			flags.String(s.name, s.value, s.help+" ["+s.env+"]")
+		if s.flag && (len(names) == 0 || slices.Contains(names, s.name)) {
+			flags.String(s.name, s.value, s.help+"\n["+s.env+"]")
 		}
 	}
 }

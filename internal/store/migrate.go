@@ -58,11 +58,15 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 	if err != nil {
 		return SchemaState{}, err
 	}
-	version, program, err := p.GetVersions(ctx)
+	var state SchemaState
+	err = retry(ctx, func() error {
+		state.Version, state.Program, err = p.GetVersions(ctx)
+		return err
+	})
 	if err != nil {
 		return SchemaState{}, fmt.Errorf("read the schema's version: %w", err)
 	}
-	return SchemaState{Version: version, Program: program}, nil
+	return state, nil
 }
 
 // Migrate brings the schema to the version of this program, after a backup

@@ -12,12 +12,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/migrations"
 )
 
@@ -224,4 +226,23 @@ func TestDamageIsFound(t *testing.T) {
 	if fault.KindOf(second.Ping(t.Context())) != fault.Unavailable {
 		t.Errorf("ping does not say so; the damage is %v", err)
 	}
+}
+
+// Several processes that start at once on an empty PostgreSQL database migrate
+// it once. (On SQLite the serving lock sees to that.)
+func TestMigratingAtOnce(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			s, err := store.Open(t.Context(), store.Options{URL: dsn, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+			if err == nil {
+				err = errors.Join(s.Migrate(t.Context()), s.Close())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -67,9 +67,14 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
+// check makes the first connection. Two processes that do so on a new file are
+// in each other's way while it is switched to WAL, where SQLite does not wait.
 func (e sqliteEngine) check(ctx context.Context, rw *sql.DB) error {
 	var version string
-	if err := rw.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
+	err := retry(ctx, func() error {
+		return rw.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version)
+	})
+	if err != nil {
 		return fmt.Errorf("open %s: %w", e.path, err)
 	}
 	if sqliteIsOlder(version, minSQLite) {

@@ -33,21 +33,30 @@ var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
 	patient, cancel := context.WithTimeout(ctx, txPatience)
 	defer cancel()
-	for attempt := 0; ; attempt++ {
-		err := s.tryTx(patient, body)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case patient.Err() != nil, isContention(err) && attempt == maxAttempts-1:
-			return ErrUnavailable.Because(fmt.Errorf("gave up at attempt %d: %w", attempt+1, err))
-		case !isContention(err):
-			return translate(err)
+	err := retry(patient, func() error { return s.tryTx(patient, body) })
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case patient.Err() != nil:
+		return ErrUnavailable.Because(err)
+	}
+	return translate(err)
+}
+
+// retry runs do until it is not refused any more for the sake of another
+// connection, a few times at most and until ctx ends.
+func retry(ctx context.Context, do func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if !isContention(err) || ctx.Err() != nil || attempt == maxAttempts {
+			return err
 		}
 		select {
 		case <-time.After(backoff(attempt)):
-		case <-patient.Done():
+		case <-ctx.Done():
+			return err
 		}
 	}
 }
@@ -82,7 +91,11 @@ func isContention(err error) bool {
 		}
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code == "40001" || e.Code == "40P01" // serialization failure, deadlock
+		switch e.Code {
+		case "40001", "40P01", // serialization failure, deadlock
+			"42P07": // a table that two begin to create at once
+			return true
+		}
 	}
 	return false
 }
@@ -124,7 +137,7 @@ func translate(err error) error {
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code[:2] {
-		case "08", "25", "53", "57", "58": // connection, read-only, resources, operator, system
+		case "40", "08", "25", "53", "57", "58": // contention, connection, read-only, resources, operator, system
 			return ErrUnavailable.Because(err)
 		}
 		return err
