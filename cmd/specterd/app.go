@@ -140,28 +140,38 @@ func (a *app) openStore(ctx context.Context) error {
 		return err
 	}
 	if a.lock == nil && !a.usesPostgres() {
-		if err := a.waitForSchema(ctx); err != nil {
+		if err := a.waitForBeginning(ctx); err != nil {
 			return err
 		}
 	}
 	return a.store.Migrate(ctx)
 }
 
-// migrationPatience is how long a command waits for another one that seems to
-// be migrating.
-const migrationPatience = 15 * time.Second
+// beginningPatience is how long a command waits for another process that seems
+// to be making or migrating the database.
+const beginningPatience = 15 * time.Second
 
-// waitForSchema is for a command that found the database locked. It takes the
-// lock after all if there is something to migrate.
-func (a *app) waitForSchema(ctx context.Context) error {
-	state, err := a.store.Schema(ctx)
-	if err == nil && !state.Pending() {
+// waitForBeginning is for a command that found the database locked. It takes the
+// lock after all, once it is free, if there is something to make or to migrate.
+func (a *app) waitForBeginning(ctx context.Context) error {
+	if a.hasBegun(ctx) {
 		return nil
 	}
-	// An error may come from the other one's being in the middle of it.
+	var err error
 	holder := fmt.Sprintf("process %d, migrating", os.Getpid())
-	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, migrationPatience)
+	a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, beginningPatience)
 	return err
+}
+
+// hasBegun reports whether the database has the schema of this program and its
+// first admin. An error may come from another process that is in the middle of it.
+func (a *app) hasBegun(ctx context.Context) bool {
+	state, err := a.store.Schema(ctx)
+	if err != nil || state.Pending() {
+		return false
+	}
+	first, err := a.store.FirstStart(ctx)
+	return err == nil && !first
 }
 
 // marker is a file that says that the data folder was in use. A database that
@@ -237,20 +247,34 @@ func (a *app) readKey(bound bool) ([]byte, error) {
 }
 
 // newKeyFile makes a signing key, 64 hexadecimal digits, and a file that holds
-// it, which is on the disk when the function returns.
+// it. The file is whole or not there, and on the disk when the function returns.
 func newKeyFile(path string) ([]byte, error) {
 	raw := make([]byte, keyBytes)
 	_, _ = rand.Read(raw) // never fails
 	key := []byte(hex.EncodeToString(raw))
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in the operator's data folder
-	if err != nil {
+	if err := writeSynced(path+".new", key); err != nil {
 		return nil, fmt.Errorf("make the signing key: %w", err)
 	}
-	_, err = f.Write(key)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("write the signing key: %w", err)
+	if err := os.Rename(path+".new", path); err != nil {
+		return nil, fmt.Errorf("make the signing key: %w", err)
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err == nil {
+		err = errors.Join(folder.Sync(), folder.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bring the signing key to the disk: %w", err)
 	}
 	return key, nil
+}
+
+func writeSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in the operator's data folder
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // startFirst makes the first admin of a new database, once.
