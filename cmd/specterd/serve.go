@@ -50,8 +50,9 @@ const lowBcryptCost = 10
 // server starts without it, too.
 const nodePatience = 2 * time.Second
 
-// gcPercent has the heap grow to five times what is in use before it is swept.
-// That is some tens of megabytes, and halves the processor time of a request.
+// gcPercent has the heap grow to five times what is in use before it is
+// collected. That is some tens of megabytes; by default so small a heap is
+// collected all the time.
 const gcPercent = 400
 
 // serve runs the server until ctx ends, and calls ready once it listens. What

@@ -130,10 +130,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 			s.fail(w, r, errInternal)
 		}
 	}
-	level := slog.LevelInfo
-	if strings.HasPrefix(c.route, "/api/healthz/") && w.status < http.StatusInternalServerError {
-		level = slog.LevelDebug // probes come all the time
-	}
+	level := levelOf(r.Method, w.status)
 	if !s.log.Enabled(r.Context(), level) {
 		return
 	}
@@ -148,6 +145,15 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 		slog.String("user", c.user),
 		slog.String("token_id", c.tokenID),
 	)
+}
+
+// levelOf returns the level of a request's line. Reads that went well come all
+// the time, from probes and from scripts that poll; they would bury the rest.
+func levelOf(method string, status int) slog.Level {
+	if status < http.StatusBadRequest && (method == http.MethodGet || method == http.MethodHead) {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 const maxRequestID = 64

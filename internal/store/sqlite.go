@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +34,9 @@ const (
 	sqliteReader = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
+// pooledReaders is how many connections read beside those that are pinned.
+const pooledReaders = 8
+
 func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	if err := createPrivate(e.path); err != nil {
 		return nil, nil, err
@@ -47,8 +49,8 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	if ro, err = sql.Open("sqlite", source+sqliteReader); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", e.path, firstError(err, rw.Close()))
 	}
-	ro.SetMaxOpenConns(4 + 2*runtime.NumCPU())
-	ro.SetMaxIdleConns(4 + 2*runtime.NumCPU())
+	ro.SetMaxOpenConns(pinnedConns() + pooledReaders)
+	ro.SetMaxIdleConns(pinnedConns() + pooledReaders)
 	if err := e.check(ctx, rw); err != nil {
 		_ = ro.Close()
 		_ = rw.Close()

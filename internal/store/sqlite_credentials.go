@@ -21,11 +21,16 @@ const dataVersion = "PRAGMA data_version"
 // maxRemembered bounds the rows that a connection remembers.
 const maxRemembered = 10_000
 
-// credentials pins one connection for each processor. Each remembers the rows
-// that it read and asks before every use whether the database has changed
-// since, which takes a third of the time of reading a row again.
+// pinnedConns is how many connections are taken out of the pool for look-ups: a
+// few for each processor, so that one that waits for the system while it takes
+// SQLite's lock does not hold up the others.
+func pinnedConns() int { return 4 * runtime.GOMAXPROCS(0) }
+
+// credentials pins connections. Each remembers the rows that it read and asks
+// before every use whether the database has changed since, which takes a third
+// of the time of reading a row again.
 func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialReader, error) {
-	n := runtime.GOMAXPROCS(0)
+	n := pinnedConns()
 	r := &pinnedReader{free: make(chan *pinnedConn, n)}
 	for range n {
 		c, err := pin(ctx, ro)

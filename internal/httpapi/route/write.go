@@ -19,6 +19,9 @@ var (
 // maxUnmeasured is up to where net/http works out Content-Length by itself.
 const maxUnmeasured = 2048
 
+// inOrder has the members of maps sorted, so that the same answer is the same text.
+var inOrder = json.Deterministic(true)
+
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Write writes v as the response's JSON, with a newline at the end. It marshals
@@ -31,7 +34,7 @@ func Write(w http.ResponseWriter, status int, contentType []string, v any) error
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
-	if err := json.MarshalWrite(body, v, json.Deterministic(true)); err != nil {
+	if err := json.MarshalWrite(body, v, inOrder); err != nil {
 		return fmt.Errorf("encode the response: %w", err)
 	}
 	body.WriteByte('\n')
