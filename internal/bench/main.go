@@ -84,7 +84,7 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 7, "`number` of rounds on each side of a comparison")
 	flags.DurationVar(&o.roundTime, "round-time", 2*time.Second, "how long a round takes")
 	flags.IntVar(&o.connections, "connections", 64, "`number` of connections, one request at a time on each")
-	names := strings.Join([]string{nameLiveness, nameBearer, nameManyTokens, nameCreate}, ", ")
+	names := strings.Join([]string{nameLiveness, nameLimit, nameBearer, nameManyTokens, nameCreate}, ", ")
 	flags.Func("only", "measure only what matches this `regexp`: "+names, func(text string) (err error) {
 		o.only, err = regexp.Compile(text)
 		return err

@@ -16,6 +16,7 @@ import (
 // What is measured, by the names that -only goes by.
 const (
 	nameLiveness   = "liveness"
+	nameLimit      = "limit" // the guarded server in the place of specterd
 	nameBearer     = "bearer"
 	nameManyTokens = "many-tokens"
 	nameCreate     = "create"
@@ -90,6 +91,7 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 	for _, c := range []comparison{
 		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0, false},
 		{nameLiveness, "guarded", target{guarded, alive.requests}, alive, 0, 0, false},
+		{nameLimit, "bare", target{bare, alive.requests}, target{guarded, alive.requests}, 0, 0, false},
 		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0, false},
 		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1, true},
 	} {
@@ -103,6 +105,10 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 		table.add(c, r)
 	}
 	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n", nameLimit)
+	if err != nil {
 		return err
 	}
 	if !o.only.MatchString(nameCreate) {
