@@ -86,35 +86,37 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 		return err
 	}
 	defer guarded.stop()
-	table := newTable(stdout)
-	defer func() { err = errors.Join(err, table.Flush()) }()
-	for _, c := range []comparison{
+	err = compare(ctx, o, stdout, []comparison{
 		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0, false},
 		{nameLiveness, "guarded", target{guarded, alive.requests}, alive, 0, 0, false},
 		{nameLimit, "bare", target{bare, alive.requests}, target{guarded, alive.requests}, 0, 0, false},
 		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0, false},
 		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1, true},
-	} {
+	})
+	if err != nil || !o.only.MatchString(nameCreate) {
+		return err
+	}
+	return measureCreate(ctx, binary, dir, stdout)
+}
+
+// compare runs the comparisons that were asked for and prints the table.
+func compare(ctx context.Context, o options, stdout io.Writer, comparisons []comparison) error {
+	table := newTable(stdout)
+	for _, c := range comparisons {
 		if !o.only.MatchString(c.name) {
 			continue
 		}
 		r, err := c.run(ctx, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			return errors.Join(fmt.Errorf("%s: %w", c.name, err), table.Flush())
 		}
 		table.add(c, r)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n", nameLimit)
-	if err != nil {
-		return err
-	}
-	if !o.only.MatchString(nameCreate) {
-		return nil
-	}
-	return measureCreate(ctx, binary, dir, stdout)
+	_, err := fmt.Fprintf(stdout, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n", nameLimit)
+	return err
 }
 
 // prepare starts a specterd that has so many tokens.
