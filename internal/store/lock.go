@@ -45,7 +45,7 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	if err := os.WriteFile(path, []byte(holder+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, firstError(err, lock.Unlock()))
+		return nil, fmt.Errorf("write %s: %w", path, errors.Join(err, lock.Unlock()))
 	}
 	return &ServingLock{lock: lock}, nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -47,7 +48,7 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	}
 	rw.SetMaxOpenConns(1) // SQLite has one writer; a queue here beats its busy loop
 	if ro, err = sql.Open("sqlite", source+sqliteReader); err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", e.path, firstError(err, rw.Close()))
+		return nil, nil, fmt.Errorf("open %s: %w", e.path, errors.Join(err, rw.Close()))
 	}
 	ro.SetMaxOpenConns(pinnedConns() + pooledReaders)
 	ro.SetMaxIdleConns(pinnedConns() + pooledReaders)

@@ -35,7 +35,7 @@ func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialRead
 	for range n {
 		c, err := pin(ctx, ro)
 		if err != nil {
-			return nil, firstError(err, r.close())
+			return nil, errors.Join(err, r.close())
 		}
 		r.all = append(r.all, c)
 		r.free <- c
@@ -62,7 +62,7 @@ func (r *pinnedReader) credential(ctx context.Context, tokenID string) (*auth.Cr
 func (r *pinnedReader) close() error {
 	var err error
 	for _, c := range r.all {
-		err = firstError(err, c.version.(driver.Stmt).Close(), c.conn.Close())
+		err = errors.Join(err, c.version.(driver.Stmt).Close(), c.conn.Close())
 	}
 	return err
 }
@@ -95,7 +95,7 @@ func pin(ctx context.Context, ro *sql.DB) (*pinnedConn, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("prepare %s: %w", dataVersion, firstError(err, conn.Close()))
+		return nil, fmt.Errorf("prepare %s: %w", dataVersion, errors.Join(err, conn.Close()))
 	}
 	return c, nil
 }
@@ -134,7 +134,7 @@ func (c *pinnedConn) askVersion(ctx context.Context) (int64, error) {
 	if errors.Is(err, io.EOF) {
 		err = sql.ErrNoRows
 	}
-	if err = firstError(err, rows.Close()); err != nil {
+	if err = errors.Join(err, rows.Close()); err != nil {
 		return 0, fmt.Errorf("ask for the database's version: %w", err)
 	}
 	version, ok := answer[0].(int64)

@@ -10,6 +10,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -91,9 +92,9 @@ func (s *Store) Close() error {
 		err = s.credentials.close()
 	}
 	if s.ro != s.rw {
-		err = firstError(err, s.ro.Close())
+		err = errors.Join(err, s.ro.Close())
 	}
-	return firstError(err, s.rw.Close())
+	return errors.Join(err, s.rw.Close())
 }
 
 // Verify looks through the whole database, which may take seconds. Where it
@@ -120,12 +121,3 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // reads returns the queries outside of a transaction, for reading only.
 func (s *Store) reads() *db.Queries { return db.New(s.ro) }
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
