@@ -50,14 +50,8 @@ func (a *API) tokenOf(t auth.Token) token {
 	return out
 }
 
-type listTokensRequest struct {
-	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
-}
-
 // ListTokens serves GET /api/v1/tokens.
-func (a *API) ListTokens(ctx context.Context, in listTokensRequest) (list[token], error) {
-	p := page(in)
+func (a *API) ListTokens(ctx context.Context, p page) (list[token], error) {
 	limit, err := p.limit()
 	if err != nil {
 		return list[token]{}, err

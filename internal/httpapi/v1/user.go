@@ -23,14 +23,8 @@ func userOf(u auth.User) user {
 	}
 }
 
-type listUsersRequest struct {
-	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
-}
-
 // ListUsers serves GET /api/v1/users.
-func (a *API) ListUsers(ctx context.Context, in listUsersRequest) (list[user], error) {
-	p := page(in)
+func (a *API) ListUsers(ctx context.Context, p page) (list[user], error) {
 	limit, err := p.limit()
 	if err != nil {
 		return list[user]{}, err

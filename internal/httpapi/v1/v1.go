@@ -32,10 +32,10 @@ type API struct{ o Options }
 // New returns the handlers.
 func New(o Options) *API { return &API{o} }
 
-// page is what a request says about which part of a list it wants.
+// page is the request for a part of a list.
 type page struct {
-	Limit  int
-	Cursor string
+	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
 }
 
 const maxLimit = 1000
