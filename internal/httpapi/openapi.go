@@ -31,11 +31,12 @@ var tags = []tag{
 	{"health", "Probes for those who watch over the process. They need no credential and answer while the rest of the API is switched off, too."},
 }
 
+// tagOf returns the part that a path belongs to, also where nothing is at it.
 func tagOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/api/healthz/"):
 		return "health"
-	case strings.HasPrefix(path, "/api/v1alpha/"):
+	case strings.HasPrefix(path+"/", "/api/v1alpha/"):
 		return "v1alpha"
 	}
 	return "v1"

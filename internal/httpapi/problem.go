@@ -50,10 +50,10 @@ var (
 )
 
 func surfaceOf(path string) surface {
-	if strings.HasPrefix(path, "/api/v1alpha/") || path == "/api/v1alpha" || strings.HasPrefix(path, "/api/healthz/") {
-		return surfaceAlpha
+	if tagOf(path) == "v1" {
+		return surfaceV1
 	}
-	return surfaceV1
+	return surfaceAlpha
 }
 
 // problem is a problem document (RFC 9457) whose type is about:blank.
