@@ -115,7 +115,7 @@ func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
 // complete adds what the types do not tell.
 func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	if op.RequestBody != nil {
-		op.RequestBody.RequestBody.WithRequired(true)
+		op.RequestBody.RequestBody.WithRequired(to.Handler.NeedsBody)
 	}
 	for _, p := range op.Parameters {
 		delete(p.Parameter.Schema, "description") // the parameter has it

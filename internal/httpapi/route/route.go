@@ -91,7 +91,9 @@ type Handler struct {
 	In, Out reflect.Type
 	Status  int    // on success
 	Name    string // that of the function, such as ListTokens
-	serve   func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error
+	// NeedsBody is whether some field of the body has to be there.
+	NeedsBody bool
+	serve     func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error
 }
 
 // Serve answers r in ctx, which carries the caller, or returns why it could not,
@@ -109,7 +111,7 @@ type None = struct{}
 func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status, Name: nameOf(f),
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status, Name: nameOf(f), NeedsBody: plan.needsBody,
 		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
 			var in In
 			if err := plan.decode(w, r, &in, strict); err != nil {
