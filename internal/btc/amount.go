@@ -1,0 +1,103 @@
+package btc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// Amount is a number of satoshis. It may be negative, as a flow out of a wallet is.
+type Amount int64
+
+// Units.
+const (
+	Satoshi Amount = 1
+	BTC     Amount = 100_000_000
+	// MaxMoney is more than will ever exist (Bitcoin Core, consensus/amount.h).
+	MaxMoney = 21_000_000 * BTC
+)
+
+// ErrAmount is returned for text that is no amount.
+var ErrAmount = fault.New(fault.Invalid, "bad_amount", "an amount in BTC is a decimal number with at most eight decimals, and at most 21000000")
+
+const (
+	decimals  = 8
+	maxDigits = 40 // of a number, with what its exponent adds
+)
+
+// ParseBTC reads a JSON number of bitcoins, such as 0.1, -3 or 1e-05, exactly.
+// It returns ErrAmount for what is no such number, has a fraction of a satoshi
+// or exceeds MaxMoney.
+func ParseBTC(text string) (Amount, error) {
+	number, negative := strings.CutPrefix(text, "-")
+	mantissa, exponent := number, 0
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		var err error
+		mantissa = number[:i]
+		if exponent, err = strconv.Atoi(number[i+1:]); err != nil || exponent < -maxDigits || exponent > maxDigits {
+			return 0, ErrAmount
+		}
+	}
+	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
+	if whole == "" || hasPoint && fraction == "" || len(whole) > 1 && whole[0] == '0' || len(whole)+len(fraction) > maxDigits {
+		return 0, ErrAmount
+	}
+	digits := strings.TrimLeft(whole+fraction, "0")
+	// The number is digits × 10^shift satoshis.
+	shift := exponent - len(fraction) + decimals
+	for ; shift < 0 && strings.HasSuffix(digits, "0"); shift++ {
+		digits = digits[:len(digits)-1]
+	}
+	switch {
+	case strings.Trim(whole+fraction, "0123456789") != "":
+		return 0, ErrAmount
+	case digits == "":
+		return 0, nil
+	case shift < 0, len(digits)+shift > len("2100000000000000"):
+		return 0, ErrAmount
+	}
+	sats, err := strconv.ParseInt(digits+strings.Repeat("0", shift), 10, 64)
+	if err != nil || Amount(sats) > MaxMoney {
+		return 0, ErrAmount
+	}
+	if negative {
+		sats = -sats
+	}
+	return Amount(sats), nil
+}
+
+// AppendBTC appends a in bitcoins as a JSON number with as few digits as say it
+// exactly, and one decimal at least, as in 0.00001, 26.168 and 20.0.
+func (a Amount) AppendBTC(b []byte) []byte {
+	u := uint64(a) //nolint:gosec // two's complement is meant
+	if a < 0 {
+		b = append(b, '-')
+		u = -u
+	}
+	b = strconv.AppendUint(b, u/uint64(BTC), 10)
+	b = append(b, '.')
+	from := len(b)
+	b = append(b, fmt.Sprintf("%0*d", decimals, u%uint64(BTC))...)
+	for len(b) > from+1 && b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// String returns a in bitcoins, as AppendBTC does.
+func (a Amount) String() string { return string(a.AppendBTC(nil)) }
+
+// JSONBTC is an amount that JSON has as a number of bitcoins.
+type JSONBTC Amount
+
+// MarshalJSON implements json.Marshaler.
+func (a JSONBTC) MarshalJSON() ([]byte, error) { return Amount(a).AppendBTC(nil), nil }
+
+// UnmarshalJSON implements json.Unmarshaler. It returns ErrAmount.
+func (a *JSONBTC) UnmarshalJSON(text []byte) error {
+	sats, err := ParseBTC(string(text))
+	*a = JSONBTC(sats)
+	return err
+}
