@@ -1,7 +1,6 @@
 package btc
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -32,26 +31,14 @@ const (
 // or exceeds MaxMoney.
 func ParseBTC(text string) (Amount, error) {
 	number, negative := strings.CutPrefix(text, "-")
-	mantissa, exponent := number, 0
-	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		var err error
-		mantissa = number[:i]
-		if exponent, err = strconv.Atoi(number[i+1:]); err != nil || exponent < -maxDigits || exponent > maxDigits {
-			return 0, ErrAmount
-		}
-	}
-	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
-	if whole == "" || hasPoint && fraction == "" || len(whole) > 1 && whole[0] == '0' || len(whole)+len(fraction) > maxDigits {
-		return 0, ErrAmount
-	}
-	digits := strings.TrimLeft(whole+fraction, "0")
+	digits, exponent, ok := splitNumber(number)
 	// The number is digits × 10^shift satoshis.
-	shift := exponent - len(fraction) + decimals
+	shift := exponent + decimals
 	for ; shift < 0 && strings.HasSuffix(digits, "0"); shift++ {
 		digits = digits[:len(digits)-1]
 	}
 	switch {
-	case strings.Trim(whole+fraction, "0123456789") != "":
+	case !ok:
 		return 0, ErrAmount
 	case digits == "":
 		return 0, nil
@@ -68,6 +55,28 @@ func ParseBTC(text string) (Amount, error) {
 	return Amount(sats), nil
 }
 
+// splitNumber returns a JSON number without a sign as digits × 10^exponent. The
+// digits have no zeros in front; zero has none at all.
+func splitNumber(number string) (digits string, exponent int, ok bool) {
+	mantissa := number
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		var err error
+		mantissa = number[:i]
+		if exponent, err = strconv.Atoi(number[i+1:]); err != nil || exponent < -maxDigits || exponent > maxDigits {
+			return "", 0, false
+		}
+	}
+	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
+	digits = whole + fraction
+	switch {
+	case whole == "", hasPoint && fraction == "", len(whole) > 1 && whole[0] == '0':
+		return "", 0, false
+	case len(digits) > maxDigits, strings.Trim(digits, "0123456789") != "":
+		return "", 0, false
+	}
+	return strings.TrimLeft(digits, "0"), exponent - len(fraction), true
+}
+
 // AppendBTC appends a in bitcoins as a JSON number with as few digits as say it
 // exactly, and one decimal at least, as in 0.00001, 26.168 and 20.0.
 func (a Amount) AppendBTC(b []byte) []byte {
@@ -77,10 +86,11 @@ func (a Amount) AppendBTC(b []byte) []byte {
 		u = -u
 	}
 	b = strconv.AppendUint(b, u/uint64(BTC), 10)
-	b = append(b, '.')
-	from := len(b)
-	b = append(b, fmt.Sprintf("%0*d", decimals, u%uint64(BTC))...)
-	for len(b) > from+1 && b[len(b)-1] == '0' {
+	// The 1 in front keeps the zeros behind it, and makes room for the point.
+	point := len(b)
+	b = strconv.AppendUint(b, uint64(BTC)+u%uint64(BTC), 10)
+	b[point] = '.'
+	for len(b) > point+2 && b[len(b)-1] == '0' {
 		b = b[:len(b)-1]
 	}
 	return b

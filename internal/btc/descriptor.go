@@ -1,0 +1,164 @@
+package btc
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+)
+
+// Faults of a descriptor, about the field "descriptor". None repeats its text.
+var (
+	// ErrDescriptor is returned for text that is no descriptor.
+	ErrDescriptor = invalid("bad_descriptor", "descriptor", "has to be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
+	// ErrUnsupportedDescriptor is returned for a descriptor of a kind that no
+	// wallet here can have.
+	ErrUnsupportedDescriptor = invalid("unsupported_descriptor", "descriptor", "is of a kind that is not supported; %s", supported)
+	// ErrKeyType is returned for a key whose prefix is for other scripts.
+	ErrKeyType = invalid("key_type", "descriptor", "has a key whose prefix is for other scripts")
+	// ErrDuplicateKey is returned for a key that is there twice.
+	ErrDuplicateKey = invalid("duplicate_key", "descriptor", "has a key twice")
+)
+
+const supported = "supported are pkh, wpkh, sh(wpkh) and tr with one key, and multi and sortedmulti in sh, wsh or sh(wsh)"
+
+// Descriptor is a ranged output descriptor (BIP-380) of one of the kinds of
+// Script, with extended public keys. It has one branch or, if it is multipath
+// (BIP-389), two. Values come from ParseDescriptor and do not change.
+type Descriptor struct {
+	form     form
+	network  Network
+	required int // signatures; 1 for one key
+	keys     []descriptorKey
+}
+
+// form is one way to write a descriptor around its keys.
+type form struct {
+	script      Script
+	open, close string
+	sorted      bool // the keys of each script, by BIP-67
+}
+
+var forms = []form{
+	{PKH, "pkh(", ")", false},
+	{WPKH, "wpkh(", ")", false},
+	{ShWPKH, "sh(wpkh(", "))", false},
+	{TR, "tr(", ")", false},
+	{Sh, "sh(multi(", "))", false},
+	{Sh, "sh(sortedmulti(", "))", true},
+	{WSh, "wsh(multi(", "))", false},
+	{WSh, "wsh(sortedmulti(", "))", true},
+	{ShWSh, "sh(wsh(multi(", ")))", false},
+	{ShWSh, "sh(wsh(sortedmulti(", ")))", true},
+}
+
+// descriptorKey is a key with the path from there to the children that are
+// counted.
+type descriptorKey struct {
+	Key
+	origin   string // with brackets; empty where there is none
+	extended *hdkeychain.ExtendedKey
+	steps    []step
+}
+
+// step is a step of a path in each of the two branches; most are equal.
+type step [2]uint32
+
+func (s step) isMultipath() bool { return s[0] != s[1] }
+
+// Network returns the network that the descriptor was read for.
+func (d Descriptor) Network() Network { return d.network }
+
+// Script returns the kind of the scripts.
+func (d Descriptor) Script() Script { return d.form.script }
+
+// Sorted tells whether the order of the keys is that of BIP-67 in each script,
+// and not that of the descriptor.
+func (d Descriptor) Sorted() bool { return d.form.sorted }
+
+// Required returns how many signatures an output needs.
+func (d Descriptor) Required() int { return d.required }
+
+// Keys returns the keys in the order of the descriptor.
+func (d Descriptor) Keys() []Key {
+	keys := make([]Key, len(d.keys))
+	for i, k := range d.keys {
+		keys[i] = k.Key
+	}
+	return keys
+}
+
+// IsMultipath tells whether the descriptor stands for two, as with /<0;1>/*.
+func (d Descriptor) IsMultipath() bool {
+	return len(d.keys) > 0 && d.keys[0].branch() >= 0
+}
+
+// branch returns the index of the step that differs between the branches, and -1
+// for none.
+func (k descriptorKey) branch() int {
+	for i, s := range k.steps {
+		if s.isMultipath() {
+			return i
+		}
+	}
+	return -1
+}
+
+// sameKey tells whether both derive the same children.
+func (k descriptorKey) sameKey(other descriptorKey) bool {
+	return bytes.Equal(k.extended.ChainCode(), other.extended.ChainCode()) && fingerprint(k.extended) == fingerprint(other.extended)
+}
+
+// Split returns the two descriptors that a multipath descriptor stands for:
+// those of receiving and of change addresses. Another one comes back as both.
+func (d Descriptor) Split() (receive, change Descriptor) {
+	return d.only(0), d.only(1)
+}
+
+func (d Descriptor) only(branch int) Descriptor {
+	keys := make([]descriptorKey, len(d.keys))
+	for i, k := range d.keys {
+		keys[i] = k
+		keys[i].steps = make([]step, len(k.steps))
+		for j, s := range k.steps {
+			keys[i].steps[j] = step{s[branch], s[branch]}
+		}
+	}
+	d.keys = keys
+	return d
+}
+
+// String returns the canonical form, with a checksum: the one that Bitcoin Core's
+// getdescriptorinfo has, with h for hardened steps.
+func (d Descriptor) String() string {
+	var b strings.Builder
+	b.WriteString(d.form.open)
+	if d.form.script.IsMultisig() {
+		b.WriteString(strconv.Itoa(d.required) + ",")
+	}
+	for i, k := range d.keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		k.write(&b)
+	}
+	b.WriteString(d.form.close)
+	text := b.String()
+	sum, _ := checksum(text)
+	return text + "#" + sum
+}
+
+func (k descriptorKey) write(b *strings.Builder) {
+	b.WriteString(k.origin)
+	b.WriteString(k.XPub)
+	for _, s := range k.steps {
+		b.WriteByte('/')
+		if s.isMultipath() {
+			b.WriteString("<" + formatStep(s[0]) + ";" + formatStep(s[1]) + ">")
+		} else {
+			b.WriteString(formatStep(s[0]))
+		}
+	}
+	b.WriteString("/*")
+}

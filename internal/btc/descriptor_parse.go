@@ -1,0 +1,251 @@
+package btc
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// maxDescriptor is the length of any descriptor that makes sense, in bytes: with
+// 20 keys, each with a long path.
+const maxDescriptor = 16 << 10
+
+// ParseDescriptor reads an output descriptor, with or without its checksum
+// (BIP-380). Each key is an extended public key of the network and ends in /*;
+// either all or none have one multipath step (BIP-389). Keys may have prefixes
+// of SLIP-132, as long as they do not contradict the script, and the same key is
+// there only once.
+//
+// It returns ErrDescriptor, ErrUnsupportedDescriptor, ErrKey, ErrWrongNetwork,
+// ErrKeyType, ErrDuplicateKey and ErrPrivateKey, about the field "descriptor"; none
+// of them repeats the text.
+func ParseDescriptor(text string, network Network) (Descriptor, error) {
+	text = strings.TrimSpace(text)
+	if len(text) > maxDescriptor {
+		return Descriptor{}, bad("is longer than %d bytes", maxDescriptor)
+	}
+	if holdsPrivateKey(text) {
+		return Descriptor{}, ErrPrivateKey.ForField("descriptor")
+	}
+	body, err := withoutChecksum(text)
+	if err != nil {
+		return Descriptor{}, err
+	}
+	form, inner, err := formOf(body)
+	if err != nil {
+		return Descriptor{}, err
+	}
+	d := Descriptor{form: form, network: network, required: 1}
+	arguments := strings.Split(inner, ",")
+	if form.script.IsMultisig() {
+		if d.required, err = parseRequired(arguments[0]); err != nil {
+			return Descriptor{}, err
+		}
+		arguments = arguments[1:]
+	}
+	if err := d.parseKeys(arguments); err != nil {
+		return Descriptor{}, err
+	}
+	if d.required < 1 || d.required > len(d.keys) {
+		return Descriptor{}, bad("requires %d signatures of %d keys", d.required, len(d.keys))
+	}
+	return d, nil
+}
+
+func bad(format string, args ...any) *fault.Error {
+	return invalid(ErrDescriptor.Code, "descriptor", format, args...)
+}
+
+func unsupported(format string, args ...any) *fault.Error {
+	return invalid(ErrUnsupportedDescriptor.Code, "descriptor", format+"; %s", append(args, supported)...)
+}
+
+func withoutChecksum(text string) (string, error) {
+	body, given, has := strings.Cut(text, "#")
+	sum, ok := checksum(body)
+	switch {
+	case !ok:
+		return "", bad("has a character that descriptors cannot have")
+	case has && len(given) != checksumLen:
+		return "", bad("has a checksum, behind the #, that is not of %d characters", checksumLen)
+	case has && given != sum:
+		return "", bad("does not match its checksum: it was mistyped, or changed after the checksum was made")
+	}
+	return body, nil
+}
+
+var function = regexp.MustCompile(`^[a-z_]+\(.*\)$`)
+
+// formOf returns what kind of descriptor it is, and what is between its
+// parentheses.
+func formOf(body string) (form, string, error) {
+	for _, f := range forms {
+		inner, opens := strings.CutPrefix(body, f.open)
+		if !opens {
+			continue
+		}
+		inner, closes := strings.CutSuffix(inner, f.close)
+		switch {
+		case strings.Contains(inner, "musig("):
+			return form{}, "", unsupported("has keys in musig, which is not supported")
+		case f.script == TR && strings.Contains(inner, ","):
+			return form{}, "", unsupported("is a tr with scripts, which are not supported")
+		case !closes, strings.ContainsAny(inner, "()"):
+			return form{}, "", bad("has parentheses that do not match")
+		}
+		return f, inner, nil
+	}
+	if function.MatchString(body) {
+		return form{}, "", unsupported("is of a kind that is not supported")
+	}
+	return form{}, "", ErrDescriptor
+}
+
+func parseRequired(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, bad("has no number of required signatures as the first argument of multi or sortedmulti")
+	}
+	return int(n), nil
+}
+
+func (d *Descriptor) parseKeys(texts []string) error {
+	if limit := d.form.script.maxKeys(); len(texts) > limit {
+		return bad("has %d keys, and %s can have %d at most", len(texts), d.form.script, limit)
+	}
+	for i, text := range texts {
+		if err := d.parseKey(text); err != nil {
+			return aboutKey(err, "descriptor", i)
+		}
+	}
+	return nil
+}
+
+// aboutKey returns a copy of a fault that says of which field, and which key of
+// it counting from 0, it is about.
+func aboutKey(err error, field string, i int) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || len(f.Fields) != 1 {
+		return err
+	}
+	c := f.ForField(field)
+	c.Fields[0].Message = fmt.Sprintf("key %d %s", i+1, c.Fields[0].Message)
+	return c.Saying("%s: %s", field, c.Fields[0].Message)
+}
+
+var singleKey = regexp.MustCompile(`^(\[[^]]*\])?([0-9a-fA-F]{64}|[0-9a-fA-F]{66}|[0-9a-fA-F]{130})$`)
+
+// parseKey adds the key that text describes, with the path behind it.
+func (d *Descriptor) parseKey(text string) error {
+	if singleKey.MatchString(text) {
+		return keyFault(ErrUnsupportedDescriptor, "is a single public key, which is not supported; extended public keys (xpub) are")
+	}
+	e, err := parseKeyExpression(text, d.network)
+	if err != nil {
+		return err
+	}
+	last := len(e.path) - 1
+	switch {
+	case last < 0 || !strings.HasPrefix(e.path[last], "*"):
+		return keyFault(ErrUnsupportedDescriptor, "does not end in /*, so that it stands for one address only, which is not supported; append /<0;1>/* or /*")
+	case e.path[last] == "*h" || e.path[last] == "*'":
+		return keyFault(ErrUnsupportedDescriptor, "ends in a hardened wildcard, whose addresses cannot be derived from a public key; supported is /*")
+	case e.path[last] != "*":
+		return badPath()
+	}
+	steps, err := parseSteps(e.path[:last])
+	if err != nil {
+		return err
+	}
+	return d.addKey(e, steps)
+}
+
+// addKey adds a key that fits the script and is not there yet.
+func (d *Descriptor) addKey(e keyExpression, steps []step) error {
+	k := descriptorKey{Key: e.Key, origin: e.origin(), extended: e.extended, steps: steps}
+	if e.prefixType != "" && e.prefixType != d.form.script {
+		return keyFault(ErrKeyType, "is for %s by its prefix, and the script is %s; a key that begins with xpub or tpub is for any", e.prefixType, d.form.script)
+	}
+	if int(e.extended.Depth())+len(steps)+1 > 255 {
+		return keyFault(ErrDescriptor, "has a path that is longer than BIP-32 allows")
+	}
+	for _, other := range d.keys {
+		if other.sameKey(k) {
+			return keyFault(ErrDuplicateKey, "is there already; each signer needs a key of its own")
+		}
+		if (other.branch() < 0) != (k.branch() < 0) {
+			return keyFault(ErrDescriptor, "differs from those before it in that only some have two branches, as in /<0;1>/*; either all or none can")
+		}
+	}
+	d.keys = append(d.keys, k)
+	return nil
+}
+
+// keyFault returns a fault with the code of another, about one key.
+func keyFault(like *fault.Error, format string, args ...any) *fault.Error {
+	return invalid(like.Code, "key", format, args...)
+}
+
+func badPath() *fault.Error {
+	return keyFault(ErrDescriptor, "has a path that is not like /0/* or /<0;1>/*")
+}
+
+// parseSteps reads the path between an extended public key and the wildcard.
+func parseSteps(texts []string) ([]step, error) {
+	steps := make([]step, 0, len(texts))
+	multipath := false
+	for _, text := range texts {
+		s, err := parseBranches(text)
+		if err != nil {
+			return nil, err
+		}
+		if multipath && s.isMultipath() {
+			return nil, keyFault(ErrDescriptor, "has two multipath steps, such as <0;1>, and can have one")
+		}
+		multipath = multipath || s.isMultipath()
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// parseBranches reads one step, such as 5 or <0;1>.
+func parseBranches(text string) (step, error) {
+	inner, isTuple := strings.CutPrefix(text, "<")
+	if !isTuple {
+		n, err := parsePublicStep(text)
+		return step{n, n}, err
+	}
+	inner, closed := strings.CutSuffix(inner, ">")
+	receive, change, two := strings.Cut(inner, ";")
+	switch {
+	case !closed, !two:
+		return step{}, badPath()
+	case strings.Contains(change, ";"):
+		return step{}, keyFault(ErrUnsupportedDescriptor, "has more than two branches; supported are two, for receiving and for change, as in /<0;1>/*")
+	}
+	r, err := parsePublicStep(receive)
+	if err != nil {
+		return step{}, err
+	}
+	c, err := parsePublicStep(change)
+	if err == nil && r == c {
+		err = keyFault(ErrDescriptor, "has a multipath step whose two branches are the same")
+	}
+	return step{r, c}, err
+}
+
+// parsePublicStep reads a step that can be derived from a public key.
+func parsePublicStep(text string) (uint32, error) {
+	n, ok := parseStep(text)
+	if !ok {
+		return 0, badPath()
+	}
+	if n >= hardened {
+		return 0, keyFault(ErrDescriptor, "has a hardened step behind it, which cannot be derived from a public key; such steps belong between the brackets before the key")
+	}
+	return n, nil
+}

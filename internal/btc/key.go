@@ -1,0 +1,233 @@
+package btc
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/btcsuite/btcd/btcutil"
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+)
+
+// Key is an extended public key (BIP-32) with where it comes from, as Specter
+// Desktop stores it.
+type Key struct {
+	Original    string // the extended key as it was given, without its origin
+	Fingerprint string // of the master key, 8 lower-case hexadecimal digits
+	Derivation  string // from the master key, such as "m/48h/1h/0h/2h"
+	XPub        string // the extended key as xpub or tpub
+	Type        Script // that the key is meant for; empty where it does not say
+	Purpose     string // Type for people, such as "Multisig (Segwit)" or "General"
+}
+
+// ErrKey is returned for text that is no extended public key.
+var ErrKey = invalid("bad_key", "key", "has to be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
+
+// maxKey is the length of any key expression that makes sense, in bytes.
+const maxKey = 1024
+
+// ParseKey reads an extended public key with or without its origin, such as
+// "[d34db33f/84h/0h/0h]xpub…". Without one, the key is its own master. Prefixes
+// of SLIP-132 (ypub, Zpub, vpub, …) become xpub and tpub, and say what the key
+// is for. It returns ErrKey, ErrWrongNetwork and ErrPrivateKey, about the field
+// "key"; none of them repeats the text.
+func ParseKey(text string, network Network) (Key, error) {
+	e, err := parseBareKey(text, network)
+	return e.Key, err
+}
+
+// parseBareKey reads a key that no path follows.
+func parseBareKey(text string, network Network) (keyExpression, error) {
+	e, err := parseKeyExpression(strings.TrimSpace(text), network)
+	if err == nil && e.hasPath {
+		return keyExpression{}, keyFault(ErrKey, "has to end with the extended public key, without a path behind it")
+	}
+	return e, err
+}
+
+// keyExpression is a KEY of BIP-380: an extended public key, its origin and
+// possibly a path from there.
+type keyExpression struct {
+	Key
+	prefixType Script // the type that its SLIP-132 prefix says
+	hasOrigin  bool
+	hasPath    bool
+	path       []string // what follows the extended key, between slashes
+	extended   *hdkeychain.ExtendedKey
+}
+
+func parseKeyExpression(text string, network Network) (keyExpression, error) {
+	if len(text) > maxKey {
+		return keyExpression{}, ErrKey
+	}
+	if holdsPrivateKey(text) {
+		return keyExpression{}, ErrPrivateKey
+	}
+	e := keyExpression{}
+	origin, rest, hasOrigin := "", text, strings.HasPrefix(text, "[")
+	if hasOrigin {
+		var closed bool
+		if origin, rest, closed = strings.Cut(text[1:], "]"); !closed {
+			return keyExpression{}, ErrKey
+		}
+	}
+	e.Original, rest, e.hasPath = strings.Cut(rest, "/")
+	if e.hasPath {
+		e.path = strings.Split(rest, "/")
+	}
+	var err error
+	if e.extended, e.prefixType, err = parseExtended(e.Original, network); err != nil {
+		return keyExpression{}, err
+	}
+	e.XPub, e.Type = e.extended.String(), e.prefixType
+	e.hasOrigin = hasOrigin
+	if hasOrigin {
+		err = e.setOrigin(origin)
+	} else {
+		e.Fingerprint, e.Derivation = fingerprint(e.extended), "m"
+	}
+	e.Purpose = e.Type.purpose()
+	return e, err
+}
+
+// setOrigin reads what stands between brackets before a key.
+func (e *keyExpression) setOrigin(origin string) error {
+	steps := strings.Split(origin, "/")
+	e.Fingerprint = strings.ToLower(steps[0])
+	if !isLowerHex(e.Fingerprint, 8) {
+		return keyFault(ErrKey, "has an origin that does not begin with a fingerprint of 8 hexadecimal digits, as in [d34db33f/84h/0h/0h]")
+	}
+	path := make([]uint32, 0, len(steps)-1)
+	for _, step := range steps[1:] {
+		n, ok := parseStep(step)
+		if !ok {
+			return keyFault(ErrKey, "has an origin whose path is not like the one in [d34db33f/84h/0h/0h]")
+		}
+		path = append(path, n)
+	}
+	e.Derivation = formatPath(path)
+	if e.Type == "" {
+		e.Type = typeOfPath(path)
+	}
+	return nil
+}
+
+// origin returns what stands before the key in a descriptor.
+func (e *keyExpression) origin() string {
+	if !e.hasOrigin {
+		return ""
+	}
+	return "[" + e.Fingerprint + strings.TrimPrefix(e.Derivation, "m") + "]"
+}
+
+// slip132 has the versions of extended public keys: of BIP-32, and those that
+// SLIP-132 defines for one kind of script.
+var slip132 = map[[4]byte]struct {
+	script Script
+	xpub   [4]byte // the same network's version of BIP-32
+}{
+	xpubVersion:              {"", xpubVersion},
+	{0x04, 0x9d, 0x7c, 0xb2}: {ShWPKH, xpubVersion}, // ypub
+	{0x04, 0xb2, 0x47, 0x46}: {WPKH, xpubVersion},   // zpub
+	{0x02, 0x95, 0xb4, 0x3f}: {ShWSh, xpubVersion},  // Ypub
+	{0x02, 0xaa, 0x7e, 0xd3}: {WSh, xpubVersion},    // Zpub
+	tpubVersion:              {"", tpubVersion},
+	{0x04, 0x4a, 0x52, 0x62}: {ShWPKH, tpubVersion}, // upub
+	{0x04, 0x5f, 0x1c, 0xf6}: {WPKH, tpubVersion},   // vpub
+	{0x02, 0x42, 0x89, 0xef}: {ShWSh, tpubVersion},  // Upub
+	{0x02, 0x57, 0x54, 0x83}: {WSh, tpubVersion},    // Vpub
+}
+
+// parseExtended reads a serialized extended public key. Its type is the one that
+// its prefix says.
+func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Script, error) {
+	key, err := hdkeychain.NewKeyFromString(text)
+	if err != nil {
+		// The cause is left out: nothing about the text may get into a log.
+		return nil, "", keyFault(ErrKey, "has to be an extended public key such as [d34db33f/84h/0h/0h]xpub…; this one is incomplete or mistyped")
+	}
+	if key.IsPrivate() {
+		return nil, "", ErrPrivateKey
+	}
+	version, known := slip132[[4]byte(key.Version())]
+	switch {
+	case !known:
+		return nil, "", keyFault(ErrKey, "is an extended key that does not begin with xpub, ypub, zpub, Ypub, Zpub, tpub, upub, vpub, Upub or Vpub")
+	case key.Depth() == 0 && (key.ParentFingerprint() != 0 || key.ChildIndex() != 0):
+		return nil, "", keyFault(ErrKey, "says that it is a master key and a derived one at once")
+	case version.xpub != network.encoding().xpub:
+		return nil, "", keyFault(ErrWrongNetwork, "belongs to another network than %s", network)
+	}
+	key, err = key.CloneWithVersion(version.xpub[:])
+	if err != nil {
+		return nil, "", ErrKey
+	}
+	return key, version.script, nil
+}
+
+// fingerprint returns the first four bytes of HASH160 of the key (BIP-32).
+func fingerprint(key *hdkeychain.ExtendedKey) string {
+	public, err := key.ECPubKey()
+	if err != nil {
+		return "" // cannot be: the key was parsed
+	}
+	return hex.EncodeToString(btcutil.Hash160(public.SerializeCompressed())[:4])
+}
+
+const hardened = hdkeychain.HardenedKeyStart
+
+// parseStep reads one step of a path: a number below 2^31, hardened if h or '
+// follows it. Zeros in front are let through, as by Bitcoin Core.
+func parseStep(text string) (uint32, bool) {
+	digits := strings.TrimSuffix(strings.TrimSuffix(text, "h"), "'")
+	if len(text)-len(digits) > 1 || len(digits) > 10 || strings.Trim(digits, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil {
+		return 0, false
+	}
+	step := uint32(n)
+	if digits != text {
+		step += hardened
+	}
+	return step, true
+}
+
+func formatStep(step uint32) string {
+	if step >= hardened {
+		return strconv.FormatUint(uint64(step-hardened), 10) + "h"
+	}
+	return strconv.FormatUint(uint64(step), 10)
+}
+
+func formatPath(path []uint32) string {
+	var b strings.Builder
+	b.WriteByte('m')
+	for _, step := range path {
+		b.WriteByte('/')
+		b.WriteString(formatStep(step))
+	}
+	return b.String()
+}
+
+// typeOfPath returns what a key at this path is for by convention: BIP-49, 84,
+// 86 and 48.
+func typeOfPath(path []uint32) Script {
+	if len(path) == 0 {
+		return ""
+	}
+	switch path[0] {
+	case hardened + 49:
+		return ShWPKH
+	case hardened + 84:
+		return WPKH
+	case hardened + 86:
+		return TR
+	case hardened + 48:
+		if len(path) > 3 {
+			return map[uint32]Script{hardened + 1: ShWSh, hardened + 2: WSh}[path[3]]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,146 @@
+package btc
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// Label is a record of BIP-329: a label that somebody gave to something.
+type Label struct {
+	Type      string  // tx, addr, pubkey, input, output or xpub
+	Ref       string  // what it is about, as Type has it
+	Label     *string // nil to leave the label as it is
+	Origin    string  // an abbreviated descriptor of the wallet; may be empty
+	Spendable *bool   // of an output; nil to leave it as it is
+}
+
+// Faults of a line of labels. None repeats it.
+var (
+	ErrLabel = fault.New(fault.Invalid, "bad_label", "the line is no label of BIP-329")
+	// ErrLabelType is returned for records of a type that BIP-329 does not define,
+	// and tells importers to ignore.
+	ErrLabelType = invalid("unknown_label_type", "type", "has to be tx, addr, pubkey, input, output or xpub")
+)
+
+const (
+	maxLabel     = 255     // characters, as BIP-329 suggests
+	maxLabelLine = 1 << 16 // bytes
+	maxOrigin    = 4096    // bytes
+)
+
+type labelLine struct {
+	Type      string  `json:"type"`
+	Ref       string  `json:"ref"`
+	Label     *string `json:"label,omitzero"`
+	Origin    string  `json:"origin,omitzero"`
+	Spendable *bool   `json:"spendable,omitzero"`
+}
+
+// ParseLabel reads one line of an export (BIP-329): a JSON object with at least
+// type and ref. Fields that are not known are passed over, as the BIP has it, and
+// fields that are there twice refused. The ref is checked, and normalized where
+// there are several spellings; its network is not known here. It returns
+// ErrLabel, ErrLabelType and ErrPrivateKey.
+func ParseLabel(line []byte) (Label, error) {
+	if len(line) > maxLabelLine {
+		return Label{}, ErrLabel.Saying("the line is longer than %d bytes", maxLabelLine)
+	}
+	var in labelLine
+	if err := json.Unmarshal(line, &in); err != nil {
+		return Label{}, ErrLabel.Saying("the line is not a JSON object with the fields of BIP-329, each at most once: type, ref, label and origin are strings, spendable is true or false")
+	}
+	var folded labelLine
+	if err := json.Unmarshal(line, &folded, json.MatchCaseInsensitiveNames(true)); err != nil || !reflect.DeepEqual(in, folded) {
+		return Label{}, ErrLabel.Saying("the line has a field whose name differs from type, ref, label, origin or spendable only in case")
+	}
+	l := Label(in)
+	if err := l.check(); err != nil {
+		return Label{}, err
+	}
+	ref, err := normalRef(l.Type, l.Ref)
+	l.Ref = ref
+	return l, err
+}
+
+// Append appends the label as a line of an export, with its end. It fails for
+// text that is not UTF-8.
+func (l Label) Append(b []byte) ([]byte, error) {
+	line, err := json.Marshal(labelLine(l))
+	if err != nil {
+		return b, ErrLabel.Saying("the label is not UTF-8")
+	}
+	return append(append(b, line...), '\n'), nil
+}
+
+func (l Label) check() error {
+	switch {
+	case l.Type == "" || l.Ref == "":
+		return ErrLabel.Saying("the line needs both type and ref")
+	case holdsPrivateKey(l.Ref):
+		return ErrPrivateKey.ForField("ref")
+	case l.Label != nil && utf8.RuneCountInString(*l.Label) > maxLabel:
+		return badLabel("label", "has more than %d characters", maxLabel)
+	case l.Label != nil && strings.ContainsFunc(*l.Label, unicode.IsControl):
+		return badLabel("label", "has an end of line or another control character")
+	case l.Spendable != nil && l.Type != "output":
+		return badLabel("spendable", "belongs to the type output only")
+	case holdsPrivateKey(l.Origin):
+		return ErrPrivateKey.ForField("origin")
+	case len(l.Origin) > maxOrigin || strings.Trim(l.Origin, descriptorChars) != "":
+		return badLabel("origin", "has to be a descriptor without its keys, such as wpkh([d34db33f/84h/0h/0h])")
+	}
+	return nil
+}
+
+func badLabel(field, format string, args ...any) error {
+	return invalid(ErrLabel.Code, field, format, args...)
+}
+
+// normalRef checks what a label is about, and returns the one spelling of it.
+func normalRef(kind, ref string) (string, error) {
+	switch kind {
+	case "tx":
+		if !isLowerHex(ref, 64) {
+			return "", badLabel("ref", "has to be a transaction's id, which has 64 lower-case hexadecimal digits")
+		}
+	case "input", "output":
+		if _, err := ParseOutpoint(ref); err != nil {
+			return "", badLabel("ref", "%s", ErrOutpoint.Fields[0].Message)
+		}
+	case "pubkey":
+		if !slices.ContainsFunc([]int{64, 66, 130}, func(digits int) bool { return isLowerHex(ref, digits) }) {
+			return "", badLabel("ref", "has to be a public key of 32, 33 or 65 bytes in lower-case hexadecimal digits")
+		}
+	case "addr":
+		for _, e := range encodings {
+			if script := decodeAddress(ref, e); script != nil && len(ref) <= maxAddress {
+				return addressOf(script, e), nil
+			}
+		}
+		return "", badLabel("ref", "%s", ErrAddress.Fields[0].Message)
+	case "xpub":
+		return normalXPub(ref)
+	default:
+		return "", ErrLabelType
+	}
+	return ref, nil
+}
+
+func normalXPub(ref string) (string, error) {
+	key, err := ParseKey(ref, Main)
+	if errors.Is(err, ErrWrongNetwork) {
+		key, err = ParseKey(ref, Test)
+	}
+	if err != nil || key.Original != ref {
+		return "", badLabel("ref", "has to be an extended public key, without its origin")
+	}
+	return key.XPub, nil
+}

@@ -1,0 +1,64 @@
+package btc
+
+import "github.com/specterd/specterd/internal/fault"
+
+// Network is one of Bitcoin's chains, by the name that Bitcoin Core gives it in
+// getblockchaininfo. Values come from ParseNetwork and the constants.
+type Network string
+
+// The networks of Bitcoin Core.
+const (
+	Main     Network = "main"
+	Test     Network = "test"
+	Testnet4 Network = "testnet4"
+	Signet   Network = "signet"
+	Regtest  Network = "regtest"
+)
+
+// ErrWrongNetwork is returned for a key or an address of another network.
+var ErrWrongNetwork = invalid("wrong_network", "network", "belongs to another network")
+
+// ParseNetwork returns the network that Core calls by this name.
+func ParseNetwork(name string) (Network, error) {
+	switch n := Network(name); n {
+	case Main, Test, Testnet4, Signet, Regtest:
+		return n, nil
+	}
+	return "", fault.InvalidField("network", "has to be main, test, testnet4, signet or regtest")
+}
+
+// encoding is how a network writes addresses and keys (Bitcoin Core,
+// kernel/chainparams.cpp).
+type encoding struct {
+	hrp        string // of bech32 addresses
+	pubKeyHash byte   // the version of base58 addresses
+	scriptHash byte
+	xpub       [4]byte // the version of extended public keys (BIP-32)
+}
+
+var (
+	xpubVersion = [4]byte{0x04, 0x88, 0xb2, 0x1e}
+	tpubVersion = [4]byte{0x04, 0x35, 0x87, 0xcf}
+
+	mainEncoding    = encoding{hrp: "bc", pubKeyHash: 0x00, scriptHash: 0x05, xpub: xpubVersion}
+	testEncoding    = encoding{hrp: "tb", pubKeyHash: 0x6f, scriptHash: 0xc4, xpub: tpubVersion}
+	regtestEncoding = encoding{hrp: "bcrt", pubKeyHash: 0x6f, scriptHash: 0xc4, xpub: tpubVersion}
+	encodings       = []encoding{mainEncoding, testEncoding, regtestEncoding}
+)
+
+func (n Network) encoding() encoding {
+	switch n {
+	case Main:
+		return mainEncoding
+	case Regtest:
+		return regtestEncoding
+	}
+	return testEncoding
+}
+
+// invalid returns an Invalid fault about one field, with a code of its own.
+func invalid(code, field, format string, args ...any) *fault.Error {
+	f := fault.InvalidField(field, format, args...)
+	f.Code = code
+	return f
+}

@@ -1,0 +1,122 @@
+package btc
+
+import (
+	"errors"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// Policy is what a wallet's coins are locked with: its two descriptors, and what
+// is common to them.
+type Policy struct {
+	Receive  Descriptor
+	Change   Descriptor
+	Script   Script
+	Required int // signatures
+	Keys     []Key
+}
+
+// ErrDescriptorsDiffer is returned for two descriptors that are not the branches
+// of one wallet.
+var ErrDescriptorsDiffer = invalid("descriptors_differ", "change_descriptor", "has to be the same as descriptor but for one step of each key's path, such as /0/* there and /1/* here")
+
+// FromDescriptors returns the policy that a descriptor for receiving and one for
+// change describe; change is empty if the other is multipath and describes both.
+// Faults are those of ParseDescriptor, about the field "descriptor" or
+// "change_descriptor", and ErrDescriptorsDiffer.
+func FromDescriptors(receive, change string, network Network) (Policy, error) {
+	r, err := ParseDescriptor(receive, network)
+	if err != nil {
+		return Policy{}, err
+	}
+	if change == "" {
+		if !r.IsMultipath() {
+			return Policy{}, fault.InvalidField("change_descriptor", "is needed, unless descriptor describes both with a step like <0;1>")
+		}
+		return newPolicy(r.Split()), nil
+	}
+	c, err := ParseDescriptor(change, network)
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return Policy{}, f.ForField("change_descriptor")
+	}
+	if r.IsMultipath() {
+		return Policy{}, fault.InvalidField("change_descriptor", "has to be left out where descriptor describes both with a step like <0;1>")
+	}
+	if !areBranches(r, c) {
+		return Policy{}, ErrDescriptorsDiffer
+	}
+	return newPolicy(r, c), nil
+}
+
+// FromKeys returns the policy of a new wallet with these keys, each as ParseKey
+// reads it, by the name of its script. Several keys are sorted in each script
+// (BIP-67). The branches are /0/* and /1/*. Faults are those of ParseKey, and
+// ErrKeyType and ErrDuplicateKey, about the field "keys"; "script" and "required"
+// may be out of their range.
+func FromKeys(keys []string, required int, script string, network Network) (Policy, error) {
+	kind, err := ParseScript(script)
+	if err != nil {
+		return Policy{}, err
+	}
+	switch limit := kind.maxKeys(); {
+	case limit == 1 && len(keys) != 1:
+		return Policy{}, fault.InvalidField("keys", "has to have one key for %s", kind)
+	case len(keys) == 0 || len(keys) > limit:
+		return Policy{}, fault.InvalidField("keys", "has to have 1 to %d keys for %s", limit, kind)
+	case required < 1 || required > len(keys):
+		return Policy{}, fault.InvalidField("required", "has to be from 1 to the number of keys, which is %d", len(keys))
+	}
+	d := Descriptor{form: newForm(kind), network: network, required: required}
+	for i, text := range keys {
+		e, err := parseBareKey(text, network)
+		if err == nil {
+			err = d.addKey(e, []step{{0, 1}})
+		}
+		if err != nil {
+			return Policy{}, aboutKey(err, "keys", i)
+		}
+	}
+	return newPolicy(d.Split()), nil
+}
+
+func newPolicy(receive, change Descriptor) Policy {
+	return Policy{Receive: receive, Change: change, Script: receive.Script(), Required: receive.required, Keys: receive.Keys()}
+}
+
+// Description returns what Specter Desktop calls such a wallet, for example
+// "2 of 3 Multisig (Segwit)".
+func (p Policy) Description() string { return p.Script.Description(p.Required, len(p.Keys)) }
+
+// newForm returns the form of new descriptors for these scripts.
+func newForm(script Script) form {
+	for _, f := range forms {
+		if f.script == script && f.sorted == script.IsMultisig() {
+			return f
+		}
+	}
+	return form{}
+}
+
+// areBranches tells whether two descriptors differ in exactly one step of each
+// key's path.
+func areBranches(a, b Descriptor) bool {
+	if a.form != b.form || a.required != b.required || len(a.keys) != len(b.keys) || b.IsMultipath() {
+		return false
+	}
+	for i, k := range a.keys {
+		other := b.keys[i]
+		if k.XPub != other.XPub || k.origin != other.origin || len(k.steps) != len(other.steps) {
+			return false
+		}
+		differences := 0
+		for j, s := range k.steps {
+			if s != other.steps[j] {
+				differences++
+			}
+		}
+		if differences != 1 {
+			return false
+		}
+	}
+	return true
+}

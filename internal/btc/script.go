@@ -1,0 +1,91 @@
+package btc
+
+import (
+	"fmt"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// Script is the kind of output script that a wallet has, as Specter Desktop
+// calls it.
+type Script string
+
+// The kinds of script.
+const (
+	PKH    Script = "pkh"
+	WPKH   Script = "wpkh"
+	ShWPKH Script = "sh-wpkh"
+	TR     Script = "tr" // with the key path only
+	Sh     Script = "sh" // multisig, as the following two
+	WSh    Script = "wsh"
+	ShWSh  Script = "sh-wsh"
+)
+
+// ParseScript returns the kind of script with this name.
+func ParseScript(name string) (Script, error) {
+	switch s := Script(name); s {
+	case PKH, WPKH, ShWPKH, TR, Sh, WSh, ShWSh:
+		return s, nil
+	}
+	return "", fault.InvalidField("script", "has to be wpkh, sh-wpkh, pkh or tr for one key, or wsh, sh-wsh or sh for several")
+}
+
+// IsMultisig tells whether scripts of this kind are multisig.
+func (s Script) IsMultisig() bool { return s == Sh || s == WSh || s == ShWSh }
+
+// AddressType returns what Specter Desktop and Bitcoin Core call the addresses
+// of these scripts: bech32, p2sh-segwit, legacy, or taproot, which in Core is
+// bech32m.
+func (s Script) AddressType() string {
+	switch s {
+	case WPKH, WSh:
+		return "bech32"
+	case ShWPKH, ShWSh:
+		return "p2sh-segwit"
+	case TR:
+		return "taproot"
+	}
+	return "legacy"
+}
+
+// Description returns what Specter Desktop calls a wallet with such scripts, for
+// example "Single (Segwit)" or "2 of 3 Multisig (Nested)".
+func (s Script) Description(required, keys int) string {
+	if s.IsMultisig() {
+		return fmt.Sprintf("%d of %d %s", required, keys, s.purpose())
+	}
+	return s.purpose()
+}
+
+// purpose returns what Specter Desktop calls a key for such scripts.
+func (s Script) purpose() string {
+	switch s {
+	case PKH:
+		return "Single (Legacy)"
+	case WPKH:
+		return "Single (Segwit)"
+	case ShWPKH:
+		return "Single (Nested)"
+	case TR:
+		return "Taproot"
+	case Sh:
+		return "Multisig (Legacy)"
+	case WSh:
+		return "Multisig (Segwit)"
+	case ShWSh:
+		return "Multisig (Nested)"
+	}
+	return "General"
+}
+
+// maxKeys returns how many keys Bitcoin Core allows: a redeem script of P2SH has
+// 520 bytes at most, and a multisig script 20 keys (MAX_PUBKEYS_PER_MULTISIG).
+func (s Script) maxKeys() int {
+	switch s {
+	case Sh:
+		return 15
+	case WSh, ShWSh:
+		return 20
+	}
+	return 1
+}

@@ -1,0 +1,57 @@
+package btc
+
+import (
+	"strings"
+
+	"github.com/btcsuite/btcd/btcutil/base58"
+)
+
+// ErrPrivateKey is returned for text that holds a private key or seed words,
+// well-formed or not.
+var ErrPrivateKey = invalid("private_key", "key", "holds a PRIVATE KEY or seed words, which NEVER belong here. "+
+	"If this was sent over a network, treat it as exposed: move its coins to new keys. Only extended public keys (xpub) are wanted")
+
+const (
+	base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+	seedWords      = 12 // the least that BIP-39 has
+	serializedKey  = 78 // bytes of an extended key (BIP-32), without the checksum
+	keyByte        = 45 // where its key begins
+)
+
+// holdsPrivateKey tells whether some word of text looks like a private key, or a
+// dozen of them like seed words. It looks at the form only and not at checksums,
+// since a secret with a typing error is one, too.
+func holdsPrivateKey(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+	seed := 0
+	for _, word := range words {
+		if isExtendedPrivateKey(word) || isWIF(word) {
+			return true
+		}
+		if len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" {
+			seed++
+		}
+	}
+	return seed >= seedWords
+}
+
+// isExtendedPrivateKey knows xprv, tprv and the like of SLIP-132 by their
+// prefix, and those of any other version by their content.
+func isExtendedPrivateKey(word string) bool {
+	if len(word) < 40 || len(word) > 120 {
+		return false
+	}
+	if strings.HasPrefix(word[1:], "prv") && strings.IndexByte("xyzYZtuvUV", word[0]) >= 0 {
+		return true
+	}
+	raw := base58.Decode(word)
+	return len(raw) == serializedKey+4 && raw[keyByte] == 0
+}
+
+// isWIF knows the wallet import format by its length and its first letter: 5, K
+// and L on the main network, 9 and c on the others.
+func isWIF(word string) bool {
+	return (len(word) == 51 || len(word) == 52) && strings.IndexByte("5KL9c", word[0]) >= 0 && strings.Trim(word, base58Alphabet) == ""
+}
