@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // FuzzAnswer decodes anything as the answer to one call and to a batch. What
@@ -22,13 +24,13 @@ func FuzzAnswer(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		readers := map[string]func(*json.Decoder) error{
-			"one": func(dec *json.Decoder) error {
+		readers := map[string]func(*jsontext.Decoder) error{
+			"one": func(dec *jsontext.Decoder) error {
 				var out map[string]int
 				_, err := readOne(dec, 1, &out)
 				return err
 			},
-			"batch": func(dec *json.Decoder) error {
+			"batch": func(dec *jsontext.Decoder) error {
 				var out json.RawMessage
 				reqs := []Request{{Method: "a", Out: &out}, {Method: "b", Out: new(string)}}
 				return readBatch(dec, []wireCall{{ID: 1}, {ID: 2}}, reqs)

@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/specterd/specterd/internal/bitcoind"
 )
 
@@ -106,20 +109,20 @@ func TestBatchBadAnswers(t *testing.T) {
 // sum reads a long list without keeping it.
 type sum struct{ n, total int }
 
-func (s *sum) ReadResult(dec *json.Decoder) error {
-	open, err := dec.Token()
-	if open == nil || err != nil {
+func (s *sum) ReadResult(dec *jsontext.Decoder) error {
+	open, err := dec.ReadToken()
+	if open.Kind() == 'n' || err != nil {
 		return err
 	}
-	for dec.More() {
+	for dec.PeekKind() != ']' {
 		var v int
-		if err := dec.Decode(&v); err != nil {
+		if err := jsonv2.UnmarshalDecode(dec, &v); err != nil {
 			return err
 		}
 		s.n++
 		s.total += v
 	}
-	_, err = dec.Token()
+	_, err = dec.ReadToken()
 	return err
 }
 

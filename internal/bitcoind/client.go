@@ -17,6 +17,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // What a Config has where it says nothing.
@@ -127,7 +129,7 @@ func (c *Client) Call(ctx context.Context, method string, params []any, out any)
 		return fmt.Errorf("encode call of %s: %w", method, err)
 	}
 	var refusal *wireError
-	err = c.post(ctx, body, func(dec *json.Decoder) error {
+	err = c.post(ctx, body, func(dec *jsontext.Decoder) error {
 		refusal, err = readOne(dec, call.ID, out)
 		return err
 	})
@@ -157,7 +159,7 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 	if err != nil {
 		return fmt.Errorf("encode batch: %w", err)
 	}
-	err = c.post(ctx, body, func(dec *json.Decoder) error { return readBatch(dec, calls, reqs) })
+	err = c.post(ctx, body, func(dec *jsontext.Decoder) error { return readBatch(dec, calls, reqs) })
 	if err != nil {
 		return fmt.Errorf("call batch of %d, first %s: %w", len(reqs), reqs[0].Method, err)
 	}
@@ -177,7 +179,7 @@ func (s *shared) number(method string, params []any) wireCall {
 }
 
 // post sends body, within the client's limits, and lets read decode the answer.
-func (c *Client) post(ctx context.Context, body []byte, read func(*json.Decoder) error) error {
+func (c *Client) post(ctx context.Context, body []byte, read func(*jsontext.Decoder) error) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := c.inSlot(limited, func() error {

@@ -29,11 +29,7 @@ var networks = []network{
 // bitcoin.conf that is mainnet. Files named by includeconf are not read. It
 // returns an Invalid fault for a file that selects no single known network.
 func FromDataDir(dir string) (Config, error) {
-	conf, err := readConf(filepath.Join(dir, "bitcoin.conf"))
-	if err != nil {
-		return Config{}, err
-	}
-	chain, err := conf.network()
+	conf, chain, err := readDataDir(dir)
 	if err != nil {
 		return Config{}, err
 	}
@@ -43,18 +39,46 @@ func FromDataDir(dir string) (Config, error) {
 		cfg.User, cfg.Password = user, password
 		return cfg, nil
 	}
-	if moved := conf.get(chain, "datadir"); moved != "" {
-		dir = moved
-	}
 	cookie := conf.get(chain, "rpccookiefile")
 	switch {
 	case cookie == "":
-		cookie = filepath.Join(dir, chain.folder, ".cookie")
+		cookie = filepath.Join(conf.folder(chain, dir), ".cookie")
 	case !filepath.IsAbs(cookie):
-		cookie = filepath.Join(dir, chain.folder, cookie)
+		cookie = filepath.Join(conf.folder(chain, dir), cookie)
 	}
 	cfg.CookieFile = cookie
 	return cfg, nil
+}
+
+// WalletFolder returns where the node whose data directory is dir has its wallets:
+// walletdir from bitcoin.conf, which outside of sections counts for mainnet alone,
+// or the folder wallets of the chain's, or else, of an old node, that itself. There
+// may be none, and a node may be told otherwise on its command line.
+func WalletFolder(dir string) (string, error) {
+	conf, chain, err := readDataDir(dir)
+	if err != nil {
+		return "", err
+	}
+	if folder := conf.own(chain, "walletdir"); folder != "" {
+		return folder, nil
+	}
+	data := conf.folder(chain, dir)
+	folder := filepath.Join(data, "wallets")
+	if info, err := os.Stat(folder); err == nil && info.IsDir() {
+		return folder, nil
+	}
+	return data, nil
+}
+
+// readDataDir returns what the bitcoin.conf in dir says, and the network that it
+// selects.
+func readDataDir(dir string) (conf, network, error) {
+	c, err := readConf(filepath.Join(dir, "bitcoin.conf"))
+	if err != nil {
+		return nil, network{}, err
+	}
+	chain, err := c.network()
+	return c, chain, err
 }
 
 // conf is a bitcoin.conf: the values of "key" and of "network.key". Where a
@@ -139,12 +163,25 @@ func (c conf) address(n network) string {
 			host, port = h, p
 		}
 	}
-	own := c[n.name+".rpcport"]
-	if own == "" && n.name == "main" {
-		own = c["rpcport"]
-	}
-	if own != "" {
+	if own := c.own(n, "rpcport"); own != "" {
 		port = own
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// own returns what the file says for a network, if outside of sections that counts
+// for mainnet alone.
+func (c conf) own(n network, key string) string {
+	if value := c[n.name+"."+key]; value != "" || n.name != "main" {
+		return value
+	}
+	return c[key]
+}
+
+// folder returns the folder of a network, in dir unless the file moves that.
+func (c conf) folder(n network, dir string) string {
+	if moved := c.get(n, "datadir"); moved != "" {
+		dir = moved
+	}
+	return filepath.Join(dir, n.folder)
 }

@@ -48,6 +48,37 @@ func TestFromDataDir(t *testing.T) {
 	}
 }
 
+func TestWalletFolder(t *testing.T) {
+	for name, tc := range map[string]struct{ conf, made, want string }{
+		"nothing":             {"", "", "DIR"},
+		"as now":              {"", "wallets", "DIR/wallets"},
+		"of another chain":    {"signet=1", "wallets", "DIR/signet"},
+		"of the chain":        {"signet=1", "signet/wallets", "DIR/signet/wallets"},
+		"set":                 {"walletdir=/w", "wallets", "/w"},
+		"set for mainnet":     {"regtest=1\nwalletdir=/w", "", "DIR/regtest"},
+		"set for the chain":   {"regtest=1\n[regtest]\nwalletdir=/w", "", "/w"},
+		"set for other chain": {"regtest=1\n[signet]\nwalletdir=/w", "", "DIR/regtest"},
+		"moved":               {"datadir=/data\nsignet=1", "signet/wallets", "/data/signet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeConf(t, dir, tc.conf)
+			if err := os.MkdirAll(filepath.Join(dir, tc.made), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			got, err := bitcoind.WalletFolder(dir)
+			if want := strings.Replace(tc.want, "DIR", dir, 1); err != nil || got != want {
+				t.Errorf("got %s, %v, want %s", got, err, want)
+			}
+		})
+	}
+	dir := t.TempDir()
+	writeConf(t, dir, "chain=liquidv1")
+	if _, err := bitcoind.WalletFolder(dir); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestFromDataDirRefuses(t *testing.T) {
 	for _, conf := range []string{"regtest=1\ntestnet=1", "chain=liquidv1"} {
 		dir := t.TempDir()

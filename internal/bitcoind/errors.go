@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -16,6 +19,7 @@ import (
 // src/rpc/protocol.h. The wallet RPCs use several of them for more than one
 // thing; the comments say what they mean most often.
 const (
+	CodeMisc           = -1     // anything without a code of its own, such as a rescan that was aborted
 	CodeWalletError    = -4     // unspecified problem of the wallet, such as a name that is taken
 	CodeInvalidAddress = -5     // an invalid address or key, or something that was not found
 	CodeInsufficient   = -6     // not enough funds
@@ -25,6 +29,8 @@ const (
 	CodeVerifyRejected = -26    // a transaction or block was rejected by the rules
 	CodeAlreadyInChain = -27    // the transaction is in the chain already
 	CodeWarmup         = -28    // the node is starting up; this package makes it ErrUnavailable
+	CodeAlreadyLoaded  = -35    // the wallet is loaded already
+	CodeAlreadyExists  = -36    // there is a wallet of that name
 	CodeMethodNotFound = -32601 // the node does not know the method, or has it disabled
 )
 
@@ -55,6 +61,17 @@ var (
 	// ErrBadAnswer says that what came back is not an answer to what was asked.
 	// Whether the call was carried out is unknown.
 	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense")
+)
+
+// What faults of this package wrap, for errors.Is, where it makes a difference
+// to the caller.
+var (
+	// ErrNotNow is in an ErrUnavailable where the node refused to look at the
+	// call, since it is starting up or has too much queued: nothing was carried
+	// out.
+	ErrNotNow error = protocolError("refused for now")
+	// ErrTooLong is in an ErrBadAnswer where the answer was longer than allowed.
+	ErrTooLong error = protocolError("longer than allowed")
 )
 
 // RPCError is the node's own refusal of one call. It is not a fault: what it
@@ -98,17 +115,20 @@ func (e protocolError) Error() string { return string(e) }
 // quoting it, as the texts of encoding/json and of callers' types do.
 func describe(err error) error {
 	var typed *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
+	var semantic *jsonv2.SemanticError
+	var syntax *jsontext.SyntacticError
 	var own protocolError
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &typed):
 		return protocolError(fmt.Sprintf("JSON of another type than %s (at %q)", typed.Type, typed.Field))
-	case errors.As(err, &syntax):
-		return protocolError(fmt.Sprintf("malformed JSON at byte %d", syntax.Offset))
+	case errors.As(err, &semantic):
+		return protocolError(fmt.Sprintf("JSON that is no %s, at byte %d", semantic.GoType, semantic.ByteOffset))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return protocolError("JSON ends early")
+	case errors.As(err, &syntax):
+		return protocolError(fmt.Sprintf("malformed JSON at byte %d", syntax.ByteOffset))
 	default:
 		return protocolError(fmt.Sprintf("undecodable: %T", err))
 	}
@@ -142,7 +162,7 @@ func (w *wireError) rpcError(method string) error {
 	}
 	e := &RPCError{Code: w.Code, Message: strings.ToValidUTF8(text, ""), Method: method}
 	if e.Code == CodeWarmup {
-		return unavailable(warmupMessage, e)
+		return unavailable(warmupMessage, fmt.Errorf("%w: %w", ErrNotNow, e))
 	}
 	return e
 }

@@ -3,7 +3,6 @@ package bitcoind
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -40,7 +41,7 @@ func newTransport(connections int) *http.Transport {
 
 // exchange sends body and lets read decode the answer. Where the node refuses
 // the credentials and the cookie has changed meanwhile, it tries once more.
-func (s *shared) exchange(ctx context.Context, to *url.URL, body []byte, limit int64, read func(*json.Decoder) error) error {
+func (s *shared) exchange(ctx context.Context, to *url.URL, body []byte, limit int64, read func(*jsontext.Decoder) error) error {
 	as, err := s.credentials.current()
 	if err != nil {
 		return err
@@ -100,7 +101,7 @@ func judge(resp *http.Response) error {
 	case code == http.StatusForbidden:
 		return forbidden().Because(status)
 	case code == http.StatusServiceUnavailable:
-		return unavailable(busyMessage, status)
+		return unavailable(busyMessage, fmt.Errorf("%w: %w", ErrNotNow, status))
 	case code == http.StatusOK, code >= 400 && isJSON(resp):
 		return nil
 	case code >= 500:
@@ -117,13 +118,12 @@ func isJSON(resp *http.Response) bool {
 
 // decode lets read decode the body, of at most limit bytes, and tells a broken
 // connection from a broken answer.
-func decode(resp *http.Response, limit int64, read func(*json.Decoder) error) error {
+func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error) error {
 	if resp.ContentLength > limit {
-		return badAnswer(errTooLong)
+		return badAnswer(ErrTooLong)
 	}
 	body := &cappedReader{from: resp.Body, left: limit}
-	dec := json.NewDecoder(body)
-	dec.UseNumber()
+	dec := newDecoder(body)
 	err := read(dec)
 	if err == nil {
 		err = expectEnd(dec)
@@ -138,9 +138,7 @@ func decode(resp *http.Response, limit int64, read func(*json.Decoder) error) er
 	}
 }
 
-const errTooLong = protocolError("longer than allowed")
-
-// cappedReader reads at most left bytes and then fails with errTooLong. failed
+// cappedReader reads at most left bytes and then fails with ErrTooLong. failed
 // is the error of the connection, if that is what ended the reading.
 type cappedReader struct {
 	from   io.Reader
@@ -155,7 +153,7 @@ func (r *cappedReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.from.Read(p)
 	if int64(n) > r.left {
-		return 0, errTooLong
+		return 0, ErrTooLong
 	}
 	r.left -= int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -41,6 +41,9 @@ const (
 	BadGateway
 	// Unavailable: the database or the node does not answer now.
 	Unavailable
+	// Unprocessable: the request is right by itself, and not what it says it
+	// repeats.
+	Unprocessable
 	// Misdirected: the request was meant for another host.
 	Misdirected
 )
