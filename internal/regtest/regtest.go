@@ -159,6 +159,13 @@ func (n *Node) Kill() {
 	<-n.process.Done()
 }
 
+// Freeze has the node hang: it keeps its connections and answers nothing, until
+// Thaw. Kill ends a frozen one as well.
+func (n *Node) Freeze() { n.process.Signal("STOP") }
+
+// Thaw lets a frozen node go on.
+func (n *Node) Thaw() { n.process.Signal("CONT") }
+
 // URL is where the node's RPC listens, with the user and password of its cookie:
 // another one after each start.
 func (n *Node) URL() string {
@@ -168,6 +175,9 @@ func (n *Node) URL() string {
 
 // CookieFile is the path of the file that holds user:password.
 func (n *Node) CookieFile() string { return filepath.Join(n.options.Dir, "regtest", ".cookie") }
+
+// WalletFolder is where the node has its wallets, each in a folder of its name.
+func (n *Node) WalletFolder() string { return filepath.Join(n.options.Dir, "regtest", "wallets") }
 
 // Host is the address that RPC and ZMQ listen on.
 func (n *Node) Host() string { return "127.0.0.1" }
