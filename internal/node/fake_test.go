@@ -26,11 +26,12 @@ func newFakeNode() *fakeNode {
 	return &fakeNode{results: map[string]string{
 		"getblockchaininfo": `{"chain":"regtest","blocks":186,"headers":187,"bestblockhash":"` + theirs + `","time":1795290680,"mediantime":1795290678,` +
 			`"verificationprogress":0.99990,"initialblockdownload":false,"pruned":true,"pruneheight":7,"difficulty":4.656542373906925e-10,"warnings":["old","older"]}`,
-		"getnetworkinfo": `{"version":290403,"subversion":"/Satoshi:29.4.3/Knots:20260508/","connections":3,"relayfee":0.00001000,"incrementalfee":0.00000100,"warnings":[]}`,
-		"getmempoolinfo": `{"loaded":true,"size":1,"bytes":166,"mempoolminfee":0.00001000}`,
-		"getblockhash":   `"` + ours + `"`,
-		"uptime":         `175`,
-		"getindexinfo":   `{"basic block filter index":{"synced":true,"best_block_height":186}}`,
+		"getnetworkinfo":   `{"version":290403,"subversion":"/Satoshi:29.4.3/Knots:20260508/","connections":3,"relayfee":0.00001000,"incrementalfee":0.00000100,"warnings":[]}`,
+		"getmempoolinfo":   `{"loaded":true,"size":1,"bytes":166,"mempoolminfee":0.00001000}`,
+		"getblockhash":     `"` + ours + `"`,
+		"uptime":           `175`,
+		"estimatesmartfee": `{"errors":["Insufficient data or no feerate found"],"blocks":2}`,
+		"getindexinfo":     `{"basic block filter index":{"synced":true,"best_block_height":186}}`,
 	}}
 }
 

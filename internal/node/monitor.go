@@ -108,11 +108,18 @@ func (m *Monitor) Check(ctx context.Context) Status {
 
 func (m *Monitor) poll(ctx context.Context) Status {
 	next := m.Status()
-	snapshot, err := fetch(ctx, m.rpc)
+	var forFees []bitcoind.Request
+	if next.feesDue(m.now()) {
+		forFees = feeRequests()
+	}
+	snapshot, err := fetch(ctx, m.rpc, forFees)
 	next.CheckedAt = m.now()
 	if err != nil {
 		next.Reachable, next.Problem = false, asFault(err)
 		return next
+	}
+	if forFees != nil {
+		next.Fees = feesOf(forFees, next.CheckedAt)
 	}
 	next.Reachable, next.LastContact, next.Snapshot = true, next.CheckedAt, snapshot
 	next.Problem = m.checkChain(ctx, snapshot.Chain, snapshot.Genesis)

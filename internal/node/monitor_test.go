@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
 )
@@ -103,7 +104,7 @@ func TestSnapshot(t *testing.T) {
 	m, _ := monitor(t, n, node.Options{})
 	wantCode(t, m.Ready(), "node_unavailable")
 	s := m.Check(t.Context())
-	if !s.Reachable || s.Problem != nil || m.Ready() != nil || !s.CheckedAt.Equal(start.Add(time.Second)) || !s.LastContact.Equal(s.CheckedAt) {
+	if !s.Reachable || s.Problem != nil || m.Ready() != nil || !s.CheckedAt.Equal(start.Add(2*time.Second)) || !s.LastContact.Equal(s.CheckedAt) {
 		t.Errorf("got %+v", s)
 	}
 	got := fmt.Sprint(s.Chain, s.Genesis == ours, s.BestBlockHash == theirs, s.Blocks, s.Headers, s.Time.Unix(), s.MedianTime.Unix(), s.VerificationProgress,
@@ -120,6 +121,51 @@ func TestSnapshot(t *testing.T) {
 	}
 	if n.count() != 1 {
 		t.Errorf("%d HTTP requests", n.count())
+	}
+}
+
+func TestFees(t *testing.T) {
+	n := newFakeNode()
+	srv := httptest.NewServer(n)
+	t.Cleanup(srv.Close)
+	rpc, err := bitcoind.New(bitcoind.Config{URL: srv.URL, User: "u", Password: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rpc.Close)
+	now := start
+	m := node.New(slog.New(slog.DiscardHandler), rpc, func() time.Time { return now }, node.Options{})
+	for _, c := range []struct {
+		after   time.Duration
+		answer  string
+		perKvB  btc.Amount
+		sinceAt time.Duration // how old the estimates are then
+	}{
+		{0, `{"errors":["Insufficient data or no feerate found"],"blocks":2}`, 0, 0},
+		{29 * time.Second, `{"feerate":0.00012345,"blocks":2}`, 0, 29 * time.Second},
+		{time.Second, `{"feerate":0.00012345,"blocks":2}`, 12345, 0},
+		{10 * time.Second, `{"feerate":1e-05,"blocks":2}`, 12345, 10 * time.Second},
+		{time.Minute, `{"feerate":1e-05,"blocks":2}`, 1000, 0},
+		{time.Minute, `{"feerate":-1,"blocks":2}`, 0, 0},
+		{time.Minute, `{"feerate":0.1,"blocks":2}`, 10_000_000, 0},
+		{time.Minute, `-32603`, 0, 0}, // it estimates no fees, and is a good node otherwise
+		{time.Minute, `"x"`, 0, 0},
+	} {
+		now = now.Add(c.after)
+		n.set("estimatesmartfee", c.answer)
+		s := m.Check(t.Context())
+		if s.Problem != nil || len(s.Fees.PerKvB) != len(node.FeeTargets) || s.Fees.PerKvB[0] != c.perKvB || s.Fees.PerKvB[6] != c.perKvB || now.Sub(s.Fees.At) != c.sinceAt {
+			t.Errorf("%s: got %+v %+v", c.answer, s.Fees, s.Problem)
+		}
+	}
+	if minimum := m.Status().MempoolMinimum(); minimum != 1000 || (node.Snapshot{}).MempoolMinimum() != 0 {
+		t.Errorf("minimum %v", minimum)
+	}
+	n.replace(`"initialblockdownload":false`, `"initialblockdownload":true`)
+	m.Check(t.Context())
+	now = now.Add(time.Minute)
+	if s := m.Check(t.Context()); now.Sub(s.Fees.At) != time.Minute {
+		t.Error("asked for estimates in the initial block download")
 	}
 }
 

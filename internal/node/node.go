@@ -51,9 +51,21 @@ type Status struct {
 	// CheckedAt is when the last poll ended, and LastContact when the last one
 	// ended that brought a snapshot; zero where there was none.
 	CheckedAt, LastContact time.Time
+	// Fees are what was estimated last, half a minute before CheckedAt at most
+	// while the node is reachable.
+	Fees Fees
 	// Snapshot is of LastContact. Where Problem is ErrWrongChain it is about that
 	// other chain.
 	Snapshot
+}
+
+// Unusable returns why the node is not to be asked about wallets, or nil. Unlike
+// Ready it does not mind the initial block download.
+func (s Status) Unusable() error {
+	if s.Problem == nil {
+		return nil
+	}
+	return s.Problem
 }
 
 // Ready returns nil where the node is reachable, on our chain and not in its

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,8 +81,9 @@ type wireSnapshot struct {
 	rawChain, rawNetwork, rawMempool json.RawMessage
 }
 
-// fetch asks the node for everything in one HTTP request.
-func fetch(ctx context.Context, rpc RPC) (Snapshot, error) {
+// fetch asks the node for everything in one HTTP request, and for what is in
+// others besides.
+func fetch(ctx context.Context, rpc RPC, others []bitcoind.Request) (Snapshot, error) {
 	var w wireSnapshot
 	reqs := []bitcoind.Request{
 		{Method: "getblockchaininfo", Out: &w.rawChain},
@@ -91,10 +93,12 @@ func fetch(ctx context.Context, rpc RPC) (Snapshot, error) {
 		{Method: "uptime", Out: &w.uptime},
 		{Method: "getindexinfo", Out: &w.indexes},
 	}
-	if err := rpc.Batch(ctx, reqs); err != nil {
+	all := slices.Concat(reqs, others)
+	if err := rpc.Batch(ctx, all); err != nil {
 		return Snapshot{}, err
 	}
-	for _, r := range reqs {
+	copy(others, all[len(reqs):])
+	for _, r := range all[:len(reqs)] {
 		if r.Err != nil && !lacksIndexInfo(r) {
 			return Snapshot{}, r.Err
 		}

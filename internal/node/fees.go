@@ -1,0 +1,61 @@
+package node
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// FeeTargets are the numbers of blocks within which a payment is to be confirmed
+// that estimates are there for. Core has none for fewer than two or more than 1008.
+var FeeTargets = []int{2, 3, 6, 12, 24, 144, 1008}
+
+// feeInterval is how long estimates are good; they change when a block comes.
+const feeInterval = 30 * time.Second
+
+// Fees are what the node estimated (estimatesmartfee, economical).
+type Fees struct {
+	At time.Time // zero before the first
+	// PerKvB are fees per 1000 virtual bytes, as FeeTargets has the targets; 0
+	// where the node does not know enough.
+	PerKvB []btc.Amount
+}
+
+// feesDue reports whether it is time to ask for estimates again.
+func (s Status) feesDue(now time.Time) bool {
+	return !s.InitialBlockDownload && now.Sub(s.Fees.At) >= feeInterval
+}
+
+// feeRequests returns the calls that ask for estimates.
+func feeRequests() []bitcoind.Request {
+	reqs := make([]bitcoind.Request, len(FeeTargets))
+	for i, target := range FeeTargets {
+		reqs[i] = bitcoind.Request{Method: "estimatesmartfee", Params: []any{target, "economical"}, Out: new(json.RawMessage)}
+	}
+	return reqs
+}
+
+// feesOf reads the answers. What is no estimate is unknown: a node that cannot
+// make any is a good node otherwise.
+func feesOf(reqs []bitcoind.Request, now time.Time) Fees {
+	fees := Fees{At: now, PerKvB: make([]btc.Amount, len(reqs))}
+	for i, r := range reqs {
+		var estimate struct{ FeeRate btc.JSONBTC }
+		if raw := r.Out.(*json.RawMessage); r.Err == nil && json.Unmarshal(*raw, &estimate) == nil {
+			fees.PerKvB[i] = max(0, btc.Amount(estimate.FeeRate))
+		}
+	}
+	return fees
+}
+
+// MempoolMinimum returns the fee per 1000 virtual bytes below which the node does
+// not let a transaction into its mempool; 0 where it did not say.
+func (s Snapshot) MempoolMinimum() btc.Amount {
+	minimum, err := btc.ParseBTC(s.MempoolMinFee.String())
+	if err != nil {
+		return 0
+	}
+	return minimum
+}
