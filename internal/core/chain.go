@@ -1,0 +1,242 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// Block names a block of the chain. Heights count from the genesis block, which
+// is 0; hashes are 64 lower-case hexadecimal digits, in the order that people
+// read.
+type Block struct {
+	Hash   string
+	Height int64
+}
+
+// Header is what a block says of itself (getblockheader).
+type Header struct {
+	Block
+
+	// Time is when its miner says it was made, and MedianTime the median of the
+	// eleven blocks that end with it, which never falls (BIP 113).
+	Time, MedianTime time.Time
+	// Prev is the hash of the block before; empty for the genesis block.
+	Prev string
+	// Confirmations is 1 for the tip, and -1 for a block that is not in the chain.
+	Confirmations int64
+}
+
+// pingTime is how long a node may take to say that it is there.
+const pingTime = 1500 * time.Millisecond
+
+// ping returns nil where the node answers at once.
+func (n *Node) ping(ctx context.Context) error {
+	return meaning(n.rpc.WithTimeout(pingTime).Call(ctx, "uptime", nil, nil))
+}
+
+// Tip returns the last block of the chain (getblockchaininfo).
+func (n *Node) Tip(ctx context.Context) (Block, error) {
+	var tip struct {
+		Hash   string `json:"bestblockhash"`
+		Height int64  `json:"blocks"`
+	}
+	if err := n.read(ctx, &tip, "getblockchaininfo"); err != nil {
+		return Block{}, err
+	}
+	return checkBlock(tip.Hash, tip.Height)
+}
+
+// BlockHash returns the hash of the block of the chain at that height. It
+// returns ErrBlockNotFound beyond the tip.
+func (n *Node) BlockHash(ctx context.Context, height int64) (string, error) {
+	var hash string
+	err := n.read(ctx, &hash, "getblockhash", height)
+	if refused(err, bitcoind.CodeInvalidValue, "out of range") {
+		return "", ErrBlockNotFound.Because(err)
+	}
+	if err != nil {
+		return "", err
+	}
+	block, err := checkBlock(hash, height)
+	return block.Hash, err
+}
+
+// BlockHeader returns the header of a block, in the chain or not. It returns
+// ErrBlockNotFound for a hash that the node does not know.
+func (n *Node) BlockHeader(ctx context.Context, hash string) (Header, error) {
+	var wire struct {
+		Hash          string `json:"hash"`
+		Height        int64  `json:"height"`
+		Time          int64  `json:"time"`
+		MedianTime    int64  `json:"mediantime"`
+		Prev          string `json:"previousblockhash"`
+		Confirmations int64  `json:"confirmations"`
+	}
+	err := n.read(ctx, &wire, "getblockheader", hash)
+	if refused(err, bitcoind.CodeInvalidAddress, "") {
+		return Header{}, ErrBlockNotFound.Because(err)
+	}
+	if err != nil {
+		return Header{}, err
+	}
+	block, err := checkBlock(wire.Hash, wire.Height)
+	return Header{
+		Block:         block,
+		Time:          unix(wire.Time),
+		MedianTime:    unix(wire.MedianTime),
+		Prev:          wire.Prev,
+		Confirmations: wire.Confirmations,
+	}, err
+}
+
+// timeWindow is how far the time in a block may be from when it was made, as
+// Core takes it when it rescans (TIMESTAMP_WINDOW).
+const timeWindow = 2 * time.Hour
+
+// HeightAt returns from which height on a wallet must be scanned that was not
+// used before t: that of the first block whose own time is not before t less two
+// hours, or that of the tip where all blocks are older. It asks for the headers
+// of some twenty blocks, more in a long chain.
+func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
+	tip, err := n.Tip(ctx)
+	if err != nil {
+		return 0, err
+	}
+	from := t.Add(-timeWindow)
+	// Blocks' own times go up and down a little, their median times only up.
+	found := sort.Search(int(tip.Height), func(height int) bool {
+		var h Header
+		if err == nil {
+			h, err = n.headerAt(ctx, int64(height))
+		}
+		return err == nil && !h.MedianTime.Before(from)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n.firstSince(ctx, from, int64(found))
+}
+
+// firstSince returns the height of the first block of time from or later among
+// the eleven that end at height, or height where there is none.
+func (n *Node) firstSince(ctx context.Context, from time.Time, height int64) (int64, error) {
+	first := height
+	h, err := n.headerAt(ctx, height)
+	for range 10 {
+		if err != nil || h.Prev == "" {
+			break
+		}
+		if h, err = n.BlockHeader(ctx, h.Prev); !h.Time.Before(from) {
+			first = h.Height
+		}
+	}
+	return first, err
+}
+
+func (n *Node) headerAt(ctx context.Context, height int64) (Header, error) {
+	hash, err := n.BlockHash(ctx, height)
+	if err != nil {
+		return Header{}, err
+	}
+	return n.BlockHeader(ctx, hash)
+}
+
+// FeeEstimate is a fee rate at which the node expects a confirmation.
+type FeeEstimate struct {
+	// PerKvB is for 1000 virtual bytes; zero where the node cannot tell.
+	PerKvB btc.Amount
+	// Blocks is the target that the rate is for, which may be higher than asked.
+	Blocks int
+	// Reasons are the node's, in its own words, why it cannot tell.
+	Reasons []string
+}
+
+// SatPerVB returns the rate in satoshis per virtual byte as an exact decimal
+// with three decimals at most, such as 1.5; empty where the node cannot tell.
+func (f FeeEstimate) SatPerVB() string {
+	if f.PerKvB == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d.%03d", f.PerKvB/1000, f.PerKvB%1000)
+	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
+}
+
+// EstimateFee asks for the rate that gets a transaction confirmed within that
+// many blocks, 1 to 1008, in the mode that is the node's default
+// (estimatesmartfee).
+func (n *Node) EstimateFee(ctx context.Context, blocks int) (FeeEstimate, error) {
+	var wire struct {
+		FeeRate btc.JSONBTC `json:"feerate"`
+		Blocks  int         `json:"blocks"`
+		Errors  []string    `json:"errors"`
+	}
+	if err := n.read(ctx, &wire, "estimatesmartfee", blocks); err != nil {
+		return FeeEstimate{}, err
+	}
+	if wire.FeeRate < 0 {
+		return FeeEstimate{}, badAnswer("a fee rate below zero")
+	}
+	return FeeEstimate{PerKvB: btc.Amount(wire.FeeRate), Blocks: wire.Blocks, Reasons: wire.Errors}, nil
+}
+
+// mempoolBatch is how many transactions are looked up in one request.
+const mempoolBatch = 500
+
+// InMempool reports for each of the transactions whether it is in the node's
+// mempool (getmempoolentry, in batches).
+func (n *Node) InMempool(ctx context.Context, txids []string) ([]bool, error) {
+	in := make([]bool, len(txids))
+	for from := 0; from < len(txids); from += mempoolBatch {
+		part := txids[from:min(from+mempoolBatch, len(txids))]
+		reqs := make([]bitcoind.Request, len(part))
+		for i, txid := range part {
+			reqs[i] = bitcoind.Request{Method: "getmempoolentry", Params: []any{txid}}
+		}
+		if err := n.readBatch(ctx, reqs); err != nil {
+			return nil, err
+		}
+		for i, r := range reqs {
+			if r.Err != nil && !refused(r.Err, bitcoind.CodeInvalidAddress, "") {
+				return nil, r.Err
+			}
+			in[from+i] = r.Err == nil
+		}
+	}
+	return in, nil
+}
+
+// checkBlock returns a block whose hash is one.
+func checkBlock(hash string, height int64) (Block, error) {
+	if !isHash(hash) || height < 0 {
+		return Block{}, badAnswer("a block that cannot be")
+	}
+	return Block{Hash: hash, Height: height}, nil
+}
+
+// isHash reports whether s is what Core writes for the hash of a block or a
+// transaction.
+func isHash(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// unix is a point in time as Core writes it, in whole seconds; zero for none.
+func unix(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}

@@ -1,0 +1,109 @@
+// Package core is what the RPC of Bitcoin Core and Knots says, as Go values: the
+// chain, the mempool and descriptor wallets. It knows which methods there are,
+// what their results and error codes mean, and which may be asked again. It
+// does not own the connection (package bitcoind), keeps nothing, and decides
+// nothing about wallets.
+//
+// The invariant: amounts are exact, and a call that changes something at the
+// node is sent once.
+//
+// Names of methods, members and codes are those of Core's RPC documentation.
+// Where nothing else is said, errors are the faults of package bitcoind,
+// ctx.Err(), and *bitcoind.RPCError for refusals that are not told apart here.
+package core
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+)
+
+// noLimit is the time limit of calls that only their context ends.
+const noLimit = 10 * 365 * 24 * time.Hour
+
+// Reads that the node refuses to look at for the moment are asked again after
+// patience, and after twice as long each time, for about three seconds in all.
+const (
+	patience = 50 * time.Millisecond
+	tries    = 7
+)
+
+// Node is what a node says of its chain, its mempool and its wallets. It is safe
+// for concurrent use.
+type Node struct{ caller }
+
+// New returns the node at the other end of rpc, which is a client without a
+// wallet.
+func New(rpc *bitcoind.Client) *Node { return &Node{caller{rpc}} }
+
+// Wallet returns the node's wallet of that name, whether or not there is one.
+func (n *Node) Wallet(name string) *Wallet {
+	return &Wallet{caller: caller{n.rpc.Wallet(name)}, name: name}
+}
+
+// Wallet is one descriptor wallet of a node. All its methods return
+// ErrWalletNotLoaded where the node has none of that name loaded. It is safe for
+// concurrent use.
+type Wallet struct {
+	caller
+
+	name string
+}
+
+// Name is the wallet's name at the node.
+func (w *Wallet) Name() string { return w.name }
+
+// caller makes calls. Out and params are as for [bitcoind.Client.Call].
+type caller struct{ rpc *bitcoind.Client }
+
+// write calls a method that changes something.
+func (c caller) write(ctx context.Context, out any, method string, params ...any) error {
+	return meaning(c.rpc.Call(ctx, method, params, out))
+}
+
+// read calls a method that changes nothing, more than once where that helps.
+func (c caller) read(ctx context.Context, out any, method string, params ...any) error {
+	return again(ctx, func() error { return c.write(ctx, out, method, params...) })
+}
+
+// batch makes calls, and returns an error where all of them failed for the same
+// reason: no answer, or no such wallet.
+func (c caller) batch(ctx context.Context, reqs []bitcoind.Request) error {
+	if err := c.rpc.Batch(ctx, reqs); err != nil {
+		return err
+	}
+	for i := range reqs {
+		reqs[i].Err = meaning(reqs[i].Err)
+		if errors.Is(reqs[i].Err, ErrWalletNotLoaded) || errors.Is(reqs[i].Err, bitcoind.ErrNotNow) {
+			return reqs[i].Err
+		}
+	}
+	return nil
+}
+
+// readBatch makes calls that change nothing, as batch does. Their Out must not
+// mind to be written to again.
+func (c caller) readBatch(ctx context.Context, reqs []bitcoind.Request) error {
+	return again(ctx, func() error { return c.batch(ctx, reqs) })
+}
+
+// again does what reads until the node looks at it.
+func again(ctx context.Context, do func() error) error {
+	wait := patience
+	for range tries - 1 {
+		err := do()
+		if !errors.Is(err, bitcoind.ErrNotNow) {
+			return err
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)): //nolint:gosec // jitter, not a secret
+		case <-ctx.Done():
+			return err
+		}
+		wait *= 2
+	}
+	return do()
+}

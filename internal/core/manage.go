@@ -1,0 +1,47 @@
+package core
+
+import (
+	"context"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+)
+
+// ListWallets returns the names of the wallets that are loaded.
+func (n *Node) ListWallets(ctx context.Context) ([]string, error) {
+	var names []string
+	return names, n.read(ctx, &names, "listwallets")
+}
+
+// LoadWallet loads a wallet, now and at each start of the node. One that is
+// loaded already is fine. It returns ErrWalletMissing. It may take as long as ctx
+// lets it: the wallet catches up with the chain, block by block.
+func (n *Node) LoadWallet(ctx context.Context, name string) error {
+	err := n.rpc.WithTimeout(noLimit).Call(ctx, "loadwallet", []any{name, true}, nil)
+	switch {
+	case refused(err, bitcoind.CodeAlreadyLoaded, ""):
+		return nil
+	case refused(err, bitcoind.CodeWalletNotFound, ""):
+		return ErrWalletMissing.Because(err)
+	default:
+		return err
+	}
+}
+
+// UnloadWallet unloads a wallet, and the node will not load it again by itself.
+// It returns ErrWalletNotLoaded and ErrScanning.
+func (n *Node) UnloadWallet(ctx context.Context, name string) error {
+	return n.write(ctx, nil, "unloadwallet", name, false)
+}
+
+// CreateWatchOnly makes a descriptor wallet without private keys and without
+// descriptors, and loads it, now and at each start of the node. The name is a
+// path: Core takes ../ and absolute ones. It returns ErrWalletExists.
+func (n *Node) CreateWatchOnly(ctx context.Context, name string) error {
+	const disablePrivateKeys, blank, avoidReuse, descriptors, loadOnStartup = true, true, false, true, true
+	err := n.write(ctx, nil, "createwallet",
+		name, disablePrivateKeys, blank, nil /* passphrase */, avoidReuse, descriptors, loadOnStartup)
+	if refused(err, bitcoind.CodeWalletError, "already exists") || refused(err, bitcoind.CodeAlreadyExists, "") {
+		return ErrWalletExists.Because(err)
+	}
+	return err
+}
