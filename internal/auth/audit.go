@@ -16,8 +16,8 @@ type Event struct {
 	Detail   string
 }
 
-// event returns the record of an act of p that is done now.
-func (p *Principal) event(now time.Time, action, target, detail string) Event {
+// Event returns the record of an act of p that is done now.
+func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	return Event{
 		At: now, UserID: p.UserID, UserName: p.UserName, TokenID: p.TokenID, Address: p.Address,
 		Action: action, Target: target, Outcome: "ok", Detail: detail,

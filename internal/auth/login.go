@@ -80,12 +80,12 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	}
 	if !good {
 		l.failures.add(key, l.now())
-		e := (&Principal{Address: address}).event(l.now(), "login", name, "")
+		e := (&Principal{Address: address}).Event(l.now(), "login", name, "")
 		e.Outcome = "refused"
 		l.journal.record(e)
 		return nil, ErrUnauthenticated
 	}
-	l.journal.record(who.event(l.now(), "login", u.Name, ""))
+	l.journal.record(who.Event(l.now(), "login", u.Name, ""))
 	if l.passwords.outdated(u.PasswordHash) {
 		l.rehash(ctx, u, password, address)
 	}
@@ -101,7 +101,7 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 			if e.PasswordHash == u.PasswordHash {
 				e.PasswordHash = hashed
 			}
-			e.Event = (&Principal{UserID: u.ID, UserName: u.Name, Address: address}).event(l.now(), "user.rehash", u.Name, "")
+			e.Event = (&Principal{UserID: u.ID, UserName: u.Name, Address: address}).Event(l.now(), "user.rehash", u.Name, "")
 			return nil
 		})
 	}

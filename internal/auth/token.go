@@ -41,14 +41,6 @@ type Token struct {
 // RemainingLife is how long the token still lives; zero when it has expired.
 func (t *Token) RemainingLife(now time.Time) time.Duration { return max(0, t.ExpiresAt.Sub(now)) }
 
-// Membership is a wallet that a user is a member of.
-type Membership struct {
-	WalletID string
-	Name     string
-	Alias    string // the user's own name for it
-	Role     string // viewer, proposer, signer or owner
-}
-
 // TokenCursor is a place in the list of a user's tokens: behind the token of
 // this time and id.
 type TokenCursor struct {
@@ -140,7 +132,7 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (
 		return Token{}, "", err
 	}
 	detail := fmt.Sprintf("scopes %s; until %s", t.Scopes, t.ExpiresAt.UTC().Format(time.RFC3339))
-	if err := s.store.CreateToken(ctx, t, who.event(now, "token.create", t.ID, detail)); err != nil {
+	if err := s.store.CreateToken(ctx, t, who.Event(now, "token.create", t.ID, detail)); err != nil {
 		return Token{}, "", err
 	}
 	t, err = s.withAliases(ctx, t)
@@ -187,7 +179,7 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 // Delete deletes one of the caller's tokens and all that were made with it.
 // When it has returned, they are accepted nowhere.
 func (s *Tokens) Delete(ctx context.Context, who *Principal, id string) error {
-	return s.store.DeleteToken(ctx, who.UserID, id, who.event(s.now(), "token.delete", id, ""))
+	return s.store.DeleteToken(ctx, who.UserID, id, who.Event(s.now(), "token.delete", id, ""))
 }
 
 // Rotate replaces one of the caller's tokens by a successor of the same
@@ -224,7 +216,7 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		}
 		r.Successor = successor
 		r.RetiredAs = fmt.Sprintf("%s (rotated %s, %.8s)", old.Description, now.UTC().Format(time.RFC3339), old.ID)
-		r.Event = who.event(now, "token.rotate", old.ID, "successor "+successor.ID)
+		r.Event = who.Event(now, "token.rotate", old.ID, "successor "+successor.ID)
 		return nil
 	})
 	if err != nil {

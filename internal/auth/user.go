@@ -19,6 +19,9 @@ var (
 	ErrUserNotFound = fault.New(fault.NotFound, "user_not_found", "there is no such user")
 	ErrUserExists   = fault.New(fault.Conflict, "user_exists", "there is a user of this name already; names that differ only in case count as one")
 	ErrLastAdmin    = fault.New(fault.Conflict, "last_admin", "this is the last active admin; make another user an admin first")
+	// ErrLastOwner is returned for a user without whom wallets would have no
+	// owner. It does not say which: admins need not be members of them.
+	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "this user is the only owner of wallets; make others owners of them first, or delete the wallets with the user: ?wallets=delete in the API, --delete-wallets at the command line")
 )
 
 // FirstAdmin is the name of the user that a new database begins with.
@@ -44,9 +47,12 @@ type UserEdit struct {
 	User
 	// OtherAdmins is how many other users are active admins.
 	OtherAdmins int
+	// SoleWallets are the ids of wallets that have no other owner.
+	SoleWallets []string
 	// DropTokens ends all tokens of the user.
 	DropTokens bool
-	// Remove deletes the user with all their tokens.
+	// Remove deletes the user with all their tokens and memberships, and has
+	// their SoleWallets removed, soon after.
 	Remove bool
 	// Event is what the audit record is to say.
 	Event Event
@@ -126,7 +132,7 @@ func (s *Users) CreateFirst(ctx context.Context, password string) (User, error) 
 
 func (s *Users) create(ctx context.Context, who *Principal, u User) (User, error) {
 	u.ID, u.CreatedAt = uuid.NewString(), s.now()
-	return u, s.store.CreateUser(ctx, u, who.event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
+	return u, s.store.CreateUser(ctx, u, who.Event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
 }
 
 // Get returns a user by name, without regard to case.
@@ -180,20 +186,29 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 		if u.OtherAdmins == 0 && (!u.Admin || !u.Active()) {
 			return ErrLastAdmin
 		}
-		u.Event = who.event(now, "user.change", u.Name, strings.Join(did, ", "))
+		u.Event = who.Event(now, "user.change", u.Name, strings.Join(did, ", "))
 		return nil
 	})
 }
 
-// Delete removes a user with all their tokens.
-func (s *Users) Delete(ctx context.Context, who *Principal, name string) error {
+// Delete removes a user with all their tokens. It returns ErrLastAdmin, and
+// ErrLastOwner rather than leave wallets without an owner, unless deleteWallets
+// says that those are to go along, for all their members.
+func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteWallets bool) error {
 	now := s.now()
 	_, err := s.store.EditUser(ctx, name, func(u *UserEdit) error {
 		if u.OtherAdmins == 0 && u.Admin {
 			return ErrLastAdmin
 		}
+		detail := ""
+		if len(u.SoleWallets) > 0 {
+			if !deleteWallets {
+				return ErrLastOwner
+			}
+			detail = "with wallets " + strings.Join(u.SoleWallets, " ")
+		}
 		u.Remove = true
-		u.Event = who.event(now, "user.delete", u.Name, "")
+		u.Event = who.Event(now, "user.delete", u.Name, detail)
 		return nil
 	})
 	return err
@@ -216,7 +231,7 @@ func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password 
 			return ErrUnauthenticated
 		}
 		u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, revokeTokens
-		u.Event = who.event(now, "user.change", u.Name, detail)
+		u.Event = who.Event(now, "user.change", u.Name, detail)
 		return nil
 	})
 }
