@@ -1,0 +1,178 @@
+package wallet_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// testAddresses hands out addresses of a new wallet.
+func (r *rig) testAddresses(v wallet.View) {
+	t, ctx := r.t, r.t.Context()
+	want, err := r.core.DeriveAddresses(ctx, v.Receive, 0, 9)
+	must(t, err)
+	for i := range 3 {
+		peeked, err := r.PeekAddress(ctx, r.alice, v.Alias, wallet.ReceiveBranch)
+		must(t, err)
+		label := []string{"", "invoice 17", ""}[i]
+		a, unused, err := r.NextAddress(ctx, r.alice, v.Alias, label)
+		must(t, err)
+		if a.Address != want[i] || a.Place != (wallet.Place{Index: uint32(i)}) || a.Label != label || a.Used || unused != i+1 {
+			t.Errorf("address %d is %+v, %d unused; want %s", i, a, unused, want[i])
+		}
+		if peeked.Address != a.Address {
+			t.Errorf("peeked %s, got %s", peeked.Address, a.Address)
+		}
+	}
+	change, err := r.PeekAddress(ctx, r.alice, v.Alias, wallet.ChangeBranch)
+	must(t, err)
+	if change.Place != (wallet.Place{Branch: wallet.ChangeBranch}) {
+		t.Errorf("change is %+v", change)
+	}
+	_, _, err = r.NextAddress(ctx, r.alice, v.Alias, strings.Repeat("x", 256))
+	wantField(t, err, "label")
+	yes := true
+	list, err := r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{HandedOut: &yes}, nil, 100)
+	must(t, err)
+	if len(list) != 3 || list[1].Label != "invoice 17" || !list[2].HandedOut {
+		t.Errorf("handed out: %+v", list)
+	}
+	list, err = r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{}, &wallet.Place{Index: 1}, 2)
+	must(t, err)
+	if len(list) != 2 || list[0].Address != want[2] || list[1].Address != want[3] {
+		t.Errorf("after the second: %+v", list)
+	}
+}
+
+// Many who want an address at once get different ones, one after the other, also
+// where the range has to grow on the way.
+func testAddressesAtOnce(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	r.known(r.alice, "vault") // with a few addresses, so that the range grows for the first, and once more
+	var mu sync.Mutex
+	var got []uint32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				a, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				got = append(got, a.Index)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(got)
+	for i, index := range got {
+		if index != uint32(i) {
+			t.Fatalf("handed out %d", got)
+		}
+	}
+	if len(got) != 40 {
+		t.Errorf("%d addresses", len(got))
+	}
+	v, err := r.Get(ctx, r.alice, "vault")
+	must(t, err)
+	r.wantAddresses(v)
+}
+
+// The node knows 1000 more than were handed out, before one is shown.
+func testRange(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.known(r.alice, "vault")
+	for range 6 {
+		a, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+		must(t, err)
+		watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
+		must(t, err)
+		for _, d := range watched {
+			if d.RangeEnd < int(a.Index)+wallet.Lookahead {
+				t.Errorf("index %d is handed out, and Core watches up to %d", a.Index, d.RangeEnd)
+			}
+		}
+	}
+	v, err := r.Get(ctx, r.alice, "vault")
+	must(t, err)
+	if v.RangeEnd < v.ReceiveNext+wallet.Lookahead {
+		t.Errorf("the range ends at %d, and %d is next", v.RangeEnd, v.ReceiveNext)
+	}
+	r.wantAddresses(v)
+
+	// As much as the follower asks for, however often.
+	for range 2 {
+		w, err := r.EnsureRange(ctx, v.Wallet, v.RangeEnd+77)
+		must(t, err)
+		if w.RangeEnd != v.RangeEnd+77+wallet.Lookahead+1 {
+			t.Errorf("the range ends at %d", w.RangeEnd)
+		}
+	}
+	_, err = r.EnsureRange(ctx, v.Wallet, 1<<31-5)
+	if err == nil {
+		t.Error("there are as many addresses as one likes")
+	}
+	// A peek at what the range does not reach.
+	r.setNext("vault", v.RangeEnd+50)
+	a, err := r.PeekAddress(ctx, r.alice, "vault", wallet.ReceiveBranch)
+	must(t, err)
+	if a.Index != v.RangeEnd+50 {
+		t.Errorf("peeked %+v", a)
+	}
+	v, err = r.Get(ctx, r.alice, "vault")
+	must(t, err)
+	r.wantAddresses(v)
+	if v.Scanning() {
+		t.Error("an extension has the chain looked through")
+	}
+}
+
+// Where Core has lost the wallet, it is made anew and has to look again.
+func testRangeOfALostWallet(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.paper(r.alice, "vault")
+	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+	must(t, err)
+	r.wantKick(v.ID)
+	if v, err = r.Get(ctx, r.alice, "vault"); err != nil || v.ScanFrom != v.Birth || !slices.Contains(r.loaded(), v.CoreName) {
+		t.Errorf("scan from %d, %v", v.ScanFrom, err)
+	}
+	r.wantAddresses(v)
+}
+
+func testFindAddress(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.paper(r.alice, "vault")
+	r.descriptor = multipath(v)
+	r.paper(r.bob, "copy")
+	a, err := r.PeekAddress(ctx, r.alice, "vault", wallet.ChangeBranch)
+	must(t, err)
+	for _, spelling := range []string{a.Address, strings.ToUpper(a.Address), " " + a.Address} {
+		for who, alias := range map[*auth.Principal]string{r.alice: "vault", r.bob: "copy"} {
+			found, err := r.FindAddress(ctx, who, spelling)
+			must(t, err)
+			if len(found) != 1 || found[0].Alias != alias || found[0].Place != a.Place || found[0].Address.Address != a.Address {
+				t.Errorf("%s finds %+v", who.UserName, found)
+			}
+		}
+	}
+	r.member("vault", r.bob, auth.RoleViewer)
+	found, err := r.FindAddress(ctx, r.bob, a.Address)
+	must(t, err)
+	if len(found) != 2 {
+		t.Errorf("bob finds %+v", found)
+	}
+	for _, text := range []string{"", "nonsense", "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"} {
+		_, err := r.FindAddress(ctx, r.alice, text)
+		wantErr(t, err, wallet.ErrAddressNotFound)
+	}
+	must(t, r.Delete(ctx, r.alice, "vault", false))
+	_, err = r.FindAddress(ctx, r.alice, a.Address)
+	wantErr(t, err, wallet.ErrAddressNotFound)
+}

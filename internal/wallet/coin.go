@@ -1,0 +1,108 @@
+package wallet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// ErrCoinNotFound is told for an outpoint that is no unspent output of the wallet.
+var ErrCoinNotFound = fault.New(fault.NotFound, "coin_not_found", "there is no such unspent output in this wallet")
+
+// Coin is an unspent output of a wallet.
+type Coin struct {
+	btc.Outpoint
+	Address string
+	Place
+	Amount        btc.Amount
+	Time          time.Time // that of its transaction
+	Status        Status    // that of its transaction
+	Height        int       // of its block; 0 while unconfirmed
+	Confirmations int
+	Label         string // of the output, or else of its address
+	// Trusted coins can be spent now. A coin that is not trusted is unconfirmed
+	// and from somebody else, or immature.
+	Trusted  bool
+	Immature bool // of a coinbase with less than 101 confirmations
+	Locked   bool // Core does not spend it by itself (RPC lockunspent)
+	Frozen   bool // somebody does not want it to be spent
+	Reserved bool // a proposal spends it
+}
+
+// Coins returns unspent outputs in the order of their outpoints, from the one that
+// follows after; the zero value is the beginning.
+func (s *Service) Coins(ctx context.Context, who *auth.Principal, alias string, after btc.Outpoint, limit int) ([]Coin, error) {
+	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.Coins(ctx, v.ID, after, limit)
+}
+
+// Freeze has a coin not spent until it is let go again. It is for signers, since
+// it stands in the way of what others propose and sign. It may be called again.
+// It returns ErrCoinNotFound.
+func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, frozen bool) error {
+	v, err := s.open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return err
+	}
+	c, err := s.store.Coin(ctx, v.ID, at)
+	if err != nil {
+		return err
+	}
+	if err := s.freeze(ctx, who, v.Wallet, c, frozen); err != nil {
+		return err
+	}
+	s.kick(v.ID)
+	return nil
+}
+
+// freeze does at the node and in the store what is needed, in such an order that
+// a coin that the store has as frozen is locked at the node: the follower would
+// lock it. When the second step fails, the first is taken back. A crash in between
+// leaves a coin that is locked and not frozen.
+func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, c Coin, frozen bool) error {
+	first, second := s.remember, s.lock
+	if frozen {
+		first, second = s.lock, s.remember
+	}
+	if err := first(ctx, who, w, c, frozen); err != nil {
+		return err
+	}
+	err := second(ctx, who, w, c, frozen)
+	if err == nil || c.Frozen == frozen || frozen && c.Locked {
+		return err
+	}
+	// Though the caller may be gone by now.
+	if undo := first(context.WithoutCancel(ctx), who, w, c, !frozen); undo != nil {
+		s.log.WarnContext(ctx, "a coin could be neither frozen nor let go completely", "wallet_id", w.ID, "coin", c.String(), "error", undo)
+	}
+	return err
+}
+
+// remember has the store know whether a coin is frozen.
+func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, c Coin, frozen bool) error {
+	action, now := "coin.unfreeze", s.now()
+	if frozen {
+		action = "coin.freeze"
+	}
+	return s.store.SetFrozen(ctx, w.ID, c.Outpoint, frozen, now, who.Event(now, action, w.ID, c.String()))
+}
+
+// lock has Core not spend a coin by itself, or lets it again, unless a proposal
+// reserves it: then that lets it go when it ends. A coin that was locked before it
+// was frozen, by whomever, is let go, too.
+func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, c Coin, locked bool) error {
+	if c.Reserved && !locked {
+		return nil
+	}
+	if err := s.node.SetLocked(ctx, w.CoreName, c.Outpoint, locked); err != nil {
+		return fmt.Errorf("lock or unlock a coin of wallet %s: %w", w.ID, err)
+	}
+	return nil
+}

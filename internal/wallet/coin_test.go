@@ -1,0 +1,220 @@
+package wallet_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// funder is a wallet of Core's that has coins to spend.
+const funder = "funder"
+
+// pay pays to the next address of alice's wallet, has that confirmed, and returns
+// the coin once the index has it.
+func (r *rig) pay(alias, amount string) wallet.Coin {
+	t, ctx := r.t, r.t.Context()
+	t.Helper()
+	a, _, err := r.NextAddress(ctx, r.alice, alias, "")
+	must(t, err)
+	r.node.WalletCLI(t, funder, "sendtoaddress", a.Address, json.Number(amount))
+	r.node.Mine(t, 1)
+	r.monitor.Check(ctx)
+	var coin wallet.Coin
+	testkit.Eventually(t, "the payment is in the index", func() bool {
+		coins, err := r.Coins(ctx, r.alice, alias, btc.Outpoint{}, 100)
+		must(t, err)
+		i := slices.IndexFunc(coins, func(c wallet.Coin) bool { return c.Address == a.Address && c.Confirmations > 0 })
+		if i >= 0 {
+			coin = coins[i]
+		}
+		return i >= 0
+	})
+	return coin
+}
+
+func (r *rig) coin(alias string, at btc.Outpoint) wallet.Coin {
+	r.t.Helper()
+	coins, err := r.Coins(r.t.Context(), r.alice, alias, btc.Outpoint{}, 100)
+	must(r.t, err)
+	i := slices.IndexFunc(coins, func(c wallet.Coin) bool { return c.Outpoint == at })
+	if i < 0 {
+		r.t.Fatalf("no coin %s", at)
+	}
+	return coins[i]
+}
+
+// wantFrozen checks that a coin is frozen, or not, here and at the node, and that
+// this stays so.
+func (r *rig) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
+	t := r.t
+	t.Helper()
+	atNode := func() bool {
+		locked, err := r.core.Wallet(v.CoreName).ListLocked(t.Context())
+		must(t, err)
+		return slices.Contains(locked, core.Outpoint{Txid: at.Txid, Vout: at.Vout})
+	}
+	if got := r.coin(v.Alias, at).Frozen; got != frozen {
+		t.Fatalf("frozen %v, want %v", got, frozen)
+	}
+	if atNode() != frozen {
+		t.Fatalf("locked at the node %v, want %v", !frozen, frozen)
+	}
+	testkit.Eventually(t, fmt.Sprintf("the index has the coin's lock as %v", frozen), func() bool {
+		return r.coin(v.Alias, at).Locked == frozen
+	})
+	if atNode() != frozen {
+		t.Fatalf("the follower undid it: locked at the node %v", !frozen)
+	}
+	want := btc.Amount(0)
+	if frozen {
+		want = r.coin(v.Alias, at).Amount
+	}
+	got, err := r.Get(t.Context(), r.alice, v.Alias)
+	must(t, err)
+	if got.Balances.Frozen != want {
+		t.Errorf("%s are frozen, want %s", got.Balances.Frozen, want)
+	}
+}
+
+// testCoins is what a coin on its own can go through.
+func testCoins(r *rig) {
+	r.follow()
+	v := r.wallet(r.alice, "vault")
+	c := r.pay("vault", "0.25")
+	r.testFreeze(v, c)
+	r.testLabels(v, c)
+	r.testFreezeUndone(v, c)
+}
+
+func (r *rig) testFreeze(v wallet.View, c wallet.Coin) {
+	t, ctx := r.t, r.t.Context()
+	r.wantFrozen(v, c.Outpoint, false)
+	for _, frozen := range []bool{true, true, false, false, true} {
+		must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, frozen))
+		r.wantFrozen(v, c.Outpoint, frozen)
+	}
+	r.wantEvent(r.alice, "coin.freeze", v.ID)
+	r.wantEvent(r.alice, "coin.unfreeze", v.ID)
+	unknown := btc.Outpoint{Txid: strings.Repeat("ab", 32)}
+	wantErr(t, r.Freeze(ctx, r.alice, "vault", unknown, true), wallet.ErrCoinNotFound)
+	wantErr(t, r.Freeze(ctx, r.alice, "vault", btc.Outpoint{Txid: c.Txid, Vout: c.Vout + 7}, true), wallet.ErrCoinNotFound)
+
+	// Whichever of the two steps fails, nothing has changed.
+	rpc, err := bitcoind.New(bitcoind.Config{URL: "http://user:password@127.0.0.1:1"})
+	must(t, err)
+	defer rpc.Close()
+	gone := wallet.New(r.logger(), r.store, r.store, core.NewProvider(core.New(rpc), r.monitor.Status), time.Now, r.kick)
+	wantFault(t, gone.Freeze(ctx, r.alice, "vault", c.Outpoint, false), fault.Unavailable, "node_unavailable")
+	r.wantFrozen(v, c.Outpoint, true)
+	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))
+	wantFault(t, gone.Freeze(ctx, r.alice, "vault", c.Outpoint, true), fault.Unavailable, "node_unavailable")
+	r.wantFrozen(v, c.Outpoint, false)
+}
+
+// A lock that the store does not come to know of is taken away again.
+func (r *rig) testFreezeUndone(v wallet.View, c wallet.Coin) {
+	t, ctx := r.t, r.t.Context()
+	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))
+	r.wantFrozen(v, c.Outpoint, false)
+	r.failInserts("frozen")
+	if err := r.Freeze(ctx, r.alice, "vault", c.Outpoint, true); err == nil {
+		t.Fatal("the store took it")
+	}
+	r.wantFrozen(v, c.Outpoint, false)
+}
+
+// failInserts has the database refuse rows for a table.
+func (r *rig) failInserts(table string) {
+	if r.isSQLite {
+		r.exec("CREATE TRIGGER refuse BEFORE INSERT ON " + table + " BEGIN SELECT RAISE(ABORT, 'refused by the test'); END")
+		return
+	}
+	r.exec("ALTER TABLE " + table + " ADD CONSTRAINT refuse CHECK (FALSE) NOT VALID")
+}
+
+func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
+	t, ctx := r.t, r.t.Context()
+	yes, no := true, false
+	text := func(s string) *string { return &s }
+	foreign := "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
+	unknown := btc.Outpoint{Txid: strings.Repeat("ab", 32)}
+	must(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{
+		{Type: "addr", Ref: c.Address, Label: text("rent")},
+		{Type: "addr", Ref: foreign, Label: text("not mine")},
+		{Type: "tx", Ref: c.Txid, Label: text("January")},
+		{Type: "output", Ref: c.String(), Spendable: &no},
+		{Type: "output", Ref: unknown.String(), Label: text("to come"), Spendable: &no},
+	}))
+	r.wantFrozen(v, c.Outpoint, true)
+	r.wantEvent(r.alice, "wallet.label", v.ID)
+	if got := r.coin("vault", c.Outpoint).Label; got != "rent" {
+		t.Errorf("the coin's label is %q", got)
+	}
+	want := []string{
+		"addr " + c.Address + " rent", "addr " + foreign + " not mine",
+		"output " + unknown.String() + " to come", "tx " + c.Txid + " January",
+		"output " + c.String() + "  spendable=false",
+	}
+	slices.Sort(want[:2])
+	if got := r.labels("vault"); !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+
+	// A label that is empty goes, one that is not there stays.
+	must(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{
+		{Type: "addr", Ref: foreign, Label: text("")},
+		{Type: "output", Ref: unknown.String(), Label: text("")},
+		{Type: "tx", Ref: c.Txid},
+		{Type: "output", Ref: c.String(), Label: text("coin"), Spendable: &yes},
+	}))
+	r.wantFrozen(v, c.Outpoint, false)
+	want = []string{"addr " + c.Address + " rent", "output " + c.String() + " coin", "tx " + c.Txid + " January"}
+	if got := r.labels("vault"); !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+	must(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{{Type: "output", Ref: c.String(), Spendable: &no}}))
+	want[1] += " spendable=false"
+	if got := r.labels("vault"); !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+
+	wantField(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{{Type: "tx", Ref: c.Txid, Spendable: &no}}), "spendable")
+	wantFault(t, r.SetLabels(ctx, r.alice, "vault", make([]btc.Label, wallet.MaxLabels+1)), fault.Invalid, "too_many_labels")
+	must(t, r.SetLabels(ctx, r.alice, "vault", nil))
+	if got := r.labels("vault"); !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+	r.paper(r.bob, "vault")
+	labels, err := r.Labels(ctx, r.bob, "vault")
+	must(t, err)
+	for l, err := range labels {
+		t.Errorf("bob sees %+v, %v", l, err)
+	}
+}
+
+func (r *rig) labels(alias string) (lines []string) {
+	r.t.Helper()
+	labels, err := r.Labels(r.t.Context(), r.alice, alias)
+	must(r.t, err)
+	for l, err := range labels {
+		must(r.t, err)
+		line := l.Type + " " + l.Ref + " "
+		if l.Label != nil {
+			line += *l.Label
+		}
+		if l.Spendable != nil {
+			line += fmt.Sprint(" spendable=", *l.Spendable)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}

@@ -1,0 +1,197 @@
+package wallet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+var (
+	errWalletLimit = fault.New(fault.Forbidden, "token_for_other_wallets",
+		"your token is for certain wallets only and cannot make others; use one without that limit, or your password")
+	errNodeRefuses = fault.New(fault.BadGateway, "node_refuses",
+		"the Bitcoin node refuses to watch this wallet, so it was not made; specterd's log has the node's words")
+	errNodeDisagrees = fault.New(fault.BadGateway, "node_disagrees",
+		"the Bitcoin node reads these descriptors in another way than specterd does, so payments could get lost; nothing was stored. This should never happen: please report it")
+)
+
+const (
+	// firstRange is how many addresses of each branch a new wallet has.
+	firstRange = Lookahead + 500
+	// checkedAddresses is how many of these are compared with the node's.
+	checkedAddresses = 3
+	// corePrefix begins the names of Core's wallets that are ours.
+	corePrefix = "specterd-"
+)
+
+// Plan is what somebody wants a new wallet to be. It is made either of
+// descriptors or of keys.
+type Plan struct {
+	Name               string
+	Alias              string // empty for what Specter's rule makes of Name
+	Descriptor, Change string // Change is empty where Descriptor is a multipath one
+	Keys               []string
+	Required           int    // signatures; may be left out where there is one key
+	Script             string // a btc.Script
+	Birth              Birth
+}
+
+// policy returns what the wallet's coins are to be locked with.
+func (p Plan) policy(network btc.Network) (btc.Policy, error) {
+	switch {
+	case p.Descriptor == "" && len(p.Keys) == 0:
+		return btc.Policy{}, fault.InvalidField("descriptor", "is needed, unless there are keys, required and script instead")
+	case len(p.Keys) == 0 && (p.Required != 0 || p.Script != ""):
+		return btc.Policy{}, fault.InvalidField("keys", "are needed with required and script; a descriptor says these itself")
+	case len(p.Keys) == 0:
+		return btc.FromDescriptors(p.Descriptor, p.Change, network)
+	case p.Descriptor != "" || p.Change != "":
+		return btc.Policy{}, fault.InvalidField("keys", "must be left out where there is a descriptor, which has them already")
+	}
+	required := p.Required
+	if len(p.Keys) == 1 && required == 0 {
+		required = 1
+	}
+	return btc.FromKeys(p.Keys, required, p.Script, network)
+}
+
+// Create makes a wallet, whose owner is the caller. It returns ErrAliasTaken, and
+// a Conflict of the code wallet_exists where the caller has a wallet of the same
+// descriptors; others may have one.
+func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View, error) {
+	w, alias, err := s.draft(ctx, who, p)
+	if err != nil {
+		return View{}, err
+	}
+	addresses, err := s.derive(ctx, w, 0, w.RangeEnd)
+	if err != nil {
+		return View{}, err
+	}
+	detail := fmt.Sprintf("%q, %s, %d of %d, from block %d", w.Name, w.Script, w.Required, len(w.Keys), w.Birth)
+	if err := s.store.AddWallet(ctx, w, who.UserID, alias, addresses, who.Event(w.CreatedAt, "wallet.create", w.ID, detail)); err != nil {
+		return View{}, err
+	}
+	// From here on there is something to finish or to remove, whatever happens.
+	refused, err := s.provide(ctx, w)
+	if err != nil {
+		if refused {
+			s.abandon(ctx, w, err)
+			if fault.KindOf(err) == fault.Internal {
+				err = errNodeRefuses.Because(err)
+			}
+		}
+		s.kick(w.ID)
+		return View{}, err
+	}
+	return s.store.ViewByAlias(ctx, who.UserID, alias)
+}
+
+// draft checks a plan, also against the node, and returns what it amounts to.
+// Nothing is stored and nothing changed at the node.
+func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wallet, alias string, err error) {
+	if who.Wallets != nil {
+		return Wallet{}, "", errWalletLimit
+	}
+	if err := checkName(p.Name); err != nil {
+		return Wallet{}, "", err
+	}
+	if alias, err = aliasFor(p.Name, p.Alias); err != nil {
+		return Wallet{}, "", err
+	}
+	network, _, _ := s.node.Chain()
+	if network == "" {
+		return Wallet{}, "", s.node.Ready()
+	}
+	policy, err := p.policy(network)
+	if err != nil {
+		return Wallet{}, "", err
+	}
+	if err := s.node.Ready(); err != nil {
+		return Wallet{}, "", err
+	}
+	w = Wallet{
+		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, Required: policy.Required,
+		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
+		RangeEnd: firstRange, ScanFrom: -1, Synced: Tip{Height: -1}, CoreTxCount: -1,
+	}
+	w.CoreName = corePrefix + w.ID
+	for _, k := range policy.Keys {
+		w.Keys = append(w.Keys, Key{Key: k})
+	}
+	if w.Birth, err = s.heightOf(ctx, "birth", p.Birth); err != nil {
+		return Wallet{}, "", err
+	}
+	if !p.Birth.Now {
+		w.ScanFrom = w.Birth
+	}
+	if err := s.checkNew(ctx, who, w, alias); err != nil {
+		return Wallet{}, "", err
+	}
+	return w, alias, s.compare(ctx, policy)
+}
+
+// checkNew refuses an alias that the caller has already, before that costs more,
+// and a wallet that they have already, which would count its coins twice.
+func (s *Service) checkNew(ctx context.Context, who *auth.Principal, w Wallet, alias string) error {
+	views, err := s.List(ctx, who, "", 0)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(views, func(v View) bool { return v.Alias == alias }) {
+		return ErrAliasTaken
+	}
+	i := slices.IndexFunc(views, func(v View) bool { return v.Receive == w.Receive && v.Change == w.Change })
+	if i < 0 {
+		return nil
+	}
+	return fault.New(fault.Conflict, "wallet_exists", "you have a wallet of these descriptors already, whose alias is %s", views[i].Alias).
+		With("alias", views[i].Alias)
+}
+
+// compare checks that the node reads both descriptors as this program does.
+func (s *Service) compare(ctx context.Context, policy btc.Policy) error {
+	for branch, d := range []btc.Descriptor{policy.Receive, policy.Change} {
+		what, err := s.difference(ctx, d)
+		if err != nil {
+			return fmt.Errorf("compare a descriptor with the node's reading: %w", err)
+		}
+		if what != "" {
+			s.log.ErrorContext(ctx, "the node reads a descriptor in another way than this program; a wallet was refused",
+				"difference", what, "script", policy.Script, "branch", branch)
+			return errNodeDisagrees
+		}
+	}
+	return nil
+}
+
+// difference says where the node reads a descriptor in another way; nowhere if
+// it is empty.
+func (s *Service) difference(ctx context.Context, d btc.Descriptor) (string, error) {
+	text := d.String()
+	canonical, err := s.node.CanonicalDescriptor(ctx, text)
+	if err != nil {
+		return "", err
+	}
+	if canonical != text {
+		return "canonical form", nil
+	}
+	theirs, err := s.node.DeriveAddresses(ctx, text, 0, checkedAddresses)
+	if err != nil {
+		return "", err
+	}
+	ours, err := deriveBranch(ctx, d, ReceiveBranch, 0, checkedAddresses)
+	if err != nil {
+		return "", err
+	}
+	same := slices.EqualFunc(ours, theirs, func(a Address, address string) bool { return a.Address == address })
+	if !same {
+		return "addresses", nil
+	}
+	return "", nil
+}

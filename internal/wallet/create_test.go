@@ -1,0 +1,320 @@
+package wallet_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func testCreate(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	text := descriptor()
+	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "Vault 2/3", Descriptor: text, Birth: fromNow})
+	must(t, err)
+	r.wantKick(v.ID)
+	r.wantEvent(r.alice, "wallet.create", v.ID)
+	_, tip, _ := r.provider.Chain()
+	if v.Alias != "vault_23" || v.Name != "Vault 2/3" || v.Role != auth.RoleOwner || v.Stage != wallet.Ready ||
+		v.Script != btc.WPKH || v.Required != 1 || v.Birth != tip || v.Scanning() || v.Synced.Height != -1 ||
+		v.ReceiveNext != 0 || v.RangeEnd < wallet.Lookahead+1 || len(v.Keys) != 1 || v.Keys[0].Fingerprint != "d34db33f" {
+		t.Errorf("got %+v", v)
+	}
+	got, err := r.Get(ctx, r.alice, "vault_23")
+	must(t, err)
+	if diff := cmp.Diff(v, got); diff != "" {
+		t.Errorf("another wallet than was answered: %s", diff)
+	}
+
+	// Core watches it, with no private key, up to where we do.
+	info, err := r.core.Wallet(v.CoreName).Info(ctx)
+	must(t, err)
+	if info.PrivateKeys || !info.Descriptors || strings.Contains(v.CoreName, "ault") {
+		t.Errorf("Core's wallet %s: %+v", v.CoreName, info)
+	}
+	watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
+	must(t, err)
+	for _, d := range watched {
+		if d.RangeEnd != int(v.RangeEnd)-1 || d.Internal != (d.Text == v.Change) || !d.Internal != (d.Text == v.Receive) {
+			t.Errorf("Core watches %+v", d)
+		}
+	}
+	if len(watched) != 2 {
+		t.Errorf("Core watches %d descriptors", len(watched))
+	}
+	r.wantAddresses(v)
+	if strings.Contains(r.log.String(), "tpub") || r.count("SELECT count(*) FROM audit WHERE detail LIKE '%pub%'") != 0 {
+		t.Error("keys are in the log or the audit record")
+	}
+	r.testAddresses(v)
+}
+
+// wantAddresses checks that all addresses are those that Core derives.
+func (r *rig) wantAddresses(v wallet.View) {
+	r.t.Helper()
+	for branch, text := range []string{v.Receive, v.Change} {
+		want, err := r.core.DeriveAddresses(r.t.Context(), text, 0, int(v.RangeEnd)-1)
+		must(r.t, err)
+		b := wallet.Branch(branch)
+		got, err := r.Addresses(r.t.Context(), r.alice, v.Alias, wallet.AddressFilter{Branch: &b}, nil, int(v.RangeEnd)+1)
+		must(r.t, err)
+		if len(got) != len(want) {
+			r.t.Fatalf("%d addresses on branch %d, want %d", len(got), branch, len(want))
+		}
+		for i, a := range got {
+			if a.Address != want[i] || a.Index != uint32(i) || a.Branch != b {
+				r.t.Fatalf("address %d of branch %d is %+v, and Core has %s", i, branch, a, want[i])
+			}
+		}
+	}
+}
+
+func testCreateFromKeys(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	_, err := r.Create(ctx, r.alice, wallet.Plan{Name: "One", Script: "tr", Keys: []string{key(0)}, Birth: fromNow})
+	must(t, err)
+	v, err := r.Create(ctx, r.alice, wallet.Plan{
+		Name: "Two of three", Alias: "family", Script: "sh-wsh", Required: 2, Keys: []string{key(1), key(2), key(3)}, Birth: height(7),
+	})
+	must(t, err)
+	if v.Alias != "family" || v.Script != btc.ShWSh || v.Required != 2 || len(v.Keys) != 3 || v.Birth != 7 || v.ScanFrom != 7 {
+		t.Errorf("got %+v", v)
+	}
+	for i, k := range v.Keys {
+		if k.Fingerprint != fmt.Sprintf("d34db33%d", i+1) || k.Device == "" {
+			t.Errorf("key %d is %+v", i, k)
+		}
+	}
+	r.wantAddresses(v)
+	// Of two descriptors apart.
+	four := key(4)
+	two, err := r.Create(ctx, r.alice, wallet.Plan{
+		Name: "Apart", Descriptor: "pkh(" + four + "/0/*)", Change: "pkh(" + four + "/1/*)", Birth: fromNow,
+	})
+	must(t, err)
+	r.wantAddresses(two)
+}
+
+// key returns an extended key with an origin, another one at each call.
+func key(i int) string {
+	master, err := hdkeychain.NewKeyFromString(tpub)
+	if err != nil {
+		panic(err)
+	}
+	child, err := master.Derive(uint32(keys.Add(1)))
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("[d34db33%d/48h/1h/0h/2h]%s", i, child)
+}
+
+func testCreateRefuses(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	taken := r.paper(r.alice, "taken")
+	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
+	good := func() wallet.Plan { return wallet.Plan{Name: "Name", Descriptor: descriptor(), Birth: fromNow} }
+	_, tip, _ := r.provider.Chain()
+	for name, c := range map[string]struct {
+		change func(p *wallet.Plan)
+		field  string // of the complaint
+		code   string // or its code
+	}{
+		"no name":                   {func(p *wallet.Plan) { p.Name = "" }, "name", ""},
+		"a name with a line break":  {func(p *wallet.Plan) { p.Name = "a\nb" }, "name", ""},
+		"a name without an alias":   {func(p *wallet.Plan) { p.Name = "☃" }, "alias", ""},
+		"a bad alias":               {func(p *wallet.Plan) { p.Alias = "../etc" }, "alias", ""},
+		"an alias that is taken":    {func(p *wallet.Plan) { p.Alias = "taken" }, "", "alias_taken"},
+		"a name that is like one":   {func(p *wallet.Plan) { p.Name = "TAKEN?" }, "", "alias_taken"},
+		"nothing":                   {func(p *wallet.Plan) { p.Descriptor = "" }, "descriptor", ""},
+		"both":                      {func(p *wallet.Plan) { p.Keys = []string{key(1)} }, "keys", ""},
+		"no descriptor":             {func(p *wallet.Plan) { p.Descriptor = "wpkh(nonsense)" }, "descriptor", ""},
+		"one branch":                {func(p *wallet.Plan) { p.Descriptor = strings.Replace(p.Descriptor, "<0;1>", "0", 1) }, "change_descriptor", ""},
+		"another network":           {func(p *wallet.Plan) { p.Descriptor = mainDescriptor }, "descriptor", ""},
+		"script without keys":       {func(p *wallet.Plan) { p.Script = "wpkh" }, "keys", ""},
+		"keys without a script":     {func(p *wallet.Plan) { p.Descriptor, p.Keys = "", []string{key(1)} }, "script", ""},
+		"several without required":  {func(p *wallet.Plan) { p.Descriptor, p.Keys, p.Script = "", []string{key(1), key(2)}, "wsh" }, "required", ""},
+		"a private key":             {func(p *wallet.Plan) { p.Descriptor = "wpkh(" + private + "/<0;1>/*)" }, "", "private_key"},
+		"a private key among keys":  {func(p *wallet.Plan) { p.Descriptor, p.Keys, p.Script = "", []string{private}, "wpkh" }, "", "private_key"},
+		"no birth":                  {func(p *wallet.Plan) { p.Birth = wallet.Birth{} }, "birth", ""},
+		"two births":                {func(p *wallet.Plan) { p.Birth = wallet.Birth{Now: true, Height: new(int)} }, "birth", ""},
+		"a birth beyond the tip":    {func(p *wallet.Plan) { p.Birth = height(tip + 1) }, "birth", ""},
+		"a birth before all":        {func(p *wallet.Plan) { p.Birth = height(-1) }, "birth", ""},
+		"a birth in the future":     {func(p *wallet.Plan) { p.Birth = at(time.Now().Add(time.Minute)) }, "birth", ""},
+		"a wallet that one has":     {func(p *wallet.Plan) { p.Descriptor, p.Change = taken.Receive, taken.Change }, "", "wallet_exists"},
+		"a wallet, in another form": {func(p *wallet.Plan) { p.Descriptor = multipath(taken) }, "", "wallet_exists"},
+	} {
+		p := good()
+		c.change(&p)
+		_, err := r.Create(ctx, r.alice, p)
+		f := faultOf(err)
+		if f.Code == "" || c.code != "" && f.Code != c.code || c.field != "" && (len(f.Fields) != 1 || f.Fields[0].Name != c.field) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if strings.Contains(f.Error(), private) || strings.Contains(f.Error(), "tpub") {
+			t.Errorf("%s: the answer repeats a key", name)
+		}
+	}
+	_, err := r.Create(ctx, limited(r.alice, taken.ID), good())
+	wantFault(t, err, fault.Forbidden, "token_for_other_wallets")
+
+	if n := r.count("SELECT count(*) FROM wallets"); n != 1 {
+		t.Errorf("%d wallets are stored", n)
+	}
+	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.create'"); n != 0 {
+		t.Errorf("%d creations are recorded", n)
+	}
+	if strings.Contains(r.log.String(), private) {
+		t.Error("the private key is in the log")
+	}
+	// Another user may have the same, under the same alias.
+	theirs, err := r.Create(ctx, r.bob, wallet.Plan{Name: "Taken", Descriptor: taken.Receive, Change: taken.Change, Birth: fromNow})
+	must(t, err)
+	if theirs.ID == taken.ID || theirs.CoreName == taken.CoreName {
+		t.Error("two users got one wallet")
+	}
+}
+
+const mainDescriptor = "wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)"
+
+// multipath returns the one descriptor that stands for the wallet's two.
+func multipath(v wallet.View) string {
+	body, _, _ := strings.Cut(v.Receive, "#")
+	return strings.Replace(body, "/0/*", "/<0;1>/*", 1)
+}
+
+// lyingNode says other things of descriptors than the node does.
+type lyingNode struct {
+	*core.Provider
+	form      func(string) string
+	addresses func([]string)
+}
+
+func (n lyingNode) CanonicalDescriptor(ctx context.Context, text string) (string, error) {
+	canonical, err := n.Provider.CanonicalDescriptor(ctx, text)
+	return n.form(canonical), err
+}
+
+func (n lyingNode) DeriveAddresses(ctx context.Context, text string, first, end uint32) ([]string, error) {
+	addresses, err := n.Provider.DeriveAddresses(ctx, text, first, end)
+	n.addresses(addresses)
+	return addresses, err
+}
+
+func testCreateComparesWithTheNode(r *rig) {
+	t := r.t
+	same := func(s string) string { return s }
+	nothing := func([]string) {}
+	for name, n := range map[string]lyingNode{
+		"form":    {r.provider, func(s string) string { return strings.Replace(s, "84h", "49h", 1) }, nothing},
+		"address": {r.provider, same, func(a []string) { a[2] = a[1] }},
+	} {
+		s := wallet.New(r.logger(), r.store, r.store, n, time.Now, r.kick)
+		_, err := s.Create(t.Context(), r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birth: fromNow})
+		wantFault(t, err, fault.BadGateway, "node_disagrees")
+		if log := r.log.String(); !strings.Contains(log, "level=ERROR") || strings.Contains(log, "tpub") {
+			t.Errorf("%s: logged %s", name, log)
+		}
+	}
+	if n := r.count("SELECT count(*) FROM wallets"); n != 0 {
+		t.Errorf("%d wallets are stored", n)
+	}
+}
+
+func testBirth(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	want, err := r.provider.HeightAt(ctx, time.Now())
+	must(t, err)
+	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birth: at(time.Now())})
+	must(t, err)
+	if v.Birth != want || v.ScanFrom != want {
+		t.Errorf("birth %d, scan from %d, want %d", v.Birth, v.ScanFrom, want)
+	}
+	must(t, r.StopRescan(ctx, r.alice, "vault"))
+	_, tip, _ := r.provider.Chain()
+	for _, c := range []struct {
+		from wallet.Birth
+		want int
+	}{
+		{fromNow, tip},
+		{height(tip), tip},
+		{height(7), 7},
+		{height(0), 0},
+		{at(time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC)), 0},
+		{at(time.Now()), want},
+	} {
+		v, err := r.Rescan(ctx, r.alice, "vault", c.from, 0)
+		must(t, err)
+		if v.ScanFrom != c.want || v.Birth > c.want {
+			t.Errorf("%+v: scan from %d, birth %d, want %d", c.from, v.ScanFrom, v.Birth, c.want)
+		}
+		must(t, r.StopRescan(ctx, r.alice, "vault"))
+	}
+}
+
+// While the node is away nothing is made, and what does not need it works.
+func testWithoutTheNode(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	r.known(r.alice, "vault")
+	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+	must(t, err)
+	v, err := r.Get(ctx, r.alice, "vault")
+	must(t, err)
+	for name, status := range map[string]func() node.Status{
+		"noticed": func() node.Status {
+			s := r.monitor.Status()
+			s.Reachable, s.Problem = false, bitcoind.ErrUnavailable
+			return s
+		},
+		"not noticed yet": r.monitor.Status,
+	} {
+		rpc, err := bitcoind.New(bitcoind.Config{URL: "http://user:password@127.0.0.1:1"})
+		must(t, err)
+		defer rpc.Close()
+		s := wallet.New(r.logger(), r.store, r.store, core.NewProvider(core.New(rpc), status), time.Now, r.kick)
+		_, err = s.Create(ctx, r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birth: fromNow})
+		wantFault(t, err, fault.Unavailable, "node_unavailable")
+		if faultOf(err).RetryAfter <= 0 {
+			t.Errorf("%s: no word of when to try again", name)
+		}
+		_, _, err = s.NextAddress(ctx, r.alice, "vault", "")
+		must(t, err)
+		_, err = s.Rescan(ctx, r.alice, "vault", at(time.Now()), 0)
+		wantFault(t, err, fault.Unavailable, "node_unavailable")
+		wantFault(t, s.StopRescan(ctx, r.alice, "vault"), fault.Unavailable, "node_unavailable")
+		r.setNext("vault", v.RangeEnd-wallet.Lookahead-1)
+		_, _, err = s.NextAddress(ctx, r.alice, "vault", "")
+		wantFault(t, err, fault.Unavailable, "node_unavailable")
+		gone := r.paper(r.alice, strings.ReplaceAll("gone "+name, " ", "_"))
+		must(t, s.Delete(ctx, r.alice, gone.Alias, false))
+		row, err := r.store.WalletByID(ctx, gone.ID)
+		must(t, err)
+		wantFault(t, s.Finish(ctx, row), fault.Unavailable, "node_unavailable")
+		r.setNext("vault", 0)
+	}
+	if n := r.count("SELECT count(*) FROM wallets WHERE stage = 'ready'"); n != 1 {
+		t.Errorf("%d wallets are ready", n)
+	}
+}
+
+// setNext says which address is the next to be handed out.
+func (r *rig) setNext(alias string, next uint32) {
+	r.t.Helper()
+	v, err := r.Get(r.t.Context(), r.alice, alias)
+	must(r.t, err)
+	_, err = r.store.EditWallet(r.t.Context(), v.ID, func(e *wallet.Edit) error {
+		e.ReceiveNext = next
+		return nil
+	})
+	must(r.t, err)
+}

@@ -1,0 +1,116 @@
+package wallet_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// hasFiles reports whether Core's wallet has a file.
+func (r *rig) hasFiles(coreName string) bool {
+	r.t.Helper()
+	_, err := os.Stat(filepath.Join(r.node.WalletFolder(), coreName, "wallet.dat"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		r.t.Fatal(err)
+	}
+	return err == nil
+}
+
+// What was asked for is done by whoever comes after the process that was told.
+func testDeleteFiles(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	gone, half, kept := r.wallet(r.alice, "gone"), r.wallet(r.alice, "half"), r.wallet(r.alice, "kept")
+	must(t, r.Delete(ctx, r.alice, "gone", true))
+	r.wantKick(gone.ID)
+	r.wantEvent(r.alice, "wallet.delete", gone.ID)
+	must(t, r.Delete(ctx, r.alice, "half", true))
+	must(t, r.provider.RemoveFiles(ctx, half.CoreName)) // and the process dies
+	must(t, r.Delete(ctx, r.alice, "kept", false))
+	for _, w := range []wallet.View{gone, kept} {
+		if !r.hasFiles(w.CoreName) {
+			t.Fatalf("%s has no files at %s", w.Alias, r.node.WalletFolder())
+		}
+	}
+	r.follow()
+	testkit.Eventually(t, "the wallets are gone", func() bool { return r.count("SELECT count(*) FROM wallets") == 0 })
+	if r.hasFiles(gone.CoreName) || !r.hasFiles(kept.CoreName) {
+		t.Errorf("files: of gone %v, of kept %v", r.hasFiles(gone.CoreName), r.hasFiles(kept.CoreName))
+	}
+	if _, err := os.Stat(filepath.Join(r.node.WalletFolder(), gone.CoreName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is left: %v", err)
+	}
+	for _, name := range r.loaded() {
+		if slices.Contains([]string{gone.CoreName, half.CoreName, kept.CoreName}, name) {
+			t.Errorf("Core has %s loaded", name)
+		}
+	}
+	for w, want := range map[string]int{gone.ID: 1, half.ID: 1, kept.ID: 0} {
+		if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.files_delete' AND target = $1", w); n != want {
+			t.Errorf("%d deletions of files are recorded, want %d", n, want)
+		}
+	}
+	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete' AND detail LIKE '%, files to be deleted'"); n != 2 {
+		t.Errorf("%d such wishes are recorded", n)
+	}
+}
+
+// wantFilesStay checks that a service refuses to delete a wallet with its files,
+// and changes nothing.
+func (r *rig) wantFilesStay(what string, s *wallet.Service, v wallet.View, code string) {
+	r.t.Helper()
+	err := s.Delete(r.t.Context(), r.alice, v.Alias, true)
+	if f := faultOf(err); f.Kind != fault.Conflict || f.Code != code {
+		r.t.Errorf("%s: got %v, want the fault %s", what, err, code)
+	}
+	got, err := r.Get(r.t.Context(), r.alice, v.Alias)
+	must(r.t, err)
+	if got.Stage != wallet.Ready || got.DeleteFiles || !r.hasFiles(v.CoreName) || !slices.Contains(r.loaded(), v.CoreName) {
+		r.t.Errorf("%s: got %+v", what, got)
+	}
+	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete'"); n != 0 {
+		r.t.Errorf("%s: %d deletions are recorded", what, n)
+	}
+}
+
+// Where files cannot be deleted, nothing is changed.
+func testFilesStay(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.wallet(r.alice, "vault")
+	with := func(folder string) *wallet.Service {
+		p := core.NewProvider(r.core, r.monitor.Status).WithWalletFolder(folder)
+		return wallet.New(r.logger(), r.store, r.store, p, time.Now, r.kick)
+	}
+	r.wantFilesStay("no folder is set", with(""), v, "wallet_folder_unknown")
+	r.wantFilesStay("another folder", with(t.TempDir()), v, "wallet_files_unreachable")
+	r.wantFilesStay("no such folder", with(filepath.Join(t.TempDir(), "x")), v, "wallet_files_unreachable")
+	foreign := []string{"somebody/" + v.CoreName, v.CoreName + "/../" + v.CoreName, "hot"}
+	for _, name := range foreign {
+		r.exec("UPDATE wallets SET core_name = $1 WHERE wallet_id = $2", name, v.ID)
+		r.wantFilesStay("of the name "+name, r.Service, v, "wallet_files_foreign")
+	}
+
+	// Nor is a wallet forgotten before its files are gone.
+	r.exec("UPDATE wallets SET stage = 'removing', delete_files = TRUE WHERE wallet_id = $1", v.ID)
+	finish := func(s *wallet.Service) error {
+		w, err := r.store.WalletByID(ctx, v.ID)
+		must(t, err)
+		return s.Finish(ctx, w)
+	}
+	wantErr(t, finish(r.Service), wallet.ErrForeignFiles)
+	r.exec("UPDATE wallets SET core_name = $1 WHERE wallet_id = $2", v.CoreName, v.ID)
+	wantErr(t, finish(with("")), core.ErrWalletFolderUnknown)
+	if !r.hasFiles(v.CoreName) {
+		t.Error("the files are gone")
+	}
+	must(t, finish(r.Service))
+	if r.hasFiles(v.CoreName) {
+		t.Error("the files are still there")
+	}
+}

@@ -1,0 +1,148 @@
+package wallet_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// halfMade stores a wallet as a process does that is killed before it tells Core.
+func (r *rig) halfMade(who *auth.Principal, alias string, birth int) wallet.Wallet {
+	r.t.Helper()
+	text := r.descriptor
+	if text == "" {
+		text = descriptor()
+	}
+	p, err := btc.FromDescriptors(text, "", btc.Regtest)
+	must(r.t, err)
+	id := uuid.NewString()
+	w := wallet.Wallet{
+		ID: id, Name: alias, Stage: wallet.Creating, CoreName: "specterd-" + id, Script: p.Script, Required: p.Required,
+		Receive: p.Receive.String(), Change: p.Change.String(), CreatedAt: time.Now(), Birth: birth, ScanFrom: -1,
+		RangeEnd: 5, Synced: wallet.Tip{Height: -1}, CoreTxCount: -1,
+	}
+	var addresses []wallet.Address
+	for branch, d := range []btc.Descriptor{p.Receive, p.Change} {
+		deriver, err := d.Deriver()
+		must(r.t, err)
+		for index := range w.RangeEnd {
+			address, err := deriver.Address(index)
+			must(r.t, err)
+			addresses = append(addresses, wallet.Address{Address: address, Place: wallet.Place{Branch: wallet.Branch(branch), Index: index}})
+		}
+	}
+	must(r.t, r.store.AddWallet(r.t.Context(), w, who.UserID, alias, addresses, auth.Event{At: time.Now()}))
+	return w
+}
+
+// paper makes a wallet that Core does not know of, which is a matter of moments.
+func (r *rig) paper(who *auth.Principal, name string) wallet.View {
+	r.t.Helper()
+	w := r.halfMade(who, name, 0)
+	_, err := r.store.EditWallet(r.t.Context(), w.ID, func(e *wallet.Edit) error {
+		e.Stage = wallet.Ready
+		return nil
+	})
+	must(r.t, err)
+	v, err := r.Get(r.t.Context(), who, name)
+	must(r.t, err)
+	return v
+}
+
+// known is paper that Core watches, as far as it goes.
+func (r *rig) known(who *auth.Principal, name string) wallet.View {
+	r.t.Helper()
+	v := r.paper(who, name)
+	_, err := r.provider.Provide(r.t.Context(), v.CoreName, v.Receive, v.Change, v.RangeEnd)
+	must(r.t, err)
+	return v
+}
+
+func testFinish(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	_, tip, _ := r.provider.Chain()
+	for name, c := range map[string]struct{ birth, from int }{
+		"at once": {tip, -1},          // as it would have been
+		"later":   {tip - 5, tip - 5}, // blocks have come since, which Core's new wallet has not seen
+	} {
+		w := r.halfMade(r.alice, strings.ReplaceAll(name, " ", "_"), c.birth)
+		if _, err := r.Get(ctx, r.alice, w.Name); !errors.Is(err, wallet.ErrNotFound) {
+			t.Errorf("a half-made wallet is shown: %v", err)
+		}
+		must(t, r.Finish(ctx, w))
+		r.wantKick(w.ID)
+		must(t, r.Finish(ctx, w)) // as somebody who had looked before
+		v, err := r.Get(ctx, r.alice, w.Name)
+		must(t, err)
+		if v.ScanFrom != c.from || v.Stage != wallet.Ready {
+			t.Errorf("%s: scan from %d, want %d", name, v.ScanFrom, c.from)
+		}
+		if !slices.Contains(r.loaded(), w.CoreName) {
+			t.Errorf("%s: Core does not have it", name)
+		}
+		must(t, r.Finish(ctx, v.Wallet)) // nothing to do
+	}
+}
+
+// What Core cannot be made to watch is removed again, and leaves its alias free.
+func testFinishGivesUp(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	w := r.halfMade(r.alice, "doomed", 0)
+	r.node.CLI(t, "createwallet", w.CoreName) // with private keys, so that it refuses to watch
+	must(t, r.Finish(ctx, w))
+	if n := r.count("SELECT count(*) FROM wallets"); n != 0 {
+		t.Errorf("%d wallets are left", n)
+	}
+	if slices.Contains(r.loaded(), w.CoreName) {
+		t.Error("Core's wallet is still loaded")
+	}
+	if !strings.Contains(r.log.String(), "could not be made") || strings.Contains(r.log.String(), "tpub") {
+		t.Errorf("logged %s", r.log)
+	}
+	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete' AND target = $1", w.ID); n != 1 {
+		t.Errorf("%d removals are recorded", n)
+	}
+	again := r.halfMade(r.alice, "doomed", 0)
+	must(t, r.Finish(ctx, again))
+}
+
+func testDelete(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.known(r.alice, "vault")
+	r.member("vault", r.bob, auth.RoleSigner)
+	must(t, r.Delete(ctx, r.alice, "vault", false))
+	r.wantKick(v.ID)
+	r.wantEvent(r.alice, "wallet.delete", v.ID)
+	for _, who := range []*auth.Principal{r.alice, r.bob} {
+		if _, err := r.Get(ctx, who, "vault"); !errors.Is(err, wallet.ErrNotFound) {
+			t.Errorf("%s still sees it: %v", who.UserName, err)
+		}
+		if views, err := r.List(ctx, who, "", 0); err != nil || len(views) != 0 {
+			t.Errorf("%s still has %+v, %v", who.UserName, views, err)
+		}
+	}
+	// Its alias is free before Core has forgotten it.
+	if again := r.paper(r.alice, "vault"); again.ID == v.ID {
+		t.Error("the deleted wallet came back")
+	}
+	row, err := r.store.WalletByID(ctx, v.ID)
+	must(t, err)
+	must(t, r.Finish(ctx, row))
+	must(t, r.Finish(ctx, row))
+	if _, err := r.store.WalletByID(ctx, v.ID); !errors.Is(err, wallet.ErrNotFound) {
+		t.Errorf("the row is still there: %v", err)
+	}
+	if slices.Contains(r.loaded(), v.CoreName) {
+		t.Error("Core still has it loaded")
+	}
+	if n := r.count("SELECT count(*) FROM addresses WHERE wallet_id = $1", v.ID); n != 0 {
+		t.Errorf("%d addresses are left", n)
+	}
+}

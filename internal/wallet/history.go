@@ -1,0 +1,207 @@
+package wallet
+
+import (
+	"container/heap"
+	"context"
+	"iter"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+// Filter says which transactions of a history are wanted; the zero value says
+// all that are not dead.
+type Filter struct {
+	Since, Until time.Time // zero for no limit; Until itself is not in
+	Category     Category
+	Label        string // of the transaction or of Address
+	// Unconfirmed leaves the confirmed ones out.
+	Unconfirmed bool
+	// Dead has the replaced, conflicted and abandoned ones in, too.
+	Dead bool
+	// Raw has Raw filled in, Outputs has Outputs.
+	Raw, Outputs bool
+}
+
+// HistoryCursor is a place in a history, which goes from the latest time to the earliest, and
+// within one time from the highest txid to the lowest. The zero value is the beginning.
+type HistoryCursor struct {
+	Time     time.Time
+	Txid     string
+	WalletID string
+}
+
+// How many records of a wallet are read at once; and of all whose histories are
+// merged together, so that what is in memory does not grow with their number.
+const (
+	minPart  = 10
+	maxPart  = 1000
+	maxParts = 4000
+)
+
+// Transactions returns a part of the history of one wallet, or of all of the
+// caller's where alias is empty, from the one that follows after, and up to where
+// it is known. A transaction between two of the wallets is there twice, in each
+// as that sees it.
+func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias string, f Filter, after HistoryCursor, limit int) ([]Record, Tip, error) {
+	views, err := s.openAll(ctx, who, alias)
+	if err != nil {
+		return nil, Tip{}, err
+	}
+	var page []Record
+	for r, err := range merge(ctx, s.strips(views, f, after, limit)) {
+		if err != nil {
+			return nil, Tip{}, err
+		}
+		if page = append(page, r); len(page) == limit {
+			break
+		}
+	}
+	return page, leastFar(views).Synced, nil
+}
+
+// EachTransaction yields the history of one wallet, or of all of the caller's
+// where alias is empty, without having it in memory, and says first up to where
+// it is known. An error comes once, at the end.
+func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alias string, f Filter) (Tip, iter.Seq2[Record, error], error) {
+	views, err := s.openAll(ctx, who, alias)
+	if err != nil {
+		return Tip{}, nil, err
+	}
+	return leastFar(views).Synced, func(yield func(Record, error) bool) {
+		merge(ctx, s.strips(views, f, HistoryCursor{}, maxParts))(yield)
+	}, nil
+}
+
+// Transaction returns one transaction of a wallet, with all that there is about
+// it, or ErrTransactionNotFound.
+func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, txid string) (Record, error) {
+	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return Record{}, err
+	}
+	r, err := s.store.TransactionByID(ctx, v.ID, txid)
+	r.WalletID, r.Alias = v.ID, v.Alias
+	return r, err
+}
+
+// strips returns the histories of wallets from a place on. Wanted is how many
+// records are going to be read of all of them together.
+func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int) []*strip {
+	strips := make([]*strip, len(views))
+	for i, v := range views {
+		strips[i] = &strip{
+			after: after.in(v.ID),
+			size:  min(max(2*wanted/len(views), minPart), wanted, maxPart),
+			limit: min(max(maxParts/len(views), 5*minPart), maxPart),
+			read: func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error) {
+				part, err := s.store.Transactions(ctx, v.ID, f, after, limit)
+				for i := range part {
+					part[i].WalletID, part[i].Alias = v.ID, v.Alias
+				}
+				return part, err
+			},
+		}
+	}
+	return strips
+}
+
+// in returns the place that c is in the history of one wallet. Of records of the
+// same time and txid, that of the lower wallet id comes first in a merged history:
+// so c itself is yet to come in wallets of higher ids.
+func (c HistoryCursor) in(walletID string) HistoryCursor {
+	if c == (HistoryCursor{}) {
+		return c
+	}
+	if walletID > c.WalletID {
+		c.Txid += "0" // behind this comes c's own txid, and before that none
+	}
+	c.WalletID = walletID
+	return c
+}
+
+// before reports whether a is earlier in a merged history than b.
+func before(a, b *Record) bool {
+	switch {
+	case !a.Time.Equal(b.Time):
+		return a.Time.After(b.Time)
+	case a.Txid != b.Txid:
+		return a.Txid > b.Txid
+	}
+	return a.WalletID < b.WalletID
+}
+
+// strip is the history of one wallet, of which a part is in memory.
+type strip struct {
+	read  func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error)
+	after HistoryCursor // the last that was read
+	part  []Record      // what is left of what was read
+	size  int           // of the next part
+	limit int           // of any
+	ended bool          // nothing is left to be read
+}
+
+// fill sees to it that there is a next record, and reports whether there is.
+func (t *strip) fill(ctx context.Context) (bool, error) {
+	if len(t.part) > 0 || t.ended {
+		return len(t.part) > 0, nil
+	}
+	part, err := t.read(ctx, t.after, t.size)
+	if err != nil {
+		return false, err
+	}
+	if t.ended = len(part) < t.size; len(part) > 0 {
+		last := part[len(part)-1]
+		t.after = HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: last.WalletID}
+	}
+	t.part, t.size = part, min(4*t.size, t.limit)
+	return len(part) > 0, nil
+}
+
+// merge yields the records of all strips in the order of a history.
+func merge(ctx context.Context, strips []*strip) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		var heads stripHeap
+		for _, t := range strips {
+			more, err := t.fill(ctx)
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			if more {
+				heads = append(heads, t)
+			}
+		}
+		heap.Init(&heads)
+		for len(heads) > 0 {
+			first := heads[0]
+			if !yield(first.part[0], nil) {
+				return
+			}
+			first.part = first.part[1:]
+			more, err := first.fill(ctx)
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			if more {
+				heap.Fix(&heads, 0)
+			} else {
+				heap.Pop(&heads)
+			}
+		}
+	}
+}
+
+// stripHeap has the strip of the next record first (container/heap).
+type stripHeap []*strip
+
+func (h stripHeap) Len() int           { return len(h) }
+func (h stripHeap) Less(i, j int) bool { return before(&h[i].part[0], &h[j].part[0]) }
+func (h stripHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *stripHeap) Push(x any)        { *h = append(*h, x.(*strip)) }
+func (h *stripHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}

@@ -1,0 +1,135 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// histories makes records of some wallets. Some share a time, some also a
+// transaction.
+func histories(wallets, records int) (all []Record, of map[string][]Record) {
+	random := rand.New(rand.NewPCG(1, 2))
+	of = map[string][]Record{}
+	seen := map[string]bool{}
+	for range records {
+		id := fmt.Sprintf("wallet-%d", random.IntN(wallets))
+		r := Record{WalletID: id}
+		r.Time = time.Unix(random.Int64N(int64(records/4)), 0)
+		r.Txid = fmt.Sprintf("%064x", random.IntN(8))
+		if key := fmt.Sprint(id, r.Time.Unix(), r.Txid); !seen[key] {
+			seen[key] = true
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b Record) int {
+		if before(&a, &b) {
+			return -1
+		}
+		return 1
+	})
+	for _, r := range all {
+		of[r.WalletID] = append(of[r.WalletID], r)
+	}
+	return all, of
+}
+
+// stripOf reads from a slice what a store reads from the database: what comes
+// strictly after the cursor's time and txid, whatever its wallet.
+func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit int) *strip {
+	return &strip{after: after, size: size, limit: limit, read: func(_ context.Context, after HistoryCursor, n int) ([]Record, error) {
+		if n > limit {
+			t.Errorf("%d records read at once, of %d allowed", n, limit)
+		}
+		i := 0
+		for after.Txid != "" && i < len(records) {
+			if r := records[i]; r.Time.Before(after.Time) || r.Time.Equal(after.Time) && r.Txid < after.Txid {
+				break
+			}
+			i++
+		}
+		return records[i:min(i+n, len(records))], nil
+	}}
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	for _, wallets := range []int{1, 2, 7} {
+		all, of := histories(wallets, 600)
+		// From every place, as much as fits a page, and all the rest.
+		for from := range all {
+			after := HistoryCursor{}
+			if from > 0 {
+				last := all[from-1]
+				after = HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: last.WalletID}
+			}
+			var strips []*strip
+			for i := range wallets {
+				id := fmt.Sprintf("wallet-%d", i)
+				strips = append(strips, stripOf(t, of[id], after.in(id), 3, 40))
+			}
+			got := from
+			for r, err := range merge(t.Context(), strips) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := all[got]; r.Txid != want.Txid || r.WalletID != want.WalletID || !r.Time.Equal(want.Time) {
+					t.Fatalf("%d wallets, from %d: record %d is %+v, want %+v", wallets, from, got, r, want)
+				}
+				if got++; got == from+50 && from%10 != 0 {
+					break
+				}
+			}
+			if want := min(len(all), from+50); got < want {
+				t.Fatalf("%d wallets, from %d: ended at %d of %d", wallets, from, got, len(all))
+			}
+		}
+	}
+}
+
+func TestMergeOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, strips := range [][]*strip{nil, {stripOf(t, nil, HistoryCursor{}, 1, 1), stripOf(t, nil, HistoryCursor{}, 1, 1)}} {
+		for r, err := range merge(t.Context(), strips) {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	}
+}
+
+// An error in the middle comes once, and is the last that comes.
+func TestMergeTellsOfAnError(t *testing.T) {
+	t.Parallel()
+	_, of := histories(2, 100)
+	broken := errors.New("broken")
+	good, bad := stripOf(t, of["wallet-0"], HistoryCursor{}, 3, 10), stripOf(t, of["wallet-1"], HistoryCursor{}, 3, 10)
+	read, reads := bad.read, 0
+	bad.read = func(ctx context.Context, after HistoryCursor, n int) ([]Record, error) {
+		if reads++; reads == 3 {
+			return nil, broken
+		}
+		return read(ctx, after, n)
+	}
+	records, failures := 0, 0
+	for _, err := range merge(t.Context(), []*strip{good, bad}) {
+		if records++; err != nil {
+			failures++
+			if !errors.Is(err, broken) {
+				t.Error(err)
+			}
+		}
+	}
+	if failures != 1 || records < 3+10 {
+		t.Errorf("%d errors in %d records", failures, records)
+	}
+	first := stripOf(t, nil, HistoryCursor{}, 1, 1)
+	first.read = func(context.Context, HistoryCursor, int) ([]Record, error) { return nil, broken }
+	for _, err := range merge(t.Context(), []*strip{good, first}) {
+		if !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// MaxLabels is how many labels can be set at once.
+const MaxLabels = 10_000
+
+// Types of btc.Label that mean something here.
+const (
+	labelAddress = "addr"
+	labelOutput  = "output"
+)
+
+// Labels yields the labels of a wallet, in the order of type and reference, and
+// has "spendable": false on the unspent outputs that are frozen; those without a
+// label come last. An error comes once, at the end.
+func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error) {
+	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	outpoints, err := s.store.FrozenCoins(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	frozen := make(map[string]bool, len(outpoints))
+	for _, at := range outpoints {
+		frozen[at.String()] = true
+	}
+	return func(yield func(btc.Label, error) bool) {
+		for l, err := range s.store.Labels(ctx, v.ID) {
+			if l.Type == labelOutput && frozen[l.Ref] {
+				l.Spendable = new(bool)
+				delete(frozen, l.Ref)
+			}
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+		for _, at := range outpoints {
+			if frozen[at.String()] && !yield(btc.Label{Type: labelOutput, Ref: at.String(), Spendable: new(bool)}, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+// SetLabels sets labels of a wallet, as btc.ParseLabel returns them, and deletes
+// those that are empty; outputs that say whether they are spendable are frozen or
+// let go. It is for proposers, and for signers where something is to be frozen or
+// let go. What the labels are about need not be in the wallet. Labels are set all
+// or none, but after an error some outputs may be frozen or let go already; all of
+// it may be sent again. It takes MaxLabels at most.
+func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error {
+	if len(labels) > MaxLabels {
+		return fault.New(fault.Invalid, "too_many_labels", "these are %d labels, and %d can be set at once; send them in parts", len(labels), MaxLabels)
+	}
+	needed := auth.RoleProposer
+	if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Spendable != nil }) {
+		needed = auth.RoleSigner
+	}
+	v, err := s.open(ctx, who, alias, needed)
+	if err != nil {
+		return err
+	}
+	var texts []btc.Label
+	frozen := 0
+	for _, l := range labels {
+		if l.Spendable != nil {
+			if err := s.setSpendable(ctx, who, v.Wallet, l); err != nil {
+				return err
+			}
+			frozen++
+		}
+		if l.Label != nil {
+			texts = append(texts, l)
+		}
+	}
+	if frozen > 0 {
+		s.kick(v.ID)
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return s.store.SetLabels(ctx, v.ID, texts, who.Event(s.now(), "wallet.label", v.ID, fmt.Sprintf("%d labels", len(texts))))
+}
+
+// setSpendable freezes an output or lets it go. One that is not known is
+// remembered, and counts once it is.
+func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, l btc.Label) error {
+	at, err := btc.ParseOutpoint(l.Ref)
+	if err != nil || l.Type != labelOutput {
+		return fault.InvalidField("spendable", "belongs to labels of outputs only")
+	}
+	frozen := !*l.Spendable
+	c, err := s.store.Coin(ctx, w.ID, at)
+	switch {
+	case errors.Is(err, ErrCoinNotFound):
+		return s.remember(ctx, who, w, Coin{Outpoint: at}, frozen)
+	case err != nil:
+		return err
+	case c.Frozen == frozen && (c.Locked == frozen || c.Reserved):
+		return nil
+	}
+	return s.freeze(ctx, who, w, c, frozen)
+}

@@ -1,0 +1,93 @@
+package wallet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+// Rename changes a wallet's name, for all (an owner's to do), and the caller's
+// own alias for it. Nil leaves what there is. Another name leaves the aliases as
+// they are. It returns ErrAliasTaken; then nothing was changed.
+func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string, name, newAlias *string) (View, error) {
+	needed := auth.RoleViewer
+	if name != nil {
+		needed = auth.RoleOwner
+		if err := checkName(*name); err != nil {
+			return View{}, err
+		}
+	}
+	if newAlias != nil {
+		if err := checkAlias(*newAlias); err != nil {
+			return View{}, err
+		}
+	}
+	v, err := s.open(ctx, who, alias, needed)
+	if err != nil {
+		return View{}, err
+	}
+	if newAlias != nil && *newAlias != v.Alias {
+		if err := s.setAlias(ctx, who, v, *newAlias); err != nil {
+			return View{}, err
+		}
+		v.Alias = *newAlias
+	}
+	if name != nil && *name != v.Name {
+		v.Wallet, err = s.edit(ctx, v.ID, func(e *Edit) error {
+			e.Event = who.Event(s.now(), "wallet.rename", v.ID, fmt.Sprintf("%q, before %q", *name, e.Name))
+			e.Name = *name
+			return nil
+		})
+	}
+	return v, err
+}
+
+func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, alias string) error {
+	return s.editMembers(ctx, who, v.ID, func(e *MemberEdit, _ auth.WalletRole) error {
+		i := slices.IndexFunc(e.Members, func(m Member) bool { return m.UserID == who.UserID })
+		e.Members[i].Alias = alias
+		e.Event = who.Event(s.now(), "wallet.alias", v.ID, alias+", before "+v.Alias)
+		return nil
+	})
+}
+
+// Delete removes a wallet for all its members, an owner's to do: from the
+// database, and from what Core has loaded. Core's files are kept, unless
+// deleteFiles is set. The wallet is gone when Delete has returned; Core may have it
+// loaded, and its files be there, for a while. Where the files cannot be deleted,
+// nothing is changed: ErrForeignFiles, and what Files.CheckFiles returns.
+func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string, deleteFiles bool) error {
+	v, err := s.open(ctx, who, alias, auth.RoleOwner)
+	if err != nil {
+		return err
+	}
+	fate := "files kept"
+	if deleteFiles {
+		fate = "files to be deleted"
+		if err := s.checkFiles(v.Wallet); err != nil {
+			return err
+		}
+	}
+	err = s.retire(ctx, v.ID, func(e *Edit) error {
+		if e.Stage != Ready {
+			return ErrNotFound
+		}
+		e.DeleteFiles = deleteFiles
+		e.Event = who.Event(s.now(), "wallet.delete", v.ID, fmt.Sprintf("%q, %s", e.Name, fate))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.kick(v.ID)
+	return nil
+}
+
+func (s *Service) checkFiles(w Wallet) error {
+	if !w.madeInCore() {
+		return ErrForeignFiles
+	}
+	return s.node.CheckFiles(w.CoreName)
+}

@@ -1,0 +1,284 @@
+package wallet_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func testMembers(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.paper(r.alice, "vault")
+	m, created, err := r.PutMember(ctx, r.alice, "vault", "BOB", auth.RoleViewer)
+	must(t, err)
+	if !created || m.UserName != "bob" || m.Role != auth.RoleViewer || m.Alias != "vault" {
+		t.Errorf("made %+v, %v", m, created)
+	}
+	r.wantEvent(r.alice, "member.put", v.ID)
+	m, created, err = r.PutMember(ctx, r.alice, "vault", "bob", auth.RoleSigner)
+	must(t, err)
+	if created || m.Role != auth.RoleSigner {
+		t.Errorf("changed %+v, %v", m, created)
+	}
+	members, err := r.Members(ctx, r.bob, "vault")
+	must(t, err)
+	var got []string
+	for _, m := range members {
+		got = append(got, fmt.Sprint(m.UserName, " ", m.Role))
+	}
+	if !slices.Equal(got, []string{"alice owner", "bob signer"}) {
+		t.Errorf("members %q", got)
+	}
+
+	_, _, err = r.PutMember(ctx, r.alice, "vault", "nobody", auth.RoleViewer)
+	wantErr(t, err, auth.ErrUserNotFound)
+	_, _, err = r.PutMember(ctx, r.alice, "vault", "bob", "admin")
+	wantField(t, err, "role")
+	carol := r.user("carol")
+	_, err = r.store.EditUser(ctx, "carol", func(e *auth.UserEdit) error {
+		e.DisabledAt = time.Now()
+		return nil
+	})
+	must(t, err)
+	_, _, err = r.PutMember(ctx, r.alice, "vault", carol.UserName, auth.RoleViewer)
+	wantFault(t, err, fault.Conflict, "user_disabled")
+
+	// There is always an owner.
+	_, _, err = r.PutMember(ctx, r.alice, "vault", "alice", auth.RoleViewer)
+	wantErr(t, err, wallet.ErrLastOwner)
+	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "alice"), wallet.ErrLastOwner)
+	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "carol"), wallet.ErrMemberMissing)
+	wantFault(t, r.RemoveMember(ctx, r.bob, "vault", "alice"), fault.Forbidden, "role_missing")
+	r.member("vault", r.bob, auth.RoleOwner)
+	must(t, r.RemoveMember(ctx, r.alice, "vault", "alice"))
+	r.wantEvent(r.alice, "member.remove", v.ID)
+	_, err = r.Get(ctx, r.alice, "vault")
+	wantErr(t, err, wallet.ErrNotFound)
+	wantErr(t, r.RemoveMember(ctx, r.bob, "vault", "bob"), wallet.ErrLastOwner)
+
+	// Whoever is in may leave.
+	_, _, err = r.PutMember(ctx, r.bob, "vault", "alice", auth.RoleViewer)
+	must(t, err)
+	must(t, r.RemoveMember(ctx, r.alice, "vault", "Alice"))
+	_, _, err = r.PutMember(ctx, r.bob, "vault", "alice", auth.RoleViewer)
+	must(t, err)
+	must(t, r.RemoveMember(ctx, r.bob, "vault", "alice"))
+	_, err = r.Get(ctx, r.alice, "vault")
+	wantErr(t, err, wallet.ErrNotFound)
+}
+
+// Whoever is made a member gets an alias that is free.
+func testMembersOfOneName(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	r.paper(r.bob, "vault")
+	for i, want := range []string{"vault_2", "vault_3"} {
+		alias := fmt.Sprint("mine_", i)
+		v := r.paper(r.alice, alias)
+		name := "Vault"
+		_, err := r.Rename(ctx, r.alice, alias, &name, nil)
+		must(t, err)
+		m, created, err := r.PutMember(ctx, r.alice, alias, "bob", auth.RoleProposer)
+		must(t, err)
+		theirs, err := r.Get(ctx, r.bob, want)
+		must(t, err)
+		if !created || m.Alias != want || theirs.ID != v.ID {
+			t.Errorf("bob's alias is %s, want %s", m.Alias, want)
+		}
+	}
+	r.paper(r.alice, "snowman")
+	name := "☃"
+	_, err := r.Rename(ctx, r.alice, "snowman", &name, nil)
+	must(t, err)
+	m, _, err := r.PutMember(ctx, r.alice, "snowman", "bob", auth.RoleProposer)
+	must(t, err)
+	if m.Alias != "snowman" {
+		t.Errorf("bob's alias is %s", m.Alias)
+	}
+}
+
+func testRename(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	text := func(s string) *string { return &s }
+	v := r.paper(r.alice, "vault")
+	r.paper(r.alice, "other")
+	r.member("vault", r.bob, auth.RoleViewer)
+
+	got, err := r.Rename(ctx, r.bob, "vault", nil, text("alices"))
+	must(t, err)
+	if got.Alias != "alices" || got.Name != "vault" {
+		t.Errorf("got %+v", got)
+	}
+	r.wantEvent(r.bob, "wallet.alias", v.ID)
+	_, err = r.Rename(ctx, r.bob, "alices", text("Mine"), nil)
+	wantFault(t, err, fault.Forbidden, "role_missing")
+	_, err = r.Rename(ctx, r.bob, "alices", text("Mine"), text("mine"))
+	wantFault(t, err, fault.Forbidden, "role_missing")
+	_, err = r.Get(ctx, r.bob, "alices")
+	must(t, err)
+
+	got, err = r.Rename(ctx, r.alice, "vault", text("Tresor"), nil)
+	must(t, err)
+	if got.Alias != "vault" || got.Name != "Tresor" {
+		t.Errorf("got %+v", got)
+	}
+	r.wantEvent(r.alice, "wallet.rename", v.ID)
+	_, err = r.Rename(ctx, r.alice, "vault", text("Safe"), text("other"))
+	wantErr(t, err, wallet.ErrAliasTaken)
+	_, err = r.Rename(ctx, r.alice, "vault", text(" "), nil)
+	wantField(t, err, "name")
+	_, err = r.Rename(ctx, r.alice, "vault", nil, text("a b"))
+	wantField(t, err, "alias")
+	got, err = r.Rename(ctx, r.alice, "vault", text("Safe"), text("safe"))
+	must(t, err)
+	if got.Alias != "safe" || got.Name != "Safe" {
+		t.Errorf("got %+v", got)
+	}
+	if theirs, err := r.Get(ctx, r.bob, "alices"); err != nil || theirs.Name != "Safe" {
+		t.Errorf("bob sees %+v, %v", theirs, err)
+	}
+}
+
+// act is something that somebody does with the wallet "vault".
+type act struct {
+	name   string
+	needed auth.WalletRole
+	do     func(who *auth.Principal) error
+}
+
+func (r *rig) acts() []act {
+	ctx := r.t.Context()
+	text := "x"
+	yes := true
+	tx := "00000000000000000000000000000000000000000000000000000000000000aa"
+	coin := btc.Outpoint{Txid: tx}
+	return []act{
+		{"Get", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Get(ctx, who, "vault"); return err }},
+		{"WaitForHeight", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.WaitForHeight(ctx, who, "vault", -1); return err }},
+		{"Members", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Members(ctx, who, "vault"); return err }},
+		{"PeekAddress", auth.RoleViewer, func(who *auth.Principal) error {
+			_, err := r.PeekAddress(ctx, who, "vault", wallet.ReceiveBranch)
+			return err
+		}},
+		{"Addresses", auth.RoleViewer, func(who *auth.Principal) error {
+			_, err := r.Addresses(ctx, who, "vault", wallet.AddressFilter{}, nil, 1)
+			return err
+		}},
+		{"Portrait", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Portrait(ctx, who, "vault", 1); return err }},
+		{"Coins", auth.RoleViewer, func(who *auth.Principal) error {
+			_, err := r.Coins(ctx, who, "vault", btc.Outpoint{}, 1)
+			return err
+		}},
+		{"Transactions", auth.RoleViewer, func(who *auth.Principal) error {
+			_, _, err := r.Transactions(ctx, who, "vault", wallet.Filter{}, wallet.HistoryCursor{}, 1)
+			return err
+		}},
+		{"EachTransaction", auth.RoleViewer, func(who *auth.Principal) error {
+			_, _, err := r.EachTransaction(ctx, who, "vault", wallet.Filter{})
+			return err
+		}},
+		{"Transaction", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Transaction(ctx, who, "vault", tx); return err }},
+		{"Labels", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Labels(ctx, who, "vault"); return err }},
+		{"NextAddress", auth.RoleProposer, func(who *auth.Principal) error { _, _, err := r.NextAddress(ctx, who, "vault", ""); return err }},
+		{"SetLabels", auth.RoleProposer, func(who *auth.Principal) error {
+			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "tx", Ref: tx, Label: &text}})
+		}},
+		{"SetLabels, spendable", auth.RoleSigner, func(who *auth.Principal) error {
+			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "output", Ref: coin.String(), Spendable: &yes}})
+		}},
+		{"Freeze", auth.RoleSigner, func(who *auth.Principal) error { return r.Freeze(ctx, who, "vault", coin, true) }},
+		{"Rename", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rename(ctx, who, "vault", &text, nil); return err }},
+		{"Rescan", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rescan(ctx, who, "vault", height(3), 0); return err }},
+		{"StopRescan", auth.RoleOwner, func(who *auth.Principal) error { return r.StopRescan(ctx, who, "vault") }},
+		{"PutMember", auth.RoleOwner, func(who *auth.Principal) error {
+			_, _, err := r.PutMember(ctx, who, "vault", "guest", auth.RoleViewer)
+			return err
+		}},
+		{"RemoveMember", auth.RoleOwner, func(who *auth.Principal) error { return r.RemoveMember(ctx, who, "vault", "guest") }},
+		{"Delete", auth.RoleOwner, func(who *auth.Principal) error { return r.Delete(ctx, who, "vault", false) }},
+	}
+}
+
+// testRoles: each act is for those whose role covers it, and for nobody else.
+func testRoles(r *rig) {
+	t := r.t
+	v := r.wallet(r.alice, "vault")
+	r.user("guest")
+	acts := r.acts()
+	members := map[auth.WalletRole]*auth.Principal{auth.RoleOwner: r.alice}
+	for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
+		members[role] = r.user("a " + string(role))
+		r.member("vault", members[role], role)
+	}
+	callers := []struct {
+		name string
+		who  *auth.Principal
+	}{
+		{"bob", r.bob},
+		{"a token for another wallet", limited(r.alice, "another")},
+		{"a token for no wallet", limited(r.alice)},
+		{"nobody", &auth.Principal{}},
+		{"nobody, with a token for the wallet", &auth.Principal{Wallets: []string{v.ID}}},
+	}
+	for _, a := range acts {
+		for _, c := range callers {
+			if err := a.do(c.who); !errors.Is(err, wallet.ErrNotFound) {
+				t.Errorf("%s by %s: %v", a.name, c.name, err)
+			}
+		}
+		for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner} {
+			who := limited(members[role], v.ID)
+			err := a.do(who)
+			if !role.Covers(a.needed) {
+				wantFault(t, err, fault.Forbidden, "role_missing")
+				if d := faultOf(err).Details; d["required_role"] != string(a.needed) {
+					t.Errorf("%s by a %s: %v", a.name, role, d)
+				}
+				continue
+			}
+			if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) && !errors.Is(err, wallet.ErrTransactionNotFound) && !errors.Is(err, wallet.ErrMemberMissing) {
+				t.Errorf("%s by a %s: %v", a.name, role, err)
+			}
+		}
+	}
+}
+
+func testLimitedTokens(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	var all []wallet.View
+	for _, name := range []string{"a", "b", "c", "d"} {
+		all = append(all, r.paper(r.alice, name))
+	}
+	who := limited(r.alice, all[1].ID, all[3].ID)
+	aliases := func(after string, limit int) (got []string) {
+		t.Helper()
+		views, err := r.List(ctx, who, after, limit)
+		must(t, err)
+		for _, v := range views {
+			got = append(got, v.Alias)
+		}
+		return got
+	}
+	if got := aliases("", 0); !slices.Equal(got, []string{"b", "d"}) {
+		t.Errorf("listed %q", got)
+	}
+	if got := aliases("", 1); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("listed %q", got)
+	}
+	if got := aliases("b", 5); !slices.Equal(got, []string{"d"}) {
+		t.Errorf("listed %q", got)
+	}
+	for i, v := range all {
+		a, err := r.PeekAddress(ctx, r.alice, v.Alias, wallet.ReceiveBranch)
+		must(t, err)
+		_, err = r.FindAddress(ctx, who, a.Address)
+		if visible := i == 1 || i == 3; visible != (err == nil) || !visible && !errors.Is(err, wallet.ErrAddressNotFound) {
+			t.Errorf("address of %s: %v", v.Alias, err)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package wallet
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// The longest texts, in characters. BIP-329 suggests 255 for labels.
+const (
+	maxName  = 64
+	maxLabel = 255
+)
+
+// checkName is the rule for names of wallets: 1 to 64 characters that can be
+// seen, and no space at the ends.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fault.InvalidField("name", "has to be 1 to %d characters long", maxName)
+	case strings.TrimSpace(name) != name:
+		return fault.InvalidField("name", "must not begin or end with a space")
+	}
+	return checkText("name", name, maxName)
+}
+
+func checkLabel(field, label string) error { return checkText(field, label, maxLabel) }
+
+func checkText(field, text string, most int) error {
+	switch {
+	case !utf8.ValidString(text):
+		return fault.InvalidField(field, "has to be UTF-8 text")
+	case utf8.RuneCountInString(text) > most:
+		return fault.InvalidField(field, "must not be longer than %d characters", most)
+	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) && r != zeroWidthJoiner }):
+		return fault.InvalidField(field, "has a character that cannot be seen, such as a line break")
+	}
+	return nil
+}
+
+// zeroWidthJoiner makes one emoji of several.
+const zeroWidthJoiner = '\u200d'
+
+// checkAlias is the rule for aliases: what Specter's rule leaves as it is, so that
+// the alias of an alias is itself. These are small letters, digits and
+// underscores.
+func checkAlias(alias string) error {
+	if n := utf8.RuneCountInString(alias); n == 0 || n > maxName {
+		return fault.InvalidField("alias", "has to be 1 to %d characters long", maxName)
+	}
+	if btc.Alias(alias) != alias {
+		return fault.InvalidField("alias", "may have small letters, digits and single underscores only")
+	}
+	return nil
+}
+
+// aliasFor returns the alias that a wallet of this name gets: the one that is
+// asked for, or what Specter's rule makes of the name.
+func aliasFor(name, asked string) (string, error) {
+	if asked != "" {
+		return asked, checkAlias(asked)
+	}
+	alias := btc.Alias(name)
+	if alias == "" || checkAlias(alias) != nil {
+		return "", fault.InvalidField("alias", "is needed, since the name has no letters or digits to make one of")
+	}
+	return alias, nil
+}
+
+// numberedAlias returns the alias to try as the nth, from 1 on, so that names
+// that are alike stay apart.
+func numberedAlias(alias string, n int) string {
+	if n == 1 {
+		return alias
+	}
+	suffix := "_" + strconv.Itoa(n)
+	runes := []rune(alias)
+	return strings.TrimRight(string(runes[:min(len(runes), maxName-len(suffix))]), "_") + suffix
+}

@@ -1,0 +1,73 @@
+package wallet
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+func TestCheckName(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		"Vault": true, "Ünser Tresor №2": true, "a b": true, "👨\u200d👩\u200d👧": true, strings.Repeat("ü", 64): true,
+		"": false, " a": false, "a ": false, "a\n": false, "a\tb": false, "a\x00b": false, "\xff": false,
+		"\u202eevil": false, strings.Repeat("ü", 65): false,
+	} {
+		if err := checkName(name); (err == nil) != ok || err != nil && fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestCheckLabel(t *testing.T) {
+	t.Parallel()
+	for label, ok := range map[string]bool{
+		"": true, "invoice 17": true, strings.Repeat("ß", 255): true,
+		strings.Repeat("ß", 256): false, "two\nlines": false, "\xc3": false,
+	} {
+		if err := checkLabel("label", label); (err == nil) != ok {
+			t.Errorf("%q: %v", label, err)
+		}
+	}
+}
+
+func TestAliasFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, asked, want string }{ // no want is a refusal
+		{"Vault 2/3 - Fam", "", "vault_23_fam"},
+		{"Überweisung", "", "überweisung"},
+		{"Vault", "mine_2", "mine_2"},
+		{"Vault", "größe", "größe"},
+		{"!!!", "", ""},
+		{"!!!", "alarm", "alarm"},
+		{"Vault", "Mine", ""},
+		{"Vault", "my vault", ""},
+		{"Vault", "my-vault", ""},
+		{"Vault", "../x", ""},
+		{"Vault", "a__b", ""},
+		{"Vault", strings.Repeat("a", 65), ""},
+	} {
+		got, err := aliasFor(c.name, c.asked)
+		if err == nil && got != c.want || (err == nil) != (c.want != "") || err != nil && fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%q, %q: %q, %v", c.name, c.asked, got, err)
+		}
+	}
+}
+
+func TestNumberedAlias(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{1: "vault", 2: "vault_2", 10: "vault_10"} {
+		if got := numberedAlias("vault", n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+	for _, long := range []string{strings.Repeat("ü", 64), strings.Repeat("a_", 32)} {
+		for _, n := range []int{1, 2, 12, 100} {
+			if got := numberedAlias(long, n); checkAlias(got) != nil || utf8.RuneCountInString(got) > 64 {
+				t.Errorf("%d: %q", n, got)
+			}
+		}
+	}
+}

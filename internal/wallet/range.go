@@ -1,0 +1,115 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// rangeStep is by how many addresses a range grows at least, and how many are
+// derived and stored at once.
+const rangeStep = 1000
+
+var errNoAddresses = fault.New(fault.Conflict, "addresses_used_up", "the wallet has no more addresses; a descriptor has 2147483648 on each branch")
+
+// EnsureRange has Core know Lookahead addresses past the highest index that was
+// handed out or used at least, on both branches, and returns the wallet as it is
+// then. It asks the node only where the range has to grow. Core is told first, so
+// that there is never an address here that Core does not watch. It returns
+// ErrNodeScanning, and ErrNotFound for a wallet that is not ready.
+func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wallet, error) {
+	if highest >= btc.MaxIndex-Lookahead-rangeStep {
+		return w, errNoAddresses
+	}
+	needed := highest + Lookahead + 1
+	if needed <= w.RangeEnd {
+		return w, nil
+	}
+	done, err := s.turns.Take(ctx, w.ID)
+	if err != nil {
+		return w, err
+	}
+	defer done()
+	// Others may have extended it meanwhile, or begun to remove the wallet, which
+	// must not be loaded again.
+	w, err = s.store.WalletByID(ctx, w.ID)
+	switch {
+	case err != nil:
+		return w, err
+	case w.Stage != Ready:
+		return w, ErrNotFound
+	case needed <= w.RangeEnd:
+		return w, nil
+	}
+	wanted := max(needed, w.RangeEnd+rangeStep)
+	grown, err := s.extend(ctx, w, wanted)
+	if errors.Is(err, ErrNodeScanning) && wanted > needed {
+		return s.extend(ctx, w, needed) // Core may have derived as many by itself
+	}
+	return grown, err
+}
+
+func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet, error) {
+	created, err := s.node.Provide(ctx, w.CoreName, w.Receive, w.Change, rangeEnd)
+	if err != nil {
+		return w, fmt.Errorf("have Core watch more addresses of wallet %s: %w", w.ID, err)
+	}
+	if created { // Core had lost it
+		if err := s.scanAnew(ctx, w.ID); err != nil {
+			return w, err
+		}
+	}
+	for w.RangeEnd < rangeEnd {
+		end := min(w.RangeEnd+rangeStep, rangeEnd)
+		addresses, err := s.derive(ctx, w, w.RangeEnd, end)
+		if err != nil {
+			return w, err
+		}
+		if err := s.store.ExtendRange(ctx, w.ID, end, addresses); err != nil {
+			return w, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
+		}
+		w.RangeEnd = end
+	}
+	return w, nil
+}
+
+// derive returns the addresses of both branches of a wallet from first up to, and
+// without, end.
+func (s *Service) derive(ctx context.Context, w Wallet, first, end uint32) ([]Address, error) {
+	network, _, _ := s.node.Chain()
+	var all []Address
+	for branch, text := range []string{w.Receive, w.Change} {
+		d, err := btc.ParseDescriptor(text, network)
+		if err != nil {
+			return nil, fmt.Errorf("read a descriptor of wallet %s: %w", w.ID, err)
+		}
+		addresses, err := deriveBranch(ctx, d, Branch(branch), first, end)
+		if err != nil {
+			return nil, fmt.Errorf("derive addresses of wallet %s: %w", w.ID, err)
+		}
+		all = append(all, addresses...)
+	}
+	return all, nil
+}
+
+func deriveBranch(ctx context.Context, d btc.Descriptor, branch Branch, first, end uint32) ([]Address, error) {
+	deriver, err := d.Deriver()
+	if err != nil {
+		return nil, err
+	}
+	addresses := make([]Address, 0, end-first)
+	for index := first; index < end; index++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		address, err := deriver.Address(index)
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, Address{Address: address, Place: Place{branch, index}})
+	}
+	return addresses, nil
+}

@@ -1,0 +1,283 @@
+package wallet_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// rig is a service on a real database and a real node, without a follower unless
+// a test starts one.
+type rig struct {
+	*wallet.Service
+	t        *testing.T
+	node     *testkit.Node
+	monitor  *node.Monitor
+	core     *core.Node
+	provider *core.Provider
+	store    *store.Store
+	shell    *sql.DB // beside the store, as an admin's
+	isSQLite bool
+	// descriptor is that of wallets of paper; one of its own for each if it is empty.
+	descriptor string
+	log        *syncBuffer
+	alice      *auth.Principal
+	bob        *auth.Principal
+
+	mu       sync.Mutex
+	follower *follower.Follower
+	kicked   []string
+}
+
+// onBoth runs tests on one node, each on both databases.
+func onBoth(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
+	onOne(t, n, tests)
+	for name, test := range tests {
+		t.Run(name+"/postgres", func(t *testing.T) {
+			t.Parallel()
+			dsn := testkit.Postgres(t)
+			test(newRig(t, n, dsn, "pgx", dsn))
+		})
+	}
+}
+
+// onOne runs tests on one node and on SQLite.
+func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
+	for name, test := range tests {
+		t.Run(name+"/sqlite", func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "specterd.db")
+			test(newRig(t, n, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"))
+		})
+	}
+}
+
+func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *rig {
+	t.Helper()
+	r := &rig{t: t, node: n, log: &syncBuffer{}, isSQLite: driver == "sqlite"}
+	log := r.logger()
+	var err error
+	r.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: time.Now})
+	must(t, err)
+	t.Cleanup(func() { must(t, r.store.Close()) })
+	must(t, r.store.Migrate(t.Context()))
+	r.shell, err = sql.Open(driver, dsn)
+	must(t, err)
+	t.Cleanup(func() { must(t, r.shell.Close()) })
+	r.monitor = node.New(log, client(t, n), time.Now, node.Options{})
+	r.core = core.New(client(t, n))
+	r.provider = core.NewProvider(r.core, r.monitor.Status).WithWalletFolder(n.WalletFolder())
+	r.monitor.Check(t.Context())
+	r.Service = wallet.New(log, r.store, r.store, r.provider, time.Now, r.kick)
+	r.alice, r.bob = r.user("alice"), r.user("bob")
+	return r
+}
+
+func (r *rig) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
+
+func client(t testing.TB, n *testkit.Node) *bitcoind.Client {
+	t.Helper()
+	rpc, err := bitcoind.New(bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
+	must(t, err)
+	t.Cleanup(rpc.Close)
+	return rpc
+}
+
+func (r *rig) kick(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kicked = append(r.kicked, id)
+	if r.follower != nil {
+		r.follower.Kick(id)
+	}
+}
+
+// wantKick checks that the follower was told of a wallet since the last look.
+func (r *rig) wantKick(id string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.kicked, id) {
+		r.t.Error("the follower was not told")
+	}
+	r.kicked = nil
+}
+
+// follow keeps the index equal to the node until the test ends.
+func (r *rig) follow() {
+	f := follower.New(follower.Options{
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Keeper: r.Service, Provider: r.provider,
+		Node: r.core, Scanner: core.New(client(r.t, r.node)), Ready: r.provider.Ready,
+		Network: func() btc.Network { return btc.Regtest },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.Run(ctx)
+	}()
+	r.t.Cleanup(func() { cancel(); <-done })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.follower = f
+}
+
+func (r *rig) user(name string) *auth.Principal {
+	r.t.Helper()
+	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
+	must(r.t, r.store.CreateUser(r.t.Context(), u, auth.Event{At: time.Now()}))
+	return &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.AllScopes, TokenID: "token of " + name, Address: "198.51.100.7"}
+}
+
+// limited is a caller whose token is for these wallets only.
+func limited(who *auth.Principal, ids ...string) *auth.Principal {
+	other := *who
+	other.Wallets = append([]string{}, ids...)
+	return &other
+}
+
+const tpub = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
+
+var keys atomic.Int64
+
+// descriptor returns one that no other test has.
+func descriptor() string {
+	return fmt.Sprintf("wpkh([d34db33f/84h/1h/0h]%s/%d/<0;1>/*)", tpub, keys.Add(1))
+}
+
+var (
+	fromNow = wallet.Birth{Now: true}
+	height  = func(h int) wallet.Birth { return wallet.Birth{Height: &h} }
+	at      = func(t time.Time) wallet.Birth { return wallet.Birth{Time: &t} }
+)
+
+// wallet makes a wallet.
+func (r *rig) wallet(who *auth.Principal, name string) wallet.View {
+	r.t.Helper()
+	v, err := r.Create(r.t.Context(), who, wallet.Plan{Name: name, Descriptor: descriptor(), Birth: fromNow})
+	must(r.t, err)
+	return v
+}
+
+// member makes somebody a member.
+func (r *rig) member(alias string, who *auth.Principal, role auth.WalletRole) {
+	r.t.Helper()
+	_, _, err := r.PutMember(r.t.Context(), r.alice, alias, who.UserName, role)
+	must(r.t, err)
+}
+
+// count returns the one number that the query yields.
+func (r *rig) count(query string, args ...any) (n int) {
+	r.t.Helper()
+	must(r.t, r.shell.QueryRowContext(r.t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+func (r *rig) exec(query string, args ...any) {
+	r.t.Helper()
+	_, err := r.shell.ExecContext(r.t.Context(), query, args...)
+	must(r.t, err)
+}
+
+// wantEvent checks that the last entry of the audit record is of this act.
+func (r *rig) wantEvent(who *auth.Principal, action, target string) {
+	r.t.Helper()
+	var e auth.Event
+	must(r.t, r.shell.QueryRowContext(r.t.Context(),
+		"SELECT user_id, token_id, address, action, target, outcome FROM audit WHERE action = $1 ORDER BY audit_id DESC LIMIT 1", action).
+		Scan(&e.UserID, &e.TokenID, &e.Address, &e.Action, &e.Target, &e.Outcome))
+	if e.UserID != who.UserID || e.TokenID != who.TokenID || e.Address != who.Address || e.Target != target || e.Outcome != "ok" {
+		r.t.Errorf("the audit record has %+v", e)
+	}
+}
+
+// loaded returns the wallets that Core has loaded.
+func (r *rig) loaded() []string {
+	r.t.Helper()
+	names, err := r.core.ListWallets(r.t.Context())
+	must(r.t, err)
+	return names
+}
+
+func wantFault(t testing.TB, err error, kind fault.Kind, code string) {
+	t.Helper()
+	if f := faultOf(err); f.Kind != kind || f.Code != code {
+		t.Fatalf("got %v, want the fault %s", err, code)
+	}
+}
+
+// faultOf returns the fault that an error is, one without anything for others.
+func faultOf(err error) *fault.Error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f
+	}
+	return &fault.Error{}
+}
+
+func wantErr(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+}
+
+func wantField(t testing.TB, err error, field string) {
+	t.Helper()
+	f := faultOf(err)
+	if f.Kind != fault.Invalid || len(f.Fields) != 1 || f.Fields[0].Name != field {
+		t.Fatalf("got %v, want a complaint about %s", err, field)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func decode(t testing.TB, text json.RawMessage, into any) {
+	t.Helper()
+	must(t, json.Unmarshal(text, into))
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

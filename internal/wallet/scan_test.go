@@ -1,0 +1,123 @@
+package wallet_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func TestParseBirth(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]wallet.Birth{
+		"now": fromNow, "0": height(0), "812000": height(812000), "2026-01-31": at(day),
+		"2026-01-31T12:00:00Z": at(day.Add(12 * time.Hour)), "2026-01-31T12:00:00+02:00": at(day.Add(10 * time.Hour)),
+	} {
+		got, err := wallet.ParseBirth("birth", text)
+		must(t, err)
+		same := got.Now == want.Now && (got.Height == nil) == (want.Height == nil) && (got.Time == nil) == (want.Time == nil) &&
+			(got.Height == nil || *got.Height == *want.Height) && (got.Time == nil || got.Time.Equal(*want.Time))
+		if !same {
+			t.Errorf("%s is %+v", text, got)
+		}
+	}
+	for _, text := range []string{"", "-1", "Now", "1.5", "2026-02-30", "31.1.2026", "99999999999999999999"} {
+		_, err := wallet.ParseBirth("from", text)
+		wantField(t, err, "from")
+	}
+}
+
+func testRescan(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.known(r.alice, "vault")
+	_, tip, _ := r.provider.Chain()
+	_, err := r.Rescan(ctx, r.alice, "vault", height(tip+1), 0)
+	wantField(t, err, "from")
+	_, err = r.Rescan(ctx, r.alice, "vault", wallet.Birth{}, 0)
+	wantField(t, err, "from")
+	_, err = r.Rescan(ctx, r.alice, "vault", height(0), 100_001)
+	wantField(t, err, "addresses")
+
+	got, err := r.Rescan(ctx, r.alice, "vault", height(10), 0)
+	must(t, err)
+	if got.ScanFrom != 10 || got.ScanProgress != 0 || got.Birth != 0 || got.RangeEnd != v.RangeEnd || got.Alias != "vault" {
+		t.Errorf("got %+v", got)
+	}
+	r.wantKick(v.ID)
+	r.wantEvent(r.alice, "wallet.rescan", v.ID)
+	_, err = r.Rescan(ctx, r.alice, "vault", height(5), 0)
+	wantFault(t, err, fault.Conflict, "scan_running")
+
+	must(t, r.StopRescan(ctx, r.alice, "vault"))
+	r.wantKick(v.ID)
+	r.wantEvent(r.alice, "wallet.rescan.stop", v.ID)
+	must(t, r.StopRescan(ctx, r.alice, "vault")) // there is none any more
+	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.rescan.stop'"); n != 1 {
+		t.Errorf("%d stops are recorded", n)
+	}
+	if got, err = r.Get(ctx, r.alice, "vault"); err != nil || got.Scanning() {
+		t.Errorf("scanning from %d, %v", got.ScanFrom, err)
+	}
+
+	// Farther than anybody has handed out.
+	from, err := r.provider.HeightAt(ctx, time.Now())
+	must(t, err)
+	got, err = r.Rescan(ctx, r.alice, "vault", at(time.Now()), v.RangeEnd+1100)
+	must(t, err)
+	if got.RangeEnd != v.RangeEnd+1100 || got.Birth != 0 || got.ScanFrom != from {
+		t.Errorf("got %+v", got)
+	}
+	r.wantAddresses(got)
+	watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
+	must(t, err)
+	for _, d := range watched {
+		if d.RangeEnd != int(got.RangeEnd)-1 {
+			t.Errorf("Core watches %+v", d)
+		}
+	}
+}
+
+// What the node no longer has cannot be looked through, and the answer says what can.
+func TestPruned(t *testing.T) {
+	t.Parallel()
+	n := testkit.Bitcoind(t, "-txindex=0", "-prune=1", "-fastprune")
+	n.CLI(t, "setmocktime", time.Now().Add(-10*24*time.Hour).Unix()) // an import looks at the last two hours
+	n.Mine(t, 650)
+	n.CLI(t, "setmocktime", 0)
+	n.Mine(t, 300)
+	n.CLI(t, "pruneblockchain", 600)
+	onOne(t, n, map[string]func(r *rig){"birth and rescan": func(r *rig) {
+		t, ctx := r.t, r.t.Context()
+		_, _, lowest := r.provider.Chain()
+		if lowest < 2 {
+			t.Fatalf("pruned to %d", lowest)
+		}
+		create := func(b wallet.Birth) (wallet.View, error) {
+			return r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birth: b})
+		}
+		early := []wallet.Birth{height(lowest - 1), at(time.Date(2011, 2, 2, 0, 0, 0, 0, time.UTC))}
+		for _, b := range early {
+			_, err := create(b)
+			wantField(t, err, "birth")
+			if got := faultOf(err).Details["lowest_height"]; got != strconv.Itoa(lowest) {
+				t.Errorf("the height that would do is %q, want %d", got, lowest)
+			}
+		}
+		v, err := create(height(lowest))
+		must(t, err)
+		must(t, r.StopRescan(ctx, r.alice, "vault"))
+		for _, b := range early {
+			_, err := r.Rescan(ctx, r.alice, "vault", b, 0)
+			wantField(t, err, "from")
+		}
+		_, err = r.Rescan(ctx, r.alice, "vault", height(v.Birth), 0)
+		must(t, err)
+		// And the node indeed has what it is asked for.
+		_, err = r.core.Wallet(v.CoreName).Rescan(ctx, int64(v.Birth))
+		must(t, err)
+	}})
+}

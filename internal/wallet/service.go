@@ -1,0 +1,78 @@
+package wallet
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/turn"
+)
+
+// Service is what can be done with wallets, by whoever may. An alias is that of
+// the caller; ErrNotFound is told for a wallet that does not exist, that they are
+// no member of or that their token is not for. Whose role does not suffice is
+// told so, a Forbidden fault of the code role_missing. What needs the node is
+// Unavailable while that is away.
+type Service struct {
+	log   *slog.Logger
+	store Store
+	users Users
+	node  Node
+	now   func() time.Time
+	// kick tells the follower, if there is one in this process, that something
+	// is to be done about a wallet.
+	kick  func(walletID string)
+	turns turn.Turns // by wallet, to extend its range
+}
+
+// Users finds users by their names.
+type Users interface {
+	// UserByName returns auth.ErrUserNotFound where there is none.
+	UserByName(ctx context.Context, name string) (auth.User, error)
+}
+
+// New returns a Service. Kick is called whenever something is to be done about a
+// wallet that the follower does; it must not block.
+func New(log *slog.Logger, store Store, users Users, node Node, now func() time.Time, kick func(walletID string)) *Service {
+	return &Service{log: log, store: store, users: users, node: node, now: now, kick: kick}
+}
+
+// open returns the wallet that the caller calls so, if their role in it covers
+// what is needed. Everything that is done for a caller begins here.
+func (s *Service) open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
+	v, err := s.store.ViewByAlias(ctx, who.UserID, alias)
+	if err != nil {
+		return View{}, err
+	}
+	if !who.MaySeeWallet(v.ID) {
+		return View{}, ErrNotFound
+	}
+	if err := v.Role.Check(needed); err != nil {
+		return View{}, err
+	}
+	return v, nil
+}
+
+// openAll returns the wallet that the caller calls so, or all of theirs where
+// alias is empty.
+func (s *Service) openAll(ctx context.Context, who *auth.Principal, alias string) ([]View, error) {
+	if alias == "" {
+		return s.List(ctx, who, "", 0)
+	}
+	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	return []View{v}, nil
+}
+
+// edit changes a wallet, unless it is gone or about to go by now: ErrNotFound.
+func (s *Service) edit(ctx context.Context, id string, change func(*Edit) error) (Wallet, error) {
+	return s.store.EditWallet(ctx, id, func(e *Edit) error {
+		if e.Stage != Ready {
+			return ErrNotFound
+		}
+		return change(e)
+	})
+}

@@ -1,0 +1,152 @@
+package wallet
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// Store keeps wallets. Every method that takes a userID sees only wallets that
+// the user is a member of and that are Ready; ErrNotFound is for all others.
+type Store interface {
+	Registry
+	Book
+	History
+}
+
+// Registry keeps wallets and their members.
+type Registry interface {
+	// AddWallet adds a wallet in the stage Creating, with its owner and their
+	// alias for it, and the addresses up to RangeEnd. For each key, the owner's
+	// device that has a key of this fingerprint becomes its device; where there
+	// is none, one is made, named by the fingerprint, of the type "other".
+	// ErrAliasTaken.
+	AddWallet(ctx context.Context, w Wallet, ownerID, alias string, addresses []Address, e auth.Event) error
+	// WalletByID returns a wallet in any stage. It is not for requests.
+	WalletByID(ctx context.Context, id string) (Wallet, error)
+	// AllWallets returns all wallets, in any stage, for the follower.
+	AllWallets(ctx context.Context) ([]Wallet, error)
+	// EditWallet loads a wallet in any stage, applies edit and saves Name,
+	// Stage, DeleteFiles, Birth, ScanFrom and ScanProgress, ReceiveNext,
+	// ChangeNext and Problem, in one transaction. An Event without an Action is not recorded.
+	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
+	// ExtendRange adds addresses and raises RangeEnd, unless it is as high already.
+	ExtendRange(ctx context.Context, id string, rangeEnd uint32, addresses []Address) error
+	// DeleteWallet deletes the row and all that hangs on it.
+	DeleteWallet(ctx context.Context, id string, e auth.Event) error
+
+	// ViewByAlias returns the wallet that the user calls so.
+	ViewByAlias(ctx context.Context, userID, alias string) (View, error)
+	// ViewsOfUser returns the user's wallets in the order of their aliases, from
+	// the one that follows after; all where limit is 0.
+	ViewsOfUser(ctx context.Context, userID, after string, limit int) ([]View, error)
+
+	// DevicesOfUser returns the user's devices in the order of their names.
+	DevicesOfUser(ctx context.Context, userID string) ([]Device, error)
+
+	// Members returns the members in the order of their names.
+	Members(ctx context.Context, walletID string) ([]Member, error)
+	// EditMembers loads a wallet's members, applies edit and saves who is a
+	// member in which role and under which alias, in one transaction.
+	// ErrAliasTaken.
+	EditMembers(ctx context.Context, walletID string, edit func(*MemberEdit) error) error
+}
+
+// Edit is a wallet in the middle of a change.
+type Edit struct {
+	Wallet
+	Event auth.Event
+}
+
+// MemberEdit is a wallet's membership in the middle of a change.
+type MemberEdit struct {
+	Members []Member // those left out afterwards are members no more
+	Event   auth.Event
+}
+
+// Book keeps what people decided about addresses, coins and transactions, and
+// lists addresses and coins.
+type Book interface {
+	// AddressesOf returns addresses in the order of branch and index, from the
+	// one that follows after; nil is the beginning.
+	AddressesOf(ctx context.Context, walletID string, f AddressFilter, after *Place, limit int) ([]Address, error)
+	// AddressAt returns one address, or ErrAddressNotFound.
+	AddressAt(ctx context.Context, walletID string, at Place) (Address, error)
+	// FindAddress returns where an address is in the user's wallets.
+	FindAddress(ctx context.Context, userID, address string) ([]OwnedAddress, error)
+	// Portrait adds to a wallet what the index and people have about it, as it is
+	// at one moment, with addresses of each branch up to, and without, end; but
+	// for the History.
+	Portrait(ctx context.Context, v View, end [2]uint32) (Portrait, error)
+	// UnusedInARow returns how many addresses of the receive branch were handed
+	// out after the last one that is used.
+	UnusedInARow(ctx context.Context, walletID string) (int, error)
+
+	// Coins returns the unspent outputs in the order of their outpoints, from
+	// the one that follows after.
+	Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]Coin, error)
+	// Coin returns one unspent output, or ErrCoinNotFound.
+	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
+	// SetFrozen freezes an output or lets it go. It need not be known.
+	SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
+	// FrozenCoins returns the unspent outputs that are frozen.
+	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
+
+	// SetLabels sets labels, or deletes those that are empty, in one transaction.
+	SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error
+	// Labels yields all labels in the order of type and reference.
+	Labels(ctx context.Context, walletID string) iter.Seq2[btc.Label, error]
+}
+
+// History reads transactions from the index.
+type History interface {
+	// Transactions returns a part of a wallet's history, from the one that
+	// follows after.
+	Transactions(ctx context.Context, walletID string, f Filter, after HistoryCursor, limit int) ([]Record, error)
+	// TransactionByID returns one, with all that there is about it, or ErrTransactionNotFound.
+	TransactionByID(ctx context.Context, walletID, txid string) (Record, error)
+	// CountTransactions returns how many there are, dead ones included.
+	CountTransactions(ctx context.Context, walletID string) (int, error)
+}
+
+// Index is what the follower writes. Only one process does so at a time.
+type Index interface {
+	// OwnPlaces returns which of the addresses are the wallet's, and where.
+	OwnPlaces(ctx context.Context, walletID string, addresses []string) (map[string]Place, error)
+	// OwnOutputs returns which of the outpoints are the wallet's, spent or not,
+	// and their amounts.
+	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
+	// States returns what the index has about transactions, of those it has.
+	States(ctx context.Context, walletID string, txids []string) (map[string]State, error)
+	// Unsettled returns the transactions whose state may change without a word
+	// from listsinceblock: those unconfirmed, and those conflicted by a block
+	// at or above the height.
+	Unsettled(ctx context.Context, walletID string, height int) (map[string]State, error)
+	// WalletsWith returns the ids of wallets that any of the addresses is in, or
+	// that have any of the outpoints.
+	WalletsWith(ctx context.Context, addresses []string, at []btc.Outpoint) ([]string, error)
+	// WriteIndex writes changes in one transaction. Those of a wallet that is
+	// gone meanwhile are passed over.
+	WriteIndex(ctx context.Context, changes []Change) error
+}
+
+// Change is what became of one wallet.
+type Change struct {
+	WalletID string
+	// Added are transactions that are new to the index, or to be written anew
+	// as a whole.
+	Added []Transaction
+	// Changed are the states of transactions that the index has.
+	Changed map[string]State
+	// Locked are all outputs that Core has locked; nil leaves what there is.
+	Locked []btc.Outpoint
+	// Synced is up to where the index is equal to the node once this is
+	// written; nil for a part, after which more follows.
+	Synced *Tip
+	// CoreTxCount and CoreInfo go with Synced.
+	CoreTxCount int
+	CoreInfo    string
+}

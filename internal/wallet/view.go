@@ -1,0 +1,89 @@
+package wallet
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// ErrIndexBehind is told to whoever asked for what was known at a height that
+// the index has not got to.
+var ErrIndexBehind = fault.New(fault.Conflict, "index_behind", "the index has not got to this block yet")
+
+// How long a caller waits for the index at most, and how often it is looked at.
+const (
+	waitPatience = 10 * time.Second
+	waitInterval = 100 * time.Millisecond
+)
+
+// List returns the caller's wallets in the order of their aliases, from the one
+// that follows after; all where limit is 0.
+func (s *Service) List(ctx context.Context, who *auth.Principal, after string, limit int) ([]View, error) {
+	if who.Wallets == nil {
+		return s.store.ViewsOfUser(ctx, who.UserID, after, limit)
+	}
+	views, err := s.store.ViewsOfUser(ctx, who.UserID, after, 0)
+	if err != nil {
+		return nil, err
+	}
+	views = slices.DeleteFunc(views, func(v View) bool { return !who.MaySeeWallet(v.ID) })
+	if limit > 0 && len(views) > limit {
+		views = views[:limit]
+	}
+	return views, nil
+}
+
+// Get returns one of the caller's wallets.
+func (s *Service) Get(ctx context.Context, who *auth.Principal, alias string) (View, error) {
+	return s.open(ctx, who, alias, auth.RoleViewer)
+}
+
+// WaitForHeight waits until the index of a wallet has got to a height, or that of
+// all the caller's wallets where alias is empty, and returns the wallet, or that
+// which is least far. It waits ten seconds at most, and returns ErrIndexBehind
+// then, which says how far it is.
+func (s *Service) WaitForHeight(ctx context.Context, who *auth.Principal, alias string, height int) (View, error) {
+	deadline := time.NewTimer(waitPatience)
+	defer deadline.Stop()
+	tick := time.NewTicker(waitInterval)
+	defer tick.Stop()
+	for {
+		views, err := s.openAll(ctx, who, alias)
+		if err != nil {
+			return View{}, err
+		}
+		v := leastFar(views)
+		if v.Synced.Height >= height || len(views) == 0 {
+			return v, nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return View{}, errBehind(v, height)
+		case <-ctx.Done():
+			return View{}, ctx.Err()
+		}
+	}
+}
+
+// leastFar returns the wallet whose index is least far: up to there, all of them
+// are known.
+func leastFar(views []View) View {
+	if len(views) == 0 {
+		return View{Wallet: Wallet{Synced: Tip{Height: -1}}}
+	}
+	return slices.MinFunc(views, func(a, b View) int { return a.Synced.Height - b.Synced.Height })
+}
+
+func errBehind(v View, height int) error {
+	at := "has not begun to follow the node yet"
+	if v.Synced.Height >= 0 {
+		at = "is at block " + strconv.Itoa(v.Synced.Height)
+	}
+	f := ErrIndexBehind.Saying("the index of the wallet %s %s and not at block %d; ask again later, or for a lower height", v.Alias, at, height)
+	return f.With("indexed_height", strconv.Itoa(v.Synced.Height))
+}
