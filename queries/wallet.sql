@@ -1,5 +1,59 @@
--- name: WalletsOfUser :many
-SELECT m.wallet_id, m.role, m.alias, w.name
+-- name: AddWallet :exec
+INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
+  birth_height, created_at, range_end, receive_next, change_next, scan_from)
+VALUES (@wallet_id, @name, @stage, @core_name, @script, @required, @receive_descriptor, @change_descriptor,
+  @birth_height, @created_at, @range_end, @receive_next, @change_next, @scan_from);
+
+-- name: AddWalletKey :exec
+INSERT INTO wallet_keys (wallet_id, position, fingerprint, derivation, xpub, original, type, purpose, device_id)
+VALUES (@wallet_id, @position, @fingerprint, @derivation, @xpub, @original, @type, @purpose, @device_id);
+
+-- name: WalletByID :one
+SELECT * FROM wallets WHERE wallet_id = @wallet_id;
+
+-- name: AllWallets :many
+SELECT * FROM wallets ORDER BY wallet_id;
+
+-- name: KeysOfWallets :many
+SELECT sqlc.embed(k), coalesce(d.alias, '') AS device
+FROM wallet_keys AS k LEFT JOIN devices AS d ON d.device_id = k.device_id
+WHERE k.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+ORDER BY k.wallet_id, k.position;
+
+-- name: UpdateWallet :exec
+UPDATE wallets SET
+  name = @name,
+  stage = @stage,
+  delete_files = @delete_files,
+  birth_height = @birth_height,
+  scan_from = @scan_from,
+  scan_progress = @scan_progress,
+  receive_next = @receive_next,
+  change_next = @change_next,
+  problem = @problem
+WHERE wallet_id = @wallet_id;
+
+-- name: RaiseRange :execrows
+UPDATE wallets SET range_end = @range_end
+WHERE wallet_id = @wallet_id AND range_end < @range_end;
+
+-- name: DeleteWallet :execrows
+DELETE FROM wallets WHERE wallet_id = @wallet_id;
+
+-- name: ViewByAlias :one
+SELECT sqlc.embed(w), m.alias, m.role,
+  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
+          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
+        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
-WHERE m.user_id = @user_id
-ORDER BY m.alias;
+WHERE m.user_id = @user_id AND m.alias = @alias AND w.stage = 'ready';
+
+-- name: ViewsOfUser :many
+SELECT sqlc.embed(w), m.alias, m.role,
+  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
+          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
+        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
+WHERE m.user_id = @user_id AND m.alias > @after AND w.stage = 'ready'
+ORDER BY m.alias
+LIMIT CAST(@max_rows AS BIGINT);

@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/store"
 )
 
-func mkdir(t *testing.T, path string) {
+func mkdir(t testing.TB, path string) {
 	t.Helper()
 	must(t, os.MkdirAll(path, 0o700))
 }
@@ -447,19 +447,6 @@ func TestSettingsAreSettledOnce(t *testing.T) {
 		must(t, err)
 		if !first || again {
 			t.Errorf("first start: %v, then %v", first, again)
-		}
-	})
-}
-
-func TestMemberships(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
-		u := b.user("alice", false)
-		b.exec("INSERT INTO wallets (wallet_id, name, created_at) VALUES ('w1', 'The Vault', 1), ('w2', 'Till', 1)")
-		b.exec("INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ('w1', $1, 'viewer', 'vault', 1)", u.ID)
-		got, err := b.Memberships(t.Context(), u.ID)
-		must(t, err)
-		if diff := cmp.Diff([]auth.Membership{{WalletID: "w1", Name: "The Vault", Alias: "vault", Role: "viewer"}}, got); diff != "" {
-			t.Error(diff)
 		}
 	})
 }

@@ -40,3 +40,11 @@ func addEvent(ctx context.Context, q *db.Queries, e auth.Event) error {
 	}
 	return nil
 }
+
+// addEventIfAny adds an event unless it says that there is nothing to record.
+func addEventIfAny(ctx context.Context, q *db.Queries, e auth.Event) error {
+	if e.Action == "" {
+		return nil
+	}
+	return addEvent(ctx, q, e)
+}

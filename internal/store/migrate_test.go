@@ -17,9 +17,11 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/migrations"
 )
 
@@ -195,6 +197,67 @@ func TestViews(t *testing.T) {
 					t.Errorf("%s shows %s", view, secret)
 				}
 			}
+		}
+	})
+}
+
+func TestViewsOfWallets(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		bob, alice := b.user("bob", false), b.user("Alice", false)
+		w := b.wallet(bob, "vault")
+		b.join(w, alice, auth.RoleViewer, "v")
+		fee := btc.Amount(150)
+		sent := payment(w, "t2", inMempool(true), nil)
+		sent.Category, sent.Flow, sent.Fee, sent.Address, sent.Time = wallet.Send, -1150, &fee, "theirs", b.now
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(12), Added: []wallet.Transaction{
+			payment(w, "t1", confirmedAt(10), []wallet.Place{*place(0, 0)}), sent,
+		}})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "tx", Ref: "t2", Label: new("rent")}, {Type: "addr", Ref: "theirs", Label: new("landlord")},
+		}, auth.Event{}))
+		got := b.rows("SELECT name, members, status, problem, script, required, keys, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, transactions, synced_height, synced_hash, core_name, created_at FROM v_wallets")
+		want := w.Name + " Alice (viewer), bob (owner) scanning  wsh 2 2 1000 0 0 1000 2 12 block 12 " + w.CoreName + " 2026-11-21T20:30:00Z"
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		b.exec("UPDATE wallets SET scan_from = NULL")
+		if got := b.rows("SELECT status FROM v_wallets"); got != "ready" {
+			t.Error(got)
+		}
+		got = b.rows("SELECT txid, time, category, status, confirmations, flow_sat, fee_sat, vsize, address, address_label, label, block_height, block_hash, block_time FROM v_transactions WHERE wallet_name = $1 ORDER BY txid", w.Name)
+		want = "t1 1970-01-01T00:00:02Z receive confirmed 3 1 <nil> 100 a   10 block 10 1970-01-01T00:00:10Z\n" +
+			"t2 2026-11-21T20:30:00Z send mempool 0 -1150 150 100 theirs landlord rent <nil>  <nil>"
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// The statements of docs/sql.md about wallets without an owner.
+func TestGivingAWalletToSomebodyInAShell(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		alice := b.user("alice", false)
+		w, kept := b.wallet(b.user("bob", false), "vault"), b.wallet(alice, "kept")
+		b.exec("DELETE FROM users WHERE name = 'bob'")
+		orphans := "SELECT wallet_id FROM v_wallets WHERE members IS NULL OR members NOT LIKE '%(owner)%'"
+		if got := b.rows(orphans); got != w.ID {
+			t.Errorf("without an owner are %s", got)
+		}
+		for _, id := range []string{w.ID, kept.ID} {
+			b.exec(`INSERT INTO members (wallet_id, user_id, role, alias, created_at)
+				SELECT $1, user_id, 'owner', 'inherited', 0 FROM users WHERE name = 'alice'
+				ON CONFLICT (wallet_id, user_id) DO UPDATE SET role = excluded.role`, id)
+		}
+		if got := b.rows(orphans); got != "" {
+			t.Errorf("still without an owner is %s", got)
+		}
+		v, err := b.ViewByAlias(t.Context(), alice.ID, "inherited")
+		must(t, err)
+		if v.ID != w.ID || len(v.Keys) != 2 || v.Keys[0].Device != "" {
+			t.Errorf("got %+v", v)
+		}
+		if n := b.count("SELECT count(*) FROM devices WHERE user_id <> $1", alice.ID) + b.count("SELECT count(*) FROM device_keys WHERE device_id NOT IN (SELECT device_id FROM devices)"); n != 0 {
+			t.Errorf("%d rows of bob's devices are left", n)
 		}
 	})
 }

@@ -36,6 +36,10 @@ func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	return pool, pool, nil
 }
 
+func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
+
+func (postgresEngine) bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter { return newPipeline(conn, tx) }
+
 func (postgresEngine) migrations() (migrationSource, error) {
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/migrations"
 )
 
@@ -31,7 +32,7 @@ type sqliteEngine struct {
 // Pragmas are per connection, so they stand in the names of the pools' sources.
 // The time to wait for a lock comes first, for those that follow may need it.
 const (
-	sqliteWriter = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate"
+	sqliteWriter = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate&_pragma=cache_size(-16000)"
 	sqliteReader = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
@@ -94,6 +95,15 @@ func sqliteIsOlder(version string, than [3]int) bool {
 		}
 	}
 	return false
+}
+
+func (sqliteEngine) adapt(d db.DBTX) db.DBTX { return d }
+
+func (sqliteEngine) bulk(_ *sql.Conn, tx *sql.Tx) bulkWriter { return newPreparedTx(tx) }
+
+// lead has nothing to wait for: the lock of the process that serves sees to it.
+func (sqliteEngine) lead(context.Context, *sql.DB) (*leadership, error) {
+	return &leadership{lost: make(chan struct{}), release: func() {}}, nil
 }
 
 func (sqliteEngine) migrations() (migrationSource, error) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Options say where the data is.
@@ -50,6 +51,13 @@ type engine interface {
 	open(ctx context.Context) (rw, ro *sql.DB, err error)
 	// credentials returns a reader on the open pools.
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
+	// adapt has queries be what suits the database best.
+	adapt(d db.DBTX) db.DBTX
+	// bulk returns what many small statements are fast through, on a transaction
+	// of the connection.
+	bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter
+	// lead waits until no other process writes the index, and keeps others from it.
+	lead(ctx context.Context, rw *sql.DB) (*leadership, error)
 	// migrations says what goose needs to know.
 	migrations() (migrationSource, error)
 	// verify looks through the whole database and returns what is wrong with it.
@@ -120,4 +128,11 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // reads returns the queries outside of a transaction, for reading only.
-func (s *Store) reads() *db.Queries { return db.New(s.ro) }
+func (s *Store) reads() *db.Queries { return s.queries(s.ro) }
+
+func (s *Store) queries(d db.DBTX) *db.Queries { return db.New(s.engine.adapt(d)) }
+
+var (
+	_ wallet.Store = (*Store)(nil)
+	_ wallet.Index = (*Store)(nil)
+)

@@ -19,7 +19,8 @@ import (
 // bench is a migrated database of its own for one test.
 type bench struct {
 	*store.Store
-	t       *testing.T
+	t       testing.TB
+	engine  string // sqlite or pgx
 	options store.Options
 	// shell is a plain connection beside the store's, as an admin would have:
 	// on SQLite without foreign keys.
@@ -33,20 +34,30 @@ func onBothEngines(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		path := filepath.Join(t.TempDir(), "a folder?", "x %41#.db") // SQLite must not read it as a URL
-		mkdir(t, filepath.Dir(path))
-		test(t, open(t, path, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)"))
+		test(t, openSQLite(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		dsn := testkit.Postgres(t)
-		test(t, open(t, dsn, "pgx", dsn))
+		test(t, openPostgres(t))
 	})
 }
 
-func open(t *testing.T, database, driver, dsn string) *bench {
+func openSQLite(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{t: t, now: time.Date(2026, 11, 21, 20, 30, 0, 123456000, time.UTC)}
+	path := filepath.Join(t.TempDir(), "a folder?", "x %41#.db") // SQLite must not read it as a URL
+	mkdir(t, filepath.Dir(path))
+	return open(t, path, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)")
+}
+
+func openPostgres(t testing.TB) *bench {
+	t.Helper()
+	dsn := testkit.Postgres(t)
+	return open(t, dsn, "pgx", dsn)
+}
+
+func open(t testing.TB, database, driver, dsn string) *bench {
+	t.Helper()
+	b := &bench{t: t, engine: driver, now: time.Date(2026, 11, 21, 20, 30, 0, 123456000, time.UTC)}
 	b.options = store.Options{
 		URL: database, BackupFolder: filepath.Join(t.TempDir(), "backups"),
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now },

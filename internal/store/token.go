@@ -172,19 +172,6 @@ func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
 	return nil
 }
 
-// Memberships implements auth.TokenStore.
-func (s *Store) Memberships(ctx context.Context, userID string) ([]auth.Membership, error) {
-	rows, err := s.reads().WalletsOfUser(ctx, userID)
-	if err != nil {
-		return nil, translate(fmt.Errorf("list the user's wallets: %w", err))
-	}
-	members := make([]auth.Membership, len(rows))
-	for i, row := range rows {
-		members[i] = auth.Membership{WalletID: row.WalletID, Name: row.Name, Alias: row.Alias, Role: row.Role}
-	}
-	return members, nil
-}
-
 // AllTokens returns the tokens of a user, or of every user where the name is
 // empty, with the users' names in the same order. It is for the command line.
 func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.Token, owners []string, err error) {

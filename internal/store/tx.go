@@ -21,6 +21,8 @@ const (
 	// txPatience bounds a transaction with all its attempts, so that a caller is
 	// told in time when somebody else keeps the database to themselves.
 	txPatience = 8 * time.Second
+	// bulkPatience bounds one with many statements.
+	bulkPatience = 30 * time.Second
 )
 
 // ErrUnavailable is what a caller is told while the database does not answer.
@@ -31,9 +33,21 @@ var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 // when the database refuses the transaction for the sake of another one, so
 // body must set all of its results afresh each time.
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
-	patient, cancel := context.WithTimeout(ctx, txPatience)
+	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelSerializable, body) })
+}
+
+// inRowTx runs body as inTx does, for a body that changes one row, begins with a
+// statement that locks it, and decides by nothing else that may change. Where
+// inTx would be refused and tried again, it waits its turn.
+func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error {
+	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelReadCommitted, body) })
+}
+
+// patiently tries until it is not refused any more, for so long at most.
+func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(context.Context) error) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := retry(patient, func() error { return s.tryTx(patient, body) })
+	err := retry(patient, func() error { return try(patient) })
 	switch {
 	case err == nil:
 		return nil
@@ -43,6 +57,17 @@ func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
 		return ErrUnavailable.Because(err)
 	}
 	return translate(err)
+}
+
+// inReadTx runs body in a transaction in which nothing changes, so that what
+// several queries return fits together.
+func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) error {
+	tx, err := s.ro.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return translate(fmt.Errorf("begin: %w", err))
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	return translate(body(s.queries(tx)))
 }
 
 // retry runs do until it is not refused any more for the sake of another
@@ -61,13 +86,13 @@ func retry(ctx context.Context, do func() error) error {
 	}
 }
 
-func (s *Store) tryTx(ctx context.Context, body func(*db.Queries) error) error {
-	tx, err := s.rw.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, body func(*db.Queries) error) error {
+	tx, err := s.rw.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
-	if err := body(db.New(tx)); err != nil {
+	if err := body(s.queries(tx)); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

@@ -79,6 +79,9 @@ func (s *Store) EditUser(ctx context.Context, name string, edit func(*auth.UserE
 			return fmt.Errorf("count the other admins: %w", err)
 		}
 		edited = auth.UserEdit{User: u, OtherAdmins: int(others)}
+		if edited.SoleWallets, err = q.WalletsSolelyOwned(ctx, u.ID); err != nil {
+			return fmt.Errorf("list the wallets that have no other owner: %w", err)
+		}
 		if err := edit(&edited); err != nil {
 			return err
 		}
@@ -94,6 +97,11 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 		}
 	}
 	if e.Remove {
+		for _, id := range e.SoleWallets {
+			if err := q.RemoveWalletLater(ctx, id); err != nil {
+				return fmt.Errorf("have a wallet removed: %w", err)
+			}
+		}
 		if err := q.DeleteUser(ctx, e.ID); err != nil {
 			return fmt.Errorf("delete the user: %w", err)
 		}

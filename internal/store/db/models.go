@@ -7,8 +7,34 @@ package db
 import (
 	"database/sql"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
+
+type Idempotency struct {
+	UserID         string
+	Route          string
+	IdempotencyKey string
+	Fingerprint    []byte
+	ClaimID        string
+	ClaimedAt      sqltype.Time
+	Status         *int
+	Body           []byte
+}
+
+type Locked struct {
+	WalletID string
+	Txid     string
+	Vout     uint32
+}
+
+type Member struct {
+	WalletID  string
+	UserID    string
+	Role      string
+	Alias     string
+	CreatedAt sqltype.Time
+}
 
 type Token struct {
 	TokenID         string
@@ -36,4 +62,44 @@ type User struct {
 	IsAdmin           bool
 	DisabledAt        sqltype.NullTime
 	CreatedAt         sqltype.Time
+}
+
+type Wallet struct {
+	WalletID            string
+	Name                string
+	Stage               string
+	DeleteFiles         bool
+	CoreName            string
+	Script              string
+	Required            int
+	ReceiveDescriptor   string
+	ChangeDescriptor    string
+	BirthHeight         int
+	CreatedAt           sqltype.Time
+	RangeEnd            uint32
+	ReceiveNext         uint32
+	ChangeNext          uint32
+	ScanFrom            *int
+	ScanProgress        float64
+	SyncedHeight        int
+	SyncedHash          string
+	CoreTxcount         int
+	CoreInfo            string
+	TrustedSat          btc.Amount
+	UntrustedPendingSat btc.Amount
+	ImmatureSat         btc.Amount
+	ConfirmedSat        btc.Amount
+	Problem             string
+}
+
+type WalletKey struct {
+	WalletID    string
+	Position    int
+	Fingerprint string
+	Derivation  string
+	Xpub        string
+	Original    string
+	Type        string
+	Purpose     string
+	DeviceID    sql.NullString
 }

@@ -7,36 +7,126 @@ package db
 
 import (
 	"context"
+	"database/sql"
+
+	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
-const WalletsOfUser = `-- name: WalletsOfUser :many
-SELECT m.wallet_id, m.role, m.alias, w.name
-FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
-WHERE m.user_id = $1
-ORDER BY m.alias
+const AddWallet = `-- name: AddWallet :exec
+INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
+  birth_height, created_at, range_end, receive_next, change_next, scan_from)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+  $9, $10, $11, $12, $13, $14)
 `
 
-type WalletsOfUserRow struct {
-	WalletID string
-	Role     string
-	Alias    string
-	Name     string
+type AddWalletParams struct {
+	WalletID          string
+	Name              string
+	Stage             string
+	CoreName          string
+	Script            string
+	Required          int
+	ReceiveDescriptor string
+	ChangeDescriptor  string
+	BirthHeight       int
+	CreatedAt         sqltype.Time
+	RangeEnd          uint32
+	ReceiveNext       uint32
+	ChangeNext        uint32
+	ScanFrom          *int
 }
 
-func (q *Queries) WalletsOfUser(ctx context.Context, userID string) ([]WalletsOfUserRow, error) {
-	rows, err := q.db.QueryContext(ctx, WalletsOfUser, userID)
+func (q *Queries) AddWallet(ctx context.Context, arg AddWalletParams) error {
+	_, err := q.db.ExecContext(ctx, AddWallet,
+		arg.WalletID,
+		arg.Name,
+		arg.Stage,
+		arg.CoreName,
+		arg.Script,
+		arg.Required,
+		arg.ReceiveDescriptor,
+		arg.ChangeDescriptor,
+		arg.BirthHeight,
+		arg.CreatedAt,
+		arg.RangeEnd,
+		arg.ReceiveNext,
+		arg.ChangeNext,
+		arg.ScanFrom,
+	)
+	return err
+}
+
+const AddWalletKey = `-- name: AddWalletKey :exec
+INSERT INTO wallet_keys (wallet_id, position, fingerprint, derivation, xpub, original, type, purpose, device_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+`
+
+type AddWalletKeyParams struct {
+	WalletID    string
+	Position    int
+	Fingerprint string
+	Derivation  string
+	Xpub        string
+	Original    string
+	Type        string
+	Purpose     string
+	DeviceID    sql.NullString
+}
+
+func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) error {
+	_, err := q.db.ExecContext(ctx, AddWalletKey,
+		arg.WalletID,
+		arg.Position,
+		arg.Fingerprint,
+		arg.Derivation,
+		arg.Xpub,
+		arg.Original,
+		arg.Type,
+		arg.Purpose,
+		arg.DeviceID,
+	)
+	return err
+}
+
+const AllWallets = `-- name: AllWallets :many
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem FROM wallets ORDER BY wallet_id
+`
+
+func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
+	rows, err := q.db.QueryContext(ctx, AllWallets)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []WalletsOfUserRow{}
+	items := []Wallet{}
 	for rows.Next() {
-		var i WalletsOfUserRow
+		var i Wallet
 		if err := rows.Scan(
 			&i.WalletID,
-			&i.Role,
-			&i.Alias,
 			&i.Name,
+			&i.Stage,
+			&i.DeleteFiles,
+			&i.CoreName,
+			&i.Script,
+			&i.Required,
+			&i.ReceiveDescriptor,
+			&i.ChangeDescriptor,
+			&i.BirthHeight,
+			&i.CreatedAt,
+			&i.RangeEnd,
+			&i.ReceiveNext,
+			&i.ChangeNext,
+			&i.ScanFrom,
+			&i.ScanProgress,
+			&i.SyncedHeight,
+			&i.SyncedHash,
+			&i.CoreTxcount,
+			&i.CoreInfo,
+			&i.TrustedSat,
+			&i.UntrustedPendingSat,
+			&i.ImmatureSat,
+			&i.ConfirmedSat,
+			&i.Problem,
 		); err != nil {
 			return nil, err
 		}
@@ -49,4 +139,293 @@ func (q *Queries) WalletsOfUser(ctx context.Context, userID string) ([]WalletsOf
 		return nil, err
 	}
 	return items, nil
+}
+
+const DeleteWallet = `-- name: DeleteWallet :execrows
+DELETE FROM wallets WHERE wallet_id = $1
+`
+
+func (q *Queries) DeleteWallet(ctx context.Context, walletID string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeleteWallet, walletID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const KeysOfWallets = `-- name: KeysOfWallets :many
+SELECT k.wallet_id, k.position, k.fingerprint, k.derivation, k.xpub, k.original, k.type, k.purpose, k.device_id, coalesce(d.alias, '') AS device
+FROM wallet_keys AS k LEFT JOIN devices AS d ON d.device_id = k.device_id
+WHERE k.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+ORDER BY k.wallet_id, k.position
+`
+
+type KeysOfWalletsRow struct {
+	WalletKey WalletKey
+	Device    string
+}
+
+func (q *Queries) KeysOfWallets(ctx context.Context, walletIds string) ([]KeysOfWalletsRow, error) {
+	rows, err := q.db.QueryContext(ctx, KeysOfWallets, walletIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []KeysOfWalletsRow{}
+	for rows.Next() {
+		var i KeysOfWalletsRow
+		if err := rows.Scan(
+			&i.WalletKey.WalletID,
+			&i.WalletKey.Position,
+			&i.WalletKey.Fingerprint,
+			&i.WalletKey.Derivation,
+			&i.WalletKey.Xpub,
+			&i.WalletKey.Original,
+			&i.WalletKey.Type,
+			&i.WalletKey.Purpose,
+			&i.WalletKey.DeviceID,
+			&i.Device,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const RaiseRange = `-- name: RaiseRange :execrows
+UPDATE wallets SET range_end = $1
+WHERE wallet_id = $2 AND range_end < $1
+`
+
+type RaiseRangeParams struct {
+	RangeEnd uint32
+	WalletID string
+}
+
+func (q *Queries) RaiseRange(ctx context.Context, arg RaiseRangeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RaiseRange, arg.RangeEnd, arg.WalletID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const UpdateWallet = `-- name: UpdateWallet :exec
+UPDATE wallets SET
+  name = $1,
+  stage = $2,
+  delete_files = $3,
+  birth_height = $4,
+  scan_from = $5,
+  scan_progress = $6,
+  receive_next = $7,
+  change_next = $8,
+  problem = $9
+WHERE wallet_id = $10
+`
+
+type UpdateWalletParams struct {
+	Name         string
+	Stage        string
+	DeleteFiles  bool
+	BirthHeight  int
+	ScanFrom     *int
+	ScanProgress float64
+	ReceiveNext  uint32
+	ChangeNext   uint32
+	Problem      string
+	WalletID     string
+}
+
+func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) error {
+	_, err := q.db.ExecContext(ctx, UpdateWallet,
+		arg.Name,
+		arg.Stage,
+		arg.DeleteFiles,
+		arg.BirthHeight,
+		arg.ScanFrom,
+		arg.ScanProgress,
+		arg.ReceiveNext,
+		arg.ChangeNext,
+		arg.Problem,
+		arg.WalletID,
+	)
+	return err
+}
+
+const ViewByAlias = `-- name: ViewByAlias :one
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role,
+  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
+          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
+        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
+WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
+`
+
+type ViewByAliasParams struct {
+	UserID string
+	Alias  string
+}
+
+type ViewByAliasRow struct {
+	Wallet    Wallet
+	Alias     string
+	Role      string
+	FrozenSat int64
+}
+
+func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewByAliasRow, error) {
+	row := q.db.QueryRowContext(ctx, ViewByAlias, arg.UserID, arg.Alias)
+	var i ViewByAliasRow
+	err := row.Scan(
+		&i.Wallet.WalletID,
+		&i.Wallet.Name,
+		&i.Wallet.Stage,
+		&i.Wallet.DeleteFiles,
+		&i.Wallet.CoreName,
+		&i.Wallet.Script,
+		&i.Wallet.Required,
+		&i.Wallet.ReceiveDescriptor,
+		&i.Wallet.ChangeDescriptor,
+		&i.Wallet.BirthHeight,
+		&i.Wallet.CreatedAt,
+		&i.Wallet.RangeEnd,
+		&i.Wallet.ReceiveNext,
+		&i.Wallet.ChangeNext,
+		&i.Wallet.ScanFrom,
+		&i.Wallet.ScanProgress,
+		&i.Wallet.SyncedHeight,
+		&i.Wallet.SyncedHash,
+		&i.Wallet.CoreTxcount,
+		&i.Wallet.CoreInfo,
+		&i.Wallet.TrustedSat,
+		&i.Wallet.UntrustedPendingSat,
+		&i.Wallet.ImmatureSat,
+		&i.Wallet.ConfirmedSat,
+		&i.Wallet.Problem,
+		&i.Alias,
+		&i.Role,
+		&i.FrozenSat,
+	)
+	return i, err
+}
+
+const ViewsOfUser = `-- name: ViewsOfUser :many
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role,
+  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
+          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
+        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
+WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
+ORDER BY m.alias
+LIMIT CAST($3 AS BIGINT)
+`
+
+type ViewsOfUserParams struct {
+	UserID  string
+	After   string
+	MaxRows int64
+}
+
+type ViewsOfUserRow struct {
+	Wallet    Wallet
+	Alias     string
+	Role      string
+	FrozenSat int64
+}
+
+func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]ViewsOfUserRow, error) {
+	rows, err := q.db.QueryContext(ctx, ViewsOfUser, arg.UserID, arg.After, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ViewsOfUserRow{}
+	for rows.Next() {
+		var i ViewsOfUserRow
+		if err := rows.Scan(
+			&i.Wallet.WalletID,
+			&i.Wallet.Name,
+			&i.Wallet.Stage,
+			&i.Wallet.DeleteFiles,
+			&i.Wallet.CoreName,
+			&i.Wallet.Script,
+			&i.Wallet.Required,
+			&i.Wallet.ReceiveDescriptor,
+			&i.Wallet.ChangeDescriptor,
+			&i.Wallet.BirthHeight,
+			&i.Wallet.CreatedAt,
+			&i.Wallet.RangeEnd,
+			&i.Wallet.ReceiveNext,
+			&i.Wallet.ChangeNext,
+			&i.Wallet.ScanFrom,
+			&i.Wallet.ScanProgress,
+			&i.Wallet.SyncedHeight,
+			&i.Wallet.SyncedHash,
+			&i.Wallet.CoreTxcount,
+			&i.Wallet.CoreInfo,
+			&i.Wallet.TrustedSat,
+			&i.Wallet.UntrustedPendingSat,
+			&i.Wallet.ImmatureSat,
+			&i.Wallet.ConfirmedSat,
+			&i.Wallet.Problem,
+			&i.Alias,
+			&i.Role,
+			&i.FrozenSat,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const WalletByID = `-- name: WalletByID :one
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem FROM wallets WHERE wallet_id = $1
+`
+
+func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, error) {
+	row := q.db.QueryRowContext(ctx, WalletByID, walletID)
+	var i Wallet
+	err := row.Scan(
+		&i.WalletID,
+		&i.Name,
+		&i.Stage,
+		&i.DeleteFiles,
+		&i.CoreName,
+		&i.Script,
+		&i.Required,
+		&i.ReceiveDescriptor,
+		&i.ChangeDescriptor,
+		&i.BirthHeight,
+		&i.CreatedAt,
+		&i.RangeEnd,
+		&i.ReceiveNext,
+		&i.ChangeNext,
+		&i.ScanFrom,
+		&i.ScanProgress,
+		&i.SyncedHeight,
+		&i.SyncedHash,
+		&i.CoreTxcount,
+		&i.CoreInfo,
+		&i.TrustedSat,
+		&i.UntrustedPendingSat,
+		&i.ImmatureSat,
+		&i.ConfirmedSat,
+		&i.Problem,
+	)
+	return i, err
 }

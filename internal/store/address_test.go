@@ -1,0 +1,174 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func TestAddresses(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w := b.wallet(u, "a") // next are 1 and 2
+		b.wallet(u, "b")
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "t", confirmedAt(1), []wallet.Place{*place(0, 2), *place(1, 0)})}})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: addressAt(w.ID, *place(0, 1)), Label: new("shop")}}, auth.Event{}))
+		yes, no, receive, change := true, false, wallet.ReceiveBranch, wallet.ChangeBranch
+		shop, nothing := "shop", ""
+		for _, x := range []struct {
+			f     wallet.AddressFilter
+			count int
+			first string
+		}{
+			{wallet.AddressFilter{}, 60, "0/0 0/1 0/2 0/3 0/4"},
+			{wallet.AddressFilter{Branch: &receive}, 30, "0/0 0/1 0/2 0/3 0/4"},
+			{wallet.AddressFilter{Branch: &change}, 30, "1/0 1/1 1/2 1/3 1/4"},
+			{wallet.AddressFilter{Used: &yes}, 2, "0/2 1/0"},
+			{wallet.AddressFilter{Used: &no}, 58, "0/0 0/1 0/3 0/4 0/5"},
+			{wallet.AddressFilter{HandedOut: &yes}, 5, "0/0 0/1 0/2 1/0 1/1"},
+			{wallet.AddressFilter{HandedOut: &no, Branch: &change}, 28, "1/2 1/3 1/4 1/5 1/6"},
+			{wallet.AddressFilter{HandedOut: &yes, Used: &no}, 3, "0/0 0/1 1/1"},
+			{wallet.AddressFilter{Label: &shop}, 1, "0/1"},
+			{wallet.AddressFilter{Label: &nothing, Branch: &receive}, 29, "0/0 0/2 0/3 0/4 0/5"},
+		} {
+			for _, limit := range []int{7, 100} {
+				var got []string
+				for after := (*wallet.Place)(nil); ; {
+					page, err := b.AddressesOf(t.Context(), w.ID, x.f, after, limit)
+					must(t, err)
+					for _, a := range page {
+						got = append(got, fmt.Sprint(a.Branch, "/", a.Index))
+						after = &a.Place
+					}
+					if len(page) < limit {
+						break
+					}
+				}
+				if first := strings.Join(got[:min(5, len(got))], " "); len(got) != x.count || first != x.first {
+					t.Errorf("%+v, %d at a time: %d, from %s; want %d, from %s", x.f, limit, len(got), first, x.count, x.first)
+				}
+			}
+		}
+		got, err := b.AddressAt(t.Context(), w.ID, *place(0, 1))
+		must(t, err)
+		want := wallet.Address{Address: addressAt(w.ID, *place(0, 1)), Place: *place(0, 1), Label: "shop", HandedOut: true}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		for _, none := range []wallet.Place{{Branch: 0, Index: rangeEnd}, {Branch: 1, Index: rangeEnd}} {
+			_, err = b.AddressAt(t.Context(), w.ID, none)
+			wantFault(t, err, wallet.ErrAddressNotFound)
+		}
+	})
+}
+
+func TestFindAddress(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		alice, bob := b.user("alice", false), b.user("bob", false)
+		w := b.wallet(alice, "vault")
+		b.wallet(bob, "vault")
+		same, _ := walletFor(b.now) // somebody imported the same keys once more
+		must(t, b.AddWallet(t.Context(), same, alice.ID, "copy", addressesFor(w.ID, 0, 5), auth.Event{}))
+		at := *place(1, 1)
+		find := func(u auth.User) (aliases []string) {
+			t.Helper()
+			found, err := b.FindAddress(t.Context(), u.ID, addressAt(w.ID, at))
+			must(t, err)
+			for _, a := range found {
+				aliases = append(aliases, a.Alias)
+				if a.Place != at || !a.HandedOut || a.Used || a.Address.Address != addressAt(w.ID, at) {
+					t.Errorf("got %+v", a)
+				}
+			}
+			return aliases
+		}
+		if got := find(alice); !slices.Equal(got, []string{"vault"}) {
+			t.Errorf("got %v: a wallet that is not ready is found, or one that is is not", got)
+		}
+		_, err := b.EditWallet(t.Context(), same.ID, func(e *wallet.Edit) error { e.Stage = wallet.Ready; return nil })
+		must(t, err)
+		if got := find(alice); !slices.Equal(got, []string{"copy", "vault"}) {
+			t.Errorf("got %v", got)
+		}
+		if got := find(bob); got != nil {
+			t.Errorf("somebody else finds it: %v", got)
+		}
+		b.join(w, bob, auth.RoleViewer, "seen")
+		if got := find(bob); !slices.Equal(got, []string{"seen"}) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestUnusedInARow(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		unused := func() int {
+			n, err := b.UnusedInARow(t.Context(), w.ID)
+			must(t, err)
+			return n
+		}
+		if n := unused(); n != 1 {
+			t.Errorf("%d, want the first", n)
+		}
+		_, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error { e.ReceiveNext = 10; return nil })
+		must(t, err)
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "t", confirmedAt(1), []wallet.Place{*place(0, 3), *place(1, 9)})}})
+		if n := unused(); n != 6 {
+			t.Errorf("%d, want 6: the indexes from 4 to 9", n)
+		}
+		_, err = b.UnusedInARow(t.Context(), "none")
+		wantFault(t, err, wallet.ErrNotFound)
+	})
+}
+
+func TestLabels(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w, other := b.wallet(u, "a"), b.wallet(u, "b")
+		all := func(w wallet.Wallet) (list []btc.Label) {
+			t.Helper()
+			for l, err := range b.Labels(t.Context(), w.ID) {
+				must(t, err)
+				list = append(list, l)
+			}
+			return list
+		}
+		var want, empty []btc.Label
+		for i := range 2500 {
+			want = append(want, btc.Label{Type: "addr", Ref: fmt.Sprintf("a%04d", i), Label: new(fmt.Sprint("☕ ", i))})
+			empty = append(empty, btc.Label{Type: "addr", Ref: want[i].Ref, Label: new("")})
+		}
+		want = append(want, btc.Label{Type: "tx", Ref: "t", Label: new("x"), Origin: "wpkh([d34db33f])"})
+		backwards := slices.Clone(want)
+		slices.Reverse(backwards)
+		must(t, b.SetLabels(t.Context(), w.ID, backwards, auth.Event{At: b.now, Action: "labels"}))
+		if diff := cmp.Diff(want, all(w)); diff != "" {
+			t.Error(diff)
+		}
+		for _, err := range b.Labels(t.Context(), w.ID) {
+			must(t, err)
+			break // and nothing goes on behind
+		}
+		if got := all(other); got != nil {
+			t.Errorf("the other wallet has %v", got)
+		}
+		empty[7].Label, want[7].Label = new("other"), new("other")
+		empty[8].Label = nil // leaves it as it is
+		must(t, b.SetLabels(t.Context(), w.ID, empty, auth.Event{At: b.now, Action: "labels"}))
+		if diff := cmp.Diff([]btc.Label{want[7], want[8], want[2500]}, all(w)); diff != "" {
+			t.Error(diff)
+		}
+		wantFault(t, b.SetLabels(t.Context(), "none", want[:1], auth.Event{At: b.now, Action: "labels"}), wallet.ErrNotFound)
+		if n := b.count("SELECT count(*) FROM audit WHERE action = 'labels'"); n != 2 {
+			t.Errorf("%d entries in the audit record", n)
+		}
+	})
+}

@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// benchOnBoth runs a benchmark on SQLite and on PostgreSQL. On a machine that
+// has other work, cpu-ms/op says more than the time; it is this process's alone.
+func benchOnBoth(b *testing.B, run func(b *testing.B, s *bench)) {
+	b.Helper()
+	b.Run("sqlite", func(b *testing.B) { run(b, openSQLite(b)) })
+	b.Run("postgres", func(b *testing.B) { run(b, openPostgres(b)) })
+}
+
+// cpuTime is what this process has had of the processors.
+func cpuTime(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// txidOf returns a txid that looks like one.
+func txidOf(seed uint64) string {
+	r := rand.New(rand.NewPCG(seed, 7))
+	return fmt.Sprintf("%016x%016x%016x%016x", r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64())
+}
+
+// longHistory returns n transactions in the order of the chain, each of which
+// spends an output of one before and has two outputs, one of them the wallet's.
+func longHistory(n int, own []wallet.Address) []wallet.Transaction {
+	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	list := make([]wallet.Transaction, n)
+	offset := rand.Uint64()
+	for i := range list {
+		at := base.Add(time.Duration(i) * 10 * time.Minute)
+		a := own[i%len(own)]
+		fee := btc.Amount(200)
+		t := wallet.Transaction{
+			Txid: txidOf(offset + uint64(i)), Time: at, ReceivedAt: at,
+			State: wallet.State{
+				Status: wallet.Confirmed, Trusted: true, Replaceable: "no",
+				Block: &wallet.Block{Height: 1 + i/10, Hash: txidOf(uint64(i / 10)), Time: at},
+			},
+			Category: wallet.Send, Flow: -1000, Fee: &fee, VSize: 141, Address: "bc1qforeign" + fmt.Sprint(i), Raw: make([]byte, 222),
+			Outputs: []wallet.Output{
+				{Vout: 0, Address: "bc1qforeign" + fmt.Sprint(i), Amount: 800},
+				{Vout: 1, Address: a.Address, Amount: 100_000, Own: &a.Place},
+			},
+		}
+		back := []int{0, 1, 1000}[i%3] // one before, one from long ago, and a third stays unspent
+		if back > 0 && i >= back {
+			t.Inputs = []wallet.Input{{Prev: btc.Outpoint{Txid: list[i-back].Txid, Vout: 1}, Amount: 100_000}}
+		}
+		list[i] = t
+	}
+	return list
+}
+
+// history fills a wallet with a long history.
+func (s *bench) history(w wallet.Wallet, n int) []wallet.Transaction {
+	s.t.Helper()
+	list := longHistory(n, addressesFor(w.ID, 0, rangeEnd))
+	s.writeInParts(w, list)
+	return list
+}
+
+func (s *bench) writeInParts(w wallet.Wallet, list []wallet.Transaction) {
+	s.t.Helper()
+	for i := 0; i < len(list); i += 1000 {
+		must(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{WalletID: w.ID, Added: list[i:min(len(list), i+1000)]}}))
+	}
+	last := list[len(list)-1].Block
+	must(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{
+		WalletID: w.ID, Synced: &wallet.Tip{Height: last.Height, Hash: last.Hash}, CoreTxCount: len(list),
+	}}))
+}
+
+// BenchmarkFirstSync writes 10,000 transactions with 20,000 outputs to an index
+// that has none, and looks them up before, as the follower does.
+func BenchmarkFirstSync(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		u := s.user("alice", false)
+		var cpu time.Duration
+		for b.Loop() {
+			b.StopTimer()
+			w := s.wallet(u, uuid.NewString())
+			list := longHistory(10_000, addressesFor(w.ID, 0, rangeEnd))
+			begin := cpuTime(b)
+			b.StartTimer()
+			s.writeInParts(w, list)
+			cpu += cpuTime(b) - begin
+		}
+		b.ReportMetric(float64(cpu.Milliseconds())/float64(b.N), "cpu-ms/op")
+	})
+}
+
+// BenchmarkLookUps asks what the index has of 1,000 transactions, whose and
+// which outputs they spend and pay to, as the follower does for a part.
+func BenchmarkLookUps(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		w := s.wallet(s.user("alice", false), "w")
+		list := s.history(w, 10_000)[5000:6000]
+		var txids, addresses []string
+		var spent []btc.Outpoint
+		for _, t := range list {
+			txids = append(txids, t.Txid)
+			addresses = append(addresses, t.Outputs[0].Address, t.Outputs[1].Address)
+			for _, in := range t.Inputs {
+				spent = append(spent, in.Prev)
+			}
+		}
+		for b.Loop() {
+			states, err := s.States(b.Context(), w.ID, txids)
+			must(b, err)
+			outputs, err := s.OwnOutputs(b.Context(), w.ID, spent)
+			must(b, err)
+			places, err := s.OwnPlaces(b.Context(), w.ID, addresses)
+			must(b, err)
+			if len(states) != len(txids) || len(outputs) != len(spent) || len(places) == 0 {
+				b.Fatal(len(states), len(outputs), len(places))
+			}
+		}
+	})
+}
+
+// BenchmarkBlock writes what a block with one payment changes about a wallet
+// with 10,000 transactions.
+func BenchmarkBlock(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		w := s.wallet(s.user("alice", false), "w")
+		list := s.history(w, 10_000)
+		one := list[len(list)-1]
+		height := 2000
+		for b.Loop() {
+			height++
+			must(b, s.WriteIndex(b.Context(), []wallet.Change{{
+				WalletID: w.ID, Changed: map[string]wallet.State{one.Txid: one.State}, Synced: &wallet.Tip{Height: height, Hash: "h"},
+			}}))
+		}
+	})
+}
+
+// BenchmarkQuietBlock moves 100 wallets to the next block.
+func BenchmarkQuietBlock(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		u := s.user("alice", false)
+		var changes []wallet.Change
+		for range 100 {
+			changes = append(changes, wallet.Change{WalletID: s.wallet(u, uuid.NewString()).ID, Locked: []btc.Outpoint{}, Synced: &wallet.Tip{Hash: "h"}})
+		}
+		for b.Loop() {
+			for i := range changes {
+				changes[i].Synced.Height++
+			}
+			must(b, s.WriteIndex(b.Context(), changes))
+		}
+	})
+}
+
+// BenchmarkPage reads 100 transactions from the middle of a history.
+func BenchmarkPage(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		u := s.user("alice", false)
+		for _, n := range []int{1000, 100_000} {
+			w := s.wallet(u, fmt.Sprint("w", n))
+			list := s.history(w, n)
+			middle := wallet.HistoryCursor{Time: list[n/2].Time, Txid: list[n/2].Txid}
+			for name, f := range map[string]wallet.Filter{"plain": {}, "outputs": {Outputs: true}, "unconfirmed": {Unconfirmed: true}} {
+				b.Run(fmt.Sprint(n, "/", name), func(b *testing.B) {
+					for b.Loop() {
+						page, err := s.Transactions(b.Context(), w.ID, f, middle, 100)
+						must(b, err)
+						if len(page) != 100 && !f.Unconfirmed {
+							b.Fatal(len(page))
+						}
+					}
+				})
+			}
+		}
+	})
+}
+
+// BenchmarkAddWallet adds a wallet with 2,000 addresses.
+func BenchmarkAddWallet(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		u := s.user("alice", false)
+		for b.Loop() {
+			w, _ := walletFor(s.now)
+			must(b, s.AddWallet(b.Context(), w, u.ID, w.ID, addressesFor(w.ID, 0, 1000), auth.Event{At: s.now}))
+		}
+	})
+}
+
+// BenchmarkView reads one of a user's wallets, as every request about it does.
+func BenchmarkView(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		w := s.wallet(s.user("alice", false), "w")
+		list := s.history(w, 10_000)
+		u, err := s.UserByName(b.Context(), "alice")
+		must(b, err)
+		for i := range 10 {
+			must(b, s.SetFrozen(b.Context(), w.ID, btc.Outpoint{Txid: list[3*i+2].Txid, Vout: 1}, true, s.now, auth.Event{}))
+		}
+		for b.Loop() {
+			v, err := s.ViewByAlias(b.Context(), u.ID, "w")
+			must(b, err)
+			if v.Balances.Frozen != 1_000_000 {
+				b.Fatal(v.Balances)
+			}
+		}
+	})
+}

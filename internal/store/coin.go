@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Coins implements wallet.Book.
+func (s *Store) Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.Coin, error) {
+	return s.coinsFrom(ctx, walletID, btc.Outpoint{Txid: after.Txid, Vout: after.Vout + 1}, limit)
+}
+
+// Coin implements wallet.Book.
+func (s *Store) Coin(ctx context.Context, walletID string, at btc.Outpoint) (wallet.Coin, error) {
+	coins, err := s.coinsFrom(ctx, walletID, at, 1)
+	if err != nil {
+		return wallet.Coin{}, err
+	}
+	if len(coins) == 0 || coins[0].Outpoint != at {
+		return wallet.Coin{}, wallet.ErrCoinNotFound
+	}
+	return coins[0], nil
+}
+
+// coinsFrom returns coins from the first on, that one included.
+func (s *Store) coinsFrom(ctx context.Context, walletID string, first btc.Outpoint, limit int) ([]wallet.Coin, error) {
+	rows, err := s.reads().Coins(ctx, db.CoinsParams{
+		WalletID: walletID, FirstTxid: first.Txid, FirstVout: first.Vout, MaxRows: int64(limit),
+	})
+	if err != nil {
+		return nil, translate(fmt.Errorf("list coins: %w", err))
+	}
+	coins := make([]wallet.Coin, len(rows))
+	for i, row := range rows {
+		coins[i] = coinOf(row)
+	}
+	return coins, nil
+}
+
+func coinOf(row db.CoinsRow) wallet.Coin {
+	c := wallet.Coin{
+		Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, Address: row.Address,
+		Place:  wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
+		Amount: row.AmountSat, Time: row.Time.Time, Status: wallet.Status(row.Status), Confirmations: int(row.Confirmations),
+		Label: row.Label, Trusted: row.Trusted, Immature: row.Immature, Locked: row.Locked, Frozen: row.Frozen,
+	}
+	if row.BlockHeight != nil {
+		c.Height = *row.BlockHeight
+	}
+	return c
+}
+
+// SetFrozen implements wallet.Book.
+func (s *Store) SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
+	return orWalletGone(s.inTx(ctx, func(q *db.Queries) error {
+		if err := setFrozen(ctx, q, walletID, at, frozen, now); err != nil {
+			return err
+		}
+		return addEventIfAny(ctx, q, e)
+	}))
+}
+
+func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time) error {
+	var err error
+	if frozen {
+		err = q.Freeze(ctx, db.FreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout, CreatedAt: sqltype.Time{Time: now}})
+	} else {
+		err = q.Unfreeze(ctx, db.UnfreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout})
+	}
+	if err != nil {
+		return fmt.Errorf("freeze an output or let it go: %w", err)
+	}
+	return nil
+}
+
+// FrozenCoins implements wallet.Book.
+func (s *Store) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+	rows, err := s.reads().FrozenCoins(ctx, walletID)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list frozen coins: %w", err))
+	}
+	coins := make([]btc.Outpoint, len(rows))
+	for i, row := range rows {
+		coins[i] = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+	}
+	return coins, nil
+}
+
+// orWalletGone makes a fault of an error that says that there is no wallet that
+// a new row could belong to.
+func orWalletGone(err error) error {
+	if isForeignKey(err) {
+		return wallet.ErrNotFound
+	}
+	return err
+}

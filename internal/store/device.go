@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// otherDevice is the type of a device of which only keys are known.
+const otherDevice = "other"
+
+// addKeys adds the keys of a wallet, each with the device of the owner that has
+// keys of the same fingerprint.
+func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string) error {
+	for i, key := range w.Keys {
+		device, err := deviceFor(ctx, q, w, ownerID, key.Fingerprint)
+		if err != nil {
+			return err
+		}
+		if err := addDeviceKey(ctx, q, device, key.Key); err != nil {
+			return err
+		}
+		err = q.AddWalletKey(ctx, db.AddWalletKeyParams{
+			WalletID: w.ID, Position: i, Fingerprint: key.Fingerprint, Derivation: key.Derivation,
+			Xpub: key.XPub, Original: key.Original, Type: string(key.Type), Purpose: key.Purpose,
+			DeviceID: nullable(device),
+		})
+		if err != nil {
+			return fmt.Errorf("insert a key: %w", err)
+		}
+	}
+	return nil
+}
+
+// deviceFor returns the id of the owner's device that has a key of this
+// fingerprint, which is made where there is none.
+func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fingerprint string) (string, error) {
+	id, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: fingerprint})
+	if err == nil || !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
+	alias, err := freeDeviceAlias(ctx, q, ownerID, fingerprint)
+	if err != nil {
+		return "", err
+	}
+	id = uuid.NewString()
+	err = q.AddDevice(ctx, db.AddDeviceParams{
+		DeviceID: id, UserID: ownerID, Alias: alias, Name: fingerprint, Type: otherDevice,
+		CreatedAt: sqltype.Time{Time: w.CreatedAt},
+	})
+	if err != nil {
+		return "", fmt.Errorf("insert a device: %w", err)
+	}
+	return id, nil
+}
+
+// freeDeviceAlias returns an alias that none of the user's devices has: the
+// wanted one, or with a number behind it, as in Specter Desktop.
+func freeDeviceAlias(ctx context.Context, q *db.Queries, userID, wanted string) (string, error) {
+	alias := wanted
+	for n := 2; ; n++ {
+		taken, err := q.DeviceAliasIsTaken(ctx, db.DeviceAliasIsTakenParams{UserID: userID, Alias: alias})
+		if err != nil {
+			return "", fmt.Errorf("look up a device: %w", err)
+		}
+		if !taken {
+			return alias, nil
+		}
+		alias = fmt.Sprintf("%s_%d", wanted, n)
+	}
+}
+
+func addDeviceKey(ctx context.Context, q *db.Queries, deviceID string, key btc.Key) error {
+	err := q.AddDeviceKey(ctx, db.AddDeviceKeyParams{
+		DeviceID: deviceID, Fingerprint: key.Fingerprint, Derivation: key.Derivation,
+		Xpub: key.XPub, Original: key.Original, Type: string(key.Type), Purpose: key.Purpose,
+	})
+	if err != nil {
+		return fmt.Errorf("insert a device's key: %w", err)
+	}
+	return nil
+}
+
+// DevicesOfUser implements wallet.Registry.
+func (s *Store) DevicesOfUser(ctx context.Context, userID string) ([]wallet.Device, error) {
+	rows, err := s.reads().DevicesOfUser(ctx, userID)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list the user's devices: %w", err))
+	}
+	devices := make([]wallet.Device, len(rows))
+	for i, row := range rows {
+		devices[i] = wallet.Device(row)
+	}
+	return devices, nil
+}

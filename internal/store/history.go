@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// endOfTime is later than any time in a database.
+var endOfTime = time.UnixMicro(math.MaxInt64)
+
+// Transactions implements wallet.History.
+func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filter, after wallet.HistoryCursor, limit int) ([]wallet.Record, error) {
+	p := db.TransactionsParams{
+		WalletID: walletID, AfterTime: sqltype.Time{Time: after.Time}, AfterTxid: after.Txid,
+		Since: sqltype.Time{Time: f.Since}, Until: sqltype.Time{Time: f.Until}, Dead: f.Dead,
+		AnyCategory: f.Category == "", Category: string(f.Category), AnyLabel: f.Label == "", Label: f.Label,
+		Raw: f.Raw, MaxRows: int64(limit),
+	}
+	if after == (wallet.HistoryCursor{}) {
+		p.AfterTime.Time = endOfTime
+	}
+	if f.Until.IsZero() {
+		p.Until.Time = endOfTime
+	}
+	if !f.Outputs { // one query needs no transaction
+		return listRecords(ctx, s.reads(), p, f.Unconfirmed)
+	}
+	var page []wallet.Record
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		var err error
+		if page, err = listRecords(ctx, q, p, f.Unconfirmed); err != nil {
+			return err
+		}
+		return fillRecords(ctx, q, walletID, page, parts{outputs: true})
+	})
+	return page, err
+}
+
+func listRecords(ctx context.Context, q *db.Queries, p db.TransactionsParams, unconfirmed bool) ([]wallet.Record, error) {
+	if unconfirmed {
+		rows, err := q.UnconfirmedTransactions(ctx, db.UnconfirmedTransactionsParams(p))
+		return recordsOf(rows, err, func(row db.UnconfirmedTransactionsRow) db.TransactionsRow { return db.TransactionsRow(row) })
+	}
+	rows, err := q.Transactions(ctx, p)
+	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
+}
+
+func recordsOf[Row any](rows []Row, err error, same func(Row) db.TransactionsRow) ([]wallet.Record, error) {
+	if err != nil {
+		return nil, translate(fmt.Errorf("list transactions: %w", err))
+	}
+	records := make([]wallet.Record, len(rows))
+	for i, row := range rows {
+		records[i] = recordOf(same(row))
+	}
+	return records, nil
+}
+
+// TransactionByID implements wallet.History.
+func (s *Store) TransactionByID(ctx context.Context, walletID, txid string) (wallet.Record, error) {
+	var one []wallet.Record
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		row, err := q.TransactionByID(ctx, db.TransactionByIDParams{WalletID: walletID, Txid: txid, Raw: true})
+		if errors.Is(err, sql.ErrNoRows) {
+			return wallet.ErrTransactionNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("select a transaction: %w", err)
+		}
+		one = []wallet.Record{recordOf(db.TransactionsRow(row))}
+		return fillRecords(ctx, q, walletID, one, parts{outputs: true, inputs: true})
+	})
+	if err != nil {
+		return wallet.Record{}, err
+	}
+	return one[0], nil
+}
+
+// CountTransactions implements wallet.History.
+func (s *Store) CountTransactions(ctx context.Context, walletID string) (int, error) {
+	n, err := s.reads().CountTransactions(ctx, walletID)
+	if err != nil {
+		return 0, translate(fmt.Errorf("count transactions: %w", err))
+	}
+	return int(n), nil
+}
+
+func recordOf(row db.TransactionsRow) wallet.Record {
+	r := wallet.Record{
+		WalletID: row.WalletID, Label: row.Label, AddressLabel: row.AddressLabel,
+		Transaction: wallet.Transaction{
+			Txid: row.Txid, Time: row.Time.Time, ReceivedAt: row.ReceivedAt.Time,
+			State: stateOf(db.StatesRow{
+				Status: row.Status, BlockHeight: row.BlockHeight, BlockHash: row.BlockHash, BlockTime: row.BlockTime,
+				Conflicts: row.Conflicts, Replaceable: row.Replaceable, Trusted: row.Trusted,
+			}),
+			Category: wallet.Category(row.Category), Flow: row.FlowSat, Fee: row.FeeSat, VSize: row.Vsize,
+			Address: row.Address, Own: placeOf(row.Branch, row.AddressIndex),
+		},
+	}
+	r.Raw, _ = row.Raw.([]byte) // nil where it was not asked for
+	if r.Block != nil {
+		r.Confirmations = max(1, row.SyncedHeight-r.Block.Height+1)
+	}
+	return r
+}
+
+// stateOf is the inverse of setStateParams.
+func stateOf(row db.StatesRow) wallet.State {
+	s := wallet.State{
+		Status: wallet.Status(row.Status), Conflicts: strings.Fields(row.Conflicts),
+		Replaceable: row.Replaceable, Trusted: row.Trusted,
+	}
+	switch {
+	case row.BlockHeight == nil:
+	case s.Status == wallet.Confirmed:
+		s.Block = &wallet.Block{Height: *row.BlockHeight, Hash: row.BlockHash, Time: row.BlockTime.Time}
+	default:
+		s.BuriedAt = *row.BlockHeight
+	}
+	if len(s.Conflicts) == 0 {
+		s.Conflicts = nil
+	}
+	return s
+}
+
+func placeOf(branch *uint8, index *uint32) *wallet.Place {
+	if branch == nil || index == nil {
+		return nil
+	}
+	return &wallet.Place{Branch: wallet.Branch(*branch), Index: *index}
+}
+
+// parts says what of records is wanted that is not in their own rows.
+type parts struct{ outputs, inputs bool }
+
+// fillRecords fills in parts of records with one query each, however many there are.
+func fillRecords(ctx context.Context, q *db.Queries, walletID string, records []wallet.Record, want parts) error {
+	if len(records) == 0 {
+		return nil
+	}
+	byID := make(map[string]*wallet.Record, len(records))
+	ids := make([]string, len(records))
+	for i := range records {
+		byID[records[i].Txid], ids[i] = &records[i], records[i].Txid
+	}
+	if want.outputs {
+		rows, err := q.OutputsOf(ctx, db.OutputsOfParams{WalletID: walletID, Txids: listOf(ids)})
+		if err != nil {
+			return fmt.Errorf("list outputs: %w", err)
+		}
+		for _, row := range rows {
+			r := byID[row.Txid]
+			r.Outputs = append(r.Outputs, wallet.Output{
+				Vout: row.Vout, Address: row.Address, Amount: row.AmountSat,
+				Own: placeOf(row.Branch, row.AddressIndex), Label: row.Label,
+			})
+		}
+	}
+	if want.inputs {
+		rows, err := q.InputsOf(ctx, db.InputsOfParams{WalletID: walletID, Txids: listOf(ids)})
+		if err != nil {
+			return fmt.Errorf("list inputs: %w", err)
+		}
+		for _, row := range rows {
+			r := byID[row.Txid]
+			r.Inputs = append(r.Inputs, wallet.Input{
+				Prev: btc.Outpoint{Txid: row.PrevTxid, Vout: row.PrevVout}, Amount: row.AmountSat,
+			})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,310 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// at is a transaction of a time, in seconds.
+func at(w wallet.Wallet, id string, seconds int64, s wallet.State) wallet.Transaction {
+	t := payment(w, id, s, nil)
+	t.Time = time.Unix(seconds, 0).UTC()
+	return t
+}
+
+// pages reads a history to its end, a few at a time, and between the pages lets
+// something else happen.
+func (b *bench) pages(w wallet.Wallet, f wallet.Filter, limit int, between func()) []wallet.Record {
+	b.t.Helper()
+	var all []wallet.Record
+	for after := (wallet.HistoryCursor{}); ; {
+		page, err := b.Transactions(b.t.Context(), w.ID, f, after, limit)
+		must(b.t, err)
+		all = append(all, page...)
+		if len(page) < limit {
+			return all
+		}
+		last := page[len(page)-1]
+		after = wallet.HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: w.ID}
+		if between != nil {
+			between()
+		}
+	}
+}
+
+func txids(records []wallet.Record) string {
+	var out []string
+	for _, r := range records {
+		out = append(out, r.Txid)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestHistoryIsFiltered(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w, other := b.wallet(u, "a"), b.wallet(u, "b")
+		send := at(w, "send", 30, confirmedAt(3))
+		send.Category, send.Address = wallet.Send, "theirs"
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Added: []wallet.Transaction{
+			at(w, "old", 10, confirmedAt(1)), at(w, "b20", 20, confirmedAt(2)), at(w, "a20", 20, confirmedAt(2)), send,
+			at(w, "dead", 40, wallet.State{Status: wallet.Replaced, Replaceable: "yes"}),
+			at(w, "gone", 41, wallet.State{Status: wallet.Conflicted, Replaceable: "no", BuriedAt: 9}),
+			at(w, "idle", 42, wallet.State{Status: wallet.Inactive, Replaceable: "no"}),
+			at(w, "new", 50, inMempool(true)),
+		}}, wallet.Change{WalletID: other.ID, Added: []wallet.Transaction{at(other, "foreign", 25, confirmedAt(1))}})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "tx", Ref: "old", Label: new("rent")}, {Type: "addr", Ref: "theirs", Label: new("rent")}, {Type: "tx", Ref: "foreign", Label: new("rent")},
+		}, auth.Event{}))
+		second := func(s int64) time.Time { return time.Unix(s, 0) }
+		for _, x := range []struct {
+			f    wallet.Filter
+			want string
+		}{
+			{wallet.Filter{}, "new idle send b20 a20 old"},
+			{wallet.Filter{Dead: true}, "new idle gone dead send b20 a20 old"},
+			{wallet.Filter{Unconfirmed: true}, "new idle"},
+			{wallet.Filter{Unconfirmed: true, Dead: true}, "new idle gone dead"},
+			{wallet.Filter{Unconfirmed: true, Until: second(50)}, "idle"},
+			{wallet.Filter{Since: second(20), Until: second(30)}, "b20 a20"},
+			{wallet.Filter{Since: second(20)}, "new idle send b20 a20"},
+			{wallet.Filter{Until: second(20)}, "old"},
+			{wallet.Filter{Category: wallet.Send}, "send"},
+			{wallet.Filter{Category: wallet.Receive, Until: second(30)}, "b20 a20 old"},
+			{wallet.Filter{Label: "rent"}, "send old"},
+			{wallet.Filter{Label: "Rent"}, ""},
+		} {
+			for _, limit := range []int{1, 2, 100} {
+				if got := txids(b.pages(w, x.f, limit, nil)); got != x.want {
+					t.Errorf("%+v, %d at a time: %q, want %q", x.f, limit, got, x.want)
+				}
+			}
+		}
+		for _, r := range b.pages(w, wallet.Filter{}, 100, nil) {
+			label, addressLabel := "", ""
+			switch r.Txid {
+			case "old":
+				label = "rent"
+			case "send":
+				addressLabel = "rent"
+			}
+			confirmations := 0
+			if r.Block != nil {
+				confirmations = 11 - r.Block.Height
+			}
+			if r.Label != label || r.AddressLabel != addressLabel || r.Confirmations != confirmations || r.WalletID != w.ID || r.Raw != nil || r.Outputs != nil {
+				t.Errorf("got %+v", r)
+			}
+		}
+		// A part that was written before its wallet is said to be synced.
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{at(w, "ahead", 60, confirmedAt(12))}})
+		if ahead := b.pages(w, wallet.Filter{}, 100, nil)[0]; ahead.Confirmations != 1 {
+			t.Errorf("%d confirmations", ahead.Confirmations)
+		}
+	})
+}
+
+func TestHistoryWithItsParts(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		one := payment(w, "one", confirmedAt(1), []wallet.Place{*place(0, 0), *place(1, 1)})
+		two := payment(w, "two", confirmedAt(2), []wallet.Place{*place(0, 1)}, btc.Outpoint{Txid: "one"})
+		two.Time = two.Time.Add(time.Hour)
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(2), Added: []wallet.Transaction{one, two}})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "output", Ref: "one:1", Label: new("change")},
+			{Type: "addr", Ref: addressAt(w.ID, *place(1, 1)), Label: new("hidden")},
+			{Type: "addr", Ref: addressAt(w.ID, *place(0, 1)), Label: new("shop")},
+			{Type: "output", Ref: "one:10", Label: new("no")},
+		}, auth.Event{}))
+		one.Outputs[1].Label, two.Outputs[0].Label = "change", "shop"
+		one.Inputs, two.Inputs = nil, nil
+		want := []wallet.Record{{Transaction: two, WalletID: w.ID, Confirmations: 1}, {Transaction: one, WalletID: w.ID, Confirmations: 2}}
+		if diff := cmp.Diff(want, b.pages(w, wallet.Filter{Raw: true, Outputs: true}, 1, nil)); diff != "" {
+			t.Error(diff)
+		}
+		for i := range want {
+			want[i].Raw = nil
+		}
+		if diff := cmp.Diff(want, b.pages(w, wallet.Filter{Outputs: true}, 10, nil)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Whatever comes in while somebody reads page after page, nothing that was there
+// when they began is missing or comes twice.
+func TestPagesHaveNoGaps(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		r := rand.New(rand.NewPCG(1, 2))
+		n := 0
+		add := func(count int) []wallet.Transaction {
+			var list []wallet.Transaction
+			for range count {
+				n++
+				list = append(list, at(w, fmt.Sprintf("%02x%d", r.IntN(256), n), int64(r.IntN(8)), confirmedAt(1)))
+			}
+			b.write(wallet.Change{WalletID: w.ID, Added: list})
+			return list
+		}
+		var want []string
+		for _, t := range add(60) {
+			want = append(want, t.Txid)
+		}
+		got := strings.Fields(txids(b.pages(w, wallet.Filter{Outputs: true}, 7, func() { add(3) })))
+		seen := map[string]int{}
+		for _, id := range got {
+			seen[id]++
+		}
+		for _, id := range want {
+			if seen[id] != 1 {
+				t.Errorf("%s is there %d times", id, seen[id])
+			}
+		}
+		for id, times := range seen {
+			if times > 1 {
+				t.Errorf("%s is there %d times", id, times)
+			}
+		}
+	})
+}
+
+// Pages must take the same time however long the history is: they are read from
+// an index and not sorted.
+func TestHistoryIsReadFromAnIndex(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		if b.engine == "pgx" { // plans by what is there; the other does not
+			b.history(w, 2000)
+			b.exec("ANALYZE") // as the server does by itself within a minute
+		}
+		for name, q := range map[string]struct {
+			query, uses string // any of
+			args        []any
+		}{
+			"all":         {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
+			"unconfirmed": {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
+			"coins":       {db.Coins, "SEARCH u USING PRIMARY KEY|unspent_pkey", []any{w.ID, "", 0, 100}},
+		} {
+			plan := b.plan(q.query, q.args...)
+			uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })
+			sorts := slices.ContainsFunc([]string{"TEMP B-TREE", "Sort Key: t.", "Sort Key: u."}, func(sort string) bool { return strings.Contains(plan, sort) })
+			if !uses || sorts {
+				t.Errorf("%s: %s", name, plan)
+			}
+		}
+	})
+}
+
+// plan returns how the database means to answer a query.
+func (b *bench) plan(query string, args ...any) string {
+	b.t.Helper()
+	explain := "EXPLAIN "
+	if b.engine == "sqlite" {
+		explain = "EXPLAIN QUERY PLAN "
+	}
+	return b.rows(explain+query, args...)
+}
+
+func TestCoins(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w, other := b.wallet(u, "a"), b.wallet(u, "b")
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Locked: []btc.Outpoint{{Txid: "b"}, {Txid: "x"}}, Added: []wallet.Transaction{
+			payment(w, "b", confirmedAt(3), []wallet.Place{*place(0, 0), *place(1, 4), *place(0, 2)}),
+			payment(w, "a", inMempool(false), []wallet.Place{*place(0, 1)}, btc.Outpoint{Txid: "b", Vout: 2}),
+			payment(w, "c", inMempool(true), []wallet.Place{*place(1, 0)}),
+			payment(w, "d", wallet.State{Status: wallet.Inactive, Replaceable: "no"}, []wallet.Place{*place(1, 0)}, btc.Outpoint{Txid: "c"}),
+			payment(w, "e", wallet.State{Status: wallet.Abandoned, Replaceable: "no"}, []wallet.Place{*place(1, 0)}, btc.Outpoint{Txid: "b"}),
+		}}, wallet.Change{WalletID: other.ID, Added: []wallet.Transaction{payment(other, "b", confirmedAt(3), []wallet.Place{*place(0, 9)})}})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "addr", Ref: addressAt(w.ID, *place(1, 4)), Label: new("address")},
+			{Type: "output", Ref: "b:0", Label: new("output")},
+			{Type: "addr", Ref: addressAt(w.ID, *place(0, 0)), Label: new("hidden")},
+		}, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, btc.Outpoint{Txid: "b", Vout: 1}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+		coin := func(txid string, vout uint32, at wallet.Place, c wallet.Coin) wallet.Coin {
+			c.Outpoint, c.Place, c.Address, c.Amount = btc.Outpoint{Txid: txid, Vout: vout}, at, addressAt(w.ID, at), btc.Amount(1000*(vout+1))
+			c.Time = time.Unix(1, 0).UTC()
+			return c
+		}
+		want := []wallet.Coin{
+			coin("a", 0, *place(0, 1), wallet.Coin{Status: wallet.InMempool}),
+			coin("b", 0, *place(0, 0), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Locked: true, Label: "output"}),
+			coin("b", 1, *place(1, 4), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Frozen: true, Label: "address"}),
+		}
+		var got []wallet.Coin
+		for after := (btc.Outpoint{}); ; {
+			page, err := b.Coins(t.Context(), w.ID, after, 2)
+			must(t, err)
+			got = append(got, page...)
+			if len(page) < 2 {
+				break
+			}
+			after = page[1].Outpoint
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		for _, c := range want {
+			one, err := b.Coin(t.Context(), w.ID, c.Outpoint)
+			must(t, err)
+			if diff := cmp.Diff(c, one); diff != "" {
+				t.Error(diff)
+			}
+		}
+		for _, none := range []btc.Outpoint{{Txid: "b", Vout: 2}, {Txid: "c"}, {Txid: "d"}, {Txid: "e"}, {Txid: "a", Vout: 7}, {}} {
+			_, err := b.Coin(t.Context(), w.ID, none)
+			wantFault(t, err, wallet.ErrCoinNotFound)
+		}
+		_, err := b.Coin(t.Context(), other.ID, btc.Outpoint{Txid: "b", Vout: 1})
+		wantFault(t, err, wallet.ErrCoinNotFound)
+	})
+}
+
+func TestFrozenCoins(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w := b.wallet(u, "a")
+		mined := payment(w, "mined", confirmedAt(5), []wallet.Place{*place(0, 5)})
+		mined.Category = wallet.Generate
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Added: []wallet.Transaction{
+			payment(w, "a", confirmedAt(3), []wallet.Place{*place(0, 0), *place(0, 1), *place(0, 2)}),
+			payment(w, "b", inMempool(false), []wallet.Place{*place(0, 3)}, btc.Outpoint{Txid: "a", Vout: 2}), mined,
+		}})
+		// Trusted ones, and such as do not count: untrusted, immature, spent, unknown.
+		for _, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
+			for range 2 {
+				must(t, b.SetFrozen(t.Context(), w.ID, at, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+			}
+		}
+		must(t, b.SetFrozen(t.Context(), w.ID, btc.Outpoint{Txid: "a"}, false, b.now, auth.Event{}))
+		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
+		must(t, err)
+		want := wallet.Balances{Trusted: 3000, Confirmed: 3000, UntrustedPending: 1000, Immature: 1000, Frozen: 2000}
+		if v.Balances != want {
+			t.Errorf("got %+v, want %+v", v.Balances, want)
+		}
+		frozen, err := b.FrozenCoins(t.Context(), w.ID)
+		must(t, err)
+		if diff := cmp.Diff([]btc.Outpoint{{Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}}, frozen); diff != "" {
+			t.Error(diff)
+		}
+		if n := b.count("SELECT count(*) FROM audit WHERE action = 'freeze'"); n != 12 {
+			t.Errorf("%d entries in the audit record", n)
+		}
+		wantFault(t, b.SetFrozen(t.Context(), "none", btc.Outpoint{Txid: "a"}, true, b.now, auth.Event{}), wallet.ErrNotFound)
+	})
+}

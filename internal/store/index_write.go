@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// WriteIndex implements wallet.Index. A thousand added transactions at a time
+// are a good size: while they are written, which takes a fraction of a second,
+// other changes to the database have to wait on SQLite, and those to the wallet's
+// row on PostgreSQL.
+func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	return s.inBulkTx(ctx, func(q *db.Queries) error {
+		w, err := openIndex(ctx, q, changes)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if w.wallets[c.WalletID] == nil {
+				continue
+			}
+			if err := w.write(ctx, c); err != nil {
+				return err
+			}
+		}
+		return w.settle(ctx)
+	})
+}
+
+// indexWriter writes to the index, in one transaction.
+type indexWriter struct {
+	q       *db.Queries
+	wallets map[string]*walletTouch // those that are there and ready
+	order   []string                // their ids in the order of the changes
+}
+
+// walletTouch is what has to be done about a wallet's row at the end.
+type walletTouch struct {
+	locked                  map[btc.Outpoint]bool // as the index has it; filled where a change has Locked
+	unsettled               bool                  // the balances may be others
+	receiveNext, changeNext uint32                // the indexes after the highest ones that were paid to
+}
+
+// openIndex looks up what there is of the wallets, and has those wait who want
+// to change their rows: it is better to be awaited than to be in conflict after
+// a lot was written.
+func openIndex(ctx context.Context, q *db.Queries, changes []wallet.Change) (*indexWriter, error) {
+	w := &indexWriter{q: q, wallets: map[string]*walletTouch{}}
+	var ids, withLocked []string
+	for _, c := range changes {
+		ids = append(ids, c.WalletID)
+		if c.Locked != nil {
+			withLocked = append(withLocked, c.WalletID)
+		}
+	}
+	rows, err := q.WritableWallets(ctx, listOf(ids))
+	if err != nil {
+		return nil, fmt.Errorf("look up the wallets: %w", err)
+	}
+	for _, row := range rows {
+		// What is immature may mature with any block.
+		w.wallets[row.WalletID] = &walletTouch{unsettled: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{}}
+	}
+	if len(withLocked) > 0 {
+		locked, err := q.LockedOf(ctx, listOf(withLocked))
+		if err != nil {
+			return nil, fmt.Errorf("list locked outputs: %w", err)
+		}
+		for _, row := range locked {
+			if touch := w.wallets[row.WalletID]; touch != nil {
+				touch.locked[btc.Outpoint{Txid: row.Txid, Vout: row.Vout}] = true
+			}
+		}
+	}
+	return w, w.hold(ctx, changes)
+}
+
+// hold changes the rows of all the wallets.
+func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
+	for _, c := range changes {
+		if w.wallets[c.WalletID] == nil {
+			continue
+		}
+		w.order = append(w.order, c.WalletID)
+		var err error
+		if c.Synced != nil {
+			err = w.q.SetSynced(ctx, db.SetSyncedParams{
+				WalletID: c.WalletID, SyncedHeight: c.Synced.Height, SyncedHash: c.Synced.Hash,
+				CoreTxcount: c.CoreTxCount, CoreInfo: c.CoreInfo,
+			})
+		} else {
+			err = w.q.HoldWallet(ctx, c.WalletID)
+		}
+		if err != nil {
+			return fmt.Errorf("update the wallet: %w", err)
+		}
+	}
+	return nil
+}
+
+// write writes one change, but for what settle writes.
+func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
+	touch := w.wallets[c.WalletID]
+	if c.Locked != nil {
+		if err := w.setLocked(ctx, c, touch); err != nil {
+			return err
+		}
+	}
+	if len(c.Added) == 0 && len(c.Changed) == 0 {
+		return nil
+	}
+	touch.unsettled = true
+	if err := newChangeWriter(w.q, c).write(ctx); err != nil {
+		return err
+	}
+	return w.markUsed(ctx, c, touch)
+}
+
+func (w *indexWriter) setLocked(ctx context.Context, c wallet.Change, touch *walletTouch) error {
+	locked := make(map[btc.Outpoint]bool, len(c.Locked))
+	for _, at := range c.Locked {
+		if locked[at] {
+			continue
+		}
+		locked[at] = true
+		if touch.locked[at] {
+			continue
+		}
+		if err := w.q.AddLocked(ctx, db.AddLockedParams{WalletID: c.WalletID, Txid: at.Txid, Vout: at.Vout}); err != nil {
+			return fmt.Errorf("insert a locked output: %w", err)
+		}
+	}
+	for at := range touch.locked {
+		if locked[at] {
+			continue
+		}
+		if err := w.q.DeleteLocked(ctx, db.DeleteLockedParams{WalletID: c.WalletID, Txid: at.Txid, Vout: at.Vout}); err != nil {
+			return fmt.Errorf("delete a locked output: %w", err)
+		}
+	}
+	touch.locked = locked
+	return nil
+}
+
+// markUsed marks the wallet's addresses that the added transactions pay to.
+func (w *indexWriter) markUsed(ctx context.Context, c wallet.Change, touch *walletTouch) error {
+	used := map[wallet.Place]bool{}
+	for _, t := range c.Added {
+		for _, o := range t.Outputs {
+			if o.Own != nil {
+				used[*o.Own] = true
+			}
+		}
+	}
+	for place := range used {
+		err := w.q.MarkUsed(ctx, db.MarkUsedParams{WalletID: c.WalletID, Branch: uint8(place.Branch), AddressIndex: place.Index})
+		if err != nil {
+			return fmt.Errorf("mark an address as used: %w", err)
+		}
+		if place.Branch == wallet.ReceiveBranch {
+			touch.receiveNext = max(touch.receiveNext, place.Index+1)
+		} else {
+			touch.changeNext = max(touch.changeNext, place.Index+1)
+		}
+	}
+	return nil
+}
+
+// settle brings the wallets' rows up to date with their transactions.
+func (w *indexWriter) settle(ctx context.Context) error {
+	for _, id := range w.order {
+		touch := w.wallets[id]
+		if !touch.unsettled {
+			continue
+		}
+		touch.unsettled = false // for the wallet's other changes
+		b, err := w.q.BalancesOf(ctx, id)
+		if err != nil {
+			return fmt.Errorf("sum up the coins: %w", err)
+		}
+		err = w.q.SettleWallet(ctx, db.SettleWalletParams{
+			WalletID: id, TrustedSat: btc.Amount(b.TrustedSat), UntrustedPendingSat: btc.Amount(b.UntrustedPendingSat),
+			ImmatureSat: btc.Amount(b.ImmatureSat), ConfirmedSat: btc.Amount(b.ConfirmedSat),
+			ReceiveNext: touch.receiveNext, ChangeNext: touch.changeNext,
+		})
+		if err != nil {
+			return fmt.Errorf("update the wallet: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// leadLock is what processes take turns by: pg_advisory_lock, per database.
+	leadLock = 0x73706563746572 // "specter"
+	// leadPoll is how often the lock is tried for, and whether it is still held
+	// looked at.
+	leadPoll = time.Second
+	// leadPatience is how long the server may take to answer before the
+	// connection counts as broken.
+	leadPatience = 3 * time.Second
+)
+
+// leadership is being the one process that writes the index.
+type leadership struct {
+	lost    <-chan struct{} // closed when others may lead
+	release func()
+}
+
+// Lead waits until no other process writes the index, and keeps others from it
+// until release is called, the process ends or lost is closed, which it is when
+// the connection to the database breaks. On SQLite it does not wait: whoever
+// has the serving lock leads.
+func (s *Store) Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error) {
+	l, err := s.engine.lead(ctx, s.rw)
+	if err != nil {
+		return nil, nil, translate(err)
+	}
+	return l.lost, l.release, nil
+}
+
+// lead takes a lock that lives as long as its connection, which it has for
+// itself: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS.
+func (postgresEngine) lead(ctx context.Context, rw *sql.DB) (*leadership, error) {
+	conn, err := rw.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take a connection to lead on: %w", err)
+	}
+	if err := awaitLeadLock(ctx, conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	holding, stop := context.WithCancel(context.WithoutCancel(ctx)) // until release, also when ctx has ended
+	lost := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { watchLead(holding, conn, lost) })
+	return &leadership{lost: lost, release: sync.OnceFunc(func() {
+		stop()
+		watching.Wait()
+		dropLeadLock(context.WithoutCancel(holding), conn)
+	})}, nil
+}
+
+func awaitLeadLock(ctx context.Context, conn *sql.Conn) error {
+	tick := time.NewTicker(leadPoll)
+	defer tick.Stop()
+	for {
+		var taken bool
+		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", leadLock).Scan(&taken); err != nil {
+			return fmt.Errorf("try to lead: %w", err)
+		}
+		if taken {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// watchLead looks at the connection until ctx ends, and closes lost once it is broken.
+func watchLead(ctx context.Context, conn *sql.Conn, lost chan<- struct{}) {
+	tick := time.NewTicker(leadPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadPatience)
+		err := conn.PingContext(asking)
+		cancel()
+		if err != nil {
+			close(lost)
+			return
+		}
+	}
+}
+
+// dropLeadLock gives the connection back without the lock, or closes it, which
+// drops the lock as well.
+func dropLeadLock(ctx context.Context, conn *sql.Conn) {
+	asking, cancel := context.WithTimeout(ctx, leadPatience)
+	defer cancel()
+	if _, err := conn.ExecContext(asking, "SELECT pg_advisory_unlock($1)", leadLock); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	_ = conn.Close()
+}

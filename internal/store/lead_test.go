@@ -1,0 +1,88 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// patience is how long a condition may take to come about.
+const patience = 30 * time.Second
+
+func TestLeadingAlone(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		for range 2 {
+			lost, release, err := b.Lead(t.Context())
+			must(t, err)
+			select {
+			case <-lost:
+				t.Error("lost at once")
+			default:
+			}
+			release()
+			release() // does nothing
+		}
+	})
+}
+
+// One process leads. The next does so once the first is done, or its connection
+// breaks, of which it learns.
+func TestOneProcessLeads(t *testing.T) {
+	b := openPostgres(t)
+	second := b.reopen()
+	lost, release, err := b.Lead(t.Context())
+	must(t, err)
+
+	short, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	if _, _, err := second.Lead(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the second, while the first leads: %v", err)
+	}
+
+	type turn struct {
+		lost    <-chan struct{}
+		release func()
+		err     error
+	}
+	turns := make(chan turn)
+	next := func() {
+		lost, release, err := second.Lead(t.Context())
+		turns <- turn{lost, release, err}
+	}
+	go next()
+	release()
+	led := <-turns
+	must(t, led.err)
+	select {
+	case <-lost:
+		t.Error("who let go has lost nothing")
+	case <-led.lost:
+		t.Error("the second lost it at once")
+	default:
+	}
+
+	b.exec("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+	select {
+	case <-led.lost:
+	case <-time.After(patience):
+		t.Fatal("the connection is gone, and nobody said so")
+	}
+	led.release()
+
+	// A caller who ends does not take the lead along.
+	ctx, end := context.WithCancel(t.Context())
+	_, release, err = b.Lead(ctx)
+	must(t, err)
+	end()
+	go next()
+	select {
+	case <-turns:
+		t.Fatal("two lead")
+	case <-time.After(1500 * time.Millisecond):
+	}
+	release()
+	led = <-turns
+	must(t, led.err)
+	led.release()
+}

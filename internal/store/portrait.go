@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Portrait implements wallet.Book.
+func (s *Store) Portrait(ctx context.Context, v wallet.View, end [2]uint32) (wallet.Portrait, error) {
+	p := wallet.Portrait{View: v}
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		for branch := range p.Addresses {
+			var err error
+			if p.Addresses[branch], err = plainAddresses(ctx, q, v.ID, branch, end[branch]); err != nil {
+				return err
+			}
+		}
+		var err error
+		if p.Labelled, err = labelledAddresses(ctx, q, v.ID); err != nil {
+			return err
+		}
+		p.Unspent, err = unspent(ctx, q, v.ID)
+		return err
+	})
+	return p, err
+}
+
+func plainAddresses(ctx context.Context, q *db.Queries, walletID string, branch int, end uint32) ([]wallet.PlainAddress, error) {
+	rows, err := q.PlainAddresses(ctx, db.PlainAddressesParams{WalletID: walletID, Branch: uint8(branch), EndIndex: end}) //nolint:gosec // 0 or 1
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	addresses := make([]wallet.PlainAddress, len(rows))
+	for i, row := range rows {
+		addresses[i] = wallet.PlainAddress(row)
+	}
+	return addresses, nil
+}
+
+func labelledAddresses(ctx context.Context, q *db.Queries, walletID string) ([]wallet.LabelledAddress, error) {
+	rows, err := q.LabelledAddresses(ctx, walletID)
+	if err != nil {
+		return nil, fmt.Errorf("list the labelled addresses: %w", err)
+	}
+	addresses := make([]wallet.LabelledAddress, len(rows))
+	for i, row := range rows {
+		addresses[i] = wallet.LabelledAddress{Address: row.Address, Label: row.Label, Used: row.Used}
+		if row.Own {
+			addresses[i].Own = &wallet.Place{Branch: wallet.Branch(row.Branch), Index: uint32(row.AddressIndex)} //nolint:gosec // the table's own values
+		}
+	}
+	return addresses, nil
+}
+
+// unspent looks the locks up for themselves: there are few, and a join would ask
+// about them for every output.
+func unspent(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Unspent, error) {
+	rows, err := q.UnspentOutputs(ctx, walletID)
+	if err != nil {
+		return nil, fmt.Errorf("list unspent outputs: %w", err)
+	}
+	locked, err := q.LockedOutputs(ctx, walletID)
+	if err != nil {
+		return nil, fmt.Errorf("list locked outputs: %w", err)
+	}
+	frozen, err := q.FrozenOutputs(ctx, walletID)
+	if err != nil {
+		return nil, fmt.Errorf("list frozen outputs: %w", err)
+	}
+	isLocked, isFrozen := map[btc.Outpoint]bool{}, map[btc.Outpoint]bool{}
+	for _, row := range locked {
+		isLocked[btc.Outpoint(row)] = true
+	}
+	for _, row := range frozen {
+		isFrozen[btc.Outpoint(row)] = true
+	}
+	outputs := make([]wallet.Unspent, len(rows))
+	for i, row := range rows {
+		at := btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+		outputs[i] = wallet.Unspent{Outpoint: at, Address: row.Address, Amount: row.AmountSat, Locked: isLocked[at], Frozen: isFrozen[at]}
+	}
+	return outputs, nil
+}

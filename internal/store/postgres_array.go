@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"regexp"
+	"sync"
+
+	"github.com/specterd/specterd/internal/store/db"
+)
+
+// arrays has lists in queries be arrays. Before it has statistics about a new
+// wallet's rows, PostgreSQL takes them to be few, and may compare each of them
+// with each item of a list; what is in an array it looks up in an index.
+type arrays struct{ db.DBTX }
+
+func (a arrays) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return a.DBTX.ExecContext(ctx, withArrays(query), args...)
+}
+
+func (a arrays) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return a.DBTX.QueryContext(ctx, withArrays(query), args...)
+}
+
+func (a arrays) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return a.DBTX.QueryRowContext(ctx, withArrays(query), args...)
+}
+
+var (
+	arrayQueries sync.Map // what was made of a query
+	listSQL      = regexp.MustCompile(`IN (\(SELECT value FROM json_each\(CAST\(\$\d+ AS TEXT\)\)\))`)
+)
+
+func withArrays(query string) string {
+	if known, ok := arrayQueries.Load(query); ok {
+		return known.(string)
+	}
+	made := listSQL.ReplaceAllString(query, "= ANY (ARRAY$1)")
+	arrayQueries.Store(query, made)
+	return made
+}

@@ -1,0 +1,237 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// AddWallet implements wallet.Registry.
+func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias string, addresses []wallet.Address, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		if err := insertWallet(ctx, q, w); err != nil {
+			return err
+		}
+		if err := addKeys(ctx, q, w, ownerID); err != nil {
+			return err
+		}
+		owner := wallet.Member{UserID: ownerID, Role: auth.RoleOwner, Alias: alias, CreatedAt: w.CreatedAt}
+		if err := putMember(ctx, q, w.ID, owner); err != nil {
+			return err
+		}
+		if err := addAddresses(ctx, q, w.ID, addresses); err != nil {
+			return err
+		}
+		return addEvent(ctx, q, e)
+	})
+}
+
+func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
+	err := q.AddWallet(ctx, db.AddWalletParams{
+		WalletID: w.ID, Name: w.Name, Stage: string(wallet.Creating), CoreName: w.CoreName, Script: string(w.Script),
+		Required: w.Required, ReceiveDescriptor: w.Receive, ChangeDescriptor: w.Change,
+		BirthHeight: w.Birth, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
+		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom),
+	})
+	if err != nil {
+		return fmt.Errorf("insert a wallet: %w", err)
+	}
+	return nil
+}
+
+// WalletByID implements wallet.Registry.
+func (s *Store) WalletByID(ctx context.Context, id string) (wallet.Wallet, error) {
+	return walletByID(ctx, s.reads(), id)
+}
+
+func walletByID(ctx context.Context, q *db.Queries, id string) (wallet.Wallet, error) {
+	row, err := q.WalletByID(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return wallet.Wallet{}, wallet.ErrNotFound
+	}
+	if err != nil {
+		return wallet.Wallet{}, translate(fmt.Errorf("select a wallet: %w", err))
+	}
+	w := walletOf(row)
+	return w, fillKeys(ctx, q, &w)
+}
+
+// AllWallets implements wallet.Registry.
+func (s *Store) AllWallets(ctx context.Context) ([]wallet.Wallet, error) {
+	q := s.reads()
+	rows, err := q.AllWallets(ctx)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list all wallets: %w", err))
+	}
+	wallets := make([]wallet.Wallet, len(rows))
+	pointers := make([]*wallet.Wallet, len(rows))
+	for i, row := range rows {
+		wallets[i] = walletOf(row)
+		pointers[i] = &wallets[i]
+	}
+	return wallets, fillKeys(ctx, q, pointers...)
+}
+
+// EditWallet implements wallet.Registry.
+func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {
+	var edited wallet.Edit
+	err := s.inRowTx(ctx, func(q *db.Queries) error {
+		if err := q.HoldWallet(ctx, id); err != nil {
+			return fmt.Errorf("lock the wallet: %w", err)
+		}
+		w, err := walletByID(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		edited = wallet.Edit{Wallet: w}
+		if err := edit(&edited); err != nil {
+			return err
+		}
+		if err := updateWallet(ctx, q, edited.Wallet); err != nil {
+			return err
+		}
+		return addEventIfAny(ctx, q, edited.Event)
+	})
+	return edited.Wallet, err
+}
+
+func updateWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
+	err := q.UpdateWallet(ctx, db.UpdateWalletParams{
+		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthHeight: w.Birth,
+		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress,
+		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem,
+	})
+	if err != nil {
+		return fmt.Errorf("update the wallet: %w", err)
+	}
+	return nil
+}
+
+// DeleteWallet implements wallet.Registry.
+func (s *Store) DeleteWallet(ctx context.Context, id string, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		n, err := q.DeleteWallet(ctx, id)
+		if err != nil {
+			return fmt.Errorf("delete a wallet: %w", err)
+		}
+		if n == 0 {
+			return wallet.ErrNotFound
+		}
+		return addEventIfAny(ctx, q, e)
+	})
+}
+
+// ViewByAlias implements wallet.Registry.
+func (s *Store) ViewByAlias(ctx context.Context, userID, alias string) (wallet.View, error) {
+	q := s.reads()
+	row, err := q.ViewByAlias(ctx, db.ViewByAliasParams{UserID: userID, Alias: alias})
+	if errors.Is(err, sql.ErrNoRows) {
+		return wallet.View{}, wallet.ErrNotFound
+	}
+	if err != nil {
+		return wallet.View{}, translate(fmt.Errorf("select a wallet of a user: %w", err))
+	}
+	v := viewOf(db.ViewsOfUserRow(row))
+	return v, fillKeys(ctx, q, &v.Wallet)
+}
+
+// ViewsOfUser implements wallet.Registry.
+func (s *Store) ViewsOfUser(ctx context.Context, userID, after string, limit int) ([]wallet.View, error) {
+	if limit == 0 {
+		limit = math.MaxInt32
+	}
+	q := s.reads()
+	rows, err := q.ViewsOfUser(ctx, db.ViewsOfUserParams{UserID: userID, After: after, MaxRows: int64(limit)})
+	if err != nil {
+		return nil, translate(fmt.Errorf("list the wallets of a user: %w", err))
+	}
+	views := make([]wallet.View, len(rows))
+	wallets := make([]*wallet.Wallet, len(rows))
+	for i, row := range rows {
+		views[i] = viewOf(row)
+		wallets[i] = &views[i].Wallet
+	}
+	return views, fillKeys(ctx, q, wallets...)
+}
+
+func viewOf(row db.ViewsOfUserRow) wallet.View {
+	v := wallet.View{Wallet: walletOf(row.Wallet), Alias: row.Alias, Role: auth.WalletRole(row.Role)}
+	v.Balances.Frozen = btc.Amount(row.FrozenSat)
+	return v
+}
+
+func walletOf(row db.Wallet) wallet.Wallet {
+	w := wallet.Wallet{
+		ID: row.WalletID, Name: row.Name, Stage: wallet.Stage(row.Stage), DeleteFiles: row.DeleteFiles, CoreName: row.CoreName,
+		Script: btc.Script(row.Script), Required: row.Required,
+		Receive: row.ReceiveDescriptor, Change: row.ChangeDescriptor,
+		Birth: row.BirthHeight, CreatedAt: row.CreatedAt.Time,
+		RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,
+		ScanFrom: -1, ScanProgress: row.ScanProgress,
+		Synced: wallet.Tip{Height: row.SyncedHeight, Hash: row.SyncedHash}, CoreTxCount: row.CoreTxcount, CoreInfo: row.CoreInfo,
+		Balances: wallet.Balances{
+			Trusted: row.TrustedSat, UntrustedPending: row.UntrustedPendingSat,
+			Immature: row.ImmatureSat, Confirmed: row.ConfirmedSat,
+		},
+		Problem: row.Problem,
+	}
+	if row.ScanFrom != nil {
+		w.ScanFrom = *row.ScanFrom
+	}
+	return w
+}
+
+// scanFrom has NULL for the height -1, which is none.
+func scanFrom(height int) *int {
+	if height < 0 {
+		return nil
+	}
+	return &height
+}
+
+// fillKeys fills in the keys of wallets, which never change.
+func fillKeys(ctx context.Context, q *db.Queries, wallets ...*wallet.Wallet) error {
+	if len(wallets) == 0 {
+		return nil
+	}
+	byID := make(map[string]*wallet.Wallet, len(wallets))
+	ids := make([]string, len(wallets))
+	for i, w := range wallets {
+		byID[w.ID], ids[i] = w, w.ID
+	}
+	rows, err := q.KeysOfWallets(ctx, listOf(ids))
+	if err != nil {
+		return translate(fmt.Errorf("select the keys of wallets: %w", err))
+	}
+	for _, row := range rows {
+		w := byID[row.WalletKey.WalletID]
+		w.Keys = append(w.Keys, wallet.Key{Key: keyOf(row.WalletKey), Device: row.Device})
+	}
+	return nil
+}
+
+func keyOf(row db.WalletKey) btc.Key {
+	return btc.Key{
+		Original: row.Original, Fingerprint: row.Fingerprint, Derivation: row.Derivation,
+		XPub: row.Xpub, Type: btc.Script(row.Type), Purpose: row.Purpose,
+	}
+}
+
+// listOf returns a list in the form that queries take one in: json_each yields
+// its items on both databases.
+func listOf(items []string) string {
+	text, err := json.Marshal(items)
+	if err != nil {
+		return "[]" // strings have no errors
+	}
+	return string(text)
+}

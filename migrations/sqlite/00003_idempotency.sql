@@ -1,0 +1,19 @@
+-- +goose Up
+
+-- What was answered to requests with an Idempotency-Key, for a day. While a
+-- request is under way its row has no answer.
+CREATE TABLE idempotency (
+  user_id         TEXT    NOT NULL REFERENCES users (user_id) ON DELETE CASCADE,
+  route           TEXT    NOT NULL, -- such as POST /api/v1/wallets
+  idempotency_key TEXT    NOT NULL,
+  fingerprint     BLOB    NOT NULL, -- SHA-256 of what was asked for
+  claim_id        TEXT    NOT NULL, -- of the request that has the key
+  claimed_at      INTEGER NOT NULL,
+  status          INTEGER,          -- of the answer, as is body
+  body            BLOB,
+  PRIMARY KEY (user_id, route, idempotency_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_time ON idempotency (claimed_at);
+
+-- +goose Down
+DROP TABLE idempotency;

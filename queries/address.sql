@@ -1,0 +1,50 @@
+-- name: AddAddresses :exec
+INSERT INTO addresses (wallet_id, branch, address_index, address, used)
+SELECT CAST(@wallet_id AS TEXT), CAST(@branch AS BIGINT), CAST(@first_index AS BIGINT) + key, value, FALSE
+FROM json_each(CAST(@addresses AS TEXT)) WHERE TRUE
+ON CONFLICT (wallet_id, branch, address_index) DO NOTHING;
+
+-- name: Addresses :many
+SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+FROM addresses AS a
+JOIN wallets AS w ON w.wallet_id = a.wallet_id
+LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
+WHERE a.wallet_id = @wallet_id
+  AND a.branch >= @first_branch AND a.branch <= @last_branch
+  AND (a.branch > @first_branch OR a.address_index >= @first_index)
+  AND (CAST(@any_used AS BOOLEAN) OR a.used = @used)
+  AND (CAST(@any_handed_out AS BOOLEAN) OR
+       (a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END) = CAST(@handed_out AS BOOLEAN))
+  AND (CAST(@any_label AS BOOLEAN) OR coalesce(l.label, '') = @label)
+ORDER BY a.branch, a.address_index
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: FindAddress :many
+SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out,
+  a.wallet_id, m.alias
+FROM addresses AS a
+JOIN members AS m ON m.wallet_id = a.wallet_id
+JOIN wallets AS w ON w.wallet_id = a.wallet_id
+LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
+WHERE a.address = @address AND m.user_id = @user_id AND w.stage = 'ready'
+ORDER BY m.alias;
+
+-- name: UnusedInARow :one
+SELECT CAST(w.receive_next - coalesce((
+  SELECT max(a.address_index) + 1 FROM addresses AS a WHERE a.wallet_id = w.wallet_id AND a.branch = 0 AND a.used
+), 0) AS BIGINT) AS unused
+FROM wallets AS w WHERE w.wallet_id = @wallet_id;
+
+-- name: MarkUsed :exec
+UPDATE addresses SET used = TRUE
+WHERE wallet_id = @wallet_id AND branch = @branch AND address_index = @address_index AND NOT used;
+
+-- name: OwnPlaces :many
+SELECT address, branch, address_index FROM addresses
+WHERE wallet_id = @wallet_id AND address IN (SELECT value FROM json_each(CAST(@addresses AS TEXT)));
+
+-- name: WalletsWithAddresses :many
+SELECT DISTINCT wallet_id FROM addresses
+WHERE address IN (SELECT value FROM json_each(CAST(@addresses AS TEXT)));

@@ -1,0 +1,45 @@
+-- name: Coins :many
+SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
+  CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
+  CAST(k.txid IS NOT NULL AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  coalesce(o.label, a.label, '') AS label
+FROM coins AS c
+LEFT JOIN locked AS k ON k.wallet_id = c.wallet_id AND k.txid = c.txid AND k.vout = c.vout
+LEFT JOIN frozen AS f ON f.wallet_id = c.wallet_id AND f.txid = c.txid AND f.vout = c.vout
+LEFT JOIN labels AS o ON o.wallet_id = c.wallet_id AND o.type = 'output' AND o.ref = c.txid || ':' || CAST(c.vout AS TEXT)
+LEFT JOIN labels AS a ON a.wallet_id = c.wallet_id AND a.type = 'addr' AND a.ref = c.address
+WHERE c.wallet_id = @wallet_id AND c.txid >= @first_txid AND (c.txid > @first_txid OR c.vout >= @first_vout)
+ORDER BY c.txid, c.vout
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: BalancesOf :one
+SELECT
+  CAST(coalesce(sum(CASE WHEN trusted THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS trusted_sat,
+  CAST(coalesce(sum(CASE WHEN status = 'mempool' AND NOT trusted THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS untrusted_pending_sat,
+  CAST(coalesce(sum(CASE WHEN immature THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS immature_sat,
+  CAST(coalesce(sum(CASE WHEN trusted AND status = 'confirmed' THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat
+FROM coins WHERE wallet_id = @wallet_id;
+
+-- name: FrozenCoins :many
+SELECT f.txid, f.vout
+FROM frozen AS f JOIN unspent AS u ON u.wallet_id = f.wallet_id AND u.txid = f.txid AND u.vout = f.vout
+WHERE f.wallet_id = @wallet_id
+ORDER BY f.txid, f.vout;
+
+-- name: Freeze :exec
+INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES (@wallet_id, @txid, @vout, @created_at)
+ON CONFLICT (wallet_id, txid, vout) DO NOTHING;
+
+-- name: Unfreeze :exec
+DELETE FROM frozen WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @vout;
+
+-- name: LockedOf :many
+SELECT wallet_id, txid, vout FROM locked
+WHERE wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)));
+
+-- name: AddLocked :exec
+INSERT INTO locked (wallet_id, txid, vout) VALUES (@wallet_id, @txid, @vout)
+ON CONFLICT (wallet_id, txid, vout) DO NOTHING;
+
+-- name: DeleteLocked :exec
+DELETE FROM locked WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @vout;

@@ -1,0 +1,21 @@
+-- name: DeviceWithFingerprint :one
+SELECT d.device_id
+FROM devices AS d JOIN device_keys AS k ON k.device_id = d.device_id
+WHERE d.user_id = @user_id AND k.fingerprint = @fingerprint
+ORDER BY d.created_at, d.device_id
+LIMIT 1;
+
+-- name: DeviceAliasIsTaken :one
+SELECT CAST(count(*) > 0 AS BOOLEAN) AS taken FROM devices WHERE user_id = @user_id AND alias = @alias;
+
+-- name: AddDevice :exec
+INSERT INTO devices (device_id, user_id, alias, name, type, created_at)
+VALUES (@device_id, @user_id, @alias, @name, @type, @created_at);
+
+-- name: AddDeviceKey :exec
+INSERT INTO device_keys (device_id, fingerprint, derivation, xpub, original, type, purpose)
+VALUES (@device_id, @fingerprint, @derivation, @xpub, @original, @type, @purpose)
+ON CONFLICT (device_id, derivation, xpub) DO NOTHING;
+
+-- name: DevicesOfUser :many
+SELECT alias, name, type FROM devices WHERE user_id = @user_id ORDER BY name, alias;
