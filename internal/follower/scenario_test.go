@@ -1,0 +1,427 @@
+package follower_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// TestEveryScript goes through what happens to a wallet in an ordinary life, for
+// each kind of script.
+func TestEveryScript(t *testing.T) {
+	w := newWorld(t)
+	for _, script := range []string{"wpkh", "sh-wpkh", "pkh", "tr", "wsh", "sh-wsh"} {
+		t.Run(script, func(t *testing.T) {
+			w := w.in(t)
+			var h *hot
+			if script == "wsh" || script == "sh-wsh" {
+				h = w.multisig("two of three "+script, script)
+			} else {
+				h = w.hot("one "+script, script)
+			}
+			v := h.watch(now)
+			other := w.hot("other of "+script, "wpkh")
+			if got := string(v.view().Script); got != script {
+				t.Errorf("the script is %s", got)
+			}
+			v.agree()
+			h.fund() // coinbase
+			v.agree()
+			h.node.CLI(t, "generatetoaddress", 1, h.address()) // and one that is immature
+			v.agree()
+
+			h.send(map[string]string{other.address(): "1.5", w.outside(): "0.3", h.address(): "0.2"}, nil) // to several
+			v.agree()
+			h.send(map[string]string{h.address(): "0.7"}, nil) // to itself
+			v.agree()
+			w.node.Mine(t, 1)
+			v.agree()
+			other.send(map[string]string{h.address(): "0.5"}, nil) // received
+			v.agree()
+			w.node.Mine(t, 1)
+			v.agree()
+			h.sendAll(h.address())
+			v.agree()
+			w.node.Mine(t, 3)
+			v.agree()
+			byCategory := map[wallet.Category]int{}
+			for _, r := range v.history() {
+				byCategory[r.Category]++
+			}
+			if want := "map[generate:3 receive:1 selftransfer:2 send:1]"; fmt.Sprint(byCategory) != want {
+				t.Errorf("got %v, want %s", byCategory, want)
+			}
+		})
+	}
+}
+
+// TestTheOlderOneIsConfirmed: of a transaction and its replacement, a miner took
+// the first.
+func TestTheOlderOneIsConfirmed(t *testing.T) {
+	w := newWorld(t)
+	h := w.hot("sender", "wpkh")
+	v := h.watch(now)
+	receiver := w.hot("receiver", "wpkh")
+	r := receiver.watch(now)
+	h.fund()
+	first := h.send(map[string]string{receiver.address(): "1"}, nil)
+	v.agree()
+	r.agree()
+	hex := v.hex(first)
+	second := h.bump(first, nil)
+	v.agree()
+	r.agree()
+	if got := v.history()[first].Status; got != wallet.Replaced {
+		t.Errorf("the replaced one is %s", got)
+	}
+	w.node.CLI(t, "generateblock", w.outside(), []string{hex})
+	v.agree()
+	r.agree()
+	for _, x := range []*watched{v, r} {
+		all := x.history()
+		if all[first].Status != wallet.Confirmed || all[second].Status != wallet.Conflicted {
+			t.Errorf("%s: first %s, second %s", x.alias, all[first].Status, all[second].Status)
+		}
+		shown := x.shown()
+		if _, ok := shown[second]; ok || shown[first].Txid == "" {
+			t.Errorf("%s: of the two, the list does not have just the confirmed one", x.alias)
+		}
+	}
+}
+
+func TestChildPaysForParent(t *testing.T) {
+	w := newWorld(t)
+	h := w.hot("sender", "wpkh")
+	v := h.watch(now)
+	h.fund()
+	to := h.address()
+	for range 5 { // each spends the change of the one before
+		h.send(map[string]string{to: "0.1"}, nil)
+	}
+	v.agree()
+	stranger := w.hot("stranger", "wpkh")
+	stranger.fund()
+	v.agree()
+	paid := stranger.send(map[string]string{h.address(): "2"}, map[string]any{"fee_rate": 1})
+	v.agree()
+	out := v.outputTo(paid)
+	h.send(map[string]string{h.address(): "1.9"}, map[string]any{"inputs": []any{out}, "include_unsafe": true, "fee_rate": 30, "add_inputs": false})
+	v.agree()
+	w.node.Mine(t, 1)
+	v.agree()
+}
+
+// TestDoubleSpendBetweenTwoOfMine: a coin was paid from one wallet to a second,
+// and then to a third instead.
+func TestDoubleSpendBetweenTwoOfMine(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.hot("a", "wpkh"), w.hot("b", "tr"), w.hot("c", "pkh")
+	all := []*watched{a.watch(now), b.watch(now), c.watch(now)}
+	agree := func() {
+		t.Helper()
+		for _, v := range all {
+			v.agree()
+		}
+	}
+	a.fund()
+	agree()
+	first := a.send(map[string]string{b.address(): "1"}, nil)
+	agree()
+	second := a.bump(first, map[string]any{"outputs": []map[string]any{{c.address(): json.Number("1")}}})
+	agree()
+	w.node.Mine(t, 1)
+	agree()
+	if got := all[1].history()[first].Status; got != wallet.Conflicted {
+		t.Errorf("what b did not get is %s", got)
+	}
+	if got := all[2].history()[second].Status; got != wallet.Confirmed {
+		t.Errorf("what c got is %s", got)
+	}
+	if b := all[1].view().Balances; b != (wallet.Balances{}) {
+		t.Errorf("b has %+v", b)
+	}
+}
+
+// TestCancelledPayment: somebody pays us and takes it back, which Core tells
+// nobody who does not ask.
+func TestCancelledPayment(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
+			w := newWorld(t)
+			stranger, h := w.hot("stranger", "wpkh"), w.hot("mine", "wpkh")
+			v := h.watch(now)
+			stranger.fund()
+			txid := stranger.send(map[string]string{h.address(): "1"}, nil)
+			v.agree()
+			if got := v.view().Balances.UntrustedPending; got != btc.BTC {
+				t.Fatalf("pending %s", got)
+			}
+			if down {
+				w.halt()
+			}
+			stranger.bump(txid, map[string]any{"outputs": []map[string]any{{w.outside(): json.Number("1")}}})
+			if down {
+				w.start()
+			}
+			v.agree()
+			if got := v.view().Balances; got != (wallet.Balances{}) {
+				t.Errorf("balances %+v", got)
+			}
+			w.node.Mine(t, 1)
+			v.agree()
+			if r := v.history()[txid]; !r.Status.Dead() {
+				t.Errorf("it is %s", r.Status)
+			}
+			if len(v.shown()) != 0 {
+				t.Error("it is in the list")
+			}
+		})
+	}
+}
+
+// TestReorganization takes six blocks away and puts other six in their place,
+// with some of the transactions and without others.
+func TestReorganization(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
+			w := newWorld(t)
+			h, other := w.hot("mine", "wpkh"), w.hot("other", "wpkh")
+			v, o := h.watch(now), other.watch(now)
+			h.fund()
+			other.fund()
+			agree := func() {
+				t.Helper()
+				v.agree()
+				o.agree()
+			}
+			agree()
+			hashes := w.node.Mine(t, 1)
+			h.send(map[string]string{other.address(): "1"}, nil)
+			w.node.CLI(t, "generatetoaddress", 1, h.address()) // a coinbase that will be gone
+			other.send(map[string]string{h.address(): "0.4"}, nil)
+			w.node.Mine(t, 2)
+			h.send(map[string]string{h.address(): "0.3"}, nil)
+			w.node.Mine(t, 2)
+			agree()
+			if down {
+				w.halt()
+			}
+			w.node.CLI(t, "invalidateblock", hashes[0])
+			if down {
+				w.start()
+			}
+			agree() // all back in the mempool, the coinbase orphaned
+			w.node.CLI(t, "generateblock", w.outside(), []string{})
+			agree()
+			w.node.CLI(t, "generatetoaddress", 6, w.outside())
+			agree()
+		})
+	}
+}
+
+// TestNodeRestarts kills the node while a long history is read.
+func TestNodeRestarts(t *testing.T) {
+	w := newWorld(t)
+	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
+	stranger.fund()
+	address := h.address()
+	for range 40 {
+		many := map[string]string{}
+		for range 25 {
+			many[h.address()] = "0.001"
+		}
+		stranger.send(many, nil)
+		stranger.send(map[string]string{address: "0.01"}, nil)
+		w.node.Mine(t, 1)
+	}
+	zero := 0
+	v := h.watch(wallet.Birth{Height: &zero})
+	for range 3 {
+		w.node.CLI(t, "gettxoutsetinfo") // brings the chain to the disk
+		time.Sleep(30 * time.Millisecond)
+		w.node.Kill()
+		w.node.Start(t)
+	}
+	v.agree()
+	if n := len(v.history()); n != 80 {
+		t.Errorf("%d transactions", n)
+	}
+	w.node.Stop(t)
+	w.node.Start(t)
+	h.load()
+	stranger.load()
+	stranger.send(map[string]string{address: "0.01"}, nil)
+	w.node.Mine(t, 1)
+	v.agree()
+}
+
+// TestSomebodyElseWasAtTheNode: wallets are unloaded, history is scanned for and
+// transactions are given up behind specterd's back.
+func TestSomebodyElseWasAtTheNode(t *testing.T) {
+	w := newWorld(t)
+	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
+	stranger.fund()
+	stranger.send(map[string]string{h.address(): "1"}, nil)
+	w.node.Mine(t, 1)
+	// A wallet that begins now is looked for in the last two hours all the same.
+	w.node.CLI(t, "setmocktime", time.Now().Add(4*time.Hour).Unix())
+	w.node.Mine(t, 12)
+	w.monitor.Check(t.Context())
+	v := h.watch(now)
+	v.agree()
+	if n := len(v.history()); n != 0 {
+		t.Fatalf("%d transactions from before its birth", n)
+	}
+	w.node.WalletCLI(t, v.core, "rescanblockchain")
+	v.agree()
+	if n := len(v.history()); n != 1 {
+		t.Errorf("%d transactions after somebody's rescan", n)
+	}
+	w.node.CLI(t, "unloadwallet", v.core)
+	stranger.send(map[string]string{h.address(): "1"}, nil)
+	v.agreeOnceLoaded()
+	w.node.Mine(t, 1)
+	v.agree()
+}
+
+// TestMixed: two people pay together, with a transaction that has coins of both.
+func TestMixed(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.hot("a", "wpkh"), w.hot("b", "tr")
+	all := []*watched{a.watch(now), b.watch(now)}
+	a.fund()
+	b.fund()
+	coin := func(h *hot) map[string]any {
+		var coins []struct {
+			Txid string
+			Vout uint32
+		}
+		decode(t, h.node.WalletCLI(t, h.name, "listunspent"), &coins)
+		return map[string]any{"txid": coins[0].Txid, "vout": coins[0].Vout}
+	}
+	outputs := []map[string]json.Number{{w.outside(): "40"}, {a.address(): "30"}, {b.address(): "4.9999"}}
+	joint := text(t, w.node.CLI(t, "createrawtransaction", []any{coin(a), coin(b)}, outputs))
+	var signed struct {
+		Hex      string
+		Complete bool
+	}
+	for _, h := range []*hot{a, b} {
+		decode(t, w.node.WalletCLI(t, h.name, "signrawtransactionwithwallet", joint), &signed)
+		joint = signed.Hex
+	}
+	txid := text(t, w.node.CLI(t, "sendrawtransaction", joint, 0))
+	for range 2 {
+		for _, v := range all {
+			v.agree()
+			if r := v.history()[txid]; r.Category != wallet.Mixed || r.Fee != nil || len(r.Outputs) != 3 {
+				t.Errorf("%s: %+v", v.alias, r)
+			}
+		}
+		w.node.Mine(t, 1)
+	}
+}
+
+// TestAbandoned: the node forgets a transaction, and its owner gives it up.
+func TestAbandoned(t *testing.T) {
+	w := newWorld(t, "-persistmempool=0", "-walletbroadcast=0")
+	h := w.hot("mine", "wpkh")
+	v := h.watch(now)
+	h.fund()
+	v.agree()
+	before := v.view().Balances
+	txid := h.send(map[string]string{w.outside(): "1"}, nil)
+	w.node.CLI(t, "sendrawtransaction", text(t, h.raw(txid)))
+	v.agree()
+	w.node.Stop(t)
+	w.node.Start(t)
+	v.agreeOnceLoaded()
+	if got := v.history()[txid].Status; got != wallet.Inactive {
+		t.Errorf("what the node forgot is %s", got)
+	}
+	w.node.WalletCLI(t, v.core, "abandontransaction", txid)
+	v.agree()
+	if got := v.view().Balances; got != before {
+		t.Errorf("balances %+v, were %+v", got, before)
+	}
+}
+
+// TestThirteenHundredAddresses hands out more addresses than Core would look
+// after by itself, and has the last one paid.
+func TestThirteenHundredAddresses(t *testing.T) {
+	w := newWorld(t)
+	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
+	stranger.fund()
+	v := h.watch(now)
+	var last wallet.Address
+	for i := range 1300 {
+		a, unused, err := w.service.NextAddress(t.Context(), w.who, v.alias, "")
+		must(t, err)
+		if a.Index != uint32(i) || unused != i+1 {
+			t.Fatalf("address %d has the index %d, %d unused", i, a.Index, unused)
+		}
+		last = a
+	}
+	stranger.send(map[string]string{last.Address: "1"}, nil)
+	v.agree()
+	if got := v.view().Balances.UntrustedPending; got != btc.BTC {
+		t.Errorf("pending %s", got)
+	}
+	w.node.Mine(t, 1)
+	v.agree()
+	a, unused, err := w.service.NextAddress(t.Context(), w.who, v.alias, "")
+	must(t, err)
+	if a.Index != 1300 || unused != 1 {
+		t.Errorf("the next has the index %d, %d unused", a.Index, unused)
+	}
+}
+
+// TestFarPastTheRange: somebody pays to an address that no gap limit reaches,
+// and a wider scan finds it.
+func TestFarPastTheRange(t *testing.T) {
+	w := newWorld(t)
+	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
+	stranger.fund()
+	v := h.watch(now)
+	var far []string
+	decode(t, w.node.CLI(t, "deriveaddresses", h.receive, []int{6000, 6000}), &far)
+	stranger.send(map[string]string{far[0]: "1"}, nil)
+	w.node.Mine(t, 1)
+	v.agree()
+	if n := len(v.history()); n != 0 {
+		t.Fatalf("%d transactions", n)
+	}
+	height := 0
+	_, err := w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birth{Height: &height}, 6001)
+	must(t, err)
+	v.agree()
+	if n := len(v.history()); n != 1 {
+		t.Fatalf("%d transactions after the scan", n)
+	}
+	if a, _, err := w.service.NextAddress(t.Context(), w.who, v.alias, ""); err != nil || a.Index != 6001 {
+		t.Errorf("the next address has the index %d, %v", a.Index, err)
+	}
+	w.node.Mine(t, 1)
+	v.agree()
+}
+
+// TestPostgres goes through a short life with the other database.
+func TestPostgres(t *testing.T) {
+	node := testkit.Bitcoind(t)
+	node.Mine(t, 1)
+	w := worldOn(t, node, testkit.Postgres(t))
+	h := w.hot("mine", "wpkh")
+	v := h.watch(now)
+	h.fund()
+	v.agree()
+	txid := h.send(map[string]string{w.outside(): "1"}, nil)
+	v.agree()
+	h.bump(txid, nil)
+	v.agree()
+	w.node.Mine(t, 1)
+	v.agree()
+}
