@@ -3,19 +3,14 @@ package route
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -42,6 +37,7 @@ const (
 // Faults of a request's form.
 var (
 	ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is larger than %d bytes", maxBody)
+	errMediaType    = fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body is of another type than this route takes")
 	ErrNotJSON      = fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body has to be JSON; send it with the header Content-Type: application/json")
 )
 
@@ -49,146 +45,39 @@ func errBody(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "bad_json", "the body "+format, args...)
 }
 
-// plan says where the fields of a request type come from.
-type plan struct {
-	path, query []parameter
-	hasBody     bool
-	needsBody   bool // some field of it has to be there
-}
-
-type parameter struct {
-	name  string
-	field int
-	value string // where the request has none; from the tag default
-}
-
-func planFor(t reflect.Type) plan {
-	var p plan
-	for i := range t.NumField() {
-		field := t.Field(i)
-		kind := field.Type.Kind()
-		path, query := field.Tag.Get("path"), field.Tag.Get("query")
-		switch {
-		case path == "" && query == "":
-			p.hasBody = true
-			p.needsBody = p.needsBody || field.Tag.Get("required") == "true"
-			continue
-		case kind != reflect.String && kind != reflect.Int && kind != reflect.Bool:
-			panic(fmt.Sprintf("%s.%s: a %s cannot be a parameter", t, field.Name, kind))
-		case field.Tag.Get("json") != "-":
-			panic(fmt.Sprintf("%s.%s: a parameter needs the tag json:\"-\"", t, field.Name))
-		}
-		if path != "" {
-			p.path = append(p.path, parameter{name: path, field: i})
-		} else {
-			p.query = append(p.query, parameter{name: query, field: i, value: field.Tag.Get("default")})
-		}
-	}
-	return p
-}
-
-// decode fills in, a pointer to a struct of the plan's type.
-func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
-	if p.hasBody {
-		body, err := readBody(w, r, p.needsBody)
-		if err != nil {
-			return err
-		}
-		if err := DecodeJSON(body, in, strict); err != nil {
-			return err
-		}
-	}
-	if err := p.fillPath(r, in); err != nil {
-		return err
-	}
-	return p.fillQuery(r, in, strict)
-}
-
-func (p plan) fillPath(r *http.Request, in any) error {
-	for _, param := range p.path {
-		text := chi.URLParam(r, param.name)
-		if r.URL.RawPath != "" { // then chi matched the path as it was escaped
-			var err error
-			if text, err = url.PathUnescape(text); err != nil {
-				return fault.InvalidField(param.name, "is not escaped as a URL wants it")
-			}
-		}
-		if err := param.set(in, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
-	if r.URL.RawQuery == "" && len(p.query) == 0 {
-		return nil
-	}
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return fault.New(fault.Invalid, "bad_query", "the query of the URL is not escaped as a URL wants it")
-	}
-	for _, param := range p.query {
-		texts := values[param.name]
-		delete(values, param.name)
-		switch {
-		case len(texts) > 1:
-			return fault.InvalidField(param.name, "is given more than once")
-		case len(texts) == 0 && param.value == "":
-			continue
-		case len(texts) == 0:
-			texts = []string{param.value}
-		}
-		if err := param.set(in, texts[0]); err != nil {
-			return err
-		}
-	}
-	if strict == RefuseUnknown && len(values) > 0 {
-		return fault.New(fault.Invalid, "unknown_parameter", "the query of the URL has a parameter that this route does not know; it knows %s", p.queryNames())
-	}
-	return nil
-}
-
-func (p plan) queryNames() string {
-	if len(p.query) == 0 {
-		return "none"
-	}
-	names := make([]string, len(p.query))
-	for i, param := range p.query {
-		names[i] = param.name
-	}
-	return strings.Join(names, ", ")
-}
-
-func (p parameter) set(in any, text string) error {
-	field := reflect.ValueOf(in).Elem().Field(p.field)
-	switch field.Kind() {
-	case reflect.Int:
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return fault.InvalidField(p.name, "has to be a whole number")
-		}
-		field.SetInt(int64(n))
-	case reflect.Bool:
-		b, err := strconv.ParseBool(text)
-		if err != nil {
-			return fault.InvalidField(p.name, "has to be true or false")
-		}
-		field.SetBool(b)
-	default:
-		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
-			return fault.InvalidField(p.name, "has to be UTF-8 text without NUL")
-		}
-		field.SetString(text)
-	}
-	return nil
-}
-
 // readBody returns the body, or an empty object for none where none is needed.
 func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
+	body, err := readAll(w, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) == 0 && !needed:
+		return []byte("{}"), nil
+	case !isOf(r, "application/json"):
+		return nil, ErrNotJSON
+	}
+	return body, nil
+}
+
+// readText returns the body, which has to be of one of these media types.
+func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
+	body, err := readAll(w, r)
+	if err == nil && !isOf(r, types...) {
+		err = errMediaType.Saying("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
+	}
+	return body, err
+}
+
+// BufferBody returns the body of a request, which can be read again afterwards.
+func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := readAll(w, r)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
+}
+
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength != 0 {
-		deadline := time.Now().Add(bodyTimeout) //nolint:forbidigo // connections know only real time
-		if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := limit(http.NewResponseController(w).SetReadDeadline, bodyTimeout); err != nil {
 			return nil, errBody("could not be read").Because(err)
 		}
 	}
@@ -199,14 +88,14 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, erro
 	if err != nil {
 		return nil, errBody("could not be read to its end").Because(err)
 	}
-	if len(body) == 0 && !needed {
-		return []byte("{}"), nil
-	}
-	if mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
-		mediaType != "application/json" || !isUTF8(params["charset"]) || r.Header.Get("Content-Encoding") != "" {
-		return nil, ErrNotJSON
-	}
 	return body, nil
+}
+
+// isOf reports whether the body is declared as one of these media types, in UTF-8
+// and as it is.
+func isOf(r *http.Request, types ...string) bool {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && slices.Contains(types, mediaType) && isUTF8(params["charset"]) && r.Header.Get("Content-Encoding") == ""
 }
 
 func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }
@@ -313,8 +202,8 @@ func fieldNames(t reflect.Type) string { return strings.Join(fieldNameList(t), "
 // fieldNameList returns the names of a request type's fields in a body.
 func fieldNameList(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" && name != "" {
+	for _, field := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" && name != "" {
 			names = append(names, name)
 		}
 	}

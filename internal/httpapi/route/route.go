@@ -8,9 +8,11 @@ package route
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -46,31 +48,14 @@ type Role string
 const (
 	Anybody  Role = ""
 	Admin    Role = "admin"
-	Viewer   Role = "viewer"
-	Proposer Role = "proposer"
-	Signer   Role = "signer"
-	Owner    Role = "owner"
+	Viewer        = Role(auth.RoleViewer)
+	Proposer      = Role(auth.RoleProposer)
+	Signer        = Role(auth.RoleSigner)
+	Owner         = Role(auth.RoleOwner)
 )
-
-// walletRoles are the roles in a wallet, each with the rights of those before it.
-var walletRoles = []Role{Viewer, Proposer, Signer, Owner}
 
 // OfWallet reports whether r is a role in a wallet.
 func (r Role) OfWallet() bool { return r != Anybody && r != Admin }
-
-// Covers reports whether a member in the wallet role r may do what needs role.
-func (r Role) Covers(needed Role) bool {
-	for i, role := range walletRoles {
-		if role == needed {
-			for _, higher := range walletRoles[i:] {
-				if higher == r {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
 
 // Route is one line of the table from which the server, the description and the
 // tests of who may do what are made.
@@ -89,37 +74,114 @@ type Handler struct {
 	// In and Out are the types of the request and of the response on success;
 	// struct{} is nothing.
 	In, Out reflect.Type
-	Status  int    // on success
-	Name    string // that of the function, such as ListTokens
+	Status  int // on success
+	// MayCreate is whether 201 is the status where something new was made.
+	MayCreate bool
+	Name      string // that of the function, such as ListTokens
+	// PathParameters are the names of those in the path.
+	PathParameters []string
+	// Media are the types of a body that is streamed, instead of Out.
+	Media []Media
 	// NeedsBody is whether some field of the body has to be there.
 	NeedsBody bool
-	serve     func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error
+	// Text is a body that is no JSON object; nil where there is none.
+	Text *Text
+	// IsTagged is whether a client can ask for an answer only if it is another
+	// than the last one.
+	IsTagged bool
+	// NeedsNode is whether the answer waits for the node.
+	NeedsNode bool
+	// TakesKey is whether a client can ask again without anything being done twice.
+	TakesKey bool
+	serve    func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error
+}
+
+// options are how a handler is to serve a request.
+type options struct {
+	strict Strictness
+	tagged bool
+}
+
+// Tagged returns the handler, one that reads, with an ETag on its answers: 304
+// where the client has the same one already (RFC 9110, section 13.1.2).
+func (h Handler) Tagged() Handler {
+	h.IsTagged = true
+	return h
+}
+
+// WithNode returns the handler, marked as one that waits for the node. All others
+// answer while the node is away, too.
+func (h Handler) WithNode() Handler {
+	h.NeedsNode = true
+	return h
+}
+
+// WithKey returns the handler, marked as one whose successful answer is repeated
+// to requests with the same Idempotency-Key.
+func (h Handler) WithKey() Handler {
+	h.TakesKey = true
+	return h
 }
 
 // Serve answers r in ctx, which carries the caller, or returns why it could not,
-// having written nothing then.
+// having written nothing then; but for a BrokenError.
 func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
-	return h.serve(ctx, w, r, strict)
+	return h.serve(ctx, w, r, options{strict, h.IsTagged})
+}
+
+// Text is a body that a handler takes as it is, in a field of bytes with a tag body.
+type Text struct {
+	Types       []string // of media that are taken
+	Description string
+	field       []int // its index, through embedded structs
+}
+
+// Check returns an error where the path has other parameters than the handler:
+// a mistake in the table.
+func (r Route) Check() error {
+	var names []string
+	for part := range strings.SplitSeq(r.Path, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			names = append(names, strings.TrimSuffix(name, "}"))
+		}
+	}
+	if known := slices.Sorted(slices.Values(r.Handler.PathParameters)); !slices.Equal(slices.Sorted(slices.Values(names)), known) {
+		return fmt.Errorf("%s %s: the handler %s takes the parameters %q", r.Method, r.Path, r.Handler.Name, known)
+	}
+	return nil
 }
 
 // None is the request or the response type of a handler that has none.
 type None = struct{}
 
 // JSON makes a handler of a function from a request to a response. Fields of In
-// with a path or query tag are filled from there, all others from a JSON body.
+// with a path, query or header tag are filled from there, all others from a JSON body.
 // It panics where In cannot be filled, which is a mistake in the table.
 func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, error)) Handler {
+	h := handler(func(ctx context.Context, in In) (Out, int, error) {
+		out, err := f(ctx, in)
+		return out, status, err
+	})
+	h.Name, h.Status = nameOf(f), status
+	return h
+}
+
+// handler makes a handler of a function that also says with which status.
+func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status int, err error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), Status: status, Name: nameOf(f), NeedsBody: plan.needsBody,
-		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), NeedsBody: plan.needsBody, Text: plan.text, PathParameters: plan.pathNames(),
+		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error {
 			var in In
-			if err := plan.decode(w, r, &in, strict); err != nil {
+			if err := plan.decode(w, r, &in, o.strict); err != nil {
 				return err
 			}
-			out, err := f(ctx, in)
+			out, status, err := f(ctx, in)
 			if err != nil {
 				return err
+			}
+			if o.tagged {
+				return writeTagged(w, r, out)
 			}
 			return Write(w, status, JSONType, out)
 		},
@@ -134,6 +196,20 @@ func Read[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler 
 // Create makes a handler that answers 201.
 func Create[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
 	return JSON(http.StatusCreated, f)
+}
+
+// Put makes a handler that answers 201 where f made something new, and 200 where
+// that was there.
+func Put[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
+	h := handler(func(ctx context.Context, in In) (Out, int, error) {
+		out, created, err := f(ctx, in)
+		if created {
+			return out, http.StatusCreated, err
+		}
+		return out, http.StatusOK, err
+	})
+	h.Name, h.Status, h.MayCreate = nameOf(f), http.StatusOK, true
+	return h
 }
 
 // Delete makes a handler that answers 204 without a body.

@@ -2,9 +2,12 @@ package route
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -31,6 +34,11 @@ func Write(w http.ResponseWriter, status int, contentType []string, v any) error
 		w.WriteHeader(status)
 		return nil
 	}
+	return encode(v, func(body []byte) { writeBody(w, status, contentType, body) })
+}
+
+// encode hands out the JSON of v, which must not be kept.
+func encode(v any, use func(body []byte)) error {
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
@@ -38,12 +46,51 @@ func Write(w http.ResponseWriter, status int, contentType []string, v any) error
 		return fmt.Errorf("encode the response: %w", err)
 	}
 	body.WriteByte('\n')
+	use(body.Bytes())
+	return nil
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType []string, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentType
-	if body.Len() > maxUnmeasured {
-		h.Set("Content-Length", strconv.Itoa(body.Len()))
+	if len(body) > maxUnmeasured {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the client is gone; nobody is left to tell
-	return nil
+	_, _ = w.Write(body) // the client is gone; nobody is left to tell
+}
+
+// privateNoCache lets a client keep an answer, if it asks each time whether that
+// is still the same.
+var privateNoCache = []string{"private, no-cache"}
+
+// writeTagged writes v with an ETag of its text, or 304 where the client has it.
+func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
+	return encode(v, func(body []byte) {
+		sum := sha256.Sum256(body)
+		etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+		h := w.Header()
+		h["Etag"] = []string{etag}
+		h["Cache-Control"] = privateNoCache
+		h.Add("Vary", "Authorization")
+		if hasTag(r.Header["If-None-Match"], etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		writeBody(w, http.StatusOK, JSONType, body)
+	})
+}
+
+// hasTag reports whether the values of an If-None-Match let etag be: RFC 9110,
+// section 13.1.2, where weak and strong tags are compared alike.
+func hasTag(values []string, etag string) bool {
+	for _, list := range values {
+		for tag := range strings.SplitSeq(list, ",") {
+			tag = strings.TrimSpace(tag)
+			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -1,0 +1,217 @@
+package route
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// plan says where the fields of a request type come from.
+type plan struct {
+	path, query, header []parameter
+	hasBody             bool
+	needsBody           bool // some field of it has to be there
+	text                *Text
+}
+
+type parameter struct {
+	name  string
+	field []int  // its index, through embedded structs
+	value string // where the request has none; from the tag default
+}
+
+func planFor(t reflect.Type) plan {
+	var p plan
+	for _, field := range reflect.VisibleFields(t) {
+		if field.Anonymous && field.Type.Kind() == reflect.Struct {
+			continue // its fields are visible, too
+		}
+		from := func(source string) string { return field.Tag.Get(source) }
+		param := parameter{field: field.Index, value: from("default")}
+		switch {
+		case from("path") != "":
+			param.name = from("path")
+			p.path = append(p.path, param)
+		case from("query") != "":
+			param.name = from("query")
+			p.query = append(p.query, param)
+		case from("header") != "":
+			param.name = from("header")
+			p.header = append(p.header, param)
+		case from("body") != "":
+			p.text = &Text{strings.Split(from("body"), ","), from("description"), field.Index}
+			p.needsBody = true
+		default:
+			p.hasBody = true
+			p.needsBody = p.needsBody || from("required") == "true"
+		}
+		if param.name != "" {
+			checkParameter(t, field)
+		}
+	}
+	return p
+}
+
+// checkParameter panics where a field cannot be filled from a text.
+func checkParameter(t reflect.Type, field reflect.StructField) {
+	kind := field.Type.Kind()
+	if kind == reflect.Pointer {
+		kind = field.Type.Elem().Kind()
+	}
+	switch {
+	case kind != reflect.String && kind != reflect.Int && kind != reflect.Bool:
+		panic(fmt.Sprintf("%s.%s: a %s cannot be a parameter", t, field.Name, kind))
+	case field.Tag.Get("json") != "-":
+		panic(fmt.Sprintf("%s.%s: a parameter needs the tag json:\"-\"", t, field.Name))
+	}
+}
+
+// decode fills in, a pointer to a struct of the plan's type.
+func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
+	if p.text != nil {
+		body, err := readText(w, r, p.text.Types)
+		if err != nil {
+			return err
+		}
+		reflect.ValueOf(in).Elem().FieldByIndex(p.text.field).SetBytes(body)
+	}
+	if p.hasBody {
+		body, err := readBody(w, r, p.needsBody)
+		if err != nil {
+			return err
+		}
+		if err := DecodeJSON(body, in, strict); err != nil {
+			return err
+		}
+	}
+	if err := p.fillPath(r, in); err != nil {
+		return err
+	}
+	if err := p.fillHeader(r, in); err != nil {
+		return err
+	}
+	return p.fillQuery(r, in, strict)
+}
+
+// fillHeader takes several lines of one header for a list (RFC 9110, section 5.3).
+func (p plan) fillHeader(r *http.Request, in any) error {
+	for _, param := range p.header {
+		values := r.Header.Values(param.name)
+		if len(values) == 0 {
+			continue
+		}
+		if err := param.set(in, strings.Join(values, ", ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p plan) fillPath(r *http.Request, in any) error {
+	for _, param := range p.path {
+		text, err := PathParam(r, param.name)
+		if err != nil {
+			return err
+		}
+		if err := param.set(in, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PathParam returns what the path has for a parameter of the route.
+func PathParam(r *http.Request, name string) (string, error) {
+	text := chi.URLParam(r, name)
+	if r.URL.RawPath != "" { // then chi matched the path as it was escaped
+		var err error
+		if text, err = url.PathUnescape(text); err != nil {
+			return "", fault.InvalidField(name, "is not escaped as a URL wants it")
+		}
+	}
+	return text, nil
+}
+
+func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
+	if r.URL.RawQuery == "" && len(p.query) == 0 {
+		return nil
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fault.New(fault.Invalid, "bad_query", "the query of the URL is not escaped as a URL wants it")
+	}
+	for _, param := range p.query {
+		texts := values[param.name]
+		delete(values, param.name)
+		switch {
+		case len(texts) > 1:
+			return fault.InvalidField(param.name, "is given more than once")
+		case len(texts) == 0 && param.value == "":
+			continue
+		case len(texts) == 0:
+			texts = []string{param.value}
+		}
+		if err := param.set(in, texts[0]); err != nil {
+			return err
+		}
+	}
+	if strict == RefuseUnknown && len(values) > 0 {
+		return fault.New(fault.Invalid, "unknown_parameter", "the query of the URL has a parameter that this route does not know; it knows %s", p.queryNames())
+	}
+	return nil
+}
+
+func (p plan) pathNames() []string {
+	names := make([]string, len(p.path))
+	for i, param := range p.path {
+		names[i] = param.name
+	}
+	return names
+}
+
+func (p plan) queryNames() string {
+	if len(p.query) == 0 {
+		return "none"
+	}
+	names := make([]string, len(p.query))
+	for i, param := range p.query {
+		names[i] = param.name
+	}
+	return strings.Join(names, ", ")
+}
+
+func (p parameter) set(in any, text string) error {
+	field := reflect.ValueOf(in).Elem().FieldByIndex(p.field)
+	if field.Kind() == reflect.Pointer {
+		field.Set(reflect.New(field.Type().Elem()))
+		field = field.Elem()
+	}
+	switch field.Kind() {
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fault.InvalidField(p.name, "has to be a whole number")
+		}
+		field.SetInt(int64(n))
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fault.InvalidField(p.name, "has to be true or false")
+		}
+		field.SetBool(b)
+	default:
+		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
+			return fault.InvalidField(p.name, "has to be UTF-8 text without NUL")
+		}
+		field.SetString(text)
+	}
+	return nil
+}
