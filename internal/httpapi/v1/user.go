@@ -79,9 +79,17 @@ func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (user, error
 	return userOf(u), err
 }
 
+type deleteUserRequest struct {
+	Name    string `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
+	Wallets string `query:"wallets" json:"-" enum:"delete" description:"What becomes of wallets that have no other owner: deleted, for all their members. Without it, 409 where there are such."`
+}
+
 // DeleteUser serves DELETE /api/v1/users/{name}.
-func (a *API) DeleteUser(ctx context.Context, in userRequest) error {
-	return a.o.Users.Delete(ctx, caller(ctx), in.Name)
+func (a *API) DeleteUser(ctx context.Context, in deleteUserRequest) error {
+	if in.Wallets != "" && in.Wallets != "delete" {
+		return fault.InvalidField("wallets", "has to be delete, or left out")
+	}
+	return a.o.Users.Delete(ctx, caller(ctx), in.Name, in.Wallets == "delete")
 }
 
 // GetSelf serves GET /api/v1/users/me.

@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
+	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
 // Node says what is known of the node, without waiting for it.
@@ -20,10 +21,11 @@ type Node interface{ Status() node.Status }
 
 // Options are what the handlers work with.
 type Options struct {
-	Users  *auth.Users
-	Tokens *auth.Tokens
-	Node   Node
-	Now    func() time.Time
+	Users   *auth.Users
+	Tokens  *auth.Tokens
+	Wallets *wallets.Service
+	Node    Node
+	Now     func() time.Time
 }
 
 // API holds the handlers.

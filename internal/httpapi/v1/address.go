@@ -1,0 +1,178 @@
+package v1
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+type address struct {
+	Address   string `json:"address" required:"true"`
+	Branch    string `json:"branch" required:"true" enum:"receive,change"`
+	Index     uint32 `json:"index" required:"true" description:"The last step of its derivation."`
+	Label     string `json:"label" required:"true"`
+	HandedOut bool   `json:"handed_out" required:"true" description:"Whether its index is below that of the next to be handed out."`
+	Used      bool   `json:"used" required:"true" description:"Whether anything was ever paid to it."`
+}
+
+func addressOf(a wallets.Address) address {
+	return address{a.Address, branchName(a.Branch), a.Index, a.Label, a.HandedOut, a.Used}
+}
+
+func branchName(b wallets.Branch) string {
+	if b == wallets.ChangeBranch {
+		return "change"
+	}
+	return "receive"
+}
+
+// listAsOf is one page of a list that comes from the index.
+type listAsOf[T any] struct {
+	list[T]
+	AsOf *asOf `json:"as_of" required:"true" description:"Up to which block the list is right at least; null before the first."`
+}
+
+type listAddressesRequest struct {
+	walletRequest
+	page
+	fresh
+	Branch    *string `query:"branch" json:"-" enum:"receive,change" description:"Only those of this branch."`
+	Used      *bool   `query:"used" json:"-" description:"Only those that something was paid to, or not."`
+	HandedOut *bool   `query:"handed_out" json:"-" description:"Only those that were handed out, or not."`
+	Label     *string `query:"label" json:"-" description:"Only those that are labelled so; empty for those without a label."`
+}
+
+func (in listAddressesRequest) filter() (wallets.AddressFilter, error) {
+	f := wallets.AddressFilter{Used: in.Used, HandedOut: in.HandedOut, Label: in.Label}
+	if in.Branch != nil {
+		branch := wallets.ReceiveBranch
+		switch *in.Branch {
+		case "receive":
+		case "change":
+			branch = wallets.ChangeBranch
+		default:
+			return f, fault.InvalidField("branch", "has to be receive or change")
+		}
+		f.Branch = &branch
+	}
+	return f, nil
+}
+
+// ListAddresses serves GET /api/v1/wallets/{alias}/addresses.
+func (a *API) ListAddresses(ctx context.Context, in listAddressesRequest) (listAsOf[address], error) {
+	limit, err := in.limit()
+	if err != nil {
+		return listAsOf[address]{}, err
+	}
+	after, err := placeCursor(in.page)
+	if err != nil {
+		return listAsOf[address]{}, err
+	}
+	filter, err := in.filter()
+	if err != nil {
+		return listAsOf[address]{}, err
+	}
+	v, err := a.view(ctx, in.Alias, in.fresh)
+	if err != nil {
+		return listAsOf[address]{}, err
+	}
+	addresses, err := a.o.Wallets.Addresses(ctx, caller(ctx), in.Alias, filter, after, limit+1)
+	if err != nil {
+		return listAsOf[address]{}, err
+	}
+	page := newList(addresses, limit, addressOf, placeText)
+	return listAsOf[address]{page, asOfTip(v.Synced)}, nil
+}
+
+func placeText(a wallets.Address) string { return fmt.Sprint(a.Branch, a.Index) }
+
+// placeCursor reads the place of an address: branch and index. Nil is the beginning.
+func placeCursor(p page) (*wallets.Place, error) {
+	text, err := p.place()
+	if err != nil || text == "" {
+		return nil, err
+	}
+	branch, index, _ := strings.Cut(text, " ")
+	b, errBranch := strconv.ParseUint(branch, 10, 1)
+	i, errIndex := strconv.ParseUint(index, 10, 32)
+	if errBranch != nil || errIndex != nil {
+		return nil, errCursor
+	}
+	return &wallets.Place{Branch: wallets.Branch(b), Index: uint32(i)}, nil
+}
+
+type createAddressRequest struct {
+	walletRequest
+	Label string `json:"label" maxLength:"255" example:"invoice 17" description:"What it is for."`
+}
+
+type newAddress struct {
+	Address     string  `json:"address" required:"true"`
+	Branch      string  `json:"branch" required:"true" enum:"receive"`
+	Index       uint32  `json:"index" required:"true"`
+	Label       string  `json:"label" required:"true"`
+	UnusedInRow int     `json:"unused_in_a_row" required:"true" description:"How many addresses, this one included, were handed out since the last one that something was paid to."`
+	Warning     *string `json:"warning" required:"true" description:"Where that is more than other software looks ahead; null where it is not."`
+}
+
+// CreateAddress serves POST /api/v1/wallets/{alias}/addresses.
+func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAddress, error) {
+	next, unused, err := a.o.Wallets.NextAddress(ctx, caller(ctx), in.Alias, in.Label)
+	if err != nil {
+		return newAddress{}, err
+	}
+	out := newAddress{
+		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label, UnusedInRow: unused,
+	}
+	if unused > wallets.MaxUnused {
+		text := fmt.Sprintf("%d addresses in a row were handed out and not paid to; other software that restores this wallet stops looking after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
+		out.Warning = &text
+	}
+	return out, nil
+}
+
+type findAddressRequest struct {
+	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"As it is written."`
+}
+
+type foundAddress struct {
+	Address string         `json:"address" required:"true"`
+	Items   []ownedAddress `json:"items" required:"true" description:"One for each of your wallets that the address is in."`
+}
+
+type ownedAddress struct {
+	Wallet    string `json:"wallet" required:"true" description:"Your alias of the wallet."`
+	Branch    string `json:"branch" required:"true" enum:"receive,change"`
+	Index     uint32 `json:"index" required:"true"`
+	Path      string `json:"path" required:"true" example:"0/5" description:"The last two steps of its derivation."`
+	Label     string `json:"label" required:"true"`
+	HandedOut bool   `json:"handed_out" required:"true"`
+	Used      bool   `json:"used" required:"true"`
+	AsOf      *asOf  `json:"as_of" required:"true"`
+}
+
+// FindAddress serves GET /api/v1/addresses/{address}.
+func (a *API) FindAddress(ctx context.Context, in findAddressRequest) (foundAddress, error) {
+	found, err := a.o.Wallets.FindAddress(ctx, caller(ctx), in.Address)
+	if err != nil {
+		return foundAddress{}, err
+	}
+	out := foundAddress{Address: in.Address, Items: make([]ownedAddress, len(found))}
+	for i, f := range found {
+		v, err := a.o.Wallets.Get(ctx, caller(ctx), f.Alias)
+		if err != nil {
+			return foundAddress{}, err
+		}
+		out.Address = f.Address.Address
+		out.Items[i] = ownedAddress{
+			Wallet: f.Alias, Branch: branchName(f.Branch), Index: f.Index, Path: fmt.Sprintf("%d/%d", f.Branch, f.Index),
+			Label: f.Label, HandedOut: f.HandedOut, Used: f.Used,
+			AsOf: asOfTip(v.Synced),
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,45 @@
+package v1
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/fault"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+// maxHeight is more than the chain will have in a thousand years.
+const maxHeight = 99_999_999
+
+// parseBirth reads a point in the chain: "now", the height of a block, a date or a
+// time. Field is its name in the request.
+func parseBirth(field string, value jsontext.Value) (wallets.Birth, error) {
+	if value == nil {
+		return wallets.Birth{}, fault.InvalidField(field, `is needed: "now", the height of a block, or a date such as "2026-01-31"`)
+	}
+	if height, err := strconv.Atoi(string(value)); err == nil && height >= 0 && height <= maxHeight {
+		return wallets.Birth{Height: &height}, nil
+	}
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		if text == "now" {
+			return wallets.Birth{Now: true}, nil
+		}
+		if at, _, ok := parseTime(text); ok {
+			return wallets.Birth{Time: &at}, nil
+		}
+	}
+	return wallets.Birth{}, fault.InvalidField(field, `has to be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
+}
+
+// parseTime reads a time of RFC 3339, or a date, which stands for its beginning in UTC.
+func parseTime(text string) (at time.Time, isDate, ok bool) {
+	if at, err := time.Parse(time.DateOnly, text); err == nil {
+		return at, true, true
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return at.UTC(), false, err == nil
+}

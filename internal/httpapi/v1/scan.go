@@ -1,0 +1,74 @@
+package v1
+
+import (
+	"context"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/fault"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+// scan is a look through the chain.
+type scan struct {
+	FromHeight int     `json:"from_height" required:"true" description:"The block that it begins with."`
+	Progress   float64 `json:"progress" required:"true" description:"What part of it is done: 0 to 1."`
+}
+
+func scanOf(v wallets.View) *scan {
+	if !v.Scanning() {
+		return nil
+	}
+	return &scan{v.ScanFrom, v.ScanProgress}
+}
+
+func statusOf(v wallets.View) string {
+	if v.Scanning() {
+		return "scanning"
+	}
+	return "ready"
+}
+
+type scanResponse struct {
+	Status string `json:"status" required:"true" enum:"ready,scanning"`
+	Scan   *scan  `json:"scan" required:"true" description:"What is due or under way; null while the status is ready."`
+	AsOf   *asOf  `json:"as_of" required:"true"`
+}
+
+func scanResponseOf(v wallets.View) scanResponse {
+	return scanResponse{statusOf(v), scanOf(v), asOfTip(v.Synced)}
+}
+
+type startScanRequest struct {
+	walletRequest
+	From      jsontext.Value `json:"from" oneof:"string,integer" required:"true" example:"\"2026-01-31\"" description:"Where to begin: the height of a block, a date, or a time (RFC 3339)."`
+	Addresses int            `json:"addresses" minimum:"1" maximum:"100000" description:"Look for payments to the addresses of indexes below this, too. Without it: to those that the wallet has, which are 1000 more than were handed out or used."`
+}
+
+// maxScanned is how far a scan can reach: more addresses than anybody has handed
+// out, and few enough for Bitcoin Core to go through a block in time.
+const maxScanned = 100_000
+
+// StartScan serves POST /api/v1/wallets/{alias}/rescan.
+func (a *API) StartScan(ctx context.Context, in startScanRequest) (scanResponse, error) {
+	from, err := parseBirth("from", in.From)
+	if err != nil {
+		return scanResponse{}, err
+	}
+	if in.Addresses < 0 || in.Addresses > maxScanned {
+		return scanResponse{}, fault.InvalidField("addresses", "has to be 1 to %d", maxScanned)
+	}
+	v, err := a.o.Wallets.Rescan(ctx, caller(ctx), in.Alias, from, uint32(in.Addresses))
+	return scanResponseOf(v), err
+}
+
+// GetScan serves GET /api/v1/wallets/{alias}/rescan.
+func (a *API) GetScan(ctx context.Context, in walletRequest) (scanResponse, error) {
+	v, err := a.o.Wallets.Get(ctx, caller(ctx), in.Alias)
+	return scanResponseOf(v), err
+}
+
+// StopScan serves DELETE /api/v1/wallets/{alias}/rescan.
+func (a *API) StopScan(ctx context.Context, in walletRequest) error {
+	return a.o.Wallets.StopRescan(ctx, caller(ctx), in.Alias)
+}

@@ -1,0 +1,199 @@
+package v1
+
+import (
+	"context"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+type transaction struct {
+	Txid          string      `json:"txid" required:"true"`
+	Wallet        string      `json:"wallet" required:"true" description:"Your alias of the wallet. A transaction between two of your wallets is there twice, in each as that sees it."`
+	Time          time.Time   `json:"time" required:"true" description:"As Bitcoin Core's wallet has it. It never changes."`
+	Status        string      `json:"status" required:"true" enum:"confirmed,mempool,inactive,replaced,conflicted,abandoned" description:"The last three have no effect: one in the mempool or in a block spends the same coins, or it was given up."`
+	Confirmations int         `json:"confirmations" required:"true"`
+	Block         *block      `json:"block" required:"true" description:"Where it is confirmed; null while it is not."`
+	Category      string      `json:"category" required:"true" enum:"generate,receive,send,selftransfer,mixed" description:"By whose the inputs and outputs are: new coins; no input is the wallet's; all inputs are; all outputs, too; some inputs are."`
+	Flow          btc.Amount  `json:"flow_sat" required:"true" description:"Into the wallet. What left it, with the fee, is negative."`
+	Fee           *btc.Amount `json:"fee_sat" required:"true" description:"Null unless all inputs are the wallet's."`
+	VSize         int         `json:"vsize" required:"true" description:"Virtual bytes (BIP-141)."`
+	Replaceable   string      `json:"replaceable" required:"true" enum:"yes,no,unknown" description:"Whether it says that it may be replaced (BIP-125)."`
+	Conflicts     []string    `json:"conflicts" required:"true" description:"Ids of transactions that spend the same coins."`
+	Address       *string     `json:"address" required:"true" description:"The one that stands for it in a list: the wallet's own that received, or the first foreign one that was paid; null where there is none."`
+	AddressLabel  string      `json:"address_label" required:"true"`
+	Label         string      `json:"label" required:"true" description:"Of the transaction."`
+	Outputs       []output    `json:"outputs" required:"true" description:"The wallet's own; all, where the wallet spends."`
+	Hex           string      `json:"hex,omitempty" description:"The whole transaction, where it was asked for."`
+}
+
+type block struct {
+	Height int       `json:"height" required:"true"`
+	Hash   string    `json:"hash" required:"true"`
+	Time   time.Time `json:"time" required:"true"`
+}
+
+type output struct {
+	Vout    uint32     `json:"vout" required:"true"`
+	Address *string    `json:"address" required:"true" description:"Null where its script has none."`
+	Amount  btc.Amount `json:"amount_sat" required:"true"`
+	Mine    bool       `json:"mine" required:"true" description:"Whether it is the wallet's."`
+	Branch  *string    `json:"branch" required:"true" enum:"receive,change" description:"Null for somebody else's, as is index."`
+	Index   *uint32    `json:"index" required:"true"`
+	Label   string     `json:"label" required:"true" description:"Of the output, or else of its address."`
+}
+
+func transactionOf(r wallets.Record) transaction {
+	out := transaction{
+		Txid: r.Txid, Wallet: r.Alias, Time: r.Time.UTC(), Status: string(r.Status), Confirmations: r.Confirmations,
+		Category: string(r.Category), Flow: r.Flow, Fee: r.Fee, VSize: r.VSize,
+		Replaceable: r.Replaceable, Conflicts: r.Conflicts,
+		Address: optionalText(r.Address), AddressLabel: r.AddressLabel, Label: r.Label,
+		Outputs: make([]output, len(r.Outputs)), Hex: hex.EncodeToString(r.Raw),
+	}
+	if r.Block != nil {
+		out.Block = &block{r.Block.Height, r.Block.Hash, r.Block.Time.UTC()}
+	}
+	for i, o := range r.Outputs {
+		out.Outputs[i] = output{Vout: o.Vout, Address: optionalText(o.Address), Amount: o.Amount, Mine: o.Own != nil, Label: o.Label}
+		if o.Own != nil {
+			branch := branchName(o.Own.Branch)
+			out.Outputs[i].Branch, out.Outputs[i].Index = &branch, &o.Own.Index
+		}
+	}
+	return out
+}
+
+// history is the request for a part of a history, or all of it.
+type history struct {
+	page
+	fresh
+	Since       string `query:"since" json:"-" description:"Only those of this time (RFC 3339) or later; a date stands for its beginning in UTC."`
+	Until       string `query:"until" json:"-" description:"Only those earlier than this time (RFC 3339); of a date, the whole day is in."`
+	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only those of this category."`
+	Label       string `query:"label" json:"-" description:"Only those with this label, of the transaction or of its address."`
+	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only those that are not confirmed."`
+	Dead        bool   `query:"dead" json:"-" description:"Those replaced, conflicted and abandoned, too."`
+	Hex         bool   `query:"hex" json:"-" description:"With the whole transaction of each."`
+	Accept      string `header:"Accept" json:"-"`
+}
+
+func (h history) filter() (wallets.Filter, error) {
+	f := wallets.Filter{
+		Category: wallets.Category(h.Category), Label: h.Label,
+		Unconfirmed: h.Unconfirmed, Dead: h.Dead, Raw: h.Hex, Outputs: true,
+	}
+	switch f.Category {
+	case "", wallets.Generate, wallets.Receive, wallets.Send, wallets.SelfTransfer, wallets.Mixed:
+	default:
+		return f, fault.InvalidField("category", "has to be generate, receive, send, selftransfer or mixed")
+	}
+	const form = `has to be a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`
+	var ok, isDate bool
+	if f.Since, _, ok = parseTime(h.Since); !ok && h.Since != "" {
+		return f, fault.InvalidField("since", form)
+	}
+	if f.Until, isDate, ok = parseTime(h.Until); !ok && h.Until != "" {
+		return f, fault.InvalidField("until", form)
+	}
+	if isDate {
+		f.Until = f.Until.AddDate(0, 0, 1)
+	}
+	return f, nil
+}
+
+type listTransactionsRequest struct {
+	walletRequest
+	history
+}
+
+// ListTransactions serves GET /api/v1/wallets/{alias}/transactions.
+func (a *API) ListTransactions(ctx context.Context, in listTransactionsRequest) (route.Streamed, error) {
+	return a.history(ctx, in.Alias, in.history)
+}
+
+// ListAllTransactions serves GET /api/v1/transactions.
+func (a *API) ListAllTransactions(ctx context.Context, in history) (route.Streamed, error) {
+	return a.history(ctx, "", in)
+}
+
+// history returns a page of the history of one wallet, or of all of the caller's
+// where alias is empty; or all of it, where the client prefers what is streamed.
+func (a *API) history(ctx context.Context, alias string, in history) (route.Streamed, error) {
+	limit, err := in.limit()
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	filter, err := in.filter()
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	mediaType := preferred(in.Accept, jsonType, csvType, linesType, ndjsonType)
+	if mediaType != jsonType && in.Cursor != "" {
+		return route.Streamed{}, fault.InvalidField("cursor", "belongs to pages of JSON; what is streamed is all there is")
+	}
+	after, err := historyCursor(in.page)
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	if err := a.wait(ctx, alias, in.fresh); err != nil {
+		return route.Streamed{}, err
+	}
+	if mediaType != jsonType {
+		return a.export(ctx, alias, filter, mediaType)
+	}
+	records, tip, err := a.o.Wallets.Transactions(ctx, caller(ctx), alias, filter, after, limit+1)
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	page := newList(records, limit, transactionOf, historyPlace)
+	return route.Whole(listAsOf[transaction]{page, asOfTip(tip)}), nil
+}
+
+func historyPlace(r wallets.Record) string {
+	return strconv.FormatInt(r.Time.UnixMicro(), 10) + " " + r.Txid + " " + r.WalletID
+}
+
+const txidDigits = 64
+
+// historyCursor reads the place of a transaction: its time, its id and its wallet's.
+func historyCursor(p page) (wallets.HistoryCursor, error) {
+	text, err := p.place()
+	if err != nil || text == "" {
+		return wallets.HistoryCursor{}, err
+	}
+	at, rest, _ := strings.Cut(text, " ")
+	txid, walletID, _ := strings.Cut(rest, " ")
+	micros, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || len(txid) != txidDigits || walletID == "" {
+		return wallets.HistoryCursor{}, errCursor
+	}
+	return wallets.HistoryCursor{Time: time.UnixMicro(micros), Txid: txid, WalletID: walletID}, nil
+}
+
+type transactionRequest struct {
+	walletRequest
+	Txid string `path:"txid" json:"-" example:"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b" description:"The transaction's id."`
+	fresh
+}
+
+type transactionAsOf struct {
+	transaction
+	AsOf *asOf `json:"as_of" required:"true"`
+}
+
+// GetTransaction serves GET /api/v1/wallets/{alias}/transactions/{txid}.
+func (a *API) GetTransaction(ctx context.Context, in transactionRequest) (transactionAsOf, error) {
+	v, err := a.view(ctx, in.Alias, in.fresh)
+	if err != nil {
+		return transactionAsOf{}, err
+	}
+	r, err := a.o.Wallets.Transaction(ctx, caller(ctx), in.Alias, in.Txid)
+	return transactionAsOf{transactionOf(r), asOfTip(v.Synced)}, err
+}

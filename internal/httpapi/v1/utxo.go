@@ -1,0 +1,103 @@
+package v1
+
+import (
+	"context"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+type coin struct {
+	Txid          string     `json:"txid" required:"true"`
+	Vout          uint32     `json:"vout" required:"true"`
+	Address       string     `json:"address" required:"true"`
+	Amount        btc.Amount `json:"amount_sat" required:"true"`
+	Branch        string     `json:"branch" required:"true" enum:"receive,change"`
+	Index         uint32     `json:"index" required:"true" description:"The last step of the address's derivation."`
+	Label         string     `json:"label" required:"true" description:"Of the output, or else of its address."`
+	Time          time.Time  `json:"time" required:"true" description:"Of its transaction, as Bitcoin Core's wallet has it."`
+	Status        string     `json:"status" required:"true" enum:"confirmed,mempool,inactive" description:"Of its transaction."`
+	Height        *int       `json:"height" required:"true" description:"Of its block; null while it is unconfirmed."`
+	Confirmations int        `json:"confirmations" required:"true"`
+	Trusted       bool       `json:"trusted" required:"true" description:"Whether it can be spent now, and counts in trusted_sat."`
+	Immature      bool       `json:"immature" required:"true" description:"Whether it is new, with less than 101 confirmations."`
+	Frozen        bool       `json:"frozen" required:"true" description:"Whether somebody does not want it to be spent."`
+	Reserved      bool       `json:"reserved" required:"true" description:"Whether a proposal spends it."`
+	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core does not spend it by itself."`
+}
+
+func coinOf(c wallets.Coin) coin {
+	out := coin{
+		Txid: c.Txid, Vout: c.Vout, Address: c.Address, Amount: c.Amount, Branch: branchName(c.Branch), Index: c.Index,
+		Label: c.Label, Time: c.Time.UTC(), Status: string(c.Status), Confirmations: c.Confirmations,
+		Trusted: c.Trusted, Immature: c.Immature, Frozen: c.Frozen, Reserved: c.Reserved, Locked: c.Locked,
+	}
+	if c.Confirmations > 0 {
+		out.Height = &c.Height
+	}
+	return out
+}
+
+type listCoinsRequest struct {
+	walletRequest
+	page
+	fresh
+}
+
+// ListCoins serves GET /api/v1/wallets/{alias}/utxos.
+func (a *API) ListCoins(ctx context.Context, in listCoinsRequest) (listAsOf[coin], error) {
+	limit, err := in.limit()
+	if err != nil {
+		return listAsOf[coin]{}, err
+	}
+	after, err := coinCursor(in.page)
+	if err != nil {
+		return listAsOf[coin]{}, err
+	}
+	v, err := a.view(ctx, in.Alias, in.fresh)
+	if err != nil {
+		return listAsOf[coin]{}, err
+	}
+	coins, err := a.o.Wallets.Coins(ctx, caller(ctx), in.Alias, after, limit+1)
+	if err != nil {
+		return listAsOf[coin]{}, err
+	}
+	page := newList(coins, limit, coinOf, func(c wallets.Coin) string { return c.String() })
+	return listAsOf[coin]{page, asOfTip(v.Synced)}, nil
+}
+
+func coinCursor(p page) (btc.Outpoint, error) {
+	text, err := p.place()
+	if err != nil || text == "" {
+		return btc.Outpoint{}, err
+	}
+	at, err := btc.ParseOutpoint(text)
+	if err != nil {
+		return at, errCursor
+	}
+	return at, nil
+}
+
+type coinRequest struct {
+	walletRequest
+	Outpoint string `path:"outpoint" json:"-" example:"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b:0" description:"txid:vout"`
+}
+
+// FreezeCoin serves PUT /api/v1/wallets/{alias}/utxos/{outpoint}/freeze.
+func (a *API) FreezeCoin(ctx context.Context, in coinRequest) error {
+	return a.freeze(ctx, in, true)
+}
+
+// UnfreezeCoin serves DELETE /api/v1/wallets/{alias}/utxos/{outpoint}/freeze.
+func (a *API) UnfreezeCoin(ctx context.Context, in coinRequest) error {
+	return a.freeze(ctx, in, false)
+}
+
+func (a *API) freeze(ctx context.Context, in coinRequest, frozen bool) error {
+	at, err := btc.ParseOutpoint(in.Outpoint)
+	if err != nil {
+		return err
+	}
+	return a.o.Wallets.Freeze(ctx, caller(ctx), in.Alias, at, frozen)
+}

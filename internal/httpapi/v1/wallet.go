@@ -1,0 +1,195 @@
+package v1
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+type wallet struct {
+	Alias            string      `json:"alias" required:"true" description:"Your own name for the wallet in paths, unique among yours."`
+	Name             string      `json:"name" required:"true" description:"Its name for all members."`
+	Role             string      `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"What you are in it."`
+	Status           string      `json:"status" required:"true" enum:"ready,scanning" description:"While it is scanning, history and balances may be incomplete."`
+	Scan             *scan       `json:"scan" required:"true" description:"The look through the chain that is due or under way; null for none."`
+	Problem          *string     `json:"problem" required:"true" description:"What keeps the wallet from following the node; null for nothing."`
+	Balances         balances    `json:"balances" required:"true"`
+	Script           string      `json:"script" required:"true" enum:"pkh,wpkh,sh-wpkh,tr,sh,wsh,sh-wsh"`
+	Required         int         `json:"required" required:"true" description:"How many signatures a payment takes."`
+	Keys             []walletKey `json:"keys" required:"true" description:"In the order of the descriptor."`
+	Descriptor       string      `json:"descriptor" required:"true" description:"Of the receive addresses, with its checksum."`
+	ChangeDescriptor string      `json:"change_descriptor" required:"true"`
+	BirthHeight      int         `json:"birth_height" required:"true" description:"The block before which the wallet has no transactions."`
+	NextIndex        uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither handed out nor used."`
+	NextChangeIndex  uint32      `json:"next_change_index" required:"true"`
+	CreatedAt        time.Time   `json:"created_at" required:"true"`
+	AsOf             *asOf       `json:"as_of" required:"true"`
+}
+
+// asOf is the block up to which an answer is right.
+type asOf struct {
+	Height int    `json:"height" required:"true"`
+	Hash   string `json:"hash" required:"true"`
+}
+
+func asOfTip(t wallets.Tip) *asOf {
+	if t.Height < 0 {
+		return nil
+	}
+	return &asOf{t.Height, t.Hash}
+}
+
+type balances struct {
+	Trusted          btc.Amount `json:"trusted_sat" required:"true" description:"As getbalances of Bitcoin Core has it: confirmed, or unconfirmed change of the wallet's own."`
+	UntrustedPending btc.Amount `json:"untrusted_pending_sat" required:"true" description:"Unconfirmed and from somebody else."`
+	Immature         btc.Amount `json:"immature_sat" required:"true" description:"Of new coins with less than 101 confirmations."`
+	Confirmed        btc.Amount `json:"confirmed_sat" required:"true" description:"With at least one confirmation."`
+	Reserved         btc.Amount `json:"reserved_sat" required:"true" description:"What of trusted_sat waits for a proposal."`
+	Frozen           btc.Amount `json:"frozen_sat" required:"true" description:"What of trusted_sat somebody froze; what is reserved, too, counts here."`
+	Available        btc.Amount `json:"available_sat" required:"true" description:"What a payment can be made of: trusted_sat without what is reserved or frozen."`
+}
+
+type walletKey struct {
+	Fingerprint string  `json:"fingerprint" required:"true" description:"Of the master key, eight hexadecimal digits."`
+	Derivation  string  `json:"derivation" required:"true" example:"m/84h/0h/0h"`
+	XPub        string  `json:"xpub" required:"true"`
+	Device      *string `json:"device" required:"true" description:"Alias of the device that signs with it; null where that was deleted."`
+}
+
+func walletOf(v wallets.View) wallet {
+	b := v.Balances
+	out := wallet{
+		Alias: v.Alias, Name: v.Name, Role: string(v.Role),
+		Status: statusOf(v), Scan: scanOf(v), Problem: optionalText(v.Problem),
+		Balances: balances{
+			Trusted: b.Trusted, UntrustedPending: b.UntrustedPending, Immature: b.Immature, Confirmed: b.Confirmed,
+			Reserved: b.Reserved, Frozen: b.Frozen, Available: b.Available(),
+		},
+		Script: string(v.Script), Required: v.Required, Keys: make([]walletKey, len(v.Keys)),
+		Descriptor: v.Receive, ChangeDescriptor: v.Change,
+		BirthHeight: v.Birth, NextIndex: v.ReceiveNext, NextChangeIndex: v.ChangeNext,
+		CreatedAt: v.CreatedAt.UTC(), AsOf: asOfTip(v.Synced),
+	}
+	for i, k := range v.Keys {
+		out.Keys[i] = walletKey{k.Fingerprint, k.Derivation, k.XPub, optionalText(k.Device)}
+	}
+	return out
+}
+
+// ListWallets serves GET /api/v1/wallets.
+func (a *API) ListWallets(ctx context.Context, p page) (list[wallet], error) {
+	limit, err := p.limit()
+	if err != nil {
+		return list[wallet]{}, err
+	}
+	after, err := p.place()
+	if err != nil {
+		return list[wallet]{}, err
+	}
+	views, err := a.o.Wallets.List(ctx, caller(ctx), after, limit+1)
+	if err != nil {
+		return list[wallet]{}, err
+	}
+	return newList(views, limit, walletOf, func(v wallets.View) string { return v.Alias }), nil
+}
+
+type createWalletRequest struct {
+	Name             string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"For all members."`
+	Alias            string         `json:"alias" maxLength:"64" description:"Your own name for it in paths. Without it: the name in small letters, with _ for spaces."`
+	Descriptor       string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Of both branches, with <0;1>, or of the receive branch. Public keys only. Either this or keys."`
+	ChangeDescriptor string         `json:"change_descriptor" description:"Where descriptor is that of the receive branch alone."`
+	Keys             []string       `json:"keys" description:"Such as [fingerprint/84h/0h/0h]xpub…; the forms of SLIP-132, such as zpub, are taken, too. Several make a multisig wallet whose keys are sorted. Either this or descriptor."`
+	Required         int            `json:"required" minimum:"1" maximum:"15" description:"With keys: how many signatures a payment takes. Without it: one of one."`
+	Script           string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: what kind of addresses it has."`
+	Birth            jsontext.Value `json:"birth" oneof:"string,integer" required:"true" example:"\"now\"" description:"From when on it may have transactions: \"now\" for a new wallet, a block's height, a date, or a time (RFC 3339). The chain is looked through from there."`
+}
+
+// CreateWallet serves POST /api/v1/wallets.
+func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (wallet, error) {
+	if (in.Descriptor == "") == (len(in.Keys) == 0) {
+		return wallet{}, fault.InvalidField("descriptor", "is needed, or keys instead, and not both")
+	}
+	birth, err := parseBirth("birth", in.Birth)
+	if err != nil {
+		return wallet{}, err
+	}
+	v, err := a.o.Wallets.Create(ctx, caller(ctx), wallets.Plan{
+		Name: in.Name, Alias: in.Alias, Descriptor: in.Descriptor, Change: in.ChangeDescriptor,
+		Keys: in.Keys, Required: in.Required, Script: in.Script, Birth: birth,
+	})
+	return walletOf(v), err
+}
+
+type walletRequest struct {
+	Alias string `path:"alias" json:"-" example:"savings" description:"Your alias of the wallet."`
+}
+
+type readWalletRequest struct {
+	walletRequest
+	fresh
+}
+
+// fresh is part of every request that is answered from the index.
+type fresh struct {
+	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait for 10 seconds at most until the answer is right up to this block; 409 where it does not get there."`
+}
+
+// GetWallet serves GET /api/v1/wallets/{alias}.
+func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, error) {
+	v, err := a.view(ctx, in.Alias, in.fresh)
+	return walletOf(v), err
+}
+
+// view returns a wallet once its index is as fresh as the caller wants it.
+func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, error) {
+	if err := a.wait(ctx, alias, f); err != nil {
+		return wallets.View{}, err
+	}
+	return a.o.Wallets.Get(ctx, caller(ctx), alias)
+}
+
+// wait waits until the index of a wallet is as fresh as the caller wants it, or
+// that of all of theirs where alias is empty.
+func (a *API) wait(ctx context.Context, alias string, f fresh) error {
+	switch {
+	case f.MinHeight < 0:
+		return fault.InvalidField("min_height", "has to be 0 or more")
+	case f.MinHeight == 0:
+		return nil
+	}
+	_, err := a.o.Wallets.WaitForHeight(ctx, caller(ctx), alias, f.MinHeight)
+	return err
+}
+
+type changeWalletRequest struct {
+	walletRequest
+	Name     *string `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Its name for all members. Only owners may change it."`
+	NewAlias *string `json:"alias" minLength:"1" maxLength:"64" description:"Your own name for it."`
+}
+
+// ChangeWallet serves PATCH /api/v1/wallets/{alias}.
+func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet, error) {
+	if in.Name == nil && in.NewAlias == nil {
+		return wallet{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have name and alias")
+	}
+	v, err := a.o.Wallets.Rename(ctx, caller(ctx), in.Alias, in.Name, in.NewAlias)
+	return walletOf(v), err
+}
+
+type deleteWalletRequest struct {
+	walletRequest
+	Files string `query:"files" json:"-" enum:"keep,delete" default:"keep" description:"What becomes of the wallet's files at the Bitcoin node. They can be deleted where specterd can get at the node's wallet folder, soon after the answer; else there is a 409, and nothing is changed."`
+}
+
+// DeleteWallet serves DELETE /api/v1/wallets/{alias}.
+func (a *API) DeleteWallet(ctx context.Context, in deleteWalletRequest) error {
+	if in.Files != "keep" && in.Files != "delete" {
+		return fault.InvalidField("files", "has to be keep or delete")
+	}
+	return a.o.Wallets.Delete(ctx, caller(ctx), in.Alias, in.Files == "delete")
+}
