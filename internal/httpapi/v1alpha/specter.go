@@ -53,9 +53,16 @@ func (a *API) GetSpecter(ctx context.Context, _ struct{}) (specterResponse, erro
 	if len(out.NetworkInfo) == 0 { // the node was never reached; the original says this then
 		out.NetworkInfo = jsontext.Value(`{"subversion":"","version":999999}`)
 	}
-	wallets, err := a.o.Wallets.Memberships(ctx, who.UserID)
+	wallets, err := a.o.Memberships.Memberships(ctx, who.UserID)
 	if err != nil {
 		return specterResponse{}, err
+	}
+	devices, err := a.o.Wallets.Devices(ctx, who)
+	if err != nil {
+		return specterResponse{}, err
+	}
+	for _, d := range devices {
+		out.DevicesNames = append(out.DevicesNames, d.Name)
 	}
 	slices.SortFunc(wallets, func(a, b auth.Membership) int { return cmp.Compare(a.Name, b.Name) })
 	for _, w := range wallets {

@@ -5,10 +5,13 @@ package v1alpha
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Node says what is known of the node, without waiting for it.
@@ -21,10 +24,11 @@ type Memberships interface {
 
 // Options are what the handlers work with.
 type Options struct {
-	Tokens  *auth.Tokens
-	Wallets Memberships
-	Node    Node
-	Now     func() time.Time
+	Tokens      *auth.Tokens
+	Memberships Memberships
+	Wallets     *wallet.Service
+	Node        Node
+	Now         func() time.Time
 	// DataFolder is shown to admins.
 	DataFolder string
 	// UID is this installation's own, 16 hexadecimal digits.
@@ -36,6 +40,16 @@ type API struct{ o Options }
 
 // New returns the handlers.
 func New(o Options) *API { return &API{o} }
+
+// maxEcho is how many bytes of what was asked an answer repeats.
+const maxEcho = 256
+
+// NoWallet is told for a wallet that does not exist, that the caller is no
+// member of or that their token is not for: they cannot tell which.
+func NoWallet(alias string) *fault.Error {
+	shown := strings.ToValidUTF8(alias[:min(len(alias), maxEcho)], "\uFFFD")
+	return fault.New(fault.Forbidden, "wallet_not_found", "Wallet %s does not exist", shown)
+}
 
 type messageResponse struct {
 	Message string `json:"message"`

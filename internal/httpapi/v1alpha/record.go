@@ -1,0 +1,244 @@
+package v1alpha
+
+import (
+	"encoding/hex"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/swaggest/jsonschema-go"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// bitcoins is an amount that JSON has as a number of bitcoins.
+type bitcoins btc.Amount
+
+// JSONSchemaBytes is for the API's description.
+func (bitcoins) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (a bitcoins) MarshalJSON() ([]byte, error) { return btc.Amount(a).AppendBTC(nil), nil }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *bitcoins) UnmarshalJSON(text []byte) error { return (*btc.JSONBTC)(a).UnmarshalJSON(text) }
+
+// The records of transactions are written by hand, for there may be a hundred
+// thousand in an answer. These types describe what is written, in its order.
+type (
+	commonRecord struct {
+		Txid          string    `json:"txid"`
+		Fee           *bitcoins `json:"fee" description:"What all inputs are more than all outputs; null unless all inputs are the wallet's."`
+		BlockHeight   *int      `json:"blockheight"`
+		BlockHash     *string   `json:"blockhash"`
+		Time          int       `json:"time" description:"When the wallet first knew of it, in seconds since 1970."`
+		BlockTime     *int      `json:"blocktime"`
+		Conflicts     []string  `json:"conflicts" description:"Ids of transactions that spend the same coins."`
+		Replaceable   string    `json:"bip125-replaceable" enum:"yes,no,unknown"`
+		Hex           string    `json:"hex"`
+		VSize         int       `json:"vsize"`
+		Address       string    `json:"address" description:"The one that stands for the transaction; Unknown where there is none."`
+		Category      string    `json:"category" enum:"generate,receive,send,selftransfer,mixed"`
+		FlowAmount    bitcoins  `json:"flow_amount" description:"Into the wallet; what left it, with the fee, is negative."`
+		UTXOAmount    *bitcoins `json:"utxo_amount" description:"Always null."`
+		IsMine        bool      `json:"ismine" description:"Always true."`
+		Confirmations int       `json:"confirmations"`
+	}
+	storedRecord struct {
+		commonRecord
+		Amount bitcoins `json:"amount" description:"What came in, or what others were paid, without the fee; never negative."`
+	}
+	listedRecord struct {
+		storedRecord
+		CurrentHeight  int    `json:"_current_blockheight"`
+		Label          string `json:"label" description:"That of the address."`
+		ValidatedBlock string `json:"validated_blockhash" description:"Always empty."`
+		WalletAlias    string `json:"wallet_alias"`
+	}
+	recordList []listedRecord
+	coinRecord struct {
+		commonRecord
+		CurrentHeight int      `json:"_current_blockheight"`
+		Vout          int      `json:"vout"`
+		Locked        bool     `json:"locked" description:"Whether it is frozen, or reserved for a payment."`
+		Amount        bitcoins `json:"amount" description:"That of this output."`
+	}
+)
+
+// PrepareJSONSchema says that the list is never null.
+func (recordList) PrepareJSONSchema(schema *jsonschema.Schema) error {
+	schema.RemoveType(jsonschema.Null)
+	return nil
+}
+
+// unknownAddress stands where there is no address.
+const unknownAddress = "Unknown"
+
+// record is a transaction of which that is written out already what all kinds of
+// records have in common, for an answer has it up to five times.
+type record struct {
+	wallet.Record
+	head, tail []byte // what is before and after the address
+}
+
+// usualHead is room for what is before an address, but for the raw transaction.
+const usualHead = 400
+
+// write writes out what is common, into memory that is used again.
+func (r *record) write() {
+	if r.head == nil {
+		r.head = make([]byte, 0, hex.EncodedLen(len(r.Raw))+usualHead)
+	}
+	r.head = appendHead(r.head[:0], &r.Record)
+	r.tail = appendTail(r.tail[:0], &r.Record)
+}
+
+func (r *record) appendCommon(b []byte, address string) []byte {
+	b = append(b, r.head...)
+	if address == "" {
+		address = unknownAddress
+	}
+	b = appendText(b, address)
+	return append(b, r.tail...)
+}
+
+func (r *record) appendStored(b []byte) []byte {
+	b = r.appendCommon(b, r.Address)
+	b = append(b, `,"amount":`...)
+	b = amountOf(&r.Record).AppendBTC(b)
+	return append(b, '}')
+}
+
+func (r *record) appendListed(b []byte, tip wallet.Tip) []byte {
+	b = r.appendCommon(b, r.Address)
+	b = append(b, `,"amount":`...)
+	b = amountOf(&r.Record).AppendBTC(b)
+	b = append(b, `,"_current_blockheight":`...)
+	b = strconv.AppendInt(b, int64(heightFor(&r.Record, tip)), 10)
+	b = append(b, `,"label":`...)
+	b = appendLabel(b, &r.Record)
+	b = append(b, `,"validated_blockhash":"","wallet_alias":`...)
+	b = appendText(b, r.Alias)
+	return append(b, '}')
+}
+
+func (r *record) appendCoin(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte {
+	b = r.appendCommon(b, o.Address)
+	b = append(b, `,"_current_blockheight":`...)
+	b = strconv.AppendInt(b, int64(heightFor(&r.Record, tip)), 10)
+	b = append(b, `,"vout":`...)
+	b = strconv.AppendUint(b, uint64(o.Vout), 10)
+	b = append(b, `,"locked":`...)
+	b = strconv.AppendBool(b, isLocked(o))
+	b = append(b, `,"amount":`...)
+	b = o.Amount.AppendBTC(b)
+	return append(b, '}')
+}
+
+// isLocked reports what Core's lock says in the original, where frozen coins are
+// locked, too.
+func isLocked(o *wallet.Unspent) bool { return o.Locked || o.Frozen }
+
+// appendHead appends a record up to its address, which is another for a coin.
+func appendHead(b []byte, r *wallet.Record) []byte {
+	b = append(b, `{"txid":"`...)
+	b = append(b, r.Txid...)
+	b = append(b, `","fee":`...)
+	if r.Fee != nil {
+		b = r.Fee.AppendBTC(b)
+	} else {
+		b = append(b, "null"...)
+	}
+	b = appendBlock(b, r)
+	b = append(b, `,"conflicts":[`...)
+	for i, txid := range r.Conflicts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		b = append(b, txid...)
+		b = append(b, '"')
+	}
+	b = append(b, `],"bip125-replaceable":"`...)
+	b = append(b, r.Replaceable...)
+	b = append(b, `","hex":"`...)
+	b = hex.AppendEncode(b, r.Raw)
+	b = append(b, `","vsize":`...)
+	b = strconv.AppendInt(b, int64(r.VSize), 10)
+	return append(b, `,"address":`...)
+}
+
+// appendTail appends a record from its address on, up to where the kinds of
+// records begin to differ.
+func appendTail(b []byte, r *wallet.Record) []byte {
+	b = append(b, `,"category":"`...)
+	b = append(b, r.Category...)
+	b = append(b, `","flow_amount":`...)
+	b = r.Flow.AppendBTC(b)
+	b = append(b, `,"utxo_amount":null,"ismine":true,"confirmations":`...)
+	return strconv.AppendInt(b, int64(r.Confirmations), 10)
+}
+
+// appendBlock appends where the transaction is confirmed, and its time.
+func appendBlock(b []byte, r *wallet.Record) []byte {
+	if r.Block == nil {
+		b = append(b, `,"blockheight":null,"blockhash":null,"time":`...)
+		b = strconv.AppendInt(b, r.Time.Unix(), 10)
+		return append(b, `,"blocktime":null`...)
+	}
+	b = append(b, `,"blockheight":`...)
+	b = strconv.AppendInt(b, int64(r.Block.Height), 10)
+	b = append(b, `,"blockhash":"`...)
+	b = append(b, r.Block.Hash...)
+	b = append(b, `","time":`...)
+	b = strconv.AppendInt(b, r.Time.Unix(), 10)
+	b = append(b, `,"blocktime":`...)
+	return strconv.AppendInt(b, r.Block.Time.Unix(), 10)
+}
+
+// appendLabel appends the label of the address: what somebody wrote, or else its
+// place in the wallet, or else itself.
+func appendLabel(b []byte, r *wallet.Record) []byte {
+	switch {
+	case r.AddressLabel != "":
+		return appendText(b, r.AddressLabel)
+	case r.Own != nil && r.Own.Branch == wallet.ChangeBranch:
+		b = append(b, `"Change #`...)
+	case r.Own != nil:
+		b = append(b, `"Address #`...)
+	case r.Address == "":
+		return appendText(b, unknownAddress)
+	default:
+		return appendText(b, r.Address)
+	}
+	b = strconv.AppendUint(b, uint64(r.Own.Index), 10)
+	return append(b, '"')
+}
+
+// amountOf returns what older versions of the original had as amount: what came
+// in, or what others were paid, without the fee and without a sign.
+func amountOf(r *wallet.Record) btc.Amount {
+	amount := r.Flow
+	if amount < 0 {
+		amount = -amount
+	}
+	if r.Flow < 0 && r.Fee != nil {
+		amount -= *r.Fee
+	}
+	return amount
+}
+
+// heightFor returns the height from which the confirmations are counted.
+func heightFor(r *wallet.Record, tip wallet.Tip) int {
+	if r.Block == nil {
+		return tip.Height
+	}
+	return r.Block.Height + r.Confirmations - 1
+}
+
+// appendText appends a JSON string. What is no UTF-8 in a text becomes the
+// replacement character.
+func appendText(b []byte, text string) []byte {
+	b, _ = jsontext.AppendQuote(b, text)
+	return b
+}

@@ -1,0 +1,68 @@
+package v1alpha
+
+import (
+	"bufio"
+	"context"
+	"iter"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// TransactionList is what GetTransactions streams, for the API's description.
+var TransactionList = route.MediaOf[recordList](route.JSONType[0])
+
+// GetTransactions serves GET /api/v1alpha/specter/full_txlist/: the history of
+// all wallets of the caller, the latest first.
+func (a *API) GetTransactions(ctx context.Context, _ struct{}) (route.Streamed, error) {
+	tip, records, err := a.o.Wallets.EachTransaction(ctx, auth.PrincipalFrom(ctx), "", wallet.Filter{Raw: true})
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	return streamed(func(w *bufio.Writer) error {
+		var one record
+		return writeAll(w, "[", "]\n", records, func(b []byte, r *wallet.Record) []byte {
+			one.Record = *r
+			one.write()
+			return one.appendListed(b, tip)
+		})
+	}), nil
+}
+
+func streamed(body func(w *bufio.Writer) error) route.Streamed {
+	return route.Streamed{ContentType: route.JSONType[0], Body: body}
+}
+
+// writeAll writes a JSON array, or an object, of what it is given; nothing is
+// written for what appendOne appends nothing for. It keeps one element in memory.
+func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error], appendOne func(b []byte, one *T) []byte) error {
+	if _, err := w.WriteString(begin); err != nil {
+		return err
+	}
+	var (
+		one  T // here, and not in each turn, so that it takes memory once
+		err  error
+		line []byte
+		rest = false
+	)
+	for one, err = range all {
+		if err != nil {
+			return err
+		}
+		line = line[:0]
+		if rest {
+			line = append(line, ',')
+		}
+		from := len(line)
+		if line = appendOne(line, &one); len(line) == from {
+			continue
+		}
+		rest = true
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+	_, err = w.WriteString(end)
+	return err
+}

@@ -1,0 +1,230 @@
+package v1alpha
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// shownAhead is how many addresses of a branch are shown past the last that was
+// handed out or used. The original shows all that it has derived. Those are 20 to
+// 60 there, and here more than a thousand, which nobody reads.
+const shownAhead = 20
+
+type walletRequest struct {
+	Alias string `path:"alias" json:"-" description:"Your alias of the wallet."`
+}
+
+// WalletResponse is what GetWallet streams, for the API's description.
+var WalletResponse = route.MediaOf[walletResponse](route.JSONType[0])
+
+// GetWallet serves GET /api/v1alpha/wallets/{alias}/.
+func (a *API) GetWallet(ctx context.Context, in walletRequest) (route.Streamed, error) {
+	p, err := a.portray(ctx, auth.PrincipalFrom(ctx), in.Alias)
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	return streamed(p.write), nil
+}
+
+// portrait is all that a wallet's answer is made of.
+type portrait struct {
+	wallet.Portrait
+	unspent map[string][]wallet.Unspent // by the transaction's id
+	history history
+}
+
+func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*portrait, error) {
+	p := &portrait{unspent: map[string][]wallet.Unspent{}}
+	var err error
+	if p.Portrait, err = a.o.Wallets.Portrait(ctx, who, alias, shownAhead); err != nil {
+		return nil, err
+	}
+	for _, o := range p.Unspent {
+		p.unspent[o.Txid] = append(p.unspent[o.Txid], o)
+	}
+	p.history.read = p.History
+	return p, nil
+}
+
+// frozen returns the outpoints of the coins that somebody froze.
+func (p *portrait) frozen() []string {
+	frozen := []string{}
+	for _, o := range p.Unspent {
+		if o.Frozen {
+			frozen = append(frozen, o.String())
+		}
+	}
+	return frozen
+}
+
+// write writes the answer, in the original's order.
+func (p *portrait) write(w *bufio.Writer) error {
+	type member struct {
+		name  string
+		write func() error
+	}
+	text := func(text string) func() error {
+		return func() error { _, err := w.WriteString(text); return err }
+	}
+	scan := "null"
+	if p.Scanning() {
+		scan = strconv.FormatFloat(p.ScanProgress, 'f', -1, 64)
+	}
+	members := []member{
+		{p.Alias, func() error { return p.writeWallet(w) }},
+		{"txlist", func() error { return writeAll(w, "[", "]", p.history.all(), p.appendListed) }},
+		{"scan", text(scan)},
+		{"address_index", text(strconv.FormatUint(uint64(p.ReceiveNext), 10))},
+		{"utxo", func() error { return writeAll(w, "[", "]", p.history.all(), p.appendUnlocked) }},
+	}
+	between := byte('{')
+	for i, m := range members {
+		if i > 0 && m.name == p.Alias {
+			continue // the wallet is called so; what would be here is in it, too
+		}
+		if _, err := w.Write(append(appendText([]byte{between}, m.name), ':')); err != nil {
+			return err
+		}
+		if err := m.write(); err != nil {
+			return err
+		}
+		between = ','
+	}
+	_, err := w.WriteString("}\n")
+	return err
+}
+
+// writeWallet writes the object of the wallet itself.
+func (p *portrait) writeWallet(w *bufio.Writer) error {
+	head, err := p.head()
+	if err != nil {
+		return err
+	}
+	begin, err := json.Marshal(head)
+	if err != nil {
+		return fmt.Errorf("encode the wallet: %w", err)
+	}
+	end, err := json.Marshal(p.tail())
+	if err != nil {
+		return fmt.Errorf("encode the wallet: %w", err)
+	}
+	begin[len(begin)-1], end[0], end[len(end)-1] = ',', ',', ',' // their braces: all is one object
+	if err := writeAll(w, string(begin)+`"_addresses":{`, `}`, p.addresses(), appendAddress); err != nil {
+		return err
+	}
+	if err := writeAll(w, `,"_transactions":{`, `}`, p.history.all(), appendMember); err != nil {
+		return err
+	}
+	if err := writeAll(w, `,"_full_utxo":[`, `]`, p.history.all(), p.appendCoins); err != nil {
+		return err
+	}
+	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.all(), p.appendCoins)
+}
+
+// addresses yields those that are shown, and no address twice.
+func (p *portrait) addresses() iter.Seq2[wallet.LabelledAddress, error] {
+	labels := map[string]string{}
+	for _, a := range p.Labelled {
+		labels[a.Address] = a.Label
+	}
+	return func(yield func(wallet.LabelledAddress, error) bool) {
+		var at wallet.Place
+		for branch, addresses := range p.Addresses {
+			for i, a := range addresses {
+				at = wallet.Place{Branch: wallet.Branch(branch), Index: uint32(i)}
+				if !yield(wallet.LabelledAddress{Address: a.Address, Own: &at, Used: a.Used, Label: labels[a.Address]}, nil) {
+					return
+				}
+			}
+		}
+		for _, a := range p.Labelled {
+			shown := a.Own != nil && int(a.Own.Index) < len(p.Addresses[a.Own.Branch])
+			if !shown && !yield(a, nil) {
+				return
+			}
+		}
+	}
+}
+
+func appendAddress(b []byte, a *wallet.LabelledAddress) []byte {
+	b = appendText(b, a.Address)
+	b = append(b, `:{"address":`...)
+	b = appendText(b, a.Address)
+	if a.Own == nil {
+		b = append(b, `,"index":null,"change":null`...)
+	} else {
+		b = append(b, `,"index":`...)
+		b = strconv.AppendUint(b, uint64(a.Own.Index), 10)
+		b = append(b, `,"change":`...)
+		b = strconv.AppendBool(b, a.Own.Branch == wallet.ChangeBranch)
+	}
+	b = append(b, `,"label":`...)
+	if a.Label == "" {
+		b = append(b, "null"...)
+	} else {
+		b = appendText(b, a.Label)
+	}
+	if a.Used {
+		return append(b, `,"used":true,"service_id":null}`...)
+	}
+	return append(b, `,"used":null,"service_id":null}`...)
+}
+
+// appendMember appends a transaction under its id.
+func appendMember(b []byte, r *record) []byte {
+	return r.appendStored(append(appendText(b, r.Txid), ':'))
+}
+
+// appendListed appends a transaction unless it is dead.
+func (p *portrait) appendListed(b []byte, r *record) []byte {
+	if r.Status.Dead() {
+		return b
+	}
+	return r.appendListed(b, p.Synced)
+}
+
+// appendCoins appends what is unspent of a transaction.
+func (p *portrait) appendCoins(b []byte, r *record) []byte {
+	return p.appendSome(b, r, func(*wallet.Unspent) bool { return true })
+}
+
+func (p *portrait) appendUnlocked(b []byte, r *record) []byte {
+	return p.appendSome(b, r, func(o *wallet.Unspent) bool { return !isLocked(o) })
+}
+
+func (p *portrait) appendSome(b []byte, r *record, wanted func(*wallet.Unspent) bool) []byte {
+	if !hasCoins(&r.Record) {
+		return b
+	}
+	from := len(b)
+	for _, o := range p.unspent[r.Txid] {
+		if !wanted(&o) {
+			continue
+		}
+		if len(b) > from {
+			b = append(b, ',')
+		}
+		b = r.appendCoin(b, &o, p.Synced)
+	}
+	return b
+}
+
+// coinbaseMaturity is how many confirmations the outputs of a coinbase need
+// before they can be spent in the next block (Bitcoin Core, COINBASE_MATURITY).
+const coinbaseMaturity = 100
+
+// hasCoins reports whether what is unspent of a transaction is in what Core's
+// listunspent lists.
+func hasCoins(r *wallet.Record) bool {
+	alive := r.Status == wallet.Confirmed || r.Status == wallet.InMempool
+	return alive && (r.Category != wallet.Generate || r.Confirmations > coinbaseMaturity)
+}

@@ -1,0 +1,199 @@
+package v1alpha
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/swaggest/jsonschema-go"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// walletResponse describes what GetWallet writes.
+type walletResponse struct {
+	Wallet       walletObject   `json:"{alias}" description:"The wallet, under its alias."`
+	TxList       []listedRecord `json:"txlist"`
+	Scan         *float64       `json:"scan" description:"How far Core has looked through the chain, 0 to 1; null while it does not."`
+	AddressIndex uint32         `json:"address_index"`
+	UTXO         []coinRecord   `json:"utxo" description:"Those of _full_utxo that are not locked."`
+}
+
+// PrepareJSONSchema makes of the member that stands for the wallet's alias one of
+// any name, which is how a schema has it.
+func (walletResponse) PrepareJSONSchema(schema *jsonschema.Schema) error {
+	const name = "{alias}"
+	schema.AdditionalProperties = &jsonschema.SchemaOrBool{TypeObject: schema.Properties[name].TypeObject}
+	delete(schema.Properties, name)
+	schema.Required = slices.DeleteFunc(schema.Required, func(required string) bool { return required == name })
+	return nil
+}
+
+// walletObject describes a wallet. The parts of it that are of no great size are
+// encoded as they are; what grows with the wallet's history is written by hand.
+type walletObject struct {
+	walletHead
+	Addresses    map[string]addressObject `json:"_addresses" description:"Those that were handed out or used, 20 more on each branch, and all that have a label."`
+	Transactions map[string]storedRecord  `json:"_transactions" description:"All, by their ids, with those that were replaced."`
+	FullUTXO     []coinRecord             `json:"_full_utxo"`
+	walletTail
+	FullUTXOAgain []coinRecord `json:"full_utxo"`
+}
+
+type walletHead struct {
+	Name          string                    `json:"name"`
+	Alias         string                    `json:"alias"`
+	Description   string                    `json:"description"`
+	AddressType   string                    `json:"address_type"`
+	Address       string                    `json:"address" description:"The next one that was neither handed out nor used."`
+	AddressIndex  uint32                    `json:"address_index"`
+	ChangeAddress string                    `json:"change_address"`
+	ChangeIndex   uint32                    `json:"change_index"`
+	Keypool       uint32                    `json:"keypool" description:"Core knows the addresses of lower indexes."`
+	ChangeKeypool uint32                    `json:"change_keypool"`
+	Info          jsontext.Value            `json:"info" description:"What Core's getwalletinfo said, with the balances of now."`
+	Descriptor    string                    `json:"descriptor" description:"For both branches (BIP-389)."`
+	Keys          []keyObject               `json:"keys"`
+	DevicesAgain  []string                  `json:"_devices"`
+	SigsRequired  int                       `json:"sigs_required"`
+	PendingPSBTs  map[string]jsontext.Value `json:"pending_psbts"`
+	FrozenUTXO    []string                  `json:"frozen_utxo"`
+	LastBlock     *string                   `json:"last_block" description:"The hash of the block that all this is known up to."`
+}
+
+type walletTail struct {
+	Balance          balanceObject `json:"balance"`
+	RecvDescriptor   string        `json:"recv_descriptor"`
+	ChangeDescriptor string        `json:"change_descriptor"`
+	Devices          []string      `json:"devices"`
+}
+
+type keyObject struct {
+	Original    string `json:"original"`
+	Fingerprint string `json:"fingerprint"`
+	Derivation  string `json:"derivation"`
+	Type        string `json:"type"`
+	Purpose     string `json:"purpose"`
+	XPub        string `json:"xpub"`
+}
+
+type balanceObject struct {
+	Trusted          bitcoins `json:"trusted"`
+	UntrustedPending bitcoins `json:"untrusted_pending"`
+	Immature         bitcoins `json:"immature"`
+}
+
+type addressObject struct {
+	Address   string  `json:"address"`
+	Index     *uint32 `json:"index" description:"Null for an address that is not the wallet's."`
+	Change    *bool   `json:"change"`
+	Label     *string `json:"label"`
+	Used      *bool   `json:"used" description:"True or null."`
+	ServiceID *string `json:"service_id" description:"Always null."`
+}
+
+func (p *portrait) head() (walletHead, error) {
+	v := &p.View
+	info, err := infoOf(v)
+	if err != nil {
+		return walletHead{}, err
+	}
+	head := walletHead{
+		Name: v.Name, Alias: v.Alias, Description: v.Script.Description(v.Required, len(v.Keys)), AddressType: v.Script.AddressType(),
+		Address: addressAt(p.Addresses[wallet.ReceiveBranch], v.ReceiveNext), AddressIndex: v.ReceiveNext,
+		ChangeAddress: addressAt(p.Addresses[wallet.ChangeBranch], v.ChangeNext), ChangeIndex: v.ChangeNext,
+		Keypool: v.RangeEnd, ChangeKeypool: v.RangeEnd,
+		Info: info, Descriptor: btc.Multipath(v.Receive, v.Change), DevicesAgain: devicesOf(v),
+		SigsRequired: v.Required, FrozenUTXO: p.frozen(),
+	}
+	for _, k := range v.Keys {
+		head.Keys = append(head.Keys, keyObject{
+			Original: k.Original, Fingerprint: k.Fingerprint, Derivation: k.Derivation,
+			Type: string(k.Type), Purpose: k.Purpose, XPub: k.XPub,
+		})
+	}
+	if v.Synced.Hash != "" {
+		head.LastBlock = &v.Synced.Hash
+	}
+	return head, nil
+}
+
+func (p *portrait) tail() walletTail {
+	return walletTail{
+		Balance: balanceOf(&p.Wallet), RecvDescriptor: p.Receive, ChangeDescriptor: p.Change, Devices: devicesOf(&p.View),
+	}
+}
+
+func balanceOf(w *wallet.Wallet) balanceObject {
+	return balanceObject{bitcoins(w.Balances.Trusted), bitcoins(w.Balances.UntrustedPending), bitcoins(w.Balances.Immature)}
+}
+
+// devicesOf names the device of each key; where that was deleted, it is what a
+// device would be named of which only the key is known.
+func devicesOf(v *wallet.View) []string {
+	devices := make([]string, len(v.Keys))
+	for i, k := range v.Keys {
+		if devices[i] = k.Device; k.Device == "" {
+			devices[i] = k.Fingerprint
+		}
+	}
+	return devices
+}
+
+// addressAt returns the address of an index among those of a branch from 0 on.
+func addressAt(branch []wallet.PlainAddress, index uint32) string {
+	if int(index) >= len(branch) {
+		return ""
+	}
+	return branch[index].Address
+}
+
+// walletInfo is getwalletinfo: what the index knows better than what Core said
+// some time ago, and Core 30 does not say the balances at all; and the rest.
+type walletInfo struct {
+	WalletName         string         `json:"walletname"`
+	Balance            bitcoins       `json:"balance"`
+	UnconfirmedBalance bitcoins       `json:"unconfirmed_balance"`
+	ImmatureBalance    bitcoins       `json:"immature_balance"`
+	Scanning           jsontext.Value `json:"scanning"`
+	LastProcessed      *blockObject   `json:"lastprocessedblock,omitzero"`
+	Rest               jsontext.Value `json:",embed"`
+}
+
+type blockObject struct {
+	Hash   string `json:"hash"`
+	Height int    `json:"height"`
+}
+
+// unaskedInfo is what Core would say of any of our wallets.
+const unaskedInfo = `{"private_keys_enabled":false,"avoid_reuse":false,"descriptors":true}`
+
+// infoOf returns what Core said when the follower last asked, with what the index
+// knows now.
+func infoOf(v *wallet.View) (jsontext.Value, error) {
+	said := v.CoreInfo
+	if said == "" {
+		said = unaskedInfo
+	}
+	var info walletInfo
+	if err := json.Unmarshal([]byte(said), &info); err != nil {
+		return nil, fmt.Errorf("read what Core said of the wallet: %w", err)
+	}
+	b := balanceOf(&v.Wallet)
+	info.WalletName = v.CoreName
+	info.Balance, info.UnconfirmedBalance, info.ImmatureBalance = b.Trusted, b.UntrustedPending, b.Immature
+	info.Scanning, info.LastProcessed = jsontext.Value("false"), nil
+	if v.Scanning() {
+		info.Scanning = jsontext.Value(fmt.Sprintf(`{"progress":%v}`, v.ScanProgress))
+	}
+	if v.Synced.Height >= 0 {
+		info.LastProcessed = &blockObject{v.Synced.Hash, v.Synced.Height}
+	}
+	text, err := json.Marshal(info)
+	if err != nil {
+		return nil, fmt.Errorf("encode what Core said of the wallet: %w", err)
+	}
+	return text, nil
+}
