@@ -8,11 +8,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Memberships says which wallets a user is a member of.
@@ -86,28 +85,25 @@ func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) err
 	return nil
 }
 
-// errNoWallet is told for a wallet that does not exist, that the caller is no
-// member of, or that their token is not for: they cannot tell which.
-var errNoWallet = fault.New(fault.NotFound, "wallet_not_found", "there is no such wallet among yours")
-
-// admitToWallet checks the caller's role in the wallet that the path names.
+// admitToWallet checks the caller's role in the wallet that the path names. One
+// that does not exist, that they are no member of or that their token is not for
+// are the same: they cannot tell which.
 func (s *server) admitToWallet(r *http.Request, who *auth.Principal, to route.Route) error {
-	wallets, err := s.wallets.Memberships(r.Context(), who.UserID)
+	wallets, err := s.Memberships.Memberships(r.Context(), who.UserID)
 	if err != nil {
 		return err
 	}
-	alias := chi.URLParam(r, "alias")
+	alias, err := route.PathParam(r, "alias")
+	if err != nil {
+		return err
+	}
 	for _, m := range wallets {
 		if m.Alias != alias || !who.MaySeeWallet(m.WalletID) {
 			continue
 		}
-		if !route.Role(m.Role).Covers(to.Role) {
-			return fault.New(fault.Forbidden, "role_missing", "your role in this wallet is %s, and this takes %s", m.Role, to.Role).
-				With("required_role", string(to.Role))
-		}
-		return nil
+		return m.Role.Check(auth.WalletRole(to.Role))
 	}
-	return errNoWallet
+	return wallet.ErrNotFound
 }
 
 const realm = `realm="specterd", charset="UTF-8"`

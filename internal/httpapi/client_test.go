@@ -88,7 +88,8 @@ func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 func (s *server) wallet(t *testing.T, p person, alias, role string) (id string) {
 	t.Helper()
 	id = unique("wallet")
-	s.sql(t, "INSERT INTO wallets (wallet_id, name, created_at) VALUES ($1, $2, 0)", id, "The "+alias)
+	s.sql(t, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at)
+		VALUES ($1, $2, 'ready', $1, 'wpkh', 1, '', '', 0, 0)`, id, "The "+alias)
 	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, $4, 0)", id, p.ID, role, alias)
 	return id
 }
@@ -148,7 +149,7 @@ func (s *server) read(t testing.TB, res *http.Response) answer {
 	body, err := io.ReadAll(res.Body)
 	check(t, err)
 	a := answer{status: res.StatusCode, header: res.Header, body: string(body)}
-	if strings.HasSuffix(res.Header.Get("Content-Type"), "json") && len(body) > 0 {
+	if contentType := res.Header.Get("Content-Type"); strings.HasSuffix(contentType, "json") && contentType != "application/x-ndjson" && len(body) > 0 && body[0] != '[' {
 		if err := json.Unmarshal(body, &a.fields); err != nil {
 			t.Errorf("the body is no JSON object: %v: %s", err, body)
 		}

@@ -56,6 +56,21 @@ var credentials = append([]credential{
 	{name: "another user's resource, with a token", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		return []string{w.token(t, w.caller, 0).bearer()}
 	}, verdict: foreignByToken, only: hasID, foreign: true},
+	{name: "token for the wallet", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		return []string{w.token(t, w.caller, 0, w.vaultOf(t, w.caller).alias).bearer()}
+	}, verdict: byToken, only: isOnVault},
+	{name: "token for another wallet", headers: func(t *testing.T, w *world, _ route.Route) []string {
+		alias := strings.ReplaceAll(unique("another"), "-", "_")
+		w.wallet(t, w.caller, alias, "owner")
+		return []string{w.token(t, w.caller, 0, alias).bearer()}
+	}, verdict: foreignByToken, only: isOfWallet},
+	{name: "token of a lower role", headers: func(t *testing.T, w *world, to route.Route) []string {
+		lower := map[route.Role]string{route.Owner: "signer", route.Signer: "proposer", route.Proposer: "viewer"}[to.Role]
+		member := w.user(t, unique("member"), false)
+		v := w.vaultOf(t, w.caller)
+		w.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, $4, 0)", v.id, member.ID, lower, v.alias)
+		return []string{w.token(t, member, 0).bearer()}
+	}, verdict: func(route.Route) verdict { return roleMissing }, only: func(to route.Route) bool { return isOnVault(to) && to.Role != route.Viewer }},
 	{name: "right password", headers: password, verdict: byPassword},
 }, append(malformed(), badTokens...)...)
 
@@ -127,7 +142,7 @@ var badTokens = []credential{
 		}
 	}), verdict: refused},
 	{name: "token of a deleted user", headers: ofFormer(func(t *testing.T, w *world, p person) {
-		check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name))
+		check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name, false))
 	}), verdict: refused},
 	{name: "password of a disabled user", headers: func(t *testing.T, w *world, to route.Route) []string {
 		p := w.user(t, unique("disabled"), to.Role == route.Admin)
@@ -263,7 +278,18 @@ func foreignByToken(to route.Route) verdict {
 
 func forAdmins(to route.Route) bool { return to.Role == route.Admin }
 
-func hasID(to route.Route) bool { return strings.Contains(to.Path, "{id}") }
+func hasID(to route.Route) bool { return strings.Contains(to.Path, "{id}") || isOfWallet(to) }
+
+// isOfWallet reports whether the route is about something in a wallet.
+func isOfWallet(to route.Route) bool {
+	return strings.Contains(to.Path, "{alias}") || strings.Contains(to.Path, "{address}")
+}
+
+// isOnVault reports whether the right request is about the caller's vault, and not
+// about a wallet that is made for it.
+func isOnVault(to route.Route) bool {
+	return strings.Contains(to.Path, "{alias}") && to.Handler.Name != "DeleteWallet"
+}
 
 // makesTokens reports whether the route hands out tokens, which takes the scopes
 // that they are to have besides its own.

@@ -55,6 +55,11 @@ func (c *curl) body(fields []pageField) {
 	c.options = append(c.options, "-H 'Content-Type: application/json'", "-d "+quote("{"+strings.Join(members, ",")+"}"))
 }
 
+// text adds a body that is read from a file.
+func (c *curl) text(mediaType string) {
+	c.options = append(c.options, "-H 'Content-Type: "+mediaType+"'", "--data-binary @FILE")
+}
+
 func (c curl) line(base string) string {
 	target := base + c.target
 	if strings.ContainsAny(target, "$[") { // a variable, or an IPv6 address, which some shells take for a pattern

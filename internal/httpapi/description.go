@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -20,9 +21,9 @@ const (
 const pageLoads = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // description is the API's description and the page that shows it. Both are made
-// once, at start-up, and are there for everybody.
+// once, and are there for everybody.
 type description struct {
-	document []byte
+	document http.HandlerFunc
 	page     *page
 }
 
@@ -39,16 +40,29 @@ func newDescription(routes []route.Route, version string) (*description, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &description{document, page}, nil
+	return &description{unchanging("application/json", document), page}, nil
 }
 
-// pages returns what is served, by path, to GET and HEAD.
-func (d *description) pages() map[string]http.HandlerFunc {
+// pages returns what is served of the description, by path, to GET and HEAD. It is
+// made when somebody first asks for it: a start should not take longer for it.
+func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
+	once := sync.OnceValues(func() (*description, error) { return newDescription(routes, s.Version) })
+	of := func(serve func(*description) http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			d, err := once()
+			if err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			serve(d)(w, r)
+		}
+	}
+	page := of(func(d *description) http.HandlerFunc { return d.page.serve })
 	return map[string]http.HandlerFunc{
-		descriptionPath: unchanging("application/json", d.document),
+		descriptionPath: of(func(d *description) http.HandlerFunc { return d.document }),
 		stylePath:       unchanging("text/css; charset=utf-8", style),
-		pagePath:        d.page.serve,
-		"/api":          d.page.serve,
+		pagePath:        page,
+		"/api":          page,
 	}
 }
 

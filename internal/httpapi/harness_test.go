@@ -17,11 +17,15 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // setup is what a test may want otherwise.
@@ -29,6 +33,7 @@ type setup struct {
 	database string // PostgreSQL's URL; else a new SQLite file
 	cost     int    // of bcrypt
 	routes   func([]route.Route) []route.Route
+	bitcoind *testkit.Node // for what wallets need of a node; else that is away
 	httpapi.Options
 }
 
@@ -40,6 +45,7 @@ type server struct {
 	clock   *clock
 	node    *nodeStub
 	key     []byte
+	store   *store.Store
 	db      *sql.DB  // a connection of its own, as an SQL shell has
 	selects sync.Map // prepared, by their text
 	log     *logBuffer
@@ -85,6 +91,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 		set.database = filepath.Join(t.TempDir(), "specterd.db")
 	}
 	kept := s.openStore(t, set.database)
+	s.store = kept
 	t.Cleanup(func() { check(t, kept.Close()) })
 	journal := auth.NewJournal(set.Log, kept)
 	passwords := must(auth.NewPasswords(set.cost, 16))
@@ -92,7 +99,9 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Login = auth.NewLogin(set.Log, kept, passwords, signer, journal, s.clock.now)
 	set.Users = auth.NewUsers(kept, passwords, s.clock.now)
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
-	set.Wallets = kept
+	set.Memberships = kept
+	set.Wallets = wallet.New(set.Log, kept, kept, s.provider(t, set.bitcoind), s.clock.now, func(string) {})
+	set.Keys = idempotency.New(kept, s.clock.now)
 	if set.Database == nil {
 		set.Database = kept
 	}
@@ -104,6 +113,23 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	s.handler = must(httpapi.NewHandler(s.Options, routes))
 	s.serve(t, journal)
 	return s
+}
+
+// provider is the node as the wallets have it. Without one, it is on regtest as
+// far as is known, and does not answer.
+func (s *server) provider(t *testing.T, n *testkit.Node) *core.Provider {
+	t.Helper()
+	cfg, status := bitcoind.Config{URL: "http://127.0.0.1:1", User: "u", Password: "p"}, s.node.Status
+	if n != nil {
+		cfg = bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()}
+	}
+	client := must(bitcoind.New(cfg))
+	t.Cleanup(client.Close)
+	if n != nil {
+		monitor := node.New(slog.New(slog.DiscardHandler), client, time.Now, node.Options{})
+		status = func() node.Status { return monitor.Check(context.Background()) }
+	}
+	return core.NewProvider(core.New(client), status)
 }
 
 func (s *server) openStore(t *testing.T, url string) *store.Store {
@@ -190,7 +216,10 @@ func (s *server) sql(t *testing.T, statement string, args ...any) {
 func (s *server) dump(t *testing.T, all bool) string {
 	t.Helper()
 	var text strings.Builder
-	for _, table := range []string{"settings", "users", "wallets", "members", "tokens", "audit"} {
+	for _, table := range []string{
+		"settings", "users", "wallets", "members", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
+		"locked", "frozen", "labels", "tokens", "idempotency", "audit",
+	} {
 		if table == "audit" && !all {
 			continue
 		}

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // world is a server with a caller who may do everything that their role allows,
@@ -16,64 +18,9 @@ import (
 type world struct {
 	*server
 	caller, other person
+	bitcoind      *testkit.Node
+	vaults        *vaults
 	good          token // of the caller, with every scope
-}
-
-// requests say, for each route, what to ask so that nothing but the credential
-// can be wrong. Whose is the person to whom the thing asked for belongs.
-var requests = map[string]func(t *testing.T, w *world, whose person) (path, body string){
-	"GET /api/healthz/liveness":       plain("/api/healthz/liveness"),
-	"GET /api/healthz/readyness":      plain("/api/healthz/readyness"),
-	"GET /api/v1alpha/token":          plain("/api/v1alpha/token/"),
-	"POST /api/v1alpha/token":         fresh("/api/v1alpha/token/", `{"jwt_token_description": %q, "jwt_token_life": "6 minutes"}`),
-	"GET /api/v1alpha/token/{id}":     ofToken("/api/v1alpha/token/%s/", ""),
-	"GET /api/v1alpha/specter":        plain("/api/v1alpha/specter"),
-	"GET /api/v1/tokens":              plain("/api/v1/tokens"),
-	"POST /api/v1/tokens":             fresh("/api/v1/tokens", `{"description": %q, "lifetime": "6 minutes", "scopes": ["node:read"]}`),
-	"GET /api/v1/tokens/self":         plain("/api/v1/tokens/self"),
-	"DELETE /api/v1/tokens/self":      plain("/api/v1/tokens/self"),
-	"GET /api/v1/tokens/{id}":         ofToken("/api/v1/tokens/%s", ""),
-	"DELETE /api/v1/tokens/{id}":      ofToken("/api/v1/tokens/%s", ""),
-	"GET /api/v1/users":               plain("/api/v1/users"),
-	"POST /api/v1/users":              fresh("/api/v1/users", `{"name": %q, "password": "correct horse of the new"}`),
-	"GET /api/v1/users/me":            plain("/api/v1/users/me"),
-	"PATCH /api/v1/users/me":          ownPassword,
-	"GET /api/v1/users/{name}":        ofUser("/api/v1/users/%s", ""),
-	"PATCH /api/v1/users/{name}":      ofUser("/api/v1/users/%s", `{"admin": true}`),
-	"DELETE /api/v1/users/{name}":     ofUser("/api/v1/users/%s", ""),
-	"GET /api/v1/node":                plain("/api/v1/node"),
-	"DELETE /api/v1alpha/token/{id}":  ofToken("/api/v1alpha/token/%s/", ""),
-	"POST /api/v1/tokens/{id}/rotate": ofToken("/api/v1/tokens/%s/rotate", `{}`),
-}
-
-func plain(path string) func(*testing.T, *world, person) (string, string) { return withBody(path, "") }
-
-func withBody(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(*testing.T, *world, person) (string, string) { return path, body }
-}
-
-func fresh(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(*testing.T, *world, person) (string, string) {
-		return path, fmt.Sprintf(body, unique("something new"))
-	}
-}
-
-func ofToken(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, whose person) (string, string) {
-		return fmt.Sprintf(path, w.token(t, whose, 0).id), body
-	}
-}
-
-func ofUser(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, _ person) (string, string) {
-		name := unique("somebody")
-		return fmt.Sprintf(path, w.user(t, name, false).Name), body
-	}
-}
-
-// ownPassword changes the caller's password to what it was.
-func ownPassword(_ *testing.T, w *world, _ person) (string, string) {
-	return "/api/v1/users/me", fmt.Sprintf(`{"password": %q}`, w.caller.password)
 }
 
 func TestEveryRouteHasARequest(t *testing.T) {
@@ -114,23 +61,29 @@ func TestEveryRouteThatTakesATokenHasAScope(t *testing.T) {
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	routes := httpapi.Routes(httpapi.Options{})
+	bitcoind := testkit.Bitcoind(t)
+	bitcoind.Mine(t, 1)
 	const servers = 4
 	for n := range servers {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
-			s.user(t, "root", true)
+			w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}}
+			w.user(t, "root", true)
+			people := map[bool][2]person{}
+			for _, admins := range []bool{false, true} {
+				name := map[bool]string{false: "user", true: "boss"}[admins]
+				people[admins] = [2]person{w.user(t, "caller_"+name, admins), w.user(t, "other_"+name, admins)}
+			}
 			for i := n; i < len(routes); i += servers {
-				t.Run(routes[i].Method+" "+routes[i].Path, func(t *testing.T) { s.tryAll(t, routes[i], i) })
+				t.Run(routes[i].Method+" "+routes[i].Path, func(t *testing.T) { w.tryAll(t, routes[i], people[routes[i].Role == route.Admin]) })
 			}
 		})
 	}
 }
 
-func (s *server) tryAll(t *testing.T, to route.Route, n int) {
-	w := &world{server: s}
-	admins := to.Role == route.Admin
-	w.caller, w.other = w.user(t, fmt.Sprintf("caller%02d", n), admins), w.user(t, fmt.Sprintf("other%02d", n), admins)
+func (w *world) tryAll(t *testing.T, to route.Route, people [2]person) {
+	w.caller, w.other = people[0], people[1]
+	w.clock.advance(auth.FailuresPer) // so that the wrong passwords of the route before are forgiven
 	w.good = w.token(t, w.caller, 0)
 	for _, c := range credentials {
 		if c.only == nil || c.only(to) {
@@ -149,7 +102,11 @@ func (w *world) try(t *testing.T, to route.Route, c credential) {
 		path, body := requests[to.Method+" "+to.Path](t, w, whose)
 		headers := c.headers(t, w, to)
 		before := w.acts(t)
-		got := w.do(t, request{method: to.Method, path: path, auth: headers, body: body})
+		r := request{method: to.Method, path: path, auth: headers, body: body}
+		if to.Handler.Text != nil {
+			r.header = map[string]string{"Content-Type": to.Handler.Text.Types[0]}
+		}
+		got := w.do(t, r)
 		want := c.verdict(to)
 		want.check(t, got, to, len(headers) > 0)
 		if want != letIn && w.acts(t) != before {
@@ -173,6 +130,7 @@ const (
 	unknown      verdict = "not authenticated"
 	scopeMissing verdict = "the scope is missing"
 	adminsOnly   verdict = "the role is missing"
+	roleMissing  verdict = "the role in the wallet is missing"
 	notFound     verdict = "not among the caller's"
 )
 
@@ -183,7 +141,7 @@ func (v verdict) check(t *testing.T, got answer, to route.Route, tried bool) {
 	switch v {
 	case letIn:
 		got.want(t, to.Handler.Status)
-		if got.status != http.StatusNoContent && got.fields == nil {
+		if strings.HasSuffix(got.header.Get("Content-Type"), "/json") && got.fields == nil && !strings.HasPrefix(got.body, "[") {
 			t.Errorf("no JSON object: %s", got.body)
 		}
 		wantChallenges(t, challenges)
@@ -191,22 +149,37 @@ func (v verdict) check(t *testing.T, got answer, to route.Route, tried bool) {
 		got.wantRefused(t, to.Path)
 		wantUnknownChallenges(t, challenges, to, tried)
 	case notFound:
-		if alpha {
-			got.wantMessage(t, http.StatusNotFound, "Token does not exist, make sure to enter correct token id")
-		} else {
-			got.wantProblem(t, http.StatusNotFound, "token_not_found")
-		}
+		wantNotFound(t, got, to, alpha)
 		wantChallenges(t, challenges)
 	default:
 		v.checkForbidden(t, got, to, alpha)
 	}
 }
 
+func wantNotFound(t *testing.T, got answer, to route.Route, alpha bool) {
+	t.Helper()
+	switch {
+	case alpha && to.Role.OfWallet():
+		got.want(t, http.StatusForbidden, `{"message":"Wallet `, ` does not exist"}`)
+	case alpha:
+		got.wantMessage(t, http.StatusNotFound, "Token does not exist, make sure to enter correct token id")
+	case to.Role.OfWallet():
+		got.wantProblem(t, http.StatusNotFound, "wallet_not_found")
+	case strings.Contains(to.Path, "{address}"):
+		got.wantProblem(t, http.StatusNotFound, "address_not_found")
+	default:
+		got.wantProblem(t, http.StatusNotFound, "token_not_found")
+	}
+}
+
 func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha bool) {
 	t.Helper()
 	code, field, value, text := "scope_missing", "required_scope", to.Scope.String(), "the token lacks the scope "+to.Scope.String()
-	if v == adminsOnly {
+	switch v {
+	case adminsOnly:
 		code, field, value, text = "role_missing", "required_role", "admin", "only admins may do this"
+	case roleMissing:
+		code, field, value = "role_missing", "required_role", string(to.Role)
 	}
 	if alpha {
 		got.wantMessage(t, http.StatusForbidden, text)
@@ -214,7 +187,7 @@ func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha 
 		t.Errorf("%s is %q, want %q", field, got.text(field), value)
 	}
 	var challenges []string // another token does not help who is no admin
-	if v != adminsOnly {
+	if v == scopeMissing {
 		challenges = []string{`Bearer realm="specterd", error="insufficient_scope", scope="` + to.Scope.String() + `"`}
 	}
 	wantChallenges(t, got.header.Values("WWW-Authenticate"), challenges...)

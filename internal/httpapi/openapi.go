@@ -3,7 +3,9 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +21,7 @@ const about = `specterd gives the watch-only wallets of a Bitcoin node to many u
 
 const conventions = `
 
-Bodies are JSON, in UTF-8. Times are RFC 3339 in UTC. Every path is served with a slash at its end, too, and every GET also as HEAD. ` +
+Bodies are JSON, in UTF-8. Amounts are whole satoshis, in fields that end in _sat; fee rates are satoshis per virtual byte, in fields that end in _sat_vb. Times are RFC 3339 in UTC. Every path is served with a slash at its end, too, and every GET also as HEAD. ` +
 	`Every answer has an X-Request-Id. Beside the errors that are listed, any request can get 500 if something goes wrong inside specterd.`
 
 // tag is a part of the API.
@@ -91,11 +93,16 @@ func (s *schemas) add(to route.Route) error {
 	if to.Handler.In != reflect.TypeFor[route.None]() {
 		oc.AddReqStructure(reflect.New(to.Handler.In).Interface())
 	}
+	for _, media := range to.Handler.Media {
+		oc.AddRespStructure(reflect.Zero(media.Of).Interface(), openapi.WithHTTPStatus(to.Handler.Status), openapi.WithContentType(media.Type))
+	}
 	var out any
 	if to.Handler.Out != reflect.TypeFor[route.None]() {
 		out = reflect.New(to.Handler.Out).Interface()
 	}
-	oc.AddRespStructure(out, openapi.WithHTTPStatus(to.Handler.Status))
+	if to.Handler.Media == nil {
+		oc.AddRespStructure(out, openapi.WithHTTPStatus(to.Handler.Status))
+	}
 	if err := s.AddOperation(oc); err != nil {
 		return err
 	}
@@ -114,11 +121,29 @@ func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
 
 // complete adds what the types do not tell.
 func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
+	if text := to.Handler.Text; text != nil {
+		op.RequestBody = &openapi31.RequestBodyOrReference{RequestBody: &openapi31.RequestBody{Description: &text.Description}}
+		for _, mediaType := range text.Types {
+			op.RequestBody.RequestBody.WithContentItem(mediaType, openapi31.MediaType{Schema: map[string]any{"type": "string"}})
+		}
+	}
 	if op.RequestBody != nil {
 		op.RequestBody.RequestBody.WithRequired(to.Handler.NeedsBody)
 	}
+	op.Parameters = slices.DeleteFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool {
+		return p.Parameter.Name == "Accept" // which OpenAPI derives from the media types of the answers
+	})
 	for _, p := range op.Parameters {
 		delete(p.Parameter.Schema, "description") // the parameter has it
+		if name, _ := simpleType(p.Parameter.Schema); name != "" {
+			p.Parameter.Schema["type"] = name // what can be left out is not null
+		}
+	}
+	s.completeResponses(op, to.Handler)
+	if to.Handler.TakesKey {
+		key := openapi31.Parameter{Name: keyHeader, In: openapi31.ParameterInHeader, Schema: map[string]any{"type": "string", "minLength": 1, "maxLength": maxKey}}
+		key.WithDescription("A text of your own, such as a UUID, that only repetitions of this request have. They get the answer of the first for a day, and nothing is done twice.")
+		op.Parameters = append(op.Parameters, openapi31.ParameterOrReference{Parameter: &key})
 	}
 	if to.Credentials.TakesBearer() {
 		op.Security = append(op.Security, map[string][]string{"bearer": to.Scope.Names()})
@@ -140,6 +165,27 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		op.Responses.WithMapOfResponseOrReferenceValuesItem(strconv.Itoa(status), response)
 	}
 	return nil
+}
+
+// completeResponses adds the answers of success that do not come from types.
+func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
+	responses := op.Responses.MapOfResponseOrReferenceValues
+	success := responses[strconv.Itoa(h.Status)]
+	if h.MayCreate {
+		created := *success.Response
+		created.Description = http.StatusText(http.StatusCreated)
+		responses[strconv.Itoa(http.StatusCreated)] = openapi31.ResponseOrReference{Response: &created}
+	}
+	if !h.IsTagged {
+		return
+	}
+	text := map[string]any{"type": "string"}
+	etag := "Changes when the answer does; for If-None-Match."
+	success.Response.WithHeadersItem("ETag", openapi31.HeaderOrReference{Header: &openapi31.Header{Description: &etag, Schema: text}})
+	responses["304"] = openapi31.ResponseOrReference{Response: (&openapi31.Response{}).WithDescription("The answer is the one whose ETag was sent.")}
+	known := openapi31.Parameter{Name: "If-None-Match", In: openapi31.ParameterInHeader, Schema: text}
+	known.WithDescription("ETag of an answer that you have: 304 without a body where it is still the same.")
+	op.Parameters = append(op.Parameters, openapi31.ParameterOrReference{Parameter: &known})
 }
 
 // operationID is the handler's name. That is unique within v1, and the older
@@ -173,6 +219,9 @@ func access(to route.Route) string {
 		text += " Only admins may do this."
 	case to.Role.OfWallet():
 		text += " The role in the wallet has to be " + string(to.Role) + " at least."
+	}
+	if to.Handler.NeedsNode {
+		text += " It waits for the node."
 	}
 	return text
 }

@@ -19,8 +19,10 @@ var errorDescriptions = map[int]string{
 	http.StatusNotFound:              "What is asked for is not there, or is not yours.",
 	http.StatusConflict:              "It does not go with what is there already; the code tells why.",
 	http.StatusRequestEntityTooLarge: "The body is larger than 1 MiB.",
-	http.StatusUnsupportedMediaType:  "The body is not declared as application/json.",
+	http.StatusUnsupportedMediaType:  "The Content-Type is not one that is taken here, which is application/json where nothing else is said.",
+	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for another request.",
 	http.StatusTooManyRequests:       "Too many passwords were wrong, or too many logins are under way.",
+	http.StatusBadGateway:            "The node answered with what makes no sense.",
 	http.StatusServiceUnavailable:    "The database or the node cannot be used now.",
 }
 
@@ -66,14 +68,23 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	}
 	creates := to.Handler.Status == http.StatusCreated
 	governs := to.Method != http.MethodGet && to.Role != route.Anybody
+	waits := slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == "min_height" })
 	add(len(op.Parameters) > 0 || op.RequestBody != nil, http.StatusBadRequest)
 	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
-	add(strings.Contains(to.Path, "{") || hasNoEmptyList(to), http.StatusNotFound)
-	add(tagOf(to.Path) == "v1" && (creates || governs), http.StatusConflict) // the other answers 400 then, as the original does
+	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
+	add(tagOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic(), http.StatusTooManyRequests)
+	add(to.Handler.TakesKey, http.StatusUnprocessableEntity)
+	add(to.Handler.NeedsNode, http.StatusBadGateway)
 	slices.Sort(statuses)
 	return statuses
+}
+
+// namesOne reports whether the path names one thing, so that 404 is the answer
+// where that is not there. For wallets the older surface answers 403 then.
+func namesOne(to route.Route) bool {
+	return strings.Contains(to.Path, "{") && (tagOf(to.Path) != "v1alpha" || !to.Role.OfWallet())
 }
 
 // hasNoEmptyList reports whether 404 is the answer where there is nothing to

@@ -10,6 +10,8 @@ import (
 	"github.com/swaggest/jsonschema-go"
 	"github.com/swaggest/openapi-go"
 	"github.com/swaggest/openapi-go/openapi31"
+
+	"github.com/specterd/specterd/internal/btc"
 )
 
 // schemas makes JSON Schemas of wire types and keeps which type each was made of.
@@ -21,6 +23,7 @@ type schemas struct {
 func newSchemas() *schemas {
 	s := &schemas{Reflector: openapi31.NewReflector(), types: map[string]reflect.Type{}}
 	s.InlineDefinition(jsontext.Value{})
+	s.InlineDefinition(btc.Amount(0))
 	s.DefaultOptions = append(s.DefaultOptions,
 		func(rc *jsonschema.ReflectContext) { rc.EnvelopNullability = true },
 		jsonschema.InterceptDefName(func(t reflect.Type, _ string) string {
@@ -70,6 +73,13 @@ func describeField(p jsonschema.InterceptPropParams) error {
 	}
 	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // null or a reference, with a type that forbids null
 		p.PropertySchema.Type, nullable[1].TypeObject.Type = nil, nil
+	}
+	if types := p.Field.Tag.Get("oneof"); types != "" { // any JSON to the decoder, and what we say here to people
+		for name := range strings.SplitSeq(types, ",") {
+			one := jsonschema.Schema{}
+			one.WithType(jsonschema.SimpleType(name).Type())
+			p.PropertySchema.OneOf = append(p.PropertySchema.OneOf, one.ToSchemaOrBool())
+		}
 	}
 	kind := p.Field.Type.Kind()
 	if (kind == reflect.Slice || kind == reflect.Map) && p.Field.Tag.Get("nullable") != "true" {

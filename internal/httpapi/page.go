@@ -41,7 +41,9 @@ type pageOperation struct {
 	ID, Method, Path, Summary string
 	Access                    string
 	Parameters, Body          []pageField
+	BodyText                  *route.Text // instead of Body
 	Success                   pageAnswer
+	Others                    []pageAnswer // that are no errors
 	Errors                    []pageAnswer
 	curl                      curl
 }
@@ -79,7 +81,7 @@ func newPage(s *schemas, routes []route.Route) (*page, error) {
 		}
 		i := slices.IndexFunc(tags, func(t tag) bool { return t.name == op.Tags[0] })
 		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
-		if op.RequestBody != nil {
+		if op.RequestBody != nil && to.Handler.Text == nil {
 			requests[schemaName(to.Handler.In)] = true // shown where it belongs
 		}
 	}
@@ -105,19 +107,29 @@ func (s *schemas) pageOperation(op *openapi31.Operation, to route.Route) pageOpe
 			out.curl.path(field)
 		}
 	}
-	if op.RequestBody != nil {
+	if text := to.Handler.Text; text != nil {
+		out.BodyText = text
+		out.curl.text(text.Types[0])
+	} else if op.RequestBody != nil {
 		out.Body = s.fields(schemaName(to.Handler.In), "required", "")
 		out.curl.body(out.Body)
 	}
 	for code, response := range op.Responses.MapOfResponseOrReferenceValues {
 		status, _ := strconv.Atoi(code) // it is one: errorStatuses and the handler give numbers
-		if response.Response != nil {
-			out.Success = pageAnswer{Status: status, Title: http.StatusText(status), Type: typeOfContent(response.Response)}
-			continue
+		answer := pageAnswer{Status: status, Title: http.StatusText(status)}
+		switch {
+		case status == to.Handler.Status:
+			answer.Type = typeOfContent(response.Response)
+			out.Success = answer
+		case response.Response != nil:
+			out.Others = append(out.Others, answer)
+		default:
+			out.Errors = append(out.Errors, answer)
 		}
-		out.Errors = append(out.Errors, pageAnswer{Status: status, Title: http.StatusText(status)})
 	}
-	slices.SortFunc(out.Errors, func(a, b pageAnswer) int { return a.Status - b.Status })
+	for _, answers := range [][]pageAnswer{out.Others, out.Errors} {
+		slices.SortFunc(answers, func(a, b pageAnswer) int { return a.Status - b.Status })
+	}
 	return out
 }
 

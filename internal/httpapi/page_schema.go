@@ -62,24 +62,48 @@ func (s *schemas) pageObjects(leftOut map[string]bool) []pageObject {
 			continue
 		}
 		object := pageObject{Name: name}
-		if of, ok := s.Spec.Components.Schemas[name]["additionalProperties"].(map[string]any); ok {
-			t := typeOf(map[string]any{"type": "object", "additionalProperties": of})
-			object.Type = &t
+		schema := s.Spec.Components.Schemas[name]
+		if s.types[name].Kind() == reflect.Struct && schema["properties"] != nil {
+			object.Fields = append(anyField(schema), s.fields(name, "", "can be missing")...)
 		} else {
-			object.Fields = s.fields(name, "", "can be missing")
+			t := typeOf(schema)
+			object.Type = &t
 		}
 		objects = append(objects, object)
 	}
 	return objects
 }
 
-// typeOfContent returns the type of a response's body.
-func typeOfContent(r *openapi31.Response) typeText {
-	for _, content := range r.Content {
-		return typeOf(content.Schema)
+// anyField returns what stands in an object for members of any name.
+func anyField(schema map[string]any) []pageField {
+	of, ok := schema["additionalProperties"].(map[string]any)
+	if !ok {
+		return nil
 	}
-	return typeText{}
+	return []pageField{newPageField("(any other name)", of)}
 }
+
+// typeOfContent returns the type of a response's body. Where there are several,
+// it is that of the JSON, and the media types of the others are named.
+func typeOfContent(r *openapi31.Response) typeText {
+	content, isJSON := r.Content[jsonType]
+	t := typeText{}
+	if isJSON {
+		t = typeOf(content.Schema)
+	}
+	for _, mediaType := range slices.Sorted(maps.Keys(r.Content)) {
+		if mediaType == jsonType {
+			continue
+		}
+		if t != (typeText{}) {
+			t.After += ", or "
+		}
+		t.After += mediaType
+	}
+	return t
+}
+
+const jsonType = "application/json"
 
 // typeOf says in words what a schema lets through.
 func typeOf(schema map[string]any) typeText {
@@ -91,6 +115,14 @@ func typeOf(schema map[string]any) typeText {
 		t := typeOf(other)
 		t.After += " or null"
 		return t
+	}
+	if oneOf, ok := schema["oneOf"].([]any); ok {
+		var names []string
+		for _, one := range oneOf {
+			one, _ := one.(map[string]any)
+			names = append(names, typeOf(one).Before)
+		}
+		return typeText{Before: strings.Join(names, " or ")}
 	}
 	var t typeText
 	name, nullable := simpleType(schema)

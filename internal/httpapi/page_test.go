@@ -115,13 +115,13 @@ func TestPageCurlLines(t *testing.T) {
 		t.Fatalf("%d lines for %d routes", len(lines), len(routes))
 	}
 	for _, to := range routes {
-		target := regexp.QuoteMeta(`"http://[::1]:25441`) + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(to.Path), `(\$$[A-Z]+|alice)`) + `"$`
+		target := regexp.QuoteMeta(`"http://[::1]:25441`) + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(to.Path), `(\$$[A-Z]+|alice|savings|bcrt1[a-z0-9]+|[0-9a-f]{64}(?::0)?)`) + `"$`
 		found := false
 		for _, line := range lines {
 			words := line[1]
 			_, rest, hasBody := strings.Cut(words, " -d '")
 			method := http.MethodGet
-			if hasBody {
+			if hasBody || strings.Contains(words, " --data-binary @") {
 				method = http.MethodPost
 			}
 			if m := regexp.MustCompile(` -X (\w+) `).FindStringSubmatch(words); m != nil {

@@ -17,6 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpapi/v1alpha"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 var statuses = map[fault.Kind]int{
@@ -32,21 +34,24 @@ var statuses = map[fault.Kind]int{
 	fault.TooMany:          http.StatusTooManyRequests,
 	fault.BadGateway:       http.StatusBadGateway,
 	fault.Unavailable:      http.StatusServiceUnavailable,
+	fault.Unprocessable:    http.StatusUnprocessableEntity,
 	fault.Misdirected:      http.StatusMisdirectedRequest,
 }
 
 var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
 
 // surface is what differs between the parts of the API: how strict they are
-// with what they do not know, and what an error looks like.
+// with what they do not know, what an error looks like, and what is told of a
+// wallet that is not among the caller's.
 type surface struct {
-	strict  route.Strictness
-	problem func(requestID string, status int, f *fault.Error) (contentType []string, body any)
+	strict   route.Strictness
+	problem  func(requestID string, status int, f *fault.Error) (contentType []string, body any)
+	noWallet func(alias string) *fault.Error
 }
 
 var (
-	surfaceV1    = surface{route.RefuseUnknown, problemDetails}
-	surfaceAlpha = surface{route.TolerateUnknown, messageOnly}
+	surfaceV1    = surface{route.RefuseUnknown, problemDetails, func(string) *fault.Error { return wallet.ErrNotFound }}
+	surfaceAlpha = surface{route.TolerateUnknown, messageOnly, v1alpha.NoWallet}
 )
 
 func surfaceOf(path string) surface {
@@ -58,14 +63,15 @@ func surfaceOf(path string) surface {
 
 // problem is a problem document (RFC 9457) whose type is about:blank.
 type problem struct {
-	Title     string         `json:"title" required:"true"`
-	Status    int            `json:"status" required:"true"`
-	Code      string         `json:"code" required:"true" description:"Stable; for programs to tell problems apart."`
-	Detail    string         `json:"detail" required:"true" description:"For people; its wording may change."`
-	RequestID string         `json:"request_id" required:"true"`
-	Errors    []problemField `json:"errors,omitempty" description:"What is wrong with which field of the request."`
-	Scope     string         `json:"required_scope,omitempty"`
-	Role      string         `json:"required_role,omitempty"`
+	Title     string            `json:"title" required:"true"`
+	Status    int               `json:"status" required:"true"`
+	Code      string            `json:"code" required:"true" description:"Stable; for programs to tell problems apart."`
+	Detail    string            `json:"detail" required:"true" description:"For people; its wording may change."`
+	RequestID string            `json:"request_id" required:"true"`
+	Errors    []problemField    `json:"errors,omitempty" description:"What is wrong with which field of the request."`
+	Scope     string            `json:"required_scope,omitempty"`
+	Role      string            `json:"required_role,omitempty"`
+	Details   map[string]string `json:"details,omitempty" description:"What else the code stands for, such as lowest_height."`
 }
 
 type problemField struct {
@@ -77,6 +83,15 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 	p := problem{
 		Title: http.StatusText(status), Status: status, Code: f.Code, Detail: f.Message, RequestID: requestID,
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
+	}
+	for name, value := range f.Details {
+		if strings.HasPrefix(name, "required_") || name == "reason" { // which v1alpha has
+			continue
+		}
+		if p.Details == nil {
+			p.Details = map[string]string{}
+		}
+		p.Details[name] = value
 	}
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, problemField{field.Name, field.Message})

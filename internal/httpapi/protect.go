@@ -18,11 +18,13 @@ import (
 )
 
 // call is what is known of a request while it is under way. It is also the
-// request's context, and holds the router's, so that there is one of each.
+// request's context, and holds the router's and what notes the answer, so that
+// all of it is allocated at once.
 type call struct {
 	context.Context
 	routing chi.Context
 
+	answer  recorder
 	id      [1]string // as the header has it
 	address string
 	route   string // the pattern that matched; empty where none did
@@ -79,11 +81,12 @@ func (w *recorder) Write(b []byte) (int, error) {
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Headers that every answer has; more of them cost each request more than they
-// are worth where nothing is rendered. The slices are shared and never changed.
+// are worth. A Content-Security-Policy governs what a browser renders as a
+// document: that is the page, which has its own, while noSniff keeps everything
+// else the JSON that it says it is. The slices are shared and never changed.
 var (
-	noSniff      = []string{"nosniff"}
-	noStore      = []string{"no-store"}
-	nothingLoads = []string{"default-src 'none'; frame-ancestors 'none'"}
+	noSniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
 )
 
 // protect is what every request goes through, whatever its path.
@@ -92,12 +95,12 @@ func (s *server) protect(next http.Handler) http.Handler {
 		start := s.Now()
 		c := &call{Context: r.Context(), id: [1]string{requestID(r)}, address: clientAddress(r, s.TrustedProxies)}
 		r = r.WithContext(c) //nolint:contextcheck // c is the request's own context with more in it
-		rec := &recorder{ResponseWriter: w}
+		rec := &c.answer
+		rec.ResponseWriter = w
 		h := w.Header()
 		h["X-Request-Id"] = c.id[:]
 		h["X-Content-Type-Options"] = noSniff
 		h["Cache-Control"] = noStore
-		h["Content-Security-Policy"] = nothingLoads
 		defer s.finish(rec, r, c, start)
 		if err := s.screen(r); err != nil {
 			s.fail(rec, r, err)
@@ -122,14 +125,26 @@ func (s *server) screen(r *http.Request) error {
 	return nil
 }
 
-// finish catches a panic and writes the request's line in the log.
+// finish catches a panic and writes the request's line in the log. Where an
+// answer has begun and cannot be ended, it cuts the connection, as net/http wants
+// that done: by a panic.
 func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) {
-	if p := recover(); p != nil {
+	p := recover()
+	cut := p == http.ErrAbortHandler //nolint:errorlint // a panic's value, not an error that somebody wrapped
+	if p != nil && !cut {
 		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id[0], "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		if w.status == 0 {
+		if cut = w.status != 0; !cut {
 			s.fail(w, r, errInternal)
 		}
 	}
+	s.record(w, r, c, start, cut)
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// record writes a request's line in the log. cut is whether its answer was.
+func (s *server) record(w *recorder, r *http.Request, c *call, start time.Time, cut bool) {
 	level := levelOf(r.Method, w.status)
 	if !s.log.Enabled(r.Context(), level) {
 		return
@@ -140,6 +155,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 		slog.String("route", c.route), // the pattern: a path may hold what is nobody's business
 		slog.Int("status", w.status),
 		slog.Int64("bytes", w.bytes),
+		slog.Bool("cut", cut),
 		slog.Int64("took_us", s.Now().Sub(start).Microseconds()),
 		slog.String("address", c.address),
 		slog.String("user", c.user),
@@ -161,12 +177,16 @@ const maxRequestID = 64
 // requestID returns the client's own id for the request, if it has one that can
 // be repeated without harm, or a new one.
 func requestID(r *http.Request) string {
-	if given := r.Header.Get("X-Request-Id"); given != "" && len(given) <= maxRequestID && !strings.ContainsFunc(given, notInID) {
-		return given
+	if given := r.Header["X-Request-Id"]; len(given) > 0 && isRequestID(given[0]) {
+		return given[0]
 	}
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // to tell requests apart, not to keep a secret
 	return hex.EncodeToString(b[:])
+}
+
+func isRequestID(text string) bool {
+	return text != "" && len(text) <= maxRequestID && !strings.ContainsFunc(text, notInID)
 }
 
 func notInID(r rune) bool {

@@ -12,6 +12,7 @@ import (
 const (
 	get    = http.MethodGet
 	post   = http.MethodPost
+	put    = http.MethodPut
 	patch  = http.MethodPatch
 	remove = http.MethodDelete
 )
@@ -28,6 +29,8 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1alpha/token/{id}", route.Basic, 0, route.Anybody, route.Read(alpha.GetToken), "Show a token's details"),
 		line(remove, "/api/v1alpha/token/{id}", route.Basic, 0, route.Anybody, route.Read(alpha.DeleteToken), "Delete a token, which ends it at once"),
 		line(get, "/api/v1alpha/specter", route.Bearer, auth.NodeRead, route.Admin, route.Read(alpha.GetSpecter), "Show settings, node and wallets"),
+		line(get, "/api/v1alpha/specter/full_txlist", route.Bearer, auth.WalletsRead, route.Anybody, route.Stream(alpha.GetTransactions, v1alpha.TransactionList), "List the transactions of all your wallets"),
+		line(get, "/api/v1alpha/wallets/{alias}", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(alpha.GetWallet, v1alpha.WalletResponse), "Show a wallet with its addresses, coins and transactions"),
 
 		line(get, "/api/v1/tokens", route.Either, auth.TokensRead, route.Anybody, route.Read(one.ListTokens), "List your tokens"),
 		line(post, "/api/v1/tokens", route.Either, auth.TokensWrite, route.Anybody, route.Create(one.CreateToken), "Make a token"),
@@ -46,6 +49,30 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(remove, "/api/v1/users/{name}", route.Bearer, auth.UsersWrite, route.Admin, route.Delete(one.DeleteUser), "Delete a user with all their tokens"),
 
 		line(get, "/api/v1/node", route.Bearer, auth.NodeRead, route.Anybody, route.Read(one.GetNode), "Show the node's state"),
+		line(get, "/api/v1/fees", route.Bearer, auth.NodeRead, route.Anybody, route.Read(one.GetFees), "Show what a payment should pay to be confirmed soon"),
+
+		line(get, "/api/v1/wallets", route.Bearer, auth.WalletsRead, route.Anybody, route.Read(one.ListWallets).Tagged(), "List your wallets with their balances"),
+		line(post, "/api/v1/wallets", route.Bearer, auth.WalletsWrite, route.Anybody, route.Create(one.CreateWallet).WithNode().WithKey(), "Make a wallet of a descriptor or of keys"),
+		line(get, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsRead, route.Viewer, route.Read(one.GetWallet).Tagged(), "Show a wallet with its balances"),
+		line(patch, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsWrite, route.Viewer, route.Read(one.ChangeWallet), "Change a wallet's name, or your alias for it"),
+		line(remove, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsWrite, route.Owner, route.Delete(one.DeleteWallet), "Delete a wallet for all its members; nothing in Bitcoin is lost by it"),
+		line(get, "/api/v1/wallets/{alias}/members", route.Bearer, auth.WalletsRead, route.Viewer, route.Read(one.ListMembers).Tagged(), "List a wallet's members"),
+		line(put, "/api/v1/wallets/{alias}/members/{user}", route.Bearer, auth.WalletsWrite, route.Owner, route.Put(one.PutMember), "Make a user a member of a wallet, or give a member another role"),
+		line(remove, "/api/v1/wallets/{alias}/members/{user}", route.Bearer, auth.WalletsWrite, route.Viewer, route.Delete(one.DeleteMember), "End a membership: your own, or as an owner anybody's"),
+		line(post, "/api/v1/wallets/{alias}/rescan", route.Bearer, auth.WalletsWrite, route.Owner, route.JSON(http.StatusAccepted, one.StartScan).WithNode(), "Look through the chain again"),
+		line(get, "/api/v1/wallets/{alias}/rescan", route.Bearer, auth.WalletsRead, route.Viewer, route.Read(one.GetScan).Tagged(), "Show how far the look through the chain has got"),
+		line(remove, "/api/v1/wallets/{alias}/rescan", route.Bearer, auth.WalletsWrite, route.Owner, route.Delete(one.StopScan).WithNode(), "End the look through the chain; what it found stays"),
+		line(get, "/api/v1/wallets/{alias}/addresses", route.Bearer, auth.WalletsRead, route.Viewer, route.Read(one.ListAddresses).Tagged(), "List a wallet's addresses"),
+		line(post, "/api/v1/wallets/{alias}/addresses", route.Bearer, auth.AddressesWrite, route.Proposer, route.Create(one.CreateAddress).WithNode().WithKey(), "Hand out the next address that nobody has seen"),
+		line(get, "/api/v1/addresses/{address}", route.Bearer, auth.WalletsRead, route.Anybody, route.Read(one.FindAddress).Tagged(), "Find out in which of your wallets an address is"),
+		line(get, "/api/v1/wallets/{alias}/utxos", route.Bearer, auth.WalletsRead, route.Viewer, route.Read(one.ListCoins).Tagged(), "List a wallet's unspent outputs"),
+		line(put, "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", route.Bearer, auth.WalletsWrite, route.Signer, route.Delete(one.FreezeCoin).WithNode(), "Have an output not spent until it is unfrozen"),
+		line(remove, "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", route.Bearer, auth.WalletsWrite, route.Signer, route.Delete(one.UnfreezeCoin).WithNode(), "Let a frozen output be spent again"),
+		line(get, "/api/v1/wallets/{alias}/transactions", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(one.ListTransactions, v1.HistoryMedia...).Tagged(), "List a wallet's transactions, or stream all of them as CSV or JSON Lines"),
+		line(get, "/api/v1/wallets/{alias}/transactions/{txid}", route.Bearer, auth.WalletsRead, route.Viewer, route.Read(one.GetTransaction).Tagged(), "Show a transaction"),
+		line(get, "/api/v1/transactions", route.Bearer, auth.WalletsRead, route.Anybody, route.Stream(one.ListAllTransactions, v1.HistoryMedia...).Tagged(), "List the transactions of all your wallets, or stream all of them as CSV or JSON Lines"),
+		line(get, "/api/v1/wallets/{alias}/labels", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(one.ExportLabels, v1.LabelMedia...), "Export a wallet's labels (BIP-329)"),
+		line(post, "/api/v1/wallets/{alias}/labels", route.Bearer, auth.WalletsWrite, route.Proposer, route.Read(one.ImportLabels).WithNode(), "Import labels (BIP-329)"),
 	}
 }
 

@@ -24,7 +24,9 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/httpapi/v1alpha"
+	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Node says what is known of the node, without waiting for it.
@@ -32,14 +34,16 @@ type Node interface{ Status() node.Status }
 
 // Options are what the API is made of.
 type Options struct {
-	Log      *slog.Logger
-	Now      func() time.Time
-	Login    *auth.Login
-	Users    *auth.Users
-	Tokens   *auth.Tokens
-	Wallets  Memberships
-	Database Database
-	Node     Node
+	Log         *slog.Logger
+	Now         func() time.Time
+	Login       *auth.Login
+	Users       *auth.Users
+	Tokens      *auth.Tokens
+	Memberships Memberships
+	Wallets     *wallet.Service
+	Keys        *idempotency.Keys
+	Database    Database
+	Node        Node
 	// Active is the API's switch. While it is off, only health answers.
 	Active bool
 	// DataFolder and UID are shown to admins.
@@ -58,7 +62,6 @@ type server struct {
 	Options
 	log     *slog.Logger
 	login   *auth.Login
-	wallets Memberships
 	origins *http.CrossOriginProtection
 }
 
@@ -72,14 +75,14 @@ func Routes(o Options) []route.Route {
 	return table(
 		&health{database: o.Database, node: o.Node},
 		v1alpha.New(v1alpha.Options{
-			Tokens: o.Tokens, Wallets: o.Wallets, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
+			Tokens: o.Tokens, Memberships: o.Memberships, Wallets: o.Wallets, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
-		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Node: o.Node, Now: o.Now}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Wallets: o.Wallets, Node: o.Node, Now: o.Now}),
 	)
 }
 
 func newHandler(o Options, routes []route.Route) (http.Handler, error) {
-	s := &server{Options: o, log: o.Log, login: o.Login, wallets: o.Wallets, origins: http.NewCrossOriginProtection()}
+	s := &server{Options: o, log: o.Log, login: o.Login, origins: http.NewCrossOriginProtection()}
 	mux := chi.NewRouter()
 	mux.NotFound(s.notFound)
 	mux.MethodNotAllowed(asKnownMethod(mux))
@@ -91,15 +94,14 @@ func newHandler(o Options, routes []route.Route) (http.Handler, error) {
 		methods[path][method] = true
 		mux.Method(method, path, h)
 	}
-	description, err := newDescription(routes, o.Version)
-	if err != nil {
-		return nil, err
-	}
-	for path, page := range description.pages() {
+	for path, page := range s.pages(routes) {
 		add(get, path, page)
 		add(http.MethodHead, path, page)
 	}
 	for _, to := range routes {
+		if err := to.Check(); err != nil {
+			return nil, err
+		}
 		h := s.handle(to)
 		for _, path := range []string{to.Path, to.Path + "/"} {
 			add(to.Method, path, h)
@@ -133,16 +135,35 @@ func otherMethods(known map[string]bool) []string {
 // handle serves one line of the table.
 func (s *server) handle(to route.Route) http.HandlerFunc {
 	strict := surfaceOf(to.Path).strict
+	surface := surfaceOf(to.Path)
 	return func(w http.ResponseWriter, r *http.Request) {
 		callOf(r).route = to.Path
 		ctx, err := s.authorize(w, r, to)
 		if err == nil {
-			err = to.Handler.Serve(ctx, w, r, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
+			err = s.answer(ctx, w, r, to, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
+		}
+		if errors.Is(err, wallet.ErrNotFound) {
+			alias, _ := route.PathParam(r, "alias") // empty for what cannot be read
+			err = surface.noWallet(alias)
+		}
+		if broken, ok := errors.AsType[*route.BrokenError](err); ok {
+			s.breakOff(r, broken)
 		}
 		if err != nil {
 			s.fail(w, r, err)
 		}
 	}
+}
+
+// breakOff cuts the connection of an answer that cannot be ended, which is the
+// only way to tell the client.
+func (s *server) breakOff(r *http.Request, broken *route.BrokenError) {
+	level := slog.LevelError
+	if broken.Gone {
+		level = slog.LevelDebug
+	}
+	s.log.Log(r.Context(), level, "an answer broke off", "request_id", requestIDOf(r), "error", broken.Unwrap())
+	panic(http.ErrAbortHandler)
 }
 
 const (

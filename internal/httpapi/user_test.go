@@ -125,6 +125,29 @@ func TestLastAdmin(t *testing.T) {
 	})
 }
 
+// TestLastOwner: no wallet loses its last owner with a user who is deleted, unless
+// it is to go along.
+func TestLastOwner(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *server) {
+		root := s.token(t, s.user(t, "admin", true), 0).bearer()
+		owner, viewer := s.user(t, "owner", false), s.user(t, "viewer", false)
+		sole, shared := s.wallet(t, owner, "sole", "owner"), s.wallet(t, owner, "shared", "owner")
+		join := "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, $4, 0)"
+		s.sql(t, join, sole, viewer.ID, "viewer", "theirs")
+		s.sql(t, join, shared, viewer.ID, "owner", "ours")
+
+		s.call(t, "DELETE", userPath("owner"), root, "").wantProblem(t, 409, "last_owner")
+		s.call(t, "DELETE", userPath("owner")+"?wallets=keep", root, "").wantProblem(t, 400, "invalid_input")
+		s.call(t, "GET", userPath("owner"), root, "").want(t, 200)
+		s.call(t, "DELETE", userPath("owner")+"?wallets=delete", root, "").want(t, 204)
+		s.call(t, "GET", userPath("owner"), root, "").wantProblem(t, 404, "user_not_found")
+		theirs := s.token(t, viewer, 0).bearer()
+		s.call(t, "GET", "/api/v1/wallets/theirs", theirs, "").wantProblem(t, 404, "wallet_not_found")
+		s.call(t, "GET", "/api/v1/wallets/ours", theirs, "").want(t, 200)
+	})
+}
+
 // TestTwoLastAdminsAtOnce: two admins who take each other's role, or delete
 // each other, at the same time. One of them stays.
 func TestTwoLastAdminsAtOnce(t *testing.T) {

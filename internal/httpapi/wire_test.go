@@ -33,6 +33,7 @@ var mended = map[string]struct {
 	"09-token-get-no-slash":           {200, "Token exists", "both slash forms answer directly, not with 308"},
 	"10-token-get-unknown":            {404, "Token does not exist, make sure to enter correct token id", "an unknown token is no internal error"},
 	"16-specter-non-admin":            {403, "only admins may do this", "the credential is good, so it is not 401"},
+	"22-wallet-foreign":               {403, "Wallet simple_one does not exist", "a wallet of somebody else is no internal error"},
 }
 
 // TestWire replays what scripts for the original do, in the order of the files,
@@ -41,14 +42,12 @@ func TestWire(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../testdata/wire/*.txt")
 	check(t, err)
-	if len(files) != 16 {
+	if len(files) != 22 {
 		t.Fatalf("%d exchanges", len(files))
 	}
 	s := start(t)
 	admin, someuser := s.user(t, "admin", true), s.user(t, "someuser", false)
-	for alias, name := range map[string]string{"simple_one": "Simple One", "tap": "Tap", "vault_23_fam": "Vault 2/3 - Fam"} {
-		s.sql(t, "UPDATE wallets SET name = $2 WHERE wallet_id = $1", s.wallet(t, admin, alias, "owner"), name)
-	}
+	s.seedRecorded(t, admin, "simple_one", "tap", "vault_23_fam")
 	adminsToken, usersToken := s.token(t, admin, auth.DefaultScopes), s.token(t, someuser, auth.DefaultScopes)
 	s.nodeSays(t, readExchange(t, "../../testdata/wire/12-specter.txt").answer)
 	credentials := map[string]string{
@@ -59,6 +58,9 @@ func TestWire(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
 		x := readExchange(t, file)
+		if x.status == 200 && (strings.Contains(x.path, "/full_txlist/") || strings.Contains(x.path, "/wallets/")) {
+			continue // TestWireTransactions, TestWireWallets
+		}
 		authorization, known := credentials[x.credential]
 		if !known {
 			t.Fatalf("%s: credential %q", name, x.credential)
@@ -110,7 +112,7 @@ func readExchange(t *testing.T, file string) exchange {
 		case isAnswered && x.status == 0:
 			x.status, err = strconv.Atoi(answered)
 			check(t, err)
-		case strings.HasPrefix(line, "{"):
+		case strings.HasPrefix(line, "{"), strings.HasPrefix(line, "["):
 			x.answer = line
 		}
 	}

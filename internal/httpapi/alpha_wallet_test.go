@@ -1,0 +1,271 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+const (
+	alphaWallets = "/api/v1alpha/wallets/"
+	fullTxList   = "/api/v1alpha/specter/full_txlist/"
+)
+
+// TestAlphaWalletsOfOthers: what is not the caller's is told to be nowhere, in the
+// same words as what is nowhere.
+func TestAlphaWalletsOfOthers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p, other := s.user(t, "p", false), s.user(t, "other", true)
+	s.wallet(t, p, "mine", "viewer")
+	s.wallet(t, p, "überweisung", "owner")
+	s.wallet(t, other, "theirs", "owner")
+	all, limited := s.token(t, p, auth.DefaultScopes), s.token(t, p, auth.DefaultScopes, "mine")
+	for path, k := range map[string]token{
+		"mine": all, "mine/": limited, "%C3%BCberweisung/": all, "%c3%bcberweisung": all, "m%69ne/": all,
+	} {
+		s.call(t, "GET", alphaWallets+path, k.bearer(), "").want(t, 200)
+	}
+	for path, c := range map[string]struct {
+		by    token
+		alias string
+	}{
+		"theirs":                            {all, "theirs"},
+		"nobodys/":                          {all, "nobodys"},
+		"Mine":                              {all, "Mine"},
+		"%C3%BCberweisung":                  {limited, "überweisung"},
+		"%22%3Cscript%3E%5C%0A":             {all, "\"<script>\\\n"},
+		"..%2F..":                           {all, "../.."},
+		"%FFx":                              {all, "\ufffdx"},
+		"%00":                               {all, "\x00"},
+		strings.Repeat("x", 300):            {all, strings.Repeat("x", 256)},
+		strings.Repeat("%C3%BC", 200) + "/": {all, strings.Repeat("ü", 128)},
+	} {
+		got := s.call(t, "GET", alphaWallets+path, c.by.bearer(), "")
+		got.wantMessage(t, 403, "Wallet "+c.alias+" does not exist")
+		if len(got.fields) != 1 || got.header.Get("WWW-Authenticate") != "" {
+			t.Errorf("%s: %v %v", path, got.fields, got.header)
+		}
+		s.call(t, "HEAD", alphaWallets+path, c.by.bearer(), "").want(t, 403)
+	}
+	if got := records(t, s.call(t, "GET", fullTxList, all.bearer(), "")); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestAlphaNewWallet: there is nothing in it, and nothing is null that is a list.
+func TestAlphaNewWallet(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	k := s.token(t, p, auth.DefaultScopes)
+	for _, alias := range []string{"new", "txlist", "scan", "address_index", "utxo"} {
+		s.wallet(t, p, alias, "owner")
+		body := s.call(t, "GET", alphaWallets+alias, k.bearer(), "").want(t, 200).body
+		want := slices.DeleteFunc([]string{"txlist", "scan", "address_index", "utxo"}, func(name string) bool { return name == alias })
+		if got := names(t, body); got[0] != alias || !slices.Equal(got[1:], want) {
+			t.Errorf("%s: the answer has %v", alias, got)
+		}
+		var w map[string]any
+		check(t, json.Unmarshal([]byte(member(t, body, alias)), &w))
+		for name, empty := range map[string]string{
+			"_addresses": "{}", "_transactions": "{}", "_full_utxo": "[]", "full_utxo": "[]", "keys": "[]", "_devices": "[]", "devices": "[]",
+			"pending_psbts": "{}", "frozen_utxo": "[]", "last_block": "null", "balance": `{"immature":0,"trusted":0,"untrusted_pending":0}`,
+		} {
+			if got := string(must(json.Marshal(w[name]))); got != empty {
+				t.Errorf("%s: %s is %s, want %s", alias, name, got, empty)
+			}
+		}
+		info := w["info"].(map[string]any)
+		if info["private_keys_enabled"] != false || info["scanning"] != false || info["balance"] != 0.0 || info["walletname"] == "" {
+			t.Errorf("%s: info is %v", alias, info)
+		}
+	}
+}
+
+// TestAlphaScan: how far Core has got with looking through the chain.
+func TestAlphaScan(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	id := s.wallet(t, p, "w", "owner")
+	s.sql(t, `UPDATE wallets SET scan_from = 5, scan_progress = 0.25, core_info = '{"walletname":"x","scanning":false,"birthtime":7}' WHERE wallet_id = $1`, id)
+	got := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200, `"scan":0.25,`, `"scanning":{"progress":0.25}`, `"birthtime":7`)
+	if strings.Contains(got.body, `"walletname":"x"`) {
+		t.Error("the name of Core's wallet is not the true one")
+	}
+}
+
+// TestAlphaDeadTransactions: they are in _transactions only.
+func TestAlphaDeadTransactions(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	k := s.token(t, p, auth.DefaultScopes)
+	id := s.wallet(t, p, "w", "viewer")
+	var changes wallet.Change
+	changes.WalletID, changes.Synced = id, &wallet.Tip{Height: 10, Hash: "aa"}
+	shown := map[string]bool{}
+	for i, status := range []wallet.Status{wallet.Confirmed, wallet.InMempool, wallet.Inactive, wallet.Replaced, wallet.Conflicted, wallet.Abandoned} {
+		x := received(i, 1000)
+		x.Status = status
+		if status == wallet.Confirmed {
+			x.Block = &wallet.Block{Height: 3, Hash: "bb", Time: time.Unix(1, 0)}
+		}
+		changes.Added = append(changes.Added, x)
+		if !status.Dead() {
+			shown[x.Txid] = true
+		}
+	}
+	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
+	body := s.call(t, "GET", alphaWallets+"w", k.bearer(), "").want(t, 200).body
+	for what, list := range map[string][]map[string]any{
+		"txlist": listOf(t, member(t, body, "txlist")), "full_txlist": records(t, s.call(t, "GET", fullTxList, k.bearer(), "")),
+	} {
+		if len(list) != len(shown) {
+			t.Errorf("%s has %d transactions", what, len(list))
+		}
+		for _, r := range list {
+			if !shown[r["txid"].(string)] {
+				t.Errorf("%s has %v", what, r)
+			}
+			if want := map[bool]float64{true: 8, false: 0}[r["blockhash"] == "bb"]; r["confirmations"] != want || r["_current_blockheight"] != 10.0 {
+				t.Errorf("%s has %v confirmations at %v", what, r["confirmations"], r["_current_blockheight"])
+			}
+		}
+	}
+	if all := names(t, member(t, member(t, body, "w"), "_transactions")); len(all) != len(changes.Added) {
+		t.Errorf("_transactions has %d", len(all))
+	}
+	if coins := listOf(t, member(t, body, "utxo")); len(coins) != 2 { // the confirmed and the one in the mempool
+		t.Errorf("%d coins", len(coins))
+	}
+}
+
+// TestAlphaLargeHistory: one that is not kept in memory is the same.
+func TestAlphaLargeHistory(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	id := s.wallet(t, p, "w", "viewer")
+	const number = 40
+	changes := wallet.Change{WalletID: id, Synced: &wallet.Tip{Height: 10, Hash: "aa"}}
+	for i := range number {
+		changes.Added = append(changes.Added, received(i, 500_000)) // 20 MB in all
+	}
+	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
+	body := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200).body
+	w := member(t, body, "w")
+	for what, n := range map[string]int{
+		"_transactions": len(names(t, member(t, w, "_transactions"))), "_full_utxo": len(listOf(t, member(t, w, "_full_utxo"))),
+		"full_utxo": len(listOf(t, member(t, w, "full_utxo"))), "txlist": len(listOf(t, member(t, body, "txlist"))), "utxo": len(listOf(t, member(t, body, "utxo"))),
+	} {
+		if n != number {
+			t.Errorf("%s has %d", what, n)
+		}
+	}
+}
+
+// received is a transaction with a raw form of that many bytes, and one output.
+func received(i, bytesOfRaw int) wallet.Transaction {
+	own := wallet.Place{Index: uint32(i)}
+	return wallet.Transaction{
+		Txid: fmt.Sprintf("%064x", i+1), Time: time.Unix(int64(1000+i), 0), ReceivedAt: time.Unix(int64(1000+i), 0),
+		State:    wallet.State{Status: wallet.InMempool, Replaceable: "yes"},
+		Category: wallet.Receive, Flow: 5000, VSize: 100, Address: fmt.Sprint("address", i), Own: &own, Raw: bytes.Repeat([]byte{7}, bytesOfRaw),
+		Outputs: []wallet.Output{{Vout: 1, Address: fmt.Sprint("address", i), Amount: 5000, Own: &own}},
+	}
+}
+
+// TestAlphaCoins: which are locked, and which are not there yet.
+func TestAlphaCoins(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.user(t, "p", false)
+	id := s.wallet(t, p, "w", "viewer")
+	changes := wallet.Change{WalletID: id, Synced: &wallet.Tip{Height: 10, Hash: "aa"}, Locked: []btc.Outpoint{{Txid: received(1, 0).Txid, Vout: 1}}}
+	for i := range 4 {
+		x := received(i, 1)
+		if i == 3 {
+			x.Category, x.State = wallet.Generate, wallet.State{Status: wallet.Confirmed, Replaceable: "no", Block: &wallet.Block{Height: 5, Hash: "cc", Time: time.Unix(1, 0)}}
+		}
+		changes.Added = append(changes.Added, x)
+	}
+	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
+	frozen := btc.Outpoint{Txid: received(2, 0).Txid, Vout: 1}
+	s.sql(t, "INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES ($1, $2, $3, 0)", id, frozen.Txid, frozen.Vout)
+	body := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200, fmt.Sprintf(`"frozen_utxo":["%s:1"]`, frozen.Txid)).body
+	locked := map[any]any{}
+	for _, c := range listOf(t, member(t, member(t, body, "w"), "_full_utxo")) {
+		locked[c["txid"]] = c["locked"]
+	}
+	want := map[any]any{received(0, 0).Txid: false, received(1, 0).Txid: true, frozen.Txid: true}
+	if fmt.Sprint(locked) != fmt.Sprint(want) {
+		t.Errorf("locked: %v, want %v", locked, want)
+	}
+	if free := listOf(t, member(t, body, "utxo")); len(free) != 1 || free[0]["txid"] != received(0, 0).Txid || free[0]["vout"] != 1.0 || free[0]["amount"] != 0.00005 {
+		t.Errorf("utxo: %v", free)
+	}
+}
+
+// TestAlphaTransactionsOfAll: of all the caller's wallets, a transfer twice.
+func TestAlphaTransactionsOfAll(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p, other := s.user(t, "p", false), s.user(t, "other", false)
+	var changes []wallet.Change
+	for i, w := range []string{s.wallet(t, p, "one", "owner"), s.wallet(t, p, "two", "viewer"), s.wallet(t, other, "one", "owner")} {
+		changes = append(changes, wallet.Change{WalletID: w, Synced: &wallet.Tip{Height: 10, Hash: "aa"}, Added: []wallet.Transaction{received(0, 1), received(i+1, 1)}})
+	}
+	check(t, s.store.WriteIndex(t.Context(), changes))
+	got := s.call(t, "GET", fullTxList, s.token(t, p, auth.WalletsRead).bearer(), "").want(t, 200)
+	var shown []string
+	for _, r := range records(t, got) {
+		shown = append(shown, fmt.Sprint(r["time"], " ", r["wallet_alias"]))
+	}
+	if want := []string{"1002 two", "1001 one", "1000 one", "1000 two"}; !slices.Equal(shown, want) && !slices.Equal(shown, []string{want[0], want[1], want[3], want[2]}) {
+		t.Errorf("%v", shown)
+	}
+	if got.header.Get("Content-Type") != "application/json" || !strings.HasSuffix(got.body, "]\n") {
+		t.Errorf("%v", got.header)
+	}
+}
+
+// TestAlphaDevices: /specter names the devices; a token for some wallets is shown
+// theirs.
+func TestAlphaDevices(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.user(t, "admin", true)
+	s.seedRecorded(t, admin)
+	for _, c := range []struct {
+		by   token
+		want string
+	}{
+		{s.token(t, admin, 0), `"devices_names":["Cold-Card  Mk4","My Trezor","Specter DIY"]`},
+		{s.token(t, admin, 0, "tap"), `"devices_names":["My Trezor"]`},
+		{s.token(t, admin, 0, "vault_23_fam"), `"devices_names":["Cold-Card  Mk4","My Trezor","Specter DIY"]`},
+	} {
+		s.call(t, "GET", "/api/v1alpha/specter", c.by.bearer(), "").want(t, 200, c.want)
+	}
+}
+
+// records returns the list that an answer is.
+func records(t *testing.T, a answer) []map[string]any {
+	t.Helper()
+	return listOf(t, a.want(t, 200).body)
+}
+
+func listOf(t *testing.T, text string) (list []map[string]any) {
+	t.Helper()
+	check(t, json.Unmarshal([]byte(text), &list))
+	return list
+}

@@ -1,0 +1,123 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func testAddresses(t *testing.T, s *server, _ *testkit.Node) {
+	p := s.user(t, "p", false)
+	v := s.vault(t, p, "vault")
+	k := s.token(t, p, auth.WalletsRead|auth.AddressesWrite).bearer()
+	const path = "/api/v1/wallets/vault/addresses"
+	s.call(t, "GET", path+"?limit=2", k, "").want(t, 200).wantJSON(t, fmt.Sprintf(`{"items": [
+		{"address": %q, "branch": "receive", "index": 0, "label": %q, "handed_out": true, "used": true},
+		{"address": %q, "branch": "receive", "index": 1, "label": "", "handed_out": true, "used": true}],
+		"next_cursor": "…", "as_of": {"height": 186, "hash": %q}}`, v.receive[0], v.note, v.receive[1], tipHash))
+	for query, want := range map[string][]string{
+		"branch=change&used=true": v.change[:1], "branch=receive&handed_out=true": v.receive[:3], "label=" + url.QueryEscape(v.note): v.receive[:1],
+		"branch=change&limit=2&label=": v.change[:2], "used=true": {v.receive[0], v.receive[1], v.receive[2], v.change[0]},
+		"handed_out=false&branch=receive&limit=2": v.receive[3:5], "label=none": nil,
+	} {
+		if got := s.call(t, "GET", path+"?"+query, k, "").want(t, 200).list("address"); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	var all []string
+	for cursor := ""; ; {
+		got := s.call(t, "GET", path+"?limit=1000&cursor="+url.QueryEscape(cursor), k, "").want(t, 200)
+		all = append(all, got.list("address")...)
+		if cursor = got.text("next_cursor"); cursor == "" {
+			break
+		}
+	}
+	if len(all) != 3000 || all[0] != v.receive[0] || all[1500] != v.change[0] {
+		t.Errorf("%d addresses", len(all))
+	}
+	s.call(t, "GET", path+"?branch=both", k, "").wantProblem(t, 400, "invalid_input")
+
+	s.call(t, "POST", path, k, `{"label": "invoice 17"}`).want(t, 201).wantJSON(t, fmt.Sprintf(
+		`{"address": %q, "branch": "receive", "index": 3, "label": "invoice 17", "unused_in_a_row": 1, "warning": null}`, v.receive[3]))
+	s.call(t, "POST", path, k, "").want(t, 201).wantJSON(t, fmt.Sprintf(
+		`{"address": %q, "branch": "receive", "index": 4, "label": "", "unused_in_a_row": 2, "warning": null}`, v.receive[4]))
+	for range wallet.MaxUnused - 2 {
+		s.call(t, "POST", path, k, "{}").want(t, 201, `"warning":null`)
+	}
+	s.call(t, "POST", path, k, "{}").want(t, 201, `"unused_in_a_row":21,"warning":"21 addresses in a row`)
+	s.call(t, "POST", path, k, `{"label": "a\nb"}`).wantProblem(t, 400, "invalid_input")
+
+	found := fmt.Sprintf(`{"address": %q, "items": [{"wallet": "vault", "branch": "change", "index": 1, "path": "1/1", "label": "", "handed_out": false, "used": false,
+		"as_of": {"height": 186, "hash": %q}}]}`, v.change[1], tipHash)
+	for _, spelled := range []string{v.change[1], strings.ToUpper(v.change[1])} {
+		s.call(t, "GET", "/api/v1/addresses/"+spelled, k, "").want(t, 200).wantJSON(t, found)
+	}
+	for _, unknown := range []string{v.foreign, "nonsense", "%00", "a%2Fb"} {
+		if got := s.call(t, "GET", "/api/v1/addresses/"+unknown, k, ""); got.status != 404 && unknown != "%00" || got.status == 200 {
+			t.Errorf("%s: %d %s", unknown, got.status, got.body)
+		}
+	}
+}
+
+func testCoins(t *testing.T, s *server, n *testkit.Node) {
+	p := s.user(t, "p", false)
+	v := s.vault(t, p, "vault")
+	k := s.token(t, p, 0).bearer()
+	const path = "/api/v1/wallets/vault/utxos"
+	all := map[string]any{}
+	var order []string
+	for cursor := ""; ; {
+		got := s.call(t, "GET", path+"?limit=1&cursor="+url.QueryEscape(cursor), k, "").want(t, 200, `"as_of":{"height":186`)
+		for _, item := range got.fields["items"].([]any) {
+			txid := item.(map[string]any)["txid"].(string)
+			all[txid] = item
+			order = append(order, txid)
+		}
+		if cursor = got.text("next_cursor"); cursor == "" {
+			break
+		}
+	}
+	if len(order) != 3 || order[0] > order[1] || order[1] > order[2] {
+		t.Errorf("coins of %v", order)
+	}
+	answer{body: string(must(json.Marshal(all)))}.wantJSON(t, fmt.Sprintf(`{
+		%q: {"txid": %[1]q, "vout": 1, "address": %q, "amount_sat": 199668, "branch": "change", "index": 0, "label": "", "time": "2026-12-01T07:00:00.25Z",
+			"status": "confirmed", "height": 182, "confirmations": 5, "trusted": true, "immature": false, "frozen": false, "reserved": false, "locked": false},
+		%q: {"txid": %[3]q, "vout": 0, "address": %q, "amount_sat": 5000000000, "branch": "receive", "index": 1, "label": "", "time": "2026-12-01T05:00:00.25Z",
+			"status": "confirmed", "height": 180, "confirmations": 7, "trusted": false, "immature": true, "frozen": false, "reserved": false, "locked": false},
+		%q: {"txid": %[5]q, "vout": 0, "address": %q, "amount_sat": 7000, "branch": "receive", "index": 2, "label": "", "time": "2026-12-01T08:00:00.25Z",
+			"status": "mempool", "height": null, "confirmations": 0, "trusted": false, "immature": false, "frozen": false, "reserved": false, "locked": false}}`,
+		v.sent, v.change[0], v.generated, v.receive[1], v.pending, v.receive[2]))
+
+	coin := s.minedCoin(t, n, &v)
+	freeze := path + "/" + coin.String() + "/freeze"
+	frozen := func() bool {
+		got := s.call(t, "GET", path, k, "").want(t, 200)
+		return strings.Contains(got.body, `"frozen":true`)
+	}
+	for range 2 {
+		s.call(t, "PUT", freeze, k, "").want(t, 204)
+		if !frozen() || !strings.Contains(string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")), coin.Txid) {
+			t.Error("the coin is not frozen")
+		}
+	}
+	for range 2 {
+		s.call(t, "DELETE", freeze, k, "").want(t, 204)
+		if frozen() || string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")) != "[]" {
+			t.Error("the coin is still frozen")
+		}
+	}
+	for _, method := range []string{"PUT", "DELETE"} {
+		for outpoint, status := range map[string]int{
+			v.received + ":0": 404, v.sent + ":0": 404, hash("x") + ":0": 404, "x": 400, v.sent: 400, v.sent + ":01": 400, strings.ToUpper(v.sent) + ":1": 400, v.sent + ":4294967296": 400,
+		} {
+			s.call(t, method, path+"/"+outpoint+"/freeze", k, "").want(t, status)
+		}
+	}
+}

@@ -1,0 +1,278 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
+	p := s.user(t, "p", false)
+	v := s.vault(t, p, "vault")
+	k := s.token(t, p, auth.WalletsRead).bearer()
+	const path = "/api/v1/wallets/vault/transactions"
+	list := func(query string) answer {
+		t.Helper()
+		return s.call(t, "GET", path+"?"+query, k, "").want(t, 200)
+	}
+	sent := fmt.Sprintf(`{
+		"txid": %q, "wallet": "vault", "time": "2026-12-01T07:00:00.25Z", "status": "confirmed", "confirmations": 5,
+		"block": {"height": 182, "hash": %q, "time": "2026-12-01T09:00:00.25Z"}, "category": "send", "flow_sat": -100332, "fee_sat": 332, "vsize": 141,
+		"replaceable": "no", "conflicts": [], "address": %q, "address_label": "", "label": %q, "outputs": [
+			{"vout": 0, "address": %[3]q, "amount_sat": 100000, "mine": false, "branch": null, "index": null, "label": ""},
+			{"vout": 1, "address": %[5]q, "amount_sat": 199668, "mine": true, "branch": "change", "index": 0, "label": ""}]}`,
+		v.sent, hash("block", "182"), v.foreign, v.label, v.change[0])
+	list("category=send").wantJSON(t, `{"items": [`+sent+`], "next_cursor": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+	whole := strings.Replace(sent, `"outputs"`, `"hex": "`+hex.EncodeToString([]byte("the bytes of "+v.sent))+`", "outputs"`, 1)
+	list("category=send&hex=true").wantJSON(t, `{"items": [`+whole+`], "next_cursor": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+	one := s.call(t, "GET", path+"/"+v.sent, k, "").want(t, 200)
+	one.wantJSON(t, strings.TrimSuffix(whole, "}")+`, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+	s.do(t, request{method: "GET", path: path + "/" + v.sent, auth: []string{k}, header: map[string]string{"If-None-Match": one.header.Get("Etag")}}).want(t, 304)
+	s.call(t, "GET", path+"/"+v.pending, k, "").want(t, 200, `"block":null`, `"status":"mempool"`, `"fee_sat":null`, `"replaceable":"yes"`, `"conflicts":["`+v.replaced+`"]`)
+	s.call(t, "GET", path+"/"+v.received, k, "").want(t, 200, `"address_label":"`+v.note+`"`, `"label":"`+v.note+`"`) // of the output it is that of its address
+	for _, unknown := range []string{hash("x"), "x", strings.ToUpper(v.sent)} {
+		s.call(t, "GET", path+"/"+unknown, k, "").wantProblem(t, 404, "transaction_not_found")
+	}
+
+	alive := []string{v.pending, v.sent, v.received, v.generated}
+	for query, want := range map[string][]string{
+		"": alive, "limit=2": alive[:2], "unconfirmed=true": {v.pending}, "unconfirmed=false": alive, "category=generate": {v.generated}, "category=mixed": nil,
+		"label=" + url.QueryEscape(v.label): {v.sent}, "label=" + url.QueryEscape(v.note): {v.received}, "label=none": nil,
+		"since=2026-12-01T06:00:00.25Z": {v.pending, v.sent, v.received}, "since=2026-12-01T06:00:00.250001Z": {v.pending, v.sent},
+		"until=2026-12-01T06:00:00.25Z": {v.generated}, "until=2026-12-01T07:00:00.25%2B01:00": {v.generated},
+		"since=2026-12-01&until=2026-12-01": alive, "since=2026-12-02": nil, "until=2026-11-30": nil,
+	} {
+		if got := list(query).list("txid"); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	if got := list("dead=true").list("txid"); len(got) != 5 || !strings.Contains(fmt.Sprint(got), v.replaced) {
+		t.Errorf("dead ones, too: %v", got)
+	}
+	for _, query := range []string{"since=x", "until=2026-13-01", "category=Send", "limit=0", "limit=1001", "cursor=x", "dead=maybe", "Category=send"} {
+		s.call(t, "GET", path+"?"+query, k, "").want(t, 400)
+	}
+	testAllTransactions(t, s, p, v)
+}
+
+// testAllTransactions: of several wallets in one list, page by page.
+func testAllTransactions(t *testing.T, s *server, p person, v vault) {
+	t.Helper()
+	other := s.vault(t, p, "other")
+	k := s.token(t, p, 0).bearer()
+	var txids, aliases []string
+	for cursor := ""; ; {
+		got := s.call(t, "GET", "/api/v1/transactions?limit=3&cursor="+url.QueryEscape(cursor), k, "").want(t, 200, `"as_of":{"height":186`)
+		txids = append(txids, got.list("txid")...)
+		aliases = append(aliases, got.list("wallet")...)
+		if cursor = got.text("next_cursor"); cursor == "" {
+			break
+		}
+	}
+	if len(txids) != 8 || strings.Count(fmt.Sprint(aliases), "vault") != 4 || strings.Count(fmt.Sprint(aliases), "other") != 4 {
+		t.Errorf("%v of %v", txids, aliases)
+	}
+	for _, pair := range [][]string{{v.pending, other.pending}, {v.sent, other.sent}, {v.received, other.received}, {v.generated, other.generated}} {
+		got := txids[:2]
+		slices.Sort(got)
+		slices.Sort(pair)
+		if txids = txids[2:]; !slices.Equal(got, pair) {
+			t.Errorf("%v come instead of %v", got, pair)
+		}
+	}
+	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, p, 0, "other").bearer(), "").want(t, 200).list("wallet"); fmt.Sprint(got) != "[other other other other]" {
+		t.Errorf("a token for one wallet sees transactions of %v", got)
+	}
+	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, s.user(t, "nobody", false), 0).bearer(), "").want(t, 200); got.body != `{"items":[],"next_cursor":null,"as_of":null}`+"\n" {
+		t.Errorf("who has no wallet sees %s", got.body)
+	}
+}
+
+func testExport(t *testing.T, s *server, _ *testkit.Node) {
+	p := s.user(t, "p", false)
+	v := s.vault(t, p, "vault")
+	k := s.token(t, p, auth.WalletsRead).bearer()
+	ask := func(method, path, accept string) answer {
+		t.Helper()
+		return s.do(t, request{method: method, path: path, auth: []string{k}, header: map[string]string{"Accept": accept}})
+	}
+	const path = "/api/v1/wallets/vault/transactions"
+	got := ask("GET", path, "text/csv").want(t, 200)
+	for name, want := range map[string]string{
+		"Content-Type": "text/csv; charset=utf-8; header=present", "Content-Disposition": "attachment; filename=vault-transactions.csv",
+		"Vary": "Accept", "Etag": "", "Cache-Control": "no-store", "X-As-Of-Height": "186", "X-As-Of-Hash": tipHash,
+	} {
+		if got.header.Get(name) != want {
+			t.Errorf("%s: %s, want %s", name, got.header.Get(name), want)
+		}
+	}
+	lines := must(csv.NewReader(strings.NewReader(got.body)).ReadAll())
+	if len(lines) != 5 {
+		t.Fatalf("%d lines: %s", len(lines), got.body)
+	}
+	line := fmt.Sprint(strings.Join(lines[2], "|"))
+	if want := fmt.Sprintf("2026-12-01T07:00:00Z|vault|%s|confirmed|5|send|-100332|-0.00100332|332|0.00000332|141|%s||%s|182|%s|2026-12-01T09:00:00Z|no|",
+		v.sent, v.foreign, v.label, hash("block", "182")); line != want {
+		t.Errorf("got  %s\nwant %s", line, want)
+	}
+	if head := ask("HEAD", path, "text/csv").want(t, 200); head.body != "" || head.header.Get("Content-Type") != got.header.Get("Content-Type") {
+		t.Errorf("HEAD: %q %v", head.body, head.header)
+	}
+	for accept, contentType := range map[string]string{
+		"application/jsonl": "application/jsonl", "application/x-ndjson": "application/x-ndjson", "application/json;q=0.1, application/jsonl": "application/jsonl",
+	} {
+		got := ask("GET", path+"?dead=true&category=receive&hex=true", accept).want(t, 200)
+		if got.header.Get("Content-Type") != contentType || got.header.Get("Content-Disposition") != "attachment; filename=vault-transactions.jsonl" {
+			t.Errorf("%v", got.header)
+		}
+		seen := map[any]bool{}
+		for line := range strings.Lines(got.body) {
+			var one map[string]any
+			check(t, json.Unmarshal([]byte(line), &one))
+			if seen[one["txid"]] = true; one["category"] != "receive" || one["hex"] == nil || one["outputs"] == nil {
+				t.Errorf("%s", line)
+			}
+		}
+		if len(seen) != 3 {
+			t.Errorf("%s: %d lines: %s", accept, len(seen), got.body)
+		}
+	}
+	s.vault(t, p, "other")
+	all := ask("GET", "/api/v1/transactions", "text/csv").want(t, 200)
+	if lines := must(csv.NewReader(strings.NewReader(all.body)).ReadAll()); len(lines) != 9 || all.header.Get("Content-Disposition") != "attachment; filename=transactions.csv" {
+		t.Errorf("%d lines, %v", len(lines), all.header)
+	}
+	for _, accept := range []string{"", "*/*", "application/json", "text/html", "text/csv;q=0.5, */*"} {
+		if got := ask("GET", path, accept).want(t, 200, `"next_cursor":null`); got.header.Get("Content-Type") != "application/json" || !strings.Contains(fmt.Sprint(got.header["Vary"]), "Accept") {
+			t.Errorf("%s: %v", accept, got.header)
+		}
+	}
+	ask("GET", path+"?cursor=MSB4IHk", "text/csv").wantProblem(t, 400, "invalid_input")
+	ask("GET", path+"?since=x", "text/csv").wantProblem(t, 400, "invalid_input")
+	s.call(t, "PATCH", "/api/v1/wallets/vault", s.token(t, p, 0).bearer(), `{"alias": "épargne"}`).want(t, 200)
+	if got := ask("GET", "/api/v1/wallets/épargne/transactions", "text/csv").want(t, 200); got.header.Get("Content-Disposition") != "attachment; filename*=utf-8''%C3%A9pargne-transactions.csv" {
+		t.Errorf("%v", got.header)
+	}
+}
+
+func testLabels(t *testing.T, s *server, n *testkit.Node) {
+	p, proposer := s.user(t, "p", false), s.user(t, "proposer", false)
+	v := s.vault(t, p, "vault")
+	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'proposer', 'vault', 0)", v.id, proposer.ID)
+	k := s.token(t, p, 0).bearer()
+	const path = "/api/v1/wallets/vault/labels"
+	send := func(authorization, lines string) answer {
+		t.Helper()
+		return s.do(t, request{method: "POST", path: path, auth: []string{authorization}, body: lines, header: map[string]string{"Content-Type": "application/jsonl"}})
+	}
+	export := func() string {
+		t.Helper()
+		got := s.call(t, "GET", path, k, "").want(t, 200)
+		if got.header.Get("Content-Type") != "application/jsonl" || got.header.Get("Content-Disposition") != "attachment; filename=vault-labels.jsonl" {
+			t.Errorf("%v", got.header)
+		}
+		return got.body
+	}
+	first := fmt.Sprintf(`{"type":"addr","ref":%q,"label":%q}`+"\n"+`{"type":"tx","ref":%q,"label":%q}`+"\n", v.receive[0], v.note, v.sent, v.label)
+	if got := export(); got != first {
+		t.Errorf("got %s, want %s", got, first)
+	}
+	coin := s.minedCoin(t, n, &v)
+	const secret = "a label that nobody repeats"
+	s.secret("xprv" + secret)
+	got := send(k, strings.Join([]string{
+		fmt.Sprintf(`{"type": "tx", "ref": %q, "label": ""}`, v.sent), "",
+		fmt.Sprintf(`{"type": "addr", "ref": %q, "label": "Straße \"1\"", "extra": 1}`, v.receive[1]),
+		`{"type": "tx", "ref": "x", "label": "` + secret + `"}`, `nonsense ` + secret, `{"type": "` + secret + `", "ref": "x"}`,
+		fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": false}`, coin),
+		fmt.Sprintf(`{"type": "output", "ref": "%s:0", "label": "gone", "spendable": false}`, v.received),
+	}, "\r\n")).want(t, 200)
+	got.wantJSON(t, `{"imported": 4, "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}, {"line": 6, "message": "…"}]}`)
+	if strings.Contains(got.body, secret) {
+		t.Errorf("a label is repeated: %s", got.body)
+	}
+	exported := export()
+	for _, line := range []string{
+		fmt.Sprintf(`{"type":"addr","ref":%q,"label":%q}`, v.receive[0], v.note), fmt.Sprintf(`{"type":"addr","ref":%q,"label":"Straße \"1\""}`, v.receive[1]),
+		fmt.Sprintf(`{"type":"output","ref":"%s:0","label":"gone"`, v.received), fmt.Sprintf(`{"type":"output","ref":%q,"spendable":false}`, coin),
+	} {
+		if !strings.Contains(exported, line) {
+			t.Errorf("the export lacks %s:\n%s", line, exported)
+		}
+	}
+	if strings.Contains(exported, v.label) || strings.Count(exported, "\n") != 4 {
+		t.Errorf("exported:\n%s", exported)
+	}
+	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, coin.Txid) {
+		t.Errorf("the coin is not locked: %s", locked)
+	}
+	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "failed": []}`)
+	if again := export(); again != exported {
+		t.Errorf("after its own import it is\n%s", again)
+	}
+
+	proposes := s.token(t, proposer, 0).bearer()
+	send(proposes, fmt.Sprintf(`{"type": "tx", "ref": %q, "label": "by a proposer"}`, v.sent)).want(t, 200, `"imported":1`)
+	send(proposes, fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": true}`, coin)).wantProblem(t, 403, "role_missing")
+	send(k, strings.Repeat("{}\n", 10_001)).wantProblem(t, 400, "too_many_labels")
+	send(k, "").want(t, 200, `"imported":0`)
+	s.call(t, "POST", path, k, "{}").wantProblem(t, 415, "unsupported_media_type")
+}
+
+// TestExportThatBreaksOff: where the database fails in the middle, the client can
+// tell that it has not got everything.
+func TestExportThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.mayFail = true
+	p := s.user(t, "p", false)
+	id := s.wallet(t, p, "vault", "viewer")
+	const number = 8_000 // more than the buffers of a connection hold
+	for first := 0; first < number; first += 1000 {
+		part := wallet.Change{WalletID: id, Synced: &wallet.Tip{Height: 10, Hash: tipHash}}
+		for i := range 1000 {
+			part.Added = append(part.Added, received(first+i, 1))
+		}
+		check(t, s.store.WriteIndex(t.Context(), []wallet.Change{part}))
+	}
+	k := s.token(t, p, 0).bearer()
+	open := func() *http.Response {
+		req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/wallets/vault/transactions", nil))
+		req.Header = http.Header{"Authorization": {k}, "Accept": {"application/jsonl"}}
+		res := must(s.client.Do(req))
+		t.Cleanup(func() { _ = res.Body.Close() })
+		return res
+	}
+	whole, err := io.ReadAll(open().Body) //nolint:bodyclose // at the end of the test
+	check(t, err)
+	if n := bytes.Count(whole, []byte("\n")); n != number {
+		t.Fatalf("%d lines", n)
+	}
+	res := open() //nolint:bodyclose // at the end of the test
+	_, err = io.ReadFull(res.Body, make([]byte, 1000))
+	check(t, err)
+	_, err = s.db.ExecContext(t.Context(), "ALTER TABLE outputs RENAME TO elsewhere")
+	check(t, err)
+	rest, err := io.ReadAll(res.Body)
+	if err == nil || len(rest) >= len(whole)-1000 {
+		t.Errorf("%d of %d bytes, %v", len(rest), len(whole), err)
+	}
+	if line := s.waitFor(t, "an answer broke off", res.Header.Get("X-Request-Id")); line["level"] != "ERROR" {
+		t.Errorf("%v", line)
+	}
+	_, err = s.db.ExecContext(context.Background(), "ALTER TABLE elsewhere RENAME TO outputs")
+	check(t, err)
+}

@@ -1,0 +1,204 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/idempotency"
+)
+
+// counter is a route that takes keys: it counts how often it did something.
+type counter struct {
+	done    atomic.Int64
+	began   chan struct{} // told, if not nil, when one has begun
+	goOn    chan struct{} // waited for then
+	failing atomic.Pointer[error]
+}
+
+type countRequest struct {
+	Text string `json:"text"`
+}
+
+func (c *counter) routes(routes []route.Route) []route.Route {
+	count := func(ctx context.Context, in countRequest) (greeting, error) {
+		if c.began != nil {
+			c.began <- struct{}{}
+			<-c.goOn
+		}
+		if err := c.failing.Load(); err != nil {
+			return greeting{}, *err
+		}
+		if err := ctx.Err(); err != nil {
+			return greeting{}, err
+		}
+		if in.Text == "panic" {
+			panic("the inside story")
+		}
+		return greeting{fmt.Sprintf("%s for the %d. time", in.Text, c.done.Add(1))}, nil
+	}
+	for _, path := range []string{"/api/v1/count", "/api/v1/count-too"} {
+		routes = append(routes, route.Route{
+			Method: "POST", Path: path, Credentials: route.Either, Scope: auth.NodeRead, Summary: "Count", Handler: route.Create(count).WithKey(),
+		})
+	}
+	return routes
+}
+
+func onceRequest(path, authorization, key, body string) request {
+	return request{method: "POST", path: path, auth: []string{authorization}, header: map[string]string{"Idempotency-Key": key}, body: body}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	for name, setting := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &counter{}
+			s := start(t, setting(t), func(s *setup) { s.routes = c.routes })
+			p, other := s.user(t, "p", false), s.user(t, "other", false)
+			const path = "/api/v1/count"
+			ask := func(path, authorization, key, body string) answer {
+				t.Helper()
+				return s.do(t, onceRequest(path, authorization, key, body))
+			}
+			first := ask(path, p.basic(), "k", `{"text": "a"}`).want(t, 201, "a for the 1. time")
+			for _, authorization := range []string{p.basic(), s.token(t, p, 0).bearer()} {
+				again := ask(path+"/", authorization, "k", `{"text": "a"}`).want(t, 201)
+				if again.body != first.body || again.header.Get("Content-Type") != "application/json" || again.header.Get("Idempotency-Replayed") != "true" {
+					t.Errorf("%s %v", again.body, again.header)
+				}
+			}
+			if first.header.Get("Idempotency-Replayed") != "" {
+				t.Error("the first answer is marked as a repetition")
+			}
+			ask(path, p.basic(), "k", `{"text":"a"}`).wantProblem(t, 422, "idempotency_key_reused")
+			ask(path+"?x", p.basic(), "k", `{"text": "a"}`).wantProblem(t, 422, "idempotency_key_reused")
+			limited := s.tokenFor(t, p, time.Hour, 0, []string{})
+			ask(path, limited.bearer(), "k", `{"text": "a"}`).wantProblem(t, 422, "idempotency_key_reused")
+			ask(path, other.basic(), "k", `{"text": "a"}`).want(t, 201, "2. time")
+			ask(path+"-too", p.basic(), "k", `{"text": "a"}`).want(t, 201, "3. time")
+			ask(path, p.basic(), "l", `{"text": "a"}`).want(t, 201, "4. time")
+			s.call(t, "POST", path, p.basic(), `{"text": "a"}`).want(t, 201, "5. time")
+
+			s.clock.advance(idempotency.KeptFor + time.Second)
+			ask(path, p.basic(), "k", `{"text": "a"}`).want(t, 201, "6. time")
+		})
+	}
+}
+
+// TestIdempotencyKeyOfFailures: what failed was not done, and may be tried again.
+func TestIdempotencyKeyOfFailures(t *testing.T) {
+	t.Parallel()
+	c := &counter{}
+	s := start(t, func(s *setup) { s.routes = c.routes })
+	s.mayFail = true
+	p := s.user(t, "p", false)
+	ask := func(body string) answer {
+		t.Helper()
+		return s.do(t, onceRequest("/api/v1/count", p.basic(), "k", body))
+	}
+	for range 2 {
+		ask(`{`).wantProblem(t, 400, "bad_json")
+		ask(`{"text": 1}`).wantProblem(t, 400, "invalid_input")
+		ask(`{"text": "panic"}`).wantProblem(t, 500, "internal")
+		away := error(fault.New(fault.Unavailable, "node_unavailable", "away"))
+		c.failing.Store(&away)
+		ask(`{"text": "b"}`).wantProblem(t, 503, "node_unavailable")
+		c.failing.Store(nil)
+	}
+	ask(`{"text": "a"}`).want(t, 201, "1. time")
+	for key, ok := range map[string]bool{
+		strings.Repeat("x", 255): true, `"3f1c"`: true, "~!{}": true,
+		strings.Repeat("x", 256): false, "": false, "a b": false, "é": false, "a\tb": false,
+	} {
+		got := s.do(t, onceRequest("/api/v1/count", p.basic(), key, `{"text": "a"}`))
+		if ok {
+			got.want(t, 201)
+		} else {
+			got.wantProblem(t, 400, "invalid_input").want(t, 400, "Idempotency-Key")
+		}
+	}
+	got := s.raw(t, "POST /api/v1/count HTTP/1.1\r\nHost: localhost\r\nAuthorization: "+p.basic()+
+		"\r\nIdempotency-Key: a\r\nIdempotency-Key: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+	got.wantProblem(t, 400, "invalid_input")
+	s.do(t, onceRequest("/api/v1/count", "Bearer x", "k", `{"text": "a"}`)).wantProblem(t, 401, "unauthenticated")
+}
+
+// TestIdempotencyKeyOfRequestsAtOnce: while one is under way the others wait their
+// turn, and it is ended though its client leaves.
+func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, setting := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &counter{began: make(chan struct{}), goOn: make(chan struct{})}
+			s := start(t, setting(t), func(s *setup) { s.routes = c.routes })
+			p := s.user(t, "p", false)
+			r := onceRequest("/api/v1/count", p.basic(), "k", `{"text": "a"}`)
+
+			ctx, leave := context.WithCancel(t.Context())
+			var client sync.WaitGroup
+			client.Go(func() {
+				req := must(http.NewRequestWithContext(ctx, http.MethodPost, s.url+r.path, strings.NewReader(r.body)))
+				req.Header = http.Header{"Authorization": r.auth, "Idempotency-Key": {"k"}, "Content-Type": {"application/json"}}
+				if res, err := s.client.Do(req); err == nil {
+					_ = res.Body.Close()
+					t.Error("who left is answered")
+				}
+			})
+			<-c.began
+			leave()
+			client.Wait()
+			for range 3 {
+				got := s.do(t, r).wantProblem(t, 409, "request_under_way")
+				if got.header.Get("Retry-After") != "1" {
+					t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
+				}
+			}
+			close(c.goOn)
+			eventually(t, func() bool { return s.do(t, r).status == http.StatusCreated })
+			s.do(t, r).want(t, 201, "a for the 1. time")
+			if n := c.done.Load(); n != 1 {
+				t.Errorf("done %d times", n)
+			}
+		})
+	}
+}
+
+// TestIdempotencyKeyInARace: many clients at once, and it is done once.
+func TestIdempotencyKeyInARace(t *testing.T) {
+	t.Parallel()
+	for name, setting := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &counter{}
+			s := start(t, setting(t), func(s *setup) { s.routes = c.routes })
+			p := s.user(t, "p", false)
+			bearer := s.token(t, p, 0).bearer()
+			for round := range 5 {
+				var clients sync.WaitGroup
+				for range 8 {
+					clients.Go(func() {
+						got := s.do(t, onceRequest("/api/v1/count", bearer, fmt.Sprint(round), `{"text": "a"}`))
+						if want := fmt.Sprintf("a for the %d. time", round+1); got.status != 409 && got.text("message") != want {
+							t.Errorf("%d %s", got.status, got.body)
+						}
+					})
+				}
+				clients.Wait()
+			}
+			if n := c.done.Load(); n != 5 {
+				t.Errorf("done %d times", n)
+			}
+		})
+	}
+}

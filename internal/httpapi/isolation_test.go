@@ -1,0 +1,242 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// identifiers are what somebody could ask for in paths, queries and bodies.
+type identifiers struct{ alias, address, txid, outpoint, label, user, cursor, etag, key string }
+
+func (i identifiers) fill(text string) string {
+	return strings.NewReplacer("{alias}", i.alias, "{address}", i.address, "{txid}", i.txid, "{outpoint}", i.outpoint,
+		"{label}", strings.ReplaceAll(i.label, " ", "%20"), "{user}", i.user, "{cursor}", i.cursor, "{etag}", i.etag, "{key}", i.key).Replace(text)
+}
+
+// probe is a request with identifiers in it. own has the alias of one's own wallet.
+type probe struct{ method, path, body string }
+
+// probes ask every route about wallets for what is somebody else's: by its alias,
+// and in one's own wallet, whose alias is {own}, by everything else.
+var probes = []probe{
+	{"GET", "/api/v1/wallets?cursor={cursor}", ""},
+	{"POST", "/api/v1/wallets", `{"name": "x", "descriptor": "wpkh({alias})", "birth": "now"}`}, // see testIsolationOfKeys
+	{"GET", "/api/v1/wallets/{alias}", ""},
+	{"GET", "/api/v1/wallets/{alias}?min_height=999999", ""},
+	{"PATCH", "/api/v1/wallets/{alias}", `{"name": "mine"}`},
+	{"PATCH", "/api/v1/wallets/{alias}", `{"alias": "{own}"}`},
+	{"DELETE", "/api/v1/wallets/{alias}", ""},
+	{"GET", "/api/v1/wallets/{alias}/members", ""},
+	{"PUT", "/api/v1/wallets/{alias}/members/{user}", `{"role": "viewer"}`},
+	{"PUT", "/api/v1/wallets/{alias}/members/{me}", `{"role": "owner"}`},
+	{"DELETE", "/api/v1/wallets/{alias}/members/{user}", ""},
+	{"DELETE", "/api/v1/wallets/{own}/members/{user}", ""},
+	{"GET", "/api/v1/wallets/{alias}/rescan", ""},
+	{"POST", "/api/v1/wallets/{alias}/rescan", `{"from": 0}`},
+	{"DELETE", "/api/v1/wallets/{alias}/rescan", ""},
+	{"GET", "/api/v1/wallets/{alias}/addresses", ""},
+	{"GET", "/api/v1/wallets/{own}/addresses?label={label}", ""},
+	{"POST", "/api/v1/wallets/{alias}/addresses", `{"label": "{label}"}`},
+	{"GET", "/api/v1/addresses/{address}", ""},
+	{"GET", "/api/v1/wallets/{alias}/utxos", ""},
+	{"PUT", "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", ""},
+	{"PUT", "/api/v1/wallets/{own}/utxos/{outpoint}/freeze", ""},
+	{"DELETE", "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", ""},
+	{"DELETE", "/api/v1/wallets/{own}/utxos/{outpoint}/freeze", ""},
+	{"GET", "/api/v1/wallets/{alias}/transactions", ""},
+	{"GET", "/api/v1/wallets/{own}/transactions?label={label}", ""},
+	{"GET", "/api/v1/wallets/{own}/transactions?cursor={cursor}", ""},
+	{"GET", "/api/v1/wallets/{alias}/transactions/{txid}", ""},
+	{"GET", "/api/v1/wallets/{own}/transactions/{txid}", ""},
+	{"GET", "/api/v1/transactions?label={label}", ""},
+	{"GET", "/api/v1/transactions?cursor={cursor}", ""},
+	{"GET", "/api/v1/wallets/{alias}/labels", ""},
+	{"POST", "/api/v1/wallets/{alias}/labels", `{"type": "tx", "ref": "{txid}", "label": "mine"}`},
+	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "tx", "ref": "{txid}", "label": "mine"}`},
+	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "addr", "ref": "{address}", "label": "mine"}`},
+	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "output", "ref": "{outpoint}", "label": "mine", "spendable": false}`},
+	{"POST", "/api/v1/tokens", `{"description": "x", "lifetime": "1 hour", "wallets": ["{alias}"]}`},
+}
+
+// TestProbesCoverTheRoutes: no route about wallets is left out.
+func TestProbesCoverTheRoutes(t *testing.T) {
+	t.Parallel()
+	for _, to := range httpapi.Routes(httpapi.Options{}) {
+		if !strings.HasPrefix(to.Path, "/api/v1/") || !to.Role.OfWallet() && !strings.Contains(to.Path, "wallet") && !strings.Contains(to.Path, "address") && !strings.Contains(to.Path, "transaction") {
+			continue
+		}
+		if !slices.ContainsFunc(probes, func(p probe) bool {
+			path, _, _ := strings.Cut(p.path, "?")
+			path = strings.NewReplacer("{own}", "{alias}", "{me}", "{user}").Replace(path)
+			return p.method == to.Method && path == to.Path
+		}) {
+			t.Errorf("no probe asks %s %s", to.Method, to.Path)
+		}
+	}
+}
+
+// TestIsolation: two users have different wallets of the same alias, and a third
+// is a viewer of one of them. Whatever one asks about what is another's, the answer
+// is the same as for what does not exist, to the letter.
+func TestIsolation(t *testing.T) {
+	t.Parallel()
+	n := testkit.Bitcoind(t)
+	n.Mine(t, 1)
+	for engine, setting := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, setting(t), onNode(n))
+			alice, bob, carol := s.user(t, "alice", false), s.user(t, "bob", false), s.user(t, "carol", false)
+			hers, secret := s.vault(t, alice, "vault"), s.vault(t, alice, "secret_one")
+			secret.coin = s.minedCoin(t, n, &secret)
+			s.vault(t, bob, "vault")
+			s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'viewer', 'vault', 0)", hers.id, carol.ID)
+			his := s.vault(t, bob, "savings")
+
+			alices := s.token(t, alice, 0).bearer()
+			known := s.identify(t, alices, alice, secret)
+			unknown := identifiers{
+				alias: "nothing_so", address: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", txid: hash("nothing"), outpoint: hash("nothing") + ":0",
+				label: "no such label", user: "nobody", cursor: known.cursor, etag: `"0123"`, key: "another key",
+			}
+			for name, authorization := range map[string]string{
+				"bob": s.token(t, bob, 0).bearer(), "carol": s.token(t, carol, 0).bearer(),
+				"bob, for one wallet": s.tokenFor(t, bob, time.Hour, 0, []string{"vault"}).bearer(),
+			} {
+				asked := known
+				if name == "carol" { // a member sees who the others are
+					asked.user = bob.Name
+				}
+				for _, p := range probes {
+					s.compare(t, name, authorization, p, asked, unknown)
+				}
+			}
+			// A token of his own for another of his wallets is as foreign to this one.
+			mine := s.identify(t, s.token(t, bob, 0).bearer(), bob, his)
+			mine.user, mine.cursor = alice.Name, known.cursor // which is a place in time and no wallet's
+			other := s.tokenFor(t, bob, time.Hour, 0, []string{"vault"}).bearer()
+			for _, p := range probes {
+				s.compare(t, "bob, for the other wallet", other, p, mine, unknown)
+			}
+			// Aliases are everybody's own.
+			s.call(t, "PATCH", "/api/v1/wallets/savings", s.token(t, bob, 0).bearer(), `{"alias": "secret_one"}`).want(t, 200)
+			s.wantUntouched(t, alices, secret)
+			testIsolationOfKeys(t, s, alice, bob)
+			testIsolationOfMembers(t, s, alices, s.token(t, carol, 0).bearer(), hers)
+		})
+	}
+}
+
+// identify returns everything by which a wallet and what is in it can be asked for.
+func (s *server) identify(t *testing.T, owner string, who person, v vault) identifiers {
+	t.Helper()
+	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
+	return identifiers{
+		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.coin.String(), label: v.label, user: who.Name,
+		cursor: page.text("next_cursor"), etag: page.header.Get("Etag"), key: "her key",
+	}
+}
+
+// compare makes a request twice, once for what is somebody else's and once for
+// what does not exist.
+func (s *server) compare(t *testing.T, name, authorization string, p probe, known, unknown identifiers) {
+	t.Helper()
+	me, _, _ := strings.Cut(name, ",")
+	ask := func(i identifiers) answer {
+		t.Helper()
+		own := strings.NewReplacer("{own}", "vault", "{me}", me)
+		r := request{
+			method: p.method, path: i.fill(own.Replace(p.path)), auth: []string{authorization}, body: i.fill(own.Replace(p.body)),
+			header: map[string]string{"X-Request-Id": "same", "If-None-Match": i.etag},
+		}
+		if strings.HasSuffix(p.path, "/labels") && p.body != "" {
+			r.header["Content-Type"] = "application/jsonl"
+		}
+		return s.do(t, r)
+	}
+	a, b := ask(known), ask(unknown)
+	delete(a.header, "Date")
+	delete(b.header, "Date")
+	if a.status != b.status || a.body != b.body || fmt.Sprint(a.header) != fmt.Sprint(b.header) {
+		t.Errorf("%s: %s %s for what is another's: %d %s %v\nfor what does not exist: %d %s %v", name, p.method, p.path, a.status, a.body, a.header, b.status, b.body, b.header)
+	}
+	for _, secret := range []string{known.txid, known.address, known.label} {
+		if strings.Contains(a.body, secret) {
+			t.Errorf("%s: %s %s shows %s: %s", name, p.method, p.path, secret, a.body)
+		}
+	}
+}
+
+// wantUntouched checks that nothing that others asked for has changed a wallet.
+func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
+	t.Helper()
+	s.call(t, "GET", "/api/v1/wallets/"+v.alias, owner, "").want(t, 200, `"name":"secret_one"`, `"status":"ready"`, `"frozen_sat":0`, `"next_index":5`)
+	s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/members", owner, "").want(t, 200, `{"items":[{"user":"alice","role":"owner"`)
+	got := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/labels", owner, "").want(t, 200, v.label, v.note)
+	if strings.Contains(got.body, "mine") || strings.Contains(got.body, "spendable") {
+		t.Errorf("labels: %s", got.body)
+	}
+	if coins := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/utxos", owner, "").want(t, 200); strings.Contains(coins.body, `"frozen":true`) {
+		t.Errorf("coins: %s", coins.body)
+	}
+}
+
+// testIsolationOfKeys: the same key, route and body of another user is another
+// request, and the same descriptors are nobody's secret.
+func testIsolationOfKeys(t *testing.T, s *server, alice, bob person) {
+	t.Helper()
+	body := fmt.Sprintf(`{"name": "Same", "descriptor": %q, "birth": "now"}`, descriptor())
+	for _, p := range []person{alice, bob} {
+		got := s.do(t, onceRequest("/api/v1/wallets", s.token(t, p, 0).bearer(), "k", body)).want(t, 201, `"alias":"same"`)
+		if got.header.Get("Idempotency-Replayed") != "" {
+			t.Error("somebody else's answer is repeated")
+		}
+	}
+	var count int
+	check(t, s.db.QueryRow("SELECT count(*) FROM wallets WHERE name = 'Same'").Scan(&count))
+	if count != 2 {
+		t.Errorf("%d wallets", count)
+	}
+}
+
+// testIsolationOfMembers: a viewer reads and does nothing else, and is out at once.
+func testIsolationOfMembers(t *testing.T, s *server, owner, viewer string, v vault) {
+	t.Helper()
+	for _, to := range httpapi.Routes(httpapi.Options{}) {
+		if !strings.Contains(to.Path, "{alias}") || !strings.HasPrefix(to.Path, "/api/v1/") {
+			continue
+		}
+		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.coin.String(), "{txid}", v.sent).Replace(to.Path)
+		r := request{method: to.Method, path: path, auth: []string{viewer}}
+		switch {
+		case to.Method == http.MethodPatch:
+			r.body = `{"name": "mine"}`
+		case to.Handler.NeedsBody:
+			r.body = `{"role": "owner", "from": 0}`
+		}
+		got := s.do(t, r)
+		if to.Method == http.MethodGet {
+			got.want(t, 200)
+		} else {
+			got.wantProblem(t, 403, "role_missing")
+		}
+	}
+	if got := s.call(t, "GET", "/api/v1/wallets", viewer, "").want(t, 200).list("alias"); fmt.Sprint(got) != "[vault]" {
+		t.Errorf("a viewer of one wallet sees %v", got)
+	}
+	if got := s.call(t, "GET", "/api/v1/transactions?limit=1000", viewer, "").want(t, 200).list("wallet"); len(got) != 4 {
+		t.Errorf("a viewer of one wallet sees %d transactions", len(got))
+	}
+	s.call(t, "DELETE", "/api/v1/wallets/vault/members/carol", owner, "").want(t, 204)
+	s.call(t, "GET", "/api/v1/wallets/vault", viewer, "").wantProblem(t, 404, "wallet_not_found")
+	if got := s.call(t, "GET", "/api/v1/transactions", viewer, "").want(t, 200); got.body != `{"items":[],"next_cursor":null,"as_of":null}`+"\n" {
+		t.Errorf("who was thrown out sees %s", got.body)
+	}
+}

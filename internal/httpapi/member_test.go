@@ -1,0 +1,55 @@
+package httpapi_test
+
+import (
+	"testing"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+func testMembers(t *testing.T, s *server, _ *testkit.Node) {
+	p, bob := s.user(t, "p", false), s.user(t, "Bob", false)
+	s.vault(t, p, "vault")
+	k, bobs := s.token(t, p, 0).bearer(), s.token(t, bob, 0).bearer()
+	members := "/api/v1/wallets/vault/members"
+	s.call(t, "GET", members, k, "").want(t, 200).wantJSON(t, `{"items": [{"user": "p", "role": "owner", "created_at": "2026-12-01T10:00:00.25Z"}], "next_cursor": null}`)
+	s.call(t, "PUT", members+"/bob", k, `{"role": "viewer"}`).want(t, 201).wantJSON(t, `{"user": "Bob", "role": "viewer", "created_at": "2026-12-01T10:00:00.25Z"}`)
+	s.call(t, "PUT", members+"/BOB", k, `{"role": "signer"}`).want(t, 200, `"role":"signer"`)
+	s.call(t, "GET", members, bobs, "").want(t, 200, `"user":"Bob","role":"signer"`, `"user":"p","role":"owner"`)
+	s.call(t, "PUT", members+"/p", bobs, `{"role": "viewer"}`).wantProblem(t, 403, "role_missing")
+	s.call(t, "DELETE", members+"/p", bobs, "").wantProblem(t, 403, "role_missing")
+	s.call(t, "PUT", members+"/p", k, `{"role": "viewer"}`).wantProblem(t, 409, "last_owner")
+	s.call(t, "DELETE", members+"/p", k, "").wantProblem(t, 409, "last_owner")
+	s.call(t, "PUT", members+"/nobody", k, `{"role": "viewer"}`).wantProblem(t, 404, "user_not_found")
+	s.call(t, "DELETE", members+"/nobody", k, "").wantProblem(t, 404, "member_not_found")
+	for _, body := range []string{`{"role": "king"}`, `{"role": ""}`, `{}`} {
+		s.call(t, "PUT", members+"/bob", k, body).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"role"`)
+	}
+	s.call(t, "DELETE", members+"/bob", bobs, "").want(t, 204)
+	s.call(t, "GET", members, bobs, "").wantProblem(t, 404, "wallet_not_found")
+	s.call(t, "DELETE", members+"/bob", k, "").wantProblem(t, 404, "member_not_found")
+}
+
+func testRescan(t *testing.T, s *server, _ *testkit.Node) {
+	p := s.user(t, "p", false)
+	v := s.vault(t, p, "vault")
+	k := s.token(t, p, 0).bearer()
+	const path = "/api/v1/wallets/vault/rescan"
+	ready := `{"status": "ready", "scan": null, "as_of": {"height": 186, "hash": "` + tipHash + `"}}`
+	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
+	s.call(t, "POST", path, k, `{"from": 1, "addresses": 1600}`).want(t, 202).
+		wantJSON(t, `{"status": "scanning", "scan": {"from_height": 1, "progress": 0}, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+	s.call(t, "GET", path, k, "").want(t, 200, `"status":"scanning"`)
+	s.call(t, "POST", path, k, `{"from": 0}`).wantProblem(t, 409, "scan_running")
+	s.call(t, "DELETE", path, k, "").want(t, 204)
+	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
+	s.call(t, "DELETE", path, k, "").want(t, 204)
+	for body, field := range map[string]string{
+		`{}`: "from", `{"from": -1}`: "from", `{"from": 1000000}`: "from", `{"from": "2999-01-01"}`: "from",
+		`{"from": 0, "addresses": -1}`: "addresses", `{"from": 0, "addresses": 100001}`: "addresses", `{"from": 0, "addresses": "x"}`: "addresses",
+	} {
+		s.call(t, "POST", path, k, body).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"`+field+`"`)
+	}
+	if view, err := s.store.WalletByID(t.Context(), v.id); err != nil || view.RangeEnd < 1600 || view.Scanning() {
+		t.Errorf("range %d, scanning %v, %v", view.RangeEnd, view.Scanning(), err)
+	}
+}

@@ -1,0 +1,149 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// requests say, for each route, what to ask so that nothing but the credential
+// can be wrong. Whose is the person to whom the thing asked for belongs.
+var requests = map[string]func(t *testing.T, w *world, whose person) (path, body string){
+	"GET /api/healthz/liveness":            plain("/api/healthz/liveness"),
+	"GET /api/healthz/readyness":           plain("/api/healthz/readyness"),
+	"GET /api/v1alpha/token":               plain("/api/v1alpha/token/"),
+	"POST /api/v1alpha/token":              fresh("/api/v1alpha/token/", `{"jwt_token_description": %q, "jwt_token_life": "6 minutes"}`),
+	"GET /api/v1alpha/token/{id}":          ofToken("/api/v1alpha/token/%s/", ""),
+	"GET /api/v1alpha/specter":             plain("/api/v1alpha/specter"),
+	"GET /api/v1alpha/specter/full_txlist": plain("/api/v1alpha/specter/full_txlist/"),
+	"GET /api/v1alpha/wallets/{alias}":     ofWallet("/api/v1alpha/wallets/{alias}/", ""),
+	"GET /api/v1/tokens":                   plain("/api/v1/tokens"),
+	"POST /api/v1/tokens":                  fresh("/api/v1/tokens", `{"description": %q, "lifetime": "6 minutes", "scopes": ["node:read"]}`),
+	"GET /api/v1/tokens/self":              plain("/api/v1/tokens/self"),
+	"DELETE /api/v1/tokens/self":           plain("/api/v1/tokens/self"),
+	"GET /api/v1/tokens/{id}":              ofToken("/api/v1/tokens/%s", ""),
+	"DELETE /api/v1/tokens/{id}":           ofToken("/api/v1/tokens/%s", ""),
+	"GET /api/v1/users":                    plain("/api/v1/users"),
+	"POST /api/v1/users":                   fresh("/api/v1/users", `{"name": %q, "password": "correct horse of the new"}`),
+	"GET /api/v1/users/me":                 plain("/api/v1/users/me"),
+	"PATCH /api/v1/users/me":               ownPassword,
+	"GET /api/v1/users/{name}":             ofUser("/api/v1/users/%s", ""),
+	"PATCH /api/v1/users/{name}":           ofUser("/api/v1/users/%s", `{"admin": true}`),
+	"DELETE /api/v1/users/{name}":          ofUser("/api/v1/users/%s", ""),
+	"GET /api/v1/node":                     plain("/api/v1/node"),
+	"DELETE /api/v1alpha/token/{id}":       ofToken("/api/v1alpha/token/%s/", ""),
+	"POST /api/v1/tokens/{id}/rotate":      ofToken("/api/v1/tokens/%s/rotate", `{}`),
+	"GET /api/v1/fees":                     plain("/api/v1/fees"),
+
+	"GET /api/v1/wallets":                                    plain("/api/v1/wallets"),
+	"POST /api/v1/wallets":                                   newWallet,
+	"GET /api/v1/wallets/{alias}":                            ofWallet("", ""),
+	"PATCH /api/v1/wallets/{alias}":                          ofWallet("", `{"name": "another"}`),
+	"DELETE /api/v1/wallets/{alias}":                         oldWallet,
+	"GET /api/v1/wallets/{alias}/members":                    ofWallet("/members", ""),
+	"PUT /api/v1/wallets/{alias}/members/{user}":             ofWallet("/members/{user}", `{"role": "owner"}`),
+	"DELETE /api/v1/wallets/{alias}/members/{user}":          oldMember,
+	"POST /api/v1/wallets/{alias}/rescan":                    newScan,
+	"GET /api/v1/wallets/{alias}/rescan":                     ofWallet("/rescan", ""),
+	"DELETE /api/v1/wallets/{alias}/rescan":                  ofWallet("/rescan", ""),
+	"GET /api/v1/wallets/{alias}/addresses":                  ofWallet("/addresses", ""),
+	"POST /api/v1/wallets/{alias}/addresses":                 ofWallet("/addresses", `{}`),
+	"GET /api/v1/addresses/{address}":                        ofWallet("/api/v1/addresses/{address}", ""),
+	"GET /api/v1/wallets/{alias}/utxos":                      ofWallet("/utxos", ""),
+	"PUT /api/v1/wallets/{alias}/utxos/{outpoint}/freeze":    ofWallet("/utxos/{outpoint}/freeze", ""),
+	"DELETE /api/v1/wallets/{alias}/utxos/{outpoint}/freeze": ofWallet("/utxos/{outpoint}/freeze", ""),
+	"GET /api/v1/wallets/{alias}/transactions":               ofWallet("/transactions", ""),
+	"GET /api/v1/wallets/{alias}/transactions/{txid}":        ofWallet("/transactions/{txid}", ""),
+	"GET /api/v1/transactions":                               plain("/api/v1/transactions"),
+	"GET /api/v1/wallets/{alias}/labels":                     ofWallet("/labels", ""),
+	"POST /api/v1/wallets/{alias}/labels":                    ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
+}
+
+// vaults are the wallets that each person has.
+type vaults struct {
+	sync.Mutex
+	of map[string]vault
+}
+
+// vaultOf returns a person's wallet. What is mined for it makes it one that the
+// node can lock a coin of.
+func (w *world) vaultOf(t *testing.T, whose person) vault {
+	t.Helper()
+	w.vaults.Lock()
+	defer w.vaults.Unlock()
+	v, ok := w.vaults.of[whose.ID]
+	if !ok {
+		v = w.vault(t, whose, "vault_of_"+whose.Name)
+		v.coin = w.minedCoin(t, w.bitcoind, &v)
+		w.vaults.of[whose.ID] = v
+	}
+	return v
+}
+
+// ofWallet asks for something in somebody's wallet.
+func ofWallet(path, body string) func(*testing.T, *world, person) (string, string) {
+	if !strings.HasPrefix(path, "/api/") {
+		path = "/api/v1/wallets/{alias}" + path
+	}
+	return func(t *testing.T, w *world, whose person) (string, string) {
+		v := w.vaultOf(t, whose)
+		fill := strings.NewReplacer("{alias}", v.alias, "{user}", whose.Name, "{address}", v.receive[1], "{outpoint}", v.coin.String(), "{txid}", v.sent)
+		return fill.Replace(path), fill.Replace(body)
+	}
+}
+
+func newWallet(*testing.T, *world, person) (string, string) {
+	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birth": "now"}`, unique("new"), descriptor())
+}
+
+// oldWallet is one to be deleted.
+func oldWallet(t *testing.T, w *world, whose person) (string, string) {
+	alias := strings.ReplaceAll(unique("old"), "-", "_")
+	w.wallet(t, whose, alias, "owner")
+	return "/api/v1/wallets/" + alias, ""
+}
+
+// oldMember is one to be removed.
+func oldMember(t *testing.T, w *world, whose person) (string, string) {
+	v := w.vaultOf(t, whose)
+	name := unique("member")
+	w.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'viewer', 'x', 0)", v.id, w.user(t, name, false).ID)
+	return "/api/v1/wallets/" + v.alias + "/members/" + name, ""
+}
+
+// newScan ends the one before, so that there may be another.
+func newScan(t *testing.T, w *world, whose person) (string, string) {
+	w.sql(t, "UPDATE wallets SET scan_from = NULL WHERE wallet_id = $1", w.vaultOf(t, whose).id)
+	return ofWallet("/rescan", `{"from": 0}`)(t, w, whose)
+}
+
+func plain(path string) func(*testing.T, *world, person) (string, string) { return withBody(path, "") }
+
+func withBody(path, body string) func(*testing.T, *world, person) (string, string) {
+	return func(*testing.T, *world, person) (string, string) { return path, body }
+}
+
+func fresh(path, body string) func(*testing.T, *world, person) (string, string) {
+	return func(*testing.T, *world, person) (string, string) {
+		return path, fmt.Sprintf(body, unique("something new"))
+	}
+}
+
+func ofToken(path, body string) func(*testing.T, *world, person) (string, string) {
+	return func(t *testing.T, w *world, whose person) (string, string) {
+		return fmt.Sprintf(path, w.token(t, whose, 0).id), body
+	}
+}
+
+func ofUser(path, body string) func(*testing.T, *world, person) (string, string) {
+	return func(t *testing.T, w *world, _ person) (string, string) {
+		name := unique("somebody")
+		return fmt.Sprintf(path, w.user(t, name, false).Name), body
+	}
+}
+
+// ownPassword changes the caller's password to what it was.
+func ownPassword(_ *testing.T, w *world, _ person) (string, string) {
+	return "/api/v1/users/me", fmt.Sprintf(`{"password": %q}`, w.caller.password)
+}
