@@ -25,6 +25,8 @@ const (
 	// demoPatience bounds the start of the demo's node.
 	demoPatience = time.Minute
 	demoUser     = "alice"
+	// demoPayment is what somebody pays to the vault, in BTC.
+	demoPayment = "0.25"
 )
 
 func (p *program) demoCommand() *cobra.Command {
@@ -74,7 +76,7 @@ func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) 
 }
 
 func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool) error {
-	w := newWalk(p.stdout, url, s.adminPassword, s.userPassword)
+	w := newWalk(p.stdout, url, s)
 	fmt.Fprintf(p.stdout, "  specterd  %s\n  users     admin with the password %s\n            %s with the password %s\n",
 		url, s.adminPassword, demoUser, s.userPassword)
 	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  folder    %s, removed at the end\n  log       %s\n\n",
@@ -103,6 +105,8 @@ type scene struct {
 	dir    string
 	remove func() error
 	node   *regtest.Node
+	keys   []string // of the vault's owners
+	height int      // of the chain, before anybody pays
 	log    *os.File
 	app    *app
 }
@@ -136,7 +140,7 @@ func (s *scene) startNode(ctx context.Context, binary string) error {
 	if s.node, err = regtest.Start(ctx, regtest.Options{Binary: binary, Dir: dir}); err != nil {
 		return err
 	}
-	_, err = s.node.Mine(ctx, demoBlocks)
+	s.keys, s.height, err = prepare(ctx, s.node)
 	return err
 }
 
@@ -145,11 +149,12 @@ func (s *scene) startNode(ctx context.Context, binary string) error {
 func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.Writer) error {
 	environment := map[string]string{
 		"HOME": s.dir, "PORT": "0",
-		"SPECTER_API_ACTIVE":     "true",
-		"SPECTER_DATA_FOLDER":    filepath.Join(s.dir, "data"),
-		"SPECTER_NODE_URL":       s.node.URL(),
-		"SPECTER_ADMIN_PASSWORD": s.adminPassword,
-		"SPECTER_BCRYPT_COST":    "10", // the passwords are as short-lived as the demo
+		"SPECTER_API_ACTIVE":         "true",
+		"SPECTER_DATA_FOLDER":        filepath.Join(s.dir, "data"),
+		"SPECTER_NODE_URL":           s.node.URL(),
+		"SPECTER_NODE_WALLET_FOLDER": s.node.WalletFolder(),
+		"SPECTER_ADMIN_PASSWORD":     s.adminPassword,
+		"SPECTER_BCRYPT_COST":        "10", // the passwords are as short-lived as the demo
 	}
 	cfg, err := config.Load(settings, func(name string) string { return environment[name] })
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type step struct {
 	basic  string // user:password
 	bearer string
 	body   string
+	// pays is an address that somebody pays to before the request.
+	pays string
 
 	status int
 	expect []expectation
@@ -33,7 +36,7 @@ type step struct {
 	keep map[string]string
 }
 
-// walkThrough is that of Specter Desktop's API, and a look at v1.
+// walkThrough is that of Specter Desktop's API, and a look at v1 and at a wallet.
 var walkThrough = []step{
 	{
 		title: "Is it up, and can the node be used?",
@@ -73,6 +76,47 @@ var walkThrough = []step{
 		expect: []expectation{has("reachable", true), has("chain", "regtest"), atLeast("blocks", demoBlocks)},
 	},
 	{
+		title:  "The admin makes a wallet: a vault of three people, two of whom have to sign",
+		method: http.MethodPost, path: "/api/v1/wallets", bearer: "{admin_token}",
+		body:   `{"name": "{wallet_name}", "keys": {keys}, "required": 2, "script": "{script}", "birth": "now"}`,
+		status: http.StatusCreated,
+		expect: []expectation{has("name", "{wallet_name}"), has("status", "ready"), has("required", 2.0), has("balances.trusted_sat", 0.0)},
+		keep:   map[string]string{"alias": "vault"},
+	},
+	{
+		title:  "... has it hand out an address",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/addresses", bearer: "{admin_token}",
+		body:   `{"label": "membership fees"}`,
+		status: http.StatusCreated,
+		expect: []expectation{has("label", "membership fees"), has("warning", nil)},
+		keep:   map[string]string{"address": "address"},
+	},
+	{
+		title: "... and, after somebody paid " + demoPayment + " BTC to it, sees the balance",
+		pays:  "{address}",
+		path:  "/api/v1/wallets/{vault}?min_height={height}", bearer: "{admin_token}",
+		status: http.StatusOK,
+		expect: []expectation{has("balances.trusted_sat", 25_000_000.0), has("balances.available_sat", 25_000_000.0)},
+	},
+	{
+		title: "... what was transacted",
+		path:  "/api/v1/wallets/{vault}/transactions", bearer: "{admin_token}",
+		status: http.StatusOK,
+		expect: []expectation{
+			has("items.0.flow_sat", 25_000_000.0), has("items.0.category", "receive"), has("items.0.confirmations", 1.0),
+			has("items.0.address", "{address}"), has("items.0.address_label", "membership fees"),
+		},
+	},
+	{
+		title: "... and the same as Specter Desktop would say it",
+		path:  "/api/v1alpha/wallets/{vault}/", bearer: "{admin_token}",
+		status: http.StatusOK,
+		expect: []expectation{
+			has("{vault}.balance.trusted", 0.25), has("{vault}.description", "{description_of_vault}"), has("txlist.0.flow_amount", 0.25),
+			has("txlist.0.label", "membership fees"),
+		},
+	},
+	{
 		title:  "Alice, who is no admin, makes a token as well",
 		method: http.MethodPost, path: "/api/v1alpha/token/", basic: "alice:{alice_password}",
 		body:   `{"jwt_token_description": "{description}", "jwt_token_life": "1 hour"}`,
@@ -84,6 +128,11 @@ var walkThrough = []step{
 		title: "... which does not open what is for admins",
 		path:  "/api/v1alpha/specter", bearer: "{alice_token}",
 		status: http.StatusForbidden,
+	},
+	{
+		title: "... nor a wallet that she is no member of, nor tells whether there is one",
+		path:  "/api/v1/wallets/{vault}", bearer: "{alice_token}",
+		status: http.StatusNotFound,
 	},
 	{
 		title:  "The admin deletes the first token",
@@ -103,12 +152,15 @@ type walk struct {
 	out    io.Writer
 	client *http.Client
 	url    string
+	pay    func(ctx context.Context, address string) error
 	values map[string]string
 }
 
-func newWalk(out io.Writer, url, adminPassword, userPassword string) *walk {
-	return &walk{out: out, client: &http.Client{Timeout: 30 * time.Second}, url: url, values: map[string]string{
-		"admin_password": adminPassword, "alice_password": userPassword,
+func newWalk(out io.Writer, url string, s *scene) *walk {
+	return &walk{out: out, client: &http.Client{Timeout: 2 * time.Minute}, url: url, pay: s.pay, values: map[string]string{
+		"admin_password": s.adminPassword, "alice_password": s.userPassword,
+		"keys": `["` + strings.Join(s.keys, `", "`) + `"]`, "height": strconv.Itoa(s.height + 1), // that of the payment
+		"wallet_name": "Community Vault", "script": "wsh", "description_of_vault": "2 of 3 Multisig (Segwit)",
 	}}
 }
 
@@ -136,20 +188,20 @@ func (w *walk) run(ctx context.Context) error {
 	return nil
 }
 
-// print prints the walk-through for somebody else to do. The tokens in it are
-// made beforehand, so that each line works.
+// print prints the walk-through for somebody else to do. What it makes is made
+// beforehand under other names, so that each line works.
 func (w *walk) print(ctx context.Context) error {
 	defer w.client.CloseIdleConnections()
 	w.values["description"] = "made by the demo"
 	for _, template := range walkThrough {
-		if template.keep == nil {
+		if template.keep == nil && template.pays == "" {
 			continue
 		}
 		if _, err := w.do(ctx, w.fillIn(template)); err != nil {
-			return fmt.Errorf("make the tokens of the walk-through: %w", err)
+			return fmt.Errorf("make what the walk-through speaks of: %w", err)
 		}
 	}
-	w.values["description"] = "walk-through"
+	w.values["description"], w.values["wallet_name"], w.values["script"] = "walk-through", "Second Vault", "sh-wsh"
 	fmt.Fprint(w.out, "The lines below can be pasted into another terminal, one after the other.\n\n")
 	for i, template := range walkThrough {
 		s := w.fillIn(template)
@@ -173,7 +225,7 @@ func (w *walk) fillIn(s step) step {
 	if s.method == "" {
 		s.method = http.MethodGet
 	}
-	s.path, s.basic, s.bearer, s.body = r.Replace(s.path), r.Replace(s.basic), r.Replace(s.bearer), r.Replace(s.body)
+	s.path, s.basic, s.bearer, s.body, s.pays = r.Replace(s.path), r.Replace(s.basic), r.Replace(s.bearer), r.Replace(s.body), r.Replace(s.pays)
 	return s
 }
 
@@ -190,9 +242,13 @@ func (w *walk) curl(s step) []string {
 	if s.basic != "" {
 		first += " -u " + s.basic
 	}
-	parts := []string{first + " " + w.url + s.path}
+	url := w.url + s.path
+	if strings.Contains(url, "?") {
+		url = "'" + url + "'"
+	}
+	parts := []string{first + " " + url}
 	if len(parts[0]) > shortLine {
-		parts = []string{first, w.url + s.path}
+		parts = []string{first, url}
 	}
 	if s.body != "" {
 		parts = append(parts, "-H 'Content-Type: application/json'", "-d '"+s.body+"'")
@@ -212,6 +268,11 @@ type answer struct {
 // do sends the request of a step and keeps what later steps need. Where the
 // answer is not the expected one it returns both that and an error.
 func (w *walk) do(ctx context.Context, s step) (*answer, error) {
+	if s.pays != "" {
+		if err := w.pay(ctx, s.pays); err != nil {
+			return nil, err
+		}
+	}
 	request, err := http.NewRequestWithContext(ctx, s.method, w.url+s.path, strings.NewReader(s.body))
 	if err != nil {
 		return nil, err
@@ -264,12 +325,17 @@ func (w *walk) judge(s step, body []byte) error {
 // expectation is something that has to hold of an answer's members.
 type expectation func(members map[string]any, values map[string]string) error
 
-// has expects a member, named with the objects that it is in, to have a value.
+// has expects a member, named with the objects and lists that it is in, to have a
+// value.
 func has(path string, want any) expectation {
 	return func(members map[string]any, values map[string]string) error {
 		wanted := want
 		if text, ok := want.(string); ok && strings.HasPrefix(text, "{") {
 			wanted = values[strings.Trim(text, "{}")]
+		}
+		path := path
+		if first, rest, ok := strings.Cut(path, "}."); ok {
+			path = values[strings.Trim(first, "{")] + "." + rest
 		}
 		if got := member(members, path); got != wanted {
 			return fmt.Errorf("%s is %v, not %v", path, got, wanted)
@@ -291,8 +357,18 @@ func atLeast(path string, least float64) expectation {
 func member(members map[string]any, path string) any {
 	var value any = members
 	for name := range strings.SplitSeq(path, ".") {
-		object, _ := value.(map[string]any)
-		value = object[name]
+		switch in := value.(type) {
+		case map[string]any:
+			value = in[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i >= len(in) {
+				return nil
+			}
+			value = in[i]
+		default:
+			return nil
+		}
 	}
 	return value
 }

@@ -39,7 +39,7 @@ func TestReadme(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			for _, line := range []string{"i am ready", "Token exists", "regtest", "refused: 403", "Token deleted", "refused: 401"} {
+			for _, line := range []string{"i am ready", "Token exists", "regtest", "refused: 403", "invoice 17", "available_sat", "no such wallet: 404", "Token deleted", "refused: 401"} {
 				if !strings.Contains(string(out), line) {
 					t.Errorf("%q is not printed:\n%s", line, out)
 				}

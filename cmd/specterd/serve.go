@@ -17,10 +17,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -61,16 +62,17 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err := a.checkExposure(ctx); err != nil {
 		return err
 	}
-	monitor, closeNode, err := a.nodeMonitor()
+	n, err := a.openNode()
 	if err != nil {
 		return err
 	}
-	defer closeNode()
-	if err := firstLook(ctx, monitor); err != nil {
+	defer n.close()
+	if err := n.firstLook(ctx); err != nil {
 		return err
 	}
+	wallets, following := a.wallets(n)
 	journal := auth.NewJournal(a.log, a.store)
-	handler, err := a.handler(ctx, monitor, journal)
+	handler, err := a.handler(ctx, n.monitor, wallets, journal)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,8 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { journal.Run(background) })
-	running.Go(func() { _ = monitor.Run(background) })
+	running.Go(func() { _ = n.monitor.Run(background) })
+	running.Go(func() { following.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
 	url := a.url(listener.Addr())
@@ -97,7 +100,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-func (a *app) handler(ctx context.Context, monitor *node.Monitor, journal *auth.Journal) (http.Handler, error) {
+func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, journal *auth.Journal) (http.Handler, error) {
 	signer, err := auth.NewSigner(a.key, a.now)
 	if err != nil {
 		return nil, err
@@ -110,13 +113,15 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, journal *auth.
 	}
 	return httpapi.New(httpapi.Options{
 		Log: a.log, Now: a.now,
-		Login:    auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now),
-		Users:    a.users,
-		Tokens:   auth.NewTokens(a.store, signer, a.now),
-		Wallets:  a.store,
-		Database: a.store,
-		Node:     monitor,
-		Active:   a.cfg.APIActive, DataFolder: a.cfg.DataFolder, UID: uid,
+		Login:       auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now),
+		Users:       a.users,
+		Tokens:      auth.NewTokens(a.store, signer, a.now),
+		Memberships: a.store,
+		Wallets:     wallets,
+		Keys:        idempotency.New(a.store, a.now),
+		Database:    a.store,
+		Node:        monitor,
+		Active:      a.cfg.APIActive, DataFolder: a.cfg.DataFolder, UID: uid,
 		Loopback: isLoopback(a.cfg.Host), AllowedHosts: a.cfg.AllowedHosts, TrustedProxies: a.cfg.TrustedProxies,
 		Version: version,
 	})
@@ -186,37 +191,4 @@ func (a *app) verify(ctx context.Context) {
 	if err := a.store.Verify(ctx); err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "the database is damaged; stop specterd, keep the file, and restore a backup", "error", err)
 	}
-}
-
-// nodeMonitor returns what watches the node.
-func (a *app) nodeMonitor() (*node.Monitor, func(), error) {
-	cfg, err := nodeConfig(a.cfg.Node)
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg.MaxInFlight, cfg.Timeout = 1, 10*time.Second
-	client, err := bitcoind.New(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	return node.New(a.log, client, a.now, node.Options{Identity: a.store}), client.Close, nil
-}
-
-func nodeConfig(n config.Node) (bitcoind.Config, error) {
-	if n.URL == "" && n.CookieFile == "" {
-		return bitcoind.FromDataDir(n.DataDir)
-	}
-	return bitcoind.Config{URL: string(n.URL), User: n.User, Password: string(n.Password), CookieFile: n.CookieFile}, nil
-}
-
-// firstLook asks the node once. It refuses a node on another chain; one that
-// does not answer may still come.
-func firstLook(ctx context.Context, monitor *node.Monitor) error {
-	ctx, cancel := context.WithTimeout(ctx, nodePatience)
-	defer cancel()
-	status := monitor.Check(ctx)
-	if status.Problem != nil && errors.Is(status.Problem, node.ErrWrongChain) {
-		return status.Problem
-	}
-	return nil
 }

@@ -131,16 +131,19 @@ func (p *program) userChangeCommand(verb, short string, disabled bool) *cobra.Co
 }
 
 func (p *program) userRemoveCommand() *cobra.Command {
-	return &cobra.Command{
+	var deleteWallets bool
+	cmd := &cobra.Command{
 		Use: "rm NAME", Short: "Delete a user with all their tokens", Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-			if err := a.users.Delete(cmd.Context(), operator(), args[0]); err != nil {
+			if err := a.users.Delete(cmd.Context(), operator(), args[0], deleteWallets); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Deleted user %s.\n", args[0])
 			return nil
 		}),
 	}
+	cmd.Flags().BoolVar(&deleteWallets, "delete-wallets", false, "delete the wallets that have no other owner, too, for all their members")
+	return cmd
 }
 
 // withApp wraps what a command does with the opening and closing of the

@@ -68,6 +68,8 @@ type Node struct {
 	Password   Secret
 	CookieFile string
 	DataDir    string
+	// WalletFolder is the node's wallet folder on this machine, if it was given.
+	WalletFolder string
 }
 
 // AddFlags adds the settings of these names that have flags, or all of them
@@ -207,6 +209,9 @@ func (r *reader) node(home string) Node {
 	}
 	if n.CookieFile != "" {
 		n.CookieFile = absolute(n.CookieFile, home)
+	}
+	if folder := r.k.String("node-wallet-folder"); folder != "" {
+		n.WalletFolder = absolute(folder, home)
 	}
 	switch {
 	case n.URL != "":

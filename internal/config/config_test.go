@@ -108,6 +108,7 @@ func TestNode(t *testing.T) {
 		"Specter's, some":   {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p"}, Node{URL: "http://127.0.0.1:8332", User: "u", Password: "p"}},
 		"a cookie":          {map[string]string{"BTC_RPC_COOKIE_FILE": "~/c", "BTC_RPC_PORT": "18443"}, Node{URL: "http://127.0.0.1:18443", CookieFile: "/home/me/c"}},
 		"an IPv6 address":   {map[string]string{"BTC_RPC_HOST": "::1", "BTC_RPC_PORT": "1"}, Node{URL: "http://[::1]:1"}},
+		"its wallets":       {map[string]string{"SPECTER_NODE_WALLET_FOLDER": "~/w"}, Node{WalletFolder: "/home/me/w"}},
 		"whatever is there": {nil, Node{}},
 	} {
 		got, err := load(t, test.environment)

@@ -17,6 +17,7 @@ var settings = []setting{
 	{name: "data-folder", env: "SPECTER_DATA_FOLDER", value: "~/.specterd", flag: true, help: "folder for the database, the signing key and backups"},
 	{name: "database-url", env: "SPECTER_DATABASE_URL", secret: true, flag: true, help: "path of an SQLite file, or postgres://…; default specterd.db in the data folder"},
 	{name: "node-url", env: "SPECTER_NODE_URL", secret: true, flag: true, help: "http://user:password@host:port of the node; default BTC_RPC_*, BTC_RPC_COOKIE_FILE or ~/.bitcoin"},
+	{name: "node-wallet-folder", env: "SPECTER_NODE_WALLET_FOLDER", flag: true, help: "folder of the node's wallets, to delete files there when asked to; default what ~/.bitcoin says, if that has the node, too"},
 	{name: "tls-cert-file", env: "SPECTER_TLS_CERT_FILE", flag: true, help: "certificate (PEM), to serve HTTPS"},
 	{name: "tls-key-file", env: "SPECTER_TLS_KEY_FILE", flag: true, help: "the certificate's key (PEM)"},
 	{name: "log-level", env: "SPECTER_LOG_LEVEL", value: "info", flag: true, help: "debug, info, warn or error"},

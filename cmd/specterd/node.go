@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// nodeAccess is the node, by as many clients as there are kinds of calls that
+// must not wait for each other: looks at its state, what people and the index
+// ask for, and scans of the chain, which take hours.
+type nodeAccess struct {
+	clients  []*bitcoind.Client
+	host     string
+	monitor  *node.Monitor
+	node     *core.Node
+	scanner  *core.Node
+	provider *core.Provider
+}
+
+// openNode makes the clients. Nothing is sent yet.
+func (a *app) openNode() (*nodeAccess, error) {
+	cfg, err := nodeConfig(a.cfg.Node)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := walletFolder(a.cfg.Node)
+	if err != nil {
+		return nil, err
+	}
+	n := &nodeAccess{}
+	client := func(inFlight int, timeout time.Duration) (*bitcoind.Client, error) {
+		cfg := cfg
+		cfg.MaxInFlight, cfg.Timeout = inFlight, timeout
+		c, err := bitcoind.New(cfg)
+		if err == nil {
+			n.clients = append(n.clients, c)
+		}
+		return c, err
+	}
+	look, err1 := client(1, 10*time.Second)
+	work, err2 := client(bitcoind.DefaultMaxInFlight, bitcoind.DefaultTimeout)
+	scan, err3 := client(1, bitcoind.DefaultTimeout)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	if u, err := url.Parse(cfg.URL); err == nil {
+		n.host = u.Hostname()
+	}
+	n.monitor = node.New(a.log, look, a.now, node.Options{Identity: a.store})
+	n.node, n.scanner = core.New(work), core.New(scan)
+	n.provider = core.NewProvider(n.node, n.monitor.Status).WithWalletFolder(folder)
+	return n, nil
+}
+
+func (n *nodeAccess) close() {
+	for _, c := range n.clients {
+		c.Close()
+	}
+}
+
+func nodeConfig(n config.Node) (bitcoind.Config, error) {
+	if n.URL == "" && n.CookieFile == "" {
+		return bitcoind.FromDataDir(n.DataDir)
+	}
+	return bitcoind.Config{URL: string(n.URL), User: n.User, Password: string(n.Password), CookieFile: n.CookieFile}, nil
+}
+
+// walletFolder returns where the node has its wallets; empty for unknown.
+func walletFolder(n config.Node) (string, error) {
+	if n.WalletFolder == "" && n.URL == "" && n.CookieFile == "" {
+		return bitcoind.WalletFolder(n.DataDir)
+	}
+	return n.WalletFolder, nil
+}
+
+// firstLook asks the node once. It refuses a node on another chain; one that
+// does not answer may still come.
+func (n *nodeAccess) firstLook(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, nodePatience)
+	defer cancel()
+	status := n.monitor.Check(ctx)
+	if status.Problem != nil && errors.Is(status.Problem, node.ErrWrongChain) {
+		return status.Problem
+	}
+	return nil
+}
+
+// wallets returns what can be done with wallets, and what keeps their index
+// equal to the node once it runs.
+func (a *app) wallets(n *nodeAccess) (*wallet.Service, *follower.Follower) {
+	var f *follower.Follower
+	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(id string) { f.Kick(id) })
+	f = follower.New(follower.Options{
+		Log: a.log, Now: a.now, Store: a.store, Keeper: service, Provider: n.provider,
+		Node: n.node, Scanner: n.scanner, Host: n.host,
+		Ready: func() error { return n.monitor.Status().Unusable() },
+		Network: func() btc.Network {
+			network, _, _ := n.provider.Chain()
+			return network
+		},
+	})
+	return service, f
+}

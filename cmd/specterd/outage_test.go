@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// TestOutage: while the node hangs or is gone, what is in the index is answered,
+// what needs the node is refused at once with the time to come back, and leaves
+// nothing behind; and all goes on by itself when the node is back.
+func TestOutage(t *testing.T) {
+	node := testkit.Bitcoind(t)
+	node.Mine(t, 101)
+	s := startServer(t, t.TempDir(), nodeSettings(node)...)
+	var made madeToken
+	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "outage", "lifetime": "1 hour"}, &made)
+	c := outageClient{t: t, url: s.url, token: made.Secret}
+	c.do(http.MethodPost, "/api/v1/wallets", orderOf("one", 1), http.StatusCreated)
+	c.reaches(101)
+
+	for name, outage := range map[string]struct{ begin, end func() }{
+		"hangs": {node.Freeze, node.Thaw},
+		"gone":  {node.Kill, func() { node.Start(t) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := outageClient{t: t, url: s.url, token: made.Secret}
+			before := c.height()
+			node.CLI(t, "gettxoutsetinfo") // brings the chain to the disk
+			outage.begin()
+			for _, path := range []string{"/api/v1/wallets", "/api/v1/wallets/one", "/api/v1/wallets/one/transactions", "/api/v1/wallets/one/addresses", "/api/v1/wallets/one/utxos"} {
+				var answer struct {
+					AsOf *struct{ Height int } `json:"as_of"`
+				}
+				c.into(&answer, c.do(http.MethodGet, path, nil, http.StatusOK))
+				if path != "/api/v1/wallets" && (answer.AsOf == nil || answer.AsOf.Height != before) {
+					t.Errorf("%s is as of %+v, want %d", path, answer.AsOf, before)
+				}
+			}
+			c.do(http.MethodPost, "/api/v1/wallets/one/addresses", map[string]any{}, http.StatusCreated) // of those that are ready
+			begin := time.Now()
+			c.do(http.MethodPost, "/api/v1/wallets", orderOf("two "+name, 2), http.StatusServiceUnavailable)
+			t.Logf("refused after %s", time.Since(begin).Round(time.Millisecond))
+			var list struct{ Items []struct{ Alias string } }
+			c.into(&list, c.do(http.MethodGet, "/api/v1/wallets", nil, http.StatusOK))
+			if len(list.Items) != 1 {
+				t.Errorf("what was refused left something behind: %+v", list.Items)
+			}
+			outage.end()
+			node.Mine(t, 1)
+			c.reaches(before + 1)
+		})
+	}
+	c.do(http.MethodPost, "/api/v1/wallets", orderOf("two", 2), http.StatusCreated)
+}
+
+// orderOf is the request for a new wallet.
+func orderOf(name string, branch int) map[string]any {
+	const key = "[d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
+	return map[string]any{"name": name, "descriptor": "wpkh(" + key + "/" + strconv.Itoa(branch) + "/<0;1>/*)", "birth": "now"}
+}
+
+type outageClient struct {
+	t          *testing.T
+	url, token string
+}
+
+// do makes a request as the admin and returns the body. A refusal has to say when
+// to come back, and nothing may hang.
+func (c outageClient) do(method, path string, body any, status int) []byte {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	encoded, err := json.Marshal(body)
+	check(c.t, err)
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(encoded))
+	check(c.t, err)
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	check(c.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	var answer bytes.Buffer
+	_, err = answer.ReadFrom(resp.Body)
+	check(c.t, err)
+	if resp.StatusCode != status {
+		c.t.Errorf("%s %s: status %d, want %d: %s", method, path, resp.StatusCode, status, answer.String())
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
+		c.t.Errorf("%s %s: no Retry-After", method, path)
+	}
+	return answer.Bytes()
+}
+
+func (c outageClient) into(out any, body []byte) {
+	c.t.Helper()
+	check(c.t, json.Unmarshal(body, out))
+}
+
+// height returns up to where the index of the wallet is.
+func (c outageClient) height() int {
+	c.t.Helper()
+	var answer struct {
+		AsOf *struct{ Height int } `json:"as_of"`
+	}
+	c.into(&answer, c.do(http.MethodGet, "/api/v1/wallets/one", nil, http.StatusOK))
+	if answer.AsOf == nil {
+		return -1
+	}
+	return answer.AsOf.Height
+}
+
+func (c outageClient) reaches(height int) {
+	c.t.Helper()
+	testkit.Eventually(c.t, "the index is at block "+strconv.Itoa(height), func() bool { return c.height() == height })
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+const savings = "wpkh([d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/<0;1>/*)"
+
+// walletTool is specterd wallet with a real node.
+func walletTool(t *testing.T, dir string, node *testkit.Node, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := tool(t, dir, append([]string{"wallet"}, args...)...)
+	cmd.Env = append(append(cmd.Env, "SPECTER_ADMIN_PASSWORD="+testPassword), nodeSettings(node)...)
+	return cmd
+}
+
+func nodeSettings(node *testkit.Node) []string {
+	return []string{
+		"SPECTER_NODE_URL=", "BTC_RPC_COOKIE_FILE=" + node.CookieFile(), "BTC_RPC_PORT=" + strconv.Itoa(node.Port()),
+		"SPECTER_NODE_WALLET_FOLDER=" + node.WalletFolder(),
+	}
+}
+
+// TestWalletCommands: what is done at the shell with wallets, before there is a
+// server and beside one, which carries on with it.
+func TestWalletCommands(t *testing.T) {
+	node, dir := testkit.Bitcoind(t), t.TempDir()
+	node.Mine(t, 1)
+	run := func(want string, args ...string) {
+		t.Helper()
+		out, err := walletTool(t, dir, node, args...).CombinedOutput()
+		if err != nil || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("wallet %q: %v, want %s\n%s", args, err, want, out)
+		}
+	}
+	refuse := func(want string, args ...string) {
+		t.Helper()
+		out, err := walletTool(t, dir, node, args...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) || strings.Contains(string(out), "goroutine") {
+			t.Errorf("wallet %q: %v, want %s\n%s", args, err, want, out)
+		}
+	}
+	run(`(?s)Made wallet savings\.\nThe chain is to be looked through from block 0 on\. No server is running`,
+		"create", "--name", "Savings", "--descriptor", savings, "--birth", "0")
+	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +scanning, 0 % +never$`, "list")
+	refuse("you have a wallet of these descriptors already, whose alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birth", "now")
+	refuse("you have a wallet of this alias already", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birth", "now")
+	refuse("birth: has to be", "create", "--name", "x", "--descriptor", savings, "--birth", "yesterday")
+	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birth", "now")
+	refuse("there is no such user", "list", "--user", "nobody")
+	refuse("there is no such wallet among yours", "show", "nothing")
+	refuse("there is no such wallet among yours", "rm", "nothing")
+	inCore := func(want int) func() bool {
+		return func() bool {
+			folders, err := filepath.Glob(filepath.Join(node.WalletFolder(), "specterd-*"))
+			check(t, err)
+			return len(folders) == want
+		}
+	}
+	refuse("files: has to be keep or delete", "rm", "savings", "--files=maybe")
+	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--files=delete", "--node-wallet-folder=")
+	run("Made wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birth", "now")
+	run("Removed wallet gone.\n$", "rm", "gone", "--files=delete")
+	if !inCore(1)() {
+		t.Error("Core's files were not deleted, without a server")
+	}
+
+	s := startServer(t, dir, nodeSettings(node)...)
+	becomes := func(want string, args ...string) {
+		t.Helper()
+		testkit.Eventually(t, fmt.Sprintf("%q to say %s", args, want), func() bool {
+			out, err := walletTool(t, dir, node, args...).CombinedOutput()
+			return err == nil && regexp.MustCompile(want).Match(out)
+		})
+	}
+	becomes(`(?m)^savings +Savings +owner +wpkh +0\.0 +ready +block 1$`, "list")
+	var made madeToken
+	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, &made)
+	var address struct{ Address string }
+	if status := call(t.Context(), http.MethodPost, s.url+"/api/v1/wallets/savings/addresses", made.Secret, map[string]any{}, &address); status != http.StatusCreated {
+		t.Fatalf("status %d\n%s", status, s.log)
+	}
+	node.CLI(t, "generatetoaddress", 1, address.Address)
+	node.Mine(t, 100)
+	becomes(`(?m)^trusted +50\.0 BTC$`, "show", "savings")
+	run(`(?s)addresses +1 receive, 0 change.*\nkey +d34db33f m/84h/1h/0h .*\nmember +admin, owner\n`, "show", "savings")
+
+	// On a terminal it shows how far the scan is.
+	seen, err := onTerminal(t, walletTool(t, dir, node, "rescan", "savings", "--from", "0"))
+	if err != nil || !strings.Contains(seen, "\r[") || !strings.Contains(seen, "100 %") {
+		t.Errorf("on a terminal: %v, %q", err, seen)
+	}
+	run("Stopped the scan of savings", "rescan", "savings", "--stop")
+	run("Made wallet keys.", "create", "--name", "Keys", "--birth", "now", "--script", "wsh", "--required", "1",
+		"--key", "[d34db33f/48h/1h/0h/2h]"+savings[len("wpkh([d34db33f/84h/1h/0h]"):strings.Index(savings, "/<0;1>")])
+	becomes(`(?m)^keys +Keys +owner +1 of 1 wsh `, "list")
+	run("Removed wallet savings.", "rm", "savings")
+	becomes(`^ALIAS.*\nkeys .*\n$`, "list")
+	testkit.Eventually(t, "Core to have one wallet left", func() bool {
+		return strings.Count(string(node.CLI(t, "listwallets")), "specterd-") == 1
+	})
+	if !inCore(2)() {
+		t.Error("Core's files were not kept")
+	}
+	if status := call(t.Context(), http.MethodDelete, s.url+"/api/v1/wallets/keys?files=delete", made.Secret, nil, nil); status != http.StatusNoContent {
+		t.Errorf("status %d\n%s", status, s.log)
+	}
+	testkit.Eventually(t, "Core's files are deleted", inCore(1))
+	node.Stop(t)
+	run("^ALIAS", "list")
+	refuse("the Bitcoin node", "create", "--name", "x", "--descriptor", savings, "--birth", "now")
+}
+
+// onTerminal runs a command with a terminal of its own, and returns what that shows.
+func onTerminal(t *testing.T, cmd *exec.Cmd) (string, error) {
+	t.Helper()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	check(t, err)
+	defer func() { _ = terminal.Close() }()
+	var number, locked uint32
+	for request, argument := range map[uintptr]*uint32{syscall.TIOCGPTN: &number, syscall.TIOCSPTLCK: &locked} {
+		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), request, uintptr(unsafe.Pointer(argument))); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	other, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	check(t, err)
+	cmd.Stdout = other
+	check(t, cmd.Start())
+	check(t, other.Close())
+	shown, _ := io.ReadAll(terminal) // ends with an error of its own, once nobody writes any more
+	return string(shown), cmd.Wait()
+}
