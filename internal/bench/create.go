@@ -31,13 +31,13 @@ type sample struct{ bcrypt, create time.Duration }
 // takes beyond a bare bcrypt comparison of the same cost is specterd's doing. It
 // is the same at every cost; but at the one used in earnest the noise of
 // hundreds of milliseconds of bcrypt hides it, so the lowest cost decides.
-func measureCreate(ctx context.Context, binary, dir string, stdout io.Writer) error {
+func measureCreate(ctx context.Context, b *bench) error {
 	for _, cost := range []int{productionCost, lowestCost} {
-		folder := filepath.Join(dir, fmt.Sprintf("cost-%d", cost))
+		folder := filepath.Join(b.dir, fmt.Sprintf("cost-%d", cost))
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			return err
 		}
-		s, err := startSpecterd(ctx, binary, folder, newKey(), fmt.Sprintf("SPECTER_BCRYPT_COST=%d", cost))
+		s, err := startSpecterd(ctx, b.binary, folder, newKey(), fmt.Sprintf("SPECTER_BCRYPT_COST=%d", cost))
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func measureCreate(ctx context.Context, binary, dir string, stdout io.Writer) er
 		if cost == lowestCost {
 			said = verdict(median(rest) <= milliseconds(createBar))
 		}
-		_, err = fmt.Fprintf(stdout, "%s: POST /api/v1alpha/token/ with a password takes %.2f ms at bcrypt cost %d, bcrypt alone %.2f ms (medians of %d in turn);\n"+
+		_, err = fmt.Fprintf(b.stdout, "%s: POST /api/v1alpha/token/ with a password takes %.2f ms at bcrypt cost %d, bcrypt alone %.2f ms (medians of %d in turn);\n"+
 			"  the rest %.2f ms (quartiles %.2f to %.2f), bar ≤ %.0f ms: %s\n",
 			nameCreate, median(whole), cost, median(alone), samples,
 			median(rest), rest[len(rest)/4], rest[len(rest)*3/4], milliseconds(createBar), said)

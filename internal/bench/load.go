@@ -113,11 +113,7 @@ func (c *client) run(end time.Time) error {
 		return err
 	}
 	for sent := clock(); sent.Before(end); {
-		if _, err := c.conn.Write(c.requests[c.next%len(c.requests)]); err != nil {
-			return err
-		}
-		c.next++
-		if err := c.readResponse(); err != nil {
+		if err := c.ask(); err != nil {
 			return err
 		}
 		now := clock()
@@ -125,6 +121,15 @@ func (c *client) run(end time.Time) error {
 		sent = now
 	}
 	return nil
+}
+
+// ask sends the next request and reads its response.
+func (c *client) ask() error {
+	if _, err := c.conn.Write(c.requests[c.next%len(c.requests)]); err != nil {
+		return err
+	}
+	c.next++
+	return c.readResponse()
 }
 
 var (

@@ -5,44 +5,76 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"time"
+	"strings"
 
 	"github.com/specterd/specterd/internal/leash"
 )
 
 // What is measured, by the names that -only goes by.
 const (
+	nameSteps      = "steps" // of a liveness request
 	nameLiveness   = "liveness"
 	nameLimit      = "limit" // the guarded server in the place of specterd
 	nameBearer     = "bearer"
 	nameManyTokens = "many-tokens"
 	nameCreate     = "create"
+	nameWallet     = "wallet"
+	namePage       = "page"        // the first of a history
+	nameDeepPage   = "deep-page"   // one from its midst
+	nameAlpha      = "v1alpha"     // a wallet with all of its history
+	nameFullTxList = "full-txlist" // of v1alpha
+	nameCSV        = "csv"
+	nameSync       = "sync"
+	nameBlock      = "block"   // for many wallets
+	nameZMQ        = "zmq"     // a transaction that the node tells of
+	namePolling    = "polling" // one that it does not
+	nameLines      = "json-lines"
 )
 
-const (
-	livenessPath = "/api/healthz/liveness"
-	bearerPath   = "/api/v1/tokens/self" //nolint:gosec // a path and no credential
-	manyTokens   = 100_000
-	warmUp       = 1500 * time.Millisecond // longer than the uses of tokens wait to be written
-)
-
-// target is a server with the requests that it gets.
-type target struct {
-	*server
-	requests [][]byte
+// bench is one run of this program.
+type bench struct {
+	options
+	binary string // specterd
+	dir    string // for all that is needed
+	stdout io.Writer
+	// histories are those that were made so far, by their sizes.
+	histories map[int]seeded
 }
 
-// comparison is of one server with another.
-type comparison struct {
-	name, against string
-	base, subject target
-	least, most   float64 // what their ratio may be; 0 is no limit
-	// byProcessor has the ratio of the processor time judged, which other load on
-	// the machine touches less: for what should be the same, not merely enough.
-	byProcessor bool
+// section is what is measured after the same preparations.
+type section struct {
+	names   []string
+	measure func(context.Context, *bench) error
+}
+
+var sections = []section{
+	{[]string{nameSteps}, measureSteps},
+	{[]string{nameLiveness, nameLimit, nameBearer, nameManyTokens}, measureRequests},
+	{[]string{nameCreate}, measureCreate},
+	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},
+	{[]string{nameFullTxList, nameCSV, nameLines}, measureExports},
+	{[]string{nameSync}, measureSync},
+	{[]string{nameBlock}, measureBlock},
+	{[]string{nameZMQ, namePolling}, measureArrivals},
+}
+
+// allNames returns the names of all that can be measured.
+func allNames() string {
+	var all []string
+	for _, s := range sections {
+		all = append(all, s.names...)
+	}
+	return strings.Join(all, ", ")
+}
+
+// wants reports whether any of these is to be measured.
+func (o options) wants(names ...string) bool {
+	for _, name := range names {
+		if o.only.MatchString(name) {
+			return true
+		}
+	}
+	return false
 }
 
 func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
@@ -54,185 +86,17 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if err := printMachine(o, stdout); err != nil {
 		return err
 	}
-	binary, err := buildSpecterd(ctx, dir)
-	if err != nil {
+	b := &bench{options: o, dir: dir, stdout: stdout, histories: map[int]seeded{}}
+	if b.binary, err = buildSpecterd(ctx, dir); err != nil {
 		return err
 	}
-	few, stop, err := prepare(ctx, binary, filepath.Join(dir, "few"), tokensInUse)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	many, stop, err := prepare(ctx, binary, filepath.Join(dir, "many"), manyTokens)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	alive := target{few.server, [][]byte{request(livenessPath, "")}}
-	sizes := map[string]int{}
-	if sizes[livenessPath], err = alive.responseSize(ctx, o); err != nil {
-		return err
-	}
-	if sizes[bearerPath], err = few.responseSize(ctx, o); err != nil {
-		return err
-	}
-	bare, err := startBare(ctx, dir, sizes, false)
-	if err != nil {
-		return err
-	}
-	defer bare.stop()
-	guarded, err := startBare(ctx, dir, sizes, true)
-	if err != nil {
-		return err
-	}
-	defer guarded.stop()
-	err = compare(ctx, o, stdout, []comparison{
-		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0, false},
-		{nameLiveness, "guarded", target{guarded, alive.requests}, alive, 0, 0, false},
-		{nameLimit, "bare", target{bare, alive.requests}, target{guarded, alive.requests}, 0, 0, false},
-		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0, false},
-		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1, true},
-	})
-	if err != nil || !o.only.MatchString(nameCreate) {
-		return err
-	}
-	return measureCreate(ctx, binary, dir, stdout)
-}
-
-// compare runs the comparisons that were asked for and prints the table.
-func compare(ctx context.Context, o options, stdout io.Writer, comparisons []comparison) error {
-	table := newTable(stdout)
-	for _, c := range comparisons {
-		if !o.only.MatchString(c.name) {
+	for _, s := range sections {
+		if !o.wants(s.names...) {
 			continue
 		}
-		r, err := c.run(ctx, o)
-		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", c.name, err), table.Flush())
-		}
-		table.add(c, r)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(stdout, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n", nameLimit)
-	return err
-}
-
-// prepare starts a specterd that has so many tokens.
-func prepare(ctx context.Context, binary, folder string, tokens int) (target, func(), error) {
-	key := newKey()
-	secrets, err := seed(ctx, folder, key, tokens)
-	if err != nil {
-		return target{}, nil, err
-	}
-	s, err := startSpecterd(ctx, binary, folder, key)
-	if err != nil {
-		return target{}, nil, err
-	}
-	t := target{server: s}
-	for _, secret := range secrets {
-		t.requests = append(t.requests, request(bearerPath, secret))
-	}
-	return t, s.stop, nil
-}
-
-// request is the same for every server, whatever its port.
-func request(path, token string) []byte {
-	text := "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: specterd-bench\r\nAccept: */*\r\n"
-	if token != "" {
-		text += "Authorization: Bearer " + token + "\r\n"
-	}
-	return []byte(text + "\r\n")
-}
-
-// responseSize returns the mean size of the whole responses, once the first use
-// of every token has been written down.
-func (t target) responseSize(ctx context.Context, o options) (int, error) {
-	if _, err := t.round(ctx, o.connections, warmUp); err != nil {
-		return 0, err
-	}
-	r, err := t.round(ctx, o.connections, warmUp/5)
-	return r.size(), err
-}
-
-// round is what came of one round, or the medians of many.
-type round struct {
-	load
-	processor time.Duration // for a request
-}
-
-func (r round) size() int { return (r.Bytes + r.Requests/2) / r.Requests }
-
-func (t target) round(ctx context.Context, connections int, duration time.Duration) (round, error) {
-	before := t.processorTime()
-	l, err := job{Address: t.address, Requests: t.requests, Connections: connections, Duration: duration}.run(ctx)
-	if err != nil {
-		select {
-		case <-t.process.Done():
-			err = fmt.Errorf("%w; the server ended (%s): %s", err, fmt.Sprint(t.process.Err()), t.lastWords())
-		default:
-		}
-		return round{}, err
-	}
-	r := round{load: l, processor: (t.processorTime() - before) / time.Duration(l.Requests)}
-	return r, os.Truncate(t.log, 0) // gigabytes otherwise
-}
-
-// result is what came of a comparison: the rounds of both sides in order.
-type result struct{ base, subject []round }
-
-// run has both sides take turns: A B, B A, A B.
-func (c comparison) run(ctx context.Context, o options) (result, error) {
-	var r result
-	for i := range o.rounds + 1 {
-		sides := []struct {
-			target
-			rounds *[]round
-		}{{c.base, &r.base}, {c.subject, &r.subject}}
-		if i%2 == 1 {
-			slices.Reverse(sides)
-		}
-		for _, side := range sides {
-			duration := o.roundTime
-			if i == 0 {
-				duration = min(warmUp, o.roundTime)
-			}
-			one, err := side.round(ctx, o.connections, duration)
-			if err != nil {
-				return r, err
-			}
-			if i > 0 {
-				*side.rounds = append(*side.rounds, one)
-			}
+		if err := s.measure(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(s.names, ", "), err)
 		}
 	}
-	const tolerance = 50 // times that the sizes may differ by at most 1
-	a, b := r.base[0].size(), r.subject[0].size()
-	if max(a, b)-min(a, b) > a/tolerance {
-		return r, fmt.Errorf("the responses differ in size: %d and %d bytes", a, b)
-	}
-	return r, nil
+	return nil
 }
-
-// ratios compares the rounds that were side by side, in rising order.
-func (r result) ratios(of func(round) float64) []float64 {
-	ratios := make([]float64, len(r.base))
-	for i := range ratios {
-		ratios[i] = of(r.subject[i]) / of(r.base[i])
-	}
-	slices.Sort(ratios)
-	return ratios
-}
-
-// ordered returns what f says of each, in rising order.
-func ordered[T any](all []T, f func(T) float64) []float64 {
-	values := make([]float64, len(all))
-	for i, one := range all {
-		values[i] = f(one)
-	}
-	slices.Sort(values)
-	return values
-}
-
-func median(ordered []float64) float64 { return ordered[len(ordered)/2] }

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	tokensInUse = 100
-	lifetime    = 24 * time.Hour
+	tokensInUse  = 100
+	lifetime     = 24 * time.Hour
+	databaseName = "specterd.db" // in the data folder
 )
 
 // seed makes a data folder with a database of so many tokens, and returns those
@@ -28,8 +29,8 @@ func seed(ctx context.Context, folder, key string, tokens int) ([]string, error)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, "specterd.db")
-	db, err := store.Open(ctx, store.Options{URL: path, BackupFolder: folder, Log: slog.New(slog.DiscardHandler), Now: clock})
+	path := filepath.Join(folder, databaseName)
+	db, err := openStore(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -43,28 +44,38 @@ func seed(ctx context.Context, folder, key string, tokens int) ([]string, error)
 	return secrets, nil
 }
 
+func openStore(ctx context.Context, path string) (*store.Store, error) {
+	return store.Open(ctx, store.Options{URL: path, BackupFolder: filepath.Dir(path), Log: slog.New(slog.DiscardHandler), Now: clock})
+}
+
 func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, error) {
 	if err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	signer, err := auth.NewSigner([]byte(key), clock)
-	if err != nil {
-		return nil, err
-	}
-	service := auth.NewTokens(db, signer, clock)
 	secrets := make([]string, tokensInUse)
 	for i := range secrets {
-		u := auth.User{ID: uuid.NewString(), Name: fmt.Sprintf("user-%03d", i), PasswordHash: "nobody's", CreatedAt: clock()}
-		if err := db.CreateUser(ctx, u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
-			return nil, err
-		}
-		who := &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.ScopesOf(false)}
-		order := auth.TokenOrder{Description: "bench", Lifetime: lifetime}
-		if _, secrets[i], err = service.Create(ctx, who, order); err != nil {
+		var err error
+		if _, secrets[i], err = addUser(ctx, db, key, fmt.Sprintf("user-%03d", i)); err != nil {
 			return nil, err
 		}
 	}
 	return secrets, nil
+}
+
+// addUser adds a user, and makes a token with which they can do all that they may.
+func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Principal, string, error) {
+	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "nobody's", CreatedAt: clock()}
+	if err := db.CreateUser(ctx, u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
+		return nil, "", err
+	}
+	signer, err := auth.NewSigner([]byte(key), clock)
+	if err != nil {
+		return nil, "", err
+	}
+	who := &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.ScopesOf(false)}
+	order := auth.TokenOrder{Description: "bench", Lifetime: lifetime, Scopes: who.Scopes}
+	_, secret, err := auth.NewTokens(db, signer, clock).Create(ctx, who, order)
+	return who, secret, err
 }
 
 // fillers are users with a hundred tokens each that nobody can use. One INSERT

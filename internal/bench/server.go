@@ -87,53 +87,86 @@ func startSpecterd(ctx context.Context, binary, folder, key string, more ...stri
 	return start(ctx, cmd, filepath.Join(folder, "log"))
 }
 
-// startBare serves responses of so many bytes in all, by their paths. A guarded
-// one has the headers and the time limits of specterd besides, and so shows what
-// these cost in net/http.
-func startBare(ctx context.Context, dir string, sizes map[string]int, guarded bool) (*server, error) {
+// startBare serves responses of so many bytes in all, by their paths.
+func startBare(ctx context.Context, dir string, sizes map[string]int, guard string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "bare", strconv.FormatBool(guarded)) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, self, "bare", guard) //nolint:gosec // this very program
 	for path, size := range sizes {
 		cmd.Args = append(cmd.Args, path+"="+strconv.Itoa(size))
 	}
-	return start(ctx, cmd, filepath.Join(dir, fmt.Sprintf("bare-%t.log", guarded)))
+	return start(ctx, cmd, filepath.Join(dir, "bare-"+guard+".log"))
 }
+
+// What a bare server has of specterd, to show what that costs in net/http.
+const (
+	unguarded = "unguarded" // nothing
+	limited   = "limited"   // the time limits
+	guarded   = "guarded"   // the time limits and the headers
+)
 
 // The heads of the responses, but for the digits of the body's length.
 const (
 	bareHead    = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: \r\n\r\n"
-	guardedHead = "X-Request-Id: 0123456789abcdef\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n" +
-		"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n" + bareHead
+	guardedHead = "X-Request-Id: 0123456789abcdef\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n" + bareHead
 )
 
-// serveBare is the bare server's process. Its arguments are whether it is
-// guarded, and paths with the size of the whole response: "/some/path=500".
-func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
+// newBare makes a server that answers with so many bytes in all, by the paths.
+func newBare(guard string, sizes map[string]int) (*http.Server, error) {
 	head, headers, server := bareHead, http.Header{"Content-Type": {"application/json"}}, &http.Server{} //nolint:gosec // bare
-	if args[0] == "true" {
+	if guard == guarded {
 		head = guardedHead
 		headers["X-Request-Id"] = []string{"0123456789abcdef"}
 		headers["X-Content-Type-Options"] = []string{"nosniff"}
 		headers["Cache-Control"] = []string{"no-store"}
-		headers["Content-Security-Policy"] = []string{"default-src 'none'; frame-ancestors 'none'"}
+	}
+	if guard != unguarded {
 		server.ReadTimeout, server.WriteTimeout, server.IdleTimeout = 5*time.Second, time.Minute, 2*time.Minute
 	}
 	bodies := map[string][]byte{}
-	for _, arg := range args[1:] {
-		path, text, _ := strings.Cut(arg, "=")
-		size, err := strconv.Atoi(text)
+	for path, size := range sizes {
 		n := size - len(head)
-		if err != nil || n < 1 {
-			return fmt.Errorf("no response is %q bytes large", text)
+		if n < 1 {
+			return nil, fmt.Errorf("no response is %d bytes large", size)
 		}
 		for n+len(strconv.Itoa(n)) > size-len(head) {
 			n--
 		}
 		bodies[path] = []byte(strings.Repeat("x", n))
 	}
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		for name, values := range headers {
+			h[name] = values
+		}
+		_, _ = w.Write(bodies[r.URL.Path])
+	})
+	return server, nil
+}
+
+// serveBare is the bare server's process. Its arguments are what it has of
+// specterd, and paths with the size of the whole response: "/some/path=500".
+func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
+	sizes := map[string]int{}
+	for _, arg := range args[1:] {
+		path, text, _ := strings.Cut(arg, "=")
+		size, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is no size: %w", text, err)
+		}
+		sizes[path] = size
+	}
+	server, err := newBare(args[0], sizes)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, server, stdout)
+}
+
+// serve serves on a port that it says, until ctx ends.
+func serve(ctx context.Context, server *http.Server, stdout io.Writer) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -142,41 +175,9 @@ func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		for name, values := range headers {
-			h[name] = values
-		}
-		_, _ = w.Write(bodies[r.URL.Path])
-	})
 	err = server.Serve(listener)
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
-}
-
-const tick = 10 * time.Millisecond // of the times in /proc/PID/stat
-
-// processorTime is what the server has used, with the shell that holds it; zero
-// where there is no /proc.
-func (s *server) processorTime() time.Duration {
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	var ticks int
-	for _, file := range files {
-		text, err := os.ReadFile(file) //nolint:gosec // in /proc
-		if err != nil {
-			continue // it has ended
-		}
-		// proc(5): from the third field on, behind the name in parentheses.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if len(fields) < 13 || fields[2] != strconv.Itoa(s.group) {
-			continue
-		}
-		for _, field := range fields[11:13] { // utime, stime
-			n, _ := strconv.Atoi(field)
-			ticks += n
-		}
-	}
-	return time.Duration(ticks) * tick
 }

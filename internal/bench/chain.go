@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/regtest"
+)
+
+// chain is a node on a private chain, with coins that anybody can spend, so that
+// payments take neither a wallet nor a signature.
+type chain struct {
+	*regtest.Node
+	coins []coin // not spent yet
+}
+
+type coin struct {
+	at     wire.OutPoint
+	amount btc.Amount
+}
+
+// openScript locks these coins. It drops two items that take the place of a
+// signature and a key, so that payments are as large as people's.
+var openScript = []byte{txscript.OP_2DROP, txscript.OP_TRUE}
+
+const (
+	fanSize    = 2000 // coins made of one coinbase
+	subsidy    = 50 * bitcoin
+	bitcoin    = 100_000_000
+	maturity   = 100 // blocks
+	networkFee = 1000
+)
+
+// startChain starts a node with so many coins, of 0.02 BTC.
+func startChain(ctx context.Context, dir string, coins int, args ...string) (*chain, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	node, err := regtest.Start(ctx, regtest.Options{Dir: dir, ExtraArgs: args})
+	if err != nil {
+		return nil, err
+	}
+	c := &chain{Node: node}
+	if err := c.fund(ctx, coins); err != nil {
+		node.Kill()
+		return nil, fmt.Errorf("make coins: %w", err)
+	}
+	return c, nil
+}
+
+// withoutZMQ has a node announce nothing.
+var withoutZMQ = []string{"-nozmqpubhashblock", "-nozmqpubrawtx", "-nozmqpubsequence"}
+
+func (c *chain) fund(ctx context.Context, coins int) error {
+	hashes, err := c.generate(ctx, (coins+fanSize-1)/fanSize, openAddress())
+	if err != nil {
+		return err
+	}
+	if _, err := c.Mine(ctx, maturity); err != nil {
+		return err
+	}
+	for _, hash := range hashes {
+		var block struct{ Tx []string }
+		if err := c.into(ctx, &block, "getblock", hash); err != nil {
+			return err
+		}
+		coinbase, err := chainhash.NewHashFromStr(block.Tx[0])
+		if err != nil {
+			return err
+		}
+		if err := c.fan(ctx, coin{at: wire.OutPoint{Hash: *coinbase}, amount: subsidy}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fan makes many coins of one, in a block.
+func (c *chain) fan(ctx context.Context, from coin) error {
+	tx := spend(from)
+	amount := (from.amount - 100*networkFee) / fanSize
+	for range fanSize {
+		tx.AddTxOut(wire.NewTxOut(int64(amount), openOutput()))
+	}
+	id := tx.TxHash()
+	for i := range tx.TxOut {
+		c.coins = append(c.coins, coin{at: wire.OutPoint{Hash: id, Index: uint32(i)}, amount: amount})
+	}
+	return c.block(ctx, serialize(tx))
+}
+
+// payment spends a coin: a part of it goes to the script, the rest to somebody.
+func (c *chain) payment(to []byte) *wire.MsgTx {
+	from := c.coins[0]
+	c.coins = c.coins[1:]
+	tx := spend(from)
+	part := from.amount / 3
+	tx.AddTxOut(wire.NewTxOut(int64(part), to))
+	tx.AddTxOut(wire.NewTxOut(int64(from.amount-part-networkFee), somebody(len(c.coins))))
+	return tx
+}
+
+// block mines a block of transactions that nobody has seen before.
+func (c *chain) block(ctx context.Context, raws ...string) error {
+	_, err := c.Call(ctx, "generateblock", openAddress(), raws)
+	return err
+}
+
+// generate mines blocks to an address and returns their hashes.
+func (c *chain) generate(ctx context.Context, count int, address string) (hashes []string, err error) {
+	return hashes, c.into(ctx, &hashes, "generatetoaddress", count, address)
+}
+
+// into calls a method and decodes its result.
+func (c *chain) into(ctx context.Context, result any, method string, params ...any) error {
+	answer, err := c.Call(ctx, method, params...)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, result)
+}
+
+// spend begins a transaction that spends a coin.
+func spend(from coin) *wire.MsgTx {
+	const signature, key = 72, 33 // bytes
+	tx := wire.NewMsgTx(2)
+	in := wire.NewTxIn(&from.at, nil, wire.TxWitness{make([]byte, signature), make([]byte, key), openScript})
+	in.Sequence = wire.MaxTxInSequenceNum - 2
+	tx.AddTxIn(in)
+	return tx
+}
+
+// openOutput is the P2WSH of openScript.
+func openOutput() []byte {
+	hash := sha256.Sum256(openScript)
+	return append([]byte{txscript.OP_0, txscript.OP_DATA_32}, hash[:]...)
+}
+
+func openAddress() string { return btc.AddressOf(openOutput(), btc.Regtest) }
+
+// somebody is a P2WPKH that nobody has the key of.
+func somebody(i int) []byte {
+	hash := sha256.Sum256(fmt.Append(nil, i))
+	return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, hash[:20]...)
+}
+
+func serialize(tx *wire.MsgTx) string {
+	var b bytes.Buffer
+	_ = tx.Serialize(&b) // a buffer takes all
+	return hex.EncodeToString(b.Bytes())
+}
+
+// chainFolder is where the data of a node goes.
+func (b *bench) chainFolder(name string) string { return filepath.Join(b.dir, "bitcoind-"+name) }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// engine is what specterd has of wallets, put together as it does, but without
+// HTTP and in this process.
+type engine struct {
+	store    *store.Store
+	service  *wallet.Service
+	provider *core.Provider
+	monitor  *node.Monitor
+	host     string
+	clients  [3]*bitcoind.Client // for looks at the node, for work, for scans
+}
+
+// openEngine opens a database, which need not be there, with a node.
+func openEngine(ctx context.Context, c *chain, database string) (*engine, error) {
+	e := &engine{host: c.Host()}
+	for i, inFlight := range []int{1, bitcoind.DefaultMaxInFlight, 1} {
+		var err error
+		if e.clients[i], err = bitcoind.New(bitcoind.Config{URL: c.URL(), MaxInFlight: inFlight}); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if e.store, err = openStore(ctx, database); err != nil {
+		return nil, err
+	}
+	if err := e.store.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	log := slog.New(slog.DiscardHandler)
+	e.monitor = node.New(log, e.clients[0], clock, node.Options{Identity: e.store})
+	e.monitor.Check(ctx)
+	e.provider = core.NewProvider(core.New(e.clients[1]), e.monitor.Status)
+	e.service = wallet.New(log, e.store, e.store, e.provider, clock, func(string) {})
+	return e, nil
+}
+
+func (e *engine) close() error {
+	for _, c := range e.clients {
+		c.Close()
+	}
+	return e.store.Close()
+}
+
+// sync follows the node with an empty index until that is equal to the node, and
+// returns how long that took.
+func (e *engine) sync(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*patience)
+	defer cancel()
+	synced := make(chan struct{}, 1)
+	f := follower.New(follower.Options{
+		Log: slog.New(slog.DiscardHandler), Now: clock, Store: syncStore{e.store, synced},
+		Keeper: e.service, Provider: e.provider, Host: e.host, Node: core.New(e.clients[1]), Scanner: core.New(e.clients[2]),
+		Ready:   func() error { return e.monitor.Status().Unusable() },
+		Network: func() btc.Network { return btc.Regtest },
+	})
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	start := clock()
+	running.Go(func() { f.Run(ctx) })
+	select {
+	case <-synced:
+		return clock().Sub(start), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// syncStore tells when a wallet's index has come to a block.
+type syncStore struct {
+	*store.Store
+	synced chan<- struct{}
+}
+
+// WriteIndex implements follower.Store.
+func (s syncStore) WriteIndex(ctx context.Context, changes []wallet.Change) error {
+	err := s.Store.WriteIndex(ctx, changes)
+	for _, c := range changes {
+		if err == nil && c.Synced != nil {
+			select {
+			case s.synced <- struct{}{}:
+			default:
+			}
+		}
+	}
+	return err
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+)
+
+const (
+	exported   = 100_000 // transactions
+	exportBar  = 2.0     // times what the bare program takes
+	memoryBar  = 64_000_000
+	maxExports = 3 // rounds on each side
+)
+
+// export is an answer that is streamed.
+type export struct {
+	name, what, path, accept string
+	rows                     string // the query with which a bare program reads as much; see bareRows
+}
+
+var exports = []export{
+	{nameFullTxList, "v1alpha full_txlist", "/api/v1alpha/specter/full_txlist/", "", rawRows},
+	{nameCSV, "v1 history as CSV", walletPath + "/transactions", "text/csv", plainRows},
+	{nameLines, "v1 history as JSON Lines", walletPath + "/transactions", "application/jsonl", outputRows},
+}
+
+// measureExports streams a long history, and has a bare program read the same
+// rows and write as many bytes.
+func measureExports(ctx context.Context, b *bench) error {
+	s, err := b.history(ctx, exported)
+	if err != nil {
+		return err
+	}
+	var figures []figure
+	for _, e := range exports {
+		if !b.wants(e.name) {
+			continue
+		}
+		more, err := measureExport(ctx, b, s, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		figures = append(figures, more...)
+	}
+	return printFigures(b.stdout, figures)
+}
+
+// measureExport starts a specterd for one kind of export, so that what it takes
+// in memory has not been taken before.
+func measureExport(ctx context.Context, b *bench, s seeded, e export) ([]figure, error) {
+	up, err := s.serve(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer up.stop()
+	subject := newReader(up, s)
+	if _, err := subject.get(ctx, walletPath, ""); err != nil {
+		return nil, err
+	}
+	if err := up.calm(ctx); err != nil {
+		return nil, err
+	}
+	if err := up.forgetPeak(); err != nil {
+		return nil, err
+	}
+	before, _ := up.memory()
+	size, err := subject.get(ctx, e.path, e.accept)
+	if err != nil {
+		return nil, err
+	}
+	_, peak := up.memory()
+	bare, err := startBareExport(ctx, b, s, e, size)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	base := newReader(bare, s)
+	sides := []side{base.side(ctx, e, size), subject.side(ctx, e, size)}
+	if err := inTurns(sides, min(b.rounds, maxExports), (*side).again); err != nil {
+		return nil, err
+	}
+	time := figure{
+		name: e.name, what: fmt.Sprintf("%s, %d transactions, %.1f MB", e.what, exported, float64(size)/1e6),
+		against: "bare: " + duration(middle(sides[0].took)),
+	}
+	memory := figure{
+		name: e.name, what: "memory for that", value: fmt.Sprintf("%+.1f MB", float64(peak-before)/1e6),
+		against: fmt.Sprintf("before %.1f MB", float64(before)/1e6),
+		bar:     fmt.Sprintf("≤ %d MB", memoryBar/1_000_000), good: peak-before <= memoryBar,
+	}
+	return []figure{compared(time, sides[0], sides[1], exportBar), memory}, nil
+}
+
+// side has the export streamed, which has to be of that size.
+func (r *reader) side(ctx context.Context, e export, size int64) side {
+	return side{server: r.server, ask: func() error {
+		n, err := r.get(ctx, e.path, e.accept)
+		if err == nil && n != size {
+			err = fmt.Errorf("%d bytes instead of %d", n, size)
+		}
+		return err
+	}}
+}
+
+func startBareExport(ctx context.Context, b *bench, s seeded, e export, size int64) (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "bare-export", s.database(), s.walletID, e.rows, strconv.FormatInt(size, 10)) //nolint:gosec // this very program
+	return start(ctx, cmd, filepath.Join(b.dir, "bare-export.log"))
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// figure is one line of what is measured in time or in memory, rather than in
+// requests.
+type figure struct {
+	name, what     string
+	value, against string // what it is, and what that is compared with
+	ratio, spread  string // of the ratio, or where there is none of the value
+	processor      string // the ratio of the processor time that the servers spent
+	bar            string
+	good           bool
+}
+
+// printFigures prints a table of figures, and an empty line.
+func printFigures(stdout io.Writer, figures []figure) error {
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	line := func(cells ...string) { _, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) }
+	line("name", "what", "figure", "beside", "ratio", "min–max", "processor", "bar", "verdict")
+	for _, f := range figures {
+		judged := ""
+		if f.bar != "" {
+			judged = verdict(f.good)
+		}
+		line(f.name, f.what, f.value, f.against, f.ratio, f.spread, f.processor, f.bar, judged)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(stdout)
+	return err
+}
+
+// compared fills in a figure of how long something takes: at most so many times
+// as long as what it was in turns with. The ratio is the median of those of turns
+// that were side by side.
+func compared(f figure, base, subject side, most float64) figure {
+	ratios := make([]float64, len(base.took))
+	for i := range ratios {
+		ratios[i] = subject.took[i].Seconds() / base.took[i].Seconds()
+	}
+	slices.Sort(ratios)
+	f.value = duration(middle(subject.took))
+	f.ratio = fmt.Sprintf("%.2f", median(ratios))
+	f.spread = fmt.Sprintf("%.2f–%.2f", ratios[0], ratios[len(ratios)-1])
+	f.processor = fmt.Sprintf("%.2f", subject.processor().Seconds()/base.processor().Seconds())
+	f.bar, f.good = fmt.Sprintf("≤ %.2f", most), median(ratios) <= most
+	return f
+}
+
+// timed fills in a figure of how long something takes.
+func timed(f figure, took []time.Duration) figure {
+	f.value = duration(middle(took))
+	f.spread = duration(slices.Min(took)) + "–" + duration(slices.Max(took))
+	return f
+}
+
+// within is timed, where no time may be longer than most.
+func within(f figure, took []time.Duration, most time.Duration) figure {
+	f = timed(f, took)
+	f.bar, f.good = "all ≤ "+duration(most), slices.Max(took) <= most
+	return f
+}
+
+// middle returns the median.
+func middle(took []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[len(sorted)/2]
+}
+
+// duration writes a time with three digits.
+func duration(d time.Duration) string {
+	value, unit := d.Seconds(), "s"
+	switch {
+	case d < time.Millisecond:
+		value, unit = value*1e6, "µs"
+	case d < time.Second:
+		value, unit = value*1e3, "ms"
+	}
+	digits := 2
+	for limit := 10.0; value >= limit && digits > 0; limit *= 10 {
+		digits--
+	}
+	return fmt.Sprintf("%.*f %s", digits, value, unit)
+}

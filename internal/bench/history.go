@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// walletAlias is what the one wallet of a history's owner is called.
+const walletAlias = "bench"
+
+// seeded is a data folder with one user, who has one wallet with a history.
+type seeded struct {
+	folder, key, token string
+	walletID           string
+	transactions       int
+}
+
+func (s seeded) database() string { return filepath.Join(s.folder, databaseName) }
+
+// serve starts a specterd on the data folder.
+func (s seeded) serve(ctx context.Context, b *bench) (*server, error) {
+	return startSpecterd(ctx, b.binary, s.folder, s.key)
+}
+
+// history returns a data folder with so many transactions, which is made when
+// it is first asked for.
+func (b *bench) history(ctx context.Context, transactions int) (seeded, error) {
+	if s, ok := b.histories[transactions]; ok {
+		return s, nil
+	}
+	s := seeded{folder: filepath.Join(b.dir, fmt.Sprintf("history-%d", transactions)), key: newKey(), transactions: transactions}
+	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+		return s, err
+	}
+	db, err := openStore(ctx, s.database())
+	if err != nil {
+		return s, err
+	}
+	if err := errors.Join(s.fill(ctx, db), db.Close()); err != nil {
+		return s, fmt.Errorf("make up a history of %d: %w", transactions, err)
+	}
+	b.histories[transactions] = s
+	return s, nil
+}
+
+func (s *seeded) fill(ctx context.Context, db *store.Store) error {
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	who, token, err := addUser(ctx, db, s.key, "alice")
+	if err != nil {
+		return err
+	}
+	s.token, s.walletID = token, uuid.NewString()
+	if err := s.addWallet(ctx, db, who.UserID); err != nil {
+		return err
+	}
+	const part = 5000
+	var l ledger
+	for l.made < s.transactions {
+		c := wallet.Change{WalletID: s.walletID}
+		for len(c.Added) < part && l.made < s.transactions {
+			c.Added = append(c.Added, l.next())
+		}
+		if l.made == s.transactions {
+			c.Synced, c.CoreTxCount = &wallet.Tip{Height: 900_000, Hash: madeUp("tip", 0)}, l.made
+		}
+		if err := db.WriteIndex(ctx, []wallet.Change{c}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addWallet adds a wallet whose addresses have no keys, and labels some of them.
+func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string) error {
+	w := wallet.Wallet{
+		ID: s.walletID, Name: walletAlias, CoreName: "specterd-" + s.walletID, Script: btc.WPKH, Required: 1, CreatedAt: clock(),
+		Receive: "wpkh([d34db33f/84h/1h/0h]" + publicKey + "/0/*)#aaaaaaaa", Change: "wpkh([d34db33f/84h/1h/0h]" + publicKey + "/1/*)#bbbbbbbb",
+		Keys:     []wallet.Key{{Key: btc.Key{Original: publicKey, Fingerprint: "d34db33f", Derivation: "m/84h/1h/0h", XPub: publicKey, Type: btc.WPKH}}},
+		RangeEnd: uint32(s.transactions) + 1500, ScanFrom: -1, //nolint:gosec // few
+	}
+	var addresses []wallet.Address
+	var labels []btc.Label
+	for _, branch := range []wallet.Branch{wallet.ReceiveBranch, wallet.ChangeBranch} {
+		for i := range w.RangeEnd {
+			at := wallet.Place{Branch: branch, Index: i}
+			addresses = append(addresses, wallet.Address{Address: addressAt(&at), Place: at})
+			if i%20 == 0 {
+				label := fmt.Sprintf("Invoice %d", i)
+				labels = append(labels, btc.Label{Type: "addr", Ref: addressAt(&at), Label: &label})
+			}
+		}
+	}
+	if err := db.AddWallet(ctx, w, ownerID, walletAlias, addresses, auth.Event{At: clock(), Action: "wallet.create"}); err != nil {
+		return err
+	}
+	if _, err := db.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
+		e.Stage = wallet.Ready
+		return nil
+	}); err != nil {
+		return err
+	}
+	return db.SetLabels(ctx, w.ID, labels, auth.Event{At: clock(), Action: "labels.import"})
+}
+
+// publicKey is an extended one of somebody's on a test network.
+const publicKey = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
+
+// addressAt returns a text as long as an address, for a place in the wallet.
+func addressAt(at *wallet.Place) string { return fmt.Sprintf("bcrt1q%d%037d", at.Branch, at.Index) }
+
+// madeUp returns a text that looks like a hash.
+func madeUp(of string, i int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", of, i))
+	return hex.EncodeToString(sum[:])
+}
+
+// ledger makes up a history, from the first transaction on: of three, two are
+// payments to the wallet, each to an address of its own, and the third pays
+// somebody with the latter of these coins and the change of the last such payment.
+type ledger struct {
+	made     int
+	branches [2]uint32 // the next index of each
+	coins    []wallet.Input
+}
+
+func (l *ledger) next() wallet.Transaction {
+	i := l.made
+	l.made++
+	at := time.Unix(1_500_000_000+int64(i)*600, 0)
+	block := wallet.Block{Height: 700_000 + i/2, Hash: madeUp("block", i/2), Time: at.Add(time.Minute)}
+	t := wallet.Transaction{
+		Txid: madeUp("transaction", i), Time: at, ReceivedAt: at,
+		State: wallet.State{Status: wallet.Confirmed, Block: &block, Replaceable: "no", Trusted: true},
+	}
+	if i%3 == 2 {
+		l.send(&t)
+	} else {
+		l.receive(&t)
+	}
+	return t
+}
+
+// own returns an output to the next address of a branch.
+func (l *ledger) own(branch wallet.Branch, vout uint32, amount btc.Amount) wallet.Output {
+	at := &wallet.Place{Branch: branch, Index: l.branches[branch]}
+	l.branches[branch]++
+	return wallet.Output{Vout: vout, Address: addressAt(at), Amount: amount, Own: at}
+}
+
+// receive has one input and two outputs, of which the index keeps our own.
+func (l *ledger) receive(t *wallet.Transaction) {
+	out := l.own(wallet.ReceiveBranch, 0, btc.Amount(100_000+l.made*37))
+	t.Category, t.Flow, t.Address, t.Own, t.Outputs = wallet.Receive, out.Amount, out.Address, out.Own, []wallet.Output{out}
+	t.VSize, t.Raw = 141, l.raw(222)
+	coin := wallet.Input{Prev: btc.Outpoint{Txid: t.Txid, Vout: out.Vout}, Amount: out.Amount}
+	if l.made%3 == 2 { // the others stay
+		l.coins = append(l.coins, coin)
+	}
+}
+
+// send has two inputs and two outputs.
+func (l *ledger) send(t *wallet.Transaction) {
+	var in btc.Amount
+	for _, coin := range l.coins {
+		in += coin.Amount
+	}
+	fee := btc.Amount(1045)
+	paid := (in - fee) / 2
+	change := l.own(wallet.ChangeBranch, 1, in-fee-paid)
+	t.Category, t.Flow, t.Fee, t.Inputs = wallet.Send, -paid-fee, &fee, l.coins
+	t.Address = fmt.Sprintf("bcrt1qxx%036d", l.made)
+	t.Outputs = []wallet.Output{{Vout: 0, Address: t.Address, Amount: paid}, change}
+	t.VSize, t.Raw = 209, l.raw(372)
+	l.coins = []wallet.Input{{Prev: btc.Outpoint{Txid: t.Txid, Vout: 1}, Amount: change.Amount}}
+}
+
+// raw returns bytes that nobody reads.
+func (l *ledger) raw(size int) []byte {
+	raw := make([]byte, size)
+	_, _ = rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, l.made))).Read(raw) // never fails
+	return raw
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+)
+
+const (
+	walletPath = "/api/v1/wallets/" + walletAlias
+	pagePath   = walletPath + "/transactions?limit=100"
+	alphaPath  = "/api/v1alpha/wallets/" + walletAlias + "/"
+
+	// flatBar is how many times as long an answer about the largest wallet may
+	// take as one about the smallest.
+	flatBar  = 1.3
+	alphaBar = 20 * time.Millisecond
+
+	deepPlaces  = 9       // of a history that pages are read from
+	largestPage = 1 << 20 // bytes
+)
+
+// walletSizes are in transactions. Each wallet is in a database of its own.
+var walletSizes = []int{1_000, 10_000, 100_000}
+
+// measurePages asks about wallets of different sizes, which is to take as long
+// for each of them.
+func measurePages(ctx context.Context, b *bench) error {
+	readers := make([]*reader, len(walletSizes))
+	for i, size := range walletSizes {
+		s, err := b.history(ctx, size)
+		if err != nil {
+			return err
+		}
+		up, err := s.serve(ctx, b)
+		if err != nil {
+			return err
+		}
+		defer up.stop()
+		readers[i] = newReader(up, s)
+		if err := up.calm(ctx); err != nil {
+			return err
+		}
+	}
+	var figures []figure
+	for _, one := range []struct {
+		name, what string
+		paths      func(context.Context, *reader) ([]string, error)
+	}{
+		{nameWallet, "GET v1 wallet", fixed(walletPath)},
+		{namePage, "its latest 100 transactions", fixed(pagePath)},
+		{nameDeepPage, "100 from the midst, by cursor", deepPages},
+	} {
+		if !b.wants(one.name) {
+			continue
+		}
+		f, err := measureFlat(ctx, b, readers, one.paths)
+		if err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
+		f.name, f.what = one.name, one.what+", of 100,000"
+		figures = append(figures, f)
+	}
+	if b.wants(nameAlpha) {
+		more, err := measureAlpha(ctx, b, readers[:2])
+		if err != nil {
+			return fmt.Errorf("%s: %w", nameAlpha, err)
+		}
+		figures = append(figures, more...)
+	}
+	return printFigures(b.stdout, figures)
+}
+
+func fixed(path string) func(context.Context, *reader) ([]string, error) {
+	return func(context.Context, *reader) ([]string, error) { return []string{path}, nil }
+}
+
+// deepPages returns pages from places all over the history, whose cursors it
+// gets by walking through it.
+func deepPages(ctx context.Context, r *reader) ([]string, error) {
+	step := r.transactions / (deepPlaces + 1)
+	var paths []string
+	var at, next string
+	for seen := 0; len(paths) < deepPlaces; {
+		part := min(step-seen%step, 1000)
+		var page struct {
+			Next string `json:"next_cursor"`
+		}
+		path := fmt.Sprintf("%s/transactions?limit=%d%s", walletPath, part, at)
+		if err := r.getJSON(ctx, path, &page); err != nil {
+			return nil, err
+		}
+		next = page.Next
+		at = "&cursor=" + next
+		if seen += part; seen%step == 0 {
+			paths = append(paths, pagePath+at)
+		}
+	}
+	return paths, nil
+}
+
+// measureFlat asks the same of all readers in turns, over one connection each,
+// and compares the last with the first.
+func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(context.Context, *reader) ([]string, error)) (figure, error) {
+	paths := make([][]string, len(readers))
+	for i, r := range readers {
+		var err error
+		if paths[i], err = pathsOf(ctx, r); err != nil {
+			return figure{}, err
+		}
+	}
+	sides := make([]side, len(readers))
+	for i, r := range readers { // at once, for specterd closes connections on which nothing comes
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
+		if err != nil {
+			return figure{}, err
+		}
+		defer func() { _ = conn.Close() }()
+		c := &client{conn: conn, buffer: make([]byte, largestPage)}
+		for _, path := range paths[i] {
+			c.requests = append(c.requests, request(path, r.token))
+		}
+		sides[i] = side{server: r.server, ask: c.ask}
+	}
+	if err := inTurns(sides, b.rounds, b.turn); err != nil {
+		return figure{}, err
+	}
+	last := len(sides) - 1
+	f := compared(figure{}, sides[0], sides[last], flatBar)
+	f.against = fmt.Sprintf("of 1,000: %s, of 10,000: %s", duration(middle(sides[0].took)), duration(middle(sides[1].took)))
+	return f, nil
+}
+
+// measureAlpha gets all that v1alpha tells of a wallet.
+func measureAlpha(ctx context.Context, b *bench, readers []*reader) ([]figure, error) {
+	sides := make([]side, len(readers))
+	sizes := make([]int64, len(readers))
+	for i, r := range readers {
+		sides[i] = side{server: r.server, ask: func() (err error) {
+			sizes[i], err = r.get(ctx, alphaPath, "")
+			return err
+		}}
+	}
+	if err := inTurns(sides, b.rounds, b.turn); err != nil {
+		return nil, err
+	}
+	figures := make([]figure, len(readers))
+	for i, r := range readers {
+		f := figure{name: nameAlpha, what: fmt.Sprintf("GET v1alpha wallet of %d, %.1f MB", r.transactions, float64(sizes[i])/1e6)}
+		f = timed(f, sides[i].took)
+		f.against = duration(sides[i].processor()) + " of processor"
+		if i == 0 {
+			f.bar, f.good = "≤ "+duration(alphaBar), middle(sides[i].took) <= alphaBar
+		}
+		figures[i] = f
+	}
+	return figures, nil
+}

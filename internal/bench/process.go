@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const tick = 10 * time.Millisecond // of the times in /proc/PID/stat
+
+// processorTime is what the server has used, with the shell that holds it; zero
+// where there is no /proc.
+func (s *server) processorTime() time.Duration {
+	var ticks int
+	for _, fields := range s.processes() {
+		for _, field := range fields[11:13] { // utime, stime
+			n, _ := strconv.Atoi(field)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * tick
+}
+
+// processes returns the processes of the server's group, by their folders in
+// /proc, with the fields of stat from the third on (proc(5)): those behind the
+// name in parentheses.
+func (s *server) processes() map[string][]string {
+	all := map[string][]string{}
+	folders, _ := filepath.Glob("/proc/[0-9]*")
+	for _, folder := range folders {
+		text, err := os.ReadFile(filepath.Join(folder, "stat")) //nolint:gosec // in /proc
+		if err != nil {
+			continue // it has ended
+		}
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if len(fields) >= 13 && fields[2] == strconv.Itoa(s.group) {
+			all[folder] = fields
+		}
+	}
+	return all
+}
+
+// memory is what the server has in memory, in bytes, and the most that it had
+// since forgetPeak.
+func (s *server) memory() (now, peak int64) {
+	for folder := range s.processes() {
+		text, _ := os.ReadFile(filepath.Join(folder, "status")) //nolint:gosec // in /proc
+		now += kilobytes(string(text), "VmRSS:")
+		peak += kilobytes(string(text), "VmHWM:")
+	}
+	return now, peak
+}
+
+func kilobytes(status, name string) int64 {
+	_, after, _ := strings.Cut(status, name)
+	digits, _, _ := strings.Cut(strings.TrimSpace(after), " ")
+	n, _ := strconv.ParseInt(digits, 10, 64)
+	return n << 10
+}
+
+// forgetPeak has the peak be what is in memory now.
+func (s *server) forgetPeak() error {
+	for folder := range s.processes() {
+		if err := os.WriteFile(filepath.Join(folder, "clear_refs"), []byte("5"), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// calm waits until the server has done what it does after its start, such as to
+// look through its database.
+func (s *server) calm(ctx context.Context) error {
+	const quiet = 20 * tick
+	timer := time.NewTicker(quiet)
+	defer timer.Stop()
+	for before := -quiet; ; {
+		now := s.processorTime()
+		if now-before <= tick {
+			return nil
+		}
+		before = now
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// reader gets what a server knows of a history, over one connection. Unlike a
+// client it understands all of HTTP.
+type reader struct {
+	seeded
+	*server
+	http *http.Client
+}
+
+func newReader(at *server, s seeded) *reader {
+	return &reader{seeded: s, server: at, http: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1, DisableCompression: true}}}
+}
+
+// get gets a path, with an Accept header if that is not empty, and returns how
+// many bytes the body had.
+func (r *reader) get(ctx context.Context, path, accept string) (int64, error) {
+	body, err := r.open(ctx, path, accept)
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(io.Discard, body)
+	_ = body.Close()
+	return n, err
+}
+
+func (r *reader) getJSON(ctx context.Context, path string, into any) error {
+	body, err := r.open(ctx, path, "")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	return json.NewDecoder(body).Decode(into)
+}
+
+// open returns the body of an answer, which has to be a 200.
+func (r *reader) open(ctx context.Context, path, accept string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	response, err := r.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
+		_ = response.Body.Close()
+		return nil, fmt.Errorf("GET %s: %s: %s", path, response.Status, text)
+	}
+	return response.Body, nil
+}

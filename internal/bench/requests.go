@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+const (
+	livenessPath = "/api/healthz/liveness"
+	bearerPath   = "/api/v1/tokens/self" //nolint:gosec // a path and no credential
+	manyTokens   = 100_000
+	warmUp       = 1500 * time.Millisecond // longer than the uses of tokens wait to be written
+)
+
+// target is a server with the requests that it gets.
+type target struct {
+	*server
+	requests [][]byte
+}
+
+// comparison is of one server with another.
+type comparison struct {
+	name, against string
+	base, subject target
+	least, most   float64 // what their ratio may be; 0 is no limit
+	// byProcessor has the ratio of the processor time judged, which other load on
+	// the machine touches less: for what should be the same, not merely enough.
+	byProcessor bool
+}
+
+// measureRequests compares how many requests specterd and a bare server answer.
+func measureRequests(ctx context.Context, b *bench) error {
+	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few"), tokensInUse)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	many, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "many"), manyTokens)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	alive := target{few.server, [][]byte{request(livenessPath, "")}}
+	sizes := map[string]int{}
+	if sizes[livenessPath], err = alive.responseSize(ctx, b.options); err != nil {
+		return err
+	}
+	if sizes[bearerPath], err = few.responseSize(ctx, b.options); err != nil {
+		return err
+	}
+	bare, err := startBare(ctx, b.dir, sizes, unguarded)
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
+	shielded, err := startBare(ctx, b.dir, sizes, guarded)
+	if err != nil {
+		return err
+	}
+	defer shielded.stop()
+	return compare(ctx, b.options, b.stdout, []comparison{
+		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0, false},
+		{nameLiveness, guarded, target{shielded, alive.requests}, alive, 0, 0, false},
+		{nameLimit, "bare", target{bare, alive.requests}, target{shielded, alive.requests}, 0, 0, false},
+		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0, false},
+		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1, true},
+	})
+}
+
+// compare runs the comparisons that were asked for and prints the table.
+func compare(ctx context.Context, o options, stdout io.Writer, comparisons []comparison) error {
+	table := newTable(stdout)
+	for _, c := range comparisons {
+		if !o.only.MatchString(c.name) {
+			continue
+		}
+		r, err := c.run(ctx, o)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", c.name, err), table.Flush())
+		}
+		table.add(c, r)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(stdout, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n\n", nameLimit)
+	return err
+}
+
+// prepare starts a specterd that has so many tokens.
+func prepare(ctx context.Context, binary, folder string, tokens int) (target, func(), error) {
+	key := newKey()
+	secrets, err := seed(ctx, folder, key, tokens)
+	if err != nil {
+		return target{}, nil, err
+	}
+	s, err := startSpecterd(ctx, binary, folder, key)
+	if err != nil {
+		return target{}, nil, err
+	}
+	t := target{server: s}
+	for _, secret := range secrets {
+		t.requests = append(t.requests, request(bearerPath, secret))
+	}
+	return t, s.stop, nil
+}
+
+// request is the same for every server, whatever its port.
+func request(path, token string) []byte {
+	text := "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: specterd-bench\r\nAccept: */*\r\n"
+	if token != "" {
+		text += "Authorization: Bearer " + token + "\r\n"
+	}
+	return []byte(text + "\r\n")
+}
+
+// responseSize returns the mean size of the whole responses, once the first use
+// of every token has been written down.
+func (t target) responseSize(ctx context.Context, o options) (int, error) {
+	if _, err := t.round(ctx, o.connections, warmUp); err != nil {
+		return 0, err
+	}
+	r, err := t.round(ctx, o.connections, warmUp/5)
+	return r.size(), err
+}
+
+// round is what came of one round, or the medians of many.
+type round struct {
+	load
+	processor time.Duration // for a request
+}
+
+func (r round) size() int { return (r.Bytes + r.Requests/2) / r.Requests }
+
+func (t target) round(ctx context.Context, connections int, duration time.Duration) (round, error) {
+	before := t.processorTime()
+	l, err := job{Address: t.address, Requests: t.requests, Connections: connections, Duration: duration}.run(ctx)
+	if err != nil {
+		select {
+		case <-t.process.Done():
+			err = fmt.Errorf("%w; the server ended (%s): %s", err, fmt.Sprint(t.process.Err()), t.lastWords())
+		default:
+		}
+		return round{}, err
+	}
+	r := round{load: l, processor: (t.processorTime() - before) / time.Duration(l.Requests)}
+	return r, os.Truncate(t.log, 0) // gigabytes otherwise
+}
+
+// result is what came of a comparison: the rounds of both sides in order.
+type result struct{ base, subject []round }
+
+// run has both sides take turns: A B, B A, A B.
+func (c comparison) run(ctx context.Context, o options) (result, error) {
+	var r result
+	for i := range o.rounds + 1 {
+		sides := []struct {
+			target
+			rounds *[]round
+		}{{c.base, &r.base}, {c.subject, &r.subject}}
+		if i%2 == 1 {
+			slices.Reverse(sides)
+		}
+		for _, side := range sides {
+			duration := o.roundTime
+			if i == 0 {
+				duration = min(warmUp, o.roundTime)
+			}
+			one, err := side.round(ctx, o.connections, duration)
+			if err != nil {
+				return r, err
+			}
+			if i > 0 {
+				*side.rounds = append(*side.rounds, one)
+			}
+		}
+	}
+	const tolerance = 50 // times that the sizes may differ by at most 1
+	a, b := r.base[0].size(), r.subject[0].size()
+	if max(a, b)-min(a, b) > a/tolerance {
+		return r, fmt.Errorf("the responses differ in size: %d and %d bytes", a, b)
+	}
+	return r, nil
+}
+
+// ratios compares the rounds that were side by side, in rising order.
+func (r result) ratios(of func(round) float64) []float64 {
+	ratios := make([]float64, len(r.base))
+	for i := range ratios {
+		ratios[i] = of(r.subject[i]) / of(r.base[i])
+	}
+	slices.Sort(ratios)
+	return ratios
+}
+
+// ordered returns what f says of each, in rising order.
+func ordered[T any](all []T, f func(T) float64) []float64 {
+	values := make([]float64, len(all))
+	for i, one := range all {
+		values[i] = f(one)
+	}
+	slices.Sort(values)
+	return values
+}
+
+func median(ordered []float64) float64 { return ordered[len(ordered)/2] }
