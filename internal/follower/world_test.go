@@ -306,7 +306,7 @@ func (w *world) outside() string {
 // agree waits until all that the index says about a wallet is what Core says.
 func (v *watched) agree() {
 	v.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for {
 		differences := v.differences()
 		if len(differences) == 0 {
