@@ -172,9 +172,9 @@ func (f *Follower) follow(ctx context.Context, news <-chan zmq.Event) {
 		if next.empty() {
 			continue
 		}
-		retry := f.round(ctx, next)
+		retry, whole := f.round(ctx, next)
 		interval := pollInterval
-		if f.told.Load() {
+		if whole && f.told.Load() {
 			interval = relaxedInterval
 		}
 		if !retry.empty() {

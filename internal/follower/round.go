@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/specterd/specterd/internal/bitcoind"
@@ -62,53 +63,62 @@ func (s *scope) has(id string) bool {
 }
 
 // round looks at the wallets in scope and writes what is new. It returns what
-// is to be looked at again shortly.
-func (f *Follower) round(ctx context.Context, s scope) (retry scope) {
+// is to be looked at again shortly, and whether nothing failed: what did is not
+// announced again.
+func (f *Follower) round(ctx context.Context, s scope) (retry scope, whole bool) {
 	if f.Ready() != nil {
-		return scope{}
+		return scope{}, false
 	}
 	wallets, err := f.Store.AllWallets(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			f.Log.WarnContext(ctx, "the index waits: cannot list the wallets", "error", err)
 		}
-		return scope{}
+		return scope{}, false
 	}
 	wallets = slices.DeleteFunc(wallets, func(w wallet.Wallet) bool { return !s.has(w.ID) })
 	news := make(chan update, len(wallets))
+	inspected := false
 	go func() {
 		defer close(news)
-		f.inspectAll(ctx, wallets, news)
+		inspected = f.inspectAll(ctx, wallets, news)
 	}()
-	f.write(ctx, news)
-	return f.missing(ctx, s.expected)
+	written := f.write(ctx, news) // until news is closed
+	return f.missing(ctx, s.expected), inspected && written
 }
 
-// inspectAll looks at wallets, several at the same time.
-func (f *Follower) inspectAll(ctx context.Context, wallets []wallet.Wallet, news chan<- update) {
+// inspectAll looks at wallets, several at the same time, and reports whether
+// it could look at all of them.
+func (f *Follower) inspectAll(ctx context.Context, wallets []wallet.Wallet, news chan<- update) bool {
 	var running sync.WaitGroup
-	defer running.Wait()
+	var failed atomic.Bool
 	slots := make(chan struct{}, readers)
 	for _, w := range wallets {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
-			return
+			running.Wait()
+			return false
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
 			u, err := f.inspect(ctx, w)
 			f.report(ctx, w, err)
-			if err == nil && u != nil {
+			if err != nil {
+				failed.Store(true)
+			} else if u != nil {
 				news <- *u
 			}
 		})
 	}
+	running.Wait()
+	return !failed.Load()
 }
 
 // write writes updates, all that have come in by then in one transaction: with
 // many wallets, the database is waited for a few times and not once for each.
-func (f *Follower) write(ctx context.Context, news <-chan update) {
+func (f *Follower) write(ctx context.Context, news <-chan update) (whole bool) {
+	whole = true
 	for u := range news {
 		group := []update{u}
 		for more := true; more; {
@@ -129,6 +139,7 @@ func (f *Follower) write(ctx context.Context, news <-chan update) {
 			if ctx.Err() == nil {
 				f.Log.WarnContext(ctx, "the index waits: cannot write to it", "error", err)
 			}
+			whole = false
 			continue // the next round finds the same again
 		}
 		for _, u := range group {
@@ -137,6 +148,7 @@ func (f *Follower) write(ctx context.Context, news <-chan update) {
 			}
 		}
 	}
+	return whole
 }
 
 // missing returns the expectations that are not met. Core's wallets learn of a
