@@ -106,6 +106,15 @@ func (v *Deriver) Address(index uint32) (string, error) {
 
 // Script returns the output script at an index, up to MaxIndex.
 func (v *Deriver) Script(index uint32) ([]byte, error) {
+	keys, err := v.children(index)
+	if err != nil {
+		return nil, err
+	}
+	return v.descriptor.scriptFor(keys), nil
+}
+
+// children returns the public keys at an index, in the order of the descriptor.
+func (v *Deriver) children(index uint32) ([]*btcec.PublicKey, error) {
 	if index > MaxIndex {
 		return nil, fmt.Errorf("the index %d is over %d", index, MaxIndex)
 	}
@@ -116,7 +125,7 @@ func (v *Deriver) Script(index uint32) ([]byte, error) {
 			return nil, fmt.Errorf("derive index %d: %w", index, err)
 		}
 	}
-	return v.descriptor.scriptFor(keys), nil
+	return keys, nil
 }
 
 // scriptFor returns the output script with these keys.

@@ -2,6 +2,7 @@ package btc
 
 import (
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -105,7 +106,7 @@ func (e *keyExpression) setOrigin(origin string) error {
 		}
 		path = append(path, n)
 	}
-	e.Derivation = formatPath(path)
+	e.Derivation = FormatPath(path)
 	if e.Type == "" {
 		e.Type = typeOfPath(path)
 	}
@@ -201,7 +202,8 @@ func formatStep(step uint32) string {
 	return strconv.FormatUint(uint64(step), 10)
 }
 
-func formatPath(path []uint32) string {
+// FormatPath returns a path as in m/84h/1h/0h, the form of Key.Derivation.
+func FormatPath(path []uint32) string {
 	var b strings.Builder
 	b.WriteByte('m')
 	for _, step := range path {
@@ -209,6 +211,19 @@ func formatPath(path []uint32) string {
 		b.WriteString(formatStep(step))
 	}
 	return b.String()
+}
+
+// Path returns the derivation in the numbers of BIP-32.
+func (k Key) Path() ([]uint32, error) {
+	var path []uint32
+	for _, text := range strings.Split(k.Derivation, "/")[1:] {
+		step, ok := parseStep(text)
+		if !ok {
+			return nil, errors.New("a derivation is not like m/84h/1h/0h")
+		}
+		path = append(path, step)
+	}
+	return path, nil
 }
 
 // typeOfPath returns what a key at this path is for by convention: BIP-49, 84,

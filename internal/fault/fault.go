@@ -46,6 +46,9 @@ const (
 	Unprocessable
 	// Misdirected: the request was meant for another host.
 	Misdirected
+	// PreconditionFailed: what the request names as known to the caller is not so
+	// any more.
+	PreconditionFailed
 )
 
 // Field is what is wrong with one field of a request. Message never repeats

@@ -22,20 +22,21 @@ import (
 )
 
 var statuses = map[fault.Kind]int{
-	fault.Internal:         http.StatusInternalServerError,
-	fault.Invalid:          http.StatusBadRequest,
-	fault.Unauthenticated:  http.StatusUnauthorized,
-	fault.Forbidden:        http.StatusForbidden,
-	fault.NotFound:         http.StatusNotFound,
-	fault.Conflict:         http.StatusConflict,
-	fault.TooLarge:         http.StatusRequestEntityTooLarge,
-	fault.UnsupportedMedia: http.StatusUnsupportedMediaType,
-	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
-	fault.TooMany:          http.StatusTooManyRequests,
-	fault.BadGateway:       http.StatusBadGateway,
-	fault.Unavailable:      http.StatusServiceUnavailable,
-	fault.Unprocessable:    http.StatusUnprocessableEntity,
-	fault.Misdirected:      http.StatusMisdirectedRequest,
+	fault.Internal:           http.StatusInternalServerError,
+	fault.Invalid:            http.StatusBadRequest,
+	fault.Unauthenticated:    http.StatusUnauthorized,
+	fault.Forbidden:          http.StatusForbidden,
+	fault.NotFound:           http.StatusNotFound,
+	fault.Conflict:           http.StatusConflict,
+	fault.TooLarge:           http.StatusRequestEntityTooLarge,
+	fault.UnsupportedMedia:   http.StatusUnsupportedMediaType,
+	fault.MethodNotAllowed:   http.StatusMethodNotAllowed,
+	fault.TooMany:            http.StatusTooManyRequests,
+	fault.BadGateway:         http.StatusBadGateway,
+	fault.Unavailable:        http.StatusServiceUnavailable,
+	fault.Unprocessable:      http.StatusUnprocessableEntity,
+	fault.Misdirected:        http.StatusMisdirectedRequest,
+	fault.PreconditionFailed: http.StatusPreconditionFailed,
 }
 
 var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
@@ -46,11 +47,11 @@ var errInternal = fault.New(fault.Internal, "internal", "something went wrong in
 type surface struct {
 	strict   route.Strictness
 	problem  func(requestID string, status int, f *fault.Error) (contentType []string, body any)
-	noWallet func(alias string) *fault.Error
+	noWallet func(path, alias string) *fault.Error
 }
 
 var (
-	surfaceV1    = surface{route.RefuseUnknown, problemDetails, func(string) *fault.Error { return wallet.ErrNotFound }}
+	surfaceV1    = surface{route.RefuseUnknown, problemDetails, func(string, string) *fault.Error { return wallet.ErrNotFound }}
 	surfaceAlpha = surface{route.TolerateUnknown, messageOnly, v1alpha.NoWallet}
 )
 

@@ -1,0 +1,51 @@
+package btc
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// FeeRate is what a transaction pays for its size, in satoshis per 1000 virtual
+// bytes. People write it in satoshis per virtual byte, with three decimals at
+// most, which is as exact as Bitcoin Core takes one (RPC, fee_rate in sat/vB).
+type FeeRate int64
+
+// MaxFeeRate is far beyond what any transaction has paid.
+const MaxFeeRate FeeRate = 100_000_000
+
+// ErrFeeRate is returned for text that is no fee rate.
+var ErrFeeRate = fault.New(fault.Invalid, "bad_fee_rate", "a fee rate is a number of sat/vB above 0 and up to 100000, with at most three decimals")
+
+// ParseFeeRate reads a JSON number of satoshis per virtual byte, such as 5, 1.25
+// or 1e1, exactly. It returns ErrFeeRate for what is no such number, has more than
+// three decimals, is not positive or exceeds MaxFeeRate.
+func ParseFeeRate(text string) (FeeRate, error) {
+	digits, exponent, ok := splitNumber(text)
+	shift := exponent + 3
+	for ; shift < 0 && strings.HasSuffix(digits, "0"); shift++ {
+		digits = digits[:len(digits)-1]
+	}
+	if !ok || digits == "" || shift < 0 || len(digits)+shift > len("100000000") {
+		return 0, ErrFeeRate
+	}
+	rate, err := strconv.ParseInt(digits+strings.Repeat("0", shift), 10, 64)
+	if err != nil || FeeRate(rate) > MaxFeeRate {
+		return 0, ErrFeeRate
+	}
+	return FeeRate(rate), nil
+}
+
+// Fee returns what so many virtual bytes cost, rounded up as Core does.
+func (r FeeRate) Fee(vsize int) Amount { return Amount((int64(r)*int64(vsize) + 999) / 1000) }
+
+// String returns the rate in satoshis per virtual byte, with as few digits as say
+// it exactly.
+func (r FeeRate) String() string {
+	text := strconv.FormatInt(int64(r)/1000, 10)
+	if rest := int64(r) % 1000; rest != 0 {
+		text += strings.TrimRight("."+strconv.FormatInt(1000+rest, 10)[1:], "0")
+	}
+	return text
+}
