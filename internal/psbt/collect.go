@@ -1,0 +1,314 @@
+package psbt
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// What can be wrong with something that was posted for a PSBT of ours. Each names
+// the field, as in outputs[1].amount.
+var (
+	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "what was posted differs from the PSBT that was proposed")
+	ErrForeignSignature = fault.New(fault.Invalid, "foreign_signature", "a signature is not by a key of this wallet")
+	ErrBadSignature     = fault.New(fault.Invalid, "bad_signature", "a signature is not valid")
+	ErrNoSignatures     = fault.New(fault.Invalid, "no_signatures", "there is no signature in what was posted; sign it first")
+)
+
+// about returns a fault that names a field.
+func about(e *fault.Error, name, format string, args ...any) error {
+	f := fault.Field{Name: name, Message: fmt.Sprintf(format, args...)}
+	e = e.Saying("%s: %s", f.Name, f.Message)
+	e.Fields = []fault.Field{f}
+	return e
+}
+
+func differs(format string, args ...any) error {
+	return about(ErrDiffers, fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
+}
+
+// Collect returns the signatures in what was posted that stored does not have yet:
+// none, and no error, where it has them all. The inputs are those of stored, in
+// its order.
+//
+// The transaction has to be exactly the stored one. Nothing but signatures is
+// taken, and each of them is verified against our own keys, scripts and amounts;
+// what else a PSBT says is ignored, unless it says about a coin what a signer must
+// not believe. It returns ErrDiffers, ErrForeignSignature, ErrBadSignature and
+// ErrNoSignatures.
+func Collect(stored *Packet, inputs []Input, posted Posted) ([]Signature, error) {
+	if err := describes(stored.tx, inputs); err != nil {
+		return nil, err
+	}
+	if err := sameTransaction(stored.tx, posted.tx); err != nil {
+		return nil, err
+	}
+	hashes := newSighashes(stored.tx, inputs)
+	known := make(map[[2]int]bool)
+	for _, s := range stored.Signatures(inputs) {
+		known[[2]int{s.Input, s.Key}] = true
+	}
+	var found []Signature
+	some := false
+	for i := range inputs {
+		c := collector{verifier: hashes.verifier(i), input: i, found: make(map[int][]byte)}
+		if err := c.collect(posted); err != nil {
+			return nil, err
+		}
+		for key := range inputs[i].Solution.Keys {
+			signature, ok := c.found[key]
+			some = some || ok
+			if ok && !known[[2]int{i, key}] {
+				found = append(found, Signature{Input: i, Key: key, Bytes: signature})
+			}
+		}
+	}
+	if !some {
+		return nil, ErrNoSignatures
+	}
+	return found, nil
+}
+
+// sameTransaction compares everything that signatures sign.
+func sameTransaction(ours, theirs *wire.MsgTx) error {
+	switch {
+	case theirs.Version != ours.Version:
+		return differs("version")
+	case len(theirs.TxIn) != len(ours.TxIn):
+		return about(ErrDiffers, "inputs", "there are %d, and not the %d that were proposed", len(theirs.TxIn), len(ours.TxIn))
+	case len(theirs.TxOut) != len(ours.TxOut):
+		return about(ErrDiffers, "outputs", "there are %d, and not the %d that were proposed", len(theirs.TxOut), len(ours.TxOut))
+	case theirs.LockTime != ours.LockTime:
+		return differs("locktime")
+	}
+	for i, in := range ours.TxIn {
+		switch {
+		case theirs.TxIn[i].PreviousOutPoint != in.PreviousOutPoint:
+			return differs("inputs[%d].outpoint", i)
+		case theirs.TxIn[i].Sequence != in.Sequence:
+			return differs("inputs[%d].sequence", i)
+		}
+	}
+	for i, out := range ours.TxOut {
+		switch {
+		case theirs.TxOut[i].Value != out.Value:
+			return differs("outputs[%d].amount", i)
+		case !bytes.Equal(theirs.TxOut[i].PkScript, out.PkScript):
+			return differs("outputs[%d].script", i)
+		}
+	}
+	return nil
+}
+
+// collector collects the signatures of one input.
+type collector struct {
+	*verifier
+
+	input int
+	found map[int][]byte // by the position of the key
+}
+
+// name returns what a field of the input is called.
+func (c *collector) name(field string) string { return fmt.Sprintf("inputs[%d].%s", c.input, field) }
+
+func (c *collector) collect(posted Posted) error {
+	in := posted.tx.TxIn[c.input]
+	if posted.packet == nil {
+		return c.final(in.SignatureScript, in.Witness, "scriptsig", "witness")
+	}
+	m := posted.packet.inputs[c.input]
+	if err := c.contradiction(m, in.PreviousOutPoint.Hash); err != nil {
+		return err
+	}
+	for _, f := range m {
+		if err := c.field(f); err != nil {
+			return err
+		}
+	}
+	var witness wire.TxWitness
+	if value := m.get(inFinalScriptWitness); value != nil {
+		var err error
+		if witness, err = readWitness(value); err != nil {
+			return malformed("%s cannot be: %v", c.name("final_scriptwitness"), err)
+		}
+	}
+	return c.final(m.get(inFinalScriptSig), witness, "final_scriptsig", "final_scriptwitness")
+}
+
+// contradiction returns an error where a PSBT says something else about our coin
+// than we know. Whoever signed it may have been shown a wrong amount.
+func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
+	if value := m.get(inWitnessUTXO); value != nil {
+		out, err := readTxOut(value)
+		switch {
+		case err != nil:
+			return malformed("%s cannot be: %v", c.name("witness_utxo"), err)
+		case out.Value != int64(c.in.Amount):
+			return differs("%s", c.name("witness_utxo.amount"))
+		case !bytes.Equal(out.PkScript, c.in.Solution.Script):
+			return differs("%s", c.name("witness_utxo.script"))
+		}
+	}
+	if value := m.get(inNonWitnessUTXO); value != nil {
+		// The id is a hash of all that matters.
+		if tx, err := readTx(value, true); err != nil || tx.TxHash() != previous {
+			return differs("%s", c.name("non_witness_utxo"))
+		}
+	}
+	if value := m.get(inRedeemScript); value != nil && !bytes.Equal(value, c.in.Solution.RedeemScript) {
+		return differs("%s", c.name("redeem_script"))
+	}
+	if value := m.get(inWitnessScript); value != nil && !bytes.Equal(value, c.in.Solution.WitnessScript) {
+		return differs("%s", c.name("witness_script"))
+	}
+	if !isWholeSighash(m.get(inSighashType)) {
+		return about(ErrDiffers, c.name("sighash_type"), "has to be SIGHASH_ALL; only signatures of the whole transaction are accepted")
+	}
+	return nil
+}
+
+// field takes the signature that is in a field, if one is.
+func (c *collector) field(f field) error {
+	switch f.key[0] {
+	case inPartialSig:
+		key := c.in.keyByPubKey(f.key[1:])
+		if key < 0 || c.in.Kind == btc.TR {
+			return c.foreign("partial_sig")
+		}
+		return c.add(key, f.value, "partial_sig")
+	case inTapKeySig:
+		if c.in.Kind != btc.TR {
+			return c.foreign("tap_key_sig")
+		}
+		return c.add(0, f.value, "tap_key_sig")
+	case inTapScriptSig:
+		return c.foreign("tap_script_sig")
+	}
+	return nil
+}
+
+func (c *collector) foreign(name string) error {
+	return about(ErrForeignSignature, c.name(name), "is a signature by a key that this wallet does not have for this input")
+}
+
+// bad says what there is to say about a signature that does not verify. Why it
+// does not, a signer has to find out.
+func (c *collector) bad(name string) error {
+	return about(ErrBadSignature, c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
+}
+
+// add verifies a signature. The first one of a key stays.
+func (c *collector) add(key int, signature []byte, name string) error {
+	if !c.verify(key, signature) {
+		return c.bad(name)
+	}
+	if c.found[key] == nil {
+		c.found[key] = signature
+	}
+	return nil
+}
+
+// final takes the signatures out of a finished input. All that is in it has to be
+// what we would have made of these signatures ourselves.
+func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigName, witnessName string) error {
+	if len(scriptSig) == 0 && len(witness) == 0 {
+		return nil
+	}
+	name, items := witnessName, [][]byte(witness)
+	if !c.in.isSegwit() {
+		name, items = scriptSigName, pushes(scriptSig)
+	}
+	signatures, ok := c.signaturesIn(items)
+	if !ok {
+		return about(ErrBadSignature, c.name(name), "does not have the form that this wallet's script wants")
+	}
+	taken := make(map[int][]byte)
+	if c.in.Kind.IsMultisig() {
+		taken = c.assign(signatures)
+	} else if c.verify(0, signatures[0]) {
+		taken[0] = signatures[0]
+	}
+	if len(taken) != len(signatures) {
+		return c.bad(name)
+	}
+	wantScriptSig, wantWitness := c.in.finish(taken)
+	switch {
+	case !bytes.Equal(scriptSig, wantScriptSig):
+		return about(ErrBadSignature, c.name(scriptSigName), "has something else in it than signatures and our own script")
+	case !equalWitness(witness, wantWitness):
+		return about(ErrBadSignature, c.name(witnessName), "has something else in it than signatures and our own script")
+	}
+	for key, signature := range taken {
+		if c.found[key] == nil {
+			c.found[key] = signature
+		}
+	}
+	return nil
+}
+
+// signaturesIn returns what has the place of a signature among the items of a
+// finished input, and whether there are as many items as there should be.
+func (c *collector) signaturesIn(items [][]byte) ([][]byte, bool) {
+	switch {
+	case c.in.Kind.IsMultisig(): // nothing, signatures, script
+		if len(items) != 1+c.in.Required+1 {
+			return nil, false
+		}
+		return items[1 : 1+c.in.Required], true
+	case c.in.Kind == btc.TR: // signature
+		return items, len(items) == 1
+	default: // signature, key
+		if len(items) != 2 {
+			return nil, false
+		}
+		return items[:1], true
+	}
+}
+
+// assign returns which key each signature is by. They are in the order of the
+// keys, as OP_CHECKMULTISIG wants them, so that there is one try for each key.
+func (c *collector) assign(signatures [][]byte) map[int][]byte {
+	assigned := make(map[int][]byte)
+	for _, key := range c.in.scriptOrder() {
+		if len(signatures) > 0 && c.verify(key, signatures[0]) {
+			assigned[key] = signatures[0]
+			signatures = signatures[1:]
+		}
+	}
+	return assigned
+}
+
+// pushes returns what a script puts on the stack; nil for a script that does
+// something else.
+func pushes(script []byte) [][]byte {
+	var items [][]byte
+	t := txscript.MakeScriptTokenizer(0, script)
+	for t.Next() {
+		if t.Opcode() > txscript.OP_PUSHDATA4 {
+			return nil
+		}
+		items = append(items, t.Data())
+	}
+	if t.Err() != nil {
+		return nil
+	}
+	return items
+}
+
+func equalWitness(a, b wire.TxWitness) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,113 @@
+package psbt
+
+import (
+	"encoding/binary"
+
+	"github.com/btcsuite/btcd/txscript"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// Derivation says where a public key comes from (BIP-32).
+type Derivation struct {
+	PubKey      []byte // 33 or 65 bytes; 32 in those of taproot
+	Fingerprint [4]byte
+	Path        []uint32
+	LeafHashes  [][]byte // of taproot only; none for the key path
+}
+
+// PathText returns the path as in m/84h/1h/0h/0/0.
+func (d Derivation) PathText() string { return btc.FormatPath(d.Path) }
+
+func appendOrigin(b []byte, fingerprint [4]byte, path []uint32) []byte {
+	b = append(b, fingerprint[:]...)
+	for _, step := range path {
+		b = binary.LittleEndian.AppendUint32(b, step)
+	}
+	return b
+}
+
+// readOrigin reads what keyOrigin has found to be well-formed.
+func readOrigin(value []byte) (fingerprint [4]byte, path []uint32) {
+	copy(fingerprint[:], value)
+	for rest := value[4:]; len(rest) >= 4; rest = rest[4:] {
+		path = append(path, binary.LittleEndian.Uint32(rest))
+	}
+	return fingerprint, path
+}
+
+// readTapOrigin reads the value of a tap_bip32_derivation (BIP-371): the hashes of
+// the leaves that the key is in, and where it comes from.
+func readTapOrigin(value []byte) (leaves [][]byte, origin []byte, err error) {
+	r := reader{rest: value}
+	for range r.count(32) {
+		leaves = append(leaves, r.take(32))
+	}
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	return leaves, r.rest, keyOrigin(r.rest)
+}
+
+// solutionTypes are the types of the fields that say how an output can be spent.
+// Inputs and outputs have different ones.
+type solutionTypes struct {
+	redeemScript, witnessScript, bip32, tapBIP32, tapInternalKey byte
+}
+
+var (
+	inputTypes  = solutionTypes{inRedeemScript, inWitnessScript, inBIP32Derivation, inTapBIP32Derivation, inTapInternalKey}
+	outputTypes = solutionTypes{outRedeemScript, outWitnessScript, outBIP32Derivation, outTapBIP32Derivation, outTapInternalKey}
+)
+
+// has tells whether a field says how an output can be spent.
+func (t solutionTypes) has(f field) bool {
+	switch f.key[0] {
+	case t.redeemScript, t.witnessScript, t.bip32, t.tapBIP32, t.tapInternalKey:
+		return true
+	}
+	return false
+}
+
+// of returns the fields that say what a solution does.
+func (t solutionTypes) of(s btc.Solution) fieldMap {
+	var m fieldMap
+	if s.RedeemScript != nil {
+		m = append(m, field{[]byte{t.redeemScript}, s.RedeemScript})
+	}
+	if s.WitnessScript != nil {
+		m = append(m, field{[]byte{t.witnessScript}, s.WitnessScript})
+	}
+	for _, key := range s.Keys {
+		if txscript.IsPayToTaproot(s.Script) {
+			xOnly := key.PubKey[1:]
+			m = append(m,
+				field{append([]byte{t.tapBIP32}, xOnly...), appendOrigin([]byte{0}, key.Fingerprint, key.Path)},
+				field{[]byte{t.tapInternalKey}, xOnly})
+		} else {
+			m = append(m, field{append([]byte{t.bip32}, key.PubKey...), appendOrigin(nil, key.Fingerprint, key.Path)})
+		}
+	}
+	return m
+}
+
+// derivations returns those of a map.
+func (t solutionTypes) derivations(m fieldMap) (derivations, tap []Derivation) {
+	for _, f := range m {
+		d := Derivation{PubKey: f.key[1:]}
+		switch f.key[0] {
+		case t.bip32:
+			d.Fingerprint, d.Path = readOrigin(f.value)
+			derivations = append(derivations, d)
+		case t.tapBIP32:
+			leaves, origin, err := readTapOrigin(f.value)
+			if err != nil {
+				continue // cannot be: it was parsed
+			}
+			d.LeafHashes = leaves
+			d.Fingerprint, d.Path = readOrigin(origin)
+			tap = append(tap, d)
+		}
+	}
+	return derivations, tap
+}

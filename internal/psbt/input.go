@@ -1,0 +1,119 @@
+package psbt
+
+import (
+	"fmt"
+
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// Input is what we know ourselves about a coin that is spent: what our index says
+// of it, and what our descriptor says of its script.
+type Input struct {
+	Outpoint btc.Outpoint
+	Amount   btc.Amount
+	Kind     btc.Script
+	Required int // signatures; 1 for one key
+	Solution btc.Solution
+}
+
+// isSegwit tells whether signatures commit to the amount (BIP-143, BIP-341).
+func (in Input) isSegwit() bool { return in.Kind != btc.PKH && in.Kind != btc.Sh }
+
+// keyByPubKey returns the position of a key in the solution, and -1 for none.
+func (in Input) keyByPubKey(pubKey []byte) int {
+	for i, key := range in.Solution.Keys {
+		if string(key.PubKey) == string(pubKey) {
+			return i
+		}
+	}
+	return -1
+}
+
+// multisigScript returns the script with the keys; nil where there is one key.
+func (in Input) multisigScript() []byte {
+	switch in.Kind {
+	case btc.Sh:
+		return in.Solution.RedeemScript
+	case btc.WSh, btc.ShWSh:
+		return in.Solution.WitnessScript
+	case btc.PKH, btc.WPKH, btc.ShWPKH, btc.TR:
+	}
+	return nil
+}
+
+// scriptOrder returns the positions of the keys in the order of the script, in
+// which OP_CHECKMULTISIG wants the signatures.
+func (in Input) scriptOrder() []int {
+	script := in.multisigScript()
+	if script == nil {
+		return []int{0}
+	}
+	var order []int
+	for t := txscript.MakeScriptTokenizer(0, script); t.Next(); {
+		if key := in.keyByPubKey(t.Data()); key >= 0 {
+			order = append(order, key)
+		}
+	}
+	return order
+}
+
+// txOut returns the output that is spent.
+func (in Input) txOut() *wire.TxOut { return wire.NewTxOut(int64(in.Amount), in.Solution.Script) }
+
+// describes returns an error if the inputs are not those of the transaction. That
+// is not the fault of anybody outside.
+func describes(tx *wire.MsgTx, inputs []Input) error {
+	if len(inputs) != len(tx.TxIn) {
+		return fmt.Errorf("a transaction with %d inputs is described by %d", len(tx.TxIn), len(inputs))
+	}
+	for i, in := range inputs {
+		switch {
+		case in.Outpoint.String() != tx.TxIn[i].PreviousOutPoint.String():
+			return fmt.Errorf("input %d is described as another one", i)
+		case len(in.Solution.Keys) == 0, in.Required < 1, in.Required > len(in.Solution.Keys), len(in.scriptOrder()) != len(in.Solution.Keys):
+			return fmt.Errorf("input %d is described by keys that are not those of its script", i)
+		}
+	}
+	return nil
+}
+
+// sighashes computes what the signatures of a transaction sign, from what we know
+// ourselves of the outputs that it spends.
+type sighashes struct {
+	tx      *wire.MsgTx
+	inputs  []Input
+	outputs *txscript.MultiPrevOutFetcher
+	midsums *txscript.TxSigHashes
+}
+
+func newSighashes(tx *wire.MsgTx, inputs []Input) *sighashes {
+	outputs := txscript.NewMultiPrevOutFetcher(nil)
+	for i, in := range inputs {
+		outputs.AddPrevOut(tx.TxIn[i].PreviousOutPoint, in.txOut())
+	}
+	return &sighashes{tx: tx, inputs: inputs, outputs: outputs, midsums: txscript.NewTxSigHashes(tx, outputs)}
+}
+
+// of returns what a signature of an input signs.
+func (s *sighashes) of(input int, hashType txscript.SigHashType) ([]byte, error) {
+	in := s.inputs[input]
+	solution := in.Solution
+	switch in.Kind {
+	case btc.PKH:
+		return txscript.CalcSignatureHash(solution.Script, hashType, s.tx, input)
+	case btc.Sh:
+		return txscript.CalcSignatureHash(solution.RedeemScript, hashType, s.tx, input)
+	case btc.WPKH:
+		return txscript.CalcWitnessSigHash(solution.Script, s.midsums, hashType, s.tx, input, int64(in.Amount))
+	case btc.ShWPKH:
+		return txscript.CalcWitnessSigHash(solution.RedeemScript, s.midsums, hashType, s.tx, input, int64(in.Amount))
+	case btc.WSh, btc.ShWSh:
+		return txscript.CalcWitnessSigHash(solution.WitnessScript, s.midsums, hashType, s.tx, input, int64(in.Amount))
+	case btc.TR:
+		return txscript.CalcTaprootSignatureHash(s.midsums, hashType, s.tx, input, s.outputs)
+	}
+	return nil, fmt.Errorf("there is no kind of script %q", in.Kind)
+}

@@ -1,0 +1,168 @@
+package psbt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// magic is what every PSBT begins with.
+var magic = []byte("psbt\xff")
+
+// maxFields bounds what a PSBT of many tiny fields takes in memory. A thousand
+// inputs with twenty keys that all have signed have half as many.
+const maxFields = 100_000
+
+var errTooMany = errors.New("it has too many fields")
+
+// Parse reads a PSBT of version 0 or 2. One of version 2 becomes one of version 0.
+// It returns ErrMalformed and ErrTooLarge.
+//
+// It is strict about the form, of known fields as well, and takes whatever it does
+// not know. What fields say is for [Verify] and [Collect] to judge.
+func Parse(raw []byte) (*Packet, error) {
+	if len(raw) > MaxSize {
+		return nil, ErrTooLarge
+	}
+	rest, ok := bytes.CutPrefix(raw, magic)
+	if !ok {
+		return nil, ErrMalformed.Saying("this is not a PSBT: it does not begin with \"psbt\" and 0xff")
+	}
+	r := &fieldReader{reader: reader{rest: bytes.Clone(rest)}}
+	p, err := r.packet()
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	return p, nil
+}
+
+func (r *fieldReader) packet() (*Packet, error) {
+	global := r.fieldMap("global", globalShapes)
+	if r.err != nil {
+		return nil, r.err
+	}
+	version := uint32(0)
+	if value := global.get(globalVersion); value != nil {
+		version = binary.LittleEndian.Uint32(value)
+	}
+	switch version {
+	case 0:
+		r.isVersion0 = true
+		return r.version0(global)
+	case 2:
+		return r.version2(global)
+	}
+	return nil, errors.New("its version is neither 0 nor 2")
+}
+
+// fieldReader reads the maps of a PSBT.
+type fieldReader struct {
+	reader
+	isVersion0 bool
+	fields     int
+}
+
+// fieldMap reads a map and checks the form of what is in it. The name is of the
+// map, for errors.
+func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
+	var m fieldMap
+	seen := make(map[string]bool)
+	for {
+		key := r.bytes()
+		if r.err != nil || len(key) == 0 {
+			break
+		}
+		f := field{key: key, value: r.bytes()}
+		if r.err != nil {
+			break
+		}
+		if err := f.check(shapes); err != nil {
+			r.fail(fmt.Errorf("%s has %w", name, err))
+		}
+		if seen[string(key)] {
+			r.fail(fmt.Errorf("%s has a field twice: %s", name, f.name(shapes)))
+		}
+		if r.fields++; r.fields > maxFields {
+			r.fail(errTooMany)
+		}
+		seen[string(key)] = true
+		m = append(m, f)
+	}
+	if r.isVersion0 && r.err == nil {
+		if err := m.checkVersion0(shapes); err != nil {
+			r.fail(fmt.Errorf("%s has %w", name, err))
+		}
+	}
+	return m
+}
+
+// name returns what a field is called.
+func (f field) name(shapes map[byte]shape) string {
+	if s, ok := shapes[f.key[0]]; ok {
+		return s.name
+	}
+	return fmt.Sprintf("type 0x%02x", f.key[0])
+}
+
+// check returns what is wrong with the form of a field.
+func (f field) check(shapes map[byte]shape) error {
+	s, known := shapes[f.key[0]]
+	keyType := reader{rest: f.key}
+	keyType.compact()
+	switch {
+	case keyType.err != nil:
+		return errors.New("a key of a type that is incomplete or not as short as possible")
+	case !known, s.only2 && len(f.key) > 1: // which were free to use before BIP-370
+		return nil
+	case !s.keyData(len(f.key) - 1):
+		return fmt.Errorf("a key of a wrong length: %s", s.name)
+	}
+	if err := s.value(f.value); err != nil {
+		return fmt.Errorf("a value that cannot be: %s %w", s.name, err)
+	}
+	return nil
+}
+
+// checkVersion0 returns an error where there is a field that only version 2 has.
+func (m fieldMap) checkVersion0(shapes map[byte]shape) error {
+	for _, f := range m {
+		if s := shapes[f.key[0]]; s.only2 && len(f.key) == 1 {
+			return fmt.Errorf("a field of version 2 in a PSBT of version 0: %s", s.name)
+		}
+	}
+	return nil
+}
+
+// maps reads the maps of so many inputs and outputs, which have to be the rest.
+func (r *fieldReader) maps(p *Packet, inputs, outputs int) error {
+	for i := 0; i < inputs && r.err == nil; i++ {
+		p.inputs = append(p.inputs, r.fieldMap(fmt.Sprintf("inputs[%d]", i), inputShapes))
+	}
+	for i := 0; i < outputs && r.err == nil; i++ {
+		p.outputs = append(p.outputs, r.fieldMap(fmt.Sprintf("outputs[%d]", i), outputShapes))
+	}
+	return r.done()
+}
+
+// version0 reads the rest of a PSBT of version 0.
+func (r *fieldReader) version0(global fieldMap) (*Packet, error) {
+	if err := global.checkVersion0(globalShapes); err != nil {
+		return nil, fmt.Errorf("global has %w", err)
+	}
+	value := global.get(globalUnsignedTx)
+	if value == nil {
+		return nil, errors.New("it has no unsigned_tx")
+	}
+	tx, err := readTx(value, false)
+	if err != nil {
+		return nil, fmt.Errorf("its unsigned_tx cannot be: %w", err)
+	}
+	for i, in := range tx.TxIn {
+		if len(in.SignatureScript) > 0 {
+			return nil, fmt.Errorf("unsigned_tx has a signature in input %d", i)
+		}
+	}
+	p := &Packet{global: global, tx: tx}
+	return p, r.maps(p, len(tx.TxIn), len(tx.TxOut))
+}

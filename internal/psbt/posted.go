@@ -1,0 +1,78 @@
+package psbt
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// ErrUnreadable is returned for what is neither a PSBT nor a transaction.
+var ErrUnreadable = fault.New(fault.Invalid, "bad_psbt",
+	"this is neither a PSBT, in binary or as base64, nor a signed transaction, in binary or hexadecimal")
+
+// Posted is what somebody sent us: a PSBT, or a transaction with signatures.
+// Nothing about it is trusted.
+type Posted struct {
+	packet *Packet     // nil for a transaction
+	tx     *wire.MsgTx // with signatures only if packet is nil
+}
+
+// Decode reads what people post: a PSBT in binary, or as text in base64 or
+// hexadecimal, possibly in several lines; or a transaction with signatures in
+// binary or hexadecimal. It returns ErrUnreadable, ErrMalformed and ErrTooLarge.
+func Decode(data []byte) (Posted, error) {
+	if len(data) > 2*MaxSize+MaxSize/8 { // hexadecimal, with line breaks
+		return Posted{}, ErrTooLarge
+	}
+	if bytes.HasPrefix(data, magic) {
+		return decodePSBT(data)
+	}
+	text := slices.DeleteFunc(bytes.Clone(data), func(b byte) bool { return b == ' ' || b >= '\t' && b <= '\r' })
+	if bytes.HasPrefix(text, []byte("cHNidP")) { // magic in base64
+		raw, err := base64.StdEncoding.Strict().AppendDecode(nil, text)
+		if err != nil {
+			return Posted{}, malformed("its base64 is incomplete or damaged")
+		}
+		return decodePSBT(raw)
+	}
+	if raw, err := hex.AppendDecode(nil, text); err == nil {
+		data = raw
+	}
+	if bytes.HasPrefix(data, magic) {
+		return decodePSBT(data)
+	}
+	if len(data) > MaxSize {
+		return Posted{}, ErrTooLarge
+	}
+	tx, err := readTx(data, true)
+	if err != nil || len(tx.TxIn) == 0 || len(tx.TxOut) == 0 {
+		return Posted{}, ErrUnreadable
+	}
+	return Posted{tx: tx}, nil
+}
+
+func decodePSBT(raw []byte) (Posted, error) {
+	p, err := Parse(raw)
+	if err != nil {
+		return Posted{}, err
+	}
+	return Posted{packet: p, tx: p.tx}, nil
+}
+
+// Txid returns the id of the transaction without signatures, which is what a PSBT
+// goes by.
+func (d Posted) Txid() string { return strip(d.tx).TxID() }
+
+// strip returns a copy of a transaction without signatures.
+func strip(tx *wire.MsgTx) *wire.MsgTx {
+	stripped := tx.Copy()
+	for _, in := range stripped.TxIn {
+		in.SignatureScript, in.Witness = nil, nil
+	}
+	return stripped
+}

@@ -1,0 +1,34 @@
+package psbt
+
+import (
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// What Bitcoin Core assumes of signatures of wallets without private keys.
+const (
+	ecdsaSize   = 72 // DER with a high r, and SIGHASH_ALL
+	schnorrSize = 64
+)
+
+// EstimateVSize returns the virtual size (BIP-141) that a transaction will have
+// once it is signed, for signatures as large as they usually are at most.
+func EstimateVSize(tx *wire.MsgTx, inputs []Input) int {
+	signed := strip(tx)
+	for i, in := range inputs {
+		size := ecdsaSize
+		if in.Kind == btc.TR {
+			size = schnorrSize
+		}
+		signatures := make(map[int][]byte)
+		for _, key := range in.scriptOrder()[:in.Required] {
+			signatures[key] = make([]byte, size)
+		}
+		signed.TxIn[i].SignatureScript, signed.TxIn[i].Witness = in.finish(signatures)
+	}
+	return VSize(signed)
+}
+
+// VSize returns the virtual size of a transaction as it is (BIP-141).
+func VSize(tx *wire.MsgTx) int { return (3*tx.SerializeSizeStripped() + tx.SerializeSize() + 3) / 4 }

@@ -1,0 +1,163 @@
+package psbt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// What the shortest maps of BIP-370 have: the required fields and a separator.
+const (
+	minInputMap  = (1 + 1 + 1 + 32) + (1 + 1 + 1 + 4) + 1
+	minOutputMap = (1 + 1 + 1 + 8) + (1 + 1 + 1) + 1
+)
+
+// version2 reads the rest of a PSBT of version 2 (BIP-370) and makes one of version
+// 0 of it. What it says about what may still be modified is left out: nothing may.
+func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
+	version := global.get(globalTxVersion)
+	switch {
+	case version == nil:
+		return nil, errors.New("it has no tx_version")
+	case global.has(globalUnsignedTx):
+		return nil, errors.New("it is of version 2 and has unsigned_tx, which is of version 0")
+	}
+	inputs, err := r.countOf(global, globalInputCount, minInputMap)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := r.countOf(global, globalOutputCount, minOutputMap)
+	if err != nil {
+		return nil, err
+	}
+	p := &Packet{tx: &wire.MsgTx{Version: int32(binary.LittleEndian.Uint32(version))}} //nolint:gosec // two's complement is meant
+	if err := r.maps(p, inputs, outputs); err != nil {
+		return nil, err
+	}
+	if p.tx.LockTime, err = lockTime(global, p.inputs); err != nil {
+		return nil, err
+	}
+	for i, m := range p.inputs {
+		if err := p.addInput(m); err != nil {
+			return nil, fmt.Errorf("inputs[%d] %w", i, err)
+		}
+		p.inputs[i] = m.without(inPreviousTxid, inOutputIndex, inSequence, inRequiredTimeLocktime, inRequiredHeightLocktime)
+	}
+	for i, m := range p.outputs {
+		if err := p.addOutput(m); err != nil {
+			return nil, fmt.Errorf("outputs[%d] %w", i, err)
+		}
+		p.outputs[i] = m.without(outAmount, outScript)
+	}
+	return p, p.setGlobal(global)
+}
+
+// countOf returns how many inputs or outputs there are.
+func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int) (int, error) {
+	name := globalShapes[fieldType].name
+	value := global.get(fieldType)
+	if value == nil {
+		return 0, fmt.Errorf("it has no %s", name)
+	}
+	count := reader{rest: value}
+	n := count.compact()
+	if err := count.done(); err != nil {
+		return 0, fmt.Errorf("%s is not well-formed: %w", name, err)
+	}
+	if n > uint64(len(r.rest)/minBytes) { //nolint:gosec // not negative
+		return 0, fmt.Errorf("%s is more than there is room for", name)
+	}
+	return int(n), nil //nolint:gosec // less than there are bytes
+}
+
+// addInput adds the input of the transaction that a map of version 2 describes.
+func (p *Packet) addInput(m fieldMap) error {
+	txid, index := m.get(inPreviousTxid), m.get(inOutputIndex)
+	switch {
+	case txid == nil:
+		return errors.New("has no previous_txid")
+	case index == nil:
+		return errors.New("has no output_index")
+	}
+	in := &wire.TxIn{Sequence: wire.MaxTxInSequenceNum}
+	copy(in.PreviousOutPoint.Hash[:], txid)
+	in.PreviousOutPoint.Index = binary.LittleEndian.Uint32(index)
+	if sequence := m.get(inSequence); sequence != nil {
+		in.Sequence = binary.LittleEndian.Uint32(sequence)
+	}
+	p.tx.TxIn = append(p.tx.TxIn, in)
+	return nil
+}
+
+// addOutput adds the output of the transaction that a map of version 2 describes.
+func (p *Packet) addOutput(m fieldMap) error {
+	amount, script := m.get(outAmount), m.get(outScript)
+	switch {
+	case amount == nil:
+		return errors.New("has no amount")
+	case script == nil:
+		return errors.New("has no script")
+	}
+	sats := binary.LittleEndian.Uint64(amount)
+	if sats > uint64(btc.MaxMoney) {
+		return errors.New("has an amount that cannot be")
+	}
+	p.tx.TxOut = append(p.tx.TxOut, wire.NewTxOut(int64(sats), script))
+	return nil
+}
+
+// setGlobal sets the global fields of version 0: the transaction, and what version
+// 2 has that is not of its own.
+func (p *Packet) setGlobal(global fieldMap) error {
+	var raw bytes.Buffer
+	if err := p.tx.SerializeNoWitness(&raw); err != nil {
+		return fmt.Errorf("write the transaction: %w", err)
+	}
+	rest := global.without(globalTxVersion, globalFallbackLocktime, globalInputCount, globalOutputCount, globalTxModifiable, globalVersion)
+	p.global = append(fieldMap{{key: []byte{globalUnsignedTx}, value: raw.Bytes()}}, rest...)
+	return nil
+}
+
+// lockTime determines the lock time of a transaction, as BIP-370 has it: a kind of
+// lock time that all inputs can take which require one, heights before times, and
+// of that the highest.
+func lockTime(global fieldMap, inputs []fieldMap) (uint32, error) {
+	required, height, time := false, locktime{forAll: true}, locktime{forAll: true}
+	for _, m := range inputs {
+		if m.has(inRequiredHeightLocktime) || m.has(inRequiredTimeLocktime) {
+			required = true
+			height.require(m.get(inRequiredHeightLocktime))
+			time.require(m.get(inRequiredTimeLocktime))
+		}
+	}
+	switch fallback := global.get(globalFallbackLocktime); {
+	case required && height.forAll:
+		return height.highest, nil
+	case required && time.forAll:
+		return time.highest, nil
+	case required:
+		return 0, errors.New("some inputs require a height as lock time, and others a time")
+	case fallback != nil:
+		return binary.LittleEndian.Uint32(fallback), nil
+	}
+	return 0, nil
+}
+
+// locktime is what inputs require of one kind of lock time.
+type locktime struct {
+	forAll  bool // whether all that require any have it
+	highest uint32
+}
+
+func (l *locktime) require(value []byte) {
+	if value == nil {
+		l.forAll = false
+		return
+	}
+	l.highest = max(l.highest, binary.LittleEndian.Uint32(value))
+}

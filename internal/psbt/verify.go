@@ -1,0 +1,145 @@
+package psbt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// Verify returns an error that says what differs, unless a PSBT that the node made
+// spends exactly these inputs and says about them, and about the outputs that are
+// ours, exactly what we know ourselves. There is one element of own for each
+// output, nil where that is somebody else's. What the outputs pay, and whether the
+// fee is right, is for the caller to check.
+//
+// The errors are about the node, and not faults.
+func Verify(created *Packet, inputs []Input, own []*btc.Solution) error {
+	if err := describes(created.tx, inputs); err != nil {
+		return err
+	}
+	if len(own) != len(created.tx.TxOut) {
+		return fmt.Errorf("the PSBT has %d outputs, not %d", len(created.tx.TxOut), len(own))
+	}
+	for _, f := range created.global {
+		if len(f.key) != 1 || f.key[0] != globalUnsignedTx && f.key[0] != globalVersion {
+			return fmt.Errorf("the PSBT has a global field that we did not ask for: %s", f.name(globalShapes))
+		}
+	}
+	for i, in := range inputs {
+		if err := created.verifyInput(i, in); err != nil {
+			return fmt.Errorf("inputs[%d]: %w", i, err)
+		}
+	}
+	for i, solution := range own {
+		if err := created.verifyOutput(i, solution); err != nil {
+			return fmt.Errorf("outputs[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (p *Packet) verifyInput(i int, in Input) error {
+	m := p.inputs[i]
+	if err := m.verifySolution(inputTypes, inputShapes, in.Solution, inNonWitnessUTXO, inWitnessUTXO, inSighashType); err != nil {
+		return err
+	}
+	if !isWholeSighash(m.get(inSighashType)) {
+		return errors.New("sighash_type is not SIGHASH_ALL")
+	}
+	if err := verifyPrevious(m.get(inNonWitnessUTXO), in, p.tx.TxIn[i].PreviousOutPoint); err != nil {
+		return err
+	}
+	value := m.get(inWitnessUTXO)
+	switch {
+	case value == nil && in.isSegwit():
+		return errors.New("witness_utxo is missing")
+	case value == nil:
+		return nil
+	case !in.isSegwit():
+		return errors.New("witness_utxo is there for an output that is not segwit")
+	}
+	out, err := readTxOut(value)
+	if err != nil {
+		return fmt.Errorf("witness_utxo: %w", err)
+	}
+	return verifyTxOut("witness_utxo", out, in)
+}
+
+// verifyPrevious checks the transaction that is spent from. Only taproot signs
+// enough to do without (BIP-341): signers of other scripts can be lied to about
+// the amounts of further inputs.
+func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
+	if value == nil {
+		if in.Kind == btc.TR {
+			return nil
+		}
+		return errors.New("non_witness_utxo is missing")
+	}
+	previous, err := readTx(value, true)
+	if err != nil {
+		return fmt.Errorf("non_witness_utxo: %w", err)
+	}
+	if previous.TxHash() != spent.Hash || uint64(spent.Index) >= uint64(len(previous.TxOut)) {
+		return errors.New("non_witness_utxo is not the transaction that is spent from")
+	}
+	return verifyTxOut("non_witness_utxo", previous.TxOut[spent.Index], in)
+}
+
+func verifyTxOut(name string, out *wire.TxOut, in Input) error {
+	switch {
+	case out.Value != int64(in.Amount):
+		return fmt.Errorf("%s has an amount that is not the one of our coin", name)
+	case !bytes.Equal(out.PkScript, in.Solution.Script):
+		return fmt.Errorf("%s has a script that is not the one of our coin", name)
+	}
+	return nil
+}
+
+func (p *Packet) verifyOutput(i int, own *btc.Solution) error {
+	switch {
+	case own == nil:
+		return p.outputs[i].verifySolution(outputTypes, outputShapes, btc.Solution{})
+	case !bytes.Equal(p.tx.TxOut[i].PkScript, own.Script):
+		return errors.New("its script is not ours")
+	}
+	return p.outputs[i].verifySolution(outputTypes, outputShapes, *own)
+}
+
+// verifySolution checks that a map says exactly what a solution does, and has no
+// fields but those and the ones that are allowed.
+func (m fieldMap) verifySolution(types solutionTypes, shapes map[byte]shape, s btc.Solution, allowed ...byte) error {
+	expected := types.of(s)
+	for _, f := range m {
+		switch {
+		case types.has(f):
+			if value := expected.get(f.key[0], f.key[1:]...); value == nil || !bytes.Equal(value, f.value) {
+				return fmt.Errorf("%s is not the one of our descriptor", f.name(shapes))
+			}
+		case len(f.key) != 1 || !slices.Contains(allowed, f.key[0]):
+			return fmt.Errorf("it has a field that does not belong there: %s", f.name(shapes))
+		}
+	}
+	for _, f := range expected {
+		if m.get(f.key[0], f.key[1:]...) == nil {
+			return fmt.Errorf("%s is missing", f.name(shapes))
+		}
+	}
+	return nil
+}
+
+// isWholeSighash tells whether a sighash_type asks for signatures of the whole
+// transaction, or for nothing particular.
+func isWholeSighash(value []byte) bool {
+	if value == nil {
+		return true
+	}
+	hashType := binary.LittleEndian.Uint32(value)
+	return hashType == uint32(txscript.SigHashAll) || hashType == uint32(txscript.SigHashDefault)
+}

@@ -1,0 +1,45 @@
+package psbt
+
+import (
+	"github.com/btcsuite/btcd/wire"
+)
+
+// View is what a PSBT says about an input or an output, for people to see.
+type View struct {
+	Derivations    []Derivation
+	TapDerivations []Derivation
+	TapInternalKey []byte // nil for none
+	// WitnessUTXO and NonWitnessUTXO are what is spent, of inputs only; nil where
+	// the PSBT does not have them.
+	WitnessUTXO    *wire.TxOut
+	NonWitnessUTXO *wire.MsgTx
+	// PartialSigs counts the signatures, of inputs only, that are not final.
+	PartialSigs int
+}
+
+// Input returns what the PSBT says about an input.
+func (p *Packet) Input(i int) View {
+	m := p.inputs[i]
+	v := View{TapInternalKey: m.get(inTapInternalKey)}
+	v.Derivations, v.TapDerivations = inputTypes.derivations(m)
+	if value := m.get(inWitnessUTXO); value != nil {
+		v.WitnessUTXO, _ = readTxOut(value) // it was parsed
+	}
+	if value := m.get(inNonWitnessUTXO); value != nil {
+		v.NonWitnessUTXO, _ = readTx(value, true) // it was parsed
+	}
+	for _, f := range m {
+		if f.key[0] == inPartialSig || f.key[0] == inTapKeySig {
+			v.PartialSigs++
+		}
+	}
+	return v
+}
+
+// Output returns what the PSBT says about an output.
+func (p *Packet) Output(i int) View {
+	m := p.outputs[i]
+	v := View{TapInternalKey: m.get(outTapInternalKey)}
+	v.Derivations, v.TapDerivations = outputTypes.derivations(m)
+	return v
+}
