@@ -1,0 +1,88 @@
+package regtest
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// MakeSigner makes a wallet of the node that has the private keys of descriptors,
+// such as wpkh([d34db33f/84h/1h/0h]tprv…/0/*), with or without their checksums. It
+// knows no history, and needs none to sign.
+func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...string) error {
+	const disablePrivateKeys, blank = false, true
+	if _, err := n.Call(ctx, "createwallet", name, disablePrivateKeys, blank); err != nil {
+		return err
+	}
+	imports := make([]map[string]any, len(descriptors))
+	for i, text := range descriptors {
+		var info struct{ Checksum string }
+		if err := n.callInto(ctx, &info, "", "getdescriptorinfo", text); err != nil {
+			return err
+		}
+		imports[i] = map[string]any{"desc": text + "#" + info.Checksum, "timestamp": "now"}
+	}
+	var results []struct {
+		Success bool
+		Error   Error
+	}
+	if err := n.callInto(ctx, &results, name, "importdescriptors", imports); err != nil {
+		return err
+	}
+	for i := range results {
+		if !results[i].Success {
+			results[i].Error.Method = "importdescriptors"
+			return &results[i].Error
+		}
+	}
+	return nil
+}
+
+// Sign has a wallet add its signatures to a PSBT (walletprocesspsbt). Nothing is
+// finalized, so that those of others can be combined with them.
+func (n *Node) Sign(ctx context.Context, wallet string, psbt []byte) ([]byte, error) {
+	const sign, bip32Derivs, finalize = true, true, false
+	var signed struct{ PSBT []byte }
+	err := n.callInto(ctx, &signed, wallet, "walletprocesspsbt", psbt, sign, nil /* sighash type */, bip32Derivs, finalize)
+	return signed.PSBT, err
+}
+
+// Combine puts the signatures of several copies of a PSBT together (combinepsbt).
+func (n *Node) Combine(ctx context.Context, psbts ...[]byte) ([]byte, error) {
+	var combined []byte
+	return combined, n.callInto(ctx, &combined, "", "combinepsbt", psbts)
+}
+
+// Finalize makes a transaction of a PSBT that has all its signatures (finalizepsbt).
+func (n *Node) Finalize(ctx context.Context, psbt []byte) ([]byte, error) {
+	var final struct {
+		Hex      string
+		Complete bool
+	}
+	if err := n.callInto(ctx, &final, "", "finalizepsbt", psbt); err != nil {
+		return nil, err
+	}
+	if !final.Complete {
+		return nil, fmt.Errorf("finalizepsbt: signatures are missing")
+	}
+	return hex.DecodeString(final.Hex)
+}
+
+// callInto calls a method, of a wallet unless that is empty, and decodes its result.
+func (n *Node) callInto(ctx context.Context, out any, wallet, method string, params ...any) error {
+	call := n.Call
+	if wallet != "" {
+		call = func(ctx context.Context, method string, params ...any) (json.RawMessage, error) {
+			return n.CallWallet(ctx, wallet, method, params...)
+		}
+	}
+	result, err := call(ctx, method, params...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(result, out); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package testkit
+
+import (
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcutil"
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+	"github.com/btcsuite/btcd/chaincfg"
+)
+
+// Key returns the account key m/48h/1h/0h of test device number n as a descriptor
+// has it, with its origin: [d34db33f/48h/1h/0h]tpub…, and the same with tprv….
+func Key(t testing.TB, n int) (public, private string) {
+	t.Helper()
+	seed := sha512.Sum512(fmt.Appendf(nil, "specterd test device %d", n))
+	key, err := hdkeychain.NewMaster(seed[:], &chaincfg.RegressionNetParams)
+	check(t, err)
+	master, err := key.ECPubKey()
+	check(t, err)
+	origin := hex.EncodeToString(btcutil.Hash160(master.SerializeCompressed())[:4])
+	for _, step := range []uint32{48, 1, 0} {
+		key, err = key.Derive(hdkeychain.HardenedKeyStart + step)
+		check(t, err)
+		origin += fmt.Sprintf("/%dh", step)
+	}
+	neutered, err := key.Neuter()
+	check(t, err)
+	return "[" + origin + "]" + neutered.String(), "[" + origin + "]" + key.String()
+}
+
+// Signer makes a wallet that has the private keys of descriptors; see
+// [regtest.Node.MakeSigner].
+func (n *Node) Signer(t testing.TB, name string, descriptors ...string) {
+	t.Helper()
+	check(t, n.MakeSigner(t.Context(), name, descriptors...))
+}
+
+// Sign has each of the wallets sign a PSBT by itself, and returns it with the
+// signatures of all.
+func (n *Node) Sign(t testing.TB, psbt []byte, wallets ...string) []byte {
+	t.Helper()
+	signed := make([][]byte, len(wallets))
+	for i, name := range wallets {
+		var err error
+		signed[i], err = n.Node.Sign(t.Context(), name, psbt)
+		check(t, err)
+	}
+	combined, err := n.Combine(t.Context(), signed...)
+	check(t, err)
+	return combined
+}
+
+// Finalize makes a transaction of a PSBT that has all its signatures.
+func (n *Node) Finalize(t testing.TB, psbt []byte) []byte {
+	t.Helper()
+	raw, err := n.Node.Finalize(t.Context(), psbt)
+	check(t, err)
+	return raw
+}
