@@ -59,10 +59,10 @@ type OwnedAddress struct {
 // While the chain is looked through for a wallet's past it is not known yet which
 // addresses were used, so the address may be one that was.
 func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, label string) (a Address, unused int, err error) {
-	if err := checkLabel("label", label); err != nil {
+	if err := CheckLabel("label", label); err != nil {
 		return Address{}, 0, err
 	}
-	v, err := s.open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Address{}, 0, err
 	}
@@ -114,7 +114,7 @@ func (s *Service) handOut(ctx context.Context, w Wallet) (index uint32, err erro
 // PeekAddress returns the address that is next on a branch, without handing it
 // out.
 func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias string, b Branch) (Address, error) {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Address{}, err
 	}
@@ -136,7 +136,7 @@ func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias st
 // Addresses returns addresses of a wallet in the order of branch and index, from
 // the one that follows after; nil is the beginning.
 func (s *Service) Addresses(ctx context.Context, who *auth.Principal, alias string, f AddressFilter, after *Place, limit int) ([]Address, error) {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ type Coin struct {
 // Coins returns unspent outputs in the order of their outpoints, from the one that
 // follows after; the zero value is the beginning.
 func (s *Service) Coins(ctx context.Context, who *auth.Principal, alias string, after btc.Outpoint, limit int) ([]Coin, error) {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (s *Service) Coins(ctx context.Context, who *auth.Principal, alias string, 
 // it stands in the way of what others propose and sign. It may be called again.
 // It returns ErrCoinNotFound.
 func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, frozen bool) error {
-	v, err := s.open(ctx, who, alias, auth.RoleSigner)
+	v, err := s.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const (
 // has "spendable": false on the unspent outputs that are frozen; those without a
 // label come last. An error comes once, at the end.
 func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error) {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 	if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Spendable != nil }) {
 		needed = auth.RoleSigner
 	}
-	v, err := s.open(ctx, who, alias, needed)
+	v, err := s.Open(ctx, who, alias, needed)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 			return View{}, err
 		}
 	}
-	v, err := s.open(ctx, who, alias, needed)
+	v, err := s.Open(ctx, who, alias, needed)
 	if err != nil {
 		return View{}, err
 	}
@@ -40,8 +40,11 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 			e.Name = *name
 			return nil
 		})
+		if err != nil {
+			return View{}, err
+		}
 	}
-	return v, err
+	return s.Get(ctx, who, v.Alias)
 }
 
 func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, alias string) error {
@@ -59,7 +62,7 @@ func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, ali
 // loaded, and its files be there, for a while. Where the files cannot be deleted,
 // nothing is changed: ErrForeignFiles, and what Files.CheckFiles returns.
 func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string, deleteFiles bool) error {
-	v, err := s.open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const maxAliasTries = 100
 
 // Members returns the members of a wallet, to any of them.
 func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string) ([]Member, error) {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 		return Member{}, false, fault.InvalidField("role", "has to be %s, %s, %s or %s",
 			auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner)
 	}
-	v, err := s.open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return Member{}, false, err
 	}
@@ -80,7 +80,7 @@ func put(e *MemberEdit, m Member, active bool) (Member, bool, error) {
 // RemoveMember ends a membership. It is for owners; anybody may end their own. It
 // returns ErrMemberMissing and ErrLastOwner.
 func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, user string) error {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,8 @@ func checkName(name string) error {
 	return checkText("name", name, maxName)
 }
 
-func checkLabel(field, label string) error { return checkText(field, label, maxLabel) }
+// CheckLabel returns a fault about a field unless a text can be a label.
+func CheckLabel(field, label string) error { return checkText(field, label, maxLabel) }
 
 func checkText(field, text string, most int) error {
 	switch {

@@ -27,7 +27,7 @@ func TestCheckLabel(t *testing.T) {
 		"": true, "invoice 17": true, strings.Repeat("ß", 255): true,
 		strings.Repeat("ß", 256): false, "two\nlines": false, "\xc3": false,
 	} {
-		if err := checkLabel("label", label); (err == nil) != ok {
+		if err := CheckLabel("label", label); (err == nil) != ok {
 			t.Errorf("%q: %v", label, err)
 		}
 	}

@@ -51,7 +51,7 @@ type Unspent struct {
 // Portrait returns all that there is about a wallet, with as many addresses on
 // each branch past the last that was handed out or used.
 func (s *Service) Portrait(ctx context.Context, who *auth.Principal, alias string, ahead uint32) (Portrait, error) {
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Portrait{}, err
 	}

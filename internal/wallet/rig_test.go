@@ -24,6 +24,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/follower"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -129,7 +130,8 @@ func (r *rig) wantKick(id string) {
 // follow keeps the index equal to the node until the test ends.
 func (r *rig) follow() {
 	f := follower.New(follower.Options{
-		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Keeper: r.Service, Provider: r.provider,
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Keeper: r.Service,
+		Reserver: spend.New(slog.New(slog.DiscardHandler), r.store, r.Service, r.provider, time.Now, spend.Options{Kick: r.kick}), Provider: r.provider,
 		Node: r.core, Scanner: core.New(client(r.t, r.node)), Ready: r.provider.Ready,
 		Network: func() btc.Network { return btc.Regtest },
 	})

@@ -81,7 +81,7 @@ func errPruned(field string, height, pruneHeight int) error {
 // to addresses up to rangeEnd, 100,000 at most; 0 leaves the range as it is. It is
 // for owners. It returns ErrScanRunning.
 func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birth, rangeEnd uint32) (View, error) {
-	v, err := s.open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
 	}
@@ -122,7 +122,7 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 // StopRescan ends a scan; what it found stays. It is for owners. There need not
 // be a scan.
 func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias string) error {
-	v, err := s.open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return err
 	}

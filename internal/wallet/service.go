@@ -38,9 +38,10 @@ func New(log *slog.Logger, store Store, users Users, node Node, now func() time.
 	return &Service{log: log, store: store, users: users, node: node, now: now, kick: kick}
 }
 
-// open returns the wallet that the caller calls so, if their role in it covers
-// what is needed. Everything that is done for a caller begins here.
-func (s *Service) open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
+// Open returns the wallet that the caller calls so, if their role in it covers
+// what is needed, without what is reserved and frozen of its balances. Everything
+// that is done for a caller begins here.
+func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
 	v, err := s.store.ViewByAlias(ctx, who.UserID, alias)
 	if err != nil {
 		return View{}, err
@@ -58,9 +59,9 @@ func (s *Service) open(ctx context.Context, who *auth.Principal, alias string, n
 // alias is empty.
 func (s *Service) openAll(ctx context.Context, who *auth.Principal, alias string) ([]View, error) {
 	if alias == "" {
-		return s.List(ctx, who, "", 0)
+		return s.list(ctx, who, "", 0)
 	}
-	v, err := s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}

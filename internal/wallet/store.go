@@ -38,6 +38,9 @@ type Registry interface {
 	// DeleteWallet deletes the row and all that hangs on it.
 	DeleteWallet(ctx context.Context, id string, e auth.Event) error
 
+	// FillHeldBack fills in what is reserved and frozen, which the other methods
+	// leave out: it takes a look at every such coin.
+	FillHeldBack(ctx context.Context, views []View) error
 	// ViewByAlias returns the wallet that the user calls so.
 	ViewByAlias(ctx context.Context, userID, alias string) (View, error)
 	// ViewsOfUser returns the user's wallets in the order of their aliases, from

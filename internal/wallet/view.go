@@ -20,9 +20,18 @@ const (
 	waitInterval = 100 * time.Millisecond
 )
 
-// List returns the caller's wallets in the order of their aliases, from the one
-// that follows after; all where limit is 0.
+// List returns the caller's wallets with their balances in the order of their
+// aliases, from the one that follows after; all where limit is 0.
 func (s *Service) List(ctx context.Context, who *auth.Principal, after string, limit int) ([]View, error) {
+	views, err := s.list(ctx, who, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return views, s.store.FillHeldBack(ctx, views)
+}
+
+// list is List without what is reserved and frozen.
+func (s *Service) list(ctx context.Context, who *auth.Principal, after string, limit int) ([]View, error) {
 	if who.Wallets == nil {
 		return s.store.ViewsOfUser(ctx, who.UserID, after, limit)
 	}
@@ -37,9 +46,15 @@ func (s *Service) List(ctx context.Context, who *auth.Principal, after string, l
 	return views, nil
 }
 
-// Get returns one of the caller's wallets.
+// Get returns one of the caller's wallets with its balances.
 func (s *Service) Get(ctx context.Context, who *auth.Principal, alias string) (View, error) {
-	return s.open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return View{}, err
+	}
+	one := []View{v}
+	err = s.store.FillHeldBack(ctx, one)
+	return one[0], err
 }
 
 // WaitForHeight waits until the index of a wallet has got to a height, or that of
