@@ -19,7 +19,8 @@ WHERE wallet_id = @wallet_id
 ORDER BY txid, vout;
 
 -- name: LockedOutputs :many
-SELECT txid, vout FROM locked WHERE wallet_id = @wallet_id;
+SELECT txid, vout FROM locked WHERE locked.wallet_id = @wallet_id
+UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = @wallet_id AND psbt_id IS NOT NULL;
 
 -- name: FrozenOutputs :many
 SELECT txid, vout FROM frozen WHERE wallet_id = @wallet_id;

@@ -41,18 +41,29 @@ WHERE wallet_id = @wallet_id AND range_end < @range_end;
 DELETE FROM wallets WHERE wallet_id = @wallet_id;
 
 -- name: ViewByAlias :one
-SELECT sqlc.embed(w), m.alias, m.role,
-  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
-          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
-        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+SELECT sqlc.embed(w), m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = @user_id AND m.alias = @alias AND w.stage = 'ready';
 
+-- What is frozen, and what is reserved and not frozen.
+-- name: HeldBack :many
+SELECT c.wallet_id,
+  CAST(sum(CASE WHEN f.txid IS NOT NULL THEN c.amount_sat ELSE 0 END) AS BIGINT) AS frozen_sat,
+  CAST(sum(CASE WHEN f.txid IS NULL THEN c.amount_sat ELSE 0 END) AS BIGINT) AS reserved_sat
+FROM (
+  SELECT wallet_id, txid, vout FROM frozen
+  WHERE frozen.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+  UNION
+  SELECT wallet_id, txid, vout FROM reserved
+  WHERE reserved.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT))) AND psbt_id IS NOT NULL
+) AS h
+JOIN coins AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
+LEFT JOIN frozen AS f ON f.wallet_id = h.wallet_id AND f.txid = h.txid AND f.vout = h.vout
+WHERE c.trusted
+GROUP BY c.wallet_id;
+
 -- name: ViewsOfUser :many
-SELECT sqlc.embed(w), m.alias, m.role,
-  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
-          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
-        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+SELECT sqlc.embed(w), m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = @user_id AND m.alias > @after AND w.stage = 'ready'
 ORDER BY m.alias

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/posflag"
@@ -58,6 +59,8 @@ type Config struct {
 	TLSCertFile    string
 	TLSKeyFile     string
 	LogLevel       slog.Level
+	// ProposalLifetime is how long a proposal is open where its maker does not say.
+	ProposalLifetime time.Duration
 }
 
 // Node says how to reach the node. With neither URL nor CookieFile it is to be
@@ -180,7 +183,10 @@ func (r *reader) config(home string) Config {
 		TLSCertFile:    r.k.String("tls-cert-file"),
 		TLSKeyFile:     r.k.String("tls-key-file"),
 		LogLevel:       r.level("log-level"),
-		Node:           r.node(home),
+
+		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
+
+		Node: r.node(home),
 	}
 	switch text := string(c.DatabaseURL); {
 	case text == "":

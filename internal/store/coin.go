@@ -49,7 +49,7 @@ func coinOf(row db.CoinsRow) wallet.Coin {
 		Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, Address: row.Address,
 		Place:  wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
 		Amount: row.AmountSat, Time: row.Time.Time, Status: wallet.Status(row.Status), Confirmations: int(row.Confirmations),
-		Label: row.Label, Trusted: row.Trusted, Immature: row.Immature, Locked: row.Locked, Frozen: row.Frozen,
+		Label: row.Label, Trusted: row.Trusted, Immature: row.Immature, Locked: row.Locked, Frozen: row.Frozen, Reserved: row.Reserved,
 	}
 	if row.BlockHeight != nil {
 		c.Height = *row.BlockHeight

@@ -293,9 +293,11 @@ func TestFrozenCoins(t *testing.T) {
 		must(t, b.SetFrozen(t.Context(), w.ID, btc.Outpoint{Txid: "a"}, false, b.now, auth.Event{}))
 		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
 		must(t, err)
+		views := []wallet.View{v}
+		must(t, b.FillHeldBack(t.Context(), views))
 		want := wallet.Balances{Trusted: 3000, Confirmed: 3000, UntrustedPending: 1000, Immature: 1000, Frozen: 2000}
-		if v.Balances != want {
-			t.Errorf("got %+v, want %+v", v.Balances, want)
+		if got := views[0].Balances; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
 		}
 		frozen, err := b.FrozenCoins(t.Context(), w.ID)
 		must(t, err)

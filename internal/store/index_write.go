@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/db"
@@ -18,7 +19,7 @@ func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 		return nil
 	}
 	return s.inBulkTx(ctx, func(q *db.Queries) error {
-		w, err := openIndex(ctx, q, changes)
+		w, err := openIndex(ctx, q, s.now(), changes)
 		if err != nil {
 			return err
 		}
@@ -37,6 +38,7 @@ func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 // indexWriter writes to the index, in one transaction.
 type indexWriter struct {
 	q       *db.Queries
+	now     time.Time
 	wallets map[string]*walletTouch // those that are there and ready
 	order   []string                // their ids in the order of the changes
 }
@@ -51,8 +53,8 @@ type walletTouch struct {
 // openIndex looks up what there is of the wallets, and has those wait who want
 // to change their rows: it is better to be awaited than to be in conflict after
 // a lot was written.
-func openIndex(ctx context.Context, q *db.Queries, changes []wallet.Change) (*indexWriter, error) {
-	w := &indexWriter{q: q, wallets: map[string]*walletTouch{}}
+func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) (*indexWriter, error) {
+	w := &indexWriter{q: q, now: now, wallets: map[string]*walletTouch{}}
 	var ids, withLocked []string
 	for _, c := range changes {
 		ids = append(ids, c.WalletID)
@@ -118,6 +120,9 @@ func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
 	}
 	touch.unsettled = true
 	if err := newChangeWriter(w.q, c).write(ctx); err != nil {
+		return err
+	}
+	if err := settleProposals(ctx, w.q, c, w.now); err != nil {
 		return err
 	}
 	return w.markUsed(ctx, c, touch)

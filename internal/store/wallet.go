@@ -164,9 +164,27 @@ func (s *Store) ViewsOfUser(ctx context.Context, userID, after string, limit int
 }
 
 func viewOf(row db.ViewsOfUserRow) wallet.View {
-	v := wallet.View{Wallet: walletOf(row.Wallet), Alias: row.Alias, Role: auth.WalletRole(row.Role)}
-	v.Balances.Frozen = btc.Amount(row.FrozenSat)
-	return v
+	return wallet.View{Wallet: walletOf(row.Wallet), Alias: row.Alias, Role: auth.WalletRole(row.Role)}
+}
+
+// FillHeldBack implements wallet.Registry.
+func (s *Store) FillHeldBack(ctx context.Context, views []wallet.View) error {
+	if len(views) == 0 {
+		return nil
+	}
+	ids := make([]string, len(views))
+	at := make(map[string]*wallet.Balances, len(views))
+	for i := range views {
+		ids[i], at[views[i].ID] = views[i].ID, &views[i].Balances
+	}
+	rows, err := s.reads().HeldBack(ctx, listOf(ids))
+	if err != nil {
+		return translate(fmt.Errorf("sum up what is frozen and reserved: %w", err))
+	}
+	for _, row := range rows {
+		at[row.WalletID].Frozen, at[row.WalletID].Reserved = btc.Amount(row.FrozenSat), btc.Amount(row.ReservedSat)
+	}
+	return nil
 }
 
 func walletOf(row db.Wallet) wallet.Wallet {

@@ -60,10 +60,12 @@ const Coins = `-- name: Coins :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
   CAST(k.txid IS NOT NULL AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  CAST(r.psbt_id IS NOT NULL AS BOOLEAN) AS reserved,
   coalesce(o.label, a.label, '') AS label
 FROM coins AS c
 LEFT JOIN locked AS k ON k.wallet_id = c.wallet_id AND k.txid = c.txid AND k.vout = c.vout
 LEFT JOIN frozen AS f ON f.wallet_id = c.wallet_id AND f.txid = c.txid AND f.vout = c.vout
+LEFT JOIN reserved AS r ON r.wallet_id = c.wallet_id AND r.txid = c.txid AND r.vout = c.vout
 LEFT JOIN labels AS o ON o.wallet_id = c.wallet_id AND o.type = 'output' AND o.ref = c.txid || ':' || CAST(c.vout AS TEXT)
 LEFT JOIN labels AS a ON a.wallet_id = c.wallet_id AND a.type = 'addr' AND a.ref = c.address
 WHERE c.wallet_id = $1 AND c.txid >= $2 AND (c.txid > $2 OR c.vout >= $3)
@@ -93,6 +95,7 @@ type CoinsRow struct {
 	Trusted       bool
 	Locked        bool
 	Frozen        bool
+	Reserved      bool
 	Label         string
 }
 
@@ -125,6 +128,7 @@ func (q *Queries) Coins(ctx context.Context, arg CoinsParams) ([]CoinsRow, error
 			&i.Trusted,
 			&i.Locked,
 			&i.Frozen,
+			&i.Reserved,
 			&i.Label,
 		); err != nil {
 			return nil, err

@@ -36,6 +36,81 @@ type Member struct {
 	CreatedAt sqltype.Time
 }
 
+type Psbt struct {
+	PsbtID       string
+	WalletID     string
+	Txid         string
+	FinalTxid    string
+	Status       string
+	StatusAt     sqltype.Time
+	Reason       string
+	Version      int
+	UserID       string
+	UserName     string
+	TokenID      string
+	CreatedAt    sqltype.Time
+	ExpiresAt    sqltype.Time
+	FeeSat       btc.Amount
+	ExcessFeeSat btc.Amount
+	Vsize        int
+	FeeRate      btc.FeeRate
+	TargetBlocks int
+	Replaceable  bool
+	SendMax      bool
+	SubtractFrom string
+	Replaces     string
+	ReplacesID   string
+	ReplacedBy   string
+	ChangeIndex  *uint32
+	Psbt         []byte
+	Raw          []byte
+}
+
+type PsbtInput struct {
+	PsbtID       string
+	Position     int
+	WalletID     string
+	Txid         string
+	Vout         uint32
+	Address      string
+	AmountSat    btc.Amount
+	Branch       uint8
+	AddressIndex uint32
+}
+
+type PsbtOutput struct {
+	PsbtID       string
+	Position     int
+	Address      string
+	AmountSat    btc.Amount
+	AskedSat     btc.Amount
+	Kind         string
+	Branch       *uint8
+	AddressIndex *uint32
+	Recipient    *int
+}
+
+type PsbtSignature struct {
+	PsbtID      string
+	Position    int
+	KeyPosition int
+	At          sqltype.Time
+	UserID      string
+	UserName    string
+	TokenID     string
+}
+
+type PsbtStep struct {
+	PsbtID   string
+	Position int
+	At       sqltype.Time
+	Action   string
+	UserID   string
+	UserName string
+	TokenID  string
+	Detail   string
+}
+
 type Token struct {
 	TokenID         string
 	UserID          string

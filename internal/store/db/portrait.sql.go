@@ -94,7 +94,8 @@ func (q *Queries) LabelledAddresses(ctx context.Context, walletID string) ([]Lab
 }
 
 const LockedOutputs = `-- name: LockedOutputs :many
-SELECT txid, vout FROM locked WHERE wallet_id = $1
+SELECT txid, vout FROM locked WHERE locked.wallet_id = $1
+UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = $1 AND psbt_id IS NOT NULL
 `
 
 type LockedOutputsRow struct {

@@ -153,6 +153,53 @@ func (q *Queries) DeleteWallet(ctx context.Context, walletID string) (int64, err
 	return result.RowsAffected()
 }
 
+const HeldBack = `-- name: HeldBack :many
+SELECT c.wallet_id,
+  CAST(sum(CASE WHEN f.txid IS NOT NULL THEN c.amount_sat ELSE 0 END) AS BIGINT) AS frozen_sat,
+  CAST(sum(CASE WHEN f.txid IS NULL THEN c.amount_sat ELSE 0 END) AS BIGINT) AS reserved_sat
+FROM (
+  SELECT wallet_id, txid, vout FROM frozen
+  WHERE frozen.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+  UNION
+  SELECT wallet_id, txid, vout FROM reserved
+  WHERE reserved.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) AND psbt_id IS NOT NULL
+) AS h
+JOIN coins AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
+LEFT JOIN frozen AS f ON f.wallet_id = h.wallet_id AND f.txid = h.txid AND f.vout = h.vout
+WHERE c.trusted
+GROUP BY c.wallet_id
+`
+
+type HeldBackRow struct {
+	WalletID    string
+	FrozenSat   int64
+	ReservedSat int64
+}
+
+// What is frozen, and what is reserved and not frozen.
+func (q *Queries) HeldBack(ctx context.Context, walletIds string) ([]HeldBackRow, error) {
+	rows, err := q.db.QueryContext(ctx, HeldBack, walletIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HeldBackRow{}
+	for rows.Next() {
+		var i HeldBackRow
+		if err := rows.Scan(&i.WalletID, &i.FrozenSat, &i.ReservedSat); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const KeysOfWallets = `-- name: KeysOfWallets :many
 SELECT k.wallet_id, k.position, k.fingerprint, k.derivation, k.xpub, k.original, k.type, k.purpose, k.device_id, coalesce(d.alias, '') AS device
 FROM wallet_keys AS k LEFT JOIN devices AS d ON d.device_id = k.device_id
@@ -261,10 +308,7 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 }
 
 const ViewByAlias = `-- name: ViewByAlias :one
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role,
-  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
-          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
-        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
 `
@@ -275,10 +319,9 @@ type ViewByAliasParams struct {
 }
 
 type ViewByAliasRow struct {
-	Wallet    Wallet
-	Alias     string
-	Role      string
-	FrozenSat int64
+	Wallet Wallet
+	Alias  string
+	Role   string
 }
 
 func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewByAliasRow, error) {
@@ -312,16 +355,12 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 		&i.Wallet.Problem,
 		&i.Alias,
 		&i.Role,
-		&i.FrozenSat,
 	)
 	return i, err
 }
 
 const ViewsOfUser = `-- name: ViewsOfUser :many
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role,
-  CAST((SELECT coalesce(sum((SELECT c.amount_sat FROM coins AS c
-          WHERE c.wallet_id = f.wallet_id AND c.txid = f.txid AND c.vout = f.vout AND c.trusted)), 0)
-        FROM frozen AS f WHERE f.wallet_id = w.wallet_id) AS BIGINT) AS frozen_sat
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
 ORDER BY m.alias
@@ -335,10 +374,9 @@ type ViewsOfUserParams struct {
 }
 
 type ViewsOfUserRow struct {
-	Wallet    Wallet
-	Alias     string
-	Role      string
-	FrozenSat int64
+	Wallet Wallet
+	Alias  string
+	Role   string
 }
 
 func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]ViewsOfUserRow, error) {
@@ -378,7 +416,6 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.Problem,
 			&i.Alias,
 			&i.Role,
-			&i.FrozenSat,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,96 @@
+package spend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Broadcast sends a complete proposal, after the node has said that it would take
+// it. It is for signers. One that was sent already is sent again, which is how a
+// transaction that the mempool has dropped comes back. It returns ErrRejected with
+// the node's reject_reason, ErrCoinFrozen, ErrWrongState, and ErrChanged where a
+// version is given, which is not 0, and the proposal has another by now.
+func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, version int) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return Proposal{}, err
+	}
+	done, err := s.turns.Take(ctx, v.ID) // so that nobody here cancels it meanwhile
+	if err != nil {
+		return Proposal{}, err
+	}
+	defer done()
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(version, Complete, Broadcast); err != nil {
+		return Proposal{}, err
+	}
+	if p.Status.Open() {
+		if err := p.expectTime(s.now()); err != nil {
+			return Proposal{}, err
+		}
+	}
+	if err := s.refuseFrozen(ctx, p); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Test(ctx, p.Raw); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Send(ctx, p.Raw); err != nil {
+		return Proposal{}, err
+	}
+	// It is on its way, whether or not the caller waits.
+	return s.sent(context.WithoutCancel(ctx), who, v.Wallet, id)
+}
+
+func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
+	for _, in := range p.Inputs {
+		c, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
+		switch {
+		case errors.Is(err, wallet.ErrCoinNotFound): // spent, which the node judges
+		case err != nil:
+			return err
+		case c.Frozen:
+			return ErrCoinFrozen.With("coins", in.String())
+		}
+	}
+	return nil
+}
+
+// sent notes that a proposal was sent. Where that fails, the follower finds its
+// transaction and notes it.
+func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet, id string) (Proposal, error) {
+	now := s.now()
+	defer s.o.Kick(w.ID)
+	p, err := s.store.UpdateProposal(ctx, w.ID, id, func(u *Update) error {
+		u.Event = who.Event(now, "psbt.broadcast", id, "wallet "+w.ID+"; txid "+u.FinalTxid)
+		u.Changed = true
+		if u.Status.Open() {
+			u.moveTo(Broadcast, actorOf(who), "", now)
+		} else { // the follower was faster, or it was sent before
+			u.Steps = append(u.Steps, Step{At: now, Action: string(Broadcast), By: actorOf(who)})
+		}
+		return nil
+	})
+	if err != nil {
+		return Proposal{}, fmt.Errorf("note that proposal %s was sent: %w", id, err)
+	}
+	s.release(ctx, w)
+	return p, nil
+}
+
+// describe returns the txid and the virtual size of a transaction.
+func describe(raw []byte) (txid string, vsize int, err error) {
+	tx, err := btc.ParseTx(raw)
+	if err != nil {
+		return "", 0, fmt.Errorf("read a transaction of our own: %w", err)
+	}
+	return tx.Txid, tx.VSize, nil
+}

@@ -1,0 +1,321 @@
+package spend
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// The cap on the fee where nobody names one: a percent of what is sent, or this
+// rate, whichever is more.
+const (
+	maxFeeRate    = btc.FeeRate(100_000)
+	maxFeePercent = 1
+)
+
+// sizeTolerance is the part of a fee by which Core's estimate of the size, which
+// takes the longest signatures there can be, may be above ours.
+const sizeTolerance = 50
+
+// relayStep is by how much more a replacement has to pay at least, for its own
+// size (Bitcoin Core, incrementalrelayfee, the lowest default there has been).
+const relayStep btc.FeeRate = 100
+
+// ErrNodeAltered says that what the node made is not what was asked for. It is
+// not stored.
+var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
+	"the Bitcoin node made another transaction than it was asked for; nothing was stored. Look at specterd's log, and at who else can reach the node")
+
+func altered(format string, args ...any) error {
+	return ErrNodeAltered.Because(fmt.Errorf(format, args...))
+}
+
+// fund has Core make the PSBT of a draft, and checks it.
+func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
+	change, err := s.changeAddress(ctx, d.view.Wallet)
+	if err != nil {
+		return Proposal{}, err
+	}
+	f := Funding{
+		Inputs: d.inputs, AddInputs: d.addInputs, ChangeAddress: change.Address, LockTime: uint32(d.height), //nolint:gosec // a height
+		Replaceable: !d.NotReplaceable, FeeRate: d.FeeRate, TargetBlocks: d.TargetBlocks, SubtractFrom: d.SubtractFrom,
+	}
+	if d.replaced != nil {
+		f.MinConf = 1 // what the replaced one would have left as change must not be spent
+	}
+	if f.Outputs, err = s.outputs(ctx, d); err != nil {
+		return Proposal{}, err
+	}
+	if d.SendMax && f.SubtractFrom == nil {
+		f.SubtractFrom = []int{slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.Amount == 0 })}
+	}
+	funded, err := s.node.Fund(ctx, d.view.CoreName, f)
+	if err != nil {
+		return Proposal{}, err
+	}
+	now := s.now()
+	p := Proposal{
+		WalletID: d.view.ID, Status: Created, StatusAt: now, CreatedAt: now, ExpiresAt: now.Add(s.o.Lifetime),
+		Terms: Terms{
+			FeeRate: d.FeeRate, TargetBlocks: d.TargetBlocks, Replaceable: f.Replaceable,
+			SendMax: d.SendMax, SubtractFrom: f.SubtractFrom,
+		},
+	}
+	if !d.ExpiresAt.IsZero() {
+		p.ExpiresAt = d.ExpiresAt.Truncate(time.Microsecond)
+	}
+	if d.replaced != nil {
+		p.Replaces, p.ReplacesID = d.replaced.txid, d.replaced.proposalID
+	}
+	if err := s.take(ctx, &p, d, f, funded); err != nil {
+		return Proposal{}, err
+	}
+	return p, d.checkFee(&p)
+}
+
+// changeAddress returns the address that change is to go to. Nothing is handed
+// out: another proposal gets another one only while this one is stored and open.
+func (s *Service) changeAddress(ctx context.Context, w wallet.Wallet) (wallet.Address, error) {
+	index, err := s.store.FreeChange(ctx, w.ID)
+	if errors.Is(err, wallet.ErrAddressNotFound) {
+		return wallet.Address{}, fault.New(fault.Conflict, "too_many_proposals", "open proposals have all change addresses that Bitcoin Core watches; cancel some first")
+	}
+	if err != nil {
+		return wallet.Address{}, err
+	}
+	return s.store.AddressAt(ctx, w.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index})
+}
+
+// outputs returns what the recipients are to get. Who gets what is left is given
+// all of it, and pays the fee.
+func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error) {
+	outputs := make([]FundingOutput, len(d.Recipients))
+	var sum btc.Amount
+	for i, r := range d.Recipients {
+		outputs[i] = FundingOutput{Address: r.Address, Amount: r.Amount}
+		sum += r.Amount
+	}
+	if !d.SendMax {
+		return outputs, nil
+	}
+	coins, err := s.store.OwnCoins(ctx, d.view.ID, d.inputs)
+	if err != nil {
+		return nil, err
+	}
+	var total btc.Amount
+	for _, c := range coins {
+		total += c.Amount
+	}
+	if total <= sum {
+		return nil, ErrInsufficientFunds
+	}
+	for i := range outputs {
+		if outputs[i].Amount == 0 {
+			outputs[i].Amount = total - sum
+		}
+	}
+	return outputs, nil
+}
+
+// take fills a proposal with what Core made, after it has compared that with what
+// was asked for and with what our own descriptor says.
+func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) error {
+	packet, err := psbt.Parse(made.PSBT)
+	if err != nil {
+		return altered("its PSBT: %w", err)
+	}
+	tx := packet.Tx()
+	if tx.LockTime != f.LockTime {
+		return altered("the lock time is %d", tx.LockTime)
+	}
+	ours, err := s.ours(ctx, d, packet, tx)
+	if err != nil {
+		return err
+	}
+	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
+		return err
+	}
+	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
+		return err
+	}
+	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
+		return altered("the fee is %s and not %s", p.Fee, made.Fee)
+	}
+	return p.keep(packet, d.view.Wallet)
+}
+
+func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
+	for _, in := range inputs {
+		fee += in.Amount
+	}
+	for _, out := range outputs {
+		fee -= out.Amount
+	}
+	return fee
+}
+
+// keep has a proposal keep a PSBT that is as our own descriptor has it.
+func (p *Proposal) keep(packet *psbt.Packet, w wallet.Wallet) error {
+	k, err := newKeyring(w)
+	if err != nil {
+		return err
+	}
+	inputs, err := k.inputs(p.Inputs)
+	if err != nil {
+		return err
+	}
+	outputs, err := k.outputs(p.Outputs)
+	if err != nil {
+		return err
+	}
+	if err := psbt.Verify(packet, inputs, outputs); err != nil {
+		return altered("its PSBT: %w", err)
+	}
+	if w.Script.IsMultisig() { // which devices recognize by these keys
+		if packet, err = packet.WithXPubs(k.keys); err != nil {
+			return fmt.Errorf("add the keys of wallet %s: %w", w.ID, err)
+		}
+	}
+	p.Txid, p.PSBT, p.VSize = packet.Txid(), packet.Bytes(), psbt.EstimateVSize(packet.Tx(), inputs)
+	return nil
+}
+
+// places is where addresses of a PSBT are in the wallet.
+type places struct {
+	network btc.Network
+	prevs   []*wire.TxOut // what the inputs spend
+	own     map[string]wallet.Place
+}
+
+// ours looks up which addresses of a PSBT are the wallet's.
+func (s *Service) ours(ctx context.Context, d draft, packet *psbt.Packet, tx *wire.MsgTx) (places, error) {
+	found := places{network: d.network, prevs: make([]*wire.TxOut, len(tx.TxIn))}
+	var addresses []string
+	for i := range tx.TxIn {
+		prev := spentBy(packet.Input(i), tx.TxIn[i].PreviousOutPoint.Index)
+		if prev == nil {
+			return found, altered("input %d does not say what it spends", i)
+		}
+		found.prevs[i] = prev
+		addresses = append(addresses, btc.AddressOf(prev.PkScript, d.network))
+	}
+	for _, out := range tx.TxOut {
+		addresses = append(addresses, btc.AddressOf(out.PkScript, d.network))
+	}
+	var err error
+	found.own, err = s.store.OwnPlaces(ctx, d.view.ID, addresses)
+	return found, err
+}
+
+// spentBy returns the output that an input says it spends; nil where it does not.
+// Whether that is so, psbt.Verify finds out.
+func spentBy(in psbt.View, index uint32) *wire.TxOut {
+	if in.NonWitnessUTXO == nil {
+		return in.WitnessUTXO
+	}
+	if int(index) >= len(in.NonWitnessUTXO.TxOut) {
+		return nil
+	}
+	return in.NonWitnessUTXO.TxOut[index]
+}
+
+// takeInputs returns the inputs, which have to be the wallet's, each once, and
+// among them those that were asked for.
+func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, error) {
+	inputs := make([]Input, len(tx.TxIn))
+	there := map[btc.Outpoint]bool{}
+	for i, in := range tx.TxIn {
+		at := btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index}
+		address := btc.AddressOf(ours.prevs[i].PkScript, ours.network)
+		place, own := ours.own[address]
+		switch {
+		case !own || address == "":
+			return nil, altered("input %d is not the wallet's", i)
+		case there[at]:
+			return nil, altered("input %d is there twice", i)
+		case !f.AddInputs && !slices.Contains(f.Inputs, at):
+			return nil, altered("input %d was not asked for", i)
+		case f.Replaceable != (in.Sequence < wire.MaxTxInSequenceNum-1):
+			return nil, altered("input %d has the sequence %d", i, in.Sequence)
+		}
+		there[at] = true
+		inputs[i] = Input{Outpoint: at, Place: place, Address: address, Amount: btc.Amount(ours.prevs[i].Value)}
+	}
+	for _, at := range f.Inputs {
+		if !there[at] {
+			return nil, altered("the input %s is missing", at)
+		}
+	}
+	return inputs, nil
+}
+
+// takeOutputs returns the outputs: each recipient's once, and one at most beside
+// them, which is change at the address that was given for it.
+func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, error) {
+	byAddress := map[string]int{}
+	for i, r := range f.Outputs {
+		byAddress[r.Address] = i
+	}
+	outputs := make([]Output, len(tx.TxOut))
+	hasChange := false
+	for i, out := range tx.TxOut {
+		o := Output{Address: btc.AddressOf(out.PkScript, ours.network), Amount: btc.Amount(out.Value), Kind: External, Recipient: -1}
+		if place, own := ours.own[o.Address]; own && o.Address != "" {
+			o.Kind, o.Own = Own, &place
+		}
+		switch recipient, asked := byAddress[o.Address]; {
+		case asked:
+			delete(byAddress, o.Address)
+			o.Recipient, o.Asked = recipient, d.Recipients[recipient].Amount
+			most := f.Outputs[recipient].Amount
+			if o.Amount != most && !slices.Contains(f.SubtractFrom, recipient) || o.Amount <= 0 || o.Amount > most {
+				return nil, altered("output %d has %s", i, o.Amount)
+			}
+		case o.Address == f.ChangeAddress && !hasChange && o.Own != nil:
+			hasChange, o.Kind = true, Change
+		default:
+			return nil, altered("output %d was not asked for: %s", i, hex.EncodeToString(out.PkScript))
+		}
+		outputs[i] = o
+	}
+	if len(byAddress) > 0 {
+		return nil, altered("an output is missing")
+	}
+	return outputs, nil
+}
+
+// checkFee refuses a fee beyond the cap, and one that does not outbid what is to
+// be replaced; it fills in what of it is beyond the fee rate.
+func (d draft) checkFee(p *Proposal) error {
+	most := d.MaxFee
+	if most == 0 {
+		most = max(p.Sent()/100*maxFeePercent, maxFeeRate.Fee(p.VSize))
+	}
+	if p.Fee > most {
+		return fault.New(fault.Invalid, "fee_too_high", "the fee would be %d sat, and the most that is let through is %d sat; give max_fee_sat if it is meant", p.Fee, most).
+			With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
+	}
+	if d.replaced != nil && d.replaced.fee > 0 {
+		if least := d.replaced.fee + relayStep.Fee(p.VSize); p.Fee < least {
+			return fault.InvalidField("fee_rate_sat_vb", "has to be about %s at least: the transaction to be replaced pays %d sat, and nodes want more for another", btc.FeeRate(int64(least)*1000/int64(p.VSize)+1), d.replaced.fee)
+		}
+	}
+	if p.FeeRate == 0 {
+		p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))
+		return nil
+	}
+	if excess := p.Fee - p.FeeRate.Fee(p.VSize); excess > p.FeeRate.Fee(p.VSize)/sizeTolerance {
+		p.ExcessFee = excess
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package spend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/turn"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Service is what can be done with proposals, by whoever may. An alias is the
+// caller's name for a wallet; wallet.ErrNotFound and the Forbidden fault
+// role_missing are told as by wallet.Service. What needs the node is Unavailable
+// while that is away.
+type Service struct {
+	log     *slog.Logger
+	store   Store
+	wallets Wallets
+	node    Node
+	now     func() time.Time
+	o       Options
+	// turns has proposals of a wallet made one after the other: Core chooses coins
+	// anew once it was told which the one before has reserved.
+	turns turn.Turns
+}
+
+// Wallets opens wallets for those who may.
+type Wallets interface {
+	// Open returns the wallet that the caller calls so, if their role in it covers
+	// what is needed.
+	Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
+}
+
+// Options are settings.
+type Options struct {
+	// Lifetime is how long a proposal is open where its maker does not say.
+	Lifetime time.Duration
+	// Kick tells the follower that something is to be done about a wallet; it must
+	// not block.
+	Kick func(walletID string)
+}
+
+// New returns a Service.
+func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() time.Time, o Options) *Service {
+	if o.Lifetime == 0 {
+		o.Lifetime = DefaultLifetime
+	}
+	asStored := func() time.Time { return now().Truncate(time.Microsecond) }
+	return &Service{log: log, store: store, wallets: wallets, node: node, now: asStored, o: o}
+}
+
+// List returns proposals of a wallet, the newest first, from the one that follows
+// after.
+func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f Filter, after Cursor, limit int) ([]Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.Proposals(ctx, v.ID, f, after, limit)
+}
+
+// Get returns a proposal, or ErrNotFound.
+func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return Proposal{}, err
+	}
+	return s.store.Proposal(ctx, v.ID, id)
+}
+
+// Cancel ends an open proposal and frees its coins. Proposers cancel their own,
+// signers any. Signatures that somebody kept are as good as before: a cancelled
+// proposal that they make complete can be sent all the same, by other means, and is
+// shown as confirmed then. It returns ErrWrongState, and ErrChanged where a version
+// is given, which is not 0, and the proposal has another by now.
+func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, version int) error {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
+	if err != nil {
+		return err
+	}
+	done, err := s.turns.Take(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	now := s.now()
+	_, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+		if err := u.mayEnd(who, v.Role); err != nil {
+			return err
+		}
+		if err := u.expect(version, Created, PartiallySigned, Complete); err != nil {
+			return err
+		}
+		u.Reason = "cancelled by " + who.UserName
+		u.moveTo(Cancelled, actorOf(who), "", now)
+		u.Changed, u.Event = true, who.Event(now, "psbt.cancel", id, "wallet "+v.ID)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.release(context.WithoutCancel(ctx), v.Wallet)
+	return nil
+}
+
+// mayEnd returns an error unless somebody in a role may end a proposal that is
+// open: proposers their own, signers any.
+func (p *Proposal) mayEnd(who *auth.Principal, role auth.WalletRole) error {
+	if p.Creator.UserID == who.UserID {
+		return nil
+	}
+	return role.Check(auth.RoleSigner)
+}
+
+// expectTime returns ErrWrongState where the time of an open proposal is over,
+// though nobody has noted that yet.
+func (p *Proposal) expectTime(now time.Time) error {
+	if now.Before(p.ExpiresAt) {
+		return nil
+	}
+	return ErrWrongState.Saying("the proposal has expired").With("status", string(Expired))
+}
+
+// expect returns ErrChanged where a version is given that is not the proposal's,
+// and ErrWrongState where its status is none of these.
+func (p *Proposal) expect(version int, statuses ...Status) error {
+	if version != 0 && version != p.Version {
+		return ErrChanged
+	}
+	for _, status := range statuses {
+		if p.Status == status {
+			return nil
+		}
+	}
+	f := ErrWrongState.Saying("the proposal is %s", p.Status)
+	if p.Reason != "" {
+		f = ErrWrongState.Saying("the proposal is %s: %s", p.Status, p.Reason)
+	}
+	return f.With("status", string(p.Status))
+}
+
+// expiryInterval is how often proposals are looked for whose time is over. What
+// is asked of one meanwhile is refused all the same.
+const expiryInterval = 15 * time.Second
+
+// Run ends open proposals when their time is over, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	tick := time.NewTicker(expiryInterval)
+	defer tick.Stop()
+	for {
+		if err := s.ExpireOverdue(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "proposals whose time is over could not be ended", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ExpireOverdue ends the open proposals whose time is over.
+func (s *Service) ExpireOverdue(ctx context.Context) error {
+	now := s.now()
+	overdue, err := s.store.Overdue(ctx, now)
+	if err != nil {
+		return err
+	}
+	for _, p := range overdue {
+		_, err := s.store.UpdateProposal(ctx, p.WalletID, p.ID, func(u *Update) error {
+			if !u.Status.Open() {
+				return nil
+			}
+			u.Reason = "it was open until " + u.ExpiresAt.UTC().Format(time.RFC3339)
+			u.moveTo(Expired, Actor{}, u.Reason, now)
+			u.Changed = true
+			return nil
+		})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("end a proposal: %w", err)
+		}
+		s.o.Kick(p.WalletID) // which frees its coins at the node
+	}
+	return nil
+}
+
+// actorOf returns the caller as the record of a proposal has them.
+func actorOf(who *auth.Principal) Actor {
+	return Actor{UserID: who.UserID, UserName: who.UserName, TokenID: who.TokenID}
+}
+
+// outpointsOf returns what a proposal spends.
+func outpointsOf(inputs []Input) []btc.Outpoint {
+	at := make([]btc.Outpoint, len(inputs))
+	for i, in := range inputs {
+		at[i] = in.Outpoint
+	}
+	return at
+}

@@ -1,0 +1,156 @@
+package spend
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// AddSignatures takes signatures out of what a signer made of a proposal: a PSBT
+// of version 0 or 2, or the signed transaction itself, in binary or as text. It is
+// for signers. Nothing but signatures is taken, each after it was verified, so that
+// what is posted twice, in whatever order, or by two at the same time, ends as the
+// same. Faults are those of psbt.Decode and psbt.Collect, ErrWrongState, and
+// ErrChanged where a version is given, which is not 0, and the proposal has another
+// by now.
+func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, version int) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return Proposal{}, err
+	}
+	posted, err := psbt.Decode(data)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(version, Created, PartiallySigned, Complete); err != nil {
+		return Proposal{}, err
+	}
+	inputs, err := inputsOf(v.Wallet, p)
+	if err != nil {
+		return Proposal{}, err
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return Proposal{}, fmt.Errorf("read the PSBT of proposal %s: %w", id, err)
+	}
+	// The transaction and its inputs never change, so that this is right whatever
+	// others add meanwhile.
+	signatures, err := psbt.Collect(stored, inputs, posted)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+		if err := u.expect(version, Created, PartiallySigned, Complete); err != nil {
+			return err
+		}
+		if err := u.expectTime(s.now()); err != nil {
+			return err
+		}
+		return s.merge(who, v, u, inputs, signatures)
+	})
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p, nil
+}
+
+// merge adds to a proposal those of the signatures that it does not have.
+func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []psbt.Input, signatures []psbt.Signature) error {
+	now, by := s.now(), actorOf(who)
+	fresh := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return u.hasSignature(sig.Input, sig.Key) })
+	if len(fresh) == 0 {
+		return nil
+	}
+	stored, err := psbt.Parse(u.PSBT)
+	if err != nil {
+		return fmt.Errorf("read the PSBT of proposal %s: %w", u.ID, err)
+	}
+	packet := stored.WithSignatures(inputs, fresh)
+	u.PSBT = packet.Bytes()
+	for _, sig := range fresh {
+		u.Signatures = append(u.Signatures, Signature{Input: sig.Input, Key: sig.Key, At: now, By: by})
+	}
+	detail := "by " + strings.Join(signersOf(v.Wallet, fresh), ", ")
+	u.Steps = append(u.Steps, Step{At: now, Action: "signed", By: by, Detail: detail})
+	switch {
+	case u.Status == Complete:
+	case u.isComplete(len(inputs), v.Required):
+		raw, err := packet.Finalize(inputs)
+		if err != nil {
+			return fmt.Errorf("finalize proposal %s: %w", u.ID, err)
+		}
+		u.Raw = raw
+		if u.FinalTxid, u.VSize, err = describe(raw); err != nil {
+			return err
+		}
+		u.moveTo(Complete, by, "", now)
+	case u.Status == Created:
+		u.moveTo(PartiallySigned, by, "", now)
+	}
+	u.Changed, u.Event = true, who.Event(now, "psbt.sign", u.ID, "wallet "+v.ID+"; "+detail)
+	return nil
+}
+
+func (p *Proposal) hasSignature(input, key int) bool {
+	return slices.ContainsFunc(p.Signatures, func(s Signature) bool { return s.Input == input && s.Key == key })
+}
+
+// isComplete reports whether every input has as many signatures as it needs.
+func (p *Proposal) isComplete(inputs, required int) bool {
+	for i := range inputs {
+		if p.signaturesAt(i) < required {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Proposal) signaturesAt(input int) int {
+	n := 0
+	for _, s := range p.Signatures {
+		if s.Input == input {
+			n++
+		}
+	}
+	return n
+}
+
+// Signed is how many inputs a key has signed.
+func (p *Proposal) Signed(key int) int {
+	n := 0
+	for _, s := range p.Signatures {
+		if s.Key == key {
+			n++
+		}
+	}
+	return n
+}
+
+// signersOf returns the fingerprints of the keys that made signatures.
+func signersOf(w wallet.Wallet, signatures []psbt.Signature) []string {
+	var all []string
+	for _, sig := range signatures {
+		if name := w.Keys[sig.Key].Fingerprint; !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// inputsOf returns what it takes to verify signatures of a proposal.
+func inputsOf(w wallet.Wallet, p Proposal) ([]psbt.Input, error) {
+	k, err := newKeyring(w)
+	if err != nil {
+		return nil, err
+	}
+	return k.inputs(p.Inputs)
+}

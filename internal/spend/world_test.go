@@ -1,0 +1,364 @@
+package spend_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// world is a node and everything of specterd but for HTTP.
+type world struct {
+	*spend.Service
+
+	t        *testing.T
+	node     *testkit.Node
+	store    *store.Store
+	shell    *sql.DB // beside the store, as an admin's
+	wallets  *wallet.Service
+	core     *core.Node
+	provider *core.Provider
+	monitor  *node.Monitor
+	follower *follower.Follower
+	alice    *auth.Principal // owns the wallets
+	clock    *clock
+}
+
+// clock is one that can be set forward.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// payer is the node's wallet that others are paid by.
+const payer = "payer"
+
+// newNode starts a node with a payer.
+func newNode(t *testing.T) *testkit.Node {
+	t.Helper()
+	n := testkit.Bitcoind(t, "-unsafesqlitesync")
+	n.CLI(t, "createwallet", payer)
+	n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
+	return n
+}
+
+// onBoth runs a test on both databases.
+func onBoth(t *testing.T, n *testkit.Node, test func(w *world)) {
+	t.Run("sqlite", func(t *testing.T) { test(newWorld(t, n, filepath.Join(t.TempDir(), "specterd.db"))) })
+	t.Run("postgres", func(t *testing.T) { test(newWorld(t, n, testkit.Postgres(t))) })
+}
+
+func newWorld(t *testing.T, n *testkit.Node, database string) *world {
+	t.Helper()
+	w := &world{t: t, node: n, clock: &clock{}}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var err error
+	w.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: w.clock.now})
+	must(t, err)
+	t.Cleanup(func() { must(t, w.store.Close()) })
+	driver := "sqlite"
+	if store.IsPostgres(database) {
+		driver = "pgx"
+	}
+	w.shell, err = sql.Open(driver, database)
+	must(t, err)
+	t.Cleanup(func() { must(t, w.shell.Close()) })
+	must(t, w.store.Migrate(t.Context()))
+	rpc := func() *bitcoind.Client {
+		c, err := bitcoind.New(bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
+		must(t, err)
+		t.Cleanup(c.Close)
+		return c
+	}
+	w.monitor = node.New(log, rpc(), time.Now, node.Options{Interval: 200 * time.Millisecond})
+	w.core = core.New(rpc())
+	w.provider = core.NewProvider(w.core, w.monitor.Status)
+	kick := func(id string) { w.follower.Kick(id) }
+	w.wallets = wallet.New(log, w.store, w.store, w.provider, w.clock.now, kick)
+	w.Service = spend.New(log, w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: kick})
+	w.follower = follower.New(follower.Options{
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: w.store, Keeper: w.wallets, Reserver: w.Service, Provider: w.provider,
+		Host: n.Host(), Node: w.core, Scanner: core.New(rpc()),
+		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },
+	})
+	w.monitor.Check(t.Context())
+	background(t, func(ctx context.Context) { _ = w.monitor.Run(ctx) })
+	background(t, w.follower.Run)
+	w.alice = w.user("alice")
+	return w
+}
+
+// background runs something until the test ends.
+func background(t *testing.T, run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+func (w *world) user(name string) *auth.Principal {
+	w.t.Helper()
+	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
+	must(w.t, w.store.CreateUser(w.t.Context(), u, auth.Event{At: time.Now(), Action: "user.create"}))
+	return &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.AllScopes}
+}
+
+// kind is a kind of script, as a descriptor around its keys.
+type kind struct {
+	name, open, close string
+	keys              int
+}
+
+var kinds = []kind{
+	{"wpkh", "wpkh(", ")", 1},
+	{"sh-wpkh", "sh(wpkh(", "))", 1},
+	{"pkh", "pkh(", ")", 1},
+	{"tr", "tr(", ")", 1},
+	{"wsh", "wsh(sortedmulti(2,", "))", 3},
+	{"sh-wsh", "sh(wsh(sortedmulti(2,", ")))", 3},
+	{"sh", "sh(sortedmulti(2,", "))", 3},
+}
+
+// vault is a wallet of alice's, and those who can sign for it.
+type vault struct {
+	*world
+
+	alias    string
+	coreName string
+	required int
+	signers  []string // the node's wallets that have one key each
+}
+
+// firstKey is the number of the first key of the last wallet.
+var firstKey atomic.Int64
+
+// vault makes a wallet of a kind with a confirmed coin of each of the amounts. Its
+// keys are its own.
+func (w *world) vault(k kind, amounts ...btc.Amount) vault {
+	w.t.Helper()
+	v := vault{world: w, required: min(2, k.keys)}
+	name := fmt.Sprintf("%s %s", k.name, uuid.NewString()[:8])
+	first := int(firstKey.Add(10))
+	descriptor := func(branch string, signer int) string {
+		keys := make([]string, k.keys)
+		for i := range keys {
+			public, private := testkit.Key(w.t, first+i)
+			if keys[i] = public; i == signer {
+				keys[i] = private
+			}
+			keys[i] += "/" + branch + "/*"
+		}
+		return k.open + strings.Join(keys, ",") + k.close
+	}
+	view, err := w.wallets.Create(w.t.Context(), w.alice, wallet.Plan{Name: name, Descriptor: descriptor("<0;1>", -1), Birth: wallet.Birth{Now: true}})
+	must(w.t, err)
+	v.alias, v.coreName = view.Alias, view.CoreName
+	for i := range k.keys {
+		signer := fmt.Sprintf("signer %d of %s", i, name)
+		w.node.Signer(w.t, signer, descriptor("0", i), descriptor("1", i))
+		v.signers = append(v.signers, signer)
+	}
+	v.fund(amounts...)
+	return v
+}
+
+// fund pays to the vault, mines, and waits until the index has that.
+func (v vault) fund(amounts ...btc.Amount) {
+	v.t.Helper()
+	outputs := map[string]btc.JSONBTC{}
+	for _, amount := range amounts {
+		a, _, err := v.wallets.NextAddress(v.t.Context(), v.alice, v.alias, "")
+		must(v.t, err)
+		outputs[a.Address] = btc.JSONBTC(amount)
+	}
+	if len(outputs) > 0 {
+		v.node.WalletCLI(v.t, payer, "sendmany", "", outputs)
+	}
+	v.mine()
+}
+
+// mine mines a block and waits until the index has it.
+func (v vault) mine() {
+	v.t.Helper()
+	height := number(v.t, v.node.CLI(v.t, "getblockcount")) + 1
+	v.node.CLI(v.t, "generatetoaddress", 1, nobody)
+	v.synced(height)
+}
+
+func (v vault) synced(height int) {
+	v.t.Helper()
+	_, err := v.wallets.WaitForHeight(v.t.Context(), v.alice, v.alias, height)
+	must(v.t, err)
+}
+
+// pay is an order for one payment.
+func pay(amount btc.Amount, rate btc.FeeRate) spend.Order {
+	return spend.Order{Recipients: []spend.Recipient{{Address: somebody, Amount: amount}}, FeeRate: rate}
+}
+
+// somebody and nobody are addresses that belong to none of the wallets.
+var (
+	somebody = btc.AddressOf(append([]byte{0, 20, 1}, make([]byte, 19)...), btc.Regtest)
+	nobody   = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
+)
+
+func (v vault) create(o spend.Order) spend.Proposal {
+	v.t.Helper()
+	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)
+	must(v.t, err)
+	return p
+}
+
+// sign has one of the signers sign, and adds that.
+func (v vault) sign(p spend.Proposal, signer int) spend.Proposal {
+	v.t.Helper()
+	p, err := v.AddSignatures(v.t.Context(), v.alice, v.alias, p.ID, v.signed(p, signer), 0)
+	must(v.t, err)
+	return p
+}
+
+// signed is the PSBT of a proposal with the signatures of these signers.
+func (v vault) signed(p spend.Proposal, signers ...int) []byte {
+	v.t.Helper()
+	var names []string
+	for _, i := range signers {
+		names = append(names, v.signers[i])
+	}
+	return v.node.Sign(v.t, p.PSBT, names...)
+}
+
+// complete has as many sign as it takes.
+func (v vault) complete(p spend.Proposal) spend.Proposal {
+	v.t.Helper()
+	for i := range v.required {
+		p = v.sign(p, i)
+	}
+	if p.Status != spend.Complete {
+		v.t.Fatalf("with all signatures the proposal is %s", p.Status)
+	}
+	return p
+}
+
+func (v vault) broadcast(p spend.Proposal) spend.Proposal {
+	v.t.Helper()
+	p, err := v.Broadcast(v.t.Context(), v.alice, v.alias, p.ID, 0)
+	must(v.t, err)
+	return p
+}
+
+func (v vault) get(p spend.Proposal) spend.Proposal {
+	v.t.Helper()
+	p, err := v.Get(v.t.Context(), v.alice, v.alias, p.ID)
+	must(v.t, err)
+	return p
+}
+
+// until waits until a proposal has come to a status.
+func (v vault) until(p spend.Proposal, status spend.Status) spend.Proposal {
+	v.t.Helper()
+	testkit.Eventually(v.t, fmt.Sprintf("proposal %s", status), func() bool { return v.get(p).Status == status })
+	return v.get(p)
+}
+
+// locked is what the node has locked in the vault's wallet.
+func (v vault) locked() map[btc.Outpoint]bool {
+	v.t.Helper()
+	list, err := v.core.Wallet(v.coreName).ListLocked(v.t.Context())
+	must(v.t, err)
+	all := map[btc.Outpoint]bool{}
+	for _, at := range list {
+		all[btc.Outpoint(at)] = true
+	}
+	return all
+}
+
+// wantLocks waits until the node has locked what these proposals spend, and
+// nothing else.
+func (v vault) wantLocks(open ...spend.Proposal) {
+	v.t.Helper()
+	wanted := map[btc.Outpoint]bool{}
+	for _, p := range open {
+		for _, in := range p.Inputs {
+			wanted[in.Outpoint] = true
+		}
+	}
+	testkit.Eventually(v.t, fmt.Sprintf("%d coins locked at the node", len(wanted)), func() bool {
+		locked := v.locked()
+		for at := range wanted {
+			if !locked[at] {
+				return false
+			}
+		}
+		return len(locked) == len(wanted)
+	})
+}
+
+// waitForNode waits until the node is known to be back.
+func (w *world) waitForNode() {
+	w.t.Helper()
+	testkit.Eventually(w.t, "node", func() bool { return w.provider.Ready() == nil })
+}
+
+func (v vault) balances() wallet.Balances {
+	v.t.Helper()
+	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
+	must(v.t, err)
+	return view.Balances
+}
+
+func hexOf(raw []byte) string { return hex.EncodeToString(raw) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func text(t testing.TB, result json.RawMessage) (s string) {
+	t.Helper()
+	must(t, json.Unmarshal(result, &s))
+	return s
+}
+
+func number(t testing.TB, result json.RawMessage) (n int) {
+	t.Helper()
+	must(t, json.Unmarshal(result, &n))
+	return n
+}

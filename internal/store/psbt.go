@@ -1,0 +1,353 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+var _ spend.Store = (*Store)(nil)
+
+// AddProposal implements spend.Store.
+func (s *Store) AddProposal(ctx context.Context, p spend.Proposal, labels []btc.Label, e auth.Event) error {
+	err := s.inTx(ctx, func(q *db.Queries) error {
+		if p.ReplacesID != "" {
+			if err := replaceOpen(ctx, q, p); err != nil {
+				return err
+			}
+		}
+		if err := insertProposal(ctx, q, p); err != nil {
+			return err
+		}
+		if err := reserve(ctx, q, p); err != nil {
+			return err
+		}
+		for _, l := range labels {
+			if err := setLabel(ctx, q, p.WalletID, l); err != nil {
+				return err
+			}
+		}
+		return addEvent(ctx, q, e)
+	})
+	if isUnique(err) {
+		return spend.ErrChangeTaken.Because(err)
+	}
+	return orWalletGone(err)
+}
+
+// replaceOpen ends the proposal that a new one replaces, if that is open, so that
+// its coins can be reserved again.
+func replaceOpen(ctx context.Context, q *db.Queries, by spend.Proposal) error {
+	old, err := proposal(ctx, q, by.WalletID, by.ReplacesID)
+	if err != nil || !old.Status.Open() {
+		return err
+	}
+	changed := old
+	changed.ReplaceBy(by)
+	return saveProposal(ctx, q, old, changed)
+}
+
+func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error {
+	subtractFrom, err := json.Marshal(p.SubtractFrom)
+	if err != nil {
+		return fmt.Errorf("encode positions: %w", err)
+	}
+	err = q.AddPsbt(ctx, db.AddPsbtParams{
+		PsbtID: p.ID, WalletID: p.WalletID, Txid: p.Txid, FinalTxid: p.FinalTxid,
+		Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason, Version: p.Version,
+		UserID: p.Creator.UserID, UserName: p.Creator.UserName, TokenID: p.Creator.TokenID,
+		CreatedAt: sqltype.Time{Time: p.CreatedAt}, ExpiresAt: sqltype.Time{Time: p.ExpiresAt},
+		FeeSat: p.Fee, ExcessFeeSat: p.ExcessFee, Vsize: p.VSize, FeeRate: p.FeeRate, TargetBlocks: p.TargetBlocks,
+		Replaceable: p.Replaceable, SendMax: p.SendMax, SubtractFrom: string(subtractFrom),
+		Replaces: p.Replaces, ReplacesID: p.ReplacesID, ReplacedBy: p.ReplacedBy,
+		ChangeIndex: changeIndex(p), Psbt: p.PSBT, Raw: p.Raw,
+	})
+	if err != nil {
+		return fmt.Errorf("insert a proposal: %w", err)
+	}
+	for i, in := range p.Inputs {
+		err := q.AddPsbtInput(ctx, db.AddPsbtInputParams{
+			PsbtID: p.ID, Position: i, WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout,
+			Address: in.Address, AmountSat: in.Amount, Branch: uint8(in.Branch), AddressIndex: in.Index,
+		})
+		if err != nil {
+			return fmt.Errorf("insert an input of a proposal: %w", err)
+		}
+	}
+	for i, out := range p.Outputs {
+		if err := q.AddPsbtOutput(ctx, outputParams(p.ID, i, out)); err != nil {
+			return fmt.Errorf("insert an output of a proposal: %w", err)
+		}
+	}
+	return appendToProposal(ctx, q, spend.Proposal{}, p)
+}
+
+func outputParams(id string, position int, out spend.Output) db.AddPsbtOutputParams {
+	row := db.AddPsbtOutputParams{PsbtID: id, Position: position, Address: out.Address, AmountSat: out.Amount, AskedSat: out.Asked, Kind: string(out.Kind)}
+	if out.Own != nil {
+		branch := uint8(out.Own.Branch)
+		row.Branch, row.AddressIndex = &branch, &out.Own.Index
+	}
+	if out.Recipient >= 0 {
+		row.Recipient = &out.Recipient
+	}
+	return row
+}
+
+// changeIndex returns the index of a proposal's change address; nil without change.
+func changeIndex(p spend.Proposal) *uint32 {
+	for _, out := range p.Outputs {
+		if out.Kind == spend.Change {
+			return &out.Own.Index
+		}
+	}
+	return nil
+}
+
+// appendToProposal adds the signatures and steps that p has more than was.
+func appendToProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) error {
+	for _, sig := range p.Signatures[len(was.Signatures):] {
+		err := q.AddPsbtSignature(ctx, db.AddPsbtSignatureParams{
+			PsbtID: p.ID, Position: sig.Input, KeyPosition: sig.Key, At: sqltype.Time{Time: sig.At},
+			UserID: sig.By.UserID, UserName: sig.By.UserName, TokenID: sig.By.TokenID,
+		})
+		if err != nil {
+			return fmt.Errorf("insert a signature of a proposal: %w", err)
+		}
+	}
+	for i, step := range p.Steps[len(was.Steps):] {
+		err := q.AddPsbtStep(ctx, db.AddPsbtStepParams{
+			PsbtID: p.ID, Position: len(was.Steps) + i, At: sqltype.Time{Time: step.At}, Action: step.Action,
+			UserID: step.By.UserID, UserName: step.By.UserName, TokenID: step.By.TokenID, Detail: step.Detail,
+		})
+		if err != nil {
+			return fmt.Errorf("insert a step of a proposal: %w", err)
+		}
+	}
+	return nil
+}
+
+// saveProposal saves what may change of a proposal.
+func saveProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) error {
+	n, err := q.UpdatePsbt(ctx, db.UpdatePsbtParams{
+		PsbtID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
+		FinalTxid: p.FinalTxid, ReplacedBy: p.ReplacedBy, Vsize: p.VSize, Psbt: p.PSBT, Raw: p.Raw,
+	})
+	if err != nil {
+		return fmt.Errorf("update a proposal: %w", err)
+	}
+	if n == 0 {
+		return spend.ErrNotFound // it was deleted in a shell
+	}
+	if was.Status.Open() && !p.Status.Open() {
+		if err := q.Release(ctx, db.ReleaseParams{WalletID: p.WalletID, PsbtID: &p.ID}); err != nil {
+			return fmt.Errorf("release the coins of a proposal: %w", err)
+		}
+	}
+	return appendToProposal(ctx, q, was, p)
+}
+
+// UpdateProposal implements spend.Store.
+func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update func(*spend.Update) error) (spend.Proposal, error) {
+	var updated spend.Proposal
+	err := s.inTx(ctx, func(q *db.Queries) error {
+		was, err := proposal(ctx, q, walletID, id)
+		if err != nil {
+			return err
+		}
+		u := spend.Update{Proposal: was}
+		if err := update(&u); err != nil {
+			return err
+		}
+		updated = u.Proposal
+		if !u.Changed {
+			return nil
+		}
+		if err := saveProposal(ctx, q, was, u.Proposal); err != nil {
+			return err
+		}
+		updated.Version++
+		return addEventIfAny(ctx, q, u.Event)
+	})
+	return updated, err
+}
+
+// Proposal implements spend.Store.
+func (s *Store) Proposal(ctx context.Context, walletID, id string) (spend.Proposal, error) {
+	var p spend.Proposal
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		var err error
+		p, err = proposal(ctx, q, walletID, id)
+		return err
+	})
+	return p, err
+}
+
+func proposal(ctx context.Context, q *db.Queries, walletID, id string) (spend.Proposal, error) {
+	list, err := proposals(ctx, q, []string{id})
+	if err != nil {
+		return spend.Proposal{}, err
+	}
+	if len(list) == 0 || list[0].WalletID != walletID {
+		return spend.Proposal{}, spend.ErrNotFound
+	}
+	return list[0], nil
+}
+
+// Proposals implements spend.Store.
+func (s *Store) Proposals(ctx context.Context, walletID string, f spend.Filter, after spend.Cursor, limit int) ([]spend.Proposal, error) {
+	statuses := make([]string, len(f.Statuses))
+	for i, status := range f.Statuses {
+		statuses[i] = string(status)
+	}
+	before := after.CreatedAt
+	if before.IsZero() {
+		before = endOfTime
+	}
+	var list []spend.Proposal
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		ids, err := q.Psbts(ctx, db.PsbtsParams{
+			WalletID: walletID, BeforeCreatedAt: sqltype.Time{Time: before}, BeforePsbtID: after.ID,
+			AnyStatus: f.Statuses == nil, Statuses: listOf(statuses), AnyTxid: f.Txid == "", Txid: f.Txid, MaxRows: int64(limit),
+		})
+		if err != nil {
+			return fmt.Errorf("list proposals: %w", err)
+		}
+		list, err = proposals(ctx, q, ids)
+		return err
+	})
+	return list, err
+}
+
+// Overdue implements spend.Store.
+func (s *Store) Overdue(ctx context.Context, now time.Time) ([]spend.Proposal, error) {
+	var list []spend.Proposal
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		ids, err := q.OverduePsbts(ctx, sqltype.Time{Time: now})
+		if err != nil {
+			return fmt.Errorf("list overdue proposals: %w", err)
+		}
+		list, err = proposals(ctx, q, ids)
+		return err
+	})
+	return list, err
+}
+
+// proposals returns those of these ids that there are, in their order.
+func proposals(ctx context.Context, q *db.Queries, ids []string) ([]spend.Proposal, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := q.PsbtsByID(ctx, listOf(ids))
+	if err != nil {
+		return nil, fmt.Errorf("select proposals: %w", err)
+	}
+	byID := make(map[string]*spend.Proposal, len(rows))
+	for _, row := range rows {
+		p, err := proposalOf(row)
+		if err != nil {
+			return nil, err
+		}
+		byID[row.PsbtID] = &p
+	}
+	if err := fillProposals(ctx, q, listOf(ids), byID); err != nil {
+		return nil, err
+	}
+	list := make([]spend.Proposal, 0, len(rows))
+	for _, id := range ids {
+		if p := byID[id]; p != nil {
+			list = append(list, *p)
+		}
+	}
+	return list, nil
+}
+
+func proposalOf(row db.Psbt) (spend.Proposal, error) {
+	p := spend.Proposal{
+		ID: row.PsbtID, WalletID: row.WalletID, Txid: row.Txid, FinalTxid: row.FinalTxid,
+		Status: spend.Status(row.Status), StatusAt: row.StatusAt.Time, Reason: row.Reason, Version: row.Version,
+		Creator:   spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
+		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
+		Terms: spend.Terms{
+			FeeRate: row.FeeRate, TargetBlocks: row.TargetBlocks, Replaceable: row.Replaceable,
+			SendMax: row.SendMax, Replaces: row.Replaces,
+		},
+		PSBT: row.Psbt, Raw: row.Raw, Fee: row.FeeSat, VSize: row.Vsize, ExcessFee: row.ExcessFeeSat,
+		ReplacesID: row.ReplacesID, ReplacedBy: row.ReplacedBy,
+	}
+	if err := json.Unmarshal([]byte(row.SubtractFrom), &p.SubtractFrom); err != nil {
+		return p, fmt.Errorf("read subtract_from of a proposal: %w", err)
+	}
+	return p, nil
+}
+
+// fillProposals fills in what other tables have about proposals.
+func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[string]*spend.Proposal) error {
+	inputs, err1 := q.PsbtInputs(ctx, ids)
+	outputs, err2 := q.PsbtOutputs(ctx, ids)
+	signatures, err3 := q.PsbtSignatures(ctx, ids)
+	steps, err4 := q.PsbtSteps(ctx, ids)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return fmt.Errorf("select the parts of proposals: %w", err)
+	}
+	for _, row := range inputs {
+		p := byID[row.PsbtID]
+		p.Inputs = append(p.Inputs, spend.Input{
+			Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout},
+			Place:    wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
+			Address:  row.Address, Amount: row.AmountSat,
+		})
+	}
+	for _, row := range outputs {
+		p := byID[row.PsbtID]
+		p.Outputs = append(p.Outputs, proposalOutput(row))
+	}
+	for _, row := range signatures {
+		p := byID[row.PsbtID]
+		p.Signatures = append(p.Signatures, spend.Signature{
+			Input: row.Position, Key: row.KeyPosition, At: row.At.Time,
+			By: spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
+		})
+	}
+	for _, row := range steps {
+		p := byID[row.PsbtID]
+		p.Steps = append(p.Steps, spend.Step{
+			At: row.At.Time, Action: row.Action, Detail: row.Detail,
+			By: spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
+		})
+	}
+	return nil
+}
+
+func proposalOutput(row db.PsbtOutput) spend.Output {
+	out := spend.Output{Address: row.Address, Amount: row.AmountSat, Asked: row.AskedSat, Kind: spend.Kind(row.Kind), Recipient: -1}
+	if row.Branch != nil && row.AddressIndex != nil {
+		out.Own = &wallet.Place{Branch: wallet.Branch(*row.Branch), Index: *row.AddressIndex}
+	}
+	if row.Recipient != nil {
+		out.Recipient = *row.Recipient
+	}
+	return out
+}
+
+// FreeChange implements spend.Store.
+func (s *Store) FreeChange(ctx context.Context, walletID string) (uint32, error) {
+	index, err := s.reads().FreeChange(ctx, walletID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, wallet.ErrAddressNotFound
+	}
+	if err != nil {
+		return 0, translate(fmt.Errorf("find a change address: %w", err))
+	}
+	return index, nil
+}

@@ -1,0 +1,149 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// proposalFor returns a proposal that spends coins and has change at an index.
+func proposalFor(b *bench, w wallet.Wallet, change uint32, coins ...btc.Outpoint) spend.Proposal {
+	maker := spend.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
+	p := spend.Proposal{
+		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: spend.Created, StatusAt: b.now, Version: 1,
+		Creator: maker, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
+		Terms: spend.Terms{FeeRate: 2500, TargetBlocks: 6, Replaceable: true, SendMax: true, SubtractFrom: []int{0, 2}, Replaces: "r"},
+		PSBT:  []byte("psbt\xff"), Fee: 500, VSize: 200, ExcessFee: 7,
+		Outputs: []spend.Output{
+			{Address: "a", Amount: 900, Asked: 1000, Kind: spend.External},
+			{Address: "b", Amount: 50, Kind: spend.Own, Own: &wallet.Place{Index: 5}, Recipient: 1},
+			{Address: "c", Amount: 30, Kind: spend.Change, Own: &wallet.Place{Branch: wallet.ChangeBranch, Index: change}, Recipient: -1},
+		},
+		Steps: []spend.Step{{At: b.now, Action: "created", By: maker, Detail: "d"}},
+	}
+	for i, at := range coins {
+		p.Inputs = append(p.Inputs, spend.Input{Outpoint: at, Place: wallet.Place{Index: uint32(i)}, Address: "x", Amount: 1480})
+	}
+	return p
+}
+
+func coinNumber(n int) btc.Outpoint {
+	return btc.Outpoint{Txid: fmt.Sprintf("%064x", n), Vout: uint32(n)}
+}
+
+func (b *bench) propose(p spend.Proposal) error {
+	return b.AddProposal(b.t.Context(), p, nil, auth.Event{At: b.now, Action: "psbt.create"})
+}
+
+func TestProposalsComeBackAsTheyWere(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "vault")
+		want := proposalFor(b, w, 3, coinNumber(1), coinNumber(2))
+		must(t, b.propose(want))
+		got, err := b.Proposal(t.Context(), w.ID, want.ID)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		signer := spend.Actor{UserID: "s", UserName: "sam"}
+		got, err = b.UpdateProposal(t.Context(), w.ID, want.ID, func(u *spend.Update) error {
+			u.Status, u.FinalTxid, u.Raw, u.VSize, u.PSBT = spend.Complete, "f", []byte{1}, 190, []byte("more")
+			u.Signatures = append(u.Signatures, spend.Signature{Input: 1, Key: 2, At: b.now, By: signer})
+			u.Steps = append(u.Steps, spend.Step{At: b.now, Action: "signed", By: signer})
+			u.Changed = true
+			return nil
+		})
+		must(t, err)
+		again, err := b.Proposal(t.Context(), w.ID, want.ID)
+		must(t, err)
+		if diff := cmp.Diff(got, again); diff != "" || got.Version != 2 || len(got.Steps) != 2 {
+			t.Errorf("version %d: %s", got.Version, diff)
+		}
+		if _, err := b.Proposal(t.Context(), b.wallet(b.user("bob", false), "vault").ID, want.ID); !errors.Is(err, spend.ErrNotFound) {
+			t.Errorf("in another wallet: %v", err)
+		}
+		rows := b.rows("SELECT status, amount_sat, fee_sat, vsize, fee_rate_sat_vb, keys_signed, required, final_txid, created_by, expires_at FROM v_psbts")
+		if want := "complete 950 500 190 2.5 1 2 f alice " + b.now.Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z"); rows != want {
+			t.Errorf("v_psbts has %q, not %q", rows, want)
+		}
+	})
+}
+
+// A coin and a change address are in one open proposal at a time, whoever asks.
+func TestReservations(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "vault")
+		first := proposalFor(b, w, 2, coinNumber(1), coinNumber(2))
+		must(t, b.propose(first))
+		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(2))); !errors.Is(err, spend.ErrCoinReserved) {
+			t.Errorf("a reserved coin: %v", err)
+		}
+		if err := b.propose(proposalFor(b, w, 2, coinNumber(3))); !errors.Is(err, spend.ErrChangeTaken) {
+			t.Errorf("the change address of another: %v", err)
+		}
+		must(t, b.SetFrozen(t.Context(), w.ID, coinNumber(4), true, b.now, auth.Event{}))
+		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(4))); !errors.Is(err, spend.ErrCoinFrozen) {
+			t.Errorf("a frozen coin: %v", err)
+		}
+		if n := b.count("SELECT count(*) FROM psbts"); n != 1 {
+			t.Errorf("%d proposals after three were refused", n)
+		}
+		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): first.ID, coinNumber(2): first.ID})
+		if index, err := b.FreeChange(t.Context(), w.ID); err != nil || index != 0 {
+			t.Errorf("free is %d: %v", index, err)
+		}
+
+		second := proposalFor(b, w, 0, coinNumber(2), coinNumber(5))
+		second.ReplacesID = first.ID
+		must(t, b.propose(second))
+		old, err := b.Proposal(t.Context(), w.ID, first.ID)
+		must(t, err)
+		if old.Status != spend.Replaced || old.ReplacedBy != second.ID || old.Reason == "" {
+			t.Errorf("the replaced one is %+v", old)
+		}
+		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): "", coinNumber(2): second.ID, coinNumber(5): second.ID})
+		must(t, b.ForgetReleased(t.Context(), w.ID, []btc.Outpoint{coinNumber(1), coinNumber(2)}))
+		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(2): second.ID, coinNumber(5): second.ID})
+		if index, err := b.FreeChange(t.Context(), w.ID); err != nil || index != 1 {
+			t.Errorf("free is %d: %v", index, err)
+		}
+
+		b.exec("DELETE FROM psbts WHERE psbt_id = '" + second.ID + "'") // in a shell
+		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(2): "", coinNumber(5): ""})
+		for _, table := range []string{"psbt_inputs", "psbt_outputs", "psbt_steps", "psbt_signatures"} {
+			if n := b.count("SELECT count(*) FROM " + table + " WHERE psbt_id = '" + second.ID + "'"); n != 0 {
+				t.Errorf("%d rows are left in %s", n, table)
+			}
+		}
+		third := proposalFor(b, w, 0, coinNumber(5))
+		third.ExpiresAt = b.now.Add(-time.Second)
+		must(t, b.propose(third))
+		overdue, err := b.Overdue(t.Context(), b.now)
+		must(t, err)
+		if len(overdue) != 1 || overdue[0].ID != third.ID {
+			t.Errorf("%d proposals are overdue", len(overdue))
+		}
+	})
+}
+
+func (b *bench) wantReserved(w wallet.Wallet, want map[btc.Outpoint]string) {
+	b.t.Helper()
+	list, err := b.Reservations(b.t.Context(), w.ID)
+	must(b.t, err)
+	got := map[btc.Outpoint]string{}
+	for _, r := range list {
+		got[r.Outpoint] = r.ProposalID
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.t.Error(diff)
+	}
+}

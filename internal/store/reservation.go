@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// reserve reserves the inputs of a proposal for it, all or none. Whether others
+// have one of them, or somebody froze it, is decided here, in the transaction.
+func reserve(ctx context.Context, q *db.Queries, p spend.Proposal) error {
+	at := make([]btc.Outpoint, len(p.Inputs))
+	for i, in := range p.Inputs {
+		at[i] = in.Outpoint
+	}
+	if err := refuseFrozen(ctx, q, p.WalletID, at); err != nil {
+		return err
+	}
+	var taken []string
+	for _, coin := range at {
+		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: coin.Txid, Vout: coin.Vout, PsbtID: &p.ID})
+		if err != nil {
+			return fmt.Errorf("reserve a coin: %w", err)
+		}
+		if n == 0 {
+			taken = append(taken, coin.String())
+		}
+	}
+	return naming(spend.ErrCoinReserved, taken)
+}
+
+func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.Outpoint) error {
+	wanted, txids := outpointSet(at)
+	rows, err := q.FrozenAmong(ctx, db.FrozenAmongParams{WalletID: walletID, Txids: txids})
+	if err != nil {
+		return fmt.Errorf("look up frozen coins: %w", err)
+	}
+	var frozen []string
+	for _, row := range rows {
+		if o := (btc.Outpoint{Txid: row.Txid, Vout: row.Vout}); wanted[o] {
+			frozen = append(frozen, o.String())
+		}
+	}
+	return naming(spend.ErrCoinFrozen, frozen)
+}
+
+// naming returns a fault that names coins, or nil where there are none.
+func naming(f *fault.Error, coins []string) error {
+	if len(coins) == 0 {
+		return nil
+	}
+	slices.Sort(coins)
+	return f.With("coins", strings.Join(coins, " "))
+}
+
+// Reservations implements spend.Store.
+func (s *Store) Reservations(ctx context.Context, walletID string) ([]spend.Reservation, error) {
+	rows, err := s.reads().Reservations(ctx, walletID)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list reserved coins: %w", err))
+	}
+	list := make([]spend.Reservation, len(rows))
+	for i, row := range rows {
+		list[i].Outpoint = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+		if row.PsbtID != nil {
+			list[i].ProposalID = *row.PsbtID
+		}
+	}
+	return list, nil
+}
+
+// ForgetReleased implements spend.Store. That Core has them locked is forgotten,
+// too, so that nobody has to wait until the follower has seen that it has not.
+func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Outpoint) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		for _, coin := range at {
+			if err := q.ForgetReleased(ctx, db.ForgetReleasedParams{WalletID: walletID, Txid: coin.Txid, Vout: coin.Vout}); err != nil {
+				return fmt.Errorf("delete a reservation: %w", err)
+			}
+			if err := q.DeleteLocked(ctx, db.DeleteLockedParams{WalletID: walletID, Txid: coin.Txid, Vout: coin.Vout}); err != nil {
+				return fmt.Errorf("delete a locked output: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// OwnCoins implements spend.Store.
+func (s *Store) OwnCoins(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]spend.Input, error) {
+	wanted, txids := outpointSet(at)
+	rows, err := s.reads().OwnCoins(ctx, db.OwnCoinsParams{WalletID: walletID, Txids: txids})
+	if err != nil {
+		return nil, translate(fmt.Errorf("look up coins: %w", err))
+	}
+	own := make(map[btc.Outpoint]spend.Input, len(at))
+	for _, row := range rows {
+		if o := (btc.Outpoint{Txid: row.Txid, Vout: row.Vout}); wanted[o] && row.Branch != nil && row.AddressIndex != nil {
+			own[o] = spend.Input{
+				Outpoint: o, Place: wallet.Place{Branch: wallet.Branch(*row.Branch), Index: *row.AddressIndex},
+				Address: row.Address, Amount: row.AmountSat,
+			}
+		}
+	}
+	return own, nil
+}
