@@ -14,6 +14,7 @@ import (
 
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/spend"
 )
 
 // answering returns a node whose answers are those of handle, and the number of
@@ -76,8 +77,11 @@ func TestRepeated(t *testing.T) {
 		coin := []core.Outpoint{{Txid: noHash}}
 		writes := []error{
 			n.CreateWatchOnly(ctx, "w"), n.LoadWallet(ctx, "w"), n.UnloadWallet(ctx, "w"), w.Lock(ctx, coin, true), w.Unlock(ctx, coin),
+			n.TestMempoolAccept(ctx, nil), n.SendRawTransaction(ctx, nil),
 		}
-		_, err := w.ImportDescriptors(ctx, []core.Import{{}})
+		_, err := w.FundPSBT(ctx, spend.Funding{}, 0)
+		writes = append(writes, err)
+		_, err = w.ImportDescriptors(ctx, []core.Import{{}})
 		writes = append(writes, err)
 		_, err = w.Rescan(ctx, 0)
 		writes = append(writes, err)

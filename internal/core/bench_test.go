@@ -3,12 +3,17 @@ package core_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/spend"
 )
 
 // The two calls of a first sync, beside the same RPC with its answers thrown
@@ -60,4 +65,73 @@ func BenchmarkFirstSync(b *testing.B) {
 			must(b, w.Transactions(b.Context(), txids, func(core.Transaction) error { return nil }))
 		}
 	})
+}
+
+// What the calls on the way of a payment take, by the kind and the number of coins.
+func BenchmarkPayment(b *testing.B) {
+	p := provide(b, "-unsafesqlitesync=0")
+	p.payer(b, "payer")
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, k := range []kind{kinds[0], kinds[4]} { // wpkh and wsh
+		for _, count := range []int{20, 1000} {
+			amounts := make([]btc.Amount, count)
+			var total btc.Amount
+			for i := range amounts {
+				amounts[i] = 10_000 + btc.Amount(random.Int64N(1_000_000))
+				total += amounts[i]
+			}
+			k := k
+			k.name = fmt.Sprintf("%s/%d", k.name, count)
+			p.vault(b, k, amounts...).benchPayment(b, total/4)
+		}
+	}
+}
+
+func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
+	b.Helper()
+	ctx, w := b.Context(), v.core.Wallet(v.name)
+	coins, _ := v.coins(b)
+	at := []core.Outpoint{core.Outpoint(coins[0])}
+	funded, _ := v.make(b, v.payment(150_000, 5000))
+	raw, _ := v.signed(b, funded.PSBT)
+	named := v.payment(1000, 5000)
+	named.Inputs, named.AddInputs = coins[:1], false
+	fund := func(f spend.Funding) func() error {
+		return func() error { _, err := v.Fund(ctx, v.name, f); return err }
+	}
+	lock := func(persistent bool) func() error { return func() error { return w.Lock(ctx, at, persistent) } }
+	unlock := func() error { return w.Unlock(ctx, at) }
+	for _, c := range []struct {
+		name       string
+		do, before func() error
+	}{
+		{"fund", fund(v.payment(150_000, 5000)), nil},
+		{"fund a quarter", fund(v.payment(quarter, 5000)), nil},
+		{"fund with a named coin", fund(named), nil},
+		{"lock persistent", lock(true), unlock},
+		{"unlock persistent", unlock, lock(true)},
+		{"lock", lock(false), unlock},
+		{"unlock", unlock, lock(false)},
+		{"test", func() error { return v.Test(ctx, raw) }, nil},
+		{"tip", func() error { _, err := v.core.Tip(ctx); return err }, nil},
+	} {
+		b.Run(v.name+"/"+c.name, func(b *testing.B) { median(b, c.do, c.before) })
+	}
+}
+
+// median reports what do takes in the middle of many times, in milliseconds. Before
+// each of them, before is done.
+func median(b *testing.B, do, before func() error) {
+	b.Helper()
+	var took []float64
+	for b.Loop() {
+		if before != nil {
+			_ = before() // where there is nothing to undo, that is fine
+		}
+		start := time.Now()
+		must(b, do())
+		took = append(took, float64(time.Since(start).Microseconds())/1000)
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2], "ms-median")
 }

@@ -2,9 +2,7 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/bitcoind"
@@ -163,8 +161,7 @@ func (f FeeEstimate) SatPerVB() string {
 	if f.PerKvB == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%d.%03d", f.PerKvB/1000, f.PerKvB%1000)
-	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	return btc.FeeRate(f.PerKvB).String()
 }
 
 // EstimateFee asks for the rate that gets a transaction confirmed within that

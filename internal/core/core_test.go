@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/testkit"
 )
 
@@ -18,7 +19,7 @@ type scene struct {
 
 func start(t testing.TB, extraArgs ...string) scene {
 	t.Helper()
-	n := testkit.Bitcoind(t, append(extraArgs, "-unsafesqlitesync")...) // wallets write to disk when they like
+	n := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, extraArgs...)...) // wallets write to disk when they like
 	return scene{n, core.New(client(t, n))}
 }
 
@@ -153,6 +154,7 @@ func TestWalletNotLoaded(t *testing.T) {
 			_, err := w.ListSinceBlock(ctx, "", func(core.Entry) error { return nil })
 			return err
 		},
+		"FundPSBT": func() error { _, err := w.FundPSBT(ctx, spend.Funding{}, 0); return err },
 		"Transactions": func() error {
 			return w.Transactions(ctx, []string{noHash}, func(core.Transaction) error { return nil })
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/specterd/specterd/internal/bitcoind"
@@ -18,14 +19,16 @@ import (
 // tried again to unload it.
 const unloadPatience = 50 * time.Millisecond
 
-// Provider is a node as package wallet needs it: it implements wallet.Node. All
-// that goes to the node is refused while the node is away, and while it is on
-// another chain than ours. It is safe for concurrent use.
+// Provider is a node as the packages wallet and spend need it: it implements
+// wallet.Node and spend.Node. All that goes to the node is refused while the node
+// is away, and while it is on another chain than ours. It is safe for concurrent
+// use.
 type Provider struct {
-	node   *Node
-	status func() node.Status
-	folder string     // the node's wallets; empty for unknown
-	turns  turn.Turns // by wallet: the node does not import twice at once
+	node    *Node
+	status  func() node.Status
+	folder  string        // the node's wallets; empty for unknown
+	turns   turn.Turns    // by wallet: the node does not import twice at once
+	answers atomic.Uint64 // to calls that were watched
 }
 
 // NewProvider returns a Provider that goes by what status last knew of the node.
@@ -45,10 +48,18 @@ func (p *Provider) Ready() error {
 // not mind the initial block download. A node that has stopped answering a moment
 // ago is noticed here, and not by whoever waits for what comes after.
 func (p *Provider) usable(ctx context.Context) error {
+	if err := p.lastKnown(); err != nil {
+		return err
+	}
+	return p.node.ping(ctx)
+}
+
+// lastKnown is usable as far as was known a few seconds ago.
+func (p *Provider) lastKnown() error {
 	if p.status().Problem != nil {
 		return p.Ready()
 	}
-	return p.node.ping(ctx)
+	return nil
 }
 
 // Chain implements wallet.Node.

@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -26,7 +27,7 @@ type provider struct {
 	monitor *node.Monitor
 }
 
-func provide(t *testing.T, extraArgs ...string) provider {
+func provide(t testing.TB, extraArgs ...string) provider {
 	t.Helper()
 	s := start(t, extraArgs...)
 	m := node.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, node.Options{})
@@ -171,6 +172,9 @@ func TestProviderKnowsTheChain(t *testing.T) {
 		"Provide":             func() error { _, err := p.Provide(ctx, "w", receive, receive, 1); return err },
 		"Unload":              func() error { return p.Unload(ctx, "w") },
 		"SetLocked":           func() error { return p.SetLocked(ctx, "w", btc.Outpoint{}, true) },
+		"Fund":                func() error { _, err := p.Fund(ctx, "w", spend.Funding{}); return err },
+		"Test":                func() error { return p.Test(ctx, nil) },
+		"Send":                func() error { return p.Send(ctx, nil) },
 		"AbortRescan":         func() error { return p.AbortRescan(ctx, "w") },
 	} {
 		if err := call(); !errors.Is(err, bitcoind.ErrUnavailable) {

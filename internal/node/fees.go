@@ -52,10 +52,16 @@ func feesOf(reqs []bitcoind.Request, now time.Time) Fees {
 
 // MempoolMinimum returns the fee per 1000 virtual bytes below which the node does
 // not let a transaction into its mempool; 0 where it did not say.
-func (s Snapshot) MempoolMinimum() btc.Amount {
-	minimum, err := btc.ParseBTC(s.MempoolMinFee.String())
+func (s Snapshot) MempoolMinimum() btc.Amount { return perKvB(s.MempoolMinFee) }
+
+// RelayMinimum returns the fee per 1000 virtual bytes below which the node never
+// relays a transaction, however empty its mempool is; 0 where it did not say.
+func (s Snapshot) RelayMinimum() btc.Amount { return perKvB(s.RelayFee) }
+
+func perKvB(fee json.Number) btc.Amount {
+	sats, err := btc.ParseBTC(fee.String())
 	if err != nil {
 		return 0
 	}
-	return minimum
+	return sats
 }

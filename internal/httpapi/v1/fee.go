@@ -2,26 +2,33 @@ package v1
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
 )
 
-// feeRate is a fee in satoshis per 1000 virtual bytes, and in JSON a number of
-// satoshis per virtual byte, exactly.
-type feeRate btc.Amount
+// feeRate is a fee rate that JSON has as a number of satoshis per virtual byte,
+// exactly.
+type feeRate btc.FeeRate
 
 // MarshalJSON implements json.Marshaler.
 func (r feeRate) MarshalJSON() ([]byte, error) {
-	text := strconv.FormatInt(int64(r)/1000, 10)
-	if rest := int64(r) % 1000; rest != 0 {
-		text += strings.TrimRight("."+strconv.FormatInt(1000+rest, 10)[1:], "0")
-	}
-	return []byte(text), nil
+	return []byte(btc.FeeRate(r).String()), nil
 }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *feeRate) UnmarshalJSON(text []byte) error {
+	rate, err := btc.ParseFeeRate(string(text))
+	if err != nil {
+		return errFeeRate
+	}
+	*r = feeRate(rate)
+	return nil
+}
+
+var errFeeRate = fault.New(fault.Invalid, btc.ErrFeeRate.Code, "has to be a number of sat/vB above 0 and up to %s, with at most three decimals", btc.MaxFeeRate)
 
 // JSONSchemaBytes is for the API's description.
 func (feeRate) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
