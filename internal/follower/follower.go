@@ -41,6 +41,13 @@ type Keeper interface {
 	EnsureRange(ctx context.Context, w wallet.Wallet, index uint32) (wallet.Wallet, error)
 }
 
+// Reserver keeps what Core has locked equal to what proposals reserve.
+type Reserver interface {
+	// Reconcile has Core lock what is reserved and not locked, and unlock what was
+	// released.
+	Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error
+}
+
 // Provider makes sure that Core has a wallet; see wallet.Node.
 type Provider interface {
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
@@ -52,6 +59,7 @@ type Options struct {
 	Now      func() time.Time
 	Store    Store
 	Keeper   Keeper
+	Reserver Reserver
 	Provider Provider
 	Node     *core.Node
 	// Scanner is the same node by a client of its own: a scan of the chain is one

@@ -80,6 +80,9 @@ func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error
 	if err := f.lockFrozen(ctx, w, u.Locked); err != nil {
 		return nil, err
 	}
+	if err := f.Reserver.Reconcile(ctx, w, u.Locked); err != nil {
+		return nil, err
+	}
 	if err := f.compare(ctx, w, n, u); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/specterd/specterd/internal/follower"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/regtest"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -36,6 +37,8 @@ type world struct {
 	scanner *core.Node
 	service *wallet.Service
 	who     *auth.Principal
+	// proposals has none; what it reserves is not to be in the way.
+	proposals *spend.Service
 
 	monitor  *node.Monitor
 	provider *core.Provider
@@ -68,6 +71,7 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	w.monitor = monitorOf(t, node)
 	w.provider = core.NewProvider(w.core, w.monitor.Status)
 	w.service = wallet.New(slog.New(slog.DiscardHandler), w.store, w.store, w.provider, time.Now, w.kick)
+	w.proposals = spend.New(slog.New(slog.DiscardHandler), w.store, w.service, w.provider, time.Now, spend.Options{Kick: w.kick})
 	w.start()
 	t.Cleanup(w.halt)
 	return w
@@ -115,7 +119,7 @@ func (w *world) startOn(s follower.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := follower.New(follower.Options{
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: time.Now, Store: s,
-		Keeper: w.service, Provider: w.provider, Host: w.node.Host(), Node: w.core, Scanner: w.scanner,
+		Keeper: w.service, Reserver: w.proposals, Provider: w.provider, Host: w.node.Host(), Node: w.core, Scanner: w.scanner,
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },
 	})
 	done := make(chan struct{})
