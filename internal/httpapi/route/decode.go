@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	maxBody     = 1 << 20          // bytes
+	maxBody     = 1 << 20          // bytes, where a route does not say otherwise
 	bodyTimeout = 10 * time.Second // from where the reading begins to its end
 	maxDepth    = 32               // levels of objects and arrays in a body
 )
@@ -36,7 +37,7 @@ const (
 
 // Faults of a request's form.
 var (
-	ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is larger than %d bytes", maxBody)
+	ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is too large")
 	errMediaType    = fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body is of another type than this route takes")
 	ErrNotJSON      = fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body has to be JSON; send it with the header Content-Type: application/json")
 )
@@ -46,8 +47,8 @@ func errBody(format string, args ...any) *fault.Error {
 }
 
 // readBody returns the body, or an empty object for none where none is needed.
-func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
-	body, err := readAll(w, r)
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, needed bool) ([]byte, error) {
+	body, err := readAll(w, r, limit)
 	switch {
 	case err != nil:
 		return nil, err
@@ -60,8 +61,8 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, erro
 }
 
 // readText returns the body, which has to be of one of these media types.
-func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
-	body, err := readAll(w, r)
+func readText(w http.ResponseWriter, r *http.Request, limit int64, types []string) ([]byte, error) {
+	body, err := readAll(w, r, limit)
 	if err == nil && !isOf(r, types...) {
 		err = errMediaType.Saying("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
 	}
@@ -70,20 +71,20 @@ func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, e
 
 // BufferBody returns the body of a request, which can be read again afterwards.
 func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := readAll(w, r)
+	body, err := readAll(w, r, maxBody)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, err
 }
 
-func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	if r.ContentLength != 0 {
 		if err := limit(http.NewResponseController(w).SetReadDeadline, bodyTimeout); err != nil {
 			return nil, errBody("could not be read").Because(err)
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, ErrBodyTooLarge
+		return nil, ErrBodyTooLarge.Saying("the body is larger than %d bytes", most)
 	}
 	if err != nil {
 		return nil, errBody("could not be read to its end").Because(err)
@@ -105,7 +106,7 @@ func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(cha
 // spelled otherwise, invalid UTF-8, text behind the object and more than 32
 // levels are Invalid. Nothing of the body is repeated in a fault.
 func DecodeJSON(body []byte, in any, strict Strictness) error {
-	if err := checkForm(body); err != nil {
+	if err := checkForm(body, reflect.TypeOf(in).Elem()); err != nil {
 		return err
 	}
 	err := json.Unmarshal(body, in, json.RejectUnknownMembers(strict == RefuseUnknown))
@@ -119,7 +120,7 @@ func DecodeJSON(body []byte, in any, strict Strictness) error {
 }
 
 // checkForm reads the body once for what has nothing to do with its fields.
-func checkForm(body []byte) error {
+func checkForm(body []byte, t reflect.Type) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if dec.PeekKind() != '{' {
 		return errBody("has to be a JSON object")
@@ -132,7 +133,7 @@ func checkForm(body []byte) error {
 		case errors.Is(err, jsontext.ErrDuplicateName):
 			return errBody("has a field twice in one object")
 		case err != nil:
-			return errBody("is not well-formed JSON in UTF-8").Because(err)
+			return formError(err, t)
 		case dec.StackDepth() > maxDepth:
 			return errBody("has more than %d levels", maxDepth)
 		case dec.StackDepth() == 0:
@@ -164,12 +165,65 @@ func fieldError(err error, t reflect.Type) error {
 	if errors.Is(err, json.ErrUnknownName) {
 		return errBody("has a field that this route does not know; it knows %s", fieldNames(t)).Because(err)
 	}
-	name := strings.ReplaceAll(strings.TrimPrefix(string(semantic.JSONPointer), "/"), "/", ".")
-	if root, _, _ := strings.Cut(name, "."); !slices.Contains(fieldNameList(t), root) {
+	name, known := fieldAt(t, semantic.JSONPointer)
+	if !known {
 		return errBody("does not have the form that this route takes").Because(err)
 	}
-	f := fault.InvalidField(name, "has to be %s", jsonTypeOf(semantic.GoType))
-	return f.Because(err)
+	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // the type itself says what is wrong
+		return fault.InvalidField(name, "%s", f.Message).Because(err)
+	}
+	return fault.InvalidField(name, "has to be %s", jsonTypeOf(semantic.GoType)).Because(err)
+}
+
+// formError says where text stops being JSON, if that is in a field that we know:
+// a name of the client's own is not repeated.
+func formError(err error, t reflect.Type) error {
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if name, known := fieldAt(t, syntactic.JSONPointer); known && name != "" {
+			return fault.InvalidField(name, "is not well-formed JSON in UTF-8").Because(err)
+		}
+	}
+	return errBody("is not well-formed JSON in UTF-8").Because(err)
+}
+
+// fieldAt returns the name of what a pointer into a body of type t points to, such
+// as recipients[0].address, and whether all names in it are fields of t.
+func fieldAt(t reflect.Type, pointer jsontext.Pointer) (name string, known bool) {
+	for token := range pointer.Tokens() {
+		for t != nil && t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		_, err := strconv.ParseUint(token, 10, 31)
+		switch {
+		case t == nil:
+			return "", false
+		case t.Kind() == reflect.Slice && err == nil:
+			name += "[" + token + "]"
+			t = t.Elem()
+		case t.Kind() == reflect.Struct:
+			field, ok := fieldNamed(t, token)
+			if !ok {
+				return "", false
+			}
+			if name != "" {
+				name += "."
+			}
+			name += token
+			t = field.Type
+		default: // something of the type's own making
+			return name, true
+		}
+	}
+	return name, true
+}
+
+func fieldNamed(t reflect.Type, name string) (reflect.StructField, bool) {
+	for _, field := range reflect.VisibleFields(t) {
+		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag == name && tag != "-" && tag != "" {
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
 }
 
 func jsonTypeOf(t reflect.Type) string {

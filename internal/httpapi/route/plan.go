@@ -20,6 +20,7 @@ type plan struct {
 	hasBody             bool
 	needsBody           bool // some field of it has to be there
 	text                *Text
+	maxBody             int64
 }
 
 type parameter struct {
@@ -29,7 +30,7 @@ type parameter struct {
 }
 
 func planFor(t reflect.Type) plan {
-	var p plan
+	p := plan{maxBody: maxBody}
 	for _, field := range reflect.VisibleFields(t) {
 		if field.Anonymous && field.Type.Kind() == reflect.Struct {
 			continue // its fields are visible, too
@@ -47,8 +48,11 @@ func planFor(t reflect.Type) plan {
 			param.name = from("header")
 			p.header = append(p.header, param)
 		case from("body") != "":
-			p.text = &Text{strings.Split(from("body"), ","), from("description"), field.Index}
+			p.text = &Text{Types: strings.Split(from("body"), ","), Description: from("description"), field: field.Index}
 			p.needsBody = true
+			if most, err := strconv.ParseInt(from("maxBytes"), 10, 64); err == nil {
+				p.maxBody = most
+			}
 		default:
 			p.hasBody = true
 			p.needsBody = p.needsBody || from("required") == "true"
@@ -57,13 +61,16 @@ func planFor(t reflect.Type) plan {
 			checkParameter(t, field)
 		}
 	}
+	if p.text != nil {
+		p.text.OrJSON = p.hasBody
+	}
 	return p
 }
 
 // checkParameter panics where a field cannot be filled from a text.
 func checkParameter(t reflect.Type, field reflect.StructField) {
 	kind := field.Type.Kind()
-	if kind == reflect.Pointer {
+	if kind == reflect.Pointer || kind == reflect.Slice && field.Tag.Get("query") != "" {
 		kind = field.Type.Elem().Kind()
 	}
 	switch {
@@ -76,15 +83,15 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 
 // decode fills in, a pointer to a struct of the plan's type.
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
-	if p.text != nil {
-		body, err := readText(w, r, p.text.Types)
+	switch {
+	case p.text != nil && (!p.text.OrJSON || !isOf(r, jsonMedia)):
+		body, err := readText(w, r, p.maxBody, p.text.types())
 		if err != nil {
 			return err
 		}
 		reflect.ValueOf(in).Elem().FieldByIndex(p.text.field).SetBytes(body)
-	}
-	if p.hasBody {
-		body, err := readBody(w, r, p.needsBody)
+	case p.hasBody:
+		body, err := readBody(w, r, p.maxBody, p.needsBody)
 		if err != nil {
 			return err
 		}
@@ -152,6 +159,8 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 		texts := values[param.name]
 		delete(values, param.name)
 		switch {
+		case param.setList(in, texts):
+			continue
 		case len(texts) > 1:
 			return fault.InvalidField(param.name, "is given more than once")
 		case len(texts) == 0 && param.value == "":
@@ -186,6 +195,21 @@ func (p plan) queryNames() string {
 		names[i] = param.name
 	}
 	return strings.Join(names, ", ")
+}
+
+// setList fills a field that is a list, with texts that are lists with commas, and
+// reports whether the field is one. What is in a list is for the handler to check.
+func (p parameter) setList(in any, texts []string) bool {
+	field := reflect.ValueOf(in).Elem().FieldByIndex(p.field)
+	if field.Kind() != reflect.Slice {
+		return false
+	}
+	var all []string
+	for _, text := range texts {
+		all = append(all, strings.Split(text, ",")...)
+	}
+	field.Set(reflect.ValueOf(all))
+	return true
 }
 
 func (p parameter) set(in any, text string) error {

@@ -75,9 +75,10 @@ type Handler struct {
 	// struct{} is nothing.
 	In, Out reflect.Type
 	Status  int // on success
-	// MayCreate is whether 201 is the status where something new was made.
-	MayCreate bool
-	Name      string // that of the function, such as ListTokens
+	// OtherStatus is the other one that there can be on success: 201 where something
+	// new was made, or 200 where nothing was; 0 for none.
+	OtherStatus int
+	Name        string // that of the function, such as ListTokens
 	// PathParameters are the names of those in the path.
 	PathParameters []string
 	// Media are the types of a body that is streamed, instead of Out.
@@ -133,7 +134,19 @@ func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Reque
 type Text struct {
 	Types       []string // of media that are taken
 	Description string
+	OrJSON      bool  // whether a JSON object is taken, too
 	field       []int // its index, through embedded structs
+}
+
+// jsonMedia is the type of a JSON object.
+const jsonMedia = "application/json"
+
+// types are all that are taken.
+func (t *Text) types() []string {
+	if t.OrJSON {
+		return append([]string{jsonMedia}, t.Types...)
+	}
+	return t.Types
 }
 
 // Check returns an error where the path has other parameters than the handler:
@@ -180,12 +193,21 @@ func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status in
 			if err != nil {
 				return err
 			}
+			if v, ok := any(out).(Versioned); ok {
+				return writeVersioned(w, r, status, v, o.tagged)
+			}
 			if o.tagged {
 				return writeTagged(w, r, out)
 			}
 			return Write(w, status, JSONType, out)
 		},
 	}
+}
+
+// Versioned is an answer whose ETag is the version of what it shows.
+type Versioned interface {
+	// ETag returns the tag as it is on the wire, or nothing for what has no version.
+	ETag() string
 }
 
 // Read makes a handler that answers 200.
@@ -208,7 +230,15 @@ func Put[In, Out any](f func(ctx context.Context, in In) (out Out, created bool,
 		}
 		return out, http.StatusOK, err
 	})
-	h.Name, h.Status, h.MayCreate = nameOf(f), http.StatusOK, true
+	h.Name, h.Status, h.OtherStatus = nameOf(f), http.StatusOK, http.StatusCreated
+	return h
+}
+
+// CreateOrTry makes a handler that answers 201 where f made something new, and 200
+// where it was asked only to say what it would make.
+func CreateOrTry[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
+	h := Put(f)
+	h.Name, h.Status, h.OtherStatus = nameOf(f), http.StatusCreated, http.StatusOK
 	return h
 }
 

@@ -81,6 +81,25 @@ func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
 	})
 }
 
+// writeVersioned writes v with its own ETag, or, where it may, 304 where the client
+// has that version.
+func writeVersioned(w http.ResponseWriter, r *http.Request, status int, v Versioned, mayHave bool) error {
+	h := w.Header()
+	etag := v.ETag()
+	if etag != "" {
+		h["Etag"] = []string{etag}
+	}
+	if mayHave {
+		h["Cache-Control"] = privateNoCache
+		h.Add("Vary", "Authorization")
+		if hasTag(r.Header["If-None-Match"], etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	return Write(w, status, JSONType, v)
+}
+
 // hasTag reports whether the values of an If-None-Match let etag be: RFC 9110,
 // section 13.1.2, where weak and strong tags are compared alike.
 func hasTag(values []string, etag string) bool {
