@@ -28,6 +28,7 @@ func TestBadInput(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *server) {
 		admin := s.user(t, "admin", true)
 		k := s.token(t, admin, 0)
+		s.wallet(t, admin, "vault", "owner")
 		before := s.dump(t, false)
 		for name, c := range badCases(t) {
 			got := s.do(t, c.request(s, admin, k))

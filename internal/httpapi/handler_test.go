@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
@@ -40,11 +41,54 @@ func withHandlers(s *setup) {
 		) (greeting, error) {
 			return greeting{string(in.Text)}, nil
 		}))
+		add("POST", "either-body", route.Read(func(_ context.Context, in struct {
+			Message string   `json:"message" required:"true"`
+			List    []number `json:"list"`
+			Text    []byte   `body:"text/plain" maxBytes:"2000000" json:"-"`
+		},
+		) (greeting, error) {
+			return greeting{fmt.Sprintf("%s %d", in.Message, len(in.Text))}, nil
+		}))
+		add("POST", "try", route.CreateOrTry(func(_ context.Context, in parameters) (greeting, bool, error) {
+			return greeting{"made"}, in.Number > 0, nil
+		}))
+		add("GET", "list", route.Read(func(_ context.Context, in struct {
+			Names []string `query:"name" json:"-"`
+		},
+		) (greeting, error) {
+			return greeting{fmt.Sprintf("%q", in.Names)}, nil
+		}))
+		add("GET", "versioned", route.Read(func(_ context.Context, in parameters) (versioned, error) {
+			return versioned{greeting{"hello"}, in.Number}, nil
+		}).Tagged())
+		add("POST", "versioned", route.Read(func(_ context.Context, in parameters) (versioned, error) {
+			return versioned{greeting{"hello"}, in.Number}, nil
+		}))
 		add("GET", "given", route.Read(func(_ context.Context, in optional) (greeting, error) {
 			return greeting{in.String()}, nil
 		}))
 		return routes
 	}
+}
+
+// number is what says itself what is wrong with it.
+type number int
+
+func (*number) UnmarshalJSON([]byte) error {
+	return fault.New(fault.Invalid, "bad_number", "has to be a number to our liking")
+}
+
+type versioned struct {
+	greeting
+	version int
+}
+
+// ETag implements route.Versioned.
+func (v versioned) ETag() string {
+	if v.version == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q", fmt.Sprint(v.version))
 }
 
 type parameters struct {
@@ -148,6 +192,73 @@ func TestTextBody(t *testing.T) {
 	s.do(t, request{method: "POST", path: "/api/v1/text", header: plain, body: strings.Repeat("x", 1<<20)}).want(t, 200)
 	s.do(t, request{method: "POST", path: "/api/v1/text", header: plain, body: strings.Repeat("x", 1<<20+1)}).wantProblem(t, 413, "body_too_large")
 	s.do(t, request{method: "POST", path: "/api/v1/text?x=1", header: plain}).wantProblem(t, 400, "unknown_parameter")
+}
+
+// TestJSONOrText: a route can take an object, or what would be in it as it is.
+func TestJSONOrText(t *testing.T) {
+	t.Parallel()
+	s := start(t, withHandlers)
+	ask := func(contentType, body string) answer {
+		return s.do(t, request{method: "POST", path: "/api/v1/either-body", body: body, header: map[string]string{"Content-Type": contentType}})
+	}
+	ask("application/json", `{"message": "hello"}`).want(t, 200, `"hello 0"`)
+	ask("text/plain; charset=utf-8", `{"message": "hello"}`).want(t, 200, `" 20"`)
+	ask("text/plain", strings.Repeat("x", 2_000_000)).want(t, 200, `" 2000000"`)
+	ask("text/plain", strings.Repeat("x", 2_000_001)).wantProblem(t, 413, "body_too_large").want(t, 413, "larger than 2000000 bytes")
+	ask("application/json", `{"message": "`+strings.Repeat("x", 2_000_000)).wantProblem(t, 413, "body_too_large")
+	ask("text/html", "x").wantProblem(t, 415, "unsupported_media_type").want(t, 415, "application/json, text/plain")
+	for body, field := range map[string]string{
+		`{"list": [1]}`: "list[0]: has to be a number to our liking", `{"list": {}}`: "list: has to be a list", `{"message": 1}`: "message: has to be a string",
+		`{"list": [NaN]}`: "list[0]: is not well-formed JSON", `{"message": x}`: "message: is not well-formed JSON", `{"secret": x}`: "the body is not well-formed JSON",
+	} {
+		if got := ask("application/json", body).want(t, 400, field); strings.Contains(got.body, "secret") {
+			t.Errorf("the answer repeats a name: %s", got.body)
+		}
+	}
+}
+
+func TestCreateOrTry(t *testing.T) {
+	t.Parallel()
+	s := start(t, withHandlers)
+	s.call(t, "POST", "/api/v1/try?number=1", "", "").want(t, 201, `"made"`)
+	s.call(t, "POST", "/api/v1/try", "", "").want(t, 200, `"made"`)
+}
+
+func TestListParameter(t *testing.T) {
+	t.Parallel()
+	s := start(t, withHandlers)
+	for query, want := range map[string]string{"": `[]`, "name=a": `["a"]`, "name=a,b&name=c": `["a" "b" "c"]`, "name=": `[""]`} {
+		if got := s.call(t, "GET", "/api/v1/list?"+query, "", "").want(t, 200); got.text("message") != want {
+			t.Errorf("%s: %s, want %s", query, got.text("message"), want)
+		}
+	}
+}
+
+// TestVersioned: an answer can bring its own ETag.
+func TestVersioned(t *testing.T) {
+	t.Parallel()
+	s := start(t, withHandlers)
+	for _, c := range []struct {
+		method, query, tags, etag string
+		status                    int
+	}{
+		{"GET", "?number=7", "", `"7"`, 200},
+		{"GET", "?number=7", `"7"`, `"7"`, 304},
+		{"HEAD", "?number=7", `"6", W/"7"`, `"7"`, 304},
+		{"GET", "?number=7", `"6"`, `"7"`, 200},
+		{"GET", "", `"0"`, "", 200},
+		{"POST", "?number=7", `"7"`, `"7"`, 200},
+		{"POST", "", "", "", 200},
+	} {
+		r := request{method: c.method, path: "/api/v1/versioned" + c.query, header: map[string]string{}}
+		if c.tags != "" {
+			r.header["If-None-Match"] = c.tags
+		}
+		got := s.do(t, r).want(t, c.status)
+		if cache := got.header.Get("Cache-Control"); got.header.Get("Etag") != c.etag || (cache == "no-store") != (c.method == "POST") {
+			t.Errorf("%s %s with %s: %v", c.method, c.query, c.tags, got.header)
+		}
+	}
 }
 
 func TestOptionalParameters(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -100,7 +101,9 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Users = auth.NewUsers(kept, passwords, s.clock.now)
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
 	set.Memberships = kept
-	set.Wallets = wallet.New(set.Log, kept, kept, s.provider(t, set.bitcoind), s.clock.now, func(string) {})
+	provider := s.provider(t, set.bitcoind)
+	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {})
+	set.Proposals = spend.New(set.Log, kept, set.Wallets, provider, s.clock.now, spend.Options{Kick: func(string) {}})
 	set.Keys = idempotency.New(kept, s.clock.now)
 	if set.Database == nil {
 		set.Database = kept
@@ -218,7 +221,7 @@ func (s *server) dump(t *testing.T, all bool) string {
 	var text strings.Builder
 	for _, table := range []string{
 		"settings", "users", "wallets", "members", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
-		"locked", "frozen", "labels", "tokens", "idempotency", "audit",
+		"locked", "frozen", "labels", "psbts", "psbt_inputs", "psbt_outputs", "psbt_signatures", "psbt_steps", "reserved", "tokens", "idempotency", "audit",
 	} {
 		if table == "audit" && !all {
 			continue

@@ -13,11 +13,12 @@ import (
 )
 
 // identifiers are what somebody could ask for in paths, queries and bodies.
-type identifiers struct{ alias, address, txid, outpoint, label, user, cursor, etag, key string }
+type identifiers struct{ alias, address, txid, outpoint, label, user, cursor, etag, key, proposal, proposed string }
 
 func (i identifiers) fill(text string) string {
 	return strings.NewReplacer("{alias}", i.alias, "{address}", i.address, "{txid}", i.txid, "{outpoint}", i.outpoint,
-		"{label}", strings.ReplaceAll(i.label, " ", "%20"), "{user}", i.user, "{cursor}", i.cursor, "{etag}", i.etag, "{key}", i.key).Replace(text)
+		"{label}", strings.ReplaceAll(i.label, " ", "%20"), "{user}", i.user, "{cursor}", i.cursor, "{etag}", i.etag, "{key}", i.key,
+		"{id}", i.proposal, "{proposed}", i.proposed).Replace(text)
 }
 
 // probe is a request with identifiers in it. own has the alias of one's own wallet.
@@ -62,14 +63,40 @@ var probes = []probe{
 	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "tx", "ref": "{txid}", "label": "mine"}`},
 	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "addr", "ref": "{address}", "label": "mine"}`},
 	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "output", "ref": "{outpoint}", "label": "mine", "spendable": false}`},
+	{"GET", "/api/v1/wallets/{alias}/psbts", ""},
+	{"GET", "/api/v1/wallets/{own}/psbts?txid={proposed}", ""},
+	{"POST", "/api/v1/wallets/{alias}/psbts", toForeign + `}`},
+	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "coins": ["{outpoint}"]}`},
+	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "replaces": "{id}"}`},
+	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "replaces": "{proposed}"}`},
+	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "replaces": "{txid}", "dry_run": true}`},
+	{"GET", "/api/v1/wallets/{alias}/psbts/{id}", ""},
+	{"GET", "/api/v1/wallets/{own}/psbts/{id}", ""},
+	{"DELETE", "/api/v1/wallets/{alias}/psbts/{id}", ""},
+	{"DELETE", "/api/v1/wallets/{own}/psbts/{id}", ""},
+	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/signatures", `{"psbt": "{psbt}"}`},
+	{"POST", "/api/v1/wallets/{own}/psbts/{id}/signatures", `{"psbt": "{psbt}"}`},
+	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/broadcast", ""},
+	{"POST", "/api/v1/wallets/{own}/psbts/{id}/broadcast", ""},
+	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/bump", `{"fee_rate_sat_vb": 50}`},
+	{"POST", "/api/v1/wallets/{own}/psbts/{id}/bump", `{"fee_rate_sat_vb": 50}`},
+	{"GET", "/api/v1alpha/wallets/{alias}/psbt", ""},
+	{"POST", "/api/v1alpha/wallets/{alias}/psbt", toForeignAlpha + `}`},
+	{"POST", "/api/v1alpha/wallets/{own}/psbt", toForeignAlpha + `, "rbf_tx_id": "{txid}"}`},
+	{"POST", "/api/v1alpha/wallets/{own}/psbt", toForeignAlpha + `, "rbf_tx_id": "{id}"}`},
 	{"POST", "/api/v1/tokens", `{"description": "x", "lifetime": "1 hour", "wallets": ["{alias}"]}`},
 }
+
+const (
+	toForeign      = `{"recipients": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount_sat": 1000}], "fee_rate_sat_vb": 2`
+	toForeignAlpha = `{"recipients": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 1000, "unit": "sat"}], "fee_rate": 2`
+)
 
 // TestProbesCoverTheRoutes: no route about wallets is left out.
 func TestProbesCoverTheRoutes(t *testing.T) {
 	t.Parallel()
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
-		if !strings.HasPrefix(to.Path, "/api/v1/") || !to.Role.OfWallet() && !strings.Contains(to.Path, "wallet") && !strings.Contains(to.Path, "address") && !strings.Contains(to.Path, "transaction") {
+		if !strings.HasPrefix(to.Path, "/api/v1/") && !strings.HasSuffix(to.Path, "/psbt") || !to.Role.OfWallet() && !strings.Contains(to.Path, "wallet") && !strings.Contains(to.Path, "address") && !strings.Contains(to.Path, "transaction") {
 			continue
 		}
 		if !slices.ContainsFunc(probes, func(p probe) bool {
@@ -105,6 +132,7 @@ func TestIsolation(t *testing.T) {
 			unknown := identifiers{
 				alias: "nothing_so", address: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", txid: hash("nothing"), outpoint: hash("nothing") + ":0",
 				label: "no such label", user: "nobody", cursor: known.cursor, etag: `"0123"`, key: "another key",
+				proposal: "00000000-0000-4000-8000-00000000dead", proposed: hash("nothing proposed"),
 			}
 			for name, authorization := range map[string]string{
 				"bob": s.token(t, bob, 0).bearer(), "carol": s.token(t, carol, 0).bearer(),
@@ -129,7 +157,7 @@ func TestIsolation(t *testing.T) {
 			s.call(t, "PATCH", "/api/v1/wallets/savings", s.token(t, bob, 0).bearer(), `{"alias": "secret_one"}`).want(t, 200)
 			s.wantUntouched(t, alices, secret)
 			testIsolationOfKeys(t, s, alice, bob)
-			testIsolationOfMembers(t, s, alices, s.token(t, carol, 0).bearer(), hers)
+			testIsolationOfMembers(t, s, alice, alices, s.token(t, carol, 0).bearer(), hers)
 		})
 	}
 }
@@ -138,9 +166,11 @@ func TestIsolation(t *testing.T) {
 func (s *server) identify(t *testing.T, owner string, who person, v vault) identifiers {
 	t.Helper()
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
+	p := s.proposal(t, who, &v, 0)
 	return identifiers{
 		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.coin.String(), label: v.label, user: who.Name,
 		cursor: page.text("next_cursor"), etag: page.header.Get("Etag"), key: "her key",
+		proposal: p.ID, proposed: p.Txid,
 	}
 }
 
@@ -151,7 +181,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 	me, _, _ := strings.Cut(name, ",")
 	ask := func(i identifiers) answer {
 		t.Helper()
-		own := strings.NewReplacer("{own}", "vault", "{me}", me)
+		own := strings.NewReplacer("{own}", "vault", "{me}", me, "{psbt}", anyPSBT)
 		r := request{
 			method: p.method, path: i.fill(own.Replace(p.path)), auth: []string{authorization}, body: i.fill(own.Replace(p.body)),
 			header: map[string]string{"X-Request-Id": "same", "If-None-Match": i.etag},
@@ -167,7 +197,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 	if a.status != b.status || a.body != b.body || fmt.Sprint(a.header) != fmt.Sprint(b.header) {
 		t.Errorf("%s: %s %s for what is another's: %d %s %v\nfor what does not exist: %d %s %v", name, p.method, p.path, a.status, a.body, a.header, b.status, b.body, b.header)
 	}
-	for _, secret := range []string{known.txid, known.address, known.label} {
+	for _, secret := range []string{known.txid, known.address, known.label, known.proposed} {
 		if strings.Contains(a.body, secret) {
 			t.Errorf("%s: %s %s shows %s: %s", name, p.method, p.path, secret, a.body)
 		}
@@ -178,6 +208,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 	t.Helper()
 	s.call(t, "GET", "/api/v1/wallets/"+v.alias, owner, "").want(t, 200, `"name":"secret_one"`, `"status":"ready"`, `"frozen_sat":0`, `"next_index":5`)
+	s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/psbts", owner, "").want(t, 200, `"status":"created"`, `"replaced_by":null`, `"next_cursor":null`)
 	s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/members", owner, "").want(t, 200, `{"items":[{"user":"alice","role":"owner"`)
 	got := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/labels", owner, "").want(t, 200, v.label, v.note)
 	if strings.Contains(got.body, "mine") || strings.Contains(got.body, "spendable") {
@@ -207,13 +238,15 @@ func testIsolationOfKeys(t *testing.T, s *server, alice, bob person) {
 }
 
 // testIsolationOfMembers: a viewer reads and does nothing else, and is out at once.
-func testIsolationOfMembers(t *testing.T, s *server, owner, viewer string, v vault) {
+func testIsolationOfMembers(t *testing.T, s *server, alice person, owner, viewer string, v vault) {
 	t.Helper()
+	id := s.proposal(t, alice, &v, 0).ID
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
-		if !strings.Contains(to.Path, "{alias}") || !strings.HasPrefix(to.Path, "/api/v1/") {
+		alpha := strings.HasPrefix(to.Path, "/api/v1alpha/")
+		if !strings.Contains(to.Path, "{alias}") {
 			continue
 		}
-		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.coin.String(), "{txid}", v.sent).Replace(to.Path)
+		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.coin.String(), "{txid}", v.sent, "{id}", id).Replace(to.Path)
 		r := request{method: to.Method, path: path, auth: []string{viewer}}
 		switch {
 		case to.Method == http.MethodPatch:
@@ -222,9 +255,12 @@ func testIsolationOfMembers(t *testing.T, s *server, owner, viewer string, v vau
 			r.body = `{"role": "owner", "from": 0}`
 		}
 		got := s.do(t, r)
-		if to.Method == http.MethodGet {
+		switch {
+		case to.Method == http.MethodGet:
 			got.want(t, 200)
-		} else {
+		case alpha:
+			got.want(t, 403, "your role in this wallet is viewer")
+		default:
 			got.wantProblem(t, 403, "role_missing")
 		}
 	}

@@ -122,7 +122,10 @@ func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
 // complete adds what the types do not tell.
 func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	if text := to.Handler.Text; text != nil {
-		op.RequestBody = &openapi31.RequestBodyOrReference{RequestBody: &openapi31.RequestBody{Description: &text.Description}}
+		if !text.OrJSON {
+			op.RequestBody = &openapi31.RequestBodyOrReference{RequestBody: &openapi31.RequestBody{}}
+		}
+		op.RequestBody.RequestBody.Description = &text.Description
 		for _, mediaType := range text.Types {
 			op.RequestBody.RequestBody.WithContentItem(mediaType, openapi31.MediaType{Schema: map[string]any{"type": "string"}})
 		}
@@ -171,17 +174,23 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	responses := op.Responses.MapOfResponseOrReferenceValues
 	success := responses[strconv.Itoa(h.Status)]
-	if h.MayCreate {
-		created := *success.Response
-		created.Description = http.StatusText(http.StatusCreated)
-		responses[strconv.Itoa(http.StatusCreated)] = openapi31.ResponseOrReference{Response: &created}
+	text := map[string]any{"type": "string"}
+	versioned := h.Out.Implements(reflect.TypeFor[route.Versioned]())
+	if h.IsTagged || versioned {
+		etag := "Changes when the answer does; for If-None-Match."
+		if versioned {
+			etag = "The version, for If-Match and If-None-Match. A repeated answer to an Idempotency-Key has none."
+		}
+		success.Response.WithHeadersItem("ETag", openapi31.HeaderOrReference{Header: &openapi31.Header{Description: &etag, Schema: text}})
+	}
+	if h.OtherStatus != 0 {
+		other := *success.Response
+		other.Description = http.StatusText(h.OtherStatus)
+		responses[strconv.Itoa(h.OtherStatus)] = openapi31.ResponseOrReference{Response: &other}
 	}
 	if !h.IsTagged {
 		return
 	}
-	text := map[string]any{"type": "string"}
-	etag := "Changes when the answer does; for If-None-Match."
-	success.Response.WithHeadersItem("ETag", openapi31.HeaderOrReference{Header: &openapi31.Header{Description: &etag, Schema: text}})
 	responses["304"] = openapi31.ResponseOrReference{Response: (&openapi31.Response{}).WithDescription("The answer is the one whose ETag was sent.")}
 	known := openapi31.Parameter{Name: "If-None-Match", In: openapi31.ParameterInHeader, Schema: text}
 	known.WithDescription("ETag of an answer that you have: 304 without a body where it is still the same.")

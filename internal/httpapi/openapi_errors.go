@@ -8,6 +8,7 @@ import (
 
 	"github.com/swaggest/openapi-go/openapi31"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
@@ -18,7 +19,8 @@ var errorDescriptions = map[int]string{
 	http.StatusForbidden:             "The credential is good, but does not entitle to this.",
 	http.StatusNotFound:              "What is asked for is not there, or is not yours.",
 	http.StatusConflict:              "It does not go with what is there already; the code tells why.",
-	http.StatusRequestEntityTooLarge: "The body is larger than 1 MiB.",
+	http.StatusPreconditionFailed:    "What is asked for has changed since the version in If-Match, or, in v1alpha, the wallet does not have enough to spend.",
+	http.StatusRequestEntityTooLarge: "The body is larger than 1 MiB, or, where signatures are taken, 4 MiB.",
 	http.StatusUnsupportedMediaType:  "The Content-Type is not one that is taken here, which is application/json where nothing else is said.",
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for another request.",
 	http.StatusTooManyRequests:       "Too many passwords were wrong, or too many logins are under way.",
@@ -68,10 +70,15 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	}
 	creates := to.Handler.Status == http.StatusCreated
 	governs := to.Method != http.MethodGet && to.Role != route.Anybody
-	waits := slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == "min_height" })
+	takes := func(name string) bool {
+		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
+	}
+	waits, proposes := takes("min_height"), tagOf(to.Path) == "v1alpha" && to.Scope == auth.PSBTsCreate
 	add(len(op.Parameters) > 0 || op.RequestBody != nil, http.StatusBadRequest)
 	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
+	add(proposes, http.StatusConflict)
+	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(tagOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic(), http.StatusTooManyRequests)

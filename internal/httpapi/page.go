@@ -81,7 +81,7 @@ func newPage(s *schemas, routes []route.Route) (*page, error) {
 		}
 		i := slices.IndexFunc(tags, func(t tag) bool { return t.name == op.Tags[0] })
 		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
-		if op.RequestBody != nil && to.Handler.Text == nil {
+		if op.RequestBody != nil && (to.Handler.Text == nil || to.Handler.Text.OrJSON) {
 			requests[schemaName(to.Handler.In)] = true // shown where it belongs
 		}
 	}
@@ -107,12 +107,14 @@ func (s *schemas) pageOperation(op *openapi31.Operation, to route.Route) pageOpe
 			out.curl.path(field)
 		}
 	}
-	if text := to.Handler.Text; text != nil {
+	if text := to.Handler.Text; text != nil && !text.OrJSON {
 		out.BodyText = text
 		out.curl.text(text.Types[0])
 	} else if op.RequestBody != nil {
 		out.Body = s.fields(schemaName(to.Handler.In), "required", "")
 		out.curl.body(out.Body)
+	} else if to.Method == http.MethodPost {
+		out.curl.options = append(out.curl.options, "-X POST")
 	}
 	for code, response := range op.Responses.MapOfResponseOrReferenceValues {
 		status, _ := strconv.Atoi(code) // it is one: errorStatuses and the handler give numbers

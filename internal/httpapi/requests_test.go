@@ -1,10 +1,15 @@
 package httpapi_test
 
 import (
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/spend"
 )
 
 // requests say, for each route, what to ask so that nothing but the credential
@@ -56,14 +61,27 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"GET /api/v1/wallets/{alias}/transactions":               ofWallet("/transactions", ""),
 	"GET /api/v1/wallets/{alias}/transactions/{txid}":        ofWallet("/transactions/{txid}", ""),
 	"GET /api/v1/transactions":                               plain("/api/v1/transactions"),
-	"GET /api/v1/wallets/{alias}/labels":                     ofWallet("/labels", ""),
-	"POST /api/v1/wallets/{alias}/labels":                    ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
+	"GET /api/v1alpha/wallets/{alias}/psbt":                  ofWallet("/api/v1alpha/wallets/{alias}/psbt/", ""),
+	"POST /api/v1alpha/wallets/{alias}/psbt":                 ofRichWallet("/api/v1alpha/wallets/{alias}/psbt", `{"recipients": [{"address": "{foreign}", "amount": 0.001, "unit": "btc"}], "fee_rate": 2}`),
+
+	"GET /api/v1/wallets/{alias}/psbts":                  ofWallet("/psbts", ""),
+	"POST /api/v1/wallets/{alias}/psbts":                 ofRichWallet("/psbts", `{"recipients": [{"address": "{foreign}", "amount_sat": 100000}], "fee_rate_sat_vb": 2, "dry_run": true}`),
+	"GET /api/v1/wallets/{alias}/psbts/{id}":             ofProposal("", ""),
+	"DELETE /api/v1/wallets/{alias}/psbts/{id}":          ofProposal("", ""),
+	"POST /api/v1/wallets/{alias}/psbts/{id}/signatures": ofProposal("/signatures", "{signed}"),
+	"POST /api/v1/wallets/{alias}/psbts/{id}/broadcast":  ofSignedProposal,
+	"POST /api/v1/wallets/{alias}/psbts/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
+
+	"GET /api/v1/wallets/{alias}/labels":  ofWallet("/labels", ""),
+	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
 }
 
 // vaults are the wallets that each person has.
 type vaults struct {
 	sync.Mutex
 	of map[string]vault
+	// proposals are one of each person that is open, and one that is signed.
+	open, signed map[string]string
 }
 
 // vaultOf returns a person's wallet. What is mined for it makes it one that the
@@ -79,6 +97,74 @@ func (w *world) vaultOf(t *testing.T, whose person) vault {
 		w.vaults.of[whose.ID] = v
 	}
 	return v
+}
+
+// ofRichWallet asks for something in a wallet that has coins to spend.
+func ofRichWallet(path, body string) func(*testing.T, *world, person) (string, string) {
+	return func(t *testing.T, w *world, whose person) (string, string) {
+		v := w.richVaultOf(t, whose)
+		path, body := ofWallet(path, body)(t, w, whose)
+		return path, strings.ReplaceAll(body, "{foreign}", v.foreign)
+	}
+}
+
+// richVaultOf returns a person's wallet, with coins enough for all that is tried.
+func (w *world) richVaultOf(t *testing.T, whose person) vault {
+	t.Helper()
+	v := w.vaultOf(t, whose)
+	w.vaults.Lock()
+	defer w.vaults.Unlock()
+	if w.vaults.open == nil {
+		w.vaults.open, w.vaults.signed = map[string]string{}, map[string]string{}
+	}
+	if _, ok := w.vaults.open[whose.ID]; !ok {
+		w.purse.pay(t, w.server, v.id, slices.Repeat([]btc.Amount{btc.BTC / 10}, 20)...)
+		w.vaults.open[whose.ID], w.vaults.signed[whose.ID] = "", ""
+	}
+	return v
+}
+
+// proposalOf returns a proposal that is in one of these statuses.
+func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]string, statuses ...spend.Status) spend.Proposal {
+	t.Helper()
+	v := w.richVaultOf(t, whose)
+	who, ctx := whose.principal(), t.Context()
+	if id := kept()[whose.ID]; id != "" {
+		p, err := w.Proposals.Get(ctx, who, v.alias, id)
+		check(t, err)
+		if slices.Contains(statuses, p.Status) {
+			return p
+		}
+	}
+	p, err := w.Proposals.Create(ctx, who, v.alias, spend.Order{Recipients: []spend.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
+	check(t, err)
+	kept()[whose.ID] = p.ID
+	return p
+}
+
+// ofProposal asks for something about a proposal that is open.
+func ofProposal(path, body string) func(*testing.T, *world, person) (string, string) {
+	return func(t *testing.T, w *world, whose person) (string, string) {
+		open := func() map[string]string { return w.vaults.open }
+		p := w.proposalOf(t, whose, open, spend.Created, spend.PartiallySigned, spend.Complete)
+		v := w.vaultOf(t, whose)
+		text := body
+		if text == "{signed}" {
+			text = hex.EncodeToString(v.sign(t, p))
+		}
+		return "/api/v1/wallets/" + v.alias + "/psbts/" + p.ID + path, strings.ReplaceAll(text, "{more}", (p.FeeRate + 1000).String())
+	}
+}
+
+// ofSignedProposal is one to be sent, or sent again.
+func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
+	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, spend.Created, spend.Complete, spend.Broadcast)
+	v := w.vaultOf(t, whose)
+	if p.Status == spend.Created {
+		_, err := w.Proposals.AddSignatures(t.Context(), whose.principal(), v.alias, p.ID, v.sign(t, p), 0)
+		check(t, err)
+	}
+	return "/api/v1/wallets/" + v.alias + "/psbts/" + p.ID + "/broadcast", ""
 }
 
 // ofWallet asks for something in somebody's wallet.

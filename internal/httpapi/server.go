@@ -26,6 +26,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/v1alpha"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -41,6 +42,7 @@ type Options struct {
 	Tokens      *auth.Tokens
 	Memberships Memberships
 	Wallets     *wallet.Service
+	Proposals   *spend.Service
 	Keys        *idempotency.Keys
 	Database    Database
 	Node        Node
@@ -75,9 +77,9 @@ func Routes(o Options) []route.Route {
 	return table(
 		&health{database: o.Database, node: o.Node},
 		v1alpha.New(v1alpha.Options{
-			Tokens: o.Tokens, Memberships: o.Memberships, Wallets: o.Wallets, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
+			Tokens: o.Tokens, Memberships: o.Memberships, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
-		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Wallets: o.Wallets, Node: o.Node, Now: o.Now}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now}),
 	)
 }
 
@@ -144,7 +146,7 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 		}
 		if errors.Is(err, wallet.ErrNotFound) {
 			alias, _ := route.PathParam(r, "alias") // empty for what cannot be read
-			err = surface.noWallet(alias)
+			err = surface.noWallet(to.Path, alias)
 		}
 		if broken, ok := errors.AsType[*route.BrokenError](err); ok {
 			s.breakOff(r, broken)

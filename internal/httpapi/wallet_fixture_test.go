@@ -29,9 +29,13 @@ func descriptor() string {
 	return fmt.Sprintf("wpkh([d34db33f/84h/1h/0h]%s/%d/<0;1>/*)", tpub, accounts.Add(1))
 }
 
+// firstDevice is the number of the device of the first vault; see testkit.Key.
+const firstDevice = 1000
+
 // vault is a wallet with a history.
 type vault struct {
 	id, alias       string
+	private         string   // its key
 	receive, change []string // addresses
 	generated       string   // txid of new coins, immature
 	received        string   // txid of what was received, and spent by
@@ -57,10 +61,13 @@ func (s *server) vault(t *testing.T, owner person, alias string) vault {
 	t.Helper()
 	mining.RLock()
 	defer mining.RUnlock()
-	view, err := s.Wallets.Create(t.Context(), owner.principal(), wallet.Plan{Name: alias, Alias: alias, Descriptor: descriptor(), Birth: wallet.Birth{Now: true}})
+	public, private := testkit.Key(t, int(firstDevice+accounts.Add(1)))
+	view, err := s.Wallets.Create(t.Context(), owner.principal(), wallet.Plan{
+		Name: alias, Alias: alias, Descriptor: "wpkh(" + public + "/<0;1>/*)", Birth: wallet.Birth{Now: true},
+	})
 	check(t, err)
 	v := vault{
-		id: view.ID, alias: alias, foreign: "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x",
+		id: view.ID, alias: alias, private: private, foreign: "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x",
 		generated: hash(view.ID, "generated"), received: hash(view.ID, "received"), sent: hash(view.ID, "sent"),
 		pending: hash(view.ID, "pending"), replaced: hash(view.ID, "replaced"), label: "rent of " + alias, note: "faucet of " + alias,
 	}

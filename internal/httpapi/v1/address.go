@@ -163,7 +163,7 @@ func (a *API) FindAddress(ctx context.Context, in findAddressRequest) (foundAddr
 	}
 	out := foundAddress{Address: in.Address, Items: make([]ownedAddress, len(found))}
 	for i, f := range found {
-		v, err := a.o.Wallets.Get(ctx, caller(ctx), f.Alias)
+		v, err := a.view(ctx, f.Alias, fresh{})
 		if err != nil {
 			return foundAddress{}, err
 		}

@@ -64,7 +64,7 @@ func (a *API) StartScan(ctx context.Context, in startScanRequest) (scanResponse,
 
 // GetScan serves GET /api/v1/wallets/{alias}/rescan.
 func (a *API) GetScan(ctx context.Context, in walletRequest) (scanResponse, error) {
-	v, err := a.o.Wallets.Get(ctx, caller(ctx), in.Alias)
+	v, err := a.view(ctx, in.Alias, fresh{})
 	return scanResponseOf(v), err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -21,11 +22,12 @@ type Node interface{ Status() node.Status }
 
 // Options are what the handlers work with.
 type Options struct {
-	Users   *auth.Users
-	Tokens  *auth.Tokens
-	Wallets *wallets.Service
-	Node    Node
-	Now     func() time.Time
+	Users     *auth.Users
+	Tokens    *auth.Tokens
+	Wallets   *wallets.Service
+	Proposals *spend.Service
+	Node      Node
+	Now       func() time.Time
 }
 
 // API holds the handlers.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	wallets "github.com/specterd/specterd/internal/wallet"
@@ -141,16 +142,20 @@ type fresh struct {
 
 // GetWallet serves GET /api/v1/wallets/{alias}.
 func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, error) {
-	v, err := a.view(ctx, in.Alias, in.fresh)
+	if err := a.wait(ctx, in.Alias, in.fresh); err != nil {
+		return wallet{}, err
+	}
+	v, err := a.o.Wallets.Get(ctx, caller(ctx), in.Alias)
 	return walletOf(v), err
 }
 
-// view returns a wallet once its index is as fresh as the caller wants it.
+// view returns a wallet once its index is as fresh as the caller wants it; see
+// wallet.Service.Open for what it leaves out.
 func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, error) {
 	if err := a.wait(ctx, alias, f); err != nil {
 		return wallets.View{}, err
 	}
-	return a.o.Wallets.Get(ctx, caller(ctx), alias)
+	return a.o.Wallets.Open(ctx, caller(ctx), alias, auth.RoleViewer)
 }
 
 // wait waits until the index of a wallet is as fresh as the caller wants it, or

@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	Tokens      *auth.Tokens
 	Memberships Memberships
 	Wallets     *wallet.Service
+	Proposals   *spend.Service
 	Node        Node
 	Now         func() time.Time
 	// DataFolder is shown to admins.
@@ -44,9 +46,14 @@ func New(o Options) *API { return &API{o} }
 // maxEcho is how many bytes of what was asked an answer repeats.
 const maxEcho = 256
 
+var errNotOurs = fault.New(fault.Forbidden, "wallet_not_found", "The wallet does not belong to the user in the request.")
+
 // NoWallet is told for a wallet that does not exist, that the caller is no
 // member of or that their token is not for: they cannot tell which.
-func NoWallet(alias string) *fault.Error {
+func NoWallet(path, alias string) *fault.Error {
+	if strings.HasSuffix(path, "/psbt") {
+		return errNotOurs
+	}
 	shown := strings.ToValidUTF8(alias[:min(len(alias), maxEcho)], "\uFFFD")
 	return fault.New(fault.Forbidden, "wallet_not_found", "Wallet %s does not exist", shown)
 }

@@ -39,6 +39,7 @@ func (a *API) GetWallet(ctx context.Context, in walletRequest) (route.Streamed, 
 type portrait struct {
 	wallet.Portrait
 	unspent map[string][]wallet.Unspent // by the transaction's id
+	pending map[string]psbtObject
 	history history
 }
 
@@ -52,7 +53,10 @@ func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*
 		p.unspent[o.Txid] = append(p.unspent[o.Txid], o)
 	}
 	p.history.read = p.History
-	return p, nil
+	if who.Scopes.Has(auth.PSBTsRead) {
+		p.pending, err = a.pending(ctx, who, alias, p.View)
+	}
+	return p, err
 }
 
 // frozen returns the outpoints of the coins that somebody froze.
@@ -109,7 +113,7 @@ func (p *portrait) writeWallet(w *bufio.Writer) error {
 	if err != nil {
 		return err
 	}
-	begin, err := json.Marshal(head)
+	begin, err := json.Marshal(head, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("encode the wallet: %w", err)
 	}

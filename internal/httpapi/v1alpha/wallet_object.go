@@ -43,24 +43,24 @@ type walletObject struct {
 }
 
 type walletHead struct {
-	Name          string                    `json:"name"`
-	Alias         string                    `json:"alias"`
-	Description   string                    `json:"description"`
-	AddressType   string                    `json:"address_type"`
-	Address       string                    `json:"address" description:"The next one that was neither handed out nor used."`
-	AddressIndex  uint32                    `json:"address_index"`
-	ChangeAddress string                    `json:"change_address"`
-	ChangeIndex   uint32                    `json:"change_index"`
-	Keypool       uint32                    `json:"keypool" description:"Core knows the addresses of lower indexes."`
-	ChangeKeypool uint32                    `json:"change_keypool"`
-	Info          jsontext.Value            `json:"info" description:"What Core's getwalletinfo said, with the balances of now."`
-	Descriptor    string                    `json:"descriptor" description:"For both branches (BIP-389)."`
-	Keys          []keyObject               `json:"keys"`
-	DevicesAgain  []string                  `json:"_devices"`
-	SigsRequired  int                       `json:"sigs_required"`
-	PendingPSBTs  map[string]jsontext.Value `json:"pending_psbts"`
-	FrozenUTXO    []string                  `json:"frozen_utxo"`
-	LastBlock     *string                   `json:"last_block" description:"The hash of the block that all this is known up to."`
+	Name          string                `json:"name"`
+	Alias         string                `json:"alias"`
+	Description   string                `json:"description"`
+	AddressType   string                `json:"address_type"`
+	Address       string                `json:"address" description:"The next one that was neither handed out nor used."`
+	AddressIndex  uint32                `json:"address_index"`
+	ChangeAddress string                `json:"change_address"`
+	ChangeIndex   uint32                `json:"change_index"`
+	Keypool       uint32                `json:"keypool" description:"Core knows the addresses of lower indexes."`
+	ChangeKeypool uint32                `json:"change_keypool"`
+	Info          jsontext.Value        `json:"info" description:"What Core's getwalletinfo said, with the balances of now."`
+	Descriptor    string                `json:"descriptor" description:"For both branches (BIP-389)."`
+	Keys          []keyObject           `json:"keys"`
+	DevicesAgain  []string              `json:"_devices"`
+	SigsRequired  int                   `json:"sigs_required"`
+	PendingPSBTs  map[string]psbtObject `json:"pending_psbts" description:"The open proposals, for tokens with the scope psbts:read; none for others."`
+	FrozenUTXO    []string              `json:"frozen_utxo"`
+	LastBlock     *string               `json:"last_block" description:"The hash of the block that all this is known up to."`
 }
 
 type walletTail struct {
@@ -106,7 +106,7 @@ func (p *portrait) head() (walletHead, error) {
 		ChangeAddress: addressAt(p.Addresses[wallet.ChangeBranch], v.ChangeNext), ChangeIndex: v.ChangeNext,
 		Keypool: v.RangeEnd, ChangeKeypool: v.RangeEnd,
 		Info: info, Descriptor: btc.Multipath(v.Receive, v.Change), DevicesAgain: devicesOf(v),
-		SigsRequired: v.Required, FrozenUTXO: p.frozen(),
+		SigsRequired: v.Required, PendingPSBTs: p.pending, FrozenUTXO: p.frozen(),
 	}
 	for _, k := range v.Keys {
 		head.Keys = append(head.Keys, keyObject{

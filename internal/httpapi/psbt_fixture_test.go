@@ -1,0 +1,131 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// purse is a wallet of the node's own that can pay.
+type purse struct{ node *testkit.Node }
+
+const purseName = "purse"
+
+// newPurse has the node mine until the purse can pay.
+func newPurse(t *testing.T, n *testkit.Node) *purse {
+	t.Helper()
+	n.CLI(t, "createwallet", purseName)
+	var address string
+	check(t, json.Unmarshal(n.WalletCLI(t, purseName, "getnewaddress"), &address))
+	n.CLI(t, "generatetoaddress", 20, address)
+	n.Mine(t, 100)
+	return &purse{n}
+}
+
+// pay pays amounts to a wallet's receive addresses in one transaction, confirmed,
+// and writes it into the index, as the follower would have.
+func (p *purse) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amount) string {
+	t.Helper()
+	mining.Lock()
+	defer mining.Unlock()
+	branch := wallet.ReceiveBranch
+	addresses, err := s.store.AddressesOf(t.Context(), walletID, wallet.AddressFilter{Branch: &branch}, nil, 100)
+	check(t, err)
+	const skip = 20 // which other fixtures are paid to
+	outputs := map[string]json.Number{}
+	at := map[string]wallet.Address{}
+	for i, amount := range amounts {
+		a := addresses[skip+i]
+		outputs[a.Address], at[a.Address] = json.Number(amount.String()), a
+	}
+	var txid string
+	check(t, json.Unmarshal(p.node.WalletCLI(t, purseName, "send", outputs), &struct{ Txid *string }{&txid}))
+	p.node.Mine(t, 1)
+	var sent struct{ Hex string }
+	check(t, json.Unmarshal(p.node.WalletCLI(t, purseName, "gettransaction", txid), &sent))
+	raw := must(hex.DecodeString(sent.Hex))
+	now := s.clock.now()
+	entry := wallet.Transaction{
+		Txid: txid, Time: now, ReceivedAt: now, Category: wallet.Receive, VSize: 141, Raw: raw,
+		State: wallet.State{Status: wallet.Confirmed, Replaceable: "no", Trusted: true, Block: &wallet.Block{Height: tipHeight, Hash: tipHash, Time: now}},
+	}
+	for vout, out := range must(btc.ParseTx(raw)).Outputs {
+		address := btc.AddressOf(out.Script, btc.Regtest)
+		if a, ok := at[address]; ok {
+			entry.Address, entry.Own = address, &a.Place
+			entry.Flow += out.Amount
+			entry.Outputs = append(entry.Outputs, wallet.Output{Vout: uint32(vout), Address: address, Amount: out.Amount, Own: &a.Place})
+		}
+	}
+	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{WalletID: walletID, Added: []wallet.Transaction{entry}}}))
+	return txid
+}
+
+// sign returns the signed transaction of a proposal of a vault.
+func (v *vault) sign(t *testing.T, p spend.Proposal) []byte {
+	t.Helper()
+	_, text, _ := strings.Cut(v.private, "]")
+	account := must(hdkeychain.NewKeyFromString(text))
+	tx := must(psbt.Parse(p.PSBT)).Tx()
+	outputs := txscript.NewMultiPrevOutFetcher(nil)
+	scripts := make([][]byte, len(p.Inputs))
+	for i, in := range p.Inputs {
+		scripts[i] = must(btc.ScriptOf(in.Address, btc.Regtest))
+		outputs.AddPrevOut(tx.TxIn[i].PreviousOutPoint, wire.NewTxOut(int64(in.Amount), scripts[i]))
+	}
+	hashes := txscript.NewTxSigHashes(tx, outputs)
+	for i, in := range p.Inputs {
+		key := must(must(account.Derive(uint32(in.Branch))).Derive(in.Index))
+		witness, err := txscript.WitnessSignature(tx, hashes, i, int64(in.Amount), scripts[i], txscript.SigHashAll, must(key.ECPrivKey()), true)
+		check(t, err)
+		tx.TxIn[i].Witness = witness
+	}
+	var raw bytes.Buffer
+	check(t, tx.Serialize(&raw))
+	return raw.Bytes()
+}
+
+// proposal puts a proposal into the database that no node has seen: it spends the
+// vault's coin of this number, and pays 1000 satoshis.
+func (s *server) proposal(t *testing.T, owner person, v *vault, number int) spend.Proposal {
+	t.Helper()
+	coin := btc.Outpoint{Txid: hash(v.id, "coin"), Vout: uint32(number)}
+	tx := wire.NewMsgTx(2)
+	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(must(chainhash.NewHashFromStr(coin.Txid)), coin.Vout), nil, nil))
+	tx.AddTxOut(wire.NewTxOut(1000, must(btc.ScriptOf(v.foreign, btc.Regtest))))
+	var unsigned bytes.Buffer
+	check(t, tx.Serialize(&unsigned))
+	packet := append([]byte("psbt\xff\x01\x00"), byte(unsigned.Len()))
+	packet = append(append(packet, unsigned.Bytes()...), 0, 0, 0)
+	now := s.clock.now()
+	who := owner.principal()
+	p := spend.Proposal{
+		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", uniqueNumber.Add(1)), WalletID: v.id, Txid: tx.TxHash().String(),
+		Status: spend.Created, StatusAt: now, Version: 1, Creator: spend.Actor{UserID: who.UserID, UserName: who.UserName},
+		CreatedAt: now, ExpiresAt: now.AddDate(0, 0, 30), Terms: spend.Terms{FeeRate: 2000, Replaceable: true},
+		PSBT: packet, Fee: 220, VSize: 110,
+		Inputs:  []spend.Input{{Outpoint: coin, Place: wallet.Place{Index: 3}, Address: v.receive[3], Amount: 1220}},
+		Outputs: []spend.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: spend.External}},
+	}
+	p.Steps = []spend.Step{{At: now, Action: string(spend.Created), By: p.Creator}}
+	check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "psbt.create"}))
+	return p
+}
+
+// anyPSBT is one of nobody's.
+const anyPSBT = "cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA"

@@ -1,0 +1,403 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// spending is a server on a real node, with a wallet of three keys, two of which
+// have to sign, and people in each role.
+type spending struct {
+	*server
+	node  *testkit.Node
+	purse *purse
+	owner person
+	role  map[string]string // a token of somebody who has it
+	path  string            // of the proposals
+}
+
+const payee = "bcrt1qgc6h85z43g3ss2dl5zdrzrp3ef6av4neqcqhh8"
+
+// TestPSBTs tries what can be done with proposals, on one real node, with wallets
+// of Core's that sign.
+func TestPSBTs(t *testing.T) {
+	t.Parallel()
+	n := testkit.Bitcoind(t)
+	w := &spending{server: start(t, onNode(n)), node: n, purse: newPurse(t, n), role: map[string]string{}, path: "/api/v1/wallets/vault_23_fam/psbts"}
+	w.owner = w.user(t, "admin", true)
+	id := w.multisig(t, "vault_23_fam")
+	for _, role := range []string{"viewer", "proposer", "signer", "owner"} {
+		p := w.owner
+		if role != "owner" {
+			p = w.user(t, role, false)
+			w.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, 'vault_23_fam', 0)", id, p.ID, role)
+		}
+		w.role[role] = w.token(t, p, 0).bearer()
+	}
+	w.purse.pay(t, w.server, id, slices.Repeat([]btc.Amount{btc.BTC / 2}, 8)...)
+	for _, c := range []struct { // one after the other: they share the coins
+		name string
+		test func(*testing.T, *spending)
+	}{
+		{"flow", testPSBTFlow},
+		{"roles", testPSBTRoles},
+		{"amounts", testPSBTAmounts},
+		{"list", testPSBTList},
+		{"v1alpha", testAlphaPSBT},
+		{"wire", testWirePSBTs},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, w) })
+	}
+}
+
+// multisig makes a wallet of the devices 1 to 3, and the signers at the node.
+func (w *spending) multisig(t *testing.T, alias string) string {
+	t.Helper()
+	var public, private [3]string
+	for i := range public {
+		public[i], private[i] = testkit.Key(t, i+1)
+	}
+	descriptor := func(keys []string, branch string) string {
+		return "wsh(sortedmulti(2," + strings.Join(keys, branch+",") + branch + "))"
+	}
+	for i := range public {
+		keys := slices.Clone(public[:])
+		keys[i] = private[i]
+		w.node.Signer(t, fmt.Sprint("device", i), descriptor(keys, "/0/*"), descriptor(keys, "/1/*"))
+	}
+	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
+		Name: alias, Alias: alias, Descriptor: descriptor(public[:], "/<0;1>/*"), Birth: wallet.Birth{Now: true},
+	})
+	check(t, err)
+	return view.ID
+}
+
+// propose makes a proposal of 100,000 satoshis, and returns the answer.
+func (w *spending) propose(t *testing.T, role, more string) answer {
+	t.Helper()
+	return w.call(t, "POST", w.path, w.role[role], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000, "label": "rent"}], "fee_rate_sat_vb": 3.5`+more+`}`)
+}
+
+func (w *spending) ask(t *testing.T, method, path, role, body string, header map[string]string) answer {
+	t.Helper()
+	return w.do(t, request{method: method, path: w.path + path, auth: []string{w.role[role]}, body: body, header: header})
+}
+
+// signed returns the PSBT of an answer with the signature of a device.
+func (w *spending) signed(t *testing.T, a answer, device int) []byte {
+	t.Helper()
+	return w.node.Sign(t, must(base64.StdEncoding.DecodeString(a.text("psbt"))), fmt.Sprint("device", device))
+}
+
+func testPSBTFlow(t *testing.T, w *spending) {
+	before := w.dump(t, true)
+	tried := w.propose(t, "proposer", `, "dry_run": true`).want(t, 200, `"id":null`, `"status":"created"`)
+	if tried.header.Get("Etag") != "" || w.dump(t, true) != before {
+		t.Error("a dry run has a version, or changed something")
+	}
+	made := w.propose(t, "proposer", "").want(t, 201)
+	id, etag := made.text("id"), made.header.Get("Etag")
+	if etag != `"1"` {
+		t.Errorf("ETag %s", etag)
+	}
+	made.wantJSON(t, fmt.Sprintf(`{"id": %q, "status": "created", "status_at": "…", "reason": null, "txid": "…", "final_txid": null,
+		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "asked_fee_rate_sat_vb": 3.5, "target_blocks": null, "excess_fee_sat": 0,
+		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
+		"replaces": null, "replaces_id": null, "replaced_by": null, "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
+		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",
+		"steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null}`, id))
+	made.want(t, 201, `"signed_inputs":0,"signed":false,"signed_at":null,"user":null}`, `"kind":"external","branch":null,"index":null,"recipient":0}`,
+		`"kind":"change","branch":"change","index":`, `"recipient":null}`, `"signatures":0}`)
+	wantRate(t, made, 3.5)
+
+	if got := w.ask(t, "GET", "/"+id, "viewer", "", map[string]string{"If-None-Match": etag}).want(t, 304); got.body != "" || got.header.Get("Etag") != etag {
+		t.Errorf("%v %s", got.header, got.body)
+	}
+	if got := w.ask(t, "GET", "/"+id, "viewer", "", nil).want(t, 200); got.body != made.body || got.header.Get("Etag") != etag {
+		t.Error("it is shown otherwise than it was made")
+	}
+	first := w.signed(t, made, 0)
+	for tag, status := range map[string]int{`"2"`: 412, `W/"1"`: 412, `"x"`: 412, `"01"`: 412, `1`: 400, ``: 400} {
+		w.ask(t, "POST", "/"+id+"/signatures", "signer", string(first), map[string]string{"Content-Type": "application/octet-stream", "If-Match": tag}).want(t, status)
+	}
+	half := w.ask(t, "POST", "/"+id+"/signatures", "signer", string(first), map[string]string{"Content-Type": "application/octet-stream", "If-Match": `"9", "1"`}).
+		want(t, 200, `"status":"partially_signed"`, `"signed_inputs":1,"signed":true,"signed_at":"2026-12-01T10:00:00.25Z","user":"signer"`, `"signatures":1}`, `"action":"signed"`)
+	if half.header.Get("Etag") != `"2"` || half.fields["raw_hex"] != nil {
+		t.Errorf("ETag %s", half.header.Get("Etag"))
+	}
+	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", nil).wantProblem(t, 409, "wrong_state")
+	// The same again changes nothing, and another's signatures are made of the first PSBT.
+	w.ask(t, "POST", "/"+id+"/signatures", "owner", string(first), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
+	body := fmt.Sprintf(`{"psbt": %q}`, base64.StdEncoding.EncodeToString(w.signed(t, made, 2)))
+	whole := w.ask(t, "POST", "/"+id+"/signatures", "owner", body, nil).want(t, 200, `"status":"complete"`, `"vsize_estimated":false`, `"raw_hex":"02`)
+	w.ask(t, "POST", "/"+id+"/signatures", "owner", base64.StdEncoding.EncodeToString(first), map[string]string{"Content-Type": "text/plain"}).want(t, 200)
+	w.ask(t, "GET", "/"+id, "owner", "", map[string]string{"If-None-Match": etag}).want(t, 200)
+
+	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
+	once := map[string]string{"Idempotency-Key": "send-it-once", "If-Match": whole.header.Get("Etag")}
+	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", once).want(t, 200, `"status":"broadcast"`)
+	if again := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", once).want(t, 200); again.body != sent.body || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Error("a request that is repeated with its key has another answer")
+	}
+	w.node.CLI(t, "getmempoolentry", sent.text("final_txid"))
+
+	more := fmt.Sprintf("/%s/bump", id)
+	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 3.5}`, nil).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"fee_rate_sat_vb"`)
+	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"asked_fee_rate_sat_vb":20.125`)
+	wantRate(t, bumped, 20.125)
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 204)
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "wrong_state")
+	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
+}
+
+// wantRate checks what a proposal pays: within two percent above what was asked.
+func wantRate(t *testing.T, a answer, asked float64) {
+	t.Helper()
+	fee, size, rate := a.fields["fee_sat"].(float64), a.fields["vsize"].(float64), a.fields["fee_rate_sat_vb"].(float64)
+	if rate < asked*0.999 || rate > asked*1.02 || rate < fee/size-0.001 || rate > fee/size+0.001 {
+		t.Errorf("%v sat for %v vB at %v, asked for %v", fee, size, rate, asked)
+	}
+}
+
+// testPSBTRoles: a viewer reads, a proposer makes and cancels their own, a signer
+// signs, sends, and cancels any.
+func testPSBTRoles(t *testing.T, w *spending) {
+	w.propose(t, "viewer", "").wantProblem(t, 403, "role_missing")
+	mine, theirs := w.propose(t, "proposer", "").want(t, 201), w.propose(t, "signer", "").want(t, 201)
+	for _, c := range []struct {
+		role, method, path string
+		status             int
+	}{
+		{"viewer", "GET", "", 200},
+		{"viewer", "DELETE", "", 403},
+		{"viewer", "POST", "/bump", 403},
+		{"proposer", "POST", "/signatures", 403},
+		{"proposer", "POST", "/broadcast", 403},
+	} {
+		body := ""
+		if c.method == "POST" {
+			body = `{}`
+		}
+		got := w.ask(t, c.method, "/"+mine.text("id")+c.path, c.role, body, nil).want(t, c.status)
+		if c.status == 403 {
+			got.wantProblem(t, 403, "role_missing")
+		}
+	}
+	w.ask(t, "DELETE", "/"+theirs.text("id"), "proposer", "", nil).wantProblem(t, 403, "role_missing")
+	w.ask(t, "DELETE", "/"+mine.text("id"), "proposer", "", nil).want(t, 204)
+	again := w.propose(t, "proposer", "").want(t, 201)
+	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 204)
+	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 204)
+	// What a token may do is less than what its user may.
+	reader := w.token(t, w.owner, auth.PSBTsRead).bearer()
+	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "scope_missing")
+	w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", reader, "{}").wantMessage(t, 403, "the token lacks the scope psbts:create")
+	blind := w.token(t, w.owner, auth.WalletsRead).bearer()
+	w.propose(t, "owner", "").want(t, 201)
+	w.call(t, "GET", alphaWallets+"vault_23_fam", blind, "").want(t, 200, `"pending_psbts":{}`)
+	w.call(t, "GET", alphaWallets+"vault_23_fam", w.role["viewer"], "").want(t, 200, `"pending_psbts":{"`)
+	w.cancelAll(t)
+}
+
+func (w *spending) cancelAll(t *testing.T) {
+	t.Helper()
+	for _, id := range w.ask(t, "GET", "?status=created,partially_signed&status=complete", "owner", "", nil).want(t, 200).list("id") {
+		w.ask(t, "DELETE", "/"+id, "owner", "", nil).want(t, 204)
+	}
+}
+
+// testPSBTAmounts: amounts are what was written, to the satoshi.
+func testPSBTAmounts(t *testing.T, w *spending) {
+	paid := func(a answer) (amounts []int64) {
+		t.Helper()
+		tx := must(psbt.Parse(must(base64.StdEncoding.DecodeString(a.text("psbt"))))).Tx()
+		for _, out := range tx.TxOut {
+			amounts = append(amounts, out.Value)
+		}
+		return amounts
+	}
+	const other = "bcrt1q3kfetuxpxvujasww6xas94nawklvpz0e52uw8a"
+	for text, want := range map[string]int64{"294": 294, "10000000": 10_000_000, "12345679": 12_345_679, "30000000": 30_000_000} {
+		got := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": `+text+`}], "fee_rate_sat_vb": 1, "dry_run": true}`).want(t, 200)
+		if !slices.Contains(paid(got), want) {
+			t.Errorf("%s: %v", text, paid(got))
+		}
+	}
+	w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": 2099999997690000}]}`).wantProblem(t, 409, "insufficient_funds")
+	path := alphaWallets + "vault_23_fam/psbt/"
+	for body, want := range map[string][]int64{
+		`0.1, "unit": "btc"}, {"address": "` + other + `", "amount": 0.2, "unit": "btc"`: {10_000_000, 20_000_000},
+		`"0.10", "unit": "btc"`:     {10_000_000},
+		`0.29999999, "unit": "btc"`: {29_999_999},
+		`294e-8, "unit": "btc"`:     {294},
+		`1.1e-05, "unit": "btc"`:    {1100},
+		`1e3, "unit": "sat"`:        {1000},
+		`1000.0, "unit": "sat"`:     {1000},
+		`"111211", "unit": "sat"`:   {111_211},
+	} {
+		got := w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+strings.ToUpper(payee)+`", "amount": `+body+`}], "fee_rate": "1"}`).want(t, 200, `"fee_rate_source":"request"`)
+		tx := got.fields["result"].(map[string]any)["tx"].(map[string]any)
+		for _, amount := range want {
+			if !slices.ContainsFunc(tx["vout"].([]any), func(o any) bool { return o.(map[string]any)["sats"] == float64(amount) }) {
+				t.Errorf("%s: %v", body, tx["vout"])
+			}
+		}
+		w.cancelAll(t)
+	}
+	for _, amount := range []string{`2099999997690000, "unit": "sat"`, `20999999.9769, "unit": "btc"`} {
+		w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": `+amount+`}], "fee_rate": 1}`).
+			wantMessage(t, 412, "Wallet does not have sufficient funds to make the transaction.")
+	}
+}
+
+func testPSBTList(t *testing.T, w *spending) {
+	var ids []string
+	for range 3 {
+		w.clock.advance(time.Second)
+		ids = append([]string{w.propose(t, "proposer", "").want(t, 201).text("id")}, ids...)
+	}
+	got := w.ask(t, "GET", "?limit=2&status=created", "viewer", "", nil).want(t, 200)
+	next := w.ask(t, "GET", "?limit=2&status=created&cursor="+got.text("next_cursor"), "viewer", "", nil).want(t, 200, `"next_cursor":null`)
+	if found := append(got.list("id"), next.list("id")...); !slices.Equal(found, ids) {
+		t.Errorf("%v, want %v", found, ids)
+	}
+	for _, secret := range []string{`"psbt"`, `"raw_hex"`} {
+		if strings.Contains(got.body, secret) {
+			t.Errorf("the list has %s", secret)
+		}
+	}
+	one := w.ask(t, "GET", "/"+ids[0], "viewer", "", nil).want(t, 200)
+	if found := w.ask(t, "GET", "?txid="+one.text("txid"), "viewer", "", nil).want(t, 200).list("id"); !slices.Equal(found, ids[:1]) {
+		t.Errorf("by txid: %v", found)
+	}
+	etag := got.header.Get("Etag")
+	w.ask(t, "GET", "?limit=2&status=created", "viewer", "", map[string]string{"If-None-Match": etag}).want(t, 304)
+	w.cancelAll(t)
+}
+
+// testAlphaPSBT: what a script for Specter Desktop does, and what v1 makes of it.
+func testAlphaPSBT(t *testing.T, w *spending) {
+	path := alphaWallets + "vault_23_fam/psbt"
+	w.call(t, "GET", path+"/", w.role["viewer"], "").want(t, 200, `{"result":{}}`)
+	for _, rate := range []string{`, "fee_rate": "0"`, `, "fee_rate": 0.0`, `, "fee_rate": null`, ""} { // the node falls back to -fallbackfee
+		w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": 1000, "unit": "sat"}], "colour": 1`+rate+`}`).want(t, 200, `"fee_rate_source":"estimate"`)
+	}
+	w.cancelAll(t)
+	body := `{"recipients": [{"address": "` + payee + `", "amount": 0.001, "unit": "btc", "label": "rent"}], "fee_rate": 5, "rbf": %s, "subtract": %s, "subtract_from": "0", "rbf_tx_id": ""}`
+	for rbf, sequence := range map[string]float64{`"false"`: 4294967294, `"yes"`: 4294967293, `0`: 4294967294, `true`: 4294967293, `null`: 4294967294} {
+		got := w.call(t, "POST", path+"/", w.role["proposer"], fmt.Sprintf(body, rbf, `"no"`)).want(t, 200, `"sats":[100000]`, `"amount":[0.001]`)
+		vin := got.fields["result"].(map[string]any)["tx"].(map[string]any)["vin"].([]any)
+		if vin[0].(map[string]any)["sequence"] != sequence {
+			t.Errorf("rbf %s: %v", rbf, vin)
+		}
+		w.cancelAll(t)
+	}
+	made := w.call(t, "POST", path, w.role["proposer"], fmt.Sprintf(body, "true", `"1"`)).want(t, 200, `"fee_rate":5.`, `"sigs_count":0`, `"devices_signed":[]`)
+	result := made.fields["result"].(map[string]any)
+	if sats := result["sats"].([]any); sats[0].(float64)+result["fee_sat"].(float64) != 100_000 {
+		t.Errorf("the recipient gets %v, with a fee of %v", sats, result["fee_sat"])
+	}
+	txid := result["tx"].(map[string]any)["txid"].(string)
+	id := w.ask(t, "GET", "?txid="+txid, "viewer", "", nil).want(t, 200).list("id")[0]
+	for i, want := range []string{`"sigs_count":1`, `"sigs_count":2`} {
+		one := w.ask(t, "GET", "/"+id, "viewer", "", nil).want(t, 200)
+		w.ask(t, "POST", "/"+id+"/signatures", "signer", string(w.signed(t, one, i)), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
+		listed := w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `{"result":{"`+txid+`":{"tx":{`, want)
+		signed := listed.fields["result"].(map[string]any)[txid].(map[string]any)
+		if raw, _ := signed["raw"].(string); len(signed["devices_signed"].([]any)) != i+1 || (raw != "") != (i == 1) {
+			t.Errorf("%v, %v", signed["devices_signed"], signed["raw"])
+		}
+		shown := w.call(t, "GET", alphaWallets+"vault_23_fam", w.role["viewer"], "").want(t, 200)
+		if pending := shown.fields["vault_23_fam"].(map[string]any)["pending_psbts"]; string(must(json.Marshal(pending))) != string(must(json.Marshal(listed.fields["result"]))) {
+			t.Error("pending_psbts is another than the list")
+		}
+	}
+	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", nil).want(t, 200)
+	w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `{"result":{}}`)
+	w.node.CLI(t, "getmempoolentry", sent.text("final_txid"))
+	w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": 1, "unit": "btc"}], "fee_rate": 5, "rbf_tx_id": "`+txid+`x"}`).
+		wantMessage(t, 400, "rbf_tx_id: has to be the id of a proposal or the txid of a transaction in this wallet")
+	replacing := w.call(t, "POST", path, w.role["proposer"], strings.Replace(fmt.Sprintf(body, "true", "false"), `"rbf_tx_id": ""`, `"rbf_tx_id": "`+id+`"`, 1))
+	replacing.want(t, 400, `"message":"fee_rate: has to be about`)
+}
+
+// testWirePSBTs compares what we answer with what the original did: all names and
+// types.
+func testWirePSBTs(t *testing.T, w *spending) {
+	v := w.vault(t, w.owner, "simple_one")
+	w.purse.pay(t, w.server, v.id, btc.BTC/2, btc.BTC/2)
+	for _, name := range []string{"24-psbt-create", "25-psbt-create-multisig", "26-psbt-create-insufficient", "28-psbt-list"} {
+		x := readExchange(t, "../../testdata/wire/"+name+".txt")
+		got := w.call(t, x.method, x.path, w.role["owner"], x.body).want(t, x.status)
+		var want map[string]any
+		check(t, json.Unmarshal([]byte(x.answer), &want))
+		if x.status != 200 {
+			if len(got.fields) != 1 || got.text("message") != want["message"] {
+				t.Errorf("%s: %s", name, got.body)
+			}
+			continue
+		}
+		theirs, ours := want["result"].(map[string]any), got.fields["result"].(map[string]any)
+		if name == "28-psbt-list" {
+			theirs, ours = anyOf(theirs), anyOf(ours)
+			if !strings.HasPrefix(got.body, `{"result":{"`+ours["tx"].(map[string]any)["txid"].(string)) {
+				t.Errorf("%s: it is under another name: %s", name, got.body)
+			}
+		} else {
+			wantSameOrder(t, member(t, x.answer, "result"), member(t, got.body, "result"))
+		}
+		delete(ours, "fee_rate_source")
+		found := differences("", theirs, ours)
+		for _, list := range []string{"inputs", "outputs"} {
+			found = append(found, compareLists(list, theirs[list], ours[list])...)
+		}
+		for _, list := range []string{"vin", "vout"} {
+			found = append(found, compareLists("tx."+list, theirs["tx"].(map[string]any)[list], ours["tx"].(map[string]any)[list])...)
+		}
+		for _, difference := range found {
+			t.Errorf("%s: %s", name, difference)
+		}
+		for _, number := range []string{"time", "fee", "fee_rate"} {
+			if text := member(t, member(t, got.body, "result"), number); name != "28-psbt-list" && !bytes.ContainsAny([]byte(text), ".") {
+				t.Errorf("%s: %s is %s, and a script takes it for an integer", name, number, text)
+			}
+		}
+	}
+	w.cancelAll(t)
+}
+
+func anyOf(m map[string]any) map[string]any {
+	for _, v := range m {
+		return v.(map[string]any)
+	}
+	return nil
+}
+
+// compareLists compares the elements that are alike in two lists, such as the
+// change in each.
+func compareLists(at string, want, got any) (found []string) {
+	sorted := func(list any) []any {
+		return slices.SortedFunc(slices.Values(list.([]any)), func(a, b any) int {
+			return cmp.Compare(fmt.Sprint(b.(map[string]any)["change"]), fmt.Sprint(a.(map[string]any)["change"])) // true first
+		})
+	}
+	theirs, ours := sorted(want), sorted(got)
+	for i := range min(len(theirs), len(ours)) {
+		found = append(found, differences(fmt.Sprintf("%s.%d", at, i), theirs[i], ours[i])...)
+	}
+	return found
+}

@@ -1,0 +1,132 @@
+package v1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/spend"
+)
+
+func isChanged(err error) bool { return errors.Is(err, spend.ErrChanged) }
+
+type recipient struct {
+	Address string      `json:"address" required:"true"`
+	Amount  *btc.Amount `json:"amount_sat" minimum:"1" description:"Left out for the one recipient who gets what is left, with send_max."`
+	Label   string      `json:"label" maxLength:"255" description:"Becomes that of the address."`
+}
+
+type createPSBTRequest struct {
+	walletRequest
+	Recipients   []recipient `json:"recipients" required:"true" minItems:"1" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Who gets how much; each address once."`
+	FeeRate      *feeRate    `json:"fee_rate_sat_vb" description:"In satoshis per virtual byte, with three decimals at most. Without it, Bitcoin Core estimates for target_blocks."`
+	TargetBlocks *int        `json:"target_blocks" minimum:"1" maximum:"1008" description:"Within how many blocks it is to be confirmed; 6 where there is no fee rate either."`
+	Coins        []string    `json:"coins" description:"The only coins to be spent, each as txid:vout."`
+	SendMax      bool        `json:"send_max" description:"The recipient without amount_sat gets all that is left of the coins, or of what is available."`
+	SubtractFrom []int       `json:"subtract_fee_from" description:"Positions of the recipients who pay the fee, from 0 on; else the wallet pays it."`
+	Replaces     string      `json:"replaces" description:"Id of a proposal, or txid of an unconfirmed transaction, whose coins are to be spent instead."`
+	Replaceable  *bool       `json:"replaceable" default:"true" description:"Whether it says that it may be replaced (BIP-125)."`
+	MaxFee       *btc.Amount `json:"max_fee_sat" minimum:"1" description:"The most that may be paid; without it, a percent of the amount or 100 sat/vB, whichever is more."`
+	ExpiresAt    *time.Time  `json:"expires_at" description:"When it ends by itself, from a minute to 366 days ahead."`
+	DryRun       bool        `json:"dry_run" description:"Say what would be proposed, with 200, and store and reserve nothing."`
+}
+
+// order returns what is asked for. Faults are about what only the wire has; all
+// else is judged by the service.
+func (in createPSBTRequest) order() (spend.Order, error) {
+	o := spend.Order{
+		Recipients: make([]spend.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
+		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, DryRun: in.DryRun,
+	}
+	for i, r := range in.Recipients {
+		o.Recipients[i] = spend.Recipient{Address: r.Address, Label: r.Label}
+		field := fmt.Sprintf("recipients[%d].amount_sat", i)
+		switch {
+		case r.Amount == nil && !in.SendMax:
+			return o, fault.InvalidField(field, "is needed; only with send_max one recipient can be without")
+		case r.Amount != nil && *r.Amount <= 0:
+			return o, fault.InvalidField(field, "has to be above 0")
+		case r.Amount != nil:
+			o.Recipients[i].Amount = *r.Amount
+		}
+	}
+	if len(in.SubtractFrom) > 0 {
+		o.SubtractFrom = in.SubtractFrom
+	}
+	if in.Coins != nil {
+		o.Coins = make([]btc.Outpoint, len(in.Coins))
+	}
+	for i, text := range in.Coins {
+		at, err := btc.ParseOutpoint(text)
+		if err != nil {
+			return o, btc.ErrOutpoint.ForField(fmt.Sprintf("coins[%d]", i))
+		}
+		o.Coins[i] = at
+	}
+	return o, in.orderTerms(&o)
+}
+
+func (in createPSBTRequest) orderTerms(o *spend.Order) error {
+	if in.FeeRate != nil {
+		o.FeeRate = btc.FeeRate(*in.FeeRate)
+	}
+	if in.TargetBlocks != nil {
+		if o.TargetBlocks = *in.TargetBlocks; o.TargetBlocks == 0 { // which the service takes for none
+			o.TargetBlocks = -1
+		}
+	}
+	if in.ExpiresAt != nil {
+		if o.ExpiresAt = *in.ExpiresAt; o.ExpiresAt.IsZero() { // which the service takes for none
+			o.ExpiresAt = time.Unix(0, 0)
+		}
+	}
+	var err error
+	o.MaxFee, err = maxFee(in.MaxFee)
+	return err
+}
+
+// maxFee returns the cap that the service is given; 0 is its own.
+func maxFee(asked *btc.Amount) (btc.Amount, error) {
+	switch {
+	case asked == nil:
+		return 0, nil
+	case *asked <= 0:
+		return 0, fault.InvalidField("max_fee_sat", "has to be above 0")
+	}
+	return *asked, nil
+}
+
+// CreatePSBT serves POST /api/v1/wallets/{alias}/psbts.
+func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbt, bool, error) {
+	order, err := in.order()
+	if err != nil {
+		return psbt{}, false, err
+	}
+	out, err := a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+		return a.o.Proposals.Create(ctx, caller(ctx), in.Alias, order)
+	})
+	return out, !in.DryRun, err
+}
+
+type bumpPSBTRequest struct {
+	psbtRequest
+	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Higher than that of the proposal, in satoshis per virtual byte."`
+	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"The most that may be paid."`
+}
+
+// BumpPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/bump.
+func (a *API) BumpPSBT(ctx context.Context, in bumpPSBTRequest) (psbt, error) {
+	if in.FeeRate == nil {
+		return psbt{}, fault.InvalidField("fee_rate_sat_vb", "is needed")
+	}
+	most, err := maxFee(in.MaxFee)
+	if err != nil {
+		return psbt{}, err
+	}
+	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, btc.FeeRate(*in.FeeRate), most)
+	})
+}

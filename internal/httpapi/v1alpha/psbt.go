@@ -1,0 +1,263 @@
+package v1alpha
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// psbtObject is a proposal as the original has it, with its members in its order.
+type psbtObject struct {
+	Tx            txObject     `json:"tx"`
+	Inputs        []psbtInput  `json:"inputs"`
+	Outputs       []psbtOutput `json:"outputs"`
+	Base64        string       `json:"base64" description:"Of version 0 (BIP-174), with the signatures that there are."`
+	Fee           bitcoins     `json:"fee"`
+	FeeSat        btc.Amount   `json:"fee_sat"`
+	Address       []string     `json:"address" description:"Of all outputs but change."`
+	Amount        []bitcoins   `json:"amount" description:"What each of them gets."`
+	Sats          []btc.Amount `json:"sats" description:"The same in satoshis, of outputs that are not the wallet's."`
+	TxFullSize    int          `json:"tx_full_size" description:"Virtual bytes; an estimate until it is complete."`
+	SigsCount     int          `json:"sigs_count"`
+	Time          decimal      `json:"time" description:"When it was made, in seconds since 1970."`
+	DevicesSigned []string     `json:"devices_signed"`
+	FeeRate       decimal      `json:"fee_rate" description:"What it pays, in satoshis per virtual byte, with two decimals."`
+	FeeRateSource string       `json:"fee_rate_source" enum:"request,estimate" description:"Whether the fee rate was asked for, or is Core's estimate for 6 blocks."`
+	Raw           string       `json:"raw,omitempty" description:"The signed transaction, once there are signatures enough."`
+}
+
+type txObject struct {
+	Txid     string     `json:"txid"`
+	Hash     string     `json:"hash"`
+	Version  int32      `json:"version"`
+	Size     int        `json:"size"`
+	VSize    int        `json:"vsize"`
+	Weight   int        `json:"weight"`
+	LockTime uint32     `json:"locktime"`
+	Vin      []txInput  `json:"vin"`
+	Vout     []txOutput `json:"vout"`
+}
+
+type txInput struct {
+	Txid     string `json:"txid"`
+	Vout     uint32 `json:"vout"`
+	Sequence uint32 `json:"sequence"`
+}
+
+type txOutput struct {
+	Value  bitcoins   `json:"value"`
+	Sats   btc.Amount `json:"sats"`
+	N      int        `json:"n"`
+	Script txScript   `json:"scriptPubKey"`
+}
+
+type txScript struct {
+	Hex string `json:"hex"`
+}
+
+// psbtScope is what the inputs and the outputs have in common.
+type psbtScope struct {
+	Change         bool            `json:"change" description:"Whether its address is on the change branch."`
+	IsMine         bool            `json:"is_mine"`
+	Address        string          `json:"address"`
+	FloatAmount    bitcoins        `json:"float_amount"`
+	SatAmount      btc.Amount      `json:"sat_amount"`
+	Derivations    []keyOrigin     `json:"bip32_derivs,omitempty"`
+	TapDerivations []tapDerivation `json:"taproot_bip32_derivs,omitempty"`
+	TapInternalKey string          `json:"taproot_internal_key,omitempty"`
+}
+
+type keyOrigin struct {
+	PubKey      string `json:"pubkey"`
+	Fingerprint string `json:"master_fingerprint"`
+	Path        string `json:"path" example:"m/84h/1h/0h/0/0"`
+}
+
+type tapDerivation struct {
+	keyOrigin
+	LeafHashes []string `json:"leaf_hashes"`
+}
+
+type psbtInput struct {
+	psbtScope
+	Txid           string       `json:"txid"`
+	Vout           uint32       `json:"vout"`
+	WitnessUTXO    *witnessUTXO `json:"witness_utxo,omitempty"`
+	NonWitnessUTXO *txObject    `json:"non_witness_utxo,omitempty" description:"The transaction whose output is spent, where that has no witness."`
+}
+
+type psbtOutput struct{ psbtScope }
+
+type witnessUTXO struct {
+	Amount bitcoins      `json:"amount"`
+	Sats   btc.Amount    `json:"sats"`
+	Script witnessScript `json:"scriptPubKey"`
+}
+
+type witnessScript struct {
+	Hex       string   `json:"hex"`
+	Addresses []string `json:"addresses"`
+}
+
+// decimal is a JSON number as it is written, which is always with a point, so that
+// clients take it for one with decimals.
+type decimal string
+
+// JSONSchemaBytes is for the API's description.
+func (decimal) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (d decimal) MarshalJSON() ([]byte, error) { return []byte(d), nil }
+
+func psbtObjectOf(p spend.Proposal, v wallet.View) (psbtObject, error) {
+	packet, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return psbtObject{}, fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+	}
+	micros := p.CreatedAt.UnixMicro()
+	out := psbtObject{
+		Tx: txObjectOf(packet.Tx()), Base64: base64.StdEncoding.EncodeToString(p.PSBT), Fee: bitcoins(p.Fee), FeeSat: p.Fee,
+		TxFullSize: p.VSize, Time: decimal(fmt.Sprintf("%d.%06d", micros/1e6, micros%1e6)), DevicesSigned: []string{},
+		FeeRate: twoDecimals(p.PaidRate()), FeeRateSource: "request", Raw: hex.EncodeToString(p.Raw),
+	}
+	if p.TargetBlocks != 0 {
+		out.FeeRateSource = "estimate"
+	}
+	for i, in := range p.Inputs {
+		out.Inputs = append(out.Inputs, psbtInputOf(in, packet.Input(i)))
+		out.SigsCount = max(out.SigsCount, p.SignaturesAt(i))
+	}
+	for i, o := range p.Outputs {
+		scope := psbtScope{Address: o.Address, FloatAmount: bitcoins(o.Amount), SatAmount: o.Amount, IsMine: o.Own != nil}
+		scope.Change = scope.IsMine && o.Own.Branch == wallet.ChangeBranch
+		if scope.IsMine {
+			scope.derive(packet.Output(i))
+		}
+		out.Outputs = append(out.Outputs, psbtOutput{scope})
+		if !scope.Change {
+			out.Address, out.Amount = append(out.Address, o.Address), append(out.Amount, bitcoins(o.Amount))
+		}
+		if !scope.IsMine {
+			out.Sats = append(out.Sats, o.Amount)
+		}
+	}
+	if len(p.Raw) > 0 {
+		out.SigsCount = v.Required
+	}
+	for i, device := range devicesOf(&v) {
+		if p.Signed(i) > 0 {
+			out.DevicesSigned = append(out.DevicesSigned, device)
+		}
+	}
+	return out, nil
+}
+
+// twoDecimals writes a fee rate with two decimals at most, and one at least.
+func twoDecimals(rate btc.FeeRate) decimal {
+	cents := (int64(rate) + 5) / 10
+	if cents%10 == 0 {
+		return decimal(fmt.Sprintf("%d.%d", cents/100, cents%100/10))
+	}
+	return decimal(fmt.Sprintf("%d.%02d", cents/100, cents%100))
+}
+
+func txObjectOf(tx *wire.MsgTx) txObject {
+	stripped, size := tx.SerializeSizeStripped(), tx.SerializeSize()
+	out := txObject{
+		Txid: tx.TxID(), Hash: tx.WitnessHash().String(), Version: tx.Version, Size: size, VSize: psbt.VSize(tx), Weight: 3*stripped + size,
+		LockTime: tx.LockTime, Vin: make([]txInput, len(tx.TxIn)), Vout: make([]txOutput, len(tx.TxOut)),
+	}
+	for i, in := range tx.TxIn {
+		out.Vin[i] = txInput{in.PreviousOutPoint.Hash.String(), in.PreviousOutPoint.Index, in.Sequence}
+	}
+	for i, o := range tx.TxOut {
+		out.Vout[i] = txOutput{bitcoins(o.Value), btc.Amount(o.Value), i, txScript{hex.EncodeToString(o.PkScript)}}
+	}
+	return out
+}
+
+func psbtInputOf(in spend.Input, said psbt.View) psbtInput {
+	out := psbtInput{
+		psbtScope: psbtScope{
+			Change: in.Branch == wallet.ChangeBranch, IsMine: true, Address: in.Address, FloatAmount: bitcoins(in.Amount), SatAmount: in.Amount,
+		},
+		Txid: in.Txid, Vout: in.Vout,
+	}
+	out.derive(said)
+	switch {
+	case said.WitnessUTXO != nil:
+		value := said.WitnessUTXO.Value
+		out.WitnessUTXO = &witnessUTXO{bitcoins(value), btc.Amount(value), witnessScript{hex.EncodeToString(said.WitnessUTXO.PkScript), []string{in.Address}}}
+	case said.NonWitnessUTXO != nil:
+		tx := txObjectOf(said.NonWitnessUTXO)
+		out.NonWitnessUTXO = &tx
+	}
+	return out
+}
+
+// derive adds where the keys come from.
+func (s *psbtScope) derive(said psbt.View) {
+	origin := func(d psbt.Derivation) keyOrigin {
+		return keyOrigin{hex.EncodeToString(d.PubKey), hex.EncodeToString(d.Fingerprint[:]), d.PathText()}
+	}
+	for _, d := range said.Derivations {
+		s.Derivations = append(s.Derivations, origin(d))
+	}
+	for _, d := range said.TapDerivations {
+		leaves := make([]string, len(d.LeafHashes))
+		for i, hash := range d.LeafHashes {
+			leaves[i] = hex.EncodeToString(hash)
+		}
+		s.TapDerivations = append(s.TapDerivations, tapDerivation{origin(d), leaves})
+	}
+	s.TapInternalKey = hex.EncodeToString(said.TapInternalKey)
+}
+
+type psbtList struct {
+	Result map[string]psbtObject `json:"result" description:"By the id of the transaction without signatures."`
+}
+
+// ListPSBTs serves GET /api/v1alpha/wallets/{alias}/psbt.
+func (a *API) ListPSBTs(ctx context.Context, in walletRequest) (psbtList, error) {
+	who := auth.PrincipalFrom(ctx)
+	v, err := a.o.Wallets.Open(ctx, who, in.Alias, auth.RoleViewer)
+	if err != nil {
+		return psbtList{}, err
+	}
+	pending, err := a.pending(ctx, who, in.Alias, v)
+	return psbtList{pending}, err
+}
+
+// proposalsAtATime is how many are read at once.
+const proposalsAtATime = 100
+
+// pending returns the open proposals of a wallet, by the id of the transaction
+// without signatures. There is one for each: no coin is in two of them.
+func (a *API) pending(ctx context.Context, who *auth.Principal, alias string, v wallet.View) (map[string]psbtObject, error) {
+	all := map[string]psbtObject{}
+	open := spend.Filter{Statuses: []spend.Status{spend.Created, spend.PartiallySigned, spend.Complete}}
+	for after := (spend.Cursor{}); ; {
+		found, err := a.o.Proposals.List(ctx, who, alias, open, after, proposalsAtATime)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			if all[p.Txid], err = psbtObjectOf(p, v); err != nil {
+				return nil, err
+			}
+			after = spend.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
+		}
+		if len(found) < proposalsAtATime {
+			return all, nil
+		}
+	}
+}

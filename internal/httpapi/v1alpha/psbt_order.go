@@ -1,0 +1,224 @@
+package v1alpha
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/spend"
+)
+
+type createPSBTRequest struct {
+	walletRequest
+	Recipients   []recipient `json:"recipients" required:"true" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount\": 0.001, \"unit\": \"btc\"}]" description:"Who gets how much; each address once."`
+	FeeRate      numeral     `json:"fee_rate" description:"In satoshis per virtual byte, with three decimals at most. Without it, or with 0, Core estimates for 6 blocks."`
+	RBF          yesNo       `json:"rbf" description:"Whether it says that it may be replaced."`
+	Subtract     yesNo       `json:"subtract" description:"Whether a recipient pays the fee."`
+	SubtractFrom position    `json:"subtract_from" description:"Which one then, from 0 on."`
+	Replaces     string      `json:"rbf_tx_id" description:"Id of an unconfirmed transaction of the wallet whose coins are to be spent instead."`
+}
+
+type recipient struct {
+	Address string  `json:"address" required:"true"`
+	Amount  numeral `json:"amount" required:"true"`
+	Unit    string  `json:"unit" required:"true" enum:"btc,sat"`
+	Label   string  `json:"label" description:"Becomes that of the address."`
+}
+
+// numeral is a number, or a string that has one, as it is written; empty for none.
+type numeral string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *numeral) UnmarshalJSON(text []byte) error {
+	word, err := wordOf(text)
+	*n = numeral(word)
+	if err != nil || word == "" && text[0] == '"' {
+		return fault.New(fault.Invalid, "bad_number", "has to be a number, or a string that has one")
+	}
+	return nil
+}
+
+// JSONSchemaBytes is for the API's description.
+func (numeral) JSONSchemaBytes() ([]byte, error) {
+	return []byte(`{"oneOf":[{"type":"number"},{"type":"string"}]}`), nil
+}
+
+// wordOf returns a number as it is written, what is in a string, true or false; or
+// nothing for null.
+func wordOf(text []byte) (string, error) {
+	switch text[0] {
+	case 'n':
+		return "", nil
+	case '{', '[':
+		return "", errNoWord
+	case '"':
+		var word string
+		err := json.Unmarshal(text, &word)
+		return strings.TrimSpace(word), err
+	}
+	return string(text), nil
+}
+
+var errNoWord = errors.New("an object or a list")
+
+// yesNo is a truth value, or a word that says one. To the original, any word is true.
+type yesNo bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (y *yesNo) UnmarshalJSON(text []byte) error {
+	word, err := wordOf(text)
+	switch strings.ToLower(word) {
+	case "true", "yes", "1":
+		*y = true
+	case "false", "no", "0":
+		*y = false
+	default:
+		if *y = false; err != nil || text[0] != 'n' {
+			return fault.New(fault.Invalid, "bad_truth", "has to be true or false, or one of the words true, false, yes, no, 1 and 0")
+		}
+	}
+	return nil
+}
+
+// JSONSchemaBytes is for the API's description.
+func (yesNo) JSONSchemaBytes() ([]byte, error) {
+	return []byte(`{"oneOf":[{"type":"boolean"},{"type":"string"}]}`), nil
+}
+
+// position is that of a recipient: a whole number, or a string that has one.
+type position int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *position) UnmarshalJSON(text []byte) error {
+	word, err := wordOf(text)
+	if err == nil && text[0] == 'n' {
+		*p = 0
+		return nil
+	}
+	n, errNumber := strconv.ParseUint(word, 10, 31)
+	*p = position(n)
+	if err != nil || errNumber != nil {
+		return fault.New(fault.Invalid, "bad_position", "has to be the position of a recipient, from 0 on")
+	}
+	return nil
+}
+
+// JSONSchemaBytes is for the API's description.
+func (position) JSONSchemaBytes() ([]byte, error) {
+	return []byte(`{"oneOf":[{"type":"integer"},{"type":"string"}]}`), nil
+}
+
+// amount reads what a recipient is to get, exactly.
+func (r recipient) amount(field string) (btc.Amount, error) {
+	text := string(r.Amount)
+	switch {
+	case text == "":
+		return 0, fault.InvalidField(field+".amount", "is needed: a number, or a string that has one")
+	case r.Unit == "sat":
+		mantissa, exponent, found := strings.Cut(strings.ToLower(text), "e")
+		shift, err := strconv.Atoi(exponent)
+		if found && err != nil {
+			return 0, fault.InvalidField(field+".amount", "has to be a number")
+		}
+		text = mantissa + "e" + strconv.Itoa(shift-8) // in bitcoins
+	case r.Unit != "btc":
+		return 0, fault.InvalidField(field+".unit", "has to be btc or sat")
+	}
+	a, err := btc.ParseBTC(text)
+	switch {
+	case err != nil && r.Unit == "sat":
+		return 0, fault.InvalidField(field+".amount", "has to be a whole number of satoshis, and at most %d", int64(btc.MaxMoney))
+	case err != nil:
+		return 0, fault.InvalidField(field+".amount", "has to be a number of bitcoins with at most eight decimals, and at most %d", int64(btc.MaxMoney/btc.BTC))
+	case a <= 0:
+		return 0, fault.InvalidField(field+".amount", "has to be above 0")
+	}
+	return a, nil
+}
+
+// order returns what is asked for.
+func (in createPSBTRequest) order() (spend.Order, error) {
+	o := spend.Order{Recipients: make([]spend.Recipient, len(in.Recipients)), Replaces: in.Replaces, NotReplaceable: !bool(in.RBF)}
+	for i, r := range in.Recipients {
+		a, err := r.amount(fmt.Sprintf("recipients[%d]", i))
+		if err != nil {
+			return o, err
+		}
+		o.Recipients[i] = spend.Recipient{Address: r.Address, Amount: a, Label: r.Label}
+	}
+	if in.Subtract {
+		o.SubtractFrom = []int{int(in.SubtractFrom)}
+	}
+	if zero, err := btc.ParseBTC(string(in.FeeRate)); in.FeeRate == "" || err == nil && zero == 0 {
+		o.TargetBlocks = spend.DefaultTarget
+		return o, nil
+	}
+	var err error
+	if o.FeeRate, err = btc.ParseFeeRate(string(in.FeeRate)); err != nil {
+		return o, fault.InvalidField("fee_rate", "has to be a number of sat/vB from 0 to %s, with at most three decimals", btc.MaxFeeRate)
+	}
+	return o, nil
+}
+
+type createPSBTResponse struct {
+	Result psbtObject `json:"result"`
+}
+
+// CreatePSBT serves POST /api/v1alpha/wallets/{alias}/psbt.
+func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (createPSBTResponse, error) {
+	order, err := in.order()
+	if err != nil {
+		return createPSBTResponse{}, err
+	}
+	who := auth.PrincipalFrom(ctx)
+	v, err := a.o.Wallets.Open(ctx, who, in.Alias, auth.RoleViewer)
+	if err != nil {
+		return createPSBTResponse{}, err
+	}
+	p, err := a.o.Proposals.Create(ctx, who, in.Alias, order)
+	if err != nil {
+		return createPSBTResponse{}, asOriginal(err)
+	}
+	result, err := psbtObjectOf(p, v)
+	return createPSBTResponse{result}, err
+}
+
+var errNotEnough = fault.New(fault.PreconditionFailed, "insufficient_funds", "Wallet does not have sufficient funds to make the transaction.")
+
+// fieldsHere has the names of fields for those that the service knows, which are v1's.
+var fieldsHere = strings.NewReplacer(
+	"amount_sat", "amount", "fee_rate_sat_vb", "fee_rate", "target_blocks", "fee_rate",
+	"subtract_fee_from[0]", "subtract_from", "replaces", "rbf_tx_id",
+)
+
+// asOriginal returns a fault of the service as this surface has it.
+func asOriginal(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case errors.Is(f, spend.ErrInsufficientFunds), errors.Is(f, spend.ErrCoinReserved), errors.Is(f, spend.ErrCoinFrozen), errors.Is(f, spend.ErrCoinLocked):
+		return errNotEnough
+	case errors.Is(f, spend.ErrWrongState):
+		return fault.InvalidField("rbf_tx_id", "%s", f.Message)
+	case f.Code == "fee_too_high" && f.Details["fee_sat"] != "":
+		return fault.InvalidField("fee_rate", "makes a fee of %s sat, and the most that is let through is %s sat", f.Details["fee_sat"], f.Details["max_fee_sat"])
+	case f.Code == "fee_unknown":
+		return fault.InvalidField("fee_rate", "is needed: the Bitcoin node does not know enough to estimate one now")
+	case len(f.Fields) != 1:
+		return err
+	}
+	name := f.Fields[0].Name
+	if text, ok := strings.CutPrefix(f.Fields[0].Message, "has to be "); ok && strings.HasSuffix(name, ".amount_sat") {
+		return fault.InvalidField(fieldsHere.Replace(name), "in satoshis, has to be %s", text)
+	}
+	return f.ForField(fieldsHere.Replace(name))
+}
