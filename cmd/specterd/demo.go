@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -107,8 +108,11 @@ type scene struct {
 	node   *regtest.Node
 	keys   []string // of the vault's owners
 	height int      // of the chain, before anybody pays
-	log    *os.File
-	app    *app
+	shop   string   // an address of somebody's, to be paid to
+	// nodeURL is where the node is, and nodeUser its user with the password.
+	nodeURL, nodeUser string
+	log               *os.File
+	app               *app
 }
 
 func (s *scene) logFile() string { return filepath.Join(s.dir, "specterd.log") }
@@ -140,7 +144,22 @@ func (s *scene) startNode(ctx context.Context, binary string) error {
 	if s.node, err = regtest.Start(ctx, regtest.Options{Binary: binary, Dir: dir}); err != nil {
 		return err
 	}
-	s.keys, s.height, err = prepare(ctx, s.node)
+	return s.meet(ctx)
+}
+
+// meet has the node make those who have a part in the scene.
+func (s *scene) meet(ctx context.Context) error {
+	var err error
+	if s.keys, s.height, err = prepare(ctx, s.node); err != nil {
+		return err
+	}
+	at, err := url.Parse(s.node.URL())
+	if err != nil {
+		return fmt.Errorf("read the node's URL: %w", err)
+	}
+	password, _ := at.User.Password()
+	s.nodeURL, s.nodeUser = "http://"+at.Host, at.User.Username()+":"+password
+	s.shop, err = callForText(ctx, s.node, payer, "getnewaddress")
 	return err
 }
 

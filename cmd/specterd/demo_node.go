@@ -13,8 +13,9 @@ import (
 // payer is the wallet of the demo's node that pays to others.
 const payer = "somebody"
 
-// cosigners are those who own the demo's vault. Their wallets are the node's; a
-// hardware wallet each would be more like it.
+// cosigners are those who own the demo's vault, and sign for it with keys that
+// specterd never sees. Their wallets are the node's; a hardware wallet each would
+// be more like it.
 var cosigners = []string{"ann", "ben", "cleo"}
 
 // prepare makes wallets at the node: three whose keys become a vault, and one
@@ -78,10 +79,13 @@ func callForText(ctx context.Context, node *regtest.Node, wallet, method string,
 	return text, json.Unmarshal(answer, &text)
 }
 
-// pay pays to an address and mines the block that has it.
+// pay pays demoPayment to an address, in two coins, so that one is left when a
+// proposal reserves the other; and mines the block that has them.
 func (s *scene) pay(ctx context.Context, address string) error {
-	if _, err := callForText(ctx, s.node, payer, "sendtoaddress", address, json.Number(demoPayment)); err != nil {
-		return fmt.Errorf("pay to %s: %w", address, err)
+	for _, part := range []string{"0.15", "0.10"} {
+		if _, err := callForText(ctx, s.node, payer, "sendtoaddress", address, json.Number(part)); err != nil {
+			return fmt.Errorf("pay to %s: %w", address, err)
+		}
 	}
 	_, err := s.node.Mine(ctx, 1)
 	return err

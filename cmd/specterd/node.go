@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/follower"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -95,13 +96,15 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 	return nil
 }
 
-// wallets returns what can be done with wallets, and what keeps their index
-// equal to the node once it runs.
-func (a *app) wallets(n *nodeAccess) (*wallet.Service, *follower.Follower) {
+// wallets returns what can be done with wallets and proposals, and what keeps
+// their index equal to the node once it runs.
+func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *follower.Follower) {
 	var f *follower.Follower
-	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(id string) { f.Kick(id) })
+	kick := func(id string) { f.Kick(id) }
+	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick)
+	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: kick})
 	f = follower.New(follower.Options{
-		Log: a.log, Now: a.now, Store: a.store, Keeper: service, Provider: n.provider,
+		Log: a.log, Now: a.now, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
 		Node: n.node, Scanner: n.scanner, Host: n.host,
 		Ready: func() error { return n.monitor.Status().Unusable() },
 		Network: func() btc.Network {
@@ -109,5 +112,5 @@ func (a *app) wallets(n *nodeAccess) (*wallet.Service, *follower.Follower) {
 			return network
 		},
 	})
-	return service, f
+	return service, proposals, f
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -70,9 +71,9 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err := n.firstLook(ctx); err != nil {
 		return err
 	}
-	wallets, following := a.wallets(n)
+	wallets, proposals, following := a.wallets(n)
 	journal := auth.NewJournal(a.log, a.store)
-	handler, err := a.handler(ctx, n.monitor, wallets, journal)
+	handler, err := a.handler(ctx, n.monitor, wallets, proposals, journal)
 	if err != nil {
 		return err
 	}
@@ -88,6 +89,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { journal.Run(background) })
 	running.Go(func() { _ = n.monitor.Run(background) })
 	running.Go(func() { following.Run(background) })
+	running.Go(func() { proposals.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
 	url := a.url(listener.Addr())
@@ -100,7 +102,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, journal *auth.Journal) (http.Handler, error) {
+func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal) (http.Handler, error) {
 	signer, err := auth.NewSigner(a.key, a.now)
 	if err != nil {
 		return nil, err
@@ -118,6 +120,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		Tokens:      auth.NewTokens(a.store, signer, a.now),
 		Memberships: a.store,
 		Wallets:     wallets,
+		Proposals:   proposals,
 		Keys:        idempotency.New(a.store, a.now),
 		Database:    a.store,
 		Node:        monitor,
