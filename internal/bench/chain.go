@@ -88,7 +88,7 @@ func (c *chain) fund(ctx context.Context, coins int) error {
 
 // fan makes many coins of one, in a block.
 func (c *chain) fan(ctx context.Context, from coin) error {
-	tx := spend(from)
+	tx := spending(from)
 	amount := (from.amount - 100*networkFee) / fanSize
 	for range fanSize {
 		tx.AddTxOut(wire.NewTxOut(int64(amount), openOutput()))
@@ -104,7 +104,7 @@ func (c *chain) fan(ctx context.Context, from coin) error {
 func (c *chain) payment(to []byte) *wire.MsgTx {
 	from := c.coins[0]
 	c.coins = c.coins[1:]
-	tx := spend(from)
+	tx := spending(from)
 	part := from.amount / 3
 	tx.AddTxOut(wire.NewTxOut(int64(part), to))
 	tx.AddTxOut(wire.NewTxOut(int64(from.amount-part-networkFee), somebody(len(c.coins))))
@@ -131,8 +131,8 @@ func (c *chain) into(ctx context.Context, result any, method string, params ...a
 	return json.Unmarshal(answer, result)
 }
 
-// spend begins a transaction that spends a coin.
-func spend(from coin) *wire.MsgTx {
+// spending begins a transaction that spends a coin.
+func spending(from coin) *wire.MsgTx {
 	const signature, key = 72, 33 // bytes
 	tx := wire.NewMsgTx(2)
 	in := wire.NewTxIn(&from.at, nil, wire.TxWitness{make([]byte, signature), make([]byte, key), openScript})

@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/follower"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -19,12 +20,13 @@ import (
 // engine is what specterd has of wallets, put together as it does, but without
 // HTTP and in this process.
 type engine struct {
-	store    *store.Store
-	service  *wallet.Service
-	provider *core.Provider
-	monitor  *node.Monitor
-	host     string
-	clients  [3]*bitcoind.Client // for looks at the node, for work, for scans
+	store     *store.Store
+	service   *wallet.Service
+	proposals *spend.Service
+	provider  *core.Provider
+	monitor   *node.Monitor
+	host      string
+	clients   [3]*bitcoind.Client // for looks at the node, for work, for scans
 }
 
 // openEngine opens a database, which need not be there, with a node.
@@ -48,6 +50,7 @@ func openEngine(ctx context.Context, c *chain, database string) (*engine, error)
 	e.monitor.Check(ctx)
 	e.provider = core.NewProvider(core.New(e.clients[1]), e.monitor.Status)
 	e.service = wallet.New(log, e.store, e.store, e.provider, clock, func(string) {})
+	e.proposals = spend.New(log, e.store, e.service, e.provider, clock, spend.Options{Kick: func(string) {}})
 	return e, nil
 }
 
@@ -66,7 +69,7 @@ func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	synced := make(chan struct{}, 1)
 	f := follower.New(follower.Options{
 		Log: slog.New(slog.DiscardHandler), Now: clock, Store: syncStore{e.store, synced},
-		Keeper: e.service, Provider: e.provider, Host: e.host, Node: core.New(e.clients[1]), Scanner: core.New(e.clients[2]),
+		Keeper: e.service, Reserver: e.proposals, Provider: e.provider, Host: e.host, Node: core.New(e.clients[1]), Scanner: core.New(e.clients[2]),
 		Ready:   func() error { return e.monitor.Status().Unusable() },
 		Network: func() btc.Network { return btc.Regtest },
 	})

@@ -29,6 +29,8 @@ const (
 	nameZMQ        = "zmq"     // a transaction that the node tells of
 	namePolling    = "polling" // one that it does not
 	nameLines      = "json-lines"
+	nameProposal   = "proposal"  // made
+	nameProposals  = "proposals" // listed
 )
 
 // bench is one run of this program.
@@ -56,6 +58,7 @@ var sections = []section{
 	{[]string{nameSync}, measureSync},
 	{[]string{nameBlock}, measureBlock},
 	{[]string{nameZMQ, namePolling}, measureArrivals},
+	{[]string{nameProposal, nameProposals}, measureProposals},
 }
 
 // allNames returns the names of all that can be measured.

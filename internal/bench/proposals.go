@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+const (
+	fundedCoins  = 1000 // of the wallet that pays
+	proposalBar  = 1.3  // times what Core alone takes
+	createsATurn = 5
+	proposals    = 1000 // in a list
+	listBar      = 15 * time.Millisecond
+)
+
+// measureProposals has proposals made, beside Core's part of that alone, and lists
+// many.
+func measureProposals(ctx context.Context, b *bench) error {
+	var figures []figure
+	if b.wants(nameProposal) {
+		f, err := b.proposal(ctx)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, f)
+	}
+	if b.wants(nameProposals) {
+		f, err := b.proposalPage(ctx)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, f)
+	}
+	return printFigures(b.stdout, figures)
+}
+
+// proposal makes proposals in a wallet, and has Core fund the same payment there,
+// in turns. Each proposal is cancelled again, which is not measured.
+func (b *bench) proposal(ctx context.Context) (figure, error) {
+	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 psbts, from a wallet of %d coins", fundedCoins)}
+	w, stop, err := b.follow(ctx, nameProposal, 1)
+	if err != nil {
+		return f, err
+	}
+	defer stop()
+	if err := w.fill(ctx); err != nil {
+		return f, fmt.Errorf("fill the wallet: %w", err)
+	}
+	var names []string
+	if err := w.chain.into(ctx, &names, "listwallets"); err != nil {
+		return f, err
+	}
+	var alone, all side
+	for round := range b.rounds + 1 {
+		took, err := repeat(createsATurn, func() (time.Duration, error) { return w.fundAlone(ctx, names[0]) })
+		if err != nil {
+			return f, err
+		}
+		made, err := repeat(createsATurn, func() (time.Duration, error) { return w.propose(ctx) })
+		if err != nil {
+			return f, err
+		}
+		if round > 0 { // the first is to warm up
+			alone.took, all.took = append(alone.took, took), append(all.took, made)
+		}
+	}
+	f = compared(f, alone, all, proposalBar)
+	f.processor, f.against = "", "walletcreatefundedpsbt: "+duration(middle(alone.took))
+	return f, nil
+}
+
+// repeat returns the median of so many times.
+func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) {
+	took := make([]time.Duration, times)
+	for i := range took {
+		var err error
+		if took[i], err = do(); err != nil {
+			return 0, err
+		}
+	}
+	return middle(took), nil
+}
+
+// fill pays to the wallet, a coin to each address.
+func (f *following) fill(ctx context.Context) error {
+	const perBlock = 250
+	for paid := 0; paid < fundedCoins; {
+		var raws []string
+		for range perBlock {
+			raw, _, err := f.payment(0)
+			if err != nil {
+				return err
+			}
+			f.addresses++
+			raws = append(raws, raw)
+		}
+		paid += perBlock
+		if err := f.chain.block(ctx, raws...); err != nil {
+			return err
+		}
+	}
+	var height int
+	if err := f.chain.into(ctx, &height, "getblockcount"); err != nil {
+		return err
+	}
+	_, err := f.get(ctx, fmt.Sprintf("/api/v1/wallets/%s?min_height=%d", aliasOf(0), height), "")
+	return err
+}
+
+// What each proposal pays, at which rate, and to whom.
+const (
+	paidAmount = 150_000
+	paidRate   = 10
+)
+
+var paidTo = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
+
+// fundAlone has Core make the PSBT that a proposal takes.
+func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, error) {
+	outputs := []map[string]json.Number{{paidTo: json.Number(btc.Amount(paidAmount).String())}}
+	var change struct {
+		Items []struct{ Address string }
+	}
+	if err := f.getJSON(ctx, "/api/v1/wallets/"+aliasOf(0)+"/addresses?branch=change&limit=1", &change); err != nil {
+		return 0, err
+	}
+	options := map[string]any{"add_inputs": true, "fee_rate": paidRate, "replaceable": true, "changeAddress": change.Items[0].Address}
+	start := clock()
+	_, err := f.chain.CallWallet(ctx, name, "walletcreatefundedpsbt", []any{}, outputs, 0, options)
+	return clock().Sub(start), err
+}
+
+// propose makes a proposal and cancels it.
+func (f *following) propose(ctx context.Context) (time.Duration, error) {
+	path := "/api/v1/wallets/" + aliasOf(0) + "/psbts"
+	body := fmt.Sprintf(`{"recipients": [{"address": %q, "amount_sat": %d}], "fee_rate_sat_vb": %d}`, paidTo, paidAmount, paidRate)
+	start := clock()
+	answer, err := f.do(ctx, http.MethodPost, path, body, http.StatusCreated)
+	took := clock().Sub(start)
+	if err != nil {
+		return 0, err
+	}
+	var made struct{ ID string }
+	if err := json.Unmarshal(answer, &made); err != nil {
+		return 0, err
+	}
+	_, err = f.do(ctx, http.MethodDelete, path+"/"+made.ID, "", http.StatusNoContent)
+	return took, err
+}
+
+// do makes a request that changes something, over the reader's connection.
+func (r *reader) do(ctx context.Context, method, path, body string, status int) (answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.address+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+r.token)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := r.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if answer, err = io.ReadAll(response.Body); err == nil && response.StatusCode != status {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
+	}
+	return answer, err
+}
+
+// proposalPage lists proposals of a wallet that has many of them open.
+func (b *bench) proposalPage(ctx context.Context) (figure, error) {
+	f := figure{name: nameProposals, what: fmt.Sprintf("its latest 100 proposals, of %d", proposals)}
+	s, err := b.history(ctx, 1000)
+	if err != nil {
+		return f, err
+	}
+	db, err := openStore(ctx, s.database())
+	if err != nil {
+		return f, err
+	}
+	if err := errors.Join(s.addProposals(ctx, db), db.Close()); err != nil {
+		return f, fmt.Errorf("make up proposals: %w", err)
+	}
+	up, err := s.serve(ctx, b)
+	if err != nil {
+		return f, err
+	}
+	defer up.stop()
+	r := newReader(up, s)
+	page := []side{{server: up, ask: func() error {
+		_, err := r.get(ctx, "/api/v1/wallets/"+walletAlias+"/psbts?limit=100", "")
+		return err
+	}}}
+	if err := inTurns(page, b.rounds, b.turn); err != nil {
+		return f, err
+	}
+	f = timed(f, page[0].took)
+	f.bar, f.good = "≤ "+duration(listBar), middle(page[0].took) <= listBar
+	return f, nil
+}
+
+// addProposals makes up proposals of two inputs, a recipient and change.
+func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
+	for i := range proposals {
+		p := spend.Proposal{
+			ID: uuid.NewString(), WalletID: s.walletID, Txid: madeUp("proposal", i), Status: spend.Created, Version: 1,
+			CreatedAt: clock(), StatusAt: clock(), ExpiresAt: clock().Add(time.Hour), Fee: 500, VSize: 209, PSBT: make([]byte, 1200),
+			Terms: spend.Terms{FeeRate: 2000, Replaceable: true},
+		}
+		for range 2 {
+			p.Inputs = append(p.Inputs, spend.Input{
+				Outpoint: btc.Outpoint{Txid: madeUp("coin", rand.Int()), Vout: 1}, Address: paidTo, Amount: 100_000, //nolint:gosec // made up
+			})
+		}
+		change := wallet.Place{Branch: wallet.ChangeBranch, Index: uint32(i)}
+		p.Outputs = []spend.Output{
+			{Address: paidTo, Amount: 120_000, Asked: 120_000, Kind: spend.External},
+			{Address: addressAt(&change), Amount: 79_500, Kind: spend.Change, Own: &change, Recipient: -1},
+		}
+		p.Steps = []spend.Step{{At: p.CreatedAt, Action: "created", By: spend.Actor{UserName: "alice"}}}
+		if err := db.AddProposal(ctx, p, nil, auth.Event{At: clock(), Action: "psbt.create"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
