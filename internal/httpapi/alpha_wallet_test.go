@@ -150,30 +150,6 @@ func TestAlphaDeadTransactions(t *testing.T) {
 	}
 }
 
-// TestAlphaLargeHistory: one that is not kept in memory is the same.
-func TestAlphaLargeHistory(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	p := s.user(t, "p", false)
-	id := s.wallet(t, p, "w", "viewer")
-	const number = 40
-	changes := wallet.Change{WalletID: id, Synced: &wallet.Tip{Height: 10, Hash: "aa"}}
-	for i := range number {
-		changes.Added = append(changes.Added, received(i, 500_000)) // 20 MB in all
-	}
-	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
-	body := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200).body
-	w := member(t, body, "w")
-	for what, n := range map[string]int{
-		"_transactions": len(names(t, member(t, w, "_transactions"))), "_full_utxo": len(listOf(t, member(t, w, "_full_utxo"))),
-		"full_utxo": len(listOf(t, member(t, w, "full_utxo"))), "txlist": len(listOf(t, member(t, body, "txlist"))), "utxo": len(listOf(t, member(t, body, "utxo"))),
-	} {
-		if n != number {
-			t.Errorf("%s has %d", what, n)
-		}
-	}
-}
-
 // received is a transaction with a raw form of that many bytes, and one output.
 func received(i, bytesOfRaw int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i)}

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// maxKept is how many bytes of transactions a request keeps in memory.
+	// maxKept is how many bytes of transactions a request may keep in memory.
 	maxKept = 16 << 20
 	// recordBytes is how many a record takes besides what is written out of it.
 	recordBytes = 512
@@ -19,14 +19,16 @@ const (
 // parts of the answer.
 type history struct {
 	read  iter.Seq2[wallet.Record, error]
-	kept  []record
+	limit int // of bytes in memory
+	kept  []*record
 	size  int  // of what was kept, in bytes
 	whole bool // kept is all
 }
 
-// all yields the transactions, dead ones included, the latest first.
-func (h *history) all() iter.Seq2[record, error] {
-	return func(yield func(record, error) bool) {
+// all yields the transactions, dead ones included, the latest first. A record is
+// good until the next one comes.
+func (h *history) all() iter.Seq2[*record, error] {
+	return func(yield func(*record, error) bool) {
 		if h.whole {
 			for _, r := range h.kept {
 				if !yield(r, nil) {
@@ -36,7 +38,7 @@ func (h *history) all() iter.Seq2[record, error] {
 			return
 		}
 		h.kept, h.size = nil, 0
-		var r record
+		r := &record{}
 		var err error
 		for r.Record, err = range h.read {
 			if err == nil {
@@ -45,22 +47,24 @@ func (h *history) all() iter.Seq2[record, error] {
 			if !yield(r, err) || err != nil {
 				return
 			}
-			h.keep(&r)
+			if h.keep(r) {
+				r = &record{}
+			}
 		}
-		h.whole = h.size <= maxKept
+		h.whole = h.size <= h.limit
 	}
 }
 
-// keep takes the record's memory, unless there is too much already.
-func (h *history) keep(r *record) {
-	if h.size > maxKept {
-		return
+// keep takes the record, unless there is too much already.
+func (h *history) keep(r *record) bool {
+	if h.size > h.limit {
+		return false
 	}
-	if h.size += recordBytes + len(r.head) + len(r.tail); h.size > maxKept {
+	if h.size += recordBytes + len(r.head) + len(r.tail); h.size > h.limit {
 		h.kept = nil
-		return
+		return false
 	}
 	r.Raw = nil // it is in the head
-	h.kept = append(h.kept, *r)
-	r.head, r.tail = nil, nil
+	h.kept = append(h.kept, r)
+	return true
 }

@@ -77,7 +77,7 @@ func TestRecordsAreAsDescribed(t *testing.T) {
 		{Address: "y", Label: "\"", Own: &wallet.Place{}},
 		{Address: "z", Label: "z"},
 	} {
-		asDescribed[map[string]addressObject](t, a.Address, append(appendAddress([]byte{'{'}, &a), '}'))
+		asDescribed[map[string]addressObject](t, a.Address, append(appendAddress([]byte{'{'}, a), '}'))
 	}
 }
 

@@ -22,8 +22,8 @@ func (a *API) GetTransactions(ctx context.Context, _ struct{}) (route.Streamed, 
 	}
 	return streamed(func(w *bufio.Writer) error {
 		var one record
-		return writeAll(w, "[", "]\n", records, func(b []byte, r *wallet.Record) []byte {
-			one.Record = *r
+		return writeAll(w, "[", "]\n", records, func(b []byte, r wallet.Record) []byte {
+			one.Record = r
 			one.write()
 			return one.appendListed(b, tip)
 		})
@@ -35,27 +35,23 @@ func streamed(body func(w *bufio.Writer) error) route.Streamed {
 }
 
 // writeAll writes a JSON array, or an object, of what it is given; nothing is
-// written for what appendOne appends nothing for. It keeps one element in memory.
-func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error], appendOne func(b []byte, one *T) []byte) error {
+// written for what appendOne appends nothing for. It appends to the writer's own
+// buffer, so that what fits in there is not copied.
+func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error], appendOne func(b []byte, one T) []byte) error {
 	if _, err := w.WriteString(begin); err != nil {
 		return err
 	}
-	var (
-		one  T // here, and not in each turn, so that it takes memory once
-		err  error
-		line []byte
-		rest = false
-	)
-	for one, err = range all {
+	rest := false
+	for one, err := range all {
 		if err != nil {
 			return err
 		}
-		line = line[:0]
+		line := w.AvailableBuffer()
 		if rest {
 			line = append(line, ',')
 		}
 		from := len(line)
-		if line = appendOne(line, &one); len(line) == from {
+		if line = appendOne(line, one); len(line) == from {
 			continue
 		}
 		rest = true
@@ -63,6 +59,6 @@ func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error]
 			return err
 		}
 	}
-	_, err = w.WriteString(end)
+	_, err := w.WriteString(end)
 	return err
 }

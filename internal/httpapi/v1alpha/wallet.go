@@ -52,7 +52,7 @@ func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*
 	for _, o := range p.Unspent {
 		p.unspent[o.Txid] = append(p.unspent[o.Txid], o)
 	}
-	p.history.read = p.History
+	p.history = history{read: p.History, limit: maxKept}
 	if who.Scopes.Has(auth.PSBTsRead) {
 		p.pending, err = a.pending(ctx, who, alias, p.View)
 	}
@@ -159,7 +159,7 @@ func (p *portrait) addresses() iter.Seq2[wallet.LabelledAddress, error] {
 	}
 }
 
-func appendAddress(b []byte, a *wallet.LabelledAddress) []byte {
+func appendAddress(b []byte, a wallet.LabelledAddress) []byte {
 	b = appendText(b, a.Address)
 	b = append(b, `:{"address":`...)
 	b = appendText(b, a.Address)
