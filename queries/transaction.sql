@@ -2,8 +2,8 @@
 -- same query, because looking it up again takes as long as all the rest.
 
 -- name: Transactions :many
-SELECT wallet_id, txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, synced_height, label, address_label,
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history
 WHERE wallet_id = @wallet_id
@@ -17,8 +17,8 @@ LIMIT CAST(@max_rows AS BIGINT);
 
 -- As Transactions; these are few and have an index of their own.
 -- name: UnconfirmedTransactions :many
-SELECT wallet_id, txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, synced_height, label, address_label,
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history
 WHERE wallet_id = @wallet_id AND status <> 'confirmed'
@@ -31,8 +31,8 @@ ORDER BY time DESC, txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: TransactionByID :one
-SELECT wallet_id, txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, synced_height, label, address_label,
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history
 WHERE wallet_id = @wallet_id AND txid = @txid;

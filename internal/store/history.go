@@ -97,7 +97,7 @@ func (s *Store) CountTransactions(ctx context.Context, walletID string) (int, er
 
 func recordOf(row db.TransactionsRow) wallet.Record {
 	r := wallet.Record{
-		WalletID: row.WalletID, Label: row.Label, AddressLabel: row.AddressLabel,
+		Label: row.Label, AddressLabel: row.AddressLabel,
 		Transaction: wallet.Transaction{
 			Txid: row.Txid, Time: row.Time.Time, ReceivedAt: row.ReceivedAt.Time,
 			State: stateOf(db.StatesRow{
@@ -109,9 +109,6 @@ func recordOf(row db.TransactionsRow) wallet.Record {
 		},
 	}
 	r.Raw, _ = row.Raw.([]byte) // nil where it was not asked for
-	if r.Block != nil {
-		r.Confirmations = max(1, row.SyncedHeight-r.Block.Height+1)
-	}
 	return r
 }
 

@@ -81,7 +81,7 @@ func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, t
 		return Record{}, err
 	}
 	r, err := s.store.TransactionByID(ctx, v.ID, txid)
-	r.WalletID, r.Alias = v.ID, v.Alias
+	r.isOf(&v)
 	return r, err
 }
 
@@ -97,7 +97,7 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 			read: func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error) {
 				part, err := s.store.Transactions(ctx, v.ID, f, after, limit)
 				for i := range part {
-					part[i].WalletID, part[i].Alias = v.ID, v.Alias
+					part[i].isOf(&v)
 				}
 				return part, err
 			},

@@ -133,3 +133,21 @@ func TestMergeTellsOfAnError(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmations: a part of the history may be written before its wallet is
+// said to be synced.
+func TestConfirmations(t *testing.T) {
+	t.Parallel()
+	v := View{Alias: "w"}
+	v.ID, v.Synced.Height = "id", 10
+	for height, want := range map[int]int{1: 10, 9: 2, 10: 1, 12: 1} {
+		r := Record{Transaction: Transaction{State: State{Block: &Block{Height: height}}}}
+		if r.isOf(&v); r.Confirmations != want || r.WalletID != "id" || r.Alias != "w" {
+			t.Errorf("at %d: %+v", height, r)
+		}
+	}
+	r := Record{}
+	if r.isOf(&v); r.Confirmations != 0 {
+		t.Errorf("%d confirmations without a block", r.Confirmations)
+	}
+}

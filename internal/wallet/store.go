@@ -107,9 +107,10 @@ type Book interface {
 // History reads transactions from the index.
 type History interface {
 	// Transactions returns a part of a wallet's history, from the one that
-	// follows after.
+	// follows after. Records have neither WalletID and Alias nor Confirmations.
 	Transactions(ctx context.Context, walletID string, f Filter, after HistoryCursor, limit int) ([]Record, error)
-	// TransactionByID returns one, with all that there is about it, or ErrTransactionNotFound.
+	// TransactionByID returns one such record, with all else that there is about
+	// it, or ErrTransactionNotFound.
 	TransactionByID(ctx context.Context, walletID, txid string) (Record, error)
 	// CountTransactions returns how many there are, dead ones included.
 	CountTransactions(ctx context.Context, walletID string) (int, error)

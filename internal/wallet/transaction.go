@@ -114,3 +114,12 @@ type Record struct {
 	AddressLabel  string
 	Confirmations int // 0 while it has none
 }
+
+// isOf fills in what a record has of its wallet, and the store leaves out: it is
+// the same for all of them.
+func (r *Record) isOf(v *View) {
+	r.WalletID, r.Alias = v.ID, v.Alias
+	if r.Block != nil { // its block may have come after v was read
+		r.Confirmations = max(1, v.Synced.Height-r.Block.Height+1)
+	}
+}

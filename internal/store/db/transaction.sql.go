@@ -125,8 +125,8 @@ func (q *Queries) OutputsOf(ctx context.Context, arg OutputsOfParams) ([]Outputs
 }
 
 const TransactionByID = `-- name: TransactionByID :one
-SELECT wallet_id, txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, synced_height, label, address_label,
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
 FROM history
 WHERE wallet_id = $2 AND txid = $3
@@ -139,7 +139,6 @@ type TransactionByIDParams struct {
 }
 
 type TransactionByIDRow struct {
-	WalletID     string
 	Txid         string
 	Time         sqltype.Time
 	ReceivedAt   sqltype.Time
@@ -157,7 +156,6 @@ type TransactionByIDRow struct {
 	Address      string
 	Branch       *uint8
 	AddressIndex *uint32
-	SyncedHeight int
 	Label        string
 	AddressLabel string
 	Raw          interface{}
@@ -167,7 +165,6 @@ func (q *Queries) TransactionByID(ctx context.Context, arg TransactionByIDParams
 	row := q.db.QueryRowContext(ctx, TransactionByID, arg.Raw, arg.WalletID, arg.Txid)
 	var i TransactionByIDRow
 	err := row.Scan(
-		&i.WalletID,
 		&i.Txid,
 		&i.Time,
 		&i.ReceivedAt,
@@ -185,7 +182,6 @@ func (q *Queries) TransactionByID(ctx context.Context, arg TransactionByIDParams
 		&i.Address,
 		&i.Branch,
 		&i.AddressIndex,
-		&i.SyncedHeight,
 		&i.Label,
 		&i.AddressLabel,
 		&i.Raw,
@@ -195,8 +191,8 @@ func (q *Queries) TransactionByID(ctx context.Context, arg TransactionByIDParams
 
 const Transactions = `-- name: Transactions :many
 
-SELECT wallet_id, txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, synced_height, label, address_label,
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
 FROM history
 WHERE wallet_id = $2
@@ -225,7 +221,6 @@ type TransactionsParams struct {
 }
 
 type TransactionsRow struct {
-	WalletID     string
 	Txid         string
 	Time         sqltype.Time
 	ReceivedAt   sqltype.Time
@@ -243,7 +238,6 @@ type TransactionsRow struct {
 	Address      string
 	Branch       *uint8
 	AddressIndex *uint32
-	SyncedHeight int
 	Label        string
 	AddressLabel string
 	Raw          interface{}
@@ -274,7 +268,6 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 	for rows.Next() {
 		var i TransactionsRow
 		if err := rows.Scan(
-			&i.WalletID,
 			&i.Txid,
 			&i.Time,
 			&i.ReceivedAt,
@@ -292,7 +285,6 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 			&i.Address,
 			&i.Branch,
 			&i.AddressIndex,
-			&i.SyncedHeight,
 			&i.Label,
 			&i.AddressLabel,
 			&i.Raw,
@@ -311,8 +303,8 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 }
 
 const UnconfirmedTransactions = `-- name: UnconfirmedTransactions :many
-SELECT wallet_id, txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, synced_height, label, address_label,
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
 FROM history
 WHERE wallet_id = $2 AND status <> 'confirmed'
@@ -341,7 +333,6 @@ type UnconfirmedTransactionsParams struct {
 }
 
 type UnconfirmedTransactionsRow struct {
-	WalletID     string
 	Txid         string
 	Time         sqltype.Time
 	ReceivedAt   sqltype.Time
@@ -359,7 +350,6 @@ type UnconfirmedTransactionsRow struct {
 	Address      string
 	Branch       *uint8
 	AddressIndex *uint32
-	SyncedHeight int
 	Label        string
 	AddressLabel string
 	Raw          interface{}
@@ -389,7 +379,6 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 	for rows.Next() {
 		var i UnconfirmedTransactionsRow
 		if err := rows.Scan(
-			&i.WalletID,
 			&i.Txid,
 			&i.Time,
 			&i.ReceivedAt,
@@ -407,7 +396,6 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 			&i.Address,
 			&i.Branch,
 			&i.AddressIndex,
-			&i.SyncedHeight,
 			&i.Label,
 			&i.AddressLabel,
 			&i.Raw,
