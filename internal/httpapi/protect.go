@@ -89,9 +89,13 @@ var (
 	noStore = []string{"no-store"}
 )
 
-// protect is what every request goes through, whatever its path.
+// protect is what every request goes through, whatever its path, if it is not
+// one that sayAlive answers.
 func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.sayAlive(w, r) {
+			return
+		}
 		start := s.Now()
 		c := &call{Context: r.Context(), id: [1]string{requestID(r)}, address: clientAddress(r, s.TrustedProxies)}
 		r = r.WithContext(c) //nolint:contextcheck // c is the request's own context with more in it

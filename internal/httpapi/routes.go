@@ -15,13 +15,15 @@ const (
 	put    = http.MethodPut
 	patch  = http.MethodPatch
 	remove = http.MethodDelete
+
+	livenessPath = "/api/healthz/liveness"
 )
 
 // The columns: method and path; who may come in, with which scope and role;
 // what answers; what it is for.
 func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 	return []route.Route{
-		line(get, "/api/healthz/liveness", route.Nobody, 0, route.Anybody, route.Read(health.liveness), "Say that the process lives"),
+		line(get, livenessPath, route.Nobody, 0, route.Anybody, route.Read(health.liveness), "Say that the process lives"),
 		line(get, "/api/healthz/readyness", route.Nobody, 0, route.Anybody, route.Read(health.readiness), "Say whether database and node can be used"),
 
 		line(get, "/api/v1alpha/token", route.Basic, 0, route.Anybody, route.Read(alpha.ListTokens), "List your tokens"),

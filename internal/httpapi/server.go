@@ -4,7 +4,8 @@
 //
 // Every request passes, in this order: limits and timeouts of net/http, request
 // id and log line, panics caught, Host and origin, the API's switch, the route's
-// credentials, scope and role, the strict decoder, the handler.
+// credentials, scope and role, the strict decoder, the handler. Only plain
+// requests for liveness are answered earlier, in the same way.
 package httpapi
 
 import (

@@ -1,0 +1,51 @@
+package httpapi_test
+
+import (
+	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// TestBothWaysToLiveness: a plain request is answered before the router, unless
+// it has to be logged, which one server here does and the other does not. Nobody
+// can tell them apart.
+func TestBothWaysToLiveness(t *testing.T) {
+	t.Parallel()
+	long := start(t)
+	short := start(t, func(s *setup) { s.Log = slog.New(slog.DiscardHandler) })
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
+		for _, path := range []string{"", "/", "//", "?", "?verbose=1", "/?verbose=1", "/../liveness", "/%2e"} {
+			for name, r := range map[string]request{
+				"plain": {}, "another Host": {host: "evil.example"}, "a body": {body: `{"a": 1}`},
+				"an id":            {header: map[string]string{"X-Request-Id": "mine"}},
+				"a bad id":         {header: map[string]string{"X-Request-Id": "mine;"}},
+				"another origin":   {header: map[string]string{"Origin": "https://evil.example"}},
+				"a bad credential": {auth: []string{"Bearer nonsense"}},
+			} {
+				r.method, r.path = method, "/api/healthz/liveness"+path
+				want, got := long.do(t, r), short.do(t, r)
+				for _, a := range []answer{want, got} {
+					if id := a.header.Get("X-Request-Id"); id == "" || (id == "mine") != (name == "an id") {
+						t.Errorf("%s %s, %s: X-Request-Id is %q", r.method, r.path, name, id)
+					}
+					a.header.Del("X-Request-Id")
+					a.header.Del("Date")
+				}
+				if got.status != want.status || !maps.EqualFunc(got.header, want.header, slices.Equal[[]string]) || withoutID(got.body) != withoutID(want.body) {
+					t.Errorf("%s %s, %s: %d %v %s\nand otherwise %d %v %s", r.method, r.path, name, got.status, got.header, got.body, want.status, want.header, want.body)
+				}
+			}
+		}
+	}
+	if got := short.call(t, "GET", "/api/healthz/liveness", "", ""); got.status != 200 || got.body != "{\"message\":\"i am alive\"}\n" {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+var ids = regexp.MustCompile(`"request_id":"[^"]*"`)
+
+// withoutID returns the body of a problem without the id that each request has of
+// its own.
+func withoutID(body string) string { return ids.ReplaceAllString(body, "") }
