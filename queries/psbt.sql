@@ -78,7 +78,10 @@ ON CONFLICT (wallet_id, txid, vout) DO UPDATE SET psbt_id = excluded.psbt_id WHE
 UPDATE reserved SET psbt_id = NULL WHERE wallet_id = @wallet_id AND psbt_id = @psbt_id;
 
 -- name: Reservations :many
-SELECT txid, vout, psbt_id FROM reserved WHERE wallet_id = @wallet_id ORDER BY txid, vout;
+SELECT r.txid, r.vout, r.psbt_id, CAST(u.txid IS NOT NULL AS BOOLEAN) AS unspent
+FROM reserved AS r LEFT JOIN unspent AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout
+WHERE r.wallet_id = @wallet_id
+ORDER BY r.txid, r.vout;
 
 -- name: ForgetReleased :exec
 DELETE FROM reserved WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @vout AND psbt_id IS NULL;

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
@@ -22,18 +23,27 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if err != nil || !differs(reserved, locked) {
 		return err
 	}
-	done, err := s.turns.Take(ctx, w.ID)
+	soon, cancel := context.WithTimeout(ctx, turnPatience)
+	defer cancel()
+	done, err := s.turns.Take(soon, w.ID)
 	if err != nil {
-		return err
+		return ctx.Err() // somebody is at work on the wallet, and its next look is not far
 	}
 	defer done()
 	return s.reconcile(ctx, w, locked)
 }
 
+// turnPatience is how long a look at a wallet waits for those who make proposals.
+const turnPatience = 100 * time.Millisecond
+
 func differs(reserved []Reservation, locked []btc.Outpoint) bool {
-	return slices.ContainsFunc(reserved, func(r Reservation) bool {
-		return r.ProposalID == "" || !slices.Contains(locked, r.Outpoint)
-	})
+	return slices.ContainsFunc(reserved, func(r Reservation) bool { return r.ProposalID == "" || r.toLock(locked) })
+}
+
+// toLock reports whether Core is to be told to lock a coin. It has no lock for what
+// is spent.
+func (r Reservation) toLock(locked []btc.Outpoint) bool {
+	return r.ProposalID != "" && r.Unspent && !slices.Contains(locked, r.Outpoint)
 }
 
 // reconcile is Reconcile for whoever has the wallet's turn.
@@ -50,7 +60,7 @@ func (s *Service) reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 				return err
 			}
 			released = append(released, r.Outpoint)
-		case !slices.Contains(locked, r.Outpoint):
+		case r.toLock(locked):
 			if err := s.lock(ctx, w, r.Outpoint); err != nil {
 				return err
 			}

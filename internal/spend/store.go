@@ -81,4 +81,7 @@ type Reservation struct {
 	btc.Outpoint
 
 	ProposalID string // empty once it was released
+	// Unspent is whether the index has it as a coin. What a transaction in the
+	// mempool has spent, a proposal that replaces that reserves all the same.
+	Unspent bool
 }

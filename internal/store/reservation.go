@@ -68,7 +68,7 @@ func (s *Store) Reservations(ctx context.Context, walletID string) ([]spend.Rese
 	}
 	list := make([]spend.Reservation, len(rows))
 	for i, row := range rows {
-		list[i].Outpoint = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+		list[i].Outpoint, list[i].Unspent = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, row.Unspent
 		if row.PsbtID != nil {
 			list[i].ProposalID = *row.PsbtID
 		}

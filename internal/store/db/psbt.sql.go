@@ -735,13 +735,17 @@ func (q *Queries) ReplacementOf(ctx context.Context, arg ReplacementOfParams) ([
 }
 
 const Reservations = `-- name: Reservations :many
-SELECT txid, vout, psbt_id FROM reserved WHERE wallet_id = $1 ORDER BY txid, vout
+SELECT r.txid, r.vout, r.psbt_id, CAST(u.txid IS NOT NULL AS BOOLEAN) AS unspent
+FROM reserved AS r LEFT JOIN unspent AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout
+WHERE r.wallet_id = $1
+ORDER BY r.txid, r.vout
 `
 
 type ReservationsRow struct {
-	Txid   string
-	Vout   uint32
-	PsbtID *string
+	Txid    string
+	Vout    uint32
+	PsbtID  *string
+	Unspent bool
 }
 
 func (q *Queries) Reservations(ctx context.Context, walletID string) ([]ReservationsRow, error) {
@@ -753,7 +757,12 @@ func (q *Queries) Reservations(ctx context.Context, walletID string) ([]Reservat
 	items := []ReservationsRow{}
 	for rows.Next() {
 		var i ReservationsRow
-		if err := rows.Scan(&i.Txid, &i.Vout, &i.PsbtID); err != nil {
+		if err := rows.Scan(
+			&i.Txid,
+			&i.Vout,
+			&i.PsbtID,
+			&i.Unspent,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
