@@ -26,7 +26,7 @@ type Order struct {
 	NotReplaceable bool       // do not signal BIP-125
 	MaxFee         btc.Amount // 0 for the default cap
 	ExpiresAt      time.Time  // zero for the default
-	DryRun         bool // nothing is stored, nothing is locked
+	DryRun         bool       // nothing is stored, nothing is locked
 }
 
 // Recipient is who is to get how much.
