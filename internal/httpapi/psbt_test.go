@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/psbt"
@@ -58,6 +60,7 @@ func TestPSBTs(t *testing.T) {
 		{"list", testPSBTList},
 		{"v1alpha", testAlphaPSBT},
 		{"wire", testWirePSBTs},
+		{"scripts", testAlphaScripts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, w) })
 	}
@@ -333,6 +336,51 @@ func testAlphaPSBT(t *testing.T, w *spending) {
 		wantMessage(t, 400, "rbf_tx_id: has to be the id of a proposal or the txid of a transaction in this wallet")
 	replacing := w.call(t, "POST", path, w.role["proposer"], strings.Replace(fmt.Sprintf(body, "true", "false"), `"rbf_tx_id": ""`, `"rbf_tx_id": "`+id+`"`, 1))
 	replacing.want(t, 400, `"message":"fee_rate: has to be about`)
+}
+
+// testAlphaScripts compares what v1alpha says of inputs with one key with what the
+// node reads out of the same PSBT.
+func testAlphaScripts(t *testing.T, w *spending) {
+	for i, form := range []string{"pkh(%s)", "sh(wpkh(%s))", "wpkh(%s)", "tr(%s)"} {
+		alias := fmt.Sprintf("script_%d", i)
+		public, _ := testkit.Key(t, 10+i)
+		view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
+			Name: alias, Alias: alias, Descriptor: fmt.Sprintf(form, public+"/<0;1>/*"), Birth: wallet.Birth{Now: true},
+		})
+		check(t, err)
+		w.purse.pay(t, w.server, view.ID, btc.BTC)
+		made := w.call(t, "POST", alphaWallets+alias+"/psbt", w.role["owner"], `{"recipients": [{"address": "`+payee+`", "amount": 0.1, "unit": "btc"}], "fee_rate": 2}`).want(t, 200)
+		type scope struct {
+			Derivations    any                       `json:"bip32_derivs"`
+			TapDerivations any                       `json:"taproot_bip32_derivs"`
+			TapInternalKey string                    `json:"taproot_internal_key"`
+			WitnessUTXO    *struct{ Amount float64 } `json:"witness_utxo"`
+			NonWitnessUTXO *struct{ Txid string }    `json:"non_witness_utxo"`
+		}
+		var got struct {
+			Result struct {
+				Base64          string
+				Inputs, Outputs []scope
+			}
+		}
+		check(t, json.Unmarshal([]byte(made.body), &got))
+		var want struct{ Inputs, Outputs []scope }
+		check(t, json.Unmarshal(w.node.CLI(t, "decodepsbt", got.Result.Base64), &want))
+		for at, said := range map[string][2][]scope{"input": {got.Result.Inputs, want.Inputs}, "output": {got.Result.Outputs, want.Outputs}} {
+			for n := range said[1] {
+				ours, theirs := said[0][n], said[1][n]
+				if ours.WitnessUTXO != nil || ours.NonWitnessUTXO == nil || form != "pkh(%s)" { // one of the two is shown
+					theirs.NonWitnessUTXO = ours.NonWitnessUTXO
+				}
+				if diff := gocmp.Diff(theirs, ours); diff != "" {
+					t.Errorf("%s, %s %d: %s", form, at, n, diff)
+				}
+			}
+		}
+		if in := got.Result.Inputs[0]; (in.WitnessUTXO == nil) != (i == 0) || (in.NonWitnessUTXO == nil) == (i == 0) || (in.TapInternalKey == "") == (i == 3) {
+			t.Errorf("%s: the input is %+v", form, in)
+		}
+	}
 }
 
 // testWirePSBTs compares what we answer with what the original did: all names and
