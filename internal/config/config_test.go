@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -36,7 +37,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Host: "127.0.0.1", Port: 25441, DataFolder: "/home/me/.specterd", DatabaseURL: "/home/me/.specterd/specterd.db",
-		BcryptCost: 12, LogLevel: slog.LevelInfo, Node: Node{DataDir: "/home/me/.bitcoin"},
+		BcryptCost: 12, ProposalLifetime: 30 * 24 * time.Hour, LogLevel: slog.LevelInfo, Node: Node{DataDir: "/home/me/.bitcoin"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Error(diff)
