@@ -94,6 +94,9 @@ WHERE f.wallet_id = @wallet_id AND f.txid IN (SELECT value FROM json_each(CAST(@
 SELECT txid, vout, address, amount_sat, branch, address_index FROM outputs
 WHERE wallet_id = @wallet_id AND branch IS NOT NULL AND txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)));
 
+-- name: HasPsbts :one
+SELECT CAST(EXISTS (SELECT 1 FROM psbts WHERE wallet_id = @wallet_id) AS BOOLEAN) AS has;
+
 -- Which proposals have a coin in common with these transactions.
 -- name: PsbtsTouchedBy :many
 SELECT DISTINCT i.psbt_id

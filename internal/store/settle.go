@@ -15,6 +15,9 @@ import (
 // settleProposals brings the proposals of a wallet that have coins in common with
 // transactions that changed to where the chain says that they are.
 func settleProposals(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
+	if has, err := q.HasPsbts(ctx, c.WalletID); err != nil || !has {
+		return err
+	}
 	txids := slices.Collect(maps.Keys(c.Changed))
 	for _, t := range c.Added {
 		txids = append(txids, t.Txid)

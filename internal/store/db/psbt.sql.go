@@ -277,6 +277,17 @@ func (q *Queries) FrozenAmong(ctx context.Context, arg FrozenAmongParams) ([]Fro
 	return items, nil
 }
 
+const HasPsbts = `-- name: HasPsbts :one
+SELECT CAST(EXISTS (SELECT 1 FROM psbts WHERE wallet_id = $1) AS BOOLEAN) AS has
+`
+
+func (q *Queries) HasPsbts(ctx context.Context, walletID string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, HasPsbts, walletID)
+	var has bool
+	err := row.Scan(&has)
+	return has, err
+}
+
 const OverduePsbts = `-- name: OverduePsbts :many
 SELECT psbt_id FROM psbts
 WHERE status IN ('created', 'partially_signed', 'complete') AND expires_at <= $1
