@@ -216,9 +216,5 @@ func asOriginal(err error) error {
 	case len(f.Fields) != 1:
 		return err
 	}
-	name := f.Fields[0].Name
-	if text, ok := strings.CutPrefix(f.Fields[0].Message, "has to be "); ok && strings.HasSuffix(name, ".amount_sat") {
-		return fault.InvalidField(fieldsHere.Replace(name), "in satoshis, has to be %s", text)
-	}
-	return f.ForField(fieldsHere.Replace(name))
+	return f.ForField(fieldsHere.Replace(f.Fields[0].Name))
 }

@@ -78,7 +78,7 @@ func TestAsOriginal(t *testing.T) {
 		want string
 		kind fault.Kind
 	}{
-		{field("recipients[12].amount_sat"), "recipients[12].amount: in satoshis, has to be right", fault.Invalid},
+		{field("recipients[12].amount_sat"), "recipients[12].amount: has to be right", fault.Invalid},
 		{field("recipients[0].address"), "recipients[0].address: has to be right", fault.Invalid},
 		{field("fee_rate_sat_vb"), "fee_rate: has to be right", fault.Invalid},
 		{field("subtract_fee_from[0]"), "subtract_from: has to be right", fault.Invalid},
