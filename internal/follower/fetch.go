@@ -15,10 +15,11 @@ import (
 
 // partSize is how many transactions are written at a time while a long history
 // is read, and partsWaiting how many parts of it wait to be written, with a part
-// that is being written and one that comes in.
+// that is being written and one that comes in. The first part may wait for
+// thousands of addresses to be derived; the node is not to be idle meanwhile.
 const (
 	partSize     = 1000
-	partsWaiting = 2
+	partsWaiting = 8
 )
 
 // fetch gets transactions that the index does not have, and has them written in

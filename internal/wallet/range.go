@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
@@ -80,19 +83,22 @@ func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet
 // without, end.
 func (s *Service) derive(ctx context.Context, w Wallet, first, end uint32) ([]Address, error) {
 	network, _, _ := s.node.Chain()
-	var all []Address
-	for branch, text := range []string{w.Receive, w.Change} {
-		d, err := btc.ParseDescriptor(text, network)
-		if err != nil {
-			return nil, fmt.Errorf("read a descriptor of wallet %s: %w", w.ID, err)
-		}
-		addresses, err := deriveBranch(ctx, d, Branch(branch), first, end)
-		if err != nil {
-			return nil, fmt.Errorf("derive addresses of wallet %s: %w", w.ID, err)
-		}
-		all = append(all, addresses...)
+	var branches [2][]Address
+	both, ctx := errgroup.WithContext(ctx)
+	for branch, text := range map[Branch]string{ReceiveBranch: w.Receive, ChangeBranch: w.Change} {
+		both.Go(func() error {
+			d, err := btc.ParseDescriptor(text, network)
+			if err != nil {
+				return err
+			}
+			branches[branch], err = deriveBranch(ctx, d, branch, first, end)
+			return err
+		})
 	}
-	return all, nil
+	if err := both.Wait(); err != nil {
+		return nil, fmt.Errorf("derive addresses of wallet %s: %w", w.ID, err)
+	}
+	return slices.Concat(branches[ReceiveBranch], branches[ChangeBranch]), nil
 }
 
 func deriveBranch(ctx context.Context, d btc.Descriptor, branch Branch, first, end uint32) ([]Address, error) {
