@@ -5,6 +5,9 @@ VALUES (@user_id, @name, @name_folded, @password_hash, @password_is_default, @is
 -- name: UserByName :one
 SELECT * FROM users WHERE name_folded = @name_folded;
 
+-- name: UserByID :one
+SELECT * FROM users WHERE user_id = @user_id;
+
 -- name: ListUsers :many
 SELECT * FROM users
 WHERE name_folded > @after

@@ -113,9 +113,13 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 	if err != nil {
 		return nil, err
 	}
+	login := auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now)
+	if !isLoopback(a.cfg.Host) {
+		login.RefuseDefaultPasswords() // checkExposure saw those of the start
+	}
 	return httpapi.New(httpapi.Options{
 		Log: a.log, Now: a.now,
-		Login:       auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now),
+		Login:       login,
 		Users:       a.users,
 		Tokens:      auth.NewTokens(a.store, signer, a.now),
 		Memberships: a.store,
@@ -139,6 +143,9 @@ func (a *app) checkExposure(ctx context.Context) error {
 	n, err := a.store.CountDefaultPasswords(ctx)
 	if err != nil {
 		return err
+	}
+	if first, err := a.users.Get(ctx, auth.FirstAdmin); n > 0 && (err != nil || !first.PasswordIsDefault) {
+		return fmt.Errorf("users who were imported have the default password, so specterd listens on 127.0.0.1 only and not on %s; specterd user list shows who, and specterd user passwd changes it", a.cfg.Host)
 	}
 	if n > 0 {
 		return fmt.Errorf("the password of %q is still the default one, so specterd listens on 127.0.0.1 only and not on %s; change it with: specterd user passwd %s",

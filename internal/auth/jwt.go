@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
 )
 
 // MinKeyBytes is the shortest signing key. An empty one would sign and verify
@@ -93,6 +94,37 @@ func (s *Signer) verify(token string) (id string, hash [sha256.Size]byte, ok boo
 }
 
 func (s *Signer) keyFor(*jwt.Token) (any, error) { return s.key, nil }
+
+// foreignParser reads tokens without verifying them.
+var foreignParser = jwt.NewParser(jwt.WithStrictDecoding())
+
+// foreignClaims reads a token that was signed with a key that is not known here.
+// Nothing in it can be believed. ok is false for what Specter Desktop could not
+// have made.
+func foreignClaims(token string) (c claims, ok bool) {
+	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
+		return c, false
+	}
+	parsed, _, err := foreignParser.ParseUnverified(token, &c)
+	if err != nil || parsed.Method != jwt.SigningMethodHS256 || !isTokenID(c.TokenID) || c.ExpiresAt == nil {
+		return c, false
+	}
+	return c, true
+}
+
+// foreignID returns the id of the row that such a token has to be compared with,
+// if it was imported. That row decides, by the hash of the whole token: the id is
+// worth nothing by itself.
+func foreignID(token string) (id string, ok bool) {
+	c, ok := foreignClaims(token)
+	return c.TokenID, ok
+}
+
+// isTokenID reports whether id is a UUID in the one form that tokens have.
+func isTokenID(id string) bool {
+	parsed, err := uuid.Parse(id)
+	return err == nil && parsed.String() == id
+}
 
 // verifiedTokens remembers, by the hash of a token, that its signature was
 // found good, which never changes. It holds two generations of at most

@@ -44,6 +44,8 @@ type Login struct {
 	journal   *Journal
 	failures  *failures
 	now       func() time.Time
+
+	refuseDefault bool
 }
 
 // NewLogin returns a Login. The journal is told of logins and of tokens' use.
@@ -51,11 +53,17 @@ func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, sig
 	return &Login{log: log, store: store, passwords: passwords, signer: signer, journal: journal, failures: newFailures(), now: now}
 }
 
+// RefuseDefaultPasswords has nobody let in who still has the DefaultPassword,
+// from now on. It is for a server that others can reach: that none had it at the
+// start does not say that nobody is imported later who has it. It must be called
+// before the first login.
+func (l *Login) RefuseDefaultPasswords() { l.refuseDefault = true }
+
 // Password returns the principal with this name and password. Every refusal
 // that depends on who exists takes one comparison, and is ErrUnauthenticated.
 // It returns TooMany faults where too many fail or wait.
 func (l *Login) Password(ctx context.Context, name, password, address string) (*Principal, error) {
-	if len(password) > maxPasswordBytes || strings.ContainsRune(password, 0) || checkUserName(name) != nil {
+	if len(password) > maxTriedBytes || strings.ContainsRune(password, 0) || checkUserName(name) != nil {
 		return nil, ErrUnauthenticated
 	}
 	key := failureKey{user: FoldName(name), origin: originOf(address)}
@@ -68,7 +76,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 		return nil, err
 	}
 	hashed := u.PasswordHash
-	if !u.Active() {
+	if !u.Active() || (l.refuseDefault && u.PasswordIsDefault) {
 		hashed = "" // as if there were no such user
 	}
 	good, err := l.passwords.matches(ctx, address, hashed, password, admit)
@@ -95,7 +103,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 // rehash brings a password that was just proved to the cost that is set now, so
 // that comparing takes the same time for everybody.
 func (l *Login) rehash(ctx context.Context, u User, password, address string) {
-	hashed, err := l.passwords.hash(ctx, address, password)
+	hashed, err := l.passwords.rehash(ctx, address, u.PasswordHash, password)
 	if err == nil {
 		_, err = l.store.EditUser(ctx, u.Name, func(e *UserEdit) error {
 			if e.PasswordHash == u.PasswordHash {
@@ -114,9 +122,13 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 // in the database at this moment, as it is there, is ErrUnauthenticated. Agent
 // is what the client calls itself.
 func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
-	id, hash, ok := l.signer.verify(token)
-	if !ok {
-		return nil, ErrUnauthenticated
+	id, hash, verified := l.signer.verify(token)
+	if !verified {
+		// It may still be one that was brought along. Its row says so, or not.
+		var ok bool
+		if id, ok = foreignID(token); !ok {
+			return nil, ErrUnauthenticated
+		}
 	}
 	c, err := l.store.CredentialByID(ctx, id)
 	switch {
@@ -124,6 +136,9 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 		return nil, ErrUnauthenticated
 	case err != nil:
 		return nil, err
+	}
+	if !verified && !c.Imported {
+		return nil, ErrUnauthenticated
 	}
 	now := l.now()
 	if subtle.ConstantTimeCompare(c.Hash[:], hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) {

@@ -100,7 +100,8 @@ func (p *Passwords) hashNew(ctx context.Context, address, password string) (stri
 }
 
 // matches reports whether password is the one that hashed was made from. It
-// takes as long without a hash as with one, and is false then. Admit is asked
+// takes as long without a hash as with one, and is false then; and as long for
+// a password that was brought along as for one that was set here. Admit is asked
 // once it is this comparison's turn, and may still refuse it.
 func (p *Passwords) matches(ctx context.Context, address, hashed, password string, admit func() error) (bool, error) {
 	leave, err := p.gate.enter(ctx, address)
@@ -111,11 +112,14 @@ func (p *Passwords) matches(ctx context.Context, address, hashed, password strin
 	if err := admit(); err != nil {
 		return false, err
 	}
-	against := []byte(hashed)
-	if hashed == "" {
-		against = p.dummy
+	against, secret, err := comparison(hashed, password)
+	if err != nil {
+		return false, err
 	}
-	err = bcrypt.CompareHashAndPassword(against, []byte(password))
+	if against == nil {
+		hashed, against = "", p.dummy
+	}
+	err = bcrypt.CompareHashAndPassword(against, secret)
 	switch {
 	case err == nil:
 		return hashed != "", nil
@@ -127,6 +131,7 @@ func (p *Passwords) matches(ctx context.Context, address, hashed, password strin
 
 // outdated reports whether the hash was made with another cost than is set now.
 func (p *Passwords) outdated(hashed string) bool {
+	_, hashed = splitHash(hashed)
 	cost, err := bcrypt.Cost([]byte(hashed))
 	return err == nil && cost != p.cost
 }

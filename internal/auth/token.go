@@ -36,6 +36,9 @@ type Token struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // whole seconds
 	LastUse     Use
+	// Imported is set for a token that was made elsewhere, whose signature cannot
+	// be verified here. It is accepted by its hash alone.
+	Imported bool
 }
 
 // RemainingLife is how long the token still lives; zero when it has expired.
@@ -204,7 +207,7 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		}
 		successor = old
 		successor.ID, successor.ParentID, successor.RotatedFrom = uuid.NewString(), parent, old.ID
-		successor.CreatedAt, successor.LastUse = now, Use{}
+		successor.CreatedAt, successor.LastUse, successor.Imported = now, Use{}, false
 		if secret, err = s.seal(&successor, who.UserName); err != nil {
 			return err
 		}

@@ -221,7 +221,7 @@ func (s *server) dump(t *testing.T, all bool) string {
 	var text strings.Builder
 	for _, table := range []string{
 		"settings", "users", "wallets", "members", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
-		"locked", "frozen", "labels", "psbts", "psbt_inputs", "psbt_outputs", "psbt_signatures", "psbt_steps", "reserved", "tokens", "idempotency", "audit",
+		"locked", "frozen", "labels", "psbts", "psbt_inputs", "psbt_outputs", "psbt_signatures", "psbt_steps", "reserved", "tokens", "imports", "idempotency", "audit",
 	} {
 		if table == "audit" && !all {
 			continue

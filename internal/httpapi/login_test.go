@@ -4,8 +4,11 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/specterd/specterd/internal/auth"
 )
 
 // TestFailedLogins: ten a minute for a user from an address, and only failed
@@ -62,15 +65,21 @@ func TestUnknownUsersCostAsMuch(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.cost = 6 })
 	known, disabled, deleted := s.user(t, "known", false), s.user(t, "disabled", false), s.user(t, "deleted", false)
+	imported := s.imported(t, "imported", "a password", false)
+	_, err := s.store.EditUser(t.Context(), "imported", func(u *auth.UserEdit) error { // with this server's cost
+		u.PasswordHash = strings.Replace(u.PasswordHash, "$04$", "$06$", 1)
+		return nil
+	})
+	check(t, err)
 	s.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", disabled.ID)
 	s.sql(t, "DELETE FROM users WHERE user_id = $1", deleted.ID)
 	credentials := map[string]string{
 		"known": basic(known.Name, "not the password"), "unknown": basic("unknown", "not the password"),
-		"disabled": disabled.basic(), "deleted": deleted.basic(),
+		"disabled": disabled.basic(), "deleted": deleted.basic(), "imported": basic(imported.Name, "not the password"),
 	}
 	took := map[string][]time.Duration{}
 	var want string
-	for range 5 {
+	for range 9 {
 		for who, authorization := range credentials {
 			begin := time.Now()
 			got := s.do(t, request{method: "GET", path: "/api/v1/users/me", auth: []string{authorization}, header: map[string]string{"X-Request-Id": "same"}})

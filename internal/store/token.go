@@ -33,19 +33,21 @@ func credentialOf(row db.TokenAndUserRow) *auth.Credential {
 
 // CreateToken implements auth.TokenStore.
 func (s *Store) CreateToken(ctx context.Context, t auth.Token, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
-		active, err := q.UserIsActive(ctx, t.UserID)
-		if errors.Is(err, sql.ErrNoRows) || (err == nil && !active) {
-			return auth.ErrUnauthenticated
-		}
-		if err != nil {
-			return fmt.Errorf("look up the user: %w", err)
-		}
-		if err := insertToken(ctx, q, t); err != nil {
-			return err
-		}
-		return addEvent(ctx, q, e)
-	})
+	return s.inTx(ctx, func(q *db.Queries) error { return createToken(ctx, q, t, e) })
+}
+
+func createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event) error {
+	active, err := q.UserIsActive(ctx, t.UserID)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && !active) {
+		return auth.ErrUnauthenticated
+	}
+	if err != nil {
+		return fmt.Errorf("look up the user: %w", err)
+	}
+	if err := insertToken(ctx, q, t); err != nil {
+		return err
+	}
+	return addEvent(ctx, q, e)
 }
 
 func insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
@@ -53,6 +55,7 @@ func insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
 		TokenID: t.ID, UserID: t.UserID, ParentID: nullable(t.ParentID), RotatedFrom: nullable(t.RotatedFrom),
 		Description: t.Description, TokenHash: t.Hash[:], Scopes: t.Scopes.String(), WalletIds: walletText(t.Wallets),
 		Lifetime: t.Lifetime.Microseconds(), CreatedAt: sqltype.Time{Time: t.CreatedAt}, ExpiresAt: sqltype.Time{Time: t.ExpiresAt},
+		Imported: t.Imported,
 	})
 	switch {
 	case isUnique(err):
@@ -202,7 +205,8 @@ func tokenOf(row db.Token) auth.Token {
 		Description: row.Description, Scopes: auth.ScopesFromText(row.Scopes), Wallets: walletIDs(row.WalletIds),
 		Lifetime:  time.Duration(row.Lifetime) * time.Microsecond,
 		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
-		LastUse: auth.Use{At: row.LastUsedAt.Time, Address: row.LastUsedAddress, Agent: row.LastUsedAgent},
+		LastUse:  auth.Use{At: row.LastUsedAt.Time, Address: row.LastUsedAddress, Agent: row.LastUsedAgent},
+		Imported: row.Imported,
 	}
 	copy(t.Hash[:], row.TokenHash)
 	return t

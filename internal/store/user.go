@@ -13,20 +13,22 @@ import (
 
 // CreateUser implements auth.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u auth.User, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
-		err := q.CreateUser(ctx, db.CreateUserParams{
-			UserID: u.ID, Name: u.Name, NameFolded: auth.FoldName(u.Name),
-			PasswordHash: u.PasswordHash, PasswordIsDefault: u.PasswordIsDefault, IsAdmin: u.Admin,
-			DisabledAt: sqltype.NullTime{Time: u.DisabledAt}, CreatedAt: sqltype.Time{Time: u.CreatedAt},
-		})
-		if isUnique(err) {
-			return auth.ErrUserExists
-		}
-		if err != nil {
-			return fmt.Errorf("insert a user: %w", err)
-		}
-		return addEvent(ctx, q, e)
+	return s.inTx(ctx, func(q *db.Queries) error { return insertUser(ctx, q, u, e) })
+}
+
+func insertUser(ctx context.Context, q *db.Queries, u auth.User, e auth.Event) error {
+	err := q.CreateUser(ctx, db.CreateUserParams{
+		UserID: u.ID, Name: u.Name, NameFolded: auth.FoldName(u.Name),
+		PasswordHash: u.PasswordHash, PasswordIsDefault: u.PasswordIsDefault, IsAdmin: u.Admin,
+		DisabledAt: sqltype.NullTime{Time: u.DisabledAt}, CreatedAt: sqltype.Time{Time: u.CreatedAt},
 	})
+	if isUnique(err) {
+		return auth.ErrUserExists
+	}
+	if err != nil {
+		return fmt.Errorf("insert a user: %w", err)
+	}
+	return addEvent(ctx, q, e)
 }
 
 // UserByName implements auth.UserStore.

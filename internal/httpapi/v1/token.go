@@ -21,6 +21,7 @@ type token struct {
 	CreatedAt   time.Time `json:"created_at" required:"true"`
 	ExpiresAt   time.Time `json:"expires_at" required:"true"`
 	Expired     bool      `json:"expired" required:"true"`
+	Imported    bool      `json:"imported" required:"true" description:"Whether it was made by Specter Desktop and brought along from there."`
 	LastUsed    *lastUse  `json:"last_used" required:"true" description:"At most a minute behind; null before the first use."`
 }
 
@@ -39,7 +40,7 @@ func (a *API) tokenOf(t auth.Token) token {
 	out := token{
 		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(),
 		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
-		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: t.RemainingLife(a.o.Now()) == 0,
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: t.RemainingLife(a.o.Now()) == 0, Imported: t.Imported,
 	}
 	if t.Wallets != nil {
 		out.Wallets = &t.Aliases

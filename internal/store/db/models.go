@@ -126,6 +126,7 @@ type Token struct {
 	LastUsedAt      sqltype.NullTime
 	LastUsedAddress string
 	LastUsedAgent   string
+	Imported        bool
 }
 
 type User struct {

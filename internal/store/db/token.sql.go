@@ -62,8 +62,8 @@ func (q *Queries) CapTokenExpiry(ctx context.Context, arg CapTokenExpiryParams) 
 }
 
 const CreateToken = `-- name: CreateToken :exec
-INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, imported)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type CreateTokenParams struct {
@@ -78,6 +78,7 @@ type CreateTokenParams struct {
 	Lifetime    int64
 	CreatedAt   sqltype.Time
 	ExpiresAt   sqltype.Time
+	Imported    bool
 }
 
 func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error {
@@ -93,6 +94,7 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error 
 		arg.Lifetime,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.Imported,
 	)
 	return err
 }
@@ -156,7 +158,7 @@ func (q *Queries) DescendantsOfToken(ctx context.Context, tokenID sql.NullString
 }
 
 const ListTokens = `-- name: ListTokens :many
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, u.name AS user_name
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, u.name AS user_name
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE u.name_folded = $1 OR CAST($2 AS BOOLEAN)
 ORDER BY u.name_folded, t.created_at, t.token_id
@@ -196,6 +198,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 			&i.Token.LastUsedAt,
 			&i.Token.LastUsedAddress,
 			&i.Token.LastUsedAgent,
+			&i.Token.Imported,
 			&i.UserName,
 		); err != nil {
 			return nil, err
@@ -212,7 +215,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 }
 
 const ListTokensOfUser = `-- name: ListTokensOfUser :many
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent FROM tokens
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported FROM tokens
 WHERE user_id = $1
   AND (created_at > $2 OR (created_at = $2 AND token_id > $3))
 ORDER BY created_at, token_id
@@ -255,6 +258,7 @@ func (q *Queries) ListTokensOfUser(ctx context.Context, arg ListTokensOfUserPara
 			&i.LastUsedAt,
 			&i.LastUsedAddress,
 			&i.LastUsedAgent,
+			&i.Imported,
 		); err != nil {
 			return nil, err
 		}
@@ -322,7 +326,7 @@ func (q *Queries) RetireToken(ctx context.Context, arg RetireTokenParams) error 
 }
 
 const TokenAndUser = `-- name: TokenAndUser :one
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, u.name AS user_name, u.is_admin, u.disabled_at
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = $1
 `
@@ -352,6 +356,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 		&i.Token.LastUsedAt,
 		&i.Token.LastUsedAddress,
 		&i.Token.LastUsedAgent,
+		&i.Token.Imported,
 		&i.UserName,
 		&i.IsAdmin,
 		&i.DisabledAt,
@@ -360,7 +365,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 }
 
 const TokenOfUser = `-- name: TokenOfUser :one
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent FROM tokens WHERE token_id = $1 AND user_id = $2
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported FROM tokens WHERE token_id = $1 AND user_id = $2
 `
 
 type TokenOfUserParams struct {
@@ -386,6 +391,7 @@ func (q *Queries) TokenOfUser(ctx context.Context, arg TokenOfUserParams) (Token
 		&i.LastUsedAt,
 		&i.LastUsedAddress,
 		&i.LastUsedAgent,
+		&i.Imported,
 	)
 	return i, err
 }

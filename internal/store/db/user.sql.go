@@ -156,6 +156,26 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 	return err
 }
 
+const UserByID = `-- name: UserByID :one
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at FROM users WHERE user_id = $1
+`
+
+func (q *Queries) UserByID(ctx context.Context, userID string) (User, error) {
+	row := q.db.QueryRowContext(ctx, UserByID, userID)
+	var i User
+	err := row.Scan(
+		&i.UserID,
+		&i.Name,
+		&i.NameFolded,
+		&i.PasswordHash,
+		&i.PasswordIsDefault,
+		&i.IsAdmin,
+		&i.DisabledAt,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const UserByName = `-- name: UserByName :one
 SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at FROM users WHERE name_folded = $1
 `

@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// The salt and the hash that a Specter Desktop made of "admin".
+const (
+	recordedSalt = "DojcWaXCmrygHubn87aoJDwfPG/M+6vYZg8ues1ZsNo="
+	recordedHash = "DxaLVao1NuwwIIwbcy16WwCpjp6Zpg5b1nVn07PSKPE="
+)
+
+func newTestPasswords(t *testing.T) *Passwords {
+	t.Helper()
+	p, err := NewPasswords(bcrypt.MinCost, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func matches(t *testing.T, p *Passwords, hashed, password string) bool {
+	t.Helper()
+	good, err := p.matches(t.Context(), "", hashed, password, func() error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return good
+}
+
+func TestPasswordsOfSpecterDesktop(t *testing.T) {
+	p := newTestPasswords(t)
+	raw, err := base64.StdEncoding.DecodeString(recordedHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !isDefaultOf(recordedSalt, raw) || isDefaultOf(recordedSalt, make([]byte, specterBytes)) {
+		t.Error("the default password is not known for what it is")
+	}
+	hashed, err := p.hashSpecter(t.Context(), "", recordedSalt, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(hashed, recordedHash) || !strings.HasPrefix(hashed, "$specter$"+recordedSalt+"$2a$04$") {
+		t.Errorf("kept as %s", hashed)
+	}
+	again, err := p.rehash(t.Context(), "", hashed, "admin")
+	if err != nil || again == hashed || !strings.HasPrefix(again, "$specter$"+recordedSalt+"$2a$04$") {
+		t.Errorf("hashed anew as %s, %v", again, err)
+	}
+	for password, want := range map[string]bool{
+		"admin": true, "Admin": false, "adminadmin": false, "": false, recordedHash: false, string(raw): false, strings.Repeat("admin", 200): false,
+	} {
+		if matches(t, p, hashed, password) != want || matches(t, p, again, password) != want {
+			t.Errorf("%q: accepted is not %v", password, want)
+		}
+	}
+	if p.outdated(hashed) || !(&Passwords{cost: 5}).outdated(hashed) {
+		t.Error("the cost is not known")
+	}
+}
+
+// Bcrypt reads 72 bytes. What was set here is compared whole or not at all, and
+// what was brought along is read to its end.
+func TestLongPasswords(t *testing.T) {
+	p := newTestPasswords(t)
+	for _, length := range []int{71, 72, 73, 200, maxTriedBytes} {
+		password := strings.Repeat("é", length/2) + strings.Repeat("x", length%2)
+		hash, err := specterHash(password, recordedSalt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := base64.StdEncoding.DecodeString(string(hash))
+		brought, err := p.hashSpecter(t.Context(), "", recordedSalt, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !matches(t, p, brought, password) || matches(t, p, brought, password+"x") || matches(t, p, brought, password[:length-1]) {
+			t.Errorf("%d bytes that were brought along", length)
+		}
+		if length > maxPasswordBytes {
+			continue
+		}
+		set, err := p.hash(t.Context(), "", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !matches(t, p, set, password) || matches(t, p, set, password+strings.Repeat("x", 73-length)) {
+			t.Errorf("%d bytes that were set here", length)
+		}
+	}
+}
+
+func TestHashesThatSpecterDesktopDoesNotMake(t *testing.T) {
+	p := newTestPasswords(t)
+	good := make([]byte, specterBytes)
+	for _, salt := range []string{"", "not base64", "$2a$", "AA==\n", strings.Repeat("A", 132)} {
+		if _, err := p.hashSpecter(t.Context(), "", salt, good); err == nil {
+			t.Errorf("the salt %q is accepted", salt)
+		}
+	}
+	if _, err := p.hashSpecter(t.Context(), "", recordedSalt, good[1:]); err == nil {
+		t.Error("a short hash is accepted")
+	}
+}
+
+// FuzzForeignID: what a token that nobody can verify yields is the id of a row
+// or nothing.
+func FuzzForeignID(f *testing.F) {
+	sign := func(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
+		text, err := jwt.NewWithClaims(method, claims).SignedString(key)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return text
+	}
+	const id = "d55e6396-f818-4e70-bf4a-67886514bac2"
+	good := sign(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": id, "exp": 2e9}, []byte("x"))
+	if got, ok := foreignID(good); !ok || got != id {
+		f.Fatalf("%q, %v", got, ok)
+	}
+	for what, text := range map[string]string{
+		"no algorithm":      sign(jwt.SigningMethodNone, jwt.MapClaims{"jwt_token_id": id, "exp": 2e9}, jwt.UnsafeAllowNoneSignatureType),
+		"another algorithm": sign(jwt.SigningMethodHS512, jwt.MapClaims{"jwt_token_id": id, "exp": 2e9}, []byte("x")),
+		"no expiry":         sign(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": id}, []byte("x")),
+		"no id":             sign(jwt.SigningMethodHS256, jwt.MapClaims{"exp": 2e9}, []byte("x")),
+		"another id":        sign(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": strings.ToUpper(id), "exp": 2e9}, []byte("x")),
+		"too long":          sign(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": id, "exp": 2e9, "x": strings.Repeat("x", maxTokenBytes)}, []byte("x")),
+		"line break":        good + "\n",
+		"nothing":           "",
+	} {
+		if _, ok := foreignID(text); ok {
+			f.Errorf("accepted: %s", what)
+		}
+		f.Add(text)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, text string) {
+		if id, ok := foreignID(text); ok && (!isTokenID(id) || len(text) > maxTokenBytes) {
+			t.Errorf("%q yields %q", text, id)
+		}
+	})
+}
+
+// BenchmarkLogin compares what the kinds of users cost at login.
+func BenchmarkLogin(b *testing.B) {
+	p, err := NewPasswords(10, 2)
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw, _ := base64.StdEncoding.DecodeString(recordedHash)
+	brought, err1 := p.hashSpecter(b.Context(), "", recordedSalt, raw)
+	set, err2 := p.hash(b.Context(), "", "a password")
+	if err1 != nil || err2 != nil {
+		b.Fatal(err1, err2)
+	}
+	for name, hashed := range map[string]string{"brought along": brought, "set here": set, "nobody": ""} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := p.matches(b.Context(), "", hashed, "wrong", func() error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("of it PBKDF2", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = specterHash("wrong", anySalt)
+		}
+	})
+}

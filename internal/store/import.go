@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+// ImportedAs implements auth.ImportStore.
+func (s *Store) ImportedAs(ctx context.Context, kind, origin string) (string, error) {
+	id, err := s.reads().ImportedAs(ctx, db.ImportedAsParams{Kind: kind, Origin: origin})
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", translate(fmt.Errorf("look up an import: %w", err))
+	}
+	return id, nil
+}
+
+// UserByID implements auth.ImportStore.
+func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
+	row, err := s.reads().UserByID(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.User{}, auth.ErrUserNotFound
+	}
+	if err != nil {
+		return auth.User{}, translate(fmt.Errorf("select a user: %w", err))
+	}
+	return userOf(row), nil
+}
+
+// ImportUser implements auth.ImportStore.
+func (s *Store) ImportUser(ctx context.Context, origin, name string, decide func(*auth.User) (auth.User, auth.Event, error)) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		var here *auth.User
+		found, err := userByName(ctx, q, name)
+		switch {
+		case err == nil:
+			here = &found
+		case !errors.Is(err, auth.ErrUserNotFound):
+			return err
+		}
+		u, e, err := decide(here)
+		if err != nil {
+			return err
+		}
+		err = addImport(ctx, q, auth.ImportUser, origin, u.ID, e.At)
+		if isUnique(err) {
+			return auth.ErrUserExists
+		}
+		if err != nil {
+			return err
+		}
+		if here != nil && here.ID == u.ID {
+			return saveUser(ctx, q, auth.UserEdit{User: u, Event: e})
+		}
+		return insertUser(ctx, q, u, e)
+	})
+}
+
+// ImportToken implements auth.ImportStore.
+func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		err := addImport(ctx, q, auth.ImportToken, origin, t.ID, e.At)
+		if isUnique(err) {
+			return auth.ErrDescriptionTaken
+		}
+		if err != nil {
+			return err
+		}
+		return createToken(ctx, q, t, e)
+	})
+}
+
+// addImport remembers that something was imported. The error of the database is
+// returned as it is where it was before.
+func addImport(ctx context.Context, q *db.Queries, kind, origin, id string, at time.Time) error {
+	err := q.AddImport(ctx, db.AddImportParams{Kind: kind, Origin: origin, ID: id, CreatedAt: sqltype.Time{Time: at}})
+	if err != nil {
+		return fmt.Errorf("remember an import: %w", err)
+	}
+	return nil
+}
