@@ -25,7 +25,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "specterd:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
@@ -56,7 +56,7 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.walletCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.walletCommand(), p.importCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,6 +15,10 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs what people do at the shell.
 func TestScripts(t *testing.T) {
+	folders, err := filepath.Abs("../../testdata/specter-desktop")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -21,6 +26,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SPECTER_BCRYPT_COST", "4")
 			env.Setenv("SPECTER_NODE_URL", "http://user:password@127.0.0.1:1")
 			env.Setenv("PORT", "0")
+			env.Setenv("SPECTER_DESKTOP", folders)
 			return nil
 		},
 	})

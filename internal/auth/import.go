@@ -21,7 +21,9 @@ var (
 	ErrImportDeleted = fault.New(fault.Conflict, "deleted_here", "was imported before and has been deleted here since; it stays deleted")
 	// ErrImportExpired is returned for a token that has ended.
 	ErrImportExpired = fault.New(fault.Conflict, "token_expired", "the token has expired")
-	errImportToken   = fault.New(fault.Invalid, "bad_token", "the token is not one that Specter Desktop accepts")
+	// ErrImportToken is returned for what Specter Desktop does not accept either.
+	ErrImportToken  = fault.New(fault.Invalid, "bad_token", "it is no token of this user's that Specter Desktop accepts")
+	errImportLength = fault.New(fault.Invalid, "token_too_long", "the token is longer than %d bytes, which is all that specterd reads; make a new one", maxTokenBytes)
 )
 
 // Kinds of what is imported.
@@ -171,9 +173,12 @@ type ForeignToken struct {
 // somebody else's, that has another id than its record, or has ended. Two tokens
 // that one user has never have one description; the second gets another.
 func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in ForeignToken, dryRun bool) (Token, Outcome, error) {
+	if len(in.Text) > maxTokenBytes {
+		return Token{}, "", errImportLength
+	}
 	c, ok := foreignClaims(in.Text)
 	if !ok || c.TokenID != in.ID || c.Username != in.UserName || c.IssuedAt == nil {
-		return Token{}, "", errImportToken
+		return Token{}, "", ErrImportToken
 	}
 	now := s.now()
 	t := Token{
