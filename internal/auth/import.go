@@ -173,27 +173,12 @@ type ForeignToken struct {
 // somebody else's, that has another id than its record, or has ended. Two tokens
 // that one user has never have one description; the second gets another.
 func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in ForeignToken, dryRun bool) (Token, Outcome, error) {
-	if len(in.Text) > maxTokenBytes {
-		return Token{}, "", errImportLength
-	}
-	c, ok := foreignClaims(in.Text)
-	if !ok || c.TokenID != in.ID || c.Username != in.UserName || c.IssuedAt == nil {
-		return Token{}, "", ErrImportToken
-	}
 	now := s.now()
-	t := Token{
-		ID: in.ID, UserID: owner.ID, Hash: sha256.Sum256([]byte(in.Text)), Scopes: DefaultScopes, Imported: true,
-		Lifetime: in.Lifetime, CreatedAt: c.IssuedAt.UTC(), ExpiresAt: c.ExpiresAt.UTC(),
+	t, err := in.read(now)
+	if err != nil {
+		return Token{}, "", err
 	}
-	if !now.Before(t.ExpiresAt) {
-		return Token{}, "", ErrImportExpired
-	}
-	if latest := now.Add(MaxLifetime).Truncate(time.Second); t.ExpiresAt.After(latest) {
-		t.ExpiresAt = latest
-	}
-	if t.CreatedAt.After(now) || t.CreatedAt.Year() < 2000 { // claims are not to be believed
-		t.CreatedAt = now
-	}
+	t.UserID = owner.ID
 	id, err := s.store.ImportedAs(ctx, ImportToken, in.Origin)
 	if err != nil {
 		return Token{}, "", err
@@ -214,6 +199,31 @@ func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in Fore
 	detail := fmt.Sprintf("scopes %s; until %s", t.Scopes, t.ExpiresAt.Format(time.RFC3339))
 	err = s.store.ImportToken(ctx, in.Origin, t, who.Event(now, "token.import", t.ID, detail))
 	return t, OutcomeNew, err
+}
+
+// read returns what the token claims, as far as it can be believed.
+func (in ForeignToken) read(now time.Time) (Token, error) {
+	if len(in.Text) > maxTokenBytes {
+		return Token{}, errImportLength
+	}
+	c, ok := foreignClaims(in.Text)
+	if !ok || c.TokenID != in.ID || c.Username != in.UserName || c.IssuedAt == nil {
+		return Token{}, ErrImportToken
+	}
+	t := Token{
+		ID: in.ID, Hash: sha256.Sum256([]byte(in.Text)), Scopes: DefaultScopes, Imported: true,
+		Lifetime: in.Lifetime, CreatedAt: c.IssuedAt.UTC(), ExpiresAt: c.ExpiresAt.UTC(),
+	}
+	if !now.Before(t.ExpiresAt) {
+		return Token{}, ErrImportExpired
+	}
+	if latest := now.Add(MaxLifetime).Truncate(time.Second); t.ExpiresAt.After(latest) {
+		t.ExpiresAt = latest
+	}
+	if t.CreatedAt.After(now) || t.CreatedAt.Year() < 2000 {
+		t.CreatedAt = now
+	}
+	return t, nil
 }
 
 // describe returns the description that an imported token gets: its own, as far

@@ -199,13 +199,14 @@ func (r *run) user(ctx context.Context, u specterfolder.User) error {
 		return r.refusedUser(u, err)
 	}
 	detail := role(u.Admin)
-	switch {
-	case outcome == auth.OutcomeBefore:
+	switch outcome {
+	case auth.OutcomeBefore:
 		detail = ""
 		if !owner.Active() {
 			detail = "disabled here"
 		}
-	case outcome == auth.OutcomeFirst:
+	case auth.OutcomeNew:
+	case auth.OutcomeFirst:
 		detail += ", in the place of the first admin here, who had the default password"
 	}
 	if owner.PasswordIsDefault {
