@@ -38,6 +38,9 @@ func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 
 func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
 
+// reads does as adapt: the driver prepares statements by itself.
+func (e postgresEngine) reads(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt }
+
 func (postgresEngine) bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter { return newPipeline(conn, tx) }
 
 func (postgresEngine) migrations() (migrationSource, error) {

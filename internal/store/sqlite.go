@@ -99,6 +99,11 @@ func sqliteIsOlder(version string, than [3]int) bool {
 
 func (sqliteEngine) adapt(d db.DBTX) db.DBTX { return d }
 
+func (sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX {
+	s := &statements{pool: ro}
+	return s.on
+}
+
 func (sqliteEngine) bulk(_ *sql.Conn, tx *sql.Tx) bulkWriter { return newPreparedTx(tx) }
 
 // lead has nothing to wait for: the lock of the process that serves sees to it.

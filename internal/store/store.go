@@ -38,6 +38,8 @@ type Store struct {
 	now    func() time.Time
 	engine engine
 	rw, ro *sql.DB // on PostgreSQL both are the same pool
+	// toRead adapts queries that only read.
+	toRead func(d db.DBTX) db.DBTX
 	// damage is what a check found wrong with the file; nil while nothing is.
 	damage atomic.Pointer[error]
 	// credentials reads the rows that decide about requests, faster than
@@ -53,6 +55,9 @@ type engine interface {
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
 	// adapt has queries be what suits the database best.
 	adapt(d db.DBTX) db.DBTX
+	// reads returns a function that does the same with queries that only read,
+	// on the pool for that or within one of its transactions.
+	reads(ro *sql.DB) func(d db.DBTX) db.DBTX
 	// bulk returns what many small statements are fast through, on a transaction
 	// of the connection.
 	bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter
@@ -90,6 +95,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.rw, s.ro, err = s.engine.open(ctx); err != nil {
 		return nil, err
 	}
+	s.toRead = s.engine.reads(s.ro)
 	return s, nil
 }
 
@@ -128,7 +134,7 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // reads returns the queries outside of a transaction, for reading only.
-func (s *Store) reads() *db.Queries { return s.queries(s.ro) }
+func (s *Store) reads() *db.Queries { return db.New(s.toRead(s.ro)) }
 
 func (s *Store) queries(d db.DBTX) *db.Queries { return db.New(s.engine.adapt(d)) }
 

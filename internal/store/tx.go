@@ -67,7 +67,7 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 		return translate(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	return translate(body(s.queries(tx)))
+	return translate(body(db.New(s.toRead(tx))))
 }
 
 // retry runs do until it is not refused any more for the sake of another
