@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/movein"
 	"github.com/specterd/specterd/internal/specterfolder"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // exitPartial is the status of an import that left something out; 1 is that of
@@ -41,10 +43,16 @@ func (p *program) importCommand() *cobra.Command {
 	var dryRun, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import FOLDER",
-		Short: "Bring users and tokens along from a data folder of Specter Desktop; works beside a running server",
-		Long: `Bring users, with their passwords, and their tokens along from the data folder of
-Specter Desktop, which is ~/.specter unless SPECTER_DATA_FOLDER said otherwise there.
-The folder is only read, never written to; Specter Desktop may run or not.
+		Short: "Bring users, tokens and wallets along from a data folder of Specter Desktop; works beside a running server",
+		Long: `Bring users, with their passwords, their tokens and their wallets, with devices,
+labels and frozen coins, along from the data folder of Specter Desktop, which is
+~/.specter unless SPECTER_DATA_FOLDER said otherwise there. The folder is only read,
+never written to; Specter Desktop may run or not. Pending PSBTs are not carried over.
+
+Each wallet is made anew in Bitcoin Core, from its descriptors and watch-only, and the
+chain is looked through for its history, which "specterd serve" sees to. Specter
+Desktop's own wallets in Core are left alone. Without the node, users and tokens are
+imported, and the wallets the next time.
 
 If in doubt, begin with --dry-run: it shows what would happen and changes nothing
 (as every command, it makes the data folder and the database if there is none yet).
@@ -74,6 +82,7 @@ To undo it: specterd user rm NAME, or specterd token revoke ID.`,
 		}),
 	}
 	addDataFlags(cmd.Flags())
+	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would happen and change nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document")
 	return cmd
@@ -88,7 +97,20 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	mover := movein.New(auth.NewImports(a.store, a.passwords, a.now), operator())
+	n, err := a.openNode()
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	if err := n.firstLook(cmd.Context()); err != nil {
+		return err
+	}
+	chain := movein.Chain{}
+	if n.provider.Ready() == nil {
+		chain.Network, chain.Height, _ = n.provider.Chain()
+	}
+	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(string) {}) // the server's follower finds by itself what is to be done
+	mover := movein.New(auth.NewImports(a.store, a.passwords, a.now), wallets, a.store, chain, operator(), a.now)
 	report, runErr := mover.Run(cmd.Context(), folder, movein.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
 	status := report.Status()
 	if runErr != nil {
@@ -118,12 +140,12 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 // progressAfter is how long an import may go on without a word.
 const progressAfter = 2 * time.Second
 
-func (p *program) progress() func(done, of int) {
+func (p *program) progress() func(next string) {
 	last := time.Now()
-	return func(done, of int) {
+	return func(next string) {
 		if time.Since(last) >= progressAfter {
 			last = time.Now()
-			fmt.Fprintf(p.stderr, "%d of %d users…\n", done, of)
+			fmt.Fprintf(p.stderr, "… %s\n", next)
 		}
 	}
 }
@@ -151,7 +173,7 @@ func writeImportTable(out io.Writer, path string, report movein.Report, status m
 		}
 	}
 	fmt.Fprintln(out)
-	for _, kind := range []string{movein.KindUser, movein.KindToken, movein.KindWallet} {
+	for _, kind := range []string{movein.KindUser, movein.KindToken, movein.KindDevice, movein.KindWallet} {
 		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d left, %d not imported\n", kind,
 			report.Count(kind, movein.Imported), report.Count(kind, movein.AlreadyHere), report.Count(kind, movein.Left), report.Count(kind, movein.NotImported))
 	}

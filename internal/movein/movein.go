@@ -37,6 +37,7 @@ const (
 const (
 	KindUser   = "user"
 	KindToken  = "token"
+	KindDevice = "device"
 	KindWallet = "wallet"
 )
 
@@ -99,12 +100,16 @@ func (r Report) Count(kind string, result Result) int {
 // Mover carries things over.
 type Mover struct {
 	imports *auth.Imports
+	wallets Wallets
+	book    Book
+	chain   Chain
 	who     *auth.Principal
+	now     func() time.Time
 }
 
 // New returns a Mover that acts as who, in the audit record.
-func New(imports *auth.Imports, who *auth.Principal) *Mover {
-	return &Mover{imports: imports, who: who}
+func New(imports *auth.Imports, wallets Wallets, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Mover {
+	return &Mover{imports: imports, wallets: wallets, book: book, chain: chain, who: who, now: now}
 }
 
 // Options are how an import is to be done.
@@ -113,8 +118,8 @@ type Options struct {
 	// folder itself does not.
 	Path   string
 	DryRun bool
-	// Progress is called before each user, with how many there are.
-	Progress func(done, of int)
+	// Progress is called before each user and each wallet, with what is next.
+	Progress func(next string)
 }
 
 // run is one import.
@@ -122,7 +127,7 @@ type run struct {
 	*Mover
 	folder *specterfolder.Folder
 	source string
-	dryRun bool
+	Options
 	names  map[string]bool // of users so far, folded
 	report Report
 }
@@ -131,15 +136,15 @@ type run struct {
 // it is, and is in the report.
 func (m *Mover) Run(ctx context.Context, folder *specterfolder.Folder, o Options) (Report, error) {
 	r := &run{
-		Mover: m, folder: folder, source: sourceOf(folder, o.Path), dryRun: o.DryRun,
+		Mover: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
 		names: map[string]bool{}, report: Report{DryRun: o.DryRun},
 	}
-	users := folder.Users()
+	if o.Progress == nil {
+		r.Progress = func(string) {}
+	}
 	var err error
-	for i, u := range users {
-		if o.Progress != nil {
-			o.Progress(i, len(users))
-		}
+	for _, u := range folder.Users() {
+		r.Progress("user " + show(u.Name))
 		if err = ctx.Err(); err == nil {
 			err = r.user(ctx, u)
 		}
@@ -147,7 +152,6 @@ func (m *Mover) Run(ctx context.Context, folder *specterfolder.Folder, o Options
 			err = fmt.Errorf("import user %s: %w", show(u.Name), err)
 			break
 		}
-		r.wallets(u)
 	}
 	r.report.Problems = folder.Problems()
 	return r.report, err
@@ -192,7 +196,7 @@ func (r *run) user(ctx context.Context, u specterfolder.User) error {
 	if !r.names[folded] { // a dry run does not find the first of two in the database
 		owner, outcome, err = r.imports.User(ctx, r.who, auth.ForeignUser{
 			Origin: r.origin(u.ID), Name: u.Name, Admin: u.Admin, Salt: u.Salt, Hash: u.Hash,
-		}, r.dryRun)
+		}, r.DryRun)
 	}
 	r.names[folded] = true
 	if err != nil {
@@ -218,7 +222,10 @@ func (r *run) user(ctx context.Context, u specterfolder.User) error {
 			return err
 		}
 	}
-	return nil
+	if err := r.devices(ctx, u, owner); err != nil {
+		return err
+	}
+	return r.allWallets(ctx, u, owner)
 }
 
 func role(admin bool) string {
@@ -252,6 +259,11 @@ func (r *run) refusedUser(u specterfolder.User, err error) error {
 	for _, t := range u.Tokens {
 		r.add(KindToken, tokenName(u, t), result, "its user is not imported")
 	}
+	for _, at := range r.folder.Wallets(u) {
+		if w, ok := r.folder.Wallet(at); ok {
+			r.add(KindWallet, walletName(u, w), result, "its user is not imported")
+		}
+	}
 	return nil
 }
 
@@ -278,7 +290,7 @@ func (r *run) token(ctx context.Context, u specterfolder.User, owner auth.User, 
 	if !nameless {
 		in.Description = *t.Description
 	}
-	made, outcome, err := r.imports.Token(ctx, r.who, owner, in, r.dryRun || nameless)
+	made, outcome, err := r.imports.Token(ctx, r.who, owner, in, r.DryRun || nameless)
 	name := tokenName(u, t)
 	if err == nil && nameless && outcome == auth.OutcomeNew {
 		r.add(KindToken, name, NotImported, "has no description, so that nobody can tell what it is for; make a new one")
@@ -316,15 +328,6 @@ func tokenName(u specterfolder.User, t specterfolder.Token) string {
 		description = "(blank)"
 	}
 	return fmt.Sprintf("%s: %s, %.8s", show(u.Name), description, show(t.ID))
-}
-
-// wallets tells of the wallets, which are not carried over yet.
-func (r *run) wallets(u specterfolder.User) {
-	for _, at := range r.folder.Wallets(u) {
-		if w, ok := r.folder.Wallet(at); ok {
-			r.add(KindWallet, fmt.Sprintf("%s: %s, %s", show(u.Name), show(w.Name), w.Chain), NotImported, "this version carries over users and tokens; make the wallet with specterd wallet create")
-		}
-	}
 }
 
 const maxShown = 60

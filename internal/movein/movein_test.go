@@ -15,10 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/movein"
 	"github.com/specterd/specterd/internal/specterfolder"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -32,6 +34,13 @@ type house struct {
 	login   *auth.Login
 	users   *auth.Users
 	tokens  *auth.Tokens
+	node    *core.Provider
+	chain   movein.Chain
+}
+
+func (h *house) mover() *movein.Mover {
+	wallets := wallet.New(slog.New(slog.DiscardHandler), h.Store, h.Store, h.node, func() time.Time { return now }, func(string) {})
+	return movein.New(h.imports, wallets, h.Store, h.chain, auth.Operator("me"), func() time.Time { return now })
 }
 
 // now is when the recorded tokens had not ended.
@@ -80,7 +89,7 @@ func (h *house) movein(t *testing.T, path string, dryRun bool) movein.Report {
 	f, err := specterfolder.Open(path)
 	check(t, err)
 	defer func() { check(t, f.Close()) }()
-	report, err := movein.New(h.imports, auth.Operator("me")).Run(t.Context(), f, movein.Options{Path: path, DryRun: dryRun})
+	report, err := h.mover().Run(t.Context(), f, movein.Options{Path: path, DryRun: dryRun})
 	check(t, err)
 	return report
 }
@@ -270,8 +279,8 @@ func TestInterrupted(t *testing.T) {
 	check(t, err)
 	defer func() { check(t, f.Close()) }()
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = movein.New(h.imports, auth.Operator("me")).Run(ctx, f, movein.Options{Progress: func(done, _ int) {
-		if done == 1 {
+	_, err = h.mover().Run(ctx, f, movein.Options{Progress: func(next string) {
+		if next == "user someuser" {
 			cancel()
 		}
 	}})

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // ImportedAs implements auth.ImportStore.
@@ -77,6 +82,44 @@ func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e 
 		}
 		return createToken(ctx, q, t, e)
 	})
+}
+
+// Remember implements movein.Book: that something was imported. It may be called
+// again.
+func (s *Store) Remember(ctx context.Context, kind, origin, id string, at time.Time) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		err := addImport(ctx, q, kind, origin, id, at)
+		if isUnique(err) {
+			return fault.New(fault.Conflict, "imported_meanwhile", "was imported meanwhile")
+		}
+		return err
+	})
+}
+
+// AddDevice implements movein.Book.
+func (s *Store) AddDevice(ctx context.Context, userID string, d wallet.Device, keys []btc.Key, at time.Time) (added bool, err error) {
+	err = s.inTx(ctx, func(q *db.Queries) error {
+		added = false
+		taken, err := q.DeviceAliasIsTaken(ctx, db.DeviceAliasIsTakenParams{UserID: userID, Alias: d.Alias})
+		if err != nil || taken {
+			return err
+		}
+		id := uuid.NewString()
+		err = q.AddDevice(ctx, db.AddDeviceParams{
+			DeviceID: id, UserID: userID, Alias: d.Alias, Name: d.Name, Type: d.Type, CreatedAt: sqltype.Time{Time: at},
+		})
+		if err != nil {
+			return fmt.Errorf("insert a device: %w", err)
+		}
+		for _, key := range keys {
+			if err := addDeviceKey(ctx, q, id, key); err != nil {
+				return err
+			}
+		}
+		added = true
+		return nil
+	})
+	return added, err
 }
 
 // addImport remembers that something was imported. The error of the database is

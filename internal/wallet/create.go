@@ -40,6 +40,20 @@ type Plan struct {
 	Required           int    // signatures; may be left out where there is one key
 	Script             string // a btc.Script
 	Birth              Birth
+	// For a wallet that was in use elsewhere: up to where its addresses are to be
+	// known at least, and the first indexes of each branch that were neither
+	// handed out nor used there.
+	RangeEnd uint32
+	Next     [2]uint32
+}
+
+// rangeEnd returns up to where the addresses of a new wallet are known.
+func (p Plan) rangeEnd() uint32 {
+	end := max(firstRange, p.RangeEnd)
+	for _, next := range p.Next {
+		end = max(end, min(next, maxScanRange)+Lookahead)
+	}
+	return end
 }
 
 // policy returns what the wallet's coins are to be locked with.
@@ -112,13 +126,16 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if err != nil {
 		return Wallet{}, "", err
 	}
+	if p.rangeEnd() > maxScanRange {
+		return Wallet{}, "", fault.InvalidField("addresses", "must not be over %d", maxScanRange)
+	}
 	if err := s.node.Ready(); err != nil {
 		return Wallet{}, "", err
 	}
 	w = Wallet{
 		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, Required: policy.Required,
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
-		RangeEnd: firstRange, ScanFrom: -1, Synced: Tip{Height: -1}, CoreTxCount: -1,
+		RangeEnd: p.rangeEnd(), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], ScanFrom: -1, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
 	w.CoreName = corePrefix + w.ID
 	for _, k := range policy.Keys {

@@ -1,0 +1,316 @@
+package movein
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/specterfolder"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Wallets is what a Mover needs of wallet.Service.
+type Wallets interface {
+	Create(ctx context.Context, who *auth.Principal, p wallet.Plan) (wallet.View, error)
+	List(ctx context.Context, who *auth.Principal, after string, limit int) ([]wallet.View, error)
+	Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error)
+	SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error
+}
+
+// Chain is what is known of the node's.
+type Chain struct {
+	Network btc.Network // empty where the node does not answer; then no wallets are imported
+	Height  int
+}
+
+// Book keeps what else is imported.
+type Book interface {
+	// ImportedAs and Remember are as in auth.ImportStore.
+	ImportedAs(ctx context.Context, kind, origin string) (id string, err error)
+	Remember(ctx context.Context, kind, origin, id string, at time.Time) error
+	// AddDevice adds a device to a user's, unless they have one of this alias.
+	AddDevice(ctx context.Context, userID string, d wallet.Device, keys []btc.Key, at time.Time) (added bool, err error)
+}
+
+// as is the user in whose name something is imported.
+func (r *run) as(owner auth.User) *auth.Principal {
+	who := *r.who
+	who.UserID = owner.ID
+	return &who
+}
+
+const maxDeviceName = 64
+
+// devices imports those of a user that have keys of the node's chain, or none.
+func (r *run) devices(ctx context.Context, u specterfolder.User, owner auth.User) error {
+	if r.chain.Network == "" {
+		return nil
+	}
+	for _, d := range r.folder.Devices(u) {
+		name := fmt.Sprintf("%s: %s", show(u.Name), show(d.Name))
+		made := wallet.Device{Alias: btc.Alias(d.Alias), Name: cut(d.Name, maxDeviceName), Type: cut(d.Type, maxDeviceName)}
+		if made.Alias == "" || made.Name == "" {
+			r.add(KindDevice, name, NotImported, "its name has no letters or digits")
+			continue
+		}
+		if made.Type == "" {
+			made.Type = "other"
+		}
+		var keys []btc.Key
+		for _, k := range d.Keys {
+			if key, err := r.key(k); err == nil {
+				keys = append(keys, key)
+			}
+		}
+		detail := fmt.Sprintf("%d keys", len(keys))
+		if left := len(d.Keys) - len(keys); left > 0 {
+			detail += fmt.Sprintf(", and %d of other chains or damaged were left", left)
+		}
+		added := true
+		if !r.DryRun {
+			var err error
+			if added, err = r.book.AddDevice(ctx, owner.ID, made, keys, r.now()); err != nil {
+				return fmt.Errorf("device %s: %w", show(d.Name), err)
+			}
+		}
+		if added {
+			r.add(KindDevice, name, Imported, detail)
+		} else {
+			r.add(KindDevice, name, AlreadyHere, "")
+		}
+	}
+	return nil
+}
+
+func (r *run) key(k specterfolder.Key) (btc.Key, error) {
+	text := k.Original
+	if text == "" {
+		text = k.XPub
+	}
+	if k.Fingerprint != "" {
+		text = "[" + k.Fingerprint + strings.TrimPrefix(k.Derivation, "m") + "]" + text
+	}
+	key, err := btc.ParseKey(text, r.chain.Network)
+	if err == nil && k.Purpose != "" {
+		key.Purpose = k.Purpose
+	}
+	return key, err
+}
+
+func walletName(u specterfolder.User, w specterfolder.Wallet) string {
+	return fmt.Sprintf("%s: %s, %s", show(u.Name), show(w.Name), w.Chain)
+}
+
+func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.User) error {
+	for _, at := range r.folder.Wallets(u) {
+		w, ok := r.folder.Wallet(at)
+		if !ok {
+			continue // which is among the problems
+		}
+		r.Progress("wallet " + walletName(u, w))
+		result, detail, err := r.wallet(ctx, u, owner, w)
+		if err != nil {
+			why, ok := refusal(err)
+			if kind := fault.KindOf(err); kind == fault.Unavailable || kind == fault.BadGateway {
+				why, ok = err.Error(), true // the node's
+			}
+			if !ok || ctx.Err() != nil {
+				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
+			}
+			result, detail = NotImported, why
+		}
+		r.add(KindWallet, walletName(u, w), result, detail)
+	}
+	return nil
+}
+
+// wallet makes one wallet anew, of its descriptors, and has the chain looked
+// through for it from the block on that Specter Desktop names. It is remembered last: what breaks off before is taken up again
+// by the next import.
+func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User, w specterfolder.Wallet) (Result, string, error) {
+	switch {
+	case r.chain.Network == "":
+		return NotImported, "the Bitcoin node does not answer; run this again when it does", nil
+	case w.Chain != r.chain.Network:
+		return Left, fmt.Sprintf("is on the chain %s, and the node on %s", w.Chain, r.chain.Network), nil
+	}
+	origin := r.origin(u.ID) + "/" + plain(w.Alias)
+	id, err := r.book.ImportedAs(ctx, KindWallet, origin)
+	if err != nil {
+		return "", "", err
+	}
+	who := r.as(owner)
+	if id != "" {
+		return r.knownWallet(ctx, who, id)
+	}
+	plan := planOf(w, r.chain.Height)
+	if _, err := btc.FromDescriptors(plan.Descriptor, plan.Change, r.chain.Network); err != nil {
+		return "", "", err
+	}
+	detail := fmt.Sprintf("looked through the chain for from block %d on", *plan.Birth.Height)
+	if len(w.Pending) > 0 {
+		detail += fmt.Sprintf("; %d pending PSBTs are NOT carried over", len(w.Pending))
+	}
+	if r.DryRun {
+		return Imported, detail, nil
+	}
+	view, known, err := r.make(ctx, who, plan)
+	if err != nil {
+		return "", "", err
+	}
+	labels, err := r.labels(ctx, who, view, w, known)
+	if err != nil {
+		return "", "", err
+	}
+	if err := r.book.Remember(ctx, KindWallet, origin, view.ID, r.now()); err != nil {
+		return "", "", err
+	}
+	return Imported, fmt.Sprintf("%s; %d labels, %d frozen coins", detail, labels, len(w.Frozen)), nil
+}
+
+func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (Result, string, error) {
+	views, err := r.wallets.List(ctx, who, "", 0)
+	if err != nil {
+		return "", "", err
+	}
+	if slices.ContainsFunc(views, func(v wallet.View) bool { return v.ID == id }) {
+		return AlreadyHere, "", nil
+	}
+	return Left, auth.ErrImportDeleted.Message, nil
+}
+
+// planOf returns what a wallet is to be here. What cannot be as it was there is
+// as near to it as can be.
+func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
+	height := min(w.BlockHeight, tip)
+	p := wallet.Plan{
+		Name: strings.TrimSpace(cut(strings.TrimSpace(w.Name), maxWalletName)), Descriptor: w.Receive, Change: w.Change,
+		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
+	}
+	if btc.Alias(w.Alias) == w.Alias {
+		p.Alias = w.Alias
+	}
+	return p
+}
+
+const maxWalletName = 64
+
+// make makes a wallet, or returns the one of these descriptors and this alias
+// that the user has here already: what an import before had begun with, or the
+// user's own. One of another alias is another wallet.
+func (r *run) make(ctx context.Context, who *auth.Principal, p wallet.Plan) (v wallet.View, known bool, err error) {
+	v, err = r.wallets.Create(ctx, who, p)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || (f.Code != "wallet_exists" && f.Code != wallet.ErrAliasTaken.Code) {
+		return v, false, err
+	}
+	views, listErr := r.wallets.List(ctx, who, "", 0)
+	if listErr != nil {
+		return v, false, listErr
+	}
+	policy, parseErr := btc.FromDescriptors(p.Descriptor, p.Change, r.chain.Network)
+	if parseErr != nil {
+		return v, false, parseErr
+	}
+	i := slices.IndexFunc(views, func(v wallet.View) bool {
+		return v.Receive == policy.Receive.String() && v.Alias == p.Alias
+	})
+	if i < 0 {
+		return v, false, err
+	}
+	return views[i], true, nil
+}
+
+// labels sets the labels of a wallet and freezes its coins, and returns how many
+// labels. Labels that are here already stay.
+func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w specterfolder.Wallet, known bool) (int, error) {
+	here := map[string]bool{}
+	if known {
+		all, err := r.wallets.Labels(ctx, who, v.Alias)
+		if err != nil {
+			return 0, err
+		}
+		for l, err := range all {
+			if err != nil {
+				return 0, err
+			}
+			here[l.Ref] = here[l.Ref] || l.Label != nil
+		}
+	}
+	n := 0
+	batch := make([]btc.Label, 0, labelBatch)
+	flush := func() error {
+		n += len(batch)
+		err := r.wallets.SetLabels(ctx, who, v.Alias, batch)
+		batch = batch[:0]
+		return err
+	}
+	err := r.folder.Labels(w.WalletFile, func(l specterfolder.Label) error {
+		address, ok := r.address(l.Address)
+		if !ok {
+			r.add("label", show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
+			return nil
+		}
+		if here[address] {
+			return nil
+		}
+		text := cut(oneLine(l.Text), maxLabel)
+		batch = append(batch, btc.Label{Type: "addr", Ref: address, Label: &text})
+		if len(batch) == labelBatch {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		return n, err
+	}
+	frozen := make([]btc.Label, len(w.Frozen))
+	for i, at := range w.Frozen {
+		frozen[i] = btc.Label{Type: "output", Ref: at.String(), Spendable: new(bool)}
+	}
+	for part := range slices.Chunk(frozen, labelBatch) {
+		if err := r.wallets.SetLabels(ctx, who, v.Alias, part); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// address returns an address of the node's chain in the one form it has here.
+func (r *run) address(text string) (string, bool) {
+	address, err := btc.ParseAddress(text, r.chain.Network)
+	return address, err == nil
+}
+
+const (
+	maxLabel   = 255
+	labelBatch = 1000
+)
+
+// oneLine returns a label without what cannot be seen.
+func oneLine(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) && r != '\u200d' {
+			return ' '
+		}
+		return r
+	}, text))
+}
+
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most])
+	}
+	return text
+}
