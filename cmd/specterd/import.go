@@ -173,7 +173,7 @@ func writeImportTable(out io.Writer, path string, report movein.Report, status m
 		}
 	}
 	fmt.Fprintln(out)
-	for _, kind := range []string{movein.KindUser, movein.KindToken, movein.KindDevice, movein.KindWallet} {
+	for _, kind := range []string{movein.KindUser, movein.KindToken, movein.KindDevice, movein.KindWallet, movein.KindPSBT} {
 		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d left, %d not imported\n", kind,
 			report.Count(kind, movein.Imported), report.Count(kind, movein.AlreadyHere), report.Count(kind, movein.Left), report.Count(kind, movein.NotImported))
 	}

@@ -39,6 +39,8 @@ const (
 	KindToken  = "token"
 	KindDevice = "device"
 	KindWallet = "wallet"
+	KindLabel  = "label"
+	KindPSBT   = "psbt"
 )
 
 // Item is a thing in the folder and what became of it. Its texts are safe to

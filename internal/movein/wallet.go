@@ -128,6 +128,11 @@ func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.U
 			result, detail = NotImported, why
 		}
 		r.add(KindWallet, walletName(u, w), result, detail)
+		for _, p := range w.Pending {
+			if result != Left {
+				r.add(KindPSBT, fmt.Sprintf("%s: %.8s", walletName(u, w), show(p.Txid)), NotImported, "this version carries over no pending PSBTs; sign and send it in Specter Desktop")
+			}
+		}
 	}
 	return nil
 }
@@ -156,9 +161,6 @@ func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User,
 		return "", "", err
 	}
 	detail := fmt.Sprintf("looked through the chain for from block %d on", *plan.Birth.Height)
-	if len(w.Pending) > 0 {
-		detail += fmt.Sprintf("; %d pending PSBTs are NOT carried over", len(w.Pending))
-	}
 	if r.DryRun {
 		return Imported, detail, nil
 	}
@@ -256,7 +258,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	err := r.folder.Labels(w.WalletFile, func(l specterfolder.Label) error {
 		address, ok := r.address(l.Address)
 		if !ok {
-			r.add("label", show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
+			r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
 			return nil
 		}
 		if here[address] {
