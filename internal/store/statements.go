@@ -26,7 +26,7 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 		return nil, err
 	}
 	if other, there := s.prepared.LoadOrStore(query, one); there {
-		_ = one.Close() // nothing was done with it
+		_ = one.Close() //nolint:sqlclosecheck // nothing was done with it
 		return other.(*sql.Stmt), nil
 	}
 	return one, nil
