@@ -236,10 +236,10 @@ func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	for _, in := range p.Inputs {
 		if err := s.lock(ctx, w, in.Outpoint); err != nil {
 			s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "psbt_id", p.ID, "error", err)
-			break
+			s.o.Kick(w.ID)
+			return
 		}
 	}
-	s.o.Kick(w.ID)
 }
 
 // labels are those that the order has for addresses.

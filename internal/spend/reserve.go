@@ -111,6 +111,6 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "Bitcoin Core could not be told yet which coins are free again", "wallet_id", w.ID, "error", err)
+		s.o.Kick(w.ID)
 	}
-	s.o.Kick(w.ID)
 }
