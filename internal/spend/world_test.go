@@ -207,10 +207,23 @@ func (v vault) fund(amounts ...btc.Amount) {
 		must(v.t, err)
 		outputs[a.Address] = btc.JSONBTC(amount)
 	}
-	if len(outputs) > 0 {
-		v.node.WalletCLI(v.t, payer, "sendmany", "", outputs)
-	}
+	was := v.trusted()
+	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendmany", "", outputs))
+	v.node.CLI(v.t, "getmempoolentry", txid)
 	v.mine()
+	var sum btc.Amount
+	for _, amount := range amounts {
+		sum += amount
+	}
+	testkit.Eventually(v.t, "coins that the node would spend", func() bool { return v.trusted() == was+sum })
+}
+
+// trusted is what the node has of the vault to spend.
+func (v vault) trusted() btc.Amount {
+	v.t.Helper()
+	b, err := v.core.Wallet(v.coreName).Balances(v.t.Context())
+	must(v.t, err)
+	return b.Trusted
 }
 
 // mine mines a block and waits until the index has it.
@@ -241,7 +254,11 @@ var (
 func (v vault) create(o spend.Order) spend.Proposal {
 	v.t.Helper()
 	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)
-	must(v.t, err)
+	if err != nil {
+		v.t.Logf("the node has %s to spend, %d locked coins and %s", v.trusted(), len(v.locked()),
+			v.node.WalletCLI(v.t, v.coreName, "listunspent", 0))
+		v.t.Fatal(err)
+	}
 	return p
 }
 
