@@ -5,10 +5,12 @@ import (
 
 	"github.com/btcsuite/btcd/btcutil/base58"
 	"github.com/btcsuite/btcd/btcutil/bech32"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // ErrAddress is returned for text that is no address.
-var ErrAddress = invalid("bad_address", "address", "has to be a Bitcoin address; this is none, or was mistyped")
+var ErrAddress = fault.InvalidAs("bad_address", "address", "has to be a Bitcoin address; this is none, or was mistyped")
 
 const maxAddress = 90 // characters: BIP-173's limit; base58 addresses are shorter
 
@@ -49,7 +51,7 @@ func ScriptOf(address string, network Network) ([]byte, error) {
 	}
 	for _, other := range encodings {
 		if decodeAddress(address, other) != nil {
-			return nil, invalid(ErrWrongNetwork.Code, "address", "is an address of another network than %s", network)
+			return nil, fault.InvalidAs(ErrWrongNetwork.Code, "address", "is an address of another network than %s", network)
 		}
 	}
 	return nil, ErrAddress

@@ -6,19 +6,21 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // Faults of a descriptor, about the field "descriptor". None repeats its text.
 var (
 	// ErrDescriptor is returned for text that is no descriptor.
-	ErrDescriptor = invalid("bad_descriptor", "descriptor", "has to be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
+	ErrDescriptor = fault.InvalidAs("bad_descriptor", "descriptor", "has to be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
 	// ErrUnsupportedDescriptor is returned for a descriptor of a kind that no
 	// wallet here can have.
-	ErrUnsupportedDescriptor = invalid("unsupported_descriptor", "descriptor", "is of a kind that is not supported; %s", supported)
+	ErrUnsupportedDescriptor = fault.InvalidAs("unsupported_descriptor", "descriptor", "is of a kind that is not supported; %s", supported)
 	// ErrKeyType is returned for a key whose prefix is for other scripts.
-	ErrKeyType = invalid("key_type", "descriptor", "has a key whose prefix is for other scripts")
+	ErrKeyType = fault.InvalidAs("key_type", "descriptor", "has a key whose prefix is for other scripts")
 	// ErrDuplicateKey is returned for a key that is there twice.
-	ErrDuplicateKey = invalid("duplicate_key", "descriptor", "has a key twice")
+	ErrDuplicateKey = fault.InvalidAs("duplicate_key", "descriptor", "has a key twice")
 )
 
 const supported = "supported are pkh, wpkh, sh(wpkh) and tr with one key, and multi and sortedmulti in sh, wsh or sh(wsh)"

@@ -57,11 +57,11 @@ func ParseDescriptor(text string, network Network) (Descriptor, error) {
 }
 
 func bad(format string, args ...any) *fault.Error {
-	return invalid(ErrDescriptor.Code, "descriptor", format, args...)
+	return fault.InvalidAs(ErrDescriptor.Code, "descriptor", format, args...)
 }
 
 func unsupported(format string, args ...any) *fault.Error {
-	return invalid(ErrUnsupportedDescriptor.Code, "descriptor", format+"; %s", append(args, supported)...)
+	return fault.InvalidAs(ErrUnsupportedDescriptor.Code, "descriptor", format+"; %s", append(args, supported)...)
 }
 
 func withoutChecksum(text string) (string, error) {
@@ -187,7 +187,7 @@ func (d *Descriptor) addKey(e keyExpression, steps []step) error {
 
 // keyFault returns a fault with the code of another, about one key.
 func keyFault(like *fault.Error, format string, args ...any) *fault.Error {
-	return invalid(like.Code, "key", format, args...)
+	return fault.InvalidAs(like.Code, "key", format, args...)
 }
 
 func badPath() *fault.Error {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // Key is an extended public key (BIP-32) with where it comes from, as Specter
@@ -22,7 +24,7 @@ type Key struct {
 }
 
 // ErrKey is returned for text that is no extended public key.
-var ErrKey = invalid("bad_key", "key", "has to be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
+var ErrKey = fault.InvalidAs("bad_key", "key", "has to be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
 
 // maxKey is the length of any key expression that makes sense, in bytes.
 const maxKey = 1024

@@ -27,7 +27,7 @@ var (
 	ErrLabel = fault.New(fault.Invalid, "bad_label", "the line is no label of BIP-329")
 	// ErrLabelType is returned for records of a type that BIP-329 does not define,
 	// and tells importers to ignore.
-	ErrLabelType = invalid("unknown_label_type", "type", "has to be tx, addr, pubkey, input, output or xpub")
+	ErrLabelType = fault.InvalidAs("unknown_label_type", "type", "has to be tx, addr, pubkey, input, output or xpub")
 )
 
 const (
@@ -101,7 +101,7 @@ func (l Label) check() error {
 }
 
 func badLabel(field, format string, args ...any) error {
-	return invalid(ErrLabel.Code, field, format, args...)
+	return fault.InvalidAs(ErrLabel.Code, field, format, args...)
 }
 
 // normalRef checks what a label is about, and returns the one spelling of it.

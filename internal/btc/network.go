@@ -16,7 +16,7 @@ const (
 )
 
 // ErrWrongNetwork is returned for a key or an address of another network.
-var ErrWrongNetwork = invalid("wrong_network", "network", "belongs to another network")
+var ErrWrongNetwork = fault.InvalidAs("wrong_network", "network", "belongs to another network")
 
 // ParseNetwork returns the network that Core calls by this name.
 func ParseNetwork(name string) (Network, error) {
@@ -54,11 +54,4 @@ func (n Network) encoding() encoding {
 		return regtestEncoding
 	}
 	return testEncoding
-}
-
-// invalid returns an Invalid fault about one field, with a code of its own.
-func invalid(code, field, format string, args ...any) *fault.Error {
-	f := fault.InvalidField(field, format, args...)
-	f.Code = code
-	return f
 }

@@ -3,6 +3,8 @@ package btc
 import (
 	"strconv"
 	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // Outpoint is an output of a transaction.
@@ -12,7 +14,7 @@ type Outpoint struct {
 }
 
 // ErrOutpoint is returned for text that is no outpoint.
-var ErrOutpoint = invalid("bad_outpoint", "outpoint", "has to be a transaction's id, which has 64 lower-case hexadecimal digits, a colon and the number of an output")
+var ErrOutpoint = fault.InvalidAs("bad_outpoint", "outpoint", "has to be a transaction's id, which has 64 lower-case hexadecimal digits, a colon and the number of an output")
 
 // ParseOutpoint reads "txid:vout". There is one spelling for each outpoint, so
 // that texts can be compared: upper case and zeros in front are ErrOutpoint.

@@ -18,7 +18,7 @@ type Policy struct {
 
 // ErrDescriptorsDiffer is returned for two descriptors that are not the branches
 // of one wallet.
-var ErrDescriptorsDiffer = invalid("descriptors_differ", "change_descriptor", "has to be the same as descriptor but for one step of each key's path, such as /0/* there and /1/* here")
+var ErrDescriptorsDiffer = fault.InvalidAs("descriptors_differ", "change_descriptor", "has to be the same as descriptor but for one step of each key's path, such as /0/* there and /1/* here")
 
 // FromDescriptors returns the policy that a descriptor for receiving and one for
 // change describe; change is empty if the other is multipath and describes both.

@@ -4,11 +4,13 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/btcutil/base58"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // ErrPrivateKey is returned for text that holds a private key or seed words,
 // well-formed or not.
-var ErrPrivateKey = invalid("private_key", "key", "holds a PRIVATE KEY or seed words, which NEVER belong here. "+
+var ErrPrivateKey = fault.InvalidAs("private_key", "key", "holds a PRIVATE KEY or seed words, which NEVER belong here. "+
 	"If this was sent over a network, treat it as exposed: move its coins to new keys. Only extended public keys (xpub) are wanted")
 
 const (

@@ -18,10 +18,10 @@ import (
 var (
 	// ErrAmountTooSmall says that an output would be dust: by itself, or without the
 	// fee that is taken from it.
-	ErrAmountTooSmall = invalid("amount_too_small", "recipients", "have an amount that is too small to be sent, since it would cost more than that to spend it")
-	errAmountBelowFee = invalid(ErrAmountTooSmall.Code, "recipients", "have an amount that is too small for the fee that is subtracted from it")
+	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "have an amount that is too small to be sent, since it would cost more than that to spend it")
+	errAmountBelowFee = fault.InvalidAs(ErrAmountTooSmall.Code, "recipients", "have an amount that is too small for the fee that is subtracted from it")
 	// ErrDuplicateAddress says that two outputs have one address.
-	ErrDuplicateAddress = invalid("duplicate_address", "recipients", "have an address twice")
+	ErrDuplicateAddress = fault.InvalidAs("duplicate_address", "recipients", "have an address twice")
 	// ErrFeeTooHigh says that the fee exceeds what the node allows its wallets (-maxtxfee).
 	ErrFeeTooHigh = fault.New(fault.Invalid, "fee_too_high",
 		"the fee would be higher than the Bitcoin node allows its wallets; ask for a lower fee rate, or raise maxtxfee in its bitcoin.conf")
@@ -38,13 +38,6 @@ var (
 	ErrChainTooLong = fault.New(fault.Conflict, "unconfirmed_chain_too_long",
 		"the coins come from too long a chain of unconfirmed transactions; wait until some are confirmed, or choose other coins")
 )
-
-// invalid is an Invalid fault about one field that has a code of its own.
-func invalid(code, field, message string) *fault.Error {
-	f := fault.InvalidField(field, "%s", message)
-	f.Code = code
-	return f
-}
 
 // psbtVersionSince is the first version of Core whose PSBTs are of version 2
 // (BIP 370) unless it is asked for another; those before refuse to be asked.

@@ -79,8 +79,21 @@ func New(kind Kind, code, format string, args ...any) *Error {
 
 // InvalidField returns an Invalid fault about one field of the request.
 func InvalidField(name, format string, args ...any) *Error {
-	f := Field{Name: name, Message: fmt.Sprintf(format, args...)}
-	return &Error{Kind: Invalid, Code: "invalid_input", Message: f.Name + ": " + f.Message, Fields: []Field{f}}
+	return InvalidAs("invalid_input", name, format, args...)
+}
+
+// InvalidAs is InvalidField with a code of its own.
+func InvalidAs(code, name, format string, args ...any) *Error {
+	e := Error{Kind: Invalid, Code: code}
+	return e.About(name, format, args...)
+}
+
+// About returns a copy of e that is about one field of the request, and says so.
+func (e *Error) About(name, format string, args ...any) *Error {
+	c := *e
+	c.Fields = []Field{{Name: name, Message: fmt.Sprintf(format, args...)}}
+	c.Message = name + ": " + c.Fields[0].Message
+	return &c
 }
 
 // ForField returns a copy of e, a fault about one field, that calls the field by
@@ -89,10 +102,7 @@ func (e *Error) ForField(name string) *Error {
 	if len(e.Fields) != 1 {
 		return e
 	}
-	c := *e
-	c.Fields = []Field{{Name: name, Message: e.Fields[0].Message}}
-	c.Message = name + ": " + e.Fields[0].Message
-	return &c
+	return e.About(name, "%s", e.Fields[0].Message)
 }
 
 // Because returns a copy of e that wraps cause, which is logged and not shown.

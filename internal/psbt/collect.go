@@ -21,16 +21,8 @@ var (
 	ErrNoSignatures     = fault.New(fault.Invalid, "no_signatures", "there is no signature in what was posted; sign it first")
 )
 
-// about returns a fault that names a field.
-func about(e *fault.Error, name, format string, args ...any) error {
-	f := fault.Field{Name: name, Message: fmt.Sprintf(format, args...)}
-	e = e.Saying("%s: %s", f.Name, f.Message)
-	e.Fields = []fault.Field{f}
-	return e
-}
-
 func differs(format string, args ...any) error {
-	return about(ErrDiffers, fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
+	return ErrDiffers.About(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
 }
 
 // Collect returns the signatures in what was posted that stored does not have yet:
@@ -81,9 +73,9 @@ func sameTransaction(ours, theirs *wire.MsgTx) error {
 	case theirs.Version != ours.Version:
 		return differs("version")
 	case len(theirs.TxIn) != len(ours.TxIn):
-		return about(ErrDiffers, "inputs", "there are %d, and not the %d that were proposed", len(theirs.TxIn), len(ours.TxIn))
+		return ErrDiffers.About("inputs", "there are %d, and not the %d that were proposed", len(theirs.TxIn), len(ours.TxIn))
 	case len(theirs.TxOut) != len(ours.TxOut):
-		return about(ErrDiffers, "outputs", "there are %d, and not the %d that were proposed", len(theirs.TxOut), len(ours.TxOut))
+		return ErrDiffers.About("outputs", "there are %d, and not the %d that were proposed", len(theirs.TxOut), len(ours.TxOut))
 	case theirs.LockTime != ours.LockTime:
 		return differs("locktime")
 	}
@@ -168,7 +160,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 		return differs("%s", c.name("witness_script"))
 	}
 	if !isWholeSighash(m.get(inSighashType)) {
-		return about(ErrDiffers, c.name("sighash_type"), "has to be SIGHASH_ALL; only signatures of the whole transaction are accepted")
+		return ErrDiffers.About(c.name("sighash_type"), "has to be SIGHASH_ALL; only signatures of the whole transaction are accepted")
 	}
 	return nil
 }
@@ -194,13 +186,13 @@ func (c *collector) field(f field) error {
 }
 
 func (c *collector) foreign(name string) error {
-	return about(ErrForeignSignature, c.name(name), "is a signature by a key that this wallet does not have for this input")
+	return ErrForeignSignature.About(c.name(name), "is a signature by a key that this wallet does not have for this input")
 }
 
 // bad says what there is to say about a signature that does not verify. Why it
 // does not, a signer has to find out.
 func (c *collector) bad(name string) error {
-	return about(ErrBadSignature, c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
+	return ErrBadSignature.About(c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
 }
 
 // add verifies a signature. The first one of a key stays.
@@ -226,7 +218,7 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	}
 	signatures, ok := c.signaturesIn(items)
 	if !ok {
-		return about(ErrBadSignature, c.name(name), "does not have the form that this wallet's script wants")
+		return ErrBadSignature.About(c.name(name), "does not have the form that this wallet's script wants")
 	}
 	taken := make(map[int][]byte)
 	if c.in.Kind.IsMultisig() {
@@ -240,9 +232,9 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	wantScriptSig, wantWitness := c.in.finish(taken)
 	switch {
 	case !bytes.Equal(scriptSig, wantScriptSig):
-		return about(ErrBadSignature, c.name(scriptSigName), "has something else in it than signatures and our own script")
+		return ErrBadSignature.About(c.name(scriptSigName), "has something else in it than signatures and our own script")
 	case !equalWitness(witness, wantWitness):
-		return about(ErrBadSignature, c.name(witnessName), "has something else in it than signatures and our own script")
+		return ErrBadSignature.About(c.name(witnessName), "has something else in it than signatures and our own script")
 	}
 	for key, signature := range taken {
 		if c.found[key] == nil {
