@@ -14,7 +14,6 @@ import (
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
-	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -242,23 +241,19 @@ func TestUnloadEndsAScan(t *testing.T) {
 	_, err := p.Provide(ctx, "w", receive, change, 2000)
 	must(t, err)
 	p.Mine(t, 1500)
-	w := p.core.Wallet("w")
-	done := make(chan error, 1)
-	go func() {
-		_, err := w.Rescan(ctx, 0)
-		done <- err
-	}()
-	testkit.Eventually(t, "a scan is under way", func() bool {
-		info, err := w.Info(ctx)
-		must(t, err)
-		return info.Scan != nil || len(done) > 0
+	var wider, same, unloaded error
+	end := uint32(2000)
+	p.duringScan(t, p.core.Wallet("w"), func() {
+		_, wider = p.Provide(ctx, "w", receive, change, end+1000)
+		if wider == nil {
+			end += 1000
+		}
+		_, same = p.Provide(ctx, "w", receive, change, end)
+		unloaded = p.Unload(ctx, "w")
 	})
-	_, err = p.Provide(ctx, "w", receive, change, 3000)
-	wantErr(t, err, wallet.ErrNodeScanning)
-	_, err = p.Provide(ctx, "w", receive, change, 2000)
-	must(t, err)
-	must(t, p.Unload(ctx, "w"))
-	wantErr(t, <-done, core.ErrScanAborted)
+	wantErr(t, wider, wallet.ErrNodeScanning)
+	must(t, same)
+	must(t, unloaded)
 	if list, err := p.core.ListWallets(ctx); err != nil || len(list) != 0 {
 		t.Errorf("loaded: %q, %v", list, err)
 	}
