@@ -48,6 +48,36 @@ func TestNode(t *testing.T) {
 	}
 }
 
+// A wallet chooses a lock time of 21 only now and then, and Bitcoin Knots refuses it
+// unless told otherwise.
+func TestEachLockTimeIsRelayed(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	const wallet = "payer"
+	inWallet := func(result any, method string, params ...any) {
+		t.Helper()
+		raw, err := n.CallWallet(t.Context(), wallet, method, params...)
+		if err == nil {
+			err = json.Unmarshal(raw, result)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.Call(t.Context(), "createwallet", wallet); err != nil {
+		t.Fatal(err)
+	}
+	var address, unfunded string
+	inWallet(&address, "getnewaddress")
+	inWallet(new([]string), "generatetoaddress", 101, address)
+	inWallet(&unfunded, "createrawtransaction", []any{}, map[string]any{address: 1}, 21)
+	var tx struct{ Hex string }
+	inWallet(&tx, "fundrawtransaction", unfunded)
+	inWallet(&tx, "signrawtransactionwithwallet", tx.Hex)
+	var txid string
+	inWallet(&txid, "sendrawtransaction", tx.Hex)
+}
+
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	n := start(t)

@@ -209,7 +209,11 @@ func (v vault) fund(amounts ...btc.Amount) {
 	}
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendmany", "", outputs))
-	v.node.CLI(v.t, "getmempoolentry", txid)
+	if _, err := v.node.Call(v.t.Context(), "getmempoolentry", txid); err != nil {
+		var sent struct{ Hex string }
+		must(v.t, json.Unmarshal(v.node.WalletCLI(v.t, payer, "gettransaction", txid), &sent))
+		v.t.Fatalf("the payment to the vault: %v; %s", err, v.node.CLI(v.t, "testmempoolaccept", []string{sent.Hex}))
+	}
 	v.mine()
 	var sum btc.Amount
 	for _, amount := range amounts {
