@@ -78,6 +78,22 @@ func (s Script) purpose() string {
 	return "General"
 }
 
+// DustLimit is the least amount that nodes relay in an output with this script:
+// what it would cost to make and spend it at three satoshis per virtual byte
+// (Bitcoin Core, GetDustThreshold, with -dustrelayfee as it is by itself).
+func DustLimit(script []byte) Amount {
+	const (
+		relayFee        = 3
+		output          = 8 + 1
+		spending        = 32 + 4 + 1 + 107 + 4
+		spendingWitness = 32 + 4 + 1 + 107/witnessFactor + 4
+	)
+	if _, _, ok := witnessProgram(script); ok {
+		return relayFee * Amount(output+len(script)+spendingWitness)
+	}
+	return relayFee * Amount(output+len(script)+spending)
+}
+
 // maxKeys returns how many keys Bitcoin Core allows: a redeem script of P2SH has
 // 520 bytes at most, and a multisig script 20 keys (MAX_PUBKEYS_PER_MULTISIG).
 func (s Script) maxKeys() int {

@@ -2,8 +2,8 @@ package btc
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"slices"
 
 	"github.com/specterd/specterd/internal/fault"
@@ -55,11 +55,11 @@ func ParseTx(raw []byte) (Tx, error) {
 	if len(raw) > maxTx {
 		return Tx{}, ErrTx
 	}
-	r := txReader{rest: raw}
-	r.take(4) // version
+	r := txReader{NewReader(raw)}
+	r.Take(4) // version
 	hasWitness := len(r.rest) > 1 && r.rest[0] == 0 && r.rest[1] == 1
 	if hasWitness {
-		r.take(2)
+		r.Take(2)
 	}
 	inputsAt := r.at(raw)
 	t := Tx{Inputs: r.inputs(), Outputs: r.outputs()}
@@ -68,8 +68,8 @@ func ParseTx(raw []byte) (Tx, error) {
 		return Tx{}, ErrTx
 	}
 	lockTimeAt := r.at(raw)
-	r.take(4)
-	if r.failed || len(r.rest) > 0 || len(t.Inputs) == 0 || len(t.Outputs) == 0 {
+	r.Take(4)
+	if r.Done() != nil || len(t.Inputs) == 0 || len(t.Outputs) == 0 {
 		return Tx{}, ErrTx
 	}
 	stripped := slices.Concat(raw[:4], raw[inputsAt:witnessAt], raw[lockTimeAt:])
@@ -96,83 +96,34 @@ func reverseHex(hash []byte) string {
 	return hex.EncodeToString(reversed)
 }
 
-// txReader reads the parts of a transaction in their order. After it has failed
-// it reads nothing but zeros.
-type txReader struct {
-	rest   []byte
-	failed bool
-}
+// txReader reads the parts of a transaction in their order.
+type txReader struct{ Reader }
 
 func (r *txReader) at(raw []byte) int { return len(raw) - len(r.rest) }
 
-// take returns the next n bytes, or none.
-func (r *txReader) take(n uint64) []byte {
-	if r.failed || n > uint64(len(r.rest)) {
-		r.failed = true
-		return nil
-	}
-	taken := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *txReader) uint32() uint32 {
-	if b := r.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-// size reads a compact size, which has to be as short as possible.
-func (r *txReader) size() uint64 {
-	first := r.take(1)
-	if first == nil {
-		return 0
-	}
-	width := map[byte]uint64{0xfd: 2, 0xfe: 4, 0xff: 8}[first[0]]
-	if width == 0 {
-		return uint64(first[0])
-	}
-	var wide [8]byte
-	copy(wide[:], r.take(width))
-	n := binary.LittleEndian.Uint64(wide[:])
-	r.failed = r.failed || n < 0xfd || width > 2 && n>>(4*width) == 0
-	return n
-}
-
-// count reads how many things follow. There cannot be more than there is room
-// for, so that a few bytes cannot claim a lot of memory.
-func (r *txReader) count(minBytes int) int {
-	n := r.size()
-	if n > maxTx || int(n) > len(r.rest)/minBytes {
-		r.failed = true
-		return 0
-	}
-	return int(n)
-}
-
 func (r *txReader) inputs() []TxInput {
-	inputs := make([]TxInput, r.count(minInput))
+	inputs := make([]TxInput, r.Count(minInput))
 	for i := range inputs {
-		inputs[i].Outpoint = Outpoint{Txid: reverseHex(r.take(sha256.Size)), Vout: r.uint32()}
-		r.take(r.size()) // the signature script
-		inputs[i].Sequence = r.uint32()
+		inputs[i].Outpoint = Outpoint{Txid: reverseHex(r.Take(sha256.Size)), Vout: r.Uint32()}
+		r.Take(r.CompactSize()) // the signature script
+		inputs[i].Sequence = r.Uint32()
 	}
 	return inputs
 }
 
+var errTooMuch = errors.New("it has more than there will ever be")
+
 func (r *txReader) outputs() []TxOutput {
-	outputs := make([]TxOutput, r.count(minOutput))
+	outputs := make([]TxOutput, r.Count(minOutput))
 	var total Amount
 	for i := range outputs {
-		low, high := r.uint32(), r.uint32()
-		amount := Amount(high)<<32 | Amount(low)
-		if amount < 0 || amount > MaxMoney-total {
-			r.failed = true
+		amount := r.Uint64()
+		if amount > uint64(MaxMoney-total) {
+			r.Fail(errTooMuch)
 			return nil
 		}
-		total += amount
-		outputs[i] = TxOutput{Amount: amount, Script: r.take(r.size())}
+		outputs[i] = TxOutput{Amount: Amount(amount), Script: r.Take(r.CompactSize())} //nolint:gosec // checked
+		total += outputs[i].Amount
 	}
 	return outputs
 }
@@ -182,10 +133,10 @@ func (r *txReader) outputs() []TxOutput {
 func (r *txReader) witness(inputs int) bool {
 	found := false
 	for range inputs {
-		items := r.count(1)
+		items := r.Count(1)
 		found = found || items > 0
 		for range items {
-			r.take(r.size())
+			r.Take(r.CompactSize())
 		}
 	}
 	return found

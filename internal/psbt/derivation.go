@@ -39,14 +39,14 @@ func readOrigin(value []byte) (fingerprint [4]byte, path []uint32) {
 // readTapOrigin reads the value of a tap_bip32_derivation (BIP-371): the hashes of
 // the leaves that the key is in, and where it comes from.
 func readTapOrigin(value []byte) (leaves [][]byte, origin []byte, err error) {
-	r := reader{rest: value}
-	for range r.count(32) {
-		leaves = append(leaves, r.take(32))
+	r := newReader(value)
+	for range r.Count(32) {
+		leaves = append(leaves, r.Take(32))
 	}
-	if r.err != nil {
-		return nil, nil, r.err
+	if r.Err() != nil {
+		return nil, nil, r.Err()
 	}
-	return leaves, r.rest, keyOrigin(r.rest)
+	return leaves, r.Rest(), keyOrigin(r.Rest())
 }
 
 // solutionTypes are the types of the fields that say how an output can be spent.

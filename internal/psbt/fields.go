@@ -177,9 +177,9 @@ func transactionOutput(value []byte) error {
 }
 
 func readTxOut(value []byte) (*wire.TxOut, error) {
-	r := reader{rest: value}
+	r := newReader(value)
 	out := r.txOut()
-	return out, r.done()
+	return out, r.Done()
 }
 
 func witnessStack(value []byte) error {
@@ -188,7 +188,7 @@ func witnessStack(value []byte) error {
 }
 
 func readWitness(value []byte) (wire.TxWitness, error) {
-	r := reader{rest: value}
+	r := newReader(value)
 	stack := r.witness()
-	return stack, r.done()
+	return stack, r.Done()
 }

@@ -29,7 +29,7 @@ func Parse(raw []byte) (*Packet, error) {
 	if !ok {
 		return nil, ErrMalformed.Saying("this is not a PSBT: it does not begin with \"psbt\" and 0xff")
 	}
-	r := &fieldReader{reader: reader{rest: bytes.Clone(rest)}}
+	r := &fieldReader{reader: newReader(bytes.Clone(rest))}
 	p, err := r.packet()
 	if err != nil {
 		return nil, malformed("%v", err)
@@ -39,8 +39,8 @@ func Parse(raw []byte) (*Packet, error) {
 
 func (r *fieldReader) packet() (*Packet, error) {
 	global := r.fieldMap("global", globalShapes)
-	if r.err != nil {
-		return nil, r.err
+	if r.Err() != nil {
+		return nil, r.Err()
 	}
 	version := uint32(0)
 	if value := global.get(globalVersion); value != nil {
@@ -70,28 +70,28 @@ func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
 	seen := make(map[string]bool)
 	for {
 		key := r.bytes()
-		if r.err != nil || len(key) == 0 {
+		if r.Err() != nil || len(key) == 0 {
 			break
 		}
 		f := field{key: key, value: r.bytes()}
-		if r.err != nil {
+		if r.Err() != nil {
 			break
 		}
 		if err := f.check(shapes); err != nil {
-			r.fail(fmt.Errorf("%s has %w", name, err))
+			r.Fail(fmt.Errorf("%s has %w", name, err))
 		}
 		if seen[string(key)] {
-			r.fail(fmt.Errorf("%s has a field twice: %s", name, f.name(shapes)))
+			r.Fail(fmt.Errorf("%s has a field twice: %s", name, f.name(shapes)))
 		}
 		if r.fields++; r.fields > maxFields {
-			r.fail(errTooMany)
+			r.Fail(errTooMany)
 		}
 		seen[string(key)] = true
 		m = append(m, f)
 	}
-	if r.isVersion0 && r.err == nil {
+	if r.isVersion0 && r.Err() == nil {
 		if err := m.checkVersion0(shapes); err != nil {
-			r.fail(fmt.Errorf("%s has %w", name, err))
+			r.Fail(fmt.Errorf("%s has %w", name, err))
 		}
 	}
 	return m
@@ -108,10 +108,10 @@ func (f field) name(shapes map[byte]shape) string {
 // check returns what is wrong with the form of a field.
 func (f field) check(shapes map[byte]shape) error {
 	s, known := shapes[f.key[0]]
-	keyType := reader{rest: f.key}
-	keyType.compact()
+	keyType := newReader(f.key)
+	keyType.CompactSize()
 	switch {
-	case keyType.err != nil:
+	case keyType.Err() != nil:
 		return errors.New("a key of a type that is incomplete or not as short as possible")
 	case !known, s.only2 && len(f.key) > 1: // which were free to use before BIP-370
 		return nil
@@ -136,13 +136,13 @@ func (m fieldMap) checkVersion0(shapes map[byte]shape) error {
 
 // maps reads the maps of so many inputs and outputs, which have to be the rest.
 func (r *fieldReader) maps(p *Packet, inputs, outputs int) error {
-	for i := 0; i < inputs && r.err == nil; i++ {
+	for i := 0; i < inputs && r.Err() == nil; i++ {
 		p.inputs = append(p.inputs, r.fieldMap(fmt.Sprintf("inputs[%d]", i), inputShapes))
 	}
-	for i := 0; i < outputs && r.err == nil; i++ {
+	for i := 0; i < outputs && r.Err() == nil; i++ {
 		p.outputs = append(p.outputs, r.fieldMap(fmt.Sprintf("outputs[%d]", i), outputShapes))
 	}
-	return r.done()
+	return r.Done()
 }
 
 // version0 reads the rest of a PSBT of version 0.

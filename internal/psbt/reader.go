@@ -11,102 +11,18 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Reading never allocates for more than there are bytes, whatever counts and
-// lengths they claim.
+// reader reads what PSBTs are made of.
+type reader struct{ btc.Reader }
 
-var (
-	errShort   = errors.New("it ends too early")
-	errCompact = errors.New("it has a length or a count that is not as short as possible")
-	errTrailer = errors.New("something follows its end")
-)
-
-// reader reads one thing after the other. After its first error it reads nothing
-// but zeros.
-type reader struct {
-	rest []byte
-	err  error
-}
-
-func (r *reader) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-	r.rest = nil
-}
-
-// take returns the next n bytes, which share the memory of what is read.
-func (r *reader) take(n uint64) []byte {
-	if r.err != nil || n > uint64(len(r.rest)) {
-		r.fail(errShort)
-		return nil
-	}
-	taken := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) uint32() uint32 {
-	if b := r.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (r *reader) uint64() uint64 {
-	if b := r.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-// compact reads a compact size, which has to be as short as possible.
-func (r *reader) compact() uint64 {
-	first := r.byte()
-	width := map[byte]uint64{0xfd: 2, 0xfe: 4, 0xff: 8}[first]
-	if width == 0 {
-		return uint64(first)
-	}
-	var wide [8]byte
-	copy(wide[:], r.take(width))
-	n := binary.LittleEndian.Uint64(wide[:])
-	if n < 0xfd || width > 2 && n>>(4*width) == 0 {
-		r.fail(errCompact)
-	}
-	return n
-}
-
-// count reads how many things of so many bytes or more follow.
-func (r *reader) count(minBytes int) int {
-	n := r.compact()
-	if n > uint64(len(r.rest)/minBytes) { //nolint:gosec // not negative
-		r.fail(errShort)
-		return 0
-	}
-	return int(n) //nolint:gosec // less than there are bytes
-}
+func newReader(raw []byte) reader { return reader{btc.NewReader(raw)} }
 
 // bytes reads a length and as many bytes. They are not nil, even where there are
 // none.
 func (r *reader) bytes() []byte {
-	if b := r.take(r.compact()); b != nil {
+	if b := r.Take(r.CompactSize()); b != nil {
 		return b
 	}
 	return []byte{}
-}
-
-// done returns what went wrong, which includes that something is left.
-func (r *reader) done() error {
-	if r.err == nil && len(r.rest) > 0 {
-		return errTrailer
-	}
-	return r.err
 }
 
 func appendCompact(b []byte, n int) []byte {
@@ -131,11 +47,11 @@ var errAmount = errors.New("it has an amount that cannot be")
 // readTx reads a transaction. With a witness (BIP-144) it is read only where that
 // is allowed, since without, 0 inputs can be meant.
 func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
-	r := reader{rest: raw}
-	tx := &wire.MsgTx{Version: int32(r.uint32())} //nolint:gosec // two's complement is meant
-	hasWitness := mayHaveWitness && len(r.rest) > 1 && r.rest[0] == 0 && r.rest[1] == 1
+	r := newReader(raw)
+	tx := &wire.MsgTx{Version: int32(r.Uint32())} //nolint:gosec // two's complement is meant
+	hasWitness := mayHaveWitness && len(r.Rest()) > 1 && r.Rest()[0] == 0 && r.Rest()[1] == 1
 	if hasWitness {
-		r.take(2)
+		r.Take(2)
 	}
 	r.txInputs(tx)
 	r.txOutputs(tx)
@@ -143,39 +59,39 @@ func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
 		for _, in := range tx.TxIn {
 			in.Witness = r.witness()
 		}
-		if r.err == nil && !tx.HasWitness() {
-			r.fail(errors.New("it says that it has a witness, and has none"))
+		if r.Err() == nil && !tx.HasWitness() {
+			r.Fail(errors.New("it says that it has a witness, and has none"))
 		}
 	}
-	tx.LockTime = r.uint32()
-	if err := r.done(); err != nil {
+	tx.LockTime = r.Uint32()
+	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("read a transaction: %w", err)
 	}
 	return tx, nil
 }
 
 func (r *reader) txInputs(tx *wire.MsgTx) {
-	for range r.count(minInput) {
+	for range r.Count(minInput) {
 		in := new(wire.TxIn)
-		copy(in.PreviousOutPoint.Hash[:], r.take(chainhash.HashSize))
-		in.PreviousOutPoint.Index = r.uint32()
+		copy(in.PreviousOutPoint.Hash[:], r.Take(chainhash.HashSize))
+		in.PreviousOutPoint.Index = r.Uint32()
 		in.SignatureScript = r.bytes()
-		in.Sequence = r.uint32()
+		in.Sequence = r.Uint32()
 		tx.TxIn = append(tx.TxIn, in)
 	}
 }
 
 func (r *reader) txOutputs(tx *wire.MsgTx) {
-	for range r.count(minOutput) {
+	for range r.Count(minOutput) {
 		tx.TxOut = append(tx.TxOut, r.txOut())
 	}
 }
 
 // txOut reads an output of a transaction.
 func (r *reader) txOut() *wire.TxOut {
-	amount := r.uint64()
+	amount := r.Uint64()
 	if amount > uint64(btc.MaxMoney) {
-		r.fail(errAmount)
+		r.Fail(errAmount)
 	}
 	return wire.NewTxOut(int64(amount), r.bytes()) //nolint:gosec // checked
 }
@@ -183,7 +99,7 @@ func (r *reader) txOut() *wire.TxOut {
 // witness reads the stack of an input (BIP-141).
 func (r *reader) witness() wire.TxWitness {
 	var stack wire.TxWitness
-	for range r.count(1) {
+	for range r.Count(1) {
 		stack = append(stack, r.bytes())
 	}
 	return stack

@@ -64,12 +64,12 @@ func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int) (in
 	if value == nil {
 		return 0, fmt.Errorf("it has no %s", name)
 	}
-	count := reader{rest: value}
-	n := count.compact()
-	if err := count.done(); err != nil {
+	count := newReader(value)
+	n := count.CompactSize()
+	if err := count.Done(); err != nil {
 		return 0, fmt.Errorf("%s is not well-formed: %w", name, err)
 	}
-	if n > uint64(len(r.rest)/minBytes) { //nolint:gosec // not negative
+	if n > uint64(len(r.Rest())/minBytes) { //nolint:gosec // not negative
 		return 0, fmt.Errorf("%s is more than there is room for", name)
 	}
 	return int(n), nil //nolint:gosec // less than there are bytes

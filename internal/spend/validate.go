@@ -92,8 +92,8 @@ func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 		case r.Amount == 0 && o.SendMax && rest < 0:
 			rest = i
 			continue
-		case r.Amount < dustLimit(script):
-			return nil, fault.InvalidField(field("amount_sat"), "has to be %d satoshis at least; less than that is dust, which nodes do not relay", dustLimit(script))
+		case r.Amount < btc.DustLimit(script):
+			return nil, fault.InvalidField(field("amount_sat"), "has to be %d satoshis at least; less than that is dust, which nodes do not relay", btc.DustLimit(script))
 		case r.Amount > btc.MaxMoney-total:
 			return nil, fault.InvalidField(field("amount_sat"), "makes more than there will ever be of bitcoin")
 		}
@@ -103,23 +103,6 @@ func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 		return nil, fault.InvalidField("send_max", "gives what is left to the one recipient without amount_sat, and all have one")
 	}
 	return recipients, nil
-}
-
-// dustLimit is the least amount that nodes relay in an output: what it would cost
-// to make and spend it at three satoshis per virtual byte (Bitcoin Core,
-// GetDustThreshold).
-func dustLimit(script []byte) btc.Amount {
-	const (
-		relayFee    = 3
-		output      = 8 + 1
-		spending    = 32 + 4 + 1 + 107 + 4
-		spendingWit = 32 + 4 + 1 + 107/4 + 4
-	)
-	size := output + len(script) + spending
-	if isWitness := len(script) >= 4 && len(script) <= 42 && (script[0] == 0 || script[0] > 0x50 && script[0] <= 0x60) && int(script[1]) == len(script)-2; isWitness {
-		size = output + len(script) + spendingWit
-	}
-	return btc.Amount(relayFee * size)
 }
 
 func (o Order) validSubtraction() error {
