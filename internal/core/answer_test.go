@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/spend"
 )
@@ -74,7 +75,7 @@ func TestRepeated(t *testing.T) {
 
 		n, seen = answering(t, func(w http.ResponseWriter, _ int32) { refuse(w) })
 		w, ctx := n.Wallet("w"), t.Context()
-		coin := []core.Outpoint{{Txid: noHash}}
+		coin := []btc.Outpoint{{Txid: noHash}}
 		writes := []error{
 			n.CreateWatchOnly(ctx, "w"), n.LoadWallet(ctx, "w"), n.UnloadWallet(ctx, "w"), w.Lock(ctx, coin, true), w.Unlock(ctx, coin),
 			n.TestMempoolAccept(ctx, nil), n.SendRawTransaction(ctx, nil),

@@ -91,7 +91,7 @@ func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 	b.Helper()
 	ctx, w := b.Context(), v.core.Wallet(v.name)
 	coins, _ := v.coins(b)
-	at := []core.Outpoint{core.Outpoint(coins[0])}
+	at := []btc.Outpoint{coins[0]}
 	funded, _ := v.make(b, v.payment(150_000, 5000))
 	raw, _ := v.signed(b, funded.PSBT)
 	named := v.payment(1000, 5000)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/testkit"
@@ -137,7 +138,7 @@ func TestWalletNotLoaded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	ctx, w := t.Context(), s.core.Wallet("none")
-	coin := []core.Outpoint{{Txid: noHash}}
+	coin := []btc.Outpoint{{Txid: noHash}}
 	for method, call := range map[string]func() error{
 		"Info":              func() error { _, err := w.Info(ctx); return err },
 		"Balances":          func() error { _, err := w.Balances(ctx); return err },

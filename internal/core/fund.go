@@ -43,11 +43,8 @@ func (p *Provider) Send(ctx context.Context, raw []byte) error {
 
 // Locked implements spend.Node.
 func (p *Provider) Locked(ctx context.Context, coreName string) (locked []btc.Outpoint, err error) {
-	err = p.watched(ctx, func(ctx context.Context) error {
-		coins, err := p.node.Wallet(coreName).ListLocked(ctx)
-		for _, c := range coins {
-			locked = append(locked, btc.Outpoint(c))
-		}
+	err = p.watched(ctx, func(ctx context.Context) (err error) {
+		locked, err = p.node.Wallet(coreName).ListLocked(ctx)
 		return err
 	})
 	return locked, err

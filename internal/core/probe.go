@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -16,7 +17,7 @@ var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "there is more
 // other: what comes later may be later.
 type Probe struct {
 	Info   Info
-	Locked []Outpoint
+	Locked []btc.Outpoint
 	// Entries and LastBlock are as of [Wallet.ListSinceBlock].
 	Entries   []Entry
 	LastBlock string

@@ -215,18 +215,37 @@ func (p *Provider) unload(ctx context.Context, coreName string) error {
 	}
 }
 
-// SetLocked implements wallet.Node. It returns ErrCoinUnavailable for an output
-// that cannot be locked. One that is as it should be is fine.
-func (p *Provider) SetLocked(ctx context.Context, coreName string, at btc.Outpoint, locked bool) error {
+// SetLocked implements wallet.Node. It returns ErrCoinUnavailable where there are
+// outputs that cannot be locked, with the others locked all the same.
+func (p *Provider) SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error {
 	if err := p.usable(ctx); err != nil {
 		return err
 	}
-	w, coin := p.node.Wallet(coreName), []Outpoint{{Txid: at.Txid, Vout: at.Vout}}
-	if locked {
+	w := p.node.Wallet(coreName)
+	set := func(coins []btc.Outpoint) error {
 		const persistent = true
-		return w.Lock(ctx, coin, persistent)
+		if locked {
+			return w.Lock(ctx, coins, persistent)
+		}
+		return w.Unlock(ctx, coins)
 	}
-	err := w.Unlock(ctx, coin)
+	err := set(coins)
+	if len(coins) == 1 || !errors.Is(err, ErrCoinUnavailable) && !errors.Is(err, ErrCoinNotLocked) {
+		return unlessUnlocked(err)
+	}
+	var unavailable error // Core refuses all of them because of one
+	for one := range slices.Chunk(coins, 1) {
+		switch err := unlessUnlocked(set(one)); {
+		case errors.Is(err, ErrCoinUnavailable):
+			unavailable = err
+		case err != nil:
+			return err
+		}
+	}
+	return unavailable
+}
+
+func unlessUnlocked(err error) error {
 	if errors.Is(err, ErrCoinNotLocked) {
 		return nil
 	}

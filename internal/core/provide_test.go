@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -170,7 +171,7 @@ func TestProviderKnowsTheChain(t *testing.T) {
 		"HeightAt":            func() error { _, err := p.HeightAt(ctx, time.Now()); return err },
 		"Provide":             func() error { _, err := p.Provide(ctx, "w", receive, receive, 1); return err },
 		"Unload":              func() error { return p.Unload(ctx, "w") },
-		"SetLocked":           func() error { return p.SetLocked(ctx, "w", btc.Outpoint{}, true) },
+		"SetLocked":           func() error { return p.SetLocked(ctx, "w", []btc.Outpoint{{}}, true) },
 		"Fund":                func() error { _, err := p.Fund(ctx, "w", spend.Funding{}); return err },
 		"Test":                func() error { return p.Test(ctx, nil) },
 		"Send":                func() error { return p.Send(ctx, nil) },
@@ -215,19 +216,36 @@ func TestSetLocked(t *testing.T) {
 	w := p.watch(t, "w", "alice")
 	coins, err := w.Unspent(ctx)
 	must(t, err)
-	at := btc.Outpoint{Txid: coins[0].Txid, Vout: coins[0].Vout}
-	for _, locked := range []bool{true, true, false, false, true} {
-		must(t, p.SetLocked(ctx, "w", at, locked))
+	first, second, unknown := coins[0].Outpoint, coins[1].Outpoint, btc.Outpoint{Txid: noHash}
+	want := func(want ...btc.Outpoint) {
+		t.Helper()
 		list, err := w.ListLocked(ctx)
 		must(t, err)
-		if got := slices.Contains(list, coins[0].Outpoint); got != locked {
-			t.Errorf("locked %v, want %v", got, locked)
+		slices.SortFunc(list, func(a, b btc.Outpoint) int { return strings.Compare(a.String(), b.String()) })
+		slices.SortFunc(want, func(a, b btc.Outpoint) int { return strings.Compare(a.String(), b.String()) })
+		if !slices.Equal(list, want) {
+			t.Errorf("locked %v, want %v", list, want)
 		}
 	}
-	wantErr(t, p.SetLocked(ctx, "w", btc.Outpoint{Txid: noHash}, true), core.ErrCoinUnavailable)
+	for _, locked := range []bool{true, true, false, false, true} {
+		must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, locked))
+		if locked {
+			want(first)
+		} else {
+			want()
+		}
+	}
+	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown}, true), core.ErrCoinUnavailable)
+	// One that cannot be locked, or is not, does not keep the others from it.
+	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown, second}, true), core.ErrCoinUnavailable)
+	want(first, second)
+	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second}, false))
+	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second, unknown, first}, false))
+	want()
+	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, true))
 	p.Stop(t)
 	p.Start(t)
-	if list, err := core.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []core.Outpoint{coins[0].Outpoint}) {
+	if list, err := core.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []btc.Outpoint{coins[0].Outpoint}) {
 		t.Errorf("locked after a restart: %v, %v", list, err)
 	}
 }

@@ -82,10 +82,6 @@ func (w *Wallet) FundPSBT(ctx context.Context, f spend.Funding, nodeVersion int)
 const forgottenBytes = "Fee needed > fee paid"
 
 func fundingParams(f spend.Funding, nodeVersion int) []any {
-	inputs := make([]Outpoint, len(f.Inputs))
-	for i, at := range f.Inputs {
-		inputs[i] = Outpoint(at)
-	}
 	outputs := make([]map[string]btc.JSONBTC, len(f.Outputs))
 	for i, out := range f.Outputs {
 		outputs[i] = map[string]btc.JSONBTC{out.Address: btc.JSONBTC(out.Amount)}
@@ -104,7 +100,7 @@ func fundingParams(f spend.Funding, nodeVersion int) []any {
 		options["conf_target"] = f.TargetBlocks
 	}
 	const bip32Derivs = true
-	params := []any{inputs, outputs, f.LockTime, options, bip32Derivs}
+	params := []any{append([]btc.Outpoint{}, f.Inputs...), outputs, f.LockTime, options, bip32Derivs}
 	if nodeVersion >= psbtVersionSince {
 		const psbtVersion = 0
 		params = append(params, nil /* version of the transaction */, psbtVersion)

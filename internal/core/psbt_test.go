@@ -188,7 +188,7 @@ func TestNamedCoins(t *testing.T) {
 	v := p.vault(t, kinds[0], 1_000_000)
 	ctx := t.Context()
 	coins, _ := v.coins(t)
-	must(t, v.SetLocked(ctx, v.name, coins[0], true))
+	must(t, v.SetLocked(ctx, v.name, coins[:1], true))
 	_, err := v.Fund(ctx, v.name, v.payment(10_000, 1000))
 	wantErr(t, err, spend.ErrInsufficientFunds)
 	named := v.payment(10_000, 1000)
@@ -245,7 +245,7 @@ func TestFundRefused(t *testing.T) {
 		{"an address twice", twice, core.ErrDuplicateAddress},
 		{"a coin that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), core.ErrCoinUnavailable},
 		{"an output that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: coins[0].Txid, Vout: 99}), core.ErrCoinUnavailable},
-		{"a coin of others", named(v.payment(10_000, 1000), btc.Outpoint(foreign[0].Outpoint)), core.ErrCoinUnavailable},
+		{"a coin of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), core.ErrCoinUnavailable},
 	} {
 		v.wantRefused(t, c.name, c.funding, c.want)
 	}

@@ -101,7 +101,7 @@ func (v vault) coins(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
 	coins, err := v.core.Wallet(v.name).Unspent(t.Context())
 	must(t, err)
 	for _, c := range coins {
-		at = append(at, btc.Outpoint(c.Outpoint))
+		at = append(at, c.Outpoint)
 		total += c.Amount
 	}
 	return at, total

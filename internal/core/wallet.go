@@ -111,15 +111,9 @@ func (w *Wallet) Balances(ctx context.Context) (Balances, error) {
 	}, nil
 }
 
-// Outpoint names an output of a transaction.
-type Outpoint struct {
-	Txid string `json:"txid"`
-	Vout uint32 `json:"vout"`
-}
-
 // Coin is an output that the wallet may spend (listunspent).
 type Coin struct {
-	Outpoint
+	btc.Outpoint
 
 	// Address is empty for scripts that have none.
 	Address string
@@ -150,7 +144,7 @@ func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
 	coins := make([]Coin, len(wire))
 	for i, c := range wire {
 		coins[i] = Coin{
-			Outpoint: Outpoint{c.Txid, c.Vout}, Address: c.Address, Script: c.Script,
+			Outpoint: btc.Outpoint{Txid: c.Txid, Vout: c.Vout}, Address: c.Address, Script: c.Script,
 			Amount: btc.Amount(c.Amount), Confirmations: c.Confirmations, Safe: c.Safe,
 		}
 	}
@@ -161,7 +155,7 @@ func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
 // an error, none. A persistent lock outlasts a restart of the node, and may be
 // set on a coin that is locked already; that is how another lock becomes
 // persistent. It returns ErrCoinUnavailable.
-func (w *Wallet) Lock(ctx context.Context, coins []Outpoint, persistent bool) error {
+func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool) error {
 	if len(coins) == 0 {
 		return nil
 	}
@@ -174,7 +168,7 @@ func (w *Wallet) Lock(ctx context.Context, coins []Outpoint, persistent bool) er
 
 // Unlock takes locks away, persistent or not; all of them or, with an error,
 // none. It returns ErrCoinNotLocked.
-func (w *Wallet) Unlock(ctx context.Context, coins []Outpoint) error {
+func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
 	if len(coins) == 0 { // for which Core would take all locks away
 		return nil
 	}
@@ -186,8 +180,8 @@ func (w *Wallet) Unlock(ctx context.Context, coins []Outpoint) error {
 }
 
 // ListLocked returns the coins that are locked.
-func (w *Wallet) ListLocked(ctx context.Context) ([]Outpoint, error) {
-	var coins []Outpoint
+func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
+	var coins []btc.Outpoint
 	return coins, w.read(ctx, &coins, "listlockunspent")
 }
 

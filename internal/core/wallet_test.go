@@ -44,15 +44,15 @@ func TestBalancesCoinsAndLocks(t *testing.T) {
 	}
 
 	first, second := coins[0].Outpoint, coins[1].Outpoint
-	must(t, w.Lock(ctx, []core.Outpoint{first}, false))
-	wantErr(t, w.Lock(ctx, []core.Outpoint{second, first}, false), core.ErrCoinUnavailable)
-	wantErr(t, w.Lock(ctx, []core.Outpoint{{Txid: noHash}}, true), core.ErrCoinUnavailable)
-	wantErr(t, w.Unlock(ctx, []core.Outpoint{first, second}), core.ErrCoinNotLocked)
-	if locked, err := w.ListLocked(ctx); err != nil || !slices.Equal(locked, []core.Outpoint{first}) {
+	must(t, w.Lock(ctx, []btc.Outpoint{first}, false))
+	wantErr(t, w.Lock(ctx, []btc.Outpoint{second, first}, false), core.ErrCoinUnavailable)
+	wantErr(t, w.Lock(ctx, []btc.Outpoint{{Txid: noHash}}, true), core.ErrCoinUnavailable)
+	wantErr(t, w.Unlock(ctx, []btc.Outpoint{first, second}), core.ErrCoinNotLocked)
+	if locked, err := w.ListLocked(ctx); err != nil || !slices.Equal(locked, []btc.Outpoint{first}) {
 		t.Errorf("locked %v, %v; want the first alone", locked, err)
 	}
 	must(t, w.Unlock(ctx, nil)) // and not all of them
-	must(t, w.Lock(ctx, []core.Outpoint{first, second}, true))
+	must(t, w.Lock(ctx, []btc.Outpoint{first, second}, true))
 	if left, err := w.Unspent(ctx); err != nil || len(left) != 1 {
 		t.Errorf("unspent: %v, %v", left, err)
 	}
@@ -61,7 +61,7 @@ func TestBalancesCoinsAndLocks(t *testing.T) {
 	if len(p.Locked) != 2 {
 		t.Errorf("probe: locked %v", p.Locked)
 	}
-	must(t, w.Unlock(ctx, []core.Outpoint{first, second}))
+	must(t, w.Unlock(ctx, []btc.Outpoint{first, second}))
 	if locked, err := w.ListLocked(ctx); err != nil || len(locked) != 0 {
 		t.Errorf("locked %v, %v", locked, err)
 	}

@@ -45,7 +45,7 @@ func (s *sighting) add(e core.Entry) {
 // news is what a wallet has that the index may not have.
 type news struct {
 	info   core.Info
-	locked []core.Outpoint
+	locked []btc.Outpoint
 	seen   map[string]*sighting // by txid
 	tip    wallet.Tip
 	// rewrite has all of seen written anew, known or not.
@@ -76,7 +76,7 @@ func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error
 		return nil, err
 	}
 	scanned := f.followScan(ctx, w, n.info.Scan)
-	u := &update{Change: wallet.Change{WalletID: w.ID, Locked: outpoints(n.locked), CoreInfo: string(n.info.Raw)}}
+	u := &update{Change: wallet.Change{WalletID: w.ID, Locked: n.locked, CoreInfo: string(n.info.Raw)}}
 	if err := f.lockFrozen(ctx, w, u.Locked); err != nil {
 		return nil, err
 	}
@@ -346,20 +346,12 @@ func (f *Follower) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc
 		if slices.Contains(locked, coin) {
 			continue
 		}
-		err := f.Node.Wallet(w.CoreName).Lock(ctx, []core.Outpoint{core.Outpoint(coin)}, true)
+		err := f.Node.Wallet(w.CoreName).Lock(ctx, []btc.Outpoint{coin}, true)
 		if err != nil && !errors.Is(err, core.ErrCoinUnavailable) { // spent meanwhile
 			return err
 		}
 	}
 	return nil
-}
-
-func outpoints(list []core.Outpoint) []btc.Outpoint {
-	all := make([]btc.Outpoint, len(list))
-	for i, o := range list {
-		all[i] = btc.Outpoint(o)
-	}
-	return all
 }
 
 // errNonsense is for an answer of the node that contradicts itself.

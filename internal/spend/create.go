@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -109,7 +110,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draf
 // over. Core would spend a coin that is named although it is locked.
 func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, error) {
 	var named []btc.Outpoint
-	locked := s.lockedCoins(d.view.Wallet)
+	isLocked := s.lockedInCore(ctx, d.view.Wallet)
 	for i, at := range d.Coins {
 		if slices.Contains(d.inputs, at) {
 			continue
@@ -117,6 +118,9 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 		c, err := s.store.Coin(ctx, d.view.ID, at)
 		if errors.Is(err, wallet.ErrCoinNotFound) {
 			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is no unspent output of this wallet")
+		}
+		if err == nil && c.Locked {
+			c.Locked, err = isLocked(at)
 		}
 		if err != nil {
 			return nil, err
@@ -127,7 +131,7 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 			problem = ErrCoinFrozen
 		case c.Reserved:
 			problem = ErrCoinReserved
-		case c.Locked && locked.has(ctx, at):
+		case c.Locked:
 			problem = ErrCoinLocked
 		case c.Immature:
 			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is newly generated and cannot be spent before 100 blocks have followed")
@@ -137,27 +141,17 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 		}
 		return nil, problem.With("coins", at.String())
 	}
-	return named, locked.err
+	return named, nil
 }
 
-// lockedCoins are those that Core has locked. The index may not know yet that one
-// was unlocked, so that Core is asked, once, where that matters.
-type lockedCoins struct {
-	ask   func(ctx context.Context) ([]btc.Outpoint, error)
-	coins []btc.Outpoint
-	err   error
-}
-
-func (s *Service) lockedCoins(w wallet.Wallet) *lockedCoins {
-	return &lockedCoins{ask: func(ctx context.Context) ([]btc.Outpoint, error) { return s.node.Locked(ctx, w.CoreName) }}
-}
-
-func (l *lockedCoins) has(ctx context.Context, at btc.Outpoint) bool {
-	if l.ask != nil {
-		l.coins, l.err = l.ask(ctx)
-		l.ask = nil
+// lockedInCore returns what tells whether Core has a coin locked that the index has
+// so: it may not know yet that one was unlocked. Core is asked once at most.
+func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Outpoint) (bool, error) {
+	ask := sync.OnceValues(func() ([]btc.Outpoint, error) { return s.node.Locked(ctx, w.CoreName) })
+	return func(at btc.Outpoint) (bool, error) {
+		locked, err := ask()
+		return slices.Contains(locked, at), err
 	}
-	return slices.Contains(l.coins, at)
 }
 
 // coinsAtATime is how many coins are read from the index at once.
@@ -166,7 +160,7 @@ const coinsAtATime = 1000
 // availableCoins returns all coins that can be spent now.
 func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Outpoint, error) {
 	var available []btc.Outpoint
-	locked := s.lockedCoins(w)
+	isLocked := s.lockedInCore(ctx, w)
 	var after btc.Outpoint
 	for {
 		coins, err := s.store.Coins(ctx, w.ID, after, coinsAtATime)
@@ -174,8 +168,12 @@ func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 			return nil, err
 		}
 		for _, c := range coins {
-			taken := c.Frozen || c.Reserved || c.Locked && locked.has(ctx, c.Outpoint)
-			if c.Trusted && !taken {
+			if c.Locked {
+				if c.Locked, err = isLocked(c.Outpoint); err != nil {
+					return nil, err
+				}
+			}
+			if c.Trusted && !c.Frozen && !c.Reserved && !c.Locked {
 				available = append(available, c.Outpoint)
 			}
 		}
@@ -184,10 +182,10 @@ func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 		}
 		after = coins[len(coins)-1].Outpoint
 	}
-	if len(available) == 0 && locked.err == nil {
+	if len(available) == 0 {
 		return nil, ErrInsufficientFunds
 	}
-	return available, locked.err
+	return available, nil
 }
 
 // make has Core make what the draft wants and stores it. Where another process
@@ -216,29 +214,25 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 // lockTaken has Core lock those coins of a refused proposal that others have, or
 // that somebody froze: it had chosen them.
 func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) error {
+	var taken []btc.Outpoint
 	for _, in := range p.Inputs {
 		c, err := s.store.Coin(ctx, w.ID, in.Outpoint)
 		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) {
 			return err
 		}
 		if c.Reserved || c.Frozen {
-			if err := s.lock(ctx, w, in.Outpoint); err != nil {
-				return err
-			}
+			taken = append(taken, in.Outpoint)
 		}
 	}
-	return nil
+	return s.lock(ctx, w, taken)
 }
 
 // lockAll has Core lock the coins of a new proposal. Where that fails, the
 // follower does it later, and until then a proposal may choose one of them in vain.
 func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
-	for _, in := range p.Inputs {
-		if err := s.lock(ctx, w, in.Outpoint); err != nil {
-			s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "psbt_id", p.ID, "error", err)
-			s.o.Kick(w.ID)
-			return
-		}
+	if err := s.lock(ctx, w, outpointsOf(p.Inputs)); err != nil {
+		s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "psbt_id", p.ID, "error", err)
+		s.o.Kick(w.ID)
 	}
 }
 

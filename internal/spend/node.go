@@ -26,9 +26,9 @@ type Node interface {
 	Send(ctx context.Context, raw []byte) error
 	// Locked returns what Core does not spend by itself (RPC listlockunspent).
 	Locked(ctx context.Context, coreName string) ([]btc.Outpoint, error)
-	// SetLocked has Core not spend an output by itself, or lets it again; see
+	// SetLocked has Core not spend outputs by itself, or lets it again; see
 	// wallet.Node.
-	SetLocked(ctx context.Context, coreName string, at btc.Outpoint, locked bool) error
+	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
 }
 
 // Funding is what a PSBT is to be made of.

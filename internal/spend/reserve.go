@@ -20,7 +20,7 @@ import (
 // and unlock what was released.
 func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
 	reserved, err := s.store.Reservations(ctx, w.ID)
-	if err != nil || !differs(reserved, locked) {
+	if err != nil || len(toLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
 		return err
 	}
 	soon, cancel := context.WithTimeout(ctx, turnPatience)
@@ -30,72 +30,39 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 		return ctx.Err() // somebody is at work on the wallet, and its next look is not far
 	}
 	defer done()
-	return s.reconcile(ctx, w, locked)
+	if reserved, err = s.store.Reservations(ctx, w.ID); err != nil {
+		return err
+	}
+	if err := s.lock(ctx, w, toLock(reserved, locked)); err != nil {
+		return err
+	}
+	return s.unlock(ctx, w, released(reserved))
 }
 
 // turnPatience is how long a look at a wallet waits for those who make proposals.
 const turnPatience = 100 * time.Millisecond
 
-func differs(reserved []Reservation, locked []btc.Outpoint) bool {
-	return slices.ContainsFunc(reserved, func(r Reservation) bool { return r.ProposalID == "" || r.toLock(locked) })
-}
-
-// toLock reports whether Core is to be told to lock a coin. It has no lock for what
+// toLock returns the coins that Core is to be told to lock. It has no lock for what
 // is spent.
-func (r Reservation) toLock(locked []btc.Outpoint) bool {
-	return r.ProposalID != "" && r.Unspent && !slices.Contains(locked, r.Outpoint)
-}
-
-// reconcile is Reconcile for whoever has the wallet's turn.
-func (s *Service) reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
-	reserved, err := s.store.Reservations(ctx, w.ID)
-	if err != nil {
-		return err
-	}
-	var released []btc.Outpoint
+func toLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
+	var coins []btc.Outpoint
 	for _, r := range reserved {
-		switch {
-		case r.ProposalID == "":
-			if err := s.unlock(ctx, w, r.Outpoint); err != nil {
-				return err
-			}
-			released = append(released, r.Outpoint)
-		case r.toLock(locked):
-			if err := s.lock(ctx, w, r.Outpoint); err != nil {
-				return err
-			}
+		if r.ProposalID != "" && r.Unspent && !slices.Contains(locked, r.Outpoint) {
+			coins = append(coins, r.Outpoint)
 		}
 	}
-	if len(released) == 0 {
-		return nil
-	}
-	return s.store.ForgetReleased(ctx, w.ID, released)
+	return coins
 }
 
-// lock has Core not choose a coin. One that is spent needs no lock: a replacement
-// spends coins that the transaction before it spent.
-func (s *Service) lock(ctx context.Context, w wallet.Wallet, at btc.Outpoint) error {
-	err := s.node.SetLocked(ctx, w.CoreName, at, true)
-	if err == nil || fault.KindOf(err) == fault.Conflict {
-		return nil
+// released returns the coins that no proposal has any more.
+func released(reserved []Reservation) []btc.Outpoint {
+	var coins []btc.Outpoint
+	for _, r := range reserved {
+		if r.ProposalID == "" {
+			coins = append(coins, r.Outpoint)
+		}
 	}
-	return fmt.Errorf("lock a coin of wallet %s: %w", w.ID, err)
-}
-
-// unlock has Core choose a coin again, unless somebody froze it.
-func (s *Service) unlock(ctx context.Context, w wallet.Wallet, at btc.Outpoint) error {
-	coin, err := s.store.Coin(ctx, w.ID, at)
-	switch {
-	case errors.Is(err, wallet.ErrCoinNotFound): // spent, and so not locked
-	case err != nil:
-		return err
-	case coin.Frozen:
-		return nil
-	}
-	if err := s.node.SetLocked(ctx, w.CoreName, at, false); err != nil {
-		return fmt.Errorf("unlock a coin of wallet %s: %w", w.ID, err)
-	}
-	return nil
+	return coins
 }
 
 // release has Core unlock what was released, for whoever has the wallet's turn.
@@ -103,14 +70,47 @@ func (s *Service) unlock(ctx context.Context, w wallet.Wallet, at btc.Outpoint) 
 func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err == nil {
-		all := make([]btc.Outpoint, len(reserved))
-		for i, r := range reserved {
-			all[i] = r.Outpoint
-		}
-		err = s.reconcile(ctx, w, all)
+		err = s.unlock(ctx, w, released(reserved))
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "Bitcoin Core could not be told yet which coins are free again", "wallet_id", w.ID, "error", err)
 		s.o.Kick(w.ID)
 	}
+}
+
+// lock has Core not choose coins. One that is spent needs no lock: a replacement
+// spends coins that the transaction before it spent.
+func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoint) error {
+	if len(coins) == 0 {
+		return nil
+	}
+	err := s.node.SetLocked(ctx, w.CoreName, coins, true)
+	if err == nil || fault.KindOf(err) == fault.Conflict {
+		return nil
+	}
+	return fmt.Errorf("lock coins of wallet %s: %w", w.ID, err)
+}
+
+// unlock has Core choose coins again that were released, unless somebody froze
+// them, and forgets that they were reserved.
+func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Outpoint) error {
+	if len(released) == 0 {
+		return nil
+	}
+	var free []btc.Outpoint
+	for _, at := range released {
+		coin, err := s.store.Coin(ctx, w.ID, at)
+		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) { // what is spent is not locked
+			return err
+		}
+		if !coin.Frozen {
+			free = append(free, at)
+		}
+	}
+	if len(free) > 0 {
+		if err := s.node.SetLocked(ctx, w.CoreName, free, false); err != nil {
+			return fmt.Errorf("unlock coins of wallet %s: %w", w.ID, err)
+		}
+	}
+	return s.store.ForgetReleased(ctx, w.ID, released)
 }

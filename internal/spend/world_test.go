@@ -324,7 +324,7 @@ func (v vault) locked() map[btc.Outpoint]bool {
 	must(v.t, err)
 	all := map[btc.Outpoint]bool{}
 	for _, at := range list {
-		all[btc.Outpoint(at)] = true
+		all[at] = true
 	}
 	return all
 }

@@ -101,7 +101,7 @@ func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, c Coin,
 	if c.Reserved && !locked {
 		return nil
 	}
-	if err := s.node.SetLocked(ctx, w.CoreName, c.Outpoint, locked); err != nil {
+	if err := s.node.SetLocked(ctx, w.CoreName, []btc.Outpoint{c.Outpoint}, locked); err != nil {
 		return fmt.Errorf("lock or unlock a coin of wallet %s: %w", w.ID, err)
 	}
 	return nil

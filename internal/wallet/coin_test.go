@@ -60,7 +60,7 @@ func (r *rig) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	atNode := func() bool {
 		locked, err := r.core.Wallet(v.CoreName).ListLocked(t.Context())
 		must(t, err)
-		return slices.Contains(locked, core.Outpoint{Txid: at.Txid, Vout: at.Vout})
+		return slices.Contains(locked, at)
 	}
 	if got := r.coin(v.Alias, at).Frozen; got != frozen {
 		t.Fatalf("frozen %v, want %v", got, frozen)

@@ -40,9 +40,11 @@ type Node interface {
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
 	// Unload unloads a wallet, for good: Core does not load it at its next start.
 	Unload(ctx context.Context, coreName string) error
-	// SetLocked has Core not spend an output by itself, or lets it again, across
-	// restarts (RPC lockunspent).
-	SetLocked(ctx context.Context, coreName string, at btc.Outpoint, locked bool) error
+	// SetLocked has Core not spend outputs by itself, or lets it again, across
+	// restarts (RPC lockunspent). What is as it should be is fine. It returns a
+	// Conflict where some cannot be locked, because they are spent for example; the
+	// others are then.
+	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
 	// AbortRescan ends a scan that is under way (RPC abortrescan).
 	AbortRescan(ctx context.Context, coreName string) error
 
