@@ -729,6 +729,12 @@ func TestTxid(t *testing.T) {
 	if stored := p.stored(); stored.Txid() != p.tx.TxID() || stored.Tx().TxID() != p.tx.TxID() || final.TxID() == p.tx.TxID() {
 		t.Errorf("got %s, want %s", stored.Txid(), p.tx.TxID())
 	}
+	if got := psbt.UnsignedTxid(serialize(final)); got != p.tx.TxID() {
+		t.Errorf("got %s, want %s", got, p.tx.TxID())
+	}
+	if got := psbt.UnsignedTxid([]byte("no transaction")); got != "" {
+		t.Errorf("got %s of no transaction", got)
+	}
 }
 
 func BenchmarkCollect(b *testing.B) {

@@ -68,6 +68,17 @@ func decodePSBT(raw []byte) (Posted, error) {
 // goes by.
 func (d Posted) Txid() string { return strip(d.tx).TxID() }
 
+// UnsignedTxid returns the txid that a signed transaction had before it was signed;
+// empty for what is no transaction.
+func UnsignedTxid(raw []byte) string {
+	const mayHaveWitness = true
+	tx, err := readTx(raw, mayHaveWitness)
+	if err != nil {
+		return ""
+	}
+	return strip(tx).TxID()
+}
+
 // strip returns a copy of a transaction without signatures.
 func strip(tx *wire.MsgTx) *wire.MsgTx {
 	stripped := tx.Copy()

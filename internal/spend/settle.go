@@ -1,20 +1,17 @@
 package spend
 
 import (
-	"bytes"
 	"fmt"
 	"time"
-
-	"github.com/btcsuite/btcd/wire"
 
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Spender is a transaction in the index that spends coins of a proposal.
 type Spender struct {
-	Txid   string
-	Status wallet.Status
-	Raw    []byte
+	Txid         string
+	UnsignedTxid string // which it had before it was signed
+	Status       wallet.Status
 	// Replacement is the proposal that it is of, where that replaces this one.
 	Replacement string
 }
@@ -25,7 +22,8 @@ type Spender struct {
 // anything else, and what a reorganization takes out of the chain is waiting again.
 func (p *Proposal) Settle(spenders []Spender, now time.Time) (changed bool) {
 	to, reason, final := p.Status, "", p.FinalTxid
-	switch own, rival := p.own(spenders), p.rival(spenders); {
+	own := p.own(spenders)
+	switch rival := rivalOf(own, spenders); {
 	case own != nil && own.Status == wallet.Confirmed:
 		to, final = Confirmed, own.Txid
 	case rival != nil && rival.Status == wallet.Confirmed:
@@ -55,17 +53,16 @@ func (p *Proposal) lostTo(rival *Spender) (Status, string) {
 // own returns the transaction of the proposal itself, signed by whomever.
 func (p *Proposal) own(spenders []Spender) *Spender {
 	for i, s := range spenders {
-		if s.Txid == p.Txid || s.Txid == p.FinalTxid || UnsignedTxid(s.Raw) == p.Txid {
+		if s.Txid == p.Txid || s.Txid == p.FinalTxid || s.UnsignedTxid == p.Txid {
 			return &spenders[i]
 		}
 	}
 	return nil
 }
 
-// rival returns the transaction that spends coins of the proposal instead: a
-// confirmed one, or else one in the mempool.
-func (p *Proposal) rival(spenders []Spender) *Spender {
-	own := p.own(spenders)
+// rivalOf returns the transaction that spends coins of the proposal instead of its
+// own: a confirmed one, or else one in the mempool.
+func rivalOf(own *Spender, spenders []Spender) *Spender {
 	var found *Spender
 	for i := range spenders {
 		s := &spenders[i]
@@ -78,19 +75,6 @@ func (p *Proposal) rival(spenders []Spender) *Spender {
 		}
 	}
 	return found
-}
-
-// UnsignedTxid returns the txid that a signed transaction had before it was
-// signed; empty for what is no transaction.
-func UnsignedTxid(raw []byte) string {
-	var tx wire.MsgTx
-	if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
-		return ""
-	}
-	for _, in := range tx.TxIn {
-		in.SignatureScript, in.Witness = nil, nil
-	}
-	return tx.TxHash().String()
 }
 
 // ReplaceBy ends an open proposal in favour of another.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
@@ -54,8 +55,8 @@ func spendersOf(ctx context.Context, q *db.Queries, p spend.Proposal) ([]spend.S
 	}
 	spenders := make([]spend.Spender, len(rows))
 	for i, row := range rows {
-		spenders[i] = spend.Spender{Txid: row.Txid, Status: wallet.Status(row.Status), Raw: row.Raw}
-		unsigned := spend.UnsignedTxid(row.Raw)
+		unsigned := psbt.UnsignedTxid(row.Raw)
+		spenders[i] = spend.Spender{Txid: row.Txid, UnsignedTxid: unsigned, Status: wallet.Status(row.Status)}
 		replacement, err := q.ReplacementOf(ctx, db.ReplacementOfParams{WalletID: p.WalletID, ReplacesID: p.ID, Txid: unsigned})
 		if err != nil {
 			return nil, fmt.Errorf("look up what replaces a proposal: %w", err)
