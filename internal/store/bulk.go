@@ -51,31 +51,25 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 
 // preparedTx prepares each statement once. On SQLite that is most of what a
 // small statement costs.
-type preparedTx struct {
-	*sql.Tx
-	prepared map[string]*sql.Stmt
-}
+type preparedTx struct{ preparedReads }
 
-func newPreparedTx(tx *sql.Tx) *preparedTx {
-	return &preparedTx{Tx: tx, prepared: map[string]*sql.Stmt{}}
-}
-
-// statement returns the prepared statement, which is closed with the transaction.
-func (t *preparedTx) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s := t.prepared[query]; s != nil {
-		return s, nil
-	}
-	s, err := t.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	t.prepared[query] = s
-	return s, nil
+func newPreparedTx(tx *sql.Tx) preparedTx {
+	prepared := map[string]*sql.Stmt{} // which are closed with the transaction
+	return preparedTx{preparedReads{tx, func(ctx context.Context, query string) (*sql.Stmt, error) {
+		if s := prepared[query]; s != nil {
+			return s, nil
+		}
+		s, err := tx.PrepareContext(ctx, query)
+		if err == nil {
+			prepared[query] = s
+		}
+		return s, err
+	}}}
 }
 
 // ExecContext looks at ctx once, before: the driver would start a goroutine to
 // watch it, and the transaction as a whole is watched anyway.
-func (t *preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (t preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -86,20 +80,4 @@ func (t *preparedTx) ExecContext(ctx context.Context, query string, args ...any)
 	return s.ExecContext(context.WithoutCancel(ctx), args...)
 }
 
-func (t *preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := t.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
-}
-
-func (t *preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := t.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction
-	if err != nil {
-		return t.Tx.QueryRowContext(ctx, query, args...) // which meets with the same error
-	}
-	return s.QueryRowContext(ctx, args...)
-}
-
-func (*preparedTx) flush(context.Context) error { return nil }
+func (preparedTx) flush(context.Context) error { return nil }

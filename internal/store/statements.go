@@ -34,25 +34,30 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // on returns queries that are prepared, on the pool itself or within one of its
 // transactions.
-func (s *statements) on(d db.DBTX) db.DBTX { return preparedReads{d, s} }
-
-// preparedReads has what only reads go to statements that are prepared.
-type preparedReads struct {
-	db.DBTX
-	statements *statements
+func (s *statements) on(d db.DBTX) db.DBTX {
+	tx, ok := d.(*sql.Tx)
+	if !ok {
+		return preparedReads{d, s.get}
+	}
+	return preparedReads{d, func(ctx context.Context, query string) (*sql.Stmt, error) {
+		one, err := s.get(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		return tx.StmtContext(ctx, one), nil
+	}}
 }
 
-func (p preparedReads) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	one, err := p.statements.get(ctx, query)
-	if tx, ok := p.DBTX.(*sql.Tx); ok && err == nil {
-		return tx.StmtContext(ctx, one), nil
-	}
-	return one, err
+// preparedReads has what returns rows go to statements that somebody prepares and
+// closes.
+type preparedReads struct {
+	db.DBTX
+	statement func(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // QueryContext implements db.DBTX.
 func (p preparedReads) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction or the pool
+	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedReads
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +66,7 @@ func (p preparedReads) QueryContext(ctx context.Context, query string, args ...a
 
 // QueryRowContext implements db.DBTX.
 func (p preparedReads) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction or the pool
+	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedReads
 	if err != nil {
 		return p.DBTX.QueryRowContext(ctx, query, args...) // which meets with the same error
 	}
