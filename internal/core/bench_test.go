@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // The two calls of a first sync, beside the same RPC with its answers thrown
@@ -72,7 +73,7 @@ func BenchmarkPayment(b *testing.B) {
 	p := provide(b, "-unsafesqlitesync=0")
 	p.payer(b, "payer")
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, k := range []kind{kinds[0], kinds[4]} { // wpkh and wsh
+	for _, k := range []testkit.Script{testkit.WPKH, testkit.WSH} { // wpkh and wsh
 		for _, count := range []int{20, 1000} {
 			amounts := make([]btc.Amount, count)
 			var total btc.Amount
@@ -81,7 +82,7 @@ func BenchmarkPayment(b *testing.B) {
 				total += amounts[i]
 			}
 			k := k
-			k.name = fmt.Sprintf("%s/%d", k.name, count)
+			k.Name = fmt.Sprintf("%s/%d", k.Name, count)
 			p.vault(b, k, amounts...).benchPayment(b, total/4)
 		}
 	}

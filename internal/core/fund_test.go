@@ -206,7 +206,7 @@ func TestFundFrozenNode(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000)
 	v.make(t, v.payment(10_000, 1000))
 	p.Freeze()
 	testkit.Eventually(t, "the node hangs", func() bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // feeRates are those that are tried, in satoshis per 1000 virtual bytes.
@@ -22,7 +23,7 @@ func TestFeeRates(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	for _, k := range kinds {
+	for _, k := range testkit.Scripts {
 		v := p.vault(t, k, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000)
 		for _, rate := range feeRates {
 			v.testChange(t, rate)
@@ -117,7 +118,7 @@ func TestFund(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000, 2_000_000, 3_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
 	coins, _ := v.coins(t)
 
 	f := v.payment(12_345, 1000)
@@ -163,7 +164,7 @@ func TestFundChangesNothing(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000, 2_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
 	before, err := p.core.Wallet(v.name).Descriptors(t.Context())
 	must(t, err)
 	for range 3 {
@@ -185,7 +186,7 @@ func TestNamedCoins(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000)
 	ctx := t.Context()
 	coins, _ := v.coins(t)
 	must(t, v.SetLocked(ctx, v.name, coins[:1], true))
@@ -208,7 +209,7 @@ func TestFundRefused(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000, 2_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
 	coins, total := v.coins(t)
 	foreign, err := p.core.Wallet("payer").Unspent(t.Context())
 	must(t, err)
@@ -277,7 +278,7 @@ func TestFundBelowTheRelayFee(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000)
 	low := v.payment(10_000, 500)
 	_, err := v.Fund(t.Context(), v.name, low)
 	f, ok := errors.AsType[*fault.Error](err)
@@ -296,7 +297,7 @@ func TestFundTooMuch(t *testing.T) {
 	p := provide(t)
 	p.payer(t, "payer")
 	amounts := slices.Repeat([]btc.Amount{100_000}, 400)
-	v := p.vault(t, kinds[6], amounts...) // the largest inputs
+	v := p.vault(t, testkit.SH, amounts...) // the largest inputs
 	coins, total := v.coins(t)
 	v.wantRefused(t, "more coins than fit", v.payment(total*9/10, 1000), core.ErrTooLarge)
 	all := v.payment(total*9/10, 1000)
@@ -317,7 +318,7 @@ func TestFundTooMuch(t *testing.T) {
 	}
 	v.wantRefused(t, "more recipients than fit", many, core.ErrTooLarge)
 
-	rich := p.vault(t, kinds[0], 5*btc.BTC)
+	rich := p.vault(t, testkit.WPKH, 5*btc.BTC)
 	rich.wantRefused(t, "a fee beyond -maxtxfee", rich.payment(btc.BTC, btc.MaxFeeRate), core.ErrFeeTooHigh)
 }
 
@@ -326,7 +327,7 @@ func TestFundManyCoins(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], slices.Repeat([]btc.Amount{1_000_000}, 290)...)
+	v := p.vault(t, testkit.WPKH, slices.Repeat([]btc.Amount{1_000_000}, 290)...)
 	coins, total := v.coins(t)
 	for _, rate := range []btc.FeeRate{1000, 25_000} {
 		f := v.payment(total*9/10, rate)
@@ -350,7 +351,7 @@ func TestFundWithoutEstimates(t *testing.T) {
 	p := provide(t, "-fallbackfee=0")
 	p.payer(t, "payer")
 	p.WalletCLI(t, "payer", "settxfee", "0.0001")
-	v := p.vault(t, kinds[0], 1_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000)
 	f := v.payment(10_000, 0)
 	f.TargetBlocks = spend.DefaultTarget
 	v.wantRefused(t, "no estimate", f, core.ErrFeeUnknown)
@@ -363,7 +364,7 @@ func TestFundLongChains(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-limitancestorcount=3", "-limitdescendantcount=3")
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000)
 	for range 3 {
 		v.pay(t, v.payment(10_000, 1000))
 	}
@@ -382,7 +383,7 @@ func TestFundMakesUpForParents(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000)
 	_, parent := v.pay(t, v.payment(10_000, 1000))
 	funded, _ := v.make(t, v.payment(10_000, 10_000))
 	_, child := v.signed(t, funded.PSBT)
@@ -398,7 +399,7 @@ func TestTestAndSend(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
-	v := p.vault(t, kinds[0], 1_000_000, 2_000_000)
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
 	ctx := t.Context()
 	coins, _ := v.coins(t)
 	named := v.payment(10_000, 100_000)

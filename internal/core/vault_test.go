@@ -21,48 +21,14 @@ type vault struct {
 	change    string
 }
 
-// kind is a kind of script, as a descriptor around its keys.
-type kind struct {
-	name, open, close string
-	keys              int
-}
-
-var kinds = []kind{
-	{"wpkh", "wpkh(", ")", 1},
-	{"sh-wpkh", "sh(wpkh(", "))", 1},
-	{"pkh", "pkh(", ")", 1},
-	{"tr", "tr(", ")", 1},
-	{"wsh", "wsh(sortedmulti(2,", "))", 3},
-	{"sh-wsh", "sh(wsh(sortedmulti(2,", ")))", 3},
-	{"sh", "sh(sortedmulti(2,", "))", 3},
-}
-
-// descriptor returns the descriptor of a branch, with the private key of one of the
-// signers, or of none.
-func (k kind) descriptor(t testing.TB, branch, signer int) string {
-	t.Helper()
-	text := k.open
-	for i := range k.keys {
-		key, private := testkit.Key(t, i)
-		if i == signer {
-			key = private
-		}
-		if i > 0 {
-			text += ","
-		}
-		text += fmt.Sprintf("%s/%d/*", key, branch)
-	}
-	return text + k.close
-}
-
 // vault makes a wallet of a kind with a coin of each of the amounts, confirmed.
 // The payer must be there.
-func (p provider) vault(t testing.TB, k kind, amounts ...btc.Amount) vault {
+func (p provider) vault(t testing.TB, k testkit.Script, amounts ...btc.Amount) vault {
 	t.Helper()
-	ctx, v := t.Context(), vault{provider: p, name: k.name}
-	receive, err := p.CanonicalDescriptor(ctx, k.descriptor(t, 0, -1))
+	ctx, v := t.Context(), vault{provider: p, name: k.Name}
+	receive, err := p.CanonicalDescriptor(ctx, k.Descriptor(t, 0, "0", -1))
 	must(t, err)
-	change, err := p.CanonicalDescriptor(ctx, k.descriptor(t, 1, -1))
+	change, err := p.CanonicalDescriptor(ctx, k.Descriptor(t, 0, "1", -1))
 	must(t, err)
 	_, err = p.Provide(ctx, v.name, receive, change, uint32(max(1000, len(amounts))))
 	must(t, err)
@@ -71,9 +37,9 @@ func (p provider) vault(t testing.TB, k kind, amounts ...btc.Amount) vault {
 	changes, err := p.DeriveAddresses(ctx, change, 0, 1)
 	must(t, err)
 	v.change = changes[0]
-	for i := range min(k.keys, 2) {
-		name := fmt.Sprintf("%s signer %d", k.name, i)
-		p.Signer(t, name, k.descriptor(t, 0, i), k.descriptor(t, 1, i))
+	for i := range k.Required() {
+		name := fmt.Sprintf("%s signer %d", k.Name, i)
+		p.Signer(t, name, k.Descriptor(t, 0, "0", i), k.Descriptor(t, 0, "1", i))
 		v.signers = append(v.signers, name)
 	}
 	v.fund(t, amounts...)

@@ -69,20 +69,13 @@ func TestPSBTs(t *testing.T) {
 // multisig makes a wallet of the devices 1 to 3, and the signers at the node.
 func (w *spending) multisig(t *testing.T, alias string) string {
 	t.Helper()
-	var public, private [3]string
-	for i := range public {
-		public[i], private[i] = testkit.Key(t, i+1)
-	}
-	descriptor := func(keys []string, branch string) string {
-		return "wsh(sortedmulti(2," + strings.Join(keys, branch+",") + branch + "))"
-	}
-	for i := range public {
-		keys := slices.Clone(public[:])
-		keys[i] = private[i]
-		w.node.Signer(t, fmt.Sprint("device", i), descriptor(keys, "/0/*"), descriptor(keys, "/1/*"))
+	const firstDevice = 1
+	script := testkit.WSH
+	for i := range script.Keys {
+		w.node.Signer(t, fmt.Sprint("device", i), script.Descriptor(t, firstDevice, "0", i), script.Descriptor(t, firstDevice, "1", i))
 	}
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
-		Name: alias, Alias: alias, Descriptor: descriptor(public[:], "/<0;1>/*"), Birth: wallet.Birth{Now: true},
+		Name: alias, Alias: alias, Descriptor: script.Descriptor(t, firstDevice, "<0;1>", -1), Birth: wallet.Birth{Now: true},
 	})
 	check(t, err)
 	return view.ID

@@ -19,7 +19,7 @@ import (
 func TestRefusedOrders(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
-		v := w.vault(kinds[0], 1_000_000, 2_000_000, 3_000_000)
+		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
 		coins, err := w.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 		must(w.t, err)
 		frozen, locked, free := coins[0].Outpoint, coins[1].Outpoint, coins[2].Outpoint
@@ -101,7 +101,7 @@ func TestFees(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	w := newWorld(t, n, t.TempDir()+"/specterd.db")
-	for _, k := range kinds {
+	for _, k := range testkit.Scripts {
 		v := w.vault(k, 1_000_000, 2_000_000)
 		const rate = 5000
 		rateOf := func(what string, p spend.Proposal) {
@@ -109,20 +109,20 @@ func TestFees(t *testing.T) {
 			raw := v.complete(p)
 			paid := float64(raw.Fee-raw.ExcessFee) * 1000 / float64(raw.VSize)
 			if paid < rate || paid > 1.02*rate {
-				t.Errorf("%s, %s: pays %.0f sat/kvB and not %d", k.name, what, paid, rate)
+				t.Errorf("%s, %s: pays %.0f sat/kvB and not %d", k.Name, what, paid, rate)
 			}
 			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, 0))
 			v.wantLocks()
 		}
 		p := v.create(spend.Order{FeeRate: rate, SendMax: true, Recipients: []spend.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
 		if len(p.Inputs) != 2 || p.Sent()+p.Fee != 3_000_000 || len(p.Outputs) != 2 {
-			t.Errorf("%s: all that is left is %+v", k.name, p.Outputs)
+			t.Errorf("%s: all that is left is %+v", k.Name, p.Outputs)
 		}
 		rateOf("max", p)
 
 		p = v.create(spend.Order{FeeRate: rate, SubtractFrom: []int{0}, Recipients: []spend.Recipient{{Address: somebody, Amount: 1_500_000}}})
 		if p.Sent()+p.Fee != 1_500_000 || p.ExcessFee != 0 {
-			t.Errorf("%s: with the fee subtracted %s is sent, and the fee is %s", k.name, p.Sent(), p.Fee)
+			t.Errorf("%s: with the fee subtracted %s is sent, and the fee is %s", k.Name, p.Sent(), p.Fee)
 		}
 		rateOf("subtracted", p)
 
@@ -136,11 +136,11 @@ func TestFees(t *testing.T) {
 		o.Coins = []btc.Outpoint{coins[0].Outpoint}
 		p = v.create(o)
 		if len(p.Outputs) != 1 || p.ExcessFee <= 0 || p.ExcessFee > btc.FeeRate(rate).Fee(80)+5000 {
-			t.Errorf("%s: without change there are %d outputs, and the excess is %d", k.name, len(p.Outputs), p.ExcessFee)
+			t.Errorf("%s: without change there are %d outputs, and the excess is %d", k.Name, len(p.Outputs), p.ExcessFee)
 		}
 		rateOf("without change", p)
 	}
-	v := w.vault(kinds[0], 1_000_000)
+	v := w.vault(testkit.WPKH, 1_000_000)
 	p := v.create(spend.Order{Recipients: []spend.Recipient{{Address: somebody, Amount: 100_000}}})
 	if p.TargetBlocks != spend.DefaultTarget || p.FeeRate < 1000 {
 		t.Errorf("by estimate: %+v", p.Terms)
@@ -151,7 +151,7 @@ func TestFees(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
-	v := w.vault(kinds[4], 1_000_000, 1_000_000, 1_000_000)
+	v := w.vault(testkit.WSH, 1_000_000, 1_000_000, 1_000_000)
 	people := map[auth.WalletRole]*auth.Principal{}
 	for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
 		people[role] = w.user(string(role))
@@ -234,7 +234,7 @@ func TestRoles(t *testing.T) {
 func TestReplaceTransaction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
-	v := w.vault(kinds[0], 1_000_000)
+	v := w.vault(testkit.WPKH, 1_000_000)
 	p := v.create(pay(100_000, 1000))
 	raw := v.node.Finalize(t, v.signed(p, 0))
 	must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, 0))

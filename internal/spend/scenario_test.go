@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // TestEveryScript has a payment made, signed, sent and confirmed for each kind of
@@ -17,7 +18,7 @@ func TestEveryScript(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	onBoth(t, n, func(w *world) {
-		for _, k := range kinds {
+		for _, k := range testkit.Scripts {
 			v := w.vault(k, 1_000_000, 2_000_000, 3_000_000)
 			const rate = 3333
 			p := v.create(spend.Order{FeeRate: rate, Recipients: []spend.Recipient{
@@ -26,28 +27,28 @@ func TestEveryScript(t *testing.T) {
 			v.compare(p)
 			v.wantLocks(p)
 			if b := v.balances(); b.Reserved == 0 || b.Available()+b.Reserved != b.Trusted {
-				w.t.Errorf("%s: balances %+v", k.name, b)
+				w.t.Errorf("%s: balances %+v", k.Name, b)
 			}
 			if v.required > 1 {
 				if p = v.sign(p, 2); p.Status != spend.PartiallySigned || p.Signed(2) != len(p.Inputs) || p.Signed(0) != 0 {
-					w.t.Errorf("%s: after one signature the proposal is %s", k.name, p.Status)
+					w.t.Errorf("%s: after one signature the proposal is %s", k.Name, p.Status)
 				}
 			}
 			if p = v.sign(p, 0); p.Status != spend.Complete {
-				w.t.Fatalf("%s: with all signatures the proposal is %s", k.name, p.Status)
+				w.t.Fatalf("%s: with all signatures the proposal is %s", k.Name, p.Status)
 			}
 			if paid := float64(p.Fee) * 1000 / float64(p.VSize); paid < rate || paid > rate*1.02 {
-				w.t.Errorf("%s: pays %.0f sat/kvB and not %d", k.name, paid, rate)
+				w.t.Errorf("%s: pays %.0f sat/kvB and not %d", k.Name, paid, rate)
 			}
 			if p = v.broadcast(p); p.Status != spend.Broadcast {
-				w.t.Errorf("%s: after it was sent the proposal is %s", k.name, p.Status)
+				w.t.Errorf("%s: after it was sent the proposal is %s", k.Name, p.Status)
 			}
 			v.node.CLI(w.t, "getmempoolentry", p.FinalTxid)
 			v.wantLocks()
 			v.mine()
 			p = v.until(p, spend.Confirmed)
 			if last := p.Steps[len(p.Steps)-1]; last.Action != "confirmed" || last.By != (spend.Actor{}) {
-				w.t.Errorf("%s: the last step is %+v", k.name, last)
+				w.t.Errorf("%s: the last step is %+v", k.Name, last)
 			}
 		}
 	})
@@ -99,7 +100,7 @@ func (v vault) compare(p spend.Proposal) {
 func TestSigningAtOnce(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
-		for _, k := range []kind{kinds[4], kinds[5]} {
+		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWSH} {
 			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
 			p := v.create(pay(1_500_000, 20_000)) // two coins, and not more, at such a rate
 			posts := [][]byte{v.signed(p, 0), v.signed(p, 1), v.signed(p, 0), v.signed(p, 2)}
@@ -117,18 +118,18 @@ func TestSigningAtOnce(t *testing.T) {
 			}
 			p = v.get(p)
 			if p.Status != spend.Complete || len(p.Signatures) != 3*len(p.Inputs) {
-				w.t.Fatalf("%s: the proposal is %s with %d signatures", k.name, p.Status, len(p.Signatures))
+				w.t.Fatalf("%s: the proposal is %s with %d signatures", k.Name, p.Status, len(p.Signatures))
 			}
 			final := v.node.Finalize(w.t, v.signed(p, 0, 2))
 			for _, again := range [][]byte{final, []byte(hexOf(final))} {
 				if got, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, again, 0); err != nil || got.Version != p.Version {
-					w.t.Errorf("%s: what is known already made version %d of %d: %v", k.name, got.Version, p.Version, err)
+					w.t.Errorf("%s: what is known already made version %d of %d: %v", k.Name, got.Version, p.Version, err)
 				}
 			}
 			other := v.create(pay(100_000, 1000))
 			raw := v.node.Finalize(w.t, v.signed(other, 1, 2))
 			if other, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, other.ID, raw, 0); err != nil || other.Status != spend.Complete {
-				w.t.Errorf("%s: the signed transaction made it %s: %v", k.name, other.Status, err)
+				w.t.Errorf("%s: the signed transaction made it %s: %v", k.Name, other.Status, err)
 			}
 			v.broadcast(p)
 			v.mine()
@@ -141,7 +142,7 @@ func TestSigningAtOnce(t *testing.T) {
 func TestReplacement(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
-		v := w.vault(kinds[0], 1_000_000, 2_000_000)
+		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
 		for _, winner := range []string{"replacement", "original"} {
 			first := v.broadcast(v.complete(v.create(pay(100_000, 1000))))
 			v.until(first, spend.Broadcast)
@@ -186,7 +187,7 @@ func TestReplacement(t *testing.T) {
 func TestSpentElsewhere(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
-		v := w.vault(kinds[4], 1_000_000)
+		v := w.vault(testkit.WSH, 1_000_000)
 		p := v.create(pay(300_000, 1000))
 		v.wantLocks(p)
 		// Core spends what it is told to, though it is locked.
@@ -222,7 +223,7 @@ func TestNodeRestart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	w := newWorld(t, n, t.TempDir()+"/specterd.db")
-	v := w.vault(kinds[4], 1_000_000, 1_000_000)
+	v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
 	p := v.complete(v.create(pay(300_000, 1000)))
 	kept := v.create(pay(200_000, 1000))
 	post := v.signed(kept, 0)
@@ -256,7 +257,7 @@ func TestFiftyAtOnce(t *testing.T) {
 		for i := range amounts {
 			amounts[i] = 1_000_000
 		}
-		v := w.vault(kinds[0], amounts...)
+		v := w.vault(testkit.WPKH, amounts...)
 		type outcome struct {
 			p   spend.Proposal
 			err error
@@ -304,7 +305,7 @@ func TestFiftyAtOnce(t *testing.T) {
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
-		v := w.vault(kinds[0], 500_000, 500_000, 500_000, 500_000, 500_000, 500_000)
+		v := w.vault(testkit.WPKH, 500_000, 500_000, 500_000, 500_000, 500_000, 500_000)
 		other := spend.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: w.follower.Kick})
 		outcomes := make(chan error)
 		made := make(chan spend.Proposal, 20)
@@ -351,7 +352,7 @@ func TestTwoProcesses(t *testing.T) {
 func TestCancelAndExpire(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
-		v := w.vault(kinds[3], 1_000_000)
+		v := w.vault(testkit.TR, 1_000_000)
 		p := v.create(pay(300_000, 1000))
 		if _, err := v.Create(w.t.Context(), v.alice, v.alias, pay(1000, 1000)); !errors.Is(err, spend.ErrInsufficientFunds) {
 			w.t.Errorf("with the only coin reserved: %v", err)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -139,22 +138,6 @@ func (w *world) user(name string) *auth.Principal {
 	return &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.AllScopes}
 }
 
-// kind is a kind of script, as a descriptor around its keys.
-type kind struct {
-	name, open, close string
-	keys              int
-}
-
-var kinds = []kind{
-	{"wpkh", "wpkh(", ")", 1},
-	{"sh-wpkh", "sh(wpkh(", "))", 1},
-	{"pkh", "pkh(", ")", 1},
-	{"tr", "tr(", ")", 1},
-	{"wsh", "wsh(sortedmulti(2,", "))", 3},
-	{"sh-wsh", "sh(wsh(sortedmulti(2,", ")))", 3},
-	{"sh", "sh(sortedmulti(2,", "))", 3},
-}
-
 // vault is a wallet of alice's, and those who can sign for it.
 type vault struct {
 	*world
@@ -170,26 +153,16 @@ var firstKey atomic.Int64
 
 // vault makes a wallet of a kind with a confirmed coin of each of the amounts. Its
 // keys are its own.
-func (w *world) vault(k kind, amounts ...btc.Amount) vault {
+func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	w.t.Helper()
-	v := vault{world: w, required: min(2, k.keys)}
-	name := fmt.Sprintf("%s %s", k.name, uuid.NewString()[:8])
+	v := vault{world: w, required: k.Required()}
+	name := fmt.Sprintf("%s %s", k.Name, uuid.NewString()[:8])
 	first := int(firstKey.Add(10))
-	descriptor := func(branch string, signer int) string {
-		keys := make([]string, k.keys)
-		for i := range keys {
-			public, private := testkit.Key(w.t, first+i)
-			if keys[i] = public; i == signer {
-				keys[i] = private
-			}
-			keys[i] += "/" + branch + "/*"
-		}
-		return k.open + strings.Join(keys, ",") + k.close
-	}
+	descriptor := func(branch string, signer int) string { return k.Descriptor(w.t, first, branch, signer) }
 	view, err := w.wallets.Create(w.t.Context(), w.alice, wallet.Plan{Name: name, Descriptor: descriptor("<0;1>", -1), Birth: wallet.Birth{Now: true}})
 	must(w.t, err)
 	v.alias, v.coreName = view.Alias, view.CoreName
-	for i := range k.keys {
+	for i := range k.Keys {
 		signer := fmt.Sprintf("signer %d of %s", i, name)
 		w.node.Signer(w.t, signer, descriptor("0", i), descriptor("1", i))
 		v.signers = append(v.signers, signer)
