@@ -101,7 +101,7 @@ func New(o Options) *Follower {
 		Options: o,
 		kicks:   make(chan string, 64),
 		waiting: waiting{of: map[string]map[string]bool{}},
-		scans:   scans{due: make(chan wallet.Wallet, 1), done: map[string]int{}, broken: map[string]bool{}},
+		scans:   scans{due: make(chan wallet.Wallet, 1), waiting: map[string]bool{}, done: map[string]int{}, broken: map[string]bool{}},
 	}
 }
 

@@ -16,6 +16,7 @@ type scans struct {
 
 	mu      sync.Mutex
 	running string          // a wallet's id
+	waiting map[string]bool // by wallet's id: it found another running
 	done    map[string]int  // from which height, by wallet's id: Core is through, the index is not
 	broken  map[string]bool // aborted: what was found is to be written
 }
@@ -28,11 +29,12 @@ func (s *scans) isDone(w wallet.Wallet) bool {
 	return s.broken[w.ID] || ok && from == w.ScanFrom
 }
 
-// take notes that a wallet is being scanned, and reports whether it was free.
+// take notes that a wallet is being scanned, unless another is: then it is to wait.
 func (s *scans) take(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != "" {
+		s.waiting[id] = true
 		return false
 	}
 	s.running = id
@@ -103,6 +105,8 @@ func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
 	to, err := f.Scanner.Wallet(w.CoreName).Rescan(ctx, int64(w.ScanFrom))
 	f.scans.mu.Lock()
 	f.scans.running = ""
+	waiting := f.scans.waiting
+	f.scans.waiting = map[string]bool{}
 	switch {
 	case err == nil:
 		f.scans.done[w.ID] = w.ScanFrom
@@ -124,6 +128,9 @@ func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
 		pause(ctx, pollInterval)
 	}
 	f.Kick(w.ID)
+	for id := range waiting { // one of them is next
+		f.Kick(id)
+	}
 }
 
 // giveUp ends a scan that cannot be done.

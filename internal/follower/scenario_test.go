@@ -3,6 +3,7 @@ package follower_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -287,6 +288,35 @@ func TestSomebodyElseWasAtTheNode(t *testing.T) {
 	v.agreeOnceLoaded()
 	w.node.Mine(t, 1)
 	v.agree()
+}
+
+// TestScansOneAfterTheOther: of several wallets that came while nobody followed,
+// as after an import, each is looked for as soon as the one before was.
+func TestScansOneAfterTheOther(t *testing.T) {
+	w := newWorld(t)
+	var all []*watched
+	birth := wallet.Birth{Height: new(int)}
+	for _, name := range []string{"one", "two", "three", "four"} {
+		all = append(all, w.hot(name, "wpkh").watch(birth))
+	}
+	for _, v := range all {
+		v.agree()
+	}
+	w.halt()
+	for _, v := range all {
+		_, err := w.service.Rescan(t.Context(), w.who, v.alias, birth, 0)
+		must(t, err)
+	}
+	begin := time.Now()
+	w.start()
+	testkit.Eventually(t, "all scans are over", func() bool {
+		views, err := w.service.List(t.Context(), w.who, "", 0)
+		must(t, err)
+		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Scanning() })
+	})
+	if took := time.Since(begin); took > 10*time.Second { // which is when all wallets are looked at in any case
+		t.Errorf("it took %s", took)
+	}
 }
 
 // TestMixed: two people pay together, with a transaction that has coins of both.
