@@ -66,7 +66,7 @@ func (r *run) devices(ctx context.Context, u specterfolder.User, owner auth.User
 		}
 		var keys []btc.Key
 		for _, k := range d.Keys {
-			if key, err := r.key(k); err == nil {
+			if key, err := keyOf(k, r.chain.Network); err == nil {
 				keys = append(keys, key)
 			}
 		}
@@ -90,7 +90,7 @@ func (r *run) devices(ctx context.Context, u specterfolder.User, owner auth.User
 	return nil
 }
 
-func (r *run) key(k specterfolder.Key) (btc.Key, error) {
+func keyOf(k specterfolder.Key, network btc.Network) (btc.Key, error) {
 	text := k.Original
 	if text == "" {
 		text = k.XPub
@@ -98,7 +98,7 @@ func (r *run) key(k specterfolder.Key) (btc.Key, error) {
 	if k.Fingerprint != "" {
 		text = "[" + k.Fingerprint + strings.TrimPrefix(k.Derivation, "m") + "]" + text
 	}
-	key, err := btc.ParseKey(text, r.chain.Network)
+	key, err := btc.ParseKey(text, network)
 	if err == nil && k.Purpose != "" {
 		key.Purpose = k.Purpose
 	}
@@ -199,6 +199,11 @@ func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 	}
 	if btc.Alias(w.Alias) == w.Alias {
 		p.Alias = w.Alias
+	}
+	for _, k := range w.Keys {
+		if key, err := keyOf(k, w.Chain); err == nil { // else it is as the descriptor has it
+			p.Given = append(p.Given, key)
+		}
 	}
 	return p
 }

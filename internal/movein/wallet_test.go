@@ -86,6 +86,9 @@ func TestWalletsMoveIn(t *testing.T) {
 		if one.Name != "Simple One" || one.ReceiveNext != 6 || one.ChangeNext != 1 || one.Keys[0].Device != "my_trezor" {
 			t.Errorf("%+v", one)
 		}
+		if k := one.Keys[0]; !strings.HasPrefix(k.Original, "vpub5YQUb4") || !strings.HasPrefix(k.XPub, "tpubDCSdid") || k.Purpose != "Single (Segwit)" {
+			t.Errorf("the key is not as it was given: %+v", k)
+		}
 		if got := h.labels(t, admin, "simple_one"); strings.Join(got, ", ") != "lab one, lab two, someLabel, someOtherLabel" {
 			t.Errorf("labels %q", got)
 		}

@@ -37,8 +37,9 @@ type Plan struct {
 	Alias              string // empty for what Specter's rule makes of Name
 	Descriptor, Change string // Change is empty where Descriptor is a multipath one
 	Keys               []string
-	Required           int    // signatures; may be left out where there is one key
-	Script             string // a btc.Script
+	Given              []btc.Key // some of a descriptor's keys, as people were given them
+	Required           int       // signatures; may be left out where there is one key
+	Script             string    // a btc.Script
 	Birth              Birth
 	// For a wallet that was in use elsewhere: up to where its addresses are to be
 	// known at least, and the first indexes of each branch that were neither
@@ -73,6 +74,17 @@ func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 		required = 1
 	}
 	return btc.FromKeys(p.Keys, required, p.Script, network)
+}
+
+// asGiven returns a key of the descriptor with the text and the purpose that people
+// know it by, where that is known.
+func (p Plan) asGiven(k btc.Key) btc.Key {
+	for _, given := range p.Given {
+		if given.XPub == k.XPub {
+			k.Original, k.Purpose = given.Original, given.Purpose
+		}
+	}
+	return k
 }
 
 // Create makes a wallet, whose owner is the caller. It returns ErrAliasTaken, and
@@ -139,7 +151,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	}
 	w.CoreName = corePrefix + w.ID
 	for _, k := range policy.Keys {
-		w.Keys = append(w.Keys, Key{Key: k})
+		w.Keys = append(w.Keys, Key{Key: p.asGiven(k)})
 	}
 	if w.Birth, err = s.heightOf(ctx, "birth", p.Birth); err != nil {
 		return Wallet{}, "", err
