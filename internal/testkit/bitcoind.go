@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"encoding/json"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -22,6 +23,24 @@ type Node struct {
 // 0, with wallets, ZMQ and no peers. ExtraArgs come last on its command line.
 func Bitcoind(t testing.TB, extraArgs ...string) *Node {
 	t.Helper()
+	return startBitcoind(t, func(string) {}, extraArgs)
+}
+
+// BitcoindFrom starts one on a copy of a node's data folder, which is all that is in
+// the one folder of a .tar.gz file.
+func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
+	t.Helper()
+	return startBitcoind(t, func(dir string) {
+		out, err := exec.CommandContext(t.Context(), "tar", "-xzf", archive, "-C", dir, "--strip-components=1").CombinedOutput()
+		if err != nil {
+			t.Fatalf("unpack %s: %v: %s", archive, err, out)
+		}
+	}, extraArgs)
+}
+
+// startBitcoind starts one on a new folder, after that was prepared.
+func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *Node {
+	t.Helper()
 	binary, err := regtest.FindBinary(t.Context())
 	if err != nil {
 		t.Fatalf("%v: run make deps", err)
@@ -31,6 +50,7 @@ func Bitcoind(t testing.TB, extraArgs ...string) *Node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { check(t, remove()) })
+	prepare(dir)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+const (
+	recordings    = "../../testdata/wire/"
+	specterFolder = "../../testdata/specter-desktop/real"
+	specterNode   = "../../testdata/specter-desktop/regtest-node.tar.gz"
+)
+
+// recordedAt is when the original was asked, give or take a second.
+var recordedAt = time.Date(2026, 11, 21, 20, 20, 38, 800_000_000, time.UTC)
+
+// TestWire moves in from the recorded Specter Desktop: to its node as it was, at
+// the time that it was, with its folder imported. Then it makes each recorded
+// request again, and compares the answers, field by field.
+func TestWire(t *testing.T) {
+	t.Parallel()
+	for name, environment := range map[string]func(t *testing.T) map[string]string{
+		"SQLite": func(*testing.T) map[string]string { return nil },
+		"PostgreSQL": func(t *testing.T) map[string]string {
+			return map[string]string{"SPECTER_DATABASE_URL": testkit.Postgres(t)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			node := testkit.BitcoindFrom(t, specterNode, "-mocktime="+strconv.FormatInt(recordedAt.Unix(), 10))
+			s := moveIn(t, node, environment(t))
+			s.holdRecordedCoins(t)
+			s.replay(t)
+		})
+	}
+}
+
+// successor is a specterd that has taken the place of the recorded original.
+type successor struct {
+	url         string
+	credentials map[string]string // by what stands for them in the recordings
+}
+
+// moveIn imports the folder, serves, and waits until all wallets are at the tip.
+func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *successor {
+	t.Helper()
+	getenv := environmentOf(t, node, environment)
+	p := &program{getenv: getenv, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
+	a, err := p.openApp(t.Context(), p.serveCommand().Flags(), true)
+	check(t, err)
+	t.Cleanup(func() { check(t, a.close()) })
+	a.now = recordedClock()
+	a.log = slog.New(slog.DiscardHandler)
+	command := &cobra.Command{}
+	command.SetContext(t.Context())
+	if err := p.runImport(command, a, specterFolder, false, false); exitStatus(err) != exitPartial { // there are pending PSBTs, and a token without a description
+		t.Fatalf("import: %v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- a.serve(ctx, func(url string) { ready <- url }) }()
+	t.Cleanup(func() { stop(); check(t, <-ended) })
+	s := &successor{credentials: recordedCredentials(t)}
+	select {
+	case s.url = <-ready:
+	case err := <-ended:
+		t.Fatalf("serve: %v", err)
+	}
+	for credential, wallets := range map[string]int{"Bearer <token of admin>": 4, "Bearer <token of someuser>": 1} {
+		testkit.Eventually(t, "all wallets are at the tip", func() bool { return s.synced(t, credential) == wallets })
+	}
+	return s
+}
+
+// recordedClock is a clock that stands, but for the microsecond that keeps apart
+// what is done one after the other.
+func recordedClock() func() time.Time {
+	var read atomic.Int64
+	return func() time.Time { return recordedAt.Add(time.Duration(read.Add(1)) * time.Microsecond) }
+}
+
+func environmentOf(t *testing.T, node *testkit.Node, more map[string]string) func(string) string {
+	t.Helper()
+	environment := map[string]string{
+		"SPECTER_DATA_FOLDER": t.TempDir(), "SPECTER_API_ACTIVE": "true", "PORT": "0", "SPECTER_BCRYPT_COST": "4", "SECRET_KEY": testKey,
+	}
+	for _, setting := range nodeSettings(node) {
+		name, value, _ := strings.Cut(setting, "=")
+		environment[name] = value
+	}
+	return func(name string) string {
+		if value, ok := more[name]; ok {
+			return value
+		}
+		return environment[name]
+	}
+}
+
+// recordedCredentials are those of the folder: the tokens are not made anew.
+func recordedCredentials(t *testing.T) map[string]string {
+	t.Helper()
+	credentials := map[string]string{
+		"": "", "Basic <admin>": basic("admin", "admin"), "Basic <someuser>": basic("someuser", "somepassword"), "Basic <admin:wrong>": basic("admin", "wrong"),
+	}
+	text, err := os.ReadFile(specterFolder + "/users.json")
+	check(t, err)
+	var users []struct {
+		Username string
+		Tokens   map[string]struct {
+			Token string  `json:"jwt_token"`
+			Life  float64 `json:"jwt_token_life"`
+		} `json:"jwt_tokens"`
+	}
+	decodeJSON(t, text, &users)
+	const tenDays = 864000
+	for _, u := range users {
+		for _, token := range u.Tokens {
+			if token.Life == tenDays {
+				credentials["Bearer <token of "+u.Username+">"] = "Bearer " + token.Token
+			}
+		}
+	}
+	return credentials
+}
+
+func basic(name, password string) string {
+	r := http.Request{Header: http.Header{}}
+	r.SetBasicAuth(name, password)
+	return r.Header.Get("Authorization")
+}
+
+// synced returns how many wallets of somebody are at the tip.
+func (s *successor) synced(t *testing.T, credential string) (count int) {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			AsOf *struct{ Height int } `json:"as_of"`
+			Scan json.RawMessage
+		}
+	}
+	reply := s.ask(t, recording{method: http.MethodGet, path: "/api/v1/wallets", credential: credential})
+	decodeJSON(t, []byte(reply.body), &list)
+	for _, w := range list.Items {
+		if w.AsOf != nil && w.AsOf.Height == recordedTip && string(w.Scan) == "null" {
+			count++
+		}
+	}
+	return count
+}
+
+const recordedTip = 186
+
+// coin is an output of a wallet.
+type coin struct {
+	Txid string
+	Vout int
+}
+
+// holdRecordedCoins freezes the coins that are in pending PSBTs of the folder.
+// Those are not imported; in the original, they held these coins. Once they are
+// imported, those of madeByRecordings are to be cancelled here instead, so that the
+// recorded requests can make them again.
+func (s *successor) holdRecordedCoins(t *testing.T) {
+	t.Helper()
+	files, err := filepath.Glob(specterFolder + "/wallets/regtest/*.json")
+	check(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		check(t, err)
+		var wallet struct {
+			Pending map[string]struct{ Tx struct{ Vin []coin } } `json:"pending_psbts"`
+		}
+		decodeJSON(t, text, &wallet)
+		for txid, pending := range wallet.Pending {
+			if !slices.Contains(madeByRecordings, txid) {
+				s.hold(t, strings.TrimSuffix(filepath.Base(file), ".json"), pending.Tx.Vin, true)
+			}
+		}
+	}
+}
+
+// madeByRecordings are the PSBTs of the folder that recorded requests made: 24 and 25.
+var madeByRecordings = []string{
+	"ae3faea07beb8027e892f7e6dd4cd9990c4c0f828d0e0fc3904c3a0c0c1493c7", "6430c4526682dd97ad1086c80fd24550066fc4b9731053077e1a3c3310de0181",
+}
+
+// hold freezes coins, or unfreezes them. Those that are spent by now are passed over.
+func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) {
+	t.Helper()
+	method := http.MethodDelete
+	if frozen {
+		method = http.MethodPut
+	}
+	for _, c := range coins {
+		path := fmt.Sprintf("/api/v1/wallets/%s/utxos/%s:%d/freeze", alias, c.Txid, c.Vout)
+		got := s.ask(t, recording{method: method, path: path, credential: "Bearer <token of admin>"})
+		if got.status != http.StatusNoContent && got.status != http.StatusNotFound {
+			t.Fatalf("%s: status %d: %s", path, got.status, got.body)
+		}
+	}
+}
+
+// release unfreezes coins, and waits until they can be spent again.
+func (s *successor) release(t *testing.T, alias string, coins []coin) {
+	t.Helper()
+	s.hold(t, alias, coins, false)
+	testkit.Eventually(t, "the coins are not locked any more", func() bool {
+		var list struct {
+			Items []struct {
+				coin
+
+				Locked bool
+			}
+		}
+		got := s.ask(t, recording{method: http.MethodGet, path: "/api/v1/wallets/" + alias + "/utxos", credential: "Bearer <token of admin>"})
+		decodeJSON(t, []byte(got.body), &list)
+		for _, c := range list.Items {
+			if c.Locked && slices.Contains(coins, c.coin) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// notChosen is, by the recording, which coins of a wallet Core could have chosen as
+// well as those that it chose.
+var notChosen = map[string]struct {
+	alias string
+	coins []coin
+}{
+	"24": {"simple_one", []coin{{"43884d3d72ed5afd854b681869a2ad4251cb112c1e3e2181556316d51b96e342", 0}}},
+}
+
+// replay makes the recorded requests in their order.
+func (s *successor) replay(t *testing.T) {
+	t.Helper()
+	table := readDifferences(t)
+	names := map[string]string{} // that the original gave by chance, by those that we gave
+	for _, x := range readRecordings(t) {
+		asked := x
+		for ours, theirs := range names {
+			asked.path = strings.ReplaceAll(asked.path, theirs, ours)
+		}
+		chance, byChance := notChosen[x.number()]
+		if byChance {
+			s.hold(t, chance.alias, chance.coins, true)
+		}
+		got := s.ask(t, asked)
+		if byChance {
+			s.release(t, chance.alias, chance.coins)
+		}
+		s.learn(names, x.reply, got)
+		want := replyOf(t, x.reply, nil)
+		complete(t, want.members["body"])
+		table.compare(t, x, want, replyOf(t, got, names))
+	}
+	table.wantAllSeen(t)
+}
+
+// complete has an answer about a wallet say what the original meant to say, and has
+// in its file: keys and PSBTs for the names of their classes, and the members that
+// are documented and that it drops.
+func complete(t *testing.T, body *value) {
+	t.Helper()
+	if body.members["txlist"] == nil {
+		return
+	}
+	alias := body.names[0]
+	text, err := os.ReadFile(specterFolder + "/wallets/regtest/" + alias + ".json")
+	check(t, err)
+	wallet, file := body.members[alias], read(t, string(text), nil)
+	for _, name := range []string{"keys", "recv_descriptor", "change_descriptor", "devices"} {
+		wallet.put(name, file.members[name])
+	}
+	for txid := range wallet.members["pending_psbts"].members {
+		wallet.members["pending_psbts"].put(txid, file.members["pending_psbts"].members[txid])
+	}
+	wallet.put("full_utxo", wallet.members["_full_utxo"])
+}
+
+// learn learns what was made by a request.
+func (s *successor) learn(names map[string]string, theirs, ours reply) {
+	type made struct {
+		ID     string `json:"jwt_token_id"`
+		Token  string `json:"jwt_token"`
+		Result struct{ Tx struct{ Txid string } }
+	}
+	var a, b made
+	if json.Unmarshal([]byte(theirs.body), &a) != nil || json.Unmarshal([]byte(ours.body), &b) != nil {
+		return
+	}
+	if a.ID != "" && b.ID != "" {
+		names[b.ID] = a.ID
+		s.credentials["Bearer <deleted token of admin>"] = "Bearer " + b.Token
+	}
+	if a.Result.Tx.Txid != "" && b.Result.Tx.Txid != "" {
+		names[b.Result.Tx.Txid] = a.Result.Tx.Txid
+	}
+}
+
+// ask makes a request as it was recorded, and follows no redirect.
+func (s *successor) ask(t *testing.T, x recording) reply {
+	t.Helper()
+	authorization, known := s.credentials[x.credential]
+	if !known {
+		t.Fatalf("%s: who is %q?", x.name, x.credential)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), x.method, s.url+x.path, strings.NewReader(x.body))
+	check(t, err)
+	if x.contentType != "" {
+		req.Header.Set("Content-Type", x.contentType)
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	check(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	check(t, err)
+	return reply{resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Location"), string(body)}
+}
