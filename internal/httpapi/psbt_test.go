@@ -1,8 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -59,7 +57,6 @@ func TestPSBTs(t *testing.T) {
 		{"amounts", testPSBTAmounts},
 		{"list", testPSBTList},
 		{"v1alpha", testAlphaPSBT},
-		{"wire", testWirePSBTs},
 		{"scripts", testAlphaScripts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, w) })
@@ -374,71 +371,4 @@ func testAlphaScripts(t *testing.T, w *spending) {
 			t.Errorf("%s: the input is %+v", form, in)
 		}
 	}
-}
-
-// testWirePSBTs compares what we answer with what the original did: all names and
-// types.
-func testWirePSBTs(t *testing.T, w *spending) {
-	v := w.vault(t, w.owner, "simple_one")
-	w.purse.pay(t, w.server, v.id, btc.BTC/2, btc.BTC/2)
-	for _, name := range []string{"24-psbt-create", "25-psbt-create-multisig", "26-psbt-create-insufficient", "28-psbt-list"} {
-		x := readExchange(t, "../../testdata/wire/"+name+".txt")
-		got := w.call(t, x.method, x.path, w.role["owner"], x.body).want(t, x.status)
-		var want map[string]any
-		check(t, json.Unmarshal([]byte(x.answer), &want))
-		if x.status != 200 {
-			if len(got.fields) != 1 || got.text("message") != want["message"] {
-				t.Errorf("%s: %s", name, got.body)
-			}
-			continue
-		}
-		theirs, ours := want["result"].(map[string]any), got.fields["result"].(map[string]any)
-		if name == "28-psbt-list" {
-			theirs, ours = anyOf(theirs), anyOf(ours)
-			if !strings.HasPrefix(got.body, `{"result":{"`+ours["tx"].(map[string]any)["txid"].(string)) {
-				t.Errorf("%s: it is under another name: %s", name, got.body)
-			}
-		} else {
-			wantSameOrder(t, member(t, x.answer, "result"), member(t, got.body, "result"))
-		}
-		delete(ours, "fee_rate_source")
-		found := differences("", theirs, ours)
-		for _, list := range []string{"inputs", "outputs"} {
-			found = append(found, compareLists(list, theirs[list], ours[list])...)
-		}
-		for _, list := range []string{"vin", "vout"} {
-			found = append(found, compareLists("tx."+list, theirs["tx"].(map[string]any)[list], ours["tx"].(map[string]any)[list])...)
-		}
-		for _, difference := range found {
-			t.Errorf("%s: %s", name, difference)
-		}
-		for _, number := range []string{"time", "fee", "fee_rate"} {
-			if text := member(t, member(t, got.body, "result"), number); name != "28-psbt-list" && !bytes.ContainsAny([]byte(text), ".") {
-				t.Errorf("%s: %s is %s, and a script takes it for an integer", name, number, text)
-			}
-		}
-	}
-	w.cancelAll(t)
-}
-
-func anyOf(m map[string]any) map[string]any {
-	for _, v := range m {
-		return v.(map[string]any)
-	}
-	return nil
-}
-
-// compareLists compares the elements that are alike in two lists, such as the
-// change in each.
-func compareLists(at string, want, got any) (found []string) {
-	sorted := func(list any) []any {
-		return slices.SortedFunc(slices.Values(list.([]any)), func(a, b any) int {
-			return cmp.Compare(fmt.Sprint(b.(map[string]any)["change"]), fmt.Sprint(a.(map[string]any)["change"])) // true first
-		})
-	}
-	theirs, ours := sorted(want), sorted(got)
-	for i := range min(len(theirs), len(ours)) {
-		found = append(found, differences(fmt.Sprintf("%s.%d", at, i), theirs[i], ours[i])...)
-	}
-	return found
 }
