@@ -7,10 +7,10 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Outpoint is an output of a transaction. Its JSON is that of Bitcoin Core's RPC.
+// Outpoint is an output of a transaction.
 type Outpoint struct {
-	Txid string `json:"txid"` // 64 lower-case hexadecimal digits, in the order that people read
-	Vout uint32 `json:"vout"`
+	Txid string // 64 lower-case hexadecimal digits, in the order that people read
+	Vout uint32
 }
 
 // ErrOutpoint is returned for text that is no outpoint.

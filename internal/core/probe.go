@@ -46,7 +46,7 @@ func (c caller) probe(ctx context.Context, hash string) (p Probe, err error) {
 	}}
 	reqs := []bitcoind.Request{
 		{Method: "getwalletinfo", Out: &info},
-		{Method: "listlockunspent", Out: &p.Locked},
+		{Method: "listlockunspent", Out: (*outpoints)(&p.Locked)},
 		{Method: "listsinceblock", Params: sinceParams(hash), Out: &since},
 	}
 	if err := c.batch(ctx, reqs); err != nil {

@@ -100,7 +100,7 @@ func fundingParams(f spend.Funding, nodeVersion int) []any {
 		options["conf_target"] = f.TargetBlocks
 	}
 	const bip32Derivs = true
-	params := []any{append([]btc.Outpoint{}, f.Inputs...), outputs, f.LockTime, options, bip32Derivs}
+	params := []any{outpoints(f.Inputs), outputs, f.LockTime, options, bip32Derivs}
 	if nodeVersion >= psbtVersionSince {
 		const psbtVersion = 0
 		params = append(params, nil /* version of the transaction */, psbtVersion)

@@ -111,6 +111,36 @@ func (w *Wallet) Balances(ctx context.Context) (Balances, error) {
 	}, nil
 }
 
+// outpoints are as Core writes them.
+type outpoints []btc.Outpoint
+
+type wireOutpoint struct {
+	Txid string `json:"txid"`
+	Vout uint32 `json:"vout"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o outpoints) MarshalJSON() ([]byte, error) {
+	wire := make([]wireOutpoint, len(o))
+	for i, at := range o {
+		wire[i] = wireOutpoint(at)
+	}
+	return json.Marshal(wire)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *outpoints) UnmarshalJSON(text []byte) error {
+	var wire []wireOutpoint
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return err
+	}
+	*o = make(outpoints, len(wire))
+	for i, at := range wire {
+		(*o)[i] = btc.Outpoint(at)
+	}
+	return nil
+}
+
 // Coin is an output that the wallet may spend (listunspent).
 type Coin struct {
 	btc.Outpoint
@@ -159,7 +189,7 @@ func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool
 	if len(coins) == 0 {
 		return nil
 	}
-	err := w.write(ctx, nil, "lockunspent", false, coins, persistent)
+	err := w.write(ctx, nil, "lockunspent", false, outpoints(coins), persistent)
 	if refused(err, bitcoind.CodeInvalidValue, "") {
 		return ErrCoinUnavailable.Because(err)
 	}
@@ -172,7 +202,7 @@ func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
 	if len(coins) == 0 { // for which Core would take all locks away
 		return nil
 	}
-	err := w.write(ctx, nil, "lockunspent", true, coins)
+	err := w.write(ctx, nil, "lockunspent", true, outpoints(coins))
 	if refused(err, bitcoind.CodeInvalidValue, "") {
 		return ErrCoinNotLocked.Because(err)
 	}
@@ -181,7 +211,7 @@ func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
 
 // ListLocked returns the coins that are locked.
 func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
-	var coins []btc.Outpoint
+	var coins outpoints
 	return coins, w.read(ctx, &coins, "listlockunspent")
 }
 
