@@ -46,15 +46,15 @@ func checkText(field, text string, most int) error {
 // zeroWidthJoiner makes one emoji of several.
 const zeroWidthJoiner = '\u200d'
 
-// checkAlias is the rule for aliases: what Specter's rule leaves as it is, so that
-// the alias of an alias is itself. These are small letters, digits and
-// underscores.
+// checkAlias is the rule for aliases: what Specter's rule can make of a name, which
+// are small letters, digits and underscores. Several underscores in a row are what
+// it makes of "Tom & Jerry".
 func checkAlias(alias string) error {
 	if n := utf8.RuneCountInString(alias); n == 0 || n > maxName {
 		return fault.InvalidField("alias", "has to be 1 to %d characters long", maxName)
 	}
-	if btc.Alias(alias) != alias {
-		return fault.InvalidField("alias", "may have small letters, digits and single underscores only")
+	if strings.ContainsFunc(alias, func(r rune) bool { return r != '_' && btc.Alias(string(r)) != string(r) }) {
+		return fault.InvalidField("alias", "may have small letters, digits and underscores only")
 	}
 	return nil
 }

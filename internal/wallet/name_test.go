@@ -46,7 +46,9 @@ func TestAliasFor(t *testing.T) {
 		{"Vault", "my vault", ""},
 		{"Vault", "my-vault", ""},
 		{"Vault", "../x", ""},
-		{"Vault", "a__b", ""},
+		{"Vault", "a__b", "a__b"},
+		{"Tom & Jerry", "", "tom__jerry"},
+		{"Vault", "a_\u0301b", ""},
 		{"Vault", strings.Repeat("a", 65), ""},
 	} {
 		got, err := aliasFor(c.name, c.asked)
