@@ -247,6 +247,41 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestExportedLabels: a wallet's own file may have its labels, too. Those of the
+// CSV count where there is one.
+func TestExportedLabels(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const wallet = `{"address_type": "bech32", "recv_descriptor": "r", "change_descriptor": "c", "keys": [], "devices": [], "labels": `
+	write("config.json", "{}")
+	write("users.json", `[{"id": "admin", "username": "admin", "password": {"salt": "c2FsdA==", "pwdhash": "`+strings.Repeat("A", 43)+`="}, "is_admin": true}]`)
+	write("wallets/main/a.json", wallet+`{"Miete für März": ["bc1qone", "bc1qtwo"], "none": [], "": ["bc1qthree"], "wrong": 7, "odd": ["bc1\u0007"]}}`)
+	write("wallets/main/b.json", wallet+`{"old": ["bc1qone"]}}`)
+	write("wallets/main/b_addr.csv", "address,index,change,label,used,service_id\r\nbc1qone,0,False,new,,\r\n")
+	write("wallets/main/c.json", wallet+`["no object"]}`)
+	c := readAll(t, dir)
+	got := [][]specterfolder.Label{}
+	for _, w := range c.Users[0].Wallets {
+		got = append(got, w.Labels)
+	}
+	want := [][]specterfolder.Label{{{Address: "bc1qone", Text: "Miete für März"}, {Address: "bc1qtwo", Text: "Miete für März"}}, {{Address: "bc1qone", Text: "new"}}, nil}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	told := strings.Join(c.Problems, "\n")
+	for _, what := range []string{"a.json: has an empty label", "a.json: has a label whose addresses are no list", "c.json: labels is of a wrong type"} {
+		if !strings.Contains(told, what) {
+			t.Errorf("%q is not told:\n%s", what, told)
+		}
+	}
+}
+
 // TestManyLabels: the memory that labels take does not grow with their number.
 func TestManyLabels(t *testing.T) {
 	var text bytes.Buffer

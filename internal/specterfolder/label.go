@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
 )
 
 // Label is what a user wrote on an address. The address is not checked.
@@ -28,12 +30,13 @@ const maxRowProblems = 10
 
 // Labels calls yield for each labelled address of a wallet, in the order of the
 // file, until yield returns an error, which it returns. The file is read row by
-// row and never held in memory.
+// row and never held in memory. Where there is none, the labels are those in the
+// wallet's own file, as Specter Desktop's backups and specterd's exports have them.
 func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 	path := strings.TrimSuffix(w.Path, ".json") + "_addr.csv"
 	file, err := f.open(path, maxLabelsBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return f.exportedLabels(w, yield)
 	}
 	if err != nil {
 		f.report(path, Error, "%s; its labels are left out", reason(err))
@@ -41,6 +44,39 @@ func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return f.labels(path, file, yield)
+}
+
+// exportedLabels calls yield for the labels in a wallet's own file, each of which
+// has a list of addresses. What else is wrong with that file is Wallet's to tell.
+func (f *Folder) exportedLabels(w WalletFile, yield func(Label) error) error {
+	text, err := f.readFile(w.Path, maxWalletBytes)
+	if err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	o, err := parseObject(text)
+	if err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	labels := o.child("labels")
+	for _, warning := range o.warnings {
+		f.report(w.Path, Error, "%s", warning)
+	}
+	for _, text := range labels.names {
+		var addresses []string
+		if json.Unmarshal(labels.fields[text], &addresses) != nil {
+			f.report(w.Path, Error, "has a label whose addresses are no list of texts; left out")
+		}
+		for _, address := range addresses {
+			if text == "" || address == "" || !isPrintable(address) {
+				f.report(w.Path, Error, "has an empty label, or one on an address that cannot be printed; left out")
+				continue
+			}
+			if err := yield(Label{Address: address, Text: text}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (f *Folder) labels(path string, file *os.File, yield func(Label) error) error {
