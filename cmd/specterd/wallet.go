@@ -16,6 +16,7 @@ import (
 // walletDesk is a command's access to wallets, in somebody's name.
 type walletDesk struct {
 	*app
+	node    *nodeAccess
 	service *wallet.Service
 	who     *auth.Principal
 }
@@ -58,7 +59,7 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 		who.UserID = u.ID
 		// The server's follower finds by itself what is to be done.
 		service := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(string) {})
-		return do(cmd, &walletDesk{a, service, who}, args)
+		return do(cmd, &walletDesk{a, n, service, who}, args)
 	})
 }
 
