@@ -31,6 +31,8 @@ const (
 	nameLines      = "json-lines"
 	nameProposal   = "proposal"  // made
 	nameProposals  = "proposals" // listed
+	nameImport     = "import"    // from Specter Desktop
+	nameLogin      = "login"     // refused
 )
 
 // bench is one run of this program.
@@ -59,6 +61,8 @@ var sections = []section{
 	{[]string{nameBlock}, measureBlock},
 	{[]string{nameZMQ, namePolling}, measureArrivals},
 	{[]string{nameProposal, nameProposals}, measureProposals},
+	{[]string{nameImport}, measureImport},
+	{[]string{nameLogin}, measureLogin},
 }
 
 // allNames returns the names of all that can be measured.

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/specterd/specterd/internal/leash"
+)
+
+// TestImportKeepsNothing is measureImport in short: what an import has in memory
+// does not grow with the labels. Both databases are larger than SQLite's cache,
+// which fills up first, and the collector is kept busy, so that the peak is near
+// what is kept: 80,000 labels more would be 30 MB.
+func TestImportKeepsNothing(t *testing.T) {
+	dir, remove, err := leash.TempDir("specterd-bench-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &bench{dir: dir}
+	if b.binary, err = buildSpecterd(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	c, err := startChain(t.Context(), filepath.Join(dir, "bitcoind"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Kill()
+	const busy = "GOGC=10"
+	few, err := b.runImport(t.Context(), c, 2, 40_000, busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := b.runImport(t.Context(), c, 2, 120_000, busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s, and %s for three times as many labels", megabytes(few.peak), megabytes(many.peak))
+	if many.growth(few) > importBar {
+		t.Errorf("an import of 40,000 labels takes %s, and one of 120,000 %s", megabytes(few.peak), megabytes(many.peak))
+	}
+}
