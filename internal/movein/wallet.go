@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -47,8 +46,6 @@ func (r *run) as(owner auth.User) *auth.Principal {
 	return &who
 }
 
-const maxDeviceName = 64
-
 // devices imports those of a user that have keys of the node's chain, or none.
 func (r *run) devices(ctx context.Context, u specterfolder.User, owner auth.User) error {
 	if r.chain.Network == "" {
@@ -56,7 +53,7 @@ func (r *run) devices(ctx context.Context, u specterfolder.User, owner auth.User
 	}
 	for _, d := range r.folder.Devices(u) {
 		name := fmt.Sprintf("%s: %s", show(u.Name), show(d.Name))
-		made := wallet.Device{Alias: btc.Alias(d.Alias), Name: cut(d.Name, maxDeviceName), Type: cut(d.Type, maxDeviceName)}
+		made := wallet.Device{Alias: btc.Alias(d.Alias), Name: wallet.FitName(d.Name), Type: wallet.FitName(d.Type)}
 		if made.Alias == "" || made.Name == "" {
 			r.add(KindDevice, name, NotImported, "its name has no letters or digits")
 			continue
@@ -138,8 +135,8 @@ func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.U
 }
 
 // wallet makes one wallet anew, of its descriptors, and has the chain looked
-// through for it from the block on that Specter Desktop names. It is remembered last: what breaks off before is taken up again
-// by the next import.
+// through for it from the block on that Specter Desktop names. It is remembered
+// last: what breaks off before is taken up again by the next import.
 func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User, w specterfolder.Wallet) (Result, string, error) {
 	switch {
 	case r.chain.Network == "":
@@ -194,7 +191,7 @@ func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (
 func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 	height := min(w.BlockHeight, tip)
 	p := wallet.Plan{
-		Name: strings.TrimSpace(cut(strings.TrimSpace(w.Name), maxWalletName)), Descriptor: w.Receive, Change: w.Change,
+		Name: wallet.FitName(w.Name), Descriptor: w.Receive, Change: w.Change,
 		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
 	}
 	if btc.Alias(w.Alias) == w.Alias {
@@ -207,8 +204,6 @@ func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 	}
 	return p
 }
-
-const maxWalletName = 64
 
 // make makes a wallet, or returns the one of these descriptors and this alias
 // that the user has here already: what an import before had begun with, or the
@@ -269,7 +264,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		if here[address] {
 			return nil
 		}
-		text := cut(oneLine(l.Text), maxLabel)
+		text := wallet.FitLabel(l.Text)
 		batch = append(batch, btc.Label{Type: "addr", Ref: address, Label: &text})
 		if len(batch) == labelBatch {
 			return flush()
@@ -300,24 +295,5 @@ func (r *run) address(text string) (string, bool) {
 	return address, err == nil
 }
 
-const (
-	maxLabel   = 255
-	labelBatch = 1000
-)
-
-// oneLine returns a label without what cannot be seen.
-func oneLine(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) && r != '\u200d' {
-			return ' '
-		}
-		return r
-	}, text))
-}
-
-func cut(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most])
-	}
-	return text
-}
+// labelBatch is how many labels are set at once.
+const labelBatch = 1000

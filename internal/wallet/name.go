@@ -31,17 +31,40 @@ func checkName(name string) error {
 // CheckLabel returns a fault about a field unless a text can be a label.
 func CheckLabel(field, label string) error { return checkText(field, label, maxLabel) }
 
+// FitName returns what can be a name of a text that may be none, and FitLabel what
+// can be a label: what cannot be seen becomes a space, and what is too long is cut.
+// Nothing may be left.
+func FitName(text string) string { return fit(text, maxName) }
+
+// FitLabel is as FitName is.
+func FitLabel(text string) string { return fit(text, maxLabel) }
+
+func fit(text string, most int) string {
+	text = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if isUnseen(r) {
+			return ' '
+		}
+		return r
+	}, text))
+	if runes := []rune(text); len(runes) > most {
+		text = strings.TrimSpace(string(runes[:most]))
+	}
+	return text
+}
+
 func checkText(field, text string, most int) error {
 	switch {
 	case !utf8.ValidString(text):
 		return fault.InvalidField(field, "has to be UTF-8 text")
 	case utf8.RuneCountInString(text) > most:
 		return fault.InvalidField(field, "must not be longer than %d characters", most)
-	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) && r != zeroWidthJoiner }):
+	case strings.ContainsFunc(text, isUnseen):
 		return fault.InvalidField(field, "has a character that cannot be seen, such as a line break")
 	}
 	return nil
 }
+
+func isUnseen(r rune) bool { return !unicode.IsGraphic(r) && r != zeroWidthJoiner }
 
 // zeroWidthJoiner makes one emoji of several.
 const zeroWidthJoiner = '\u200d'

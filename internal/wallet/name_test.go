@@ -33,6 +33,23 @@ func TestCheckLabel(t *testing.T) {
 	}
 }
 
+// TestFit: whatever the text, what is left of it is accepted.
+func TestFit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Rent": "Rent", " a": "a", "a  b ": "a  b", "two\r\nlines": "two  lines", "\x00": "", "\u202eevil": "evil", "\xff": "\uFFFD",
+		"👨\u200d👩": "👨\u200d👩", strings.Repeat("ß", 300): strings.Repeat("ß", 255), strings.Repeat("ß", 254) + " ßß": strings.Repeat("ß", 254),
+	} {
+		got := FitLabel(text)
+		if err := CheckLabel("label", got); got != want || err != nil {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+		if name := FitName(text); name != "" && checkName(name) != nil {
+			t.Errorf("%q: %q, %v", text, name, checkName(name))
+		}
+	}
+}
+
 func TestAliasFor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, asked, want string }{ // no want is a refusal
