@@ -96,11 +96,8 @@ func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryR
 	if known || err != nil {
 		return u, OutcomeBefore, err
 	}
-	if err := checkUserName(in.Name); err != nil {
+	if err := checkNewName(in.Name); err != nil {
 		return User{}, "", err
-	}
-	if strings.EqualFold(in.Name, reservedName) {
-		return User{}, "", errUserName("is reserved")
 	}
 	// Looked at first, so that a name that is taken costs no hashing.
 	u, err = s.store.UserByName(ctx, in.Name)

@@ -94,11 +94,8 @@ func Operator(osUser string) *Principal {
 
 // Create adds a user.
 func (s *Users) Create(ctx context.Context, who *Principal, name, password string, admin bool) (User, error) {
-	if err := checkUserName(name); err != nil {
+	if err := checkNewName(name); err != nil {
 		return User{}, err
-	}
-	if strings.EqualFold(name, reservedName) {
-		return User{}, errUserName("is reserved")
 	}
 	// Looked up first, so that a name that is taken costs no hashing.
 	if _, err := s.store.UserByName(ctx, name); err == nil {
@@ -263,6 +260,14 @@ const maxUserName = 64
 
 // reservedName is what the API calls whoever asks.
 const reservedName = "me"
+
+// checkNewName is checkUserName for a name that somebody is to get.
+func checkNewName(name string) error {
+	if strings.EqualFold(name, reservedName) {
+		return errUserName("is reserved")
+	}
+	return checkUserName(name)
+}
 
 // checkUserName is the rule for names of users: 1 to 64 printable characters,
 // without the colon that ends a name in Basic credentials (RFC 7617) and
