@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
@@ -35,8 +34,8 @@ const (
 
 // Kinds of things.
 const (
-	KindUser   = "user"
-	KindToken  = "token"
+	KindUser   = auth.ImportUser
+	KindToken  = auth.ImportToken
 	KindDevice = "device"
 	KindWallet = "wallet"
 	KindLabel  = "label"
@@ -177,15 +176,11 @@ const maxPlain = 200
 // plain returns text as it is where a database can have it as a key, and else
 // what stands for it.
 func plain(text string) string {
-	if len(text) <= maxPlain && isPrintable(text) {
+	if len(text) <= maxPlain && specterfolder.IsPrintable(text) {
 		return text
 	}
 	sum := sha256.Sum256([]byte(text))
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func isPrintable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func (r *run) add(kind, name string, result Result, detail string) {

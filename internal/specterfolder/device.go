@@ -60,7 +60,7 @@ const maxName = 1000
 func (o *object) name(otherwise string) string {
 	var name string
 	o.may("name", &name)
-	if len(name) > maxName || !isPrintable(name) {
+	if len(name) > maxName || !IsPrintable(name) {
 		o.warn("name", "is very long, or has characters that cannot be printed; the file's is taken")
 		return otherwise
 	}
@@ -89,7 +89,7 @@ func (o *object) keys() []Key {
 			"derivation": &key.Derivation, "type": &key.Type, "purpose": &key.Purpose,
 		} {
 			k.may(name, into)
-			if len(*into) > maxName || !isPrintable(*into) {
+			if len(*into) > maxName || !IsPrintable(*into) {
 				*into = ""
 				k.warn(name, "is very long, or has characters that cannot be printed; left out")
 			}

@@ -67,7 +67,7 @@ func (f *Folder) exportedLabels(w WalletFile, yield func(Label) error) error {
 			f.report(w.Path, Error, "has a label whose addresses are no list of texts; left out")
 		}
 		for _, address := range addresses {
-			if text == "" || address == "" || !isPrintable(address) {
+			if text == "" || address == "" || !IsPrintable(address) {
 				f.report(w.Path, Error, "has an empty label, or one on an address that cannot be printed; left out")
 				continue
 			}
@@ -148,7 +148,7 @@ func (c labelColumns) label(row []string) (Label, bool) {
 	}
 	l := Label{Address: strings.Clone(row[c.address]), Text: strings.Clone(row[c.text])}
 	l.External = c.index >= 0 && c.index < len(row) && row[c.index] == ""
-	return l, l.Address != "" && isPrintable(l.Address) && utf8.ValidString(l.Text)
+	return l, l.Address != "" && IsPrintable(l.Address) && utf8.ValidString(l.Text)
 }
 
 // budget is a reader that gives out no more than is left.

@@ -56,7 +56,7 @@ const maxShown = 200
 // show makes text safe to print: what cannot be printed is escaped, and what is
 // long is cut.
 func show(text string) string {
-	if isPrintable(text) && utf8.RuneCountInString(text) <= maxShown {
+	if IsPrintable(text) && utf8.RuneCountInString(text) <= maxShown {
 		return text
 	}
 	var b strings.Builder
@@ -75,13 +75,14 @@ func show(text string) string {
 	return b.String()
 }
 
-func isPrintable(text string) bool {
+// IsPrintable reports whether text can be printed as it is.
+func IsPrintable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // isPlain reports whether name can be one file's in a folder and be printed.
 func isPlain(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= 240 && isPrintable(name) && !strings.ContainsAny(name, `/\`)
+	return name != "" && name != "." && name != ".." && len(name) <= 240 && IsPrintable(name) && !strings.ContainsAny(name, `/\`)
 }
 
 // reason says why something could not be read, without repeating any of it.

@@ -95,7 +95,7 @@ func (f *Folder) user(at string, value jsontext.Value) (User, []string, error) {
 	if o.err != nil {
 		return u, nil, o.err
 	}
-	if !isPrintable(u.Name) || u.Name == "" || len(u.Name) > maxShown {
+	if !IsPrintable(u.Name) || u.Name == "" || len(u.Name) > maxShown {
 		return u, nil, errForm("has a name that is empty, very long, or has characters that cannot be printed")
 	}
 	password := o.child("password")
