@@ -228,6 +228,9 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Removed wallet %s.\n", args[0])
+			if v.Adopted() {
+				fmt.Fprintf(p.stdout, "Bitcoin Core's wallet %s was there before; it is left as it is, for Specter Desktop.\n", v.CoreName)
+			}
 			if err := d.unload(cmd.Context(), v.ID); err != nil {
 				fmt.Fprintln(p.stderr, "Bitcoin Core may still have it loaded, until a server sees to that:", err)
 			}

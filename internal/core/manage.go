@@ -45,3 +45,33 @@ func (n *Node) CreateWatchOnly(ctx context.Context, name string) error {
 	}
 	return err
 }
+
+// WalletFolder returns the names of the wallets that the node has files of, loaded
+// or not (listwalletdir).
+func (n *Node) WalletFolder(ctx context.Context) ([]string, error) {
+	var wire struct {
+		Wallets []struct {
+			Name string `json:"name"`
+		} `json:"wallets"`
+	}
+	if err := n.read(ctx, &wire, "listwalletdir"); err != nil {
+		return nil, err
+	}
+	names := make([]string, len(wire.Wallets))
+	for i, w := range wire.Wallets {
+		names[i] = w.Name
+	}
+	return names, nil
+}
+
+// borrow loads a wallet for a while: whether the node loads it at its start stays
+// as it was. The refusal of one that is loaded already is returned. It may take as
+// long as ctx lets it; see LoadWallet.
+func (n *Node) borrow(ctx context.Context, name string) error {
+	return n.rpc.WithTimeout(noLimit).Call(ctx, "loadwallet", []any{name}, nil)
+}
+
+// giveBack unloads a wallet that was borrowed.
+func (n *Node) giveBack(ctx context.Context, name string) error {
+	return n.write(ctx, nil, "unloadwallet", name)
+}

@@ -42,6 +42,9 @@ func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 		BirthHeight: w.Birth, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom),
 	})
+	if isUnique(err) { // the id is a random one
+		return wallet.ErrHeld.Because(err)
+	}
 	if err != nil {
 		return fmt.Errorf("insert a wallet: %w", err)
 	}

@@ -46,6 +46,12 @@ type Plan struct {
 	// handed out nor used there.
 	RangeEnd uint32
 	Next     [2]uint32
+	// Adopt is the name of a wallet that Core has already and that becomes this
+	// one's, with the history that it knows; empty for a new one. Birth is a height
+	// then, and the node need not have that block any more.
+	Adopt string
+	// DryRun has all checked, and nothing stored.
+	DryRun bool
 }
 
 // rangeEnd returns up to where the addresses of a new wallet are known.
@@ -87,13 +93,16 @@ func (p Plan) asGiven(k btc.Key) btc.Key {
 	return k
 }
 
-// Create makes a wallet, whose owner is the caller. It returns ErrAliasTaken, and
-// a Conflict of the code wallet_exists where the caller has a wallet of the same
-// descriptors; others may have one.
+// Create makes a wallet, whose owner is the caller. It returns ErrAliasTaken,
+// ErrExists where the caller has a wallet of the same descriptors (others may have
+// one), and ErrNotAdoptable.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View, error) {
 	w, alias, err := s.draft(ctx, who, p)
 	if err != nil {
 		return View{}, err
+	}
+	if p.DryRun {
+		return View{Wallet: w, Alias: alias, Role: auth.RoleOwner}, nil
 	}
 	addresses, err := s.derive(ctx, w, 0, w.RangeEnd)
 	if err != nil {
@@ -153,25 +162,38 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	for _, k := range policy.Keys {
 		w.Keys = append(w.Keys, Key{Key: p.asGiven(k)})
 	}
-	if w.Birth, err = s.heightOf(ctx, "birth", p.Birth); err != nil {
+	if err = s.giveBirth(ctx, &w, p); err != nil {
 		return Wallet{}, "", err
 	}
-	if !p.Birth.Now {
-		w.ScanFrom = w.Birth
+	views, err := s.list(ctx, who, "", 0)
+	if err == nil {
+		err = Clash(views, w, alias)
 	}
-	if err := s.checkNew(ctx, who, w, alias); err != nil {
+	if err != nil {
 		return Wallet{}, "", err
 	}
 	return w, alias, s.compare(ctx, policy)
 }
 
-// checkNew refuses an alias that the caller has already, before that costs more,
-// and a wallet that they have already, which would count its coins twice.
-func (s *Service) checkNew(ctx context.Context, who *auth.Principal, w Wallet, alias string) error {
-	views, err := s.List(ctx, who, "", 0)
-	if err != nil {
+// giveBirth has a wallet begin: with what one of Core's knows, or at a point in time
+// from which on the chain is looked through.
+func (s *Service) giveBirth(ctx context.Context, w *Wallet, p Plan) (err error) {
+	if p.Adopt != "" {
+		return s.adopt(ctx, w, p)
+	}
+	if w.Birth, err = s.heightOf(ctx, "birth", p.Birth); err != nil {
 		return err
 	}
+	if !p.Birth.Now {
+		w.ScanFrom = w.Birth
+	}
+	return nil
+}
+
+// Clash returns why somebody who has these wallets cannot have another one: an
+// alias that they have already, ErrAliasTaken, before that costs more, or the
+// descriptors of a wallet of theirs, ErrExists, whose coins would count twice.
+func Clash(views []View, w Wallet, alias string) error {
 	if slices.ContainsFunc(views, func(v View) bool { return v.Alias == alias }) {
 		return ErrAliasTaken
 	}
@@ -179,8 +201,7 @@ func (s *Service) checkNew(ctx context.Context, who *auth.Principal, w Wallet, a
 	if i < 0 {
 		return nil
 	}
-	return fault.New(fault.Conflict, "wallet_exists", "you have a wallet of these descriptors already, whose alias is %s", views[i].Alias).
-		With("alias", views[i].Alias)
+	return ErrExists.Saying("you have a wallet of these descriptors already, whose alias is %s", views[i].Alias).With("alias", views[i].Alias)
 }
 
 // compare checks that the node reads both descriptors as this program does.

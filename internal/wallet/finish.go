@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
@@ -110,15 +109,19 @@ func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error
 
 // remove has Core forget a wallet, deletes its files if that was asked for, and
 // then has the database forget it. The wish is lost with the row, so the row is last.
+// One that was adopted is left to Core, loaded or not, for those who had it before.
 func (s *Service) remove(ctx context.Context, w Wallet) error {
 	var did auth.Event
-	if w.DeleteFiles {
+	switch {
+	case w.DeleteFiles:
 		if err := s.removeFiles(ctx, w); err != nil {
 			return fmt.Errorf("delete the files of Core's wallet of %s: %w", w.ID, err)
 		}
 		did = program.Event(s.now(), "wallet.files_delete", w.ID, w.CoreName)
-	} else if err := s.node.Unload(ctx, w.CoreName); err != nil {
-		return fmt.Errorf("unload Core's wallet of %s: %w", w.ID, err)
+	case !w.Adopted():
+		if err := s.node.Unload(ctx, w.CoreName); err != nil {
+			return fmt.Errorf("unload Core's wallet of %s: %w", w.ID, err)
+		}
 	}
 	err := s.store.DeleteWallet(ctx, w.ID, did)
 	if errors.Is(err, ErrNotFound) {
@@ -129,14 +132,8 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 
 // removeFiles deletes the files of Core's wallet, if they are ours.
 func (s *Service) removeFiles(ctx context.Context, w Wallet) error {
-	if !w.madeInCore() {
+	if w.Adopted() {
 		return ErrForeignFiles
 	}
 	return s.node.RemoveFiles(ctx, w.CoreName)
-}
-
-// madeInCore reports whether this program made Core's wallet, and so may delete
-// it. The names of others may be paths: Core takes those.
-func (w *Wallet) madeInCore() bool {
-	return strings.HasPrefix(w.CoreName, corePrefix) && !strings.ContainsAny(w.CoreName, `/\`)
 }

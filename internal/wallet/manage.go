@@ -57,8 +57,8 @@ func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, ali
 }
 
 // Delete removes a wallet for all its members, an owner's to do: from the
-// database, and from what Core has loaded. Core's files are kept, unless
-// deleteFiles is set. The wallet is gone when Delete has returned; Core may have it
+// database, and from what Core has loaded, unless it was adopted. Core's files are
+// kept, unless deleteFiles is set. The wallet is gone when Delete has returned; Core may have it
 // loaded, and its files be there, for a while. Where the files cannot be deleted,
 // nothing is changed: ErrForeignFiles, and what Files.CheckFiles returns.
 func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string, deleteFiles bool) error {
@@ -67,6 +67,9 @@ func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string,
 		return err
 	}
 	fate := "files kept"
+	if v.Adopted() {
+		fate = "left in Bitcoin Core as it is"
+	}
 	if deleteFiles {
 		fate = "files to be deleted"
 		if err := s.checkFiles(v.Wallet); err != nil {
@@ -89,7 +92,7 @@ func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string,
 }
 
 func (s *Service) checkFiles(w Wallet) error {
-	if !w.madeInCore() {
+	if w.Adopted() {
 		return ErrForeignFiles
 	}
 	return s.node.CheckFiles(w.CoreName)

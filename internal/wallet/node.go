@@ -48,6 +48,7 @@ type Node interface {
 	// AbortRescan ends a scan that is under way (RPC abortrescan).
 	AbortRescan(ctx context.Context, coreName string) error
 
+	Adoption
 	Files
 }
 

@@ -22,6 +22,7 @@ import (
 var (
 	ErrNotFound   = fault.New(fault.NotFound, "wallet_not_found", "there is no such wallet among yours")
 	ErrAliasTaken = fault.New(fault.Conflict, "alias_taken", "you have a wallet of this alias already; names that differ only in case, spaces and punctuation have the same alias")
+	ErrExists     = fault.New(fault.Conflict, "wallet_exists", "you have a wallet of these descriptors already")
 	ErrNotReady   = fault.New(fault.Conflict, "wallet_not_ready", "the wallet is still being made or already being removed; try again shortly")
 	ErrLastOwner  = fault.New(fault.Conflict, "last_owner", "this is the wallet's last owner; make another member an owner first, or delete the wallet")
 	// ErrForeignFiles is for wallets that were Core's before they were ours.
@@ -74,7 +75,7 @@ type Wallet struct {
 	Stage Stage
 	// DeleteFiles is whether the files of Core's wallet go, too, while Stage is Removing.
 	DeleteFiles bool
-	CoreName    string // of Core's wallet; nothing that a user typed is in it
+	CoreName    string // of Core's wallet; nothing that a user typed is in it, unless it was Adopted
 	Script      btc.Script
 	Required    int    // signatures
 	Receive     string // the descriptors, with h for hardened and with checksums
