@@ -49,10 +49,11 @@ labels and frozen coins, along from the data folder of Specter Desktop, which is
 ~/.specter unless SPECTER_DATA_FOLDER said otherwise there. The folder is only read,
 never written to; Specter Desktop may run or not. Pending PSBTs are not carried over.
 
-Each wallet is made anew in Bitcoin Core, from its descriptors and watch-only, and the
-chain is looked through for its history, which "specterd serve" sees to. Specter
-Desktop's own wallets in Core are left alone. Without the node, users and tokens are
-imported, and the wallets the next time.
+Where the node has Specter Desktop's own wallets, they are adopted with their history;
+Specter Desktop may go on using them. Else each wallet is made anew in Bitcoin Core,
+from its descriptors and watch-only, and the chain is looked through for its history,
+which "specterd serve" sees to. Without the node, users and tokens are imported, and
+the wallets the next time.
 
 If in doubt, begin with --dry-run: it shows what would happen and changes nothing
 (as every command, it makes the data folder and the database if there is none yet).

@@ -19,6 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/specterfolder"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Result is what became of a thing, or would become of it in a dry run.
@@ -131,6 +132,10 @@ type run struct {
 	Options
 	names  map[string]bool // of users so far, folded
 	report Report
+	// What a dry run does not find in the database: wallets that it would have
+	// made, of the user who it is at, and which of Core's would have been adopted.
+	planned []wallet.View
+	adopted map[string]bool
 }
 
 // Run imports a folder. The error is of the database; what was imported before
@@ -138,7 +143,7 @@ type run struct {
 func (m *Mover) Run(ctx context.Context, folder *specterfolder.Folder, o Options) (Report, error) {
 	r := &run{
 		Mover: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
-		names: map[string]bool{}, report: Report{DryRun: o.DryRun},
+		names: map[string]bool{}, adopted: map[string]bool{}, report: Report{DryRun: o.DryRun},
 	}
 	if o.Progress == nil {
 		r.Progress = func(string) {}

@@ -1,6 +1,7 @@
 package movein
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,18 +108,16 @@ func walletName(u specterfolder.User, w specterfolder.Wallet) string {
 }
 
 func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.User) error {
+	r.planned = nil
 	for _, at := range r.folder.Wallets(u) {
 		w, ok := r.folder.Wallet(at)
 		if !ok {
 			continue // which is among the problems
 		}
 		r.Progress("wallet " + walletName(u, w))
-		result, detail, err := r.wallet(ctx, u, owner, w)
+		_, result, detail, err := r.wallet(ctx, u, owner, w)
 		if err != nil {
-			why, ok := refusal(err)
-			if kind := fault.KindOf(err); kind == fault.Unavailable || kind == fault.BadGateway {
-				why, ok = err.Error(), true // the node's
-			}
+			why, ok := refusalOrNode(err)
 			if !ok || ctx.Err() != nil {
 				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
 			}
@@ -134,56 +133,61 @@ func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.U
 	return nil
 }
 
-// wallet makes one wallet anew, of its descriptors, and has the chain looked
-// through for it from the block on that Specter Desktop names. It is remembered
-// last: what breaks off before is taken up again by the next import.
-func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User, w specterfolder.Wallet) (Result, string, error) {
+// refusalOrNode is refusal where it may be the node's, too.
+func refusalOrNode(err error) (string, bool) {
+	if kind := fault.KindOf(err); kind == fault.Unavailable || kind == fault.BadGateway {
+		return err.Error(), true
+	}
+	return refusal(err)
+}
+
+// wallet brings one wallet along, and returns it. It is remembered last: what
+// breaks off before is taken up again by the next import.
+func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User, w specterfolder.Wallet) (wallet.View, Result, string, error) {
 	switch {
 	case r.chain.Network == "":
-		return NotImported, "the Bitcoin node does not answer; run this again when it does", nil
+		return wallet.View{}, NotImported, "the Bitcoin node does not answer; run this again when it does", nil
 	case w.Chain != r.chain.Network:
-		return Left, fmt.Sprintf("is on the chain %s, and the node on %s", w.Chain, r.chain.Network), nil
+		return wallet.View{}, Left, fmt.Sprintf("is on the chain %s, and the node on %s", w.Chain, r.chain.Network), nil
 	}
-	origin := r.origin(u.ID) + "/" + plain(w.Alias)
+	origin := r.walletOrigin(u, w)
 	id, err := r.book.ImportedAs(ctx, KindWallet, origin)
 	if err != nil {
-		return "", "", err
+		return wallet.View{}, "", "", err
 	}
 	who := r.as(owner)
 	if id != "" {
 		return r.knownWallet(ctx, who, id)
 	}
-	plan := planOf(w, r.chain.Height)
-	if _, err := btc.FromDescriptors(plan.Descriptor, plan.Change, r.chain.Network); err != nil {
-		return "", "", err
-	}
-	detail := fmt.Sprintf("looked through the chain for from block %d on", *plan.Birth.Height)
-	if r.DryRun {
-		return Imported, detail, nil
-	}
-	view, known, err := r.make(ctx, who, plan)
+	m, err := r.make(ctx, who, w)
 	if err != nil {
-		return "", "", err
+		return wallet.View{}, "", "", err
 	}
-	labels, err := r.labels(ctx, who, view, w, known)
+	labels, err := r.labels(ctx, who, m.View, w, m.known)
 	if err != nil {
-		return "", "", err
+		return wallet.View{}, "", "", err
 	}
-	if err := r.book.Remember(ctx, KindWallet, origin, view.ID, r.now()); err != nil {
-		return "", "", err
+	if !r.DryRun {
+		if err := r.book.Remember(ctx, KindWallet, origin, m.ID, r.now()); err != nil {
+			return wallet.View{}, "", "", err
+		}
 	}
-	return Imported, fmt.Sprintf("%s; %d labels, %d frozen coins", detail, labels, len(w.Frozen)), nil
+	return m.View, Imported, fmt.Sprintf("%s; %d labels, %d frozen coins", m.how, labels, len(w.Frozen)), nil
 }
 
-func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (Result, string, error) {
+func (r *run) walletOrigin(u specterfolder.User, w specterfolder.Wallet) string {
+	return r.origin(u.ID) + "/" + plain(w.Alias)
+}
+
+func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (wallet.View, Result, string, error) {
 	views, err := r.wallets.List(ctx, who, "", 0)
 	if err != nil {
-		return "", "", err
+		return wallet.View{}, "", "", err
 	}
-	if slices.ContainsFunc(views, func(v wallet.View) bool { return v.ID == id }) {
-		return AlreadyHere, "", nil
+	if i := slices.IndexFunc(views, func(v wallet.View) bool { return v.ID == id }); i >= 0 {
+		return views[i], AlreadyHere, "", nil
 	}
-	return Left, auth.ErrImportDeleted.Message, nil
+	return wallet.View{}, Left, auth.ErrImportDeleted.Message, nil
 }
 
 // planOf returns what a wallet is to be here. What cannot be as it was there is
@@ -205,34 +209,73 @@ func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 	return p
 }
 
-// make makes a wallet, or returns the one of these descriptors and this alias
+// made is a wallet that was made, or would be, and how.
+type made struct {
+	wallet.View
+
+	how   string
+	known bool // it was here, so that it may have labels
+}
+
+// make has a wallet use the one that Specter Desktop has in Core, or else a new one,
+// for which the chain is looked through from the block on that Specter Desktop
+// names.
+func (r *run) make(ctx context.Context, who *auth.Principal, w specterfolder.Wallet) (made, error) {
+	plan := planOf(w, r.chain.Height)
+	plan.DryRun = r.DryRun
+	why := "what Specter Desktop calls it in Bitcoin Core is not known"
+	if plan.Adopt = r.folder.Config.CoreName(w.WalletFile); plan.Adopt != "" {
+		m, err := r.create(ctx, who, plan)
+		if f, ok := errors.AsType[*fault.Error](err); ok && errors.Is(err, wallet.ErrNotAdoptable) {
+			why = f.Message
+		} else {
+			m.how = cmp.Or(m.how, "adopted Core's wallet "+plan.Adopt+", with its history")
+			return m, err
+		}
+	}
+	plan.Adopt = ""
+	m, err := r.create(ctx, who, plan)
+	m.how = cmp.Or(m.how, fmt.Sprintf("made anew, and the chain is looked through for it from block %d on: %s", *plan.Birth.Height, why))
+	return m, err
+}
+
+// create makes a wallet, or returns the one of these descriptors and this alias
 // that the user has here already: what an import before had begun with, or the
 // user's own. One of another alias is another wallet.
-func (r *run) make(ctx context.Context, who *auth.Principal, p wallet.Plan) (v wallet.View, known bool, err error) {
-	v, err = r.wallets.Create(ctx, who, p)
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || (f.Code != "wallet_exists" && f.Code != wallet.ErrAliasTaken.Code) {
-		return v, false, err
+func (r *run) create(ctx context.Context, who *auth.Principal, p wallet.Plan) (made, error) {
+	if r.DryRun && p.Adopt != "" && r.adopted[p.Adopt] {
+		return made{}, wallet.ErrHeld
+	}
+	v, err := r.wallets.Create(ctx, who, p)
+	if err == nil && r.DryRun {
+		if err = wallet.Clash(r.planned, v.Wallet, v.Alias); err == nil {
+			r.planned = append(r.planned, v)
+			r.adopted[p.Adopt] = true
+		}
+		return made{View: v}, err
+	}
+	if !errors.Is(err, wallet.ErrExists) && !errors.Is(err, wallet.ErrAliasTaken) {
+		return made{View: v}, err
 	}
 	views, listErr := r.wallets.List(ctx, who, "", 0)
 	if listErr != nil {
-		return v, false, listErr
+		return made{}, listErr
 	}
 	policy, parseErr := btc.FromDescriptors(p.Descriptor, p.Change, r.chain.Network)
 	if parseErr != nil {
-		return v, false, parseErr
+		return made{}, parseErr
 	}
 	i := slices.IndexFunc(views, func(v wallet.View) bool {
 		return v.Receive == policy.Receive.String() && v.Alias == p.Alias
 	})
 	if i < 0 {
-		return v, false, err
+		return made{}, err
 	}
-	return views[i], true, nil
+	return made{views[i], "was here under this alias", true}, nil
 }
 
-// labels sets the labels of a wallet and freezes its coins, and returns how many
-// labels. Labels that are here already stay.
+// labels sets the labels of a wallet and freezes its coins, unless it is a dry run,
+// and returns how many labels. Labels that are here already stay.
 func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w specterfolder.Wallet, known bool) (int, error) {
 	here := map[string]bool{}
 	if known {
@@ -249,9 +292,15 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	}
 	n := 0
 	batch := make([]btc.Label, 0, labelBatch)
+	set := func(labels []btc.Label) error {
+		if r.DryRun {
+			return nil
+		}
+		return r.wallets.SetLabels(ctx, who, v.Alias, labels)
+	}
 	flush := func() error {
 		n += len(batch)
-		err := r.wallets.SetLabels(ctx, who, v.Alias, batch)
+		err := set(batch)
 		batch = batch[:0]
 		return err
 	}
@@ -282,7 +331,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		frozen[i] = btc.Label{Type: "output", Ref: at.String(), Spendable: new(bool)}
 	}
 	for part := range slices.Chunk(frozen, labelBatch) {
-		if err := r.wallets.SetLabels(ctx, who, v.Alias, part); err != nil {
+		if err := set(part); err != nil {
 			return n, err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
@@ -66,7 +68,10 @@ func TestWalletsMoveIn(t *testing.T) {
 		h.atNode(t, n)
 		planned := h.movein(t, folders+"real", true)
 		done := h.movein(t, folders+"real", false)
-		if planned.Count(movein.KindWallet, movein.Imported) != 5 || done.Count(movein.KindWallet, movein.Imported) != 5 || done.Count(movein.KindPSBT, movein.NotImported) != 10 || done.Status() != movein.Partial {
+		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
+			t.Errorf("what is done is not what was planned: %s", diff)
+		}
+		if done.Count(movein.KindWallet, movein.Imported) != 5 || done.Count(movein.KindPSBT, movein.NotImported) != 10 || done.Status() != movein.Partial {
 			t.Fatalf("planned\n%s\ndone\n%s", text(planned), text(done))
 		}
 		admin := h.as(t, "admin")
@@ -120,7 +125,11 @@ func TestMadeUpWallets(t *testing.T) {
 	n.Mine(t, 1)
 	onBothEngines(t, func(t *testing.T, h *house) {
 		h.atNode(t, n)
+		planned := text(h.movein(t, folders+"madeup", true))
 		report := text(h.movein(t, folders+"madeup", false))
+		if diff := cmp.Diff(planned, report); diff != "" {
+			t.Errorf("what is done is not what was planned: %s", diff)
+		}
 		for _, want := range []string{
 			"wallet | satoshi: Frozen, regtest | not imported | ", // of the same descriptors as the first
 			"wallet | satoshi: Savings, main | left | is on the chain main, and the node on regtest",
@@ -179,7 +188,7 @@ func TestFrozenCoins(t *testing.T) {
 		h.atNode(t, n)
 		report := text(h.movein(t, path, false))
 		for _, want := range []string{
-			"wallet | satoshi: Frozen, regtest | imported | looked through the chain for from block 1 on; 2 labels, 2 frozen coins",
+			"wallet | satoshi: Frozen, regtest | imported | made anew, and the chain is looked through for it from block 1 on: Bitcoin Core has no wallet specter/frozen; 2 labels, 2 frozen coins",
 			"label | frozen: Another's | not imported | is on something that is no address of this chain: bcrt1qd4mz2gl7v4t7nl5yyj5jvvkzx7nr8gqxxxxxxx",
 		} {
 			if !strings.Contains(report, want) {

@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/specterd/specterd/internal/btc"
 )
 
 // How much is read of a file of each kind. Pending PSBTs make wallets big.
@@ -49,6 +51,16 @@ type Config struct {
 	UIDKnown bool
 	// AuthMethod is none, rpcpasswordaspin, passwordonly or usernamepassword.
 	AuthMethod string
+}
+
+// CoreName returns what the wallet of a file is called in Bitcoin Core. It is empty
+// where that cannot be known: config.json could not be read, or its uid, or the
+// name of the file, is none that Specter Desktop gives.
+func (c Config) CoreName(at WalletFile) string {
+	if !c.UIDKnown || c.UID != "" && !isUID(c.UID) || at.Alias == "" || btc.Alias(at.Alias) != at.Alias {
+		return ""
+	}
+	return "specter" + c.UID + "/" + at.Alias
 }
 
 // Open opens the folder and reads its config.json. It fails only where there is

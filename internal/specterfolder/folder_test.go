@@ -388,3 +388,27 @@ func FuzzFolder(f *testing.F) {
 		}
 	})
 }
+
+// TestCoreName: a name that could lead elsewhere is none.
+func TestCoreName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		config      specterfolder.Config
+		alias, want string
+	}{
+		{specterfolder.Config{UID: "78f4d39c67b50e9e", UIDKnown: true}, "simple_one", "specter78f4d39c67b50e9e/simple_one"},
+		{specterfolder.Config{UIDKnown: true}, "überweisung", "specter/überweisung"},
+		{specterfolder.Config{}, "simple_one", ""},
+		{specterfolder.Config{UID: "../../../x", UIDKnown: true}, "simple_one", ""},
+		{specterfolder.Config{UID: "78F4D39C67B50E9E", UIDKnown: true}, "simple_one", ""},
+		{specterfolder.Config{UIDKnown: true}, "..", ""},
+		{specterfolder.Config{UIDKnown: true}, "../x", ""},
+		{specterfolder.Config{UIDKnown: true}, "a b", ""},
+		{specterfolder.Config{UIDKnown: true}, "Simple", ""},
+		{specterfolder.Config{UIDKnown: true}, "", ""},
+	} {
+		if got := c.config.CoreName(specterfolder.WalletFile{Alias: c.alias}); got != c.want {
+			t.Errorf("%+v, %q: %q, want %q", c.config, c.alias, got, c.want)
+		}
+	}
+}
