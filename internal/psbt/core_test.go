@@ -67,6 +67,7 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	if err := psbt.Verify(created, p.inputs, p.own); err != nil {
 		t.Fatalf("%v: %s", err, funded.PSBT)
 	}
+	p.wantNew(created)
 	assumed := float64(funded.Fee) / feeRate
 	estimate := psbt.EstimateVSize(p.tx, p.inputs)
 	t.Logf("%s: Core pays for %.1f vB, the estimate is %d", w.name, assumed, estimate)

@@ -359,6 +359,22 @@ func (p *payment) stored() *psbt.Packet {
 	return packet
 }
 
+// wantNew checks that what is made of what we know is what was created.
+func (p *payment) wantNew(created *psbt.Packet) {
+	p.t.Helper()
+	previous := make([]*wire.MsgTx, len(p.inputs))
+	for i := range previous {
+		previous[i] = created.Input(i).NonWitnessUTXO
+	}
+	made := must(psbt.New(p.tx, p.inputs, previous, p.own))(p.t)
+	if err := psbt.Verify(made, p.inputs, p.own); err != nil {
+		p.t.Error(err)
+	}
+	if !bytes.Equal(made.Bytes(), created.Bytes()) {
+		p.t.Errorf("made\n%x, want\n%x", made.Bytes(), created.Bytes())
+	}
+}
+
 // private returns the private key that signs an input.
 func (p *payment) private(input, key int) *btcec.PrivateKey {
 	p.t.Helper()

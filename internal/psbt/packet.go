@@ -4,7 +4,7 @@
 // finalises. It is pure: it does no I/O, and it never signs.
 //
 // The invariant: a PSBT that we keep is the one that the node made and [Verify]
-// found to be ours, plus signatures that [Collect] verified against our own keys,
+// found to be ours, or that [New] made of what we know, plus signatures that [Collect] verified against our own keys,
 // scripts and amounts. Nothing else that was posted gets into it.
 package psbt
 

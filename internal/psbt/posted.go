@@ -79,6 +79,22 @@ func UnsignedTxid(raw []byte) string {
 	return strip(tx).TxID()
 }
 
+// Tx returns the transaction without signatures.
+func (d Posted) Tx() *wire.MsgTx { return strip(d.tx) }
+
+// Previous returns the transaction that an input spends from, as far as that was
+// posted with it; nil for not. Its txid is the right one.
+func (d Posted) Previous(input int) *wire.MsgTx {
+	if d.packet == nil {
+		return nil
+	}
+	tx := d.packet.Input(input).NonWitnessUTXO
+	if tx == nil || tx.TxHash() != d.tx.TxIn[input].PreviousOutPoint.Hash {
+		return nil
+	}
+	return tx
+}
+
 // strip returns a copy of a transaction without signatures.
 func strip(tx *wire.MsgTx) *wire.MsgTx {
 	stripped := tx.Copy()
