@@ -294,12 +294,17 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 	return outputs, nil
 }
 
+// feeCap is the most that is let through as a fee where nobody names it.
+func (p *Proposal) feeCap() btc.Amount {
+	return max(p.Sent()/100*maxFeePercent, maxFeeRate.Fee(p.VSize))
+}
+
 // checkFee refuses a fee beyond the cap, and one that does not outbid what is to
 // be replaced; it fills in what of it is beyond the fee rate.
 func (d draft) checkFee(p *Proposal) error {
 	most := d.MaxFee
 	if most == 0 {
-		most = max(p.Sent()/100*maxFeePercent, maxFeeRate.Fee(p.VSize))
+		most = p.feeCap()
 	}
 	if p.Fee > most {
 		return fault.New(fault.Invalid, "fee_too_high", "the fee would be %d sat, and the most that is let through is %d sat; give max_fee_sat if it is meant", p.Fee, most).

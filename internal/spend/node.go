@@ -29,6 +29,8 @@ type Node interface {
 	// SetLocked has Core not spend outputs by itself, or lets it again; see
 	// wallet.Node.
 	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
+
+	Outputs
 }
 
 // Funding is what a PSBT is to be made of.

@@ -79,6 +79,9 @@ type Proposal struct {
 	Creator   Actor
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	// Imported is for one that was made elsewhere; see Service.Import. It may have
+	// the change address of another.
+	Imported bool
 	Terms
 
 	PSBT    []byte // version 0, with the signatures there are

@@ -70,7 +70,7 @@ func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error 
 		FeeSat: p.Fee, ExcessFeeSat: p.ExcessFee, Vsize: p.VSize, FeeRate: p.FeeRate, TargetBlocks: p.TargetBlocks,
 		Replaceable: p.Replaceable, SendMax: p.SendMax, SubtractFrom: string(subtractFrom),
 		Replaces: p.Replaces, ReplacesID: p.ReplacesID, ReplacedBy: p.ReplacedBy,
-		ChangeIndex: changeIndex(p), Psbt: p.PSBT, Raw: p.Raw,
+		ChangeIndex: changeIndex(p), Psbt: p.PSBT, Raw: p.Raw, Imported: p.Imported,
 	})
 	if err != nil {
 		return fmt.Errorf("insert a proposal: %w", err)
@@ -283,7 +283,7 @@ func proposalOf(row db.Psbt) (spend.Proposal, error) {
 			SendMax: row.SendMax, Replaces: row.Replaces,
 		},
 		PSBT: row.Psbt, Raw: row.Raw, Fee: row.FeeSat, VSize: row.Vsize, ExcessFee: row.ExcessFeeSat,
-		ReplacesID: row.ReplacesID, ReplacedBy: row.ReplacedBy,
+		ReplacesID: row.ReplacesID, ReplacedBy: row.ReplacedBy, Imported: row.Imported,
 	}
 	if err := json.Unmarshal([]byte(row.SubtractFrom), &p.SubtractFrom); err != nil {
 		return p, fmt.Errorf("read subtract_from of a proposal: %w", err)

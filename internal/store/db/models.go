@@ -64,6 +64,7 @@ type Psbt struct {
 	ChangeIndex  *uint32
 	Psbt         []byte
 	Raw          []byte
+	Imported     bool
 }
 
 type PsbtInput struct {

@@ -15,10 +15,10 @@ import (
 const AddPsbt = `-- name: AddPsbt :exec
 INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, change_index, psbt, raw)
+  replaces, replaces_id, replaced_by, change_index, psbt, raw, imported)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
   $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27)
+  $22, $23, $24, $25, $26, $27, $28)
 `
 
 type AddPsbtParams struct {
@@ -49,6 +49,7 @@ type AddPsbtParams struct {
 	ChangeIndex  *uint32
 	Psbt         []byte
 	Raw          []byte
+	Imported     bool
 }
 
 func (q *Queries) AddPsbt(ctx context.Context, arg AddPsbtParams) error {
@@ -80,6 +81,7 @@ func (q *Queries) AddPsbt(ctx context.Context, arg AddPsbtParams) error {
 		arg.ChangeIndex,
 		arg.Psbt,
 		arg.Raw,
+		arg.Imported,
 	)
 	return err
 }
@@ -367,7 +369,7 @@ func (q *Queries) OwnCoins(ctx context.Context, arg OwnCoinsParams) ([]OwnCoinsR
 }
 
 const PsbtByID = `-- name: PsbtByID :one
-SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw FROM psbts WHERE wallet_id = $1 AND psbt_id = $2
+SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported FROM psbts WHERE wallet_id = $1 AND psbt_id = $2
 `
 
 type PsbtByIDParams struct {
@@ -406,6 +408,7 @@ func (q *Queries) PsbtByID(ctx context.Context, arg PsbtByIDParams) (Psbt, error
 		&i.ChangeIndex,
 		&i.Psbt,
 		&i.Raw,
+		&i.Imported,
 	)
 	return i, err
 }
@@ -609,7 +612,7 @@ func (q *Queries) Psbts(ctx context.Context, arg PsbtsParams) ([]string, error) 
 }
 
 const PsbtsByID = `-- name: PsbtsByID :many
-SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY psbt_id
+SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY psbt_id
 `
 
 func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error) {
@@ -649,6 +652,7 @@ func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error)
 			&i.ChangeIndex,
 			&i.Psbt,
 			&i.Raw,
+			&i.Imported,
 		); err != nil {
 			return nil, err
 		}
