@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/movein"
 	"github.com/specterd/specterd/internal/specterfolder"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -45,9 +46,9 @@ func (p *program) importCommand() *cobra.Command {
 		Use:   "import FOLDER",
 		Short: "Bring users, tokens and wallets along from a data folder of Specter Desktop; works beside a running server",
 		Long: `Bring users, with their passwords, their tokens and their wallets, with devices,
-labels and frozen coins, along from the data folder of Specter Desktop, which is
-~/.specter unless SPECTER_DATA_FOLDER said otherwise there. The folder is only read,
-never written to; Specter Desktop may run or not. Pending PSBTs are not carried over.
+labels, frozen coins and pending PSBTs, along from the data folder of Specter Desktop,
+which is ~/.specter unless SPECTER_DATA_FOLDER said otherwise there. The folder is only
+read, never written to; Specter Desktop may run or not.
 
 Where the node has Specter Desktop's own wallets, they are adopted with their history;
 Specter Desktop may go on using them. Else each wallet is made anew in Bitcoin Core,
@@ -83,7 +84,7 @@ To undo it: specterd user rm NAME, or specterd token revoke ID.`,
 		}),
 	}
 	addDataFlags(cmd.Flags())
-	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder")
+	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder", "proposal-days")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would happen and change nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document")
 	return cmd
@@ -110,8 +111,10 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	if n.provider.Ready() == nil {
 		chain.Network, chain.Height, _ = n.provider.Chain()
 	}
-	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(string) {}) // the server's follower finds by itself what is to be done
-	mover := movein.New(auth.NewImports(a.store, a.passwords, a.now), wallets, a.store, chain, operator(), a.now)
+	leave := func(string) {} // the server's follower finds by itself what is to be done
+	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, leave)
+	proposals := spend.New(a.log, a.store, wallets, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: leave})
+	mover := movein.New(auth.NewImports(a.store, a.passwords, a.now), wallets, proposals, a.store, chain, operator(), a.now)
 	report, runErr := mover.Run(cmd.Context(), folder, movein.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
 	status := report.Status()
 	if runErr != nil {

@@ -101,17 +101,18 @@ func (r Report) Count(kind string, result Result) int {
 
 // Mover carries things over.
 type Mover struct {
-	imports *auth.Imports
-	wallets Wallets
-	book    Book
-	chain   Chain
-	who     *auth.Principal
-	now     func() time.Time
+	imports   *auth.Imports
+	wallets   Wallets
+	proposals Proposals
+	book      Book
+	chain     Chain
+	who       *auth.Principal
+	now       func() time.Time
 }
 
 // New returns a Mover that acts as who, in the audit record.
-func New(imports *auth.Imports, wallets Wallets, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Mover {
-	return &Mover{imports: imports, wallets: wallets, book: book, chain: chain, who: who, now: now}
+func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Mover {
+	return &Mover{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
 }
 
 // Options are how an import is to be done.

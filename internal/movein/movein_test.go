@@ -20,7 +20,6 @@ import (
 	"github.com/specterd/specterd/internal/specterfolder"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -39,23 +38,40 @@ type house struct {
 }
 
 func (h *house) mover() *movein.Mover {
-	wallets := wallet.New(slog.New(slog.DiscardHandler), h.Store, h.Store, h.node, func() time.Time { return now }, func(string) {})
-	return movein.New(h.imports, wallets, h.Store, h.chain, auth.Operator("me"), func() time.Time { return now })
+	return movein.New(h.imports, h.service(), h.proposals(), h.Store, h.chain, auth.Operator("me"), func() time.Time { return now })
 }
 
 // now is when the recorded tokens had not ended.
 var now = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
 
+// engines are the databases to move into.
+var engines = map[string]func(t *testing.T) *house{
+	"SQLite":     func(t *testing.T) *house { return newHouse(t, filepath.Join(t.TempDir(), "x.db")) },
+	"PostgreSQL": func(t *testing.T) *house { return newHouse(t, testkit.Postgres(t)) },
+}
+
 func onBothEngines(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		test(t, newHouse(t, filepath.Join(t.TempDir(), "x.db")))
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		test(t, newHouse(t, testkit.Postgres(t)))
-	})
+	for engine, house := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, house(t))
+		})
+	}
+}
+
+// golden compares a report with the one that is kept.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := "testdata/" + name + ".golden"
+	if *update {
+		check(t, os.WriteFile(path, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	check(t, err)
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func newHouse(t *testing.T, url string) *house {
@@ -128,15 +144,7 @@ func TestMoveIn(t *testing.T) {
 				if diff := cmp.Diff(planned, done); diff != "" {
 					t.Errorf("what is done is not what was planned: %s", diff)
 				}
-				golden := "testdata/" + name + ".golden"
-				if *update {
-					check(t, os.WriteFile(golden, []byte(done), 0o600))
-				}
-				want, err := os.ReadFile(golden)
-				check(t, err)
-				if diff := cmp.Diff(string(want), done); diff != "" {
-					t.Error(diff)
-				}
+				golden(t, name, done)
 				first := h.state(t)
 				again := h.movein(t, folders+name, false)
 				if second := h.state(t); second != first {

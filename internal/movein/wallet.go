@@ -115,7 +115,7 @@ func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.U
 			continue // which is among the problems
 		}
 		r.Progress("wallet " + walletName(u, w))
-		_, result, detail, err := r.wallet(ctx, u, owner, w)
+		v, result, detail, err := r.wallet(ctx, u, owner, w)
 		if err != nil {
 			why, ok := refusalOrNode(err)
 			if !ok || ctx.Err() != nil {
@@ -124,10 +124,14 @@ func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.U
 			result, detail = NotImported, why
 		}
 		r.add(KindWallet, walletName(u, w), result, detail)
-		for _, p := range w.Pending {
-			if result != Left {
-				r.add(KindPSBT, fmt.Sprintf("%s: %.8s", walletName(u, w), show(p.Txid)), NotImported, "this version carries over no pending PSBTs; sign and send it in Specter Desktop")
+		switch result {
+		case Imported, AlreadyHere:
+			if err := r.psbts(ctx, u, owner, w, v); err != nil {
+				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
 			}
+		case NotImported:
+			r.lostPSBTs(u, w)
+		case Left:
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/movein"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -36,6 +37,10 @@ func (h *house) atNode(t *testing.T, n *testkit.Node) {
 
 func (h *house) service() *wallet.Service {
 	return wallet.New(slog.New(slog.DiscardHandler), h.Store, h.Store, h.node, func() time.Time { return now }, func(string) {})
+}
+
+func (h *house) proposals() *spend.Service {
+	return spend.New(slog.New(slog.DiscardHandler), h.Store, h.service(), h.node, func() time.Time { return now }, spend.Options{Kick: func(string) {}})
 }
 
 func (h *house) as(t *testing.T, name string) *auth.Principal {
