@@ -1,0 +1,46 @@
+package testkit
+
+import (
+	"crypto/sha512"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+	"github.com/btcsuite/btcd/chaincfg"
+)
+
+// recordedKey is an account key in a descriptor.
+var recordedKey = regexp.MustCompile(`(\[[0-9a-f]{8}((?:/[0-9]+h)+)\])(tpub[0-9A-Za-z]+)`)
+
+// RecordedKey returns a descriptor of the Specter Desktop that is in
+// testdata/specter-desktop/real, without its checksum, with the private key of one
+// of its devices; and whether that has a key in it. The admin's devices are number
+// 1 to 3, and someuser's 11 to 13.
+func RecordedKey(t testing.TB, descriptor string, device int) (private string, has bool) {
+	t.Helper()
+	body, _, _ := strings.Cut(descriptor, "#")
+	seed := sha512.Sum512(fmt.Appendf(nil, "specter-live-%d", device))
+	master, err := hdkeychain.NewMaster(seed[:], &chaincfg.RegressionNetParams)
+	check(t, err)
+	private = recordedKey.ReplaceAllStringFunc(body, func(text string) string {
+		parts := recordedKey.FindStringSubmatch(text)
+		key := master
+		for step := range strings.SplitSeq(strings.TrimPrefix(parts[2], "/"), "/") {
+			index, err := strconv.ParseUint(strings.TrimSuffix(step, "h"), 10, 31)
+			check(t, err)
+			key, err = key.Derive(hdkeychain.HardenedKeyStart + uint32(index))
+			check(t, err)
+		}
+		public, err := key.Neuter()
+		check(t, err)
+		if public.String() != parts[3] {
+			return text
+		}
+		has = true
+		return parts[1] + key.String()
+	})
+	return private, has
+}
