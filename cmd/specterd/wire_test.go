@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +44,7 @@ func TestWire(t *testing.T) {
 			t.Parallel()
 			node := testkit.BitcoindFrom(t, specterNode, "-mocktime="+strconv.FormatInt(recordedAt.Unix(), 10))
 			s := moveIn(t, node, environment(t))
-			s.holdRecordedCoins(t)
+			s.cancelMadeByRecordings(t)
 			s.replay(t)
 		})
 	}
@@ -69,7 +68,7 @@ func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *su
 	a.log = slog.New(slog.DiscardHandler)
 	command := &cobra.Command{}
 	command.SetContext(t.Context())
-	if err := p.runImport(command, a, specterFolder, false, false); exitStatus(err) != exitPartial { // there are pending PSBTs, and a token without a description
+	if err := p.runImport(command, a, specterFolder, false, false); err != nil {
 		t.Fatalf("import: %v", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -172,32 +171,26 @@ type coin struct {
 	Vout int
 }
 
-// holdRecordedCoins freezes the coins that are in pending PSBTs of the folder.
-// Those are not imported; in the original, they held these coins. Once they are
-// imported, those of madeByRecordings are to be cancelled here instead, so that the
-// recorded requests can make them again.
-func (s *successor) holdRecordedCoins(t *testing.T) {
+// cancelMadeByRecordings cancels the PSBTs of the folder that recorded requests
+// made, 24 and 25, so that these requests can make them again.
+func (s *successor) cancelMadeByRecordings(t *testing.T) {
 	t.Helper()
-	files, err := filepath.Glob(specterFolder + "/wallets/regtest/*.json")
-	check(t, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		check(t, err)
-		var wallet struct {
-			Pending map[string]struct{ Tx struct{ Vin []coin } } `json:"pending_psbts"`
+	for txid, alias := range map[string]string{
+		"ae3faea07beb8027e892f7e6dd4cd9990c4c0f828d0e0fc3904c3a0c0c1493c7": "simple_one",
+		"6430c4526682dd97ad1086c80fd24550066fc4b9731053077e1a3c3310de0181": "vault_23_fam",
+	} {
+		path := "/api/v1/wallets/" + alias + "/psbts"
+		var found struct{ Items []struct{ ID string } }
+		got := s.ask(t, recording{method: http.MethodGet, path: path + "?txid=" + txid, credential: "Bearer <token of admin>"})
+		decodeJSON(t, []byte(got.body), &found)
+		if len(found.Items) != 1 {
+			t.Fatalf("%d proposals of %s", len(found.Items), txid)
 		}
-		decodeJSON(t, text, &wallet)
-		for txid, pending := range wallet.Pending {
-			if !slices.Contains(madeByRecordings, txid) {
-				s.hold(t, strings.TrimSuffix(filepath.Base(file), ".json"), pending.Tx.Vin, true)
-			}
+		got = s.ask(t, recording{method: http.MethodDelete, path: path + "/" + found.Items[0].ID, credential: "Bearer <token of admin>"})
+		if got.status != http.StatusNoContent {
+			t.Fatalf("cancel %s: status %d: %s", txid, got.status, got.body)
 		}
 	}
-}
-
-// madeByRecordings are the PSBTs of the folder that recorded requests made: 24 and 25.
-var madeByRecordings = []string{
-	"ae3faea07beb8027e892f7e6dd4cd9990c4c0f828d0e0fc3904c3a0c0c1493c7", "6430c4526682dd97ad1086c80fd24550066fc4b9731053077e1a3c3310de0181",
 }
 
 // hold freezes coins, or unfreezes them. Those that are spent by now are passed over.
