@@ -56,7 +56,9 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(p.serveCommand(), p.userCommand(), p.tokenCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand())
+	root.AddCommand(
+		p.serveCommand(), p.userCommand(), p.tokenCommand(), p.auditCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand(),
+	)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

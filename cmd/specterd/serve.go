@@ -121,6 +121,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		Log: a.log, Now: a.now,
 		Login:       login,
 		Users:       a.users,
+		Audit:       auth.NewAudit(a.store),
 		Tokens:      auth.NewTokens(a.store, signer, a.now),
 		Memberships: a.store,
 		Wallets:     wallets,

@@ -30,14 +30,19 @@ type JournalStore interface {
 	// WriteJournal adds events to the audit record and sets the last use of
 	// tokens by their ids, in one transaction.
 	WriteJournal(ctx context.Context, events []Event, uses map[string]Use) error
+	// SealAudit is as in AuditStore.
+	SealAudit(ctx context.Context) error
 }
 
 // Journal writes down logins and the use of tokens, many at a time and off the
 // path of the requests. A crash loses at most the last second of both. Acts
-// that change something are recorded with the change and not here.
+// that change something are recorded with the change and not here. All of it is
+// sealed here, by the second.
 type Journal struct {
 	log   *slog.Logger
 	store JournalStore
+
+	sealed bool // the last time; for Run only
 
 	mu      sync.Mutex
 	events  []Event
@@ -47,7 +52,7 @@ type Journal struct {
 
 // NewJournal returns a Journal that Run has to write for.
 func NewJournal(log *slog.Logger, store JournalStore) *Journal {
-	return &Journal{log: log, store: store, uses: map[string]Use{}}
+	return &Journal{log: log, store: store, sealed: true, uses: map[string]Use{}}
 }
 
 // Run writes what comes in until ctx ends, and then once more.
@@ -59,8 +64,10 @@ func (j *Journal) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			j.Flush(writing)
+			j.seal(writing)
 		case <-ctx.Done():
 			j.Flush(writing)
+			j.seal(writing)
 			return
 		}
 	}
@@ -92,6 +99,15 @@ func (j *Journal) Flush(ctx context.Context) {
 			j.uses[id] = use
 		}
 	}
+}
+
+// seal seals the audit record. Where that fails it is told of once, and tried again.
+func (j *Journal) seal(ctx context.Context) {
+	err := j.store.SealAudit(ctx)
+	if err != nil && j.sealed {
+		j.log.ErrorContext(ctx, "the audit record could not be sealed; it will be tried again", "error", err)
+	}
+	j.sealed = err == nil
 }
 
 func (j *Journal) record(e Event) {

@@ -164,6 +164,8 @@ func (s *storeOfJournal) WriteJournal(_ context.Context, events []Event, uses ma
 	return nil
 }
 
+func (s *storeOfJournal) SealAudit(context.Context) error { return nil }
+
 // What cannot be written is written later, in order, and the newest use wins.
 func TestJournalOutlivesAnAbsentDatabase(t *testing.T) {
 	store := &storeOfJournal{failures: 2, uses: map[string]Use{}}

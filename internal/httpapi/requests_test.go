@@ -36,6 +36,7 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"GET /api/v1/users/{name}":             ofUser("/api/v1/users/%s", ""),
 	"PATCH /api/v1/users/{name}":           ofUser("/api/v1/users/%s", `{"admin": true}`),
 	"DELETE /api/v1/users/{name}":          ofUser("/api/v1/users/%s", ""),
+	"GET /api/v1/audit":                    plain("/api/v1/audit"),
 	"GET /api/v1/node":                     plain("/api/v1/node"),
 	"DELETE /api/v1alpha/token/{id}":       ofToken("/api/v1alpha/token/%s/", ""),
 	"POST /api/v1/tokens/{id}/rotate":      ofToken("/api/v1/tokens/%s/rotate", `{}`),

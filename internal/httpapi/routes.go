@@ -52,6 +52,8 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(patch, "/api/v1/users/{name}", route.Bearer, auth.UsersWrite, route.Admin, route.Read(one.ChangeUser), "Reset a password, change the role, disable or enable"),
 		line(remove, "/api/v1/users/{name}", route.Bearer, auth.UsersWrite, route.Admin, route.Delete(one.DeleteUser), "Delete a user with all their tokens"),
 
+		line(get, "/api/v1/audit", route.Bearer, auth.AuditRead, route.Admin, route.Read(one.ListAudit), "List who did what, the latest first"),
+
 		line(get, "/api/v1/node", route.Bearer, auth.NodeRead, route.Anybody, route.Read(one.GetNode), "Show the node's state"),
 		line(get, "/api/v1/fees", route.Bearer, auth.NodeRead, route.Anybody, route.Read(one.GetFees), "Show what a payment should pay to be confirmed soon"),
 

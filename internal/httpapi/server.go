@@ -41,6 +41,7 @@ type Options struct {
 	Login       *auth.Login
 	Users       *auth.Users
 	Tokens      *auth.Tokens
+	Audit       *auth.Audit
 	Memberships Memberships
 	Wallets     *wallet.Service
 	Proposals   *spend.Service
@@ -80,7 +81,7 @@ func Routes(o Options) []route.Route {
 		v1alpha.New(v1alpha.Options{
 			Tokens: o.Tokens, Memberships: o.Memberships, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
-		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now}),
 	)
 }
 

@@ -29,22 +29,3 @@ func (s *Store) WriteJournal(ctx context.Context, events []auth.Event, uses map[
 		return nil
 	})
 }
-
-func addEvent(ctx context.Context, q *db.Queries, e auth.Event) error {
-	err := q.AddAudit(ctx, db.AddAuditParams{
-		At: sqltype.Time{Time: e.At}, UserID: e.UserID, UserName: e.UserName, TokenID: e.TokenID,
-		Address: e.Address, Action: e.Action, Target: e.Target, Outcome: e.Outcome, Detail: e.Detail,
-	})
-	if err != nil {
-		return fmt.Errorf("add to the audit record: %w", err)
-	}
-	return nil
-}
-
-// addEventIfAny adds an event unless it says that there is nothing to record.
-func addEventIfAny(ctx context.Context, q *db.Queries, e auth.Event) error {
-	if e.Action == "" {
-		return nil
-	}
-	return addEvent(ctx, q, e)
-}

@@ -48,16 +48,16 @@ func TestParseBirth(t *testing.T) {
 
 func TestHistoryFilter(t *testing.T) {
 	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
-	f, err := history{Since: "2026-01-31", Until: "2026-01-31", Category: "send", Label: "x", Unconfirmed: true, Dead: true, Hex: true}.filter()
+	f, err := history{period: period{"2026-01-31", "2026-01-31"}, Category: "send", Label: "x", Unconfirmed: true, Dead: true, Hex: true}.filter()
 	if err != nil || !f.Since.Equal(day) || !f.Until.Equal(day.AddDate(0, 0, 1)) || f.Category != "send" || f.Label != "x" ||
 		!f.Unconfirmed || !f.Dead || !f.Raw || !f.Outputs {
 		t.Errorf("%+v, %v", f, err)
 	}
-	f, err = history{Until: "2026-01-31T01:00:00+01:00"}.filter()
+	f, err = history{period: period{Until: "2026-01-31T01:00:00+01:00"}}.filter()
 	if err != nil || !f.Since.IsZero() || !f.Until.Equal(day) {
 		t.Errorf("%+v, %v", f, err)
 	}
-	for field, in := range map[string]history{"since": {Since: "x"}, "until": {Until: "now"}, "category": {Category: "Send"}} {
+	for field, in := range map[string]history{"since": {period: period{Since: "x"}}, "until": {period: period{Until: "now"}}, "category": {Category: "Send"}} {
 		if _, err := in.filter(); err == nil || !strings.HasPrefix(err.Error(), field+": has to be") {
 			t.Errorf("%s: %v", field, err)
 		}

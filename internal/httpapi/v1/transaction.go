@@ -74,8 +74,7 @@ func transactionOf(r wallets.Record) transaction {
 type history struct {
 	page
 	fresh
-	Since       string `query:"since" json:"-" description:"Only those of this time (RFC 3339) or later; a date stands for its beginning in UTC."`
-	Until       string `query:"until" json:"-" description:"Only those earlier than this time (RFC 3339); of a date, the whole day is in."`
+	period
 	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only those of this category."`
 	Label       string `query:"label" json:"-" description:"Only those with this label, of the transaction or of its address."`
 	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only those that are not confirmed."`
@@ -94,18 +93,30 @@ func (h history) filter() (wallets.Filter, error) {
 	default:
 		return f, fault.InvalidField("category", "has to be generate, receive, send, selftransfer or mixed")
 	}
+	var err error
+	f.Since, f.Until, err = h.times()
+	return f, err
+}
+
+// period is from when until when something is wanted.
+type period struct {
+	Since string `query:"since" json:"-" description:"Only those of this time (RFC 3339) or later; a date stands for its beginning in UTC."`
+	Until string `query:"until" json:"-" description:"Only those earlier than this time (RFC 3339); of a date, the whole day is in."`
+}
+
+func (p period) times() (since, until time.Time, err error) {
 	const form = `has to be a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`
 	var ok, isDate bool
-	if f.Since, _, ok = parseTime(h.Since); !ok && h.Since != "" {
-		return f, fault.InvalidField("since", form)
+	if since, _, ok = parseTime(p.Since); !ok && p.Since != "" {
+		return since, until, fault.InvalidField("since", form)
 	}
-	if f.Until, isDate, ok = parseTime(h.Until); !ok && h.Until != "" {
-		return f, fault.InvalidField("until", form)
+	if until, isDate, ok = parseTime(p.Until); !ok && p.Until != "" {
+		return since, until, fault.InvalidField("until", form)
 	}
 	if isDate {
-		f.Until = f.Until.AddDate(0, 0, 1)
+		until = until.AddDate(0, 0, 1)
 	}
-	return f, nil
+	return since, until, nil
 }
 
 type listTransactionsRequest struct {

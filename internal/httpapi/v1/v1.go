@@ -24,6 +24,7 @@ type Node interface{ Status() node.Status }
 type Options struct {
 	Users     *auth.Users
 	Tokens    *auth.Tokens
+	Audit     *auth.Audit
 	Wallets   *wallets.Service
 	Proposals *spend.Service
 	Node      Node

@@ -42,3 +42,227 @@ func (q *Queries) AddAudit(ctx context.Context, arg AddAuditParams) error {
 	)
 	return err
 }
+
+const AuditChain = `-- name: AuditChain :many
+SELECT audit_id, at, user_id, user_name, token_id, address, action, target, outcome, detail, chain_position, previous_hash, hash FROM audit WHERE chain_position >= $1 ORDER BY chain_position LIMIT CAST($2 AS BIGINT)
+`
+
+type AuditChainParams struct {
+	First   *int64
+	MaxRows int64
+}
+
+func (q *Queries) AuditChain(ctx context.Context, arg AuditChainParams) ([]Audit, error) {
+	rows, err := q.db.QueryContext(ctx, AuditChain, arg.First, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Audit{}
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.AuditID,
+			&i.At,
+			&i.UserID,
+			&i.UserName,
+			&i.TokenID,
+			&i.Address,
+			&i.Action,
+			&i.Target,
+			&i.Outcome,
+			&i.Detail,
+			&i.ChainPosition,
+			&i.PreviousHash,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const EndOfAuditChain = `-- name: EndOfAuditChain :one
+SELECT audit_id, at, user_id, user_name, token_id, address, action, target, outcome, detail, chain_position, previous_hash, hash FROM audit WHERE chain_position IS NOT NULL ORDER BY chain_position DESC LIMIT 1
+`
+
+func (q *Queries) EndOfAuditChain(ctx context.Context) (Audit, error) {
+	row := q.db.QueryRowContext(ctx, EndOfAuditChain)
+	var i Audit
+	err := row.Scan(
+		&i.AuditID,
+		&i.At,
+		&i.UserID,
+		&i.UserName,
+		&i.TokenID,
+		&i.Address,
+		&i.Action,
+		&i.Target,
+		&i.Outcome,
+		&i.Detail,
+		&i.ChainPosition,
+		&i.PreviousHash,
+		&i.Hash,
+	)
+	return i, err
+}
+
+const HasUnsealedAudit = `-- name: HasUnsealedAudit :one
+SELECT CAST(count(*) AS BIGINT) FROM (SELECT audit_id FROM audit WHERE chain_position IS NULL LIMIT 1) AS one
+`
+
+func (q *Queries) HasUnsealedAudit(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, HasUnsealedAudit)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const ListAudit = `-- name: ListAudit :many
+SELECT audit_id, at, user_id, user_name, token_id, address, action, target, outcome, detail, chain_position, previous_hash, hash FROM audit
+WHERE audit_id < $1
+  AND at >= $2 AND at < $3
+  AND (CAST($4 AS BOOLEAN) OR user_name = $5)
+  AND (CAST($6 AS BOOLEAN) OR action = $7 OR substr(action, 1, length(CAST($8 AS TEXT))) = $8)
+  AND (CAST($9 AS BOOLEAN) OR target = $10)
+  AND (CAST($11 AS BOOLEAN) OR outcome = $12)
+ORDER BY audit_id DESC
+LIMIT CAST($13 AS BIGINT)
+`
+
+type ListAuditParams struct {
+	BeforeID    int64
+	Since       sqltype.Time
+	Until       sqltype.Time
+	AnyUser     bool
+	UserName    string
+	AnyAction   bool
+	Action      string
+	ActionGroup string
+	AnyTarget   bool
+	Target      string
+	AnyOutcome  bool
+	Outcome     string
+	MaxRows     int64
+}
+
+// The latest first.
+func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
+	rows, err := q.db.QueryContext(ctx, ListAudit,
+		arg.BeforeID,
+		arg.Since,
+		arg.Until,
+		arg.AnyUser,
+		arg.UserName,
+		arg.AnyAction,
+		arg.Action,
+		arg.ActionGroup,
+		arg.AnyTarget,
+		arg.Target,
+		arg.AnyOutcome,
+		arg.Outcome,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Audit{}
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.AuditID,
+			&i.At,
+			&i.UserID,
+			&i.UserName,
+			&i.TokenID,
+			&i.Address,
+			&i.Action,
+			&i.Target,
+			&i.Outcome,
+			&i.Detail,
+			&i.ChainPosition,
+			&i.PreviousHash,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const SealAudit = `-- name: SealAudit :exec
+UPDATE audit SET chain_position = $1, previous_hash = $2, hash = $3 WHERE audit_id = $4
+`
+
+type SealAuditParams struct {
+	ChainPosition *int64
+	PreviousHash  string
+	Hash          string
+	AuditID       int64
+}
+
+func (q *Queries) SealAudit(ctx context.Context, arg SealAuditParams) error {
+	_, err := q.db.ExecContext(ctx, SealAudit,
+		arg.ChainPosition,
+		arg.PreviousHash,
+		arg.Hash,
+		arg.AuditID,
+	)
+	return err
+}
+
+const UnsealedAudit = `-- name: UnsealedAudit :many
+SELECT audit_id, at, user_id, user_name, token_id, address, action, target, outcome, detail, chain_position, previous_hash, hash FROM audit WHERE chain_position IS NULL ORDER BY audit_id LIMIT CAST($1 AS BIGINT)
+`
+
+func (q *Queries) UnsealedAudit(ctx context.Context, maxRows int64) ([]Audit, error) {
+	rows, err := q.db.QueryContext(ctx, UnsealedAudit, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Audit{}
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.AuditID,
+			&i.At,
+			&i.UserID,
+			&i.UserName,
+			&i.TokenID,
+			&i.Address,
+			&i.Action,
+			&i.Target,
+			&i.Outcome,
+			&i.Detail,
+			&i.ChainPosition,
+			&i.PreviousHash,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

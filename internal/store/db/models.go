@@ -11,6 +11,22 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
+type Audit struct {
+	AuditID       int64
+	At            sqltype.Time
+	UserID        string
+	UserName      string
+	TokenID       string
+	Address       string
+	Action        string
+	Target        string
+	Outcome       string
+	Detail        string
+	ChainPosition *int64
+	PreviousHash  string
+	Hash          string
+}
+
 type Idempotency struct {
 	UserID         string
 	Route          string
