@@ -20,6 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
+	"github.com/specterd/specterd/internal/metrics"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
@@ -73,7 +74,8 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	}
 	wallets, proposals, following := a.wallets(n)
 	journal := auth.NewJournal(a.log, a.store)
-	handler, err := a.handler(ctx, n.monitor, wallets, proposals, journal)
+	measured := metrics.New(a.log, version, n.monitor, a.store)
+	handler, err := a.handler(ctx, n.monitor, wallets, proposals, journal, measured)
 	if err != nil {
 		return err
 	}
@@ -81,6 +83,11 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	stopMetrics, err := a.serveMetrics(ctx, measured)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer stopMetrics()
 	a.warn(ctx)
 
 	// The background outlives the requests, so that it can write down the last.
@@ -102,7 +109,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal) (http.Handler, error) {
+func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal, measured *metrics.Metrics) (http.Handler, error) {
 	signer, err := auth.NewSigner(a.key, a.now)
 	if err != nil {
 		return nil, err
@@ -116,6 +123,10 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 	login := auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now)
 	if !isLoopback(a.cfg.Host) {
 		login.RefuseDefaultPasswords() // checkExposure saw those of the start
+	}
+	var observe func(method, route string, status int, took time.Duration)
+	if a.cfg.MetricsListen != "" {
+		observe = measured.Observe
 	}
 	return httpapi.New(httpapi.Options{
 		Log: a.log, Now: a.now,
@@ -131,8 +142,29 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		Node:        monitor,
 		Active:      a.cfg.APIActive, DataFolder: a.cfg.DataFolder, UID: uid,
 		Loopback: isLoopback(a.cfg.Host), AllowedHosts: a.cfg.AllowedHosts, TrustedProxies: a.cfg.TrustedProxies,
-		Version: version,
+		Version: version, Observe: observe,
 	})
+}
+
+// serveMetrics answers Prometheus at an address of its own, if that is set.
+func (a *app) serveMetrics(ctx context.Context, measured *metrics.Metrics) (stop func(), err error) {
+	if a.cfg.MetricsListen == "" {
+		return func() {}, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.MetricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("listen for Prometheus: %w", err)
+	}
+	a.log.InfoContext(ctx, "metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- httpapi.Serve(serving, a.log, listener, measured.Handler(), httpapi.TLS{}) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			a.log.WarnContext(ctx, "the metrics ended", "error", err)
+		}
+	}, nil
 }
 
 // checkExposure refuses to be reachable from elsewhere while somebody has the

@@ -58,6 +58,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	TLSCertFile    string
 	TLSKeyFile     string
+	MetricsListen  string // host:port; empty for nowhere
 	LogLevel       slog.Level
 	// ProposalLifetime is how long a proposal is open where its maker does not say.
 	ProposalLifetime time.Duration
@@ -182,6 +183,7 @@ func (r *reader) config(home string) Config {
 		TrustedProxies: r.networks("trusted-proxies"),
 		TLSCertFile:    r.k.String("tls-cert-file"),
 		TLSKeyFile:     r.k.String("tls-key-file"),
+		MetricsListen:  r.hostPort("metrics-listen"),
 		LogLevel:       r.level("log-level"),
 
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
@@ -264,6 +266,18 @@ func (r *reader) truth(name string) bool {
 		r.fail(name, "has to be true, 1, yes, on or false, 0, no, off")
 	}
 	return false
+}
+
+func (r *reader) hostPort(name string) string {
+	text := r.k.String(name)
+	if text == "" {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(text)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strconv.FormatUint(n, 10) != port {
+		r.fail(name, "has to look like 127.0.0.1:9332, with a port of 0 to 65535")
+	}
+	return text
 }
 
 func (r *reader) level(name string) slog.Level {

@@ -20,6 +20,7 @@ var settings = []setting{
 	{name: "node-wallet-folder", env: "SPECTER_NODE_WALLET_FOLDER", flag: true, help: "folder of the node's wallets, to delete files there when asked to; default what ~/.bitcoin says, if that has the node, too"},
 	{name: "tls-cert-file", env: "SPECTER_TLS_CERT_FILE", flag: true, help: "certificate (PEM), to serve HTTPS"},
 	{name: "tls-key-file", env: "SPECTER_TLS_KEY_FILE", flag: true, help: "the certificate's key (PEM)"},
+	{name: "metrics-listen", env: "SPECTER_METRICS_LISTEN", flag: true, help: "host:port to answer GET /metrics at, for Prometheus and without a password; default nowhere"},
 	{name: "log-level", env: "SPECTER_LOG_LEVEL", value: "info", flag: true, help: "debug, info, warn or error"},
 
 	{name: "api-active", env: "SPECTER_API_ACTIVE", help: "whether the API answers at all"},

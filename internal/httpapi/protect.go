@@ -141,6 +141,9 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 			s.fail(w, r, errInternal)
 		}
 	}
+	if s.Observe != nil {
+		s.Observe(r.Method, c.route, w.status, s.Now().Sub(start))
+	}
 	s.record(w, r, c, start, cut)
 	if cut {
 		panic(http.ErrAbortHandler)

@@ -58,6 +58,9 @@ type Options struct {
 	AllowedHosts []string
 	// TrustedProxies may say in X-Forwarded-For on whose behalf they come.
 	TrustedProxies []netip.Prefix
+	// Observe is told of each request when it is over; see metrics.Metrics. It may
+	// be nil.
+	Observe func(method, route string, status int, took time.Duration)
 	// Version is that of the program.
 	Version string
 }
