@@ -85,8 +85,8 @@ func (m *Metrics) Handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		now := prometheus.NewRegistry() // of what is looked at for this request
-		now.MustRegister(prometheus.CollectorFunc(func(to chan<- prometheus.Metric) { m.look(r.Context(), to) }))
+		now := prometheus.NewRegistry()                                                                           // of what is looked at for this request
+		now.MustRegister(prometheus.CollectorFunc(func(to chan<- prometheus.Metric) { m.look(r.Context(), to) })) //nolint:contextcheck // it is the request's
 		promhttp.HandlerFor(prometheus.Gatherers{m.registry, now}, options).ServeHTTP(w, r)
 	})
 	return mux
