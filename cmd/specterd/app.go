@@ -25,6 +25,7 @@ import (
 type app struct {
 	cfg       config.Config
 	log       *slog.Logger
+	level     *slog.LevelVar // of the log
 	now       func() time.Time
 	lock      *store.ServingLock // nil unless held
 	store     *store.Store
@@ -44,18 +45,25 @@ func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving boo
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	if !serving { // what a person does at the shell is told there, not logged
 		log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 	}
-	return newApp(ctx, cfg, log, serving)
+	a, err := newApp(ctx, cfg, log, serving)
+	if err != nil {
+		return nil, err
+	}
+	a.level = level
+	return a, nil
 }
 
 // newApp opens the database, migrating it where that is due and nobody else is
 // serving it. At the very first start it also makes the signing key and the
 // first admin. With serving set, it keeps the lock.
 func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bool) (*app, error) {
-	a := &app{cfg: cfg, log: log, now: time.Now}
+	a := &app{cfg: cfg, log: log, level: new(slog.LevelVar), now: time.Now}
 	var err error
 	if a.passwords, err = auth.NewPasswords(cfg.BcryptCost, runtime.NumCPU()); err != nil {
 		return nil, err

@@ -27,7 +27,25 @@ type server struct {
 	cmd     *exec.Cmd
 	url     string
 	started time.Duration // from exec to listening
-	log     *bytes.Buffer
+	log     *logBuffer
+}
+
+// logBuffer can be read while the server writes to it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // startServer starts specterd serve on a data folder. Environment is added to
@@ -39,7 +57,7 @@ func startServer(t *testing.T, dataFolder string, environment ...string) *server
 		"SPECTER_ADMIN_PASSWORD="+testPassword, "SPECTER_DATA_FOLDER="+dataFolder,
 		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
 	cmd.Env = append(cmd.Env, environment...)
-	s := &server{t: t, cmd: cmd, log: &bytes.Buffer{}}
+	s := &server{t: t, cmd: cmd, log: &logBuffer{}}
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
 	check(t, err)

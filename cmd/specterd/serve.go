@@ -29,6 +29,10 @@ import (
 func (p *program) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
+		Long: `Serve the API until stopped (Ctrl-C or SIGTERM).
+
+SIGHUP has it read its certificate again, and SIGUSR1 switches the log between
+debug and what is set.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
@@ -74,6 +78,12 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	}
 	wallets, proposals, following := a.wallets(n)
 	journal := auth.NewJournal(a.log, a.store)
+	var certificate *httpapi.Certificate
+	if a.cfg.TLSCertFile != "" {
+		if certificate, err = httpapi.LoadCertificate(a.cfg.TLSCertFile, a.cfg.TLSKeyFile); err != nil {
+			return err
+		}
+	}
 	measured := metrics.New(a.log, version, n.monitor, a.store)
 	handler, err := a.handler(ctx, n.monitor, wallets, proposals, journal, measured)
 	if err != nil {
@@ -99,10 +109,11 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { proposals.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
+	running.Go(func() { a.obeySignals(background, certificate) })
 	url := a.url(listener.Addr())
 	a.log.InfoContext(ctx, "listening", "url", url, "version", version, "api_active", a.cfg.APIActive)
 	ready(url)
-	err = httpapi.Serve(ctx, a.log, listener, handler, httpapi.TLS{CertFile: a.cfg.TLSCertFile, KeyFile: a.cfg.TLSKeyFile})
+	err = httpapi.Serve(ctx, a.log, listener, handler, certificate)
 	stop()
 	running.Wait()
 	a.log.InfoContext(ctx, "stopped")
@@ -158,7 +169,7 @@ func (a *app) serveMetrics(ctx context.Context, measured *metrics.Metrics) (stop
 	a.log.InfoContext(ctx, "metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- httpapi.Serve(serving, a.log, listener, measured.Handler(), httpapi.TLS{}) }()
+	go func() { ended <- httpapi.Serve(serving, a.log, listener, measured.Handler(), nil) }()
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -1,15 +1,25 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 func TestTLS(t *testing.T) {
@@ -19,17 +29,86 @@ func TestTLS(t *testing.T) {
 	if !strings.HasPrefix(s.url, "https://") {
 		t.Fatalf("url %s", s.url)
 	}
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-	}}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/healthz/liveness", nil)
-	check(t, err)
-	resp, err := client.Do(req)
-	check(t, err)
-	check(t, resp.Body.Close())
-	if resp.StatusCode != http.StatusOK || resp.TLS == nil {
-		t.Errorf("%v over %v", resp.Status, resp.Proto)
+	ask := func() *x509.Certificate {
+		t.Helper()
+		client := &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
+		}}
+		defer client.CloseIdleConnections()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/healthz/liveness", nil)
+		check(t, err)
+		resp, err := client.Do(req)
+		check(t, err)
+		check(t, resp.Body.Close())
+		if resp.StatusCode != http.StatusOK || resp.TLS == nil {
+			t.Fatalf("%v over %v", resp.Status, resp.Proto)
+		}
+		return resp.TLS.PeerCertificates[0]
 	}
+	first := ask()
+
+	// A damaged one is not taken, and a new one is, by new connections.
+	check(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
+	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
+	testkit.Eventually(t, "a line in the log", func() bool { return strings.Contains(s.log.String(), "the certificate stays as it was") })
+	if !ask().Equal(first) {
+		t.Error("another certificate without there being one")
+	}
+	renew(t, certFile, keyFile, roots)
+	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
+	testkit.Eventually(t, "the new certificate", func() bool { return !ask().Equal(first) })
+}
+
+// renew writes another certificate for 127.0.0.1, with a key of its own.
+func renew(t *testing.T, certFile, keyFile string, roots *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	check(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	check(t, err)
+	check(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	check(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	made, err := x509.ParseCertificate(der)
+	check(t, err)
+	roots.AddCert(made)
+}
+
+func TestBadCertificateIsNotServedWith(t *testing.T) {
+	dir := t.TempDir()
+	certFile, _, _ := certificate(t, dir)
+	cmd := exec.Command("specterd", "serve")
+	cmd.Env = append(os.Environ(), "PORT=0", "SPECTER_DATA_FOLDER="+dir, "SPECTER_TLS_CERT_FILE="+certFile, "SPECTER_TLS_KEY_FILE="+certFile,
+		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "read the certificate: ") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// SIGUSR1 switches what is logged, back and forth.
+func TestLogLevelIsSwitched(t *testing.T) {
+	s := startServer(t, t.TempDir())
+	logged := func(n int, text string) {
+		t.Helper()
+		testkit.Eventually(t, text+" in the log", func() bool { return strings.Count(s.log.String(), text) == n })
+	}
+	get(t, s.url+"/api/healthz/liveness", http.StatusOK)
+	check(t, s.cmd.Process.Signal(syscall.SIGUSR1))
+	logged(1, "SIGUSR1")
+	get(t, s.url+"/api/openapi.json", http.StatusOK)
+	logged(1, `"msg":"request"`)
+	check(t, s.cmd.Process.Signal(syscall.SIGUSR1))
+	logged(2, "SIGUSR1")
+	get(t, s.url+"/api/healthz/liveness", http.StatusOK)
+	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	check(t, s.cmd.Wait())
+	logged(1, `"msg":"request"`)
 }
 
 // certificate writes the certificate that httptest has for 127.0.0.1.

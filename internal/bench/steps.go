@@ -90,7 +90,7 @@ func connectSteps(ctx context.Context) ([]*step, error) {
 	if err != nil {
 		return nil, err
 	}
-	specterd, err := connect(ctx, func(l net.Listener) error { return httpapi.Serve(ctx, log, l, handler, httpapi.TLS{}) })
+	specterd, err := connect(ctx, func(l net.Listener) error { return httpapi.Serve(ctx, log, l, handler, nil) })
 	if err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ func (s *server) serve(t *testing.T, journal *auth.Journal) {
 	background, stopJournal := context.WithCancel(context.Background())
 	var served, written sync.WaitGroup
 	served.Go(func() {
-		if err := httpapi.Serve(ctx, s.Log, listener, s.handler, httpapi.TLS{}); err != nil {
+		if err := httpapi.Serve(ctx, s.Log, listener, s.handler, nil); err != nil {
 			t.Errorf("serve: %v", err)
 		}
 	})

@@ -10,6 +10,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -181,13 +182,10 @@ const (
 	stopTimeout    = 10 * time.Second
 )
 
-// TLS names the files of a certificate and its key. Without them the API is
-// served in the clear.
-type TLS struct{ CertFile, KeyFile string }
-
 // Serve answers what comes in at listener until ctx ends, and then answers what
-// has begun, for ten seconds at most. It closes the listener.
-func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, tls TLS) error {
+// has begun, for ten seconds at most. It closes the listener. Without a certificate
+// it serves in the clear.
+func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, certificate *Certificate) error {
 	server := &http.Server{
 		Handler:        handler,
 		MaxHeaderBytes: maxHeaderBytes - 4096, // net/http adds as much
@@ -205,8 +203,9 @@ func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 		stopped <- server.Shutdown(ctx)
 	})
 	var err error
-	if tls.CertFile != "" {
-		err = server.ServeTLS(listener, tls.CertFile, tls.KeyFile)
+	if certificate != nil {
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+		err = server.ServeTLS(listener, "", "")
 	} else {
 		err = server.Serve(listener)
 	}

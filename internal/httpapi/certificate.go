@@ -1,0 +1,34 @@
+package httpapi
+
+import (
+	"crypto/tls"
+	"fmt"
+	"sync/atomic"
+)
+
+// Certificate is what the API is served with, of two files (PEM).
+type Certificate struct {
+	certFile, keyFile string
+	current           atomic.Pointer[tls.Certificate]
+}
+
+// LoadCertificate reads a certificate and its key.
+func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
+	c := &Certificate{certFile: certFile, keyFile: keyFile}
+	return c, c.Reload()
+}
+
+// Reload reads the files again, for connections from then on. With an error all
+// stays as it is.
+func (c *Certificate) Reload() error {
+	read, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return fmt.Errorf("read the certificate: %w", err)
+	}
+	c.current.Store(&read)
+	return nil
+}
+
+func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.current.Load(), nil
+}
