@@ -74,7 +74,11 @@ the database, or take away the latest, is found out with a hash that was kept
 elsewhere: write down what this prints, and give it the next time as --hash.`,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
 			hash = strings.ToLower(strings.TrimSpace(hash))
-			r, err := auth.NewAudit(a.store).Verify(cmd.Context(), hash)
+			audit := auth.NewAudit(a.store)
+			if err := audit.Seal(cmd.Context()); err != nil {
+				return err
+			}
+			r, err := audit.Verify(cmd.Context(), hash)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"time"
 
@@ -143,6 +144,29 @@ func (n *Node) headerAt(ctx context.Context, height int64) (Header, error) {
 		return Header{}, err
 	}
 	return n.BlockHeader(ctx, hash)
+}
+
+// Time returns what the node's clock says (getnettotals).
+func (n *Node) Time(ctx context.Context) (time.Time, error) {
+	var wire struct {
+		Millis *int64 `json:"timemillis"`
+	}
+	if err := n.read(ctx, &wire, "getnettotals"); err != nil {
+		return time.Time{}, err
+	}
+	if wire.Millis == nil {
+		return time.Time{}, bitcoind.ErrBadAnswer.Because(errors.New("getnettotals without timemillis"))
+	}
+	return time.UnixMilli(*wire.Millis), nil
+}
+
+// HasBlockFilters reports whether the node has the index of compact block filters
+// (BIP-158), complete or not, with which scans of the chain are many times faster
+// (getindexinfo, option -blockfilterindex).
+func (n *Node) HasBlockFilters(ctx context.Context) (bool, error) {
+	var wire map[string]struct{}
+	err := n.read(ctx, &wire, "getindexinfo", "basic block filter index")
+	return len(wire) > 0, err
 }
 
 // FeeEstimate is a fee rate at which the node expects a confirmation.
