@@ -51,6 +51,7 @@ type Reserver interface {
 // Provider makes sure that Core has a wallet; see wallet.Node.
 type Provider interface {
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
+	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
 }
 
 // Options are what a Follower works with.

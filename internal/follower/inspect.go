@@ -336,22 +336,27 @@ func sameState(a, b wallet.State) bool {
 		a.BuriedAt == b.BuriedAt && slices.Equal(a.Conflicts, b.Conflicts)
 }
 
-// lockFrozen has Core leave alone what people froze, whatever it forgot.
+// lockFrozen has Core leave alone what people froze, whatever it forgot. What they
+// let go in the meantime is let go again: nobody would do that later. What they froze
+// again since then is locked at the next look.
 func (f *Follower) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
 	frozen, err := f.Store.FrozenCoins(ctx, w.ID)
 	if err != nil {
 		return err
 	}
-	for _, coin := range frozen {
-		if slices.Contains(locked, coin) {
-			continue
-		}
-		err := f.Node.Wallet(w.CoreName).Lock(ctx, []btc.Outpoint{coin}, true)
-		if err != nil && !errors.Is(err, core.ErrCoinUnavailable) { // spent meanwhile
-			return err
-		}
+	forgotten := slices.DeleteFunc(frozen, func(at btc.Outpoint) bool { return slices.Contains(locked, at) })
+	if len(forgotten) == 0 {
+		return nil
 	}
-	return nil
+	if err := f.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, core.ErrCoinUnavailable) { // spent meanwhile
+		return err
+	}
+	frozen, err = f.Store.FrozenCoins(ctx, w.ID)
+	letGo := slices.DeleteFunc(forgotten, func(at btc.Outpoint) bool { return slices.Contains(frozen, at) })
+	if err != nil || len(letGo) == 0 {
+		return err
+	}
+	return f.Provider.SetLocked(ctx, w.CoreName, letGo, false)
 }
 
 // errNonsense is for an answer of the node that contradicts itself.

@@ -1,13 +1,16 @@
 package follower_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/follower"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -314,9 +317,44 @@ func TestScansOneAfterTheOther(t *testing.T) {
 		must(t, err)
 		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Scanning() })
 	})
-	if took := time.Since(begin); took > 10*time.Second { // which is when all wallets are looked at in any case
+	if took := time.Since(begin); took > 15*time.Second { // all wallets are looked at every 10 s in any case
 		t.Errorf("it took %s", took)
 	}
+}
+
+// heldBack is a store that says once that a coin is frozen, as if it had been let go
+// between two questions.
+type heldBack struct {
+	follower.Store
+
+	coin  btc.Outpoint
+	asked atomic.Int32
+}
+
+func (s *heldBack) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+	if s.asked.Add(1) == 1 {
+		return []btc.Outpoint{s.coin}, nil
+	}
+	return s.Store.FrozenCoins(ctx, walletID)
+}
+
+func TestWhatWasLetGoStaysSo(t *testing.T) {
+	w := newWorld(t)
+	a := w.hot("a", "wpkh")
+	v := a.watch(now)
+	a.fund()
+	v.agree()
+	w.halt()
+	coins, err := w.service.Coins(t.Context(), w.who, v.alias, btc.Outpoint{}, 1)
+	must(t, err)
+	s := &heldBack{Store: w.store, coin: coins[0].Outpoint}
+	w.startOn(s)
+	testkit.Eventually(t, "the coin is locked and let go", func() bool {
+		locked, err := w.core.Wallet(v.view().CoreName).ListLocked(t.Context())
+		must(t, err)
+		return s.asked.Load() > 1 && len(locked) == 0
+	})
+	v.agree()
 }
 
 // TestMixed: two people pay together, with a transaction that has coins of both.
