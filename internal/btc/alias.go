@@ -3,6 +3,7 @@ package btc
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxAlias is the length of an alias in characters.
@@ -39,4 +40,11 @@ func Alias(name string) string {
 		length++
 	}
 	return b.String()
+}
+
+// IsAlias reports whether Alias can make this of a name: small letters, numbers and
+// "_", also several in a row, which it makes of "Tom & Jerry".
+func IsAlias(text string) bool {
+	return text != "" && utf8.RuneCountInString(text) <= maxAlias &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r != '_' && Alias(string(r)) != string(r) })
 }

@@ -20,3 +20,14 @@ func TestAlias(t *testing.T) {
 		}
 	}
 }
+
+func TestIsAlias(t *testing.T) {
+	for text, want := range map[string]bool{
+		"a": true, "a__b": true, "_": true, "кошелёк_2": true, strings.Repeat("ü", 64): true,
+		"": false, "A": false, "a b": false, "a-b": false, "../x": false, "a/b": false, "a\x00": false, "\xff": false, strings.Repeat("ü", 65): false,
+	} {
+		if got := btc.IsAlias(text); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}

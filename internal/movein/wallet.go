@@ -202,7 +202,7 @@ func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 		Name: wallet.FitName(w.Name), Descriptor: w.Receive, Change: w.Change,
 		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
 	}
-	if btc.Alias(w.Alias) == w.Alias {
+	if btc.IsAlias(w.Alias) {
 		p.Alias = w.Alias
 	}
 	for _, k := range w.Keys {
@@ -294,7 +294,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 			here[l.Ref] = here[l.Ref] || l.Label != nil
 		}
 	}
-	n := 0
+	n, lost := 0, 0
 	batch := make([]btc.Label, 0, labelBatch)
 	set := func(labels []btc.Label) error {
 		if r.DryRun {
@@ -311,7 +311,9 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	err := r.folder.Labels(w.WalletFile, func(l specterfolder.Label) error {
 		address, ok := r.address(l.Address)
 		if !ok {
-			r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
+			if lost++; lost <= maxLostLabels {
+				r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
+			}
 			return nil
 		}
 		if here[address] {
@@ -329,6 +331,9 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	}
 	if err != nil {
 		return n, err
+	}
+	if lost > maxLostLabels {
+		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more are on something that is no address of this chain", lost-maxLostLabels))
 	}
 	frozen := make([]btc.Label, len(w.Frozen))
 	for i, at := range w.Frozen {
@@ -349,4 +354,9 @@ func (r *run) address(text string) (string, bool) {
 }
 
 // labelBatch is how many labels are set at once.
-const labelBatch = 1000
+const (
+	labelBatch = 1000
+	// maxLostLabels is how many labels of a wallet are told of one by one that
+	// cannot be imported.
+	maxLostLabels = 10
+)

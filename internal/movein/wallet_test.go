@@ -186,6 +186,9 @@ func TestFrozenCoins(t *testing.T) {
 	for _, name := range []string{"users.json", "config.json", "wallets/regtest/frozen.json", "wallets/regtest/frozen_addr.csv"} {
 		in, err := os.ReadFile(folders + "madeup/" + name)
 		check(t, err)
+		if strings.HasSuffix(name, ".csv") {
+			in = append(in, strings.Repeat("a label,,,,damaged\n", 12)...)
+		}
 		check(t, os.MkdirAll(filepath.Dir(filepath.Join(path, name)), 0o700))
 		check(t, os.WriteFile(filepath.Join(path, name), in, 0o600))
 	}
@@ -195,6 +198,8 @@ func TestFrozenCoins(t *testing.T) {
 		for _, want := range []string{
 			"wallet | satoshi: Frozen, regtest | imported | made anew, and the chain is looked through for it from block 1 on: Bitcoin Core has no wallet specter/frozen; 2 labels, 2 frozen coins",
 			"label | frozen: Another's | not imported | is on something that is no address of this chain: bcrt1qd4mz2gl7v4t7nl5yyj5jvvkzx7nr8gqxxxxxxx",
+			"label | frozen: a label | not imported | is on something that is no address of this chain: damaged",
+			"label | frozen | not imported | 3 more are on something that is no address of this chain",
 		} {
 			if !strings.Contains(report, want) {
 				t.Errorf("%q is not in\n%s", want, report)

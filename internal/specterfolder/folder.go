@@ -57,7 +57,7 @@ type Config struct {
 // where that cannot be known: config.json could not be read, or its uid, or the
 // name of the file, is none that Specter Desktop gives.
 func (c Config) CoreName(at WalletFile) string {
-	if !c.UIDKnown || c.UID != "" && !isUID(c.UID) || at.Alias == "" || btc.Alias(at.Alias) != at.Alias {
+	if !c.UIDKnown || c.UID != "" && !isUID(c.UID) || !btc.IsAlias(at.Alias) {
 		return ""
 	}
 	return "specter" + c.UID + "/" + at.Alias

@@ -69,14 +69,12 @@ func isUnseen(r rune) bool { return !unicode.IsGraphic(r) && r != zeroWidthJoine
 // zeroWidthJoiner makes one emoji of several.
 const zeroWidthJoiner = '\u200d'
 
-// checkAlias is the rule for aliases: what Specter's rule can make of a name, which
-// are small letters, digits and underscores. Several underscores in a row are what
-// it makes of "Tom & Jerry".
+// checkAlias is the rule for aliases: what Specter's rule can make of a name.
 func checkAlias(alias string) error {
 	if n := utf8.RuneCountInString(alias); n == 0 || n > maxName {
 		return fault.InvalidField("alias", "has to be 1 to %d characters long", maxName)
 	}
-	if strings.ContainsFunc(alias, func(r rune) bool { return r != '_' && btc.Alias(string(r)) != string(r) }) {
+	if !btc.IsAlias(alias) {
 		return fault.InvalidField("alias", "may have small letters, digits and underscores only")
 	}
 	return nil
