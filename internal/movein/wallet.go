@@ -168,6 +168,9 @@ func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User,
 		return wallet.View{}, "", "", err
 	}
 	labels, err := r.labels(ctx, who, m.View, w, m.known)
+	if err == nil {
+		err = r.freeze(ctx, who, m.View, w)
+	}
 	if err != nil {
 		return wallet.View{}, "", "", err
 	}
@@ -278,8 +281,8 @@ func (r *run) create(ctx context.Context, who *auth.Principal, p wallet.Plan) (m
 	return made{views[i], "was here under this alias", true}, nil
 }
 
-// labels sets the labels of a wallet and freezes its coins, unless it is a dry run,
-// and returns how many labels. Labels that are here already stay.
+// labels sets the labels of a wallet, and returns how many. Labels that are here
+// already stay.
 func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w specterfolder.Wallet, known bool) (int, error) {
 	here := map[string]bool{}
 	if known {
@@ -296,15 +299,9 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	}
 	n, lost := 0, 0
 	batch := make([]btc.Label, 0, labelBatch)
-	set := func(labels []btc.Label) error {
-		if r.DryRun {
-			return nil
-		}
-		return r.wallets.SetLabels(ctx, who, v.Alias, labels)
-	}
 	flush := func() error {
 		n += len(batch)
-		err := set(batch)
+		err := r.setLabels(ctx, who, v, batch)
 		batch = batch[:0]
 		return err
 	}
@@ -335,16 +332,29 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	if lost > maxLostLabels {
 		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more are on something that is no address of this chain", lost-maxLostLabels))
 	}
+	return n, nil
+}
+
+// setLabels sets labels, or freezes coins, unless it is a dry run.
+func (r *run) setLabels(ctx context.Context, who *auth.Principal, v wallet.View, labels []btc.Label) error {
+	if r.DryRun {
+		return nil
+	}
+	return r.wallets.SetLabels(ctx, who, v.Alias, labels)
+}
+
+// freeze freezes the coins of a wallet that are frozen there.
+func (r *run) freeze(ctx context.Context, who *auth.Principal, v wallet.View, w specterfolder.Wallet) error {
 	frozen := make([]btc.Label, len(w.Frozen))
 	for i, at := range w.Frozen {
 		frozen[i] = btc.Label{Type: "output", Ref: at.String(), Spendable: new(bool)}
 	}
 	for part := range slices.Chunk(frozen, labelBatch) {
-		if err := set(part); err != nil {
-			return n, err
+		if err := r.setLabels(ctx, who, v, part); err != nil {
+			return err
 		}
 	}
-	return n, nil
+	return nil
 }
 
 // address returns an address of the node's chain in the one form it has here.
