@@ -16,9 +16,6 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// version is set by the build.
-var version = "development"
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
@@ -57,18 +54,12 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		p.serveCommand(), p.userCommand(), p.tokenCommand(), p.auditCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(), p.doctorCommand(), p.demoCommand(), p.openapiCommand(), p.versionCommand(),
+		p.serveCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.auditCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(),
+		p.demoCommand(), p.openapiCommand(), p.versionCommand(),
 	)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
-}
-
-func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(*cobra.Command, []string) { fmt.Fprintln(p.stdout, version) },
-	}
 }
