@@ -55,7 +55,7 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 	}
 	root.AddCommand(
 		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.auditCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(),
-		p.demoCommand(), p.openapiCommand(), p.versionCommand(),
+		p.demoCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -106,6 +106,26 @@ func Environment() string {
 	return b.String()
 }
 
+// Variable is a setting as the environment has it, for whoever describes it.
+type Variable struct {
+	Name, Default, Help string
+	Flag                string // empty where there is none
+	Secret              bool   // may also be given as Name_FILE
+}
+
+// Variables returns all settings.
+func Variables() []Variable {
+	all := make([]Variable, 0, len(settings))
+	for _, s := range settings {
+		v := Variable{Name: s.env, Default: s.value, Help: s.help, Secret: s.secret}
+		if s.flag {
+			v.Flag = s.name
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
 // Load reads the settings. Its errors name the setting, and never its value
 // where that is a secret.
 func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
