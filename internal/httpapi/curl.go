@@ -74,10 +74,12 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\'
 // plainHost is a host, maybe with a port, that means nothing else to a shell.
 var plainHost = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 
-// baseURL is where the client of r has reached us, as it says.
+// baseURL is where the client of r has reached us, as it says. That a proxy in
+// front speaks TLS is believed of anybody: it is shown to the one who says it, and
+// no page can have a browser say it.
 func baseURL(r *http.Request) string {
 	scheme, host := "http", r.Host
-	if r.TLS != nil {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
 	}
 	if !plainHost.MatchString(host) {

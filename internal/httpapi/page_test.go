@@ -187,4 +187,8 @@ func TestBaseURL(t *testing.T) {
 			t.Errorf("%q: got %s", host, got)
 		}
 	}
+	behind := &http.Request{Host: "btc.example.org", Header: http.Header{"X-Forwarded-Proto": {"https"}}}
+	if got := baseURL(behind); got != "https://btc.example.org" {
+		t.Errorf("behind a proxy with TLS: %s", got)
+	}
 }
