@@ -13,7 +13,7 @@ RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps bitcoind build demo run test test-unit cover fuzz bench lint fmt sqlc verify vulncheck
+.PHONY: help deps bitcoind build demo run test test-unit cover fuzz bench lint fmt sqlc verify vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ bitcoind: ## find a bitcoind, or fetch one, and print its path
 
 build: ## build bin/specterd
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/specterd ./cmd/specterd
+
+release: ## make dist/ of the commit: archives for four platforms, what is in them, and SHA256SUMS
+	scripts/release.sh
+
+reproduce: ## make the release again, elsewhere and from nothing, and compare it with dist/
+	scripts/reproduce.sh
 
 demo: deps build ## show specterd at work on a regtest chain of its own (DEMO_FLAGS=--once to end by itself)
 	bin/specterd demo $(DEMO_FLAGS)

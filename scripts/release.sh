@@ -1,0 +1,47 @@
+#!/bin/sh
+# Makes dist/ of the commit that is checked out: an archive and a bill of materials (CycloneDX) for each platform,
+# and SHA256SUMS. On Linux; the same commit, tags and Go give the same bytes, in whatever folder they are made.
+set -eu
+cd "$(dirname -- "$0")/.."
+platforms="linux/amd64 linux/arm64 darwin/amd64 darwin/arm64"
+
+die() { echo "release.sh: $*" >&2; exit 1; }
+[ -z "$(git status --porcelain)" ] || die "there are changes that are not committed"
+
+# Nothing of this machine may count. The time is that of the commit.
+version=$(git describe --tags --always --abbrev=12)
+epoch=$(git log -1 --format=%ct)
+export CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=true -mod=readonly' GOAMD64=v1 GOARM64=v8.0 LC_ALL=C TZ=UTC
+unset GOOS GOARCH GOEXPERIMENT
+umask 022
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# build writes the program for platform $1 (none: this machine's) to $2.
+build() {
+	GOOS=${1%/*} GOARCH=${1#*/} go build -ldflags "-s -w -X main.version=$version" -o "$2" ./cmd/specterd
+}
+
+build "" "$work/here"
+rm -rf dist
+mkdir dist
+
+for platform in $platforms; do
+	name=specterd-$version-$(echo "$platform" | tr / -)
+	folder=$work/$name
+	mkdir -p "$folder/completions"
+	build "$platform" "$folder/specterd"
+	go run -C tools ./sbom "$folder/specterd" "$version" "$PWD/dist/$name.cdx.json" "$folder/LICENSES-OF-OTHERS"
+	cp -R LICENSE README.md CHANGELOG.md SECURITY.md docs deploy "$folder"
+	"$work/here" man >"$folder/specterd.1"
+	"$work/here" completion bash >"$folder/completions/specterd.bash"
+	"$work/here" completion zsh >"$folder/completions/_specterd"
+	"$work/here" completion fish >"$folder/completions/specterd.fish"
+	tar --create --directory "$work" --format=ustar --sort=name --mtime="@$epoch" \
+		--owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "$name" | gzip -9n >"dist/$name.tar.gz"
+done
+
+cd dist
+sha256sum -- * >SHA256SUMS
+cat SHA256SUMS
