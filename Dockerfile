@@ -5,7 +5,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$VERSION" -o /out/specterd ./cmd/specterd \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/specterd ./cmd/specterd \
  && mkdir -m 0700 /out/data && mkdir -m 1777 /out/tmp
 
 # A node to try it with, from the package that `make bitcoind` uses, too.
@@ -25,5 +25,7 @@ USER 65532:65532
 ENV HOME=/data HOST=0.0.0.0 SPECTER_DATA_FOLDER=/data
 VOLUME /data
 EXPOSE 25441
+# Whether it answers, not whether it can use its node: to start it anew would not bring that back.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/specterd", "health"]
 ENTRYPOINT ["/specterd"]
 CMD ["serve"]
