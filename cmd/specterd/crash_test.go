@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 const testPassword = "correct horse battery"
@@ -27,25 +29,7 @@ type server struct {
 	cmd     *exec.Cmd
 	url     string
 	started time.Duration // from exec to listening
-	log     *logBuffer
-}
-
-// logBuffer can be read while the server writes to it.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	log     *testkit.Log
 }
 
 // startServer starts specterd serve on a data folder. Environment is added to
@@ -57,7 +41,7 @@ func startServer(t *testing.T, dataFolder string, environment ...string) *server
 		"SPECTER_ADMIN_PASSWORD="+testPassword, "SPECTER_DATA_FOLDER="+dataFolder,
 		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
 	cmd.Env = append(cmd.Env, environment...)
-	s := &server{t: t, cmd: cmd, log: &logBuffer{}}
+	s := &server{t: t, cmd: cmd, log: &testkit.Log{}}
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
 	check(t, err)

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -314,28 +314,18 @@ func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip
 		d.error("wallets", "%q: Core's wallet %s: %v", w.Name, w.CoreName, err)
 		return false
 	}
-	switch missing, err := d.notLocked(ctx, w, locked); {
-	case err != nil:
+	reserved, err := d.store.Reservations(ctx, w.ID)
+	if err != nil {
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false
-	case missing > 0:
-		d.warning("wallets", "%q: Core may spend %d coins that proposals reserve; specterd serve locks them again", w.Name, missing)
+	}
+	if free := spend.ToLock(reserved, locked); len(free) > 0 {
+		d.warning("wallets", "%q: Core may spend %d coins that proposals reserve; specterd serve locks them again", w.Name, len(free))
 		return false
-	case !w.Scanning() && tip-w.Synced.Height > behindAtMost:
+	}
+	if !w.Scanning() && tip-w.Synced.Height > behindAtMost {
 		d.warning("wallets", "%q is known up to block %d only; is specterd serve running?", w.Name, w.Synced.Height)
 		return false
 	}
 	return true
-}
-
-// notLocked counts the coins that open proposals reserve and Core may spend.
-func (d *doctor) notLocked(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (int, error) {
-	reserved, err := d.store.Reservations(ctx, w.ID)
-	missing := 0
-	for _, r := range reserved {
-		if r.ProposalID != "" && r.Unspent && !slices.Contains(locked, r.Outpoint) {
-			missing++
-		}
-	}
-	return missing, err
 }

@@ -49,7 +49,7 @@ type server struct {
 	store   *store.Store
 	db      *sql.DB  // a connection of its own, as an SQL shell has
 	selects sync.Map // prepared, by their text
-	log     *logBuffer
+	log     *testkit.Log
 	client  *http.Client
 	secrets sync.Map // what must be found neither in the log nor in the database
 	mayFail bool     // whether the log may tell of an internal error
@@ -78,7 +78,7 @@ func onEachEngine(t *testing.T, test func(t *testing.T, s *server)) {
 // secrets where none may be, and for errors that nobody expected.
 func start(t *testing.T, settings ...func(*setup)) *server {
 	t.Helper()
-	s := &server{clock: newClock(), node: newNodeStub(), log: &logBuffer{}, key: []byte("a signing key of the tests, 32 bytes or more")}
+	s := &server{clock: newClock(), node: newNodeStub(), log: &testkit.Log{}, key: []byte("a signing key of the tests, 32 bytes or more")}
 	s.secret(string(s.key))
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	set := setup{cost: 4, Options: httpapi.Options{
@@ -290,24 +290,6 @@ func newNodeStub() *nodeStub {
 }
 
 func (n *nodeStub) Status() node.Status { return *n.status.Load() }
-
-// logBuffer keeps what is logged.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 func linesWith(text, part string) string {
 	var found []string

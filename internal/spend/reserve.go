@@ -20,7 +20,7 @@ import (
 // and unlock what was released.
 func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
 	reserved, err := s.store.Reservations(ctx, w.ID)
-	if err != nil || len(toLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
+	if err != nil || len(ToLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
 		return err
 	}
 	soon, cancel := context.WithTimeout(ctx, turnPatience)
@@ -33,7 +33,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if reserved, err = s.store.Reservations(ctx, w.ID); err != nil {
 		return err
 	}
-	if err := s.lock(ctx, w, toLock(reserved, locked)); err != nil {
+	if err := s.lock(ctx, w, ToLock(reserved, locked)); err != nil {
 		return err
 	}
 	return s.unlock(ctx, w, released(reserved))
@@ -42,9 +42,9 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 // turnPatience is how long a look at a wallet waits for those who make proposals.
 const turnPatience = 100 * time.Millisecond
 
-// toLock returns the coins that Core is to be told to lock. It has no lock for what
+// ToLock returns the coins that Core is to be told to lock. It has no lock for what
 // is spent.
-func toLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
+func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
 	var coins []btc.Outpoint
 	for _, r := range reserved {
 		if r.ProposalID != "" && r.Unspent && !slices.Contains(locked, r.Outpoint) {

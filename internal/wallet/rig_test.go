@@ -1,7 +1,6 @@
 package wallet_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -44,7 +43,7 @@ type rig struct {
 	isSQLite bool
 	// descriptor is that of wallets of paper; one of its own for each if it is empty.
 	descriptor string
-	log        *syncBuffer
+	log        *testkit.Log
 	alice      *auth.Principal
 	bob        *auth.Principal
 
@@ -78,7 +77,7 @@ func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
 
 func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *rig {
 	t.Helper()
-	r := &rig{t: t, node: n, log: &syncBuffer{}, isSQLite: driver == "sqlite"}
+	r := &rig{t: t, node: n, log: &testkit.Log{}, isSQLite: driver == "sqlite"}
 	log := r.logger()
 	var err error
 	r.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: time.Now})
@@ -264,22 +263,4 @@ func must(t testing.TB, err error) {
 func decode(t testing.TB, text json.RawMessage, into any) {
 	t.Helper()
 	must(t, json.Unmarshal(text, into))
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
