@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -80,13 +80,19 @@ func (b *bench) runImport(ctx context.Context, c *chain, wallets, labels int, mo
 	cmd := exec.CommandContext(ctx, b.binary, "import", folder, "--data-folder="+data) //nolint:gosec // built just now
 	cmd.Env = append([]string{"HOME=" + dir, "SPECTER_NODE_URL=" + c.URL()}, more...)
 	start := clock()
-	output, err := cmd.CombinedOutput()
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return r, fmt.Errorf("start the import: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	r.peak, err = peakUntil(cmd.Process.Pid, ended)
 	r.took = clock().Sub(start)
 	want := fmt.Sprintf("wallets: %d imported,", wallets)
-	if err != nil || !strings.Contains(string(output), want) || !strings.Contains(string(output), fmt.Sprintf(" %d labels,", labelsOf(0, wallets, labels))) {
-		return r, fmt.Errorf("import %d wallets: %w\n%s", wallets, errors.Join(err, errors.New("want: "+want)), output)
+	if err != nil || !strings.Contains(output.String(), want) || !strings.Contains(output.String(), fmt.Sprintf(" %d labels,", labelsOf(0, wallets, labels))) {
+		return r, fmt.Errorf("import %d wallets: %w\n%s", wallets, errors.Join(err, errors.New("want: "+want)), output.String())
 	}
-	r.peak = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	return r, nil
 }
 

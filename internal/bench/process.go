@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,6 +69,24 @@ func (s *server) memory() (now, peak int64) {
 		peak += kilobytes(string(text), "VmHWM:")
 	}
 	return now, peak
+}
+
+// peakUntil returns the most that a process had in memory, in bytes, when it has
+// ended. It is looked at while it runs: what wait4(2) tells of a child includes what
+// its parent had when it was started.
+func peakUntil(pid int, ended <-chan error) (peak int64, err error) {
+	const often = 20 * time.Millisecond
+	tick := time.NewTicker(often)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return peak, err
+		case <-tick.C:
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			peak = max(peak, kilobytes(string(text), "VmHWM:"))
+		}
+	}
 }
 
 func kilobytes(status, name string) int64 {
