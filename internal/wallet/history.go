@@ -37,9 +37,6 @@ const (
 	minPart  = 10
 	maxPart  = 1000
 	maxParts = 4000
-	// firstPart is how many of all wallets' are read first where all are wanted: few,
-	// so that writing can begin.
-	firstPart = 50
 )
 
 // Transactions returns a part of the history of one wallet, or of all of the
@@ -72,7 +69,7 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 		return Tip{}, nil, err
 	}
 	return leastFar(views).Synced, func(yield func(Record, error) bool) {
-		merge(ctx, s.wholeStrips(views, f))(yield)
+		merge(ctx, s.strips(views, f, HistoryCursor{}, maxParts))(yield)
 	}, nil
 }
 
@@ -105,15 +102,6 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 				return part, err
 			},
 		}
-	}
-	return strips
-}
-
-// wholeStrips returns the histories of wallets of which all is going to be read.
-func (s *Service) wholeStrips(views []View, f Filter) []*strip {
-	strips := s.strips(views, f, HistoryCursor{}, firstPart)
-	for _, t := range strips {
-		t.whole = true
 	}
 	return strips
 }
@@ -151,25 +139,6 @@ type strip struct {
 	size  int           // of the next part
 	limit int           // of any
 	ended bool          // nothing is left to be read
-	whole bool          // all will be read, so that the next part is while one is used
-	next  <-chan part   // which is being read; nil for none
-}
-
-// part is a part of a history, or why there is none.
-type part struct {
-	records []Record
-	err     error
-}
-
-// readOn begins to read the next part.
-func (t *strip) readOn(ctx context.Context) {
-	next := make(chan part, 1) // so that it is left to itself where nobody wants it any more
-	after, size := t.after, t.size
-	go func() {
-		records, err := t.read(ctx, after, size)
-		next <- part{records, err}
-	}()
-	t.next = next
 }
 
 // fill sees to it that there is a next record, and reports whether there is.
@@ -177,23 +146,16 @@ func (t *strip) fill(ctx context.Context) (bool, error) {
 	if len(t.part) > 0 || t.ended {
 		return len(t.part) > 0, nil
 	}
-	if t.next == nil {
-		t.readOn(ctx)
+	part, err := t.read(ctx, t.after, t.size)
+	if err != nil {
+		return false, err
 	}
-	read := <-t.next
-	t.next = nil
-	if read.err != nil {
-		return false, read.err
-	}
-	if t.ended = len(read.records) < t.size; len(read.records) > 0 {
-		last := read.records[len(read.records)-1]
+	if t.ended = len(part) < t.size; len(part) > 0 {
+		last := part[len(part)-1]
 		t.after = HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: last.WalletID}
 	}
-	t.part, t.size = read.records, min(4*t.size, t.limit)
-	if t.whole && !t.ended {
-		t.readOn(ctx)
-	}
-	return len(t.part) > 0, nil
+	t.part, t.size = part, min(4*t.size, t.limit)
+	return len(part) > 0, nil
 }
 
 // merge yields the records of all strips in the order of a history.

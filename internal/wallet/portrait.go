@@ -55,16 +55,9 @@ func (s *Service) Portrait(ctx context.Context, who *auth.Principal, alias strin
 	if err != nil {
 		return Portrait{}, err
 	}
-	begin := func() []*strip { return s.wholeStrips([]View{v}, Filter{Raw: true, Dead: true}) }
-	begun := begin()
-	begun[0].readOn(ctx) // beside all else
 	p, err := s.store.Portrait(ctx, v, [2]uint32{v.ReceiveNext + ahead, v.ChangeNext + ahead})
 	p.History = func(yield func(Record, error) bool) {
-		history := begun
-		if begun = nil; history == nil { // it is yielded once more
-			history = begin()
-		}
-		merge(ctx, history)(yield)
+		merge(ctx, s.strips([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts))(yield)
 	}
 	return p, err
 }
