@@ -109,7 +109,8 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { proposals.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
-	running.Go(func() { a.obeySignals(background, certificate) })
+	told := awaitSignals(certificate) // before anybody knows whom to tell
+	running.Go(func() { a.obeySignals(background, told, certificate) })
 	url := a.url(listener.Addr())
 	a.log.InfoContext(ctx, "listening", "url", url, "version", version, "api_active", a.cfg.APIActive)
 	ready(url)

@@ -10,16 +10,21 @@ import (
 	"github.com/specterd/specterd/internal/httpapi"
 )
 
-// obeySignals does until ctx ends what a server is told while it runs: SIGUSR1 has it
-// log everything, or again what it did before, and SIGHUP has it read its certificate
+// awaitSignals returns what a server is told while it runs: SIGUSR1 has it log
+// everything, or again what it did before, and SIGHUP has it read its certificate
 // again. Where there is none, SIGHUP ends it, as it does other programs whose terminal
 // is closed.
-func (a *app) obeySignals(ctx context.Context, certificate *httpapi.Certificate) {
+func awaitSignals(certificate *httpapi.Certificate) chan os.Signal {
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
 	if certificate != nil {
 		signal.Notify(told, syscall.SIGHUP)
 	}
+	return told
+}
+
+// obeySignals does what the server is told until ctx ends.
+func (a *app) obeySignals(ctx context.Context, told chan os.Signal, certificate *httpapi.Certificate) {
 	defer signal.Stop(told)
 	for {
 		select {
