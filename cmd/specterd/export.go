@@ -245,10 +245,6 @@ func (d *walletDesk) timeOf(ctx context.Context, height int) (time.Time, error) 
 	if err := d.node.provider.Ready(); err != nil {
 		return time.Time{}, err
 	}
-	hash, err := d.node.node.BlockHash(ctx, int64(height))
-	if err != nil {
-		return time.Time{}, err
-	}
-	header, err := d.node.node.BlockHeader(ctx, hash)
+	header, err := d.node.node.HeaderAt(ctx, int64(height))
 	return header.Time, err
 }

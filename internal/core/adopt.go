@@ -12,10 +12,7 @@ import (
 
 // CheckAdoptable implements wallet.Adoption.
 func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change string) error {
-	if err := p.usable(ctx); err != nil {
-		return err
-	}
-	done, err := p.turns.Take(ctx, coreName)
+	done, err := p.take(ctx, coreName)
 	if err != nil {
 		return err
 	}

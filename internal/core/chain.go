@@ -112,7 +112,7 @@ func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 	found := sort.Search(int(tip.Height), func(height int) bool {
 		var h Header
 		if err == nil {
-			h, err = n.headerAt(ctx, int64(height))
+			h, err = n.HeaderAt(ctx, int64(height))
 		}
 		return err == nil && !h.MedianTime.Before(from)
 	})
@@ -126,7 +126,7 @@ func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 // the eleven that end at height, or height where there is none.
 func (n *Node) firstSince(ctx context.Context, from time.Time, height int64) (int64, error) {
 	first := height
-	h, err := n.headerAt(ctx, height)
+	h, err := n.HeaderAt(ctx, height)
 	for range 10 {
 		if err != nil || h.Prev == "" {
 			break
@@ -138,7 +138,9 @@ func (n *Node) firstSince(ctx context.Context, from time.Time, height int64) (in
 	return first, err
 }
 
-func (n *Node) headerAt(ctx context.Context, height int64) (Header, error) {
+// HeaderAt returns the header of the block at a height. It returns ErrBlockNotFound
+// for one beyond the tip.
+func (n *Node) HeaderAt(ctx context.Context, height int64) (Header, error) {
 	hash, err := n.BlockHash(ctx, height)
 	if err != nil {
 		return Header{}, err

@@ -75,10 +75,7 @@ func (p *Provider) RemoveFiles(ctx context.Context, coreName string) error {
 	if err := checkFolderName(coreName); err != nil {
 		return err
 	}
-	if err := p.usable(ctx); err != nil {
-		return err
-	}
-	done, err := p.turns.Take(ctx, coreName)
+	done, err := p.take(ctx, coreName)
 	if err != nil {
 		return err
 	}

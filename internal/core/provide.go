@@ -44,6 +44,14 @@ func (p *Provider) Ready() error {
 	return nil
 }
 
+// take waits for the turn of one of Core's wallets, unless the node cannot be used.
+func (p *Provider) take(ctx context.Context, coreName string) (done func(), err error) {
+	if err := p.usable(ctx); err != nil {
+		return nil, err
+	}
+	return p.turns.Take(ctx, coreName)
+}
+
 // usable returns why the node must not be asked now, or nil. Unlike Ready it does
 // not mind the initial block download. A node that has stopped answering a moment
 // ago is noticed here, and not by whoever waits for what comes after.
@@ -109,10 +117,7 @@ func (p *Provider) HeightAt(ctx context.Context, t time.Time) (int, error) {
 // interrupted. It returns ErrScanning where the node would have to be told of
 // something and looks through the chain for this wallet.
 func (p *Provider) Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error) {
-	if err := p.usable(ctx); err != nil {
-		return false, err
-	}
-	done, err := p.turns.Take(ctx, coreName)
+	done, err := p.take(ctx, coreName)
 	if err != nil {
 		return false, err
 	}
@@ -183,10 +188,7 @@ func unmarked(descriptor string) string {
 // Unload implements wallet.Node. A scan is aborted first. A wallet that is not
 // loaded is fine.
 func (p *Provider) Unload(ctx context.Context, coreName string) error {
-	if err := p.usable(ctx); err != nil {
-		return err
-	}
-	done, err := p.turns.Take(ctx, coreName)
+	done, err := p.take(ctx, coreName)
 	if err != nil {
 		return err
 	}
