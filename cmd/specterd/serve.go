@@ -84,8 +84,12 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 			return err
 		}
 	}
-	measured := metrics.New(a.log, version, n.monitor, a.store)
-	handler, err := a.handler(ctx, n.monitor, wallets, proposals, journal, measured)
+	observe, stopMetrics, err := a.serveMetrics(ctx, n.monitor)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	handler, err := a.handler(ctx, n.monitor, wallets, proposals, journal, observe)
 	if err != nil {
 		return err
 	}
@@ -93,11 +97,6 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	stopMetrics, err := a.serveMetrics(ctx, measured)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	defer stopMetrics()
 	a.warn(ctx)
 
 	// The background outlives the requests, so that it can write down the last.
@@ -121,7 +120,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal, measured *metrics.Metrics) (http.Handler, error) {
+func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal, observe observer) (http.Handler, error) {
 	signer, err := auth.NewSigner(a.key, a.now)
 	if err != nil {
 		return nil, err
@@ -135,10 +134,6 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 	login := auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now)
 	if !isLoopback(a.cfg.Host) {
 		login.RefuseDefaultPasswords() // checkExposure saw those of the start
-	}
-	var observe func(method, route string, status int, took time.Duration)
-	if a.cfg.MetricsListen != "" {
-		observe = measured.Observe
 	}
 	return httpapi.New(httpapi.Options{
 		Log: a.log, Now: a.now,
@@ -158,20 +153,25 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 	})
 }
 
-// serveMetrics answers Prometheus at an address of its own, if that is set.
-func (a *app) serveMetrics(ctx context.Context, measured *metrics.Metrics) (stop func(), err error) {
+// observer is told of each request when it is over.
+type observer = func(method, route string, status int, took time.Duration)
+
+// serveMetrics answers Prometheus at an address of its own, if that is set, and
+// returns what is to be told of requests; nil where nobody wants to know.
+func (a *app) serveMetrics(ctx context.Context, monitor *node.Monitor) (observe observer, stop func(), err error) {
 	if a.cfg.MetricsListen == "" {
-		return func() {}, nil
+		return nil, func() {}, nil
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.MetricsListen)
 	if err != nil {
-		return nil, fmt.Errorf("listen for Prometheus: %w", err)
+		return nil, nil, fmt.Errorf("listen for Prometheus: %w", err)
 	}
+	measured := metrics.New(a.log, version, monitor, a.store)
 	a.log.InfoContext(ctx, "metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- httpapi.Serve(serving, a.log, listener, measured.Handler(), nil) }()
-	return func() {
+	return measured.Observe, func() {
 		cancel()
 		if err := <-ended; err != nil {
 			a.log.WarnContext(ctx, "the metrics ended", "error", err)
