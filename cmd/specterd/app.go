@@ -139,11 +139,15 @@ func (a *app) releaseLock() error {
 	return lock.Release()
 }
 
+func (a *app) storeOptions() store.Options {
+	return store.Options{
+		URL: string(a.cfg.DatabaseURL), BackupFolder: filepath.Join(a.cfg.DataFolder, "backups"), Log: a.log, Now: a.now,
+	}
+}
+
 func (a *app) openStore(ctx context.Context) error {
 	var err error
-	a.store, err = store.Open(ctx, store.Options{
-		URL: string(a.cfg.DatabaseURL), BackupFolder: filepath.Join(a.cfg.DataFolder, "backups"), Log: a.log, Now: a.now,
-	})
+	a.store, err = store.Open(ctx, a.storeOptions())
 	if err != nil {
 		return err
 	}

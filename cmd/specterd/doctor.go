@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -128,9 +127,7 @@ func (d *doctor) database(ctx context.Context) bool {
 		}
 	}
 	var err error
-	d.store, err = store.Open(ctx, store.Options{
-		URL: string(d.cfg.DatabaseURL), BackupFolder: filepath.Join(d.cfg.DataFolder, "backups"), Log: d.log, Now: d.now,
-	})
+	d.store, err = store.Open(ctx, d.storeOptions())
 	if err != nil {
 		d.error("database", "%v", err)
 		return false
@@ -167,8 +164,9 @@ func (d *doctor) key(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		if d.app.key, err = d.readKey(bound); err == nil {
-			err = d.store.BindKey(ctx, auth.Fingerprint(d.app.key))
+		var key []byte
+		if key, err = d.readKey(bound); err == nil {
+			err = d.store.BindKey(ctx, auth.Fingerprint(key)) // which compares them
 		}
 	}
 	if err != nil {
