@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/specterd/specterd/internal/testkit"
@@ -39,7 +38,7 @@ func TestDemoOnce(t *testing.T) {
 func TestDemoStaysUntilStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var stdout, stderr output
+	var stdout, stderr testkit.Log
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the demo printed:\n%s%s", stdout.String(), stderr.String())
@@ -67,7 +66,7 @@ func TestDemoStaysUntilStopped(t *testing.T) {
 
 func TestDemoKeepsToItself(t *testing.T) {
 	for _, flag := range []string{"--data-folder", "--database-url", "--node-url", "--host"} {
-		err := run(t.Context(), []string{"demo", "--once", flag, "x"}, noEnvironment, strings.NewReader(""), new(output), new(output))
+		err := run(t.Context(), []string{"demo", "--once", flag, "x"}, noEnvironment, strings.NewReader(""), new(testkit.Log), new(testkit.Log))
 		if err == nil || !strings.Contains(err.Error(), "unknown flag: "+flag) {
 			t.Errorf("%s: %v", flag, err)
 		}
@@ -87,22 +86,4 @@ func checkNothingLeft(t *testing.T, out string) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the demo's folder is still there: %v", err)
 	}
-}
-
-// output is a buffer that can be read while it is written to.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }

@@ -7,13 +7,15 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // askedHealth runs specterd health with settings, and returns what it prints, or
 // its error.
 func askedHealth(t *testing.T, settings map[string]string, args ...string) string {
 	t.Helper()
-	var stdout, stderr output
+	var stdout, stderr testkit.Log
 	getenv := func(name string) string { return settings[name] }
 	if err := run(t.Context(), append([]string{"health"}, args...), getenv, strings.NewReader(""), &stdout, &stderr); err != nil {
 		return "error: " + err.Error()

@@ -69,7 +69,7 @@ func serveForReadme(t *testing.T) []string {
 		"SPECTER_ADMIN_PASSWORD": adminPassword, "SPECTER_NODE_URL": node.URL(), "SPECTER_LOG_LEVEL": "error",
 	}
 	getenv := func(name string) string { return settings[name] }
-	var stdout, stderr output
+	var stdout, stderr testkit.Log
 	add := []string{"user", "add", "alice", "--password-stdin"}
 	if err := run(t.Context(), add, getenv, strings.NewReader(userPassword+"\n"), &stdout, &stderr); err != nil {
 		t.Fatal(err)
