@@ -13,10 +13,10 @@ RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps bitcoind build demo run test test-unit cover fuzz bench lint fmt sqlc verify vulncheck release reproduce
+.PHONY: help deps bitcoind build demo run test test-unit cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## put in place what building and testing need: Go, gcc, PostgreSQL, bitcoind, Python
 	@scripts/deps.sh
@@ -55,6 +55,12 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 
 bench: deps ## measure, and print the numbers
 	go run ./internal/bench
+
+verify-long: deps ## the full form of docs/reliability.md: hours (verify-long-kills and the like run one of it)
+	scripts/verify-long.sh
+
+verify-long-%: deps
+	scripts/verify-long.sh $*
 
 lint: $(TOOLS)/golangci-lint ## check the code and its format
 	golangci-lint run ./...

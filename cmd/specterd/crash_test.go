@@ -117,11 +117,10 @@ type ledger struct {
 	unsure  map[string]bool // asked to be deleted, without an answer
 }
 
-const crashes = 20
-
 // The process is killed under load again and again. What it acknowledged has to
 // be there afterwards, and what it acknowledged as deleted must not.
 func TestKilledUnderLoad(t *testing.T) {
+	crashes := testkit.Size(20, 200)
 	dir := t.TempDir()
 	book := &ledger{alive: map[string]madeToken{}, deleted: map[string]madeToken{}, unsure: map[string]bool{}}
 	s := startServer(t, dir)
@@ -139,7 +138,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		slowest = max(slowest, s.started)
 		book.compare(t, s)
 	}
-	t.Logf("%d kills; %d tokens acknowledged and kept, %d acknowledged as deleted and gone; slowest start %v",
+	testkit.Figure(t, "%d kills; %d tokens acknowledged and kept, %d acknowledged as deleted and gone; slowest start %v",
 		crashes, len(book.alive), len(book.deleted), slowest)
 	if len(book.alive) < crashes || len(book.deleted) < crashes {
 		t.Error("there was hardly any load")

@@ -1,0 +1,30 @@
+#!/bin/bash
+# The full form of what docs/reliability.md promises, each printing its figures. It is the code of the tests that make
+# test runs in short. Without an argument: all of them, one after the other.
+set -euo pipefail
+
+# name, package, test
+all=$(cat <<'TABLE'
+kills        ./cmd/specterd          TestKilledUnderLoad
+TABLE
+)
+
+if [ $# -eq 0 ]; then
+	failed=
+	while read -r name _; do
+		"$0" "$name" </dev/null || failed="$failed $name"
+	done <<<"$all"
+	[ -z "$failed" ] || { echo "verify-long: failed:$failed" >&2; exit 1; }
+	exit 0
+fi
+
+read -r name package tests < <(grep "^$1 " <<<"$all") || { echo "verify-long: there is no $1; there are: $(cut -d' ' -f1 <<<"$all" | xargs)" >&2; exit 2; }
+echo "== $name"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! SPECTERD_LONG=1 go test -count=1 -v -timeout 3h -run "^($tests)\$" "$package" >"$log" 2>&1 || grep -q 'no tests to run' "$log"; then
+	cat "$log"
+	exit 1
+fi
+sed -n 's/^.*FIGURE /   /p' "$log"
+grep '^ok' "$log"
