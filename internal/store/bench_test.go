@@ -221,3 +221,20 @@ func BenchmarkView(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkWhole reads a history of 1,000 transactions as v1alpha does.
+func BenchmarkWhole(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, s *bench) {
+		w := s.wallet(s.user("alice", false), "w")
+		s.history(w, 1000)
+		before := cpuTime(b)
+		for b.Loop() {
+			page, err := s.Transactions(b.Context(), w.ID, wallet.Filter{Dead: true, Raw: true}, wallet.HistoryCursor{}, 1000)
+			must(b, err)
+			if len(page) != 1000 {
+				b.Fatal(len(page))
+			}
+		}
+		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+	})
+}

@@ -32,8 +32,13 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	if f.Until.IsZero() {
 		p.Until.Time = endOfTime
 	}
-	if !f.Outputs { // one query needs no transaction
-		return listRecords(ctx, s.reads(), p, f.Unconfirmed)
+	switch { // one query needs no transaction
+	case f.Outputs:
+	case f.Unconfirmed:
+		return listRecords(ctx, s.reads(), p, true)
+	default:
+		rows, err := s.histories.transactions(ctx, p)
+		return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
 	}
 	var page []wallet.Record
 	err := s.inReadTx(ctx, func(q *db.Queries) error {

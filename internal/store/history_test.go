@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -102,6 +104,46 @@ func TestHistoryIsFiltered(t *testing.T) {
 			if r.Label != label || r.AddressLabel != addressLabel || r.Raw != nil || r.Outputs != nil {
 				t.Errorf("got %+v", r)
 			}
+		}
+	})
+}
+
+// Pages with outputs are read in another way than those without.
+func TestHistoryIsTheSameBothWays(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		all := longHistory(20, addressesFor(w.ID, 0, rangeEnd))
+		all[3].Fee, all[4].Own, all[5].Raw = nil, &wallet.Place{Branch: 1, Index: 7}, []byte{1}
+		all[6].State = wallet.State{Status: wallet.Conflicted, Replaceable: "yes", BuriedAt: 9, Conflicts: []string{all[0].Txid, all[1].Txid}}
+		all[7].State = inMempool(false)
+		all[8].Address, all[9].Flow = "", 21e14
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Added: all})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "tx", Ref: all[0].Txid, Label: new("räksmörgås")}, {Type: "addr", Ref: all[1].Address, Label: new("rent")},
+		}, auth.Event{}))
+		for _, raw := range []bool{true, false} {
+			bare := b.pages(w, wallet.Filter{Dead: true, Raw: raw}, 100, nil)
+			full := b.pages(w, wallet.Filter{Dead: true, Raw: raw, Outputs: true}, 100, nil)
+			for i := range full {
+				full[i].Outputs = nil
+			}
+			if diff := cmp.Diff(full, bare); diff != "" || len(bare) != len(all) {
+				t.Errorf("%d, raw %t: %s", len(bare), raw, diff)
+			}
+		}
+	})
+}
+
+func TestHistoryEndsWithItsReader(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if _, err := b.Transactions(ended, w.ID, wallet.Filter{}, wallet.HistoryCursor{}, 10); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if got := b.pages(w, wallet.Filter{}, 10, nil); len(got) != 0 {
+			t.Errorf("got %v", got)
 		}
 	})
 }

@@ -89,7 +89,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if s.credentials, err = s.engine.credentials(ctx, s.ro); err != nil {
 		return err
 	}
-	return nil
+	s.histories, err = s.engine.histories(s.ro)
+	return err
 }
 
 func (s *Store) migrateFrom(ctx context.Context, state SchemaState) error {

@@ -72,4 +72,13 @@ func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Cre
 	return credentialOf(row), nil
 }
 
+// histories returns the same, for the pool is fast enough at that, too.
+func (e postgresEngine) histories(ro *sql.DB) (historyReader, error) {
+	return pooledReader{db.New(e.adapt(ro))}, nil
+}
+
+func (r pooledReader) transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
+	return r.queries.Transactions(ctx, p)
+}
+
 func (pooledReader) close() error { return nil }

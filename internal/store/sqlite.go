@@ -36,6 +36,9 @@ const (
 	sqliteReader = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
+// sqliteBusy is the same time, for connections that have no such name.
+const sqliteBusy = 5 * time.Second
+
 // pooledReaders is how many connections read beside those that are pinned.
 const pooledReaders = 8
 

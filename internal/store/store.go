@@ -45,6 +45,9 @@ type Store struct {
 	// credentials reads the rows that decide about requests, faster than
 	// through a pool where that matters.
 	credentials credentialReader
+	// histories reads many rows of transactions, faster than through a pool
+	// where that matters.
+	histories historyReader
 }
 
 // engine is what differs between the two databases.
@@ -53,6 +56,8 @@ type engine interface {
 	open(ctx context.Context) (rw, ro *sql.DB, err error)
 	// credentials returns a reader on the open pools.
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
+	// histories returns a reader of the same database.
+	histories(ro *sql.DB) (historyReader, error)
 	// adapt has queries be what suits the database best.
 	adapt(d db.DBTX) db.DBTX
 	// reads returns a function that does the same with queries that only read,
@@ -74,6 +79,12 @@ type engine interface {
 // credentialReader reads the row of a token as it is at this moment.
 type credentialReader interface {
 	credential(ctx context.Context, tokenID string) (*auth.Credential, error)
+	close() error
+}
+
+// historyReader reads rows as db.Queries.Transactions does.
+type historyReader interface {
+	transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
 	close() error
 }
 
@@ -104,6 +115,9 @@ func (s *Store) Close() error {
 	var err error
 	if s.credentials != nil {
 		err = s.credentials.close()
+	}
+	if s.histories != nil {
+		err = errors.Join(err, s.histories.close())
 	}
 	if s.ro != s.rw {
 		err = errors.Join(err, s.ro.Close())

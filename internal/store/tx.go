@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+	zombiezen "zombiezen.com/go/sqlite"
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store/db"
@@ -147,14 +148,23 @@ func isForeignKey(err error) bool {
 	return false
 }
 
+// sqliteCode returns SQLite's own code of an error of it, by whichever way it came.
+func sqliteCode(err error) (code int, ok bool) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code(), true
+	}
+	code = int(zombiezen.ErrCode(err)) // SQLITE_ERROR where err is none of SQLite
+	return code, code != sqlite3.SQLITE_ERROR
+}
+
 // translate makes a fault of an error that says that the database is away, full
 // or read-only. Other errors stay as they are.
 func translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
+	if code, ok := sqliteCode(err); ok {
+		switch code & 0xff { // the primary code, without the extended part
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
 			sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return ErrUnavailable.Because(err)

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+// historyConns is how many read histories at once.
+const historyConns = 4
+
+// histories opens connections of another kind: database/sql and its driver take
+// twice as long to hand over the values of a row as SQLite takes to find it (ADR 17).
+func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
+	pool, err := sqlitex.NewPool(e.path, sqlitex.PoolOptions{
+		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // also a reader writes, to the index of the write-ahead log
+		PrepareConn: func(conn *zombiezen.Conn) error {
+			conn.SetBusyTimeout(sqliteBusy)
+			return sqlitex.ExecuteTransient(conn, "PRAGMA query_only(1)", nil)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", e.path, err)
+	}
+	return sqliteHistories{pool}, nil
+}
+
+type sqliteHistories struct{ pool *sqlitex.Pool }
+
+func (r sqliteHistories) close() error { return r.pool.Close() }
+
+// transactions is db.Queries.Transactions.
+func (r sqliteHistories) transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
+	rows, err := r.read(ctx, p)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err() // which has SQLite say that it was interrupted
+	}
+	return rows, err
+}
+
+func (r sqliteHistories) read(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
+	conn, err := r.pool.Take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.pool.Put(conn)
+	stmt, err := conn.Prepare(db.Transactions)
+	if err != nil {
+		return nil, err
+	}
+	stmt.BindBool(1, p.Raw)
+	stmt.BindText(2, p.WalletID)
+	stmt.BindInt64(3, p.AfterTime.UnixMicro())
+	stmt.BindText(4, p.AfterTxid)
+	stmt.BindInt64(5, p.Since.UnixMicro())
+	stmt.BindInt64(6, p.Until.UnixMicro())
+	stmt.BindBool(7, p.Dead)
+	stmt.BindBool(8, p.AnyCategory)
+	stmt.BindText(9, p.Category)
+	stmt.BindBool(10, p.AnyLabel)
+	stmt.BindText(11, p.Label)
+	stmt.BindInt64(12, p.MaxRows)
+	defer stmt.Reset() //nolint:errcheck // tells again what Step did
+	rows := []db.TransactionsRow{}
+	for {
+		more, err := stmt.Step()
+		if err != nil || !more {
+			return rows, err
+		}
+		rows = append(rows, historyRow(stmt))
+	}
+}
+
+// historyRow reads the columns of db.Transactions.
+func historyRow(stmt *zombiezen.Stmt) db.TransactionsRow {
+	c := columns{stmt: stmt}
+	row := db.TransactionsRow{
+		Txid: c.text(), Time: sqltype.Time{Time: c.time()}, ReceivedAt: sqltype.Time{Time: c.time()}, Status: c.text(),
+		BlockHeight: orNull[int](&c), BlockHash: c.text(),
+	}
+	if micros := orNull[int64](&c); micros != nil {
+		row.BlockTime.Time = time.UnixMicro(*micros).UTC()
+	}
+	row.Conflicts, row.Replaceable, row.Trusted, row.Category = c.text(), c.text(), c.integer() != 0, c.text()
+	row.FlowSat, row.FeeSat, row.Vsize = btc.Amount(c.integer()), orNull[btc.Amount](&c), int(c.integer())
+	row.Address, row.Branch, row.AddressIndex = c.text(), orNull[uint8](&c), orNull[uint32](&c)
+	row.Label, row.AddressLabel = c.text(), c.text()
+	if raw := c.blob(); raw != nil {
+		row.Raw = raw
+	}
+	return row
+}
+
+// columns reads the columns of a row, one after the other.
+type columns struct {
+	stmt *zombiezen.Stmt
+	next int
+}
+
+func (c *columns) column() int {
+	c.next++
+	return c.next - 1
+}
+
+func (c *columns) text() string    { return c.stmt.ColumnText(c.column()) }
+func (c *columns) integer() int64  { return c.stmt.ColumnInt64(c.column()) }
+func (c *columns) time() time.Time { return time.UnixMicro(c.integer()).UTC() }
+
+// blob returns nil for NULL.
+func (c *columns) blob() []byte {
+	i := c.column()
+	if c.stmt.ColumnIsNull(i) {
+		return nil
+	}
+	b := make([]byte, c.stmt.ColumnLen(i))
+	c.stmt.ColumnBytes(i, b)
+	return b
+}
+
+// orNull returns nil for NULL. What the column has is in the range of T.
+func orNull[T ~int | ~int64 | ~uint8 | ~uint32](c *columns) *T {
+	i := c.column()
+	if c.stmt.ColumnIsNull(i) {
+		return nil
+	}
+	v := T(c.stmt.ColumnInt64(i))
+	return &v
+}
