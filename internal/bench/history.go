@@ -65,8 +65,14 @@ func (s *seeded) fill(ctx context.Context, db *store.Store) error {
 	if err != nil {
 		return err
 	}
-	s.token, s.walletID = token, uuid.NewString()
-	if err := s.addWallet(ctx, db, who.UserID); err != nil {
+	s.token = token
+	return s.addHistory(ctx, db, who.UserID)
+}
+
+// addHistory adds a wallet with transactions.
+func (s *seeded) addHistory(ctx context.Context, db *store.Store, ownerID string) error {
+	s.walletID = uuid.NewString()
+	if err := s.addWallet(ctx, db, ownerID); err != nil {
 		return err
 	}
 	const part = 5000

@@ -33,6 +33,10 @@ const (
 	nameProposals  = "proposals" // listed
 	nameImport     = "import"    // from Specter Desktop
 	nameLogin      = "login"     // refused
+	nameMillion    = "million"   // tokens
+	nameStart      = "start"     // with these
+	nameIdle       = "idle"      // what memory that takes
+	nameSeveral    = "several"   // processes on PostgreSQL
 )
 
 // bench is one run of this program.
@@ -63,6 +67,8 @@ var sections = []section{
 	{[]string{nameProposal, nameProposals}, measureProposals},
 	{[]string{nameImport}, measureImport},
 	{[]string{nameLogin}, measureLogin},
+	{[]string{nameMillion, nameStart, nameIdle}, measureLarge},
+	{[]string{nameSeveral}, measureSeveral},
 }
 
 // allNames returns the names of all that can be measured.

@@ -71,6 +71,15 @@ func (s *server) memory() (now, peak int64) {
 	return now, peak
 }
 
+// written is that part of memory that no file has.
+func (s *server) written() (bytes int64) {
+	for folder := range s.processes() {
+		text, _ := os.ReadFile(filepath.Join(folder, "status")) //nolint:gosec // in /proc
+		bytes += kilobytes(string(text), "RssAnon:")
+	}
+	return bytes
+}
+
 // peakUntil returns the most that a process had in memory, in bytes, when it has
 // ended. It is looked at while it runs: what wait4(2) tells of a child includes what
 // its parent had when it was started.

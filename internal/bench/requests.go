@@ -13,9 +13,14 @@ import (
 
 const (
 	livenessPath = "/api/healthz/liveness"
-	bearerPath   = "/api/v1/tokens/self" //nolint:gosec // a path and no credential
-	manyTokens   = 100_000
+	bearerPath   = "/api/v1/tokens/self"   //nolint:gosec // a path and no credential
 	warmUp       = 1500 * time.Millisecond // longer than the uses of tokens wait to be written
+)
+
+// The crowds whose requests are compared.
+var (
+	fewTokens  = crowd{users: tokensInUse, tokens: tokensInUse}
+	manyTokens = crowd{users: 1_099, tokens: 100_000}
 )
 
 // target is a server with the requests that it gets.
@@ -36,7 +41,7 @@ type comparison struct {
 
 // measureRequests compares how many requests specterd and a bare server answer.
 func measureRequests(ctx context.Context, b *bench) error {
-	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few"), tokensInUse)
+	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few"), fewTokens)
 	if err != nil {
 		return err
 	}
@@ -94,9 +99,9 @@ func compare(ctx context.Context, o options, stdout io.Writer, comparisons []com
 }
 
 // prepare starts a specterd that has so many tokens.
-func prepare(ctx context.Context, binary, folder string, tokens int) (target, func(), error) {
+func prepare(ctx context.Context, binary, folder string, c crowd) (target, func(), error) {
 	key := newKey()
-	secrets, err := seed(ctx, folder, key, tokens)
+	secrets, err := seed(ctx, folder, key, c)
 	if err != nil {
 		return target{}, nil, err
 	}
@@ -104,11 +109,16 @@ func prepare(ctx context.Context, binary, folder string, tokens int) (target, fu
 	if err != nil {
 		return target{}, nil, err
 	}
+	return bearers(s, secrets), s.stop, nil
+}
+
+// bearers asks a server with tokens in turn.
+func bearers(s *server, secrets []string) target {
 	t := target{server: s}
 	for _, secret := range secrets {
 		t.requests = append(t.requests, request(bearerPath, secret))
 	}
-	return t, s.stop, nil
+	return t
 }
 
 // request is the same for every server, whatever its port.

@@ -23,9 +23,12 @@ const (
 	databaseName = "specterd.db" // in the data folder
 )
 
-// seed makes a data folder with a database of so many tokens, and returns those
-// that are to be used, each of another user. The others have a hundred to a user.
-func seed(ctx context.Context, folder, key string, tokens int) ([]string, error) {
+// crowd is how many tokens there are of how many users.
+type crowd struct{ users, tokens int }
+
+// seed makes a data folder with a database of a crowd, and returns the tokens that
+// are to be used, each of another user.
+func seed(ctx context.Context, folder, key string, c crowd) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func seed(ctx context.Context, folder, key string, tokens int) ([]string, error)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("make tokens: %w", err)
 	}
-	if err := fill(ctx, path, tokens-tokensInUse); err != nil {
+	if err := fill(ctx, path, crowd{c.users - tokensInUse, c.tokens - tokensInUse}); err != nil {
 		return nil, fmt.Errorf("fill the database: %w", err)
 	}
 	return secrets, nil
@@ -78,7 +81,7 @@ func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Prin
 	return who, secret, err
 }
 
-// fillers are users with a hundred tokens each that nobody can use. One INSERT
+// fillers are users with tokens, as many each, that nobody can use. One INSERT
 // for all does not wait for the disk as often as there are tokens.
 const fillers = `
 INSERT INTO users (user_id, name, name_folded, password_hash, created_at)
@@ -86,12 +89,15 @@ WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @users
 SELECT 'filler ' || i, 'filler-' || i, 'filler-' || i, 'none', @now FROM n;
 
 INSERT INTO tokens (token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at)
-WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < @each - 1)
 SELECT lower(hex(randomblob(18))), user_id, 'filler ' || i, randomblob(32), 'node:read', @life, @now, @now + @life
 FROM users, n WHERE password_hash = 'none'`
 
-func fill(ctx context.Context, path string, tokens int) (err error) {
-	if tokens == 0 {
+// filler returns the id of the i-th of them.
+func filler(i int) string { return fmt.Sprintf("filler %d", i+1) }
+
+func fill(ctx context.Context, path string, c crowd) (err error) {
+	if c.users == 0 {
 		return nil
 	}
 	db, err := sql.Open("sqlite", "file:"+path)
@@ -99,7 +105,7 @@ func fill(ctx context.Context, path string, tokens int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	_, err = db.ExecContext(ctx, fillers, sql.Named("users", tokens/100),
+	_, err = db.ExecContext(ctx, fillers, sql.Named("users", c.users), sql.Named("each", c.tokens/c.users),
 		sql.Named("now", clock().UnixMicro()), sql.Named("life", lifetime.Microseconds()))
 	return err
 }
