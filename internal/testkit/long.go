@@ -3,6 +3,7 @@ package testkit
 import (
 	"os"
 	"testing"
+	"time"
 )
 
 // Long reports whether the full form of the reliability tests was asked for, as
@@ -15,6 +16,15 @@ func Size(short, long int) int {
 		return long
 	}
 	return short
+}
+
+// Bar is how long something may take: that long in the full form, which wants a
+// quiet machine, and ten times as long in the short one.
+func Bar(limit time.Duration) time.Duration {
+	if Long() {
+		return limit
+	}
+	return 10 * limit
 }
 
 // Figure tells what a reliability test measured, for docs/reliability.md.
