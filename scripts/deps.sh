@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts in place what building and testing need: Go, a C compiler (for the race detector), PostgreSQL's server
-# programs, bitcoind, curl, and python3 with requests. Silent and quick when all of it is there. On Debian
+# programs, bitcoind, curl, strace, and python3 with requests. Silent and quick when all of it is there. On Debian
 # and its kin it installs what is missing; elsewhere it names it and fails.
 set -eu
 
@@ -31,6 +31,7 @@ missing() {
 	have gcc || echo gcc libc6-dev
 	have_postgres || echo postgresql
 	have curl || echo curl
+	have strace || echo strace
 	have_requests || echo python3 python3-requests
 }
 

@@ -6,15 +6,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,11 +36,34 @@ type server struct {
 // what every test server has.
 func startServer(t *testing.T, dataFolder string, environment ...string) *server {
 	t.Helper()
+	s, err := tryServer(t, serveCommand(dataFolder, environment...))
+	if err != nil {
+		t.Fatalf("specterd did not start: %v\n%s", err, s.log)
+	}
+	return s
+}
+
+// serveCommand is specterd serve on a data folder.
+func serveCommand(dataFolder string, environment ...string) *exec.Cmd {
 	cmd := exec.Command("specterd", "serve")
 	cmd.Env = append(os.Environ(), "SPECTER_API_ACTIVE=true", "PORT=0", "SPECTER_BCRYPT_COST=4",
 		"SPECTER_ADMIN_PASSWORD="+testPassword, "SPECTER_DATA_FOLDER="+dataFolder,
 		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
 	cmd.Env = append(cmd.Env, environment...)
+	return cmd
+}
+
+// traced has a command run under strace. The process that is started is the
+// command itself all the same: strace is its grandchild.
+func traced(cmd *exec.Cmd, args ...string) *exec.Cmd {
+	strace := exec.Command("strace", slices.Concat([]string{"-D", "-f"}, args, cmd.Args)...)
+	strace.Env = cmd.Env
+	return strace
+}
+
+// tryServer starts a server that may end before it listens; that is the error.
+func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
+	t.Helper()
 	s := &server{t: t, cmd: cmd, log: &testkit.Log{}}
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
@@ -52,11 +75,10 @@ func startServer(t *testing.T, dataFolder string, environment ...string) *server
 	s.started = time.Since(begin)
 	_, url, ok := strings.Cut(strings.TrimSpace(line), "listens on ")
 	if err != nil || !ok {
-		_ = cmd.Wait()
-		t.Fatalf("specterd did not start: %q, %v\n%s", line, err, s.log)
+		return s, fmt.Errorf("after %v it said %q: %w", s.started, line, errors.Join(err, cmd.Wait()))
 	}
 	s.url = url
-	return s
+	return s, nil
 }
 
 func (s *server) kill() {
@@ -74,6 +96,10 @@ func check(t *testing.T, err error) {
 // call makes a request as JSON and decodes the answer into out, unless nil. It
 // returns the status, or 0 where there was no whole answer.
 func call(ctx context.Context, method, url, bearer string, body, out any) int {
+	return callWith(ctx, http.DefaultClient, method, url, bearer, body, out)
+}
+
+func callWith(ctx context.Context, client *http.Client, method, url, bearer string, body, out any) int {
 	var reader io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -92,7 +118,7 @@ func call(ctx context.Context, method, url, bearer string, body, out any) int {
 	} else {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0
 	}
@@ -109,109 +135,34 @@ type madeToken struct {
 	Secret string `json:"token"`
 }
 
-// ledger is what the server has acknowledged so far.
-type ledger struct {
-	mu      sync.Mutex
-	alive   map[string]madeToken
-	deleted map[string]madeToken
-	unsure  map[string]bool // asked to be deleted, without an answer
+// token makes a token as the admin, that may do all of what scopes say.
+func (s *server) token(description string, scopes ...string) madeToken {
+	s.t.Helper()
+	request := map[string]any{"description": description, "lifetime": "1 day"}
+	if len(scopes) > 0 {
+		request["scopes"] = scopes
+	}
+	var made madeToken
+	if status := call(s.t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", request, &made); status != http.StatusCreated {
+		s.t.Fatalf("make a token: status %d\n%s", status, s.log)
+	}
+	return made
 }
 
-// The process is killed under load again and again. What it acknowledged has to
-// be there afterwards, and what it acknowledged as deleted must not.
-func TestKilledUnderLoad(t *testing.T) {
-	crashes := testkit.Size(20, 200)
-	dir := t.TempDir()
-	book := &ledger{alive: map[string]madeToken{}, deleted: map[string]madeToken{}, unsure: map[string]bool{}}
-	s := startServer(t, dir)
-	var boss madeToken
-	status := call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{
-		"description": "boss", "lifetime": "1 day", "scopes": []string{"tokens:*", "node:read"},
-	}, &boss)
-	if status != http.StatusCreated {
-		t.Fatalf("status %d\n%s", status, s.log)
-	}
-	var slowest time.Duration
-	for round := range crashes {
-		loadAndKill(t, s, boss.Secret, round, book)
-		s = startServer(t, dir)
-		slowest = max(slowest, s.started)
-		book.compare(t, s)
-	}
-	testkit.Figure(t, "%d kills; %d tokens acknowledged and kept, %d acknowledged as deleted and gone; slowest start %v",
-		crashes, len(book.alive), len(book.deleted), slowest)
-	if len(book.alive) < crashes || len(book.deleted) < crashes {
-		t.Error("there was hardly any load")
-	}
-	s.kill()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db"))
+// shell is a connection of its own to the SQLite database, as an admin's SQL shell has one.
+func shell(t *testing.T, dir string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "specterd.db")+"?_pragma=busy_timeout(5000)")
 	check(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	var verdict string
-	check(t, db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
-	if verdict != "ok" {
-		t.Errorf("integrity_check: %s", verdict)
-	}
+	return db
 }
 
-// loadAndKill makes and deletes tokens until the process is killed, at a moment
-// that differs from round to round.
-func loadAndKill(t *testing.T, s *server, boss string, round int, book *ledger) {
+// tool is a command of the program on a data folder.
+func tool(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	var wg sync.WaitGroup
-	for worker := range 4 {
-		wg.Go(func() {
-			for i := 0; ; i++ {
-				var made madeToken
-				status := call(ctx, http.MethodPost, s.url+"/api/v1/tokens", boss, map[string]any{
-					"description": fmt.Sprintf("%d/%d/%d", round, worker, i), "lifetime": "1 hour",
-				}, &made)
-				if status != http.StatusCreated {
-					return // killed
-				}
-				book.add(made)
-				if i%2 == 1 && !book.remove(ctx, s.url, boss, made) {
-					return
-				}
-			}
-		})
-	}
-	kill := time.NewTimer(100*time.Millisecond + rand.N(200*time.Millisecond))
-	<-kill.C
-	s.kill()
-	wg.Wait()
-}
-
-func (b *ledger) add(made madeToken) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.alive[made.ID] = made
-}
-
-// remove deletes a token and reports whether that was acknowledged.
-func (b *ledger) remove(ctx context.Context, url, boss string, made madeToken) bool {
-	status := call(ctx, http.MethodDelete, url+"/api/v1/tokens/"+made.ID, boss, nil, nil)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.alive, made.ID)
-	if status != http.StatusNoContent {
-		b.unsure[made.ID] = true
-		return false
-	}
-	b.deleted[made.ID] = made
-	return true
-}
-
-// compare uses every token of the ledger.
-func (b *ledger) compare(t *testing.T, s *server) {
-	t.Helper()
-	for want, tokens := range map[int]map[string]madeToken{http.StatusOK: b.alive, http.StatusUnauthorized: b.deleted} {
-		for id, made := range tokens {
-			if got := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", made.Secret, nil, nil); got != want {
-				t.Fatalf("token %s: status %d, want %d\n%s", id, got, want, s.log)
-			}
-		}
-	}
+	cmd := exec.CommandContext(t.Context(), "specterd", args...)
+	cmd.Env = append(os.Environ(), "SPECTER_DATA_FOLDER="+dir, "SPECTER_BCRYPT_COST=4", "PORT=0",
+		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
+	return cmd
 }

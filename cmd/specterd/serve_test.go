@@ -2,8 +2,6 @@ package main
 
 import (
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,14 +39,6 @@ func TestBesideARunningServer(t *testing.T) {
 	if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", made.Secret, nil, nil); status != http.StatusUnauthorized {
 		t.Errorf("the revoked token: status %d", status)
 	}
-}
-
-func tool(t *testing.T, dir string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "specterd", args...)
-	cmd.Env = append(os.Environ(), "SPECTER_DATA_FOLDER="+dir, "SPECTER_BCRYPT_COST=4", "PORT=0",
-		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
-	return cmd
 }
 
 // A stop lets what has begun be answered, and ends with success.

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// The process is killed under load again and again. What it acknowledged has to
+// be there afterwards, and what it acknowledged as deleted must not.
+func TestKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	kills, writes := testkit.Size(10, 200), testkit.Size(200, 20_000)
+	dir := t.TempDir()
+	s := startServer(t, dir)
+	book := newLedger(s)
+	var slowest time.Duration
+	round := 0
+	for ; round < kills || book.writes < writes; round++ {
+		process := s.cmd.Process
+		kill := time.AfterFunc(rand.N(300*time.Millisecond), func() { _ = process.Kill() })
+		book.load(t, s, fmt.Sprint(round), 4)
+		kill.Stop()
+		s.kill()
+		begin := time.Now()
+		s = startServer(t, dir)
+		book.wantBoss(t, s)
+		slowest = max(slowest, time.Since(begin))
+		book.compare(t, s, dir)
+	}
+	book.compareAll(t, s, dir)
+	testkit.Figure(t, "%d kills at random moments: of %s none was lost and none came back; ready after %v at most", round, book, slowest.Round(time.Millisecond))
+	if slowest > testkit.Bar(time.Second) {
+		t.Errorf("a start took %v", slowest)
+	}
+}
+
+// The process dies at a system call with which it was about to bring something to
+// the disk: of its first start, under load, or of its stop.
+func TestKilledAtSystemCalls(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := startServer(t, dir)
+	book := newLedger(s)
+	s.kill()
+	deaths := map[string]int{}
+	for round := range testkit.Size(4, 100) {
+		at := []string{"pwrite64", "fsync", "pwrite64", "fsync", "unlink", "ftruncate"}[rand.N(6)]
+		s, err := tryServer(t, dying(serveCommand(dir), at, 1+rand.N(often[at]+1)))
+		if err == nil {
+			stop := time.AfterFunc(rand.N(2*time.Second), func() { _ = s.cmd.Process.Signal(syscall.SIGTERM) })
+			book.load(t, s, fmt.Sprint(round), 4)
+			stop.Stop()
+			_ = s.cmd.Process.Signal(syscall.SIGTERM)
+			err = s.cmd.Wait()
+		}
+		if err != nil {
+			deaths["at "+at]++
+		}
+		s = startServer(t, dir)
+		book.compare(t, s, dir)
+		s.kill()
+	}
+	for i := range testkit.Size(4, 100) {
+		at := []string{"pwrite64", "fsync", "renameat", "unlink"}[i%4]
+		fresh := t.TempDir()
+		s, err := tryServer(t, dying(serveCommand(fresh), at, 1+i/4*max(1, often[at]/25)))
+		if err != nil {
+			deaths["at the first start"]++
+		}
+		s.kill()
+		s = startServer(t, fresh)
+		newLedger(s) // the first admin is there
+		s.kill()
+	}
+	s = startServer(t, dir)
+	book.compareAll(t, s, dir)
+	testkit.Figure(t, "kills %v: of %s none was lost and none came back", deaths, book)
+	if deaths["at the first start"] == 0 {
+		t.Error("nobody died")
+	}
+}
+
+// dying has a command killed when one of its threads makes a system call for the
+// time with that number.
+func dying(cmd *exec.Cmd, at string, when int) *exec.Cmd {
+	return traced(cmd, "-qq", "-o", "/dev/null", "-e", "trace="+at, "-e", "inject="+at+":signal=SIGKILL:when="+strconv.Itoa(when))
+}
+
+// often are the system calls that one thread makes many times.
+var often = map[string]int{"pwrite64": 200, "fsync": 15}
+
+// ledger is what a server has acknowledged: tokens by their id, users by their name.
+type ledger struct {
+	boss madeToken // may make the others
+
+	mu     sync.Mutex
+	writes int
+	facts  map[string]fact
+	fresh  []string // those of facts that were not compared yet
+}
+
+type fact struct {
+	secret string // a token's
+	state  state
+}
+
+type state int
+
+const (
+	alive   state = iota
+	deleted       // was acknowledged to be
+	unsure        // asked to be deleted, without an answer
+)
+
+func newLedger(s *server) *ledger {
+	return &ledger{boss: s.token("boss", "tokens:*", "users:*", "node:read"), facts: map[string]fact{}}
+}
+
+// String counts what is in the ledger.
+func (b *ledger) String() string {
+	n := map[state]int{}
+	for _, f := range b.facts {
+		n[f.state]++
+	}
+	return fmt.Sprintf("%d acknowledged writes (%d tokens and users there, %d deleted)", b.writes, n[alive], n[deleted])
+}
+
+// load makes and deletes tokens and users, with several workers, until the server
+// does not answer.
+func (b *ledger) load(t *testing.T, s *server, round string, workers int) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	var wg sync.WaitGroup
+	for worker := range workers {
+		wg.Go(func() {
+			for i := 0; b.step(ctx, s.url, fmt.Sprintf("%s/%d/%d", round, worker, i), i); i++ {
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// step makes a token, or each fourth time a user, and deletes every other of them.
+// It reports whether all of that was acknowledged.
+func (b *ledger) step(ctx context.Context, url, name string, i int) bool {
+	var path, id, secret string
+	var status int
+	if i%4 < 3 {
+		var made madeToken
+		status = call(ctx, http.MethodPost, url+"/api/v1/tokens", b.boss.Secret, map[string]any{"description": name, "lifetime": "1 hour"}, &made)
+		path, id, secret = "/api/v1/tokens/"+made.ID, made.ID, made.Secret
+	} else {
+		id = strings.ReplaceAll(name, "/", "-")
+		status = call(ctx, http.MethodPost, url+"/api/v1/users", b.boss.Secret, map[string]any{"name": id, "password": testPassword}, nil)
+		path = "/api/v1/users/" + id
+	}
+	if status != http.StatusCreated {
+		return false
+	}
+	b.note(id, fact{secret: secret}, true)
+	if i/2%2 == 0 {
+		return true
+	}
+	status = call(ctx, http.MethodDelete, url+path, b.boss.Secret, nil, nil)
+	if status != http.StatusNoContent {
+		b.note(id, fact{secret, unsure}, false)
+		return false
+	}
+	b.note(id, fact{secret, deleted}, true)
+	return true
+}
+
+func (b *ledger) note(id string, f fact, acknowledged bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if acknowledged {
+		b.writes++
+	}
+	if _, known := b.facts[id]; !known {
+		b.fresh = append(b.fresh, id)
+	}
+	b.facts[id] = f
+}
+
+// compare looks for the rows of everything in the ledger, and uses the tokens that
+// are new in it.
+func (b *ledger) compare(t *testing.T, s *server, dir string) {
+	t.Helper()
+	rows := rowsOf(t, dir)
+	for id, f := range b.facts {
+		if f.state != unsure && rows[id] != (f.state == alive) {
+			t.Fatalf("%s is in the database: %v\n%s", id, rows[id], s.log)
+		}
+	}
+	for _, id := range b.fresh {
+		b.use(t, s, id)
+	}
+	b.fresh = nil
+}
+
+// compareAll uses every token of the ledger, and looks through the database.
+func (b *ledger) compareAll(t *testing.T, s *server, dir string) {
+	t.Helper()
+	b.compare(t, s, dir)
+	for id := range b.facts {
+		b.use(t, s, id)
+	}
+	if out, err := tool(t, dir, "audit", "verify").CombinedOutput(); err != nil {
+		t.Errorf("the audit record: %v\n%s", err, out)
+	}
+	s.kill()
+	var verdict string
+	check(t, shell(t, dir).QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
+	if verdict != "ok" {
+		t.Errorf("integrity_check: %s", verdict)
+	}
+}
+
+func (b *ledger) wantBoss(t *testing.T, s *server) {
+	t.Helper()
+	if got := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", b.boss.Secret, nil, nil); got != http.StatusOK {
+		t.Fatalf("the first answer: status %d\n%s", got, s.log)
+	}
+}
+
+// use uses a token.
+func (b *ledger) use(t *testing.T, s *server, id string) {
+	t.Helper()
+	f := b.facts[id]
+	if f.secret == "" || f.state == unsure {
+		return
+	}
+	want := map[state]int{alive: http.StatusOK, deleted: http.StatusUnauthorized}[f.state]
+	if got := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", f.secret, nil, nil); got != want {
+		t.Fatalf("token %s: status %d, want %d\n%s", id, got, want, s.log)
+	}
+}
+
+// rowsOf returns the ids of all tokens and the names of all users in a database.
+func rowsOf(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	db := shell(t, dir)
+	defer func() { _ = db.Close() }() // the server is to be the last that closes it
+	rows, err := db.QueryContext(t.Context(), "SELECT token_id FROM tokens UNION ALL SELECT name FROM users")
+	check(t, err)
+	defer func() { _ = rows.Close() }()
+	found := map[string]bool{}
+	for rows.Next() {
+		var id string
+		check(t, rows.Scan(&id))
+		found[id] = true
+	}
+	check(t, rows.Err())
+	return found
+}
