@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// What is acknowledged was brought to the disk before: between the request and
+// its answer the pages with what was asked for were written to SQLite's log, and
+// after that a sync of that file ended. A kill cannot show this, since what a
+// killed process has written is safe with the system; a power cut could.
+func TestSyncedBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	rounds := testkit.Size(4, 200)
+	s, trace := startWatched(t)
+	boss := s.token("boss", "tokens:*", "users:*", "node:read").Secret
+	trace.answer(t, "boss")
+	writes, exceptions := 0, 0
+	write := func(method, path, mark string, body, out any) {
+		t.Helper()
+		status := call(t.Context(), method, s.url+path, boss, body, out)
+		if status != http.StatusOK && status != http.StatusCreated && status != http.StatusNoContent {
+			t.Fatalf("%s %s: status %d\n%s", method, path, status, s.log)
+		}
+		if made, ok := out.(*madeToken); ok {
+			mark = made.ID
+		}
+		writes++
+		if synced := trace.answer(t, mark); !synced {
+			exceptions++
+		}
+	}
+	for i := range rounds {
+		var made madeToken
+		write(http.MethodPost, "/api/v1/tokens", "", map[string]any{"description": fmt.Sprint(i), "lifetime": "1 hour"}, &made)
+		write(http.MethodDelete, "/api/v1/tokens/"+made.ID, made.ID, nil, nil)
+		name := fmt.Sprintf("somebody-%06d", i)
+		write(http.MethodPost, "/api/v1/users", name, map[string]any{"name": name, "password": testPassword}, nil)
+		write(http.MethodPatch, "/api/v1/users/"+name, name, map[string]any{"disabled": true}, nil)
+		write(http.MethodDelete, "/api/v1/users/"+name, name, nil, nil)
+	}
+	testkit.Figure(t, "%d of %d answers left before a sync of what they acknowledge (%d syncs seen)", exceptions, writes, trace.syncs)
+	if exceptions > 0 {
+		t.Errorf("%d of %d answers left before a sync", exceptions, writes)
+	}
+}
+
+// diskTrace is what a server does with files and sockets, call by call.
+type diskTrace struct {
+	lines chan string
+	syncs int
+}
+
+// startWatched starts a server whose writes and syncs are seen, in their order:
+// strace holds up each of the process's threads until it has written the call down.
+func startWatched(t *testing.T) (*server, *diskTrace) {
+	t.Helper()
+	from, to, err := os.Pipe()
+	check(t, err)
+	// 4200 bytes are a page with room.
+	cmd := traced(serveCommand(t.TempDir()), "--seccomp-bpf", "-y", "-s", "4200", "-o", "/dev/fd/3", "-e", "trace=pwrite64,fsync,fdatasync,write")
+	cmd.ExtraFiles = []*os.File{to}
+	trace := &diskTrace{lines: make(chan string, 100_000)}
+	go func() {
+		defer close(trace.lines)
+		for scan := bufio.NewReader(from); ; {
+			line, err := scan.ReadString('\n')
+			if err != nil {
+				return
+			}
+			trace.lines <- line
+		}
+	}()
+	s, err := tryServer(t, cmd)
+	check(t, err)
+	check(t, to.Close())
+	t.Cleanup(func() { _ = from.Close() })
+	return s, trace
+}
+
+// answer goes on to the next answer in the trace, and reports whether before it
+// something with this mark was written to SQLite's log and then a sync of that
+// begun and ended well.
+func (d *diskTrace) answer(t *testing.T, mark string) bool {
+	t.Helper()
+	const log = "specterd.db-wal>"
+	written, synced := false, false
+	syncing := map[string]bool{} // by the threads that are in a sync that began after the write
+	for line := range d.lines {
+		thread, what, _ := strings.Cut(line, " ")
+		what = strings.TrimSpace(what)
+		ended := strings.HasSuffix(what, "= 0")
+		switch {
+		case strings.HasPrefix(what, "write(") && strings.Contains(what, `"HTTP/1.1 `):
+			return written && synced
+		case strings.HasPrefix(what, "pwrite64(") && strings.Contains(what, log) && strings.Contains(what, mark):
+			written, synced = true, false
+			clear(syncing)
+		case (strings.HasPrefix(what, "fsync(") || strings.HasPrefix(what, "fdatasync(")) && strings.Contains(what, log):
+			d.syncs++
+			syncing[thread] = written && !ended
+			synced = synced || written && ended
+		case strings.HasPrefix(what, "<... fsync resumed>") || strings.HasPrefix(what, "<... fdatasync resumed>"):
+			synced = synced || syncing[thread] && ended
+		}
+	}
+	t.Fatalf("the trace ended before the answer about %s", mark)
+	return false
+}
