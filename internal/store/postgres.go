@@ -44,11 +44,21 @@ func (e postgresEngine) reads(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt 
 func (postgresEngine) bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter { return newPipeline(conn, tx) }
 
 func (postgresEngine) migrations() (migrationSource, error) {
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return migrationSource{}, fmt.Errorf("make the migrations' lock: %w", err)
-	}
-	return newMigrationSource(goose.DialectPostgres, migrations.Postgres, "postgres", goose.WithSessionLocker(locker))
+	return newMigrationSource(goose.DialectPostgres, migrations.Postgres, "postgres", goose.WithSessionLocker(migrationLock{}))
+}
+
+// migrationLock has processes that start at once migrate one after the other. The
+// server wakes the next one; goose's own would look every five seconds.
+type migrationLock struct{}
+
+func (migrationLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock.DefaultLockID)
+	return err
+}
+
+func (migrationLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", lock.DefaultLockID)
+	return err
 }
 
 // verify does nothing: a PostgreSQL server looks after its own files.
