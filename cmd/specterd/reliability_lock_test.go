@@ -1,0 +1,212 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// A second server on the same database gives up and says who has it; the tools
+// for the shell work all the same, and what they do counts at once.
+func TestBesideARunningServer(t *testing.T) {
+	dir := t.TempDir()
+	s := startServer(t, dir)
+	begin := time.Now()
+	out, err := tool(t, dir, "serve").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "another specterd uses this database: process") {
+		t.Errorf("a second server: %v, %s", err, out)
+	}
+	took := time.Since(begin)
+	testkit.Figure(t, "a second server on the SQLite file gave up after %v", took.Round(time.Millisecond))
+	if took > testkit.Bar(2*time.Second) {
+		t.Errorf("it took %v to say so", took)
+	}
+
+	var made madeToken
+	request := map[string]any{"description": "x", "lifetime": "1 hour"}
+	if status := call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", request, &made); status != http.StatusCreated {
+		t.Fatalf("status %d", status)
+	}
+	out, err = tool(t, dir, "token", "list", "--user", "admin").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), made.ID) {
+		t.Errorf("token list: %v\n%s", err, out)
+	}
+	out, err = tool(t, dir, "token", "revoke", made.ID).CombinedOutput()
+	if err != nil {
+		t.Errorf("token revoke: %v\n%s", err, out)
+	}
+	if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", made.Secret, nil, nil); status != http.StatusUnauthorized {
+		t.Errorf("the revoked token: status %d", status)
+	}
+}
+
+// Eight commands at once on a fresh folder all work; one of them makes the
+// database, and the others wait for it.
+func TestCommandsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	serving, refused := 0, 0
+	for range 8 {
+		wg.Go(func() {
+			cmd := tool(t, dir, "user", "list")
+			out, err := cmd.CombinedOutput()
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && strings.Contains(string(out), "admin") {
+				serving++
+			} else {
+				refused++
+				t.Logf("%v: %s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	if serving != 8 {
+		t.Errorf("%d of 8 commands worked, %d did not", serving, refused)
+	}
+	s := startServer(t, dir)
+	if status := call(t.Context(), http.MethodGet, s.url+"/api/healthz/liveness", "x", nil, nil); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+}
+
+// Eight servers at once on a fresh folder: one serves, and seven give up and name it.
+func TestServersAtOnce(t *testing.T) {
+	t.Parallel()
+	var slowest time.Duration
+	rounds := testkit.Size(1, 20)
+	for range rounds {
+		dir := t.TempDir()
+		var first *server
+		var refused []*server
+		for _, s := range eightServers(t, func() *exec.Cmd { return serveCommand(dir) }) {
+			if s.url == "" {
+				refused = append(refused, s)
+				slowest = max(slowest, s.started)
+			} else {
+				first = s
+			}
+		}
+		if len(refused) != 7 {
+			t.Fatalf("%d of 8 gave up", len(refused))
+		}
+		for _, s := range refused {
+			if !strings.Contains(s.log.String(), fmt.Sprintf("another specterd uses this database: process %d, serving since", first.cmd.Process.Pid)) {
+				t.Errorf("the one who serves is not named: %s", s.log)
+			}
+		}
+		first.token("works")
+		first.kill()
+	}
+	testkit.Figure(t, "%d times eight servers at once on a fresh folder: one served, seven named it, after %v at most", rounds, slowest.Round(time.Millisecond))
+	if slowest > testkit.Bar(2*time.Second) {
+		t.Errorf("it took %v to give up", slowest)
+	}
+}
+
+// Eight servers at once on a fresh PostgreSQL database all serve. It is migrated
+// once and has one admin.
+func TestServersAtOnceOnPostgres(t *testing.T) {
+	t.Parallel()
+	rounds := testkit.Size(1, 10)
+	var slowest time.Duration
+	for range rounds {
+		url := testkit.Postgres(t)
+		servers := eightServers(t, func() *exec.Cmd {
+			return serveCommand(t.TempDir(), "SPECTER_DATABASE_URL="+url, "SECRET_KEY="+testKey)
+		})
+		for i, s := range servers {
+			if s.url == "" {
+				t.Fatalf("one does not serve:\n%s", s.log)
+			}
+			s.token(fmt.Sprint(i))
+			slowest = max(slowest, s.started)
+		}
+		db, err := sql.Open("pgx", url)
+		check(t, err)
+		var doubled, users, made int
+		check(t, db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) - count(DISTINCT version_id) FROM goose_db_version), (SELECT count(*) FROM users), (SELECT count(*) FROM audit WHERE action = 'user.create')").Scan(&doubled, &users, &made))
+		if doubled != 0 || users != 1 || made != 1 {
+			t.Errorf("%d migrations ran twice; there are %d users, and %d were made", doubled, users, made)
+		}
+		check(t, db.Close())
+		for _, s := range servers {
+			s.kill()
+		}
+	}
+	testkit.Figure(t, "%d times eight servers at once on a fresh PostgreSQL database: all served, after %v at most; it was migrated once and got one admin", rounds, slowest.Round(time.Millisecond))
+}
+
+// eightServers starts eight at once; those that ended have no URL.
+func eightServers(t *testing.T, command func() *exec.Cmd) []*server {
+	t.Helper()
+	servers := make([]*server, 8)
+	var starting sync.WaitGroup
+	for i := range servers {
+		cmd := command()
+		starting.Go(func() { servers[i], _ = tryServer(t, cmd) })
+	}
+	starting.Wait()
+	return servers
+}
+
+// While somebody at an SQL shell keeps SQLite's write lock, writes are refused with
+// the time to come back, and leave nothing behind; reads go on. It is over by itself.
+func TestLongLock(t *testing.T) {
+	t.Parallel()
+	writers := testkit.Size(4, 64)
+	dir := t.TempDir()
+	s := startServer(t, dir)
+	c := outageClient{t: t, url: s.url, token: s.token("boss", "tokens:*", "node:read").Secret}
+	conn, err := shell(t, dir).Conn(t.Context())
+	check(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	check(t, err)
+
+	order := func(i int) map[string]any { return map[string]any{"description": fmt.Sprint("order ", i), "lifetime": "1 hour"} }
+	begin := time.Now()
+	var writing sync.WaitGroup
+	for i := range writers {
+		writing.Go(func() { c.do(http.MethodPost, "/api/v1/tokens", order(i), http.StatusServiceUnavailable) })
+	}
+	refused := make(chan time.Duration)
+	go func() { writing.Wait(); refused <- time.Since(begin) }()
+	var reads int
+	var slowest, took time.Duration
+	for took == 0 {
+		start := time.Now()
+		c.do(http.MethodGet, "/api/v1/tokens", nil, http.StatusOK)
+		slowest = max(slowest, time.Since(start))
+		reads++
+		select {
+		case took = <-refused:
+		default:
+		}
+	}
+	if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil); status != http.StatusOK {
+		t.Errorf("a password: status %d", status)
+	}
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	check(t, err)
+	if found := rowsOf(t, dir); len(found) != 2 { // boss and admin
+		t.Errorf("what was refused left something behind: %v", found)
+	}
+	start := time.Now()
+	for i := range writers {
+		c.do(http.MethodPost, "/api/v1/tokens", order(i), http.StatusCreated)
+	}
+	testkit.Figure(t, "the write lock held elsewhere: %d writes refused after %v at most; %d reads beside, the slowest %v; then %d writes in %v",
+		writers, took.Round(time.Millisecond), reads, slowest.Round(time.Millisecond), writers, time.Since(start).Round(time.Millisecond))
+	if took > testkit.Bar(13*time.Second) { // 8 of patience; then an attempt is under way, in which SQLite waits for 5
+		t.Errorf("refused after %v", took)
+	}
+}
