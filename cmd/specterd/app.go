@@ -69,9 +69,24 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bo
 		return nil, err
 	}
 	if err := a.open(ctx, serving); err != nil {
-		return nil, errors.Join(err, a.close())
+		return nil, errors.Join(a.explain(ctx, err), a.close())
 	}
 	return a, nil
+}
+
+// explain says of an error of the start whether the SQLite file is damaged, which
+// makes many things fail.
+func (a *app) explain(ctx context.Context, err error) error {
+	const advice = "%s is damaged, or is no database of specterd; keep a copy of the file and restore a backup, or point SPECTER_DATABASE_URL at the right one: %w"
+	if store.IsDamage(err) {
+		return fmt.Errorf(advice, string(a.cfg.DatabaseURL), err)
+	}
+	if a.store != nil {
+		if damage := a.store.Verify(ctx); store.IsDamage(damage) {
+			return fmt.Errorf(advice, string(a.cfg.DatabaseURL), errors.Join(damage, err))
+		}
+	}
+	return err
 }
 
 func (a *app) open(ctx context.Context, serving bool) error {

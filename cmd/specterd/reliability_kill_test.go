@@ -124,7 +124,7 @@ const (
 )
 
 func newLedger(s *server) *ledger {
-	return &ledger{boss: s.token("boss", "tokens:*", "users:*", "node:read"), facts: map[string]fact{}}
+	return &ledger{boss: s.token("boss", "tokens:*", "users:*", "audit:*", "node:read", "wallets:*"), facts: map[string]fact{}}
 }
 
 // String counts what is in the ledger.

@@ -172,7 +172,9 @@ func TestLongLock(t *testing.T) {
 	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	check(t, err)
 
-	order := func(i int) map[string]any { return map[string]any{"description": fmt.Sprint("order ", i), "lifetime": "1 hour"} }
+	order := func(i int) map[string]any {
+		return map[string]any{"description": fmt.Sprint("order ", i), "lifetime": "1 hour"}
+	}
 	begin := time.Now()
 	var writing sync.WaitGroup
 	for i := range writers {

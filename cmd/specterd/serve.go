@@ -23,6 +23,7 @@ import (
 	"github.com/specterd/specterd/internal/metrics"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -241,9 +242,13 @@ func (a *app) warnOfIgnoredPassword(ctx context.Context) {
 }
 
 // verify looks for damage in the database, beside the serving: it takes long
-// where there is much in it.
+// where there is much in it. Where there is some, the store lets nobody in.
 func (a *app) verify(ctx context.Context) {
-	if err := a.store.Verify(ctx); err != nil && ctx.Err() == nil {
-		a.log.ErrorContext(ctx, "the database is damaged; stop specterd, keep the file, and restore a backup", "error", err)
+	switch err := a.store.Verify(ctx); {
+	case err == nil || ctx.Err() != nil:
+	case store.IsDamage(err):
+		a.log.ErrorContext(ctx, "the database is damaged, and all requests are refused; stop specterd, keep a copy of the file, and restore a backup", "error", err)
+	default:
+		a.log.ErrorContext(ctx, "the database could not be looked through for damage; specterd doctor does it again", "error", err)
 	}
 }

@@ -286,8 +286,12 @@ func TestDamageIsFound(t *testing.T) {
 	if err == nil {
 		t.Fatal("the damage is not found")
 	}
-	if fault.KindOf(second.Ping(t.Context())) != fault.Unavailable {
-		t.Errorf("ping does not say so; the damage is %v", err)
+	_, password := second.UserByName(t.Context(), "alice")
+	_, token := second.CredentialByID(t.Context(), "x")
+	for what, got := range map[string]error{"ping": second.Ping(t.Context()), "a password": password, "a token": token} {
+		if fault.KindOf(got) != fault.Unavailable {
+			t.Errorf("%s: %v; the damage is %v", what, got, err)
+		}
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // and the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/migrations"
@@ -122,12 +123,25 @@ func (sqliteEngine) migrations() (migrationSource, error) {
 func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
 	var verdict string
 	if err := ro.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return fmt.Errorf("check %s: %w", e.path, err)
+		return fmt.Errorf("look through %s: %w", e.path, err)
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("%s is damaged: %s", e.path, verdict)
+		return fmt.Errorf("look through %s: %w: %s", e.path, errDamaged, verdict)
 	}
 	return nil
+}
+
+var errDamaged = errors.New("its pages do not fit together")
+
+// IsDamage reports whether err says that an SQLite file is not as SQLite wrote it.
+func IsDamage(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return true
+		}
+	}
+	return errors.Is(err, errDamaged)
 }
 
 // backup copies the database into the backup folder with VACUUM INTO, which

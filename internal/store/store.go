@@ -126,20 +126,29 @@ func (s *Store) Close() error {
 }
 
 // Verify looks through the whole database, which may take seconds. Where it
-// finds damage, it returns that, and Ping is Unavailable from then on.
+// finds damage, it returns that, and from then on nobody is let in and Ping is
+// Unavailable: what is read from a damaged file may be wrong.
 func (s *Store) Verify(ctx context.Context) error {
 	err := s.engine.verify(ctx, s.ro)
-	if err != nil && ctx.Err() == nil {
+	if IsDamage(err) {
 		s.damage.Store(&err)
 	}
 	return err
 }
 
+// sound is Unavailable where the database is known to be damaged.
+func (s *Store) sound() error {
+	if damage := s.damage.Load(); damage != nil {
+		return ErrUnavailable.Because(*damage)
+	}
+	return nil
+}
+
 // Ping reports whether the database answers and is not known to be damaged:
 // Unavailable where not.
 func (s *Store) Ping(ctx context.Context) error {
-	if damage := s.damage.Load(); damage != nil {
-		return ErrUnavailable.Because(*damage)
+	if err := s.sound(); err != nil {
+		return err
 	}
 	if _, err := s.reads().CountUsers(ctx); err != nil {
 		return translate(fmt.Errorf("ping: %w", err))

@@ -15,6 +15,9 @@ import (
 
 // CredentialByID implements auth.CredentialStore.
 func (s *Store) CredentialByID(ctx context.Context, tokenID string) (*auth.Credential, error) {
+	if err := s.sound(); err != nil {
+		return nil, err
+	}
 	c, err := s.credentials.credential(ctx, tokenID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, auth.ErrTokenNotFound
