@@ -25,7 +25,7 @@ func TestDamagedDatabase(t *testing.T) {
 	sound := t.TempDir()
 	s := startServer(t, sound)
 	book := newLedger(s)
-	for i := range 200 {
+	for i := range testkit.Size(50, 200) {
 		book.step(t.Context(), s.url, fmt.Sprint(i), i)
 	}
 	check(t, s.cmd.Process.Signal(syscall.SIGTERM))

@@ -184,6 +184,8 @@ func TestLongLock(t *testing.T) {
 	go func() { writing.Wait(); refused <- time.Since(begin) }()
 	var reads int
 	var slowest, took time.Duration
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
 	for took == 0 {
 		start := time.Now()
 		c.do(http.MethodGet, "/api/v1/tokens", nil, http.StatusOK)
@@ -191,7 +193,7 @@ func TestLongLock(t *testing.T) {
 		reads++
 		select {
 		case took = <-refused:
-		default:
+		case <-pause.C:
 		}
 	}
 	if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil); status != http.StatusOK {

@@ -26,8 +26,8 @@ func TestKilledWhileProposing(t *testing.T) {
 	begin := func() { p.server = startServer(t, dir, nodeSettings(p.node)...) }
 	begin()
 	p.fund(coins)
-	kills := testkit.Size(2, 100)
-	for round := range kills {
+	kills, round := testkit.Size(2, 100), 0
+	for ; round < kills || min(len(p.proposals), len(p.labels)) < kills; round++ {
 		process := p.server.cmd.Process
 		kill := time.AfterFunc(100*time.Millisecond+rand.N(500*time.Millisecond), func() { _ = process.Kill() })
 		p.load(round)
@@ -37,10 +37,7 @@ func TestKilledWhileProposing(t *testing.T) {
 		p.compare()
 	}
 	testkit.Figure(t, "%d kills: %d proposals and %d labelled addresses acknowledged, none lost, none twice; the node's locks are right after each, and none are left",
-		kills, len(p.proposals), len(p.labels))
-	if len(p.proposals) < kills || len(p.labels) < kills {
-		t.Error("there was hardly any load")
-	}
+		round, len(p.proposals), len(p.labels))
 }
 
 // payments is what was acknowledged of a wallet.

@@ -52,7 +52,7 @@ func revocationHolds(t *testing.T, begin func() []*server, db *sql.DB) {
 	}
 	for name, end := range ways {
 		u := newUsage(t)
-		for round := range testkit.Size(2, 16) {
+		for round := range testkit.Size(1, 16) {
 			made := servers[0].token(fmt.Sprint(name, round))
 			ended = append(ended, made)
 			u.around(servers, made.Secret, func() { end(made.ID) })
@@ -64,16 +64,14 @@ func revocationHolds(t *testing.T, begin func() []*server, db *sql.DB) {
 	}
 	u := newUsage(t)
 	servers = begin()
-	for _, made := range ended[:testkit.Size(2, 16)] {
+	for _, made := range ended[:testkit.Size(1, 16)] {
 		u.around(servers, made.Secret, nil)
 	}
 	u.report("of tokens that were ended before a restart")
 }
 
-const (
-	connections = 64 // of one client each, to each server
-	usesAfter   = 10 // of a token after its end, by each client
-)
+// connections is how many clients there are, with one connection each to each server.
+const connections = 64
 
 // usage is the use of tokens by clients that keep their connections.
 type usage struct {
@@ -109,7 +107,7 @@ func (u *usage) around(servers []*server, secret string, end func()) {
 					accepted.Done()
 				}
 			}
-			for n := range usesAfter {
+			for n := range testkit.Size(4, 10) { // on one process after the other
 				switch status := u.use(client, servers[n%len(servers)], secret); status {
 				case http.StatusUnauthorized:
 					u.refused.Add(1)

@@ -78,7 +78,9 @@ func startWatched(t *testing.T) (*server, *diskTrace) {
 		}
 	}()
 	s, err := tryServer(t, cmd)
-	check(t, err)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.log)
+	}
 	check(t, to.Close())
 	t.Cleanup(func() { _ = from.Close() })
 	return s, trace

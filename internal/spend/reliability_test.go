@@ -17,7 +17,7 @@ import (
 // cancelled, also at the same time.
 func TestPairsAtOnce(t *testing.T) {
 	t.Parallel()
-	const pairs = 10 // at a time
+	pairs := testkit.Size(5, 10) // at a time
 	onBoth(t, newNode(t), func(w *world) {
 		coins := make([]btc.Amount, 2*pairs)
 		for i := range coins {
