@@ -6,6 +6,13 @@ set -euo pipefail
 # name, package, test
 all=$(cat <<'TABLE'
 kills        ./cmd/specterd          TestKilledUnderLoad
+kills-calls  ./cmd/specterd          TestKilledAtSystemCalls
+kills-psbts  ./cmd/specterd          TestKilledWhileProposing
+sync         ./cmd/specterd          TestSyncedBeforeTheAnswer
+revocation   ./cmd/specterd          TestRevocationHolds
+pairs        ./internal/spend        TestPairsAtOnce
+locks        ./cmd/specterd          TestBesideARunningServer|TestServersAtOnce|TestServersAtOnceOnPostgres|TestLongLock
+damage       ./cmd/specterd          TestDamagedDatabase
 TABLE
 )
 
