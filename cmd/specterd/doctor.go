@@ -129,13 +129,13 @@ func (d *doctor) database(ctx context.Context) bool {
 	var err error
 	d.store, err = store.Open(ctx, d.storeOptions())
 	if err != nil {
-		d.error("database", "%v", err)
+		d.error("database", "%v", d.explain(ctx, err))
 		return false
 	}
 	schema, err := d.store.Schema(ctx)
 	switch {
 	case err != nil:
-		d.error("database", "%v", err)
+		d.error("database", "%v", d.explain(ctx, err))
 		return false
 	case schema.Fresh():
 		d.error("database", "it is empty; specterd serve makes what belongs in it, unless it was lost: then restore it")
