@@ -107,7 +107,7 @@ func (u *usage) around(servers []*server, secret string, end func()) {
 					accepted.Done()
 				}
 			}
-			for n := range testkit.Size(4, 10) { // on one process after the other
+			for n := range len(servers) * testkit.Size(4, 10) {
 				switch status := u.use(client, servers[n%len(servers)], secret); status {
 				case http.StatusUnauthorized:
 					u.refused.Add(1)
