@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,7 +27,7 @@ type app struct {
 	now       func() time.Time
 	lock      *store.ServingLock // nil unless held
 	store     *store.Store
-	key       []byte
+	signer    *auth.Signer
 	passwords *auth.Passwords
 	users     *auth.Users
 }
@@ -222,86 +220,6 @@ func (a *app) refuseIfUsed() error {
 	}
 	return fmt.Errorf("the data folder %s was in use, but its database is missing or empty; restore it, or point SPECTER_DATABASE_URL at the right one. "+
 		"To begin anew with an empty database and the first admin's default password, delete %s", a.cfg.DataFolder, a.marker())
-}
-
-const keyBytes = 32
-
-func (a *app) keyFile() string { return filepath.Join(a.cfg.DataFolder, "secret_key") }
-
-// loadKey reads the key that signs tokens, or makes one at the first start, and
-// checks that it is the database's.
-func (a *app) loadKey(ctx context.Context) error {
-	bound, err := a.store.HasKey(ctx)
-	if err != nil {
-		return err
-	}
-	if !bound {
-		if err := a.refuseIfUsed(); err != nil {
-			return err
-		}
-	}
-	if a.key, err = a.readKey(bound); err != nil {
-		return err
-	}
-	if err := a.store.BindKey(ctx, auth.Fingerprint(a.key)); err != nil {
-		if errors.Is(err, store.ErrOtherKey) {
-			return fmt.Errorf("%w; put the right one into SECRET_KEY, SECRET_KEY_FILE or %s", err, a.keyFile())
-		}
-		return err
-	}
-	return nil
-}
-
-func (a *app) readKey(bound bool) ([]byte, error) {
-	if a.cfg.SecretKey != "" {
-		return []byte(a.cfg.SecretKey), nil
-	}
-	if a.usesPostgres() {
-		return nil, errors.New("with PostgreSQL the signing key has to be given in SECRET_KEY or SECRET_KEY_FILE, since several processes share it; make one with: openssl rand -hex 32")
-	}
-	key, err := os.ReadFile(a.keyFile())
-	switch {
-	case err == nil && len(key) < auth.MinKeyBytes:
-		return nil, fmt.Errorf("%s has %d bytes, and a signing key needs at least %d; restore the right file", a.keyFile(), len(key), auth.MinKeyBytes)
-	case err == nil:
-		return key, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the signing key: %w", err)
-	case bound:
-		return nil, fmt.Errorf("the signing key %s is missing; restore it, or give the key in SECRET_KEY", a.keyFile())
-	}
-	return newKeyFile(a.keyFile())
-}
-
-// newKeyFile makes a signing key, 64 hexadecimal digits, and a file that holds
-// it. The file is whole or not there, and on the disk when the function returns.
-func newKeyFile(path string) ([]byte, error) {
-	raw := make([]byte, keyBytes)
-	_, _ = rand.Read(raw) // never fails
-	key := []byte(hex.EncodeToString(raw))
-	if err := writeSynced(path+".new", key); err != nil {
-		return nil, fmt.Errorf("make the signing key: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return nil, fmt.Errorf("make the signing key: %w", err)
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err == nil {
-		err = errors.Join(folder.Sync(), folder.Close())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("bring the signing key to the disk: %w", err)
-	}
-	return key, nil
-}
-
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in the operator's data folder
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // startFirst makes the first admin of a new database, once.

@@ -158,16 +158,16 @@ func (d *doctor) database(ctx context.Context) bool {
 }
 
 func (d *doctor) key(ctx context.Context) {
-	bound, err := d.store.HasKey(ctx)
-	if err == nil && !bound {
+	known, err := d.store.SigningKeys(ctx)
+	if err == nil && len(known) == 0 {
 		d.warning("signing key", "the database has none yet; specterd serve makes one")
 		return
 	}
 	if err == nil {
-		var key []byte
-		if key, err = d.readKey(bound); err == nil {
-			err = d.store.BindKey(ctx, auth.Fingerprint(key)) // which compares them
-		}
+		err = d.openSigner(ctx)
+	}
+	if err == nil {
+		err = d.checkOldKeys(ctx)
 	}
 	if err != nil {
 		d.error("signing key", "%v", err)

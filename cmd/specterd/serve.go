@@ -69,6 +69,9 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err := a.checkExposure(ctx); err != nil {
 		return err
 	}
+	if err := a.checkOldKeys(ctx); err != nil {
+		return err
+	}
 	n, err := a.openNode()
 	if err != nil {
 		return err
@@ -109,6 +112,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { proposals.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
+	running.Go(func() { a.dropOldKeys(background) })
 	told := awaitSignals(certificate) // before anybody knows whom to tell
 	running.Go(func() { a.obeySignals(background, told, certificate) })
 	url := a.url(listener.Addr())
@@ -122,17 +126,13 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 }
 
 func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal, observe observer) (http.Handler, error) {
-	signer, err := auth.NewSigner(a.key, a.now)
-	if err != nil {
-		return nil, err
-	}
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
 	uid, err := a.store.UID(ctx, hex.EncodeToString(random))
 	if err != nil {
 		return nil, err
 	}
-	login := auth.NewLogin(a.log, a.store, a.passwords, signer, journal, a.now)
+	login := auth.NewLogin(a.log, a.store, a.passwords, a.signer, journal, a.now)
 	if !isLoopback(a.cfg.Host) {
 		login.RefuseDefaultPasswords() // checkExposure saw those of the start
 	}
@@ -141,7 +141,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		Login:       login,
 		Users:       a.users,
 		Audit:       auth.NewAudit(a.store),
-		Tokens:      auth.NewTokens(a.store, signer, a.now),
+		Tokens:      auth.NewTokens(a.store, a.signer, a.now),
 		Memberships: a.store,
 		Wallets:     wallets,
 		Proposals:   proposals,

@@ -67,13 +67,10 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke ID…", Short: "Delete tokens and those made with them, which ends them at once", Args: cobra.MinimumNArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, ids []string) error {
-			signer, err := auth.NewSigner(a.key, a.now)
-			if err != nil {
-				return err
-			}
-			tokens := auth.NewTokens(a.store, signer, a.now)
+			tokens := auth.NewTokens(a.store, a.signer, a.now)
 			for _, id := range ids {
 				who := operator()
+				var err error
 				if who.UserID, err = a.store.OwnerOfToken(cmd.Context(), id); err != nil {
 					return fmt.Errorf("revoke %s: %w", id, err)
 				}

@@ -1,21 +1,19 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
-
-// MinKeyBytes is the shortest signing key. An empty one would sign and verify
-// without complaint.
-const MinKeyBytes = 32
 
 // maxTokenBytes bounds a presented token; those made here are shorter.
 const maxTokenBytes = 2048
@@ -38,86 +36,169 @@ func (claims) GetSubject() (string, error)                    { return "", nil }
 func (claims) GetAudience() (jwt.ClaimStrings, error)         { return nil, nil }
 
 // Signer makes and verifies tokens: JWTs (RFC 7519) signed with HS256. What it
-// says of a token is that it was made with its key and when it ends; whether it
-// still counts is for the token's row to say.
+// says of a token is that it was made with one of its keys and when it ends; whether
+// it still counts is for the token's row to say, and with which key it was made.
+//
+// Which keys there are, and which of them signs, may change while the process runs,
+// also by another process. That is noticed where it matters, which is why there is
+// nothing to tell it: by a token of a key that is not known, and by a key that is
+// refused for a new token.
 type Signer struct {
-	key      []byte
-	now      func() time.Time
-	parser   *jwt.Parser
+	store     KeyStore
+	read      func() (Keys, error)
+	now       func() time.Time
+	validator *jwt.Validator
+
+	loading sync.Mutex
+	ring    atomic.Pointer[keyring]
+}
+
+// keyring is the keys that are accepted. What was found good with them is
+// forgotten with them.
+type keyring struct {
+	signs    string
+	keys     map[string][]byte
 	verified verifiedTokens
 }
 
-// NewSigner returns a Signer with a key of at least MinKeyBytes.
-func NewSigner(key []byte, now func() time.Time) (*Signer, error) {
-	if len(key) < MinKeyBytes {
-		return nil, fmt.Errorf("the signing key has %d bytes and needs at least %d", len(key), MinKeyBytes)
-	}
-	return &Signer{key: key, now: now, parser: jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-		jwt.WithStrictDecoding(), // else three other spellings of each signature pass
+// NewSigner returns a Signer with the keys that read returns, as far as the store
+// says that they are accepted. It is an error where the one that signs is not
+// among them.
+func NewSigner(ctx context.Context, store KeyStore, read func() (Keys, error), now func() time.Time) (*Signer, error) {
+	s := &Signer{store: store, read: read, now: now, validator: jwt.NewValidator(
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
 		jwt.WithTimeFunc(now),
-	)}, nil
+	)}
+	return s, s.Reload(ctx)
 }
 
-// sign returns a token that stands for t, whose expiry is whole seconds. Its
-// header has a salt that is kept nowhere, so that nobody can make the same token
-// again from the row, also not with the key.
-func (s *Signer) sign(t Token, userName string) (string, error) {
+// Reload reads the keys again.
+func (s *Signer) Reload(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	known, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := s.read()
+	if err != nil {
+		return ErrKeyMissing.Because(err)
+	}
+	ring := &keyring{keys: map[string][]byte{}}
+	for _, k := range known {
+		if k.Signs() {
+			ring.signs = k.Fingerprint
+		}
+		if key := keys.Find(k.Fingerprint); len(key) >= MinKeyBytes && k.Accepted() {
+			ring.keys[k.Fingerprint] = key
+		}
+	}
+	if ring.keys[ring.signs] == nil {
+		return ErrKeyMissing.Because(fmt.Errorf("the key that signs has the fingerprint %s", ring.signs))
+	}
+	s.ring.Store(ring)
+	return nil
+}
+
+// sign returns a token that stands for t, whose expiry is whole seconds, and notes
+// in t which key it was signed with. Its header has a salt that is kept nowhere, so
+// that nobody can make the same token again from the row, also not with the key.
+func (s *Signer) sign(t *Token, userName string) (string, error) {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		Username: userName, TokenID: t.ID, Description: t.Description,
 		ExpiresAt: jwt.NewNumericDate(t.ExpiresAt), IssuedAt: jwt.NewNumericDate(t.CreatedAt),
 	})
 	token.Header["salt"] = rand.Text()
-	return token.SignedString(s.key)
+	ring := s.ring.Load()
+	t.SigningKey = ring.signs
+	return token.SignedString(ring.keys[ring.signs])
 }
 
-// verify returns the id and the hash of a token that was signed with this key
-// and has not ended.
-func (s *Signer) verify(token string) (id string, hash [sha256.Size]byte, ok bool) {
-	// Base64 decoders pass over line breaks, strict ones too.
-	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
-		return "", hash, false
+// presented is a token that somebody came with. Nothing in it can be believed
+// before it is verified, but it says which row to look at.
+type presented struct {
+	text string
+	id   string
+	hash [sha256.Size]byte
+	// claims are nil where the signature was found good before; expiresAt is from
+	// them then.
+	claims    *claims
+	expiresAt time.Time
+}
+
+// look reads a token. ok is false for what neither specterd nor Specter Desktop
+// could have made.
+func (s *Signer) look(token string) (p presented, ok bool) {
+	p = presented{text: token, hash: sha256.Sum256([]byte(token))}
+	if v, known := s.ring.Load().verified.get(p.hash); known {
+		p.id, p.expiresAt = v.id, v.expiresAt
+		return p, true
 	}
-	hash = sha256.Sum256([]byte(token))
-	v, known := s.verified.get(hash)
-	if !known {
-		var c claims
-		if _, err := s.parser.ParseWithClaims(token, &c, s.keyFor); err != nil || c.TokenID == "" {
-			return "", hash, false
+	c, ok := unverifiedClaims(token)
+	if !ok {
+		return p, false
+	}
+	p.id, p.claims = c.TokenID, &c
+	return p, true
+}
+
+// verify reports whether a token was signed with the key of a fingerprint, which is
+// what its row says, and has not ended. The error is ErrKeyMissing or of the store.
+func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (bool, error) {
+	if p.claims == nil {
+		return s.now().Before(p.expiresAt), nil
+	}
+	if fingerprint == "" {
+		return false, nil
+	}
+	ring := s.ring.Load()
+	if ring.keys[fingerprint] == nil {
+		if err := s.Reload(ctx); err != nil {
+			return false, err
 		}
-		v = verifiedToken{id: c.TokenID, expiresAt: c.ExpiresAt.Time}
-		s.verified.put(hash, v)
+		if ring = s.ring.Load(); ring.keys[fingerprint] == nil {
+			return false, s.whyNot(ctx, fingerprint)
+		}
 	}
-	return v.id, hash, s.now().Before(v.expiresAt)
+	dot := strings.LastIndexByte(p.text, '.')
+	signature, err := unverifiedParser.DecodeSegment(p.text[dot+1:])
+	if err != nil || jwt.SigningMethodHS256.Verify(p.text[:dot], signature, ring.keys[fingerprint]) != nil || s.validator.Validate(p.claims) != nil {
+		return false, nil //nolint:nilerr // which is what the caller asks for
+	}
+	ring.verified.put(p.hash, verifiedToken{id: p.id, expiresAt: p.claims.ExpiresAt.Time})
+	return true, nil
 }
 
-func (s *Signer) keyFor(*jwt.Token) (any, error) { return s.key, nil }
+// whyNot returns ErrKeyMissing for a key that this process should have, and nil for
+// one that is accepted nowhere.
+func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
+	known, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(k SigningKey) bool { return k.Fingerprint == fingerprint && k.Accepted() }) {
+		return ErrKeyMissing.Because(fmt.Errorf("tokens live that were signed with the key of the fingerprint %s", fingerprint))
+	}
+	return nil
+}
 
-// foreignParser reads tokens without verifying them.
-var foreignParser = jwt.NewParser(jwt.WithStrictDecoding())
+// unverifiedParser reads tokens without verifying them. Without strict decoding,
+// three other spellings of each signature would pass.
+var unverifiedParser = jwt.NewParser(jwt.WithStrictDecoding())
 
-// foreignClaims reads a token that was signed with a key that is not known here.
-// Nothing in it can be believed. ok is false for what Specter Desktop could not
-// have made.
-func foreignClaims(token string) (c claims, ok bool) {
+// unverifiedClaims reads a token of which it is not known who signed it. Nothing
+// in it can be believed. ok is false for what Specter Desktop could not have made.
+func unverifiedClaims(token string) (c claims, ok bool) {
+	// Base64 decoders pass over line breaks, strict ones too.
 	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
 		return c, false
 	}
-	parsed, _, err := foreignParser.ParseUnverified(token, &c)
+	parsed, _, err := unverifiedParser.ParseUnverified(token, &c)
 	if err != nil || parsed.Method != jwt.SigningMethodHS256 || !isTokenID(c.TokenID) || c.ExpiresAt == nil {
 		return c, false
 	}
 	return c, true
-}
-
-// foreignID returns the id of the row that such a token has to be compared with,
-// if it was imported. That row decides, by the hash of the whole token: the id is
-// worth nothing by itself.
-func foreignID(token string) (id string, ok bool) {
-	c, ok := foreignClaims(token)
-	return c.TokenID, ok
 }
 
 // isTokenID reports whether id is a UUID in the one form that tokens have.
@@ -163,11 +244,4 @@ func (c *verifiedTokens) put(hash [sha256.Size]byte, v verifiedToken) {
 		c.older, c.younger = c.younger, make(map[[sha256.Size]byte]verifiedToken)
 	}
 	c.younger[hash] = v
-}
-
-// Fingerprint tells signing keys apart without giving anything of them away: 16
-// hexadecimal digits of a SHA-256.
-func Fingerprint(key []byte) string {
-	sum := sha256.Sum256(append([]byte("specterd signing key\x00"), key...))
-	return hex.EncodeToString(sum[:8])
 }

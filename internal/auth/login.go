@@ -122,31 +122,33 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 // in the database at this moment, as it is there, is ErrUnauthenticated. Agent
 // is what the client calls itself.
 func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
-	id, hash, verified := l.signer.verify(token)
-	if !verified {
-		// It may still be one that was brought along. Its row says so, or not.
-		var ok bool
-		if id, ok = foreignID(token); !ok {
-			return nil, ErrUnauthenticated
-		}
+	p, ok := l.signer.look(token)
+	if !ok {
+		return nil, ErrUnauthenticated
 	}
-	c, err := l.store.CredentialByID(ctx, id)
+	c, err := l.store.CredentialByID(ctx, p.id)
 	switch {
 	case errors.Is(err, ErrTokenNotFound):
 		return nil, ErrUnauthenticated
 	case err != nil:
 		return nil, err
 	}
-	if !verified && !c.Imported {
-		return nil, ErrUnauthenticated
-	}
 	now := l.now()
-	if subtle.ConstantTimeCompare(c.Hash[:], hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) {
+	if subtle.ConstantTimeCompare(c.Hash[:], p.hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) {
 		return nil, ErrUnauthenticated
 	}
-	l.journal.used(id, c.LastUse.At, Use{At: now, Address: address, Agent: agent})
+	if !c.Imported { // of those that were brought along, the hash decides alone
+		good, err := l.signer.verify(ctx, p, c.SigningKey)
+		if err != nil {
+			return nil, err
+		}
+		if !good {
+			return nil, ErrUnauthenticated
+		}
+	}
+	l.journal.used(p.id, c.LastUse.At, Use{At: now, Address: address, Agent: agent})
 	return &Principal{
-		UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, TokenID: id, token: &c.Token,
+		UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, TokenID: p.id, token: &c.Token,
 		Scopes: c.Scopes & ScopesOf(c.Admin), Wallets: c.Wallets, ExpiresAt: c.ExpiresAt, Address: address,
 	}, nil
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type Token struct {
 	RotatedFrom string // the id of its predecessor; empty without one
 	Description string // unique among the user's tokens
 	Hash        [sha256.Size]byte
+	SigningKey  string // the fingerprint of the key that it was signed with
 	Scopes      Scopes
 	Wallets     []string      // the ids of the only wallets it is for; nil without a limit
 	Aliases     []string      // what the user calls these; filled by Tokens
@@ -69,7 +71,7 @@ type Rotation struct {
 
 // TokenStore keeps tokens.
 type TokenStore interface {
-	// CreateToken adds a token. It returns ErrDescriptionTaken, and
+	// CreateToken adds a token. It returns ErrDescriptionTaken, ErrKeyRetired, and
 	// ErrUnauthenticated where the user is no longer active or the parent gone.
 	CreateToken(ctx context.Context, t Token, e Event) error
 	// TokenOfUser returns ErrTokenNotFound for what is not this user's.
@@ -80,7 +82,7 @@ type TokenStore interface {
 	// reader sees them any more.
 	DeleteToken(ctx context.Context, userID, id string, e Event) error
 	// RotateToken has rotate decide about a token and carries that out, in one
-	// transaction. It may call rotate more than once.
+	// transaction. It may call rotate more than once. It returns ErrKeyRetired.
 	RotateToken(ctx context.Context, userID, id, callerID string, rotate func(*Rotation) error) error
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
@@ -130,21 +132,42 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (
 	if err := checkExpiry(who, t.ExpiresAt); err != nil {
 		return Token{}, "", err
 	}
-	secret, err := s.seal(&t, who.UserName)
-	if err != nil {
-		return Token{}, "", err
-	}
 	detail := fmt.Sprintf("scopes %s; until %s", t.Scopes, t.ExpiresAt.UTC().Format(time.RFC3339))
-	if err := s.store.CreateToken(ctx, t, who.Event(now, "token.create", t.ID, detail)); err != nil {
+	var secret string
+	err = s.signing(ctx, func() error {
+		var err error
+		if secret, err = s.seal(&t, who.UserName); err != nil {
+			return err
+		}
+		return s.store.CreateToken(ctx, t, who.Event(now, "token.create", t.ID, detail))
+	})
+	if err != nil {
 		return Token{}, "", err
 	}
 	t, err = s.withAliases(ctx, t)
 	return t, secret, err
 }
 
+// maxSignings bounds how often a token is signed anew because keys are exchanged.
+const maxSignings = 5
+
+// signing has do make a token, and again where the key that it was signed with turns
+// out to have retired meanwhile.
+func (s *Tokens) signing(ctx context.Context, do func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if !errors.Is(err, ErrKeyRetired) || attempt == maxSignings {
+			return err
+		}
+		if err := s.signer.Reload(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 // seal makes the text that stands for t and notes its hash in t.
 func (s *Tokens) seal(t *Token, userName string) (string, error) {
-	secret, err := s.signer.sign(*t, userName)
+	secret, err := s.signer.sign(t, userName)
 	if err != nil {
 		return "", fmt.Errorf("sign token %s: %w", t.ID, err)
 	}
@@ -196,7 +219,7 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 	now := s.now()
 	var secret string
 	var successor Token
-	err := s.store.RotateToken(ctx, who.UserID, id, who.TokenID, func(r *Rotation) error {
+	rotate := func(r *Rotation) error {
 		old := r.Old
 		if !now.Before(old.ExpiresAt) {
 			return fault.New(fault.Conflict, "token_expired", "the token has expired; a successor would have, too. Make a new one")
@@ -221,7 +244,8 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		r.RetiredAs = fmt.Sprintf("%s (rotated %s, %.8s)", old.Description, now.UTC().Format(time.RFC3339), old.ID)
 		r.Event = who.Event(now, "token.rotate", old.ID, "successor "+successor.ID)
 		return nil
-	})
+	}
+	err := s.signing(ctx, func() error { return s.store.RotateToken(ctx, who.UserID, id, who.TokenID, rotate) })
 	if err != nil {
 		return Token{}, "", err
 	}

@@ -13,18 +13,54 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-func newTestSigner(t *testing.T, now func() time.Time) *Signer {
+// fixedKeys says which keys there are, the one that signs first.
+type fixedKeys []SigningKey
+
+func (k fixedKeys) SigningKeys(context.Context) ([]SigningKey, error) { return k, nil }
+
+func (fixedKeys) RotateKey(context.Context, string, string, Event) error {
+	return errors.New("these keys are fixed")
+}
+
+func (fixedKeys) DropKeys(context.Context, bool, func(DroppedKey) Event) ([]DroppedKey, error) {
+	return nil, errors.New("these keys are fixed")
+}
+
+const testID = "00000000-0000-4000-8000-000000000000"
+
+var testKey = []byte(strings.Repeat("k", MinKeyBytes))
+
+// signerOf returns a Signer whose one key is this.
+func signerOf(ctx context.Context, key []byte, now func() time.Time) (*Signer, error) {
+	return NewSigner(ctx, fixedKeys{{Fingerprint: Fingerprint(key)}}, func() (Keys, error) { return Keys{key}, nil }, now)
+}
+
+func newTestSigner(t testing.TB, now func() time.Time) *Signer {
 	t.Helper()
-	s, err := NewSigner([]byte(strings.Repeat("k", MinKeyBytes)), now)
+	s, err := signerOf(context.Background(), testKey, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
+// accepts reports whether a token is accepted whose row says that it was signed with
+// the test's key.
+func accepts(t testing.TB, s *Signer, token string) (p presented, ok bool) {
+	t.Helper()
+	if p, ok = s.look(token); !ok {
+		return p, false
+	}
+	ok, err := s.verify(context.Background(), p, Fingerprint(testKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, ok
+}
+
 func TestASignerNeedsAKey(t *testing.T) {
 	for _, n := range []int{0, 1, MinKeyBytes - 1} {
-		if _, err := NewSigner(make([]byte, n), time.Now); err == nil {
+		if _, err := signerOf(t.Context(), make([]byte, n), time.Now); err == nil {
 			t.Errorf("a key of %d bytes is accepted", n)
 		}
 	}
@@ -36,15 +72,15 @@ func TestSign(t *testing.T) {
 	now := time.Now()
 	s := newTestSigner(t, func() time.Time { return now })
 	for _, char := range []string{"a", "<", "\u2028", "é", "😀", `"`} {
-		token := Token{ID: "00000000-0000-4000-8000-000000000000", Description: strings.Repeat(char, maxDescription), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		token := Token{ID: testID, Description: strings.Repeat(char, maxDescription), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
 		name := strings.Repeat(char, maxUserName)
-		first, err1 := s.sign(token, name)
-		second, err2 := s.sign(token, name)
+		first, err1 := s.sign(&token, name)
+		second, err2 := s.sign(&token, name)
 		if err := errors.Join(err1, err2); err != nil || first == second {
 			t.Fatalf("%q: twice the same token, or %v", char, err)
 		}
-		id, hash, ok := s.verify(first)
-		if !ok || id != token.ID || hash != sha256.Sum256([]byte(first)) {
+		p, ok := accepts(t, s, first)
+		if !ok || p.id != token.ID || p.hash != sha256.Sum256([]byte(first)) || token.SigningKey != Fingerprint(testKey) {
 			t.Errorf("%q: a token of %d bytes is not accepted", char, len(first))
 		}
 	}
@@ -55,18 +91,95 @@ func TestSign(t *testing.T) {
 func TestRememberedSignaturesEnd(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	s := newTestSigner(t, func() time.Time { return now })
-	token, err := s.sign(Token{ID: "x", CreatedAt: now, ExpiresAt: now.Add(time.Minute)}, "alice")
+	token, err := s.sign(&Token{ID: testID, CreatedAt: now, ExpiresAt: now.Add(time.Minute)}, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, _, ok := s.verify(token); !ok {
+		if _, ok := accepts(t, s, token); !ok {
 			t.Fatal("not accepted")
 		}
 	}
 	now = now.Add(time.Minute)
-	if _, _, ok := s.verify(token); ok {
+	if _, ok := accepts(t, s, token); ok {
 		t.Error("accepted when it has ended")
+	}
+}
+
+// A key that was dropped is worth nothing, also for a token whose signature was found
+// good before. Which key a token has to be of, its row says.
+func TestKeysOfASigner(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	old, next := testKey, []byte(strings.Repeat("n", MinKeyBytes))
+	known := fixedKeys{{Fingerprint: Fingerprint(old)}}
+	s, err := NewSigner(t.Context(), &known, func() (Keys, error) { return Keys{old, next}, nil }, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func() string {
+		text, err := s.sign(&Token{ID: testID, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}, "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	wants := func(what, token string, key []byte, want bool) {
+		t.Helper()
+		p, ok := s.look(token)
+		if !ok {
+			t.Fatalf("%s: not read", what)
+		}
+		if good, err := s.verify(t.Context(), p, Fingerprint(key)); good != want || err != nil {
+			t.Errorf("%s: %v, %v", what, good, err)
+		}
+	}
+	before := sign()
+	wants("of a key that nobody uses", before, next, false)
+	wants("before", before, old, true)
+	known = fixedKeys{{Fingerprint: Fingerprint(next)}, {Fingerprint: Fingerprint(old), RetiredAt: now}}
+	stale := sign()
+	wants("signed before it is noticed", stale, next, false)
+	if err := s.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := sign()
+	wants("of the new key", after, next, true)
+	wants("of the old key", before, old, true)
+	known[1].DroppedAt = now
+	if err := s.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wants("of the dropped key", before, old, false)
+	wants("of the new key still", after, next, true)
+
+	lacking, err := NewSigner(t.Context(), &fixedKeys{{Fingerprint: Fingerprint(next)}, {Fingerprint: Fingerprint(old), RetiredAt: now}},
+		func() (Keys, error) { return Keys{next}, nil }, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := lacking.look(before)
+	if _, err := lacking.verify(t.Context(), p, Fingerprint(old)); !errors.Is(err, ErrKeyMissing) {
+		t.Errorf("of a key that is lacking: %v", err)
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", MinKeyBytes)
+	for text, want := range map[string]int{a: 1, a + "\n": 1, a + "\n" + b: 2, a + "\r\n" + b + "\n": 2, a + "\nshort": 1, a + "\n\n" + b: 1} {
+		keys, err := ParseKeys([]byte(text))
+		if err != nil || len(keys) != want || want == 1 && string(keys[0]) != text {
+			t.Errorf("%q: %q, %v", text, keys, err)
+		}
+		back, err := keys.Text()
+		if again, _ := ParseKeys(back); err != nil || len(again) != want {
+			t.Errorf("%q: written it is %q, %v", text, back, err)
+		}
+	}
+	if _, err := ParseKeys([]byte(b[1:])); err == nil {
+		t.Error("a short key is accepted")
+	}
+	if text, err := (Keys{[]byte(a + "\n"), []byte(b)}).Text(); err == nil {
+		t.Errorf("a key with a line end beside another: %q", text)
 	}
 }
 

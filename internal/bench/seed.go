@@ -71,7 +71,10 @@ func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Prin
 	if err := db.CreateUser(ctx, u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
 		return nil, "", err
 	}
-	signer, err := auth.NewSigner([]byte(key), clock)
+	if err := db.BindKey(ctx, auth.Fingerprint([]byte(key))); err != nil {
+		return nil, "", err
+	}
+	signer, err := auth.NewSigner(ctx, db, func() (auth.Keys, error) { return auth.Keys{[]byte(key)}, nil }, clock)
 	if err != nil {
 		return nil, "", err
 	}

@@ -54,6 +54,7 @@ type Config struct {
 	BcryptCost     int // 4 to 16
 	AdminPassword  Secret
 	SecretKey      Secret // empty: the file in the data folder
+	SecretKeyFile  string // which SecretKey is from, if any; it may be changed meanwhile
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
 	TLSCertFile    string
@@ -143,6 +144,7 @@ func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
 	}
 	r := reader{k: k}
 	c := r.config(getenv("HOME"))
+	c.SecretKeyFile = getenv("SECRET_KEY_FILE")
 	return c, r.err
 }
 
@@ -166,8 +168,7 @@ func fromEnvironment(getenv func(string) string) (map[string]any, error) {
 	return values, nil
 }
 
-// secretFrom reads env, or the file that env_FILE names, without the line end
-// that editors put there.
+// secretFrom reads env, or the file that env_FILE names.
 func secretFrom(getenv func(string) string, env string) (string, error) {
 	value, file := getenv(env), getenv(env+"_FILE")
 	switch {
@@ -176,11 +177,18 @@ func secretFrom(getenv func(string) string, env string) (string, error) {
 	case value != "":
 		return "", fmt.Errorf("both %s and %s_FILE are set; keep one", env, env)
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the operator says which file
+	value, err := ReadSecret(file)
 	if err != nil {
 		return "", fmt.Errorf("%s_FILE: %w", env, err)
 	}
-	return strings.TrimRight(string(text), "\r\n"), nil
+	return value, nil
+}
+
+// ReadSecret reads a file with a secret, without the line end that editors put
+// there.
+func ReadSecret(file string) (string, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator says which file
+	return strings.TrimRight(string(text), "\r\n"), err
 }
 
 // reader turns texts into values and keeps the first error.

@@ -27,7 +27,7 @@ var settings = []setting{
 	{name: "bcrypt-cost", env: "SPECTER_BCRYPT_COST", value: "12", help: "cost of password hashes, 4 to 16"},
 	{name: "proposal-days", env: "SPECTER_PROPOSAL_DAYS", value: "30", help: "how long a proposal is open where its maker does not say, 1 to 366 days"},
 	{name: "admin-password", env: "SPECTER_ADMIN_PASSWORD", secret: true, help: "password of the first admin, at the first start"},
-	{name: "secret-key", env: "SECRET_KEY", secret: true, help: "key that signs tokens, 32 bytes at least; default a file in the data folder"},
+	{name: "secret-key", env: "SECRET_KEY", secret: true, help: "key that signs tokens, 32 bytes at least; several one a line; default a file in the data folder"},
 	{name: "allowed-hosts", env: "SPECTER_ALLOWED_HOSTS", help: "further host names to answer to on loopback, separated by commas"},
 	{name: "trusted-proxies", env: "SPECTER_TRUSTED_PROXIES", help: "addresses or networks whose X-Forwarded-For counts, separated by commas"},
 	{name: "rpc-user", env: "BTC_RPC_USER", help: "the node's RPC user"},

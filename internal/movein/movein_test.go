@@ -84,7 +84,9 @@ func newHouse(t *testing.T, url string) *house {
 	check(t, kept.Migrate(t.Context()))
 	passwords, err := auth.NewPasswords(4, 4)
 	check(t, err)
-	signer, err := auth.NewSigner([]byte(strings.Repeat("k", auth.MinKeyBytes)), clock)
+	key := []byte(strings.Repeat("k", auth.MinKeyBytes))
+	check(t, kept.BindKey(t.Context(), auth.Fingerprint(key)))
+	signer, err := auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{key}, nil }, clock)
 	check(t, err)
 	return &house{
 		Store: kept, imports: auth.NewImports(kept, passwords, clock),

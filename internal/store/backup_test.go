@@ -58,7 +58,7 @@ func TestBackupBeforeMigration(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.BindKey(t.Context(), "precious"); err != nil {
+	if err := s.StartedFirst(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -86,7 +86,7 @@ func TestBackupBeforeMigration(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = backup.Close() })
 	var value string
-	if err := backup.QueryRowContext(t.Context(), "SELECT value FROM settings").Scan(&value); err != nil || value != "precious" {
+	if err := backup.QueryRowContext(t.Context(), "SELECT name FROM settings").Scan(&value); err != nil || value != "first_start" {
 		t.Errorf("the copy has %q, %v", value, err)
 	}
 	if info, err := os.Stat(copies[0]); err != nil || info.Mode().Perm() != 0o600 {

@@ -12,27 +12,10 @@ import (
 
 // The facts that a database keeps about itself.
 const (
-	settingKeyFingerprint = "signing_key_fingerprint"
-	settingFirstStart     = "first_start"
-	settingChain          = "chain"
-	settingUID            = "uid"
+	settingFirstStart = "first_start"
+	settingChain      = "chain"
+	settingUID        = "uid"
 )
-
-// ErrOtherKey is returned for a signing key that is not the database's.
-var ErrOtherKey = errors.New("the signing key is not the one that this database's tokens were signed with")
-
-// BindKey ties the database to a signing key by its fingerprint, at the first
-// call, and returns ErrOtherKey for another key from then on.
-func (s *Store) BindKey(ctx context.Context, fingerprint string) error {
-	bound, err := s.settle(ctx, settingKeyFingerprint, fingerprint)
-	if err != nil {
-		return err
-	}
-	if bound != fingerprint {
-		return ErrOtherKey
-	}
-	return nil
-}
 
 // CheckChain ties the database to a chain, at the first call, and refuses any
 // other from then on with a fault of the code wrong_chain. Genesis is the hash
@@ -48,15 +31,6 @@ func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 			"this database was made for the chain %.40s…, and the node is on %.40s…; point specterd at the other node or at another database", bound, mine)
 	}
 	return nil
-}
-
-// HasKey reports whether the database is tied to a signing key.
-func (s *Store) HasKey(ctx context.Context) (bool, error) {
-	_, err := s.reads().Setting(ctx, settingKeyFingerprint)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, translate(err)
 }
 
 // UID returns 16 hexadecimal digits that are this database's own, taken from

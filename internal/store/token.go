@@ -54,11 +54,18 @@ func createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event)
 }
 
 func insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
+	if !t.Imported {
+		if signs, err := currentKey(ctx, q); err != nil {
+			return err
+		} else if signs != t.SigningKey {
+			return auth.ErrKeyRetired
+		}
+	}
 	err := q.CreateToken(ctx, db.CreateTokenParams{
 		TokenID: t.ID, UserID: t.UserID, ParentID: nullable(t.ParentID), RotatedFrom: nullable(t.RotatedFrom),
 		Description: t.Description, TokenHash: t.Hash[:], Scopes: t.Scopes.String(), WalletIds: walletText(t.Wallets),
 		Lifetime: t.Lifetime.Microseconds(), CreatedAt: sqltype.Time{Time: t.CreatedAt}, ExpiresAt: sqltype.Time{Time: t.ExpiresAt},
-		Imported: t.Imported,
+		Imported: t.Imported, SigningKey: nullable(t.SigningKey),
 	})
 	switch {
 	case isUnique(err):
@@ -209,7 +216,7 @@ func tokenOf(row db.Token) auth.Token {
 		Lifetime:  time.Duration(row.Lifetime) * time.Microsecond,
 		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
 		LastUse:  auth.Use{At: row.LastUsedAt.Time, Address: row.LastUsedAddress, Agent: row.LastUsedAgent},
-		Imported: row.Imported,
+		Imported: row.Imported, SigningKey: row.SigningKey.String,
 	}
 	copy(t.Hash[:], row.TokenHash)
 	return t

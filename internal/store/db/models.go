@@ -128,6 +128,13 @@ type PsbtStep struct {
 	Detail   string
 }
 
+type SigningKey struct {
+	Fingerprint string
+	CreatedAt   sqltype.Time
+	RetiredAt   sqltype.NullTime
+	DroppedAt   sqltype.NullTime
+}
+
 type Token struct {
 	TokenID         string
 	UserID          string
@@ -144,6 +151,7 @@ type Token struct {
 	LastUsedAddress string
 	LastUsedAgent   string
 	Imported        bool
+	SigningKey      sql.NullString
 }
 
 type User struct {

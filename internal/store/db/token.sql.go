@@ -62,8 +62,8 @@ func (q *Queries) CapTokenExpiry(ctx context.Context, arg CapTokenExpiryParams) 
 }
 
 const CreateToken = `-- name: CreateToken :exec
-INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, imported)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, imported, signing_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 `
 
 type CreateTokenParams struct {
@@ -79,6 +79,7 @@ type CreateTokenParams struct {
 	CreatedAt   sqltype.Time
 	ExpiresAt   sqltype.Time
 	Imported    bool
+	SigningKey  sql.NullString
 }
 
 func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error {
@@ -95,6 +96,7 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error 
 		arg.CreatedAt,
 		arg.ExpiresAt,
 		arg.Imported,
+		arg.SigningKey,
 	)
 	return err
 }
@@ -158,7 +160,7 @@ func (q *Queries) DescendantsOfToken(ctx context.Context, tokenID sql.NullString
 }
 
 const ListTokens = `-- name: ListTokens :many
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, u.name AS user_name
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, u.name AS user_name
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE u.name_folded = $1 OR CAST($2 AS BOOLEAN)
 ORDER BY u.name_folded, t.created_at, t.token_id
@@ -199,6 +201,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 			&i.Token.LastUsedAddress,
 			&i.Token.LastUsedAgent,
 			&i.Token.Imported,
+			&i.Token.SigningKey,
 			&i.UserName,
 		); err != nil {
 			return nil, err
@@ -215,7 +218,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 }
 
 const ListTokensOfUser = `-- name: ListTokensOfUser :many
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported FROM tokens
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key FROM tokens
 WHERE user_id = $1
   AND (created_at > $2 OR (created_at = $2 AND token_id > $3))
 ORDER BY created_at, token_id
@@ -259,6 +262,7 @@ func (q *Queries) ListTokensOfUser(ctx context.Context, arg ListTokensOfUserPara
 			&i.LastUsedAddress,
 			&i.LastUsedAgent,
 			&i.Imported,
+			&i.SigningKey,
 		); err != nil {
 			return nil, err
 		}
@@ -326,7 +330,7 @@ func (q *Queries) RetireToken(ctx context.Context, arg RetireTokenParams) error 
 }
 
 const TokenAndUser = `-- name: TokenAndUser :one
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, u.name AS user_name, u.is_admin, u.disabled_at
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = $1
 `
@@ -357,6 +361,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 		&i.Token.LastUsedAddress,
 		&i.Token.LastUsedAgent,
 		&i.Token.Imported,
+		&i.Token.SigningKey,
 		&i.UserName,
 		&i.IsAdmin,
 		&i.DisabledAt,
@@ -365,7 +370,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 }
 
 const TokenOfUser = `-- name: TokenOfUser :one
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported FROM tokens WHERE token_id = $1 AND user_id = $2
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key FROM tokens WHERE token_id = $1 AND user_id = $2
 `
 
 type TokenOfUserParams struct {
@@ -392,6 +397,7 @@ func (q *Queries) TokenOfUser(ctx context.Context, arg TokenOfUserParams) (Token
 		&i.LastUsedAddress,
 		&i.LastUsedAgent,
 		&i.Imported,
+		&i.SigningKey,
 	)
 	return i, err
 }

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// make makes a token through a server.
+func (s *server) make(description string) madeToken {
+	s.t.Helper()
+	var made madeToken
+	request := map[string]any{"description": description, "lifetime": "1 hour"}
+	if status := call(s.t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", request, &made); status != http.StatusCreated {
+		s.t.Fatalf("create %s: status %d\n%s", description, status, s.log)
+	}
+	return made
+}
+
+func (s *server) delete(made madeToken) {
+	s.t.Helper()
+	if status := call(s.t.Context(), http.MethodDelete, s.url+"/api/v1/tokens/"+made.ID, "", nil, nil); status != http.StatusNoContent {
+		s.t.Fatalf("delete: status %d\n%s", status, s.log)
+	}
+}
+
+// use wants a status of each of some tokens.
+func (s *server) use(want int, tokens ...madeToken) {
+	s.t.Helper()
+	for i, made := range tokens {
+		if got := call(s.t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", made.Secret, nil, nil); got != want {
+			s.t.Errorf("token %d: status %d, want %d\n%s", i, got, want, s.log)
+		}
+	}
+}
+
+// key runs specterd key, which has to succeed.
+func key(t *testing.T, dir string, environment []string, args ...string) string {
+	t.Helper()
+	cmd := tool(t, dir, append([]string{"key"}, args...)...)
+	cmd.Env = append(cmd.Env, environment...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("specterd key %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// openTestApp opens the data folder as a command does.
+func openTestApp(t *testing.T, dir string) *app {
+	t.Helper()
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config.AddFlags(flags)
+	cfg, err := config.Load(flags, func(name string) string {
+		return map[string]string{"SPECTER_DATA_FOLDER": dir, "SPECTER_BCRYPT_COST": "4", "HOME": dir}[name]
+	})
+	check(t, err)
+	a, err := newApp(t.Context(), cfg, slog.New(slog.DiscardHandler), false)
+	check(t, err)
+	t.Cleanup(func() { check(t, a.close()) })
+	return a
+}
+
+func keysIn(t *testing.T, dir string) auth.Keys {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "secret_key"))
+	check(t, err)
+	keys, err := auth.ParseKeys(text)
+	check(t, err)
+	return keys
+}
+
+// The key is exchanged beside a running server, twice, while tokens of all three
+// live; what ends stays ended, and what has no tokens any more goes.
+func TestKeyRotation(t *testing.T) {
+	dir := t.TempDir()
+	s := startServer(t, dir)
+	first, gone := s.make("first"), s.make("gone")
+	s.use(http.StatusOK, first, gone)
+	first1 := keysIn(t, dir)[0]
+	key(t, dir, nil, "rotate")
+	second := s.make("second")
+	key(t, dir, nil, "rotate")
+	s.use(http.StatusOK, first, gone, second) // before and after it knows of the third key
+	third := s.make("third")
+	s.delete(gone)
+	s.use(http.StatusOK, first, second, third)
+	keys := keysIn(t, dir)
+	if len(keys) != 3 {
+		t.Fatalf("%d keys are in the file", len(keys))
+	}
+	shown := key(t, dir, nil, "show")
+	for _, k := range keys {
+		if !strings.Contains(shown, auth.Fingerprint(k)) || strings.Contains(shown, string(k)) || strings.Contains(s.log.String(), string(k)) {
+			t.Errorf("shown is\n%s", shown)
+		}
+	}
+	if n := strings.Count(shown, " 1\n"); n != 3 {
+		t.Errorf("each key has one living token, shown is\n%s", shown)
+	}
+
+	s.kill()
+	s = startServer(t, dir)
+	s.use(http.StatusOK, first, second, third)
+	s.use(http.StatusUnauthorized, gone)
+
+	s.delete(first)
+	openTestApp(t, dir).dropOldKeysNow(t.Context())
+	if keys := keysIn(t, dir); len(keys) != 2 || keys.Find(auth.Fingerprint(first1)) != nil {
+		t.Errorf("%d keys are in the file when no token of the first is left", len(keys))
+	}
+	s.use(http.StatusUnauthorized, first, gone)
+	s.use(http.StatusOK, second, third)
+
+	out := key(t, dir, nil, "rotate", "--revoke")
+	if strings.Count(out, "1 tokens of the key") != 2 || len(keysIn(t, dir)) != 1 {
+		t.Errorf("after --revoke %d keys are in the file, and it says\n%s", len(keysIn(t, dir)), out)
+	}
+	s.use(http.StatusUnauthorized, first, gone, second, third)
+	fourth := s.make("fourth")
+	s.use(http.StatusOK, fourth)
+	if info, err := os.Stat(filepath.Join(dir, "secret_key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read the key: %v, %v", info.Mode(), err)
+	}
+	list, err := tool(t, dir, "audit", "list", "--action", "key").CombinedOutput()
+	if err != nil || bytes.Count(list, []byte("key.rotate")) != 3 || bytes.Count(list, []byte("key.drop")) != 3 {
+		t.Errorf("the audit record: %v\n%s", err, list)
+	}
+	if out, err := tool(t, dir, "audit", "verify").CombinedOutput(); err != nil {
+		t.Errorf("audit verify: %v\n%s", err, out)
+	}
+}
+
+// Wherever a rotation breaks off, the server starts, all living tokens are accepted,
+// and the next rotation finds its way.
+func TestKeyRotationBreaksOff(t *testing.T) {
+	for name, breakOff := range map[string]func(t *testing.T, a *app){
+		"while the file is written": func(t *testing.T, a *app) {
+			check(t, os.WriteFile(a.keyFile()+".new", []byte("0123"), 0o600))
+		},
+		"before the database knows": func(t *testing.T, a *app) {
+			_, err := a.nextKey(known(t, a), keysIn(t, a.cfg.DataFolder))
+			check(t, err)
+		},
+		"when the database knows": func(t *testing.T, a *app) {
+			to, err := a.nextKey(known(t, a), keysIn(t, a.cfg.DataFolder))
+			check(t, err)
+			check(t, a.store.RotateKey(t.Context(), known(t, a)[0].Fingerprint, to, auth.Event{At: a.now()}))
+		},
+		"before the old key is taken out of the file": func(t *testing.T, a *app) {
+			r, err := a.rotateKey(t.Context(), operator(), false) // the one before it has no tokens, and is dropped
+			check(t, err)
+			keys := keysIn(t, a.cfg.DataFolder)
+			_, err = a.rotateKey(t.Context(), operator(), false)
+			check(t, err)
+			if len(known(t, a)) < 3 || r.to == "" {
+				t.Fatal("nothing was rotated")
+			}
+			check(t, a.writeKeys(append(keysIn(t, a.cfg.DataFolder), keys.Find(r.to)))) // as if it were there still
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := startServer(t, dir)
+			before, gone := s.make("before"), s.make("gone")
+			s.delete(gone)
+			s.kill()
+			breakOff(t, openTestApp(t, dir))
+			s = startServer(t, dir)
+			after := s.make("after")
+			s.use(http.StatusOK, before, after)
+			s.use(http.StatusUnauthorized, gone)
+			key(t, dir, nil, "rotate")
+			last := s.make("last")
+			s.use(http.StatusOK, before, after, last)
+			a := openTestApp(t, dir)
+			counted := slices.DeleteFunc(known(t, a), func(k auth.SigningKey) bool { return !k.Accepted() })
+			if keys := keysIn(t, dir); len(keys) != len(counted) {
+				t.Errorf("%d keys are in the file, and %d count", len(keys), len(counted))
+			}
+		})
+	}
+}
+
+func known(t *testing.T, a *app) []auth.SigningKey {
+	t.Helper()
+	keys, err := a.store.SigningKeys(t.Context())
+	check(t, err)
+	return keys
+}
+
+// Two processes on PostgreSQL: which key signs is the database's to say, so that each
+// accepts what the other made, also while they are restarted one by one.
+func TestKeyRotationOnPostgres(t *testing.T) {
+	database := "SPECTER_DATABASE_URL=" + testkit.Postgres(t)
+	old, next := testKey, strings.Repeat("fedcba98", 8)
+	file := filepath.Join(t.TempDir(), "keys")
+	write := func(keys ...string) { check(t, os.WriteFile(file, []byte(strings.Join(keys, "\n")+"\n"), 0o600)) }
+	write(old)
+	fromFile := []string{database, "SECRET_KEY_FILE=" + file}
+	one := startServer(t, t.TempDir(), fromFile...)
+	two := startServer(t, t.TempDir(), database, "SECRET_KEY="+old)
+	first := one.make("first")
+	two.use(http.StatusOK, first)
+
+	refused := tool(t, t.TempDir(), "key", "rotate")
+	refused.Env = append(refused.Env, fromFile...)
+	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "no key that was never used") {
+		t.Errorf("without a next key: %v\n%s", err, out)
+	}
+	write(old, next) // which the one process reads when it needs it
+	two.kill()       // and the other one has from its start
+	two = startServer(t, t.TempDir(), database, "SECRET_KEY="+old+"\n"+next)
+	second := two.make("second") // with the old key still
+	one.use(http.StatusOK, first, second)
+	if shown := key(t, t.TempDir(), fromFile, "show"); !strings.Contains(shown, "new: specterd key rotate") {
+		t.Errorf("shown is\n%s", shown)
+	}
+	key(t, t.TempDir(), fromFile, "rotate")
+	third, fourth := one.make("third"), two.make("fourth")
+	one.use(http.StatusOK, first, second, third, fourth)
+	two.use(http.StatusOK, first, second, third, fourth)
+
+	// One that somebody forgot says so, and takes none of them for wrong.
+	write(old)
+	forgotten := startServerFails(t, t.TempDir(), fromFile...)
+	if !strings.Contains(forgotten, "not the one that this database's tokens are signed with") {
+		t.Errorf("it says %s", forgotten)
+	}
+	write(next)
+	if out := startServerFails(t, t.TempDir(), fromFile...); !strings.Contains(out, "2 tokens live that were signed with the key") {
+		t.Errorf("it says %s", out)
+	}
+
+	// Without tokens the old key goes, and does not come back.
+	write(old, next)
+	two.delete(first)
+	two.delete(second)
+	write(old, next, strings.Repeat("00ff", 16))
+	key(t, t.TempDir(), fromFile, "rotate")
+	one.use(http.StatusOK, third, fourth)
+	one.use(http.StatusUnauthorized, first, second)
+	cmd := tool(t, t.TempDir(), "key", "rotate")
+	cmd.Env = append(cmd.Env, fromFile...)
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "no key that was never used") {
+		t.Errorf("after it was dropped: %v\n%s", err, out)
+	}
+	// This one lacks the newest, and cannot be told: it refuses for a while, not for good.
+	if status := call(t.Context(), http.MethodPost, two.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, nil); status != http.StatusServiceUnavailable {
+		t.Errorf("a token without a key: status %d", status)
+	}
+	fifth := one.make("fifth")
+	two.use(http.StatusServiceUnavailable, fifth)
+	two.use(http.StatusOK, third, fourth)
+}
+
+// startServerFails returns what a server says that does not start.
+func startServerFails(t *testing.T, dir string, environment ...string) string {
+	t.Helper()
+	cmd := tool(t, dir, "serve")
+	cmd.Env = append(cmd.Env, environment...)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Error("the server started")
+	}
+	return string(out)
+}

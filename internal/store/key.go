@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+var _ auth.KeyStore = (*Store)(nil)
+
+// BindKey ties a database that has no signing key yet to one, by its fingerprint.
+func (s *Store) BindKey(ctx context.Context, fingerprint string) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		if bound, err := currentKey(ctx, q); err != nil || bound != "" {
+			return err
+		}
+		_, err := q.AddSigningKey(ctx, db.AddSigningKeyParams{Fingerprint: fingerprint, CreatedAt: sqltype.Time{Time: s.now()}})
+		return err
+	})
+}
+
+// currentKey returns the fingerprint of the key that signs, or nothing where there
+// is none.
+func currentKey(ctx context.Context, q *db.Queries) (string, error) {
+	fingerprint, err := q.CurrentSigningKey(ctx)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("look up the signing key: %w", err)
+	}
+	return fingerprint, nil
+}
+
+// SigningKeys implements auth.KeyStore.
+func (s *Store) SigningKeys(ctx context.Context) ([]auth.SigningKey, error) {
+	return signingKeys(ctx, s.reads())
+}
+
+func signingKeys(ctx context.Context, q *db.Queries) ([]auth.SigningKey, error) {
+	rows, err := q.SigningKeys(ctx)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list the signing keys: %w", err))
+	}
+	keys := make([]auth.SigningKey, len(rows))
+	for i, row := range rows {
+		keys[i] = auth.SigningKey{
+			Fingerprint: row.Fingerprint, CreatedAt: row.CreatedAt.Time, RetiredAt: row.RetiredAt.Time, DroppedAt: row.DroppedAt.Time,
+		}
+	}
+	return keys, nil
+}
+
+// TokensOfKey returns how many tokens that were signed with a key have not ended.
+func (s *Store) TokensOfKey(ctx context.Context, fingerprint string) (int, error) {
+	n, err := tokensOfKey(ctx, s.reads(), fingerprint, s.now())
+	return n, translate(err)
+}
+
+func tokensOfKey(ctx context.Context, q *db.Queries, fingerprint string, now time.Time) (int, error) {
+	n, err := q.CountTokensOfKey(ctx, db.CountTokensOfKeyParams{Fingerprint: nullable(fingerprint), ExpiresAt: sqltype.Time{Time: now}})
+	if err != nil {
+		return 0, fmt.Errorf("count the tokens of a key: %w", err)
+	}
+	return int(n), nil
+}
+
+// RotateKey implements auth.KeyStore. It reads nothing that those who make tokens
+// write, so that on PostgreSQL it is never refused for their sake.
+func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		at := sqltype.Time{Time: e.At}
+		retired, err := q.RetireSigningKey(ctx, db.RetireSigningKeyParams{Fingerprint: from, RetiredAt: sqltype.NullTime(at)})
+		if err != nil {
+			return fmt.Errorf("retire the signing key: %w", err)
+		}
+		if retired == 0 {
+			return auth.ErrKeyRetired
+		}
+		added, err := q.AddSigningKey(ctx, db.AddSigningKeyParams{Fingerprint: to, CreatedAt: at})
+		if err != nil {
+			return fmt.Errorf("add a signing key: %w", err)
+		}
+		if added == 0 {
+			return fmt.Errorf("the key of the fingerprint %s was in use before and cannot be again", to)
+		}
+		return addEvent(ctx, q, e)
+	})
+}
+
+// DropKeys implements auth.KeyStore.
+func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedKey) auth.Event) (dropped []auth.DroppedKey, err error) {
+	err = s.inTx(ctx, func(q *db.Queries) error {
+		dropped = nil
+		keys, err := signingKeys(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if k.Signs() || !k.Accepted() {
+				continue
+			}
+			ended, err := s.endKey(ctx, q, k.Fingerprint, end)
+			if err != nil {
+				return err
+			}
+			if ended < 0 {
+				continue
+			}
+			d := auth.DroppedKey{Fingerprint: k.Fingerprint, Ended: ended}
+			if err := dropKey(ctx, q, d.Fingerprint, event(d)); err != nil {
+				return err
+			}
+			dropped = append(dropped, d)
+		}
+		return nil
+	})
+	return dropped, err
+}
+
+// endKey deletes the tokens of a key, or returns -1 where it is not to and some live.
+func (s *Store) endKey(ctx context.Context, q *db.Queries, fingerprint string, end bool) (ended int, err error) {
+	living, err := tokensOfKey(ctx, q, fingerprint, s.now())
+	if err != nil || living > 0 && !end {
+		return -1, err
+	}
+	if end {
+		if err := q.DeleteTokensOfKey(ctx, nullable(fingerprint)); err != nil {
+			return 0, fmt.Errorf("delete the tokens of a key: %w", err)
+		}
+	}
+	return living, nil
+}
+
+func dropKey(ctx context.Context, q *db.Queries, fingerprint string, e auth.Event) error {
+	err := q.DropSigningKey(ctx, db.DropSigningKeyParams{Fingerprint: fingerprint, DroppedAt: sqltype.NullTime{Time: e.At}})
+	if err != nil {
+		return fmt.Errorf("drop a signing key: %w", err)
+	}
+	return addEvent(ctx, q, e)
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// What a database had before there could be several keys: one, of which all tokens
+// are that were not imported.
+func TestMigratingToSigningKeys(t *testing.T) {
+	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+			check(t, err)
+			t.Cleanup(func() { _ = s.Close() })
+			p, err := s.provider()
+			check(t, err)
+			_, err = p.UpTo(ctx, 8)
+			check(t, err)
+			for _, statement := range []string{
+				"INSERT INTO settings (name, value) VALUES ('signing_key_fingerprint', 'abcd'), ('first_start', '2026-01-02T03:04:05Z')",
+				"INSERT INTO users (user_id, name, name_folded, password_hash, created_at) VALUES ('u', 'u', 'u', 'x', 1)",
+				`INSERT INTO tokens (token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at, imported) VALUES
+					('own', 'u', 'own', $1, '', 1, 1, 4000000000000000, FALSE), ('foreign', 'u', 'foreign', $2, '', 1, 1, 4000000000000000, TRUE)`,
+			} {
+				var args []any
+				if strings.Contains(statement, "$2") {
+					args = []any{[]byte("1"), []byte("2")}
+				}
+				_, err := s.rw.ExecContext(ctx, statement, args...)
+				check(t, err)
+			}
+			for range 2 {
+				_, err = p.Up(ctx)
+				check(t, err)
+				keys, err := s.SigningKeys(ctx)
+				check(t, err)
+				if len(keys) != 1 || keys[0].Fingerprint != "abcd" || !keys[0].Signs() || keys[0].CreatedAt.Format(time.RFC3339) != "2026-01-02T03:04:05Z" {
+					t.Fatalf("got %+v", keys)
+				}
+				if n, err := s.TokensOfKey(ctx, "abcd"); err != nil || n != 1 {
+					t.Errorf("%d tokens, want 1; %v", n, err)
+				}
+				_, err = p.DownTo(ctx, 8)
+				check(t, err)
+			}
+			var bound string
+			check(t, s.rw.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = 'signing_key_fingerprint'").Scan(&bound))
+			if bound != "abcd" {
+				t.Errorf("and back: %q", bound)
+			}
+		})
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
