@@ -13,6 +13,7 @@ revocation   ./cmd/specterd          TestRevocationHolds
 pairs        ./internal/spend        TestPairsAtOnce
 locks        ./cmd/specterd          TestBesideARunningServer|TestServersAtOnce|TestServersAtOnceOnPostgres|TestLongLock
 damage       ./cmd/specterd          TestDamagedDatabase
+disk         ./cmd/specterd          TestFullAndReadOnlyDisk
 TABLE
 )
 

@@ -76,6 +76,7 @@ func (d *doctor) error(what, format string, args ...any) {
 // what is not there. Its error is none of what was looked at.
 func (d *doctor) examine(ctx context.Context) error {
 	d.files()
+	d.disk()
 	if !d.database(ctx) {
 		return nil
 	}
@@ -115,6 +116,23 @@ func (d *doctor) files() {
 	}
 	if open == 0 {
 		d.ok("files", "nobody else can get at them")
+	}
+}
+
+// disk looks whether there is room for the database to grow.
+func (d *doctor) disk() {
+	if d.usesPostgres() {
+		return
+	}
+	full, free, err := store.IsNearlyFull(string(d.cfg.DatabaseURL))
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // which is told of where it is needed
+	case err != nil:
+		d.error("disk", "%v", err)
+	case full:
+		d.error("disk", "%d kB are free, and specterd writes nothing any more but what takes access away; make room, and it goes on by itself", free>>10)
+	default:
+		d.ok("disk", "%d MB are free", free>>20)
 	}
 }
 

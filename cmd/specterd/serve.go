@@ -112,6 +112,8 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { proposals.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
+	a.store.TendDisk(background)
+	running.Go(func() { a.store.KeepBallast(background) })
 	running.Go(func() { a.dropOldKeys(background) })
 	told := awaitSignals(certificate) // before anybody knows whom to tell
 	running.Go(func() { a.obeySignals(background, told, certificate) })

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -60,7 +61,11 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 	ctx, cancel := context.WithTimeout(ctx, pingPatience)
 	defer cancel()
 	if err := h.database.Ping(ctx); err != nil {
-		return healthResponse{}, notReady("the database does not answer", 5*time.Second).Because(err)
+		reason := "the database does not answer"
+		if f, ok := errors.AsType[*fault.Error](err); ok && (f.Code == "disk_full" || f.Code == "database_not_writable") {
+			reason = f.Message
+		}
+		return healthResponse{}, notReady(reason, 5*time.Second).Because(err)
 	}
 	if f := h.node.Status().Ready(); f != nil {
 		return healthResponse{}, notReady(f.Message, f.RetryAfter).Because(f)

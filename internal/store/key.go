@@ -71,7 +71,7 @@ func tokensOfKey(ctx context.Context, q *db.Queries, fingerprint string, now tim
 // RotateKey implements auth.KeyStore. It reads nothing that those who make tokens
 // write, so that on PostgreSQL it is never refused for their sake.
 func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.inUrgentTx(ctx, func(q *db.Queries) error {
 		at := sqltype.Time{Time: e.At}
 		retired, err := q.RetireSigningKey(ctx, db.RetireSigningKeyParams{Fingerprint: from, RetiredAt: sqltype.NullTime(at)})
 		if err != nil {
@@ -93,7 +93,7 @@ func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) er
 
 // DropKeys implements auth.KeyStore.
 func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedKey) auth.Event) (dropped []auth.DroppedKey, err error) {
-	err = s.inTx(ctx, func(q *db.Queries) error {
+	err = s.inUrgentTx(ctx, func(q *db.Queries) error {
 		dropped = nil
 		keys, err := signingKeys(ctx, q)
 		if err != nil {

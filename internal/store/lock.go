@@ -44,9 +44,7 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 	case err != nil:
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, []byte(holder+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, errors.Join(err, lock.Unlock()))
-	}
+	_ = os.WriteFile(path, []byte(holder+"\n"), 0o600) // a full disk is no reason not to start: the lock is held
 	return &ServingLock{lock: lock}, nil
 }
 

@@ -46,7 +46,7 @@ func membersOf(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Me
 
 // EditMembers implements wallet.Registry.
 func (s *Store) EditMembers(ctx context.Context, walletID string, edit func(*wallet.MemberEdit) error) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.inUrgentTx(ctx, func(q *db.Queries) error {
 		before, err := membersOf(ctx, q, walletID)
 		if err != nil {
 			return err

@@ -42,6 +42,7 @@ type Store struct {
 	toRead func(d db.DBTX) db.DBTX
 	// damage is what a check found wrong with the file; nil while nothing is.
 	damage atomic.Pointer[error]
+	disk   disk
 	// credentials reads the rows that decide about requests, faster than
 	// through a pool where that matters.
 	credentials credentialReader
@@ -96,14 +97,19 @@ func IsPostgres(url string) bool {
 // Open opens the database, creating an SQLite file where there is none. It does
 // not migrate; until Migrate has returned, nothing else may be called.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Log, now: o.Now}
+	s := &Store{log: o.Log, now: o.Now, disk: disk{log: o.Log}}
 	if IsPostgres(o.URL) {
 		s.engine = postgresEngine{url: o.URL}
 	} else {
 		s.engine = sqliteEngine{path: o.URL, backupFolder: o.BackupFolder, now: o.Now}
+		s.disk.path = ballastPath(o.URL)
 	}
 	var err error
-	if s.rw, s.ro, err = s.engine.open(ctx); err != nil {
+	s.rw, s.ro, err = s.engine.open(ctx)
+	if err != nil && s.disk.mind(ctx, err) { // to be opened takes some room, too
+		s.rw, s.ro, err = s.engine.open(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.toRead = s.engine.reads(s.ro)
@@ -144,14 +150,17 @@ func (s *Store) sound() error {
 	return nil
 }
 
-// Ping reports whether the database answers and is not known to be damaged:
-// Unavailable where not.
+// Ping reports whether the database answers, is not known to be damaged, and could
+// be written to when that was tried last: Unavailable where not.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.sound(); err != nil {
 		return err
 	}
 	if _, err := s.reads().CountUsers(ctx); err != nil {
 		return translate(fmt.Errorf("ping: %w", err))
+	}
+	if trouble := s.disk.trouble.Load(); trouble != nil {
+		return trouble
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func (s *Store) TokensOfUser(ctx context.Context, userID string, after auth.Toke
 
 // DeleteToken implements auth.TokenStore.
 func (s *Store) DeleteToken(ctx context.Context, userID, id string, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.inUrgentTx(ctx, func(q *db.Queries) error {
 		n, err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: id, UserID: userID})
 		if err != nil {
 			return fmt.Errorf("delete a token: %w", err)

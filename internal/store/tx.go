@@ -44,8 +44,32 @@ func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error
 	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelReadCommitted, body) })
 }
 
-// patiently tries until it is not refused any more, for so long at most.
+// inUrgentTx runs body as inTx does, also where the disk is full: for what takes
+// access away from somebody.
+func (s *Store) inUrgentTx(ctx context.Context, body func(*db.Queries) error) error {
+	err := s.attempt(ctx, body)
+	if s.disk.mind(ctx, err) {
+		err = s.attempt(ctx, body)
+	}
+	return err
+}
+
+func (s *Store) attempt(ctx context.Context, body func(*db.Queries) error) error {
+	return s.persist(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelSerializable, body) })
+}
+
+// patiently tries until it is not refused any more, for so long at most, unless the
+// disk is full.
 func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(context.Context) error) error {
+	if s.disk.trouble.Load() == ErrDiskFull {
+		return ErrDiskFull
+	}
+	err := s.persist(ctx, patience, try)
+	s.disk.mind(ctx, err)
+	return err
+}
+
+func (s *Store) persist(ctx context.Context, patience time.Duration, try func(context.Context) error) error {
 	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := retry(patient, func() error { return try(patient) })
@@ -164,8 +188,11 @@ func translate(err error) error {
 		return nil
 	}
 	if code, ok := sqliteCode(err); ok {
+		if isFull(code) {
+			return ErrDiskFull.Because(err)
+		}
 		switch code & 0xff { // the primary code, without the extended part
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR,
 			sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return ErrUnavailable.Because(err)
 		}

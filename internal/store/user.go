@@ -74,7 +74,7 @@ func (s *Store) ListUsers(ctx context.Context, after string, limit int) ([]auth.
 // EditUser implements auth.UserStore.
 func (s *Store) EditUser(ctx context.Context, name string, edit func(*auth.UserEdit) error) (auth.User, error) {
 	var edited auth.UserEdit
-	err := s.inTx(ctx, func(q *db.Queries) error {
+	err := s.inUrgentTx(ctx, func(q *db.Queries) error {
 		u, err := userByName(ctx, q, name)
 		if err != nil {
 			return err

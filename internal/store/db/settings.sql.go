@@ -37,3 +37,12 @@ func (q *Queries) Setting(ctx context.Context, name string) (string, error) {
 	err := row.Scan(&value)
 	return value, err
 }
+
+const TouchSettings = `-- name: TouchSettings :exec
+UPDATE settings SET value = value
+`
+
+func (q *Queries) TouchSettings(ctx context.Context) error {
+	_, err := q.db.ExecContext(ctx, TouchSettings)
+	return err
+}

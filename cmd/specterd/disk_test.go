@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// ownMounts says that the test runs where it may mount.
+const ownMounts = "SPECTERD_TEST_OWN_MOUNTS"
+
+// withOwnMounts runs the test once more, in a process whose mounts nobody else sees
+// and that go with it, and reports whether this is that process.
+func withOwnMounts(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(ownMounts) != "" {
+		return true
+	}
+	self, err := os.Executable()
+	check(t, err)
+	args := []string{"--user", "--map-root-user", "--mount", self, "-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=20m"}
+	cmd := exec.CommandContext(t.Context(), "unshare", args...)
+	cmd.Env = append(os.Environ(), ownMounts+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\nThe test mounts a small disk, in a user and mount namespace of its own (unshare --user --map-root-user --mount). "+
+			"If that is what failed: it needs root, or kernel.apparmor_restrict_unprivileged_userns=0, and in a container --privileged.", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if _, figure, ok := strings.Cut(line, "FIGURE "); ok {
+			testkit.Figure(t, "%s", strings.TrimSpace(figure))
+		}
+	}
+	return false
+}
+
+// smallDisk returns a folder on a disk of a few megabytes.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Fatalf("mount a small disk: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// fill writes until the disk is full, and returns what makes room again.
+func fill(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	path := filepath.Join(dir, "filler")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	check(t, err)
+	block := make([]byte, 4096)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	check(t, f.Close())
+	return func() { check(t, os.Remove(path)) }
+}
+
+// refusal is what a server says that does not do what it was asked for.
+type refusal struct {
+	Status int
+	Code   string
+	Reason string
+	Title  string
+	Detail string
+	After  string
+}
+
+func (s *server) ask(method, path, bearer string, body any) refusal {
+	s.t.Helper()
+	text, err := json.Marshal(body)
+	check(s.t, err)
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, bytes.NewReader(text))
+	check(s.t, err)
+	req.Header.Set("Content-Type", "application/json")
+	if req.SetBasicAuth("admin", testPassword); bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	check(s.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	r := refusal{Status: resp.StatusCode, After: resp.Header.Get("Retry-After")}
+	_ = json.NewDecoder(resp.Body).Decode(&r) // not every answer has a body
+	r.Status = resp.StatusCode
+	return r
+}
+
+func (s *server) tryMake(description string) refusal {
+	s.t.Helper()
+	return s.ask(http.MethodPost, "/api/v1/tokens", "", map[string]any{"description": description, "lifetime": "1 hour"})
+}
+
+// recovers waits until tokens can be made and all is well, and returns how long that took.
+func (s *server) recovers(what string) time.Duration {
+	s.t.Helper()
+	begin := time.Now()
+	n := 0
+	testkit.Eventually(s.t, what, func() bool {
+		n++
+		return s.tryMake(fmt.Sprintf("%s %d", what, n)).Status == http.StatusCreated && !strings.Contains(s.ready(), "database")
+	})
+	return time.Since(begin).Round(100 * time.Millisecond)
+}
+
+// While the disk is full, what takes room is refused and what takes access away is
+// done; while it is read-only, nothing is. What was acknowledged holds, also after a
+// restart, and all goes on by itself when the disk is well again.
+func TestFullAndReadOnlyDisk(t *testing.T) {
+	if !withOwnMounts(t) {
+		return
+	}
+	t.Run("full", fullDisk)
+	t.Run("full at the start", fullAtStart)
+	t.Run("read-only", readOnlyDisk)
+}
+
+func fullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	ballast := filepath.Join(dir, "specterd.db.ballast")
+	s := startServer(t, dir)
+	if at, err := os.Stat(ballast); err != nil || at.Sys().(*syscall.Stat_t).Blocks*512 < 1<<20 {
+		t.Fatalf("the ballast takes no room: %v", err)
+	}
+	var boss madeToken
+	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "boss", "lifetime": "1 hour", "scopes": []string{"users:*"}}, &boss)
+	if r := s.ask(http.MethodPost, "/api/v1/users", boss.Secret, map[string]any{"name": "bob", "password": "another good password"}); r.Status != http.StatusCreated {
+		t.Fatalf("make bob: %+v", r)
+	}
+	var kept, revoked []madeToken
+	for i := range testkit.Size(30, 150) {
+		kept = append(kept, s.make(fmt.Sprintf("kept %d", i)))
+		revoked = append(revoked, s.make(fmt.Sprintf("revoked %d", i)))
+	}
+	free := fill(t, dir)
+	var r refusal
+	accepted := 0
+	testkit.Eventually(t, "a token is refused", func() bool {
+		r = s.tryMake(fmt.Sprintf("more %d", accepted))
+		if r.Status == http.StatusCreated { // there was room in what the database has already
+			accepted++
+		}
+		return r.Status != http.StatusCreated
+	})
+	if r.Status != http.StatusServiceUnavailable || r.Code != "disk_full" || r.After == "" || !strings.Contains(r.Detail, "Make room") {
+		t.Errorf("a token on a full disk: %+v", r)
+	}
+	if _, err := os.Stat(ballast); err == nil {
+		t.Error("the ballast is still there")
+	}
+	for i, made := range revoked {
+		s.delete(made)
+		s.use(http.StatusUnauthorized, made)
+		if i%10 == 0 {
+			if r := s.tryMake("between"); r.Status != http.StatusServiceUnavailable {
+				t.Errorf("a token while room is kept: %+v", r)
+			}
+		}
+	}
+	if r := s.ask(http.MethodPatch, "/api/v1/users/bob", boss.Secret, map[string]any{"disabled": true}); r.Status != http.StatusOK {
+		t.Errorf("disable bob: %+v", r)
+	}
+	s.use(http.StatusOK, kept...)
+	if r := s.ready(); !strings.Contains(r, "disk with the database is full") {
+		t.Errorf("readiness says %q", r)
+	}
+	out, err := tool(t, dir, "doctor").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "error    disk") {
+		t.Errorf("doctor: %v\n%s", err, out)
+	}
+
+	s.kill()
+	s = startServer(t, dir)
+	s.use(http.StatusUnauthorized, revoked...)
+	s.use(http.StatusOK, kept...)
+	if r := s.tryMake("after a restart"); r.Code != "disk_full" {
+		t.Errorf("a token after a restart: %+v", r)
+	}
+	last := kept[len(kept)-1]
+	s.delete(last)
+	s.use(http.StatusUnauthorized, last)
+
+	free()
+	took := s.recovers("recovered")
+	if _, err := os.Stat(ballast); err != nil {
+		t.Errorf("the ballast was not made again: %v", err)
+	}
+	s.use(http.StatusUnauthorized, revoked...)
+	testkit.Figure(t, "disk full: %d tokens and a user revoked, 0 accepted afterwards nor after a restart; creates 503; working %v after there was room", len(revoked)+1, took)
+}
+
+// ready returns the reason why the server is not ready.
+func (s *server) ready() string {
+	s.t.Helper()
+	return s.ask(http.MethodGet, "/api/healthz/readyness", "", nil).Reason
+}
+
+// A server that was stopped while there was room starts on a full disk, with what it
+// kept for that.
+func fullAtStart(t *testing.T) {
+	dir := smallDisk(t)
+	s := startServer(t, dir)
+	made := s.make("made")
+	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	check(t, s.cmd.Wait())
+	free := fill(t, dir)
+	s = startServer(t, dir)
+	if _, err := os.Stat(filepath.Join(dir, "specterd.db.ballast")); err == nil {
+		t.Error("there was room after all")
+	}
+	s.use(http.StatusOK, made)
+	s.delete(made)
+	s.use(http.StatusUnauthorized, made)
+	free()
+	s.recovers("recovered")
+}
+
+// A disk that is written to cannot be mounted read-only but by the kernel itself, for
+// all disks at once, or by a disk that breaks for good. So the system calls that write
+// to the database's files fail as they do then, through strace.
+func readOnlyDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := startServer(t, dir)
+	made := s.make("made")
+	writable := s.failWrites(dir)
+	r := s.tryMake("refused")
+	if r.Status != http.StatusServiceUnavailable || r.After == "" {
+		t.Errorf("a token on a read-only disk: %+v", r)
+	}
+	if r := s.ask(http.MethodDelete, "/api/v1/tokens/"+made.ID, "", nil); r.Status != http.StatusServiceUnavailable {
+		t.Errorf("a deletion on a read-only disk: %+v", r)
+	}
+	s.use(http.StatusOK, made) // it was not deleted, and nobody was told so
+	if reason := s.ready(); !strings.Contains(reason, "cannot be written to") {
+		t.Errorf("readiness says %q", reason)
+	}
+	writable()
+	took := s.recovers("recovered")
+	s.delete(made)
+	s.use(http.StatusUnauthorized, made)
+	testkit.Figure(t, "disk read-only: reads answered, writes 503; working %v after it was writable", took)
+}
+
+// failWrites has the server's writes to its database fail as on a disk that is mounted
+// read-only, until the function that it returns is called.
+func (s *server) failWrites(dir string) (stop func()) {
+	s.t.Helper()
+	database := filepath.Join(dir, "specterd.db")
+	calls := "pwrite64,ftruncate,fsync,fdatasync"
+	cmd := exec.Command("strace", "--follow-forks", "--attach", fmt.Sprint(s.cmd.Process.Pid), "--output", os.DevNull,
+		"--trace-path", database, "--trace-path", database+"-wal", "--trace", calls, "--inject", calls+":error=EROFS")
+	stderr, err := cmd.StderrPipe()
+	check(s.t, err)
+	if err := cmd.Start(); err != nil {
+		s.t.Fatalf("%v; run make deps", err)
+	}
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	if err != nil || !strings.Contains(line, "attached") {
+		s.t.Fatalf("strace did not attach: %q, %v", line, err)
+	}
+	return func() {
+		check(s.t, cmd.Process.Signal(os.Interrupt))
+		_ = cmd.Wait() // it ends with the signal
+	}
+}
