@@ -14,6 +14,7 @@ pairs        ./internal/spend        TestPairsAtOnce
 locks        ./cmd/specterd          TestBesideARunningServer|TestServersAtOnce|TestServersAtOnceOnPostgres|TestLongLock
 damage       ./cmd/specterd          TestDamagedDatabase
 disk         ./cmd/specterd          TestFullAndReadOnlyDisk
+clock        ./internal/httpapi      TestClockJumps
 TABLE
 )
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/store"
 )
@@ -25,6 +26,7 @@ type app struct {
 	log       *slog.Logger
 	level     *slog.LevelVar // of the log
 	now       func() time.Time
+	watch     *clock.Watch       // of the clock, where it serves
 	lock      *store.ServingLock // nil unless held
 	store     *store.Store
 	signer    *auth.Signer

@@ -264,16 +264,24 @@ func (s *server) failWrites(dir string) (stop func()) {
 	s.t.Helper()
 	database := filepath.Join(dir, "specterd.db")
 	calls := "pwrite64,ftruncate,fsync,fdatasync"
-	cmd := exec.Command("strace", "--follow-forks", "--attach", fmt.Sprint(s.cmd.Process.Pid), "--output", os.DevNull,
-		"--trace-path", database, "--trace-path", database+"-wal", "--trace", calls, "--inject", calls+":error=EROFS")
+	return s.inject("--trace-path", database, "--trace-path", database+"-wal", "--trace", calls, "--inject", calls+":error=EROFS")
+}
+
+// inject has strace interfere with the server's system calls until the function that
+// it returns is called.
+func (s *server) inject(args ...string) (stop func()) {
+	s.t.Helper()
+	args = append([]string{"--follow-forks", "--attach", fmt.Sprint(s.cmd.Process.Pid), "--output", os.DevNull}, args...)
+	cmd := exec.Command("strace", args...)
 	stderr, err := cmd.StderrPipe()
 	check(s.t, err)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("%v; run make deps", err)
 	}
+	s.t.Cleanup(func() { _ = cmd.Process.Kill() })
 	line, err := bufio.NewReader(stderr).ReadString('\n')
 	if err != nil || !strings.Contains(line, "attached") {
-		s.t.Fatalf("strace did not attach: %q, %v", line, err)
+		s.t.Fatalf("strace did not attach, which takes root or kernel.yama.ptrace_scope=0, and in a container --cap-add SYS_PTRACE: %q, %v", line, err)
 	}
 	return func() {
 		check(s.t, cmd.Process.Signal(os.Interrupt))

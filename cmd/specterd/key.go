@@ -326,6 +326,9 @@ func (a *app) dropOldKeys(ctx context.Context) {
 }
 
 func (a *app) dropOldKeysNow(ctx context.Context) {
+	if !a.watch.Settled() {
+		return
+	}
 	var dropped []auth.DroppedKey
 	err := a.withKeys(ctx, func() (err error) {
 		dropped, err = a.dropKeys(ctx, &auth.Principal{}, false)

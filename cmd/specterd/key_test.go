@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/testkit"
 )
@@ -116,7 +118,16 @@ func TestKeyRotation(t *testing.T) {
 	s.use(http.StatusUnauthorized, gone)
 
 	s.delete(first)
-	openTestApp(t, dir).dropOldKeysNow(t.Context())
+	a := openTestApp(t, dir)
+	ahead := time.Duration(0)
+	a.watch = clock.NewWatch(a.log, func() time.Time { return time.Now().Add(ahead) }, clock.Steady)
+	ahead = 2 * time.Hour
+	a.dropOldKeysNow(t.Context())
+	if n := len(keysIn(t, dir)); n != 3 {
+		t.Errorf("%d keys are left by a clock that is in doubt", n)
+	}
+	ahead = 0
+	a.dropOldKeysNow(t.Context())
 	if keys := keysIn(t, dir); len(keys) != 2 || keys.Find(auth.Fingerprint(first1)) != nil {
 		t.Errorf("%d keys are in the file when no token of the first is left", len(keys))
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
@@ -72,6 +73,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err := a.checkOldKeys(ctx); err != nil {
 		return err
 	}
+	a.watch = clock.NewWatch(a.log, a.now, clock.Steady)
 	n, err := a.openNode()
 	if err != nil {
 		return err
@@ -107,6 +109,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { journal.Run(background) })
+	running.Go(func() { a.watch.Run(background) })
 	running.Go(func() { _ = n.monitor.Run(background) })
 	running.Go(func() { following.Run(background) })
 	running.Go(func() { proposals.Run(background) })
@@ -139,7 +142,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		login.RefuseDefaultPasswords() // checkExposure saw those of the start
 	}
 	return httpapi.New(httpapi.Options{
-		Log: a.log, Now: a.now,
+		Log: a.log, Now: a.now, Watch: a.watch,
 		Login:       login,
 		Users:       a.users,
 		Audit:       auth.NewAudit(a.store),
@@ -147,7 +150,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		Memberships: a.store,
 		Wallets:     wallets,
 		Proposals:   proposals,
-		Keys:        idempotency.New(a.store, a.now),
+		Keys:        idempotency.New(a.store, a.now, a.watch),
 		Database:    a.store,
 		Node:        monitor,
 		Active:      a.cfg.APIActive, DataFolder: a.cfg.DataFolder, UID: uid,

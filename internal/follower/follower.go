@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/zmq"
@@ -58,6 +59,7 @@ type Provider interface {
 type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time
+	Watch    *clock.Watch // of that clock
 	Store    Store
 	Keeper   Keeper
 	Reserver Reserver

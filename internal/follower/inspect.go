@@ -55,7 +55,7 @@ type news struct {
 // inspect returns what became of a wallet; nil where there is nothing to write.
 func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error) {
 	if w.Stage != wallet.Ready {
-		if w.Stage == wallet.Creating && f.Now().Sub(w.CreatedAt) < unfinishedAge {
+		if w.Stage == wallet.Creating && (f.Now().Sub(w.CreatedAt) < unfinishedAge || !f.Watch.Settled()) {
 			return nil, nil //nolint:nilnil // somebody is at work on it
 		}
 		return nil, f.Keeper.Finish(ctx, w)

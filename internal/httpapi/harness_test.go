@@ -106,7 +106,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	provider := s.provider(t, set.bitcoind)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {})
 	set.Proposals = spend.New(set.Log, kept, set.Wallets, provider, s.clock.now, spend.Options{Kick: func(string) {}})
-	set.Keys = idempotency.New(kept, s.clock.now)
+	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
 	if set.Database == nil {
 		set.Database = kept
 	}

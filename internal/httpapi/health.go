@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
@@ -22,6 +23,7 @@ type Database interface {
 type health struct {
 	database Database
 	node     Node
+	watch    *clock.Watch
 }
 
 type healthResponse struct {
@@ -66,6 +68,9 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 			reason = f.Message
 		}
 		return healthResponse{}, notReady(reason, 5*time.Second).Because(err)
+	}
+	if f := h.watch.Problem(); f != nil {
+		return healthResponse{}, notReady(f.Message, f.RetryAfter).Because(f)
 	}
 	if f := h.node.Status().Ready(); f != nil {
 		return healthResponse{}, notReady(f.Message, f.RetryAfter).Because(f)

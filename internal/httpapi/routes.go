@@ -24,7 +24,7 @@ const (
 func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 	return []route.Route{
 		line(get, livenessPath, route.Nobody, 0, route.Anybody, route.Read(health.liveness), "Say that the process lives"),
-		line(get, "/api/healthz/readyness", route.Nobody, 0, route.Anybody, route.Read(health.readiness), "Say whether database and node can be used"),
+		line(get, "/api/healthz/readyness", route.Nobody, 0, route.Anybody, route.Read(health.readiness), "Say whether database and node can be used, and the clock can be believed"),
 
 		line(get, "/api/v1alpha/token", route.Basic, 0, route.Anybody, route.Read(alpha.ListTokens), "List your tokens"),
 		line(post, "/api/v1alpha/token", route.Basic, 0, route.Anybody, route.Create(alpha.CreateToken), "Make a token"),

@@ -22,6 +22,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpapi/v1"
@@ -39,6 +40,7 @@ type Node interface{ Status() node.Status }
 type Options struct {
 	Log         *slog.Logger
 	Now         func() time.Time
+	Watch       *clock.Watch // of that clock
 	Login       *auth.Login
 	Users       *auth.Users
 	Tokens      *auth.Tokens
@@ -81,7 +83,7 @@ func New(o Options) (http.Handler, error) {
 // Routes returns the table of routes.
 func Routes(o Options) []route.Route {
 	return table(
-		&health{database: o.Database, node: o.Node},
+		&health{database: o.Database, node: o.Node, watch: o.Watch},
 		v1alpha.New(v1alpha.Options{
 			Tokens: o.Tokens, Memberships: o.Memberships, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),

@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -81,10 +82,13 @@ type Store interface {
 type Keys struct {
 	store Store
 	now   func() time.Time
+	watch *clock.Watch
 }
 
-// New returns Keys.
-func New(store Store, now func() time.Time) *Keys { return &Keys{store, now} }
+// New returns Keys. While the clock is in doubt, none is forgotten.
+func New(store Store, now func() time.Time, watch *clock.Watch) *Keys {
+	return &Keys{store, now, watch}
+}
 
 // Claim is the right to answer a request. It ends with Keep or Release.
 type Claim struct {
@@ -98,11 +102,16 @@ type Claim struct {
 func (k *Keys) Begin(ctx context.Context, r Request) (*Claim, *Answer, error) {
 	now := k.now()
 	id := uuid.NewString()
+	settled := k.watch.Settled()
+	before := now.Add(-KeptFor)
+	if !settled {
+		before = time.Time{}
+	}
 	var kept *Answer
-	err := k.store.ClaimKey(ctx, r, now.Add(-KeptFor), func(found *Entry) (*Entry, error) {
+	err := k.store.ClaimKey(ctx, r, before, func(found *Entry) (*Entry, error) {
 		kept = nil
 		switch {
-		case found == nil || found.Answer == nil && now.Sub(found.ClaimedAt) >= Patience:
+		case found == nil || found.Answer == nil && settled && now.Sub(found.ClaimedAt) >= Patience:
 			return &Entry{Fingerprint: r.Fingerprint[:], ClaimID: id, ClaimedAt: now}, nil
 		case !bytes.Equal(found.Fingerprint, r.Fingerprint[:]):
 			return nil, ErrReused

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
+	watching "github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/testkit"
 )
@@ -374,9 +375,16 @@ func TestCancelAndExpire(t *testing.T) {
 
 		o.ExpiresAt = w.clock.now().Add(time.Hour)
 		p = v.create(o)
+		begin := time.Now()
+		watch := watching.NewWatch(slog.New(slog.DiscardHandler), w.clock.now, func() time.Duration { return time.Since(begin) })
 		w.clock.forward(2 * time.Hour)
 		if _, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, v.signed(p, 0), 0); !errors.Is(err, spend.ErrWrongState) {
 			w.t.Errorf("an expired proposal was signed: %v", err)
+		}
+		wary := spend.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: w.follower.Kick, Watch: watch})
+		must(w.t, wary.ExpireOverdue(w.t.Context()))
+		if got := v.get(p).Status; got != spend.Created {
+			w.t.Errorf("it is %s because of a clock that is in doubt", got)
 		}
 		must(w.t, v.ExpireOverdue(w.t.Context()))
 		v.until(p, spend.Expired)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/turn"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -43,6 +44,9 @@ type Options struct {
 	// Kick tells the follower that something is to be done about a wallet; it must
 	// not block.
 	Kick func(walletID string)
+	// Watch says whether the clock can be believed; while not, no proposal ends
+	// because of it.
+	Watch *clock.Watch
 }
 
 // New returns a Service.
@@ -164,8 +168,12 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// ExpireOverdue ends the open proposals whose time is over.
+// ExpireOverdue ends the open proposals whose time is over, unless the clock is in
+// doubt.
 func (s *Service) ExpireOverdue(ctx context.Context) error {
+	if !s.o.Watch.Settled() {
+		return nil
+	}
 	now := s.now()
 	overdue, err := s.store.Overdue(ctx, now)
 	if err != nil {

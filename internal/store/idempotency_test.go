@@ -20,7 +20,7 @@ func keyed(u auth.User, key, asked string) idempotency.Request {
 func TestIdempotencyKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
-		keys := idempotency.New(b.Store, func() time.Time { return b.now })
+		keys := idempotency.New(b.Store, func() time.Time { return b.now }, nil)
 		// begin returns what becomes of a request: a claim, or "again" and the
 		// answer's text, or the code of a fault.
 		begin := func(r idempotency.Request) (*idempotency.Claim, string) {
@@ -92,7 +92,7 @@ func TestIdempotencyKeysAreClaimedOnce(t *testing.T) {
 		alice := b.user("alice", false)
 		now := b.now
 		clock := func() time.Time { return now }
-		all := []*idempotency.Keys{idempotency.New(b.Store, clock), idempotency.New(b.reopen(), clock)}
+		all := []*idempotency.Keys{idempotency.New(b.Store, clock, nil), idempotency.New(b.reopen(), clock, nil)}
 		for _, key := range []string{"a", "b", "c", "d", "e"} {
 			var claims atomic.Int64
 			var callers sync.WaitGroup

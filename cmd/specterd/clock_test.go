@@ -1,0 +1,42 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/clock"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// The program notices that its two clocks have parted. Nobody may set the time of day
+// of the machine that tests run on, so it is the steady clock that seems to jump:
+// strace changes what the system says of it.
+func TestClockJumpsInTheProgram(t *testing.T) {
+	s := startServer(t, t.TempDir())
+	made := s.make("made")
+	if reason := s.ready(); strings.Contains(reason, "clock") {
+		t.Fatalf("before: %q", reason)
+	}
+	for direction, ahead := range map[string]time.Duration{"forward": -2 * time.Hour, "back": 2 * time.Hour} {
+		at := clock.Steady() + ahead
+		timespec := binary.NativeEndian.AppendUint64(nil, uint64(at/time.Second))
+		timespec = binary.NativeEndian.AppendUint64(timespec, uint64(at%time.Second))
+		stop := s.inject("--trace", "clock_gettime", "--inject", "clock_gettime:poke_exit=@arg2="+hex.EncodeToString(timespec))
+		if reason := s.ready(); !strings.Contains(reason, "clock jumped "+direction) {
+			t.Errorf("%s: readiness says %q", direction, reason)
+		}
+		if !strings.Contains(s.log.String(), `"direction":"`+direction+`"`) {
+			t.Errorf("%s: it is not in the log:\n%s", direction, s.log)
+		}
+		s.use(http.StatusOK, made)
+		stop()
+		testkit.Eventually(t, "the clock is back", func() bool { return !strings.Contains(s.ready(), "clock") })
+	}
+	if n := strings.Count(s.log.String(), "the clock is back"); n != 2 {
+		t.Errorf("it was back %d times:\n%s", n, s.log)
+	}
+}
