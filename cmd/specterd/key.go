@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -78,7 +79,7 @@ func (a *app) openSigner(ctx context.Context) error {
 	var err error
 	a.signer, err = auth.NewSigner(ctx, a.store, a.readKeys, a.now)
 	if errors.Is(err, auth.ErrKeyMissing) {
-		return fmt.Errorf("the signing key is not the one that this database's tokens are signed with; put the right one into SECRET_KEY, SECRET_KEY_FILE or %s", a.keyFile())
+		return fmt.Errorf("the signing key is not the one that this database's tokens are signed with; put the right one into SECRET_KEY, SECRET_KEY_FILE or %s (%w)", a.keyFile(), errors.Unwrap(err))
 	}
 	return err
 }
@@ -126,7 +127,7 @@ func (a *app) writeKeys(keys auth.Keys) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.keyFile(), err)
 	}
-	if err := writeSynced(a.keyFile()+".new", text); err != nil {
+	if err := errors.Join(writeSynced(a.keyFile()+".new", text), a.giveToServer(a.keyFile()+".new")); err != nil {
 		return fmt.Errorf("write the signing key: %w", err)
 	}
 	if err := os.Rename(a.keyFile()+".new", a.keyFile()); err != nil {
@@ -140,6 +141,17 @@ func (a *app) writeKeys(keys auth.Keys) error {
 		return fmt.Errorf("bring the signing key to the disk: %w", err)
 	}
 	return nil
+}
+
+// giveToServer has a file that root made belong to whom the folder belongs to, who is
+// the one that serves.
+func (a *app) giveToServer(path string) error {
+	info, err := os.Stat(a.cfg.DataFolder)
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return os.Chown(path, int(owner.Uid), int(owner.Gid))
 }
 
 func writeSynced(path string, text []byte) error {
@@ -191,7 +203,7 @@ func (a *app) withKeys(ctx context.Context, do func() error) error {
 	if _, err := lock.TryLockContext(waiting, 20*time.Millisecond); err != nil {
 		return fmt.Errorf("wait for another process that changes the signing key (%s): %w", lock.Path(), err)
 	}
-	return errors.Join(do(), lock.Unlock())
+	return errors.Join(a.giveToServer(lock.Path()), do(), lock.Unlock())
 }
 
 // rotation is what became of the keys.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,6 +151,26 @@ func TestKeyRotation(t *testing.T) {
 	}
 	if out, err := tool(t, dir, "audit", "verify").CombinedOutput(); err != nil {
 		t.Errorf("audit verify: %v\n%s", err, out)
+	}
+}
+
+// What root rotates, whoever serves can read.
+func TestRootRotatesTheKeyForTheServer(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("as another user than root there is nothing to look at")
+		return
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	key(t, dir, nil, "show")
+	check(t, os.Chown(dir, nobody, nobody))
+	key(t, dir, nil, "rotate")
+	for _, name := range []string{"secret_key", "secret_key.lock"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		check(t, err)
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != nobody || owner.Gid != nobody {
+			t.Errorf("%s belongs to %d", name, owner.Uid)
+		}
 	}
 }
 
