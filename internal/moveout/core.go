@@ -1,6 +1,12 @@
 package moveout
 
-import "io"
+import (
+	"io"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/wallet"
+)
 
 // importRequest is one of what RPC importdescriptors takes.
 type importRequest struct {
@@ -9,7 +15,7 @@ type importRequest struct {
 	Internal  bool      `json:"internal"`
 	Range     [2]uint32 `json:"range"` // both included
 	NextIndex uint32    `json:"next_index"`
-	Timestamp int64     `json:"timestamp"` // seconds; Core looks through the chain from two hours before
+	Timestamp any       `json:"timestamp"` // seconds, and Core looks through the chain from two hours before; or "now"
 }
 
 func (w Wallet) writeCore(out io.Writer) error {
@@ -17,9 +23,19 @@ func (w Wallet) writeCore(out io.Writer) error {
 	if !w.Born.IsZero() {
 		since = w.Born.Unix()
 	}
-	last := w.RangeEnd - 1 // a wallet has a thousand at least
-	return writeJSON(out, []importRequest{
+	return writeJSON(out, importRequests(w.Wallet, since))
+}
+
+// ImportFromNow returns, in one line, what RPC importdescriptors takes to watch a
+// wallet from now on; the history is found by rescanblockchain.
+func ImportFromNow(w wallet.Wallet) ([]byte, error) {
+	return json.Marshal(importRequests(w, "now"))
+}
+
+func importRequests(w wallet.Wallet, since any) []importRequest {
+	last := max(w.RangeEnd, 1) - 1 // a wallet has a thousand at least
+	return []importRequest{
 		{Desc: w.Receive, Active: true, Internal: false, Range: [2]uint32{0, last}, NextIndex: w.ReceiveNext, Timestamp: since},
 		{Desc: w.Change, Active: true, Internal: true, Range: [2]uint32{0, last}, NextIndex: w.ChangeNext, Timestamp: since},
-	})
+	}
 }

@@ -1,0 +1,131 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Save writes a file that is not there yet, for its owner only. It has its name only
+// once it is whole and on the disk; where that does not succeed, nothing is left.
+func Save(path string, write func(io.Writer) error) (err error) {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, errThere(path))
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), partialPrefix+"*"+partialSuffix) // 0600
+	if err != nil {
+		return fmt.Errorf("begin the backup: %w", err)
+	}
+	defer func() {
+		if remove := os.Remove(file.Name()); err != nil && !errors.Is(remove, fs.ErrNotExist) {
+			err = errors.Join(err, remove)
+		}
+	}()
+	if err = write(file); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	// A link replaces nothing. Some file systems, such as those of USB sticks, have none.
+	switch err := os.Link(file.Name(), path); {
+	case errors.Is(err, fs.ErrExist):
+		return errThere(path)
+	case err != nil:
+		if err := os.Rename(file.Name(), path); err != nil {
+			return fmt.Errorf("give the backup its name: %w", err)
+		}
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err == nil {
+		err = errors.Join(folder.Sync(), folder.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("bring the backup's name to the disk: %w", err)
+	}
+	return nil
+}
+
+func errThere(path string) error {
+	return fmt.Errorf("%s is there already, and is not overwritten; give another name", path)
+}
+
+const (
+	partialPrefix = ".specterd-backup-"
+	partialSuffix = ".partial"
+	// partialAge is how long a file that was begun may be untouched before nobody is
+	// at work on it any more.
+	partialAge = time.Hour
+
+	namePrefix = "specterd-backup-"
+	nameSuffix = ".zip"
+	nameTime   = "20060102T150405Z"
+)
+
+// Folder is where backups are that nobody named.
+type Folder string
+
+// Name returns the path of one that is made now.
+func (f Folder) Name(now time.Time) string {
+	return filepath.Join(string(f), namePrefix+now.UTC().Format(nameTime)+nameSuffix)
+}
+
+// entry is a backup in a folder. Its name says when it was made.
+type entry struct {
+	path string
+	at   time.Time
+}
+
+// list returns the backups that have names of ours, the newest first. Those that
+// were made later than now are left out: the clock was wrong.
+func (f Folder) list(now time.Time) ([]entry, error) {
+	names, err := os.ReadDir(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var found []entry
+	for _, name := range names {
+		text, ours := strings.CutPrefix(name.Name(), namePrefix)
+		text, zip := strings.CutSuffix(text, nameSuffix)
+		at, err := time.Parse(nameTime, text)
+		if ours && zip && err == nil && name.Type().IsRegular() && !at.After(now) {
+			found = append(found, entry{filepath.Join(string(f), name.Name()), at})
+		}
+	}
+	slices.SortFunc(found, func(a, b entry) int { return b.at.Compare(a.at) })
+	return found, err
+}
+
+// Newest returns when the newest backup was made; zero where there is none.
+func (f Folder) Newest(now time.Time) (time.Time, error) {
+	found, err := f.list(now)
+	if err != nil || len(found) == 0 {
+		return time.Time{}, err
+	}
+	return found[0].at, nil
+}
+
+// Prune deletes all backups but the newest, and what was left of those that were
+// begun and broken off. It touches nothing that has another name.
+func (f Folder) Prune(now time.Time, keep int) error {
+	found, err := f.list(now)
+	if err != nil {
+		return err
+	}
+	for _, old := range found[min(keep, len(found)):] {
+		err = errors.Join(err, os.Remove(old.path))
+	}
+	partial, _ := filepath.Glob(filepath.Join(string(f), partialPrefix+"*"+partialSuffix))
+	for _, path := range partial {
+		if info, e := os.Lstat(path); e == nil && now.Sub(info.ModTime()) > partialAge {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return err
+}
