@@ -21,3 +21,6 @@ SELECT count(*) FROM tokens WHERE signing_key = @fingerprint AND expires_at > @e
 
 -- name: DeleteTokensOfKey :exec
 DELETE FROM tokens WHERE signing_key = @fingerprint;
+
+-- name: DropAllSigningKeys :exec
+UPDATE signing_keys SET retired_at = coalesce(retired_at, @at), dropped_at = coalesce(dropped_at, @at);

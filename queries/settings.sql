@@ -7,3 +7,6 @@ ON CONFLICT (name) DO NOTHING;
 
 -- name: TouchSettings :exec
 UPDATE settings SET value = value;
+
+-- name: DeleteSetting :exec
+DELETE FROM settings WHERE name = @name;

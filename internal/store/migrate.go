@@ -71,7 +71,8 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 
 // Migrate brings the schema to the version of this program, after a backup
 // where there is something to lose, and makes the store ready for use. It
-// refuses a schema that is newer than the program. On SQLite the caller holds
+// refuses a schema that is newer than the program, and a database into which
+// a backup was not restored whole. On SQLite the caller holds
 // the serving lock when something is pending.
 func (s *Store) Migrate(ctx context.Context) error {
 	state, err := s.Schema(ctx)
@@ -79,7 +80,12 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if state.Version > state.Program {
-		return fmt.Errorf("the database has schema %d and this program knows only up to %d; start the newer specterd that made it, or restore the backup from before", state.Version, state.Program)
+		return errNewerSchema(state)
+	}
+	if !state.Fresh() {
+		if err := s.checkRestored(ctx); err != nil {
+			return err
+		}
 	}
 	if state.Pending() {
 		if err := s.migrateFrom(ctx, state); err != nil {
@@ -91,6 +97,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	s.histories, err = s.engine.histories(s.ro)
 	return err
+}
+
+func errNewerSchema(state SchemaState) error {
+	return fmt.Errorf("the database has schema %d and this program knows only up to %d; start the newer specterd that made it, or restore the backup from before", state.Version, state.Program)
 }
 
 func (s *Store) migrateFrom(ctx context.Context, state SchemaState) error {

@@ -36,6 +36,13 @@ func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	return pool, pool, nil
 }
 
+func (postgresEngine) name() string { return "PostgreSQL" }
+
+func (postgresEngine) listTables() string {
+	return `SELECT CAST(table_name AS TEXT) FROM information_schema.tables
+		WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name <> 'goose_db_version' ORDER BY table_name`
+}
+
 func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
 
 // reads does as adapt: the driver prepares statements by itself.

@@ -15,6 +15,7 @@ const (
 	settingFirstStart = "first_start"
 	settingChain      = "chain"
 	settingUID        = "uid"
+	settingRestoring  = "restoring"
 )
 
 // CheckChain ties the database to a chain, at the first call, and refuses any
@@ -73,4 +74,25 @@ func (s *Store) settle(ctx context.Context, name, value string) (string, error) 
 		return "", fmt.Errorf("settle %s: %w", name, err)
 	}
 	return bound, nil
+}
+
+// errNotRestored is returned for a database into which a backup was to be restored,
+// and was not.
+var errNotRestored = errors.New("a backup was being restored into this database, and that was broken off, so there is nothing in it; run specterd restore again, with the same settings")
+
+// Restoring reports whether a backup was being restored, and that was broken off.
+func (s *Store) Restoring(ctx context.Context) (bool, error) {
+	_, err := s.reads().Setting(ctx, settingRestoring)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, translate(err)
+}
+
+func (s *Store) checkRestored(ctx context.Context) error {
+	restoring, err := s.Restoring(ctx)
+	if restoring {
+		return errNotRestored
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/migrations"
 )
@@ -99,6 +101,26 @@ func sqliteIsOlder(version string, than [3]int) bool {
 		}
 	}
 	return false
+}
+
+func (sqliteEngine) name() string { return "SQLite" }
+
+func (sqliteEngine) listTables() string {
+	return `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name <> 'goose_db_version' ORDER BY name`
+}
+
+func (sqliteEngine) fill(ctx context.Context, _ *sql.Conn, tx *sql.Tx, t backup.Table, rows iter.Seq2[[]any, error]) error {
+	places := strings.TrimSuffix(strings.Repeat("?, ", len(t.Columns)), ", ")
+	insert, prepared := "INSERT INTO "+quoted(t.Name)+" ("+columnList(t)+") VALUES ("+places+")", newPreparedTx(tx)
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		if _, err := prepared.ExecContext(ctx, insert, row...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (sqliteEngine) adapt(d db.DBTX) db.DBTX { return d }

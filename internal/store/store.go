@@ -12,12 +12,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -53,6 +55,8 @@ type Store struct {
 
 // engine is what differs between the two databases.
 type engine interface {
+	// name is what people call it.
+	name() string
 	// open returns the pools for writing and for reading.
 	open(ctx context.Context) (rw, ro *sql.DB, err error)
 	// credentials returns a reader on the open pools.
@@ -67,6 +71,10 @@ type engine interface {
 	// bulk returns what many small statements are fast through, on a transaction
 	// of the connection.
 	bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter
+	// listTables is a query for the names of all tables but goose's.
+	listTables() string
+	// fill puts rows into an empty table, in a transaction of the connection.
+	fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t backup.Table, rows iter.Seq2[[]any, error]) error
 	// lead waits until no other process writes the index, and keeps others from it.
 	lead(ctx context.Context, rw *sql.DB) (*leadership, error)
 	// migrations says what goose needs to know.

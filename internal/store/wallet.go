@@ -70,7 +70,10 @@ func walletByID(ctx context.Context, q *db.Queries, id string) (wallet.Wallet, e
 
 // AllWallets implements wallet.Registry.
 func (s *Store) AllWallets(ctx context.Context) ([]wallet.Wallet, error) {
-	q := s.reads()
+	return allWallets(ctx, s.reads())
+}
+
+func allWallets(ctx context.Context, q *db.Queries) ([]wallet.Wallet, error) {
 	rows, err := q.AllWallets(ctx)
 	if err != nil {
 		return nil, translate(fmt.Errorf("list all wallets: %w", err))

@@ -66,6 +66,15 @@ func (q *Queries) DeleteTokensOfKey(ctx context.Context, fingerprint sql.NullStr
 	return err
 }
 
+const DropAllSigningKeys = `-- name: DropAllSigningKeys :exec
+UPDATE signing_keys SET retired_at = coalesce(retired_at, $1), dropped_at = coalesce(dropped_at, $1)
+`
+
+func (q *Queries) DropAllSigningKeys(ctx context.Context, at sqltype.NullTime) error {
+	_, err := q.db.ExecContext(ctx, DropAllSigningKeys, at)
+	return err
+}
+
 const DropSigningKey = `-- name: DropSigningKey :exec
 UPDATE signing_keys SET dropped_at = $1 WHERE fingerprint = $2
 `

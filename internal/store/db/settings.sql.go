@@ -9,6 +9,15 @@ import (
 	"context"
 )
 
+const DeleteSetting = `-- name: DeleteSetting :exec
+DELETE FROM settings WHERE name = $1
+`
+
+func (q *Queries) DeleteSetting(ctx context.Context, name string) error {
+	_, err := q.db.ExecContext(ctx, DeleteSetting, name)
+	return err
+}
+
 const PutSettingOnce = `-- name: PutSettingOnce :execrows
 INSERT INTO settings (name, value) VALUES ($1, $2)
 ON CONFLICT (name) DO NOTHING

@@ -1,0 +1,274 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+// What can be wrong with a restore.
+var (
+	ErrNotEmpty = errors.New("the database is not empty")
+	ErrOldKey   = errors.New("the signing key is the one that the backup's tokens were signed with; a token that was revoked since then would be accepted again if it were restored: give another key, made with: openssl rand -hex 32")
+)
+
+// RestoreOptions say how a backup is to be restored.
+type RestoreOptions struct {
+	// Key returns the fingerprint of the key that tokens are signed with from now on,
+	// which must not be one of the backup's. It is called when a restore that is
+	// broken off would be known for one.
+	Key func() (fingerprint string, err error)
+	// Event tells the audit record, with how many tokens were left out.
+	Event func(tokens int) auth.Event
+}
+
+// Restored is what a database has that was restored.
+type Restored struct {
+	Users     []string
+	Wallets   []backup.Wallet
+	Proposals int64        // that are open
+	Tokens    []LostTokens // that were valid, and are not restored
+}
+
+// LostTokens are tokens of one user.
+type LostTokens struct {
+	UserName     string
+	Descriptions []string
+}
+
+// CheckBackup reports whether a backup is of a schema that this program knows, and
+// has the tables of that.
+func CheckBackup(ctx context.Context, f *backup.File) error {
+	newest, err := newestSchema()
+	if err != nil {
+		return err
+	}
+	if f.Schema > newest {
+		return fmt.Errorf("the backup was made by a newer specterd (%s): it has the schema %d, and this one knows up to %d; install that version, and restore with it", f.Program, f.Schema, newest)
+	}
+	if f.Schema < 1 {
+		return fmt.Errorf("the backup has the schema %d, which there never was: it was changed; use another backup", f.Schema)
+	}
+	tables, err := tablesAt(ctx, f.Schema)
+	if err != nil {
+		return err
+	}
+	have := make([]backup.Table, len(f.Tables))
+	for i, t := range f.Tables {
+		have[i] = t.Table
+	}
+	if !reflect.DeepEqual(have, tables) {
+		return fmt.Errorf("the backup does not have the tables of the schema %d: it was changed; use another backup", f.Schema)
+	}
+	return nil
+}
+
+// CheckEmpty returns ErrNotEmpty unless there is nothing in the database, or what a
+// restore that was broken off has left.
+func (s *Store) CheckEmpty(ctx context.Context) error {
+	state, err := s.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Version > state.Program {
+		return errNewerSchema(state)
+	}
+	if state.Fresh() {
+		names, err := texts(ctx, s.rw, s.engine.listTables())
+		if err == nil && len(names) > 0 {
+			err = fmt.Errorf("%w: it has tables of something else, such as %s", ErrNotEmpty, names[0])
+		}
+		return err
+	}
+	if restoring, err := s.Restoring(ctx); restoring || err != nil {
+		return err
+	}
+	tables, err := tablesAt(ctx, state.Version)
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		some, err := texts(ctx, s.rw, "SELECT 'x' FROM "+quoted(t.Name)+" LIMIT 1")
+		if err == nil && len(some) > 0 {
+			err = fmt.Errorf("%w: there is something in the table %s", ErrNotEmpty, t.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restore puts a backup, which was checked, into a database that CheckEmpty does not
+// mind, and migrates that to the schema of this program. Tokens are left out: some may have
+// been revoked since. Where that does not succeed, the database is empty again; where
+// the process ends before, Migrate refuses it, and Restore begins anew.
+func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (Restored, error) {
+	p, err := s.provider()
+	if err != nil {
+		return Restored{}, err
+	}
+	l := &loader{s: s, f: f}
+	if err := l.restore(ctx, p, o); err != nil {
+		_, undo := p.DownTo(context.WithoutCancel(ctx), 0)
+		return Restored{}, errors.Join(err, undo)
+	}
+	return s.describe(ctx, l)
+}
+
+// loader puts a backup into a database.
+type loader struct {
+	s      *Store
+	f      *backup.File
+	tokens []lostToken
+}
+
+type lostToken struct{ userID, description string }
+
+func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOptions) error {
+	if _, err := p.DownTo(ctx, 0); err != nil { // what is empty may be of another version
+		return fmt.Errorf("take the empty schema away: %w", err)
+	}
+	for _, version := range []int64{1, l.f.Schema} {
+		if _, err := p.UpTo(ctx, version); err != nil {
+			return fmt.Errorf("make the schema %d: %w", version, err)
+		}
+		if _, err := l.s.settle(ctx, settingRestoring, l.f.MadeAt.Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	fingerprint, err := o.Key()
+	if err != nil {
+		return err
+	}
+	if slices.Contains(l.f.SigningKeys, fingerprint) {
+		return ErrOldKey
+	}
+	if err := l.load(ctx); err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the backup from its schema %d: %w", l.f.Schema, err)
+	}
+	return l.s.endRestore(ctx, fingerprint, o.Event(len(l.tokens)))
+}
+
+// endRestore has the new key sign and the backup's never count again, and makes the
+// database one that is in use.
+func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		if err := q.DropAllSigningKeys(ctx, sqltype.NullTime{Time: e.At}); err != nil {
+			return fmt.Errorf("drop the backup's signing keys: %w", err)
+		}
+		added, err := q.AddSigningKey(ctx, db.AddSigningKeyParams{Fingerprint: fingerprint, CreatedAt: sqltype.Time{Time: e.At}})
+		if err != nil {
+			return fmt.Errorf("note the signing key: %w", err)
+		}
+		if added == 0 {
+			return ErrOldKey
+		}
+		if err := addEvent(ctx, q, e); err != nil {
+			return err
+		}
+		if err := q.DeleteSetting(ctx, settingRestoring); err != nil {
+			return fmt.Errorf("end the restore: %w", err)
+		}
+		return nil
+	})
+}
+
+// load puts all rows in, in one transaction.
+func (l *loader) load(ctx context.Context) error {
+	conn, err := l.s.rw.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("take a connection: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // gives it back to the pool
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
+	for _, t := range l.f.Tables {
+		var err error
+		rows := l.f.Rows(ctx, t.Table)
+		switch t.Name {
+		case "tokens":
+			err = l.leaveOut(t.Table, rows)
+		default:
+			err = l.s.engine.fill(ctx, conn, tx, t.Table, rows)
+		}
+		if err != nil {
+			return fmt.Errorf("restore the table %s: %w", t.Name, err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// leaveOut notes which tokens were valid, so that people can be told.
+func (l *loader) leaveOut(t backup.Table, rows iter.Seq2[[]any, error]) error {
+	at := func(name string) int {
+		return slices.IndexFunc(t.Columns, func(c backup.Column) bool { return c.Name == name })
+	}
+	user, description, expires := at("user_id"), at("description"), at("expires_at")
+	now := l.s.now().UnixMicro()
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		if until, ok := row[expires].(int64); ok && until > now {
+			l.tokens = append(l.tokens, lostToken{fmt.Sprint(row[user]), fmt.Sprint(row[description])})
+		}
+	}
+	return nil
+}
+
+// describe says what was restored.
+func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
+	var r Restored
+	q := s.reads()
+	users, err := q.ListUsers(ctx, db.ListUsersParams{MaxRows: math.MaxInt32})
+	if err != nil {
+		return r, fmt.Errorf("list the users: %w", err)
+	}
+	for _, u := range users {
+		r.Users = append(r.Users, u.Name)
+		lost := LostTokens{UserName: u.Name}
+		for _, t := range l.tokens {
+			if t.userID == u.UserID {
+				lost.Descriptions = append(lost.Descriptions, t.description)
+			}
+		}
+		if len(lost.Descriptions) > 0 {
+			r.Tokens = append(r.Tokens, lost)
+		}
+	}
+	if r.Wallets, err = walletsForPeople(ctx, q); err != nil {
+		return r, err
+	}
+	figures, err := q.PsbtFigures(ctx)
+	if err != nil {
+		return r, fmt.Errorf("count proposals: %w", err)
+	}
+	for _, f := range figures {
+		if slices.Contains([]string{"created", "partially_signed", "complete"}, f.Status) {
+			r.Proposals += f.Psbts
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/backup"
+)
+
+// TablesAt is for tests that make backups of old schemas.
+var TablesAt = tablesAt
+
+// DieInRestore restores as Restore does, up to where the rows are in and the rest is not.
+func DieInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOptions) error {
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	died := errors.New("died")
+	l := &loader{s: s, f: f}
+	o.Event = func(int) auth.Event {
+		cancel()
+		return auth.Event{}
+	}
+	if err = l.restore(ctx, p, o); errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return errors.Join(died, err)
+}
+
+// TestSnapshotBeforeMigrating: a new program backs an old database up, and leaves it old.
+func TestSnapshotBeforeMigrating(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), Options{URL: filepath.Join(t.TempDir(), "x.db"), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	p, err := s.provider()
+	if err == nil {
+		_, err = p.UpTo(t.Context(), 5)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Snapshot(t.Context(), func(src backup.Source) error {
+		facts, err := src.Facts(t.Context())
+		if err != nil || facts.Schema != 5 {
+			t.Errorf("got %+v, %v", facts, err)
+		}
+		wallets, err := src.Wallets(t.Context())
+		if err != nil || len(wallets) > 0 {
+			t.Errorf("got %v, %v", wallets, err)
+		}
+		tables, err := src.Tables(t.Context())
+		for _, table := range tables {
+			for _, err := range src.Rows(t.Context(), table) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if state, err := s.Schema(t.Context()); err != nil || state.Version != 5 {
+		t.Errorf("the schema is %+v, %v", state, err)
+	}
+}

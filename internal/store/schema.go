@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/specterd/specterd/internal/backup"
+)
+
+// Both databases have the same tables and columns. What these are is read off an
+// empty SQLite database in memory that was migrated to the version, so that none is
+// forgotten, and what somebody added to theirs is none of ours.
+
+// inMemory hands out an empty database and what migrates it.
+func inMemory(use func(memory *sql.DB, p *goose.Provider) error) (err error) {
+	memory, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return fmt.Errorf("open a database in memory: %w", err)
+	}
+	defer func() { err = errors.Join(err, memory.Close()) }()
+	memory.SetMaxOpenConns(1) // another connection would have another database
+	source, err := sqliteEngine{}.migrations()
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(source.dialect, memory, source.files, source.options...)
+	if err != nil {
+		return fmt.Errorf("prepare the migrations: %w", err)
+	}
+	return use(memory, p)
+}
+
+// newestSchema returns the version of the schema of this program.
+func newestSchema() (newest int64, err error) {
+	err = inMemory(func(_ *sql.DB, p *goose.Provider) error {
+		sources := p.ListSources()
+		newest = sources[len(sources)-1].Version
+		return nil
+	})
+	return newest, err
+}
+
+// tablesAt returns the tables of a version of the schema, but for goose's own, each
+// behind those that it refers to.
+func tablesAt(ctx context.Context, version int64) (tables []backup.Table, err error) {
+	err = inMemory(func(memory *sql.DB, p *goose.Provider) error {
+		if _, err := p.UpTo(ctx, version); err != nil {
+			return fmt.Errorf("make the schema %d: %w", version, err)
+		}
+		tables, err = tablesOf(ctx, memory)
+		return err
+	})
+	return tables, err
+}
+
+func tablesOf(ctx context.Context, memory *sql.DB) ([]backup.Table, error) {
+	names, err := texts(ctx, memory, sqliteEngine{}.listTables())
+	if err != nil {
+		return nil, err
+	}
+	refers := map[string][]string{}
+	for _, name := range names {
+		if refers[name], err = texts(ctx, memory, `SELECT DISTINCT "table" FROM pragma_foreign_key_list($1) WHERE "table" <> $1`, name); err != nil {
+			return nil, err
+		}
+	}
+	names = inOrder(names, refers)
+	tables := make([]backup.Table, len(names))
+	for i, name := range names {
+		if tables[i], err = tableOf(ctx, memory, name); err != nil {
+			return nil, err
+		}
+	}
+	return tables, nil
+}
+
+// inOrder puts each name behind those that it refers to.
+func inOrder(names []string, refers map[string][]string) []string {
+	var ordered []string
+	var place func(name string)
+	place = func(name string) {
+		if slices.Contains(ordered, name) {
+			return
+		}
+		for _, other := range refers[name] {
+			place(other)
+		}
+		ordered = append(ordered, name)
+	}
+	for _, name := range names {
+		place(name)
+	}
+	return ordered
+}
+
+// columnTypes are the types that STRICT tables may have.
+var columnTypes = map[string]backup.Type{"TEXT": backup.Text, "INTEGER": backup.Integer, "REAL": backup.Real, "BLOB": backup.Bytes}
+
+func tableOf(ctx context.Context, memory *sql.DB, name string) (backup.Table, error) {
+	columns, err := texts(ctx, memory, "SELECT name FROM pragma_table_info($1) ORDER BY cid", name)
+	if err != nil {
+		return backup.Table{}, err
+	}
+	types, err := texts(ctx, memory, "SELECT type FROM pragma_table_info($1) ORDER BY cid", name)
+	if err != nil {
+		return backup.Table{}, err
+	}
+	t := backup.Table{Name: name}
+	for i, column := range columns {
+		kind, ok := columnTypes[types[i]]
+		if !ok {
+			return t, fmt.Errorf("column %s of %s has the type %s", column, name, types[i])
+		}
+		t.Columns = append(t.Columns, backup.Column{Name: column, Type: kind})
+	}
+	return t, nil
+}
+
+// texts returns what a query of one column yields.
+func texts(ctx context.Context, d interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}, query string, args ...any,
+) ([]string, error) {
+	rows, err := d.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err has it
+	var all []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, rows.Err()
+}

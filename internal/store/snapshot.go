@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// ErrNothingThere is returned where a database has nothing that could be backed up.
+var ErrNothingThere = errors.New("the database is empty: there is nothing to back up; look whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are those of the server")
+
+// Snapshot has read see the database as it is at one moment, whatever is written
+// meanwhile. It needs no Migrate, and refuses a schema that is newer than the program.
+func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) error {
+	state, err := s.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Fresh() {
+		return ErrNothingThere
+	}
+	if err := s.checkRestored(ctx); err != nil {
+		return err
+	}
+	// On SQLite with a write-ahead log, a transaction that reads sees one moment, too.
+	tx, err := s.ro.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return translate(fmt.Errorf("begin: %w", err))
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	snap := &snapshot{tx: tx, q: db.New(s.toRead(tx)), engine: s.engine.name()}
+	if err := tx.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&snap.version); err != nil {
+		return translate(fmt.Errorf("read the schema's version: %w", err))
+	}
+	if snap.version > state.Program {
+		return errNewerSchema(SchemaState{Version: snap.version, Program: state.Program})
+	}
+	if snap.tables, err = tablesAt(ctx, snap.version); err != nil {
+		return err
+	}
+	return translate(read(snap))
+}
+
+// snapshot implements backup.Source.
+type snapshot struct {
+	tx      *sql.Tx
+	q       *db.Queries
+	engine  string
+	version int64
+	tables  []backup.Table
+}
+
+func (s *snapshot) Facts(ctx context.Context) (backup.Facts, error) {
+	f := backup.Facts{Schema: s.version, Engine: s.engine}
+	var err error
+	if f.SigningKeys, err = s.signingKeys(ctx); err != nil {
+		return f, err
+	}
+	f.Chain, err = s.q.Setting(ctx, settingChain)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return f, fmt.Errorf("read the chain: %w", err)
+	}
+	return f, nil
+}
+
+// keysInTable is the schema since which signing keys have a table.
+const keysInTable = 9
+
+// signingKeys returns the fingerprints of all keys that tokens were signed with.
+func (s *snapshot) signingKeys(ctx context.Context) ([]string, error) {
+	fingerprints := []string{}
+	if s.version < keysInTable { // there was one
+		fingerprint, err := s.q.Setting(ctx, "signing_key_fingerprint")
+		switch {
+		case err == nil:
+			fingerprints = append(fingerprints, fingerprint)
+		case !errors.Is(err, sql.ErrNoRows):
+			return nil, fmt.Errorf("read the signing key's fingerprint: %w", err)
+		}
+		return fingerprints, nil
+	}
+	keys, err := signingKeys(ctx, s.q)
+	for _, k := range keys {
+		fingerprints = append(fingerprints, k.Fingerprint)
+	}
+	return fingerprints, err
+}
+
+func (s *snapshot) Tables(context.Context) ([]backup.Table, error) { return s.tables, nil }
+
+func (s *snapshot) Rows(ctx context.Context, t backup.Table) iter.Seq2[[]any, error] {
+	return func(yield func([]any, error) bool) {
+		rows, err := s.tx.QueryContext(ctx, "SELECT "+columnList(t)+" FROM "+quoted(t.Name)) //nolint:gosec // names of the schema
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer rows.Close() //nolint:errcheck // rows.Err has it
+		row, into := make([]any, len(t.Columns)), make([]any, len(t.Columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		for rows.Next() {
+			if err := rows.Scan(into...); err != nil {
+				yield(nil, err)
+				return
+			}
+			for i, value := range row {
+				if truth, ok := value.(bool); ok { // on PostgreSQL
+					row[i] = map[bool]int64{true: 1}[truth]
+				}
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func columnList(t backup.Table) string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = quoted(c.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func quoted(name string) string { return `"` + name + `"` }
+
+func (s *snapshot) Wallets(ctx context.Context) ([]backup.Wallet, error) {
+	return walletsForPeople(ctx, s.q)
+}
+
+// walletsForPeople returns all wallets but those that are being removed.
+func walletsForPeople(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
+	all, err := allWallets(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var wallets []backup.Wallet
+	for _, w := range all {
+		if w.Stage == wallet.Removing {
+			continue
+		}
+		members, err := membersOf(ctx, q, w.ID)
+		if err != nil {
+			return nil, err
+		}
+		wallets = append(wallets, backup.Wallet{Wallet: w, Members: members})
+	}
+	return wallets, nil
+}
