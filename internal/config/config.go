@@ -63,6 +63,14 @@ type Config struct {
 	LogLevel       slog.Level
 	// ProposalLifetime is how long a proposal is open where its maker does not say.
 	ProposalLifetime time.Duration
+	Backup           Backup
+}
+
+// Backup says when and where the server makes backups.
+type Backup struct {
+	Every  time.Duration // 0 for never
+	Folder string
+	Keep   int // how many stay, 1 at least
 }
 
 // Node says how to reach the node. With neither URL nor CookieFile it is to be
@@ -216,8 +224,14 @@ func (r *reader) config(home string) Config {
 
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
 
+		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},
+
 		Node: r.node(home),
 	}
+	if c.Backup.Folder == "" {
+		c.Backup.Folder = filepath.Join(c.DataFolder, "backups")
+	}
+	c.Backup.Folder = absolute(c.Backup.Folder, home)
 	switch text := string(c.DatabaseURL); {
 	case text == "":
 		c.DatabaseURL = Secret(filepath.Join(c.DataFolder, "specterd.db"))
@@ -281,6 +295,19 @@ func (r *reader) number(name string, least, most int) int {
 		r.fail(name, "has to be a number from %d to %d", least, most)
 	}
 	return n
+}
+
+// interval is 0 where there is none.
+func (r *reader) interval(name string) time.Duration {
+	text := r.k.String(name)
+	if text == "" || text == "0" || text == "off" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Minute || d > 366*24*time.Hour {
+		r.fail(name, "has to be from 1m to 8784h, such as 24h or 30m, or off")
+	}
+	return d
 }
 
 // truth is strict where Specter Desktop is not: there SPECTER_API_ACTIVE=0
