@@ -72,6 +72,9 @@ type Options struct {
 	// its chain then.
 	Ready   func() error
 	Network func() btc.Network
+	// WhileLeading runs beside the following, in the one process that does it, until
+	// its context ends; nil for nothing.
+	WhileLeading func(ctx context.Context)
 	// Host is where the node's RPC is, and its ZMQ publishers are.
 	Host string
 }
@@ -151,6 +154,9 @@ func (f *Follower) lead(ctx context.Context, lost <-chan struct{}) {
 	news := make(chan zmq.Event, 4096)
 	running.Go(func() { f.watch(ctx, news) })
 	running.Go(func() { f.scan(ctx) })
+	if f.WhileLeading != nil {
+		running.Go(func() { f.WhileLeading(ctx) })
+	}
 	f.follow(ctx, news)
 }
 
