@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/spend"
@@ -83,6 +84,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	d.key(ctx)
 	d.passwordsOf(ctx)
 	d.audit(ctx)
+	d.backups()
 	n, err := d.openNode()
 	if err != nil {
 		d.error("node", "%v", err)
@@ -241,6 +243,34 @@ func (d *doctor) audit(ctx context.Context) {
 		d.error("audit", "the record is not as it was written: %s; specterd audit verify says more", r.Problems[0])
 	default:
 		d.ok("audit", "all %d entries are as they were written", r.Entries)
+	}
+}
+
+// oldBackup is how old the newest backup may be where none are scheduled.
+const oldBackup = 7 * 24 * time.Hour
+
+// backups looks how old the newest backup is, of those that the server makes and of
+// those that nobody gave another name or place.
+func (d *doctor) backups() {
+	folder, most := backup.Folder(d.cfg.Backup.Folder), oldBackup
+	what := "make one with specterd backup, or have the server make them with SPECTER_BACKUP_EVERY=24h"
+	if d.cfg.Backup.Every > 0 {
+		most, what = 2*d.cfg.Backup.Every, "is specterd serve running with SPECTER_BACKUP_EVERY? Its log says what failed"
+		if d.usesPostgres() {
+			what += "; of several, the one that follows the node makes them, in its own folder"
+		}
+	}
+	newest, err := folder.Newest(d.now())
+	age := d.now().Sub(newest).Round(time.Second)
+	switch {
+	case err != nil:
+		d.error("backups", "%v", err)
+	case newest.IsZero():
+		d.warning("backups", "there is none in %s; %s", folder, what)
+	case age > most:
+		d.warning("backups", "the newest in %s is of %s, %v ago; %s", folder, newest.Format(timeLayout), age, what)
+	default:
+		d.ok("backups", "the newest is of %s, %v ago", newest.Format(timeLayout), age)
 	}
 }
 

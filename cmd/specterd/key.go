@@ -61,15 +61,22 @@ func (a *app) firstKey(ctx context.Context) error {
 	if err := a.refuseIfUsed(); err != nil {
 		return err
 	}
+	keys, err := a.keysOrNew()
+	if err != nil {
+		return err
+	}
+	return a.store.BindKey(ctx, auth.Fingerprint(keys[0]))
+}
+
+// keysOrNew returns all keys, the one that a new database is tied to first. It makes
+// that one where there is none.
+func (a *app) keysOrNew() (auth.Keys, error) {
 	keys, err := a.readKeys()
 	if errors.Is(err, fs.ErrNotExist) && !a.keysAreGiven() {
 		keys = auth.Keys{newKey()}
 		err = a.writeKeys(keys)
 	}
-	if err != nil {
-		return err
-	}
-	return a.store.BindKey(ctx, auth.Fingerprint(keys[0]))
+	return keys, err
 }
 
 func (a *app) openSigner(ctx context.Context) error {

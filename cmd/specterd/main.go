@@ -55,6 +55,7 @@ A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
 	}
 	root.AddCommand(
 		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(),
+		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)
 	root.SetArgs(args)

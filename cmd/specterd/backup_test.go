@@ -1,0 +1,471 @@
+package main
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// vaultOfThree has a wallet two of three of whose devices sign.
+func vaultOfThree(t *testing.T) string {
+	t.Helper()
+	return kinds(t)["Vault 2/3"]
+}
+
+// device makes a wallet of the node that signs for the vault with one key.
+func device(t *testing.T, node *testkit.Node, n int) string {
+	t.Helper()
+	public, private := testkit.Key(t, n)
+	one := strings.Replace(vaultOfThree(t), public, private, 1)
+	name := fmt.Sprint("device ", n)
+	node.Signer(t, name, strings.ReplaceAll(one, "<0;1>", "0"), strings.ReplaceAll(one, "<0;1>", "1"))
+	return name
+}
+
+// ask makes a request for the admin, which has to be answered with a status.
+func (e *exporter) ask(status int, method, path string, body, out any) {
+	e.t.Helper()
+	if got := call(e.t.Context(), method, e.url+"/api/v1/"+path, e.token, body, out); got != status {
+		e.t.Fatalf("%s %s: status %d, want %d\n%s", method, path, got, status, e.log)
+	}
+}
+
+// start serves, with a token that can do everything.
+func (e *exporter) start() {
+	e.t.Helper()
+	e.serve()
+	var made madeToken
+	order := map[string]any{"description": "everything", "lifetime": "1 hour", "scopes": []string{
+		"wallets:read", "wallets:write", "addresses:write", "psbts:read", "psbts:create", "psbts:sign", "psbts:broadcast", "users:read", "users:write",
+	}}
+	if status := call(e.t.Context(), http.MethodPost, e.url+"/api/v1/tokens", "", order, &made); status != http.StatusCreated {
+		e.t.Fatalf("status %d\n%s", status, e.log)
+	}
+	e.token = made.Secret
+}
+
+// sign has a device sign a proposal of the vault.
+func (e *exporter) sign(node *testkit.Node, id, device string) (status string) {
+	e.t.Helper()
+	var p struct {
+		Status string
+		PSBT   []byte
+	}
+	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/psbts/"+id, nil, &p)
+	signed := base64.StdEncoding.EncodeToString(node.Sign(e.t, p.PSBT, device))
+	e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/psbts/"+id+"/signatures", map[string]string{"psbt": signed}, &p)
+	return p.Status
+}
+
+// propose makes a proposal of the vault, and returns its id.
+func (e *exporter) propose(sat int) string {
+	e.t.Helper()
+	var p struct{ ID string }
+	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/psbts", map[string]any{
+		"recipients":      []map[string]any{{"address": "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x", "amount_sat": sat, "label": "rent"}},
+		"fee_rate_sat_vb": 5,
+	}, &p)
+	return p.ID
+}
+
+// live makes users, and wallets with history, labels, a frozen coin, and a proposal
+// with one of two signatures, whose id it returns.
+func (e *exporter) live() (proposal string) {
+	t, vault := e.t, "wallets/vault_23"
+	t.Helper()
+	e.ask(http.StatusCreated, http.MethodPost, "users", map[string]any{"name": "alice", "password": testPassword}, nil)
+	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Vault 2/3", "descriptor": vaultOfThree(t), "birth": 5}, nil)
+	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Savings", "descriptor": savings, "birth": 5}, nil)
+	e.ask(http.StatusCreated, http.MethodPut, vault+"/members/alice", map[string]any{"role": "viewer"}, nil)
+	for i := range 4 {
+		var address struct{ Address string }
+		e.ask(http.StatusCreated, http.MethodPost, vault+"/addresses", map[string]any{"label": fmt.Sprint("Rechnung ", i)}, &address)
+		if i < 3 {
+			e.node.CLI(t, "generatetoaddress", 1, address.Address)
+		}
+	}
+	e.node.Mine(t, 101)
+	e.settles("vault_23")
+	first := e.propose(1_000_000)
+	for n := range 2 {
+		e.sign(e.node, first, device(t, e.node, n))
+	}
+	e.ask(http.StatusOK, http.MethodPost, vault+"/psbts/"+first+"/broadcast", nil, nil)
+	e.node.Mine(t, 1)
+	e.settles("vault_23")
+	var coins struct {
+		Items []struct {
+			Txid string
+			Vout int
+		}
+	}
+	e.ask(http.StatusOK, http.MethodGet, vault+"/utxos", nil, &coins)
+	e.ask(http.StatusNoContent, http.MethodPut, fmt.Sprintf("%s/utxos/%s:%d/freeze", vault, coins.Items[0].Txid, coins.Items[0].Vout), nil, nil)
+	proposal = e.propose(2_000_000)
+	if status := e.sign(e.node, proposal, "device 0"); status != "partially_signed" {
+		t.Errorf("the proposal is %s", status)
+	}
+	e.settles("savings")
+	return proposal
+}
+
+// seen is what the admin sees of all wallets.
+func (e *exporter) seen() string {
+	e.t.Helper()
+	var all []any
+	for _, path := range []string{
+		"wallets", "wallets/vault_23/addresses", "wallets/vault_23/utxos", "wallets/vault_23/members", "wallets/vault_23/psbts",
+		"wallets/vault_23/transactions", "wallets/savings/addresses", "users",
+	} {
+		var v any
+		e.ask(http.StatusOK, http.MethodGet, path, nil, &v)
+		all = append(all, path, v)
+	}
+	all = append(all, e.labels("vault_23", ""))
+	text, err := json.MarshalIndent(all, "", " ")
+	check(e.t, err)
+	// When a node's wallet first knew of a transaction is its own affair.
+	return regexp.MustCompile(`"(time|received_at|at)": "[^"]*"`).ReplaceAllString(string(text), `"$1": "…"`)
+}
+
+// chainOf gives a new node the blocks of another, and nothing else.
+func chainOf(t *testing.T, node *testkit.Node) *testkit.Node {
+	t.Helper()
+	other := testkit.Bitcoind(t)
+	var height int
+	check(t, json.Unmarshal(node.CLI(t, "getblockcount"), &height))
+	for i := 1; i <= height; i++ {
+		var hash, block string
+		check(t, json.Unmarshal(node.CLI(t, "getblockhash", i), &hash))
+		check(t, json.Unmarshal(node.CLI(t, "getblock", hash, 0), &block))
+		other.CLI(t, "submitblock", block)
+	}
+	return other
+}
+
+// TestNothingButTheBackup: the machine is gone, and the node's wallets with it. From the
+// file alone all is there again, on another machine and another node.
+func TestNothingButTheBackup(t *testing.T) {
+	type place []string // the settings that say where the database is
+	sqlite := func(*testing.T) place { return nil }
+	postgres := func(t *testing.T) place {
+		return place{"SPECTER_DATABASE_URL=" + testkit.Postgres(t), "SECRET_KEY=" + strings.Repeat(fmt.Sprint(len(t.Name())%10), 64)}
+	}
+	for name, engines := range map[string][2]func(*testing.T) place{
+		"SQLite":               {sqlite, sqlite},
+		"PostgreSQL":           {postgres, postgres},
+		"SQLite to PostgreSQL": {sqlite, postgres},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			node := testkit.Bitcoind(t)
+			node.Mine(t, 7)
+			e := &exporter{t: t, dir: t.TempDir(), env: append(engines[0](t), nodeSettings(node)...), node: node}
+			e.start()
+			proposal := e.live()
+			file := filepath.Join(t.TempDir(), "backup.zip")
+			before := e.seen()
+			e.backUpWhileWriting(file)
+			oldKey := e.env
+			e.kill()
+
+			there := engines[1](t)
+			if len(there) > 0 {
+				there[1] = "SECRET_KEY=" + testKey
+			}
+			other := chainOf(t, node)
+			node.Stop(t)
+			old := e.token
+			e.dir, e.node, e.env = filepath.Join(t.TempDir(), "new"), other, append(slices.Clone(there), nodeSettings(other)...)
+			if len(there) > 0 && strings.HasPrefix(oldKey[0], "SPECTER_DATABASE_URL=") {
+				given := e.env
+				e.env = append(slices.Clone(given), oldKey[1])
+				if out := e.run(1, "restore", file); !strings.Contains(out, "give another key") {
+					t.Errorf("with the old key: %s", out)
+				}
+				e.env = given
+			}
+			if out := e.run(0, "restore", "--check", file); !strings.Contains(out, "is a whole backup") || !strings.Contains(out, "2 wallets, 4 transactions, 2 proposals") {
+				t.Errorf("the check says %s", out)
+			}
+			out := e.run(0, "restore", file)
+			for _, want := range []string{`users +2, .*"admin", "alice"`, `wallets +2: .*"Vault 2/3"`, `"admin": \d+ \(.*"everything".*\)`, `proposals +1 are open`, "signing key (a new one|the given one)"} {
+				if !regexp.MustCompile(want).MatchString(out) {
+					t.Errorf("it does not say %s:\n%s", want, out)
+				}
+			}
+			if out := e.run(1, "restore", file); !strings.Contains(out, "empty") {
+				t.Errorf("a second time: %s", out)
+			}
+			e.start()
+			if status := call(t.Context(), http.MethodGet, e.url+"/api/v1/tokens/self", old, nil, nil); status != http.StatusUnauthorized {
+				t.Errorf("the old token: status %d", status)
+			}
+			e.settles("vault_23")
+			e.settles("savings")
+			if diff := cmp.Diff(before, e.seen()); diff != "" {
+				t.Error(diff)
+			}
+			e.descriptorsWork(file)
+			if status := e.sign(other, proposal, device(t, other, 2)); status != "complete" {
+				t.Errorf("the proposal is %s", status)
+			}
+			e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/psbts/"+proposal+"/broadcast", nil, nil)
+			other.Mine(t, 1)
+			testkit.Eventually(t, "the proposal to be confirmed", func() bool {
+				var p struct{ Status string }
+				e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/psbts/"+proposal, nil, &p)
+				return p.Status == "confirmed"
+			})
+			if out := e.run(0, "audit", "verify"); !strings.Contains(out, "all are there") {
+				t.Errorf("the audit record: %s", out)
+			}
+			if out := e.run(0, "audit", "list", "--action", "backup.restore"); !strings.Contains(out, "backup.zip") {
+				t.Errorf("the audit record: %s", out)
+			}
+			if out := e.run(0, "doctor"); !strings.Contains(out, "all 2 are as Core has them") || !regexp.MustCompile("warning +backups +there is none").MatchString(out) {
+				t.Errorf("doctor says %s", out)
+			}
+			// And it can be backed up again.
+			e.run(0, "backup")
+			if out := e.run(0, "doctor"); !regexp.MustCompile("ok +backups +the newest is of ").MatchString(out) {
+				t.Errorf("doctor says %s", out)
+			}
+		})
+	}
+}
+
+// TestSentSinceTheBackup: the node is the same and has what was done since. What was
+// open in the backup, and was sent meanwhile, is found.
+func TestSentSinceTheBackup(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	node.Mine(t, 7)
+	e := &exporter{t: t, dir: t.TempDir(), env: nodeSettings(node), node: node}
+	e.start()
+	proposal := e.live()
+	file := filepath.Join(t.TempDir(), "backup.zip")
+	e.run(0, "backup", file)
+	if status := e.sign(node, proposal, "device 1"); status != "complete" {
+		t.Errorf("the proposal is %s", status)
+	}
+	e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/psbts/"+proposal+"/broadcast", nil, nil)
+	var address struct{ Address string }
+	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/addresses", map[string]any{}, &address)
+	node.CLI(t, "generatetoaddress", 1, address.Address)
+	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Later", "descriptor": strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "birth": "now"}, nil)
+	e.settles("vault_23")
+	var before, after struct{ Balances any }
+	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23", nil, &before)
+	e.kill()
+
+	e.dir = t.TempDir()
+	e.run(0, "restore", file)
+	e.start()
+	e.settles("vault_23")
+	testkit.Eventually(t, "the proposal to be confirmed", func() bool {
+		var p struct{ Status string }
+		e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/psbts/"+proposal, nil, &p)
+		return p.Status == "confirmed"
+	})
+	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23", nil, &after)
+	if diff := cmp.Diff(before.Balances, after.Balances); diff != "" {
+		t.Error(diff)
+	}
+	// An address that was handed out since, and paid to, is not handed out again.
+	var next struct{ Address string }
+	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/addresses", map[string]any{}, &next)
+	if next.Address == address.Address {
+		t.Error("an address that was paid to is handed out again")
+	}
+	e.ask(http.StatusNotFound, http.MethodGet, "wallets/later", nil, nil)
+	if !strings.Contains(string(node.CLI(t, "listwallets")), "specterd-") {
+		t.Error("Core has no wallets")
+	}
+}
+
+// TestRestoreThatIsKilled: wherever a restore ends, nothing starts on what it left, or
+// all is there; and the same command brings it to its end.
+func TestRestoreThatIsKilled(t *testing.T) {
+	t.Parallel()
+	from := t.TempDir()
+	users := tool(t, from, "user", "list")
+	users.Env = append(users.Env, "SPECTER_ADMIN_PASSWORD="+testPassword)
+	check(t, users.Run())
+	file := filepath.Join(t.TempDir(), "backup.zip")
+	check(t, tool(t, from, "backup", file).Run())
+	whole, broken := 0, 0
+	for i := 0; whole == 0 || i < 20; i++ {
+		dir := filepath.Join(t.TempDir(), "new")
+		cmd := tool(t, dir, "restore", file)
+		check(t, cmd.Start())
+		timer := time.AfterFunc(time.Duration(i)*10*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		timer.Stop()
+		list := func() (string, error) {
+			// With the default password, if it began anew.
+			out, err := tool(t, dir, "user", "list").CombinedOutput()
+			return string(out), err
+		}
+		if _, err := os.Stat(filepath.Join(dir, "in-use")); err == nil {
+			if out, err := list(); err == nil {
+				whole++
+				if strings.Contains(out, "default password") {
+					t.Fatalf("after %d it began anew: %s", i, out)
+				}
+				continue
+			} else if !strings.Contains(out, "restore") {
+				t.Fatalf("after %d: %s", i, out)
+			}
+		}
+		broken++
+		if out, err := tool(t, dir, "restore", file).CombinedOutput(); err != nil {
+			t.Fatalf("after %d, again: %s", i, out)
+		}
+		if out, err := list(); err != nil || strings.Contains(out, "default password") {
+			t.Fatalf("after %d, again: %s", i, out)
+		}
+	}
+	if broken == 0 {
+		t.Error("none was broken off")
+	}
+}
+
+// backUpWhileWriting makes a backup while tokens are made and deleted.
+func (e *exporter) backUpWhileWriting(file string) {
+	t := e.t
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	defer stop()
+	wrote := make(chan struct{}, 1)
+	writing.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			var made madeToken
+			call(ctx, http.MethodPost, e.url+"/api/v1/tokens", "", map[string]any{"description": fmt.Sprint(i), "lifetime": "1 hour"}, &made)
+			call(ctx, http.MethodDelete, e.url+"/api/v1/tokens/"+made.ID, "", nil, nil)
+			select {
+			case wrote <- struct{}{}:
+			default:
+			}
+		}
+	})
+	<-wrote
+	if out := e.run(0, "backup", file); !strings.Contains(out, "Wrote "+file) {
+		t.Errorf("it says %s", out)
+	}
+	if out := e.run(1, "backup", file); !strings.Contains(out, "is there already") {
+		t.Errorf("a second time: %s", out)
+	}
+	info, err := os.Stat(file)
+	check(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the file has the mode %v", info.Mode())
+	}
+}
+
+// descriptorsWork: with descriptors.txt alone, Core comes to the same balance.
+func (e *exporter) descriptorsWork(file string) {
+	t := e.t
+	t.Helper()
+	archive, err := zip.OpenReader(file)
+	check(t, err)
+	defer func() { check(t, archive.Close()) }()
+	in, err := archive.Open("descriptors.txt")
+	check(t, err)
+	text, err := io.ReadAll(in)
+	check(t, err)
+	for _, part := range strings.Split(string(text), "\nWallet      ")[1:] {
+		request := regexp.MustCompile(`importdescriptors '(.*)'`).FindStringSubmatch(part)
+		from := regexp.MustCompile(`rescanblockchain (\d+)`).FindStringSubmatch(part)
+		if request == nil || from == nil || !strings.Contains(part, `"admin" (owner)`) || !strings.Contains(part, "/<0;1>/*") {
+			t.Fatalf("the descriptors say %s", part)
+		}
+		if !strings.HasPrefix(part, `"Vault 2/3"`) {
+			continue
+		}
+		e.node.CLI(t, "createwallet", "by hand", true, true)
+		result := e.node.WalletCLI(t, "by hand", "importdescriptors", json.RawMessage(request[1]))
+		if strings.Contains(string(result), `"success":false`) {
+			t.Errorf("Core says %s", result)
+		}
+		e.node.WalletCLI(t, "by hand", "rescanblockchain", json.RawMessage(from[1]))
+		var balances struct{ Mine struct{ Trusted json.Number } }
+		check(t, json.Unmarshal(e.node.WalletCLI(t, "by hand", "getbalances"), &balances))
+		if !strings.HasPrefix(balances.Mine.Trusted.String(), "149.98") {
+			t.Errorf("Core has %s", balances.Mine.Trusted)
+		}
+	}
+}
+
+// TestScheduledBackups: the server makes them when they are due, also after a restart,
+// and goes on serving where it cannot.
+func TestScheduledBackups(t *testing.T) {
+	for name, env := range map[string][]string{
+		"SQLite":     nil,
+		"PostgreSQL": {"SPECTER_DATABASE_URL=" + testkit.Postgres(t), "SECRET_KEY=" + testKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, folder := t.TempDir(), filepath.Join(t.TempDir(), "not yet", "there")
+			env := append(env, "SPECTER_BACKUP_EVERY=24h", "SPECTER_BACKUP_KEEP=2", "SPECTER_BACKUP_FOLDER="+folder)
+			there := func() []string {
+				found, err := filepath.Glob(filepath.Join(folder, "specterd-backup-*Z.zip"))
+				check(t, err)
+				return found
+			}
+			s := startServer(t, dir, env...)
+			testkit.Eventually(t, "the first backup", func() bool { return len(there()) == 1 && strings.Contains(s.log.String(), "backup made") })
+			s.kill()
+			first := there()[0]
+			s = startServer(t, dir, env...)
+			testkit.Eventually(t, "it serves", func() bool {
+				return call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil) == http.StatusOK
+			})
+			s.kill()
+			if now := there(); len(now) != 1 || now[0] != first {
+				t.Errorf("after a restart there are %v", now)
+			}
+			for days := 1; days <= 3; days++ { // as if it were of then
+				at := time.Now().Add(-time.Duration(days) * 25 * time.Hour).UTC().Format("20060102T150405Z")
+				text, err := os.ReadFile(first)
+				check(t, err)
+				check(t, os.WriteFile(filepath.Join(folder, "specterd-backup-"+at+".zip"), text, 0o600))
+			}
+			check(t, os.Remove(first))
+			s = startServer(t, dir, env...)
+			testkit.Eventually(t, "one is made and two are deleted", func() bool {
+				now := there()
+				return len(now) == 2 && strings.Contains(s.log.String(), "backup made")
+			})
+			check(t, tool(t, dir, "restore", "--check", there()[1]).Run())
+			s.kill()
+
+			// A folder that cannot be one, as a full disk: it is logged, and serving goes on.
+			check(t, os.RemoveAll(folder))
+			check(t, os.WriteFile(folder, nil, 0o600))
+			s = startServer(t, dir, env...)
+			testkit.Eventually(t, "the failure is logged", func() bool { return strings.Contains(s.log.String(), "the scheduled backup failed") })
+			if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil); status != http.StatusOK {
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+}
