@@ -61,19 +61,17 @@ func (t Type) append(line []byte, value any) ([]byte, error) {
 // rowReader reads such lines.
 type rowReader struct {
 	table Table
-	line  bytes.Reader
 	json  *jsontext.Decoder
 }
 
 func newRowReader(t Table) *rowReader {
-	return &rowReader{table: t, json: jsontext.NewDecoder(bytes.NewReader(nil))}
+	return &rowReader{table: t, json: jsontext.NewDecoder(new(bytes.Buffer))}
 }
 
 var errNoRow = errors.New("a line is not a row of the table")
 
 func (r *rowReader) parse(line []byte) ([]any, error) {
-	r.line.Reset(line)
-	r.json.Reset(&r.line)
+	r.json.Reset(bytes.NewBuffer(line)) // which it reads in place
 	if begin, err := r.json.ReadToken(); err != nil || begin.Kind() != '{' {
 		return nil, errNoRow
 	}
