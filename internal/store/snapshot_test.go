@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -252,15 +253,15 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 					rows[table.Name] = append(rows[table.Name], row)
 				}
 			}
-			open := map[any]bool{} // tokens, by what the audit record says of them
-			for _, row := range rows["audit"] {
-				switch row[6] {
-				case "parent.create":
-					open[row[7]] = true
-				case "parent.delete":
-					delete(open, row[7])
+			open := map[any]bool{} // tokens, by what the audit record says of them; its rows are in any order
+			for _, act := range []string{"parent.create", "parent.delete"} {
+				for _, row := range rows["audit"] {
+					if row[6] == act {
+						open[row[7]] = act == "parent.create"
+					}
 				}
 			}
+			maps.DeleteFunc(open, func(_ any, there bool) bool { return !there })
 			for _, row := range rows["tokens"] {
 				if !open[row[0]] {
 					t.Errorf("there is the token %s, and the audit record says that there is none", row[0])
