@@ -15,6 +15,9 @@ locks        ./cmd/specterd          TestBesideARunningServer|TestServersAtOnce|
 damage       ./cmd/specterd          TestDamagedDatabase
 disk         ./cmd/specterd          TestFullAndReadOnlyDisk
 clock        ./internal/httpapi      TestClockJumps
+money        ./internal/btc          TestAmountsAreExact
+money-rpc    ./internal/core         TestAmountsFromTheNode
+money-alpha  ./internal/httpapi/v1alpha TestAmountsAreExact
 TABLE
 )
 

@@ -2,12 +2,19 @@ package btc_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 func TestParseBTC(t *testing.T) {
@@ -41,25 +48,102 @@ func TestAmountText(t *testing.T) {
 	}
 }
 
-// TestAmountsAreExact compares with rational arithmetic.
+// TestAmountsAreExact compares what is written and read with rational arithmetic.
 func TestAmountsAreExact(t *testing.T) {
-	check := func(a btc.Amount) {
-		exact, ok := new(big.Rat).SetString(a.String())
-		if !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 {
-			t.Fatalf("%d is written as %s", a, a)
+	random, seed := testkit.Size(50_000, 10_000_000), testkit.Seed(t)
+	testkit.Spread(t, seed, random, func(_ int, r *rand.Rand) {
+		// As many of each length, for most that people pay is small.
+		a := r.Int64N(int64(btc.MaxMoney)+1) % pow10(1+r.IntN(16))
+		if r.IntN(4) == 0 {
+			a = -a
 		}
-		if back, err := btc.ParseBTC(a.String()); err != nil || back != a {
-			t.Fatalf("%d is read back as %d, %v", a, back, err)
+		exactly(t, btc.Amount(a), r)
+	})
+	boundaries := boundaries(int64(testkit.Size(20, 1000)))
+	testkit.Spread(t, seed, len(boundaries), func(i int, r *rand.Rand) { exactly(t, boundaries[i], r) })
+	for _, a := range []btc.Amount{btc.MaxMoney + 1, -btc.MaxMoney - 1, 1 << 53, math.MaxInt64, math.MinInt64} {
+		if exact, ok := new(big.Rat).SetString(a.String()); !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 {
+			t.Errorf("%d is written as %s", int64(a), a)
+		}
+		if got, err := btc.ParseBTC(a.String()); !errors.Is(err, btc.ErrAmount) {
+			t.Errorf("%s, which is more than there is, is read as %d", a, got)
 		}
 	}
-	for a := range btc.Amount(10_000) {
-		check(a)
-		check(-a)
-		check(btc.MaxMoney - a)
+	testkit.Figure(t, "%d random and %d boundary amounts written, read and read in other spellings: all exact", random, len(boundaries))
+}
+
+// boundaries are the amounts around each at which something changes: digits, bits,
+// the point, and the most that there is.
+func boundaries(near int64) []btc.Amount {
+	all := map[btc.Amount]bool{}
+	around := func(at int64) {
+		for a := btc.Amount(at - near); a <= btc.Amount(at+near); a++ {
+			if a >= -btc.MaxMoney && a <= btc.MaxMoney {
+				all[a], all[-a] = true, true
+			}
+		}
 	}
-	for range 100_000 {
-		check(btc.Amount(rand.Int64N(int64(btc.MaxMoney))))
+	for digits := range 16 {
+		for first := range int64(10) {
+			around(first * pow10(digits))
+		}
 	}
+	for bit := range 51 {
+		around(1 << bit)
+	}
+	around(int64(btc.MaxMoney))
+	return slices.Sorted(maps.Keys(all))
+}
+
+func pow10(n int) int64 {
+	p := int64(1)
+	for range n {
+		p *= 10
+	}
+	return p
+}
+
+// exactly fails the test unless an amount is written exactly, and read back from that
+// and from another spelling, and nothing is read from one with a fraction of a satoshi.
+func exactly(t *testing.T, a btc.Amount, r *rand.Rand) {
+	text := a.String()
+	exact, ok := new(big.Rat).SetString(text)
+	if !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 || !jsonNumber.MatchString(text) {
+		t.Errorf("%d is written as %s", int64(a), text)
+	}
+	for _, spelling := range []string{text, spell(a, r)} {
+		if back, err := btc.ParseBTC(spelling); err != nil || back != a {
+			t.Errorf("%d, spelled %s, is read back as %d, %v", int64(a), spelling, int64(back), err)
+		}
+	}
+	finer := fmt.Sprintf("%d%de%d", int64(a), 1+r.IntN(9), -9)
+	if got, err := btc.ParseBTC(finer); !errors.Is(err, btc.ErrAmount) {
+		t.Errorf("%s is read as %d", finer, int64(got))
+	}
+}
+
+// spell writes an amount as some other program might: with zeros at both ends, its
+// point anywhere, and an exponent.
+func spell(a btc.Amount, r *rand.Rand) string {
+	digits, negative := strings.CutPrefix(strconv.FormatInt(int64(a), 10), "-")
+	exponent := -8 // of the digits
+	if zeros := r.IntN(4); zeros > 0 {
+		digits += "000"[:zeros]
+		exponent -= zeros
+	}
+	whole := 1 + r.IntN(len(digits))
+	if zeros := r.IntN(5); zeros > 0 || digits[0] == '0' {
+		digits, whole = "00000"[:1+zeros]+digits, 1
+	}
+	text := digits[:whole]
+	if fraction := digits[whole:]; fraction != "" {
+		text += "." + fraction
+		exponent += len(fraction)
+	}
+	if negative {
+		text = "-" + text
+	}
+	return text + fmt.Sprintf([]string{"e%d", "E%+d", "e%03d"}[r.IntN(3)], exponent)
 }
 
 var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)

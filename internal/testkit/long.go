@@ -1,7 +1,12 @@
 package testkit
 
 import (
+	"math/rand/v2"
 	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -31,4 +36,37 @@ func Bar(limit time.Duration) time.Duration {
 func Figure(t testing.TB, format string, args ...any) {
 	t.Helper()
 	t.Logf("FIGURE "+format, args...)
+}
+
+// Seed is what the random choices of a test depend on. The test tells it; with
+// SPECTERD_SEED it makes the same choices again.
+func Seed(t testing.TB) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("SPECTERD_SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		check(t, err)
+	}
+	t.Logf("SPECTERD_SEED=%d", seed)
+	return seed
+}
+
+// Spread does something n times, on all processors, until the test has failed. The
+// random numbers of each time depend on the seed and on i.
+func Spread(t testing.TB, seed uint64, n int, do func(i int, r *rand.Rand)) {
+	t.Helper()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			source := rand.NewPCG(0, 0)
+			r := rand.New(source)
+			for i := int(next.Add(1)) - 1; i < n && !t.Failed(); i = int(next.Add(1)) - 1 {
+				source.Seed(seed, uint64(i))
+				do(i, r)
+			}
+		})
+	}
+	all.Wait()
 }
