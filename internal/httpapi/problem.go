@@ -122,15 +122,15 @@ func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 // once, and told as an internal error.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Kind == fault.Internal {
-		if r.Context().Err() != nil { // the client left; nobody reads the answer
-			f = errGone
-		} else {
-			s.log.ErrorContext(r.Context(), "request failed", "request_id", requestIDOf(r), "error", err)
-			f = errInternal
-		}
-	} else if cause := f.Unwrap(); cause != nil && worthLogging(f.Kind) {
-		s.log.WarnContext(r.Context(), "request could not be answered", "request_id", requestIDOf(r), "code", f.Code, "error", cause)
+	isDefect := !ok || f.Kind == fault.Internal
+	switch {
+	case r.Context().Err() != nil && (isDefect || worthLogging(f.Kind)): // the client left, whom nobody can answer
+		f = errGone
+	case isDefect:
+		s.log.ErrorContext(r.Context(), "request failed", "request_id", requestIDOf(r), "error", err)
+		f = errInternal
+	case worthLogging(f.Kind) && f.Unwrap() != nil:
+		s.log.WarnContext(r.Context(), "request could not be answered", "request_id", requestIDOf(r), "code", f.Code, "error", f.Unwrap())
 	}
 	status := statuses[f.Kind]
 	h := w.Header()
