@@ -18,6 +18,7 @@ clock        ./internal/httpapi      TestClockJumps
 money        ./internal/btc          TestAmountsAreExact
 money-rpc    ./internal/core         TestAmountsFromTheNode
 money-alpha  ./internal/httpapi/v1alpha TestAmountsAreExact
+mutations    ./internal/httpapi      TestMutations
 TABLE
 )
 

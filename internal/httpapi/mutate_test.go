@@ -1,0 +1,521 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// TestMutations changes the requests of testdata/bad-input at random. Whatever comes
+// of that, nothing breaks; what is refused is told why and changes nothing; and what
+// is accepted, since the change was a correction, is a right request by another
+// reading than ours. Most go straight to the handler, one of rawEvery over the wire.
+func TestMutations(t *testing.T) {
+	t.Parallel()
+	each := testkit.Size(1500, 500_000)
+	seed, node := testkit.Seed(t), testkit.Bitcoind(t)
+	node.Mine(t, 1)
+	t.Run("on", func(t *testing.T) {
+		for name, setting := range engines {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := start(t, setting(t), onNode(node), func(s *setup) { s.Log = slog.New(warnings{s.Log.Handler()}) })
+				b := newBreeder(t, s, seed, name == "PostgreSQL")
+				for from := 0; from < each && !t.Failed(); from += batch {
+					b.try(t, from, min(each, from+batch))
+				}
+				testkit.Figure(t, "%s: %d mutations of %d requests, %d of them over the wire: 0 answers 5xx, 0 changed anything; %d refused, %d reads and %d writes had become right",
+					name, each, len(b.cases)+len(b.raw), each/rawEvery, b.became[stayedWrong], b.became[becameRead], b.became[becameWrite])
+			})
+		}
+	})
+}
+
+const (
+	batch    = 250 // after so many the database is looked at
+	rawEvery = 50
+	large    = 16 << 10 // bytes of a body
+)
+
+// warnings passes over what is not worth a warning.
+type warnings struct{ slog.Handler }
+
+func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// breeder makes mutations for a server.
+type breeder struct {
+	*server
+	postgres bool
+	seed     uint64
+	cases    []mutant
+	raw      []string
+	// credentials are those that the requests were made with.
+	credentials []string
+	before      string // what the database had in it
+	acts        int    // that were recorded
+	became      map[outcome]int
+}
+
+// outcome is what became of a mutation.
+type outcome string
+
+const (
+	stayedWrong outcome = "refused"
+	becameRead  outcome = "right, and nothing was to change"
+	becameWrite outcome = "right, and something was to change"
+)
+
+func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *breeder {
+	admin := s.user(t, "admin", true)
+	k, other := s.tokenFor(t, admin, 24*time.Hour, 0, nil), s.token(t, admin, 0)
+	s.vault(t, admin, "vault")
+	s.sql(t, "DELETE FROM addresses WHERE address_index > 20") // thousands take long to look at
+	b := &breeder{server: s, seed: seed, postgres: postgres, credentials: []string{k.bearer(), admin.basic()}, became: map[outcome]int{}}
+	cases := badCases(t)
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		r := cases[name].request(s, admin, token{other.id, k.secret})
+		m := mutant{method: r.method, target: r.path, body: r.body}
+		for _, name := range slices.Sorted(maps.Keys(r.header)) {
+			m.header = append(m.header, name+": "+r.header[name])
+		}
+		if _, given := r.header["Content-Type"]; !given && r.body != "" {
+			m.header = append(m.header, "Content-Type: application/json")
+		}
+		for _, value := range r.auth {
+			m.header = append(m.header, "Authorization: "+value)
+		}
+		b.cases = append(b.cases, m)
+	}
+	raw := rawCases(t)
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		b.raw = append(b.raw, s.fillIn(raw[name].text, k))
+	}
+	for _, table := range tables {
+		_, err := s.db.ExecContext(t.Context(), "CREATE TABLE kept_"+table+" AS SELECT * FROM "+table)
+		check(t, err)
+	}
+	b.look(t)
+	return b
+}
+
+// look takes what is in the database for what has to be there.
+func (b *breeder) look(t *testing.T) {
+	t.Helper()
+	b.before, b.acts = b.dump(t, false), (&world{server: b.server}).acts(t)
+}
+
+// restore puts everything back but the audit record.
+func (b *breeder) restore(t *testing.T) {
+	t.Helper()
+	tx, err := b.db.BeginTx(t.Context(), nil)
+	check(t, err)
+	defer func() { _ = tx.Rollback() }()
+	do := func(statement string) {
+		_, err := tx.ExecContext(t.Context(), statement)
+		check(t, err)
+	}
+	if b.postgres {
+		do("SET LOCAL session_replication_role = replica") // no foreign keys
+	}
+	for _, table := range tables {
+		do("DELETE FROM " + table)
+	}
+	for _, table := range tables {
+		do("INSERT INTO " + table + " SELECT * FROM kept_" + table)
+	}
+	check(t, tx.Commit())
+	b.look(t)
+}
+
+// try sends some mutations, and finds out which of them did what it should not have.
+func (b *breeder) try(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i < to && !t.Failed(); i++ {
+		became := b.send(t, i)
+		b.became[became]++
+		if became == becameWrite {
+			b.restore(t)
+			for again := from; again < i; again++ { // what is put back now would have been seen at the end
+				b.send(t, again)
+			}
+			b.wantUnchanged(t, from, i)
+			from = i + 1
+		}
+	}
+	b.wantUnchanged(t, from, to)
+}
+
+func (b *breeder) wantUnchanged(t *testing.T, from, to int) {
+	t.Helper()
+	if b.dump(t, false) == b.before && (&world{server: b.server}).acts(t) == b.acts {
+		return
+	}
+	for i := from; i < to; i++ {
+		b.restore(t)
+		if b.send(t, i) != becameWrite && (b.dump(t, false) != b.before || (&world{server: b.server}).acts(t) != b.acts) {
+			t.Fatalf("SPECTERD_SEED=%d, mutation %d changed something: %q", b.seed, i, b.mutation(i))
+		}
+	}
+	t.Fatalf("SPECTERD_SEED=%d: mutations %d to %d changed something together", b.seed, from, to)
+}
+
+// mutant is a request that is not as it was.
+type mutant struct {
+	method, target string
+	header         []string
+	body           string
+}
+
+// wire is what a client sends.
+func (m mutant) wire(host string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: %s\r\n", m.method, m.target, host)
+	for _, line := range m.header {
+		text.WriteString(line + "\r\n")
+	}
+	if m.body != "" {
+		fmt.Fprintf(&text, "Content-Length: %d\r\n", len(m.body))
+	}
+	return text.String() + "\r\n" + m.body
+}
+
+// mutation returns the i-th request.
+func (b *breeder) mutation(i int) string {
+	r := rand.New(rand.NewPCG(b.seed, uint64(i)))
+	if i%rawEvery == 0 && i%(2*rawEvery) != 0 {
+		text := []byte(pick(r, b.raw))
+		for range 1 + r.IntN(3) {
+			text = mutateBytes(r, text)
+		}
+		return string(text)
+	}
+	m := pick(r, b.cases)
+	for len(m.body) > large && r.IntN(100) > 0 { // these take long
+		m = pick(r, b.cases)
+	}
+	m.header = slices.Clone(m.header)
+	other := pick(r, b.cases)
+	for range 1 + r.IntN(3) {
+		switch p := r.IntN(20); {
+		case p < 12 && m.body != "":
+			m.body = mutateBody(r, m.body, other.body)
+		case p < 15:
+			m.target = mutateTarget(r, m.target, other.target)
+		case p < 19:
+			m.mutateHeader(r)
+		default:
+			m.method = pick(r, methods)
+		}
+	}
+	return m.wire("127.0.0.1")
+}
+
+// send sends a mutation and checks the answer.
+func (b *breeder) send(t *testing.T, i int) outcome {
+	t.Helper()
+	text := b.mutation(i)
+	if i%rawEvery == 0 {
+		return b.sendRaw(t, i, text)
+	}
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	if err != nil { // net/http answers that
+		return stayedWrong
+	}
+	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", byte(i>>16), byte(i>>8), byte(i)) // ten bad passwords a minute are let through
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	got := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
+	switch {
+	case got.status >= 500:
+		t.Errorf("SPECTERD_SEED=%d, mutation %d: %d %s\n%q", b.seed, i, got.status, got.body, text)
+		return stayedWrong
+	case got.status >= 400:
+		if err := json.Unmarshal([]byte(got.body), &got.fields); err != nil || !isErrorDocument(got, r.URL.Path) {
+			t.Errorf("SPECTERD_SEED=%d, mutation %d: %d without an error document: %s\n%q", b.seed, i, got.status, got.body, text)
+		}
+		return stayedWrong
+	case slices.Contains(safeMethods, r.Method):
+		return becameRead
+	}
+	b.wantRight(t, i, text)
+	return becameWrite
+}
+
+var safeMethods = []string{http.MethodGet, http.MethodHead, http.MethodOptions}
+
+// isErrorDocument reports whether an answer says what is wrong as its surface does.
+func isErrorDocument(got answer, path string) bool {
+	if got.header.Get("Content-Type") == "application/json" {
+		return !strings.HasPrefix(path, "/api/v1/") && len(got.text("message")) > 5
+	}
+	return !strings.HasPrefix(path, "/api/v1alpha/") && got.header.Get("Content-Type") == "application/problem+json" &&
+		got.text("code") != "" && len(got.text("detail")) > 10 && got.text("request_id") != ""
+}
+
+var statusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d)\d\d`)
+
+// notOurs are answers of net/http that RFC 9112 wants, to what HTTP/1.1 does not have.
+var notOurs = regexp.MustCompile(`(?m)^HTTP/1\.1 (501 Not Implemented|505 HTTP Version Not Supported)`)
+
+// sendRaw sends a mutation over the wire. Where it has become two requests, there are
+// two answers; where it has no end, there may be none.
+func (b *breeder) sendRaw(t *testing.T, i int, text string) outcome {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+	check(t, err)
+	defer func() { _ = conn.Close() }()
+	check(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	_, _ = io.WriteString(conn, text) // it may be refused before its end
+	_ = conn.(*net.TCPConn).CloseWrite()
+	got, err := io.ReadAll(conn)
+	if timeout, ok := err.(net.Error); ok && timeout.Timeout() { //nolint:errorlint // not wrapped
+		t.Errorf("SPECTERD_SEED=%d, mutation %d: no end of the answer\n%q", b.seed, i, text)
+	}
+	became := stayedWrong
+	for _, status := range statusLine.FindAllSubmatch(got, -1) {
+		// Who says no more is taken for one who has gone.
+		gone := bytes.Contains(got, []byte("HTTP/1.1 503")) && !bytes.Contains(got, []byte("Retry-After"))
+		switch method, _, _ := strings.Cut(text, " "); {
+		case string(status[1]) == "5" && !gone && !notOurs.Match(got):
+			t.Errorf("SPECTERD_SEED=%d, mutation %d: %s\n%q", b.seed, i, got, text)
+		case string(status[1]) == "2" && slices.Contains(safeMethods, method):
+			became = becameRead
+		case string(status[1]) == "2":
+			b.wantRight(t, i, text)
+			became = becameWrite
+		}
+	}
+	return became
+}
+
+// wantRight fails the test unless a request that was accepted has a credential to the
+// letter, and strict JSON, as another decoder than ours reads it.
+func (b *breeder) wantRight(t *testing.T, i int, text string) {
+	t.Helper()
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	check(t, err)
+	body, err := io.ReadAll(r.Body)
+	check(t, err)
+	scheme, credential, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	known := slices.ContainsFunc(b.credentials, func(c string) bool {
+		kind, secret, _ := strings.Cut(c, " ")
+		return secret == credential && strings.EqualFold(kind, scheme)
+	})
+	if err := strictJSON(body); !known || len(r.Header["Authorization"]) != 1 || len(body) > 0 && err != nil {
+		t.Errorf("SPECTERD_SEED=%d, mutation %d was accepted: %v\n%q", b.seed, i, err, text)
+	}
+}
+
+// strictJSON returns what is wrong with an object that has to be to the letter.
+func strictJSON(text []byte) error {
+	if !json.Valid(text) || !utf8.Valid(text) {
+		return fmt.Errorf("no JSON")
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	names := [][]string{nil} // of the objects that are open; nil for arrays
+	isName := false
+	for {
+		token, err := dec.Token()
+		if err == io.EOF {
+			return nil
+		}
+		top := len(names) - 1
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			if names = append(names, nil); len(names) > 33 {
+				return fmt.Errorf("too deep")
+			}
+			if token == json.Delim('{') {
+				names[top+1] = []string{""}
+			}
+		case json.Delim('}'), json.Delim(']'):
+			names = names[:top]
+		default:
+			if names[top] != nil && isName {
+				name := strings.ToLower(token.(string))
+				if slices.Contains(names[top][1:], name) {
+					return fmt.Errorf("a name twice")
+				}
+				names[top] = append(names[top], name)
+				isName = false
+				continue
+			}
+		}
+		isName = names[len(names)-1] != nil
+	}
+}
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+var methods = []string{"get", "HEAD", "OPTIONS", "TRACE", "PUT", "PATCH", "PROPFIND", "QUERY", "X", "POST", "GET"}
+
+// scraps are put into bodies, targets and headers.
+var scraps = []string{
+	"\x00", "\xff", "\xc0\x80", "\xed\xa0\x80", "\u2028", "\ufeff", "ſ", "K", "é", "\"", "\\", "\\u0000", "\\ud800", "\\u0061", "{", "}", "[", "]", ",", ":", " ", "\n", "\t",
+	"null", "true", "-", "0", "1e400", "1E-400", "-0", "0x10", "1_0", "99999999999999999999", "1.7976931348623157e309", "NaN", "Infinity", "//", "/*", "'", "' OR '1'='1",
+	"%00", "%ff", "%2f", "%2e%2e", "../", "%", "%zz", "?", "#", ";", "&", "=", "+", "\r", "<script>", "${x}", "{{x}}", strings.Repeat("9", 400), strings.Repeat("x", 5000), strings.Repeat("[", 40),
+}
+
+func mutateBytes(r *rand.Rand, text []byte) []byte {
+	if len(text) == 0 {
+		return []byte(pick(r, scraps))
+	}
+	text = slices.Clone(text)
+	at := r.IntN(len(text))
+	end := min(len(text), at+1+r.IntN(20))
+	switch r.IntN(7) {
+	case 0:
+		text[at] ^= 1 << r.IntN(8)
+	case 1:
+		text[at] = byte(r.IntN(256))
+	case 2:
+		return slices.Insert(text, at, []byte(pick(r, scraps))...)
+	case 3:
+		return slices.Delete(text, at, end)
+	case 4:
+		return text[:at]
+	case 5:
+		return slices.Insert(text, at, slices.Clone(text[at:end])...)
+	default:
+		other := r.IntN(len(text))
+		text[at], text[other] = text[other], text[at]
+	}
+	return text
+}
+
+var tokenInJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null`)
+
+// values stand where others were.
+var values = []string{
+	"null", "true", "false", "0", "-1", "1", "0.1", "1e-05", "1e400", "-1e400", "9223372036854775808", "21000000.00000001", "2100000000000001", `""`, `"x"`, `"\u0000"`, `"\ud800"`, `"0.1"`,
+	"[]", "{}", "[null]", `{"":""}`, `{"a":1,"a":2}`, `[1,2,3]`, `"now"`, `"1 day"`, `"99999999999 years"`, `"never"`, `"admin"`, `"btc"`, `"sat"`, `"*"`, `["*"]`, `["tokens:*"]`,
+	`"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"`, `"2026-12-01T10:00:00Z"`, `"9999-99-99T99:99:99Z"`,
+}
+
+// mutateBody changes bytes, or what JSON is made of.
+func mutateBody(r *rand.Rand, body, other string) string {
+	if len(body) > large || r.IntN(3) == 0 {
+		return string(mutateBytes(r, []byte(body)))
+	}
+	tokens := tokenInJSON.FindAllStringIndex(body, 64)
+	if len(tokens) == 0 {
+		return body + pick(r, scraps)
+	}
+	at := pick(r, tokens)
+	token, before, after := body[at[0]:at[1]], body[:at[0]], body[at[1]:]
+	switch r.IntN(8) {
+	case 0:
+		depth := 1 + r.IntN(60)
+		return before + strings.Repeat("[", depth) + token + strings.Repeat("]", depth) + after
+	case 1: // swap with another
+		swapped := pick(r, tokens)
+		if swapped[0] < at[1] {
+			return before + body[swapped[0]:swapped[1]] + after
+		}
+		return before + body[swapped[0]:swapped[1]] + body[at[1]:swapped[0]] + token + body[swapped[1]:]
+	case 2: // one more member, perhaps one that is there
+		return strings.Replace(body, "{", "{"+jsonName(r, body, tokens)+":"+pick(r, values)+",", 1)
+	case 3: // another spelling
+		return before + strings.NewReplacer("s", "ſ", "k", "K", "a", "\\u0061", "i", "I", "e", "E").Replace(token) + after
+	case 4:
+		if found := tokenInJSON.FindAllString(other[:min(len(other), large)], 64); len(found) > 0 {
+			return before + pick(r, found) + after
+		}
+		return before + after
+	default:
+		return before + pick(r, values) + after
+	}
+}
+
+func jsonName(r *rand.Rand, body string, tokens [][]int) string {
+	at := pick(r, tokens)
+	if text := body[at[0]:at[1]]; text[0] == '"' {
+		return text
+	}
+	return `"x"`
+}
+
+// mutateTarget changes path or query.
+func mutateTarget(r *rand.Rand, target, other string) string {
+	path, query, hasQuery := strings.Cut(target, "?")
+	segments := strings.Split(path, "/")
+	switch r.IntN(7) {
+	case 0:
+		return string(mutateBytes(r, []byte(target)))
+	case 1:
+		segments[r.IntN(len(segments))] = pick(r, scraps)
+		return strings.Join(segments, "/") + "?" + query
+	case 2:
+		return path + "//" + "?" + query
+	case 3:
+		return target + pick(r, []string{"?", "&"}) + pick(r, []string{"limit", "cursor", "status", "x", "since", "sort", "%00", "limit%00"}) + "=" + pick(r, scraps)
+	case 4:
+		if hasQuery {
+			return target + "&" + query
+		}
+		return target + "?" + pick(r, scraps)
+	case 5:
+		_, otherQuery, _ := strings.Cut(other, "?")
+		return path + "?" + otherQuery
+	default:
+		return "/" + pick(r, []string{"", "api", "api/v1", "api/v1alpha", "API/V1"}) + path
+	}
+}
+
+// mutateHeader changes a header, the credential's above all, or adds one.
+func (m *mutant) mutateHeader(r *rand.Rand) {
+	at := slices.IndexFunc(m.header, func(line string) bool { return strings.HasPrefix(line, "Authorization: ") })
+	if at < 0 || r.IntN(3) == 0 {
+		m.header = append(m.header, pick(r, headers)+pick(r, scraps))
+		return
+	}
+	scheme, credential, _ := strings.Cut(strings.TrimPrefix(m.header[at], "Authorization: "), " ")
+	switch r.IntN(9) {
+	case 0:
+		m.header = append(m.header, m.header[at])
+	case 1:
+		m.header = slices.Delete(m.header, at, at+1)
+	case 2:
+		m.header[at] = "Authorization: " + strings.ToLower(scheme) + " " + credential
+	case 3:
+		m.header[at] = "Authorization: " + scheme + pick(r, []string{"", "  ", "\t", ",", ":", " = "}) + credential
+	case 4:
+		m.header[at] = "Authorization: " + pick(r, []string{"Basic", "Bearer", "Digest", "Negotiate", "Token", ""}) + " " + credential
+	case 5:
+		m.header[at] = "Authorization: " + scheme + " " + credential + pick(r, scraps)
+	case 6: // the last letter of base64 has bits that mean nothing
+		front := strings.TrimRight(credential, "=")
+		if front == "" {
+			return
+		}
+		last := len(front) - 1
+		m.header[at] = "Authorization: " + scheme + " " + front[:last] + string(rune(front[last]^byte(1+r.IntN(3)))) + credential[last+1:]
+	case 7:
+		m.header[at] = "Authorization: " + scheme + " " + strings.TrimRight(credential, "=")
+	default:
+		m.header[at] = "Authorization: " + scheme + " " + string(mutateBytes(r, []byte(credential)))
+	}
+}
+
+var headers = []string{
+	"Content-Type: ", "Content-Type: application/json; charset=", "Content-Type: text/plain", "Content-Encoding: gzip", "Accept: ", "Host: ", "Origin: https://", "Sec-Fetch-Site: cross-site",
+	"X-Forwarded-For: ", "X-Request-Id: ", "Idempotency-Key: ", "If-Match: ", "If-None-Match: ", "If-Match: \"1\"", "Range: bytes=0-", "Expect: 100-continue", "Cookie: ", "Content-Length: ", "Transfer-Encoding: chunked",
+	"Transfer-Encoding: ", "Connection: ", "Upgrade: ", "X-HTTP-Method-Override: DELETE",
+}
