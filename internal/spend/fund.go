@@ -27,6 +27,14 @@ const (
 // takes the longest signatures there can be, may be above ours.
 const sizeTolerance = 50
 
+// What Core makes of every transaction: its version, and the sequence of inputs that
+// may be replaced. Others let a coin be spent only later (BIP-68), or are relayed by
+// other rules.
+const (
+	txVersion   = 2
+	replaceable = wire.MaxTxInSequenceNum - 2
+)
+
 // relayStep is by how much more a replacement has to pay at least, for its own
 // size (Bitcoin Core, incrementalrelayfee, the lowest default there has been).
 const relayStep btc.FeeRate = 100
@@ -135,8 +143,11 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 		return altered("its PSBT: %w", err)
 	}
 	tx := packet.Tx()
-	if tx.LockTime != f.LockTime {
+	switch {
+	case tx.LockTime != f.LockTime:
 		return altered("the lock time is %d", tx.LockTime)
+	case tx.Version != txVersion:
+		return altered("the transaction's version is %d", tx.Version)
 	}
 	ours, err := s.ours(ctx, d, packet, tx)
 	if err != nil {
@@ -145,11 +156,17 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
 		return err
 	}
+	if err = s.compareCoins(ctx, d, p.Inputs); err != nil {
+		return err
+	}
 	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
 		return err
 	}
 	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
 		return altered("the fee is %s and not %s", p.Fee, made.Fee)
+	}
+	if taken := takenFrom(p.Outputs, f); taken > p.Fee {
+		return altered("the recipients are short of %s, and the fee is %s", taken, p.Fee)
 	}
 	return p.keep(packet, d.view.Wallet)
 }
@@ -162,6 +179,16 @@ func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
 		fee -= out.Amount
 	}
 	return fee
+}
+
+// takenFrom is what recipients get less than was asked.
+func takenFrom(outputs []Output, f Funding) (taken btc.Amount) {
+	for _, out := range outputs {
+		if out.Recipient >= 0 {
+			taken += f.Outputs[out.Recipient].Amount - out.Amount
+		}
+	}
+	return taken
 }
 
 // keep has a proposal keep a PSBT that is as our own descriptor has it.
@@ -245,7 +272,7 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 			return nil, altered("input %d is there twice", i)
 		case !f.AddInputs && !slices.Contains(f.Inputs, at):
 			return nil, altered("input %d was not asked for", i)
-		case f.Replaceable != (in.Sequence < wire.MaxTxInSequenceNum-1):
+		case f.Replaceable && in.Sequence != replaceable, !f.Replaceable && in.Sequence < wire.MaxTxInSequenceNum-1: // less locks the coin
 			return nil, altered("input %d has the sequence %d", i, in.Sequence)
 		}
 		there[at] = true
@@ -257,6 +284,25 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 		}
 	}
 	return inputs, nil
+}
+
+// compareCoins compares inputs with what the index has of them. The transactions that
+// they come from say the same, but a PSBT that spends taproot need not have these.
+func (s *Service) compareCoins(ctx context.Context, d draft, inputs []Input) error {
+	at := make([]btc.Outpoint, len(inputs))
+	for i, in := range inputs {
+		at[i] = in.Outpoint
+	}
+	known, err := s.store.OwnCoins(ctx, d.view.ID, at)
+	if err != nil {
+		return err
+	}
+	for i, in := range inputs {
+		if coin, ok := known[in.Outpoint]; ok && (coin.Amount != in.Amount || coin.Place != in.Place) {
+			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
+		}
+	}
+	return nil
 }
 
 // takeOutputs returns the outputs: each recipient's once, and one at most beside

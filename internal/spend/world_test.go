@@ -82,6 +82,12 @@ func onBoth(t *testing.T, n *testkit.Node, test func(w *world)) {
 
 func newWorld(t *testing.T, n *testkit.Node, database string) *world {
 	t.Helper()
+	return newWorldAt(t, n, fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), database)
+}
+
+// newWorldAt finds the node at another URL than its own.
+func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
+	t.Helper()
 	w := &world{t: t, node: n, clock: &clock{}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
@@ -97,7 +103,7 @@ func newWorld(t *testing.T, n *testkit.Node, database string) *world {
 	t.Cleanup(func() { must(t, w.shell.Close()) })
 	must(t, w.store.Migrate(t.Context()))
 	rpc := func() *bitcoind.Client {
-		c, err := bitcoind.New(bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
+		c, err := bitcoind.New(bitcoind.Config{URL: url, CookieFile: n.CookieFile()})
 		must(t, err)
 		t.Cleanup(c.Close)
 		return c
