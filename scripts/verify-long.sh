@@ -19,6 +19,8 @@ money        ./internal/btc          TestAmountsAreExact
 money-rpc    ./internal/core         TestAmountsFromTheNode
 money-alpha  ./internal/httpapi/v1alpha TestAmountsAreExact
 mutations    ./internal/httpapi      TestMutations
+lying-node   ./internal/spend        TestLyingNode|TestLyingSigner
+tampering    ./internal/psbt         TestEveryFieldTampered
 TABLE
 )
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -250,7 +251,7 @@ func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 
 func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	t.Helper()
-	rows, err := s.statement(t, "SELECT * FROM "+table+" ORDER BY 1, 2").QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is kept
+	rows, err := s.statement(t, "SELECT * FROM "+table).QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is kept
 	check(t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
@@ -259,17 +260,21 @@ func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	for i := range values {
 		targets[i] = &values[i]
 	}
+	var lines []string
 	for rows.Next() {
 		check(t, rows.Scan(targets...))
+		var line strings.Builder
 		for i, column := range columns {
 			seal := table == "audit" && (column == "chain_position" || column == "previous_hash" || column == "hash")
 			if !seal && !strings.HasPrefix(column, "last_used") {
-				fmt.Fprint(text, " ", values[i])
+				fmt.Fprint(&line, " ", values[i])
 			}
 		}
-		text.WriteByte('\n')
+		lines = append(lines, line.String())
 	}
 	check(t, rows.Err())
+	slices.Sort(lines)
+	text.WriteString(strings.Join(append(lines, ""), "\n"))
 }
 
 // clock is a clock that stands still until it is told.
