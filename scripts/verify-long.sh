@@ -21,6 +21,7 @@ money-alpha  ./internal/httpapi/v1alpha TestAmountsAreExact
 mutations    ./internal/httpapi      TestMutations
 lying-node   ./internal/spend        TestLyingNode|TestLyingSigner
 tampering    ./internal/psbt         TestEveryFieldTampered
+node-faults  ./cmd/specterd          TestNodeFaults
 TABLE
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"testing"
@@ -75,10 +76,23 @@ type outageClient struct {
 // to come back, and nothing may hang.
 func (c outageClient) do(method, path string, body any, status int) []byte {
 	c.t.Helper()
+	got, answer := c.send(method, path, body)
+	if got != status {
+		c.t.Errorf("%s %s: status %d, want %d: %s", method, path, got, status, answer)
+	}
+	return answer
+}
+
+func (c outageClient) send(method, path string, body any) (status int, answer []byte) {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
-	encoded, err := json.Marshal(body)
-	check(c.t, err)
+	var encoded []byte
+	if body != nil {
+		var err error
+		encoded, err = json.Marshal(body)
+		check(c.t, err)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(encoded))
 	check(c.t, err)
 	req.Header.Set("Authorization", "Bearer "+c.token)
@@ -86,16 +100,12 @@ func (c outageClient) do(method, path string, body any, status int) []byte {
 	resp, err := http.DefaultClient.Do(req)
 	check(c.t, err)
 	defer func() { _ = resp.Body.Close() }()
-	var answer bytes.Buffer
-	_, err = answer.ReadFrom(resp.Body)
-	check(c.t, err)
-	if resp.StatusCode != status {
-		c.t.Errorf("%s %s: status %d, want %d: %s", method, path, resp.StatusCode, status, answer.String())
-	}
 	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
 		c.t.Errorf("%s %s: no Retry-After", method, path)
 	}
-	return answer.Bytes()
+	answer, err = io.ReadAll(resp.Body)
+	check(c.t, err)
+	return resp.StatusCode, answer
 }
 
 func (c outageClient) into(out any, body []byte) {

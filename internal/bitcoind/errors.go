@@ -60,7 +60,7 @@ var (
 		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").After(retryAfter)
 	// ErrBadAnswer says that what came back is not an answer to what was asked.
 	// Whether the call was carried out is unknown.
-	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense")
+	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
 )
 
 // What faults of this package wrap, for errors.Is, where it makes a difference

@@ -165,8 +165,16 @@ func (b *breeder) try(t *testing.T, from, to int) {
 
 func (b *breeder) wantUnchanged(t *testing.T, from, to int) {
 	t.Helper()
-	if b.dump(t, false) == b.before && (&world{server: b.server}).acts(t) == b.acts {
+	after := b.dump(t, false)
+	acts := (&world{server: b.server}).acts(t)
+	if after == b.before && acts == b.acts {
 		return
+	}
+	changed := fmt.Sprintf("%d acts, and %d before", acts, b.acts)
+	for line := range strings.Lines(after) {
+		if !strings.Contains(b.before, line) {
+			changed += "\nnew: " + line
+		}
 	}
 	for i := from; i < to; i++ {
 		b.restore(t)
@@ -174,7 +182,7 @@ func (b *breeder) wantUnchanged(t *testing.T, from, to int) {
 			t.Fatalf("SPECTERD_SEED=%d, mutation %d changed something: %q", b.seed, i, b.mutation(i))
 		}
 	}
-	t.Fatalf("SPECTERD_SEED=%d: mutations %d to %d changed something together", b.seed, from, to)
+	t.Fatalf("SPECTERD_SEED=%d: mutations %d to %d changed something together:\n%s", b.seed, from, to, changed)
 }
 
 // mutant is a request that is not as it was.
