@@ -22,6 +22,7 @@ mutations    ./internal/httpapi      TestMutations
 lying-node   ./internal/spend        TestLyingNode|TestLyingSigner
 tampering    ./internal/psbt         TestEveryFieldTampered
 node-faults  ./cmd/specterd          TestNodeFaults
+secrets      ./cmd/specterd          TestSecrets
 TABLE
 )
 

@@ -1,0 +1,55 @@
+package testkit
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+// Secrets are looked for in what others may read: as they are, in the encodings that
+// they could get into, and in part.
+type Secrets struct {
+	grams map[string]string // whose and how, by pieces of gram bytes
+}
+
+// gram is how much of a secret must not be anywhere; a shorter one only as a whole.
+const gram = 12
+
+// Add adds a secret under a name.
+func (s *Secrets) Add(name, secret string) {
+	if s.grams == nil {
+		s.grams = map[string]string{}
+	}
+	add := func(form, text string) {
+		for i := 0; i+gram <= len(text); i++ {
+			s.grams[text[i:i+gram]] = name + ", " + form
+		}
+	}
+	quoted, _ := json.Marshal(secret)
+	add("as it is", secret)
+	add("JSON", strings.Trim(string(quoted), `"`))
+	add("URL", url.QueryEscape(secret))
+	add("URL", url.PathEscape(secret))
+	add("hexadecimal", hex.EncodeToString([]byte(secret)))
+	add("hexadecimal", strings.ToUpper(hex.EncodeToString([]byte(secret))))
+	for skip := range min(3, len(secret)) { // behind something of any length
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			text := encoding.EncodeToString([]byte(secret[skip:]))
+			add("base64", text[:max(0, len(text)-1)]) // the end depends on what follows
+		}
+	}
+}
+
+// Find returns what of the secrets is in a text.
+func (s *Secrets) Find(text string) (found []string) {
+	seen := map[string]bool{}
+	for i := 0; i+gram <= len(text); i++ {
+		if name, ok := s.grams[text[i:i+gram]]; ok && !seen[name] {
+			seen[name] = true
+			found = append(found, name)
+		}
+	}
+	return found
+}
