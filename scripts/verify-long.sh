@@ -23,6 +23,9 @@ lying-node   ./internal/spend        TestLyingNode|TestLyingSigner
 tampering    ./internal/psbt         TestEveryFieldTampered
 node-faults  ./cmd/specterd          TestNodeFaults
 secrets      ./cmd/specterd          TestSecrets
+idle         ./cmd/specterd          TestIdleConnections
+slow-headers ./cmd/specterd          TestSlowHeaders
+login-flood  ./cmd/specterd          TestLoginFlood
 TABLE
 )
 
