@@ -3,7 +3,7 @@
 # test runs in short. Without an argument: all of them, one after the other.
 set -euo pipefail
 
-# name, package, test
+# name, package, test; or bench and its arguments
 all=$(cat <<'TABLE'
 kills        ./cmd/specterd          TestKilledUnderLoad
 kills-calls  ./cmd/specterd          TestKilledAtSystemCalls
@@ -26,6 +26,7 @@ secrets      ./cmd/specterd          TestSecrets
 idle         ./cmd/specterd          TestIdleConnections
 slow-headers ./cmd/specterd          TestSlowHeaders
 login-flood  ./cmd/specterd          TestLoginFlood
+enumeration  bench                   -only login -rounds 100
 TABLE
 )
 
@@ -40,6 +41,10 @@ fi
 
 read -r name package tests < <(grep "^$1 " <<<"$all") || { echo "verify-long: there is no $1; there are: $(cut -d' ' -f1 <<<"$all" | xargs)" >&2; exit 2; }
 echo "== $name"
+if [ "$package" = bench ]; then
+	# shellcheck disable=SC2086 # several arguments
+	exec go run ./internal/bench $tests
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! SPECTERD_LONG=1 go test -count=1 -v -timeout 3h -run "^($tests)\$" "$package" >"$log" 2>&1 || grep -q 'no tests to run' "$log"; then
