@@ -156,7 +156,7 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
 		return err
 	}
-	if err = s.compareCoins(ctx, d, p.Inputs); err != nil {
+	if err = s.compareCoins(ctx, d, packet, p.Inputs); err != nil {
 		return err
 	}
 	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
@@ -286,9 +286,14 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 	return inputs, nil
 }
 
+// errCoinUnknown is for taproot coins of which there is nothing to go by but the
+// node's word.
+var errCoinUnknown = fault.New(fault.Unavailable, "coin_not_known_yet",
+	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
+
 // compareCoins compares inputs with what the index has of them. The transactions that
 // they come from say the same, but a PSBT that spends taproot need not have these.
-func (s *Service) compareCoins(ctx context.Context, d draft, inputs []Input) error {
+func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
 	at := make([]btc.Outpoint, len(inputs))
 	for i, in := range inputs {
 		at[i] = in.Outpoint
@@ -298,7 +303,11 @@ func (s *Service) compareCoins(ctx context.Context, d draft, inputs []Input) err
 		return err
 	}
 	for i, in := range inputs {
-		if coin, ok := known[in.Outpoint]; ok && (coin.Amount != in.Amount || coin.Place != in.Place) {
+		coin, ok := known[in.Outpoint]
+		switch {
+		case !ok && packet.Input(i).NonWitnessUTXO == nil && d.view.Script == btc.TR:
+			return errCoinUnknown
+		case ok && (coin.Amount != in.Amount || coin.Place != in.Place):
 			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
 		}
 	}
