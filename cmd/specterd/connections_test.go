@@ -33,15 +33,6 @@ func manyFiles(t *testing.T, want int) {
 	check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 }
 
-func (s *server) token(t *testing.T) string {
-	t.Helper()
-	var made madeToken
-	if status := call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": t.Name(), "lifetime": "1 day"}, &made); status != http.StatusCreated {
-		t.Fatalf("status %d\n%s", status, s.log)
-	}
-	return made.Secret
-}
-
 func (s *server) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -95,7 +86,7 @@ func TestIdleConnections(t *testing.T) {
 	n := testkit.Size(200, 10_000)
 	manyFiles(t, n+500)
 	s := startServer(t, t.TempDir())
-	token := s.token(t)
+	token := s.token(t.Name()).Secret
 	s.latencies(t, token, 100, true)
 	before, quiet := s.resident(), p99(s.latencies(t, token, testkit.Size(50, 2000), true))
 	request := "GET /api/v1/tokens/self HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n"
@@ -139,7 +130,7 @@ func TestSlowHeaders(t *testing.T) {
 	n := testkit.Size(200, 10_000)
 	manyFiles(t, n+500)
 	s := startServer(t, t.TempDir())
-	token := s.token(t)
+	token := s.token(t.Name()).Secret
 	var open atomic.Int64
 	var slowest atomic.Int64
 	var all sync.WaitGroup
@@ -191,7 +182,7 @@ func TestSlowHeaders(t *testing.T) {
 func TestLoginFlood(t *testing.T) {
 	const tries = 50
 	s := startServer(t, t.TempDir(), "SPECTER_TRUSTED_PROXIES=127.0.0.1", "SPECTER_BCRYPT_COST="+strconv.Itoa(testkit.Size(4, 12)))
-	token := s.token(t)
+	token := s.token(t.Name()).Secret
 	samples := testkit.Size(50, 5000)
 	s.latencies(t, token, 100, false)
 	quiet := s.latencies(t, token, samples, false)
