@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -37,7 +36,7 @@ SIGHUP has it read its certificate again, and SIGUSR1 switches the log between
 debug and what is set.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
+				tuneGC()
 			}
 			a, err := p.openApp(cmd.Context(), cmd.Flags(), true)
 			if err != nil {
@@ -58,11 +57,6 @@ const lowBcryptCost = 10
 // nodePatience is how long the start waits for the node's first answer. The
 // server starts without it, too.
 const nodePatience = 2 * time.Second
-
-// gcPercent has the heap grow to five times what is in use before it is
-// collected. That is some tens of megabytes; by default so small a heap is
-// collected all the time.
-const gcPercent = 400
 
 // serve runs the server until ctx ends, and calls ready once it listens. What
 // it started has ended when it returns.
