@@ -101,10 +101,14 @@ func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error
 	if err != nil {
 		return err
 	}
-	return s.store.EditMembers(ctx, id, func(e *MemberEdit) error {
+	err = s.store.EditMembers(ctx, id, func(e *MemberEdit) error {
 		e.Members = nil
 		return nil
 	})
+	if errors.Is(err, ErrNotFound) {
+		return nil // the follower has removed it by now
+	}
+	return err
 }
 
 // remove has Core forget a wallet, deletes its files if that was asked for, and

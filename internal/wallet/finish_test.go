@@ -1,6 +1,7 @@
 package wallet_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -111,6 +113,29 @@ func testFinishGivesUp(r *rig) {
 	}
 	again := r.halfMade(r.alice, "doomed", 0)
 	must(t, r.Finish(ctx, again))
+}
+
+// overtaken is a database whose follower is at once: what is to be removed is gone
+// when that is written.
+type overtaken struct{ *store.Store }
+
+func (o overtaken) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {
+	w, err := o.Store.EditWallet(ctx, id, edit)
+	if err == nil && w.Stage == wallet.Removing {
+		err = o.DeleteWallet(ctx, id, auth.Event{})
+	}
+	return w, err
+}
+
+func testDeleteOvertaken(r *rig) {
+	v := r.paper(r.alice, "hasty")
+	s := overtaken{r.store}
+	if err := wallet.New(r.logger(), s, s, r.provider, time.Now, r.kick).Delete(r.t.Context(), r.alice, v.Alias, false); err != nil {
+		r.t.Errorf("a wallet that was deleted: %v", err)
+	}
+	if _, err := r.Get(r.t.Context(), r.alice, v.Alias); !errors.Is(err, wallet.ErrNotFound) {
+		r.t.Errorf("afterwards: %v", err)
+	}
 }
 
 func testDelete(r *rig) {

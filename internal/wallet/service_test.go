@@ -19,6 +19,7 @@ func TestService(t *testing.T) {
 		"create, and hand out addresses": testCreate,
 		"a half-made wallet is finished": testFinish,
 		"delete":                         testDelete,
+		"delete, the follower at once":   testDeleteOvertaken,
 		"delete the files, too":          testDeleteFiles,
 		"files that stay":                testFilesStay,
 		"rename":                         testRename,
