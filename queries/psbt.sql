@@ -77,6 +77,10 @@ ON CONFLICT (wallet_id, txid, vout) DO UPDATE SET psbt_id = excluded.psbt_id WHE
 -- name: Release :exec
 UPDATE reserved SET psbt_id = NULL WHERE wallet_id = @wallet_id AND psbt_id = @psbt_id;
 
+-- As if a proposal had released it.
+-- name: NoteLock :exec
+INSERT INTO reserved (wallet_id, txid, vout) VALUES (@wallet_id, @txid, @vout) ON CONFLICT (wallet_id, txid, vout) DO NOTHING;
+
 -- name: Reservations :many
 SELECT r.txid, r.vout, r.psbt_id, CAST(u.txid IS NOT NULL AS BOOLEAN) AS unspent
 FROM reserved AS r LEFT JOIN unspent AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout

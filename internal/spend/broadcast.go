@@ -20,7 +20,7 @@ func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.turns.Take(ctx, v.ID) // so that nobody here cancels it meanwhile
+	done, err := s.wallets.TakeCoins(ctx, v.ID) // so that nobody here cancels it meanwhile
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -25,7 +25,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	}
 	soon, cancel := context.WithTimeout(ctx, turnPatience)
 	defer cancel()
-	done, err := s.turns.Take(soon, w.ID)
+	done, err := s.wallets.TakeCoins(soon, w.ID)
 	if err != nil {
 		return ctx.Err() // somebody is at work on the wallet, and its next look is not far
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/clock"
-	"github.com/specterd/specterd/internal/turn"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -25,9 +24,6 @@ type Service struct {
 	node    Node
 	now     func() time.Time
 	o       Options
-	// turns has proposals of a wallet made one after the other: Core chooses coins
-	// anew once it was told which the one before has reserved.
-	turns turn.Turns
 }
 
 // Wallets opens wallets for those who may.
@@ -35,6 +31,10 @@ type Wallets interface {
 	// Open returns the wallet that the caller calls so, if their role in it covers
 	// what is needed.
 	Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
+	// TakeCoins waits until nobody else chooses coins of a wallet or locks them.
+	// Proposals of a wallet are made one after the other: Core chooses coins anew
+	// once it was told which the one before has reserved.
+	TakeCoins(ctx context.Context, walletID string) (done func(), err error)
 }
 
 // Options are settings.
@@ -87,7 +87,7 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 	if err != nil {
 		return err
 	}
-	done, err := s.turns.Take(ctx, v.ID)
+	done, err := s.wallets.TakeCoins(ctx, v.ID)
 	if err != nil {
 		return err
 	}

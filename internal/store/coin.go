@@ -63,8 +63,25 @@ func (s *Store) SetFrozen(ctx context.Context, walletID string, at btc.Outpoint,
 		if err := setFrozen(ctx, q, walletID, at, frozen, now); err != nil {
 			return err
 		}
+		if !frozen {
+			if err := noteLock(ctx, q, walletID, at); err != nil {
+				return err
+			}
+		}
 		return addEventIfAny(ctx, q, e)
 	}))
+}
+
+// NoteLock implements wallet.Book.
+func (s *Store) NoteLock(ctx context.Context, walletID string, at btc.Outpoint) error {
+	return orWalletGone(s.inTx(ctx, func(q *db.Queries) error { return noteLock(ctx, q, walletID, at) }))
+}
+
+func noteLock(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint) error {
+	if err := q.NoteLock(ctx, db.NoteLockParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout}); err != nil {
+		return fmt.Errorf("note that an output may be locked: %w", err)
+	}
+	return nil
 }
 
 func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time) error {

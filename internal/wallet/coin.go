@@ -64,17 +64,28 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 
 // freeze does at the node and in the store what is needed, in such an order that
 // a coin that the store has as frozen is locked at the node: the follower would
-// lock it. When the second step fails, the first is taken back. A crash in between
-// leaves a coin that is locked and not frozen.
+// lock it. When the second step fails, the first is taken back. After a crash in
+// between, the coin is locked and not frozen; that it may be is noted before, so that
+// it is unlocked at the next look.
 func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, c Coin, frozen bool) error {
+	done, err := s.TakeCoins(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
 	first, second := s.remember, s.lock
 	if frozen {
 		first, second = s.lock, s.remember
+		if !c.Locked {
+			if err := s.store.NoteLock(ctx, w.ID, c.Outpoint); err != nil {
+				return err
+			}
+		}
 	}
 	if err := first(ctx, who, w, c, frozen); err != nil {
 		return err
 	}
-	err := second(ctx, who, w, c, frozen)
+	err = second(ctx, who, w, c, frozen)
 	if err == nil || c.Frozen == frozen || frozen && c.Locked {
 		return err
 	}

@@ -24,6 +24,7 @@ type Service struct {
 	// is to be done about a wallet.
 	kick  func(walletID string)
 	turns turn.Turns // by wallet, to extend its range
+	coins turn.Turns // by wallet, to choose coins or lock them
 }
 
 // Users finds users by their names.
@@ -53,6 +54,12 @@ func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, n
 		return View{}, err
 	}
 	return v, nil
+}
+
+// TakeCoins waits until nobody else in this process chooses coins of a wallet, or
+// locks them. Whoever has the turn calls done.
+func (s *Service) TakeCoins(ctx context.Context, walletID string) (done func(), err error) {
+	return s.coins.Take(ctx, walletID)
 }
 
 // openAll returns the wallet that the caller calls so, or all of theirs where

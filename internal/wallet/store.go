@@ -93,7 +93,10 @@ type Book interface {
 	Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]Coin, error)
 	// Coin returns one unspent output, or ErrCoinNotFound.
 	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
-	// SetFrozen freezes an output or lets it go. It need not be known.
+	// NoteLock notes that Core may have an output locked, so that it is unlocked at a
+	// later look unless it is frozen or reserved by then.
+	NoteLock(ctx context.Context, walletID string, at btc.Outpoint) error
+	// SetFrozen freezes an output, or lets it go and notes the lock. It need not be known.
 	SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
 	// FrozenCoins returns the unspent outputs that are frozen.
 	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)

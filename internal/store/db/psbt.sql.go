@@ -290,6 +290,22 @@ func (q *Queries) HasPsbts(ctx context.Context, walletID string) (bool, error) {
 	return has, err
 }
 
+const NoteLock = `-- name: NoteLock :exec
+INSERT INTO reserved (wallet_id, txid, vout) VALUES ($1, $2, $3) ON CONFLICT (wallet_id, txid, vout) DO NOTHING
+`
+
+type NoteLockParams struct {
+	WalletID string
+	Txid     string
+	Vout     uint32
+}
+
+// As if a proposal had released it.
+func (q *Queries) NoteLock(ctx context.Context, arg NoteLockParams) error {
+	_, err := q.db.ExecContext(ctx, NoteLock, arg.WalletID, arg.Txid, arg.Vout)
+	return err
+}
+
 const OverduePsbts = `-- name: OverduePsbts :many
 SELECT psbt_id FROM psbts
 WHERE status IN ('created', 'partially_signed', 'complete') AND expires_at <= $1
