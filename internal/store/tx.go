@@ -18,7 +18,9 @@ import (
 )
 
 const (
-	maxAttempts = 8
+	// maxAttempts takes about as long as txPatience: with each change the audit record
+	// grows, so that all changes are in each other's way.
+	maxAttempts = 16
 	// txPatience bounds a transaction with all its attempts, so that a caller is
 	// told in time when somebody else keeps the database to themselves.
 	txPatience = 8 * time.Second
