@@ -117,11 +117,26 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	url := a.url(listener.Addr())
 	a.log.InfoContext(ctx, "listening", "url", url, "version", version, "api_active", a.cfg.APIActive)
 	ready(url)
-	err = httpapi.Serve(ctx, a.log, listener, handler, certificate)
+	serving, end := a.stopLater(ctx)
+	defer end()
+	err = httpapi.Serve(serving, a.log, listener, httpapi.Leaving(ctx, handler), certificate)
 	stop()
 	running.Wait()
 	a.log.InfoContext(ctx, "stopped")
 	return err
+}
+
+// stopLater returns a context that ends some time after ctx, as is set.
+func (a *app) stopLater(ctx context.Context) (later context.Context, end func()) {
+	if a.cfg.StopDelay == 0 {
+		return ctx, func() {}
+	}
+	later, end = context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		a.log.InfoContext(later, "told to stop; still answering", "seconds", a.cfg.StopDelay.Seconds())
+		time.AfterFunc(a.cfg.StopDelay, end)
+	})
+	return later, end
 }
 
 func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal, observe observer) (http.Handler, error) {

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/specterd/specterd/internal/testkit"
 )
 
 // A stop lets what has begun be answered, and ends with success.
@@ -36,5 +38,29 @@ func TestStop(t *testing.T) {
 	}
 	if err != nil || took > 10*time.Second || answered[http.StatusOK] != 8 {
 		t.Errorf("stopped with %v after %v; statuses %v\n%s", err, took, answered, s.log)
+	}
+}
+
+// One that is told to stop later answers meanwhile, and tells clients to go elsewhere.
+func TestStopDelay(t *testing.T) {
+	s := startServer(t, t.TempDir(), "SPECTER_STOP_DELAY=60")
+	ask := func(path string) (status int, closed bool) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
+		check(t, err)
+		response, err := http.DefaultClient.Do(r)
+		check(t, err)
+		check(t, response.Body.Close())
+		return response.StatusCode, response.Close
+	}
+	if status, closed := ask("/api/healthz/liveness"); status != http.StatusOK || closed {
+		t.Errorf("before: status %d, closed %v", status, closed)
+	}
+	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	testkit.Eventually(t, "it says that it stops", func() bool {
+		status, _ := ask("/api/healthz/liveness")
+		return status == http.StatusServiceUnavailable
+	})
+	if status, closed := ask("/api/v1/tokens/self"); status != http.StatusUnauthorized || !closed {
+		t.Errorf("afterwards: status %d, closed %v", status, closed)
 	}
 }

@@ -61,6 +61,8 @@ type Config struct {
 	TLSKeyFile     string
 	MetricsListen  string // host:port; empty for nowhere
 	LogLevel       slog.Level
+	// StopDelay is how long to go on answering when told to stop.
+	StopDelay time.Duration
 	// ProposalLifetime is how long a proposal is open where its maker does not say.
 	ProposalLifetime time.Duration
 	Backup           Backup
@@ -222,6 +224,7 @@ func (r *reader) config(home string) Config {
 		MetricsListen:  r.hostPort("metrics-listen"),
 		LogLevel:       r.level("log-level"),
 
+		StopDelay:        time.Duration(r.number("stop-delay", 0, 60)) * time.Second,
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
 
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},

@@ -24,6 +24,7 @@ var settings = []setting{
 	{name: "log-level", env: "SPECTER_LOG_LEVEL", value: "info", flag: true, help: "debug, info, warn or error"},
 
 	{name: "api-active", env: "SPECTER_API_ACTIVE", help: "whether the API answers at all"},
+	{name: "stop-delay", env: "SPECTER_STOP_DELAY", value: "0", help: "seconds to go on answering when told to stop, 0 to 60, so that a balancer in front sees it first"},
 	{name: "bcrypt-cost", env: "SPECTER_BCRYPT_COST", value: "12", help: "cost of password hashes, 4 to 16"},
 	{name: "proposal-days", env: "SPECTER_PROPOSAL_DAYS", value: "30", help: "how long a proposal is open where its maker does not say, 1 to 366 days"},
 	{name: "backup-every", env: "SPECTER_BACKUP_EVERY", help: "how often the server makes a backup, such as 24h; default never"},
