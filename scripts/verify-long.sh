@@ -27,6 +27,7 @@ idle         ./cmd/specterd          TestIdleConnections
 slow-headers ./cmd/specterd          TestSlowHeaders
 login-flood  ./cmd/specterd          TestLoginFlood
 enumeration  bench                   -only login -rounds 100
+soak         ./cmd/specterd          TestSoak
 TABLE
 )
 
