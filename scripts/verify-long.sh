@@ -28,6 +28,7 @@ slow-headers ./cmd/specterd          TestSlowHeaders
 login-flood  ./cmd/specterd          TestLoginFlood
 enumeration  bench                   -only login -rounds 100
 soak         ./cmd/specterd          TestSoak
+processes    ./cmd/specterd          TestSeveralProcesses
 TABLE
 )
 
