@@ -453,7 +453,7 @@ func (s *soak) nothingLeft(dir string) {
 				s.t.Errorf("wallet %s: %s is held and not locked", id, coin)
 			}
 		}()
-		testkit.Eventually(s.t, "Core has locked what is reserved or frozen", func() bool {
+		testkit.Eventually(s.t, "Core has locked what is reserved or frozen, and the index says so", func() bool {
 			var list []struct {
 				Txid string
 				Vout int
@@ -464,7 +464,8 @@ func (s *soak) nothingLeft(dir string) {
 				locked[fmt.Sprintf("%s:%d", l.Txid, l.Vout)] = ""
 			}
 			leaked, missing = without(locked, may), without(must, locked)
-			return len(leaked)+len(missing) == 0
+			indexed := column(s.t, db, "SELECT txid || ':' || vout, '' FROM locked WHERE wallet_id = $1", id)
+			return len(leaked)+len(missing) == 0 && maps.Equal(indexed, locked)
 		})
 	}
 }
@@ -496,16 +497,18 @@ func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]stri
 }
 
 // index are the tables that are a copy of what Core knows, each with its key and
-// what it says.
+// what it says. Which block a transaction in conflict is buried under is not in it:
+// Core says another one after a restart, and once that is deep the follower, for whom
+// alone it is, asks no more.
 var index = map[string]string{
-	"transactions": `SELECT wallet_id || ' ' || txid, concat_ws(' ', time, status, block_height, block_hash, block_time, category, flow_sat, fee_sat, vsize,
+	"transactions": `SELECT wallet_id || ' ' || txid, concat_ws(' ', time, status, CASE status WHEN 'conflicted' THEN '' ELSE block_height END, block_hash, block_time, category, flow_sat, fee_sat, vsize,
 		replaceable, trusted, address, branch, address_index, conflicts, received_at, hex(raw)) FROM transactions`,
 	"outputs":   "SELECT wallet_id || ' ' || txid || ' ' || vout, concat_ws(' ', address, amount_sat, branch, address_index, spent_by) FROM outputs",
 	"inputs":    "SELECT wallet_id || ' ' || txid || ' ' || prev_txid || ' ' || prev_vout, CAST(amount_sat AS TEXT) FROM inputs",
 	"unspent":   "SELECT wallet_id || ' ' || txid || ' ' || vout, concat_ws(' ', address, amount_sat, branch, address_index, time, status, block_height, generated, trusted) FROM unspent",
 	"locked":    "SELECT wallet_id || ' ' || txid || ' ' || vout, '' FROM locked",
 	"addresses": "SELECT wallet_id || ' ' || address, concat_ws(' ', branch, address_index) FROM addresses WHERE used",
-	"wallets":   "SELECT wallet_id, concat_ws(' ', synced_height, synced_hash, core_txcount, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat) FROM wallets",
+	"wallets":   "SELECT wallet_id, concat_ws(' ', synced_height, synced_hash, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat) FROM wallets",
 }
 
 // asNew compares the index with that of a new database, and returns how many rows
