@@ -63,7 +63,8 @@ func TestSoak(t *testing.T) {
 	s.disturb(r, happened, soakTime()*4/15, []string{"restarts of the node", "reorgs"}, nil)
 	stop()
 	memory := watched()
-	after := settled(t, server, metrics, before)
+	settled(t, server, metrics, before)
+	after := atRest(t, server, metrics)
 	testkit.Figure(t, "goroutines %d, then %d; open files %d, then %d; memory (RSS) %s", before.goroutines, after.goroutines, before.files, after.files, memory)
 
 	s.catchUp(dir)
@@ -284,15 +285,14 @@ func atRest(t *testing.T, s *server, metrics string) census {
 }
 
 // settled waits until the server has no more than it had, but for what its pools of
-// connections may have opened since, and returns that.
-func settled(t *testing.T, s *server, metrics string, had census) (c census) {
+// connections may have opened since.
+func settled(t *testing.T, s *server, metrics string, had census) {
 	t.Helper()
 	const pools = 10
 	testkit.Eventually(t, fmt.Sprintf("no more goroutines and files than %+v", had), func() bool {
-		c = count(t, s, metrics)
+		c := count(t, s, metrics)
 		return c.goroutines <= had.goroutines+pools && c.files <= had.files+pools
 	})
-	return c
 }
 
 var rss = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
