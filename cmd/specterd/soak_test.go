@@ -346,15 +346,6 @@ func average(list []int) int {
 	return sum / len(list)
 }
 
-// shell is the database as an admin sees it.
-func shell(t *testing.T, dir string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db")+"?_pragma=busy_timeout(10000)")
-	check(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
 func number(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 	t.Helper()
 	check(t, db.QueryRowContext(t.Context(), query, args...).Scan(&n))
