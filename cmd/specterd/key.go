@@ -108,7 +108,7 @@ func (a *app) readKeys() (auth.Keys, error) {
 		text, err = os.ReadFile(a.keyFile())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the signing key %s is missing; restore it, or give the key in SECRET_KEY (%w)", a.keyPlace(), fs.ErrNotExist)
+		return nil, fmt.Errorf("the signing key %s is missing; put it back, or give the key in SECRET_KEY. If it is lost: specterd backup FILE, and specterd restore FILE into another folder, which makes a new one (%w)", a.keyPlace(), fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
