@@ -70,8 +70,8 @@ func (d *disk) mind(ctx context.Context, err error) (released bool) {
 	return false
 }
 
-// isFull reports whether an error of this code says that the disk is full. The last of the files
-// beside the database that it takes room for is the one that its processes share.
+// isFull reports whether an error of this code says that the disk is full. The last
+// of the files beside the database that it takes room for is the one that its processes share.
 func isFull(code int) bool {
 	return code&0xff == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_IOERR_SHMSIZE
 }

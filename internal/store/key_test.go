@@ -145,7 +145,7 @@ func TestTokensWhileTheKeyIsExchanged(t *testing.T) {
 			for range cap(begun) {
 				<-begun
 			}
-			must(t, b.rotate(from, to))
+			must(t, b.RotateKey(t.Context(), from, to, auth.Event{At: b.now, Action: "key.rotate", Target: to})) // and the clock stands still
 			b.dropKeys(true)
 			making.Wait()
 			if n := b.count("SELECT count(*) FROM tokens"); n != 0 {
