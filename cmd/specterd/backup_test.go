@@ -122,7 +122,25 @@ func (e *exporter) live() (proposal string) {
 		t.Errorf("the proposal is %s", status)
 	}
 	e.settles("savings")
+	e.locks()
 	return proposal
+}
+
+// locks waits until the index knows that the node has locked what it should.
+func (e *exporter) locks() {
+	e.t.Helper()
+	testkit.Eventually(e.t, "the locks to be known", func() bool {
+		var coins struct {
+			Items []struct{ Reserved, Frozen, Locked bool }
+		}
+		e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/utxos", nil, &coins)
+		for _, c := range coins.Items {
+			if c.Locked != (c.Reserved || c.Frozen) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // seen is what the admin sees of all wallets.
@@ -219,6 +237,7 @@ func TestNothingButTheBackup(t *testing.T) {
 			}
 			e.settles("vault_23")
 			e.settles("savings")
+			e.locks()
 			if diff := cmp.Diff(before, e.seen()); diff != "" {
 				t.Error(diff)
 			}
