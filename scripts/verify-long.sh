@@ -29,6 +29,8 @@ login-flood  ./cmd/specterd          TestLoginFlood
 enumeration  bench                   -only login -rounds 100
 soak         ./cmd/specterd          TestSoak
 processes    ./cmd/specterd          TestSeveralProcesses
+restore      ./cmd/specterd          TestNothingButTheBackup|TestSentSinceTheBackup
+export       ./cmd/specterd          TestExport
 TABLE
 )
 

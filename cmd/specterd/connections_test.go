@@ -83,6 +83,7 @@ func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/10
 // TestIdleConnections: as many as there may be cost little memory, and do not hold up
 // who comes anew.
 func TestIdleConnections(t *testing.T) {
+	t.Parallel()
 	n := testkit.Size(200, 10_000)
 	manyFiles(t, n+500)
 	s := startServer(t, t.TempDir())
@@ -127,6 +128,7 @@ func (s *server) exchange(t *testing.T, conn net.Conn, request string) {
 // TestSlowHeaders: who sends a byte now and then is cut off, all of them, and others
 // are answered meanwhile.
 func TestSlowHeaders(t *testing.T) {
+	t.Parallel()
 	n := testkit.Size(200, 10_000)
 	manyFiles(t, n+500)
 	s := startServer(t, t.TempDir())
@@ -180,6 +182,7 @@ func TestSlowHeaders(t *testing.T) {
 // TestLoginFlood: while as many as can wait try wrong passwords, each from another
 // address, tokens go on working as fast as before, and the right password gets in.
 func TestLoginFlood(t *testing.T) {
+	t.Parallel()
 	const tries = 50
 	s := startServer(t, t.TempDir(), "SPECTER_TRUSTED_PROXIES=127.0.0.1", "SPECTER_BCRYPT_COST="+strconv.Itoa(testkit.Size(4, 12)))
 	token := s.token(t.Name()).Secret

@@ -124,6 +124,7 @@ func (s *server) recovers(what string) time.Duration {
 // done; while it is read-only, nothing is. What was acknowledged holds, also after a
 // restart, and all goes on by itself when the disk is well again.
 func TestFullAndReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	if !withOwnMounts(t) {
 		return
 	}

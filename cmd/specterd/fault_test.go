@@ -71,6 +71,7 @@ func rewrites(from, to string) func(*testkit.Exchange) {
 // is in the index is answered; what needs the node is refused with what to do about
 // it, and leaves nothing behind; and all goes on when the node is well again.
 func TestNodeFaults(t *testing.T) {
+	t.Parallel()
 	node := testkit.Bitcoind(t)
 	relay := testkit.NewRelay(t, node)
 	dir := t.TempDir()

@@ -40,6 +40,7 @@ type processes struct {
 // TestSeveralProcesses: what holds in one process holds in two, and one follows
 // for both.
 func TestSeveralProcesses(t *testing.T) {
+	t.Parallel()
 	p := newProcesses(t)
 	t.Run("takeover", p.takeOver)
 	t.Run("reservations", p.reserve)

@@ -30,6 +30,7 @@ import (
 // The full form takes half an hour, or SPECTERD_SOAK_MINUTES. In its last third
 // specterd is not killed, so that its memory can be watched.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	if text := os.Getenv("SPECTERD_SOAK_SEED"); text != "" {
 		var err error

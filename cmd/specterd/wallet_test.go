@@ -37,6 +37,7 @@ func nodeSettings(node *testkit.Node) []string {
 // TestWalletCommands: what is done at the shell with wallets, before there is a
 // server and beside one, which carries on with it.
 func TestWalletCommands(t *testing.T) {
+	t.Parallel()
 	node, dir := testkit.Bitcoind(t), t.TempDir()
 	node.Mine(t, 1)
 	run := func(want string, args ...string) {
