@@ -120,6 +120,16 @@ func (a *app) readKeys() (auth.Keys, error) {
 	return keys, nil
 }
 
+// bothKeys returns what the database knows of keys, and the keys.
+func (a *app) bothKeys(ctx context.Context) ([]auth.SigningKey, auth.Keys, error) {
+	known, err := a.store.SigningKeys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := a.readKeys()
+	return known, keys, err
+}
+
 // newKey returns a signing key: 64 hexadecimal digits.
 func newKey() []byte {
 	raw := make([]byte, 32)
@@ -172,11 +182,7 @@ func writeSynced(path string, text []byte) error {
 
 // checkOldKeys refuses to go on without a key whose tokens live.
 func (a *app) checkOldKeys(ctx context.Context) error {
-	known, err := a.store.SigningKeys(ctx)
-	if err != nil {
-		return err
-	}
-	keys, err := a.readKeys()
+	known, keys, err := a.bothKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -222,11 +228,7 @@ type rotation struct {
 // rotateKey has a new key sign. Where revoke is set, the tokens of all others end.
 func (a *app) rotateKey(ctx context.Context, who *auth.Principal, revoke bool) (r rotation, err error) {
 	err = a.withKeys(ctx, func() error {
-		known, err := a.store.SigningKeys(ctx)
-		if err != nil {
-			return err
-		}
-		keys, err := a.readKeys()
+		known, keys, err := a.bothKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -310,11 +312,7 @@ func (a *app) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([
 }
 
 func (a *app) tidyKeys(ctx context.Context) error {
-	known, err := a.store.SigningKeys(ctx)
-	if err != nil {
-		return err
-	}
-	keys, err := a.readKeys()
+	known, keys, err := a.bothKeys(ctx)
 	if err != nil {
 		return err
 	}

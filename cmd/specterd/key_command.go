@@ -23,11 +23,7 @@ func (p *program) keyShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "List the signing keys by their fingerprints, and how many living tokens each has", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
-			known, err := a.store.SigningKeys(cmd.Context())
-			if err != nil {
-				return err
-			}
-			keys, err := a.readKeys()
+			known, keys, err := a.bothKeys(cmd.Context())
 			if err != nil {
 				return err
 			}
