@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/specterd/specterd/internal/fault"
@@ -50,18 +49,17 @@ type disk struct {
 
 // mind notes what a write says about the disk. It reports whether room was made.
 func (d *disk) mind(ctx context.Context, err error) (released bool) {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	if !ok || d.path == "" {
+	if d.path == "" {
 		return false
 	}
-	if isFull(e.Code()) {
+	if isFull(err) {
 		released = os.Remove(d.path) == nil
 		if d.trouble.Swap(ErrDiskFull) != ErrDiskFull {
 			d.log.ErrorContext(ctx, "the disk is full; nothing is written any more but what takes access away. Make room, and specterd goes on by itself", "error", err)
 		}
 		return released
 	}
-	switch e.Code() & 0xff {
+	switch primaryCode(err) {
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
 		if d.trouble.CompareAndSwap(nil, errNotWritable) {
 			d.log.ErrorContext(ctx, "the database cannot be written to; it will be tried again", "error", err)
@@ -70,10 +68,10 @@ func (d *disk) mind(ctx context.Context, err error) (released bool) {
 	return false
 }
 
-// isFull reports whether an error of this code says that the disk is full. The last
-// of the files beside the database that it takes room for is the one that its processes share.
-func isFull(code int) bool {
-	return code&0xff == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_IOERR_SHMSIZE
+// isFull reports whether an error says that the disk is full. The last of the files
+// beside the database that it takes room for is the one that its processes share.
+func isFull(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_FULL || sqliteCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
 // KeepBallast tends the disk until ctx ends.
@@ -96,19 +94,15 @@ func (s *Store) TendDisk(ctx context.Context) {
 	if s.disk.path == "" {
 		return
 	}
-	err := s.disk.makeBallast()
-	switch trouble := s.disk.trouble.Load(); {
+	switch err := s.disk.makeBallast(); {
 	case errors.Is(err, syscall.ENOSPC):
 		if s.disk.trouble.Swap(ErrDiskFull) != ErrDiskFull {
 			s.log.ErrorContext(ctx, "the disk is nearly full; nothing is written any more but what takes access away. Make room, and specterd goes on by itself")
 		}
 		s.shortenLog(ctx)
-	case trouble == nil:
-	default:
-		if err = s.tryDisk(ctx); err == nil {
-			s.disk.trouble.Store(nil)
-			s.log.InfoContext(ctx, "the database can be written to again")
-		}
+	case s.disk.trouble.Load() != nil && s.tryDisk(ctx) == nil:
+		s.disk.trouble.Store(nil)
+		s.log.InfoContext(ctx, "the database can be written to again")
 	}
 }
 
@@ -129,7 +123,7 @@ func (d *disk) makeBallast() error {
 	if _, err := os.Stat(d.path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	free, err := FreeSpace(filepath.Dir(d.path))
+	free, err := freeSpace(filepath.Dir(d.path))
 	if err != nil {
 		return err
 	}
@@ -152,8 +146,8 @@ func writeBallast(path string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// FreeSpace returns how many bytes can be written to the file system of a folder.
-func FreeSpace(folder string) (uint64, error) {
+// freeSpace returns how many bytes can be written to the file system of a folder.
+func freeSpace(folder string) (uint64, error) {
 	var at syscall.Statfs_t
 	if err := syscall.Statfs(folder, &at); err != nil {
 		return 0, fmt.Errorf("look how full the disk is: %w", err)
@@ -164,7 +158,7 @@ func FreeSpace(folder string) (uint64, error) {
 // IsNearlyFull reports whether an SQLite database at this path has so little room
 // that a server would refuse to write, and how many bytes there are.
 func IsNearlyFull(databasePath string) (full bool, free uint64, err error) {
-	free, err = FreeSpace(filepath.Dir(databasePath))
+	free, err = freeSpace(filepath.Dir(databasePath))
 	if err != nil {
 		return false, 0, err
 	}

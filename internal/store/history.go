@@ -32,18 +32,13 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	if f.Until.IsZero() {
 		p.Until.Time = endOfTime
 	}
-	switch { // one query needs no transaction
-	case f.Outputs:
-	case f.Unconfirmed:
-		return listRecords(ctx, s.reads(), p, true)
-	default:
-		rows, err := s.histories.transactions(ctx, p)
-		return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
+	if !f.Outputs { // one query needs no transaction
+		return listRecords(ctx, s.reads(), s.histories, p, f.Unconfirmed)
 	}
 	var page []wallet.Record
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		var err error
-		if page, err = listRecords(ctx, q, p, f.Unconfirmed); err != nil {
+		if page, err = listRecords(ctx, q, q, p, f.Unconfirmed); err != nil {
 			return err
 		}
 		return fillRecords(ctx, q, walletID, page, parts{outputs: true})
@@ -51,12 +46,13 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	return page, err
 }
 
-func listRecords(ctx context.Context, q *db.Queries, p db.TransactionsParams, unconfirmed bool) ([]wallet.Record, error) {
+// listRecords takes what is unconfirmed from q, and a whole history from whole.
+func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, unconfirmed bool) ([]wallet.Record, error) {
 	if unconfirmed {
 		rows, err := q.UnconfirmedTransactions(ctx, db.UnconfirmedTransactionsParams(p))
 		return recordsOf(rows, err, func(row db.UnconfirmedTransactionsRow) db.TransactionsRow { return db.TransactionsRow(row) })
 	}
-	rows, err := q.Transactions(ctx, p)
+	rows, err := whole.Transactions(ctx, p)
 	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
 }
 

@@ -79,10 +79,10 @@ func (postgresEngine) credentials(_ context.Context, ro *sql.DB) (credentialRead
 }
 
 // pooledReader reads through the pool, which keeps statements prepared.
-type pooledReader struct{ queries *db.Queries }
+type pooledReader struct{ *db.Queries }
 
 func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
-	row, err := r.queries.TokenAndUser(ctx, tokenID)
+	row, err := r.TokenAndUser(ctx, tokenID)
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +92,6 @@ func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Cre
 // histories returns the same, for the pool is fast enough at that, too.
 func (e postgresEngine) histories(ro *sql.DB) (historyReader, error) {
 	return pooledReader{db.New(e.adapt(ro))}, nil
-}
-
-func (r pooledReader) transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
-	return r.queries.Transactions(ctx, p)
 }
 
 func (pooledReader) close() error { return nil }

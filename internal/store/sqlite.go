@@ -157,11 +157,9 @@ var errDamaged = errors.New("its pages do not fit together")
 
 // IsDamage reports whether err says that an SQLite file is not as SQLite wrote it.
 func IsDamage(err error) bool {
-	if code, ok := sqliteCode(err); ok {
-		switch code & 0xff {
-		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return true
-		}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
 	}
 	return errors.Is(err, errDamaged)
 }

@@ -37,8 +37,8 @@ type sqliteHistories struct{ pool *sqlitex.Pool }
 
 func (r sqliteHistories) close() error { return r.pool.Close() }
 
-// transactions is db.Queries.Transactions.
-func (r sqliteHistories) transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
+// Transactions is db.Queries.Transactions.
+func (r sqliteHistories) Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
 	rows, err := r.read(ctx, p)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err() // which has SQLite say that it was interrupted

@@ -91,9 +91,14 @@ type credentialReader interface {
 	close() error
 }
 
-// historyReader reads rows as db.Queries.Transactions does.
+// transactionReader is db.Queries, or what takes its place in that.
+type transactionReader interface {
+	Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
+}
+
+// historyReader is one that has to be closed.
 type historyReader interface {
-	transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
+	transactionReader
 	close() error
 }
 

@@ -136,11 +136,9 @@ func backoff(attempt int) time.Duration {
 
 // isContention reports whether err says that another transaction was in the way.
 func isContention(err error) bool {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff { // the primary code, without the extended part
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			return true
-		}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return true
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
@@ -154,8 +152,9 @@ func isContention(err error) bool {
 
 // isUnique reports whether err says that a row with this key is there already.
 func isUnique(err error) bool {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return true
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code == "23505"
@@ -165,8 +164,8 @@ func isUnique(err error) bool {
 
 // isForeignKey reports whether err says that a row that is referred to is gone.
 func isForeignKey(err error) bool {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return e.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+	if sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY {
+		return true
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code == "23503"
@@ -174,14 +173,17 @@ func isForeignKey(err error) bool {
 	return false
 }
 
-// sqliteCode returns SQLite's own code of an error of it, by whichever way it came.
-func sqliteCode(err error) (code int, ok bool) {
+// sqliteCode returns SQLite's own code of an error, by whichever way it came: that is
+// SQLITE_OK for none, and SQLITE_ERROR for one that is not SQLite's.
+func sqliteCode(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return e.Code(), true
+		return e.Code()
 	}
-	code = int(zombiezen.ErrCode(err)) // SQLITE_ERROR where err is none of SQLite
-	return code, code != sqlite3.SQLITE_ERROR
+	return int(zombiezen.ErrCode(err))
 }
+
+// primaryCode is sqliteCode without the extended part.
+func primaryCode(err error) int { return sqliteCode(err) & 0xff }
 
 // translate makes a fault of an error that says that the database is away, full
 // or read-only. Other errors stay as they are.
@@ -189,15 +191,13 @@ func translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	if code, ok := sqliteCode(err); ok {
-		if isFull(code) {
-			return ErrDiskFull.Because(err)
-		}
-		switch code & 0xff { // the primary code, without the extended part
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR,
-			sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return ErrUnavailable.Because(err)
-		}
+	if isFull(err) {
+		return ErrDiskFull.Because(err)
+	}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return ErrUnavailable.Because(err)
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code[:2] {
