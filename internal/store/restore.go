@@ -120,7 +120,7 @@ func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (
 	if err != nil {
 		return Restored{}, err
 	}
-	l := &loader{s: s, f: f}
+	l := newLoader(s, f)
 	if err := l.restore(ctx, p, o); err != nil {
 		_, undo := p.DownTo(context.WithoutCancel(ctx), 0)
 		return Restored{}, errors.Join(err, undo)
@@ -130,12 +130,14 @@ func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (
 
 // loader puts a backup into a database.
 type loader struct {
-	s      *Store
-	f      *backup.File
-	tokens []lostToken
+	s    *Store
+	f    *backup.File
+	lost map[string][]string // descriptions of tokens that were valid, by their users' ids
 }
 
-type lostToken struct{ userID, description string }
+func newLoader(s *Store, f *backup.File) *loader {
+	return &loader{s: s, f: f, lost: map[string][]string{}}
+}
 
 func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOptions) error {
 	if _, err := p.DownTo(ctx, 0); err != nil { // what is empty may be of another version
@@ -162,7 +164,11 @@ func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOption
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the backup from its schema %d: %w", l.f.Schema, err)
 	}
-	return l.s.endRestore(ctx, fingerprint, o.Event(len(l.tokens)))
+	tokens := 0
+	for _, of := range l.lost {
+		tokens += len(of)
+	}
+	return l.s.endRestore(ctx, fingerprint, o.Event(tokens))
 }
 
 // endRestore has the new key sign and the backup's never count again, and makes the
@@ -203,11 +209,9 @@ func (l *loader) load(ctx context.Context) error {
 	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
 	for _, t := range l.f.Tables {
 		var err error
-		rows := l.f.Rows(ctx, t.Table)
-		switch t.Name {
-		case "tokens":
+		if rows := l.f.Rows(ctx, t.Table); t.Name == "tokens" {
 			err = l.leaveOut(t.Table, rows)
-		default:
+		} else {
 			err = l.s.engine.fill(ctx, conn, tx, t.Table, rows)
 		}
 		if err != nil {
@@ -232,7 +236,8 @@ func (l *loader) leaveOut(t backup.Table, rows iter.Seq2[[]any, error]) error {
 			return err
 		}
 		if until, ok := row[expires].(int64); ok && until > now {
-			l.tokens = append(l.tokens, lostToken{fmt.Sprint(row[user]), fmt.Sprint(row[description])})
+			id := fmt.Sprint(row[user])
+			l.lost[id] = append(l.lost[id], fmt.Sprint(row[description]))
 		}
 	}
 	return nil
@@ -248,14 +253,8 @@ func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 	}
 	for _, u := range users {
 		r.Users = append(r.Users, u.Name)
-		lost := LostTokens{UserName: u.Name}
-		for _, t := range l.tokens {
-			if t.userID == u.UserID {
-				lost.Descriptions = append(lost.Descriptions, t.description)
-			}
-		}
-		if len(lost.Descriptions) > 0 {
-			r.Tokens = append(r.Tokens, lost)
+		if lost := l.lost[u.UserID]; len(lost) > 0 {
+			r.Tokens = append(r.Tokens, LostTokens{UserName: u.Name, Descriptions: lost})
 		}
 	}
 	if r.Wallets, err = walletsForPeople(ctx, q); err != nil {

@@ -24,7 +24,7 @@ func DieInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOption
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	died := errors.New("died")
-	l := &loader{s: s, f: f}
+	l := newLoader(s, f)
 	o.Event = func(int) auth.Event {
 		cancel()
 		return auth.Event{}
