@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -27,12 +28,14 @@ func newMigrationSource(dialect goose.Dialect, files embed.FS, folder string, op
 	})}, nil
 }
 
-func (s *Store) provider() (*goose.Provider, error) {
-	source, err := s.engine.migrations()
+func (s *Store) provider() (*goose.Provider, error) { return newProvider(s.engine, s.rw) }
+
+func newProvider(e engine, rw *sql.DB) (*goose.Provider, error) {
+	source, err := e.migrations()
 	if err != nil {
 		return nil, err
 	}
-	p, err := goose.NewProvider(source.dialect, s.rw, source.files, source.options...)
+	p, err := goose.NewProvider(source.dialect, rw, source.files, source.options...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the migrations: %w", err)
 	}

@@ -24,13 +24,9 @@ func inMemory(use func(memory *sql.DB, p *goose.Provider) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
 	memory.SetMaxOpenConns(1) // another connection would have another database
-	source, err := sqliteEngine{}.migrations()
+	p, err := newProvider(sqliteEngine{}, memory)
 	if err != nil {
 		return err
-	}
-	p, err := goose.NewProvider(source.dialect, memory, source.files, source.options...)
-	if err != nil {
-		return fmt.Errorf("prepare the migrations: %w", err)
 	}
 	return use(memory, p)
 }
