@@ -205,6 +205,15 @@ func (a *app) hasBegun(ctx context.Context) bool {
 // is missing or empty then was lost, and must not be taken for a first start.
 func (a *app) marker() string { return filepath.Join(a.cfg.DataFolder, "in-use") }
 
+// markInUse writes the marker, with how it came to that.
+func (a *app) markInUse(what string) error {
+	text := "specterd " + what + " and began to use this folder at " + a.now().UTC().Format(time.RFC3339) + "\n"
+	if err := writeSynced(a.marker(), []byte(text)); err != nil {
+		return fmt.Errorf("mark the data folder as in use: %w", err)
+	}
+	return nil
+}
+
 // checkNotLost refuses an SQLite file that went missing, before it is made anew.
 func (a *app) checkNotLost() error {
 	if a.usesPostgres() {
@@ -237,9 +246,5 @@ func (a *app) startFirst(ctx context.Context) error {
 	if err := a.store.StartedFirst(ctx); err != nil {
 		return err
 	}
-	text := "specterd found its database empty and began to use this folder at " + a.now().UTC().Format(time.RFC3339) + "\n"
-	if err := os.WriteFile(a.marker(), []byte(text), 0o600); err != nil {
-		return fmt.Errorf("mark the data folder as in use: %w", err)
-	}
-	return nil
+	return a.markInUse("found its database empty")
 }

@@ -17,7 +17,7 @@ import (
 // strace changes what the system says of it.
 func TestClockJumpsInTheProgram(t *testing.T) {
 	s := startServer(t, t.TempDir())
-	made := s.make("made")
+	made := s.token("made")
 	if reason := s.ready(); strings.Contains(reason, "clock") {
 		t.Fatalf("before: %q", reason)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,15 +40,12 @@ func (s *server) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// resident returns the server's memory, in MB.
-func (s *server) resident() int {
+// residentMB is resident in MB.
+func (s *server) residentMB() int {
 	s.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	kib, err := s.resident()
 	check(s.t, err)
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	kB, err := strconv.Atoi(strings.Fields(rest)[0])
-	check(s.t, err)
-	return kB >> 10
+	return kib >> 10
 }
 
 // latencies makes requests with a token, one after the other, each on a connection of
@@ -89,7 +85,7 @@ func TestIdleConnections(t *testing.T) {
 	s := startServer(t, t.TempDir())
 	token := s.token(t.Name()).Secret
 	s.latencies(t, token, 100, true)
-	before, quiet := s.resident(), p99(s.latencies(t, token, testkit.Size(50, 2000), true))
+	before, quiet := s.residentMB(), p99(s.latencies(t, token, testkit.Size(50, 2000), true))
 	request := "GET /api/v1/tokens/self HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n"
 	conns := make([]net.Conn, n)
 	for i := range conns {
@@ -97,7 +93,7 @@ func TestIdleConnections(t *testing.T) {
 		s.exchange(t, conns[i], request)
 	}
 	took := p99(s.latencies(t, token, testkit.Size(50, 2000), true))
-	memory := s.resident()
+	memory := s.residentMB()
 	for i := 0; i < n; i += n / 100 { // they are still open
 		s.exchange(t, conns[i], request)
 	}

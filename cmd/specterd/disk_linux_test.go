@@ -147,8 +147,8 @@ func fullDisk(t *testing.T) {
 	}
 	var kept, revoked []madeToken
 	for i := range testkit.Size(30, 150) {
-		kept = append(kept, s.make(fmt.Sprintf("kept %d", i)))
-		revoked = append(revoked, s.make(fmt.Sprintf("revoked %d", i)))
+		kept = append(kept, s.token(fmt.Sprintf("kept %d", i)))
+		revoked = append(revoked, s.token(fmt.Sprintf("revoked %d", i)))
 	}
 	free := fill(t, dir)
 	var r refusal
@@ -218,7 +218,7 @@ func (s *server) ready() string {
 func fullAtStart(t *testing.T) {
 	dir := smallDisk(t)
 	s := startServer(t, dir)
-	made := s.make("made")
+	made := s.token("made")
 	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	check(t, s.cmd.Wait())
 	free := fill(t, dir)
@@ -239,7 +239,7 @@ func fullAtStart(t *testing.T) {
 func readOnlyDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)
-	made := s.make("made")
+	made := s.token("made")
 	writable := s.failWrites(dir)
 	r := s.tryMake("refused")
 	if r.Status != http.StatusServiceUnavailable || r.After == "" {

@@ -20,17 +20,6 @@ import (
 	"github.com/specterd/specterd/internal/testkit"
 )
 
-// make makes a token through a server.
-func (s *server) make(description string) madeToken {
-	s.t.Helper()
-	var made madeToken
-	request := map[string]any{"description": description, "lifetime": "1 hour"}
-	if status := call(s.t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", request, &made); status != http.StatusCreated {
-		s.t.Fatalf("create %s: status %d\n%s", description, status, s.log)
-	}
-	return made
-}
-
 func (s *server) delete(made madeToken) {
 	s.t.Helper()
 	if status := call(s.t.Context(), http.MethodDelete, s.url+"/api/v1/tokens/"+made.ID, "", nil, nil); status != http.StatusNoContent {
@@ -89,14 +78,14 @@ func keysIn(t *testing.T, dir string) auth.Keys {
 func TestKeyRotation(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)
-	first, gone := s.make("first"), s.make("gone")
+	first, gone := s.token("first"), s.token("gone")
 	s.use(http.StatusOK, first, gone)
 	first1 := keysIn(t, dir)[0]
 	key(t, dir, nil, "rotate")
-	second := s.make("second")
+	second := s.token("second")
 	key(t, dir, nil, "rotate")
 	s.use(http.StatusOK, first, gone, second) // before and after it knows of the third key
-	third := s.make("third")
+	third := s.token("third")
 	s.delete(gone)
 	s.use(http.StatusOK, first, second, third)
 	keys := keysIn(t, dir)
@@ -140,7 +129,7 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("after --revoke %d keys are in the file, and it says\n%s", len(keysIn(t, dir)), out)
 	}
 	s.use(http.StatusUnauthorized, first, gone, second, third)
-	fourth := s.make("fourth")
+	fourth := s.token("fourth")
 	s.use(http.StatusOK, fourth)
 	if info, err := os.Stat(filepath.Join(dir, "secret_key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("others may read the key: %v, %v", info.Mode(), err)
@@ -206,16 +195,16 @@ func TestKeyRotationBreaksOff(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := startServer(t, dir)
-			before, gone := s.make("before"), s.make("gone")
+			before, gone := s.token("before"), s.token("gone")
 			s.delete(gone)
 			s.kill()
 			breakOff(t, openTestApp(t, dir))
 			s = startServer(t, dir)
-			after := s.make("after")
+			after := s.token("after")
 			s.use(http.StatusOK, before, after)
 			s.use(http.StatusUnauthorized, gone)
 			key(t, dir, nil, "rotate")
-			last := s.make("last")
+			last := s.token("last")
 			s.use(http.StatusOK, before, after, last)
 			a := openTestApp(t, dir)
 			counted := slices.DeleteFunc(known(t, a), func(k auth.SigningKey) bool { return !k.Accepted() })
@@ -244,7 +233,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	fromFile := []string{database, "SECRET_KEY_FILE=" + file}
 	one := startServer(t, t.TempDir(), fromFile...)
 	two := startServer(t, t.TempDir(), database, "SECRET_KEY="+old)
-	first := one.make("first")
+	first := one.token("first")
 	two.use(http.StatusOK, first)
 
 	refused := tool(t, t.TempDir(), "key", "rotate")
@@ -255,13 +244,13 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	write(old, next) // which the one process reads when it needs it
 	two.kill()       // and the other one has from its start
 	two = startServer(t, t.TempDir(), database, "SECRET_KEY="+old+"\n"+next)
-	second := two.make("second") // with the old key still
+	second := two.token("second") // with the old key still
 	one.use(http.StatusOK, first, second)
 	if shown := key(t, t.TempDir(), fromFile, "show"); !strings.Contains(shown, "new: specterd key rotate") {
 		t.Errorf("shown is\n%s", shown)
 	}
 	key(t, t.TempDir(), fromFile, "rotate")
-	third, fourth := one.make("third"), two.make("fourth")
+	third, fourth := one.token("third"), two.token("fourth")
 	one.use(http.StatusOK, first, second, third, fourth)
 	two.use(http.StatusOK, first, second, third, fourth)
 
@@ -293,7 +282,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	if status := call(t.Context(), http.MethodPost, two.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, nil); status != http.StatusServiceUnavailable {
 		t.Errorf("a token without a key: status %d", status)
 	}
-	fifth := one.make("fifth")
+	fifth := one.token("fifth")
 	two.use(http.StatusServiceUnavailable, fifth)
 	two.use(http.StatusOK, third, fourth)
 }

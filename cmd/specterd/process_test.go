@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,17 @@ func (s *server) token(description string, scopes ...string) madeToken {
 		s.t.Fatalf("make a token: status %d\n%s", status, s.log)
 	}
 	return made
+}
+
+// resident returns the server's memory, in KiB.
+func (s *server) resident() (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	digits, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	return strconv.Atoi(digits)
 }
 
 // shell is a connection of its own to the SQLite database, as an admin's SQL shell has one.

@@ -175,9 +175,8 @@ func (a *app) keyOfRestored() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := "specterd restored a backup and began to use this folder at " + a.now().UTC().Format(time.RFC3339) + "\n"
-	if err := writeSynced(a.marker(), []byte(text)); err != nil {
-		return "", fmt.Errorf("mark the data folder as in use: %w", err)
+	if err := a.markInUse("restored a backup"); err != nil {
+		return "", err
 	}
 	return auth.Fingerprint(keys[0]), nil
 }

@@ -31,13 +31,7 @@ import (
 // specterd is not killed, so that its memory can be watched.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv("SPECTERD_SOAK_SEED"); text != "" {
-		var err error
-		seed, err = strconv.ParseUint(text, 10, 64)
-		check(t, err)
-	}
-	t.Logf("SPECTERD_SOAK_SEED=%d", seed)
+	seed := testkit.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := newSoak(t)
 	dir := t.TempDir()
@@ -296,8 +290,6 @@ func settled(t *testing.T, s *server, metrics string, had census) {
 	})
 }
 
-var rss = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
-
 // watchMemory looks at the server's memory every second until the function that
 // it returns is called. That compares the first tenth with the last: the average
 // of each.
@@ -311,9 +303,7 @@ func watchMemory(t *testing.T, s *server) func() string {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
-			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-			if found := rss.FindSubmatch(text); err == nil && found != nil {
-				kib, _ := strconv.Atoi(string(found[1]))
+			if kib, err := s.resident(); err == nil {
 				samples = append(samples, kib)
 			}
 			select {
