@@ -45,8 +45,8 @@ type Keeper interface {
 // Reserver keeps what Core has locked equal to what proposals reserve.
 type Reserver interface {
 	// Reconcile has Core lock what is reserved and not locked, and unlock what was
-	// released.
-	Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error
+	// released, which it returns.
+	Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error)
 }
 
 // Provider makes sure that Core has a wallet; see wallet.Node.

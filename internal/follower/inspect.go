@@ -80,9 +80,11 @@ func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error
 	if err := f.lockFrozen(ctx, w, u.Locked); err != nil {
 		return nil, err
 	}
-	if err := f.Reserver.Reconcile(ctx, w, u.Locked); err != nil {
+	unlocked, err := f.Reserver.Reconcile(ctx, w, u.Locked)
+	if err != nil {
 		return nil, err
 	}
+	u.Locked = slices.DeleteFunc(u.Locked, func(at btc.Outpoint) bool { return slices.Contains(unlocked, at) })
 	if err := f.compare(ctx, w, n, u); err != nil {
 		return nil, err
 	}

@@ -222,6 +222,7 @@ func TestImportBeforeScan(t *testing.T) {
 		if one.Status != spend.PartiallySigned || len(one.Signatures) != 1 {
 			w.t.Errorf("it is %s with %d signatures", one.Status, len(one.Signatures))
 		}
+		testkit.Eventually(w.t, "its first scan is over", func() bool { v := b.get0(); return !v.Scanning() })
 		first := 0
 		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birth{Height: &first}, 0)
 		must(w.t, err)

@@ -17,26 +17,30 @@ import (
 // it has told Core, so that both are compared whenever the follower looks.
 
 // Reconcile has Core lock what is reserved and is not among what it has locked,
-// and unlock what was released.
-func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
+// and unlock what was released, which it returns. That is forgotten then, and not
+// before: until here, a look that is under way may have seen the lock.
+func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err != nil || len(ToLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
-		return err
+		return nil, err
 	}
 	soon, cancel := context.WithTimeout(ctx, turnPatience)
 	defer cancel()
 	done, err := s.wallets.TakeCoins(soon, w.ID)
 	if err != nil {
-		return ctx.Err() // somebody is at work on the wallet, and its next look is not far
+		return nil, ctx.Err() // somebody is at work on the wallet, and its next look is not far
 	}
 	defer done()
 	if reserved, err = s.store.Reservations(ctx, w.ID); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.lock(ctx, w, ToLock(reserved, locked)); err != nil {
-		return err
+		return nil, err
 	}
-	return s.unlock(ctx, w, released(reserved))
+	if unlocked, err = s.unlock(ctx, w, released(reserved)); err != nil {
+		return nil, err
+	}
+	return unlocked, s.store.ForgetReleased(ctx, w.ID, released(reserved))
 }
 
 // turnPatience is how long a look at a wallet waits for those who make proposals.
@@ -66,16 +70,17 @@ func released(reserved []Reservation) []btc.Outpoint {
 }
 
 // release has Core unlock what was released, for whoever has the wallet's turn.
-// Where that fails, the follower does it later.
+// Where that fails, the follower does it when it looks next, as it forgets then what
+// was released.
 func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err == nil {
-		err = s.unlock(ctx, w, released(reserved))
+		_, err = s.unlock(ctx, w, released(reserved))
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "Bitcoin Core could not be told yet which coins are free again", "wallet_id", w.ID, "error", err)
-		s.o.Kick(w.ID)
 	}
+	s.o.Kick(w.ID)
 }
 
 // lock has Core not choose coins. One that is spent needs no lock: a replacement
@@ -92,25 +97,22 @@ func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoin
 }
 
 // unlock has Core choose coins again that were released, unless somebody froze
-// them, and forgets that they were reserved.
-func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Outpoint) error {
-	if len(released) == 0 {
-		return nil
-	}
-	var free []btc.Outpoint
+// them, and returns those that it may choose.
+func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Outpoint) (free []btc.Outpoint, err error) {
 	for _, at := range released {
 		coin, err := s.store.Coin(ctx, w.ID, at)
 		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) { // what is spent is not locked
-			return err
+			return nil, err
 		}
 		if !coin.Frozen {
 			free = append(free, at)
 		}
 	}
-	if len(free) > 0 {
-		if err := s.node.SetLocked(ctx, w.CoreName, free, false); err != nil {
-			return fmt.Errorf("unlock coins of wallet %s: %w", w.ID, err)
-		}
+	if len(free) == 0 {
+		return nil, nil
 	}
-	return s.store.ForgetReleased(ctx, w.ID, released)
+	if err := s.node.SetLocked(ctx, w.CoreName, free, false); err != nil {
+		return nil, fmt.Errorf("unlock coins of wallet %s: %w", w.ID, err)
+	}
+	return free, nil
 }

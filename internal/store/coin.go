@@ -67,10 +67,6 @@ func (s *Store) SetFrozen(ctx context.Context, walletID string, at btc.Outpoint,
 			if err := noteLock(ctx, q, walletID, at); err != nil {
 				return err
 			}
-			// Who freezes it next is not to take our lock for that of somebody else.
-			if err := q.DeleteLocked(ctx, db.DeleteLockedParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout}); err != nil {
-				return fmt.Errorf("delete a locked output: %w", err)
-			}
 		}
 		return addEventIfAny(ctx, q, e)
 	}))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -267,6 +268,59 @@ func TestUsedAddressesMoveTheNextOnes(t *testing.T) {
 		if b.count("SELECT count(*) FROM addresses WHERE used") != 3 || b.load(w).ReceiveNext != 6 {
 			t.Error("an address is used no more")
 		}
+	})
+}
+
+// TestLetGoIsNotLocked: a look at the node may have begun before somebody let a coin
+// go, and be written after it.
+func TestLetGoIsNotLocked(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w := b.wallet(u, "vault")
+		frozen, reserved := btc.Outpoint{Txid: "x"}, btc.Outpoint{Txid: "x", Vout: 1}
+		look := wallet.Change{WalletID: w.ID, Synced: synced(9), Locked: []btc.Outpoint{frozen, reserved}}
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "x", confirmedAt(1), []wallet.Place{*place(0, 0), *place(0, 1)})}})
+		wantLocked := func(when string, want ...btc.Outpoint) {
+			t.Helper()
+			coins, err := b.Coins(t.Context(), w.ID, btc.Outpoint{}, 10)
+			must(t, err)
+			v, err := b.ViewByAlias(t.Context(), u.ID, "vault")
+			must(t, err)
+			portrait, err := b.Portrait(t.Context(), v, [2]uint32{1, 1})
+			must(t, err)
+			var listed, drawn []btc.Outpoint
+			for i, c := range coins {
+				if c.Locked {
+					listed = append(listed, c.Outpoint)
+				}
+				if portrait.Unspent[i].Locked {
+					drawn = append(drawn, portrait.Unspent[i].Outpoint)
+				}
+			}
+			if !slices.Equal(listed, want) || !slices.Equal(drawn, want) {
+				t.Errorf("%s, %v and %v are locked, and not %v", when, listed, drawn, want)
+			}
+		}
+
+		must(t, b.SetFrozen(t.Context(), w.ID, frozen, true, b.now, auth.Event{}))
+		p := proposalFor(b, w, 0, reserved)
+		must(t, b.propose(p))
+		b.write(look)
+		wantLocked("as long as somebody has them", frozen, reserved)
+
+		must(t, b.SetFrozen(t.Context(), w.ID, frozen, false, b.now, auth.Event{}))
+		_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *spend.Update) error {
+			u.Status, u.Changed = spend.Cancelled, true
+			return nil
+		})
+		must(t, err)
+		wantLocked("let go")
+		b.write(look)
+		wantLocked("after a look that had begun before")
+		must(t, b.ForgetReleased(t.Context(), w.ID, look.Locked))
+		wantLocked("once the node has been told")
+		b.write(look)
+		wantLocked("by somebody else", frozen, reserved)
 	})
 }
 

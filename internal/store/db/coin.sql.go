@@ -59,7 +59,7 @@ func (q *Queries) BalancesOf(ctx context.Context, walletID string) (BalancesOfRo
 const Coins = `-- name: Coins :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
-  CAST(k.txid IS NOT NULL AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  CAST(k.txid IS NOT NULL AND (r.txid IS NULL OR r.psbt_id IS NOT NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
   CAST(r.psbt_id IS NOT NULL AS BOOLEAN) AS reserved,
   coalesce(o.label, a.label, '') AS label
 FROM coins AS c
@@ -99,6 +99,7 @@ type CoinsRow struct {
 	Label         string
 }
 
+// What was let go and not forgotten yet is not locked, whatever the node said before.
 func (q *Queries) Coins(ctx context.Context, arg CoinsParams) ([]CoinsRow, error) {
 	rows, err := q.db.QueryContext(ctx, Coins,
 		arg.WalletID,
