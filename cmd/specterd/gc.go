@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 const (
@@ -38,4 +40,48 @@ func tuneGC() {
 		runtime.SetFinalizer(new(cycle), tune) // which is called when this one was collected
 	}
 	runtime.SetFinalizer(new(cycle), tune)
+}
+
+// calmAfter is how long there must have been little to do.
+const calmAfter = 10 * time.Second
+
+// giveBack gives memory back to the system when a time of much work is over, until
+// ctx ends. By itself the runtime keeps what the heap may grow to again.
+func giveBack(ctx context.Context) {
+	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	var w workload
+	tick := time.NewTicker(calmAfter)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			metrics.Read(allocated)
+			if w.calmed(allocated[0].Value.Uint64()) {
+				debug.FreeOSMemory()
+			}
+		}
+	}
+}
+
+// workload is how much there is to do, told by the bytes that are allocated for it.
+type workload struct {
+	total uint64 // at the last look
+	most  uint64 // between two looks, since it was calm
+}
+
+// worthwhile is less than what a heap is collected at in any case.
+const worthwhile = 4 << 20
+
+// calmed reports whether much was to be done and now is little. Total are the bytes
+// that were allocated since the start.
+func (w *workload) calmed(total uint64) bool {
+	now := total - w.total
+	w.total, w.most = total, max(w.most, now)
+	if w.most < worthwhile || now > w.most/10 {
+		return false
+	}
+	w.most = now
+	return true
 }
