@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,10 +10,7 @@ import (
 // Metrics are at an address of their own, and nowhere unless asked for.
 func TestMetricsListen(t *testing.T) {
 	t.Parallel()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	check(t, err)
-	address := listener.Addr().String()
-	check(t, listener.Close())
+	address := freeAddress(t)
 	s := startServer(t, t.TempDir(), "SPECTER_METRICS_LISTEN="+address)
 	get(t, s.url+"/api/v1/tokens/self", http.StatusUnauthorized)
 	get(t, s.url+"/metrics", http.StatusNotFound)

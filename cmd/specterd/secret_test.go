@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -95,10 +94,7 @@ func newWatch(t *testing.T, postgres bool) *watch {
 	check(t, err)
 	w.add("the cookie", strings.TrimPrefix(string(cookie), "__cookie__:"))
 	w.add("the admin's password", testPassword)
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	check(t, err)
-	w.metrics = listener.Addr().String()
-	check(t, listener.Close())
+	w.metrics = freeAddress(t)
 	w.settings = []string{
 		"SPECTER_NODE_URL=", "BTC_RPC_USER=watched", "BTC_RPC_HOST=127.0.0.1", "BTC_RPC_PORT=" + strconv.Itoa(node.Port()), "SECRET_KEY=" + w.secret("the signing key") + w.secret("the rest of the signing key"),
 		"SPECTER_LOG_LEVEL=debug", "SPECTER_METRICS_LISTEN=" + w.metrics, "SPECTER_DATA_FOLDER=" + w.dir, "SPECTER_ADMIN_PASSWORD=" + testPassword, "BTC_RPC_PASSWORD=" + w.rpcPassword,
