@@ -46,11 +46,12 @@ func tuneGC() {
 const calmAfter = 10 * time.Second
 
 // giveBack gives memory back to the system when a time of much work is over, until
-// ctx ends. By itself the runtime keeps what the heap may grow to again.
-func giveBack(ctx context.Context) {
+// ctx ends; every so often it looks whether it is. By itself the runtime keeps what
+// the heap may grow to again.
+func giveBack(ctx context.Context, every time.Duration) {
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	var w workload
-	tick := time.NewTicker(calmAfter)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

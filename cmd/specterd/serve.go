@@ -112,7 +112,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	a.store.TendDisk(background)
 	running.Go(func() { a.store.KeepBallast(background) })
 	running.Go(func() { a.dropOldKeys(background) })
-	running.Go(func() { giveBack(background) })
+	running.Go(func() { giveBack(background, calmAfter) })
 	told := awaitSignals(certificate) // before anybody knows whom to tell
 	running.Go(func() { a.obeySignals(background, told, certificate) })
 	url := a.url(listener.Addr())
