@@ -516,7 +516,7 @@ func (s *soak) asNew(dir string, settings []string) int {
 	rows := 0
 	for table, query := range index {
 		got, want := column(s.t, db, query), column(s.t, other, query)
-		maps.DeleteFunc(got, func(key, _ string) bool {
+		ofTaken := func(key, _ string) bool {
 			if table == "addresses" {
 				_, known := want[key]
 				return onlyTaken[key] && !known
@@ -527,7 +527,9 @@ func (s *soak) asNew(dir string, settings []string) int {
 			}
 			_, was := taken[parts[0]+" "+parts[1]]
 			return was
-		})
+		}
+		maps.DeleteFunc(got, ofTaken)
+		maps.DeleteFunc(want, ofTaken) // Core may have a coin of it locked yet, for a proposal
 		if rows += len(want); table == "transactions" && len(want) == 0 {
 			s.t.Error("there are no transactions")
 		}
