@@ -37,10 +37,14 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if err := s.lock(ctx, w, ToLock(reserved, locked)); err != nil {
 		return nil, err
 	}
-	if unlocked, err = s.unlock(ctx, w, released(reserved)); err != nil {
+	letGo := released(reserved)
+	if len(letGo) == 0 {
+		return nil, nil
+	}
+	if unlocked, err = s.unlock(ctx, w, letGo); err != nil {
 		return nil, err
 	}
-	return unlocked, s.store.ForgetReleased(ctx, w.ID, released(reserved))
+	return unlocked, s.store.ForgetReleased(ctx, w.ID, letGo)
 }
 
 // turnPatience is how long a look at a wallet waits for those who make proposals.

@@ -94,7 +94,8 @@ type Book interface {
 	// Coin returns one unspent output, or ErrCoinNotFound.
 	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
 	// NoteLock notes that Core may have an output locked, so that it is unlocked at a
-	// later look unless it is frozen or reserved by then.
+	// later look unless it is frozen or reserved by then. Until that look it is not
+	// told of as locked.
 	NoteLock(ctx context.Context, walletID string, at btc.Outpoint) error
 	// SetFrozen freezes an output, or lets it go and notes the lock. It need not be known.
 	SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
