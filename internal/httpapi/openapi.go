@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/swaggest/openapi-go"
 	"github.com/swaggest/openapi-go/openapi31"
@@ -21,28 +20,10 @@ const about = `specterd gives the watch-only wallets of a Bitcoin node to many u
 
 const conventions = `
 
+Use /api/v1: it has cursors, precise errors as problem documents (RFC 9457), and tokens that are limited by scopes. /api/v1alpha is for existing clients of Specter Desktop.
+
 Bodies are JSON, in UTF-8. Amounts are whole satoshis, in fields that end in _sat; fee rates are satoshis per virtual byte, in fields that end in _sat_vb. Times are RFC 3339 in UTC. Every path is served with a slash at its end, too, and every GET also as HEAD. ` +
 	`Every answer has an X-Request-Id. Beside the errors that are listed, any request can get 500 if something goes wrong inside specterd.`
-
-// tag is a part of the API.
-type tag struct{ name, description string }
-
-var tags = []tag{
-	{"v1", "What to build on: cursors, precise errors as problem documents (RFC 9457), tokens that are limited by scopes."},
-	{"v1alpha", "The REST API of Specter Desktop, for the clients that it has. Paths, fields and messages are the same; nothing new is added."},
-	{"health", "Probes for those who watch over the process. They need no credential and answer while the rest of the API is switched off, too."},
-}
-
-// tagOf returns the part that a path belongs to, also where nothing is at it.
-func tagOf(path string) string {
-	switch {
-	case strings.HasPrefix(path, "/api/healthz/"):
-		return "health"
-	case strings.HasPrefix(path+"/", "/api/v1alpha/"):
-		return "v1alpha"
-	}
-	return "v1"
-}
 
 // Describe returns the OpenAPI 3.1 description of the routes, as JSON. It is the
 // same for the same routes and version, to the byte.
@@ -77,6 +58,7 @@ func specify(routes []route.Route, version string) (*schemas, error) {
 			return nil, fmt.Errorf("describe %s %s: %w", to.Method, to.Path, err)
 		}
 	}
+	s.finish()
 	return s, nil
 }
 
@@ -154,6 +136,9 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	if to.Credentials.TakesBasic() {
 		op.Security = append(op.Security, map[string][]string{"basic": {}})
 	}
+	if to.Credentials == route.Nobody {
+		op.WithMapOfAnythingItem("security", []any{}) // op.Security is left out if it is empty
+	}
 	if to.Credentials.NeedsScope() {
 		op.WithMapOfAnythingItem("x-required-scope", to.Scope.String())
 	}
@@ -200,7 +185,7 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 // operationID is the handler's name. That is unique within v1, and the older
 // surface says that it is meant.
 func operationID(to route.Route) string {
-	if tagOf(to.Path) == "v1alpha" {
+	if apiOf(to.Path) == "v1alpha" {
 		return "v1alpha" + to.Handler.Name
 	}
 	return lowerFirst(to.Handler.Name)

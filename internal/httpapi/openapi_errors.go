@@ -38,7 +38,7 @@ var errorHeaders = map[int]struct{ name, description string }{
 // errorResponse returns a reference to the description of an error of a path.
 func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrReference, error) {
 	name, contentType, body := "Problem", "application/problem+json", any(problem{})
-	if tagOf(path) != "v1" {
+	if apiOf(path) != "v1" {
 		name, contentType, body = "Message", "application/json", message{}
 	}
 	name += strconv.Itoa(status)
@@ -73,13 +73,13 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	takes := func(name string) bool {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
-	waits, proposes := takes("min_height"), tagOf(to.Path) == "v1alpha" && to.Scope == auth.PSBTsCreate
+	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.PSBTsCreate
 	add(len(op.Parameters) > 0 || op.RequestBody != nil, http.StatusBadRequest)
 	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(proposes, http.StatusConflict)
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
-	add(tagOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
+	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic(), http.StatusTooManyRequests)
 	add(to.Handler.TakesKey, http.StatusUnprocessableEntity)
@@ -91,11 +91,11 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 // namesOne reports whether the path names one thing, so that 404 is the answer
 // where that is not there. For wallets the older surface answers 403 then.
 func namesOne(to route.Route) bool {
-	return strings.Contains(to.Path, "{") && (tagOf(to.Path) != "v1alpha" || !to.Role.OfWallet())
+	return strings.Contains(to.Path, "{") && (apiOf(to.Path) != "v1alpha" || !to.Role.OfWallet())
 }
 
 // hasNoEmptyList reports whether 404 is the answer where there is nothing to
 // list, as the original has it.
 func hasNoEmptyList(to route.Route) bool {
-	return tagOf(to.Path) == "v1alpha" && to.Handler.Name == "ListTokens"
+	return apiOf(to.Path) == "v1alpha" && to.Handler.Name == "ListTokens"
 }

@@ -80,6 +80,9 @@ func newPage(s *schemas, routes []route.Route) (*page, error) {
 			return nil, err
 		}
 		i := slices.IndexFunc(tags, func(t tag) bool { return t.name == op.Tags[0] })
+		if i < 0 {
+			return nil, fmt.Errorf("show %s %s: the path has no tag", to.Method, to.Path)
+		}
 		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
 		if op.RequestBody != nil && (to.Handler.Text == nil || to.Handler.Text.OrJSON) {
 			requests[schemaName(to.Handler.In)] = true // shown where it belongs

@@ -56,7 +56,7 @@ var (
 )
 
 func surfaceOf(path string) surface {
-	if tagOf(path) == "v1" {
+	if apiOf(path) == "v1" {
 		return surfaceV1
 	}
 	return surfaceAlpha

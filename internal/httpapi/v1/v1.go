@@ -39,7 +39,7 @@ func New(o Options) *API { return &API{o} }
 
 // page is the request for a part of a list.
 type page struct {
-	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100"`
+	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"The maximum number of entries."`
 	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
 }
 

@@ -167,27 +167,27 @@ func (in createPSBTRequest) order() (spend.Order, error) {
 	return o, nil
 }
 
-type createPSBTResponse struct {
+type psbtResult struct {
 	Result psbtObject `json:"result"`
 }
 
 // CreatePSBT serves POST /api/v1alpha/wallets/{alias}/psbt.
-func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (createPSBTResponse, error) {
+func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult, error) {
 	order, err := in.order()
 	if err != nil {
-		return createPSBTResponse{}, err
+		return psbtResult{}, err
 	}
 	who := auth.PrincipalFrom(ctx)
 	v, err := a.o.Wallets.Open(ctx, who, in.Alias, auth.RoleViewer)
 	if err != nil {
-		return createPSBTResponse{}, err
+		return psbtResult{}, err
 	}
 	p, err := a.o.Proposals.Create(ctx, who, in.Alias, order)
 	if err != nil {
-		return createPSBTResponse{}, asOriginal(err)
+		return psbtResult{}, asOriginal(err)
 	}
 	result, err := psbtObjectOf(p, v)
-	return createPSBTResponse{result}, err
+	return psbtResult{result}, err
 }
 
 var errNotEnough = fault.New(fault.PreconditionFailed, "insufficient_funds", "Wallet does not have sufficient funds to make the transaction.")

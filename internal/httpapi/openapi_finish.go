@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swaggest/openapi-go/openapi31"
+)
+
+// finish adds to all schemas what code generators rely on and what has no tag, and to
+// all responses their examples.
+func (s *schemas) finish() {
+	for name, schema := range s.Spec.Components.Schemas {
+		finishSchema(schema)
+		describeSchema(name, schema)
+	}
+	for _, item := range s.Spec.Paths.MapOfPathItemValues {
+		for _, op := range []*openapi31.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
+			if op != nil {
+				finishOperation(op)
+			}
+		}
+	}
+}
+
+func finishOperation(op *openapi31.Operation) {
+	for _, p := range op.Parameters {
+		finishSchema(p.Parameter.Schema)
+	}
+	if op.RequestBody != nil {
+		finishContent(op.RequestBody.RequestBody.Content)
+	}
+	for _, r := range op.Responses.MapOfResponseOrReferenceValues {
+		if r.Response != nil {
+			finishContent(r.Response.Content)
+		}
+	}
+}
+
+func finishContent(content map[string]openapi31.MediaType) {
+	for _, media := range content {
+		finishSchema(media.Schema)
+	}
+}
+
+// finishSchema adds, in a schema and all that it contains: the format of numbers,
+// without which generated code has a float32 for an amount; and null to the enum of
+// what can be null.
+func finishSchema(schema map[string]any) {
+	name, nullable := simpleType(schema)
+	format := map[string]string{"integer": "int64", "number": "double"}[name]
+	if format != "" && schema["format"] == nil {
+		schema["format"] = format
+	}
+	if values, ok := schema["enum"].([]any); ok && nullable && !slices.Contains(values, any(nil)) {
+		schema["enum"] = append(values, nil)
+	}
+	for keyword, value := range schema {
+		if keyword == "enum" || keyword == "examples" || keyword == "default" {
+			continue // values and no schemas
+		}
+		finishWithin(value)
+	}
+}
+
+func finishWithin(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		finishSchema(value)
+	case []any:
+		for _, one := range value {
+			finishWithin(one)
+		}
+	}
+}
+
+// describeSchema adds a description to a component and to its properties where their
+// types have none. A default goes into the description: generators take a property
+// with a default for one that is always there, which it is not in a request.
+func describeSchema(name string, schema map[string]any) {
+	if schema["description"] == nil {
+		if text := schemaDescription(name); text != "" {
+			schema["description"] = text
+		}
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for field, property := range properties {
+		property, ok := property.(map[string]any)
+		if !ok {
+			continue
+		}
+		text, _ := property["description"].(string)
+		if text == "" {
+			text = propertyDescription(name, field)
+		}
+		if value, ok := property["default"]; ok {
+			delete(property, "default")
+			text = strings.TrimSpace(text + fmt.Sprintf(" Default: %v.", value))
+		}
+		if text != "" {
+			property["description"] = text
+		}
+	}
+}

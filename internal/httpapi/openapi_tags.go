@@ -1,0 +1,62 @@
+package httpapi
+
+import (
+	"slices"
+	"strings"
+)
+
+// tag is a part of the API in its specification: the routes of one noun.
+type tag struct{ name, description string }
+
+// tags are in the order in which the API reference has them. A route of v1 has the
+// tag that its path names last; see tagOf.
+var tags = []tag{
+	{"tokens", "Access tokens: create, list, rotate and revoke them. A token can be limited by scopes, by wallets and in time."},
+	{"users", "User accounts and passwords."},
+	{"wallets", "Watch-only wallets with their balances, and rescans of the blockchain for them."},
+	{"members", "The users of a wallet and their roles in it."},
+	{"addresses", "Addresses of wallets."},
+	{"transactions", "Transaction history of one wallet or of all wallets of the caller."},
+	{"utxos", "Unspent transaction outputs: list, freeze and unfreeze them."},
+	{"labels", "Import and export of labels (BIP-329)."},
+	{"proposals", "Payments that wait for signatures, as PSBTs: create, sign, broadcast, bump and cancel them."},
+	{"fees", "Fee rate estimates of the Bitcoin node."},
+	{"node", "Status of the Bitcoin node."},
+	{"audit", "The audit log."},
+	{"health", "Liveness and readiness probes. They require no credentials and answer also while the rest of the API is disabled."},
+	{"v1alpha", "The REST API of Specter Desktop, for existing clients. Paths, fields and messages are the same; nothing new is added."},
+}
+
+// nounTags are the tags of nouns in paths that have no tag of their own name.
+var nounTags = map[string]string{"psbts": "proposals", "rescan": "wallets"}
+
+// apiOf returns the API version that a path belongs to, v1 or v1alpha, or health;
+// also of a path without a route.
+func apiOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/api/healthz/"):
+		return "health"
+	case strings.HasPrefix(path+"/", "/api/v1alpha/"):
+		return "v1alpha"
+	}
+	return "v1"
+}
+
+// tagOf returns the name of the tag of a route by its path, or "" if tags has none
+// for it.
+func tagOf(path string) string {
+	api := apiOf(path)
+	if api != "v1" {
+		return api
+	}
+	name := ""
+	for noun := range strings.SplitSeq(strings.TrimPrefix(path, "/api/v1/"), "/") {
+		if other, ok := nounTags[noun]; ok {
+			noun = other
+		}
+		if slices.ContainsFunc(tags, func(t tag) bool { return t.name == noun }) {
+			name = noun
+		}
+	}
+	return name
+}
