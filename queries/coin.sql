@@ -1,8 +1,9 @@
+-- Locked is what is frozen or reserved, which the node is told in the same moment, and what others locked at the node.
 -- What was let go and not forgotten yet is not locked, whatever the node said before.
 -- name: Coins :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
-  CAST(k.txid IS NOT NULL AND (r.txid IS NULL OR r.psbt_id IS NOT NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  CAST(f.txid IS NOT NULL OR r.psbt_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
   CAST(r.psbt_id IS NOT NULL AS BOOLEAN) AS reserved,
   coalesce(o.label, a.label, '') AS label
 FROM coins AS c
@@ -28,6 +29,11 @@ SELECT f.txid, f.vout
 FROM frozen AS f JOIN unspent AS u ON u.wallet_id = f.wallet_id AND u.txid = f.txid AND u.vout = f.vout
 WHERE f.wallet_id = @wallet_id
 ORDER BY f.txid, f.vout;
+
+-- All outputs that the node may have locked because of us, spent or not.
+-- name: HeldOutputs :many
+SELECT txid, vout FROM frozen WHERE frozen.wallet_id = @wallet_id
+UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = @wallet_id;
 
 -- name: Freeze :exec
 INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES (@wallet_id, @txid, @vout, @created_at)

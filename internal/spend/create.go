@@ -119,7 +119,7 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 		if errors.Is(err, wallet.ErrCoinNotFound) {
 			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is no unspent output of this wallet")
 		}
-		if err == nil && c.Locked {
+		if err == nil && c.Locked && !c.Frozen && !c.Reserved {
 			c.Locked, err = isLocked(at)
 		}
 		if err != nil {
@@ -168,12 +168,15 @@ func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 			return nil, err
 		}
 		for _, c := range coins {
+			if !c.Trusted || c.Frozen || c.Reserved {
+				continue
+			}
 			if c.Locked {
 				if c.Locked, err = isLocked(c.Outpoint); err != nil {
 					return nil, err
 				}
 			}
-			if c.Trusted && !c.Frozen && !c.Reserved && !c.Locked {
+			if !c.Locked {
 				available = append(available, c.Outpoint)
 			}
 		}

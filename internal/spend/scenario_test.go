@@ -355,6 +355,7 @@ func TestCancelAndExpire(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.TR, 1_000_000)
 		p := v.create(pay(300_000, 1000))
+		v.wantShown(p, true)
 		if _, err := v.Create(w.t.Context(), v.alice, v.alias, pay(1000, 1000)); !errors.Is(err, spend.ErrInsufficientFunds) {
 			w.t.Errorf("with the only coin reserved: %v", err)
 		}
@@ -364,6 +365,7 @@ func TestCancelAndExpire(t *testing.T) {
 			w.t.Errorf("with the only coin named: %v", err)
 		}
 		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, p.Version))
+		v.wantShown(p, false)
 		if err := v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, 0); !errors.Is(err, spend.ErrWrongState) {
 			w.t.Errorf("it was cancelled twice: %v", err)
 		}
@@ -386,12 +388,27 @@ func TestCancelAndExpire(t *testing.T) {
 		if got := v.get(p).Status; got != spend.Created {
 			w.t.Errorf("it is %s because of a clock that is in doubt", got)
 		}
+		v.wantShown(p, true)
 		must(w.t, v.ExpireOverdue(w.t.Context()))
+		v.wantShown(p, false)
 		v.until(p, spend.Expired)
 		v.wantLocks()
 		o.ExpiresAt = time.Time{}
 		v.create(o)
 	})
+}
+
+// wantShown checks that the coins of a proposal are shown as reserved and locked, or
+// as neither, without waiting for the next sync.
+func (v vault) wantShown(p spend.Proposal, held bool) {
+	v.t.Helper()
+	for _, in := range p.Inputs {
+		c, err := v.store.Coin(v.t.Context(), p.WalletID, in.Outpoint)
+		must(v.t, err)
+		if c.Reserved != held || c.Locked != held {
+			v.t.Errorf("reserved %v, locked %v, want %v", c.Reserved, c.Locked, held)
+		}
+	}
 }
 
 func changeOf(p spend.Proposal) string {

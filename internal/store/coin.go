@@ -110,6 +110,19 @@ func (s *Store) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoin
 	return coins, nil
 }
 
+// HeldCoins implements wallet.Book.
+func (s *Store) HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+	rows, err := s.reads().HeldOutputs(ctx, walletID)
+	if err != nil {
+		return nil, translate(fmt.Errorf("list frozen and reserved coins: %w", err))
+	}
+	coins := make([]btc.Outpoint, len(rows))
+	for i, row := range rows {
+		coins[i] = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+	}
+	return coins, nil
+}
+
 // orWalletGone makes a fault of an error that says that there is no wallet that
 // a new row could belong to.
 func orWalletGone(err error) error {

@@ -305,8 +305,11 @@ func TestLetGoIsNotLocked(t *testing.T) {
 		must(t, b.SetFrozen(t.Context(), w.ID, frozen, true, b.now, auth.Event{}))
 		p := proposalFor(b, w, 0, reserved)
 		must(t, b.propose(p))
+		wantLocked("before the node was looked at", frozen, reserved)
 		b.write(look)
 		wantLocked("as long as somebody has them", frozen, reserved)
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(9), Locked: []btc.Outpoint{}})
+		wantLocked("after a look that had begun before", frozen, reserved)
 
 		must(t, b.SetFrozen(t.Context(), w.ID, frozen, false, b.now, auth.Event{}))
 		_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *spend.Update) error {

@@ -81,7 +81,7 @@ func unspent(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Unsp
 	outputs := make([]wallet.Unspent, len(rows))
 	for i, row := range rows {
 		at := btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
-		outputs[i] = wallet.Unspent{Outpoint: at, Address: row.Address, Amount: row.AmountSat, Locked: isLocked[at], Frozen: isFrozen[at]}
+		outputs[i] = wallet.Unspent{Outpoint: at, Address: row.Address, Amount: row.AmountSat, Locked: isLocked[at] || isFrozen[at], Frozen: isFrozen[at]}
 	}
 	return outputs, nil
 }

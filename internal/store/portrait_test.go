@@ -41,7 +41,7 @@ func TestPortrait(t *testing.T) {
 		want.Labelled = []wallet.LabelledAddress{{Address: addressAt(w.ID, far), Own: &far, Used: true, Label: label}, {Address: "foreign", Label: label}}
 		want.Unspent = []wallet.Unspent{
 			{Outpoint: btc.Outpoint{Txid: "x", Vout: 1}, Address: addressAt(w.ID, first), Amount: 2000, Locked: true},
-			{Outpoint: btc.Outpoint{Txid: "x", Vout: 2}, Address: addressAt(w.ID, far), Amount: 3000, Frozen: true},
+			{Outpoint: btc.Outpoint{Txid: "x", Vout: 2}, Address: addressAt(w.ID, far), Amount: 3000, Locked: true, Frozen: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

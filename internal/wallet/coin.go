@@ -28,7 +28,7 @@ type Coin struct {
 	// and from somebody else, or immature.
 	Trusted  bool
 	Immature bool // of a coinbase with less than 101 confirmations
-	Locked   bool // Core does not spend it by itself (RPC lockunspent)
+	Locked   bool // Core does not spend it by itself (RPC lockunspent): it is Frozen or Reserved, or others locked it there
 	Frozen   bool // somebody does not want it to be spent
 	Reserved bool // a proposal spends it
 }

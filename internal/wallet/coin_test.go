@@ -62,15 +62,18 @@ func (r *rig) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 		must(t, err)
 		return slices.Contains(locked, at)
 	}
-	if got := r.coin(v.Alias, at).Frozen; got != frozen {
-		t.Fatalf("frozen %v, want %v", got, frozen)
+	if got := r.coin(v.Alias, at); got.Frozen != frozen || got.Locked != frozen {
+		t.Fatalf("frozen %v, locked %v, want %v", got.Frozen, got.Locked, frozen)
 	}
 	if atNode() != frozen {
 		t.Fatalf("locked at the node %v, want %v", !frozen, frozen)
 	}
-	testkit.Eventually(t, fmt.Sprintf("the index has the coin's lock as %v", frozen), func() bool {
-		return r.coin(v.Alias, at).Locked == frozen
+	testkit.Eventually(t, fmt.Sprintf("the index has the node's lock as %v", frozen), func() bool {
+		return (r.count("SELECT count(*) FROM locked WHERE wallet_id = $1", v.ID) == 1) == frozen
 	})
+	if got := r.coin(v.Alias, at).Locked; got != frozen {
+		t.Fatalf("after the next sync locked is %v, want %v", got, frozen)
+	}
 	if atNode() != frozen {
 		t.Fatalf("the follower undid it: locked at the node %v", !frozen)
 	}

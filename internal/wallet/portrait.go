@@ -44,7 +44,7 @@ type Unspent struct {
 	btc.Outpoint
 	Address string
 	Amount  btc.Amount
-	Locked  bool // Core does not spend it by itself (RPC lockunspent)
+	Locked  bool // as that of a Coin
 	Frozen  bool // somebody does not want it to be spent
 }
 

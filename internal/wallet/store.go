@@ -101,6 +101,9 @@ type Book interface {
 	SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
 	// FrozenCoins returns the unspent outputs that are frozen.
 	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
+	// HeldCoins returns the outputs, spent or not, that Core may have locked because
+	// of us: those that are frozen, reserved or noted by NoteLock.
+	HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 
 	// SetLabels sets labels, or deletes those that are empty, in one transaction.
 	SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error

@@ -24,7 +24,7 @@ type coin struct {
 	Immature      bool       `json:"immature" required:"true" description:"Whether it is new, with less than 101 confirmations."`
 	Frozen        bool       `json:"frozen" required:"true" description:"Whether somebody does not want it to be spent."`
 	Reserved      bool       `json:"reserved" required:"true" description:"Whether a proposal spends it."`
-	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core does not spend it by itself."`
+	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core does not choose it for a payment: it is frozen or reserved, or was locked there by other means (RPC lockunspent)."`
 }
 
 func coinOf(c wallets.Coin) coin {

@@ -129,15 +129,11 @@ func (r *record) appendCoin(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte 
 	b = append(b, `,"vout":`...)
 	b = strconv.AppendUint(b, uint64(o.Vout), 10)
 	b = append(b, `,"locked":`...)
-	b = strconv.AppendBool(b, isLocked(o))
+	b = strconv.AppendBool(b, o.Locked)
 	b = append(b, `,"amount":`...)
 	b = o.Amount.AppendBTC(b)
 	return append(b, '}')
 }
-
-// isLocked reports what Core's lock says in the original, where frozen coins are
-// locked, too.
-func isLocked(o *wallet.Unspent) bool { return o.Locked || o.Frozen }
 
 // appendHead appends a record up to its address, which is another for a coin.
 func appendHead(b []byte, r *wallet.Record) []byte {

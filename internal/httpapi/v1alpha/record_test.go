@@ -66,7 +66,7 @@ func transactions() map[string]wallet.Record {
 // write of the types that the API's description has.
 func TestRecordsAreAsDescribed(t *testing.T) {
 	tip := wallet.Tip{Height: 186}
-	coin := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Frozen: true}
+	coin := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Locked: true}
 	for name, r := range records() {
 		asDescribed[listedRecord](t, name, r.appendListed(nil, tip))
 		asDescribed[storedRecord](t, name, r.appendStored(nil))

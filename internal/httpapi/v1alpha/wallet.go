@@ -202,7 +202,7 @@ func (p *portrait) appendCoins(b []byte, r *record) []byte {
 }
 
 func (p *portrait) appendUnlocked(b []byte, r *record) []byte {
-	return p.appendSome(b, r, func(o *wallet.Unspent) bool { return !isLocked(o) })
+	return p.appendSome(b, r, func(o *wallet.Unspent) bool { return !o.Locked })
 }
 
 func (p *portrait) appendSome(b []byte, r *record, wanted func(*wallet.Unspent) bool) []byte {

@@ -59,7 +59,7 @@ func (q *Queries) BalancesOf(ctx context.Context, walletID string) (BalancesOfRo
 const Coins = `-- name: Coins :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
-  CAST(k.txid IS NOT NULL AND (r.txid IS NULL OR r.psbt_id IS NOT NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  CAST(f.txid IS NOT NULL OR r.psbt_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
   CAST(r.psbt_id IS NOT NULL AS BOOLEAN) AS reserved,
   coalesce(o.label, a.label, '') AS label
 FROM coins AS c
@@ -99,6 +99,7 @@ type CoinsRow struct {
 	Label         string
 }
 
+// Locked is what is frozen or reserved, which the node is told in the same moment, and what others locked at the node.
 // What was let go and not forgotten yet is not locked, whatever the node said before.
 func (q *Queries) Coins(ctx context.Context, arg CoinsParams) ([]CoinsRow, error) {
 	rows, err := q.db.QueryContext(ctx, Coins,
@@ -203,6 +204,40 @@ func (q *Queries) FrozenCoins(ctx context.Context, walletID string) ([]FrozenCoi
 	items := []FrozenCoinsRow{}
 	for rows.Next() {
 		var i FrozenCoinsRow
+		if err := rows.Scan(&i.Txid, &i.Vout); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const HeldOutputs = `-- name: HeldOutputs :many
+SELECT txid, vout FROM frozen WHERE frozen.wallet_id = $1
+UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = $1
+`
+
+type HeldOutputsRow struct {
+	Txid string
+	Vout uint32
+}
+
+// All outputs that the node may have locked because of us, spent or not.
+func (q *Queries) HeldOutputs(ctx context.Context, walletID string) ([]HeldOutputsRow, error) {
+	rows, err := q.db.QueryContext(ctx, HeldOutputs, walletID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HeldOutputsRow{}
+	for rows.Next() {
+		var i HeldOutputsRow
 		if err := rows.Scan(&i.Txid, &i.Vout); err != nil {
 			return nil, err
 		}
