@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -24,17 +25,40 @@ func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change
 	if !slices.Contains(names, coreName) {
 		return wallet.ErrNotAdoptable.Saying("Bitcoin Core has no wallet %s", coreName)
 	}
-	err = p.node.borrow(ctx, coreName)
+	err = p.node.whileLoaded(ctx, coreName, func(w *Wallet) error { return w.adoptable(ctx, receive, change) })
+	if isRefusal(err) {
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core does not load its wallet %s; its log says why", coreName).Because(err)
+	}
+	return err
+}
+
+// UnlockAll implements wallet.Node.
+func (p *Provider) UnlockAll(ctx context.Context, coreName string, coins []btc.Outpoint) error {
+	done, err := p.take(ctx, coreName)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, coins, false) })
+	if errors.Is(err, ErrWalletMissing) { // and its locks with it
+		return nil
+	}
+	return err
+}
+
+// whileLoaded calls do while a wallet is loaded, which is then as it was, loaded or
+// not. It returns ErrWalletMissing, or another refusal of Core's to load it.
+func (n *Node) whileLoaded(ctx context.Context, coreName string, do func(*Wallet) error) error {
+	err := n.borrow(ctx, coreName)
 	switch {
 	case refused(err, bitcoind.CodeAlreadyLoaded, ""):
-		return p.node.Wallet(coreName).adoptable(ctx, receive, change)
-	case isRefusal(err):
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core does not load its wallet %s; its log says why", coreName).Because(err)
+		return do(n.Wallet(coreName))
+	case refused(err, bitcoind.CodeWalletNotFound, ""):
+		return ErrWalletMissing.Because(err)
 	case err != nil:
 		return err
 	}
-	err = p.node.Wallet(coreName).adoptable(ctx, receive, change)
-	return errors.Join(err, p.node.giveBack(context.WithoutCancel(ctx), coreName))
+	return errors.Join(do(n.Wallet(coreName)), n.giveBack(context.WithoutCancel(ctx), coreName))
 }
 
 func isRefusal(err error) bool {

@@ -42,6 +42,8 @@ type world struct {
 	follower *follower.Follower
 	alice    *auth.Principal // owns the wallets
 	clock    *clock
+
+	stopFollower func()
 }
 
 // clock is one that can be set forward.
@@ -121,20 +123,24 @@ func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	})
 	w.monitor.Check(t.Context())
 	background(t, func(ctx context.Context) { _ = w.monitor.Run(ctx) })
-	background(t, w.follower.Run)
+	w.startFollower()
 	w.alice = w.user("alice")
 	return w
 }
 
-// background runs something until the test ends.
-func background(t *testing.T, run func(context.Context)) {
+func (w *world) startFollower() { w.stopFollower = background(w.t, w.follower.Run) }
+
+// background runs something until the test ends, or until it is stopped before.
+func background(t *testing.T, run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		run(ctx)
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
 }
 
 func (w *world) user(name string) *auth.Principal {

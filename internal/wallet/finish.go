@@ -112,26 +112,50 @@ func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error
 }
 
 // remove has Core forget a wallet, deletes its files if that was asked for, and
-// then has the database forget it. The wish is lost with the row, so the row is last.
-// One that was adopted is left to Core, loaded or not, for those who had it before.
+// then has the database forget it. What is to be done is lost with the row, so the
+// row is last, and all of it may be done again. One that was adopted is left to Core,
+// loaded or not, for those who had it before.
 func (s *Service) remove(ctx context.Context, w Wallet) error {
+	done, err := s.TakeCoins(ctx, w.ID) // so that no lock comes after those that are taken away
+	if err != nil {
+		return err
+	}
+	defer done()
 	var did auth.Event
-	switch {
-	case w.DeleteFiles:
+	if w.DeleteFiles {
 		if err := s.removeFiles(ctx, w); err != nil {
 			return fmt.Errorf("delete the files of Core's wallet of %s: %w", w.ID, err)
 		}
 		did = program.Event(s.now(), "wallet.files_delete", w.ID, w.CoreName)
-	case !w.Adopted():
-		if err := s.node.Unload(ctx, w.CoreName); err != nil {
-			return fmt.Errorf("unload Core's wallet of %s: %w", w.ID, err)
-		}
+	} else if err := s.letGo(ctx, w); err != nil {
+		return err
 	}
-	err := s.store.DeleteWallet(ctx, w.ID, did)
+	err = s.store.DeleteWallet(ctx, w.ID, did)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// letGo unlocks in Core's wallet what is frozen and reserved here, since nobody would
+// do that later, and has Core unload it unless it was adopted. Locks of others stay.
+func (s *Service) letGo(ctx context.Context, w Wallet) error {
+	held, err := s.store.HeldCoins(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	if len(held) > 0 {
+		if err := s.node.UnlockAll(ctx, w.CoreName, held); err != nil {
+			return fmt.Errorf("unlock the coins of wallet %s: %w", w.ID, err)
+		}
+	}
+	if w.Adopted() {
+		return nil
+	}
+	if err := s.node.Unload(ctx, w.CoreName); err != nil {
+		return fmt.Errorf("unload Core's wallet of %s: %w", w.ID, err)
+	}
+	return nil
 }
 
 // removeFiles deletes the files of Core's wallet, if they are ours.

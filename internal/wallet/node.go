@@ -45,6 +45,10 @@ type Node interface {
 	// Conflict where some cannot be locked, because they are spent for example; the
 	// others are then.
 	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
+	// UnlockAll unlocks outputs of a wallet that Core keeps. One that is not loaded is
+	// loaded for that and unloaded again. What Core does not have, the wallet
+	// included, is fine.
+	UnlockAll(ctx context.Context, coreName string, coins []btc.Outpoint) error
 	// AbortRescan ends a scan that is under way (RPC abortrescan).
 	AbortRescan(ctx context.Context, coreName string) error
 
