@@ -15,6 +15,21 @@ WHERE wallet_id = @wallet_id
 ORDER BY time DESC, txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
+-- As Transactions, in the reverse order.
+-- name: TransactionsAscending :many
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
+FROM history
+WHERE wallet_id = @wallet_id
+  AND time >= @after_time AND (time > @after_time OR txid > @after_txid)
+  AND time >= @since AND time < @until
+  AND (CAST(@dead AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
+ORDER BY time, txid
+LIMIT CAST(@max_rows AS BIGINT);
+
 -- As Transactions; these are few and have an index of their own.
 -- name: UnconfirmedTransactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
@@ -28,6 +43,21 @@ WHERE wallet_id = @wallet_id AND status <> 'confirmed'
   AND (CAST(@any_category AS BOOLEAN) OR category = @category)
   AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
 ORDER BY time DESC, txid DESC
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- As UnconfirmedTransactions, in the reverse order.
+-- name: UnconfirmedTransactionsAscending :many
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
+FROM history
+WHERE wallet_id = @wallet_id AND status <> 'confirmed'
+  AND time >= @after_time AND (time > @after_time OR txid > @after_txid)
+  AND time >= @since AND time < @until
+  AND (CAST(@dead AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
+ORDER BY time, txid
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: TransactionByID :one

@@ -54,6 +54,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 		"since=2026-12-01T06:00:00.25Z": {v.pending, v.sent, v.received}, "since=2026-12-01T06:00:00.250001Z": {v.pending, v.sent},
 		"until=2026-12-01T06:00:00.25Z": {v.generated}, "until=2026-12-01T07:00:00.25%2B01:00": {v.generated},
 		"since=2026-12-01&until=2026-12-01": alive, "since=2026-12-02": nil, "until=2026-11-30": nil,
+		"order=desc": alive, "order=asc": reversed(alive), "order=asc&limit=2": reversed(alive)[:2], "order=asc&unconfirmed=true": {v.pending},
 	} {
 		if got := list(query).list("txid"); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", query, got, want)
@@ -62,7 +63,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 	if got := list("dead=true").list("txid"); len(got) != 5 || !strings.Contains(fmt.Sprint(got), v.replaced) {
 		t.Errorf("dead ones, too: %v", got)
 	}
-	for _, query := range []string{"since=x", "until=2026-13-01", "category=Send", "limit=0", "limit=1001", "cursor=x", "dead=maybe", "Category=send"} {
+	for _, query := range []string{"since=x", "until=2026-13-01", "category=Send", "limit=0", "limit=1001", "cursor=x", "dead=maybe", "Category=send", "order=ASC", "order=x"} {
 		s.call(t, "GET", path+"?"+query, k, "").want(t, 400)
 	}
 	testAllTransactions(t, s, p, v)
@@ -73,13 +74,28 @@ func testAllTransactions(t *testing.T, s *server, p person, v vault) {
 	t.Helper()
 	other := s.vault(t, p, "other")
 	k := s.token(t, p, 0).bearer()
-	var txids, aliases []string
-	for cursor := ""; ; {
-		got := s.call(t, "GET", "/api/v1/transactions?limit=3&cursor="+url.QueryEscape(cursor), k, "").want(t, 200, `"as_of":{"height":186`)
-		txids = append(txids, got.list("txid")...)
-		aliases = append(aliases, got.list("wallet")...)
-		if cursor = got.text("next_cursor"); cursor == "" {
-			break
+	pages := func(order string) (txids, aliases []string) {
+		for cursor := ""; ; {
+			got := s.call(t, "GET", "/api/v1/transactions?limit=3&order="+order+"&cursor="+url.QueryEscape(cursor), k, "").want(t, 200, `"as_of":{"height":186`)
+			txids = append(txids, got.list("txid")...)
+			aliases = append(aliases, got.list("wallet")...)
+			if cursor = got.text("next_cursor"); cursor == "" {
+				return txids, aliases
+			}
+		}
+	}
+	txids, aliases := pages("desc")
+	ascending, _ := pages("asc")
+	if !slices.Equal(reversed(ascending), txids) {
+		t.Errorf("ascending %v, descending %v", ascending, txids)
+	}
+	for _, accept := range []string{"text/csv", "application/jsonl"} {
+		get := func(order string) []string {
+			got := s.do(t, request{method: "GET", path: "/api/v1/transactions?order=" + order, auth: []string{k}, header: map[string]string{"Accept": accept}}).want(t, 200)
+			return slices.DeleteFunc(slices.Collect(strings.Lines(got.body)), func(line string) bool { return strings.HasPrefix(line, "time,") })
+		}
+		if asc := get("asc"); len(asc) != 8 || !slices.Equal(reversed(asc), get("desc")) {
+			t.Errorf("%s: ascending %v", accept, asc)
 		}
 	}
 	if len(txids) != 8 || strings.Count(fmt.Sprint(aliases), "vault") != 4 || strings.Count(fmt.Sprint(aliases), "other") != 4 {
@@ -99,6 +115,12 @@ func testAllTransactions(t *testing.T, s *server, p person, v vault) {
 	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, s.user(t, "nobody", false), 0).bearer(), "").want(t, 200); got.body != `{"items":[],"next_cursor":null,"as_of":null}`+"\n" {
 		t.Errorf("who has no wallet sees %s", got.body)
 	}
+}
+
+func reversed(list []string) []string {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
 }
 
 func testExport(t *testing.T, s *server, _ *testkit.Node) {

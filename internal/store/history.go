@@ -26,19 +26,19 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 		AnyCategory: f.Category == "", Category: string(f.Category), AnyLabel: f.Label == "", Label: f.Label,
 		Raw: f.Raw, MaxRows: int64(limit),
 	}
-	if after == (wallet.HistoryCursor{}) {
+	if after == (wallet.HistoryCursor{}) && !f.Ascending {
 		p.AfterTime.Time = endOfTime
 	}
 	if f.Until.IsZero() {
 		p.Until.Time = endOfTime
 	}
 	if !f.Outputs { // one query needs no transaction
-		return listRecords(ctx, s.reads(), s.histories, p, f.Unconfirmed)
+		return listRecords(ctx, s.reads(), s.histories, p, f)
 	}
 	var page []wallet.Record
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		var err error
-		if page, err = listRecords(ctx, q, q, p, f.Unconfirmed); err != nil {
+		if page, err = listRecords(ctx, q, q, p, f); err != nil {
 			return err
 		}
 		return fillRecords(ctx, q, walletID, page, parts{outputs: true})
@@ -47,10 +47,17 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 }
 
 // listRecords takes what is unconfirmed from q, and a whole history from whole.
-func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, unconfirmed bool) ([]wallet.Record, error) {
-	if unconfirmed {
+func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
+	switch {
+	case f.Unconfirmed && f.Ascending:
+		rows, err := q.UnconfirmedTransactionsAscending(ctx, db.UnconfirmedTransactionsAscendingParams(p))
+		return recordsOf(rows, err, func(row db.UnconfirmedTransactionsAscendingRow) db.TransactionsRow { return db.TransactionsRow(row) })
+	case f.Unconfirmed:
 		rows, err := q.UnconfirmedTransactions(ctx, db.UnconfirmedTransactionsParams(p))
 		return recordsOf(rows, err, func(row db.UnconfirmedTransactionsRow) db.TransactionsRow { return db.TransactionsRow(row) })
+	case f.Ascending:
+		rows, err := whole.TransactionsAscending(ctx, db.TransactionsAscendingParams(p))
+		return recordsOf(rows, err, func(row db.TransactionsAscendingRow) db.TransactionsRow { return db.TransactionsRow(row) })
 	}
 	rows, err := whole.Transactions(ctx, p)
 	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })

@@ -91,6 +91,13 @@ func TestHistoryIsFiltered(t *testing.T) {
 				if got := txids(b.pages(w, x.f, limit, nil)); got != x.want {
 					t.Errorf("%+v, %d at a time: %q, want %q", x.f, limit, got, x.want)
 				}
+				reverse := x.f
+				reverse.Ascending = true
+				all := b.pages(w, reverse, limit, nil)
+				slices.Reverse(all)
+				if got := txids(all); got != x.want {
+					t.Errorf("%+v, %d at a time: the reverse is %q, want %q", reverse, limit, got, x.want)
+				}
 			}
 		}
 		for _, r := range b.pages(w, wallet.Filter{}, 100, nil) {
@@ -121,14 +128,16 @@ func TestHistoryIsTheSameBothWays(t *testing.T) {
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "tx", Ref: all[0].Txid, Label: new("räksmörgås")}, {Type: "addr", Ref: all[1].Address, Label: new("rent")},
 		}, auth.Event{}))
-		for _, raw := range []bool{true, false} {
-			bare := b.pages(w, wallet.Filter{Dead: true, Raw: raw}, 100, nil)
-			full := b.pages(w, wallet.Filter{Dead: true, Raw: raw, Outputs: true}, 100, nil)
+		for _, f := range []wallet.Filter{{}, {Raw: true}, {Ascending: true}, {Ascending: true, Raw: true}} {
+			f.Dead = true
+			bare := b.pages(w, f, 100, nil)
+			f.Outputs = true
+			full := b.pages(w, f, 100, nil)
 			for i := range full {
 				full[i].Outputs = nil
 			}
 			if diff := cmp.Diff(full, bare); diff != "" || len(bare) != len(all) {
-				t.Errorf("%d, raw %t: %s", len(bare), raw, diff)
+				t.Errorf("%d, %+v: %s", len(bare), f, diff)
 			}
 		}
 	})
@@ -139,8 +148,10 @@ func TestHistoryEndsWithItsReader(t *testing.T) {
 		w := b.wallet(b.user("alice", false), "a")
 		ended, end := context.WithCancel(t.Context())
 		end()
-		if _, err := b.Transactions(ended, w.ID, wallet.Filter{}, wallet.HistoryCursor{}, 10); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
+		for _, f := range []wallet.Filter{{}, {Ascending: true}} {
+			if _, err := b.Transactions(ended, w.ID, f, wallet.HistoryCursor{}, 10); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
 		}
 		if got := b.pages(w, wallet.Filter{}, 10, nil); len(got) != 0 {
 			t.Errorf("got %v", got)
@@ -179,6 +190,12 @@ func TestHistoryWithItsParts(t *testing.T) {
 // Whatever comes in while somebody reads page after page, nothing that was there
 // when they began is missing or comes twice.
 func TestPagesHaveNoGaps(t *testing.T) {
+	for name, ascending := range map[string]bool{"asc": true, "desc": false} {
+		t.Run(name, func(t *testing.T) { testPagesHaveNoGaps(t, ascending) })
+	}
+}
+
+func testPagesHaveNoGaps(t *testing.T, ascending bool) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "a")
 		r := rand.New(rand.NewPCG(1, 2))
@@ -196,7 +213,7 @@ func TestPagesHaveNoGaps(t *testing.T) {
 		for _, t := range add(60) {
 			want = append(want, t.Txid)
 		}
-		got := strings.Fields(txids(b.pages(w, wallet.Filter{Outputs: true}, 7, func() { add(3) })))
+		got := strings.Fields(txids(b.pages(w, wallet.Filter{Outputs: true, Ascending: ascending}, 7, func() { add(3) })))
 		seen := map[string]int{}
 		for _, id := range got {
 			seen[id]++
@@ -227,9 +244,14 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 			query, uses string // any of
 			args        []any
 		}{
-			"all":         {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
-			"unconfirmed": {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
-			"coins":       {db.Coins, "SEARCH u USING PRIMARY KEY|unspent_pkey", []any{w.ID, "", 0, 100}},
+			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
+			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
+			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, "", 100}},
+			"unconfirmed, ascending": {
+				db.UnconfirmedTransactionsAscending, "transactions_unsettled",
+				[]any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, "", 100},
+			},
+			"coins": {db.Coins, "SEARCH u USING PRIMARY KEY|unspent_pkey", []any{w.ID, "", 0, 100}},
 		} {
 			plan := b.plan(q.query, q.args...)
 			uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })

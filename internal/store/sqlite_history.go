@@ -39,22 +39,34 @@ func (r sqliteHistories) close() error { return r.pool.Close() }
 
 // Transactions is db.Queries.Transactions.
 func (r sqliteHistories) Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
-	rows, err := r.read(ctx, p)
+	return readHistory(ctx, r, db.Transactions, p, func(row db.TransactionsRow) db.TransactionsRow { return row })
+}
+
+// TransactionsAscending is db.Queries.TransactionsAscending.
+func (r sqliteHistories) TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error) {
+	return readHistory(ctx, r, db.TransactionsAscending, db.TransactionsParams(p),
+		func(row db.TransactionsRow) db.TransactionsAscendingRow { return db.TransactionsAscendingRow(row) })
+}
+
+// readHistory runs one of the queries that have the parameters and columns of db.Transactions.
+func readHistory[Row any](ctx context.Context, r sqliteHistories, query string, p db.TransactionsParams, as func(db.TransactionsRow) Row) ([]Row, error) {
+	rows := []Row{}
+	err := r.read(ctx, query, p, func(row db.TransactionsRow) { rows = append(rows, as(row)) })
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err() // which has SQLite say that it was interrupted
 	}
 	return rows, err
 }
 
-func (r sqliteHistories) read(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
+func (r sqliteHistories) read(ctx context.Context, query string, p db.TransactionsParams, add func(db.TransactionsRow)) error {
 	conn, err := r.pool.Take(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.pool.Put(conn)
-	stmt, err := conn.Prepare(db.Transactions)
+	stmt, err := conn.Prepare(query)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	stmt.BindBool(1, p.Raw)
 	stmt.BindText(2, p.WalletID)
@@ -69,13 +81,12 @@ func (r sqliteHistories) read(ctx context.Context, p db.TransactionsParams) ([]d
 	stmt.BindText(11, p.Label)
 	stmt.BindInt64(12, p.MaxRows)
 	defer stmt.Reset() //nolint:errcheck // tells again what Step did
-	rows := []db.TransactionsRow{}
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {
-			return rows, err
+			return err
 		}
-		rows = append(rows, historyRow(stmt))
+		add(historyRow(stmt))
 	}
 }
 

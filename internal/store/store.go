@@ -94,6 +94,7 @@ type credentialReader interface {
 // transactionReader is db.Queries, or what takes its place in that.
 type transactionReader interface {
 	Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
+	TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error)
 }
 
 // historyReader is one that has to be closed.

@@ -19,12 +19,15 @@ type Filter struct {
 	Unconfirmed bool
 	// Dead has the replaced, conflicted and abandoned ones in, too.
 	Dead bool
+	// Ascending is the order from the earliest to the latest.
+	Ascending bool
 	// Raw has Raw filled in, Outputs has Outputs.
 	Raw, Outputs bool
 }
 
 // HistoryCursor is a place in a history, which goes from the latest time to the earliest, and
-// within one time from the highest txid to the lowest. The zero value is the beginning.
+// within one time from the highest txid to the lowest; or the reverse, where the filter is
+// Ascending. The zero value is the beginning.
 type HistoryCursor struct {
 	Time     time.Time
 	Txid     string
@@ -49,7 +52,7 @@ func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias s
 		return nil, Tip{}, err
 	}
 	var page []Record
-	for r, err := range merge(ctx, s.strips(views, f, after, limit)) {
+	for r, err := range merge(ctx, s.strips(views, f, after, limit), f.Ascending) {
 		if err != nil {
 			return nil, Tip{}, err
 		}
@@ -69,7 +72,7 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 		return Tip{}, nil, err
 	}
 	return leastFar(views).Synced, func(yield func(Record, error) bool) {
-		merge(ctx, s.strips(views, f, HistoryCursor{}, maxParts))(yield)
+		merge(ctx, s.strips(views, f, HistoryCursor{}, maxParts), f.Ascending)(yield)
 	}, nil
 }
 
@@ -91,7 +94,7 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 	strips := make([]*strip, len(views))
 	for i, v := range views {
 		strips[i] = &strip{
-			after: after.in(v.ID),
+			after: after.in(v.ID, f.Ascending),
 			size:  min(max(2*wanted/len(views), minPart), wanted, maxPart),
 			limit: min(max(maxParts/len(views), 5*minPart), maxPart),
 			read: func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error) {
@@ -107,20 +110,44 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 }
 
 // in returns the place that c is in the history of one wallet. Of records of the
-// same time and txid, that of the lower wallet id comes first in a merged history:
-// so c itself is yet to come in wallets of higher ids.
-func (c HistoryCursor) in(walletID string) HistoryCursor {
+// same time and txid, that of the lower wallet id comes first in a merged history,
+// or last in an ascending one: so c itself is yet to come in wallets of higher ids,
+// or of lower ones.
+func (c HistoryCursor) in(walletID string, ascending bool) HistoryCursor {
 	if c == (HistoryCursor{}) {
 		return c
 	}
-	if walletID > c.WalletID {
+	switch {
+	case !ascending && walletID > c.WalletID:
 		c.Txid += "0" // behind this comes c's own txid, and before that none
+	case ascending && walletID < c.WalletID:
+		c.Txid = previousTxid(c.Txid)
 	}
 	c.WalletID = walletID
 	return c
 }
 
-// before reports whether a is earlier in a merged history than b.
+// previousTxid returns the txid, as a number, that is lower by one; an empty text,
+// which comes before all, for the lowest.
+func previousTxid(txid string) string {
+	digits := []byte(txid)
+	for i := len(digits) - 1; i >= 0; i-- {
+		switch digits[i] {
+		case '0':
+			digits[i] = 'f'
+			continue
+		case 'a':
+			digits[i] = '9'
+		default:
+			digits[i]--
+		}
+		return string(digits)
+	}
+	return ""
+}
+
+// before reports whether a is earlier in a merged history than b, the order of
+// which is from the latest to the earliest.
 func before(a, b *Record) bool {
 	switch {
 	case !a.Time.Equal(b.Time):
@@ -159,9 +186,9 @@ func (t *strip) fill(ctx context.Context) (bool, error) {
 }
 
 // merge yields the records of all strips in the order of a history.
-func merge(ctx context.Context, strips []*strip) iter.Seq2[Record, error] {
+func merge(ctx context.Context, strips []*strip, ascending bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		var heads stripHeap
+		heads := stripHeap{ascending: ascending}
 		for _, t := range strips {
 			more, err := t.fill(ctx)
 			if err != nil {
@@ -169,12 +196,12 @@ func merge(ctx context.Context, strips []*strip) iter.Seq2[Record, error] {
 				return
 			}
 			if more {
-				heads = append(heads, t)
+				heads.strips = append(heads.strips, t)
 			}
 		}
 		heap.Init(&heads)
-		for len(heads) > 0 {
-			first := heads[0]
+		for heads.Len() > 0 {
+			first := heads.strips[0]
 			if !yield(first.part[0], nil) {
 				return
 			}
@@ -194,14 +221,23 @@ func merge(ctx context.Context, strips []*strip) iter.Seq2[Record, error] {
 }
 
 // stripHeap has the strip of the next record first (container/heap).
-type stripHeap []*strip
+type stripHeap struct {
+	strips    []*strip
+	ascending bool
+}
 
-func (h stripHeap) Len() int           { return len(h) }
-func (h stripHeap) Less(i, j int) bool { return before(&h[i].part[0], &h[j].part[0]) }
-func (h stripHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *stripHeap) Push(x any)        { *h = append(*h, x.(*strip)) }
+func (h *stripHeap) Len() int { return len(h.strips) }
+func (h *stripHeap) Less(i, j int) bool {
+	if h.ascending {
+		i, j = j, i
+	}
+	return before(&h.strips[i].part[0], &h.strips[j].part[0])
+}
+func (h *stripHeap) Swap(i, j int) { h.strips[i], h.strips[j] = h.strips[j], h.strips[i] }
+func (h *stripHeap) Push(x any)    { h.strips = append(h.strips, x.(*strip)) }
 func (h *stripHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+	last := len(h.strips) - 1
+	t := h.strips[last]
+	h.strips = h.strips[:last]
+	return t
 }

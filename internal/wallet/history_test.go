@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,14 +41,17 @@ func histories(wallets, records int) (all []Record, of map[string][]Record) {
 
 // stripOf reads from a slice what a store reads from the database: what comes
 // strictly after the cursor's time and txid, whatever its wallet.
-func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit int) *strip {
+// In an ascending order the records come in that.
+func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit int, ascending bool) *strip {
 	return &strip{after: after, size: size, limit: limit, read: func(_ context.Context, after HistoryCursor, n int) ([]Record, error) {
 		if n > limit {
 			t.Errorf("%d records read at once, of %d allowed", n, limit)
 		}
 		i := 0
-		for after.Txid != "" && i < len(records) {
-			if r := records[i]; r.Time.Before(after.Time) || r.Time.Equal(after.Time) && r.Txid < after.Txid {
+		for after != (HistoryCursor{}) && i < len(records) {
+			r := records[i]
+			order := cmp.Or(r.Time.Compare(after.Time), cmp.Compare(r.Txid, after.Txid))
+			if order < 0 && !ascending || order > 0 && ascending {
 				break
 			}
 			i++
@@ -59,42 +63,63 @@ func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit in
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	for _, wallets := range []int{1, 2, 7} {
-		all, of := histories(wallets, 600)
-		// From every place, as much as fits a page, and all the rest.
-		for from := range all {
-			after := HistoryCursor{}
-			if from > 0 {
-				last := all[from-1]
-				after = HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: last.WalletID}
-			}
-			var strips []*strip
-			for i := range wallets {
-				id := fmt.Sprintf("wallet-%d", i)
-				strips = append(strips, stripOf(t, of[id], after.in(id), 3, 40))
-			}
-			got := from
-			for r, err := range merge(t.Context(), strips) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if want := all[got]; r.Txid != want.Txid || r.WalletID != want.WalletID || !r.Time.Equal(want.Time) {
-					t.Fatalf("%d wallets, from %d: record %d is %+v, want %+v", wallets, from, got, r, want)
-				}
-				if got++; got == from+50 && from%10 != 0 {
-					break
+		for _, ascending := range []bool{false, true} {
+			all, of := histories(wallets, 600)
+			if ascending {
+				slices.Reverse(all)
+				for _, records := range of {
+					slices.Reverse(records)
 				}
 			}
-			if want := min(len(all), from+50); got < want {
-				t.Fatalf("%d wallets, from %d: ended at %d of %d", wallets, from, got, len(all))
+			for from := range all {
+				testMergeFrom(t, all, of, from, ascending)
 			}
+		}
+	}
+}
+
+// testMergeFrom reads from a place as much as fits a page, and from some all the rest.
+func testMergeFrom(t *testing.T, all []Record, of map[string][]Record, from int, ascending bool) {
+	t.Helper()
+	after := HistoryCursor{}
+	if from > 0 {
+		last := all[from-1]
+		after = HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: last.WalletID}
+	}
+	var strips []*strip
+	for id, records := range of {
+		strips = append(strips, stripOf(t, records, after.in(id, ascending), 3, 40, ascending))
+	}
+	got := from
+	for r, err := range merge(t.Context(), strips, ascending) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := all[got]; r.Txid != want.Txid || r.WalletID != want.WalletID || !r.Time.Equal(want.Time) {
+			t.Fatalf("%d wallets, ascending %t, from %d: record %d is %+v, want %+v", len(of), ascending, from, got, r, want)
+		}
+		if got++; got == from+50 && from%10 != 0 {
+			break
+		}
+	}
+	if want := min(len(all), from+50); got < want {
+		t.Fatalf("%d wallets, ascending %t, from %d: ended at %d of %d", len(of), ascending, from, got, len(all))
+	}
+}
+
+func TestPreviousTxid(t *testing.T) {
+	t.Parallel()
+	for txid, want := range map[string]string{"01": "00", "0a": "09", "10": "0f", "a0": "9f", "f00": "eff", "00": "", "": ""} {
+		if got := previousTxid(txid); got != want {
+			t.Errorf("%s comes after %s, want %s", txid, got, want)
 		}
 	}
 }
 
 func TestMergeOfNothing(t *testing.T) {
 	t.Parallel()
-	for _, strips := range [][]*strip{nil, {stripOf(t, nil, HistoryCursor{}, 1, 1), stripOf(t, nil, HistoryCursor{}, 1, 1)}} {
-		for r, err := range merge(t.Context(), strips) {
+	for _, strips := range [][]*strip{nil, {stripOf(t, nil, HistoryCursor{}, 1, 1, false), stripOf(t, nil, HistoryCursor{}, 1, 1, false)}} {
+		for r, err := range merge(t.Context(), strips, false) {
 			t.Errorf("got %+v, %v", r, err)
 		}
 	}
@@ -105,7 +130,7 @@ func TestMergeTellsOfAnError(t *testing.T) {
 	t.Parallel()
 	_, of := histories(2, 100)
 	broken := errors.New("broken")
-	good, bad := stripOf(t, of["wallet-0"], HistoryCursor{}, 3, 10), stripOf(t, of["wallet-1"], HistoryCursor{}, 3, 10)
+	good, bad := stripOf(t, of["wallet-0"], HistoryCursor{}, 3, 10, false), stripOf(t, of["wallet-1"], HistoryCursor{}, 3, 10, false)
 	read, reads := bad.read, 0
 	bad.read = func(ctx context.Context, after HistoryCursor, n int) ([]Record, error) {
 		if reads++; reads == 3 {
@@ -114,7 +139,7 @@ func TestMergeTellsOfAnError(t *testing.T) {
 		return read(ctx, after, n)
 	}
 	records, failures := 0, 0
-	for _, err := range merge(t.Context(), []*strip{good, bad}) {
+	for _, err := range merge(t.Context(), []*strip{good, bad}, false) {
 		if records++; err != nil {
 			failures++
 			if !errors.Is(err, broken) {
@@ -125,9 +150,9 @@ func TestMergeTellsOfAnError(t *testing.T) {
 	if failures != 1 || records < 3+10 {
 		t.Errorf("%d errors in %d records", failures, records)
 	}
-	first := stripOf(t, nil, HistoryCursor{}, 1, 1)
+	first := stripOf(t, nil, HistoryCursor{}, 1, 1, false)
 	first.read = func(context.Context, HistoryCursor, int) ([]Record, error) { return nil, broken }
-	for _, err := range merge(t.Context(), []*strip{good, first}) {
+	for _, err := range merge(t.Context(), []*strip{good, first}, false) {
 		if !errors.Is(err, broken) {
 			t.Errorf("got %v", err)
 		}

@@ -57,7 +57,7 @@ func (s *Service) Portrait(ctx context.Context, who *auth.Principal, alias strin
 	}
 	p, err := s.store.Portrait(ctx, v, [2]uint32{v.ReceiveNext + ahead, v.ChangeNext + ahead})
 	p.History = func(yield func(Record, error) bool) {
-		merge(ctx, s.strips([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts))(yield)
+		merge(ctx, s.strips([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts), false)(yield)
 	}
 	return p, err
 }

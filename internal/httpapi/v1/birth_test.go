@@ -57,6 +57,11 @@ func TestHistoryFilter(t *testing.T) {
 	if err != nil || !f.Since.IsZero() || !f.Until.Equal(day) {
 		t.Errorf("%+v, %v", f, err)
 	}
+	for order, want := range map[string]bool{"": false, "desc": false, "asc": true} {
+		if f, err := (history{Order: order}).filter(); err != nil || f.Ascending != want {
+			t.Errorf("%s: %+v, %v", order, f, err)
+		}
+	}
 	for field, in := range map[string]history{"since": {period: period{Since: "x"}}, "until": {period: period{Until: "now"}}, "category": {Category: "Send"}} {
 		if _, err := in.filter(); err == nil || !strings.HasPrefix(err.Error(), field+": has to be") {
 			t.Errorf("%s: %v", field, err)

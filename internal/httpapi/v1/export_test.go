@@ -3,6 +3,7 @@ package v1
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/csv"
 	"errors"
 	"iter"
@@ -160,7 +161,7 @@ func TestCursors(t *testing.T) {
 			t.Errorf("%s is taken for the place of a coin", cursor)
 		}
 	}
-	for _, cursor := range []string{"x", "MQ", "eCB5IHo", "MCA1", "MCA1IHg"} { // "1", "x y z", "0 5", "0 5 x"
+	for _, cursor := range []string{"x", "MQ", "eCB5IHo", "MCA1", "MCA1IHg", base64.RawURLEncoding.EncodeToString([]byte("0 " + strings.Repeat("é", 32) + " x"))} { // "1", "x y z", "0 5", "0 5 x"
 		if _, err := historyCursor(page{Cursor: cursor}); err == nil {
 			t.Errorf("%s is taken for the place of a transaction", cursor)
 		}

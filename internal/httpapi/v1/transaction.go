@@ -70,11 +70,18 @@ func transactionOf(r wallets.Record) transaction {
 	return out
 }
 
+// The orders of a list.
+const (
+	ascending  = "asc"
+	descending = "desc"
+)
+
 // history is the request for a part of a history, or all of it.
 type history struct {
 	page
 	fresh
 	period
+	Order       string `query:"order" json:"-" enum:"asc,desc" description:"asc for the earliest first, desc for the latest first, which is the default. A cursor is a place in either order."`
 	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only those of this category."`
 	Label       string `query:"label" json:"-" description:"Only those with this label, of the transaction or of its address."`
 	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only those that are not confirmed."`
@@ -86,7 +93,10 @@ type history struct {
 func (h history) filter() (wallets.Filter, error) {
 	f := wallets.Filter{
 		Category: wallets.Category(h.Category), Label: h.Label,
-		Unconfirmed: h.Unconfirmed, Dead: h.Dead, Raw: h.Hex, Outputs: true,
+		Unconfirmed: h.Unconfirmed, Dead: h.Dead, Raw: h.Hex, Outputs: true, Ascending: h.Order == ascending,
+	}
+	if h.Order != ascending && h.Order != descending && h.Order != "" {
+		return f, fault.InvalidField("order", "must be asc or desc")
 	}
 	switch f.Category {
 	case "", wallets.Generate, wallets.Receive, wallets.Send, wallets.SelfTransfer, wallets.Mixed:
@@ -182,7 +192,7 @@ func historyCursor(p page) (wallets.HistoryCursor, error) {
 	at, rest, _ := strings.Cut(text, " ")
 	txid, walletID, _ := strings.Cut(rest, " ")
 	micros, err := strconv.ParseInt(at, 10, 64)
-	if err != nil || len(txid) != txidDigits || walletID == "" {
+	if err != nil || len(txid) != txidDigits || strings.Trim(txid, "0123456789abcdef") != "" || walletID == "" {
 		return wallets.HistoryCursor{}, errCursor
 	}
 	return wallets.HistoryCursor{Time: time.UnixMicro(micros), Txid: txid, WalletID: walletID}, nil

@@ -302,6 +302,117 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 	return items, nil
 }
 
+const TransactionsAscending = `-- name: TransactionsAscending :many
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+FROM history
+WHERE wallet_id = $2
+  AND time >= $3 AND (time > $3 OR txid > $4)
+  AND time >= $5 AND time < $6
+  AND (CAST($7 AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($8 AS BOOLEAN) OR category = $9)
+  AND (CAST($10 AS BOOLEAN) OR label = $11 OR address_label = $11)
+ORDER BY time, txid
+LIMIT CAST($12 AS BIGINT)
+`
+
+type TransactionsAscendingParams struct {
+	Raw         bool
+	WalletID    string
+	AfterTime   sqltype.Time
+	AfterTxid   string
+	Since       sqltype.Time
+	Until       sqltype.Time
+	Dead        bool
+	AnyCategory bool
+	Category    string
+	AnyLabel    bool
+	Label       string
+	MaxRows     int64
+}
+
+type TransactionsAscendingRow struct {
+	Txid         string
+	Time         sqltype.Time
+	ReceivedAt   sqltype.Time
+	Status       string
+	BlockHeight  *int
+	BlockHash    string
+	BlockTime    sqltype.NullTime
+	Conflicts    string
+	Replaceable  string
+	Trusted      bool
+	Category     string
+	FlowSat      btc.Amount
+	FeeSat       *btc.Amount
+	Vsize        int
+	Address      string
+	Branch       *uint8
+	AddressIndex *uint32
+	Label        string
+	AddressLabel string
+	Raw          interface{}
+}
+
+// As Transactions, in the reverse order.
+func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAscendingParams) ([]TransactionsAscendingRow, error) {
+	rows, err := q.db.QueryContext(ctx, TransactionsAscending,
+		arg.Raw,
+		arg.WalletID,
+		arg.AfterTime,
+		arg.AfterTxid,
+		arg.Since,
+		arg.Until,
+		arg.Dead,
+		arg.AnyCategory,
+		arg.Category,
+		arg.AnyLabel,
+		arg.Label,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TransactionsAscendingRow{}
+	for rows.Next() {
+		var i TransactionsAscendingRow
+		if err := rows.Scan(
+			&i.Txid,
+			&i.Time,
+			&i.ReceivedAt,
+			&i.Status,
+			&i.BlockHeight,
+			&i.BlockHash,
+			&i.BlockTime,
+			&i.Conflicts,
+			&i.Replaceable,
+			&i.Trusted,
+			&i.Category,
+			&i.FlowSat,
+			&i.FeeSat,
+			&i.Vsize,
+			&i.Address,
+			&i.Branch,
+			&i.AddressIndex,
+			&i.Label,
+			&i.AddressLabel,
+			&i.Raw,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const UnconfirmedTransactions = `-- name: UnconfirmedTransactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
@@ -378,6 +489,117 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 	items := []UnconfirmedTransactionsRow{}
 	for rows.Next() {
 		var i UnconfirmedTransactionsRow
+		if err := rows.Scan(
+			&i.Txid,
+			&i.Time,
+			&i.ReceivedAt,
+			&i.Status,
+			&i.BlockHeight,
+			&i.BlockHash,
+			&i.BlockTime,
+			&i.Conflicts,
+			&i.Replaceable,
+			&i.Trusted,
+			&i.Category,
+			&i.FlowSat,
+			&i.FeeSat,
+			&i.Vsize,
+			&i.Address,
+			&i.Branch,
+			&i.AddressIndex,
+			&i.Label,
+			&i.AddressLabel,
+			&i.Raw,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UnconfirmedTransactionsAscending = `-- name: UnconfirmedTransactionsAscending :many
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+FROM history
+WHERE wallet_id = $2 AND status <> 'confirmed'
+  AND time >= $3 AND (time > $3 OR txid > $4)
+  AND time >= $5 AND time < $6
+  AND (CAST($7 AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($8 AS BOOLEAN) OR category = $9)
+  AND (CAST($10 AS BOOLEAN) OR label = $11 OR address_label = $11)
+ORDER BY time, txid
+LIMIT CAST($12 AS BIGINT)
+`
+
+type UnconfirmedTransactionsAscendingParams struct {
+	Raw         bool
+	WalletID    string
+	AfterTime   sqltype.Time
+	AfterTxid   string
+	Since       sqltype.Time
+	Until       sqltype.Time
+	Dead        bool
+	AnyCategory bool
+	Category    string
+	AnyLabel    bool
+	Label       string
+	MaxRows     int64
+}
+
+type UnconfirmedTransactionsAscendingRow struct {
+	Txid         string
+	Time         sqltype.Time
+	ReceivedAt   sqltype.Time
+	Status       string
+	BlockHeight  *int
+	BlockHash    string
+	BlockTime    sqltype.NullTime
+	Conflicts    string
+	Replaceable  string
+	Trusted      bool
+	Category     string
+	FlowSat      btc.Amount
+	FeeSat       *btc.Amount
+	Vsize        int
+	Address      string
+	Branch       *uint8
+	AddressIndex *uint32
+	Label        string
+	AddressLabel string
+	Raw          interface{}
+}
+
+// As UnconfirmedTransactions, in the reverse order.
+func (q *Queries) UnconfirmedTransactionsAscending(ctx context.Context, arg UnconfirmedTransactionsAscendingParams) ([]UnconfirmedTransactionsAscendingRow, error) {
+	rows, err := q.db.QueryContext(ctx, UnconfirmedTransactionsAscending,
+		arg.Raw,
+		arg.WalletID,
+		arg.AfterTime,
+		arg.AfterTxid,
+		arg.Since,
+		arg.Until,
+		arg.Dead,
+		arg.AnyCategory,
+		arg.Category,
+		arg.AnyLabel,
+		arg.Label,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UnconfirmedTransactionsAscendingRow{}
+	for rows.Next() {
+		var i UnconfirmedTransactionsAscendingRow
 		if err := rows.Scan(
 			&i.Txid,
 			&i.Time,
