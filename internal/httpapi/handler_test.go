@@ -41,12 +41,7 @@ func withHandlers(s *setup) {
 		) (greeting, error) {
 			return greeting{string(in.Text)}, nil
 		}))
-		add("POST", "either-body", route.Read(func(_ context.Context, in struct {
-			Message string   `json:"message" required:"true"`
-			List    []number `json:"list"`
-			Text    []byte   `body:"text/plain" maxBytes:"2000000" json:"-"`
-		},
-		) (greeting, error) {
+		add("POST", "either-body", route.Read(func(_ context.Context, in eitherBody) (greeting, error) {
 			return greeting{fmt.Sprintf("%s %d", in.Message, len(in.Text))}, nil
 		}))
 		add("POST", "try", route.CreateOrTry(func(_ context.Context, in parameters) (greeting, bool, error) {
@@ -70,6 +65,15 @@ func withHandlers(s *setup) {
 		return routes
 	}
 }
+
+type eitherBody struct {
+	Message string   `json:"message" required:"true"`
+	List    []number `json:"list"`
+	Text    []byte   `body:"text/plain" json:"-"`
+}
+
+// MaxBody implements route.Limited.
+func (eitherBody) MaxBody() int64 { return 2_000_000 }
 
 // number is what says itself what is wrong with it.
 type number int

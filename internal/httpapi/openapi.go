@@ -23,7 +23,7 @@ const conventions = `
 Use /api/v1: it has cursors, precise errors as problem documents (RFC 9457), and tokens that are limited by scopes. /api/v1alpha is for existing clients of Specter Desktop.
 
 Bodies are JSON, in UTF-8. Amounts are whole satoshis, in fields that end in _sat; fee rates are satoshis per virtual byte, in fields that end in _sat_vb. Times are RFC 3339 in UTC. Every path is served with a slash at its end, too, and every GET also as HEAD. ` +
-	`Every answer has an X-Request-Id. Beside the errors that are listed, any request can get 500 if something goes wrong inside specterd.`
+	`Every answer has an X-Request-Id. Beside the errors that are listed, any request can get 413 if its body is too large, and 500 if something goes wrong inside specterd.`
 
 // Describe returns the OpenAPI 3.1 description of the routes, as JSON. It is the
 // same for the same routes and version, to the byte.
@@ -113,7 +113,7 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		}
 	}
 	if op.RequestBody != nil {
-		op.RequestBody.RequestBody.WithRequired(to.Handler.NeedsBody)
+		describeBody(op.RequestBody.RequestBody, to.Handler)
 	}
 	op.Parameters = slices.DeleteFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool {
 		return p.Parameter.Name == "Accept" // which OpenAPI derives from the media types of the answers
@@ -153,6 +153,20 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		op.Responses.WithMapOfResponseOrReferenceValuesItem(strconv.Itoa(status), response)
 	}
 	return nil
+}
+
+// describeBody says whether a body is required, and how large it may be if that is
+// another limit than most operations have.
+func describeBody(body *openapi31.RequestBody, h route.Handler) {
+	body.WithRequired(h.NeedsBody)
+	if h.MaxBody == route.DefaultMaxBody {
+		return
+	}
+	text := ""
+	if body.Description != nil {
+		text = *body.Description + " "
+	}
+	body.WithDescription(text + fmt.Sprintf("At most %d bytes.", h.MaxBody))
 }
 
 // completeResponses adds the answers of success that do not come from types.

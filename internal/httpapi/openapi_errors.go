@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ var errorDescriptions = map[int]string{
 	http.StatusNotFound:              "What is asked for is not there, or is not yours.",
 	http.StatusConflict:              "It does not go with what is there already; the code tells why.",
 	http.StatusPreconditionFailed:    "What is asked for has changed since the version in If-Match, or, in v1alpha, the wallet does not have enough to spend.",
-	http.StatusRequestEntityTooLarge: "The body is larger than 1 MiB, or, where signatures are taken, 4 MiB.",
+	http.StatusRequestEntityTooLarge: fmt.Sprintf("The body is larger than %d bytes, or than the description of the request body allows.", route.DefaultMaxBody),
 	http.StatusUnsupportedMediaType:  "The Content-Type is not one that is taken here, which is application/json where nothing else is said.",
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for another request.",
 	http.StatusTooManyRequests:       "Too many passwords were wrong, or too many logins are under way.",

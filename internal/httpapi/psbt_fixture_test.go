@@ -44,9 +44,9 @@ func (p *purse) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amo
 	mining.Lock()
 	defer mining.Unlock()
 	branch := wallet.ReceiveBranch
-	addresses, err := s.store.AddressesOf(t.Context(), walletID, wallet.AddressFilter{Branch: &branch}, nil, 100)
-	check(t, err)
 	const skip = 20 // which other fixtures are paid to
+	addresses, err := s.store.AddressesOf(t.Context(), walletID, wallet.AddressFilter{Branch: &branch}, nil, skip+len(amounts))
+	check(t, err)
 	outputs := map[string]json.Number{}
 	at := map[string]wallet.Address{}
 	for i, amount := range amounts {

@@ -3,8 +3,8 @@
 // the services and knows neither database nor node.
 //
 // Every request passes, in this order: limits and timeouts of net/http, request
-// id and log line, panics caught, Host and origin, the API's switch, the route's
-// credentials, scope and role, the strict decoder, the handler. Only plain
+// id and log line, panics caught, Host and origin, the API's switch, the limit of
+// the route's body, its credentials, scope and role, the strict decoder, the handler. Only plain
 // requests for liveness are answered earlier, in the same way.
 package httpapi
 
@@ -147,8 +147,13 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 	strict := surfaceOf(to.Path).strict
 	surface := surfaceOf(to.Path)
 	return func(w http.ResponseWriter, r *http.Request) {
-		callOf(r).route = to.Path
-		ctx, err := s.authorize(w, r, to)
+		c := callOf(r)
+		c.route = to.Path
+		err := route.LimitBody(c.answer.ResponseWriter, r, to.Handler.MaxBody)
+		var ctx context.Context
+		if err == nil {
+			ctx, err = s.authorize(w, r, to)
+		}
 		if err == nil {
 			err = s.answer(ctx, w, r, to, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
 		}

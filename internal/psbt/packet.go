@@ -17,15 +17,20 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// MaxSize is how many bytes a PSBT may have.
-const MaxSize = 4 << 20
+const (
+	// MaxSize is how many bytes a PSBT may have, signatures included.
+	MaxSize = 4 << 20
+	// MaxTextSize is how many bytes a PSBT of MaxSize takes in its longest format:
+	// hexadecimal with a line break after every 32 digits, escaped in a JSON string.
+	MaxTextSize = 2*MaxSize + MaxSize/4
+)
 
 // Faults of what was posted.
 var (
 	// ErrMalformed is returned for bytes that are no PSBT.
 	ErrMalformed = fault.New(fault.Invalid, "bad_psbt", "this is not a PSBT")
 	// ErrTooLarge is returned for more than MaxSize bytes.
-	ErrTooLarge = fault.New(fault.TooLarge, "psbt_too_large", "a PSBT may have 4 MiB at most")
+	ErrTooLarge = fault.New(fault.TooLarge, "psbt_too_large", "a PSBT must not be larger than %d MiB", MaxSize>>20)
 )
 
 // malformed returns an ErrMalformed that says what is wrong.

@@ -26,7 +26,7 @@ type Posted struct {
 // hexadecimal, possibly in several lines; or a transaction with signatures in
 // binary or hexadecimal. It returns ErrUnreadable, ErrMalformed and ErrTooLarge.
 func Decode(data []byte) (Posted, error) {
-	if len(data) > 2*MaxSize+MaxSize/8 { // hexadecimal, with line breaks
+	if len(data) > MaxTextSize {
 		return Posted{}, ErrTooLarge
 	}
 	if bytes.HasPrefix(data, magic) {

@@ -30,5 +30,25 @@ func EstimateVSize(tx *wire.MsgTx, inputs []Input) int {
 	return VSize(signed)
 }
 
+// The field of a signature in a PSBT, with the lengths of key and value.
+const (
+	ecdsaField   = 1 + 1 + 33 + 1 + 73
+	schnorrField = 1 + 1 + 1 + 65
+)
+
+// SizeWhenSigned returns how many bytes a PSBT without signatures has at most once
+// every key has signed every input.
+func (p *Packet) SizeWhenSigned(inputs []Input) int {
+	size := len(p.Bytes())
+	for _, in := range inputs {
+		if in.Kind == btc.TR {
+			size += schnorrField
+		} else {
+			size += ecdsaField * len(in.Solution.Keys)
+		}
+	}
+	return size
+}
+
 // VSize returns the virtual size of a transaction as it is (BIP-141).
 func VSize(tx *wire.MsgTx) int { return (3*tx.SerializeSizeStripped() + tx.SerializeSize() + 3) / 4 }

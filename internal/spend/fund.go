@@ -48,6 +48,11 @@ func altered(format string, args ...any) error {
 	return ErrNodeAltered.Because(fmt.Errorf(format, args...))
 }
 
+// ErrPSBTTooLarge says that a PSBT is, or would be once it is signed, larger than
+// those that can be posted.
+var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
+	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
+
 // fund has Core make the PSBT of a draft, and checks it.
 func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	change, err := s.changeAddress(ctx, d.view.Wallet)
@@ -139,6 +144,9 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 // was asked for and with what our own descriptor says.
 func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) error {
 	packet, err := psbt.Parse(made.PSBT)
+	if errors.Is(err, psbt.ErrTooLarge) {
+		return ErrPSBTTooLarge
+	}
 	if err != nil {
 		return altered("its PSBT: %w", err)
 	}
@@ -212,6 +220,9 @@ func (p *Proposal) keep(packet *psbt.Packet, w wallet.Wallet) error {
 		if packet, err = packet.WithXPubs(k.keys); err != nil {
 			return fmt.Errorf("add the keys of wallet %s: %w", w.ID, err)
 		}
+	}
+	if packet.SizeWhenSigned(inputs) > psbt.MaxSize {
+		return ErrPSBTTooLarge
 	}
 	p.Txid, p.PSBT, p.VSize = packet.Txid(), packet.Bytes(), psbt.EstimateVSize(packet.Tx(), inputs)
 	return nil

@@ -44,4 +44,7 @@ const (
 	DefaultLifetime = 30 * 24 * time.Hour
 	// MaxRecipients is more than the largest standard transaction has room for.
 	MaxRecipients = 3000
+	// MaxOrderJSON is how many bytes so many recipients take in JSON, each with the
+	// longest label, escaped.
+	MaxOrderJSON = MaxRecipients << 12
 )

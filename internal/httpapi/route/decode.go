@@ -19,10 +19,17 @@ import (
 )
 
 const (
-	maxBody     = 1 << 20          // bytes, where a route does not say otherwise
-	bodyTimeout = 10 * time.Second // from where the reading begins to its end
+	bodyTimeout = 10 * time.Second // for the first DefaultMaxBody bytes
+	bodyRate    = 512 << 10        // bytes per second that a client has to send of a larger body
 	maxDepth    = 32               // levels of objects and arrays in a body
 )
+
+// DefaultMaxBody is how many bytes a body may have if its request type is not Limited.
+const DefaultMaxBody = 1 << 20
+
+// Limited is a request type whose body may have more or fewer bytes than
+// DefaultMaxBody.
+type Limited interface{ MaxBody() int64 }
 
 // Strictness is how a surface treats what it does not know in a request.
 type Strictness uint8
@@ -47,8 +54,8 @@ func errBody(format string, args ...any) *fault.Error {
 }
 
 // readBody returns the body, or an empty object for none where none is needed.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, needed bool) ([]byte, error) {
-	body, err := readAll(w, r, limit)
+func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
+	body, err := readAll(w, r)
 	switch {
 	case err != nil:
 		return nil, err
@@ -61,8 +68,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, needed bool) 
 }
 
 // readText returns the body, which has to be of one of these media types.
-func readText(w http.ResponseWriter, r *http.Request, limit int64, types []string) ([]byte, error) {
-	body, err := readAll(w, r, limit)
+func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
+	body, err := readAll(w, r)
 	if err == nil && !isOf(r, types...) {
 		err = errMediaType.Saying("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
 	}
@@ -71,20 +78,41 @@ func readText(w http.ResponseWriter, r *http.Request, limit int64, types []strin
 
 // BufferBody returns the body of a request, which can be read again afterwards.
 func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := readAll(w, r, maxBody)
+	body, err := readAll(w, r)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, err
 }
 
-func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+// LimitBody returns ErrBodyTooLarge if the body is announced as larger than most
+// bytes, before any of it is read, and makes reading it fail at the moment that it
+// becomes larger. w has to be net/http's own, which closes the connection then.
+func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
+	if r.ContentLength > most {
+		w.Header().Set("Connection", "close")
+		return tooLarge(most)
+	}
 	if r.ContentLength != 0 {
-		if err := limit(http.NewResponseController(w).SetReadDeadline, bodyTimeout); err != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+	}
+	return nil
+}
+
+func tooLarge(most int64) error {
+	return ErrBodyTooLarge.Saying("the body must not be larger than %d bytes", most)
+}
+
+// readAll reads a body that LimitBody has limited.
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength != 0 {
+		beyond := max(r.ContentLength-DefaultMaxBody, 0)
+		timeout := bodyTimeout + time.Duration(beyond)*time.Second/bodyRate
+		if err := limit(http.NewResponseController(w).SetReadDeadline, timeout); err != nil {
 			return nil, errBody("could not be read").Because(err)
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, ErrBodyTooLarge.Saying("the body is larger than %d bytes", most)
+	body, err := io.ReadAll(r.Body)
+	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge(exceeded.Limit)
 	}
 	if err != nil {
 		return nil, errBody("could not be read to its end").Because(err)

@@ -30,7 +30,10 @@ type parameter struct {
 }
 
 func planFor(t reflect.Type) plan {
-	p := plan{maxBody: maxBody}
+	p := plan{maxBody: DefaultMaxBody}
+	if l, ok := reflect.Zero(t).Interface().(Limited); ok {
+		p.maxBody = l.MaxBody()
+	}
 	for _, field := range reflect.VisibleFields(t) {
 		if field.Anonymous && field.Type.Kind() == reflect.Struct {
 			continue // its fields are visible, too
@@ -50,9 +53,6 @@ func planFor(t reflect.Type) plan {
 		case from("body") != "":
 			p.text = &Text{Types: strings.Split(from("body"), ","), Description: from("description"), field: field.Index}
 			p.needsBody = true
-			if most, err := strconv.ParseInt(from("maxBytes"), 10, 64); err == nil {
-				p.maxBody = most
-			}
 		default:
 			p.hasBody = true
 			p.needsBody = p.needsBody || from("required") == "true"
@@ -85,13 +85,13 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
 	switch {
 	case p.text != nil && (!p.text.OrJSON || !isOf(r, jsonMedia)):
-		body, err := readText(w, r, p.maxBody, p.text.types())
+		body, err := readText(w, r, p.text.types())
 		if err != nil {
 			return err
 		}
 		reflect.ValueOf(in).Elem().FieldByIndex(p.text.field).SetBytes(body)
 	case p.hasBody:
-		body, err := readBody(w, r, p.maxBody, p.needsBody)
+		body, err := readBody(w, r, p.needsBody)
 		if err != nil {
 			return err
 		}

@@ -83,6 +83,8 @@ type Handler struct {
 	PathParameters []string
 	// Media are the types of a body that is streamed, instead of Out.
 	Media []Media
+	// MaxBody is how many bytes the body may have.
+	MaxBody int64
 	// NeedsBody is whether some field of the body has to be there.
 	NeedsBody bool
 	// Text is a body that is no JSON object; nil where there is none.
@@ -183,7 +185,7 @@ func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, erro
 func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status int, err error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), NeedsBody: plan.needsBody, Text: plan.text, PathParameters: plan.pathNames(),
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), MaxBody: plan.maxBody, NeedsBody: plan.needsBody, Text: plan.text, PathParameters: plan.pathNames(),
 		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error {
 			var in In
 			if err := plan.decode(w, r, &in, o.strict); err != nil {

@@ -53,7 +53,7 @@ func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media 
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[None](), Media: media, Status: http.StatusOK,
-		Name: nameOf(f), NeedsBody: plan.needsBody, PathParameters: plan.pathNames(),
+		Name: nameOf(f), MaxBody: plan.maxBody, NeedsBody: plan.needsBody, PathParameters: plan.pathNames(),
 		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error {
 			var in In
 			if err := plan.decode(w, r, &in, o.strict); err != nil {

@@ -55,6 +55,12 @@ type importLabelsRequest struct {
 	Lines []byte `body:"application/jsonl,application/x-ndjson,text/plain" json:"-" description:"One JSON object of BIP-329 a line, 10000 at most."`
 }
 
+// maxLabelsBody has room for wallets.MaxLabels lines with long labels.
+const maxLabelsBody = 16 << 20
+
+// MaxBody implements route.Limited.
+func (importLabelsRequest) MaxBody() int64 { return maxLabelsBody }
+
 type importedLabels struct {
 	Imported int          `json:"imported" required:"true" description:"How many lines were taken."`
 	Failed   []failedLine `json:"failed" required:"true" description:"Those that were not. All others were."`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	psbts "github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/spend"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
@@ -309,8 +310,12 @@ type addSignaturesRequest struct {
 	psbtRequest
 	ifMatch
 	PSBT string `json:"psbt" required:"true" example:"cHNidP8B…" description:"A PSBT of version 0 or 2 with signatures, in base64, or the signed transaction, in hexadecimal."`
-	Data []byte `body:"application/octet-stream,text/plain" json:"-" maxBytes:"4194304" description:"The PSBT in a JSON field, or as it is: the binary file, or a text in base64; or the signed transaction, in binary or hexadecimal. Up to 4 MiB. Only signatures are taken, after they were verified."`
+	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, or as it is: the binary file, or a text in base64; or the signed transaction, in binary or hexadecimal. Only signatures are taken, after they were verified."`
 }
+
+// MaxBody implements route.Limited: a PSBT as large as those that are handed out can
+// be posted in every format.
+func (addSignaturesRequest) MaxBody() int64 { return psbts.MaxTextSize }
 
 // AddSignatures serves POST /api/v1/wallets/{alias}/psbts/{id}/signatures.
 func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (psbt, error) {

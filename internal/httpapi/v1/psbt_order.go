@@ -34,6 +34,9 @@ type createPSBTRequest struct {
 	DryRun       bool        `json:"dry_run" description:"Say what would be proposed, with 200, and store and reserve nothing."`
 }
 
+// MaxBody implements route.Limited.
+func (createPSBTRequest) MaxBody() int64 { return spend.MaxOrderJSON }
+
 // order returns what is asked for. Faults are about what only the wire has; all
 // else is judged by the service.
 func (in createPSBTRequest) order() (spend.Order, error) {

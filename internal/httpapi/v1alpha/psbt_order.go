@@ -143,6 +143,9 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 	return a, nil
 }
 
+// MaxBody implements route.Limited.
+func (createPSBTRequest) MaxBody() int64 { return spend.MaxOrderJSON }
+
 // order returns what is asked for.
 func (in createPSBTRequest) order() (spend.Order, error) {
 	o := spend.Order{Recipients: make([]spend.Recipient, len(in.Recipients)), Replaces: in.Replaces, NotReplaceable: !bool(in.RBF)}

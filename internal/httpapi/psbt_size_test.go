@@ -1,0 +1,93 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// testPSBTSize: the largest PSBT that is handed out can be posted back in every
+// format, with all signatures; a larger one is not made.
+func testPSBTSize(t *testing.T, w *spending) {
+	const coins, device = 350, 20
+	script := testkit.PKH // each input has the whole transaction that it spends from
+	w.node.Signer(t, "large", script.Descriptor(t, device, "0", 0), script.Descriptor(t, device, "1", 0))
+	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
+		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birth: wallet.Birth{Now: true},
+	})
+	check(t, err)
+	txid := w.purse.pay(t, w.server, view.ID, slices.Repeat([]btc.Amount{10_000}, coins)...)
+	own := must(w.store.Coins(t.Context(), view.ID, btc.Outpoint{}, coins))
+	at := make([]string, len(own))
+	for i, c := range own {
+		at[i] = c.String()
+	}
+	if len(at) != coins {
+		t.Fatalf("%d UTXOs of %s", len(at), txid)
+	}
+	path := "/api/v1/wallets/large/psbts"
+	propose := func(n int) answer {
+		return w.call(t, "POST", path, w.role["owner"], fmt.Sprintf(
+			`{"recipients": [{"address": %q}], "send_max": true, "fee_rate_sat_vb": 1, "coins": %s}`, payee, must(json.Marshal(at[:n]))))
+	}
+	propose(coins).wantProblem(t, 409, "transaction_too_large").want(t, 409, "spend fewer UTXOs at once")
+	made := answer{}
+	for n := coins - 3; made.status != 201; n -= 2 {
+		made = propose(n)
+	}
+	unsigned := must(base64.StdEncoding.DecodeString(made.text("psbt")))
+	signed := w.node.Sign(t, unsigned, "large")
+	if len(unsigned) < psbt.MaxSize*98/100 || len(signed) > psbt.MaxSize {
+		t.Errorf("the largest PSBT has %d bytes, and %d with its signatures", len(unsigned), len(signed))
+	}
+	path += "/" + made.text("id") + "/signatures"
+	for media, texts := range formatsOf(signed) {
+		for name, text := range texts {
+			got := w.do(t, request{method: "POST", path: path, auth: []string{w.role["owner"]}, body: text, header: map[string]string{"Content-Type": media}})
+			if got.status != 200 || got.text("status") != "complete" {
+				t.Errorf("%s as %s, %d bytes: %d %.200s", name, media, len(text), got.status, got.body)
+			}
+		}
+	}
+	// What is handed out with its signatures is taken, too, from both parts of the API.
+	shown := w.call(t, "GET", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 200)
+	alpha := w.call(t, "GET", alphaWallets+"large/psbt", w.role["owner"], "").want(t, 200)
+	result := alpha.fields["result"].(map[string]any)[made.text("txid")].(map[string]any)
+	for _, text := range []string{shown.text("psbt"), result["base64"].(string), shown.text("raw_hex"), result["raw"].(string)} {
+		w.call(t, "POST", path, w.role["owner"], string(must(json.Marshal(map[string]string{"psbt": text})))).want(t, 200, `"status":"complete"`)
+	}
+	w.call(t, "DELETE", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 204)
+}
+
+// formatsOf returns a PSBT in all formats that people post, by the media type.
+func formatsOf(packet []byte) map[string]map[string]string {
+	inBase64, inHex := base64.StdEncoding.EncodeToString(packet), hex.EncodeToString(packet)
+	texts := map[string]string{
+		"base64": inBase64, "base64 in lines": inLines(inBase64, 64), "base64 in short lines": inLines(inBase64, 32),
+		"hexadecimal": inHex, "hexadecimal in capitals": strings.ToUpper(inHex), "hexadecimal in lines": inLines(inHex, 64), "hexadecimal in short lines": inLines(inHex, 32),
+	}
+	bodies := map[string]string{}
+	for name, text := range texts {
+		bodies[name] = string(must(json.Marshal(map[string]string{"psbt": text})))
+	}
+	return map[string]map[string]string{"application/octet-stream": {"binary": string(packet)}, "text/plain": texts, "application/json": bodies}
+}
+
+// inLines breaks a text as Windows does.
+func inLines(text string, width int) string {
+	var b strings.Builder
+	for part := range slices.Chunk([]byte(text), width) {
+		b.Write(part)
+		b.WriteString("\r\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,65 @@
+package psbt_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/specterd/specterd/internal/psbt"
+)
+
+// TestSizeLimit: a PSBT of MaxSize can be read in every format, none of which is
+// longer than MaxTextSize, and one that is a byte larger in none.
+func TestSizeLimit(t *testing.T) {
+	p := newWallet(t, "wpkh").pay(t)
+	padded := func(size int) []byte {
+		raw := p.signed(0)
+		key := []byte("\xfcpadding")
+		set(&raw.global, key, make([]byte, 70_000)) // whose length takes as many bytes as that of the real one
+		set(&raw.global, key, make([]byte, 70_000+size-len(raw.bytes())))
+		return raw.bytes()
+	}
+	for size, want := range map[int]error{psbt.MaxSize: nil, psbt.MaxSize + 1: psbt.ErrTooLarge} {
+		binary := padded(size)
+		if len(binary) != size {
+			t.Fatalf("%d bytes, want %d", len(binary), size)
+		}
+		inBase64, inHex := base64.StdEncoding.EncodeToString(binary), hex.EncodeToString(binary)
+		for name, text := range map[string]string{
+			"binary": string(binary), "base64": inBase64, "base64 in lines": lines(inBase64), "hexadecimal": inHex, "hexadecimal in lines": lines(inHex),
+		} {
+			if _, err := psbt.Decode([]byte(text)); !errors.Is(err, want) {
+				t.Errorf("%s of %d bytes: %v, want %v", name, size, err, want)
+			}
+			if name == "binary" || want != nil {
+				continue
+			}
+			if body := must(json.Marshal(map[string]string{"psbt": text}))(t); len(body) > psbt.MaxTextSize {
+				t.Errorf("%s in JSON has %d bytes, and the limit is %d", name, len(body), psbt.MaxTextSize)
+			}
+		}
+	}
+}
+
+// TestSizeWhenSigned: no wallet's PSBT becomes larger by its signatures.
+func TestSizeWhenSigned(t *testing.T) {
+	for _, f := range forms {
+		name := f.name
+		p := newWallet(t, name).pay(t)
+		stored := p.stored()
+		most := stored.SizeWhenSigned(p.inputs)
+		var all []int
+		for key := range p.inputs[0].Solution.Keys {
+			all = append(all, key)
+		}
+		signatures, err := p.collect(stored, p.signed(all...).bytes())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if size := len(stored.WithSignatures(p.inputs, signatures).Bytes()); size > most || size < most-3*len(signatures) {
+			t.Errorf("%s: %d bytes with %d signatures, and %d at most", name, size, len(signatures), most)
+		}
+	}
+}
