@@ -1,10 +1,10 @@
 -- name: AddPsbt :exec
 INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, change_index, psbt, raw, imported)
+  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported)
 VALUES (@psbt_id, @wallet_id, @txid, @final_txid, @status, @status_at, @reason, @version, @user_id, @user_name, @token_id,
   @created_at, @expires_at, @fee_sat, @excess_fee_sat, @vsize, @fee_rate, @target_blocks, @replaceable, @send_max, @subtract_from,
-  @replaces, @replaces_id, @replaced_by, @change_index, @psbt, @raw, @imported);
+  @replaces, @replaces_id, @replaced_by, @evicts, @change_index, @psbt, @raw, @imported);
 
 -- name: AddPsbtInput :exec
 INSERT INTO psbt_inputs (psbt_id, position, wallet_id, txid, vout, address, amount_sat, branch, address_index)
@@ -35,12 +35,15 @@ SELECT * FROM psbts WHERE wallet_id = @wallet_id AND psbt_id = @psbt_id;
 SELECT * FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST(@psbt_ids AS TEXT))) ORDER BY psbt_id;
 
 -- name: Psbts :many
-SELECT psbt_id FROM psbts
-WHERE wallet_id = @wallet_id
-  AND created_at <= @before_created_at AND (created_at < @before_created_at OR psbt_id < @before_psbt_id)
-  AND (CAST(@any_status AS BOOLEAN) OR status IN (SELECT value FROM json_each(CAST(@statuses AS TEXT))))
-  AND (CAST(@any_txid AS BOOLEAN) OR txid = @txid OR final_txid = @txid)
-ORDER BY created_at DESC, psbt_id DESC
+SELECT p.psbt_id FROM psbts AS p
+WHERE p.wallet_id = @wallet_id
+  AND p.created_at <= @before_created_at AND (p.created_at < @before_created_at OR p.psbt_id < @before_psbt_id)
+  AND (CAST(@any_status AS BOOLEAN) OR p.status IN (SELECT value FROM json_each(CAST(@statuses AS TEXT))))
+  AND (CAST(@any_txid AS BOOLEAN) OR p.txid = @txid OR p.final_txid = @txid)
+  AND (CAST(@any_parent AS BOOLEAN) OR p.psbt_id IN (
+    SELECT i.psbt_id FROM psbt_inputs AS i
+    WHERE i.wallet_id = p.wallet_id AND i.txid IN (SELECT value FROM json_each(CAST(@parents AS TEXT)))))
+ORDER BY p.created_at DESC, p.psbt_id DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: OverduePsbts :many
@@ -101,11 +104,60 @@ WHERE wallet_id = @wallet_id AND branch IS NOT NULL AND txid IN (SELECT value FR
 -- name: HasPsbts :one
 SELECT CAST(EXISTS (SELECT 1 FROM psbts WHERE wallet_id = @wallet_id) AS BOOLEAN) AS has;
 
--- Which proposals have a coin in common with these transactions.
+-- Which proposals these transactions are about: those that have an input in common
+-- with one of them, and those whose inputs come from one, directly or through others
+-- that are neither in the chain nor in the mempool.
 -- name: PsbtsTouchedBy :many
-SELECT DISTINCT i.psbt_id
-FROM inputs AS x JOIN psbt_inputs AS i ON i.wallet_id = x.wallet_id AND i.txid = x.prev_txid AND i.vout = x.prev_vout
-WHERE x.wallet_id = @wallet_id AND x.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)));
+WITH RECURSIVE reached(txid) AS (
+  SELECT CAST(value AS TEXT) FROM json_each(CAST(@txids AS TEXT))
+  UNION
+  SELECT x.txid
+  FROM reached AS r
+  JOIN inputs AS x ON x.wallet_id = @wallet_id AND x.prev_txid = r.txid
+  JOIN transactions AS t ON t.wallet_id = x.wallet_id AND t.txid = x.txid AND t.status = 'inactive'
+)
+SELECT i.psbt_id
+FROM reached AS r
+JOIN inputs AS x ON x.wallet_id = @wallet_id AND x.txid = r.txid
+JOIN psbt_inputs AS i ON i.wallet_id = x.wallet_id AND i.txid = x.prev_txid AND i.vout = x.prev_vout
+UNION
+SELECT i.psbt_id
+FROM reached AS r
+JOIN psbt_inputs AS i ON i.wallet_id = @wallet_id AND i.txid = r.txid;
+
+-- name: UnsettledPsbts :many
+SELECT psbt_id FROM psbts
+WHERE wallet_id = @wallet_id AND status IN ('created', 'partially_signed', 'complete', 'broadcast')
+ORDER BY psbt_id;
+
+-- The transactions that the inputs of a proposal come from, directly or through others
+-- that are neither in the chain nor in the mempool, and that are dead.
+-- name: LostAncestors :many
+WITH RECURSIVE ancestors(txid) AS (
+  SELECT i.txid FROM psbt_inputs AS i WHERE i.psbt_id = @psbt_id
+  UNION
+  SELECT x.prev_txid
+  FROM ancestors AS a
+  JOIN transactions AS t ON t.wallet_id = @wallet_id AND t.txid = a.txid AND t.status = 'inactive'
+  JOIN inputs AS x ON x.wallet_id = t.wallet_id AND x.txid = t.txid
+)
+SELECT t.txid, t.status
+FROM ancestors AS a
+JOIN transactions AS t ON t.wallet_id = @wallet_id AND t.txid = a.txid
+WHERE t.status IN ('replaced', 'conflicted', 'abandoned')
+ORDER BY t.txid;
+
+-- Whether another open proposal has an input or the change address of a proposal.
+-- name: IsPsbtTaken :one
+SELECT CAST(EXISTS (
+  SELECT 1 FROM psbt_inputs AS i
+  JOIN reserved AS r ON r.wallet_id = i.wallet_id AND r.txid = i.txid AND r.vout = i.vout
+  WHERE i.psbt_id = @psbt_id AND r.psbt_id IS NOT NULL AND r.psbt_id <> i.psbt_id
+) OR EXISTS (
+  SELECT 1 FROM psbts AS p
+  JOIN psbts AS o ON o.wallet_id = p.wallet_id AND o.change_index = p.change_index AND o.psbt_id <> p.psbt_id
+  WHERE p.psbt_id = @psbt_id AND NOT p.imported AND NOT o.imported AND o.status IN ('created', 'partially_signed', 'complete')
+) AS BOOLEAN) AS taken;
 
 -- What spends the coins of a proposal.
 -- name: SpendersOfPsbt :many
@@ -116,5 +168,8 @@ JOIN transactions AS t ON t.wallet_id = x.wallet_id AND t.txid = x.txid
 WHERE i.psbt_id = @psbt_id
 ORDER BY t.txid;
 
--- name: ReplacementOf :many
-SELECT psbt_id FROM psbts WHERE wallet_id = @wallet_id AND replaces_id = @replaces_id AND txid = @txid;
+-- name: PsbtsOfTxid :many
+SELECT psbt_id, replaces_id FROM psbts WHERE wallet_id = @wallet_id AND txid = @txid ORDER BY psbt_id;
+
+-- name: ReplacedID :one
+SELECT replaces_id FROM psbts WHERE psbt_id = @psbt_id;

@@ -80,6 +80,8 @@ var probes = []probe{
 	{"POST", "/api/v1/wallets/{own}/psbts/{id}/broadcast", ""},
 	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/bump", `{"fee_rate_sat_vb": 50}`},
 	{"POST", "/api/v1/wallets/{own}/psbts/{id}/bump", `{"fee_rate_sat_vb": 50}`},
+	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/abandon", ""},
+	{"POST", "/api/v1/wallets/{own}/psbts/{id}/abandon", ""},
 	{"GET", "/api/v1alpha/wallets/{alias}/psbt", ""},
 	{"POST", "/api/v1alpha/wallets/{alias}/psbt", toForeignAlpha + `}`},
 	{"POST", "/api/v1alpha/wallets/{own}/psbt", toForeignAlpha + `, "rbf_tx_id": "{txid}"}`},

@@ -110,7 +110,7 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	made.wantJSON(t, fmt.Sprintf(`{"id": %q, "status": "created", "status_at": "…", "reason": null, "txid": "…", "final_txid": null,
 		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "asked_fee_rate_sat_vb": 3.5, "target_blocks": null, "excess_fee_sat": 0,
 		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
-		"replaces": null, "replaces_id": null, "replaced_by": null, "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
+		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
 		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",
 		"steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null}`, id))
 	made.want(t, 201, `"signed_inputs":0,"signed":false,"signed_at":null,"user":null}`, `"kind":"external","branch":null,"index":null,"recipient":0}`,
@@ -150,6 +150,8 @@ func testPSBTFlow(t *testing.T, w *spending) {
 
 	more := fmt.Sprintf("/%s/bump", id)
 	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 3.5}`, nil).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"fee_rate_sat_vb"`)
+	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125, "dry_run": true}`, nil).want(t, 200, `"id":null`, `"evicts":[]`)
+	w.ask(t, "POST", "/"+id+"/abandon", "signer", "", nil).wantProblem(t, 409, "payment_pending")
 	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"asked_fee_rate_sat_vb":20.125`)
 	wantRate(t, bumped, 20.125)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
@@ -326,7 +328,7 @@ func testAlphaPSBT(t *testing.T, w *spending) {
 	w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": 1, "unit": "btc"}], "fee_rate": 5, "rbf_tx_id": "`+txid+`x"}`).
 		wantMessage(t, 400, "rbf_tx_id: has to be the id of a proposal or the txid of a transaction in this wallet")
 	replacing := w.call(t, "POST", path, w.role["proposer"], strings.Replace(fmt.Sprintf(body, "true", "false"), `"rbf_tx_id": ""`, `"rbf_tx_id": "`+id+`"`, 1))
-	replacing.want(t, 400, `"message":"fee_rate: has to be about`)
+	replacing.want(t, 400, `"message":"fee_rate: must be at least`)
 }
 
 // testAlphaScripts compares what v1alpha says of inputs with one key with what the

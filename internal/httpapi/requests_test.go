@@ -72,6 +72,7 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"POST /api/v1/wallets/{alias}/psbts/{id}/signatures": ofProposal("/signatures", "{signed}"),
 	"POST /api/v1/wallets/{alias}/psbts/{id}/broadcast":  ofSignedProposal,
 	"POST /api/v1/wallets/{alias}/psbts/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
+	"POST /api/v1/wallets/{alias}/psbts/{id}/abandon":    ofLostProposal,
 
 	"GET /api/v1/wallets/{alias}/labels":  ofWallet("/labels", ""),
 	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
@@ -83,6 +84,8 @@ type vaults struct {
 	of map[string]vault
 	// proposals are one of each person that is open, and one that is signed.
 	open, signed map[string]string
+	// lost are proposals that count as sent, and whose transactions the node does not have.
+	lost map[string]string
 }
 
 // vaultOf returns a person's wallet. What is mined for it makes it one that the
@@ -116,7 +119,7 @@ func (w *world) richVaultOf(t *testing.T, whose person) vault {
 	w.vaults.Lock()
 	defer w.vaults.Unlock()
 	if w.vaults.open == nil {
-		w.vaults.open, w.vaults.signed = map[string]string{}, map[string]string{}
+		w.vaults.open, w.vaults.signed, w.vaults.lost = map[string]string{}, map[string]string{}, map[string]string{}
 	}
 	if _, ok := w.vaults.open[whose.ID]; !ok {
 		w.purse.pay(t, w.server, v.id, slices.Repeat([]btc.Amount{btc.BTC / 10}, 20)...)
@@ -166,6 +169,19 @@ func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
 		check(t, err)
 	}
 	return "/api/v1/wallets/" + v.alias + "/psbts/" + p.ID + "/broadcast", ""
+}
+
+// ofLostProposal is one to be abandoned.
+func ofLostProposal(t *testing.T, w *world, whose person) (string, string) {
+	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.lost }, spend.Broadcast)
+	if p.Status != spend.Broadcast {
+		_, err := w.store.UpdateProposal(t.Context(), p.WalletID, p.ID, func(u *spend.Update) error {
+			u.Status, u.FinalTxid, u.Changed = spend.Broadcast, u.Txid, true
+			return nil
+		})
+		check(t, err)
+	}
+	return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/psbts/" + p.ID + "/abandon", ""
 }
 
 // ofWallet asks for something in somebody's wallet.

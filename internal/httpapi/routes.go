@@ -85,7 +85,8 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(remove, "/api/v1/wallets/{alias}/psbts/{id}", route.Bearer, auth.PSBTsCreate, route.Proposer, route.Delete(one.CancelPSBT), "Cancel a proposal: your own, or as a signer anybody's"),
 		line(post, "/api/v1/wallets/{alias}/psbts/{id}/signatures", route.Bearer, auth.PSBTsSign, route.Signer, route.Read(one.AddSignatures), "Add the signatures of a PSBT"),
 		line(post, "/api/v1/wallets/{alias}/psbts/{id}/broadcast", route.Bearer, auth.PSBTsBroadcast, route.Signer, route.Read(one.BroadcastPSBT).WithNode().WithKey(), "Send a proposal that is complete to the Bitcoin network"),
-		line(post, "/api/v1/wallets/{alias}/psbts/{id}/bump", route.Bearer, auth.PSBTsCreate, route.Proposer, route.Create(one.BumpPSBT).WithNode().WithKey(), "Propose the same payment with a higher fee instead"),
+		line(post, "/api/v1/wallets/{alias}/psbts/{id}/bump", route.Bearer, auth.PSBTsCreate, route.Proposer, route.CreateOrTry(one.BumpPSBT).WithNode().WithKey(), "Propose the same payment with a higher fee rate"),
+		line(post, "/api/v1/wallets/{alias}/psbts/{id}/abandon", route.Bearer, auth.PSBTsBroadcast, route.Signer, route.Read(one.AbandonPSBT).WithNode(), "Abandon a payment that has left the mempool"),
 	}
 }
 

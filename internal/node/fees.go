@@ -58,6 +58,11 @@ func (s Snapshot) MempoolMinimum() btc.Amount { return perKvB(s.MempoolMinFee) }
 // relays a transaction, however empty its mempool is; 0 where it did not say.
 func (s Snapshot) RelayMinimum() btc.Amount { return perKvB(s.RelayFee) }
 
+// IncrementalMinimum returns by how much more per 1000 virtual bytes of its own a
+// replacement has to pay than what it replaces (incrementalrelayfee); 0 where the
+// node did not say.
+func (s Snapshot) IncrementalMinimum() btc.Amount { return perKvB(s.IncrementalFee) }
+
 func perKvB(fee json.Number) btc.Amount {
 	sats, err := btc.ParseBTC(fee.String())
 	if err != nil {

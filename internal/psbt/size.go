@@ -12,9 +12,10 @@ const (
 	schnorrSize = 64
 )
 
-// EstimateVSize returns the virtual size (BIP-141) that a transaction will have
-// once it is signed, for signatures as large as they usually are at most.
-func EstimateVSize(tx *wire.MsgTx, inputs []Input) int {
+// Placeholder returns a transaction as large as it will be once it is signed, for
+// signatures as large as they usually are at most; they are zeros. A node finds
+// everything right with it but the signatures.
+func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 	signed := strip(tx)
 	for i, in := range inputs {
 		size := ecdsaSize
@@ -27,8 +28,12 @@ func EstimateVSize(tx *wire.MsgTx, inputs []Input) int {
 		}
 		signed.TxIn[i].SignatureScript, signed.TxIn[i].Witness = in.finish(signatures)
 	}
-	return VSize(signed)
+	return signed
 }
+
+// EstimateVSize returns the virtual size (BIP-141) that a transaction will have
+// once it is signed.
+func EstimateVSize(tx *wire.MsgTx, inputs []Input) int { return VSize(Placeholder(tx, inputs)) }
 
 // The field of a signature in a PSBT, with the lengths of key and value.
 const (

@@ -13,9 +13,9 @@ import (
 // Broadcast sends a complete proposal, after the node has said that it would take
 // it. It is for signers. One that was sent already is sent again, which is how a
 // transaction that the mempool has dropped comes back. It returns ErrRejected with
-// the node's reject_reason, ErrCoinFrozen, ErrWrongState, and ErrChanged where a
-// version is given, which is not 0, and the proposal has another by now.
-func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, version int) (Proposal, error) {
+// the node's reject_reason, ErrEvicts if it would evict payments that came after it
+// was made, ErrCoinFrozen, ErrWrongState and ErrChanged.
+func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
@@ -29,7 +29,7 @@ func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err != nil {
 		return Proposal{}, err
 	}
-	if err := p.expect(version, Complete, Broadcast); err != nil {
+	if err := p.expect(b.Version, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
 	if p.Status.Open() {
@@ -40,6 +40,9 @@ func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err := s.refuseFrozen(ctx, p); err != nil {
 		return Proposal{}, err
 	}
+	if err := s.checkEvictions(ctx, who, p, b.Evict); err != nil {
+		return Proposal{}, err
+	}
 	if err := s.node.Test(ctx, p.Raw); err != nil {
 		return Proposal{}, err
 	}
@@ -48,6 +51,25 @@ func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	}
 	// It is on its way, whether or not the caller waits.
 	return s.sent(context.WithoutCancel(ctx), who, v.Wallet, id)
+}
+
+// BroadcastParams are how a proposal is to be sent.
+type BroadcastParams struct {
+	Version int  // the one that the caller expects; 0 for any
+	Evict   bool // see Order
+}
+
+// checkEvictions returns ErrEvicts if a replacement would evict a payment that its
+// maker did not know of.
+func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Proposal, evict bool) error {
+	if p.Replaces == "" || p.Status != Complete || evict {
+		return nil
+	}
+	e, err := s.evictedBy(ctx, p.WalletID, outpointsOf(p.Inputs), p.Replaces)
+	if err != nil {
+		return err
+	}
+	return mustAllow(who, e.list, p.Evicts)
 }
 
 func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
@@ -84,6 +106,45 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 	}
 	s.release(ctx, w)
 	return p, nil
+}
+
+// Abandon ends a proposal that was sent and has left the mempool, and frees its
+// inputs. It is for signers. The signed transaction stays valid as long as its inputs
+// are unspent: those who have it can still send it, and the proposal is shown as
+// broadcast again then. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged
+// where a version is given, which is not 0, and the proposal has another by now.
+func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, version int) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return Proposal{}, err
+	}
+	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	if err != nil {
+		return Proposal{}, err
+	}
+	defer done()
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(version, Broadcast); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Abandon(ctx, v.CoreName, p.FinalTxid); err != nil {
+		return Proposal{}, err
+	}
+	ctx = context.WithoutCancel(ctx) // Core has done it
+	defer s.o.Kick(v.ID)
+	now := s.now()
+	return s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+		if u.Status != Broadcast { // the follower was faster
+			return nil
+		}
+		u.Reason = "abandoned by " + who.UserName + "; those who have its transaction can still send it"
+		u.moveTo(Cancelled, actorOf(who), u.Reason, now)
+		u.Changed, u.Event = true, who.Event(now, "psbt.abandon", id, "wallet "+v.ID+"; txid "+u.FinalTxid)
+		return nil
+	})
 }
 
 // describe returns the txid and the virtual size of a transaction.

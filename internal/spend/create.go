@@ -44,8 +44,10 @@ type draft struct {
 // coins are reserved. It is for proposers. A dry run does all but the storing and
 // locking, and its proposal has no ID. Faults are those of the fields of the order,
 // ErrInsufficientFunds, ErrCoinReserved, ErrCoinFrozen, ErrCoinLocked,
-// ErrWrongState for what cannot be replaced any more, and fee_too_high. After any of
-// them nothing is left behind.
+// ErrWrongState for what cannot be replaced any more, ErrFeeRateTooLow with the lowest
+// fee rate that works, ErrEvicts, ErrTooManyEvictions, ErrRejected for what the node
+// will not accept once it is signed, and fee_too_high. After any of them nothing is
+// left behind.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o Order) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -198,6 +200,11 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 		p, err := s.fund(ctx, d)
 		if err != nil || d.DryRun {
 			return p, err
+		}
+		if !d.Evict {
+			if err := mustAllow(who, p.Evicts, nil); err != nil {
+				return Proposal{}, err
+			}
 		}
 		p.ID, p.Version, p.Creator = uuid.NewString(), 1, actorOf(who)
 		p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator}}

@@ -1,6 +1,7 @@
 package spend
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -35,10 +36,6 @@ const (
 	replaceable = wire.MaxTxInSequenceNum - 2
 )
 
-// relayStep is by how much more a replacement has to pay at least, for its own
-// size (Bitcoin Core, incrementalrelayfee, the lowest default there has been).
-const relayStep btc.FeeRate = 100
-
 // ErrNodeAltered says that what the node made is not what was asked for. It is
 // not stored.
 var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
@@ -53,11 +50,28 @@ func altered(format string, args ...any) error {
 var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
 
-// fund has Core make the PSBT of a draft, and checks it.
+// fund makes Core write the PSBT of a draft, and checks it. What the node would not
+// accept at broadcast is refused, with the lowest fee rate that works where that is
+// the reason.
 func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
-	change, err := s.changeAddress(ctx, d.view.Wallet)
+	f, err := s.fundOnce(ctx, d)
 	if err != nil {
 		return Proposal{}, err
+	}
+	err = s.acceptable(ctx, d, &f)
+	if errors.Is(err, ErrFeeRateTooLow) {
+		err = s.lowestRate(ctx, d, f, err)
+	}
+	if err != nil {
+		return Proposal{}, err
+	}
+	return f.Proposal, nil
+}
+
+func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
+	change, err := s.changeAddress(ctx, d.view.Wallet)
+	if err != nil {
+		return funded{}, err
 	}
 	f := Funding{
 		Inputs: d.inputs, AddInputs: d.addInputs, ChangeAddress: change.Address, LockTime: uint32(d.height), //nolint:gosec // a height
@@ -67,14 +81,14 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 		f.MinConf = 1 // what the replaced one would have left as change must not be spent
 	}
 	if f.Outputs, err = s.outputs(ctx, d); err != nil {
-		return Proposal{}, err
+		return funded{}, err
 	}
 	if d.SendMax && f.SubtractFrom == nil {
 		f.SubtractFrom = []int{slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.Amount == 0 })}
 	}
-	funded, err := s.node.Fund(ctx, d.view.CoreName, f)
+	made, err := s.node.Fund(ctx, d.view.CoreName, f)
 	if err != nil {
-		return Proposal{}, err
+		return funded{}, err
 	}
 	now := s.now()
 	p := Proposal{
@@ -90,10 +104,11 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	if d.replaced != nil {
 		p.Replaces, p.ReplacesID = d.replaced.txid, d.replaced.proposalID
 	}
-	if err := s.take(ctx, &p, d, f, funded); err != nil {
-		return Proposal{}, err
+	probe, err := s.take(ctx, &p, d, f, made)
+	if err != nil {
+		return funded{}, err
 	}
-	return p, d.checkFee(&p)
+	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
 }
 
 // changeAddress returns the address that change is to go to. Nothing is handed
@@ -141,40 +156,41 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 }
 
 // take fills a proposal with what Core made, after it has compared that with what
-// was asked for and with what our own descriptor says.
-func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) error {
+// was asked for and with what our own descriptor says. It returns the transaction with
+// placeholders for its signatures.
+func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
 	packet, err := psbt.Parse(made.PSBT)
 	if errors.Is(err, psbt.ErrTooLarge) {
-		return ErrPSBTTooLarge
+		return nil, ErrPSBTTooLarge
 	}
 	if err != nil {
-		return altered("its PSBT: %w", err)
+		return nil, altered("its PSBT: %w", err)
 	}
 	tx := packet.Tx()
 	switch {
 	case tx.LockTime != f.LockTime:
-		return altered("the lock time is %d", tx.LockTime)
+		return nil, altered("the lock time is %d", tx.LockTime)
 	case tx.Version != txVersion:
-		return altered("the transaction's version is %d", tx.Version)
+		return nil, altered("the transaction's version is %d", tx.Version)
 	}
 	ours, err := s.ours(ctx, d, packet, tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
-		return err
+		return nil, err
 	}
 	if err = s.compareCoins(ctx, d, packet, p.Inputs); err != nil {
-		return err
+		return nil, err
 	}
 	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
-		return err
+		return nil, err
 	}
 	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
-		return altered("the fee is %s and not %s", p.Fee, made.Fee)
+		return nil, altered("the fee is %s and not %s", p.Fee, made.Fee)
 	}
 	if taken := takenFrom(p.Outputs, f); taken > p.Fee {
-		return altered("the recipients are short of %s, and the fee is %s", taken, p.Fee)
+		return nil, altered("the recipients are short of %s, and the fee is %s", taken, p.Fee)
 	}
 	return p.keep(packet, d.view.Wallet)
 }
@@ -199,33 +215,39 @@ func takenFrom(outputs []Output, f Funding) (taken btc.Amount) {
 	return taken
 }
 
-// keep has a proposal keep a PSBT that is as our own descriptor has it.
-func (p *Proposal) keep(packet *psbt.Packet, w wallet.Wallet) error {
+// keep makes a proposal keep a PSBT that is as our own descriptor says. It returns the
+// transaction with placeholders for its signatures.
+func (p *Proposal) keep(packet *psbt.Packet, w wallet.Wallet) (probe []byte, err error) {
 	k, err := newKeyring(w)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	inputs, err := k.inputs(p.Inputs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	outputs, err := k.outputs(p.Outputs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := psbt.Verify(packet, inputs, outputs); err != nil {
-		return altered("its PSBT: %w", err)
+		return nil, altered("its PSBT: %w", err)
 	}
 	if w.Script.IsMultisig() { // which devices recognize by these keys
 		if packet, err = packet.WithXPubs(k.keys); err != nil {
-			return fmt.Errorf("add the keys of wallet %s: %w", w.ID, err)
+			return nil, fmt.Errorf("add the keys of wallet %s: %w", w.ID, err)
 		}
 	}
 	if packet.SizeWhenSigned(inputs) > psbt.MaxSize {
-		return ErrPSBTTooLarge
+		return nil, ErrPSBTTooLarge
 	}
-	p.Txid, p.PSBT, p.VSize = packet.Txid(), packet.Bytes(), psbt.EstimateVSize(packet.Tx(), inputs)
-	return nil
+	signed := psbt.Placeholder(packet.Tx(), inputs)
+	p.Txid, p.PSBT, p.VSize = packet.Txid(), packet.Bytes(), psbt.VSize(signed)
+	var raw bytes.Buffer
+	if err := signed.Serialize(&raw); err != nil {
+		return nil, fmt.Errorf("write a transaction: %w", err)
+	}
+	return raw.Bytes(), nil
 }
 
 // places is where addresses of a PSBT are in the wallet.
@@ -365,8 +387,8 @@ func (p *Proposal) feeCap() btc.Amount {
 	return max(p.Sent()/100*maxFeePercent, maxFeeRate.Fee(p.VSize))
 }
 
-// checkFee refuses a fee beyond the cap, and one that does not outbid what is to
-// be replaced; it fills in what of it is beyond the fee rate.
+// checkFee refuses a fee beyond the cap; it fills in what of it is beyond the fee
+// rate.
 func (d draft) checkFee(p *Proposal) error {
 	most := d.MaxFee
 	if most == 0 {
@@ -375,11 +397,6 @@ func (d draft) checkFee(p *Proposal) error {
 	if p.Fee > most {
 		return fault.New(fault.Invalid, "fee_too_high", "the fee would be %d sat, and the most that is let through is %d sat; give max_fee_sat if it is meant", p.Fee, most).
 			With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
-	}
-	if d.replaced != nil && d.replaced.fee > 0 {
-		if least := d.replaced.fee + relayStep.Fee(p.VSize); p.Fee < least {
-			return fault.InvalidField("fee_rate_sat_vb", "has to be about %s at least: the transaction to be replaced pays %d sat, and nodes want more for another", btc.FeeRate(int64(least)*1000/int64(p.VSize)+1), d.replaced.fee)
-		}
 	}
 	if p.FeeRate == 0 {
 		p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))

@@ -22,6 +22,22 @@ type Node interface {
 	// testmempoolaccept), and returns ErrRejected with the reason as
 	// reject_reason where not. One that it has already is fine.
 	Test(ctx context.Context, raw []byte) error
+	// Check asks whether the mempool would take a transaction once its signatures are
+	// valid, by its rules for fees, sizes, outputs and replacement. It returns
+	// ErrFeeRateTooLow, ErrTooManyEvictions, faults as Fund does, and ErrRejected with
+	// the reason for all else.
+	Check(ctx context.Context, raw []byte) error
+	// Evicted returns the transactions of the mempool that a transaction would evict
+	// that spends these outpoints: those that spend one of them, and all of their
+	// descendants, each once.
+	Evicted(ctx context.Context, spent []btc.Outpoint) ([]MempoolTx, error)
+	// IncrementalFee is by how much more per virtual byte of its own a replacement has
+	// to pay than what it evicts (BIP-125, rule 4; RPC getnetworkinfo).
+	IncrementalFee() btc.FeeRate
+	// Abandon makes Core's wallet treat a transaction that is not in the mempool as if
+	// it will never be confirmed (RPC abandontransaction), and those that descend from
+	// it. It returns ErrNotAbandonable.
+	Abandon(ctx context.Context, coreName, txid string) error
 	// Send sends a transaction (RPC sendrawtransaction). It returns ErrRejected.
 	Send(ctx context.Context, raw []byte) error
 	// Locked returns what Core does not spend by itself (RPC listlockunspent).
@@ -31,6 +47,16 @@ type Node interface {
 	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
 
 	Outputs
+}
+
+// MempoolTx is a transaction in the mempool.
+type MempoolTx struct {
+	Txid  string
+	Fee   btc.Amount // as the rules of replacement count it
+	VSize int64      // virtual bytes
+	// Direct is whether it spends an outpoint that was asked about, and is not only a
+	// descendant of one that does.
+	Direct bool
 }
 
 // Funding is what a PSBT is to be made of.

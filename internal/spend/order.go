@@ -22,7 +22,10 @@ type Order struct {
 	SubtractFrom []int
 	// Replaces is the txid of an unconfirmed transaction of the wallet, or the id of
 	// a proposal, whose coins are to be spent instead.
-	Replaces       string
+	Replaces string
+	// Evict allows the replacement to evict later payments that are not the caller's
+	// own.
+	Evict          bool
 	NotReplaceable bool       // do not signal BIP-125
 	MaxFee         btc.Amount // 0 for the default cap
 	ExpiresAt      time.Time  // zero for the default

@@ -180,9 +180,9 @@ func TestRoles(t *testing.T) {
 	if s := p.Signatures[0]; s.By.UserName != "signer" || p.Creator.UserName != "proposer" {
 		t.Errorf("signed by %+v, made by %+v", s.By, p.Creator)
 	}
-	_, err = v.Broadcast(t.Context(), proposer, v.alias, p.ID, 0)
+	_, err = v.Broadcast(t.Context(), proposer, v.alias, p.ID, spend.BroadcastParams{})
 	refused("a proposer sends", err)
-	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, p.Version-1); !errors.Is(err, spend.ErrChanged) {
+	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{Version: p.Version - 1}); !errors.Is(err, spend.ErrChanged) {
 		t.Errorf("what was seen before the signature was sent: %v", err)
 	}
 	other, err := v.Create(t.Context(), v.alice, v.alias, pay(100_000, 20_000))
@@ -191,7 +191,7 @@ func TestRoles(t *testing.T) {
 	o.Replaces = other.ID
 	_, err = v.Create(t.Context(), proposer, v.alias, o)
 	refused("a proposer replaces another's", err)
-	_, err = v.Bump(t.Context(), proposer, v.alias, other.ID, 30_000, 0)
+	_, err = v.Bump(t.Context(), proposer, v.alias, other.ID, spend.BumpParams{FeeRate: 30_000})
 	refused("a proposer bumps another's", err)
 	refused("a proposer cancels another's", v.Cancel(t.Context(), proposer, v.alias, other.ID, 0))
 	must(t, v.Cancel(t.Context(), signer, v.alias, other.ID, 0))
@@ -216,11 +216,11 @@ func TestRoles(t *testing.T) {
 
 	// Somebody who freezes a coin keeps a payment from being sent.
 	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, true))
-	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, 0); !errors.Is(err, spend.ErrCoinFrozen) {
+	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{}); !errors.Is(err, spend.ErrCoinFrozen) {
 		t.Errorf("with a frozen coin: %v", err)
 	}
 	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, false))
-	sent, err := v.Broadcast(t.Context(), signer, v.alias, p.ID, p.Version)
+	sent, err := v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{Version: p.Version})
 	must(t, err)
 	if step := sent.Steps[len(sent.Steps)-1]; step.Action != "broadcast" || step.By.UserName != "signer" {
 		t.Errorf("sent by %+v", step)

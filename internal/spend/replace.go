@@ -15,9 +15,6 @@ type replaced struct {
 	txid       string
 	proposalID string // empty where it is not one of ours
 	inputs     []btc.Outpoint
-	// fee is what was paid already, and has to be outbid; 0 for a proposal that was
-	// not broadcast.
-	fee btc.Amount
 }
 
 // replaced returns what is called so: the id of a proposal, the txid of an open
@@ -44,7 +41,7 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 	}
 	r := &replaced{txid: p.Txid, proposalID: p.ID, inputs: outpointsOf(p.Inputs)}
 	if p.Status == Broadcast {
-		r.txid, r.fee = p.FinalTxid, p.Fee
+		r.txid = p.FinalTxid
 	}
 	return r, nil
 }
@@ -56,7 +53,7 @@ func (s *Service) named(ctx context.Context, walletID, name string) (Proposal, e
 	if !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
-	open := Filter{Txid: name, Statuses: []Status{Created, PartiallySigned, Complete}}
+	open := Filter{Txid: name, Statuses: openStatuses}
 	found, err := s.store.Proposals(ctx, walletID, open, Cursor{}, 1)
 	if err == nil && len(found) == 0 {
 		return Proposal{}, ErrNotFound
@@ -81,7 +78,7 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 	case t.Fee == nil || t.Category != wallet.Send && t.Category != wallet.SelfTransfer:
 		return nil, fault.InvalidField("replaces", "has to be a transaction that spends coins of this wallet and no others")
 	}
-	r := &replaced{txid: txid, fee: *t.Fee}
+	r := &replaced{txid: txid}
 	for _, in := range t.Inputs {
 		r.inputs = append(r.inputs, in.Prev)
 	}
@@ -92,10 +89,18 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 	return r, err
 }
 
+// BumpParams are how a payment is to be proposed again.
+type BumpParams struct {
+	FeeRate btc.FeeRate
+	MaxFee  btc.Amount // 0 for the default cap
+	Evict   bool       // see Order
+	DryRun  bool       // nothing is stored, nothing is locked
+}
+
 // Bump makes a proposal that replaces another by one that pays a higher fee rate
 // to the same recipients. What was asked for stays as it was. It is for proposers;
 // faults are those of Create.
-func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, rate btc.FeeRate, maxFee btc.Amount) (Proposal, error) {
+func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
@@ -107,11 +112,11 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	if err := p.expect(0, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
-	if rate <= p.FeeRate {
-		return Proposal{}, fault.InvalidField("fee_rate_sat_vb", "has to be above that of the proposal, which is %s", p.FeeRate)
+	if b.FeeRate <= p.FeeRate {
+		return Proposal{}, fault.InvalidField("fee_rate_sat_vb", "must be above %s, the fee rate of the proposal", p.FeeRate)
 	}
 	o := p.Order()
-	o.FeeRate, o.TargetBlocks, o.Replaces, o.MaxFee = rate, 0, id, maxFee
+	o.FeeRate, o.TargetBlocks, o.Replaces, o.MaxFee, o.Evict, o.DryRun = b.FeeRate, 0, id, b.MaxFee, b.Evict, b.DryRun
 	return s.Create(ctx, who, alias, o)
 }
 

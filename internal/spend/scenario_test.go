@@ -147,10 +147,10 @@ func TestReplacement(t *testing.T) {
 		for _, winner := range []string{"replacement", "original"} {
 			first := v.broadcast(v.complete(v.create(pay(100_000, 1000))))
 			v.until(first, spend.Broadcast)
-			if _, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, 1000, 0); err == nil {
+			if _, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, spend.BumpParams{FeeRate: 1000}); err == nil {
 				w.t.Error("a replacement paid no more")
 			}
-			second, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, 5000, 0)
+			second, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, spend.BumpParams{FeeRate: 5000})
 			must(w.t, err)
 			if second.Replaces != first.FinalTxid || second.Inputs[0].Outpoint != first.Inputs[0].Outpoint || second.Sent() != first.Sent() {
 				w.t.Errorf("the replacement is %+v", second)
@@ -162,7 +162,7 @@ func TestReplacement(t *testing.T) {
 				if second = v.until(second, spend.Conflicted); second.Reason == "" {
 					w.t.Error("there is no reason")
 				}
-				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, second.ID, 0); !errors.Is(err, spend.ErrWrongState) {
+				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, second.ID, spend.BroadcastParams{}); !errors.Is(err, spend.ErrWrongState) {
 					w.t.Errorf("the conflicted one was sent: %v", err)
 				}
 			} else {
@@ -233,7 +233,7 @@ func TestNodeRestart(t *testing.T) {
 	if _, err := v.Create(t.Context(), v.alice, v.alias, pay(1000, 1000)); err == nil {
 		t.Error("a proposal was made without the node")
 	}
-	if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, 0); err == nil {
+	if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, spend.BroadcastParams{}); err == nil {
 		t.Error("a proposal was sent without the node")
 	}
 	if got, err := v.AddSignatures(t.Context(), v.alice, v.alias, kept.ID, post, 0); err != nil || got.Status != spend.PartiallySigned {

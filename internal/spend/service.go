@@ -152,8 +152,12 @@ func (p *Proposal) expect(version int, statuses ...Status) error {
 // is asked of one meanwhile is refused all the same.
 const expiryInterval = 15 * time.Second
 
-// Run ends open proposals when their time is over, until ctx ends.
+// Run settles all proposals once, as an older version may have left them otherwise,
+// and ends open ones when their time is over, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
+	if err := s.store.SettleProposals(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "settle proposals failed", "error", err)
+	}
 	tick := time.NewTicker(expiryInterval)
 	defer tick.Stop()
 	for {

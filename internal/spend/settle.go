@@ -2,52 +2,164 @@ package spend
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Spender is a transaction in the index that spends coins of a proposal.
+// Spender is a transaction in the index that spends inputs of a proposal.
 type Spender struct {
 	Txid         string
 	UnsignedTxid string // which it had before it was signed
 	Status       wallet.Status
-	// Replacement is the proposal that it is of, where that replaces this one.
+	Raw          []byte
+	// Replacement is the proposal that it is of, where that replaces this one, directly
+	// or through others.
 	Replacement string
 }
 
-// Settle brings a proposal to where the chain says that it is, and reports
-// whether that is another status than it had. The chain has the last word: what
-// was cancelled or had expired and was sent all the same is confirmed like
-// anything else, and what a reorganization takes out of the chain is waiting again.
-func (p *Proposal) Settle(spenders []Spender, now time.Time) (changed bool) {
-	to, reason, final := p.Status, "", p.FinalTxid
-	own := p.own(spenders)
-	switch rival := rivalOf(own, spenders); {
-	case own != nil && own.Status == wallet.Confirmed:
-		to, final = Confirmed, own.Txid
-	case rival != nil && rival.Status == wallet.Confirmed:
-		to, reason = p.lostTo(rival)
-	case own != nil && own.Status == wallet.InMempool:
-		to, final = Broadcast, own.Txid
+// Life is what the index says of the inputs of a proposal.
+type Life struct {
+	Wallet wallet.Wallet // whose keys sign
+	// Spenders are the transactions that spend them.
+	Spenders []Spender
+	// Lost is a transaction that has to be confirmed for all inputs to exist, and that
+	// is replaced, conflicted or abandoned; nil for none.
+	Lost *Ancestor
+	// Taken is whether another open proposal has one of the inputs, or the address of
+	// the change, by now.
+	Taken bool
+}
+
+// Ancestor is a transaction that the inputs of a proposal come from.
+type Ancestor struct {
+	Txid   string
+	Status wallet.Status
+}
+
+// Settle brings a proposal to where the index says that it is, and reports whether
+// anything about it changed. The status follows from the life of the inputs: whether
+// they exist, and which transaction spends them. The chain has the last word: what
+// was cancelled or had expired and was sent all the same is confirmed like anything
+// else, and what a reorganization takes out of the chain is waiting again. What
+// people ended stays ended unless its own transaction appears.
+func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
+	own := p.own(life.Spenders)
+	rival := rivalOf(own, life.Spenders)
+	switch {
+	case own.is(wallet.Confirmed):
+		return p.sentAs(Confirmed, own, life.Wallet, now)
+	case rival.is(wallet.Confirmed) && !p.endedByPeople(own):
+		return p.lostTo(rival, now)
+	case own.is(wallet.InMempool):
+		return p.sentAs(Broadcast, own, life.Wallet, now)
+	case p.endedByPeople(own):
+		return false
 	case rival != nil && rival.Replacement != "":
-		to, reason = p.lostTo(rival)
-	case own != nil && (p.Status == Confirmed || p.Status == Conflicted || p.Status == Replaced):
-		to, final = Broadcast, own.Txid // neither in the chain nor in the mempool for now
+		return p.lostTo(rival, now)
+	case life.Lost != nil:
+		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which its inputs come from, is %s", life.Lost.Txid, life.Lost.Status), now)
+	case own != nil:
+		return p.settleUnsent(own, life.Wallet, now)
+	case p.Status == Conflicted && !life.Taken:
+		return p.reopen(now)
 	}
-	if to == p.Status {
+	return false
+}
+
+func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status == status }
+
+// endedByPeople reports whether the proposal was cancelled, expired, or replaced
+// before its own transaction was sent.
+func (p *Proposal) endedByPeople(own *Spender) bool {
+	return p.Status == Cancelled || p.Status == Expired || p.Status == Replaced && own == nil
+}
+
+// settleUnsent settles a proposal whose transaction is neither in the chain nor in
+// the mempool, though its inputs exist.
+func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
+	switch {
+	case own.Status == wallet.Conflicted:
+		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with one that is confirmed", own.Txid), now)
+	case own.Status == wallet.Abandoned:
+		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; those who have it can still send it", now)
+	case p.Status.Open():
 		return false
 	}
-	p.FinalTxid, p.Reason = final, reason
-	p.moveTo(to, Actor{}, reason, now)
+	return p.sentAs(Broadcast, own, w, now)
+}
+
+// sentAs records that the proposal was sent with a transaction, by whomever, and
+// what it was signed with.
+func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
+	if p.Status == to && p.FinalTxid == own.Txid && len(p.Raw) > 0 {
+		return false
+	}
+	if len(p.Raw) == 0 || p.FinalTxid != own.Txid {
+		p.FinalTxid, p.Raw = own.Txid, own.Raw
+		if _, vsize, err := describe(own.Raw); err == nil {
+			p.VSize = vsize
+		}
+		p.adopt(w, own.Raw, now)
+	}
+	p.Reason, p.ReplacedBy = "", ""
+	if p.Status != to {
+		p.moveTo(to, Actor{}, "", now)
+	}
 	return true
 }
 
-func (p *Proposal) lostTo(rival *Spender) (Status, string) {
-	if rival.Replacement != "" {
-		return Replaced, fmt.Sprintf("the proposal %s replaced it with the transaction %s", rival.Replacement, rival.Txid)
+// lostTo records that another transaction spends the inputs.
+func (p *Proposal) lostTo(rival *Spender, now time.Time) (changed bool) {
+	if rival.Replacement == "" {
+		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which is confirmed, spent its coins", rival.Txid), now)
 	}
-	return Conflicted, fmt.Sprintf("the transaction %s, which is confirmed, spent its coins", rival.Txid)
+	return p.end(Replaced, rival.Replacement, fmt.Sprintf("the proposal %s replaced it with the transaction %s", rival.Replacement, rival.Txid), now)
+}
+
+func (p *Proposal) end(to Status, replacedBy, reason string, now time.Time) (changed bool) {
+	if p.Status == to && p.ReplacedBy == replacedBy {
+		return false
+	}
+	p.ReplacedBy, p.Reason = replacedBy, reason
+	if p.Status != to {
+		p.moveTo(to, Actor{}, reason, now)
+	}
+	return true
+}
+
+// reopen returns the proposal to the status that it had before its inputs were lost.
+func (p *Proposal) reopen(now time.Time) (changed bool) {
+	to, reason := p.openStatus(), ""
+steps:
+	for _, step := range slices.Backward(p.Steps) {
+		switch was := Status(step.Action); was {
+		case Broadcast, Confirmed:
+			to = Broadcast
+			break steps
+		case Cancelled, Expired, Replaced:
+			to, reason = was, "it was "+step.Action+" before its inputs were lost"
+			break steps
+		case Created, PartiallySigned, Complete:
+			break steps
+		case Conflicted:
+		}
+	}
+	p.Reason, p.ReplacedBy = reason, ""
+	p.moveTo(to, Actor{}, "its inputs exist again", now)
+	return true
+}
+
+// openStatus is the status that the signatures make of an open proposal.
+func (p *Proposal) openStatus() Status {
+	switch {
+	case len(p.Raw) > 0:
+		return Complete
+	case len(p.Signatures) > 0:
+		return PartiallySigned
+	}
+	return Created
 }
 
 // own returns the transaction of the proposal itself, signed by whomever.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/psbt"
@@ -66,21 +67,10 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 // merge adds to a proposal those of the signatures that it does not have.
 func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []psbt.Input, signatures []psbt.Signature) error {
 	now, by := s.now(), actorOf(who)
-	fresh := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return u.hasSignature(sig.Input, sig.Key) })
-	if len(fresh) == 0 {
-		return nil
+	packet, detail, err := u.add(v.Wallet, inputs, signatures, by, now)
+	if err != nil || packet == nil {
+		return err
 	}
-	stored, err := psbt.Parse(u.PSBT)
-	if err != nil {
-		return fmt.Errorf("read the PSBT of proposal %s: %w", u.ID, err)
-	}
-	packet := stored.WithSignatures(inputs, fresh)
-	u.PSBT = packet.Bytes()
-	for _, sig := range fresh {
-		u.Signatures = append(u.Signatures, Signature{Input: sig.Input, Key: sig.Key, At: now, By: by})
-	}
-	detail := "by " + strings.Join(signersOf(v.Wallet, fresh), ", ")
-	u.Steps = append(u.Steps, Step{At: now, Action: "signed", By: by, Detail: detail})
 	switch {
 	case u.Status == Complete:
 	case u.isComplete(len(inputs), v.Required):
@@ -98,6 +88,49 @@ func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []
 	}
 	u.Changed, u.Event = true, who.Event(now, "psbt.sign", u.ID, "wallet "+v.ID+"; "+detail)
 	return nil
+}
+
+// add adds those of the signatures that the proposal does not have, with a step. It
+// returns the PSBT with them, and nil if it has all of them.
+func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.Signature, by Actor, now time.Time) (with *psbt.Packet, detail string, err error) {
+	missing := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return p.hasSignature(sig.Input, sig.Key) })
+	if len(missing) == 0 {
+		return nil, "", nil
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+	}
+	with = stored.WithSignatures(inputs, missing)
+	p.PSBT = with.Bytes()
+	for _, sig := range missing {
+		p.Signatures = append(p.Signatures, Signature{Input: sig.Input, Key: sig.Key, At: now, By: by})
+	}
+	detail = "by " + strings.Join(signersOf(w, missing), ", ")
+	p.Steps = append(p.Steps, Step{At: now, Action: "signed", By: by, Detail: detail})
+	return with, detail, nil
+}
+
+// adopt adds the signatures of a transaction of the proposal that was signed and sent
+// elsewhere. Signatures that would not be taken from a signer are left out.
+func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
+	inputs, err := inputsOf(w, *p)
+	if err != nil {
+		return
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return
+	}
+	sent, err := psbt.Decode(raw)
+	if err != nil {
+		return
+	}
+	signatures, err := psbt.Collect(stored, inputs, sent)
+	if err != nil {
+		return
+	}
+	_, _, _ = p.add(w, inputs, signatures, Actor{}, now)
 }
 
 func (p *Proposal) hasSignature(input, key int) bool {

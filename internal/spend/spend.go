@@ -35,6 +35,19 @@ var (
 	// ErrChangeTaken says that the change address is another open proposal's; with
 	// another one it may be tried again.
 	ErrChangeTaken = fault.New(fault.Conflict, "change_taken", "another proposal was made at the same time; try again")
+	// ErrFeeRateTooLow says that the node does not relay a payment with this fee rate.
+	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
+	// ErrTooManyEvictions says that a replacement would evict more transactions than
+	// the node allows (BIP-125, rule 5).
+	ErrTooManyEvictions = fault.New(fault.Conflict, "too_many_evictions",
+		"the replacement would evict more unconfirmed transactions than the Bitcoin node allows; wait until some are confirmed")
+	// ErrEvicts says that a replacement evicts payments that are not the caller's own.
+	ErrEvicts = fault.New(fault.Conflict, "evicts_payments",
+		"the replacement would evict later payments that are not your own; check them with dry_run, and repeat the request with evict set to true if they may be evicted")
+	// ErrNotAbandonable says that a payment can still be confirmed without being sent
+	// again.
+	ErrNotAbandonable = fault.New(fault.Conflict, "payment_pending",
+		"the transaction is in the mempool or in the chain, so it cannot be abandoned; replace it with a higher fee rate instead")
 	// ErrRejected says that the node does not take the transaction into its mempool.
 	ErrRejected = fault.New(fault.Conflict, "broadcast_rejected", "the Bitcoin node does not accept this transaction")
 )
@@ -95,6 +108,10 @@ type Proposal struct {
 	// have cost more or been dust, or for unconfirmed transactions before it that pay
 	// less.
 	ExcessFee btc.Amount
+
+	// Evicts are the payments that cannot be confirmed any more once this one is sent
+	// in place of what it replaces, as of when it was made.
+	Evicts []Eviction
 
 	// ReplacesID is the proposal that it replaces, if that was one; ReplacedBy is
 	// the reverse.

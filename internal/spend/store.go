@@ -27,6 +27,10 @@ type Store interface {
 	// no more lets its coins go. Nothing is saved unless
 	// update sets Changed. An Event without an Action is not recorded.
 	UpdateProposal(ctx context.Context, walletID, id string, update func(*Update) error) (Proposal, error)
+	// SettleProposals brings all proposals that are open or sent to where the index
+	// says that they are; see Proposal.Settle. WriteIndex does so for those that a
+	// change concerns.
+	SettleProposals(ctx context.Context) error
 	// Overdue returns the open proposals that have expired by then.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
 
@@ -66,7 +70,10 @@ type Update struct {
 type Filter struct {
 	Statuses []Status // nil for any
 	Txid     string   // that of the unsigned or of the signed transaction; empty for any
+	Parents  []string // transactions of which an output is spent; nil for any
 }
+
+var openStatuses = []Status{Created, PartiallySigned, Complete}
 
 // Cursor is a place in the list of a wallet's proposals: behind the one of this
 // time and id. The zero value is the beginning.

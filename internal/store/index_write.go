@@ -122,7 +122,7 @@ func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
 	if err := newChangeWriter(w.q, c).write(ctx); err != nil {
 		return err
 	}
-	if err := settleProposals(ctx, w.q, c, w.now); err != nil {
+	if err := settleChange(ctx, w.q, c, w.now); err != nil {
 		return err
 	}
 	return w.markUsed(ctx, c, touch)

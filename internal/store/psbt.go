@@ -62,6 +62,10 @@ func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error 
 	if err != nil {
 		return fmt.Errorf("encode positions: %w", err)
 	}
+	evicts, err := json.Marshal(append([]spend.Eviction{}, p.Evicts...))
+	if err != nil {
+		return fmt.Errorf("encode what a proposal evicts: %w", err)
+	}
 	err = q.AddPsbt(ctx, db.AddPsbtParams{
 		PsbtID: p.ID, WalletID: p.WalletID, Txid: p.Txid, FinalTxid: p.FinalTxid,
 		Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason, Version: p.Version,
@@ -69,7 +73,7 @@ func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error 
 		CreatedAt: sqltype.Time{Time: p.CreatedAt}, ExpiresAt: sqltype.Time{Time: p.ExpiresAt},
 		FeeSat: p.Fee, ExcessFeeSat: p.ExcessFee, Vsize: p.VSize, FeeRate: p.FeeRate, TargetBlocks: p.TargetBlocks,
 		Replaceable: p.Replaceable, SendMax: p.SendMax, SubtractFrom: string(subtractFrom),
-		Replaces: p.Replaces, ReplacesID: p.ReplacesID, ReplacedBy: p.ReplacedBy,
+		Replaces: p.Replaces, ReplacesID: p.ReplacesID, ReplacedBy: p.ReplacedBy, Evicts: string(evicts),
 		ChangeIndex: changeIndex(p), Psbt: p.PSBT, Raw: p.Raw, Imported: p.Imported,
 	})
 	if err != nil {
@@ -154,6 +158,11 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) err
 			return fmt.Errorf("release the coins of a proposal: %w", err)
 		}
 	}
+	if !was.Status.Open() && p.Status.Open() {
+		if err := reserve(ctx, q, p); err != nil {
+			return err
+		}
+	}
 	return appendToProposal(ctx, q, was, p)
 }
 
@@ -218,7 +227,8 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f spend.Filter, 
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		ids, err := q.Psbts(ctx, db.PsbtsParams{
 			WalletID: walletID, BeforeCreatedAt: sqltype.Time{Time: before}, BeforePsbtID: after.ID,
-			AnyStatus: f.Statuses == nil, Statuses: listOf(statuses), AnyTxid: f.Txid == "", Txid: f.Txid, MaxRows: int64(limit),
+			AnyStatus: f.Statuses == nil, Statuses: listOf(statuses), AnyTxid: f.Txid == "", Txid: f.Txid,
+			AnyParent: f.Parents == nil, Parents: listOf(f.Parents), MaxRows: int64(limit),
 		})
 		if err != nil {
 			return fmt.Errorf("list proposals: %w", err)
@@ -287,6 +297,9 @@ func proposalOf(row db.Psbt) (spend.Proposal, error) {
 	}
 	if err := json.Unmarshal([]byte(row.SubtractFrom), &p.SubtractFrom); err != nil {
 		return p, fmt.Errorf("read subtract_from of a proposal: %w", err)
+	}
+	if err := json.Unmarshal([]byte(row.Evicts), &p.Evicts); err != nil {
+		return p, fmt.Errorf("read what a proposal evicts: %w", err)
 	}
 	return p, nil
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,9 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// settleProposals brings the proposals of a wallet that have coins in common with
-// transactions that changed to where the chain says that they are.
-func settleProposals(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
+// settleChange settles the proposals of a wallet that a change of its transactions
+// concerns.
+func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
 	if has, err := q.HasPsbts(ctx, c.WalletID); err != nil || !has {
 		return err
 	}
@@ -23,21 +25,53 @@ func settleProposals(ctx context.Context, q *db.Queries, c wallet.Change, now ti
 	for _, t := range c.Added {
 		txids = append(txids, t.Txid)
 	}
-	ids, err := q.PsbtsTouchedBy(ctx, db.PsbtsTouchedByParams{WalletID: c.WalletID, Txids: listOf(txids)})
+	ids, err := q.PsbtsTouchedBy(ctx, db.PsbtsTouchedByParams{Txids: listOf(txids), WalletID: c.WalletID})
 	if err != nil {
 		return fmt.Errorf("list the proposals that transactions are about: %w", err)
 	}
-	list, err := proposals(ctx, q, ids)
+	return settleProposals(ctx, q, c.WalletID, ids, now)
+}
+
+// SettleProposals implements spend.Store.
+func (s *Store) SettleProposals(ctx context.Context) error {
+	wallets, err := s.AllWallets(ctx)
 	if err != nil {
 		return err
 	}
+	for _, w := range wallets {
+		err := s.inTx(ctx, func(q *db.Queries) error {
+			ids, err := q.UnsettledPsbts(ctx, w.ID)
+			if err != nil {
+				return fmt.Errorf("list the proposals that are open or sent: %w", err)
+			}
+			return settleProposals(ctx, q, w.ID, ids, s.now())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleProposals brings proposals to where the index says that they are. Those that
+// end come first, so that what they reserve is free for those that come back.
+func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
+	list, err := proposals(ctx, q, ids)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	w, err := walletByID(ctx, q, walletID)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(a, b spend.Proposal) int { return boolOrder(b.Status.Open(), a.Status.Open()) })
 	for _, was := range list {
-		spenders, err := spendersOf(ctx, q, was)
+		life, err := lifeOf(ctx, q, w, was)
 		if err != nil {
 			return err
 		}
 		p := was
-		if !p.Settle(spenders, now) {
+		if !p.Settle(life, now) {
 			continue
 		}
 		if err := saveProposal(ctx, q, was, p); err != nil {
@@ -47,23 +81,69 @@ func settleProposals(ctx context.Context, q *db.Queries, c wallet.Change, now ti
 	return nil
 }
 
-// spendersOf returns the transactions that spend coins of a proposal.
-func spendersOf(ctx context.Context, q *db.Queries, p spend.Proposal) ([]spend.Spender, error) {
+// boolOrder compares two truth values: false comes before true.
+func boolOrder(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// lifeOf returns what the index says of the inputs of a proposal.
+func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p spend.Proposal) (spend.Life, error) {
+	life := spend.Life{Wallet: w}
+	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{PsbtID: p.ID, WalletID: p.WalletID})
+	if err != nil {
+		return life, fmt.Errorf("look up what the inputs of a proposal come from: %w", err)
+	}
+	if len(lost) > 0 {
+		life.Lost = &spend.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
+	}
+	if life.Taken, err = q.IsPsbtTaken(ctx, p.ID); err != nil {
+		return life, fmt.Errorf("look up who has the inputs of a proposal: %w", err)
+	}
 	rows, err := q.SpendersOfPsbt(ctx, p.ID)
 	if err != nil {
-		return nil, fmt.Errorf("list what spends the coins of a proposal: %w", err)
+		return life, fmt.Errorf("list what spends the inputs of a proposal: %w", err)
 	}
-	spenders := make([]spend.Spender, len(rows))
-	for i, row := range rows {
-		unsigned := psbt.UnsignedTxid(row.Raw)
-		spenders[i] = spend.Spender{Txid: row.Txid, UnsignedTxid: unsigned, Status: wallet.Status(row.Status)}
-		replacement, err := q.ReplacementOf(ctx, db.ReplacementOfParams{WalletID: p.WalletID, ReplacesID: p.ID, Txid: unsigned})
-		if err != nil {
-			return nil, fmt.Errorf("look up what replaces a proposal: %w", err)
+	for _, row := range rows {
+		spender := spend.Spender{Txid: row.Txid, UnsignedTxid: psbt.UnsignedTxid(row.Raw), Status: wallet.Status(row.Status), Raw: row.Raw}
+		if spender.Replacement, err = replacementOf(ctx, q, p, spender.UnsignedTxid); err != nil {
+			return life, err
 		}
-		if len(replacement) > 0 {
-			spenders[i].Replacement = replacement[0]
+		life.Spenders = append(life.Spenders, spender)
+	}
+	return life, nil
+}
+
+// maxReplacements is how many replacements of one another are followed.
+const maxReplacements = 1000
+
+// replacementOf returns the id of the proposal of that transaction if it replaces p,
+// directly or through others; empty for none.
+func replacementOf(ctx context.Context, q *db.Queries, p spend.Proposal, unsignedTxid string) (id string, err error) {
+	candidates, err := q.PsbtsOfTxid(ctx, db.PsbtsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
+	if err != nil {
+		return "", fmt.Errorf("look up what replaces a proposal: %w", err)
+	}
+	for _, c := range candidates {
+		replaced := c.ReplacesID
+		for range maxReplacements {
+			if replaced == p.ID {
+				return c.PsbtID, nil
+			}
+			if replaced == "" {
+				break
+			}
+			if replaced, err = q.ReplacedID(ctx, replaced); errors.Is(err, sql.ErrNoRows) {
+				break // it was deleted in a shell
+			} else if err != nil {
+				return "", fmt.Errorf("look up what a proposal replaces: %w", err)
+			}
 		}
 	}
-	return spenders, nil
+	return "", nil
 }

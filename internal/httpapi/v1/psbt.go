@@ -38,6 +38,7 @@ type proposal struct {
 	Replaces     *string     `json:"replaces" required:"true" description:"Txid of the transaction whose coins it spends."`
 	ReplacesID   *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces, where it is one."`
 	ReplacedBy   *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it."`
+	Evicts       []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
 	Inputs       []spentCoin `json:"inputs" required:"true"`
 	Outputs      []payment   `json:"outputs" required:"true"`
 	Required     int         `json:"signatures_required" required:"true" description:"How many each input needs."`
@@ -46,6 +47,20 @@ type proposal struct {
 	CreatedAt    time.Time   `json:"created_at" required:"true"`
 	ExpiresAt    time.Time   `json:"expires_at" required:"true" description:"When it ends by itself, if it is still open then."`
 	Steps        []step      `json:"steps" required:"true" description:"What has happened to it, in order."`
+}
+
+type eviction struct {
+	Txid       string     `json:"txid" required:"true" description:"Transaction ID; without signatures for an open proposal."`
+	ProposalID *string    `json:"proposal_id" required:"true" description:"Null if it is not a proposal of this wallet."`
+	Status     *string    `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast" description:"Status of the proposal."`
+	User       *string    `json:"user" required:"true" description:"Name of the user who created the proposal."`
+	Fee        btc.Amount `json:"fee_sat" required:"true" description:"Fee in satoshis."`
+	Recipients []payee    `json:"recipients" required:"true" description:"Outputs other than change; empty for a transaction that does not spend from this wallet."`
+}
+
+type payee struct {
+	Address string     `json:"address" required:"true" description:"Empty if the script has no address."`
+	Amount  btc.Amount `json:"amount_sat" required:"true" description:"Amount in satoshis."`
 }
 
 type spentCoin struct {
@@ -115,7 +130,13 @@ func proposalOf(p spend.Proposal, w wallets.View) proposal {
 		SubtractFrom: p.SubtractFrom, Replaces: optionalText(p.Replaces), ReplacesID: optionalText(p.ReplacesID), ReplacedBy: optionalText(p.ReplacedBy),
 		Inputs: make([]spentCoin, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), Required: w.Required, Signers: signersOf(p, w),
 		CreatedBy: actor{p.Creator.UserName, optionalText(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
-		Steps: make([]step, len(p.Steps)),
+		Steps: make([]step, len(p.Steps)), Evicts: make([]eviction, len(p.Evicts)),
+	}
+	for i, e := range p.Evicts {
+		out.Evicts[i] = eviction{e.Txid, optionalText(e.ProposalID), optionalText(string(e.Status)), optionalText(e.UserName), e.Fee, make([]payee, len(e.Payees))}
+		for k, to := range e.Payees {
+			out.Evicts[i].Recipients[k] = payee(to)
+		}
 	}
 	if p.TargetBlocks != 0 {
 		out.TargetBlocks = &p.TargetBlocks
@@ -333,11 +354,25 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (psbt,
 	})
 }
 
+type broadcastPSBTRequest struct {
+	changePSBTRequest
+	Evict bool `json:"evict" description:"Allow a replacement to evict payments that are not your own and came after it was proposed."`
+}
+
 // BroadcastPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/broadcast.
-func (a *API) BroadcastPSBT(ctx context.Context, in changePSBTRequest) (psbt, error) {
+func (a *API) BroadcastPSBT(ctx context.Context, in broadcastPSBTRequest) (psbt, error) {
 	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
 		return in.expecting(func(version int) (spend.Proposal, error) {
-			return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, version)
+			return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, spend.BroadcastParams{Version: version, Evict: in.Evict})
+		})
+	})
+}
+
+// AbandonPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/abandon.
+func (a *API) AbandonPSBT(ctx context.Context, in changePSBTRequest) (psbt, error) {
+	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+		return in.expecting(func(version int) (spend.Proposal, error) {
+			return a.o.Proposals.Abandon(ctx, caller(ctx), in.Alias, in.ID, version)
 		})
 	})
 }

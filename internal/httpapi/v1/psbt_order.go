@@ -30,6 +30,7 @@ type createPSBTRequest struct {
 	Replaces     string      `json:"replaces" description:"Id of a proposal, or txid of an unconfirmed transaction, whose coins are to be spent instead."`
 	Replaceable  *bool       `json:"replaceable" default:"true" description:"Whether it says that it may be replaced (BIP-125)."`
 	MaxFee       *btc.Amount `json:"max_fee_sat" minimum:"1" description:"The most that may be paid; without it, a percent of the amount or 100 sat/vB, whichever is more."`
+	Evict        bool        `json:"evict" description:"Allow a replacement to evict later payments that are not your own; the response lists them as evicts."`
 	ExpiresAt    *time.Time  `json:"expires_at" description:"When it ends by itself, from a minute to 366 days ahead."`
 	DryRun       bool        `json:"dry_run" description:"Say what would be proposed, with 200, and store and reserve nothing."`
 }
@@ -42,7 +43,7 @@ func (createPSBTRequest) MaxBody() int64 { return spend.MaxOrderJSON }
 func (in createPSBTRequest) order() (spend.Order, error) {
 	o := spend.Order{
 		Recipients: make([]spend.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
-		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, DryRun: in.DryRun,
+		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, Evict: in.Evict, DryRun: in.DryRun,
 	}
 	for i, r := range in.Recipients {
 		o.Recipients[i] = spend.Recipient{Address: r.Address, Label: r.Label}
@@ -116,20 +117,25 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbt, bool,
 
 type bumpPSBTRequest struct {
 	psbtRequest
-	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Higher than that of the proposal, in satoshis per virtual byte."`
-	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"The most that may be paid."`
+	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Fee rate in satoshis per virtual byte, higher than that of the proposal. If it is too low for the Bitcoin node, the error names the lowest that works."`
+	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis."`
+	Evict   bool        `json:"evict" description:"Allow the replacement to evict later payments that are not your own; the response lists them as evicts."`
+	DryRun  bool        `json:"dry_run" description:"Return what would be proposed, with 200, and store and reserve nothing."`
 }
 
 // BumpPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/bump.
-func (a *API) BumpPSBT(ctx context.Context, in bumpPSBTRequest) (psbt, error) {
+func (a *API) BumpPSBT(ctx context.Context, in bumpPSBTRequest) (psbt, bool, error) {
 	if in.FeeRate == nil {
-		return psbt{}, fault.InvalidField("fee_rate_sat_vb", "is needed")
+		return psbt{}, false, fault.InvalidField("fee_rate_sat_vb", "is required")
 	}
 	most, err := maxFee(in.MaxFee)
 	if err != nil {
-		return psbt{}, err
+		return psbt{}, false, err
 	}
-	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, btc.FeeRate(*in.FeeRate), most)
+	out, err := a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, spend.BumpParams{
+			FeeRate: btc.FeeRate(*in.FeeRate), MaxFee: most, Evict: in.Evict, DryRun: in.DryRun,
+		})
 	})
+	return out, !in.DryRun, err
 }

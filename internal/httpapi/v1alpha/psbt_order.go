@@ -210,6 +210,8 @@ func asOriginal(err error) error {
 	switch {
 	case errors.Is(f, spend.ErrInsufficientFunds), errors.Is(f, spend.ErrCoinReserved), errors.Is(f, spend.ErrCoinFrozen), errors.Is(f, spend.ErrCoinLocked):
 		return errNotEnough
+	case errors.Is(f, spend.ErrEvicts):
+		return fault.InvalidField("rbf_tx_id", "must not evict later payments that are not your own; /api/v1 lists them, and can evict them")
 	case errors.Is(f, spend.ErrWrongState):
 		return fault.InvalidField("rbf_tx_id", "%s", f.Message)
 	case f.Code == "fee_too_high" && f.Details["fee_sat"] != "":

@@ -81,6 +81,7 @@ type Psbt struct {
 	Psbt         []byte
 	Raw          []byte
 	Imported     bool
+	Evicts       string
 }
 
 type PsbtInput struct {

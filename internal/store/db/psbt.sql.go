@@ -15,10 +15,10 @@ import (
 const AddPsbt = `-- name: AddPsbt :exec
 INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, change_index, psbt, raw, imported)
+  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
   $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28)
+  $22, $23, $24, $25, $26, $27, $28, $29)
 `
 
 type AddPsbtParams struct {
@@ -46,6 +46,7 @@ type AddPsbtParams struct {
 	Replaces     string
 	ReplacesID   string
 	ReplacedBy   string
+	Evicts       string
 	ChangeIndex  *uint32
 	Psbt         []byte
 	Raw          []byte
@@ -78,6 +79,7 @@ func (q *Queries) AddPsbt(ctx context.Context, arg AddPsbtParams) error {
 		arg.Replaces,
 		arg.ReplacesID,
 		arg.ReplacedBy,
+		arg.Evicts,
 		arg.ChangeIndex,
 		arg.Psbt,
 		arg.Raw,
@@ -290,6 +292,77 @@ func (q *Queries) HasPsbts(ctx context.Context, walletID string) (bool, error) {
 	return has, err
 }
 
+const IsPsbtTaken = `-- name: IsPsbtTaken :one
+SELECT CAST(EXISTS (
+  SELECT 1 FROM psbt_inputs AS i
+  JOIN reserved AS r ON r.wallet_id = i.wallet_id AND r.txid = i.txid AND r.vout = i.vout
+  WHERE i.psbt_id = $1 AND r.psbt_id IS NOT NULL AND r.psbt_id <> i.psbt_id
+) OR EXISTS (
+  SELECT 1 FROM psbts AS p
+  JOIN psbts AS o ON o.wallet_id = p.wallet_id AND o.change_index = p.change_index AND o.psbt_id <> p.psbt_id
+  WHERE p.psbt_id = $1 AND NOT p.imported AND NOT o.imported AND o.status IN ('created', 'partially_signed', 'complete')
+) AS BOOLEAN) AS taken
+`
+
+// Whether another open proposal has an input or the change address of a proposal.
+func (q *Queries) IsPsbtTaken(ctx context.Context, psbtID string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, IsPsbtTaken, psbtID)
+	var taken bool
+	err := row.Scan(&taken)
+	return taken, err
+}
+
+const LostAncestors = `-- name: LostAncestors :many
+WITH RECURSIVE ancestors(txid) AS (
+  SELECT i.txid FROM psbt_inputs AS i WHERE i.psbt_id = $2
+  UNION
+  SELECT x.prev_txid
+  FROM ancestors AS a
+  JOIN transactions AS t ON t.wallet_id = $1 AND t.txid = a.txid AND t.status = 'inactive'
+  JOIN inputs AS x ON x.wallet_id = t.wallet_id AND x.txid = t.txid
+)
+SELECT t.txid, t.status
+FROM ancestors AS a
+JOIN transactions AS t ON t.wallet_id = $1 AND t.txid = a.txid
+WHERE t.status IN ('replaced', 'conflicted', 'abandoned')
+ORDER BY t.txid
+`
+
+type LostAncestorsParams struct {
+	WalletID string
+	PsbtID   string
+}
+
+type LostAncestorsRow struct {
+	Txid   string
+	Status string
+}
+
+// The transactions that the inputs of a proposal come from, directly or through others
+// that are neither in the chain nor in the mempool, and that are dead.
+func (q *Queries) LostAncestors(ctx context.Context, arg LostAncestorsParams) ([]LostAncestorsRow, error) {
+	rows, err := q.db.QueryContext(ctx, LostAncestors, arg.WalletID, arg.PsbtID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LostAncestorsRow{}
+	for rows.Next() {
+		var i LostAncestorsRow
+		if err := rows.Scan(&i.Txid, &i.Status); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const NoteLock = `-- name: NoteLock :exec
 INSERT INTO reserved (wallet_id, txid, vout) VALUES ($1, $2, $3) ON CONFLICT (wallet_id, txid, vout) DO NOTHING
 `
@@ -385,7 +458,7 @@ func (q *Queries) OwnCoins(ctx context.Context, arg OwnCoinsParams) ([]OwnCoinsR
 }
 
 const PsbtByID = `-- name: PsbtByID :one
-SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported FROM psbts WHERE wallet_id = $1 AND psbt_id = $2
+SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts FROM psbts WHERE wallet_id = $1 AND psbt_id = $2
 `
 
 type PsbtByIDParams struct {
@@ -425,6 +498,7 @@ func (q *Queries) PsbtByID(ctx context.Context, arg PsbtByIDParams) (Psbt, error
 		&i.Psbt,
 		&i.Raw,
 		&i.Imported,
+		&i.Evicts,
 	)
 	return i, err
 }
@@ -575,13 +649,16 @@ func (q *Queries) PsbtSteps(ctx context.Context, psbtIds string) ([]PsbtStep, er
 }
 
 const Psbts = `-- name: Psbts :many
-SELECT psbt_id FROM psbts
-WHERE wallet_id = $1
-  AND created_at <= $2 AND (created_at < $2 OR psbt_id < $3)
-  AND (CAST($4 AS BOOLEAN) OR status IN (SELECT value FROM json_each(CAST($5 AS TEXT))))
-  AND (CAST($6 AS BOOLEAN) OR txid = $7 OR final_txid = $7)
-ORDER BY created_at DESC, psbt_id DESC
-LIMIT CAST($8 AS BIGINT)
+SELECT p.psbt_id FROM psbts AS p
+WHERE p.wallet_id = $1
+  AND p.created_at <= $2 AND (p.created_at < $2 OR p.psbt_id < $3)
+  AND (CAST($4 AS BOOLEAN) OR p.status IN (SELECT value FROM json_each(CAST($5 AS TEXT))))
+  AND (CAST($6 AS BOOLEAN) OR p.txid = $7 OR p.final_txid = $7)
+  AND (CAST($8 AS BOOLEAN) OR p.psbt_id IN (
+    SELECT i.psbt_id FROM psbt_inputs AS i
+    WHERE i.wallet_id = p.wallet_id AND i.txid IN (SELECT value FROM json_each(CAST($9 AS TEXT)))))
+ORDER BY p.created_at DESC, p.psbt_id DESC
+LIMIT CAST($10 AS BIGINT)
 `
 
 type PsbtsParams struct {
@@ -592,6 +669,8 @@ type PsbtsParams struct {
 	Statuses        string
 	AnyTxid         bool
 	Txid            string
+	AnyParent       bool
+	Parents         string
 	MaxRows         int64
 }
 
@@ -604,6 +683,8 @@ func (q *Queries) Psbts(ctx context.Context, arg PsbtsParams) ([]string, error) 
 		arg.Statuses,
 		arg.AnyTxid,
 		arg.Txid,
+		arg.AnyParent,
+		arg.Parents,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -628,7 +709,7 @@ func (q *Queries) Psbts(ctx context.Context, arg PsbtsParams) ([]string, error) 
 }
 
 const PsbtsByID = `-- name: PsbtsByID :many
-SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY psbt_id
+SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY psbt_id
 `
 
 func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error) {
@@ -669,6 +750,7 @@ func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error)
 			&i.Psbt,
 			&i.Raw,
 			&i.Imported,
+			&i.Evicts,
 		); err != nil {
 			return nil, err
 		}
@@ -683,20 +765,72 @@ func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error)
 	return items, nil
 }
 
+const PsbtsOfTxid = `-- name: PsbtsOfTxid :many
+SELECT psbt_id, replaces_id FROM psbts WHERE wallet_id = $1 AND txid = $2 ORDER BY psbt_id
+`
+
+type PsbtsOfTxidParams struct {
+	WalletID string
+	Txid     string
+}
+
+type PsbtsOfTxidRow struct {
+	PsbtID     string
+	ReplacesID string
+}
+
+func (q *Queries) PsbtsOfTxid(ctx context.Context, arg PsbtsOfTxidParams) ([]PsbtsOfTxidRow, error) {
+	rows, err := q.db.QueryContext(ctx, PsbtsOfTxid, arg.WalletID, arg.Txid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PsbtsOfTxidRow{}
+	for rows.Next() {
+		var i PsbtsOfTxidRow
+		if err := rows.Scan(&i.PsbtID, &i.ReplacesID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const PsbtsTouchedBy = `-- name: PsbtsTouchedBy :many
-SELECT DISTINCT i.psbt_id
-FROM inputs AS x JOIN psbt_inputs AS i ON i.wallet_id = x.wallet_id AND i.txid = x.prev_txid AND i.vout = x.prev_vout
-WHERE x.wallet_id = $1 AND x.txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
+WITH RECURSIVE reached(txid) AS (
+  SELECT CAST(value AS TEXT) FROM json_each(CAST($1 AS TEXT))
+  UNION
+  SELECT x.txid
+  FROM reached AS r
+  JOIN inputs AS x ON x.wallet_id = $2 AND x.prev_txid = r.txid
+  JOIN transactions AS t ON t.wallet_id = x.wallet_id AND t.txid = x.txid AND t.status = 'inactive'
+)
+SELECT i.psbt_id
+FROM reached AS r
+JOIN inputs AS x ON x.wallet_id = $2 AND x.txid = r.txid
+JOIN psbt_inputs AS i ON i.wallet_id = x.wallet_id AND i.txid = x.prev_txid AND i.vout = x.prev_vout
+UNION
+SELECT i.psbt_id
+FROM reached AS r
+JOIN psbt_inputs AS i ON i.wallet_id = $2 AND i.txid = r.txid
 `
 
 type PsbtsTouchedByParams struct {
-	WalletID string
 	Txids    string
+	WalletID string
 }
 
-// Which proposals have a coin in common with these transactions.
+// Which proposals these transactions are about: those that have an input in common
+// with one of them, and those whose inputs come from one, directly or through others
+// that are neither in the chain nor in the mempool.
 func (q *Queries) PsbtsTouchedBy(ctx context.Context, arg PsbtsTouchedByParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, PsbtsTouchedBy, arg.WalletID, arg.Txids)
+	rows, err := q.db.QueryContext(ctx, PsbtsTouchedBy, arg.Txids, arg.WalletID)
 	if err != nil {
 		return nil, err
 	}
@@ -732,37 +866,15 @@ func (q *Queries) Release(ctx context.Context, arg ReleaseParams) error {
 	return err
 }
 
-const ReplacementOf = `-- name: ReplacementOf :many
-SELECT psbt_id FROM psbts WHERE wallet_id = $1 AND replaces_id = $2 AND txid = $3
+const ReplacedID = `-- name: ReplacedID :one
+SELECT replaces_id FROM psbts WHERE psbt_id = $1
 `
 
-type ReplacementOfParams struct {
-	WalletID   string
-	ReplacesID string
-	Txid       string
-}
-
-func (q *Queries) ReplacementOf(ctx context.Context, arg ReplacementOfParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, ReplacementOf, arg.WalletID, arg.ReplacesID, arg.Txid)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var psbt_id string
-		if err := rows.Scan(&psbt_id); err != nil {
-			return nil, err
-		}
-		items = append(items, psbt_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) ReplacedID(ctx context.Context, psbtID string) (string, error) {
+	row := q.db.QueryRowContext(ctx, ReplacedID, psbtID)
+	var replaces_id string
+	err := row.Scan(&replaces_id)
+	return replaces_id, err
 }
 
 const Reservations = `-- name: Reservations :many
@@ -861,6 +973,35 @@ func (q *Queries) SpendersOfPsbt(ctx context.Context, psbtID string) ([]Spenders
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UnsettledPsbts = `-- name: UnsettledPsbts :many
+SELECT psbt_id FROM psbts
+WHERE wallet_id = $1 AND status IN ('created', 'partially_signed', 'complete', 'broadcast')
+ORDER BY psbt_id
+`
+
+func (q *Queries) UnsettledPsbts(ctx context.Context, walletID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, UnsettledPsbts, walletID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var psbt_id string
+		if err := rows.Scan(&psbt_id); err != nil {
+			return nil, err
+		}
+		items = append(items, psbt_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

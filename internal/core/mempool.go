@@ -1,0 +1,163 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/spend"
+)
+
+// IncrementalFee implements spend.Node.
+func (p *Provider) IncrementalFee() btc.FeeRate {
+	return btc.FeeRate(p.status().IncrementalMinimum())
+}
+
+// Evicted implements spend.Node.
+func (p *Provider) Evicted(ctx context.Context, spent []btc.Outpoint) (evicted []spend.MempoolTx, err error) {
+	err = p.watched(ctx, func(ctx context.Context) error {
+		evicted, err = p.node.evicted(ctx, spent)
+		return err
+	})
+	return evicted, err
+}
+
+// evicted returns the transactions of the mempool that spend one of the outpoints
+// (gettxspendingprevout, getmempoolentry), and all that descend from them
+// (getmempooldescendants), each once.
+func (n *Node) evicted(ctx context.Context, spent []btc.Outpoint) ([]spend.MempoolTx, error) {
+	if len(spent) == 0 {
+		return nil, nil
+	}
+	var spenders []struct {
+		Txid string `json:"spendingtxid"`
+	}
+	if err := n.read(ctx, &spenders, "gettxspendingprevout", outpoints(spent)); err != nil {
+		return nil, err
+	}
+	direct := map[string]bool{}
+	var reqs []bitcoind.Request
+	for _, s := range spenders {
+		if s.Txid == "" || direct[s.Txid] {
+			continue
+		}
+		direct[s.Txid] = true
+		const verbose = true
+		reqs = append(reqs,
+			bitcoind.Request{Method: "getmempoolentry", Params: []any{s.Txid}, Out: new(mempoolEntry)},
+			bitcoind.Request{Method: "getmempooldescendants", Params: []any{s.Txid, verbose}, Out: new(map[string]mempoolEntry)})
+	}
+	if len(reqs) == 0 {
+		return nil, nil
+	}
+	if err := n.readBatch(ctx, reqs); err != nil {
+		return nil, err
+	}
+	var evicted []spend.MempoolTx
+	known := map[string]bool{}
+	add := func(txid string, e mempoolEntry) {
+		if !known[txid] {
+			known[txid] = true
+			evicted = append(evicted, spend.MempoolTx{Txid: txid, Fee: btc.Amount(e.Fees.Modified), VSize: e.VSize, Direct: direct[txid]})
+		}
+	}
+	for _, r := range reqs {
+		if refused(r.Err, bitcoind.CodeInvalidAddress, "") { // it has left the mempool since
+			continue
+		}
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		switch out := r.Out.(type) {
+		case *mempoolEntry:
+			add(r.Params[0].(string), *out) //nolint:forcetypeassert // set above
+		case *map[string]mempoolEntry:
+			for txid, e := range *out {
+				add(txid, e)
+			}
+		}
+	}
+	return evicted, nil
+}
+
+// mempoolEntry is what getmempoolentry says of a transaction. The modified fee
+// includes what prioritisetransaction added, and is what the rules of replacement
+// go by.
+type mempoolEntry struct {
+	VSize int64 `json:"vsize"`
+	Fees  struct {
+		Modified btc.JSONBTC `json:"modified"`
+	} `json:"fees"`
+}
+
+// Check implements spend.Node.
+func (p *Provider) Check(ctx context.Context, raw []byte) error {
+	err := p.Test(ctx, raw)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(f, spend.ErrRejected) {
+		return err
+	}
+	return policyFault(f)
+}
+
+// policyReasons are the reasons of testmempoolaccept that have a fault of their
+// own; see MemPoolAccept in Core's src/validation.cpp. A nil fault is for what does
+// not keep a transaction from being signed: the signatures, which are checked after
+// everything else, and what depends on the mempool of the moment.
+var policyReasons = []struct {
+	text  string
+	fault *fault.Error
+}{
+	{"script-verify-flag", nil},
+	{"mempool min fee not met", nil},
+	{"mempool full", nil},
+	{"non-final", nil},
+	{"too-long-mempool-chain", ErrChainTooLong},
+	{"too-large-cluster", ErrChainTooLong},
+	{"dust", ErrAmountTooSmall},
+	{"tx-size", ErrTooLarge},
+	{"bad-txns-too-many-sigops", ErrTooLarge},
+	{"min relay fee not met", spend.ErrFeeRateTooLow},
+	{"insufficient fee", spend.ErrFeeRateTooLow},
+	{"replacement-failed", spend.ErrFeeRateTooLow},
+	{"too many potential replacements", spend.ErrTooManyEvictions},
+	{"bad-txns-spends-conflicting-tx", ErrCoinUnavailable},
+	{"missing-inputs", ErrCoinUnavailable},
+	{"bad-txns-inputs-missingorspent", ErrCoinUnavailable},
+}
+
+func policyFault(rejected *fault.Error) error {
+	reason := rejected.Details["reject_reason"]
+	for _, p := range policyReasons {
+		if !strings.Contains(reason, p.text) {
+			continue
+		}
+		if p.fault == nil {
+			return nil
+		}
+		return p.fault.Because(rejected)
+	}
+	return rejected
+}
+
+// Abandon implements spend.Node.
+func (p *Provider) Abandon(ctx context.Context, coreName, txid string) error {
+	return p.watched(ctx, func(ctx context.Context) error { return p.node.Wallet(coreName).abandon(ctx, txid) })
+}
+
+// abandon has the wallet treat a transaction that is not in the mempool, and those
+// that descend from it, as if it will never be confirmed (abandontransaction). One
+// that the wallet does not have is abandoned already.
+func (w *Wallet) abandon(ctx context.Context, txid string) error {
+	err := w.write(ctx, nil, "abandontransaction", txid)
+	if !refused(err, bitcoind.CodeInvalidAddress, "") {
+		return err
+	}
+	if refused(err, bitcoind.CodeInvalidAddress, "not eligible") {
+		return spend.ErrNotAbandonable.Because(err)
+	}
+	return nil
+}
