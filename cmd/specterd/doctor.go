@@ -8,15 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
@@ -288,9 +287,15 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	for _, warning := range status.Warnings {
 		d.warning("node", "it says: %s", warning)
 	}
+	for _, notice := range status.Notices() {
+		d.warning("node", "%s", notice.Message)
+	}
 	before := d.now()
 	theirs, err := n.node.Time(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, bitcoind.ErrMethodForbidden): // a notice tells
+		return true
+	case err != nil:
 		d.error("clock", "%v", err)
 		return true
 	}
@@ -299,15 +304,6 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 		d.warning("clock", "the node's differs by %v; tokens and proposals end by this machine's: see that both have the right time (timedatectl)", apart)
 	} else {
 		d.ok("clock", "it agrees with the node's")
-	}
-	if filters, err := n.node.HasBlockFilters(ctx); err == nil && !filters {
-		d.warning("node", "it has no index of block filters, so that looking for a wallet's history takes hours: start it with -blockfilterindex=1")
-	}
-	if publishers, err := n.node.Publishers(ctx); err == nil && !slices.ContainsFunc(publishers, func(p core.Publisher) bool { return p.Topic == "sequence" }) {
-		d.warning("node", "it announces nothing over ZMQ, so that payments show after up to two seconds: start it with -zmqpubsequence=tcp://127.0.0.1:28332")
-	}
-	if status.Pruned {
-		d.warning("node", "it is pruned and has no blocks before %d; the history of older wallets cannot be looked for", status.PruneHeight)
 	}
 	return true
 }

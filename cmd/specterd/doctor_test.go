@@ -50,7 +50,7 @@ func TestDoctor(t *testing.T) {
 	})
 	examine(true,
 		"ok +settings", "ok +files", "ok +database +it is whole", "ok +signing key", "(ok|warning) +passwords +a login takes",
-		`ok +audit +all \d+ entries`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*-blockfilterindex=1", "ok +wallets +all 1 are as Core has them")
+		`ok +audit +all \d+ entries`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +wallets +all 1 are as Core has them")
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db"))
 	check(t, err)

@@ -17,6 +17,7 @@ import (
 // nodeFaults are what can be wrong with a node, and what people are told then.
 var nodeFaults = []struct {
 	name       string
+	onlyCall   bool                 // it cannot be wrong as a whole
 	begin      func(*testkit.Relay) // instead of answer, where it is not about answers
 	answer     func(*testkit.Exchange)
 	status     int
@@ -26,11 +27,14 @@ var nodeFaults = []struct {
 	{name: "breaks off", answer: func(*testkit.Exchange) { panic(http.ErrAbortHandler) }, status: 503, code: "node_unavailable", says: "try again shortly"},
 	{name: "never answers", answer: func(x *testkit.Exchange) { <-x.Context().Done() }, status: 503, code: "node_unavailable", says: "try again shortly"},
 	{name: "refuses the credential", answer: func(x *testkit.Exchange) { x.Answer(http.StatusUnauthorized, nil) }, status: 503, code: "node_unauthorized", says: "correct the user and password or the cookie file"},
-	{name: "refuses our address", answer: func(x *testkit.Exchange) { x.Answer(http.StatusForbidden, nil) }, status: 503, code: "node_unauthorized", says: "check rpcallowip"},
+	{name: "refuses our address", answer: func(x *testkit.Exchange) { x.Answer(http.StatusForbidden, nil) }, status: 503, code: "node_method_forbidden", says: "rpcallowip"},
 	{name: "is starting up", answer: func(x *testkit.Exchange) { x.Refuse(http.StatusInternalServerError, -28, "Loading block index…") }, status: 503, code: "node_unavailable", says: "is starting up; try again"},
 	{name: "has too much to do", answer: func(x *testkit.Exchange) {
 		x.Answer(http.StatusServiceUnavailable, []byte("Work queue depth exceeded"))
-	}, status: 503, code: "node_unavailable", says: "raise rpcworkqueue"},
+	}, status: 503, code: "node_busy", says: "raise rpcworkqueue"},
+	{name: "refuses for an unknown reason", onlyCall: true, answer: func(x *testkit.Exchange) {
+		x.Refuse(http.StatusInternalServerError, -4, unknownReason)
+	}, status: 502, code: "node_error", says: "specterd's log has its text"},
 	{name: "redirects", answer: func(x *testkit.Exchange) {
 		x.ResponseWriter.Header().Set("Location", "http://127.0.0.1:1/")
 		x.Answer(http.StatusTemporaryRedirect, nil)
@@ -57,7 +61,10 @@ var nodeFaults = []struct {
 	{name: "is on another chain", answer: rewrites(`"chain":"regtest"`, `"chain":"main"`), status: 503, code: wrongChain, says: "point specterd at the other node"},
 }
 
-const wrongChain = "wrong_chain"
+const (
+	wrongChain    = "wrong_chain"
+	unknownReason = "A reason of a version to come"
+)
 
 // rewrites changes what the node answers.
 func rewrites(from, to string) func(*testkit.Exchange) {
@@ -84,7 +91,7 @@ func TestNodeFaults(t *testing.T) {
 		for _, whole := range []bool{true, false} {
 			onlyWhole := fault.begin != nil || fault.code == wrongChain
 			tooLong := whole && i > 0 || fault.name == "never answers" // seconds until the next poll, or a call's timeout
-			if !whole && onlyWhole || tooLong && !testkit.Long() {
+			if !whole && onlyWhole || whole && fault.onlyCall || tooLong && !testkit.Long() {
 				continue
 			}
 			n++
@@ -142,6 +149,11 @@ func TestNodeFaults(t *testing.T) {
 	}
 	f.do(http.MethodPost, "/api/v1/wallets", orderOf("two", 2), http.StatusCreated)
 	f.do(http.MethodPost, "/api/v1/wallets/one/psbts/"+f.signed+"/broadcast", nil, http.StatusOK)
+	for _, method := range []string{"getdescriptorinfo", "walletcreatefundedpsbt", "testmempoolaccept"} {
+		if want := "refused " + method + " with code -4: " + unknownReason; !strings.Contains(s.log.String(), want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
 	testkit.Figure(t, "%d ways to be faulty, each with a new wallet, a proposal, a broadcast and reads: 0 wrong answers, 0 things left behind", n)
 }
 

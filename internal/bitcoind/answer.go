@@ -25,7 +25,7 @@ type wireCall struct {
 	Version string `json:"jsonrpc"`
 	ID      uint64 `json:"id"`
 	Method  string `json:"method"`
-	Params  []any  `json:"params"`
+	Params  any    `json:"params"` // a list, or an object
 }
 
 type wireError struct {

@@ -51,6 +51,8 @@ type shared struct {
 type Request struct {
 	Method string
 	Params []any
+	// Named are parameters by name, instead of Params.
+	Named map[string]any
 	// Out is what the result is decoded into, as with [Client.Call].
 	Out any
 	// Err is set by Batch to what went wrong with this call alone: an
@@ -120,16 +122,17 @@ func (c *Client) WithMaxAnswer(n int64) *Client {
 // decoded into an any are json.Numbers.
 //
 // It returns an *RPCError where the node refused the call; the faults
-// ErrUnavailable, ErrUnauthorized and ErrBadAnswer where there was no answer;
+// ErrUnavailable, ErrBusy, ErrUnauthorized, ErrMethodForbidden and ErrBadAnswer
+// where there was no answer;
 // and ctx.Err() where ctx ended first. Then the content of out is undefined.
 func (c *Client) Call(ctx context.Context, method string, params []any, out any) error {
-	call := c.shared.number(method, params)
+	call := c.shared.number(Request{Method: method, Params: params})
 	body, err := json.Marshal(call)
 	if err != nil {
 		return fmt.Errorf("encode call of %s: %w", method, err)
 	}
 	var refusal *wireError
-	err = c.post(ctx, body, func(dec *jsontext.Decoder) error {
+	err = c.post(ctx, body, []string{method}, func(dec *jsontext.Decoder) error {
 		refusal, err = readOne(dec, call.ID, out)
 		return err
 	})
@@ -151,15 +154,15 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 	if len(reqs) == 0 {
 		return nil
 	}
-	calls := make([]wireCall, len(reqs))
+	calls, methods := make([]wireCall, len(reqs)), make([]string, len(reqs))
 	for i, r := range reqs {
-		calls[i] = c.shared.number(r.Method, r.Params)
+		calls[i], methods[i] = c.shared.number(r), r.Method
 	}
 	body, err := json.Marshal(calls)
 	if err != nil {
 		return fmt.Errorf("encode batch: %w", err)
 	}
-	err = c.post(ctx, body, func(dec *jsontext.Decoder) error { return readBatch(dec, calls, reqs) })
+	err = c.post(ctx, body, methods, func(dec *jsontext.Decoder) error { return readBatch(dec, calls, reqs) })
 	if err != nil {
 		return fmt.Errorf("call batch of %d, first %s: %w", len(reqs), reqs[0].Method, err)
 	}
@@ -171,20 +174,28 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 func (c *Client) Close() { c.shared.transport.CloseIdleConnections() }
 
 // number gives a call an id that no other call of this node's clients has.
-func (s *shared) number(method string, params []any) wireCall {
-	if params == nil {
-		params = []any{}
+func (s *shared) number(r Request) wireCall {
+	call := wireCall{Version: "1.0", ID: s.lastID.Add(1), Method: r.Method, Params: []any{}}
+	switch {
+	case r.Named != nil:
+		call.Params = r.Named
+	case r.Params != nil:
+		call.Params = r.Params
 	}
-	return wireCall{Version: "1.0", ID: s.lastID.Add(1), Method: method, Params: params}
+	return call
 }
 
-// post sends body, within the client's limits, and lets read decode the answer.
-func (c *Client) post(ctx context.Context, body []byte, read func(*jsontext.Decoder) error) error {
+// post sends body, which calls methods, within the client's limits, and lets read
+// decode the answer.
+func (c *Client) post(ctx context.Context, body []byte, methods []string, read func(*jsontext.Decoder) error) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := c.inSlot(limited, func() error {
 		return c.shared.exchange(limited, c.url(), body, c.maxAnswer, read)
 	})
+	if errors.Is(err, errForbidden) {
+		return forbidden(methods, err)
+	}
 	if err == nil || errors.Is(err, ErrBadAnswer) || limited.Err() == nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func client(t *testing.T, cfg bitcoind.Config) *bitcoind.Client {
 func wantFault(t *testing.T, err error, want *fault.Error, says ...string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || !errors.Is(err, want) || f.Kind != want.Kind {
+	if !ok || !errors.Is(f, want) || f.Kind != want.Kind {
 		t.Fatalf("got %v, want a fault %s", err, want.Code)
 	}
 	if strings.Contains(err.Error(), secret) {
@@ -154,8 +154,12 @@ func TestRPCError(t *testing.T) {
 	if !ok || *e != (bitcoind.RPCError{Code: bitcoind.CodeVerifyRejected, Message: "min relay fee not met", Method: "sendrawtransaction"}) {
 		t.Errorf("got %v", err)
 	}
-	if _, isFault := errors.AsType[*fault.Error](err); isFault {
-		t.Error("an RPC error is a fault")
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind != fault.Refused || f.Code != "node_error" || !strings.Contains(f.Message, "sendrawtransaction; specterd's log has its text") {
+		t.Errorf("as a fault: %v", f)
+	}
+	if log := fmt.Sprint(f.Unwrap()); log != "the Bitcoin node refused sendrawtransaction with code -26: min relay fee not met" {
+		t.Errorf("the log has %q", log)
 	}
 	if seen.Load() != 1 {
 		t.Errorf("asked %d times", seen.Load())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,6 @@ const (
 
 // What the one who asked is told.
 const (
-	busyMessage         = "the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf"
 	warmupMessage       = "the Bitcoin node is starting up; try again shortly"
 	noConnectionMessage = "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings"
 	brokenMessage       = "the Bitcoin node broke off without an answer; it may be stopping, try again shortly"
@@ -58,6 +58,19 @@ var (
 	// ErrUnauthorized says that the node accepts neither the user nor the cookie.
 	ErrUnauthorized = fault.New(fault.Unavailable, "node_unauthorized",
 		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").After(retryAfter)
+	// ErrMethodForbidden says that the node refuses a call with HTTP 403, which Core
+	// answers to methods that rpcwhitelist lacks and to addresses that rpcallowip
+	// lacks. The message names the methods of the request.
+	ErrMethodForbidden = fault.New(fault.Unavailable, "node_method_forbidden",
+		"the Bitcoin node forbids a call; check rpcwhitelist and rpcallowip in its bitcoin.conf").After(retryAfter)
+	// ErrMethodUnknown says that the node does not know a method, or has it disabled.
+	ErrMethodUnknown = fault.New(fault.Unavailable, "node_method_unknown",
+		"the Bitcoin node does not know an RPC method; run Bitcoin Core or Knots 25 or later").After(retryAfter)
+	// ErrBusy says that the node has too many calls queued. Errors of it are
+	// ErrUnavailable as well.
+	ErrBusy = fault.New(fault.Unavailable, "node_busy",
+		"the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf").
+		After(retryAfter)
 	// ErrBadAnswer says that what came back is not an answer to what was asked.
 	// Whether the call was carried out is unknown.
 	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
@@ -66,7 +79,7 @@ var (
 // What faults of this package wrap, for errors.Is, where it makes a difference
 // to the caller.
 var (
-	// ErrNotNow is in an ErrUnavailable where the node refused to look at the
+	// ErrNotNow is in an ErrUnavailable or ErrBusy where the node refused to look at the
 	// call, since it is starting up or has too much queued: nothing was carried
 	// out.
 	ErrNotNow error = protocolError("refused for now")
@@ -74,9 +87,13 @@ var (
 	ErrTooLong error = protocolError("longer than allowed")
 )
 
-// RPCError is the node's own refusal of one call. It is not a fault: what it
-// means depends on the method, and Message is the node's text, of at most 2 KiB,
-// which may name things that the one who asked must not learn of.
+// errRefused is what callers are told of an [RPCError] that no package translates.
+var errRefused = fault.New(fault.Refused, "node_error", "the Bitcoin node refused a call; specterd's log has its text")
+
+// RPCError is the node's own refusal of one call. What it means depends on the
+// method. Message is the node's text, of at most 2 KiB, which may name things that
+// the one who asked must not learn of. An RPCError that is not translated acts as
+// a fault, for errors.As: node_error, or ErrMethodUnknown.
 type RPCError struct {
 	Code    int
 	Message string
@@ -84,7 +101,22 @@ type RPCError struct {
 }
 
 func (e *RPCError) Error() string {
-	return fmt.Sprintf("%s: node error %d: %s", e.Method, e.Code, e.Message)
+	return fmt.Sprintf("the Bitcoin node refused %s with code %d: %s", e.Method, e.Code, e.Message)
+}
+
+// As sets target, a **fault.Error, to the fault that e is to callers. Its message
+// names the method and nothing of the node's text.
+func (e *RPCError) As(target any) bool {
+	f, ok := target.(**fault.Error)
+	switch {
+	case !ok:
+		return false
+	case e.Code == CodeMethodNotFound:
+		*f = ErrMethodUnknown.Saying("the Bitcoin node does not know the RPC method %s; run Bitcoin Core or Knots 25 or later", e.Method).Because(e)
+	default:
+		*f = errRefused.Saying("the Bitcoin node refused the call %s; specterd's log has its text", e.Method).Because(e)
+	}
+	return true
 }
 
 // unavailable is ErrUnavailable with a message that says what happened.
@@ -94,12 +126,11 @@ func unavailable(message string, cause error) *fault.Error {
 	return f.Because(cause)
 }
 
-// forbidden is ErrUnauthorized for HTTP 403, which Core answers to addresses
-// and methods that it does not allow.
-func forbidden() *fault.Error {
-	f := *ErrUnauthorized
-	f.Message = "the Bitcoin node refuses the RPC user or cookie for this call; check rpcallowip and rpcwhitelist in its bitcoin.conf"
-	return &f
+// forbidden is ErrMethodForbidden, with the methods of the request in its message.
+func forbidden(methods []string, cause error) *fault.Error {
+	names := strings.Join(slices.Compact(slices.Sorted(slices.Values(methods))), ", ")
+	return ErrMethodForbidden.Saying("the Bitcoin node forbids the RPC user a call (HTTP 403): "+
+		"add %s to rpcwhitelist, or specterd's address to rpcallowip, in its bitcoin.conf", names).Because(cause)
 }
 
 // badAnswer is ErrBadAnswer with a cause in which nothing of the answer is

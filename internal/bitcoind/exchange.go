@@ -91,6 +91,9 @@ func refused(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden
 }
 
+// errForbidden says that the node answered 403; see [forbidden].
+var errForbidden error = protocolError("HTTP status 403")
+
 // judge returns nil where the body is worth decoding. Core answers a call that
 // it refuses with 400, 404 or 500 and a JSON body.
 func judge(resp *http.Response) error {
@@ -99,9 +102,9 @@ func judge(resp *http.Response) error {
 	case code == http.StatusUnauthorized:
 		return ErrUnauthorized.Because(status)
 	case code == http.StatusForbidden:
-		return forbidden().Because(status)
+		return errForbidden
 	case code == http.StatusServiceUnavailable:
-		return unavailable(busyMessage, fmt.Errorf("%w: %w", ErrNotNow, status))
+		return ErrBusy.Because(fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrNotNow, status))
 	case code == http.StatusOK, code >= 400 && isJSON(resp):
 		return nil
 	case code >= 500:

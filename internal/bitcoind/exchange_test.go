@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/fault"
 )
 
 func TestBadAnswers(t *testing.T) {
@@ -127,6 +128,29 @@ func TestUnavailable(t *testing.T) {
 			wantFault(t, c.Call(t.Context(), "x", nil, nil), bitcoind.ErrUnavailable, tc.says)
 		})
 	}
+}
+
+// TestRefusals: each kind of refusal has its own code, and says what to do.
+func TestRefusals(t *testing.T) {
+	unknown := `{"result":null,"error":{"code":-32601,"message":"Method not found"},"id":$id}`
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   *fault.Error
+		says   string
+	}{
+		"busy":      {503, "Work queue depth exceeded", bitcoind.ErrBusy, "raise rpcworkqueue"},
+		"forbidden": {403, "", bitcoind.ErrMethodForbidden, "add lockunspent to rpcwhitelist"},
+		"unknown":   {404, unknown, bitcoind.ErrMethodUnknown, "does not know the RPC method lockunspent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := answering(t, tc.status, tc.body)
+			wantFault(t, client(t, bitcoind.Config{URL: url}).Call(t.Context(), "lockunspent", nil, nil), tc.want, tc.says)
+		})
+	}
+	url, _ := answering(t, 403, "")
+	err := client(t, bitcoind.Config{URL: url}).Batch(t.Context(), []bitcoind.Request{{Method: "b"}, {Method: "a"}, {Method: "b"}})
+	wantFault(t, err, bitcoind.ErrMethodForbidden, "add a, b to rpcwhitelist")
 }
 
 func TestRefused(t *testing.T) {

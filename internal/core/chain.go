@@ -36,7 +36,7 @@ const pingTime = 1500 * time.Millisecond
 
 // ping returns nil where the node answers at once.
 func (n *Node) ping(ctx context.Context) error {
-	return meaning(n.rpc.WithTimeout(pingTime).Call(ctx, "uptime", nil, nil))
+	return caller{n.rpc.WithTimeout(pingTime)}.write(ctx, nil, "uptime")
 }
 
 // Tip returns the last block of the chain (getblockchaininfo).
@@ -160,15 +160,6 @@ func (n *Node) Time(ctx context.Context) (time.Time, error) {
 		return time.Time{}, bitcoind.ErrBadAnswer.Because(errors.New("getnettotals without timemillis"))
 	}
 	return time.UnixMilli(*wire.Millis), nil
-}
-
-// HasBlockFilters reports whether the node has the index of compact block filters
-// (BIP-158), complete or not, with which scans of the chain are many times faster
-// (getindexinfo, option -blockfilterindex).
-func (n *Node) HasBlockFilters(ctx context.Context) (bool, error) {
-	var wire map[string]struct{}
-	err := n.read(ctx, &wire, "getindexinfo", "basic block filter index")
-	return len(wire) > 0, err
 }
 
 // FeeEstimate is a fee rate at which the node expects a confirmation.

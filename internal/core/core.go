@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/bitcoind"
+	"github.com/specterd/specterd/internal/node"
 )
 
 // noLimit is the time limit of calls that only their context ends.
@@ -61,7 +62,23 @@ type caller struct{ rpc *bitcoind.Client }
 
 // write calls a method that changes something.
 func (c caller) write(ctx context.Context, out any, method string, params ...any) error {
-	return meaning(c.rpc.Call(ctx, method, params, out))
+	return meaning(call(ctx, c.rpc, out, method, params...))
+}
+
+// call calls a method and leaves refusals as they are, except that a node without
+// wallets returns node.ErrWalletDisabled.
+func call(ctx context.Context, rpc *bitcoind.Client, out any, method string, params ...any) error {
+	return unlessDisabled(rpc.Call(ctx, method, params, out))
+}
+
+// unlessDisabled returns node.ErrWalletDisabled for the refusal of a node that has
+// no method of that name because it runs without wallets.
+func unlessDisabled(err error) error {
+	e, ok := errors.AsType[*bitcoind.RPCError](err)
+	if ok && e.Code == bitcoind.CodeMethodNotFound && node.IsWalletMethod(e.Method) {
+		return node.ErrWalletDisabled.Because(err)
+	}
+	return err
 }
 
 // read calls a method that changes nothing, more than once where that helps.
@@ -76,7 +93,7 @@ func (c caller) batch(ctx context.Context, reqs []bitcoind.Request) error {
 		return err
 	}
 	for i := range reqs {
-		reqs[i].Err = meaning(reqs[i].Err)
+		reqs[i].Err = meaning(unlessDisabled(reqs[i].Err))
 		if errors.Is(reqs[i].Err, ErrWalletNotLoaded) || errors.Is(reqs[i].Err, bitcoind.ErrNotNow) {
 			return reqs[i].Err
 		}

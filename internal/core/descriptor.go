@@ -158,6 +158,15 @@ func (e *ImportError) Error() string {
 	return "descriptors were not imported"
 }
 
+// Unwrap returns the failures.
+func (e *ImportError) Unwrap() []error {
+	errs := make([]error, 0, len(e.Failures))
+	for _, f := range e.Failures {
+		errs = append(errs, f)
+	}
+	return errs
+}
+
 // ImportDescriptors makes the wallet watch descriptors, and scans the chain for
 // them where they say so, for as long as ctx lets it. It returns the node's
 // warnings, which are for people; an *ImportError; and ErrScanning.
@@ -175,7 +184,7 @@ func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warni
 		} `json:"error"`
 	}
 	const method = "importdescriptors"
-	err = meaning(w.rpc.WithTimeout(noLimit).Call(ctx, method, []any{requests}, &results))
+	err = caller{w.rpc.WithTimeout(noLimit)}.write(ctx, &results, method, requests)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ const (
 func (w *Wallet) ListSinceBlock(ctx context.Context, hash string, visit func(Entry) error) (lastBlock string, err error) {
 	patient := w.rpc.WithTimeout(historyTime).WithMaxAnswer(maxHistory)
 	since := sinceReader{visit: visit}
-	err = again(ctx, func() error { return meaning(patient.Call(ctx, "listsinceblock", sinceParams(hash), &since)) })
+	err = caller{patient}.read(ctx, &since, "listsinceblock", sinceParams(hash)...)
 	return since.outcome(err)
 }
 

@@ -16,7 +16,7 @@ func (n *Node) ListWallets(ctx context.Context) ([]string, error) {
 // loaded already is fine. It returns ErrWalletMissing. It may take as long as ctx
 // lets it: the wallet catches up with the chain, block by block.
 func (n *Node) LoadWallet(ctx context.Context, name string) error {
-	err := n.rpc.WithTimeout(noLimit).Call(ctx, "loadwallet", []any{name, true}, nil)
+	err := call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name, true)
 	switch {
 	case refused(err, bitcoind.CodeAlreadyLoaded, ""):
 		return nil
@@ -68,7 +68,7 @@ func (n *Node) WalletFolder(ctx context.Context) ([]string, error) {
 // as it was. The refusal of one that is loaded already is returned. It may take as
 // long as ctx lets it; see LoadWallet.
 func (n *Node) borrow(ctx context.Context, name string) error {
-	return n.rpc.WithTimeout(noLimit).Call(ctx, "loadwallet", []any{name}, nil)
+	return call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name)
 }
 
 // giveBack unloads a wallet that was borrowed.

@@ -256,7 +256,7 @@ func TestFundRefused(t *testing.T) {
 	bad := v.payment(10_000, 1000)
 	bad.Outputs[0].Address = "nonsense"
 	_, err = v.Fund(t.Context(), v.name, bad)
-	if _, ok := errors.AsType[*bitcoind.RPCError](err); !ok || fault.KindOf(err) != fault.Internal {
+	if _, ok := errors.AsType[*bitcoind.RPCError](err); !ok || fault.KindOf(err) != fault.Refused {
 		t.Errorf("an address that is none: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/specterd/specterd/internal/bitcoind"
@@ -16,14 +17,14 @@ type Publisher struct {
 }
 
 // Publishers returns what the node announces over ZMQ (getzmqnotifications);
-// nothing where it was built without.
+// nothing where it was built without or forbids the question.
 func (n *Node) Publishers(ctx context.Context) ([]Publisher, error) {
 	var wire []struct {
 		Type    string `json:"type"`
 		Address string `json:"address"`
 	}
 	err := n.read(ctx, &wire, "getzmqnotifications")
-	if refused(err, bitcoind.CodeMethodNotFound, "") {
+	if refused(err, bitcoind.CodeMethodNotFound, "") || errors.Is(err, bitcoind.ErrMethodForbidden) {
 		return nil, nil
 	}
 	if err != nil {

@@ -225,7 +225,7 @@ func (w *Wallet) Rescan(ctx context.Context, from int64) (to int64, err error) {
 	var wire struct {
 		Stop *int64 `json:"stop_height"`
 	}
-	err = meaning(w.rpc.WithTimeout(noLimit).Call(ctx, "rescanblockchain", []any{from}, &wire))
+	err = caller{w.rpc.WithTimeout(noLimit)}.write(ctx, &wire, "rescanblockchain", from)
 	switch {
 	case refused(err, bitcoind.CodeMisc, "aborted"):
 		return 0, ErrScanAborted.Because(err)

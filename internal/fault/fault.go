@@ -49,6 +49,8 @@ const (
 	// PreconditionFailed: what the request names as known to the caller is not so
 	// any more.
 	PreconditionFailed
+	// Refused: the node refused a call for a reason that is not told apart.
+	Refused
 )
 
 // Field is what is wrong with one field of a request. Message never repeats

@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -178,8 +179,8 @@ func (f *Follower) report(ctx context.Context, w wallet.Wallet, err error) {
 	if err != nil && was != problem {
 		f.Log.WarnContext(ctx, "a wallet is not followed", "wallet_id", w.ID, "name", w.Name, "error", err)
 	}
-	if errors.Is(err, bitcoind.ErrUnavailable) || errors.Is(err, bitcoind.ErrUnauthorized) || w.Problem == problem {
-		return // away for all wallets, which as_of and the node's status tell
+	if concernsAllWallets(err) || w.Problem == problem {
+		return // as_of and the node's status tell
 	}
 	_, err = f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		e.Problem = problem
@@ -190,6 +191,18 @@ func (f *Follower) report(ctx context.Context, w wallet.Wallet, err error) {
 	}
 }
 
+// concernsAllWallets reports whether the node is away or does not let specterd use it.
+func concernsAllWallets(err error) bool {
+	for _, problem := range []error{
+		bitcoind.ErrUnavailable, bitcoind.ErrUnauthorized, bitcoind.ErrMethodForbidden, bitcoind.ErrMethodUnknown, node.ErrWalletDisabled,
+	} {
+		if errors.Is(err, problem) {
+			return true
+		}
+	}
+	return false
+}
+
 // problemOf is what may be shown of an error.
 func problemOf(err error) string {
 	if err == nil {
@@ -197,9 +210,6 @@ func problemOf(err error) string {
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.Message
-	}
-	if _, ok := errors.AsType[*bitcoind.RPCError](err); ok {
-		return "the Bitcoin node refused a call about this wallet; specterd's log has its words"
 	}
 	return "an internal error, which specterd's log has"
 }

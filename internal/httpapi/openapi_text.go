@@ -56,6 +56,7 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"Member":                    "A user's membership in a wallet.",
 	"Message":                   "The error document of Specter Desktop.",
 	"NewAddress":                "A receive address that was just revealed.",
+	"NodeNotice":                "Setting of the Bitcoin node that limits specterd without stopping it.",
 	"NodeResponse":              "Status of the Bitcoin node.",
 	"Output":                    "An output of a transaction.",
 	"OwnedAddress":              "An address in a wallet of the caller.",

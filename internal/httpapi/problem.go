@@ -33,6 +33,7 @@ var statuses = map[fault.Kind]int{
 	fault.MethodNotAllowed:   http.StatusMethodNotAllowed,
 	fault.TooMany:            http.StatusTooManyRequests,
 	fault.BadGateway:         http.StatusBadGateway,
+	fault.Refused:            http.StatusBadGateway,
 	fault.Unavailable:        http.StatusServiceUnavailable,
 	fault.Unprocessable:      http.StatusUnprocessableEntity,
 	fault.Misdirected:        http.StatusMisdirectedRequest,
@@ -151,7 +152,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 var errGone = fault.New(fault.Unavailable, "client_gone", "the request was given up by its client")
 
 func worthLogging(kind fault.Kind) bool {
-	return kind == fault.Unavailable || kind == fault.BadGateway
+	return kind == fault.Unavailable || kind == fault.BadGateway || kind == fault.Refused
 }
 
 // retrySeconds rounds up, for a client must not come back too early (RFC 9110, 10.2.3).

@@ -188,7 +188,7 @@ func TestSpecterWithoutNode(t *testing.T) {
 	s.node.status.Store(&node.Status{Problem: away})
 	s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200,
 		`"info":{"chain":null,"problem":"the node does not answer","last_contact":null}`, `"network_info":{"subversion":"","version":999999}`)
-	s.call(t, "GET", "/api/v1/node", k.bearer(), "").want(t, 200, `"reachable":false,"problem":"the node does not answer","last_contact":null`)
+	s.call(t, "GET", "/api/v1/node", k.bearer(), "").want(t, 200, `"reachable":false,"problem":"the node does not answer","problem_code":"node_unavailable","last_contact":null`)
 
 	s.node.status.Store(&node.Status{Problem: away, LastContact: s.clock.now(), Snapshot: node.Snapshot{
 		RawBlockchainInfo: []byte(`{"chain":"regtest"}`), RawNetworkInfo: []byte(`{"version":290403}`), RawMempoolInfo: []byte(`{"size":1}`),

@@ -139,10 +139,12 @@ func (r *run) allWallets(ctx context.Context, u specterfolder.User, owner auth.U
 
 // refusalOrNode is refusal where it may be the node's, too.
 func refusalOrNode(err error) (string, bool) {
-	if kind := fault.KindOf(err); kind == fault.Unavailable || kind == fault.BadGateway {
+	switch fault.KindOf(err) {
+	case fault.Unavailable, fault.BadGateway, fault.Refused:
 		return err.Error(), true
+	default:
+		return refusal(err)
 	}
-	return refusal(err)
 }
 
 // wallet brings one wallet along, and returns it. It is remembered last: what

@@ -24,8 +24,8 @@ type Fees struct {
 }
 
 // feesDue reports whether it is time to ask for estimates again.
-func (s Status) feesDue(now time.Time) bool {
-	return !s.InitialBlockDownload && now.Sub(s.Fees.At) >= feeInterval
+func (s Status) feesDue(now time.Time, may access) bool {
+	return may.allows("estimatesmartfee") && !s.InitialBlockDownload && now.Sub(s.Fees.At) >= feeInterval
 }
 
 // feeRequests returns the calls that ask for estimates.

@@ -14,6 +14,7 @@ import (
 const (
 	defaultInterval = 2 * time.Second
 	maxBackoff      = 5 * time.Second
+	busyPatience    = 30 * time.Second
 )
 
 // Options are what may be left out when making a Monitor.
@@ -36,9 +37,10 @@ type Monitor struct {
 
 	status atomic.Pointer[Status]
 
-	polling chan struct{} // held by the one who polls, who alone uses what follows
-	checked chainID       // what identity was last asked about, and said
-	logged  string        // the state that was last logged
+	polling  chan struct{} // held by the one who polls, who alone uses what follows
+	checked  chainID       // what identity was last asked about, and said
+	accessAt time.Time     // when the node was last asked which methods it allows; zero for again
+	logged   string        // the state that was last logged
 }
 
 // chainID is a chain, and what is wrong with it.
@@ -108,21 +110,58 @@ func (m *Monitor) Check(ctx context.Context) Status {
 
 func (m *Monitor) poll(ctx context.Context) Status {
 	next := m.Status()
+	if err := m.updateAccess(ctx, &next); err != nil {
+		return m.without(next, err)
+	}
+	lacking := next.access.problem()
 	var forFees []bitcoind.Request
-	if next.feesDue(m.now()) {
+	if next.feesDue(m.now(), next.access) {
 		forFees = feeRequests()
 	}
-	snapshot, err := fetch(ctx, m.rpc, forFees)
-	next.CheckedAt = m.now()
-	if err != nil {
-		next.Reachable, next.Problem = false, asFault(err)
+	snapshot, err := fetch(ctx, m.rpc, forFees, next.access)
+	switch {
+	case lacking != nil && errors.Is(err, bitcoind.ErrMethodForbidden):
+		next.CheckedAt, next.Reachable, next.Problem = m.now(), false, lacking
 		return next
+	case err != nil:
+		return m.without(next, err)
 	}
+	next.CheckedAt = m.now()
 	if forFees != nil {
 		next.Fees = feesOf(forFees, next.CheckedAt)
 	}
+	if snapshot.Uptime < next.Uptime { // it was restarted
+		m.accessAt = time.Time{}
+	}
 	next.Reachable, next.LastContact, next.Snapshot = true, next.CheckedAt, snapshot
-	next.Problem = m.checkChain(ctx, snapshot.Chain, snapshot.Genesis)
+	if next.Problem = m.checkChain(ctx, snapshot.Chain, snapshot.Genesis); next.Problem == nil {
+		next.Problem = lacking
+	}
+	return next
+}
+
+// updateAccess asks which methods the node allows, where it is time to.
+func (m *Monitor) updateAccess(ctx context.Context, next *Status) error {
+	now := m.now()
+	if !m.accessAt.IsZero() && now.Sub(m.accessAt) < accessInterval {
+		return nil
+	}
+	may, err := checkAccess(ctx, m.rpc)
+	if err == nil {
+		next.access, m.accessAt = may, now
+	}
+	return err
+}
+
+// without returns the status after a poll that brought nothing because of err. A
+// node that was there just now and is busy is as it was.
+func (m *Monitor) without(next Status, err error) Status {
+	next.CheckedAt = m.now()
+	if next.Reachable && errors.Is(err, bitcoind.ErrBusy) && next.CheckedAt.Sub(next.LastContact) < busyPatience {
+		return next
+	}
+	m.accessAt = time.Time{}
+	next.Reachable, next.Problem = false, asFault(err)
 	return next
 }
 
@@ -163,8 +202,10 @@ func (m *Monitor) report(s Status) {
 		m.log.Info("node reached", "chain", s.Chain, "blocks", s.Blocks, "version", s.Version, "subversion", s.Subversion)
 	case errors.Is(s.Problem, ErrWrongChain):
 		m.log.Error("node wrong chain", "chain", s.Chain, "genesis", s.Genesis, "error", s.Problem)
-	case s.Reachable:
+	case s.Reachable && s.Problem.Code == bitcoind.ErrUnavailable.Code:
 		m.log.Error("node chain unchecked", "chain", s.Chain, "error", s.Problem)
+	case errors.Is(s.Problem, ErrWalletDisabled), errors.Is(s.Problem, bitcoind.ErrMethodForbidden), errors.Is(s.Problem, bitcoind.ErrMethodUnknown):
+		m.log.Error("node configuration unusable", "code", s.Problem.Code, "error", s.Problem)
 	default:
 		m.log.Warn("node lost", "code", s.Problem.Code, "error", s.Problem)
 	}

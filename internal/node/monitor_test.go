@@ -93,7 +93,7 @@ func TestSnapshot(t *testing.T) {
 	m, _ := monitor(t, n, node.Options{})
 	wantCode(t, m.Ready(), "node_unavailable")
 	s := m.Check(t.Context())
-	if !s.Reachable || s.Problem != nil || m.Ready() != nil || !s.CheckedAt.Equal(start.Add(2*time.Second)) || !s.LastContact.Equal(s.CheckedAt) {
+	if !s.Reachable || s.Problem != nil || m.Ready() != nil || !s.CheckedAt.Equal(start.Add(3*time.Second)) || !s.LastContact.Equal(s.CheckedAt) {
 		t.Errorf("got %+v", s)
 	}
 	got := fmt.Sprint(s.Chain, s.Genesis == ours, s.BestBlockHash == theirs, s.Blocks, s.Headers, s.Time.Unix(), s.MedianTime.Unix(), s.VerificationProgress,
@@ -172,8 +172,6 @@ func TestOlderNodes(t *testing.T) {
 
 func TestBadAnswers(t *testing.T) {
 	for name, spoil := range map[string]func(*fakeNode){
-		"refused":    func(n *fakeNode) { n.set("getblockchaininfo", "-1") },
-		"no uptime":  func(n *fakeNode) { n.set("uptime", "-32601") },
 		"null":       func(n *fakeNode) { n.set("getblockchaininfo", "null") },
 		"text":       func(n *fakeNode) { n.set("getnetworkinfo", `"x"`) },
 		"no genesis": func(n *fakeNode) { n.set("getblockhash", `"abc"`) },
@@ -192,6 +190,19 @@ func TestBadAnswers(t *testing.T) {
 			}
 			wantCode(t, s.Ready(), "node_bad_answer")
 		})
+	}
+}
+
+// A refusal that is not told apart names the method, and not the node's text.
+func TestRefused(t *testing.T) {
+	for result, want := range map[string]string{"-1": "node_error", "-32601": "node_method_unknown"} {
+		n := newFakeNode()
+		n.set("getblockchaininfo", result)
+		m, _ := monitor(t, n, node.Options{})
+		s := m.Check(t.Context())
+		if wantCode(t, s.Ready(), want); s.Reachable || !strings.Contains(s.Problem.Message, "getblockchaininfo") {
+			t.Errorf("%s: got %+v", result, s)
+		}
 	}
 }
 

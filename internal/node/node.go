@@ -45,15 +45,16 @@ type Status struct {
 	// Reachable is whether the last poll brought a snapshot.
 	Reachable bool
 	// Problem is why the node must not be used, and nil where it may be: one of
-	// bitcoind's faults, ErrWrongChain, or node_unavailable where the chain could
-	// not be checked. Initial block download is none; see [Status.Ready].
+	// bitcoind's faults, ErrWrongChain, ErrWalletDisabled, or node_unavailable where
+	// the chain could not be checked. Initial block download is none; see [Status.Ready].
 	Problem *fault.Error
 	// CheckedAt is when the last poll ended, and LastContact when the last one
 	// ended that brought a snapshot; zero where there was none.
 	CheckedAt, LastContact time.Time
 	// Fees are what was estimated last, half a minute before CheckedAt at most
 	// while the node is reachable.
-	Fees Fees
+	Fees   Fees
+	access access
 	// Snapshot is of LastContact. Where Problem is ErrWrongChain it is about that
 	// other chain.
 	Snapshot

@@ -47,6 +47,12 @@ type Snapshot struct {
 	// BlockFilterIndex is whether the node has the basic block filter index, with
 	// which rescans are fast (getindexinfo).
 	BlockFilterIndex bool
+	// BlocksOnly is whether the node takes no unconfirmed transactions from its
+	// peers (getnetworkinfo, option -blocksonly).
+	BlocksOnly bool
+	// Announces is whether the node announces over ZMQ all that specterd listens to
+	// (getzmqnotifications).
+	Announces bool
 	// The results as the node wrote them.
 	RawBlockchainInfo, RawNetworkInfo, RawMempoolInfo json.RawMessage
 }
@@ -70,6 +76,7 @@ type wireSnapshot struct {
 		Connections    int
 		RelayFee       json.Number
 		IncrementalFee json.Number
+		LocalRelay     *bool
 	}
 	mempool struct {
 		Size, Bytes   int64
@@ -78,12 +85,13 @@ type wireSnapshot struct {
 	genesis                          string
 	uptime                           int64
 	indexes                          map[string]json.RawMessage
+	publishers                       []struct{ Type string }
 	rawChain, rawNetwork, rawMempool json.RawMessage
 }
 
 // fetch asks the node for everything in one HTTP request, and for what is in
-// others besides.
-func fetch(ctx context.Context, rpc RPC, others []bitcoind.Request) (Snapshot, error) {
+// others besides. It leaves out what the node can do without and does not allow.
+func fetch(ctx context.Context, rpc RPC, others []bitcoind.Request, may access) (Snapshot, error) {
 	var w wireSnapshot
 	reqs := []bitcoind.Request{
 		{Method: "getblockchaininfo", Out: &w.rawChain},
@@ -91,7 +99,14 @@ func fetch(ctx context.Context, rpc RPC, others []bitcoind.Request) (Snapshot, e
 		{Method: "getmempoolinfo", Out: &w.rawMempool},
 		{Method: "getblockhash", Params: []any{0}, Out: &w.genesis},
 		{Method: "uptime", Out: &w.uptime},
+	}
+	for _, optional := range []bitcoind.Request{
 		{Method: "getindexinfo", Out: &w.indexes},
+		{Method: "getzmqnotifications", Out: &w.publishers},
+	} {
+		if may.allows(optional.Method) {
+			reqs = append(reqs, optional)
+		}
 	}
 	all := slices.Concat(reqs, others)
 	if err := rpc.Batch(ctx, all); err != nil {
@@ -99,7 +114,7 @@ func fetch(ctx context.Context, rpc RPC, others []bitcoind.Request) (Snapshot, e
 	}
 	copy(others, all[len(reqs):])
 	for _, r := range all[:len(reqs)] {
-		if r.Err != nil && !lacksIndexInfo(r) {
+		if r.Err != nil {
 			return Snapshot{}, r.Err
 		}
 	}
@@ -107,12 +122,6 @@ func fetch(ctx context.Context, rpc RPC, others []bitcoind.Request) (Snapshot, e
 		return Snapshot{}, bitcoind.ErrBadAnswer.Because(err)
 	}
 	return w.snapshot(), nil
-}
-
-// lacksIndexInfo reports whether r failed because the node has no getindexinfo.
-func lacksIndexInfo(r bitcoind.Request) bool {
-	refusal, ok := errors.AsType[*bitcoind.RPCError](r.Err)
-	return ok && r.Method == "getindexinfo" && refusal.Code == bitcoind.CodeMethodNotFound
 }
 
 // decode takes the raw results apart, and refuses what would mislead whoever
@@ -167,10 +176,20 @@ func (w *wireSnapshot) snapshot() Snapshot {
 		MempoolBytes:         w.mempool.Bytes,
 		Uptime:               time.Duration(w.uptime) * time.Second,
 		BlockFilterIndex:     filters,
+		BlocksOnly:           w.network.LocalRelay != nil && !*w.network.LocalRelay,
+		Announces:            w.announces("pubhashblock", "pubrawtx", "pubsequence"),
 		RawBlockchainInfo:    w.rawChain,
 		RawNetworkInfo:       w.rawNetwork,
 		RawMempoolInfo:       w.rawMempool,
 	}
+}
+
+// announces reports whether the node announces all of these topics over ZMQ.
+func (w *wireSnapshot) announces(topics ...string) bool {
+	for _, p := range w.publishers {
+		topics = slices.DeleteFunc(topics, func(topic string) bool { return topic == p.Type })
+	}
+	return len(topics) == 0
 }
 
 // warnings is a list since Core 28, and one text before.

@@ -26,6 +26,8 @@ type Relay struct {
 }
 
 // Exchange is a request to the node, of one call or of a batch, and what is answered.
+// Methods are those that are called, without those of calls that only find out
+// whether the method is allowed.
 type Exchange struct {
 	http.ResponseWriter
 	*http.Request
@@ -84,14 +86,19 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) {
 	if x.body, err = io.ReadAll(req.Body); err != nil {
 		return
 	}
-	type call struct{ Method string }
+	type call struct {
+		Method string
+		Params json.RawMessage
+	}
 	var calls []call
 	if json.Unmarshal(x.body, &calls) != nil {
 		calls = make([]call, 1)
 		_ = json.Unmarshal(x.body, &calls[0])
 	}
 	for _, c := range calls {
-		x.Methods = append(x.Methods, c.Method)
+		if !bytes.HasPrefix(c.Params, []byte("{")) {
+			x.Methods = append(x.Methods, c.Method)
+		}
 	}
 	(*r.meddle.Load())(x)
 }

@@ -117,7 +117,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 	if err != nil {
 		if refused {
 			s.abandon(ctx, w, err)
-			if fault.KindOf(err) == fault.Internal {
+			if kind := fault.KindOf(err); kind == fault.Internal || kind == fault.Refused {
 				err = errNodeRefuses.Because(err)
 			}
 		}

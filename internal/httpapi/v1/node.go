@@ -10,6 +10,7 @@ import (
 type nodeResponse struct {
 	Reachable            bool       `json:"reachable" required:"true" description:"Whether the node answered when it was last asked, a few seconds ago."`
 	Problem              *string    `json:"problem" required:"true" description:"Why it cannot be used now; null where it can."`
+	ProblemCode          *string    `json:"problem_code" required:"true" description:"The code of the problem, such as node_wallet_disabled; null without a problem."`
 	LastContact          *time.Time `json:"last_contact" required:"true" description:"When what follows was true; null before the first contact."`
 	Chain                string     `json:"chain" required:"true" enum:"main,test,testnet4,signet,regtest,"`
 	Blocks               int64      `json:"blocks" required:"true"`
@@ -24,6 +25,13 @@ type nodeResponse struct {
 	Connections          int        `json:"connections" required:"true"`
 	MempoolSize          int64      `json:"mempool_size" required:"true" description:"Transactions in the mempool."`
 	Warnings             []string   `json:"warnings" required:"true" nullable:"false"`
+
+	Notices []nodeNotice `json:"notices" required:"true" nullable:"false" description:"Settings of the node with which specterd works, but not as well as it could."`
+}
+
+type nodeNotice struct {
+	Code    string `json:"code" required:"true" example:"no_zmq" description:"One of pruned, no_block_filter_index, no_zmq, blocksonly, high_relay_fee and method_forbidden."`
+	Message string `json:"message" required:"true" description:"What does not work, and the remedy."`
 }
 
 // GetNode serves GET /api/v1/node.
@@ -38,10 +46,13 @@ func nodeOf(s node.Status) nodeResponse {
 		MedianTime: optionalTime(s.MedianTime), InitialBlockDownload: s.InitialBlockDownload,
 		Pruned: s.Pruned, BlockFilterIndex: s.BlockFilterIndex,
 		Version: s.Version, Subversion: s.Subversion, Connections: s.Connections, MempoolSize: s.MempoolSize,
-		Warnings: append([]string{}, s.Warnings...),
+		Warnings: append([]string{}, s.Warnings...), Notices: []nodeNotice{},
 	}
 	if s.Problem != nil {
-		out.Problem = &s.Problem.Message
+		out.Problem, out.ProblemCode = &s.Problem.Message, &s.Problem.Code
+	}
+	for _, n := range s.Notices() {
+		out.Notices = append(out.Notices, nodeNotice(n))
 	}
 	return out
 }
