@@ -134,7 +134,7 @@ ORDER BY psbt_id;
 -- that are neither in the chain nor in the mempool, and that are dead.
 -- name: LostAncestors :many
 WITH RECURSIVE ancestors(txid) AS (
-  SELECT i.txid FROM psbt_inputs AS i WHERE i.psbt_id = @psbt_id
+  SELECT i.txid FROM psbt_inputs AS i WHERE i.wallet_id = @wallet_id AND i.psbt_id = @psbt_id
   UNION
   SELECT x.prev_txid
   FROM ancestors AS a

@@ -301,6 +301,9 @@ func proposalOf(row db.Psbt) (spend.Proposal, error) {
 	if err := json.Unmarshal([]byte(row.Evicts), &p.Evicts); err != nil {
 		return p, fmt.Errorf("read what a proposal evicts: %w", err)
 	}
+	if len(p.Evicts) == 0 {
+		p.Evicts = nil
+	}
 	return p, nil
 }
 

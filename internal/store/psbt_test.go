@@ -48,6 +48,7 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
 		want := proposalFor(b, w, 3, coinNumber(1), coinNumber(2))
+		want.Evicts = []spend.Eviction{{Txid: "e", ProposalID: "p", Status: spend.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []spend.Payee{{Address: "a", Amount: 6}}}}
 		must(t, b.propose(want))
 		got, err := b.Proposal(t.Context(), w.ID, want.ID)
 		must(t, err)

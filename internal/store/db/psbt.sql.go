@@ -314,7 +314,7 @@ func (q *Queries) IsPsbtTaken(ctx context.Context, psbtID string) (bool, error) 
 
 const LostAncestors = `-- name: LostAncestors :many
 WITH RECURSIVE ancestors(txid) AS (
-  SELECT i.txid FROM psbt_inputs AS i WHERE i.psbt_id = $2
+  SELECT i.txid FROM psbt_inputs AS i WHERE i.wallet_id = $1 AND i.psbt_id = $2
   UNION
   SELECT x.prev_txid
   FROM ancestors AS a
