@@ -14,6 +14,12 @@ SELECT * FROM wallets WHERE wallet_id = @wallet_id;
 -- name: AllWallets :many
 SELECT * FROM wallets ORDER BY wallet_id;
 
+-- Only columns that the table has had from the beginning: a new program backs an old database up, and does not migrate it.
+-- name: WalletsToBackUp :many
+SELECT wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
+  birth_height, created_at, range_end, receive_next, change_next
+FROM wallets ORDER BY wallet_id;
+
 -- name: KeysOfWallets :many
 SELECT sqlc.embed(k), coalesce(d.alias, '') AS device
 FROM wallet_keys AS k LEFT JOIN devices AS d ON d.device_id = k.device_id
@@ -28,6 +34,8 @@ UPDATE wallets SET
   birth_height = @birth_height,
   scan_from = @scan_from,
   scan_progress = @scan_progress,
+  scan_range = @scan_range,
+  scan_problem = @scan_problem,
   receive_next = @receive_next,
   change_next = @change_next,
   problem = @problem

@@ -59,6 +59,10 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 			return fmt.Errorf("the wallet cannot be followed now: %s", v.Problem)
 		}
 	}
+	if v.ScanProblem != "" {
+		fmt.Fprintln(p.stdout)
+		return fmt.Errorf("the rescan failed: %s", v.ScanProblem)
+	}
 	fmt.Fprintf(p.stdout, "\r%s\n", bar(1))
 	return nil
 }

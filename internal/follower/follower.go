@@ -18,6 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/turn"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/zmq"
 )
@@ -40,6 +41,9 @@ type Keeper interface {
 	Finish(ctx context.Context, w wallet.Wallet) error
 	// EnsureRange has the lookahead begin after an index, on both branches.
 	EnsureRange(ctx context.Context, w wallet.Wallet, index uint32) (wallet.Wallet, error)
+	// EnsureScanRange extends the range to what the wallet's scan needs, and returns
+	// the wallet as it is then. It may take minutes.
+	EnsureScanRange(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error)
 }
 
 // Reserver keeps what Core has locked equal to what proposals reserve.
@@ -95,6 +99,7 @@ type Follower struct {
 	kicks   chan string
 	scans   scans
 	waiting waiting
+	looks   turn.Turns // by wallet, to look at it
 	// told is whether the node announces all that happens.
 	told atomic.Bool
 	// problems is what was last logged about a wallet, by its id.

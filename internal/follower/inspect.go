@@ -60,9 +60,17 @@ func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error
 		}
 		return nil, f.Keeper.Finish(ctx, w)
 	}
+	done, err := f.looks.Take(ctx, w.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if f.scans.isExtending(w.ID) {
+		return nil, nil //nolint:nilnil // Core answers nothing about this wallet meanwhile, and the others would wait for it
+	}
 	// Core derives as far past what is used by itself, so that this asks nothing of
 	// it in the middle of a scan, when it would refuse.
-	w, err := f.Keeper.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
+	w, err = f.Keeper.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
 	if err != nil {
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
 	}
@@ -105,7 +113,7 @@ func (f *Follower) restore(ctx context.Context, w wallet.Wallet) error {
 		return nil
 	}
 	_, err = f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
-		e.ScanFrom, e.ScanProgress = e.Birth, 0
+		e.StartScan(e.Birth)
 		return nil
 	})
 	return err

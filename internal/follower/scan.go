@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/specterd/specterd/internal/core"
@@ -16,6 +17,7 @@ type scans struct {
 
 	mu      sync.Mutex
 	running string          // a wallet's id
+	extends string          // the same, while its range is extended for that
 	waiting map[string]bool // by wallet's id: it found another running
 	done    map[string]int  // from which height, by wallet's id: Core is through, the index is not
 	broken  map[string]bool // aborted: what was found is to be written
@@ -41,6 +43,19 @@ func (s *scans) take(id string) bool {
 	return true
 }
 
+// isExtending reports whether Core is told of many addresses of a wallet.
+func (s *scans) isExtending(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extends == id
+}
+
+func (s *scans) extend(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.extends = id
+}
+
 // followScan keeps a scan going that a wallet needs, and reports whether the
 // index is being made anew after one.
 func (f *Follower) followScan(ctx context.Context, w wallet.Wallet, now *core.Scan) bool {
@@ -62,7 +77,7 @@ func (f *Follower) followScan(ctx context.Context, w wallet.Wallet, now *core.Sc
 func (f *Follower) noteProgress(ctx context.Context, w wallet.Wallet, progress float64) {
 	_, err := f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		if e.Scanning() {
-			e.ScanProgress = min(max(progress, 0), 1)
+			e.ScanProgress, e.ScanProblem = min(max(progress, 0), 1), ""
 		}
 		return nil
 	})
@@ -75,7 +90,7 @@ func (f *Follower) noteProgress(ctx context.Context, w wallet.Wallet, progress f
 func (f *Follower) scanWritten(ctx context.Context, w wallet.Wallet) {
 	_, err := f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		if e.ScanFrom == w.ScanFrom {
-			e.ScanFrom, e.ScanProgress = -1, 0
+			e.StopScan("")
 		}
 		return nil
 	})
@@ -101,30 +116,33 @@ func (f *Follower) scan(ctx context.Context) {
 }
 
 func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
-	f.Log.InfoContext(ctx, "scan begins", "wallet_id", w.ID, "name", w.Name, "from_height", w.ScanFrom)
-	to, err := f.Scanner.Wallet(w.CoreName).Rescan(ctx, int64(w.ScanFrom))
+	w, to, err := f.rescan(ctx, w)
 	f.scans.mu.Lock()
 	f.scans.running = ""
 	waiting := f.scans.waiting
 	f.scans.waiting = map[string]bool{}
 	switch {
-	case err == nil:
+	case err == nil && w.Scanning():
 		f.scans.done[w.ID] = w.ScanFrom
 	case errors.Is(err, core.ErrScanAborted):
 		f.scans.broken[w.ID] = true
 	}
 	f.scans.mu.Unlock()
 	switch {
+	case err == nil && !w.Scanning(): // it was stopped before it began
 	case err == nil:
 		f.Log.InfoContext(ctx, "scan ended", "wallet_id", w.ID, "to_height", to)
 	case ctx.Err() != nil:
 		return
 	case errors.Is(err, core.ErrScanAborted):
 		f.Log.InfoContext(ctx, "scan aborted", "wallet_id", w.ID)
-	case errors.Is(err, core.ErrBlocksPruned), errors.Is(err, core.ErrBlockNotFound):
-		f.giveUp(ctx, w, err)
+	case errors.Is(err, wallet.ErrNotFound): // deleted meanwhile
+	case isHopeless(err):
+		f.Log.ErrorContext(ctx, "scan impossible", "wallet_id", w.ID, "from_height", w.ScanFrom, "error", err)
+		f.noteScanProblem(ctx, w, err, true)
 	default: // the node went away, or scans already; a later round tries again
 		f.Log.WarnContext(ctx, "scan broken off", "wallet_id", w.ID, "error", err)
+		f.noteScanProblem(ctx, w, err, false)
 		pause(ctx, pollInterval)
 	}
 	f.Kick(w.ID)
@@ -133,14 +151,59 @@ func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
 	}
 }
 
-// giveUp ends a scan that cannot be done.
-func (f *Follower) giveUp(ctx context.Context, w wallet.Wallet, reason error) {
-	f.Log.ErrorContext(ctx, "scan impossible", "wallet_id", w.ID, "from_height", w.ScanFrom, "error", reason)
+// rescan has Core scan for a wallet, after its range has been extended to what the
+// scan needs. It returns the wallet as it was in between: nothing was scanned where
+// somebody had stopped the scan by then.
+func (f *Follower) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet, to int64, err error) {
+	for w.Scanning() && w.ScanRange > w.RangeEnd { // another scan may be due by then
+		if w, err = f.extend(ctx, w); err != nil {
+			return w, 0, err
+		}
+	}
+	if !w.Scanning() {
+		return w, 0, nil
+	}
+	f.Log.InfoContext(ctx, "scan begins", "wallet_id", w.ID, "from_height", w.ScanFrom)
+	to, err = f.Scanner.Wallet(w.CoreName).Rescan(ctx, int64(w.ScanFrom))
+	return w, to, err
+}
+
+// extend extends the range of a wallet for its scan. Nobody looks at the wallet
+// meanwhile: Core would not answer.
+func (f *Follower) extend(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error) {
+	f.scans.extend(w.ID)
+	defer f.scans.extend("")
+	done, err := f.looks.Take(ctx, w.ID) // the look that is under way ends first
+	if err != nil {
+		return w, err
+	}
+	done()
+	f.Log.InfoContext(ctx, "addresses are added for a scan", "wallet_id", w.ID, "addresses", w.ScanRange)
+	extended, err := f.Keeper.EnsureScanRange(ctx, w)
+	if err != nil {
+		return w, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
+	}
+	return extended, nil
+}
+
+// isHopeless reports whether a scan would fail in the same way if it were tried again.
+func isHopeless(err error) bool {
+	_, refused := errors.AsType[*core.ImportError](err)
+	return refused || errors.Is(err, core.ErrBlocksPruned) || errors.Is(err, core.ErrBlockNotFound)
+}
+
+// noteScanProblem notes in the wallet's row why its scan failed, or waits.
+func (f *Follower) noteScanProblem(ctx context.Context, w wallet.Wallet, reason error, failed bool) {
 	_, err := f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
-		e.ScanFrom, e.ScanProgress = -1, 0
+		switch {
+		case failed:
+			e.StopScan(problemOf(reason))
+		case e.Scanning():
+			e.ScanProblem = problemOf(reason)
+		}
 		return nil
 	})
 	if err != nil && ctx.Err() == nil {
-		f.Log.WarnContext(ctx, "that could not be noted", "wallet_id", w.ID, "error", err)
+		f.Log.WarnContext(ctx, "the problem of a scan could not be noted", "wallet_id", w.ID, "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/specterd/specterd/internal/testkit"
 )
@@ -34,22 +35,26 @@ func testRescan(t *testing.T, s *server, _ *testkit.Node) {
 	v := s.vault(t, p, "vault")
 	k := s.token(t, p, 0).bearer()
 	const path = "/api/v1/wallets/vault/rescan"
-	ready := `{"status": "ready", "scan": null, "as_of": {"height": 186, "hash": "` + tipHash + `"}}`
+	ready := `{"status": "ready", "scan": null, "problem": null, "as_of": {"height": 186, "hash": "` + tipHash + `"}}`
 	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
 	s.call(t, "POST", path, k, `{"from": 1, "addresses": 1600}`).want(t, 202).
-		wantJSON(t, `{"status": "scanning", "scan": {"from_height": 1, "progress": 0}, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+		wantJSON(t, `{"status": "scanning", "scan": {"from_height": 1, "progress": 0, "addresses": 1600, "addresses_ready": 1500}, "problem": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
 	s.call(t, "GET", path, k, "").want(t, 200, `"status":"scanning"`)
 	s.call(t, "POST", path, k, `{"from": 0}`).wantProblem(t, 409, "scan_running")
 	s.call(t, "DELETE", path, k, "").want(t, 204)
 	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
 	s.call(t, "DELETE", path, k, "").want(t, 204)
+	s.sql(t, "UPDATE wallets SET scan_problem = 'the node refused it' WHERE wallet_id = $1", v.id)
+	s.call(t, "GET", path, k, "").want(t, 200, `"status":"ready","scan":null,"problem":"the node refused it"`)
 	for body, field := range map[string]string{
 		`{}`: "from", `{"from": -1}`: "from", `{"from": 1000000}`: "from", `{"from": "2999-01-01"}`: "from",
 		`{"from": 0, "addresses": -1}`: "addresses", `{"from": 0, "addresses": 100001}`: "addresses", `{"from": 0, "addresses": "x"}`: "addresses",
 	} {
 		s.call(t, "POST", path, k, body).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"`+field+`"`)
 	}
-	if view, err := s.store.WalletByID(t.Context(), v.id); err != nil || view.RangeEnd < 1600 || view.Scanning() {
-		t.Errorf("range %d, scanning %v, %v", view.RangeEnd, view.Scanning(), err)
+	begin := time.Now()
+	s.call(t, "POST", path, k, `{"from": 0, "addresses": 100000}`).want(t, 202, `"addresses":100000,"addresses_ready":1500`, `"problem":null`)
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

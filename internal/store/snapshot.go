@@ -143,14 +143,22 @@ func (s *snapshot) Wallets(ctx context.Context) ([]backup.Wallet, error) {
 
 // walletsForPeople returns all wallets but those that are being removed.
 func walletsForPeople(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
-	all, err := allWallets(ctx, q)
+	rows, err := q.WalletsToBackUp(ctx)
 	if err != nil {
-		return nil, err
+		return nil, translate(fmt.Errorf("list all wallets: %w", err))
 	}
 	var wallets []backup.Wallet
-	for _, w := range all {
+	for _, row := range rows {
+		w := walletOf(db.Wallet{
+			WalletID: row.WalletID, Name: row.Name, Stage: row.Stage, CoreName: row.CoreName, Script: row.Script, Required: row.Required,
+			ReceiveDescriptor: row.ReceiveDescriptor, ChangeDescriptor: row.ChangeDescriptor, BirthHeight: row.BirthHeight,
+			CreatedAt: row.CreatedAt, RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,
+		})
 		if w.Stage == wallet.Removing {
 			continue
+		}
+		if err := fillKeys(ctx, q, &w); err != nil {
+			return nil, err
 		}
 		members, err := membersOf(ctx, q, w.ID)
 		if err != nil {

@@ -113,7 +113,7 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 func updateWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.UpdateWallet(ctx, db.UpdateWalletParams{
 		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthHeight: w.Birth,
-		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress,
+		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress, ScanRange: w.ScanRange, ScanProblem: w.ScanProblem,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem,
 	})
 	if err != nil {
@@ -200,7 +200,7 @@ func walletOf(row db.Wallet) wallet.Wallet {
 		Receive: row.ReceiveDescriptor, Change: row.ChangeDescriptor,
 		Birth: row.BirthHeight, CreatedAt: row.CreatedAt.Time,
 		RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,
-		ScanFrom: -1, ScanProgress: row.ScanProgress,
+		ScanFrom: -1, ScanProgress: row.ScanProgress, ScanRange: row.ScanRange, ScanProblem: row.ScanProblem,
 		Synced: wallet.Tip{Height: row.SyncedHeight, Hash: row.SyncedHash}, CoreTxCount: row.CoreTxcount, CoreInfo: row.CoreInfo,
 		Balances: wallet.Balances{
 			Trusted: row.TrustedSat, UntrustedPending: row.UntrustedPendingSat,

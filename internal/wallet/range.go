@@ -55,6 +55,31 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 	return grown, err
 }
 
+// EnsureScanRange extends the range of a wallet to what its scan needs, and returns
+// the wallet as it is then. Deriving takes Core and specterd about half a minute each
+// for 100,000 addresses. After an interruption it goes on where it was. It returns
+// what EnsureRange does.
+func (s *Service) EnsureScanRange(ctx context.Context, w Wallet) (Wallet, error) {
+	done, err := s.turns.Take(ctx, w.ID)
+	if err != nil {
+		return w, err
+	}
+	defer done()
+	w, err = s.store.WalletByID(ctx, w.ID)
+	switch {
+	case err != nil:
+		return w, err
+	case w.Stage != Ready:
+		return w, ErrNotFound
+	case w.ScanRange <= w.RangeEnd:
+		return w, nil
+	}
+	if _, err = s.extend(ctx, w, w.ScanRange); err != nil {
+		return w, err
+	}
+	return s.store.WalletByID(ctx, w.ID) // the scan may have been stopped meanwhile
+}
+
 func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet, error) {
 	created, err := s.node.Provide(ctx, w.CoreName, w.Receive, w.Change, rangeEnd)
 	if err != nil {

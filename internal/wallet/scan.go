@@ -77,9 +77,10 @@ func errPruned(field string, height, pruneHeight int) error {
 		height, pruneHeight).With("lowest_height", strconv.Itoa(pruneHeight))
 }
 
-// Rescan has Core look through the chain again from a point on, for transactions
-// to addresses up to rangeEnd, 100,000 at most; 0 leaves the range as it is. It is
-// for owners. It returns ErrScanRunning.
+// Rescan orders that Core scans the chain again from a point on, for transactions
+// to addresses up to rangeEnd, 100,000 at most; 0 leaves the range as it is. The
+// follower does the work, which may take hours, and a minute before it begins where
+// the range is a large one. It is for owners. It returns ErrScanRunning.
 func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birth, rangeEnd uint32) (View, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
@@ -98,18 +99,14 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return View{}, err
 	}
-	if rangeEnd > v.RangeEnd {
-		if v.Wallet, err = s.extend(ctx, v.Wallet, rangeEnd); err != nil {
-			return View{}, err
-		}
-	}
 	v.Wallet, err = s.edit(ctx, v.ID, func(e *Edit) error {
 		if e.Scanning() {
 			return ErrScanRunning
 		}
-		e.ScanFrom, e.ScanProgress = height, 0
+		e.StartScan(height)
+		e.ScanRange = rangeEnd
 		e.Birth = min(e.Birth, height)
-		e.Event = who.Event(s.now(), "wallet.rescan", v.ID, fmt.Sprintf("from block %d, addresses up to %d", height, e.RangeEnd))
+		e.Event = who.Event(s.now(), "wallet.rescan", v.ID, fmt.Sprintf("from block %d, addresses up to %d", height, max(rangeEnd, e.RangeEnd)))
 		return nil
 	})
 	if err != nil {
@@ -134,7 +131,7 @@ func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias str
 		if was = e.Scanning(); was {
 			e.Event = who.Event(s.now(), "wallet.rescan.stop", v.ID, "")
 		}
-		e.ScanFrom, e.ScanProgress = -1, 0
+		e.StopScan("")
 		return nil
 	})
 	if err != nil || !was {
@@ -155,7 +152,7 @@ func (s *Service) abort(ctx context.Context, w Wallet) error {
 func (s *Service) scanAnew(ctx context.Context, id string) error {
 	_, err := s.edit(ctx, id, func(e *Edit) error {
 		if !e.Scanning() || e.ScanFrom > e.Birth {
-			e.ScanFrom, e.ScanProgress = e.Birth, 0
+			e.StartScan(e.Birth)
 		}
 		return nil
 	})

@@ -68,8 +68,13 @@ func testRescan(r *rig) {
 	must(t, err)
 	got, err = r.Rescan(ctx, r.alice, "vault", at(time.Now()), v.RangeEnd+1100)
 	must(t, err)
-	if got.RangeEnd != v.RangeEnd+1100 || got.Birth != 0 || got.ScanFrom != from {
+	if got.RangeEnd != v.RangeEnd || got.ScanRange != v.RangeEnd+1100 || got.Birth != 0 || got.ScanFrom != from {
 		t.Errorf("got %+v", got)
+	}
+	for range 2 {
+		if got.Wallet, err = r.EnsureScanRange(ctx, v.Wallet); err != nil || got.RangeEnd != v.RangeEnd+1100 || got.ScanFrom != from {
+			t.Errorf("extended to %+v, %v", got, err)
+		}
 	}
 	r.wantAddresses(got)
 	watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)

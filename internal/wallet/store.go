@@ -30,7 +30,7 @@ type Registry interface {
 	// AllWallets returns all wallets, in any stage, for the follower.
 	AllWallets(ctx context.Context) ([]Wallet, error)
 	// EditWallet loads a wallet in any stage, applies edit and saves Name,
-	// Stage, DeleteFiles, Birth, ScanFrom and ScanProgress, ReceiveNext,
+	// Stage, DeleteFiles, Birth, those that begin with Scan, ReceiveNext,
 	// ChangeNext and Problem, in one transaction. An Event without an Action is not recorded.
 	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
 	// ExtendRange adds addresses and raises RangeEnd, unless it is as high already.

@@ -89,6 +89,8 @@ type Wallet struct {
 
 	ScanFrom     int     // the height from which Core has to look through the chain again; -1 for not
 	ScanProgress float64 // 0 to 1, while there is a ScanFrom
+	ScanRange    uint32  // the RangeEnd that the scan needs, which begins once it is reached; 0 for any
+	ScanProblem  string  // why the last scan failed or has to wait; empty for nothing
 
 	Synced      Tip    // the block up to which the index is equal to the node
 	CoreTxCount int    // what Core's getwalletinfo had as txcount then; -1 before the first
@@ -100,6 +102,17 @@ type Wallet struct {
 // Scanning reports whether the history may be incomplete, because Core has to
 // look, or is looking, through the chain.
 func (w *Wallet) Scanning() bool { return w.ScanFrom >= 0 }
+
+// StartScan makes a scan due from a height on.
+func (w *Wallet) StartScan(from int) {
+	w.ScanFrom, w.ScanProgress, w.ScanProblem = from, 0, ""
+}
+
+// StopScan ends the scan that is due; problem says why it failed, and is empty where
+// it did not.
+func (w *Wallet) StopScan(problem string) {
+	w.ScanFrom, w.ScanProgress, w.ScanRange, w.ScanProblem = -1, 0, 0, problem
+}
 
 // Key is a key of a wallet, and the device that signs with it.
 type Key struct {

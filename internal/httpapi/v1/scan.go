@@ -13,13 +13,15 @@ import (
 type scan struct {
 	FromHeight int     `json:"from_height" required:"true" description:"The block that it begins with."`
 	Progress   float64 `json:"progress" required:"true" description:"What part of it is done: 0 to 1."`
+	Addresses  uint32  `json:"addresses" required:"true" description:"It covers the addresses with indexes below this, on both branches."`
+	Ready      uint32  `json:"addresses_ready" required:"true" description:"How many of these addresses are derived so far; the scan begins once all are."`
 }
 
 func scanOf(v wallets.View) *scan {
 	if !v.Scanning() {
 		return nil
 	}
-	return &scan{v.ScanFrom, v.ScanProgress}
+	return &scan{v.ScanFrom, v.ScanProgress, max(v.ScanRange, v.RangeEnd), v.RangeEnd}
 }
 
 func statusOf(v wallets.View) string {
@@ -30,13 +32,14 @@ func statusOf(v wallets.View) string {
 }
 
 type scanResponse struct {
-	Status string `json:"status" required:"true" enum:"ready,scanning"`
-	Scan   *scan  `json:"scan" required:"true" description:"What is due or under way; null while the status is ready."`
-	AsOf   *asOf  `json:"as_of" required:"true"`
+	Status  string  `json:"status" required:"true" enum:"ready,scanning"`
+	Scan    *scan   `json:"scan" required:"true" description:"What is due or under way; null while the status is ready."`
+	Problem *string `json:"problem" required:"true" description:"Why the last rescan failed, or why the one that is due has to wait; null if there is no problem."`
+	AsOf    *asOf   `json:"as_of" required:"true"`
 }
 
 func scanResponseOf(v wallets.View) scanResponse {
-	return scanResponse{statusOf(v), scanOf(v), asOfTip(v.Synced)}
+	return scanResponse{statusOf(v), scanOf(v), optionalText(v.ScanProblem), asOfTip(v.Synced)}
 }
 
 type startScanRequest struct {

@@ -192,6 +192,8 @@ type Wallet struct {
 	ImmatureSat         btc.Amount
 	ConfirmedSat        btc.Amount
 	Problem             string
+	ScanRange           uint32
+	ScanProblem         string
 }
 
 type WalletKey struct {

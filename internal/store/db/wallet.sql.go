@@ -89,7 +89,7 @@ func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) erro
 }
 
 const AllWallets = `-- name: AllWallets :many
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem FROM wallets ORDER BY wallet_id
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem FROM wallets ORDER BY wallet_id
 `
 
 func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
@@ -127,6 +127,8 @@ func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
 			&i.ImmatureSat,
 			&i.ConfirmedSat,
 			&i.Problem,
+			&i.ScanRange,
+			&i.ScanProblem,
 		); err != nil {
 			return nil, err
 		}
@@ -272,10 +274,12 @@ UPDATE wallets SET
   birth_height = $4,
   scan_from = $5,
   scan_progress = $6,
-  receive_next = $7,
-  change_next = $8,
-  problem = $9
-WHERE wallet_id = $10
+  scan_range = $7,
+  scan_problem = $8,
+  receive_next = $9,
+  change_next = $10,
+  problem = $11
+WHERE wallet_id = $12
 `
 
 type UpdateWalletParams struct {
@@ -285,6 +289,8 @@ type UpdateWalletParams struct {
 	BirthHeight  int
 	ScanFrom     *int
 	ScanProgress float64
+	ScanRange    uint32
+	ScanProblem  string
 	ReceiveNext  uint32
 	ChangeNext   uint32
 	Problem      string
@@ -299,6 +305,8 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 		arg.BirthHeight,
 		arg.ScanFrom,
 		arg.ScanProgress,
+		arg.ScanRange,
+		arg.ScanProblem,
 		arg.ReceiveNext,
 		arg.ChangeNext,
 		arg.Problem,
@@ -308,7 +316,7 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 }
 
 const ViewByAlias = `-- name: ViewByAlias :one
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
 `
@@ -353,6 +361,8 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 		&i.Wallet.ImmatureSat,
 		&i.Wallet.ConfirmedSat,
 		&i.Wallet.Problem,
+		&i.Wallet.ScanRange,
+		&i.Wallet.ScanProblem,
 		&i.Alias,
 		&i.Role,
 	)
@@ -360,7 +370,7 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 }
 
 const ViewsOfUser = `-- name: ViewsOfUser :many
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
 ORDER BY m.alias
@@ -414,6 +424,8 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.ImmatureSat,
 			&i.Wallet.ConfirmedSat,
 			&i.Wallet.Problem,
+			&i.Wallet.ScanRange,
+			&i.Wallet.ScanProblem,
 			&i.Alias,
 			&i.Role,
 		); err != nil {
@@ -431,7 +443,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 }
 
 const WalletByID = `-- name: WalletByID :one
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem FROM wallets WHERE wallet_id = $1
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem FROM wallets WHERE wallet_id = $1
 `
 
 func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, error) {
@@ -463,6 +475,68 @@ func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, erro
 		&i.ImmatureSat,
 		&i.ConfirmedSat,
 		&i.Problem,
+		&i.ScanRange,
+		&i.ScanProblem,
 	)
 	return i, err
+}
+
+const WalletsToBackUp = `-- name: WalletsToBackUp :many
+SELECT wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
+  birth_height, created_at, range_end, receive_next, change_next
+FROM wallets ORDER BY wallet_id
+`
+
+type WalletsToBackUpRow struct {
+	WalletID          string
+	Name              string
+	Stage             string
+	CoreName          string
+	Script            string
+	Required          int
+	ReceiveDescriptor string
+	ChangeDescriptor  string
+	BirthHeight       int
+	CreatedAt         sqltype.Time
+	RangeEnd          uint32
+	ReceiveNext       uint32
+	ChangeNext        uint32
+}
+
+// Only columns that the table has had from the beginning: a new program backs an old database up, and does not migrate it.
+func (q *Queries) WalletsToBackUp(ctx context.Context) ([]WalletsToBackUpRow, error) {
+	rows, err := q.db.QueryContext(ctx, WalletsToBackUp)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WalletsToBackUpRow{}
+	for rows.Next() {
+		var i WalletsToBackUpRow
+		if err := rows.Scan(
+			&i.WalletID,
+			&i.Name,
+			&i.Stage,
+			&i.CoreName,
+			&i.Script,
+			&i.Required,
+			&i.ReceiveDescriptor,
+			&i.ChangeDescriptor,
+			&i.BirthHeight,
+			&i.CreatedAt,
+			&i.RangeEnd,
+			&i.ReceiveNext,
+			&i.ChangeNext,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
