@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
 )
 
@@ -71,7 +73,10 @@ func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	check(t, err)
 	begin := time.Now()
 	check(t, cmd.Start())
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		s.kill()
+		s.checkLog()
+	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	s.started = time.Since(begin)
 	_, url, ok := strings.Cut(strings.TrimSpace(line), "listens on ")
@@ -85,6 +90,30 @@ func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
+}
+
+// checkLog checks that the log has no user's text. A database that the test has
+// damaged or stopped tells nothing.
+func (s *server) checkLog() {
+	setting := func(name string) (value string) {
+		for _, one := range s.cmd.Env { // the last one counts
+			if text, ok := strings.CutPrefix(one, name+"="); ok {
+				value = text
+			}
+		}
+		return value
+	}
+	url := setting("SPECTER_DATABASE_URL")
+	driver, source := "pgx", url
+	if !store.IsPostgres(url) {
+		driver, source = "sqlite", "file:"+cmp.Or(url, filepath.Join(setting("SPECTER_DATA_FOLDER"), "specterd.db"))+"?mode=ro&_pragma=busy_timeout(5000)"
+	}
+	db, err := sql.Open(driver, source)
+	check(s.t, err)
+	defer func() { _ = db.Close() }()
+	if err := testkit.CheckLog(context.Background(), s.t, db, s.log.String()); err != nil {
+		s.t.Logf("the log was not checked: %v", err)
+	}
 }
 
 func check(t *testing.T, err error) {

@@ -140,7 +140,7 @@ func (c *Client) Call(ctx context.Context, method string, params []any, out any)
 		return fmt.Errorf("call %s: %w", method, err)
 	}
 	if refusal != nil {
-		return refusal.rpcError(method)
+		return c.withoutSent(refusal.rpcError(method), params)
 	}
 	return nil
 }
@@ -165,6 +165,9 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 	err = c.post(ctx, body, methods, func(dec *jsontext.Decoder) error { return readBatch(dec, calls, reqs) })
 	if err != nil {
 		return fmt.Errorf("call batch of %d, first %s: %w", len(reqs), reqs[0].Method, err)
+	}
+	for i, r := range reqs {
+		reqs[i].Err = c.withoutSent(r.Err, []any{r.Params, r.Named})
 	}
 	return nil
 }

@@ -98,10 +98,12 @@ type RPCError struct {
 	Code    int
 	Message string
 	Method  string
+
+	sent string // what Text leaves out, separated by NUL
 }
 
 func (e *RPCError) Error() string {
-	return fmt.Sprintf("the Bitcoin node refused %s with code %d: %s", e.Method, e.Code, e.Message)
+	return fmt.Sprintf("the Bitcoin node refused %s with code %d: %s", e.Method, e.Code, e.Text())
 }
 
 // As sets target, a **fault.Error, to the fault that e is to callers. Its message

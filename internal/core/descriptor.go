@@ -153,7 +153,7 @@ type ImportError struct {
 
 func (e *ImportError) Error() string {
 	for i, f := range e.Failures {
-		return fmt.Sprintf("%d descriptors were not imported, such as number %d: %s", len(e.Failures), i+1, f.Message)
+		return fmt.Sprintf("%d descriptors were not imported, such as number %d: %s", len(e.Failures), i+1, f.Text())
 	}
 	return "descriptors were not imported"
 }
@@ -195,7 +195,7 @@ func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warni
 	for i, r := range results {
 		warnings = append(warnings, r.Warnings...)
 		if !r.Success {
-			failures[i] = &bitcoind.RPCError{Code: r.Error.Code, Message: r.Error.Message, Method: method}
+			failures[i] = (&bitcoind.RPCError{Code: r.Error.Code, Message: r.Error.Message, Method: method}).WithoutSent(requests[i])
 		}
 	}
 	if len(failures) > 0 {

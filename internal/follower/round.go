@@ -177,7 +177,7 @@ func (f *Follower) report(ctx context.Context, w wallet.Wallet, err error) {
 	problem := problemOf(err)
 	was, _ := f.problems.Swap(w.ID, problem)
 	if err != nil && was != problem {
-		f.Log.WarnContext(ctx, "a wallet is not followed", "wallet_id", w.ID, "name", w.Name, "error", err)
+		f.Log.WarnContext(ctx, "a wallet is not followed", "wallet_id", w.ID, "error", err)
 	}
 	if concernsAllWallets(err) || w.Problem == problem {
 		return // as_of and the node's status tell

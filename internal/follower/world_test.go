@@ -2,9 +2,11 @@ package follower_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -43,6 +45,8 @@ type world struct {
 	monitor  *node.Monitor
 	provider *core.Provider
 
+	log testkit.Log // the follower's
+
 	mu     sync.Mutex
 	stop   func()
 	follow *follower.Follower
@@ -68,6 +72,7 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	user := auth.User{ID: uuid.NewString(), Name: "alice", PasswordHash: "-", CreatedAt: time.Now()}
 	must(t, w.store.CreateUser(t.Context(), user, auth.Event{At: time.Now()}))
 	w.who = &auth.Principal{UserID: user.ID, UserName: user.Name, Scopes: auth.AllScopes}
+	w.checkLog(database)
 	w.monitor = monitorOf(t, node)
 	w.provider = core.NewProvider(w.core, w.monitor.Status)
 	w.service = wallet.New(slog.New(slog.DiscardHandler), w.store, w.store, w.provider, time.Now, w.kick)
@@ -75,6 +80,20 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	w.start()
 	t.Cleanup(w.halt)
 	return w
+}
+
+// checkLog checks when everything has ended that the log has no user's text.
+func (w *world) checkLog(database string) {
+	driver := "sqlite"
+	if store.IsPostgres(database) {
+		driver = "pgx"
+	}
+	shell, err := sql.Open(driver, database)
+	must(w.t, err)
+	w.t.Cleanup(func() {
+		must(w.t, testkit.CheckLog(context.Background(), w.t, shell, w.log.String()))
+		_ = shell.Close()
+	})
 }
 
 func newCore(t *testing.T, node *testkit.Node) *core.Node {
@@ -118,7 +137,7 @@ func (w *world) start() { w.startOn(w.store) }
 func (w *world) startOn(s follower.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := follower.New(follower.Options{
-		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: time.Now, Store: s,
+		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&w.log, w.t.Output()), nil)), Now: time.Now, Store: s,
 		Keeper: w.service, Reserver: w.proposals, Provider: w.provider, Host: w.node.Host(), Node: w.core, Scanner: w.scanner,
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },
 	})

@@ -188,6 +188,7 @@ func (s *server) inspect(t *testing.T) {
 	if !s.mayFail && strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("the log tells of an internal error:\n%s", linesWith(log, `"level":"ERROR"`))
 	}
+	check(t, testkit.CheckLog(context.Background(), t, s.db, log))
 	s.secrets.Range(func(secret, _ any) bool {
 		if strings.Contains(log, secret.(string)) {
 			t.Errorf("the log has the secret %q:\n%s", secret, linesWith(log, secret.(string)))

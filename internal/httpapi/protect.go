@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -136,7 +137,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 	p := recover()
 	cut := p == http.ErrAbortHandler //nolint:errorlint // a panic's value, not an error that somebody wrapped
 	if p != nil && !cut {
-		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id[0], "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id[0], "panic", panicText(p), "stack", string(debug.Stack()))
 		if cut = w.status != 0; !cut {
 			s.fail(w, r, errInternal)
 		}
@@ -148,6 +149,16 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// panicText returns what the log may have of a panic's value: all of it if it is the
+// runtime's, which quotes no data, or else its type, because it may quote what a user
+// wrote. The stack says where it was.
+func panicText(value any) string {
+	if err, ok := value.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a value of the type %T", value)
 }
 
 // record writes a request's line in the log. cut is whether its answer was.

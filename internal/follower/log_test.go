@@ -1,0 +1,53 @@
+package follower_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// What the follower logs about scans, and about errors of the node that quote a
+// wallet's name, has the wallet's id and no text of its users. That the log has none,
+// every test here checks at its end.
+func TestLogHasIDsAndNoUserText(t *testing.T) {
+	t.Parallel()
+	onBothDatabases(t, func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		name := "specter/hoard_" + uuid.NewString()[:8]
+		h := w.hot("hoard of "+uuid.NewString()[:8], "wpkh")
+		must(t, w.core.CreateWatchOnly(ctx, name))
+		for _, text := range []string{h.receive, h.change} {
+			w.node.WalletCLI(t, name, "importdescriptors", []map[string]any{
+				{"desc": text, "timestamp": "now", "active": true, "internal": text == h.change, "range": 20},
+			})
+		}
+		view, err := w.service.Create(ctx, w.who, wallet.Plan{
+			Name: "The " + name, Alias: "secret_hoard", Descriptor: h.receive, Change: h.change, Adopt: name, Birth: wallet.Birth{Height: new(int)},
+		})
+		must(t, err)
+		v := &watched{world: w, alias: view.Alias, core: view.CoreName, id: view.ID}
+		v.agree()
+		_, err = w.service.Rescan(ctx, w.who, v.alias, wallet.Birth{Height: new(int)}, 0)
+		must(t, err)
+		testkit.Eventually(t, "the scan is over", v.scanned)
+
+		w.halt() // which would load it again
+		w.node.CLI(t, "unloadwallet", name)
+		path := filepath.Join(w.node.WalletFolder(), name)
+		must(t, os.RemoveAll(path))
+		must(t, os.WriteFile(path, []byte("not a wallet"), 0o600)) // Core's refusal quotes the path
+		w.start()
+		testkit.Eventually(t, "the node's refusal is logged", func() bool {
+			return strings.Contains(w.log.String(), `"msg":"a wallet is not followed","wallet_id":"`+v.id)
+		})
+		if log := w.log.String(); !strings.Contains(log, "…") || strings.Contains(log, "hoard") {
+			t.Errorf("the log: %s", log)
+		}
+	})
+}

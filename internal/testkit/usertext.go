@@ -1,0 +1,95 @@
+package testkit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// userTexts selects everything in specterd's database that users wrote and that the
+// log must not have; names of users may be in it.
+const userTexts = `
+SELECT name FROM wallets UNION SELECT receive_descriptor FROM wallets UNION SELECT change_descriptor FROM wallets
+UNION SELECT core_name FROM wallets WHERE core_name NOT LIKE 'specterd-%'
+UNION SELECT xpub FROM wallet_keys UNION SELECT alias FROM members
+UNION SELECT alias FROM devices UNION SELECT name FROM devices
+UNION SELECT label FROM labels UNION SELECT description FROM tokens`
+
+// shortestUserText is the length from which on a text is looked for: shorter ones are
+// in the log by chance.
+const shortestUserText = 4
+
+// CheckLog fails a test if a log in JSON has a text of the database's users in an
+// attribute, at level info or above. Tests call it when their server has stopped. It
+// skips nothing but messages, which are constant, and attributes that cannot have
+// such a text or may have it, such as the name of the user. An error is one of the
+// database.
+func CheckLog(ctx context.Context, t testing.TB, db *sql.DB, log string) error {
+	t.Helper()
+	rows, err := db.QueryContext(ctx, userTexts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	logged := attributes(t, log)
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		if line := find(logged, text); line != "" {
+			t.Errorf("the log has the user's text %q: %s", text, line)
+		}
+	}
+	return rows.Err()
+}
+
+var exempt = map[string]bool{
+	"time": true, "level": true, "msg": true, "stack": true, "method": true, "route": true, "user": true, "address": true, "url": true, "version": true, "path": true,
+}
+
+// attributes returns the texts in a log at level info or above, each between spaces.
+func attributes(t testing.TB, log string) string {
+	t.Helper()
+	var all strings.Builder
+	for line := range strings.Lines(log) {
+		var record map[string]any
+		if json.Unmarshal([]byte(line), &record) != nil || record["level"] == "DEBUG" {
+			continue
+		}
+		for key, value := range record {
+			if text, ok := value.(string); ok && !exempt[key] {
+				all.WriteString("\n" + key + "=" + text)
+			}
+		}
+	}
+	return all.String() + "\n"
+}
+
+// find returns the attribute that has a text as a whole word; empty for none.
+func find(logged, text string) string {
+	if len(text) < shortestUserText {
+		return ""
+	}
+	for from := 0; ; {
+		i := strings.Index(logged[from:], text)
+		if i < 0 {
+			return ""
+		}
+		i += from
+		before, _ := utf8.DecodeLastRuneInString(logged[:i])
+		after, _ := utf8.DecodeRuneInString(logged[i+len(text):])
+		if !isWord(before) && !isWord(after) {
+			start := strings.LastIndexByte(logged[:i], '\n')
+			line, _, _ := strings.Cut(logged[start+1:], "\n")
+			return line
+		}
+		from = i + len(text)
+	}
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
