@@ -5,14 +5,19 @@
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = @wallet_id
-  AND time <= @after_time AND (time < @after_time OR txid < @after_txid)
-  AND time >= @since AND time < @until
-  AND (CAST(@dead AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
-ORDER BY time DESC, txid DESC
+FROM history AS h
+WHERE h.wallet_id = @wallet_id
+  AND h.time <= @after_time AND (h.time < @after_time OR h.txid < @after_txid)
+  AND h.time >= @since AND h.time < @until
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
+  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- As Transactions, in the reverse order.
@@ -20,14 +25,19 @@ LIMIT CAST(@max_rows AS BIGINT);
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = @wallet_id
-  AND time >= @after_time AND (time > @after_time OR txid > @after_txid)
-  AND time >= @since AND time < @until
-  AND (CAST(@dead AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
-ORDER BY time, txid
+FROM history AS h
+WHERE h.wallet_id = @wallet_id
+  AND h.time >= @after_time AND (h.time > @after_time OR h.txid > @after_txid)
+  AND h.time >= @since AND h.time < @until
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
+  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+ORDER BY h.time, h.txid
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- As Transactions; these are few and have an index of their own.
@@ -35,14 +45,19 @@ LIMIT CAST(@max_rows AS BIGINT);
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = @wallet_id AND status <> 'confirmed'
-  AND time <= @after_time AND (time < @after_time OR txid < @after_txid)
-  AND time >= @since AND time < @until
-  AND (CAST(@dead AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
-ORDER BY time DESC, txid DESC
+FROM history AS h
+WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
+  AND h.time <= @after_time AND (h.time < @after_time OR h.txid < @after_txid)
+  AND h.time >= @since AND h.time < @until
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
+  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- As UnconfirmedTransactions, in the reverse order.
@@ -50,33 +65,77 @@ LIMIT CAST(@max_rows AS BIGINT);
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = @wallet_id AND status <> 'confirmed'
-  AND time >= @after_time AND (time > @after_time OR txid > @after_txid)
-  AND time >= @since AND time < @until
-  AND (CAST(@dead AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR label = @label OR address_label = @label)
-ORDER BY time, txid
+FROM history AS h
+WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
+  AND h.time >= @after_time AND (h.time > @after_time OR h.txid > @after_txid)
+  AND h.time >= @since AND h.time < @until
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
+  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+ORDER BY h.time, h.txid
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- As Transactions, among a few and in either order. The times are compared in a way
+-- that keeps SQLite from reading all transactions by their time.
+-- name: TransactionsAmong :many
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
+FROM history AS h
+WHERE h.wallet_id = @wallet_id AND h.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)))
+  AND CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.time > @after_time OR (h.time = @after_time AND h.txid > @after_txid)
+    ELSE h.time < @after_time OR (h.time = @after_time AND h.txid < @after_txid) END
+  AND h.time + 0 >= @since AND h.time + 0 < @until
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
+  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+ORDER BY CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.time ELSE -h.time END,
+  CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.txid END, h.txid DESC
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- One that has the label several times may come as often, so that as few rows are
+-- read as are wanted.
+-- name: TransactionsWithLabel :many
+SELECT m.txid FROM (
+  SELECT l.ref AS txid FROM labels AS l
+  WHERE l.wallet_id = @wallet_id AND l.label = @label AND l.type = 'tx'
+  UNION ALL
+  SELECT o.txid FROM labels AS l JOIN outputs AS o ON o.wallet_id = l.wallet_id AND o.address = l.ref
+  WHERE l.wallet_id = @wallet_id AND l.label = @label AND l.type = 'addr'
+  UNION ALL
+  SELECT o.txid FROM labels AS l JOIN outputs AS o ON o.wallet_id = l.wallet_id AND o.txid = rtrim(rtrim(l.ref, '0123456789'), ':')
+  WHERE l.wallet_id = @wallet_id AND l.label = @label AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
+) AS m
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: TransactionsWithAddress :many
+SELECT txid FROM outputs WHERE wallet_id = @wallet_id AND address = @address
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: TransactionByID :one
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = @wallet_id AND txid = @txid;
+FROM history AS h
+WHERE h.wallet_id = @wallet_id AND h.txid = @txid;
 
 -- name: CountTransactions :one
 SELECT count(*) FROM transactions WHERE wallet_id = @wallet_id;
 
 -- name: OutputsOf :many
-SELECT o.txid, o.vout, o.address, o.amount_sat, o.branch, o.address_index, coalesce(l.label, a.label, '') AS label
-FROM outputs AS o
-LEFT JOIN labels AS l ON l.wallet_id = o.wallet_id AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
-LEFT JOIN labels AS a ON a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
-WHERE o.wallet_id = @wallet_id AND o.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)))
-ORDER BY o.txid, o.vout;
+SELECT txid, vout, address, amount_sat, branch, address_index, output_label, address_label FROM named_outputs
+WHERE wallet_id = @wallet_id AND txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)))
+ORDER BY txid, vout;
 
 -- name: InputsOf :many
 SELECT txid, prev_txid, prev_vout, amount_sat FROM inputs

@@ -20,7 +20,6 @@ import (
 // The rows of each kind of export, by the columns that are in it.
 const (
 	rawRows    = "raw"
-	plainRows  = "plain"
 	outputRows = "outputs"
 )
 
@@ -35,8 +34,6 @@ const bareOrder = ` WHERE t.wallet_id = $1 AND t.status NOT IN ('replaced', 'con
 // CROSS JOIN keeps SQLite from going through the outputs first.
 var bareQueries = map[string]string{
 	rawRows: bareColumns + `, t.raw` + bareTables + bareOrder,
-	plainRows: bareColumns + `, coalesce(l.label, '')` + bareTables + `
-LEFT JOIN labels AS l ON l.wallet_id = t.wallet_id AND l.type = 'tx' AND l.ref = t.txid` + bareOrder,
 	outputRows: bareColumns + `, coalesce(l.label, ''), o.vout, o.address, o.amount_sat, o.branch, o.address_index, coalesce(b.label, c.label, '')` + bareTables + `
 LEFT JOIN labels AS l ON l.wallet_id = t.wallet_id AND l.type = 'tx' AND l.ref = t.txid
 CROSS JOIN outputs AS o ON o.wallet_id = t.wallet_id AND o.txid = t.txid
@@ -64,11 +61,8 @@ func (r *bareRow) columns(kind string) []any {
 		&r.txid, &r.time, &r.status, &r.height, &r.blockHash, &r.blockTime, &r.conflicts, &r.replaceable,
 		&r.category, &r.flow, &r.fee, &r.vsize, &r.address, &r.branch, &r.index, &r.label,
 	}
-	switch kind {
-	case rawRows:
+	if kind == rawRows {
 		return append(all, &r.raw)
-	case plainRows:
-		return append(all, &r.labelOfTx)
 	}
 	return append(all, &r.labelOfTx, &r.vout, &r.outAddress, &r.amount, &r.outBranch, &r.outIndex, &r.outLabel)
 }

@@ -24,7 +24,7 @@ type export struct {
 
 var exports = []export{
 	{nameFullTxList, "v1alpha full_txlist", "/api/v1alpha/specter/full_txlist/", "", rawRows},
-	{nameCSV, "v1 history as CSV", walletPath + "/transactions", "text/csv", plainRows},
+	{nameCSV, "v1 history as CSV", walletPath + "/transactions", "text/csv", outputRows},
 	{nameLines, "v1 history as JSON Lines", walletPath + "/transactions", "application/jsonl", outputRows},
 }
 

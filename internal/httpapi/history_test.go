@@ -32,8 +32,8 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 		"txid": %q, "wallet": "vault", "time": "2026-12-01T07:00:00.25Z", "status": "confirmed", "confirmations": 5,
 		"block": {"height": 182, "hash": %q, "time": "2026-12-01T09:00:00.25Z"}, "category": "send", "flow_sat": -100332, "fee_sat": 332, "vsize": 141,
 		"replaceable": "no", "conflicts": [], "address": %q, "address_label": "", "label": %q, "outputs": [
-			{"vout": 0, "address": %[3]q, "amount_sat": 100000, "mine": false, "branch": null, "index": null, "label": ""},
-			{"vout": 1, "address": %[5]q, "amount_sat": 199668, "mine": true, "branch": "change", "index": 0, "label": ""}]}`,
+			{"vout": 0, "address": %[3]q, "amount_sat": 100000, "mine": false, "branch": null, "index": null, "label": "", "address_label": ""},
+			{"vout": 1, "address": %[5]q, "amount_sat": 199668, "mine": true, "branch": "change", "index": 0, "label": "", "address_label": ""}]}`,
 		v.sent, hash("block", "182"), v.foreign, v.label, v.change[0])
 	list("category=send").wantJSON(t, `{"items": [`+sent+`], "next_cursor": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
 	whole := strings.Replace(sent, `"outputs"`, `"hex": "`+hex.EncodeToString([]byte("the bytes of "+v.sent))+`", "outputs"`, 1)
@@ -51,6 +51,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 	for query, want := range map[string][]string{
 		"": alive, "limit=2": alive[:2], "unconfirmed=true": {v.pending}, "unconfirmed=false": alive, "category=generate": {v.generated}, "category=mixed": nil,
 		"label=" + url.QueryEscape(v.label): {v.sent}, "label=" + url.QueryEscape(v.note): {v.received}, "label=none": nil,
+		"address=" + v.foreign: {v.sent}, "address=" + strings.ToUpper(v.foreign): {v.sent}, "address=" + v.change[0]: {v.sent}, "address=" + v.receive[0]: {v.received}, "address=x": nil,
 		"since=2026-12-01T06:00:00.25Z": {v.pending, v.sent, v.received}, "since=2026-12-01T06:00:00.250001Z": {v.pending, v.sent},
 		"until=2026-12-01T06:00:00.25Z": {v.generated}, "until=2026-12-01T07:00:00.25%2B01:00": {v.generated},
 		"since=2026-12-01&until=2026-12-01": alive, "since=2026-12-02": nil, "until=2026-11-30": nil,

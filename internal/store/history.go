@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -24,7 +25,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 		WalletID: walletID, AfterTime: sqltype.Time{Time: after.Time}, AfterTxid: after.Txid,
 		Since: sqltype.Time{Time: f.Since}, Until: sqltype.Time{Time: f.Until}, Dead: f.Dead,
 		AnyCategory: f.Category == "", Category: string(f.Category), AnyLabel: f.Label == "", Label: f.Label,
-		Raw: f.Raw, MaxRows: int64(limit),
+		AnyAddress: f.Address == "", Address: f.Address, Raw: f.Raw, MaxRows: int64(limit),
 	}
 	if after == (wallet.HistoryCursor{}) && !f.Ascending {
 		p.AfterTime.Time = endOfTime
@@ -46,7 +47,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	return page, err
 }
 
-// listRecords takes what is unconfirmed from q, and a whole history from whole.
+// listRecords reads long histories from whole, and all else from q.
 func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
 	switch {
 	case f.Unconfirmed && f.Ascending:
@@ -55,12 +56,46 @@ func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p 
 	case f.Unconfirmed:
 		rows, err := q.UnconfirmedTransactions(ctx, db.UnconfirmedTransactionsParams(p))
 		return recordsOf(rows, err, func(row db.UnconfirmedTransactionsRow) db.TransactionsRow { return db.TransactionsRow(row) })
+	}
+	txids, err := matching(ctx, q, p)
+	switch {
+	case err != nil:
+		return nil, translate(fmt.Errorf("find transactions by address or label: %w", err))
+	case txids != nil && len(txids) <= fewMatches:
+		rows, err := q.TransactionsAmong(ctx, amongParams(p, txids, f.Ascending))
+		return recordsOf(rows, err, func(row db.TransactionsAmongRow) db.TransactionsRow { return db.TransactionsRow(row) })
 	case f.Ascending:
 		rows, err := whole.TransactionsAscending(ctx, db.TransactionsAscendingParams(p))
 		return recordsOf(rows, err, func(row db.TransactionsAscendingRow) db.TransactionsRow { return db.TransactionsRow(row) })
 	}
 	rows, err := whole.Transactions(ctx, p)
 	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
+}
+
+// fewMatches is how many transactions with a label or an address are looked up and
+// sorted at most. If there are more, the history is read in its order until a page
+// is full.
+const fewMatches = 10_000
+
+// matching returns the ids of the transactions that have the address, or else the
+// label, of a filter: fewMatches and one at most, some perhaps repeatedly; nil if
+// the filter has neither.
+func matching(ctx context.Context, q *db.Queries, p db.TransactionsParams) ([]string, error) {
+	switch {
+	case !p.AnyAddress:
+		return q.TransactionsWithAddress(ctx, db.TransactionsWithAddressParams{WalletID: p.WalletID, Address: p.Address, MaxRows: fewMatches + 1})
+	case !p.AnyLabel:
+		return q.TransactionsWithLabel(ctx, db.TransactionsWithLabelParams{WalletID: p.WalletID, Label: p.Label, MaxRows: fewMatches + 1})
+	}
+	return nil, nil
+}
+
+func amongParams(p db.TransactionsParams, txids []string, ascending bool) db.TransactionsAmongParams {
+	return db.TransactionsAmongParams{
+		WalletID: p.WalletID, Txids: listOf(txids), Ascending: ascending, AfterTime: p.AfterTime, AfterTxid: p.AfterTxid,
+		Since: p.Since, Until: p.Until, Dead: p.Dead, AnyCategory: p.AnyCategory, Category: p.Category,
+		AnyLabel: p.AnyLabel, Label: p.Label, AnyAddress: p.AnyAddress, Address: p.Address, Raw: p.Raw, MaxRows: p.MaxRows,
+	}
 }
 
 func recordsOf[Row any](rows []Row, err error, same func(Row) db.TransactionsRow) ([]wallet.Record, error) {
@@ -168,7 +203,8 @@ func fillRecords(ctx context.Context, q *db.Queries, walletID string, records []
 			r := byID[row.Txid]
 			r.Outputs = append(r.Outputs, wallet.Output{
 				Vout: row.Vout, Address: row.Address, Amount: row.AmountSat,
-				Own: placeOf(row.Branch, row.AddressIndex), Label: row.Label,
+				Own:   placeOf(row.Branch, row.AddressIndex),
+				Label: cmp.Or(row.OutputLabel, row.AddressLabel), AddressLabel: row.AddressLabel,
 			})
 		}
 	}

@@ -59,6 +59,7 @@ func TestHistoryIsFiltered(t *testing.T) {
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		send := at(w, "send", 30, confirmedAt(3))
 		send.Category, send.Address = wallet.Send, "theirs"
+		send.Outputs = []wallet.Output{{Address: "theirs", Amount: 1}}
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Added: []wallet.Transaction{
 			at(w, "old", 10, confirmedAt(1)), at(w, "b20", 20, confirmedAt(2)), at(w, "a20", 20, confirmedAt(2)), send,
 			at(w, "dead", 40, wallet.State{Status: wallet.Replaced, Replaceable: "yes"}),
@@ -112,6 +113,70 @@ func TestHistoryIsFiltered(t *testing.T) {
 				t.Errorf("got %+v", r)
 			}
 		}
+	})
+}
+
+// A transaction is found by the label and the address of any of its outputs, also
+// where there are too many to look them up one by one.
+func TestHistoryByAnyOutput(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "a")
+		first, second := addressAt(w.ID, *place(0, 0)), addressAt(w.ID, *place(0, 1))
+		two := payment(w, "two", confirmedAt(1), []wallet.Place{*place(0, 0), *place(0, 1)})
+		again := payment(w, "again", inMempool(true), []wallet.Place{*place(0, 1), *place(0, 1)})
+		dead := payment(w, "dead", wallet.State{Status: wallet.Replaced, Replaceable: "yes"}, []wallet.Place{*place(0, 1)})
+		batch := payment(w, "batch1", confirmedAt(2), []wallet.Place{*place(1, 0)})
+		batch.Category, batch.Address = wallet.Send, "theirs"
+		batch.Outputs = append(batch.Outputs, wallet.Output{Vout: 1, Address: "theirs", Amount: 1}, wallet.Output{Vout: 2, Address: "hers", Amount: 2}, wallet.Output{Vout: 3, Amount: 0})
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(2), Added: []wallet.Transaction{two, again, dead, batch}})
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "addr", Ref: first, Label: new("invoice 17")},
+			{Type: "addr", Ref: second, Label: new("invoice 18")},
+			{Type: "addr", Ref: "hers", Label: new("wages")},
+			{Type: "output", Ref: "batch1:0", Label: new("change")},
+			{Type: "output", Ref: "two:1", Label: new("wages")},
+			{Type: "output", Ref: "batch1:7", Label: new("none")},
+			{Type: "tx", Ref: "again", Label: new("change")},
+			{Type: "addr", Ref: "elsewhere", Label: new("none")},
+		}, auth.Event{}))
+		list := func(f wallet.Filter, want string) {
+			t.Helper()
+			for _, f.Outputs = range []bool{false, true} {
+				for _, limit := range []int{1, 100} {
+					f.Ascending = false
+					down := b.pages(w, f, limit, nil)
+					f.Ascending = true
+					up := b.pages(w, f, limit, nil)
+					if slices.Reverse(up); txids(down) != want || txids(up) != want {
+						t.Errorf("%+v, %d at a time: %q and %q, want %q", f, limit, txids(down), txids(up), want)
+					}
+				}
+			}
+		}
+		all := func(before string) {
+			t.Helper()
+			for label, want := range map[string]string{"invoice 17": before + "two", "invoice 18": "again two", "wages": "batch1 two", "change": "batch1 again", "none": "", "Wages": ""} {
+				list(wallet.Filter{Label: label}, want)
+			}
+			for address, want := range map[string]string{first: before + "two", second: "again two", "theirs": "batch1", "hers": "batch1", "elsewhere": ""} {
+				list(wallet.Filter{Address: address}, want)
+			}
+			list(wallet.Filter{Label: "invoice 17", Address: second}, "two")
+			list(wallet.Filter{Label: "invoice 18", Address: first}, "two")
+			list(wallet.Filter{Label: "invoice 18", Unconfirmed: true}, "again")
+			list(wallet.Filter{Address: second, Dead: true}, "again dead two")
+			list(wallet.Filter{Label: "wages", Category: wallet.Send}, "batch1")
+			list(wallet.Filter{Label: "invoice 18", Until: time.Unix(5, 0)}, "two")
+		}
+		all("")
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "many", Label: new("many")}}, auth.Event{}))
+		many := at(w, "many", 1000, confirmedAt(2))
+		for i := range uint32(10_001) {
+			many.Outputs = append(many.Outputs, wallet.Output{Vout: i, Address: first, Amount: 1, Own: place(0, 0)})
+		}
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{many}})
+		all("many ")
+		list(wallet.Filter{Label: "many", Address: first}, "many")
 	})
 }
 
@@ -173,6 +238,7 @@ func TestHistoryWithItsParts(t *testing.T) {
 			{Type: "output", Ref: "one:10", Label: new("no")},
 		}, auth.Event{}))
 		one.Outputs[1].Label, two.Outputs[0].Label = "change", "shop"
+		one.Outputs[1].AddressLabel, two.Outputs[0].AddressLabel = "hidden", "shop"
 		one.Inputs, two.Inputs = nil, nil
 		want := []wallet.Record{{Transaction: two}, {Transaction: one}}
 		if diff := cmp.Diff(want, b.pages(w, wallet.Filter{Raw: true, Outputs: true}, 1, nil)); diff != "" {
@@ -238,20 +304,23 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 		w := b.wallet(b.user("alice", false), "a")
 		if b.engine == "pgx" { // plans by what is there; the other does not
 			b.history(w, 2000)
+			b.exec("INSERT INTO labels (wallet_id, type, ref, label) SELECT wallet_id, 'addr', address, 'to ' || address FROM outputs WHERE branch IS NULL")
 			b.exec("ANALYZE") // as the server does by itself within a minute
 		}
 		for name, q := range map[string]struct {
 			query, uses string // any of
 			args        []any
 		}{
-			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
-			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", 100}},
-			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, "", 100}},
+			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", true, "", 100}},
+			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", true, "", 100}},
+			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, "", true, "", 100}},
 			"unconfirmed, ascending": {
 				db.UnconfirmedTransactionsAscending, "transactions_unsettled",
-				[]any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, "", 100},
+				[]any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, "", true, "", 100},
 			},
-			"coins": {db.Coins, "SEARCH u USING PRIMARY KEY|unspent_pkey", []any{w.ID, "", 0, 100}},
+			"label":   {db.TransactionsWithLabel, "labels_by_label", []any{w.ID, "rent", 100}},
+			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},
+			"coins":   {db.Coins, "SEARCH u USING PRIMARY KEY|unspent_pkey", []any{w.ID, "", 0, 100}},
 		} {
 			plan := b.plan(q.query, q.args...)
 			uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })
@@ -261,6 +330,19 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Few transactions are looked up by their ids, however long the history is. PostgreSQL
+// has the ids as an array, which it looks up in the index in any case.
+func TestFewTransactionsAreReadFromAnIndex(t *testing.T) {
+	b := openSQLite(t)
+	w := b.wallet(b.user("alice", false), "a")
+	for after, ascending := range map[int64]bool{0: true, 1 << 60: false} {
+		plan := b.plan(db.TransactionsAmong, false, w.ID, `["x","y"]`, ascending, after, "", 0, int64(1<<60), false, true, "", false, "rent", true, "", 100)
+		if !strings.Contains(plan, "SEARCH t USING INDEX sqlite_autoindex_transactions_1 (wallet_id=? AND txid=?)") {
+			t.Errorf("ascending %t: %s", ascending, plan)
+		}
+	}
 }
 
 // plan returns how the database means to answer a query.

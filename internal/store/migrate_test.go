@@ -77,7 +77,7 @@ func TestParametersAppearInOrder(t *testing.T) {
 		for _, q := range query.FindAllStringSubmatch(string(text), -1) {
 			highest := "0"
 			for _, p := range parameter.FindAllStringSubmatch(q[2], -1) {
-				if len(p[1]) > len(highest) || p[1] > highest {
+				if len(p[1]) > len(highest) || len(p[1]) == len(highest) && p[1] > highest {
 					if next := increment(highest); p[1] != next {
 						t.Errorf("%s in %s: $%s comes before $%s", q[1], file, p[1], next)
 					}
@@ -227,6 +227,46 @@ func TestViewsOfWallets(t *testing.T) {
 		got = b.rows("SELECT txid, time, category, status, confirmations, flow_sat, fee_sat, vsize, address, address_label, label, block_height, block_hash, block_time FROM v_transactions WHERE wallet_name = $1 ORDER BY txid", w.Name)
 		want = "t1 1970-01-01T00:00:02Z receive confirmed 3 1 <nil> 100 a   10 block 10 1970-01-01T00:00:10Z\n" +
 			"t2 2026-11-21T20:30:00Z send mempool 0 -1150 150 100 theirs landlord rent <nil>  <nil>"
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// A transaction with several outputs shows all their addresses and labels.
+func TestViewsOfOutputs(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "vault")
+		two := payment(w, "two", confirmedAt(10), []wallet.Place{*place(0, 0), *place(0, 1), *place(0, 0)})
+		batch := payment(w, "batch", inMempool(true), []wallet.Place{*place(1, 3)})
+		batch.Category, batch.Address, batch.Time = wallet.Send, "theirs", b.now
+		batch.Outputs = append(batch.Outputs,
+			wallet.Output{Vout: 1, Address: "theirs", Amount: 5}, wallet.Output{Vout: 2}, wallet.Output{Vout: 3, Address: "hers", Amount: 7})
+		bare := payment(w, "bare", confirmedAt(11), nil)
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(12), Added: []wallet.Transaction{two, batch, bare}})
+		first, second := addressAt(w.ID, *place(0, 0)), addressAt(w.ID, *place(0, 1))
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+			{Type: "addr", Ref: first, Label: new("invoice 17")},
+			{Type: "addr", Ref: second, Label: new("invoice 18")},
+			{Type: "output", Ref: "two:0", Label: new("deposit")},
+			{Type: "output", Ref: "two:2", Label: new("invoice 18")},
+			{Type: "addr", Ref: "hers", Label: new("wages")},
+			{Type: "output", Ref: "batch:0", Label: new("change")},
+		}, auth.Event{}))
+		got := b.rows("SELECT txid, addresses, output_labels FROM v_transactions ORDER BY txid")
+		want := "bare a \nbatch theirs hers change | wages\ntwo " + first + " " + second + " deposit | invoice 17 | invoice 18"
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		got = b.rows("SELECT wallet_name, txid, vout, time, status, address, amount_sat, branch, address_index, spent_by, output_label, address_label FROM v_outputs ORDER BY txid, vout")
+		change := addressAt(w.ID, *place(1, 3))
+		want = strings.ReplaceAll("$ batch 0 2026-11-21T20:30:00Z mempool "+change+" 1000 change 3 <nil> change \n"+
+			"$ batch 1 2026-11-21T20:30:00Z mempool theirs 5 foreign <nil> <nil>  \n"+
+			"$ batch 2 2026-11-21T20:30:00Z mempool  0 foreign <nil> <nil>  \n"+
+			"$ batch 3 2026-11-21T20:30:00Z mempool hers 7 foreign <nil> <nil>  wages\n"+
+			"$ two 0 1970-01-01T00:00:03Z confirmed "+first+" 1000 receive 0 <nil> deposit invoice 17\n"+
+			"$ two 1 1970-01-01T00:00:03Z confirmed "+second+" 2000 receive 1 <nil>  invoice 18\n"+
+			"$ two 2 1970-01-01T00:00:03Z confirmed "+first+" 3000 receive 0 <nil> invoice 18 invoice 17", "$", w.Name)
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

@@ -68,6 +68,19 @@ func (r sqliteHistories) read(ctx context.Context, query string, p db.Transactio
 	if err != nil {
 		return err
 	}
+	bindHistory(stmt, p)
+	defer stmt.Reset() //nolint:errcheck // tells again what Step did
+	for {
+		more, err := stmt.Step()
+		if err != nil || !more {
+			return err
+		}
+		add(historyRow(stmt))
+	}
+}
+
+// bindHistory sets the parameters of db.Transactions.
+func bindHistory(stmt *zombiezen.Stmt, p db.TransactionsParams) {
 	stmt.BindBool(1, p.Raw)
 	stmt.BindText(2, p.WalletID)
 	stmt.BindInt64(3, p.AfterTime.UnixMicro())
@@ -79,15 +92,9 @@ func (r sqliteHistories) read(ctx context.Context, query string, p db.Transactio
 	stmt.BindText(9, p.Category)
 	stmt.BindBool(10, p.AnyLabel)
 	stmt.BindText(11, p.Label)
-	stmt.BindInt64(12, p.MaxRows)
-	defer stmt.Reset() //nolint:errcheck // tells again what Step did
-	for {
-		more, err := stmt.Step()
-		if err != nil || !more {
-			return err
-		}
-		add(historyRow(stmt))
-	}
+	stmt.BindBool(12, p.AnyAddress)
+	stmt.BindText(13, p.Address)
+	stmt.BindInt64(14, p.MaxRows)
 }
 
 // historyRow reads the columns of db.Transactions.

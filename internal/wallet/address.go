@@ -146,11 +146,7 @@ func (s *Service) Addresses(ctx context.Context, who *auth.Principal, alias stri
 // FindAddress returns where among the caller's wallets an address is, however it
 // is spelled, or ErrAddressNotFound.
 func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address string) ([]OwnedAddress, error) {
-	network, _, _ := s.node.Chain()
-	if canonical, err := btc.ParseAddress(address, network); err == nil {
-		address = canonical
-	}
-	found, err := s.store.FindAddress(ctx, who.UserID, address)
+	found, err := s.store.FindAddress(ctx, who.UserID, s.canonical(address))
 	if err != nil {
 		return nil, err
 	}
@@ -159,4 +155,14 @@ func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address 
 		return nil, ErrAddressNotFound
 	}
 	return found, nil
+}
+
+// canonical returns an address as the index has it, however it is spelled; what is
+// not an address as it is.
+func (s *Service) canonical(address string) string {
+	network, _, _ := s.node.Chain()
+	if canonical, err := btc.ParseAddress(address, network); err == nil {
+		return canonical
+	}
+	return address
 }

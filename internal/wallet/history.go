@@ -14,7 +14,8 @@ import (
 type Filter struct {
 	Since, Until time.Time // zero for no limit; Until itself is not in
 	Category     Category
-	Label        string // of the transaction or of Address
+	Label        string // of the transaction, of any of its Outputs, or of the address of one
+	Address      string // of any of its Outputs
 	// Unconfirmed leaves the confirmed ones out.
 	Unconfirmed bool
 	// Dead has the replaced, conflicted and abandoned ones in, too.
@@ -51,6 +52,7 @@ func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias s
 	if err != nil {
 		return nil, Tip{}, err
 	}
+	f.Address = s.canonical(f.Address)
 	var page []Record
 	for r, err := range merge(ctx, s.strips(views, f, after, limit), f.Ascending) {
 		if err != nil {
@@ -71,6 +73,7 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 	if err != nil {
 		return Tip{}, nil, err
 	}
+	f.Address = s.canonical(f.Address)
 	return leastFar(views).Synced, func(yield func(Record, error) bool) {
 		merge(ctx, s.strips(views, f, HistoryCursor{}, maxParts), f.Ascending)(yield)
 	}, nil

@@ -95,7 +95,9 @@ type Output struct {
 	Address string // empty where its script has none
 	Amount  btc.Amount
 	Own     *Place // nil for somebody else's
-	Label   string // of the output, or else of its address, in lists only
+	// Label is that of the output, or else that of its address, which AddressLabel
+	// has in any case. Both are in what is read only, and empty for none.
+	Label, AddressLabel string
 }
 
 // Input is an input that spends from the wallet.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +27,7 @@ var HistoryMedia = []route.Media{
 
 // export streams all of a history, as CSV or as JSON Lines.
 func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaType string) (route.Streamed, error) {
-	f.Outputs = mediaType != csvType
-	f.Raw = f.Raw && f.Outputs
+	f.Raw = f.Raw && mediaType != csvType
 	tip, records, err := a.o.Wallets.EachTransaction(ctx, caller(ctx), alias, f)
 	if err != nil {
 		return route.Streamed{}, err
@@ -70,7 +70,8 @@ func writeLines(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error
 }
 
 // csvColumns are the names of the columns. Amounts are there twice: in satoshis,
-// and in bitcoins for those who add them up in a spreadsheet.
+// and in bitcoins for those who add them up in a spreadsheet. The columns address and
+// address_label list all of a transaction: see addressesOf and outputLabelsOf.
 var csvColumns = []string{
 	"time", "wallet", "txid", "status", "confirmations", "category", "flow_sat", "flow_btc", "fee_sat", "fee_btc",
 	"vsize", "address", "address_label", "label", "block_height", "block_hash", "block_time", "replaceable", "conflicts",
@@ -98,7 +99,7 @@ func csvLine(r wallets.Record) []string {
 	line := []string{
 		csvTime(r.Time), csvText(r.Alias), r.Txid, string(r.Status), strconv.Itoa(r.Confirmations), string(r.Category),
 		csvSat(r.Flow), r.Flow.String(), "", "",
-		strconv.Itoa(r.VSize), csvText(r.Address), csvText(r.AddressLabel), csvText(r.Label), "", "", "",
+		strconv.Itoa(r.VSize), csvText(addressesOf(r)), csvText(outputLabelsOf(r)), csvText(r.Label), "", "", "",
 		r.Replaceable, strings.Join(r.Conflicts, " "),
 	}
 	if r.Fee != nil {
@@ -108,6 +109,39 @@ func csvLine(r wallets.Record) []string {
 		line[14], line[15], line[16] = strconv.Itoa(r.Block.Height), r.Block.Hash, csvTime(r.Block.Time)
 	}
 	return line
+}
+
+// addressesOf returns the addresses that were paid, separated by spaces: of what was
+// sent those of all recipients, else the wallet's own.
+func addressesOf(r wallets.Record) string {
+	var addresses []string
+	for _, o := range r.Outputs {
+		if foreign := o.Own == nil; foreign == (r.Category == wallets.Send) {
+			addresses = appendNew(addresses, o.Address)
+		}
+	}
+	if len(addresses) == 0 {
+		return r.Address
+	}
+	return strings.Join(addresses, " ")
+}
+
+// outputLabelsOf returns the labels of the outputs and of their addresses, separated
+// by " | ".
+func outputLabelsOf(r wallets.Record) string {
+	var labels []string
+	for _, o := range r.Outputs {
+		labels = appendNew(appendNew(labels, o.Label), o.AddressLabel)
+	}
+	return strings.Join(labels, " | ")
+}
+
+// appendNew appends a text unless it is empty or there already.
+func appendNew(texts []string, text string) []string {
+	if text == "" || slices.Contains(texts, text) {
+		return texts
+	}
+	return append(texts, text)
 }
 
 func csvTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

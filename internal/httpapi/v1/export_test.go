@@ -22,7 +22,7 @@ var at = time.Date(2026, 11, 30, 23, 59, 59, 500_000_000, time.FixedZone("", 360
 
 func sample() wallets.Record {
 	return wallets.Record{
-		Alias: "vault", Label: `=HYPERLINK("http://evil.example","x")`, AddressLabel: "a, \"b\"", Confirmations: 3,
+		Alias: "vault", Label: `=HYPERLINK("http://evil.example","x")`, AddressLabel: "theirs", Confirmations: 3,
 		Transaction: wallets.Transaction{
 			Txid: strings.Repeat("ab", 32), Time: at, Category: wallets.Send, Flow: -150_000_332, Fee: new(btc.Amount(332)), VSize: 141,
 			Address: "bcrt1qxyz", Raw: []byte{2, 0},
@@ -31,9 +31,10 @@ func sample() wallets.Record {
 				Conflicts: []string{"cd", "ef"}, Replaceable: "no",
 			},
 			Outputs: []wallets.Output{
-				{Vout: 0, Address: "bcrt1qxyz", Amount: 150_000_000, Label: "theirs"},
+				{Vout: 0, Address: "bcrt1qxyz", Amount: 150_000_000, Label: "theirs", AddressLabel: "theirs"},
 				{Vout: 1, Amount: 0},
-				{Vout: 2, Address: "bcrt1qme", Amount: 7, Own: &wallets.Place{Branch: wallets.ChangeBranch, Index: 4}},
+				{Vout: 2, Address: "bcrt1qme", Amount: 7, Own: &wallets.Place{Branch: wallets.ChangeBranch, Index: 4}, Label: "a, \"b\"", AddressLabel: "own"},
+				{Vout: 3, Address: "bcrt1qhers", Amount: 8},
 			},
 		},
 	}
@@ -60,14 +61,29 @@ func TestWriteCSV(t *testing.T) {
 	}
 	want := "time,wallet,txid,status,confirmations,category,flow_sat,flow_btc,fee_sat,fee_btc,vsize,address,address_label,label," +
 		"block_height,block_hash,block_time,replaceable,conflicts\r\n" +
-		"2026-11-30T22:59:59Z,vault," + strings.Repeat("ab", 32) + ",confirmed,3,send,-150000332,-1.50000332,332,0.00000332,141,bcrt1qxyz," +
-		`"a, ""b""","'=HYPERLINK(""http://evil.example"",""x"")",186,` + strings.Repeat("0", 64) + ",2026-11-30T22:59:59Z,no,cd ef\r\n"
+		"2026-11-30T22:59:59Z,vault," + strings.Repeat("ab", 32) + ",confirmed,3,send,-150000332,-1.50000332,332,0.00000332,141,bcrt1qxyz bcrt1qhers," +
+		`"theirs | a, ""b"" | own","'=HYPERLINK(""http://evil.example"",""x"")",186,` + strings.Repeat("0", 64) + ",2026-11-30T22:59:59Z,no,cd ef\r\n"
 	if out.String() != want {
 		t.Errorf("got  %s\nwant %s", out.String(), want)
 	}
 	lines, err := csv.NewReader(&out).ReadAll()
 	if err != nil || len(lines) != 2 || len(lines[1]) != len(csvColumns) {
 		t.Errorf("%d lines, %v", len(lines), err)
+	}
+}
+
+// A CSV line of what was received has the wallet's own addresses, each once.
+func TestCSVOfOwnAddresses(t *testing.T) {
+	own := &wallets.Place{}
+	r := wallets.Record{Transaction: wallets.Transaction{Category: wallets.Mixed, Address: "a", Outputs: []wallets.Output{
+		{Address: "a", Own: own}, {Address: "theirs"}, {Address: "b", Own: own}, {Address: "a", Own: own},
+	}}}
+	if got := addressesOf(r); got != "a b" {
+		t.Errorf("got %q", got)
+	}
+	r.Outputs = nil
+	if got := addressesOf(r); got != "a" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -90,10 +106,11 @@ func TestWriteLines(t *testing.T) {
 	}
 	want := `{"txid":"` + strings.Repeat("ab", 32) + `","wallet":"vault","time":"2026-11-30T22:59:59.5Z","status":"confirmed","confirmations":3,` +
 		`"block":{"height":186,"hash":"` + strings.Repeat("0", 64) + `","time":"2026-11-30T22:59:59.5Z"},"category":"send","flow_sat":-150000332,"fee_sat":332,` +
-		`"vsize":141,"replaceable":"no","conflicts":["cd","ef"],"address":"bcrt1qxyz","address_label":"a, \"b\"","label":"=HYPERLINK(\"http://evil.example\",\"x\")",` +
-		`"outputs":[{"vout":0,"address":"bcrt1qxyz","amount_sat":150000000,"mine":false,"branch":null,"index":null,"label":"theirs"},` +
-		`{"vout":1,"address":null,"amount_sat":0,"mine":false,"branch":null,"index":null,"label":""},` +
-		`{"vout":2,"address":"bcrt1qme","amount_sat":7,"mine":true,"branch":"change","index":4,"label":""}],"hex":"0200"}` + "\n"
+		`"vsize":141,"replaceable":"no","conflicts":["cd","ef"],"address":"bcrt1qxyz","address_label":"theirs","label":"=HYPERLINK(\"http://evil.example\",\"x\")",` +
+		`"outputs":[{"vout":0,"address":"bcrt1qxyz","amount_sat":150000000,"mine":false,"branch":null,"index":null,"label":"theirs","address_label":"theirs"},` +
+		`{"vout":1,"address":null,"amount_sat":0,"mine":false,"branch":null,"index":null,"label":"","address_label":""},` +
+		`{"vout":2,"address":"bcrt1qme","amount_sat":7,"mine":true,"branch":"change","index":4,"label":"a, \"b\"","address_label":"own"},` +
+		`{"vout":3,"address":"bcrt1qhers","amount_sat":8,"mine":false,"branch":null,"index":null,"label":"","address_label":""}],"hex":"0200"}` + "\n"
 	if out.String() != want+want {
 		t.Errorf("got  %s\nwant %s", out.String(), want)
 	}

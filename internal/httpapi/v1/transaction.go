@@ -40,13 +40,14 @@ type block struct {
 }
 
 type output struct {
-	Vout    uint32     `json:"vout" required:"true"`
-	Address *string    `json:"address" required:"true" description:"Null where its script has none."`
-	Amount  btc.Amount `json:"amount_sat" required:"true"`
-	Mine    bool       `json:"mine" required:"true" description:"Whether it is the wallet's."`
-	Branch  *string    `json:"branch" required:"true" enum:"receive,change" description:"Null for somebody else's, as is index."`
-	Index   *uint32    `json:"index" required:"true"`
-	Label   string     `json:"label" required:"true" description:"Of the output, or else of its address."`
+	Vout         uint32     `json:"vout" required:"true"`
+	Address      *string    `json:"address" required:"true" description:"Null where its script has none."`
+	Amount       btc.Amount `json:"amount_sat" required:"true"`
+	Mine         bool       `json:"mine" required:"true" description:"Whether it is the wallet's."`
+	Branch       *string    `json:"branch" required:"true" enum:"receive,change" description:"Null for somebody else's, as is index."`
+	Index        *uint32    `json:"index" required:"true"`
+	Label        string     `json:"label" required:"true" description:"Of the output, or else of its address."`
+	AddressLabel string     `json:"address_label" required:"true" description:"Label of its address."`
 }
 
 func transactionOf(r wallets.Record) transaction {
@@ -61,7 +62,7 @@ func transactionOf(r wallets.Record) transaction {
 		out.Block = &block{r.Block.Height, r.Block.Hash, r.Block.Time.UTC()}
 	}
 	for i, o := range r.Outputs {
-		out.Outputs[i] = output{Vout: o.Vout, Address: optionalText(o.Address), Amount: o.Amount, Mine: o.Own != nil, Label: o.Label}
+		out.Outputs[i] = output{Vout: o.Vout, Address: optionalText(o.Address), Amount: o.Amount, Mine: o.Own != nil, Label: o.Label, AddressLabel: o.AddressLabel}
 		if o.Own != nil {
 			branch := branchName(o.Own.Branch)
 			out.Outputs[i].Branch, out.Outputs[i].Index = &branch, &o.Own.Index
@@ -83,7 +84,8 @@ type history struct {
 	period
 	Order       string `query:"order" json:"-" enum:"asc,desc" description:"asc for the earliest first, desc for the latest first, which is the default. A cursor is a place in either order."`
 	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only those of this category."`
-	Label       string `query:"label" json:"-" description:"Only those with this label, of the transaction or of its address."`
+	Label       string `query:"label" json:"-" description:"Only those with this label: of the transaction, of any of its outputs, or of the address of one."`
+	ToAddress   string `query:"address" json:"-" description:"Only those with an output to this address: one of the wallet's own, or a recipient's where the wallet pays."`
 	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only those that are not confirmed."`
 	Dead        bool   `query:"dead" json:"-" description:"Those replaced, conflicted and abandoned, too."`
 	Hex         bool   `query:"hex" json:"-" description:"With the whole transaction of each."`
@@ -92,7 +94,7 @@ type history struct {
 
 func (h history) filter() (wallets.Filter, error) {
 	f := wallets.Filter{
-		Category: wallets.Category(h.Category), Label: h.Label,
+		Category: wallets.Category(h.Category), Label: h.Label, Address: h.ToAddress,
 		Unconfirmed: h.Unconfirmed, Dead: h.Dead, Raw: h.Hex, Outputs: true, Ascending: h.Order == ascending,
 	}
 	if h.Order != ascending && h.Order != descending && h.Order != "" {

@@ -70,12 +70,9 @@ func (q *Queries) InputsOf(ctx context.Context, arg InputsOfParams) ([]InputsOfR
 }
 
 const OutputsOf = `-- name: OutputsOf :many
-SELECT o.txid, o.vout, o.address, o.amount_sat, o.branch, o.address_index, coalesce(l.label, a.label, '') AS label
-FROM outputs AS o
-LEFT JOIN labels AS l ON l.wallet_id = o.wallet_id AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
-LEFT JOIN labels AS a ON a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
-WHERE o.wallet_id = $1 AND o.txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
-ORDER BY o.txid, o.vout
+SELECT txid, vout, address, amount_sat, branch, address_index, output_label, address_label FROM named_outputs
+WHERE wallet_id = $1 AND txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
+ORDER BY txid, vout
 `
 
 type OutputsOfParams struct {
@@ -90,7 +87,8 @@ type OutputsOfRow struct {
 	AmountSat    btc.Amount
 	Branch       *uint8
 	AddressIndex *uint32
-	Label        string
+	OutputLabel  string
+	AddressLabel string
 }
 
 func (q *Queries) OutputsOf(ctx context.Context, arg OutputsOfParams) ([]OutputsOfRow, error) {
@@ -109,7 +107,8 @@ func (q *Queries) OutputsOf(ctx context.Context, arg OutputsOfParams) ([]Outputs
 			&i.AmountSat,
 			&i.Branch,
 			&i.AddressIndex,
-			&i.Label,
+			&i.OutputLabel,
+			&i.AddressLabel,
 		); err != nil {
 			return nil, err
 		}
@@ -128,8 +127,8 @@ const TransactionByID = `-- name: TransactionByID :one
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = $2 AND txid = $3
+FROM history AS h
+WHERE h.wallet_id = $2 AND h.txid = $3
 `
 
 type TransactionByIDParams struct {
@@ -194,15 +193,20 @@ const Transactions = `-- name: Transactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = $2
-  AND time <= $3 AND (time < $3 OR txid < $4)
-  AND time >= $5 AND time < $6
-  AND (CAST($7 AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR category = $9)
-  AND (CAST($10 AS BOOLEAN) OR label = $11 OR address_label = $11)
-ORDER BY time DESC, txid DESC
-LIMIT CAST($12 AS BIGINT)
+FROM history AS h
+WHERE h.wallet_id = $2
+  AND h.time <= $3 AND (h.time < $3 OR h.txid < $4)
+  AND h.time >= $5 AND h.time < $6
+  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
+  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
+  AND (CAST($12 AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+ORDER BY h.time DESC, h.txid DESC
+LIMIT CAST($14 AS BIGINT)
 `
 
 type TransactionsParams struct {
@@ -217,6 +221,8 @@ type TransactionsParams struct {
 	Category    string
 	AnyLabel    bool
 	Label       string
+	AnyAddress  bool
+	Address     string
 	MaxRows     int64
 }
 
@@ -258,6 +264,8 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 		arg.Category,
 		arg.AnyLabel,
 		arg.Label,
+		arg.AnyAddress,
+		arg.Address,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -302,19 +310,151 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 	return items, nil
 }
 
+const TransactionsAmong = `-- name: TransactionsAmong :many
+SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
+  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+FROM history AS h
+WHERE h.wallet_id = $2 AND h.txid IN (SELECT value FROM json_each(CAST($3 AS TEXT)))
+  AND CASE WHEN CAST($4 AS BOOLEAN) THEN h.time > $5 OR (h.time = $5 AND h.txid > $6)
+    ELSE h.time < $5 OR (h.time = $5 AND h.txid < $6) END
+  AND h.time + 0 >= $7 AND h.time + 0 < $8
+  AND (CAST($9 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
+  AND (CAST($12 AS BOOLEAN) OR h.label = $13 OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $13 OR n.address_label = $13)))
+  AND (CAST($14 AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $15))
+ORDER BY CASE WHEN CAST($4 AS BOOLEAN) THEN h.time ELSE -h.time END,
+  CASE WHEN CAST($4 AS BOOLEAN) THEN h.txid END, h.txid DESC
+LIMIT CAST($16 AS BIGINT)
+`
+
+type TransactionsAmongParams struct {
+	Raw         bool
+	WalletID    string
+	Txids       string
+	Ascending   bool
+	AfterTime   sqltype.Time
+	AfterTxid   string
+	Since       sqltype.Time
+	Until       sqltype.Time
+	Dead        bool
+	AnyCategory bool
+	Category    string
+	AnyLabel    bool
+	Label       string
+	AnyAddress  bool
+	Address     string
+	MaxRows     int64
+}
+
+type TransactionsAmongRow struct {
+	Txid         string
+	Time         sqltype.Time
+	ReceivedAt   sqltype.Time
+	Status       string
+	BlockHeight  *int
+	BlockHash    string
+	BlockTime    sqltype.NullTime
+	Conflicts    string
+	Replaceable  string
+	Trusted      bool
+	Category     string
+	FlowSat      btc.Amount
+	FeeSat       *btc.Amount
+	Vsize        int
+	Address      string
+	Branch       *uint8
+	AddressIndex *uint32
+	Label        string
+	AddressLabel string
+	Raw          interface{}
+}
+
+// As Transactions, among a few and in either order. The times are compared in a way
+// that keeps SQLite from reading all transactions by their time.
+func (q *Queries) TransactionsAmong(ctx context.Context, arg TransactionsAmongParams) ([]TransactionsAmongRow, error) {
+	rows, err := q.db.QueryContext(ctx, TransactionsAmong,
+		arg.Raw,
+		arg.WalletID,
+		arg.Txids,
+		arg.Ascending,
+		arg.AfterTime,
+		arg.AfterTxid,
+		arg.Since,
+		arg.Until,
+		arg.Dead,
+		arg.AnyCategory,
+		arg.Category,
+		arg.AnyLabel,
+		arg.Label,
+		arg.AnyAddress,
+		arg.Address,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TransactionsAmongRow{}
+	for rows.Next() {
+		var i TransactionsAmongRow
+		if err := rows.Scan(
+			&i.Txid,
+			&i.Time,
+			&i.ReceivedAt,
+			&i.Status,
+			&i.BlockHeight,
+			&i.BlockHash,
+			&i.BlockTime,
+			&i.Conflicts,
+			&i.Replaceable,
+			&i.Trusted,
+			&i.Category,
+			&i.FlowSat,
+			&i.FeeSat,
+			&i.Vsize,
+			&i.Address,
+			&i.Branch,
+			&i.AddressIndex,
+			&i.Label,
+			&i.AddressLabel,
+			&i.Raw,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const TransactionsAscending = `-- name: TransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = $2
-  AND time >= $3 AND (time > $3 OR txid > $4)
-  AND time >= $5 AND time < $6
-  AND (CAST($7 AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR category = $9)
-  AND (CAST($10 AS BOOLEAN) OR label = $11 OR address_label = $11)
-ORDER BY time, txid
-LIMIT CAST($12 AS BIGINT)
+FROM history AS h
+WHERE h.wallet_id = $2
+  AND h.time >= $3 AND (h.time > $3 OR h.txid > $4)
+  AND h.time >= $5 AND h.time < $6
+  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
+  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
+  AND (CAST($12 AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+ORDER BY h.time, h.txid
+LIMIT CAST($14 AS BIGINT)
 `
 
 type TransactionsAscendingParams struct {
@@ -329,6 +469,8 @@ type TransactionsAscendingParams struct {
 	Category    string
 	AnyLabel    bool
 	Label       string
+	AnyAddress  bool
+	Address     string
 	MaxRows     int64
 }
 
@@ -369,6 +511,8 @@ func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAsc
 		arg.Category,
 		arg.AnyLabel,
 		arg.Label,
+		arg.AnyAddress,
+		arg.Address,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -413,19 +557,103 @@ func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAsc
 	return items, nil
 }
 
+const TransactionsWithAddress = `-- name: TransactionsWithAddress :many
+SELECT txid FROM outputs WHERE wallet_id = $1 AND address = $2
+LIMIT CAST($3 AS BIGINT)
+`
+
+type TransactionsWithAddressParams struct {
+	WalletID string
+	Address  string
+	MaxRows  int64
+}
+
+func (q *Queries) TransactionsWithAddress(ctx context.Context, arg TransactionsWithAddressParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, TransactionsWithAddress, arg.WalletID, arg.Address, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var txid string
+		if err := rows.Scan(&txid); err != nil {
+			return nil, err
+		}
+		items = append(items, txid)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const TransactionsWithLabel = `-- name: TransactionsWithLabel :many
+SELECT m.txid FROM (
+  SELECT l.ref AS txid FROM labels AS l
+  WHERE l.wallet_id = $1 AND l.label = $2 AND l.type = 'tx'
+  UNION ALL
+  SELECT o.txid FROM labels AS l JOIN outputs AS o ON o.wallet_id = l.wallet_id AND o.address = l.ref
+  WHERE l.wallet_id = $1 AND l.label = $2 AND l.type = 'addr'
+  UNION ALL
+  SELECT o.txid FROM labels AS l JOIN outputs AS o ON o.wallet_id = l.wallet_id AND o.txid = rtrim(rtrim(l.ref, '0123456789'), ':')
+  WHERE l.wallet_id = $1 AND l.label = $2 AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
+) AS m
+LIMIT CAST($3 AS BIGINT)
+`
+
+type TransactionsWithLabelParams struct {
+	WalletID string
+	Label    string
+	MaxRows  int64
+}
+
+// One that has the label several times may come as often, so that as few rows are
+// read as are wanted.
+func (q *Queries) TransactionsWithLabel(ctx context.Context, arg TransactionsWithLabelParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, TransactionsWithLabel, arg.WalletID, arg.Label, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var txid string
+		if err := rows.Scan(&txid); err != nil {
+			return nil, err
+		}
+		items = append(items, txid)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const UnconfirmedTransactions = `-- name: UnconfirmedTransactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = $2 AND status <> 'confirmed'
-  AND time <= $3 AND (time < $3 OR txid < $4)
-  AND time >= $5 AND time < $6
-  AND (CAST($7 AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR category = $9)
-  AND (CAST($10 AS BOOLEAN) OR label = $11 OR address_label = $11)
-ORDER BY time DESC, txid DESC
-LIMIT CAST($12 AS BIGINT)
+FROM history AS h
+WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
+  AND h.time <= $3 AND (h.time < $3 OR h.txid < $4)
+  AND h.time >= $5 AND h.time < $6
+  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
+  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
+  AND (CAST($12 AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+ORDER BY h.time DESC, h.txid DESC
+LIMIT CAST($14 AS BIGINT)
 `
 
 type UnconfirmedTransactionsParams struct {
@@ -440,6 +668,8 @@ type UnconfirmedTransactionsParams struct {
 	Category    string
 	AnyLabel    bool
 	Label       string
+	AnyAddress  bool
+	Address     string
 	MaxRows     int64
 }
 
@@ -480,6 +710,8 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 		arg.Category,
 		arg.AnyLabel,
 		arg.Label,
+		arg.AnyAddress,
+		arg.Address,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -528,15 +760,20 @@ const UnconfirmedTransactionsAscending = `-- name: UnconfirmedTransactionsAscend
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
   CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
-FROM history
-WHERE wallet_id = $2 AND status <> 'confirmed'
-  AND time >= $3 AND (time > $3 OR txid > $4)
-  AND time >= $5 AND time < $6
-  AND (CAST($7 AS BOOLEAN) OR status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR category = $9)
-  AND (CAST($10 AS BOOLEAN) OR label = $11 OR address_label = $11)
-ORDER BY time, txid
-LIMIT CAST($12 AS BIGINT)
+FROM history AS h
+WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
+  AND h.time >= $3 AND (h.time > $3 OR h.txid > $4)
+  AND h.time >= $5 AND h.time < $6
+  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
+  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
+    SELECT 1 FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
+  AND (CAST($12 AS BOOLEAN) OR EXISTS (
+    SELECT 1 FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+ORDER BY h.time, h.txid
+LIMIT CAST($14 AS BIGINT)
 `
 
 type UnconfirmedTransactionsAscendingParams struct {
@@ -551,6 +788,8 @@ type UnconfirmedTransactionsAscendingParams struct {
 	Category    string
 	AnyLabel    bool
 	Label       string
+	AnyAddress  bool
+	Address     string
 	MaxRows     int64
 }
 
@@ -591,6 +830,8 @@ func (q *Queries) UnconfirmedTransactionsAscending(ctx context.Context, arg Unco
 		arg.Category,
 		arg.AnyLabel,
 		arg.Label,
+		arg.AnyAddress,
+		arg.Address,
 		arg.MaxRows,
 	)
 	if err != nil {
