@@ -18,7 +18,7 @@ export PATH := $(TOOLS):$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: ## put in place what building and testing need: Go, gcc, PostgreSQL, bitcoind, Python
+deps: ## put in place what building and testing need: Go, gcc, PostgreSQL, bitcoind, Python, npm
 	@scripts/deps.sh
 
 bitcoind: ## find a bitcoind, or fetch one, and print its path
@@ -72,12 +72,13 @@ fmt: $(TOOLS)/golangci-lint ## format the code
 sqlc: $(TOOLS)/sqlc ## generate the Go code of the SQL queries
 	sqlc generate
 
-verify: $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date
+verify: deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date, and lint docs/openapi.json
 	go mod tidy -diff
 	go -C tools mod tidy -diff
 	sqlc diff
 	sqlc compile -f sqlc.check.yaml
 	go run ./cmd/specterd openapi | diff docs/openapi.json -
+	scripts/openapi.sh
 
 # Known vulnerabilities are news, not a broken build; and the database may be out of reach.
 vulncheck:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts in place what building and testing need: Go, a C compiler (for the race detector), PostgreSQL's server
-# programs, bitcoind, curl, strace, unshare, and python3 with requests. Silent and quick when all of it is there. On Debian
+# programs, bitcoind, curl, strace, unshare, python3 with requests, and npm. Silent and quick when all of it is there. On Debian
 # and its kin it installs what is missing; elsewhere it names it and fails.
 set -eu
 
@@ -34,6 +34,7 @@ missing() {
 	have strace || echo strace
 	have_requests || echo python3 python3-requests
 	have unshare || echo util-linux
+	have npm || echo nodejs npm
 }
 
 install() {

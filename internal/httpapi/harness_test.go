@@ -3,6 +3,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -36,6 +37,7 @@ type setup struct {
 	cost     int    // of bcrypt
 	routes   func([]route.Route) []route.Route
 	bitcoind *testkit.Node // for what wallets need of a node; else that is away
+	nodeURL  string        // where a node is that is none
 	httpapi.Options
 }
 
@@ -104,7 +106,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
 	set.Audit = auth.NewAudit(kept)
 	set.Memberships = kept
-	provider := s.provider(t, set.bitcoind)
+	provider := s.provider(t, set)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {})
 	set.Proposals = spend.New(set.Log, kept, set.Wallets, provider, s.clock.now, spend.Options{Kick: func(string) {}})
 	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
@@ -112,20 +114,21 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 		set.Database = kept
 	}
 	s.Options = set.Options
-	routes := httpapi.Routes(s.Options)
 	if set.routes != nil {
-		routes = set.routes(routes)
+		s.handler = must(httpapi.NewHandler(s.Options, set.routes(httpapi.Routes(s.Options))))
+	} else {
+		s.handler = described(t, must(httpapi.New(s.Options)))
 	}
-	s.handler = must(httpapi.NewHandler(s.Options, routes))
 	s.serve(t, journal)
 	return s
 }
 
 // provider is the node as the wallets have it. Without one, it is on regtest as
 // far as is known, and does not answer.
-func (s *server) provider(t *testing.T, n *testkit.Node) *core.Provider {
+func (s *server) provider(t *testing.T, set setup) *core.Provider {
 	t.Helper()
-	cfg, status := bitcoind.Config{URL: "http://127.0.0.1:1", User: "u", Password: "p"}, s.node.Status
+	n := set.bitcoind
+	cfg, status := bitcoind.Config{URL: cmp.Or(set.nodeURL, "http://127.0.0.1:1"), User: "u", Password: "p"}, s.node.Status
 	if n != nil {
 		cfg = bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()}
 	}

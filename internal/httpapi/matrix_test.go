@@ -91,6 +91,20 @@ func (w *world) tryAll(t *testing.T, to route.Route, people [2]person) {
 			w.try(t, to, c)
 		}
 	}
+	w.tryMedia(t, to)
+}
+
+// tryMedia asks for each media type of a route that streams.
+func (w *world) tryMedia(t *testing.T, to route.Route) {
+	t.Helper()
+	for _, media := range to.Handler.Media {
+		path, body := requests[to.Method+" "+to.Path](t, w, w.caller)
+		got := w.do(t, request{method: to.Method, path: path, auth: []string{w.good.bearer()}, header: map[string]string{"Accept": media.Type}, body: body})
+		got.want(t, to.Handler.Status)
+		if contentType := got.header.Get("Content-Type"); !strings.HasPrefix(contentType, media.Type) {
+			t.Errorf("%s %s answers %s, want %s", to.Method, to.Path, contentType, media.Type)
+		}
+	}
 }
 
 func (w *world) try(t *testing.T, to route.Route, c credential) {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -45,6 +46,10 @@ func encode(s *schemas) ([]byte, error) {
 
 func specify(routes []route.Route, version string) (*schemas, error) {
 	s := newSchemas()
+	var err error
+	if s.examples, err = readExamples(); err != nil {
+		return nil, err
+	}
 	s.Spec.Info.WithTitle("specterd").WithVersion(version).WithDescription(about + conventions)
 	s.Spec.Info.LicenseEns().WithName("MIT").WithIdentifier("MIT")
 	s.Spec.WithServers(openapi31.Server{URL: "/"})
@@ -58,8 +63,7 @@ func specify(routes []route.Route, version string) (*schemas, error) {
 			return nil, fmt.Errorf("describe %s %s: %w", to.Method, to.Path, err)
 		}
 	}
-	s.finish()
-	return s, nil
+	return s, s.finish(routes)
 }
 
 // add describes one route.
@@ -184,6 +188,7 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	}
 	if h.OtherStatus != 0 {
 		other := *success.Response
+		other.Content = maps.Clone(other.Content) // for other examples
 		other.Description = http.StatusText(h.OtherStatus)
 		responses[strconv.Itoa(h.OtherStatus)] = openapi31.ResponseOrReference{Response: &other}
 	}

@@ -75,7 +75,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
 	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.PSBTsCreate
-	add(len(op.Parameters) > 0 || op.RequestBody != nil, http.StatusBadRequest)
+	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 refuses unknown parameters
 	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(proposes, http.StatusConflict)

@@ -6,34 +6,41 @@ import (
 	"strings"
 
 	"github.com/swaggest/openapi-go/openapi31"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
 // finish adds to all schemas what code generators rely on and what has no tag, and to
 // all responses their examples.
-func (s *schemas) finish() {
+func (s *schemas) finish(routes []route.Route) error {
 	for name, schema := range s.Spec.Components.Schemas {
 		finishSchema(schema)
 		describeSchema(name, schema)
 	}
-	for _, item := range s.Spec.Paths.MapOfPathItemValues {
-		for _, op := range []*openapi31.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
-			if op != nil {
-				finishOperation(op)
-			}
-		}
+	for name, r := range s.Spec.Components.Responses {
+		s.exemplify(name, r.Response)
 	}
+	for _, to := range routes {
+		op, err := s.operation(to)
+		if err != nil {
+			return err
+		}
+		s.finishOperation(op, to)
+	}
+	return nil
 }
 
-func finishOperation(op *openapi31.Operation) {
+func (s *schemas) finishOperation(op *openapi31.Operation, to route.Route) {
 	for _, p := range op.Parameters {
 		finishSchema(p.Parameter.Schema)
 	}
 	if op.RequestBody != nil {
 		finishContent(op.RequestBody.RequestBody.Content)
 	}
-	for _, r := range op.Responses.MapOfResponseOrReferenceValues {
+	for status, r := range op.Responses.MapOfResponseOrReferenceValues {
 		if r.Response != nil {
 			finishContent(r.Response.Content)
+			s.exemplify(to.Method+" "+to.Path+" "+status, r.Response)
 		}
 	}
 }

@@ -17,7 +17,8 @@ import (
 // schemas makes JSON Schemas of wire types and keeps which type each was made of.
 type schemas struct {
 	*openapi31.Reflector
-	types map[string]reflect.Type // by the schema's name
+	types    map[string]reflect.Type   // by the schema's name
+	examples map[string]map[string]any // see readExamples
 }
 
 func newSchemas() *schemas {

@@ -1,0 +1,211 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/specterd/specterd/internal/httpapi"
+)
+
+type object = map[string]any
+
+// specification is the OpenAPI document with its schemas compiled.
+type specification struct {
+	document object
+	schemas  map[string]*jsonschema.Schema
+}
+
+// theSpecification is that of all routes. Its schemas are stricter than what is
+// published: an object has no members that are not described.
+var theSpecification = sync.OnceValue(func() *specification {
+	document := must(httpapi.Describe(httpapi.Routes(httpapi.Options{}), "test"))
+	s := &specification{document: must(jsonschema.UnmarshalJSON(bytes.NewReader(document))).(object), schemas: map[string]*jsonschema.Schema{}}
+	components := in(s.document, "components", "schemas")
+	for _, schema := range components {
+		if schema := schema.(object); schema["properties"] != nil && schema["additionalProperties"] == nil {
+			schema["additionalProperties"] = false
+		}
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	check1(c.AddResource("openapi.json", s.document))
+	for name := range components {
+		s.schemas[name] = must(c.Compile("openapi.json#/components/schemas/" + name))
+	}
+	return s
+})
+
+func check1(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// in returns the object at the end of a path of names, or nil.
+func in(o object, path ...string) object {
+	for _, name := range path {
+		o, _ = o[name].(object)
+	}
+	return o
+}
+
+// template returns the path of the specification that a request's path matches, or "".
+func (s *specification) template(path string) string {
+	parts := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	best, literals := "", -1
+	for template := range in(s.document, "paths") {
+		names := strings.Split(template, "/")
+		if len(names) != len(parts) {
+			continue
+		}
+		count := 0
+		for i, name := range names {
+			switch {
+			case name == parts[i]:
+				count++
+			case !strings.HasPrefix(name, "{") || parts[i] == "":
+				count = -len(names)
+			}
+		}
+		if count > literals {
+			best, literals = template, count
+		}
+	}
+	return best
+}
+
+// response returns what the specification has of a response, and the key of its
+// example; nil if the status is not among those of the operation.
+func (s *specification) response(method, path string, status int) (of object, key string) {
+	template := s.template(path)
+	method = strings.Replace(method, http.MethodHead, http.MethodGet, 1)
+	of = in(s.document, "paths", template, strings.ToLower(method), "responses", strconv.Itoa(status))
+	if name := componentName(of); name != "" {
+		return in(s.document, "components", "responses", name), name
+	}
+	return of, method + " " + template + " " + strconv.Itoa(status)
+}
+
+// anyRequest are statuses that any request can get.
+var anyRequest = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMisdirectedRequest, http.StatusInternalServerError}
+
+// check returns what is wrong with a response, which was sent in full.
+func (s *specification) check(method, path string, status int, contentType string, body []byte) error {
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	response, _ := s.response(method, path, status)
+	if response == nil {
+		if status < http.StatusBadRequest {
+			return fmt.Errorf("the status is not described")
+		}
+		isMethod := in(s.document, "paths", s.template(path), strings.ToLower(method)) != nil
+		if isMethod && !slices.Contains(anyRequest, status) {
+			return fmt.Errorf("the status is not described; see errorStatuses in openapi_errors.go")
+		}
+		if mediaType == "application/problem+json" {
+			return s.validate("Problem", body)
+		}
+		return s.validate("Message", body)
+	}
+	content, _ := response["content"].(object)
+	if len(content) == 0 {
+		if len(body) > 0 {
+			return fmt.Errorf("there is a body, and none is described")
+		}
+		return nil
+	}
+	return s.checkBody(in(content, mediaType), mediaType, body)
+}
+
+// checkBody returns what is wrong with a body. That of JSON Lines has many values.
+func (s *specification) checkBody(media object, mediaType string, body []byte) error {
+	if media == nil {
+		return fmt.Errorf("the content type %q is not described", mediaType)
+	}
+	name := componentName(in(media, "schema"))
+	switch mediaType {
+	case "text/csv":
+		return nil
+	case "application/jsonl", "application/x-ndjson":
+		for line := range bytes.Lines(body) {
+			if err := s.validate(name, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return s.validate(name, body)
+}
+
+// componentName returns the name of the component that a schema or response refers to.
+func componentName(o object) string {
+	ref, _ := o["$ref"].(string)
+	return ref[strings.LastIndexByte(ref, '/')+1:]
+}
+
+func (s *specification) validate(name string, body []byte) error {
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if s.schemas[name] == nil {
+		return fmt.Errorf("there is no schema %q", name)
+	}
+	return s.schemas[name].Validate(value)
+}
+
+// described returns a handler that fails the test for each response that is not as
+// the specification says. It keeps those that can be examples.
+func described(t *testing.T, next http.Handler) http.Handler {
+	s := theSpecification()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, path := r.Method, r.URL.EscapedPath()
+		kept := &keeper{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(kept, r)
+		isPage := path == "/api" || path == "/api/" || path == "/api/openapi.json" || path == "/api/style.css"
+		if isPage || method == http.MethodOptions {
+			return
+		}
+		contentType := w.Header().Get("Content-Type")
+		if err := s.check(method, path, kept.status, contentType, kept.body.Bytes()); err != nil && !takesPlace(s, path) {
+			t.Errorf("%s %s answers %d, which is not as the specification says: %v\n%.1000s", method, path, kept.status, err, kept.body.String())
+		} else if method != http.MethodHead {
+			record(s, method, path, kept.status, contentType, kept.body.Bytes())
+		}
+	})
+}
+
+// takesPlace reports whether a wallet of v1alpha has an alias that is the name of a
+// member of the response, which it then replaces, as in Specter Desktop.
+func takesPlace(s *specification, path string) bool {
+	alias, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), "/api/v1alpha/wallets/")
+	return ok && in(s.document, "components", "schemas", "V1alphaWalletResponse", "properties", alias) != nil
+}
+
+// keeper keeps what is written.
+type keeper struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (k *keeper) WriteHeader(status int) {
+	k.status = status
+	k.ResponseWriter.WriteHeader(status)
+}
+
+func (k *keeper) Write(b []byte) (int, error) {
+	k.body.Write(b)
+	return k.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }

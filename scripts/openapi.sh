@@ -1,0 +1,20 @@
+#!/bin/sh
+# Lints docs/openapi.json with Redocly, and compiles the TypeScript types that openapi-typescript makes of it. The
+# programs are pinned in tools/openapi/package-lock.json and installed into .cache/openapi when it changes.
+set -eu
+
+cd "$(dirname -- "$0")/.."
+from=tools/openapi
+to=.cache/openapi
+export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+
+if ! cmp -s "$from/package-lock.json" "$to/installed"; then
+	mkdir -p "$to"
+	cp "$from/package.json" "$from/package-lock.json" "$to"
+	npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
+	cp "$from/package-lock.json" "$to/installed"
+fi
+"$to/node_modules/.bin/redocly" lint --config "$from/redocly.yaml" docs/openapi.json
+"$to/node_modules/.bin/openapi-typescript" docs/openapi.json --output "$to/api.d.ts"
+cp "$from/check.ts" "$to"
+"$to/node_modules/.bin/tsc" --noEmit --strict --target es2022 --moduleResolution bundler --module esnext "$to/check.ts"

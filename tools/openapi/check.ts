@@ -1,0 +1,18 @@
+// Compiled, and never run: what a client in TypeScript relies on.
+import type { components } from "./api";
+
+type Schemas = components["schemas"];
+
+// A request needs no more than what is required.
+export const request: Schemas["CreatePSBTRequest"] = { recipients: [{ address: "bc1q…", amount_sat: 1 }] };
+export const token: Schemas["CreateTokenRequest"] = { description: "a token" };
+
+// A response has all of its members, and those that can be null are.
+export function feeRate(p: Schemas["Proposal"]): number {
+	const replaceable: boolean = p.replaceable;
+	const branch: "receive" | "change" | null = p.outputs[0].branch;
+	return replaceable && branch !== null ? p.fee_rate_sat_vb : 0;
+}
+
+// @ts-expect-error: a recipient without an address
+export const wrong: Schemas["CreatePSBTRequest"] = { recipients: [{ amount_sat: 1 }] };
