@@ -159,7 +159,7 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) err
 		}
 	}
 	if !was.Status.Open() && p.Status.Open() {
-		if err := reserve(ctx, q, p); err != nil {
+		if err := reserveAgain(ctx, q, p); err != nil {
 			return err
 		}
 	}

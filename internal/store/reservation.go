@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// reserve reserves the inputs of a proposal for it, all or none. Whether others
+// reserve reserves the inputs of a new proposal for it, all or none. Whether others
 // have one of them, or somebody froze it, is decided here, in the transaction.
 func reserve(ctx context.Context, q *db.Queries, p spend.Proposal) error {
 	at := make([]btc.Outpoint, len(p.Inputs))
@@ -23,14 +23,20 @@ func reserve(ctx context.Context, q *db.Queries, p spend.Proposal) error {
 	if err := refuseFrozen(ctx, q, p.WalletID, at); err != nil {
 		return err
 	}
+	return reserveAgain(ctx, q, p)
+}
+
+// reserveAgain reserves the inputs of a proposal that had them before. They may have
+// been frozen since, as those of an open proposal may.
+func reserveAgain(ctx context.Context, q *db.Queries, p spend.Proposal) error {
 	var taken []string
-	for _, coin := range at {
-		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: coin.Txid, Vout: coin.Vout, PsbtID: &p.ID})
+	for _, in := range p.Inputs {
+		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout, PsbtID: &p.ID})
 		if err != nil {
 			return fmt.Errorf("reserve a coin: %w", err)
 		}
 		if n == 0 {
-			taken = append(taken, coin.String())
+			taken = append(taken, in.String())
 		}
 	}
 	return naming(spend.ErrCoinReserved, taken)

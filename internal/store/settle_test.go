@@ -1,0 +1,79 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// TestSettleLostInputs checks that a proposal is settled with the transactions that its
+// inputs come from, also through one that is neither in the chain nor in the mempool,
+// and that it has its inputs again afterwards unless another proposal took them.
+func TestSettleLostInputs(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "vault")
+		to := []wallet.Place{*place(wallet.ReceiveBranch, 0)}
+		coin := func(txid string) btc.Outpoint { return btc.Outpoint{Txid: txid} }
+		inactive := wallet.State{Status: wallet.Inactive, Replaceable: "yes"}
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{
+			payment(w, "grandparent", inMempool(true), to),
+			payment(w, "parent", inMempool(true), to, coin("grandparent")),
+			payment(w, "other", confirmedAt(3), to),
+		}})
+		p := proposalFor(b, w, 2, coin("parent"), coin("other"))
+		must(t, b.propose(p))
+		wantStatus := func(when string, want spend.Status) {
+			t.Helper()
+			got, err := b.Proposal(t.Context(), w.ID, p.ID)
+			must(t, err)
+			if got.Status != want {
+				t.Fatalf("%s: it is %s, not %s", when, got.Status, want)
+			}
+		}
+		change := func(states map[string]wallet.State) { b.write(wallet.Change{WalletID: w.ID, Changed: states}) }
+
+		change(map[string]wallet.State{"parent": inactive})
+		wantStatus("the parent left the mempool", spend.Created)
+		change(map[string]wallet.State{"grandparent": {Status: wallet.Replaced, Replaceable: "yes"}})
+		wantStatus("the grandparent was replaced", spend.Conflicted)
+		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): ""})
+
+		must(t, b.SetFrozen(t.Context(), w.ID, coin("other"), true, b.now, auth.Event{}))
+		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
+		wantStatus("the grandparent is back", spend.Created)
+		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): p.ID, coin("other"): p.ID})
+
+		change(map[string]wallet.State{"grandparent": {Status: wallet.Conflicted, Replaceable: "yes"}, "parent": inactive})
+		wantStatus("the grandparent conflicts", spend.Conflicted)
+		must(t, b.SetFrozen(t.Context(), w.ID, coin("other"), false, b.now, auth.Event{}))
+		other := proposalFor(b, w, 3, coin("other"))
+		must(t, b.propose(other))
+		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
+		wantStatus("another proposal took an input", spend.Conflicted)
+		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): other.ID})
+	})
+}
+
+// TestSettleProposals checks that what an older version left open is settled.
+func TestSettleProposals(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		w := b.wallet(b.user("alice", false), "vault")
+		at := btc.Outpoint{Txid: "parent"}
+		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{
+			payment(w, "parent", wallet.State{Status: wallet.Conflicted, Replaceable: "yes"}, []wallet.Place{*place(wallet.ReceiveBranch, 0)}),
+		}})
+		p := proposalFor(b, w, 2, at)
+		must(t, b.propose(p))
+		for range 2 {
+			must(t, b.SettleProposals(t.Context()))
+			got, err := b.Proposal(t.Context(), w.ID, p.ID)
+			must(t, err)
+			if got.Status != spend.Conflicted || got.Version != 2 {
+				t.Errorf("it is %s in version %d", got.Status, got.Version)
+			}
+		}
+	})
+}
