@@ -102,7 +102,8 @@ func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *follower
 	var f *follower.Follower
 	kick := func(id string) { f.Kick(id) }
 	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick)
-	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: kick, Watch: a.watch})
+	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }
+	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: kick, Await: await, Watch: a.watch})
 	f = follower.New(follower.Options{
 		Log: a.log, Now: a.now, Watch: a.watch, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
 		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.backUpOnSchedule,

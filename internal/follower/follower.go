@@ -100,6 +100,7 @@ type Follower struct {
 	scans   scans
 	waiting waiting
 	looks   turn.Turns // by wallet, to look at it
+	rounds  signal     // at the end of each
 	// told is whether the node announces all that happens.
 	told atomic.Bool
 	// problems is what was last logged about a wallet, by its id.
@@ -195,6 +196,7 @@ func (f *Follower) follow(ctx context.Context, news <-chan zmq.Event) {
 			continue
 		}
 		retry, whole := f.round(ctx, next)
+		f.rounds.send()
 		interval := pollInterval
 		if whole && f.told.Load() {
 			interval = relaxedInterval

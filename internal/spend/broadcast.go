@@ -14,8 +14,18 @@ import (
 // it. It is for signers. One that was sent already is sent again, which is how a
 // transaction that the mempool has dropped comes back. It returns ErrRejected with
 // the node's reject_reason, ErrEvicts if it would evict payments that came after it
-// was made, ErrCoinFrozen, ErrWrongState and ErrChanged.
+// was made, ErrCoinFrozen, ErrWrongState and ErrChanged. The index has the transaction
+// afterwards, so that history and balances show it, unless that takes longer than
+// indexPatience.
 func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
+	p, err := s.broadcast(ctx, who, alias, id, b)
+	if err == nil {
+		s.await(ctx, p.WalletID, p.FinalTxid)
+	}
+	return p, err
+}
+
+func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err

@@ -118,6 +118,10 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 			continue
 		}
 		c, err := s.store.Coin(ctx, d.view.ID, at)
+		if errors.Is(err, wallet.ErrCoinNotFound) { // it may have come a moment ago
+			s.await(ctx, d.view.ID, at.Txid)
+			c, err = s.store.Coin(ctx, d.view.ID, at)
+		}
 		if errors.Is(err, wallet.ErrCoinNotFound) {
 			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is no unspent output of this wallet")
 		}

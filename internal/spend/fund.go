@@ -180,7 +180,11 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
 		return nil, err
 	}
-	if err = s.compareCoins(ctx, d, packet, p.Inputs); err != nil {
+	if err = s.compareCoins(ctx, d, packet, p.Inputs); errors.Is(err, errCoinUnknown) {
+		s.await(ctx, d.view.ID, txidsOf(p.Inputs)...) // right after a block, the node has more coins than the index
+		err = s.compareCoins(ctx, d, packet, p.Inputs)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
@@ -324,6 +328,14 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 var errCoinUnknown = fault.New(fault.Unavailable, "coin_not_known_yet",
 	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
 
+func txidsOf(inputs []Input) []string {
+	txids := make([]string, len(inputs))
+	for i, in := range inputs {
+		txids[i] = in.Txid
+	}
+	return txids
+}
+
 // compareCoins compares inputs with what the index has of them. The transactions that
 // they come from say the same, but a PSBT that spends taproot need not have these.
 func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
@@ -339,7 +351,7 @@ func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet
 		coin, ok := known[in.Outpoint]
 		switch {
 		case !ok && packet.Input(i).NonWitnessUTXO == nil && d.view.Script == btc.TR:
-			return errCoinUnknown
+			return errCoinUnknown.With("coins", in.String())
 		case ok && (coin.Amount != in.Amount || coin.Place != in.Place):
 			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
 		}

@@ -44,6 +44,9 @@ type Options struct {
 	// Kick tells the follower that something is to be done about a wallet; it must
 	// not block.
 	Kick func(walletID string)
+	// Await waits until the index of a wallet has a transaction, or ctx ends; nil
+	// where nobody follows the node.
+	Await func(ctx context.Context, walletID, txid string)
 	// Watch says whether the clock can be believed; while not, no proposal ends
 	// because of it.
 	Watch *clock.Watch
@@ -56,6 +59,21 @@ func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() t
 	}
 	asStored := func() time.Time { return now().Truncate(time.Microsecond) }
 	return &Service{log: log, store: store, wallets: wallets, node: node, now: asStored, o: o}
+}
+
+// indexPatience is how long a request waits until the index has what the node has.
+const indexPatience = 2 * time.Second
+
+// await waits until the index of a wallet has transactions, for indexPatience at most.
+func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
+	if s.o.Await == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, indexPatience)
+	defer cancel()
+	for _, txid := range txids {
+		s.o.Await(ctx, walletID, txid)
+	}
 }
 
 // List returns proposals of a wallet, the newest first, from the one that follows

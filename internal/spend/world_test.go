@@ -115,7 +115,7 @@ func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	w.provider = core.NewProvider(w.core, w.monitor.Status)
 	kick := func(id string) { w.follower.Kick(id) }
 	w.wallets = wallet.New(log, w.store, w.store, w.provider, w.clock.now, kick)
-	w.Service = spend.New(log, w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: kick})
+	w.Service = spend.New(log, w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: kick, Await: w.await})
 	w.follower = follower.New(follower.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: w.store, Keeper: w.wallets, Reserver: w.Service, Provider: w.provider,
 		Host: n.Host(), Node: w.core, Scanner: core.New(rpc()),
@@ -127,6 +127,8 @@ func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	w.alice = w.user("alice")
 	return w
 }
+
+func (w *world) await(ctx context.Context, id, txid string) { w.follower.Await(ctx, id, txid) }
 
 func (w *world) startFollower() { w.stopFollower = background(w.t, w.follower.Run) }
 
