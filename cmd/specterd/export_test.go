@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/testkit"
 )
 
@@ -187,7 +188,7 @@ func TestExport(t *testing.T) {
 				e.compareOutput(alias, filepath.Join(folder, alias))
 				e.compareLabels(alias, x)
 				e.intoCore(alias, x)
-				e.fromAccountMap(alias, x)
+				e.fromFiles(alias, x)
 			}
 			e.throughSpecter(folder, aliases)
 		})
@@ -251,6 +252,12 @@ func (e *exporter) compareLabels(alias string, x exported) {
 	if got := e.labels(alias, ""); got != x.labels || strings.Count(got, "\n") != 7 || strings.Count(got, `"spendable":false`) != 1 {
 		t.Errorf("%s: the API has the labels\n%s\nand the file\n%s", alias, got, x.labels)
 	}
+	if imported := e.labels(alias, x.labels); !strings.Contains(imported, `{"imported":7,"ignored":[],"failed":[]}`) {
+		t.Errorf("%s: of its own labels: %s", alias, imported)
+	}
+	if again := e.labels(alias, ""); again != x.labels {
+		t.Errorf("%s: after the import of its own labels it has\n%s", alias, again)
+	}
 	if len(x.specter.Frozen) != 1 || !strings.Contains(x.labels, `"ref":"`+x.specter.Frozen[0]+`","spendable":false`) {
 		t.Errorf("%s: frozen is %v, and labels are\n%s", alias, x.specter.Frozen, x.labels)
 	}
@@ -304,9 +311,9 @@ func (e *exporter) intoCore(name string, x exported) {
 	}
 }
 
-// fromAccountMap makes the same wallet for another user, as readers of account
-// maps do: of the one descriptor, with the other branch for change.
-func (e *exporter) fromAccountMap(alias string, x exported) {
+// fromFiles makes the same wallet for another user, of the descriptors in each of the
+// files. An account map has only that of the receive branch.
+func (e *exporter) fromFiles(alias string, x exported) {
 	t := e.t
 	t.Helper()
 	other := "user-" + alias
@@ -318,13 +325,31 @@ func (e *exporter) fromAccountMap(alias string, x exported) {
 	if x.account.Label != x.specter.Name || x.account.BlockHeight != 5 || len(x.account.Devices) != len(x.specter.Devices) || x.account.Devices[0].Type != "other" {
 		t.Errorf("%s: %+v", alias, x.account)
 	}
-	body, _, _ := strings.Cut(x.account.Descriptor, "#")
-	e.run(0, "wallet", "create", "--user", other, "--name", x.account.Label, "--birth", fmt.Sprint(x.account.BlockHeight),
-		"--descriptor", x.account.Descriptor, "--change-descriptor", strings.ReplaceAll(body, "/0/*", "/1/*"))
-	shown := e.run(0, "wallet", "show", alias, "--user", other)
-	for _, descriptor := range []string{x.specter.Receive, x.specter.Change} {
-		if !strings.Contains(shown, " "+descriptor+"\n") {
-			t.Errorf("%s: not of %s:\n%s", alias, descriptor, shown)
+	// Each is taken out of one file as it is there.
+	var requests []struct{ Desc string }
+	check(t, json.Unmarshal(x.core, &requests))
+	files := [][]string{{"--descriptor", x.account.Descriptor}}
+	if len(x.specter.Devices) > 1 { // for one kind; the text is the same for all
+		files = append(
+			files,
+			[]string{"--descriptor", x.specter.Receive, "--change-descriptor", x.specter.Change},
+			[]string{"--descriptor", requests[0].Desc, "--change-descriptor", requests[1].Desc},
+			[]string{"--descriptor", btc.Multipath(x.specter.Receive, x.specter.Change)},
+		)
+	}
+	for i, flags := range files {
+		if i > 0 {
+			e.run(0, "wallet", "rm", alias, "--user", other)
+		}
+		out := e.run(0, append([]string{"wallet", "create", "--user", other, "--name", x.account.Label, "--birth", fmt.Sprint(x.account.BlockHeight)}, flags...)...)
+		if implied := "change addresses are on the branch /1/*"; strings.Contains(out, implied) != (i == 0) {
+			t.Errorf("%s of %q: %s", alias, flags, out)
+		}
+		shown := e.run(0, "wallet", "show", alias, "--user", other)
+		for _, descriptor := range []string{x.specter.Receive, x.specter.Change} {
+			if !strings.Contains(shown, " "+descriptor+"\n") {
+				t.Errorf("%s of %q: not of %s:\n%s", alias, flags, descriptor, shown)
+			}
 		}
 	}
 	if got := e.run(0, "export", "--user", other, "--wallet", alias, "--format", "labels"); got != "" {

@@ -80,14 +80,17 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Made wallet %s.\n", v.Alias)
+			if plan.ImpliesChange() {
+				fmt.Fprintf(p.stdout, "Its change addresses are on the branch /1/*, which the receive descriptor implies: %s\n", v.Change)
+			}
 			return p.followScan(cmd.Context(), d, v)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&plan.Name, "name", "", "name of the wallet, for all its members")
 	f.StringVar(&plan.Alias, "alias", "", "the user's own name for it; without it: the name in small letters, with _ for spaces")
-	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor, of both branches (…/<0;1>/*) or of the receive branch")
-	f.StringVar(&plan.Change, "change-descriptor", "", "that of the change branch, if --descriptor is of the other alone")
+	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor, of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
+	f.StringVar(&plan.Change, "change-descriptor", "", "that of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
 	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
 	f.IntVar(&plan.Required, "required", 0, "with several --key: how many signatures a payment takes")
 	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one, wsh, sh-wsh or sh for several")

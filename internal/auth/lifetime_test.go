@@ -1,11 +1,28 @@
 package auth
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/specterd/specterd/internal/fault"
 )
+
+// TestLifetimeAdvice: the examples in the message about a malformed lifetime are
+// accepted.
+func TestLifetimeAdvice(t *testing.T) {
+	_, err := ParseLifetime("x")
+	examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)
+	if len(examples) < 4 {
+		t.Errorf("%v has the examples %q", err, examples)
+	}
+	for _, example := range examples {
+		if _, err := ParseLifetime(strings.Trim(example, `"`)); err != nil {
+			t.Errorf("%s: %v", example, err)
+		}
+	}
+}
 
 func TestParseLifetime(t *testing.T) {
 	// The values of pytimeparse 1.1.8, as recorded from the original, in seconds.

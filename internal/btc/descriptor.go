@@ -2,6 +2,7 @@ package btc
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,6 +130,22 @@ func (d Descriptor) only(branch int) Descriptor {
 	}
 	d.keys = keys
 	return d
+}
+
+// impliedChange returns the descriptor with /1/* for /0/* at the end of each key, as
+// readers of Specter Desktop's account maps do.
+func (d Descriptor) impliedChange() (Descriptor, bool) {
+	keys := make([]descriptorKey, len(d.keys))
+	for i, k := range d.keys {
+		last := len(k.steps) - 1
+		if last < 0 || k.steps[last] != (step{0, 0}) || k.branch() >= 0 {
+			return Descriptor{}, false
+		}
+		keys[i] = k
+		keys[i].steps = append(slices.Clone(k.steps[:last]), step{1, 1})
+	}
+	d.keys = keys
+	return d, true
 }
 
 // String returns the canonical form, with a checksum: the one that Bitcoin Core's

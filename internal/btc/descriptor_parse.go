@@ -151,9 +151,9 @@ func (d *Descriptor) parseKey(text string) error {
 	last := len(e.path) - 1
 	switch {
 	case last < 0 || !strings.HasPrefix(e.path[last], "*"):
-		return keyFault(ErrUnsupportedDescriptor, "does not end in /*, so that it stands for one address only, which is not supported; append /<0;1>/* or /*")
+		return keyFault(ErrUnsupportedDescriptor, "does not end in /*, so that it stands for one address only, which is not supported; append /<0;1>/*")
 	case e.path[last] == "*h" || e.path[last] == "*'":
-		return keyFault(ErrUnsupportedDescriptor, "ends in a hardened wildcard, whose addresses cannot be derived from a public key; supported is /*")
+		return keyFault(ErrUnsupportedDescriptor, "ends in a hardened wildcard, whose addresses cannot be derived from a public key; supported is /<0;1>/*")
 	case e.path[last] != "*":
 		return badPath()
 	}

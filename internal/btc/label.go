@@ -27,7 +27,7 @@ var (
 	ErrLabel = fault.New(fault.Invalid, "bad_label", "the line is no label of BIP-329")
 	// ErrLabelType is returned for records of a type that BIP-329 does not define,
 	// and tells importers to ignore.
-	ErrLabelType = fault.InvalidAs("unknown_label_type", "type", "has to be tx, addr, pubkey, input, output or xpub")
+	ErrLabelType = fault.InvalidAs("unknown_label_type", "type", "is unknown; known types are tx, addr, pubkey, input, output and xpub")
 )
 
 const (

@@ -18,11 +18,11 @@ type Policy struct {
 
 // ErrDescriptorsDiffer is returned for two descriptors that are not the branches
 // of one wallet.
-var ErrDescriptorsDiffer = fault.InvalidAs("descriptors_differ", "change_descriptor", "has to be the same as descriptor but for one step of each key's path, such as /0/* there and /1/* here")
+var ErrDescriptorsDiffer = fault.InvalidAs("descriptors_differ", "change_descriptor", "must be the same as descriptor except for one step of each key's path, such as /0/* there and /1/* here")
 
 // FromDescriptors returns the policy that a descriptor for receiving and one for
-// change describe; change is empty if the other is multipath and describes both.
-// Faults are those of ParseDescriptor, about the field "descriptor" or
+// change describe; change is empty if the other is multipath and describes both, or
+// ends in /0/*, which implies the same with /1/* for change. Faults are those of ParseDescriptor, about the field "descriptor" or
 // "change_descriptor", and ErrDescriptorsDiffer.
 func FromDescriptors(receive, change string, network Network) (Policy, error) {
 	r, err := ParseDescriptor(receive, network)
@@ -30,8 +30,11 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 		return Policy{}, err
 	}
 	if change == "" {
+		if c, ok := r.impliedChange(); ok {
+			return newPolicy(r, c), nil
+		}
 		if !r.IsMultipath() {
-			return Policy{}, fault.InvalidField("change_descriptor", "is needed, unless descriptor describes both with a step like <0;1>")
+			return Policy{}, fault.InvalidField("change_descriptor", "is required unless descriptor ends in /<0;1>/*, or in /0/*, which implies /1/* for change")
 		}
 		return newPolicy(r.Split()), nil
 	}
@@ -40,7 +43,7 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 		return Policy{}, f.ForField("change_descriptor")
 	}
 	if r.IsMultipath() {
-		return Policy{}, fault.InvalidField("change_descriptor", "has to be left out where descriptor describes both with a step like <0;1>")
+		return Policy{}, fault.InvalidField("change_descriptor", "must be left out if descriptor has a step like <0;1>, which describes both branches")
 	}
 	if !areBranches(r, c) {
 		return Policy{}, ErrDescriptorsDiffer

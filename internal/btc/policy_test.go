@@ -2,6 +2,7 @@ package btc_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -23,6 +24,8 @@ func TestFromDescriptors(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"wpkh(" + one + "/<0;1>/*)", ""},
 		{"wpkh(" + one + "/0/*)", "wpkh(" + one + "/1/*)"},
+		{"wpkh(" + one + "/0/*)", ""},
+		{"wsh(sortedmulti(2," + one + "/5/0/*," + two + "/0/*))", ""},
 		{"wpkh(" + one + "/0/5/*)", "wpkh([d34db33f/48'/0'/0'/2']" + xpub + "/0/6/*)"},
 		{"wsh(sortedmulti(2," + one + "/0/*," + two + "/3/9/*))", "wsh(sortedmulti(2," + one + "/1/*," + two + "/4/9/*))"},
 	} {
@@ -36,7 +39,10 @@ func TestFromDescriptors(t *testing.T) {
 		}
 	}
 	for _, wrong := range []struct{ receive, change, code, field string }{
-		{"wpkh(" + one + "/0/*)", "", "invalid_input", "change_descriptor"},
+		{"wpkh(" + one + "/*)", "", "invalid_input", "change_descriptor"},
+		{"wpkh(" + one + "/1/*)", "", "invalid_input", "change_descriptor"},
+		{"wpkh(" + one + "/0/2/*)", "", "invalid_input", "change_descriptor"},
+		{"wsh(sortedmulti(2," + one + "/0/*," + two + "/3/*))", "", "invalid_input", "change_descriptor"},
 		{"wpkh(" + one + "/<0;1>/*)", "wpkh(" + one + "/1/*)", "invalid_input", "change_descriptor"},
 		{"wpkh(" + one + "/0/*)", "wpkh(" + one + "/<0;1>/*)", "descriptors_differ", "change_descriptor"},
 		{"wpkh(" + one + "/0/*)", "wpkh(" + one + "/0/*)", "descriptors_differ", "change_descriptor"},
@@ -55,6 +61,23 @@ func TestFromDescriptors(t *testing.T) {
 	} {
 		_, err := btc.FromDescriptors(wrong.receive, wrong.change, btc.Main)
 		wantFault(t, err, wrong.code, wrong.field, wrong.receive+" "+wrong.change)
+	}
+}
+
+// TestImpliedChange: a receive descriptor that ends in /0/* is the same wallet as the
+// descriptor of both branches.
+func TestImpliedChange(t *testing.T) {
+	for _, form := range []string{
+		"wpkh(" + xpub + "/%[1]s/*)", "tr([d34db33f/86h/0h/0h]" + xpub + "/7/%[1]s/*)", "sh(wsh(multi(1," + xpub + "/%[1]s/*," + xpub2 + "/%[1]s/*)))",
+	} {
+		both, err := btc.FromDescriptors(fmt.Sprintf(form, "<0;1>"), "", btc.Main)
+		if err != nil {
+			t.Fatal(err)
+		}
+		implied, err := btc.FromDescriptors(both.Receive.String(), "", btc.Main)
+		if err != nil || implied.Receive.String() != both.Receive.String() || implied.Change.String() != both.Change.String() {
+			t.Errorf("%s implies %s, %v; want %s", both.Receive, implied.Change, err, both.Change)
+		}
 	}
 }
 

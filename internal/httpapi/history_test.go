@@ -223,7 +223,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 		fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": false}`, coin),
 		fmt.Sprintf(`{"type": "output", "ref": "%s:0", "label": "gone", "spendable": false}`, v.received),
 	}, "\r\n")).want(t, 200)
-	got.wantJSON(t, `{"imported": 4, "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}, {"line": 6, "message": "…"}]}`)
+	got.wantJSON(t, `{"imported": 4, "ignored": [{"line": 6, "message": "…"}], "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}]}`)
 	if strings.Contains(got.body, secret) {
 		t.Errorf("a label is repeated: %s", got.body)
 	}
@@ -242,7 +242,8 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, coin.Txid) {
 		t.Errorf("the coin is not locked: %s", locked)
 	}
-	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "failed": []}`)
+	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "ignored": [], "failed": []}`)
+	testLabelsFromElsewhere(t, s, k, send, v)
 	if again := export(); again != exported {
 		t.Errorf("after its own import it is\n%s", again)
 	}
@@ -253,6 +254,30 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	send(k, strings.Repeat("{}\n", 10_001)).wantProblem(t, 400, "too_many_labels")
 	send(k, "").want(t, 200, `"imported":0`)
 	s.call(t, "POST", path, k, "{}").wantProblem(t, 415, "unsupported_media_type")
+}
+
+// testLabelsFromElsewhere: what other programs write is imported as far as it concerns
+// the wallet, and the rest is ignored.
+func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(authorization, lines string) answer, v vault) {
+	t.Helper()
+	foreign := strings.Repeat("ab", 32)
+	send(k, strings.Join([]string{
+		"\ufeff" + `{"type":"addr","ref":"` + v.foreign + `","label":"first line","height":7,"rate":{"USD":1.5},"x":null}`,
+		`{"type":"account","ref":"x","label":"of a later version"}`,
+		`{"type":"output","ref":"` + foreign + `:0","spendable":false}`,
+		`{"type":"output","ref":"` + foreign + `:1","label":"labelled","spendable":false}`,
+	}, "\n")).want(t, 200).wantJSON(t, `{"imported": 2, "ignored": [{"line": 2, "message": "…"},
+		{"line": 3, "message": "spendable is ignored: the output is not one of this wallet's"}, {"line": 4, "message": "…"}], "failed": []}`)
+	s.call(t, "GET", "/api/v1/wallets/vault/labels", k, "").want(t, 200, `"label":"first line"`, `"label":"labelled"}`)
+	var frozen strings.Builder
+	if s.dumpTable(t, &frozen, "frozen"); strings.Contains(frozen.String(), foreign) {
+		t.Errorf("a foreign output is frozen: %s", frozen.String())
+	}
+	send(k, fmt.Sprintf(`{"type":"addr","ref":%q,"label":""}`+"\n"+`{"type":"output","ref":"%s:1","label":""}`, v.foreign, foreign)).want(t, 200, `"imported":2`)
+	// While the history is incomplete, any output may turn out to be the wallet's.
+	s.sql(t, "UPDATE wallets SET scan_from = 5 WHERE wallet_id = $1", v.id)
+	send(k, `{"type":"output","ref":"`+foreign+`:2","spendable":false}`).want(t, 200).wantJSON(t, `{"imported": 1, "ignored": [], "failed": []}`)
+	s.sql(t, "UPDATE wallets SET scan_from = -1 WHERE wallet_id = $1", v.id)
 }
 
 // TestExportThatBreaksOff: where the database fails in the middle, the client can

@@ -71,9 +71,9 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		"script": "wpkh", "required": 1,
 		"keys": [{"fingerprint": "d34db33f", "derivation": "…", "xpub": %q, "device": "…"}],
 		"descriptor": "…", "change_descriptor": "…", "birth_height": "…", "next_index": 0, "next_change_index": 0,
-		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null}`, tpub))
+		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null, "change_descriptor_implied": false}`, tpub))
 	got := s.call(t, "GET", "/api/v1/wallets/vault_23_fam", k, "").want(t, 200)
-	if got.body != made.body {
+	if got.body != strings.Replace(made.body, `,"change_descriptor_implied":false`, "", 1) {
 		t.Errorf("made %s, and it is %s", made.body, got.body)
 	}
 	receive := strings.Replace(d, "<0;1>", "0", 1)
@@ -91,6 +91,7 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	if two.text("alias") != "two" {
 		t.Errorf("alias %s", two.text("alias"))
 	}
+	testImpliedChange(t, s, k)
 	keys := `["[d34db33f/48h/1h/0h/2h]` + tpub + `", "[d34db34f/48h/1h/0h/2h]tpubDEeRvN7EHGzzyaJpgezsyPNfXYbxybhq57iJqtp9Nii4fV9TXKLF2NV4t9BLLsLBFWjEEwsfh5y1XZV6vQyiZjkQhPpqoQuTmZo3vLWnLeE"]`
 	s.call(t, "POST", "/api/v1/wallets", k, `{"name": "multi", "keys": `+keys+`, "required": 2, "script": "wsh", "birth": "2026-11-01"}`).
 		want(t, 201, `"script":"wsh"`, `"required":2`, `"descriptor":"wsh(sortedmulti(2,[d34db33f/48h/1h/0h/2h]tpub`)
@@ -128,6 +129,22 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	if got := s.call(t, "GET", "/api/v1/wallets", k, "").want(t, 200).list("alias"); fmt.Sprint(got) != "[multi two vault_23_fam]" {
 		t.Errorf("the wallets are %v", got)
 	}
+}
+
+// testImpliedChange: a receive descriptor that ends in /0/* is enough, and is the same
+// wallet as one with <0;1>.
+func testImpliedChange(t *testing.T, s *server, k string) {
+	t.Helper()
+	d := descriptor()
+	made := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "implied", "descriptor": %q, "birth": "now"}`, strings.Replace(d, "<0;1>", "0", 1))).
+		want(t, 201, `"change_descriptor_implied":true`)
+	if change := strings.Replace(d, "<0;1>", "1", 1); !strings.HasPrefix(made.text("change_descriptor"), change+"#") {
+		t.Errorf("the change descriptor is %s, want %s", made.text("change_descriptor"), change)
+	}
+	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "now"}`, d)).wantProblem(t, 409, "wallet_exists")
+	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "now"}`, strings.Replace(descriptor(), "<0;1>", "2", 1))).
+		want(t, 400, "in /0/*, which implies /1/* for change")
+	s.sql(t, "DELETE FROM members WHERE alias = 'implied'")
 }
 
 // testCreateWalletOnce: two clients that send the same request at the same time,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -35,7 +36,7 @@ const (
 type Plan struct {
 	Name               string
 	Alias              string // empty for what Specter's rule makes of Name
-	Descriptor, Change string // Change is empty where Descriptor is a multipath one
+	Descriptor, Change string // Change is empty where Descriptor is a multipath one, or ends in /0/*
 	Keys               []string
 	Given              []btc.Key // some of a descriptor's keys, as people were given them
 	Required           int       // signatures; may be left out where there is one key
@@ -63,11 +64,17 @@ func (p Plan) rangeEnd() uint32 {
 	return end
 }
 
+// ImpliesChange tells whether a plan that Create accepts leaves the change descriptor
+// to be derived from the receive descriptor; see btc.FromDescriptors.
+func (p Plan) ImpliesChange() bool {
+	return p.Descriptor != "" && p.Change == "" && !strings.Contains(p.Descriptor, "<")
+}
+
 // policy returns what the wallet's coins are to be locked with.
 func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	switch {
 	case p.Descriptor == "" && len(p.Keys) == 0:
-		return btc.Policy{}, fault.InvalidField("descriptor", "is needed, unless there are keys, required and script instead")
+		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless there are keys, required and script instead")
 	case len(p.Keys) == 0 && (p.Required != 0 || p.Script != ""):
 		return btc.Policy{}, fault.InvalidField("keys", "are needed with required and script; a descriptor says these itself")
 	case len(p.Keys) == 0:

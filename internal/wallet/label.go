@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -93,6 +94,47 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 		return nil
 	}
 	return s.store.SetLabels(ctx, v.ID, texts, who.Event(s.now(), "wallet.label", v.ID, fmt.Sprintf("%d labels", len(texts))))
+}
+
+// ImportLabels is SetLabels for labels from another program. It ignores "spendable"
+// of outputs that are not the wallet's, and returns the positions of these labels.
+// While the history is incomplete, any output may turn out to be the wallet's.
+func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign []int, err error) {
+	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
+	if err != nil {
+		return nil, err
+	}
+	if v.Synced.Height >= 0 && !v.Scanning() {
+		labels = slices.Clone(labels)
+		if foreign, err = s.ignoreForeign(ctx, v.ID, labels); err != nil {
+			return nil, err
+		}
+	}
+	return foreign, s.SetLabels(ctx, who, alias, labels)
+}
+
+// ignoreForeign removes "spendable" of outputs that are not the wallet's.
+func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []btc.Label) (foreign []int, err error) {
+	at := map[int]btc.Outpoint{}
+	for i, l := range labels {
+		if l.Spendable == nil {
+			continue
+		}
+		if at[i], err = btc.ParseOutpoint(l.Ref); err != nil {
+			return nil, err
+		}
+	}
+	own, err := s.store.OwnOutputs(ctx, walletID, slices.Collect(maps.Values(at)))
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range slices.Sorted(maps.Keys(at)) {
+		if _, ok := own[at[i]]; !ok {
+			labels[i].Spendable = nil
+			foreign = append(foreign, i)
+		}
+	}
+	return foreign, nil
 }
 
 // setSpendable freezes an output or lets it go. One that is not known is

@@ -93,6 +93,9 @@ type Book interface {
 	Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]Coin, error)
 	// Coin returns one unspent output, or ErrCoinNotFound.
 	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
+	// OwnOutputs returns which of the outpoints are the wallet's, spent or not,
+	// and their amounts.
+	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
 	// NoteLock notes that Core may have an output locked, so that it is unlocked at a
 	// later look unless it is frozen or reserved by then. Until that look it is not
 	// told of as locked.

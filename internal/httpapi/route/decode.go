@@ -67,13 +67,17 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, erro
 	return body, nil
 }
 
-// readText returns the body, which has to be of one of these media types.
+// byteOrderMark is what some editors begin a text in UTF-8 with.
+var byteOrderMark = []byte("\ufeff")
+
+// readText returns the body, which has to be of one of these media types, without a
+// byte order mark.
 func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
 	body, err := readAll(w, r)
 	if err == nil && !isOf(r, types...) {
 		err = errMediaType.Saying("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
 	}
-	return body, err
+	return bytes.TrimPrefix(body, byteOrderMark), err
 }
 
 // BufferBody returns the body of a request, which can be read again afterwards.

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,22 @@ func TestParseBirth(t *testing.T) {
 		_, err := parseBirth("birth", value)
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), `"now", the height of a block`) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestBirthAdvice: the examples in the messages about a birth are accepted.
+func TestBirthAdvice(t *testing.T) {
+	for _, wrong := range []string{"", "true"} {
+		_, err := parseBirth("birth", jsontext.Value(wrong))
+		examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)
+		if len(examples) < 2 {
+			t.Errorf("%v has the examples %q", err, examples)
+		}
+		for _, example := range examples {
+			if _, err := parseBirth("birth", jsontext.Value(example)); err != nil {
+				t.Errorf("%s: %v", example, err)
+			}
 		}
 	}
 }

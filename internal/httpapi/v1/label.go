@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
@@ -62,11 +63,12 @@ const maxLabelsBody = 16 << 20
 func (importLabelsRequest) MaxBody() int64 { return maxLabelsBody }
 
 type importedLabels struct {
-	Imported int          `json:"imported" required:"true" description:"How many lines were taken."`
-	Failed   []failedLine `json:"failed" required:"true" description:"Those that were not. All others were."`
+	Imported int            `json:"imported" required:"true" description:"Number of lines whose label or spendable was set."`
+	Ignored  []reportedLine `json:"ignored" required:"true" description:"Lines of an unknown type, and lines whose spendable is ignored because the output is not the wallet's."`
+	Failed   []reportedLine `json:"failed" required:"true" description:"Invalid lines. All others were imported or ignored."`
 }
 
-type failedLine struct {
+type reportedLine struct {
 	Line    int    `json:"line" required:"true" description:"Its number, from 1 on."`
 	Message string `json:"message" required:"true"`
 }
@@ -76,24 +78,46 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	if n := bytes.Count(in.Lines, []byte("\n")); n > wallets.MaxLabels {
 		return importedLabels{}, fault.New(fault.Invalid, "too_many_labels", "these are more than %d lines; send them in parts", wallets.MaxLabels)
 	}
-	var labels []btc.Label
-	out := importedLabels{}
+	labels, numbers, out, err := parseLabels(in.Lines)
+	if err != nil {
+		return importedLabels{}, err
+	}
+	foreign, err := a.o.Wallets.ImportLabels(ctx, caller(ctx), in.Alias, labels)
+	if err != nil {
+		return importedLabels{}, err
+	}
+	out.Imported = len(labels)
+	for _, i := range foreign {
+		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "spendable is ignored: the output is not one of this wallet's"})
+		if labels[i].Label == nil {
+			out.Imported--
+		}
+	}
+	slices.SortStableFunc(out.Ignored, func(a, b reportedLine) int { return a.Line - b.Line })
+	return out, nil
+}
+
+// parseLabels returns the labels with their line numbers, and the lines that are
+// ignored or invalid.
+func parseLabels(lines []byte) (labels []btc.Label, numbers []int, out importedLabels, err error) {
 	number := 0
-	for line := range bytes.Lines(in.Lines) {
+	for line := range bytes.Lines(lines) {
 		number++
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
 		l, err := btc.ParseLabel(line)
-		if f, ok := errors.AsType[*fault.Error](err); ok {
-			out.Failed = append(out.Failed, failedLine{number, f.Message})
-			continue
+		f, isFault := errors.AsType[*fault.Error](err)
+		switch {
+		case err == nil:
+			labels, numbers = append(labels, l), append(numbers, number)
+		case !isFault:
+			return nil, nil, out, err
+		case errors.Is(err, btc.ErrLabelType):
+			out.Ignored = append(out.Ignored, reportedLine{number, f.Message})
+		default:
+			out.Failed = append(out.Failed, reportedLine{number, f.Message})
 		}
-		if err != nil {
-			return importedLabels{}, err
-		}
-		labels = append(labels, l)
 	}
-	out.Imported = len(labels)
-	return out, a.o.Wallets.SetLabels(ctx, caller(ctx), in.Alias, labels)
+	return labels, numbers, out, nil
 }

@@ -102,28 +102,35 @@ func (a *API) ListWallets(ctx context.Context, p page) (list[wallet], error) {
 type createWalletRequest struct {
 	Name             string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"For all members."`
 	Alias            string         `json:"alias" maxLength:"64" description:"Your own name for it in paths. Without it: the name in small letters, with _ for spaces."`
-	Descriptor       string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Of both branches, with <0;1>, or of the receive branch. Public keys only. Either this or keys."`
-	ChangeDescriptor string         `json:"change_descriptor" description:"Where descriptor is that of the receive branch alone."`
+	Descriptor       string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Either this or keys."`
+	ChangeDescriptor string         `json:"change_descriptor" description:"Required if descriptor is that of a receive branch that does not end in /0/*."`
 	Keys             []string       `json:"keys" description:"Such as [fingerprint/84h/0h/0h]xpub…; the forms of SLIP-132, such as zpub, are taken, too. Several make a multisig wallet whose keys are sorted. Either this or descriptor."`
 	Required         int            `json:"required" minimum:"1" maximum:"15" description:"With keys: how many signatures a payment takes. Without it: one of one."`
 	Script           string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: what kind of addresses it has."`
 	Birth            jsontext.Value `json:"birth" oneof:"string,integer" required:"true" example:"\"now\"" description:"From when on it may have transactions: \"now\" for a new wallet, a block's height, a date, or a time (RFC 3339). The chain is looked through from there."`
 }
 
+// newWallet is a wallet as it was created.
+type newWallet struct {
+	wallet
+	ChangeImplied bool `json:"change_descriptor_implied" required:"true" description:"Whether change_descriptor was derived from a descriptor that ends in /0/*, with /1/* instead."`
+}
+
 // CreateWallet serves POST /api/v1/wallets.
-func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (wallet, error) {
+func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWallet, error) {
 	if (in.Descriptor == "") == (len(in.Keys) == 0) {
-		return wallet{}, fault.InvalidField("descriptor", "is needed, or keys instead, and not both")
+		return newWallet{}, fault.InvalidField("descriptor", "is needed, or keys instead, and not both")
 	}
 	birth, err := parseBirth("birth", in.Birth)
 	if err != nil {
-		return wallet{}, err
+		return newWallet{}, err
 	}
-	v, err := a.o.Wallets.Create(ctx, caller(ctx), wallets.Plan{
+	plan := wallets.Plan{
 		Name: in.Name, Alias: in.Alias, Descriptor: in.Descriptor, Change: in.ChangeDescriptor,
 		Keys: in.Keys, Required: in.Required, Script: in.Script, Birth: birth,
-	})
-	return walletOf(v), err
+	}
+	v, err := a.o.Wallets.Create(ctx, caller(ctx), plan)
+	return newWallet{walletOf(v), plan.ImpliesChange()}, err
 }
 
 type walletRequest struct {
