@@ -38,19 +38,37 @@ func TestReadme(t *testing.T) {
 			t.Fatalf("block %d is in %s, and not in %s", i, block[1], language)
 		}
 		t.Run(block[1], func(t *testing.T) {
-			command := commands[block[1]]
-			cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], block[2])...)
-			cmd.Env, cmd.Dir = environment, t.TempDir()
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			for _, line := range printed[i/2] {
-				if !strings.Contains(string(out), line) {
-					t.Errorf("%q is not printed:\n%s", line, out)
-				}
-			}
+			runBlock(t, environment, append(commands[block[1]], block[2]), printed[i/2]...)
 		})
+	}
+}
+
+// TestAccounting runs what docs/accounting.md shows.
+func TestAccounting(t *testing.T) {
+	text, err := os.ReadFile("../../docs/accounting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := walkThroughBlock.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("docs/accounting.md has %d blocks to run", len(blocks))
+	}
+	runBlock(t, serveForReadme(t), []string{"bash", "-eu", "-c", blocks[0][2]}, "community_vault,opening,", "sum ")
+}
+
+// runBlock runs a command, which has to succeed and to print these texts.
+func runBlock(t *testing.T, environment, command []string, printed ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Env, cmd.Dir = environment, t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, line := range printed {
+		if !strings.Contains(string(out), line) {
+			t.Errorf("%q is not printed:\n%s", line, out)
+		}
 	}
 }
 

@@ -374,6 +374,7 @@ func (v *watched) differences() []string {
 	d.compare("scanning", got.Scanning(), false)
 	d.compare("problem", got.Problem, "")
 	v.compareBalances(&d, got)
+	v.compareLedger(&d, got)
 	v.compareCoins(&d)
 	records := v.history()
 	var listed []struct{ Txid string }

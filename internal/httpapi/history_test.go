@@ -186,7 +186,7 @@ func testExport(t *testing.T, s *server, _ *testkit.Node) {
 	ask("GET", path+"?cursor=MSB4IHk", "text/csv").wantProblem(t, 400, "invalid_input")
 	ask("GET", path+"?since=x", "text/csv").wantProblem(t, 400, "invalid_input")
 	s.call(t, "PATCH", "/api/v1/wallets/vault", s.token(t, p, 0).bearer(), `{"alias": "épargne"}`).want(t, 200)
-	if got := ask("GET", "/api/v1/wallets/épargne/transactions", "text/csv").want(t, 200); got.header.Get("Content-Disposition") != "attachment; filename*=utf-8''%C3%A9pargne-transactions.csv" {
+	if got := ask("GET", "/api/v1/wallets/épargne/transactions", "text/csv").want(t, 200); got.header.Get("Content-Disposition") != "attachment; filename=_pargne-transactions.csv; filename*=utf-8''%C3%A9pargne-transactions.csv" {
 		t.Errorf("%v", got.header)
 	}
 }

@@ -52,6 +52,7 @@ var probes = []probe{
 	{"DELETE", "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", ""},
 	{"DELETE", "/api/v1/wallets/{own}/utxos/{outpoint}/freeze", ""},
 	{"GET", "/api/v1/wallets/{alias}/transactions", ""},
+	{"GET", "/api/v1/wallets/{alias}/transactions?view=ledger", ""},
 	{"GET", "/api/v1/wallets/{own}/transactions?label={label}", ""},
 	{"GET", "/api/v1/wallets/{own}/transactions?cursor={cursor}", ""},
 	{"GET", "/api/v1/wallets/{alias}/transactions/{txid}", ""},

@@ -32,6 +32,7 @@ func TestWallets(t *testing.T) {
 		"coins":        testCoins,
 		"transactions": testTransactions,
 		"export":       testExport,
+		"ledger":       testLedger,
 		"labels":       testLabels,
 	} {
 		for engine, setting := range engines {

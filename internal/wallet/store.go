@@ -15,6 +15,7 @@ type Store interface {
 	Registry
 	Book
 	History
+	Ledgers
 }
 
 // Registry keeps wallets and their members.

@@ -28,16 +28,16 @@ func parseBirth(field string, value jsontext.Value) (wallets.Birth, error) {
 		if text == "now" {
 			return wallets.Birth{Now: true}, nil
 		}
-		if at, _, ok := parseTime(text); ok {
+		if at, _, ok := parseTime(text, time.UTC); ok {
 			return wallets.Birth{Time: &at}, nil
 		}
 	}
 	return wallets.Birth{}, fault.InvalidField(field, `has to be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
 }
 
-// parseTime reads a time of RFC 3339, or a date, which stands for its beginning in UTC.
-func parseTime(text string) (at time.Time, isDate, ok bool) {
-	if at, err := time.Parse(time.DateOnly, text); err == nil {
+// parseTime reads a time of RFC 3339, or a date, which stands for its beginning in a time zone.
+func parseTime(text string, zone *time.Location) (at time.Time, isDate, ok bool) {
+	if at, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
 		return at, true, true
 	}
 	at, err := time.Parse(time.RFC3339, text)

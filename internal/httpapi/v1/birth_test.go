@@ -65,7 +65,7 @@ func TestBirthAdvice(t *testing.T) {
 
 func TestHistoryFilter(t *testing.T) {
 	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
-	f, err := history{period: period{"2026-01-31", "2026-01-31"}, Category: "send", Label: "x", Unconfirmed: true, Dead: true, Hex: true}.filter()
+	f, err := history{period: period{Since: "2026-01-31", Until: "2026-01-31"}, Category: "send", Label: "x", Unconfirmed: true, Dead: true, Hex: true}.filter()
 	if err != nil || !f.Since.Equal(day) || !f.Until.Equal(day.AddDate(0, 0, 1)) || f.Category != "send" || f.Label != "x" ||
 		!f.Unconfirmed || !f.Dead || !f.Raw || !f.Outputs {
 		t.Errorf("%+v, %v", f, err)

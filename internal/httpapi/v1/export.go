@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 
@@ -26,32 +27,55 @@ var HistoryMedia = []route.Media{
 }
 
 // export streams all of a history, as CSV or as JSON Lines.
-func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaType string) (route.Streamed, error) {
+func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaType string, in history) (route.Streamed, error) {
 	f.Raw = f.Raw && mediaType != csvType
 	tip, records, err := a.o.Wallets.EachTransaction(ctx, caller(ctx), alias, f)
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	name := "transactions"
-	if alias != "" {
-		name = alias + "-transactions"
-	}
+	name := historyName(alias, "transactions", in.period)
 	out := route.Streamed{ContentType: mediaType, Header: attachment(name + ".jsonl")}
 	out.Body = func(w *bufio.Writer) error { return writeLines(w, records) }
 	if mediaType == csvType {
-		out = route.Streamed{ContentType: csvType + "; charset=utf-8; header=present", Header: attachment(name + ".csv")}
-		out.Body = func(w *bufio.Writer) error { return writeCSV(w, records) }
+		out = route.Streamed{ContentType: csvContentType, Header: attachment(name + ".csv")}
+		out.Body = func(w *bufio.Writer) error { return writeCSV(w, in.BOM, records) }
 	}
-	if tip.Height >= 0 { // which a page has as as_of
-		out.Header.Set("X-As-Of-Height", strconv.Itoa(tip.Height))
-		out.Header.Set("X-As-Of-Hash", tip.Hash)
-	}
+	setAsOf(out.Header, tip)
 	return out, nil
 }
 
-// attachment has a browser save an answer under a name (RFC 6266).
+const csvContentType = csvType + "; charset=utf-8; header=present"
+
+// setAsOf says in a header up to where something is known, as as_of does in a page.
+func setAsOf(h http.Header, tip wallets.Tip) {
+	if tip.Height >= 0 {
+		h.Set("X-As-Of-Height", strconv.Itoa(tip.Height))
+		h.Set("X-As-Of-Hash", tip.Hash)
+	}
+}
+
+// historyName returns the name of a file, without its extension.
+func historyName(alias, what string, p period) string {
+	if alias != "" {
+		what = alias + "-" + what
+	}
+	return what + p.inFileName()
+}
+
+// attachment has a browser save an answer under a name (RFC 6266). One that is not
+// ASCII goes with another that is, for clients that do not know RFC 8187.
 func attachment(name string) http.Header {
-	return http.Header{"Content-Disposition": {mime.FormatMediaType("attachment", map[string]string{"filename": name})}}
+	value := mime.FormatMediaType("attachment", map[string]string{"filename": name})
+	ascii := strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII {
+			return '_'
+		}
+		return r
+	}, name)
+	if ascii != name {
+		value = mime.FormatMediaType("attachment", map[string]string{"filename": ascii}) + strings.TrimPrefix(value, "attachment")
+	}
+	return http.Header{"Content-Disposition": {value}}
 }
 
 func writeLines(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
@@ -77,18 +101,28 @@ var csvColumns = []string{
 	"vsize", "address", "address_label", "label", "block_height", "block_hash", "block_time", "replaceable", "conflicts",
 }
 
-// writeCSV writes one line for each transaction (RFC 4180).
-func writeCSV(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
+// writeCSV writes one line for each transaction.
+func writeCSV(w *bufio.Writer, bom bool, records iter.Seq2[wallets.Record, error]) error {
+	return writeTable(w, bom, csvColumns, records, csvLine)
+}
+
+// writeTable writes CSV (RFC 4180): the names of the columns, and a line for each row.
+func writeTable[Row any](w *bufio.Writer, bom bool, columns []string, rows iter.Seq2[Row, error], line func(Row) []string) error {
+	if bom {
+		if _, err := w.WriteString("\ufeff"); err != nil {
+			return err
+		}
+	}
 	to := csv.NewWriter(w) // which writes to w itself, and needs no flushing
 	to.UseCRLF = true
-	if err := to.Write(csvColumns); err != nil {
+	if err := to.Write(columns); err != nil {
 		return err
 	}
-	for r, err := range records {
+	for row, err := range rows {
 		if err != nil {
 			return err
 		}
-		if err := to.Write(csvLine(r)); err != nil {
+		if err := to.Write(line(row)); err != nil {
 			return err
 		}
 	}

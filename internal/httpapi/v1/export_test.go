@@ -56,7 +56,7 @@ func yielding(n int, err error) iter.Seq2[wallets.Record, error] {
 func TestWriteCSV(t *testing.T) {
 	var out bytes.Buffer
 	w := bufio.NewWriterSize(&out, 32<<10)
-	if err := errors.Join(writeCSV(w, yielding(1, nil)), w.Flush()); err != nil {
+	if err := errors.Join(writeCSV(w, false, yielding(1, nil)), w.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	want := "time,wallet,txid,status,confirmations,category,flow_sat,flow_btc,fee_sat,fee_btc,vsize,address,address_label,label," +
@@ -119,7 +119,11 @@ func TestWriteLines(t *testing.T) {
 // TestExportsEndWithAnError: what breaks off in the middle is not whole.
 func TestExportsEndWithAnError(t *testing.T) {
 	broken := errors.New("broken")
-	for name, write := range map[string]func(*bufio.Writer, iter.Seq2[wallets.Record, error]) error{"CSV": writeCSV, "lines": writeLines} {
+	for name, write := range map[string]func(*bufio.Writer, iter.Seq2[wallets.Record, error]) error{
+		"CSV": func(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
+			return writeCSV(w, false, records)
+		}, "lines": writeLines,
+	} {
 		if err := write(bufio.NewWriter(&bytes.Buffer{}), yielding(3, broken)); !errors.Is(err, broken) {
 			t.Errorf("%s: %v", name, err)
 		}

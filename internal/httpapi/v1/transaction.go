@@ -89,6 +89,8 @@ type history struct {
 	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only those that are not confirmed."`
 	Dead        bool   `query:"dead" json:"-" description:"Those replaced, conflicted and abandoned, too."`
 	Hex         bool   `query:"hex" json:"-" description:"With the whole transaction of each."`
+	View        string `query:"view" json:"-" enum:"ledger" description:"ledger for a CSV (Accept: text/csv) with one row for each own output and external recipient, the earliest first, with running balances: docs/accounting.md."`
+	BOM         bool   `query:"bom" json:"-" description:"Begin CSV with a byte order mark, by which spreadsheets recognize UTF-8."`
 	Accept      string `header:"Accept" json:"-"`
 }
 
@@ -108,27 +110,6 @@ func (h history) filter() (wallets.Filter, error) {
 	var err error
 	f.Since, f.Until, err = h.times()
 	return f, err
-}
-
-// period is from when until when something is wanted.
-type period struct {
-	Since string `query:"since" json:"-" description:"Only those of this time (RFC 3339) or later; a date stands for its beginning in UTC."`
-	Until string `query:"until" json:"-" description:"Only those earlier than this time (RFC 3339); of a date, the whole day is in."`
-}
-
-func (p period) times() (since, until time.Time, err error) {
-	const form = `has to be a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`
-	var ok, isDate bool
-	if since, _, ok = parseTime(p.Since); !ok && p.Since != "" {
-		return since, until, fault.InvalidField("since", form)
-	}
-	if until, isDate, ok = parseTime(p.Until); !ok && p.Until != "" {
-		return since, until, fault.InvalidField("until", form)
-	}
-	if isDate {
-		until = until.AddDate(0, 0, 1)
-	}
-	return since, until, nil
 }
 
 type listTransactionsRequest struct {
@@ -157,6 +138,9 @@ func (a *API) history(ctx context.Context, alias string, in history) (route.Stre
 	if err != nil {
 		return route.Streamed{}, err
 	}
+	if in.View != "" {
+		return a.ledger(ctx, alias, in)
+	}
 	mediaType := preferred(in.Accept, jsonType, csvType, linesType, ndjsonType)
 	if mediaType != jsonType && in.Cursor != "" {
 		return route.Streamed{}, fault.InvalidField("cursor", "belongs to pages of JSON; what is streamed is all there is")
@@ -169,7 +153,7 @@ func (a *API) history(ctx context.Context, alias string, in history) (route.Stre
 		return route.Streamed{}, err
 	}
 	if mediaType != jsonType {
-		return a.export(ctx, alias, filter, mediaType)
+		return a.export(ctx, alias, filter, mediaType, in)
 	}
 	records, tip, err := a.o.Wallets.Transactions(ctx, caller(ctx), alias, filter, after, limit+1)
 	if err != nil {

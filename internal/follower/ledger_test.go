@@ -1,0 +1,41 @@
+package follower_test
+
+import (
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// compareLedger compares the ledger, in both orders, with the balances that Core has.
+func (v *watched) compareLedger(d *differences, got wallet.View) {
+	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // which are Core's
+	for _, descending := range []bool{false, true} {
+		_, entries, err := v.service.Ledger(v.t.Context(), v.who, v.alias, wallet.LedgerParams{Descending: descending})
+		must(v.t, err)
+		var sum, last btc.Amount
+		first := true
+		for e, err := range entries {
+			if err != nil { // it has changed meanwhile
+				d.add("the ledger: %v", err)
+				return
+			}
+			change := e.Amount
+			if e.Fee != nil {
+				change -= *e.Fee
+			}
+			switch {
+			case !descending && e.Balance != last+change:
+				d.add("the ledger has %d after %d and %d", e.Balance, last, change)
+			case descending && first:
+				d.compare("the latest balance of the ledger", e.Balance, want)
+			case descending && e.Balance != last:
+				d.add("the ledger has %d before %d", e.Balance, last)
+			}
+			sum += change
+			if last = e.Balance; descending {
+				last -= change
+			}
+			first = false
+		}
+		d.compare("the sum of the ledger", sum, want)
+	}
+}

@@ -1,0 +1,58 @@
+package v1
+
+import (
+	"strings"
+	"time"
+	_ "time/tzdata" // the program has all time zones with it
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// period is from when until when something is wanted.
+type period struct {
+	Since string `query:"since" json:"-" description:"Only those of this time (RFC 3339) or later; a date stands for its beginning in the time zone of tz."`
+	Until string `query:"until" json:"-" description:"Only those earlier than this time (RFC 3339); of a date, the whole day is in."`
+	Zone  string `query:"tz" json:"-" example:"Europe/Berlin" description:"Time zone (IANA name) of the dates in since and until, and of a ledger's dates; the default is UTC."`
+}
+
+// zone returns the time zone of the period's dates.
+func (p period) zone() (*time.Location, error) {
+	zone, err := time.LoadLocation(p.Zone)
+	if err != nil || p.Zone == "Local" {
+		return nil, fault.InvalidField("tz", `must be the name of an IANA time zone such as "Europe/Berlin" or "UTC"`)
+	}
+	return zone, nil
+}
+
+func (p period) times() (since, until time.Time, err error) {
+	const form = `has to be a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`
+	zone, err := p.zone()
+	if err != nil {
+		return since, until, err
+	}
+	var ok, isDate bool
+	if since, _, ok = parseTime(p.Since, zone); !ok && p.Since != "" {
+		return since, until, fault.InvalidField("since", form)
+	}
+	if until, isDate, ok = parseTime(p.Until, zone); !ok && p.Until != "" {
+		return since, until, fault.InvalidField("until", form)
+	}
+	if isDate {
+		until = until.AddDate(0, 0, 1)
+	}
+	return since, until, nil
+}
+
+// inFileName returns the period as a part of a file's name; empty for no limits.
+func (p period) inFileName() string {
+	name := ""
+	switch {
+	case p.Since != "" && p.Until != "":
+		name = "-" + p.Since + "-to-" + p.Until
+	case p.Since != "":
+		name = "-from-" + p.Since
+	case p.Until != "":
+		name = "-to-" + p.Until
+	}
+	return strings.ReplaceAll(name, ":", "") // which file systems do not take
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// BalanceUntil implements wallet.Ledgers.
+func (s *Store) BalanceUntil(ctx context.Context, walletID string, until time.Time) (btc.Amount, error) {
+	if until.IsZero() {
+		until = endOfTime
+	}
+	var balance btc.Amount
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		flow, err := q.FlowUntil(ctx, db.FlowUntilParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
+		if err != nil {
+			return fmt.Errorf("sum up transactions: %w", err)
+		}
+		balance = btc.Amount(flow)
+		held, err := heldByInactive(ctx, q, walletID, until)
+		for _, amount := range held {
+			balance -= amount
+		}
+		return err
+	})
+	return balance, err
+}
+
+// LedgerLinks implements wallet.Ledgers.
+func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record) (wallet.LedgerLinks, error) {
+	links := wallet.LedgerLinks{
+		Owners: map[btc.Outpoint][]string{}, Senders: map[string][]string{},
+		Proposals: map[wallet.TxRef]wallet.ProposalRef{}, Held: map[string]map[string]btc.Amount{},
+	}
+	txids := make([]string, len(part))
+	spending := map[string][]string{} // txids by wallet
+	for i, r := range part {
+		txids[i] = r.Txid
+		if r.Category != wallet.Receive && r.Category != wallet.Generate {
+			spending[r.WalletID] = append(spending[r.WalletID], r.Txid)
+		}
+	}
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		if err := linkWallets(ctx, q, listOf(txids), &links); err != nil {
+			return err
+		}
+		for id, txids := range spending {
+			if err := linkProposals(ctx, q, id, listOf(txids), &links); err != nil {
+				return err
+			}
+		}
+		var err error
+		for _, r := range part {
+			if _, known := links.Held[r.WalletID]; known || r.Counts() {
+				continue
+			}
+			if links.Held[r.WalletID], err = heldByInactive(ctx, q, r.WalletID, endOfTime); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return links, err
+}
+
+// linkWallets fills in which wallets own the outputs and the inputs of transactions.
+func linkWallets(ctx context.Context, q *db.Queries, txids string, links *wallet.LedgerLinks) error {
+	owners, err := q.WalletsWithOutputs(ctx, txids)
+	if err != nil {
+		return fmt.Errorf("look up the owners of outputs: %w", err)
+	}
+	for _, row := range owners {
+		at := btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+		links.Owners[at] = append(links.Owners[at], row.WalletID)
+	}
+	senders, err := q.WalletsThatSent(ctx, txids)
+	if err != nil {
+		return fmt.Errorf("look up senders: %w", err)
+	}
+	for _, row := range senders {
+		links.Senders[row.Txid] = append(links.Senders[row.Txid], row.WalletID)
+	}
+	return nil
+}
+
+// linkProposals fills in which proposals made transactions of a wallet.
+func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, links *wallet.LedgerLinks) error {
+	rows, err := q.ProposalsOfTransactions(ctx, db.ProposalsOfTransactionsParams{WalletID: walletID, Txids: txids})
+	if err != nil {
+		return fmt.Errorf("look up proposals of transactions: %w", err)
+	}
+	for _, row := range rows { // the last one stays
+		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.PsbtID, UserName: row.UserName}
+	}
+	return nil
+}
+
+// heldByInactive returns what the inactive transactions of a wallet spend.
+func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
+	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
+	if err != nil {
+		return nil, fmt.Errorf("sum up what inactive transactions spend: %w", err)
+	}
+	held := make(map[string]btc.Amount, len(rows))
+	for _, row := range rows {
+		held[row.Txid] = btc.Amount(row.HeldSat)
+	}
+	return held, nil
+}
