@@ -11,6 +11,7 @@ kills-psbts  ./cmd/specterd          TestKilledWhileProposing
 sync         ./cmd/specterd          TestSyncedBeforeTheAnswer
 revocation   ./cmd/specterd          TestRevocationHolds
 pairs        ./internal/spend        TestPairsAtOnce
+replacements ./internal/spend        TestReplacementHistories
 locks        ./cmd/specterd          TestBesideARunningServer|TestServersAtOnce|TestServersAtOnceOnPostgres|TestLongLock
 damage       ./cmd/specterd          TestDamagedDatabase
 disk         ./cmd/specterd          TestFullAndReadOnlyDisk

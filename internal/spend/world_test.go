@@ -42,6 +42,7 @@ type world struct {
 	follower *follower.Follower
 	alice    *auth.Principal // owns the wallets
 	clock    *clock
+	cleanup  func(func()) // registers what is to be done when the world ends
 
 	stopFollower func()
 }
@@ -90,24 +91,33 @@ func newWorld(t *testing.T, n *testkit.Node, database string) *world {
 // newWorldAt finds the node at another URL than its own.
 func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	t.Helper()
-	w := &world{t: t, node: n, clock: &clock{}}
+	w := openWorld(t, n, url, database, t.Cleanup)
+	w.alice = w.user("alice")
+	return w
+}
+
+// openWorld starts everything on a database that may have been in use before.
+// What ends it again is registered by cleanup.
+func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func(func())) *world {
+	t.Helper()
+	w := &world{t: t, node: n, clock: &clock{}, cleanup: cleanup}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: w.clock.now})
 	must(t, err)
-	t.Cleanup(func() { must(t, w.store.Close()) })
+	cleanup(func() { must(t, w.store.Close()) })
 	driver := "sqlite"
 	if store.IsPostgres(database) {
 		driver = "pgx"
 	}
 	w.shell, err = sql.Open(driver, database)
 	must(t, err)
-	t.Cleanup(func() { must(t, w.shell.Close()) })
+	cleanup(func() { must(t, w.shell.Close()) })
 	must(t, w.store.Migrate(t.Context()))
 	rpc := func() *bitcoind.Client {
 		c, err := bitcoind.New(bitcoind.Config{URL: url, CookieFile: n.CookieFile()})
 		must(t, err)
-		t.Cleanup(c.Close)
+		cleanup(c.Close)
 		return c
 	}
 	w.monitor = node.New(log, rpc(), time.Now, node.Options{Interval: 200 * time.Millisecond})
@@ -122,18 +132,17 @@ func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },
 	})
 	w.monitor.Check(t.Context())
-	background(t, func(ctx context.Context) { _ = w.monitor.Run(ctx) })
+	background(cleanup, func(ctx context.Context) { _ = w.monitor.Run(ctx) })
 	w.startFollower()
-	w.alice = w.user("alice")
 	return w
 }
 
 func (w *world) await(ctx context.Context, id, txid string) { w.follower.Await(ctx, id, txid) }
 
-func (w *world) startFollower() { w.stopFollower = background(w.t, w.follower.Run) }
+func (w *world) startFollower() { w.stopFollower = background(w.cleanup, w.follower.Run) }
 
-// background runs something until the test ends, or until it is stopped before.
-func background(t *testing.T, run func(context.Context)) (stop func()) {
+// background runs something until it is stopped, which is registered by cleanup.
+func background(cleanup func(func()), run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -141,7 +150,7 @@ func background(t *testing.T, run func(context.Context)) (stop func()) {
 		run(ctx)
 	}()
 	stop = func() { cancel(); <-done }
-	t.Cleanup(stop)
+	cleanup(stop)
 	return stop
 }
 
