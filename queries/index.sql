@@ -17,7 +17,7 @@ SELECT txid, status, block_height, block_hash, block_time, conflicts, replaceabl
 WHERE wallet_id = @wallet_id AND status <> 'confirmed' AND (status <> 'conflicted' OR block_height >= @height);
 
 -- name: WritableWallets :many
-SELECT wallet_id, immature_sat FROM wallets
+SELECT wallet_id, immature_sat, synced_height FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)));
 
 -- Has others who want to change the wallet wait, where the database has rows to wait for.

@@ -380,6 +380,11 @@ func TestCoinbasesMature(t *testing.T) {
 				t.Errorf("at %d: %+v", height, coins)
 			}
 		}
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(110)})
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(105)}) // a reorganization
+		if got, want := b.load(w).Balances, (wallet.Balances{Immature: 1000}); got != want {
+			t.Errorf("after a reorganization: %+v", got)
+		}
 	})
 }
 

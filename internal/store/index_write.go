@@ -47,6 +47,8 @@ type indexWriter struct {
 type walletTouch struct {
 	locked                  map[btc.Outpoint]bool // as the index has it; filled where a change has Locked
 	unsettled               bool                  // the balances may be others
+	height                  int                   // of the block that the index is at
+	immature                bool                  // it has immature outputs
 	receiveNext, changeNext uint32                // the indexes after the highest ones that were paid to
 }
 
@@ -67,8 +69,7 @@ func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wall
 		return nil, fmt.Errorf("look up the wallets: %w", err)
 	}
 	for _, row := range rows {
-		// What is immature may mature with any block.
-		w.wallets[row.WalletID] = &walletTouch{unsettled: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{}}
+		w.wallets[row.WalletID] = &walletTouch{height: row.SyncedHeight, immature: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{}}
 	}
 	if len(withLocked) > 0 {
 		locked, err := q.LockedOf(ctx, listOf(withLocked))
@@ -93,6 +94,10 @@ func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 		w.order = append(w.order, c.WalletID)
 		var err error
 		if c.Synced != nil {
+			touch := w.wallets[c.WalletID]
+			if touch.immature || c.Synced.Height < touch.height { // outputs may have matured, or be immature again
+				touch.unsettled = true
+			}
 			err = w.q.SetSynced(ctx, db.SetSyncedParams{
 				WalletID: c.WalletID, SyncedHeight: c.Synced.Height, SyncedHash: c.Synced.Hash,
 				CoreTxcount: c.CoreTxCount, CoreInfo: c.CoreInfo,

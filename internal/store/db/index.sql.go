@@ -592,13 +592,14 @@ func (q *Queries) WalletsWithOutputs(ctx context.Context, txids string) ([]Walle
 }
 
 const WritableWallets = `-- name: WritableWallets :many
-SELECT wallet_id, immature_sat FROM wallets
+SELECT wallet_id, immature_sat, synced_height FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
 `
 
 type WritableWalletsRow struct {
-	WalletID    string
-	ImmatureSat btc.Amount
+	WalletID     string
+	ImmatureSat  btc.Amount
+	SyncedHeight int
 }
 
 func (q *Queries) WritableWallets(ctx context.Context, walletIds string) ([]WritableWalletsRow, error) {
@@ -610,7 +611,7 @@ func (q *Queries) WritableWallets(ctx context.Context, walletIds string) ([]Writ
 	items := []WritableWalletsRow{}
 	for rows.Next() {
 		var i WritableWalletsRow
-		if err := rows.Scan(&i.WalletID, &i.ImmatureSat); err != nil {
+		if err := rows.Scan(&i.WalletID, &i.ImmatureSat, &i.SyncedHeight); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
