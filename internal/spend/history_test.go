@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,11 @@ func TestReplacementHistories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			many := testkit.Size(20, 5000)
+			if text := os.Getenv("SPECTERD_HISTORIES"); text != "" {
+				var err error
+				many, err = strconv.Atoi(text)
+				must(t, err)
+			}
 			done, steps, reached := 0, 0, map[spend.Status]int{}
 			for part := 0; done < many && !t.Failed(); part++ {
 				t.Run(fmt.Sprint(part), func(t *testing.T) { // with a node and a database of its own
