@@ -23,6 +23,8 @@ mutations    ./internal/httpapi      TestMutations
 lying-node   ./internal/spend        TestLyingNode|TestLyingSigner
 tampering    ./internal/psbt         TestEveryFieldTampered
 node-faults  ./cmd/specterd          TestNodeFaults
+nodes        ./internal/httpapi      TestNodeSettings
+nodes-doctor ./cmd/specterd          TestDoctor_NodeSettings
 secrets      ./cmd/specterd          TestSecrets
 idle         ./cmd/specterd          TestIdleConnections
 slow-headers ./cmd/specterd          TestSlowHeaders

@@ -38,6 +38,7 @@ type setup struct {
 	routes   func([]route.Route) []route.Route
 	bitcoind *testkit.Node // for what wallets need of a node; else that is away
 	nodeURL  string        // where a node is that is none
+	isPolled bool          // the API knows of the node what a monitor finds out, as the program does
 	httpapi.Options
 }
 
@@ -106,7 +107,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
 	set.Audit = auth.NewAudit(kept)
 	set.Memberships = kept
-	provider := s.provider(t, set)
+	provider := s.provider(t, &set)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {})
 	set.Proposals = spend.New(set.Log, kept, set.Wallets, provider, s.clock.now, spend.Options{Kick: func(string) {}})
 	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
@@ -125,20 +126,46 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 
 // provider is the node as the wallets have it. Without one, it is on regtest as
 // far as is known, and does not answer.
-func (s *server) provider(t *testing.T, set setup) *core.Provider {
+func (s *server) provider(t *testing.T, set *setup) *core.Provider {
+	t.Helper()
+	client, status := s.rpc(t, set), s.node.Status
+	switch {
+	case set.isPolled:
+		m := s.monitor(t, client)
+		set.Node, status = m, m.Status
+	case set.bitcoind != nil:
+		m := node.New(slog.New(slog.DiscardHandler), client, time.Now, node.Options{})
+		status = func() node.Status { return m.Check(context.Background()) }
+	}
+	return core.NewProvider(core.New(client), status)
+}
+
+// rpc is a client of a node, or of none.
+func (s *server) rpc(t *testing.T, set *setup) *bitcoind.Client {
 	t.Helper()
 	n := set.bitcoind
-	cfg, status := bitcoind.Config{URL: cmp.Or(set.nodeURL, "http://127.0.0.1:1"), User: "u", Password: "p"}, s.node.Status
+	cfg := bitcoind.Config{URL: cmp.Or(set.nodeURL, "http://127.0.0.1:1"), User: "u", Password: "p"}
 	if n != nil {
 		cfg = bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()}
 	}
 	client := must(bitcoind.New(cfg))
 	t.Cleanup(client.Close)
-	if n != nil {
-		monitor := node.New(slog.New(slog.DiscardHandler), client, time.Now, node.Options{})
-		status = func() node.Status { return monitor.Check(context.Background()) }
-	}
-	return core.NewProvider(core.New(client), status)
+	return client
+}
+
+// monitor polls a node until the test ends, and has done so once.
+func (s *server) monitor(t *testing.T, rpc *bitcoind.Client) *node.Monitor {
+	t.Helper()
+	m := node.New(slog.New(slog.DiscardHandler), rpc, time.Now, node.Options{Identity: s.store})
+	m.Check(t.Context())
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { check(t, m.Run(ctx)) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	return m
 }
 
 func (s *server) openStore(t *testing.T, url string) *store.Store {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
@@ -208,6 +210,9 @@ func TestWhatGoesWrongInside(t *testing.T) {
 				add(surface+"/away", route.Read(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, fault.New(fault.Unavailable, "away", "try later").Because(errors.New("the inside story")).After(1500e6)
 				}))
+				add(surface+"/refused", route.Read(func(context.Context, struct{}) (greeting, error) {
+					return greeting{}, fmt.Errorf("make it: %w", &bitcoind.RPCError{Code: -4, Message: "the inside story", Method: "createwallet"})
+				}))
 			}
 			return routes
 		}
@@ -226,6 +231,12 @@ func TestWhatGoesWrongInside(t *testing.T) {
 		got := s.call(t, "GET", surface+"away", "", "").want(t, 503, "try later")
 		if strings.Contains(got.body, "story") || got.header.Get("Retry-After") != "2" || s.logged(t, "request could not be answered") == nil {
 			t.Errorf("away: %s, %v", got.body, got.header)
+		}
+		got = s.call(t, "GET", surface+"refused", "", "")
+		wantError(t, got, surface, 502, "node_error", "the Bitcoin node refused the call createwallet; specterd's log has its text")
+		line := s.logged(t, "request could not be answered")
+		if line["error"] != "the Bitcoin node refused createwallet with code -4: the inside story" || line["request_id"] != got.header.Get("X-Request-Id") {
+			t.Errorf("refused: logged %v", line)
 		}
 	}
 	s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)

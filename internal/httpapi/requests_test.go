@@ -45,7 +45,7 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"GET /api/v1/wallets":                                    plain("/api/v1/wallets"),
 	"POST /api/v1/wallets":                                   newWallet,
 	"GET /api/v1/wallets/{alias}":                            ofWallet("", ""),
-	"PATCH /api/v1/wallets/{alias}":                          ofWallet("", `{"name": "another"}`),
+	"PATCH /api/v1/wallets/{alias}":                          ofWallet("", `{"name": "Renamed vault"}`),
 	"DELETE /api/v1/wallets/{alias}":                         oldWallet,
 	"GET /api/v1/wallets/{alias}/members":                    ofWallet("/members", ""),
 	"PUT /api/v1/wallets/{alias}/members/{user}":             ofWallet("/members/{user}", `{"role": "owner"}`),

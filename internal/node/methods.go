@@ -18,6 +18,7 @@ type Method struct {
 
 // methods are all RPC methods that specterd calls, sorted by name.
 var methods = []Method{
+	{Name: "abandontransaction", Wallet: true},
 	{Name: "abortrescan", Wallet: true},
 	{Name: "createwallet", Wallet: true},
 	{Name: "deriveaddresses"},
@@ -27,6 +28,7 @@ var methods = []Method{
 	{Name: "getblockheader"},
 	{Name: "getdescriptorinfo"},
 	{Name: "getindexinfo", Without: "specterd cannot tell whether rescans are fast"},
+	{Name: "getmempooldescendants"},
 	{Name: "getmempoolentry"},
 	{Name: "getmempoolinfo"},
 	{Name: "getnettotals", Without: "specterd doctor cannot compare the clocks"},

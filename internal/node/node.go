@@ -84,6 +84,6 @@ func (s Status) Ready() *fault.Error {
 	case p.Kind == fault.Unavailable && p.RetryAfter > 0:
 		return p
 	default:
-		return fault.New(fault.Unavailable, p.Code, "%s", p.Message).After(retryAfter).Because(p)
+		return fault.New(fault.Unavailable, p.Code, "%s", p.Message).After(retryAfter).Because(p.Unwrap())
 	}
 }

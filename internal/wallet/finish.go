@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
@@ -64,7 +65,11 @@ func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err erro
 // abandon removes a wallet that cannot be made because of cause. What does not
 // succeed here, the follower does later.
 func (s *Service) abandon(ctx context.Context, w Wallet, cause error) {
-	s.log.ErrorContext(ctx, "a wallet could not be made and is removed again", "wallet", w.ID, "error", cause)
+	level := slog.LevelError
+	if isTemporary(cause) {
+		level = slog.LevelWarn
+	}
+	s.log.Log(ctx, level, "a wallet could not be made and is removed again", "wallet", w.ID, "error", cause)
 	err := s.retire(ctx, w.ID, func(e *Edit) error {
 		if e.Stage != Creating {
 			return errNotCreating
