@@ -108,7 +108,9 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 		return err
 	}
 	chain := movein.Chain{}
-	if n.provider.Ready() == nil {
+	if problem := n.monitor.Ready(); problem != nil {
+		chain.Problem = problem.Message
+	} else {
 		chain.Network, chain.Height, _ = n.provider.Chain()
 	}
 	leave := func(string) {} // the server's follower finds by itself what is to be done

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -55,11 +56,37 @@ func TestImportWritesNothingThere(t *testing.T) {
 	}
 }
 
+// TestImport_NodeProblems: a wallet that is not imported because of the node is listed
+// with what is wrong with the node, and what to do about it.
+func TestImport_NodeProblems(t *testing.T) {
+	t.Parallel()
+	fresh := testkit.Bitcoind(t) // without a block it is in its initial block download
+	at := func(login string) string { return fmt.Sprintf("http://%s@%s:%d", login, fresh.Host(), fresh.Port()) }
+	for _, c := range []struct {
+		name, url, want string
+	}{
+		{"initial block download", fresh.URL(), "the Bitcoin node is in its initial block download, at block 0 of at least 0; wait until it has caught up; then run this import again"},
+		{"wrong password", at("user:password"), "the Bitcoin node refuses the RPC user or cookie; correct"},
+		{"not running", "http://user:password@127.0.0.1:1", "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings; then run"},
+	} {
+		out, err := runImport(t, map[string]string{"SPECTER_NODE_URL": c.url}, "import", "../../testdata/specter-desktop/real", "--dry-run")
+		if exitStatus(err) != exitPartial || strings.Count(out, c.want) < 5 {
+			t.Errorf("%s: %v\n%s", c.name, err, out)
+		}
+	}
+}
+
 func runQuietly(t *testing.T, env map[string]string, args ...string) error {
+	t.Helper()
+	_, err := runImport(t, env, args...)
+	return err
+}
+
+func runImport(t *testing.T, env map[string]string, args ...string) (string, error) {
 	t.Helper()
 	home := t.TempDir()
 	var out bytes.Buffer
-	return run(t.Context(), args, func(name string) string {
+	err := run(t.Context(), args, func(name string) string {
 		switch name {
 		case "HOME", "SPECTER_DATA_FOLDER":
 			return home
@@ -68,6 +95,7 @@ func runQuietly(t *testing.T, env map[string]string, args ...string) error {
 		}
 		return env[name]
 	}, strings.NewReader(""), &out, io.Discard)
+	return out.String(), err
 }
 
 func listing(t *testing.T, path string) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/movein"
 	"github.com/specterd/specterd/internal/specterfolder"
@@ -92,6 +93,7 @@ func newHouse(t *testing.T, url string) *house {
 		Store: kept, imports: auth.NewImports(kept, passwords, clock),
 		login: auth.NewLogin(log, kept, passwords, signer, auth.NewJournal(log, kept), clock),
 		users: auth.NewUsers(kept, passwords, clock), tokens: auth.NewTokens(kept, signer, clock),
+		chain: movein.Chain{Problem: bitcoind.ErrUnavailable.Message},
 	}
 }
 

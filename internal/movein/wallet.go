@@ -27,8 +27,10 @@ type Wallets interface {
 
 // Chain is what is known of the node's.
 type Chain struct {
-	Network btc.Network // empty where the node does not answer; then no wallets are imported
+	Network btc.Network // empty if there is a Problem
 	Height  int
+	// Problem says why the node cannot be used now; then no wallets are imported.
+	Problem string
 }
 
 // Book keeps what else is imported.
@@ -151,8 +153,8 @@ func refusalOrNode(err error) (string, bool) {
 // breaks off before is taken up again by the next import.
 func (r *run) wallet(ctx context.Context, u specterfolder.User, owner auth.User, w specterfolder.Wallet) (wallet.View, Result, string, error) {
 	switch {
-	case r.chain.Network == "":
-		return wallet.View{}, NotImported, "the Bitcoin node does not answer; run this again when it does", nil
+	case r.chain.Problem != "":
+		return wallet.View{}, NotImported, r.chain.Problem + "; then run this import again", nil
 	case w.Chain != r.chain.Network:
 		return wallet.View{}, Left, fmt.Sprintf("is on the chain %s, and the node on %s", w.Chain, r.chain.Network), nil
 	}

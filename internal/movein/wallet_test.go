@@ -32,6 +32,7 @@ func (h *house) atNode(t *testing.T, n *testkit.Node) {
 	monitor := node.New(slog.New(slog.DiscardHandler), client, time.Now, node.Options{})
 	monitor.Check(t.Context())
 	h.node = core.NewProvider(core.New(client), monitor.Status)
+	h.chain = movein.Chain{}
 	h.chain.Network, h.chain.Height, _ = h.node.Chain()
 }
 
@@ -160,7 +161,7 @@ func TestBrokenOffImports(t *testing.T) {
 	n.Mine(t, 1)
 	h := newHouse(t, filepath.Join(t.TempDir(), "x.db"))
 	h.atNode(t, n)
-	h.chain.Network = "" // users first
+	h.chain = movein.Chain{Problem: bitcoind.ErrUnavailable.Message} // users first
 	h.movein(t, folders+"real", false)
 	h.atNode(t, n)
 	zero := 0
