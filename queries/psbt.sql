@@ -70,6 +70,7 @@ WHERE a.wallet_id = @wallet_id AND a.branch = 1 AND NOT a.used
     SELECT p.change_index FROM psbts AS p
     WHERE p.wallet_id = @wallet_id AND p.change_index IS NOT NULL
       AND p.status IN ('created', 'partially_signed', 'complete', 'broadcast'))
+  AND NOT a.address IN (SELECT value FROM json_each(CAST(@recipients AS TEXT)))
 ORDER BY a.address_index
 LIMIT 1;
 

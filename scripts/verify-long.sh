@@ -21,6 +21,7 @@ money-rpc    ./internal/core         TestAmountsFromTheNode
 money-alpha  ./internal/httpapi/v1alpha TestAmountsAreExact
 mutations    ./internal/httpapi      TestMutations
 lying-node   ./internal/spend        TestLyingNode|TestLyingSigner
+honest-node  ./internal/spend        TestHonestNode
 tampering    ./internal/psbt         TestEveryFieldTampered
 node-faults  ./cmd/specterd          TestNodeFaults
 nodes        ./internal/httpapi      TestNodeSettings

@@ -10,6 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/spend"
 )
 
@@ -61,10 +62,14 @@ func (w *Wallet) FundPSBT(ctx context.Context, f spend.Funding, nodeVersion int)
 		ChangePosition int         `json:"changepos"`
 	}
 	const method = "walletcreatefundedpsbt"
-	err := w.write(ctx, &wire, method, fundingParams(f, nodeVersion)...)
+	call := caller{w.rpc.WithMaxAnswer(maxFunded)}
+	err := call.write(ctx, &wire, method, fundingParams(f, nodeVersion)...)
 	if f.FeeRate > 0 && refused(err, bitcoind.CodeWalletError, forgottenBytes) {
 		f.FeeRate++
-		err = w.write(ctx, &wire, method, fundingParams(f, nodeVersion)...)
+		err = call.write(ctx, &wire, method, fundingParams(f, nodeVersion)...)
+	}
+	if errors.Is(err, bitcoind.ErrTooLong) {
+		return spend.Funded{}, spend.ErrPSBTTooLarge.Because(err)
 	}
 	if err != nil {
 		return spend.Funded{}, fundingFault(err)
@@ -74,6 +79,10 @@ func (w *Wallet) FundPSBT(ctx context.Context, f spend.Funding, nodeVersion int)
 	}
 	return spend.Funded{PSBT: wire.PSBT, Fee: btc.Amount(wire.Fee), ChangePosition: wire.ChangePosition}, nil
 }
+
+// maxFunded is how many bytes an answer of walletcreatefundedpsbt may have: more than
+// a PSBT of psbt.MaxSize takes in base64.
+const maxFunded = 2 * psbt.MaxSize
 
 // forgottenBytes is what Core says where it chose more than 252 coins. It counts
 // one byte for their number, which takes three then, and finds that the fee is too

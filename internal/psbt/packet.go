@@ -92,6 +92,26 @@ func (m fieldMap) without(types ...byte) fieldMap {
 	})
 }
 
+// Known returns the PSBT without fields of types that are not known here, and
+// without global fields but the transaction.
+func (p *Packet) Known() *Packet {
+	c := Packet{tx: p.tx, global: fieldMap{{[]byte{globalUnsignedTx}, p.global.get(globalUnsignedTx)}}}
+	for _, m := range p.inputs {
+		c.inputs = append(c.inputs, m.known(inputShapes))
+	}
+	for _, m := range p.outputs {
+		c.outputs = append(c.outputs, m.known(outputShapes))
+	}
+	return &c
+}
+
+func (m fieldMap) known(shapes map[byte]shape) fieldMap {
+	return slices.DeleteFunc(slices.Clone(m), func(f field) bool {
+		_, ok := shapes[f.key[0]]
+		return !ok
+	})
+}
+
 // Bytes returns the PSBT in version 0. For one that was read in version 0 these
 // are the bytes that were read.
 func (p *Packet) Bytes() []byte {

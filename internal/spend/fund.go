@@ -1,19 +1,14 @@
 package spend
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/btcsuite/btcd/wire"
-
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -27,28 +22,6 @@ const (
 // sizeTolerance is the part of a fee by which Core's estimate of the size, which
 // takes the longest signatures there can be, may be above ours.
 const sizeTolerance = 50
-
-// What Core makes of every transaction: its version, and the sequence of inputs that
-// may be replaced. Others let a coin be spent only later (BIP-68), or are relayed by
-// other rules.
-const (
-	txVersion   = 2
-	replaceable = wire.MaxTxInSequenceNum - 2
-)
-
-// ErrNodeAltered says that what the node made is not what was asked for. It is
-// not stored.
-var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
-	"the Bitcoin node made another transaction than it was asked for; nothing was stored. Look at specterd's log, and at who else can reach the node")
-
-func altered(format string, args ...any) error {
-	return ErrNodeAltered.Because(fmt.Errorf(format, args...))
-}
-
-// ErrPSBTTooLarge says that a PSBT is, or would be once it is signed, larger than
-// those that can be posted.
-var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
-	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
 
 // fund makes Core write the PSBT of a draft, and checks it. What the node would not
 // accept at broadcast is refused, with the lowest fee rate that works where that is
@@ -69,9 +42,37 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 }
 
 func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
-	change, err := s.changeAddress(ctx, d.view.Wallet)
+	f, err := s.funding(ctx, d)
 	if err != nil {
 		return funded{}, err
+	}
+	p := d.proposal(s.now(), s.o.Lifetime, f)
+	probe, err := s.ask(ctx, &p, d, f)
+	if errors.Is(err, errOverpaid) {
+		// The same UTXOs, and what is left of them is the fee.
+		f.Inputs, f.AddInputs, f.SubtractFrom = outpointsOf(p.Inputs), false, nil
+		probe, err = s.ask(ctx, &p, d, f)
+	}
+	if err != nil {
+		return funded{}, err
+	}
+	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
+}
+
+// ask has Core make a PSBT and fills the proposal with it; see take.
+func (s *Service) ask(ctx context.Context, p *Proposal, d draft, f Funding) (probe []byte, err error) {
+	made, err := s.node.Fund(ctx, d.view.CoreName, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.take(ctx, p, d, f, made)
+}
+
+// funding returns what Core is to make of a draft.
+func (s *Service) funding(ctx context.Context, d draft) (Funding, error) {
+	change, err := s.changeAddress(ctx, d)
+	if err != nil {
+		return Funding{}, err
 	}
 	f := Funding{
 		Inputs: d.inputs, AddInputs: d.addInputs, ChangeAddress: change.Address, LockTime: uint32(d.height), //nolint:gosec // a height
@@ -81,18 +82,18 @@ func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
 		f.MinConf = 1 // what the replaced one would have left as change must not be spent
 	}
 	if f.Outputs, err = s.outputs(ctx, d); err != nil {
-		return funded{}, err
+		return f, err
 	}
 	if d.SendMax && f.SubtractFrom == nil {
 		f.SubtractFrom = []int{slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.Amount == 0 })}
 	}
-	made, err := s.node.Fund(ctx, d.view.CoreName, f)
-	if err != nil {
-		return funded{}, err
-	}
-	now := s.now()
+	return f, nil
+}
+
+// proposal returns the proposal of a draft without what Core decides.
+func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Proposal {
 	p := Proposal{
-		WalletID: d.view.ID, Status: Created, StatusAt: now, CreatedAt: now, ExpiresAt: now.Add(s.o.Lifetime),
+		WalletID: d.view.ID, Status: Created, StatusAt: now, CreatedAt: now, ExpiresAt: now.Add(lifetime),
 		Terms: Terms{
 			FeeRate: d.FeeRate, TargetBlocks: d.TargetBlocks, Replaceable: f.Replaceable,
 			SendMax: d.SendMax, SubtractFrom: f.SubtractFrom,
@@ -104,24 +105,25 @@ func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
 	if d.replaced != nil {
 		p.Replaces, p.ReplacesID = d.replaced.txid, d.replaced.proposalID
 	}
-	probe, err := s.take(ctx, &p, d, f, made)
-	if err != nil {
-		return funded{}, err
-	}
-	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
+	return p
 }
 
-// changeAddress returns the address that change is to go to. Nothing is handed
-// out: another proposal gets another one only while this one is stored and open.
-func (s *Service) changeAddress(ctx context.Context, w wallet.Wallet) (wallet.Address, error) {
-	index, err := s.store.FreeChange(ctx, w.ID)
+// changeAddress returns the address for change, which is never one of the
+// recipients'. Nothing is handed out: another proposal gets another one only while
+// this one is stored and open.
+func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, error) {
+	recipients := make([]string, len(d.Recipients))
+	for i, r := range d.Recipients {
+		recipients[i] = r.Address
+	}
+	index, err := s.store.FreeChange(ctx, d.view.ID, recipients)
 	if errors.Is(err, wallet.ErrAddressNotFound) {
 		return wallet.Address{}, fault.New(fault.Conflict, "too_many_proposals", "open proposals have all change addresses that Bitcoin Core watches; cancel some first")
 	}
 	if err != nil {
 		return wallet.Address{}, err
 	}
-	return s.store.AddressAt(ctx, w.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index})
+	return s.store.AddressAt(ctx, d.view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index})
 }
 
 // outputs returns what the recipients are to get. Who gets what is left is given
@@ -151,245 +153,6 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 		if outputs[i].Amount == 0 {
 			outputs[i].Amount = total - sum
 		}
-	}
-	return outputs, nil
-}
-
-// take fills a proposal with what Core made, after it has compared that with what
-// was asked for and with what our own descriptor says. It returns the transaction with
-// placeholders for its signatures.
-func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
-	packet, err := psbt.Parse(made.PSBT)
-	if errors.Is(err, psbt.ErrTooLarge) {
-		return nil, ErrPSBTTooLarge
-	}
-	if err != nil {
-		return nil, altered("its PSBT: %w", err)
-	}
-	tx := packet.Tx()
-	switch {
-	case tx.LockTime != f.LockTime:
-		return nil, altered("the lock time is %d", tx.LockTime)
-	case tx.Version != txVersion:
-		return nil, altered("the transaction's version is %d", tx.Version)
-	}
-	ours, err := s.ours(ctx, d, packet, tx)
-	if err != nil {
-		return nil, err
-	}
-	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
-		return nil, err
-	}
-	if err = s.compareCoins(ctx, d, packet, p.Inputs); errors.Is(err, errCoinUnknown) {
-		s.await(ctx, d.view.ID, txidsOf(p.Inputs)...) // right after a block, the node has more coins than the index
-		err = s.compareCoins(ctx, d, packet, p.Inputs)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
-		return nil, err
-	}
-	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
-		return nil, altered("the fee is %s and not %s", p.Fee, made.Fee)
-	}
-	if taken := takenFrom(p.Outputs, f); taken > p.Fee {
-		return nil, altered("the recipients are short of %s, and the fee is %s", taken, p.Fee)
-	}
-	return p.keep(packet, d.view.Wallet)
-}
-
-func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
-	for _, in := range inputs {
-		fee += in.Amount
-	}
-	for _, out := range outputs {
-		fee -= out.Amount
-	}
-	return fee
-}
-
-// takenFrom is what recipients get less than was asked.
-func takenFrom(outputs []Output, f Funding) (taken btc.Amount) {
-	for _, out := range outputs {
-		if out.Recipient >= 0 {
-			taken += f.Outputs[out.Recipient].Amount - out.Amount
-		}
-	}
-	return taken
-}
-
-// keep makes a proposal keep a PSBT that is as our own descriptor says. It returns the
-// transaction with placeholders for its signatures.
-func (p *Proposal) keep(packet *psbt.Packet, w wallet.Wallet) (probe []byte, err error) {
-	k, err := newKeyring(w)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := k.inputs(p.Inputs)
-	if err != nil {
-		return nil, err
-	}
-	outputs, err := k.outputs(p.Outputs)
-	if err != nil {
-		return nil, err
-	}
-	if err := psbt.Verify(packet, inputs, outputs); err != nil {
-		return nil, altered("its PSBT: %w", err)
-	}
-	if w.Script.IsMultisig() { // which devices recognize by these keys
-		if packet, err = packet.WithXPubs(k.keys); err != nil {
-			return nil, fmt.Errorf("add the keys of wallet %s: %w", w.ID, err)
-		}
-	}
-	if packet.SizeWhenSigned(inputs) > psbt.MaxSize {
-		return nil, ErrPSBTTooLarge
-	}
-	signed := psbt.Placeholder(packet.Tx(), inputs)
-	p.Txid, p.PSBT, p.VSize = packet.Txid(), packet.Bytes(), psbt.VSize(signed)
-	var raw bytes.Buffer
-	if err := signed.Serialize(&raw); err != nil {
-		return nil, fmt.Errorf("write a transaction: %w", err)
-	}
-	return raw.Bytes(), nil
-}
-
-// places is where addresses of a PSBT are in the wallet.
-type places struct {
-	network btc.Network
-	prevs   []*wire.TxOut // what the inputs spend
-	own     map[string]wallet.Place
-}
-
-// ours looks up which addresses of a PSBT are the wallet's.
-func (s *Service) ours(ctx context.Context, d draft, packet *psbt.Packet, tx *wire.MsgTx) (places, error) {
-	found := places{network: d.network, prevs: make([]*wire.TxOut, len(tx.TxIn))}
-	var addresses []string
-	for i := range tx.TxIn {
-		prev := spentBy(packet.Input(i), tx.TxIn[i].PreviousOutPoint.Index)
-		if prev == nil {
-			return found, altered("input %d does not say what it spends", i)
-		}
-		found.prevs[i] = prev
-		addresses = append(addresses, btc.AddressOf(prev.PkScript, d.network))
-	}
-	for _, out := range tx.TxOut {
-		addresses = append(addresses, btc.AddressOf(out.PkScript, d.network))
-	}
-	var err error
-	found.own, err = s.store.OwnPlaces(ctx, d.view.ID, addresses)
-	return found, err
-}
-
-// spentBy returns the output that an input says it spends; nil where it does not.
-// Whether that is so, psbt.Verify finds out.
-func spentBy(in psbt.View, index uint32) *wire.TxOut {
-	if in.NonWitnessUTXO == nil {
-		return in.WitnessUTXO
-	}
-	if int(index) >= len(in.NonWitnessUTXO.TxOut) {
-		return nil
-	}
-	return in.NonWitnessUTXO.TxOut[index]
-}
-
-// takeInputs returns the inputs, which have to be the wallet's, each once, and
-// among them those that were asked for.
-func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, error) {
-	inputs := make([]Input, len(tx.TxIn))
-	there := map[btc.Outpoint]bool{}
-	for i, in := range tx.TxIn {
-		at := btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index}
-		address := btc.AddressOf(ours.prevs[i].PkScript, ours.network)
-		place, own := ours.own[address]
-		switch {
-		case !own || address == "":
-			return nil, altered("input %d is not the wallet's", i)
-		case there[at]:
-			return nil, altered("input %d is there twice", i)
-		case !f.AddInputs && !slices.Contains(f.Inputs, at):
-			return nil, altered("input %d was not asked for", i)
-		case f.Replaceable && in.Sequence != replaceable, !f.Replaceable && in.Sequence < wire.MaxTxInSequenceNum-1: // less locks the coin
-			return nil, altered("input %d has the sequence %d", i, in.Sequence)
-		}
-		there[at] = true
-		inputs[i] = Input{Outpoint: at, Place: place, Address: address, Amount: btc.Amount(ours.prevs[i].Value)}
-	}
-	for _, at := range f.Inputs {
-		if !there[at] {
-			return nil, altered("the input %s is missing", at)
-		}
-	}
-	return inputs, nil
-}
-
-// errCoinUnknown is for taproot coins of which there is nothing to go by but the
-// node's word.
-var errCoinUnknown = fault.New(fault.Unavailable, "coin_not_known_yet",
-	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
-
-func txidsOf(inputs []Input) []string {
-	txids := make([]string, len(inputs))
-	for i, in := range inputs {
-		txids[i] = in.Txid
-	}
-	return txids
-}
-
-// compareCoins compares inputs with what the index has of them. The transactions that
-// they come from say the same, but a PSBT that spends taproot need not have these.
-func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
-	at := make([]btc.Outpoint, len(inputs))
-	for i, in := range inputs {
-		at[i] = in.Outpoint
-	}
-	known, err := s.store.OwnCoins(ctx, d.view.ID, at)
-	if err != nil {
-		return err
-	}
-	for i, in := range inputs {
-		coin, ok := known[in.Outpoint]
-		switch {
-		case !ok && packet.Input(i).NonWitnessUTXO == nil && d.view.Script == btc.TR:
-			return errCoinUnknown.With("coins", in.String())
-		case ok && (coin.Amount != in.Amount || coin.Place != in.Place):
-			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
-		}
-	}
-	return nil
-}
-
-// takeOutputs returns the outputs: each recipient's once, and one at most beside
-// them, which is change at the address that was given for it.
-func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, error) {
-	byAddress := map[string]int{}
-	for i, r := range f.Outputs {
-		byAddress[r.Address] = i
-	}
-	outputs := make([]Output, len(tx.TxOut))
-	hasChange := false
-	for i, out := range tx.TxOut {
-		o := Output{Address: btc.AddressOf(out.PkScript, ours.network), Amount: btc.Amount(out.Value), Kind: External, Recipient: -1}
-		if place, own := ours.own[o.Address]; own && o.Address != "" {
-			o.Kind, o.Own = Own, &place
-		}
-		switch recipient, asked := byAddress[o.Address]; {
-		case asked:
-			delete(byAddress, o.Address)
-			o.Recipient, o.Asked = recipient, d.Recipients[recipient].Amount
-			most := f.Outputs[recipient].Amount
-			if o.Amount != most && !slices.Contains(f.SubtractFrom, recipient) || o.Amount <= 0 || o.Amount > most {
-				return nil, altered("output %d has %s", i, o.Amount)
-			}
-		case o.Address == f.ChangeAddress && !hasChange && o.Own != nil:
-			hasChange, o.Kind = true, Change
-		default:
-			return nil, altered("output %d was not asked for: %s", i, hex.EncodeToString(out.PkScript))
-		}
-		outputs[i] = o
-	}
-	if len(byAddress) > 0 {
-		return nil, altered("an output is missing")
 	}
 	return outputs, nil
 }

@@ -175,7 +175,7 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, err
 	}
-	if _, err := p.keep(packet, i.view.Wallet); err != nil {
+	if _, err := p.keep(packet, i.keys); err != nil {
 		return Proposal{}, err
 	}
 	if most := p.feeCap(); p.Fee > most {

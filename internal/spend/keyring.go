@@ -1,7 +1,9 @@
 package spend
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -76,4 +78,21 @@ func (k *keyring) outputs(outputs []Output) ([]*btc.Solution, error) {
 		all[i] = &solution
 	}
 	return all, nil
+}
+
+// find returns where a script is in the wallet, if it is where a PSBT says.
+func (k *keyring) find(says psbt.View, script []byte) (wallet.Place, bool) {
+	for _, d := range slices.Concat(says.Derivations, says.TapDerivations) {
+		if len(d.Path) == 0 {
+			continue
+		}
+		for branch := range k.branches {
+			at := wallet.Place{Branch: wallet.Branch(branch), Index: d.Path[len(d.Path)-1]}
+			if s, err := k.solve(at); err == nil && bytes.Equal(s.Script, script) {
+				return at, true
+			}
+		}
+		break // all keys of a script are at the same place
+	}
+	return wallet.Place{}, false
 }

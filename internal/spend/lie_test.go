@@ -254,9 +254,6 @@ var nodeLies = []struct {
 		a.in(0).PartialSigs = []*btcutilpsbt.PartialSig{{PubKey: a.in(0).Bip32Derivation[0].PubKey, Signature: slices.Concat([]byte{0x30, 6, 2, 1, 1, 2, 1, 1}, []byte{1})}}
 	}},
 	{name: "final fields", kinds: all, lie: func(a *answer) { a.in(0).FinalScriptSig = []byte{txscript.OP_TRUE} }},
-	{name: "unknown field of an input", kinds: all, lie: func(a *answer) { a.in(0).Unknowns = unknown() }},
-	{name: "unknown field of an output", kinds: all, lie: func(a *answer) { a.output().Unknowns = unknown() }},
-	{name: "unknown global field", kinds: all, lie: func(a *answer) { a.Unknowns = unknown() }},
 	{name: "change's key with another path", kinds: ecdsa, lie: func(a *answer) { path := a.output().Bip32Derivation[0].Bip32Path; path[len(path)-2] ^= 1 }},
 	{name: "change's key missing", kinds: ecdsa, lie: func(a *answer) { a.output().Bip32Derivation = nil }},
 	{name: "change's witness script", kinds: hashed, lie: func(a *answer) { a.output().WitnessScript = []byte{txscript.OP_TRUE} }},

@@ -34,9 +34,11 @@ type Store interface {
 	// Overdue returns the open proposals that have expired by then.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
 
-	// FreeChange returns the lowest index of the change branch that was not paid to
-	// and that no proposal has for its change that is open or broadcast.
-	FreeChange(ctx context.Context, walletID string) (uint32, error)
+	// FreeChange returns the lowest index of the change branch that has received no
+	// payment, is not the change of an open or broadcast proposal, and is not the
+	// address of one of the recipients. It returns wallet.ErrAddressNotFound if there
+	// is none.
+	FreeChange(ctx context.Context, walletID string, recipients []string) (uint32, error)
 	// AddressAt returns an address of a wallet, or wallet.ErrAddressNotFound.
 	AddressAt(ctx context.Context, walletID string, at wallet.Place) (wallet.Address, error)
 	// OwnPlaces returns which of the addresses are the wallet's, and where.

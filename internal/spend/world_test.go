@@ -69,9 +69,9 @@ func (c *clock) forward(d time.Duration) {
 const payer = "payer"
 
 // newNode starts a node with a payer.
-func newNode(t *testing.T) *testkit.Node {
+func newNode(t *testing.T, extraArgs ...string) *testkit.Node {
 	t.Helper()
-	n := testkit.Bitcoind(t, "-unsafesqlitesync")
+	n := testkit.Bitcoind(t, append(extraArgs, "-unsafesqlitesync")...)
 	n.CLI(t, "createwallet", payer)
 	n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
 	return n

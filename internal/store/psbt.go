@@ -357,8 +357,8 @@ func proposalOutput(row db.PsbtOutput) spend.Output {
 }
 
 // FreeChange implements spend.Store.
-func (s *Store) FreeChange(ctx context.Context, walletID string) (uint32, error) {
-	index, err := s.reads().FreeChange(ctx, walletID)
+func (s *Store) FreeChange(ctx context.Context, walletID string, recipients []string) (uint32, error) {
+	index, err := s.reads().FreeChange(ctx, db.FreeChangeParams{WalletID: walletID, Recipients: listOf(recipients)})
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, wallet.ErrAddressNotFound
 	}

@@ -99,8 +99,17 @@ func TestReservations(t *testing.T) {
 			t.Errorf("%d proposals after three were refused", n)
 		}
 		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): first.ID, coinNumber(2): first.ID})
-		if index, err := b.FreeChange(t.Context(), w.ID); err != nil || index != 0 {
+		if index, err := b.FreeChange(t.Context(), w.ID, nil); err != nil || index != 0 {
 			t.Errorf("free is %d: %v", index, err)
+		}
+		recipients := []string{"elsewhere"}
+		for index := range uint32(2) {
+			a, err := b.AddressAt(t.Context(), w.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index * 2})
+			must(t, err)
+			recipients = append(recipients, a.Address)
+		}
+		if index, err := b.FreeChange(t.Context(), w.ID, recipients); err != nil || index != 1 {
+			t.Errorf("free is %d where 0 and 2 are paid to: %v", index, err)
 		}
 
 		second := proposalFor(b, w, 0, coinNumber(2), coinNumber(5))
@@ -114,7 +123,7 @@ func TestReservations(t *testing.T) {
 		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): "", coinNumber(2): second.ID, coinNumber(5): second.ID})
 		must(t, b.ForgetReleased(t.Context(), w.ID, []btc.Outpoint{coinNumber(1), coinNumber(2)}))
 		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(2): second.ID, coinNumber(5): second.ID})
-		if index, err := b.FreeChange(t.Context(), w.ID); err != nil || index != 1 {
+		if index, err := b.FreeChange(t.Context(), w.ID, nil); err != nil || index != 1 {
 			t.Errorf("free is %d: %v", index, err)
 		}
 

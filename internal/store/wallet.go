@@ -254,8 +254,8 @@ func keyOf(row db.WalletKey) btc.Key {
 // its items on both databases.
 func listOf(items []string) string {
 	text, err := json.Marshal(items)
-	if err != nil {
-		return "[]" // strings have no errors
+	if err != nil || items == nil { // strings have no errors, and null would be one element that equals nothing
+		return "[]"
 	}
 	return string(text)
 }

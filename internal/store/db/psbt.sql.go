@@ -232,12 +232,18 @@ WHERE a.wallet_id = $1 AND a.branch = 1 AND NOT a.used
     SELECT p.change_index FROM psbts AS p
     WHERE p.wallet_id = $1 AND p.change_index IS NOT NULL
       AND p.status IN ('created', 'partially_signed', 'complete', 'broadcast'))
+  AND NOT a.address IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
 ORDER BY a.address_index
 LIMIT 1
 `
 
-func (q *Queries) FreeChange(ctx context.Context, walletID string) (uint32, error) {
-	row := q.db.QueryRowContext(ctx, FreeChange, walletID)
+type FreeChangeParams struct {
+	WalletID   string
+	Recipients string
+}
+
+func (q *Queries) FreeChange(ctx context.Context, arg FreeChangeParams) (uint32, error) {
+	row := q.db.QueryRowContext(ctx, FreeChange, arg.WalletID, arg.Recipients)
 	var address_index uint32
 	err := row.Scan(&address_index)
 	return address_index, err
