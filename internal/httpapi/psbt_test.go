@@ -254,6 +254,10 @@ func testPSBTAmounts(t *testing.T, w *spending) {
 		}
 		w.cancelAll(t)
 	}
+	mixed := strings.Replace(payee, "bcrt1qgc6h", "BCRT1QGC6h", 1)
+	w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+mixed+`", "amount": "+.001", "unit": "btc"}], "fee_rate": "2.00049"}`).want(t, 200, `"`+payee+`"`)
+	w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+mixed+`", "amount_sat": 100000}]}`).wantProblem(t, 400, "bad_address")
+	w.cancelAll(t)
 	for _, amount := range []string{`2099999997690000, "unit": "sat"`, `20999999.9769, "unit": "btc"`} {
 		w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": `+amount+`}], "fee_rate": 1}`).
 			wantMessage(t, 412, "Wallet does not have sufficient funds to make the transaction.")

@@ -18,7 +18,7 @@ import (
 type createPSBTRequest struct {
 	walletRequest
 	Recipients   []recipient `json:"recipients" required:"true" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount\": 0.001, \"unit\": \"btc\"}]" description:"Who gets how much; each address once."`
-	FeeRate      numeral     `json:"fee_rate" description:"In satoshis per virtual byte, with three decimals at most. Without it, or with 0, Core estimates for 6 blocks."`
+	FeeRate      numeral     `json:"fee_rate" description:"In satoshis per virtual byte, rounded to three decimals. Without it, or with 0, Core estimates for 6 blocks."`
 	RBF          yesNo       `json:"rbf" description:"Whether it says that it may be replaced."`
 	Subtract     yesNo       `json:"subtract" description:"Whether a recipient pays the fee."`
 	SubtractFrom position    `json:"subtract_from" description:"Which one then, from 0 on."`
@@ -38,7 +38,7 @@ type numeral string
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *numeral) UnmarshalJSON(text []byte) error {
 	word, err := wordOf(text)
-	*n = numeral(word)
+	*n = numeral(jsonNumber(word))
 	if err != nil || word == "" && text[0] == '"' {
 		return fault.New(fault.Invalid, "bad_number", "has to be a number, or a string that has one")
 	}
@@ -102,6 +102,10 @@ func (p *position) UnmarshalJSON(text []byte) error {
 		*p = 0
 		return nil
 	}
+	word = jsonNumber(word)
+	if whole, fraction, _ := strings.Cut(word, "."); strings.Trim(fraction, "0") == "" {
+		word = whole
+	}
 	n, errNumber := strconv.ParseUint(word, 10, 31)
 	*p = position(n)
 	if err != nil || errNumber != nil {
@@ -148,13 +152,13 @@ func (createPSBTRequest) MaxBody() int64 { return spend.MaxOrderJSON }
 
 // order returns what is asked for.
 func (in createPSBTRequest) order() (spend.Order, error) {
-	o := spend.Order{Recipients: make([]spend.Recipient, len(in.Recipients)), Replaces: in.Replaces, NotReplaceable: !bool(in.RBF)}
+	o := spend.Order{Recipients: make([]spend.Recipient, len(in.Recipients)), Replaces: strings.ToLower(strings.TrimSpace(in.Replaces)), NotReplaceable: !bool(in.RBF)}
 	for i, r := range in.Recipients {
 		a, err := r.amount(fmt.Sprintf("recipients[%d]", i))
 		if err != nil {
 			return o, err
 		}
-		o.Recipients[i] = spend.Recipient{Address: r.Address, Amount: a, Label: r.Label}
+		o.Recipients[i] = spend.Recipient{Address: lowerBech32(r.Address), Amount: a, Label: r.Label}
 	}
 	if in.Subtract {
 		o.SubtractFrom = []int{int(in.SubtractFrom)}
@@ -164,8 +168,8 @@ func (in createPSBTRequest) order() (spend.Order, error) {
 		return o, nil
 	}
 	var err error
-	if o.FeeRate, err = btc.ParseFeeRate(string(in.FeeRate)); err != nil {
-		return o, fault.InvalidField("fee_rate", "has to be a number of sat/vB from 0 to %s, with at most three decimals", btc.MaxFeeRate)
+	if o.FeeRate, err = parseRate(string(in.FeeRate)); err != nil {
+		return o, fault.InvalidField("fee_rate", "has to be a number of sat/vB from 0 to %s", btc.MaxFeeRate)
 	}
 	return o, nil
 }

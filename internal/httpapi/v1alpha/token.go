@@ -114,9 +114,8 @@ func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error
 }
 
 type createTokenRequest struct {
-	// A number is taken for its text, as the original does.
 	Description jsontext.Value `json:"jwt_token_description" required:"true" example:"\"backup script\"" description:"What the token is for, a string; unique among your tokens."`
-	Life        *string        `json:"jwt_token_life" required:"true" nullable:"false" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"."`
+	Life        *argument      `json:"jwt_token_life" required:"true" nullable:"false" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"."`
 	Endpoints   []string       `json:"endpoints" description:"The only scopes that the token is to have."`
 }
 
@@ -159,7 +158,7 @@ func (in createTokenRequest) order() (auth.TokenOrder, error) {
 		return order, fault.InvalidField("jwt_token_life", "is missing")
 	}
 	var err error
-	if order.Lifetime, err = auth.ParseLifetime(*in.Life); err != nil {
+	if order.Lifetime, err = auth.ParseLifetime(string(*in.Life)); err != nil {
 		if f, ok := errors.AsType[*fault.Error](err); ok {
 			err = f.ForField("jwt_token_life")
 		}
@@ -180,26 +179,22 @@ func (in createTokenRequest) order() (auth.TokenOrder, error) {
 	return order, nil
 }
 
-// descriptionText reads a description that may be a string or a number.
+// descriptionText reads a description, which is required and must not be null.
 func descriptionText(value jsontext.Value) (string, error) {
 	switch value.Kind() {
-	case '"':
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return "", fault.InvalidField("jwt_token_description", "is not a string").Because(err)
-		}
-		if text == "" {
-			return "", errDescription
-		}
-		return text, nil
-	case '0':
-		return string(value), nil
-	case 'n':
-		return "", errDescription
 	case 0:
 		return "", fault.InvalidField("jwt_token_description", "is missing")
+	case 'n':
+		return "", errDescription
 	}
-	return "", fault.InvalidField("jwt_token_description", "has to be a string")
+	var text argument
+	if err := text.UnmarshalJSON(value); err != nil {
+		return "", fault.InvalidField("jwt_token_description", "%s", errArgument.Message).Because(err)
+	}
+	if text == "" {
+		return "", errDescription
+	}
+	return string(text), nil
 }
 
 type tokenRequest struct {
