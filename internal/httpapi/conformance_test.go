@@ -96,7 +96,7 @@ func (s *specification) response(method, path string, status int) (of object, ke
 }
 
 // anyRequest are statuses that any request can get.
-var anyRequest = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMisdirectedRequest, http.StatusInternalServerError}
+var anyRequest = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusMisdirectedRequest, http.StatusInternalServerError}
 
 // check returns what is wrong with a response, which was sent in full.
 func (s *specification) check(method, path string, status int, contentType string, body []byte) error {

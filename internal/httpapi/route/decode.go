@@ -89,11 +89,11 @@ func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // LimitBody returns ErrBodyTooLarge if the body is announced as larger than most
 // bytes, before any of it is read, and makes reading it fail at the moment that it
-// becomes larger. w has to be net/http's own, which closes the connection then.
+// becomes larger. w should be net/http's own, which then lingers before it closes the
+// connection, so that the client can read the response.
 func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	if r.ContentLength > most {
-		w.Header().Set("Connection", "close")
-		return tooLarge(most)
+		return tooLarge(w, most)
 	}
 	if r.ContentLength != 0 {
 		r.Body = http.MaxBytesReader(w, r.Body, most)
@@ -101,7 +101,9 @@ func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	return nil
 }
 
-func tooLarge(most int64) error {
+// tooLarge has the connection closed, since the rest of the body is not read.
+func tooLarge(w http.ResponseWriter, most int64) error {
+	w.Header().Set("Connection", "close")
 	return ErrBodyTooLarge.Saying("the body must not be larger than %d bytes", most)
 }
 
@@ -116,7 +118,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge(exceeded.Limit)
+		return nil, tooLarge(w, exceeded.Limit)
 	}
 	if err != nil {
 		return nil, errBody("could not be read to its end").Because(err)
