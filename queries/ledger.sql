@@ -5,16 +5,19 @@
 SELECT CAST(coalesce(sum(flow_sat), 0) AS BIGINT) AS flow_sat FROM transactions
 WHERE wallet_id = @wallet_id AND time < @until AND (status = 'confirmed' OR (status = 'mempool' AND category <> 'generate'));
 
--- Sums up the outputs that inactive transactions spend, which are not unspent.
+-- Finds the outputs that inactive transactions spend, which are not unspent. CROSS JOIN makes
+-- SQLite begin with these transactions, which are few.
 -- name: HeldByInactive :many
-SELECT t.txid, CAST(sum(o.amount_sat) AS BIGINT) AS held_sat
+SELECT t.txid, o.amount_sat
 FROM transactions AS t
-JOIN inputs AS i ON i.wallet_id = t.wallet_id AND i.txid = t.txid
-JOIN outputs AS o ON o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
-JOIN transactions AS p ON p.wallet_id = o.wallet_id AND p.txid = o.txid
+CROSS JOIN inputs AS i
+CROSS JOIN outputs AS o
+CROSS JOIN transactions AS p
 WHERE t.wallet_id = @wallet_id AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time < @until
-  AND (p.status = 'confirmed' OR (p.status = 'mempool' AND p.category <> 'generate'))
-GROUP BY t.txid;
+  AND i.wallet_id = t.wallet_id AND i.txid = t.txid
+  AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
+  AND p.wallet_id = o.wallet_id AND p.txid = o.txid
+  AND (p.status = 'confirmed' OR (p.status = 'mempool' AND p.category <> 'generate'));
 
 -- Finds the wallets that own all inputs of a transaction.
 -- name: WalletsThatSent :many

@@ -105,11 +105,11 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
 	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
 	if err != nil {
-		return nil, fmt.Errorf("sum up what inactive transactions spend: %w", err)
+		return nil, fmt.Errorf("list what inactive transactions spend: %w", err)
 	}
-	held := make(map[string]btc.Amount, len(rows))
+	held := map[string]btc.Amount{}
 	for _, row := range rows {
-		held[row.Txid] = btc.Amount(row.HeldSat)
+		held[row.Txid] += row.AmountSat
 	}
 	return held, nil
 }

@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -496,4 +499,74 @@ func TestLedger_WithDetails(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// TestLedger_ChangedMeanwhile: a ledger whose balances are not right any more ends
+// with an error, and one that a later transaction joins does not.
+func TestLedger_ChangedMeanwhile(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		alice := b.user("alice", false)
+		w := b.wallet(alice, "w")
+		m := newLedgerModel(b, nil, w)
+		received := func(n int, s wallet.State) wallet.Transaction {
+			tx := payment(w, fmt.Sprintf("%064x", n), s, []wallet.Place{*place(0, uint32(n))})
+			tx.Flow, tx.Time = 1000, time.Unix(int64(n), 0)
+			return tx
+		}
+		who := &auth.Principal{UserID: alice.ID, Scopes: auth.AllScopes}
+		write := func(change wallet.Transaction) {
+			b.write(wallet.Change{WalletID: w.ID, Synced: synced(9), Added: []wallet.Transaction{change}})
+		}
+		for name, change := range map[string]struct {
+			wallet.Transaction
+			want error
+		}{
+			"a later one comes":   {received(3, inMempool(false)), nil},
+			"an earlier one goes": {received(1, wallet.State{Status: wallet.Replaced, Replaceable: "yes"}), wallet.ErrLedgerChanged},
+		} {
+			for _, p := range []wallet.LedgerParams{{}, {Descending: true}, {Since: time.Unix(1, 0)}, {Since: time.Unix(1, 0), Descending: true}} {
+				write(received(3, wallet.State{Status: wallet.Abandoned, Replaceable: "no"}))
+				write(received(1, inMempool(false)))
+				write(received(2, inMempool(false)))
+				_, entries, err := m.service.Ledger(t.Context(), who, "w", p)
+				must(t, err)
+				seen := 0
+				var last error
+				for e, err := range entries {
+					if last = err; e.Kind == wallet.EntryReceive {
+						if seen++; seen == 1 {
+							write(change.Transaction)
+						}
+					}
+				}
+				want := change.want
+				if p.Descending { // its balances do not depend on what comes before the period
+					want = nil
+				}
+				if !errors.Is(last, want) || seen != 2 {
+					t.Errorf("%s, %+v: %d rows, %v", name, p, seen, last)
+				}
+			}
+		}
+	})
+}
+
+func TestLedger_UsesIndexes(t *testing.T) {
+	b := openSQLite(t)
+	w := b.wallet(b.user("alice", false), "a")
+	list := `["a", "b"]`
+	for name, q := range map[string]struct {
+		query, uses string
+		args        []any
+	}{
+		"senders":   {db.WalletsThatSent, "transactions_by_txid", []any{list}},
+		"owners":    {db.WalletsWithOutputs, "outputs_by_txid", []any{list}},
+		"proposals": {db.ProposalsOfTransactions, "psbt_inputs_by_outpoint", []any{w.ID, list}},
+		"inactive":  {db.HeldByInactive, "SEARCH t USING INDEX transactions_unsettled", []any{w.ID, int64(1 << 60)}},
+		"balance":   {db.FlowUntil, "transactions_by_time", []any{w.ID, int64(1 << 60)}},
+	} {
+		if plan := b.plan(q.query, q.args...); !strings.Contains(plan, q.uses) {
+			t.Errorf("%s: %s", name, plan)
+		}
+	}
 }

@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
@@ -32,14 +33,16 @@ func (q *Queries) FlowUntil(ctx context.Context, arg FlowUntilParams) (int64, er
 }
 
 const HeldByInactive = `-- name: HeldByInactive :many
-SELECT t.txid, CAST(sum(o.amount_sat) AS BIGINT) AS held_sat
+SELECT t.txid, o.amount_sat
 FROM transactions AS t
-JOIN inputs AS i ON i.wallet_id = t.wallet_id AND i.txid = t.txid
-JOIN outputs AS o ON o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
-JOIN transactions AS p ON p.wallet_id = o.wallet_id AND p.txid = o.txid
+CROSS JOIN inputs AS i
+CROSS JOIN outputs AS o
+CROSS JOIN transactions AS p
 WHERE t.wallet_id = $1 AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time < $2
+  AND i.wallet_id = t.wallet_id AND i.txid = t.txid
+  AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
+  AND p.wallet_id = o.wallet_id AND p.txid = o.txid
   AND (p.status = 'confirmed' OR (p.status = 'mempool' AND p.category <> 'generate'))
-GROUP BY t.txid
 `
 
 type HeldByInactiveParams struct {
@@ -48,11 +51,12 @@ type HeldByInactiveParams struct {
 }
 
 type HeldByInactiveRow struct {
-	Txid    string
-	HeldSat int64
+	Txid      string
+	AmountSat btc.Amount
 }
 
-// Sums up the outputs that inactive transactions spend, which are not unspent.
+// Finds the outputs that inactive transactions spend, which are not unspent. CROSS JOIN makes
+// SQLite begin with these transactions, which are few.
 func (q *Queries) HeldByInactive(ctx context.Context, arg HeldByInactiveParams) ([]HeldByInactiveRow, error) {
 	rows, err := q.db.QueryContext(ctx, HeldByInactive, arg.WalletID, arg.Until)
 	if err != nil {
@@ -62,7 +66,7 @@ func (q *Queries) HeldByInactive(ctx context.Context, arg HeldByInactiveParams) 
 	items := []HeldByInactiveRow{}
 	for rows.Next() {
 		var i HeldByInactiveRow
-		if err := rows.Scan(&i.Txid, &i.HeldSat); err != nil {
+		if err := rows.Scan(&i.Txid, &i.AmountSat); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
