@@ -29,10 +29,7 @@ import (
 func TestReplacementHistories(t *testing.T) {
 	t.Parallel()
 	seed := testkit.Seed(t)
-	for name, database := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "specterd.db") },
-		"postgres": func(t *testing.T) string { return testkit.Postgres(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			many := testkit.Size(20, 5000)
@@ -44,7 +41,7 @@ func TestReplacementHistories(t *testing.T) {
 			done, steps, reached := 0, 0, map[spend.Status]int{}
 			for part := 0; done < many && !t.Failed(); part++ {
 				t.Run(fmt.Sprint(part), func(t *testing.T) { // with a node and a database of its own
-					h := newHistories(t, database(t))
+					h := newHistories(t, newChain(t), database(t), kindsOfHistory[:])
 					h.reached = reached
 					for range min(historiesOnOneNode, many-done) / historiesAtOnce {
 						steps += h.batch(seed + uint64(done))
@@ -59,6 +56,12 @@ func TestReplacementHistories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// databases are those that tests run on, as their URLs.
+var databases = map[string]func(t *testing.T) string{
+	"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "specterd.db") },
+	"postgres": func(t *testing.T) string { return testkit.Postgres(t) },
 }
 
 const (
@@ -91,14 +94,14 @@ type histories struct {
 	log          []string             // of the history, for people
 }
 
-func newHistories(t *testing.T, database string) *histories {
+func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Script) *histories {
 	t.Helper()
-	h := &histories{t: t, chain: newChain(t), database: database, patience: 15 * time.Second, reached: map[spend.Status]int{}}
+	h := &histories{t: t, chain: c, database: database, patience: 15 * time.Second, reached: map[spend.Status]int{}}
 	h.open()
 	h.alice = h.user("alice")
 	t.Cleanup(h.close)
-	for i := range historiesAtOnce {
-		h.subjects = append(h.subjects, h.subject(i, kindsOfHistory[i%len(kindsOfHistory)]))
+	for i, kind := range kinds {
+		h.subjects = append(h.subjects, h.subject(i, kind))
 	}
 	return h
 }
@@ -187,7 +190,7 @@ func (h *histories) subject(number int, kind testkit.Script) *subject {
 
 // kindsOfHistory are the scripts of the wallets: with and without a txid that changes
 // when a transaction is signed, with one signer and with several.
-var kindsOfHistory = []testkit.Script{testkit.WPKH, testkit.WPKH, testkit.PKH, testkit.WSH}
+var kindsOfHistory = [historiesAtOnce]testkit.Script{testkit.WPKH, testkit.WPKH, testkit.PKH, testkit.WSH, testkit.WPKH}
 
 // batch executes one history per wallet and returns the number of steps. If there is
 // a difference it fails the test with the shortest history that it finds.

@@ -18,7 +18,8 @@ import (
 
 // Reconcile has Core lock what is reserved and is not among what it has locked,
 // and unlock what was released, which it returns. That is forgotten then, and not
-// before: until here, a look that is under way may have seen the lock.
+// before: until here, a look that is under way may have seen the lock. What Core does
+// not unlock yet is kept, and tried again at the next look.
 func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err != nil || len(ToLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
@@ -44,7 +45,30 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if unlocked, err = s.unlock(ctx, w, letGo); err != nil {
 		return nil, err
 	}
+	unlocked, refused, err := s.stillLocked(ctx, w, unlocked)
+	if err != nil {
+		return nil, err
+	}
+	letGo = slices.DeleteFunc(letGo, func(at btc.Outpoint) bool { return slices.Contains(refused, at) })
 	return unlocked, s.store.ForgetReleased(ctx, w.ID, letGo)
+}
+
+// stillLocked divides outputs that Core was asked to unlock into those that it has
+// unlocked and those that it has not. Core refuses it while an output is spent, and
+// keeps the lock: the output would stay locked if it became unspent again.
+func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.Outpoint) (unlocked, refused []btc.Outpoint, err error) {
+	if len(asked) == 0 {
+		return nil, nil, nil
+	}
+	locked, err := s.node.Locked(ctx, w.CoreName)
+	for _, at := range asked {
+		if slices.Contains(locked, at) {
+			refused = append(refused, at)
+		} else {
+			unlocked = append(unlocked, at)
+		}
+	}
+	return unlocked, refused, err
 }
 
 // turnPatience is how long a look at a wallet waits for those who make proposals.
