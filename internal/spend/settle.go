@@ -71,9 +71,10 @@ func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
 func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status == status }
 
 // endedByPeople reports whether the proposal was cancelled, expired, or replaced
-// before its own transaction was sent.
+// before its own transaction was sent. One whose transaction waits outside of the
+// mempool was sent by other software: until that is abandoned, it holds the inputs.
 func (p *Proposal) endedByPeople(own *Spender) bool {
-	return p.Status == Cancelled || p.Status == Expired || p.Status == Replaced && own == nil
+	return (p.Status == Cancelled || p.Status == Expired) && !own.is(wallet.Inactive) || p.Status == Replaced && own == nil
 }
 
 // settleUnsent settles a proposal whose transaction is neither in the chain nor in
@@ -84,8 +85,6 @@ func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (c
 		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with one that is confirmed", own.Txid), now)
 	case own.Status == wallet.Abandoned:
 		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; those who have it can still send it", now)
-	case p.Status.Open():
-		return false
 	}
 	return p.sentAs(Broadcast, own, w, now)
 }
