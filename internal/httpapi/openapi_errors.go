@@ -25,7 +25,7 @@ var errorDescriptions = map[int]string{
 	http.StatusUnsupportedMediaType:  "The Content-Type is not one that is taken here, which is application/json where nothing else is said.",
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for another request.",
 	http.StatusTooManyRequests:       "Too many passwords were wrong, or too many logins are under way.",
-	http.StatusBadGateway:            "The node answered with what makes no sense.",
+	http.StatusBadGateway:            "Invalid response from the Bitcoin node, or a call that the node refused for an unknown reason (node_error).",
 	http.StatusServiceUnavailable:    "The database or the node cannot be used now.",
 }
 
