@@ -26,7 +26,8 @@ const shortestUserText = 4
 // CheckLog fails a test if a log in JSON has a text of the database's users in an
 // attribute, at level info or above. Tests call it when their server has stopped. It
 // skips nothing but messages, which are constant, and attributes that cannot have
-// such a text or may have it, such as the name of the user. An error is one of the
+// such a text or may have it, such as the name of the user and the request id that a
+// client chose. An error is one of the
 // database.
 func CheckLog(ctx context.Context, t testing.TB, db *sql.DB, log string) error {
 	t.Helper()
@@ -49,7 +50,8 @@ func CheckLog(ctx context.Context, t testing.TB, db *sql.DB, log string) error {
 }
 
 var exempt = map[string]bool{
-	"time": true, "level": true, "msg": true, "stack": true, "method": true, "route": true, "user": true, "address": true, "url": true, "version": true, "path": true,
+	"time": true, "level": true, "msg": true, "stack": true, "method": true, "route": true, "request_id": true, "user": true,
+	"address": true, "url": true, "version": true, "path": true,
 }
 
 // attributes returns the texts in a log at level info or above, each between spaces.
