@@ -1,10 +1,10 @@
 -- name: AddPsbt :exec
 INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported)
+  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported, fee_source)
 VALUES (@psbt_id, @wallet_id, @txid, @final_txid, @status, @status_at, @reason, @version, @user_id, @user_name, @token_id,
   @created_at, @expires_at, @fee_sat, @excess_fee_sat, @vsize, @fee_rate, @target_blocks, @replaceable, @send_max, @subtract_from,
-  @replaces, @replaces_id, @replaced_by, @evicts, @change_index, @psbt, @raw, @imported);
+  @replaces, @replaces_id, @replaced_by, @evicts, @change_index, @psbt, @raw, @imported, @fee_source);
 
 -- name: AddPsbtInput :exec
 INSERT INTO psbt_inputs (psbt_id, position, wallet_id, txid, vout, address, amount_sat, branch, address_index)

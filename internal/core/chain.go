@@ -162,41 +162,43 @@ func (n *Node) Time(ctx context.Context) (time.Time, error) {
 	return time.UnixMilli(*wire.Millis), nil
 }
 
-// FeeEstimate is a fee rate at which the node expects a confirmation.
-type FeeEstimate struct {
-	// PerKvB is for 1000 virtual bytes; zero where the node cannot tell.
-	PerKvB btc.Amount
-	// Blocks is the target that the rate is for, which may be higher than asked.
-	Blocks int
-	// Reasons are the node's, in its own words, why it cannot tell.
-	Reasons []string
+// EstimateFee implements spend.Node.
+func (p *Provider) EstimateFee(ctx context.Context, targetBlocks int) (estimate, minimum btc.FeeRate, err error) {
+	err = p.watched(ctx, func(ctx context.Context) (err error) {
+		if minimum, err = p.node.MempoolMinimum(ctx); err != nil {
+			return err
+		}
+		estimate, err = p.node.EstimateFee(ctx, targetBlocks)
+		return err
+	})
+	return estimate, minimum, err
 }
 
-// SatPerVB returns the rate in satoshis per virtual byte as an exact decimal
-// with three decimals at most, such as 1.5; empty where the node cannot tell.
-func (f FeeEstimate) SatPerVB() string {
-	if f.PerKvB == 0 {
-		return ""
-	}
-	return btc.FeeRate(f.PerKvB).String()
-}
-
-// EstimateFee asks for the rate that gets a transaction confirmed within that
-// many blocks, 1 to 1008, in the mode that is the node's default
-// (estimatesmartfee).
-func (n *Node) EstimateFee(ctx context.Context, blocks int) (FeeEstimate, error) {
+// EstimateFee returns the fee rate with which the node expects a transaction to be
+// confirmed within a number of blocks, 1 to 1008 (estimatesmartfee, economical); 0 if
+// it has no estimate, or makes none at all, as with -blocksonly.
+func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, error) {
 	var wire struct {
 		FeeRate btc.JSONBTC `json:"feerate"`
-		Blocks  int         `json:"blocks"`
-		Errors  []string    `json:"errors"`
 	}
-	if err := n.read(ctx, &wire, "estimatesmartfee", blocks); err != nil {
-		return FeeEstimate{}, err
+	err := n.read(ctx, &wire, "estimatesmartfee", targetBlocks, "economical")
+	switch {
+	case isRefusal(err):
+		return 0, nil
+	case err == nil && wire.FeeRate < 0:
+		return 0, badAnswer("a fee rate below zero")
 	}
-	if wire.FeeRate < 0 {
-		return FeeEstimate{}, badAnswer("a fee rate below zero")
+	return btc.FeeRate(wire.FeeRate), err
+}
+
+// MempoolMinimum returns the fee rate below which nothing is accepted into the
+// mempool (getmempoolinfo).
+func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
+	var wire struct {
+		MempoolMinFee btc.JSONBTC `json:"mempoolminfee"`
 	}
-	return FeeEstimate{PerKvB: btc.Amount(wire.FeeRate), Blocks: wire.Blocks, Reasons: wire.Errors}, nil
+	err := n.read(ctx, &wire, "getmempoolinfo")
+	return btc.FeeRate(wire.MempoolMinFee), err
 }
 
 // mempoolBatch is how many transactions are looked up in one request.

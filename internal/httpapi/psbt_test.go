@@ -102,13 +102,15 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	if tried.header.Get("Etag") != "" || w.dump(t, true) != before {
 		t.Error("a dry run has a version, or changed something")
 	}
+	estimated := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000}], "dry_run": true}`)
+	estimated.want(t, 200, `"asked_fee_rate_sat_vb":null,"fee_source":"fallback","target_blocks":6`)
 	made := w.propose(t, "proposer", "").want(t, 201)
 	id, etag := made.text("id"), made.header.Get("Etag")
 	if etag != `"1"` {
 		t.Errorf("ETag %s", etag)
 	}
 	made.wantJSON(t, fmt.Sprintf(`{"id": %q, "status": "created", "status_at": "…", "reason": null, "txid": "…", "final_txid": null,
-		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "asked_fee_rate_sat_vb": 3.5, "target_blocks": null, "excess_fee_sat": 0,
+		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "asked_fee_rate_sat_vb": 3.5, "fee_source": "requested", "target_blocks": null, "excess_fee_sat": 0,
 		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
 		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
 		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",

@@ -37,6 +37,8 @@ type draft struct {
 	addInputs bool
 	// replaced is what it replaces; nil for nothing.
 	replaced *replaced
+	// feeSource is where FeeRate is from, which is 0 for FeeFallback.
+	feeSource FeeSource
 }
 
 // Create makes a proposal: Core chooses coins and writes the PSBT, which is
@@ -84,9 +86,17 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	return p, nil
 }
 
-// draft finds out which coins are to be spent in any case.
+// draft finds out which fee rate is to be paid, and which coins are to be spent in
+// any case.
 func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draft, error) {
 	var err error
+	if d.feeSource = FeeRequested; d.FeeRate == 0 {
+		var minimum btc.FeeRate
+		if d.FeeRate, minimum, err = s.node.EstimateFee(ctx, d.TargetBlocks); err != nil {
+			return d, err
+		}
+		d.feeSource = EstimateSource(d.FeeRate, minimum)
+	}
 	if d.Replaces != "" {
 		if d.replaced, err = s.replaced(ctx, who, d.view, d.Replaces); err != nil {
 			return d, err

@@ -95,7 +95,7 @@ func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Propos
 	p := Proposal{
 		WalletID: d.view.ID, Status: Created, StatusAt: now, CreatedAt: now, ExpiresAt: now.Add(lifetime),
 		Terms: Terms{
-			FeeRate: d.FeeRate, TargetBlocks: d.TargetBlocks, Replaceable: f.Replaceable,
+			FeeRate: d.FeeRate, FeeSource: d.feeSource, TargetBlocks: d.TargetBlocks, Replaceable: f.Replaceable,
 			SendMax: d.SendMax, SubtractFrom: f.SubtractFrom,
 		},
 	}

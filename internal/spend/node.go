@@ -14,6 +14,11 @@ type Node interface {
 	// Chain returns the network, the height of the tip, and the height of the
 	// first block that the node still has; see wallet.Node.
 	Chain() (network btc.Network, height, pruneHeight int)
+	// EstimateFee returns the fee rate with which the node expects a transaction to be
+	// confirmed within a number of blocks, and the minimum of its mempool, which that
+	// is not below (RPC estimatesmartfee, getmempoolinfo). The estimate is 0 if it has
+	// none.
+	EstimateFee(ctx context.Context, targetBlocks int) (estimate, minimum btc.FeeRate, err error)
 	// Fund has Core choose coins and make a PSBT (RPC walletcreatefundedpsbt), of
 	// version 0. Nothing is locked. It returns ErrInsufficientFunds, and Invalid
 	// faults for what Core does not take.
@@ -71,7 +76,7 @@ type Funding struct {
 	ChangeAddress string
 	LockTime      uint32
 	Replaceable   bool
-	FeeRate       btc.FeeRate // 0 for TargetBlocks
+	FeeRate       btc.FeeRate // 0 for what Core takes for TargetBlocks if it has no estimate
 	TargetBlocks  int
 	SubtractFrom  []int
 }

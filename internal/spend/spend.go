@@ -124,11 +124,39 @@ type Proposal struct {
 // Terms are what somebody asked for beside the recipients.
 type Terms struct {
 	FeeRate      btc.FeeRate // what was asked for, or estimated for TargetBlocks
-	TargetBlocks int         // 0 where a fee rate was asked for
-	Replaceable  bool        // signals BIP-125
+	FeeSource    FeeSource
+	TargetBlocks int  // 0 where a fee rate was asked for
+	Replaceable  bool // signals BIP-125
 	SendMax      bool
 	SubtractFrom []int  // recipients that pay the fee, by their position from 0 on
 	Replaces     string // txid of the transaction whose inputs it spends; empty for none
+}
+
+// FeeSource is where the fee rate of a proposal came from; empty where that was not
+// recorded.
+type FeeSource string
+
+// The sources of a fee rate.
+const (
+	FeeRequested FeeSource = "requested"
+	FeeEstimate  FeeSource = "estimate" // of the node, for a number of blocks
+	// FeeFallback is -fallbackfee of the node, which has no estimate.
+	FeeFallback FeeSource = "fallback"
+	// FeeMinimum is the minimum of the node's mempool, above which its estimate is not.
+	FeeMinimum FeeSource = "minimum"
+)
+
+// EstimateSource returns the source of the fee rate of a proposal for a number of
+// blocks, where the node estimates so much, 0 for nothing, and accepts this much at
+// least into its mempool.
+func EstimateSource(estimate, minimum btc.FeeRate) FeeSource {
+	switch {
+	case estimate == 0:
+		return FeeFallback
+	case estimate <= minimum:
+		return FeeMinimum
+	}
+	return FeeEstimate
 }
 
 // Input is a coin that a proposal spends.

@@ -71,7 +71,7 @@ func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error 
 		Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason, Version: p.Version,
 		UserID: p.Creator.UserID, UserName: p.Creator.UserName, TokenID: p.Creator.TokenID,
 		CreatedAt: sqltype.Time{Time: p.CreatedAt}, ExpiresAt: sqltype.Time{Time: p.ExpiresAt},
-		FeeSat: p.Fee, ExcessFeeSat: p.ExcessFee, Vsize: p.VSize, FeeRate: p.FeeRate, TargetBlocks: p.TargetBlocks,
+		FeeSat: p.Fee, ExcessFeeSat: p.ExcessFee, Vsize: p.VSize, FeeRate: p.FeeRate, FeeSource: string(p.FeeSource), TargetBlocks: p.TargetBlocks,
 		Replaceable: p.Replaceable, SendMax: p.SendMax, SubtractFrom: string(subtractFrom),
 		Replaces: p.Replaces, ReplacesID: p.ReplacesID, ReplacedBy: p.ReplacedBy, Evicts: string(evicts),
 		ChangeIndex: changeIndex(p), Psbt: p.PSBT, Raw: p.Raw, Imported: p.Imported,
@@ -289,7 +289,7 @@ func proposalOf(row db.Psbt) (spend.Proposal, error) {
 		Creator:   spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
 		Terms: spend.Terms{
-			FeeRate: row.FeeRate, TargetBlocks: row.TargetBlocks, Replaceable: row.Replaceable,
+			FeeRate: row.FeeRate, FeeSource: spend.FeeSource(row.FeeSource), TargetBlocks: row.TargetBlocks, Replaceable: row.Replaceable,
 			SendMax: row.SendMax, Replaces: row.Replaces,
 		},
 		PSBT: row.Psbt, Raw: row.Raw, Fee: row.FeeSat, VSize: row.Vsize, ExcessFee: row.ExcessFeeSat,

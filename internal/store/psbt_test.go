@@ -21,7 +21,7 @@ func proposalFor(b *bench, w wallet.Wallet, change uint32, coins ...btc.Outpoint
 	p := spend.Proposal{
 		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: spend.Created, StatusAt: b.now, Version: 1,
 		Creator: maker, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
-		Terms: spend.Terms{FeeRate: 2500, TargetBlocks: 6, Replaceable: true, SendMax: true, SubtractFrom: []int{0, 2}, Replaces: "r"},
+		Terms: spend.Terms{FeeRate: 2500, FeeSource: spend.FeeEstimate, TargetBlocks: 6, Replaceable: true, SendMax: true, SubtractFrom: []int{0, 2}, Replaces: "r"},
 		PSBT:  []byte("psbt\xff"), Fee: 500, VSize: 200, ExcessFee: 7,
 		Outputs: []spend.Output{
 			{Address: "a", Amount: 900, Asked: 1000, Kind: spend.External},

@@ -7,6 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/spend"
 )
 
 // feeRate is a fee rate that JSON has as a number of satoshis per virtual byte,
@@ -42,6 +43,7 @@ type fees struct {
 type feeEstimate struct {
 	Target  int      `json:"target_blocks" required:"true" description:"Within how many blocks a payment is to be confirmed."`
 	FeeRate *feeRate `json:"fee_rate_sat_vb" required:"true" description:"In satoshis per virtual byte, with three decimals at most; null where the node does not know enough."`
+	Source  string   `json:"fee_source" required:"true" enum:"estimate,fallback,minimum" description:"Where a proposal for this target takes its fee rate from: the node's estimate, its fallback fee (-fallbackfee, which it does not report) because it has no estimate, or the minimum of its mempool because the estimate is no higher. If the node has no fallback fee, such a proposal is refused with fee_unknown."`
 }
 
 // GetFees serves GET /api/v1/fees.
@@ -53,6 +55,7 @@ func (a *API) GetFees(context.Context, struct{}) (fees, error) {
 	out := fees{MempoolMinimum: feeRate(s.MempoolMinimum()), UpdatedAt: s.Fees.At.UTC(), Estimates: make([]feeEstimate, len(s.Fees.PerKvB))}
 	for i, perKvB := range s.Fees.PerKvB {
 		out.Estimates[i].Target = node.FeeTargets[i]
+		out.Estimates[i].Source = string(spend.EstimateSource(btc.FeeRate(perKvB), btc.FeeRate(s.MempoolMinimum())))
 		if perKvB > 0 {
 			rate := feeRate(perKvB)
 			out.Estimates[i].FeeRate = &rate

@@ -28,6 +28,7 @@ type proposal struct {
 	Fee          btc.Amount  `json:"fee_sat" required:"true"`
 	FeeRate      feeRate     `json:"fee_rate_sat_vb" required:"true" description:"What it pays: the fee by the virtual size."`
 	AskedFeeRate *feeRate    `json:"asked_fee_rate_sat_vb" required:"true" description:"Null where a number of blocks was asked for."`
+	FeeSource    *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was no higher. Null if that was not recorded."`
 	TargetBlocks *int        `json:"target_blocks" required:"true" description:"Null where a fee rate was asked for."`
 	ExcessFee    btc.Amount  `json:"excess_fee_sat" required:"true" description:"What of the fee is beyond the fee rate: what was too little to make change of, or makes up for unconfirmed transactions before it that pay less."`
 	VSize        int         `json:"vsize" required:"true" description:"Virtual bytes (BIP-141)."`
@@ -143,6 +144,7 @@ func proposalOf(p spend.Proposal, w wallets.View) proposal {
 	} else {
 		out.AskedFeeRate = (*feeRate)(&p.FeeRate)
 	}
+	out.FeeSource = optionalText(string(p.FeeSource))
 	for i, in := range p.Inputs {
 		out.Inputs[i] = spentCoin{in.Txid, in.Vout, in.Address, in.Amount, branchName(in.Branch), in.Index, p.SignaturesAt(i)}
 	}

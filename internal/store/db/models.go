@@ -82,6 +82,7 @@ type Psbt struct {
 	Raw          []byte
 	Imported     bool
 	Evicts       string
+	FeeSource    string
 }
 
 type PsbtInput struct {

@@ -15,10 +15,10 @@ import (
 const AddPsbt = `-- name: AddPsbt :exec
 INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported)
+  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported, fee_source)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
   $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28, $29)
+  $22, $23, $24, $25, $26, $27, $28, $29, $30)
 `
 
 type AddPsbtParams struct {
@@ -51,6 +51,7 @@ type AddPsbtParams struct {
 	Psbt         []byte
 	Raw          []byte
 	Imported     bool
+	FeeSource    string
 }
 
 func (q *Queries) AddPsbt(ctx context.Context, arg AddPsbtParams) error {
@@ -84,6 +85,7 @@ func (q *Queries) AddPsbt(ctx context.Context, arg AddPsbtParams) error {
 		arg.Psbt,
 		arg.Raw,
 		arg.Imported,
+		arg.FeeSource,
 	)
 	return err
 }
@@ -464,7 +466,7 @@ func (q *Queries) OwnCoins(ctx context.Context, arg OwnCoinsParams) ([]OwnCoinsR
 }
 
 const PsbtByID = `-- name: PsbtByID :one
-SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts FROM psbts WHERE wallet_id = $1 AND psbt_id = $2
+SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source FROM psbts WHERE wallet_id = $1 AND psbt_id = $2
 `
 
 type PsbtByIDParams struct {
@@ -505,6 +507,7 @@ func (q *Queries) PsbtByID(ctx context.Context, arg PsbtByIDParams) (Psbt, error
 		&i.Raw,
 		&i.Imported,
 		&i.Evicts,
+		&i.FeeSource,
 	)
 	return i, err
 }
@@ -715,7 +718,7 @@ func (q *Queries) Psbts(ctx context.Context, arg PsbtsParams) ([]string, error) 
 }
 
 const PsbtsByID = `-- name: PsbtsByID :many
-SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY psbt_id
+SELECT psbt_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source FROM psbts WHERE psbt_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY psbt_id
 `
 
 func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error) {
@@ -757,6 +760,7 @@ func (q *Queries) PsbtsByID(ctx context.Context, psbtIds string) ([]Psbt, error)
 			&i.Raw,
 			&i.Imported,
 			&i.Evicts,
+			&i.FeeSource,
 		); err != nil {
 			return nil, err
 		}
