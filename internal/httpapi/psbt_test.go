@@ -144,8 +144,9 @@ func testPSBTFlow(t *testing.T, w *spending) {
 
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
 	once := map[string]string{"Idempotency-Key": "send-it-once", "If-Match": whole.header.Get("Etag")}
-	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", once).want(t, 200, `"status":"broadcast"`)
-	if again := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", once).want(t, 200); again.body != sent.body || again.header.Get("Idempotency-Replayed") != "true" {
+	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "[]", nil).wantProblem(t, 400, "bad_json")
+	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200, `"status":"broadcast"`)
+	if again := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200); again.body != sent.body || again.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("a request that is repeated with its key has another answer")
 	}
 	w.node.CLI(t, "getmempoolentry", sent.text("final_txid"))

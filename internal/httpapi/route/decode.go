@@ -53,13 +53,14 @@ func errBody(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "bad_json", "the body "+format, args...)
 }
 
-// readBody returns the body, or an empty object for none where none is needed.
+// readBody returns the body, or an empty object if no field of it is required and there
+// is none, or null, which many clients send for none.
 func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
 	body, err := readAll(w, r)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(body) == 0 && !needed:
+	case !needed && (len(body) == 0 || string(bytes.TrimSpace(body)) == "null"):
 		return []byte("{}"), nil
 	case !isOf(r, "application/json"):
 		return nil, ErrNotJSON
