@@ -207,6 +207,9 @@ func (h *honest) someCoins() (chosen []btc.Outpoint, total btc.Amount) {
 	all, err := h.store.Coins(h.t.Context(), h.id, btc.Outpoint{}, 100)
 	must(h.t, err)
 	all = slices.DeleteFunc(all, func(c wallet.Coin) bool { return c.Reserved })
+	if len(all) == 0 { // all of it was sent on a moment ago
+		return nil, 0
+	}
 	h.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for _, c := range all[:1+h.IntN(2)*h.IntN(len(all))] {
 		chosen, total = append(chosen, c.Outpoint), total+c.Amount
