@@ -13,6 +13,9 @@ LEFT JOIN reserved AS r ON r.wallet_id = c.wallet_id AND r.txid = c.txid AND r.v
 LEFT JOIN labels AS o ON o.wallet_id = c.wallet_id AND o.type = 'output' AND o.ref = c.txid || ':' || CAST(c.vout AS TEXT)
 LEFT JOIN labels AS a ON a.wallet_id = c.wallet_id AND a.type = 'addr' AND a.ref = c.address
 WHERE c.wallet_id = @wallet_id AND c.txid >= @first_txid AND (c.txid > @first_txid OR c.vout >= @first_vout)
+  AND (CAST(@any_label AS BOOLEAN) OR coalesce(o.label, a.label, '') = @label OR a.label = @label)
+  AND (CAST(@any_address AS BOOLEAN) OR c.address = @address)
+  AND (CAST(@any_frozen AS BOOLEAN) OR (f.txid IS NOT NULL) = CAST(@frozen AS BOOLEAN))
 ORDER BY c.txid, c.vout
 LIMIT CAST(@max_rows AS BIGINT);
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -120,4 +121,46 @@ func testCoins(t *testing.T, s *server, n *testkit.Node) {
 			s.call(t, method, path+"/"+outpoint+"/freeze", k, "").want(t, status)
 		}
 	}
+}
+
+func testCoinFilters(t *testing.T, s *server, n *testkit.Node) {
+	p := s.user(t, "p", false)
+	v := s.vault(t, p, "vault")
+	k := s.token(t, p, 0).bearer()
+	mined := s.minedCoin(t, n, &v)
+	s.call(t, "PUT", "/api/v1/wallets/vault/utxos/"+mined.String()+"/freeze", k, "").want(t, 204)
+	check(t, s.store.SetLabels(t.Context(), v.id, []btc.Label{
+		{Type: "addr", Ref: v.change[0], Label: new("savings")},
+		{Type: "output", Ref: v.coin.String(), Label: new("change")},
+		{Type: "addr", Ref: v.receive[1], Label: new("savings")},
+	}, auth.Event{}))
+	all := []string{v.generated, v.sent, v.pending, mined.Txid}
+	for query, want := range map[string][]string{
+		"": all, "label=savings": {v.sent, v.generated}, "label=change": {v.sent}, "label=": {v.pending, mined.Txid}, "label=none": nil,
+		"address=" + v.receive[2]: {v.pending}, "address=" + strings.ToUpper(v.receive[2]): {v.pending}, "address=" + v.foreign: nil,
+		"frozen=true": {mined.Txid}, "frozen=false": {v.generated, v.sent, v.pending}, "frozen=false&label=savings&address=" + v.change[0]: {v.sent},
+	} {
+		for _, limit := range []int{1, 100} {
+			seen := map[string]bool{}
+			for cursor := ""; ; {
+				got := s.call(t, "GET", fmt.Sprintf("/api/v1/wallets/vault/utxos?%s&limit=%d&cursor=%s", query, limit, url.QueryEscape(cursor)), k, "").want(t, 200)
+				for _, txid := range got.list("txid") {
+					seen[txid] = true
+				}
+				if cursor = got.text("next_cursor"); cursor == "" {
+					break
+				}
+			}
+			missing := 0
+			for _, txid := range want {
+				if !seen[txid] {
+					missing++
+				}
+			}
+			if missing > 0 || len(seen) != len(want) {
+				t.Errorf("%s, %d at a time: %v, want %v", query, limit, seen, want)
+			}
+		}
+	}
+	s.call(t, "GET", "/api/v1/wallets/vault/utxos?frozen=maybe", k, "").wantProblem(t, 400, "invalid_input")
 }

@@ -34,6 +34,7 @@ func TestWallets(t *testing.T) {
 		"export":       testExport,
 		"ledger":       testLedger,
 		"labels":       testLabels,
+		"some coins":   testCoinFilters,
 	} {
 		for engine, setting := range engines {
 			t.Run(name+" on "+engine, func(t *testing.T) {

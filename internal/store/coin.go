@@ -12,14 +12,19 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Coins implements wallet.Book.
+// Coins implements spend.Store.
 func (s *Store) Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.Coin, error) {
-	return s.coinsFrom(ctx, walletID, btc.Outpoint{Txid: after.Txid, Vout: after.Vout + 1}, limit)
+	return s.FilteredCoins(ctx, walletID, wallet.CoinFilter{}, after, limit)
+}
+
+// FilteredCoins implements wallet.Book.
+func (s *Store) FilteredCoins(ctx context.Context, walletID string, f wallet.CoinFilter, after btc.Outpoint, limit int) ([]wallet.Coin, error) {
+	return s.coinsFrom(ctx, walletID, f, btc.Outpoint{Txid: after.Txid, Vout: after.Vout + 1}, limit)
 }
 
 // Coin implements wallet.Book.
 func (s *Store) Coin(ctx context.Context, walletID string, at btc.Outpoint) (wallet.Coin, error) {
-	coins, err := s.coinsFrom(ctx, walletID, at, 1)
+	coins, err := s.coinsFrom(ctx, walletID, wallet.CoinFilter{}, at, 1)
 	if err != nil {
 		return wallet.Coin{}, err
 	}
@@ -30,10 +35,18 @@ func (s *Store) Coin(ctx context.Context, walletID string, at btc.Outpoint) (wal
 }
 
 // coinsFrom returns coins from the first on, that one included.
-func (s *Store) coinsFrom(ctx context.Context, walletID string, first btc.Outpoint, limit int) ([]wallet.Coin, error) {
-	rows, err := s.reads().Coins(ctx, db.CoinsParams{
+func (s *Store) coinsFrom(ctx context.Context, walletID string, f wallet.CoinFilter, first btc.Outpoint, limit int) ([]wallet.Coin, error) {
+	p := db.CoinsParams{
 		WalletID: walletID, FirstTxid: first.Txid, FirstVout: first.Vout, MaxRows: int64(limit),
-	})
+		AnyLabel: f.Label == nil, AnyAddress: f.Address == "", Address: f.Address, AnyFrozen: f.Frozen == nil,
+	}
+	if f.Label != nil {
+		p.Label = *f.Label
+	}
+	if f.Frozen != nil {
+		p.Frozen = *f.Frozen
+	}
+	rows, err := s.reads().Coins(ctx, p)
 	if err != nil {
 		return nil, translate(fmt.Errorf("list coins: %w", err))
 	}

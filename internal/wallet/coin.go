@@ -33,14 +33,27 @@ type Coin struct {
 	Reserved bool // a proposal spends it
 }
 
-// Coins returns unspent outputs in the order of their outpoints, from the one that
-// follows after; the zero value is the beginning.
+// CoinFilter says which unspent outputs of a list are wanted; the zero value says all.
+type CoinFilter struct {
+	Label   *string // of the output or of its address; empty for those without a label
+	Address string
+	Frozen  *bool
+}
+
+// Coins returns all unspent outputs, as FilteredCoins does.
 func (s *Service) Coins(ctx context.Context, who *auth.Principal, alias string, after btc.Outpoint, limit int) ([]Coin, error) {
+	return s.FilteredCoins(ctx, who, alias, CoinFilter{}, after, limit)
+}
+
+// FilteredCoins returns unspent outputs in the order of their outpoints, from the one that
+// follows after; the zero value is the beginning.
+func (s *Service) FilteredCoins(ctx context.Context, who *auth.Principal, alias string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Coins(ctx, v.ID, after, limit)
+	f.Address = s.canonical(f.Address)
+	return s.store.FilteredCoins(ctx, v.ID, f, after, limit)
 }
 
 // Freeze has a coin not spent until it is let go again. It is for signers, since

@@ -89,9 +89,9 @@ type Book interface {
 	// out after the last one that is used.
 	UnusedInARow(ctx context.Context, walletID string) (int, error)
 
-	// Coins returns the unspent outputs in the order of their outpoints, from
+	// FilteredCoins returns unspent outputs in the order of their outpoints, from
 	// the one that follows after.
-	Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]Coin, error)
+	FilteredCoins(ctx context.Context, walletID string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error)
 	// Coin returns one unspent output, or ErrCoinNotFound.
 	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
 	// OwnOutputs returns which of the outpoints are the wallet's, spent or not,

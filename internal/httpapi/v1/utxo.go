@@ -43,6 +43,9 @@ type listCoinsRequest struct {
 	walletRequest
 	page
 	fresh
+	Label   *string `query:"label" json:"-" description:"Only those with this label, of the output or of its address; empty for those without a label."`
+	Address string  `query:"address" json:"-" description:"Only those paid to this address."`
+	Frozen  *bool   `query:"frozen" json:"-" description:"Only those that are frozen, or only those that are not."`
 }
 
 // ListCoins serves GET /api/v1/wallets/{alias}/utxos.
@@ -59,7 +62,7 @@ func (a *API) ListCoins(ctx context.Context, in listCoinsRequest) (listAsOf[coin
 	if err != nil {
 		return listAsOf[coin]{}, err
 	}
-	coins, err := a.o.Wallets.Coins(ctx, caller(ctx), in.Alias, after, limit+1)
+	coins, err := a.o.Wallets.FilteredCoins(ctx, caller(ctx), in.Alias, wallets.CoinFilter{Label: in.Label, Address: in.Address, Frozen: in.Frozen}, after, limit+1)
 	if err != nil {
 		return listAsOf[coin]{}, err
 	}

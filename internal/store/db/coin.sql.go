@@ -69,15 +69,24 @@ LEFT JOIN reserved AS r ON r.wallet_id = c.wallet_id AND r.txid = c.txid AND r.v
 LEFT JOIN labels AS o ON o.wallet_id = c.wallet_id AND o.type = 'output' AND o.ref = c.txid || ':' || CAST(c.vout AS TEXT)
 LEFT JOIN labels AS a ON a.wallet_id = c.wallet_id AND a.type = 'addr' AND a.ref = c.address
 WHERE c.wallet_id = $1 AND c.txid >= $2 AND (c.txid > $2 OR c.vout >= $3)
+  AND (CAST($4 AS BOOLEAN) OR coalesce(o.label, a.label, '') = $5 OR a.label = $5)
+  AND (CAST($6 AS BOOLEAN) OR c.address = $7)
+  AND (CAST($8 AS BOOLEAN) OR (f.txid IS NOT NULL) = CAST($9 AS BOOLEAN))
 ORDER BY c.txid, c.vout
-LIMIT CAST($4 AS BIGINT)
+LIMIT CAST($10 AS BIGINT)
 `
 
 type CoinsParams struct {
-	WalletID  string
-	FirstTxid string
-	FirstVout uint32
-	MaxRows   int64
+	WalletID   string
+	FirstTxid  string
+	FirstVout  uint32
+	AnyLabel   bool
+	Label      string
+	AnyAddress bool
+	Address    string
+	AnyFrozen  bool
+	Frozen     bool
+	MaxRows    int64
 }
 
 type CoinsRow struct {
@@ -106,6 +115,12 @@ func (q *Queries) Coins(ctx context.Context, arg CoinsParams) ([]CoinsRow, error
 		arg.WalletID,
 		arg.FirstTxid,
 		arg.FirstVout,
+		arg.AnyLabel,
+		arg.Label,
+		arg.AnyAddress,
+		arg.Address,
+		arg.AnyFrozen,
+		arg.Frozen,
 		arg.MaxRows,
 	)
 	if err != nil {
