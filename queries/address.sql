@@ -20,6 +20,24 @@ WHERE a.wallet_id = @wallet_id
 ORDER BY a.branch, a.address_index
 LIMIT CAST(@max_rows AS BIGINT);
 
+-- name: AddressOf :one
+SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+FROM addresses AS a
+JOIN wallets AS w ON w.wallet_id = a.wallet_id
+LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
+WHERE a.wallet_id = @wallet_id AND a.address = @address;
+
+-- As in balances, what is neither in a block nor in the mempool does not count.
+-- name: ReceivedBy :one
+SELECT
+  CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
+  CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
+  count(DISTINCT o.txid) AS transactions
+FROM outputs AS o
+JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
+WHERE o.wallet_id = @wallet_id AND o.address = @address AND t.status NOT IN ('replaced', 'conflicted', 'abandoned');
+
 -- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out,

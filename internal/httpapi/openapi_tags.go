@@ -18,7 +18,7 @@ var tags = []tag{
 	{"addresses", "Addresses of wallets."},
 	{"transactions", "Transaction history of one wallet or of all wallets of the caller."},
 	{"utxos", "Unspent transaction outputs: list, freeze and unfreeze them."},
-	{"labels", "Import and export of labels (BIP-329)."},
+	{"labels", "Labels of outputs, and import and export of all labels (BIP-329)."},
 	{"proposals", "Payments that wait for signatures, as PSBTs: create, sign, broadcast, bump and cancel them."},
 	{"fees", "Fee rate estimates of the Bitcoin node."},
 	{"node", "Status of the Bitcoin node."},
@@ -28,7 +28,7 @@ var tags = []tag{
 }
 
 // nounTags are the tags of nouns in paths that have no tag of their own name.
-var nounTags = map[string]string{"psbts": "proposals", "rescan": "wallets"}
+var nounTags = map[string]string{"psbts": "proposals", "rescan": "wallets", "outputs": "labels"}
 
 // apiOf returns the API version that a path belongs to, v1 or v1alpha, or health;
 // also of a path without a route.

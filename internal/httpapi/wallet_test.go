@@ -34,7 +34,9 @@ func TestWallets(t *testing.T) {
 		"export":       testExport,
 		"ledger":       testLedger,
 		"labels":       testLabels,
+		"one address":  testAddressDetails,
 		"some coins":   testCoinFilters,
+		"one label":    testSetLabel,
 	} {
 		for engine, setting := range engines {
 			t.Run(name+" on "+engine, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -106,6 +107,27 @@ func (s *Store) AddressAt(ctx context.Context, walletID string, at wallet.Place)
 		return wallet.Address{}, wallet.ErrAddressNotFound
 	}
 	return list[0], nil
+}
+
+// AddressOf implements wallet.Book.
+func (s *Store) AddressOf(ctx context.Context, walletID, address string) (wallet.Address, error) {
+	row, err := s.reads().AddressOf(ctx, db.AddressOfParams{WalletID: walletID, Address: address})
+	if errors.Is(err, sql.ErrNoRows) {
+		return wallet.Address{}, wallet.ErrAddressNotFound
+	}
+	if err != nil {
+		return wallet.Address{}, translate(fmt.Errorf("select an address: %w", err))
+	}
+	return addressOf(db.AddressesRow(row)), nil
+}
+
+// ReceivedBy implements wallet.Book.
+func (s *Store) ReceivedBy(ctx context.Context, walletID, address string) (wallet.Received, error) {
+	row, err := s.reads().ReceivedBy(ctx, db.ReceivedByParams{WalletID: walletID, Address: address})
+	if err != nil {
+		return wallet.Received{}, translate(fmt.Errorf("add up the payments to an address: %w", err))
+	}
+	return wallet.Received{Total: btc.Amount(row.ReceivedSat), Confirmed: btc.Amount(row.ConfirmedSat), Transactions: int(row.Transactions)}, nil
 }
 
 // FindAddress implements wallet.Book.

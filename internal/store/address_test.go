@@ -172,3 +172,33 @@ func TestLabels(t *testing.T) {
 		}
 	})
 }
+
+// What was paid to an address counts from every output to it, but not what is dead
+// or in neither a block nor the mempool.
+func TestReceivedBy(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w, other := b.wallet(u, "a"), b.wallet(u, "b")
+		spent := payment(w, "spent", confirmedAt(1), []wallet.Place{*place(0, 0), *place(0, 0), *place(0, 1)})
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(9), Added: []wallet.Transaction{
+			spent, payment(w, "next", inMempool(false), []wallet.Place{*place(0, 0)}, btc.Outpoint{Txid: "spent"}),
+			payment(w, "idle", wallet.State{Status: wallet.Inactive, Replaceable: "no"}, []wallet.Place{*place(0, 0)}),
+			payment(w, "dead", wallet.State{Status: wallet.Replaced, Replaceable: "yes"}, []wallet.Place{*place(0, 0)}),
+		}})
+		for at, want := range map[wallet.Place]wallet.Received{
+			*place(0, 0): {Total: 4000, Confirmed: 3000, Transactions: 3}, *place(0, 1): {Total: 3000, Confirmed: 3000, Transactions: 1}, *place(0, 2): {},
+		} {
+			a, err := b.AddressOf(t.Context(), w.ID, addressAt(w.ID, at))
+			must(t, err)
+			same, err := b.AddressAt(t.Context(), w.ID, at)
+			must(t, err)
+			got, err := b.ReceivedBy(t.Context(), w.ID, a.Address)
+			must(t, err)
+			if a != same || a.Place != at || got.Total != want.Total || got.Confirmed != want.Confirmed || got.Transactions != want.Transactions {
+				t.Errorf("%v: got %+v, %+v", at, a, got)
+			}
+			_, err = b.AddressOf(t.Context(), other.ID, a.Address)
+			wantFault(t, err, wallet.ErrAddressNotFound)
+		}
+	})
+}

@@ -50,6 +50,38 @@ type OwnedAddress struct {
 	Alias    string
 }
 
+// Received is what was paid to an address.
+type Received struct {
+	Total, Confirmed btc.Amount // in blocks or the mempool, and in blocks
+	Transactions     int        // how many pay to it, dead ones left out
+	Txids            []string   // of the latest of them
+}
+
+// maxTxids is how many transactions of an address are listed with it.
+const maxTxids = 100
+
+// Address returns an address of a wallet, however it is spelled, with what was paid
+// to it, or ErrAddressNotFound.
+func (s *Service) Address(ctx context.Context, who *auth.Principal, alias, address string) (Address, Received, error) {
+	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return Address{}, Received{}, err
+	}
+	a, err := s.store.AddressOf(ctx, v.ID, s.canonical(address))
+	if err != nil {
+		return Address{}, Received{}, err
+	}
+	received, err := s.store.ReceivedBy(ctx, v.ID, a.Address)
+	if err != nil {
+		return Address{}, Received{}, err
+	}
+	latest, err := s.store.Transactions(ctx, v.ID, Filter{Address: a.Address}, HistoryCursor{}, maxTxids)
+	for _, r := range latest {
+		received.Txids = append(received.Txids, r.Txid)
+	}
+	return a, received, err
+}
+
 // NextAddress hands out the next address of the receive branch that was neither
 // handed out nor used, with a label if that is not empty. It is for proposers. No
 // two callers get the same. unused is how many were handed out in a row and not

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,14 @@ const MaxLabels = 10_000
 
 // Types of btc.Label that mean something here.
 const (
-	labelAddress = "addr"
-	labelOutput  = "output"
+	labelAddress     = "addr"
+	labelTransaction = "tx"
+	labelOutput      = "output"
 )
+
+// ErrOutputNotFound is told for an output that a wallet does not know.
+var ErrOutputNotFound = fault.New(fault.NotFound, "output_not_found",
+	"output not found; a wallet has its own outputs, and all outputs of the transactions that spend from it")
 
 // Labels yields the labels of a wallet, in the order of type and reference, and
 // has "spendable": false on the unspent outputs that are frozen; those without a
@@ -135,6 +141,62 @@ func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []b
 		}
 	}
 	return foreign, nil
+}
+
+// LabelAddress sets the label of one of a wallet's own addresses, however that is
+// spelled; an empty label deletes it. It is for proposers, as are LabelTransaction
+// and LabelOutput. It returns ErrAddressNotFound.
+func (s *Service) LabelAddress(ctx context.Context, who *auth.Principal, alias, address, label string) error {
+	return s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
+		a, err := s.store.AddressOf(ctx, walletID, s.canonical(address))
+		return btc.Label{Type: labelAddress, Ref: a.Address}, err
+	})
+}
+
+// LabelTransaction sets the label of a transaction of a wallet, or deletes it. It
+// returns ErrTransactionNotFound.
+func (s *Service) LabelTransaction(ctx context.Context, who *auth.Principal, alias, txid, label string) error {
+	return s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
+		_, err := s.store.TransactionByID(ctx, walletID, txid)
+		return btc.Label{Type: labelTransaction, Ref: txid}, err
+	})
+}
+
+// LabelOutput sets the label of an output of a wallet's transactions, the wallet's
+// own or not, spent or not, or deletes it. It returns the output as it is then, or
+// ErrOutputNotFound.
+func (s *Service) LabelOutput(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, label string) (Output, error) {
+	var found Output
+	err := s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
+		r, err := s.store.TransactionByID(ctx, walletID, at.Txid)
+		i := slices.IndexFunc(r.Outputs, func(o Output) bool { return o.Vout == at.Vout })
+		if errors.Is(err, ErrTransactionNotFound) || err == nil && i < 0 {
+			return btc.Label{}, ErrOutputNotFound
+		}
+		if err == nil {
+			found = r.Outputs[i]
+		}
+		return btc.Label{Type: labelOutput, Ref: at.String()}, err
+	})
+	found.Label = cmp.Or(label, found.AddressLabel)
+	return found, err
+}
+
+// setLabel sets one label, or deletes it, of what find finds in the wallet.
+func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, label string, find func(walletID string) (btc.Label, error)) error {
+	if err := CheckLabel("label", label); err != nil {
+		return err
+	}
+	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
+	if err != nil {
+		return err
+	}
+	l, err := find(v.ID)
+	if err != nil {
+		return err
+	}
+	l.Label = &label
+	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, who.Event(s.now(), "wallet.label", v.ID, "1 label"))
 }
 
 // setSpendable freezes an output or lets it go. One that is not known is

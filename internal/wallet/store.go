@@ -81,6 +81,10 @@ type Book interface {
 	AddressAt(ctx context.Context, walletID string, at Place) (Address, error)
 	// FindAddress returns where an address is in the user's wallets.
 	FindAddress(ctx context.Context, userID, address string) ([]OwnedAddress, error)
+	// AddressOf returns one address of a wallet, or ErrAddressNotFound.
+	AddressOf(ctx context.Context, walletID, address string) (Address, error)
+	// ReceivedBy returns what was paid to an address of a wallet.
+	ReceivedBy(ctx context.Context, walletID, address string) (Received, error)
 	// Portrait adds to a wallet what the index and people have about it, as it is
 	// at one moment, with addresses of each branch up to, and without, end; but
 	// for the History.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
@@ -103,6 +104,55 @@ func placeCursor(p page) (*wallets.Place, error) {
 		return nil, errCursor
 	}
 	return &wallets.Place{Branch: wallets.Branch(b), Index: uint32(i)}, nil
+}
+
+type addressRequest struct {
+	walletRequest
+	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"The address, one of the wallet's own."`
+}
+
+type getAddressRequest struct {
+	addressRequest
+	fresh
+}
+
+type addressDetails struct {
+	address
+	Received     btc.Amount `json:"received_sat" required:"true" description:"Total of all payments to the address, in blocks or in the mempool, spent since or not."`
+	Confirmed    btc.Amount `json:"confirmed_sat" required:"true" description:"Part of received_sat that is in blocks."`
+	Transactions int        `json:"transactions" required:"true" description:"Number of transactions that pay to the address; replaced, conflicted and abandoned ones are left out."`
+	Txids        []string   `json:"txids" required:"true" nullable:"false" description:"Ids of the latest 100 of these transactions, the latest first. The list of transactions with the query parameter address has all."`
+	AsOf         *asOf      `json:"as_of" required:"true"`
+}
+
+// GetAddress serves GET /api/v1/wallets/{alias}/addresses/{address}.
+func (a *API) GetAddress(ctx context.Context, in getAddressRequest) (addressDetails, error) {
+	v, err := a.view(ctx, in.Alias, in.fresh)
+	if err != nil {
+		return addressDetails{}, err
+	}
+	found, received, err := a.o.Wallets.Address(ctx, caller(ctx), in.Alias, in.Address)
+	return addressDetails{
+		address: addressOf(found), Received: received.Total, Confirmed: received.Confirmed,
+		Transactions: received.Transactions, Txids: append([]string{}, received.Txids...), AsOf: asOfTip(v.Synced),
+	}, err
+}
+
+type labelAddressRequest struct {
+	addressRequest
+	newLabel
+}
+
+// LabelAddress serves PATCH /api/v1/wallets/{alias}/addresses/{address}.
+func (a *API) LabelAddress(ctx context.Context, in labelAddressRequest) (addressDetails, error) {
+	text, err := in.text()
+	if err == nil {
+		err = a.o.Wallets.LabelAddress(ctx, caller(ctx), in.Alias, in.Address, text)
+	}
+	if err != nil {
+		return addressDetails{}, err
+	}
+	return a.GetAddress(ctx, getAddressRequest{addressRequest: in.addressRequest})
 }
 
 type createAddressRequest struct {

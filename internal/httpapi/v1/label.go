@@ -22,6 +22,37 @@ type label struct {
 	Spendable *bool   `json:"spendable,omitempty" description:"Of an output: false freezes it, true lets it go."`
 }
 
+// newLabel is the body that sets one label.
+type newLabel struct {
+	Label *string `json:"label" required:"true" nullable:"false" maxLength:"255" example:"invoice 17" description:"The label; an empty one removes it."`
+}
+
+func (l newLabel) text() (string, error) {
+	if l.Label == nil {
+		return "", fault.InvalidField("label", "is required; an empty label removes it")
+	}
+	return *l.Label, nil
+}
+
+type labelOutputRequest struct {
+	coinRequest
+	newLabel
+}
+
+// LabelOutput serves PATCH /api/v1/wallets/{alias}/outputs/{outpoint}.
+func (a *API) LabelOutput(ctx context.Context, in labelOutputRequest) (output, error) {
+	text, err := in.text()
+	if err != nil {
+		return output{}, err
+	}
+	at, err := btc.ParseOutpoint(in.Outpoint)
+	if err != nil {
+		return output{}, err
+	}
+	o, err := a.o.Wallets.LabelOutput(ctx, caller(ctx), in.Alias, at, text)
+	return outputOf(o), err
+}
+
 // LabelMedia is the media type of labels.
 var LabelMedia = []route.Media{route.MediaOf[label](linesType)}
 

@@ -62,11 +62,18 @@ func transactionOf(r wallets.Record) transaction {
 		out.Block = &block{r.Block.Height, r.Block.Hash, r.Block.Time.UTC()}
 	}
 	for i, o := range r.Outputs {
-		out.Outputs[i] = output{Vout: o.Vout, Address: optionalText(o.Address), Amount: o.Amount, Mine: o.Own != nil, Label: o.Label, AddressLabel: o.AddressLabel}
-		if o.Own != nil {
-			branch := branchName(o.Own.Branch)
-			out.Outputs[i].Branch, out.Outputs[i].Index = &branch, &o.Own.Index
-		}
+		out.Outputs[i] = outputOf(o)
+	}
+	return out
+}
+
+func outputOf(o wallets.Output) output {
+	out := output{
+		Vout: o.Vout, Address: optionalText(o.Address), Amount: o.Amount, Mine: o.Own != nil, Label: o.Label, AddressLabel: o.AddressLabel,
+	}
+	if o.Own != nil {
+		branch := branchName(o.Own.Branch)
+		out.Branch, out.Index = &branch, &o.Own.Index
 	}
 	return out
 }
@@ -184,9 +191,13 @@ func historyCursor(p page) (wallets.HistoryCursor, error) {
 	return wallets.HistoryCursor{Time: time.UnixMicro(micros), Txid: txid, WalletID: walletID}, nil
 }
 
-type transactionRequest struct {
+type namedTransaction struct {
 	walletRequest
 	Txid string `path:"txid" json:"-" example:"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b" description:"The transaction's id."`
+}
+
+type transactionRequest struct {
+	namedTransaction
 	fresh
 }
 
@@ -203,4 +214,21 @@ func (a *API) GetTransaction(ctx context.Context, in transactionRequest) (transa
 	}
 	r, err := a.o.Wallets.Transaction(ctx, caller(ctx), in.Alias, in.Txid)
 	return transactionAsOf{transactionOf(r), asOfTip(v.Synced)}, err
+}
+
+type labelTransactionRequest struct {
+	namedTransaction
+	newLabel
+}
+
+// LabelTransaction serves PATCH /api/v1/wallets/{alias}/transactions/{txid}.
+func (a *API) LabelTransaction(ctx context.Context, in labelTransactionRequest) (transactionAsOf, error) {
+	text, err := in.text()
+	if err == nil {
+		err = a.o.Wallets.LabelTransaction(ctx, caller(ctx), in.Alias, in.Txid, text)
+	}
+	if err != nil {
+		return transactionAsOf{}, err
+	}
+	return a.GetTransaction(ctx, transactionRequest{namedTransaction: in.namedTransaction})
 }

@@ -33,6 +33,43 @@ func (q *Queries) AddAddresses(ctx context.Context, arg AddAddressesParams) erro
 	return err
 }
 
+const AddressOf = `-- name: AddressOf :one
+SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+FROM addresses AS a
+JOIN wallets AS w ON w.wallet_id = a.wallet_id
+LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
+WHERE a.wallet_id = $1 AND a.address = $2
+`
+
+type AddressOfParams struct {
+	WalletID string
+	Address  string
+}
+
+type AddressOfRow struct {
+	Address      string
+	Branch       uint8
+	AddressIndex uint32
+	Used         bool
+	Label        string
+	HandedOut    bool
+}
+
+func (q *Queries) AddressOf(ctx context.Context, arg AddressOfParams) (AddressOfRow, error) {
+	row := q.db.QueryRowContext(ctx, AddressOf, arg.WalletID, arg.Address)
+	var i AddressOfRow
+	err := row.Scan(
+		&i.Address,
+		&i.Branch,
+		&i.AddressIndex,
+		&i.Used,
+		&i.Label,
+		&i.HandedOut,
+	)
+	return i, err
+}
+
 const Addresses = `-- name: Addresses :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
@@ -228,6 +265,35 @@ func (q *Queries) OwnPlaces(ctx context.Context, arg OwnPlacesParams) ([]OwnPlac
 		return nil, err
 	}
 	return items, nil
+}
+
+const ReceivedBy = `-- name: ReceivedBy :one
+SELECT
+  CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
+  CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
+  count(DISTINCT o.txid) AS transactions
+FROM outputs AS o
+JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
+WHERE o.wallet_id = $1 AND o.address = $2 AND t.status NOT IN ('replaced', 'conflicted', 'abandoned')
+`
+
+type ReceivedByParams struct {
+	WalletID string
+	Address  string
+}
+
+type ReceivedByRow struct {
+	ReceivedSat  int64
+	ConfirmedSat int64
+	Transactions int64
+}
+
+// As in balances, what is neither in a block nor in the mempool does not count.
+func (q *Queries) ReceivedBy(ctx context.Context, arg ReceivedByParams) (ReceivedByRow, error) {
+	row := q.db.QueryRowContext(ctx, ReceivedBy, arg.WalletID, arg.Address)
+	var i ReceivedByRow
+	err := row.Scan(&i.ReceivedSat, &i.ConfirmedSat, &i.Transactions)
+	return i, err
 }
 
 const UnusedInARow = `-- name: UnusedInARow :one
