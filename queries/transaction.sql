@@ -1,5 +1,7 @@
 -- The raw form is most of a transaction, and read only where it is wanted; in the
--- same query, because looking it up again takes as long as all the rest.
+-- same query, because looking it up again takes as long as all the rest. What has a
+-- label or an address is counted for each transaction: PostgreSQL may answer EXISTS by
+-- reading all outputs of all wallets, and takes a condition on a joined label for cheap.
 
 -- name: Transactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
@@ -11,12 +13,14 @@ WHERE h.wallet_id = @wallet_id
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
-  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+  AND (CAST(@any_label AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)) > 0)
+  AND (CAST(@any_address AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address) > 0)
 ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
@@ -31,12 +35,14 @@ WHERE h.wallet_id = @wallet_id
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
-  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+  AND (CAST(@any_label AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)) > 0)
+  AND (CAST(@any_address AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address) > 0)
 ORDER BY h.time, h.txid
 LIMIT CAST(@max_rows AS BIGINT);
 
@@ -51,12 +57,14 @@ WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
-  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+  AND (CAST(@any_label AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)) > 0)
+  AND (CAST(@any_address AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address) > 0)
 ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
@@ -71,12 +79,14 @@ WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
-  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+  AND (CAST(@any_label AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)) > 0)
+  AND (CAST(@any_address AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address) > 0)
 ORDER BY h.time, h.txid
 LIMIT CAST(@max_rows AS BIGINT);
 
@@ -93,12 +103,14 @@ WHERE h.wallet_id = @wallet_id AND h.txid IN (SELECT value FROM json_each(CAST(@
   AND h.time + 0 >= @since AND h.time + 0 < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
-  AND (CAST(@any_label AS BOOLEAN) OR h.label = @label OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)))
-  AND (CAST(@any_address AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address))
+  AND (CAST(@any_label AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = @label OR n.address_label = @label)) > 0)
+  AND (CAST(@any_address AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = @address) > 0)
 ORDER BY CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.time ELSE -h.time END,
   CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.txid END, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);

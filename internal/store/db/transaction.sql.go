@@ -199,12 +199,14 @@ WHERE h.wallet_id = $2
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
-  AND (CAST($12 AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+  AND (CAST($10 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
+  AND (CAST($12 AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
 ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST($14 AS BIGINT)
 `
@@ -250,7 +252,9 @@ type TransactionsRow struct {
 }
 
 // The raw form is most of a transaction, and read only where it is wanted; in the
-// same query, because looking it up again takes as long as all the rest.
+// same query, because looking it up again takes as long as all the rest. What has a
+// label or an address is counted for each transaction: PostgreSQL may answer EXISTS by
+// reading all outputs of all wallets, and takes a condition on a joined label for cheap.
 func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]TransactionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, Transactions,
 		arg.Raw,
@@ -321,12 +325,14 @@ WHERE h.wallet_id = $2 AND h.txid IN (SELECT value FROM json_each(CAST($3 AS TEX
   AND h.time + 0 >= $7 AND h.time + 0 < $8
   AND (CAST($9 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR h.label = $13 OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $13 OR n.address_label = $13)))
-  AND (CAST($14 AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $15))
+  AND (CAST($12 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $13
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $13 OR n.address_label = $13)) > 0)
+  AND (CAST($14 AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $15) > 0)
 ORDER BY CASE WHEN CAST($4 AS BOOLEAN) THEN h.time ELSE -h.time END,
   CASE WHEN CAST($4 AS BOOLEAN) THEN h.txid END, h.txid DESC
 LIMIT CAST($16 AS BIGINT)
@@ -447,12 +453,14 @@ WHERE h.wallet_id = $2
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
-  AND (CAST($12 AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+  AND (CAST($10 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
+  AND (CAST($12 AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
 ORDER BY h.time, h.txid
 LIMIT CAST($14 AS BIGINT)
 `
@@ -646,12 +654,14 @@ WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
-  AND (CAST($12 AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+  AND (CAST($10 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
+  AND (CAST($12 AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
 ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST($14 AS BIGINT)
 `
@@ -766,12 +776,14 @@ WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.label = $11 OR EXISTS (
-    SELECT 1 FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)))
-  AND (CAST($12 AS BOOLEAN) OR EXISTS (
-    SELECT 1 FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13))
+  AND (CAST($10 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  ) + (
+    SELECT count(*) FROM named_outputs AS n
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
+  AND (CAST($12 AS BOOLEAN) OR (
+    SELECT count(*) FROM outputs AS o
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
 ORDER BY h.time, h.txid
 LIMIT CAST($14 AS BIGINT)
 `
