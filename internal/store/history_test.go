@@ -380,7 +380,7 @@ func TestCoins(t *testing.T) {
 		want := []wallet.Coin{
 			coin("a", 0, *place(0, 1), wallet.Coin{Status: wallet.InMempool}),
 			coin("b", 0, *place(0, 0), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Locked: true, Label: "output"}),
-			coin("b", 1, *place(1, 4), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Frozen: true, Label: "address"}),
+			coin("b", 1, *place(1, 4), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Frozen: true, Locked: true, Label: "address"}),
 		}
 		var got []wallet.Coin
 		for after := (btc.Outpoint{}); ; {
