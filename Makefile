@@ -75,6 +75,7 @@ sqlc: $(TOOLS)/sqlc ## generate the Go code of the SQL queries
 verify: deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date, and lint docs/openapi.json
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C tools/openapi/client mod tidy -diff
 	sqlc diff
 	sqlc compile -f sqlc.check.yaml
 	go run ./cmd/specterd openapi | diff docs/openapi.json -
