@@ -43,7 +43,7 @@ func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
 		t, ctx := w.t, w.t.Context()
 		v := w.vault(testkit.TR, 1_000_000)
 		followed := func(ctx context.Context, id, txid string) {
-			w.startFollower()
+			w.startFollower() //nolint:contextcheck // it goes on until the test ends
 			w.await(ctx, id, txid)
 		}
 		service := func(await func(context.Context, string, string)) *spend.Service {

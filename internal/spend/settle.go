@@ -72,19 +72,31 @@ func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status ==
 
 // endedByPeople reports whether the proposal was cancelled, expired, or replaced
 // before its own transaction was sent. One whose transaction waits outside of the
-// mempool was sent by other software: until that is abandoned, it holds the inputs.
+// mempool was sent by other software, and holds the inputs until that is abandoned; if
+// it was abandoned here, Core or the index may not have that yet.
 func (p *Proposal) endedByPeople(own *Spender) bool {
-	return (p.Status == Cancelled || p.Status == Expired) && !own.is(wallet.Inactive) || p.Status == Replaced && own == nil
+	switch p.Status {
+	case Cancelled, Expired:
+		return !own.is(wallet.Inactive) || p.wasSent()
+	case Replaced:
+		return own == nil
+	}
+	return false
+}
+
+func (p *Proposal) wasSent() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == string(Broadcast) })
 }
 
 // settleUnsent settles a proposal whose transaction is neither in the chain nor in
 // the mempool, though its inputs exist.
 func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
-	switch {
-	case own.Status == wallet.Conflicted:
+	switch own.Status {
+	case wallet.Conflicted:
 		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with one that is confirmed", own.Txid), now)
-	case own.Status == wallet.Abandoned:
+	case wallet.Abandoned:
 		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; those who have it can still send it", now)
+	case wallet.Confirmed, wallet.InMempool, wallet.Inactive, wallet.Replaced:
 	}
 	return p.sentAs(Broadcast, own, w, now)
 }

@@ -35,6 +35,7 @@ func TestSettle(t *testing.T) {
 		{"sent elsewhere and dropped since", spend.Created, []spend.Spender{own(wallet.Inactive)}, spend.Broadcast, nil, nil, false},
 		{"sent elsewhere and replaced since", spend.Complete, []spend.Spender{own(wallet.Replaced)}, spend.Broadcast, nil, nil, false},
 		{"sent after it was cancelled, and dropped since", spend.Cancelled, []spend.Spender{own(wallet.Inactive)}, spend.Broadcast, nil, nil, false},
+		{"abandoned a moment ago", spend.Cancelled, []spend.Spender{own(wallet.Inactive)}, spend.Cancelled, nil, []spend.Status{spend.Broadcast, spend.Cancelled}, false},
 		{"sent after it had expired, and abandoned", spend.Expired, []spend.Spender{own(wallet.Abandoned)}, spend.Expired, nil, nil, false},
 		{"confirmed after it had expired", spend.Expired, []spend.Spender{own(wallet.Confirmed)}, spend.Confirmed, nil, nil, false},
 		{"confirmed", spend.Broadcast, []spend.Spender{own(wallet.Confirmed)}, spend.Confirmed, nil, nil, false},
