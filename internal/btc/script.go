@@ -80,7 +80,8 @@ func (s Script) purpose() string {
 
 // DustLimit is the least amount that nodes relay in an output with this script:
 // what it would cost to make and spend it at three satoshis per virtual byte
-// (Bitcoin Core, GetDustThreshold, with -dustrelayfee as it is by itself).
+// (Bitcoin Core, GetDustThreshold, with the default of -dustrelayfee). A node may have
+// another limit, and decides.
 func DustLimit(script []byte) Amount {
 	const (
 		relayFee        = 3

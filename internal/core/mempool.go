@@ -117,7 +117,7 @@ var policyReasons = []struct {
 	{"non-final", nil},
 	{"too-long-mempool-chain", ErrChainTooLong},
 	{"too-large-cluster", ErrChainTooLong},
-	{"dust", ErrAmountTooSmall},
+	{"dust", spend.ErrAmountTooSmall},
 	{"tx-size", ErrTooLarge},
 	{"bad-txns-too-many-sigops", ErrTooLarge},
 	{"min relay fee not met", spend.ErrFeeRateTooLow},

@@ -17,10 +17,7 @@ import (
 // What walletcreatefundedpsbt is refused for, beside spend.ErrInsufficientFunds
 // and ErrCoinUnavailable.
 var (
-	// ErrAmountTooSmall says that an output would be dust: by itself, or without the
-	// fee that is taken from it.
-	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "have an amount that is too small to be sent, since it would cost more than that to spend it")
-	errAmountBelowFee = fault.InvalidAs(ErrAmountTooSmall.Code, "recipients", "have an amount that is too small for the fee that is subtracted from it")
+	errAmountBelowFee = spend.ErrAmountTooSmall.About("recipients", "must have higher amounts: one does not cover the fee that is subtracted from it")
 	// ErrDuplicateAddress says that two outputs have one address.
 	ErrDuplicateAddress = fault.InvalidAs("duplicate_address", "recipients", "have an address twice")
 	// ErrFeeTooHigh says that the fee exceeds what the node allows its wallets (-maxtxfee).
@@ -52,7 +49,7 @@ const psbtVersionSince = 320000
 // Coins that are named are spent even where they are locked, or spent already:
 // the node does not look. Where coins are unconfirmed, the fee also makes up for
 // what their transactions pay too little. It returns spend.ErrInsufficientFunds,
-// ErrCoinUnavailable for a named coin of others, ErrAmountTooSmall,
+// ErrCoinUnavailable for a named coin of others, spend.ErrAmountTooSmall,
 // ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown, ErrTooLarge and
 // ErrChainTooLong.
 func (w *Wallet) FundPSBT(ctx context.Context, f spend.Funding, nodeVersion int) (spend.Funded, error) {
@@ -133,7 +130,7 @@ var fundingRefusals = []struct {
 	{"exceeds descendant", ErrChainTooLong},
 	{"too many descendants", ErrChainTooLong},
 	{"enormous cluster", ErrChainTooLong},
-	{"amount too small", ErrAmountTooSmall},
+	{"amount too small", spend.ErrAmountTooSmall},
 	{"amount is too small", errAmountBelowFee},
 	{"duplicated address", ErrDuplicateAddress},
 	{"Fee exceeds maximum", ErrFeeTooHigh},

@@ -239,9 +239,9 @@ func TestFundRefused(t *testing.T) {
 			f.Inputs = coins[:1]
 			return f
 		}(), spend.ErrInsufficientFunds},
-		{"dust", v.payment(100, 1000), core.ErrAmountTooSmall},
-		{"less than its fee", subtracted(v.payment(1000, 25_000)), core.ErrAmountTooSmall},
-		{"dust after its fee", subtracted(v.payment(fee.Fee+100, 25_000)), core.ErrAmountTooSmall},
+		{"dust", v.payment(100, 1000), spend.ErrAmountTooSmall},
+		{"less than its fee", subtracted(v.payment(1000, 25_000)), spend.ErrAmountTooSmall},
+		{"dust after its fee", subtracted(v.payment(fee.Fee+100, 25_000)), spend.ErrAmountTooSmall},
 		{"much too high a fee", v.payment(10_000, btc.MaxFeeRate), spend.ErrInsufficientFunds},
 		{"an address twice", twice, core.ErrDuplicateAddress},
 		{"a coin that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), core.ErrCoinUnavailable},

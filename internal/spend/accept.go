@@ -37,6 +37,34 @@ func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	return s.node.Check(ctx, f.probe)
 }
 
+// tooSmall makes ErrAmountTooSmall name the recipient that it is about, which the node
+// does not say: the one whose amount is the smallest for its kind of output.
+func (d draft) tooSmall(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(f, ErrAmountTooSmall) {
+		return err
+	}
+	smallest, ratio := -1, 0.0
+	for i, r := range d.Recipients {
+		script, err := btc.ScriptOf(r.Address, d.network)
+		if err != nil || r.Amount == 0 { // gets what is left
+			continue
+		}
+		if own := float64(r.Amount) / float64(btc.DustLimit(script)); smallest < 0 || own < ratio {
+			smallest, ratio = i, own
+		}
+	}
+	if smallest < 0 {
+		return err
+	}
+	const dust, belowFee = "must be higher: this is dust, which the Bitcoin node does not relay", "must be higher: it does not cover the fee that is subtracted from it"
+	text := dust
+	if len(d.SubtractFrom) > 0 {
+		text = belowFee
+	}
+	return f.About(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).Because(err)
+}
+
 // rateTries is how many fee rates are tried to find the lowest that works. The
 // first is right unless Core chooses other UTXOs for it.
 const rateTries = 8

@@ -28,17 +28,16 @@ const sizeTolerance = 50
 // the reason.
 func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	f, err := s.fundOnce(ctx, d)
-	if err != nil {
-		return Proposal{}, err
+	if err == nil {
+		err = s.acceptable(ctx, d, &f)
 	}
-	err = s.acceptable(ctx, d, &f)
-	if errors.Is(err, ErrFeeRateTooLow) {
+	switch {
+	case err == nil:
+		return f.Proposal, nil
+	case errors.Is(err, ErrFeeRateTooLow) && f.VSize > 0:
 		err = s.lowestRate(ctx, d, f, err)
 	}
-	if err != nil {
-		return Proposal{}, err
-	}
-	return f.Proposal, nil
+	return Proposal{}, d.tooSmall(err)
 }
 
 func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {

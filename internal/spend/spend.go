@@ -37,6 +37,9 @@ var (
 	ErrChangeTaken = fault.New(fault.Conflict, "change_taken", "another proposal was made at the same time; try again")
 	// ErrFeeRateTooLow says that the node does not relay a payment with this fee rate.
 	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
+	// ErrAmountTooSmall says that the node does not relay an output with this amount:
+	// it is dust, by itself or without the fee that is subtracted from it.
+	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "must have higher amounts: one is dust, which the Bitcoin node does not relay")
 	// ErrTooManyEvictions says that a replacement would evict more transactions than
 	// the node allows (BIP-125, rule 5).
 	ErrTooManyEvictions = fault.New(fault.Conflict, "too_many_evictions",

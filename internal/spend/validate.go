@@ -92,8 +92,8 @@ func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 		case r.Amount == 0 && o.SendMax && rest < 0:
 			rest = i
 			continue
-		case r.Amount < btc.DustLimit(script):
-			return nil, fault.InvalidField(field("amount_sat"), "has to be %d satoshis at least; less than that is dust, which nodes do not relay", btc.DustLimit(script))
+		case r.Amount <= 0:
+			return nil, fault.InvalidField(field("amount_sat"), "must be above 0")
 		case r.Amount > btc.MaxMoney-total:
 			return nil, fault.InvalidField(field("amount_sat"), "makes more than there will ever be of bitcoin")
 		}
