@@ -46,6 +46,17 @@ var probes = []probe{
 	{"GET", "/api/v1/wallets/{own}/addresses?label={label}", ""},
 	{"POST", "/api/v1/wallets/{alias}/addresses", `{"label": "{label}"}`},
 	{"GET", "/api/v1/addresses/{address}", ""},
+	{"GET", "/api/v1/wallets/{alias}/addresses/{address}", ""},
+	{"GET", "/api/v1/wallets/{own}/addresses/{address}", ""},
+	{"PATCH", "/api/v1/wallets/{alias}/addresses/{address}", `{"label": "mine"}`},
+	{"PATCH", "/api/v1/wallets/{own}/addresses/{address}", `{"label": "mine"}`},
+	{"PATCH", "/api/v1/wallets/{alias}/transactions/{txid}", `{"label": "mine"}`},
+	{"PATCH", "/api/v1/wallets/{own}/transactions/{txid}", `{"label": "mine"}`},
+	{"PATCH", "/api/v1/wallets/{alias}/outputs/{outpoint}", `{"label": "mine"}`},
+	{"PATCH", "/api/v1/wallets/{own}/outputs/{outpoint}", `{"label": "mine"}`},
+	{"GET", "/api/v1/wallets/{own}/utxos?label={label}", ""},
+	{"GET", "/api/v1/wallets/{own}/utxos?address={address}", ""},
+	{"GET", "/api/v1/wallets/{own}/transactions?address={address}", ""},
 	{"GET", "/api/v1/wallets/{alias}/utxos", ""},
 	{"PUT", "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", ""},
 	{"PUT", "/api/v1/wallets/{own}/utxos/{outpoint}/freeze", ""},
@@ -249,7 +260,7 @@ func testIsolationOfMembers(t *testing.T, s *server, alice person, owner, viewer
 		if !strings.Contains(to.Path, "{alias}") {
 			continue
 		}
-		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.coin.String(), "{txid}", v.sent, "{id}", id).Replace(to.Path)
+		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.coin.String(), "{txid}", v.sent, "{address}", v.receive[0], "{id}", id).Replace(to.Path)
 		r := request{method: to.Method, path: path, auth: []string{viewer}}
 		switch {
 		case to.Method == http.MethodPatch:
