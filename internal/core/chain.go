@@ -181,7 +181,8 @@ func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, 
 	var wire struct {
 		FeeRate btc.JSONBTC `json:"feerate"`
 	}
-	err := n.read(ctx, &wire, "estimatesmartfee", targetBlocks, "economical")
+	const mode = "economical"
+	err := n.read(ctx, &wire, "estimatesmartfee", targetBlocks, mode)
 	switch {
 	case isRefusal(err):
 		return 0, nil
