@@ -139,7 +139,7 @@ func testCreateRefuses(r *rig) {
 		"nothing":                   {func(p *wallet.Plan) { p.Descriptor = "" }, "descriptor", ""},
 		"both":                      {func(p *wallet.Plan) { p.Keys = []string{key(1)} }, "keys", ""},
 		"no descriptor":             {func(p *wallet.Plan) { p.Descriptor = "wpkh(nonsense)" }, "descriptor", ""},
-		"one branch":                {func(p *wallet.Plan) { p.Descriptor = strings.Replace(p.Descriptor, "<0;1>", "0", 1) }, "change_descriptor", ""},
+		"one branch":                {func(p *wallet.Plan) { p.Descriptor = strings.Replace(p.Descriptor, "<0;1>", "1", 1) }, "change_descriptor", ""},
 		"another network":           {func(p *wallet.Plan) { p.Descriptor = mainDescriptor }, "descriptor", ""},
 		"script without keys":       {func(p *wallet.Plan) { p.Script = "wpkh" }, "keys", ""},
 		"keys without a script":     {func(p *wallet.Plan) { p.Descriptor, p.Keys = "", []string{key(1)} }, "script", ""},
