@@ -26,6 +26,7 @@ var exports = []export{
 	{nameFullTxList, "v1alpha full_txlist", "/api/v1alpha/specter/full_txlist/", "", rawRows},
 	{nameCSV, "v1 history as CSV", walletPath + "/transactions", "text/csv", outputRows},
 	{nameLines, "v1 history as JSON Lines", walletPath + "/transactions", "application/jsonl", outputRows},
+	{nameLedger, "v1 ledger", walletPath + "/transactions?view=ledger", "text/csv", outputRows},
 }
 
 // measureExports streams a long history, and has a bare program read the same

@@ -29,6 +29,7 @@ const (
 	nameZMQ        = "zmq"     // a transaction that the node tells of
 	namePolling    = "polling" // one that it does not
 	nameLines      = "json-lines"
+	nameLedger     = "ledger"
 	nameProposal   = "proposal"  // made
 	nameProposals  = "proposals" // listed
 	nameImport     = "import"    // from Specter Desktop
@@ -60,7 +61,7 @@ var sections = []section{
 	{[]string{nameLiveness, nameLimit, nameBearer, nameManyTokens}, measureRequests},
 	{[]string{nameCreate}, measureCreate},
 	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},
-	{[]string{nameFullTxList, nameCSV, nameLines}, measureExports},
+	{[]string{nameFullTxList, nameCSV, nameLines, nameLedger}, measureExports},
 	{[]string{nameSync}, measureSync},
 	{[]string{nameBlock}, measureBlock},
 	{[]string{nameZMQ, namePolling}, measureArrivals},
