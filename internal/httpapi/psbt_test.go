@@ -104,6 +104,8 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	}
 	estimated := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000}], "dry_run": true}`)
 	estimated.want(t, 200, `"asked_fee_rate_sat_vb":null,"fee_source":"fallback","target_blocks":6`)
+	dust := `{"recipients": [{"address": "` + payee + `", "amount_sat": 293}], "fee_rate_sat_vb": 2}`
+	w.ask(t, "POST", "", "proposer", dust, nil).wantProblem(t, 400, "amount_too_small").want(t, 400, `"field":"recipients[0].amount_sat"`)
 	made := w.propose(t, "proposer", "").want(t, 201)
 	id, etag := made.text("id"), made.header.Get("Etag")
 	if etag != `"1"` {
@@ -336,6 +338,10 @@ func testAlphaPSBT(t *testing.T, w *spending) {
 		wantMessage(t, 400, "rbf_tx_id: has to be the id of a proposal or the txid of a transaction in this wallet")
 	replacing := w.call(t, "POST", path, w.role["proposer"], strings.Replace(fmt.Sprintf(body, "true", "false"), `"rbf_tx_id": ""`, `"rbf_tx_id": "`+id+`"`, 1))
 	replacing.want(t, 400, `"message":"fee_rate: must be at least`)
+	for _, amount := range []string{`1e-8, "unit": "btc"`, `293, "unit": "sat"`} {
+		w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": `+amount+`}], "fee_rate": 5}`).
+			wantMessage(t, 400, "recipients[0].amount: must be higher: this is dust, which the Bitcoin node does not relay")
+	}
 }
 
 // testAlphaScripts compares what v1alpha says of inputs with one key with what the
