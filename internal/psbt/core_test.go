@@ -69,7 +69,7 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	}
 	p.wantNew(created)
 	assumed := float64(funded.Fee) / feeRate
-	estimate := psbt.EstimateVSize(p.tx, p.inputs)
+	estimate := psbt.VSize(psbt.Placeholder(p.tx, p.inputs))
 	t.Logf("%s: Core pays for %.1f vB, the estimate is %d", w.name, assumed, estimate)
 	if math.Abs(float64(estimate)/assumed-1) > 0.02 {
 		t.Errorf("Core pays for %.1f vB, the estimate is %d", assumed, estimate)

@@ -89,7 +89,7 @@ func FuzzCollect(f *testing.F) {
 		if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
 			t.Fatal(err)
 		}
-		if vsize, estimate := psbt.VSize(tx), psbt.EstimateVSize(p.tx, p.inputs); vsize > estimate {
+		if vsize, estimate := psbt.VSize(tx), psbt.VSize(psbt.Placeholder(p.tx, p.inputs)); vsize > estimate {
 			t.Fatalf("%d virtual bytes, estimated %d", vsize, estimate)
 		}
 	})

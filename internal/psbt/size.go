@@ -13,8 +13,8 @@ const (
 )
 
 // Placeholder returns a transaction as large as it will be once it is signed, for
-// signatures as large as they usually are at most; they are zeros. A node finds
-// everything right with it but the signatures.
+// signatures as large as they usually are at most; they are zeros. Its VSize is the
+// estimate of the size, and a node finds everything right with it but the signatures.
 func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 	signed := strip(tx)
 	for i, in := range inputs {
@@ -30,10 +30,6 @@ func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 	}
 	return signed
 }
-
-// EstimateVSize returns the virtual size (BIP-141) that a transaction will have
-// once it is signed.
-func EstimateVSize(tx *wire.MsgTx, inputs []Input) int { return VSize(Placeholder(tx, inputs)) }
 
 // The field of a signature in a PSBT, with the lengths of key and value.
 const (
