@@ -116,7 +116,7 @@ func testPSBTFlow(t *testing.T, w *spending) {
 		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
 		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
 		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",
-		"steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null}`, id))
+		"steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null, "signatures_withheld": false}`, id))
 	made.want(t, 201, `"signed_inputs":0,"signed":false,"signed_at":null,"user":null}`, `"kind":"external","branch":null,"index":null,"recipient":0}`,
 		`"kind":"change","branch":"change","index":`, `"recipient":null}`, `"signatures":0}`)
 	wantRate(t, made, 3.5)
@@ -144,6 +144,8 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	w.ask(t, "POST", "/"+id+"/signatures", "owner", base64.StdEncoding.EncodeToString(first), map[string]string{"Content-Type": "text/plain"}).want(t, 200)
 	w.ask(t, "GET", "/"+id, "owner", "", map[string]string{"If-None-Match": etag}).want(t, 200)
 
+	w.wantWithheld(t, made, whole)
+
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
 	once := map[string]string{"Idempotency-Key": "send-it-once", "If-Match": whole.header.Get("Etag")}
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "[]", nil).wantProblem(t, 400, "bad_json")
@@ -163,6 +165,30 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 204)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "wrong_state")
 	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
+}
+
+// wantWithheld checks that a complete proposal comes without signatures to those who may
+// neither sign nor broadcast.
+func (w *spending) wantWithheld(t *testing.T, made, whole answer) {
+	t.Helper()
+	path := w.path + "/" + made.text("id")
+	readOnly := w.token(t, w.owner, auth.PSBTsRead|auth.PSBTsCreate).bearer()
+	for who, credential := range map[string]string{"viewer": w.role["viewer"], "proposer": w.role["proposer"], "token that cannot sign": readOnly} {
+		got := w.call(t, "GET", path, credential, "").want(t, 200, `"raw_hex":null,"signatures_withheld":true`, `"status":"complete"`, `"vsize_estimated":false`)
+		if got.text("psbt") != made.text("psbt") {
+			t.Errorf("%s: the PSBT is not the one without signatures", who)
+		}
+	}
+	for _, scope := range []auth.Scopes{auth.PSBTsSign, auth.PSBTsBroadcast} {
+		got := w.call(t, "GET", path, w.token(t, w.owner, auth.PSBTsRead|scope).bearer(), "").want(t, 200, `"signatures_withheld":false`)
+		if got.text("psbt") != whole.text("psbt") || got.text("raw_hex") != whole.text("raw_hex") || got.text("raw_hex") == "" {
+			t.Errorf("with %s the signatures are not shown", scope)
+		}
+	}
+}
+
+func hasSignatures(base64PSBT string) bool {
+	return must(psbt.Parse(must(base64.StdEncoding.DecodeString(base64PSBT)))).HasSignatures()
 }
 
 // wantRate checks what a proposal pays: within two percent above what was asked.
@@ -321,14 +347,19 @@ func testAlphaPSBT(t *testing.T, w *spending) {
 	for i, want := range []string{`"sigs_count":1`, `"sigs_count":2`} {
 		one := w.ask(t, "GET", "/"+id, "viewer", "", nil).want(t, 200)
 		w.ask(t, "POST", "/"+id+"/signatures", "signer", string(w.signed(t, one, i)), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
-		listed := w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `{"result":{"`+txid+`":{"tx":{`, want)
-		signed := listed.fields["result"].(map[string]any)[txid].(map[string]any)
-		if raw, _ := signed["raw"].(string); len(signed["devices_signed"].([]any)) != i+1 || (raw != "") != (i == 1) {
-			t.Errorf("%v, %v", signed["devices_signed"], signed["raw"])
-		}
-		shown := w.call(t, "GET", alphaWallets+"vault_23_fam", w.role["viewer"], "").want(t, 200)
-		if pending := shown.fields["vault_23_fam"].(map[string]any)["pending_psbts"]; string(must(json.Marshal(pending))) != string(must(json.Marshal(listed.fields["result"]))) {
-			t.Error("pending_psbts is another than the list")
+		for role, isSigner := range map[string]bool{"viewer": false, "signer": true} {
+			listed := w.call(t, "GET", path, w.role[role], "").want(t, 200, `{"result":{"`+txid+`":{"tx":{`, want)
+			signed := listed.fields["result"].(map[string]any)[txid].(map[string]any)
+			if raw, _ := signed["raw"].(string); len(signed["devices_signed"].([]any)) != i+1 || (raw != "") != (i == 1 && isSigner) {
+				t.Errorf("to a %s: %v, %v", role, signed["devices_signed"], signed["raw"])
+			}
+			if hasSignatures(signed["base64"].(string)) != isSigner {
+				t.Errorf("to a %s: %v", role, signed["base64"])
+			}
+			shown := w.call(t, "GET", alphaWallets+"vault_23_fam", w.role[role], "").want(t, 200)
+			if pending := shown.fields["vault_23_fam"].(map[string]any)["pending_psbts"]; string(must(json.Marshal(pending))) != string(must(json.Marshal(listed.fields["result"]))) {
+				t.Error("pending_psbts is another than the list")
+			}
 		}
 	}
 	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", nil).want(t, 200)

@@ -67,6 +67,9 @@ func TestSign(t *testing.T) {
 				if got := stored.Signatures(p.inputs); len(got) != 2*len(order) {
 					t.Fatalf("order %v: %d signatures", order, len(got))
 				}
+				if without := stored.WithoutSignatures(); !stored.HasSignatures() || without.HasSignatures() || !bytes.Equal(without.Bytes(), p.stored().Bytes()) {
+					t.Fatalf("order %v: without signatures it is not what it was", order)
+				}
 				raw, err := stored.Finalize(p.inputs)
 				if err != nil {
 					t.Fatalf("order %v: %v", order, err)

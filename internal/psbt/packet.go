@@ -92,6 +92,26 @@ func (m fieldMap) without(types ...byte) fieldMap {
 	})
 }
 
+// signatureTypes are the fields of an input that hold signatures.
+var signatureTypes = []byte{inPartialSig, inFinalScriptSig, inFinalScriptWitness, inTapKeySig, inTapScriptSig}
+
+func isSignature(f field) bool { return slices.Contains(signatureTypes, f.key[0]) }
+
+// HasSignatures reports whether the PSBT has any signature, verified or not.
+func (p *Packet) HasSignatures() bool {
+	return slices.ContainsFunc(p.inputs, func(m fieldMap) bool { return slices.ContainsFunc(m, isSignature) })
+}
+
+// WithoutSignatures returns the PSBT without any signature, final scripts included.
+func (p *Packet) WithoutSignatures() *Packet {
+	c := *p
+	c.inputs = make([]fieldMap, len(p.inputs))
+	for i, m := range p.inputs {
+		c.inputs[i] = slices.DeleteFunc(slices.Clone(m), isSignature)
+	}
+	return &c
+}
+
 // Known returns the PSBT without fields of types that are not known here, and
 // without global fields but the transaction.
 func (p *Packet) Known() *Packet {

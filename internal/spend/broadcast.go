@@ -60,7 +60,10 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 		return Proposal{}, err
 	}
 	// It is on its way, whether or not the caller waits.
-	return s.sent(context.WithoutCancel(ctx), who, v.Wallet, id)
+	if p, err = s.sent(context.WithoutCancel(ctx), who, v.Wallet, id); err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
 }
 
 // BroadcastParams are how a proposal is to be sent.
@@ -146,7 +149,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	ctx = context.WithoutCancel(ctx) // Core has done it
 	defer s.o.Kick(v.ID)
 	now := s.now()
-	return s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
 		if u.Status != Broadcast { // the follower was faster
 			return nil
 		}
@@ -155,6 +158,10 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 		u.Changed, u.Event = true, who.Event(now, "psbt.abandon", id, "wallet "+v.ID+"; txid "+u.FinalTxid)
 		return nil
 	})
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
 }
 
 // describe returns the txid and the virtual size of a transaction.

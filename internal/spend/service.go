@@ -83,7 +83,13 @@ func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Proposals(ctx, v.ID, f, after, limit)
+	list, err := s.store.Proposals(ctx, v.ID, f, after, limit)
+	for i := range list {
+		if list[i], err = list[i].shownTo(who, v.Role); err != nil {
+			return nil, err
+		}
+	}
+	return list, err
 }
 
 // Get returns a proposal, or ErrNotFound.
@@ -92,7 +98,11 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 	if err != nil {
 		return Proposal{}, err
 	}
-	return s.store.Proposal(ctx, v.ID, id)
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
 }
 
 // Cancel ends an open proposal and frees its coins. Proposers cancel their own,
@@ -173,6 +183,9 @@ const expiryInterval = 15 * time.Second
 // Run settles all proposals once, as an older version may have left them otherwise,
 // and ends open ones when their time is over, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
+	if err := s.store.DropSignatures(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "dropping the signatures of ended proposals failed; the next start tries again", "error", err)
+	}
 	if err := s.store.SettleProposals(ctx); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "settle proposals failed", "error", err)
 	}

@@ -206,8 +206,10 @@ func (p *Proposal) ReplaceBy(other Proposal) {
 	p.moveTo(Replaced, other.Creator, p.Reason, other.CreatedAt)
 }
 
-// moveTo records that the proposal came to a status.
+// moveTo records that the proposal came to a status. It loses its signatures if it
+// ended there; see DropSignatures.
 func (p *Proposal) moveTo(to Status, by Actor, detail string, now time.Time) {
 	p.Status, p.StatusAt = to, now
 	p.Steps = append(p.Steps, Step{At: now, Action: string(to), By: by, Detail: detail})
+	p.DropSignatures()
 }

@@ -58,6 +58,7 @@ func TestSettle(t *testing.T) {
 		{"its transaction is abandoned", spend.Broadcast, []spend.Spender{own(wallet.Abandoned)}, spend.Cancelled, nil, nil, false},
 		{"a rival is confirmed after it was cancelled", spend.Cancelled, []spend.Spender{rival(wallet.Confirmed, "")}, spend.Cancelled, nil, nil, false},
 		{"its inputs exist again", spend.Conflicted, nil, spend.Created, nil, []spend.Status{spend.Created, spend.Conflicted}, false},
+		{"its inputs exist again after it was signed", spend.Conflicted, nil, spend.Complete, nil, []spend.Status{spend.Complete, spend.Conflicted}, false},
 		{"its inputs exist again, and are taken", spend.Conflicted, nil, spend.Conflicted, nil, []spend.Status{spend.Created, spend.Conflicted}, true},
 		{"its inputs exist again after it was cancelled", spend.Conflicted, nil, spend.Cancelled, nil, []spend.Status{spend.Created, spend.Cancelled, spend.Conflicted}, false},
 		{"its inputs exist again after it was sent", spend.Conflicted, []spend.Spender{own(wallet.Inactive)}, spend.Broadcast, nil, []spend.Status{spend.Broadcast, spend.Conflicted}, false},
@@ -85,6 +86,10 @@ func TestSettle(t *testing.T) {
 		}
 		if (p.Status == spend.Replaced) != (p.ReplacedBy != "") {
 			t.Errorf("%s: it is %s, and replaced by %q", c.name, p.Status, p.ReplacedBy)
+		}
+		dropped := p.Status == spend.Cancelled || p.Status == spend.Replaced
+		if changed && p.IsSigned() && dropped != (len(p.Raw) == 0) {
+			t.Errorf("%s: it is %s with %d bytes of transaction", c.name, p.Status, len(p.Raw))
 		}
 		if (p.Status == spend.Confirmed || p.Status == spend.Broadcast) && changed && (p.FinalTxid != "signed" || len(p.Raw) == 0) {
 			t.Errorf("%s: the txid is %q of %d bytes", c.name, p.FinalTxid, len(p.Raw))

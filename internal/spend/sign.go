@@ -61,7 +61,7 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p, nil
+	return p.shownTo(who, v.Role)
 }
 
 // merge adds to a proposal those of the signatures that it does not have.
@@ -130,6 +130,8 @@ func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
 	if err != nil {
 		return
 	}
+	// Those that were recorded before the proposal ended were dropped from the PSBT.
+	p.PSBT = stored.WithSignatures(inputs, signatures).Bytes()
 	_, _, _ = p.add(w, inputs, signatures, Actor{}, now)
 }
 

@@ -6,7 +6,8 @@
 //
 // The invariants: the transaction of a proposal never changes, only signatures
 // are added to it; each of them was verified against our own descriptor and the
-// outputs that it spends; and no coin is in two open proposals.
+// outputs that it spends; no coin is in two open proposals; and signatures leave the
+// package only for those who may sign or send.
 package spend
 
 import (
@@ -100,8 +101,12 @@ type Proposal struct {
 	Imported bool
 	Terms
 
-	PSBT    []byte // version 0, with the signatures there are
-	Raw     []byte // the signed transaction, once complete
+	PSBT []byte // version 0, with the signatures there are
+	Raw  []byte // the signed transaction, once complete
+	// SignaturesWithheld is set where the caller may not see the signatures that there
+	// are: PSBT and Raw are without them. It is not stored.
+	SignaturesWithheld bool
+
 	Inputs  []Input
 	Outputs []Output
 	Fee     btc.Amount

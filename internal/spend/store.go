@@ -31,6 +31,9 @@ type Store interface {
 	// says that they are; see Proposal.Settle. WriteIndex does so for those that a
 	// change concerns.
 	SettleProposals(ctx context.Context) error
+	// DropSignatures removes the signatures of proposals that had ended when the database
+	// was migrated; see Proposal.DropSignatures. It does so once.
+	DropSignatures(ctx context.Context) error
 	// Overdue returns the open proposals that have expired by then.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
 

@@ -11,6 +11,10 @@ func (p *Proposal) PaidRate() btc.FeeRate {
 	return btc.FeeRate((int64(p.Fee)*2000 + size) / (2 * size)) // to the nearest
 }
 
+// IsSigned reports whether it had enough signatures at some time, so that its signed
+// transaction is known or was.
+func (p *Proposal) IsSigned() bool { return p.FinalTxid != "" }
+
 // SignaturesAt is how many signatures an input has.
 func (p *Proposal) SignaturesAt(input int) int { return p.signaturesAt(input) }
 

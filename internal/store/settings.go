@@ -16,6 +16,8 @@ const (
 	settingChain      = "chain"
 	settingUID        = "uid"
 	settingRestoring  = "restoring"
+	// settingDropSignatures is set by a migration until DropSignatures has done its work.
+	settingDropSignatures = "drop_signatures"
 )
 
 // CheckChain ties the database to a chain, at the first call, and refuses any
@@ -42,11 +44,8 @@ func (s *Store) UID(ctx context.Context, suggestion string) (string, error) {
 
 // FirstStart reports whether StartedFirst was never called.
 func (s *Store) FirstStart(ctx context.Context) (bool, error) {
-	_, err := s.reads().Setting(ctx, settingFirstStart)
-	if errors.Is(err, sql.ErrNoRows) {
-		return true, nil
-	}
-	return false, translate(err)
+	started, err := s.hasSetting(ctx, settingFirstStart)
+	return !started && err == nil, err
 }
 
 // StartedFirst notes that the database has its first admin.
@@ -82,7 +81,11 @@ var errNotRestored = errors.New("a backup was being restored into this database,
 
 // Restoring reports whether a backup was being restored, and that was broken off.
 func (s *Store) Restoring(ctx context.Context) (bool, error) {
-	_, err := s.reads().Setting(ctx, settingRestoring)
+	return s.hasSetting(ctx, settingRestoring)
+}
+
+func (s *Store) hasSetting(ctx context.Context, name string) (bool, error) {
+	_, err := s.reads().Setting(ctx, name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

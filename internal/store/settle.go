@@ -53,6 +53,52 @@ func (s *Store) SettleProposals(ctx context.Context) error {
 	return nil
 }
 
+// DropSignatures implements spend.Store.
+func (s *Store) DropSignatures(ctx context.Context) error {
+	if due, err := s.hasSetting(ctx, settingDropSignatures); err != nil || !due {
+		return err
+	}
+	wallets, err := s.AllWallets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range wallets {
+		if err := s.dropSignaturesOf(ctx, w.ID); err != nil {
+			return err
+		}
+	}
+	return s.inTx(ctx, func(q *db.Queries) error { return q.DeleteSetting(ctx, settingDropSignatures) })
+}
+
+// proposalsAtATime is how many proposals DropSignatures reads at once.
+const proposalsAtATime = 100
+
+func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
+	ended := spend.Filter{Statuses: []spend.Status{spend.Cancelled, spend.Expired, spend.Replaced}}
+	for after := (spend.Cursor{}); ; {
+		list, err := s.Proposals(ctx, walletID, ended, after, proposalsAtATime)
+		if err != nil {
+			return err
+		}
+		for _, p := range list {
+			after = spend.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
+			if !p.DropSignatures() {
+				continue
+			}
+			_, err := s.UpdateProposal(ctx, walletID, p.ID, func(u *spend.Update) error {
+				u.Changed = u.DropSignatures()
+				return nil
+			})
+			if err != nil && !errors.Is(err, spend.ErrNotFound) {
+				return err
+			}
+		}
+		if len(list) < proposalsAtATime {
+			return nil
+		}
+	}
+}
+
 // settleProposals brings proposals to where the index says that they are. Those that
 // end come first, so that what they reserve is free for those that come back.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {

@@ -71,7 +71,7 @@ type spentCoin struct {
 	Amount     btc.Amount `json:"amount_sat" required:"true"`
 	Branch     string     `json:"branch" required:"true" enum:"receive,change"`
 	Index      uint32     `json:"index" required:"true"`
-	Signatures int        `json:"signatures" required:"true" description:"How many there are."`
+	Signatures int        `json:"signatures" required:"true" description:"Number of signatures collected."`
 }
 
 type payment struct {
@@ -109,8 +109,9 @@ type step struct {
 // psbt is a whole proposal.
 type psbt struct {
 	proposal
-	PSBT   string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64, with the signatures that there are."`
-	RawHex *string `json:"raw_hex" required:"true" description:"The signed transaction; null until there are signatures enough."`
+	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope psbts:sign or psbts:broadcast. Cancelled, expired and replaced proposals have no signatures."`
+	RawHex   *string `json:"raw_hex" required:"true" description:"The signed transaction, for callers who may see signatures; null until there are enough signatures, and after the proposal was cancelled, expired or was replaced."`
+	Withheld bool    `json:"signatures_withheld" required:"true" description:"Whether signatures are left out of psbt and raw_hex because of the caller's role or scopes."`
 
 	version int
 }
@@ -127,7 +128,7 @@ func proposalOf(p spend.Proposal, w wallets.View) proposal {
 	out := proposal{
 		ID: optionalText(p.ID), Status: string(p.Status), StatusAt: p.StatusAt.UTC(), Reason: optionalText(p.Reason),
 		Txid: p.Txid, FinalTxid: optionalText(p.FinalTxid), Amount: p.Sent(), Fee: p.Fee, FeeRate: feeRate(p.PaidRate()),
-		ExcessFee: p.ExcessFee, VSize: p.VSize, Estimated: len(p.Raw) == 0, Replaceable: p.Replaceable, SendMax: p.SendMax,
+		ExcessFee: p.ExcessFee, VSize: p.VSize, Estimated: !p.IsSigned(), Replaceable: p.Replaceable, SendMax: p.SendMax,
 		SubtractFrom: p.SubtractFrom, Replaces: optionalText(p.Replaces), ReplacesID: optionalText(p.ReplacesID), ReplacedBy: optionalText(p.ReplacedBy),
 		Inputs: make([]spentCoin, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), Required: w.Required, Signers: signersOf(p, w),
 		CreatedBy: actor{p.Creator.UserName, optionalText(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
@@ -178,7 +179,8 @@ func signersOf(p spend.Proposal, w wallets.View) []signer {
 
 func psbtOf(p spend.Proposal, w wallets.View) psbt {
 	return psbt{
-		proposal: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: optionalText(hex.EncodeToString(p.Raw)), version: p.Version,
+		proposal: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: optionalText(hex.EncodeToString(p.Raw)),
+		Withheld: p.SignaturesWithheld, version: p.Version,
 	}
 }
 

@@ -20,7 +20,7 @@ type psbtObject struct {
 	Tx            txObject     `json:"tx"`
 	Inputs        []psbtInput  `json:"inputs"`
 	Outputs       []psbtOutput `json:"outputs"`
-	Base64        string       `json:"base64" description:"Of version 0 (BIP-174), with the signatures that there are."`
+	Base64        string       `json:"base64" description:"Version 0 (BIP-174), without signatures unless the caller may sign or broadcast."`
 	Fee           bitcoins     `json:"fee"`
 	FeeSat        btc.Amount   `json:"fee_sat"`
 	Address       []string     `json:"address" description:"Of all outputs but change."`
@@ -32,7 +32,7 @@ type psbtObject struct {
 	DevicesSigned []string     `json:"devices_signed"`
 	FeeRate       decimal      `json:"fee_rate" description:"What it pays, in satoshis per virtual byte, with two decimals."`
 	FeeRateSource string       `json:"fee_rate_source" enum:"request,estimate" description:"Whether the fee rate was asked for, or is Core's estimate for 6 blocks."`
-	Raw           string       `json:"raw,omitempty" description:"The signed transaction, once there are signatures enough."`
+	Raw           string       `json:"raw,omitempty" description:"The signed transaction, once there are enough signatures; left out unless the caller may sign or broadcast."`
 }
 
 type txObject struct {
@@ -150,7 +150,7 @@ func psbtObjectOf(p spend.Proposal, v wallet.View) (psbtObject, error) {
 			out.Sats = append(out.Sats, o.Amount)
 		}
 	}
-	if len(p.Raw) > 0 {
+	if p.IsSigned() {
 		out.SigsCount = v.Required
 	}
 	for i, device := range devicesOf(&v) {

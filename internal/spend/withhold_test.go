@@ -1,0 +1,102 @@
+package spend_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// TestSignaturesAreWithheld checks who gets signatures: signers, and with a token only
+// if it may sign or broadcast.
+func TestSignaturesAreWithheld(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
+		created := v.create(pay(100_000, 20_000))
+		complete := v.complete(created)
+		partial := v.sign(v.create(pay(100_000, 20_000)), 0)
+		people := map[auth.WalletRole]*auth.Principal{auth.RoleOwner: v.alice}
+		for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
+			people[role] = w.user(string(role))
+			_, _, err := w.wallets.PutMember(t.Context(), v.alice, v.alias, string(role), role)
+			must(t, err)
+		}
+		for role, who := range people {
+			for _, scopes := range []auth.Scopes{auth.PSBTsRead, auth.PSBTsRead | auth.PSBTsCreate, auth.PSBTsRead | auth.PSBTsSign, auth.PSBTsRead | auth.PSBTsBroadcast, auth.DefaultScopes} {
+				caller := *who
+				caller.Scopes = scopes
+				shows := role.Covers(auth.RoleSigner) && (scopes.Has(auth.PSBTsSign) || scopes.Has(auth.PSBTsBroadcast))
+				list, err := v.List(t.Context(), &caller, v.alias, spend.Filter{}, spend.Cursor{}, 10)
+				must(t, err)
+				got, err := v.Get(t.Context(), &caller, v.alias, complete.ID)
+				must(t, err)
+				for _, p := range append(list, got) {
+					signed := p.ID == complete.ID
+					if has := parsed(t, p).HasSignatures(); has != shows || p.SignaturesWithheld == shows || (len(p.Raw) > 0) != (shows && signed) {
+						t.Errorf("a %s with %s: the %s proposal has signatures: %t, raw: %d bytes, withheld: %t", role, scopes, p.Status, has, len(p.Raw), p.SignaturesWithheld)
+					}
+				}
+				if !shows && !bytes.Equal(got.PSBT, created.PSBT) {
+					t.Errorf("a %s with %s: the PSBT is not the one that was created", role, scopes)
+				}
+				if len(list) != 2 || got.Status != spend.Complete || len(got.Signatures) != len(complete.Signatures) {
+					t.Errorf("a %s with %s does not see who signed", role, scopes)
+				}
+			}
+		}
+		if got := v.get(partial); got.SignaturesWithheld || !bytes.Equal(got.PSBT, partial.PSBT) {
+			t.Error("an owner does not get the signatures")
+		}
+	})
+}
+
+// TestEndedProposalsLoseSignatures checks that what was cancelled, expired or replaced
+// has no signatures in the database, and gets them back from the node if it was sent
+// after all.
+func TestEndedProposalsLoseSignatures(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWPKH, testkit.TR} {
+			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
+			cancelled := v.complete(v.create(pay(100_000, 20_000)))
+			must(t, v.Cancel(t.Context(), v.alice, v.alias, cancelled.ID, 0))
+			replaced := v.complete(v.create(pay(100_000, 20_000)))
+			o := pay(100_000, 30_000)
+			o.Replaces = replaced.ID
+			v.create(o)
+			expired := v.sign(v.create(pay(100_000, 20_000)), 0)
+			w.clock.forward(spend.DefaultLifetime)
+			must(t, v.ExpireOverdue(t.Context()))
+			w.clock.forward(-spend.DefaultLifetime)
+			for status, p := range map[spend.Status]spend.Proposal{spend.Cancelled: cancelled, spend.Replaced: replaced, spend.Expired: expired} {
+				got := v.get(p)
+				if got.Status != status || len(got.Raw) > 0 || parsed(t, got).HasSignatures() || len(got.Signatures) != len(p.Signatures) || got.FinalTxid != p.FinalTxid {
+					t.Errorf("%s: the %s proposal has raw of %d bytes, signatures: %t", k.Name, got.Status, len(got.Raw), parsed(t, got).HasSignatures())
+				}
+				if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, spend.BroadcastParams{}); !errors.Is(err, spend.ErrWrongState) {
+					t.Errorf("%s: the %s proposal can be sent: %v", k.Name, status, err)
+				}
+			}
+			v.node.CLI(t, "sendrawtransaction", hexOf(cancelled.Raw)) // by one who kept it
+			if got := v.until(cancelled, spend.Broadcast); !bytes.Equal(got.Raw, cancelled.Raw) || !bytes.Equal(got.PSBT, cancelled.PSBT) {
+				t.Errorf("%s: the proposal that was sent after all is not as it was signed", k.Name)
+			}
+			v.mine()
+			v.until(cancelled, spend.Confirmed)
+		}
+	})
+}
+
+func parsed(t testing.TB, p spend.Proposal) *psbt.Packet {
+	t.Helper()
+	packet, err := psbt.Parse(p.PSBT)
+	must(t, err)
+	return packet
+}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// TestMigratingDropsSignatures checks that proposals that an older version ended lose
+// their signatures, and the others keep them.
+func TestMigratingDropsSignatures(t *testing.T) {
+	t.Parallel()
+	unsigned, err := base64.StdEncoding.DecodeString("cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA")
+	check(t, err)
+	signature := append(append([]byte{34, 2}, bytes.Repeat([]byte{3}, 33)...), 1, 0x30)
+	signed := append(append(bytes.Clone(unsigned[:len(unsigned)-2]), signature...), 0, 0)
+	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+			check(t, err)
+			t.Cleanup(func() { _ = s.Close() })
+			p, err := s.provider()
+			check(t, err)
+			_, err = p.UpTo(ctx, 16)
+			check(t, err)
+			exec(ctx, t, s, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at)
+				VALUES ('w', 'w', 'ready', 'w', 'wpkh', 1, '', '', 0, 1)`)
+			keeps := map[spend.Status]bool{
+				spend.PartiallySigned: true, spend.Complete: true, spend.Broadcast: true, spend.Confirmed: true, spend.Conflicted: true,
+				spend.Cancelled: false, spend.Expired: false, spend.Replaced: false,
+			}
+			for status := range keeps {
+				exec(ctx, t, s, fmt.Sprintf(`INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, version, user_id, user_name, token_id, created_at,
+					expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, psbt, raw)
+					VALUES ('%s', 'w', 'x', 'y', '%s', 1, 4, 'u', 'u', '', 1, 1, 5, 0, 150, 1000, 0, TRUE, FALSE, '[]', $1, $2)`, status, status), signed, []byte("raw"))
+			}
+			_, err = p.Up(ctx)
+			check(t, err)
+			version := 5
+			for range 2 { // the second time there is nothing left to do
+				check(t, s.DropSignatures(ctx))
+				for status, keep := range keeps {
+					got, err := s.Proposal(ctx, "w", string(status))
+					check(t, err)
+					packet, err := psbt.Parse(got.PSBT)
+					check(t, err)
+					if has := packet.HasSignatures(); has != keep || has != (len(got.Raw) > 0) || has != (got.Version != version) {
+						t.Errorf("the %s proposal: signatures %t, raw %q, version %d", status, has, got.Raw, got.Version)
+					}
+					if !keep && !bytes.Equal(got.PSBT, unsigned) {
+						t.Errorf("the PSBT of the %s proposal is %x", status, got.PSBT)
+					}
+				}
+			}
+			if due, err := s.hasSetting(ctx, settingDropSignatures); err != nil || due {
+				t.Errorf("it is still due: %v", err)
+			}
+		})
+	}
+}
