@@ -78,21 +78,26 @@ func (s Script) purpose() string {
 	return "General"
 }
 
-// DustLimit is the least amount that nodes relay in an output with this script:
-// what it would cost to make and spend it at three satoshis per virtual byte
-// (Bitcoin Core, GetDustThreshold, with the default of -dustrelayfee). A node may have
-// another limit, and decides.
+// DustLimit is the least amount that nodes relay in an output with this script: its
+// dust limit at the default of -dustrelayfee, which is three satoshis per virtual byte.
+// A node may have another limit, and decides.
 func DustLimit(script []byte) Amount {
+	const relayFee FeeRate = 3000
+	return DustLimitAt(script, relayFee)
+}
+
+// DustLimitAt is what it would cost to make and spend an output with this script at a
+// fee rate (Bitcoin Core, GetDustThreshold).
+func DustLimitAt(script []byte, rate FeeRate) Amount {
 	const (
-		relayFee        = 3
 		output          = 8 + 1
 		spending        = 32 + 4 + 1 + 107 + 4
 		spendingWitness = 32 + 4 + 1 + 107/witnessFactor + 4
 	)
 	if _, _, ok := witnessProgram(script); ok {
-		return relayFee * Amount(output+len(script)+spendingWitness)
+		return rate.Fee(output + len(script) + spendingWitness)
 	}
-	return relayFee * Amount(output+len(script)+spending)
+	return rate.Fee(output + len(script) + spending)
 }
 
 // maxKeys returns how many keys Bitcoin Core allows: a redeem script of P2SH has

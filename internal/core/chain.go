@@ -202,32 +202,6 @@ func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
 	return btc.FeeRate(wire.MempoolMinFee), err
 }
 
-// mempoolBatch is how many transactions are looked up in one request.
-const mempoolBatch = 500
-
-// InMempool reports for each of the transactions whether it is in the node's
-// mempool (getmempoolentry, in batches).
-func (n *Node) InMempool(ctx context.Context, txids []string) ([]bool, error) {
-	in := make([]bool, len(txids))
-	for from := 0; from < len(txids); from += mempoolBatch {
-		part := txids[from:min(from+mempoolBatch, len(txids))]
-		reqs := make([]bitcoind.Request, len(part))
-		for i, txid := range part {
-			reqs[i] = bitcoind.Request{Method: "getmempoolentry", Params: []any{txid}}
-		}
-		if err := n.readBatch(ctx, reqs); err != nil {
-			return nil, err
-		}
-		for i, r := range reqs {
-			if r.Err != nil && !refused(r.Err, bitcoind.CodeInvalidAddress, "") {
-				return nil, r.Err
-			}
-			in[from+i] = r.Err == nil
-		}
-	}
-	return in, nil
-}
-
 // checkBlock returns a block whose hash is one.
 func checkBlock(hash string, height int64) (Block, error) {
 	if !isHash(hash) || height < 0 {

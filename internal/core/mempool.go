@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/bitcoind"
@@ -91,6 +92,104 @@ type mempoolEntry struct {
 	Fees  struct {
 		Modified btc.JSONBTC `json:"modified"`
 	} `json:"fees"`
+	Depends []string `json:"depends"`
+}
+
+// mempoolBatch is how many transactions are looked up in one request.
+const mempoolBatch = 500
+
+// mempoolEntries returns what the mempool has of transactions (getmempoolentry, in
+// batches); nil for those that are not there.
+func (n *Node) mempoolEntries(ctx context.Context, txids []string) ([]*mempoolEntry, error) {
+	entries := make([]*mempoolEntry, 0, len(txids))
+	for part := range slices.Chunk(txids, mempoolBatch) {
+		reqs := make([]bitcoind.Request, len(part))
+		for i, txid := range part {
+			reqs[i] = bitcoind.Request{Method: "getmempoolentry", Params: []any{txid}, Out: new(mempoolEntry)}
+		}
+		if err := n.readBatch(ctx, reqs); err != nil {
+			return nil, err
+		}
+		for _, r := range reqs {
+			switch {
+			case refused(r.Err, bitcoind.CodeInvalidAddress, ""):
+				entries = append(entries, nil)
+			case r.Err != nil:
+				return nil, r.Err
+			default:
+				entries = append(entries, r.Out.(*mempoolEntry)) //nolint:forcetypeassert // set above
+			}
+		}
+	}
+	return entries, nil
+}
+
+// InMempool reports for each of the transactions whether it is in the node's
+// mempool.
+func (n *Node) InMempool(ctx context.Context, txids []string) ([]bool, error) {
+	entries, err := n.mempoolEntries(ctx, txids)
+	if err != nil {
+		return nil, err
+	}
+	in := make([]bool, len(entries))
+	for i, e := range entries {
+		in[i] = e != nil
+	}
+	return in, nil
+}
+
+const (
+	// maxAncestry is more transactions than the inputs of a standard transaction
+	// descend from.
+	maxAncestry = 5000
+	// maxVSize is the size of a block in virtual bytes.
+	maxVSize = 1_000_000
+)
+
+// Ancestry implements spend.Node.
+func (p *Provider) Ancestry(ctx context.Context, txids []string) (found map[string]spend.MempoolTx, err error) {
+	err = p.watched(ctx, func(ctx context.Context) error {
+		found, err = p.node.ancestry(ctx, txids)
+		return err
+	})
+	return found, err
+}
+
+func (n *Node) ancestry(ctx context.Context, txids []string) (map[string]spend.MempoolTx, error) {
+	found, asked := map[string]spend.MempoolTx{}, map[string]bool{}
+	for next := unasked(asked, txids); len(next) > 0; {
+		if len(asked) > maxAncestry {
+			return nil, badAnswer("more than %d unconfirmed ancestors", maxAncestry)
+		}
+		entries, err := n.mempoolEntries(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		var parents []string
+		for i, e := range entries {
+			if e == nil {
+				continue
+			}
+			if e.VSize < 1 || e.VSize > maxVSize {
+				return nil, badAnswer("a transaction of %d virtual bytes", e.VSize)
+			}
+			found[next[i]] = spend.MempoolTx{Txid: next[i], Fee: btc.Amount(e.Fees.Modified), VSize: e.VSize, Parents: e.Depends}
+			parents = append(parents, e.Depends...)
+		}
+		next = unasked(asked, parents)
+	}
+	return found, nil
+}
+
+// unasked returns the transactions that are not in asked, each once, and adds them.
+func unasked(asked map[string]bool, txids []string) (list []string) {
+	for _, txid := range txids {
+		if !asked[txid] {
+			asked[txid] = true
+			list = append(list, txid)
+		}
+	}
+	return list
 }
 
 // Check implements spend.Node.

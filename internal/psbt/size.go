@@ -51,5 +51,14 @@ func (p *Packet) SizeWhenSigned(inputs []Input) int {
 	return size
 }
 
+// InputVSize returns how many virtual bytes an input takes once it is signed, rounded
+// up.
+func InputVSize(in Input) int {
+	tx := wire.NewMsgTx(2)
+	tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{}, nil, nil))
+	signed := Placeholder(tx, []Input{in}).TxIn[0]
+	return (4*signed.SerializeSize() + signed.Witness.SerializeSize() + 3) / 4
+}
+
 // VSize returns the virtual size of a transaction as it is (BIP-141).
 func VSize(tx *wire.MsgTx) int { return (3*tx.SerializeSizeStripped() + tx.SerializeSize() + 3) / 4 }

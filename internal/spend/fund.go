@@ -40,7 +40,17 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	return Proposal{}, d.tooSmall(err)
 }
 
+// fundOnce has Core make the payment. What is unconfirmed when Core adds its deficit
+// to the fee may be confirmed when that is compared, so a second answer decides.
 func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
+	f, err := s.fundWith(ctx, d)
+	if errors.Is(err, errFeeUnexplained) {
+		return s.fundWith(ctx, d)
+	}
+	return f, err
+}
+
+func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 	f, err := s.funding(ctx, d)
 	if err != nil {
 		return funded{}, err

@@ -36,6 +36,10 @@ type Node interface {
 	// that spends these outpoints: those that spend one of them, and all of their
 	// descendants, each once.
 	Evicted(ctx context.Context, spent []btc.Outpoint) ([]MempoolTx, error)
+	// Ancestry returns those of the transactions that are in the mempool, and all of
+	// their ancestors there, by their txids (RPC getmempoolentry). It returns a
+	// BadGateway fault if there are more than any transaction can have.
+	Ancestry(ctx context.Context, txids []string) (map[string]MempoolTx, error)
 	// IncrementalFee is by how much more per virtual byte of its own a replacement has
 	// to pay than what it evicts (BIP-125, rule 4; RPC getnetworkinfo).
 	IncrementalFee() btc.FeeRate
@@ -62,6 +66,9 @@ type MempoolTx struct {
 	// Direct is whether it spends an outpoint that was asked about, and is not only a
 	// descendant of one that does.
 	Direct bool
+	// Parents are the txids of the unconfirmed transactions that it spends from; filled
+	// in by Ancestry.
+	Parents []string
 }
 
 // Funding is what a PSBT is to be made of.

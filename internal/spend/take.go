@@ -84,13 +84,24 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
 		return nil, err
 	}
+	if at := changePosition(p.Outputs); at != made.ChangePosition {
+		return nil, altered("the change is at %d and not at %d", at, made.ChangePosition)
+	}
 	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
 		return nil, altered("the fee is %s and not %s", p.Fee, made.Fee)
 	}
-	if taken := takenFrom(p.Outputs, f); taken > p.Fee {
-		return nil, altered("the recipients are short of %s, and the fee is %s", taken, p.Fee)
+	if err := f.checkShares(p.Outputs, p.Fee); err != nil {
+		return nil, err
 	}
-	return p.keep(packet, k)
+	if probe, err = p.keep(packet, k); err != nil {
+		return nil, err
+	}
+	return probe, s.explainFee(ctx, p, d, f, k)
+}
+
+// changePosition returns the position of the change among the outputs; -1 for none.
+func changePosition(outputs []Output) int {
+	return slices.IndexFunc(outputs, func(out Output) bool { return out.Kind == Change })
 }
 
 func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
@@ -103,14 +114,33 @@ func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
 	return fee
 }
 
-// takenFrom is what recipients get less than was asked.
-func takenFrom(outputs []Output, f Funding) (taken btc.Amount) {
+// checkShares returns an error unless the recipients who pay the fee pay all of it if
+// there is change, and in equal parts: the first of them also pays the remainder of the
+// division (CreateTransactionInternal in Core's src/wallet/spend.cpp).
+func (f Funding) checkShares(outputs []Output, fee btc.Amount) error {
+	taken := make([]btc.Amount, len(f.Outputs))
+	var sum btc.Amount
 	for _, out := range outputs {
 		if out.Recipient >= 0 {
-			taken += f.Outputs[out.Recipient].Amount - out.Amount
+			taken[out.Recipient] = f.Outputs[out.Recipient].Amount - out.Amount
+			sum += taken[out.Recipient]
 		}
 	}
-	return taken
+	if len(f.SubtractFrom) == 0 {
+		return nil
+	}
+	if sum > fee || sum != fee && changePosition(outputs) >= 0 {
+		return altered("the recipients are short of %s, and the fee is %s", sum, fee)
+	}
+	payers := btc.Amount(len(f.SubtractFrom))
+	share, remainder := sum/payers, sum%payers
+	for _, recipient := range slices.Sorted(slices.Values(f.SubtractFrom)) {
+		if taken[recipient] != share+remainder {
+			return altered("recipient %d is short of %s and not of %s", recipient, taken[recipient], share+remainder)
+		}
+		remainder = 0 // it is the first one's
+	}
+	return nil
 }
 
 // keep makes a proposal keep a PSBT that is as our own descriptor says. It returns the
