@@ -52,7 +52,7 @@ func (e *exporter) start() {
 	e.serve()
 	var made madeToken
 	order := map[string]any{"description": "everything", "lifetime": "1 hour", "scopes": []string{
-		"wallets:read", "wallets:write", "addresses:write", "psbts:read", "psbts:create", "psbts:sign", "psbts:broadcast", "users:read", "users:write",
+		"wallets:read", "wallets:write", "addresses:write", "psbts:read", "psbts:create", "psbts:sign", "psbts:broadcast", "members:write", "users:read", "users:write",
 	}}
 	if status := call(e.t.Context(), http.MethodPost, e.url+"/api/v1/tokens", "", order, &made); status != http.StatusCreated {
 		e.t.Fatalf("status %d\n%s", status, e.log)
@@ -89,7 +89,10 @@ func (e *exporter) propose(sat int) string {
 func (e *exporter) live() (proposal string) {
 	t, vault := e.t, "wallets/vault_23"
 	t.Helper()
-	e.ask(http.StatusCreated, http.MethodPost, "users", map[string]any{"name": "alice", "password": testPassword}, nil)
+	alice := map[string]any{"name": "alice", "password": testPassword}
+	if status := call(t.Context(), http.MethodPost, e.url+"/api/v1/users", "", alice, nil); status != http.StatusCreated {
+		t.Fatalf("status %d\n%s", status, e.log)
+	}
 	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Vault 2/3", "descriptor": vaultOfThree(t), "birth": 5}, nil)
 	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Savings", "descriptor": savings, "birth": 5}, nil)
 	e.ask(http.StatusCreated, http.MethodPut, vault+"/members/alice", map[string]any{"role": "viewer"}, nil)

@@ -177,7 +177,7 @@ func (b *ledger) step(ctx context.Context, url, name string, i int) bool {
 		path, id, secret = "/api/v1/tokens/"+made.ID, made.ID, made.Secret
 	} else {
 		id = strings.ReplaceAll(name, "/", "-")
-		status = call(ctx, http.MethodPost, url+"/api/v1/users", b.boss.Secret, map[string]any{"name": id, "password": testPassword}, nil)
+		status = call(ctx, http.MethodPost, url+"/api/v1/users", "", map[string]any{"name": id, "password": testPassword}, nil)
 		path = "/api/v1/users/" + id
 	}
 	if status != http.StatusCreated {

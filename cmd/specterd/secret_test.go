@@ -192,9 +192,10 @@ func (w *watch) use(s *server) {
 		return out
 	}
 	boss := "Bearer " + do(201, http.MethodPost, "/api/v1/tokens", w.admin(), `{"description": "boss", "lifetime": "1 hour", "scopes": `+allScopes+`}`).Token
-	do(201, http.MethodPost, "/api/v1/users", boss, `{"name": "bob", "password": %q}`, w.secret("bob's password"))
-	do(200, http.MethodPatch, "/api/v1/users/bob", boss, `{"password": %q}`, w.secret("bob's next password"))
-	do(400, http.MethodPost, "/api/v1/users", boss, `{"name": "b\u0000b", "password": %q}`, w.secret("nobody's password"))
+	do(201, http.MethodPost, "/api/v1/users", w.admin(), `{"name": "bob", "password": %q}`, w.secret("bob's password"))
+	do(403, http.MethodPatch, "/api/v1/users/bob", boss, `{"password": %q}`, w.secret("a password by token"))
+	do(200, http.MethodPatch, "/api/v1/users/bob", w.admin(), `{"password": %q}`, w.secret("bob's next password"))
+	do(400, http.MethodPost, "/api/v1/users", w.admin(), `{"name": "b\u0000b", "password": %q}`, w.secret("nobody's password"))
 	token := do(201, http.MethodPost, "/api/v1/tokens", w.admin(), `{"description": "one", "lifetime": "1 hour", "scopes": `+allScopes+`}`)
 	do(201, http.MethodPost, "/api/v1alpha/token/", w.admin(), `{"jwt_token_description": "two", "jwt_token_life": "1 hour"}`)
 	child := do(201, http.MethodPost, "/api/v1/tokens", "Bearer "+token.Token, `{"description": "three", "lifetime": "10 minutes"}`)

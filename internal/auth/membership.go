@@ -26,6 +26,37 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 	return need >= 0 && have >= need
 }
 
+// roleScopes are the scopes that a role makes usable, besides those of the roles
+// before it: with the password of a member one can get a token with all of them.
+var roleScopes = map[WalletRole]Scopes{
+	RoleViewer:   WalletsRead | PSBTsRead,
+	RoleProposer: WalletsWrite | AddressesWrite | PSBTsCreate,
+	RoleSigner:   PSBTsSign | PSBTsBroadcast,
+	RoleOwner:    MembersWrite,
+}
+
+// Scopes returns all scopes that the role makes usable in its wallet.
+func (r WalletRole) Scopes() Scopes {
+	var s Scopes
+	for _, role := range walletRoles {
+		if r.Covers(role) {
+			s |= roleScopes[role]
+		}
+	}
+	return s
+}
+
+// MayGive returns a Forbidden fault if the caller came with a token that lacks a
+// scope that the role makes usable. A password may give every role.
+func (p *Principal) MayGive(role WalletRole) error {
+	missing := role.Scopes() &^ p.Scopes
+	if p.ByPassword() || missing == 0 {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "scope_exceeded", "to give the role %s a token must have every scope that the role makes usable; it lacks %s", role, missing).
+		With("required_scope", missing.String())
+}
+
 // Check returns a Forbidden fault that says what is missing where r does not
 // cover needed.
 func (r WalletRole) Check(needed WalletRole) error {

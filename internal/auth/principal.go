@@ -11,6 +11,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // Principal is an authenticated caller and what they may do: their role, within
@@ -30,6 +32,23 @@ type Principal struct {
 	ExpiresAt time.Time
 	// Address is where the request came from, for the audit record.
 	Address string
+}
+
+// ErrPasswordRequired is returned for a token where only a password will do: what is
+// done could give its holder more than the token has.
+var ErrPasswordRequired = fault.New(fault.Forbidden, "password_required",
+	"must be done with your user name and password (HTTP Basic), not with a token")
+
+// ByPassword reports whether the caller proved who they are with a password, or acts
+// at the command line.
+func (p *Principal) ByPassword() bool { return p.TokenID == "" }
+
+// NeedPassword returns ErrPasswordRequired for a caller who came with a token.
+func (p *Principal) NeedPassword() error {
+	if p.ByPassword() {
+		return nil
+	}
+	return ErrPasswordRequired
 }
 
 // MaySeeWallet reports whether the token lets its holder at the wallet. Being a

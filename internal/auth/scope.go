@@ -26,6 +26,7 @@ const (
 	PSBTsCreate
 	PSBTsSign
 	PSBTsBroadcast
+	MembersWrite
 )
 
 // scopeNames are the names of the scopes, in the order of their bits.
@@ -33,6 +34,7 @@ var scopeNames = [...]string{
 	"tokens:read", "tokens:write", "users:read", "users:write", "audit:read", "node:read",
 	"wallets:read", "wallets:write", "addresses:write",
 	"psbts:read", "psbts:create", "psbts:sign", "psbts:broadcast",
+	"members:write",
 }
 
 const (
@@ -40,7 +42,8 @@ const (
 	AllScopes Scopes = 1<<len(scopeNames) - 1
 	// AdminScopes are those that only an admin can have.
 	AdminScopes = UsersRead | UsersWrite | AuditRead
-	// DefaultScopes is what a token gets whose maker names no scopes.
+	// DefaultScopes is what a token gets whose maker names no scopes. None of them
+	// gives rights to others.
 	DefaultScopes = NodeRead | WalletsRead | WalletsWrite | AddressesWrite |
 		PSBTsRead | PSBTsCreate | PSBTsSign | PSBTsBroadcast
 )

@@ -227,7 +227,7 @@ func TestScopes(t *testing.T) {
 	if len(AllScopes.Names()) != len(scopeNames) || AllScopes.Has(1<<len(scopeNames)) {
 		t.Error("AllScopes is not all scopes")
 	}
-	if ScopesOf(false)&AdminScopes != 0 || !ScopesOf(true).Has(AdminScopes) || DefaultScopes&(AdminScopes|TokensRead|TokensWrite) != 0 {
+	if ScopesOf(false)&AdminScopes != 0 || !ScopesOf(true).Has(AdminScopes) || DefaultScopes&(AdminScopes|TokensRead|TokensWrite|MembersWrite) != 0 {
 		t.Error("somebody has scopes that they should not have")
 	}
 }

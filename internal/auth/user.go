@@ -92,8 +92,11 @@ func Operator(osUser string) *Principal {
 	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line"}
 }
 
-// Create adds a user.
+// Create adds a user. It sets a password, so a token will not do.
 func (s *Users) Create(ctx context.Context, who *Principal, name, password string, admin bool) (User, error) {
+	if err := who.NeedPassword(); err != nil {
+		return User{}, err
+	}
 	if err := checkNewName(name); err != nil {
 		return User{}, err
 	}
@@ -150,9 +153,20 @@ type UserChange struct {
 	Disabled *bool
 }
 
+// givesRights reports whether the change lets somebody do more than before.
+func (c *UserChange) givesRights() bool {
+	return c.Password != nil || c.Admin != nil && *c.Admin
+}
+
 // Change applies an admin's change. A new password or being disabled ends all
-// tokens of the user. It returns ErrLastAdmin rather than leave no admin.
+// tokens of the user. It returns ErrLastAdmin rather than leave no admin, and
+// ErrPasswordRequired for a token that would set a password or give the admin role.
 func (s *Users) Change(ctx context.Context, who *Principal, name string, change UserChange) (User, error) {
+	if change.givesRights() {
+		if err := who.NeedPassword(); err != nil {
+			return User{}, err
+		}
+	}
 	var hashed string
 	if change.Password != nil {
 		var err error
@@ -190,8 +204,14 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 
 // Delete removes a user with all their tokens. It returns ErrLastAdmin, and
 // ErrLastOwner rather than leave wallets without an owner, unless deleteWallets
-// says that those are to go along, for all their members.
+// says that those are to go along, for all their members. That takes a password,
+// since no token for users has rights in wallets.
 func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteWallets bool) error {
+	if deleteWallets {
+		if err := who.NeedPassword(); err != nil {
+			return err
+		}
+	}
 	now := s.now()
 	_, err := s.store.EditUser(ctx, name, func(u *UserEdit) error {
 		if u.OtherAdmins == 0 && u.Admin {
@@ -214,6 +234,9 @@ func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteW
 // ChangeOwnPassword sets the password of the caller, who has just proved the
 // old one. Their tokens live on unless revokeTokens is set.
 func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool) (User, error) {
+	if err := who.NeedPassword(); err != nil {
+		return User{}, err
+	}
 	hashed, err := s.passwords.hashNew(ctx, who.Address, password)
 	if err != nil {
 		return User{}, err

@@ -47,7 +47,7 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 	}
 	scheme, credential, _ := strings.Cut(headers[0], " ")
 	switch {
-	case takes.TakesBearer() && strings.EqualFold(scheme, "Bearer"):
+	case (takes.TakesBearer() || takes == route.Password) && strings.EqualFold(scheme, "Bearer"):
 		return s.login.Token(r.Context(), credential, callOf(r).address, r.UserAgent())
 	case takes.TakesBasic() && strings.EqualFold(scheme, "Basic"):
 		name, password, ok := parseBasic(credential)
@@ -75,6 +75,9 @@ var errScope = fault.New(fault.Forbidden, "scope_missing", "the token lacks a sc
 func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "role_missing", "only admins may do this").With("required_role", string(route.Admin))
+	}
+	if to.Credentials == route.Password {
+		return who.NeedPassword()
 	}
 	if to.Credentials.NeedsScope() && !who.Scopes.Has(to.Scope) {
 		return errScope.Saying("the token lacks the scope %s", to.Scope).With("required_scope", to.Scope.String())

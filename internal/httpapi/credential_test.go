@@ -39,7 +39,7 @@ var credentials = append([]credential{
 	}, verdict: withoutScope},
 	{name: "token of the right scope", headers: func(t *testing.T, w *world, to route.Route) []string {
 		return []string{w.token(t, w.caller, to.Scope).bearer()}
-	}, verdict: byToken, only: func(to route.Route) bool { return !makesTokens(to) }},
+	}, verdict: byToken, only: func(to route.Route) bool { return !givesRights(to) }},
 	{name: "token of every scope", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		return []string{w.token(t, w.caller, 0).bearer()}
 	}, verdict: byToken},
@@ -247,6 +247,9 @@ func byPassword(to route.Route) verdict {
 }
 
 func byToken(to route.Route) verdict {
+	if to.Credentials == route.Password {
+		return byPasswordOnly
+	}
 	if to.Credentials.TakesBearer() {
 		return letIn
 	}
@@ -291,8 +294,8 @@ func isOnVault(to route.Route) bool {
 	return strings.Contains(to.Path, "{alias}") && to.Handler.Name != "DeleteWallet"
 }
 
-// makesTokens reports whether the route hands out tokens, which takes the scopes
-// that they are to have besides its own.
-func makesTokens(to route.Route) bool {
-	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens")
+// givesRights reports whether the route makes tokens or members, which takes the
+// scopes that they get besides its own.
+func givesRights(to route.Route) bool {
+	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens") || to.Handler.Name == "PutMember"
 }

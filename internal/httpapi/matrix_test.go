@@ -141,12 +141,13 @@ func (w *world) acts(t *testing.T) (n int) {
 type verdict string
 
 const (
-	letIn        verdict = "let in"
-	unknown      verdict = "not authenticated"
-	scopeMissing verdict = "the scope is missing"
-	adminsOnly   verdict = "the role is missing"
-	roleMissing  verdict = "the role in the wallet is missing"
-	notFound     verdict = "not among the caller's"
+	letIn          verdict = "let in"
+	unknown        verdict = "not authenticated"
+	scopeMissing   verdict = "the scope is missing"
+	adminsOnly     verdict = "the role is missing"
+	roleMissing    verdict = "the role in the wallet is missing"
+	notFound       verdict = "not among the caller's"
+	byPasswordOnly verdict = "a password is required"
 )
 
 func (v verdict) check(t *testing.T, got answer, to route.Route, tried bool) {
@@ -199,6 +200,8 @@ func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha 
 		code, field, value, text = "role_missing", "required_role", "admin", "only admins may do this"
 	case roleMissing:
 		code, field, value = "role_missing", "required_role", string(to.Role)
+	case byPasswordOnly:
+		code, field, value = "password_required", "required_scope", ""
 	}
 	if alpha && v == roleMissing {
 		got.want(t, http.StatusForbidden, "your role in this wallet is ", "and this takes "+value)

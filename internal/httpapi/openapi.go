@@ -226,6 +226,8 @@ func access(to route.Route) string {
 		text = "Takes any token, or a user name and password."
 	case route.OwnToken:
 		text = "Takes any token."
+	case route.Password:
+		text = "Takes a user name and password. A token is refused (password_required)."
 	}
 	switch {
 	case to.Role == route.Admin:

@@ -34,7 +34,7 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"GET /api/v1/users/me":                 plain("/api/v1/users/me"),
 	"PATCH /api/v1/users/me":               ownPassword,
 	"GET /api/v1/users/{name}":             ofUser("/api/v1/users/%s", ""),
-	"PATCH /api/v1/users/{name}":           ofUser("/api/v1/users/%s", `{"admin": true}`),
+	"PATCH /api/v1/users/{name}":           ofUser("/api/v1/users/%s", `{"disabled": true}`),
 	"DELETE /api/v1/users/{name}":          ofUser("/api/v1/users/%s", ""),
 	"GET /api/v1/audit":                    plain("/api/v1/audit"),
 	"GET /api/v1/node":                     plain("/api/v1/node"),

@@ -18,17 +18,17 @@ func TestUserLife(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		admin := s.user(t, "admin", true)
-		root := s.token(t, admin, 0).bearer()
+		root, boss := s.token(t, admin, 0).bearer(), admin.basic()
 		const password = "correct horse, first"
-		s.call(t, "POST", users, root, `{"name": "Bob Smith", "password": "`+password+`"}`).
+		s.call(t, "POST", users, boss, `{"name": "Bob Smith", "password": "`+password+`"}`).
 			want(t, 201, `{"name":"Bob Smith","admin":false,"disabled":false,"default_password":false,"created_at":"2026-12-01T10:00:00.25Z"}`)
-		s.call(t, "POST", users, root, `{"name": "bob smith", "password": "correct horse, other"}`).wantProblem(t, 409, "user_exists")
+		s.call(t, "POST", users, boss, `{"name": "bob smith", "password": "correct horse, other"}`).wantProblem(t, 409, "user_exists")
 		s.call(t, "GET", userPath("BOB SMITH"), root, "").want(t, 200, `"name":"Bob Smith"`)
 		bob := s.call(t, "POST", tokens, basic("bob smith", password), `{"description": "x", "lifetime": "1 hour", "scopes": ["tokens:read"]}`).want(t, 201)
 		k := token{bob.text("id"), bob.text("token")}
 		s.call(t, "GET", users+"/me", k.bearer(), "").want(t, 200, `"name":"Bob Smith"`)
 
-		s.call(t, "PATCH", userPath("bob smith"), root, `{"admin": true}`).want(t, 200, `"admin":true`)
+		s.call(t, "PATCH", userPath("bob smith"), boss, `{"admin": true}`).want(t, 200, `"admin":true`)
 		s.works(t, k, true)
 		s.call(t, "GET", users, k.bearer(), "").wantProblem(t, 403, "scope_missing") // the token stays as it was made
 		s.call(t, "PATCH", userPath("bob smith"), root, `{"admin": false}`).want(t, 200, `"admin":false`)
@@ -47,7 +47,7 @@ func TestUserLife(t *testing.T) {
 		for _, method := range []string{"GET", "DELETE"} {
 			s.call(t, method, userPath("bob smith"), root, "").wantProblem(t, 404, "user_not_found")
 		}
-		s.call(t, "PATCH", userPath("bob smith"), root, `{"admin": true}`).wantProblem(t, 404, "user_not_found")
+		s.call(t, "PATCH", userPath("bob smith"), boss, `{"admin": true}`).wantProblem(t, 404, "user_not_found")
 		s.call(t, "PATCH", userPath("admin"), root, `{}`).wantProblem(t, 400, "nothing_to_change")
 	})
 }
@@ -55,7 +55,7 @@ func TestUserLife(t *testing.T) {
 func TestUserNames(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
-		root := s.token(t, s.user(t, "admin", true), 0).bearer()
+		root := s.user(t, "admin", true).basic()
 		add := func(name string) answer {
 			return s.call(t, "POST", users, root, fmt.Sprintf(`{"name": %s, "password": "correct horse of somebody"}`, must(jsonText(name))))
 		}
@@ -113,7 +113,7 @@ func TestLastAdmin(t *testing.T) {
 		s.user(t, "ordinary", false)
 		disabled := s.user(t, "disabled", true)
 		s.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", disabled.ID)
-		root := s.token(t, admin, 0).bearer()
+		root := admin.basic()
 		s.call(t, "DELETE", userPath("admin"), root, "").wantProblem(t, 409, "last_admin")
 		for _, body := range []string{`{"admin": false}`, `{"disabled": true}`, `{"password": "correct horse, another", "admin": false}`} {
 			s.call(t, "PATCH", userPath("admin"), root, body).wantProblem(t, 409, "last_admin")
@@ -130,7 +130,7 @@ func TestLastAdmin(t *testing.T) {
 func TestLastOwner(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
-		root := s.token(t, s.user(t, "admin", true), 0).bearer()
+		root := s.user(t, "admin", true).basic()
 		owner, viewer := s.user(t, "owner", false), s.user(t, "viewer", false)
 		sole, shared := s.wallet(t, owner, "sole", "owner"), s.wallet(t, owner, "shared", "owner")
 		join := "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, $4, 0)"
@@ -213,7 +213,7 @@ func TestPasswordChange(t *testing.T) {
 func TestPasswordResetEndsTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	root := s.token(t, s.user(t, "admin", true), 0).bearer()
+	root := s.user(t, "admin", true).basic()
 	p := s.user(t, "p", false)
 	k := s.token(t, p, 0)
 	s.call(t, "PATCH", userPath("p"), root, `{"password": "correct horse, reset"}`).want(t, 200)
@@ -225,7 +225,7 @@ func TestPasswordResetEndsTokens(t *testing.T) {
 func TestPasswords(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	root := s.token(t, s.user(t, "admin", true), 0).bearer()
+	root := s.user(t, "admin", true).basic()
 	long := strings.Repeat("long horse ", 7)[:72]
 	s.call(t, "POST", users, root, fmt.Sprintf(`{"name": "long", "password": %q}`, long)).want(t, 201)
 	s.call(t, "GET", users+"/me", basic("long", long), "").want(t, 200)

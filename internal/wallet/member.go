@@ -39,6 +39,9 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 	if err != nil {
 		return Member{}, false, err
 	}
+	if err := who.MayGive(role); err != nil {
+		return Member{}, false, err
+	}
 	u, err := s.users.UserByName(ctx, user)
 	if err != nil {
 		return Member{}, false, err

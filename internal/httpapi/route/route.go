@@ -29,13 +29,16 @@ const (
 	Either                      // a password, or a token with the route's scope
 	AnyToken                    // a password, or any token whatever its scopes
 	OwnToken                    // a token, whatever its scopes
+	Password                    // a password; a good token is told that it will not do
 )
 
 // TakesBasic reports whether a password will do.
-func (c Credentials) TakesBasic() bool { return c == Basic || c == Either || c == AnyToken }
+func (c Credentials) TakesBasic() bool {
+	return c == Basic || c == Either || c == AnyToken || c == Password
+}
 
 // TakesBearer reports whether a token will do.
-func (c Credentials) TakesBearer() bool { return c != Nobody && c != Basic }
+func (c Credentials) TakesBearer() bool { return c != Nobody && c != Basic && c != Password }
 
 // NeedsScope reports whether a token has to have the route's scope.
 func (c Credentials) NeedsScope() bool { return c == Bearer || c == Either }

@@ -64,8 +64,8 @@ func (a *API) GetUser(ctx context.Context, in userRequest) (user, error) {
 
 type changeUserRequest struct {
 	Name     string  `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
-	Password *string `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user."`
-	Admin    *bool   `json:"admin" description:"Whether the user is an admin."`
+	Password *string `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user. Takes your own password, not a token."`
+	Admin    *bool   `json:"admin" description:"Whether the user is an admin. To give the role takes your own password, not a token."`
 	Disabled *bool   `json:"disabled" example:"true" description:"A disabled user cannot log in and loses all tokens."`
 }
 
@@ -81,7 +81,7 @@ func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (user, error
 
 type deleteUserRequest struct {
 	Name    string `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
-	Wallets string `query:"wallets" json:"-" enum:"delete" description:"What becomes of wallets that have no other owner: deleted, for all their members. Without it, 409 where there are such."`
+	Wallets string `query:"wallets" json:"-" enum:"delete" description:"What becomes of wallets that have no other owner: deleted, for all their members. Without it, 409 where there are such. Takes your own password, not a token."`
 }
 
 // DeleteUser serves DELETE /api/v1/users/{name}.

@@ -1,0 +1,102 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi"
+)
+
+// TestPasswordRequired: no token sets a password, gives the admin role or deletes
+// wallets of others, whatever its scopes. It may take rights away.
+func TestPasswordRequired(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *server) {
+		admin := s.user(t, "admin", true)
+		k := s.token(t, admin, 0).bearer()
+		s.user(t, "bob", false)
+		s.user(t, "boss", true)
+		s.wallet(t, s.user(t, "owner", false), "sole", "owner")
+		before := s.dump(t, false)
+		requests := []request{
+			{method: "POST", path: users, body: `{"name": "mallory", "password": "correct horse, mine"}`},
+			{method: "POST", path: users, body: `{"name": "mallory", "password": "correct horse, mine", "admin": true}`},
+			{method: "PATCH", path: userPath("admin"), body: `{"password": "correct horse, mine"}`},
+			{method: "PATCH", path: userPath("bob"), body: `{"password": "correct horse, mine"}`},
+			{method: "PATCH", path: userPath("bob"), body: `{"password": "correct horse, mine", "disabled": true}`},
+			{method: "PATCH", path: userPath("bob"), body: `{"admin": true}`},
+			{method: "PATCH", path: userPath("boss"), body: `{"admin": true}`},
+			{method: "PATCH", path: users + "/me", body: `{"password": "correct horse, mine"}`},
+			{method: "DELETE", path: userPath("owner") + "?wallets=delete"},
+			{method: "DELETE", path: userPath("bob") + "?wallets=delete"},
+		}
+		for _, r := range requests {
+			r.auth = []string{k}
+			s.do(t, r).wantProblem(t, 403, "password_required").want(t, 403, "HTTP Basic")
+			if s.dump(t, false) != before {
+				t.Fatalf("%s %s changed something", r.method, r.path)
+			}
+		}
+		for _, body := range []string{`{"disabled": true}`, `{"disabled": false}`, `{"admin": false}`} {
+			s.call(t, "PATCH", userPath("boss"), k, body).want(t, 200)
+		}
+		s.call(t, "DELETE", userPath("bob"), k, "").want(t, 204)
+	})
+}
+
+// TestRoleScopes: the scopes that a token needs to give a role are those of the
+// routes that the role opens.
+func TestRoleScopes(t *testing.T) {
+	t.Parallel()
+	roles := []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner}
+	// What these do for a role below owner is about the member alone.
+	own := []string{"ChangeWallet", "DeleteMember"}
+	want := map[auth.WalletRole]auth.Scopes{}
+	for _, to := range httpapi.Routes(httpapi.Options{}) {
+		for _, role := range roles {
+			if to.Role.OfWallet() && role.Covers(auth.WalletRole(to.Role)) && (role == auth.RoleOwner || !slices.Contains(own, to.Handler.Name)) {
+				want[role] |= to.Scope
+			}
+		}
+	}
+	for _, role := range roles {
+		if got := role.Scopes(); got != want[role] {
+			t.Errorf("%s: the table has %s, and the routes %s", role, got, want[role])
+		}
+	}
+}
+
+// TestRolesTakeScopes: a token gives a role only if it has all scopes that the role
+// makes usable, and takes a membership away without.
+func TestRolesTakeScopes(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *server) {
+		p, bob := s.user(t, "p", false), s.user(t, "bob", false)
+		s.wallet(t, p, "vault", "owner")
+		path := "/api/v1/wallets/vault/members/bob"
+		roles := []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner}
+		for _, role := range roles {
+			scopes := auth.MembersWrite | role.Scopes()
+			k := s.token(t, p, scopes).bearer()
+			for _, given := range roles {
+				got := s.call(t, "PUT", path, k, fmt.Sprintf(`{"role": %q}`, given))
+				if scopes.Has(given.Scopes()) {
+					if got.status != 200 && got.status != 201 {
+						t.Errorf("%s by a token for %s: %d %s", given, role, got.status, got.body)
+					}
+					continue
+				}
+				got.wantProblem(t, 403, "scope_exceeded")
+				if missing := (given.Scopes() &^ scopes).String(); got.text("required_scope") != missing {
+					t.Errorf("%s by a token for %s: required_scope %q, want %q", given, role, got.text("required_scope"), missing)
+				}
+			}
+		}
+		s.call(t, "PUT", path, s.token(t, p, auth.DefaultScopes).bearer(), `{"role": "viewer"}`).wantProblem(t, 403, "scope_missing")
+		s.call(t, "DELETE", path, s.token(t, p, auth.DefaultScopes).bearer(), "").wantProblem(t, 403, "scope_missing")
+		s.call(t, "DELETE", path, s.token(t, bob, auth.DefaultScopes).bearer(), "").wantProblem(t, 403, "scope_missing")
+		s.call(t, "DELETE", path, s.token(t, p, auth.MembersWrite).bearer(), "").want(t, 204)
+	})
+}
