@@ -68,10 +68,20 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bo
 	if a.passwords, err = auth.NewPasswords(cfg.BcryptCost, runtime.NumCPU()); err != nil {
 		return nil, err
 	}
+	a.passwords.AddKnownWords(hostNames(cfg)...)
 	if err := a.open(ctx, serving); err != nil {
 		return nil, errors.Join(a.explain(ctx, err), a.close())
 	}
 	return a, nil
+}
+
+// hostNames returns the names by which this server is known.
+func hostNames(cfg config.Config) []string {
+	names := cfg.AllowedHosts[:len(cfg.AllowedHosts):len(cfg.AllowedHosts)]
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	return names
 }
 
 // explain says of an error of the start whether the SQLite file is damaged, which

@@ -42,7 +42,7 @@ type Login struct {
 	passwords *Passwords
 	signer    *Signer
 	journal   *Journal
-	failures  *failures
+	throttle  *throttle
 	now       func() time.Time
 
 	refuseDefault bool
@@ -50,7 +50,7 @@ type Login struct {
 
 // NewLogin returns a Login. The journal is told of logins and of tokens' use.
 func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, journal *Journal, now func() time.Time) *Login {
-	return &Login{log: log, store: store, passwords: passwords, signer: signer, journal: journal, failures: newFailures(), now: now}
+	return &Login{log: log, store: store, passwords: passwords, signer: signer, journal: journal, throttle: newThrottle(), now: now}
 }
 
 // RefuseDefaultPasswords has nobody let in who still has the DefaultPassword,
@@ -66,8 +66,8 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	if len(password) > maxTriedBytes || strings.ContainsRune(password, 0) || checkUserName(name) != nil {
 		return nil, ErrUnauthenticated
 	}
-	key := failureKey{user: FoldName(name), origin: originOf(address)}
-	admit := func() error { return l.failures.check(key, l.now()) }
+	key := loginKey{user: FoldName(name), origin: originOf(address)}
+	admit := func() error { return l.throttle.check(key, l.now()) }
 	if err := admit(); err != nil {
 		return nil, err
 	}
@@ -87,12 +87,13 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 		UserID: u.ID, UserName: u.Name, Admin: u.Admin, Scopes: ScopesOf(u.Admin), Address: address,
 	}
 	if !good {
-		l.failures.add(key, l.now())
+		l.throttle.failed(key, l.now())
 		e := (&Principal{Address: address}).Event(l.now(), "login", name, "")
 		e.Outcome = "refused"
 		l.journal.record(e)
 		return nil, ErrUnauthenticated
 	}
+	l.throttle.proved(key, l.now())
 	l.journal.record(who.Event(l.now(), "login", u.Name, ""))
 	if l.passwords.outdated(u.PasswordHash) {
 		l.rehash(ctx, u, password, address)

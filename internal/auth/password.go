@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,38 +18,24 @@ import (
 const DefaultPassword = "admin"
 
 const (
-	// MinPasswordBytes is how long a password has to be that is set here.
-	MinPasswordBytes = 8
+	// MinPasswordLength is how many characters a password that is set here must have.
+	MinPasswordLength = 8
 	// maxPasswordBytes is where bcrypt stops reading: it takes a password of 72
 	// bytes with anything appended for the same.
 	maxPasswordBytes = 72
 )
 
-// commonPasswords are passwords of at least eight bytes that every guesser
-// tries first, in lower case.
-var commonPasswords = strings.Fields(`
-	12345678 123456789 1234567890 0123456789 11111111 00000000 88888888 87654321 123123123
-	password password1 password12 password123 passw0rd p@ssw0rd qwertyui qwertyuiop qwerty123
-	1qaz2wsx 1q2w3e4r 1q2w3e4r5t asdfghjkl zxcvbnm1 iloveyou sunshine princess football
-	baseball superman trustno1 letmein1 welcome1 changeme changeit adminadmin admin123 admin1234
-	administrator rootroot bitcoin1 satoshi1 satoshinakamoto specter1 specterd nakamoto hodlhodl
-	abcd1234 abc12345 aaaaaaaa computer whatever starwars internet secret123 somepassword`)
-
-// checkNewPassword is the rule for passwords that are set here. Old ones that
-// were brought along keep working whatever they are.
+// checkNewPassword is the rule for passwords that are set here, but for how easy
+// they are to guess. There is no rule about kinds of characters. Existing passwords
+// and imported ones are not checked.
 func checkNewPassword(password string) error {
 	switch {
-	case len(password) < MinPasswordBytes:
-		return errPassword("has to be at least %d characters long", MinPasswordBytes)
+	case utf8.RuneCountInString(password) < MinPasswordLength:
+		return errPassword("must be at least %d characters long; 15 or more are better", MinPasswordLength)
 	case len(password) > maxPasswordBytes:
-		return errPassword("is longer than %d bytes, which is all that bcrypt reads", maxPasswordBytes)
+		return errPassword("must not be longer than %d bytes, because bcrypt reads no more", maxPasswordBytes)
 	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
-		return errPassword("has to be UTF-8 text without NUL")
-	}
-	for _, common := range commonPasswords {
-		if strings.EqualFold(password, common) {
-			return errPassword("is one of the commonest; choose another")
-		}
+		return errPassword("must be UTF-8 text without NUL")
 	}
 	return nil
 }
@@ -62,7 +49,8 @@ func errPassword(format string, args ...any) error {
 type Passwords struct {
 	cost  int
 	gate  *gate
-	dummy []byte // compared against where there is no user, so that it takes as long
+	known []string // words that an attacker tries first
+	dummy []byte   // compared against where there is no user, so that it takes as long
 }
 
 // NewPasswords returns Passwords with bcrypt's cost, 4 to 31, that hash on at
@@ -77,6 +65,10 @@ func NewPasswords(cost, processors int) (*Passwords, error) {
 	return &Passwords{cost: cost, gate: newGate(max(1, processors-1)), dummy: dummy}, nil
 }
 
+// AddKnownWords adds words, such as the names of this host, that passwords must
+// not consist of. It must be called before p is used.
+func (p *Passwords) AddKnownWords(words ...string) { p.known = append(p.known, words...) }
+
 // hash returns bcrypt's hash. The caller checked the password's length.
 func (p *Passwords) hash(ctx context.Context, address, password string) (string, error) {
 	leave, err := p.gate.enter(ctx, address)
@@ -84,6 +76,10 @@ func (p *Passwords) hash(ctx context.Context, address, password string) (string,
 		return "", err
 	}
 	defer leave()
+	return p.generate(password)
+}
+
+func (p *Passwords) generate(password string) (string, error) {
 	hashed, err := bcrypt.GenerateFromPassword([]byte(password), p.cost)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
@@ -97,12 +93,21 @@ func (p *Passwords) Try(ctx context.Context) error {
 	return err
 }
 
-// hashNew returns the hash of a password that is about to be set.
-func (p *Passwords) hashNew(ctx context.Context, address, password string) (string, error) {
+// hashNew returns the hash of a password that is about to be set; words are known
+// of its user.
+func (p *Passwords) hashNew(ctx context.Context, address, password string, words ...string) (string, error) {
 	if err := checkNewPassword(password); err != nil {
 		return "", err
 	}
-	return p.hash(ctx, address, password)
+	leave, err := p.gate.enter(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	if weakness := weaknessOf(password, slices.Concat(p.known, words)); weakness != "" { // may take as long as hashing
+		return "", errPassword("is too easy to guess: %s; choose a longer passphrase, such as four random words", weakness)
+	}
+	return p.generate(password)
 }
 
 // matches reports whether password is the one that hashed was made from. It

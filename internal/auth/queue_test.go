@@ -107,16 +107,3 @@ func TestQueueIsAskedOfEveryPassword(t *testing.T) {
 		t.Errorf("compare: %v", err)
 	}
 }
-
-// TestFailuresAreForgotten: the record of failed logins stays bounded, also
-// against somebody who tries a new name each time.
-func TestFailuresAreForgotten(t *testing.T) {
-	t.Parallel()
-	f, now := newFailures(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
-	for i := range maxFailureKeys + 20 {
-		f.add(failureKey{user: fmt.Sprint(i), origin: "192.0.2.1"}, now.Add(time.Duration(i)*time.Millisecond))
-	}
-	if n := len(f.counts); n > maxFailureKeys {
-		t.Errorf("%d keys", n)
-	}
-}

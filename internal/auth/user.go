@@ -68,6 +68,8 @@ type UserStore interface {
 	// ListUsers returns users in the order of their folded names, from the one
 	// that follows after.
 	ListUsers(ctx context.Context, after string, limit int) ([]User, error)
+	// Memberships returns the wallets of a user.
+	Memberships(ctx context.Context, userID string) ([]Membership, error)
 	// EditUser loads a user, applies edit and saves the result in one
 	// transaction, so that no other change comes between. It may call edit more
 	// than once. It returns ErrUserNotFound where there is no such user.
@@ -104,7 +106,7 @@ func (s *Users) Create(ctx context.Context, who *Principal, name, password strin
 	if _, err := s.store.UserByName(ctx, name); err == nil {
 		return User{}, ErrUserExists
 	}
-	hashed, err := s.passwords.hashNew(ctx, who.Address, password)
+	hashed, err := s.passwords.hashNew(ctx, who.Address, password, name)
 	if err != nil {
 		return User{}, err
 	}
@@ -120,7 +122,7 @@ func (s *Users) CreateFirst(ctx context.Context, password string) (User, error) 
 	if isDefault {
 		hashed, err = s.passwords.hash(ctx, "", DefaultPassword)
 	} else {
-		hashed, err = s.passwords.hashNew(ctx, "", password)
+		hashed, err = s.passwords.hashNew(ctx, "", password, FirstAdmin)
 	}
 	if err != nil {
 		return User{}, err
@@ -169,8 +171,11 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 	}
 	var hashed string
 	if change.Password != nil {
-		var err error
-		if hashed, err = s.passwords.hashNew(ctx, who.Address, *change.Password); err != nil {
+		u, err := s.store.UserByName(ctx, name)
+		if err != nil {
+			return User{}, err
+		}
+		if hashed, err = s.hashNew(ctx, who, u, *change.Password); err != nil {
 			return User{}, err
 		}
 	}
@@ -237,7 +242,7 @@ func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password 
 	if err := who.NeedPassword(); err != nil {
 		return User{}, err
 	}
-	hashed, err := s.passwords.hashNew(ctx, who.Address, password)
+	hashed, err := s.hashNew(ctx, who, User{ID: who.UserID, Name: who.UserName}, password)
 	if err != nil {
 		return User{}, err
 	}
@@ -264,6 +269,19 @@ func (s *Users) HasPassword(ctx context.Context, name, password string) (bool, e
 		return false, err
 	}
 	return s.passwords.matches(ctx, "", u.PasswordHash, password, func() error { return nil })
+}
+
+// hashNew returns the hash of a new password of an existing user.
+func (s *Users) hashNew(ctx context.Context, who *Principal, u User, password string) (string, error) {
+	wallets, err := s.store.Memberships(ctx, u.ID)
+	if err != nil {
+		return "", err
+	}
+	words := []string{u.Name}
+	for _, w := range wallets {
+		words = append(words, w.Name, w.Alias)
+	}
+	return s.passwords.hashNew(ctx, who.Address, password, words...)
 }
 
 func roleDetail(admin bool) string {

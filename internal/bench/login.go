@@ -39,7 +39,7 @@ func measureLogin(ctx context.Context, b *bench) error {
 	if err := s.addLogins(ctx); err != nil {
 		return err
 	}
-	// Ten failed logins a minute are let through of each address.
+	// A few failed logins are let through of each address.
 	up, err := startSpecterd(ctx, b.binary, s.folder, s.key, "SPECTER_TRUSTED_PROXIES=127.0.0.1")
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func TestMatrix(t *testing.T) {
 
 func (w *world) tryAll(t *testing.T, to route.Route, people [2]person) {
 	w.caller, w.other = people[0], people[1]
-	w.clock.advance(auth.FailuresPer) // so that the wrong passwords of the route before are forgiven
+	w.clock.advance(auth.MaxFailures * auth.FailureForgottenAfter) // so that the wrong passwords of the route before are forgiven
 	w.good = w.token(t, w.caller, 0)
 	for _, c := range credentials {
 		if c.only == nil || c.only(to) {

@@ -252,7 +252,7 @@ func (b *breeder) send(t *testing.T, i int) outcome {
 	if err != nil { // net/http answers that
 		return stayedWrong
 	}
-	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", byte(i>>16), byte(i>>8), byte(i)) // ten bad passwords a minute are let through
+	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", byte(i>>16), byte(i>>8), byte(i)) // a few bad passwords from one address are let through
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
 	got := answer{status: w.Code, header: w.Header(), body: w.Body.String()}

@@ -139,7 +139,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", strconv.Itoa(retrySeconds(f.RetryAfter)))
 	}
 	if errors.Is(f, auth.ErrTooManyFailures) {
-		h.Set("RateLimit-Policy", fmt.Sprintf(`"failed-logins";q=%d;w=%.0f`, auth.MaxFailures, auth.FailuresPer.Seconds()))
+		h.Set("RateLimit-Policy", fmt.Sprintf(`"failed-logins";q=%d;w=%.0f`, auth.MaxFailures, (auth.MaxFailures*auth.FailureForgottenAfter).Seconds()))
 		h.Set("RateLimit", fmt.Sprintf(`"failed-logins";r=0;t=%d`, retrySeconds(f.RetryAfter)))
 	}
 	contentType, body := surfaceOf(r.URL.Path).problem(requestIDOf(r), status, f)

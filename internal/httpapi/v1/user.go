@@ -42,7 +42,7 @@ func (a *API) ListUsers(ctx context.Context, p page) (list[user], error) {
 
 type createUserRequest struct {
 	Name     string `json:"name" required:"true" minLength:"1" maxLength:"64" example:"alice" description:"Unique without regard to case; printable, without a colon and without spaces at the ends."`
-	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"Their first password, of 8 to 72 bytes."`
+	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"Their first password: at least 8 characters (15 or more are better), at most 72 bytes, any characters; not easy to guess."`
 	Admin    bool   `json:"admin" description:"Whether the user is to be an admin. Without it: no."`
 }
 
@@ -98,7 +98,7 @@ func (a *API) GetSelf(ctx context.Context, _ struct{}) (user, error) {
 }
 
 type changeSelfRequest struct {
-	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"The new password, of 8 to 72 bytes."`
+	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"The new password: at least 8 characters (15 or more are better), at most 72 bytes, any characters; not easy to guess."`
 	RevokeTokens bool   `json:"revoke_tokens" description:"Whether to end all of your tokens, too."`
 }
 

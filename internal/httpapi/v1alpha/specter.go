@@ -162,7 +162,7 @@ type configAuth struct {
 
 func configOf(uid string) config {
 	return config{
-		Auth:         configAuth{Method: "usernamepassword", PasswordMinChars: auth.MinPasswordBytes, RateLimit: 10, RegistrationLinkTimeout: 1},
+		Auth:         configAuth{Method: "usernamepassword", PasswordMinChars: auth.MinPasswordLength, RateLimit: 10, RegistrationLinkTimeout: 1},
 		Explorers:    map[string]string{"main": "", "test": "", "regtest": "", "signet": ""},
 		ExplorerID:   map[string]string{"main": "CUSTOM", "test": "CUSTOM", "regtest": "CUSTOM", "signet": "CUSTOM"},
 		AssetLabels:  map[string]map[string]string{"liquidv1": {}},
