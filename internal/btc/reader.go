@@ -78,10 +78,10 @@ func (r *Reader) CompactSize() uint64 {
 	if first == nil {
 		return 0
 	}
-	width := map[byte]uint64{0xfd: 2, 0xfe: 4, 0xff: 8}[first[0]]
-	if width == 0 {
+	if first[0] < 0xfd {
 		return uint64(first[0])
 	}
+	width := uint64(2) << (first[0] - 0xfd) // 2, 4 or 8 bytes
 	var wide [8]byte
 	copy(wide[:], r.Take(width))
 	n := binary.LittleEndian.Uint64(wide[:])

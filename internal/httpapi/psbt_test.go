@@ -53,6 +53,7 @@ func TestPSBTs(t *testing.T) {
 		test func(*testing.T, *spending)
 	}{
 		{"flow", testPSBTFlow},
+		{"work", testPSBTWork},
 		{"roles", testPSBTRoles},
 		{"amounts", testPSBTAmounts},
 		{"list", testPSBTList},

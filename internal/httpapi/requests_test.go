@@ -169,7 +169,7 @@ func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
 	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, spend.Created, spend.Complete, spend.Broadcast)
 	v := w.vaultOf(t, whose)
 	if p.Status == spend.Created {
-		_, err := w.Proposals.AddSignatures(t.Context(), whose.principal(), v.alias, p.ID, v.sign(t, p), 0)
+		_, err := w.Proposals.AddSignatures(t.Context(), whose.principal(), v.alias, p.ID, v.sign(t, p), nil)
 		check(t, err)
 	}
 	return "/api/v1/wallets/" + v.alias + "/psbts/" + p.ID + "/broadcast", ""

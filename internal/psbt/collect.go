@@ -149,7 +149,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 	}
 	if value := m.get(inNonWitnessUTXO); value != nil {
 		// The id is a hash of all that matters.
-		if tx, err := readTx(value, true); err != nil || tx.TxHash() != previous {
+		if tx, err := scanTx(value, true); err != nil || tx.hash() != previous {
 			return differs("%s", c.name("non_witness_utxo"))
 		}
 	}

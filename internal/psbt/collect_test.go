@@ -672,7 +672,7 @@ func TestManyFields(t *testing.T) {
 		raw.global = append(raw.global, kv{append([]byte{0xe0}, le32(uint32(i))...), nil})
 	}
 	_, err := p.collect(p.stored(), raw.bytes())
-	wantRefused(t, "150,000 fields", err, "bad_psbt", "too many fields")
+	wantRefused(t, "150,000 fields", err, "bad_psbt", "must not have more than 100000 fields")
 }
 
 // TestDescription refuses to work with inputs that are not those of the PSBT.

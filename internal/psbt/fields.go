@@ -167,7 +167,7 @@ func tapKeyOrigin(value []byte) error {
 }
 
 func transaction(value []byte) error {
-	_, err := readTx(value, true)
+	_, err := scanTx(value, true)
 	return err
 }
 
@@ -183,8 +183,11 @@ func readTxOut(value []byte) (*wire.TxOut, error) {
 }
 
 func witnessStack(value []byte) error {
-	_, err := readWitness(value)
-	return err
+	r := newReader(value)
+	if r.skipWitness() > maxWitnessItems {
+		return errWitnessItems
+	}
+	return r.Done()
 }
 
 func readWitness(value []byte) (wire.TxWitness, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // magic is what every PSBT begins with.
@@ -14,7 +15,7 @@ var magic = []byte("psbt\xff")
 // inputs with twenty keys that all have signed have half as many.
 const maxFields = 100_000
 
-var errTooMany = errors.New("it has too many fields")
+var errTooMany = fmt.Errorf("it must not have more than %d fields", maxFields)
 
 // Parse reads a PSBT of version 0 or 2. One of version 2 becomes one of version 0.
 // It returns ErrMalformed and ErrTooLarge.
@@ -61,33 +62,21 @@ type fieldReader struct {
 	reader
 	isVersion0 bool
 	fields     int
+	keys       [][]byte // of the map that is read; kept to be used again
 }
 
 // fieldMap reads a map and checks the form of what is in it. The name is of the
 // map, for errors.
 func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
-	var m fieldMap
-	seen := make(map[string]bool)
-	for {
-		key := r.bytes()
-		if r.Err() != nil || len(key) == 0 {
-			break
-		}
-		f := field{key: key, value: r.bytes()}
-		if r.Err() != nil {
-			break
-		}
+	m := r.allFields()
+	for _, f := range m {
 		if err := f.check(shapes); err != nil {
 			r.Fail(fmt.Errorf("%s has %w", name, err))
+			return m
 		}
-		if seen[string(key)] {
-			r.Fail(fmt.Errorf("%s has a field twice: %s", name, f.name(shapes)))
-		}
-		if r.fields++; r.fields > maxFields {
-			r.Fail(errTooMany)
-		}
-		seen[string(key)] = true
-		m = append(m, f)
+	}
+	if f := r.repeated(m); f != nil {
+		r.Fail(fmt.Errorf("%s has a field twice: %s", name, f.name(shapes)))
 	}
 	if r.isVersion0 && r.Err() == nil {
 		if err := m.checkVersion0(shapes); err != nil {
@@ -95,6 +84,48 @@ func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
 		}
 	}
 	return m
+}
+
+// allFields reads the fields of a map. They are counted before anything is allocated
+// for them.
+func (r *fieldReader) allFields() fieldMap {
+	ahead, n := r.reader, 0
+	for len(ahead.bytes()) > 0 {
+		ahead.skip()
+		if n++; r.fields+n > maxFields {
+			r.Fail(errTooMany)
+			return nil
+		}
+	}
+	if err := ahead.Err(); err != nil {
+		r.Fail(err)
+	}
+	if r.Err() != nil || n == 0 {
+		r.skip() // the separator
+		return nil
+	}
+	r.fields += n
+	m := make(fieldMap, n)
+	for i := range m {
+		m[i] = field{key: r.bytes(), value: r.bytes()}
+	}
+	r.skip()
+	return m
+}
+
+// repeated returns a field whose key another has as well; nil for none.
+func (r *fieldReader) repeated(m fieldMap) *field {
+	r.keys = slices.Grow(r.keys[:0], len(m))
+	for _, f := range m {
+		r.keys = append(r.keys, f.key)
+	}
+	slices.SortFunc(r.keys, bytes.Compare)
+	for i, key := range r.keys {
+		if i > 0 && bytes.Equal(key, r.keys[i-1]) {
+			return &field{key: key}
+		}
+	}
+	return nil
 }
 
 // name returns what a field is called.
@@ -153,6 +184,13 @@ func (r *fieldReader) version0(global fieldMap) (*Packet, error) {
 	value := global.get(globalUnsignedTx)
 	if value == nil {
 		return nil, errors.New("it has no unsigned_tx")
+	}
+	parts, err := scanTx(value, false)
+	if err == nil {
+		err = parts.bounded()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("its unsigned_tx cannot be: %w", err)
 	}
 	tx, err := readTx(value, false)
 	if err != nil {

@@ -49,8 +49,15 @@ func Decode(data []byte) (Posted, error) {
 	if len(data) > MaxSize {
 		return Posted{}, ErrTooLarge
 	}
+	parts, err := scanTx(data, true)
+	if err != nil || parts.inputs == 0 || parts.outputs == 0 {
+		return Posted{}, ErrUnreadable
+	}
+	if err := parts.bounded(); err != nil {
+		return Posted{}, ErrUnreadable.Saying("%s", err)
+	}
 	tx, err := readTx(data, true)
-	if err != nil || len(tx.TxIn) == 0 || len(tx.TxOut) == 0 {
+	if err != nil {
 		return Posted{}, ErrUnreadable
 	}
 	return Posted{tx: tx}, nil
@@ -95,11 +102,16 @@ func (d Posted) Previous(input int) *wire.MsgTx {
 	return tx
 }
 
-// strip returns a copy of a transaction without signatures.
+// strip returns a copy of a transaction without signatures. It shares the scripts.
 func strip(tx *wire.MsgTx) *wire.MsgTx {
-	stripped := tx.Copy()
-	for _, in := range stripped.TxIn {
-		in.SignatureScript, in.Witness = nil, nil
+	stripped := &wire.MsgTx{
+		Version: tx.Version, LockTime: tx.LockTime, TxIn: make([]*wire.TxIn, len(tx.TxIn)), TxOut: make([]*wire.TxOut, len(tx.TxOut)),
+	}
+	for i, in := range tx.TxIn {
+		stripped.TxIn[i] = &wire.TxIn{PreviousOutPoint: in.PreviousOutPoint, Sequence: in.Sequence}
+	}
+	for i, out := range tx.TxOut {
+		stripped.TxOut[i] = wire.NewTxOut(out.Value, out.PkScript)
 	}
 	return stripped
 }

@@ -1,6 +1,7 @@
 package psbt
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -44,63 +45,166 @@ const (
 
 var errAmount = errors.New("it has an amount that cannot be")
 
-// readTx reads a transaction. With a witness (BIP-144) it is read only where that
-// is allowed, since without, 0 inputs can be meant.
+// What a transaction of ours, and the witness of one of its inputs, may have. No
+// standard transaction has as many, and the scripts of our wallets need 22 items.
+const (
+	maxInputs       = 10_000
+	maxOutputs      = 10_000
+	maxWitnessItems = 100
+)
+
+// txParts is a transaction that was found to be well-formed. It shares the memory of
+// what was read: nothing is allocated for it, however many parts it has.
+type txParts struct {
+	version, body, lockTime []byte // body is the inputs and outputs
+	inputs, outputs         int
+	witnessItems            int // the most that an input has
+}
+
+// scanTx reads a transaction without allocating anything. With a witness (BIP-144) it
+// is read only where that is allowed, since without, 0 inputs can be meant.
+func scanTx(raw []byte, mayHaveWitness bool) (txParts, error) {
+	r := newReader(raw)
+	t := txParts{version: r.Take(4)}
+	hasWitness := r.witnessFlag(mayHaveWitness)
+	body := r.Rest()
+	t.inputs = r.Count(minInput)
+	for range t.inputs {
+		r.Take(chainhash.HashSize + 4)
+		r.skip()
+		r.Take(4)
+	}
+	t.outputs = r.Count(minOutput)
+	for range t.outputs {
+		r.amount()
+		r.skip()
+	}
+	t.body = body[:len(body)-len(r.Rest())]
+	if hasWitness {
+		for range t.inputs {
+			t.witnessItems = max(t.witnessItems, r.skipWitness())
+		}
+		if r.Err() == nil && t.witnessItems == 0 {
+			r.Fail(errors.New("it says that it has a witness, and has none"))
+		}
+	}
+	t.lockTime = r.Take(4)
+	if err := r.Done(); err != nil {
+		return txParts{}, fmt.Errorf("read a transaction: %w", err)
+	}
+	return t, nil
+}
+
+// bounded returns an error if a transaction has more parts than one of ours may have.
+func (t txParts) bounded() error {
+	switch {
+	case t.inputs > maxInputs:
+		return fmt.Errorf("the transaction must not have more than %d inputs", maxInputs)
+	case t.outputs > maxOutputs:
+		return fmt.Errorf("the transaction must not have more than %d outputs", maxOutputs)
+	case t.witnessItems > maxWitnessItems:
+		return errWitnessItems
+	}
+	return nil
+}
+
+var errWitnessItems = fmt.Errorf("a witness must not have more than %d items", maxWitnessItems)
+
+// hash returns the txid.
+func (t txParts) hash() chainhash.Hash {
+	once := sha256.New()
+	for _, part := range [][]byte{t.version, t.body, t.lockTime} {
+		once.Write(part)
+	}
+	return sha256.Sum256(once.Sum(nil))
+}
+
+// readTx reads a transaction as scanTx does.
 func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
+	parts, err := scanTx(raw, mayHaveWitness)
+	if err != nil {
+		return nil, err
+	}
 	r := newReader(raw)
 	tx := &wire.MsgTx{Version: int32(r.Uint32())} //nolint:gosec // two's complement is meant
-	hasWitness := mayHaveWitness && len(r.Rest()) > 1 && r.Rest()[0] == 0 && r.Rest()[1] == 1
-	if hasWitness {
-		r.Take(2)
-	}
-	r.txInputs(tx)
-	r.txOutputs(tx)
+	hasWitness := r.witnessFlag(mayHaveWitness)
+	r.txInputs(tx, parts.inputs)
+	r.txOutputs(tx, parts.outputs)
 	if hasWitness {
 		for _, in := range tx.TxIn {
 			in.Witness = r.witness()
 		}
-		if r.Err() == nil && !tx.HasWitness() {
-			r.Fail(errors.New("it says that it has a witness, and has none"))
-		}
 	}
 	tx.LockTime = r.Uint32()
-	if err := r.Done(); err != nil {
-		return nil, fmt.Errorf("read a transaction: %w", err)
-	}
-	return tx, nil
+	return tx, r.Done()
 }
 
-func (r *reader) txInputs(tx *wire.MsgTx) {
-	for range r.Count(minInput) {
-		in := new(wire.TxIn)
+// witnessFlag reads the marker and flag of BIP-144, if they may be there and are.
+func (r *reader) witnessFlag(mayBeThere bool) bool {
+	rest := r.Rest()
+	has := mayBeThere && len(rest) > 1 && rest[0] == 0 && rest[1] == 1
+	if has {
+		r.Take(2)
+	}
+	return has
+}
+
+func (r *reader) txInputs(tx *wire.MsgTx, n int) {
+	r.Count(minInput)
+	all := make([]wire.TxIn, n)
+	tx.TxIn = make([]*wire.TxIn, n)
+	for i := range all {
+		in := &all[i]
 		copy(in.PreviousOutPoint.Hash[:], r.Take(chainhash.HashSize))
 		in.PreviousOutPoint.Index = r.Uint32()
 		in.SignatureScript = r.bytes()
 		in.Sequence = r.Uint32()
-		tx.TxIn = append(tx.TxIn, in)
+		tx.TxIn[i] = in
 	}
 }
 
-func (r *reader) txOutputs(tx *wire.MsgTx) {
-	for range r.Count(minOutput) {
-		tx.TxOut = append(tx.TxOut, r.txOut())
+func (r *reader) txOutputs(tx *wire.MsgTx, n int) {
+	r.Count(minOutput)
+	all := make([]wire.TxOut, n)
+	tx.TxOut = make([]*wire.TxOut, n)
+	for i := range all {
+		all[i] = wire.TxOut{Value: r.amount(), PkScript: r.bytes()}
+		tx.TxOut[i] = &all[i]
 	}
 }
 
 // txOut reads an output of a transaction.
-func (r *reader) txOut() *wire.TxOut {
+func (r *reader) txOut() *wire.TxOut { return wire.NewTxOut(r.amount(), r.bytes()) }
+
+func (r *reader) amount() int64 {
 	amount := r.Uint64()
 	if amount > uint64(btc.MaxMoney) {
 		r.Fail(errAmount)
 	}
-	return wire.NewTxOut(int64(amount), r.bytes()) //nolint:gosec // checked
+	return int64(amount) //nolint:gosec // checked
+}
+
+// skip passes over a length and as many bytes.
+func (r *reader) skip() { r.Take(r.CompactSize()) }
+
+// skipWitness passes over the stack of an input, and returns how many items it has.
+func (r *reader) skipWitness() int {
+	n := r.Count(1)
+	for range n {
+		r.skip()
+	}
+	return n
 }
 
 // witness reads the stack of an input (BIP-141).
 func (r *reader) witness() wire.TxWitness {
-	var stack wire.TxWitness
-	for range r.Count(1) {
-		stack = append(stack, r.bytes())
+	n := r.Count(1)
+	if n == 0 {
+		return nil
+	}
+	stack := make(wire.TxWitness, n)
+	for i := range stack {
+		stack[i] = r.bytes()
 	}
 	return stack
 }

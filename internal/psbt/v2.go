@@ -27,11 +27,11 @@ func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 	case global.has(globalUnsignedTx):
 		return nil, errors.New("it is of version 2 and has unsigned_tx, which is of version 0")
 	}
-	inputs, err := r.countOf(global, globalInputCount, minInputMap)
+	inputs, err := r.countOf(global, globalInputCount, minInputMap, maxInputs)
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := r.countOf(global, globalOutputCount, minOutputMap)
+	outputs, err := r.countOf(global, globalOutputCount, minOutputMap, maxOutputs)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 }
 
 // countOf returns how many inputs or outputs there are.
-func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int) (int, error) {
+func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int, most uint64) (int, error) {
 	name := globalShapes[fieldType].name
 	value := global.get(fieldType)
 	if value == nil {
@@ -71,6 +71,9 @@ func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int) (in
 	}
 	if n > uint64(len(r.Rest())/minBytes) { //nolint:gosec // not negative
 		return 0, fmt.Errorf("%s is more than there is room for", name)
+	}
+	if n > most {
+		return 0, fmt.Errorf("%s must not be more than %d", name, most)
 	}
 	return int(n), nil //nolint:gosec // less than there are bytes
 }

@@ -58,7 +58,7 @@ func TestDeletedAdoptedWalletLeavesNoLocks(t *testing.T) {
 			p := v.create(o)
 			v.create(pay(3_500_000, 1000))
 			testkit.Eventually(t, "four coins are locked", func() bool { return len(v.locked()) == 4 })
-			must(t, v.Cancel(ctx, v.alice, v.alias, p.ID, 0))
+			must(t, v.Cancel(ctx, v.alice, v.alias, p.ID, nil))
 
 			id := v.get0().ID
 			w.stopFollower()

@@ -39,7 +39,7 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err != nil {
 		return Proposal{}, err
 	}
-	if err := p.expect(b.Version, Complete, Broadcast); err != nil {
+	if err := p.expect(b.Expected, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
 	if p.Status.Open() {
@@ -68,8 +68,8 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 
 // BroadcastParams are how a proposal is to be sent.
 type BroadcastParams struct {
-	Version int  // the one that the caller expects; 0 for any
-	Evict   bool // see Order
+	Expected Versions
+	Evict    bool // see Order
 }
 
 // checkEvictions returns ErrEvicts if a replacement would evict a payment that its
@@ -124,9 +124,9 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 // Abandon ends a proposal that was sent and has left the mempool, and frees its
 // inputs. It is for signers. The signed transaction stays valid as long as its inputs
 // are unspent: those who have it can still send it, and the proposal is shown as
-// broadcast again then. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged
-// where a version is given, which is not 0, and the proposal has another by now.
-func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, version int) (Proposal, error) {
+// broadcast again then. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
+// version is not among expected.
+func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
@@ -140,7 +140,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	if err != nil {
 		return Proposal{}, err
 	}
-	if err := p.expect(version, Broadcast); err != nil {
+	if err := p.expect(expected, Broadcast); err != nil {
 		return Proposal{}, err
 	}
 	if err := s.node.Abandon(ctx, v.CoreName, p.FinalTxid); err != nil {

@@ -51,7 +51,7 @@ func (v vault) wantFee(o spend.Order, source spend.FeeSource, rate btc.FeeRate) 
 			v.t.Errorf("%s: %s from %q, want %s from %q", what, got.FeeRate, got.FeeSource, rate, source)
 		}
 	}
-	must(v.t, v.Cancel(v.t.Context(), v.alice, v.alias, p.ID, 0))
+	must(v.t, v.Cancel(v.t.Context(), v.alice, v.alias, p.ID, nil))
 	v.wantLocks()
 }
 

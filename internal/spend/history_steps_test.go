@@ -218,7 +218,7 @@ func (h *histories) sign(s *subject, n [5]uint32) (string, error) {
 	if n[1]%4 == 0 {
 		data, how = h.partly(s, e), "sign in part"
 	}
-	p, err := h.AddSignatures(h.t.Context(), h.alice, s.alias, e.id, data, 0)
+	p, err := h.AddSignatures(h.t.Context(), h.alice, s.alias, e.id, data, nil)
 	if err == nil && !e.last.Open() {
 		return how, fmt.Errorf("%s was %s and could be signed", e.name, e.last)
 	}
@@ -298,7 +298,7 @@ func (h *histories) cancel(s *subject, n [5]uint32) (string, error) {
 	if e == nil {
 		return "", nil
 	}
-	if err := h.Cancel(h.t.Context(), h.alice, s.alias, e.id, 0); err != nil {
+	if err := h.Cancel(h.t.Context(), h.alice, s.alias, e.id, nil); err != nil {
 		return "cancel " + e.name + ": " + err.Error(), refusal(err)
 	}
 	e.base, e.last = spend.Cancelled, spend.Cancelled
@@ -310,7 +310,7 @@ func (h *histories) abandon(s *subject, n [5]uint32) (string, error) {
 	if e == nil {
 		return h.send(s, n)
 	}
-	if _, err := h.Abandon(h.t.Context(), h.alice, s.alias, e.id, 0); err != nil {
+	if _, err := h.Abandon(h.t.Context(), h.alice, s.alias, e.id, nil); err != nil {
 		return "abandon " + e.name + ": " + err.Error(), refusal(err)
 	}
 	e.base, e.last = spend.Cancelled, spend.Cancelled

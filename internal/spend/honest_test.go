@@ -83,9 +83,9 @@ func (h *honest) request() string {
 			h.refusal(o, err)
 			bumped = p
 		}
-		must(h.t, h.Cancel(h.t.Context(), h.alice, h.alias, bumped.ID, 0))
+		must(h.t, h.Cancel(h.t.Context(), h.alice, h.alias, bumped.ID, nil))
 	default:
-		must(h.t, h.Cancel(h.t.Context(), h.alice, h.alias, p.ID, 0))
+		must(h.t, h.Cancel(h.t.Context(), h.alice, h.alias, p.ID, nil))
 	}
 	return "proposal"
 }

@@ -227,7 +227,7 @@ func TestImportBeforeScan(t *testing.T) {
 		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birth{Height: &first}, 0)
 		must(w.t, err)
 		testkit.Eventually(w.t, "the coin at the node, locked", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
-		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), 0)
+		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
 		must(w.t, err)
 		if _, err := w.Broadcast(w.t.Context(), bob, again.Alias, complete.ID, spend.BroadcastParams{}); err != nil {
 			w.t.Error(err)

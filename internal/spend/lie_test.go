@@ -395,7 +395,7 @@ func TestLyingNode(t *testing.T) {
 			}
 			p := v.create(o)
 			v.wantLocks(p)
-			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, 0))
+			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 			v.wantLocks()
 			if name == "usual" {
 				kept, keptFee, keptPos := seen, fee, changePos
@@ -437,7 +437,7 @@ func TestLyingNode(t *testing.T) {
 					t.Errorf("got %v, want %s", err, want)
 				}
 				if err == nil {
-					must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, 0))
+					must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 				}
 				if after := v.rows(); after != before {
 					t.Errorf("something was left behind: %s, and was %s", after, before)
@@ -493,7 +493,7 @@ func TestLyingSigner(t *testing.T) {
 			var raw bytes.Buffer
 			must(t, packet.Serialize(&raw))
 			before := v.rows()
-			_, err = v.AddSignatures(t.Context(), v.alice, v.alias, p.ID, raw.Bytes(), 0)
+			_, err = v.AddSignatures(t.Context(), v.alice, v.alias, p.ID, raw.Bytes(), nil)
 			if fault.KindOf(err) != fault.Invalid {
 				t.Errorf("%s, %s: %v", k.Name, name, err)
 			}

@@ -111,7 +111,7 @@ func TestFees(t *testing.T) {
 			if paid < rate || paid > 1.02*rate {
 				t.Errorf("%s, %s: pays %.0f sat/kvB and not %d", k.Name, what, paid, rate)
 			}
-			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, 0))
+			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 			v.wantLocks()
 		}
 		p := v.create(spend.Order{FeeRate: rate, SendMax: true, Recipients: []spend.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
@@ -128,7 +128,7 @@ func TestFees(t *testing.T) {
 
 		whole := v.create(pay(1_000_000-1, rate)) // to know what one input and one output cost
 		size := whole.VSize
-		must(t, v.Cancel(t.Context(), v.alice, v.alias, whole.ID, 0))
+		must(t, v.Cancel(t.Context(), v.alice, v.alias, whole.ID, nil))
 		v.wantLocks()
 		coins, err := w.wallets.Coins(t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 		must(t, err)
@@ -173,16 +173,16 @@ func TestRoles(t *testing.T) {
 		t.Error(err)
 	}
 	post := v.signed(p, 0, 1)
-	_, err = v.AddSignatures(t.Context(), proposer, v.alias, p.ID, post, 0)
+	_, err = v.AddSignatures(t.Context(), proposer, v.alias, p.ID, post, nil)
 	refused("a proposer signs", err)
-	p, err = v.AddSignatures(t.Context(), signer, v.alias, p.ID, post, p.Version)
+	p, err = v.AddSignatures(t.Context(), signer, v.alias, p.ID, post, spend.Versions{p.Version})
 	must(t, err)
 	if s := p.Signatures[0]; s.By.UserName != "signer" || p.Creator.UserName != "proposer" {
 		t.Errorf("signed by %+v, made by %+v", s.By, p.Creator)
 	}
 	_, err = v.Broadcast(t.Context(), proposer, v.alias, p.ID, spend.BroadcastParams{})
 	refused("a proposer sends", err)
-	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{Version: p.Version - 1}); !errors.Is(err, spend.ErrChanged) {
+	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{Expected: spend.Versions{p.Version - 1}}); !errors.Is(err, spend.ErrChanged) {
 		t.Errorf("what was seen before the signature was sent: %v", err)
 	}
 	other, err := v.Create(t.Context(), v.alice, v.alias, pay(100_000, 20_000))
@@ -193,11 +193,11 @@ func TestRoles(t *testing.T) {
 	refused("a proposer replaces another's", err)
 	_, err = v.Bump(t.Context(), proposer, v.alias, other.ID, spend.BumpParams{FeeRate: 30_000})
 	refused("a proposer bumps another's", err)
-	refused("a proposer cancels another's", v.Cancel(t.Context(), proposer, v.alias, other.ID, 0))
-	must(t, v.Cancel(t.Context(), signer, v.alias, other.ID, 0))
+	refused("a proposer cancels another's", v.Cancel(t.Context(), proposer, v.alias, other.ID, nil))
+	must(t, v.Cancel(t.Context(), signer, v.alias, other.ID, nil))
 	mine, err := v.Create(t.Context(), proposer, v.alias, pay(100_000, 20_000))
 	must(t, err)
-	must(t, v.Cancel(t.Context(), proposer, v.alias, mine.ID, 0))
+	must(t, v.Cancel(t.Context(), proposer, v.alias, mine.ID, nil))
 	stranger := w.user("stranger")
 	if _, err := v.Get(t.Context(), stranger, v.alias, p.ID); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("a stranger: %v", err)
@@ -220,7 +220,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("with a frozen coin: %v", err)
 	}
 	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, false))
-	sent, err := v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{Version: p.Version})
+	sent, err := v.Broadcast(t.Context(), signer, v.alias, p.ID, spend.BroadcastParams{Expected: spend.Versions{p.Version}})
 	must(t, err)
 	if step := sent.Steps[len(sent.Steps)-1]; step.Action != "broadcast" || step.By.UserName != "signer" {
 		t.Errorf("sent by %+v", step)
@@ -237,7 +237,7 @@ func TestReplaceTransaction(t *testing.T) {
 	v := w.vault(testkit.WPKH, 1_000_000)
 	p := v.create(pay(100_000, 1000))
 	raw := v.node.Finalize(t, v.signed(p, 0))
-	must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, 0))
+	must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 	txid := text(t, v.node.CLI(t, "sendrawtransaction", hexOf(raw)))
 	v.until(p, spend.Broadcast)
 	o := pay(90_000, 1000)

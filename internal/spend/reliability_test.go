@@ -88,7 +88,7 @@ func (r *rush) create(v vault, with *spend.Service) {
 }
 
 func (r *rush) cancel(alias string, p spend.Proposal) {
-	if err := r.Cancel(r.t.Context(), r.alice, alias, p.ID, 0); err != nil {
+	if err := r.Cancel(r.t.Context(), r.alice, alias, p.ID, nil); err != nil {
 		r.t.Errorf("cancel: %v", err)
 	}
 }

@@ -28,7 +28,7 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 	if err != nil {
 		return nil, err
 	}
-	if err := p.expect(0, Created, PartiallySigned, Complete, Broadcast); err != nil {
+	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return nil, err
 	}
 	if p.Status.Open() {
@@ -109,7 +109,7 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	if err != nil {
 		return Proposal{}, err
 	}
-	if err := p.expect(0, Created, PartiallySigned, Complete, Broadcast); err != nil {
+	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
 	if b.FeeRate <= p.FeeRate {

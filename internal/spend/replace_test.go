@@ -142,7 +142,7 @@ func TestEvictions(t *testing.T) {
 			w.t.Errorf("it is replaced by %q", got.ReplacedBy)
 		}
 		child, open = v.until(child, spend.Conflicted), v.until(open, spend.Conflicted)
-		_, err = v.AddSignatures(w.t.Context(), v.alice, v.alias, open.ID, v.signed(open, 1), 0)
+		_, err = v.AddSignatures(w.t.Context(), v.alice, v.alias, open.ID, v.signed(open, 1), nil)
 		wantRefusal(w.t, err)
 		_, err = v.bump(open, spend.BumpParams{FeeRate: 60_000})
 		wantRefusal(w.t, err)
@@ -270,7 +270,7 @@ func TestWaysIntoStates(t *testing.T) {
 				}
 				v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.signed(p, signers...))))
 			}
-			cancelled := func(p spend.Proposal) { must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, 0)) }
+			cancelled := func(p spend.Proposal) { must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil)) }
 			ways := []struct {
 				name string
 				do   func(p spend.Proposal) spend.Proposal
@@ -350,7 +350,7 @@ func TestAbandon(t *testing.T) {
 	w := newWorld(t, n, t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.WPKH, 1_000_000)
 	p := v.sent(pay(100_000, 2000))
-	if _, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, 0); !errors.Is(err, spend.ErrNotAbandonable) {
+	if _, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, spend.ErrNotAbandonable) {
 		t.Errorf("a payment in the mempool was abandoned: %v", err)
 	}
 	n.Stop(t)
@@ -359,7 +359,7 @@ func TestAbandon(t *testing.T) {
 	if len(mempool(t, n)) > 0 {
 		t.Fatal("the mempool was kept")
 	}
-	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, 0)
+	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
 	must(t, err)
 	wantFields(t, "abandoned", abandoned, 1)
 	testkit.Eventually(t, "free coins", func() bool { return v.balances().Trusted == 1_000_000 })
@@ -367,7 +367,7 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("it is %s", got.Status)
 	}
 	other := v.create(pay(200_000, 2000))
-	must(t, v.Cancel(t.Context(), v.alice, v.alias, other.ID, 0))
+	must(t, v.Cancel(t.Context(), v.alice, v.alias, other.ID, nil))
 	n.CLI(t, "sendrawtransaction", hexOf(p.Raw)) // by one who kept it
 	v.until(p, spend.Broadcast)
 	v.mine()

@@ -108,7 +108,7 @@ func TestSigningAtOnce(t *testing.T) {
 			done := make(chan error)
 			for _, post := range posts {
 				go func() {
-					_, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, post, 0)
+					_, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, post, nil)
 					done <- err
 				}()
 			}
@@ -123,13 +123,13 @@ func TestSigningAtOnce(t *testing.T) {
 			}
 			final := v.node.Finalize(w.t, v.signed(p, 0, 2))
 			for _, again := range [][]byte{final, []byte(hexOf(final))} {
-				if got, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, again, 0); err != nil || got.Version != p.Version {
+				if got, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, again, nil); err != nil || got.Version != p.Version {
 					w.t.Errorf("%s: what is known already made version %d of %d: %v", k.Name, got.Version, p.Version, err)
 				}
 			}
 			other := v.create(pay(100_000, 1000))
 			raw := v.node.Finalize(w.t, v.signed(other, 1, 2))
-			if other, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, other.ID, raw, 0); err != nil || other.Status != spend.Complete {
+			if other, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, other.ID, raw, nil); err != nil || other.Status != spend.Complete {
 				w.t.Errorf("%s: the signed transaction made it %s: %v", k.Name, other.Status, err)
 			}
 			v.broadcast(p)
@@ -210,7 +210,7 @@ func TestSpentElsewhere(t *testing.T) {
 		// What is signed and sent by other means, even after it was cancelled, is seen.
 		p = v.create(pay(100_000, 1000))
 		post := v.signed(p, 0, 1)
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, 0))
+		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil))
 		v.wantLocks()
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, post)))
 		v.until(p, spend.Broadcast)
@@ -236,7 +236,7 @@ func TestNodeRestart(t *testing.T) {
 	if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, spend.BroadcastParams{}); err == nil {
 		t.Error("a proposal was sent without the node")
 	}
-	if got, err := v.AddSignatures(t.Context(), v.alice, v.alias, kept.ID, post, 0); err != nil || got.Status != spend.PartiallySigned {
+	if got, err := v.AddSignatures(t.Context(), v.alice, v.alias, kept.ID, post, nil); err != nil || got.Status != spend.PartiallySigned {
 		t.Errorf("without the node a signature made it %s: %v", got.Status, err)
 	}
 	n.Start(t)
@@ -364,23 +364,23 @@ func TestCancelAndExpire(t *testing.T) {
 		if _, err := v.Create(w.t.Context(), v.alice, v.alias, o); !errors.Is(err, spend.ErrCoinReserved) {
 			w.t.Errorf("with the only coin named: %v", err)
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, p.Version))
+		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, spend.Versions{p.Version}))
 		v.wantShown(p, false)
-		if err := v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, 0); !errors.Is(err, spend.ErrWrongState) {
+		if err := v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, spend.ErrWrongState) {
 			w.t.Errorf("it was cancelled twice: %v", err)
 		}
 		again := v.create(o) // at once
 		if got, was := again.Outputs, p.Outputs; len(got) == 2 && changeOf(again) != changeOf(p) {
 			w.t.Errorf("the change address moved: %v, %v", got, was)
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, again.ID, 0))
+		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, again.ID, nil))
 
 		o.ExpiresAt = w.clock.now().Add(time.Hour)
 		p = v.create(o)
 		begin := time.Now()
 		watch := watching.NewWatch(slog.New(slog.DiscardHandler), w.clock.now, func() time.Duration { return time.Since(begin) })
 		w.clock.forward(2 * time.Hour)
-		if _, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, v.signed(p, 0), 0); !errors.Is(err, spend.ErrWrongState) {
+		if _, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, v.signed(p, 0), nil); !errors.Is(err, spend.ErrWrongState) {
 			w.t.Errorf("an expired proposal was signed: %v", err)
 		}
 		wary := spend.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: w.follower.Kick, Watch: watch})

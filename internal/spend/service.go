@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -108,9 +109,9 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 // Cancel ends an open proposal and frees its coins. Proposers cancel their own,
 // signers any. Signatures that somebody kept are as good as before: a cancelled
 // proposal that they make complete can be sent all the same, by other means, and is
-// shown as confirmed then. It returns ErrWrongState, and ErrChanged where a version
-// is given, which is not 0, and the proposal has another by now.
-func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, version int) error {
+// shown as confirmed then. It returns ErrWrongState, and ErrChanged if the version is not
+// among expected.
+func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) error {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 		if err := u.mayEnd(who, v.Role); err != nil {
 			return err
 		}
-		if err := u.expect(version, Created, PartiallySigned, Complete); err != nil {
+		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
 			return err
 		}
 		u.Reason = "cancelled by " + who.UserName
@@ -158,10 +159,14 @@ func (p *Proposal) expectTime(now time.Time) error {
 	return ErrWrongState.Saying("the proposal has expired").With("status", string(Expired))
 }
 
-// expect returns ErrChanged where a version is given that is not the proposal's,
-// and ErrWrongState where its status is none of these.
-func (p *Proposal) expect(version int, statuses ...Status) error {
-	if version != 0 && version != p.Version {
+// Versions are those that a caller expects a proposal to have one of. Nil stands for
+// any; an empty list matches none.
+type Versions []int
+
+// expect returns ErrChanged if the proposal's version is not among those expected, and
+// ErrWrongState where its status is none of these.
+func (p *Proposal) expect(expected Versions, statuses ...Status) error {
+	if expected != nil && !slices.Contains(expected, p.Version) {
 		return ErrChanged
 	}
 	for _, status := range statuses {

@@ -17,14 +17,10 @@ import (
 // for signers. Nothing but signatures is taken, each after it was verified, so that
 // what is posted twice, in whatever order, or by two at the same time, ends as the
 // same. Faults are those of psbt.Decode and psbt.Collect, ErrWrongState, and
-// ErrChanged where a version is given, which is not 0, and the proposal has another
-// by now.
-func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, version int) (Proposal, error) {
+// ErrChanged if the version is not among expected. What was posted is read last, since
+// that is what costs.
+func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
-	if err != nil {
-		return Proposal{}, err
-	}
-	posted, err := psbt.Decode(data)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -32,7 +28,14 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 	if err != nil {
 		return Proposal{}, err
 	}
-	if err := p.expect(version, Created, PartiallySigned, Complete); err != nil {
+	if err := p.expect(expected, Created, PartiallySigned, Complete); err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expectTime(s.now()); err != nil {
+		return Proposal{}, err
+	}
+	posted, err := psbt.Decode(data)
+	if err != nil {
 		return Proposal{}, err
 	}
 	inputs, err := inputsOf(v.Wallet, p)
@@ -50,7 +53,7 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 		return Proposal{}, err
 	}
 	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
-		if err := u.expect(version, Created, PartiallySigned, Complete); err != nil {
+		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
 			return err
 		}
 		if err := u.expectTime(s.now()); err != nil {

@@ -47,7 +47,7 @@ func TestOwnRecipients(t *testing.T) {
 				w.t.Errorf("replacing: %+v", replacing.Outputs)
 			}
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, replacing.ID, 0))
+		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, replacing.ID, nil))
 
 		v.mine()
 		all := v.create(spend.Order{FeeRate: 2000, SendMax: true, Recipients: []spend.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})

@@ -32,7 +32,7 @@ func TestUnlockOnceUnspentAgain(t *testing.T) {
 			drop := func(e *expected) { // out of the mempool, and given up
 				h.expireMempool([5]uint32{})
 				h.wantSettled()
-				_, err := h.Abandon(t.Context(), h.alice, s.alias, e.id, 0)
+				_, err := h.Abandon(t.Context(), h.alice, s.alias, e.id, nil)
 				must(t, err)
 				e.base, e.last = spend.Cancelled, spend.Cancelled
 				h.wantSettled()
@@ -44,7 +44,7 @@ func TestUnlockOnceUnspentAgain(t *testing.T) {
 			second := create(first.inputs...)
 			h.chain.send(first.tx) // which the wallet knows already, so that the lock stays
 			h.wantSettled()
-			must(t, h.Cancel(t.Context(), h.alice, s.alias, second.id, 0))
+			must(t, h.Cancel(t.Context(), h.alice, s.alias, second.id, nil))
 			second.base = spend.Cancelled
 			h.wantSettled()
 			drop(first)

@@ -66,7 +66,7 @@ func TestEndedProposalsLoseSignatures(t *testing.T) {
 		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWPKH, testkit.TR} {
 			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
 			cancelled := v.complete(v.create(pay(100_000, 20_000)))
-			must(t, v.Cancel(t.Context(), v.alice, v.alias, cancelled.ID, 0))
+			must(t, v.Cancel(t.Context(), v.alice, v.alias, cancelled.ID, nil))
 			replaced := v.complete(v.create(pay(100_000, 20_000)))
 			o := pay(100_000, 30_000)
 			o.Replaces = replaced.ID

@@ -265,7 +265,7 @@ func (v vault) create(o spend.Order) spend.Proposal {
 // sign has one of the signers sign, and adds that.
 func (v vault) sign(p spend.Proposal, signer int) spend.Proposal {
 	v.t.Helper()
-	p, err := v.AddSignatures(v.t.Context(), v.alice, v.alias, p.ID, v.signed(p, signer), 0)
+	p, err := v.AddSignatures(v.t.Context(), v.alice, v.alias, p.ID, v.signed(p, signer), nil)
 	must(v.t, err)
 	return p
 }

@@ -22,6 +22,7 @@ const (
 	bodyTimeout = 10 * time.Second // for the first DefaultMaxBody bytes
 	bodyRate    = 512 << 10        // bytes per second that a client has to send of a larger body
 	maxDepth    = 32               // levels of objects and arrays in a body
+	maxTokens   = 50_000           // names, values, and the ends of objects and arrays; 3,000 recipients and UTXOs take 30,000
 )
 
 // DefaultMaxBody is how many bytes a body may have if its request type is not Limited.
@@ -160,7 +161,7 @@ func checkForm(body []byte, t reflect.Type) error {
 	if dec.PeekKind() != '{' {
 		return errBody("has to be a JSON object")
 	}
-	for {
+	for tokens := 1; ; tokens++ {
 		_, err := dec.ReadToken()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -171,6 +172,8 @@ func checkForm(body []byte, t reflect.Type) error {
 			return formError(err, t)
 		case dec.StackDepth() > maxDepth:
 			return errBody("has more than %d levels", maxDepth)
+		case tokens > maxTokens:
+			return errBody("must not have more than %d names and values", maxTokens)
 		case dec.StackDepth() == 0:
 			if rest := bytes.TrimSpace(body[dec.InputOffset():]); len(rest) > 0 {
 				return errBody("has something behind its JSON object")

@@ -159,7 +159,10 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 		texts := values[param.name]
 		delete(values, param.name)
 		switch {
-		case param.setList(in, texts):
+		case param.isList(in):
+			if err := param.setList(in, texts); err != nil {
+				return err
+			}
 			continue
 		case len(texts) > 1:
 			return fault.InvalidField(param.name, "is given more than once")
@@ -197,19 +200,29 @@ func (p plan) queryNames() string {
 	return strings.Join(names, ", ")
 }
 
-// setList fills a field that is a list, with texts that are lists with commas, and
-// reports whether the field is one. What is in a list is for the handler to check.
-func (p parameter) setList(in any, texts []string) bool {
-	field := reflect.ValueOf(in).Elem().FieldByIndex(p.field)
-	if field.Kind() != reflect.Slice {
-		return false
+// maxList is how many elements a list in a query may have.
+const maxList = 100
+
+func (p parameter) isList(in any) bool {
+	return reflect.ValueOf(in).Elem().FieldByIndex(p.field).Kind() == reflect.Slice
+}
+
+// setList fills a field that is a list, with texts that are lists with commas. What is
+// in a list is for the handler to check.
+func (p parameter) setList(in any, texts []string) error {
+	n := len(texts)
+	for _, text := range texts {
+		n += strings.Count(text, ",")
+	}
+	if n > maxList {
+		return fault.InvalidField(p.name, "must not have more than %d elements", maxList)
 	}
 	var all []string
 	for _, text := range texts {
 		all = append(all, strings.Split(text, ",")...)
 	}
-	field.Set(reflect.ValueOf(all))
-	return true
+	reflect.ValueOf(in).Elem().FieldByIndex(p.field).Set(reflect.ValueOf(all))
+	return nil
 }
 
 func (p parameter) set(in any, text string) error {

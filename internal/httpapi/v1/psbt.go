@@ -273,20 +273,26 @@ func (a *API) withWallet(ctx context.Context, alias string, do func() (spend.Pro
 
 // ifMatch is part of every request that changes a proposal.
 type ifMatch struct {
-	IfMatch *string `header:"If-Match" json:"-" example:"\"7\"" description:"ETag of the proposal as you know it: 412 where it has changed since. It can be left out."`
+	IfMatch *string `header:"If-Match" json:"-" example:"\"7\"" description:"ETag of the proposal as you know it, or up to 16 of them, separated by commas: 412 where it has changed since. It can be left out."`
 }
 
-// versions returns the versions that the caller expects one of, as the service
-// wants them: 0 is any, and -1 none that there is (RFC 9110, section 13.1.1).
-func (m ifMatch) versions() ([]int, error) {
+// maxETags is how many ETags If-Match may list.
+const maxETags = 16
+
+// versions returns the versions that the caller expects one of. ETags that are of no
+// version, and weak ones, match none (RFC 9110, section 13.1.1).
+func (m ifMatch) versions() (spend.Versions, error) {
 	if m.IfMatch == nil {
-		return []int{0}, nil
+		return nil, nil
 	}
 	text := strings.TrimSpace(*m.IfMatch)
 	if text == "*" {
-		return []int{0}, nil
+		return nil, nil
 	}
-	var versions []int
+	if strings.Count(text, ",") >= maxETags {
+		return nil, fault.InvalidField("If-Match", "must not have more than %d ETags", maxETags)
+	}
+	versions := spend.Versions{}
 	for tag := range strings.SplitSeq(text, ",") {
 		tag = strings.TrimSpace(tag)
 		opaque := strings.TrimPrefix(tag, "W/")
@@ -294,28 +300,11 @@ func (m ifMatch) versions() ([]int, error) {
 			return nil, fault.InvalidField("If-Match", `has to be an ETag such as "7", with its quotation marks`)
 		}
 		version, err := strconv.Atoi(opaque[1 : len(opaque)-1])
-		if err != nil || version < 1 || tag != `"`+strconv.Itoa(version)+`"` { // a weak one never matches
-			version = -1
+		if err == nil && tag == `"`+strconv.Itoa(version)+`"` {
+			versions = append(versions, version)
 		}
-		versions = append(versions, version)
 	}
 	return versions, nil
-}
-
-// expecting does something to a proposal if it has one of the versions that the
-// caller expects.
-func (m ifMatch) expecting(do func(version int) (spend.Proposal, error)) (spend.Proposal, error) {
-	versions, err := m.versions()
-	if err != nil {
-		return spend.Proposal{}, err
-	}
-	var p spend.Proposal
-	for _, version := range versions {
-		if p, err = do(version); !isChanged(err) {
-			break
-		}
-	}
-	return p, err
 }
 
 type changePSBTRequest struct {
@@ -325,10 +314,11 @@ type changePSBTRequest struct {
 
 // CancelPSBT serves DELETE /api/v1/wallets/{alias}/psbts/{id}.
 func (a *API) CancelPSBT(ctx context.Context, in changePSBTRequest) error {
-	_, err := in.expecting(func(version int) (spend.Proposal, error) {
-		return spend.Proposal{}, a.o.Proposals.Cancel(ctx, caller(ctx), in.Alias, in.ID, version)
-	})
-	return err
+	expected, err := in.versions()
+	if err != nil {
+		return err
+	}
+	return a.o.Proposals.Cancel(ctx, caller(ctx), in.Alias, in.ID, expected)
 }
 
 type addSignaturesRequest struct {
@@ -351,10 +341,12 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (psbt,
 	if len(data) == 0 {
 		return psbt{}, fault.InvalidField("psbt", "is needed: a PSBT in base64, or the signed transaction in hexadecimal")
 	}
+	expected, err := in.versions()
+	if err != nil {
+		return psbt{}, err
+	}
 	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return in.expecting(func(version int) (spend.Proposal, error) {
-			return a.o.Proposals.AddSignatures(ctx, caller(ctx), in.Alias, in.ID, data, version)
-		})
+		return a.o.Proposals.AddSignatures(ctx, caller(ctx), in.Alias, in.ID, data, expected)
 	})
 }
 
@@ -365,18 +357,22 @@ type broadcastPSBTRequest struct {
 
 // BroadcastPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/broadcast.
 func (a *API) BroadcastPSBT(ctx context.Context, in broadcastPSBTRequest) (psbt, error) {
+	expected, err := in.versions()
+	if err != nil {
+		return psbt{}, err
+	}
 	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return in.expecting(func(version int) (spend.Proposal, error) {
-			return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, spend.BroadcastParams{Version: version, Evict: in.Evict})
-		})
+		return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, spend.BroadcastParams{Expected: expected, Evict: in.Evict})
 	})
 }
 
 // AbandonPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/abandon.
 func (a *API) AbandonPSBT(ctx context.Context, in changePSBTRequest) (psbt, error) {
+	expected, err := in.versions()
+	if err != nil {
+		return psbt{}, err
+	}
 	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return in.expecting(func(version int) (spend.Proposal, error) {
-			return a.o.Proposals.Abandon(ctx, caller(ctx), in.Alias, in.ID, version)
-		})
+		return a.o.Proposals.Abandon(ctx, caller(ctx), in.Alias, in.ID, expected)
 	})
 }

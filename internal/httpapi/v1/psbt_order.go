@@ -2,7 +2,6 @@ package v1
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/spend"
 )
-
-func isChanged(err error) bool { return errors.Is(err, spend.ErrChanged) }
 
 type recipient struct {
 	Address string      `json:"address" required:"true"`
