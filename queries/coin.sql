@@ -38,11 +38,11 @@ ORDER BY f.txid, f.vout;
 SELECT txid, vout FROM frozen WHERE frozen.wallet_id = @wallet_id
 UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = @wallet_id;
 
--- name: Freeze :exec
+-- name: Freeze :execrows
 INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES (@wallet_id, @txid, @vout, @created_at)
 ON CONFLICT (wallet_id, txid, vout) DO NOTHING;
 
--- name: Unfreeze :exec
+-- name: Unfreeze :execrows
 DELETE FROM frozen WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @vout;
 
 -- name: LockedOf :many

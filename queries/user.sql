@@ -26,7 +26,8 @@ UPDATE users SET
   password_hash = @password_hash,
   password_is_default = @password_is_default,
   is_admin = @is_admin,
-  disabled_at = @disabled_at
+  disabled_at = @disabled_at,
+  quotas = @quotas
 WHERE user_id = @user_id;
 
 -- name: DeleteUser :exec

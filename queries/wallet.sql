@@ -1,8 +1,8 @@
 -- name: AddWallet :exec
 INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
-  birth_height, created_at, range_end, receive_next, change_next, scan_from)
+  birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_user)
 VALUES (@wallet_id, @name, @stage, @core_name, @script, @required, @receive_descriptor, @change_descriptor,
-  @birth_height, @created_at, @range_end, @receive_next, @change_next, @scan_from);
+  @birth_height, @created_at, @range_end, @receive_next, @change_next, @scan_from, @scan_user);
 
 -- name: AddWalletKey :exec
 INSERT INTO wallet_keys (wallet_id, position, fingerprint, derivation, xpub, original, type, purpose, device_id)
@@ -35,6 +35,7 @@ UPDATE wallets SET
   scan_from = @scan_from,
   scan_progress = @scan_progress,
   scan_range = @scan_range,
+  scan_user = @scan_user,
   scan_problem = @scan_problem,
   receive_next = @receive_next,
   change_next = @change_next,

@@ -167,6 +167,7 @@ func (a *app) releaseLock() error {
 func (a *app) storeOptions() store.Options {
 	return store.Options{
 		URL: string(a.cfg.DatabaseURL), BackupFolder: filepath.Join(a.cfg.DataFolder, "backups"), Log: a.log, Now: a.now,
+		Quotas: a.cfg.Quotas,
 	}
 }
 

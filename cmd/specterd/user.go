@@ -25,7 +25,7 @@ func (p *program) userCommand() *cobra.Command {
 		p.userAddCommand(), p.userListCommand(), p.userPasswdCommand(),
 		p.userChangeCommand("disable", "Lock a user out and delete all their tokens", true),
 		p.userChangeCommand("enable", "Let a disabled user in again", false),
-		p.userRemoveCommand(),
+		p.userRemoveCommand(), p.userQuotaCommand(),
 	)
 	return cmd
 }

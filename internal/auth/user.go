@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type User struct {
 	Admin             bool
 	DisabledAt        time.Time // zero while active
 	CreatedAt         time.Time
+	Quotas            Limits // those that an admin set; the server's count for all others
 }
 
 // Active reports whether the user may log in.
@@ -60,6 +62,7 @@ type UserEdit struct {
 
 // UserStore keeps users.
 type UserStore interface {
+	QuotaStore
 	// CreateUser adds a user. It returns ErrUserExists where the folded name is
 	// taken.
 	CreateUser(ctx context.Context, u User, e Event) error
@@ -142,6 +145,11 @@ func (s *Users) Get(ctx context.Context, name string) (User, error) {
 	return s.store.UserByName(ctx, name)
 }
 
+// QuotaUse returns the limits of a user and what is used of them.
+func (s *Users) QuotaUse(ctx context.Context, u User) ([]QuotaUse, error) {
+	return s.store.QuotaUse(ctx, u.ID)
+}
+
 // List returns up to limit users in the order of their names, beginning after
 // the named one.
 func (s *Users) List(ctx context.Context, after string, limit int) ([]User, error) {
@@ -153,6 +161,13 @@ type UserChange struct {
 	Password *string
 	Admin    *bool
 	Disabled *bool
+	// Quotas are limits by quota, nil for the server's.
+	Quotas map[Quota]*int64
+}
+
+// IsEmpty reports whether nothing is to be changed.
+func (c UserChange) IsEmpty() bool {
+	return c.Password == nil && c.Admin == nil && c.Disabled == nil && len(c.Quotas) == 0
 }
 
 // givesRights reports whether the change lets somebody do more than before.
@@ -198,6 +213,14 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 				u.DisabledAt = time.Time{}
 				did = append(did, "enabled")
 			}
+		}
+		if len(change.Quotas) > 0 {
+			limits, err := u.Quotas.With(change.Quotas)
+			if err != nil {
+				return err
+			}
+			u.Quotas = limits
+			did = append(did, "quotas "+cmp.Or(limits.String(), "of the server"))
 		}
 		if u.OtherAdmins == 0 && (!u.Admin || !u.Active()) {
 			return ErrLastAdmin

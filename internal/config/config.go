@@ -21,6 +21,8 @@ import (
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/specterd/specterd/internal/auth"
 )
 
 // Secret is a text that is not printed. Convert it to a string to use it.
@@ -66,6 +68,7 @@ type Config struct {
 	// ProposalLifetime is how long a proposal is open where its maker does not say.
 	ProposalLifetime time.Duration
 	Backup           Backup
+	Quotas           auth.Limits // those that differ from the defaults
 }
 
 // Backup says when and where the server makes backups.
@@ -229,7 +232,8 @@ func (r *reader) config(home string) Config {
 
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},
 
-		Node: r.node(home),
+		Quotas: r.quotas(),
+		Node:   r.node(home),
 	}
 	if c.Backup.Folder == "" {
 		c.Backup.Folder = filepath.Join(c.DataFolder, "backups")
@@ -298,6 +302,14 @@ func (r *reader) number(name string, least, most int) int {
 		r.fail(name, "has to be a number from %d to %d", least, most)
 	}
 	return n
+}
+
+func (r *reader) quotas() auth.Limits {
+	limits, err := auth.ParseLimits(r.k.String("quotas"))
+	if err != nil {
+		r.fail("quotas", "%s", strings.TrimPrefix(err.Error(), "quotas: "))
+	}
+	return limits
 }
 
 // interval is 0 where there is none.

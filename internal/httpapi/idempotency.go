@@ -60,7 +60,11 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	}
 	settled = true // whatever happens now, it was done
 	a := idempotency.Answer{Status: made.status, Body: made.body.Bytes()}
-	s.logKey(r, claim.Keep(context.WithoutCancel(ctx), a))
+	if to.Handler.Tried(made.status) { // there is nothing that must not be done twice
+		s.logKey(r, claim.Release(context.WithoutCancel(ctx)))
+	} else {
+		s.logKey(r, claim.Keep(context.WithoutCancel(ctx), a))
+	}
 	writeAnswer(w, a)
 	return nil
 }

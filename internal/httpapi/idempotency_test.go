@@ -202,3 +202,44 @@ func TestIdempotencyKeyInARace(t *testing.T) {
 		})
 	}
 }
+
+// TestIdempotencyKeyOfDryRun: a dry run makes nothing, so its answer is not stored, and
+// its key can be used for the real request.
+func TestIdempotencyKeyOfDryRun(t *testing.T) {
+	t.Parallel()
+	try := func(_ context.Context, in countRequest) (greeting, bool, error) {
+		return greeting{"got " + in.Text}, in.Text == "make", nil
+	}
+	for name, setting := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, setting(t), func(s *setup) {
+				s.routes = func(routes []route.Route) []route.Route {
+					return append(routes, route.Route{
+						Method: "POST", Path: "/api/v1/try", Credentials: route.Either, Scope: auth.NodeRead, Summary: "Try", Handler: route.CreateOrTry(try).WithKey(),
+					})
+				}
+			})
+			p := s.user(t, "p", false)
+			ask := func(body string) answer {
+				t.Helper()
+				return s.do(t, onceRequest("/api/v1/try", p.basic(), "k", body))
+			}
+			for _, text := range []string{"a", "a", "b"} {
+				if got := ask(`{"text": "`+text+`"}`).want(t, 200, "got "+text); got.header.Get("Idempotency-Replayed") != "" {
+					t.Error("the answer of a dry run was repeated")
+				}
+			}
+			var stored int
+			check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM idempotency").Scan(&stored))
+			if stored != 0 {
+				t.Errorf("%d answers are stored", stored)
+			}
+			ask(`{"text": "make"}`).want(t, 201, "got make")
+			if got := ask(`{"text": "make"}`).want(t, 201, "got make"); got.header.Get("Idempotency-Replayed") != "true" {
+				t.Error("what was made was made again")
+			}
+			ask(`{"text": "a"}`).wantProblem(t, 422, "idempotency_key_reused")
+		})
+	}
+}

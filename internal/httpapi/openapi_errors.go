@@ -78,7 +78,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 refuses unknown parameters
 	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
-	add(proposes, http.StatusConflict)
+	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // a quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

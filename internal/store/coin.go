@@ -72,8 +72,8 @@ func coinOf(row db.CoinsRow) wallet.Coin {
 
 // SetFrozen implements wallet.Book.
 func (s *Store) SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
-	return orWalletGone(s.inTx(ctx, func(q *db.Queries) error {
-		if err := setFrozen(ctx, q, walletID, at, frozen, now); err != nil {
+	return orWalletGone(s.inChargedTx(ctx, walletID, func(q *db.Queries) error {
+		if err := s.setFrozen(ctx, q, walletID, at, frozen, now, e.UserID); err != nil {
 			return err
 		}
 		if !frozen {
@@ -97,17 +97,24 @@ func noteLock(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoi
 	return nil
 }
 
-func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time) error {
+func (s *Store) setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time, userID string) error {
+	var changed int64
 	var err error
 	if frozen {
-		err = q.Freeze(ctx, db.FreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout, CreatedAt: sqltype.Time{Time: now}})
+		changed, err = q.Freeze(ctx, db.FreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout, CreatedAt: sqltype.Time{Time: now}})
 	} else {
-		err = q.Unfreeze(ctx, db.UnfreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout})
+		changed, err = q.Unfreeze(ctx, db.UnfreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout})
 	}
 	if err != nil {
 		return fmt.Errorf("freeze an output or let it go: %w", err)
 	}
-	return nil
+	if changed == 0 {
+		return nil
+	}
+	if !frozen {
+		changed = -changed
+	}
+	return s.charge(ctx, q, auth.QuotaFrozen, userID, walletID, changed)
 }
 
 // FrozenCoins implements wallet.Book.

@@ -15,7 +15,7 @@ import (
 
 // ClaimKey implements idempotency.Store.
 func (s *Store) ClaimKey(ctx context.Context, r idempotency.Request, before time.Time, decide func(*idempotency.Entry) (*idempotency.Entry, error)) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.inChargedTx(ctx, r.UserID, func(q *db.Queries) error {
 		if err := q.DropIdempotencyKeys(ctx, sqltype.Time{Time: before}); err != nil {
 			return fmt.Errorf("drop old idempotency keys: %w", err)
 		}
@@ -37,7 +37,10 @@ func (s *Store) ClaimKey(ctx context.Context, r idempotency.Request, before time
 		if err != nil {
 			return fmt.Errorf("claim an idempotency key: %w", err)
 		}
-		return nil
+		if found != nil {
+			return nil
+		}
+		return s.chargeUser(ctx, q, auth.QuotaIdempotencyKeys, r.UserID)
 	})
 }
 

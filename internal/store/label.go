@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -16,14 +18,59 @@ const labelsAtATime = 1000
 
 // SetLabels implements wallet.Book.
 func (s *Store) SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error {
-	return orWalletGone(s.inBulkTx(ctx, func(q *db.Queries) error {
-		for _, l := range labels {
-			if err := setLabel(ctx, q, walletID, l); err != nil {
+	return orWalletGone(s.inTurn(ctx, walletID, func() error {
+		return s.inBulkTx(ctx, func(q *db.Queries) error {
+			if err := s.setLabels(ctx, q, walletID, labels, e.UserID); err != nil {
 				return err
 			}
-		}
-		return addEventIfAny(ctx, q, e)
+			return addEventIfAny(ctx, q, e)
+		})
 	}))
+}
+
+// setLabels sets labels, and charges them to a user.
+func (s *Store) setLabels(ctx context.Context, q *db.Queries, walletID string, labels []btc.Label, userID string) error {
+	more, err := addedLabels(ctx, q, walletID, labels)
+	if err != nil {
+		return err
+	}
+	for _, l := range labels {
+		if err := setLabel(ctx, q, walletID, l); err != nil {
+			return err
+		}
+	}
+	if more == 0 {
+		return nil
+	}
+	return s.charge(ctx, q, auth.QuotaLabels, userID, walletID, more)
+}
+
+// addedLabels returns how many labels there will be more than now, which is
+// negative where labels are deleted.
+func addedLabels(ctx context.Context, q *db.Queries, walletID string, labels []btc.Label) (more int64, err error) {
+	last := map[string]map[string]bool{} // whether there will be one, by type and reference
+	for _, l := range labels {
+		if l.Label == nil {
+			continue
+		}
+		if last[l.Type] == nil {
+			last[l.Type] = map[string]bool{}
+		}
+		last[l.Type][l.Ref] = *l.Label != ""
+	}
+	for kind, refs := range last {
+		there, err := q.CountLabelsAmong(ctx, db.CountLabelsAmongParams{WalletID: walletID, Type: kind, Refs: listOf(slices.Collect(maps.Keys(refs)))})
+		if err != nil {
+			return 0, fmt.Errorf("count labels: %w", err)
+		}
+		more -= there
+		for _, set := range refs {
+			if set {
+				more++
+			}
+		}
+	}
+	return more, nil
 }
 
 func setLabel(ctx context.Context, q *db.Queries, walletID string, l btc.Label) error {

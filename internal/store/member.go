@@ -58,14 +58,14 @@ func (s *Store) EditMembers(ctx context.Context, walletID string, edit func(*wal
 		if err := edit(&edited); err != nil {
 			return err
 		}
-		if err := saveMembers(ctx, q, walletID, before, edited.Members); err != nil {
+		if err := s.saveMembers(ctx, q, walletID, before, edited.Members); err != nil {
 			return err
 		}
 		return addEventIfAny(ctx, q, edited.Event)
 	})
 }
 
-func saveMembers(ctx context.Context, q *db.Queries, walletID string, before, after []wallet.Member) error {
+func (s *Store) saveMembers(ctx context.Context, q *db.Queries, walletID string, before, after []wallet.Member) error {
 	for _, m := range before {
 		if slices.ContainsFunc(after, func(a wallet.Member) bool { return a.UserID == m.UserID }) {
 			continue
@@ -79,6 +79,12 @@ func saveMembers(ctx context.Context, q *db.Queries, walletID string, before, af
 			continue
 		}
 		if err := putMember(ctx, q, walletID, m); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(before, func(b wallet.Member) bool { return b.UserID == m.UserID }) {
+			continue
+		}
+		if err := s.chargeUser(ctx, q, auth.QuotaWallets, m.UserID); err != nil {
 			return err
 		}
 	}

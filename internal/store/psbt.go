@@ -20,7 +20,7 @@ var _ spend.Store = (*Store)(nil)
 
 // AddProposal implements spend.Store.
 func (s *Store) AddProposal(ctx context.Context, p spend.Proposal, labels []btc.Label, e auth.Event) error {
-	err := s.inTx(ctx, func(q *db.Queries) error {
+	err := s.inChargedTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
 		if p.ReplacesID != "" {
 			if err := replaceOpen(ctx, q, p); err != nil {
 				return err
@@ -32,8 +32,11 @@ func (s *Store) AddProposal(ctx context.Context, p spend.Proposal, labels []btc.
 		if err := reserve(ctx, q, p); err != nil {
 			return err
 		}
-		for _, l := range labels {
-			if err := setLabel(ctx, q, p.WalletID, l); err != nil {
+		if err := s.setLabels(ctx, q, p.WalletID, labels, e.UserID); err != nil {
+			return err
+		}
+		if p.Status.Open() && p.Creator.UserID != "" {
+			if err := s.chargeUser(ctx, q, auth.QuotaProposals, p.Creator.UserID); err != nil {
 				return err
 			}
 		}

@@ -331,6 +331,16 @@ func writeBackup(t *testing.T, src backup.Source) string {
 	return path
 }
 
+// oldUser is a row of the table users, with as many columns as that had then.
+func oldUser(tables []backup.Table) []any {
+	row := []any{"u1", "Alice", "alice", "hash", int64(0), int64(1), nil, int64(5)}
+	i := slices.IndexFunc(tables, func(t backup.Table) bool { return t.Name == "users" })
+	for _, c := range tables[i].Columns[len(row):] {
+		row = append(row, map[string]any{"quotas": ""}[c.Name])
+	}
+	return row
+}
+
 // TestRestoreOfOldSchemas: a backup of every schema that there was is migrated.
 func TestRestoreOfOldSchemas(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
@@ -341,7 +351,7 @@ func TestRestoreOfOldSchemas(t *testing.T) {
 			must(t, err)
 			src := oldSource{facts: backup.Facts{Schema: version, Engine: "SQLite", SigningKeys: []string{"old"}}, tables: tables, rows: map[string][][]any{
 				"settings": {{"signing_key_fingerprint", "old"}, {"first_start", "2026-11-20T09:00:00Z"}},
-				"users":    {{"u1", "Alice", "alice", "hash", int64(0), int64(1), nil, int64(5)}},
+				"users":    {oldUser(tables)},
 			}}
 			if version >= 9 { // since when keys have a table
 				src.rows["settings"] = src.rows["settings"][1:]
@@ -371,7 +381,7 @@ func TestRestoreIsRefused(t *testing.T) {
 		must(t, err)
 		source := func() oldSource {
 			return oldSource{facts: backup.Facts{Schema: now.Program, SigningKeys: []string{"old"}}, tables: slices.Clone(tables), rows: map[string][][]any{
-				"users":    {{"u1", "Alice", "alice", "hash", int64(0), int64(1), nil, int64(5)}},
+				"users":    {oldUser(tables)},
 				"settings": {{"first_start", "then"}},
 			}}
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/turn"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	BackupFolder string
 	Log          *slog.Logger
 	Now          func() time.Time
+	// Quotas are the limits of users for whom an admin set no others.
+	Quotas auth.Limits
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -39,12 +42,15 @@ type Store struct {
 	log    *slog.Logger
 	now    func() time.Time
 	engine engine
+	quotas auth.Limits
 	rw, ro *sql.DB // on PostgreSQL both are the same pool
 	// toRead adapts queries that only read.
 	toRead func(d db.DBTX) db.DBTX
 	// damage is what a check found wrong with the file; nil while nothing is.
 	damage atomic.Pointer[error]
 	disk   disk
+	// turns are those of the transactions that charge a quota, by user or wallet.
+	turns turn.Turns
 	// credentials reads the rows that decide about requests, faster than
 	// through a pool where that matters.
 	credentials credentialReader
@@ -111,7 +117,7 @@ func IsPostgres(url string) bool {
 // Open opens the database, creating an SQLite file where there is none. It does
 // not migrate; until Migrate has returned, nothing else may be called.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Log, now: o.Now, disk: disk{log: o.Log}}
+	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}}
 	if IsPostgres(o.URL) {
 		s.engine = postgresEngine{url: o.URL}
 	} else {

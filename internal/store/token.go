@@ -36,10 +36,10 @@ func credentialOf(row db.TokenAndUserRow) *auth.Credential {
 
 // CreateToken implements auth.TokenStore.
 func (s *Store) CreateToken(ctx context.Context, t auth.Token, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error { return createToken(ctx, q, t, e) })
+	return s.inChargedTx(ctx, t.UserID, func(q *db.Queries) error { return s.createToken(ctx, q, t, e) })
 }
 
-func createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event) error {
+func (s *Store) createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event) error {
 	active, err := q.UserIsActive(ctx, t.UserID)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && !active) {
 		return auth.ErrUnauthenticated
@@ -47,13 +47,13 @@ func createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event)
 	if err != nil {
 		return fmt.Errorf("look up the user: %w", err)
 	}
-	if err := insertToken(ctx, q, t); err != nil {
+	if err := s.insertToken(ctx, q, t); err != nil {
 		return err
 	}
 	return addEvent(ctx, q, e)
 }
 
-func insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
+func (s *Store) insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
 	if !t.Imported {
 		if signs, err := currentKey(ctx, q); err != nil {
 			return err
@@ -75,7 +75,7 @@ func insertToken(ctx context.Context, q *db.Queries, t auth.Token) error {
 	case err != nil:
 		return fmt.Errorf("insert a token: %w", err)
 	}
-	return nil
+	return s.chargeUser(ctx, q, auth.QuotaTokens, t.UserID)
 }
 
 // TokenOfUser implements auth.TokenStore.
@@ -125,7 +125,7 @@ func (s *Store) DeleteToken(ctx context.Context, userID, id string, e auth.Event
 
 // RotateToken implements auth.TokenStore.
 func (s *Store) RotateToken(ctx context.Context, userID, id, callerID string, rotate func(*auth.Rotation) error) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.inChargedTx(ctx, userID, func(q *db.Queries) error {
 		r, err := loadRotation(ctx, q, userID, id, callerID)
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func (s *Store) RotateToken(ctx context.Context, userID, id, callerID string, ro
 		if err := retireToken(ctx, q, r); err != nil {
 			return err
 		}
-		if err := insertToken(ctx, q, r.Successor); err != nil {
+		if err := s.insertToken(ctx, q, r.Successor); err != nil {
 			return err
 		}
 		return addEvent(ctx, q, r.Event)

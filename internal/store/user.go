@@ -54,7 +54,7 @@ func userOf(row db.User) auth.User {
 	return auth.User{
 		ID: row.UserID, Name: row.Name, PasswordHash: row.PasswordHash,
 		PasswordIsDefault: row.PasswordIsDefault, Admin: row.IsAdmin,
-		DisabledAt: row.DisabledAt.Time, CreatedAt: row.CreatedAt.Time,
+		DisabledAt: row.DisabledAt.Time, CreatedAt: row.CreatedAt.Time, Quotas: limitsOf(row.Quotas),
 	}
 }
 
@@ -110,11 +110,14 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 		if err := q.DeleteUser(ctx, e.ID); err != nil {
 			return fmt.Errorf("delete the user: %w", err)
 		}
+		if err := q.ForgetQuotaUse(ctx, e.ID); err != nil {
+			return fmt.Errorf("forget what the user used of quotas: %w", err)
+		}
 		return addEvent(ctx, q, e.Event)
 	}
 	err := q.UpdateUser(ctx, db.UpdateUserParams{
 		UserID: e.ID, PasswordHash: e.PasswordHash, PasswordIsDefault: e.PasswordIsDefault,
-		IsAdmin: e.Admin, DisabledAt: sqltype.NullTime{Time: e.DisabledAt},
+		IsAdmin: e.Admin, DisabledAt: sqltype.NullTime{Time: e.DisabledAt}, Quotas: e.Quotas.String(),
 	})
 	if err != nil {
 		return fmt.Errorf("update the user: %w", err)

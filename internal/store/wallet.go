@@ -17,7 +17,7 @@ import (
 
 // AddWallet implements wallet.Registry.
 func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias string, addresses []wallet.Address, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.inChargedTx(ctx, ownerID, func(q *db.Queries) error {
 		if err := insertWallet(ctx, q, w); err != nil {
 			return err
 		}
@@ -31,6 +31,9 @@ func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias s
 		if err := addAddresses(ctx, q, w.ID, addresses); err != nil {
 			return err
 		}
+		if err := s.chargeUser(ctx, q, auth.QuotaWallets, ownerID); err != nil {
+			return err
+		}
 		return addEvent(ctx, q, e)
 	})
 }
@@ -40,7 +43,7 @@ func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 		WalletID: w.ID, Name: w.Name, Stage: string(wallet.Creating), CoreName: w.CoreName, Script: string(w.Script),
 		Required: w.Required, ReceiveDescriptor: w.Receive, ChangeDescriptor: w.Change,
 		BirthHeight: w.Birth, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
-		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom),
+		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom), ScanUser: w.ScanUser,
 	})
 	if isUnique(err) { // the id is a random one
 		return wallet.ErrHeld.Because(err)
@@ -105,15 +108,30 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 		if err := updateWallet(ctx, q, edited.Wallet); err != nil {
 			return err
 		}
+		if err := s.chargeEdit(ctx, q, edited); err != nil {
+			return err
+		}
 		return addEventIfAny(ctx, q, edited.Event)
 	})
 	return edited.Wallet, err
 }
 
+func (s *Store) chargeEdit(ctx context.Context, q *db.Queries, e wallet.Edit) error {
+	if e.Reached > 0 {
+		if err := s.reach(ctx, q, auth.QuotaAddresses, e.By, int64(e.Reached)); err != nil {
+			return err
+		}
+	}
+	if e.Queued {
+		return s.chargeUser(ctx, q, auth.QuotaRescans, e.By)
+	}
+	return nil
+}
+
 func updateWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.UpdateWallet(ctx, db.UpdateWalletParams{
 		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthHeight: w.Birth,
-		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress, ScanRange: w.ScanRange, ScanProblem: w.ScanProblem,
+		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress, ScanRange: w.ScanRange, ScanUser: w.ScanUser, ScanProblem: w.ScanProblem,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem,
 	})
 	if err != nil {
@@ -131,6 +149,9 @@ func (s *Store) DeleteWallet(ctx context.Context, id string, e auth.Event) error
 		}
 		if n == 0 {
 			return wallet.ErrNotFound
+		}
+		if err := q.ForgetQuotaUse(ctx, id); err != nil {
+			return fmt.Errorf("forget what a wallet used of quotas: %w", err)
 		}
 		return addEventIfAny(ctx, q, e)
 	})
@@ -200,7 +221,7 @@ func walletOf(row db.Wallet) wallet.Wallet {
 		Receive: row.ReceiveDescriptor, Change: row.ChangeDescriptor,
 		Birth: row.BirthHeight, CreatedAt: row.CreatedAt.Time,
 		RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,
-		ScanFrom: -1, ScanProgress: row.ScanProgress, ScanRange: row.ScanRange, ScanProblem: row.ScanProblem,
+		ScanFrom: -1, ScanProgress: row.ScanProgress, ScanRange: row.ScanRange, ScanUser: row.ScanUser, ScanProblem: row.ScanProblem,
 		Synced: wallet.Tip{Height: row.SyncedHeight, Hash: row.SyncedHash}, CoreTxCount: row.CoreTxcount, CoreInfo: row.CoreInfo,
 		Balances: wallet.Balances{
 			Trusted: row.TrustedSat, UntrustedPending: row.UntrustedPendingSat,

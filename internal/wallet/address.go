@@ -98,7 +98,7 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	if err != nil {
 		return Address{}, 0, err
 	}
-	index, err := s.handOut(ctx, v.Wallet)
+	index, err := s.handOut(ctx, who, v.Wallet)
 	if err != nil {
 		return Address{}, 0, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 
 // handOut raises the index of the next address, and returns what it was. There is
 // room for the one after, too, so that it can be shown without the node.
-func (s *Service) handOut(ctx context.Context, w Wallet) (index uint32, err error) {
+func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (index uint32, err error) {
 	for {
 		if w, err = s.EnsureRange(ctx, w, w.ReceiveNext+1); err != nil {
 			return 0, err
@@ -131,6 +131,7 @@ func (s *Service) handOut(ctx context.Context, w Wallet) (index uint32, err erro
 			// Others may have come between, and used up what there was.
 			if handedOut = e.RangeEnd > index+1+Lookahead; handedOut {
 				e.ReceiveNext++
+				e.By, e.Reached = who.UserID, e.ReceiveNext
 			}
 			return nil
 		})

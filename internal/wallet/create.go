@@ -163,7 +163,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	w = Wallet{
 		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, Required: policy.Required,
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
-		RangeEnd: p.rangeEnd(), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], ScanFrom: -1, Synced: Tip{Height: -1}, CoreTxCount: -1,
+		RangeEnd: p.rangeEnd(), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], ScanFrom: -1, ScanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
 	w.CoreName = corePrefix + w.ID
 	for _, k := range policy.Keys {

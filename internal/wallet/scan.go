@@ -104,7 +104,8 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 			return ErrScanRunning
 		}
 		e.StartScan(height)
-		e.ScanRange = rangeEnd
+		e.ScanRange, e.ScanUser = rangeEnd, who.UserID
+		e.By, e.Reached, e.Queued = who.UserID, rangeEnd, true
 		e.Birth = min(e.Birth, height)
 		e.Event = who.Event(s.now(), "wallet.rescan", v.ID, fmt.Sprintf("from block %d, addresses up to %d", height, max(rangeEnd, e.RangeEnd)))
 		return nil

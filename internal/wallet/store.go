@@ -24,7 +24,8 @@ type Registry interface {
 	// alias for it, and the addresses up to RangeEnd. For each key, the owner's
 	// device that has a key of this fingerprint becomes its device; where there
 	// is none, one is made, named by the fingerprint, of the type "other".
-	// ErrAliasTaken.
+	// ErrAliasTaken. It returns auth.ErrQuotaExceeded, as do all methods that add
+	// what a quota limits.
 	AddWallet(ctx context.Context, w Wallet, ownerID, alias string, addresses []Address, e auth.Event) error
 	// WalletByID returns a wallet in any stage. It is not for requests.
 	WalletByID(ctx context.Context, id string) (Wallet, error)
@@ -63,6 +64,12 @@ type Registry interface {
 type Edit struct {
 	Wallet
 	Event auth.Event
+
+	// By is the id of the user who pays for the change with their quotas: for the
+	// addresses up to the index Reached, and for a scan that was Queued.
+	By      string
+	Reached uint32
+	Queued  bool
 }
 
 // MemberEdit is a wallet's membership in the middle of a change.

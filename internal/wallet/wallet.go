@@ -90,6 +90,7 @@ type Wallet struct {
 	ScanFrom     int     // the height from which Core has to look through the chain again; -1 for not
 	ScanProgress float64 // 0 to 1, while there is a ScanFrom
 	ScanRange    uint32  // the RangeEnd that the scan needs, which begins once it is reached; 0 for any
+	ScanUser     string  // the id of the user who requested the scan, or the last one
 	ScanProblem  string  // why the last scan failed or has to wait; empty for nothing
 
 	Synced      Tip    // the block up to which the index is equal to the node

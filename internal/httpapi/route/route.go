@@ -247,6 +247,12 @@ func CreateOrTry[In, Out any](f func(ctx context.Context, in In) (out Out, creat
 	return h
 }
 
+// Tried reports whether an answer of this status is that of a dry run, after which
+// nothing was made.
+func (h Handler) Tried(status int) bool {
+	return h.Status == http.StatusCreated && h.OtherStatus != 0 && status == h.OtherStatus
+}
+
 // Delete makes a handler that answers 204 without a body.
 func Delete[In any](f func(ctx context.Context, in In) error) Handler {
 	h := JSON(http.StatusNoContent, func(ctx context.Context, in In) (None, error) {

@@ -23,6 +23,30 @@ func userOf(u auth.User) user {
 	}
 }
 
+type userDetails struct {
+	user
+	Quotas map[string]quota `json:"quotas" required:"true" description:"The limits of the user and what is used of them, by name."`
+}
+
+type quota struct {
+	Limit     int64 `json:"limit" required:"true"`
+	Own       bool  `json:"own" required:"true"`
+	Used      int64 `json:"used" required:"true"`
+	PerWallet bool  `json:"per_wallet" required:"true"`
+}
+
+func (a *API) detailsOf(ctx context.Context, u auth.User) (userDetails, error) {
+	uses, err := a.o.Users.QuotaUse(ctx, u)
+	if err != nil {
+		return userDetails{}, err
+	}
+	quotas := make(map[string]quota, len(uses))
+	for _, use := range uses {
+		quotas[string(use.Quota)] = quota{Limit: use.Limit, Own: use.Own, Used: use.Used, PerWallet: use.PerWallet}
+	}
+	return userDetails{userOf(u), quotas}, nil
+}
+
 // ListUsers serves GET /api/v1/users.
 func (a *API) ListUsers(ctx context.Context, p page) (list[user], error) {
 	limit, err := p.limit()
@@ -57,26 +81,36 @@ type userRequest struct {
 }
 
 // GetUser serves GET /api/v1/users/{name}.
-func (a *API) GetUser(ctx context.Context, in userRequest) (user, error) {
+func (a *API) GetUser(ctx context.Context, in userRequest) (userDetails, error) {
 	u, err := a.o.Users.Get(ctx, in.Name)
-	return userOf(u), err
+	if err != nil {
+		return userDetails{}, err
+	}
+	return a.detailsOf(ctx, u)
 }
 
 type changeUserRequest struct {
-	Name     string  `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
-	Password *string `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user. Takes your own password, not a token."`
-	Admin    *bool   `json:"admin" description:"Whether the user is an admin. To give the role takes your own password, not a token."`
-	Disabled *bool   `json:"disabled" example:"true" description:"A disabled user cannot log in and loses all tokens."`
+	Name     string            `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
+	Password *string           `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user. Takes your own password, not a token."`
+	Admin    *bool             `json:"admin" description:"Whether the user is an admin. To give the role takes your own password, not a token."`
+	Disabled *bool             `json:"disabled" example:"true" description:"A disabled user cannot log in and loses all tokens."`
+	Quotas   map[string]*int64 `json:"quotas" description:"Limits for this user, by the name of the quota; null restores the limit of the server. Quotas that are not named stay as they are."`
 }
 
 // ChangeUser serves PATCH /api/v1/users/{name}.
-func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (user, error) {
-	change := auth.UserChange{Password: in.Password, Admin: in.Admin, Disabled: in.Disabled}
-	if change == (auth.UserChange{}) {
-		return user{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have password, admin and disabled")
+func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (userDetails, error) {
+	change := auth.UserChange{Password: in.Password, Admin: in.Admin, Disabled: in.Disabled, Quotas: map[auth.Quota]*int64{}}
+	for name, limit := range in.Quotas {
+		change.Quotas[auth.Quota(name)] = limit
+	}
+	if change.IsEmpty() {
+		return userDetails{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have password, admin, disabled and quotas")
 	}
 	u, err := a.o.Users.Change(ctx, caller(ctx), in.Name, change)
-	return userOf(u), err
+	if err != nil {
+		return userDetails{}, err
+	}
+	return a.detailsOf(ctx, u)
 }
 
 type deleteUserRequest struct {
@@ -93,7 +127,7 @@ func (a *API) DeleteUser(ctx context.Context, in deleteUserRequest) error {
 }
 
 // GetSelf serves GET /api/v1/users/me.
-func (a *API) GetSelf(ctx context.Context, _ struct{}) (user, error) {
+func (a *API) GetSelf(ctx context.Context, _ struct{}) (userDetails, error) {
 	return a.GetUser(ctx, userRequest{Name: caller(ctx).UserName})
 }
 

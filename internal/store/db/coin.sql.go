@@ -176,7 +176,7 @@ func (q *Queries) DeleteLocked(ctx context.Context, arg DeleteLockedParams) erro
 	return err
 }
 
-const Freeze = `-- name: Freeze :exec
+const Freeze = `-- name: Freeze :execrows
 INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (wallet_id, txid, vout) DO NOTHING
 `
@@ -188,14 +188,17 @@ type FreezeParams struct {
 	CreatedAt sqltype.Time
 }
 
-func (q *Queries) Freeze(ctx context.Context, arg FreezeParams) error {
-	_, err := q.db.ExecContext(ctx, Freeze,
+func (q *Queries) Freeze(ctx context.Context, arg FreezeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, Freeze,
 		arg.WalletID,
 		arg.Txid,
 		arg.Vout,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const FrozenCoins = `-- name: FrozenCoins :many
@@ -295,7 +298,7 @@ func (q *Queries) LockedOf(ctx context.Context, walletIds string) ([]Locked, err
 	return items, nil
 }
 
-const Unfreeze = `-- name: Unfreeze :exec
+const Unfreeze = `-- name: Unfreeze :execrows
 DELETE FROM frozen WHERE wallet_id = $1 AND txid = $2 AND vout = $3
 `
 
@@ -305,7 +308,10 @@ type UnfreezeParams struct {
 	Vout     uint32
 }
 
-func (q *Queries) Unfreeze(ctx context.Context, arg UnfreezeParams) error {
-	_, err := q.db.ExecContext(ctx, Unfreeze, arg.WalletID, arg.Txid, arg.Vout)
-	return err
+func (q *Queries) Unfreeze(ctx context.Context, arg UnfreezeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, Unfreeze, arg.WalletID, arg.Txid, arg.Vout)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

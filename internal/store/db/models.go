@@ -165,6 +165,7 @@ type User struct {
 	IsAdmin           bool
 	DisabledAt        sqltype.NullTime
 	CreatedAt         sqltype.Time
+	Quotas            string
 }
 
 type Wallet struct {
@@ -195,6 +196,7 @@ type Wallet struct {
 	Problem             string
 	ScanRange           uint32
 	ScanProblem         string
+	ScanUser            string
 }
 
 type WalletKey struct {

@@ -85,7 +85,7 @@ func (q *Queries) DeleteUser(ctx context.Context, userID string) error {
 }
 
 const ListUsers = `-- name: ListUsers :many
-SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at FROM users
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, quotas FROM users
 WHERE name_folded > $1
 ORDER BY name_folded
 LIMIT CAST($2 AS BIGINT)
@@ -114,6 +114,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.IsAdmin,
 			&i.DisabledAt,
 			&i.CreatedAt,
+			&i.Quotas,
 		); err != nil {
 			return nil, err
 		}
@@ -133,8 +134,9 @@ UPDATE users SET
   password_hash = $1,
   password_is_default = $2,
   is_admin = $3,
-  disabled_at = $4
-WHERE user_id = $5
+  disabled_at = $4,
+  quotas = $5
+WHERE user_id = $6
 `
 
 type UpdateUserParams struct {
@@ -142,6 +144,7 @@ type UpdateUserParams struct {
 	PasswordIsDefault bool
 	IsAdmin           bool
 	DisabledAt        sqltype.NullTime
+	Quotas            string
 	UserID            string
 }
 
@@ -151,13 +154,14 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 		arg.PasswordIsDefault,
 		arg.IsAdmin,
 		arg.DisabledAt,
+		arg.Quotas,
 		arg.UserID,
 	)
 	return err
 }
 
 const UserByID = `-- name: UserByID :one
-SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at FROM users WHERE user_id = $1
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, quotas FROM users WHERE user_id = $1
 `
 
 func (q *Queries) UserByID(ctx context.Context, userID string) (User, error) {
@@ -172,12 +176,13 @@ func (q *Queries) UserByID(ctx context.Context, userID string) (User, error) {
 		&i.IsAdmin,
 		&i.DisabledAt,
 		&i.CreatedAt,
+		&i.Quotas,
 	)
 	return i, err
 }
 
 const UserByName = `-- name: UserByName :one
-SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at FROM users WHERE name_folded = $1
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, quotas FROM users WHERE name_folded = $1
 `
 
 func (q *Queries) UserByName(ctx context.Context, nameFolded string) (User, error) {
@@ -192,6 +197,7 @@ func (q *Queries) UserByName(ctx context.Context, nameFolded string) (User, erro
 		&i.IsAdmin,
 		&i.DisabledAt,
 		&i.CreatedAt,
+		&i.Quotas,
 	)
 	return i, err
 }

@@ -14,9 +14,9 @@ import (
 
 const AddWallet = `-- name: AddWallet :exec
 INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
-  birth_height, created_at, range_end, receive_next, change_next, scan_from)
+  birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_user)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-  $9, $10, $11, $12, $13, $14)
+  $9, $10, $11, $12, $13, $14, $15)
 `
 
 type AddWalletParams struct {
@@ -34,6 +34,7 @@ type AddWalletParams struct {
 	ReceiveNext       uint32
 	ChangeNext        uint32
 	ScanFrom          *int
+	ScanUser          string
 }
 
 func (q *Queries) AddWallet(ctx context.Context, arg AddWalletParams) error {
@@ -52,6 +53,7 @@ func (q *Queries) AddWallet(ctx context.Context, arg AddWalletParams) error {
 		arg.ReceiveNext,
 		arg.ChangeNext,
 		arg.ScanFrom,
+		arg.ScanUser,
 	)
 	return err
 }
@@ -89,7 +91,7 @@ func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) erro
 }
 
 const AllWallets = `-- name: AllWallets :many
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem FROM wallets ORDER BY wallet_id
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, scan_user FROM wallets ORDER BY wallet_id
 `
 
 func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
@@ -129,6 +131,7 @@ func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
 			&i.Problem,
 			&i.ScanRange,
 			&i.ScanProblem,
+			&i.ScanUser,
 		); err != nil {
 			return nil, err
 		}
@@ -275,11 +278,12 @@ UPDATE wallets SET
   scan_from = $5,
   scan_progress = $6,
   scan_range = $7,
-  scan_problem = $8,
-  receive_next = $9,
-  change_next = $10,
-  problem = $11
-WHERE wallet_id = $12
+  scan_user = $8,
+  scan_problem = $9,
+  receive_next = $10,
+  change_next = $11,
+  problem = $12
+WHERE wallet_id = $13
 `
 
 type UpdateWalletParams struct {
@@ -290,6 +294,7 @@ type UpdateWalletParams struct {
 	ScanFrom     *int
 	ScanProgress float64
 	ScanRange    uint32
+	ScanUser     string
 	ScanProblem  string
 	ReceiveNext  uint32
 	ChangeNext   uint32
@@ -306,6 +311,7 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 		arg.ScanFrom,
 		arg.ScanProgress,
 		arg.ScanRange,
+		arg.ScanUser,
 		arg.ScanProblem,
 		arg.ReceiveNext,
 		arg.ChangeNext,
@@ -316,7 +322,7 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 }
 
 const ViewByAlias = `-- name: ViewByAlias :one
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.scan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
 `
@@ -363,6 +369,7 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 		&i.Wallet.Problem,
 		&i.Wallet.ScanRange,
 		&i.Wallet.ScanProblem,
+		&i.Wallet.ScanUser,
 		&i.Alias,
 		&i.Role,
 	)
@@ -370,7 +377,7 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 }
 
 const ViewsOfUser = `-- name: ViewsOfUser :many
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.scan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
 ORDER BY m.alias
@@ -426,6 +433,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.Problem,
 			&i.Wallet.ScanRange,
 			&i.Wallet.ScanProblem,
+			&i.Wallet.ScanUser,
 			&i.Alias,
 			&i.Role,
 		); err != nil {
@@ -443,7 +451,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 }
 
 const WalletByID = `-- name: WalletByID :one
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem FROM wallets WHERE wallet_id = $1
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, scan_user FROM wallets WHERE wallet_id = $1
 `
 
 func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, error) {
@@ -477,6 +485,7 @@ func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, erro
 		&i.Problem,
 		&i.ScanRange,
 		&i.ScanProblem,
+		&i.ScanUser,
 	)
 	return i, err
 }

@@ -1,0 +1,180 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// Quota is the name of something of which a user may have only so many.
+type Quota string
+
+// The quotas. A further one takes a line here, one in quotas, and one in the
+// store's table of what is counted.
+const (
+	QuotaWallets         Quota = "wallets"
+	QuotaTokens          Quota = "tokens"
+	QuotaProposals       Quota = "open_proposals"
+	QuotaRescans         Quota = "rescans"
+	QuotaIdempotencyKeys Quota = "idempotency_keys"
+	QuotaLabels          Quota = "labels"
+	QuotaFrozen          Quota = "frozen_utxos"
+	QuotaAddresses       Quota = "addresses"
+)
+
+// QuotaInfo describes a quota.
+type QuotaInfo struct {
+	Quota Quota
+	// Default is the limit where neither the settings nor an admin say another.
+	Default int64
+	// PerWallet is set for what is counted in each wallet by itself: a wallet may
+	// have as many as the user who adds one may have.
+	PerWallet bool
+	Means     string // what is counted
+	remedy    string
+}
+
+// quotas are all quotas, in the order in which they are listed.
+var quotas = []QuotaInfo{
+	{QuotaWallets, 1000, false, "wallets that the user is a member of", "delete or leave one"},
+	{QuotaTokens, 10_000, false, "tokens, expired ones included", "delete some"},
+	{QuotaProposals, 1000, false, "open proposals that the user created", "cancel some, or let them expire"},
+	{QuotaRescans, 100, false, "queued and running rescans that the user requested", "wait until one has ended, or stop one"},
+	{QuotaIdempotencyKeys, 100_000, false, "stored responses to requests with an Idempotency-Key; they are kept for 24 hours", "repeat the request without a key, or later"},
+	{QuotaLabels, 1_000_000, true, "labels in a wallet", "delete some"},
+	{QuotaFrozen, 100_000, true, "frozen UTXOs in a wallet", "unfreeze some"},
+	{QuotaAddresses, 1_000_000, true, "addresses that can be revealed or requested in a wallet, on each branch", "use addresses that were revealed before"},
+}
+
+// Quotas returns all quotas, in the order in which they are listed.
+func Quotas() []QuotaInfo { return slices.Clone(quotas) }
+
+// Info returns the description of a quota; false if there is no such quota.
+func (q Quota) Info() (QuotaInfo, bool) {
+	i := slices.IndexFunc(quotas, func(info QuotaInfo) bool { return info.Quota == q })
+	if i < 0 {
+		return QuotaInfo{}, false
+	}
+	return quotas[i], true
+}
+
+// MaxQuota is the highest limit that can be set.
+const MaxQuota = 1_000_000_000
+
+// Limits are limits of quotas. Those that are not there are the defaults.
+type Limits map[Quota]int64
+
+// ParseLimits reads limits such as "wallets=10,tokens=100".
+func ParseLimits(text string) (Limits, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	limits := Limits{}
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(item, "=")
+		limit, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		if err != nil {
+			limit = -1
+		}
+		quota := Quota(strings.TrimSpace(name))
+		if err := checkLimit(quota, limit); err != nil {
+			return nil, err
+		}
+		limits[quota] = limit
+	}
+	return limits, nil
+}
+
+func checkLimit(q Quota, limit int64) error {
+	if _, ok := q.Info(); !ok {
+		names := make([]string, len(quotas))
+		for i, info := range quotas {
+			names[i] = string(info.Quota)
+		}
+		return fault.InvalidField("quotas", "must name only %s", strings.Join(names, ", "))
+	}
+	if limit < 0 || limit > MaxQuota {
+		return fault.InvalidField("quotas", "%s must be between 0 and %d", q, MaxQuota)
+	}
+	return nil
+}
+
+// String returns the limits as ParseLimits reads them.
+func (l Limits) String() string {
+	var items []string
+	for _, quota := range slices.Sorted(maps.Keys(l)) {
+		items = append(items, fmt.Sprintf("%s=%d", quota, l[quota]))
+	}
+	return strings.Join(items, ",")
+}
+
+// Of returns the limit of a quota for a user whose own limits these are, on a
+// server with these settings.
+func (l Limits) Of(q Quota, server Limits) int64 {
+	if limit, ok := l[q]; ok {
+		return limit
+	}
+	if limit, ok := server[q]; ok {
+		return limit
+	}
+	info, _ := q.Info()
+	return info.Default
+}
+
+// With returns the limits after a change: a nil limit returns to the default.
+func (l Limits) With(change map[Quota]*int64) (Limits, error) {
+	changed := maps.Clone(l)
+	if changed == nil {
+		changed = Limits{}
+	}
+	for _, quota := range slices.Sorted(maps.Keys(change)) {
+		limit := change[quota]
+		if limit == nil {
+			limit = new(int64)
+			delete(changed, quota)
+		} else {
+			changed[quota] = *limit
+		}
+		if err := checkLimit(quota, *limit); err != nil {
+			return nil, err
+		}
+	}
+	return changed, nil
+}
+
+// ErrQuotaExceeded is returned for what would be more than a quota's limit.
+var ErrQuotaExceeded = fault.New(fault.Conflict, "quota_exceeded", "a quota is exceeded")
+
+// Exceeded returns the ErrQuotaExceeded of a quota, which names the limit and the
+// remedy.
+func (q Quota) Exceeded(limit int64) error {
+	info, _ := q.Info()
+	return ErrQuotaExceeded.
+		Saying("the quota %s is exceeded: at most %d %s; %s, or ask an admin for a higher limit", q, limit, info.Means, info.remedy).
+		With("quota", string(q)).With("limit", strconv.FormatInt(limit, 10))
+}
+
+// QuotaUse is how much of a quota a user has used.
+type QuotaUse struct {
+	QuotaInfo
+	Limit int64
+	Own   bool // whether an admin set the limit for this user
+	// Used is how many there are; of what is counted per wallet, in the one of the
+	// user's wallets that has the most.
+	Used int64
+}
+
+// QuotaStore counts what users have.
+type QuotaStore interface {
+	// QuotaUse returns the limits of a user and what is used of them, in the order
+	// of Quotas.
+	QuotaUse(ctx context.Context, userID string) ([]QuotaUse, error)
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store/db"
+)
+
+// counts are how what a quota limits is counted: of a user, or in a wallet.
+var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID string) (int64, error){
+	auth.QuotaWallets:         (*db.Queries).CountWalletsOfUser,
+	auth.QuotaTokens:          (*db.Queries).CountTokensOfUser,
+	auth.QuotaProposals:       (*db.Queries).CountOpenPsbtsOfUser,
+	auth.QuotaRescans:         (*db.Queries).CountScansOfUser,
+	auth.QuotaIdempotencyKeys: (*db.Queries).CountIdempotencyKeysOfUser,
+	auth.QuotaLabels:          (*db.Queries).CountLabelsOfWallet,
+	auth.QuotaFrozen:          (*db.Queries).CountFrozenOfWallet,
+}
+
+// inTurn runs do, a transaction that charges a quota, when no other of this process
+// does for the same user or wallet: PostgreSQL would refuse all but one of them, to be
+// tried again.
+func (s *Store) inTurn(ctx context.Context, subjectID string, do func() error) error {
+	done, err := s.turns.Take(ctx, subjectID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return do()
+}
+
+// inChargedTx is inTx in the turn of a user or a wallet.
+func (s *Store) inChargedTx(ctx context.Context, subjectID string, body func(*db.Queries) error) error {
+	return s.inTurn(ctx, subjectID, func() error { return s.inTx(ctx, body) })
+}
+
+// charge counts that a user inserted more of what a quota limits, in a wallet where
+// that is counted per wallet, and returns ErrQuotaExceeded where there are too many
+// by now: then the transaction must not be committed. It is called after the insert.
+// What has no user, the command line did, which is not limited.
+//
+// quota_use has an upper bound of what there is. Only where that reaches the limit,
+// the rows are counted, so an insert costs the same however many rows there are.
+// Its row is also what two transactions that insert at once meet at, on both
+// databases and at each isolation level.
+func (s *Store) charge(ctx context.Context, q *db.Queries, quota auth.Quota, userID, subjectID string, more int64) error {
+	limit := int64(math.MaxInt64)
+	if userID != "" {
+		var err error
+		if limit, err = s.limit(ctx, q, quota, userID); err != nil {
+			return err
+		}
+	}
+	n, err := q.RaiseQuotaUse(ctx, db.RaiseQuotaUseParams{More: more, SubjectID: subjectID, Quota: string(quota), Most: limit})
+	if err != nil {
+		return fmt.Errorf("raise the use of a quota: %w", err)
+	}
+	if n > 0 {
+		return nil
+	}
+	if err := q.HoldQuotaUse(ctx, db.HoldQuotaUseParams{SubjectID: subjectID, Quota: string(quota)}); err != nil {
+		return fmt.Errorf("lock the use of a quota: %w", err)
+	}
+	used, err := counts[quota](q, ctx, subjectID)
+	if err != nil {
+		return fmt.Errorf("count the use of a quota: %w", err)
+	}
+	if more > 0 && used > limit {
+		return quota.Exceeded(limit)
+	}
+	if err := q.SetQuotaUse(ctx, db.SetQuotaUseParams{Used: used, SubjectID: subjectID, Quota: string(quota)}); err != nil {
+		return fmt.Errorf("set the use of a quota: %w", err)
+	}
+	return nil
+}
+
+// chargeUser is charge for what is counted of a user.
+func (s *Store) chargeUser(ctx context.Context, q *db.Queries, quota auth.Quota, userID string) error {
+	return s.charge(ctx, q, quota, userID, userID, 1)
+}
+
+// reach returns ErrQuotaExceeded where a user must not go as far in a quota that is
+// about how far and not how many.
+func (s *Store) reach(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
+	limit, err := s.limit(ctx, q, quota, userID)
+	if err == nil && far > limit {
+		err = quota.Exceeded(limit)
+	}
+	return err
+}
+
+// limit returns the limit of a quota for a user.
+func (s *Store) limit(ctx context.Context, q *db.Queries, quota auth.Quota, userID string) (int64, error) {
+	own, err := ownLimits(ctx, q, userID)
+	return own.Of(quota, s.quotas), err
+}
+
+// ownLimits returns the limits that an admin set for a user: none for one who is
+// gone.
+func ownLimits(ctx context.Context, q *db.Queries, userID string) (auth.Limits, error) {
+	text, err := q.QuotasOfUser(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, translate(fmt.Errorf("select the quotas of a user: %w", err))
+	}
+	return limitsOf(text), nil
+}
+
+// limitsOf reads limits from the database. Somebody may have written there what is
+// no limit, which must not keep a user out: then the defaults count.
+func limitsOf(text string) auth.Limits {
+	limits, err := auth.ParseLimits(text)
+	if err != nil {
+		return nil
+	}
+	return limits
+}
+
+// QuotaUse implements auth.QuotaStore.
+func (s *Store) QuotaUse(ctx context.Context, userID string) ([]auth.QuotaUse, error) {
+	var uses []auth.QuotaUse
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		own, err := ownLimits(ctx, q, userID)
+		if err != nil {
+			return err
+		}
+		uses = nil
+		for _, info := range auth.Quotas() {
+			use := auth.QuotaUse{QuotaInfo: info, Limit: own.Of(info.Quota, s.quotas)}
+			_, use.Own = own[info.Quota]
+			if use.Used, err = usedOf(ctx, q, info, userID); err != nil {
+				return fmt.Errorf("count the use of a quota: %w", err)
+			}
+			uses = append(uses, use)
+		}
+		return nil
+	})
+	return uses, err
+}
+
+func usedOf(ctx context.Context, q *db.Queries, info auth.QuotaInfo, userID string) (int64, error) {
+	switch {
+	case info.Quota == auth.QuotaAddresses:
+		return q.LongestRangeOfUser(ctx, userID)
+	case info.PerWallet:
+		return q.MostUsedOfWallets(ctx, db.MostUsedOfWalletsParams{UserID: userID, Quota: string(info.Quota)})
+	}
+	return counts[info.Quota](q, ctx, userID)
+}

@@ -1,0 +1,294 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/idempotency"
+	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// adder adds the n-th of what a quota limits.
+type adder func(n int) error
+
+// quotaCase makes an adder for a user, and one that removes what was added.
+type quotaCase struct {
+	quota  auth.Quota
+	setUp  func(b *bench, u auth.User) adder
+	remove func(b *bench, u auth.User) // removes one of them
+}
+
+func eventBy(b *bench, u auth.User) auth.Event {
+	return auth.Event{At: b.now, UserID: u.ID, UserName: u.Name, Action: "test"}
+}
+
+var quotaCases = []quotaCase{
+	{auth.QuotaWallets, func(b *bench, u auth.User) adder {
+		return func(n int) error {
+			w, addresses := walletFor(b.now)
+			return b.AddWallet(b.t.Context(), w, u.ID, fmt.Sprint("w", n), addresses, eventBy(b, u))
+		}
+	}, func(b *bench, u auth.User) {
+		must(b.t, b.DeleteWallet(b.t.Context(), b.rows("SELECT min(wallet_id) FROM members WHERE user_id = $1", u.ID), auth.Event{}))
+	}},
+	{auth.QuotaTokens, func(b *bench, u auth.User) adder {
+		return func(n int) error {
+			return b.CreateToken(b.t.Context(), tokenFor(u, fmt.Sprint("t", n), "", b.now), eventBy(b, u))
+		}
+	}, func(b *bench, u auth.User) {
+		id := b.rows("SELECT min(token_id) FROM tokens WHERE user_id = $1", u.ID)
+		must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, auth.Event{At: b.now, Action: "token.delete"}))
+	}},
+	{auth.QuotaProposals, func(b *bench, u auth.User) adder {
+		w := b.wallet(b.user("owner of "+u.Name, false), "vault")
+		return func(n int) error {
+			p := proposalFor(b, w, uint32(n), coinNumber(100+n))
+			p.Creator = spend.Actor{UserID: u.ID, UserName: u.Name}
+			return b.AddProposal(b.t.Context(), p, nil, eventBy(b, u))
+		}
+	}, func(b *bench, u auth.User) {
+		b.exec("UPDATE psbts SET status = 'cancelled' WHERE psbt_id = (SELECT min(psbt_id) FROM psbts WHERE user_id = $1 AND status = 'created')", u.ID)
+	}},
+	{auth.QuotaRescans, func(b *bench, u auth.User) adder {
+		return func(n int) error {
+			w := b.idleWallet(fmt.Sprint("other of ", u.Name, n))
+			_, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error {
+				e.StartScan(1)
+				e.ScanUser, e.By, e.Queued = u.ID, u.ID, true
+				return nil
+			})
+			return err
+		}
+	}, func(b *bench, u auth.User) {
+		b.exec("UPDATE wallets SET scan_from = NULL WHERE wallet_id = (SELECT min(wallet_id) FROM wallets WHERE scan_user = $1 AND scan_from IS NOT NULL)", u.ID)
+	}},
+	{auth.QuotaIdempotencyKeys, func(b *bench, u auth.User) adder {
+		return func(n int) error {
+			_, _, err := idempotency.New(b.Store, func() time.Time { return b.now }, nil).Begin(b.t.Context(), keyed(u, fmt.Sprint("k", n), "a"))
+			return err
+		}
+	}, func(b *bench, u auth.User) {
+		b.exec("DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = (SELECT min(idempotency_key) FROM idempotency WHERE user_id = $1)", u.ID)
+	}},
+	{auth.QuotaLabels, func(b *bench, u auth.User) adder {
+		w := b.wallet(u, "vault")
+		return func(n int) error {
+			return b.SetLabels(b.t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: fmt.Sprint(n), Label: new("x")}}, eventBy(b, u))
+		}
+	}, func(b *bench, u auth.User) { b.exec("DELETE FROM labels WHERE ref = (SELECT min(ref) FROM labels)") }},
+	{auth.QuotaFrozen, func(b *bench, u auth.User) adder {
+		w := b.wallet(u, "vault")
+		return func(n int) error {
+			return b.SetFrozen(b.t.Context(), w.ID, coinNumber(n), true, b.now, eventBy(b, u))
+		}
+	}, func(b *bench, u auth.User) { b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)") }},
+}
+
+// limit sets the limit of a quota for a user.
+func (b *bench) limit(u auth.User, quota auth.Quota, limit int64) {
+	b.t.Helper()
+	_, err := b.EditUser(b.t.Context(), u.Name, func(e *auth.UserEdit) error {
+		e.Quotas = auth.Limits{quota: limit}
+		e.Event = auth.Event{At: b.now, Action: "user.change"}
+		return nil
+	})
+	must(b.t, err)
+}
+
+func (b *bench) use(u auth.User, quota auth.Quota) auth.QuotaUse {
+	b.t.Helper()
+	uses, err := b.QuotaUse(b.t.Context(), u.ID)
+	must(b.t, err)
+	for _, use := range uses {
+		if use.Quota == quota {
+			return use
+		}
+	}
+	b.t.Fatalf("there is no quota %s", quota)
+	return auth.QuotaUse{}
+}
+
+func wantExceeded(t *testing.T, err error, quota auth.Quota, limit string) {
+	t.Helper()
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Code != "quota_exceeded" || f.Kind != fault.Conflict || f.Details["quota"] != string(quota) || f.Details["limit"] != limit ||
+		!strings.Contains(f.Message, limit) || !strings.Contains(f.Message, "ask an admin") {
+		t.Errorf("%v", err)
+	}
+}
+
+// onEachQuota runs a test for what each quota limits, on both databases.
+func onEachQuota(t *testing.T, test func(t *testing.T, b *bench, c quotaCase)) {
+	t.Helper()
+	for _, c := range quotaCases {
+		t.Run(string(c.quota), func(t *testing.T) {
+			onBothEngines(t, func(t *testing.T, b *bench) { test(t, b, c) })
+		})
+	}
+}
+
+func TestQuota(t *testing.T) {
+	onEachQuota(t, func(t *testing.T, b *bench, c quotaCase) {
+		u := b.user("alice", false)
+		add := c.setUp(b, u)
+		if use := b.use(u, c.quota); use.Own || use.Limit != use.Default {
+			t.Errorf("without a setting: %+v", use)
+		}
+		for n := range 3 {
+			must(t, add(n))
+		}
+		if use := b.use(u, c.quota); use.Used != 3 {
+			t.Errorf("used %d", use.Used)
+		}
+		// A limit below what there is takes nothing away.
+		b.limit(u, c.quota, 2)
+		wantExceeded(t, add(3), c.quota, "2")
+		if use := b.use(u, c.quota); use.Used != 3 || use.Limit != 2 || !use.Own {
+			t.Errorf("above the limit: %+v", use)
+		}
+		c.remove(b, u)
+		wantExceeded(t, add(4), c.quota, "2")
+		c.remove(b, u)
+		must(t, add(5))
+		wantExceeded(t, add(6), c.quota, "2")
+		b.limit(u, c.quota, 3)
+		must(t, add(7))
+		wantExceeded(t, add(8), c.quota, "3")
+	})
+}
+
+func TestQuota_TwoAtOnce(t *testing.T) {
+	onEachQuota(t, func(t *testing.T, b *bench, c quotaCase) {
+		u := b.user("alice", false)
+		add := c.setUp(b, u)
+		must(t, add(0))
+		b.limit(u, c.quota, 2)
+		const attempts = 4
+		var all sync.WaitGroup
+		results := make(chan error, attempts)
+		for n := range attempts {
+			all.Go(func() { results <- add(n + 1) })
+		}
+		all.Wait()
+		close(results)
+		passed := 0
+		for err := range results {
+			if err == nil {
+				passed++
+				continue
+			}
+			wantExceeded(t, err, c.quota, "2")
+		}
+		if passed != 1 {
+			t.Errorf("%d passed", passed)
+		}
+	})
+}
+
+// TestQuota_OfServer: the settings count where an admin set no limit.
+func TestQuota_OfServer(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		b.options.Quotas = auth.Limits{auth.QuotaTokens: 1}
+		b.Store = b.reopen()
+		alice, bob := b.user("alice", false), b.user("bob", false)
+		b.limit(bob, auth.QuotaTokens, 2)
+		b.token(alice, "a", "")
+		wantExceeded(t, b.CreateToken(t.Context(), tokenFor(alice, "b", "", b.now), auth.Event{}), auth.QuotaTokens, "1")
+		b.token(bob, "a", "")
+		b.token(bob, "b", "")
+		wantExceeded(t, b.CreateToken(t.Context(), tokenFor(bob, "c", "", b.now), auth.Event{}), auth.QuotaTokens, "2")
+		// A successor takes the place of its predecessor, unless both live on for a while.
+		rotate(b, alice, b.rows("SELECT token_id FROM tokens WHERE user_id = $1", alice.ID), time.Time{})
+		if use := b.use(alice, auth.QuotaTokens); use.Used != 1 || use.Limit != 1 || use.Own {
+			t.Errorf("%+v", use)
+		}
+	})
+}
+
+// TestQuota_Labels: only labels that are new count, and what is deleted does not.
+func TestQuota_Labels(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w := b.wallet(u, "vault")
+		set := func(pairs ...string) error {
+			var labels []btc.Label
+			for i := 0; i < len(pairs); i += 2 {
+				labels = append(labels, btc.Label{Type: "tx", Ref: pairs[i], Label: &pairs[i+1]})
+			}
+			return b.SetLabels(t.Context(), w.ID, labels, eventBy(b, u))
+		}
+		b.limit(u, auth.QuotaLabels, 3)
+		must(t, set("a", "1", "b", "1", "a", "2"))
+		if use := b.use(u, auth.QuotaLabels); use.Used != 2 {
+			t.Errorf("used %d, not 2", use.Used)
+		}
+		wantExceeded(t, set("c", "1", "d", "1"), auth.QuotaLabels, "3")
+		must(t, set("a", "3", "b", "", "c", "1", "d", "1", "none", ""))
+		wantExceeded(t, set("b", "1"), auth.QuotaLabels, "3")
+		must(t, set("a", "4", "c", "5"))
+		must(t, set("a", ""))
+		must(t, set("b", "1"))
+		if use := b.use(u, auth.QuotaLabels); use.Used != 3 {
+			t.Errorf("used %d, not 3", use.Used)
+		}
+		// The command line is not limited, and what it adds counts.
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: "e", Label: new("x")}}, auth.Event{}))
+		if use := b.use(u, auth.QuotaLabels); use.Used != 4 {
+			t.Errorf("used %d, not 4", use.Used)
+		}
+	})
+}
+
+// TestQuota_Addresses is about how far a wallet's addresses reach.
+func TestQuota_Addresses(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w := b.wallet(u, "vault")
+		b.limit(u, auth.QuotaAddresses, 5)
+		reach := func(far uint32) error {
+			_, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error {
+				e.ReceiveNext, e.By, e.Reached = far, u.ID, far
+				return nil
+			})
+			return err
+		}
+		must(t, reach(5))
+		wantExceeded(t, reach(6), auth.QuotaAddresses, "5")
+		if use := b.use(u, auth.QuotaAddresses); use.Used != 5 || b.load(w).ReceiveNext != 5 {
+			t.Errorf("used %d", use.Used)
+		}
+	})
+}
+
+// TestQuota_OfWhatIsGone: nothing is left of users and wallets that were deleted.
+func TestQuota_OfWhatIsGone(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		w := b.wallet(u, "vault")
+		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "a", Label: new("x")}}, eventBy(b, u)))
+		must(t, b.DeleteWallet(t.Context(), w.ID, auth.Event{}))
+		removeUser(b, u.Name)
+		if n := b.count("SELECT count(*) FROM quota_use"); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
+// idleWallet adds a wallet of its own owner that has no rescan due.
+func (b *bench) idleWallet(owner string) wallet.Wallet {
+	b.t.Helper()
+	w := b.wallet(b.user(owner+uuid.NewString(), false), "vault")
+	w, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error { e.StopScan(""); return nil })
+	must(b.t, err)
+	return w
+}
