@@ -16,6 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store"
 )
 
@@ -100,7 +101,7 @@ func (a *app) explain(ctx context.Context, err error) error {
 }
 
 func (a *app) open(ctx context.Context, serving bool) error {
-	if err := os.MkdirAll(a.cfg.DataFolder, 0o700); err != nil {
+	if err := privatefile.MkdirAll(a.cfg.DataFolder); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	if err := a.checkNotLost(); err != nil {
@@ -219,7 +220,7 @@ func (a *app) marker() string { return filepath.Join(a.cfg.DataFolder, "in-use")
 // markInUse writes the marker, with how it came to that.
 func (a *app) markInUse(what string) error {
 	text := "specterd " + what + " and began to use this folder at " + a.now().UTC().Format(time.RFC3339) + "\n"
-	if err := writeSynced(a.marker(), []byte(text)); err != nil {
+	if err := replaceFile(a.marker(), []byte(text)); err != nil {
 		return fmt.Errorf("mark the data folder as in use: %w", err)
 	}
 	return nil

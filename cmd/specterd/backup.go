@@ -16,6 +16,7 @@ import (
 
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store"
 )
 
@@ -75,7 +76,7 @@ func backupPath(a *app, args []string) (string, error) {
 	if len(args) == 1 {
 		return filepath.Abs(args[0])
 	}
-	if err := os.MkdirAll(a.cfg.Backup.Folder, 0o700); err != nil {
+	if err := privatefile.MkdirAll(a.cfg.Backup.Folder); err != nil {
 		return "", fmt.Errorf("make the folder for backups: %w", err)
 	}
 	return backup.Folder(a.cfg.Backup.Folder).Name(a.now()), nil

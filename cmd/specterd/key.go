@@ -7,17 +7,18 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/privatefile"
 )
 
 // keyFile has the keys that sign tokens, unless they are given in SECRET_KEY. The
@@ -144,40 +145,18 @@ func (a *app) writeKeys(keys auth.Keys) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.keyFile(), err)
 	}
-	if err := errors.Join(writeSynced(a.keyFile()+".new", text), a.giveToServer(a.keyFile()+".new")); err != nil {
+	if err := replaceFile(a.keyFile(), text); err != nil {
 		return fmt.Errorf("write the signing key: %w", err)
-	}
-	if err := os.Rename(a.keyFile()+".new", a.keyFile()); err != nil {
-		return fmt.Errorf("write the signing key: %w", err)
-	}
-	folder, err := os.Open(a.cfg.DataFolder)
-	if err == nil {
-		err = errors.Join(folder.Sync(), folder.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("bring the signing key to the disk: %w", err)
 	}
 	return nil
 }
 
-// giveToServer has a file that root made belong to whom the folder belongs to, who is
-// the one that serves.
-func (a *app) giveToServer(path string) error {
-	info, err := os.Stat(a.cfg.DataFolder)
-	if err != nil || os.Geteuid() != 0 {
+// replaceFile replaces a file in the data folder.
+func replaceFile(path string, text []byte) error {
+	return privatefile.Replace(path, func(out io.Writer) error {
+		_, err := out.Write(text)
 		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	return os.Chown(path, int(owner.Uid), int(owner.Gid))
-}
-
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in the operator's data folder
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	})
 }
 
 // checkOldKeys refuses to go on without a key whose tokens live.
@@ -210,13 +189,17 @@ func (a *app) withKeys(ctx context.Context, do func() error) error {
 	if a.keysAreGiven() {
 		return do() // the database has them come one after the other
 	}
-	lock := flock.New(a.keyFile()+".lock", flock.SetPermissions(0o600))
+	path := a.keyFile() + ".lock"
+	if err := privatefile.Ensure(path); err != nil {
+		return fmt.Errorf("create the lock of the signing key: %w", err)
+	}
+	lock := flock.New(path, flock.SetFlag(privatefile.LockFlag))
 	waiting, cancel := context.WithTimeout(ctx, keyPatience)
 	defer cancel()
 	if _, err := lock.TryLockContext(waiting, 20*time.Millisecond); err != nil {
 		return fmt.Errorf("wait for another process that changes the signing key (%s): %w", lock.Path(), err)
 	}
-	return errors.Join(a.giveToServer(lock.Path()), do(), lock.Unlock())
+	return errors.Join(do(), lock.Unlock())
 }
 
 // rotation is what became of the keys.

@@ -163,6 +163,58 @@ func TestRootRotatesTheKeyForTheServer(t *testing.T) {
 	}
 }
 
+// TestPlantedSymlinks: the service account replaces the files that root's commands
+// write by links to a file of root's. No command writes to that or changes its owner.
+func TestPlantedSymlinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("as another user than root there is nothing to check")
+		return
+	}
+	const nobody, content = 65534, "a file of root's"
+	target := filepath.Join(t.TempDir(), "target")
+	check(t, os.WriteFile(target, []byte(content), 0o600))
+	unharmed := func(what string) {
+		t.Helper()
+		got, err := os.ReadFile(target)
+		check(t, err)
+		info, err := os.Stat(target)
+		check(t, err)
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 || string(got) != content {
+			t.Fatalf("%s: the target belongs to %d and has %q", what, owner.Uid, got)
+		}
+	}
+	plant := func(dir, name string) {
+		t.Helper()
+		check(t, os.RemoveAll(filepath.Join(dir, name)))
+		check(t, os.Symlink(target, filepath.Join(dir, name)))
+		check(t, os.Lchown(filepath.Join(dir, name), nobody, nobody))
+	}
+	for _, name := range []string{"secret_key.new", "secret_key.lock", "specterd.db.lock", "specterd.db-wal"} {
+		dir := t.TempDir()
+		key(t, dir, nil, "show")
+		check(t, os.Chown(dir, nobody, nobody))
+		plant(dir, name)
+		_ = tool(t, dir, "key", "rotate").Run() // it may refuse
+		unharmed(name)
+	}
+	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // before the first start
+		dir := t.TempDir()
+		check(t, os.Chown(dir, nobody, nobody))
+		plant(dir, name)
+		_ = tool(t, dir, "user", "list").Run()
+		unharmed(name)
+	}
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	key(t, dir, nil, "show")
+	check(t, os.Chown(dir, nobody, nobody))
+	check(t, os.Symlink(elsewhere, filepath.Join(dir, "backups")))
+	check(t, os.Lchown(filepath.Join(dir, "backups"), nobody, nobody))
+	out, err := tool(t, dir, "backup").CombinedOutput()
+	if entries, e := os.ReadDir(elsewhere); err == nil || e != nil || len(entries) > 0 {
+		t.Errorf("a backup went through a link: %v, %v, %v\n%s", entries, e, err, out)
+	}
+}
+
 // Wherever a rotation breaks off, the server starts, all living tokens are accepted,
 // and the next rotation finds its way.
 func TestKeyRotationBreaksOff(t *testing.T) {

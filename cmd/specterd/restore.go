@@ -15,6 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store"
 )
 
@@ -105,7 +106,7 @@ func (a *app) restore(ctx context.Context, f *backup.File, name string) (r store
 			}
 		}
 	}()
-	if err := os.MkdirAll(a.cfg.DataFolder, 0o700); err != nil {
+	if err := privatefile.MkdirAll(a.cfg.DataFolder); err != nil {
 		return r, fmt.Errorf("make the data folder: %w", err)
 	}
 	if !a.usesPostgres() {

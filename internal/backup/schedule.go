@@ -3,8 +3,9 @@ package backup
 import (
 	"context"
 	"log/slog"
-	"os"
 	"time"
+
+	"github.com/specterd/specterd/internal/privatefile"
 )
 
 // Schedule makes a backup whenever the newest in a folder is as old as Every.
@@ -59,7 +60,7 @@ func (s *Schedule) Step(ctx context.Context) error {
 	if now.Sub(newest) < s.Every {
 		return nil
 	}
-	if err := os.MkdirAll(string(s.Folder), 0o700); err != nil {
+	if err := privatefile.MkdirAll(string(s.Folder)); err != nil {
 		return err
 	}
 	path := s.Folder.Name(now)

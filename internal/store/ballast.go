@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store/db"
 )
 
@@ -130,20 +131,10 @@ func (d *disk) makeBallast() error {
 	if free < 2*ballastBytes {
 		return syscall.ENOSPC
 	}
-	if err := writeBallast(d.path + ".new"); err != nil {
-		return errors.Join(err, os.Remove(d.path+".new"))
-	}
-	return os.Rename(d.path+".new", d.path)
-}
-
-// writeBallast writes what no file system can make smaller.
-func writeBallast(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the operator's database
-	if err != nil {
+	return privatefile.Replace(d.path, func(out io.Writer) error {
+		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), ballastBytes) // which no file system can compress
 		return err
-	}
-	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{}), ballastBytes)
-	return errors.Join(err, f.Sync(), f.Close())
+	})
 }
 
 // freeSpace returns how many bytes can be written to the file system of a folder.

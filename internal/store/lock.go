@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/specterd/specterd/internal/privatefile"
 )
 
 // LockPatience is how long a process should wait for another to let go of the
@@ -31,7 +32,10 @@ func (e ErrLocked) Error() string {
 // the lock when patience is over.
 func Lock(ctx context.Context, databasePath, holder string, patience time.Duration) (*ServingLock, error) {
 	path := databasePath + ".lock"
-	lock := flock.New(path, flock.SetPermissions(0o600))
+	if err := privatefile.Ensure(path); err != nil {
+		return nil, fmt.Errorf("create the lock: %w", err)
+	}
+	lock := flock.New(path, flock.SetFlag(privatefile.LockFlag))
 	ok, err := lock.TryLock()
 	if err == nil && !ok && patience > 0 {
 		ctx, cancel := context.WithTimeout(ctx, patience)
@@ -44,12 +48,15 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 	case err != nil:
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	_ = os.WriteFile(path, []byte(holder+"\n"), 0o600) // a full disk is no reason not to start: the lock is held
+	_ = privatefile.WriteExisting(path, []byte(holder+"\n")) // a full disk is no reason not to start: the lock is held
 	return &ServingLock{lock: lock}, nil
 }
 
+// maxHolder is longer than what Lock is given as a holder.
+const maxHolder = 256
+
 func readHolder(path string) string {
-	text, err := os.ReadFile(path) //nolint:gosec // beside the operator's database
+	text, err := privatefile.ReadExisting(path, maxHolder)
 	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
 		return holder
 	}

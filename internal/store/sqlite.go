@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/migrations"
 )
@@ -35,8 +35,8 @@ type sqliteEngine struct {
 // Pragmas are per connection, so they stand in the names of the pools' sources.
 // The time to wait for a lock comes first, for those that follow may need it.
 const (
-	sqliteWriter = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate&_pragma=cache_size(-16000)"
-	sqliteReader = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
+	sqliteWriter = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate&_pragma=cache_size(-16000)"
+	sqliteReader = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
 // sqliteBusy is the same time, for connections that have no such name.
@@ -49,7 +49,7 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	if err := createPrivate(e.path); err != nil {
 		return nil, nil, err
 	}
-	source := "file:" + (&url.URL{Path: e.path}).EscapedPath()
+	source := fileURL(e.path)
 	if rw, err = sql.Open("sqlite", source+sqliteWriter); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", e.path, err)
 	}
@@ -67,14 +67,20 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	return rw, ro, nil
 }
 
+func fileURL(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
 // createPrivate creates the file, if it is missing, for its owner only; SQLite
-// gives the same rights to the files it puts beside it.
+// gives the same rights and owner to the files it puts beside it. SQLite itself
+// creates none (mode=rw), since it would do so behind a symbolic link.
 func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path is the operator's setting
+	path, err := privatefile.Resolve(path)
+	if err == nil {
+		err = privatefile.Ensure(path)
+	}
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
-	return f.Close()
+	return nil
 }
 
 // check makes the first connection. Two processes that do so on a new file are
@@ -167,16 +173,20 @@ func IsDamage(err error) bool {
 // backup copies the database into the backup folder with VACUUM INTO, which
 // yields a whole and consistent file.
 func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) error {
-	if err := os.MkdirAll(e.backupFolder, 0o700); err != nil {
+	if err := privatefile.MkdirAll(e.backupFolder); err != nil {
 		return fmt.Errorf("make the backup folder: %w", err)
 	}
 	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405.000000Z"))
 	path := filepath.Join(e.backupFolder, name)
-	if _, err := rw.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
-		return fmt.Errorf("copy the database to %s: %w", path, err)
+	f, err := privatefile.Create(path) // SQLite takes an empty file, and with mode=rw creates none
+	if err == nil {
+		err = f.Close()
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return fmt.Errorf("make the copy private: %w", err)
+	if err == nil {
+		_, err = rw.ExecContext(ctx, "VACUUM INTO ?", fileURL(path)+"?mode=rw")
+	}
+	if err != nil {
+		return fmt.Errorf("copy the database to %s: %w", path, err)
 	}
 	return nil
 }

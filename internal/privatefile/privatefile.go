@@ -1,0 +1,208 @@
+// Package privatefile creates and changes files in directories that another
+// account may write to, such as the data directory of the service account when
+// root runs a command. It follows no symbolic link, writes to no file that it has
+// not created or that has a second name, and changes owners by descriptor only.
+package privatefile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const (
+	fileMode = 0o600
+	dirMode  = 0o700
+)
+
+// LockFlag opens a file that Ensure has created, to lock it. Opening a named pipe
+// without O_NONBLOCK would wait for its other end.
+const LockFlag = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
+// Create creates a file for writing that does not exist yet. Only its owner can
+// access it. If root creates it in the directory of another account, that account
+// is the owner.
+func Create(path string) (*os.File, error) {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	f, err := create(dir, filepath.Base(path))
+	return f, errors.Join(err, dir.Close())
+}
+
+func create(dir *os.Root, name string) (*os.File, error) {
+	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	if err := giveToOwnerOf(dir, f); err != nil {
+		return nil, errors.Join(err, f.Close(), dir.Remove(name))
+	}
+	return f, nil
+}
+
+// giveToOwnerOf makes a file that root created belong to the owner of the directory.
+func giveToOwnerOf(dir *os.Root, f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := dir.Stat(".")
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
+}
+
+// Ensure creates an empty file if there is none.
+func Ensure(path string) error {
+	f, err := Create(path)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Replace writes a file under a temporary name, path + ".new", and renames it. On
+// an error the file is as it was. When Replace returns nil, the file is on the disk.
+func Replace(path string, write func(io.Writer) error) (err error) {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	name := filepath.Base(path)
+	temporary := name + ".new"
+	// What a crash left. A link is removed itself, not what it points to.
+	if err := dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := create(dir, temporary)
+	if err != nil {
+		return err
+	}
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = dir.Rename(temporary, name)
+	}
+	if err != nil {
+		return errors.Join(err, dir.Remove(temporary))
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir *os.Root) error {
+	f, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// WriteExisting replaces the content of a file without replacing the file. It
+// refuses links, and what is not a regular file with one name.
+func WriteExisting(path string, content []byte) error {
+	f, err := open(path, os.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// ReadExisting returns up to limit bytes of a file. It refuses the same files as
+// WriteExisting.
+func ReadExisting(path string, limit int64) ([]byte, error) {
+	f, err := open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, limit))
+	return content, errors.Join(err, f.Close())
+}
+
+func open(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|LockFlag, 0) //nolint:gosec // what it must not be is refused
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		if of, ok := info.Sys().(*syscall.Stat_t); !info.Mode().IsRegular() || ok && of.Nlink != 1 {
+			err = fmt.Errorf("%s is not a regular file with one name", path)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// MkdirAll creates a directory, with its parents, for its owner only. Its owner is
+// that of the directory above if root creates it.
+func MkdirAll(path string) error {
+	if _, err := Resolve(path); err != nil {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if _, err := os.Lstat(path); err == nil || parent == path {
+		return os.MkdirAll(path, dirMode) // which reports what is not a directory
+	}
+	if err := os.MkdirAll(parent, dirMode); err != nil {
+		return err
+	}
+	above, err := os.OpenRoot(parent)
+	if err != nil {
+		return err
+	}
+	err = mkdir(above, filepath.Base(path))
+	return errors.Join(err, above.Close())
+}
+
+func mkdir(above *os.Root, name string) error {
+	if err := above.Mkdir(name, dirMode); err != nil {
+		if errors.Is(err, fs.ErrExist) { // another process was faster
+			return nil
+		}
+		return err
+	}
+	f, err := above.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(giveToOwnerOf(above, f), f.Close())
+}
+
+// Resolve returns where a symbolic link leads, and path if it is none. It returns
+// an error for a link of another account, except root: the owner of a link decides
+// where it leads.
+func Resolve(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path, nil //nolint:nilerr // the caller finds out what is wrong with it
+	}
+	if of, ok := info.Sys().(*syscall.Stat_t); ok && of.Uid != 0 && int(of.Uid) != os.Geteuid() {
+		return "", fmt.Errorf("%s is a symbolic link of another account (user id %d) and is not followed; run specterd as that account, or make the link belong to root with: chown -h root %[1]s", path, of.Uid)
+	}
+	to, err := os.Readlink(path)
+	if err != nil || filepath.IsAbs(to) {
+		return to, err
+	}
+	return filepath.Join(filepath.Dir(path), to), nil
+}
