@@ -397,7 +397,7 @@ func (s *soak) propose(ctx context.Context, r *rand.Rand) {
 }
 
 func (s *soak) cancel(path, thing string) {
-	s.write(ask{method: http.MethodDelete, path: path, may: []int{noContent, conflict}}, thing, "cancelled", nil)
+	s.write(ask{method: http.MethodDelete, path: path, may: []int{ok, conflict}}, thing, "cancelled", nil)
 }
 
 // send has a proposal signed, one key after the other, and sent.

@@ -159,7 +159,7 @@ func (f *following) propose(ctx context.Context) (time.Duration, error) {
 	if err := json.Unmarshal(answer, &made); err != nil {
 		return 0, err
 	}
-	_, err = f.do(ctx, http.MethodDelete, path+"/"+made.ID, "", http.StatusNoContent)
+	_, err = f.do(ctx, http.MethodDelete, path+"/"+made.ID, "", http.StatusOK)
 	return took, err
 }
 

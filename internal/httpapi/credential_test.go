@@ -39,7 +39,7 @@ var credentials = append([]credential{
 	}, verdict: withoutScope},
 	{name: "token of the right scope", headers: func(t *testing.T, w *world, to route.Route) []string {
 		return []string{w.token(t, w.caller, to.Scope).bearer()}
-	}, verdict: byToken, only: func(to route.Route) bool { return !givesRights(to) }},
+	}, verdict: byScopeAlone, only: func(to route.Route) bool { return !givesRights(to) }},
 	{name: "token of every scope", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		return []string{w.token(t, w.caller, 0).bearer()}
 	}, verdict: byToken},
@@ -254,6 +254,14 @@ func byToken(to route.Route) verdict {
 		return letIn
 	}
 	return refused(to)
+}
+
+// byScopeAlone is for tokens with the route's scope only.
+func byScopeAlone(to route.Route) verdict {
+	if v := byToken(to); v != letIn || to.Scope.Has(to.Handler.ShownScope) {
+		return v
+	}
+	return unseen
 }
 
 func withoutScope(to route.Route) verdict {

@@ -23,6 +23,9 @@ const (
 // answer has the route's handler answer a request that is let in, once if it
 // carries a key and the route takes keys.
 func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
+	if !auth.PrincipalFrom(ctx).Scopes.Has(to.Handler.ShownScope) {
+		w = withoutBody{w} // also where a stored response is replayed
+	}
 	if to.Handler.TakesKey && len(r.Header[keyHeader]) > 0 {
 		return s.answerOnce(ctx, w, r, to, strict)
 	}
@@ -111,6 +114,23 @@ func writeAnswer(w http.ResponseWriter, a idempotency.Answer) {
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body) // the client is gone; nobody is left to tell
 }
+
+// withoutBody is for callers who may make a change and not see what it made: the
+// response is 204, with the headers that it has otherwise.
+type withoutBody struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w withoutBody) WriteHeader(int) {
+	w.Header().Del("Content-Type")
+	w.Header().Del("Content-Length")
+	w.ResponseWriter.WriteHeader(http.StatusNoContent)
+}
+
+// Write implements http.ResponseWriter.
+func (w withoutBody) Write(text []byte) (int, error) { return len(text), nil }
+
+// Unwrap is for http.ResponseController.
+func (w withoutBody) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // answerBuffer keeps an answer in memory.
 type answerBuffer struct {

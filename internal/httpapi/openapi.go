@@ -192,6 +192,11 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 		other.Description = http.StatusText(h.OtherStatus)
 		responses[strconv.Itoa(h.OtherStatus)] = openapi31.ResponseOrReference{Response: &other}
 	}
+	if h.ShownScope != 0 {
+		unseen := (&openapi31.Response{}).WithDescription("Done. The token lacks the scope " + h.ShownScope.String() + ", which the response body takes.")
+		unseen.Headers = success.Response.Headers
+		responses["204"] = openapi31.ResponseOrReference{Response: unseen}
+	}
 	if !h.IsTagged {
 		return
 	}
@@ -237,6 +242,9 @@ func access(to route.Route) string {
 	}
 	if to.Handler.NeedsNode {
 		text += " It waits for the node."
+	}
+	if to.Handler.ShownScope != 0 {
+		text += " Without the scope " + to.Handler.ShownScope.String() + " the response has no body."
 	}
 	return text
 }

@@ -55,6 +55,7 @@ func TestPSBTs(t *testing.T) {
 		{"flow", testPSBTFlow},
 		{"work", testPSBTWork},
 		{"roles", testPSBTRoles},
+		{"cancel", testPSBTCancel},
 		{"amounts", testPSBTAmounts},
 		{"list", testPSBTList},
 		{"v1alpha", testAlphaPSBT},
@@ -163,7 +164,7 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"asked_fee_rate_sat_vb":20.125`)
 	wantRate(t, bumped, 20.125)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
-	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 204)
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "wrong_state")
 	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
 }
@@ -226,10 +227,10 @@ func testPSBTRoles(t *testing.T, w *spending) {
 		}
 	}
 	w.ask(t, "DELETE", "/"+theirs.text("id"), "proposer", "", nil).wantProblem(t, 403, "role_missing")
-	w.ask(t, "DELETE", "/"+mine.text("id"), "proposer", "", nil).want(t, 204)
+	w.ask(t, "DELETE", "/"+mine.text("id"), "proposer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
 	again := w.propose(t, "proposer", "").want(t, 201)
-	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 204)
-	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 204)
+	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
+	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
 	// What a token may do is less than what its user may.
 	reader := w.token(t, w.owner, auth.PSBTsRead).bearer()
 	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "scope_missing")
@@ -238,13 +239,53 @@ func testPSBTRoles(t *testing.T, w *spending) {
 	w.propose(t, "owner", "").want(t, 201)
 	w.call(t, "GET", alphaWallets+"vault_23_fam", blind, "").want(t, 200, `"pending_psbts":{}`)
 	w.call(t, "GET", alphaWallets+"vault_23_fam", w.role["viewer"], "").want(t, 200, `"pending_psbts":{"`)
+	w.testUnseen(t)
+	w.cancelAll(t)
+}
+
+// testUnseen: without the scope that reads it, a change is made and nothing is shown of
+// it but its version; what was created is shown.
+func (w *spending) testUnseen(t *testing.T) {
+	t.Helper()
+	limited := func(scope auth.Scopes) string { return w.token(t, w.owner, scope).bearer() }
+	creator, signer := limited(auth.PSBTsCreate), limited(auth.PSBTsSign)
+	body := `{"recipients": [{"address": "` + payee + `", "amount_sat": 100000}], "fee_rate_sat_vb": 3.5}`
+	made := w.call(t, "POST", w.path, creator, body).want(t, 201, `"psbt":"`)
+	path := w.path + "/" + made.text("id")
+	w.call(t, "GET", path, creator, "").wantProblem(t, 403, "scope_missing")
+	post := fmt.Sprintf(`{"psbt": %q}`, base64.StdEncoding.EncodeToString(w.signed(t, made, 0)))
+	for _, got := range []answer{w.call(t, "POST", path+"/signatures", signer, post), w.call(t, "DELETE", path, creator, "")} {
+		if got.want(t, 204); got.body != "" || got.header.Get("Content-Type") != "" || got.header.Get("Etag") == "" {
+			t.Errorf("%v %s", got.header, got.body)
+		}
+	}
+	w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `"status":"cancelled"`)
+}
+
+// testPSBTCancel: a cancelled proposal that was signed comes with a warning, and with a
+// request that makes it invalid.
+func testPSBTCancel(t *testing.T, w *spending) {
+	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
+	var whole answer
+	for device := range 2 {
+		made := w.ask(t, "GET", path, "signer", "", nil).want(t, 200)
+		whole = w.ask(t, "POST", path+"/signatures", "signer", string(w.signed(t, made, device)), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
+	}
+	cancelled := w.ask(t, "DELETE", path, "proposer", "", map[string]string{"If-Match": whole.header.Get("Etag")}).
+		want(t, 200, `"status":"cancelled"`, `"raw_hex":null,"signatures_withheld":false,"warning":"the proposal had enough signatures`, `"signed":true`)
+	if hasSignatures(cancelled.text("psbt")) || cancelled.header.Get("Etag") == whole.header.Get("Etag") {
+		t.Errorf("the cancelled proposal has signatures: %s", cancelled.body)
+	}
+	w.ask(t, "GET", path, "signer", "", nil).want(t, 200, `"raw_hex":null,"signatures_withheld":false}`)
+	remedy := string(must(json.Marshal(cancelled.fields["remedy"])))
+	w.ask(t, "POST", "", "proposer", remedy, nil).want(t, 201, `"kind":"own"`, `"send_max":true`)
 	w.cancelAll(t)
 }
 
 func (w *spending) cancelAll(t *testing.T) {
 	t.Helper()
 	for _, id := range w.ask(t, "GET", "?status=created,partially_signed&status=complete", "owner", "", nil).want(t, 200).list("id") {
-		w.ask(t, "DELETE", "/"+id, "owner", "", nil).want(t, 204)
+		w.ask(t, "DELETE", "/"+id, "owner", "", nil).want(t, 200, `"status":"cancelled"`)
 	}
 }
 

@@ -61,7 +61,8 @@ func TestMoveInAtItsNode(t *testing.T) {
 			if len(open) != 6 {
 				t.Errorf("%d proposals", len(open))
 			}
-			check(t, h.proposals().Cancel(t.Context(), admin, "simple_one", open[0].ID, nil))
+			_, err = h.proposals().Cancel(t.Context(), admin, "simple_one", open[0].ID, nil)
+			check(t, err)
 			again := h.movein(t, folders+"real", false)
 			if n := again.Count(movein.KindPSBT, movein.AlreadyHere); n != 8 || again.Count(movein.KindPSBT, movein.Left) != 2 || again.Count(movein.KindPSBT, movein.Imported) != 0 {
 				t.Errorf("after a second import: %s", text(again))

@@ -362,6 +362,9 @@ func TestAbandon(t *testing.T) {
 	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
 	must(t, err)
 	wantFields(t, "abandoned", abandoned, 1)
+	if r := v.Remedy(t.Context(), abandoned); r == nil || r.Order == nil {
+		t.Errorf("the remedy is %+v", r)
+	}
 	testkit.Eventually(t, "free coins", func() bool { return v.balances().Trusted == 1_000_000 })
 	if got := v.get(p); got.Status != spend.Cancelled {
 		t.Errorf("it is %s", got.Status)

@@ -109,20 +109,20 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 // Cancel ends an open proposal and frees its coins. Proposers cancel their own,
 // signers any. Signatures that somebody kept are as good as before: a cancelled
 // proposal that they make complete can be sent all the same, by other means, and is
-// shown as confirmed then. It returns ErrWrongState, and ErrChanged if the version is not
-// among expected.
-func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) error {
+// shown as confirmed then; see Remedy. It returns ErrWrongState, and ErrChanged if the
+// version is not among expected.
+func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
-		return err
+		return Proposal{}, err
 	}
 	done, err := s.wallets.TakeCoins(ctx, v.ID)
 	if err != nil {
-		return err
+		return Proposal{}, err
 	}
 	defer done()
 	now := s.now()
-	_, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+	p, err := s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
 		if err := u.mayEnd(who, v.Role); err != nil {
 			return err
 		}
@@ -135,10 +135,10 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 		return nil
 	})
 	if err != nil {
-		return err
+		return Proposal{}, err
 	}
 	s.release(context.WithoutCancel(ctx), v.Wallet)
-	return nil
+	return p.shownTo(who, v.Role)
 }
 
 // mayEnd returns an error unless somebody in a role may end a proposal that is

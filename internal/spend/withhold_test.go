@@ -94,6 +94,48 @@ func TestEndedProposalsLoseSignatures(t *testing.T) {
 	})
 }
 
+// TestRemedy checks that the remedy for a cancelled proposal that was signed works, and
+// that there is one only if it is needed.
+func TestRemedy(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
+		cancel := func(p spend.Proposal) *spend.Remedy {
+			t.Helper()
+			p, err := v.Service.Cancel(t.Context(), v.alice, v.alias, p.ID, nil)
+			must(t, err)
+			if p.Status != spend.Cancelled || parsed(t, p).HasSignatures() {
+				t.Errorf("it is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
+			}
+			return v.Remedy(t.Context(), p)
+		}
+		if r := cancel(v.sign(v.create(pay(100_000, 2000)), 0)); r != nil {
+			t.Errorf("for a proposal that was signed in part: %+v", r)
+		}
+		signed := v.complete(v.create(pay(100_000, 2000)))
+		if r := v.Remedy(t.Context(), signed); r != nil {
+			t.Errorf("for an open proposal: %+v", r)
+		}
+		r := cancel(signed)
+		if r == nil || r.Order == nil || r.Order.Coins[0] != signed.Inputs[0].Outpoint {
+			t.Fatalf("the remedy is %+v", r)
+		}
+		v.broadcast(v.complete(v.create(*r.Order)))
+		v.mine()
+		if _, err := v.node.Call(t.Context(), "sendrawtransaction", hexOf(signed.Raw)); err == nil {
+			t.Error("the cancelled payment was sent after the remedy was confirmed")
+		}
+
+		sent := v.broadcast(v.complete(v.create(pay(100_000, 2000))))
+		replacement, err := v.Bump(t.Context(), v.alice, v.alias, sent.ID, spend.BumpParams{FeeRate: 9000})
+		must(t, err)
+		if r := cancel(v.complete(replacement)); r == nil || r.Warning == "" || r.Order != nil {
+			t.Errorf("for a replacement: %+v", r)
+		}
+	})
+}
+
 func parsed(t testing.TB, p spend.Proposal) *psbt.Packet {
 	t.Helper()
 	packet, err := psbt.Parse(p.PSBT)

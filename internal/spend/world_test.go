@@ -251,6 +251,12 @@ var (
 	nobody   = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 )
 
+// Cancel cancels a proposal.
+func (w *world) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected spend.Versions) error {
+	_, err := w.Service.Cancel(ctx, who, alias, id, expected)
+	return err
+}
+
 func (v vault) create(o spend.Order) spend.Proposal {
 	v.t.Helper()
 	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)

@@ -99,7 +99,10 @@ type Handler struct {
 	NeedsNode bool
 	// TakesKey is whether a client can ask again without anything being done twice.
 	TakesKey bool
-	serve    func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error
+	// ShownScope is the scope that a token needs to see the response to a change; 0 if
+	// none is needed. Without it the change is answered with 204 and no body.
+	ShownScope auth.Scopes
+	serve      func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error
 }
 
 // options are how a handler is to serve a request.
@@ -126,6 +129,14 @@ func (h Handler) WithNode() Handler {
 // to requests with the same Idempotency-Key.
 func (h Handler) WithKey() Handler {
 	h.TakesKey = true
+	return h
+}
+
+// ShownTo returns the handler, one that changes something, with the scope that its
+// response takes. Others may make the change and see nothing: what the response shows is
+// what that scope reads. A response that only shows what the request created needs none.
+func (h Handler) ShownTo(scope auth.Scopes) Handler {
+	h.ShownScope = scope
 	return h
 }
 

@@ -312,15 +312,6 @@ type changePSBTRequest struct {
 	ifMatch
 }
 
-// CancelPSBT serves DELETE /api/v1/wallets/{alias}/psbts/{id}.
-func (a *API) CancelPSBT(ctx context.Context, in changePSBTRequest) error {
-	expected, err := in.versions()
-	if err != nil {
-		return err
-	}
-	return a.o.Proposals.Cancel(ctx, caller(ctx), in.Alias, in.ID, expected)
-}
-
 type addSignaturesRequest struct {
 	psbtRequest
 	ifMatch
@@ -363,16 +354,5 @@ func (a *API) BroadcastPSBT(ctx context.Context, in broadcastPSBTRequest) (psbt,
 	}
 	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
 		return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, spend.BroadcastParams{Expected: expected, Evict: in.Evict})
-	})
-}
-
-// AbandonPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/abandon.
-func (a *API) AbandonPSBT(ctx context.Context, in changePSBTRequest) (psbt, error) {
-	expected, err := in.versions()
-	if err != nil {
-		return psbt{}, err
-	}
-	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return a.o.Proposals.Abandon(ctx, caller(ctx), in.Alias, in.ID, expected)
 	})
 }

@@ -1,0 +1,66 @@
+package v1
+
+import (
+	"context"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/spend"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+// cancelledPSBT is a proposal that was cancelled.
+type cancelledPSBT struct {
+	psbt
+	Warning *string `json:"warning" required:"true" description:"Set if the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed."`
+	Remedy  *remedy `json:"remedy" required:"true" description:"Body of a request to POST /api/v1/wallets/{alias}/psbts that spends one of its UTXOs to an address of the wallet. Sign and broadcast that proposal to make the cancelled one invalid. Null without a warning, and if none of its UTXOs can be spent now, such as those of a transaction that it would have replaced."`
+}
+
+type remedy struct {
+	Recipients []remedyRecipient `json:"recipients" required:"true" nullable:"false"`
+	Coins      []string          `json:"coins" required:"true" nullable:"false" description:"The UTXO, as txid:vout."`
+	SendMax    bool              `json:"send_max" required:"true" description:"Always true: the address receives the amount of the UTXO less the fee."`
+}
+
+type remedyRecipient struct {
+	Address string `json:"address" required:"true" description:"A change address of the wallet that has not received a payment."`
+}
+
+func (a *API) cancelledOf(ctx context.Context, p spend.Proposal, w wallets.View) cancelledPSBT {
+	out := cancelledPSBT{psbt: psbtOf(p, w)}
+	r := a.o.Proposals.Remedy(ctx, p)
+	if r == nil {
+		return out
+	}
+	out.Warning = &r.Warning
+	if r.Order != nil {
+		out.Remedy = &remedy{Recipients: []remedyRecipient{{r.Order.Recipients[0].Address}}, Coins: []string{r.Order.Coins[0].String()}, SendMax: r.Order.SendMax}
+	}
+	return out
+}
+
+// CancelPSBT serves DELETE /api/v1/wallets/{alias}/psbts/{id}.
+func (a *API) CancelPSBT(ctx context.Context, in changePSBTRequest) (cancelledPSBT, error) {
+	return a.cancel(ctx, in, a.o.Proposals.Cancel)
+}
+
+// cancel cancels or abandons a proposal.
+func (a *API) cancel(ctx context.Context, in changePSBTRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected spend.Versions) (spend.Proposal, error)) (cancelledPSBT, error) {
+	expected, err := in.versions()
+	if err != nil {
+		return cancelledPSBT{}, err
+	}
+	w, err := a.view(ctx, in.Alias, fresh{})
+	if err != nil {
+		return cancelledPSBT{}, err
+	}
+	p, err := do(ctx, caller(ctx), in.Alias, in.ID, expected)
+	if err != nil {
+		return cancelledPSBT{}, err
+	}
+	return a.cancelledOf(ctx, p, w), nil
+}
+
+// AbandonPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/abandon.
+func (a *API) AbandonPSBT(ctx context.Context, in changePSBTRequest) (cancelledPSBT, error) {
+	return a.cancel(ctx, in, a.o.Proposals.Abandon)
+}
