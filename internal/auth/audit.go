@@ -23,11 +23,17 @@ type Event struct {
 	Detail   string
 }
 
+// The outcomes.
+const (
+	outcomeOK      = "ok"
+	outcomeRefused = "refused"
+)
+
 // Event returns the record of an act of p that is done now.
 func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	return Event{
 		At: now, UserID: p.UserID, UserName: p.UserName, TokenID: p.TokenID, Address: p.Address,
-		Action: action, Target: target, Outcome: "ok", Detail: detail,
+		Action: action, Target: target, Outcome: outcomeOK, Detail: detail,
 	}
 }
 

@@ -34,7 +34,7 @@ type JournalStore interface {
 	SealAudit(ctx context.Context) error
 }
 
-// Journal writes down logins and the use of tokens, many at a time and off the
+// Journal writes down logins, counted where there are many, and the use of tokens, many at a time and off the
 // path of the requests. A crash loses at most the last second of both. Acts
 // that change something are recorded with the change and not here. All of it is
 // sealed here, by the second.
@@ -45,6 +45,7 @@ type Journal struct {
 	sealed bool // the last time; for Run only
 
 	mu      sync.Mutex
+	logins  loginCounts
 	events  []Event
 	uses    map[string]Use
 	dropped int
@@ -52,20 +53,25 @@ type Journal struct {
 
 // NewJournal returns a Journal that Run has to write for.
 func NewJournal(log *slog.Logger, store JournalStore) *Journal {
-	return &Journal{log: log, store: store, sealed: true, uses: map[string]Use{}}
+	return &Journal{log: log, store: store, sealed: true, logins: newLoginCounts(), uses: map[string]Use{}}
 }
 
 // Run writes what comes in until ctx ends, and then once more.
 func (j *Journal) Run(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
+	counted := time.NewTicker(countLoginsFor)
+	defer counted.Stop()
 	writing := context.WithoutCancel(ctx) // the end must not break off what is being written
 	for {
 		select {
 		case <-tick.C:
 			j.Flush(writing)
 			j.seal(writing)
+		case <-counted.C:
+			j.EndLoginCounts()
 		case <-ctx.Done():
+			j.EndLoginCounts()
 			j.Flush(writing)
 			j.seal(writing)
 			return
@@ -110,10 +116,29 @@ func (j *Journal) seal(ctx context.Context) {
 	j.sealed = err == nil
 }
 
-func (j *Journal) record(e Event) {
+// login records a login, of the user of this id if there is one, or counts it.
+func (j *Journal) login(e Event, userID string) {
 	e.Target = printable(e.Target)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.logins.add(e, userID) {
+		j.add(e)
+	}
+}
+
+// EndLoginCounts records how many logins were counted and not recorded, and begins
+// to count again. Run does so each minute.
+func (j *Journal) EndLoginCounts() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.logins.events() {
+		j.add(e)
+	}
+	j.logins = newLoginCounts()
+}
+
+// add is called with j.mu held.
+func (j *Journal) add(e Event) {
 	if len(j.events) >= maxPending {
 		j.dropped++
 		return

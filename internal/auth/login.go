@@ -89,12 +89,12 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	if !good {
 		l.throttle.failed(key, l.now())
 		e := (&Principal{Address: address}).Event(l.now(), "login", name, "")
-		e.Outcome = "refused"
-		l.journal.record(e)
+		e.Outcome = outcomeRefused
+		l.journal.login(e, u.ID)
 		return nil, ErrUnauthenticated
 	}
 	l.throttle.proved(key, l.now())
-	l.journal.record(who.Event(l.now(), "login", u.Name, ""))
+	l.journal.login(who.Event(l.now(), "login", u.Name, ""), u.ID)
 	if l.passwords.outdated(u.PasswordHash) {
 		l.rehash(ctx, u, password, address)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -286,7 +287,7 @@ func TestJournalOutlivesAnAbsentDatabase(t *testing.T) {
 	begin := time.Unix(1_800_000_000, 0)
 	for i := range 3 {
 		at := begin.Add(time.Duration(i) * usePrecision)
-		j.record(Event{At: at, Action: "login", Target: "a\nb\x1b[31m\xff"})
+		j.login(Event{At: at, Action: "login", Target: "a\nb\x1b[31m\xff"}, fmt.Sprint(i))
 		j.used("t", time.Time{}, Use{At: at, Agent: strings.Repeat("é\n", 200)})
 		j.used("fresh", at.Add(-usePrecision/2), Use{At: at}) // written down half a minute ago
 		j.Flush(t.Context())

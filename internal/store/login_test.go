@@ -1,0 +1,38 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+// TestRefusedLogins_BoundedAuditLog: whoever guesses names does not fill the audit log,
+// whose chain stays whole.
+func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		passwords, err := auth.NewPasswords(4, 2)
+		must(t, err)
+		journal := auth.NewJournal(slog.New(slog.DiscardHandler), b.Store)
+		login := auth.NewLogin(slog.New(slog.DiscardHandler), b.Store, passwords, nil, journal, func() time.Time { return b.now })
+		const attempts = 300
+		for i := range attempts {
+			_, err := login.Password(t.Context(), fmt.Sprint("nobody ", i), "wrong password", fmt.Sprintf("10.0.%d.1", i%100))
+			if !errors.Is(err, auth.ErrUnauthenticated) {
+				t.Fatal(err)
+			}
+		}
+		journal.EndLoginCounts()
+		journal.Flush(t.Context())
+		if n := b.count("SELECT count(*) FROM audit WHERE outcome = 'refused'"); n > 70 {
+			t.Errorf("%d entries", n)
+		}
+		must(t, b.SealAudit(t.Context()))
+		if r := b.verify(""); len(r.Problems) > 0 {
+			t.Error(r.Problems)
+		}
+	})
+}
