@@ -28,3 +28,25 @@ ORDER BY m.wallet_id;
 
 -- name: RemoveWalletLater :exec
 UPDATE wallets SET stage = 'removing' WHERE wallet_id = @wallet_id;
+
+-- name: UseAlias :exec
+INSERT INTO used_aliases (user_id, alias, wallet_id) VALUES (@user_id, @alias, @wallet_id)
+ON CONFLICT (user_id, alias) DO UPDATE SET wallet_id = excluded.wallet_id;
+
+-- name: UseAliasesOf :exec
+INSERT INTO used_aliases (user_id, alias, wallet_id)
+SELECT m.user_id, m.alias, m.wallet_id FROM members AS m WHERE m.wallet_id = @wallet_id
+ON CONFLICT (user_id, alias) DO UPDATE SET wallet_id = excluded.wallet_id;
+
+-- name: AliasUse :one
+SELECT wallet_id FROM used_aliases WHERE user_id = @user_id AND alias = @alias;
+
+-- The user's other wallets that have the first address of one of this wallet's branches.
+-- name: SameAddresses :many
+SELECT m.alias
+FROM members AS m
+JOIN wallets AS w ON w.wallet_id = m.wallet_id AND w.stage <> 'removing'
+JOIN addresses AS o ON o.wallet_id = m.wallet_id
+JOIN addresses AS a ON a.address = o.address
+WHERE m.user_id = @user_id AND m.wallet_id <> @wallet_id
+  AND a.wallet_id = @wallet_id AND a.branch IN (0, 1) AND a.address_index = 0;

@@ -49,6 +49,7 @@ func (e *exporter) ask(status int, method, path string, body, out any) {
 // start serves, with a token that can do everything.
 func (e *exporter) start() {
 	e.t.Helper()
+	e.env = append(e.env, "SPECTER_ADMINS_ADD_MEMBERS=true")
 	e.serve()
 	var made madeToken
 	order := map[string]any{"description": "everything", "lifetime": "1 hour", "scopes": []string{

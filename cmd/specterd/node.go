@@ -101,7 +101,7 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *follower.Follower) {
 	var f *follower.Follower
 	kick := func(id string) { f.Kick(id) }
-	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick)
+	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick).WithAdminsAddingMembers(a.cfg.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }
 	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: kick, Await: await, Watch: a.watch})
 	f = follower.New(follower.Options{

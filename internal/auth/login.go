@@ -63,7 +63,7 @@ func (l *Login) RefuseDefaultPasswords() { l.refuseDefault = true }
 // that depends on who exists takes one comparison, and is ErrUnauthenticated.
 // It returns TooMany faults where too many fail or wait.
 func (l *Login) Password(ctx context.Context, name, password, address string) (*Principal, error) {
-	if len(password) > maxTriedBytes || strings.ContainsRune(password, 0) || checkUserName(name) != nil {
+	if len(password) > maxTriedBytes || strings.ContainsRune(password, 0) || CheckUserName("name", name) != nil {
 		return nil, ErrUnauthenticated
 	}
 	key := loginKey{user: FoldName(name), origin: originOf(address)}

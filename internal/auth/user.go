@@ -325,34 +325,30 @@ const maxUserName = 64
 // reservedName is what the API calls whoever asks.
 const reservedName = "me"
 
-// checkNewName is checkUserName for a name that somebody is to get.
+// checkNewName is CheckUserName for the name of a new user.
 func checkNewName(name string) error {
 	if strings.EqualFold(name, reservedName) {
-		return errUserName("is reserved")
+		return fault.InvalidField("name", "is reserved")
 	}
-	return checkUserName(name)
+	return CheckUserName("name", name)
 }
 
-// checkUserName is the rule for names of users: 1 to 64 printable characters,
+// CheckUserName is the rule for names of users: 1 to 64 printable characters,
 // without the colon that ends a name in Basic credentials (RFC 7617) and
-// without spaces at the ends.
-func checkUserName(name string) error {
+// without spaces at the ends. It returns a fault about a field of the request.
+func CheckUserName(field, name string) error {
 	runes := utf8.RuneCountInString(name)
 	switch {
 	case !utf8.ValidString(name):
-		return errUserName("has to be UTF-8 text")
+		return fault.InvalidField(field, "has to be UTF-8 text")
 	case runes == 0 || runes > maxUserName:
-		return errUserName("has to be 1 to %d characters long", maxUserName)
+		return fault.InvalidField(field, "has to be 1 to %d characters long", maxUserName)
 	case strings.Contains(name, ":"):
-		return errUserName("must not contain a colon")
+		return fault.InvalidField(field, "must not contain a colon")
 	case strings.TrimSpace(name) != name:
-		return errUserName("must not begin or end with a space")
+		return fault.InvalidField(field, "must not begin or end with a space")
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return errUserName("has a character that cannot be printed")
+		return fault.InvalidField(field, "has a character that cannot be printed")
 	}
 	return nil
-}
-
-func errUserName(format string, args ...any) error {
-	return fault.InvalidField("name", format, args...)
 }

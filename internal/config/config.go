@@ -67,6 +67,9 @@ type Config struct {
 	StopDelay time.Duration
 	// ProposalLifetime is how long a proposal is open where its maker does not say.
 	ProposalLifetime time.Duration
+	// AdminsAddMembers is whether admins may add members to wallets that they own
+	// without an invitation.
+	AdminsAddMembers bool
 	Backup           Backup
 	Quotas           auth.Limits // those that differ from the defaults
 }
@@ -228,6 +231,7 @@ func (r *reader) config(home string) Config {
 		LogLevel:       r.level("log-level"),
 
 		StopDelay:        time.Duration(r.number("stop-delay", 0, 60)) * time.Second,
+		AdminsAddMembers: r.truth("admins-add-members"),
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
 
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},

@@ -302,8 +302,8 @@ func isOnVault(to route.Route) bool {
 	return strings.Contains(to.Path, "{alias}") && to.Handler.Name != "DeleteWallet"
 }
 
-// givesRights reports whether the route makes tokens or members, which takes the
+// givesRights reports whether the route makes tokens, members or invitations, which takes the
 // scopes that they get besides its own.
 func givesRights(to route.Route) bool {
-	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens") || to.Handler.Name == "PutMember"
+	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens") || to.Handler.Name == "PutMember" || to.Handler.Name == "CreateInvitation"
 }

@@ -264,7 +264,7 @@ func (s *server) dump(t *testing.T, all bool) string {
 
 // tables are all but the audit record.
 var tables = []string{
-	"settings", "users", "wallets", "members", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
+	"settings", "users", "wallets", "members", "invitations", "used_aliases", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
 	"locked", "frozen", "labels", "psbts", "psbt_inputs", "psbt_outputs", "psbt_signatures", "psbt_steps", "reserved", "tokens", "imports", "idempotency",
 }
 

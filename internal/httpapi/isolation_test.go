@@ -8,17 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/testkit"
 )
 
 // identifiers are what somebody could ask for in paths, queries and bodies.
-type identifiers struct{ alias, address, txid, outpoint, label, user, cursor, etag, key, proposal, proposed string }
+type identifiers struct{ alias, address, txid, outpoint, label, user, cursor, etag, key, proposal, proposed, invitation string }
 
 func (i identifiers) fill(text string) string {
 	return strings.NewReplacer("{alias}", i.alias, "{address}", i.address, "{txid}", i.txid, "{outpoint}", i.outpoint,
 		"{label}", strings.ReplaceAll(i.label, " ", "%20"), "{user}", i.user, "{cursor}", i.cursor, "{etag}", i.etag, "{key}", i.key,
-		"{id}", i.proposal, "{proposed}", i.proposed).Replace(text)
+		"{id}", i.proposal, "{proposed}", i.proposed, "{invitation}", i.invitation).Replace(text)
 }
 
 // probe is a request with identifiers in it. own has the alias of one's own wallet.
@@ -39,6 +41,11 @@ var probes = []probe{
 	{"PUT", "/api/v1/wallets/{alias}/members/{me}", `{"role": "owner"}`},
 	{"DELETE", "/api/v1/wallets/{alias}/members/{user}", ""},
 	{"DELETE", "/api/v1/wallets/{own}/members/{user}", ""},
+	{"GET", "/api/v1/wallets/{alias}/invitations", ""},
+	{"POST", "/api/v1/wallets/{alias}/invitations", `{"user": "{me}", "role": "owner"}`},
+	{"GET", "/api/v1/invitations", ""},
+	{"POST", "/api/v1/invitations/{invitation}/accept", `{"alias": "mine"}`},
+	{"DELETE", "/api/v1/invitations/{invitation}", ""},
 	{"GET", "/api/v1/wallets/{alias}/rescan", ""},
 	{"POST", "/api/v1/wallets/{alias}/rescan", `{"from": 0}`},
 	{"DELETE", "/api/v1/wallets/{alias}/rescan", ""},
@@ -110,12 +117,12 @@ const (
 func TestProbesCoverTheRoutes(t *testing.T) {
 	t.Parallel()
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
-		if !strings.HasPrefix(to.Path, "/api/v1/") && !strings.HasSuffix(to.Path, "/psbt") || !to.Role.OfWallet() && !strings.Contains(to.Path, "wallet") && !strings.Contains(to.Path, "address") && !strings.Contains(to.Path, "transaction") {
+		if !strings.HasPrefix(to.Path, "/api/v1/") && !strings.HasSuffix(to.Path, "/psbt") || !to.Role.OfWallet() && !strings.Contains(to.Path, "wallet") && !strings.Contains(to.Path, "invitation") && !strings.Contains(to.Path, "address") && !strings.Contains(to.Path, "transaction") {
 			continue
 		}
 		if !slices.ContainsFunc(probes, func(p probe) bool {
 			path, _, _ := strings.Cut(p.path, "?")
-			path = strings.NewReplacer("{own}", "{alias}", "{me}", "{user}").Replace(path)
+			path = strings.NewReplacer("{own}", "{alias}", "{me}", "{user}", "{invitation}", "{id}").Replace(path)
 			return p.method == to.Method && path == to.Path
 		}) {
 			t.Errorf("no probe asks %s %s", to.Method, to.Path)
@@ -146,7 +153,7 @@ func TestIsolation(t *testing.T) {
 			unknown := identifiers{
 				alias: "nothing_so", address: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", txid: hash("nothing"), outpoint: hash("nothing") + ":0",
 				label: "no such label", user: "nobody", cursor: known.cursor, etag: `"0123"`, key: "another key",
-				proposal: "00000000-0000-4000-8000-00000000dead", proposed: hash("nothing proposed"),
+				proposal: "00000000-0000-4000-8000-00000000dead", proposed: hash("nothing proposed"), invitation: "00000000-0000-4000-8000-00000000dead",
 			}
 			for name, authorization := range map[string]string{
 				"bob": s.token(t, bob, 0).bearer(), "carol": s.token(t, carol, 0).bearer(),
@@ -181,10 +188,12 @@ func (s *server) identify(t *testing.T, owner string, who person, v vault) ident
 	t.Helper()
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
 	p := s.proposal(t, who, &v, 0)
+	i, err := s.Wallets.Invite(t.Context(), who.principal(), v.alias, "a guest", auth.RoleViewer)
+	check(t, err)
 	return identifiers{
 		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.coin.String(), label: v.label, user: who.Name,
 		cursor: page.text("next_cursor"), etag: page.header.Get("Etag"), key: "her key",
-		proposal: p.ID, proposed: p.Txid,
+		proposal: p.ID, proposed: p.Txid, invitation: i.ID,
 	}
 }
 
@@ -270,7 +279,7 @@ func testIsolationOfMembers(t *testing.T, s *server, alice person, owner, viewer
 		}
 		got := s.do(t, r)
 		switch {
-		case to.Method == http.MethodGet:
+		case to.Method == http.MethodGet && to.Role == route.Viewer:
 			got.want(t, 200)
 		case alpha:
 			got.want(t, 403, "your role in this wallet is viewer")

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/spend"
 )
@@ -50,6 +51,11 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"GET /api/v1/wallets/{alias}/members":                    ofWallet("/members", ""),
 	"PUT /api/v1/wallets/{alias}/members/{user}":             ofWallet("/members/{user}", `{"role": "owner"}`),
 	"DELETE /api/v1/wallets/{alias}/members/{user}":          oldMember,
+	"GET /api/v1/wallets/{alias}/invitations":                ofWallet("/invitations", ""),
+	"POST /api/v1/wallets/{alias}/invitations":               newInvitation,
+	"GET /api/v1/invitations":                                plain("/api/v1/invitations"),
+	"POST /api/v1/invitations/{id}/accept":                   ofInvitation("/accept", true),
+	"DELETE /api/v1/invitations/{id}":                        ofInvitation("", false),
 	"POST /api/v1/wallets/{alias}/rescan":                    newScan,
 	"GET /api/v1/wallets/{alias}/rescan":                     ofWallet("/rescan", ""),
 	"DELETE /api/v1/wallets/{alias}/rescan":                  ofWallet("/rescan", ""),
@@ -217,6 +223,25 @@ func oldMember(t *testing.T, w *world, whose person) (string, string) {
 	name := unique("member")
 	w.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'viewer', 'x', 0)", v.id, w.user(t, name, false).ID)
 	return "/api/v1/wallets/" + v.alias + "/members/" + name, ""
+}
+
+// newInvitation is for a name that is not a user's.
+func newInvitation(t *testing.T, w *world, whose person) (string, string) {
+	return ofWallet("/invitations", fmt.Sprintf(`{"user": %q, "role": "viewer"}`, unique("guest")))(t, w, whose)
+}
+
+// ofInvitation is about an invitation of a person to a wallet of another user.
+func ofInvitation(path string, named bool) func(*testing.T, *world, person) (string, string) {
+	return func(t *testing.T, w *world, whose person) (string, string) {
+		host, alias, body := w.user(t, unique("host"), false), strings.ReplaceAll(unique("vault"), "-", "_"), ""
+		w.wallet(t, host, alias, "owner")
+		i, err := w.Wallets.Invite(t.Context(), host.principal(), alias, whose.Name, auth.RoleViewer)
+		check(t, err)
+		if named {
+			body = fmt.Sprintf(`{"alias": %q}`, alias)
+		}
+		return "/api/v1/invitations/" + i.ID + path, body
+	}
 }
 
 // newScan ends the one before, so that there may be another.

@@ -75,22 +75,27 @@ func TestRolesTakeScopes(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p, bob := s.user(t, "p", false), s.user(t, "bob", false)
 		s.wallet(t, p, "vault", "owner")
-		path := "/api/v1/wallets/vault/members/bob"
+		s.member(t, p, "vault", bob, auth.RoleViewer)
+		path, invitations := "/api/v1/wallets/vault/members/bob", "/api/v1/wallets/vault/invitations"
 		roles := []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner}
 		for _, role := range roles {
 			scopes := auth.MembersWrite | role.Scopes()
 			k := s.token(t, p, scopes).bearer()
 			for _, given := range roles {
-				got := s.call(t, "PUT", path, k, fmt.Sprintf(`{"role": %q}`, given))
-				if scopes.Has(given.Scopes()) {
-					if got.status != 200 && got.status != 201 {
-						t.Errorf("%s by a token for %s: %d %s", given, role, got.status, got.body)
+				for _, got := range []answer{
+					s.call(t, "PUT", path, k, fmt.Sprintf(`{"role": %q}`, given)),
+					s.call(t, "POST", invitations, k, fmt.Sprintf(`{"user": %q, "role": %q}`, unique("guest"), given)),
+				} {
+					if scopes.Has(given.Scopes()) {
+						if got.status != 200 && got.status != 201 {
+							t.Errorf("%s by a token for %s: %d %s", given, role, got.status, got.body)
+						}
+						continue
 					}
-					continue
-				}
-				got.wantProblem(t, 403, "scope_exceeded")
-				if missing := (given.Scopes() &^ scopes).String(); got.text("required_scope") != missing {
-					t.Errorf("%s by a token for %s: required_scope %q, want %q", given, role, got.text("required_scope"), missing)
+					got.wantProblem(t, 403, "scope_exceeded")
+					if missing := (given.Scopes() &^ scopes).String(); got.text("required_scope") != missing {
+						t.Errorf("%s by a token for %s: required_scope %q, want %q", given, role, got.text("required_scope"), missing)
+					}
 				}
 			}
 		}

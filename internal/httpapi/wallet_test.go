@@ -27,6 +27,8 @@ func TestWallets(t *testing.T) {
 		"show":         testShowWallet,
 		"change":       testChangeWallet,
 		"members":      testMembers,
+		"invitations":  testInvitations,
+		"no users":     testNoUserEnumeration,
 		"rescan":       testRescan,
 		"addresses":    testAddresses,
 		"coins":        testCoins,

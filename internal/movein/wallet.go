@@ -208,6 +208,7 @@ func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 	p := wallet.Plan{
 		Name: wallet.FitName(w.Name), Descriptor: w.Receive, Change: w.Change,
 		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
+		KeepAlias: true,
 	}
 	if btc.IsAlias(w.Alias) {
 		p.Alias = w.Alias

@@ -154,9 +154,7 @@ func TestRoles(t *testing.T) {
 	v := w.vault(testkit.WSH, 1_000_000, 1_000_000, 1_000_000)
 	people := map[auth.WalletRole]*auth.Principal{}
 	for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
-		people[role] = w.user(string(role))
-		_, _, err := w.wallets.PutMember(t.Context(), v.alice, v.alias, string(role), role)
-		must(t, err)
+		people[role] = w.memberAs(v, string(role), role)
 	}
 	viewer, proposer, signer := people[auth.RoleViewer], people[auth.RoleProposer], people[auth.RoleSigner]
 	refused := func(what string, err error) {

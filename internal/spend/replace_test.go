@@ -47,8 +47,16 @@ func (v vault) sent(o spend.Order) spend.Proposal {
 // member is a user who may propose payments of a vault.
 func (w *world) member(v vault, name string) *auth.Principal {
 	w.t.Helper()
+	return w.memberAs(v, name, auth.RoleProposer)
+}
+
+// memberAs is a user who has a role in a vault.
+func (w *world) memberAs(v vault, name string, role auth.WalletRole) *auth.Principal {
+	w.t.Helper()
 	who := w.user(name)
-	_, _, err := w.wallets.PutMember(w.t.Context(), w.alice, v.alias, name, auth.RoleProposer)
+	i, err := w.wallets.Invite(w.t.Context(), w.alice, v.alias, name, role)
+	must(w.t, err)
+	_, err = w.wallets.Accept(w.t.Context(), who, i.ID, "")
 	must(w.t, err)
 	return who
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -54,41 +56,116 @@ func (s *Store) EditMembers(ctx context.Context, walletID string, edit func(*wal
 		if len(before) == 0 {
 			return wallet.ErrNotFound
 		}
-		edited := wallet.MemberEdit{Members: slices.Clone(before)}
+		invited, err := invitationsOf(ctx, q, walletID)
+		if err != nil {
+			return err
+		}
+		edited := wallet.MemberEdit{Members: slices.Clone(before), Invitations: slices.Clone(invited)}
 		if err := edit(&edited); err != nil {
 			return err
 		}
-		if err := s.saveMembers(ctx, q, walletID, before, edited.Members); err != nil {
+		if err := saveInvitations(ctx, q, invited, edited.Invitations); err != nil {
+			return err
+		}
+		if err := s.saveMembers(ctx, q, walletID, before, edited); err != nil {
 			return err
 		}
 		return addEventIfAny(ctx, q, edited.Event)
 	})
 }
 
-func (s *Store) saveMembers(ctx context.Context, q *db.Queries, walletID string, before, after []wallet.Member) error {
+func (s *Store) saveMembers(ctx context.Context, q *db.Queries, walletID string, before []wallet.Member, e wallet.MemberEdit) error {
+	has := func(all []wallet.Member, userID string) bool {
+		return slices.ContainsFunc(all, func(m wallet.Member) bool { return m.UserID == userID })
+	}
 	for _, m := range before {
-		if slices.ContainsFunc(after, func(a wallet.Member) bool { return a.UserID == m.UserID }) {
+		if has(e.Members, m.UserID) {
 			continue
 		}
 		if err := q.DeleteMember(ctx, db.DeleteMemberParams{WalletID: walletID, UserID: m.UserID}); err != nil {
 			return fmt.Errorf("delete a member: %w", err)
 		}
 	}
-	for _, m := range after {
-		if slices.Contains(before, m) {
-			continue
+	for _, m := range e.Members {
+		var err error
+		switch {
+		case slices.Contains(before, m):
+		case has(before, m.UserID):
+			err = saveMember(ctx, q, walletID, m)
+		default:
+			err = s.addMember(ctx, q, walletID, m, e.KeepAliases)
 		}
-		if err := putMember(ctx, q, walletID, m); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(before, func(b wallet.Member) bool { return b.UserID == m.UserID }) {
-			continue
-		}
-		if err := s.chargeUser(ctx, q, auth.QuotaWallets, m.UserID); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Store) addMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Member, keepAliases bool) error {
+	if err := checkJoins(ctx, q, walletID, m, keepAliases); err != nil {
+		return err
+	}
+	if err := saveMember(ctx, q, walletID, m); err != nil {
+		return err
+	}
+	return s.chargeUser(ctx, q, auth.QuotaWallets, m.UserID)
+}
+
+// saveMember saves a member of a wallet that is ready, so that the alias is used now.
+func saveMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Member) error {
+	if err := putMember(ctx, q, walletID, m); err != nil {
+		return err
+	}
+	if err := q.UseAlias(ctx, db.UseAliasParams{UserID: m.UserID, Alias: m.Alias, WalletID: walletID}); err != nil {
+		return fmt.Errorf("note a used alias: %w", err)
+	}
+	return nil
+}
+
+// checkJoins returns wallet.ErrExists if the user has another wallet with the addresses of
+// this one, and wallet.ErrAliasTaken if they used the alias for another wallet before and
+// are to keep those.
+func checkJoins(ctx context.Context, q *db.Queries, walletID string, m wallet.Member, keepAliases bool) error {
+	if keepAliases {
+		used, err := aliasUse(ctx, q, m.UserID, m.Alias)
+		if err != nil {
+			return err
+		}
+		if used != "" && used != walletID {
+			return wallet.ErrAliasTaken
+		}
+	}
+	return checkAddresses(ctx, q, walletID, m.UserID)
+}
+
+// checkAddresses returns wallet.ErrExists, with the alias, if the user has another wallet
+// with the addresses of this one.
+func checkAddresses(ctx context.Context, q *db.Queries, walletID, userID string) error {
+	same, err := q.SameAddresses(ctx, db.SameAddressesParams{UserID: userID, WalletID: walletID})
+	if err != nil {
+		return fmt.Errorf("look for the addresses of a wallet in others: %w", err)
+	}
+	if len(same) > 0 {
+		return wallet.ErrExistsAs(same[0])
+	}
+	return nil
+}
+
+// AliasUse implements wallet.Registry.
+func (s *Store) AliasUse(ctx context.Context, userID, alias string) (string, error) {
+	return aliasUse(ctx, s.reads(), userID, alias)
+}
+
+func aliasUse(ctx context.Context, q *db.Queries, userID, alias string) (walletID string, err error) {
+	walletID, err = q.AliasUse(ctx, db.AliasUseParams{UserID: userID, Alias: alias})
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", translate(fmt.Errorf("select a used alias: %w", err))
+	}
+	return walletID, nil
 }
 
 func putMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Member) error {

@@ -88,6 +88,7 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	alice, bob := b.user("Alice Ä 🪙 \"x\"\n", true), b.user("bob", false)
 	w := b.wallet(alice, "vault")
 	b.join(w, bob, auth.RoleViewer, "v")
+	b.invite(w, alice, "Nobody Ä")
 	parent := b.token(alice, "first", "")
 	b.token(alice, "second", parent.ID)
 	b.token(bob, "bob's", "")

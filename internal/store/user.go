@@ -100,6 +100,9 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 		if err := q.DeleteTokensOfUser(ctx, e.ID); err != nil {
 			return fmt.Errorf("delete the user's tokens: %w", err)
 		}
+		if err := q.DeleteInvitationsBy(ctx, e.ID); err != nil {
+			return fmt.Errorf("delete the user's invitations of others: %w", err)
+		}
 	}
 	if e.Remove {
 		for _, id := range e.SoleWallets {

@@ -31,6 +31,9 @@ func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias s
 		if err := addAddresses(ctx, q, w.ID, addresses); err != nil {
 			return err
 		}
+		if err := checkAddresses(ctx, q, w.ID, ownerID); err != nil {
+			return err
+		}
 		if err := s.chargeUser(ctx, q, auth.QuotaWallets, ownerID); err != nil {
 			return err
 		}
@@ -107,6 +110,11 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 		}
 		if err := updateWallet(ctx, q, edited.Wallet); err != nil {
 			return err
+		}
+		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from here on its alias leads to it
+			if err := q.UseAliasesOf(ctx, id); err != nil {
+				return fmt.Errorf("note the used aliases: %w", err)
+			}
 		}
 		if err := s.chargeEdit(ctx, q, edited); err != nil {
 			return err

@@ -69,6 +69,20 @@ func (b *bench) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias s
 	}))
 }
 
+// invite adds an invitation to a wallet, which a member makes.
+func (b *bench) invite(w wallet.Wallet, by auth.User, name string) wallet.Invitation {
+	b.t.Helper()
+	i := wallet.Invitation{
+		ID: uuid.NewString(), WalletID: w.ID, WalletName: w.Name, UserName: name, Role: auth.RoleSigner,
+		InviterID: by.ID, InviterName: by.Name, InviterActive: true, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
+	}
+	must(b.t, b.EditMembers(b.t.Context(), w.ID, func(e *wallet.MemberEdit) error {
+		e.Invitations = append(e.Invitations, i)
+		return nil
+	}))
+	return i
+}
+
 func TestWalletsComeBackAsTheyWere(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)

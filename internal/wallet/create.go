@@ -51,6 +51,9 @@ type Plan struct {
 	// one's, with the history that it knows; empty for a new one. Birth is a height
 	// then, and the node need not have that block any more.
 	Adopt string
+	// KeepAlias refuses an alias that the owner used for another wallet before: it is
+	// not they who choose it.
+	KeepAlias bool
 	// DryRun has all checked, and nothing stored.
 	DryRun bool
 }
@@ -176,6 +179,9 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if err == nil {
 		err = Clash(views, w, alias)
 	}
+	if err == nil && p.KeepAlias {
+		err = s.checkUnused(ctx, who.UserID, alias)
+	}
 	if err != nil {
 		return Wallet{}, "", err
 	}
@@ -208,7 +214,21 @@ func Clash(views []View, w Wallet, alias string) error {
 	if i < 0 {
 		return nil
 	}
-	return ErrExists.Saying("you have a wallet of these descriptors already, whose alias is %s", views[i].Alias).With("alias", views[i].Alias)
+	return ErrExistsAs(views[i].Alias)
+}
+
+// checkUnused returns ErrAliasTaken for an alias that the user has used before.
+func (s *Service) checkUnused(ctx context.Context, userID, alias string) error {
+	used, err := s.store.AliasUse(ctx, userID, alias)
+	if err == nil && used != "" {
+		err = ErrAliasTaken.Saying("the user had another wallet with the alias %s; only they can use it for a different wallet", alias)
+	}
+	return err
+}
+
+// ErrExistsAs returns the ErrExists that names the caller's wallet.
+func ErrExistsAs(alias string) error {
+	return ErrExists.Saying("you have a wallet of these descriptors already, whose alias is %s", alias).With("alias", alias)
 }
 
 // compare checks that the node reads both descriptors as this program does.

@@ -3,7 +3,6 @@ package wallet
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 )
@@ -49,8 +48,7 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 
 func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, alias string) error {
 	return s.editMembers(ctx, who, v.ID, func(e *MemberEdit, _ auth.WalletRole) error {
-		i := slices.IndexFunc(e.Members, func(m Member) bool { return m.UserID == who.UserID })
-		e.Members[i].Alias = alias
+		e.Members[e.member(who.UserID)].Alias = alias
 		e.Event = who.Event(s.now(), "wallet.alias", v.ID, alias+", before "+v.Alias)
 		return nil
 	})

@@ -11,10 +11,12 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-var errUserDisabled = fault.New(fault.Conflict, "user_disabled", "this user is disabled; an admin has to enable them first")
+var (
+	errUserDisabled = fault.New(fault.Conflict, "user_disabled", "this user is disabled; enable them first")
+	errNotAdded     = fault.New(fault.Conflict, "member_not_added", "this user cannot be added; invite them instead")
+)
 
-// maxAliasTries is how many wallets of one name somebody can be a member of
-// before they have to rename one.
+// maxAliasTries is how many aliases are tried for a user who is made a member.
 const maxAliasTries = 100
 
 // Members returns the members of a wallet, to any of them.
@@ -26,14 +28,13 @@ func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string
 	return s.store.Members(ctx, v.ID)
 }
 
-// PutMember makes a user a member, or gives a member another role. It is for
-// owners. created reports whether they were none before: then their alias for the
-// wallet is what Specter's rule makes of its name, with a number if they have such
-// a wallet. It returns auth.ErrUserNotFound and ErrLastOwner.
+// PutMember gives a member of a wallet another role. It is for owners. Where that is
+// enabled, admins may also make a user a member, without being asked: created reports that.
+// It returns ErrMemberMissing, whether or not there is such a user, and ErrLastOwner; to
+// admins who may add members also auth.ErrUserNotFound and the like.
 func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, user string, role auth.WalletRole) (m Member, created bool, err error) {
-	if !role.Covers(auth.RoleViewer) {
-		return Member{}, false, fault.InvalidField("role", "has to be %s, %s, %s or %s",
-			auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner)
+	if err := checkRole(role); err != nil {
+		return Member{}, false, err
 	}
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
@@ -42,42 +43,73 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 	if err := who.MayGive(role); err != nil {
 		return Member{}, false, err
 	}
+	err = s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
+		if err := callers.Check(auth.RoleOwner); err != nil {
+			return err
+		}
+		i := e.memberNamed(user)
+		if i < 0 {
+			return ErrMemberMissing
+		}
+		e.Members[i].Role = role
+		m = e.Members[i]
+		e.Event = who.Event(s.now(), "member.put", v.ID, m.UserName+" as "+string(role))
+		return checkOwned(e)
+	})
+	if !errors.Is(err, ErrMemberMissing) || !s.mayAddMembers(who) {
+		return m, false, err
+	}
+	m, err = s.addMember(ctx, who, v, user, role)
+	return m, err == nil, err
+}
+
+// mayAddMembers reports whether the caller may make users members of wallets that the
+// caller owns, which also tells the caller which users there are.
+func (s *Service) mayAddMembers(who *auth.Principal) bool {
+	return s.adminsAddMembers && who.Admin && who.Scopes.Has(auth.UsersRead)
+}
+
+// addMember makes a user a member, under the alias that Specter's rule makes of the
+// wallet's name, with a number if the user has, or had, another wallet with it.
+func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, user string, role auth.WalletRole) (Member, error) {
 	u, err := s.users.UserByName(ctx, user)
 	if err != nil {
-		return Member{}, false, err
+		return Member{}, err
+	}
+	if !u.Active() {
+		return Member{}, errUserDisabled
 	}
 	theirs := btc.Alias(v.Name)
 	if checkAlias(theirs) != nil {
 		theirs = v.Alias
 	}
-	for n := 1; ; n++ {
-		m = Member{UserID: u.ID, UserName: u.Name, Role: role, Alias: numberedAlias(theirs, n), CreatedAt: s.now()}
+	var m Member
+	for n := range maxAliasTries {
+		m = Member{UserID: u.ID, UserName: u.Name, Role: role, Alias: numberedAlias(theirs, n+1), CreatedAt: s.now()}
 		err = s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
 			if err := callers.Check(auth.RoleOwner); err != nil {
 				return err
 			}
-			e.Event = who.Event(s.now(), "member.put", v.ID, u.Name+" as "+string(role))
-			m, created, err = put(e, m, u.Active())
-			return err
+			if e.member(u.ID) >= 0 {
+				return ErrMemberExists
+			}
+			e.Members, e.KeepAliases = append(e.Members, m), true
+			e.Invitations = slices.DeleteFunc(e.Invitations, func(i Invitation) bool { return i.UserID == u.ID })
+			e.Event = who.Event(m.CreatedAt, "member.put", v.ID, u.Name+" as "+string(role))
+			return nil
 		})
-		if !errors.Is(err, ErrAliasTaken) || n == maxAliasTries {
-			return m, created, err
+		if !errors.Is(err, ErrAliasTaken) {
+			break
 		}
+		err = errNotAdded
 	}
-}
-
-// put adds m to the members, or gives the one that is there m's role.
-func put(e *MemberEdit, m Member, active bool) (Member, bool, error) {
-	i := slices.IndexFunc(e.Members, func(other Member) bool { return other.UserID == m.UserID })
-	if i < 0 {
-		if !active {
-			return Member{}, false, errUserDisabled
-		}
-		e.Members = append(e.Members, m)
-		return m, true, nil
+	if errors.Is(err, ErrExists) { // it is not the caller's wallet
+		err = errNotAdded
 	}
-	e.Members[i].Role = m.Role
-	return e.Members[i], false, checkOwned(e)
+	if err != nil {
+		return Member{}, err
+	}
+	return m, nil
 }
 
 // RemoveMember ends a membership. It is for owners; anybody may end their own. It
@@ -88,7 +120,7 @@ func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, 
 		return err
 	}
 	return s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
-		i := slices.IndexFunc(e.Members, func(m Member) bool { return auth.FoldName(m.UserName) == auth.FoldName(user) })
+		i := e.memberNamed(user)
 		if i < 0 {
 			return ErrMemberMissing
 		}
@@ -107,16 +139,49 @@ func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, 
 // may be another by now than when the wallet was looked up.
 func (s *Service) editMembers(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, callers auth.WalletRole) error) error {
 	err := s.store.EditMembers(ctx, id, func(e *MemberEdit) error {
-		i := slices.IndexFunc(e.Members, func(m Member) bool { return m.UserID == who.UserID })
+		i := e.member(who.UserID)
 		if i < 0 {
 			return ErrNotFound
 		}
-		return change(e, e.Members[i].Role)
+		if err := change(e, e.Members[i].Role); err != nil {
+			return err
+		}
+		e.dropInvitations()
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("change the members of wallet %s: %w", id, err)
 	}
 	return nil
+}
+
+// member returns the index of a user among the members, and -1 for none.
+func (e *MemberEdit) member(userID string) int {
+	return slices.IndexFunc(e.Members, func(m Member) bool { return m.UserID == userID })
+}
+
+// memberNamed returns the index of the user of this name among the members, and -1 for none.
+func (e *MemberEdit) memberNamed(user string) int {
+	return slices.IndexFunc(e.Members, func(m Member) bool { return auth.FoldName(m.UserName) == auth.FoldName(user) })
+}
+
+// dropInvitations deletes the invitations of users who are no owners any more.
+func (e *MemberEdit) dropInvitations() {
+	e.Invitations = slices.DeleteFunc(e.Invitations, func(i Invitation) bool {
+		return !e.isOwner(i.InviterID)
+	})
+}
+
+func (e *MemberEdit) isOwner(userID string) bool {
+	i := e.member(userID)
+	return i >= 0 && e.Members[i].Role.Covers(auth.RoleOwner)
+}
+
+func checkRole(role auth.WalletRole) error {
+	if role.Covers(auth.RoleViewer) {
+		return nil
+	}
+	return fault.InvalidField("role", "must be %s, %s, %s or %s", auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner)
 }
 
 func checkOwned(e *MemberEdit) error {

@@ -183,10 +183,23 @@ func (r *rig) wallet(who *auth.Principal, name string) wallet.View {
 	return v
 }
 
-// member makes somebody a member.
+// member gives a user a role in a wallet of alice.
 func (r *rig) member(alias string, who *auth.Principal, role auth.WalletRole) {
 	r.t.Helper()
-	_, _, err := r.PutMember(r.t.Context(), r.alice, alias, who.UserName, role)
+	r.join(r.alice, alias, who, role)
+}
+
+// join makes a user, if they are not one yet, a member of an owner's wallet, in a role.
+func (r *rig) join(owner *auth.Principal, alias string, who *auth.Principal, role auth.WalletRole) {
+	r.t.Helper()
+	_, _, err := r.PutMember(r.t.Context(), owner, alias, who.UserName, role)
+	if !errors.Is(err, wallet.ErrMemberMissing) {
+		must(r.t, err)
+		return
+	}
+	i, err := r.Invite(r.t.Context(), owner, alias, who.UserName, role)
+	must(r.t, err)
+	_, err = r.Accept(r.t.Context(), who, i.ID, "")
 	must(r.t, err)
 }
 

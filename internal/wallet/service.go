@@ -22,7 +22,10 @@ type Service struct {
 	now   func() time.Time
 	// kick tells the follower, if there is one in this process, that something
 	// is to be done about a wallet.
-	kick  func(walletID string)
+	kick func(walletID string)
+	// adminsAddMembers is whether admins may add members without an invitation.
+	adminsAddMembers bool
+
 	turns turn.Turns // by wallet, to extend its range
 	coins turn.Turns // by wallet, to choose coins or lock them
 }
@@ -37,6 +40,13 @@ type Users interface {
 // wallet that the follower does; it must not block.
 func New(log *slog.Logger, store Store, users Users, node Node, now func() time.Time, kick func(walletID string)) *Service {
 	return &Service{log: log, store: store, users: users, node: node, now: now, kick: kick}
+}
+
+// WithAdminsAddingMembers returns s, in which admins may add members to wallets that they
+// own without an invitation, if add is true.
+func (s *Service) WithAdminsAddingMembers(add bool) *Service {
+	s.adminsAddMembers = add
+	return s
 }
 
 // Open returns the wallet that the caller calls so, if their role in it covers

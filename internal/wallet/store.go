@@ -54,10 +54,24 @@ type Registry interface {
 
 	// Members returns the members in the order of their names.
 	Members(ctx context.Context, walletID string) ([]Member, error)
-	// EditMembers loads a wallet's members, applies edit and saves who is a
-	// member in which role and under which alias, in one transaction.
-	// ErrAliasTaken.
+	// EditMembers loads a wallet's members and invitations, applies edit and saves
+	// who is a member in which role and under which alias, and who is invited, in one
+	// transaction. A new invitation is bound to the user of its UserName, if there is
+	// one; expired ones of any wallet are deleted then. ErrAliasTaken,
+	// ErrInvitationExists, and ErrExists if a new member has another wallet with the
+	// same addresses.
 	EditMembers(ctx context.Context, walletID string, edit func(*MemberEdit) error) error
+	// AliasUse returns the id of the wallet that the user used an alias for last; ""
+	// if they never used it.
+	AliasUse(ctx context.Context, userID, alias string) (walletID string, err error)
+
+	// InvitationsOfWallet returns a wallet's invitations, expired ones included,
+	// in the order in which they were created.
+	InvitationsOfWallet(ctx context.Context, walletID string) ([]Invitation, error)
+	// InvitationsOfUser returns those that are bound to a user, likewise.
+	InvitationsOfUser(ctx context.Context, userID string) ([]Invitation, error)
+	// WalletOfInvitation returns the id of the wallet, or ErrInvitationNotFound.
+	WalletOfInvitation(ctx context.Context, id string) (walletID string, err error)
 }
 
 // Edit is a wallet in the middle of a change.
@@ -74,8 +88,12 @@ type Edit struct {
 
 // MemberEdit is a wallet's membership in the middle of a change.
 type MemberEdit struct {
-	Members []Member // those left out afterwards are members no more
-	Event   auth.Event
+	Members     []Member     // those left out afterwards are members no more
+	Invitations []Invitation // those left out afterwards are deleted
+	// KeepAliases refuses, with ErrAliasTaken, an alias of a new member that they
+	// used for another wallet before: it was not they who chose it.
+	KeepAliases bool
+	Event       auth.Event
 }
 
 // Book keeps what people decided about addresses, coins and transactions, and

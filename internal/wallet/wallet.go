@@ -28,6 +28,10 @@ var (
 	// ErrForeignFiles is for wallets that were Core's before they were ours.
 	ErrForeignFiles  = fault.New(fault.Conflict, "wallet_files_foreign", "specterd did not make this wallet's files in Bitcoin Core, so it does not delete them; delete the wallet and keep the files")
 	ErrMemberMissing = fault.New(fault.NotFound, "member_not_found", "this user is not a member of the wallet")
+	ErrMemberExists  = fault.New(fault.Conflict, "member_exists", "this user is already a member of the wallet")
+	// ErrInvitationNotFound is also returned for invitations of others.
+	ErrInvitationNotFound = fault.New(fault.NotFound, "invitation_not_found", "invitation not found; it may have expired or been withdrawn")
+	ErrInvitationExists   = fault.New(fault.Conflict, "invitation_exists", "there is a pending invitation for this user; delete it to create another one")
 )
 
 // Stage is where a wallet is in its life. What it is besides, such as scanning

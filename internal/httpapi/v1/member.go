@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/fault"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -40,11 +39,7 @@ type putMemberRequest struct {
 
 // PutMember serves PUT /api/v1/wallets/{alias}/members/{user}.
 func (a *API) PutMember(ctx context.Context, in putMemberRequest) (member, bool, error) {
-	role := auth.WalletRole(in.Role)
-	if !auth.RoleOwner.Covers(role) { // which no text covers that is no role
-		return member{}, false, fault.InvalidField("role", "has to be viewer, proposer, signer or owner")
-	}
-	m, created, err := a.o.Wallets.PutMember(ctx, caller(ctx), in.Alias, in.User, role)
+	m, created, err := a.o.Wallets.PutMember(ctx, caller(ctx), in.Alias, in.User, auth.WalletRole(in.Role))
 	return memberOf(m), created, err
 }
 

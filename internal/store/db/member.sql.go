@@ -11,6 +11,22 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
+const AliasUse = `-- name: AliasUse :one
+SELECT wallet_id FROM used_aliases WHERE user_id = $1 AND alias = $2
+`
+
+type AliasUseParams struct {
+	UserID string
+	Alias  string
+}
+
+func (q *Queries) AliasUse(ctx context.Context, arg AliasUseParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, AliasUse, arg.UserID, arg.Alias)
+	var wallet_id string
+	err := row.Scan(&wallet_id)
+	return wallet_id, err
+}
+
 const DeleteMember = `-- name: DeleteMember :exec
 DELETE FROM members WHERE wallet_id = $1 AND user_id = $2
 `
@@ -101,6 +117,72 @@ UPDATE wallets SET stage = 'removing' WHERE wallet_id = $1
 
 func (q *Queries) RemoveWalletLater(ctx context.Context, walletID string) error {
 	_, err := q.db.ExecContext(ctx, RemoveWalletLater, walletID)
+	return err
+}
+
+const SameAddresses = `-- name: SameAddresses :many
+SELECT m.alias
+FROM members AS m
+JOIN wallets AS w ON w.wallet_id = m.wallet_id AND w.stage <> 'removing'
+JOIN addresses AS o ON o.wallet_id = m.wallet_id
+JOIN addresses AS a ON a.address = o.address
+WHERE m.user_id = $1 AND m.wallet_id <> $2
+  AND a.wallet_id = $2 AND a.branch IN (0, 1) AND a.address_index = 0
+`
+
+type SameAddressesParams struct {
+	UserID   string
+	WalletID string
+}
+
+// The user's other wallets that have the first address of one of this wallet's branches.
+func (q *Queries) SameAddresses(ctx context.Context, arg SameAddressesParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, SameAddresses, arg.UserID, arg.WalletID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var alias string
+		if err := rows.Scan(&alias); err != nil {
+			return nil, err
+		}
+		items = append(items, alias)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UseAlias = `-- name: UseAlias :exec
+INSERT INTO used_aliases (user_id, alias, wallet_id) VALUES ($1, $2, $3)
+ON CONFLICT (user_id, alias) DO UPDATE SET wallet_id = excluded.wallet_id
+`
+
+type UseAliasParams struct {
+	UserID   string
+	Alias    string
+	WalletID string
+}
+
+func (q *Queries) UseAlias(ctx context.Context, arg UseAliasParams) error {
+	_, err := q.db.ExecContext(ctx, UseAlias, arg.UserID, arg.Alias, arg.WalletID)
+	return err
+}
+
+const UseAliasesOf = `-- name: UseAliasesOf :exec
+INSERT INTO used_aliases (user_id, alias, wallet_id)
+SELECT m.user_id, m.alias, m.wallet_id FROM members AS m WHERE m.wallet_id = $1
+ON CONFLICT (user_id, alias) DO UPDATE SET wallet_id = excluded.wallet_id
+`
+
+func (q *Queries) UseAliasesOf(ctx context.Context, walletID string) error {
+	_, err := q.db.ExecContext(ctx, UseAliasesOf, walletID)
 	return err
 }
 

@@ -38,6 +38,18 @@ type Idempotency struct {
 	Body           []byte
 }
 
+type Invitation struct {
+	InvitationID string
+	WalletID     string
+	UserID       *string
+	UserName     string
+	NameFolded   string
+	Role         string
+	InvitedBy    string
+	CreatedAt    sqltype.Time
+	ExpiresAt    sqltype.Time
+}
+
 type Locked struct {
 	WalletID string
 	Txid     string

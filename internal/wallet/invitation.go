@@ -1,0 +1,169 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+)
+
+// invitationLifetime is how long an invitation can be accepted.
+const invitationLifetime = 14 * 24 * time.Hour
+
+// Invitation is an offer to a user to become a member of a wallet.
+type Invitation struct {
+	ID         string
+	WalletID   string
+	WalletName string
+	// UserID is the only user who can accept it: the one who had the name when the
+	// invitation was created. It is empty if there was none. Only the invited user
+	// may learn which of the two it is.
+	UserID        string
+	UserName      string // as the inviter typed it
+	Role          auth.WalletRole
+	InviterID     string
+	InviterName   string
+	InviterActive bool
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+}
+
+// isFor reports whether a user may accept it, if it is not expired.
+func (i *Invitation) isFor(userID string) bool { return userID != "" && i.UserID == userID }
+
+func (i *Invitation) isExpired(now time.Time) bool { return !now.Before(i.ExpiresAt) }
+
+// Invite offers a user to become a member of a wallet. It is for owners. The answer is the
+// same whether or not there is such a user. It returns ErrMemberExists and
+// ErrInvitationExists.
+func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user string, role auth.WalletRole) (Invitation, error) {
+	if err := checkRole(role); err != nil {
+		return Invitation{}, err
+	}
+	if err := auth.CheckUserName("user", user); err != nil {
+		return Invitation{}, err
+	}
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	if err != nil {
+		return Invitation{}, err
+	}
+	if err := who.MayGive(role); err != nil {
+		return Invitation{}, err
+	}
+	now := s.now()
+	i := Invitation{
+		ID: uuid.NewString(), WalletID: v.ID, WalletName: v.Name, UserName: user, Role: role,
+		InviterID: who.UserID, InviterName: who.UserName, InviterActive: true, CreatedAt: now, ExpiresAt: now.Add(invitationLifetime),
+	}
+	return i, s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
+		if err := callers.Check(auth.RoleOwner); err != nil {
+			return err
+		}
+		if e.memberNamed(user) >= 0 {
+			return ErrMemberExists
+		}
+		e.Invitations = slices.DeleteFunc(e.Invitations, func(other Invitation) bool { return other.isExpired(now) })
+		e.Invitations = append(e.Invitations, i)
+		e.Event = who.Event(now, "invitation.create", v.ID, user+" as "+string(role))
+		return nil
+	})
+}
+
+// Invitations returns the pending invitations of a wallet, to its owners.
+func (s *Service) Invitations(ctx context.Context, who *auth.Principal, alias string) ([]Invitation, error) {
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	if err != nil {
+		return nil, err
+	}
+	invitations, err := s.store.InvitationsOfWallet(ctx, v.ID)
+	now := s.now()
+	return slices.DeleteFunc(invitations, func(i Invitation) bool { return i.isExpired(now) }), err
+}
+
+// OwnInvitations returns the invitations that the caller can accept.
+func (s *Service) OwnInvitations(ctx context.Context, who *auth.Principal) ([]Invitation, error) {
+	invitations, err := s.store.InvitationsOfUser(ctx, who.UserID)
+	now := s.now()
+	return slices.DeleteFunc(invitations, func(i Invitation) bool {
+		return i.isExpired(now) || !i.InviterActive || !who.MaySeeWallet(i.WalletID)
+	}), err
+}
+
+// Accept makes the caller a member of the wallet that they were invited to, under an alias
+// of their choice. Without one it is what Specter's rule makes of the wallet's name, unless
+// they have used that for another wallet. It returns ErrInvitationNotFound, ErrAliasTaken,
+// and ErrExists if the caller has another wallet with the same addresses.
+func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias string) (View, error) {
+	m := Member{UserID: who.UserID, UserName: who.UserName}
+	err := s.editInvitation(ctx, who, id, func(e *MemberEdit, i Invitation) error {
+		now := s.now()
+		if !i.isFor(who.UserID) || i.isExpired(now) || !i.InviterActive || !e.isOwner(i.InviterID) {
+			return ErrInvitationNotFound
+		}
+		var err error
+		if m.Alias, err = aliasFor(i.WalletName, alias); err != nil {
+			return err
+		}
+		m.Role, m.CreatedAt = i.Role, now
+		if e.member(m.UserID) >= 0 {
+			return ErrMemberExists
+		}
+		e.Members, e.KeepAliases = append(e.Members, m), alias == ""
+		e.Event = who.Event(now, "invitation.accept", i.WalletID, string(i.Role)+", invited by "+i.InviterName)
+		return nil
+	})
+	if errors.Is(err, ErrAliasTaken) && alias == "" {
+		err = ErrAliasTaken.Saying("you have, or had, another wallet with the alias %s; choose an alias for this one", m.Alias)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	return s.Get(ctx, who, m.Alias)
+}
+
+// EndInvitation deletes an invitation: the invited user declines it, or an owner of the
+// wallet withdraws it. It returns ErrInvitationNotFound.
+func (s *Service) EndInvitation(ctx context.Context, who *auth.Principal, id string) error {
+	return s.editInvitation(ctx, who, id, func(e *MemberEdit, i Invitation) error {
+		switch {
+		case i.isExpired(s.now()):
+			return ErrInvitationNotFound
+		case i.isFor(who.UserID):
+			e.Event = who.Event(s.now(), "invitation.decline", i.WalletID, "")
+		case e.isOwner(who.UserID):
+			e.Event = who.Event(s.now(), "invitation.delete", i.WalletID, i.UserName)
+		default:
+			return ErrInvitationNotFound
+		}
+		return nil
+	})
+}
+
+// editInvitation deletes an invitation and changes the members of its wallet. Change
+// decides whether the caller may do so.
+func (s *Service) editInvitation(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, i Invitation) error) error {
+	walletID, err := s.store.WalletOfInvitation(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !who.MaySeeWallet(walletID) {
+		return ErrInvitationNotFound
+	}
+	err = s.store.EditMembers(ctx, walletID, func(e *MemberEdit) error {
+		at := slices.IndexFunc(e.Invitations, func(i Invitation) bool { return i.ID == id })
+		if at < 0 {
+			return ErrInvitationNotFound
+		}
+		i := e.Invitations[at]
+		e.Invitations = slices.Delete(e.Invitations, at, at+1)
+		return change(e, i)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return ErrInvitationNotFound
+	}
+	return err
+}

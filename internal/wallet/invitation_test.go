@@ -1,0 +1,452 @@
+package wallet_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// invite invites a user to a wallet of alice.
+func (r *rig) invite(alias, user string, role auth.WalletRole) wallet.Invitation {
+	r.t.Helper()
+	i, err := r.Invite(r.t.Context(), r.alice, alias, user, role)
+	must(r.t, err)
+	return i
+}
+
+// wantPending checks for whom there are pending invitations to a wallet of alice.
+func (r *rig) wantPending(alias string, want ...string) {
+	r.t.Helper()
+	invitations, err := r.Invitations(r.t.Context(), r.alice, alias)
+	must(r.t, err)
+	var got []string
+	for _, i := range invitations {
+		got = append(got, i.UserName+" "+string(i.Role))
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("pending are %q, want %q", got, want)
+	}
+}
+
+func testInvitations(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.paper(r.alice, "vault")
+	begin := time.Now()
+	i := r.invite("vault", "BOB", auth.RoleSigner)
+	r.wantEvent(r.alice, "invitation.create", v.ID)
+	if i.UserName != "BOB" || i.InviterName != "alice" || i.ExpiresAt.Sub(begin).Round(time.Minute) != 14*24*time.Hour {
+		t.Errorf("invited %+v", i)
+	}
+	r.wantPending("vault", "BOB signer")
+	_, err := r.Get(ctx, r.bob, "vault")
+	wantErr(t, err, wallet.ErrNotFound)
+	mine, err := r.OwnInvitations(ctx, r.bob)
+	must(t, err)
+	if len(mine) != 1 || mine[0].ID != i.ID || mine[0].WalletName != "vault" || mine[0].Role != auth.RoleSigner || mine[0].InviterName != "alice" {
+		t.Errorf("bob's are %+v", mine)
+	}
+
+	// Other users cannot use it, and a token for other wallets does not show it.
+	carol := r.user("carol")
+	_, err = r.Accept(ctx, carol, i.ID, "")
+	wantErr(t, err, wallet.ErrInvitationNotFound)
+	wantErr(t, r.EndInvitation(ctx, carol, i.ID), wallet.ErrInvitationNotFound)
+	_, err = r.Accept(ctx, r.alice, i.ID, "again")
+	wantErr(t, err, wallet.ErrInvitationNotFound)
+	_, err = r.Accept(ctx, limited(r.bob, "another"), i.ID, "")
+	wantErr(t, err, wallet.ErrInvitationNotFound)
+	wantErr(t, r.EndInvitation(ctx, limited(r.bob, "another"), i.ID), wallet.ErrInvitationNotFound)
+	if hidden, err := r.OwnInvitations(ctx, limited(r.bob, "another")); err != nil || len(hidden) > 0 {
+		t.Errorf("a token for another wallet shows %+v, %v", hidden, err)
+	}
+
+	_, err = r.Accept(ctx, r.bob, i.ID, "A b")
+	wantField(t, err, "alias")
+	joined, err := r.Accept(ctx, r.bob, i.ID, "ours")
+	must(t, err)
+	r.wantEvent(r.bob, "invitation.accept", v.ID)
+	if joined.ID != v.ID || joined.Alias != "ours" || joined.Role != auth.RoleSigner {
+		t.Errorf("joined %+v", joined)
+	}
+	r.wantPending("vault")
+	_, err = r.Accept(ctx, r.bob, i.ID, "twice")
+	wantErr(t, err, wallet.ErrInvitationNotFound)
+	_, err = r.Invite(ctx, r.alice, "vault", "bob", auth.RoleOwner)
+	wantErr(t, err, wallet.ErrMemberExists)
+
+	_, err = r.Invite(ctx, r.alice, "vault", "carol", "king")
+	wantField(t, err, "role")
+	for _, name := range []string{"", "a:b", " a", "a\nb", strings.Repeat("x", 65)} {
+		_, err = r.Invite(ctx, r.alice, "vault", name, auth.RoleViewer)
+		wantField(t, err, "user")
+	}
+	r.invite("vault", "Carol", auth.RoleViewer)
+	_, err = r.Invite(ctx, r.alice, "vault", "carol", auth.RoleOwner)
+	wantErr(t, err, wallet.ErrInvitationExists)
+
+	// Of many who accept at once, one succeeds.
+	i = r.invite("vault", "dave", auth.RoleViewer)
+	dave := r.user("dave")
+	wantErr(t, func() error { _, err := r.Accept(ctx, dave, i.ID, ""); return err }(), wallet.ErrInvitationNotFound)
+	must(t, r.EndInvitation(ctx, r.alice, i.ID))
+	i = r.invite("vault", "dave", auth.RoleViewer)
+	var all sync.WaitGroup
+	results := make(chan error, 5)
+	for n := range cap(results) {
+		all.Go(func() {
+			_, err := r.Accept(ctx, dave, i.ID, fmt.Sprint("try_", n))
+			results <- err
+		})
+	}
+	all.Wait()
+	close(results)
+	accepted := 0
+	for err := range results {
+		if err == nil {
+			accepted++
+		} else {
+			wantErr(t, err, wallet.ErrInvitationNotFound)
+		}
+	}
+	if n := r.count("SELECT count(*) FROM members WHERE user_id = $1", dave.UserID); accepted != 1 || n != 1 {
+		t.Errorf("%d were told that they accepted, and there are %d memberships", accepted, n)
+	}
+}
+
+// An invitation ends by itself, by either side, and with the right of the inviter.
+func testInvitationsEnd(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.paper(r.alice, "vault")
+	carol := r.user("carol")
+	gone := func(what string, i wallet.Invitation) {
+		t.Helper()
+		if _, err := r.Accept(ctx, r.bob, i.ID, ""); faultOf(err).Code != "invitation_not_found" {
+			t.Errorf("%s: accepting it: %v", what, err)
+		}
+		wantErr(t, r.EndInvitation(ctx, r.bob, i.ID), wallet.ErrInvitationNotFound)
+		wantErr(t, r.EndInvitation(ctx, r.alice, i.ID), wallet.ErrInvitationNotFound)
+		if mine, err := r.OwnInvitations(ctx, r.bob); err != nil || len(mine) > 0 {
+			t.Errorf("%s: bob's are %+v, %v", what, mine, err)
+		}
+	}
+	i := r.invite("vault", "bob", auth.RoleViewer)
+	must(t, r.EndInvitation(ctx, r.bob, i.ID))
+	r.wantEvent(r.bob, "invitation.decline", v.ID)
+	gone("declined", i)
+	i = r.invite("vault", "bob", auth.RoleViewer)
+	must(t, r.EndInvitation(ctx, r.alice, i.ID))
+	r.wantEvent(r.alice, "invitation.delete", v.ID)
+	gone("withdrawn", i)
+	i = r.invite("vault", "bob", auth.RoleViewer)
+	r.exec("UPDATE invitations SET expires_at = $1", time.Now().UnixMicro())
+	gone("expired", i)
+	r.wantPending("vault")
+	again := r.invite("vault", "bob", auth.RoleViewer)
+	if n := r.count("SELECT count(*) FROM invitations"); n != 1 {
+		t.Errorf("%d invitations are stored", n)
+	}
+	must(t, r.EndInvitation(ctx, r.bob, again.ID))
+
+	// A member who is not an owner learns nothing of invitations and cannot end them.
+	r.member("vault", carol, auth.RoleSigner)
+	i = r.invite("vault", "bob", auth.RoleViewer)
+	wantErr(t, r.EndInvitation(ctx, carol, i.ID), wallet.ErrInvitationNotFound)
+	must(t, r.EndInvitation(ctx, r.bob, i.ID))
+
+	for what, end := range map[string]func(){
+		"demoted":  func() { r.member("vault", carol, auth.RoleSigner) },
+		"removed":  func() { must(t, r.RemoveMember(ctx, r.alice, "vault", "carol")) },
+		"disabled": func() { r.exec("UPDATE users SET disabled_at = 1 WHERE name = 'carol'") },
+		"out of tokens": func() {
+			_, err := r.store.EditUser(ctx, "carol", func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
+			must(t, err)
+		},
+	} {
+		r.exec("UPDATE users SET disabled_at = NULL WHERE name = 'carol'")
+		r.member("vault", carol, auth.RoleOwner)
+		i, err := r.Invite(ctx, carol, "vault", "bob", auth.RoleOwner)
+		must(t, err)
+		end()
+		if _, err := r.Accept(ctx, r.bob, i.ID, ""); faultOf(err).Code != "invitation_not_found" {
+			t.Errorf("the inviter is %s: %v", what, err)
+		}
+		if mine, err := r.OwnInvitations(ctx, r.bob); err != nil || len(mine) > 0 {
+			t.Errorf("the inviter is %s: bob's are %+v, %v", what, mine, err)
+		}
+		if what == "disabled" {
+			must(t, r.EndInvitation(ctx, r.alice, i.ID))
+		}
+	}
+
+	i = r.invite("vault", "bob", auth.RoleViewer)
+	must(t, r.Delete(ctx, r.alice, "vault", false))
+	gone("the wallet is deleted", i)
+	if n := r.count("SELECT count(*) FROM invitations"); n != 0 {
+		t.Errorf("%d invitations are left", n)
+	}
+}
+
+// What an owner is told is the same for users that exist, that are disabled and that do
+// not exist, now and later.
+func testInvitationsTellNoUsers(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	r.paper(r.alice, "vault")
+	disabled := r.user("disabled")
+	r.exec("UPDATE users SET disabled_at = 1 WHERE user_id = $1", disabled.UserID)
+	names := []string{"bob", "disabled", "unknown"}
+	same := func(what string, do func(name string) (any, error)) {
+		t.Helper()
+		var first string
+		for i, name := range names {
+			value, err := do(name)
+			got := strings.ReplaceAll(fmt.Sprintf("%+v, %v", value, err), name, "NAME")
+			if i == 0 {
+				first = got
+			} else if got != first {
+				t.Errorf("%s: for %s it is\n%s\nand for %s\n%s", what, names[0], first, name, got)
+			}
+		}
+	}
+	ids := map[string]string{}
+	shown := func(i wallet.Invitation) wallet.Invitation { // what an owner gets to see
+		return wallet.Invitation{UserName: i.UserName, WalletName: i.WalletName, Role: i.Role, InviterName: i.InviterName}
+	}
+	same("role", func(name string) (any, error) {
+		m, created, err := r.PutMember(ctx, r.alice, "vault", name, auth.RoleViewer)
+		return fmt.Sprint(m, created), err
+	})
+	same("removal", func(name string) (any, error) { return nil, r.RemoveMember(ctx, r.alice, "vault", name) })
+	same("invitation", func(name string) (any, error) {
+		i, err := r.Invite(ctx, r.alice, "vault", name, auth.RoleViewer)
+		ids[name] = i.ID
+		return shown(i), err
+	})
+	same("second invitation", func(name string) (any, error) {
+		i, err := r.Invite(ctx, r.alice, "vault", name, auth.RoleViewer)
+		return shown(i), err
+	})
+	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
+
+	// A user who gets the name later, and the successor of a deleted one, are others.
+	unknown := r.user("unknown")
+	_, err := r.store.EditUser(ctx, "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
+	must(t, err)
+	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
+	for _, who := range []*auth.Principal{unknown, r.user("disabled"), {UserName: "nobody"}} {
+		mine, err := r.OwnInvitations(ctx, who)
+		must(t, err)
+		if len(mine) > 0 {
+			t.Errorf("%s sees %+v", who.UserName, mine)
+		}
+		for name, id := range ids {
+			if _, err := r.Accept(ctx, who, id, ""); faultOf(err).Code != "invitation_not_found" {
+				t.Errorf("%s accepts the invitation for %s: %v", who.UserName, name, err)
+			}
+		}
+	}
+	same("withdrawal", func(name string) (any, error) { return nil, r.EndInvitation(ctx, r.alice, ids[name]) })
+}
+
+// testAliasesAreKept: the path that a user uses leads to another wallet by their own act
+// only.
+func testAliasesAreKept(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	first := r.paper(r.alice, "vault")
+	r.member("vault", r.bob, auth.RoleViewer)
+
+	// Mallory's part is alice's: she removes bob, and invites him to another wallet of the name.
+	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
+	must(t, r.Delete(ctx, r.alice, "vault", false))
+	second := r.paper(r.alice, "vault")
+	i := r.invite("vault", "bob", auth.RoleViewer)
+	_, err := r.Accept(ctx, r.bob, i.ID, "")
+	wantFault(t, err, fault.Conflict, "alias_taken")
+	if !strings.Contains(faultOf(err).Message, "vault") {
+		t.Errorf("it is told %q", faultOf(err).Message)
+	}
+	_, err = r.Get(ctx, r.bob, "vault")
+	wantErr(t, err, wallet.ErrNotFound)
+	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // his own act
+	must(t, err)
+	if v.ID != second.ID || v.ID == first.ID {
+		t.Errorf("bob's vault is %s", v.ID)
+	}
+	// Back in the same wallet, it is his alias of it.
+	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
+	r.member("vault", r.bob, auth.RoleViewer)
+
+	// An alias that was given up by renaming counts as well.
+	other := "other"
+	_, err = r.Rename(ctx, r.bob, "vault", nil, &other)
+	must(t, err)
+	third, name := r.paper(r.alice, "third"), "vault"
+	_, err = r.Rename(ctx, r.alice, "third", &name, nil)
+	must(t, err)
+	i = r.invite("third", "bob", auth.RoleViewer)
+	_, err = r.Accept(ctx, r.bob, i.ID, "")
+	wantFault(t, err, fault.Conflict, "alias_taken")
+	_, err = r.Accept(ctx, r.bob, i.ID, "other")
+	wantFault(t, err, fault.Conflict, "alias_taken")
+	_, err = r.Accept(ctx, r.bob, i.ID, "third")
+	must(t, err)
+	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // his own act again
+	must(t, err)
+	if v, err := r.Get(ctx, r.bob, "vault"); err != nil || v.ID != third.ID {
+		t.Errorf("bob's vault is %s, %v", v.ID, err)
+	}
+
+	// What others rename does not change his aliases.
+	renamed := "Another name"
+	_, err = r.Rename(ctx, r.alice, "third", &renamed, nil)
+	must(t, err)
+	if v, err := r.Get(ctx, r.bob, "vault"); err != nil || v.ID != third.ID {
+		t.Errorf("bob's vault is %s, %v", v.ID, err)
+	}
+
+	// An import cannot do it either, and a wallet that never was ready does not count.
+	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow, KeepAlias: true})
+	wantFault(t, err, fault.Conflict, "alias_taken")
+	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow})
+	wantFault(t, err, fault.Conflict, "alias_taken") // it is in use
+	r.halfMade(r.bob, "half", 0)
+	if n := r.count("SELECT count(*) FROM used_aliases WHERE alias = 'half'"); n != 0 {
+		t.Error("the alias of a wallet that is not ready counts as used")
+	}
+}
+
+// testAddedMembers: admins who own a wallet may add members where that is enabled, and
+// other users may not.
+func testAddedMembers(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	boss := *r.alice
+	boss.Admin = true
+	r.paper(r.alice, "vault")
+	_, _, err := r.PutMember(ctx, &boss, "vault", "bob", auth.RoleViewer)
+	wantErr(t, err, wallet.ErrMemberMissing)
+	r.WithAdminsAddingMembers(true)
+	narrow := boss
+	narrow.Scopes = auth.AllScopes &^ auth.UsersRead
+	for name, who := range map[string]*auth.Principal{"no admin": r.alice, "an admin who may not read users": &narrow} {
+		_, _, err := r.PutMember(ctx, who, "vault", "bob", auth.RoleViewer)
+		if faultOf(err).Code != "member_not_found" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r.paper(r.bob, "vault")
+	theirs := r.user("theirs")
+	theirs.Admin = true
+	_, _, err = r.PutMember(ctx, theirs, "vault", "bob", auth.RoleViewer)
+	wantErr(t, err, wallet.ErrNotFound)
+
+	// The alias is one that the user neither has nor had.
+	i := r.invite("vault", "bob", auth.RoleOwner)
+	for n, want := range []string{"vault_2", "vault_3"} {
+		alias := "vault"
+		if n > 0 {
+			alias = fmt.Sprint("mine_", n)
+			name := "Vault"
+			r.paper(r.alice, alias)
+			_, err := r.Rename(ctx, r.alice, alias, &name, nil)
+			must(t, err)
+		}
+		m, created, err := r.PutMember(ctx, &boss, alias, "BOB", auth.RoleProposer)
+		must(t, err)
+		if !created || m.Alias != want || m.UserName != "bob" {
+			t.Errorf("added %+v, %v; want the alias %s", m, created, want)
+		}
+		must(t, r.RemoveMember(ctx, r.bob, want, "bob"))
+	}
+	_, err = r.Accept(ctx, r.bob, i.ID, "x")
+	wantErr(t, err, wallet.ErrInvitationNotFound)
+	r.paper(r.alice, "snowman")
+	name := "☃"
+	_, err = r.Rename(ctx, r.alice, "snowman", &name, nil)
+	must(t, err)
+	m, _, err := r.PutMember(ctx, &boss, "snowman", "bob", auth.RoleProposer)
+	must(t, err)
+	if m.Alias != "snowman" {
+		t.Errorf("bob's alias is %s", m.Alias)
+	}
+	_, _, err = r.PutMember(ctx, &boss, "vault", "nobody", auth.RoleViewer)
+	wantErr(t, err, auth.ErrUserNotFound)
+	r.exec("UPDATE users SET disabled_at = 1 WHERE name = 'theirs'")
+	_, _, err = r.PutMember(ctx, &boss, "vault", "theirs", auth.RoleViewer)
+	wantFault(t, err, fault.Conflict, "user_disabled")
+}
+
+const otherKey = "tpubDEgV6mZ5ew6cQeD8AFZkSd7NsR8G5qKfChYDuFdmmaAyPM4j6qVaDjTVyXHgfSbiuRH3WTK4ipTxLcWQfftLcSmuijrNbVKe88zuzfHsA1u"
+
+// testSameAddresses: no user gets two wallets that have an address in common, whoever
+// created them, and no user learns that another one has such a wallet.
+func testSameAddresses(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	d := descriptor()
+	plan := func(name string) wallet.Plan {
+		return wallet.Plan{Name: name, Descriptor: d, Birth: fromNow}
+	}
+	hers, err := r.Create(ctx, r.alice, plan("hers"))
+	must(t, err)
+	_, err = r.Create(ctx, r.bob, plan("bobs_own")) // it is none of hers
+	must(t, err)
+	i := r.invite("hers", "bob", auth.RoleViewer)
+	_, err = r.Accept(ctx, r.bob, i.ID, "ours")
+	wantFault(t, err, fault.Conflict, "wallet_exists")
+	if got := faultOf(err).Details["alias"]; got != "bobs_own" {
+		t.Errorf("it names %q", got)
+	}
+	r.wantPending("hers", "bob viewer")
+
+	boss := *r.alice
+	boss.Admin = true
+	r.WithAdminsAddingMembers(true)
+	_, _, err = r.PutMember(ctx, &boss, "hers", "bob", auth.RoleViewer)
+	wantFault(t, err, fault.Conflict, "member_not_added")
+	if f := faultOf(err); len(f.Details) > 0 || strings.Contains(f.Error(), "bobs_own") || strings.Contains(f.Error(), "descriptor") {
+		t.Errorf("an admin is told %v", f)
+	}
+
+	must(t, r.Delete(ctx, r.bob, "bobs_own", false))
+	_, err = r.Accept(ctx, r.bob, i.ID, "ours")
+	must(t, err)
+	_, err = r.Create(ctx, r.bob, plan("bobs_own"))
+	wantFault(t, err, fault.Conflict, "wallet_exists")
+	if got := faultOf(err).Details["alias"]; got != "ours" {
+		t.Errorf("it names %q", got)
+	}
+
+	// The same addresses from other descriptors: two keys in another order.
+	one, two := "[d34db33f/48h/1h/0h/2h]"+tpub, "[0badcafe/48h/1h/0h/2h]"+otherKey
+	vault := func(name, first, second string) error {
+		_, err := r.Create(ctx, r.alice, wallet.Plan{
+			Name: name, Birth: fromNow,
+			Descriptor: fmt.Sprintf("wsh(sortedmulti(2,%s/<0;1>/*,%s/<0;1>/*))", first, second),
+		})
+		return err
+	}
+	must(t, vault("one", one, two))
+	wantFault(t, vault("two", two, one), fault.Conflict, "wallet_exists")
+
+	// Of two that are created at once one is refused, too.
+	var both sync.WaitGroup
+	d = descriptor()
+	results := make(chan error, 2)
+	for n := range 2 {
+		both.Go(func() {
+			_, err := r.Create(ctx, r.alice, plan(fmt.Sprint("at once ", n)))
+			results <- err
+		})
+	}
+	both.Wait()
+	if a, b := <-results, <-results; (a == nil) == (b == nil) {
+		t.Errorf("both were made, or none: %v, %v", a, b)
+	}
+	if n := r.count("SELECT count(*) FROM members WHERE wallet_id = $1", hers.ID); n != 2 {
+		t.Errorf("%d members", n)
+	}
+}
