@@ -113,7 +113,7 @@ func New(o Options) *Follower {
 		Options: o,
 		kicks:   make(chan string, 64),
 		waiting: waiting{of: map[string]map[string]bool{}},
-		scans:   scans{due: make(chan wallet.Wallet, 1), waiting: map[string]bool{}, done: map[string]int{}, broken: map[string]bool{}},
+		scans:   scans{due: make(chan wallet.Wallet, 1), served: map[string]int{}, done: map[string]int{}, broken: map[string]bool{}},
 	}
 }
 

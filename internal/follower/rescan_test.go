@@ -1,14 +1,20 @@
 package follower_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -71,6 +77,52 @@ func TestRescanExtendsTheRangeInTheBackground(t *testing.T) {
 func (v *watched) scanned() bool {
 	view := v.view()
 	return !view.Scanning()
+}
+
+// A user's rescan does not wait for all that another user has queued before.
+func TestRescansTakeTurnsByUser(t *testing.T) {
+	t.Parallel()
+	onBothDatabases(t, func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		const queued, wanted = 5, 5000
+		var all []*watched
+		for i := range queued + 1 {
+			v := w.hot(fmt.Sprint(t.Name(), i), "wpkh").watch(now)
+			v.agree()
+			all = append(all, v)
+		}
+		// The follower comes to the one of the highest id last.
+		slices.SortFunc(all, func(a, b *watched) int { return cmp.Compare(a.id, b.id) })
+		last := all[queued]
+		bob := auth.User{ID: uuid.NewString(), Name: "bob", PasswordHash: "x", CreatedAt: time.Now()}
+		must(t, w.store.CreateUser(ctx, bob, auth.Event{At: bob.CreatedAt, Action: "user.create"}))
+		must(t, w.store.EditMembers(ctx, last.id, func(e *wallet.MemberEdit) error {
+			e.Members = append(e.Members, wallet.Member{UserID: bob.ID, Role: auth.RoleOwner, Alias: "shared", CreatedAt: bob.CreatedAt})
+			return nil
+		}))
+		w.halt()
+		for _, v := range all[:queued] {
+			_, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birth{Height: new(int)}, wanted)
+			must(t, err)
+		}
+		who := &auth.Principal{UserID: bob.ID, UserName: bob.Name, Scopes: auth.AllScopes}
+		_, err := w.service.Rescan(ctx, who, "shared", wallet.Birth{Height: new(int)}, wanted)
+		must(t, err)
+		w.start()
+		testkit.Eventually(t, "the rescan of the second user is over", last.scanned)
+		waiting := 0
+		for _, v := range all[:queued] {
+			if !v.scanned() {
+				waiting++
+			}
+		}
+		if waiting < queued-2 {
+			t.Errorf("of the first user's rescans, %d wait", waiting)
+		}
+		for _, v := range all {
+			testkit.Eventually(t, "all rescans are over", v.scanned)
+		}
+	})
 }
 
 // mortal is a database of a process that ends after some parts of a range.

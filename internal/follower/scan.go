@@ -1,9 +1,11 @@
 package follower
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/specterd/specterd/internal/core"
@@ -18,7 +20,9 @@ type scans struct {
 	mu      sync.Mutex
 	running string          // a wallet's id
 	extends string          // the same, while its range is extended for that
-	waiting map[string]bool // by wallet's id: it found another running
+	waiting []wallet.Wallet // found another running, in the order in which they came
+	begun   int             // how many scans have begun
+	served  map[string]int  // by user's id: how many had begun with their last one
 	done    map[string]int  // from which height, by wallet's id: Core is through, the index is not
 	broken  map[string]bool // aborted: what was found is to be written
 }
@@ -32,15 +36,43 @@ func (s *scans) isDone(w wallet.Wallet) bool {
 }
 
 // take notes that a wallet is being scanned, unless another is: then it is to wait.
-func (s *scans) take(id string) bool {
+func (s *scans) take(w wallet.Wallet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running != "" {
-		s.waiting[id] = true
-		return false
+	if s.running == "" {
+		s.begin(w)
+		return true
 	}
-	s.running = id
-	return true
+	isSame := func(other wallet.Wallet) bool { return other.ID == w.ID }
+	if s.running != w.ID && !slices.ContainsFunc(s.waiting, isSame) {
+		s.waiting = append(s.waiting, w)
+	}
+	return false
+}
+
+// begin is called with s.mu held.
+func (s *scans) begin(w wallet.Wallet) {
+	s.running = w.ID
+	s.begun++
+	s.served[w.ScanUser] = s.begun
+}
+
+// next ends the scan that is running and begins the next, if one waits: that of the
+// user whose last one began the longest time ago, so that many scans of one user do
+// not keep the others waiting.
+func (s *scans) next() (next wallet.Wallet, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = ""
+	if len(s.waiting) == 0 {
+		return next, false
+	}
+	next = slices.MinFunc(s.waiting, func(a, b wallet.Wallet) int {
+		return cmp.Compare(s.served[a.ScanUser], s.served[b.ScanUser])
+	})
+	s.waiting = slices.DeleteFunc(s.waiting, func(w wallet.Wallet) bool { return w.ID == next.ID })
+	s.begin(next)
+	return next, true
 }
 
 // isExtending reports whether Core is told of many addresses of a wallet.
@@ -68,7 +100,7 @@ func (f *Follower) followScan(ctx context.Context, w wallet.Wallet, now *core.Sc
 		if now.Progress >= w.ScanProgress+0.01 || now.Progress < w.ScanProgress {
 			f.noteProgress(ctx, w, now.Progress)
 		}
-	case f.scans.take(w.ID):
+	case f.scans.take(w):
 		f.scans.due <- w // has room: nothing else is under way
 	}
 	return false
@@ -116,11 +148,13 @@ func (f *Follower) scan(ctx context.Context) {
 }
 
 func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
+	defer func() {
+		if next, ok := f.scans.next(); ok {
+			f.scans.due <- next // has room, as above
+		}
+	}()
 	w, to, err := f.rescan(ctx, w)
 	f.scans.mu.Lock()
-	f.scans.running = ""
-	waiting := f.scans.waiting
-	f.scans.waiting = map[string]bool{}
 	switch {
 	case err == nil && w.Scanning():
 		f.scans.done[w.ID] = w.ScanFrom
@@ -146,15 +180,15 @@ func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
 		pause(ctx, pollInterval)
 	}
 	f.Kick(w.ID)
-	for id := range waiting { // one of them is next
-		f.Kick(id)
-	}
 }
 
 // rescan has Core scan for a wallet, after its range has been extended to what the
 // scan needs. It returns the wallet as it was in between: nothing was scanned where
 // somebody had stopped the scan by then.
 func (f *Follower) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet, to int64, err error) {
+	if w, err = f.reload(ctx, w); err != nil {
+		return w, 0, err
+	}
 	for w.Scanning() && w.ScanRange > w.RangeEnd { // another scan may be due by then
 		if w, err = f.extend(ctx, w); err != nil {
 			return w, 0, err
@@ -166,6 +200,21 @@ func (f *Follower) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet
 	f.Log.InfoContext(ctx, "scan begins", "wallet_id", w.ID, "from_height", w.ScanFrom)
 	to, err = f.Scanner.Wallet(w.CoreName).Rescan(ctx, int64(w.ScanFrom))
 	return w, to, err
+}
+
+// reload returns a wallet as it is now, since it may have waited for hours. It returns
+// wallet.ErrNotFound for one that is not ready.
+func (f *Follower) reload(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error) {
+	now, err := f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
+		if e.Stage != wallet.Ready {
+			return wallet.ErrNotFound
+		}
+		return nil
+	})
+	if err != nil {
+		return w, err
+	}
+	return now, nil
 }
 
 // extend extends the range of a wallet for its scan. Nobody looks at the wallet

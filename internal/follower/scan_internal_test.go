@@ -1,0 +1,40 @@
+package follower
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// TestScans_RoundRobin: of the users whose wallets wait for a scan, the one whose last
+// scan began the longest time ago is next.
+func TestScans_RoundRobin(t *testing.T) {
+	s := &New(Options{}).scans
+	of := func(user, id string) wallet.Wallet { return wallet.Wallet{ID: id, ScanUser: user} }
+	if !s.take(of("alice", "a1")) {
+		t.Fatal("the first one waits")
+	}
+	for _, w := range []wallet.Wallet{of("alice", "a1"), of("alice", "a2"), of("alice", "a3"), of("alice", "a2"), of("alice", "a4"), of("bob", "b1"), of("bob", "b2"), of("carol", "c1")} {
+		if s.take(w) {
+			t.Fatalf("%s does not wait", w.ID)
+		}
+	}
+	var order []string
+	for {
+		next, ok := s.next()
+		if !ok {
+			break
+		}
+		order = append(order, next.ID)
+		if next.ID == "b1" {
+			s.take(of("dave", "d1"))
+		}
+	}
+	if got := strings.Join(order, " "); got != "b1 c1 d1 a2 b2 a3 a4" {
+		t.Errorf("the order is %s", got)
+	}
+	if !s.take(of("alice", "a5")) {
+		t.Error("one waits though none is running")
+	}
+}
