@@ -39,7 +39,8 @@ UPDATE wallets SET
   scan_problem = @scan_problem,
   receive_next = @receive_next,
   change_next = @change_next,
-  problem = @problem
+  problem = @problem,
+  max_fee_rate = @max_fee_rate
 WHERE wallet_id = @wallet_id;
 
 -- name: RaiseRange :execrows

@@ -115,7 +115,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	}
 	leave := func(string) {} // the server's follower finds by itself what is to be done
 	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, leave)
-	proposals := spend.New(a.log, a.store, wallets, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: leave})
+	proposals := spend.New(a.log, a.store, wallets, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: leave})
 	mover := movein.New(auth.NewImports(a.store, a.passwords, a.now), wallets, proposals, a.store, chain, operator(), a.now)
 	report, runErr := mover.Run(cmd.Context(), folder, movein.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
 	status := report.Status()

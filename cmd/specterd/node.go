@@ -103,7 +103,7 @@ func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *follower
 	kick := func(id string) { f.Kick(id) }
 	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick).WithAdminsAddingMembers(a.cfg.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }
-	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, Kick: kick, Await: await, Watch: a.watch})
+	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: kick, Await: await, Watch: a.watch})
 	f = follower.New(follower.Options{
 		Log: a.log, Now: a.now, Watch: a.watch, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
 		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.backUpOnSchedule,

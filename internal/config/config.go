@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 )
 
 // Secret is a text that is not printed. Convert it to a string to use it.
@@ -72,6 +73,8 @@ type Config struct {
 	AdminsAddMembers bool
 	Backup           Backup
 	Quotas           auth.Limits // those that differ from the defaults
+	// MaxFeeRate is the maximum fee rate of a proposal.
+	MaxFeeRate btc.FeeRate
 }
 
 // Backup says when and where the server makes backups.
@@ -233,6 +236,7 @@ func (r *reader) config(home string) Config {
 		StopDelay:        time.Duration(r.number("stop-delay", 0, 60)) * time.Second,
 		AdminsAddMembers: r.truth("admins-add-members"),
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
+		MaxFeeRate:       r.feeRate("max-fee-rate"),
 
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},
 
@@ -314,6 +318,14 @@ func (r *reader) quotas() auth.Limits {
 		r.fail("quotas", "%s", strings.TrimPrefix(err.Error(), "quotas: "))
 	}
 	return limits
+}
+
+func (r *reader) feeRate(name string) btc.FeeRate {
+	rate, err := btc.ParseFeeRate(r.k.String(name))
+	if err != nil {
+		r.fail(name, "must be a number of sat/vB above 0 and up to %s, with at most three decimals", btc.MaxFeeRate)
+	}
+	return rate
 }
 
 // interval is 0 where there is none.

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/pflag"
+
+	"github.com/specterd/specterd/internal/btc"
 )
 
 func load(t *testing.T, environment map[string]string, args ...string) (Config, error) {
@@ -37,7 +39,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Host: "127.0.0.1", Port: 25441, DataFolder: "/home/me/.specterd", DatabaseURL: "/home/me/.specterd/specterd.db",
-		BcryptCost: 12, ProposalLifetime: 30 * 24 * time.Hour, LogLevel: slog.LevelInfo, Node: Node{DataDir: "/home/me/.bitcoin"},
+		BcryptCost: 12, ProposalLifetime: 30 * 24 * time.Hour, MaxFeeRate: 100_000, LogLevel: slog.LevelInfo, Node: Node{DataDir: "/home/me/.bitcoin"},
 		Backup: Backup{Folder: "/home/me/.specterd/backups", Keep: 7},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
@@ -159,6 +161,19 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	for _, text := range []string{fmt.Sprint(got), fmt.Sprintf("%+v", got), fmt.Sprintf("%#v", got), log.String()} {
 		if strings.Contains(text, hidden) {
 			t.Errorf("a secret is printed: %s", text)
+		}
+	}
+}
+
+func TestMaxFeeRate(t *testing.T) {
+	for text, want := range map[string]btc.FeeRate{"": 100_000, "25": 25_000, "0.5": 500, "1.125": 1125, "100000": btc.MaxFeeRate} {
+		if got, err := load(t, map[string]string{"SPECTER_MAX_FEE_RATE": text}); err != nil || got.MaxFeeRate != want {
+			t.Errorf("%q: %v, %v", text, got.MaxFeeRate, err)
+		}
+	}
+	for _, text := range []string{"0", "-1", "100001", "1.0001", "1,5", "off", " 5"} {
+		if _, err := load(t, map[string]string{"SPECTER_MAX_FEE_RATE": text}); err == nil || !strings.Contains(err.Error(), "SPECTER_MAX_FEE_RATE") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

@@ -29,6 +29,7 @@ var settings = []setting{
 	{name: "proposal-days", env: "SPECTER_PROPOSAL_DAYS", value: "30", help: "how long a proposal is open where its maker does not say, 1 to 366 days"},
 	{name: "quotas", env: "SPECTER_QUOTAS", help: "limits for each user where an admin set no others, such as wallets=10,tokens=100; docs/quotas.md lists them"},
 	{name: "admins-add-members", env: "SPECTER_ADMINS_ADD_MEMBERS", help: "whether admins may add members to wallets that they own without an invitation"},
+	{name: "max-fee-rate", env: "SPECTER_MAX_FEE_RATE", value: "100", help: "maximum fee rate of a proposal in sat/vB, up to 100000; a wallet can have a lower one"},
 	{name: "backup-every", env: "SPECTER_BACKUP_EVERY", help: "how often the server makes a backup, such as 24h; default never"},
 	{name: "backup-folder", env: "SPECTER_BACKUP_FOLDER", help: "where it puts them; default backups in the data folder"},
 	{name: "backup-keep", env: "SPECTER_BACKUP_KEEP", value: "7", help: "how many of them stay, 1 to 1000"},

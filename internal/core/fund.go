@@ -16,12 +16,11 @@ var _ spend.Node = (*Provider)(nil)
 // Fund implements spend.Node. Core takes any fee rate that it is given, so one
 // that is not relayed is refused here. See [Wallet.FundPSBT].
 func (p *Provider) Fund(ctx context.Context, coreName string, f spend.Funding) (funded spend.Funded, err error) {
-	s := p.status()
-	if least := btc.FeeRate(s.RelayMinimum()); f.FeeRate > 0 && f.FeeRate < least {
+	if least := p.RelayMinimum(); f.FeeRate > 0 && f.FeeRate < least {
 		return spend.Funded{}, fault.InvalidField("fee_rate_sat_vb", "has to be at least %s, since the Bitcoin node relays nothing that pays less", least)
 	}
 	err = p.watched(ctx, func(ctx context.Context) (err error) {
-		funded, err = p.node.Wallet(coreName).FundPSBT(ctx, f, s.Version)
+		funded, err = p.node.Wallet(coreName).FundPSBT(ctx, f, p.status().Version)
 		return err
 	})
 	return funded, err

@@ -17,6 +17,9 @@ func (p *Provider) IncrementalFee() btc.FeeRate {
 	return btc.FeeRate(p.status().IncrementalMinimum())
 }
 
+// RelayMinimum implements spend.Node.
+func (p *Provider) RelayMinimum() btc.FeeRate { return btc.FeeRate(p.status().RelayMinimum()) }
+
 // Evicted implements spend.Node.
 func (p *Provider) Evicted(ctx context.Context, spent []btc.Outpoint) (evicted []spend.MempoolTx, err error) {
 	err = p.watched(ctx, func(ctx context.Context) error {

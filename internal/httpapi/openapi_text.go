@@ -241,6 +241,7 @@ var propertyDescriptions = map[string]string{ //nolint:gosec // texts about toke
 	"leaf_hashes":                          "Hashes of the script leaves that the key is in.",
 	"locktime":                             "Lock time of the transaction.",
 	"master_fingerprint":                   "Fingerprint of the master key.",
+	"max_fee_rate_sat_vb":                  "Maximum fee rate of proposals, in satoshis per virtual byte.",
 	"median_time":                          "Median time of the last 11 blocks; null before the first contact.",
 	"message":                              "A message for people.",
 	"n":                                    "Index of the output.",

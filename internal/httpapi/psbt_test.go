@@ -60,6 +60,7 @@ func TestPSBTs(t *testing.T) {
 		{"list", testPSBTList},
 		{"v1alpha", testAlphaPSBT},
 		{"scripts", testAlphaScripts},
+		{"fees", testPSBTFees},
 		{"size", testPSBTSize},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, w) })

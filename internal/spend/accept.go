@@ -73,12 +73,15 @@ const rateTries = 8
 // accepts for a payment that it does not accept as it is.
 func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
 	step := s.node.IncrementalFee()
-	d.TargetBlocks = 0
+	d.TargetBlocks, d.MaxFee = 0, 0
 	for range rateTries {
 		least := max(f.evictions.least(f.VSize, step), f.Fee+1)
+		if least > d.limit.most(&f.Proposal) { // perhaps too much to calculate with
+			return d.limit.minimumTooHigh(btc.FeeRate(int64(least)/int64(f.VSize)*1000), f.why()).Because(cause)
+		}
 		rate := f.rateFor(least)
-		if rate > btc.MaxFeeRate {
-			break
+		if rate > d.limit.rate {
+			return d.limit.minimumTooHigh(rate, f.why()).Because(cause)
 		}
 		next := d
 		next.FeeRate = rate
@@ -91,6 +94,8 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 			return tooLow(rate, tried.Fee, f).Because(cause)
 		case errors.Is(err, ErrFeeRateTooLow):
 			f = tried
+		case isOverMaximum(err):
+			return d.limit.minimumTooHigh(rate, f.why()).Because(err)
 		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as too little money for that
 			return tooLow(rate, least, f).Because(err)
 		default:
@@ -108,6 +113,14 @@ func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
 		return f.FeeRate + btc.FeeRate((int64(fee-f.Fee)*1000+int64(f.VSize)-1)/int64(f.VSize))
 	}
 	return btc.FeeRate((int64(f.FeeRate)*int64(fee) + int64(f.Fee) - 1) / int64(f.Fee))
+}
+
+// why says what the lowest fee rate is for.
+func (f *funded) why() string {
+	if f.evictions.minFee > 0 {
+		return fmt.Sprintf("to replace transactions that pay %d sat", f.evictions.minFee)
+	}
+	return "for the Bitcoin node to accept it"
 }
 
 func tooLow(rate btc.FeeRate, fee btc.Amount, f funded) *fault.Error {

@@ -39,6 +39,7 @@ type draft struct {
 	replaced *replaced
 	// feeSource is where FeeRate is from, which is 0 for FeeFallback.
 	feeSource FeeSource
+	limit     feeLimit
 }
 
 // Create makes a proposal: Core chooses coins and writes the PSBT, which is
@@ -47,9 +48,9 @@ type draft struct {
 // locking, and its proposal has no ID. Faults are those of the fields of the order,
 // ErrInsufficientFunds, ErrCoinReserved, ErrCoinFrozen, ErrCoinLocked,
 // ErrWrongState for what cannot be replaced any more, ErrFeeRateTooLow with the lowest
-// fee rate that works, ErrEvicts, ErrTooManyEvictions, ErrRejected for what the node
-// will not accept once it is signed, and fee_too_high. After any of them nothing is
-// left behind.
+// fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for fees
+// beyond the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected for what the node
+// will not accept once it is signed. After any of them nothing is left behind.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o Order) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -89,13 +90,9 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 // draft finds out which fee rate is to be paid, and which coins are to be spent in
 // any case.
 func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draft, error) {
-	var err error
-	if d.feeSource = FeeRequested; d.FeeRate == 0 {
-		var minimum btc.FeeRate
-		if d.FeeRate, minimum, err = s.node.EstimateFee(ctx, d.TargetBlocks); err != nil {
-			return d, err
-		}
-		d.feeSource = EstimateSource(d.FeeRate, minimum)
+	d, err := s.withFeeRate(ctx, d)
+	if err != nil {
+		return d, err
 	}
 	if d.Replaces != "" {
 		if d.replaced, err = s.replaced(ctx, who, d.view, d.Replaces); err != nil {
@@ -116,6 +113,22 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draf
 		d.addInputs = !d.SendMax
 	}
 	return d, err
+}
+
+// withFeeRate returns a draft with the fee rate that it asks for, or else the node's
+// estimate.
+func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
+	d.limit = s.feeLimit(d.view.Wallet)
+	if d.FeeRate > 0 {
+		d.feeSource = FeeRequested
+		return d, d.limit.checkRequested(d.FeeRate, s.node.RelayMinimum())
+	}
+	estimate, minimum, err := s.node.EstimateFee(ctx, d.TargetBlocks)
+	if err != nil {
+		return d, err
+	}
+	d.FeeRate, d.feeSource = estimate, EstimateSource(estimate, minimum)
+	return d, d.limit.checkEstimate(estimate, minimum)
 }
 
 // namedCoins checks the coins that the order names, but for those that it takes

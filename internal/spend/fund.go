@@ -3,20 +3,12 @@ package spend
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/wallet"
-)
-
-// The cap on the fee where nobody names one: a percent of what is sent, or this
-// rate, whichever is more.
-const (
-	maxFeeRate    = btc.FeeRate(100_000)
-	maxFeePercent = 1
 )
 
 // sizeTolerance is the part of a fee by which Core's estimate of the size, which
@@ -65,6 +57,7 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 	if err != nil {
 		return funded{}, err
 	}
+	p.setExcess()
 	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
 }
 
@@ -164,30 +157,4 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 		}
 	}
 	return outputs, nil
-}
-
-// feeCap is the most that is let through as a fee where nobody names it.
-func (p *Proposal) feeCap() btc.Amount {
-	return max(p.Sent()/100*maxFeePercent, maxFeeRate.Fee(p.VSize))
-}
-
-// checkFee refuses a fee beyond the cap; it fills in what of it is beyond the fee
-// rate.
-func (d draft) checkFee(p *Proposal) error {
-	most := d.MaxFee
-	if most == 0 {
-		most = p.feeCap()
-	}
-	if p.Fee > most {
-		return fault.New(fault.Invalid, "fee_too_high", "the fee would be %d sat, and the most that is let through is %d sat; give max_fee_sat if it is meant", p.Fee, most).
-			With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
-	}
-	if p.FeeRate == 0 {
-		p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))
-		return nil
-	}
-	if excess := p.Fee - p.FeeRate.Fee(p.VSize); excess > p.FeeRate.Fee(p.VSize)/sizeTolerance {
-		p.ExcessFee = excess
-	}
-	return nil
 }

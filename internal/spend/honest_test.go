@@ -141,7 +141,7 @@ func (h *honest) order() spend.Order {
 	h.t.Helper()
 	o := spend.Order{
 		FeeRate: btc.FeeRate(1000 + h.IntN(30)*h.IntN(1000)), NotReplaceable: h.IntN(6) == 0,
-		DryRun: h.IntN(3) != 0, MaxFee: 500_000,
+		DryRun: h.IntN(3) != 0,
 	}
 	if h.IntN(6) == 0 {
 		o.FeeRate, o.TargetBlocks = 0, 1+h.IntN(1008)

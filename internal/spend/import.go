@@ -178,8 +178,8 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 	if _, err := p.keep(packet, i.keys); err != nil {
 		return Proposal{}, err
 	}
-	if most := p.feeCap(); p.Fee > most {
-		return Proposal{}, errImport.Saying("its fee is %d sat, and the most that is let through here is %d sat; send it in Specter Desktop if that is meant", p.Fee, most)
+	if limit := i.feeLimit(i.view.Wallet); p.Fee > limit.most(&p) {
+		return Proposal{}, errImport.Saying("its fee of %d sat for %d vB exceeds %s; send it in Specter Desktop if that is intended", p.Fee, p.VSize, limit)
 	}
 	p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))
 	return p, i.sign(&p, inputs, f)

@@ -40,6 +40,9 @@ type Node interface {
 	// their ancestors there, by their txids (RPC getmempoolentry). It returns a
 	// BadGateway fault if there are more than any transaction can have.
 	Ancestry(ctx context.Context, txids []string) (map[string]MempoolTx, error)
+	// RelayMinimum is the fee rate below which the node relays nothing (RPC
+	// getnetworkinfo).
+	RelayMinimum() btc.FeeRate
 	// IncrementalFee is by how much more per virtual byte of its own a replacement has
 	// to pay than what it evicts (BIP-125, rule 4; RPC getnetworkinfo).
 	IncrementalFee() btc.FeeRate

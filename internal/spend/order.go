@@ -27,7 +27,7 @@ type Order struct {
 	// own.
 	Evict          bool
 	NotReplaceable bool       // do not signal BIP-125
-	MaxFee         btc.Amount // 0 for the default cap
+	MaxFee         btc.Amount // lowers the maximum of the wallet and the server; 0 for these
 	ExpiresAt      time.Time  // zero for the default
 	DryRun         bool       // nothing is stored, nothing is locked
 }

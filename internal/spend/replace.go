@@ -92,7 +92,7 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 // BumpParams are how a payment is to be proposed again.
 type BumpParams struct {
 	FeeRate btc.FeeRate
-	MaxFee  btc.Amount // 0 for the default cap
+	MaxFee  btc.Amount // see Order
 	Evict   bool       // see Order
 	DryRun  bool       // nothing is stored, nothing is locked
 }

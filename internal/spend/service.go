@@ -42,6 +42,9 @@ type Wallets interface {
 type Options struct {
 	// Lifetime is how long a proposal is open where its maker does not say.
 	Lifetime time.Duration
+	// MaxFeeRate is the maximum fee rate of proposals, which a wallet can have lower; 0
+	// for DefaultMaxFeeRate.
+	MaxFeeRate btc.FeeRate
 	// Kick tells the follower that something is to be done about a wallet; it must
 	// not block.
 	Kick func(walletID string)
@@ -57,6 +60,9 @@ type Options struct {
 func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() time.Time, o Options) *Service {
 	if o.Lifetime == 0 {
 		o.Lifetime = DefaultLifetime
+	}
+	if o.MaxFeeRate == 0 {
+		o.MaxFeeRate = DefaultMaxFeeRate
 	}
 	asStored := func() time.Time { return now().Truncate(time.Microsecond) }
 	return &Service{log: log, store: store, wallets: wallets, node: node, now: asStored, o: o}

@@ -140,7 +140,7 @@ func updateWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.UpdateWallet(ctx, db.UpdateWalletParams{
 		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthHeight: w.Birth,
 		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress, ScanRange: w.ScanRange, ScanUser: w.ScanUser, ScanProblem: w.ScanProblem,
-		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem,
+		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem, MaxFeeRate: w.MaxFeeRate,
 	})
 	if err != nil {
 		return fmt.Errorf("update the wallet: %w", err)
@@ -235,7 +235,7 @@ func walletOf(row db.Wallet) wallet.Wallet {
 			Trusted: row.TrustedSat, UntrustedPending: row.UntrustedPendingSat,
 			Immature: row.ImmatureSat, Confirmed: row.ConfirmedSat,
 		},
-		Problem: row.Problem,
+		Problem: row.Problem, MaxFeeRate: row.MaxFeeRate,
 	}
 	if row.ScanFrom != nil {
 		w.ScanFrom = *row.ScanFrom

@@ -131,6 +131,15 @@ func (x *Exchange) Ask() (status int, body []byte) {
 	return resp.StatusCode, body
 }
 
+// ID is the id of the call, which must be one, as JSON.
+func (x *Exchange) ID() string {
+	var call struct {
+		ID json.RawMessage `json:"id"`
+	}
+	check(x.relay.t, json.Unmarshal(x.body, &call))
+	return string(call.ID)
+}
+
 // Answer answers with a body as Core does.
 func (x *Exchange) Answer(status int, body []byte) {
 	x.ResponseWriter.Header().Set("Content-Type", "application/json")

@@ -147,6 +147,7 @@ func (r *rig) acts() []act {
 		}},
 		{"Freeze", auth.RoleSigner, func(who *auth.Principal) error { return r.Freeze(ctx, who, "vault", coin, true) }},
 		{"Rename", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rename(ctx, who, "vault", &text, nil); return err }},
+		{"SetMaxFeeRate", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.SetMaxFeeRate(ctx, who, "vault", 5000); return err }},
 		{"Rescan", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rescan(ctx, who, "vault", height(3), 0); return err }},
 		{"StopRescan", auth.RoleOwner, func(who *auth.Principal) error { return r.StopRescan(ctx, who, "vault") }},
 		{"PutMember", auth.RoleOwner, func(who *auth.Principal) error {

@@ -23,6 +23,7 @@ func TestService(t *testing.T) {
 		"delete the files, too":          testDeleteFiles,
 		"files that stay":                testFilesStay,
 		"rename":                         testRename,
+		"maximum fee rate":               testMaxFeeRate,
 		"members":                        testMembers,
 		"members, added by an admin":     testAddedMembers,
 		"invitations":                    testInvitations,

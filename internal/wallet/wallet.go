@@ -101,7 +101,8 @@ type Wallet struct {
 	CoreTxCount int    // what Core's getwalletinfo had as txcount then; -1 before the first
 	CoreInfo    string // what getwalletinfo said then, as JSON; empty before the first
 	Balances    Balances
-	Problem     string // what keeps the index from following the node; empty for nothing
+	MaxFeeRate  btc.FeeRate // of proposals; 0 for the server's
+	Problem     string      // what keeps the index from following the node; empty for nothing
 }
 
 // Scanning reports whether the history may be incomplete, because Core has to

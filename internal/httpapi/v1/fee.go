@@ -37,6 +37,7 @@ func (feeRate) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"numbe
 type fees struct {
 	Estimates      []feeEstimate `json:"estimates" required:"true" description:"From the fastest on."`
 	MempoolMinimum feeRate       `json:"mempool_minimum_sat_vb" required:"true" description:"What pays less is not let into the node's mempool."`
+	MaxFeeRate     feeRate       `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals on this server, in satoshis per virtual byte; a wallet can have a lower one. Estimates above it are shown as the node reports them, and a proposal for such a target is refused with fee_estimate_too_high."`
 	UpdatedAt      time.Time     `json:"updated_at" required:"true" description:"When the node was asked."`
 }
 
@@ -52,7 +53,7 @@ func (a *API) GetFees(context.Context, struct{}) (fees, error) {
 	if f := s.Ready(); f != nil {
 		return fees{}, f
 	}
-	out := fees{MempoolMinimum: feeRate(s.MempoolMinimum()), UpdatedAt: s.Fees.At.UTC(), Estimates: make([]feeEstimate, len(s.Fees.PerKvB))}
+	out := fees{MempoolMinimum: feeRate(s.MempoolMinimum()), MaxFeeRate: feeRate(a.o.Proposals.MaxFeeRate()), UpdatedAt: s.Fees.At.UTC(), Estimates: make([]feeEstimate, len(s.Fees.PerKvB))}
 	for i, perKvB := range s.Fees.PerKvB {
 		out.Estimates[i].Target = node.FeeTargets[i]
 		out.Estimates[i].Source = string(spend.EstimateSource(btc.FeeRate(perKvB), btc.FeeRate(s.MempoolMinimum())))

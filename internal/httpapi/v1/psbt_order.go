@@ -26,7 +26,7 @@ type createPSBTRequest struct {
 	SubtractFrom []int       `json:"subtract_fee_from" description:"Positions of the recipients who pay the fee, from 0 on; else the wallet pays it."`
 	Replaces     string      `json:"replaces" description:"Id of a proposal, or txid of an unconfirmed transaction, whose coins are to be spent instead."`
 	Replaceable  *bool       `json:"replaceable" default:"true" description:"Whether it says that it may be replaced (BIP-125)."`
-	MaxFee       *btc.Amount `json:"max_fee_sat" minimum:"1" description:"The most that may be paid; without it, a percent of the amount or 100 sat/vB, whichever is more."`
+	MaxFee       *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis. It can only lower the maximum that follows from the maximum fee rate of the wallet and the server."`
 	Evict        bool        `json:"evict" description:"Allow a replacement to evict later payments that are not your own; the response lists them as evicts."`
 	ExpiresAt    *time.Time  `json:"expires_at" description:"When it ends by itself, from a minute to 366 days ahead."`
 	DryRun       bool        `json:"dry_run" description:"Say what would be proposed, with 200, and store and reserve nothing."`
@@ -115,7 +115,7 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbt, bool,
 type bumpPSBTRequest struct {
 	psbtRequest
 	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Fee rate in satoshis per virtual byte, higher than that of the proposal. If it is too low for the Bitcoin node, the error names the lowest that works."`
-	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis."`
+	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis. It can only lower the maximum that follows from the maximum fee rate of the wallet and the server."`
 	Evict   bool        `json:"evict" description:"Allow the replacement to evict later payments that are not your own; the response lists them as evicts."`
 	DryRun  bool        `json:"dry_run" description:"Return what would be proposed, with 200, and store and reserve nothing."`
 }

@@ -28,6 +28,7 @@ type wallet struct {
 	BirthHeight      int         `json:"birth_height" required:"true" description:"The block before which the wallet has no transactions."`
 	NextIndex        uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither handed out nor used."`
 	NextChangeIndex  uint32      `json:"next_change_index" required:"true"`
+	MaxFeeRate       *feeRate    `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals, in satoshis per virtual byte; null for the server's (max_fee_rate_sat_vb of GET /api/v1/fees), which always applies if it is lower."`
 	CreatedAt        time.Time   `json:"created_at" required:"true"`
 	AsOf             *asOf       `json:"as_of" required:"true"`
 }
@@ -75,6 +76,9 @@ func walletOf(v wallets.View) wallet {
 		Descriptor: v.Receive, ChangeDescriptor: v.Change,
 		BirthHeight: v.Birth, NextIndex: v.ReceiveNext, NextChangeIndex: v.ChangeNext,
 		CreatedAt: v.CreatedAt.UTC(), AsOf: asOfTip(v.Synced),
+	}
+	if v.MaxFeeRate > 0 {
+		out.MaxFeeRate = (*feeRate)(&v.MaxFeeRate)
 	}
 	for i, k := range v.Keys {
 		out.Keys[i] = walletKey{k.Fingerprint, k.Derivation, k.XPub, optionalText(k.Device)}
@@ -182,14 +186,52 @@ type changeWalletRequest struct {
 	walletRequest
 	Name     *string `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Its name for all members. Only owners may change it."`
 	NewAlias *string `json:"alias" minLength:"1" maxLength:"64" description:"Your own name for it."`
+
+	MaxFeeRate maxFeeRateChange `json:"max_fee_rate_sat_vb" description:"Maximum fee rate of proposals, in satoshis per virtual byte, up to that of the server; null for the server's. Only owners may change it, in a request without other fields."`
+}
+
+// maxFeeRateChange is a fee rate, or null, which is not the same as no field.
+type maxFeeRateChange struct {
+	isSet bool
+	rate  feeRate
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *maxFeeRateChange) UnmarshalJSON(text []byte) error {
+	c.isSet, c.rate = true, 0
+	if string(text) == "null" {
+		return nil
+	}
+	return c.rate.UnmarshalJSON(text)
+}
+
+// JSONSchemaBytes is for the API's description.
+func (maxFeeRateChange) JSONSchemaBytes() ([]byte, error) {
+	return []byte(`{"type":["number","null"]}`), nil
 }
 
 // ChangeWallet serves PATCH /api/v1/wallets/{alias}.
 func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet, error) {
+	if in.MaxFeeRate.isSet {
+		return a.changeMaxFeeRate(ctx, in)
+	}
 	if in.Name == nil && in.NewAlias == nil {
-		return wallet{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have name and alias")
+		return wallet{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have name and alias, or max_fee_rate_sat_vb")
 	}
 	v, err := a.o.Wallets.Rename(ctx, caller(ctx), in.Alias, in.Name, in.NewAlias)
+	return walletOf(v), err
+}
+
+func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (wallet, error) {
+	const field = "max_fee_rate_sat_vb"
+	if in.Name != nil || in.NewAlias != nil {
+		return wallet{}, fault.InvalidField(field, "must be changed in a request without other fields")
+	}
+	rate := btc.FeeRate(in.MaxFeeRate.rate)
+	if err := a.o.Proposals.CheckMaxFeeRate(field, rate); err != nil {
+		return wallet{}, err
+	}
+	v, err := a.o.Wallets.SetMaxFeeRate(ctx, caller(ctx), in.Alias, rate)
 	return walletOf(v), err
 }
 

@@ -90,6 +90,7 @@ func TestAsOriginal(t *testing.T) {
 			fault.New(fault.Invalid, "fee_too_high", "give max_fee_sat").With("fee_sat", "7").With("max_fee_sat", "5"),
 			"fee_rate: makes a fee of 7 sat, and the most that is let through is 5 sat", fault.Invalid,
 		},
+		{spend.ErrEstimateTooHigh.About("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
 		{spend.ErrChangeTaken, spend.ErrChangeTaken.Message, fault.Conflict},
 	} {
 		if got := asOriginal(c.err); got.Error() != c.want || fault.KindOf(got) != c.kind {

@@ -208,6 +208,7 @@ type Wallet struct {
 	Problem             string
 	ScanRange           uint32
 	ScanProblem         string
+	MaxFeeRate          btc.FeeRate
 	ScanUser            string
 }
 

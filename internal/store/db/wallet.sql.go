@@ -9,6 +9,7 @@ import (
 	"context"
 	"database/sql"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
@@ -91,7 +92,7 @@ func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) erro
 }
 
 const AllWallets = `-- name: AllWallets :many
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, scan_user FROM wallets ORDER BY wallet_id
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, max_fee_rate, scan_user FROM wallets ORDER BY wallet_id
 `
 
 func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
@@ -131,6 +132,7 @@ func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
 			&i.Problem,
 			&i.ScanRange,
 			&i.ScanProblem,
+			&i.MaxFeeRate,
 			&i.ScanUser,
 		); err != nil {
 			return nil, err
@@ -282,8 +284,9 @@ UPDATE wallets SET
   scan_problem = $9,
   receive_next = $10,
   change_next = $11,
-  problem = $12
-WHERE wallet_id = $13
+  problem = $12,
+  max_fee_rate = $13
+WHERE wallet_id = $14
 `
 
 type UpdateWalletParams struct {
@@ -299,6 +302,7 @@ type UpdateWalletParams struct {
 	ReceiveNext  uint32
 	ChangeNext   uint32
 	Problem      string
+	MaxFeeRate   btc.FeeRate
 	WalletID     string
 }
 
@@ -316,13 +320,14 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 		arg.ReceiveNext,
 		arg.ChangeNext,
 		arg.Problem,
+		arg.MaxFeeRate,
 		arg.WalletID,
 	)
 	return err
 }
 
 const ViewByAlias = `-- name: ViewByAlias :one
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.scan_user, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.max_fee_rate, w.scan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
 `
@@ -369,6 +374,7 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 		&i.Wallet.Problem,
 		&i.Wallet.ScanRange,
 		&i.Wallet.ScanProblem,
+		&i.Wallet.MaxFeeRate,
 		&i.Wallet.ScanUser,
 		&i.Alias,
 		&i.Role,
@@ -377,7 +383,7 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 }
 
 const ViewsOfUser = `-- name: ViewsOfUser :many
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.scan_user, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.max_fee_rate, w.scan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
 ORDER BY m.alias
@@ -433,6 +439,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.Problem,
 			&i.Wallet.ScanRange,
 			&i.Wallet.ScanProblem,
+			&i.Wallet.MaxFeeRate,
 			&i.Wallet.ScanUser,
 			&i.Alias,
 			&i.Role,
@@ -451,7 +458,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 }
 
 const WalletByID = `-- name: WalletByID :one
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, scan_user FROM wallets WHERE wallet_id = $1
+SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, max_fee_rate, scan_user FROM wallets WHERE wallet_id = $1
 `
 
 func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, error) {
@@ -485,6 +492,7 @@ func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, erro
 		&i.Problem,
 		&i.ScanRange,
 		&i.ScanProblem,
+		&i.MaxFeeRate,
 		&i.ScanUser,
 	)
 	return i, err

@@ -1,0 +1,38 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// testPSBTFees checks that owners limit the fee rate of proposals, within what the
+// server allows, and that both versions of the API refuse what exceeds that.
+func testPSBTFees(t *testing.T, w *spending) {
+	wallet := strings.TrimSuffix(w.path, "/psbts")
+	change := func(role, body string) answer { return w.call(t, "PATCH", wallet, w.role[role], body) }
+	change("signer", `{"max_fee_rate_sat_vb": 3}`).wantProblem(t, 403, "role_missing")
+	for body, message := range map[string]string{
+		`{"max_fee_rate_sat_vb": 100.001}`:            "must be at most 100, the maximum of the server",
+		`{"max_fee_rate_sat_vb": 0}`:                  "has to be a number of sat/vB above 0",
+		`{"max_fee_rate_sat_vb": "3"}`:                "has to be a number of sat/vB above 0",
+		`{"max_fee_rate_sat_vb": 3, "name": "Other"}`: "must be changed in a request without other fields",
+	} {
+		change("owner", body).want(t, 400, `"field":"max_fee_rate_sat_vb"`, message)
+	}
+	change("owner", `{}`).wantProblem(t, 400, "nothing_to_change")
+	change("owner", `{"max_fee_rate_sat_vb": 3.25}`).want(t, 200, `"max_fee_rate_sat_vb":3.25`)
+	w.call(t, "GET", wallet, w.role["viewer"], "").want(t, 200, `"max_fee_rate_sat_vb":3.25`)
+
+	refused := w.propose(t, "proposer", `, "max_fee_sat": 100000`)
+	refused.wantProblem(t, 400, "fee_too_high").want(t, 400, `"field":"fee_rate_sat_vb"`, `"max_fee_rate_sat_vb":"3.25"`)
+	estimated := `{"recipients": [{"address": "` + payee + `", "amount": 1000, "unit": "sat"}]%s}`
+	alpha := func(more string) answer {
+		return w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", w.role["proposer"], strings.Replace(estimated, "%s", more, 1))
+	}
+	alpha(`, "fee_rate": 4`).want(t, 400, `"message":"fee_rate: must not exceed the wallet's maximum of 3.25 sat/vB`)
+	alpha("").want(t, 400, `"message":"fee_rate: makes a fee of `) // the node's -fallbackfee
+
+	change("owner", `{"max_fee_rate_sat_vb": null}`).want(t, 200, `"max_fee_rate_sat_vb":null`)
+	w.propose(t, "proposer", `, "dry_run": true, "max_fee_sat": 100`).wantProblem(t, 400, "fee_too_high").want(t, 400, `"max_fee_sat":"100"`)
+	w.propose(t, "proposer", `, "dry_run": true`).want(t, 200)
+}

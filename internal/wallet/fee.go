@@ -1,0 +1,36 @@
+package wallet
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// SetMaxFeeRate sets the maximum fee rate of a wallet's proposals, an owner's to do; 0
+// is for the server's. Whether it is within the server's is for the caller to check.
+func (s *Service) SetMaxFeeRate(ctx context.Context, who *auth.Principal, alias string, rate btc.FeeRate) (View, error) {
+	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	if err != nil {
+		return View{}, err
+	}
+	_, err = s.edit(ctx, v.ID, func(e *Edit) error {
+		if e.MaxFeeRate != rate {
+			e.Event = who.Event(s.now(), "wallet.max_fee_rate", v.ID, fmt.Sprintf("%s, before %s", maxFeeRateText(rate), maxFeeRateText(e.MaxFeeRate)))
+		}
+		e.MaxFeeRate = rate
+		return nil
+	})
+	if err != nil {
+		return View{}, err
+	}
+	return s.Get(ctx, who, alias)
+}
+
+func maxFeeRateText(rate btc.FeeRate) string {
+	if rate == 0 {
+		return "the server's"
+	}
+	return rate.String() + " sat/vB"
+}

@@ -1,0 +1,20 @@
+package wallet_test
+
+import "github.com/specterd/specterd/internal/btc"
+
+// testMaxFeeRate checks that a maximum fee rate is stored for all members, and is in
+// the audit log if it changes.
+func testMaxFeeRate(r *rig) {
+	t, ctx := r.t, r.t.Context()
+	v := r.paper(r.alice, "vault")
+	for _, rate := range []btc.FeeRate{2500, 1, 0} {
+		changed, err := r.SetMaxFeeRate(ctx, r.alice, "vault", rate)
+		must(t, err)
+		r.wantEvent(r.alice, "wallet.max_fee_rate", v.ID)
+		got, err := r.Get(ctx, r.alice, "vault")
+		must(t, err)
+		if changed.MaxFeeRate != rate || got.MaxFeeRate != rate || got.Name != v.Name {
+			t.Errorf("set to %s, and it is %s", rate, got.MaxFeeRate)
+		}
+	}
+}
