@@ -18,6 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -33,7 +34,7 @@ It changes nothing. Each line begins with ok, warning or error; the exit status 
 where there is an error. Give it the settings of the server.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &doctor{say: func(verdict, what, format string, args ...any) {
-				fmt.Fprintf(p.stdout, "%-8s %-14s %s\n", verdict, what, fmt.Sprintf(format, args...))
+				fmt.Fprintf(p.stdout, "%-8s %-14s %s\n", verdict, what, text.Escape(fmt.Sprintf(format, args...)))
 			}}
 			cfg, err := config.Load(cmd.Flags(), p.getenv)
 			if err != nil {

@@ -104,7 +104,7 @@ func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, fo
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(p.stdout)
+	out := bufio.NewWriter(p.exported())
 	return errors.Join(w.Write(out, form), out.Flush())
 }
 

@@ -12,8 +12,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func main() {
@@ -21,21 +23,39 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "specterd:", err)
+		fmt.Fprintln(text.NewWriter(os.Stderr), "specterd:", err)
 		os.Exit(exitStatus(err))
 	}
 }
 
 // program is what the commands work with.
 type program struct {
-	getenv         func(string) string
-	stdin          io.Reader
+	getenv func(string) string
+	stdin  io.Reader
+	// What is written to stdout and stderr is escaped (text.NewWriter): values from
+	// the database, from files and from the node may have what a terminal interprets.
 	stdout, stderr io.Writer
+	// raw is standard output as it is.
+	raw io.Writer
+}
+
+// exported is where a document in the format of another program goes. It is the
+// same to the byte, unless a terminal shows it.
+func (p *program) exported() io.Writer {
+	if p.isTerminal() {
+		return p.stdout
+	}
+	return p.raw
+}
+
+func (p *program) isTerminal() bool {
+	f, ok := p.raw.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // run is the whole program; main calls it, and so do the tests.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
-	p := &program{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	p := &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
 	root := &cobra.Command{
 		Use:   "specterd",
 		Short: "Give the wallets of a Bitcoin Core node to many users and their scripts over HTTP",

@@ -17,6 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) restoreCommand() *cobra.Command {
@@ -63,7 +64,7 @@ and has the chain looked through for their history.`,
 			if err := errors.Join(f.Check(cmd.Context()), store.CheckBackup(cmd.Context(), f)); err != nil {
 				return err
 			}
-			of := fmt.Sprintf("of %s by %s, from %s", f.MadeAt.UTC().Format(timeLayout), f.Program, f.Engine)
+			of := fmt.Sprintf("of %s by %s, from %s", f.MadeAt.UTC().Format(timeLayout), text.Escape(f.Program), text.Escape(f.Engine))
 			if checkOnly {
 				fmt.Fprintf(p.stdout, "%s is a whole backup, %s: %s.\n", args[0], of, describeBackup(f.Manifest))
 				return nil

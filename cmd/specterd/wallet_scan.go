@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
@@ -32,7 +29,7 @@ func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) 
 		return nil
 	}
 	fmt.Fprintf(p.stdout, "The chain is looked through from block %d on.\n", v.ScanFrom)
-	if f, ok := p.stdout.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !p.isTerminal() {
 		return nil
 	}
 	fmt.Fprintln(p.stdout, "You can leave this with Ctrl-C; the scan goes on.")
@@ -43,7 +40,7 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 	tick := time.NewTicker(scanInterval)
 	defer tick.Stop()
 	for v.Scanning() {
-		fmt.Fprintf(p.stdout, "\r%s", bar(v.ScanProgress))
+		fmt.Fprintf(p.raw, "\r%s", bar(v.ScanProgress))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -63,7 +60,7 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 		fmt.Fprintln(p.stdout)
 		return fmt.Errorf("the rescan failed: %s", v.ScanProblem)
 	}
-	fmt.Fprintf(p.stdout, "\r%s\n", bar(1))
+	fmt.Fprintf(p.raw, "\r%s\n", bar(1))
 	return nil
 }
 

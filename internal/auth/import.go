@@ -5,14 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // Why something is not brought along from Specter Desktop.
@@ -226,18 +224,13 @@ func (in ForeignToken) read(now time.Time) (Token, error) {
 // describe returns the description that an imported token gets: its own, as far
 // as it can be shown, and marked where the user has it already.
 func (s *Imports) describe(ctx context.Context, userID string, in ForeignToken) (string, error) {
-	text := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return '?'
-		}
-		return r
-	}, in.Description)
+	description := text.Clean(in.Description)
 	mark := fmt.Sprintf(" (%.8s)", in.ID)
-	if runes := []rune(text); len(runes) > maxDescription {
-		text = string(runes[:maxDescription-len(mark)]) + mark
+	if runes := []rune(description); len(runes) > maxDescription {
+		description = string(runes[:maxDescription-len(mark)]) + mark
 	}
 	if userID == "" {
-		return text, nil
+		return description, nil
 	}
 	for after := (TokenCursor{}); ; {
 		tokens, err := s.store.TokensOfUser(ctx, userID, after, describePage)
@@ -245,14 +238,14 @@ func (s *Imports) describe(ctx context.Context, userID string, in ForeignToken) 
 			return "", err
 		}
 		for _, t := range tokens {
-			if t.Description == text {
-				runes := []rune(text)
+			if t.Description == description {
+				runes := []rune(description)
 				return string(runes[:min(len(runes), maxDescription-len(mark))]) + mark, nil
 			}
 			after = TokenCursor{CreatedAt: t.CreatedAt, ID: t.ID}
 		}
 		if len(tokens) < describePage {
-			return text, nil
+			return description, nil
 		}
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // What can be wrong with a token.
@@ -364,16 +364,17 @@ func isSubset(some, of []string) bool {
 // made of, since JSON may write six bytes for a character.
 const maxDescription = 128
 
-// checkDescription is the rule for descriptions of tokens: 1 to 128 printable
-// characters, not all of them spaces.
+// checkDescription is the rule for descriptions of tokens: 1 to 128 characters that
+// text.Problem accepts, not all of them spaces.
 func checkDescription(description string) error {
 	switch {
 	case strings.TrimSpace(description) == "":
 		return errDescription("is missing or blank")
-	case !utf8.ValidString(description) || strings.ContainsFunc(description, unicode.IsControl):
-		return errDescription("has characters that cannot be printed")
 	case utf8.RuneCountInString(description) > maxDescription:
-		return errDescription("is longer than %d characters", maxDescription)
+		return errDescription("must not be longer than %d characters", maxDescription)
+	}
+	if problem := text.Problem(description); problem != "" {
+		return errDescription("%s", problem)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // What can be wrong with a user.
@@ -329,6 +330,9 @@ const reservedName = "me"
 func checkNewName(name string) error {
 	if strings.EqualFold(name, reservedName) {
 		return fault.InvalidField("name", "is reserved")
+	}
+	if problem := text.NameProblem(name); problem != "" { // an existing user may have such a name
+		return fault.InvalidField("name", "%s", problem)
 	}
 	return CheckUserName("name", name)
 }

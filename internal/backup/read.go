@@ -14,6 +14,8 @@ import (
 	"os"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/text"
 )
 
 // What a file may cost whoever reads it, whatever it says of itself.
@@ -87,7 +89,7 @@ func (f *File) begin() error {
 }
 
 func (f *File) damaged(format string, args ...any) error {
-	return fmt.Errorf("%s is damaged, or was changed: %s; use another backup", f.path, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%s is damaged, or was changed: %s; use another backup", f.path, text.Escape(fmt.Sprintf(format, args...)))
 }
 
 func (f *File) readManifest(member *zip.File) error {

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -88,8 +87,6 @@ func (l Label) check() error {
 		return ErrPrivateKey.ForField("ref")
 	case l.Label != nil && utf8.RuneCountInString(*l.Label) > maxLabel:
 		return badLabel("label", "has more than %d characters", maxLabel)
-	case l.Label != nil && strings.ContainsFunc(*l.Label, unicode.IsControl):
-		return badLabel("label", "has an end of line or another control character")
 	case l.Spendable != nil && l.Type != "output":
 		return badLabel("spendable", "belongs to the type output only")
 	case holdsPrivateKey(l.Origin):

@@ -80,7 +80,6 @@ func TestBadLabels(t *testing.T) {
 		`{"type":"tx","type":"tx","ref":"` + txid + `"}`: "bad_label", `{"type":"tx","ref":"` + txid + `","x":1,"x":2}`: "bad_label", `{"type":"tx","ref":"` + txid + `"}{}`: "bad_label",
 		`{"type":"tx","ref":"` + txid + `","Label":"x"}`: "bad_label", `{"Type":"tx","ref":"` + txid + `"}`: "bad_label", `{"type":"tx","ref":"` + txid + "\",\"label\":\"\xff\"}": "bad_label",
 		`{"type":"tx","ref":"` + txid + `","label":5}`: "bad_label", `{"type":"tx","ref":"` + txid + `","label":"` + strings.Repeat("ü", 256) + `"}`: "bad_label",
-		`{"type":"tx","ref":"` + txid + `","label":"a\nb"}`: "bad_label", `{"type":"tx","ref":"` + txid + `","label":"a\u0000b"}`: "bad_label",
 		`{"type":"tx","ref":"` + txid + `","spendable":true}`: "bad_label", `{"type":"output","ref":"` + txid + `:0","spendable":"true"}`: "bad_label",
 		`{"type":"tx","ref":"` + strings.ToUpper(txid) + `"}`: "bad_label", `{"type":"tx","ref":"` + txid + `:0"}`: "bad_label", `{"type":"output","ref":"` + txid + `"}`: "bad_label", `{"type":"input","ref":"` + txid + `:-1"}`: "bad_label",
 		`{"type":"pubkey","ref":"02"}`: "bad_label", `{"type":"pubkey","ref":"` + xpub + `"}`: "bad_label", `{"type":"addr","ref":"x"}`: "bad_label", `{"type":"addr","ref":" bc1q34aq5drpuwy3wgl9lhup9892qp6svr8ldzyy7c"}`: "bad_label",

@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/specterfolder"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -210,7 +211,7 @@ func planOf(w specterfolder.Wallet, tip int) wallet.Plan {
 		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
 		KeepAlias: true,
 	}
-	if btc.IsAlias(w.Alias) {
+	if btc.IsAlias(w.Alias) && text.NameProblem(w.Alias) == "" {
 		p.Alias = w.Alias
 	}
 	for _, k := range w.Keys {
@@ -302,7 +303,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 			here[l.Ref] = here[l.Ref] || l.Label != nil
 		}
 	}
-	n, lost := 0, 0
+	n, lost, cleaned := 0, 0, 0
 	batch := make([]btc.Label, 0, labelBatch)
 	flush := func() error {
 		n += len(batch)
@@ -321,8 +322,11 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		if here[address] {
 			return nil
 		}
-		text := wallet.FitLabel(l.Text)
-		batch = append(batch, btc.Label{Type: "addr", Ref: address, Label: &text})
+		label := wallet.FitLabel(l.Text)
+		if text.Problem(l.Text) != "" {
+			cleaned++
+		}
+		batch = append(batch, btc.Label{Type: "addr", Ref: address, Label: &label})
 		if len(batch) == labelBatch {
 			return flush()
 		}
@@ -333,6 +337,9 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	}
 	if err != nil {
 		return n, err
+	}
+	if cleaned > 0 {
+		r.add(KindLabel, show(v.Alias), Left, fmt.Sprintf("control and invisible characters of %d labels; what can be seen of them is imported", cleaned))
 	}
 	if lost > maxLostLabels {
 		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more are on something that is no address of this chain", lost-maxLostLabels))

@@ -10,6 +10,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/specterd/specterd/internal/privatefile"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // LockPatience is how long a process should wait for another to let go of the
@@ -56,8 +57,8 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 const maxHolder = 256
 
 func readHolder(path string) string {
-	text, err := privatefile.ReadExisting(path, maxHolder)
-	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
+	content, err := privatefile.ReadExisting(path, maxHolder)
+	if holder := text.Escape(strings.TrimSpace(string(content))); err == nil && holder != "" {
 		return holder
 	}
 	return "it does not say which"

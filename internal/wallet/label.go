@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // MaxLabels is how many labels can be set at once.
@@ -90,6 +91,9 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 			frozen++
 		}
 		if l.Label != nil {
+			if err := CheckLabel("label", *l.Label); err != nil {
+				return err
+			}
 			texts = append(texts, l)
 		}
 	}
@@ -104,19 +108,35 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 
 // ImportLabels is SetLabels for labels from another program. It ignores "spendable"
 // of outputs that are not the wallet's, and returns the positions of these labels.
-// While the history is incomplete, any output may turn out to be the wallet's.
-func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign []int, err error) {
+// While the history is incomplete, any output may turn out to be the wallet's. It
+// removes control characters and invisible characters, and returns the positions of
+// these labels as well.
+func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign, cleaned []int, err error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	labels = slices.Clone(labels)
+	cleaned = cleanLabels(labels)
 	if v.Synced.Height >= 0 && !v.Scanning() {
-		labels = slices.Clone(labels)
 		if foreign, err = s.ignoreForeign(ctx, v.ID, labels); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return foreign, s.SetLabels(ctx, who, alias, labels)
+	return foreign, cleaned, s.SetLabels(ctx, who, alias, labels)
+}
+
+func cleanLabels(labels []btc.Label) (cleaned []int) {
+	for i, l := range labels {
+		if l.Label == nil {
+			continue
+		}
+		if label := text.Clean(*l.Label); label != *l.Label {
+			labels[i].Label = &label
+			cleaned = append(cleaned, i)
+		}
+	}
+	return cleaned
 }
 
 // ignoreForeign removes "spendable" of outputs that are not the wallet's.

@@ -3,11 +3,11 @@ package wallet
 import (
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // The longest texts, in characters. BIP-329 suggests 255 for labels.
@@ -32,42 +32,30 @@ func checkName(name string) error {
 func CheckLabel(field, label string) error { return checkText(field, label, maxLabel) }
 
 // FitName returns what can be a name of a text that may be none, and FitLabel what
-// can be a label: what cannot be seen becomes a space, and what is too long is cut.
-// Nothing may be left.
+// can be a label: it is cleaned (text.Clean), and cut if it is too long. Nothing may
+// be left.
 func FitName(text string) string { return fit(text, maxName) }
 
 // FitLabel is as FitName is.
 func FitLabel(text string) string { return fit(text, maxLabel) }
 
-func fit(text string, most int) string {
-	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if isUnseen(r) {
-			return ' '
-		}
-		return r
-	}, text))
-	if runes := []rune(text); len(runes) > most {
-		text = strings.TrimSpace(string(runes[:most]))
+func fit(s string, most int) string {
+	s = strings.TrimSpace(text.Clean(s))
+	if runes := []rune(s); len(runes) > most {
+		s = strings.TrimSpace(string(runes[:most]))
 	}
-	return text
+	return text.Clean(s) // the cut may have left a joiner without what it joins
 }
 
-func checkText(field, text string, most int) error {
-	switch {
-	case !utf8.ValidString(text):
-		return fault.InvalidField(field, "has to be UTF-8 text")
-	case utf8.RuneCountInString(text) > most:
+func checkText(field, s string, most int) error {
+	if utf8.RuneCountInString(s) > most {
 		return fault.InvalidField(field, "must not be longer than %d characters", most)
-	case strings.ContainsFunc(text, isUnseen):
-		return fault.InvalidField(field, "has a character that cannot be seen, such as a line break")
+	}
+	if problem := text.Problem(s); problem != "" {
+		return fault.InvalidField(field, "%s", problem)
 	}
 	return nil
 }
-
-func isUnseen(r rune) bool { return !unicode.IsGraphic(r) && r != zeroWidthJoiner }
-
-// zeroWidthJoiner makes one emoji of several.
-const zeroWidthJoiner = '\u200d'
 
 // checkAlias is the rule for aliases: what Specter's rule can make of a name.
 func checkAlias(alias string) error {
@@ -76,6 +64,9 @@ func checkAlias(alias string) error {
 	}
 	if !btc.IsAlias(alias) {
 		return fault.InvalidField("alias", "may have small letters, digits and underscores only")
+	}
+	if problem := text.NameProblem(alias); problem != "" {
+		return fault.InvalidField("alias", "%s", problem)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (importLabelsRequest) MaxBody() int64 { return maxLabelsBody }
 
 type importedLabels struct {
 	Imported int            `json:"imported" required:"true" description:"Number of lines whose label or spendable was set."`
-	Ignored  []reportedLine `json:"ignored" required:"true" description:"Lines of an unknown type, and lines whose spendable is ignored because the output is not the wallet's."`
+	Ignored  []reportedLine `json:"ignored" required:"true" description:"Lines of an unknown type, lines whose spendable is ignored because the output is not the wallet's, and lines of whose label control or invisible characters are left out."`
 	Failed   []reportedLine `json:"failed" required:"true" description:"Invalid lines. All others were imported or ignored."`
 }
 
@@ -113,7 +113,7 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	if err != nil {
 		return importedLabels{}, err
 	}
-	foreign, err := a.o.Wallets.ImportLabels(ctx, caller(ctx), in.Alias, labels)
+	foreign, cleaned, err := a.o.Wallets.ImportLabels(ctx, caller(ctx), in.Alias, labels)
 	if err != nil {
 		return importedLabels{}, err
 	}
@@ -123,6 +123,9 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 		if labels[i].Label == nil {
 			out.Imported--
 		}
+	}
+	for _, i := range cleaned {
+		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "control characters, invisible characters and marks of text direction of the label are left out"})
 	}
 	slices.SortStableFunc(out.Ignored, func(a, b reportedLine) int { return a.Line - b.Line })
 	return out, nil
