@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Event is what the audit record is told: who did what, on what, when, and how
-// it ended. It never holds a password, a token or a key.
+// it ended. It never holds a password, a token or a key, nor what is private to the
+// members of a wallet, since all admins see it.
 type Event struct {
 	At       time.Time
 	UserID   string
@@ -35,6 +37,25 @@ func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 		At: now, UserID: p.UserID, UserName: p.UserName, TokenID: p.TokenID, Address: p.Address,
 		Action: action, Target: target, Outcome: outcomeOK, Detail: detail,
 	}
+}
+
+// SharedDetail returns the detail as admins may see it who are no members of the wallet
+// that the event is about. Events of today have no names, labels, addresses, outpoints,
+// transactions or amounts of wallets in it; those of older versions do, and cannot be
+// changed, since they are sealed.
+func (e Event) SharedDetail() string {
+	switch e.Action {
+	case "wallet.create", "wallet.rename", "wallet.alias", "wallet.files_delete", "coin.freeze", "coin.unfreeze":
+		return ""
+	case "wallet.delete":
+		if name, err := strconv.QuotedPrefix(e.Detail); err == nil {
+			return strings.TrimPrefix(e.Detail[len(name):], ", ")
+		}
+	case "psbt.create", "psbt.import", "psbt.sign", "psbt.broadcast", "psbt.abandon":
+		wallet, _, _ := strings.Cut(e.Detail, ";")
+		return wallet
+	}
+	return e.Detail
 }
 
 // Entry is an event in the audit record. It is sealed soon after it was added: then

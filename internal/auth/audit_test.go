@@ -19,3 +19,28 @@ func TestSeal(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 }
+
+// TestSharedDetail checks that what older versions recorded of wallets is not shown.
+func TestSharedDetail(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ action, detail, want string }{
+		{"psbt.create", "wallet 7; txid ab; 0.1 BTC; fee 0.001 BTC", "wallet 7"},
+		{"psbt.create", "wallet 7", "wallet 7"},
+		{"psbt.sign", "wallet 7; by d34db33f", "wallet 7"},
+		{"psbt.broadcast", "wallet 7; txid ab", "wallet 7"},
+		{"wallet.create", `"Savings", wpkh, 1 of 1, from block 5`, ""},
+		{"wallet.rename", `"Savings", before "Rent"`, ""},
+		{"wallet.alias", "savings, before rent", ""},
+		{"wallet.delete", `"Savings, \"old\"", files kept`, "files kept"},
+		{"wallet.delete", "files kept", "files kept"},
+		{"wallet.label", "3 labels", "3 labels"},
+		{"wallet.files_delete", "specter/savings", ""},
+		{"coin.freeze", "ab:1", ""},
+		{"member.put", "bob as viewer", "bob as viewer"},
+		{"token.create", "scopes node:read; until 2026-01-01T00:00:00Z", "scopes node:read; until 2026-01-01T00:00:00Z"},
+	} {
+		if got := (Event{Action: c.action, Detail: c.detail}).SharedDetail(); got != c.want {
+			t.Errorf("%s, %s: %q, want %q", c.action, c.detail, got, c.want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -219,6 +220,7 @@ func (s *server) inspect(t *testing.T) {
 		t.Errorf("the log tells of an internal error:\n%s", linesWith(log, `"level":"ERROR"`))
 	}
 	check(t, testkit.CheckLog(context.Background(), t, s.db, log))
+	s.inspectAudit(t)
 	s.secrets.Range(func(secret, _ any) bool {
 		if strings.Contains(log, secret.(string)) {
 			t.Errorf("the log has the secret %q:\n%s", secret, linesWith(log, secret.(string)))
@@ -231,6 +233,26 @@ func (s *server) inspect(t *testing.T) {
 }
 
 const shortestSecret = 8 // shorter ones are in the log by chance
+
+// privateToWallets matches outpoints, transactions, addresses, amounts and quoted names.
+var privateToWallets = regexp.MustCompile(`[0-9a-f]{64}|bcrt1|BTC|^"`)
+
+// inspectAudit looks for what only the members of a wallet may know, which all admins
+// would see.
+func (s *server) inspectAudit(t *testing.T) {
+	t.Helper()
+	rows, err := s.db.QueryContext(context.Background(), "SELECT action, detail FROM audit")
+	check(t, err)
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var action, detail string
+		check(t, rows.Scan(&action, &detail))
+		if privateToWallets.MatchString(detail) {
+			t.Errorf("the audit log has of %s what is private to a wallet: %s", action, detail)
+		}
+	}
+	check(t, rows.Err())
+}
 
 func (s *server) secret(text string) {
 	if len(text) >= shortestSecret {

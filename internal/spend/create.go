@@ -235,8 +235,7 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 		}
 		p.ID, p.Version, p.Creator = uuid.NewString(), 1, actorOf(who)
 		p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator}}
-		detail := fmt.Sprintf("wallet %s; txid %s; %s BTC; fee %s BTC", d.view.ID, p.Txid, p.Sent(), p.Fee)
-		err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "psbt.create", p.ID, detail))
+		err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "psbt.create", p.ID, "wallet "+d.view.ID))
 		mayRetry := errors.Is(err, ErrChangeTaken) ||
 			d.addInputs && (errors.Is(err, ErrCoinReserved) || errors.Is(err, ErrCoinFrozen))
 		if !mayRetry || try == createTries {

@@ -118,8 +118,7 @@ func (i *importer) one(ctx context.Context, f Foreign) Imported {
 		return Imported{Proposal: p, Err: err}
 	}
 	p.ID = uuid.NewString()
-	detail := fmt.Sprintf("wallet %s; txid %s; %s BTC; fee %s BTC; %d signatures", i.view.ID, p.Txid, p.Sent(), p.Fee, len(p.Signatures))
-	if err := i.store.AddProposal(ctx, p, nil, i.who.Event(i.now(), "psbt.import", p.ID, detail)); err != nil {
+	if err := i.store.AddProposal(ctx, p, nil, i.who.Event(i.now(), "psbt.import", p.ID, "wallet "+i.view.ID)); err != nil {
 		return Imported{Err: err}
 	}
 	i.lockAll(ctx, i.view.Wallet, p)

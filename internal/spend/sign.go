@@ -70,7 +70,7 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 // merge adds to a proposal those of the signatures that it does not have.
 func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []psbt.Input, signatures []psbt.Signature) error {
 	now, by := s.now(), actorOf(who)
-	packet, detail, err := u.add(v.Wallet, inputs, signatures, by, now)
+	packet, err := u.add(v.Wallet, inputs, signatures, by, now)
 	if err != nil || packet == nil {
 		return err
 	}
@@ -89,29 +89,29 @@ func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []
 	case u.Status == Created:
 		u.moveTo(PartiallySigned, by, "", now)
 	}
-	u.Changed, u.Event = true, who.Event(now, "psbt.sign", u.ID, "wallet "+v.ID+"; "+detail)
+	u.Changed, u.Event = true, who.Event(now, "psbt.sign", u.ID, "wallet "+v.ID)
 	return nil
 }
 
 // add adds those of the signatures that the proposal does not have, with a step. It
 // returns the PSBT with them, and nil if it has all of them.
-func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.Signature, by Actor, now time.Time) (with *psbt.Packet, detail string, err error) {
+func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.Signature, by Actor, now time.Time) (with *psbt.Packet, err error) {
 	missing := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return p.hasSignature(sig.Input, sig.Key) })
 	if len(missing) == 0 {
-		return nil, "", nil
+		return nil, nil
 	}
 	stored, err := psbt.Parse(p.PSBT)
 	if err != nil {
-		return nil, "", fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+		return nil, fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
 	}
 	with = stored.WithSignatures(inputs, missing)
 	p.PSBT = with.Bytes()
 	for _, sig := range missing {
 		p.Signatures = append(p.Signatures, Signature{Input: sig.Input, Key: sig.Key, At: now, By: by})
 	}
-	detail = "by " + strings.Join(signersOf(w, missing), ", ")
+	detail := "by " + strings.Join(signersOf(w, missing), ", ")
 	p.Steps = append(p.Steps, Step{At: now, Action: "signed", By: by, Detail: detail})
-	return with, detail, nil
+	return with, nil
 }
 
 // adopt adds the signatures of a transaction of the proposal that was signed and sent
@@ -135,7 +135,7 @@ func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
 	}
 	// Those that were recorded before the proposal ended were dropped from the PSBT.
 	p.PSBT = stored.WithSignatures(inputs, signatures).Bytes()
-	_, _, _ = p.add(w, inputs, signatures, Actor{}, now)
+	_, _ = p.add(w, inputs, signatures, Actor{}, now)
 }
 
 func (p *Proposal) hasSignature(input, key int) bool {

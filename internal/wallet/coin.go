@@ -115,7 +115,7 @@ func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, c
 	if frozen {
 		action = "coin.freeze"
 	}
-	return s.store.SetFrozen(ctx, w.ID, c.Outpoint, frozen, now, who.Event(now, action, w.ID, c.String()))
+	return s.store.SetFrozen(ctx, w.ID, c.Outpoint, frozen, now, who.Event(now, action, w.ID, ""))
 }
 
 // lock has Core not spend a coin by itself, or lets it again, unless a proposal

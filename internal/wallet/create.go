@@ -118,8 +118,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 	if err != nil {
 		return View{}, err
 	}
-	detail := fmt.Sprintf("%q, %s, %d of %d, from block %d", w.Name, w.Script, w.Required, len(w.Keys), w.Birth)
-	if err := s.store.AddWallet(ctx, w, who.UserID, alias, addresses, who.Event(w.CreatedAt, "wallet.create", w.ID, detail)); err != nil {
+	if err := s.store.AddWallet(ctx, w, who.UserID, alias, addresses, who.Event(w.CreatedAt, "wallet.create", w.ID, "")); err != nil {
 		return View{}, err
 	}
 	// From here on there is something to finish or to remove, whatever happens.

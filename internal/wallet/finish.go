@@ -131,7 +131,7 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 		if err := s.removeFiles(ctx, w); err != nil {
 			return fmt.Errorf("delete the files of Core's wallet of %s: %w", w.ID, err)
 		}
-		did = program.Event(s.now(), "wallet.files_delete", w.ID, w.CoreName)
+		did = program.Event(s.now(), "wallet.files_delete", w.ID, "")
 	} else if err := s.letGo(ctx, w); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package wallet
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/specterd/specterd/internal/auth"
 )
@@ -35,7 +34,7 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 	}
 	if name != nil && *name != v.Name {
 		v.Wallet, err = s.edit(ctx, v.ID, func(e *Edit) error {
-			e.Event = who.Event(s.now(), "wallet.rename", v.ID, fmt.Sprintf("%q, before %q", *name, e.Name))
+			e.Event = who.Event(s.now(), "wallet.rename", v.ID, "")
 			e.Name = *name
 			return nil
 		})
@@ -49,7 +48,7 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, alias string) error {
 	return s.editMembers(ctx, who, v.ID, func(e *MemberEdit, _ auth.WalletRole) error {
 		e.Members[e.member(who.UserID)].Alias = alias
-		e.Event = who.Event(s.now(), "wallet.alias", v.ID, alias+", before "+v.Alias)
+		e.Event = who.Event(s.now(), "wallet.alias", v.ID, "")
 		return nil
 	})
 }
@@ -79,7 +78,7 @@ func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string,
 			return ErrNotFound
 		}
 		e.DeleteFiles = deleteFiles
-		e.Event = who.Event(s.now(), "wallet.delete", v.ID, fmt.Sprintf("%q, %s", e.Name, fate))
+		e.Event = who.Event(s.now(), "wallet.delete", v.ID, fate)
 		return nil
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ type auditEntry struct {
 	Action       string    `json:"action" required:"true" example:"token.create"`
 	Target       *string   `json:"target" required:"true" description:"What it was done to: a user's name, or the id of a token, a wallet or a proposal."`
 	Outcome      string    `json:"outcome" required:"true" enum:"ok,refused"`
-	Detail       *string   `json:"detail" required:"true"`
+	Detail       *string   `json:"detail" required:"true" description:"What else was recorded. It has no names, labels, addresses, transactions or amounts of wallets; those that specterd recorded before this version are left out, though hash covers them."`
 	Position     *int64    `json:"position" required:"true" description:"In the chain, from 1 on; null in the first second."`
 	PreviousHash *string   `json:"previous_hash" required:"true" description:"The hash of the entry before it in the chain."`
 	Hash         *string   `json:"hash" required:"true" description:"SHA-256 of the entry and of the hash before it."`
@@ -27,7 +27,7 @@ type auditEntry struct {
 func auditEntryOf(e auth.Entry) auditEntry {
 	out := auditEntry{
 		ID: e.ID, At: e.At.UTC(), User: optionalText(e.UserName), TokenID: optionalText(e.TokenID), Address: optionalText(e.Address),
-		Action: e.Action, Target: optionalText(e.Target), Outcome: e.Outcome, Detail: optionalText(e.Detail),
+		Action: e.Action, Target: optionalText(e.Target), Outcome: e.Outcome, Detail: optionalText(e.SharedDetail()),
 		PreviousHash: optionalText(e.PreviousHash), Hash: optionalText(e.Hash),
 	}
 	if e.Position > 0 {
