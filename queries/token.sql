@@ -26,7 +26,7 @@ ORDER BY u.name_folded, t.created_at, t.token_id;
 -- name: OwnerOfToken :one
 SELECT user_id FROM tokens WHERE token_id = @token_id;
 
--- name: DeleteToken :execrows
+-- name: DeleteToken :exec
 DELETE FROM tokens WHERE token_id = @token_id AND user_id = @user_id;
 
 -- name: DeleteTokensOfUser :exec
@@ -40,13 +40,42 @@ WHERE token_id = @token_id;
 UPDATE tokens SET expires_at = @expires_at
 WHERE token_id = @token_id AND expires_at > @expires_at;
 
--- name: DescendantsOfToken :many
-WITH RECURSIVE family (id) AS (
-  SELECT child.token_id FROM tokens AS child WHERE child.parent_id = @token_id
+-- A token and those that were made with it, and with_successors what these were rotated
+-- to by tokens and their families. The token itself may be gone.
+-- name: FamilyOfToken :many
+WITH RECURSIVE steps (from_id, to_id) AS (
+  SELECT t.parent_id, t.token_id FROM tokens AS t WHERE t.user_id = @user_id AND t.parent_id IS NOT NULL
+  UNION ALL
+  SELECT r.predecessor_id, r.successor_id FROM rotations AS r WHERE r.user_id = @user_id AND CAST(@with_successors AS BOOLEAN)
+), family (id) AS (
+  SELECT CAST(@token_id AS TEXT)
   UNION
-  SELECT child.token_id FROM tokens AS child JOIN family ON child.parent_id = family.id
+  SELECT steps.to_id FROM steps JOIN family ON steps.from_id = family.id
 )
-SELECT CAST(family.id AS TEXT) AS token_id FROM family;
+SELECT t.token_id, t.description
+FROM tokens AS t JOIN family ON family.id = t.token_id
+WHERE t.user_id = @user_id
+ORDER BY t.created_at, t.token_id;
+
+-- The tokens whose place a token took, by rotations that tokens made.
+-- name: PredecessorsOfToken :many
+WITH RECURSIVE line (id) AS (
+  SELECT r.predecessor_id FROM rotations AS r WHERE r.user_id = @user_id AND r.successor_id = @token_id
+  UNION
+  SELECT r.predecessor_id FROM rotations AS r JOIN line ON r.successor_id = line.id
+)
+SELECT CAST(line.id AS TEXT) AS token_id FROM line;
+
+-- name: AddRotation :exec
+INSERT INTO rotations (successor_id, predecessor_id, user_id)
+VALUES (@successor_id, @predecessor_id, @user_id);
+
+-- name: TakeRotations :many
+DELETE FROM rotations WHERE user_id = @user_id AND predecessor_id = @predecessor_id
+RETURNING *;
+
+-- name: OwnerOfRotations :one
+SELECT user_id FROM rotations WHERE predecessor_id = @token_id LIMIT 1;
 
 -- name: AncestorsOfToken :many
 WITH RECURSIVE family (id, distance) AS (

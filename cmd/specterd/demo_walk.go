@@ -78,8 +78,16 @@ var walkThrough = []step{
 		expect: []expectation{has("reachable", true), has("chain", "regtest"), atLeast("blocks", demoBlocks)},
 	},
 	{
+		title:  "Such tokens do what Specter Desktop's could. For more, v1 makes a token with the scopes that it is to have",
+		method: http.MethodPost, path: "/api/v1/tokens", basic: "admin:{admin_password}",
+		body:   `{"description": "{description} for wallets", "lifetime": "1 hour", "scopes": ["wallets:*", "addresses:write", "psbts:*"]}`,
+		status: http.StatusCreated,
+		expect: []expectation{has("expired", false)},
+		keep:   map[string]string{"token": "wallet_token"},
+	},
+	{
 		title:  "The admin makes a wallet: a vault of three people, two of whom have to sign",
-		method: http.MethodPost, path: "/api/v1/wallets", bearer: "{admin_token}",
+		method: http.MethodPost, path: "/api/v1/wallets", bearer: "{wallet_token}",
 		body:   `{"name": "{wallet_name}", "keys": {keys}, "required": 2, "script": "{script}", "birth": "now"}`,
 		status: http.StatusCreated,
 		expect: []expectation{has("name", "{wallet_name}"), has("status", "ready"), has("required", 2.0), has("balances.trusted_sat", 0.0)},
@@ -87,7 +95,7 @@ var walkThrough = []step{
 	},
 	{
 		title:  "... has it hand out an address",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/addresses", bearer: "{admin_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/addresses", bearer: "{wallet_token}",
 		body:   `{"label": "membership fees"}`,
 		status: http.StatusCreated,
 		expect: []expectation{has("label", "membership fees"), has("warning", nil)},
@@ -96,13 +104,13 @@ var walkThrough = []step{
 	{
 		title: "... and, after somebody paid " + demoPayment + " BTC to it, sees the balance",
 		pays:  "{address}",
-		path:  "/api/v1/wallets/{vault}?min_height={height}", bearer: "{admin_token}",
+		path:  "/api/v1/wallets/{vault}?min_height={height}", bearer: "{wallet_token}",
 		status: http.StatusOK,
 		expect: []expectation{has("balances.trusted_sat", 25_000_000.0), has("balances.available_sat", 25_000_000.0)},
 	},
 	{
 		title: "... what was transacted",
-		path:  "/api/v1/wallets/{vault}/transactions", bearer: "{admin_token}",
+		path:  "/api/v1/wallets/{vault}/transactions", bearer: "{wallet_token}",
 		status: http.StatusOK,
 		expect: []expectation{
 			atLeast("items.0.flow_sat", 10_000_000), has("items.0.category", "receive"), has("items.0.confirmations", 1.0),
@@ -111,7 +119,7 @@ var walkThrough = []step{
 	},
 	{
 		title: "... and the same as Specter Desktop would say it",
-		path:  "/api/v1alpha/wallets/{vault}/", bearer: "{admin_token}",
+		path:  "/api/v1alpha/wallets/{vault}/", bearer: "{wallet_token}",
 		status: http.StatusOK,
 		expect: []expectation{
 			has("{vault}.balance.trusted", 0.25), has("{vault}.description", "{description_of_vault}"), atLeast("txlist.0.flow_amount", 0.1),
@@ -120,7 +128,7 @@ var walkThrough = []step{
 	},
 	{
 		title:  "The server proposes a payment out of the vault, which it cannot make: it has no key",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts", bearer: "{admin_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts", bearer: "{wallet_token}",
 		body:   `{"recipients": [{"address": "{shop}", "amount_sat": 5000000, "label": "new roof"}], "fee_rate_sat_vb": 2.5}`,
 		status: http.StatusCreated,
 		expect: []expectation{
@@ -137,7 +145,7 @@ var walkThrough = []step{
 	},
 	{
 		title:  "... and posts what she signed. Only her signatures are taken, after they were verified",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{admin_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{wallet_token}",
 		body:   `{"psbt": "{signed_by_ann}"}`,
 		status: http.StatusOK, expect: []expectation{has("status", "partially_signed")},
 	},
@@ -150,13 +158,13 @@ var walkThrough = []step{
 	},
 	{
 		title:  "... and with two signatures of three the payment is complete",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{admin_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{wallet_token}",
 		body:   `{"psbt": "{signed_by_cleo}"}`,
 		status: http.StatusOK, expect: []expectation{has("status", "complete")},
 	},
 	{
 		title:  "It is sent, once the node has said that it would take it",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/broadcast", bearer: "{admin_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/broadcast", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("status", "broadcast")},
 	},
 	{
@@ -167,12 +175,12 @@ var walkThrough = []step{
 	},
 	{
 		title: "... and when the index has it, the vault has less",
-		path:  "/api/v1/wallets/{vault}?min_height={next_height}", bearer: "{admin_token}",
+		path:  "/api/v1/wallets/{vault}?min_height={next_height}", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("balances.reserved_sat", 0.0)},
 	},
 	{
 		title: "... and the payment is confirmed",
-		path:  "/api/v1/wallets/{vault}/psbts/{proposal}", bearer: "{admin_token}",
+		path:  "/api/v1/wallets/{vault}/psbts/{proposal}", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("status", "confirmed")},
 	},
 	{

@@ -196,6 +196,15 @@ func (h *household) wantCredentials() {
 	if accepted != 4 || len(h.tokens) != 2 {
 		h.t.Errorf("%d tokens of %d users are as long as they ought to be, want 4 of 2", accepted, len(h.tokens))
 	}
+	// They do what Specter Desktop's could. What follows takes more.
+	for name, password := range map[string]string{"admin": "admin", "someuser": "somepassword"} {
+		h.as(h.tokens[name], http.MethodGet, "/api/v1/wallets", nil, http.StatusOK)
+		h.as(h.tokens[name], http.MethodPost, "/api/v1/wallets/x/psbts/x/signatures", nil, http.StatusForbidden)
+		var made madeToken
+		order := map[string]any{"description": "more", "lifetime": "1 year"}
+		decodeJSON(h.t, h.as(with(name, password), http.MethodPost, "/api/v1/tokens", order, http.StatusCreated), &made)
+		h.tokens[name] = "Bearer " + made.Secret
+	}
 }
 
 func (h *household) readOld(path string, into any) {

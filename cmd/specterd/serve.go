@@ -148,6 +148,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		return nil, err
 	}
 	login := auth.NewLogin(a.log, a.store, a.passwords, a.signer, journal, a.now)
+	login.SetLimits(a.tokenLimits())
 	if !isLoopback(a.cfg.Host) {
 		login.RefuseDefaultPasswords() // checkExposure saw those of the start
 	}
@@ -156,7 +157,7 @@ func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *walle
 		Login:       login,
 		Users:       a.users,
 		Audit:       auth.NewAudit(a.store),
-		Tokens:      auth.NewTokens(a.store, a.signer, a.now),
+		Tokens:      a.tokens(),
 		Memberships: a.store,
 		Wallets:     wallets,
 		Proposals:   proposals,

@@ -304,7 +304,7 @@ func (s *soak) useTokens(ctx context.Context, r *rand.Rand) {
 			}
 			mine = slices.Delete(mine, at, at+1)
 		case 1:
-			s.write(ask{method: http.MethodDelete, path: path, may: []int{noContent}}, "token "+old.Secret, "ended", nil)
+			s.write(ask{method: http.MethodDelete, path: path, may: []int{ok}}, "token "+old.Secret, "ended", nil)
 			mine = slices.Delete(mine, at, at+1)
 		default:
 			s.do(ask{method: http.MethodGet, path: "/api/v1/tokens/self", bearer: old.Secret, may: []int{ok}}, nil)

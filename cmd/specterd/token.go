@@ -19,6 +19,17 @@ func (p *program) tokenCommand() *cobra.Command {
 	return cmd
 }
 
+// tokens returns what can be done with tokens, within the limits that are set.
+func (a *app) tokens() *auth.Tokens {
+	tokens := auth.NewTokens(a.store, a.signer, a.now)
+	tokens.SetLimits(a.tokenLimits())
+	return tokens
+}
+
+func (a *app) tokenLimits() auth.TokenLimits {
+	return auth.TokenLimits{MaxLifetime: a.cfg.TokenMaxLifetime, Idle: a.cfg.TokenIdleLimit}
+}
+
 func (p *program) tokenListCommand() *cobra.Command {
 	var userName string
 	cmd := &cobra.Command{
@@ -64,22 +75,37 @@ func lastUseOf(t auth.Token) string {
 }
 
 func (p *program) tokenRevokeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "revoke ID…", Short: "Delete tokens and those made with them, which ends them at once", Args: cobra.MinimumNArgs(1),
+	var keepSuccessors bool
+	cmd := &cobra.Command{
+		Use: "revoke ID…", Short: "Delete tokens, those made with them and their successors", Args: cobra.MinimumNArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, ids []string) error {
-			tokens := auth.NewTokens(a.store, a.signer, a.now)
+			tokens := a.tokens()
 			for _, id := range ids {
 				who := operator()
 				var err error
 				if who.UserID, err = a.store.OwnerOfToken(cmd.Context(), id); err != nil {
 					return fmt.Errorf("revoke %s: %w", id, err)
 				}
-				if err := tokens.Delete(cmd.Context(), who, id); err != nil {
+				deleted, err := tokens.Delete(cmd.Context(), who, id, keepSuccessors)
+				if err != nil {
 					return fmt.Errorf("revoke %s: %w", id, err)
 				}
 				fmt.Fprintf(p.stdout, "Revoked %s.\n", id)
+				p.tellOthers("also revoked", id, deleted.Ended)
+				p.tellOthers("kept", id, deleted.Kept)
 			}
 			return nil
 		}),
+	}
+	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep the tokens that a token was rotated to by itself or another token")
+	return cmd
+}
+
+// tellOthers prints tokens, but for the one that was named.
+func (p *program) tellOthers(what, id string, tokens []auth.TokenName) {
+	for _, t := range tokens {
+		if t.ID != id {
+			fmt.Fprintf(p.stdout, "  %s: %s (%s)\n", what, t.ID, t.Description)
+		}
 	}
 }

@@ -196,13 +196,22 @@ func (s *successor) cancelMadeByRecordings(t *testing.T) {
 // hold freezes coins, or unfreezes them. Those that are spent by now are passed over.
 func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) {
 	t.Helper()
+	const owner = "Bearer <token for wallets of admin>" // which the imported ones are not
+	var made madeToken
+	got := s.ask(t, recording{
+		method: http.MethodPost, path: "/api/v1/tokens", credential: "Basic <admin>", contentType: "application/json",
+		body: `{"description": "hold", "lifetime": "1 year", "scopes": ["wallets:write"]}`,
+	})
+	decodeJSON(t, []byte(got.body), &made)
+	s.credentials[owner] = "Bearer " + made.Secret
+	defer s.ask(t, recording{method: http.MethodDelete, path: "/api/v1/tokens/" + made.ID, credential: "Basic <admin>"})
 	method := http.MethodDelete
 	if frozen {
 		method = http.MethodPut
 	}
 	for _, c := range coins {
 		path := fmt.Sprintf("/api/v1/wallets/%s/utxos/%s:%d/freeze", alias, c.Txid, c.Vout)
-		got := s.ask(t, recording{method: method, path: path, credential: "Bearer <token of admin>"})
+		got := s.ask(t, recording{method: method, path: path, credential: owner})
 		if got.status != http.StatusNoContent && got.status != http.StatusNotFound {
 			t.Fatalf("%s: status %d: %s", path, got.status, got.body)
 		}

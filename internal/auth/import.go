@@ -163,7 +163,7 @@ type ForeignToken struct {
 	Lifetime    time.Duration
 }
 
-// Token brings a token of an imported user along, with the DefaultScopes. What
+// Token brings a token of an imported user along, with the SpecterScopes. What
 // Specter Desktop itself would not accept is not accepted here: a token that is
 // somebody else's, that has another id than its record, or has ended. Two tokens
 // that one user has never have one description; the second gets another.
@@ -206,7 +206,7 @@ func (in ForeignToken) read(now time.Time) (Token, error) {
 		return Token{}, ErrImportToken
 	}
 	t := Token{
-		ID: in.ID, Hash: sha256.Sum256([]byte(in.Text)), Scopes: DefaultScopes, Imported: true,
+		ID: in.ID, Hash: sha256.Sum256([]byte(in.Text)), Scopes: SpecterScopes, Imported: true,
 		Lifetime: in.Lifetime, CreatedAt: c.IssuedAt.UTC(), ExpiresAt: c.ExpiresAt.UTC(),
 	}
 	if !now.Before(t.ExpiresAt) {

@@ -46,6 +46,7 @@ type Login struct {
 	now       func() time.Time
 
 	refuseDefault bool
+	limits        TokenLimits
 }
 
 // NewLogin returns a Login. The journal is told of logins and of tokens' use.
@@ -135,7 +136,7 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 		return nil, err
 	}
 	now := l.now()
-	if subtle.ConstantTimeCompare(c.Hash[:], p.hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) {
+	if subtle.ConstantTimeCompare(c.Hash[:], p.hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) || l.limits.idle(&c.Token, now) {
 		return nil, ErrUnauthenticated
 	}
 	if !c.Imported { // of those that were brought along, the hash decides alone

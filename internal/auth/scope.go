@@ -46,6 +46,9 @@ const (
 	// gives rights to others.
 	DefaultScopes = NodeRead | WalletsRead | WalletsWrite | AddressesWrite |
 		PSBTsRead | PSBTsCreate | PSBTsSign | PSBTsBroadcast
+	// SpecterScopes is what Specter Desktop's API could do: what a token gets that is
+	// imported from there, or made over v1alpha.
+	SpecterScopes = NodeRead | WalletsRead | PSBTsRead | PSBTsCreate
 )
 
 // ScopesOf returns what a user may do at most.

@@ -57,13 +57,12 @@ type TokenCursor struct {
 type Rotation struct {
 	Old          Token
 	OldAncestors []string // nearest first
-	// CallerAncestors are those of the token that asked, nearest first.
-	CallerAncestors []string
 
 	// To be filled: what takes Old's place, and what becomes of Old. It is
 	// deleted where RetireAt is zero, else renamed and ended then, together with
 	// its descendants.
 	Successor Token
+	ByToken   bool // whether a token rotates it, and no password
 	RetiredAs string
 	RetireAt  time.Time
 	Event     Event
@@ -78,12 +77,13 @@ type TokenStore interface {
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
 	// TokensOfUser returns tokens in the order they were made.
 	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
-	// DeleteToken deletes a token and its descendants. When it has returned, no
-	// reader sees them any more.
-	DeleteToken(ctx context.Context, userID, id string, e Event) error
+	// DeleteToken has decide decide about a deletion and carries that out, in one
+	// transaction. It may call decide more than once. When it has returned, no reader
+	// sees what was deleted any more. CallerID is the token that asks, if any.
+	DeleteToken(ctx context.Context, userID, id, callerID string, decide func(*Deletion) error) error
 	// RotateToken has rotate decide about a token and carries that out, in one
 	// transaction. It may call rotate more than once. It returns ErrKeyRetired.
-	RotateToken(ctx context.Context, userID, id, callerID string, rotate func(*Rotation) error) error
+	RotateToken(ctx context.Context, userID, id string, rotate func(*Rotation) error) error
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
 }
@@ -93,6 +93,7 @@ type Tokens struct {
 	store  TokenStore
 	signer *Signer
 	now    func() time.Time
+	limits TokenLimits
 }
 
 // NewTokens returns a Tokens that keeps tokens in store and signs with signer.
@@ -106,6 +107,7 @@ type TokenOrder struct {
 	Lifetime    time.Duration // 1 µs to MaxLifetime
 	Scopes      Scopes        // DefaultScopes, as far as the maker has them, where none are named
 	Wallets     []string      // aliases of the only wallets it is for; nil for those of the maker
+	AnyLifetime bool          // whether it may live as long as asked for, unless an operator set a limit
 }
 
 // Create makes a token and returns it with the text that is its secret, which
@@ -113,6 +115,9 @@ type TokenOrder struct {
 // than that has: Forbidden.
 func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (Token, string, error) {
 	if err := checkDescription(order.Description); err != nil {
+		return Token{}, "", err
+	}
+	if err := s.limits.check(order); err != nil {
 		return Token{}, "", err
 	}
 	scopes, err := grantedScopes(who, order.Scopes)
@@ -202,19 +207,13 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 	return tokens, s.fillAliases(ctx, who.UserID, tokens)
 }
 
-// Delete deletes one of the caller's tokens and all that were made with it.
-// When it has returned, they are accepted nowhere.
-func (s *Tokens) Delete(ctx context.Context, who *Principal, id string) error {
-	return s.store.DeleteToken(ctx, who.UserID, id, who.Event(s.now(), "token.delete", id, ""))
-}
-
 // Rotate replaces one of the caller's tokens by a successor of the same
 // description, scopes, wallets and expiry, and returns that with its secret.
 // The predecessor lives on for overlap under a marked description, and ends
 // with all that were made with it.
 //
-// Whoever comes with a token can replace it, those made with it, and others
-// that it is at least equal to, but none that it descends from.
+// A token can replace itself and those made with it; a password every token of its
+// user, and then what tokens rotated the predecessor to before ends with it.
 func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap time.Duration) (Token, string, error) {
 	now := s.now()
 	var secret string
@@ -224,13 +223,14 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		if !now.Before(old.ExpiresAt) {
 			return fault.New(fault.Conflict, "token_expired", "the token has expired; a successor would have, too. Make a new one")
 		}
-		parent, err := parentOfSuccessor(who, r)
-		if err != nil {
-			return err
+		if !who.ByPassword() && who.TokenID != old.ID && !slices.Contains(r.OldAncestors, who.TokenID) {
+			return errNotOwnToken
 		}
+		r.ByToken = !who.ByPassword()
 		successor = old
-		successor.ID, successor.ParentID, successor.RotatedFrom = uuid.NewString(), parent, old.ID
+		successor.ID, successor.RotatedFrom = uuid.NewString(), old.ID
 		successor.CreatedAt, successor.LastUse, successor.Imported = now, Use{}, false
+		var err error
 		if secret, err = s.seal(&successor, who.UserName); err != nil {
 			return err
 		}
@@ -245,31 +245,12 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		r.Event = who.Event(now, "token.rotate", old.ID, "successor "+successor.ID)
 		return nil
 	}
-	err := s.signing(ctx, func() error { return s.store.RotateToken(ctx, who.UserID, id, who.TokenID, rotate) })
+	err := s.signing(ctx, func() error { return s.store.RotateToken(ctx, who.UserID, id, rotate) })
 	if err != nil {
 		return Token{}, "", err
 	}
 	successor, err = s.withAliases(ctx, successor)
 	return successor, secret, err
-}
-
-// parentOfSuccessor decides where in the family a successor stands: where its
-// predecessor stood, if the caller may; else below the caller.
-func parentOfSuccessor(who *Principal, r *Rotation) (string, error) {
-	old := r.Old
-	if who.TokenID == "" || who.TokenID == old.ID || slices.Contains(r.OldAncestors, who.TokenID) {
-		return old.ParentID, nil
-	}
-	if slices.Contains(r.CallerAncestors, old.ID) {
-		return "", fault.New(fault.Forbidden, "token_is_ancestor", "a token cannot replace one that it descends from")
-	}
-	if _, err := grantedScopes(who, old.Scopes); err != nil {
-		return "", err
-	}
-	if who.Wallets != nil && (old.Wallets == nil || !isSubset(old.Wallets, who.Wallets)) {
-		return "", errMoreWallets
-	}
-	return who.TokenID, checkExpiry(who, old.ExpiresAt)
 }
 
 // grantedScopes returns what a token gets whose maker asks for these scopes.
@@ -291,8 +272,6 @@ func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 	}
 	return granted, nil
 }
-
-var errMoreWallets = fault.New(fault.Forbidden, "wallet_exceeded", "a token that is limited to some wallets cannot make one for others")
 
 // grantedWallets turns aliases into the ids of wallets that the caller is a
 // member of and may see. Nil is no limit, or that of the caller.
@@ -321,6 +300,12 @@ func (s *Tokens) withAliases(ctx context.Context, t Token) (Token, error) {
 	one := []Token{t}
 	err := s.fillAliases(ctx, t.UserID, one)
 	return one[0], err
+}
+
+// ListOf returns tokens of a user for an admin, who is not told what that user calls
+// wallets.
+func (s *Tokens) ListOf(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error) {
+	return s.store.TokensOfUser(ctx, userID, after, limit)
 }
 
 // fillAliases tells for each token what the user calls the wallets that it is
@@ -354,10 +339,6 @@ func checkExpiry(who *Principal, expiresAt time.Time) error {
 			who.ExpiresAt.UTC().Format(time.RFC3339))
 	}
 	return nil
-}
-
-func isSubset(some, of []string) bool {
-	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(of, s) })
 }
 
 // maxDescription keeps a token below maxTokenBytes whatever the description is

@@ -260,6 +260,17 @@ func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteW
 	return err
 }
 
+// RevokeTokens ends all tokens of a user.
+func (s *Users) RevokeTokens(ctx context.Context, who *Principal, name string) error {
+	now := s.now()
+	_, err := s.store.EditUser(ctx, name, func(u *UserEdit) error {
+		u.DropTokens = true
+		u.Event = who.Event(now, "user.change", u.Name, "tokens revoked")
+		return nil
+	})
+	return err
+}
+
 // ChangeOwnPassword sets the password of the caller, who has just proved the
 // old one. Their tokens live on unless revokeTokens is set.
 func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool) (User, error) {

@@ -71,8 +71,11 @@ type Config struct {
 	// AdminsAddMembers is whether admins may add members to wallets that they own
 	// without an invitation.
 	AdminsAddMembers bool
-	Backup           Backup
-	Quotas           auth.Limits // those that differ from the defaults
+	// TokenMaxLifetime and TokenIdleLimit are 0 where they are not set.
+	TokenMaxLifetime, TokenIdleLimit time.Duration
+
+	Backup Backup
+	Quotas auth.Limits // those that differ from the defaults
 	// MaxFeeRate is the maximum fee rate of a proposal.
 	MaxFeeRate btc.FeeRate
 }
@@ -237,6 +240,8 @@ func (r *reader) config(home string) Config {
 		AdminsAddMembers: r.truth("admins-add-members"),
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
 		MaxFeeRate:       r.feeRate("max-fee-rate"),
+		TokenMaxLifetime: r.lifetime("token-max-lifetime", "1 minute"),
+		TokenIdleLimit:   r.lifetime("token-idle-limit", "1 day"),
 
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},
 
@@ -337,6 +342,20 @@ func (r *reader) interval(name string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Minute || d > 366*24*time.Hour {
 		r.fail(name, "has to be from 1m to 8784h, such as 24h or 30m, or off")
+	}
+	return d
+}
+
+// lifetime is 0 where it is not set.
+func (r *reader) lifetime(name, least string) time.Duration {
+	text := r.k.String(name)
+	if text == "" {
+		return 0
+	}
+	shortest, _ := auth.ParseLifetime(least) // which is one of ours
+	d, err := auth.ParseLifetime(text)
+	if err != nil || d < shortest {
+		r.fail(name, `must be from %s to 100 years, such as "90 days" or "1 year"`, least)
 	}
 	return d
 }

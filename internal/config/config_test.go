@@ -66,6 +66,25 @@ func TestAFlagWinsOverTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestTokenLimits(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": 0, "90 days": 90 * 24 * time.Hour, "1 year": 365 * 24 * time.Hour} {
+		got, err := load(t, map[string]string{"SPECTER_TOKEN_MAX_LIFETIME": text, "SPECTER_TOKEN_IDLE_LIMIT": text})
+		if err != nil || got.TokenMaxLifetime != want || got.TokenIdleLimit != want {
+			t.Errorf("%q: %v, %v, %v", text, got.TokenMaxLifetime, got.TokenIdleLimit, err)
+		}
+	}
+	for env, texts := range map[string][]string{
+		"SPECTER_TOKEN_MAX_LIFETIME": {"0", "off", "90", "-1 day", "59 seconds", "101 years"},
+		"SPECTER_TOKEN_IDLE_LIMIT":   {"0", "23 hours", "101 years", "never"},
+	} {
+		for _, text := range texts {
+			if _, err := load(t, map[string]string{env: text}); err == nil || !strings.Contains(err.Error(), env+" must be from 1 ") {
+				t.Errorf("%s=%s: %v", env, text, err)
+			}
+		}
+	}
+}
+
 func TestTheSwitch(t *testing.T) {
 	for text, want := range map[string]bool{
 		"true": true, "TRUE": true, "1": true, "yes": true, "on": true,

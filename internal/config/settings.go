@@ -30,6 +30,8 @@ var settings = []setting{
 	{name: "quotas", env: "SPECTER_QUOTAS", help: "limits for each user where an admin set no others, such as wallets=10,tokens=100; docs/quotas.md lists them"},
 	{name: "admins-add-members", env: "SPECTER_ADMINS_ADD_MEMBERS", help: "whether admins may add members to wallets that they own without an invitation"},
 	{name: "max-fee-rate", env: "SPECTER_MAX_FEE_RATE", value: "100", help: "maximum fee rate of a proposal in sat/vB, up to 100000; a wallet can have a lower one"},
+	{name: "token-max-lifetime", env: "SPECTER_TOKEN_MAX_LIFETIME", help: "the longest that a new token may live, such as \"90 days\"; default 1 year for /api/v1, as asked for at /api/v1alpha"},
+	{name: "token-idle-limit", env: "SPECTER_TOKEN_IDLE_LIMIT", help: "how long a token may be unused before it is refused, such as \"90 days\", 1 day or more; default no limit"},
 	{name: "backup-every", env: "SPECTER_BACKUP_EVERY", help: "how often the server makes a backup, such as 24h; default never"},
 	{name: "backup-folder", env: "SPECTER_BACKUP_FOLDER", help: "where it puts them; default backups in the data folder"},
 	{name: "backup-keep", env: "SPECTER_BACKUP_KEEP", value: "7", help: "how many of them stay, 1 to 1000"},

@@ -53,7 +53,7 @@ func TestClockJumps(t *testing.T) {
 			}
 			for _, k := range revoked[1:] {
 				works(true, k)
-				s.call(t, "DELETE", tokens+"/"+k.id, p.basic(), "").want(t, 204)
+				s.call(t, "DELETE", tokens+"/"+k.id, p.basic(), "").want(t, 200)
 			}
 			works(true, living...)
 			works(false, ended)
@@ -65,7 +65,7 @@ func TestClockJumps(t *testing.T) {
 			ready(503, "jumped forward by 48h0m0s")
 			works(false, living...)
 			works(false, revoked...)
-			s.call(t, "DELETE", tokens+"/"+revoked[0].id, p.basic(), "").want(t, 204)
+			s.call(t, "DELETE", tokens+"/"+revoked[0].id, p.basic(), "").want(t, 200)
 			once("l", "2. time")
 			once("k", "1. time") // and not again
 			if n := rows(); n != before-1 {

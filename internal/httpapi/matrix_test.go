@@ -149,6 +149,7 @@ const (
 	roleMissing    verdict = "the role in the wallet is missing"
 	notFound       verdict = "not among the caller's"
 	byPasswordOnly verdict = "a password is required"
+	notOwnToken    verdict = "neither the token of the request nor made with it"
 )
 
 func (v verdict) check(t *testing.T, got answer, to route.Route, tried bool) {
@@ -208,6 +209,8 @@ func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha 
 		code, field, value, text = "role_missing", "required_role", "admin", "only admins may do this"
 	case roleMissing:
 		code, field, value = "role_missing", "required_role", string(to.Role)
+	case notOwnToken:
+		code, field, value = "not_own_token", "required_scope", ""
 	case byPasswordOnly:
 		code, field, value = "password_required", "required_scope", ""
 	}

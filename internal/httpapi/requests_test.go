@@ -16,32 +16,35 @@ import (
 // requests say, for each route, what to ask so that nothing but the credential
 // can be wrong. Whose is the person to whom the thing asked for belongs.
 var requests = map[string]func(t *testing.T, w *world, whose person) (path, body string){
-	"GET /api/healthz/liveness":            plain("/api/healthz/liveness"),
-	"GET /api/healthz/readyness":           plain("/api/healthz/readyness"),
-	"GET /api/v1alpha/token":               plain("/api/v1alpha/token/"),
-	"POST /api/v1alpha/token":              fresh("/api/v1alpha/token/", `{"jwt_token_description": %q, "jwt_token_life": "6 minutes"}`),
-	"GET /api/v1alpha/token/{id}":          ofToken("/api/v1alpha/token/%s/", ""),
-	"GET /api/v1alpha/specter":             plain("/api/v1alpha/specter"),
-	"GET /api/v1alpha/specter/full_txlist": plain("/api/v1alpha/specter/full_txlist/"),
-	"GET /api/v1alpha/wallets/{alias}":     ofWallet("/api/v1alpha/wallets/{alias}/", ""),
-	"GET /api/v1/tokens":                   plain("/api/v1/tokens"),
-	"POST /api/v1/tokens":                  fresh("/api/v1/tokens", `{"description": %q, "lifetime": "6 minutes", "scopes": ["node:read"]}`),
-	"GET /api/v1/tokens/self":              plain("/api/v1/tokens/self"),
-	"DELETE /api/v1/tokens/self":           plain("/api/v1/tokens/self"),
-	"GET /api/v1/tokens/{id}":              ofToken("/api/v1/tokens/%s", ""),
-	"DELETE /api/v1/tokens/{id}":           ofToken("/api/v1/tokens/%s", ""),
-	"GET /api/v1/users":                    plain("/api/v1/users"),
-	"POST /api/v1/users":                   fresh("/api/v1/users", `{"name": %q, "password": "correct horse of the new"}`),
-	"GET /api/v1/users/me":                 plain("/api/v1/users/me"),
-	"PATCH /api/v1/users/me":               ownPassword,
-	"GET /api/v1/users/{name}":             ofUser("/api/v1/users/%s", ""),
-	"PATCH /api/v1/users/{name}":           ofUser("/api/v1/users/%s", `{"disabled": true}`),
-	"DELETE /api/v1/users/{name}":          ofUser("/api/v1/users/%s", ""),
-	"GET /api/v1/audit":                    plain("/api/v1/audit"),
-	"GET /api/v1/node":                     plain("/api/v1/node"),
-	"DELETE /api/v1alpha/token/{id}":       ofToken("/api/v1alpha/token/%s/", ""),
-	"POST /api/v1/tokens/{id}/rotate":      ofToken("/api/v1/tokens/%s/rotate", `{}`),
-	"GET /api/v1/fees":                     plain("/api/v1/fees"),
+	"GET /api/healthz/liveness":               plain("/api/healthz/liveness"),
+	"GET /api/healthz/readyness":              plain("/api/healthz/readyness"),
+	"GET /api/v1alpha/token":                  plain("/api/v1alpha/token/"),
+	"POST /api/v1alpha/token":                 fresh("/api/v1alpha/token/", `{"jwt_token_description": %q, "jwt_token_life": "6 minutes"}`),
+	"GET /api/v1alpha/token/{id}":             ofToken("/api/v1alpha/token/%s/", ""),
+	"GET /api/v1alpha/specter":                plain("/api/v1alpha/specter"),
+	"GET /api/v1alpha/specter/full_txlist":    plain("/api/v1alpha/specter/full_txlist/"),
+	"GET /api/v1alpha/wallets/{alias}":        ofWallet("/api/v1alpha/wallets/{alias}/", ""),
+	"GET /api/v1/tokens":                      plain("/api/v1/tokens"),
+	"POST /api/v1/tokens":                     fresh("/api/v1/tokens", `{"description": %q, "lifetime": "6 minutes", "scopes": ["node:read"]}`),
+	"GET /api/v1/tokens/self":                 plain("/api/v1/tokens/self"),
+	"DELETE /api/v1/tokens/self":              plain("/api/v1/tokens/self"),
+	"GET /api/v1/tokens/{id}":                 ofToken("/api/v1/tokens/%s", ""),
+	"DELETE /api/v1/tokens/{id}":              ofToken("/api/v1/tokens/%s", ""),
+	"GET /api/v1/users":                       plain("/api/v1/users"),
+	"POST /api/v1/users":                      fresh("/api/v1/users", `{"name": %q, "password": "correct horse of the new"}`),
+	"GET /api/v1/users/me":                    plain("/api/v1/users/me"),
+	"PATCH /api/v1/users/me":                  ownPassword,
+	"GET /api/v1/users/{name}":                ofUser("/api/v1/users/%s", ""),
+	"PATCH /api/v1/users/{name}":              ofUser("/api/v1/users/%s", `{"disabled": true}`),
+	"DELETE /api/v1/users/{name}":             ofUser("/api/v1/users/%s", ""),
+	"GET /api/v1/users/{name}/tokens":         ofUser("/api/v1/users/%s/tokens", ""),
+	"DELETE /api/v1/users/{name}/tokens":      ofUser("/api/v1/users/%s/tokens", ""),
+	"DELETE /api/v1/users/{name}/tokens/{id}": ofUserToken,
+	"GET /api/v1/audit":                       plain("/api/v1/audit"),
+	"GET /api/v1/node":                        plain("/api/v1/node"),
+	"DELETE /api/v1alpha/token/{id}":          ofToken("/api/v1alpha/token/%s/", ""),
+	"POST /api/v1/tokens/{id}/rotate":         ofToken("/api/v1/tokens/%s/rotate", `{}`),
+	"GET /api/v1/fees":                        plain("/api/v1/fees"),
 
 	"GET /api/v1/wallets":                                    plain("/api/v1/wallets"),
 	"POST /api/v1/wallets":                                   newWallet,
@@ -273,6 +276,11 @@ func ofUser(path, body string) func(*testing.T, *world, person) (string, string)
 		name := unique("somebody")
 		return fmt.Sprintf(path, w.user(t, name, false).Name), body
 	}
+}
+
+func ofUserToken(t *testing.T, w *world, _ person) (string, string) {
+	p := w.user(t, unique("somebody"), false)
+	return "/api/v1/users/" + p.Name + "/tokens/" + w.token(t, p, 0).id, ""
 }
 
 // ownPassword changes the caller's password to what it was.

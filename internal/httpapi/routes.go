@@ -39,9 +39,9 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/tokens", route.Either, auth.TokensRead, route.Anybody, route.Read(one.ListTokens), "List your tokens"),
 		line(post, "/api/v1/tokens", route.Either, auth.TokensWrite, route.Anybody, route.Create(one.CreateToken), "Make a token"),
 		line(get, "/api/v1/tokens/self", route.OwnToken, 0, route.Anybody, route.Read(one.GetOwnToken), "Show the token that the request is made with"),
-		line(remove, "/api/v1/tokens/self", route.OwnToken, 0, route.Anybody, route.Delete(one.DeleteOwnToken), "Delete the token that the request is made with"),
+		line(remove, "/api/v1/tokens/self", route.OwnToken, 0, route.Anybody, route.Read(one.DeleteOwnToken), "Delete the token of the request"),
 		line(get, "/api/v1/tokens/{id}", route.Either, auth.TokensRead, route.Anybody, route.Read(one.GetToken), "Show a token's details"),
-		line(remove, "/api/v1/tokens/{id}", route.Either, auth.TokensWrite, route.Anybody, route.Delete(one.DeleteToken), "Delete a token and those made with it, which ends them at once"),
+		line(remove, "/api/v1/tokens/{id}", route.Either, auth.TokensWrite, route.Anybody, route.Read(one.DeleteToken), "Delete a token, those made with it and its successors"),
 		line(post, "/api/v1/tokens/{id}/rotate", route.Either, auth.TokensWrite, route.Anybody, route.Create(one.RotateToken), "Replace a token by one with the same rights"),
 
 		line(get, "/api/v1/users", route.Either, auth.UsersRead, route.Admin, route.Read(one.ListUsers), "List the users"),
@@ -51,6 +51,9 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/users/{name}", route.Either, auth.UsersRead, route.Admin, route.Read(one.GetUser), "Show a user"),
 		line(patch, "/api/v1/users/{name}", route.Either, auth.UsersWrite, route.Admin, route.Read(one.ChangeUser).ShownTo(auth.UsersRead), "Reset a password, change the role, disable or enable"),
 		line(remove, "/api/v1/users/{name}", route.Either, auth.UsersWrite, route.Admin, route.Delete(one.DeleteUser), "Delete a user with all their tokens"),
+		line(get, "/api/v1/users/{name}/tokens", route.Either, auth.UsersRead, route.Admin, route.Read(one.ListUserTokens), "List the tokens of a user"),
+		line(remove, "/api/v1/users/{name}/tokens", route.Either, auth.UsersWrite, route.Admin, route.Delete(one.DeleteUserTokens), "Delete all tokens of a user"),
+		line(remove, "/api/v1/users/{name}/tokens/{id}", route.Either, auth.UsersWrite, route.Admin, route.Read(one.DeleteUserToken), "Delete a token of a user and its successors"),
 
 		line(get, "/api/v1/audit", route.Bearer, auth.AuditRead, route.Admin, route.Read(one.ListAudit), "List who did what, the latest first"),
 

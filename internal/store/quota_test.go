@@ -47,7 +47,7 @@ var quotaCases = []quotaCase{
 		}
 	}, func(b *bench, u auth.User) {
 		id := b.rows("SELECT min(token_id) FROM tokens WHERE user_id = $1", u.ID)
-		must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, auth.Event{At: b.now, Action: "token.delete"}))
+		must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
 	}},
 	{auth.QuotaProposals, func(b *bench, u auth.User) adder {
 		w := b.wallet(b.user("owner of "+u.Name, false), "vault")
@@ -208,7 +208,7 @@ func TestQuota_OfServer(t *testing.T) {
 		b.token(bob, "b", "")
 		wantExceeded(t, b.CreateToken(t.Context(), tokenFor(bob, "c", "", b.now), auth.Event{}), auth.QuotaTokens, "2")
 		// A successor takes the place of its predecessor, unless both live on for a while.
-		rotate(b, alice, b.rows("SELECT token_id FROM tokens WHERE user_id = $1", alice.ID), time.Time{})
+		rotate(b, alice, b.rows("SELECT token_id FROM tokens WHERE user_id = $1", alice.ID), false, time.Time{})
 		if use := b.use(alice, auth.QuotaTokens); use.Used != 1 || use.Limit != 1 || use.Own {
 			t.Errorf("%+v", use)
 		}

@@ -120,6 +120,7 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	claim, _, err := idempotency.New(b.Store, func() time.Time { return b.now }, nil).Begin(t.Context(), keyed(alice, "k", "a"))
 	must(t, err)
 	must(t, claim.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("the \xff answer")}))
+	b.exec("INSERT INTO rotations (successor_id, predecessor_id, user_id) VALUES ('s', 'p', $1)", bob.ID)
 	b.exec("INSERT INTO imports (kind, origin, id, created_at) VALUES ('user', 'o', 'i', 1)")
 	must(t, b.SealAudit(t.Context()))
 	b.record(auth.Event{At: b.now, Action: "not sealed yet"})
@@ -239,7 +240,10 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 						}, auth.Event{})
 					}
 					if err == nil {
-						err = b.DeleteToken(ctx, u.ID, parent.ID, auth.Event{At: b.now, Action: "parent.delete", Target: parent.ID})
+						err = b.DeleteToken(ctx, u.ID, parent.ID, "", func(d *auth.Deletion) error {
+							d.Event = auth.Event{At: b.now, Action: "parent.delete", Target: parent.ID}
+							return nil
+						})
 					}
 					if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 						t.Error(err)

@@ -109,24 +109,10 @@ func (s *Store) TokensOfUser(ctx context.Context, userID string, after auth.Toke
 	return tokens, nil
 }
 
-// DeleteToken implements auth.TokenStore.
-func (s *Store) DeleteToken(ctx context.Context, userID, id string, e auth.Event) error {
-	return s.inUrgentTx(ctx, func(q *db.Queries) error {
-		n, err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: id, UserID: userID})
-		if err != nil {
-			return fmt.Errorf("delete a token: %w", err)
-		}
-		if n == 0 {
-			return auth.ErrTokenNotFound
-		}
-		return addEvent(ctx, q, e)
-	})
-}
-
 // RotateToken implements auth.TokenStore.
-func (s *Store) RotateToken(ctx context.Context, userID, id, callerID string, rotate func(*auth.Rotation) error) error {
+func (s *Store) RotateToken(ctx context.Context, userID, id string, rotate func(*auth.Rotation) error) error {
 	return s.inChargedTx(ctx, userID, func(q *db.Queries) error {
-		r, err := loadRotation(ctx, q, userID, id, callerID)
+		r, err := loadRotation(ctx, q, userID, id)
 		if err != nil {
 			return err
 		}
@@ -139,11 +125,17 @@ func (s *Store) RotateToken(ctx context.Context, userID, id, callerID string, ro
 		if err := s.insertToken(ctx, q, r.Successor); err != nil {
 			return err
 		}
+		if r.ByToken {
+			err := addRotation(ctx, q, db.Rotation{SuccessorID: r.Successor.ID, PredecessorID: r.Old.ID, UserID: userID})
+			if err != nil {
+				return err
+			}
+		}
 		return addEvent(ctx, q, r.Event)
 	})
 }
 
-func loadRotation(ctx context.Context, q *db.Queries, userID, id, callerID string) (auth.Rotation, error) {
+func loadRotation(ctx context.Context, q *db.Queries, userID, id string) (auth.Rotation, error) {
 	var r auth.Rotation
 	var err error
 	if r.Old, err = tokenOfUser(ctx, q, userID, id); err != nil {
@@ -152,34 +144,31 @@ func loadRotation(ctx context.Context, q *db.Queries, userID, id, callerID strin
 	if r.OldAncestors, err = q.AncestorsOfToken(ctx, id); err != nil {
 		return r, fmt.Errorf("select the token's ancestors: %w", err)
 	}
-	if r.CallerAncestors, err = q.AncestorsOfToken(ctx, callerID); err != nil {
-		return r, fmt.Errorf("select the caller's ancestors: %w", err)
-	}
 	return r, nil
 }
 
 // retireToken takes the predecessor out of the way: at once, or renamed and at
-// the time that was set, together with its descendants.
+// the time that was set, together with its descendants, and where a password rotates it
+// also with what tokens rotated it to before.
 func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
+	family, err := familyOf(ctx, q, r.Old.UserID, r.Old.ID, !r.ByToken)
+	if err != nil {
+		return err
+	}
+	if r.RetireAt.IsZero() && r.ByToken {
+		return removeTokensAlone(ctx, q, r.Old.UserID, idsOf(family), false)
+	}
 	if r.RetireAt.IsZero() {
-		_, err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: r.Old.ID, UserID: r.Old.UserID})
-		if err != nil {
-			return fmt.Errorf("delete the predecessor: %w", err)
-		}
-		return nil
+		return removeTokens(ctx, q, r.Old.UserID, idsOf(family))
 	}
 	at := sqltype.Time{Time: r.RetireAt}
-	err := q.RetireToken(ctx, db.RetireTokenParams{TokenID: r.Old.ID, Description: r.RetiredAs, ExpiresAt: at})
+	err = q.RetireToken(ctx, db.RetireTokenParams{TokenID: r.Old.ID, Description: r.RetiredAs, ExpiresAt: at})
 	if err != nil {
 		return fmt.Errorf("retire the predecessor: %w", err)
 	}
-	descendants, err := q.DescendantsOfToken(ctx, nullable(r.Old.ID))
-	if err != nil {
-		return fmt.Errorf("select the predecessor's descendants: %w", err)
-	}
-	for _, id := range descendants {
+	for _, id := range idsOf(family) {
 		if err := q.CapTokenExpiry(ctx, db.CapTokenExpiryParams{TokenID: id, ExpiresAt: at}); err != nil {
-			return fmt.Errorf("end a descendant with the predecessor: %w", err)
+			return fmt.Errorf("end a token with the predecessor: %w", err)
 		}
 	}
 	return nil
@@ -199,10 +188,13 @@ func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.T
 	return tokens, owners, nil
 }
 
-// OwnerOfToken returns the id of the user whose token this is, or
-// auth.ErrTokenNotFound.
+// OwnerOfToken returns the id of the user whose token this is, or was if tokens
+// rotated it, or auth.ErrTokenNotFound.
 func (s *Store) OwnerOfToken(ctx context.Context, id string) (string, error) {
 	owner, err := s.reads().OwnerOfToken(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		owner, err = s.reads().OwnerOfRotations(ctx, id)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", auth.ErrTokenNotFound
 	}

@@ -40,7 +40,7 @@ func (a *API) tokenOf(t auth.Token) token {
 	out := token{
 		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(),
 		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
-		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: t.RemainingLife(a.o.Now()) == 0, Imported: t.Imported,
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: a.o.Tokens.RemainingLife(&t) == 0, Imported: t.Imported,
 	}
 	if t.Wallets != nil {
 		out.Wallets = &t.Aliases
@@ -65,9 +65,11 @@ func (a *API) ListTokens(ctx context.Context, p page) (list[token], error) {
 	if err != nil {
 		return list[token]{}, err
 	}
-	return newList(tokens, limit, a.tokenOf, func(t auth.Token) string {
-		return strconv.FormatInt(t.CreatedAt.UnixMicro(), 10) + " " + t.ID
-	}), nil
+	return newList(tokens, limit, a.tokenOf, cursorOfToken), nil
+}
+
+func cursorOfToken(t auth.Token) string {
+	return strconv.FormatInt(t.CreatedAt.UnixMicro(), 10) + " " + t.ID
 }
 
 // tokenCursor reads the place of a token: when it was made, and its id.
@@ -86,7 +88,7 @@ func tokenCursor(p page) (auth.TokenCursor, error) {
 
 type createTokenRequest struct {
 	Description string     `json:"description" required:"true" minLength:"1" maxLength:"128" example:"backup script" description:"What the token is for; unique among your tokens."`
-	Lifetime    *string    `json:"lifetime" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\". Either this or expires_at."`
+	Lifetime    *string    `json:"lifetime" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"; at most 1 year, unless the server is set otherwise. Either this or expires_at."`
 	ExpiresAt   *time.Time `json:"expires_at" description:"When it ends. Either this or lifetime."`
 	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"What it may do. Without it: node:read, wallets:*, addresses:write and psbts:*, as far as you may yourself."`
 	Wallets     []string   `json:"wallets" description:"Aliases of the only wallets that it is for. Without it: all of yours; an empty list: none."`
@@ -105,6 +107,9 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenWith
 		}
 	}
 	t, secret, err := a.o.Tokens.Create(ctx, caller(ctx), order)
+	if f, ok := errors.AsType[*fault.Error](err); ok && in.ExpiresAt != nil && len(f.Fields) == 1 && f.Fields[0].Name == "lifetime" {
+		err = f.ForField("expires_at")
+	}
 	return tokenWithSecret{a.tokenOf(t), secret}, err
 }
 
@@ -130,8 +135,8 @@ func (a *API) GetOwnToken(ctx context.Context, _ struct{}) (token, error) {
 }
 
 // DeleteOwnToken serves DELETE /api/v1/tokens/self.
-func (a *API) DeleteOwnToken(ctx context.Context, _ struct{}) error {
-	return a.DeleteToken(ctx, tokenRequest{ID: caller(ctx).TokenID})
+func (a *API) DeleteOwnToken(ctx context.Context, in deletion) (tokensDeleted, error) {
+	return a.DeleteToken(ctx, deleteTokenRequest{caller(ctx).TokenID, in})
 }
 
 type tokenRequest struct {
@@ -144,9 +149,53 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (token, error) {
 	return a.tokenOf(t), err
 }
 
+// deletion says how much a deletion is to take.
+type deletion struct {
+	Successors string `query:"successors" json:"-" enum:"keep" description:"What becomes of tokens that it was rotated to by itself or another token: kept. Without it, they are deleted as well, unless the request is made with one of them."`
+}
+
+func (d deletion) keep() (bool, error) {
+	if d.Successors != "" && d.Successors != "keep" {
+		return false, fault.InvalidField("successors", "must be keep, or left out")
+	}
+	return d.Successors == "keep", nil
+}
+
+type deleteTokenRequest struct {
+	ID string `path:"id" json:"-" description:"The token's id. It may be gone, if tokens rotated it: then its successors are deleted."`
+	deletion
+}
+
+type tokensDeleted struct {
+	Deleted []tokenName `json:"deleted" required:"true" nullable:"false" description:"Tokens that are no longer accepted: the token, those made with it, and its successors."`
+	Kept    []tokenName `json:"kept" required:"true" nullable:"false" description:"Successors that are still accepted."`
+}
+
+type tokenName struct {
+	ID          string `json:"id" required:"true" format:"uuid"`
+	Description string `json:"description" required:"true"`
+}
+
+func tokensDeletedOf(d auth.Deleted) tokensDeleted {
+	return tokensDeleted{tokenNamesOf(d.Ended), tokenNamesOf(d.Kept)}
+}
+
+func tokenNamesOf(tokens []auth.TokenName) []tokenName {
+	names := make([]tokenName, len(tokens))
+	for i, t := range tokens {
+		names[i] = tokenName(t)
+	}
+	return names
+}
+
 // DeleteToken serves DELETE /api/v1/tokens/{id}.
-func (a *API) DeleteToken(ctx context.Context, in tokenRequest) error {
-	return a.o.Tokens.Delete(ctx, caller(ctx), in.ID)
+func (a *API) DeleteToken(ctx context.Context, in deleteTokenRequest) (tokensDeleted, error) {
+	keep, err := in.keep()
+	if err != nil {
+		return tokensDeleted{}, err
+	}
+	deleted, err := a.o.Tokens.Delete(ctx, caller(ctx), in.ID, keep)
+	return tokensDeletedOf(deleted), err
 }
 
 type rotateTokenRequest struct {

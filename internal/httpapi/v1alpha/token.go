@@ -68,10 +68,10 @@ func (t tokensByID) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.EndObject)
 }
 
-// endpoints names the scopes of a token that was limited to some; those that
-// every token gets are not worth a field that the original lacks.
+// endpoints names the scopes of a token that has other than every token that is made
+// here, for which a field that the original lacks is not worth it.
 func endpoints(s auth.Scopes) []string {
-	if s == auth.DefaultScopes {
+	if s == auth.SpecterScopes {
 		return nil
 	}
 	return s.Names()
@@ -90,7 +90,6 @@ const tokensAtOnce = 1000
 func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error) {
 	who := auth.PrincipalFrom(ctx)
 	out := tokensResponse{Message: "Tokens exist"}
-	now := a.o.Now()
 	for after := (auth.TokenCursor{}); ; {
 		page, err := a.o.Tokens.List(ctx, who, after, tokensAtOnce)
 		if err != nil {
@@ -99,7 +98,7 @@ func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error
 		for _, t := range page {
 			out.Tokens.add(t.ID, tokenSummary{
 				Description: t.Description, Life: seconds(t.Lifetime),
-				RemainingLife: seconds(t.RemainingLife(now)), Endpoints: endpoints(t.Scopes),
+				RemainingLife: seconds(a.o.Tokens.RemainingLife(&t)), Endpoints: endpoints(t.Scopes),
 			})
 			after = auth.TokenCursor{CreatedAt: t.CreatedAt, ID: t.ID}
 		}
@@ -140,8 +139,13 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCrea
 	if errors.Is(err, auth.ErrDescriptionTaken) {
 		return tokenCreated{}, errDescription.Because(err)
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Fields) == 1 && f.Fields[0].Name == "description" {
-		return tokenCreated{}, f.ForField("jwt_token_description")
+	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Fields) == 1 {
+		switch f.Fields[0].Name {
+		case "description":
+			return tokenCreated{}, f.ForField("jwt_token_description")
+		case "lifetime":
+			return tokenCreated{}, f.ForField("jwt_token_life")
+		}
 	}
 	if err != nil {
 		return tokenCreated{}, err
@@ -153,7 +157,7 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCrea
 }
 
 func (in createTokenRequest) order() (auth.TokenOrder, error) {
-	var order auth.TokenOrder
+	order := auth.TokenOrder{AnyLifetime: true}
 	if in.Life == nil {
 		return order, fault.InvalidField("jwt_token_life", "is missing")
 	}
@@ -168,13 +172,14 @@ func (in createTokenRequest) order() (auth.TokenOrder, error) {
 		return order, err
 	}
 	if in.Endpoints == nil {
+		order.Scopes = auth.SpecterScopes
 		return order, nil
 	}
 	if order.Scopes, err = auth.ParseScopes("endpoints", in.Endpoints); err != nil {
 		return order, err
 	}
-	if !auth.DefaultScopes.Has(order.Scopes) {
-		return order, fault.InvalidField("endpoints", "tokens made here can only have %s; make others with POST /api/v1/tokens", auth.DefaultScopes)
+	if !auth.SpecterScopes.Has(order.Scopes) {
+		return order, fault.InvalidField("endpoints", "tokens made here can only have %s; make others with POST /api/v1/tokens", auth.SpecterScopes)
 	}
 	return order, nil
 }
@@ -221,7 +226,7 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (tokenResponse, err
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	remaining, status := t.RemainingLife(a.o.Now()), "Valid"
+	remaining, status := a.o.Tokens.RemainingLife(&t), "Valid"
 	if remaining == 0 {
 		status = "Expired"
 	}
@@ -233,7 +238,7 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (tokenResponse, err
 
 // DeleteToken serves DELETE /api/v1alpha/token/{id}/.
 func (a *API) DeleteToken(ctx context.Context, in tokenRequest) (messageResponse, error) {
-	err := a.o.Tokens.Delete(ctx, auth.PrincipalFrom(ctx), in.ID)
+	_, err := a.o.Tokens.Delete(ctx, auth.PrincipalFrom(ctx), in.ID, false)
 	if errors.Is(err, auth.ErrTokenNotFound) {
 		return messageResponse{}, errNoToken
 	}

@@ -142,6 +142,12 @@ type PsbtStep struct {
 	Detail   string
 }
 
+type Rotation struct {
+	SuccessorID   string
+	PredecessorID string
+	UserID        string
+}
+
 type SigningKey struct {
 	Fingerprint string
 	CreatedAt   sqltype.Time

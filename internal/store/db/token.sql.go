@@ -12,6 +12,22 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
+const AddRotation = `-- name: AddRotation :exec
+INSERT INTO rotations (successor_id, predecessor_id, user_id)
+VALUES ($1, $2, $3)
+`
+
+type AddRotationParams struct {
+	SuccessorID   string
+	PredecessorID string
+	UserID        string
+}
+
+func (q *Queries) AddRotation(ctx context.Context, arg AddRotationParams) error {
+	_, err := q.db.ExecContext(ctx, AddRotation, arg.SuccessorID, arg.PredecessorID, arg.UserID)
+	return err
+}
+
 const AncestorsOfToken = `-- name: AncestorsOfToken :many
 WITH RECURSIVE family (id, distance) AS (
   SELECT child.parent_id, 1 FROM tokens AS child WHERE child.token_id = $1 AND child.parent_id IS NOT NULL
@@ -101,7 +117,7 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error 
 	return err
 }
 
-const DeleteToken = `-- name: DeleteToken :execrows
+const DeleteToken = `-- name: DeleteToken :exec
 DELETE FROM tokens WHERE token_id = $1 AND user_id = $2
 `
 
@@ -110,12 +126,9 @@ type DeleteTokenParams struct {
 	UserID  string
 }
 
-func (q *Queries) DeleteToken(ctx context.Context, arg DeleteTokenParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, DeleteToken, arg.TokenID, arg.UserID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) DeleteToken(ctx context.Context, arg DeleteTokenParams) error {
+	_, err := q.db.ExecContext(ctx, DeleteToken, arg.TokenID, arg.UserID)
+	return err
 }
 
 const DeleteTokensOfUser = `-- name: DeleteTokensOfUser :exec
@@ -127,28 +140,48 @@ func (q *Queries) DeleteTokensOfUser(ctx context.Context, userID string) error {
 	return err
 }
 
-const DescendantsOfToken = `-- name: DescendantsOfToken :many
-WITH RECURSIVE family (id) AS (
-  SELECT child.token_id FROM tokens AS child WHERE child.parent_id = $1
+const FamilyOfToken = `-- name: FamilyOfToken :many
+WITH RECURSIVE steps (from_id, to_id) AS (
+  SELECT t.parent_id, t.token_id FROM tokens AS t WHERE t.user_id = $1 AND t.parent_id IS NOT NULL
+  UNION ALL
+  SELECT r.predecessor_id, r.successor_id FROM rotations AS r WHERE r.user_id = $1 AND CAST($2 AS BOOLEAN)
+), family (id) AS (
+  SELECT CAST($3 AS TEXT)
   UNION
-  SELECT child.token_id FROM tokens AS child JOIN family ON child.parent_id = family.id
+  SELECT steps.to_id FROM steps JOIN family ON steps.from_id = family.id
 )
-SELECT CAST(family.id AS TEXT) AS token_id FROM family
+SELECT t.token_id, t.description
+FROM tokens AS t JOIN family ON family.id = t.token_id
+WHERE t.user_id = $1
+ORDER BY t.created_at, t.token_id
 `
 
-func (q *Queries) DescendantsOfToken(ctx context.Context, tokenID sql.NullString) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, DescendantsOfToken, tokenID)
+type FamilyOfTokenParams struct {
+	UserID         string
+	WithSuccessors bool
+	TokenID        string
+}
+
+type FamilyOfTokenRow struct {
+	TokenID     string
+	Description string
+}
+
+// A token and those that were made with it, and with_successors what these were rotated
+// to by tokens and their families. The token itself may be gone.
+func (q *Queries) FamilyOfToken(ctx context.Context, arg FamilyOfTokenParams) ([]FamilyOfTokenRow, error) {
+	rows, err := q.db.QueryContext(ctx, FamilyOfToken, arg.UserID, arg.WithSuccessors, arg.TokenID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []string{}
+	items := []FamilyOfTokenRow{}
 	for rows.Next() {
-		var token_id string
-		if err := rows.Scan(&token_id); err != nil {
+		var i FamilyOfTokenRow
+		if err := rows.Scan(&i.TokenID, &i.Description); err != nil {
 			return nil, err
 		}
-		items = append(items, token_id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -277,6 +310,17 @@ func (q *Queries) ListTokensOfUser(ctx context.Context, arg ListTokensOfUserPara
 	return items, nil
 }
 
+const OwnerOfRotations = `-- name: OwnerOfRotations :one
+SELECT user_id FROM rotations WHERE predecessor_id = $1 LIMIT 1
+`
+
+func (q *Queries) OwnerOfRotations(ctx context.Context, tokenID string) (string, error) {
+	row := q.db.QueryRowContext(ctx, OwnerOfRotations, tokenID)
+	var user_id string
+	err := row.Scan(&user_id)
+	return user_id, err
+}
+
 const OwnerOfToken = `-- name: OwnerOfToken :one
 SELECT user_id FROM tokens WHERE token_id = $1
 `
@@ -286,6 +330,44 @@ func (q *Queries) OwnerOfToken(ctx context.Context, tokenID string) (string, err
 	var user_id string
 	err := row.Scan(&user_id)
 	return user_id, err
+}
+
+const PredecessorsOfToken = `-- name: PredecessorsOfToken :many
+WITH RECURSIVE line (id) AS (
+  SELECT r.predecessor_id FROM rotations AS r WHERE r.user_id = $1 AND r.successor_id = $2
+  UNION
+  SELECT r.predecessor_id FROM rotations AS r JOIN line ON r.successor_id = line.id
+)
+SELECT CAST(line.id AS TEXT) AS token_id FROM line
+`
+
+type PredecessorsOfTokenParams struct {
+	UserID  string
+	TokenID string
+}
+
+// The tokens whose place a token took, by rotations that tokens made.
+func (q *Queries) PredecessorsOfToken(ctx context.Context, arg PredecessorsOfTokenParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, PredecessorsOfToken, arg.UserID, arg.TokenID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var token_id string
+		if err := rows.Scan(&token_id); err != nil {
+			return nil, err
+		}
+		items = append(items, token_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const RecordTokenUse = `-- name: RecordTokenUse :exec
@@ -327,6 +409,39 @@ type RetireTokenParams struct {
 func (q *Queries) RetireToken(ctx context.Context, arg RetireTokenParams) error {
 	_, err := q.db.ExecContext(ctx, RetireToken, arg.Description, arg.ExpiresAt, arg.TokenID)
 	return err
+}
+
+const TakeRotations = `-- name: TakeRotations :many
+DELETE FROM rotations WHERE user_id = $1 AND predecessor_id = $2
+RETURNING successor_id, predecessor_id, user_id
+`
+
+type TakeRotationsParams struct {
+	UserID        string
+	PredecessorID string
+}
+
+func (q *Queries) TakeRotations(ctx context.Context, arg TakeRotationsParams) ([]Rotation, error) {
+	rows, err := q.db.QueryContext(ctx, TakeRotations, arg.UserID, arg.PredecessorID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Rotation{}
+	for rows.Next() {
+		var i Rotation
+		if err := rows.Scan(&i.SuccessorID, &i.PredecessorID, &i.UserID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const TokenAndUser = `-- name: TokenAndUser :one

@@ -1,0 +1,504 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// TestRightsSearch tries, with a token of every set of two scopes and of some larger
+// ones, all sequences of calls that make or change rights, and checks after each that
+// nothing that was obtained can do more than the token. States that differ only in
+// names are tried once.
+func TestRightsSearch(t *testing.T) {
+	t.Parallel()
+	depth := testkit.Size(2, 4)
+	sets := append(pairs(), largerSets...)
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		newSearch(t, start(t, undescribed)).all(sets, depth)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		newSearch(t, start(t, undescribed, engines["PostgreSQL"](t))).all(append([]auth.Scopes{auth.TokensWrite | auth.NodeRead}, largerSets...), 2)
+	})
+}
+
+// largerSets are those with which a role can be given, and those that are made most.
+var largerSets = []auth.Scopes{
+	auth.MembersWrite | auth.RoleViewer.Scopes(), auth.MembersWrite | auth.RoleSigner.Scopes(),
+	auth.DefaultScopes, auth.DefaultScopes | auth.TokensWrite | auth.UsersWrite,
+}
+
+// pairs are all sets of two scopes.
+func pairs() (all []auth.Scopes) {
+	names := auth.AllScopes.Names()
+	for i := range names {
+		for j := range i {
+			all = append(all, must(auth.ParseScopes("", []string{names[i], names[j]})))
+		}
+	}
+	return all
+}
+
+// undescribed leaves out the comparison with the specification, which other tests do.
+func undescribed(s *setup) { s.routes = func(routes []route.Route) []route.Route { return routes } }
+
+// search is a server with the people of the search: alice, an admin, whose token is
+// stolen; boss, another admin; and mallory, who stole it and has an account.
+type search struct {
+	*server
+	t                    *testing.T
+	alice, boss, mallory person
+	strong               token // of alice, with every scope, and not stolen
+	clean                rows  // of the tables of rights, before the token is made
+
+	// Of the token that is tried.
+	scopes  auth.Scopes
+	wallets []string // ids; nil without a limit
+	limit   string   // the alias of the only wallet; empty without a limit
+	end     time.Time
+	useless map[string]bool // requests that a credential was refused whatever the state
+}
+
+func newSearch(t *testing.T, s *server) *search {
+	h := &search{server: s, t: t, alice: s.user(t, "alice", true), boss: s.user(t, "boss", true), mallory: s.user(t, "mallory", false)}
+	s.wallet(t, h.alice, "vault", "owner")
+	s.wallet(t, h.alice, "shared", "owner")
+	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) SELECT wallet_id, $1, 'owner', alias, 0 FROM members WHERE alias = 'shared'", h.boss.ID)
+	s.wallet(t, h.alice, "seen", "viewer")
+	h.strong = s.token(t, h.alice, 0)
+	h.clean = h.rows()
+	return h
+}
+
+// holding is what mallory has: tokens by their ids, and passwords by users' names.
+type holding struct {
+	tokens    map[string]string
+	passwords map[string]string
+}
+
+// state is what the database has about rights, and what mallory has.
+type state struct {
+	rows  rows
+	has   holding
+	calls []string // by which it was reached
+}
+
+func (h *search) all(sets []auth.Scopes, depth int) {
+	states, requests := 0, 0
+	for _, scopes := range sets {
+		for _, limit := range []string{"", "vault"} {
+			if limit != "" && scopes&auth.MembersWrite == 0 && scopes&auth.TokensWrite == 0 {
+				continue // there is nothing that it limits
+			}
+			s, r := h.from(scopes, limit, depth)
+			states, requests = states+s, requests+r
+			if h.t.Failed() {
+				return
+			}
+		}
+	}
+	testkit.Figure(h.t, "%d sets of scopes, up to %d calls: %d states, %d requests", len(sets), depth, states, requests)
+}
+
+// from tries a token of these scopes, breadth first.
+func (h *search) from(scopes auth.Scopes, limit string, depth int) (states, requests int) {
+	h.restore(h.clean)
+	h.scopes, h.limit, h.wallets, h.useless = scopes, limit, nil, map[string]bool{}
+	var wallets []string
+	if limit != "" {
+		wallets = []string{limit}
+	}
+	stolen := h.tokenFor(h.t, h.alice, time.Hour, scopes, wallets)
+	row := must(h.store.TokenOfUser(h.t.Context(), h.alice.ID, stolen.id))
+	h.wallets, h.end = row.Wallets, row.ExpiresAt
+	first := state{rows: h.rows(), has: holding{map[string]string{stolen.id: stolen.secret}, map[string]string{"mallory": h.mallory.password}}}
+	known := map[string]bool{h.canonical(first): true}
+	for frontier := []state{first}; len(frontier) > 0; {
+		var next []state
+		for _, s := range frontier {
+			states++
+			if len(s.calls) == depth {
+				continue
+			}
+			h.restore(s.rows)
+			for _, c := range h.possible(s) {
+				after, changed := h.try(s, c)
+				requests++
+				if !changed {
+					continue
+				}
+				if !h.check(after, stolen.id) {
+					return states, requests
+				}
+				if name := h.canonical(after); !known[name] {
+					known[name] = true
+					next = append(next, after)
+				}
+				h.restore(s.rows)
+			}
+		}
+		frontier = next
+	}
+	return states, requests
+}
+
+// step is a request with one of the credentials.
+type step struct {
+	by                 string // whose credential: an id of a token, or a name
+	method, path, body string
+	sets               string // the user whose password it sets, if it goes well
+}
+
+const malloryPassword = "correct horse of the thief"
+
+// possible are the requests that mallory can make in a state.
+func (h *search) possible(s state) []step {
+	var all []step
+	var ids []string
+	for _, row := range s.rows["tokens"].of("user_id", h.alice.ID) {
+		ids = append(ids, row["token_id"].(string))
+	}
+	slices.Sort(ids)
+	for _, by := range slices.Sorted(maps.Keys(s.has.tokens)) {
+		all = append(all, h.aboutTokens(by, ids)...)
+		all = append(all, h.aboutUsers(by)...)
+		all = append(all, h.aboutMembers(by)...)
+	}
+	return all
+}
+
+func (h *search) aboutTokens(by string, ids []string) []step {
+	own, every := must(json.Marshal(h.scopes.Names())), must(json.Marshal(auth.AllScopes.Names()))
+	var all []step
+	for _, fields := range []string{
+		`"lifetime": "1 hour"`, `"lifetime": "2 hours", "scopes": ` + string(own), `"lifetime": "1 hour", "scopes": ` + string(own),
+		`"lifetime": "1 hour", "scopes": ` + string(every), `"lifetime": "1 hour", "wallets": ["shared"]`,
+	} {
+		all = append(all, step{by: by, method: "POST", path: tokens, body: `{"description": "«unique»", ` + fields + `}`})
+	}
+	all = append(all, step{by: by, method: "POST", path: "/api/v1alpha/token/", body: `{"jwt_token_description": "«unique»", "jwt_token_life": "1 hour"}`})
+	for _, id := range ids {
+		for _, overlap := range []string{"0s", "30 minutes"} {
+			all = append(all, step{by: by, method: "POST", path: tokens + "/" + id + "/rotate", body: `{"overlap": "` + overlap + `"}`})
+		}
+		for _, how := range []string{"", "?successors=keep"} {
+			all = append(all, step{by: by, method: "DELETE", path: tokens + "/" + id + how})
+		}
+	}
+	return append(all, step{by: by, method: "DELETE", path: users + "/alice/tokens"}, step{by: by, method: "DELETE", path: users + "/alice/tokens/" + h.strong.id})
+}
+
+func (h *search) aboutUsers(by string) []step {
+	var all []step
+	for _, more := range []string{``, `, "admin": true`} {
+		all = append(all, step{by: by, method: "POST", path: users, sets: "second", body: `{"name": "second", "password": "` + malloryPassword + `"` + more + `}`})
+	}
+	for _, name := range []string{"alice", "boss", "mallory"} {
+		path := userPath(name)
+		all = append(all,
+			step{by: by, method: "PATCH", path: path, sets: name, body: `{"password": "` + malloryPassword + `"}`},
+			step{by: by, method: "PATCH", path: path, body: `{"admin": true}`}, step{by: by, method: "PATCH", path: path, body: `{"admin": false}`},
+			step{by: by, method: "PATCH", path: path, body: `{"disabled": true}`}, step{by: by, method: "PATCH", path: path, body: `{"disabled": false}`},
+			step{by: by, method: "DELETE", path: path}, step{by: by, method: "DELETE", path: path + "?wallets=delete"},
+		)
+	}
+	return append(all, step{by: by, method: "PATCH", path: users + "/me", sets: "alice", body: `{"password": "` + malloryPassword + `"}`})
+}
+
+func (h *search) aboutMembers(by string) []step {
+	var all []step
+	for _, alias := range []string{"vault", "shared", "seen"} {
+		for _, name := range []string{"mallory", "alice"} {
+			path := "/api/v1/wallets/" + alias + "/members/" + name
+			for _, role := range []string{"viewer", "proposer", "signer", "owner"} {
+				all = append(all, step{by: by, method: "PUT", path: path, body: `{"role": "` + role + `"}`})
+			}
+			all = append(all, step{by: by, method: "DELETE", path: path})
+		}
+	}
+	return all
+}
+
+// try makes a request in a state that the database is in, and returns the state that
+// follows, if it is another.
+func (h *search) try(s state, c step) (after state, changed bool) {
+	secret := s.has.tokens[c.by]
+	row := s.rows["tokens"].of("token_id", c.by)
+	if len(row) == 0 {
+		return s, false
+	}
+	kind := fmt.Sprint(row[0]["scopes"], row[0]["wallet_ids"], s.rows["users"].of("name", "alice")[0]["is_admin"], c.method, c.path, c.body)
+	if h.useless[kind] {
+		return s, false
+	}
+	body := strings.ReplaceAll(c.body, "«unique»", unique("x"))
+	r := httptest.NewRequestWithContext(h.t.Context(), c.method, c.path, bytes.NewReader([]byte(body)))
+	r.Host, r.RemoteAddr = strings.TrimPrefix(h.url, "http://"), "127.0.0.1:1"
+	r.Header.Set("Authorization", bearer(secret))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	var got struct {
+		ID     string `json:"id"`
+		Token  string `json:"token"`
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	}
+	_ = json.Unmarshal(w.Body.Bytes(), &got)
+	switch {
+	case w.Code >= 500:
+		h.t.Fatalf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+	case w.Code >= 400:
+		h.useless[kind] = slices.Contains([]string{"scope_missing", "role_missing", "password_required", "unauthenticated"}, got.Code) && got.Code != "unauthenticated"
+		return s, false
+	}
+	after = state{h.rows(), holding{maps.Clone(s.has.tokens), maps.Clone(s.has.passwords)}, append(slices.Clone(s.calls), c.method+" "+c.path+" "+c.body)}
+	if got.Token != "" {
+		after.has.tokens[got.ID] = got.Token
+		h.secret(got.Token)
+	}
+	if c.sets != "" {
+		after.has.passwords[c.sets] = malloryPassword
+	}
+	return after, true
+}
+
+// check reports whether nothing that mallory has in a state, in which the database is,
+// can do more than the token that was stolen, and whether it all ends with that.
+func (h *search) check(s state, stolen string) bool {
+	ctx := h.t.Context()
+	var wrong []string
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	ends := h.endsWith(stolen)
+	for id, secret := range s.has.tokens {
+		who, err := h.Login.Token(ctx, secret, "127.0.0.1", "search")
+		if errors.Is(err, auth.ErrUnauthenticated) {
+			continue
+		}
+		check(h.t, err)
+		if !h.scopes.Has(who.Scopes) {
+			fail("a token has the scopes %s", who.Scopes)
+		}
+		if who.ExpiresAt.After(h.end) {
+			fail("a token ends at %s", who.ExpiresAt)
+		}
+		if h.wallets != nil && (who.Wallets == nil || slices.ContainsFunc(who.Wallets, func(w string) bool { return !slices.Contains(h.wallets, w) })) {
+			fail("a token is for the wallets %q", who.Wallets)
+		}
+		if who.UserID != h.alice.ID {
+			fail("a token is of %s", who.UserName)
+		}
+		if !slices.Contains(ends, id) {
+			fail("a token does not end with the one that was stolen")
+		}
+	}
+	for name := range s.has.passwords {
+		if name != "mallory" {
+			fail("there is a password of %s", name)
+		}
+	}
+	h.checkAccounts(s, fail)
+	if len(wrong) > 0 {
+		h.t.Errorf("%s, limited to %q: %s, by:\n%s", h.scopes, h.limit, strings.Join(wrong, "; "), strings.Join(s.calls, "\n"))
+	}
+	return len(wrong) == 0
+}
+
+// checkAccounts checks roles and memberships, and that tokens that were not stolen live.
+func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
+	for _, u := range s.rows["users"].all {
+		before := h.clean["users"].of("user_id", u["user_id"])
+		if truth(u["is_admin"]) && (len(before) == 0 || !truth(before[0]["is_admin"])) {
+			fail("%s is an admin", u["name"])
+		}
+	}
+	for _, m := range s.rows["members"].all {
+		role := auth.WalletRole(m["role"].(string))
+		var had auth.WalletRole
+		for _, before := range h.clean["members"].of("wallet_id", m["wallet_id"]) {
+			if before["user_id"] == m["user_id"] {
+				had = auth.WalletRole(before["role"].(string))
+			}
+		}
+		visible := h.wallets == nil || slices.Contains(h.wallets, m["wallet_id"].(string))
+		if !had.Covers(role) && !(h.scopes.Has(auth.MembersWrite|role.Scopes()) && visible) {
+			fail("somebody is %s of a wallet", role)
+		}
+	}
+	if len(s.rows["tokens"].of("token_id", h.strong.id)) == 0 && !h.scopes.Has(auth.UsersWrite) {
+		fail("another token of alice is gone")
+	}
+}
+
+var errOnlyAsked = errors.New("only asked")
+
+// endsWith returns the tokens that a deletion of this one by password would end.
+func (h *search) endsWith(id string) (ids []string) {
+	err := h.store.DeleteToken(h.t.Context(), h.alice.ID, id, "", func(d *auth.Deletion) error {
+		ids = nil
+		for _, t := range slices.Concat(d.Family, d.Successors) {
+			ids = append(ids, t.ID)
+		}
+		return errOnlyAsked
+	})
+	if !errors.Is(err, errOnlyAsked) {
+		h.t.Fatal(err)
+	}
+	return ids
+}
+
+// rows are what the tables of rights have.
+type rows map[string]table
+
+type table struct {
+	columns []string
+	all     []map[string]any
+}
+
+func (t table) of(column string, value any) (found []map[string]any) {
+	for _, row := range t.all {
+		if row[column] == value {
+			found = append(found, row)
+		}
+	}
+	return found
+}
+
+// rightsTables are in an order in which each refers to those before it.
+var rightsTables = []string{"users", "members", "tokens", "rotations"}
+
+func (h *search) rows() rows {
+	all := rows{}
+	for _, name := range rightsTables {
+		found, err := h.statement(h.t, "SELECT * FROM "+name).Query() //nolint:sqlclosecheck // the statement is kept
+		check(h.t, err)
+		columns := must(found.Columns())
+		t := table{columns: columns}
+		for found.Next() {
+			values, targets := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				targets[i] = &values[i]
+			}
+			check(h.t, found.Scan(targets...))
+			row := map[string]any{}
+			for i, column := range columns {
+				row[column] = values[i]
+			}
+			t.all = append(t.all, row)
+		}
+		check(h.t, errors.Join(found.Err(), found.Close()))
+		all[name] = t
+	}
+	return all
+}
+
+// restore makes the tables what they were. The journal, which notes the uses of tokens,
+// may come between: then it is done again.
+func (h *search) restore(all rows) {
+	var err error
+	for range 10 {
+		if err = h.tryToRestore(all); err == nil {
+			return
+		}
+	}
+	h.t.Fatal(err)
+}
+
+func (h *search) tryToRestore(all rows) error {
+	tx, err := h.db.BeginTx(h.t.Context(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, name := range slices.Backward(rightsTables) {
+		if _, err := tx.Exec("DELETE FROM " + name); err != nil {
+			return err
+		}
+	}
+	for _, name := range rightsTables {
+		t := all[name]
+		var marks []string
+		for i := range t.columns {
+			marks = append(marks, fmt.Sprint("$", i+1))
+		}
+		insert := "INSERT INTO " + name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + strings.Join(marks, ", ") + ")"
+		for _, row := range t.parentsFirst() {
+			values := make([]any, len(t.columns))
+			for i, column := range t.columns {
+				values[i] = row[column]
+			}
+			if _, err := tx.Exec(insert, values...); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.Commit()
+}
+
+// parentsFirst puts each token behind the one that it was made with.
+func (t table) parentsFirst() []map[string]any {
+	return slices.SortedStableFunc(slices.Values(t.all), func(a, b map[string]any) int { return cmp.Compare(t.generation(a), t.generation(b)) })
+}
+
+func (t table) generation(row map[string]any) (n int) {
+	for parent := row["parent_id"]; parent != nil; n++ {
+		found := t.of("token_id", parent)
+		if len(found) == 0 {
+			break
+		}
+		parent = found[0]["parent_id"]
+	}
+	return n
+}
+
+// canonical names a state without ids and descriptions: equal tokens count once.
+func (h *search) canonical(s state) string {
+	var parts []string
+	tokens := s.rows["tokens"]
+	var label func(id any) string
+	label = func(id any) string {
+		row := tokens.of("token_id", id)
+		_, held := s.has.tokens[fmt.Sprint(id)]
+		text := fmt.Sprint("gone ", held)
+		if len(row) > 0 {
+			text = fmt.Sprint(row[0]["scopes"], row[0]["wallet_ids"], row[0]["expires_at"], held)
+			if parent := row[0]["parent_id"]; parent != nil {
+				text += " of (" + label(parent) + ")"
+			}
+		}
+		if r := s.rows["rotations"].of("successor_id", id); len(r) > 0 {
+			text += " after (" + label(r[0]["predecessor_id"]) + ")"
+		}
+		return text
+	}
+	for _, row := range tokens.all {
+		parts = append(parts, label(row["token_id"]))
+	}
+	for _, u := range s.rows["users"].all {
+		parts = append(parts, fmt.Sprint(u["name"], u["is_admin"], u["disabled_at"] == nil, s.has.passwords[fmt.Sprint(u["name"])]))
+	}
+	for _, m := range s.rows["members"].all {
+		parts = append(parts, fmt.Sprint(m["wallet_id"], m["user_id"], m["role"]))
+	}
+	slices.Sort(parts)
+	return strings.Join(slices.Compact(parts), "\n")
+}
+
+// truth is a boolean of either database.
+func truth(value any) bool { return value == true || value == int64(1) }
