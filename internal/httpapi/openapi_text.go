@@ -139,6 +139,7 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"V1alphaYesNo":              "A boolean, or a string that contains one.",
 	"Wallet":                    "A watch-only wallet, from the point of view of the caller.",
 	"WalletKey":                 "A key of a wallet.",
+	"Warning":                   "Something to know about a proposal before signing it.",
 }
 
 // propertyDescriptions describe properties by name, if it means the same in every

@@ -34,5 +34,15 @@ func testPSBTFees(t *testing.T, w *spending) {
 
 	change("owner", `{"max_fee_rate_sat_vb": null}`).want(t, 200, `"max_fee_rate_sat_vb":null`)
 	w.propose(t, "proposer", `, "dry_run": true, "max_fee_sat": 100`).wantProblem(t, 400, "fee_too_high").want(t, 400, `"max_fee_sat":"100"`)
-	w.propose(t, "proposer", `, "dry_run": true`).want(t, 200)
+	w.propose(t, "proposer", `, "dry_run": true`).want(t, 200, `"warnings":[]`)
+
+	const warning = `"warnings":[{"code":"high_fee","message":"the fee of `
+	small := `{"recipients": [{"address": "` + payee + `", "amount_sat": 5000}], "fee_rate_sat_vb": 20`
+	w.ask(t, "POST", "", "proposer", small+`, "dry_run": true}`, nil).want(t, 200, warning)
+	made := w.ask(t, "POST", "", "proposer", small+`}`, nil).want(t, 201, warning)
+	w.ask(t, "GET", "/"+made.text("id"), "viewer", "", nil).want(t, 200, warning)
+	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", nil)
+	if got := alpha(`, "fee_rate": 20`); strings.Contains(got.want(t, 200).body, "warning") {
+		t.Errorf("v1alpha has warnings: %s", got.body)
+	}
 }

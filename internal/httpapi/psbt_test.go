@@ -117,7 +117,7 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	made.wantJSON(t, fmt.Sprintf(`{"id": %q, "status": "created", "status_at": "…", "reason": null, "txid": "…", "final_txid": null,
 		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "asked_fee_rate_sat_vb": 3.5, "fee_source": "requested", "target_blocks": null, "excess_fee_sat": 0,
 		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
-		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
+		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "warnings": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
 		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",
 		"steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null, "signatures_withheld": false}`, id))
 	made.want(t, 201, `"signed_inputs":0,"signed":false,"signed_at":null,"user":null}`, `"kind":"external","branch":null,"index":null,"recipient":0}`,

@@ -40,6 +40,7 @@ type proposal struct {
 	ReplacesID   *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces, where it is one."`
 	ReplacedBy   *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it."`
 	Evicts       []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
+	Warnings     []warning   `json:"warnings" required:"true" description:"What to know before signing; empty if there is nothing. More codes can be added."`
 	Inputs       []spentCoin `json:"inputs" required:"true"`
 	Outputs      []payment   `json:"outputs" required:"true"`
 	Required     int         `json:"signatures_required" required:"true" description:"How many each input needs."`
@@ -57,6 +58,11 @@ type eviction struct {
 	User       *string    `json:"user" required:"true" description:"Name of the user who created the proposal."`
 	Fee        btc.Amount `json:"fee_sat" required:"true" description:"Fee in satoshis."`
 	Recipients []payee    `json:"recipients" required:"true" description:"Outputs other than change; empty for a transaction that does not spend from this wallet."`
+}
+
+type warning struct {
+	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount."`
+	Message string `json:"message" required:"true" description:"A message for people."`
 }
 
 type payee struct {
@@ -132,7 +138,10 @@ func proposalOf(p spend.Proposal, w wallets.View) proposal {
 		SubtractFrom: p.SubtractFrom, Replaces: optionalText(p.Replaces), ReplacesID: optionalText(p.ReplacesID), ReplacedBy: optionalText(p.ReplacedBy),
 		Inputs: make([]spentCoin, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), Required: w.Required, Signers: signersOf(p, w),
 		CreatedBy: actor{p.Creator.UserName, optionalText(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
-		Steps: make([]step, len(p.Steps)), Evicts: make([]eviction, len(p.Evicts)),
+		Steps: make([]step, len(p.Steps)), Evicts: make([]eviction, len(p.Evicts)), Warnings: []warning{},
+	}
+	for _, w := range p.Warnings() {
+		out.Warnings = append(out.Warnings, warning(w))
 	}
 	for i, e := range p.Evicts {
 		out.Evicts[i] = eviction{e.Txid, optionalText(e.ProposalID), optionalText(string(e.Status)), optionalText(e.UserName), e.Fee, make([]payee, len(e.Payees))}
