@@ -38,6 +38,7 @@ const (
 	nameStart      = "start"     // with these
 	nameIdle       = "idle"      // what memory that takes
 	nameSeveral    = "several"   // processes on PostgreSQL
+	nameBeside     = "beside"    // the heaviest requests
 )
 
 // bench is one run of this program.
@@ -60,6 +61,7 @@ var sections = []section{
 	{[]string{nameSteps}, measureSteps},
 	{[]string{nameLiveness, nameLimit, nameBearer, nameManyTokens}, measureRequests},
 	{[]string{nameCreate}, measureCreate},
+	{[]string{nameBeside}, measureBeside},
 	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},
 	{[]string{nameFullTxList, nameCSV, nameLines, nameLedger}, measureExports},
 	{[]string{nameSync}, measureSync},

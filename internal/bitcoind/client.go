@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/admission"
 )
 
 // What a Config has where it says nothing.
@@ -193,8 +195,10 @@ func (s *shared) number(r Request) wireCall {
 func (c *Client) post(ctx context.Context, body []byte, methods []string, read func(*jsontext.Decoder) error) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	err := c.inSlot(limited, func() error {
-		return c.shared.exchange(limited, c.url(), body, c.maxAnswer, read)
+	err := admission.Idle(ctx, func() error {
+		return c.inSlot(limited, func() error {
+			return c.shared.exchange(limited, c.url(), body, c.maxAnswer, read)
+		})
 	})
 	if errors.Is(err, errForbidden) {
 		return forbidden(methods, err)

@@ -24,9 +24,9 @@ var errorDescriptions = map[int]string{
 	http.StatusRequestEntityTooLarge: fmt.Sprintf("The body is larger than %d bytes, or than the description of the request body allows.", route.DefaultMaxBody),
 	http.StatusUnsupportedMediaType:  "The Content-Type is not one that is taken here, which is application/json where nothing else is said.",
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for another request.",
-	http.StatusTooManyRequests:       "Too many passwords were wrong, or too many logins are under way.",
+	http.StatusTooManyRequests:       "Too many passwords were wrong, too many logins are under way, or too many requests of the user are in progress (too_many_requests).",
 	http.StatusBadGateway:            "Invalid response from the Bitcoin node, or a call that the node refused for an unknown reason (node_error).",
-	http.StatusServiceUnavailable:    "The database or the node cannot be used now.",
+	http.StatusServiceUnavailable:    "The database or the node cannot be used now, or too many requests are in progress (busy).",
 }
 
 var errorHeaders = map[int]struct{ name, description string }{
@@ -82,12 +82,15 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	add(to.Credentials.TakesBasic(), http.StatusTooManyRequests)
+	add(to.Credentials.TakesBasic() || to.Credentials != route.Nobody && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
 	add(to.Handler.TakesKey, http.StatusUnprocessableEntity)
 	add(to.Handler.NeedsNode, http.StatusBadGateway)
 	slices.Sort(statuses)
 	return statuses
 }
+
+// isLimited reports whether the server limits how many such requests are in progress.
+func isLimited(to route.Route) bool { return to.Handler.IsHeavy || to.Handler.Media != nil }
 
 // namesOne reports whether the path names one thing, so that 404 is the answer
 // where that is not there. For wallets the older surface answers 403 then.

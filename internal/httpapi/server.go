@@ -4,11 +4,13 @@
 //
 // Every request passes, in this order: limits and timeouts of net/http, request
 // id and log line, panics caught, Host and origin, the API's switch, the limit of
-// the route's body, its credentials, scope and role, the strict decoder, the handler. Only plain
+// the route's body, its credentials, scope and role, the limits of work in progress, the
+// strict decoder, the handler. Only plain
 // requests for liveness are answered earlier, in the same way.
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
@@ -64,6 +67,8 @@ type Options struct {
 	// Observe is told of each request when it is over; see metrics.Metrics. It may
 	// be nil.
 	Observe func(method, route string, status int, took time.Duration)
+	// Limits are those of requests in progress; the zero value stands for the default.
+	Limits admission.Limits
 	// Version is that of the program.
 	Version string
 }
@@ -72,6 +77,7 @@ type server struct {
 	Options
 	log     *slog.Logger
 	login   *auth.Login
+	gate    *admission.Gate
 	origins *http.CrossOriginProtection
 }
 
@@ -92,7 +98,7 @@ func Routes(o Options) []route.Route {
 }
 
 func newHandler(o Options, routes []route.Route) (http.Handler, error) {
-	s := &server{Options: o, log: o.Log, login: o.Login, origins: http.NewCrossOriginProtection()}
+	s := &server{Options: o, log: o.Log, login: o.Login, gate: admission.New(cmp.Or(o.Limits, admission.DefaultLimits())), origins: http.NewCrossOriginProtection()}
 	mux := chi.NewRouter()
 	mux.NotFound(s.notFound)
 	mux.MethodNotAllowed(asKnownMethod(mux))
@@ -155,7 +161,7 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 			ctx, err = s.authorize(w, r, to)
 		}
 		if err == nil {
-			err = s.answer(ctx, w, r, to, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
+			err = s.admitted(ctx, w, r, to, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
 		}
 		if errors.Is(err, wallet.ErrNotFound) {
 			alias, _ := route.PathParam(r, "alias") // empty for what cannot be read

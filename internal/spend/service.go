@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/clock"
@@ -78,9 +79,12 @@ func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, indexPatience)
 	defer cancel()
-	for _, txid := range txids {
-		s.o.Await(ctx, walletID, txid)
-	}
+	_ = admission.Idle(ctx, func() error {
+		for _, txid := range txids {
+			s.o.Await(ctx, walletID, txid)
+		}
+		return nil
+	})
 }
 
 // List returns proposals of a wallet, the newest first, from the one that follows

@@ -8,6 +8,8 @@ package turn
 import (
 	"context"
 	"sync"
+
+	"github.com/specterd/specterd/internal/admission"
 )
 
 // Turns is a queue for each key. The zero value is ready for use, by any number
@@ -26,16 +28,22 @@ type queue struct {
 // where that ends first.
 func (t *Turns) Take(ctx context.Context, key string) (done func(), err error) {
 	q := t.join(key)
-	select {
-	case q.slot <- struct{}{}:
-		return func() {
-			<-q.slot
-			t.leave(key, q)
-		}, nil
-	case <-ctx.Done():
+	err = admission.Idle(ctx, func() error {
+		select {
+		case q.slot <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if err != nil {
 		t.leave(key, q)
-		return nil, ctx.Err()
+		return nil, err
 	}
+	return func() {
+		<-q.slot
+		t.leave(key, q)
+	}, nil
 }
 
 func (t *Turns) join(key string) *queue {

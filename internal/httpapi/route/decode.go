@@ -85,9 +85,18 @@ func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, e
 // BufferBody returns the body of a request, which can be read again afterwards.
 func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := readAll(w, r)
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Body = &buffered{Reader: bytes.NewReader(body), body: body}
 	return body, err
 }
+
+// buffered is a body that is in memory.
+type buffered struct {
+	*bytes.Reader
+	body []byte
+}
+
+// Close implements io.Closer.
+func (*buffered) Close() error { return nil }
 
 // LimitBody returns ErrBodyTooLarge if the body is announced as larger than most
 // bytes, before any of it is read, and makes reading it fail at the moment that it
@@ -111,6 +120,9 @@ func tooLarge(w http.ResponseWriter, most int64) error {
 
 // readAll reads a body that LimitBody has limited.
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if b, ok := r.Body.(*buffered); ok {
+		return b.body, nil
+	}
 	if r.ContentLength != 0 {
 		beyond := max(r.ContentLength-DefaultMaxBody, 0)
 		timeout := bodyTimeout + time.Duration(beyond)*time.Second/bodyRate
@@ -118,7 +130,10 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			return nil, errBody("could not be read").Because(err)
 		}
 	}
-	body, err := io.ReadAll(r.Body)
+	var room bytes.Buffer // that does not grow where the length is known
+	room.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	_, err := room.ReadFrom(r.Body)
+	body := room.Bytes()
 	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(w, exceeded.Limit)
 	}

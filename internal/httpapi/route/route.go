@@ -97,6 +97,9 @@ type Handler struct {
 	IsTagged bool
 	// NeedsNode is whether the answer waits for the node.
 	NeedsNode bool
+	// IsHeavy is whether the server limits how many such requests work at once. For a
+	// body that is streamed it does so anyway.
+	IsHeavy bool
 	// TakesKey is whether a client can ask again without anything being done twice.
 	TakesKey bool
 	// ShownScope is the scope that a token needs to see the response to a change; 0 if
@@ -122,6 +125,13 @@ func (h Handler) Tagged() Handler {
 // answer while the node is away, too.
 func (h Handler) WithNode() Handler {
 	h.NeedsNode = true
+	return h
+}
+
+// Heavy returns the handler, marked as one whose requests take much work: the server
+// limits how many of them work at once.
+func (h Handler) Heavy() Handler {
+	h.IsHeavy = true
 	return h
 }
 

@@ -90,6 +90,14 @@ func (e *BrokenError) Error() string { return "an answer broke off: " + e.cause.
 // Unwrap returns the reason.
 func (e *BrokenError) Unwrap() error { return e.cause }
 
+// Worker is the response writer of a server that limits how many requests work at once.
+type Worker interface {
+	http.ResponseWriter
+	// Work waits until the request may work. A write ends that, so that clients that
+	// read slowly hold up nobody.
+	Work(ctx context.Context) error
+}
+
 var streams = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, streamBuffer) }}
 
 func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
@@ -97,6 +105,12 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		to.begin()
 		return nil
+	}
+	if worker, ok := w.(Worker); ok {
+		to.resume = func() error { return worker.Work(r.Context()) }
+		if err := to.resume(); err != nil {
+			return err
+		}
 	}
 	buffer := streams.Get().(*bufio.Writer)
 	buffer.Reset(to)
@@ -107,6 +121,7 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 	err := s.Body(buffer)
 	if err == nil {
 		to.length = buffer.Buffered() // all of it, where nothing was written yet
+		to.resume = nil               // no work is left
 		err = buffer.Flush()
 	}
 	switch {
@@ -126,6 +141,7 @@ type timedWriter struct {
 	streamed      Streamed
 	length        int // of the whole body where that is known before the first write, else -1
 	begun, failed bool
+	resume        func() error // after a write; nil where nothing is to be waited for
 }
 
 // begin writes the header, which is late, so that there can be an error instead.
@@ -152,6 +168,9 @@ func (t *timedWriter) Write(b []byte) (written int, err error) {
 		}
 		written += n
 		b = b[n:]
+	}
+	if err == nil && t.resume != nil {
+		err = t.resume()
 	}
 	t.failed = err != nil
 	return written, err

@@ -1,0 +1,168 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/specterd/specterd/internal/admission"
+)
+
+var limits = admission.Limits{Slots: 1, PerUser: 2, Waiting: 1, UserBytes: 100 << 10, Bytes: 150 << 10, Patience: 5 * time.Second}
+
+// TestEnter_OneUser: a user's third heavy request waits, and the fourth is refused at
+// once.
+func TestEnter_OneUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := admission.New(limits)
+		first := enter(t, g, "alice")
+		second := begin(g, "alice") // which has a place, and waits for the slot
+		third := begin(g, "alice")
+		wantErr(t, must(g.Enter(t.Context(), "alice", admission.Work)), admission.ErrTooMany)
+		first.Pause() // then the second may work, and the third still has no place
+		synctest.Wait()
+		wantErr(t, <-second, nil)
+		first.Leave()
+		wantErr(t, <-third, admission.ErrBusy) // it got the first one's place, and no slot in time
+	})
+}
+
+// TestEnter_ManyUsers: users take turns, however many requests one of them sends, and
+// are told so if it takes too long.
+func TestEnter_ManyUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := admission.New(limits)
+		first := enter(t, g, "alice")
+		second, third := begin(g, "alice"), begin(g, "alice")
+		bob := begin(g, "bob")
+		first.Leave()
+		(<-second).slot.Leave()
+		(<-bob).slot.Leave() // though the third of alice came before
+		(<-third).slot.Leave()
+		enter(t, g, "carol")
+		wantErr(t, must(g.Enter(t.Context(), "bob", admission.Work)), admission.ErrBusy)
+	})
+}
+
+// TestSlot_Idle: a request that waits for something lets another one work, and goes on
+// afterwards.
+func TestSlot_Idle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := admission.New(limits)
+		first := enter(t, g, "alice")
+		ctx := admission.WithSlot(t.Context(), first)
+		failure := errors.New("refused")
+		err := admission.Idle(ctx, func() error {
+			enter(t, g, "bob").Leave()
+			return failure
+		})
+		if !errors.Is(err, failure) {
+			t.Error(err)
+		}
+		wantErr(t, must(g.Enter(t.Context(), "bob", admission.Work)), admission.ErrBusy)
+		gone, cancel := context.WithCancel(ctx)
+		err = admission.Idle(gone, func() error {
+			enter(t, g, "bob")
+			cancel()
+			return nil
+		})
+		if err != nil {
+			t.Errorf("what was done is told as %v", err)
+		}
+		first.Leave()
+	})
+}
+
+// TestSlot_AfterTheEnd: a goroutine that outlives its request keeps no slot.
+func TestSlot_AfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := admission.New(limits)
+		first := enter(t, g, "alice")
+		if err := admission.Idle(admission.WithSlot(t.Context(), first), func() error { first.Leave(); return nil }); err != nil {
+			t.Error(err)
+		}
+		enter(t, g, "bob").Leave()
+		second := enter(t, g, "bob")
+		second.Pause()
+		third := enter(t, g, "alice")
+		late := make(chan error)
+		go func() { late <- second.Resume(context.Background()) }()
+		synctest.Wait()
+		second.Leave()
+		third.Leave()
+		if err := <-late; err != nil {
+			t.Error(err)
+		}
+		enter(t, g, "bob").Leave()
+	})
+}
+
+// TestBuffer: bodies wait for room, large ones of some users do not hold up small ones of
+// others, and a stream is not counted as work.
+func TestBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := admission.New(limits)
+		buffer := func(user string, n int64) (func(), error) { return g.Buffer(t.Context(), user, n) }
+		alice, err := buffer("alice", 1<<40) // counts as all that a user may have
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := buffer("alice", 1); !errors.Is(err, admission.ErrTooMany) {
+			t.Errorf("one more byte of alice: %v", err)
+		}
+		if _, err := buffer("bob", 80<<10); !errors.Is(err, admission.ErrBusy) {
+			t.Errorf("a large body of bob: %v", err)
+		}
+		for range 2 {
+			if _, err := buffer("bob", 40<<10); err != nil {
+				t.Errorf("a small body of bob: %v", err)
+			}
+		}
+		alice()
+		if _, err := buffer("carol", 80<<10); err != nil {
+			t.Errorf("a large body of carol: %v", err)
+		}
+		for kind := range admission.Kind(2) {
+			for range limits.PerUser {
+				slot, err := g.Enter(t.Context(), "alice", kind)
+				if err != nil {
+					t.Fatal(err)
+				}
+				slot.Pause()
+			}
+		}
+	})
+}
+
+// entered is what came of Enter.
+type entered struct {
+	slot *admission.Slot
+	err  error
+}
+
+func must(slot *admission.Slot, err error) entered { return entered{slot, err} }
+
+func begin(g *admission.Gate, user string) <-chan entered {
+	done := make(chan entered, 1)
+	go func() { done <- must(g.Enter(context.Background(), user, admission.Work)) }()
+	synctest.Wait() // until it is there, or waits
+	return done
+}
+
+func enter(t *testing.T, g *admission.Gate, user string) *admission.Slot {
+	t.Helper()
+	slot, err := g.Enter(t.Context(), user, admission.Work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slot
+}
+
+func wantErr(t *testing.T, got entered, want error) {
+	t.Helper()
+	if !errors.Is(got.err, want) {
+		t.Errorf("got %v, want %v", got.err, want)
+	}
+}

@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/specterd/specterd/internal/admission"
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// admitted answers a request that is let in as soon as there is room for its body, and,
+// for a heavy route, for its work. A heavy route's body is read before its work may
+// begin, so that slow senders hold up nobody.
+func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
+	if to.Credentials == route.Nobody {
+		return s.answer(ctx, w, r, to, strict)
+	}
+	who := auth.PrincipalFrom(ctx)
+	if size := announced(r, to.Handler.MaxBody); size > 0 {
+		release, err := s.gate.Buffer(ctx, who.UserID, size)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if !isLimited(to) {
+		return s.answer(ctx, w, r, to, strict)
+	}
+	worker := &worker{ResponseWriter: w, gate: s.gate, userID: who.UserID, kind: admission.Work}
+	if to.Handler.Media != nil {
+		worker.kind = admission.Stream
+	}
+	defer worker.leave()
+	if to.Handler.IsHeavy {
+		if _, err := route.BufferBody(w, r); err != nil {
+			return err
+		}
+		if err := worker.Work(ctx); err != nil {
+			return err
+		}
+		ctx = admission.WithSlot(ctx, worker.slot)
+	}
+	return s.answer(ctx, worker, r, to, strict)
+}
+
+// announced returns how many bytes a body may have: the most that the route takes if the
+// request does not say.
+func announced(r *http.Request, most int64) int64 {
+	if r.ContentLength < 0 {
+		return most
+	}
+	return r.ContentLength
+}
+
+// worker is the response writer of a heavy request. It implements [route.Worker]: while
+// the response is written, another request may work.
+type worker struct {
+	http.ResponseWriter
+	gate   *admission.Gate
+	userID string
+	kind   admission.Kind
+	slot   *admission.Slot // nil before the first call of Work
+}
+
+// Work implements route.Worker.
+func (w *worker) Work(ctx context.Context) (err error) {
+	if w.slot == nil {
+		w.slot, err = w.gate.Enter(ctx, w.userID, w.kind)
+		return err
+	}
+	return w.slot.Resume(ctx)
+}
+
+// Write implements http.ResponseWriter.
+func (w *worker) Write(b []byte) (int, error) {
+	if w.slot != nil {
+		w.slot.Pause()
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *worker) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *worker) leave() {
+	if w.slot != nil {
+		w.slot.Leave()
+	}
+}

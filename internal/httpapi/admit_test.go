@@ -1,0 +1,182 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/admission"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// heavyRoutes are routes that take as long as a test wants them to.
+type heavyRoutes struct {
+	begun chan string // the bodies of those that work
+	end   chan struct{}
+}
+
+type heavyRequest struct {
+	Text string `json:"text"`
+}
+
+// MaxBody implements route.Limited.
+func (heavyRequest) MaxBody() int64 { return 300 << 10 }
+
+func (h *heavyRoutes) add(routes []route.Route) []route.Route {
+	work := func(ctx context.Context, in heavyRequest) (greeting, error) {
+		h.begun <- in.Text[:min(len(in.Text), 10)]
+		select {
+		case <-h.end:
+			return greeting{"done"}, nil
+		case <-ctx.Done():
+			return greeting{}, ctx.Err()
+		}
+	}
+	endless := func(context.Context, route.None) (route.Streamed, error) {
+		return route.Streamed{ContentType: "text/csv", Body: func(w *bufio.Writer) error {
+			for {
+				if err := writeX(w, manyBytes); err != nil {
+					return err
+				}
+			}
+		}}, nil
+	}
+	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
+		routes = append(routes,
+			route.Route{Method: "POST", Path: surface + "/heavy", Credentials: route.AnyToken, Handler: route.Read(work).Heavy(), Summary: "Work"},
+			route.Route{Method: "GET", Path: surface + "/endless", Credentials: route.AnyToken, Handler: route.Stream(endless, route.MediaOf[string]("text/csv")), Summary: "Stream"})
+	}
+	return routes
+}
+
+// startHeavy starts a server with one slot, and room for two such requests of a user.
+func startHeavy(t *testing.T) (*server, *heavyRoutes) {
+	t.Helper()
+	h := &heavyRoutes{make(chan string, 100), make(chan struct{})}
+	return start(t, func(s *setup) {
+		s.routes = h.add
+		s.Limits = admission.Limits{Slots: 1, PerUser: 2, Waiting: 1, UserBytes: 600 << 10, Bytes: 900 << 10, Patience: 300 * time.Millisecond}
+	}), h
+}
+
+// TestHeavyRequests_OccupyAllSlots: while heavy requests work and wait, light ones are
+// answered, further heavy ones are told to come back, and what waited is answered later.
+func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
+	t.Parallel()
+	s, h := startHeavy(t)
+	alice, bob := s.token(t, s.user(t, "alice", false), 0).bearer(), s.token(t, s.user(t, "bob", false), 0).bearer()
+	answers := make(chan answer, 1)
+	go func() { answers <- s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "first"}`) }()
+	if got := <-h.begun; got != "first" {
+		t.Fatal(got)
+	}
+	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
+		busy := s.call(t, "POST", surface+"/heavy", bob, `{"text": "second"}`)
+		wantError(t, busy, surface, 503, "busy", "too many requests are in progress; try again shortly")
+		if busy.header.Get("Retry-After") != "2" {
+			t.Errorf("Retry-After: %q", busy.header.Get("Retry-After"))
+		}
+	}
+	s.call(t, "GET", "/api/v1/users/me", alice, "").want(t, 200)
+	s.call(t, "GET", "/api/v1/tokens/self", bob, "").want(t, 200)
+	s.call(t, "GET", "/api/v1/endless", bob, "").wantProblem(t, 503, "busy")
+	close(h.end)
+	(<-answers).want(t, 200, "done")
+	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "third"}`).want(t, 200, "done")
+}
+
+// TestHeavyRequests_OfOneUser: one user cannot occupy what all others need.
+func TestHeavyRequests_OfOneUser(t *testing.T) {
+	t.Parallel()
+	s, h := startHeavy(t)
+	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
+	const many = 20
+	statuses := make(chan int, many)
+	for range many {
+		go func() { statuses <- s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "x"}`).status }()
+	}
+	counts := map[int]int{}
+	for range many - 1 {
+		counts[<-statuses]++
+	}
+	if counts[429] != many-2 || counts[503] != 1 { // that one had a place, and got no slot
+		t.Errorf("%v", counts)
+	}
+	close(h.end)
+	if got := <-statuses; got != 200 || len(h.begun) != 1 {
+		t.Errorf("%d; %d began", got, len(h.begun))
+	}
+}
+
+// sendSlowly sends a request but for the last byte of its body.
+func (s *server) sendSlowly(t *testing.T, path, bearer string, size int) net.Conn {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+	check(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	body := `{"text": "` + strings.Repeat("x", size-len(`{"text": ""}`)) + `"}`
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		path, bearer, len(body), body[:len(body)-1])
+	check(t, err)
+	return conn
+}
+
+// TestHeavyRequests_SlowSenders: who sends a body slowly holds no slot, and no more
+// memory than is theirs; bodies beyond that are not read.
+func TestHeavyRequests_SlowSenders(t *testing.T) {
+	t.Parallel()
+	s, h := startHeavy(t)
+	close(h.end)
+	alice, bob := s.token(t, s.user(t, "alice", false), 0).bearer(), s.token(t, s.user(t, "bob", false), 0).bearer()
+	const large = 290 << 10
+	first, second := s.sendSlowly(t, "/api/v1/heavy", alice, large), s.sendSlowly(t, "/api/v1/heavy", alice, large)
+	testkit.Eventually(t, "the room of alice is taken", func() bool {
+		return s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "`+strings.Repeat("y", large-20)+`"}`).status == 429
+	})
+	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "`+strings.Repeat("z", large-20)+`"}`).want(t, 200, "done")
+	s.sendSlowly(t, "/api/v1/heavy", bob, large)
+	testkit.Eventually(t, "all the room is taken", func() bool {
+		return s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "`+strings.Repeat("z", large-20)+`"}`).status == 503
+	})
+	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "small"}`).want(t, 200, "done")
+	s.call(t, "GET", "/api/v1/users/me", alice, "").want(t, 200)
+	for _, conn := range []net.Conn{first, second} {
+		_, err := io.WriteString(conn, "}")
+		check(t, err)
+		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		check(t, err)
+		check(t, got.Body.Close())
+		if got.StatusCode != 200 {
+			t.Errorf("a slow one is answered with %s", got.Status)
+		}
+	}
+}
+
+// TestHeavyRequests_SlowReaders: who does not read what is streamed holds no slot.
+func TestHeavyRequests_SlowReaders(t *testing.T) {
+	t.Parallel()
+	s, h := startHeavy(t)
+	close(h.end)
+	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
+	for range 2 {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		check(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = fmt.Fprintf(conn, "GET /api/v1/endless HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\n\r\n", alice)
+		check(t, err)
+		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+			t.Fatal(line, err)
+		}
+	}
+	s.call(t, "GET", "/api/v1/endless", alice, "").wantProblem(t, 429, "too_many_requests")
+	testkit.Eventually(t, "the slot is free", func() bool {
+		return s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "x"}`).status == 200
+	})
+}
