@@ -28,3 +28,6 @@ SELECT CAST(count(*) AS BIGINT) FROM (SELECT audit_id FROM audit WHERE chain_pos
 
 -- name: SealAudit :exec
 UPDATE audit SET chain_position = @chain_position, previous_hash = @previous_hash, hash = @hash WHERE audit_id = @audit_id;
+
+-- name: DeleteAuditUpTo :exec
+DELETE FROM audit WHERE chain_position <= @last_position;

@@ -16,7 +16,7 @@ func (p *program) auditCommand() *cobra.Command {
 		Use: "audit", Short: "List and verify the record of who did what; works beside a running server",
 	}
 	addDataFlags(cmd.PersistentFlags())
-	cmd.AddCommand(p.auditListCommand(), p.auditVerifyCommand())
+	cmd.AddCommand(p.auditListCommand(), p.auditVerifyCommand(), p.auditArchiveCommand())
 	return cmd
 }
 
@@ -64,6 +64,7 @@ var errAudit = errors.New("the audit record is not as it was written")
 
 func (p *program) auditVerifyCommand() *cobra.Command {
 	var hash string
+	var files []string
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Look whether all entries are there and as they were written", Args: cobra.NoArgs,
 		Long: `Look whether all entries are there and as they were written.
@@ -72,32 +73,50 @@ Each entry has a hash of itself and of the hash before it, so that none can be
 changed or taken away without all that follow being made anew. Who can do that in
 the database, or take away the latest, is found out with a hash that was kept
 elsewhere: write down what this prints, and give it the next time as --hash.`,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			hash = strings.ToLower(strings.TrimSpace(hash))
-			audit := auth.NewAudit(a.store)
-			if err := audit.Seal(cmd.Context()); err != nil {
-				return err
+			if len(files) > 0 {
+				r, err := verifyArchives(files, hash)
+				if err != nil {
+					return err
+				}
+				return p.printAudit(r, hash)
 			}
-			r, err := audit.Verify(cmd.Context(), hash)
-			if err != nil {
-				return err
-			}
-			if hash != "" && !r.Found {
-				r.Problems = append(r.Problems, "no entry has the hash "+hash+": entries were taken away or made anew, or it is of another database")
-			}
-			for _, problem := range r.Problems {
-				fmt.Fprintln(p.stdout, problem)
-			}
-			if len(r.Problems) > 0 {
-				return errAudit
-			}
-			fmt.Fprintf(p.stdout, "%d entries: all are there and as they were written.\n", r.Entries)
-			if r.Entries > 0 {
-				fmt.Fprintf(p.stdout, "The last is of %s, and its hash is\n%s\n", r.Last.At.UTC().Format(timeLayout), r.Last.Hash)
-			}
-			return nil
-		}),
+			return p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+				audit := auth.NewAudit(a.store)
+				if err := audit.Seal(cmd.Context()); err != nil {
+					return err
+				}
+				r, err := audit.Verify(cmd.Context(), hash)
+				if err != nil {
+					return err
+				}
+				return p.printAudit(r, hash)
+			})(cmd, args)
+		},
 	}
+	cmd.Flags().StringArrayVar(&files, "file", nil, "verify this archive and not the database; may be given several times")
 	cmd.Flags().StringVar(&hash, "hash", "", "a hash that was printed before, which has to be one of the chain")
 	return cmd
+}
+
+// printAudit prints what was found of a chain, and returns errAudit if it is not whole.
+func (p *program) printAudit(r auth.AuditReport, hash string) error {
+	if hash != "" && !r.Found && hash != r.Anchor.Hash {
+		r.Problems = append(r.Problems, "no entry has the hash "+hash+": entries were taken away or made anew, or it is of another database")
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintln(p.stdout, problem)
+	}
+	if len(r.Problems) > 0 {
+		return errAudit
+	}
+	fmt.Fprintf(p.stdout, "%d entries: all are there and as they were written.\n", r.Entries)
+	if r.Anchor.Position > 0 {
+		fmt.Fprintf(p.stdout, "They continue an archive that ends at position %d with the hash\n%s\n", r.Anchor.Position, r.Anchor.Hash)
+	}
+	if r.Entries > 0 {
+		fmt.Fprintf(p.stdout, "The last is of %s, and its hash is\n%s\n", r.Last.At.UTC().Format(timeLayout), r.Last.Hash)
+	}
+	return nil
 }

@@ -106,7 +106,7 @@ func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *follower
 	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: kick, Await: await, Watch: a.watch})
 	f = follower.New(follower.Options{
 		Log: a.log, Now: a.now, Watch: a.watch, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
-		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.backUpOnSchedule,
+		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.onSchedule,
 		Ready: func() error { return n.monitor.Status().Unusable() },
 		Network: func() btc.Network {
 			network, _, _ := n.provider.Chain()

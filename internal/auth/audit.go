@@ -111,6 +111,12 @@ type AuditStore interface {
 	AuditChain(ctx context.Context, from int64, limit int) ([]Entry, error)
 	// SealAudit seals all entries that are not.
 	SealAudit(ctx context.Context) error
+	// AuditAnchor returns the position and the hash of the last entry that was
+	// archived and removed; the zero Entry where none was.
+	AuditAnchor(ctx context.Context) (Entry, error)
+	// RemoveAudit removes the sealed entries up to last, which has to be there as it
+	// is, makes it the anchor and adds an event, in one transaction.
+	RemoveAudit(ctx context.Context, last Entry, e Event) error
 }
 
 // Audit reads the audit record.
@@ -127,6 +133,7 @@ func (a *Audit) List(ctx context.Context, f AuditFilter, before int64, limit int
 
 // AuditReport is what was found of the chain.
 type AuditReport struct {
+	Anchor   Entry // the last before them, which was archived; the zero Entry for none
 	Entries  int64
 	Last     Entry // zero where there is none
 	Found    bool  // whether the hash that was asked for is one of the chain
@@ -143,19 +150,40 @@ func (a *Audit) Seal(ctx context.Context) error { return a.store.SealAudit(ctx) 
 // were? That the latest were taken away shows only with a hash that was
 // written down before, which is looked for.
 func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
-	const atATime = 1000
 	var r AuditReport
-	for {
-		entries, err := a.store.AuditChain(ctx, r.Last.Position+1, atATime)
+	told := false
+	err := a.chain(ctx, &r, func(e Entry) error {
+		r.add(e)
+		r.Found = r.Found || e.Hash == hash
+		told = told || e.Action == ArchiveAction && e.Target == r.Anchor.Hash
+		return nil
+	})
+	if r.Anchor.Position > 0 && !told && err == nil {
+		r.problem("no entry tells of the archive that ends at position %d: entries were taken away without one", r.Anchor.Position)
+	}
+	return r, err
+}
+
+// chain calls each for the entries of the chain, from the anchor on, which it notes in r.
+func (a *Audit) chain(ctx context.Context, r *AuditReport, each func(Entry) error) (err error) {
+	const atATime = 1000
+	if r.Anchor, err = a.store.AuditAnchor(ctx); err != nil {
+		return err
+	}
+	r.Last = r.Anchor
+	for next := r.Anchor.Position + 1; ; {
+		entries, err := a.store.AuditChain(ctx, next, atATime)
 		if err != nil {
-			return r, err
+			return err
 		}
 		for _, e := range entries {
-			r.add(e)
-			r.Found = r.Found || e.Hash == hash
+			next = e.Position + 1
+			if err := each(e); err != nil {
+				return err
+			}
 		}
 		if len(entries) < atATime {
-			return r, nil
+			return nil
 		}
 	}
 }

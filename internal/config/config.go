@@ -78,6 +78,8 @@ type Config struct {
 	Quotas auth.Limits // those that differ from the defaults
 	// MaxFeeRate is the maximum fee rate of a proposal.
 	MaxFeeRate btc.FeeRate
+	// AuditRetention is how long entries of the audit log stay in the database; 0 for ever.
+	AuditRetention time.Duration
 }
 
 // Backup says when and where the server makes backups.
@@ -245,8 +247,8 @@ func (r *reader) config(home string) Config {
 
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},
 
-		Quotas: r.quotas(),
-		Node:   r.node(home),
+		Quotas: r.quotas(), AuditRetention: r.retention(),
+		Node: r.node(home),
 	}
 	if c.Backup.Folder == "" {
 		c.Backup.Folder = filepath.Join(c.DataFolder, "backups")
@@ -315,6 +317,13 @@ func (r *reader) number(name string, least, most int) int {
 		r.fail(name, "has to be a number from %d to %d", least, most)
 	}
 	return n
+}
+
+func (r *reader) retention() time.Duration {
+	if text := r.k.String("audit-retention"); text == "" || text == "off" {
+		return 0
+	}
+	return time.Duration(r.number("audit-retention", 30, 36500)) * 24 * time.Hour
 }
 
 func (r *reader) quotas() auth.Limits {

@@ -35,6 +35,7 @@ var settings = []setting{
 	{name: "backup-every", env: "SPECTER_BACKUP_EVERY", help: "how often the server makes a backup, such as 24h; default never"},
 	{name: "backup-folder", env: "SPECTER_BACKUP_FOLDER", help: "where it puts them; default backups in the data folder"},
 	{name: "backup-keep", env: "SPECTER_BACKUP_KEEP", value: "7", help: "how many of them stay, 1 to 1000"},
+	{name: "audit-retention", env: "SPECTER_AUDIT_RETENTION", help: "days that entries of the audit log stay in the database, 30 to 36500, or off; older ones move into files in the folder audit of the data folder; default off"},
 	{name: "admin-password", env: "SPECTER_ADMIN_PASSWORD", secret: true, help: "password of the first admin, at the first start"},
 	{name: "secret-key", env: "SECRET_KEY", secret: true, help: "key that signs tokens, 32 bytes at least; several one a line; default a file in the data folder"},
 	{name: "allowed-hosts", env: "SPECTER_ALLOWED_HOSTS", help: "further host names to answer to on loopback, separated by commas"},

@@ -110,10 +110,13 @@ func sealSome(ctx context.Context, q *db.Queries) error {
 		return err
 	}
 	end, err := q.EndOfAuditChain(ctx)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	last := auditEntryOf(end)
+	if errors.Is(err, sql.ErrNoRows) { // or all were archived
+		last, err = auditAnchor(ctx, q)
+	}
+	if err != nil {
 		return err
 	}
-	last := auditEntryOf(end)
 	for _, row := range rows {
 		e := auditEntryOf(row)
 		e.SealBehind(last)
@@ -126,4 +129,49 @@ func sealSome(ctx context.Context, q *db.Queries) error {
 		}
 	}
 	return nil
+}
+
+// AuditAnchor implements auth.AuditStore.
+func (s *Store) AuditAnchor(ctx context.Context) (auth.Entry, error) {
+	e, err := auditAnchor(ctx, s.reads())
+	return e, translate(err)
+}
+
+func auditAnchor(ctx context.Context, q *db.Queries) (auth.Entry, error) {
+	text, err := q.Setting(ctx, settingAuditAnchor)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Entry{}, nil
+	}
+	var e auth.Entry
+	if err == nil {
+		_, err = fmt.Sscanf(text, "%d %s", &e.Position, &e.Hash)
+	}
+	if err != nil {
+		return e, fmt.Errorf("read where the archived part of the audit record ends: %w", err)
+	}
+	return e, nil
+}
+
+// RemoveAudit implements auth.AuditStore.
+func (s *Store) RemoveAudit(ctx context.Context, last auth.Entry, e auth.Event) error {
+	return s.inBulkTx(ctx, func(q *db.Queries) error {
+		rows, err := q.AuditChain(ctx, db.AuditChainParams{First: &last.Position, MaxRows: 1})
+		if err != nil {
+			return fmt.Errorf("read the last entry: %w", err)
+		}
+		if len(rows) == 0 || auditEntryOf(rows[0]).Position != last.Position || rows[0].Hash != last.Hash {
+			return errors.New("the audit record has changed since it was archived; nothing was removed")
+		}
+		if err := q.DeleteAuditUpTo(ctx, &last.Position); err != nil {
+			return fmt.Errorf("remove archived entries: %w", err)
+		}
+		if err := q.DeleteSetting(ctx, settingAuditAnchor); err != nil {
+			return fmt.Errorf("replace the anchor: %w", err)
+		}
+		_, err = q.PutSettingOnce(ctx, db.PutSettingOnceParams{Name: settingAuditAnchor, Value: fmt.Sprintf("%d %s", last.Position, last.Hash)})
+		if err != nil {
+			return fmt.Errorf("set the anchor: %w", err)
+		}
+		return addEvent(ctx, q, e)
+	})
 }

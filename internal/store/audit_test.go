@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +151,104 @@ func TestAuditFilter(t *testing.T) {
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("%+v: %q", c.f, got)
 			}
+		}
+	})
+}
+
+// archive archives the entries of before a time, and returns the file.
+func (b *bench) archive(before time.Time) (string, auth.AuditReport) {
+	b.t.Helper()
+	must(b.t, b.SealAudit(b.t.Context()))
+	var file strings.Builder
+	audit := auth.NewAudit(b.Store)
+	r, err := audit.WriteArchive(b.t.Context(), before, &file)
+	must(b.t, err)
+	must(b.t, audit.RemoveArchived(b.t.Context(), auth.Operator("root"), b.now, r, "file"))
+	return file.String(), r
+}
+
+func verifyFiles(t *testing.T, files ...string) auth.AuditReport {
+	t.Helper()
+	var r auth.AuditReport
+	for _, file := range files {
+		must(t, r.VerifyArchive(strings.NewReader(file), ""))
+	}
+	return r
+}
+
+// TestAuditArchive: the chain goes on behind what was archived, and archives are
+// verified by themselves and together.
+func TestAuditArchive(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		start := b.now
+		for i := range 2500 {
+			b.record(auth.Event{At: start.Add(time.Duration(i) * time.Second), UserName: "álice <&>", Action: "act", Target: fmt.Sprint(i), Detail: "x'y\n"})
+		}
+		whole := b.verify("")
+		first, r := b.archive(start.Add(1200 * time.Second))
+		if r.Entries != 1200 || r.Last.Target != "1199" || strings.Count(first, "\n") != 1200 {
+			t.Fatalf("got %+v", r)
+		}
+		rest := b.verify(whole.Last.Hash)
+		if len(rest.Problems) > 0 || rest.Entries != 1301 || !rest.Found || rest.Anchor.Hash != r.Last.Hash || rest.Last.Action != auth.ArchiveAction {
+			t.Errorf("the rest: %+v", rest)
+		}
+		b.now = start.Add(time.Hour)
+		second, _ := b.archive(b.now) // all that there is
+		if r := b.verify(""); len(r.Problems) > 0 || r.Entries != 1 {
+			t.Errorf("after all was archived: %+v", r)
+		}
+		b.record(auth.Event{At: b.now, Action: "later"})
+		if r := b.verify(""); len(r.Problems) > 0 || r.Entries != 2 || r.Last.Position != 2503 {
+			t.Errorf("behind it: %+v", r)
+		}
+		if r := verifyFiles(t, first, second); len(r.Problems) > 0 || r.Entries != 2501 || r.Anchor.Position != 0 {
+			t.Errorf("both archives: %+v", r)
+		}
+		if r := verifyFiles(t, second); len(r.Problems) > 0 || r.Anchor.Position != 1200 {
+			t.Errorf("the second archive: %+v", r)
+		}
+		lines := strings.SplitAfter(first, "\n")
+		for what, file := range map[string]string{
+			"changed":    strings.Replace(first, `"target":"7"`, `"target":"8"`, 1),
+			"taken away": strings.Join(append(slices.Clone(lines[:7]), lines[8:]...), ""),
+			"cut off":    strings.Join(lines[:700], ""),
+			"exchanged":  strings.Join(lines[:7], "") + lines[8] + lines[7] + strings.Join(lines[9:], ""),
+		} {
+			if r := verifyFiles(t, file, second); len(r.Problems) == 0 {
+				t.Errorf("%s: no problem is found", what)
+			}
+		}
+		if err := new(auth.AuditReport).VerifyArchive(strings.NewReader(strings.Replace(first, `"hash"`, `"extra":1,"hash"`, 1)), ""); err == nil {
+			t.Error("a field that no entry has is not found")
+		}
+	})
+}
+
+// TestAuditArchive_IsNotForged: entries that were removed by other ways than an archive
+// are missed, and what is not as it was written is not archived.
+func TestAuditArchive_IsNotForged(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		for i := range 10 {
+			b.record(auth.Event{At: b.now, Action: "act", Target: fmt.Sprint(i)})
+		}
+		b.verify("")
+		b.exec("INSERT INTO settings (name, value) SELECT 'audit_anchor', '4 ' || hash FROM audit WHERE chain_position = 4")
+		b.exec("DELETE FROM audit WHERE chain_position <= 4")
+		if r := b.verify(""); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "no entry tells of the archive that ends at position 4") {
+			t.Errorf("got %q", r.Problems)
+		}
+		b.exec("UPDATE audit SET target = 'x' WHERE chain_position = 6")
+		audit := auth.NewAudit(b.Store)
+		if _, err := audit.WriteArchive(t.Context(), b.now.Add(time.Hour), &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "position 6") {
+			t.Errorf("got %v", err)
+		}
+		r := auth.AuditReport{Entries: 1, Last: auth.Entry{Position: 7, Hash: "another"}}
+		if err := audit.RemoveArchived(t.Context(), auth.Operator("root"), b.now, r, "file"); err == nil {
+			t.Error("entries are removed that are not the archived ones")
+		}
+		if n := b.count("SELECT count(*) FROM audit"); n != 6 {
+			t.Errorf("%d entries are left", n)
 		}
 	})
 }

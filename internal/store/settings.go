@@ -16,6 +16,9 @@ const (
 	settingChain      = "chain"
 	settingUID        = "uid"
 	settingRestoring  = "restoring"
+	// settingAuditAnchor is the position and the hash of the last entry of the audit
+	// record that was archived.
+	settingAuditAnchor = "audit_anchor"
 	// settingDropSignatures is set by a migration until DropSignatures has done its work.
 	settingDropSignatures = "drop_signatures"
 )

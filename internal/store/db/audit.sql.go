@@ -89,6 +89,15 @@ func (q *Queries) AuditChain(ctx context.Context, arg AuditChainParams) ([]Audit
 	return items, nil
 }
 
+const DeleteAuditUpTo = `-- name: DeleteAuditUpTo :exec
+DELETE FROM audit WHERE chain_position <= $1
+`
+
+func (q *Queries) DeleteAuditUpTo(ctx context.Context, lastPosition *int64) error {
+	_, err := q.db.ExecContext(ctx, DeleteAuditUpTo, lastPosition)
+	return err
+}
+
 const EndOfAuditChain = `-- name: EndOfAuditChain :one
 SELECT audit_id, at, user_id, user_name, token_id, address, action, target, outcome, detail, chain_position, previous_hash, hash FROM audit WHERE chain_position IS NOT NULL ORDER BY chain_position DESC LIMIT 1
 `

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
+)
+
+// TestAuditRetention: the server moves entries that are older than the retention into a
+// file, of which there is one a day at most.
+func TestAuditRetention(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := newApp(t.Context(), config.Config{
+		DataFolder: folder, DatabaseURL: config.Secret(filepath.Join(folder, "specterd.db")), BcryptCost: 4,
+		AuditRetention: 30 * 24 * time.Hour,
+	}, slog.New(slog.DiscardHandler), false)
+	check(err)
+	t.Cleanup(func() { check(a.close()) })
+	now := time.Date(2027, 3, 31, 12, 0, 0, 0, time.UTC)
+	a.now = func() time.Time { return now }
+	audit := auth.NewAudit(a.store)
+	verify := func() auth.AuditReport {
+		t.Helper()
+		check(audit.Seal(t.Context()))
+		r, err := audit.Verify(t.Context(), "")
+		check(err)
+		if len(r.Problems) > 0 {
+			t.Error(r.Problems)
+		}
+		return r
+	}
+	first := verify().Entries // of the first start, which are older
+	recent := auth.Event{At: now.Add(-29 * 24 * time.Hour), Action: "recent"}
+	check(a.store.WriteJournal(t.Context(), []auth.Event{recent}, nil))
+	for range 2 {
+		check(a.archiveDue(t.Context()))
+		if r := verify(); r.Entries != 2 || r.Anchor.Position != first {
+			t.Errorf("in the database: %+v", r)
+		}
+	}
+	path := filepath.Join(folder, "audit", "audit-before-2027-03-01.jsonl")
+	info, err := os.Stat(path)
+	check(err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the file has the mode %v", info.Mode())
+	}
+	if r, err := verifyArchives([]string{path}, ""); err != nil || r.Entries != first || len(r.Problems) > 0 {
+		t.Errorf("in the file: %+v, %v", r, err)
+	}
+	now = now.Add(24 * time.Hour)
+	check(a.archiveDue(t.Context()))
+	if files, err := os.ReadDir(filepath.Join(folder, "audit")); err != nil || len(files) != 1 {
+		t.Errorf("a day without old entries leaves %d files, %v", len(files), err)
+	}
+}

@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// ArchiveAction is the action of the event that tells of an archive; its target is the
+// hash of the last entry that was archived.
+const ArchiveAction = "audit.archive"
+
+// archivedEntry is an entry as archives have it, one a line.
+type archivedEntry struct {
+	Position     int64     `json:"position"`
+	PreviousHash string    `json:"previous_hash"`
+	ID           int64     `json:"audit_id"`
+	At           time.Time `json:"at"`
+	UserID       string    `json:"user_id"`
+	UserName     string    `json:"user_name"`
+	TokenID      string    `json:"token_id"`
+	Address      string    `json:"address"`
+	Action       string    `json:"action"`
+	Target       string    `json:"target"`
+	Outcome      string    `json:"outcome"`
+	Detail       string    `json:"detail"`
+	Hash         string    `json:"hash"`
+}
+
+func (a archivedEntry) entry() Entry {
+	return Entry{
+		ID: a.ID, Position: a.Position, PreviousHash: a.PreviousHash, Hash: a.Hash,
+		Event: Event{
+			At: a.At, UserID: a.UserID, UserName: a.UserName, TokenID: a.TokenID, Address: a.Address,
+			Action: a.Action, Target: a.Target, Outcome: a.Outcome, Detail: a.Detail,
+		},
+	}
+}
+
+func archivedOf(e Entry) archivedEntry {
+	return archivedEntry{
+		Position: e.Position, PreviousHash: e.PreviousHash, ID: e.ID, At: e.At.UTC(), UserID: e.UserID, UserName: e.UserName,
+		TokenID: e.TokenID, Address: e.Address, Action: e.Action, Target: e.Target, Outcome: e.Outcome, Detail: e.Detail, Hash: e.Hash,
+	}
+}
+
+var errArchiveBegun = errors.New("archive that far")
+
+// WriteArchive writes the sealed entries at the beginning of the chain that are of before
+// a time, as JSON Lines, and returns what it found of them. An entry that is not as it
+// was written is an error: it has to be looked into before it is archived.
+func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Writer) (AuditReport, error) {
+	var r AuditReport
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	err := a.chain(ctx, &r, func(e Entry) error {
+		if !e.At.Before(before) {
+			return errArchiveBegun
+		}
+		if r.add(e); len(r.Problems) > 0 {
+			return fmt.Errorf("the audit record is not as it was written: %s", r.Problems[0])
+		}
+		return encoder.Encode(archivedOf(e))
+	})
+	if errors.Is(err, errArchiveBegun) {
+		err = nil
+	}
+	return r, err
+}
+
+// RemoveArchived removes the entries that r tells of from the database, which
+// WriteArchive has written to a file of this name.
+func (a *Audit) RemoveArchived(ctx context.Context, who *Principal, now time.Time, r AuditReport, file string) error {
+	detail := fmt.Sprintf("%d entries up to position %d, in %s", r.Entries, r.Last.Position, file)
+	return a.store.RemoveAudit(ctx, r.Last, who.Event(now, ArchiveAction, r.Last.Hash, detail))
+}
+
+// VerifyArchive reads an archive and adds what it finds to r, which has what was found
+// of the archives before it. Position is where the first of them begins.
+func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
+	decoder := json.NewDecoder(in)
+	decoder.DisallowUnknownFields()
+	for {
+		var line archivedEntry
+		err := decoder.Decode(&line)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("position %d is followed by what is not an entry: %w", r.Last.Position, err)
+		}
+		e := line.entry()
+		if r.Entries == 0 {
+			r.Anchor = Entry{Position: e.Position - 1, Hash: e.PreviousHash}
+			r.Last = r.Anchor
+		}
+		r.add(e)
+		r.Found = r.Found || e.Hash == hash
+	}
+}
+
+// ArchiveBegin returns the position of the first entry of an archive.
+func ArchiveBegin(in io.Reader) (int64, error) {
+	var line archivedEntry
+	if err := json.NewDecoder(in).Decode(&line); err != nil {
+		return 0, fmt.Errorf("read the first entry: %w", err)
+	}
+	return line.Position, nil
+}
