@@ -29,6 +29,8 @@ func TestWallets(t *testing.T) {
 		"members":        testMembers,
 		"invitations":    testInvitations,
 		"no users":       testNoUserEnumeration,
+		"re-pointed":     testRepointedAlias,
+		"uninvited":      testUninvitedMember,
 		"rescan":         testRescan,
 		"addresses":      testAddresses,
 		"coins":          testCoins,
