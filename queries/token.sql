@@ -7,6 +7,10 @@ SELECT sqlc.embed(t), u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = @token_id;
 
+-- Returns the row and locks it until the transaction ends, on both databases.
+-- name: HoldToken :one
+UPDATE tokens SET expires_at = expires_at WHERE token_id = @token_id RETURNING *;
+
 -- name: TokenOfUser :one
 SELECT * FROM tokens WHERE token_id = @token_id AND user_id = @user_id;
 

@@ -30,6 +30,14 @@ UPDATE users SET
   quotas = @quotas
 WHERE user_id = @user_id;
 
+-- Undoes what the trigger of UpdateUser did, in the same transaction.
+-- name: SetAccessVersion :exec
+UPDATE users SET access_version = @access_version WHERE user_id = @user_id;
+
+-- Returns the row and locks it until the transaction ends, on both databases.
+-- name: HoldUser :one
+UPDATE users SET access_version = access_version WHERE user_id = @user_id RETURNING *;
+
 -- name: DeleteUser :exec
 DELETE FROM users WHERE user_id = @user_id;
 

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"log/slog"
 	"strings"
@@ -16,19 +15,24 @@ import (
 var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
 	"the user name and password, or the token, were not accepted; the token may have expired or been deleted")
 
-// Credential is a token's row together with its user's, as a request needs them.
-// It may be shared and is never changed.
+// Credential is a token's row together with its user's, as a request needs them; for
+// a password, the Token is empty but for the id of its user. It may be shared and is
+// never changed.
 type Credential struct {
 	Token
 	UserName string
 	Admin    bool
 	Active   bool
+	// AccessVersion is the user's, for a password only.
+	AccessVersion int64
 }
 
 // CredentialStore is what logging in needs to be kept.
 type CredentialStore interface {
 	UserByName(ctx context.Context, name string) (User, error)
-	EditUser(ctx context.Context, name string, edit func(*UserEdit) error) (User, error)
+	// UserByID returns ErrUserNotFound where there is none.
+	UserByID(ctx context.Context, id string) (User, error)
+	EditUser(ctx context.Context, who *Principal, name string, edit func(*UserEdit) error) (User, error)
 	// CredentialByID reads the row of a token as it is at this moment, also
 	// where somebody else has just changed it. It returns ErrTokenNotFound where
 	// there is none.
@@ -84,9 +88,6 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	if err != nil {
 		return nil, err
 	}
-	who := &Principal{
-		UserID: u.ID, UserName: u.Name, Admin: u.Admin, Scopes: ScopesOf(u.Admin), Address: address,
-	}
 	if !good {
 		l.throttle.failed(key, l.now())
 		e := (&Principal{Address: address}).Event(l.now(), "login", name, "")
@@ -95,6 +96,11 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 		return nil, ErrUnauthenticated
 	}
 	l.throttle.proved(key, l.now())
+	// The comparison may have waited for its turn, and takes long itself.
+	who, err := l.Recheck(ctx, u.Credential().Principal(address))
+	if err != nil {
+		return nil, err
+	}
 	l.journal.login(who.Event(l.now(), "login", u.Name, ""), u.ID)
 	if l.passwords.outdated(u.PasswordHash) {
 		l.rehash(ctx, u, password, address)
@@ -107,9 +113,9 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	hashed, err := l.passwords.rehash(ctx, address, u.PasswordHash, password)
 	if err == nil {
-		_, err = l.store.EditUser(ctx, u.Name, func(e *UserEdit) error {
+		_, err = l.store.EditUser(ctx, Program("rehash"), u.Name, func(e *UserEdit) error {
 			if e.PasswordHash == u.PasswordHash {
-				e.PasswordHash = hashed
+				e.PasswordHash, e.KeepAccess = hashed, true
 			}
 			e.Event = (&Principal{UserID: u.ID, UserName: u.Name, Address: address}).Event(l.now(), "user.rehash", u.Name, "")
 			return nil
@@ -136,7 +142,7 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 		return nil, err
 	}
 	now := l.now()
-	if subtle.ConstantTimeCompare(c.Hash[:], p.hash[:]) != 1 || !c.Active || !now.Before(c.ExpiresAt) || l.limits.idle(&c.Token, now) {
+	if !c.accepts(p.hash, now) || l.limits.idle(&c.Token, now) {
 		return nil, ErrUnauthenticated
 	}
 	if !c.Imported { // of those that were brought along, the hash decides alone
@@ -149,8 +155,5 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 		}
 	}
 	l.journal.used(p.id, c.LastUse.At, Use{At: now, Address: address, Agent: agent})
-	return &Principal{
-		UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, TokenID: p.id, token: &c.Token,
-		Scopes: c.Scopes & ScopesOf(c.Admin), Wallets: c.Wallets, ExpiresAt: c.ExpiresAt, Address: address,
-	}, nil
+	return c.Principal(address), nil
 }

@@ -24,7 +24,10 @@ type Principal struct {
 	// TokenID is the token that was presented; empty for a password.
 	TokenID string
 	token   *Token // its row as it was found for this request
-	Scopes  Scopes
+	// accessVersion is the user's when the password was compared; 0 for a token.
+	accessVersion int64
+	trusted       bool
+	Scopes        Scopes
 	// Wallets limits the caller to wallets with these ids, where not nil. An
 	// empty list is a limit to none.
 	Wallets []string
@@ -50,6 +53,19 @@ func (p *Principal) NeedPassword() error {
 	}
 	return ErrPasswordRequired
 }
+
+// Operator is the principal of somebody at the command line: whoever may write
+// to the database may do everything.
+func Operator(osUser string) *Principal {
+	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line", trusted: true}
+}
+
+// Program is the principal of what specterd does on its own.
+func Program(name string) *Principal { return &Principal{UserName: name, trusted: true} }
+
+// IsTrusted reports whether p is an Operator or a Program, for whom no row of the
+// database has to vouch.
+func (p *Principal) IsTrusted() bool { return p.trusted }
 
 // MaySeeWallet reports whether the token lets its holder at the wallet. Being a
 // member of it is another matter.

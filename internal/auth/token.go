@@ -68,11 +68,13 @@ type Rotation struct {
 	Event     Event
 }
 
-// TokenStore keeps tokens.
+// TokenStore keeps tokens. What makes them is on behalf of a principal whose rights
+// are checked again in the same transaction: see Principal.Confirm.
 type TokenStore interface {
-	// CreateToken adds a token. It returns ErrDescriptionTaken, ErrKeyRetired, and
-	// ErrUnauthenticated where the user is no longer active or the parent gone.
-	CreateToken(ctx context.Context, t Token, e Event) error
+	// CreateToken adds a token that its maker may make: see Principal.CheckGrant. It
+	// returns ErrDescriptionTaken, ErrKeyRetired, and ErrUnauthenticated where the
+	// user is no longer active or the parent gone.
+	CreateToken(ctx context.Context, who *Principal, t Token, e Event) error
 	// TokenOfUser returns ErrTokenNotFound for what is not this user's.
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
 	// TokensOfUser returns tokens in the order they were made.
@@ -81,9 +83,9 @@ type TokenStore interface {
 	// transaction. It may call decide more than once. When it has returned, no reader
 	// sees what was deleted any more. CallerID is the token that asks, if any.
 	DeleteToken(ctx context.Context, userID, id, callerID string, decide func(*Deletion) error) error
-	// RotateToken has rotate decide about a token and carries that out, in one
+	// RotateToken has rotate decide about a token of the caller's and carries that out, in one
 	// transaction. It may call rotate more than once. It returns ErrKeyRetired.
-	RotateToken(ctx context.Context, userID, id string, rotate func(*Rotation) error) error
+	RotateToken(ctx context.Context, who *Principal, id string, rotate func(*Rotation) error) error
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
 }
@@ -144,7 +146,7 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (
 		if secret, err = s.seal(&t, who.UserName); err != nil {
 			return err
 		}
-		return s.store.CreateToken(ctx, t, who.Event(now, "token.create", t.ID, detail))
+		return s.store.CreateToken(ctx, who, t, who.Event(now, "token.create", t.ID, detail))
 	})
 	if err != nil {
 		return Token{}, "", err
@@ -245,7 +247,7 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		r.Event = who.Event(now, "token.rotate", old.ID, "successor "+successor.ID)
 		return nil
 	}
-	err := s.signing(ctx, func() error { return s.store.RotateToken(ctx, who.UserID, id, rotate) })
+	err := s.signing(ctx, func() error { return s.store.RotateToken(ctx, who, id, rotate) })
 	if err != nil {
 		return Token{}, "", err
 	}

@@ -39,6 +39,9 @@ type User struct {
 	DisabledAt        time.Time // zero while active
 	CreatedAt         time.Time
 	Quotas            Limits // those that an admin set; the server's count for all others
+	// AccessVersion is raised by the database whenever the password, the role or the
+	// state changes.
+	AccessVersion int64
 }
 
 // Active reports whether the user may log in.
@@ -52,6 +55,9 @@ type UserEdit struct {
 	OtherAdmins int
 	// SoleWallets are the ids of wallets that have no other owner.
 	SoleWallets []string
+	// KeepAccess leaves the AccessVersion as it is: the password is the same, with
+	// another hash.
+	KeepAccess bool
 	// DropTokens ends all tokens of the user.
 	DropTokens bool
 	// Remove deletes the user with all their tokens and memberships, and has
@@ -61,12 +67,13 @@ type UserEdit struct {
 	Event Event
 }
 
-// UserStore keeps users.
+// UserStore keeps users. What changes them is on behalf of a principal whose rights
+// are checked again in the same transaction: see Principal.Confirm.
 type UserStore interface {
 	QuotaStore
 	// CreateUser adds a user. It returns ErrUserExists where the folded name is
 	// taken.
-	CreateUser(ctx context.Context, u User, e Event) error
+	CreateUser(ctx context.Context, who *Principal, u User, e Event) error
 	// UserByName returns ErrUserNotFound where there is none.
 	UserByName(ctx context.Context, name string) (User, error)
 	// ListUsers returns users in the order of their folded names, from the one
@@ -77,7 +84,7 @@ type UserStore interface {
 	// EditUser loads a user, applies edit and saves the result in one
 	// transaction, so that no other change comes between. It may call edit more
 	// than once. It returns ErrUserNotFound where there is no such user.
-	EditUser(ctx context.Context, name string, edit func(*UserEdit) error) (User, error)
+	EditUser(ctx context.Context, who *Principal, name string, edit func(*UserEdit) error) (User, error)
 }
 
 // Users is what can be done with users.
@@ -90,12 +97,6 @@ type Users struct {
 // NewUsers returns a Users that keeps users in store.
 func NewUsers(store UserStore, passwords *Passwords, now func() time.Time) *Users {
 	return &Users{store: store, passwords: passwords, now: now}
-}
-
-// Operator is the principal of somebody at the command line: whoever may write
-// to the database may do everything.
-func Operator(osUser string) *Principal {
-	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line"}
 }
 
 // Create adds a user. It sets a password, so a token will not do.
@@ -131,14 +132,14 @@ func (s *Users) CreateFirst(ctx context.Context, password string) (User, error) 
 	if err != nil {
 		return User{}, err
 	}
-	return s.create(ctx, &Principal{UserName: "first start"}, User{
+	return s.create(ctx, Program("first start"), User{
 		Name: FirstAdmin, PasswordHash: hashed, PasswordIsDefault: isDefault, Admin: true,
 	})
 }
 
 func (s *Users) create(ctx context.Context, who *Principal, u User) (User, error) {
 	u.ID, u.CreatedAt = uuid.NewString(), s.now()
-	return u, s.store.CreateUser(ctx, u, who.Event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
+	return u, s.store.CreateUser(ctx, who, u, who.Event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
 }
 
 // Get returns a user by name, without regard to case.
@@ -196,7 +197,7 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 		}
 	}
 	now := s.now()
-	return s.store.EditUser(ctx, name, func(u *UserEdit) error {
+	return s.store.EditUser(ctx, who, name, func(u *UserEdit) error {
 		var did []string
 		if change.Password != nil {
 			u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, true
@@ -242,7 +243,7 @@ func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteW
 		}
 	}
 	now := s.now()
-	_, err := s.store.EditUser(ctx, name, func(u *UserEdit) error {
+	_, err := s.store.EditUser(ctx, who, name, func(u *UserEdit) error {
 		if u.OtherAdmins == 0 && u.Admin {
 			return ErrLastAdmin
 		}
@@ -263,7 +264,7 @@ func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteW
 // RevokeTokens ends all tokens of a user.
 func (s *Users) RevokeTokens(ctx context.Context, who *Principal, name string) error {
 	now := s.now()
-	_, err := s.store.EditUser(ctx, name, func(u *UserEdit) error {
+	_, err := s.store.EditUser(ctx, who, name, func(u *UserEdit) error {
 		u.DropTokens = true
 		u.Event = who.Event(now, "user.change", u.Name, "tokens revoked")
 		return nil
@@ -286,7 +287,7 @@ func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password 
 	if revokeTokens {
 		detail = "password, tokens revoked"
 	}
-	return s.store.EditUser(ctx, who.UserName, func(u *UserEdit) error {
+	return s.store.EditUser(ctx, who, who.UserName, func(u *UserEdit) error {
 		if !u.Active() || u.ID != who.UserID {
 			return ErrUnauthenticated
 		}

@@ -68,7 +68,7 @@ func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, err
 // addUser adds a user, and makes a token with which they can do all that they may.
 func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Principal, string, error) {
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "nobody's", CreatedAt: clock()}
-	if err := db.CreateUser(ctx, u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
+	if err := db.CreateUser(ctx, auth.Operator("bench"), u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
 		return nil, "", err
 	}
 	if err := db.BindKey(ctx, auth.Fingerprint([]byte(key))); err != nil {
@@ -78,7 +78,7 @@ func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Prin
 	if err != nil {
 		return nil, "", err
 	}
-	who := &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.ScopesOf(false)}
+	who := u.Credential().Principal("")
 	order := auth.TokenOrder{Description: "bench", Lifetime: lifetime, Scopes: who.Scopes}
 	_, secret, err := auth.NewTokens(db, signer, clock).Create(ctx, who, order)
 	return who, secret, err

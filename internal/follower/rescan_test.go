@@ -95,8 +95,8 @@ func TestRescansTakeTurnsByUser(t *testing.T) {
 		slices.SortFunc(all, func(a, b *watched) int { return cmp.Compare(a.id, b.id) })
 		last := all[queued]
 		bob := auth.User{ID: uuid.NewString(), Name: "bob", PasswordHash: "x", CreatedAt: time.Now()}
-		must(t, w.store.CreateUser(ctx, bob, auth.Event{At: bob.CreatedAt, Action: "user.create"}))
-		must(t, w.store.EditMembers(ctx, last.id, func(e *wallet.MemberEdit) error {
+		must(t, w.store.CreateUser(ctx, auth.Operator("test"), bob, auth.Event{At: bob.CreatedAt, Action: "user.create"}))
+		must(t, w.store.EditMembers(ctx, auth.Operator("test"), last.id, func(e *wallet.MemberEdit) error {
 			e.Members = append(e.Members, wallet.Member{UserID: bob.ID, Role: auth.RoleOwner, Alias: "shared", CreatedAt: bob.CreatedAt})
 			return nil
 		}))

@@ -70,7 +70,7 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	must(t, w.store.Migrate(t.Context()))
 	t.Cleanup(func() { _ = w.store.Close() })
 	user := auth.User{ID: uuid.NewString(), Name: "alice", PasswordHash: "-", CreatedAt: time.Now()}
-	must(t, w.store.CreateUser(t.Context(), user, auth.Event{At: time.Now()}))
+	must(t, w.store.CreateUser(t.Context(), auth.Operator("test"), user, auth.Event{At: time.Now()}))
 	w.who = &auth.Principal{UserID: user.ID, UserName: user.Name, Scopes: auth.AllScopes}
 	w.checkLog(database)
 	w.monitor = monitorOf(t, node)

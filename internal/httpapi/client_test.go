@@ -41,9 +41,11 @@ func (s *server) user(t *testing.T, name string, admin bool) person {
 	return p
 }
 
-// principal is what a password makes of its user.
+// principal acts for its user as a password does, whatever became of that.
 func (p person) principal() *auth.Principal {
-	return &auth.Principal{UserID: p.ID, UserName: p.Name, Admin: p.Admin, Scopes: auth.ScopesOf(p.Admin), Address: "127.0.0.1"}
+	who := auth.Operator(p.Name)
+	who.UserID, who.Admin, who.Scopes, who.Address = p.ID, p.Admin, auth.ScopesOf(p.Admin), "127.0.0.1"
+	return who
 }
 
 // token is a token with its secret.

@@ -117,7 +117,7 @@ func TestUnknownUsersCostAsMuch(t *testing.T) {
 	s := start(t, func(s *setup) { s.cost = 6 })
 	known, disabled, deleted := s.user(t, "known", false), s.user(t, "disabled", false), s.user(t, "deleted", false)
 	imported := s.imported(t, "imported", "a password", false)
-	_, err := s.store.EditUser(t.Context(), "imported", func(u *auth.UserEdit) error { // with this server's cost
+	_, err := s.store.EditUser(t.Context(), auth.Operator("test"), "imported", func(u *auth.UserEdit) error { // with this server's cost
 		u.PasswordHash = strings.Replace(u.PasswordHash, "$04$", "$06$", 1)
 		return nil
 	})

@@ -157,8 +157,8 @@ func background(cleanup func(func()), run func(context.Context)) (stop func()) {
 func (w *world) user(name string) *auth.Principal {
 	w.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
-	must(w.t, w.store.CreateUser(w.t.Context(), u, auth.Event{At: time.Now(), Action: "user.create"}))
-	return &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.AllScopes}
+	must(w.t, w.store.CreateUser(w.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now(), Action: "user.create"}))
+	return u.Credential().Principal("")
 }
 
 // vault is a wallet of alice's, and those who can sign for it.

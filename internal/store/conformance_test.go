@@ -38,7 +38,7 @@ func TestUsersComeBackAsTheyWere(t *testing.T) {
 			ID: uuid.NewString(), Name: "Bob Smíth", PasswordHash: "$2a$…", PasswordIsDefault: true, Admin: true,
 			DisabledAt: b.now.Add(time.Hour), CreatedAt: b.now,
 		}
-		must(t, b.CreateUser(t.Context(), want, auth.Event{At: b.now}))
+		must(t, b.CreateUser(t.Context(), operator, want, auth.Event{At: b.now}))
 		for _, name := range []string{"Bob Smíth", "bob smíth", "BOB SMÍTH", "bob smi\u0301th"} {
 			got, err := b.UserByName(t.Context(), name)
 			must(t, err)
@@ -51,7 +51,7 @@ func TestUsersComeBackAsTheyWere(t *testing.T) {
 
 		same := want
 		same.ID, same.Name = uuid.NewString(), "BOB smíth"
-		wantFault(t, b.CreateUser(t.Context(), same, auth.Event{At: b.now, Action: "nothing"}), auth.ErrUserExists)
+		wantFault(t, b.CreateUser(t.Context(), operator, same, auth.Event{At: b.now, Action: "nothing"}), auth.ErrUserExists)
 		if n := b.count("SELECT count(*) FROM audit WHERE action = 'nothing'"); n != 0 {
 			t.Error("a refused user left a trace in the audit record")
 		}
@@ -86,18 +86,18 @@ func TestEditUser(t *testing.T) {
 		u := b.user("alice", true)
 		kept := b.token(u, "kept", "")
 		refusal := errors.New("no")
-		_, err := b.EditUser(t.Context(), "alice", func(e *auth.UserEdit) error {
+		_, err := b.EditUser(t.Context(), operator, "alice", func(e *auth.UserEdit) error {
 			e.Admin, e.DropTokens = false, true
 			return refusal
 		})
 		if !errors.Is(err, refusal) || !b.tokenExists(kept.ID) {
 			t.Fatalf("got %v; a refused edit changed something", err)
 		}
-		_, err = b.EditUser(t.Context(), "nobody", func(*auth.UserEdit) error { t.Error("called"); return nil })
+		_, err = b.EditUser(t.Context(), operator, "nobody", func(*auth.UserEdit) error { t.Error("called"); return nil })
 		wantFault(t, err, auth.ErrUserNotFound)
 
 		b.user("second", true)
-		edited, err := b.EditUser(t.Context(), "ALICE", func(e *auth.UserEdit) error {
+		edited, err := b.EditUser(t.Context(), operator, "ALICE", func(e *auth.UserEdit) error {
 			if e.OtherAdmins != 1 {
 				t.Errorf("%d other admins, want 1", e.OtherAdmins)
 			}
@@ -112,7 +112,7 @@ func TestEditUser(t *testing.T) {
 		if n := b.count("SELECT count(*) FROM audit WHERE action = 'edited'"); n != 1 {
 			t.Errorf("%d entries in the audit record, want 1", n)
 		}
-		_, err = b.EditUser(t.Context(), "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
+		_, err = b.EditUser(t.Context(), operator, "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 		must(t, err)
 		_, err = b.UserByName(t.Context(), "alice")
 		wantFault(t, err, auth.ErrUserNotFound)
@@ -131,7 +131,7 @@ func TestEditsOfUsersAreOneAfterTheOther(t *testing.T) {
 			var wg sync.WaitGroup
 			for _, name := range names {
 				wg.Go(func() {
-					_, err := b.EditUser(t.Context(), name, func(e *auth.UserEdit) error {
+					_, err := b.EditUser(t.Context(), operator, name, func(e *auth.UserEdit) error {
 						if e.OtherAdmins == 0 {
 							return auth.ErrLastAdmin
 						}
@@ -158,7 +158,7 @@ func TestTokensComeBackAsTheyWere(t *testing.T) {
 			want := tokenFor(u, fmt.Sprintf("%#v", wallets), "", b.now)
 			want.Wallets, want.RotatedFrom = wallets, "earlier"
 			want.Lifetime = 1200 * time.Millisecond
-			must(t, b.CreateToken(t.Context(), want, auth.Event{At: b.now}))
+			must(t, b.CreateToken(t.Context(), operator, want, auth.Event{At: b.now}))
 			got, err := b.TokenOfUser(t.Context(), u.ID, want.ID)
 			must(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -183,7 +183,7 @@ func TestDescriptionsAreUniqueForAUser(t *testing.T) {
 		b.token(u, "backup", "")
 		b.token(other, "backup", "")
 		b.token(u, "Backup", "") // as in the original, case matters here
-		err := b.CreateToken(t.Context(), tokenFor(u, "backup", "", b.now), auth.Event{})
+		err := b.CreateToken(t.Context(), operator, tokenFor(u, "backup", "", b.now), auth.Event{})
 		wantFault(t, err, auth.ErrDescriptionTaken)
 	})
 }
@@ -193,13 +193,13 @@ func TestNobodyGetsATokenWhoIsGone(t *testing.T) {
 		u := b.user("alice", false)
 		parent := b.token(u, "parent", "")
 		must(t, b.DeleteToken(t.Context(), u.ID, parent.ID, "", func(*auth.Deletion) error { return nil }))
-		err := b.CreateToken(t.Context(), tokenFor(u, "orphan", parent.ID, b.now), auth.Event{})
+		err := b.CreateToken(t.Context(), operator, tokenFor(u, "orphan", parent.ID, b.now), auth.Event{})
 		wantFault(t, err, auth.ErrUnauthenticated)
 
 		b.exec("UPDATE users SET disabled_at = 1")
-		wantFault(t, b.CreateToken(t.Context(), tokenFor(u, "a", "", b.now), auth.Event{}), auth.ErrUnauthenticated)
+		wantFault(t, b.CreateToken(t.Context(), operator, tokenFor(u, "a", "", b.now), auth.Event{}), auth.ErrUnauthenticated)
 		b.exec("DELETE FROM users")
-		wantFault(t, b.CreateToken(t.Context(), tokenFor(u, "b", "", b.now), auth.Event{}), auth.ErrUnauthenticated)
+		wantFault(t, b.CreateToken(t.Context(), operator, tokenFor(u, "b", "", b.now), auth.Event{}), auth.ErrUnauthenticated)
 	})
 }
 
@@ -243,12 +243,12 @@ func TestDescendantsGoAlong(t *testing.T) {
 }
 
 func removeUser(b *bench, name string) {
-	_, err := b.EditUser(b.t.Context(), name, func(e *auth.UserEdit) error { e.Remove = true; return nil })
+	_, err := b.EditUser(b.t.Context(), operator, name, func(e *auth.UserEdit) error { e.Remove = true; return nil })
 	must(b.t, err)
 }
 
 func dropTokens(b *bench, name string) {
-	_, err := b.EditUser(b.t.Context(), name, func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
+	_, err := b.EditUser(b.t.Context(), operator, name, func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
 	must(b.t, err)
 }
 
@@ -256,7 +256,7 @@ func dropTokens(b *bench, name string) {
 // at the given time.
 func rotate(b *bench, u auth.User, id string, byToken bool, retireAt time.Time) auth.Token {
 	var successor auth.Token
-	must(b.t, b.RotateToken(b.t.Context(), u.ID, id, func(r *auth.Rotation) error {
+	must(b.t, b.RotateToken(b.t.Context(), b.byPassword(u.Name), id, func(r *auth.Rotation) error {
 		successor = tokenFor(u, r.Old.Description, r.Old.ParentID, b.now)
 		r.Successor, r.RetireAt, r.RetiredAs, r.ByToken = successor, retireAt, r.Old.Description+" "+r.Old.ID, byToken
 		r.Event = auth.Event{At: b.now, Action: "token.rotate"}
@@ -275,7 +275,7 @@ func TestRotation(t *testing.T) {
 		retireAt := b.now.Add(10 * time.Minute).Truncate(time.Second)
 		b.exec("UPDATE tokens SET expires_at = $1 WHERE token_id = $2", b.now.Add(time.Minute).UnixMicro(), grandchild.ID)
 
-		must(t, b.RotateToken(t.Context(), u.ID, old.ID, func(r *auth.Rotation) error {
+		must(t, b.RotateToken(t.Context(), b.caller(grandchild.ID), old.ID, func(r *auth.Rotation) error {
 			if want := []string{root.ID}; !slices.Equal(r.OldAncestors, want) {
 				t.Errorf("ancestors %v, want %v", r.OldAncestors, want)
 			}
@@ -292,7 +292,7 @@ func TestRotation(t *testing.T) {
 				t.Errorf("%s ends at %v, want %v", got.Description, got.ExpiresAt, want)
 			}
 		}
-		err := b.RotateToken(t.Context(), u.ID, uuid.NewString(), func(*auth.Rotation) error { return nil })
+		err := b.RotateToken(t.Context(), b.byPassword(u.Name), uuid.NewString(), func(*auth.Rotation) error { return nil })
 		wantFault(t, err, auth.ErrTokenNotFound)
 	})
 }
@@ -389,7 +389,7 @@ func TestManyWritersAtOnce(t *testing.T) {
 				wg.Go(func() {
 					for k := range 10 {
 						token := tokenFor(u, fmt.Sprint(i, j, k), "", b.now)
-						if err := s.CreateToken(t.Context(), token, auth.Event{At: b.now}); err != nil {
+						if err := s.CreateToken(t.Context(), operator, token, auth.Event{At: b.now}); err != nil {
 							t.Error(err)
 						}
 					}

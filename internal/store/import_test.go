@@ -48,7 +48,7 @@ func TestImportsAreRemembered(t *testing.T) {
 		}
 
 		// What is deleted is still known.
-		_, err = b.EditUser(ctx, "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
+		_, err = b.EditUser(ctx, operator, "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 		must(t, err)
 		_, err = b.UserByID(ctx, u.ID)
 		wantFault(t, err, auth.ErrUserNotFound)

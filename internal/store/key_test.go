@@ -15,7 +15,7 @@ import (
 func (b *bench) signed(u auth.User, description, key string, life time.Duration) (auth.Token, error) {
 	t := tokenFor(u, description, "", b.now)
 	t.SigningKey, t.ExpiresAt = key, b.now.Add(life).Truncate(time.Second)
-	return t, b.CreateToken(context.WithoutCancel(b.t.Context()), t, auth.Event{At: b.now, Action: "token.create"})
+	return t, b.CreateToken(context.WithoutCancel(b.t.Context()), operator, t, auth.Event{At: b.now, Action: "token.create"})
 }
 
 func (b *bench) rotate(from, to string) error {
@@ -95,7 +95,7 @@ func TestEndingTheTokensOfKeys(t *testing.T) {
 		must(t, b.rotate("k1", "k2"))
 		child := tokenFor(u, "child", first.ID, b.now)
 		child.SigningKey = "k2"
-		must(t, b.CreateToken(t.Context(), child, auth.Event{At: b.now}))
+		must(t, b.CreateToken(t.Context(), operator, child, auth.Event{At: b.now}))
 		second, err := b.signed(u, "second", "k2", time.Hour)
 		must(t, err)
 		must(t, b.rotate("k2", "k3"))

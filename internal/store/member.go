@@ -47,8 +47,11 @@ func membersOf(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Me
 }
 
 // EditMembers implements wallet.Registry.
-func (s *Store) EditMembers(ctx context.Context, walletID string, edit func(*wallet.MemberEdit) error) error {
+func (s *Store) EditMembers(ctx context.Context, who *auth.Principal, walletID string, edit func(*wallet.MemberEdit) error) error {
 	return s.inUrgentTx(ctx, func(q *db.Queries) error {
+		if _, err := s.confirm(ctx, q, who); err != nil {
+			return err
+		}
 		before, err := membersOf(ctx, q, walletID)
 		if err != nil {
 			return err

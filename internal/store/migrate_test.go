@@ -152,13 +152,13 @@ func TestALockedDatabaseIsUnavailable(t *testing.T) {
 	_, err = tx.ExecContext(t.Context(), "UPDATE users SET name = name")
 	must(t, err)
 	begin := time.Now()
-	err = b.CreateToken(t.Context(), tokenFor(u, "x", "", b.now), auth.Event{})
+	err = b.CreateToken(t.Context(), operator, tokenFor(u, "x", "", b.now), auth.Event{})
 	if fault.KindOf(err) != fault.Unavailable || time.Since(begin) > 30*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(begin))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := b.CreateToken(ctx, tokenFor(u, "x", "", b.now), auth.Event{}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := b.CreateToken(ctx, operator, tokenFor(u, "x", "", b.now), auth.Event{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a caller who gave up: %v", err)
 	}
 	must(t, tx.Rollback())

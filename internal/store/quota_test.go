@@ -43,7 +43,7 @@ var quotaCases = []quotaCase{
 	}},
 	{auth.QuotaTokens, func(b *bench, u auth.User) adder {
 		return func(n int) error {
-			return b.CreateToken(b.t.Context(), tokenFor(u, fmt.Sprint("t", n), "", b.now), eventBy(b, u))
+			return b.CreateToken(b.t.Context(), operator, tokenFor(u, fmt.Sprint("t", n), "", b.now), eventBy(b, u))
 		}
 	}, func(b *bench, u auth.User) {
 		id := b.rows("SELECT min(token_id) FROM tokens WHERE user_id = $1", u.ID)
@@ -97,7 +97,7 @@ var quotaCases = []quotaCase{
 // limit sets the limit of a quota for a user.
 func (b *bench) limit(u auth.User, quota auth.Quota, limit int64) {
 	b.t.Helper()
-	_, err := b.EditUser(b.t.Context(), u.Name, func(e *auth.UserEdit) error {
+	_, err := b.EditUser(b.t.Context(), operator, u.Name, func(e *auth.UserEdit) error {
 		e.Quotas = auth.Limits{quota: limit}
 		e.Event = auth.Event{At: b.now, Action: "user.change"}
 		return nil
@@ -203,10 +203,10 @@ func TestQuota_OfServer(t *testing.T) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		b.limit(bob, auth.QuotaTokens, 2)
 		b.token(alice, "a", "")
-		wantExceeded(t, b.CreateToken(t.Context(), tokenFor(alice, "b", "", b.now), auth.Event{}), auth.QuotaTokens, "1")
+		wantExceeded(t, b.CreateToken(t.Context(), operator, tokenFor(alice, "b", "", b.now), auth.Event{}), auth.QuotaTokens, "1")
 		b.token(bob, "a", "")
 		b.token(bob, "b", "")
-		wantExceeded(t, b.CreateToken(t.Context(), tokenFor(bob, "c", "", b.now), auth.Event{}), auth.QuotaTokens, "2")
+		wantExceeded(t, b.CreateToken(t.Context(), operator, tokenFor(bob, "c", "", b.now), auth.Event{}), auth.QuotaTokens, "2")
 		// A successor takes the place of its predecessor, unless both live on for a while.
 		rotate(b, alice, b.rows("SELECT token_id FROM tokens WHERE user_id = $1", alice.ID), false, time.Time{})
 		if use := b.use(alice, auth.QuotaTokens); use.Used != 1 || use.Limit != 1 || use.Own {

@@ -233,7 +233,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 			writers.Go(func() {
 				for i := 0; ctx.Err() == nil; i++ {
 					parent := tokenFor(u, fmt.Sprint(i), "", b.now)
-					err := b.CreateToken(ctx, parent, auth.Event{At: b.now, Action: "parent.create", Target: parent.ID})
+					err := b.CreateToken(ctx, operator, parent, auth.Event{At: b.now, Action: "parent.create", Target: parent.ID})
 					if err == nil {
 						err = b.SetLabels(ctx, w.ID, []btc.Label{
 							{Type: "tx", Ref: fmt.Sprint("a", n), Label: new(fmt.Sprint(i))}, {Type: "addr", Ref: fmt.Sprint("b", n), Label: new(fmt.Sprint(i))},
@@ -341,7 +341,7 @@ func oldUser(tables []backup.Table) []any {
 	row := []any{"u1", "Alice", "alice", "hash", int64(0), int64(1), nil, int64(5)}
 	i := slices.IndexFunc(tables, func(t backup.Table) bool { return t.Name == "users" })
 	for _, c := range tables[i].Columns[len(row):] {
-		row = append(row, map[string]any{"quotas": ""}[c.Name])
+		row = append(row, map[string]any{"access_version": int64(0), "quotas": ""}[c.Name])
 	}
 	return row
 }

@@ -94,17 +94,36 @@ func (b *bench) count(query string, args ...any) int {
 	return n
 }
 
+// operator may do everything.
+var operator = auth.Operator("test")
+
+// caller is who comes with a token.
+func (b *bench) caller(tokenID string) *auth.Principal {
+	b.t.Helper()
+	c, err := b.CredentialByID(b.t.Context(), tokenID)
+	must(b.t, err)
+	return c.Principal("192.0.2.1")
+}
+
+// byPassword is who comes with the password of a user.
+func (b *bench) byPassword(name string) *auth.Principal {
+	b.t.Helper()
+	u, err := b.UserByName(b.t.Context(), name)
+	must(b.t, err)
+	return u.Credential().Principal("192.0.2.1")
+}
+
 func (b *bench) user(name string, admin bool) auth.User {
 	b.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "x", Admin: admin, CreatedAt: b.now}
-	must(b.t, b.CreateUser(b.t.Context(), u, auth.Event{At: b.now, Action: "user.create"}))
+	must(b.t, b.CreateUser(b.t.Context(), operator, u, auth.Event{At: b.now, Action: "user.create"}))
 	return u
 }
 
 func (b *bench) token(u auth.User, description, parent string) auth.Token {
 	b.t.Helper()
 	t := tokenFor(u, description, parent, b.now)
-	must(b.t, b.CreateToken(b.t.Context(), t, auth.Event{At: b.now, Action: "token.create"}))
+	must(b.t, b.CreateToken(b.t.Context(), operator, t, auth.Event{At: b.now, Action: "token.create"}))
 	return t
 }
 

@@ -35,8 +35,17 @@ func credentialOf(row db.TokenAndUserRow) *auth.Credential {
 }
 
 // CreateToken implements auth.TokenStore.
-func (s *Store) CreateToken(ctx context.Context, t auth.Token, e auth.Event) error {
-	return s.inChargedTx(ctx, t.UserID, func(q *db.Queries) error { return s.createToken(ctx, q, t, e) })
+func (s *Store) CreateToken(ctx context.Context, who *auth.Principal, t auth.Token, e auth.Event) error {
+	return s.inChargedTx(ctx, t.UserID, func(q *db.Queries) error {
+		maker, err := s.confirm(ctx, q, who)
+		if err != nil {
+			return err
+		}
+		if err := maker.CheckGrant(&t); err != nil {
+			return err
+		}
+		return s.createToken(ctx, q, t, e)
+	})
 }
 
 func (s *Store) createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event) error {
@@ -110,9 +119,12 @@ func (s *Store) TokensOfUser(ctx context.Context, userID string, after auth.Toke
 }
 
 // RotateToken implements auth.TokenStore.
-func (s *Store) RotateToken(ctx context.Context, userID, id string, rotate func(*auth.Rotation) error) error {
-	return s.inChargedTx(ctx, userID, func(q *db.Queries) error {
-		r, err := loadRotation(ctx, q, userID, id)
+func (s *Store) RotateToken(ctx context.Context, who *auth.Principal, id string, rotate func(*auth.Rotation) error) error {
+	return s.inChargedTx(ctx, who.UserID, func(q *db.Queries) error {
+		if _, err := s.confirm(ctx, q, who); err != nil {
+			return err
+		}
+		r, err := loadRotation(ctx, q, who.UserID, id)
 		if err != nil {
 			return err
 		}
@@ -126,7 +138,7 @@ func (s *Store) RotateToken(ctx context.Context, userID, id string, rotate func(
 			return err
 		}
 		if r.ByToken {
-			err := addRotation(ctx, q, db.Rotation{SuccessorID: r.Successor.ID, PredecessorID: r.Old.ID, UserID: userID})
+			err := addRotation(ctx, q, db.Rotation{SuccessorID: r.Successor.ID, PredecessorID: r.Old.ID, UserID: who.UserID})
 			if err != nil {
 				return err
 			}

@@ -12,8 +12,13 @@ import (
 )
 
 // CreateUser implements auth.UserStore.
-func (s *Store) CreateUser(ctx context.Context, u auth.User, e auth.Event) error {
-	return s.inTx(ctx, func(q *db.Queries) error { return insertUser(ctx, q, u, e) })
+func (s *Store) CreateUser(ctx context.Context, who *auth.Principal, u auth.User, e auth.Event) error {
+	return s.inTx(ctx, func(q *db.Queries) error {
+		if _, err := s.confirm(ctx, q, who); err != nil {
+			return err
+		}
+		return insertUser(ctx, q, u, e)
+	})
 }
 
 func insertUser(ctx context.Context, q *db.Queries, u auth.User, e auth.Event) error {
@@ -54,7 +59,7 @@ func userOf(row db.User) auth.User {
 	return auth.User{
 		ID: row.UserID, Name: row.Name, PasswordHash: row.PasswordHash,
 		PasswordIsDefault: row.PasswordIsDefault, Admin: row.IsAdmin,
-		DisabledAt: row.DisabledAt.Time, CreatedAt: row.CreatedAt.Time, Quotas: limitsOf(row.Quotas),
+		DisabledAt: row.DisabledAt.Time, CreatedAt: row.CreatedAt.Time, Quotas: limitsOf(row.Quotas), AccessVersion: row.AccessVersion,
 	}
 }
 
@@ -72,9 +77,12 @@ func (s *Store) ListUsers(ctx context.Context, after string, limit int) ([]auth.
 }
 
 // EditUser implements auth.UserStore.
-func (s *Store) EditUser(ctx context.Context, name string, edit func(*auth.UserEdit) error) (auth.User, error) {
+func (s *Store) EditUser(ctx context.Context, who *auth.Principal, name string, edit func(*auth.UserEdit) error) (auth.User, error) {
 	var edited auth.UserEdit
 	err := s.inUrgentTx(ctx, func(q *db.Queries) error {
+		if _, err := s.confirm(ctx, q, who); err != nil {
+			return err
+		}
 		u, err := userByName(ctx, q, name)
 		if err != nil {
 			return err
@@ -124,6 +132,11 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 	})
 	if err != nil {
 		return fmt.Errorf("update the user: %w", err)
+	}
+	if e.KeepAccess {
+		if err := q.SetAccessVersion(ctx, db.SetAccessVersionParams{UserID: e.ID, AccessVersion: e.AccessVersion}); err != nil {
+			return fmt.Errorf("keep the user's access version: %w", err)
+		}
 	}
 	return addEvent(ctx, q, e.Event)
 }

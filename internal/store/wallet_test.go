@@ -63,7 +63,7 @@ func (b *bench) wallet(owner auth.User, alias string) wallet.Wallet {
 
 func (b *bench) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias string) {
 	b.t.Helper()
-	must(b.t, b.EditMembers(b.t.Context(), w.ID, func(e *wallet.MemberEdit) error {
+	must(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 		e.Members = append(e.Members, wallet.Member{UserID: u.ID, Role: role, Alias: alias, CreatedAt: b.now})
 		return nil
 	}))
@@ -76,7 +76,7 @@ func (b *bench) invite(w wallet.Wallet, by auth.User, name string) wallet.Invita
 		ID: uuid.NewString(), WalletID: w.ID, WalletName: w.Name, UserName: name, Role: auth.RoleSigner,
 		InviterID: by.ID, InviterName: by.Name, InviterActive: true, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
 	}
-	must(b.t, b.EditMembers(b.t.Context(), w.ID, func(e *wallet.MemberEdit) error {
+	must(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 		e.Invitations = append(e.Invitations, i)
 		return nil
 	}))
@@ -307,7 +307,7 @@ func TestMembers(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		edit := func(do func(*wallet.MemberEdit)) error {
-			return b.EditMembers(t.Context(), w.ID, func(e *wallet.MemberEdit) error {
+			return b.EditMembers(t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 				do(e)
 				e.Event = auth.Event{At: b.now, Action: "members"}
 				return nil
@@ -317,7 +317,7 @@ func TestMembers(t *testing.T) {
 		wantFault(t, edit(func(e *wallet.MemberEdit) {
 			e.Members = append(e.Members, wallet.Member{UserID: uuid.NewString(), Role: auth.RoleOwner, Alias: "x"})
 		}), auth.ErrUserNotFound)
-		wantFault(t, b.EditMembers(t.Context(), "none", func(*wallet.MemberEdit) error { t.Error("called"); return nil }), wallet.ErrNotFound)
+		wantFault(t, b.EditMembers(t.Context(), operator, "none", func(*wallet.MemberEdit) error { t.Error("called"); return nil }), wallet.ErrNotFound)
 		must(t, edit(func(e *wallet.MemberEdit) {
 			e.Members = slices.Delete(e.Members, 0, 1)
 			e.Members[0].Role, e.Members[0].Alias = auth.RoleOwner, "new"
@@ -360,7 +360,7 @@ func TestUsersGoWithTheirWallets(t *testing.T) {
 		b.join(viewed, alice, auth.RoleViewer, "c")
 		_, err := b.EditWallet(t.Context(), going.ID, func(e *wallet.Edit) error { e.Stage = wallet.Removing; return nil })
 		must(t, err)
-		_, err = b.EditUser(t.Context(), "alice", func(e *auth.UserEdit) error {
+		_, err = b.EditUser(t.Context(), operator, "alice", func(e *auth.UserEdit) error {
 			if want := []string{sole.ID}; !slices.Equal(e.SoleWallets, want) {
 				t.Errorf("got %v, want %v", e.SoleWallets, want)
 			}
@@ -376,7 +376,7 @@ func TestUsersGoWithTheirWallets(t *testing.T) {
 				t.Errorf("%s is %s, want %s", w.ID, w.Stage, stages[w.ID])
 			}
 		}
-		_, err = b.EditUser(t.Context(), "bob", func(e *auth.UserEdit) error {
+		_, err = b.EditUser(t.Context(), operator, "bob", func(e *auth.UserEdit) error {
 			if len(e.SoleWallets) != 2 {
 				t.Errorf("bob: got %v", e.SoleWallets)
 			}

@@ -91,7 +91,7 @@ func (s *Service) abandon(ctx context.Context, w Wallet, cause error) {
 var errNotCreating = errors.New("the wallet is not being made")
 
 // program is who does what nobody asked for.
-var program = &auth.Principal{UserName: "specterd"}
+var program = auth.Program("specterd")
 
 // retire has a wallet removed: from this moment on it is gone for its members,
 // whose aliases for it are free again.
@@ -106,7 +106,7 @@ func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error
 	if err != nil {
 		return err
 	}
-	err = s.store.EditMembers(ctx, id, func(e *MemberEdit) error {
+	err = s.store.EditMembers(ctx, program, id, func(e *MemberEdit) error {
 		e.Members = nil
 		return nil
 	})

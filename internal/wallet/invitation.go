@@ -153,7 +153,7 @@ func (s *Service) editInvitation(ctx context.Context, who *auth.Principal, id st
 	if !who.MaySeeWallet(walletID) {
 		return ErrInvitationNotFound
 	}
-	err = s.store.EditMembers(ctx, walletID, func(e *MemberEdit) error {
+	err = s.store.EditMembers(ctx, who, walletID, func(e *MemberEdit) error {
 		at := slices.IndexFunc(e.Invitations, func(i Invitation) bool { return i.ID == id })
 		if at < 0 {
 			return ErrInvitationNotFound

@@ -164,7 +164,7 @@ func testInvitationsEnd(r *rig) {
 		"removed":  func() { must(t, r.RemoveMember(ctx, r.alice, "vault", "carol")) },
 		"disabled": func() { r.exec("UPDATE users SET disabled_at = 1 WHERE name = 'carol'") },
 		"out of tokens": func() {
-			_, err := r.store.EditUser(ctx, "carol", func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
+			_, err := r.store.EditUser(ctx, auth.Operator("test"), "carol", func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
 			must(t, err)
 		},
 	} {
@@ -235,7 +235,7 @@ func testInvitationsTellNoUsers(r *rig) {
 
 	// A user who gets the name later, and the successor of a deleted one, are others.
 	unknown := r.user("unknown")
-	_, err := r.store.EditUser(ctx, "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
+	_, err := r.store.EditUser(ctx, auth.Operator("test"), "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 	must(t, err)
 	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
 	for _, who := range []*auth.Principal{unknown, r.user("disabled"), {UserName: "nobody"}} {

@@ -138,7 +138,7 @@ func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, 
 // editMembers changes a wallet's members. Change is told the caller's role, which
 // may be another by now than when the wallet was looked up.
 func (s *Service) editMembers(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, callers auth.WalletRole) error) error {
-	err := s.store.EditMembers(ctx, id, func(e *MemberEdit) error {
+	err := s.store.EditMembers(ctx, who, id, func(e *MemberEdit) error {
 		i := e.member(who.UserID)
 		if i < 0 {
 			return ErrNotFound

@@ -149,8 +149,10 @@ func (r *rig) follow() {
 func (r *rig) user(name string) *auth.Principal {
 	r.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
-	must(r.t, r.store.CreateUser(r.t.Context(), u, auth.Event{At: time.Now()}))
-	return &auth.Principal{UserID: u.ID, UserName: u.Name, Scopes: auth.AllScopes, TokenID: "token of " + name, Address: "198.51.100.7"}
+	must(r.t, r.store.CreateUser(r.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now()}))
+	who := auth.Operator(u.Name) // there is no row of a token
+	who.UserID, who.TokenID, who.Address = u.ID, "token of "+name, "198.51.100.7"
+	return who
 }
 
 // limited is a caller whose token is for these wallets only.

@@ -56,11 +56,12 @@ type Registry interface {
 	Members(ctx context.Context, walletID string) ([]Member, error)
 	// EditMembers loads a wallet's members and invitations, applies edit and saves
 	// who is a member in which role and under which alias, and who is invited, in one
-	// transaction. A new invitation is bound to the user of its UserName, if there is
+	// transaction, in which the rights of who are checked again: see
+	// auth.Principal.Confirm. A new invitation is bound to the user of its UserName, if there is
 	// one; expired ones of any wallet are deleted then. ErrAliasTaken,
 	// ErrInvitationExists, and ErrExists if a new member has another wallet with the
 	// same addresses.
-	EditMembers(ctx context.Context, walletID string, edit func(*MemberEdit) error) error
+	EditMembers(ctx context.Context, who *auth.Principal, walletID string, edit func(*MemberEdit) error) error
 	// AliasUse returns the id of the wallet that the user used an alias for last; ""
 	// if they never used it.
 	AliasUse(ctx context.Context, userID, alias string) (walletID string, err error)

@@ -42,7 +42,7 @@ func seed(b *testing.B, transactions int) seeded {
 	kept := must(store.Open(b.Context(), store.Options{URL: s.path, BackupFolder: b.TempDir(), Log: log, Now: now}))
 	b.Cleanup(func() { check(b, kept.Close()) })
 	check(b, kept.Migrate(b.Context()))
-	check(b, kept.CreateUser(b.Context(), auth.User{ID: "u", Name: "u", CreatedAt: now()}, auth.Event{Action: "user.create"}))
+	check(b, kept.CreateUser(b.Context(), auth.Operator("test"), auth.User{ID: "u", Name: "u", CreatedAt: now()}, auth.Event{Action: "user.create"}))
 	w := wallet.Wallet{
 		ID: "w", Name: "W", CoreName: "specterd/w", Script: btc.WPKH, Required: 1, RangeEnd: 2 * paidAddresses, ScanFrom: -1, CreatedAt: now(),
 		Receive: "wpkh([e0e0f3de/84h/1h/0h]tpub/0/*)#aaaaaaaa", Change: "wpkh([e0e0f3de/84h/1h/0h]tpub/1/*)#bbbbbbbb",

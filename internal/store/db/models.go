@@ -183,6 +183,7 @@ type User struct {
 	IsAdmin           bool
 	DisabledAt        sqltype.NullTime
 	CreatedAt         sqltype.Time
+	AccessVersion     int64
 	Quotas            string
 }
 

@@ -192,6 +192,35 @@ func (q *Queries) FamilyOfToken(ctx context.Context, arg FamilyOfTokenParams) ([
 	return items, nil
 }
 
+const HoldToken = `-- name: HoldToken :one
+UPDATE tokens SET expires_at = expires_at WHERE token_id = $1 RETURNING token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key
+`
+
+// Returns the row and locks it until the transaction ends, on both databases.
+func (q *Queries) HoldToken(ctx context.Context, tokenID string) (Token, error) {
+	row := q.db.QueryRowContext(ctx, HoldToken, tokenID)
+	var i Token
+	err := row.Scan(
+		&i.TokenID,
+		&i.UserID,
+		&i.ParentID,
+		&i.RotatedFrom,
+		&i.Description,
+		&i.TokenHash,
+		&i.Scopes,
+		&i.WalletIds,
+		&i.Lifetime,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.LastUsedAt,
+		&i.LastUsedAddress,
+		&i.LastUsedAgent,
+		&i.Imported,
+		&i.SigningKey,
+	)
+	return i, err
+}
+
 const ListTokens = `-- name: ListTokens :many
 SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, u.name AS user_name
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id

@@ -84,8 +84,31 @@ func (q *Queries) DeleteUser(ctx context.Context, userID string) error {
 	return err
 }
 
+const HoldUser = `-- name: HoldUser :one
+UPDATE users SET access_version = access_version WHERE user_id = $1 RETURNING user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, access_version, quotas
+`
+
+// Returns the row and locks it until the transaction ends, on both databases.
+func (q *Queries) HoldUser(ctx context.Context, userID string) (User, error) {
+	row := q.db.QueryRowContext(ctx, HoldUser, userID)
+	var i User
+	err := row.Scan(
+		&i.UserID,
+		&i.Name,
+		&i.NameFolded,
+		&i.PasswordHash,
+		&i.PasswordIsDefault,
+		&i.IsAdmin,
+		&i.DisabledAt,
+		&i.CreatedAt,
+		&i.AccessVersion,
+		&i.Quotas,
+	)
+	return i, err
+}
+
 const ListUsers = `-- name: ListUsers :many
-SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, quotas FROM users
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, access_version, quotas FROM users
 WHERE name_folded > $1
 ORDER BY name_folded
 LIMIT CAST($2 AS BIGINT)
@@ -114,6 +137,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.IsAdmin,
 			&i.DisabledAt,
 			&i.CreatedAt,
+			&i.AccessVersion,
 			&i.Quotas,
 		); err != nil {
 			return nil, err
@@ -127,6 +151,21 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const SetAccessVersion = `-- name: SetAccessVersion :exec
+UPDATE users SET access_version = $1 WHERE user_id = $2
+`
+
+type SetAccessVersionParams struct {
+	AccessVersion int64
+	UserID        string
+}
+
+// Undoes what the trigger of UpdateUser did, in the same transaction.
+func (q *Queries) SetAccessVersion(ctx context.Context, arg SetAccessVersionParams) error {
+	_, err := q.db.ExecContext(ctx, SetAccessVersion, arg.AccessVersion, arg.UserID)
+	return err
 }
 
 const UpdateUser = `-- name: UpdateUser :exec
@@ -161,7 +200,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const UserByID = `-- name: UserByID :one
-SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, quotas FROM users WHERE user_id = $1
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, access_version, quotas FROM users WHERE user_id = $1
 `
 
 func (q *Queries) UserByID(ctx context.Context, userID string) (User, error) {
@@ -176,13 +215,14 @@ func (q *Queries) UserByID(ctx context.Context, userID string) (User, error) {
 		&i.IsAdmin,
 		&i.DisabledAt,
 		&i.CreatedAt,
+		&i.AccessVersion,
 		&i.Quotas,
 	)
 	return i, err
 }
 
 const UserByName = `-- name: UserByName :one
-SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, quotas FROM users WHERE name_folded = $1
+SELECT user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at, access_version, quotas FROM users WHERE name_folded = $1
 `
 
 func (q *Queries) UserByName(ctx context.Context, nameFolded string) (User, error) {
@@ -197,6 +237,7 @@ func (q *Queries) UserByName(ctx context.Context, nameFolded string) (User, erro
 		&i.IsAdmin,
 		&i.DisabledAt,
 		&i.CreatedAt,
+		&i.AccessVersion,
 		&i.Quotas,
 	)
 	return i, err

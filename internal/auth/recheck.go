@@ -1,0 +1,110 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// errAccessChanged is for a principal who is still one, with fewer rights.
+var errAccessChanged = fault.New(fault.Forbidden, "access_changed",
+	"your role or the rights of the token were changed while this request was processed; nothing was changed by it, try again")
+
+// Credential returns what a password of the user stands for.
+func (u *User) Credential() *Credential {
+	return &Credential{
+		Token: Token{UserID: u.ID}, UserName: u.Name, Admin: u.Admin, Active: u.Active(), AccessVersion: u.AccessVersion,
+	}
+}
+
+// Principal returns the caller with this credential, at an address.
+func (c *Credential) Principal(address string) *Principal {
+	p := &Principal{UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, Scopes: ScopesOf(c.Admin), Address: address}
+	if c.ID == "" {
+		p.accessVersion = c.AccessVersion
+		return p
+	}
+	p.TokenID, p.token = c.ID, &c.Token
+	p.Scopes &= c.Scopes
+	p.Wallets, p.ExpiresAt = c.Wallets, c.ExpiresAt
+	return p
+}
+
+// accepts reports whether a token with this hash counts now, as far as the rows say.
+func (c *Credential) accepts(hash [sha256.Size]byte, now time.Time) bool {
+	return subtle.ConstantTimeCompare(c.Hash[:], hash[:]) == 1 && c.Active && now.Before(c.ExpiresAt)
+}
+
+// Recheck returns the principal as the database has them at this moment, or
+// ErrUnauthenticated if their credential has ended since they were let in. It costs
+// one query; no password is compared.
+func (l *Login) Recheck(ctx context.Context, p *Principal) (*Principal, error) {
+	c, err := l.credentialOf(ctx, p)
+	if errors.Is(err, ErrTokenNotFound) || errors.Is(err, ErrUserNotFound) {
+		return nil, ErrUnauthenticated
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.renew(c, l.now())
+}
+
+func (l *Login) credentialOf(ctx context.Context, p *Principal) (*Credential, error) {
+	if p.TokenID != "" {
+		return l.store.CredentialByID(ctx, p.TokenID)
+	}
+	u, err := l.store.UserByID(ctx, p.UserID)
+	return u.Credential(), err
+}
+
+// renew returns the principal that c makes of p.
+func (p *Principal) renew(c *Credential, now time.Time) (*Principal, error) {
+	ok := c.Active && c.AccessVersion == p.accessVersion
+	if p.TokenID != "" {
+		ok = p.token != nil && c.accepts(p.token.Hash, now)
+	}
+	if !ok {
+		return nil, ErrUnauthenticated
+	}
+	return c.Principal(p.Address), nil
+}
+
+// Confirm is for a transaction that gives somebody access, such as a token, a
+// password or a membership, on behalf of p: c is their credential as that transaction
+// reads it. Confirm returns the principal as they are now, ErrUnauthenticated if the
+// credential has ended, or a Forbidden fault if p has lost any right since the request
+// was let in.
+func (p *Principal) Confirm(c *Credential, now time.Time) (*Principal, error) {
+	current, err := p.renew(c, now)
+	if err != nil {
+		return nil, err
+	}
+	lessAdmin := p.Admin && !current.Admin
+	if lessAdmin || !current.Scopes.Has(p.Scopes) || !coversWallets(current.Wallets, p.Wallets) {
+		return nil, errAccessChanged
+	}
+	return current, nil
+}
+
+// CheckGrant returns a Forbidden fault unless p may make a token with these scopes,
+// wallets and expiry: with a token, none of them may be more than its own.
+func (p *Principal) CheckGrant(t *Token) error {
+	if _, err := grantedScopes(p, t.Scopes); err != nil {
+		return err
+	}
+	if !coversWallets(p.Wallets, t.Wallets) {
+		return fault.New(fault.Forbidden, "wallet_exceeded", "a token that is limited to some wallets cannot make one for others")
+	}
+	return checkExpiry(p, t.ExpiresAt)
+}
+
+// coversWallets reports whether a limit to some wallets allows what another one does.
+// Nil is no limit.
+func coversWallets(limit, other []string) bool {
+	return limit == nil || other != nil && !slices.ContainsFunc(other, func(id string) bool { return !slices.Contains(limit, id) })
+}

@@ -1,0 +1,258 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// granting is a database with somebody who may give access: alice, an admin and the
+// owner of a wallet.
+type granting struct {
+	*bench
+	alice  auth.User
+	token  auth.Token // of alice
+	wallet wallet.Wallet
+}
+
+func newGranting(b *bench) *granting {
+	g := &granting{bench: b, alice: b.user("alice", true)}
+	b.user("second", true)
+	b.user("bob", false)
+	g.token, g.wallet = b.token(g.alice, "alice's", ""), b.wallet(g.alice, "vault")
+	return g
+}
+
+// grants are all transactions that give somebody access.
+func (g *granting) grants() map[string]func(who *auth.Principal) error {
+	ctx, e := g.t.Context(), auth.Event{At: g.now, Action: "grant"}
+	return map[string]func(who *auth.Principal) error{
+		"create a token": func(who *auth.Principal) error {
+			t := tokenFor(g.alice, uuid.NewString(), who.TokenID, g.now)
+			t.ExpiresAt = g.now.Add(time.Second)
+			return g.CreateToken(ctx, who, t, e)
+		},
+		"rotate a token": func(who *auth.Principal) error {
+			return g.RotateToken(ctx, who, g.token.ID, func(r *auth.Rotation) error {
+				r.Successor, r.RetireAt, r.RetiredAs = tokenFor(g.alice, uuid.NewString(), "", g.now), g.token.ExpiresAt, uuid.NewString()
+				r.Event = e
+				return nil
+			})
+		},
+		"create a user": func(who *auth.Principal) error {
+			u := auth.User{ID: uuid.NewString(), Name: uuid.NewString(), PasswordHash: "x", CreatedAt: g.now}
+			return g.CreateUser(ctx, who, u, e)
+		},
+		"set a password": func(who *auth.Principal) error {
+			_, err := g.EditUser(ctx, who, "bob", func(u *auth.UserEdit) error { u.PasswordHash, u.Event = uuid.NewString(), e; return nil })
+			return err
+		},
+		"add a member": func(who *auth.Principal) error {
+			u := g.user(uuid.NewString(), false)
+			return g.EditMembers(ctx, who, g.wallet.ID, func(m *wallet.MemberEdit) error {
+				m.Members = append(m.Members, wallet.Member{UserID: u.ID, Role: auth.RoleOwner, Alias: "x", CreatedAt: g.now})
+				m.Event = e
+				return nil
+			})
+		},
+	}
+}
+
+// change changes the user alice as a command does.
+func (g *granting) change(edit func(u *auth.UserEdit)) {
+	_, err := g.EditUser(g.t.Context(), operator, "alice", func(u *auth.UserEdit) error { edit(u); return nil })
+	must(g.t, err)
+}
+
+// endings end alice's access after a request of hers was let in. Code is what a grant
+// with her token returns then, and withPassword is whether the same holds for a request
+// with her password.
+var endings = []struct {
+	name         string
+	end          func(g *granting)
+	code         string
+	withPassword bool
+}{
+	{"token deleted", func(g *granting) {
+		must(g.t, g.DeleteToken(g.t.Context(), g.alice.ID, g.token.ID, "", func(*auth.Deletion) error { return nil }))
+	}, "unauthenticated", false},
+	{"token deleted in a shell", func(g *granting) { g.exec("DELETE FROM tokens") }, "unauthenticated", false},
+	{"token expired", func(g *granting) { g.now = g.token.ExpiresAt }, "unauthenticated", false},
+	{"token ended in a shell", func(g *granting) { g.exec("UPDATE tokens SET expires_at = $1", g.now.UnixMicro()) }, "unauthenticated", false},
+	{"token narrowed in a shell", func(g *granting) { g.exec("UPDATE tokens SET scopes = 'wallets:read'") }, "access_changed", false},
+	{"token limited in a shell", func(g *granting) { g.exec("UPDATE tokens SET wallet_ids = ''") }, "access_changed", false},
+	{"password reset", func(g *granting) { g.change(func(u *auth.UserEdit) { u.PasswordHash, u.DropTokens = "new", true }) }, "unauthenticated", true},
+	{"password changed in a shell", func(g *granting) { g.exec("UPDATE users SET password_hash = 'new' WHERE name = 'alice'") }, "", true},
+	{"user disabled", func(g *granting) { g.change(func(u *auth.UserEdit) { u.DisabledAt = g.now }) }, "unauthenticated", true},
+	{"user disabled and enabled", func(g *granting) {
+		g.change(func(u *auth.UserEdit) { u.DisabledAt, u.DropTokens = g.now, true })
+		g.change(func(u *auth.UserEdit) { u.DisabledAt = time.Time{} })
+	}, "unauthenticated", true},
+	{"user disabled in a shell", func(g *granting) { g.exec("UPDATE users SET disabled_at = 1 WHERE name = 'alice'") }, "unauthenticated", true},
+	{"user disabled and enabled in a shell", func(g *granting) {
+		g.exec("UPDATE users SET disabled_at = 1 WHERE name = 'alice'")
+		g.exec("UPDATE users SET disabled_at = NULL WHERE name = 'alice'")
+	}, "", true},
+	{"role taken", func(g *granting) { g.change(func(u *auth.UserEdit) { u.Admin = false }) }, "access_changed", true},
+	{"role taken in a shell", func(g *granting) { g.exec("UPDATE users SET is_admin = FALSE WHERE name = 'alice'") }, "access_changed", true},
+	{"user deleted", func(g *granting) { g.change(func(u *auth.UserEdit) { u.Remove = true }) }, "unauthenticated", true},
+}
+
+// TestGrants_CredentialEnded: no transaction gives access on behalf of a caller whose
+// credential has ended or lost rights since the request was let in.
+func TestGrants_CredentialEnded(t *testing.T) {
+	for _, ending := range endings {
+		t.Run(ending.name, func(t *testing.T) {
+			onBothEngines(t, func(t *testing.T, b *bench) {
+				g := newGranting(b)
+				byToken, byPassword := b.caller(g.token.ID), b.byPassword("alice")
+				ending.end(g)
+				for name, grant := range g.grants() {
+					g.wantRefusal(t, name+" with a token", ending.code, func() error { return grant(byToken) })
+					code := "unauthenticated"
+					if !ending.withPassword {
+						code = ""
+					}
+					if name != "rotate a token" || ending.withPassword { // else the token is gone
+						g.wantRefusal(t, name+" with a password", code, func() error { return grant(byPassword) })
+					}
+				}
+			})
+		})
+	}
+}
+
+// wantRefusal checks that do returns a fault of this code and does nothing; or does
+// something, where there is no code.
+func (g *granting) wantRefusal(t *testing.T, name, code string, do func() error) {
+	t.Helper()
+	acts := func() int { return g.count("SELECT count(*) FROM audit WHERE action = 'grant'") }
+	before := acts()
+	err := do()
+	if code == "" {
+		if err != nil || acts() != before+1 {
+			t.Errorf("%s: %v, and %d acts", name, err, acts()-before)
+		}
+		return
+	}
+	if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != code || acts() != before {
+		t.Errorf("%s: %v, want %s, and %d acts", name, err, code, acts()-before)
+	}
+}
+
+// TestGrants_Trusted: for the command line and the program itself no row has to vouch;
+// for a principal without a credential, none does.
+func TestGrants_Trusted(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		g := newGranting(b)
+		program := auth.Program("test")
+		program.UserID = g.alice.ID
+		grants := g.grants()
+		g.wantRefusal(t, "operator", "", func() error { return grants["set a password"](operator) })
+		g.wantRefusal(t, "program", "", func() error { return grants["add a member"](program) })
+		for name, grant := range grants {
+			g.wantRefusal(t, name, "unauthenticated", func() error { return grant(auth.PrincipalFrom(t.Context())) })
+			g.wantRefusal(t, name, "unauthenticated", func() error { return grant(&auth.Principal{UserID: "none", Admin: true, Scopes: auth.AllScopes}) })
+			forged := &auth.Principal{UserID: g.alice.ID, Admin: true, Scopes: auth.AllScopes, TokenID: g.token.ID}
+			g.wantRefusal(t, name, "unauthenticated", func() error { return grant(forged) })
+		}
+	})
+}
+
+// TestCreateToken_ParentRetired: a token never outlives the one that it was made with,
+// whose expiry may be another by now than when the request was let in.
+func TestCreateToken_ParentRetired(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", false)
+		parent := b.token(u, "parent", "")
+		who := b.caller(parent.ID)
+		retiresAt := b.now.Add(5 * time.Minute).Truncate(time.Second)
+		rotate(b, u, parent.ID, true, retiresAt)
+		child := tokenFor(u, "child", parent.ID, b.now)
+		err := b.CreateToken(t.Context(), who, child, auth.Event{At: b.now})
+		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "expiry_exceeded" {
+			t.Errorf("a child until %v of a parent until %v: %v", child.ExpiresAt, retiresAt, err)
+		}
+		child.ExpiresAt = retiresAt
+		must(t, b.CreateToken(t.Context(), who, child, auth.Event{At: b.now}))
+	})
+}
+
+// TestAccessVersion: what changes who a user is or may be raises the version, and
+// nothing else does.
+func TestAccessVersion(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		g := newGranting(b)
+		version := func() int { return b.count("SELECT access_version FROM users WHERE name = 'alice'") }
+		for _, c := range []struct {
+			name  string
+			edit  func(u *auth.UserEdit)
+			raise int
+		}{
+			{"nothing", func(*auth.UserEdit) {}, 0},
+			{"the same password", func(u *auth.UserEdit) { u.PasswordHash = "x" }, 0},
+			{"another password", func(u *auth.UserEdit) { u.PasswordHash = "y" }, 1},
+			{"another hash of the same password", func(u *auth.UserEdit) { u.PasswordHash, u.KeepAccess = "z", true }, 0},
+			{"no default password", func(u *auth.UserEdit) { u.PasswordIsDefault = !u.PasswordIsDefault }, 0},
+			{"another role", func(u *auth.UserEdit) { u.Admin = !u.Admin }, 1},
+			{"disabled", func(u *auth.UserEdit) { u.DisabledAt = b.now }, 1},
+			{"enabled", func(u *auth.UserEdit) { u.DisabledAt = time.Time{} }, 1},
+			{"tokens dropped", func(u *auth.UserEdit) { u.DropTokens = true }, 0},
+		} {
+			before := version()
+			g.change(c.edit)
+			if got := version() - before; got != c.raise {
+				t.Errorf("%s raises the version by %d, want %d", c.name, got, c.raise)
+			}
+		}
+		if n := b.count("SELECT sum(access_version) FROM users WHERE name <> 'alice'"); n != 0 {
+			t.Errorf("the versions of other users were raised by %d", n)
+		}
+	})
+}
+
+// TestGrants_DeletionInAnotherProcess: once another process has deleted a token, no
+// transaction commits that gives access on behalf of it, also none that had begun.
+func TestGrants_DeletionInAnotherProcess(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *bench) {
+		u := b.user("alice", true)
+		b.user("second", true)
+		other := b.reopen()
+		granted := 0
+		for round := range 40 {
+			parent := b.token(u, fmt.Sprint("token ", round), "")
+			who := b.caller(parent.ID)
+			name := fmt.Sprint("made ", round)
+			done := make(chan error)
+			begin := make(chan struct{})
+			go func() {
+				<-begin
+				made := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "x", Admin: true, CreatedAt: b.now}
+				done <- b.CreateUser(t.Context(), who, made, auth.Event{At: b.now})
+			}()
+			close(begin)
+			must(t, other.DeleteToken(t.Context(), u.ID, parent.ID, "", func(d *auth.Deletion) error { d.Event = auth.Event{At: b.now}; return nil }))
+			_, err := other.UserByName(t.Context(), name)
+			there := err == nil
+			err = <-done
+			if err != nil && !isFault(err, auth.ErrUnauthenticated) && !isFault(err, store.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			if err == nil {
+				granted++
+			}
+			if there != (err == nil) {
+				t.Fatalf("round %d: after the deletion the user was there: %v, and then the request ended with %v", round, there, err)
+			}
+		}
+		t.Logf("%d of 40 came first", granted)
+	})
+}
