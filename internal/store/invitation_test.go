@@ -38,7 +38,7 @@ func TestInvitationsComeBackAsTheyWere(t *testing.T) {
 		_, err = b.WalletOfInvitation(t.Context(), "none")
 		wantFault(t, err, wallet.ErrInvitationNotFound)
 
-		err = b.EditMembers(t.Context(), w.ID, func(e *wallet.MemberEdit) error {
+		err = b.EditMembers(t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 			again := known
 			again.ID, again.UserName = "another", "bOB"
 			e.Invitations = append(e.Invitations, again)
@@ -104,7 +104,7 @@ func TestUsedAliases(t *testing.T) {
 		must(t, b.AddWallet(t.Context(), half, alice.ID, "half", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
 		w := b.wallet(alice, "vault")
 		b.join(w, bob, auth.RoleViewer, "first")
-		must(t, b.EditMembers(t.Context(), w.ID, func(e *wallet.MemberEdit) error {
+		must(t, b.EditMembers(t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 			e.Members[slices.IndexFunc(e.Members, func(m wallet.Member) bool { return m.UserID == bob.ID })].Alias = "second"
 			return nil
 		}))
@@ -118,7 +118,7 @@ func TestUsedAliases(t *testing.T) {
 		}
 		other := b.wallet(alice, "other")
 		join := func(keep bool) error {
-			return b.EditMembers(t.Context(), other.ID, func(e *wallet.MemberEdit) error {
+			return b.EditMembers(t.Context(), operator, other.ID, func(e *wallet.MemberEdit) error {
 				e.Members = append(e.Members, wallet.Member{UserID: bob.ID, Role: auth.RoleViewer, Alias: "first", CreatedAt: b.now})
 				e.KeepAliases = keep
 				return nil
