@@ -31,7 +31,6 @@ type specterResponse struct {
 
 // GetSpecter serves GET /api/v1alpha/specter.
 func (a *API) GetSpecter(ctx context.Context, _ struct{}) (specterResponse, error) {
-	who := auth.PrincipalFrom(ctx)
 	status := a.o.Node.Status()
 	info, err := nodeInfo(status)
 	if err != nil {
@@ -53,13 +52,22 @@ func (a *API) GetSpecter(ctx context.Context, _ struct{}) (specterResponse, erro
 	if len(out.NetworkInfo) == 0 { // the node was never reached; the original says this then
 		out.NetworkInfo = jsontext.Value(`{"subversion":"","version":999999}`)
 	}
+	err = a.addWallets(ctx, auth.PrincipalFrom(ctx), &out)
+	return out, err
+}
+
+// addWallets adds the names of the caller's wallets and devices, if they may read them.
+func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterResponse) error {
+	if !who.Scopes.Has(auth.WalletsRead) {
+		return nil
+	}
 	wallets, err := a.o.Memberships.Memberships(ctx, who.UserID)
 	if err != nil {
-		return specterResponse{}, err
+		return err
 	}
 	devices, err := a.o.Wallets.Devices(ctx, who)
 	if err != nil {
-		return specterResponse{}, err
+		return err
 	}
 	for _, d := range devices {
 		out.DevicesNames = append(out.DevicesNames, d.Name)
@@ -74,7 +82,7 @@ func (a *API) GetSpecter(ctx context.Context, _ struct{}) (specterResponse, erro
 		out.AliasName[w.Alias] = w.Name
 		out.NameAlias[w.Name] = w.Alias
 	}
-	return out, nil
+	return nil
 }
 
 // nodeInfo is getblockchaininfo with what the original puts beside it. While

@@ -1,0 +1,143 @@
+package httpapi_test
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+// fieldsFile says of each property of each response which scope reads it: one a line,
+// Schema.property and the scope, or several of which one is enough; anyone for what takes
+// no scope, and own for what is about the caller's own user or token.
+const fieldsFile = "testdata/response_fields.txt"
+
+// creating are the handlers whose responses show what the request created, or what
+// became of what it sent, to those without the scope that reads it.
+var creating = map[string]string{
+	"CreateToken":      "the token",
+	"RotateToken":      "the token",
+	"CreateUser":       "the user",
+	"CreateWallet":     "the wallet, whose descriptor was sent",
+	"CreateAddress":    "the address",
+	"CreateInvitation": "the invitation",
+	"CreatePSBT":       "the proposal, without signatures",
+	"BumpPSBT":         "the proposal, without signatures",
+	"ImportLabels":     "which of the lines were imported",
+	"DeleteToken":      "which tokens it deleted, and which it kept",
+	"DeleteUserToken":  "which tokens it deleted, and which it kept",
+}
+
+// checkedByHandler are properties that a handler leaves empty for those without the scope
+// that reads what is in them.
+var checkedByHandler = map[string]bool{
+	"V1alphaWalletObject.pending_psbts":    true, // see testPSBTRoles
+	"V1alphaSpecterResponse.alias_name":    true, // see TestSpecterWithoutWallets
+	"V1alphaSpecterResponse.name_alias":    true,
+	"V1alphaSpecterResponse.wallets_alias": true,
+	"V1alphaSpecterResponse.wallets_names": true,
+	"V1alphaSpecterResponse.devices_names": true,
+}
+
+// TestFields: every property of every response is classified, and no route shows one to a
+// token that lacks the scope that reads it. That a token without the scope of a route, or
+// of its response, is shown nothing is for TestMatrix, and who is shown signatures for
+// TestPSBTs.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(fieldsFile)
+	check(t, err)
+	classes := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		classes[words[0]] = words[1:]
+	}
+	found := map[string]bool{}
+	for _, to := range httpapi.Routes(httpapi.Options{}) {
+		fields := map[string]bool{}
+		item := in(theSpecification().document, "paths", to.Path, strings.ToLower(to.Method), "responses")
+		for status, response := range item {
+			if strings.HasPrefix(status, "2") {
+				collectFields(response, fields)
+			}
+		}
+		for _, field := range slices.Sorted(maps.Keys(fields)) {
+			found[field] = true
+			if class, ok := classes[field]; !ok {
+				t.Errorf("%s %s: say in %s which scope reads %s", to.Method, to.Path, fieldsFile, field)
+			} else if !checkedByHandler[field] && !isCovered(to, class) {
+				t.Errorf("%s %s shows %s to tokens without the scope %s", to.Method, to.Path, field, strings.Join(class, " or "))
+			}
+		}
+	}
+	for field := range classes {
+		if !found[field] {
+			t.Errorf("%s has %s, which no response has", fieldsFile, field)
+		}
+	}
+}
+
+// TestSpecterWithoutWallets: names of wallets take the scope that reads wallets.
+func TestSpecterWithoutWallets(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.user(t, "admin", true)
+	s.wallet(t, admin, "vault", "owner")
+	s.call(t, "GET", "/api/v1alpha/specter", s.token(t, admin, auth.NodeRead|auth.WalletsRead).bearer(), "").want(t, 200, `"wallets_alias":["vault"]`)
+	got := s.call(t, "GET", "/api/v1alpha/specter", s.token(t, admin, auth.NodeRead).bearer(), "").want(t, 200, `"wallets_names":[]`, `"alias_name":{}`)
+	if strings.Contains(got.body, "vault") {
+		t.Errorf("the wallet is named: %s", got.body)
+	}
+}
+
+// isCovered reports whether all who are shown the response of a route may read a property.
+func isCovered(to route.Route, class []string) bool {
+	_, creates := creating[to.Handler.Name]
+	switch {
+	case creates, slices.Contains(class, "anyone"), to.Credentials.TakesBasic() && !to.Credentials.TakesBearer():
+		return true // a password has all scopes
+	case !to.Credentials.NeedsScope():
+		return slices.Contains(class, "own")
+	}
+	return slices.ContainsFunc((to.Scope | to.Handler.ShownScope).Names(), func(name string) bool { return slices.Contains(class, name) })
+}
+
+// collectFields adds the properties of all schemas that a part of the specification
+// refers to.
+func collectFields(part any, fields map[string]bool) {
+	switch part := part.(type) {
+	case []any:
+		for _, one := range part {
+			collectFields(one, fields)
+		}
+	case object:
+		if name := componentName(part); name != "" {
+			collectProperties(name, fields)
+		}
+		for key, one := range part {
+			if key != "example" && key != "examples" {
+				collectFields(one, fields)
+			}
+		}
+	}
+}
+
+func collectProperties(schema string, fields map[string]bool) {
+	for property, of := range in(theSpecification().document, "components", "schemas", schema, "properties") {
+		field := schema + "." + property
+		if !fields[field] {
+			fields[field] = true
+			if !checkedByHandler[field] {
+				collectFields(of, fields)
+			}
+		}
+	}
+	for _, key := range []string{"additionalProperties", "items", "anyOf", "allOf", "oneOf"} {
+		collectFields(in(theSpecification().document, "components", "schemas", schema)[key], fields)
+	}
+}
