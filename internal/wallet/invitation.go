@@ -9,10 +9,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // invitationLifetime is how long an invitation can be accepted.
 const invitationLifetime = 14 * 24 * time.Hour
+
+// maxInvitations is how many invitations of a wallet can be pending at once.
+const maxInvitations = 100
+
+var errTooManyInvitations = fault.New(fault.Conflict, "too_many_invitations",
+	"the wallet has %d pending invitations, which is the limit; delete some", maxInvitations)
 
 // Invitation is an offer to a user to become a member of a wallet.
 type Invitation struct {
@@ -67,6 +74,9 @@ func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user s
 			return ErrMemberExists
 		}
 		e.Invitations = slices.DeleteFunc(e.Invitations, func(other Invitation) bool { return other.isExpired(now) })
+		if len(e.Invitations) >= maxInvitations {
+			return errTooManyInvitations
+		}
 		e.Invitations = append(e.Invitations, i)
 		e.Event = who.Event(now, "invitation.create", v.ID, user+" as "+string(role))
 		return nil

@@ -90,6 +90,14 @@ func testInvitations(r *rig) {
 	_, err = r.Invite(ctx, r.alice, "vault", "carol", auth.RoleOwner)
 	wantErr(t, err, wallet.ErrInvitationExists)
 
+	// There may be only so many, of names that are nobody's as well.
+	r.paper(r.alice, "popular")
+	for n := range 100 {
+		r.invite("popular", fmt.Sprint("guest ", n), auth.RoleViewer)
+	}
+	_, err = r.Invite(ctx, r.alice, "popular", "one more", auth.RoleViewer)
+	wantFault(t, err, fault.Conflict, "too_many_invitations")
+
 	// Of many who accept at once, one succeeds.
 	i = r.invite("vault", "dave", auth.RoleViewer)
 	dave := r.user("dave")
