@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/zmq"
 )
 
 // errDoctor makes the command fail where something has to be mended.
@@ -78,6 +80,7 @@ func (d *doctor) error(what, format string, args ...any) {
 func (d *doctor) examine(ctx context.Context) error {
 	d.files()
 	d.disk()
+	d.network()
 	if !d.database(ctx) {
 		return nil
 	}
@@ -119,6 +122,26 @@ func (d *doctor) files() {
 	if open == 0 {
 		d.ok("files", "nobody else can get at them")
 	}
+}
+
+// network checks what the settings say about who can listen in.
+func (d *doctor) network() {
+	switch {
+	case d.servesInTheClear():
+		d.warning("network", "%s", inTheClear)
+	case len(d.cfg.TrustedProxies) == 0:
+		d.ok("network", "no reverse proxy is declared; if one is in front, name it in SPECTER_TRUSTED_PROXIES, or else all its users count as one address, also for failed logins")
+	default:
+		d.ok("network", "X-Forwarded-For counts from %s", list(d.cfg.TrustedProxies))
+	}
+}
+
+func list[T fmt.Stringer](values []T) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = v.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 // disk looks whether there is room for the database to grow.
@@ -291,6 +314,7 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	for _, notice := range status.Notices() {
 		d.warning("node", "%s", notice.Message)
 	}
+	d.announcements(ctx, n)
 	before := d.now()
 	theirs, err := n.node.Time(ctx)
 	switch {
@@ -307,6 +331,18 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 		d.ok("clock", "it agrees with the node's")
 	}
 	return true
+}
+
+// announcements checks whether the node announces at another host than specterd
+// connects to.
+func (d *doctor) announcements(ctx context.Context, n *nodeAccess) {
+	publishers, err := n.node.Publishers(ctx)
+	if err != nil {
+		return // what was asked before was answered; serve tries again
+	}
+	if elsewhere := zmq.Elsewhere(publishers, n.host); len(elsewhere) > 0 {
+		d.warning("node", "it announces payments at %s; specterd connects to the host %s at these ports, since a node must not make it connect elsewhere. If that is not the same machine, set SPECTER_NODE_ZMQ_HOST", strings.Join(elsewhere, ", "), n.host)
+	}
 }
 
 // wallets compares each wallet with Core's.

@@ -25,6 +25,16 @@ func TestMetricsListen(t *testing.T) {
 		}
 	}
 	get(t, "http://"+address+"/debug/pprof/", http.StatusNotFound)
+	// A page that points its own name at this machine reads nothing (DNS rebinding).
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+	check(t, err)
+	r.Host = "evil.example"
+	response, err := http.DefaultClient.Do(r)
+	check(t, err)
+	check(t, response.Body.Close())
+	if response.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("metrics for a foreign Host: %s", response.Status)
+	}
 }
 
 func get(t *testing.T, url string, status int) string {

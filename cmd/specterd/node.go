@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -21,7 +22,7 @@ import (
 // ask for, and scans of the chain, which take hours.
 type nodeAccess struct {
 	clients  []*bitcoind.Client
-	host     string
+	host     string // of its announcements
 	monitor  *node.Monitor
 	node     *core.Node
 	scanner  *core.Node
@@ -55,7 +56,7 @@ func (a *app) openNode() (*nodeAccess, error) {
 		return nil, err
 	}
 	if u, err := url.Parse(cfg.URL); err == nil {
-		n.host = u.Hostname()
+		n.host = cmp.Or(a.cfg.Node.ZMQHost, u.Hostname())
 	}
 	n.monitor = node.New(a.log, look, a.now, node.Options{Identity: a.store})
 	n.node, n.scanner = core.New(work), core.New(scan)

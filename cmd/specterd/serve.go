@@ -187,7 +187,11 @@ func (a *app) serveMetrics(ctx context.Context, monitor *node.Monitor) (observe 
 	a.log.InfoContext(ctx, "metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- httpapi.Serve(serving, a.log, listener, measured.Handler(), nil) }()
+	handler := measured.Handler()
+	if host, _, _ := net.SplitHostPort(a.cfg.MetricsListen); isLoopback(host) {
+		handler = httpapi.OnlyLocalHosts(handler, a.cfg.AllowedHosts)
+	}
+	go func() { ended <- httpapi.Serve(serving, a.log, listener, handler, nil) }()
 	return measured.Observe, func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -232,10 +236,21 @@ func (a *app) url(addr net.Addr) string {
 	return scheme + "://" + addr.String()
 }
 
+const inTheClear = "passwords and tokens cross the network in the clear: specterd serves plain HTTP beyond this machine; give it a certificate (SPECTER_TLS_CERT_FILE), or put a proxy with TLS in front and name it in SPECTER_TRUSTED_PROXIES"
+
+// servesInTheClear reports whether others can reach the server without TLS, as far
+// as the settings tell.
+func (a *app) servesInTheClear() bool {
+	return !isLoopback(a.cfg.Host) && a.cfg.TLSCertFile == "" && len(a.cfg.TrustedProxies) == 0
+}
+
 // warn says at the start what is better changed.
 func (a *app) warn(ctx context.Context) {
 	if !a.cfg.APIActive {
 		a.log.WarnContext(ctx, "the API is switched off and answers 404; set SPECTER_API_ACTIVE=true")
+	}
+	if a.servesInTheClear() {
+		a.log.WarnContext(ctx, inTheClear, "host", a.cfg.Host)
 	}
 	if a.cfg.BcryptCost < lowBcryptCost {
 		a.log.WarnContext(ctx, "SPECTER_BCRYPT_COST is low; passwords are easy to guess from a stolen database", "cost", a.cfg.BcryptCost)

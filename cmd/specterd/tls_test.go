@@ -40,6 +40,9 @@ func TestTLS(t *testing.T) {
 		resp, err := client.Do(req)
 		check(t, err)
 		check(t, resp.Body.Close())
+		if got := resp.Header.Get("Strict-Transport-Security"); got != "max-age=31536000; includeSubDomains" {
+			t.Errorf("Strict-Transport-Security is %q", got)
+		}
 		if resp.StatusCode != http.StatusOK || resp.TLS == nil {
 			t.Fatalf("%v over %v", resp.Status, resp.Proto)
 		}

@@ -99,6 +99,8 @@ type Node struct {
 	DataDir    string
 	// WalletFolder is the node's wallet folder on this machine, if it was given.
 	WalletFolder string
+	// ZMQHost is where the node's announcements are; empty for the host of the RPC.
+	ZMQHost string
 }
 
 // AddFlags adds the settings of these names that have flags, or all of them
@@ -106,7 +108,11 @@ type Node struct {
 func AddFlags(flags *pflag.FlagSet, names ...string) {
 	for _, s := range settings {
 		if s.flag && (len(names) == 0 || slices.Contains(names, s.name)) {
-			flags.String(s.name, s.value, s.help+"\n["+s.env+"]")
+			help := s.help + "\n[" + s.env + "]"
+			if s.secret {
+				help += "\nps shows flags to everybody on this machine: give passwords in " + s.env + " or " + s.env + "_FILE"
+			}
+			flags.String(s.name, s.value, help)
 		}
 	}
 }
@@ -277,7 +283,7 @@ func (r *reader) config(home string) Config {
 func (r *reader) node(home string) Node {
 	n := Node{
 		URL: Secret(r.k.String("node-url")), User: r.k.String("rpc-user"), Password: Secret(r.k.String("rpc-password")),
-		CookieFile: r.k.String("rpc-cookie-file"), DataDir: filepath.Join(home, ".bitcoin"),
+		CookieFile: r.k.String("rpc-cookie-file"), ZMQHost: r.k.String("node-zmq-host"), DataDir: filepath.Join(home, ".bitcoin"),
 	}
 	if n.CookieFile != "" {
 		n.CookieFile = absolute(n.CookieFile, home)

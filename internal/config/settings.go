@@ -40,6 +40,7 @@ var settings = []setting{
 	{name: "secret-key", env: "SECRET_KEY", secret: true, help: "key that signs tokens, 32 bytes at least; several one a line; default a file in the data folder"},
 	{name: "allowed-hosts", env: "SPECTER_ALLOWED_HOSTS", help: "further host names to answer to on loopback, separated by commas"},
 	{name: "trusted-proxies", env: "SPECTER_TRUSTED_PROXIES", help: "addresses or networks whose X-Forwarded-For counts, separated by commas"},
+	{name: "node-zmq-host", env: "SPECTER_NODE_ZMQ_HOST", help: "host of the node's ZMQ announcements; default that of its RPC"},
 	{name: "rpc-user", env: "BTC_RPC_USER", help: "the node's RPC user"},
 	{name: "rpc-password", env: "BTC_RPC_PASSWORD", secret: true, help: "the node's RPC password"},
 	{name: "rpc-host", env: "BTC_RPC_HOST", help: "the node's host"},

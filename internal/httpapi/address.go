@@ -1,21 +1,20 @@
 package httpapi
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // clientAddress returns the address of whoever made the request. What proxies
 // say in X-Forwarded-For counts as far back as each is trusted, and not at all
 // where the connection itself does not come from a trusted one.
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
+	host := peerOf(r)
 	if len(trusted) == 0 || !isTrusted(host, trusted) {
 		return host
 	}
@@ -31,6 +30,75 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 		}
 	}
 	return host
+}
+
+// peerOf returns the address that the connection comes from.
+func peerOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// maxNoticed bounds how many networks are remembered and logged.
+const maxNoticed = 64
+
+// undeclaredProxies notices proxies that are not declared: all their clients count
+// as one address, also for the limits of failed logins.
+type undeclaredProxies struct {
+	mu      sync.Mutex
+	noticed map[netip.Prefix]bool
+}
+
+// notice logs, once for each network, that a request says on whose behalf it comes
+// and that this is ignored.
+func (p *undeclaredProxies) notice(log *slog.Logger, r *http.Request, trusted []netip.Prefix) {
+	if len(r.Header["X-Forwarded-For"]) == 0 && len(r.Header["Forwarded"]) == 0 {
+		return
+	}
+	peer := peerOf(r)
+	if isTrusted(peer, trusted) || !p.isNew(peer) {
+		return
+	}
+	log.WarnContext(r.Context(), "X-Forwarded-For is ignored, because it comes from an address that is not in SPECTER_TRUSTED_PROXIES; "+
+		"if that is your reverse proxy, add it, or else all its users count as one address", "peer", peer)
+}
+
+func (p *undeclaredProxies) isNew(peer string) bool {
+	ip, err := netip.ParseAddr(peer)
+	if err != nil {
+		return false
+	}
+	ip = ip.Unmap().WithZone("")
+	bits := 24
+	if ip.Is6() {
+		bits = 64
+	}
+	network, err := ip.Prefix(bits)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil || p.noticed[network] || len(p.noticed) >= maxNoticed {
+		return false
+	}
+	if p.noticed == nil {
+		p.noticed = map[netip.Prefix]bool{}
+	}
+	p.noticed[network] = true
+	return true
+}
+
+// OnlyLocalHosts returns a handler that answers only requests for a host of this
+// machine, or for one of those that are allowed, as the API does on loopback (DNS
+// rebinding).
+func OnlyLocalHosts(next http.Handler, allowed []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !allowsHost(r.Host, allowed) {
+			http.Error(w, errHost.Message, http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func isTrusted(host string, trusted []netip.Prefix) bool {

@@ -50,8 +50,7 @@ func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h["X-Request-Id"] = []string{requestID(r)}
 	h["Content-Type"] = route.JSONType
-	h["X-Content-Type-Options"] = noSniff
-	h["Cache-Control"] = noStore
+	secure(h, r)
 	_, _ = w.Write(aliveText) // the client is gone; nobody is left to tell
 	return true
 }

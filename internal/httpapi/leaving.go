@@ -24,7 +24,8 @@ func Leaving(ctx context.Context, next http.Handler) http.Handler {
 			return
 		}
 		h := w.Header()
-		h["Content-Type"], h["X-Content-Type-Options"], h["Cache-Control"] = route.JSONType, noSniff, noStore
+		h["Content-Type"] = route.JSONType
+		secure(h, r)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte(`{"message":"i am stopping"}` + "\n")) // the client is gone; nobody is left to tell
 	})

@@ -158,6 +158,5 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Security-Policy", pageLoads)
-	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write(b.Bytes()) // the client is gone; nobody is left to tell
 }

@@ -81,14 +81,32 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Headers that every answer has; more of them cost each request more than they
-// are worth. A Content-Security-Policy governs what a browser renders as a
-// document: that is the page, which has its own, while noSniff keeps everything
-// else the JSON that it says it is. The slices are shared and never changed.
+// Headers that every answer has (ASVS 5, V3.4 and V3.5). The slices are shared and
+// never changed, since headers cost each request.
 var (
 	noSniff = []string{"nosniff"}
 	noStore = []string{"no-store"}
+	// An answer is not a document that a browser may render; the page has its own policy.
+	noContent  = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+	noReferrer = []string{"no-referrer"}
+	// Browsers send a password that they know with requests of other sites' pages.
+	sameOrigin = []string{"same-origin"}
+	// With HTTPS, browsers use nothing else for this host, for a year.
+	httpsOnly = []string{"max-age=31536000; includeSubDomains"}
 )
+
+// secure sets the headers that every answer has.
+func secure(h http.Header, r *http.Request) {
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = noStore
+	h["Content-Security-Policy"] = noContent
+	h["Referrer-Policy"] = noReferrer
+	h["Cross-Origin-Resource-Policy"] = sameOrigin
+	// It would count for all ports of localhost, also those of other programs.
+	if r.TLS != nil && !strings.HasPrefix(r.Host, "localhost") {
+		h["Strict-Transport-Security"] = httpsOnly
+	}
+}
 
 // protect is what every request goes through, whatever its path, if it is not
 // one that sayAlive answers.
@@ -104,8 +122,8 @@ func (s *server) protect(next http.Handler) http.Handler {
 		rec.ResponseWriter = w
 		h := w.Header()
 		h["X-Request-Id"] = c.id[:]
-		h["X-Content-Type-Options"] = noSniff
-		h["Cache-Control"] = noStore
+		secure(h, r)
+		s.proxies.notice(s.log, r, s.TrustedProxies)
 		defer s.finish(rec, r, c, start)
 		if err := s.screen(r); err != nil {
 			s.fail(rec, r, err)
@@ -115,11 +133,13 @@ func (s *server) protect(next http.Handler) http.Handler {
 	})
 }
 
+var errHost = fault.New(fault.Misdirected, "host_not_allowed",
+	"specterd listens on this machine only and does not answer to this Host; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
+
 // screen refuses requests that are not meant for us, whatever they ask.
 func (s *server) screen(r *http.Request) error {
 	if s.Loopback && !allowsHost(r.Host, s.AllowedHosts) {
-		return fault.New(fault.Misdirected, "host_not_allowed",
-			"specterd listens on this machine only and does not answer to this Host; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
+		return errHost
 	}
 	if err := s.origins.Check(r); err != nil {
 		return fault.New(fault.Forbidden, "cross_origin", "requests from pages of other origins are refused")

@@ -139,6 +139,39 @@ func (s *server) logged(t *testing.T, message string) (found map[string]any) {
 	return found
 }
 
+// TestUndeclaredProxy: a proxy that is not declared is noticed, once for each network,
+// and what it says is ignored.
+func TestUndeclaredProxy(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(s *setup) { s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
+	warnings := func() int { return strings.Count(s.log.String(), "add it, or else all its users count as one address") }
+	send := func(from, header string) {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
+		r.Host, r.RemoteAddr = "localhost", from
+		if header != "" {
+			r.Header.Set(header, "198.51.100.1")
+		}
+		s.handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for i, c := range []struct {
+		from, header string
+		want         int
+	}{
+		{"10.0.0.1:1", "X-Forwarded-For", 0}, {"203.0.113.9:1", "", 0}, {"203.0.113.9:1", "X-Forwarded-For", 1}, {"203.0.113.77:1", "X-Forwarded-For", 1},
+		{"[2001:db8::1]:1", "Forwarded", 2}, {"[2001:db8::2]:1", "Forwarded", 2},
+	} {
+		if send(c.from, c.header); warnings() != c.want {
+			t.Errorf("after request %d: %d warnings, want %d", i, warnings(), c.want)
+		}
+	}
+	for i := range 300 {
+		send(fmt.Sprintf("198.51.%d.1:1", i%250), "X-Forwarded-For")
+	}
+	if warnings() > 64 {
+		t.Errorf("%d warnings", warnings())
+	}
+}
+
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -176,13 +209,15 @@ func TestSecurityHeaders(t *testing.T) {
 	} {
 		got := s.do(t, r)
 		for name, value := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+			"Content-Security-Policy":   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"Strict-Transport-Security": "", // only with a certificate
 		} {
 			if got.header.Get(name) != value {
 				t.Errorf("%s %s, %d: %s is %q", r.method, r.path, got.status, name, got.header.Get(name))
 			}
 		}
-		// Without a Content-Security-Policy nothing may be what a browser renders.
+		// Nothing may be what a browser renders.
 		if kind := got.header.Get("Content-Type"); len(got.body) > 0 && kind != "application/json" && kind != "application/problem+json" {
 			t.Errorf("%s %s, %d: the type is %q", r.method, r.path, got.status, kind)
 		}

@@ -79,6 +79,7 @@ type server struct {
 	login   *auth.Login
 	gate    *admission.Gate
 	origins *http.CrossOriginProtection
+	proxies undeclaredProxies
 }
 
 // New returns the API's handler.

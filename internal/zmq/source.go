@@ -37,21 +37,34 @@ func sources(publishers []core.Publisher, host string) []source {
 	return list
 }
 
-// dialable returns host:port of an address such as tcp://0.0.0.0:28332, with the
-// host of the RPC where the address is one to bind to and not to connect to. It
-// knows no other transports than TCP.
-func dialable(address, rpcHost string) (string, bool) {
+// dialable returns host:port of an address such as tcp://0.0.0.0:28332. The host is
+// always the given one: the node says at which port it announces, and must not make
+// specterd connect to other hosts. It knows no other transports than TCP.
+func dialable(address, host string) (string, bool) {
+	_, port, ok := split(address)
+	return net.JoinHostPort(host, port), ok
+}
+
+// Elsewhere returns the addresses of publishers that name another host than the
+// one that is connected to.
+func Elsewhere(publishers []core.Publisher, host string) []string {
+	var list []string
+	for _, p := range publishers {
+		named, _, ok := split(p.Address)
+		ip, err := netip.ParseAddr(named)
+		bound := named == "*" || named == "localhost" || err == nil && (ip.IsUnspecified() || ip.IsLoopback())
+		if ok && !bound && !strings.EqualFold(named, host) && !slices.Contains(list, p.Address) {
+			list = append(list, p.Address)
+		}
+	}
+	return list
+}
+
+func split(address string) (host, port string, ok bool) {
 	rest, ok := strings.CutPrefix(address, "tcp://")
 	if !ok {
-		return "", false
+		return "", "", false
 	}
 	host, port, err := net.SplitHostPort(rest)
-	if err != nil || port == "" {
-		return "", false
-	}
-	ip, err := netip.ParseAddr(host)
-	if host == "*" || host == "localhost" || err == nil && (ip.IsUnspecified() || ip.IsLoopback()) {
-		host = rpcHost
-	}
-	return net.JoinHostPort(host, port), true
+	return host, port, err == nil && port != ""
 }

@@ -11,13 +11,13 @@ import (
 
 func TestSources(t *testing.T) {
 	for name, tc := range map[string]struct{ offered, want string }{
-		"one address":     {"rawtx=tcp://10.0.0.1:1 hashblock=tcp://10.0.0.1:1 sequence=tcp://10.0.0.1:1", "10.0.0.1:1=rawtx,hashblock,sequence"},
-		"several":         {"hashblock=tcp://10.0.0.1:1 rawtx=tcp://10.0.0.1:2", "10.0.0.1:1=hashblock 10.0.0.1:2=rawtx"},
+		"one address":     {"rawtx=tcp://10.0.0.1:1 hashblock=tcp://10.0.0.1:1 sequence=tcp://10.0.0.1:1", "node.lan:1=rawtx,hashblock,sequence"},
+		"several":         {"hashblock=tcp://10.0.0.1:1 rawtx=tcp://10.0.0.1:2", "node.lan:1=hashblock node.lan:2=rawtx"},
 		"of no interest":  {"hashtx=tcp://10.0.0.1:1 rawblock=tcp://10.0.0.1:1", ""},
-		"the same twice":  {"rawtx=tcp://10.0.0.1:1 rawtx=tcp://10.0.0.1:2", "10.0.0.1:1=rawtx"},
+		"the same twice":  {"rawtx=tcp://10.0.0.1:1 rawtx=tcp://10.0.0.1:2", "node.lan:1=rawtx"},
 		"any address":     {"rawtx=tcp://0.0.0.0:1 hashblock=tcp://*:1 sequence=tcp://[::]:1", "node.lan:1=rawtx,hashblock,sequence"},
 		"loopback":        {"rawtx=tcp://127.0.0.1:1 hashblock=tcp://localhost:2 sequence=tcp://[::1]:3", "node.lan:1=rawtx node.lan:2=hashblock node.lan:3=sequence"},
-		"IPv6":            {"rawtx=tcp://[fd00::2]:1", "[fd00::2]:1=rawtx"},
+		"IPv6":            {"rawtx=tcp://[fd00::2]:1", "node.lan:1=rawtx"},
 		"other transport": {"rawtx=ipc:///tmp/x hashblock=pgm://10.0.0.1:1", ""},
 		"malformed":       {"rawtx=tcp://10.0.0.1 hashblock=tcp:// sequence=tcp://10.0.0.1:", ""},
 	} {
@@ -33,6 +33,20 @@ func TestSources(t *testing.T) {
 		if diff := cmp.Diff(tc.want, strings.Join(got, " ")); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+// TestSources_LyingNode: a node cannot make specterd connect to another host.
+func TestSources_LyingNode(t *testing.T) {
+	t.Parallel()
+	publishers := []core.Publisher{{Topic: topicTx, Address: "tcp://169.254.169.254:80"}, {Topic: topicBlock, Address: "tcp://0.0.0.0:1"}}
+	for _, s := range sources(publishers, "node.lan") {
+		if !strings.HasPrefix(s.address, "node.lan:") {
+			t.Errorf("connects to %s", s.address)
+		}
+	}
+	if diff := cmp.Diff([]string{"tcp://169.254.169.254:80"}, Elsewhere(publishers, "node.lan")); diff != "" {
+		t.Error(diff)
 	}
 }
 
