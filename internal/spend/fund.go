@@ -32,7 +32,7 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	return Proposal{}, d.tooSmall(err)
 }
 
-// fundOnce has Core make the payment. What is unconfirmed when Core adds its deficit
+// fundOnce asks Core for the payment. What is unconfirmed when Core adds its deficit
 // to the fee may be confirmed when that is compared, so a second answer decides.
 func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
 	f, err := s.fundWith(ctx, d)

@@ -84,19 +84,25 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
 		return nil, err
 	}
-	if at := changePosition(p.Outputs); at != made.ChangePosition {
-		return nil, altered("the change is at %d and not at %d", at, made.ChangePosition)
-	}
-	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
-		return nil, altered("the fee is %s and not %s", p.Fee, made.Fee)
-	}
-	if err := f.checkShares(p.Outputs, p.Fee); err != nil {
+	if err = p.takeFee(f, made); err != nil {
 		return nil, err
 	}
 	if probe, err = p.keep(packet, k); err != nil {
 		return nil, err
 	}
 	return probe, s.explainFee(ctx, p, d, f, k)
+}
+
+// takeFee fills in the fee, which must be the one that Core says, as must the position
+// of the change.
+func (p *Proposal) takeFee(f Funding, made Funded) error {
+	if at := changePosition(p.Outputs); at != made.ChangePosition {
+		return altered("the change is at %d and not at %d", at, made.ChangePosition)
+	}
+	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
+		return altered("the fee is %s and not %s", p.Fee, made.Fee)
+	}
+	return f.checkShares(p.Outputs, p.Fee)
 }
 
 // changePosition returns the position of the change among the outputs; -1 for none.

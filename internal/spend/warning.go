@@ -3,7 +3,7 @@ package spend
 import "fmt"
 
 // Warning is something that people should know about a proposal before they sign it.
-// It keeps nobody from signing.
+// It does not prevent signing.
 type Warning struct {
 	Code    string // stable, for programs
 	Message string // for people
