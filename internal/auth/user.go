@@ -198,31 +198,9 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 	}
 	now := s.now()
 	return s.store.EditUser(ctx, who, name, func(u *UserEdit) error {
-		var did []string
-		if change.Password != nil {
-			u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, true
-			did = append(did, "password reset")
-		}
-		if change.Admin != nil && *change.Admin != u.Admin {
-			u.Admin = *change.Admin
-			did = append(did, "role "+roleDetail(u.Admin))
-		}
-		if change.Disabled != nil && *change.Disabled == u.Active() {
-			if *change.Disabled {
-				u.DisabledAt, u.DropTokens = now, true
-				did = append(did, "disabled")
-			} else {
-				u.DisabledAt = time.Time{}
-				did = append(did, "enabled")
-			}
-		}
-		if len(change.Quotas) > 0 {
-			limits, err := u.Quotas.With(change.Quotas)
-			if err != nil {
-				return err
-			}
-			u.Quotas = limits
-			did = append(did, "quotas "+cmp.Or(limits.String(), "of the server"))
+		did, err := change.apply(u, hashed, now)
+		if err != nil {
+			return err
 		}
 		if u.OtherAdmins == 0 && (!u.Admin || !u.Active()) {
 			return ErrLastAdmin
@@ -230,6 +208,37 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 		u.Event = who.Event(now, "user.change", u.Name, strings.Join(did, ", "))
 		return nil
 	})
+}
+
+// apply changes u, and returns what the audit record is to say. Hashed is the hash of a
+// new password.
+func (c *UserChange) apply(u *UserEdit, hashed string, now time.Time) (did []string, err error) {
+	if c.Password != nil {
+		u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, true
+		did = append(did, "password reset")
+	}
+	if c.Admin != nil && *c.Admin != u.Admin {
+		u.Admin = *c.Admin
+		did = append(did, "role "+roleDetail(u.Admin))
+	}
+	if c.Disabled != nil && *c.Disabled == u.Active() {
+		if *c.Disabled {
+			u.DisabledAt, u.DropTokens = now, true
+			did = append(did, "disabled")
+		} else {
+			u.DisabledAt = time.Time{}
+			did = append(did, "enabled")
+		}
+	}
+	if len(c.Quotas) > 0 {
+		limits, err := u.Quotas.With(c.Quotas)
+		if err != nil {
+			return nil, err
+		}
+		u.Quotas = limits
+		did = append(did, "quotas "+cmp.Or(limits.String(), "of the server"))
+	}
+	return did, nil
 }
 
 // Delete removes a user with all their tokens. It returns ErrLastAdmin, and

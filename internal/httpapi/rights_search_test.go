@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,6 +62,7 @@ type search struct {
 	t                    *testing.T
 	alice, boss, mallory person
 	strong               token // of alice, with every scope, and not stolen
+	account              token // of mallory, by which she accepts invitations
 	clean                rows  // of the tables of rights, before the token is made
 
 	// Of the token that is tried.
@@ -79,7 +79,7 @@ func newSearch(t *testing.T, s *server) *search {
 	s.wallet(t, h.alice, "shared", "owner")
 	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) SELECT wallet_id, $1, 'owner', alias, 0 FROM members WHERE alias = 'shared'", h.boss.ID)
 	s.wallet(t, h.alice, "seen", "viewer")
-	h.strong = s.token(t, h.alice, 0)
+	h.strong, h.account = s.token(t, h.alice, 0), s.token(t, h.mallory, 0)
 	h.clean = h.rows()
 	return h
 }
@@ -173,6 +173,9 @@ func (h *search) possible(s state) []step {
 		ids = append(ids, row["token_id"].(string))
 	}
 	slices.Sort(ids)
+	for _, row := range s.rows["invitations"].of("user_id", h.mallory.ID) {
+		all = append(all, step{by: h.account.id, method: "POST", path: "/api/v1/invitations/" + row["invitation_id"].(string) + "/accept", body: `{"alias": "got"}`})
+	}
 	for _, by := range slices.Sorted(maps.Keys(s.has.tokens)) {
 		all = append(all, h.aboutTokens(by, ids)...)
 		all = append(all, h.aboutUsers(by)...)
@@ -226,6 +229,9 @@ func (h *search) aboutMembers(by string) []step {
 			path := "/api/v1/wallets/" + alias + "/members/" + name
 			for _, role := range []string{"viewer", "proposer", "signer", "owner"} {
 				all = append(all, step{by: by, method: "PUT", path: path, body: `{"role": "` + role + `"}`})
+				if name == "mallory" {
+					all = append(all, step{by: by, method: "POST", path: "/api/v1/wallets/" + alias + "/invitations", body: `{"user": "mallory", "role": "` + role + `"}`})
+				}
 			}
 			all = append(all, step{by: by, method: "DELETE", path: path})
 		}
@@ -237,6 +243,9 @@ func (h *search) aboutMembers(by string) []step {
 // follows, if it is another.
 func (h *search) try(s state, c step) (after state, changed bool) {
 	secret := s.has.tokens[c.by]
+	if c.by == h.account.id {
+		secret = h.account.secret
+	}
 	row := s.rows["tokens"].of("token_id", c.by)
 	if len(row) == 0 {
 		return s, false
@@ -337,7 +346,8 @@ func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
 			}
 		}
 		visible := h.wallets == nil || slices.Contains(h.wallets, m["wallet_id"].(string))
-		if !had.Covers(role) && !(h.scopes.Has(auth.MembersWrite|role.Scopes()) && visible) {
+		given := visible && h.scopes.Has(auth.MembersWrite|role.Scopes())
+		if !had.Covers(role) && !given {
 			fail("somebody is %s of a wallet", role)
 		}
 	}
@@ -362,143 +372,3 @@ func (h *search) endsWith(id string) (ids []string) {
 	}
 	return ids
 }
-
-// rows are what the tables of rights have.
-type rows map[string]table
-
-type table struct {
-	columns []string
-	all     []map[string]any
-}
-
-func (t table) of(column string, value any) (found []map[string]any) {
-	for _, row := range t.all {
-		if row[column] == value {
-			found = append(found, row)
-		}
-	}
-	return found
-}
-
-// rightsTables are in an order in which each refers to those before it.
-var rightsTables = []string{"users", "members", "tokens", "rotations"}
-
-func (h *search) rows() rows {
-	all := rows{}
-	for _, name := range rightsTables {
-		found, err := h.statement(h.t, "SELECT * FROM "+name).Query() //nolint:sqlclosecheck // the statement is kept
-		check(h.t, err)
-		columns := must(found.Columns())
-		t := table{columns: columns}
-		for found.Next() {
-			values, targets := make([]any, len(columns)), make([]any, len(columns))
-			for i := range values {
-				targets[i] = &values[i]
-			}
-			check(h.t, found.Scan(targets...))
-			row := map[string]any{}
-			for i, column := range columns {
-				row[column] = values[i]
-			}
-			t.all = append(t.all, row)
-		}
-		check(h.t, errors.Join(found.Err(), found.Close()))
-		all[name] = t
-	}
-	return all
-}
-
-// restore makes the tables what they were. The journal, which notes the uses of tokens,
-// may come between: then it is done again.
-func (h *search) restore(all rows) {
-	var err error
-	for range 10 {
-		if err = h.tryToRestore(all); err == nil {
-			return
-		}
-	}
-	h.t.Fatal(err)
-}
-
-func (h *search) tryToRestore(all rows) error {
-	tx, err := h.db.BeginTx(h.t.Context(), nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	for _, name := range slices.Backward(rightsTables) {
-		if _, err := tx.Exec("DELETE FROM " + name); err != nil {
-			return err
-		}
-	}
-	for _, name := range rightsTables {
-		t := all[name]
-		var marks []string
-		for i := range t.columns {
-			marks = append(marks, fmt.Sprint("$", i+1))
-		}
-		insert := "INSERT INTO " + name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + strings.Join(marks, ", ") + ")"
-		for _, row := range t.parentsFirst() {
-			values := make([]any, len(t.columns))
-			for i, column := range t.columns {
-				values[i] = row[column]
-			}
-			if _, err := tx.Exec(insert, values...); err != nil {
-				return err
-			}
-		}
-	}
-	return tx.Commit()
-}
-
-// parentsFirst puts each token behind the one that it was made with.
-func (t table) parentsFirst() []map[string]any {
-	return slices.SortedStableFunc(slices.Values(t.all), func(a, b map[string]any) int { return cmp.Compare(t.generation(a), t.generation(b)) })
-}
-
-func (t table) generation(row map[string]any) (n int) {
-	for parent := row["parent_id"]; parent != nil; n++ {
-		found := t.of("token_id", parent)
-		if len(found) == 0 {
-			break
-		}
-		parent = found[0]["parent_id"]
-	}
-	return n
-}
-
-// canonical names a state without ids and descriptions: equal tokens count once.
-func (h *search) canonical(s state) string {
-	var parts []string
-	tokens := s.rows["tokens"]
-	var label func(id any) string
-	label = func(id any) string {
-		row := tokens.of("token_id", id)
-		_, held := s.has.tokens[fmt.Sprint(id)]
-		text := fmt.Sprint("gone ", held)
-		if len(row) > 0 {
-			text = fmt.Sprint(row[0]["scopes"], row[0]["wallet_ids"], row[0]["expires_at"], held)
-			if parent := row[0]["parent_id"]; parent != nil {
-				text += " of (" + label(parent) + ")"
-			}
-		}
-		if r := s.rows["rotations"].of("successor_id", id); len(r) > 0 {
-			text += " after (" + label(r[0]["predecessor_id"]) + ")"
-		}
-		return text
-	}
-	for _, row := range tokens.all {
-		parts = append(parts, label(row["token_id"]))
-	}
-	for _, u := range s.rows["users"].all {
-		parts = append(parts, fmt.Sprint(u["name"], u["is_admin"], u["disabled_at"] == nil, s.has.passwords[fmt.Sprint(u["name"])]))
-	}
-	for _, m := range s.rows["members"].all {
-		parts = append(parts, fmt.Sprint(m["wallet_id"], m["user_id"], m["role"]))
-	}
-	slices.Sort(parts)
-	return strings.Join(slices.Compact(parts), "\n")
-}
-
-// truth is a boolean of either database.
-func truth(value any) bool { return value == true || value == int64(1) }

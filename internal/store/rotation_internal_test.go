@@ -35,7 +35,9 @@ func TestMigratingToRotations(t *testing.T) {
 				imported   bool
 			}{
 				{"own", all, false},
-				{"imported", all, true}, {"narrowed", "psbts:read node:read", true}, {"emptied", "", true},
+				{"imported", all, true},
+				{"narrowed", "psbts:read node:read", true},
+				{"emptied", "", true},
 				{"successor", all, false}, // of an imported one that is gone, by way of another that is gone
 				{"thief", all, false},
 			} {
