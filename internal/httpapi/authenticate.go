@@ -20,12 +20,31 @@ type Memberships interface {
 }
 
 // authorize finds out who makes the request, and whether the route is open to
-// them. It returns the request's context with its principal.
+// them. It returns the request's context with its principal. The body has not been
+// read then: strangers cannot make the server keep one.
 func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
 	if to.Credentials == route.Nobody {
 		return r.Context(), nil
 	}
 	who, err := s.authenticate(r, to.Credentials)
+	return s.enter(r.Context(), w, r, to, who, err)
+}
+
+// recheckOf returns what authorizes a request with a body again after that was read,
+// which may have taken long. It is nil for requests that came as a whole.
+func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Route) route.Recheck {
+	if r.ContentLength == 0 || to.Credentials == route.Nobody {
+		return nil
+	}
+	return func(ctx context.Context) (context.Context, error) {
+		who, err := s.login.Recheck(ctx, auth.PrincipalFrom(ctx))
+		return s.enter(ctx, w, r, to, who, err)
+	}
+}
+
+// enter returns ctx with the principal, if the route is open to them, or tells them how
+// to come in. Err is why there is none.
+func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := callOf(r)
 		call.user, call.tokenID = who.UserName, who.TokenID
@@ -35,7 +54,7 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 		challenge(w, r, to, err)
 		return nil, err
 	}
-	return auth.WithPrincipal(r.Context(), who), nil
+	return auth.WithPrincipal(ctx, who), nil
 }
 
 // authenticate checks the one credential that a request may carry (RFC 9110,

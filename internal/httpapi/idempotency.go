@@ -23,20 +23,38 @@ const (
 // answer has the route's handler answer a request that is let in, once if it
 // carries a key and the route takes keys.
 func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
-	if !auth.PrincipalFrom(ctx).Scopes.Has(to.Handler.ShownScope) {
-		w = withoutBody{w} // also where a stored response is replayed
+	recheck := s.recheckOf(w, r, to)
+	if scope := to.Handler.ShownScope; scope != 0 {
+		shown := &scopedBody{w, auth.PrincipalFrom(ctx), scope} // also where a stored response is replayed
+		w = shown
+		if again := recheck; again != nil {
+			recheck = func(ctx context.Context) (context.Context, error) {
+				checked, err := again(ctx)
+				if err == nil {
+					shown.who = auth.PrincipalFrom(checked)
+				}
+				return checked, err
+			}
+		}
 	}
 	if to.Handler.TakesKey && len(r.Header[keyHeader]) > 0 {
-		return s.answerOnce(ctx, w, r, to, strict)
+		return s.answerOnce(ctx, w, r, to, strict, recheck)
 	}
-	return to.Handler.Serve(ctx, w, r, strict)
+	return to.Handler.Serve(ctx, w, r, strict, recheck)
 }
 
 // answerOnce answers the first request with a key and repeats that answer to the
 // others. What has begun is ended though its client may leave: that is when the
 // client comes back.
-func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
-	request, err := keyed(ctx, w, r, to)
+func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness, recheck route.Recheck) error {
+	body, err := route.BufferBody(w, r)
+	if recheck != nil && err == nil { // before an answer is repeated, too
+		ctx, err = recheck(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	request, err := keyed(ctx, r, to, body)
 	if err != nil {
 		return err
 	}
@@ -58,7 +76,7 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 		}
 	}()
 	made := &answerBuffer{header: w.Header()}
-	if err := to.Handler.Serve(ctx, made, r, strict); err != nil {
+	if err := to.Handler.Serve(ctx, made, r, strict, recheck); err != nil {
 		return err
 	}
 	settled = true // whatever happens now, it was done
@@ -79,16 +97,12 @@ func (s *server) logKey(r *http.Request, err error) {
 	}
 }
 
-// keyed reads a request with a key. What its fingerprint is of is what the answer
-// depends on, the limits of the token included.
-func keyed(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route) (idempotency.Request, error) {
+// keyed returns what is kept of a request with a key. What its fingerprint is of is
+// what the answer depends on, the limits of the token included.
+func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (idempotency.Request, error) {
 	keys := r.Header[keyHeader]
 	if len(keys) != 1 || !isKey(keys[0]) {
 		return idempotency.Request{}, fault.InvalidField(keyHeader, "has to be given once, with 1 to %d visible ASCII characters", maxKey)
-	}
-	body, err := route.BufferBody(w, r)
-	if err != nil {
-		return idempotency.Request{}, err
 	}
 	who := auth.PrincipalFrom(ctx)
 	limits := "none"
@@ -115,22 +129,36 @@ func writeAnswer(w http.ResponseWriter, a idempotency.Answer) {
 	_, _ = w.Write(a.Body) // the client is gone; nobody is left to tell
 }
 
-// withoutBody is for callers who may make a change and not see what it made: the
-// response is 204, with the headers that it has otherwise.
-type withoutBody struct{ http.ResponseWriter }
+// scopedBody is for callers who may make a change and, without a scope, not see what
+// it made: the response is 204 then, with the headers that it has otherwise.
+type scopedBody struct {
+	http.ResponseWriter
+	who   *auth.Principal
+	scope auth.Scopes
+}
+
+func (w *scopedBody) hidden() bool { return !w.who.Scopes.Has(w.scope) }
 
 // WriteHeader implements http.ResponseWriter.
-func (w withoutBody) WriteHeader(int) {
-	w.Header().Del("Content-Type")
-	w.Header().Del("Content-Length")
-	w.ResponseWriter.WriteHeader(http.StatusNoContent)
+func (w *scopedBody) WriteHeader(status int) {
+	if w.hidden() {
+		w.Header().Del("Content-Type")
+		w.Header().Del("Content-Length")
+		status = http.StatusNoContent
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
-func (w withoutBody) Write(text []byte) (int, error) { return len(text), nil }
+func (w *scopedBody) Write(text []byte) (int, error) {
+	if w.hidden() {
+		return len(text), nil
+	}
+	return w.ResponseWriter.Write(text)
+}
 
 // Unwrap is for http.ResponseController.
-func (w withoutBody) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *scopedBody) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // answerBuffer keeps an answer in memory.
 type answerBuffer struct {

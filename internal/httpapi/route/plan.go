@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -79,6 +80,20 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 	case field.Tag.Get("json") != "-":
 		panic(fmt.Sprintf("%s.%s: a parameter needs the tag json:\"-\"", t, field.Name))
 	}
+}
+
+// receive decodes the request and checks again who makes it. Whoever may not make it
+// any more is not told what is wrong with it.
+func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, in any, o options) (context.Context, error) {
+	err := p.decode(w, r, in, o.strict)
+	if o.recheck != nil {
+		checked, refusal := o.recheck(ctx)
+		if refusal != nil {
+			return ctx, refusal
+		}
+		ctx = checked
+	}
+	return ctx, err
 }
 
 // decode fills in, a pointer to a struct of the plan's type.

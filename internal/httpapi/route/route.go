@@ -108,10 +108,15 @@ type Handler struct {
 	serve      func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error
 }
 
+// Recheck checks again, once a request's body has been read, whether its caller may
+// make it. It returns ctx with the caller as they are now.
+type Recheck func(ctx context.Context) (context.Context, error)
+
 // options are how a handler is to serve a request.
 type options struct {
-	strict Strictness
-	tagged bool
+	strict  Strictness
+	tagged  bool
+	recheck Recheck
 }
 
 // Tagged returns the handler, one that reads, with an ETag on its answers: 304
@@ -151,9 +156,10 @@ func (h Handler) ShownTo(scope auth.Scopes) Handler {
 }
 
 // Serve answers r in ctx, which carries the caller, or returns why it could not,
-// having written nothing then; but for a BrokenError.
-func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness) error {
-	return h.serve(ctx, w, r, options{strict, h.IsTagged})
+// having written nothing then; but for a BrokenError. Recheck is called after the
+// request was read and before anything is done; it may be nil.
+func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness, recheck Recheck) error {
+	return h.serve(ctx, w, r, options{strict, h.IsTagged, recheck})
 }
 
 // Text is a body that a handler takes as it is, in a field of bytes with a tag body.
@@ -212,7 +218,8 @@ func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status in
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), MaxBody: plan.maxBody, NeedsBody: plan.needsBody, Text: plan.text, PathParameters: plan.pathNames(),
 		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error {
 			var in In
-			if err := plan.decode(w, r, &in, o.strict); err != nil {
+			ctx, err := plan.receive(ctx, w, r, &in, o)
+			if err != nil {
 				return err
 			}
 			out, status, err := f(ctx, in)

@@ -56,7 +56,8 @@ func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media 
 		Name: nameOf(f), MaxBody: plan.maxBody, NeedsBody: plan.needsBody, PathParameters: plan.pathNames(),
 		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error {
 			var in In
-			if err := plan.decode(w, r, &in, o.strict); err != nil {
+			ctx, err := plan.receive(ctx, w, r, &in, o)
+			if err != nil {
 				return err
 			}
 			out, err := f(ctx, in)
