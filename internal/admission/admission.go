@@ -5,7 +5,7 @@
 // server's slots while it uses the processor: not while it waits for the node, for
 // another request, or for a client that reads slowly. Bodies are limited in bytes, for
 // each user and in all, before any of them is read. The invariant: what is in memory for
-// requests is bounded by these limits and not by the number of requests.
+// the requests of a user is bounded by these limits, however many the user sends.
 package admission
 
 import (
