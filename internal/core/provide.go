@@ -231,13 +231,19 @@ func (p *Provider) SetLocked(ctx context.Context, coreName string, coins []btc.O
 		}
 		return w.Unlock(ctx, coins)
 	}
+	return setEach(coins, set)
+}
+
+// setEach sets what can be set of the coins. Core refuses all of them because of one: then
+// each half is tried, so that few refusals among many coins cost few calls.
+func setEach(coins []btc.Outpoint, set func([]btc.Outpoint) error) error {
 	err := set(coins)
 	if len(coins) == 1 || !errors.Is(err, ErrCoinUnavailable) && !errors.Is(err, ErrCoinNotLocked) {
 		return unlessUnlocked(err)
 	}
-	var unavailable error // Core refuses all of them because of one
-	for one := range slices.Chunk(coins, 1) {
-		switch err := unlessUnlocked(set(one)); {
+	var unavailable error
+	for half := range slices.Chunk(coins, (len(coins)+1)/2) {
+		switch err := setEach(half, set); {
 		case errors.Is(err, ErrCoinUnavailable):
 			unavailable = err
 		case err != nil:

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/testkit"
 )
 
@@ -203,7 +204,7 @@ func testShowWallet(t *testing.T, s *server, _ *testkit.Node) {
 		t.Errorf("304 with %s", again.body)
 	}
 	s.sql(t, "UPDATE wallets SET problem = 'the node lost it', scan_from = 7, scan_progress = 0.5 WHERE wallet_id = $1", v.id)
-	check(t, s.store.SetFrozen(t.Context(), v.id, v.coin, true, s.clock.now(), auth.Event{}))
+	check(t, s.store.SetFrozen(t.Context(), v.id, []btc.Outpoint{v.coin}, true, s.clock.now(), auth.Event{}))
 	s.do(t, request{method: "GET", path: "/api/v1/wallets/vault", auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).
 		want(t, 200, `"problem":"the node lost it"`, `"status":"scanning"`, `"scan":{"from_height":7,"progress":0.5,"addresses":1500,"addresses_ready":1500}`, `"frozen_sat":199668,"available_sat":0`)
 

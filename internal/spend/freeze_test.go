@@ -20,8 +20,8 @@ func testFreezeBrokenOff(w *world) {
 	// frozen. Whoever is killed over it has the turn no more.
 	done, err := w.wallets.TakeCoins(t.Context(), id)
 	must(t, err)
-	must(t, w.store.SetFrozen(t.Context(), id, let, false, time.Now(), auth.Event{At: time.Now(), Action: "coin.unfreeze"}))
-	must(t, w.store.NoteLock(t.Context(), id, wanted))
+	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "coin.unfreeze"}))
+	must(t, w.store.NoteLock(t.Context(), id, []btc.Outpoint{wanted}))
 	must(t, w.provider.SetLocked(t.Context(), v.coreName, []btc.Outpoint{wanted}, true))
 	done()
 	w.follower.Kick(id)

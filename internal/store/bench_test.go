@@ -210,7 +210,7 @@ func BenchmarkView(b *testing.B) {
 		u, err := s.UserByName(b.Context(), "alice")
 		must(b, err)
 		for i := range 10 {
-			must(b, s.SetFrozen(b.Context(), w.ID, btc.Outpoint{Txid: list[3*i+2].Txid, Vout: 1}, true, s.now, auth.Event{}))
+			must(b, s.SetFrozen(b.Context(), w.ID, []btc.Outpoint{{Txid: list[3*i+2].Txid, Vout: 1}}, true, s.now, auth.Event{}))
 		}
 		for b.Loop() {
 			v, err := s.ViewByAlias(b.Context(), u.ID, "w")

@@ -71,50 +71,58 @@ func coinOf(row db.CoinsRow) wallet.Coin {
 }
 
 // SetFrozen implements wallet.Book.
-func (s *Store) SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
-	return orWalletGone(s.inChargedTx(ctx, walletID, func(q *db.Queries) error {
-		if err := s.setFrozen(ctx, q, walletID, at, frozen, now, e.UserID); err != nil {
-			return err
-		}
-		if !frozen {
-			if err := noteLock(ctx, q, walletID, at); err != nil {
-				return err
+func (s *Store) SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
+	return orWalletGone(s.inTurn(ctx, walletID, func() error {
+		return s.inBulkTx(ctx, func(q *db.Queries) error {
+			more := int64(0)
+			for _, one := range at {
+				n, err := setFrozen(ctx, q, walletID, one, frozen, now)
+				if err != nil {
+					return err
+				}
+				more += n
 			}
-		}
-		return addEventIfAny(ctx, q, e)
+			if !frozen {
+				if err := noteLocks(ctx, q, walletID, at); err != nil {
+					return err
+				}
+			}
+			if more != 0 {
+				if err := s.charge(ctx, q, auth.QuotaFrozen, e.UserID, walletID, more); err != nil {
+					return err
+				}
+			}
+			return addEventIfAny(ctx, q, e)
+		})
 	}))
 }
 
 // NoteLock implements wallet.Book.
-func (s *Store) NoteLock(ctx context.Context, walletID string, at btc.Outpoint) error {
-	return orWalletGone(s.inTx(ctx, func(q *db.Queries) error { return noteLock(ctx, q, walletID, at) }))
+func (s *Store) NoteLock(ctx context.Context, walletID string, at []btc.Outpoint) error {
+	return orWalletGone(s.inBulkTx(ctx, func(q *db.Queries) error { return noteLocks(ctx, q, walletID, at) }))
 }
 
-func noteLock(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint) error {
-	if err := q.NoteLock(ctx, db.NoteLockParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout}); err != nil {
-		return fmt.Errorf("note that an output may be locked: %w", err)
+func noteLocks(ctx context.Context, q *db.Queries, walletID string, at []btc.Outpoint) error {
+	for _, one := range at {
+		if err := q.NoteLock(ctx, db.NoteLockParams{WalletID: walletID, Txid: one.Txid, Vout: one.Vout}); err != nil {
+			return fmt.Errorf("note that an output may be locked: %w", err)
+		}
 	}
 	return nil
 }
 
-func (s *Store) setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time, userID string) error {
-	var changed int64
-	var err error
+// setFrozen returns how many outputs more are frozen than before, which may be negative.
+func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time) (more int64, err error) {
 	if frozen {
-		changed, err = q.Freeze(ctx, db.FreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout, CreatedAt: sqltype.Time{Time: now}})
+		more, err = q.Freeze(ctx, db.FreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout, CreatedAt: sqltype.Time{Time: now}})
 	} else {
-		changed, err = q.Unfreeze(ctx, db.UnfreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout})
+		more, err = q.Unfreeze(ctx, db.UnfreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout})
+		more = -more
 	}
 	if err != nil {
-		return fmt.Errorf("freeze an output or let it go: %w", err)
+		return 0, fmt.Errorf("freeze an output or let it go: %w", err)
 	}
-	if changed == 0 {
-		return nil
-	}
-	if !frozen {
-		changed = -changed
-	}
-	return s.charge(ctx, q, auth.QuotaFrozen, userID, walletID, changed)
+	return more, nil
 }
 
 // FrozenCoins implements wallet.Book.

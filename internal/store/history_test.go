@@ -371,7 +371,7 @@ func TestCoins(t *testing.T) {
 			{Type: "output", Ref: "b:0", Label: new("output")},
 			{Type: "addr", Ref: addressAt(w.ID, *place(0, 0)), Label: new("hidden")},
 		}, auth.Event{}))
-		must(t, b.SetFrozen(t.Context(), w.ID, btc.Outpoint{Txid: "b", Vout: 1}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "b", Vout: 1}}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
 		coin := func(txid string, vout uint32, at wallet.Place, c wallet.Coin) wallet.Coin {
 			c.Outpoint, c.Place, c.Address, c.Amount = btc.Outpoint{Txid: txid, Vout: vout}, at, addressAt(w.ID, at), btc.Amount(1000*(vout+1))
 			c.Time = time.Unix(1, 0).UTC()
@@ -424,10 +424,10 @@ func TestFrozenCoins(t *testing.T) {
 		// Trusted ones, and such as do not count: untrusted, immature, spent, unknown.
 		for _, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
 			for range 2 {
-				must(t, b.SetFrozen(t.Context(), w.ID, at, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+				must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{at}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
 			}
 		}
-		must(t, b.SetFrozen(t.Context(), w.ID, btc.Outpoint{Txid: "a"}, false, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "a"}}, false, b.now, auth.Event{}))
 		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
 		must(t, err)
 		views := []wallet.View{v}
@@ -444,6 +444,6 @@ func TestFrozenCoins(t *testing.T) {
 		if n := b.count("SELECT count(*) FROM audit WHERE action = 'freeze'"); n != 12 {
 			t.Errorf("%d entries in the audit record", n)
 		}
-		wantFault(t, b.SetFrozen(t.Context(), "none", btc.Outpoint{Txid: "a"}, true, b.now, auth.Event{}), wallet.ErrNotFound)
+		wantFault(t, b.SetFrozen(t.Context(), "none", []btc.Outpoint{{Txid: "a"}}, true, b.now, auth.Event{}), wallet.ErrNotFound)
 	})
 }

@@ -302,7 +302,7 @@ func TestLetGoIsNotLocked(t *testing.T) {
 			}
 		}
 
-		must(t, b.SetFrozen(t.Context(), w.ID, frozen, true, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, true, b.now, auth.Event{}))
 		p := proposalFor(b, w, 0, reserved)
 		must(t, b.propose(p))
 		wantLocked("before the node was looked at", frozen, reserved)
@@ -311,7 +311,7 @@ func TestLetGoIsNotLocked(t *testing.T) {
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(9), Locked: []btc.Outpoint{}})
 		wantLocked("after a look that had begun before", frozen, reserved)
 
-		must(t, b.SetFrozen(t.Context(), w.ID, frozen, false, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, false, b.now, auth.Event{}))
 		_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *spend.Update) error {
 			u.Status, u.Changed = spend.Cancelled, true
 			return nil

@@ -29,7 +29,7 @@ func TestPortrait(t *testing.T) {
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "addr", Ref: "foreign", Label: &label}, {Type: "addr", Ref: addressAt(w.ID, far), Label: &label}, {Type: "tx", Ref: "x", Label: &label},
 		}, auth.Event{}))
-		must(t, b.SetFrozen(t.Context(), w.ID, btc.Outpoint{Txid: "x", Vout: 2}, true, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "x", Vout: 2}}, true, b.now, auth.Event{}))
 
 		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
 		must(t, err)

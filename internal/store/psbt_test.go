@@ -91,7 +91,7 @@ func TestReservations(t *testing.T) {
 		if err := b.propose(proposalFor(b, w, 2, coinNumber(3))); !errors.Is(err, spend.ErrChangeTaken) {
 			t.Errorf("the change address of another: %v", err)
 		}
-		must(t, b.SetFrozen(t.Context(), w.ID, coinNumber(4), true, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coinNumber(4)}, true, b.now, auth.Event{}))
 		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(4))); !errors.Is(err, spend.ErrCoinFrozen) {
 			t.Errorf("a frozen coin: %v", err)
 		}

@@ -89,7 +89,7 @@ var quotaCases = []quotaCase{
 	{auth.QuotaFrozen, func(b *bench, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {
-			return b.SetFrozen(b.t.Context(), w.ID, coinNumber(n), true, b.now, eventBy(b, u))
+			return b.SetFrozen(b.t.Context(), w.ID, []btc.Outpoint{coinNumber(n)}, true, b.now, eventBy(b, u))
 		}
 	}, func(b *bench, u auth.User) { b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)") }},
 }

@@ -41,14 +41,14 @@ func TestSettleLostInputs(t *testing.T) {
 		wantStatus("the grandparent was replaced", spend.Conflicted)
 		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): ""})
 
-		must(t, b.SetFrozen(t.Context(), w.ID, coin("other"), true, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coin("other")}, true, b.now, auth.Event{}))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
 		wantStatus("the grandparent is back", spend.Created)
 		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): p.ID, coin("other"): p.ID})
 
 		change(map[string]wallet.State{"grandparent": {Status: wallet.Conflicted, Replaceable: "yes"}, "parent": inactive})
 		wantStatus("the grandparent conflicts", spend.Conflicted)
-		must(t, b.SetFrozen(t.Context(), w.ID, coin("other"), false, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coin("other")}, false, b.now, auth.Event{}))
 		other := proposalFor(b, w, 3, coin("other"))
 		must(t, b.propose(other))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})

@@ -3,6 +3,7 @@ package wallet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -68,19 +69,19 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return err
 	}
-	if err := s.freeze(ctx, who, v.Wallet, c, frozen); err != nil {
+	if err := s.freeze(ctx, who, v.Wallet, []Coin{c}, frozen); err != nil {
 		return err
 	}
 	s.kick(v.ID)
 	return nil
 }
 
-// freeze does at the node and in the store what is needed, in such an order that
-// a coin that the store has as frozen is locked at the node: the follower would
-// lock it. When the second step fails, the first is taken back. After a crash in
-// between, the coin is locked and not frozen; that it may be is noted before, so that
-// it is unlocked at the next look.
-func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, c Coin, frozen bool) error {
+// freeze does at the node and in the store what is needed for all coins at once, in
+// such an order that a coin that the store has as frozen is locked at the node: the
+// follower would lock it. When the second step fails, the first is taken back. After a
+// crash in between, coins are locked and not frozen; that they may be is noted before, so
+// that they are unlocked at the next look.
+func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
 	done, err := s.TakeCoins(ctx, w.ID)
 	if err != nil {
 		return err
@@ -89,44 +90,66 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, c C
 	first, second := s.remember, s.lock
 	if frozen {
 		first, second = s.lock, s.remember
-		if !c.Locked {
-			if err := s.store.NoteLock(ctx, w.ID, c.Outpoint); err != nil {
-				return err
-			}
+		unlocked := coinsThat(coins, func(c Coin) bool { return !c.Locked })
+		if err := s.store.NoteLock(ctx, w.ID, outpointsOf(unlocked)); err != nil {
+			return err
 		}
 	}
-	if err := first(ctx, who, w, c, frozen); err != nil {
+	if err := first(ctx, who, w, coins, frozen); err != nil {
 		return err
 	}
-	err = second(ctx, who, w, c, frozen)
-	if err == nil || c.Frozen == frozen || frozen && c.Locked {
+	err = second(ctx, who, w, coins, frozen)
+	changed := coinsThat(coins, func(c Coin) bool { return c.Frozen != frozen && (!frozen || !c.Locked) })
+	if err == nil || len(changed) == 0 {
 		return err
 	}
 	// Though the caller may be gone by now.
-	if undo := first(context.WithoutCancel(ctx), who, w, c, !frozen); undo != nil {
-		s.log.WarnContext(ctx, "a coin could be neither frozen nor let go completely", "wallet_id", w.ID, "coin", c.String(), "error", undo)
+	if undo := first(context.WithoutCancel(ctx), who, w, changed, !frozen); undo != nil {
+		s.log.WarnContext(ctx, "coins could be neither frozen nor let go completely", "wallet_id", w.ID, "coin", changed[0].String(), "coins", len(changed), "error", undo)
 	}
 	return err
 }
 
-// remember has the store know whether a coin is frozen.
-func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, c Coin, frozen bool) error {
+func coinsThat(coins []Coin, is func(Coin) bool) []Coin {
+	return slices.DeleteFunc(slices.Clone(coins), func(c Coin) bool { return !is(c) })
+}
+
+func outpointsOf(coins []Coin) []btc.Outpoint {
+	at := make([]btc.Outpoint, len(coins))
+	for i, c := range coins {
+		at[i] = c.Outpoint
+	}
+	return at
+}
+
+// remember has the store know whether coins are frozen.
+func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
+	if len(coins) == 0 {
+		return nil
+	}
 	action, now := "coin.unfreeze", s.now()
 	if frozen {
 		action = "coin.freeze"
 	}
-	return s.store.SetFrozen(ctx, w.ID, c.Outpoint, frozen, now, who.Event(now, action, w.ID, ""))
+	detail := ""
+	if len(coins) > 1 {
+		detail = fmt.Sprintf("%d UTXOs", len(coins))
+	}
+	return s.store.SetFrozen(ctx, w.ID, outpointsOf(coins), frozen, now, who.Event(now, action, w.ID, detail))
 }
 
-// lock has Core not spend a coin by itself, or lets it again, unless a proposal
-// reserves it: then that lets it go when it ends. A coin that was locked before it
-// was frozen, by whomever, is let go, too.
-func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, c Coin, locked bool) error {
-	if c.Reserved && !locked {
+// lock has Core not spend coins by itself, or lets it again, unless a proposal reserves
+// them: then that lets them go when it ends. A coin that was locked before it was frozen,
+// by whomever, is let go, too.
+func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, coins []Coin, locked bool) error {
+	if !locked {
+		coins = coinsThat(coins, func(c Coin) bool { return !c.Reserved })
+	}
+	if len(coins) == 0 {
 		return nil
 	}
-	if err := s.node.SetLocked(ctx, w.CoreName, []btc.Outpoint{c.Outpoint}, locked); err != nil {
-		return fmt.Errorf("lock or unlock a coin of wallet %s: %w", w.ID, err)
+	if err := s.node.SetLocked(ctx, w.CoreName, outpointsOf(coins), locked); err != nil {
+		return fmt.Errorf("lock or unlock coins of wallet %s: %w", w.ID, err)
 	}
 	return nil
 }

@@ -191,6 +191,24 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 	}
 
 	wantField(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{{Type: "tx", Ref: c.Txid, Spendable: &no}}), "spendable")
+
+	// Many are frozen in one transaction, and let go in one, with one audit event each.
+	many := make([]btc.Label, 2000)
+	for i := range many {
+		many[i] = btc.Label{Type: "output", Ref: fmt.Sprintf("%064x:%d", i, i), Spendable: &no}
+	}
+	many = append(many, btc.Label{Type: "output", Ref: c.String(), Spendable: &yes}, btc.Label{Type: "output", Ref: c.String(), Spendable: &no})
+	for _, spendable := range []*bool{&no, &yes} {
+		events := r.count("SELECT count(*) FROM audit")
+		for i := range many[:2000] {
+			many[i].Spendable = spendable
+		}
+		must(t, r.SetLabels(ctx, r.alice, "vault", many))
+		if added := r.count("SELECT count(*) FROM audit") - events; added > 2 {
+			t.Errorf("%d audit events", added)
+		}
+		r.wantFrozen(v, c.Outpoint, true)
+	}
 	wantFault(t, r.SetLabels(ctx, r.alice, "vault", make([]btc.Label, wallet.MaxLabels+1)), fault.Invalid, "too_many_labels")
 	must(t, r.SetLabels(ctx, r.alice, "vault", nil))
 	if got := r.labels("vault"); !slices.Equal(got, want) {

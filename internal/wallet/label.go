@@ -81,23 +81,16 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 	if err != nil {
 		return err
 	}
-	var texts []btc.Label
-	frozen := 0
-	for _, l := range labels {
-		if l.Spendable != nil {
-			if err := s.setSpendable(ctx, who, v.Wallet, l); err != nil {
-				return err
-			}
-			frozen++
-		}
-		if l.Label != nil {
-			if err := CheckLabel("label", *l.Label); err != nil {
-				return err
-			}
-			texts = append(texts, l)
+	texts := slices.DeleteFunc(slices.Clone(labels), func(l btc.Label) bool { return l.Label == nil })
+	for _, l := range texts {
+		if err := CheckLabel("label", *l.Label); err != nil {
+			return err
 		}
 	}
-	if frozen > 0 {
+	if needed == auth.RoleSigner {
+		if err := s.setSpendable(ctx, who, v.Wallet, labels); err != nil {
+			return err
+		}
 		s.kick(v.ID)
 	}
 	if len(texts) == 0 {
@@ -219,22 +212,50 @@ func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, labe
 	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, who.Event(s.now(), "wallet.label", v.ID, "1 label"))
 }
 
-// setSpendable freezes an output or lets it go. One that is not known is
-// remembered, and counts once it is.
-func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, l btc.Label) error {
-	at, err := btc.ParseOutpoint(l.Ref)
-	if err != nil || l.Type != labelOutput {
-		return fault.InvalidField("spendable", "belongs to labels of outputs only")
+// setSpendable freezes outputs or lets them go, all of a kind at once: the last label of
+// each counts. What is not known is remembered, and counts once it is.
+func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) error {
+	var order []btc.Outpoint
+	wanted := map[btc.Outpoint]bool{}
+	for _, l := range labels {
+		if l.Spendable == nil {
+			continue
+		}
+		at, err := btc.ParseOutpoint(l.Ref)
+		if err != nil || l.Type != labelOutput {
+			return fault.InvalidField("spendable", "belongs to labels of outputs only")
+		}
+		if _, ok := wanted[at]; !ok {
+			order = append(order, at)
+		}
+		wanted[at] = !*l.Spendable
 	}
-	frozen := !*l.Spendable
-	c, err := s.store.Coin(ctx, w.ID, at)
-	switch {
-	case errors.Is(err, ErrCoinNotFound):
-		return s.remember(ctx, who, w, Coin{Outpoint: at}, frozen)
-	case err != nil:
-		return err
-	case c.Frozen == frozen && (c.Locked == frozen || c.Reserved):
-		return nil
+	var known, unknown [2][]Coin // those to be let go, and those to be frozen
+	for _, at := range order {
+		frozen, kind := wanted[at], 0
+		if frozen {
+			kind = 1
+		}
+		c, err := s.store.Coin(ctx, w.ID, at)
+		switch {
+		case errors.Is(err, ErrCoinNotFound):
+			unknown[kind] = append(unknown[kind], Coin{Outpoint: at})
+		case err != nil:
+			return err
+		case c.Frozen != frozen || c.Locked != frozen && !c.Reserved:
+			known[kind] = append(known[kind], c)
+		}
 	}
-	return s.freeze(ctx, who, w, c, frozen)
+	for kind, frozen := range []bool{false, true} {
+		if err := s.remember(ctx, who, w, unknown[kind], frozen); err != nil {
+			return err
+		}
+		if len(known[kind]) == 0 {
+			continue
+		}
+		if err := s.freeze(ctx, who, w, known[kind], frozen); err != nil {
+			return err
+		}
+	}
+	return nil
 }

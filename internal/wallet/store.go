@@ -127,12 +127,13 @@ type Book interface {
 	// OwnOutputs returns which of the outpoints are the wallet's, spent or not,
 	// and their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
-	// NoteLock notes that Core may have an output locked, so that it is unlocked at a
-	// later look unless it is frozen or reserved by then. Until that look it is not
+	// NoteLock notes that Core may have outputs locked, so that they are unlocked at a
+	// later look unless they are frozen or reserved by then. Until that look they are not
 	// told of as locked.
-	NoteLock(ctx context.Context, walletID string, at btc.Outpoint) error
-	// SetFrozen freezes an output, or lets it go and notes the lock. It need not be known.
-	SetFrozen(ctx context.Context, walletID string, at btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
+	NoteLock(ctx context.Context, walletID string, at []btc.Outpoint) error
+	// SetFrozen freezes outputs, or lets them go and notes the locks, in one transaction.
+	// They need not be known.
+	SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
 	// FrozenCoins returns the unspent outputs that are frozen.
 	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 	// HeldCoins returns the outputs, spent or not, that Core may have locked because
