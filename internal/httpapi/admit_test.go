@@ -106,7 +106,7 @@ func TestHeavyRequests_OfOneUser(t *testing.T) {
 	for range many - 1 {
 		counts[<-statuses]++
 	}
-	if counts[429] != many-2 || counts[503] != 1 { // that one had a place, and got no slot
+	if counts[429] == 0 || counts[503] == 0 || counts[429]+counts[503] != many-1 { // 503 is for those that had a place, and got no slot
 		t.Errorf("%v", counts)
 	}
 	close(h.end)
