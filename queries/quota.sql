@@ -53,3 +53,6 @@ WHERE m.user_id = @user_id AND u.quota = @quota;
 SELECT CAST(coalesce(max(w.receive_next), 0) AS BIGINT) AS used
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = @user_id;
+
+-- name: CountInvitationsByUser :one
+SELECT count(*) FROM invitations WHERE invited_by = @invited_by;

@@ -70,7 +70,7 @@ func (s *Store) WalletOfInvitation(ctx context.Context, id string) (string, erro
 
 // saveInvitations deletes those that are not there any more and adds those that are new.
 // Invitations do not change.
-func saveInvitations(ctx context.Context, q *db.Queries, before, after []wallet.Invitation) error {
+func (s *Store) saveInvitations(ctx context.Context, q *db.Queries, before, after []wallet.Invitation) error {
 	lacks := func(all []wallet.Invitation, id string) bool {
 		return !slices.ContainsFunc(all, func(i wallet.Invitation) bool { return i.ID == id })
 	}
@@ -86,14 +86,14 @@ func saveInvitations(ctx context.Context, q *db.Queries, before, after []wallet.
 		if !lacks(before, i.ID) {
 			continue
 		}
-		if err := addInvitation(ctx, q, i); err != nil {
+		if err := s.addInvitation(ctx, q, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func addInvitation(ctx context.Context, q *db.Queries, i wallet.Invitation) error {
+func (s *Store) addInvitation(ctx context.Context, q *db.Queries, i wallet.Invitation) error {
 	if err := q.DropInvitations(ctx, sqltype.Time{Time: i.CreatedAt}); err != nil {
 		return fmt.Errorf("delete expired invitations: %w", err)
 	}
@@ -108,5 +108,5 @@ func addInvitation(ctx context.Context, q *db.Queries, i wallet.Invitation) erro
 	if err != nil {
 		return fmt.Errorf("insert an invitation: %w", err)
 	}
-	return nil
+	return s.chargeUser(ctx, q, auth.QuotaInvitations, i.InviterID)
 }

@@ -67,7 +67,7 @@ func (s *Store) EditMembers(ctx context.Context, who *auth.Principal, walletID s
 		if err := edit(&edited); err != nil {
 			return err
 		}
-		if err := saveInvitations(ctx, q, invited, edited.Invitations); err != nil {
+		if err := s.saveInvitations(ctx, q, invited, edited.Invitations); err != nil {
 			return err
 		}
 		if err := s.saveMembers(ctx, q, walletID, before, edited); err != nil {

@@ -18,6 +18,7 @@ var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID s
 	auth.QuotaProposals:       (*db.Queries).CountOpenPsbtsOfUser,
 	auth.QuotaRescans:         (*db.Queries).CountScansOfUser,
 	auth.QuotaIdempotencyKeys: (*db.Queries).CountIdempotencyKeysOfUser,
+	auth.QuotaInvitations:     (*db.Queries).CountInvitationsByUser,
 	auth.QuotaLabels:          (*db.Queries).CountLabelsOfWallet,
 	auth.QuotaFrozen:          (*db.Queries).CountFrozenOfWallet,
 }

@@ -80,6 +80,20 @@ var quotaCases = []quotaCase{
 	}, func(b *bench, u auth.User) {
 		b.exec("DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = (SELECT min(idempotency_key) FROM idempotency WHERE user_id = $1)", u.ID)
 	}},
+	{auth.QuotaInvitations, func(b *bench, u auth.User) adder {
+		w := b.wallet(u, "vault")
+		return func(n int) error {
+			return b.EditMembers(b.t.Context(), auth.Operator("test"), w.ID, func(e *wallet.MemberEdit) error {
+				e.Invitations = append(e.Invitations, wallet.Invitation{
+					ID: uuid.NewString(), WalletID: w.ID, UserName: fmt.Sprint("guest ", n), Role: auth.RoleViewer, InviterID: u.ID,
+					CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
+				})
+				return nil
+			})
+		}
+	}, func(b *bench, u auth.User) {
+		b.exec("DELETE FROM invitations WHERE invitation_id = (SELECT min(invitation_id) FROM invitations WHERE invited_by = $1)", u.ID)
+	}},
 	{auth.QuotaLabels, func(b *bench, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {

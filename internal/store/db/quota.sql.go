@@ -32,6 +32,17 @@ func (q *Queries) CountIdempotencyKeysOfUser(ctx context.Context, userID string)
 	return count, err
 }
 
+const CountInvitationsByUser = `-- name: CountInvitationsByUser :one
+SELECT count(*) FROM invitations WHERE invited_by = $1
+`
+
+func (q *Queries) CountInvitationsByUser(ctx context.Context, invitedBy string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, CountInvitationsByUser, invitedBy)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountLabelsAmong = `-- name: CountLabelsAmong :one
 SELECT count(*) FROM labels
 WHERE wallet_id = $1 AND type = $2 AND ref IN (SELECT value FROM json_each(CAST($3 AS TEXT)))
