@@ -1,0 +1,193 @@
+package httpapi_test
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testkit"
+)
+
+// ending is how a credential ends while the body of a request is on its way.
+type ending struct {
+	name    string
+	end     func(t *testing.T, w *world, p person, k token)
+	verdict verdict
+	only    func(to route.Route) bool
+}
+
+func endingBySQL(name string, v verdict, only func(route.Route) bool, statement string, id func(p person, k token) string) ending {
+	return ending{name, func(t *testing.T, w *world, p person, k token) { w.sql(t, statement, id(p, k)) }, v, only}
+}
+
+func userID(p person, _ token) string  { return p.ID }
+func tokenID(_ person, k token) string { return k.id }
+
+// tokenEndings are those of tokens: all that a new request would be refused for.
+var tokenEndings = []ending{
+	endingBySQL("token deleted", unknown, nil, "DELETE FROM tokens WHERE token_id = $1", tokenID),
+	endingBySQL("token expired", unknown, nil, "UPDATE tokens SET expires_at = 1 WHERE token_id = $1", tokenID),
+	endingBySQL("user disabled", unknown, nil, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", userID),
+	endingBySQL("user deleted", unknown, nil, "DELETE FROM users WHERE user_id = $1", userID),
+	endingBySQL("scopes taken", scopeMissing, func(to route.Route) bool { return to.Credentials.NeedsScope() },
+		"UPDATE tokens SET scopes = '' WHERE token_id = $1", tokenID),
+	endingBySQL("role taken", adminsOnly, forAdmins, "UPDATE users SET is_admin = FALSE WHERE user_id = $1", userID),
+	endingBySQL("membership ended", notFound, isOnVault, "DELETE FROM members WHERE user_id = $1", userID),
+	{"role in the wallet lowered", func(t *testing.T, w *world, p person, _ token) {
+		w.sql(t, "UPDATE members SET role = 'viewer' WHERE user_id = $1", p.ID)
+	}, roleMissing, func(to route.Route) bool { return isOnVault(to) && to.Role != route.Viewer }},
+	{"token limited to other wallets", func(t *testing.T, w *world, _ person, k token) {
+		w.sql(t, "UPDATE tokens SET wallet_ids = '' WHERE token_id = $1", k.id)
+	}, notFound, isOnVault},
+}
+
+// passwordEndings are those of passwords.
+var passwordEndings = []ending{
+	{"password reset", func(t *testing.T, w *world, p person, _ token) {
+		password := "correct horse after the reset"
+		_, err := w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Password: &password})
+		check(t, err)
+	}, unknown, nil},
+	endingBySQL("password changed in a shell", unknown, nil, "UPDATE users SET password_hash = 'x' WHERE user_id = $1", userID),
+	endingBySQL("user disabled", unknown, nil, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", userID),
+	endingBySQL("user deleted", unknown, nil, "DELETE FROM users WHERE user_id = $1", userID),
+}
+
+// TestRecheck_Matrix ends the credential of a right request of every route that writes
+// while its body is on its way, in every way, and checks that the answer is that of a
+// request that was made afterwards, and that nothing was done.
+func TestRecheck_Matrix(t *testing.T) {
+	t.Parallel()
+	bitcoind := testkit.Bitcoind(t)
+	purse := newPurse(t, bitcoind)
+	for name, setting := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{server: start(t, setting(t), onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: purse}
+			w.user(t, "root", true)
+			owner := w.user(t, "owner", false)
+			for _, to := range httpapi.Routes(httpapi.Options{}) {
+				if to.Method != http.MethodGet {
+					t.Run(to.Method+" "+to.Path, func(t *testing.T) { w.endAll(t, to, owner) })
+				}
+			}
+		})
+	}
+}
+
+// endAll tries all endings at one route.
+func (w *world) endAll(t *testing.T, to route.Route, owner person) {
+	w.caller = owner
+	bodies := []bool{false}
+	if to.Handler.TakesKey {
+		bodies = []bool{false, true}
+	}
+	for _, withKey := range bodies {
+		if !w.asksForBody(t, to, withKey) {
+			continue // it is done at the moment that the header is there
+		}
+		if to.Credentials.TakesBearer() {
+			for _, e := range tokenEndings {
+				w.tryEnding(t, to, e, withKey, false)
+			}
+		}
+		if to.Credentials.TakesBasic() {
+			for _, e := range passwordEndings {
+				w.tryEnding(t, to, e, withKey, true)
+			}
+		}
+	}
+}
+
+// entrant returns somebody new who may make a right request at the route, the request,
+// and both of their credentials.
+func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (person, token, request) {
+	t.Helper()
+	p := w.user(t, unique("entrant"), to.Role == route.Admin)
+	whose := p
+	if isOnVault(to) {
+		whose = w.caller
+		v := w.vaultOf(t, whose)
+		w.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'owner', $3, 0)", v.id, p.ID, v.alias)
+	} else {
+		w.caller = p
+	}
+	path, body := requests[to.Method+" "+to.Path](t, w, whose)
+	r := request{method: to.Method, path: path, header: map[string]string{}, body: cmp.Or(body, "{}")}
+	if to.Handler.Text != nil {
+		r.header["Content-Type"] = to.Handler.Text.Types[0]
+	}
+	if withKey {
+		r.header["Idempotency-Key"] = unique("key")
+	}
+	return p, w.token(t, p, 0), r
+}
+
+// asksForBody makes a right request whose credential does not end, and reports whether
+// the server read its body. If it has a key, it is then repeated with a token that ends
+// meanwhile, for which the answer is not repeated.
+func (w *world) asksForBody(t *testing.T, to route.Route, withKey bool) (asked bool) {
+	t.Helper()
+	p, k, r := w.entrant(t, to, withKey)
+	r.auth = []string{k.bearer()}
+	if to.Credentials.TakesBasic() { // which may do more than a token
+		r.auth = []string{p.basic()}
+	}
+	got, asked := w.inTwoParts(t, r, func() {})
+	letIn.check(t, got, to, true)
+	if to.Handler.NeedsBody && !asked {
+		t.Errorf("the body was not read: %d %s", got.status, got.body)
+	}
+	if withKey {
+		r.auth = []string{w.token(t, p, 0).bearer()}
+		w.do(t, r).want(t, got.status)
+		again, _ := w.inTwoParts(t, r, func() { w.sql(t, "DELETE FROM tokens WHERE user_id = $1", p.ID) })
+		unknown.check(t, again, to, true)
+	}
+	return asked
+}
+
+func (w *world) tryEnding(t *testing.T, to route.Route, e ending, withKey, withPassword bool) {
+	t.Helper()
+	if e.only != nil && !e.only(to) {
+		return
+	}
+	name := e.name
+	if withPassword {
+		name += " after a password"
+	}
+	if withKey {
+		name += ", with a key"
+	}
+	t.Run(name, func(t *testing.T) {
+		p, k, r := w.entrant(t, to, withKey)
+		r.auth = []string{k.bearer()}
+		if withPassword {
+			r.auth = []string{p.basic()}
+		}
+		var acts int
+		var rows string
+		got, _ := w.inTwoParts(t, r, func() {
+			e.end(t, w, p, k)
+			acts, rows = w.acts(t), w.left(t)
+		})
+		e.verdict.check(t, got, to, true)
+		if w.acts(t) != acts || w.left(t) != rows {
+			t.Error("the refused request did something")
+		}
+	})
+}
+
+// left returns what a request may leave behind that is no act.
+func (w *world) left(t *testing.T) string {
+	t.Helper()
+	var text strings.Builder
+	for _, table := range []string{"users", "members", "tokens", "idempotency", "psbts", "reserved", "labels", "frozen"} {
+		w.dumpTable(t, &text, table)
+	}
+	return text.String()
+}
