@@ -3,7 +3,7 @@
 # test runs in short. Without an argument: all of them, one after the other.
 set -euo pipefail
 
-# name, package, test; or bench and its arguments
+# name, package, test; or bench and its arguments; or script and its path
 all=$(cat <<'TABLE'
 kills        ./cmd/specterd          TestKilledUnderLoad
 kills-calls  ./cmd/specterd          TestKilledAtSystemCalls
@@ -35,6 +35,7 @@ soak         ./cmd/specterd          TestSoak
 processes    ./cmd/specterd          TestSeveralProcesses
 restore      ./cmd/specterd          TestNothingButTheBackup|TestSentSinceTheBackup
 export       ./cmd/specterd          TestExport
+attack       script                  scripts/verify-attack.sh
 TABLE
 )
 
@@ -49,6 +50,9 @@ fi
 
 read -r name package tests < <(grep "^$1 " <<<"$all") || { echo "verify-long: there is no $1; there are: $(cut -d' ' -f1 <<<"$all" | xargs)" >&2; exit 2; }
 echo "== $name"
+if [ "$package" = script ]; then
+	exec "$tests"
+fi
 if [ "$package" = bench ]; then
 	# shellcheck disable=SC2086 # several arguments
 	exec go run ./internal/bench $tests
