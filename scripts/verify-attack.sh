@@ -4,25 +4,26 @@ set -euo pipefail
 
 # side | package | tests | what is attempted
 all=$(cat <<'TABLE'
-outsider    | ./internal/httpapi  | TestMatrix|TestIsolation|TestSurface | every route with every kind of credential
-outsider    | ./internal/httpapi  | TestLoginThrottle_.*|TestFailedLogins.* | guess passwords of one user, of all, of unknown ones
-outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestUnknownUsersCostAsMuch | guessable passwords; find users by the time of a login
+outsider    | ./internal/httpapi  | TestMatrix|TestIsolation | every route with every kind of credential
+outsider    | ./internal/httpapi  | TestLoginThrottle_.* | guess passwords of one user, of all, of unknown ones
+outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.* | guessable passwords; find users by the time of a login
 outsider    | ./internal/store    | TestRefusedLogins_BoundedAuditLog | fill the audit log with refused logins
-outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies | large bodies; claim another address
+outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestUnknownUsersCostAsMuch | large bodies; claim another address
 outsider    | ./cmd/specterd      | TestSlowHeaders|TestLoginFlood|TestDefaultPasswordsFromOutside | slow headers, a flood of logins, the default password
-user        | ./internal/httpapi  | TestCredentialEnded.* | go on with a credential that ended while the body was on its way
+user        | ./internal/httpapi  | TestRecheck_.* | go on with a credential that ended while the body was on its way
 user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_ParentRetired | the same, between the check and the transaction
-user        | ./internal/httpapi  | TestInvit.*|TestRePointedAlias|TestUser.*Enumer.*|TestUninvited.* | re-point the alias of another member, join uninvited, learn who is a user
-user        | ./internal/store    | TestUsedAliases|TestQuota.* | take over a used alias; store more than the quota, two at once
+user        | ./internal/httpapi  | TestWallets | re-point the alias of another member, join uninvited, learn who is a user
+user        | ./internal/store    | TestUsedAliases|TestInvitations.*|TestQuota.* | take over a used alias; store more than the quota, two at once
 user        | ./internal/httpapi  | TestHeavyRequests_.*|TestQuota | occupy the server with heavy requests
 user        | ./internal/psbt     | TestDecode_MemoryPerByte | bodies that become large in memory
 user        | ./internal/follower | TestRescansTakeTurnsByUser | make others wait behind rescans
 token       | ./internal/httpapi  | TestRightsSearch|TestPasswordRequired|TestRolesTakeScopes|TestRoleScopes | obtain rights that the token does not have
 token       | ./internal/httpapi  | TestSuccessors.*|TestTokensEndTheirOwn|TestUserTokens | outlive the deletion of a stolen token, delete others
-token       | ./internal/spend    | TestSignaturesAreWithheld|TestEndedProposalsLoseSignatures | read signatures without the right to sign or send
+token       | ./internal/spend    | TestSignaturesAreWithheld|TestEndedProposalsLoseSignatures|TestRemedy | read signatures without the right to sign or send
 token       | ./internal/httpapi  | TestFields | read fields beyond role and scope
 node        | ./internal/spend    | TestLyingNode|TestLyingSigner|TestLyingEstimates|TestMaxFeeRate|TestDeficitOfAncestors | another address, amount, change or fee than requested
 node        | ./internal/core     | TestBadAnswers|TestAncestryThatCannotBe|TestBadPublishers | answers that cannot be
+node        | ./internal/zmq      | TestSources.*|TestBadPublishers | announcements from other hosts, and malformed ones
 file        | ./cmd/specterd      | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data folder, escapes for the terminal
 file        | ./internal/privatefile | Test.* | symbolic links wherever files are written
 file        | ./internal/text     | Test.* | text that misleads a reader

@@ -77,6 +77,6 @@ func Idle(ctx context.Context, wait func() error) error {
 		return wait()
 	}
 	err := wait()
-	_ = s.Resume(ctx) //nolint:errcheck // see above
+	_ = s.Resume(ctx) // see above
 	return err
 }

@@ -79,7 +79,7 @@ func TestLoginCountsAreWritten(t *testing.T) {
 		for range 3 {
 			j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		}
-		time.Sleep(countLoginsFor + 2*flushEvery) //nolint:forbidigo // of a bubble, whose clock jumps
+		time.Sleep(countLoginsFor + 2*flushEvery) // of a bubble, whose clock jumps
 		j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		stop()

@@ -153,7 +153,7 @@ func TestHeavyRequests_SlowSenders(t *testing.T) {
 		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		check(t, err)
 		check(t, got.Body.Close())
-		if got.StatusCode != 200 {
+		if got.StatusCode != http.StatusOK {
 			t.Errorf("a slow one is answered with %s", got.Status)
 		}
 	}

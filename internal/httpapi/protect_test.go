@@ -157,8 +157,12 @@ func TestUndeclaredProxy(t *testing.T) {
 		from, header string
 		want         int
 	}{
-		{"10.0.0.1:1", "X-Forwarded-For", 0}, {"203.0.113.9:1", "", 0}, {"203.0.113.9:1", "X-Forwarded-For", 1}, {"203.0.113.77:1", "X-Forwarded-For", 1},
-		{"[2001:db8::1]:1", "Forwarded", 2}, {"[2001:db8::2]:1", "Forwarded", 2},
+		{"10.0.0.1:1", "X-Forwarded-For", 0},
+		{"203.0.113.9:1", "", 0},
+		{"203.0.113.9:1", "X-Forwarded-For", 1},
+		{"203.0.113.77:1", "X-Forwarded-For", 1},
+		{"[2001:db8::1]:1", "Forwarded", 2},
+		{"[2001:db8::2]:1", "Forwarded", 2},
 	} {
 		if send(c.from, c.header); warnings() != c.want {
 			t.Errorf("after request %d: %d warnings, want %d", i, warnings(), c.want)

@@ -99,13 +99,13 @@ var quotaCases = []quotaCase{
 		return func(n int) error {
 			return b.SetLabels(b.t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: fmt.Sprint(n), Label: new("x")}}, eventBy(b, u))
 		}
-	}, func(b *bench, u auth.User) { b.exec("DELETE FROM labels WHERE ref = (SELECT min(ref) FROM labels)") }},
+	}, func(b *bench, _ auth.User) { b.exec("DELETE FROM labels WHERE ref = (SELECT min(ref) FROM labels)") }},
 	{auth.QuotaFrozen, func(b *bench, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {
 			return b.SetFrozen(b.t.Context(), w.ID, []btc.Outpoint{coinNumber(n)}, true, b.now, eventBy(b, u))
 		}
-	}, func(b *bench, u auth.User) { b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)") }},
+	}, func(b *bench, _ auth.User) { b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)") }},
 }
 
 // limit sets the limit of a quota for a user.

@@ -48,8 +48,11 @@ func TestMigratingToRotations(t *testing.T) {
 				exec("INSERT INTO imports (kind, origin, id, created_at) VALUES ('token', $1, $1, 1)", id)
 			}
 			for _, r := range [][4]string{
-				{"gone", "between", "", "u"}, {"between", "successor", "", "u"},
-				{"own", "middle", "own", "u"}, {"middle", "thief", "middle", "u"}, {"x", "y", "x", "a user who is gone"},
+				{"gone", "between", "", "u"},
+				{"between", "successor", "", "u"},
+				{"own", "middle", "own", "u"},
+				{"middle", "thief", "middle", "u"},
+				{"x", "y", "x", "a user who is gone"},
 			} {
 				exec("INSERT INTO audit (at, user_id, user_name, token_id, address, action, target, outcome, detail) VALUES (1, $4, 'u', $3, '', 'token.rotate', $1, 'ok', $2)",
 					r[0], "successor "+r[1], r[2], r[3])

@@ -215,20 +215,9 @@ func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, labe
 // setSpendable freezes outputs or lets them go, all of a kind at once: the last label of
 // each counts. What is not known is remembered, and counts once it is.
 func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) error {
-	var order []btc.Outpoint
-	wanted := map[btc.Outpoint]bool{}
-	for _, l := range labels {
-		if l.Spendable == nil {
-			continue
-		}
-		at, err := btc.ParseOutpoint(l.Ref)
-		if err != nil || l.Type != labelOutput {
-			return fault.InvalidField("spendable", "belongs to labels of outputs only")
-		}
-		if _, ok := wanted[at]; !ok {
-			order = append(order, at)
-		}
-		wanted[at] = !*l.Spendable
+	order, wanted, err := spendable(labels)
+	if err != nil {
+		return err
 	}
 	var known, unknown [2][]Coin // those to be let go, and those to be frozen
 	for _, at := range order {
@@ -258,4 +247,24 @@ func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Walle
 		}
 	}
 	return nil
+}
+
+// spendable returns the outputs that labels freeze (true) or let go, each once, in the
+// order of the labels.
+func spendable(labels []btc.Label) (order []btc.Outpoint, frozen map[btc.Outpoint]bool, err error) {
+	frozen = map[btc.Outpoint]bool{}
+	for _, l := range labels {
+		if l.Spendable == nil {
+			continue
+		}
+		at, err := btc.ParseOutpoint(l.Ref)
+		if err != nil || l.Type != labelOutput {
+			return nil, nil, fault.InvalidField("spendable", "belongs to labels of outputs only")
+		}
+		if _, ok := frozen[at]; !ok {
+			order = append(order, at)
+		}
+		frozen[at] = !*l.Spendable
+	}
+	return order, frozen, nil
 }

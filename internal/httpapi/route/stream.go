@@ -108,7 +108,7 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if worker, ok := w.(Worker); ok {
-		to.resume = func() error { return worker.Work(r.Context()) }
+		to.resume = func() error { return worker.Work(r.Context()) } //nolint:contextcheck // it is the request's
 		if err := to.resume(); err != nil {
 			return err
 		}
