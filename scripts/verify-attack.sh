@@ -8,8 +8,8 @@ outsider    | ./internal/httpapi  | TestMatrix|TestIsolation | every route with 
 outsider    | ./internal/httpapi  | TestLoginThrottle_.* | guess passwords of one user, of all, of unknown ones
 outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.* | guessable passwords; find users by the time of a login
 outsider    | ./internal/store    | TestRefusedLogins_BoundedAuditLog | fill the audit log with refused logins
-outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestUnknownUsersCostAsMuch | large bodies; claim another address
-outsider    | ./cmd/specterd      | TestSlowHeaders|TestLoginFlood|TestDefaultPasswordsFromOutside | slow headers, a flood of logins, the default password
+outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestUnknownUsersCostAsMuch|TestDefaultPasswordsFromOutside | large bodies; claim another address; the default password; find users by the time of a login
+outsider    | ./cmd/specterd      | TestSlowHeaders|TestLoginFlood | slow headers, a flood of logins
 user        | ./internal/httpapi  | TestRecheck_.* | go on with a credential that ended while the body was on its way
 user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_ParentRetired | the same, between the check and the transaction
 user        | ./internal/httpapi  | TestWallets | re-point the alias of another member, join uninvited, learn who is a user
