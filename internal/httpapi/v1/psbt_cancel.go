@@ -16,7 +16,7 @@ type cancelledPSBT struct {
 }
 
 type remedy struct {
-	Recipients []remedyRecipient `json:"recipients" required:"true" nullable:"false"`
+	Recipients []remedyRecipient `json:"recipients" required:"true" nullable:"false" description:"One recipient, the wallet itself."`
 	Coins      []string          `json:"coins" required:"true" nullable:"false" description:"The UTXO, as txid:vout."`
 	SendMax    bool              `json:"send_max" required:"true" description:"Always true: the address receives the amount of the UTXO less the fee."`
 }
