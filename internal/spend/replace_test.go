@@ -163,10 +163,10 @@ func TestEvictions(t *testing.T) {
 		v.wantLocks()
 
 		// A reorganization in which the original is confirmed instead revives them.
-		original, kept := v.get(first), v.get(child)
+		kept := v.get(child)
 		tip := text(w.t, v.node.CLI(w.t, "getbestblockhash"))
 		v.node.CLI(w.t, "invalidateblock", tip)
-		v.node.CLI(w.t, "generateblock", nobody, []string{hexOf(original.Raw), hexOf(kept.Raw)})
+		v.node.CLI(w.t, "generateblock", nobody, []string{hexOf(first.Raw), hexOf(kept.Raw)})
 		v.mine()
 		v.until(first, spend.Confirmed)
 		v.until(child, spend.Confirmed)
