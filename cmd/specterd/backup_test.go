@@ -243,6 +243,8 @@ func TestNothingButTheBackup(t *testing.T) {
 			if status := call(t.Context(), http.MethodGet, e.url+"/api/v1/tokens/self", old, nil, nil); status != http.StatusUnauthorized {
 				t.Errorf("the old token: status %d", status)
 			}
+			// Until the follower has seen that the node lacks them, they are as in the backup.
+			testkit.Eventually(t, "both wallets to be scanned", func() bool { return strings.Count(e.log.String(), `"scan ended"`) == 2 })
 			e.settles("vault_23")
 			e.settles("savings")
 			e.locks()

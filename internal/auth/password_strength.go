@@ -86,13 +86,8 @@ func explain(found []*match.Match) string {
 	}
 	switch longest.Pattern {
 	case "dictionary":
-		switch longest.DictionaryName {
-		case "passwords":
-			return "it is a common password, or contains one"
-		case "user_inputs":
-			return "it contains a name that is known here, such as that of the user, of a wallet, of this host or of the program"
-		}
-		return "it consists of common words or names"
+		// Which list a word is found in first is not always the same.
+		return "it consists of common passwords or words, or of names that are known here, such as those of the user, of a wallet, of this host or of the program"
 	case "spatial":
 		return "it consists of keys that are next to each other"
 	case "repeat":
