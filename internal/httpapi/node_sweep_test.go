@@ -61,6 +61,8 @@ func newSweep(t *testing.T) *sweep {
 		r := request{method: to.Method}
 		r.path, r.body = requests[to.Method+" "+to.Path](t, w, w.caller)
 		switch {
+		case to.Credentials.TakesBasic() && strings.Contains(to.Path, "/tokens/{id}"): // a token is not for others
+			r.auth = []string{w.caller.basic()}
 		case to.Credentials.TakesBearer():
 			r.auth = []string{w.token(t, w.caller, 0).bearer()}
 		case to.Credentials.TakesBasic():

@@ -82,16 +82,19 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 	}
 }
 
-// receive decodes the request and checks again who makes it. Whoever may not make it
-// any more is not told what is wrong with it.
+// receive decodes the request and checks again who makes it. A client that may not make
+// it any more is not told what is wrong with it. If the client has gone, which ends the
+// check, a broken request is still reported as that.
 func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, in any, o options) (context.Context, error) {
 	err := p.decode(w, r, in, o.strict)
 	if o.recheck != nil {
 		checked, refusal := o.recheck(ctx)
-		if refusal != nil {
+		switch {
+		case refusal == nil:
+			ctx = checked
+		case err == nil || ctx.Err() == nil:
 			return ctx, refusal
 		}
-		ctx = checked
 	}
 	return ctx, err
 }
