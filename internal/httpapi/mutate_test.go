@@ -29,7 +29,7 @@ import (
 // reading than ours. Most go straight to the handler, one of rawEvery over the wire.
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	each := testkit.Size(1500, 500_000)
+	each := testkit.Size(400, 500_000)
 	seed, node := testkit.Seed(t), testkit.Bitcoind(t)
 	node.Mine(t, 1)
 	t.Run("on", func(t *testing.T) {
