@@ -35,6 +35,7 @@ soak         ./cmd/specterd          TestSoak
 processes    ./cmd/specterd          TestSeveralProcesses
 restore      ./cmd/specterd          TestNothingButTheBackup|TestSentSinceTheBackup
 export       ./cmd/specterd          TestExport
+rights       ./internal/httpapi      TestRightsSearch
 attack       script                  scripts/verify-attack.sh
 TABLE
 )
