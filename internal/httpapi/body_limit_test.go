@@ -16,7 +16,7 @@ import (
 )
 
 // soon is much less than the server waits for a body.
-const soon = 3 * time.Second
+const soon = 8 * time.Second
 
 // unfinished sends the beginning of a request, and returns the answer that comes
 // while the rest is still missing.
