@@ -9,6 +9,8 @@ FUZZTIME ?= 20s
 # (3,000 addresses for each wallet) is, in the one test in which goroutines share something of it.
 UNWATCHED := modernc.org/sqlite/lib modernc.org/libc github.com/decred/dcrd/dcrec/secp256k1/v4
 RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
+# By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.
+export GORACE := atexit_sleep_ms=20
 
 export PATH := $(TOOLS):$(PATH)
 
@@ -41,7 +43,7 @@ run: build ## serve on loopback, with the API on and the data in .cache/run
 
 test: deps $(TOOLS)/gotestsum ## run all tests, with the race detector, on real servers
 	CGO_ENABLED=1 go test -race -run TestDeriverIsShared ./internal/btc
-	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 18m ./...
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 25m ./...
 
 test-unit: ## run the tests that need no server
 	go test ./internal/fault/... ./internal/config/... ./internal/auth/...

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SPECTER_NODE_URL", "http://user:password@127.0.0.1:1")
 			env.Setenv("PORT", "0")
 			env.Setenv("SPECTER_DESKTOP", folders)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 	})
