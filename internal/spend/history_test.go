@@ -32,7 +32,7 @@ func TestReplacementHistories(t *testing.T) {
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			many := testkit.Size(20, 5000)
+			many := testkit.Size(10, 5000)
 			if text := os.Getenv("SPECTERD_HISTORIES"); text != "" {
 				var err error
 				many, err = strconv.Atoi(text)
