@@ -23,9 +23,7 @@ func TestSignaturesAreWithheld(t *testing.T) {
 		partial := v.sign(v.create(pay(100_000, 20_000)), 0)
 		people := map[auth.WalletRole]*auth.Principal{auth.RoleOwner: v.alice}
 		for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
-			people[role] = w.user(string(role))
-			_, _, err := w.wallets.PutMember(t.Context(), v.alice, v.alias, string(role), role)
-			must(t, err)
+			people[role] = w.memberAs(v, string(role), role)
 		}
 		for role, who := range people {
 			for _, scopes := range []auth.Scopes{auth.PSBTsRead, auth.PSBTsRead | auth.PSBTsCreate, auth.PSBTsRead | auth.PSBTsSign, auth.PSBTsRead | auth.PSBTsBroadcast, auth.DefaultScopes} {
