@@ -56,7 +56,7 @@ func testDeleteFiles(r *rig) {
 			t.Errorf("%d deletions of files are recorded, want %d", n, want)
 		}
 	}
-	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete' AND detail LIKE '%, files to be deleted'"); n != 2 {
+	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete' AND detail LIKE '%files to be deleted'"); n != 2 {
 		t.Errorf("%d such wishes are recorded", n)
 	}
 }

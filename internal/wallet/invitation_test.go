@@ -246,7 +246,7 @@ func testInvitationsTellNoUsers(r *rig) {
 	_, err := r.store.EditUser(ctx, auth.Operator("test"), "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 	must(t, err)
 	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
-	for _, who := range []*auth.Principal{unknown, r.user("disabled"), {UserName: "nobody"}} {
+	for _, who := range []*auth.Principal{unknown, r.user("disabled"), auth.Operator("nobody")} {
 		mine, err := r.OwnInvitations(ctx, who)
 		must(t, err)
 		if len(mine) > 0 {
@@ -338,9 +338,10 @@ func testAddedMembers(r *rig) {
 	_, _, err := r.PutMember(ctx, &boss, "vault", "bob", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrMemberMissing)
 	r.WithAdminsAddingMembers(true)
-	narrow := boss
+	narrow, plain := boss, boss
+	plain.Admin = false
 	narrow.Scopes = auth.AllScopes &^ auth.UsersRead
-	for name, who := range map[string]*auth.Principal{"no admin": r.alice, "an admin who may not read users": &narrow} {
+	for name, who := range map[string]*auth.Principal{"no admin": &plain, "an admin who may not read users": &narrow} {
 		_, _, err := r.PutMember(ctx, who, "vault", "bob", auth.RoleViewer)
 		if faultOf(err).Code != "member_not_found" {
 			t.Errorf("%s: %v", name, err)
