@@ -28,7 +28,7 @@ var (
 	ErrBusy = fault.New(fault.Unavailable, "busy", "too many requests are in progress; try again shortly").After(2 * time.Second)
 )
 
-// Limits are those of a [Gate]. Bytes are of bodies that are in memory.
+// Limits are the limits of a [Gate]. Bytes are counted of bodies in memory.
 type Limits struct {
 	Slots     int           // heavy requests that use the processor at the same time
 	PerUser   int           // heavy requests of one user in progress, of each Kind
@@ -50,7 +50,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Kind is a kind of heavy request. Those of one kind are counted together.
+// Kind is a kind of heavy request. Each kind is counted separately.
 type Kind uint8
 
 // The kinds. Streams may take as long as their client reads.
@@ -83,7 +83,7 @@ func New(l Limits) *Gate {
 }
 
 // Buffer waits until there is room for a body of n bytes. The caller calls release when
-// the body is no longer in memory. It returns ErrTooMany, ErrBusy and ctx.Err().
+// the body has left memory. It returns ErrTooMany, ErrBusy and ctx.Err().
 func (g *Gate) Buffer(ctx context.Context, userID string, n int64) (release func(), err error) {
 	u := g.join(userID)
 	ofUser := min(n, g.limits.UserBytes)

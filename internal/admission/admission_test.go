@@ -69,7 +69,7 @@ func TestSlot_Idle(t *testing.T) {
 			return nil
 		})
 		if err != nil {
-			t.Errorf("what was done is told as %v", err)
+			t.Errorf("the result of the work is reported as %v", err)
 		}
 		first.Leave()
 	})
@@ -105,7 +105,7 @@ func TestBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
 		buffer := func(user string, n int64) (func(), error) { return g.Buffer(t.Context(), user, n) }
-		alice, err := buffer("alice", 1<<40) // counts as all that a user may have
+		alice, err := buffer("alice", 1<<40) // counts as the limit of a user
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestBuffer(t *testing.T) {
 	})
 }
 
-// entered is what came of Enter.
+// entered is the result of Enter.
 type entered struct {
 	slot *admission.Slot
 	err  error

@@ -70,7 +70,7 @@ func WithSlot(ctx context.Context, s *Slot) context.Context {
 // meanwhile. It returns what wait returned, also if ctx ends before the request may go
 // on: then it goes on, because what it waited for has been done. If the request is not a
 // heavy one, Idle only calls wait. Whatever waits for another request must be called by
-// Idle: a slot that is held meanwhile may be the one that the other needs to go on.
+// Idle: a slot that is held meanwhile may be what the other needs to go on.
 func Idle(ctx context.Context, wait func() error) error {
 	s, ok := ctx.Value(slotKey{}).(*Slot)
 	if !ok || !s.Pause() {

@@ -62,7 +62,7 @@ func giveToOwnerOf(dir *os.Root, f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// Ensure creates an empty file if there is none.
+// Ensure creates an empty file unless it exists.
 func Ensure(path string) error {
 	f, err := Create(path)
 	if errors.Is(err, fs.ErrExist) {
@@ -113,7 +113,7 @@ func syncDir(dir *os.Root) error {
 }
 
 // WriteExisting replaces the content of a file without replacing the file. It
-// refuses links, and what is not a regular file with one name.
+// refuses links and everything else but a regular file with one name.
 func WriteExisting(path string, content []byte) error {
 	f, err := open(path, os.O_WRONLY)
 	if err != nil {
@@ -154,8 +154,8 @@ func open(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// MkdirAll creates a directory, with its parents, for its owner only. Its owner is
-// that of the directory above if root creates it.
+// MkdirAll creates a directory, with its parents, for its owner only. If root creates
+// it, it belongs to the owner of the directory above.
 func MkdirAll(path string) error {
 	if _, err := Resolve(path); err != nil {
 		return err
@@ -189,7 +189,7 @@ func mkdir(above *os.Root, name string) error {
 	return errors.Join(giveToOwnerOf(above, f), f.Close())
 }
 
-// Resolve returns where a symbolic link leads, and path if it is none. It returns
+// Resolve returns where a symbolic link leads, and every other path unchanged. It returns
 // an error for a link of another account, except root: the owner of a link decides
 // where it leads.
 func Resolve(path string) (string, error) {

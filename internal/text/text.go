@@ -40,7 +40,7 @@ func Problem(s string) string {
 	return ""
 }
 
-// NameProblem is Problem for names that are compared, such as those of users: they
+// NameProblem is Problem for names that are compared, such as user names: they
 // have no invisible characters at all, so that two of them that differ look different.
 func NameProblem(s string) string {
 	if problem := Problem(s); problem != "" {
@@ -54,7 +54,7 @@ func NameProblem(s string) string {
 
 // Clean returns a text that comes from elsewhere without what Problem refuses: line
 // breaks and other control characters become spaces, invisible characters are
-// removed, and what is not UTF-8 becomes U+FFFD.
+// removed, and bytes that are not UTF-8 become U+FFFD.
 func Clean(s string) string {
 	if Problem(s) == "" {
 		return s
@@ -77,7 +77,7 @@ func Clean(s string) string {
 }
 
 // isHidden reports whether a character, between the one before and the rest of the
-// text, is one that Problem refuses.
+// text, is refused by Problem.
 func isHidden(before, r rune, rest string) bool {
 	switch {
 	case r >= ' ' && r <= '~':
