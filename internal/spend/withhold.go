@@ -2,6 +2,7 @@ package spend
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/psbt"
@@ -29,14 +30,16 @@ func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, 
 	return p, nil
 }
 
+// StatusesWithoutSignatures are those in which a proposal has lost its signatures. A
+// conflicted proposal keeps them: a reorganization may reopen it.
+var StatusesWithoutSignatures = []Status{Cancelled, Expired, Replaced}
+
 // DropSignatures removes the signatures and the signed transaction from a proposal that
 // was cancelled, has expired or was replaced, and reports whether it had any. If its
 // transaction appears in the chain or in the mempool after all, they are taken from
-// there. A conflicted proposal keeps them: a reorganization may reopen it.
+// there.
 func (p *Proposal) DropSignatures() (dropped bool) {
-	switch p.Status {
-	case Cancelled, Expired, Replaced:
-	case Created, PartiallySigned, Complete, Broadcast, Confirmed, Conflicted:
+	if !slices.Contains(StatusesWithoutSignatures, p.Status) {
 		return false
 	}
 	dropped = len(p.Raw) > 0

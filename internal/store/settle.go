@@ -74,7 +74,7 @@ func (s *Store) DropSignatures(ctx context.Context) error {
 const proposalsAtATime = 100
 
 func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
-	ended := spend.Filter{Statuses: []spend.Status{spend.Cancelled, spend.Expired, spend.Replaced}}
+	ended := spend.Filter{Statuses: spend.StatusesWithoutSignatures}
 	for after := (spend.Cursor{}); ; {
 		list, err := s.Proposals(ctx, walletID, ended, after, proposalsAtATime)
 		if err != nil {
