@@ -11,18 +11,23 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-type token struct {
+// tokenDetails is what users see of their tokens and admins of the tokens of others.
+type tokenDetails struct {
 	ID          string    `json:"id" required:"true" format:"uuid"`
 	Description string    `json:"description" required:"true"`
 	Scopes      []string  `json:"scopes" required:"true" nullable:"false"`
-	Wallets     *[]string `json:"wallets" required:"true" description:"Aliases of the only wallets it is for; null without a limit."`
 	ParentID    *string   `json:"parent_id" required:"true" description:"The token that it was made with; null for one made with a password."`
 	RotatedFrom *string   `json:"rotated_from" required:"true" description:"The token that it replaced."`
 	CreatedAt   time.Time `json:"created_at" required:"true"`
 	ExpiresAt   time.Time `json:"expires_at" required:"true"`
 	Expired     bool      `json:"expired" required:"true"`
-	Imported    bool      `json:"imported" required:"true" description:"Whether it was made by Specter Desktop and brought along from there."`
+	Imported    bool      `json:"imported" required:"true" description:"Whether it was made by Specter Desktop and imported from there."`
 	LastUsed    *lastUse  `json:"last_used" required:"true" description:"At most a minute behind; null before the first use."`
+}
+
+type token struct {
+	tokenDetails
+	Wallets *[]string `json:"wallets" required:"true" description:"Aliases of the only wallets it is for; null without a limit."`
 }
 
 type lastUse struct {
@@ -37,13 +42,18 @@ type tokenWithSecret struct {
 }
 
 func (a *API) tokenOf(t auth.Token) token {
-	out := token{
+	out := token{tokenDetails: a.tokenDetailsOf(t)}
+	if t.Wallets != nil {
+		out.Wallets = &t.Aliases
+	}
+	return out
+}
+
+func (a *API) tokenDetailsOf(t auth.Token) tokenDetails {
+	out := tokenDetails{
 		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(),
 		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: a.o.Tokens.RemainingLife(&t) == 0, Imported: t.Imported,
-	}
-	if t.Wallets != nil {
-		out.Wallets = &t.Aliases
 	}
 	if at := optionalTime(t.LastUse.At); at != nil {
 		out.LastUsed = &lastUse{At: *at, Address: t.LastUse.Address, Agent: t.LastUse.Agent}

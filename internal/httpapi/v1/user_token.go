@@ -2,7 +2,6 @@ package v1
 
 import (
 	"context"
-	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 )
@@ -10,25 +9,12 @@ import (
 // userToken is a token as an admin sees it who is not its user: without the names that
 // the user gave to wallets.
 type userToken struct {
-	ID          string    `json:"id" required:"true" format:"uuid"`
-	Description string    `json:"description" required:"true"`
-	Scopes      []string  `json:"scopes" required:"true" nullable:"false"`
-	WalletCount *int      `json:"wallet_count" required:"true" description:"How many wallets it is limited to; null without a limit."`
-	ParentID    *string   `json:"parent_id" required:"true" description:"The token that it was made with; null for one made with a password."`
-	RotatedFrom *string   `json:"rotated_from" required:"true" description:"The token that it replaced."`
-	CreatedAt   time.Time `json:"created_at" required:"true"`
-	ExpiresAt   time.Time `json:"expires_at" required:"true"`
-	Expired     bool      `json:"expired" required:"true"`
-	Imported    bool      `json:"imported" required:"true" description:"Whether it was made by Specter Desktop and imported from there."`
-	LastUsed    *lastUse  `json:"last_used" required:"true" description:"At most a minute behind; null before the first use."`
+	tokenDetails
+	WalletCount *int `json:"wallet_count" required:"true" description:"How many wallets it is limited to; null without a limit."`
 }
 
 func (a *API) userTokenOf(t auth.Token) userToken {
-	own := a.tokenOf(t)
-	out := userToken{
-		ID: own.ID, Description: own.Description, Scopes: own.Scopes, ParentID: own.ParentID, RotatedFrom: own.RotatedFrom,
-		CreatedAt: own.CreatedAt, ExpiresAt: own.ExpiresAt, Expired: own.Expired, Imported: own.Imported, LastUsed: own.LastUsed,
-	}
+	out := userToken{tokenDetails: a.tokenDetailsOf(t)}
 	if t.Wallets != nil {
 		out.WalletCount = new(len(t.Wallets))
 	}
