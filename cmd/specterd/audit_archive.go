@@ -163,7 +163,7 @@ func (a *app) archiveDue(ctx context.Context) error {
 	if err := privatefile.MkdirAll(folder); err != nil {
 		return fmt.Errorf("create the folder for archives: %w", err)
 	}
-	r, err := a.archiveAudit(ctx, &auth.Principal{UserName: "specterd"}, before, path)
+	r, err := a.archiveAudit(ctx, auth.Program("specterd"), before, path)
 	if err == nil && r.Entries > 0 {
 		a.log.InfoContext(ctx, "audit log archived", "file", path, "entries", r.Entries, "last_hash", r.Last.Hash)
 	}

@@ -47,7 +47,8 @@ func archivedOf(e Entry) archivedEntry {
 	}
 }
 
-var errArchiveBegun = errors.New("archive that far")
+// errTooRecent ends an archive at the first entry that stays.
+var errTooRecent = errors.New("the entry is too recent to be archived")
 
 // WriteArchive writes the sealed entries at the beginning of the chain that are of before
 // a time, as JSON Lines, and returns what it found of them. An entry that is not as it
@@ -58,14 +59,14 @@ func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Write
 	encoder.SetEscapeHTML(false)
 	err := a.chain(ctx, &r, func(e Entry) error {
 		if !e.At.Before(before) {
-			return errArchiveBegun
+			return errTooRecent
 		}
 		if r.add(e); len(r.Problems) > 0 {
 			return fmt.Errorf("the audit record is not as it was written: %s", r.Problems[0])
 		}
 		return encoder.Encode(archivedOf(e))
 	})
-	if errors.Is(err, errArchiveBegun) {
+	if errors.Is(err, errTooRecent) {
 		err = nil
 	}
 	return r, err
@@ -79,7 +80,7 @@ func (a *Audit) RemoveArchived(ctx context.Context, who *Principal, now time.Tim
 }
 
 // VerifyArchive reads an archive and adds what it finds to r, which has what was found
-// of the archives before it. Position is where the first of them begins.
+// of the archives before it.
 func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()

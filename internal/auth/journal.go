@@ -34,9 +34,9 @@ type JournalStore interface {
 	SealAudit(ctx context.Context) error
 }
 
-// Journal writes down logins, counted where there are many, and the use of tokens, many at a time and off the
-// path of the requests. A crash loses at most the last second of both. Acts
-// that change something are recorded with the change and not here. All of it is
+// Journal writes down logins, counted if there are many, and the use of tokens, many at
+// a time and off the path of the requests. A crash loses at most the last second of both.
+// Acts that change something are recorded with the change and not here. All of it is
 // sealed here, by the second.
 type Journal struct {
 	log   *slog.Logger
