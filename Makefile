@@ -7,17 +7,22 @@ FUZZTIME ?= 20s
 # To have the race detector watch these is three quarters of what the tests cost. SQLite, translated from C, keeps
 # its data where the detector does not look, outside of Go's heap; the driver is watched. The arithmetic of the curve
 # (3,000 addresses for each wallet) is, in the one test in which goroutines share something of it. The estimator of
-# passwords shares nothing but its lists, which it only reads.
+# passwords shares nothing but its lists, which it only reads; goose parses each migration in one goroutine.
 UNWATCHED := modernc.org/sqlite/lib modernc.org/libc github.com/decred/dcrd/dcrec/secp256k1/v4 \
-  github.com/trustelem/zxcvbn/... github.com/dlclark/regexp2/...
+  github.com/trustelem/zxcvbn/... github.com/dlclark/regexp2/... github.com/pressly/goose/v3/...
 RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
+# Tests that the race target leaves out: each is one long sequence of steps in one goroutine or of one client,
+# whose single steps are watched in other tests.
+SEQUENTIAL := ^TestPSBTs$$/^size$$|^TestRightsSearch$$|^TestReplacementHistories$$|^TestExportThatBreaksOff$$|^TestMutations$$
+# Tests of the program as a process that the race target runs: those in which a server has much to do at once.
+PROCESSES := ^Test(Soak|SeveralProcesses|ServersAtOnceOnPostgres|KilledUnderLoad|Stop|RevocationHolds|ScheduledBackups|Outage|LoginFlood|SlowHeaders|IdleConnections|LogLevelIsSwitched|Accounting)
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.
 export GORACE := atexit_sleep_ms=20
 
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps bitcoind build demo run test test-unit cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
+.PHONY: help deps bitcoind build demo run test race test-unit cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +48,14 @@ demo: deps build ## show specterd at work on a regtest chain of its own (DEMO_FL
 run: build ## serve on loopback, with the API on and the data in .cache/run
 	SPECTER_API_ACTIVE=true SPECTER_DATA_FOLDER=.cache/run bin/specterd serve
 
-test: deps $(TOOLS)/gotestsum ## run all tests, with the race detector, on real servers
+test: deps $(TOOLS)/gotestsum ## run all tests, on real servers
+	gotestsum --format pkgname-and-test-fails -- -shuffle=on -timeout 25m ./...
+
+race: deps $(TOOLS)/gotestsum ## run the tests in which much happens at once under the race detector
 	CGO_ENABLED=1 go test -race -run TestDeriverIsShared ./internal/btc
-	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 25m ./...
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 25m -skip '$(SEQUENTIAL)' \
+	  $(shell go list ./internal/... | grep -v -e /bench$$)
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 25m -run '$(PROCESSES)' ./cmd/specterd
 
 test-unit: ## run the tests that need no server
 	go test ./internal/fault/... ./internal/config/... ./internal/auth/...

@@ -60,6 +60,11 @@ func TestDoctor(t *testing.T) {
 		_, err := db.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000; "+statement)
 		check(t, err)
 	}
+	testkit.Eventually(t, "the audit entries are in the chain", func() bool {
+		var unsealed int
+		check(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE chain_position IS NULL").Scan(&unsealed))
+		return unsealed == 0
+	})
 	do("UPDATE audit SET user_name = 'somebody' WHERE audit_id = 1")
 	do("UPDATE addresses SET address = 'bcrt1qother' WHERE branch = 0 AND address_index = 0")
 	check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))

@@ -62,7 +62,7 @@ func startSeveral(ctx context.Context, b *bench) ([]target, error) {
 	if err != nil {
 		return nil, err
 	}
-	url, err := postgres.Create(ctx, "bench")
+	url, err := postgres.Create(ctx, "bench", pgserver.Empty)
 	if err != nil {
 		return nil, err
 	}

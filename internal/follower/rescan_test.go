@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -25,8 +25,8 @@ func onBothDatabases(t *testing.T, test func(w *world)) {
 	t.Helper()
 	n := testkit.Bitcoind(t, "-unsafesqlitesync")
 	n.Mine(t, 1)
-	t.Run("sqlite", func(t *testing.T) { test(worldOn(t, n, filepath.Join(t.TempDir(), "specterd.db"))) })
-	t.Run("postgres", func(t *testing.T) { test(worldOn(t, n, testkit.Postgres(t))) })
+	t.Run("sqlite", func(t *testing.T) { test(worldOn(t, n, testdb.SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { test(worldOn(t, n, testdb.Postgres(t))) })
 }
 
 // A rescan whose range is larger than what is known is answered at once. The range

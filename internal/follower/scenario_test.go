@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -481,7 +482,7 @@ func TestFarPastTheRange(t *testing.T) {
 func TestPostgres(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.Mine(t, 1)
-	w := worldOn(t, node, testkit.Postgres(t))
+	w := worldOn(t, node, testdb.Postgres(t))
 	h := w.hot("mine", "wpkh")
 	v := h.watch(now)
 	h.fund()

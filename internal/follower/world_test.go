@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/specterd/specterd/internal/regtest"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -57,7 +57,7 @@ func newWorld(t *testing.T, nodeArgs ...string) *world {
 	// Its wallets are waited for with each block, and none of them is to last.
 	node := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, nodeArgs...)...)
 	node.Mine(t, 1)
-	return worldOn(t, node, filepath.Join(t.TempDir(), "specterd.db"))
+	return worldOn(t, node, testdb.SQLite(t))
 }
 
 // worldOn makes another specterd for a node that there is.

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,6 +27,7 @@ import (
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -64,7 +64,7 @@ type server struct {
 var engines = map[string]func(t *testing.T) func(*setup){
 	"SQLite": func(*testing.T) func(*setup) { return func(*setup) {} },
 	"PostgreSQL": func(t *testing.T) func(*setup) {
-		url := testkit.Postgres(t)
+		url := testdb.Postgres(t)
 		return func(s *setup) { s.database = url }
 	},
 }
@@ -94,7 +94,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 		change(&set)
 	}
 	if set.database == "" {
-		set.database = filepath.Join(t.TempDir(), "specterd.db")
+		set.database = testdb.SQLite(t)
 	}
 	kept := s.openStore(t, set.database)
 	s.store = kept

@@ -181,7 +181,7 @@ func TestDescribeTypes(t *testing.T) {
 		got  any
 		want string
 	}{
-		{"what a token always has", schemaOf(t, document, "Token")["required"], `["id","description","scopes","wallets","parent_id","rotated_from","created_at","expires_at","expired","imported","last_used"]`},
+		{"what a token always has", schemaOf(t, document, "Token")["required"], `["id","description","scopes","parent_id","rotated_from","created_at","expires_at","expired","imported","last_used","wallets"]`},
 		{"what a new token needs", schemaOf(t, document, "CreateTokenRequest")["required"], `["description"]`},
 		{"unknown fields in v1", schemaOf(t, document, "CreateTokenRequest")["additionalProperties"], `false`},
 		{"unknown fields in v1alpha", schemaOf(t, document, "V1alphaCreateTokenRequest")["additionalProperties"], `null`},

@@ -16,7 +16,7 @@ func TestTokenLife(t *testing.T) {
 		p := s.user(t, "p", false)
 		s.wallet(t, p, "vault", "owner")
 		made := s.call(t, "POST", tokens, p.basic(), `{"description": "CI", "lifetime": "90 minutes", "scopes": ["tokens:*", "node:read"], "wallets": ["vault", "vault"]}`).
-			want(t, 201, `"scopes":["tokens:read","tokens:write","node:read"],"wallets":["vault"],"parent_id":null,"rotated_from":null,`,
+			want(t, 201, `"scopes":["tokens:read","tokens:write","node:read"],"parent_id":null,"rotated_from":null,`, `"wallets":["vault"]`,
 				`"created_at":"2026-12-01T10:00:00.25Z","expires_at":"2026-12-01T11:30:00Z","expired":false,"imported":false,"last_used":null`)
 		k := token{made.text("id"), made.text("token")}
 		self := s.call(t, "GET", tokens+"/self", k.bearer(), "").want(t, 200)
@@ -121,15 +121,17 @@ func TestTokenNeverMintsMore(t *testing.T) {
 		status                      int
 		says                        string
 	}{
-		{"less", `"lifetime": "10 minutes", "scopes": ["wallets:read"], "wallets": []`, parent.bearer(), 201, `"scopes":["wallets:read"],"wallets":[],"parent_id":"` + parent.id},
+		{"less", `"lifetime": "10 minutes", "scopes": ["wallets:read"], "wallets": []`, parent.bearer(), 201, `"scopes":["wallets:read"],"parent_id":"` + parent.id},
 		{"as much", `"lifetime": "1 hour", "scopes": ["tokens:write", "wallets:read"]`, parent.bearer(), 201, `"wallets":["vault"]`},
-		{"the defaults that it has", `"expires_at": "2026-12-01T11:00:00Z"`, parent.bearer(), 201, `"scopes":["wallets:read"],"wallets":["vault"]`},
+		{"the defaults that it has", `"expires_at": "2026-12-01T11:00:00Z"`, parent.bearer(), 201, `"scopes":["wallets:read"],"parent_id":"` + parent.id},
 		{"another scope", `"lifetime": "1 minute", "scopes": ["wallets:read", "node:read"]`, parent.bearer(), 403, `"required_scope":"node:read"`},
 		{"a whole group", `"lifetime": "1 minute", "scopes": ["tokens:*"]`, parent.bearer(), 403, `"required_scope":"tokens:read"`},
 		{"an admin's scope", `"lifetime": "1 minute", "scopes": ["users:write"]`, parent.bearer(), 403, `"code":"scope_exceeded"`},
 		{"another wallet", `"lifetime": "1 minute", "wallets": ["savings"]`, parent.bearer(), 400, `"field":"wallets"`},
 		{"both wallets", `"lifetime": "1 minute", "wallets": ["vault", "savings"]`, parent.bearer(), 400, `"field":"wallets"`},
 		{"a wallet, of none", `"lifetime": "1 minute", "wallets": ["vault"]`, forNone.bearer(), 400, `"field":"wallets"`},
+		{"its wallets, when it names none", `"lifetime": "1 hour"`, parent.bearer(), 201, `"wallets":["vault"]`},
+		{"no wallet", `"lifetime": "1 minute", "wallets": []`, parent.bearer(), 201, `"wallets":[]`},
 		{"no limit, of none", `"lifetime": "1 minute"`, forNone.bearer(), 201, `"wallets":[]`},
 		{"a second more", `"lifetime": "3601 seconds"`, parent.bearer(), 403, `"code":"expiry_exceeded"`},
 		{"a later end", `"expires_at": "2026-12-01T11:00:01Z"`, parent.bearer(), 403, `"code":"expiry_exceeded"`},

@@ -18,7 +18,7 @@ func TestUserTokens(t *testing.T) {
 		path := userPath("bob") + "/tokens"
 		reader, writer := s.token(t, admin, auth.UsersRead).bearer(), s.token(t, admin, auth.UsersWrite).bearer()
 		all := []token{s.token(t, p, auth.NodeRead|auth.TokensWrite, "secret_plan"), s.token(t, p, 0), s.token(t, p, 0)}
-		got := s.call(t, "GET", path, reader, "").want(t, 200, `"scopes":["tokens:write","node:read"],"wallet_count":1,`, `"wallet_count":null`, `"next_cursor":null`)
+		got := s.call(t, "GET", path, reader, "").want(t, 200, `"scopes":["tokens:write","node:read"],"parent_id":null`, `"wallet_count":1}`, `"wallet_count":null}`, `"next_cursor":null`)
 		for _, secret := range []string{"secret_plan", all[0].secret, "hash"} {
 			if strings.Contains(got.body, secret) {
 				t.Errorf("the answer has %q: %s", secret, got.body)

@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/movein"
 	"github.com/specterd/specterd/internal/specterfolder"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testdb"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -47,8 +47,8 @@ var now = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
 
 // engines are the databases to move into.
 var engines = map[string]func(t *testing.T) *house{
-	"SQLite":     func(t *testing.T) *house { return newHouse(t, filepath.Join(t.TempDir(), "x.db")) },
-	"PostgreSQL": func(t *testing.T) *house { return newHouse(t, testkit.Postgres(t)) },
+	"SQLite":     func(t *testing.T) *house { return newHouse(t, testdb.SQLite(t)) },
+	"PostgreSQL": func(t *testing.T) *house { return newHouse(t, testdb.Postgres(t)) },
 }
 
 func onBothEngines(t *testing.T, test func(t *testing.T, h *house)) {
@@ -287,7 +287,7 @@ func TestLaterImports(t *testing.T) {
 // TestInterrupted: an import that is broken off says so, and the next goes on.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, filepath.Join(t.TempDir(), "x.db"))
+	h := newHouse(t, testdb.SQLite(t))
 	f, err := specterfolder.Open(folders + "real")
 	check(t, err)
 	defer func() { check(t, f.Close()) }()

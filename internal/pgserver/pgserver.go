@@ -51,9 +51,13 @@ func (s *Server) url(database string) string {
 	return u.String()
 }
 
-// Create makes an empty database and returns its URL.
-func (s *Server) Create(ctx context.Context, database string) (string, error) {
-	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+database+" TEMPLATE template0")
+// Empty is the template of a database that has nothing in it.
+const Empty = "template0"
+
+// Create makes a database as a copy of another one, to which nobody is connected, and
+// returns its URL.
+func (s *Server) Create(ctx context.Context, database, template string) (string, error) {
+	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+database+" TEMPLATE "+template)
 	return s.url(database), err
 }
 

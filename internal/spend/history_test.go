@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -60,8 +60,8 @@ func TestReplacementHistories(t *testing.T) {
 
 // databases are those that tests run on, as their URLs.
 var databases = map[string]func(t *testing.T) string{
-	"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "specterd.db") },
-	"postgres": func(t *testing.T) string { return testkit.Postgres(t) },
+	"sqlite":   func(t *testing.T) string { return testdb.SQLite(t) },
+	"postgres": func(t *testing.T) string { return testdb.Postgres(t) },
 }
 
 const (

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +22,7 @@ import (
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -79,8 +79,8 @@ func newNode(t *testing.T, extraArgs ...string) *testkit.Node {
 
 // onBoth runs a test on both databases.
 func onBoth(t *testing.T, n *testkit.Node, test func(w *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(newWorld(t, n, filepath.Join(t.TempDir(), "specterd.db"))) })
-	t.Run("postgres", func(t *testing.T) { test(newWorld(t, n, testkit.Postgres(t))) })
+	t.Run("sqlite", func(t *testing.T) { test(newWorld(t, n, testdb.SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { test(newWorld(t, n, testdb.Postgres(t))) })
 }
 
 func newWorld(t *testing.T, n *testkit.Node, database string) *world {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testdb"
 )
 
 // bench is a migrated database of its own for one test.
@@ -46,12 +46,13 @@ func openSQLite(t testing.TB) *bench {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a folder?", "x %41#.db") // SQLite must not read it as a URL
 	mkdir(t, filepath.Dir(path))
+	testdb.CopySQLite(t, path)
 	return open(t, path, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)")
 }
 
 func openPostgres(t testing.TB) *bench {
 	t.Helper()
-	dsn := testkit.Postgres(t)
+	dsn := testdb.Postgres(t)
 	return open(t, dsn, "pgx", dsn)
 }
 

@@ -21,12 +21,19 @@ var (
 // server. The database is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	return PostgresCopy(t, pgserver.Empty)
+}
+
+// PostgresCopy returns the URL of a fresh copy of a database that nobody is connected
+// to. The copy is dropped when the test ends.
+func PostgresCopy(t testing.TB, template string) string {
+	t.Helper()
 	server, err := postgres()
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	url, err := server.Create(t.Context(), name)
+	url, err := server.Create(t.Context(), name, template)
 	check(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience) // t.Context has ended
@@ -34,4 +41,14 @@ func Postgres(t testing.TB) string {
 		check(t, server.Drop(ctx, name))
 	})
 	return url
+}
+
+// PostgresDatabase makes an empty database that lasts as long as the test process,
+// and returns its URL.
+func PostgresDatabase(ctx context.Context, name string) (string, error) {
+	server, err := postgres()
+	if err != nil {
+		return "", err
+	}
+	return server.Create(ctx, name, pgserver.Empty)
 }

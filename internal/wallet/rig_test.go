@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +24,7 @@ import (
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -58,7 +58,7 @@ func onBoth(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
 	for name, test := range tests {
 		t.Run(name+"/postgres", func(t *testing.T) {
 			t.Parallel()
-			dsn := testkit.Postgres(t)
+			dsn := testdb.Postgres(t)
 			test(newRig(t, n, dsn, "pgx", dsn))
 		})
 	}
@@ -69,7 +69,7 @@ func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
 	for name, test := range tests {
 		t.Run(name+"/sqlite", func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "specterd.db")
+			path := testdb.SQLite(t)
 			test(newRig(t, n, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"))
 		})
 	}
