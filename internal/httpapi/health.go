@@ -39,7 +39,7 @@ var aliveText = []byte(`{"message":"` + alive.Message + "\"}\n")
 
 // sayAlive answers a plain request for liveness, as probes send it all the time,
 // before there is a request id and without the router, which take a tenth of what
-// it costs (docs/adr/0007-what-a-request-costs.md). It reports whether it did:
+// it costs (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it did:
 // what is not plain, is refused or has to be logged goes the way of all others.
 func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
 	plain := (r.URL.Path == livenessPath || r.URL.Path == livenessPath+"/") && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
