@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/core"
-	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
@@ -99,13 +99,13 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 
 // wallets returns what can be done with wallets and proposals, and what keeps
 // their index equal to the node once it runs.
-func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *follower.Follower) {
-	var f *follower.Follower
+func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *indexer.Follower) {
+	var f *indexer.Follower
 	kick := func(id string) { f.Kick(id) }
 	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick).WithAdminsAddingMembers(a.cfg.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }
 	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: kick, Await: await, Watch: a.watch})
-	f = follower.New(follower.Options{
+	f = indexer.New(indexer.Options{
 		Log: a.log, Now: a.now, Watch: a.watch, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
 		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.onSchedule,
 		Ready: func() error { return n.monitor.Status().Unusable() },

@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
-	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
@@ -67,7 +67,7 @@ func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*patience)
 	defer cancel()
 	synced := make(chan struct{}, 1)
-	f := follower.New(follower.Options{
+	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: clock, Store: syncStore{e.store, synced},
 		Keeper: e.service, Reserver: e.proposals, Provider: e.provider, Host: e.host, Node: core.New(e.clients[1]), Scanner: core.New(e.clients[2]),
 		Ready:   func() error { return e.monitor.Status().Unusable() },
@@ -92,7 +92,7 @@ type syncStore struct {
 	synced chan<- struct{}
 }
 
-// WriteIndex implements follower.Store.
+// WriteIndex implements indexer.Store.
 func (s syncStore) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	err := s.Store.WriteIndex(ctx, changes)
 	for _, c := range changes {

@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
-	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
@@ -39,7 +39,7 @@ type world struct {
 	core     *core.Node
 	provider *core.Provider
 	monitor  *node.Monitor
-	follower *follower.Follower
+	follower *indexer.Follower
 	alice    *auth.Principal // owns the wallets
 	clock    *clock
 	cleanup  func(func()) // registers what is to be done when the world ends
@@ -126,7 +126,7 @@ func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func
 	kick := func(id string) { w.follower.Kick(id) }
 	w.wallets = wallet.New(log, w.store, w.store, w.provider, w.clock.now, kick)
 	w.Service = spend.New(log, w.store, w.wallets, w.provider, w.clock.now, spend.Options{Kick: kick, Await: w.await})
-	w.follower = follower.New(follower.Options{
+	w.follower = indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: w.store, Keeper: w.wallets, Reserver: w.Service, Provider: w.provider,
 		Host: n.Host(), Node: w.core, Scanner: core.New(rpc()),
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },

@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store"
@@ -48,7 +48,7 @@ type rig struct {
 	bob        *auth.Principal
 
 	mu       sync.Mutex
-	follower *follower.Follower
+	follower *indexer.Follower
 	kicked   []string
 }
 
@@ -128,7 +128,7 @@ func (r *rig) wantKick(id string) {
 
 // follow keeps the index equal to the node until the test ends.
 func (r *rig) follow() {
-	f := follower.New(follower.Options{
+	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Keeper: r.Service,
 		Reserver: spend.New(slog.New(slog.DiscardHandler), r.store, r.Service, r.provider, time.Now, spend.Options{Kick: r.kick}), Provider: r.provider,
 		Node: r.core, Scanner: core.New(client(r.t, r.node)), Ready: r.provider.Ready,

@@ -1,4 +1,4 @@
-package follower_test
+package indexer_test
 
 import (
 	"cmp"

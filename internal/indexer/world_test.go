@@ -1,4 +1,4 @@
-package follower_test
+package indexer_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/core"
-	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node"
 	"github.com/specterd/specterd/internal/regtest"
 	"github.com/specterd/specterd/internal/spend"
@@ -49,7 +49,7 @@ type world struct {
 
 	mu     sync.Mutex
 	stop   func()
-	follow *follower.Follower
+	follow *indexer.Follower
 }
 
 func newWorld(t *testing.T, nodeArgs ...string) *world {
@@ -134,9 +134,9 @@ func (w *world) kick(id string) {
 func (w *world) start() { w.startOn(w.store) }
 
 // startOn is start with something between the follower and the database.
-func (w *world) startOn(s follower.Store) {
+func (w *world) startOn(s indexer.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
-	f := follower.New(follower.Options{
+	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&w.log, w.t.Output()), nil)), Now: time.Now, Store: s,
 		Keeper: w.service, Reserver: w.proposals, Provider: w.provider, Host: w.node.Host(), Node: w.core, Scanner: w.scanner,
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },

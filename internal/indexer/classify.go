@@ -1,4 +1,4 @@
-package follower
+package indexer
 
 import (
 	"github.com/specterd/specterd/internal/btc"

@@ -1,4 +1,4 @@
-// Package follower keeps the index equal to the node: it looks what is new in
+// Package indexer keeps the index equal to the node: it looks what is new in
 // each of Core's wallets, works out what that means, and writes it down. It
 // reads the node and writes the index; it decides nothing that a person asked
 // for, and serves nobody.
@@ -6,7 +6,7 @@
 // The invariant: a wallet's index is that of one block and what came after it,
 // and moves on in one transaction. Whatever ends the process, the next one goes
 // on from there and comes to the same index as one that began anew.
-package follower
+package indexer
 
 import (
 	"context"

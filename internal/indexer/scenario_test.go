@@ -1,4 +1,4 @@
-package follower_test
+package indexer_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/follower"
+	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/testdb"
 	"github.com/specterd/specterd/internal/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -326,7 +326,7 @@ func TestScansOneAfterTheOther(t *testing.T) {
 // heldBack is a store that says once that a coin is frozen, as if it had been let go
 // between two questions.
 type heldBack struct {
-	follower.Store
+	indexer.Store
 
 	coin  btc.Outpoint
 	asked atomic.Int32
