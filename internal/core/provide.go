@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/turn"
+	"github.com/specterd/specterd/internal/keymutex"
 )
 
 // unloadPatience is how long a wallet whose scan was aborted is left until it is
@@ -27,7 +27,7 @@ type Provider struct {
 	node    *Node
 	status  func() node.Status
 	folder  string        // the node's wallets; empty for unknown
-	turns   turn.Turns    // by wallet: the node does not import twice at once
+	turns   keymutex.Turns    // by wallet: the node does not import twice at once
 	answers atomic.Uint64 // to calls that were watched
 }
 

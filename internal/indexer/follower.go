@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/core"
-	"github.com/specterd/specterd/internal/turn"
+	"github.com/specterd/specterd/internal/keymutex"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/zmq"
 )
@@ -99,7 +99,7 @@ type Follower struct {
 	kicks   chan string
 	scans   scans
 	waiting waiting
-	looks   turn.Turns // by wallet, to look at it
+	looks   keymutex.Turns // by wallet, to look at it
 	rounds  signal     // at the end of each
 	// told is whether the node announces all that happens.
 	told atomic.Bool

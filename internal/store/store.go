@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store/db"
-	"github.com/specterd/specterd/internal/turn"
+	"github.com/specterd/specterd/internal/keymutex"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -50,7 +50,7 @@ type Store struct {
 	damage atomic.Pointer[error]
 	disk   disk
 	// turns are those of the transactions that charge a quota, by user or wallet.
-	turns turn.Turns
+	turns keymutex.Turns
 	// credentials reads the rows that decide about requests, faster than
 	// through a pool where that matters.
 	credentials credentialReader

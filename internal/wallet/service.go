@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/turn"
+	"github.com/specterd/specterd/internal/keymutex"
 )
 
 // Service is what can be done with wallets, by whoever may. An alias is that of
@@ -26,8 +26,8 @@ type Service struct {
 	// adminsAddMembers is whether admins may add members without an invitation.
 	adminsAddMembers bool
 
-	turns turn.Turns // by wallet, to extend its range
-	coins turn.Turns // by wallet, to choose coins or lock them
+	turns keymutex.Turns // by wallet, to extend its range
+	coins keymutex.Turns // by wallet, to choose coins or lock them
 }
 
 // Users finds users by their names.

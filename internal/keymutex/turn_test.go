@@ -1,4 +1,4 @@
-package turn_test
+package keymutex_test
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/specterd/specterd/internal/turn"
+	"github.com/specterd/specterd/internal/keymutex"
 )
 
 // Run with -race, which sees two at once.
 func TestTurns(t *testing.T) {
 	t.Parallel()
-	var turns turn.Turns
+	var turns keymutex.Turns
 	counts := map[string]*int{"a": new(int), "b": new(int)}
 	var wg sync.WaitGroup
 	for key, n := range counts {
@@ -38,7 +38,7 @@ func TestTurns(t *testing.T) {
 
 func TestTakeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	var turns turn.Turns
+	var turns keymutex.Turns
 	done, err := turns.Take(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)

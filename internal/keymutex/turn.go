@@ -1,9 +1,9 @@
-// Package turn has those who want the same thing within this process come one
+// Package keymutex has those who want the same thing within this process come one
 // after the other. It knows nothing of other processes.
 //
 // The invariant: between Take's return and the call of what it returned, nobody
 // else has a turn for the same key.
-package turn
+package keymutex
 
 import (
 	"context"
