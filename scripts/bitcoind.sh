@@ -8,7 +8,7 @@
 #   scripts/bitcoind.sh              find it, or fetch it
 #   scripts/bitcoind.sh --no-fetch   find it, or fail
 #
-# internal/regtest.FindBinary looks in the same places.
+# internal/testenv/regtest.FindBinary looks in the same places.
 set -eu
 
 package=bitcoin-knots

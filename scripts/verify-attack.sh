@@ -20,16 +20,16 @@ user        | ./internal/psbt     | TestDecode_MemoryPerByte | bodies that becom
 user        | ./internal/indexer | TestRescansTakeTurnsByUser | make others wait behind rescans
 token       | ./internal/httpapi  | TestRightsSearch|TestPasswordRequired|TestRolesTakeScopes|TestRoleScopes | obtain rights that the token does not have
 token       | ./internal/httpapi  | TestSuccessors.*|TestTokensEndTheirOwn|TestUserTokens | outlive the deletion of a stolen token, delete others
-token       | ./internal/spend    | TestSignaturesAreWithheld|TestEndedProposalsLoseSignatures|TestRemedy | read signatures without the right to sign or send
+token       | ./internal/proposal    | TestSignaturesAreWithheld|TestEndedProposalsLoseSignatures|TestRemedy | read signatures without the right to sign or send
 token       | ./internal/httpapi  | TestFields | read fields beyond role and scope
-node        | ./internal/spend    | TestLyingNode|TestLyingSigner|TestLyingEstimates|TestMaxFeeRate|TestDeficitOfAncestors | another address, amount, change or fee than requested
-node        | ./internal/core     | TestBadAnswers|TestAncestryThatCannotBe|TestBadPublishers | answers that cannot be
-node        | ./internal/zmq      | TestSources.*|TestBadPublishers | announcements from other hosts, and malformed ones
+node        | ./internal/proposal    | TestLyingNode|TestLyingSigner|TestLyingEstimates|TestMaxFeeRate|TestDeficitOfAncestors | another address, amount, change or fee than requested
+node        | ./internal/node/backend     | TestBadAnswers|TestAncestryThatCannotBe|TestBadPublishers | answers that cannot be
+node        | ./internal/node/zmq      | TestSources.*|TestBadPublishers | announcements from other hosts, and malformed ones
 file        | ./cmd/specterd      | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data folder, escapes for the terminal
 file        | ./internal/privatefile | Test.* | symbolic links wherever files are written
 file        | ./internal/text     | Test.* | text that misleads a reader
 file        | ./internal/backup   | Test.* | damaged and forged backups
-file        | ./internal/specterfolder | Test.* | hostile folders of Specter Desktop
+file        | ./internal/specter/datadir | Test.* | hostile folders of Specter Desktop
 reader      | ./cmd/specterd      | TestSecrets | passwords, tokens and keys in database, log and backups
 reader      | ./internal/store    | TestAuditChain.*|TestAuditArchive.* | change or cut the audit log unnoticed
 page        | ./internal/httpapi  | TestCrossOrigin|TestHosts|TestSecurityHeaders|TestPageLoadsNothingElse | requests of other origins, DNS rebinding, frames

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/regtest"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // alphaWallet is what these tests look at of GET /api/v1alpha/wallets/hot/.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/clock"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // The program notices that its two clocks have parted. Nobody may set the time of day

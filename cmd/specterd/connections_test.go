@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // manyFiles lets this process, and those that it starts, have as many connections as

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/leash"
-	"github.com/specterd/specterd/internal/regtest"
+	"github.com/specterd/specterd/internal/testenv/childprocess"
+	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
 const (
@@ -122,7 +122,7 @@ func (s *scene) set(ctx context.Context, settings *pflag.FlagSet, stderr io.Writ
 	if err != nil {
 		return fmt.Errorf("the demo needs a bitcoind; run make bitcoind, or set BITCOIND to the path of one: %w", err)
 	}
-	if s.dir, s.remove, err = leash.TempDir("specterd-demo-*"); err != nil {
+	if s.dir, s.remove, err = childprocess.TempDir("specterd-demo-*"); err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
 	if err := s.startNode(ctx, binary); err != nil {

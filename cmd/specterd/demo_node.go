@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/specterd/specterd/internal/regtest"
+	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
 // payer is the wallet of the demo's node that pays to others.

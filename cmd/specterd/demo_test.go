@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func TestDemoOnce(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // ownMounts says that the test runs where it may mount.

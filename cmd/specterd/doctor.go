@@ -15,13 +15,13 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/node/zmq"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
-	"github.com/specterd/specterd/internal/zmq"
 )
 
 // errDoctor makes the command fail where something has to be mended.
@@ -318,7 +318,7 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	before := d.now()
 	theirs, err := n.node.Time(ctx)
 	switch {
-	case errors.Is(err, bitcoind.ErrMethodForbidden): // a notice tells
+	case errors.Is(err, rpcclient.ErrMethodForbidden): // a notice tells
 		return true
 	case err != nil:
 		d.error("clock", "%v", err)
@@ -398,7 +398,7 @@ func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false
 	}
-	if free := spend.ToLock(reserved, locked); len(free) > 0 {
+	if free := proposal.ToLock(reserved, locked); len(free) > 0 {
 		d.warning("wallets", "%q: Core may spend %d coins that proposals reserve; specterd serve locks them again", w.Name, len(free))
 		return false
 	}

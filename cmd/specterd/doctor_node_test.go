@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestDoctor_NodeSettings: doctor names what is wrong with the node's settings, as

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestDoctor: what it says of a server that is well, and what of each thing that

@@ -16,8 +16,8 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/moveout"
 	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/walletexport"
 )
 
 // errPartialExport ends an export that has left something out.
@@ -60,11 +60,11 @@ Exit status: 0 all is written; 3 partial, some wallet cannot be written in some 
   bitcoin-cli -rpcwallet=savings importdescriptors "$(cat core.json)"`,
 		PreRunE: func(*cobra.Command, []string) error { return checkExport(alias, format, folder) },
 		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
-			if folder != "" || format == string(moveout.Core) {
+			if folder != "" || format == string(walletexport.Core) {
 				_ = d.node.firstLook(cmd.Context()) // timeOf says what came of it
 			}
 			if format != "" {
-				return p.exportOne(cmd.Context(), d, alias, moveout.Form(format))
+				return p.exportOne(cmd.Context(), d, alias, walletexport.Form(format))
 			}
 			return p.exportFolder(cmd.Context(), d, alias, folder)
 		}),
@@ -89,18 +89,18 @@ func checkExport(alias, format, folder string) error {
 	case format != "" && alias == "":
 		return errors.New("--format writes one wallet: say which with --wallet ALIAS; specterd wallet list shows the aliases")
 	case format != "":
-		_, err := moveout.ParseForm(format)
+		_, err := walletexport.ParseForm(format)
 		return err
 	}
 	return nil
 }
 
-func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, form moveout.Form) error {
+func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, form walletexport.Form) error {
 	v, err := d.service.Get(ctx, d.who, alias)
 	if err != nil {
 		return err
 	}
-	w, err := p.leaving(ctx, d, v, form == moveout.Core)
+	w, err := p.leaving(ctx, d, v, form == walletexport.Core)
 	if err != nil {
 		return err
 	}
@@ -185,10 +185,10 @@ func (p *program) exportWallet(ctx context.Context, d *walletDesk, folder *os.Ro
 		}
 	}()
 	whole = true
-	for _, form := range moveout.Forms {
+	for _, form := range walletexport.Forms {
 		name := v.Alias + "/" + form.FileName()
 		err := writeNew(folder, name, func(out io.Writer) error { return w.Write(out, form) })
-		if errors.Is(err, moveout.ErrBranches) {
+		if errors.Is(err, walletexport.ErrBranches) {
 			fmt.Fprintf(p.stdout, "not written: %s: %s\n", name, err)
 			whole = false
 			err = folder.Remove(name)
@@ -216,7 +216,7 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 
 // leaving returns all that the forms are made of, and tells of what is not as it
 // should be. Born is whether the node is asked for the time of the first block.
-func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, born bool) (w moveout.Wallet, err error) {
+func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, born bool) (w walletexport.Wallet, err error) {
 	if w.Portrait, err = d.service.Portrait(ctx, d.who, v.Alias, 1); err != nil {
 		return w, err
 	}

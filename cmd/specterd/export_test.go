@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // exported is what these tests look at of the files.

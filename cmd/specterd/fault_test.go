@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // nodeFaults are what can be wrong with a node, and what people are told then.

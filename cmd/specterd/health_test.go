@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // askedHealth runs specterd health with settings, and returns what it prints, or

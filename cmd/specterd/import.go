@@ -13,9 +13,9 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/movein"
-	"github.com/specterd/specterd/internal/specterfolder"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/specter/importer"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -94,7 +94,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("find the folder: %w", err)
 	}
-	folder, err := specterfolder.Open(path)
+	folder, err := datadir.Open(path)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	if err := n.firstLook(cmd.Context()); err != nil {
 		return err
 	}
-	chain := movein.Chain{}
+	chain := importer.Chain{}
 	if problem := n.monitor.Ready(); problem != nil {
 		chain.Problem = problem.Message
 	} else {
@@ -115,12 +115,12 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	}
 	leave := func(string) {} // the server's follower finds by itself what is to be done
 	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, leave)
-	proposals := spend.New(a.log, a.store, wallets, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: leave})
-	mover := movein.New(auth.NewImports(a.store, a.passwords, a.now), wallets, proposals, a.store, chain, operator(), a.now)
-	report, runErr := mover.Run(cmd.Context(), folder, movein.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
+	proposals := proposal.New(a.log, a.store, wallets, n.provider, a.now, proposal.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: leave})
+	mover := importer.New(auth.NewImports(a.store, a.passwords, a.now), wallets, proposals, a.store, chain, operator(), a.now)
+	report, runErr := mover.Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
 	status := report.Status()
 	if runErr != nil {
-		status = movein.Failed
+		status = importer.Failed
 	}
 	if asJSON {
 		err = writeImportJSON(p.stdout, path, report, status)
@@ -135,9 +135,9 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 		return fmt.Errorf("%w; what is listed as imported is here, and running this again goes on with the rest", runErr)
 	case err != nil:
 		return fmt.Errorf("print the report: %w", err)
-	case status == movein.Partial:
+	case status == importer.Partial:
 		return errPartial
-	case status == movein.Failed:
+	case status == importer.Failed:
 		return errors.New("the import FAILED: nothing was carried over")
 	}
 	return nil
@@ -156,7 +156,7 @@ func (p *program) progress() func(next string) {
 	}
 }
 
-func writeImportTable(out io.Writer, path string, report movein.Report, status movein.Status) error {
+func writeImportTable(out io.Writer, path string, report importer.Report, status importer.Status) error {
 	if report.DryRun {
 		fmt.Fprintf(out, "DRY RUN: nothing is changed. This is what would happen with %s:\n\n", path)
 	}
@@ -179,9 +179,9 @@ func writeImportTable(out io.Writer, path string, report movein.Report, status m
 		}
 	}
 	fmt.Fprintln(out)
-	for _, kind := range []string{movein.KindUser, movein.KindToken, movein.KindDevice, movein.KindWallet, movein.KindPSBT} {
+	for _, kind := range []string{importer.KindUser, importer.KindToken, importer.KindDevice, importer.KindWallet, importer.KindPSBT} {
 		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d left, %d not imported\n", kind,
-			report.Count(kind, movein.Imported), report.Count(kind, movein.AlreadyHere), report.Count(kind, movein.Left), report.Count(kind, movein.NotImported))
+			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyHere), report.Count(kind, importer.Left), report.Count(kind, importer.NotImported))
 	}
 	_, err := fmt.Fprintf(out, "status: %s\n", status)
 	return err
@@ -191,25 +191,25 @@ func writeImportTable(out io.Writer, path string, report movein.Report, status m
 type importReport struct {
 	Folder   string          `json:"folder"`
 	DryRun   bool            `json:"dry_run"`
-	Status   movein.Status   `json:"status"`
+	Status   importer.Status `json:"status"`
 	Items    []importItem    `json:"items"`
 	Problems []importProblem `json:"problems"`
 }
 
 type importItem struct {
-	Kind   string        `json:"kind"`
-	Name   string        `json:"name"`
-	Result movein.Result `json:"result"`
-	Detail string        `json:"detail"`
+	Kind   string          `json:"kind"`
+	Name   string          `json:"name"`
+	Result importer.Result `json:"result"`
+	Detail string          `json:"detail"`
 }
 
 type importProblem struct {
-	Severity specterfolder.Severity `json:"severity"`
-	Path     string                 `json:"path"`
-	What     string                 `json:"what"`
+	Severity datadir.Severity `json:"severity"`
+	Path     string           `json:"path"`
+	What     string           `json:"what"`
 }
 
-func writeImportJSON(out io.Writer, path string, report movein.Report, status movein.Status) error {
+func writeImportJSON(out io.Writer, path string, report importer.Report, status importer.Status) error {
 	document := importReport{Folder: path, DryRun: report.DryRun, Status: status, Items: []importItem{}, Problems: []importProblem{}}
 	for _, i := range report.Items {
 		document.Items = append(document.Items, importItem(i))

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestImportStatus: the program's status tells complete, partial and failed.

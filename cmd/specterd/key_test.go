@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func (s *server) delete(made madeToken) {

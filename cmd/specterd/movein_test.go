@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
-	"github.com/specterd/specterd/internal/movein"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/specter/importer"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // What a real Specter Desktop has left, and when it had: its tokens had not ended.
@@ -50,7 +50,7 @@ func TestMoveInFromSpecterDesktop(t *testing.T) {
 					args = append(args, "-walletdir="+t.TempDir())
 				}
 				n := testkit.BitcoindFrom(t, oldNode, args...)
-				h := moveInto(t, n, database(t), movein.Complete)
+				h := moveInto(t, n, database(t), importer.Complete)
 				h.wantCredentials()
 				h.wantWallets(adopted)
 				h.wantPayments()
@@ -71,7 +71,7 @@ func TestMoveInToEmptyNode(t *testing.T) {
 			t.Parallel()
 			n := testkit.Bitcoind(t, "-mocktime="+strconv.FormatInt(oldTime.Unix(), 10))
 			n.Mine(t, 1)
-			h := moveInto(t, n, database(t), movein.Partial)
+			h := moveInto(t, n, database(t), importer.Partial)
 			h.wantCredentials()
 			for _, w := range oldWallets(t) {
 				h.wantNames(w, h.wallet(w), false)
@@ -81,7 +81,7 @@ func TestMoveInToEmptyNode(t *testing.T) {
 			}
 			lost := 0
 			for _, i := range h.report.Items {
-				if i.Kind == movein.KindPSBT && i.Result == movein.NotImported && strings.Contains(i.Detail, "the Bitcoin node does not know it") {
+				if i.Kind == importer.KindPSBT && i.Result == importer.NotImported && strings.Contains(i.Detail, "the Bitcoin node does not know it") {
 					lost++
 				}
 			}
@@ -102,7 +102,7 @@ type household struct {
 }
 
 // moveInto imports the folder and serves until the test ends.
-func moveInto(t *testing.T, n *testkit.Node, database string, want movein.Status) *household {
+func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Status) *household {
 	t.Helper()
 	environment := map[string]string{
 		"SPECTER_DATA_FOLDER": t.TempDir(), "SPECTER_API_ACTIVE": "true", "PORT": "0", "SPECTER_BCRYPT_COST": "4",
@@ -125,7 +125,7 @@ func moveInto(t *testing.T, n *testkit.Node, database string, want movein.Status
 	err = p.runImport(cmd, a, oldFolder, dryRun, asJSON)
 	h := &household{t: t, node: n, tokens: map[string]string{}}
 	decodeJSON(t, out.Bytes(), &h.report)
-	if h.report.Status != want || (err == nil) != (want == movein.Complete) {
+	if h.report.Status != want || (err == nil) != (want == importer.Complete) {
 		t.Fatalf("import: %v, want it %s\n%s", err, want, out.String())
 	}
 

@@ -7,13 +7,13 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/indexer"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -21,12 +21,12 @@ import (
 // must not wait for each other: looks at its state, what people and the index
 // ask for, and scans of the chain, which take hours.
 type nodeAccess struct {
-	clients  []*bitcoind.Client
+	clients  []*rpcclient.Client
 	host     string // of its announcements
-	monitor  *node.Monitor
-	node     *core.Node
-	scanner  *core.Node
-	provider *core.Provider
+	monitor  *nodestatus.Monitor
+	node     *backend.Node
+	scanner  *backend.Node
+	provider *backend.Provider
 }
 
 // openNode makes the clients. Nothing is sent yet.
@@ -40,27 +40,27 @@ func (a *app) openNode() (*nodeAccess, error) {
 		return nil, err
 	}
 	n := &nodeAccess{}
-	client := func(inFlight int, timeout time.Duration) (*bitcoind.Client, error) {
+	client := func(inFlight int, timeout time.Duration) (*rpcclient.Client, error) {
 		cfg := cfg
 		cfg.MaxInFlight, cfg.Timeout = inFlight, timeout
-		c, err := bitcoind.New(cfg)
+		c, err := rpcclient.New(cfg)
 		if err == nil {
 			n.clients = append(n.clients, c)
 		}
 		return c, err
 	}
 	look, err1 := client(1, 10*time.Second)
-	work, err2 := client(bitcoind.DefaultMaxInFlight, bitcoind.DefaultTimeout)
-	scan, err3 := client(1, bitcoind.DefaultTimeout)
+	work, err2 := client(rpcclient.DefaultMaxInFlight, rpcclient.DefaultTimeout)
+	scan, err3 := client(1, rpcclient.DefaultTimeout)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
 	if u, err := url.Parse(cfg.URL); err == nil {
 		n.host = cmp.Or(a.cfg.Node.ZMQHost, u.Hostname())
 	}
-	n.monitor = node.New(a.log, look, a.now, node.Options{Identity: a.store})
-	n.node, n.scanner = core.New(work), core.New(scan)
-	n.provider = core.NewProvider(n.node, n.monitor.Status).WithWalletFolder(folder)
+	n.monitor = nodestatus.New(a.log, look, a.now, nodestatus.Options{Identity: a.store})
+	n.node, n.scanner = backend.New(work), backend.New(scan)
+	n.provider = backend.NewProvider(n.node, n.monitor.Status).WithWalletFolder(folder)
 	return n, nil
 }
 
@@ -70,17 +70,17 @@ func (n *nodeAccess) close() {
 	}
 }
 
-func nodeConfig(n config.Node) (bitcoind.Config, error) {
+func nodeConfig(n config.Node) (rpcclient.Config, error) {
 	if n.URL == "" && n.CookieFile == "" {
-		return bitcoind.FromDataDir(n.DataDir)
+		return rpcclient.FromDataDir(n.DataDir)
 	}
-	return bitcoind.Config{URL: string(n.URL), User: n.User, Password: string(n.Password), CookieFile: n.CookieFile}, nil
+	return rpcclient.Config{URL: string(n.URL), User: n.User, Password: string(n.Password), CookieFile: n.CookieFile}, nil
 }
 
 // walletFolder returns where the node has its wallets; empty for unknown.
 func walletFolder(n config.Node) (string, error) {
 	if n.WalletFolder == "" && n.URL == "" && n.CookieFile == "" {
-		return bitcoind.WalletFolder(n.DataDir)
+		return rpcclient.WalletFolder(n.DataDir)
 	}
 	return n.WalletFolder, nil
 }
@@ -91,7 +91,7 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, nodePatience)
 	defer cancel()
 	status := n.monitor.Check(ctx)
-	if status.Problem != nil && errors.Is(status.Problem, node.ErrWrongChain) {
+	if status.Problem != nil && errors.Is(status.Problem, nodestatus.ErrWrongChain) {
 		return status.Problem
 	}
 	return nil
@@ -99,12 +99,12 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 
 // wallets returns what can be done with wallets and proposals, and what keeps
 // their index equal to the node once it runs.
-func (a *app) wallets(n *nodeAccess) (*wallet.Service, *spend.Service, *indexer.Follower) {
+func (a *app) wallets(n *nodeAccess) (*wallet.Service, *proposal.Service, *indexer.Follower) {
 	var f *indexer.Follower
 	kick := func(id string) { f.Kick(id) }
 	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick).WithAdminsAddingMembers(a.cfg.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }
-	proposals := spend.New(a.log, a.store, service, n.provider, a.now, spend.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: kick, Await: await, Watch: a.watch})
+	proposals := proposal.New(a.log, a.store, service, n.provider, a.now, proposal.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: kick, Await: await, Watch: a.watch})
 	f = indexer.New(indexer.Options{
 		Log: a.log, Now: a.now, Watch: a.watch, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
 		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.onSchedule,

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // Readiness and what is told of the node are true while a real node is in its

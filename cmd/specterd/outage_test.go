@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestOutage: while the node hangs or is gone, what is in the index is answered,

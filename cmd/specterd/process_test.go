@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 const testPassword = "correct horse battery"

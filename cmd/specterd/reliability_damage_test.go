@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // The database file is damaged in many ways. Then the start refuses, and says why;

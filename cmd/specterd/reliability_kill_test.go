@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // The process is killed under load again and again. What it acknowledged has to

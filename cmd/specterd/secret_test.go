@@ -20,7 +20,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestSecrets: whatever is done with them, also wrongly, no password, token or key is

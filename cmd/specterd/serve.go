@@ -21,8 +21,8 @@ import (
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/metrics"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -140,7 +140,7 @@ func (a *app) stopLater(ctx context.Context) (later context.Context, end func())
 	return later, end
 }
 
-func (a *app) handler(ctx context.Context, monitor *node.Monitor, wallets *wallet.Service, proposals *spend.Service, journal *auth.Journal, observe observer) (http.Handler, error) {
+func (a *app) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, journal *auth.Journal, observe observer) (http.Handler, error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
 	uid, err := a.store.UID(ctx, hex.EncodeToString(random))
@@ -175,7 +175,7 @@ type observer = func(method, route string, status int, took time.Duration)
 
 // serveMetrics answers Prometheus at an address of its own, if that is set, and
 // returns what is to be told of requests; nil where nobody wants to know.
-func (a *app) serveMetrics(ctx context.Context, monitor *node.Monitor) (observe observer, stop func(), err error) {
+func (a *app) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (observe observer, stop func(), err error) {
 	if a.cfg.MetricsListen == "" {
 		return nil, func() {}, nil
 	}

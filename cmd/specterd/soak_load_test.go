@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/regtest"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // soak is specterd under a mixed load, and what it acknowledged.

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func TestTLS(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/moveout"
+	"github.com/specterd/specterd/internal/walletexport"
 )
 
 func writeReadme(out io.Writer, m Manifest) error {
@@ -62,7 +62,7 @@ func writeDescriptors(out io.Writer, wallets []Wallet) error {
 }
 
 func writeWallet(b *bytes.Buffer, w Wallet) error {
-	request, err := moveout.ImportFromNow(w.Wallet)
+	request, err := walletexport.ImportFromNow(w.Wallet)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/regtest"
+	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
 // chain is a node on a private chain, with coins that anybody can spend, so that

@@ -7,12 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/indexer"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -22,19 +22,19 @@ import (
 type engine struct {
 	store     *store.Store
 	service   *wallet.Service
-	proposals *spend.Service
-	provider  *core.Provider
-	monitor   *node.Monitor
+	proposals *proposal.Service
+	provider  *backend.Provider
+	monitor   *nodestatus.Monitor
 	host      string
-	clients   [3]*bitcoind.Client // for looks at the node, for work, for scans
+	clients   [3]*rpcclient.Client // for looks at the node, for work, for scans
 }
 
 // openEngine opens a database, which need not be there, with a node.
 func openEngine(ctx context.Context, c *chain, database string) (*engine, error) {
 	e := &engine{host: c.Host()}
-	for i, inFlight := range []int{1, bitcoind.DefaultMaxInFlight, 1} {
+	for i, inFlight := range []int{1, rpcclient.DefaultMaxInFlight, 1} {
 		var err error
-		if e.clients[i], err = bitcoind.New(bitcoind.Config{URL: c.URL(), MaxInFlight: inFlight}); err != nil {
+		if e.clients[i], err = rpcclient.New(rpcclient.Config{URL: c.URL(), MaxInFlight: inFlight}); err != nil {
 			return nil, err
 		}
 	}
@@ -46,11 +46,11 @@ func openEngine(ctx context.Context, c *chain, database string) (*engine, error)
 		return nil, errors.Join(err, e.close())
 	}
 	log := slog.New(slog.DiscardHandler)
-	e.monitor = node.New(log, e.clients[0], clock, node.Options{Identity: e.store})
+	e.monitor = nodestatus.New(log, e.clients[0], clock, nodestatus.Options{Identity: e.store})
 	e.monitor.Check(ctx)
-	e.provider = core.NewProvider(core.New(e.clients[1]), e.monitor.Status)
+	e.provider = backend.NewProvider(backend.New(e.clients[1]), e.monitor.Status)
 	e.service = wallet.New(log, e.store, e.store, e.provider, clock, func(string) {})
-	e.proposals = spend.New(log, e.store, e.service, e.provider, clock, spend.Options{Kick: func(string) {}})
+	e.proposals = proposal.New(log, e.store, e.service, e.provider, clock, proposal.Options{Kick: func(string) {}})
 	return e, nil
 }
 
@@ -69,7 +69,7 @@ func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	synced := make(chan struct{}, 1)
 	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: clock, Store: syncStore{e.store, synced},
-		Keeper: e.service, Reserver: e.proposals, Provider: e.provider, Host: e.host, Node: core.New(e.clients[1]), Scanner: core.New(e.clients[2]),
+		Keeper: e.service, Reserver: e.proposals, Provider: e.provider, Host: e.host, Node: backend.New(e.clients[1]), Scanner: backend.New(e.clients[2]),
 		Ready:   func() error { return e.monitor.Status().Unusable() },
 		Network: func() btc.Network { return btc.Regtest },
 	})

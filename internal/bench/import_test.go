@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/specterd/specterd/internal/leash"
+	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
 // TestImportKeepsNothing is measureImport in short: what an import has in memory
@@ -12,7 +12,7 @@ import (
 // which fills up first, and the collector is kept busy, so that the peak is near
 // what is kept: 80,000 labels more would be 30 MB.
 func TestImportKeepsNothing(t *testing.T) {
-	dir, remove, err := leash.TempDir("specterd-bench-")
+	dir, remove, err := childprocess.TempDir("specterd-bench-")
 	if err != nil {
 		t.Fatal(err)
 	}

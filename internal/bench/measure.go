@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/specterd/specterd/internal/leash"
+	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
 // What is measured, by the names that -only goes by.
@@ -94,7 +94,7 @@ func (o options) wants(names ...string) bool {
 }
 
 func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
-	dir, remove, err := leash.TempDir("specterd-bench-")
+	dir, remove, err := childprocess.TempDir("specterd-bench-")
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -219,22 +219,22 @@ func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 // addProposals makes up proposals of two inputs, a recipient and change.
 func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
 	for i := range proposals {
-		p := spend.Proposal{
-			ID: uuid.NewString(), WalletID: s.walletID, Txid: madeUp("proposal", i), Status: spend.Created, Version: 1,
+		p := proposal.Proposal{
+			ID: uuid.NewString(), WalletID: s.walletID, Txid: madeUp("proposal", i), Status: proposal.Created, Version: 1,
 			CreatedAt: clock(), StatusAt: clock(), ExpiresAt: clock().Add(time.Hour), Fee: 500, VSize: 209, PSBT: make([]byte, 1200),
-			Terms: spend.Terms{FeeRate: 2000, Replaceable: true},
+			Terms: proposal.Terms{FeeRate: 2000, Replaceable: true},
 		}
 		for range 2 {
-			p.Inputs = append(p.Inputs, spend.Input{
+			p.Inputs = append(p.Inputs, proposal.Input{
 				Outpoint: btc.Outpoint{Txid: madeUp("coin", rand.Int()), Vout: 1}, Address: paidTo, Amount: 100_000, //nolint:gosec // made up
 			})
 		}
 		change := wallet.Place{Branch: wallet.ChangeBranch, Index: uint32(i)}
-		p.Outputs = []spend.Output{
-			{Address: paidTo, Amount: 120_000, Asked: 120_000, Kind: spend.External},
-			{Address: addressAt(&change), Amount: 79_500, Kind: spend.Change, Own: &change, Recipient: -1},
+		p.Outputs = []proposal.Output{
+			{Address: paidTo, Amount: 120_000, Asked: 120_000, Kind: proposal.External},
+			{Address: addressAt(&change), Amount: 79_500, Kind: proposal.Change, Own: &change, Recipient: -1},
 		}
-		p.Steps = []spend.Step{{At: p.CreatedAt, Action: "created", By: spend.Actor{UserName: "alice"}}}
+		p.Steps = []proposal.Step{{At: p.CreatedAt, Action: "created", By: proposal.Actor{UserName: "alice"}}}
 		if err := db.AddProposal(ctx, p, nil, auth.Event{At: clock(), Action: "psbt.create"}); err != nil {
 			return err
 		}

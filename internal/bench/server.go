@@ -15,14 +15,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/specterd/specterd/internal/leash"
+	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
 // server is a process that serves on loopback.
 type server struct {
 	address string
 	log     string // the file that its stderr goes to
-	process *leash.Process
+	process *childprocess.Process
 	group   int // its process group
 }
 
@@ -42,7 +42,7 @@ func start(ctx context.Context, cmd *exec.Cmd, logFile string) (*server, error) 
 		return nil, err
 	}
 	s := &server{log: logFile}
-	if s.process, err = leash.Start(cmd, "KILL"); err != nil {
+	if s.process, err = childprocess.Start(cmd, "KILL"); err != nil {
 		return nil, err
 	}
 	s.group = cmd.Process.Pid

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/specterd/specterd/internal/pgserver"
+	"github.com/specterd/specterd/internal/testenv/pgserver"
 )
 
 const (

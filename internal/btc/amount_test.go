@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func TestParseBTC(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/clock"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // hands are the two clocks of a machine.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/httpapi/route"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // heavyRoutes are routes that take as long as a test wants them to.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // person is a user whose password is known.

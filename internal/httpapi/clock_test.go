@@ -6,7 +6,7 @@ import (
 	"time"
 
 	watching "github.com/specterd/specterd/internal/clock"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestClockJumps: tokens go by the time of day as it is, what was deleted stays

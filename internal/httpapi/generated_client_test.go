@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/httpapi"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestGeneratedClient has oapi-codegen generate a client from the specification,

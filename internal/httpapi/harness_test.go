@@ -19,16 +19,16 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/bitcoind"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/idempotency"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testdb"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testdb"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -110,7 +110,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Memberships = kept
 	provider := s.provider(t, &set)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {})
-	set.Proposals = spend.New(set.Log, kept, set.Wallets, provider, s.clock.now, spend.Options{Kick: func(string) {}})
+	set.Proposals = proposal.New(set.Log, kept, set.Wallets, provider, s.clock.now, proposal.Options{Kick: func(string) {}})
 	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
 	if set.Database == nil {
 		set.Database = kept
@@ -127,7 +127,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 
 // provider is the node as the wallets have it. Without one, it is on regtest as
 // far as is known, and does not answer.
-func (s *server) provider(t *testing.T, set *setup) *core.Provider {
+func (s *server) provider(t *testing.T, set *setup) *backend.Provider {
 	t.Helper()
 	client, status := s.rpc(t, set), s.node.Status
 	switch {
@@ -135,29 +135,29 @@ func (s *server) provider(t *testing.T, set *setup) *core.Provider {
 		m := s.monitor(t, client)
 		set.Node, status = m, m.Status
 	case set.bitcoind != nil:
-		m := node.New(slog.New(slog.DiscardHandler), client, time.Now, node.Options{})
-		status = func() node.Status { return m.Check(context.Background()) }
+		m := nodestatus.New(slog.New(slog.DiscardHandler), client, time.Now, nodestatus.Options{})
+		status = func() nodestatus.Status { return m.Check(context.Background()) }
 	}
-	return core.NewProvider(core.New(client), status)
+	return backend.NewProvider(backend.New(client), status)
 }
 
 // rpc is a client of a node, or of none.
-func (s *server) rpc(t *testing.T, set *setup) *bitcoind.Client {
+func (s *server) rpc(t *testing.T, set *setup) *rpcclient.Client {
 	t.Helper()
 	n := set.bitcoind
-	cfg := bitcoind.Config{URL: cmp.Or(set.nodeURL, "http://127.0.0.1:1"), User: "u", Password: "p"}
+	cfg := rpcclient.Config{URL: cmp.Or(set.nodeURL, "http://127.0.0.1:1"), User: "u", Password: "p"}
 	if n != nil {
-		cfg = bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()}
+		cfg = rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()}
 	}
-	client := must(bitcoind.New(cfg))
+	client := must(rpcclient.New(cfg))
 	t.Cleanup(client.Close)
 	return client
 }
 
 // monitor polls a node until the test ends, and has done so once.
-func (s *server) monitor(t *testing.T, rpc *bitcoind.Client) *node.Monitor {
+func (s *server) monitor(t *testing.T, rpc *rpcclient.Client) *nodestatus.Monitor {
 	t.Helper()
-	m := node.New(slog.New(slog.DiscardHandler), rpc, time.Now, node.Options{Identity: s.store})
+	m := nodestatus.New(slog.New(slog.DiscardHandler), rpc, time.Now, nodestatus.Options{Identity: s.store})
 	m.Check(t.Context())
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -343,15 +343,17 @@ func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()
 func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
 
 // nodeStub says of the node what a test wants.
-type nodeStub struct{ status atomic.Pointer[node.Status] }
+type nodeStub struct {
+	status atomic.Pointer[nodestatus.Status]
+}
 
 func newNodeStub() *nodeStub {
 	n := &nodeStub{}
-	n.status.Store(&node.Status{Reachable: true, Snapshot: node.Snapshot{Chain: "regtest", Blocks: 186, Headers: 186}})
+	n.status.Store(&nodestatus.Status{Reachable: true, Snapshot: nodestatus.Snapshot{Chain: "regtest", Blocks: 186, Headers: 186}})
 	return n
 }
 
-func (n *nodeStub) Status() node.Status { return *n.status.Load() }
+func (n *nodeStub) Status() nodestatus.Status { return *n.status.Load() }
 
 func linesWith(text, part string) string {
 	var found []string

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func testInvitations(t *testing.T, s *server, _ *testkit.Node) {

@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // identifiers are what somebody could ask for in paths, queries and bodies.

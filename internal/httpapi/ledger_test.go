@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func testLedger(t *testing.T, s *server, _ *testkit.Node) {

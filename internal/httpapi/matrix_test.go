@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // world is a server with a caller who may do everything that their role allows,

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func testMembers(t *testing.T, s *server, _ *testkit.Node) {

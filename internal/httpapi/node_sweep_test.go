@@ -13,7 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // sweep is a server's database and node, stopped and to be copied, and a right

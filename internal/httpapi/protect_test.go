@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
 // TestHosts: on loopback only requests for this machine are answered, lest a
@@ -250,7 +250,7 @@ func TestWhatGoesWrongInside(t *testing.T) {
 					return greeting{}, fault.New(fault.Unavailable, "away", "try later").Because(errors.New("the inside story")).After(1500e6)
 				}))
 				add(surface+"/refused", route.Read(func(context.Context, struct{}) (greeting, error) {
-					return greeting{}, fmt.Errorf("make it: %w", &bitcoind.RPCError{Code: -4, Message: "the inside story", Method: "createwallet"})
+					return greeting{}, fmt.Errorf("make it: %w", &rpcclient.RPCError{Code: -4, Message: "the inside story", Method: "createwallet"})
 				}))
 			}
 			return routes

@@ -15,9 +15,9 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/spend"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -77,7 +77,7 @@ func (p *purse) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amo
 }
 
 // sign returns the signed transaction of a proposal of a vault.
-func (v *vault) sign(t *testing.T, p spend.Proposal) []byte {
+func (v *vault) sign(t *testing.T, p proposal.Proposal) []byte {
 	t.Helper()
 	_, text, _ := strings.Cut(v.private, "]")
 	account := must(hdkeychain.NewKeyFromString(text))
@@ -102,7 +102,7 @@ func (v *vault) sign(t *testing.T, p spend.Proposal) []byte {
 
 // proposal puts a proposal into the database that no node has seen: it spends the
 // vault's coin of this number, and pays 1000 satoshis.
-func (s *server) proposal(t *testing.T, owner person, v *vault, number int) spend.Proposal {
+func (s *server) proposal(t *testing.T, owner person, v *vault, number int) proposal.Proposal {
 	t.Helper()
 	coin := btc.Outpoint{Txid: hash(v.id, "coin"), Vout: uint32(number)}
 	tx := wire.NewMsgTx(2)
@@ -114,15 +114,15 @@ func (s *server) proposal(t *testing.T, owner person, v *vault, number int) spen
 	packet = append(append(packet, unsigned.Bytes()...), 0, 0, 0)
 	now := s.clock.now()
 	who := owner.principal()
-	p := spend.Proposal{
+	p := proposal.Proposal{
 		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", uniqueNumber.Add(1)), WalletID: v.id, Txid: tx.TxHash().String(),
-		Status: spend.Created, StatusAt: now, Version: 1, Creator: spend.Actor{UserID: who.UserID, UserName: who.UserName},
-		CreatedAt: now, ExpiresAt: now.AddDate(0, 0, 30), Terms: spend.Terms{FeeRate: 2000, Replaceable: true},
+		Status: proposal.Created, StatusAt: now, Version: 1, Creator: proposal.Actor{UserID: who.UserID, UserName: who.UserName},
+		CreatedAt: now, ExpiresAt: now.AddDate(0, 0, 30), Terms: proposal.Terms{FeeRate: 2000, Replaceable: true},
 		PSBT: packet, Fee: 220, VSize: 110,
-		Inputs:  []spend.Input{{Outpoint: coin, Place: wallet.Place{Index: 3}, Address: v.receive[3], Amount: 1220}},
-		Outputs: []spend.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: spend.External}},
+		Inputs:  []proposal.Input{{Outpoint: coin, Place: wallet.Place{Index: 3}, Address: v.receive[3], Amount: 1220}},
+		Outputs: []proposal.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: proposal.External}},
 	}
-	p.Steps = []spend.Step{{At: now, Action: string(spend.Created), By: p.Creator}}
+	p.Steps = []proposal.Step{{At: now, Action: string(proposal.Created), By: p.Creator}}
 	check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "psbt.create"}))
 	return p
 }

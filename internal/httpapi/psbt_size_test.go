@@ -11,7 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 

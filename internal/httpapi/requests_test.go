@@ -10,7 +10,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 )
 
 // requests say, for each route, what to ask so that nothing but the credential
@@ -142,7 +142,7 @@ func (w *world) richVaultOf(t *testing.T, whose person) vault {
 }
 
 // proposalOf returns a proposal that is in one of these statuses.
-func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]string, statuses ...spend.Status) spend.Proposal {
+func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]string, statuses ...proposal.Status) proposal.Proposal {
 	t.Helper()
 	v := w.richVaultOf(t, whose)
 	who, ctx := whose.principal(), t.Context()
@@ -153,7 +153,7 @@ func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]st
 			return p
 		}
 	}
-	p, err := w.Proposals.Create(ctx, who, v.alias, spend.Order{Recipients: []spend.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
+	p, err := w.Proposals.Create(ctx, who, v.alias, proposal.Order{Recipients: []proposal.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
 	check(t, err)
 	kept()[whose.ID] = p.ID
 	return p
@@ -163,7 +163,7 @@ func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]st
 func ofProposal(path, body string) func(*testing.T, *world, person) (string, string) {
 	return func(t *testing.T, w *world, whose person) (string, string) {
 		open := func() map[string]string { return w.vaults.open }
-		p := w.proposalOf(t, whose, open, spend.Created, spend.PartiallySigned, spend.Complete)
+		p := w.proposalOf(t, whose, open, proposal.Created, proposal.PartiallySigned, proposal.Complete)
 		v := w.vaultOf(t, whose)
 		text := body
 		if text == "{signed}" {
@@ -175,9 +175,9 @@ func ofProposal(path, body string) func(*testing.T, *world, person) (string, str
 
 // ofSignedProposal is one to be sent, or sent again.
 func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
-	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, spend.Created, spend.Complete, spend.Broadcast)
+	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, proposal.Created, proposal.Complete, proposal.Broadcast)
 	v := w.vaultOf(t, whose)
-	if p.Status == spend.Created {
+	if p.Status == proposal.Created {
 		_, err := w.Proposals.AddSignatures(t.Context(), whose.principal(), v.alias, p.ID, v.sign(t, p), nil)
 		check(t, err)
 	}
@@ -186,10 +186,10 @@ func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
 
 // ofLostProposal is one to be abandoned.
 func ofLostProposal(t *testing.T, w *world, whose person) (string, string) {
-	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.lost }, spend.Broadcast)
-	if p.Status != spend.Broadcast {
-		_, err := w.store.UpdateProposal(t.Context(), p.WalletID, p.ID, func(u *spend.Update) error {
-			u.Status, u.FinalTxid, u.Changed = spend.Broadcast, u.Txid, true
+	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.lost }, proposal.Broadcast)
+	if p.Status != proposal.Broadcast {
+		_, err := w.store.UpdateProposal(t.Context(), p.WalletID, p.ID, func(u *proposal.Update) error {
+			u.Status, u.FinalTxid, u.Changed = proposal.Broadcast, u.Txid, true
 			return nil
 		})
 		check(t, err)

@@ -31,13 +31,13 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/httpapi/v1alpha"
 	"github.com/specterd/specterd/internal/idempotency"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Node says what is known of the node, without waiting for it.
-type Node interface{ Status() node.Status }
+type Node interface{ Status() nodestatus.Status }
 
 // Options are what the API is made of.
 type Options struct {
@@ -50,7 +50,7 @@ type Options struct {
 	Audit       *auth.Audit
 	Memberships Memberships
 	Wallets     *wallet.Service
-	Proposals   *spend.Service
+	Proposals   *proposal.Service
 	Keys        *idempotency.Keys
 	Database    Database
 	Node        Node

@@ -11,7 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi"
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
 // TestBothSlashFormsAnswer asks every route in both forms, without a redirect.
@@ -154,13 +154,13 @@ func TestReadiness(t *testing.T) {
 	away := fault.New(fault.Unavailable, "node_unavailable", "the node does not answer").After(5 * time.Second)
 	for _, c := range []struct {
 		name, reason, after string
-		status              node.Status
+		status              nodestatus.Status
 	}{
-		{"down", "the node does not answer", "5", node.Status{Problem: away}},
-		{"syncing", "initial block download, at block 3 of at least 900", "60", node.Status{
-			Reachable: true, Snapshot: node.Snapshot{InitialBlockDownload: true, Blocks: 3, Headers: 900},
+		{"down", "the node does not answer", "5", nodestatus.Status{Problem: away}},
+		{"syncing", "initial block download, at block 3 of at least 900", "60", nodestatus.Status{
+			Reachable: true, Snapshot: nodestatus.Snapshot{InitialBlockDownload: true, Blocks: 3, Headers: 900},
 		}},
-		{"on another chain", "another chain", "5", node.Status{Reachable: true, Problem: node.ErrWrongChain}},
+		{"on another chain", "another chain", "5", nodestatus.Status{Reachable: true, Problem: nodestatus.ErrWrongChain}},
 	} {
 		s.node.status.Store(&c.status)
 		got := ask().wantMessage(t, 503, "Readyness probe failed").want(t, 503, c.reason)
@@ -169,7 +169,7 @@ func TestReadiness(t *testing.T) {
 		}
 		s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)
 	}
-	s.node.status.Store(&node.Status{Reachable: true})
+	s.node.status.Store(&nodestatus.Status{Reachable: true})
 	ask().want(t, 200)
 
 	broken := start(t, func(s *setup) { s.Database = brokenDatabase{} })
@@ -185,12 +185,12 @@ func TestSpecterWithoutNode(t *testing.T) {
 	s := start(t)
 	k := s.token(t, s.user(t, "admin", true), 0)
 	away := fault.New(fault.Unavailable, "node_unavailable", "the node does not answer").After(5 * time.Second)
-	s.node.status.Store(&node.Status{Problem: away})
+	s.node.status.Store(&nodestatus.Status{Problem: away})
 	s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200,
 		`"info":{"chain":null,"problem":"the node does not answer","last_contact":null}`, `"network_info":{"subversion":"","version":999999}`)
 	s.call(t, "GET", "/api/v1/node", k.bearer(), "").want(t, 200, `"reachable":false,"problem":"the node does not answer","problem_code":"node_unavailable","last_contact":null`)
 
-	s.node.status.Store(&node.Status{Problem: away, LastContact: s.clock.now(), Snapshot: node.Snapshot{
+	s.node.status.Store(&nodestatus.Status{Problem: away, LastContact: s.clock.now(), Snapshot: nodestatus.Snapshot{
 		RawBlockchainInfo: []byte(`{"chain":"regtest"}`), RawNetworkInfo: []byte(`{"version":290403}`), RawMempoolInfo: []byte(`{"size":1}`),
 	}})
 	s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200,

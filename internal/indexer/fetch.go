@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -41,7 +41,7 @@ func (f *Follower) fetch(ctx context.Context, w wallet.Wallet, n news, states ma
 	})
 	both.Go(func() error {
 		defer close(parts)
-		return f.Node.Wallet(w.CoreName).Transactions(during, fresh, func(t core.Transaction) error {
+		return f.Node.Wallet(w.CoreName).Transactions(during, fresh, func(t backend.Transaction) error {
 			if err := last.add(t); err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ type part struct {
 	theirs  []string // addresses that Core has as the wallet's
 }
 
-func (p *part) add(t core.Transaction) error {
+func (p *part) add(t backend.Transaction) error {
 	if t.Missing { // gone between two calls
 		return nil
 	}
@@ -103,7 +103,7 @@ func (p *part) add(t core.Transaction) error {
 		r.addresses[i] = btc.AddressOf(output.Script, p.network)
 	}
 	for _, d := range t.Details {
-		if d.Category != core.Send {
+		if d.Category != backend.Send {
 			p.theirs = append(p.theirs, d.Address)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -29,22 +29,22 @@ type update struct {
 
 // sighting is a transaction as the node told of it.
 type sighting struct {
-	core.State
+	backend.State
 	abandoned bool
 	removed   bool // it was in a block that the chain has lost, and that is all that was told
 }
 
-func (s *sighting) add(e core.Entry) {
+func (s *sighting) add(e backend.Entry) {
 	if e.Removed && !s.removed && s.Replaceable != "" {
 		return // it is in another block
 	}
 	abandoned := s.abandoned
-	*s = sighting{State: e.State, removed: e.Removed, abandoned: abandoned || e.Abandoned || e.Category == core.Orphan}
+	*s = sighting{State: e.State, removed: e.Removed, abandoned: abandoned || e.Abandoned || e.Category == backend.Orphan}
 }
 
 // news is what a wallet has that the index may not have.
 type news struct {
-	info   core.Info
+	info   backend.Info
 	locked []btc.Outpoint
 	seen   map[string]*sighting // by txid
 	tip    wallet.Tip
@@ -75,7 +75,7 @@ func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
 	}
 	n, err := f.look(ctx, w)
-	if errors.Is(err, core.ErrWalletNotLoaded) {
+	if errors.Is(err, backend.ErrWalletNotLoaded) {
 		if err = f.restore(ctx, w); err == nil {
 			n, err = f.look(ctx, w)
 		}
@@ -132,7 +132,7 @@ func (f *Follower) look(ctx context.Context, w wallet.Wallet) (news, error) {
 		since = ""
 	}
 	n, last, err := f.list(ctx, w, since)
-	if errors.Is(err, core.ErrBlockNotFound) { // another chain than it was, or a node that began anew
+	if errors.Is(err, backend.ErrBlockNotFound) { // another chain than it was, or a node that began anew
 		rewrite = true
 		n, last, err = f.list(ctx, w, "")
 	}
@@ -159,7 +159,7 @@ func (f *Follower) look(ctx context.Context, w wallet.Wallet) (news, error) {
 func (f *Follower) list(ctx context.Context, w wallet.Wallet, since string) (n news, last string, err error) {
 	c := f.Node.Wallet(w.CoreName)
 	n.seen = map[string]*sighting{}
-	add := func(e core.Entry) error {
+	add := func(e backend.Entry) error {
 		s := n.seen[e.Txid]
 		if s == nil {
 			s = &sighting{}
@@ -177,7 +177,7 @@ func (f *Follower) list(ctx context.Context, w wallet.Wallet, since string) (n n
 			n.info, n.locked = probe.Info, probe.Locked
 			return n, probe.LastBlock, nil
 		}
-		if !errors.Is(err, core.ErrProbeTooLong) {
+		if !errors.Is(err, backend.ErrProbeTooLong) {
 			return n, "", err
 		}
 	}
@@ -273,14 +273,14 @@ func (f *Follower) askAgain(ctx context.Context, w wallet.Wallet, n news, known 
 			again[txid] = true
 		}
 	}
-	return f.Node.Wallet(w.CoreName).Transactions(ctx, slices.Sorted(maps.Keys(again)), func(t core.Transaction) error {
+	return f.Node.Wallet(w.CoreName).Transactions(ctx, slices.Sorted(maps.Keys(again)), func(t backend.Transaction) error {
 		n.seen[t.Txid] = &sighting{State: t.State, abandoned: t.Abandoned || t.Missing || isOrphan(t)}
 		return nil
 	})
 }
 
-func isOrphan(t core.Transaction) bool {
-	return slices.ContainsFunc(t.Details, func(d core.Detail) bool { return d.Category == core.Orphan })
+func isOrphan(t backend.Transaction) bool {
+	return slices.ContainsFunc(t.Details, func(d backend.Detail) bool { return d.Category == backend.Orphan })
 }
 
 // states works out the states of all that was seen.
@@ -334,7 +334,7 @@ func stateOf(s *sighting, tip wallet.Tip) wallet.State {
 	return state
 }
 
-func conflicts(s core.State) []string {
+func conflicts(s backend.State) []string {
 	all := slices.Concat(s.WalletConflicts, s.MempoolConflicts)
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -358,7 +358,7 @@ func (f *Follower) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc
 	if len(forgotten) == 0 {
 		return nil
 	}
-	if err := f.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, core.ErrCoinUnavailable) { // spent meanwhile
+	if err := f.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, backend.ErrCoinUnavailable) { // spent meanwhile
 		return err
 	}
 	frozen, err = f.Store.FrozenCoins(ctx, w.ID)
@@ -371,5 +371,5 @@ func (f *Follower) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc
 
 // errNonsense is for an answer of the node that contradicts itself.
 func errNonsense(format string, args ...any) error {
-	return bitcoind.ErrBadAnswer.Because(fmt.Errorf(format, args...))
+	return rpcclient.ErrBadAnswer.Because(fmt.Errorf(format, args...))
 }

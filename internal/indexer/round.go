@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/specterd/specterd/internal/bitcoind"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -194,7 +194,7 @@ func (f *Follower) report(ctx context.Context, w wallet.Wallet, err error) {
 // concernsAllWallets reports whether the node is away or does not let specterd use it.
 func concernsAllWallets(err error) bool {
 	for _, problem := range []error{
-		bitcoind.ErrUnavailable, bitcoind.ErrUnauthorized, bitcoind.ErrMethodForbidden, bitcoind.ErrMethodUnknown, node.ErrWalletDisabled,
+		rpcclient.ErrUnavailable, rpcclient.ErrUnauthorized, rpcclient.ErrMethodForbidden, rpcclient.ErrMethodUnknown, nodestatus.ErrWalletDisabled,
 	} {
 		if errors.Is(err, problem) {
 			return true
@@ -215,7 +215,7 @@ func problemOf(err error) string {
 }
 
 // tipOf returns the block of that hash.
-func (f *Follower) tipOf(ctx context.Context, hash string, likely core.Block) (wallet.Tip, error) {
+func (f *Follower) tipOf(ctx context.Context, hash string, likely backend.Block) (wallet.Tip, error) {
 	if likely.Hash == hash {
 		return wallet.Tip{Height: int(likely.Height), Hash: hash}, nil
 	}

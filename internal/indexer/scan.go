@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -90,7 +90,7 @@ func (s *scans) extend(id string) {
 
 // followScan keeps a scan going that a wallet needs, and reports whether the
 // index is being made anew after one.
-func (f *Follower) followScan(ctx context.Context, w wallet.Wallet, now *core.Scan) bool {
+func (f *Follower) followScan(ctx context.Context, w wallet.Wallet, now *backend.Scan) bool {
 	if f.scans.isDone(w) {
 		return true
 	}
@@ -158,7 +158,7 @@ func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
 	switch {
 	case err == nil && w.Scanning():
 		f.scans.done[w.ID] = w.ScanFrom
-	case errors.Is(err, core.ErrScanAborted):
+	case errors.Is(err, backend.ErrScanAborted):
 		f.scans.broken[w.ID] = true
 	}
 	f.scans.mu.Unlock()
@@ -168,7 +168,7 @@ func (f *Follower) scanOne(ctx context.Context, w wallet.Wallet) {
 		f.Log.InfoContext(ctx, "scan ended", "wallet_id", w.ID, "to_height", to)
 	case ctx.Err() != nil:
 		return
-	case errors.Is(err, core.ErrScanAborted):
+	case errors.Is(err, backend.ErrScanAborted):
 		f.Log.InfoContext(ctx, "scan aborted", "wallet_id", w.ID)
 	case errors.Is(err, wallet.ErrNotFound): // deleted meanwhile
 	case isHopeless(err):
@@ -237,8 +237,8 @@ func (f *Follower) extend(ctx context.Context, w wallet.Wallet) (wallet.Wallet, 
 
 // isHopeless reports whether a scan would fail in the same way if it were tried again.
 func isHopeless(err error) bool {
-	_, refused := errors.AsType[*core.ImportError](err)
-	return refused || errors.Is(err, core.ErrBlocksPruned) || errors.Is(err, core.ErrBlockNotFound)
+	_, refused := errors.AsType[*backend.ImportError](err)
+	return refused || errors.Is(err, backend.ErrBlocksPruned) || errors.Is(err, backend.ErrBlockNotFound)
 }
 
 // noteScanProblem notes in the wallet's row why its scan failed, or waits.

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/zmq"
 	"github.com/specterd/specterd/internal/wallet"
-	"github.com/specterd/specterd/internal/zmq"
 )
 
 const (
@@ -41,7 +41,7 @@ func (f *Follower) watch(ctx context.Context, news chan<- zmq.Event) {
 
 // listen passes on what the node announces at these addresses, until it
 // announces at others.
-func (f *Follower) listen(ctx context.Context, publishers []core.Publisher, send func(zmq.Event)) {
+func (f *Follower) listen(ctx context.Context, publishers []backend.Publisher, send func(zmq.Event)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -17,16 +17,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/indexer"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/regtest"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testdb"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testdb"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -35,15 +35,15 @@ type world struct {
 	t       *testing.T
 	node    *testkit.Node
 	store   *store.Store
-	core    *core.Node
-	scanner *core.Node
+	core    *backend.Node
+	scanner *backend.Node
 	service *wallet.Service
 	who     *auth.Principal
 	// proposals has none; what it reserves is not to be in the way.
-	proposals *spend.Service
+	proposals *proposal.Service
 
-	monitor  *node.Monitor
-	provider *core.Provider
+	monitor  *nodestatus.Monitor
+	provider *backend.Provider
 
 	log testkit.Log // the follower's
 
@@ -74,9 +74,9 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	w.who = &auth.Principal{UserID: user.ID, UserName: user.Name, Scopes: auth.AllScopes}
 	w.checkLog(database)
 	w.monitor = monitorOf(t, node)
-	w.provider = core.NewProvider(w.core, w.monitor.Status)
+	w.provider = backend.NewProvider(w.core, w.monitor.Status)
 	w.service = wallet.New(slog.New(slog.DiscardHandler), w.store, w.store, w.provider, time.Now, w.kick)
-	w.proposals = spend.New(slog.New(slog.DiscardHandler), w.store, w.service, w.provider, time.Now, spend.Options{Kick: w.kick})
+	w.proposals = proposal.New(slog.New(slog.DiscardHandler), w.store, w.service, w.provider, time.Now, proposal.Options{Kick: w.kick})
 	w.start()
 	t.Cleanup(w.halt)
 	return w
@@ -96,21 +96,21 @@ func (w *world) checkLog(database string) {
 	})
 }
 
-func newCore(t *testing.T, node *testkit.Node) *core.Node {
+func newCore(t *testing.T, node *testkit.Node) *backend.Node {
 	t.Helper()
-	rpc, err := bitcoind.New(bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", node.Host(), node.Port()), CookieFile: node.CookieFile()})
+	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", node.Host(), node.Port()), CookieFile: node.CookieFile()})
 	must(t, err)
 	t.Cleanup(rpc.Close)
-	return core.New(rpc)
+	return backend.New(rpc)
 }
 
 // monitorOf returns what watches the node, as it does in specterd.
-func monitorOf(t *testing.T, n *testkit.Node) *node.Monitor {
+func monitorOf(t *testing.T, n *testkit.Node) *nodestatus.Monitor {
 	t.Helper()
-	rpc, err := bitcoind.New(bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
+	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
 	must(t, err)
 	t.Cleanup(rpc.Close)
-	m := node.New(slog.New(slog.DiscardHandler), rpc, time.Now, node.Options{Interval: 200 * time.Millisecond})
+	m := nodestatus.New(slog.New(slog.DiscardHandler), rpc, time.Now, nodestatus.Options{Interval: 200 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

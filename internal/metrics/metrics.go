@@ -15,11 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
 // Node says what is known of the node, without waiting for it.
-type Node interface{ Status() node.Status }
+type Node interface{ Status() nodestatus.Status }
 
 // Store counts what is in the database.
 type Store interface {

@@ -13,16 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/specterd/specterd/internal/metrics"
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
 type source struct {
-	status  node.Status
+	status  nodestatus.Status
 	figures metrics.Figures
 	err     error
 }
 
-func (s *source) Status() node.Status                              { return s.status }
+func (s *source) Status() nodestatus.Status                        { return s.status }
 func (s *source) Figures(context.Context) (metrics.Figures, error) { return s.figures, s.err }
 
 func TestMetrics(t *testing.T) {
@@ -55,7 +55,7 @@ func TestMetrics(t *testing.T) {
 	}
 
 	// Without database and node there is something to be seen, too.
-	s.err, s.status = errors.New("away"), node.Status{Problem: node.ErrWrongChain}
+	s.err, s.status = errors.New("away"), nodestatus.Status{Problem: nodestatus.ErrWrongChain}
 	text = scrape(t, m)
 	if !strings.Contains(text, "specterd_database_up 0\n") || !strings.Contains(text, "specterd_node_usable 0\n") || strings.Contains(text, "specterd_wallets") {
 		t.Errorf("got\n%s", text)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/regtest"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestCore has a node that watches each kind of wallet make a PSBT. It has to be

@@ -11,7 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // edit is a change to a signed PSBT.

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Coins implements spend.Store.
+// Coins implements proposal.Store.
 func (s *Store) Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.Coin, error) {
 	return s.FilteredCoins(ctx, walletID, wallet.CoinFilter{}, after, limit)
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestMigratingToEvictions checks that proposals that were sent by other software get

@@ -15,7 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -312,8 +312,8 @@ func TestLetGoIsNotLocked(t *testing.T) {
 		wantLocked("after a look that had begun before", frozen, reserved)
 
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, false, b.now, auth.Event{}))
-		_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *spend.Update) error {
-			u.Status, u.Changed = spend.Cancelled, true
+		_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *proposal.Update) error {
+			u.Status, u.Changed = proposal.Cancelled, true
 			return nil
 		})
 		must(t, err)

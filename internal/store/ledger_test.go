@@ -15,9 +15,9 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store/db"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -460,20 +460,20 @@ func TestLedger_WithDetails(t *testing.T) {
 		sent.Outputs = []wallet.Output{{Address: shown, Amount: 600}, {Vout: 1, Address: "shop", Amount: 300}}
 		received := payment(to, paid, inMempool(false), nil)
 		received.Time, received.Flow, received.Outputs = sent.Time, 600, []wallet.Output{{Address: shown, Amount: 600, Own: place(0, 3)}}
-		proposal := proposalFor(b, from, 1, coin)
+		made := proposalFor(b, from, 1, coin)
 		cancelled := proposalFor(b, from, 2, coin)
-		proposal.Txid, cancelled.Txid, cancelled.Status, cancelled.CreatedAt = fmt.Sprintf("%064x", 3), fmt.Sprintf("%064x", 3), spend.Cancelled, b.now.Add(time.Hour)
-		proposal.Status, proposal.FinalTxid, cancelled.FinalTxid = spend.Broadcast, paid, paid
+		made.Txid, cancelled.Txid, cancelled.Status, cancelled.CreatedAt = fmt.Sprintf("%064x", 3), fmt.Sprintf("%064x", 3), proposal.Cancelled, b.now.Add(time.Hour)
+		made.Status, made.FinalTxid, cancelled.FinalTxid = proposal.Broadcast, paid, paid
 		b.write(wallet.Change{WalletID: from.ID, Synced: synced(1), Added: []wallet.Transaction{first, sent}},
 			wallet.Change{WalletID: to.ID, Synced: synced(1), Added: []wallet.Transaction{received}})
 		must(t, b.propose(cancelled))
 		b.exec("DELETE FROM reserved")
-		must(t, b.propose(proposal))
+		must(t, b.propose(made))
 		must(t, b.SetLabels(t.Context(), from.ID, []btc.Label{
 			{Type: "addr", Ref: "shop", Label: new("books")}, {Type: "tx", Ref: paid, Label: new("order 7")},
 		}, auth.Event{}))
 		who := &auth.Principal{UserID: alice.ID, Scopes: auth.AllScopes}
-		ref := &wallet.ProposalRef{ID: proposal.ID, UserName: "alice"}
+		ref := &wallet.ProposalRef{ID: made.ID, UserName: "alice"}
 		open := wallet.Entry{
 			WalletID: from.ID, Alias: "from", Time: first.Time, Txid: coin.Txid, Kind: wallet.EntryReceive, Amount: 1000, Balance: 1000,
 			Address: first.Outputs[0].Address, Vout: new(uint32), Status: wallet.Confirmed, Block: first.Block,

@@ -10,16 +10,16 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-var _ spend.Store = (*Store)(nil)
+var _ proposal.Store = (*Store)(nil)
 
-// AddProposal implements spend.Store.
-func (s *Store) AddProposal(ctx context.Context, p spend.Proposal, labels []btc.Label, e auth.Event) error {
+// AddProposal implements proposal.Store.
+func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, e auth.Event) error {
 	err := s.inChargedTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
 		if p.ReplacesID != "" {
 			if err := replaceOpen(ctx, q, p); err != nil {
@@ -43,15 +43,15 @@ func (s *Store) AddProposal(ctx context.Context, p spend.Proposal, labels []btc.
 		return addEvent(ctx, q, e)
 	})
 	if isUnique(err) {
-		return spend.ErrChangeTaken.Because(err)
+		return proposal.ErrChangeTaken.Because(err)
 	}
 	return orWalletGone(err)
 }
 
 // replaceOpen ends the proposal that a new one replaces, if that is open, so that
 // its coins can be reserved again.
-func replaceOpen(ctx context.Context, q *db.Queries, by spend.Proposal) error {
-	old, err := proposal(ctx, q, by.WalletID, by.ReplacesID)
+func replaceOpen(ctx context.Context, q *db.Queries, by proposal.Proposal) error {
+	old, err := readProposal(ctx, q, by.WalletID, by.ReplacesID)
 	if err != nil || !old.Status.Open() {
 		return err
 	}
@@ -60,12 +60,12 @@ func replaceOpen(ctx context.Context, q *db.Queries, by spend.Proposal) error {
 	return saveProposal(ctx, q, old, changed)
 }
 
-func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error {
+func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	subtractFrom, err := json.Marshal(p.SubtractFrom)
 	if err != nil {
 		return fmt.Errorf("encode positions: %w", err)
 	}
-	evicts, err := json.Marshal(append([]spend.Eviction{}, p.Evicts...))
+	evicts, err := json.Marshal(append([]proposal.Eviction{}, p.Evicts...))
 	if err != nil {
 		return fmt.Errorf("encode what a proposal evicts: %w", err)
 	}
@@ -96,10 +96,10 @@ func insertProposal(ctx context.Context, q *db.Queries, p spend.Proposal) error 
 			return fmt.Errorf("insert an output of a proposal: %w", err)
 		}
 	}
-	return appendToProposal(ctx, q, spend.Proposal{}, p)
+	return appendToProposal(ctx, q, proposal.Proposal{}, p)
 }
 
-func outputParams(id string, position int, out spend.Output) db.AddPsbtOutputParams {
+func outputParams(id string, position int, out proposal.Output) db.AddPsbtOutputParams {
 	row := db.AddPsbtOutputParams{PsbtID: id, Position: position, Address: out.Address, AmountSat: out.Amount, AskedSat: out.Asked, Kind: string(out.Kind)}
 	if out.Own != nil {
 		branch := uint8(out.Own.Branch)
@@ -112,9 +112,9 @@ func outputParams(id string, position int, out spend.Output) db.AddPsbtOutputPar
 }
 
 // changeIndex returns the index of a proposal's change address; nil without change.
-func changeIndex(p spend.Proposal) *uint32 {
+func changeIndex(p proposal.Proposal) *uint32 {
 	for _, out := range p.Outputs {
-		if out.Kind == spend.Change {
+		if out.Kind == proposal.Change {
 			return &out.Own.Index
 		}
 	}
@@ -122,7 +122,7 @@ func changeIndex(p spend.Proposal) *uint32 {
 }
 
 // appendToProposal adds the signatures and steps that p has more than was.
-func appendToProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) error {
+func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	for _, sig := range p.Signatures[len(was.Signatures):] {
 		err := q.AddPsbtSignature(ctx, db.AddPsbtSignatureParams{
 			PsbtID: p.ID, Position: sig.Input, KeyPosition: sig.Key, At: sqltype.Time{Time: sig.At},
@@ -145,7 +145,7 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal)
 }
 
 // saveProposal saves what may change of a proposal.
-func saveProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) error {
+func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	n, err := q.UpdatePsbt(ctx, db.UpdatePsbtParams{
 		PsbtID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
 		FinalTxid: p.FinalTxid, ReplacedBy: p.ReplacedBy, Vsize: p.VSize, Psbt: p.PSBT, Raw: p.Raw,
@@ -154,7 +154,7 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) err
 		return fmt.Errorf("update a proposal: %w", err)
 	}
 	if n == 0 {
-		return spend.ErrNotFound // it was deleted in a shell
+		return proposal.ErrNotFound // it was deleted in a shell
 	}
 	if was.Status.Open() && !p.Status.Open() {
 		if err := q.Release(ctx, db.ReleaseParams{WalletID: p.WalletID, PsbtID: &p.ID}); err != nil {
@@ -169,15 +169,15 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p spend.Proposal) err
 	return appendToProposal(ctx, q, was, p)
 }
 
-// UpdateProposal implements spend.Store.
-func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update func(*spend.Update) error) (spend.Proposal, error) {
-	var updated spend.Proposal
+// UpdateProposal implements proposal.Store.
+func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update func(*proposal.Update) error) (proposal.Proposal, error) {
+	var updated proposal.Proposal
 	err := s.inTx(ctx, func(q *db.Queries) error {
-		was, err := proposal(ctx, q, walletID, id)
+		was, err := readProposal(ctx, q, walletID, id)
 		if err != nil {
 			return err
 		}
-		u := spend.Update{Proposal: was}
+		u := proposal.Update{Proposal: was}
 		if err := update(&u); err != nil {
 			return err
 		}
@@ -194,30 +194,30 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 	return updated, err
 }
 
-// Proposal implements spend.Store.
-func (s *Store) Proposal(ctx context.Context, walletID, id string) (spend.Proposal, error) {
-	var p spend.Proposal
+// Proposal implements proposal.Store.
+func (s *Store) Proposal(ctx context.Context, walletID, id string) (proposal.Proposal, error) {
+	var p proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		var err error
-		p, err = proposal(ctx, q, walletID, id)
+		p, err = readProposal(ctx, q, walletID, id)
 		return err
 	})
 	return p, err
 }
 
-func proposal(ctx context.Context, q *db.Queries, walletID, id string) (spend.Proposal, error) {
+func readProposal(ctx context.Context, q *db.Queries, walletID, id string) (proposal.Proposal, error) {
 	list, err := proposals(ctx, q, []string{id})
 	if err != nil {
-		return spend.Proposal{}, err
+		return proposal.Proposal{}, err
 	}
 	if len(list) == 0 || list[0].WalletID != walletID {
-		return spend.Proposal{}, spend.ErrNotFound
+		return proposal.Proposal{}, proposal.ErrNotFound
 	}
 	return list[0], nil
 }
 
-// Proposals implements spend.Store.
-func (s *Store) Proposals(ctx context.Context, walletID string, f spend.Filter, after spend.Cursor, limit int) ([]spend.Proposal, error) {
+// Proposals implements proposal.Store.
+func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filter, after proposal.Cursor, limit int) ([]proposal.Proposal, error) {
 	statuses := make([]string, len(f.Statuses))
 	for i, status := range f.Statuses {
 		statuses[i] = string(status)
@@ -226,7 +226,7 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f spend.Filter, 
 	if before.IsZero() {
 		before = endOfTime
 	}
-	var list []spend.Proposal
+	var list []proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		ids, err := q.Psbts(ctx, db.PsbtsParams{
 			WalletID: walletID, BeforeCreatedAt: sqltype.Time{Time: before}, BeforePsbtID: after.ID,
@@ -242,9 +242,9 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f spend.Filter, 
 	return list, err
 }
 
-// Overdue implements spend.Store.
-func (s *Store) Overdue(ctx context.Context, now time.Time) ([]spend.Proposal, error) {
-	var list []spend.Proposal
+// Overdue implements proposal.Store.
+func (s *Store) Overdue(ctx context.Context, now time.Time) ([]proposal.Proposal, error) {
+	var list []proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		ids, err := q.OverduePsbts(ctx, sqltype.Time{Time: now})
 		if err != nil {
@@ -257,7 +257,7 @@ func (s *Store) Overdue(ctx context.Context, now time.Time) ([]spend.Proposal, e
 }
 
 // proposals returns those of these ids that there are, in their order.
-func proposals(ctx context.Context, q *db.Queries, ids []string) ([]spend.Proposal, error) {
+func proposals(ctx context.Context, q *db.Queries, ids []string) ([]proposal.Proposal, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -265,7 +265,7 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]spend.Propos
 	if err != nil {
 		return nil, fmt.Errorf("select proposals: %w", err)
 	}
-	byID := make(map[string]*spend.Proposal, len(rows))
+	byID := make(map[string]*proposal.Proposal, len(rows))
 	for _, row := range rows {
 		p, err := proposalOf(row)
 		if err != nil {
@@ -276,7 +276,7 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]spend.Propos
 	if err := fillProposals(ctx, q, listOf(ids), byID); err != nil {
 		return nil, err
 	}
-	list := make([]spend.Proposal, 0, len(rows))
+	list := make([]proposal.Proposal, 0, len(rows))
 	for _, id := range ids {
 		if p := byID[id]; p != nil {
 			list = append(list, *p)
@@ -285,14 +285,14 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]spend.Propos
 	return list, nil
 }
 
-func proposalOf(row db.Psbt) (spend.Proposal, error) {
-	p := spend.Proposal{
+func proposalOf(row db.Psbt) (proposal.Proposal, error) {
+	p := proposal.Proposal{
 		ID: row.PsbtID, WalletID: row.WalletID, Txid: row.Txid, FinalTxid: row.FinalTxid,
-		Status: spend.Status(row.Status), StatusAt: row.StatusAt.Time, Reason: row.Reason, Version: row.Version,
-		Creator:   spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
+		Status: proposal.Status(row.Status), StatusAt: row.StatusAt.Time, Reason: row.Reason, Version: row.Version,
+		Creator:   proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
-		Terms: spend.Terms{
-			FeeRate: row.FeeRate, FeeSource: spend.FeeSource(row.FeeSource), TargetBlocks: row.TargetBlocks, Replaceable: row.Replaceable,
+		Terms: proposal.Terms{
+			FeeRate: row.FeeRate, FeeSource: proposal.FeeSource(row.FeeSource), TargetBlocks: row.TargetBlocks, Replaceable: row.Replaceable,
 			SendMax: row.SendMax, Replaces: row.Replaces,
 		},
 		PSBT: row.Psbt, Raw: row.Raw, Fee: row.FeeSat, VSize: row.Vsize, ExcessFee: row.ExcessFeeSat,
@@ -311,7 +311,7 @@ func proposalOf(row db.Psbt) (spend.Proposal, error) {
 }
 
 // fillProposals fills in what other tables have about proposals.
-func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[string]*spend.Proposal) error {
+func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[string]*proposal.Proposal) error {
 	inputs, err1 := q.PsbtInputs(ctx, ids)
 	outputs, err2 := q.PsbtOutputs(ctx, ids)
 	signatures, err3 := q.PsbtSignatures(ctx, ids)
@@ -321,7 +321,7 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 	}
 	for _, row := range inputs {
 		p := byID[row.PsbtID]
-		p.Inputs = append(p.Inputs, spend.Input{
+		p.Inputs = append(p.Inputs, proposal.Input{
 			Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout},
 			Place:    wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
 			Address:  row.Address, Amount: row.AmountSat,
@@ -333,23 +333,23 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 	}
 	for _, row := range signatures {
 		p := byID[row.PsbtID]
-		p.Signatures = append(p.Signatures, spend.Signature{
+		p.Signatures = append(p.Signatures, proposal.Signature{
 			Input: row.Position, Key: row.KeyPosition, At: row.At.Time,
-			By: spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
+			By: proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		})
 	}
 	for _, row := range steps {
 		p := byID[row.PsbtID]
-		p.Steps = append(p.Steps, spend.Step{
+		p.Steps = append(p.Steps, proposal.Step{
 			At: row.At.Time, Action: row.Action, Detail: row.Detail,
-			By: spend.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
+			By: proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		})
 	}
 	return nil
 }
 
-func proposalOutput(row db.PsbtOutput) spend.Output {
-	out := spend.Output{Address: row.Address, Amount: row.AmountSat, Asked: row.AskedSat, Kind: spend.Kind(row.Kind), Recipient: -1}
+func proposalOutput(row db.PsbtOutput) proposal.Output {
+	out := proposal.Output{Address: row.Address, Amount: row.AmountSat, Asked: row.AskedSat, Kind: proposal.Kind(row.Kind), Recipient: -1}
 	if row.Branch != nil && row.AddressIndex != nil {
 		out.Own = &wallet.Place{Branch: wallet.Branch(*row.Branch), Index: *row.AddressIndex}
 	}
@@ -359,7 +359,7 @@ func proposalOutput(row db.PsbtOutput) spend.Output {
 	return out
 }
 
-// FreeChange implements spend.Store.
+// FreeChange implements proposal.Store.
 func (s *Store) FreeChange(ctx context.Context, walletID string, recipients []string) (uint32, error) {
 	index, err := s.reads().FreeChange(ctx, db.FreeChangeParams{WalletID: walletID, Recipients: listOf(recipients)})
 	if errors.Is(err, sql.ErrNoRows) {

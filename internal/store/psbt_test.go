@@ -11,27 +11,27 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 // proposalFor returns a proposal that spends coins and has change at an index.
-func proposalFor(b *bench, w wallet.Wallet, change uint32, coins ...btc.Outpoint) spend.Proposal {
-	maker := spend.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
-	p := spend.Proposal{
-		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: spend.Created, StatusAt: b.now, Version: 1,
+func proposalFor(b *bench, w wallet.Wallet, change uint32, coins ...btc.Outpoint) proposal.Proposal {
+	maker := proposal.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
+	p := proposal.Proposal{
+		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: proposal.Created, StatusAt: b.now, Version: 1,
 		Creator: maker, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
-		Terms: spend.Terms{FeeRate: 2500, FeeSource: spend.FeeEstimate, TargetBlocks: 6, Replaceable: true, SendMax: true, SubtractFrom: []int{0, 2}, Replaces: "r"},
+		Terms: proposal.Terms{FeeRate: 2500, FeeSource: proposal.FeeEstimate, TargetBlocks: 6, Replaceable: true, SendMax: true, SubtractFrom: []int{0, 2}, Replaces: "r"},
 		PSBT:  []byte("psbt\xff"), Fee: 500, VSize: 200, ExcessFee: 7,
-		Outputs: []spend.Output{
-			{Address: "a", Amount: 900, Asked: 1000, Kind: spend.External},
-			{Address: "b", Amount: 50, Kind: spend.Own, Own: &wallet.Place{Index: 5}, Recipient: 1},
-			{Address: "c", Amount: 30, Kind: spend.Change, Own: &wallet.Place{Branch: wallet.ChangeBranch, Index: change}, Recipient: -1},
+		Outputs: []proposal.Output{
+			{Address: "a", Amount: 900, Asked: 1000, Kind: proposal.External},
+			{Address: "b", Amount: 50, Kind: proposal.Own, Own: &wallet.Place{Index: 5}, Recipient: 1},
+			{Address: "c", Amount: 30, Kind: proposal.Change, Own: &wallet.Place{Branch: wallet.ChangeBranch, Index: change}, Recipient: -1},
 		},
-		Steps: []spend.Step{{At: b.now, Action: "created", By: maker, Detail: "d"}},
+		Steps: []proposal.Step{{At: b.now, Action: "created", By: maker, Detail: "d"}},
 	}
 	for i, at := range coins {
-		p.Inputs = append(p.Inputs, spend.Input{Outpoint: at, Place: wallet.Place{Index: uint32(i)}, Address: "x", Amount: 1480})
+		p.Inputs = append(p.Inputs, proposal.Input{Outpoint: at, Place: wallet.Place{Index: uint32(i)}, Address: "x", Amount: 1480})
 	}
 	return p
 }
@@ -40,7 +40,7 @@ func coinNumber(n int) btc.Outpoint {
 	return btc.Outpoint{Txid: fmt.Sprintf("%064x", n), Vout: uint32(n)}
 }
 
-func (b *bench) propose(p spend.Proposal) error {
+func (b *bench) propose(p proposal.Proposal) error {
 	return b.AddProposal(b.t.Context(), p, nil, auth.Event{At: b.now, Action: "psbt.create"})
 }
 
@@ -48,18 +48,18 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
 		want := proposalFor(b, w, 3, coinNumber(1), coinNumber(2))
-		want.Evicts = []spend.Eviction{{Txid: "e", ProposalID: "p", Status: spend.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []spend.Payee{{Address: "a", Amount: 6}}}}
+		want.Evicts = []proposal.Eviction{{Txid: "e", ProposalID: "p", Status: proposal.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []proposal.Payee{{Address: "a", Amount: 6}}}}
 		must(t, b.propose(want))
 		got, err := b.Proposal(t.Context(), w.ID, want.ID)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		signer := spend.Actor{UserID: "s", UserName: "sam"}
-		got, err = b.UpdateProposal(t.Context(), w.ID, want.ID, func(u *spend.Update) error {
-			u.Status, u.FinalTxid, u.Raw, u.VSize, u.PSBT = spend.Complete, "f", []byte{1}, 190, []byte("more")
-			u.Signatures = append(u.Signatures, spend.Signature{Input: 1, Key: 2, At: b.now, By: signer})
-			u.Steps = append(u.Steps, spend.Step{At: b.now, Action: "signed", By: signer})
+		signer := proposal.Actor{UserID: "s", UserName: "sam"}
+		got, err = b.UpdateProposal(t.Context(), w.ID, want.ID, func(u *proposal.Update) error {
+			u.Status, u.FinalTxid, u.Raw, u.VSize, u.PSBT = proposal.Complete, "f", []byte{1}, 190, []byte("more")
+			u.Signatures = append(u.Signatures, proposal.Signature{Input: 1, Key: 2, At: b.now, By: signer})
+			u.Steps = append(u.Steps, proposal.Step{At: b.now, Action: "signed", By: signer})
 			u.Changed = true
 			return nil
 		})
@@ -69,7 +69,7 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 		if diff := cmp.Diff(got, again); diff != "" || got.Version != 2 || len(got.Steps) != 2 {
 			t.Errorf("version %d: %s", got.Version, diff)
 		}
-		if _, err := b.Proposal(t.Context(), b.wallet(b.user("bob", false), "vault").ID, want.ID); !errors.Is(err, spend.ErrNotFound) {
+		if _, err := b.Proposal(t.Context(), b.wallet(b.user("bob", false), "vault").ID, want.ID); !errors.Is(err, proposal.ErrNotFound) {
 			t.Errorf("in another wallet: %v", err)
 		}
 		rows := b.rows("SELECT status, amount_sat, fee_sat, vsize, fee_rate_sat_vb, keys_signed, required, final_txid, created_by, expires_at FROM v_psbts")
@@ -85,14 +85,14 @@ func TestReservations(t *testing.T) {
 		w := b.wallet(b.user("alice", false), "vault")
 		first := proposalFor(b, w, 2, coinNumber(1), coinNumber(2))
 		must(t, b.propose(first))
-		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(2))); !errors.Is(err, spend.ErrCoinReserved) {
+		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(2))); !errors.Is(err, proposal.ErrCoinReserved) {
 			t.Errorf("a reserved coin: %v", err)
 		}
-		if err := b.propose(proposalFor(b, w, 2, coinNumber(3))); !errors.Is(err, spend.ErrChangeTaken) {
+		if err := b.propose(proposalFor(b, w, 2, coinNumber(3))); !errors.Is(err, proposal.ErrChangeTaken) {
 			t.Errorf("the change address of another: %v", err)
 		}
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coinNumber(4)}, true, b.now, auth.Event{}))
-		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(4))); !errors.Is(err, spend.ErrCoinFrozen) {
+		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(4))); !errors.Is(err, proposal.ErrCoinFrozen) {
 			t.Errorf("a frozen coin: %v", err)
 		}
 		if n := b.count("SELECT count(*) FROM psbts"); n != 1 {
@@ -117,7 +117,7 @@ func TestReservations(t *testing.T) {
 		must(t, b.propose(second))
 		old, err := b.Proposal(t.Context(), w.ID, first.ID)
 		must(t, err)
-		if old.Status != spend.Replaced || old.ReplacedBy != second.ID || old.Reason == "" {
+		if old.Status != proposal.Replaced || old.ReplacedBy != second.ID || old.Reason == "" {
 			t.Errorf("the replaced one is %+v", old)
 		}
 		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): "", coinNumber(2): second.ID, coinNumber(5): second.ID})

@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/idempotency"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -53,7 +53,7 @@ var quotaCases = []quotaCase{
 		w := b.wallet(b.user("owner of "+u.Name, false), "vault")
 		return func(n int) error {
 			p := proposalFor(b, w, uint32(n), coinNumber(100+n))
-			p.Creator = spend.Actor{UserID: u.ID, UserName: u.Name}
+			p.Creator = proposal.Actor{UserID: u.ID, UserName: u.Name}
 			return b.AddProposal(b.t.Context(), p, nil, eventBy(b, u))
 		}
 	}, func(b *bench, u auth.User) {

@@ -8,14 +8,14 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 // reserve reserves the inputs of a new proposal for it, all or none. Whether others
 // have one of them, or somebody froze it, is decided here, in the transaction.
-func reserve(ctx context.Context, q *db.Queries, p spend.Proposal) error {
+func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	at := make([]btc.Outpoint, len(p.Inputs))
 	for i, in := range p.Inputs {
 		at[i] = in.Outpoint
@@ -28,7 +28,7 @@ func reserve(ctx context.Context, q *db.Queries, p spend.Proposal) error {
 
 // reserveAgain reserves the inputs of a proposal that had them before. They may have
 // been frozen since, as those of an open proposal may.
-func reserveAgain(ctx context.Context, q *db.Queries, p spend.Proposal) error {
+func reserveAgain(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	var taken []string
 	for _, in := range p.Inputs {
 		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout, PsbtID: &p.ID})
@@ -39,7 +39,7 @@ func reserveAgain(ctx context.Context, q *db.Queries, p spend.Proposal) error {
 			taken = append(taken, in.String())
 		}
 	}
-	return naming(spend.ErrCoinReserved, taken)
+	return naming(proposal.ErrCoinReserved, taken)
 }
 
 func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.Outpoint) error {
@@ -54,7 +54,7 @@ func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.
 			frozen = append(frozen, o.String())
 		}
 	}
-	return naming(spend.ErrCoinFrozen, frozen)
+	return naming(proposal.ErrCoinFrozen, frozen)
 }
 
 // naming returns a fault that names coins, or nil where there are none.
@@ -66,13 +66,13 @@ func naming(f *fault.Error, coins []string) error {
 	return f.With("coins", strings.Join(coins, " "))
 }
 
-// Reservations implements spend.Store.
-func (s *Store) Reservations(ctx context.Context, walletID string) ([]spend.Reservation, error) {
+// Reservations implements proposal.Store.
+func (s *Store) Reservations(ctx context.Context, walletID string) ([]proposal.Reservation, error) {
 	rows, err := s.reads().Reservations(ctx, walletID)
 	if err != nil {
 		return nil, translate(fmt.Errorf("list reserved coins: %w", err))
 	}
-	list := make([]spend.Reservation, len(rows))
+	list := make([]proposal.Reservation, len(rows))
 	for i, row := range rows {
 		list[i].Outpoint, list[i].Unspent = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, row.Unspent
 		if row.PsbtID != nil {
@@ -82,7 +82,7 @@ func (s *Store) Reservations(ctx context.Context, walletID string) ([]spend.Rese
 	return list, nil
 }
 
-// ForgetReleased implements spend.Store. That Core has them locked is forgotten,
+// ForgetReleased implements proposal.Store. That Core has them locked is forgotten,
 // too, so that nobody has to wait until the follower has seen that it has not.
 func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Outpoint) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
@@ -98,17 +98,17 @@ func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Ou
 	})
 }
 
-// OwnCoins implements spend.Store.
-func (s *Store) OwnCoins(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]spend.Input, error) {
+// OwnCoins implements proposal.Store.
+func (s *Store) OwnCoins(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]proposal.Input, error) {
 	wanted, txids := outpointSet(at)
 	rows, err := s.reads().OwnCoins(ctx, db.OwnCoinsParams{WalletID: walletID, Txids: txids})
 	if err != nil {
 		return nil, translate(fmt.Errorf("look up coins: %w", err))
 	}
-	own := make(map[btc.Outpoint]spend.Input, len(at))
+	own := make(map[btc.Outpoint]proposal.Input, len(at))
 	for _, row := range rows {
 		if o := (btc.Outpoint{Txid: row.Txid, Vout: row.Vout}); wanted[o] && row.Branch != nil && row.AddressIndex != nil {
-			own[o] = spend.Input{
+			own[o] = proposal.Input{
 				Outpoint: o, Place: wallet.Place{Branch: wallet.Branch(*row.Branch), Index: *row.AddressIndex},
 				Address: row.Address, Amount: row.AmountSat,
 			}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // Rotations before there was a table of them are read off the audit record; imported

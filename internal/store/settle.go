@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -32,7 +32,7 @@ func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.
 	return settleProposals(ctx, q, c.WalletID, ids, now)
 }
 
-// SettleProposals implements spend.Store.
+// SettleProposals implements proposal.Store.
 func (s *Store) SettleProposals(ctx context.Context) error {
 	wallets, err := s.AllWallets(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Store) SettleProposals(ctx context.Context) error {
 	return nil
 }
 
-// DropSignatures implements spend.Store.
+// DropSignatures implements proposal.Store.
 func (s *Store) DropSignatures(ctx context.Context) error {
 	if due, err := s.hasSetting(ctx, settingDropSignatures); err != nil || !due {
 		return err
@@ -74,22 +74,22 @@ func (s *Store) DropSignatures(ctx context.Context) error {
 const proposalsAtATime = 100
 
 func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
-	ended := spend.Filter{Statuses: spend.StatusesWithoutSignatures}
-	for after := (spend.Cursor{}); ; {
+	ended := proposal.Filter{Statuses: proposal.StatusesWithoutSignatures}
+	for after := (proposal.Cursor{}); ; {
 		list, err := s.Proposals(ctx, walletID, ended, after, proposalsAtATime)
 		if err != nil {
 			return err
 		}
 		for _, p := range list {
-			after = spend.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
+			after = proposal.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
 			if !p.DropSignatures() {
 				continue
 			}
-			_, err := s.UpdateProposal(ctx, walletID, p.ID, func(u *spend.Update) error {
+			_, err := s.UpdateProposal(ctx, walletID, p.ID, func(u *proposal.Update) error {
 				u.Changed = u.DropSignatures()
 				return nil
 			})
-			if err != nil && !errors.Is(err, spend.ErrNotFound) {
+			if err != nil && !errors.Is(err, proposal.ErrNotFound) {
 				return err
 			}
 		}
@@ -110,7 +110,7 @@ func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(list, func(a, b spend.Proposal) int { return boolOrder(b.Status.Open(), a.Status.Open()) })
+	slices.SortStableFunc(list, func(a, b proposal.Proposal) int { return boolOrder(b.Status.Open(), a.Status.Open()) })
 	for _, was := range list {
 		life, err := lifeOf(ctx, q, w, was)
 		if err != nil {
@@ -139,14 +139,14 @@ func boolOrder(a, b bool) int {
 }
 
 // lifeOf returns what the index says of the inputs of a proposal.
-func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p spend.Proposal) (spend.Life, error) {
-	life := spend.Life{Wallet: w}
+func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposal.Proposal) (proposal.Life, error) {
+	life := proposal.Life{Wallet: w}
 	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{PsbtID: p.ID, WalletID: p.WalletID})
 	if err != nil {
 		return life, fmt.Errorf("look up what the inputs of a proposal come from: %w", err)
 	}
 	if len(lost) > 0 {
-		life.Lost = &spend.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
+		life.Lost = &proposal.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
 	}
 	if life.Taken, err = q.IsPsbtTaken(ctx, p.ID); err != nil {
 		return life, fmt.Errorf("look up who has the inputs of a proposal: %w", err)
@@ -156,7 +156,7 @@ func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p spend.Proposa
 		return life, fmt.Errorf("list what spends the inputs of a proposal: %w", err)
 	}
 	for _, row := range rows {
-		spender := spend.Spender{Txid: row.Txid, UnsignedTxid: psbt.UnsignedTxid(row.Raw), Status: wallet.Status(row.Status), Raw: row.Raw}
+		spender := proposal.Spender{Txid: row.Txid, UnsignedTxid: psbt.UnsignedTxid(row.Raw), Status: wallet.Status(row.Status), Raw: row.Raw}
 		if spender.Replacement, err = replacementOf(ctx, q, p, spender.UnsignedTxid); err != nil {
 			return life, err
 		}
@@ -170,7 +170,7 @@ const maxReplacements = 1000
 
 // replacementOf returns the id of the proposal of that transaction if it replaces p,
 // directly or through others; empty for none.
-func replacementOf(ctx context.Context, q *db.Queries, p spend.Proposal, unsignedTxid string) (id string, err error) {
+func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsignedTxid string) (id string, err error) {
 	candidates, err := q.PsbtsOfTxid(ctx, db.PsbtsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
 	if err != nil {
 		return "", fmt.Errorf("look up what replaces a proposal: %w", err)

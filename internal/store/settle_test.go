@@ -5,7 +5,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -25,7 +25,7 @@ func TestSettleLostInputs(t *testing.T) {
 		}})
 		p := proposalFor(b, w, 2, coin("parent"), coin("other"))
 		must(t, b.propose(p))
-		wantStatus := func(when string, want spend.Status) {
+		wantStatus := func(when string, want proposal.Status) {
 			t.Helper()
 			got, err := b.Proposal(t.Context(), w.ID, p.ID)
 			must(t, err)
@@ -36,23 +36,23 @@ func TestSettleLostInputs(t *testing.T) {
 		change := func(states map[string]wallet.State) { b.write(wallet.Change{WalletID: w.ID, Changed: states}) }
 
 		change(map[string]wallet.State{"parent": inactive})
-		wantStatus("the parent left the mempool", spend.Created)
+		wantStatus("the parent left the mempool", proposal.Created)
 		change(map[string]wallet.State{"grandparent": {Status: wallet.Replaced, Replaceable: "yes"}})
-		wantStatus("the grandparent was replaced", spend.Conflicted)
+		wantStatus("the grandparent was replaced", proposal.Conflicted)
 		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): ""})
 
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coin("other")}, true, b.now, auth.Event{}))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
-		wantStatus("the grandparent is back", spend.Created)
+		wantStatus("the grandparent is back", proposal.Created)
 		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): p.ID, coin("other"): p.ID})
 
 		change(map[string]wallet.State{"grandparent": {Status: wallet.Conflicted, Replaceable: "yes"}, "parent": inactive})
-		wantStatus("the grandparent conflicts", spend.Conflicted)
+		wantStatus("the grandparent conflicts", proposal.Conflicted)
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coin("other")}, false, b.now, auth.Event{}))
 		other := proposalFor(b, w, 3, coin("other"))
 		must(t, b.propose(other))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
-		wantStatus("another proposal took an input", spend.Conflicted)
+		wantStatus("another proposal took an input", proposal.Conflicted)
 		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): other.ID})
 	})
 }
@@ -71,7 +71,7 @@ func TestSettleProposals(t *testing.T) {
 			must(t, b.SettleProposals(t.Context()))
 			got, err := b.Proposal(t.Context(), w.ID, p.ID)
 			must(t, err)
-			if got.Status != spend.Conflicted || got.Version != 2 {
+			if got.Status != proposal.Conflicted || got.Version != 2 {
 				t.Errorf("it is %s in version %d", got.Status, got.Version)
 			}
 		}

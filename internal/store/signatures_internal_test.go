@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/spend"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestMigratingDropsSignatures checks that proposals that an older version ended lose
@@ -34,9 +34,9 @@ func TestMigratingDropsSignatures(t *testing.T) {
 			check(t, err)
 			exec(ctx, t, s, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at)
 				VALUES ('w', 'w', 'ready', 'w', 'wpkh', 1, '', '', 0, 1)`)
-			keeps := map[spend.Status]bool{
-				spend.PartiallySigned: true, spend.Complete: true, spend.Broadcast: true, spend.Confirmed: true, spend.Conflicted: true,
-				spend.Cancelled: false, spend.Expired: false, spend.Replaced: false,
+			keeps := map[proposal.Status]bool{
+				proposal.PartiallySigned: true, proposal.Complete: true, proposal.Broadcast: true, proposal.Confirmed: true, proposal.Conflicted: true,
+				proposal.Cancelled: false, proposal.Expired: false, proposal.Replaced: false,
 			}
 			for status := range keeps {
 				exec(ctx, t, s, fmt.Sprintf(`INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, version, user_id, user_name, token_id, created_at,

@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/idempotency"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -110,9 +110,9 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	must(t, b.propose(proposalFor(b, w, 3, coinNumber(1))))
 	ended := proposalFor(b, w, 4, coinNumber(2))
 	must(t, b.propose(ended))
-	_, err := b.UpdateProposal(t.Context(), w.ID, ended.ID, func(u *spend.Update) error {
-		u.Status, u.Raw = spend.Cancelled, []byte{1}
-		u.Signatures = append(u.Signatures, spend.Signature{Input: 0, Key: 1, At: b.now, By: spend.Actor{UserID: "s", UserName: "sam"}})
+	_, err := b.UpdateProposal(t.Context(), w.ID, ended.ID, func(u *proposal.Update) error {
+		u.Status, u.Raw = proposal.Cancelled, []byte{1}
+		u.Signatures = append(u.Signatures, proposal.Signature{Input: 0, Key: 1, At: b.now, By: proposal.Actor{UserID: "s", UserName: "sam"}})
 		u.Changed = true
 		return nil
 	})

@@ -13,7 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testdb"
+	"github.com/specterd/specterd/internal/testenv/testdb"
 )
 
 // bench is a migrated database of its own for one test.

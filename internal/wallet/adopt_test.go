@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 

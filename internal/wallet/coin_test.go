@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -112,10 +112,10 @@ func (r *rig) testFreeze(v wallet.View, c wallet.Coin) {
 	wantErr(t, r.Freeze(ctx, r.alice, "vault", btc.Outpoint{Txid: c.Txid, Vout: c.Vout + 7}, true), wallet.ErrCoinNotFound)
 
 	// Whichever of the two steps fails, nothing has changed.
-	rpc, err := bitcoind.New(bitcoind.Config{URL: "http://user:password@127.0.0.1:1"})
+	rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
 	must(t, err)
 	defer rpc.Close()
-	gone := wallet.New(r.logger(), r.store, r.store, core.NewProvider(core.New(rpc), r.monitor.Status), time.Now, r.kick)
+	gone := wallet.New(r.logger(), r.store, r.store, backend.NewProvider(backend.New(rpc), r.monitor.Status), time.Now, r.kick)
 	wantFault(t, gone.Freeze(ctx, r.alice, "vault", c.Outpoint, false), fault.Unavailable, "node_unavailable")
 	r.wantFrozen(v, c.Outpoint, true)
 	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))

@@ -10,11 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -195,7 +195,7 @@ func multipath(v wallet.View) string {
 
 // lyingNode says other things of descriptors than the node does.
 type lyingNode struct {
-	*core.Provider
+	*backend.Provider
 	form      func(string) string
 	addresses func([]string)
 }
@@ -270,18 +270,18 @@ func testWithoutTheNode(r *rig) {
 	must(t, err)
 	v, err := r.Get(ctx, r.alice, "vault")
 	must(t, err)
-	for name, status := range map[string]func() node.Status{
-		"noticed": func() node.Status {
+	for name, status := range map[string]func() nodestatus.Status{
+		"noticed": func() nodestatus.Status {
 			s := r.monitor.Status()
-			s.Reachable, s.Problem = false, bitcoind.ErrUnavailable
+			s.Reachable, s.Problem = false, rpcclient.ErrUnavailable
 			return s
 		},
 		"not noticed yet": r.monitor.Status,
 	} {
-		rpc, err := bitcoind.New(bitcoind.Config{URL: "http://user:password@127.0.0.1:1"})
+		rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
 		must(t, err)
 		defer rpc.Close()
-		s := wallet.New(r.logger(), r.store, r.store, core.NewProvider(core.New(rpc), status), time.Now, r.kick)
+		s := wallet.New(r.logger(), r.store, r.store, backend.NewProvider(backend.New(rpc), status), time.Now, r.kick)
 		_, err = s.Create(ctx, r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birth: fromNow})
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		if faultOf(err).RetryAfter <= 0 {

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -84,7 +84,7 @@ func testFilesStay(r *rig) {
 	t, ctx := r.t, r.t.Context()
 	v := r.wallet(r.alice, "vault")
 	with := func(folder string) *wallet.Service {
-		p := core.NewProvider(r.core, r.monitor.Status).WithWalletFolder(folder)
+		p := backend.NewProvider(r.core, r.monitor.Status).WithWalletFolder(folder)
 		return wallet.New(r.logger(), r.store, r.store, p, time.Now, r.kick)
 	}
 	r.wantFilesStay("no folder is set", with(""), v, "wallet_folder_unknown")
@@ -105,7 +105,7 @@ func testFilesStay(r *rig) {
 	}
 	wantErr(t, finish(r.Service), wallet.ErrForeignFiles)
 	r.exec("UPDATE wallets SET core_name = $1 WHERE wallet_id = $2", v.CoreName, v.ID)
-	wantErr(t, finish(with("")), core.ErrWalletFolderUnknown)
+	wantErr(t, finish(with("")), backend.ErrWalletFolderUnknown)
 	if !r.hasFiles(v.CoreName) {
 		t.Error("the files are gone")
 	}

@@ -16,16 +16,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/bitcoind"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/core"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/indexer"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/testdb"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testdb"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -35,9 +35,9 @@ type rig struct {
 	*wallet.Service
 	t        *testing.T
 	node     *testkit.Node
-	monitor  *node.Monitor
-	core     *core.Node
-	provider *core.Provider
+	monitor  *nodestatus.Monitor
+	core     *backend.Node
+	provider *backend.Provider
 	store    *store.Store
 	shell    *sql.DB // beside the store, as an admin's
 	isSQLite bool
@@ -87,9 +87,9 @@ func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *rig {
 	r.shell, err = sql.Open(driver, dsn)
 	must(t, err)
 	t.Cleanup(func() { must(t, r.shell.Close()) })
-	r.monitor = node.New(log, client(t, n), time.Now, node.Options{})
-	r.core = core.New(client(t, n))
-	r.provider = core.NewProvider(r.core, r.monitor.Status).WithWalletFolder(n.WalletFolder())
+	r.monitor = nodestatus.New(log, client(t, n), time.Now, nodestatus.Options{})
+	r.core = backend.New(client(t, n))
+	r.provider = backend.NewProvider(r.core, r.monitor.Status).WithWalletFolder(n.WalletFolder())
 	r.monitor.Check(t.Context())
 	r.Service = wallet.New(log, r.store, r.store, r.provider, time.Now, r.kick)
 	r.alice, r.bob = r.user("alice"), r.user("bob")
@@ -98,9 +98,9 @@ func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *rig {
 
 func (r *rig) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
 
-func client(t testing.TB, n *testkit.Node) *bitcoind.Client {
+func client(t testing.TB, n *testkit.Node) *rpcclient.Client {
 	t.Helper()
-	rpc, err := bitcoind.New(bitcoind.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
+	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
 	must(t, err)
 	t.Cleanup(rpc.Close)
 	return rpc
@@ -130,8 +130,8 @@ func (r *rig) wantKick(id string) {
 func (r *rig) follow() {
 	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Keeper: r.Service,
-		Reserver: spend.New(slog.New(slog.DiscardHandler), r.store, r.Service, r.provider, time.Now, spend.Options{Kick: r.kick}), Provider: r.provider,
-		Node: r.core, Scanner: core.New(client(r.t, r.node)), Ready: r.provider.Ready,
+		Reserver: proposal.New(slog.New(slog.DiscardHandler), r.store, r.Service, r.provider, time.Now, proposal.Options{Kick: r.kick}), Provider: r.provider,
+		Node: r.core, Scanner: backend.New(client(r.t, r.node)), Ready: r.provider.Ready,
 		Network: func() btc.Network { return btc.Regtest },
 	})
 	ctx, cancel := context.WithCancel(context.Background())

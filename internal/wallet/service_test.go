@@ -3,7 +3,7 @@ package wallet_test
 import (
 	"testing"
 
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestService is all that needs a node which stays up, so that one is enough.

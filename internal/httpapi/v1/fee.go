@@ -6,8 +6,8 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
 )
 
 // feeRate is a fee rate that JSON has as a number of satoshis per virtual byte,
@@ -55,8 +55,8 @@ func (a *API) GetFees(context.Context, struct{}) (fees, error) {
 	}
 	out := fees{MempoolMinimum: feeRate(s.MempoolMinimum()), MaxFeeRate: feeRate(a.o.Proposals.MaxFeeRate()), UpdatedAt: s.Fees.At.UTC(), Estimates: make([]feeEstimate, len(s.Fees.PerKvB))}
 	for i, perKvB := range s.Fees.PerKvB {
-		out.Estimates[i].Target = node.FeeTargets[i]
-		out.Estimates[i].Source = string(spend.EstimateSource(btc.FeeRate(perKvB), btc.FeeRate(s.MempoolMinimum())))
+		out.Estimates[i].Target = nodestatus.FeeTargets[i]
+		out.Estimates[i].Source = string(proposal.EstimateSource(btc.FeeRate(perKvB), btc.FeeRate(s.MempoolMinimum())))
 		if perKvB > 0 {
 			rate := feeRate(perKvB)
 			out.Estimates[i].FeeRate = &rate

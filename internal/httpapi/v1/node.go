@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
 type nodeResponse struct {
@@ -39,7 +39,7 @@ func (a *API) GetNode(context.Context, struct{}) (nodeResponse, error) {
 	return nodeOf(a.o.Node.Status()), nil
 }
 
-func nodeOf(s node.Status) nodeResponse {
+func nodeOf(s nodestatus.Status) nodeResponse {
 	out := nodeResponse{
 		Reachable: s.Reachable, LastContact: optionalTime(s.LastContact),
 		Chain: s.Chain, Blocks: s.Blocks, Headers: s.Headers, BestBlockHash: s.BestBlockHash,

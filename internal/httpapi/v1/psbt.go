@@ -11,13 +11,13 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
 	psbts "github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/spend"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// proposal is a proposal as lists have it.
-type proposal struct {
+// proposalSummary is a proposal in a list.
+type proposalSummary struct {
 	ID           *string     `json:"id" required:"true" description:"Null for a dry run."`
 	Status       string      `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced" description:"The first three are open: nobody else can spend the coins."`
 	StatusAt     time.Time   `json:"status_at" required:"true"`
@@ -114,7 +114,7 @@ type step struct {
 
 // psbt is a whole proposal.
 type psbt struct {
-	proposal
+	proposalSummary
 	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope psbts:sign or psbts:broadcast. Cancelled, expired and replaced proposals have no signatures."`
 	RawHex   *string `json:"raw_hex" required:"true" description:"The signed transaction, for callers who may see signatures; null until there are enough signatures, and after the proposal was cancelled, expired or was replaced."`
 	Withheld bool    `json:"signatures_withheld" required:"true" description:"Whether signatures are left out of psbt and raw_hex because of the caller's role or scopes."`
@@ -130,8 +130,8 @@ func (p psbt) ETag() string {
 	return `"` + strconv.Itoa(p.version) + `"`
 }
 
-func proposalOf(p spend.Proposal, w wallets.View) proposal {
-	out := proposal{
+func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
+	out := proposalSummary{
 		ID: optionalText(p.ID), Status: string(p.Status), StatusAt: p.StatusAt.UTC(), Reason: optionalText(p.Reason),
 		Txid: p.Txid, FinalTxid: optionalText(p.FinalTxid), Amount: p.Sent(), Fee: p.Fee, FeeRate: feeRate(p.PaidRate()),
 		ExcessFee: p.ExcessFee, VSize: p.VSize, Estimated: !p.IsSigned(), Replaceable: p.Replaceable, SendMax: p.SendMax,
@@ -174,7 +174,7 @@ func proposalOf(p spend.Proposal, w wallets.View) proposal {
 	return out
 }
 
-func signersOf(p spend.Proposal, w wallets.View) []signer {
+func signersOf(p proposal.Proposal, w wallets.View) []signer {
 	signers := make([]signer, len(w.Keys))
 	for i, k := range w.Keys {
 		signers[i] = signer{Fingerprint: k.Fingerprint, Derivation: k.Derivation, Device: optionalText(k.Device), SignedInputs: p.Signed(i)}
@@ -186,9 +186,9 @@ func signersOf(p spend.Proposal, w wallets.View) []signer {
 	return signers
 }
 
-func psbtOf(p spend.Proposal, w wallets.View) psbt {
+func psbtOf(p proposal.Proposal, w wallets.View) psbt {
 	return psbt{
-		proposal: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: optionalText(hex.EncodeToString(p.Raw)),
+		proposalSummary: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: optionalText(hex.EncodeToString(p.Raw)),
 		Withheld: p.SignaturesWithheld, version: p.Version,
 	}
 }
@@ -200,12 +200,12 @@ type listPSBTsRequest struct {
 	Txid   string   `query:"txid" json:"-" description:"Only those of this transaction, with signatures or without."`
 }
 
-func (in listPSBTsRequest) filter() (spend.Filter, error) {
-	f := spend.Filter{Txid: in.Txid}
+func (in listPSBTsRequest) filter() (proposal.Filter, error) {
+	f := proposal.Filter{Txid: in.Txid}
 	for _, name := range in.Status {
-		switch status := spend.Status(name); status {
-		case spend.Created, spend.PartiallySigned, spend.Complete, spend.Broadcast, spend.Confirmed,
-			spend.Cancelled, spend.Expired, spend.Conflicted, spend.Replaced:
+		switch status := proposal.Status(name); status {
+		case proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast, proposal.Confirmed,
+			proposal.Cancelled, proposal.Expired, proposal.Conflicted, proposal.Replaced:
 			f.Statuses = append(f.Statuses, status)
 		default:
 			return f, fault.InvalidField("status", "has to be one or some of created, partially_signed, complete, broadcast, confirmed, cancelled, expired, conflicted and replaced")
@@ -215,43 +215,43 @@ func (in listPSBTsRequest) filter() (spend.Filter, error) {
 }
 
 // ListPSBTs serves GET /api/v1/wallets/{alias}/psbts.
-func (a *API) ListPSBTs(ctx context.Context, in listPSBTsRequest) (list[proposal], error) {
+func (a *API) ListPSBTs(ctx context.Context, in listPSBTsRequest) (list[proposalSummary], error) {
 	limit, err := in.limit()
 	if err != nil {
-		return list[proposal]{}, err
+		return list[proposalSummary]{}, err
 	}
 	after, err := proposalCursor(in.page)
 	if err != nil {
-		return list[proposal]{}, err
+		return list[proposalSummary]{}, err
 	}
 	filter, err := in.filter()
 	if err != nil {
-		return list[proposal]{}, err
+		return list[proposalSummary]{}, err
 	}
 	w, err := a.view(ctx, in.Alias, fresh{})
 	if err != nil {
-		return list[proposal]{}, err
+		return list[proposalSummary]{}, err
 	}
 	found, err := a.o.Proposals.List(ctx, caller(ctx), in.Alias, filter, after, limit+1)
 	if err != nil {
-		return list[proposal]{}, err
+		return list[proposalSummary]{}, err
 	}
-	return newList(found, limit, func(p spend.Proposal) proposal { return proposalOf(p, w) }, func(p spend.Proposal) string {
+	return newList(found, limit, func(p proposal.Proposal) proposalSummary { return proposalOf(p, w) }, func(p proposal.Proposal) string {
 		return fmt.Sprint(p.CreatedAt.UnixMicro(), " ", p.ID)
 	}), nil
 }
 
-func proposalCursor(p page) (spend.Cursor, error) {
+func proposalCursor(p page) (proposal.Cursor, error) {
 	text, err := p.place()
 	if err != nil || text == "" {
-		return spend.Cursor{}, err
+		return proposal.Cursor{}, err
 	}
 	at, id, _ := strings.Cut(text, " ")
 	micros, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
-		return spend.Cursor{}, errCursor
+		return proposal.Cursor{}, errCursor
 	}
-	return spend.Cursor{CreatedAt: time.UnixMicro(micros), ID: id}, nil
+	return proposal.Cursor{CreatedAt: time.UnixMicro(micros), ID: id}, nil
 }
 
 type psbtRequest struct {
@@ -261,14 +261,14 @@ type psbtRequest struct {
 
 // GetPSBT serves GET /api/v1/wallets/{alias}/psbts/{id}.
 func (a *API) GetPSBT(ctx context.Context, in psbtRequest) (psbt, error) {
-	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Get(ctx, caller(ctx), in.Alias, in.ID)
 	})
 }
 
 // withWallet does something with a proposal and returns it as it is then. What is
 // shown of the wallet is read before, so that what is done is not followed by an error.
-func (a *API) withWallet(ctx context.Context, alias string, do func() (spend.Proposal, error)) (psbt, error) {
+func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.Proposal, error)) (psbt, error) {
 	w, err := a.view(ctx, alias, fresh{})
 	if err != nil {
 		return psbt{}, err
@@ -290,7 +290,7 @@ const maxETags = 16
 
 // versions returns the versions that the caller expects one of. ETags that are of no
 // version, and weak ones, match none (RFC 9110, section 13.1.1).
-func (m ifMatch) versions() (spend.Versions, error) {
+func (m ifMatch) versions() (proposal.Versions, error) {
 	if m.IfMatch == nil {
 		return nil, nil
 	}
@@ -301,7 +301,7 @@ func (m ifMatch) versions() (spend.Versions, error) {
 	if strings.Count(text, ",") >= maxETags {
 		return nil, fault.InvalidField("If-Match", "must not have more than %d ETags", maxETags)
 	}
-	versions := spend.Versions{}
+	versions := proposal.Versions{}
 	for tag := range strings.SplitSeq(text, ",") {
 		tag = strings.TrimSpace(tag)
 		opaque := strings.TrimPrefix(tag, "W/")
@@ -345,7 +345,7 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (psbt,
 	if err != nil {
 		return psbt{}, err
 	}
-	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.AddSignatures(ctx, caller(ctx), in.Alias, in.ID, data, expected)
 	})
 }
@@ -361,7 +361,7 @@ func (a *API) BroadcastPSBT(ctx context.Context, in broadcastPSBTRequest) (psbt,
 	if err != nil {
 		return psbt{}, err
 	}
-	return a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, spend.BroadcastParams{Expected: expected, Evict: in.Evict})
+	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
+		return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, proposal.BroadcastParams{Expected: expected, Evict: in.Evict})
 	})
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -25,7 +25,7 @@ type remedyRecipient struct {
 	Address string `json:"address" required:"true" description:"A change address of the wallet that has not received a payment."`
 }
 
-func (a *API) cancelledOf(ctx context.Context, p spend.Proposal, w wallets.View) cancelledPSBT {
+func (a *API) cancelledOf(ctx context.Context, p proposal.Proposal, w wallets.View) cancelledPSBT {
 	out := cancelledPSBT{psbt: psbtOf(p, w)}
 	r := a.o.Proposals.Remedy(ctx, p)
 	if r == nil {
@@ -44,7 +44,7 @@ func (a *API) CancelPSBT(ctx context.Context, in changePSBTRequest) (cancelledPS
 }
 
 // cancel cancels or abandons a proposal.
-func (a *API) cancel(ctx context.Context, in changePSBTRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected spend.Versions) (spend.Proposal, error)) (cancelledPSBT, error) {
+func (a *API) cancel(ctx context.Context, in changePSBTRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledPSBT, error) {
 	expected, err := in.versions()
 	if err != nil {
 		return cancelledPSBT{}, err

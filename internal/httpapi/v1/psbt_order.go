@@ -7,7 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 )
 
 type recipient struct {
@@ -33,17 +33,17 @@ type createPSBTRequest struct {
 }
 
 // MaxBody implements route.Limited.
-func (createPSBTRequest) MaxBody() int64 { return spend.MaxOrderJSON }
+func (createPSBTRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
 
 // order returns what is asked for. Faults are about what only the wire has; all
 // else is judged by the service.
-func (in createPSBTRequest) order() (spend.Order, error) {
-	o := spend.Order{
-		Recipients: make([]spend.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
+func (in createPSBTRequest) order() (proposal.Order, error) {
+	o := proposal.Order{
+		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
 		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, Evict: in.Evict, DryRun: in.DryRun,
 	}
 	for i, r := range in.Recipients {
-		o.Recipients[i] = spend.Recipient{Address: r.Address, Label: r.Label}
+		o.Recipients[i] = proposal.Recipient{Address: r.Address, Label: r.Label}
 		field := fmt.Sprintf("recipients[%d].amount_sat", i)
 		switch {
 		case r.Amount == nil && !in.SendMax:
@@ -70,7 +70,7 @@ func (in createPSBTRequest) order() (spend.Order, error) {
 	return o, in.orderTerms(&o)
 }
 
-func (in createPSBTRequest) orderTerms(o *spend.Order) error {
+func (in createPSBTRequest) orderTerms(o *proposal.Order) error {
 	if in.FeeRate != nil {
 		o.FeeRate = btc.FeeRate(*in.FeeRate)
 	}
@@ -106,7 +106,7 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbt, bool,
 	if err != nil {
 		return psbt{}, false, err
 	}
-	out, err := a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
+	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Create(ctx, caller(ctx), in.Alias, order)
 	})
 	return out, !in.DryRun, err
@@ -129,8 +129,8 @@ func (a *API) BumpPSBT(ctx context.Context, in bumpPSBTRequest) (psbt, bool, err
 	if err != nil {
 		return psbt{}, false, err
 	}
-	out, err := a.withWallet(ctx, in.Alias, func() (spend.Proposal, error) {
-		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, spend.BumpParams{
+	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
+		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, proposal.BumpParams{
 			FeeRate: btc.FeeRate(*in.FeeRate), MaxFee: most, Evict: in.Evict, DryRun: in.DryRun,
 		})
 	})

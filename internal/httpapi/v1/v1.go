@@ -12,13 +12,13 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
 // Node says what is known of the node, without waiting for it.
-type Node interface{ Status() node.Status }
+type Node interface{ Status() nodestatus.Status }
 
 // Options are what the handlers work with.
 type Options struct {
@@ -26,7 +26,7 @@ type Options struct {
 	Tokens    *auth.Tokens
 	Audit     *auth.Audit
 	Wallets   *wallets.Service
-	Proposals *spend.Service
+	Proposals *proposal.Service
 	Node      Node
 	Now       func() time.Time
 }

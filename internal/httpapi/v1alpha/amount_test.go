@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/testkit"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/httpapi/route"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -68,7 +68,7 @@ func seed(b *testing.B, transactions int) seeded {
 		check(b, kept.WriteIndex(b.Context(), []wallet.Change{change}))
 	}
 	wallets := wallet.New(log, kept, kept, nil, now, func(string) {})
-	s.api = New(Options{Wallets: wallets, Proposals: spend.New(log, kept, wallets, nil, now, spend.Options{}), Now: now})
+	s.api = New(Options{Wallets: wallets, Proposals: proposal.New(log, kept, wallets, nil, now, proposal.Options{}), Now: now})
 	s.ctx = auth.WithPrincipal(b.Context(), &auth.Principal{UserID: "u", UserName: "u", Scopes: auth.ScopesOf(false)})
 	return s
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/spend"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -118,7 +118,7 @@ func (decimal) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"numbe
 // MarshalJSON implements json.Marshaler.
 func (d decimal) MarshalJSON() ([]byte, error) { return []byte(d), nil }
 
-func psbtObjectOf(p spend.Proposal, v wallet.View) (psbtObject, error) {
+func psbtObjectOf(p proposal.Proposal, v wallet.View) (psbtObject, error) {
 	packet, err := psbt.Parse(p.PSBT)
 	if err != nil {
 		return psbtObject{}, fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
@@ -185,7 +185,7 @@ func txObjectOf(tx *wire.MsgTx) txObject {
 	return out
 }
 
-func psbtInputOf(in spend.Input, said psbt.View) psbtInput {
+func psbtInputOf(in proposal.Input, said psbt.View) psbtInput {
 	out := psbtInput{
 		psbtScope: psbtScope{
 			Change: in.Branch == wallet.ChangeBranch, IsMine: true, Address: in.Address, FloatAmount: bitcoins(in.Amount), SatAmount: in.Amount,
@@ -244,8 +244,8 @@ const proposalsAtATime = 100
 // without signatures. There is one for each: no coin is in two of them.
 func (a *API) pending(ctx context.Context, who *auth.Principal, alias string, v wallet.View) (map[string]psbtObject, error) {
 	all := map[string]psbtObject{}
-	open := spend.Filter{Statuses: []spend.Status{spend.Created, spend.PartiallySigned, spend.Complete}}
-	for after := (spend.Cursor{}); ; {
+	open := proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}
+	for after := (proposal.Cursor{}); ; {
 		found, err := a.o.Proposals.List(ctx, who, alias, open, after, proposalsAtATime)
 		if err != nil {
 			return nil, err
@@ -254,7 +254,7 @@ func (a *API) pending(ctx context.Context, who *auth.Principal, alias string, v 
 			if all[p.Txid], err = psbtObjectOf(p, v); err != nil {
 				return nil, err
 			}
-			after = spend.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
+			after = proposal.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
 		}
 		if len(found) < proposalsAtATime {
 			return all, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 )
 
 type createPSBTRequest struct {
@@ -148,23 +148,23 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 }
 
 // MaxBody implements route.Limited.
-func (createPSBTRequest) MaxBody() int64 { return spend.MaxOrderJSON }
+func (createPSBTRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
 
 // order returns what is asked for.
-func (in createPSBTRequest) order() (spend.Order, error) {
-	o := spend.Order{Recipients: make([]spend.Recipient, len(in.Recipients)), Replaces: strings.ToLower(strings.TrimSpace(in.Replaces)), NotReplaceable: !bool(in.RBF)}
+func (in createPSBTRequest) order() (proposal.Order, error) {
+	o := proposal.Order{Recipients: make([]proposal.Recipient, len(in.Recipients)), Replaces: strings.ToLower(strings.TrimSpace(in.Replaces)), NotReplaceable: !bool(in.RBF)}
 	for i, r := range in.Recipients {
 		a, err := r.amount(fmt.Sprintf("recipients[%d]", i))
 		if err != nil {
 			return o, err
 		}
-		o.Recipients[i] = spend.Recipient{Address: lowerBech32(r.Address), Amount: a, Label: r.Label}
+		o.Recipients[i] = proposal.Recipient{Address: lowerBech32(r.Address), Amount: a, Label: r.Label}
 	}
 	if in.Subtract {
 		o.SubtractFrom = []int{int(in.SubtractFrom)}
 	}
 	if zero, err := btc.ParseBTC(string(in.FeeRate)); in.FeeRate == "" || err == nil && zero == 0 {
-		o.TargetBlocks = spend.DefaultTarget
+		o.TargetBlocks = proposal.DefaultTarget
 		return o, nil
 	}
 	var err error
@@ -212,11 +212,11 @@ func asOriginal(err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(f, spend.ErrInsufficientFunds), errors.Is(f, spend.ErrCoinReserved), errors.Is(f, spend.ErrCoinFrozen), errors.Is(f, spend.ErrCoinLocked):
+	case errors.Is(f, proposal.ErrInsufficientFunds), errors.Is(f, proposal.ErrCoinReserved), errors.Is(f, proposal.ErrCoinFrozen), errors.Is(f, proposal.ErrCoinLocked):
 		return errNotEnough
-	case errors.Is(f, spend.ErrEvicts):
+	case errors.Is(f, proposal.ErrEvicts):
 		return fault.InvalidField("rbf_tx_id", "must not evict later payments that are not your own; /api/v1 lists them, and can evict them")
-	case errors.Is(f, spend.ErrWrongState):
+	case errors.Is(f, proposal.ErrWrongState):
 		return fault.InvalidField("rbf_tx_id", "%s", f.Message)
 	case f.Code == "fee_too_high" && f.Details["fee_sat"] != "":
 		return fault.InvalidField("fee_rate", "makes a fee of %s sat, and the most that is let through is %s sat", f.Details["fee_sat"], f.Details["max_fee_sat"])

@@ -8,7 +8,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/proposal"
 )
 
 // FuzzAmount: what is taken for an amount is one, to the satoshi.
@@ -83,15 +83,15 @@ func TestAsOriginal(t *testing.T) {
 		{field("fee_rate_sat_vb"), "fee_rate: has to be right", fault.Invalid},
 		{field("subtract_fee_from[0]"), "subtract_from: has to be right", fault.Invalid},
 		{field("replaces"), "rbf_tx_id: has to be right", fault.Invalid},
-		{spend.ErrCoinFrozen.With("coins", "x"), errNotEnough.Message, fault.PreconditionFailed},
-		{spend.ErrInsufficientFunds, errNotEnough.Message, fault.PreconditionFailed},
-		{spend.ErrWrongState.Saying("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},
+		{proposal.ErrCoinFrozen.With("coins", "x"), errNotEnough.Message, fault.PreconditionFailed},
+		{proposal.ErrInsufficientFunds, errNotEnough.Message, fault.PreconditionFailed},
+		{proposal.ErrWrongState.Saying("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},
 		{
 			fault.New(fault.Invalid, "fee_too_high", "give max_fee_sat").With("fee_sat", "7").With("max_fee_sat", "5"),
 			"fee_rate: makes a fee of 7 sat, and the most that is let through is 5 sat", fault.Invalid,
 		},
-		{spend.ErrEstimateTooHigh.About("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
-		{spend.ErrChangeTaken, spend.ErrChangeTaken.Message, fault.Conflict},
+		{proposal.ErrEstimateTooHigh.About("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
+		{proposal.ErrChangeTaken, proposal.ErrChangeTaken.Message, fault.Conflict},
 	} {
 		if got := asOriginal(c.err); got.Error() != c.want || fault.KindOf(got) != c.kind {
 			t.Errorf("%v becomes %v", c.err, got)

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/node"
+	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
 type specterResponse struct {
@@ -87,7 +87,7 @@ func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterR
 
 // nodeInfo is getblockchaininfo with what the original puts beside it. While
 // the node is away it is what it said last, with the reason in "problem".
-func nodeInfo(s node.Status) (jsontext.Value, error) {
+func nodeInfo(s nodestatus.Status) (jsontext.Value, error) {
 	info := jsontext.Value(s.RawBlockchainInfo)
 	if len(info) == 0 {
 		info = jsontext.Value(`{"chain":null}`)
@@ -116,7 +116,7 @@ func nodeInfo(s node.Status) (jsontext.Value, error) {
 	return joinObjects(info, problem), nil
 }
 
-func lastContact(s node.Status) *string {
+func lastContact(s nodestatus.Status) *string {
 	if s.LastContact.IsZero() {
 		return nil
 	}

@@ -10,13 +10,13 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/node"
-	"github.com/specterd/specterd/internal/spend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Node says what is known of the node, without waiting for it.
-type Node interface{ Status() node.Status }
+type Node interface{ Status() nodestatus.Status }
 
 // Memberships says which wallets a user is a member of.
 type Memberships interface {
@@ -28,7 +28,7 @@ type Options struct {
 	Tokens      *auth.Tokens
 	Memberships Memberships
 	Wallets     *wallet.Service
-	Proposals   *spend.Service
+	Proposals   *proposal.Service
 	Node        Node
 	Now         func() time.Time
 	// DataFolder is shown to admins.

@@ -1,0 +1,89 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// CheckAdoptable implements wallet.Adoption.
+func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change string) error {
+	done, err := p.take(ctx, coreName)
+	if err != nil {
+		return err
+	}
+	defer done()
+	names, err := p.node.WalletFolder(ctx)
+	if err != nil {
+		return fmt.Errorf("list the node's wallets: %w", err)
+	}
+	if !slices.Contains(names, coreName) {
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core has no wallet %s", coreName)
+	}
+	err = p.node.whileLoaded(ctx, coreName, func(w *Wallet) error { return w.adoptable(ctx, receive, change) })
+	if isRefusal(err) {
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core does not load its wallet %s; its log says why", coreName).Because(err)
+	}
+	return err
+}
+
+// UnlockAll implements wallet.Node.
+func (p *Provider) UnlockAll(ctx context.Context, coreName string, coins []btc.Outpoint) error {
+	done, err := p.take(ctx, coreName)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, coins, false) })
+	if errors.Is(err, ErrWalletMissing) { // and its locks with it
+		return nil
+	}
+	return err
+}
+
+// whileLoaded calls do while a wallet is loaded, which is then as it was, loaded or
+// not. It returns ErrWalletMissing, or another refusal of Core's to load it.
+func (n *Node) whileLoaded(ctx context.Context, coreName string, do func(*Wallet) error) error {
+	err := n.borrow(ctx, coreName)
+	switch {
+	case refused(err, rpcclient.CodeAlreadyLoaded, ""):
+		return do(n.Wallet(coreName))
+	case refused(err, rpcclient.CodeWalletNotFound, ""):
+		return ErrWalletMissing.Because(err)
+	case err != nil:
+		return err
+	}
+	return errors.Join(do(n.Wallet(coreName)), n.giveBack(context.WithoutCancel(ctx), coreName))
+}
+
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*rpcclient.RPCError](err)
+	return ok
+}
+
+// adoptable is CheckAdoptable for a wallet that is loaded.
+func (w *Wallet) adoptable(ctx context.Context, receive, change string) error {
+	info, err := w.Info(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.PrivateKeys:
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s may have private keys", w.name)
+	case !info.Descriptors:
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s is of the old kind, without descriptors", w.name)
+	}
+	known, err := w.Descriptors(ctx)
+	if err != nil {
+		return err
+	}
+	if _, unknown := missing(known, receive, change, 0); unknown || len(known) != 2 {
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s has other descriptors", w.name)
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/node/rpcclient"
+)
+
+// DescriptorInfo is what the node says of a descriptor (getdescriptorinfo).
+type DescriptorInfo struct {
+	// Canonical is the descriptor without private keys and with its checksum; with
+	// a multipath element (BIP 389), the first of Expansion.
+	Canonical string
+	// Checksum is that of the text as it was given (BIP 380).
+	Checksum string
+	// Expansion is the descriptors that one with a multipath element stands for;
+	// empty without.
+	Expansion []string
+	// IsRange is whether it has a wildcard, IsSolvable whether the node knows how to
+	// spend from it but for the keys.
+	IsRange, IsSolvable, HasPrivateKeys bool
+}
+
+// DescriptorInfo analyses a descriptor, with or without its checksum. It returns
+// ErrDescriptor.
+func (n *Node) DescriptorInfo(ctx context.Context, text string) (DescriptorInfo, error) {
+	var wire struct {
+		Descriptor     string   `json:"descriptor"`
+		Checksum       string   `json:"checksum"`
+		Expansion      []string `json:"multipath_expansion"`
+		IsRange        bool     `json:"isrange"`
+		IsSolvable     bool     `json:"issolvable"`
+		HasPrivateKeys bool     `json:"hasprivatekeys"`
+	}
+	if err := n.read(ctx, &wire, "getdescriptorinfo", text); err != nil {
+		return DescriptorInfo{}, descriptorFault(err)
+	}
+	return DescriptorInfo{
+		Canonical:      wire.Descriptor,
+		Checksum:       wire.Checksum,
+		Expansion:      wire.Expansion,
+		IsRange:        wire.IsRange,
+		IsSolvable:     wire.IsSolvable,
+		HasPrivateKeys: wire.HasPrivateKeys,
+	}, nil
+}
+
+// DeriveAddresses returns the addresses of a descriptor, which needs its checksum,
+// from index from to index to, both included; the one address of a descriptor
+// without a wildcard, whatever from and to are. It returns ErrDescriptor, for
+// one with a multipath element, too.
+func (n *Node) DeriveAddresses(ctx context.Context, descriptor string, from, to int) ([]string, error) {
+	if strings.Contains(descriptor, "<") { // the node answers with a list for each
+		return nil, ErrDescriptor.Saying("the addresses of a descriptor that stands for several are those of each")
+	}
+	params := []any{descriptor}
+	if strings.Contains(descriptor, "*") {
+		params = append(params, []int{from, to})
+	}
+	var addresses []string
+	if err := n.read(ctx, &addresses, "deriveaddresses", params...); err != nil {
+		return nil, descriptorFault(err)
+	}
+	return addresses, nil
+}
+
+func descriptorFault(err error) error {
+	if refused(err, rpcclient.CodeInvalidAddress, "") || refused(err, rpcclient.CodeInvalidValue, "") {
+		return ErrDescriptor.Because(err)
+	}
+	return err
+}
+
+// Descriptor is a descriptor that a wallet watches (listdescriptors).
+type Descriptor struct {
+	// Text is without private keys and with the checksum.
+	Text string
+	// Active is whether the wallet takes new addresses from it, and Internal
+	// whether those are for change.
+	Active, Internal bool
+	// RangeEnd is the last index that is watched, and Next that of the next address;
+	// both are zero without a wildcard.
+	RangeEnd, Next int
+	// Since is from when on it may have been used, as far as the wallet knows.
+	Since time.Time
+}
+
+// Descriptors returns the wallet's descriptors.
+func (w *Wallet) Descriptors(ctx context.Context) ([]Descriptor, error) {
+	var wire struct {
+		Descriptors []struct {
+			Desc      string `json:"desc"`
+			Active    bool   `json:"active"`
+			Internal  bool   `json:"internal"`
+			Range     [2]int `json:"range"`
+			Next      int    `json:"next_index"`
+			Timestamp int64  `json:"timestamp"`
+		} `json:"descriptors"`
+	}
+	if err := w.read(ctx, &wire, "listdescriptors"); err != nil {
+		return nil, err
+	}
+	list := make([]Descriptor, len(wire.Descriptors))
+	for i, d := range wire.Descriptors {
+		list[i] = Descriptor{
+			Text: d.Desc, Active: d.Active, Internal: d.Internal,
+			RangeEnd: d.Range[1], Next: d.Next, Since: unix(d.Timestamp),
+		}
+	}
+	return list, nil
+}
+
+// Import is a descriptor to watch.
+type Import struct {
+	// Text needs its checksum, and the wallet must have the private keys if it has
+	// any, and none if not.
+	Text string
+	// Active and Internal are as in [Descriptor].
+	Active, Internal bool
+	// RangeEnd is the last index to watch, from 0 on, and NextIndex that of the next
+	// address. They are for descriptors with a wildcard; zero leaves RangeEnd to the
+	// node.
+	RangeEnd, NextIndex int
+	// Since is from when on the descriptor may have been used: the call scans the
+	// chain from there. Zero means that it was not used yet: then only the last two
+	// hours of blocks are scanned.
+	Since time.Time
+}
+
+func (i Import) wire() map[string]any {
+	w := map[string]any{"desc": i.Text, "active": i.Active, "internal": i.Internal, "timestamp": "now"}
+	if !i.Since.IsZero() {
+		w["timestamp"] = max(i.Since.Unix(), 0)
+	}
+	if i.RangeEnd > 0 {
+		w["range"] = []int{0, i.RangeEnd}
+	}
+	if i.NextIndex > 0 {
+		w["next_index"] = i.NextIndex
+	}
+	return w
+}
+
+// ImportError is what became of descriptors that the node did not import. The
+// others of the call are imported.
+type ImportError struct {
+	// Failures is by the place of the descriptor in the call.
+	Failures map[int]*rpcclient.RPCError
+}
+
+func (e *ImportError) Error() string {
+	for i, f := range e.Failures {
+		return fmt.Sprintf("%d descriptors were not imported, such as number %d: %s", len(e.Failures), i+1, f.Text())
+	}
+	return "descriptors were not imported"
+}
+
+// Unwrap returns the failures.
+func (e *ImportError) Unwrap() []error {
+	errs := make([]error, 0, len(e.Failures))
+	for _, f := range e.Failures {
+		errs = append(errs, f)
+	}
+	return errs
+}
+
+// ImportDescriptors makes the wallet watch descriptors, and scans the chain for
+// them where they say so, for as long as ctx lets it. It returns the node's
+// warnings, which are for people; an *ImportError; and ErrScanning.
+func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warnings []string, err error) {
+	requests := make([]map[string]any, len(imports))
+	for i, one := range imports {
+		requests[i] = one.wire()
+	}
+	var results []struct {
+		Success  bool     `json:"success"`
+		Warnings []string `json:"warnings"`
+		Error    struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	const method = "importdescriptors"
+	err = caller{w.rpc.WithTimeout(noLimit)}.write(ctx, &results, method, requests)
+	if err != nil {
+		return nil, err
+	}
+	if len(results) != len(imports) {
+		return nil, badAnswer("%d results for %d descriptors", len(results), len(imports))
+	}
+	failures := map[int]*rpcclient.RPCError{}
+	for i, r := range results {
+		warnings = append(warnings, r.Warnings...)
+		if !r.Success {
+			failures[i] = (&rpcclient.RPCError{Code: r.Error.Code, Message: r.Error.Message, Method: method}).WithoutSent(requests[i])
+		}
+	}
+	if len(failures) > 0 {
+		return warnings, &ImportError{failures}
+	}
+	return warnings, nil
+}

@@ -1,0 +1,91 @@
+package backend_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node/backend"
+)
+
+// entries returns what is in a folder and below.
+func entries(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	must(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		names = append(names, path)
+		return err
+	}))
+	return names
+}
+
+func TestRemoveFiles(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	ctx, folder := t.Context(), p.WalletFolder()
+	receive, change := p.canonical(t)
+	for _, name := range []string{"gone", "stays"} {
+		_, err := p.Provide(ctx, name, receive, change, 10)
+		must(t, err)
+	}
+	wantErr(t, p.CheckFiles("gone"), backend.ErrWalletFolderUnknown)
+	p.WithWalletFolder(folder)
+	before := entries(t, folder)
+	must(t, p.CheckFiles("gone"))
+	if after := entries(t, folder); !slices.Equal(before, after) {
+		t.Errorf("a check left %q, of %q", after, before)
+	}
+
+	// What a link in the wallet's own folder leads to is not the wallet's.
+	outside := filepath.Join(t.TempDir(), "wallet.dat")
+	must(t, os.WriteFile(outside, []byte("x"), 0o600))
+	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "gone", "link")))
+	must(t, p.RemoveFiles(ctx, "gone"))
+	must(t, p.RemoveFiles(ctx, "gone"))
+	wantErr(t, p.CheckFiles("gone"), backend.ErrWalletFilesUnreachable)
+	want := slices.DeleteFunc(before, func(path string) bool {
+		return path == filepath.Join(folder, "gone") || filepath.Dir(path) == filepath.Join(folder, "gone")
+	})
+	if after := entries(t, folder); !slices.Equal(want, after) {
+		t.Errorf("left are %q, want %q", after, want)
+	}
+	if list, err := p.core.ListWallets(ctx); err != nil || !slices.Equal(list, []string{"stays"}) {
+		t.Errorf("loaded: %q, %v", list, err)
+	}
+	_, err := os.Stat(outside)
+	must(t, err)
+
+	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "elsewhere")))
+	must(t, os.Mkdir(filepath.Join(folder, "stays", "inner"), 0o700))
+	up, err := filepath.Rel(folder, filepath.Dir(outside))
+	must(t, err)
+	names := []string{"elsewhere", "stays/inner", `stays\inner`, "", ".", "..", "../wallets/stays", up, filepath.Dir(outside)}
+	before = entries(t, folder)
+	for _, name := range names {
+		wantErr(t, p.CheckFiles(name), backend.ErrWalletFilesUnreachable)
+		if err := p.RemoveFiles(ctx, name); err == nil {
+			t.Errorf("%q is accepted", name)
+		}
+	}
+	if after := entries(t, folder); !slices.Equal(before, after) {
+		t.Errorf("left are %q, of %q", after, before)
+	}
+	_, err = os.Stat(outside)
+	must(t, err)
+
+	// A folder that is not there, or not now, is not one that has no such wallet.
+	p.WithWalletFolder(filepath.Join(folder, "missing"))
+	wantErr(t, p.CheckFiles("stays"), backend.ErrWalletFilesUnreachable)
+	if err := p.RemoveFiles(ctx, "stays"); err == nil {
+		t.Error("files were removed from a folder that there is not")
+	}
+	p.WithWalletFolder(folder)
+	p.Stop(t)
+	if err := p.RemoveFiles(ctx, "stays"); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("without the node: %v", err)
+	}
+	_, err = os.Stat(filepath.Join(folder, "stays", "wallet.dat"))
+	must(t, err)
+}

@@ -1,0 +1,96 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
+)
+
+var _ proposal.Node = (*Provider)(nil)
+
+// Fund implements proposal.Node. Core takes any fee rate that it is given, so one
+// that is not relayed is refused here. See [Wallet.FundPSBT].
+func (p *Provider) Fund(ctx context.Context, coreName string, f proposal.Funding) (funded proposal.Funded, err error) {
+	if least := p.RelayMinimum(); f.FeeRate > 0 && f.FeeRate < least {
+		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "has to be at least %s, since the Bitcoin node relays nothing that pays less", least)
+	}
+	err = p.watched(ctx, func(ctx context.Context) (err error) {
+		funded, err = p.node.Wallet(coreName).FundPSBT(ctx, f, p.status().Version)
+		return err
+	})
+	return funded, err
+}
+
+// Test implements proposal.Node.
+func (p *Provider) Test(ctx context.Context, raw []byte) error {
+	return p.watched(ctx, func(ctx context.Context) error { return p.node.TestMempoolAccept(ctx, raw) })
+}
+
+// Send implements proposal.Node. It asks first whether the node is there: better not
+// sent than perhaps.
+func (p *Provider) Send(ctx context.Context, raw []byte) error {
+	if err := p.usable(ctx); err != nil {
+		return err
+	}
+	return p.watched(ctx, func(ctx context.Context) error { return p.node.SendRawTransaction(ctx, raw) })
+}
+
+// Locked implements proposal.Node.
+func (p *Provider) Locked(ctx context.Context, coreName string) (locked []btc.Outpoint, err error) {
+	err = p.watched(ctx, func(ctx context.Context) (err error) {
+		locked, err = p.node.Wallet(coreName).ListLocked(ctx)
+		return err
+	})
+	return locked, err
+}
+
+// watchAfter is how long it takes, from the start of a call or the last answer,
+// until the node is asked whether it is still there; at most twice that.
+const watchAfter = 200 * time.Millisecond
+
+// watched makes a call that may take its time, unless the node must not be asked
+// now. Unlike usable it costs no other call where the node answers soon; where it
+// does not, pings tell a node that is at work from one that hangs, and the call
+// is given up within two seconds.
+func (p *Provider) watched(ctx context.Context, call func(context.Context) error) error {
+	if err := p.lastKnown(); err != nil {
+		return err
+	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go p.watch(ctx, giveUp)
+	err := call(ctx)
+	if f, ok := errors.AsType[*fault.Error](context.Cause(ctx)); ok && err != nil {
+		return f
+	}
+	if ctx.Err() == nil && !errors.Is(err, rpcclient.ErrUnavailable) {
+		p.answers.Add(1)
+	}
+	return err
+}
+
+// watch gives a call up when the node answers neither a ping nor any other call.
+// Under load a ping waits behind other calls, but those are answered then.
+func (p *Provider) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
+	answers := p.answers.Load()
+	for {
+		select {
+		case <-time.After(watchAfter):
+		case <-ctx.Done():
+			return
+		}
+		before := answers
+		if answers = p.answers.Load(); answers != before {
+			continue
+		}
+		if err := p.node.ping(ctx); err != nil && p.answers.Load() == answers {
+			giveUp(err)
+			return
+		}
+	}
+}

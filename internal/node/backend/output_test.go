@@ -1,0 +1,92 @@
+package backend_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+func decode(t testing.TB, raw json.RawMessage, into any) {
+	t.Helper()
+	must(t, json.Unmarshal(raw, into))
+}
+
+// An output is found while it is unspent, in the chain and in the mempool, by a
+// node without an index of all transactions; then what spends it is.
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	p := provide(t, "-txindex=0")
+	ctx := t.Context()
+	p.payer(t, "payer")
+	to := p.address(t, "payer")
+	coin := func(txid string) btc.Outpoint {
+		var tx struct {
+			Details []struct {
+				Address string
+				Vout    uint32
+			}
+		}
+		decode(t, p.WalletCLI(t, "payer", "gettransaction", txid), &tx)
+		for _, d := range tx.Details {
+			if d.Address == to {
+				return btc.Outpoint{Txid: txid, Vout: d.Vout}
+			}
+		}
+		t.Fatalf("%+v pays nothing to %s", tx, to)
+		return btc.Outpoint{}
+	}
+	raw := func(txid string) []byte {
+		var tx struct{ Hex string }
+		decode(t, p.WalletCLI(t, "payer", "gettransaction", txid), &tx)
+		b, err := hex.DecodeString(tx.Hex)
+		must(t, err)
+		return b
+	}
+	at := coin(p.pay(t, "payer", to, "1.5"))
+	for range 2 { // in the mempool, and in a block that is not the last
+		got, err := p.Origin(ctx, at)
+		must(t, err)
+		if !bytes.Equal(got, raw(at.Txid)) {
+			t.Errorf("got %x", got)
+		}
+		p.Mine(t, 2)
+	}
+	spender, err := p.Spender(ctx, at)
+	must(t, err)
+	if spender != nil {
+		t.Errorf("spent by %x", spender)
+	}
+	var sent struct{ Txid string }
+	decode(t, p.WalletCLI(t, "payer", "send", []map[string]any{{to: 1}}, nil, nil, nil, map[string]any{"inputs": []map[string]any{{"txid": at.Txid, "vout": at.Vout}}}), &sent)
+	_, err = p.Origin(ctx, at)
+	wantErr(t, err, wallet.ErrCoinNotFound)
+	spender, err = p.Spender(ctx, at)
+	must(t, err)
+	if !bytes.Equal(spender, raw(sent.Txid)) {
+		t.Errorf("spent by %x", spender)
+	}
+	p.Mine(t, 1)
+	_, err = p.Origin(ctx, at)
+	wantErr(t, err, wallet.ErrCoinNotFound)
+	if spender, err = p.Spender(ctx, at); spender != nil || err != nil {
+		t.Errorf("spent in the mempool by %x, %v", spender, err)
+	}
+}
+
+// A pruned node has the output, and its transaction no more.
+func TestOriginPruned(t *testing.T) {
+	t.Parallel()
+	p := provide(t, "-prune=1", "-fastprune", "-txindex=0")
+	p.payer(t, "payer")
+	txid := p.pay(t, "payer", p.address(t, "payer"), "1.5")
+	p.Mine(t, 500)
+	p.CLI(t, "pruneblockchain", 400)
+	at := btc.Outpoint{Txid: txid}
+	if raw, err := p.Origin(t.Context(), at); raw != nil || err != nil {
+		t.Errorf("%x, %v", raw, err)
+	}
+}

@@ -1,0 +1,273 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/keymutex"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+)
+
+// unloadPatience is how long a wallet whose scan was aborted is left until it is
+// tried again to unload it.
+const unloadPatience = 50 * time.Millisecond
+
+// Provider is a node as the packages wallet and spend need it: it implements
+// wallet.Node and proposal.Node. All that goes to the node is refused while the node
+// is away, and while it is on another chain than ours. It is safe for concurrent
+// use.
+type Provider struct {
+	node    *Node
+	status  func() nodestatus.Status
+	folder  string         // the node's wallets; empty for unknown
+	turns   keymutex.Turns // by wallet: the node does not import twice at once
+	answers atomic.Uint64  // to calls that were watched
+}
+
+// NewProvider returns a Provider that goes by what status last knew of the node.
+func NewProvider(n *Node, status func() nodestatus.Status) *Provider {
+	return &Provider{node: n, status: status}
+}
+
+// Ready implements wallet.Node.
+func (p *Provider) Ready() error {
+	if f := p.status().Ready(); f != nil {
+		return f
+	}
+	return nil
+}
+
+// take waits for the turn of one of Core's wallets, unless the node cannot be used.
+func (p *Provider) take(ctx context.Context, coreName string) (done func(), err error) {
+	if err := p.usable(ctx); err != nil {
+		return nil, err
+	}
+	return p.turns.Take(ctx, coreName)
+}
+
+// usable returns why the node must not be asked now, or nil. Unlike Ready it does
+// not mind the initial block download. A node that has stopped answering a moment
+// ago is noticed here, and not by whoever waits for what comes after.
+func (p *Provider) usable(ctx context.Context) error {
+	if err := p.lastKnown(); err != nil {
+		return err
+	}
+	return p.node.ping(ctx)
+}
+
+// lastKnown is usable as far as was known a few seconds ago.
+func (p *Provider) lastKnown() error {
+	if p.status().Problem != nil {
+		return p.Ready()
+	}
+	return nil
+}
+
+// Chain implements wallet.Node.
+func (p *Provider) Chain() (network btc.Network, height, pruneHeight int) {
+	s := p.status()
+	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) { // then the rest is about that
+		return "", 0, 0
+	}
+	network, err := btc.ParseNetwork(s.Chain)
+	if err != nil { // there was no contact yet
+		return "", 0, 0
+	}
+	if s.Pruned {
+		pruneHeight = int(s.PruneHeight)
+	}
+	return network, int(s.Blocks), pruneHeight
+}
+
+// CanonicalDescriptor implements wallet.Node.
+func (p *Provider) CanonicalDescriptor(ctx context.Context, descriptor string) (string, error) {
+	if err := p.usable(ctx); err != nil {
+		return "", err
+	}
+	info, err := p.node.DescriptorInfo(ctx, descriptor)
+	return info.Canonical, err
+}
+
+// DeriveAddresses implements wallet.Node.
+func (p *Provider) DeriveAddresses(ctx context.Context, descriptor string, first, end uint32) ([]string, error) {
+	if err := p.usable(ctx); err != nil {
+		return nil, err
+	}
+	return p.node.DeriveAddresses(ctx, descriptor, int(first), int(end)-1)
+}
+
+// HeightAt implements wallet.Node.
+func (p *Provider) HeightAt(ctx context.Context, t time.Time) (int, error) {
+	if err := p.usable(ctx); err != nil {
+		return 0, err
+	}
+	height, err := p.node.HeightAt(ctx, t)
+	return int(height), err
+}
+
+// Provide implements wallet.Node. What the wallet has already is left as it is.
+// One that was there without the descriptors counts as made now: somebody was
+// interrupted. It returns ErrScanning where the node would have to be told of
+// something and looks through the chain for this wallet.
+func (p *Provider) Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error) {
+	done, err := p.take(ctx, coreName)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	w := p.node.Wallet(coreName)
+	known, err := w.Descriptors(ctx)
+	if errors.Is(err, ErrWalletNotLoaded) {
+		if err := p.load(ctx, coreName); err != nil {
+			return false, err
+		}
+		known, err = w.Descriptors(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("see what the wallet watches: %w", err)
+	}
+	imports, created := missing(known, receive, change, int(rangeEnd)-1)
+	if len(imports) == 0 {
+		return false, nil
+	}
+	if _, err := w.ImportDescriptors(ctx, imports); err != nil {
+		return false, fmt.Errorf("import descriptors: %w", err)
+	}
+	return created, nil
+}
+
+// load loads a wallet, or makes it. Where somebody else is at that, there is an
+// Unavailable fault, or a wallet that is not loaded yet.
+func (p *Provider) load(ctx context.Context, name string) error {
+	err := p.node.LoadWallet(ctx, name)
+	switch {
+	case refused(err, rpcclient.CodeWalletError, "already loading"):
+		return ErrWalletNotLoaded.Because(err)
+	case !errors.Is(err, ErrWalletMissing):
+		return err
+	}
+	if err = p.node.CreateWatchOnly(ctx, name); errors.Is(err, ErrWalletExists) {
+		return nil
+	}
+	return err
+}
+
+// missing returns what is to be imported so that the wallet watches both
+// descriptors up to the index last, and whether it did not know one of them.
+func missing(known []Descriptor, receive, change string, last int) (imports []Import, unknown bool) {
+	for _, text := range []string{receive, change} {
+		i := slices.IndexFunc(known, func(d Descriptor) bool { return unmarked(d.Text) == unmarked(text) })
+		one := Import{Text: text, Active: true, Internal: text == change, RangeEnd: last}
+		switch {
+		case i < 0:
+			unknown = true
+		case known[i].RangeEnd >= last:
+			continue
+		default:
+			one.NextIndex = known[i].Next // else Core begins again at 0
+		}
+		imports = append(imports, one)
+	}
+	return imports, unknown
+}
+
+// unmarked returns a descriptor without its checksum, and with the one of the two
+// marks for hardened steps that not every version of Core writes here.
+func unmarked(descriptor string) string {
+	body, _, _ := strings.Cut(descriptor, "#")
+	return strings.ReplaceAll(body, "'", "h")
+}
+
+// Unload implements wallet.Node. A scan is aborted first. A wallet that is not
+// loaded is fine.
+func (p *Provider) Unload(ctx context.Context, coreName string) error {
+	done, err := p.take(ctx, coreName)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return p.unload(ctx, coreName)
+}
+
+// unload is Unload for whoever has the wallet's turn.
+func (p *Provider) unload(ctx context.Context, coreName string) error {
+	for {
+		err := p.node.UnloadWallet(ctx, coreName)
+		switch {
+		case errors.Is(err, ErrWalletNotLoaded):
+			return nil
+		case !errors.Is(err, ErrScanning):
+			return err
+		}
+		if err := p.AbortRescan(ctx, coreName); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(unloadPatience): // until the scan has noticed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// SetLocked implements wallet.Node. It returns ErrCoinUnavailable where there are
+// outputs that cannot be locked, with the others locked all the same.
+func (p *Provider) SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error {
+	if err := p.usable(ctx); err != nil {
+		return err
+	}
+	w := p.node.Wallet(coreName)
+	set := func(coins []btc.Outpoint) error {
+		const persistent = true
+		if locked {
+			return w.Lock(ctx, coins, persistent)
+		}
+		return w.Unlock(ctx, coins)
+	}
+	return setEach(coins, set)
+}
+
+// setEach sets what can be set of the coins. Core refuses all of them because of one: then
+// each half is tried, so that few refusals among many coins cost few calls.
+func setEach(coins []btc.Outpoint, set func([]btc.Outpoint) error) error {
+	err := set(coins)
+	if len(coins) == 1 || !errors.Is(err, ErrCoinUnavailable) && !errors.Is(err, ErrCoinNotLocked) {
+		return unlessUnlocked(err)
+	}
+	var unavailable error
+	for half := range slices.Chunk(coins, (len(coins)+1)/2) {
+		switch err := setEach(half, set); {
+		case errors.Is(err, ErrCoinUnavailable):
+			unavailable = err
+		case err != nil:
+			return err
+		}
+	}
+	return unavailable
+}
+
+func unlessUnlocked(err error) error {
+	if errors.Is(err, ErrCoinNotLocked) {
+		return nil
+	}
+	return err
+}
+
+// AbortRescan implements wallet.Node. There need not be a scan, nor a wallet.
+func (p *Provider) AbortRescan(ctx context.Context, coreName string) error {
+	if err := p.usable(ctx); err != nil {
+		return err
+	}
+	_, err := p.node.Wallet(coreName).AbortRescan(ctx)
+	if errors.Is(err, ErrWalletNotLoaded) {
+		return nil
+	}
+	return err
+}

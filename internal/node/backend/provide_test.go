@@ -1,0 +1,278 @@
+package backend_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+var _ wallet.Node = (*backend.Provider)(nil)
+
+// provider is a node of a test as package wallet sees it.
+type provider struct {
+	scene
+	*backend.Provider
+	monitor *nodestatus.Monitor
+}
+
+func provide(t testing.TB, extraArgs ...string) provider {
+	t.Helper()
+	s := start(t, extraArgs...)
+	m := nodestatus.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, nodestatus.Options{})
+	p := provider{s, backend.NewProvider(s.core, m.Status), m}
+	wantErr(t, p.Ready(), rpcclient.ErrUnavailable) // nobody asked it yet
+	if network, _, _ := p.Chain(); network != "" {
+		t.Errorf("network %q", network)
+	}
+	s.Mine(t, 1) // ends the initial block download
+	m.Check(t.Context())
+	must(t, p.Ready())
+	return p
+}
+
+const (
+	receiveDescriptor = "wpkh([d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/0/*)"
+	changeDescriptor  = "wpkh([d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/1/*)"
+)
+
+// canonical returns both descriptors with their checksums.
+func (p provider) canonical(t *testing.T) (receive, change string) {
+	t.Helper()
+	receive, err := p.CanonicalDescriptor(t.Context(), receiveDescriptor)
+	must(t, err)
+	change, err = p.CanonicalDescriptor(t.Context(), changeDescriptor)
+	must(t, err)
+	return receive, change
+}
+
+// wantRanges checks what Core's wallet watches.
+func (p provider) wantRanges(t *testing.T, name string, last int) {
+	t.Helper()
+	list, err := p.core.Wallet(name).Descriptors(t.Context())
+	must(t, err)
+	if len(list) != 2 {
+		t.Fatalf("Core watches %+v", list)
+	}
+	for _, d := range list {
+		if !d.Active || d.RangeEnd != last {
+			t.Errorf("Core watches %+v, want indexes up to %d", d, last)
+		}
+	}
+}
+
+func TestProvide(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	ctx := t.Context()
+	receive, change := p.canonical(t)
+	ensure := func(rangeEnd uint32, want bool) {
+		t.Helper()
+		created, err := p.Provide(ctx, "w", receive, change, rangeEnd)
+		must(t, err)
+		if created != want {
+			t.Errorf("created %v, want %v", created, want)
+		}
+	}
+	ensure(1030, true) // more than Core has by itself
+	p.wantRanges(t, "w", 1029)
+	ensure(1030, false)
+	next := text(t, p.WalletCLI(t, "w", "getnewaddress", "", "bech32"))
+	ensure(1040, false)
+	p.wantRanges(t, "w", 1039)
+	if after := text(t, p.WalletCLI(t, "w", "getnewaddress", "", "bech32")); after == next {
+		t.Error("Core hands out an address twice after the range was extended")
+	}
+	ensure(20, false) // less than it has
+	p.wantRanges(t, "w", 1039)
+
+	p.CLI(t, "unloadwallet", "w")
+	ensure(20, false)
+	p.CLI(t, "createwallet", "half", true, true, nil, false, true, true)
+	created, err := p.Provide(ctx, "half", receive, change, 1010)
+	must(t, err)
+	if !created {
+		t.Error("a wallet without descriptors knows no history")
+	}
+	p.wantRanges(t, "half", 1009)
+
+	must(t, p.Unload(ctx, "w"))
+	must(t, p.Unload(ctx, "w"))
+	must(t, p.Unload(ctx, "never"))
+	p.Stop(t)
+	_, err = p.Provide(ctx, "w", receive, change, 10)
+	wantErr(t, err, rpcclient.ErrUnavailable)
+	p.Start(t)
+	if list, err := backend.New(client(t, p.Node)).ListWallets(ctx); err != nil || !slices.Equal(list, []string{"half"}) {
+		t.Errorf("loaded after a restart: %q, %v", list, err)
+	}
+}
+
+// Several who want a wallet at once get it.
+func TestProvideAtOnce(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	receive, change := p.canonical(t)
+	var created [8]bool
+	var wg sync.WaitGroup
+	for i := range created {
+		wg.Go(func() {
+			var err error
+			if created[i], err = p.Provide(t.Context(), "w", receive, change, uint32(1020+i%2)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	p.wantRanges(t, "w", 1020)
+	if n := len(slices.DeleteFunc(created[:], func(c bool) bool { return !c })); n != 1 {
+		t.Errorf("%d say that they made it", n)
+	}
+}
+
+func TestProviderKnowsTheChain(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	ctx := t.Context()
+	p.Mine(t, 4)
+	p.monitor.Check(ctx)
+	network, height, pruneHeight := p.Chain()
+	if network != btc.Regtest || height != 5 || pruneHeight != 0 {
+		t.Errorf("chain %s, height %d, pruned to %d", network, height, pruneHeight)
+	}
+	if height, err := p.HeightAt(ctx, time.Now().Add(24*time.Hour)); err != nil || height != 5 {
+		t.Errorf("height %d, %v", height, err)
+	}
+	receive, _ := p.canonical(t)
+	three, err := p.DeriveAddresses(ctx, receive, 0, 3)
+	must(t, err)
+	two, err := p.DeriveAddresses(ctx, receive, 1, 3)
+	must(t, err)
+	if len(three) != 3 || !slices.Equal(two, three[1:]) {
+		t.Errorf("addresses %q, %q", three, two)
+	}
+	p.Stop(t)
+	p.monitor.Check(ctx)
+	for name, call := range map[string]func() error{
+		"Ready":               p.Ready,
+		"CanonicalDescriptor": func() error { _, err := p.CanonicalDescriptor(ctx, receive); return err },
+		"DeriveAddresses":     func() error { _, err := p.DeriveAddresses(ctx, receive, 0, 1); return err },
+		"HeightAt":            func() error { _, err := p.HeightAt(ctx, time.Now()); return err },
+		"Provide":             func() error { _, err := p.Provide(ctx, "w", receive, receive, 1); return err },
+		"Unload":              func() error { return p.Unload(ctx, "w") },
+		"SetLocked":           func() error { return p.SetLocked(ctx, "w", []btc.Outpoint{{}}, true) },
+		"Fund":                func() error { _, err := p.Fund(ctx, "w", proposal.Funding{}); return err },
+		"Test":                func() error { return p.Test(ctx, nil) },
+		"Send":                func() error { return p.Send(ctx, nil) },
+		"AbortRescan":         func() error { return p.AbortRescan(ctx, "w") },
+	} {
+		if err := call(); !errors.Is(err, rpcclient.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if network, height, _ := p.Chain(); network != btc.Regtest || height != 5 {
+		t.Errorf("chain %s, height %d after the node went away", network, height)
+	}
+}
+
+// A node on another chain is not touched.
+func TestProviderRefusesAnotherChain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	m := nodestatus.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, nodestatus.Options{Identity: stranger{}})
+	m.Check(t.Context())
+	p := backend.NewProvider(s.core, m.Status)
+	if network, _, _ := p.Chain(); network != "" {
+		t.Errorf("network %q", network)
+	}
+	_, err := p.Provide(t.Context(), "w", receiveDescriptor, changeDescriptor, 1)
+	wantErr(t, err, nodestatus.ErrWrongChain)
+	if list, err := s.core.ListWallets(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("wallets %q, %v", list, err)
+	}
+}
+
+// stranger takes every chain for another one.
+type stranger struct{}
+
+func (stranger) CheckChain(context.Context, string, string) error { return nodestatus.ErrWrongChain }
+
+func TestSetLocked(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	ctx := t.Context()
+	p.payer(t, "alice")
+	w := p.watch(t, "w", "alice")
+	coins, err := w.Unspent(ctx)
+	must(t, err)
+	first, second, unknown := coins[0].Outpoint, coins[1].Outpoint, btc.Outpoint{Txid: noHash}
+	want := func(want ...btc.Outpoint) {
+		t.Helper()
+		list, err := w.ListLocked(ctx)
+		must(t, err)
+		slices.SortFunc(list, func(a, b btc.Outpoint) int { return strings.Compare(a.String(), b.String()) })
+		slices.SortFunc(want, func(a, b btc.Outpoint) int { return strings.Compare(a.String(), b.String()) })
+		if !slices.Equal(list, want) {
+			t.Errorf("locked %v, want %v", list, want)
+		}
+	}
+	for _, locked := range []bool{true, true, false, false, true} {
+		must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, locked))
+		if locked {
+			want(first)
+		} else {
+			want()
+		}
+	}
+	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown}, true), backend.ErrCoinUnavailable)
+	// One that cannot be locked, or is not, does not keep the others from it.
+	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown, second}, true), backend.ErrCoinUnavailable)
+	want(first, second)
+	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second}, false))
+	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second, unknown, first}, false))
+	want()
+	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, true))
+	p.Stop(t)
+	p.Start(t)
+	if list, err := backend.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []btc.Outpoint{coins[0].Outpoint}) {
+		t.Errorf("locked after a restart: %v, %v", list, err)
+	}
+}
+
+// A wallet that scans the chain is unloaded all the same.
+func TestUnloadEndsAScan(t *testing.T) {
+	t.Parallel()
+	p := provide(t, "-blockfilterindex=0")
+	ctx := t.Context()
+	receive, change := p.canonical(t)
+	_, err := p.Provide(ctx, "w", receive, change, 2000)
+	must(t, err)
+	p.Mine(t, 1500)
+	var wider, same, unloaded error
+	end := uint32(2000)
+	p.duringScan(t, p.core.Wallet("w"), func() {
+		_, wider = p.Provide(ctx, "w", receive, change, end+1000)
+		if wider == nil {
+			end += 1000
+		}
+		_, same = p.Provide(ctx, "w", receive, change, end)
+		unloaded = p.Unload(ctx, "w")
+	})
+	wantErr(t, wider, wallet.ErrNodeScanning)
+	must(t, same)
+	must(t, unloaded)
+	if list, err := p.core.ListWallets(ctx); err != nil || len(list) != 0 {
+		t.Errorf("loaded: %q, %v", list, err)
+	}
+}

@@ -1,0 +1,476 @@
+package backend_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// feeRates are those that are tried, in satoshis per 1000 virtual bytes.
+var feeRates = []btc.FeeRate{1000, 3333, 25_000}
+
+// What a signed transaction pays is what was asked for, and 2 % more at most, of
+// every kind of script. Without change it pays what is left, too.
+func TestFeeRates(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	for _, k := range testkit.Scripts {
+		v := p.vault(t, k, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000)
+		for _, rate := range feeRates {
+			v.testChange(t, rate)
+			v.testSubtracted(t, rate)
+			v.testSendMax(t, rate)
+			v.testNoChange(t, rate)
+		}
+	}
+}
+
+func (v vault) testChange(t *testing.T, rate btc.FeeRate) {
+	t.Helper()
+	funded, d := v.make(t, v.payment(6_500_000, rate))
+	if funded.ChangePosition < 0 || v.paid(d) != 6_500_000 {
+		t.Errorf("%s: change at %d, %d paid", v.name, funded.ChangePosition, v.paid(d))
+	}
+	v.wantRate(t, "change", rate, funded, 0)
+}
+
+func (v vault) testSubtracted(t *testing.T, rate btc.FeeRate) {
+	t.Helper()
+	f := v.payment(2_500_000, rate)
+	f.SubtractFrom = []int{0}
+	funded, d := v.make(t, f)
+	if funded.ChangePosition < 0 || v.paid(d) != 2_500_000-funded.Fee {
+		t.Errorf("%s: change at %d, %d paid, fee %d", v.name, funded.ChangePosition, v.paid(d), funded.Fee)
+	}
+	v.wantRate(t, "subtracted", rate, funded, 0)
+}
+
+func (v vault) testSendMax(t *testing.T, rate btc.FeeRate) {
+	t.Helper()
+	coins, total := v.coins(t)
+	f := v.payment(total, rate)
+	f.AddInputs, f.Inputs, f.SubtractFrom = false, coins, []int{0}
+	funded, d := v.make(t, f)
+	if funded.ChangePosition >= 0 || v.paid(d) != total-funded.Fee || len(d.Tx.Vin) != len(coins) {
+		t.Errorf("%s: change at %d, %d paid, fee %d", v.name, funded.ChangePosition, v.paid(d), funded.Fee)
+	}
+	v.wantRate(t, "send max", rate, funded, 0)
+}
+
+// testNoChange pays so much that what is left is just not worth to be change.
+func (v vault) testNoChange(t *testing.T, rate btc.FeeRate) {
+	t.Helper()
+	coins, total := v.coins(t)
+	f := v.payment(total/2, rate)
+	f.AddInputs, f.Inputs = false, coins
+	withChange, _ := v.make(t, f)
+	f.Outputs[0].Amount = total - withChange.Fee
+	funded, d := v.make(t, f)
+	if funded.ChangePosition >= 0 || v.paid(d) != f.Outputs[0].Amount {
+		t.Errorf("%s: change at %d, %d paid", v.name, funded.ChangePosition, v.paid(d))
+	}
+	v.wantRate(t, "no change", rate, funded, costOfChange(rate))
+}
+
+// costOfChange is more than it costs to make change of any kind and to spend it at
+// Core's discard rate of 10 sat/vB, and what is dust.
+func costOfChange(rate btc.FeeRate) btc.Amount {
+	const output, input, discardRate, dust = 43, 300, btc.FeeRate(10_000), 546
+	return rate.Fee(output) + discardRate.Fee(input) + dust
+}
+
+// paid is what nobody gets.
+func (v vault) paid(d decodedPSBT) (sum btc.Amount) {
+	for _, out := range d.Tx.Vout {
+		if out.ScriptPubKey.Address == nobody {
+			sum += btc.Amount(out.Value)
+		}
+	}
+	return sum
+}
+
+// wantRate signs a PSBT and checks what it pays, which is excess more at most than
+// 2 % above the rate.
+func (v vault) wantRate(t *testing.T, how string, rate btc.FeeRate, funded proposal.Funded, excess btc.Amount) {
+	t.Helper()
+	raw, tx := v.signed(t, funded.PSBT)
+	must(t, v.Test(t.Context(), raw))
+	exact := rate.Fee(tx.VSize)
+	above := 100 * float64(funded.Fee-exact) / float64(exact)
+	t.Logf("%-8s %-10s asked %6s: %6d sat for %4d vB, %7.3f sat/vB, %+6.2f %%, %d inputs",
+		v.name, how, rate, funded.Fee, tx.VSize, float64(funded.Fee)/float64(tx.VSize), above, len(tx.Inputs))
+	if funded.Fee < exact || float64(funded.Fee-excess) > float64(exact)*1.02 {
+		t.Errorf("%s, %s: asked for %s, pays %d sat for %d vB", v.name, how, rate, funded.Fee, tx.VSize)
+	}
+}
+
+// What is in a PSBT is what was asked for.
+func TestFund(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
+	coins, _ := v.coins(t)
+
+	f := v.payment(12_345, 1000)
+	f.Inputs, f.AddInputs = coins[:2], false
+	f.Outputs = append(f.Outputs, proposal.FundingOutput{Address: v.addresses[3], Amount: 20_000})
+	_, d := v.make(t, f)
+	if d.Version != 0 || d.Tx.LockTime != 0 || len(d.Tx.Vin) != 2 || d.Tx.Vin[0].Sequence != 0xfffffffd || d.Inputs[0]["bip32_derivs"] == nil {
+		t.Errorf("got %+v", d)
+	}
+	for i, in := range d.Tx.Vin {
+		if at := (btc.Outpoint{Txid: in.Txid, Vout: in.Vout}); !slices.Contains(coins[:2], at) {
+			t.Errorf("input %d is %s", i, at)
+		}
+	}
+	f = v.payment(12_345, 1000)
+	f.LockTime, f.Replaceable = 104, false
+	if _, d := v.make(t, f); d.Tx.LockTime != 104 || d.Tx.Vin[0].Sequence != 0xfffffffe {
+		t.Errorf("got %+v", d)
+	}
+
+	// The fee rate may be the node's business: here it is that of -fallbackfee.
+	f = v.payment(12_345, 0)
+	f.TargetBlocks = 6
+	funded, _ := v.make(t, f)
+	v.wantRate(t, "estimated", 10_000, funded, 0)
+
+	// Others' coins that are not confirmed are not spent, and none younger than
+	// asked for.
+	v.WalletCLI(t, "payer", "sendtoaddress", v.addresses[4], "10")
+	v.CLI(t, "syncwithvalidationinterfacequeue")
+	_, err := v.Fund(t.Context(), v.name, v.payment(btc.BTC, 1000))
+	wantErr(t, err, proposal.ErrInsufficientFunds)
+	v.Mine(t, 1)
+	f = v.payment(btc.BTC, 1000)
+	v.make(t, f)
+	f.MinConf = 2
+	_, err = v.Fund(t.Context(), v.name, f)
+	wantErr(t, err, proposal.ErrInsufficientFunds)
+}
+
+// A try leaves no trace: nothing is locked, and no address is handed out.
+func TestFundChangesNothing(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
+	before, err := p.core.Wallet(v.name).Descriptors(t.Context())
+	must(t, err)
+	for range 3 {
+		v.make(t, v.payment(1_500_000, 1000)) // also checks where the change goes
+	}
+	after, err := p.core.Wallet(v.name).Descriptors(t.Context())
+	must(t, err)
+	if !slices.Equal(before, after) {
+		t.Errorf("was %+v, is %+v", before, after)
+	}
+	if coins, _ := v.coins(t); len(coins) != 2 {
+		t.Errorf("left %v", coins)
+	}
+}
+
+// Core does not spend locked coins by itself, but those that are named it does,
+// locked or spent: to refuse them is up to others.
+func TestNamedCoins(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000)
+	ctx := t.Context()
+	coins, _ := v.coins(t)
+	must(t, v.SetLocked(ctx, v.name, coins[:1], true))
+	_, err := v.Fund(ctx, v.name, v.payment(10_000, 1000))
+	wantErr(t, err, proposal.ErrInsufficientFunds)
+	named := v.payment(10_000, 1000)
+	named.Inputs, named.AddInputs = coins, false
+	v.make(t, named)
+	v.pay(t, named)
+	named.Outputs[0].Amount++ // or else it is the same transaction every other time
+	funded, _ := v.make(t, named)
+	raw, _ := v.signed(t, funded.PSBT)
+	t.Logf("spent by the mempool already, Core tests it with %q", reason(v.Test(ctx, raw)))
+	v.Mine(t, 1)
+	v.make(t, named)
+	wantRejected(t, v.Test(ctx, raw), "missing-inputs")
+}
+
+func TestFundRefused(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
+	coins, total := v.coins(t)
+	foreign, err := p.core.Wallet("payer").Unspent(t.Context())
+	must(t, err)
+	named := func(f proposal.Funding, at ...btc.Outpoint) proposal.Funding {
+		f.Inputs, f.AddInputs = at, false
+		return f
+	}
+	subtracted := func(f proposal.Funding) proposal.Funding {
+		f.SubtractFrom = []int{0}
+		return f
+	}
+	fee, _ := v.make(t, v.payment(10_000, 25_000))
+	twice := v.payment(10_000, 1000)
+	twice.Outputs = append(twice.Outputs, twice.Outputs[0])
+	for _, c := range []struct {
+		name    string
+		funding proposal.Funding
+		want    error
+	}{
+		{"more than there is", v.payment(btc.BTC, 1000), proposal.ErrInsufficientFunds},
+		{"all, and no fee", v.payment(total, 1000), proposal.ErrInsufficientFunds},
+		{"all but half the fee", v.payment(total-100, 1000), proposal.ErrInsufficientFunds},
+		{"more than the named have", named(v.payment(total, 1000), coins[0]), proposal.ErrInsufficientFunds},
+		{"all that the named have", named(v.payment(total, 1000), coins...), proposal.ErrInsufficientFunds},
+		{"named and others do not do", func() proposal.Funding {
+			f := v.payment(btc.BTC, 1000)
+			f.Inputs = coins[:1]
+			return f
+		}(), proposal.ErrInsufficientFunds},
+		{"dust", v.payment(100, 1000), proposal.ErrAmountTooSmall},
+		{"less than its fee", subtracted(v.payment(1000, 25_000)), proposal.ErrAmountTooSmall},
+		{"dust after its fee", subtracted(v.payment(fee.Fee+100, 25_000)), proposal.ErrAmountTooSmall},
+		{"much too high a fee", v.payment(10_000, btc.MaxFeeRate), proposal.ErrInsufficientFunds},
+		{"an address twice", twice, backend.ErrDuplicateAddress},
+		{"a coin that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), backend.ErrCoinUnavailable},
+		{"an output that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: coins[0].Txid, Vout: 99}), backend.ErrCoinUnavailable},
+		{"a coin of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), backend.ErrCoinUnavailable},
+	} {
+		v.wantRefused(t, c.name, c.funding, c.want)
+	}
+
+	_, err = v.Fund(t.Context(), "none", v.payment(10_000, 1000))
+	wantErr(t, err, backend.ErrWalletNotLoaded)
+	bad := v.payment(10_000, 1000)
+	bad.Outputs[0].Address = "nonsense"
+	_, err = v.Fund(t.Context(), v.name, bad)
+	if _, ok := errors.AsType[*rpcclient.RPCError](err); !ok || fault.KindOf(err) != fault.Refused {
+		t.Errorf("an address that is none: %v", err)
+	}
+}
+
+// wantRefused checks a refusal, and logs its words.
+func (v vault) wantRefused(t *testing.T, name string, f proposal.Funding, want error) {
+	t.Helper()
+	_, err := v.Fund(t.Context(), v.name, f)
+	e, ok := errors.AsType[*rpcclient.RPCError](err)
+	if !errors.Is(err, want) || !ok {
+		t.Errorf("%s: got %v, want %v", name, err, want)
+		return
+	}
+	t.Logf("%-26s %d %s", name, e.Code, e.Message)
+}
+
+// Core takes a fee rate that it does not relay.
+func TestFundBelowTheRelayFee(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000)
+	low := v.payment(10_000, 500)
+	_, err := v.Fund(t.Context(), v.name, low)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind != fault.Invalid || f.Fields[0].Name != "fee_rate_sat_vb" || !strings.Contains(f.Message, "at least 1,") {
+		t.Errorf("got %v", err)
+	}
+	funded, err := p.core.Wallet(v.name).FundPSBT(t.Context(), low, 0)
+	must(t, err)
+	raw, _ := v.signed(t, funded.PSBT)
+	wantRejected(t, v.Test(t.Context(), raw), "min relay fee not met")
+	wantRejected(t, v.Send(t.Context(), raw), "min relay fee not met")
+}
+
+func TestFundTooMuch(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	amounts := slices.Repeat([]btc.Amount{100_000}, 400)
+	v := p.vault(t, testkit.SH, amounts...) // the largest inputs
+	coins, total := v.coins(t)
+	v.wantRefused(t, "more coins than fit", v.payment(total*9/10, 1000), backend.ErrTooLarge)
+	all := v.payment(total*9/10, 1000)
+	all.Inputs, all.AddInputs = coins, false
+	v.wantRefused(t, "more named than fit", all, backend.ErrTooLarge)
+	mixed := v.payment(total*9/10, 1000)
+	mixed.Inputs = coins[:200]
+	v.wantRefused(t, "named and others", mixed, backend.ErrTooLarge)
+
+	many := v.payment(1000, 1000)
+	many.Outputs = nil
+	descriptor, err := p.CanonicalDescriptor(t.Context(), receiveDescriptor)
+	must(t, err)
+	addresses, err := p.DeriveAddresses(t.Context(), descriptor, 0, proposal.MaxRecipients+500)
+	must(t, err)
+	for _, a := range addresses {
+		many.Outputs = append(many.Outputs, proposal.FundingOutput{Address: a, Amount: 1000})
+	}
+	v.wantRefused(t, "more recipients than fit", many, backend.ErrTooLarge)
+
+	rich := p.vault(t, testkit.WPKH, 5*btc.BTC)
+	rich.wantRefused(t, "a fee beyond -maxtxfee", rich.payment(btc.BTC, btc.MaxFeeRate), backend.ErrFeeTooHigh)
+}
+
+// With more than 252 coins, Core does not get along with a whole fee rate.
+func TestFundManyCoins(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, slices.Repeat([]btc.Amount{1_000_000}, 290)...)
+	coins, total := v.coins(t)
+	for _, rate := range []btc.FeeRate{1000, 25_000} {
+		f := v.payment(total*9/10, rate)
+		funded, d := v.make(t, f)
+		if len(d.Tx.Vin) < 253 {
+			t.Errorf("%d coins", len(d.Tx.Vin))
+		}
+		v.wantRate(t, "many", rate, funded, 0)
+		f.Inputs, f.AddInputs = coins, false
+		v.make(t, f)
+	}
+	v.wantRefused(t, "many coins at a high rate", v.payment(total*19/20, 300_000), backend.ErrTooLarge)
+	f := v.payment(total*9/10, 0)
+	f.TargetBlocks = 6 // for which there is the fallback of 10 sat/vB
+	v.wantRefused(t, "many coins, estimated", f, backend.ErrTooLarge)
+}
+
+// A node that cannot estimate says so.
+func TestFundWithoutEstimates(t *testing.T) {
+	t.Parallel()
+	p := provide(t, "-fallbackfee=0")
+	p.payer(t, "payer")
+	p.WalletCLI(t, "payer", "settxfee", "0.0001")
+	v := p.vault(t, testkit.WPKH, 1_000_000)
+	f := v.payment(10_000, 0)
+	f.TargetBlocks = proposal.DefaultTarget
+	v.wantRefused(t, "no estimate", f, backend.ErrFeeUnknown)
+	f.TargetBlocks, f.FeeRate = 0, 1000
+	v.make(t, f)
+}
+
+// Coins at the end of a chain that the mempool would not take longer.
+func TestFundLongChains(t *testing.T) {
+	t.Parallel()
+	p := provide(t, "-limitancestorcount=3", "-limitdescendantcount=3")
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000)
+	for range 3 {
+		v.pay(t, v.payment(10_000, 1000))
+	}
+	v.wantRefused(t, "a long chain", v.payment(10_000, 1000), backend.ErrChainTooLong)
+	coins, _ := v.coins(t)
+	f := v.payment(10_000, 1000)
+	f.Inputs, f.AddInputs = coins, false
+	v.wantRefused(t, "a long chain, named", f, backend.ErrChainTooLong)
+	v.Mine(t, 1)
+	v.make(t, v.payment(10_000, 1000))
+}
+
+// Where a coin's own transaction pays less than asked for, the one that spends it
+// makes up for that, and its fee rate is above what was asked.
+func TestFundMakesUpForParents(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000)
+	_, parent := v.pay(t, v.payment(10_000, 1000))
+	funded, _ := v.make(t, v.payment(10_000, 10_000))
+	_, child := v.signed(t, funded.PSBT)
+	wanted := btc.FeeRate(10_000).Fee(parent.VSize + child.VSize)
+	both := funded.Fee + btc.FeeRate(1000).Fee(parent.VSize)
+	t.Logf("asked 10, pays %.2f sat/vB", float64(funded.Fee)/float64(child.VSize))
+	if both < wanted || both > wanted*102/100 {
+		t.Errorf("both pay %d, want %d", both, wanted)
+	}
+}
+
+func TestTestAndSend(t *testing.T) {
+	t.Parallel()
+	p := provide(t)
+	p.payer(t, "payer")
+	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
+	ctx := t.Context()
+	coins, _ := v.coins(t)
+	named := v.payment(10_000, 100_000)
+	named.Inputs, named.AddInputs = coins[:1], false
+	funded, _ := v.make(t, named)
+	raw, tx := v.signed(t, funded.PSBT)
+	must(t, v.Test(ctx, raw))
+
+	broken := slices.Clone(raw)
+	broken[len(broken)-4] = 1 // the lock time, which was signed as 0
+	wantReason(t, v.Test(ctx, broken), "script-verify-flag-failed")
+	wantReason(t, v.Send(ctx, broken), "script-verify-flag-failed")
+	for name, err := range map[string]error{"Test": v.Test(ctx, raw[:50]), "Send": v.Send(ctx, raw[:50])} {
+		if _, ok := errors.AsType[*rpcclient.RPCError](err); !ok || errors.Is(err, proposal.ErrRejected) {
+			t.Errorf("%s of half a transaction: %v", name, err)
+		}
+	}
+
+	again := func(when string) {
+		t.Helper()
+		if err := errors.Join(v.Test(ctx, raw), v.Send(ctx, raw)); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	must(t, v.Send(ctx, raw))
+	again("in the mempool")
+	v.CLI(t, "syncwithvalidationinterfacequeue")
+
+	// Another one that spends the same and pays no more.
+	named.FeeRate = 50_000
+	rival, _ := v.make(t, named)
+	other, _ := v.signed(t, rival.PSBT)
+	t.Logf("a rival that pays less: %v; %v", reason(v.Test(ctx, other)), reason(v.Send(ctx, other)))
+	wantErr(t, v.Test(ctx, other), proposal.ErrRejected)
+	wantErr(t, v.Send(ctx, other), proposal.ErrRejected)
+
+	v.Mine(t, 1)
+	again("in the chain")
+	wantRejected(t, v.Test(ctx, other), "missing-inputs")
+	wantRejected(t, v.Send(ctx, other), "missing-inputs")
+	var change btc.Outpoint
+	for i, out := range tx.Outputs {
+		if btc.AddressOf(out.Script, btc.Regtest) == v.change {
+			change = btc.Outpoint{Txid: tx.Txid, Vout: uint32(i)}
+		}
+	}
+	named.Inputs, named.FeeRate = []btc.Outpoint{change}, 2_000_000 // more than the node would let pass by itself
+	v.pay(t, named)
+	v.Mine(t, 1)
+	again("in the chain, and its change spent")
+}
+
+// reason is why the node rejects a transaction.
+func reason(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.Details["reject_reason"]
+	}
+	return ""
+}
+
+func wantRejected(t testing.TB, err error, why string) {
+	t.Helper()
+	if !errors.Is(err, proposal.ErrRejected) || reason(err) != why {
+		t.Errorf("got %v for %q, want %q", err, reason(err), why)
+	}
+}
+
+func wantReason(t testing.TB, err error, part string) {
+	t.Helper()
+	if !errors.Is(err, proposal.ErrRejected) || !strings.Contains(reason(err), part) {
+		t.Errorf("got %v for %q, want %q", err, reason(err), part)
+	}
+	t.Log(err)
+}

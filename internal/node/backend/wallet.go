@@ -1,0 +1,250 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+)
+
+// Info is what a wallet says of itself (getwalletinfo).
+type Info struct {
+	// Transactions is how many it has, conflicted and abandoned ones included.
+	Transactions int64
+	// PrivateKeys is whether it may have any; Descriptors is false for a legacy
+	// wallet.
+	PrivateKeys, Descriptors bool
+	// Scan is nil unless the wallet is rescanning.
+	Scan *Scan
+	// LastProcessed is the block that the wallet is at; its hash is empty where the
+	// node does not tell (before Core 26).
+	LastProcessed Block
+	// Raw is the result as the node wrote it. It has no balances since Core 30.
+	Raw json.RawMessage
+}
+
+// Scan is a rescan under way.
+type Scan struct {
+	Duration time.Duration
+	// Progress is a fraction of 1.
+	Progress float64
+}
+
+// UnmarshalJSON reads false, or how far the scan is.
+func (s *Scan) UnmarshalJSON(text []byte) error {
+	var wire struct {
+		Duration int64   `json:"duration"`
+		Progress float64 `json:"progress"`
+	}
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return err
+	}
+	*s = Scan{Duration: time.Duration(wire.Duration) * time.Second, Progress: wire.Progress}
+	return nil
+}
+
+// Info returns what the wallet says of itself.
+func (w *Wallet) Info(ctx context.Context) (Info, error) {
+	var info wireInfo
+	if err := w.read(ctx, &info, "getwalletinfo"); err != nil {
+		return Info{}, err
+	}
+	return Info(info), nil
+}
+
+// wireInfo is Info as it comes.
+type wireInfo Info
+
+func (i *wireInfo) UnmarshalJSON(text []byte) error {
+	var wire struct {
+		TxCount       int64           `json:"txcount"`
+		PrivateKeys   bool            `json:"private_keys_enabled"`
+		Descriptors   bool            `json:"descriptors"`
+		Scanning      json.RawMessage `json:"scanning"`
+		LastProcessed Block           `json:"lastprocessedblock"`
+	}
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return err
+	}
+	*i = wireInfo{
+		Transactions:  wire.TxCount,
+		PrivateKeys:   wire.PrivateKeys,
+		Descriptors:   wire.Descriptors,
+		LastProcessed: wire.LastProcessed,
+		Raw:           append(json.RawMessage(nil), text...),
+	}
+	if len(wire.Scanning) > 0 && string(wire.Scanning) != "false" {
+		i.Scan = new(Scan)
+		return json.Unmarshal(wire.Scanning, i.Scan)
+	}
+	return nil
+}
+
+// Balances is what a wallet holds (getbalances, mine).
+type Balances struct {
+	// Trusted is confirmed, or change of the wallet's own transactions.
+	Trusted btc.Amount
+	// Pending is unconfirmed and from others.
+	Pending btc.Amount
+	// Immature is from coinbases that may not be spent yet.
+	Immature btc.Amount
+}
+
+// Balances returns what the wallet holds.
+func (w *Wallet) Balances(ctx context.Context) (Balances, error) {
+	var wire struct {
+		Mine struct {
+			Trusted  btc.JSONBTC `json:"trusted"`
+			Pending  btc.JSONBTC `json:"untrusted_pending"`
+			Immature btc.JSONBTC `json:"immature"`
+		} `json:"mine"`
+	}
+	if err := w.read(ctx, &wire, "getbalances"); err != nil {
+		return Balances{}, err
+	}
+	return Balances{
+		Trusted:  btc.Amount(wire.Mine.Trusted),
+		Pending:  btc.Amount(wire.Mine.Pending),
+		Immature: btc.Amount(wire.Mine.Immature),
+	}, nil
+}
+
+// outpoints are as Core writes them.
+type outpoints []btc.Outpoint
+
+type wireOutpoint struct {
+	Txid string `json:"txid"`
+	Vout uint32 `json:"vout"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o outpoints) MarshalJSON() ([]byte, error) {
+	wire := make([]wireOutpoint, len(o))
+	for i, at := range o {
+		wire[i] = wireOutpoint(at)
+	}
+	return json.Marshal(wire)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *outpoints) UnmarshalJSON(text []byte) error {
+	var wire []wireOutpoint
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return err
+	}
+	*o = make(outpoints, len(wire))
+	for i, at := range wire {
+		(*o)[i] = btc.Outpoint(at)
+	}
+	return nil
+}
+
+// Coin is an output that the wallet may spend (listunspent).
+type Coin struct {
+	btc.Outpoint
+
+	// Address is empty for scripts that have none.
+	Address string
+	// Script is the scriptPubKey in hexadecimal digits.
+	Script        string
+	Amount        btc.Amount
+	Confirmations int64
+	// Safe is false for unconfirmed coins of others, which may be replaced.
+	Safe bool
+}
+
+// Unspent returns the coins of the wallet, confirmed or not, but for those that
+// are locked and those of coinbases that may not be spent yet.
+func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
+	var wire []struct {
+		Txid          string      `json:"txid"`
+		Vout          uint32      `json:"vout"`
+		Address       string      `json:"address"`
+		Script        string      `json:"scriptPubKey"`
+		Amount        btc.JSONBTC `json:"amount"`
+		Confirmations int64       `json:"confirmations"`
+		Safe          bool        `json:"safe"`
+	}
+	const minConfirmations, maxConfirmations, includeUnsafe = 0, 9_999_999, true
+	if err := w.read(ctx, &wire, "listunspent", minConfirmations, maxConfirmations, []string{}, includeUnsafe); err != nil {
+		return nil, err
+	}
+	coins := make([]Coin, len(wire))
+	for i, c := range wire {
+		coins[i] = Coin{
+			Outpoint: btc.Outpoint{Txid: c.Txid, Vout: c.Vout}, Address: c.Address, Script: c.Script,
+			Amount: btc.Amount(c.Amount), Confirmations: c.Confirmations, Safe: c.Safe,
+		}
+	}
+	return coins, nil
+}
+
+// Lock keeps the wallet from choosing coins for transactions; all of them or, with
+// an error, none. A persistent lock outlasts a restart of the node, and may be
+// set on a coin that is locked already; that is how another lock becomes
+// persistent. It returns ErrCoinUnavailable.
+func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool) error {
+	if len(coins) == 0 {
+		return nil
+	}
+	err := w.write(ctx, nil, "lockunspent", false, outpoints(coins), persistent)
+	if refused(err, rpcclient.CodeInvalidValue, "") {
+		return ErrCoinUnavailable.Because(err)
+	}
+	return err
+}
+
+// Unlock takes locks away, persistent or not; all of them or, with an error,
+// none. It returns ErrCoinNotLocked.
+func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
+	if len(coins) == 0 { // for which Core would take all locks away
+		return nil
+	}
+	err := w.write(ctx, nil, "lockunspent", true, outpoints(coins))
+	if refused(err, rpcclient.CodeInvalidValue, "") {
+		return ErrCoinNotLocked.Because(err)
+	}
+	return err
+}
+
+// ListLocked returns the coins that are locked.
+func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
+	var coins outpoints
+	return coins, w.read(ctx, &coins, "listlockunspent")
+}
+
+// Rescan looks for the wallet's transactions from that height on to the tip, and
+// returns the height that it came to (rescanblockchain). It takes as long as ctx
+// lets it, hours perhaps, and holds one of the client's requests in flight for
+// that time. The node goes on when ctx ends: see [Wallet.AbortRescan]. It returns
+// ErrScanning, ErrScanAborted, ErrBlocksPruned, and ErrBlockNotFound for a height
+// beyond the tip.
+func (w *Wallet) Rescan(ctx context.Context, from int64) (to int64, err error) {
+	var wire struct {
+		Stop *int64 `json:"stop_height"`
+	}
+	err = caller{w.rpc.WithTimeout(noLimit)}.write(ctx, &wire, "rescanblockchain", from)
+	switch {
+	case refused(err, rpcclient.CodeMisc, "aborted"):
+		return 0, ErrScanAborted.Because(err)
+	case refused(err, rpcclient.CodeMisc, "pruned"):
+		return 0, ErrBlocksPruned.Because(err)
+	case refused(err, rpcclient.CodeInvalidValue, ""):
+		return 0, ErrBlockNotFound.Because(err)
+	case err != nil:
+		return 0, err
+	case wire.Stop == nil: // all blocks were processed while the call was under way
+		return from, nil
+	default:
+		return *wire.Stop, nil
+	}
+}
+
+// AbortRescan ends the wallet's rescan, and reports whether there was one. The
+// rescan ends soon after, not before this returns.
+func (w *Wallet) AbortRescan(ctx context.Context) (bool, error) {
+	var aborted bool
+	return aborted, w.write(ctx, &aborted, "abortrescan")
+}

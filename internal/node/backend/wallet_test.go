@@ -1,0 +1,201 @@
+package backend_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+func TestBalancesCoinsAndLocks(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx := t.Context()
+	s.payer(t, "alice")
+	w := s.watch(t, "watch", "alice")
+	bobs := s.address(t, "alice")
+	own := s.pay(t, "alice", bobs, "1.00000001")
+
+	// The two wallets are one, but for trust.
+	theirs, err := s.core.Wallet("alice").Balances(ctx)
+	must(t, err)
+	ours, err := w.Balances(ctx)
+	must(t, err)
+	if ours != theirs || ours.Trusted <= 99*btc.BTC || ours.Trusted >= 100*btc.BTC {
+		t.Errorf("balances %+v, theirs %+v", ours, theirs)
+	}
+	coins, err := w.Unspent(ctx)
+	must(t, err)
+	var sum btc.Amount
+	var paid backend.Coin
+	for _, c := range coins {
+		sum += c.Amount
+		if c.Address == bobs {
+			paid = c
+		}
+	}
+	if sum != ours.Trusted || len(coins) != 3 || paid.Txid != own || paid.Amount != btc.BTC+1 || paid.Confirmations != 0 || !paid.Safe || len(paid.Script) == 0 {
+		t.Errorf("coins %+v", coins)
+	}
+
+	first, second := coins[0].Outpoint, coins[1].Outpoint
+	must(t, w.Lock(ctx, []btc.Outpoint{first}, false))
+	wantErr(t, w.Lock(ctx, []btc.Outpoint{second, first}, false), backend.ErrCoinUnavailable)
+	wantErr(t, w.Lock(ctx, []btc.Outpoint{{Txid: noHash}}, true), backend.ErrCoinUnavailable)
+	wantErr(t, w.Unlock(ctx, []btc.Outpoint{first, second}), backend.ErrCoinNotLocked)
+	if locked, err := w.ListLocked(ctx); err != nil || !slices.Equal(locked, []btc.Outpoint{first}) {
+		t.Errorf("locked %v, %v; want the first alone", locked, err)
+	}
+	must(t, w.Unlock(ctx, nil)) // and not all of them
+	must(t, w.Lock(ctx, []btc.Outpoint{first, second}, true))
+	if left, err := w.Unspent(ctx); err != nil || len(left) != 1 {
+		t.Errorf("unspent: %v, %v", left, err)
+	}
+	p, err := w.Probe(ctx, "", 1<<20)
+	must(t, err)
+	if len(p.Locked) != 2 {
+		t.Errorf("probe: locked %v", p.Locked)
+	}
+	must(t, w.Unlock(ctx, []btc.Outpoint{first, second}))
+	if locked, err := w.ListLocked(ctx); err != nil || len(locked) != 0 {
+		t.Errorf("locked %v, %v", locked, err)
+	}
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx := t.Context()
+	s.payer(t, "alice")
+	descriptors, err := s.core.Wallet("alice").Descriptors(ctx)
+	must(t, err)
+	i := slices.IndexFunc(descriptors, func(d backend.Descriptor) bool { return d.Active && !d.Internal && d.Text[:5] == "wpkh(" })
+	must(t, s.core.CreateWatchOnly(ctx, "watch"))
+	w := s.core.Wallet("watch")
+
+	_, err = w.ImportDescriptors(ctx, []backend.Import{
+		{Text: "wpkh(nonsense)"},
+		{Text: descriptors[i].Text, Active: true, RangeEnd: 1999, NextIndex: 7},
+		{Text: "addr(" + nobody + ")"},
+	})
+	failed, ok := errors.AsType[*backend.ImportError](err)
+	if !ok || !slices.Equal(slices.Sorted(maps.Keys(failed.Failures)), []int{0, 2}) {
+		t.Fatalf("got %v", err)
+	}
+	list, err := w.Descriptors(ctx)
+	must(t, err)
+	if len(list) != 1 || list[0].Text != descriptors[i].Text || !list[0].Active || list[0].Internal ||
+		list[0].RangeEnd != 1999 || list[0].Next != 7 || list[0].Since.IsZero() {
+		t.Errorf("got %+v", list)
+	}
+	if a, err := s.core.DeriveAddresses(ctx, descriptors[i].Text, 7, 7); err != nil || a[0] != s.address(t, "watch") {
+		t.Errorf("the next address is not that of index 7: %v, %v", a, err)
+	}
+
+	// With a time it scans.
+	genesis, err := s.core.BlockHash(ctx, 0)
+	must(t, err)
+	h, err := s.core.BlockHeader(ctx, genesis)
+	must(t, err)
+	info, err := s.core.DescriptorInfo(ctx, "addr("+nobody+")")
+	must(t, err)
+	warnings, err := w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical, Since: h.Time}})
+	must(t, err)
+	if len(warnings) != 0 {
+		t.Errorf("warnings %q", warnings)
+	}
+	if b, err := w.Balances(ctx); err != nil || b.Immature+b.Trusted != 103*50*btc.BTC {
+		t.Errorf("balances %+v, %v", b, err)
+	}
+}
+
+func TestRescan(t *testing.T) {
+	t.Parallel()
+	s := start(t, "-blockfilterindex=0") // so that it takes its time
+	ctx := t.Context()
+	s.payer(t, "alice")
+	w := s.watch(t, "watch", "alice")
+	tip, err := s.core.Tip(ctx)
+	must(t, err)
+	if to, err := w.Rescan(ctx, 5); err != nil || to != tip.Height {
+		t.Errorf("came to %d, %v", to, err)
+	}
+	_, err = w.Rescan(ctx, tip.Height+1)
+	wantErr(t, err, backend.ErrBlockNotFound)
+	if was, err := w.AbortRescan(ctx); err != nil || was {
+		t.Errorf("aborted %v, %v, although there was none", was, err)
+	}
+
+	// Make one that takes long enough to be seen: with many scripts and blocks.
+	s.Mine(t, 1500)
+	info, err := s.core.DescriptorInfo(ctx, ranged)
+	must(t, err)
+	_, err = w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical, RangeEnd: 2000}})
+	must(t, err)
+	var during backend.Info
+	var seen, second, imported, unloaded, aborted error
+	var was bool
+	s.duringScan(t, w, func() {
+		during, seen = w.Info(ctx)
+		_, second = w.Rescan(ctx, 0)
+		_, imported = w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical}})
+		unloaded = s.core.UnloadWallet(ctx, w.Name())
+		was, aborted = w.AbortRescan(ctx)
+	})
+	must(t, seen)
+	if during.Scan == nil || during.Scan.Progress < 0 || during.Scan.Progress > 1 {
+		t.Errorf("scan %+v", during.Scan)
+	}
+	wantErr(t, second, backend.ErrScanning)
+	wantErr(t, imported, backend.ErrScanning)
+	wantErr(t, unloaded, backend.ErrScanning)
+	if aborted != nil || !was {
+		t.Errorf("aborted %v, %v", was, aborted)
+	}
+}
+
+// duringScan does something that ends with an abort while a wallet's whole chain is
+// scanned. Scans of such chains are quick: where one was over before it was aborted,
+// nothing is known, and all is done once more.
+func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
+	t.Helper()
+	for range 50 {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := w.Rescan(t.Context(), 0)
+			ended <- err
+		}()
+		testkit.Eventually(t, "a scan is under way", func() bool {
+			info, err := w.Info(t.Context())
+			must(t, err)
+			return info.Scan != nil || len(ended) > 0
+		})
+		do()
+		err := <-ended
+		if errors.Is(err, backend.ErrScanAborted) {
+			return
+		}
+		if err != nil {
+			t.Logf("the scan: %v", err)
+		}
+		must(t, s.core.LoadWallet(t.Context(), w.Name()))
+	}
+	t.Fatal("each scan was over before it was aborted")
+}
+
+const ranged = "pkh(tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/0/*)"
+
+func TestRescanEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	must(t, s.core.CreateWatchOnly(t.Context(), "w"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.core.Wallet("w").Rescan(ctx, 0)
+	wantErr(t, err, context.Canceled)
+}

@@ -1,0 +1,89 @@
+package rpcclient
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const maxCookie = 4 << 10
+
+// login is a user and a password; the zero value is none.
+type login struct{ user, password string }
+
+func (l login) empty() bool { return l == login{} }
+
+// credentials are what to show to the node: a fixed login, or that in the
+// cookie file, which the node writes anew at each start.
+type credentials struct {
+	file string // empty where the login is fixed
+
+	mu      sync.Mutex
+	login   login // fixed, or as last read from the file
+	read    bool  // whether the file was read
+	modTime time.Time
+	size    int64
+}
+
+// current returns the login, from the file if that has changed. It returns
+// ErrUnavailable or ErrUnauthorized where the file cannot be used.
+func (c *credentials) current() (login, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.file == "" {
+		return c.login, nil
+	}
+	info, err := os.Stat(c.file)
+	if err != nil {
+		return login{}, cookieFault(err)
+	}
+	if c.read && info.ModTime().Equal(c.modTime) && info.Size() == c.size {
+		return c.login, nil
+	}
+	if err := c.load(); err != nil {
+		return login{}, cookieFault(err)
+	}
+	c.modTime, c.size = info.ModTime(), info.Size()
+	return c.login, nil
+}
+
+// reread reads the file again, whatever its date says, because the node
+// refused a login. It reports whether there is another one now.
+func (c *credentials) reread(refused login) (login, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.file == "" || c.load() != nil {
+		return login{}, false
+	}
+	return c.login, c.login != refused
+}
+
+// load reads the file; mu must be held.
+func (c *credentials) load() error {
+	f, err := os.Open(c.file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxCookie))
+	if err != nil {
+		return err
+	}
+	user, password, ok := strings.Cut(strings.TrimRight(string(text), "\r\n"), ":")
+	if !ok {
+		return errors.New("the cookie file is not user:password")
+	}
+	c.login, c.read = login{user: user, password: password}, true
+	return nil
+}
+
+func cookieFault(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return unavailable(noCookieMessage, err)
+	}
+	return ErrUnauthorized.Because(err)
+}

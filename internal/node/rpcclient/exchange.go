@@ -1,0 +1,166 @@
+package rpcclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	connectTimeout = 2 * time.Second
+	// idleTimeout is below Core's rpcservertimeout of 30 s, so that no call is
+	// sent on a connection that the node is about to close.
+	idleTimeout = 20 * time.Second
+	maxHeader   = 64 << 10
+)
+
+// newTransport returns a transport for one node. It uses no proxy from the
+// environment, which would see the credentials.
+func newTransport(connections int) *http.Transport {
+	return &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout:    connectTimeout,
+		MaxConnsPerHost:        connections,
+		MaxIdleConnsPerHost:    connections,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true,
+	}
+}
+
+// exchange sends body and lets read decode the answer. Where the node refuses
+// the credentials and the cookie has changed meanwhile, it tries once more.
+func (s *shared) exchange(ctx context.Context, to *url.URL, body []byte, limit int64, read func(*jsontext.Decoder) error) error {
+	as, err := s.credentials.current()
+	if err != nil {
+		return err
+	}
+	resp, err := s.send(ctx, to, as, body)
+	if err != nil {
+		return err
+	}
+	if refused(resp) {
+		if fresh, changed := s.credentials.reread(as); changed {
+			_ = resp.Body.Close()
+			if resp, err = s.send(ctx, to, fresh, body); err != nil {
+				return err
+			}
+		}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := judge(resp); err != nil {
+		return err
+	}
+	return decode(resp, limit, read)
+}
+
+// send makes one HTTP request. It goes to the transport and not through an
+// http.Client, which would follow redirects.
+func (s *shared) send(ctx context.Context, to *url.URL, as login, body []byte) (*http.Response, error) {
+	var answered atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotFirstResponseByte: func() { answered.Store(true) },
+	})
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, to.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make request to the node: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if !as.empty() {
+		req.SetBasicAuth(as.user, as.password)
+	}
+	resp, err := s.transport.RoundTrip(req)
+	if err != nil {
+		return nil, connectionFault(err, answered.Load())
+	}
+	return resp, nil
+}
+
+func refused(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden
+}
+
+// errForbidden says that the node answered 403; see [forbidden].
+var errForbidden error = protocolError("HTTP status 403")
+
+// judge returns nil where the body is worth decoding. Core answers a call that
+// it refuses with 400, 404 or 500 and a JSON body.
+func judge(resp *http.Response) error {
+	status := protocolError(fmt.Sprintf("HTTP status %d", resp.StatusCode))
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized:
+		return ErrUnauthorized.Because(status)
+	case code == http.StatusForbidden:
+		return errForbidden
+	case code == http.StatusServiceUnavailable:
+		return ErrBusy.Because(fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrNotNow, status))
+	case code == http.StatusOK, code >= 400 && isJSON(resp):
+		return nil
+	case code >= 500:
+		return unavailable(brokenMessage, status)
+	default:
+		return badAnswer(status)
+	}
+}
+
+func isJSON(resp *http.Response) bool {
+	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return err == nil && media == "application/json"
+}
+
+// decode lets read decode the body, of at most limit bytes, and tells a broken
+// connection from a broken answer.
+func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error) error {
+	if resp.ContentLength > limit {
+		return badAnswer(ErrTooLong)
+	}
+	body := &cappedReader{from: resp.Body, left: limit}
+	dec := newDecoder(body)
+	err := read(dec)
+	if err == nil {
+		err = expectEnd(dec)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case body.failed != nil:
+		return connectionFault(body.failed, false)
+	default:
+		return badAnswer(err)
+	}
+}
+
+// cappedReader reads at most left bytes and then fails with ErrTooLong. failed
+// is the error of the connection, if that is what ended the reading.
+type cappedReader struct {
+	from   io.Reader
+	left   int64
+	failed error
+}
+
+func (r *cappedReader) Read(p []byte) (int, error) {
+	// One byte more than is left tells an end from an excess.
+	if int64(len(p)) > r.left+1 {
+		p = p[:r.left+1]
+	}
+	n, err := r.from.Read(p)
+	if int64(n) > r.left {
+		return 0, ErrTooLong
+	}
+	r.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.failed = err
+	}
+	return n, err
+}

@@ -1,0 +1,70 @@
+package zmq
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/specterd/specterd/internal/node/backend"
+)
+
+// source is an address and what there is to hear.
+type source struct {
+	address string // host:port
+	topics  []string
+}
+
+// sources returns where to connect: for each topic of interest to the first of
+// the addresses that it is published at, and once to each address.
+func sources(publishers []backend.Publisher, host string) []source {
+	var list []source
+	wanted := []string{topicTx, topicBlock, topicSequence}
+	for _, p := range publishers {
+		i := slices.Index(wanted, p.Topic)
+		address, ok := dialable(p.Address, host)
+		if i < 0 || !ok {
+			continue
+		}
+		wanted = slices.Delete(wanted, i, i+1)
+		same := slices.IndexFunc(list, func(s source) bool { return s.address == address })
+		if same < 0 {
+			list = append(list, source{address: address})
+			same = len(list) - 1
+		}
+		list[same].topics = append(list[same].topics, p.Topic)
+	}
+	return list
+}
+
+// dialable returns host:port of an address such as tcp://0.0.0.0:28332. The host is
+// always the given one: the node says at which port it announces, and must not make
+// specterd connect to other hosts. It knows no other transports than TCP.
+func dialable(address, host string) (string, bool) {
+	_, port, ok := split(address)
+	return net.JoinHostPort(host, port), ok
+}
+
+// Elsewhere returns the addresses of publishers that name another host than the
+// one that is connected to.
+func Elsewhere(publishers []backend.Publisher, host string) []string {
+	var list []string
+	for _, p := range publishers {
+		named, _, ok := split(p.Address)
+		ip, err := netip.ParseAddr(named)
+		bound := named == "*" || named == "localhost" || err == nil && (ip.IsUnspecified() || ip.IsLoopback())
+		if ok && !bound && !strings.EqualFold(named, host) && !slices.Contains(list, p.Address) {
+			list = append(list, p.Address)
+		}
+	}
+	return list
+}
+
+func split(address string) (host, port string, ok bool) {
+	rest, ok := strings.CutPrefix(address, "tcp://")
+	if !ok {
+		return "", "", false
+	}
+	host, port, err := net.SplitHostPort(rest)
+	return host, port, err == nil && port != ""
+}

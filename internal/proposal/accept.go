@@ -1,0 +1,133 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// Whether a node accepts a payment at broadcast is found out when it is proposed:
+// the node is asked about the transaction with placeholders for its signatures, so
+// that none of its rules has to be known here, and a fee that is too low is refused
+// before people sign.
+
+// funded is a payment that Core made, and what the node needs to know to judge it.
+type funded struct {
+	Proposal
+
+	probe     []byte // the transaction, with placeholders for its signatures
+	evictions evictions
+}
+
+// acceptable returns nil if the node will accept the payment once it is signed.
+func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
+	if d.replaced != nil {
+		var err error
+		if f.evictions, err = s.evictedBy(ctx, d.view.ID, outpointsOf(f.Inputs), d.replaced.txid); err != nil {
+			return err
+		}
+		f.Evicts = f.evictions.list
+		if f.Fee < f.evictions.least(f.VSize, s.node.IncrementalFee()) {
+			return ErrFeeRateTooLow
+		}
+	}
+	return s.node.Check(ctx, f.probe)
+}
+
+// tooSmall makes ErrAmountTooSmall name the recipient that it is about, which the node
+// does not say: the one whose amount is the smallest for its kind of output.
+func (d draft) tooSmall(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(f, ErrAmountTooSmall) {
+		return err
+	}
+	smallest, ratio := -1, 0.0
+	for i, r := range d.Recipients {
+		script, err := btc.ScriptOf(r.Address, d.network)
+		if err != nil || r.Amount == 0 { // gets what is left
+			continue
+		}
+		if own := float64(r.Amount) / float64(btc.DustLimit(script)); smallest < 0 || own < ratio {
+			smallest, ratio = i, own
+		}
+	}
+	if smallest < 0 {
+		return err
+	}
+	const dust, belowFee = "must be higher: this is dust, which the Bitcoin node does not relay", "must be higher: it does not cover the fee that is subtracted from it"
+	text := dust
+	if len(d.SubtractFrom) > 0 {
+		text = belowFee
+	}
+	return f.About(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).Because(err)
+}
+
+// rateTries is how many fee rates are tried to find the lowest that works. The
+// first is right unless Core chooses other UTXOs for it.
+const rateTries = 8
+
+// lowestRate returns ErrFeeRateTooLow with the lowest fee rate that the node
+// accepts for a payment that it does not accept as it is.
+func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
+	step := s.node.IncrementalFee()
+	d.TargetBlocks, d.MaxFee = 0, 0
+	for range rateTries {
+		least := max(f.evictions.least(f.VSize, step), f.Fee+1)
+		if least > d.limit.most(&f.Proposal) { // perhaps too much to calculate with
+			return d.limit.minimumTooHigh(btc.FeeRate(int64(least)/int64(f.VSize)*1000), f.why()).Because(cause)
+		}
+		rate := f.rateFor(least)
+		if rate > d.limit.rate {
+			return d.limit.minimumTooHigh(rate, f.why()).Because(cause)
+		}
+		next := d
+		next.FeeRate = rate
+		tried, err := s.fundOnce(ctx, next)
+		if err == nil {
+			err = s.acceptable(ctx, next, &tried)
+		}
+		switch {
+		case err == nil:
+			return tooLow(rate, tried.Fee, f).Because(cause)
+		case errors.Is(err, ErrFeeRateTooLow):
+			f = tried
+		case isOverMaximum(err):
+			return d.limit.minimumTooHigh(rate, f.why()).Because(err)
+		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as too little money for that
+			return tooLow(rate, least, f).Because(err)
+		default:
+			return err
+		}
+	}
+	return ErrFeeRateTooLow.Because(cause)
+}
+
+// rateFor returns the fee rate at which Core would make the payment with this fee,
+// which is higher than the one that it made it with. Its estimate of the size may
+// differ from ours by a few bytes.
+func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
+	if f.ExcessFee > 0 {
+		return f.FeeRate + btc.FeeRate((int64(fee-f.Fee)*1000+int64(f.VSize)-1)/int64(f.VSize))
+	}
+	return btc.FeeRate((int64(f.FeeRate)*int64(fee) + int64(f.Fee) - 1) / int64(f.Fee))
+}
+
+// why says what the lowest fee rate is for.
+func (f *funded) why() string {
+	if f.evictions.minFee > 0 {
+		return fmt.Sprintf("to replace transactions that pay %d sat", f.evictions.minFee)
+	}
+	return "for the Bitcoin node to accept it"
+}
+
+func tooLow(rate btc.FeeRate, fee btc.Amount, f funded) *fault.Error {
+	text := fmt.Sprintf("must be at least %s sat/vB, which is a fee of %d sat", rate, fee)
+	if f.evictions.minFee > 0 {
+		text += fmt.Sprintf("; the transactions that it replaces pay %d sat", f.evictions.minFee)
+	}
+	return ErrFeeRateTooLow.About("fee_rate_sat_vb", "%s", text).
+		With("min_fee_rate_sat_vb", rate.String()).With("min_fee_sat", fmt.Sprint(int64(fee)))
+}

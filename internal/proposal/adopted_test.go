@@ -1,0 +1,116 @@
+package proposal_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// adopted makes a wallet of Core's outside specterd and has alice adopt it.
+func (w *world) adopted(k testkit.Script) vault {
+	w.t.Helper()
+	ctx := w.t.Context()
+	name := "specter/" + uuid.NewString()[:8]
+	descriptor := k.Descriptor(w.t, int(firstKey.Add(10)), "<0;1>", -1)
+	must(w.t, w.core.CreateWatchOnly(ctx, name))
+	for branch, internal := range map[string]bool{"0": false, "1": true} {
+		info, err := w.core.DescriptorInfo(ctx, strings.Replace(descriptor, "<0;1>", branch, 1))
+		must(w.t, err)
+		w.node.WalletCLI(w.t, name, "importdescriptors", []map[string]any{{
+			"desc": info.Canonical, "timestamp": "now", "active": true, "internal": internal, "range": 20,
+		}})
+	}
+	height := 1
+	view, err := w.wallets.Create(ctx, w.alice, wallet.Plan{Name: name, Descriptor: descriptor, Adopt: name, Birth: wallet.Birth{Height: &height}})
+	must(w.t, err)
+	return vault{world: w, alias: view.Alias, coreName: name, required: k.Required()}
+}
+
+// Deleting an adopted wallet takes specterd's locks out of Core's wallet, which
+// stays, and leaves the locks of others. It does so whenever it is interrupted, and
+// whether or not Core has the wallet loaded.
+func TestDeletedAdoptedWalletLeavesNoLocks(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		for _, loaded := range []bool{true, false} {
+			v := w.adopted(testkit.WPKH)
+			v.fund(1_000_000, 2_000_000, 3_000_000, 4_000_000)
+			foreign, frozen, cancelled := v.coin(1_000_000), v.coin(2_000_000), v.coin(3_000_000)
+			must(t, w.core.Wallet(v.coreName).Lock(ctx, []btc.Outpoint{foreign}, true))
+			must(t, w.wallets.Freeze(ctx, w.alice, v.alias, frozen, true))
+			o := pay(2_500_000, 1000)
+			o.Coins = []btc.Outpoint{cancelled}
+			p := v.create(o)
+			v.create(pay(3_500_000, 1000))
+			testkit.Eventually(t, "four coins are locked", func() bool { return len(v.locked()) == 4 })
+			must(t, v.Cancel(ctx, v.alice, v.alias, p.ID, nil))
+
+			id := v.get0().ID
+			w.stopFollower()
+			must(t, w.wallets.Delete(ctx, w.alice, v.alias, false))
+			row, err := w.store.WalletByID(ctx, id)
+			must(t, err)
+			if !loaded {
+				w.node.CLI(t, "unloadwallet", v.coreName)
+			}
+			crashing := wallet.New(slog.New(slog.DiscardHandler), crashed{w.store}, w.store, w.provider, time.Now, func(string) {})
+			if err := crashing.Finish(ctx, row); !errors.Is(err, errCrashed) {
+				t.Fatalf("the first try: %v", err)
+			}
+			must(t, w.wallets.Finish(ctx, row))
+			must(t, w.wallets.Finish(ctx, row))
+			names, err := w.core.ListWallets(ctx)
+			must(t, err)
+			if slices.Contains(names, v.coreName) != loaded {
+				t.Errorf("Core has %q loaded", names)
+			}
+			if !loaded {
+				w.node.CLI(t, "loadwallet", v.coreName)
+			}
+			if locked := v.locked(); len(locked) != 1 || !locked[foreign] {
+				t.Errorf("loaded %v: %v are locked, want %s", loaded, locked, foreign)
+			}
+			w.startFollower()
+		}
+	})
+}
+
+// A wallet whose files Core has lost is deleted all the same.
+func TestDeletedAdoptedWalletWithoutFiles(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.adopted(testkit.WPKH)
+		v.fund(1_000_000)
+		must(w.t, w.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.coin(1_000_000), true))
+		id := v.get0().ID
+		w.stopFollower()
+		w.node.CLI(w.t, "unloadwallet", v.coreName)
+		must(w.t, os.RemoveAll(filepath.Join(w.node.WalletFolder(), v.coreName)))
+		must(w.t, w.wallets.Delete(w.t.Context(), w.alice, v.alias, false))
+		row, err := w.store.WalletByID(w.t.Context(), id)
+		must(w.t, err)
+		must(w.t, w.wallets.Finish(w.t.Context(), row))
+	})
+}
+
+var errCrashed = errors.New("crashed")
+
+// crashed is a database of a process that ends before it deletes a wallet's row.
+type crashed struct{ *store.Store }
+
+func (crashed) DeleteWallet(context.Context, string, auth.Event) error { return errCrashed }

@@ -1,0 +1,98 @@
+package proposal_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// behind pays a vault so that the node has the coin, confirmed, and the index, which
+// nobody keeps up to date now, has not.
+func (v vault) behind(amount btc.Amount) btc.Outpoint {
+	v.t.Helper()
+	v.stopFollower()
+	a, _, err := v.wallets.NextAddress(v.t.Context(), v.alice, v.alias, "")
+	must(v.t, err)
+	was := v.trusted()
+	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendtoaddress", a.Address, btc.JSONBTC(amount)))
+	v.node.CLI(v.t, "generatetoaddress", 1, nobody)
+	testkit.Eventually(v.t, "the node has the coin", func() bool { return v.trusted() == was+amount })
+	var at btc.Outpoint
+	coins, err := v.core.Wallet(v.coreName).Unspent(v.t.Context())
+	must(v.t, err)
+	for _, c := range coins {
+		if c.Txid == txid {
+			at = c.Outpoint
+		}
+	}
+	return at
+}
+
+// A coin that the node has and the index has not yet is waited for, whether the node
+// chooses it or the caller names it, and the wait ends.
+func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		v := w.vault(testkit.TR, 1_000_000)
+		followed := func(ctx context.Context, id, txid string) {
+			w.startFollower() //nolint:contextcheck // it goes on until the test ends
+			w.await(ctx, id, txid)
+		}
+		service := func(await func(context.Context, string, string)) *proposal.Service {
+			return proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick, Await: await})
+		}
+		v.behind(5_000_000)
+		begin := time.Now()
+		_, err := service(w.await).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
+		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Unavailable || f.Code != "coin_not_known_yet" {
+			t.Fatalf("with an index that stays behind: %v", err)
+		}
+		if took := time.Since(begin); took < 2*time.Second {
+			t.Errorf("it was waited for %s", took)
+		}
+		p, err := service(followed).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
+		must(t, err)
+		if p.Sent() != 4_000_000 {
+			t.Errorf("the proposal is %+v", p)
+		}
+
+		o := pay(6_000_000, 1000)
+		o.Coins = []btc.Outpoint{v.behind(7_000_000)}
+		var invalid *fault.Error
+		if _, err := service(nil).Create(ctx, v.alice, v.alias, o); !errors.As(err, &invalid) || invalid.Kind != fault.Invalid {
+			t.Fatalf("without waiting: %v", err)
+		}
+		_, err = service(followed).Create(ctx, v.alice, v.alias, o)
+		must(t, err)
+	})
+}
+
+// A payment is in the history, and its coins are spent there, when the request that
+// sends it is answered.
+func TestBroadcastIsShownAtOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.vault(testkit.WPKH, 1_000_000)
+		for range 3 {
+			p := v.broadcast(v.complete(v.create(pay(100_000, 1000))))
+			r, err := w.store.TransactionByID(w.t.Context(), p.WalletID, p.FinalTxid)
+			must(w.t, err)
+			if r.Status.Dead() {
+				w.t.Errorf("it is %s", r.Status)
+			}
+			coins, err := w.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+			must(w.t, err)
+			if len(coins) != 1 || coins[0].Txid != p.FinalTxid {
+				w.t.Errorf("the coins are %+v", coins)
+			}
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Broadcast sends a complete proposal, after the node has said that it would take
+// it. It is for signers. One that was sent already is sent again, which is how a
+// transaction that the mempool has dropped comes back. It returns ErrRejected with
+// the node's reject_reason, ErrEvicts if it would evict payments that came after it
+// was made, ErrCoinFrozen, ErrWrongState and ErrChanged. The index has the transaction
+// afterwards, so that history and balances show it, unless that takes longer than
+// indexPatience.
+func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
+	p, err := s.broadcast(ctx, who, alias, id, b)
+	if err == nil {
+		s.await(ctx, p.WalletID, p.FinalTxid)
+	}
+	return p, err
+}
+
+func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return Proposal{}, err
+	}
+	done, err := s.wallets.TakeCoins(ctx, v.ID) // so that nobody here cancels it meanwhile
+	if err != nil {
+		return Proposal{}, err
+	}
+	defer done()
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(b.Expected, Complete, Broadcast); err != nil {
+		return Proposal{}, err
+	}
+	if p.Status.Open() {
+		if err := p.expectTime(s.now()); err != nil {
+			return Proposal{}, err
+		}
+	}
+	if err := s.refuseFrozen(ctx, p); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.checkEvictions(ctx, who, p, b.Evict); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Test(ctx, p.Raw); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Send(ctx, p.Raw); err != nil {
+		return Proposal{}, err
+	}
+	// It is on its way, whether or not the caller waits.
+	if p, err = s.sent(context.WithoutCancel(ctx), who, v.Wallet, id); err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
+}
+
+// BroadcastParams are how a proposal is to be sent.
+type BroadcastParams struct {
+	Expected Versions
+	Evict    bool // see Order
+}
+
+// checkEvictions returns ErrEvicts if a replacement would evict a payment that its
+// maker did not know of.
+func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Proposal, evict bool) error {
+	if p.Replaces == "" || p.Status != Complete || evict {
+		return nil
+	}
+	e, err := s.evictedBy(ctx, p.WalletID, outpointsOf(p.Inputs), p.Replaces)
+	if err != nil {
+		return err
+	}
+	return mustAllow(who, e.list, p.Evicts)
+}
+
+func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
+	for _, in := range p.Inputs {
+		c, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
+		switch {
+		case errors.Is(err, wallet.ErrCoinNotFound): // spent, which the node judges
+		case err != nil:
+			return err
+		case c.Frozen:
+			return ErrCoinFrozen.With("coins", in.String())
+		}
+	}
+	return nil
+}
+
+// sent notes that a proposal was sent. Where that fails, the follower finds its
+// transaction and notes it.
+func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet, id string) (Proposal, error) {
+	now := s.now()
+	defer s.o.Kick(w.ID)
+	p, err := s.store.UpdateProposal(ctx, w.ID, id, func(u *Update) error {
+		u.Event = who.Event(now, "psbt.broadcast", id, "wallet "+w.ID)
+		u.Changed = true
+		if u.Status.Open() {
+			u.moveTo(Broadcast, actorOf(who), "", now)
+		} else { // the follower was faster, or it was sent before
+			u.Steps = append(u.Steps, Step{At: now, Action: string(Broadcast), By: actorOf(who)})
+		}
+		return nil
+	})
+	if err != nil {
+		return Proposal{}, fmt.Errorf("note that proposal %s was sent: %w", id, err)
+	}
+	s.release(ctx, w)
+	return p, nil
+}
+
+// Abandon ends a proposal that was sent and has left the mempool, and frees its
+// inputs. It is for signers. The signed transaction stays valid as long as its inputs
+// are unspent: those who have it can still send it, and the proposal is shown as
+// broadcast again then. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
+// version is not among expected.
+func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return Proposal{}, err
+	}
+	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	if err != nil {
+		return Proposal{}, err
+	}
+	defer done()
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(expected, Broadcast); err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Abandon(ctx, v.CoreName, p.FinalTxid); err != nil {
+		return Proposal{}, err
+	}
+	ctx = context.WithoutCancel(ctx) // Core has done it
+	defer s.o.Kick(v.ID)
+	now := s.now()
+	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+		if u.Status != Broadcast { // the follower was faster
+			return nil
+		}
+		u.Reason = "abandoned by " + who.UserName + "; those who have its transaction can still send it"
+		u.moveTo(Cancelled, actorOf(who), u.Reason, now)
+		u.Changed, u.Event = true, who.Event(now, "psbt.abandon", id, "wallet "+v.ID)
+		return nil
+	})
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
+}
+
+// describe returns the txid and the virtual size of a transaction.
+func describe(raw []byte) (txid string, vsize int, err error) {
+	tx, err := btc.ParseTx(raw)
+	if err != nil {
+		return "", 0, fmt.Errorf("read a transaction of our own: %w", err)
+	}
+	return tx.Txid, tx.VSize, nil
+}

@@ -1,0 +1,163 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Eviction is a payment that cannot be confirmed any more once a replacement is
+// sent: a transaction in the mempool that descends from one that is replaced, an
+// open proposal that spends an output of one of these, or both.
+type Eviction struct {
+	Txid       string `json:"txid"`                  // without signatures for an open proposal
+	ProposalID string `json:"proposal_id,omitempty"` // empty if it is no proposal
+	Status     Status `json:"status,omitempty"`      // of the proposal
+	// UserID and UserName are of who made the proposal.
+	UserID   string `json:"user_id,omitempty"`
+	UserName string `json:"user_name,omitempty"`
+	// Spends is whether it spends UTXOs of the wallet. Payees and Fee are known then.
+	Spends bool       `json:"spends"`
+	Fee    btc.Amount `json:"fee_sat"`
+	Payees []Payee    `json:"payees,omitempty"`
+}
+
+// Payee is an output that pays to an address outside the wallet, or to an own
+// address that is not change.
+type Payee struct {
+	Address string     `json:"address"`
+	Amount  btc.Amount `json:"amount_sat"`
+}
+
+// evictions is what a replacement would remove from the mempool, and what the node
+// requires of it for that.
+type evictions struct {
+	list []Eviction
+	// minFee and minRate are the least that the node accepts, but for the size of the
+	// replacement itself: what is evicted pays minFee, and the best of what is
+	// replaced directly minRate.
+	minFee  btc.Amount
+	minRate btc.FeeRate
+}
+
+// evictedBy returns what a transaction that spends these outpoints evicts. What it
+// replaces directly is not listed.
+func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Outpoint, replaced string) (evictions, error) {
+	var e evictions
+	evicted, err := s.node.Evicted(ctx, spent)
+	if err != nil {
+		return e, err
+	}
+	gone := []string{replaced}
+	for _, tx := range evicted {
+		e.minFee += tx.Fee
+		if tx.Direct && tx.VSize > 0 {
+			e.minRate = max(e.minRate, btc.FeeRate(int64(tx.Fee)*1000/tx.VSize)+1)
+		}
+		gone = append(gone, tx.Txid)
+		if tx.Txid == replaced {
+			continue
+		}
+		one, err := s.evictionOf(ctx, walletID, tx)
+		if err != nil {
+			return e, err
+		}
+		e.list = append(e.list, one)
+	}
+	open, err := s.store.Proposals(ctx, walletID, Filter{Statuses: openStatuses, Parents: gone}, Cursor{}, maxEvictedProposals)
+	if err != nil {
+		return e, err
+	}
+	for _, p := range open {
+		if !spendsOneOf(p, spent) { // such a one is replaced, or refused as reserved
+			e.list = append(e.list, evictedProposal(p))
+		}
+	}
+	slices.SortFunc(e.list, func(a, b Eviction) int { return strings.Compare(a.Txid, b.Txid) })
+	return e, nil
+}
+
+// maxEvictedProposals is more than can be open on the outputs of as many
+// transactions as a node lets be replaced.
+const maxEvictedProposals = 1000
+
+func spendsOneOf(p Proposal, at []btc.Outpoint) bool {
+	return slices.ContainsFunc(p.Inputs, func(in Input) bool { return slices.Contains(at, in.Outpoint) })
+}
+
+// evictionOf returns what the index knows of a transaction in the mempool.
+func (s *Service) evictionOf(ctx context.Context, walletID string, tx MempoolTx) (Eviction, error) {
+	sent, err := s.store.Proposals(ctx, walletID, Filter{Txid: tx.Txid, Statuses: []Status{Broadcast}}, Cursor{}, 1)
+	if err != nil {
+		return Eviction{}, err
+	}
+	if len(sent) > 0 {
+		e := evictedProposal(sent[0])
+		e.Txid = tx.Txid
+		return e, nil
+	}
+	e := Eviction{Txid: tx.Txid, Fee: tx.Fee}
+	t, err := s.store.TransactionByID(ctx, walletID, tx.Txid)
+	if errors.Is(err, wallet.ErrTransactionNotFound) {
+		return e, nil
+	}
+	if err != nil || len(t.Inputs) == 0 {
+		return e, err
+	}
+	e.Spends = true
+	for _, out := range t.Outputs {
+		if out.Own == nil || out.Own.Branch == wallet.ReceiveBranch {
+			e.Payees = append(e.Payees, Payee{out.Address, out.Amount})
+		}
+	}
+	return e, nil
+}
+
+func evictedProposal(p Proposal) Eviction {
+	e := Eviction{
+		Txid: p.Txid, ProposalID: p.ID, Status: p.Status, UserID: p.Creator.UserID, UserName: p.Creator.UserName, Spends: true, Fee: p.Fee,
+	}
+	for _, out := range p.Outputs {
+		if out.Kind != Change {
+			e.Payees = append(e.Payees, Payee{out.Address, out.Amount})
+		}
+	}
+	return e
+}
+
+// mustAllow returns ErrEvicts if one of the payments needs the caller's word to be
+// evicted, and is not among those that were known before: it spends from the wallet
+// and is not a proposal of the caller's own.
+func mustAllow(who *auth.Principal, list, known []Eviction) error {
+	var named []string
+	for _, e := range list {
+		own := e.ProposalID != "" && e.UserID == who.UserID
+		if !e.Spends || own || slices.ContainsFunc(known, func(k Eviction) bool { return k.Txid == e.Txid || e.ProposalID != "" && k.ProposalID == e.ProposalID }) {
+			continue
+		}
+		if e.ProposalID != "" {
+			named = append(named, e.ProposalID)
+		} else {
+			named = append(named, e.Txid)
+		}
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	return ErrEvicts.With("evicts", strings.Join(named, " "))
+}
+
+// least returns the least fee that the node accepts for a replacement of this size
+// (BIP-125, rules 3 and 4), which also has to pay a higher fee rate than each
+// transaction that it replaces directly.
+func (e evictions) least(vsize int, step btc.FeeRate) btc.Amount {
+	if e.minFee == 0 && e.minRate == 0 {
+		return 0
+	}
+	return max(e.minFee+step.Fee(vsize), e.minRate.Fee(vsize))
+}

@@ -1,0 +1,138 @@
+package proposal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// DefaultMaxFeeRate is the maximum fee rate of the server if no setting says otherwise.
+const DefaultMaxFeeRate btc.FeeRate = 100_000
+
+// What is wrong with a fee beyond the maximum fee rate. The detail max_fee_rate_sat_vb
+// is the maximum.
+var (
+	// ErrFeeTooHigh says that a request asks for too high a fee, or leads to one.
+	ErrFeeTooHigh = fault.New(fault.Invalid, "fee_too_high", "the fee would be too high")
+	// ErrEstimateTooHigh says that the node estimates too high a fee rate.
+	ErrEstimateTooHigh = fault.New(fault.Conflict, "fee_estimate_too_high", "the Bitcoin node estimates too high a fee rate")
+	// ErrMinimumTooHigh says that the node accepts nothing below the maximum.
+	ErrMinimumTooHigh = fault.New(fault.Conflict, "fee_minimum_too_high", "the Bitcoin node requires too high a fee rate")
+)
+
+const feeRateField = "fee_rate_sat_vb"
+
+// feeLimit is the maximum fee rate of a wallet's proposals.
+type feeLimit struct {
+	rate   btc.FeeRate
+	server btc.FeeRate // the maximum of the server, which rate never exceeds
+}
+
+// feeLimit returns the limit of a wallet: its own, or the server's if that is lower.
+func (s *Service) feeLimit(w wallet.Wallet) feeLimit {
+	l := feeLimit{rate: s.o.MaxFeeRate, server: s.o.MaxFeeRate}
+	if w.MaxFeeRate > 0 {
+		l.rate = min(l.rate, w.MaxFeeRate)
+	}
+	return l
+}
+
+// MaxFeeRate is the maximum fee rate of the server.
+func (s *Service) MaxFeeRate() btc.FeeRate { return s.o.MaxFeeRate }
+
+// CheckMaxFeeRate returns a fault about a field unless a wallet can have this maximum
+// fee rate; 0 is for the server's.
+func (s *Service) CheckMaxFeeRate(field string, rate btc.FeeRate) error {
+	if rate > s.o.MaxFeeRate {
+		return fault.InvalidField(field, "must be at most %s, the maximum of the server (SPECTER_MAX_FEE_RATE)", s.o.MaxFeeRate)
+	}
+	return nil
+}
+
+// String says what the maximum is, and who can raise it.
+func (l feeLimit) String() string {
+	if l.rate < l.server {
+		return fmt.Sprintf("the wallet's maximum of %s sat/vB (max_fee_rate_sat_vb, which an owner can raise up to %s)", l.rate, l.server)
+	}
+	return fmt.Sprintf("the server's maximum of %s sat/vB (SPECTER_MAX_FEE_RATE, which the operator can raise)", l.rate)
+}
+
+// most is the highest fee of a payment of this size. Its tolerance is that of the
+// estimate of the size, so that a payment at the maximum is possible.
+func (l feeLimit) most(p *Proposal) btc.Amount {
+	_, most := feeRange(l.rate, p.VSize, len(p.Inputs))
+	return most
+}
+
+// about returns a fault about the fee rate that has the maximum in its details.
+func (l feeLimit) about(f *fault.Error, format string, args ...any) *fault.Error {
+	return f.About(feeRateField, format, args...).With("max_fee_rate_sat_vb", l.rate.String())
+}
+
+func (l feeLimit) minimumTooHigh(least btc.FeeRate, why string) *fault.Error {
+	return l.about(ErrMinimumTooHigh, "must be at least %s sat/vB %s, and that exceeds %s", least, why, l).
+		With("min_fee_rate_sat_vb", least.String())
+}
+
+// checkRequested returns a fault unless a fee rate that was requested is allowed.
+func (l feeLimit) checkRequested(rate, relayed btc.FeeRate) error {
+	switch {
+	case relayed > l.rate:
+		return l.minimumTooHigh(relayed, "for the Bitcoin node to relay it")
+	case rate > l.rate:
+		return l.about(ErrFeeTooHigh, "must not exceed %s", l)
+	}
+	return nil
+}
+
+// checkEstimate returns a fault unless an estimate is allowed. It is refused and not
+// lowered: a payment with a lower fee rate would not be confirmed when it was to be.
+func (l feeLimit) checkEstimate(estimate, minimum btc.FeeRate) error {
+	switch {
+	case minimum > l.rate:
+		return l.minimumTooHigh(minimum, "for the mempool of the Bitcoin node")
+	case estimate > l.rate:
+		return l.about(ErrEstimateTooHigh, "must be given: the Bitcoin node estimates %s sat/vB, which exceeds %s", estimate, l)
+	}
+	return nil
+}
+
+// checkFee refuses a fee beyond the maximum fee rate, and beyond the maximum that the
+// request names, which can only be lower.
+func (d draft) checkFee(p *Proposal) error {
+	most := d.limit.most(p)
+	if d.MaxFee > 0 && d.MaxFee < min(most, p.Fee) {
+		return tooHigh(p, d.MaxFee, "max_fee_sat")
+	}
+	if p.Fee > most {
+		return tooHigh(p, most, d.limit.String()).With("max_fee_rate_sat_vb", d.limit.rate.String())
+	}
+	return nil
+}
+
+// isOverMaximum reports whether an error is about the maximum fee rate, and not about
+// one of the node's, which has the same code.
+func isOverMaximum(err error) bool {
+	f, ok := errors.AsType[*fault.Error](err)
+	return ok && f.Details["max_fee_rate_sat_vb"] != ""
+}
+
+func tooHigh(p *Proposal, most btc.Amount, limit string) *fault.Error {
+	return ErrFeeTooHigh.Saying("the fee would be %d sat for %d vB, which exceeds %s: at most %d sat are allowed; ask for a lower fee rate, or spend other coins", p.Fee, p.VSize, limit, most).
+		With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
+}
+
+// setExcess fills in the fee rate, if none was known before, and what of the fee is
+// beyond it.
+func (p *Proposal) setExcess() {
+	if p.FeeRate == 0 {
+		p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))
+		return
+	}
+	if excess := p.Fee - p.FeeRate.Fee(p.VSize); excess > p.FeeRate.Fee(p.VSize)/sizeTolerance {
+		p.ExcessFee = excess
+	}
+}

@@ -1,0 +1,44 @@
+package proposal_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// A process that is killed while somebody freezes a coin, or lets it go, leaves no
+// lock of Core's behind.
+func testFreezeBrokenOff(w *world) {
+	v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
+	t, id := w.t, v.get0().ID
+	let, wanted := v.coin(1_000_000), v.coin(2_000_000)
+	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, let, true))
+	// What each does before Core is told that it is free, and before it is noted as
+	// frozen. Whoever is killed over it has the turn no more.
+	done, err := w.wallets.TakeCoins(t.Context(), id)
+	must(t, err)
+	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "coin.unfreeze"}))
+	must(t, w.store.NoteLock(t.Context(), id, []btc.Outpoint{wanted}))
+	must(t, w.provider.SetLocked(t.Context(), v.coreName, []btc.Outpoint{wanted}, true))
+	done()
+	w.follower.Kick(id)
+	testkit.Eventually(t, "nothing is locked", func() bool { return len(v.locked()) == 0 })
+
+	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, wanted, true))
+	w.follower.Kick(id)
+	testkit.Eventually(t, "the note is gone", func() bool {
+		list, err := w.store.Reservations(t.Context(), id)
+		must(t, err)
+		return len(list) == 0
+	})
+	if locked := v.locked(); len(locked) != 1 || !locked[wanted] {
+		t.Errorf("locked: %v, and frozen is %s", locked, wanted)
+	}
+}
+
+func TestFreezeBrokenOff(t *testing.T) {
+	onBoth(t, newNode(t), testFreezeBrokenOff)
+}

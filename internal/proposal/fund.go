@@ -1,0 +1,160 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// sizeTolerance is the part of a fee by which Core's estimate of the size, which
+// takes the longest signatures there can be, may be above ours.
+const sizeTolerance = 50
+
+// fund makes Core write the PSBT of a draft, and checks it. What the node would not
+// accept at broadcast is refused, with the lowest fee rate that works where that is
+// the reason.
+func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
+	f, err := s.fundOnce(ctx, d)
+	if err == nil {
+		err = s.acceptable(ctx, d, &f)
+	}
+	switch {
+	case err == nil:
+		return f.Proposal, nil
+	case errors.Is(err, ErrFeeRateTooLow) && f.VSize > 0:
+		err = s.lowestRate(ctx, d, f, err)
+	}
+	return Proposal{}, d.tooSmall(err)
+}
+
+// fundOnce asks Core for the payment. What is unconfirmed when Core adds its deficit
+// to the fee may be confirmed when that is compared, so a second answer decides.
+func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
+	f, err := s.fundWith(ctx, d)
+	if errors.Is(err, errFeeUnexplained) {
+		return s.fundWith(ctx, d)
+	}
+	return f, err
+}
+
+func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
+	f, err := s.funding(ctx, d)
+	if err != nil {
+		return funded{}, err
+	}
+	p := d.proposal(s.now(), s.o.Lifetime, f)
+	probe, err := s.ask(ctx, &p, d, f)
+	if errors.Is(err, errOverpaid) {
+		// The same UTXOs, and what is left of them is the fee.
+		f.Inputs, f.AddInputs, f.SubtractFrom = outpointsOf(p.Inputs), false, nil
+		probe, err = s.ask(ctx, &p, d, f)
+	}
+	if err != nil {
+		return funded{}, err
+	}
+	p.setExcess()
+	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
+}
+
+// ask has Core make a PSBT and fills the proposal with it; see take.
+func (s *Service) ask(ctx context.Context, p *Proposal, d draft, f Funding) (probe []byte, err error) {
+	made, err := s.node.Fund(ctx, d.view.CoreName, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.take(ctx, p, d, f, made)
+}
+
+// funding returns what Core is to make of a draft.
+func (s *Service) funding(ctx context.Context, d draft) (Funding, error) {
+	change, err := s.changeAddress(ctx, d)
+	if err != nil {
+		return Funding{}, err
+	}
+	f := Funding{
+		Inputs: d.inputs, AddInputs: d.addInputs, ChangeAddress: change.Address, LockTime: uint32(d.height), //nolint:gosec // a height
+		Replaceable: !d.NotReplaceable, FeeRate: d.FeeRate, TargetBlocks: d.TargetBlocks, SubtractFrom: d.SubtractFrom,
+	}
+	if d.replaced != nil {
+		f.MinConf = 1 // what the replaced one would have left as change must not be spent
+	}
+	if f.Outputs, err = s.outputs(ctx, d); err != nil {
+		return f, err
+	}
+	if d.SendMax && f.SubtractFrom == nil {
+		f.SubtractFrom = []int{slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.Amount == 0 })}
+	}
+	return f, nil
+}
+
+// proposal returns the proposal of a draft without what Core decides.
+func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Proposal {
+	p := Proposal{
+		WalletID: d.view.ID, Status: Created, StatusAt: now, CreatedAt: now, ExpiresAt: now.Add(lifetime),
+		Terms: Terms{
+			FeeRate: d.FeeRate, FeeSource: d.feeSource, TargetBlocks: d.TargetBlocks, Replaceable: f.Replaceable,
+			SendMax: d.SendMax, SubtractFrom: f.SubtractFrom,
+		},
+	}
+	if !d.ExpiresAt.IsZero() {
+		p.ExpiresAt = d.ExpiresAt.Truncate(time.Microsecond)
+	}
+	if d.replaced != nil {
+		p.Replaces, p.ReplacesID = d.replaced.txid, d.replaced.proposalID
+	}
+	return p
+}
+
+// changeAddress returns the address for change, which is never one of the
+// recipients'. Nothing is handed out: another proposal gets another one only while
+// this one is stored and open.
+func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, error) {
+	recipients := make([]string, len(d.Recipients))
+	for i, r := range d.Recipients {
+		recipients[i] = r.Address
+	}
+	index, err := s.store.FreeChange(ctx, d.view.ID, recipients)
+	if errors.Is(err, wallet.ErrAddressNotFound) {
+		return wallet.Address{}, fault.New(fault.Conflict, "too_many_proposals", "open proposals have all change addresses that Bitcoin Core watches; cancel some first")
+	}
+	if err != nil {
+		return wallet.Address{}, err
+	}
+	return s.store.AddressAt(ctx, d.view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index})
+}
+
+// outputs returns what the recipients are to get. Who gets what is left is given
+// all of it, and pays the fee.
+func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error) {
+	outputs := make([]FundingOutput, len(d.Recipients))
+	var sum btc.Amount
+	for i, r := range d.Recipients {
+		outputs[i] = FundingOutput{Address: r.Address, Amount: r.Amount}
+		sum += r.Amount
+	}
+	if !d.SendMax {
+		return outputs, nil
+	}
+	coins, err := s.store.OwnCoins(ctx, d.view.ID, d.inputs)
+	if err != nil {
+		return nil, err
+	}
+	var total btc.Amount
+	for _, c := range coins {
+		total += c.Amount
+	}
+	if total <= sum {
+		return nil, ErrInsufficientFunds
+	}
+	for i := range outputs {
+		if outputs[i].Amount == 0 {
+			outputs[i].Amount = total - sum
+		}
+	}
+	return outputs, nil
+}

@@ -1,0 +1,335 @@
+package proposal_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// expected is what the test knows of a proposal without asking specterd.
+type expected struct {
+	name   string // in the printed history
+	id     string
+	tx     *wire.MsgTx // signed
+	txid   string      // of tx
+	inputs []btc.Outpoint
+	change string // its change address; empty for none
+	// base is the status that users and the clock gave it, apart from the chain: an
+	// open one, cancelled, expired, replaced by the proposal by, or broadcast.
+	base     proposal.Status
+	by       *expected
+	replaces *expected // nil for none
+	expires  time.Time
+	overdue  bool // it expired while it was conflicted
+	// last is the status at the last check. A conflicted proposal may stay conflicted
+	// if it was blocked: if another proposal had its UTXOs or its change address.
+	last    proposal.Status
+	blocked bool
+}
+
+// supersedes reports whether it replaces another, directly or not.
+func (e *expected) supersedes(other *expected) bool {
+	for r := e.replaces; r != nil; r = r.replaces {
+		if r == other {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict is what the status of a proposal may be.
+type verdict struct {
+	statuses []proposal.Status
+	by       []*expected // proposals that may have replaced it
+	why      string
+}
+
+// judge returns the status of a proposal that follows from what Core says of its
+// inputs and of the transactions that spend them.
+func (s *subject) judge(f *facts, e *expected) verdict {
+	own := f.txs[e.txid]
+	if own != nil && !own.gone() {
+		e.base = proposal.Broadcast
+	}
+	if own != nil && own.Confirmations > 0 {
+		return verdict{statuses: []proposal.Status{proposal.Confirmed}, why: "its transaction is confirmed"}
+	}
+	ended := e.base == proposal.Cancelled || e.base == proposal.Expired
+	replaced := e.base == proposal.Replaced
+	if v := s.lost(f, e); v != nil {
+		switch {
+		case ended:
+			return verdict{statuses: []proposal.Status{e.base}, why: "it had ended before"}
+		case replaced:
+			v.statuses, v.by = append(v.statuses, proposal.Replaced), append(v.by, e.by)
+		case own == nil && e.overdue:
+			v.statuses = append(v.statuses, proposal.Expired)
+		}
+		return *v
+	}
+	if own != nil && own.inMempool {
+		return verdict{statuses: []proposal.Status{proposal.Broadcast}, why: "its transaction is in the mempool"}
+	}
+	if !ended {
+		if by := s.successors(f, e, func(t *coreTx) bool { return t.inMempool }); len(by) > 0 {
+			if replaced {
+				by = append(by, e.by)
+			}
+			return verdict{statuses: []proposal.Status{proposal.Replaced}, by: by, why: "its replacement is in the mempool"}
+		}
+	}
+	if own != nil && own.abandoned() {
+		return verdict{statuses: []proposal.Status{proposal.Cancelled}, why: "its transaction was abandoned"}
+	}
+	if own != nil && !ended && !replaced {
+		return verdict{statuses: []proposal.Status{proposal.Broadcast}, why: "its transaction is known to the wallet"}
+	}
+	v := verdict{statuses: []proposal.Status{e.base}, why: "nothing happened to its UTXOs"}
+	if e.by != nil {
+		v.by = []*expected{e.by}
+	}
+	if e.overdue {
+		v.statuses = append(v.statuses, proposal.Expired)
+	}
+	if e.last == proposal.Conflicted && e.base.Open() && s.blocks(e) {
+		v.statuses = append(v.statuses, proposal.Conflicted)
+		v.why = "others have its UTXOs or its change address"
+	}
+	return v
+}
+
+// lost returns the status of a proposal that cannot be confirmed unless the chain
+// changes; nil if it can.
+func (s *subject) lost(f *facts, e *expected) *verdict {
+	for _, at := range e.inputs {
+		for _, txid := range f.spenders[at] {
+			if txid == e.txid || f.txs[txid].Confirmations <= 0 {
+				continue
+			}
+			if by := s.successors(f, e, func(t *coreTx) bool { return t.Confirmations > 0 }); len(by) > 0 {
+				return &verdict{statuses: []proposal.Status{proposal.Replaced}, by: by, why: "its replacement is confirmed"}
+			}
+			return &verdict{statuses: []proposal.Status{proposal.Conflicted}, why: s.names[txid] + ", which is confirmed, spends " + s.nameOf(at)}
+		}
+	}
+	for _, at := range e.inputs {
+		if f.dead(at) {
+			return &verdict{statuses: []proposal.Status{proposal.Conflicted}, why: "the input " + s.nameOf(at) + " can no longer exist"}
+		}
+	}
+	return nil
+}
+
+// successors returns the proposals that replace one and whose transaction, in a
+// state, spends one of the same inputs.
+func (s *subject) successors(f *facts, e *expected, state func(*coreTx) bool) (found []*expected) {
+	for _, other := range s.proposals {
+		t := f.txs[other.txid]
+		shares := slices.ContainsFunc(other.inputs, func(at btc.Outpoint) bool { return slices.Contains(e.inputs, at) })
+		if t != nil && other.supersedes(e) && shares && state(t) {
+			found = append(found, other)
+		}
+	}
+	return found
+}
+
+// blocks reports whether another proposal has an input or the change address of one.
+func (s *subject) blocks(e *expected) bool {
+	for _, other := range s.proposals {
+		if other == e {
+			continue
+		}
+		shares := slices.ContainsFunc(other.inputs, func(at btc.Outpoint) bool { return slices.Contains(e.inputs, at) })
+		if other.last.Open() && shares || e.change != "" && other.change == e.change {
+			e.blocked = true
+		}
+	}
+	return e.blocked
+}
+
+// nameOf returns the name of an output in the printed history.
+func (s *subject) nameOf(at btc.Outpoint) string {
+	name := s.names[at.Txid]
+	if name == "" {
+		name = at.Txid
+	}
+	return fmt.Sprintf("%s:%d", name, at.Vout)
+}
+
+// compare returns the differences between a wallet in specterd and in Core, and stores
+// the statuses if there are none. Unless all is set, it leaves out the proposals of
+// earlier histories.
+func (h *histories) compare(s *subject, all bool) (differences []string) {
+	f, err := h.ask(s)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	ctx := h.t.Context()
+	looked := s.proposals
+	if !all {
+		looked = s.proposals[s.begin:]
+	}
+	list, err1 := h.List(ctx, h.alice, s.alias, proposal.Filter{}, proposal.Cursor{}, len(looked)+1)
+	view, err2 := h.wallets.Get(ctx, h.alice, s.alias)
+	coins, err3 := h.wallets.Coins(ctx, h.alice, s.alias, btc.Outpoint{}, 1000)
+	reserved, err4 := h.store.Reservations(ctx, s.id)
+	for _, err := range []error{err1, err2, err3, err4} {
+		if err != nil {
+			return []string{err.Error()}
+		}
+	}
+	if view.Synced.Hash != f.tip {
+		return []string{"the index is at another block than the node"}
+	}
+	byID := map[string]proposal.Proposal{}
+	for _, p := range list {
+		byID[p.ID] = p
+	}
+	holders := map[btc.Outpoint]string{}
+	for _, e := range s.proposals[:len(s.proposals)-len(looked)] {
+		if e.last.Open() {
+			for _, at := range e.inputs {
+				holders[at] = e.id
+			}
+		}
+	}
+	for _, e := range looked {
+		p, ok := byID[e.id]
+		if !ok {
+			differences = append(differences, e.name+" is missing")
+			continue
+		}
+		for _, text := range s.compareProposal(f, e, p) {
+			differences = append(differences, e.name+" "+text)
+		}
+		if p.Status.Open() {
+			for _, at := range e.inputs {
+				holders[at] = p.ID
+			}
+		}
+	}
+	differences = append(differences, s.compareReserved(f, holders, reserved)...)
+	differences = append(differences, s.compareCoins(f, view.Balances, coins)...)
+	if len(differences) == 0 {
+		s.remember(h, looked, byID, coins)
+	}
+	return differences
+}
+
+func (s *subject) remember(h *histories, looked []*expected, byID map[string]proposal.Proposal, coins []wallet.Coin) {
+	for _, e := range looked {
+		now := byID[e.id].Status
+		if now != e.last {
+			h.reached[now]++
+		}
+		if e.last = now; now != proposal.Conflicted {
+			e.blocked = false
+		}
+	}
+	for _, c := range coins {
+		s.addCoin(s.keys.coin(h.t, c.Outpoint, c.Place, c.Address, c.Amount))
+	}
+}
+
+// compareProposal returns the differences in one proposal.
+func (s *subject) compareProposal(f *facts, e *expected, p proposal.Proposal) (wrong []string) {
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	v := s.judge(f, e)
+	if !slices.Contains(v.statuses, p.Status) {
+		say("is %s (%q), and should be %v: %s", p.Status, p.Reason, v.statuses, v.why)
+		return wrong
+	}
+	if p.Status == proposal.Replaced {
+		if !slices.ContainsFunc(v.by, func(by *expected) bool { return by.id == p.ReplacedBy }) {
+			say("is replaced by %q, and not by one of %d (%s)", p.ReplacedBy, len(v.by), v.why)
+		}
+	} else if p.ReplacedBy != "" {
+		say("is %s and replaced by %s", p.Status, p.ReplacedBy)
+	}
+	final := p.Status == proposal.Complete || p.Status == proposal.Broadcast || p.Status == proposal.Confirmed
+	if final && p.FinalTxid != e.txid {
+		say("is %s with the final txid %q instead of %s", p.Status, p.FinalTxid, e.txid)
+	}
+	if final && len(p.Raw) == 0 {
+		say("is %s and has no transaction", p.Status)
+	}
+	if tx, err := btc.ParseTx(p.Raw); len(p.Raw) > 0 && (err != nil || tx.Txid != p.FinalTxid) {
+		say("has another transaction than its final txid says")
+	}
+	if final && len(p.Signatures) < len(e.inputs)*s.keys.kind.Required() {
+		say("is %s with %d signatures for %d inputs", p.Status, len(p.Signatures), len(e.inputs))
+	}
+	ended := []proposal.Status{proposal.Cancelled, proposal.Expired, proposal.Replaced, proposal.Conflicted}
+	if slices.Contains(ended, p.Status) != (p.Reason != "") {
+		say("is %s for the reason %q", p.Status, p.Reason)
+	}
+	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(step proposal.Step) bool { return step.Action == "signed" })
+	if last := steps[len(steps)-1].Action; last != string(p.Status) {
+		say("is %s, and its last step is %s", p.Status, last)
+	}
+	return wrong
+}
+
+// compareReserved returns the differences in reservations and locks.
+func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, reserved []proposal.Reservation) (wrong []string) {
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	found := map[btc.Outpoint]string{}
+	for _, r := range reserved {
+		if r.ProposalID != "" {
+			found[r.Outpoint] = r.ProposalID
+		}
+	}
+	if !maps.Equal(found, holders) {
+		say("%d UTXOs are reserved, and %d are those of open proposals", len(found), len(holders))
+	}
+	for at := range f.locked {
+		if holders[at] == "" && !f.spent(at) { // Core unlocks nothing that is spent
+			say("%s is locked in Core and no proposal's", s.nameOf(at))
+		}
+	}
+	for at := range holders {
+		if parent := f.txs[at.Txid]; parent == nil || parent.Confirmations == 0 && !parent.inMempool {
+			continue
+		}
+		if !f.locked[at] && !f.spent(at) {
+			say("%s is reserved and not locked in Core", s.nameOf(at))
+		}
+	}
+	return wrong
+}
+
+// compareCoins returns the differences in UTXOs and balances. Core does not list
+// locked UTXOs.
+func (s *subject) compareCoins(f *facts, b wallet.Balances, coins []wallet.Coin) (wrong []string) {
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for _, c := range coins {
+		amount, ok := f.unspent[c.Outpoint]
+		delete(f.unspent, c.Outpoint)
+		switch {
+		case c.Immature || f.locked[c.Outpoint]:
+		case !ok:
+			say("%s is listed as unspent", s.nameOf(c.Outpoint))
+		case amount != c.Amount:
+			say("%s has %s, and is listed with %s", s.nameOf(c.Outpoint), amount, c.Amount)
+		}
+	}
+	for at := range f.unspent {
+		say("%s is unspent and not listed", s.nameOf(at))
+	}
+	mine := f.balances.Mine
+	if b.Trusted != btc.Amount(mine.Trusted) || b.UntrustedPending != btc.Amount(mine.UntrustedPending) || b.Immature != btc.Amount(mine.Immature) {
+		say("the balances are %s, %s and %s, and Core's %s, %s and %s", b.Trusted, b.UntrustedPending, b.Immature,
+			btc.Amount(mine.Trusted), btc.Amount(mine.UntrustedPending), btc.Amount(mine.Immature))
+	}
+	return wrong
+}
+
+func indent(lines []string) string { return "\n\t" + strings.Join(lines, "\n\t") }

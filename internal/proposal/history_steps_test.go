@@ -1,0 +1,407 @@
+package proposal_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/btcutil/psbt"
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// step is one step of a history. Its numbers choose among the proposals, UTXOs and so
+// on that exist at that time, so that a history remains valid when steps are left out.
+type step struct {
+	action string
+	wallet int // -1 for an event, which concerns all wallets
+	n      [5]uint32
+}
+
+func (st step) String() string { return fmt.Sprintf("%s %d %v", st.action, st.wallet, st.n) }
+
+// pick returns one of several by a number, and the zero value of none.
+func pick[T any](list []T, n uint32) (one T) {
+	if len(list) > 0 {
+		one = list[int(n)%len(list)]
+	}
+	return one
+}
+
+// deed is a step that concerns one wallet.
+type deed struct {
+	name   string
+	weight int  // how often it does
+	beside bool // it does not need specterd
+	// do executes it and returns its line of the printed history; an error is a
+	// difference.
+	do func(h *histories, s *subject, n [5]uint32) (string, error)
+}
+
+var deeds = []deed{
+	{"propose", 12, false, (*histories).propose},
+	{"sign", 20, false, (*histories).sign},
+	{"send", 18, false, (*histories).send},
+	{"send elsewhere", 6, true, (*histories).sendElsewhere},
+	{"cancel", 3, false, (*histories).cancel},
+	{"abandon", 4, false, (*histories).abandon},
+	{"bump", 12, false, (*histories).bump},
+	{"replace", 4, false, (*histories).replace},
+	{"double spend", 5, true, (*histories).doubleSpend},
+	{"incoming", 5, true, (*histories).receive},
+	{"incoming changed", 4, true, (*histories).changeIncoming},
+}
+
+// rates are fee rates in satoshis per 1000 virtual bytes.
+var rates = []btc.FeeRate{1000, 1000, 1100, 2000, 3000, 5000, 10_000, 20_000}
+
+func (h *histories) propose(s *subject, n [5]uint32) (string, error) {
+	o, err := h.order(s, n)
+	if err != nil {
+		return "", err
+	}
+	return h.create(s, "propose", o.FeeRate, func(rate btc.FeeRate) (proposal.Proposal, error) {
+		o.FeeRate = rate
+		return h.Create(h.t.Context(), h.alice, s.alias, o)
+	})
+}
+
+// order returns a random payment.
+func (h *histories) order(s *subject, n [5]uint32) (proposal.Order, error) {
+	o := proposal.Order{FeeRate: pick(rates, n[0])}
+	if n[1]%4 == 0 {
+		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
+	}
+	coins, err := h.wallets.Coins(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
+	if err != nil {
+		return o, err
+	}
+	coins = slices.DeleteFunc(coins, func(c wallet.Coin) bool { return c.Reserved || c.Immature })
+	slices.SortFunc(coins, func(a, b wallet.Coin) int { return int(a.Amount - b.Amount) })
+	var available btc.Amount
+	for _, c := range coins {
+		available += c.Amount
+	}
+	if n[2]%3 != 0 && len(coins) > 0 {
+		c := pick(coins, n[2]/3)
+		o.Coins, available = []btc.Outpoint{c.Outpoint}, c.Amount
+		if other := pick(coins, n[2]/7); n[1]%3 == 0 && other.Outpoint != c.Outpoint {
+			o.Coins, available = append(o.Coins, other.Outpoint), available+other.Amount
+		}
+	}
+	to := proposal.Recipient{Address: pick([]string{somebody, nobody}, n[3]), Amount: max(10_000, available*btc.Amount(1+n[4]%8)/10)}
+	switch n[3] % 8 {
+	case 0:
+		to.Amount, o.SendMax = 0, true
+	case 1:
+		to.Address = pick(s.addresses, n[4])
+	}
+	o.Recipients = []proposal.Recipient{to}
+	return o, nil
+}
+
+// create makes a proposal and checks that the node accepts its transaction. If the fee
+// rate is refused it makes one at the lowest rate that the refusal names.
+func (h *histories) create(s *subject, what string, rate btc.FeeRate, make func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
+	p, err := make(rate)
+	if f := new(fault.Error); errors.As(err, &f) && f.Details["min_fee_rate_sat_vb"] != "" {
+		what += " at " + rate.String() + " sat/vB: " + f.Message + "; then"
+		if rate, err = btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"]); err != nil {
+			return what, err
+		}
+		p, err = make(rate)
+		if errors.Is(err, proposal.ErrFeeRateTooLow) {
+			return what, fmt.Errorf("the lowest fee rate, %s, is refused: %w", rate, err)
+		}
+	}
+	if err != nil {
+		return what + ": " + err.Error(), refusal(err)
+	}
+	e, err := h.expect(s, p)
+	if err != nil {
+		return what, err
+	}
+	said := fmt.Sprintf("%s %s at %s sat/vB, spending %s", what, e.name, p.FeeRate, s.namesOf(e.inputs))
+	if e.replaces != nil {
+		said += ", instead of " + e.replaces.name
+		if was, err := h.Get(h.t.Context(), h.alice, s.alias, e.replaces.id); err != nil || was.Status == proposal.Replaced && was.ReplacedBy == p.ID {
+			e.replaces.base, e.replaces.by = proposal.Replaced, e
+		}
+	}
+	if reason := h.chain.refuses(e.tx); reason != "" {
+		return said, fmt.Errorf("%s was created, and the node does not accept it: %s", e.name, reason)
+	}
+	return said, nil
+}
+
+// refuses returns why the mempool does not accept a transaction; empty if it does.
+func (c *chain) refuses(tx *wire.MsgTx) string {
+	var tests []struct {
+		Allowed bool
+		Reason  string `json:"reject-reason"`
+	}
+	must(c.t, json.Unmarshal(c.CLI(c.t, "testmempoolaccept", []string{hexOf(serialize(tx))}, 0), &tests))
+	if tests[0].Allowed {
+		return ""
+	}
+	return tests[0].Reason
+}
+
+// expect adds a new proposal to those that are checked, and signs its transaction.
+func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
+	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
+	if err != nil {
+		return nil, err
+	}
+	e := &expected{name: fmt.Sprintf("p%d", len(s.proposals)+1), id: p.ID, base: p.Status, last: p.Status, tx: packet.UnsignedTx, expires: p.ExpiresAt}
+	coins := make([]coin, len(p.Inputs))
+	for i, in := range p.Inputs {
+		coins[i] = s.keys.coin(h.t, in.Outpoint, in.Place, in.Address, in.Amount)
+		s.addCoin(coins[i])
+		e.inputs = append(e.inputs, in.Outpoint)
+	}
+	for _, out := range p.Outputs {
+		if out.Kind == proposal.Change {
+			e.change = out.Address
+		}
+	}
+	for _, other := range s.proposals {
+		if other.id == p.ReplacesID {
+			e.replaces = other
+		}
+	}
+	if err := sign(e.tx, coins); err != nil {
+		return nil, err
+	}
+	e.txid = s.know(e.tx, e.name)
+	s.proposals = append(s.proposals, e)
+	return e, nil
+}
+
+// refusal returns nil for an error that the request explains, and any other error.
+func refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Conflict, fault.PreconditionFailed:
+		return nil
+	default:
+		return fmt.Errorf("it failed: %w", err)
+	}
+}
+
+// some returns one of the history's proposals that has one of the statuses, sometimes
+// any other; nil for none.
+func (s *subject) some(n uint32, statuses ...proposal.Status) *expected {
+	list := s.proposals[s.begin:]
+	if n%8 != 0 {
+		list = slices.DeleteFunc(slices.Clone(list), func(e *expected) bool { return !slices.Contains(statuses, e.last) })
+	}
+	return pick(list, n/8)
+}
+
+func (h *histories) sign(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Created, proposal.PartiallySigned)
+	if e == nil {
+		return h.propose(s, n)
+	}
+	data, how := []byte(hexOf(serialize(e.tx))), "sign"
+	if n[1]%4 == 0 {
+		data, how = h.partly(s, e), "sign in part"
+	}
+	p, err := h.AddSignatures(h.t.Context(), h.alice, s.alias, e.id, data, nil)
+	if err == nil && !e.last.Open() {
+		return how, fmt.Errorf("%s was %s and could be signed", e.name, e.last)
+	}
+	if err != nil {
+		return how + " " + e.name + ": " + err.Error(), refusal(err)
+	}
+	e.base, e.last = p.Status, p.Status
+	return how + " " + e.name, nil
+}
+
+// partly returns the PSBT of a proposal with signatures of one key, or for one input.
+func (h *histories) partly(s *subject, e *expected) []byte {
+	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
+	must(h.t, err)
+	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
+	must(h.t, err)
+	fetcher := txscript.NewMultiPrevOutFetcher(nil)
+	coins := make([]coin, len(p.Inputs))
+	for i, in := range p.Inputs {
+		coins[i] = s.keys.coin(h.t, in.Outpoint, in.Place, in.Address, in.Amount)
+		fetcher.AddPrevOut(coins[i].at, wire.NewTxOut(coins[i].amount, coins[i].script))
+	}
+	hashes := txscript.NewTxSigHashes(packet.UnsignedTx, fetcher)
+	for i, c := range coins {
+		key := c.keys[0]
+		var signature []byte
+		switch {
+		case c.witness != nil:
+			signature, err = txscript.RawTxInWitnessSignature(packet.UnsignedTx, hashes, i, c.amount, c.witness, txscript.SigHashAll, key)
+		case txscript.IsPayToWitnessPubKeyHash(c.script):
+			signature, err = txscript.RawTxInWitnessSignature(packet.UnsignedTx, hashes, i, c.amount, c.script, txscript.SigHashAll, key)
+		default:
+			signature, err = txscript.RawTxInSignature(packet.UnsignedTx, i, c.script, txscript.SigHashAll, key)
+		}
+		must(h.t, err)
+		packet.Inputs[i].PartialSigs = []*psbt.PartialSig{{PubKey: key.PubKey().SerializeCompressed(), Signature: signature}}
+		if len(c.keys) == 1 {
+			break
+		}
+	}
+	var b bytes.Buffer
+	must(h.t, packet.Serialize(&b))
+	return b.Bytes()
+}
+
+func (h *histories) send(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Complete)
+	if e == nil {
+		return h.sign(s, n)
+	}
+	_, err := h.Broadcast(h.t.Context(), h.alice, s.alias, e.id, proposal.BroadcastParams{Evict: n[2]%2 == 0})
+	said := "send " + e.name
+	if err != nil {
+		said += ": " + err.Error()
+	}
+	return said, refusal(err)
+}
+
+func (h *histories) sendElsewhere(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Created, proposal.Complete, proposal.Cancelled, proposal.Broadcast)
+	if e == nil {
+		return "", nil
+	}
+	return "send elsewhere " + e.name + h.chain.send(e.tx), nil
+}
+
+// send sends a transaction, and returns why the node refuses it.
+func (c *chain) send(tx *wire.MsgTx) string {
+	if _, err := c.Call(c.t.Context(), "sendrawtransaction", hexOf(serialize(tx)), 0); err != nil {
+		return ": " + err.Error()
+	}
+	return ""
+}
+
+func (h *histories) cancel(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Created, proposal.PartiallySigned, proposal.Complete)
+	if e == nil {
+		return "", nil
+	}
+	if err := h.Cancel(h.t.Context(), h.alice, s.alias, e.id, nil); err != nil {
+		return "cancel " + e.name + ": " + err.Error(), refusal(err)
+	}
+	e.base, e.last = proposal.Cancelled, proposal.Cancelled
+	return "cancel " + e.name, nil
+}
+
+func (h *histories) abandon(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Broadcast)
+	if e == nil {
+		return h.send(s, n)
+	}
+	if _, err := h.Abandon(h.t.Context(), h.alice, s.alias, e.id, nil); err != nil {
+		return "abandon " + e.name + ": " + err.Error(), refusal(err)
+	}
+	e.base, e.last = proposal.Cancelled, proposal.Cancelled
+	return "abandon " + e.name, nil
+}
+
+func (h *histories) bump(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Broadcast, proposal.Complete)
+	if e == nil {
+		return h.send(s, n)
+	}
+	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
+	if err != nil {
+		return "", err
+	}
+	rate := p.FeeRate + pick([]btc.FeeRate{10, 100, 1000, p.FeeRate, 3 * p.FeeRate, 10 * p.FeeRate}, n[1])
+	return h.create(s, "bump "+e.name+" to", rate, func(rate btc.FeeRate) (proposal.Proposal, error) {
+		return h.Bump(h.t.Context(), h.alice, s.alias, e.id, proposal.BumpParams{FeeRate: rate, Evict: n[2]%4 != 0})
+	})
+}
+
+func (h *histories) replace(s *subject, n [5]uint32) (string, error) {
+	e := s.some(n[0], proposal.Broadcast, proposal.Created)
+	if e == nil {
+		return h.send(s, n)
+	}
+	name := pick([]string{e.id, e.txid}, n[1])
+	o := proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
+	return h.create(s, "propose instead of "+e.name, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
+		o.FeeRate = rate
+		return h.Create(h.t.Context(), h.alice, s.alias, o)
+	})
+}
+
+// doubleSpend spends UTXOs of the wallet with its keys, outside of specterd.
+func (h *histories) doubleSpend(s *subject, n [5]uint32) (string, error) {
+	from := []coin{pick(s.coins, n[0])}
+	if other := pick(s.coins, n[1]); n[2]%3 == 0 && other.at != from[0].at {
+		from = append(from, other)
+	}
+	tx := spendOf(from...)
+	var rest int64
+	var at []btc.Outpoint
+	for _, c := range from {
+		rest += c.amount
+		at = append(at, outpointOf(c.at))
+	}
+	if rest -= pick([]int64{500, 1000, 5000, 20_000}, n[3]) * int64(len(from)); rest < 2000 {
+		return "", nil
+	}
+	to := nobody
+	if n[2]%2 == 0 {
+		to = pick(s.addresses, n[4])
+	}
+	tx.AddTxOut(wire.NewTxOut(rest, scriptOf(to)))
+	if err := sign(tx, from); err != nil {
+		return "", err
+	}
+	txid := s.know(tx, fmt.Sprintf("d%d", len(s.txids)))
+	return fmt.Sprintf("double spend %s by %s%s", s.namesOf(at), s.names[txid], h.chain.send(tx)), nil
+}
+
+// incoming is a payment to the wallet, and the fee of its last version.
+type incoming struct {
+	from coin
+	fee  int64
+}
+
+func (h *histories) receive(s *subject, n [5]uint32) (string, error) {
+	in := incoming{from: h.chain.coin(), fee: 300}
+	s.incoming = append(s.incoming, in)
+	tx := h.chain.pay(in.from, in.fee, wire.NewTxOut(100_000+int64(n[0]%2_000_000), scriptOf(pick(s.addresses, n[1]))))
+	txid := s.know(tx, fmt.Sprintf("i%d", len(s.txids)))
+	return "incoming " + s.names[txid] + h.chain.send(tx), nil
+}
+
+// changeIncoming replaces a payment to the wallet, as its sender may.
+func (h *histories) changeIncoming(s *subject, n [5]uint32) (string, error) {
+	if len(s.incoming) == 0 {
+		return "", nil
+	}
+	in := &s.incoming[int(n[0])%len(s.incoming)]
+	in.fee *= pick([]int64{4, 30}, n[1])
+	if in.fee > payerCoin/2 {
+		return "", nil
+	}
+	var to []*wire.TxOut
+	if n[2]%2 == 0 {
+		to = append(to, wire.NewTxOut(100_000+int64(n[3]%1_000_000), scriptOf(pick(s.addresses, n[4]))))
+	}
+	tx := h.chain.pay(in.from, in.fee, to...)
+	txid := s.know(tx, fmt.Sprintf("i%d", len(s.txids)))
+	return "incoming changed to " + s.names[txid] + h.chain.send(tx), nil
+}

@@ -1,0 +1,436 @@
+package proposal_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testdb"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// TestReplacementHistories executes random histories of wallets, their proposals and
+// the node. After each step the statuses and fields of all proposals must follow from
+// what Core says of their inputs and transactions, and reservations, locks, UTXOs and
+// balances must be equal to Core's.
+func TestReplacementHistories(t *testing.T) {
+	t.Parallel()
+	seed := testkit.Seed(t)
+	for name, database := range databases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			many := testkit.Size(10, 5000)
+			if text := os.Getenv("SPECTERD_HISTORIES"); text != "" {
+				var err error
+				many, err = strconv.Atoi(text)
+				must(t, err)
+			}
+			done, steps, reached := 0, 0, map[proposal.Status]int{}
+			for part := 0; done < many && !t.Failed(); part++ {
+				t.Run(fmt.Sprint(part), func(t *testing.T) { // with a node and a database of its own
+					h := newHistories(t, newChain(t), database(t), kindsOfHistory[:])
+					h.reached = reached
+					for range min(historiesOnOneNode, many-done) / historiesAtOnce {
+						steps += h.batch(seed + uint64(done))
+						if done += historiesAtOnce; t.Failed() {
+							return
+						}
+					}
+				})
+			}
+			if !t.Failed() {
+				testkit.Figure(t, "%s: %d histories, %d steps, in which proposals came to these statuses: %v; 0 differences", name, done, steps, reached)
+			}
+		})
+	}
+}
+
+// databases are those that tests run on, as their URLs.
+var databases = map[string]func(t *testing.T) string{
+	"sqlite":   func(t *testing.T) string { return testdb.SQLite(t) },
+	"postgres": func(t *testing.T) string { return testdb.Postgres(t) },
+}
+
+const (
+	// historiesAtOnce is the number of wallets, each with its own history, that share
+	// the events of the node. After historiesOnOneNode there is a new node.
+	historiesAtOnce    = 5
+	historiesOnOneNode = 100
+	// ownSteps is the number of a history's steps that concern its wallet, on average;
+	// sharedSteps is the number of those that concern all wallets.
+	ownSteps    = 10
+	sharedSteps = 8
+)
+
+// histories are wallets on one node, and specterd, which can be stopped and started.
+type histories struct {
+	*world
+
+	t        *testing.T
+	chain    *chain
+	database string
+	closers  []func()
+	down     bool
+	downFor  int // steps until specterd starts again
+	subjects []*subject
+	invalid  []string // blocks that were taken back
+	// withCoinbase is the last block that was mined to a wallet.
+	withCoinbase string
+	patience     time.Duration
+	reached      map[proposal.Status]int // changes of status that were seen, by the new one
+	log          []string                // of the history, for people
+}
+
+func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Script) *histories {
+	t.Helper()
+	h := &histories{t: t, chain: c, database: database, patience: 15 * time.Second, reached: map[proposal.Status]int{}}
+	h.open()
+	h.alice = h.user("alice")
+	t.Cleanup(h.close)
+	for i, kind := range kinds {
+		h.subjects = append(h.subjects, h.subject(i, kind))
+	}
+	return h
+}
+
+// open starts specterd, with its clock as far ahead as before.
+func (h *histories) open() {
+	was := h.world
+	url := fmt.Sprintf("http://%s:%d", h.chain.Host(), h.chain.Port())
+	h.world = openWorld(h.t, h.chain.Node, url, h.database, func(f func()) { h.closers = append(h.closers, f) })
+	if was != nil {
+		h.alice = was.alice
+		h.clock.forward(was.clock.ahead)
+	}
+	h.down = false
+	h.waitForNode()
+}
+
+func (h *histories) close() {
+	for _, f := range slices.Backward(h.closers) {
+		f()
+	}
+	h.closers, h.down = nil, true
+}
+
+// subject is a wallet with a history.
+type subject struct {
+	alias, id, coreName string
+
+	number    int
+	keys      *keys
+	addresses []string // some of its own
+	proposals []*expected
+	begin     int      // where those of this history begin
+	txids     []string // what Core's wallet may know, in the order that it was made
+	txs       map[string]*wire.MsgTx
+	names     map[string]string // how the printed history calls a transaction
+	coins     []coin            // outputs that it has or had
+	incoming  []incoming
+}
+
+func (s *subject) label() string { return fmt.Sprintf("w%d ", s.number) }
+
+// know keeps a transaction of the wallet, and returns its txid.
+func (s *subject) know(tx *wire.MsgTx, name string) string {
+	txid := tx.TxHash().String()
+	if s.txs[txid] == nil {
+		s.txs[txid], s.names[txid] = tx, name
+		s.txids = append(s.txids, txid)
+	}
+	return txid
+}
+
+func (s *subject) addCoin(c coin) {
+	if !slices.ContainsFunc(s.coins, func(known coin) bool { return known.at == c.at }) {
+		s.coins = append(s.coins, c)
+	}
+}
+
+func (s *subject) namesOf(at []btc.Outpoint) string {
+	var names []string
+	for _, o := range at {
+		names = append(names, s.nameOf(o))
+	}
+	return strings.Join(names, " ")
+}
+
+// subject makes a wallet, which has no UTXOs yet.
+func (h *histories) subject(number int, kind testkit.Script) *subject {
+	h.t.Helper()
+	first := int(firstKey.Add(10))
+	view, err := h.wallets.Create(h.t.Context(), h.alice, wallet.Plan{
+		Name: uuid.NewString(), Descriptor: kind.Descriptor(h.t, first, "<0;1>", -1), Birth: wallet.Birth{Now: true},
+	})
+	must(h.t, err)
+	s := &subject{
+		alias: view.Alias, id: view.ID, coreName: view.CoreName, number: number, keys: newKeys(h.t, kind, first),
+		txs: map[string]*wire.MsgTx{}, names: map[string]string{},
+	}
+	for range 3 {
+		a, _, err := h.wallets.NextAddress(h.t.Context(), h.alice, s.alias, "")
+		must(h.t, err)
+		s.addresses = append(s.addresses, a.Address)
+	}
+	return s
+}
+
+// kindsOfHistory are the scripts of the wallets: with and without a txid that changes
+// when a transaction is signed, with one signer and with several.
+var kindsOfHistory = [historiesAtOnce]testkit.Script{testkit.WPKH, testkit.WPKH, testkit.PKH, testkit.WSH, testkit.WPKH}
+
+// batch executes one history per wallet and returns the number of steps. If there is
+// a difference it fails the test with the shortest history that it finds.
+func (h *histories) batch(seed uint64) int {
+	h.t.Helper()
+	steps := randomSteps(rand.New(rand.NewPCG(seed, 0)))
+	at, found := h.live(steps)
+	if found == nil {
+		return len(steps)
+	}
+	s := h.subjects[found.wallet]
+	h.t.Errorf("SPECTERD_SEED=%d: w%d (%s): %s after:%s", seed, s.number, s.keys.kind.Name, strings.Join(found.texts, "; "), indent(h.log))
+	h.shorten(s.keys.kind, found.wallet, steps[:at+1])
+	return at
+}
+
+func randomSteps(r *rand.Rand) []step {
+	var steps []step
+	for len(steps) < ownSteps*historiesAtOnce+sharedSteps {
+		st := step{wallet: -1}
+		if at := r.IntN(ownSteps*historiesAtOnce + sharedSteps); at >= sharedSteps {
+			st.wallet = (at - sharedSteps) / ownSteps
+		}
+		for i := range st.n {
+			st.n[i] = r.Uint32()
+		}
+		if st.wallet < 0 {
+			st.action = choose(r, events, func(e event) (string, int) { return e.name, e.weight })
+		} else {
+			st.action = choose(r, deeds, func(d deed) (string, int) { return d.name, d.weight })
+		}
+		steps = append(steps, st)
+	}
+	return steps
+}
+
+// choose returns the name of one of several, by their weights.
+func choose[T any](r *rand.Rand, list []T, of func(T) (string, int)) string {
+	sum := 0
+	for _, one := range list {
+		_, weight := of(one)
+		sum += weight
+	}
+	at := r.IntN(sum)
+	for _, one := range list {
+		name, weight := of(one)
+		if at -= weight; at < 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// difference is what is wrong with a wallet.
+type difference struct {
+	wallet int
+	texts  []string
+}
+
+// live executes steps. It returns the first difference and the step after which it
+// was found.
+func (h *histories) live(steps []step) (at int, found *difference) {
+	h.t.Helper()
+	h.log, h.invalid, h.withCoinbase = nil, nil, ""
+	h.fund()
+	if found := h.settle(h.subjects); found != nil {
+		return -1, found
+	}
+	for i, st := range steps {
+		if found := h.execute(st); found != nil {
+			return i, found
+		}
+	}
+	h.start()
+	h.mine([5]uint32{})
+	h.log = append(h.log, "at the end, mine all")
+	return len(steps) - 1, h.settle(h.subjects)
+}
+
+// fund gives each wallet three UTXOs, after it has sent away all others.
+func (h *histories) fund() {
+	h.t.Helper()
+	for _, s := range h.subjects {
+		h.sweep(s)
+		s.begin, s.coins, s.incoming = len(s.proposals), nil, nil
+	}
+	h.mine([5]uint32{})
+	for _, s := range h.subjects {
+		var outputs []*wire.TxOut
+		for i, amount := range []int64{1_500_000, 1_200_000, 600_000} {
+			outputs = append(outputs, wire.NewTxOut(amount, scriptOf(s.addresses[i])))
+		}
+		tx := h.chain.pay(h.chain.coin(), 1000, outputs...)
+		s.know(tx, fmt.Sprintf("f%d", len(s.txids)))
+		if refused := h.chain.send(tx); refused != "" {
+			h.t.Fatal("the payment to the wallet" + refused)
+		}
+	}
+	h.mine([5]uint32{})
+	h.chain.generate(2, h.chain.miner()) // so that this is not taken back often
+}
+
+// sweep sends all that a wallet has to an address outside of it.
+func (h *histories) sweep(s *subject) {
+	h.t.Helper()
+	coins, err := h.wallets.Coins(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
+	must(h.t, err)
+	var from []coin
+	var sum int64
+	for _, c := range coins {
+		if c.Trusted {
+			from = append(from, s.keys.coin(h.t, c.Outpoint, c.Place, c.Address, c.Amount))
+			sum += int64(c.Amount)
+		}
+	}
+	if len(from) == 0 {
+		return
+	}
+	tx := spendOf(from...)
+	tx.AddTxOut(wire.NewTxOut(sum-int64(len(from))*2000, scriptOf(nobody)))
+	must(h.t, sign(tx, from))
+	s.know(tx, fmt.Sprintf("s%d", len(s.txids)))
+	if refused := h.chain.send(tx); refused != "" {
+		h.t.Fatal("what sweeps the wallet" + refused)
+	}
+}
+
+// execute executes a step and compares the wallets that it concerns.
+func (h *histories) execute(st step) *difference {
+	h.t.Helper()
+	if h.downFor--; h.down && h.downFor < 0 {
+		h.log = append(h.log, "start specterd")
+		h.open()
+		if found := h.settle(h.subjects); found != nil {
+			return found
+		}
+	}
+	if st.wallet < 0 {
+		e := events[slices.IndexFunc(events, func(e event) bool { return e.name == st.action })]
+		said := e.do(h, st.n)
+		if said == "" {
+			return nil
+		}
+		h.log = append(h.log, said)
+		return h.settle(h.subjects)
+	}
+	d := deeds[slices.IndexFunc(deeds, func(d deed) bool { return d.name == st.action })]
+	if h.down && !d.beside {
+		return nil
+	}
+	s := h.subjects[st.wallet]
+	said, err := d.do(h, s, st.n)
+	if said == "" && err == nil {
+		return nil
+	}
+	h.log = append(h.log, s.label()+said)
+	if err != nil {
+		return &difference{st.wallet, []string{err.Error()}}
+	}
+	return h.settle(h.subjects[st.wallet : st.wallet+1])
+}
+
+// settle waits until specterd agrees with Core, and returns the difference if it does
+// not in time.
+func (h *histories) settle(subjects []*subject) *difference {
+	if h.down {
+		return nil
+	}
+	deadline := time.Now().Add(h.patience)
+	h.monitor.Check(h.t.Context())
+	for _, s := range subjects {
+		h.follower.Kick(s.id)
+	}
+	for _, s := range subjects {
+		wait := 5 * time.Millisecond
+		for all := len(subjects) > 1; ; all = true {
+			wrong := h.compare(s, all)
+			if len(wrong) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				return &difference{s.number, wrong}
+			}
+			pause(wait)
+			if wait *= 2; wait > 300*time.Millisecond {
+				wait = 300 * time.Millisecond
+				h.follower.Kick(s.id)
+			}
+		}
+	}
+	return nil
+}
+
+func pause(d time.Duration) { <-time.After(d) }
+
+// shorten executes the history of one wallet with steps left out as long as there is a
+// difference, and prints the shortest.
+func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
+	h.t.Helper()
+	h.patience = 4 * time.Second
+	var own []step
+	for _, st := range steps {
+		switch st.wallet {
+		case number:
+			st.wallet = 0
+			own = append(own, st)
+		case -1:
+			own = append(own, st)
+		}
+	}
+	fails := func(steps []step) *difference {
+		h.start()
+		h.subjects = []*subject{h.subject(0, kind)}
+		_, found := h.live(steps)
+		return found
+	}
+	found := fails(own)
+	if found == nil {
+		h.t.Log("with this wallet alone there is no difference")
+		return
+	}
+	said := h.log
+	for size := max(1, len(own)/2); size > 0; size /= 2 {
+		for from := 0; from < len(own); {
+			shorter := slices.Delete(slices.Clone(own), from, min(from+size, len(own)))
+			if less := fails(shorter); less != nil {
+				own, found, said = shorter, less, h.log
+			} else {
+				from += size
+			}
+		}
+	}
+	h.t.Errorf("in short (%s): %s after:%s", kind.Name, strings.Join(found.texts, "; "), indent(said))
+}
+
+func parseTx(t *testing.T, raw string) *wire.MsgTx {
+	t.Helper()
+	b, err := hex.DecodeString(raw)
+	must(t, err)
+	tx := wire.NewMsgTx(2)
+	must(t, tx.Deserialize(bytes.NewReader(b)))
+	return tx
+}

@@ -1,0 +1,348 @@
+package proposal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Why a payment that was proposed elsewhere does not become a proposal, beside the
+// faults of Create and AddSignatures.
+var (
+	errImport = fault.New(fault.Invalid, "psbt_not_importable", "the payment cannot be brought along")
+	// ErrImportSent is for one that is on its way already: nothing is left to do.
+	ErrImportSent = fault.New(fault.Conflict, "psbt_sent", "it was sent: its transaction waits for confirmation")
+)
+
+// Foreign is a payment that was proposed in Specter Desktop and waits there.
+type Foreign struct {
+	Txid string // of the transaction without signatures
+	PSBT string // as text, with the signatures there are
+	Raw  string // the signed transaction, in hexadecimal; empty until it is complete
+	At   time.Time
+	// Maker is the name of the user who made it.
+	Maker string
+}
+
+// Imported is what became of a Foreign, or would become of it in a dry run.
+type Imported struct {
+	Proposal
+	Known bool // it was here, open or not
+	Err   error
+}
+
+// Outputs is what has to be known of the chain about coins that may not be in the
+// index yet: Core may still look through the chain for the wallet.
+type Outputs interface {
+	// Origin returns the transaction that an output is of. It returns
+	// wallet.ErrCoinNotFound where the output is spent, in the chain or in the
+	// mempool, or not known (RPC gettxout), and nil where the node has deleted the
+	// block.
+	Origin(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
+	// Spender returns the transaction in the mempool that spends an output; nil for
+	// none (RPC gettxspendingprevout).
+	Spender(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
+}
+
+// Import makes proposals of payments that were proposed elsewhere, one by one. It
+// is for signers. Of what was there only the transaction and the signatures are
+// taken: that the coins are unspent and what they are worth, the node says, and
+// that they and the change are the wallet's, our own descriptor. Then each is a
+// proposal like any other, and its coins are reserved. In a dry run nothing is
+// stored; the wallet may be one that is only planned then.
+func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign, dryRun bool) ([]Imported, error) {
+	var err error
+	if !dryRun {
+		if v, err = s.wallets.Open(ctx, who, v.Alias, auth.RoleSigner); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.node.Ready(); err != nil {
+		return nil, err
+	}
+	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	i := importer{Service: s, who: who, view: v, dryRun: dryRun, taken: map[btc.Outpoint]bool{}}
+	i.network, _, _ = s.node.Chain()
+	if i.keys, err = newKeyring(v.Wallet); err != nil {
+		return nil, err
+	}
+	all := make([]Imported, len(payments))
+	for n, f := range payments {
+		all[n] = i.one(ctx, f)
+	}
+	return all, nil
+}
+
+// importer brings payments of one wallet along.
+type importer struct {
+	*Service
+
+	who     *auth.Principal
+	view    wallet.View
+	network btc.Network
+	keys    *keyring
+	dryRun  bool
+	taken   map[btc.Outpoint]bool   // what a dry run would have reserved
+	planned map[string]wallet.Place // the addresses of a wallet that is only planned
+}
+
+func (i *importer) one(ctx context.Context, f Foreign) Imported {
+	known, err := i.store.Proposals(ctx, i.view.ID, Filter{Txid: f.Txid}, Cursor{}, 1)
+	if err != nil {
+		return Imported{Err: err}
+	}
+	if len(known) > 0 {
+		return Imported{Proposal: known[0], Known: true}
+	}
+	p, err := i.read(ctx, f)
+	if err == nil && i.dryRun {
+		err = i.rehearse(ctx, p)
+	}
+	if err != nil || i.dryRun {
+		return Imported{Proposal: p, Err: err}
+	}
+	p.ID = uuid.NewString()
+	if err := i.store.AddProposal(ctx, p, nil, i.who.Event(i.now(), "psbt.import", p.ID, "wallet "+i.view.ID)); err != nil {
+		return Imported{Err: err}
+	}
+	i.lockAll(ctx, i.view.Wallet, p)
+	return Imported{Proposal: p}
+}
+
+// rehearse returns why a proposal could not be stored.
+func (i *importer) rehearse(ctx context.Context, p Proposal) error {
+	reserved, err := i.store.Reservations(ctx, i.view.ID)
+	if err != nil {
+		return err
+	}
+	for _, in := range p.Inputs {
+		mine := func(r Reservation) bool { return r.Outpoint == in.Outpoint && r.ProposalID != "" }
+		if i.taken[in.Outpoint] || slices.ContainsFunc(reserved, mine) {
+			return ErrCoinReserved.With("coins", in.String())
+		}
+	}
+	for _, in := range p.Inputs {
+		i.taken[in.Outpoint] = true
+	}
+	return i.refuseFrozen(ctx, p)
+}
+
+// read makes a proposal of a payment.
+func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
+	posted, err := psbt.Decode([]byte(f.PSBT))
+	if err != nil {
+		return Proposal{}, err
+	}
+	if posted.Txid() != f.Txid {
+		return Proposal{}, errImport.Saying("its PSBT is one of another transaction")
+	}
+	now := i.now()
+	p := Proposal{
+		WalletID: i.view.ID, Status: Created, Version: 1, Imported: true, CreatedAt: f.At.Truncate(time.Microsecond), ExpiresAt: now.Add(i.o.Lifetime),
+		Creator: Actor{UserID: i.who.UserID, UserName: f.Maker},
+	}
+	if f.At.IsZero() || f.At.After(now) {
+		p.CreatedAt = now
+	}
+	p.StatusAt = p.CreatedAt
+	p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator, Detail: "in Specter Desktop; brought along " + now.UTC().Format(time.RFC3339)}}
+	tx := posted.Tx()
+	previous, err := i.previous(ctx, tx, posted)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := i.fill(ctx, &p, tx, previous); err != nil {
+		return Proposal{}, err
+	}
+	packet, inputs, err := i.packet(p, tx, previous)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if _, err := p.keep(packet, i.keys); err != nil {
+		return Proposal{}, err
+	}
+	if limit := i.feeLimit(i.view.Wallet); p.Fee > limit.most(&p) {
+		return Proposal{}, errImport.Saying("its fee of %d sat for %d vB exceeds %s; send it in Specter Desktop if that is intended", p.Fee, p.VSize, limit)
+	}
+	p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))
+	return p, i.sign(&p, inputs, f)
+}
+
+// previous returns the transactions that are spent from, where all that is spent is
+// unspent so far. Those that the node has no more may be in the PSBT: a txid is a
+// hash.
+func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Posted) ([]*wire.MsgTx, error) {
+	all := make([]*wire.MsgTx, len(tx.TxIn))
+	seen := map[wire.OutPoint]bool{}
+	for n, in := range tx.TxIn {
+		at := btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index}
+		if seen[in.PreviousOutPoint] {
+			return nil, errImport.Saying("it spends the coin %s twice", at)
+		}
+		seen[in.PreviousOutPoint] = true
+		raw, err := i.node.Origin(ctx, at)
+		if errors.Is(err, wallet.ErrCoinNotFound) {
+			return nil, i.gone(ctx, at, posted.Txid())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look at the coin %s: %w", at, err)
+		}
+		if all[n] = posted.Previous(n); raw != nil {
+			all[n] = new(wire.MsgTx)
+			if err := all[n].Deserialize(bytes.NewReader(raw)); err != nil {
+				return nil, altered("the transaction of the coin %s: %w", at, err)
+			}
+		}
+		switch {
+		case all[n] == nil:
+			return nil, errImport.Saying("the Bitcoin node is pruned and no longer has the transaction of its coin %s, and its PSBT does not have it", at)
+		case all[n].TxHash() != in.PreviousOutPoint.Hash || uint64(at.Vout) >= uint64(len(all[n].TxOut)):
+			return nil, altered("the transaction of the coin %s is another one", at)
+		}
+	}
+	return all, nil
+}
+
+// gone says why a coin of a payment is not there.
+func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error {
+	raw, err := i.node.Spender(ctx, at)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look for what spends the coin %s: %w", at, err)
+	case raw != nil && psbt.UnsignedTxid(raw) == txid:
+		return ErrImportSent
+	case raw != nil:
+		return errImport.Saying("another transaction, which waits for confirmation, spends its coin %s", at)
+	}
+	return errImport.Saying("its coin %s is spent, or the Bitcoin node does not know it", at)
+}
+
+// fill fills in the inputs, which have to be the wallet's, and the outputs.
+func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) error {
+	var addresses []string
+	for n, in := range tx.TxIn {
+		out := previous[n].TxOut[in.PreviousOutPoint.Index]
+		addresses = append(addresses, btc.AddressOf(out.PkScript, i.network))
+		p.Inputs = append(p.Inputs, Input{
+			Outpoint: btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index},
+			Address:  addresses[n], Amount: btc.Amount(out.Value),
+		})
+		p.Replaceable = p.Replaceable || in.Sequence < wire.MaxTxInSequenceNum-1 // BIP-125
+	}
+	for _, out := range tx.TxOut {
+		addresses = append(addresses, btc.AddressOf(out.PkScript, i.network))
+	}
+	own, err := i.places(ctx, addresses)
+	if err != nil {
+		return err
+	}
+	for n := range p.Inputs {
+		in := &p.Inputs[n]
+		place, ok := own[in.Address]
+		if !ok || in.Address == "" {
+			return errImport.Saying("its coin %s is not this wallet's", in.Outpoint)
+		}
+		in.Place = place
+	}
+	recipients := 0
+	for n, out := range tx.TxOut {
+		o := Output{Address: addresses[len(tx.TxIn)+n], Amount: btc.Amount(out.Value), Kind: External, Recipient: -1}
+		if place, ok := own[o.Address]; ok && o.Address != "" {
+			o.Kind, o.Own = Own, &place
+		}
+		if o.Own != nil && o.Own.Branch == wallet.ChangeBranch {
+			o.Kind = Change
+		} else {
+			o.Recipient, o.Asked = recipients, o.Amount
+			recipients++
+		}
+		p.Outputs = append(p.Outputs, o)
+	}
+	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee < 0 {
+		return errImport.Saying("it pays out more than its coins are worth")
+	}
+	return nil
+}
+
+// places returns which of the addresses are the wallet's, and where.
+func (i *importer) places(ctx context.Context, addresses []string) (map[string]wallet.Place, error) {
+	if i.view.Stage == wallet.Ready {
+		return i.store.OwnPlaces(ctx, i.view.ID, addresses)
+	}
+	if i.planned == nil {
+		i.planned = map[string]wallet.Place{}
+		for branch := range wallet.Branch(len(i.keys.branches)) {
+			for index := range i.view.RangeEnd {
+				at := wallet.Place{Branch: branch, Index: index}
+				solution, err := i.keys.solve(at)
+				if err != nil {
+					return nil, err
+				}
+				i.planned[btc.AddressOf(solution.Script, i.network)] = at
+			}
+		}
+	}
+	return i.planned, ctx.Err()
+}
+
+// packet makes the PSBT, with nothing in it of the one that was there.
+func (i *importer) packet(p Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) (*psbt.Packet, []psbt.Input, error) {
+	inputs, err := i.keys.inputs(p.Inputs)
+	if err != nil {
+		return nil, nil, err
+	}
+	outputs, err := i.keys.outputs(p.Outputs)
+	if err != nil {
+		return nil, nil, err
+	}
+	packet, err := psbt.New(tx, inputs, previous, outputs)
+	return packet, inputs, err
+}
+
+// sign takes the signatures, each after it was verified.
+func (i *importer) sign(p *Proposal, inputs []psbt.Input, f Foreign) error {
+	maker := *i.who
+	maker.UserName = f.Maker
+	for _, text := range []string{f.PSBT, f.Raw} {
+		if text == "" {
+			continue
+		}
+		posted, err := psbt.Decode([]byte(text))
+		if err != nil {
+			return err
+		}
+		stored, err := psbt.Parse(p.PSBT)
+		if err != nil {
+			return fmt.Errorf("read a PSBT of our own: %w", err)
+		}
+		signatures, err := psbt.Collect(stored, inputs, posted)
+		if errors.Is(err, psbt.ErrNoSignatures) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		u := Update{Proposal: *p}
+		if err := i.merge(&maker, i.view, &u, inputs, signatures); err != nil {
+			return err
+		}
+		*p = u.Proposal
+	}
+	return nil
+}

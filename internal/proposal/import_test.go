@@ -1,0 +1,236 @@
+package proposal_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// coin returns the vault's coin of this amount.
+func (v vault) coin(amount btc.Amount) btc.Outpoint {
+	v.t.Helper()
+	coins, err := v.wallets.Coins(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 100)
+	must(v.t, err)
+	for _, c := range coins {
+		if c.Amount == amount {
+			return c.Outpoint
+		}
+	}
+	v.t.Fatalf("there is no coin of %s", amount)
+	return btc.Outpoint{}
+}
+
+// foreignFee is what the payments pay that were proposed elsewhere.
+const foreignFee btc.Amount = 2000
+
+// foreign is a payment of one coin, half of it to somebody, as another program
+// proposes it: without anything about the coin, and always with the same change
+// address.
+func (v vault) foreign(at btc.Outpoint, amount, fee btc.Amount) []byte {
+	v.t.Helper()
+	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
+	must(v.t, err)
+	change, err := v.store.AddressAt(v.t.Context(), view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: 3})
+	must(v.t, err)
+	outputs := []map[string]btc.JSONBTC{{change.Address: btc.JSONBTC(amount - amount/2 - fee)}, {somebody: btc.JSONBTC(amount / 2)}}
+	const lockTime, replaceable = 1, true
+	return decoded(v.t, v.node.CLI(v.t, "createpsbt", []map[string]any{{"txid": at.Txid, "vout": at.Vout}}, outputs, lockTime, replaceable))
+}
+
+func decoded(t testing.TB, result json.RawMessage) (raw []byte) {
+	t.Helper()
+	must(t, json.Unmarshal(result, &raw))
+	return raw
+}
+
+// filled is the same with all that Core knows about the coins.
+func (v vault) filled(raw []byte) []byte {
+	v.t.Helper()
+	var done struct{ PSBT []byte }
+	const sign = false
+	must(v.t, json.Unmarshal(v.node.WalletCLI(v.t, v.coreName, "walletprocesspsbt", raw, sign), &done))
+	return done.PSBT
+}
+
+func asForeign(t testing.TB, raw []byte) proposal.Foreign {
+	t.Helper()
+	p, err := psbt.Parse(raw)
+	must(t, err)
+	return proposal.Foreign{Txid: p.Txid(), PSBT: base64.StdEncoding.EncodeToString(raw), At: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Maker: "alice there"}
+}
+
+func (v vault) imports(who *auth.Principal, dryRun bool, payments ...proposal.Foreign) []proposal.Imported {
+	v.t.Helper()
+	view, err := v.wallets.Get(v.t.Context(), who, v.alias)
+	must(v.t, err)
+	done, err := v.Import(v.t.Context(), who, view, payments, dryRun)
+	must(v.t, err)
+	if len(done) != len(payments) {
+		v.t.Fatalf("%d of %d payments", len(done), len(payments))
+	}
+	return done
+}
+
+// TestImport brings payments along for each kind of script, signed or not, whatever
+// their PSBTs say, and has them completed, sent and confirmed here.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	onBoth(t, n, func(w *world) {
+		for _, k := range testkit.Scripts {
+			v := w.vault(k, 1_000_000, 2_000_000)
+			begun := v.node.Sign(w.t, v.filled(v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)), v.signers[0])
+			payments := []proposal.Foreign{asForeign(w.t, begun), asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee))}
+			rehearsed := v.imports(w.alice, true, payments...)
+			if list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 0 {
+				w.t.Fatalf("%s: a dry run left %d proposals, %v", k.Name, len(list), err)
+			}
+			var open []proposal.Proposal
+			for i, one := range v.imports(w.alice, false, payments...) {
+				if one.Err != nil || one.Known || rehearsed[i].Err != nil || len(rehearsed[i].Signatures) != len(one.Signatures) {
+					w.t.Fatalf("%s: %+v, rehearsed %+v", k.Name, one, rehearsed[i])
+				}
+				p := v.get(one.Proposal)
+				v.compare(p)
+				if p.Txid != payments[i].Txid || p.Fee != foreignFee || !p.Imported || !p.Replaceable || p.Outputs[0].Kind != proposal.Change || p.Outputs[1].Kind != proposal.External ||
+					p.Creator.UserName != "alice there" || !p.CreatedAt.Equal(payments[i].At.Truncate(time.Microsecond)) || time.Until(p.ExpiresAt) < proposal.DefaultLifetime-time.Hour {
+					w.t.Errorf("%s: %+v", k.Name, p)
+				}
+				open = append(open, p)
+			}
+			want := proposal.Complete
+			if v.required > 1 {
+				want = proposal.PartiallySigned
+			}
+			if open[0].Status != want || len(open[0].Signatures) != 1 || open[1].Status != proposal.Created || len(open[1].Signatures) != 0 {
+				w.t.Errorf("%s: they are %s and %s", k.Name, open[0].Status, open[1].Status)
+			}
+			v.wantLocks(open...)
+			for _, again := range v.imports(w.alice, false, payments...) {
+				if !again.Known || again.Err != nil {
+					w.t.Errorf("%s: the second time: %+v", k.Name, again)
+				}
+			}
+			if v.required > 1 {
+				open[0] = v.sign(open[0], 1)
+			}
+			open[1] = v.complete(open[1])
+			for i := range open {
+				open[i] = v.broadcast(open[i])
+			}
+			v.mine()
+			for _, p := range open {
+				v.until(p, proposal.Confirmed)
+			}
+			v.wantLocks()
+		}
+	})
+}
+
+// TestImportRefuses: what cannot be a proposal is told, and leaves nothing.
+func TestImportRefuses(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	onBoth(t, n, func(w *world) {
+		v, other := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000, 6_000_000), w.vault(testkit.WPKH, 7_000_000)
+		unknown := btc.Outpoint{Txid: "ab00000000000000000000000000000000000000000000000000000000000000"}
+		good := v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)
+		signed := v.node.Sign(w.t, v.filled(good), v.signers[0])
+		bad := bytes.Clone(signed)
+		at := bytes.LastIndex(bad, []byte{0x02, 0x20}) // s of the signature
+		bad[at+10] ^= 1
+		wrongTxid := asForeign(w.t, good)
+		wrongTxid.Txid = asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee)).Txid
+		badRaw := asForeign(w.t, good)
+		badRaw.Raw = "00"
+		must(w.t, v.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.coin(3_000_000), true))
+		reserved := v.create(proposal.Order{Coins: []btc.Outpoint{v.coin(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000}}})
+		rival := v.coin(5_000_000)
+		spent := asForeign(w.t, v.foreign(rival, 5_000_000, foreignFee))
+		v.broadcast(v.complete(v.create(proposal.Order{Coins: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: nobody, Amount: 10_000}}})))
+		own := v.foreign(v.coin(6_000_000), 6_000_000, foreignFee)
+		sent := asForeign(w.t, own)
+		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.node.Sign(w.t, v.filled(own), v.signers[0]))))
+
+		for name, c := range map[string]struct {
+			in   proposal.Foreign
+			want string // the code of the fault
+		}{
+			"no PSBT":                 {proposal.Foreign{Txid: "x", PSBT: "nonsense"}, psbt.ErrUnreadable.Code},
+			"another transaction":     {wrongTxid, "psbt_not_importable"},
+			"a bad signature":         {asForeign(w.t, bad), psbt.ErrBadSignature.Code},
+			"a bad transaction":       {badRaw, psbt.ErrUnreadable.Code},
+			"somebody else's coin":    {asForeign(w.t, other.foreign(other.coin(7_000_000), 7_000_000, foreignFee)), "psbt_not_importable"},
+			"a coin that is not":      {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "psbt_not_importable"},
+			"a coin that is spent":    {spent, "psbt_not_importable"},
+			"a frozen coin":           {asForeign(w.t, v.foreign(v.coin(3_000_000), 3_000_000, foreignFee)), proposal.ErrCoinFrozen.Code},
+			"a reserved coin":         {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrCoinReserved.Code},
+			"a fee beyond the cap":    {asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, 500_000)), "psbt_not_importable"},
+			"more than it has":        {asForeign(w.t, v.foreign(v.coin(2_000_000), 3_000_000, foreignFee)), "psbt_not_importable"},
+			"its transaction is sent": {sent, proposal.ErrImportSent.Code},
+		} {
+			for _, dryRun := range []bool{true, false} {
+				err := v.imports(w.alice, dryRun, c.in)[0].Err
+				if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != c.want {
+					w.t.Errorf("%s, dry run %v: %v, want %s", name, dryRun, err, c.want)
+				}
+			}
+		}
+		// Of two that spend one coin, the first comes along.
+		twice := []proposal.Foreign{asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee)), asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee+1))}
+		for _, dryRun := range []bool{true, false} {
+			if done := v.imports(w.alice, dryRun, twice...); done[0].Err != nil || !errors.Is(done[1].Err, proposal.ErrCoinReserved) {
+				w.t.Errorf("dry run %v: %v, %v", dryRun, done[0].Err, done[1].Err)
+			}
+		}
+		list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, 100)
+		must(w.t, err)
+		if len(list) != 2 { // and the one that reserves a coin
+			w.t.Errorf("%d proposals are open", len(list))
+		}
+	})
+}
+
+// TestImportBeforeScan: the coins need not be known here yet. Once they are, they
+// are locked.
+func TestImportBeforeScan(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	onBoth(t, n, func(w *world) {
+		v := w.vault(testkit.WSH, 1_000_000)
+		signed := v.node.Sign(w.t, v.filled(v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)), v.signers[0])
+		view, err := v.wallets.Get(w.t.Context(), w.alice, v.alias)
+		must(w.t, err)
+		bob := w.user("bob")
+		again, err := w.wallets.Create(w.t.Context(), bob, wallet.Plan{Name: "again", Descriptor: view.Receive, Change: view.Change, Birth: wallet.Birth{Now: true}})
+		must(w.t, err)
+		b := vault{world: w, alias: again.Alias, coreName: again.CoreName, required: v.required, signers: v.signers}
+		b.alice = bob
+		one := b.imports(bob, false, asForeign(w.t, signed))[0]
+		must(w.t, one.Err)
+		if one.Status != proposal.PartiallySigned || len(one.Signatures) != 1 {
+			w.t.Errorf("it is %s with %d signatures", one.Status, len(one.Signatures))
+		}
+		testkit.Eventually(w.t, "its first scan is over", func() bool { v := b.get0(); return !v.Scanning() })
+		first := 0
+		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birth{Height: &first}, 0)
+		must(w.t, err)
+		testkit.Eventually(w.t, "the coin at the node, locked", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
+		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
+		must(w.t, err)
+		if _, err := w.Broadcast(w.t.Context(), bob, again.Alias, complete.ID, proposal.BroadcastParams{}); err != nil {
+			w.t.Error(err)
+		}
+	})
+}

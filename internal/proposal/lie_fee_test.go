@@ -1,0 +1,98 @@
+package proposal_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// overpay moves an amount from the change to the fee.
+func (a *answer) overpay(more btc.Amount) {
+	a.change().Value -= int64(more)
+	a.pay(more)
+}
+
+// feeLies are nodeLies about the fee, in answers that agree with themselves.
+var feeLies = []nodeLie{
+	{name: "change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }},
+	{name: "most of the change left to the fee", kinds: all, lie: func(a *answer) { a.overpay(btc.Amount(a.change().Value - 1000)) }},
+	{name: "small change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }, order: func(v vault, o *proposal.Order) {
+		o.Coins, o.Recipients = v.coins()[2:], o.Recipients[1:]
+		o.Recipients[0].Amount = 3_000_000 - 7000
+	}},
+	{name: "twice the fee rate", kinds: all, lie: func(a *answer) { a.overpay(a.fee) }},
+	{name: "a tenth more than the fee rate", kinds: all, lie: func(a *answer) { a.overpay(a.fee / 10) }},
+	{name: "a tenth less than the fee rate", kinds: all, lie: func(a *answer) { a.overpay(-a.fee / 10) }},
+	{name: "half of the fee rate", kinds: all, lie: func(a *answer) { a.overpay(-a.fee / 2) }},
+	{name: "says that the change is another output", kinds: all, lie: func(a *answer) { a.changePos = (a.changePos + 1) % 3 }},
+	{name: "says that there is no change", kinds: all, lie: func(a *answer) { a.changePos = -1 }},
+	{name: "says that there is change", kinds: all, lie: func(a *answer) { a.changePos = 0 }, order: sendMax},
+	{name: "the change pays a part of what the recipient should", kinds: all, lie: func(a *answer) { a.out(somebody).Value += 100; a.change().Value -= 100 }, order: subtract},
+	{name: "one of two recipients pays the whole fee", kinds: all, lie: func(a *answer) {
+		share := secondAmount - a.out(nobody).Value
+		a.out(somebody).Value -= share
+		a.out(nobody).Value += share
+	}, order: subtractBoth},
+	{name: "one of two recipients pays more than half of the fee", kinds: all, lie: func(a *answer) { a.out(somebody).Value -= 10; a.out(nobody).Value += 10 }, order: subtractBoth},
+	{name: "twice the fee from the recipient", kinds: all, lie: func(a *answer) { a.out(somebody).Value -= int64(a.fee); a.pay(a.fee) }, order: subtract},
+	{name: "twice the fee from what is left", kinds: all, lie: func(a *answer) { a.out(nobody).Value -= int64(a.fee); a.pay(a.fee) }, order: sendMax},
+}
+
+func subtractBoth(_ vault, o *proposal.Order) { o.SubtractFrom = []int{1, 0} }
+
+// TestDeficitOfAncestors checks that a payment pays for unconfirmed ancestors what
+// they lack to its fee rate and no more, and nothing for confirmed ones, whatever the
+// node says about them.
+func TestDeficitOfAncestors(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	relay := testkit.NewRelay(t, n)
+	w := newWorldAt(t, n, relay.URL(), t.TempDir()+"/specterd.db")
+	const low, high = 1100, 20_000
+	for _, k := range []testkit.Script{testkit.WPKH, testkit.SH, testkit.TR} {
+		relay.Meddle(nil)
+		v := w.vault(k, 1_000_000)
+		parent := v.sent(pay(100_000, low))
+		child := v.sent(pay(100_000, low))
+		order := pay(100_000, high)
+		lacks := btc.FeeRate(high).Fee(parent.VSize+child.VSize) - parent.Fee - child.Fee
+		p := v.create(order)
+		if p.ExcessFee < lacks*9/10 || p.ExcessFee > lacks*11/10 {
+			t.Errorf("%s: %d sat for ancestors that lack %d sat", k.Name, p.ExcessFee, lacks)
+		}
+		must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
+		v.wantLocks()
+
+		overpay := v.changed(func(a *answer) { a.overpay(lacks / 5) })
+		relay.Meddle(overpay)
+		v.wantRefused(order, proposal.ErrNodeAltered.Code)
+		v.mine()
+		v.until(child, proposal.Confirmed)
+		relay.Meddle(func(x *testkit.Exchange) {
+			if x.Calls("getmempoolentry") {
+				x.Answer(http.StatusOK, inMempool(t, x))
+				return
+			}
+			overpay(x)
+		})
+		v.wantRefused(order, proposal.ErrNodeAltered.Code)
+	}
+}
+
+// inMempool says of every transaction that is asked about that it is large, pays
+// nothing and is unconfirmed.
+func inMempool(t *testing.T, x *testkit.Exchange) []byte {
+	_, body := x.Ask()
+	var replies []map[string]any
+	must(t, json.Unmarshal(body, &replies))
+	for _, r := range replies {
+		r["error"], r["result"] = nil, map[string]any{"vsize": 100_000, "fees": map[string]any{"modified": 0}, "depends": []string{}}
+	}
+	body, err := json.Marshal(replies)
+	must(t, err)
+	return body
+}

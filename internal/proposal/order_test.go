@@ -1,0 +1,265 @@
+package proposal_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// What cannot be is told with the field that it is about, and leaves nothing behind.
+func TestRefusedOrders(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
+		coins, err := w.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+		must(w.t, err)
+		frozen, locked, free := coins[0].Outpoint, coins[1].Outpoint, coins[2].Outpoint
+		must(w.t, w.wallets.Freeze(w.t.Context(), v.alice, v.alias, frozen, true))
+		w.node.WalletCLI(w.t, v.coreName, "lockunspent", false, []any{map[string]any{"txid": locked.Txid, "vout": locked.Vout}})
+		testkit.Eventually(w.t, "lock in the index", func() bool {
+			c, err := w.store.Coin(w.t.Context(), v.get0().ID, locked)
+			return err == nil && c.Locked
+		})
+		before := w.rows()
+		one := []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "never to be seen"}}
+		for name, c := range map[string]struct {
+			o    proposal.Order
+			want string // a code, or a field
+		}{
+			"no recipient":       {proposal.Order{FeeRate: 1000}, "recipients"},
+			"nonsense":           {proposal.Order{Recipients: []proposal.Recipient{{Address: "nonsense", Amount: 10_000}}}, "recipients[0].address"},
+			"other network":      {proposal.Order{Recipients: []proposal.Recipient{{Address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", Amount: 10_000}}}, "recipients[0].address"},
+			"twice":              {proposal.Order{Recipients: []proposal.Recipient{one[0], {Address: strings.ToUpper(somebody), Amount: 5000}}}, "recipients[1].address"},
+			"dust":               {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 293}}}, "recipients[0].amount_sat"},
+			"nothing":            {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody}}}, "recipients[0].amount_sat"},
+			"negative":           {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: -1}}}, "recipients[0].amount_sat"},
+			"all there is":       {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: btc.MaxMoney}, {Address: nobody, Amount: 1000}}}, "recipients[1].amount_sat"},
+			"label":              {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "a\nb"}}}, "recipients[0].label"},
+			"two fees":           {proposal.Order{Recipients: one, FeeRate: 1000, TargetBlocks: 3}, "target_blocks"},
+			"far target":         {proposal.Order{Recipients: one, TargetBlocks: 1009}, "target_blocks"},
+			"below the minimum":  {proposal.Order{Recipients: one, FeeRate: 1}, "fee_rate_sat_vb"},
+			"subtract nobody":    {proposal.Order{Recipients: one, FeeRate: 1000, SubtractFrom: []int{1}}, "subtract_fee_from[0]"},
+			"subtract twice":     {proposal.Order{Recipients: one, FeeRate: 1000, SubtractFrom: []int{0, 0}}, "subtract_fee_from[1]"},
+			"max without rest":   {proposal.Order{Recipients: one, FeeRate: 1000, SendMax: true}, "send_max"},
+			"no coins":           {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{}}, "coins"},
+			"coin twice":         {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{free, free}}, "coins[1]"},
+			"unknown coin":       {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "coins[0]"},
+			"frozen coin":        {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{frozen}}, "coin_frozen"},
+			"locked coin":        {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{locked}}, "coin_locked"},
+			"unknown original":   {proposal.Order{Recipients: one, FeeRate: 1000, Replaces: strings.Repeat("ab", 32)}, "replaces"},
+			"confirmed original": {proposal.Order{Recipients: one, FeeRate: 1000, Replaces: free.Txid}, "wrong_state"},
+			"too short":          {proposal.Order{Recipients: one, FeeRate: 1000, ExpiresAt: time.Now().Add(time.Second)}, "expires_at"},
+			"too much":           {pay(4_000_000, 1000), "insufficient_funds"},
+			"fee not covered":    {pay(coins[2].Amount, 1000), "insufficient_funds"},
+			"high fee":           {pay(10_000, 101_000), "fee_too_high"},
+			"over the named cap": {proposal.Order{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
+		} {
+			_, err := v.Create(w.t.Context(), v.alice, v.alias, c.o)
+			f, ok := errors.AsType[*fault.Error](err)
+			if !ok || f.Code != c.want && (len(f.Fields) != 1 || f.Fields[0].Name != c.want) {
+				w.t.Errorf("%s: %v", name, err)
+			}
+		}
+		o := pay(10_000, 1000)
+		o.DryRun, o.Recipients[0].Label = true, "never to be seen"
+		first, err := v.Create(w.t.Context(), v.alice, v.alias, o)
+		must(w.t, err)
+		second, err := v.Create(w.t.Context(), v.alice, v.alias, o)
+		must(w.t, err)
+		if first.ID != "" || changeOf(first) == "" || changeOf(first) != changeOf(second) || first.Inputs[0].Outpoint != free {
+			w.t.Errorf("the dry runs are %+v and %+v", first, second)
+		}
+		if after := w.rows(); after != before {
+			w.t.Errorf("something was left behind: %s, and was %s", after, before)
+		}
+		if now := v.locked(); len(now) != 2 || !now[frozen] || !now[locked] {
+			w.t.Errorf("locked at the node: %v", now)
+		}
+	})
+}
+
+// get0 is the vault itself.
+func (v vault) get0() wallet.View {
+	v.t.Helper()
+	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
+	must(v.t, err)
+	return view
+}
+
+// Whoever gets what is left gets all of it, and whoever pays the fee gets less; and
+// what is paid beyond the fee rate is told.
+func TestFees(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	w := newWorld(t, n, t.TempDir()+"/specterd.db")
+	for _, k := range testkit.Scripts {
+		v := w.vault(k, 1_000_000, 2_000_000)
+		const rate = 5000
+		rateOf := func(what string, p proposal.Proposal) {
+			t.Helper()
+			raw := v.complete(p)
+			paid := float64(raw.Fee-raw.ExcessFee) * 1000 / float64(raw.VSize)
+			if paid < rate || paid > 1.02*rate {
+				t.Errorf("%s, %s: pays %.0f sat/kvB and not %d", k.Name, what, paid, rate)
+			}
+			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
+			v.wantLocks()
+		}
+		p := v.create(proposal.Order{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
+		if len(p.Inputs) != 2 || p.Sent()+p.Fee != 3_000_000 || len(p.Outputs) != 2 {
+			t.Errorf("%s: all that is left is %+v", k.Name, p.Outputs)
+		}
+		rateOf("max", p)
+
+		p = v.create(proposal.Order{FeeRate: rate, SubtractFrom: []int{0}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 1_500_000}}})
+		if p.Sent()+p.Fee != 1_500_000 || p.ExcessFee != 0 {
+			t.Errorf("%s: with the fee subtracted %s is sent, and the fee is %s", k.Name, p.Sent(), p.Fee)
+		}
+		rateOf("subtracted", p)
+
+		whole := v.create(pay(1_000_000-1, rate)) // to know what one input and one output cost
+		size := whole.VSize
+		must(t, v.Cancel(t.Context(), v.alice, v.alias, whole.ID, nil))
+		v.wantLocks()
+		coins, err := w.wallets.Coins(t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+		must(t, err)
+		o := pay(coins[0].Amount-btc.FeeRate(rate).Fee(size)-200, rate)
+		o.Coins = []btc.Outpoint{coins[0].Outpoint}
+		p = v.create(o)
+		if len(p.Outputs) != 1 || p.ExcessFee <= 0 || p.ExcessFee > btc.FeeRate(rate).Fee(80)+5000 {
+			t.Errorf("%s: without change there are %d outputs, and the excess is %d", k.Name, len(p.Outputs), p.ExcessFee)
+		}
+		rateOf("without change", p)
+	}
+	v := w.vault(testkit.WPKH, 1_000_000)
+	p := v.create(proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 100_000}}})
+	if p.TargetBlocks != proposal.DefaultTarget || p.FeeRate < 1000 {
+		t.Errorf("by estimate: %+v", p.Terms)
+	}
+}
+
+// Who is who decides what they may do.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
+	v := w.vault(testkit.WSH, 1_000_000, 1_000_000, 1_000_000)
+	people := map[auth.WalletRole]*auth.Principal{}
+	for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
+		people[role] = w.memberAs(v, string(role), role)
+	}
+	viewer, proposer, signer := people[auth.RoleViewer], people[auth.RoleProposer], people[auth.RoleSigner]
+	refused := func(what string, err error) {
+		t.Helper()
+		if fault.KindOf(err) != fault.Forbidden {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := v.Create(t.Context(), viewer, v.alias, pay(100_000, 1000))
+	refused("a viewer proposes", err)
+	p, err := v.Create(t.Context(), proposer, v.alias, pay(100_000, 20_000))
+	must(t, err)
+	if _, err := v.Get(t.Context(), viewer, v.alias, p.ID); err != nil {
+		t.Error(err)
+	}
+	post := v.signed(p, 0, 1)
+	_, err = v.AddSignatures(t.Context(), proposer, v.alias, p.ID, post, nil)
+	refused("a proposer signs", err)
+	p, err = v.AddSignatures(t.Context(), signer, v.alias, p.ID, post, proposal.Versions{p.Version})
+	must(t, err)
+	if s := p.Signatures[0]; s.By.UserName != "signer" || p.Creator.UserName != "proposer" {
+		t.Errorf("signed by %+v, made by %+v", s.By, p.Creator)
+	}
+	_, err = v.Broadcast(t.Context(), proposer, v.alias, p.ID, proposal.BroadcastParams{})
+	refused("a proposer sends", err)
+	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{Expected: proposal.Versions{p.Version - 1}}); !errors.Is(err, proposal.ErrChanged) {
+		t.Errorf("what was seen before the signature was sent: %v", err)
+	}
+	other, err := v.Create(t.Context(), v.alice, v.alias, pay(100_000, 20_000))
+	must(t, err)
+	o := pay(100_000, 30_000)
+	o.Replaces = other.ID
+	_, err = v.Create(t.Context(), proposer, v.alias, o)
+	refused("a proposer replaces another's", err)
+	_, err = v.Bump(t.Context(), proposer, v.alias, other.ID, proposal.BumpParams{FeeRate: 30_000})
+	refused("a proposer bumps another's", err)
+	refused("a proposer cancels another's", v.Cancel(t.Context(), proposer, v.alias, other.ID, nil))
+	must(t, v.Cancel(t.Context(), signer, v.alias, other.ID, nil))
+	mine, err := v.Create(t.Context(), proposer, v.alias, pay(100_000, 20_000))
+	must(t, err)
+	must(t, v.Cancel(t.Context(), proposer, v.alias, mine.ID, nil))
+	stranger := w.user("stranger")
+	if _, err := v.Get(t.Context(), stranger, v.alias, p.ID); !errors.Is(err, wallet.ErrNotFound) {
+		t.Errorf("a stranger: %v", err)
+	}
+
+	list, err := v.List(t.Context(), viewer, v.alias, proposal.Filter{Statuses: []proposal.Status{proposal.Cancelled}}, proposal.Cursor{}, 10)
+	must(t, err)
+	if len(list) != 2 || list[0].ID != mine.ID || list[1].ID != other.ID {
+		t.Errorf("cancelled are %d", len(list))
+	}
+	list, err = v.List(t.Context(), viewer, v.alias, proposal.Filter{}, proposal.Cursor{CreatedAt: mine.CreatedAt, ID: mine.ID}, 1)
+	must(t, err)
+	if len(list) != 1 || list[0].ID != other.ID {
+		t.Error("the next page does not follow")
+	}
+
+	// Somebody who freezes a coin keeps a payment from being sent.
+	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, true))
+	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrCoinFrozen) {
+		t.Errorf("with a frozen coin: %v", err)
+	}
+	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, false))
+	sent, err := v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{Expected: proposal.Versions{p.Version}})
+	must(t, err)
+	if step := sent.Steps[len(sent.Steps)-1]; step.Action != "broadcast" || step.By.UserName != "signer" {
+		t.Errorf("sent by %+v", step)
+	}
+	if again := v.broadcast(sent); again.Status != proposal.Broadcast {
+		t.Errorf("sent again it is %s", again.Status)
+	}
+}
+
+// A transaction of the wallet that no proposal was made for can be replaced, too.
+func TestReplaceTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
+	v := w.vault(testkit.WPKH, 1_000_000)
+	p := v.create(pay(100_000, 1000))
+	raw := v.node.Finalize(t, v.signed(p, 0))
+	must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
+	txid := text(t, v.node.CLI(t, "sendrawtransaction", hexOf(raw)))
+	v.until(p, proposal.Broadcast)
+	o := pay(90_000, 1000)
+	o.Replaces = txid
+	if _, err := v.Create(t.Context(), v.alice, v.alias, o); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a replacement paid no more: %v", err)
+	}
+	o.FeeRate = 4000
+	next := v.broadcast(v.complete(v.create(o)))
+	v.mine()
+	v.until(next, proposal.Confirmed)
+	if old := v.until(p, proposal.Replaced); !strings.Contains(old.Reason, next.ID) {
+		t.Errorf("the reason is %q", old.Reason)
+	}
+}
+
+// rows counts the rows of all that a proposal may leave behind. What was reserved is
+// forgotten at some later look.
+func (w *world) rows() (counts string) {
+	w.t.Helper()
+	for _, table := range []string{"psbts", "psbt_inputs", "psbt_outputs", "psbt_steps", "reserved WHERE psbt_id IS NOT NULL", "labels", "frozen", "audit", "addresses"} {
+		var n int
+		must(w.t, w.shell.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
+		counts += fmt.Sprintf("%s %d ", table, n)
+	}
+	return counts
+}

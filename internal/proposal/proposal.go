@@ -1,0 +1,215 @@
+// Package proposal owns proposals: payments that somebody wants a wallet to make,
+// as PSBTs (BIP-174), from the first wish to the block they are confirmed in. It
+// decides who may do what with them and which state they are in; a [Store] keeps
+// them, and a [Node] is what it needs of Bitcoin Core. It knows no SQL, no HTTP
+// and no RPC, and it never signs.
+//
+// The invariants: the transaction of a proposal never changes, only signatures
+// are added to it; each of them was verified against our own descriptor and the
+// outputs that it spends; no coin is in two open proposals; and signatures leave the
+// package only for those who may sign or send.
+package proposal
+
+import (
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// What can be wrong with a request about a proposal.
+var (
+	ErrNotFound = fault.New(fault.NotFound, "psbt_not_found", "there is no such proposal in this wallet")
+	// ErrInsufficientFunds says that what is available does not cover the payment
+	// and its fee.
+	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
+		"the wallet does not have enough for this payment and its fee in coins that are neither reserved by another proposal, nor frozen, nor waiting for confirmation")
+	ErrCoinReserved = fault.New(fault.Conflict, "coin_reserved", "another open proposal spends one of these coins; cancel or replace that one first")
+	ErrCoinFrozen   = fault.New(fault.Conflict, "coin_frozen", "one of these coins is frozen; unfreeze it first")
+	ErrCoinLocked   = fault.New(fault.Conflict, "coin_locked", "somebody locked one of these coins in Bitcoin Core (RPC lockunspent); unlock it there first")
+	// ErrWrongState says that what is asked for is not done with a proposal that
+	// is where this one is.
+	ErrWrongState = fault.New(fault.Conflict, "wrong_state", "this cannot be done with a proposal in this state")
+	// ErrChanged says that the proposal is not any more what the caller saw.
+	ErrChanged = fault.New(fault.PreconditionFailed, "psbt_changed", "the proposal has changed since you read it; read it again")
+	// ErrChangeTaken says that the change address is another open proposal's; with
+	// another one it may be tried again.
+	ErrChangeTaken = fault.New(fault.Conflict, "change_taken", "another proposal was made at the same time; try again")
+	// ErrFeeRateTooLow says that the node does not relay a payment with this fee rate.
+	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
+	// ErrAmountTooSmall says that the node does not relay an output with this amount:
+	// it is dust, by itself or without the fee that is subtracted from it.
+	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "must have higher amounts: one is dust, which the Bitcoin node does not relay")
+	// ErrTooManyEvictions says that a replacement would evict more transactions than
+	// the node allows (BIP-125, rule 5).
+	ErrTooManyEvictions = fault.New(fault.Conflict, "too_many_evictions",
+		"the replacement would evict more unconfirmed transactions than the Bitcoin node allows; wait until some are confirmed")
+	// ErrEvicts says that a replacement evicts payments that are not the caller's own.
+	ErrEvicts = fault.New(fault.Conflict, "evicts_payments",
+		"the replacement would evict later payments that are not your own; check them with dry_run, and repeat the request with evict set to true if they may be evicted")
+	// ErrNotAbandonable says that a payment can still be confirmed without being sent
+	// again.
+	ErrNotAbandonable = fault.New(fault.Conflict, "payment_pending",
+		"the transaction is in the mempool or in the chain, so it cannot be abandoned; replace it with a higher fee rate instead")
+	// ErrRejected says that the node does not take the transaction into its mempool.
+	ErrRejected = fault.New(fault.Conflict, "broadcast_rejected", "the Bitcoin node does not accept this transaction")
+)
+
+// Status is where a proposal is.
+type Status string
+
+// The statuses. The first three are open: their coins are reserved.
+const (
+	Created         Status = "created"
+	PartiallySigned Status = "partially_signed"
+	Complete        Status = "complete" // signatures enough
+	Broadcast       Status = "broadcast"
+	Confirmed       Status = "confirmed"
+	Cancelled       Status = "cancelled"
+	Expired         Status = "expired"
+	Conflicted      Status = "conflicted" // another transaction spent its coins
+	Replaced        Status = "replaced"   // another proposal took its coins over
+)
+
+// Open reports whether the proposal reserves its coins.
+func (s Status) Open() bool { return s == Created || s == PartiallySigned || s == Complete }
+
+// Actor is who did something, with what.
+type Actor struct {
+	UserID, UserName string
+	TokenID          string // empty for nobody but the chain or the clock
+}
+
+// Proposal is a payment that somebody wants a wallet to make.
+type Proposal struct {
+	ID       string // UUIDv4
+	WalletID string
+	Txid     string // of the transaction without signatures
+	// FinalTxid is that of the signed one, which differs where signatures are not
+	// in the witness; empty until it is known.
+	FinalTxid string
+	Status    Status
+	StatusAt  time.Time
+	Reason    string // why it ended, for people; empty while it has not
+	Version   int    // rises with every change, from 1 on
+	Creator   Actor
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	// Imported is for one that was made elsewhere; see Service.Import. It may have
+	// the change address of another.
+	Imported bool
+	Terms
+
+	PSBT []byte // version 0, with the signatures there are
+	Raw  []byte // the signed transaction, once complete
+	// SignaturesWithheld is set where the caller may not see the signatures that there
+	// are: PSBT and Raw are without them. It is not stored.
+	SignaturesWithheld bool
+
+	Inputs  []Input
+	Outputs []Output
+	Fee     btc.Amount
+	// VSize is in virtual bytes, an estimate until it is complete.
+	VSize int
+	// ExcessFee is what it pays beyond the fee rate: for want of change, which would
+	// have cost more or been dust, or for unconfirmed transactions before it that pay
+	// less.
+	ExcessFee btc.Amount
+
+	// Evicts are the payments that cannot be confirmed any more once this one is sent
+	// in place of what it replaces, as of when it was made.
+	Evicts []Eviction
+
+	// ReplacesID is the proposal that it replaces, if that was one; ReplacedBy is
+	// the reverse.
+	ReplacesID, ReplacedBy string
+
+	Signatures []Signature
+	Steps      []Step
+}
+
+// Terms are what somebody asked for beside the recipients.
+type Terms struct {
+	FeeRate      btc.FeeRate // what was asked for, or estimated for TargetBlocks
+	FeeSource    FeeSource
+	TargetBlocks int  // 0 where a fee rate was asked for
+	Replaceable  bool // signals BIP-125
+	SendMax      bool
+	SubtractFrom []int  // recipients that pay the fee, by their position from 0 on
+	Replaces     string // txid of the transaction whose inputs it spends; empty for none
+}
+
+// FeeSource is where the fee rate of a proposal came from; empty where that was not
+// recorded.
+type FeeSource string
+
+// The sources of a fee rate.
+const (
+	FeeRequested FeeSource = "requested"
+	FeeEstimate  FeeSource = "estimate" // of the node, for a number of blocks
+	// FeeFallback is -fallbackfee of the node, which has no estimate.
+	FeeFallback FeeSource = "fallback"
+	// FeeMinimum is the minimum of the node's mempool, above which its estimate is not.
+	FeeMinimum FeeSource = "minimum"
+)
+
+// EstimateSource returns the source of the fee rate of a proposal for a number of
+// blocks, where the node estimates so much, 0 for nothing, and accepts this much at
+// least into its mempool.
+func EstimateSource(estimate, minimum btc.FeeRate) FeeSource {
+	switch {
+	case estimate == 0:
+		return FeeFallback
+	case estimate <= minimum:
+		return FeeMinimum
+	}
+	return FeeEstimate
+}
+
+// Input is a coin that a proposal spends.
+type Input struct {
+	btc.Outpoint
+	wallet.Place
+
+	Address string
+	Amount  btc.Amount
+}
+
+// Kind says whose an output is, by our own descriptor.
+type Kind string
+
+// The kinds of output.
+const (
+	External Kind = "external" // not the wallet's
+	Own      Kind = "own"      // the wallet's, as somebody asked for
+	Change   Kind = "change"   // the wallet's, to take what is left
+)
+
+// Output is an output of a proposal; its number is its place among the outputs.
+type Output struct {
+	Address string // empty for a script that has none
+	Amount  btc.Amount
+	// Asked is what the recipient was to get before the fee was subtracted; 0 for
+	// what is left, and for change.
+	Asked     btc.Amount
+	Kind      Kind
+	Own       *wallet.Place // nil for External
+	Recipient int           // its position among the recipients; -1 for change
+}
+
+// Signature is that an input was signed by a key, and verified.
+type Signature struct {
+	Input int // its position
+	Key   int // its position among the wallet's keys
+	At    time.Time
+	By    Actor
+}
+
+// Step is something that happened to a proposal.
+type Step struct {
+	At     time.Time
+	Action string // created, signed, or the status it came to
+	By     Actor
+	Detail string
+}

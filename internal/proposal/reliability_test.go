@@ -1,0 +1,94 @@
+package proposal_test
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// Proposals that are made at the same time never share a coin: on one wallet and
+// on several, by one process and by two that know nothing of each other's turns.
+// What the node has locked then is what they spend, and nothing once they are
+// cancelled, also at the same time.
+func TestPairsAtOnce(t *testing.T) {
+	t.Parallel()
+	pairs := testkit.Size(5, 10) // at a time
+	onBoth(t, newNode(t), func(w *world) {
+		coins := make([]btc.Amount, 2*pairs)
+		for i := range coins {
+			coins[i] = 1_000_000
+		}
+		vaults := []vault{w.vault(testkit.WPKH, coins...), w.vault(testkit.TR, coins...), w.vault(testkit.WSH, coins...)}
+		other := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick})
+		made, refused := 0, 0
+		rounds := testkit.Size(2, 100)
+		for round := range rounds {
+			r := rush{world: w, open: map[string][]proposal.Proposal{}, users: map[btc.Outpoint]string{}}
+			var running sync.WaitGroup
+			for i := range pairs {
+				v := vaults[round*i%len(vaults)] // at first all pairs on one wallet
+				second := []*proposal.Service{w.Service, other}[i%2]
+				running.Go(func() { r.create(v, w.Service) })
+				running.Go(func() { r.create(v, second) })
+			}
+			running.Wait()
+			for _, v := range vaults {
+				v.wantLocks(r.open[v.alias]...)
+			}
+			for alias, open := range r.open {
+				for _, p := range open {
+					running.Go(func() { r.cancel(alias, p) })
+				}
+				made += len(open)
+			}
+			running.Wait()
+			for _, v := range vaults {
+				v.wantLocks()
+			}
+			refused += r.refused
+		}
+		testkit.Figure(w.t, "%d pairs: %d proposals made, %d refused since another was faster; no coin shared, no lock left", rounds*pairs, made, refused)
+	})
+}
+
+// rush is what came of proposals that were made at the same time.
+type rush struct {
+	*world
+
+	mu      sync.Mutex
+	open    map[string][]proposal.Proposal // by the wallet's alias
+	users   map[btc.Outpoint]string        // which proposal spends a coin
+	refused int
+}
+
+func (r *rush) create(v vault, with *proposal.Service) {
+	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more coins than it has to
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(err, proposal.ErrCoinReserved), errors.Is(err, proposal.ErrChangeTaken): // five times in vain
+		r.refused++
+		return
+	case err != nil:
+		r.t.Error(err)
+		return
+	}
+	r.open[v.alias] = append(r.open[v.alias], p)
+	for _, in := range p.Inputs {
+		if user := r.users[in.Outpoint]; user != "" {
+			r.t.Errorf("the coin %s is in the proposals %s and %s", in, user, p.ID)
+		}
+		r.users[in.Outpoint] = p.ID
+	}
+}
+
+func (r *rush) cancel(alias string, p proposal.Proposal) {
+	if err := r.Cancel(r.t.Context(), r.alice, alias, p.ID, nil); err != nil {
+		r.t.Errorf("cancel: %v", err)
+	}
+}

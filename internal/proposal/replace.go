@@ -1,0 +1,134 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// replaced is what a proposal replaces.
+type replaced struct {
+	txid       string
+	proposalID string // empty where it is not one of ours
+	inputs     []btc.Outpoint
+}
+
+// replaced returns what is called so: the id of a proposal, the txid of an open
+// one, or that of an unconfirmed transaction that spends nothing but the wallet's
+// coins. Who replaces an open proposal ends it, and has to be one who may cancel it.
+func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.View, name string) (*replaced, error) {
+	p, err := s.named(ctx, v.ID, name)
+	if errors.Is(err, ErrNotFound) {
+		return s.replacedTransaction(ctx, v, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
+		return nil, err
+	}
+	if p.Status.Open() {
+		if err := p.mayEnd(who, v.Role); err != nil {
+			return nil, err
+		}
+		if err := p.expectTime(s.now()); err != nil {
+			return nil, err
+		}
+	}
+	r := &replaced{txid: p.Txid, proposalID: p.ID, inputs: outpointsOf(p.Inputs)}
+	if p.Status == Broadcast {
+		r.txid = p.FinalTxid
+	}
+	return r, nil
+}
+
+// named returns the proposal of this id, or the open one of this txid, or
+// ErrNotFound.
+func (s *Service) named(ctx context.Context, walletID, name string) (Proposal, error) {
+	p, err := s.store.Proposal(ctx, walletID, name)
+	if !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	open := Filter{Txid: name, Statuses: openStatuses}
+	found, err := s.store.Proposals(ctx, walletID, open, Cursor{}, 1)
+	if err == nil && len(found) == 0 {
+		return Proposal{}, ErrNotFound
+	}
+	if err != nil {
+		return Proposal{}, err
+	}
+	return found[0], nil
+}
+
+func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid string) (*replaced, error) {
+	t, err := s.store.TransactionByID(ctx, v.ID, txid)
+	if errors.Is(err, wallet.ErrTransactionNotFound) {
+		return nil, fault.InvalidField("replaces", "has to be the id of a proposal or the txid of a transaction in this wallet")
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case t.Status != wallet.InMempool && t.Status != wallet.Inactive:
+		return nil, ErrWrongState.Saying("the transaction is %s; only one that waits for confirmation can be replaced", t.Status).With("status", string(t.Status))
+	case t.Fee == nil || t.Category != wallet.Send && t.Category != wallet.SelfTransfer:
+		return nil, fault.InvalidField("replaces", "has to be a transaction that spends coins of this wallet and no others")
+	}
+	r := &replaced{txid: txid}
+	for _, in := range t.Inputs {
+		r.inputs = append(r.inputs, in.Prev)
+	}
+	ours, err := s.store.Proposals(ctx, v.ID, Filter{Txid: txid}, Cursor{}, 1)
+	if err == nil && len(ours) > 0 {
+		r.proposalID = ours[0].ID
+	}
+	return r, err
+}
+
+// BumpParams are how a payment is to be proposed again.
+type BumpParams struct {
+	FeeRate btc.FeeRate
+	MaxFee  btc.Amount // see Order
+	Evict   bool       // see Order
+	DryRun  bool       // nothing is stored, nothing is locked
+}
+
+// Bump makes a proposal that replaces another by one that pays a higher fee rate
+// to the same recipients. What was asked for stays as it was. It is for proposers;
+// faults are those of Create.
+func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
+		return Proposal{}, err
+	}
+	if b.FeeRate <= p.FeeRate {
+		return Proposal{}, fault.InvalidField("fee_rate_sat_vb", "must be above %s, the fee rate of the proposal", p.FeeRate)
+	}
+	o := p.Order()
+	o.FeeRate, o.TargetBlocks, o.Replaces, o.MaxFee, o.Evict, o.DryRun = b.FeeRate, 0, id, b.MaxFee, b.Evict, b.DryRun
+	return s.Create(ctx, who, alias, o)
+}
+
+// Order returns what the proposal was asked to be, without labels and the choice
+// of coins.
+func (p *Proposal) Order() Order {
+	o := Order{FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
+	for _, out := range p.Outputs {
+		if out.Recipient >= 0 {
+			o.Recipients = append(o.Recipients, make([]Recipient, max(0, out.Recipient+1-len(o.Recipients)))...)
+			o.Recipients[out.Recipient] = Recipient{Address: out.Address, Amount: out.Asked}
+		}
+	}
+	return o
+}

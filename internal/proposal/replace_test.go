@@ -1,0 +1,411 @@
+package proposal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// lowest returns the fee rate that a refusal names.
+func lowest(t testing.TB, err error) btc.FeeRate {
+	t.Helper()
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(err, proposal.ErrFeeRateTooLow) || f.Fields[0].Name != "fee_rate_sat_vb" {
+		t.Fatalf("not refused for its fee rate: %v", err)
+	}
+	rate, err := btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"])
+	must(t, err)
+	return rate
+}
+
+func (v vault) bump(p proposal.Proposal, b proposal.BumpParams) (proposal.Proposal, error) {
+	return v.Bump(v.t.Context(), v.alice, v.alias, p.ID, b)
+}
+
+// sent is a payment that is in the mempool and in the index.
+func (v vault) sent(o proposal.Order) proposal.Proposal {
+	v.t.Helper()
+	p := v.broadcast(v.complete(v.create(o)))
+	v.until(p, proposal.Broadcast)
+	testkit.Eventually(v.t, "the transaction in the index", func() bool {
+		_, err := v.store.TransactionByID(v.t.Context(), p.WalletID, p.FinalTxid)
+		return err == nil
+	})
+	return p
+}
+
+// member is a user who may propose payments of a vault.
+func (w *world) member(v vault, name string) *auth.Principal {
+	w.t.Helper()
+	return w.memberAs(v, name, auth.RoleProposer)
+}
+
+// memberAs is a user who has a role in a vault.
+func (w *world) memberAs(v vault, name string, role auth.WalletRole) *auth.Principal {
+	w.t.Helper()
+	who := w.user(name)
+	i, err := w.wallets.Invite(w.t.Context(), w.alice, v.alias, name, role)
+	must(w.t, err)
+	_, err = w.wallets.Accept(w.t.Context(), who, i.ID, "")
+	must(w.t, err)
+	return who
+}
+
+// TestReplacementFee checks that a replacement is refused with the lowest fee rate that
+// the node accepts, whatever its incremental relay fee and whatever is evicted, and
+// that one with that fee rate is accepted at broadcast.
+func TestReplacementFee(t *testing.T) {
+	t.Parallel()
+	for _, incremental := range []string{"0.00000100", "0.00001000", "0.00005000"} {
+		t.Run(incremental, func(t *testing.T) {
+			t.Parallel()
+			n := testkit.Bitcoind(t, "-unsafesqlitesync", "-incrementalrelayfee="+incremental)
+			n.CLI(t, "createwallet", payer)
+			n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
+			step, err := btc.ParseBTC(incremental)
+			must(t, err)
+			w := newWorld(t, n, t.TempDir()+"/specterd.db")
+			for _, k := range []testkit.Script{testkit.WPKH, testkit.WSH, testkit.TR} {
+				v := w.vault(k, 10_000_000)
+				first := v.sent(pay(100_000, 6000))
+				_, err := v.bump(first, proposal.BumpParams{FeeRate: 6001})
+				rate := lowest(t, err)
+				if want := 6000 + btc.FeeRate(step); rate < want-100 || rate > want+100 { // Core's estimate of the size is a byte more
+					t.Errorf("%s: the lowest fee rate is %s", k.Name, rate)
+				}
+				if _, err = v.bump(first, proposal.BumpParams{FeeRate: rate - 30}); lowest(t, err) > rate+30 || lowest(t, err) < rate-30 {
+					t.Errorf("%s: at %s the lowest fee rate is %s and not %s", k.Name, rate-30, lowest(t, err), rate)
+				}
+				replacement, err := v.bump(first, proposal.BumpParams{FeeRate: rate})
+				must(t, err)
+				v.broadcast(v.complete(replacement))
+				v.until(first, proposal.Replaced)
+
+				// With a descendant that pays much more.
+				child := v.sent(pay(50_000, 20_000))
+				grandchild := v.sent(pay(40_000, 8000))
+				evictedFee := replacement.Fee + child.Fee + grandchild.Fee
+				_, err = v.bump(replacement, proposal.BumpParams{FeeRate: replacement.FeeRate + 10_000})
+				last, err := v.bump(replacement, proposal.BumpParams{FeeRate: lowest(t, err)})
+				must(t, err)
+				if least := evictedFee + btc.FeeRate(step).Fee(last.VSize) - 1; last.Fee < least || last.Fee > least+least/100 {
+					t.Errorf("%s: %d sat are paid where %d are the least", k.Name, last.Fee, least)
+				}
+				v.broadcast(v.complete(last))
+			}
+		})
+	}
+}
+
+// TestEvictions checks that a replacement lists the payments that it evicts, needs
+// permission to evict those of others, and that these are shown as conflicted until
+// they can be confirmed again.
+func TestEvictions(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.vault(testkit.WSH, 10_000_000)
+		bob := w.member(v, "bob")
+		first := v.sent(pay(100_000, 2000))
+		byBob, err := w.Create(w.t.Context(), bob, v.alias, pay(300_000, 3000))
+		must(w.t, err)
+		child := v.broadcast(v.complete(byBob))
+		v.until(child, proposal.Broadcast)
+		open := v.sign(v.create(pay(200_000, 3000)), 0)
+
+		dry, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000, DryRun: true})
+		must(w.t, err)
+		if len(dry.Evicts) != 2 || dry.ID != "" {
+			w.t.Fatalf("a dry run evicts %+v", dry.Evicts)
+		}
+		for _, want := range []proposal.Proposal{child, open} {
+			i := slices.IndexFunc(dry.Evicts, func(e proposal.Eviction) bool { return e.ProposalID == want.ID })
+			if i < 0 {
+				w.t.Fatalf("the proposal %s is not among %+v", want.ID, dry.Evicts)
+			}
+			if got := dry.Evicts[i]; got.UserName != want.Creator.UserName || got.Fee != want.Fee || got.Status != want.Status ||
+				len(got.Payees) != 1 || got.Payees[0].Amount != want.Sent() {
+				w.t.Errorf("it evicts %+v", got)
+			}
+		}
+		if _, err = v.bump(first, proposal.BumpParams{FeeRate: 50_000}); !errors.Is(err, proposal.ErrEvicts) {
+			w.t.Errorf("another member's payment would be evicted: %v", err)
+		}
+		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000, Evict: true})
+		must(w.t, err)
+		if stored := v.get(replacement); len(stored.Evicts) != 2 {
+			w.t.Errorf("it is stored to evict %+v", stored.Evicts)
+		}
+		replacement = v.broadcast(v.complete(replacement))
+		if got := v.until(first, proposal.Replaced); got.ReplacedBy != replacement.ID {
+			w.t.Errorf("it is replaced by %q", got.ReplacedBy)
+		}
+		child, open = v.until(child, proposal.Conflicted), v.until(open, proposal.Conflicted)
+		_, err = v.AddSignatures(w.t.Context(), v.alice, v.alias, open.ID, v.signed(open, 1), nil)
+		wantRefusal(w.t, err)
+		_, err = v.bump(open, proposal.BumpParams{FeeRate: 60_000})
+		wantRefusal(w.t, err)
+		_, err = v.Broadcast(w.t.Context(), v.alice, v.alias, child.ID, proposal.BroadcastParams{})
+		wantRefusal(w.t, err)
+		v.mine()
+		v.until(replacement, proposal.Confirmed)
+		v.until(child, proposal.Conflicted)
+		v.until(open, proposal.Conflicted)
+		v.wantLocks()
+
+		// A reorganization in which the original is confirmed instead revives them.
+		kept := v.get(child)
+		tip := text(w.t, v.node.CLI(w.t, "getbestblockhash"))
+		v.node.CLI(w.t, "invalidateblock", tip)
+		v.node.CLI(w.t, "generateblock", nobody, []string{hexOf(first.Raw), hexOf(kept.Raw)})
+		v.mine()
+		v.until(first, proposal.Confirmed)
+		v.until(child, proposal.Confirmed)
+		v.until(replacement, proposal.Conflicted)
+		open = v.until(open, proposal.PartiallySigned)
+		v.wantLocks(open)
+		v.broadcast(v.sign(open, 1))
+		v.mine()
+		v.until(open, proposal.Confirmed)
+	})
+}
+
+// wantRefusal checks that a proposal was refused for its state, with the reason.
+func wantRefusal(t testing.TB, err error) {
+	t.Helper()
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(err, proposal.ErrWrongState) || f.Details["status"] != string(proposal.Conflicted) || len(f.Message) < 40 {
+		t.Errorf("a proposal whose inputs are lost was not refused: %v", err)
+	}
+}
+
+// TestEvictionAfterCreation checks that a payment that came after a replacement was
+// proposed is not evicted without permission.
+func TestEvictionAfterCreation(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.vault(testkit.WPKH, 10_000_000)
+		first := v.sent(pay(100_000, 2000))
+		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000})
+		must(w.t, err)
+		replacement = v.complete(replacement)
+		later, err := w.Create(w.t.Context(), w.member(v, "bob"), v.alias, pay(300_000, 3000))
+		must(w.t, err)
+		if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrEvicts) {
+			w.t.Errorf("another member's payment would be evicted: %v", err)
+		}
+		_, err = v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{Evict: true})
+		must(w.t, err)
+		v.until(later, proposal.Conflicted)
+	})
+}
+
+// TestLostInputs checks that a proposal follows the life of its inputs where they come
+// from others: from a sender who replaces the payment, and from a coinbase.
+func TestLostInputs(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.vault(testkit.WPKH, 1_000_000)
+		a, _, err := v.wallets.NextAddress(w.t.Context(), v.alice, v.alias, "")
+		must(w.t, err)
+		txid := text(w.t, v.node.WalletCLI(w.t, payer, "sendtoaddress", a.Address, "0.02", "", "", false, true))
+		var at btc.Outpoint
+		testkit.Eventually(w.t, "the payment in the index", func() bool {
+			coins, err := v.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+			must(w.t, err)
+			i := slices.IndexFunc(coins, func(c wallet.Coin) bool { return c.Txid == txid })
+			if i >= 0 {
+				at = coins[i].Outpoint
+			}
+			return i >= 0
+		})
+		o := pay(500_000, 5000)
+		o.Coins = []btc.Outpoint{at}
+		p := v.create(o)
+		v.wantLocks(p)
+		bumped := v.node.WalletCLI(w.t, payer, "bumpfee", txid)
+		var replacement struct{ Txid string }
+		must(w.t, json.Unmarshal(bumped, &replacement))
+		v.until(p, proposal.Conflicted)
+		v.mine()
+		v.until(p, proposal.Conflicted)
+		v.wantLocks()
+
+		// A coinbase that a reorganization takes out of the chain, and brings back.
+		a, _, err = v.wallets.NextAddress(w.t.Context(), v.alice, v.alias, "")
+		must(w.t, err)
+		var blocks []string
+		must(w.t, json.Unmarshal(v.node.CLI(w.t, "generatetoaddress", 1, a.Address), &blocks))
+		v.node.CLI(w.t, "generatetoaddress", 100, nobody)
+		v.synced(number(w.t, v.node.CLI(w.t, "getblockcount")))
+		var block struct{ Tx []string }
+		must(w.t, json.Unmarshal(v.node.CLI(w.t, "getblock", blocks[0]), &block))
+		o.Coins = []btc.Outpoint{{Txid: block.Tx[0], Vout: 0}}
+		p = v.sign(v.create(o), 0)
+		v.wantLocks(p)
+		v.node.CLI(w.t, "invalidateblock", blocks[0])
+		v.node.CLI(w.t, "generatetoaddress", 102, nobody)
+		v.until(p, proposal.Conflicted)
+		v.node.CLI(w.t, "reconsiderblock", blocks[0])
+		height := number(w.t, v.node.CLI(w.t, "getblockcount"))
+		v.node.CLI(w.t, "invalidateblock", text(w.t, v.node.CLI(w.t, "getblockhash", height-101)))
+		v.node.CLI(w.t, "generatetoaddress", 3, nobody)
+		v.until(p, proposal.Complete)
+		v.wantLocks(p)
+		v.broadcast(p)
+	})
+}
+
+// TestWaysIntoStates checks that every way into a state fills the same fields.
+func TestWaysIntoStates(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		for _, k := range []testkit.Script{testkit.WSH, testkit.SH, testkit.TR} {
+			v := w.vault(k, slices.Repeat([]btc.Amount{1_000_000}, 8)...)
+			elsewhere := func(p proposal.Proposal) {
+				signers := make([]int, v.required)
+				for i := range signers {
+					signers[i] = i
+				}
+				v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.signed(p, signers...))))
+			}
+			cancelled := func(p proposal.Proposal) { must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil)) }
+			ways := []struct {
+				name string
+				do   func(p proposal.Proposal) proposal.Proposal
+			}{
+				{"signed and sent here", func(p proposal.Proposal) proposal.Proposal { return v.broadcast(v.complete(p)) }},
+				{"sent elsewhere", func(p proposal.Proposal) proposal.Proposal { elsewhere(p); return v.until(p, proposal.Broadcast) }},
+				{"cancelled, and sent elsewhere", func(p proposal.Proposal) proposal.Proposal {
+					cancelled(p)
+					elsewhere(p)
+					return v.until(p, proposal.Broadcast)
+				}},
+				{"signed here, and sent elsewhere", func(p proposal.Proposal) proposal.Proposal {
+					p = v.complete(p)
+					elsewhere(p)
+					return v.until(p, proposal.Broadcast)
+				}},
+			}
+			var sent []proposal.Proposal
+			for _, way := range ways {
+				p := way.do(v.create(pay(900_000, 2000)))
+				wantFields(w.t, k.Name+", "+way.name, p, v.required)
+				sent = append(sent, v.get(p))
+				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); err != nil {
+					w.t.Errorf("%s, %s: it cannot be sent again: %v", k.Name, way.name, err)
+				}
+			}
+			replacement, err := v.bump(sent[1], proposal.BumpParams{FeeRate: 9000})
+			must(w.t, err)
+			v.broadcast(v.complete(replacement))
+			wantFields(w.t, k.Name+", replaced", v.until(sent[1], proposal.Replaced), v.required)
+			v.mine()
+			for i, way := range ways {
+				if i != 1 {
+					wantFields(w.t, k.Name+", confirmed, "+way.name, v.until(sent[i], proposal.Confirmed), v.required)
+				}
+			}
+			wantFields(w.t, k.Name+", replaced for good", v.get(sent[1]), v.required)
+		}
+	})
+}
+
+// wantFields checks what a state says of the other fields of a proposal.
+func wantFields(t testing.TB, name string, p proposal.Proposal, required int) {
+	t.Helper()
+	var problems []string
+	expect := func(ok bool, what string) {
+		if !ok {
+			problems = append(problems, what)
+		}
+	}
+	_, sent := map[proposal.Status]bool{proposal.Complete: true, proposal.Broadcast: true, proposal.Confirmed: true}[p.Status]
+	if sent {
+		expect(len(p.Raw) > 0, "raw transaction")
+		expect(p.FinalTxid != "", "txid")
+	}
+	if len(p.Raw) > 0 {
+		for i := range p.Inputs {
+			expect(p.SignaturesAt(i) >= required, "signatures of input "+strconv.Itoa(i))
+		}
+	}
+	ended := p.Status == proposal.Cancelled || p.Status == proposal.Expired || p.Status == proposal.Conflicted || p.Status == proposal.Replaced
+	expect(ended == (p.Reason != ""), "reason")
+	expect((p.Status == proposal.Replaced) == (p.ReplacedBy != ""), "replaced_by")
+	expect(p.Steps[len(p.Steps)-1].Action == string(p.Status), "last step")
+	expect(p.StatusAt.Equal(p.Steps[len(p.Steps)-1].At), "status_at")
+	if len(problems) > 0 {
+		t.Errorf("%s: the %s proposal is wrong about: %s", name, p.Status, fmt.Sprint(problems))
+	}
+}
+
+// TestAbandon checks that a payment that left the mempool can be given up, and only then.
+func TestAbandon(t *testing.T) {
+	t.Parallel()
+	n := testkit.Bitcoind(t, "-unsafesqlitesync", "-persistmempool=0", "-walletbroadcast=0")
+	n.CLI(t, "createwallet", payer)
+	n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
+	w := newWorld(t, n, t.TempDir()+"/specterd.db")
+	v := w.vault(testkit.WPKH, 1_000_000)
+	p := v.sent(pay(100_000, 2000))
+	if _, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, proposal.ErrNotAbandonable) {
+		t.Errorf("a payment in the mempool was abandoned: %v", err)
+	}
+	n.Stop(t)
+	n.Start(t)
+	v.waitForNode()
+	if len(mempool(t, n)) > 0 {
+		t.Fatal("the mempool was kept")
+	}
+	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
+	must(t, err)
+	wantFields(t, "abandoned", abandoned, 1)
+	if r := v.Remedy(t.Context(), abandoned); r == nil || r.Order == nil {
+		t.Errorf("the remedy is %+v", r)
+	}
+	testkit.Eventually(t, "free coins", func() bool { return v.balances().Trusted == 1_000_000 })
+	if got := v.get(p); got.Status != proposal.Cancelled {
+		t.Errorf("it is %s", got.Status)
+	}
+	other := v.create(pay(200_000, 2000))
+	must(t, v.Cancel(t.Context(), v.alice, v.alias, other.ID, nil))
+	n.CLI(t, "sendrawtransaction", hexOf(p.Raw)) // by one who kept it
+	v.until(p, proposal.Broadcast)
+	v.mine()
+	v.until(p, proposal.Confirmed)
+}
+
+// TestDustLimit checks that the node decides which amount is dust, by its own setting.
+func TestDustLimit(t *testing.T) {
+	t.Parallel()
+	for setting, least := range map[string]btc.Amount{"0.00003000": 294, "0.00001000": 98} {
+		n := testkit.Bitcoind(t, "-unsafesqlitesync", "-dustrelayfee="+setting)
+		n.CLI(t, "createwallet", payer)
+		n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
+		w := newWorld(t, n, t.TempDir()+"/specterd.db")
+		v := w.vault(testkit.WPKH, 1_000_000)
+		o := pay(least-1, 2000)
+		o.Recipients = append([]proposal.Recipient{{Address: nobody, Amount: 50_000}}, o.Recipients...)
+		_, err := v.Create(t.Context(), v.alice, v.alias, o)
+		if f, ok := errors.AsType[*fault.Error](err); !ok || !errors.Is(err, proposal.ErrAmountTooSmall) || f.Fields[0].Name != "recipients[1].amount_sat" {
+			t.Errorf("%d sat with -dustrelayfee=%s: %v", least-1, setting, err)
+		}
+		v.broadcast(v.complete(v.create(pay(least, 2000))))
+	}
+}
+
+func mempool(t testing.TB, n *testkit.Node) (txids []string) {
+	t.Helper()
+	must(t, json.Unmarshal(n.CLI(t, "getrawmempool"), &txids))
+	return txids
+}

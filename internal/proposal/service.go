@@ -1,0 +1,262 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/admission"
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/clock"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Service is what can be done with proposals, by whoever may. An alias is the
+// caller's name for a wallet; wallet.ErrNotFound and the Forbidden fault
+// role_missing are told as by wallet.Service. What needs the node is Unavailable
+// while that is away.
+type Service struct {
+	log     *slog.Logger
+	store   Store
+	wallets Wallets
+	node    Node
+	now     func() time.Time
+	o       Options
+}
+
+// Wallets opens wallets for those who may.
+type Wallets interface {
+	// Open returns the wallet that the caller calls so, if their role in it covers
+	// what is needed.
+	Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
+	// TakeCoins waits until nobody else chooses coins of a wallet or locks them.
+	// Proposals of a wallet are made one after the other: Core chooses coins anew
+	// once it was told which the one before has reserved.
+	TakeCoins(ctx context.Context, walletID string) (done func(), err error)
+}
+
+// Options are settings.
+type Options struct {
+	// Lifetime is how long a proposal is open where its maker does not say.
+	Lifetime time.Duration
+	// MaxFeeRate is the maximum fee rate of proposals, which a wallet can have lower; 0
+	// for DefaultMaxFeeRate.
+	MaxFeeRate btc.FeeRate
+	// Kick tells the follower that something is to be done about a wallet; it must
+	// not block.
+	Kick func(walletID string)
+	// Await waits until the index of a wallet has a transaction, or ctx ends; nil
+	// where nobody follows the node.
+	Await func(ctx context.Context, walletID, txid string)
+	// Watch says whether the clock can be believed; while not, no proposal ends
+	// because of it.
+	Watch *clock.Watch
+}
+
+// New returns a Service.
+func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() time.Time, o Options) *Service {
+	if o.Lifetime == 0 {
+		o.Lifetime = DefaultLifetime
+	}
+	if o.MaxFeeRate == 0 {
+		o.MaxFeeRate = DefaultMaxFeeRate
+	}
+	asStored := func() time.Time { return now().Truncate(time.Microsecond) }
+	return &Service{log: log, store: store, wallets: wallets, node: node, now: asStored, o: o}
+}
+
+// indexPatience is how long a request waits until the index has what the node has.
+const indexPatience = 2 * time.Second
+
+// await waits until the index of a wallet has transactions, for indexPatience at most.
+func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
+	if s.o.Await == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, indexPatience)
+	defer cancel()
+	_ = admission.Idle(ctx, func() error {
+		for _, txid := range txids {
+			s.o.Await(ctx, walletID, txid)
+		}
+		return nil
+	})
+}
+
+// List returns proposals of a wallet, the newest first, from the one that follows
+// after.
+func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f Filter, after Cursor, limit int) ([]Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.store.Proposals(ctx, v.ID, f, after, limit)
+	for i := range list {
+		if list[i], err = list[i].shownTo(who, v.Role); err != nil {
+			return nil, err
+		}
+	}
+	return list, err
+}
+
+// Get returns a proposal, or ErrNotFound.
+func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
+}
+
+// Cancel ends an open proposal and frees its coins. Proposers cancel their own,
+// signers any. Signatures that somebody kept are as good as before: a cancelled
+// proposal that they make complete can be sent all the same, by other means, and is
+// shown as confirmed then; see Remedy. It returns ErrWrongState, and ErrChanged if the
+// version is not among expected.
+func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
+	if err != nil {
+		return Proposal{}, err
+	}
+	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	if err != nil {
+		return Proposal{}, err
+	}
+	defer done()
+	now := s.now()
+	p, err := s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+		if err := u.mayEnd(who, v.Role); err != nil {
+			return err
+		}
+		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
+			return err
+		}
+		u.Reason = "cancelled by " + who.UserName
+		u.moveTo(Cancelled, actorOf(who), "", now)
+		u.Changed, u.Event = true, who.Event(now, "psbt.cancel", id, "wallet "+v.ID)
+		return nil
+	})
+	if err != nil {
+		return Proposal{}, err
+	}
+	s.release(context.WithoutCancel(ctx), v.Wallet)
+	return p.shownTo(who, v.Role)
+}
+
+// mayEnd returns an error unless somebody in a role may end a proposal that is
+// open: proposers their own, signers any.
+func (p *Proposal) mayEnd(who *auth.Principal, role auth.WalletRole) error {
+	if p.Creator.UserID == who.UserID {
+		return nil
+	}
+	return role.Check(auth.RoleSigner)
+}
+
+// expectTime returns ErrWrongState where the time of an open proposal is over,
+// though nobody has noted that yet.
+func (p *Proposal) expectTime(now time.Time) error {
+	if now.Before(p.ExpiresAt) {
+		return nil
+	}
+	return ErrWrongState.Saying("the proposal has expired").With("status", string(Expired))
+}
+
+// Versions are those that a caller expects a proposal to have one of. Nil stands for
+// any; an empty list matches none.
+type Versions []int
+
+// expect returns ErrChanged if the proposal's version is not among those expected, and
+// ErrWrongState where its status is none of these.
+func (p *Proposal) expect(expected Versions, statuses ...Status) error {
+	if expected != nil && !slices.Contains(expected, p.Version) {
+		return ErrChanged
+	}
+	for _, status := range statuses {
+		if p.Status == status {
+			return nil
+		}
+	}
+	f := ErrWrongState.Saying("the proposal is %s", p.Status)
+	if p.Reason != "" {
+		f = ErrWrongState.Saying("the proposal is %s: %s", p.Status, p.Reason)
+	}
+	return f.With("status", string(p.Status))
+}
+
+// expiryInterval is how often proposals are looked for whose time is over. What
+// is asked of one meanwhile is refused all the same.
+const expiryInterval = 15 * time.Second
+
+// Run settles all proposals once, as an older version may have left them otherwise,
+// and ends open ones when their time is over, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	if err := s.store.DropSignatures(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "dropping the signatures of ended proposals failed; the next start tries again", "error", err)
+	}
+	if err := s.store.SettleProposals(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "settle proposals failed", "error", err)
+	}
+	tick := time.NewTicker(expiryInterval)
+	defer tick.Stop()
+	for {
+		if err := s.ExpireOverdue(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "proposals whose time is over could not be ended", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ExpireOverdue ends the open proposals whose time is over, unless the clock is in
+// doubt.
+func (s *Service) ExpireOverdue(ctx context.Context) error {
+	if !s.o.Watch.Settled() {
+		return nil
+	}
+	now := s.now()
+	overdue, err := s.store.Overdue(ctx, now)
+	if err != nil {
+		return err
+	}
+	for _, p := range overdue {
+		_, err := s.store.UpdateProposal(ctx, p.WalletID, p.ID, func(u *Update) error {
+			if !u.Status.Open() {
+				return nil
+			}
+			u.Reason = "it was open until " + u.ExpiresAt.UTC().Format(time.RFC3339)
+			u.moveTo(Expired, Actor{}, u.Reason, now)
+			u.Changed = true
+			return nil
+		})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("end a proposal: %w", err)
+		}
+		s.o.Kick(p.WalletID) // which frees its coins at the node
+	}
+	return nil
+}
+
+// actorOf returns the caller as the record of a proposal has them.
+func actorOf(who *auth.Principal) Actor {
+	return Actor{UserID: who.UserID, UserName: who.UserName, TokenID: who.TokenID}
+}
+
+// outpointsOf returns what a proposal spends.
+func outpointsOf(inputs []Input) []btc.Outpoint {
+	at := make([]btc.Outpoint, len(inputs))
+	for i, in := range inputs {
+		at[i] = in.Outpoint
+	}
+	return at
+}

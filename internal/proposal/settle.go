@@ -1,0 +1,215 @@
+package proposal
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Spender is a transaction in the index that spends inputs of a proposal.
+type Spender struct {
+	Txid         string
+	UnsignedTxid string // which it had before it was signed
+	Status       wallet.Status
+	Raw          []byte
+	// Replacement is the proposal that it is of, where that replaces this one, directly
+	// or through others.
+	Replacement string
+}
+
+// Life is what the index says of the inputs of a proposal.
+type Life struct {
+	Wallet wallet.Wallet // whose keys sign
+	// Spenders are the transactions that spend them.
+	Spenders []Spender
+	// Lost is a transaction that has to be confirmed for all inputs to exist, and that
+	// is replaced, conflicted or abandoned; nil for none.
+	Lost *Ancestor
+	// Taken is whether another open proposal has one of the inputs, or the address of
+	// the change, by now.
+	Taken bool
+}
+
+// Ancestor is a transaction that the inputs of a proposal come from.
+type Ancestor struct {
+	Txid   string
+	Status wallet.Status
+}
+
+// Settle brings a proposal to where the index says that it is, and reports whether
+// anything about it changed. The status follows from the life of the inputs: whether
+// they exist, and which transaction spends them. The chain has the last word: what
+// was cancelled or had expired and was sent all the same is confirmed like anything
+// else, and what a reorganization takes out of the chain is waiting again. What
+// people ended stays ended unless its own transaction appears.
+func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
+	own := p.own(life.Spenders)
+	rival := rivalOf(own, life.Spenders)
+	switch {
+	case own.is(wallet.Confirmed):
+		return p.sentAs(Confirmed, own, life.Wallet, now)
+	case rival.is(wallet.Confirmed) && !p.endedByPeople(own):
+		return p.lostTo(rival, now)
+	case own.is(wallet.InMempool):
+		return p.sentAs(Broadcast, own, life.Wallet, now)
+	case p.endedByPeople(own):
+		return false
+	case rival != nil && rival.Replacement != "":
+		return p.lostTo(rival, now)
+	case life.Lost != nil:
+		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which its inputs come from, is %s", life.Lost.Txid, life.Lost.Status), now)
+	case own != nil:
+		return p.settleUnsent(own, life.Wallet, now)
+	case p.Status == Conflicted && !life.Taken:
+		return p.reopen(now)
+	}
+	return false
+}
+
+func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status == status }
+
+// endedByPeople reports whether the proposal was cancelled, expired, or replaced
+// before its own transaction was sent. One whose transaction waits outside of the
+// mempool was sent by other software, and holds the inputs until that is abandoned; if
+// it was abandoned here, Core or the index may not have that yet.
+func (p *Proposal) endedByPeople(own *Spender) bool {
+	switch p.Status {
+	case Cancelled, Expired:
+		return !own.is(wallet.Inactive) || p.wasSent()
+	case Replaced:
+		return own == nil
+	}
+	return false
+}
+
+func (p *Proposal) wasSent() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == string(Broadcast) })
+}
+
+// settleUnsent settles a proposal whose transaction is neither in the chain nor in
+// the mempool, though its inputs exist.
+func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
+	switch own.Status {
+	case wallet.Conflicted:
+		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with one that is confirmed", own.Txid), now)
+	case wallet.Abandoned:
+		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; those who have it can still send it", now)
+	case wallet.Confirmed, wallet.InMempool, wallet.Inactive, wallet.Replaced:
+	}
+	return p.sentAs(Broadcast, own, w, now)
+}
+
+// sentAs records that the proposal was sent with a transaction, by whomever, and
+// what it was signed with.
+func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
+	if p.Status == to && p.FinalTxid == own.Txid && len(p.Raw) > 0 {
+		return false
+	}
+	if len(p.Raw) == 0 || p.FinalTxid != own.Txid {
+		p.FinalTxid, p.Raw = own.Txid, own.Raw
+		if _, vsize, err := describe(own.Raw); err == nil {
+			p.VSize = vsize
+		}
+		p.adopt(w, own.Raw, now)
+	}
+	p.Reason, p.ReplacedBy = "", ""
+	if p.Status != to {
+		p.moveTo(to, Actor{}, "", now)
+	}
+	return true
+}
+
+// lostTo records that another transaction spends the inputs.
+func (p *Proposal) lostTo(rival *Spender, now time.Time) (changed bool) {
+	if rival.Replacement == "" {
+		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which is confirmed, spent its coins", rival.Txid), now)
+	}
+	return p.end(Replaced, rival.Replacement, fmt.Sprintf("the proposal %s replaced it with the transaction %s", rival.Replacement, rival.Txid), now)
+}
+
+func (p *Proposal) end(to Status, replacedBy, reason string, now time.Time) (changed bool) {
+	if p.Status == to && p.ReplacedBy == replacedBy {
+		return false
+	}
+	p.ReplacedBy, p.Reason = replacedBy, reason
+	if p.Status != to {
+		p.moveTo(to, Actor{}, reason, now)
+	}
+	return true
+}
+
+// reopen returns the proposal to the status that it had before its inputs were lost.
+func (p *Proposal) reopen(now time.Time) (changed bool) {
+	to, reason := p.openStatus(), ""
+steps:
+	for _, step := range slices.Backward(p.Steps) {
+		switch was := Status(step.Action); was {
+		case Broadcast, Confirmed:
+			to = Broadcast
+			break steps
+		case Cancelled, Expired, Replaced:
+			to, reason = was, "it was "+step.Action+" before its inputs were lost"
+			break steps
+		case Created, PartiallySigned, Complete:
+			break steps
+		case Conflicted:
+		}
+	}
+	p.Reason, p.ReplacedBy = reason, ""
+	p.moveTo(to, Actor{}, "its inputs exist again", now)
+	return true
+}
+
+// openStatus is the status that the signatures make of an open proposal.
+func (p *Proposal) openStatus() Status {
+	switch {
+	case len(p.Raw) > 0:
+		return Complete
+	case len(p.Signatures) > 0:
+		return PartiallySigned
+	}
+	return Created
+}
+
+// own returns the transaction of the proposal itself, signed by whomever.
+func (p *Proposal) own(spenders []Spender) *Spender {
+	for i, s := range spenders {
+		if s.Txid == p.Txid || s.Txid == p.FinalTxid || s.UnsignedTxid == p.Txid {
+			return &spenders[i]
+		}
+	}
+	return nil
+}
+
+// rivalOf returns the transaction that spends coins of the proposal instead of its
+// own: a confirmed one, or else one in the mempool.
+func rivalOf(own *Spender, spenders []Spender) *Spender {
+	var found *Spender
+	for i := range spenders {
+		s := &spenders[i]
+		switch {
+		case s == own:
+		case s.Status == wallet.Confirmed:
+			return s
+		case s.Status == wallet.InMempool:
+			found = s
+		}
+	}
+	return found
+}
+
+// ReplaceBy ends an open proposal in favour of another.
+func (p *Proposal) ReplaceBy(other Proposal) {
+	p.ReplacedBy, p.Reason = other.ID, "the proposal "+other.ID+" took its coins over"
+	p.moveTo(Replaced, other.Creator, p.Reason, other.CreatedAt)
+}
+
+// moveTo records that the proposal came to a status. It loses its signatures if it
+// ended there; see DropSignatures.
+func (p *Proposal) moveTo(to Status, by Actor, detail string, now time.Time) {
+	p.Status, p.StatusAt = to, now
+	p.Steps = append(p.Steps, Step{At: now, Action: string(to), By: by, Detail: detail})
+	p.DropSignatures()
+}

@@ -1,0 +1,194 @@
+package proposal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// AddSignatures takes signatures out of what a signer made of a proposal: a PSBT
+// of version 0 or 2, or the signed transaction itself, in binary or as text. It is
+// for signers. Nothing but signatures is taken, each after it was verified, so that
+// what is posted twice, in whatever order, or by two at the same time, ends as the
+// same. Faults are those of psbt.Decode and psbt.Collect, ErrWrongState, and
+// ErrChanged if the version is not among expected. What was posted is read last, since
+// that is what costs.
+func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, expected Versions) (Proposal, error) {
+	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err := s.store.Proposal(ctx, v.ID, id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expect(expected, Created, PartiallySigned, Complete); err != nil {
+		return Proposal{}, err
+	}
+	if err := p.expectTime(s.now()); err != nil {
+		return Proposal{}, err
+	}
+	posted, err := psbt.Decode(data)
+	if err != nil {
+		return Proposal{}, err
+	}
+	inputs, err := inputsOf(v.Wallet, p)
+	if err != nil {
+		return Proposal{}, err
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return Proposal{}, fmt.Errorf("read the PSBT of proposal %s: %w", id, err)
+	}
+	// The transaction and its inputs never change, so that this is right whatever
+	// others add meanwhile.
+	signatures, err := psbt.Collect(stored, inputs, posted)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
+		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
+			return err
+		}
+		if err := u.expectTime(s.now()); err != nil {
+			return err
+		}
+		return s.merge(who, v, u, inputs, signatures)
+	})
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p.shownTo(who, v.Role)
+}
+
+// merge adds to a proposal those of the signatures that it does not have.
+func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []psbt.Input, signatures []psbt.Signature) error {
+	now, by := s.now(), actorOf(who)
+	packet, err := u.add(v.Wallet, inputs, signatures, by, now)
+	if err != nil || packet == nil {
+		return err
+	}
+	switch {
+	case u.Status == Complete:
+	case u.isComplete(len(inputs), v.Required):
+		raw, err := packet.Finalize(inputs)
+		if err != nil {
+			return fmt.Errorf("finalize proposal %s: %w", u.ID, err)
+		}
+		u.Raw = raw
+		if u.FinalTxid, u.VSize, err = describe(raw); err != nil {
+			return err
+		}
+		u.moveTo(Complete, by, "", now)
+	case u.Status == Created:
+		u.moveTo(PartiallySigned, by, "", now)
+	}
+	u.Changed, u.Event = true, who.Event(now, "psbt.sign", u.ID, "wallet "+v.ID)
+	return nil
+}
+
+// add adds those of the signatures that the proposal does not have, with a step. It
+// returns the PSBT with them, and nil if it has all of them.
+func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.Signature, by Actor, now time.Time) (with *psbt.Packet, err error) {
+	missing := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return p.hasSignature(sig.Input, sig.Key) })
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return nil, fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+	}
+	with = stored.WithSignatures(inputs, missing)
+	p.PSBT = with.Bytes()
+	for _, sig := range missing {
+		p.Signatures = append(p.Signatures, Signature{Input: sig.Input, Key: sig.Key, At: now, By: by})
+	}
+	detail := "by " + strings.Join(signersOf(w, missing), ", ")
+	p.Steps = append(p.Steps, Step{At: now, Action: "signed", By: by, Detail: detail})
+	return with, nil
+}
+
+// adopt adds the signatures of a transaction of the proposal that was signed and sent
+// elsewhere. Signatures that would not be taken from a signer are left out.
+func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
+	inputs, err := inputsOf(w, *p)
+	if err != nil {
+		return
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return
+	}
+	sent, err := psbt.Decode(raw)
+	if err != nil {
+		return
+	}
+	signatures, err := psbt.Collect(stored, inputs, sent)
+	if err != nil {
+		return
+	}
+	// Those that were recorded before the proposal ended were dropped from the PSBT.
+	p.PSBT = stored.WithSignatures(inputs, signatures).Bytes()
+	_, _ = p.add(w, inputs, signatures, Actor{}, now)
+}
+
+func (p *Proposal) hasSignature(input, key int) bool {
+	return slices.ContainsFunc(p.Signatures, func(s Signature) bool { return s.Input == input && s.Key == key })
+}
+
+// isComplete reports whether every input has as many signatures as it needs.
+func (p *Proposal) isComplete(inputs, required int) bool {
+	for i := range inputs {
+		if p.signaturesAt(i) < required {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Proposal) signaturesAt(input int) int {
+	n := 0
+	for _, s := range p.Signatures {
+		if s.Input == input {
+			n++
+		}
+	}
+	return n
+}
+
+// Signed is how many inputs a key has signed.
+func (p *Proposal) Signed(key int) int {
+	n := 0
+	for _, s := range p.Signatures {
+		if s.Key == key {
+			n++
+		}
+	}
+	return n
+}
+
+// signersOf returns the fingerprints of the keys that made signatures.
+func signersOf(w wallet.Wallet, signatures []psbt.Signature) []string {
+	var all []string
+	for _, sig := range signatures {
+		if name := w.Keys[sig.Key].Fingerprint; !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// inputsOf returns what it takes to verify signatures of a proposal.
+func inputsOf(w wallet.Wallet, p Proposal) ([]psbt.Input, error) {
+	k, err := newKeyring(w)
+	if err != nil {
+		return nil, err
+	}
+	return k.inputs(p.Inputs)
+}

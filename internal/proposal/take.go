@@ -1,0 +1,352 @@
+package proposal
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// What Core makes of every transaction: its version, and the sequence of inputs that
+// may be replaced. Others let a coin be spent only later (BIP-68), or are relayed by
+// other rules.
+const (
+	txVersion   = 2
+	replaceable = wire.MaxTxInSequenceNum - 2
+)
+
+// ErrNodeAltered says that what the node made is not what was asked for. It is
+// not stored.
+var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
+	"the Bitcoin node made another transaction than it was asked for; nothing was stored. Look at specterd's log, and at who else can reach the node")
+
+func altered(format string, args ...any) error {
+	return ErrNodeAltered.Because(fmt.Errorf(format, args...))
+}
+
+// ErrPSBTTooLarge says that a PSBT is, or would be once it is signed, larger than
+// those that can be posted.
+var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
+	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
+
+// errOverpaid says that Core pays recipients whose fee is subtracted more than was
+// asked for. It does so if there is no change and what is left of the inputs is
+// more than the fee.
+var errOverpaid = errors.New("the recipients would get more than was asked for")
+
+// take fills a proposal with what Core made, after it has compared that with what
+// was asked for and with what our own descriptor says. It returns the transaction
+// with placeholders for its signatures.
+func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
+	packet, err := psbt.Parse(made.PSBT)
+	if errors.Is(err, psbt.ErrTooLarge) {
+		return nil, ErrPSBTTooLarge.Because(err)
+	}
+	if err != nil {
+		return nil, altered("its PSBT: %w", err)
+	}
+	packet = packet.Known() // later versions of Core may add to a PSBT
+	tx := packet.Tx()
+	switch {
+	case tx.LockTime != f.LockTime:
+		return nil, altered("the lock time is %d", tx.LockTime)
+	case tx.Version != txVersion:
+		return nil, altered("the transaction's version is %d", tx.Version)
+	}
+	k, err := newKeyring(d.view.Wallet)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := s.ours(ctx, d, k, packet)
+	if err != nil {
+		return nil, err
+	}
+	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
+		return nil, err
+	}
+	if err = s.compareCoins(ctx, d, packet, p.Inputs); errors.Is(err, errCoinUnknown) {
+		s.await(ctx, d.view.ID, txidsOf(p.Inputs)...) // right after a block, the node has more coins than the index
+		err = s.compareCoins(ctx, d, packet, p.Inputs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.Outputs, err = d.takeOutputs(ours, tx, f); err != nil {
+		return nil, err
+	}
+	if err = p.takeFee(f, made); err != nil {
+		return nil, err
+	}
+	if probe, err = p.keep(packet, k); err != nil {
+		return nil, err
+	}
+	return probe, s.explainFee(ctx, p, d, f, k)
+}
+
+// takeFee fills in the fee, which must be the one that Core says, as must the position
+// of the change.
+func (p *Proposal) takeFee(f Funding, made Funded) error {
+	if at := changePosition(p.Outputs); at != made.ChangePosition {
+		return altered("the change is at %d and not at %d", at, made.ChangePosition)
+	}
+	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee != made.Fee || p.Fee < 0 {
+		return altered("the fee is %s and not %s", p.Fee, made.Fee)
+	}
+	return f.checkShares(p.Outputs, p.Fee)
+}
+
+// changePosition returns the position of the change among the outputs; -1 for none.
+func changePosition(outputs []Output) int {
+	return slices.IndexFunc(outputs, func(out Output) bool { return out.Kind == Change })
+}
+
+func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
+	for _, in := range inputs {
+		fee += in.Amount
+	}
+	for _, out := range outputs {
+		fee -= out.Amount
+	}
+	return fee
+}
+
+// checkShares returns an error unless the recipients who pay the fee pay all of it if
+// there is change, and in equal parts: the first of them also pays the remainder of the
+// division (CreateTransactionInternal in Core's src/wallet/spend.cpp).
+func (f Funding) checkShares(outputs []Output, fee btc.Amount) error {
+	taken := make([]btc.Amount, len(f.Outputs))
+	var sum btc.Amount
+	for _, out := range outputs {
+		if out.Recipient >= 0 {
+			taken[out.Recipient] = f.Outputs[out.Recipient].Amount - out.Amount
+			sum += taken[out.Recipient]
+		}
+	}
+	if len(f.SubtractFrom) == 0 {
+		return nil
+	}
+	if sum > fee || sum != fee && changePosition(outputs) >= 0 {
+		return altered("the recipients are short of %s, and the fee is %s", sum, fee)
+	}
+	payers := btc.Amount(len(f.SubtractFrom))
+	share, remainder := sum/payers, sum%payers
+	for _, recipient := range slices.Sorted(slices.Values(f.SubtractFrom)) {
+		if taken[recipient] != share+remainder {
+			return altered("recipient %d is short of %s and not of %s", recipient, taken[recipient], share+remainder)
+		}
+		remainder = 0 // it is the first one's
+	}
+	return nil
+}
+
+// keep makes a proposal keep a PSBT that is as our own descriptor says. It returns the
+// transaction with placeholders for its signatures.
+func (p *Proposal) keep(packet *psbt.Packet, k *keyring) (probe []byte, err error) {
+	inputs, err := k.inputs(p.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := k.outputs(p.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	if err := psbt.Verify(packet, inputs, outputs); err != nil {
+		return nil, altered("its PSBT: %w", err)
+	}
+	if k.script.IsMultisig() { // which devices recognize by these keys
+		if packet, err = packet.WithXPubs(k.keys); err != nil {
+			return nil, fmt.Errorf("add the keys of a wallet: %w", err)
+		}
+	}
+	if packet.SizeWhenSigned(inputs) > psbt.MaxSize {
+		return nil, ErrPSBTTooLarge
+	}
+	signed := psbt.Placeholder(packet.Tx(), inputs)
+	p.Txid, p.PSBT, p.VSize = packet.Txid(), packet.Bytes(), psbt.VSize(signed)
+	var raw bytes.Buffer
+	if err := signed.Serialize(&raw); err != nil {
+		return nil, fmt.Errorf("write a transaction: %w", err)
+	}
+	return raw.Bytes(), nil
+}
+
+// places is where addresses of a PSBT are in the wallet.
+type places struct {
+	network btc.Network
+	prevs   []*wire.TxOut // what the inputs spend
+	own     map[string]wallet.Place
+}
+
+// ours looks up which addresses of a PSBT are the wallet's: those that the index
+// has, and those that our own descriptor has where the PSBT says they are. Core may
+// watch more addresses than the index has.
+func (s *Service) ours(ctx context.Context, d draft, k *keyring, packet *psbt.Packet) (places, error) {
+	tx := packet.Tx()
+	found := places{network: d.network, prevs: make([]*wire.TxOut, len(tx.TxIn))}
+	var views []psbt.View
+	var scripts [][]byte
+	for i, in := range tx.TxIn {
+		view := packet.Input(i)
+		prev := spentBy(view, in.PreviousOutPoint.Index)
+		if prev == nil {
+			return found, altered("input %d does not say what it spends", i)
+		}
+		found.prevs[i] = prev
+		views, scripts = append(views, view), append(scripts, prev.PkScript)
+	}
+	for i, out := range tx.TxOut {
+		views, scripts = append(views, packet.Output(i)), append(scripts, out.PkScript)
+	}
+	addresses := make([]string, len(scripts))
+	for i, script := range scripts {
+		addresses[i] = btc.AddressOf(script, d.network)
+	}
+	var err error
+	if found.own, err = s.store.OwnPlaces(ctx, d.view.ID, addresses); err != nil {
+		return found, err
+	}
+	for i, address := range addresses {
+		if _, known := found.own[address]; known || address == "" {
+			continue
+		}
+		if at, ok := k.find(views[i], scripts[i]); ok {
+			found.own[address] = at
+		}
+	}
+	return found, nil
+}
+
+// spentBy returns the output that an input says it spends; nil where it does not.
+// Whether that is so, psbt.Verify finds out.
+func spentBy(in psbt.View, index uint32) *wire.TxOut {
+	if in.NonWitnessUTXO == nil {
+		return in.WitnessUTXO
+	}
+	if int(index) >= len(in.NonWitnessUTXO.TxOut) {
+		return nil
+	}
+	return in.NonWitnessUTXO.TxOut[index]
+}
+
+// takeInputs returns the inputs, which have to be the wallet's, each once, and
+// among them those that were asked for.
+func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, error) {
+	inputs := make([]Input, len(tx.TxIn))
+	there := map[btc.Outpoint]bool{}
+	for i, in := range tx.TxIn {
+		at := btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index}
+		address := btc.AddressOf(ours.prevs[i].PkScript, ours.network)
+		place, own := ours.own[address]
+		switch {
+		case !own || address == "":
+			return nil, altered("input %d is not the wallet's", i)
+		case there[at]:
+			return nil, altered("input %d is there twice", i)
+		case !f.AddInputs && !slices.Contains(f.Inputs, at):
+			return nil, altered("input %d was not asked for", i)
+		case f.Replaceable && in.Sequence != replaceable, !f.Replaceable && in.Sequence < wire.MaxTxInSequenceNum-1: // less locks the coin
+			return nil, altered("input %d has the sequence %d", i, in.Sequence)
+		}
+		there[at] = true
+		inputs[i] = Input{Outpoint: at, Place: place, Address: address, Amount: btc.Amount(ours.prevs[i].Value)}
+	}
+	for _, at := range f.Inputs {
+		if !there[at] {
+			return nil, altered("the input %s is missing", at)
+		}
+	}
+	return inputs, nil
+}
+
+// errCoinUnknown is for taproot coins of which there is nothing to go by but the
+// node's word.
+var errCoinUnknown = fault.New(fault.Unavailable, "coin_not_known_yet",
+	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
+
+func txidsOf(inputs []Input) []string {
+	txids := make([]string, len(inputs))
+	for i, in := range inputs {
+		txids[i] = in.Txid
+	}
+	return txids
+}
+
+// compareCoins compares inputs with what the index has of them. The transactions that
+// they come from say the same, but a PSBT that spends taproot need not have these.
+func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
+	at := make([]btc.Outpoint, len(inputs))
+	for i, in := range inputs {
+		at[i] = in.Outpoint
+	}
+	known, err := s.store.OwnCoins(ctx, d.view.ID, at)
+	if err != nil {
+		return err
+	}
+	for i, in := range inputs {
+		coin, ok := known[in.Outpoint]
+		switch {
+		case !ok && packet.Input(i).NonWitnessUTXO == nil && d.view.Script == btc.TR:
+			return errCoinUnknown.With("coins", in.String())
+		case ok && (coin.Amount != in.Amount || coin.Place != in.Place):
+			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
+		}
+	}
+	return nil
+}
+
+// takeOutputs returns the outputs: each recipient's once, and one at most beside
+// them, which is change at the address that was given for it.
+func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, error) {
+	byAddress := map[string]int{}
+	for i, r := range f.Outputs {
+		byAddress[r.Address] = i
+	}
+	outputs := make([]Output, len(tx.TxOut))
+	hasChange := false
+	for i, out := range tx.TxOut {
+		o := Output{Address: btc.AddressOf(out.PkScript, ours.network), Amount: btc.Amount(out.Value), Kind: External, Recipient: -1}
+		if place, own := ours.own[o.Address]; own && o.Address != "" {
+			o.Kind, o.Own = Own, &place
+		}
+		switch recipient, asked := byAddress[o.Address]; {
+		case asked:
+			delete(byAddress, o.Address)
+			o.Recipient, o.Asked = recipient, d.Recipients[recipient].Amount
+			if err := f.checkPaid(o, len(tx.TxOut) > len(f.Outputs)); err != nil {
+				return nil, err
+			}
+		case o.Address == f.ChangeAddress && !hasChange && o.Own != nil:
+			hasChange, o.Kind = true, Change
+		default:
+			return nil, altered("output %d was not asked for: %s", i, hex.EncodeToString(out.PkScript))
+		}
+		outputs[i] = o
+	}
+	if len(byAddress) > 0 {
+		return nil, altered("an output is missing")
+	}
+	return outputs, nil
+}
+
+// checkPaid returns an error unless a recipient gets what was asked for, without the
+// fee where it pays that.
+func (f Funding) checkPaid(o Output, hasChange bool) error {
+	asked, pays := f.Outputs[o.Recipient].Amount, slices.Contains(f.SubtractFrom, o.Recipient)
+	switch {
+	case o.Amount == asked, pays && o.Amount > 0 && o.Amount < asked:
+		return nil
+	case pays && o.Amount > asked && !hasChange:
+		return errOverpaid
+	}
+	return altered("recipient %d gets %s", o.Recipient, o.Amount)
+}

@@ -1,0 +1,122 @@
+package proposal_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	btcutilpsbt "github.com/btcsuite/btcd/btcutil/psbt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// A payment to the wallet's own next change address has its change elsewhere, as has
+// what replaces it.
+func TestOwnRecipients(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
+		own := func(branch wallet.Branch, index uint32) string {
+			a, err := w.store.AddressAt(w.t.Context(), v.get0().ID, wallet.Place{Branch: branch, Index: index})
+			must(w.t, err)
+			return a.Address
+		}
+		o := proposal.Order{FeeRate: 2000, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0), Amount: 300_000}, {Address: own(wallet.ChangeBranch, 1), Amount: 200_000}}}
+		check := func(what string, p proposal.Proposal, change string) {
+			w.t.Helper()
+			if len(p.Outputs) != 3 || changeOf(p) != change {
+				w.t.Errorf("%s: %+v, want the change at %s", what, p.Outputs, change)
+			}
+		}
+		p := v.create(o)
+		check("first", p, own(wallet.ChangeBranch, 2))
+		bumped, err := v.Bump(w.t.Context(), v.alice, v.alias, p.ID, proposal.BumpParams{FeeRate: 4000})
+		must(w.t, err)
+		check("bumped", bumped, own(wallet.ChangeBranch, 3))
+		bumped = v.broadcast(v.complete(bumped))
+		o.FeeRate, o.Replaces = 20_000, bumped.ID
+		o.Recipients[0].Address = changeOf(bumped)
+		replacing := v.create(o)
+		for _, r := range o.Recipients { // which address is free depends on what the index has by now
+			if len(replacing.Outputs) != 3 || changeOf(replacing) == "" || changeOf(replacing) == r.Address {
+				w.t.Errorf("replacing: %+v", replacing.Outputs)
+			}
+		}
+		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, replacing.ID, nil))
+
+		v.mine()
+		all := v.create(proposal.Order{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})
+		if len(all.Outputs) != 1 || all.Outputs[0].Kind != proposal.Own {
+			w.t.Errorf("all of it: %+v", all.Outputs)
+		}
+	})
+}
+
+// Recipients from whose amount the fee is subtracted never get more than was asked
+// for: Core would give them what is left and too little for change.
+func TestSubtractedFeeBelowWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
+	for _, k := range testkit.Scripts {
+		v := w.vault(k, 1_000_000)
+		o := proposal.Order{FeeRate: 1000, SubtractFrom: []int{0, 1}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 500_000}, {Address: nobody, Amount: 499_300}}}
+		p := v.create(o)
+		if p.Fee != 700 || len(p.Outputs) != 2 || p.ExcessFee == 0 || !slices.Equal(p.SubtractFrom, o.SubtractFrom) {
+			t.Errorf("%s: fee %d, excess %d, %+v, %+v", k.Name, p.Fee, p.ExcessFee, p.Outputs, p.Terms)
+		}
+		v.broadcast(v.complete(p))
+	}
+}
+
+// A PSBT has the whole previous transaction of each input. One that is too large even
+// for an answer of the node is refused with advice.
+func TestLargePSBT(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
+	v := w.vault(testkit.PKH, slices.Repeat([]btc.Amount{20_000}, 450)...)
+	v.wantRefused(proposal.Order{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: somebody}}}, proposal.ErrPSBTTooLarge.Code)
+}
+
+// wantRefused checks that a request is refused with a code, or about a field.
+func (v vault) wantRefused(o proposal.Order, want string) {
+	v.t.Helper()
+	for _, dryRun := range []bool{false, true} {
+		o.DryRun = dryRun
+		_, err := v.Create(v.t.Context(), v.alice, v.alias, o)
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || f.Code != want && (len(f.Fields) != 1 || f.Fields[0].Name != want) {
+			v.t.Errorf("%+v: got %v, want %s", o, err, want)
+		}
+	}
+}
+
+// What a later version of Core may add to a PSBT is dropped.
+func TestUnknownFields(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	relay := testkit.NewRelay(t, n)
+	w := newWorldAt(t, n, relay.URL(), t.TempDir()+"/specterd.db")
+	v := w.vault(testkit.WSH, 1_000_000, 2_000_000, 3_000_000)
+	v.meddle(relay, func(a *answer) {
+		a.in(0).Unknowns, a.output().Unknowns, a.Unknowns = unknown(), unknown(), unknown()
+	})
+	p := v.create(usual())
+	packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
+	must(t, err)
+	left := len(packet.Unknowns)
+	for _, in := range packet.Inputs {
+		left += len(in.Unknowns)
+	}
+	for _, out := range packet.Outputs {
+		left += len(out.Unknowns)
+	}
+	if left > 0 {
+		t.Errorf("%d unknown fields are kept", left)
+	}
+	v.complete(p)
+}

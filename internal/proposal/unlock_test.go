@@ -1,0 +1,61 @@
+package proposal_test
+
+import (
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// Core does not unlock an output while it is spent. An output that a proposal released
+// in that time must be unlocked once it is unspent again.
+func TestUnlockOnceUnspentAgain(t *testing.T) {
+	t.Parallel()
+	c := newChain(t)
+	for name, database := range databases {
+		t.Run(name, func(t *testing.T) {
+			h := newHistories(t, c, database(t), []testkit.Script{testkit.WPKH})
+			s := h.subjects[0]
+			h.fund()
+			h.wantSettled()
+			create := func(coins ...btc.Outpoint) *expected {
+				o := pay(20_000, 2000)
+				o.Coins = coins
+				p, err := h.Create(t.Context(), h.alice, s.alias, o)
+				must(t, err)
+				e, err := h.expect(s, p)
+				must(t, err)
+				h.wantSettled()
+				return e
+			}
+			drop := func(e *expected) { // out of the mempool, and given up
+				h.expireMempool([5]uint32{})
+				h.wantSettled()
+				_, err := h.Abandon(t.Context(), h.alice, s.alias, e.id, nil)
+				must(t, err)
+				e.base, e.last = proposal.Cancelled, proposal.Cancelled
+				h.wantSettled()
+			}
+			first := create()
+			h.chain.send(first.tx)
+			h.wantSettled()
+			drop(first)
+			second := create(first.inputs...)
+			h.chain.send(first.tx) // which the wallet knows already, so that the lock stays
+			h.wantSettled()
+			must(t, h.Cancel(t.Context(), h.alice, s.alias, second.id, nil))
+			second.base = proposal.Cancelled
+			h.wantSettled()
+			drop(first)
+		})
+	}
+}
+
+// wantSettled fails the test if specterd does not come to agree with Core.
+func (h *histories) wantSettled() {
+	h.t.Helper()
+	if found := h.settle(h.subjects); found != nil {
+		h.t.Fatalf("w%d: %v", found.wallet, found.texts)
+	}
+}

@@ -1,0 +1,123 @@
+package proposal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+const (
+	maxTarget   = 1008 // blocks, as far as Core estimates (RPC estimatesmartfee)
+	minLifetime = time.Minute
+	maxLifetime = 366 * 24 * time.Hour
+	// maxCoins is more than fit into a standard transaction.
+	maxCoins = 3000
+)
+
+// validate checks an order by itself, and returns it with addresses in their one
+// form. Faults are about the fields of the request.
+func (o Order) validate(network btc.Network, now time.Time) (Order, error) {
+	var err error
+	if o.Recipients, err = validRecipients(o, network); err != nil {
+		return o, err
+	}
+	if err := o.validSubtraction(); err != nil {
+		return o, err
+	}
+	if err := o.validCoins(); err != nil {
+		return o, err
+	}
+	switch {
+	case o.FeeRate != 0 && o.TargetBlocks != 0:
+		return o, fault.InvalidField("target_blocks", "has to be left out where fee_rate_sat_vb is given")
+	case o.TargetBlocks < 0 || o.TargetBlocks > maxTarget:
+		return o, fault.InvalidField("target_blocks", "has to be 1 to %d", maxTarget)
+	case o.MaxFee < 0:
+		return o, fault.InvalidField("max_fee_sat", "has to be above 0")
+	case !o.ExpiresAt.IsZero() && (o.ExpiresAt.Before(now.Add(minLifetime)) || o.ExpiresAt.After(now.Add(maxLifetime))):
+		return o, fault.InvalidField("expires_at", "has to be from a minute to 366 days ahead")
+	}
+	if o.FeeRate == 0 && o.TargetBlocks == 0 {
+		o.TargetBlocks = DefaultTarget
+	}
+	return o, nil
+}
+
+func (o Order) validCoins() error {
+	switch {
+	case len(o.Coins) > maxCoins:
+		return fault.InvalidField("coins", "has more than %d coins, which no transaction has room for", maxCoins)
+	case o.Coins != nil && len(o.Coins) == 0:
+		return fault.InvalidField("coins", "has to have one coin at least, or to be left out")
+	}
+	seen := map[btc.Outpoint]bool{}
+	for i, at := range o.Coins {
+		if seen[at] {
+			return fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is there twice")
+		}
+		seen[at] = true
+	}
+	return nil
+}
+
+func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
+	if len(o.Recipients) == 0 || len(o.Recipients) > MaxRecipients {
+		return nil, fault.InvalidField("recipients", "has to have 1 to %d recipients", MaxRecipients)
+	}
+	recipients := slices.Clone(o.Recipients)
+	seen := map[string]bool{}
+	var total btc.Amount
+	rest := -1
+	for i := range recipients {
+		r := &recipients[i]
+		field := func(name string) string { return fmt.Sprintf("recipients[%d].%s", i, name) }
+		script, err := btc.ScriptOf(r.Address, network)
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			return nil, f.ForField(field("address"))
+		}
+		r.Address = btc.AddressOf(script, network)
+		if seen[r.Address] {
+			return nil, fault.InvalidField(field("address"), "is that of another recipient, too; give each address one amount")
+		}
+		seen[r.Address] = true
+		if err := wallet.CheckLabel(field("label"), r.Label); err != nil {
+			return nil, err
+		}
+		switch {
+		case r.Amount == 0 && o.SendMax && rest < 0:
+			rest = i
+			continue
+		case r.Amount <= 0:
+			return nil, fault.InvalidField(field("amount_sat"), "must be above 0")
+		case r.Amount > btc.MaxMoney-total:
+			return nil, fault.InvalidField(field("amount_sat"), "makes more than there will ever be of bitcoin")
+		}
+		total += r.Amount
+	}
+	if o.SendMax && rest < 0 {
+		return nil, fault.InvalidField("send_max", "gives what is left to the one recipient without amount_sat, and all have one")
+	}
+	return recipients, nil
+}
+
+func (o Order) validSubtraction() error {
+	seen := map[int]bool{}
+	for i, at := range o.SubtractFrom {
+		field := fmt.Sprintf("subtract_fee_from[%d]", i)
+		switch {
+		case at < 0 || at >= len(o.Recipients):
+			return fault.InvalidField(field, "has to be the position of a recipient, from 0 to %d", len(o.Recipients)-1)
+		case seen[at]:
+			return fault.InvalidField(field, "is there twice")
+		case o.SendMax && o.Recipients[at].Amount != 0:
+			return fault.InvalidField(field, "has to be left out with send_max, where the recipient who gets what is left pays the fee")
+		}
+		seen[at] = true
+	}
+	return nil
+}

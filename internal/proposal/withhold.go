@@ -1,0 +1,51 @@
+package proposal
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/psbt"
+)
+
+// MaySeeSignatures reports whether a caller with a role in a wallet may see the
+// signatures of its proposals, which are the power to send them: signers with a
+// credential that may sign or broadcast.
+func MaySeeSignatures(who *auth.Principal, role auth.WalletRole) bool {
+	return role.Covers(auth.RoleSigner) && who.Scopes&(auth.PSBTsSign|auth.PSBTsBroadcast) != 0
+}
+
+// shownTo returns the proposal as a caller with a role in its wallet may see it: without
+// signatures unless MaySeeSignatures. Who signed and when is shown to all members.
+func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, error) {
+	if MaySeeSignatures(who, role) || len(p.Signatures) == 0 && len(p.Raw) == 0 {
+		return p, nil
+	}
+	packet, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return Proposal{}, fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+	}
+	p.SignaturesWithheld = len(p.Raw) > 0 || packet.HasSignatures()
+	p.PSBT, p.Raw = packet.WithoutSignatures().Bytes(), nil
+	return p, nil
+}
+
+// StatusesWithoutSignatures are those in which a proposal has lost its signatures. A
+// conflicted proposal keeps them: a reorganization may reopen it.
+var StatusesWithoutSignatures = []Status{Cancelled, Expired, Replaced}
+
+// DropSignatures removes the signatures and the signed transaction from a proposal that
+// was cancelled, has expired or was replaced, and reports whether it had any. If its
+// transaction appears in the chain or in the mempool after all, they are taken from
+// there.
+func (p *Proposal) DropSignatures() (dropped bool) {
+	if !slices.Contains(StatusesWithoutSignatures, p.Status) {
+		return false
+	}
+	dropped = len(p.Raw) > 0
+	p.Raw = nil
+	if packet, err := psbt.Parse(p.PSBT); err == nil && packet.HasSignatures() {
+		p.PSBT, dropped = packet.WithoutSignatures().Bytes(), true
+	}
+	return dropped
+}

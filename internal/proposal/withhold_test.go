@@ -1,0 +1,142 @@
+package proposal_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestSignaturesAreWithheld checks who gets signatures: signers, and with a token only
+// if it may sign or broadcast.
+func TestSignaturesAreWithheld(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
+		created := v.create(pay(100_000, 20_000))
+		complete := v.complete(created)
+		partial := v.sign(v.create(pay(100_000, 20_000)), 0)
+		people := map[auth.WalletRole]*auth.Principal{auth.RoleOwner: v.alice}
+		for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
+			people[role] = w.memberAs(v, string(role), role)
+		}
+		for role, who := range people {
+			for _, scopes := range []auth.Scopes{auth.PSBTsRead, auth.PSBTsRead | auth.PSBTsCreate, auth.PSBTsRead | auth.PSBTsSign, auth.PSBTsRead | auth.PSBTsBroadcast, auth.DefaultScopes} {
+				caller := *who
+				caller.Scopes = scopes
+				shows := role.Covers(auth.RoleSigner) && (scopes.Has(auth.PSBTsSign) || scopes.Has(auth.PSBTsBroadcast))
+				list, err := v.List(t.Context(), &caller, v.alias, proposal.Filter{}, proposal.Cursor{}, 10)
+				must(t, err)
+				got, err := v.Get(t.Context(), &caller, v.alias, complete.ID)
+				must(t, err)
+				for _, p := range append(list, got) {
+					signed := p.ID == complete.ID
+					if has := parsed(t, p).HasSignatures(); has != shows || p.SignaturesWithheld == shows || (len(p.Raw) > 0) != (shows && signed) {
+						t.Errorf("a %s with %s: the %s proposal has signatures: %t, raw: %d bytes, withheld: %t", role, scopes, p.Status, has, len(p.Raw), p.SignaturesWithheld)
+					}
+				}
+				if !shows && !bytes.Equal(got.PSBT, created.PSBT) {
+					t.Errorf("a %s with %s: the PSBT is not the one that was created", role, scopes)
+				}
+				if len(list) != 2 || got.Status != proposal.Complete || len(got.Signatures) != len(complete.Signatures) {
+					t.Errorf("a %s with %s does not see who signed", role, scopes)
+				}
+			}
+		}
+		if got := v.get(partial); got.SignaturesWithheld || !bytes.Equal(got.PSBT, partial.PSBT) {
+			t.Error("an owner does not get the signatures")
+		}
+	})
+}
+
+// TestEndedProposalsLoseSignatures checks that what was cancelled, expired or replaced
+// has no signatures in the database, and gets them back from the node if it was sent
+// after all.
+func TestEndedProposalsLoseSignatures(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWPKH, testkit.TR} {
+			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
+			cancelled := v.complete(v.create(pay(100_000, 20_000)))
+			must(t, v.Cancel(t.Context(), v.alice, v.alias, cancelled.ID, nil))
+			replaced := v.complete(v.create(pay(100_000, 20_000)))
+			o := pay(100_000, 30_000)
+			o.Replaces = replaced.ID
+			v.create(o)
+			expired := v.sign(v.create(pay(100_000, 20_000)), 0)
+			w.clock.forward(proposal.DefaultLifetime)
+			must(t, v.ExpireOverdue(t.Context()))
+			w.clock.forward(-proposal.DefaultLifetime)
+			for status, p := range map[proposal.Status]proposal.Proposal{proposal.Cancelled: cancelled, proposal.Replaced: replaced, proposal.Expired: expired} {
+				got := v.get(p)
+				if got.Status != status || len(got.Raw) > 0 || parsed(t, got).HasSignatures() || len(got.Signatures) != len(p.Signatures) || got.FinalTxid != p.FinalTxid {
+					t.Errorf("%s: the %s proposal has raw of %d bytes, signatures: %t", k.Name, got.Status, len(got.Raw), parsed(t, got).HasSignatures())
+				}
+				if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
+					t.Errorf("%s: the %s proposal can be sent: %v", k.Name, status, err)
+				}
+			}
+			v.node.CLI(t, "sendrawtransaction", hexOf(cancelled.Raw)) // by one who kept it
+			if got := v.until(cancelled, proposal.Broadcast); !bytes.Equal(got.Raw, cancelled.Raw) || !bytes.Equal(got.PSBT, cancelled.PSBT) {
+				t.Errorf("%s: the proposal that was sent after all is not as it was signed", k.Name)
+			}
+			v.mine()
+			v.until(cancelled, proposal.Confirmed)
+		}
+	})
+}
+
+// TestRemedy checks that the remedy for a cancelled proposal that was signed works, and
+// that there is one only if it is needed.
+func TestRemedy(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
+		cancel := func(p proposal.Proposal) *proposal.Remedy {
+			t.Helper()
+			p, err := v.Service.Cancel(t.Context(), v.alice, v.alias, p.ID, nil)
+			must(t, err)
+			if p.Status != proposal.Cancelled || parsed(t, p).HasSignatures() {
+				t.Errorf("it is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
+			}
+			return v.Remedy(t.Context(), p)
+		}
+		if r := cancel(v.sign(v.create(pay(100_000, 2000)), 0)); r != nil {
+			t.Errorf("for a proposal that was signed in part: %+v", r)
+		}
+		signed := v.complete(v.create(pay(100_000, 2000)))
+		if r := v.Remedy(t.Context(), signed); r != nil {
+			t.Errorf("for an open proposal: %+v", r)
+		}
+		r := cancel(signed)
+		if r == nil || r.Order == nil || r.Order.Coins[0] != signed.Inputs[0].Outpoint {
+			t.Fatalf("the remedy is %+v", r)
+		}
+		v.broadcast(v.complete(v.create(*r.Order)))
+		v.mine()
+		if _, err := v.node.Call(t.Context(), "sendrawtransaction", hexOf(signed.Raw)); err == nil {
+			t.Error("the cancelled payment was sent after the remedy was confirmed")
+		}
+
+		sent := v.broadcast(v.complete(v.create(pay(100_000, 2000))))
+		replacement, err := v.Bump(t.Context(), v.alice, v.alias, sent.ID, proposal.BumpParams{FeeRate: 9000})
+		must(t, err)
+		if r := cancel(v.complete(replacement)); r == nil || r.Warning == "" || r.Order != nil {
+			t.Errorf("for a replacement: %+v", r)
+		}
+	})
+}
+
+func parsed(t testing.TB, p proposal.Proposal) *psbt.Packet {
+	t.Helper()
+	packet, err := psbt.Parse(p.PSBT)
+	must(t, err)
+	return packet
+}

@@ -1,0 +1,107 @@
+package datadir
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Device is a signing device.
+type Device struct {
+	Path  string // of its file, within the folder
+	Alias string // the name of its file
+	Name  string
+	Type  string // such as coldcard; see Specter Desktop
+	Keys  []Key
+}
+
+// Key is an extended public key of a device or a wallet, as it is in the file.
+type Key struct {
+	Original    string // as it was imported: xpub, zpub, Vpub, …
+	XPub        string // the same as xpub or tpub
+	Fingerprint string
+	Derivation  string
+	Type        string // empty, wpkh, sh-wpkh, wsh, sh-wsh or tr
+	Purpose     string
+}
+
+// Devices reads the devices of a user, those of all chains.
+func (f *Folder) Devices(u User) []Device {
+	if !u.HasFolders {
+		return nil
+	}
+	folder := "devices" + u.Folder
+	entries := f.list(folder)
+	var devices []Device
+	for _, alias := range jsonFiles(entries) {
+		path := join(folder, alias+".json")
+		f.read(path, maxDeviceBytes, func(text []byte) ([]string, error) {
+			o, err := parseObject(text)
+			if err != nil {
+				return nil, err
+			}
+			d := Device{Path: path, Alias: alias}
+			d.Name = o.name(alias)
+			o.may("type", &d.Type)
+			d.Keys = o.keys()
+			if o.err == nil {
+				devices = append(devices, d)
+			}
+			return o.warnings, o.err
+		})
+	}
+	return devices
+}
+
+// maxName is how long a name is at most that is kept.
+const maxName = 1000
+
+// name reads the field that people see, or returns what stands for it.
+func (o *object) name(otherwise string) string {
+	var name string
+	o.may("name", &name)
+	if len(name) > maxName || !IsPrintable(name) {
+		o.warn("name", "is very long, or has characters that cannot be printed; the file's is taken")
+		return otherwise
+	}
+	if name == "" {
+		return otherwise
+	}
+	return name
+}
+
+// keys reads the field keys, which has to be there; one key that is damaged is
+// left out with a warning.
+func (o *object) keys() []Key {
+	var values []jsontext.Value
+	o.need("keys", &values)
+	var keys []Key
+	for i, value := range values {
+		field := fmt.Sprintf("key %d", i+1)
+		k, err := parseObject(value)
+		if err != nil {
+			o.warn(field, "is of a wrong type; left out")
+			continue
+		}
+		var key Key
+		for name, into := range map[string]*string{
+			"original": &key.Original, "xpub": &key.XPub, "fingerprint": &key.Fingerprint,
+			"derivation": &key.Derivation, "type": &key.Type, "purpose": &key.Purpose,
+		} {
+			k.may(name, into)
+			if len(*into) > maxName || !IsPrintable(*into) {
+				*into = ""
+				k.warn(name, "is very long, or has characters that cannot be printed; left out")
+			}
+		}
+		if len(k.warnings) > 0 {
+			o.warn(field, "has fields of a wrong form; those are left out")
+		}
+		if key.XPub == "" && key.Original == "" {
+			o.warn(field, "has no key; left out")
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}

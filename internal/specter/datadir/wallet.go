@@ -1,0 +1,193 @@
+package datadir
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// WalletFile is where a wallet is.
+type WalletFile struct {
+	Path  string // within the folder
+	Chain btc.Network
+	Alias string // the name of its file, as Specter Desktop has it in paths
+
+	owner string // what is added to "devices" for its user's devices
+}
+
+// Wallet is a wallet as its file has it. Descriptors and keys are not checked.
+type Wallet struct {
+	WalletFile
+	Name            string
+	Description     string // such as "2 of 3 Multisig (Segwit)"
+	AddressType     string // bech32, p2sh-segwit, legacy or taproot
+	Receive, Change string // descriptors
+	Keys            []Key
+	Devices         []string // aliases, in the order of the keys
+	Required        int
+	BlockHeight     int    // where a rescan has to begin
+	ReceiveIndex    uint32 // of the next unused address
+	ChangeIndex     uint32
+	ReceiveEnd      uint32 // behind the last index that is known; 0 where not told
+	ChangeEnd       uint32
+	Frozen          []btc.Outpoint
+	Pending         []PSBT
+}
+
+// PSBT is a payment that waits for signatures.
+type PSBT struct {
+	Txid   string // of the transaction without signatures
+	Base64 string
+	Raw    string    // the signed transaction, hexadecimal, once it is complete
+	Time   time.Time // zero where not told
+}
+
+// Wallets returns where a user's wallets are, chain by chain, in the order of
+// their names. Chains that are none of Bitcoin's are reported as a Note.
+func (f *Folder) Wallets(u User) []WalletFile {
+	if !u.HasFolders {
+		return nil
+	}
+	folder := "wallets" + u.Folder
+	chains := f.list(folder)
+	var files []WalletFile
+	for _, c := range chains {
+		path := join(folder, c.name)
+		if !c.isFolder {
+			continue // notes of extensions
+		}
+		chain, err := btc.ParseNetwork(c.name)
+		if err != nil {
+			f.report(path, Note, "is for a chain that specterd does not know; left out")
+			continue
+		}
+		entries := f.list(path)
+		for _, alias := range jsonFiles(entries) {
+			files = append(files, WalletFile{
+				Path: join(path, alias+".json"), Chain: chain, Alias: alias, owner: u.Folder,
+			})
+		}
+	}
+	return files
+}
+
+// Wallet reads a wallet, and reports whether that was possible.
+func (f *Folder) Wallet(at WalletFile) (Wallet, bool) {
+	var w Wallet
+	ok := false
+	f.read(at.Path, maxWalletBytes, func(text []byte) ([]string, error) {
+		o, err := parseObject(text)
+		if err != nil {
+			return nil, err
+		}
+		w, err = o.wallet(at)
+		ok = err == nil
+		return o.warnings, err
+	})
+	if ok {
+		f.checkRelations(w)
+	}
+	return w, ok
+}
+
+// checkRelations reports what Specter Desktop has trouble with and this package
+// has not: a device that is missing, and two wallets of one name.
+func (f *Folder) checkRelations(w Wallet) {
+	for _, alias := range w.Devices {
+		path := "devices" + w.owner + "/" + alias + ".json"
+		if !isPlain(alias) || !f.exists(path) && !f.exists(path+".bkp") {
+			f.report(w.Path, Warning, "has a device that is missing, so that Specter Desktop does not load the wallet: %s", show(alias))
+		}
+	}
+	key := [3]string{w.owner, string(w.Chain), w.Name}
+	if first, ok := f.names[key]; ok && first != w.Path {
+		f.report(w.Path, Warning, "has the same name as %s, so that Specter Desktop shows only one of them", show(first))
+		return
+	}
+	f.names[key] = w.Path
+}
+
+func (f *Folder) exists(path string) bool {
+	_, err := f.root.Stat(path)
+	return err == nil
+}
+
+func (o *object) wallet(at WalletFile) (Wallet, error) {
+	w := Wallet{WalletFile: at, Required: 1}
+	w.Name = o.name(at.Alias)
+	o.need("address_type", &w.AddressType)
+	o.need("recv_descriptor", &w.Receive)
+	o.need("change_descriptor", &w.Change)
+	o.need("devices", &w.Devices)
+	w.Keys = o.keys()
+	o.may("description", &w.Description)
+	o.may("sigs_required", &w.Required)
+	o.may("blockheight", &w.BlockHeight)
+	o.may("address_index", &w.ReceiveIndex)
+	o.may("change_index", &w.ChangeIndex)
+	o.may("keypool", &w.ReceiveEnd)
+	o.may("change_keypool", &w.ChangeEnd)
+	if w.BlockHeight < 0 {
+		w.BlockHeight = 0
+		o.warn("blockheight", "is negative; a rescan begins with the first block")
+	}
+	w.Frozen = o.frozen()
+	w.Pending = o.pending()
+	return w, o.err
+}
+
+func (o *object) frozen() []btc.Outpoint {
+	var values []jsontext.Value
+	o.may("frozen_utxo", &values)
+	var frozen []btc.Outpoint
+	for _, value := range values {
+		var text string
+		_ = json.Unmarshal(value, &text) // no outpoint then
+		coin, err := btc.ParseOutpoint(strings.ToLower(text))
+		switch {
+		case err != nil:
+			o.warn("frozen_utxo", "has an entry that is no output of a transaction; left out")
+		case !slices.Contains(frozen, coin):
+			frozen = append(frozen, coin)
+		}
+	}
+	return frozen
+}
+
+func (o *object) pending() []PSBT {
+	all := o.child("pending_psbts")
+	var pending []PSBT
+	for _, txid := range all.names {
+		p, err := parseObject(all.fields[txid])
+		if err != nil {
+			o.warn("pending_psbts", "has an entry of a wrong type; left out")
+			continue
+		}
+		psbt := PSBT{Txid: txid}
+		var seconds float64
+		p.need("base64", &psbt.Base64)
+		p.may("raw", &psbt.Raw)
+		p.may("time", &seconds)
+		if p.err != nil {
+			o.warn("pending_psbts", "has an entry without its PSBT; left out")
+			continue
+		}
+		if seconds > 0 && seconds < maxSeconds {
+			psbt.Time = time.UnixMicro(int64(seconds * 1e6)).UTC()
+		}
+		pending = append(pending, psbt)
+	}
+	slices.SortStableFunc(pending, func(a, b PSBT) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Txid, b.Txid))
+	})
+	return pending
+}
+
+// maxSeconds is the year 9999.
+const maxSeconds = 253_402_300_800

@@ -1,0 +1,351 @@
+// Package importer carries what is in a data folder of Specter Desktop over to
+// specterd: it decides for each thing that internal/specter/datadir reads what
+// becomes of it, has that done, and tells. It knows no SQL and no HTTP.
+//
+// Each thing is by itself: one that cannot be carried over is told of, and the
+// rest goes on. Nothing is done twice, so that an import can be repeated.
+package importer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Result is what became of a thing, or would become of it in a dry run.
+type Result string
+
+// The results.
+const (
+	Imported    Result = "imported"
+	AlreadyHere Result = "already here" // from an import before
+	Left        Result = "left"         // on purpose; nothing is lost
+	NotImported Result = "not imported" // something is lost, unless somebody sees to it
+)
+
+// Kinds of things.
+const (
+	KindUser   = auth.ImportUser
+	KindToken  = auth.ImportToken
+	KindDevice = "device"
+	KindWallet = "wallet"
+	KindLabel  = "label"
+	KindPSBT   = "psbt"
+)
+
+// Item is a thing in the folder and what became of it. Its texts are safe to
+// print.
+type Item struct {
+	Kind   string
+	Name   string
+	Result Result
+	Detail string
+}
+
+// Status is how an import went as a whole.
+type Status string
+
+// The statuses.
+const (
+	Complete Status = "complete"
+	Partial  Status = "partial" // something is not imported, or could not be read
+	Failed   Status = "failed"  // nothing is imported
+)
+
+// Report is what an import did, or would do.
+type Report struct {
+	DryRun   bool
+	Items    []Item
+	Problems []datadir.Problem
+}
+
+// Status sums the report up.
+func (r Report) Status() Status {
+	carried, lost := false, false
+	for _, i := range r.Items {
+		carried = carried || i.Result == Imported || i.Result == AlreadyHere
+		lost = lost || i.Result == NotImported
+	}
+	for _, p := range r.Problems {
+		lost = lost || p.Severity == datadir.Error
+	}
+	switch {
+	case !lost:
+		return Complete
+	case carried:
+		return Partial
+	}
+	return Failed
+}
+
+// Count returns how many things of a kind came to a result.
+func (r Report) Count(kind string, result Result) int {
+	n := 0
+	for _, i := range r.Items {
+		if i.Kind == kind && i.Result == result {
+			n++
+		}
+	}
+	return n
+}
+
+// Mover carries things over.
+type Mover struct {
+	imports   *auth.Imports
+	wallets   Wallets
+	proposals Proposals
+	book      Book
+	chain     Chain
+	who       *auth.Principal
+	now       func() time.Time
+}
+
+// New returns a Mover that acts as who, in the audit record.
+func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Mover {
+	return &Mover{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
+}
+
+// Options are how an import is to be done.
+type Options struct {
+	// Path is where the folder is. It tells one folder from another where the
+	// folder itself does not.
+	Path   string
+	DryRun bool
+	// Progress is called before each user and each wallet, with what is next.
+	Progress func(next string)
+}
+
+// run is one import.
+type run struct {
+	*Mover
+	folder *datadir.Folder
+	source string
+	Options
+	names  map[string]bool // of users so far, folded
+	report Report
+	// What a dry run does not find in the database: wallets that it would have
+	// made, of the user who it is at, and which of Core's would have been adopted.
+	planned []wallet.View
+	adopted map[string]bool
+}
+
+// Run imports a folder. The error is of the database; what was imported before
+// it is, and is in the report.
+func (m *Mover) Run(ctx context.Context, folder *datadir.Folder, o Options) (Report, error) {
+	r := &run{
+		Mover: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
+		names: map[string]bool{}, adopted: map[string]bool{}, report: Report{DryRun: o.DryRun},
+	}
+	if o.Progress == nil {
+		r.Progress = func(string) {}
+	}
+	var err error
+	for _, u := range folder.Users() {
+		r.Progress("user " + show(u.Name))
+		if err = ctx.Err(); err == nil {
+			err = r.user(ctx, u)
+		}
+		if err != nil {
+			err = fmt.Errorf("import user %s: %w", show(u.Name), err)
+			break
+		}
+	}
+	r.report.Problems = folder.Problems()
+	return r.report, err
+}
+
+// sourceOf tells this Specter Desktop from all others: by its uid, which very old
+// ones do not have.
+func sourceOf(folder *datadir.Folder, path string) string {
+	if folder.Config.UID != "" {
+		return "specter " + plain(folder.Config.UID)
+	}
+	return "specter at " + plain(path)
+}
+
+// origin names a thing of this folder for all times.
+func (r *run) origin(id string) string { return r.source + "/" + plain(id) }
+
+// maxPlain bounds what goes into a key of the database as it is.
+const maxPlain = 200
+
+// plain returns text as it is where a database can have it as a key, and else
+// what stands for it.
+func plain(text string) string {
+	if len(text) <= maxPlain && datadir.IsPrintable(text) {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func (r *run) add(kind, name string, result Result, detail string) {
+	r.report.Items = append(r.report.Items, Item{kind, show(name), result, detail})
+}
+
+func (r *run) user(ctx context.Context, u datadir.User) error {
+	folded := auth.FoldName(u.Name)
+	owner, outcome, err := auth.User{}, auth.Outcome(""), error(auth.ErrUserExists)
+	if !r.names[folded] { // a dry run does not find the first of two in the database
+		owner, outcome, err = r.imports.User(ctx, r.who, auth.ForeignUser{
+			Origin: r.origin(u.ID), Name: u.Name, Admin: u.Admin, Salt: u.Salt, Hash: u.Hash,
+		}, r.DryRun)
+	}
+	r.names[folded] = true
+	if err != nil {
+		return r.refusedUser(u, err)
+	}
+	detail := role(u.Admin)
+	switch outcome {
+	case auth.OutcomeBefore:
+		detail = ""
+		if !owner.Active() {
+			detail = "disabled here"
+		}
+	case auth.OutcomeNew:
+	case auth.OutcomeFirst:
+		detail += ", in the place of the first admin here, who had the default password"
+	}
+	if owner.PasswordIsDefault {
+		detail = strings.TrimPrefix(detail+"; has the DEFAULT PASSWORD, with which specterd listens on this machine only: change it with specterd user passwd", "; ")
+	}
+	r.add(KindUser, u.Name, resultOf(outcome), detail)
+	for _, t := range u.Tokens {
+		if err := r.token(ctx, u, owner, t); err != nil {
+			return err
+		}
+	}
+	if err := r.devices(ctx, u, owner); err != nil {
+		return err
+	}
+	return r.allWallets(ctx, u, owner)
+}
+
+func role(admin bool) string {
+	if admin {
+		return "admin"
+	}
+	return "user"
+}
+
+func resultOf(outcome auth.Outcome) Result {
+	if outcome == auth.OutcomeBefore {
+		return AlreadyHere
+	}
+	return Imported
+}
+
+// refusedUser tells of a user who is not imported, and of their tokens.
+func (r *run) refusedUser(u datadir.User, err error) error {
+	why, ok := refusal(err)
+	if !ok {
+		return err
+	}
+	result := NotImported
+	switch {
+	case errors.Is(err, auth.ErrImportDeleted):
+		result = Left
+	case errors.Is(err, auth.ErrUserExists):
+		why = "somebody has this name here already, or one that differs only in case, and is left as they are; tokens and wallets are left out, too"
+	}
+	r.add(KindUser, u.Name, result, why)
+	for _, t := range u.Tokens {
+		r.add(KindToken, tokenName(u, t), result, "its user is not imported")
+	}
+	for _, at := range r.folder.Wallets(u) {
+		if w, ok := r.folder.Wallet(at); ok {
+			r.add(KindWallet, walletName(u, w), result, "its user is not imported")
+		}
+	}
+	return nil
+}
+
+// refusal returns why something is not imported, where that is about the thing
+// and not about the database.
+func refusal(err error) (string, bool) {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Conflict, fault.Unauthenticated:
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok {
+			return "", false
+		}
+		return f.Error(), true
+	default:
+		return "", false
+	}
+}
+
+func (r *run) token(ctx context.Context, u datadir.User, owner auth.User, t datadir.Token) error {
+	in := auth.ForeignToken{
+		Origin: r.origin(t.ID), ID: t.ID, UserName: u.Name, Text: t.Text, Lifetime: lifetime(t.Life),
+	}
+	nameless := t.Description == nil || *t.Description == ""
+	if !nameless {
+		in.Description = *t.Description
+	}
+	made, outcome, err := r.imports.Token(ctx, r.who, owner, in, r.DryRun || nameless)
+	name := tokenName(u, t)
+	if err == nil && nameless && outcome == auth.OutcomeNew {
+		r.add(KindToken, name, NotImported, "has no description, so that nobody can tell what it is for; make a new one")
+		return nil
+	}
+	if err == nil {
+		r.add(KindToken, name, resultOf(outcome), "until "+made.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"))
+		return nil
+	}
+	why, ok := refusal(err)
+	if !ok {
+		return fmt.Errorf("token %s: %w", show(t.ID), err)
+	}
+	result := NotImported
+	if errors.Is(err, auth.ErrImportExpired) || errors.Is(err, auth.ErrImportDeleted) || errors.Is(err, auth.ErrImportToken) {
+		result = Left
+	}
+	if errors.Is(err, auth.ErrDescriptionTaken) {
+		why = "a token of this id or description is here already"
+	}
+	r.add(KindToken, name, result, why)
+	return nil
+}
+
+func lifetime(seconds float64) time.Duration {
+	return time.Duration(min(max(seconds, 0), auth.MaxLifetime.Seconds()) * float64(time.Second))
+}
+
+// tokenName names a token without giving anything of it away.
+func tokenName(u datadir.User, t datadir.Token) string {
+	description := "(no description)"
+	if t.Description != nil && strings.TrimSpace(*t.Description) != "" {
+		description = show(*t.Description)
+	} else if t.Description != nil {
+		description = "(blank)"
+	}
+	return fmt.Sprintf("%s: %s, %.8s", show(u.Name), description, show(t.ID))
+}
+
+const maxShown = 60
+
+// show makes text safe to print in one line of a table.
+func show(text string) string {
+	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
+	end := ""
+	if len(runes) > maxShown {
+		runes, end = runes[:maxShown], "…"
+	}
+	for i, r := range runes {
+		if !unicode.IsPrint(r) {
+			runes[i] = '\uFFFD'
+		}
+	}
+	return string(runes) + end
+}

@@ -1,0 +1,307 @@
+package importer_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/specter/importer"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testdb"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const folders = "../../../testdata/specter-desktop/"
+
+// house is a database to move into.
+type house struct {
+	*store.Store
+	imports *auth.Imports
+	login   *auth.Login
+	users   *auth.Users
+	tokens  *auth.Tokens
+	node    *backend.Provider
+	chain   importer.Chain
+}
+
+func (h *house) mover() *importer.Mover {
+	return importer.New(h.imports, h.service(), h.proposals(), h.Store, h.chain, auth.Operator("me"), func() time.Time { return now })
+}
+
+// now is when the recorded tokens had not ended.
+var now = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
+
+// engines are the databases to move into.
+var engines = map[string]func(t *testing.T) *house{
+	"SQLite":     func(t *testing.T) *house { return newHouse(t, testdb.SQLite(t)) },
+	"PostgreSQL": func(t *testing.T) *house { return newHouse(t, testdb.Postgres(t)) },
+}
+
+func onBothEngines(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	for engine, house := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, house(t))
+		})
+	}
+}
+
+// golden compares a report with the one that is kept.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := "testdata/" + name + ".golden"
+	if *update {
+		check(t, os.WriteFile(path, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	check(t, err)
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func newHouse(t *testing.T, url string) *house {
+	t.Helper()
+	clock := func() time.Time { return now }
+	log := slog.New(slog.DiscardHandler)
+	kept, err := store.Open(t.Context(), store.Options{URL: url, BackupFolder: t.TempDir(), Log: log, Now: clock})
+	check(t, err)
+	t.Cleanup(func() { check(t, kept.Close()) })
+	check(t, kept.Migrate(t.Context()))
+	passwords, err := auth.NewPasswords(4, 4)
+	check(t, err)
+	key := []byte(strings.Repeat("k", auth.MinKeyBytes))
+	check(t, kept.BindKey(t.Context(), auth.Fingerprint(key)))
+	signer, err := auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{key}, nil }, clock)
+	check(t, err)
+	return &house{
+		Store: kept, imports: auth.NewImports(kept, passwords, clock),
+		login: auth.NewLogin(log, kept, passwords, signer, auth.NewJournal(log, kept), clock),
+		users: auth.NewUsers(kept, passwords, clock), tokens: auth.NewTokens(kept, signer, clock),
+		chain: importer.Chain{Problem: rpcclient.ErrUnavailable.Message},
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *house) movein(t *testing.T, path string, dryRun bool) importer.Report {
+	t.Helper()
+	f, err := datadir.Open(path)
+	check(t, err)
+	defer func() { check(t, f.Close()) }()
+	report, err := h.mover().Run(t.Context(), f, importer.Options{Path: path, DryRun: dryRun})
+	check(t, err)
+	return report
+}
+
+func text(r importer.Report) string {
+	var b strings.Builder
+	for _, i := range r.Items {
+		fmt.Fprintf(&b, "%s | %s | %s | %s\n", i.Kind, i.Name, i.Result, i.Detail)
+	}
+	fmt.Fprintf(&b, "%s, %d problems\n", r.Status(), len(r.Problems))
+	return b.String()
+}
+
+func (h *house) let(t *testing.T, name, password string) bool {
+	t.Helper()
+	_, err := h.login.Password(t.Context(), name, password, "::1")
+	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// TestMoveIn imports both folders, the second time without effect.
+func TestMoveIn(t *testing.T) {
+	for _, name := range []string{"real", "madeup"} {
+		t.Run(name, func(t *testing.T) {
+			onBothEngines(t, func(t *testing.T, h *house) {
+				_, err := h.users.CreateFirst(t.Context(), "")
+				check(t, err)
+				before := h.state(t)
+				planned := text(h.movein(t, folders+name, true))
+				if after := h.state(t); after != before {
+					t.Errorf("a dry run has changed\n%s\nto\n%s", before, after)
+				}
+				done := text(h.movein(t, folders+name, false))
+				if diff := cmp.Diff(planned, done); diff != "" {
+					t.Errorf("what is done is not what was planned: %s", diff)
+				}
+				golden(t, name, done)
+				first := h.state(t)
+				again := h.movein(t, folders+name, false)
+				if second := h.state(t); second != first {
+					t.Errorf("the second import has changed\n%s\nto\n%s", first, second)
+				}
+				for _, i := range again.Items {
+					if i.Result == importer.Imported {
+						t.Errorf("imported a second time: %v", i)
+					}
+				}
+			})
+		})
+	}
+}
+
+// state is what is known of users and tokens.
+func (h *house) state(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	users, err := h.ListUsers(t.Context(), "", 1000)
+	check(t, err)
+	for _, u := range users {
+		fmt.Fprintf(&b, "%+v\n", u)
+	}
+	tokens, owners, err := h.AllTokens(t.Context(), "")
+	check(t, err)
+	for i, token := range tokens {
+		fmt.Fprintf(&b, "%s %+v\n", owners[i], token)
+	}
+	return b.String()
+}
+
+// TestRecordedCredentials: what let somebody into the Specter Desktop that was
+// recorded lets them in here.
+func TestRecordedCredentials(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		h.movein(t, folders+"real", false)
+		if !h.let(t, "admin", "admin") || !h.let(t, "someuser", "somepassword") || h.let(t, "someuser", "admin") || h.let(t, "admin", "somepassword") {
+			t.Error("the recorded passwords are not those that let in")
+		}
+		f, err := datadir.Open(folders + "real")
+		check(t, err)
+		defer func() { check(t, f.Close()) }()
+		accepted := 0
+		for _, u := range f.Users() {
+			for _, token := range u.Tokens {
+				who, err := h.login.Token(t.Context(), token.Text, "::1", "test")
+				if err != nil {
+					continue
+				}
+				accepted++
+				if who.UserName != u.Name || who.TokenID != token.ID || who.Scopes != auth.SpecterScopes {
+					t.Errorf("token %s lets %+v in", token.ID, who)
+				}
+			}
+		}
+		if accepted != 4 {
+			t.Errorf("%d tokens are accepted, want 4", accepted)
+		}
+		n, err := h.CountDefaultPasswords(t.Context())
+		if check(t, err); n != 1 {
+			t.Errorf("%d default passwords, want the admin's", n)
+		}
+	})
+}
+
+// TestWhoIsHereStays: a user of the same name who was not imported keeps their
+// password and gets no token of the folder; nor does somebody who was imported
+// from another folder.
+func TestWhoIsHereStays(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		_, err := h.users.CreateFirst(t.Context(), "a good password")
+		check(t, err)
+		_, err = h.users.Create(t.Context(), auth.Operator("me"), "SomeUser", "another password", false)
+		check(t, err)
+		before := h.state(t)
+		report := h.movein(t, folders+"real", false)
+		if after := h.state(t); after != before {
+			t.Errorf("changed\n%s\nto\n%s", before, after)
+		}
+		if got := report.Status(); got != importer.Failed {
+			t.Errorf("status %s of an import that did nothing", got)
+		}
+		if got := report.Count(importer.KindUser, importer.NotImported) + report.Count(importer.KindToken, importer.NotImported); got != 11 {
+			t.Errorf("%d users and tokens are told to be not imported, want 11", got)
+		}
+	})
+}
+
+// TestLaterImports: what is new comes along, what was deleted stays deleted, and
+// what was changed here stays changed.
+func TestLaterImports(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		ctx, me := t.Context(), auth.Operator("me")
+		path := t.TempDir()
+		check(t, os.CopyFS(path, os.DirFS(folders+"real")))
+		users := filepath.Join(path, "users.json")
+		all, err := os.ReadFile(users)
+		check(t, err)
+		const later = `"3ecd1b96-5169-4499-b532-f8881bf700da"`
+		check(t, os.WriteFile(users, []byte(strings.ReplaceAll(string(all), later, `"x"`)), 0o600))
+		h.movein(t, path, false)
+		admin, err := h.users.Get(ctx, "admin")
+		check(t, err)
+		me.UserID = admin.ID
+		const deleted = "d55e6396-f818-4e70-bf4a-67886514bac2"
+		_, err = h.tokens.Delete(ctx, me, deleted, false)
+		check(t, err)
+		password := "a new password"
+		_, err = h.users.Change(ctx, me, "someuser", auth.UserChange{Password: &password})
+		check(t, err)
+
+		check(t, os.WriteFile(users, all, 0o600))
+		report := text(h.movein(t, path, false))
+		for _, want := range []string{
+			"token | admin: t57441925, 3ecd1b96 | imported |",
+			"token | admin: d1, d55e6396 | left | was imported before and has been deleted here since",
+			"token | someuser: t1927916165, bd055b37 | left | was imported before and has been deleted here since", // with the reset
+			"user | someuser | already here",
+		} {
+			if !strings.Contains(report, want) {
+				t.Errorf("%q is not in\n%s", want, report)
+			}
+		}
+		if !h.let(t, "someuser", password) || h.let(t, "someuser", "somepassword") {
+			t.Error("a password that was changed here is the old one again")
+		}
+		check(t, h.users.Delete(ctx, me, "someuser", false))
+		report = text(h.movein(t, path, false))
+		if h.let(t, "someuser", "somepassword") || !strings.Contains(report, "user | someuser | left | was imported before") {
+			t.Errorf("a user who was deleted is back:\n%s", report)
+		}
+	})
+}
+
+// TestInterrupted: an import that is broken off says so, and the next goes on.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, testdb.SQLite(t))
+	f, err := datadir.Open(folders + "real")
+	check(t, err)
+	defer func() { check(t, f.Close()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = h.mover().Run(ctx, f, importer.Options{Progress: func(next string) {
+		if next == "user someuser" {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	report := h.movein(t, folders+"real", false)
+	if report.Count(importer.KindUser, importer.Imported) != 1 || report.Count(importer.KindUser, importer.AlreadyHere) != 1 {
+		t.Error(text(report))
+	}
+}

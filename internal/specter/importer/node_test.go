@@ -1,0 +1,75 @@
+package importer_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/specter/importer"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// recordedNode starts the node of the recorded Specter Desktop, with its wallets.
+func recordedNode(t *testing.T) *testkit.Node {
+	t.Helper()
+	return testkit.BitcoindFrom(t, folders+"regtest-node.tar.gz", "-mocktime="+strconv.FormatInt(now.Unix(), 10))
+}
+
+func loaded(t *testing.T, n *testkit.Node) (names []string) {
+	t.Helper()
+	check(t, json.Unmarshal(n.CLI(t, "listwallets"), &names))
+	slices.Sort(names)
+	return names
+}
+
+// TestMoveInAtItsNode: at the node of Specter Desktop, the wallets are adopted and
+// the pending PSBTs become proposals; a dry run says just that and changes nothing,
+// here or there; and a second import changes nothing.
+func TestMoveInAtItsNode(t *testing.T) {
+	for engine, house := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			n, h := recordedNode(t), house(t)
+			h.atNode(t, n)
+			_, err := h.users.CreateFirst(t.Context(), "")
+			check(t, err)
+			before, was := h.state(t), loaded(t, n)
+			planned := text(h.movein(t, folders+"real", true))
+			if h.state(t) != before || !slices.Equal(loaded(t, n), was) {
+				t.Errorf("a dry run has changed something; loaded are %q", loaded(t, n))
+			}
+			done := text(h.movein(t, folders+"real", false))
+			if diff := cmp.Diff(planned, done); diff != "" {
+				t.Errorf("what is done is not what was planned: %s", diff)
+			}
+			golden(t, "real_at_its_node", done)
+
+			admin := h.as(t, "admin")
+			views, err := h.service().List(t.Context(), admin, "", 0)
+			check(t, err)
+			for _, v := range views {
+				if v.CoreName != "specter78f4d39c67b50e9e/"+v.Alias || v.Scanning() {
+					t.Errorf("%s is %s in Core, and looked through from %d", v.Alias, v.CoreName, v.ScanFrom)
+				}
+			}
+			open, err := h.proposals().List(t.Context(), admin, "simple_one", proposal.Filter{}, proposal.Cursor{}, 100)
+			check(t, err)
+			if len(open) != 6 {
+				t.Errorf("%d proposals", len(open))
+			}
+			_, err = h.proposals().Cancel(t.Context(), admin, "simple_one", open[0].ID, nil)
+			check(t, err)
+			again := h.movein(t, folders+"real", false)
+			if n := again.Count(importer.KindPSBT, importer.AlreadyHere); n != 8 || again.Count(importer.KindPSBT, importer.Left) != 2 || again.Count(importer.KindPSBT, importer.Imported) != 0 {
+				t.Errorf("after a second import: %s", text(again))
+			}
+			if p, err := h.proposals().Get(t.Context(), admin, "simple_one", open[0].ID); err != nil || p.Status != proposal.Cancelled {
+				t.Errorf("what was cancelled here is %s, %v", p.Status, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,120 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Proposals is what a Mover needs of proposal.Service.
+type Proposals interface {
+	Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []proposal.Foreign, dryRun bool) ([]proposal.Imported, error)
+	// Get returns a proposal of a wallet, or proposal.ErrNotFound.
+	Get(ctx context.Context, who *auth.Principal, alias, id string) (proposal.Proposal, error)
+}
+
+// psbts brings the pending PSBTs of a wallet along, all at once. Which proposal each
+// has become is remembered, and one that was made already and not remembered is
+// found by its transaction.
+func (r *run) psbts(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) error {
+	payments, err := r.newPSBTs(ctx, u, owner, w, v)
+	if err != nil || len(payments) == 0 {
+		return err
+	}
+	done, err := r.proposals.Import(ctx, r.as(owner), v, payments, r.DryRun)
+	if err != nil {
+		return err
+	}
+	for i, one := range done {
+		txid := payments[i].Txid
+		frozen := func(in proposal.Input) bool { return slices.Contains(w.Frozen, in.Outpoint) }
+		if r.DryRun && one.Err == nil && slices.ContainsFunc(one.Inputs, frozen) {
+			one.Err = proposal.ErrCoinFrozen
+		}
+		result, detail, err := psbtResult(one)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil && one.Err == nil && !r.DryRun {
+			err = r.book.Remember(ctx, KindPSBT, r.psbtOrigin(u, w, txid), one.ID, r.now())
+		}
+		if err != nil {
+			return fmt.Errorf("PSBT %s: %w", show(txid), err)
+		}
+		r.add(KindPSBT, psbtName(u, w, txid), result, detail)
+	}
+	return nil
+}
+
+// newPSBTs returns the pending PSBTs that were not imported before, and tells of the
+// others.
+func (r *run) newPSBTs(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) (payments []proposal.Foreign, err error) {
+	for _, p := range w.Pending {
+		id, err := r.book.ImportedAs(ctx, KindPSBT, r.psbtOrigin(u, w, p.Txid))
+		if err != nil {
+			return nil, err
+		}
+		if id == "" {
+			payments = append(payments, proposal.Foreign{Txid: p.Txid, PSBT: p.Base64, Raw: p.Raw, At: p.Time, Maker: owner.Name})
+			continue
+		}
+		result, detail, err := r.knownPSBT(ctx, r.as(owner), v, id)
+		if err != nil {
+			return nil, err
+		}
+		r.add(KindPSBT, psbtName(u, w, p.Txid), result, detail)
+	}
+	return payments, nil
+}
+
+func (r *run) psbtOrigin(u datadir.User, w datadir.Wallet, txid string) string {
+	return r.walletOrigin(u, w) + "/" + plain(txid)
+}
+
+// knownPSBT says what has become of a proposal that was imported before.
+func (r *run) knownPSBT(ctx context.Context, who *auth.Principal, v wallet.View, id string) (Result, string, error) {
+	p, err := r.proposals.Get(ctx, who, v.Alias, id)
+	switch {
+	case errors.Is(err, proposal.ErrNotFound):
+		return Left, auth.ErrImportDeleted.Message, nil
+	case err != nil:
+		return "", "", err
+	case p.Status == proposal.Cancelled:
+		return Left, "was imported before and has been cancelled here since; it stays cancelled", nil
+	}
+	return AlreadyHere, "", nil
+}
+
+// psbtResult says what became of a pending PSBT. The error is not about it.
+func psbtResult(one proposal.Imported) (Result, string, error) {
+	switch {
+	case errors.Is(one.Err, proposal.ErrImportSent):
+		return Left, proposal.ErrImportSent.Message, nil
+	case one.Err != nil:
+		why, ok := refusalOrNode(one.Err)
+		if !ok {
+			return "", "", one.Err
+		}
+		return NotImported, why, nil
+	case one.Known:
+		return AlreadyHere, "", nil
+	}
+	return Imported, fmt.Sprintf("pays %s BTC; %d signatures; open until %s", one.Sent(), len(one.Signatures), one.ExpiresAt.UTC().Format("2006-01-02")), nil
+}
+
+func psbtName(u datadir.User, w datadir.Wallet, txid string) string {
+	return fmt.Sprintf("%s: %.8s", walletName(u, w), show(txid))
+}
+
+// lostPSBTs tells of the pending PSBTs of a wallet that is not imported.
+func (r *run) lostPSBTs(u datadir.User, w datadir.Wallet) {
+	for _, p := range w.Pending {
+		r.add(KindPSBT, psbtName(u, w, p.Txid), NotImported, "its wallet is not imported")
+	}
+}

@@ -1,0 +1,384 @@
+package importer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/text"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Wallets is what a Mover needs of wallet.Service.
+type Wallets interface {
+	Create(ctx context.Context, who *auth.Principal, p wallet.Plan) (wallet.View, error)
+	List(ctx context.Context, who *auth.Principal, after string, limit int) ([]wallet.View, error)
+	Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error)
+	SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error
+}
+
+// Chain is what is known of the node's.
+type Chain struct {
+	Network btc.Network // empty if there is a Problem
+	Height  int
+	// Problem says why the node cannot be used now; then no wallets are imported.
+	Problem string
+}
+
+// Book keeps what else is imported.
+type Book interface {
+	// ImportedAs and Remember are as in auth.ImportStore.
+	ImportedAs(ctx context.Context, kind, origin string) (id string, err error)
+	Remember(ctx context.Context, kind, origin, id string, at time.Time) error
+	// AddDevice adds a device to a user's, unless they have one of this alias.
+	AddDevice(ctx context.Context, userID string, d wallet.Device, keys []btc.Key, at time.Time) (added bool, err error)
+}
+
+// as is the user in whose name something is imported.
+func (r *run) as(owner auth.User) *auth.Principal {
+	who := *r.who
+	who.UserID = owner.ID
+	return &who
+}
+
+// devices imports those of a user that have keys of the node's chain, or none.
+func (r *run) devices(ctx context.Context, u datadir.User, owner auth.User) error {
+	if r.chain.Network == "" {
+		return nil
+	}
+	for _, d := range r.folder.Devices(u) {
+		name := fmt.Sprintf("%s: %s", show(u.Name), show(d.Name))
+		made := wallet.Device{Alias: btc.Alias(d.Alias), Name: wallet.FitName(d.Name), Type: wallet.FitName(d.Type)}
+		if made.Alias == "" || made.Name == "" {
+			r.add(KindDevice, name, NotImported, "its name has no letters or digits")
+			continue
+		}
+		if made.Type == "" {
+			made.Type = "other"
+		}
+		var keys []btc.Key
+		for _, k := range d.Keys {
+			if key, err := keyOf(k, r.chain.Network); err == nil {
+				keys = append(keys, key)
+			}
+		}
+		detail := fmt.Sprintf("%d keys", len(keys))
+		if left := len(d.Keys) - len(keys); left > 0 {
+			detail += fmt.Sprintf(", and %d of other chains or damaged were left", left)
+		}
+		added := true
+		if !r.DryRun {
+			var err error
+			if added, err = r.book.AddDevice(ctx, owner.ID, made, keys, r.now()); err != nil {
+				return fmt.Errorf("device %s: %w", show(d.Name), err)
+			}
+		}
+		if added {
+			r.add(KindDevice, name, Imported, detail)
+		} else {
+			r.add(KindDevice, name, AlreadyHere, "")
+		}
+	}
+	return nil
+}
+
+func keyOf(k datadir.Key, network btc.Network) (btc.Key, error) {
+	text := k.Original
+	if text == "" {
+		text = k.XPub
+	}
+	if k.Fingerprint != "" {
+		text = "[" + k.Fingerprint + strings.TrimPrefix(k.Derivation, "m") + "]" + text
+	}
+	key, err := btc.ParseKey(text, network)
+	if err == nil && k.Purpose != "" {
+		key.Purpose = k.Purpose
+	}
+	return key, err
+}
+
+func walletName(u datadir.User, w datadir.Wallet) string {
+	return fmt.Sprintf("%s: %s, %s", show(u.Name), show(w.Name), w.Chain)
+}
+
+func (r *run) allWallets(ctx context.Context, u datadir.User, owner auth.User) error {
+	r.planned = nil
+	for _, at := range r.folder.Wallets(u) {
+		w, ok := r.folder.Wallet(at)
+		if !ok {
+			continue // which is among the problems
+		}
+		r.Progress("wallet " + walletName(u, w))
+		v, result, detail, err := r.wallet(ctx, u, owner, w)
+		if err != nil {
+			why, ok := refusalOrNode(err)
+			if !ok || ctx.Err() != nil {
+				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
+			}
+			result, detail = NotImported, why
+		}
+		r.add(KindWallet, walletName(u, w), result, detail)
+		switch result {
+		case Imported, AlreadyHere:
+			if err := r.psbts(ctx, u, owner, w, v); err != nil {
+				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
+			}
+		case NotImported:
+			r.lostPSBTs(u, w)
+		case Left:
+		}
+	}
+	return nil
+}
+
+// refusalOrNode is refusal where it may be the node's, too.
+func refusalOrNode(err error) (string, bool) {
+	switch fault.KindOf(err) {
+	case fault.Unavailable, fault.BadGateway, fault.Refused:
+		return err.Error(), true
+	default:
+		return refusal(err)
+	}
+}
+
+// wallet brings one wallet along, and returns it. It is remembered last: what
+// breaks off before is taken up again by the next import.
+func (r *run) wallet(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet) (wallet.View, Result, string, error) {
+	switch {
+	case r.chain.Problem != "":
+		return wallet.View{}, NotImported, r.chain.Problem + "; then run this import again", nil
+	case w.Chain != r.chain.Network:
+		return wallet.View{}, Left, fmt.Sprintf("is on the chain %s, and the node on %s", w.Chain, r.chain.Network), nil
+	}
+	origin := r.walletOrigin(u, w)
+	id, err := r.book.ImportedAs(ctx, KindWallet, origin)
+	if err != nil {
+		return wallet.View{}, "", "", err
+	}
+	who := r.as(owner)
+	if id != "" {
+		return r.knownWallet(ctx, who, id)
+	}
+	m, err := r.make(ctx, who, w)
+	if err != nil {
+		return wallet.View{}, "", "", err
+	}
+	labels, err := r.labels(ctx, who, m.View, w, m.known)
+	if err == nil {
+		err = r.freeze(ctx, who, m.View, w)
+	}
+	if err != nil {
+		return wallet.View{}, "", "", err
+	}
+	if !r.DryRun {
+		if err := r.book.Remember(ctx, KindWallet, origin, m.ID, r.now()); err != nil {
+			return wallet.View{}, "", "", err
+		}
+	}
+	return m.View, Imported, fmt.Sprintf("%s; %d labels, %d frozen coins", m.how, labels, len(w.Frozen)), nil
+}
+
+func (r *run) walletOrigin(u datadir.User, w datadir.Wallet) string {
+	return r.origin(u.ID) + "/" + plain(w.Alias)
+}
+
+func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (wallet.View, Result, string, error) {
+	views, err := r.wallets.List(ctx, who, "", 0)
+	if err != nil {
+		return wallet.View{}, "", "", err
+	}
+	if i := slices.IndexFunc(views, func(v wallet.View) bool { return v.ID == id }); i >= 0 {
+		return views[i], AlreadyHere, "", nil
+	}
+	return wallet.View{}, Left, auth.ErrImportDeleted.Message, nil
+}
+
+// planOf returns what a wallet is to be here. What cannot be as it was there is
+// as near to it as can be.
+func planOf(w datadir.Wallet, tip int) wallet.Plan {
+	height := min(w.BlockHeight, tip)
+	p := wallet.Plan{
+		Name: wallet.FitName(w.Name), Descriptor: w.Receive, Change: w.Change,
+		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
+		KeepAlias: true,
+	}
+	if btc.IsAlias(w.Alias) && text.NameProblem(w.Alias) == "" {
+		p.Alias = w.Alias
+	}
+	for _, k := range w.Keys {
+		if key, err := keyOf(k, w.Chain); err == nil { // else it is as the descriptor has it
+			p.Given = append(p.Given, key)
+		}
+	}
+	return p
+}
+
+// made is a wallet that was made, or would be, and how.
+type made struct {
+	wallet.View
+
+	how   string
+	known bool // it was here, so that it may have labels
+}
+
+// make has a wallet use the one that Specter Desktop has in Core, or else a new one,
+// for which the chain is looked through from the block on that Specter Desktop
+// names.
+func (r *run) make(ctx context.Context, who *auth.Principal, w datadir.Wallet) (made, error) {
+	plan := planOf(w, r.chain.Height)
+	plan.DryRun = r.DryRun
+	why := "what Specter Desktop calls it in Bitcoin Core is not known"
+	if plan.Adopt = r.folder.Config.CoreName(w.WalletFile); plan.Adopt != "" {
+		m, err := r.create(ctx, who, plan)
+		if f, ok := errors.AsType[*fault.Error](err); ok && errors.Is(err, wallet.ErrNotAdoptable) {
+			why = f.Message
+		} else {
+			m.how = cmp.Or(m.how, "adopted Core's wallet "+plan.Adopt+", with its history")
+			return m, err
+		}
+	}
+	plan.Adopt = ""
+	m, err := r.create(ctx, who, plan)
+	m.how = cmp.Or(m.how, fmt.Sprintf("made anew, and the chain is looked through for it from block %d on: %s", *plan.Birth.Height, why))
+	return m, err
+}
+
+// create makes a wallet, or returns the one of these descriptors and this alias
+// that the user has here already: what an import before had begun with, or the
+// user's own. One of another alias is another wallet.
+func (r *run) create(ctx context.Context, who *auth.Principal, p wallet.Plan) (made, error) {
+	if r.DryRun && p.Adopt != "" && r.adopted[p.Adopt] {
+		return made{}, wallet.ErrHeld
+	}
+	v, err := r.wallets.Create(ctx, who, p)
+	if err == nil && r.DryRun {
+		if err = wallet.Clash(r.planned, v.Wallet, v.Alias); err == nil {
+			r.planned = append(r.planned, v)
+			r.adopted[p.Adopt] = true
+		}
+		return made{View: v}, err
+	}
+	if !errors.Is(err, wallet.ErrExists) && !errors.Is(err, wallet.ErrAliasTaken) {
+		return made{View: v}, err
+	}
+	views, listErr := r.wallets.List(ctx, who, "", 0)
+	if listErr != nil {
+		return made{}, listErr
+	}
+	policy, parseErr := btc.FromDescriptors(p.Descriptor, p.Change, r.chain.Network)
+	if parseErr != nil {
+		return made{}, parseErr
+	}
+	i := slices.IndexFunc(views, func(v wallet.View) bool {
+		return v.Receive == policy.Receive.String() && v.Alias == p.Alias
+	})
+	if i < 0 {
+		return made{}, err
+	}
+	return made{views[i], "was here under this alias", true}, nil
+}
+
+// labels sets the labels of a wallet, and returns how many. Labels that are here
+// already stay.
+func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w datadir.Wallet, known bool) (int, error) {
+	here := map[string]bool{}
+	if known {
+		all, err := r.wallets.Labels(ctx, who, v.Alias)
+		if err != nil {
+			return 0, err
+		}
+		for l, err := range all {
+			if err != nil {
+				return 0, err
+			}
+			here[l.Ref] = here[l.Ref] || l.Label != nil
+		}
+	}
+	n, lost, cleaned := 0, 0, 0
+	batch := make([]btc.Label, 0, labelBatch)
+	flush := func() error {
+		n += len(batch)
+		err := r.setLabels(ctx, who, v, batch)
+		batch = batch[:0]
+		return err
+	}
+	err := r.folder.Labels(w.WalletFile, func(l datadir.Label) error {
+		address, ok := r.address(l.Address)
+		if !ok {
+			if lost++; lost <= maxLostLabels {
+				r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
+			}
+			return nil
+		}
+		if here[address] {
+			return nil
+		}
+		label := wallet.FitLabel(l.Text)
+		if text.Problem(l.Text) != "" {
+			cleaned++
+		}
+		batch = append(batch, btc.Label{Type: "addr", Ref: address, Label: &label})
+		if len(batch) == labelBatch {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		return n, err
+	}
+	if cleaned > 0 {
+		r.add(KindLabel, show(v.Alias), Left, fmt.Sprintf("control and invisible characters of %d labels; what can be seen of them is imported", cleaned))
+	}
+	if lost > maxLostLabels {
+		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more are on something that is no address of this chain", lost-maxLostLabels))
+	}
+	return n, nil
+}
+
+// setLabels sets labels, or freezes coins, unless it is a dry run.
+func (r *run) setLabels(ctx context.Context, who *auth.Principal, v wallet.View, labels []btc.Label) error {
+	if r.DryRun {
+		return nil
+	}
+	return r.wallets.SetLabels(ctx, who, v.Alias, labels)
+}
+
+// freeze freezes the coins of a wallet that are frozen there.
+func (r *run) freeze(ctx context.Context, who *auth.Principal, v wallet.View, w datadir.Wallet) error {
+	frozen := make([]btc.Label, len(w.Frozen))
+	for i, at := range w.Frozen {
+		frozen[i] = btc.Label{Type: "output", Ref: at.String(), Spendable: new(bool)}
+	}
+	for part := range slices.Chunk(frozen, labelBatch) {
+		if err := r.setLabels(ctx, who, v, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// address returns an address of the node's chain in the one form it has here.
+func (r *run) address(text string) (string, bool) {
+	address, err := btc.ParseAddress(text, r.chain.Network)
+	return address, err == nil
+}
+
+// labelBatch is how many labels are set at once.
+const (
+	labelBatch = 1000
+	// maxLostLabels is how many labels of a wallet are told of one by one that
+	// cannot be imported.
+	maxLostLabels = 10
+)

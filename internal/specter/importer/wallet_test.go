@@ -1,0 +1,213 @@
+package importer_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/specter/importer"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// atNode gives the house a node.
+func (h *house) atNode(t *testing.T, n *testkit.Node) {
+	t.Helper()
+	client, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
+	check(t, err)
+	t.Cleanup(client.Close)
+	monitor := nodestatus.New(slog.New(slog.DiscardHandler), client, time.Now, nodestatus.Options{})
+	monitor.Check(t.Context())
+	h.node = backend.NewProvider(backend.New(client), monitor.Status)
+	h.chain = importer.Chain{}
+	h.chain.Network, h.chain.Height, _ = h.node.Chain()
+}
+
+func (h *house) service() *wallet.Service {
+	return wallet.New(slog.New(slog.DiscardHandler), h.Store, h.Store, h.node, func() time.Time { return now }, func(string) {})
+}
+
+func (h *house) proposals() *proposal.Service {
+	return proposal.New(slog.New(slog.DiscardHandler), h.Store, h.service(), h.node, func() time.Time { return now }, proposal.Options{Kick: func(string) {}})
+}
+
+func (h *house) as(t *testing.T, name string) *auth.Principal {
+	t.Helper()
+	u, err := h.users.Get(t.Context(), name)
+	check(t, err)
+	who := auth.Operator("me")
+	who.UserID = u.ID
+	return who
+}
+
+// labels returns the labels of a wallet.
+func (h *house) labels(t *testing.T, who *auth.Principal, alias string) (labels []string) {
+	t.Helper()
+	v, err := h.ViewByAlias(t.Context(), who.UserID, alias)
+	check(t, err)
+	for l, err := range h.Labels(t.Context(), v.ID) {
+		check(t, err)
+		labels = append(labels, *l.Label)
+	}
+	slices.Sort(labels)
+	return labels
+}
+
+// TestWalletsMoveIn imports the wallets of both folders into an empty node.
+func TestWalletsMoveIn(t *testing.T) {
+	n := testkit.Bitcoind(t)
+	n.Mine(t, 15)
+	onBothEngines(t, func(t *testing.T, h *house) {
+		h.atNode(t, n)
+		planned := h.movein(t, folders+"real", true)
+		done := h.movein(t, folders+"real", false)
+		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
+			t.Errorf("what is done is not what was planned: %s", diff)
+		}
+		if done.Count(importer.KindWallet, importer.Imported) != 5 || done.Count(importer.KindPSBT, importer.NotImported) != 10 || done.Status() != importer.Partial {
+			t.Fatalf("planned\n%s\ndone\n%s", text(planned), text(done))
+		}
+		admin := h.as(t, "admin")
+		views, err := h.service().List(t.Context(), admin, "", 0)
+		check(t, err)
+		var aliases []string
+		for _, v := range views {
+			aliases = append(aliases, v.Alias)
+			if v.ScanFrom != 10 || v.Stage != wallet.Ready || v.RangeEnd != 1500 {
+				t.Errorf("%s: %s, looked through from %d, %d addresses", v.Alias, v.Stage, v.ScanFrom, v.RangeEnd)
+			}
+		}
+		if got := strings.Join(aliases, " "); got != "nested simple_one tap vault_23_fam" {
+			t.Errorf("wallets %s", got)
+		}
+		one := views[1]
+		if one.Name != "Simple One" || one.ReceiveNext != 6 || one.ChangeNext != 1 || one.Keys[0].Device != "my_trezor" {
+			t.Errorf("%+v", one)
+		}
+		if k := one.Keys[0]; !strings.HasPrefix(k.Original, "vpub5YQUb4") || !strings.HasPrefix(k.XPub, "tpubDCSdid") || k.Purpose != "Single (Segwit)" {
+			t.Errorf("the key is not as it was given: %+v", k)
+		}
+		if got := h.labels(t, admin, "simple_one"); strings.Join(got, ", ") != "lab one, lab two, someLabel, someOtherLabel" {
+			t.Errorf("labels %q", got)
+		}
+		devices, err := h.service().Devices(t.Context(), admin)
+		check(t, err)
+		if want := []wallet.Device{{Alias: "cold_card_mk4", Name: "Cold-Card  Mk4", Type: "coldcard"}, {Alias: "my_trezor", Name: "My Trezor", Type: "trezor"}, {Alias: "specter_diy", Name: "Specter DIY", Type: "specter"}}; !slices.Equal(devices, want) {
+			t.Errorf("devices %+v", devices)
+		}
+
+		// A second import changes nothing, also not what was changed here; and
+		// what was deleted stays so.
+		other := "another label"
+		check(t, h.service().SetLabels(t.Context(), admin, "simple_one", []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
+		check(t, h.service().Delete(t.Context(), admin, "tap", false))
+		again := h.movein(t, folders+"real", false)
+		if again.Count(importer.KindWallet, importer.AlreadyHere) != 4 || again.Count(importer.KindWallet, importer.Left) != 1 || again.Count(importer.KindWallet, importer.Imported) != 0 {
+			t.Error(text(again))
+		}
+		if got := h.labels(t, admin, "simple_one"); strings.Join(got, ", ") != "another label, lab two, someLabel, someOtherLabel" {
+			t.Errorf("labels %q", got)
+		}
+	})
+}
+
+// TestMadeUpWallets: frozen coins, older shapes, hostile names, two users with
+// one alias, and what cannot be carried over.
+func TestMadeUpWallets(t *testing.T) {
+	n := testkit.Bitcoind(t)
+	n.Mine(t, 1)
+	onBothEngines(t, func(t *testing.T, h *house) {
+		h.atNode(t, n)
+		planned := text(h.movein(t, folders+"madeup", true))
+		report := text(h.movein(t, folders+"madeup", false))
+		if diff := cmp.Diff(planned, report); diff != "" {
+			t.Errorf("what is done is not what was planned: %s", diff)
+		}
+		for _, want := range []string{
+			"wallet | satoshi: Frozen, regtest | not imported | ", // of the same descriptors as the first
+			"wallet | satoshi: Savings, main | left | is on the chain main, and the node on regtest",
+			"wallet | Alice Smith: Simple, regtest | imported |",
+			"wallet | bob: Simple, regtest | imported |",
+		} {
+			if !strings.Contains(report, want) {
+				t.Errorf("%q is not in\n%s", want, report)
+			}
+		}
+		for _, name := range []string{"Alice Smith", "bob"} {
+			if _, err := h.ViewByAlias(t.Context(), h.as(t, name).UserID, "simple"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// TestBrokenOffImports: an import that ended between making a wallet and its
+// labels is taken up again.
+func TestBrokenOffImports(t *testing.T) {
+	n := testkit.Bitcoind(t)
+	n.Mine(t, 1)
+	h := newHouse(t, filepath.Join(t.TempDir(), "x.db"))
+	h.atNode(t, n)
+	h.chain = importer.Chain{Problem: rpcclient.ErrUnavailable.Message} // users first
+	h.movein(t, folders+"real", false)
+	h.atNode(t, n)
+	zero := 0
+	_, err := h.service().Create(t.Context(), h.as(t, "admin"), wallet.Plan{
+		Name: "Simple One", Birth: wallet.Birth{Height: &zero},
+		Descriptor: "wpkh([e0e0f3de/84h/1h/0h]tpubDCSdidzHdMQemRVvEZVRYkDCeTqNWR9S2nAy1WnBr26cSkN1VkXJGgipFDtAiWEJeXPzb1U6GSdrGbu35odWJXst7myq85oevPo1Vtyq5nr/<0;1>/*)",
+	})
+	check(t, err)
+	report := h.movein(t, folders+"real", false)
+	if report.Count(importer.KindWallet, importer.Imported) != 5 { // with the one that was begun
+		t.Error(text(report))
+	}
+	if got := h.labels(t, h.as(t, "admin"), "simple_one"); len(got) != 4 {
+		t.Errorf("labels %q", got)
+	}
+}
+
+// TestFrozenCoins: a coin that was frozen there is frozen here, known or not.
+func TestFrozenCoins(t *testing.T) {
+	n := testkit.Bitcoind(t)
+	n.Mine(t, 1)
+	path := t.TempDir()
+	for _, name := range []string{"users.json", "config.json", "wallets/regtest/frozen.json", "wallets/regtest/frozen_addr.csv"} {
+		in, err := os.ReadFile(folders + "madeup/" + name)
+		check(t, err)
+		if strings.HasSuffix(name, ".csv") {
+			in = append(in, strings.Repeat("a label,,,,damaged\n", 12)...)
+		}
+		check(t, os.MkdirAll(filepath.Dir(filepath.Join(path, name)), 0o700))
+		check(t, os.WriteFile(filepath.Join(path, name), in, 0o600))
+	}
+	onBothEngines(t, func(t *testing.T, h *house) {
+		h.atNode(t, n)
+		report := text(h.movein(t, path, false))
+		for _, want := range []string{
+			"wallet | satoshi: Frozen, regtest | imported | made anew, and the chain is looked through for it from block 1 on: Bitcoin Core has no wallet specter/frozen; 2 labels, 2 frozen coins",
+			"label | frozen: Another's | not imported | is on something that is no address of this chain: bcrt1qd4mz2gl7v4t7nl5yyj5jvvkzx7nr8gqxxxxxxx",
+			"label | frozen: a label | not imported | is on something that is no address of this chain: damaged",
+			"label | frozen | not imported | 3 more are on something that is no address of this chain",
+		} {
+			if !strings.Contains(report, want) {
+				t.Errorf("%q is not in\n%s", want, report)
+			}
+		}
+		if got := h.labels(t, h.as(t, "satoshi"), "frozen"); strings.Join(got, ", ") != `Rent, Two lines, "quoted"` {
+			t.Errorf("labels %q", got)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package childprocess_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testenv/childprocess"
+)
+
+// TestMain lets the test binary be the process that gets killed.
+func TestMain(m *testing.M) {
+	if os.Getenv("LEASH_TEST_OWNER") != "" {
+		owner()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// owner starts a program on a leash, says its pid and its folder, and stays.
+func owner() {
+	dir, _, err := childprocess.TempDir("leash-*")
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.CommandContext(context.Background(), "sh", "-c", "echo $$ >pid.new; mv pid.new pid; exec sleep 600")
+	cmd.Dir = dir
+	if _, err := childprocess.Start(cmd, "KILL"); err != nil {
+		panic(err)
+	}
+	fmt.Println(dir)
+	select {}
+}
+
+func TestNothingOutlivesAKilledOwner(t *testing.T) {
+	t.Parallel()
+	self := exec.CommandContext(t.Context(), os.Args[0])
+	self.Env = append(os.Environ(), "LEASH_TEST_OWNER=1")
+	stdout, err := self.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = strings.TrimSpace(dir)
+	var pid int
+	eventually(t, "the program runs", func() bool {
+		text, err := os.ReadFile(filepath.Join(dir, "pid"))
+		pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+		return err == nil
+	})
+
+	if err := self.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = self.Wait()
+
+	eventually(t, "the program is gone", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+	eventually(t, "the folder is gone", func() bool {
+		_, err := os.Stat(dir)
+		return errors.Is(err, os.ErrNotExist)
+	})
+}
+
+func TestSignalReachesTheProgram(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap "echo caught; exit 7" TERM; echo ready >"$0"; while :; do sleep 0.05; done`,
+		filepath.Join(t.TempDir(), "ready"))
+	cmd.Stdout = &out
+	ready := cmd.Args[3]
+	p, err := childprocess.Start(cmd, "KILL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the trap is set", func() bool { _, err := os.Stat(ready); return err == nil })
+
+	p.Signal("TERM")
+	<-p.Done()
+
+	if exit := new(exec.ExitError); !errors.As(p.Err(), &exit) || exit.ExitCode() != 7 {
+		t.Errorf("ended with %v, want status 7", p.Err())
+	}
+	if out.String() != "caught\n" {
+		t.Errorf("printed %q", out.String())
+	}
+	p.Signal("TERM") // does nothing now
+}
+
+func TestProgramEndsByItself(t *testing.T) {
+	t.Parallel()
+	p, err := childprocess.Start(exec.CommandContext(t.Context(), "true"), "KILL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if p.Err() != nil {
+		t.Error(p.Err())
+	}
+}
+
+func TestStartWithoutProgram(t *testing.T) {
+	t.Parallel()
+	if _, err := childprocess.Start(exec.CommandContext(t.Context(), "no-such-program"), "KILL"); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("got %v, want exec.ErrNotFound", err)
+	}
+}
+
+func TestTempDirRemoved(t *testing.T) {
+	t.Parallel()
+	dir, remove, err := childprocess.TempDir("leash-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", dir, err)
+	}
+}
+
+// The pipe that keeps a folder must not go with the garbage.
+func TestTempDirOutlivesGarbageCollection(t *testing.T) {
+	t.Parallel()
+	forgotten, _, err := childprocess.TempDir("leash-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 30 {
+		runtime.GC()
+		<-tick.C
+		if _, err := os.Stat(forgotten); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// eventually waits until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}

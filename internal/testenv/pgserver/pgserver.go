@@ -1,0 +1,214 @@
+// Package pgserver starts a PostgreSQL server of one's own, for tests and for
+// measuring. It takes the programs that make deps puts in place, and keeps nothing:
+// what is written need not survive a power cut.
+package pgserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"github.com/specterd/specterd/internal/testenv/childprocess"
+)
+
+// superuser is whom all connect as.
+const superuser = "specterd"
+
+// patience bounds the start, on a busy machine too.
+const patience = time.Minute
+
+// Server is a running PostgreSQL server.
+type Server struct {
+	bin        string // folder of initdb and postgres
+	dir        string // holds the data folder and the password
+	credential *syscall.Credential
+	password   string
+	port       int
+	admin      *sql.DB
+}
+
+func (s *Server) url(database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(superuser, s.password),
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), Path: database, RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// Empty is the template of a database that has nothing in it.
+const Empty = "template0"
+
+// Create makes a database as a copy of another one, to which nobody is connected, and
+// returns its URL.
+func (s *Server) Create(ctx context.Context, database, template string) (string, error) {
+	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+database+" TEMPLATE "+template)
+	return s.url(database), err
+}
+
+// Drop removes a database, whoever is connected to it.
+func (s *Server) Drop(ctx context.Context, database string) error {
+	_, err := s.admin.ExecContext(ctx, "DROP DATABASE "+database+" WITH (FORCE)")
+	return err
+}
+
+// Start starts a server on a port and a folder of its own. It ends when this process
+// does.
+func Start(ctx context.Context) (*Server, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s := &Server{password: rand.Text()}
+	var err error
+	if s.bin, err = findPostgres(); err != nil {
+		return nil, err
+	}
+	if s.dir, _, err = childprocess.TempDir("specterd-postgres-*"); err != nil {
+		return nil, err
+	}
+	if err := s.initialize(ctx); err != nil {
+		return nil, err
+	}
+	for range 3 { // another process may take the port before the server does
+		if err = s.start(ctx); err == nil {
+			return s, nil
+		}
+	}
+	return nil, err
+}
+
+// findPostgres returns the folder that holds initdb and postgres: that of the
+// initdb on PATH, or Debian's for the newest version.
+func findPostgres() (string, error) {
+	if initdb, err := exec.LookPath("initdb"); err == nil {
+		if initdb, err = filepath.EvalSymlinks(initdb); err == nil {
+			return filepath.Dir(initdb), nil
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return "", errors.New("no initdb on PATH or in /usr/lib/postgresql: run make deps")
+	}
+	version := func(initdb string) int {
+		v, _ := strconv.Atoi(strings.Split(initdb, "/")[4])
+		return v
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(newest), nil
+}
+
+// initialize makes the data folder. PostgreSQL refuses to run as root, so root's
+// tests run it as another user, who owns the folder.
+func (s *Server) initialize(ctx context.Context) error {
+	passwordFile := filepath.Join(s.dir, "password")
+	if err := os.WriteFile(passwordFile, []byte(s.password), 0o600); err != nil {
+		return err
+	}
+	if os.Getuid() == 0 {
+		var err error
+		if s.credential, err = unprivileged(); err != nil {
+			return err
+		}
+		for _, path := range []string{s.dir, passwordFile} {
+			if err := os.Chown(path, int(s.credential.Uid), int(s.credential.Gid)); err != nil {
+				return err
+			}
+		}
+	}
+	initdb := s.command(ctx, "initdb", "--username="+superuser, "--pwfile="+passwordFile,
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// start starts the server on a free port and waits until it answers.
+func (s *Server) start(ctx context.Context) error {
+	var err error
+	if s.port, err = freePort(ctx); err != nil {
+		return err
+	}
+	var output bytes.Buffer
+	server := s.command(context.WithoutCancel(ctx), "postgres", "-p", strconv.Itoa(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
+		"-c", "log_min_messages=fatal",
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	server.Stdout, server.Stderr = &output, &output
+	process, err := childprocess.Start(server, "QUIT")
+	if err != nil {
+		return err
+	}
+	if s.admin, err = sql.Open("pgx", s.url("postgres")); err != nil {
+		return err
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.admin.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+			continue
+		case <-process.Done():
+			err = process.Err()
+		case <-ctx.Done():
+			process.Signal("QUIT")
+			<-process.Done()
+		}
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output.Bytes()))
+	}
+}
+
+// command is one of PostgreSQL's programs, about to work on the data folder.
+func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, program), append(args, "-D", filepath.Join(s.dir, "data"))...) //nolint:gosec // PostgreSQL's own
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	return cmd
+}
+
+// unprivileged returns the user that root runs PostgreSQL as.
+func unprivileged() (*syscall.Credential, error) {
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		account, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+func freePort(ctx context.Context) (int, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}

@@ -1,0 +1,106 @@
+package testkit
+
+import (
+	"context"
+	"encoding/json"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/testenv/childprocess"
+	"github.com/specterd/specterd/internal/testenv/regtest"
+)
+
+// patience bounds the start and the stop of a server, on a busy machine too.
+const patience = time.Minute
+
+// Node is a bitcoind on regtest that belongs to one test.
+type Node struct {
+	*regtest.Node
+}
+
+// Bitcoind starts a bitcoind on regtest for this test: its own chain, at height
+// 0, with wallets, ZMQ and no peers. ExtraArgs come last on its command line.
+func Bitcoind(t testing.TB, extraArgs ...string) *Node {
+	t.Helper()
+	return startBitcoind(t, func(string) {}, extraArgs)
+}
+
+// BitcoindFrom starts one on a copy of a node's data folder, which is all that is in
+// the one folder of a .tar.gz file.
+func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
+	t.Helper()
+	return startBitcoind(t, func(dir string) {
+		out, err := exec.CommandContext(t.Context(), "tar", "-xzf", archive, "-C", dir, "--strip-components=1").CombinedOutput()
+		if err != nil {
+			t.Fatalf("unpack %s: %v: %s", archive, err, out)
+		}
+	}, extraArgs)
+}
+
+// startBitcoind starts one on a new folder, after that was prepared.
+func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *Node {
+	t.Helper()
+	binary, err := regtest.FindBinary(t.Context())
+	if err != nil {
+		t.Fatalf("%v: run make deps", err)
+	}
+	dir, remove, err := childprocess.TempDir("specterd-bitcoind-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { check(t, remove()) })
+	prepare(dir)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	node, err := regtest.Start(ctx, regtest.Options{Binary: binary, Dir: dir, ExtraArgs: extraArgs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(node.Kill)
+	return &Node{node}
+}
+
+// Start starts the node again after Stop or Kill, on the same data folder and
+// ports.
+func (n *Node) Start(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	check(t, n.Node.Start(ctx))
+}
+
+// Stop stops the node as an operator would.
+func (n *Node) Stop(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	check(t, n.Node.Stop(ctx))
+}
+
+// Mine mines blocks to an address of nobody's wallet and returns their hashes.
+func (n *Node) Mine(t testing.TB, count int) []string {
+	t.Helper()
+	hashes, err := n.Node.Mine(t.Context(), count)
+	check(t, err)
+	return hashes
+}
+
+// CLI calls a method of the node, as bitcoin-cli does, and fails the test when
+// the node refuses. Call returns the refusal instead.
+func (n *Node) CLI(t testing.TB, method string, params ...any) json.RawMessage {
+	t.Helper()
+	result, err := n.Call(t.Context(), method, params...)
+	check(t, err)
+	return result
+}
+
+// WalletCLI calls a method of one of the node's loaded wallets, as bitcoin-cli
+// -rpcwallet does.
+func (n *Node) WalletCLI(t testing.TB, wallet, method string, params ...any) json.RawMessage {
+	t.Helper()
+	result, err := n.CallWallet(t.Context(), wallet, method, params...)
+	check(t, err)
+	return result
+}

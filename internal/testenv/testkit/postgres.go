@@ -1,0 +1,54 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/pgserver"
+)
+
+// postgres is the one server of this test process, started at the first need. It
+// goes when the process does.
+var (
+	postgres  = sync.OnceValues(func() (*pgserver.Server, error) { return pgserver.Start(context.Background()) })
+	databases atomic.Int64
+)
+
+// Postgres returns the URL of a fresh, empty database on a real PostgreSQL
+// server. The database is dropped when the test ends.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	return PostgresCopy(t, pgserver.Empty)
+}
+
+// PostgresCopy returns the URL of a fresh copy of a database that nobody is connected
+// to. The copy is dropped when the test ends.
+func PostgresCopy(t testing.TB, template string) string {
+	t.Helper()
+	server, err := postgres()
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	url, err := server.Create(t.Context(), name, template)
+	check(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience) // t.Context has ended
+		defer cancel()
+		check(t, server.Drop(ctx, name))
+	})
+	return url
+}
+
+// PostgresDatabase makes an empty database that lasts as long as the test process,
+// and returns its URL.
+func PostgresDatabase(ctx context.Context, name string) (string, error) {
+	server, err := postgres()
+	if err != nil {
+		return "", err
+	}
+	return server.Create(ctx, name, pgserver.Empty)
+}

@@ -1,0 +1,121 @@
+package walletexport_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/walletexport"
+)
+
+func walletOf(t *testing.T, descriptor string) walletexport.Wallet {
+	t.Helper()
+	policy, err := btc.FromDescriptors(descriptor, "", btc.Regtest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := walletexport.Wallet{Labels: func(func(btc.Label, error) bool) {}}
+	w.Name, w.Script, w.Required, w.RangeEnd = "Ünser", policy.Script, policy.Required, 1500
+	w.Receive, w.Change = policy.Receive.String(), policy.Change.String()
+	for _, k := range policy.Keys {
+		w.Keys = append(w.Keys, wallet.Key{Key: k})
+	}
+	return w
+}
+
+// TestBranches: Specter Desktop and readers of account maps take /0/* and /1/* for
+// granted, so nothing else is written for them.
+func TestBranches(t *testing.T) {
+	t.Parallel()
+	one, _ := testkit.Key(t, 0)
+	two, _ := testkit.Key(t, 1)
+	for descriptor, ok := range map[string]bool{
+		"wpkh(" + one + "/<0;1>/*)":                                   true,
+		"wpkh(" + one + "/0/<0;1>/*)":                                 true,
+		"wsh(sortedmulti(1," + one + "/<0;1>/*," + two + "/<0;1>/*))": true,
+		"wpkh(" + one + "/<1;0>/*)":                                   false,
+		"wpkh(" + one + "/<2;3>/*)":                                   false,
+		"wpkh(" + one + "/<0;1>/0/*)":                                 false,
+		"wsh(sortedmulti(1," + one + "/<0;1>/*," + two + "/<2;3>/*))": false,
+	} {
+		w := walletOf(t, descriptor)
+		for _, form := range walletexport.Forms {
+			var out bytes.Buffer
+			err := w.Write(&out, form)
+			fits := ok || form == walletexport.Core || form == walletexport.Labels
+			if fits != (err == nil) || !fits && (!errors.Is(err, walletexport.ErrBranches) || out.Len() > 0) {
+				t.Errorf("%s of %s: %v, %s", form, descriptor, err, out.Bytes())
+			}
+		}
+	}
+}
+
+// TestDevices: those of the user by their names, another member's by its alias,
+// and one that was deleted by its key.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	for n := range 3 {
+		key, _ := testkit.Key(t, n)
+		keys = append(keys, key+"/<0;1>/*")
+	}
+	w := walletOf(t, "wsh(sortedmulti(2,"+strings.Join(keys, ",")+"))")
+	w.Keys[0].Device, w.Keys[1].Device = "mine", "theirs"
+	w.Devices = []wallet.Device{{Alias: "other", Name: "Other", Type: "jade"}, {Alias: "mine", Name: "Mein Gerät", Type: "trezor"}}
+	deleted := w.Keys[2].Fingerprint
+	var out bytes.Buffer
+	if err := w.Write(&out, walletexport.AccountMap); err != nil {
+		t.Fatal(err)
+	}
+	var m struct {
+		Devices []struct{ Type, Label string }
+	}
+	if err := json.Unmarshal(out.Bytes(), &m); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(m.Devices), "[{trezor Mein Gerät} {other theirs} {other "+deleted+"}]"; got != want {
+		t.Errorf("the devices are %s, want %s", got, want)
+	}
+	out.Reset()
+	if err := w.Write(&out, walletexport.Specter); err != nil {
+		t.Fatal(err)
+	}
+	var f struct{ Devices []string }
+	if err := json.Unmarshal(out.Bytes(), &f); err != nil || strings.Join(f.Devices, " ") != "mine theirs "+deleted {
+		t.Errorf("the devices are %q: %v", f.Devices, err)
+	}
+}
+
+// TestBorn: Core looks through the chain from the first block on, or through all
+// of it.
+func TestBorn(t *testing.T) {
+	t.Parallel()
+	key, _ := testkit.Key(t, 0)
+	w := walletOf(t, "wpkh("+key+"/<0;1>/*)")
+	for born, want := range map[time.Time]string{{}: `"timestamp": 0`, time.Unix(1_700_000_000, 0): `"timestamp": 1700000000`} {
+		w.Born = born
+		var out bytes.Buffer
+		if err := w.Write(&out, walletexport.Core); err != nil || strings.Count(out.String(), want+"\n") != 2 {
+			t.Errorf("%v: %v\n%s", born, err, out.String())
+		}
+	}
+}
+
+// TestBrokenOff: an error in the middle of the labels is not taken for their end.
+func TestBrokenOff(t *testing.T) {
+	t.Parallel()
+	key, _ := testkit.Key(t, 0)
+	w := walletOf(t, "wpkh("+key+"/<0;1>/*)")
+	broken := errors.New("broken off")
+	w.Labels = func(yield func(btc.Label, error) bool) { yield(btc.Label{}, broken) }
+	if err := w.Write(new(bytes.Buffer), walletexport.Labels); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+}
