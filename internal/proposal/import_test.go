@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"testing"
 	"time"
 
@@ -148,8 +149,8 @@ func TestImportRefuses(t *testing.T) {
 		good := v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)
 		signed := v.node.Sign(w.t, v.filled(good), v.signers[0])
 		bad := bytes.Clone(signed)
-		at := bytes.LastIndex(bad, []byte{0x02, 0x20}) // s of the signature
-		bad[at+10] ^= 1
+		der := regexp.MustCompile(`\x30[\x42-\x48]\x02[\x1e-\x21]`).FindAllIndex(bad, -1)
+		bad[der[len(der)-1][1]+10] ^= 1 // in the last signature
 		wrongTxid := asForeign(w.t, good)
 		wrongTxid.Txid = asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee)).Txid
 		badRaw := asForeign(w.t, good)

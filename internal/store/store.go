@@ -20,8 +20,8 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
-	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/keymutex"
+	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// testMethods are methods that package core has for tests only.
+// testMethods are methods that package backend has for tests only.
 var testMethods = []string{"getbalances", "listunspent", "listwallets"}
 
 // TestMethodsAreComplete compares the list with the methods that the code calls.
