@@ -88,7 +88,7 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	if err := w.print(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "The blocks in README.md run against this server after this line:\n\n"+
+	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md run against this server after this line:\n\n"+
 		"   export URL=%s ADMIN_PASSWORD=%s ALICE_PASSWORD=%s\n\n", url, s.adminPassword, s.userPassword)
 	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove all of it.\n")
 	<-ctx.Done()
