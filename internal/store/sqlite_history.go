@@ -17,8 +17,8 @@ import (
 // historyConns is how many read histories at once.
 const historyConns = 4
 
-// histories opens connections of another kind: database/sql and its driver take
-// twice as long to hand over the values of a row as SQLite takes to find it (ADR 17).
+// histories opens a pool of connections that bypass database/sql: that and its driver
+// take twice as long to return the values of a row as SQLite takes to find it (ADR 17).
 func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
 	pool, err := sqlitex.NewPool(e.path, sqlitex.PoolOptions{
 		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // also a reader writes, to the index of the write-ahead log
