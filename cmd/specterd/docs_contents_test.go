@@ -40,7 +40,8 @@ func TestDocsIndex(t *testing.T) {
 var settingRow = regexp.MustCompile("(?m)^\\| `(\\w+)`(\\*?) \\|(.*)\\|$")
 
 // TestDocsSettings checks that docs/configuration.md describes every setting with its
-// flag and default, and that README.md names only settings that exist.
+// flag and default, and that README.md names only settings that exist, with their
+// defaults.
 func TestDocsSettings(t *testing.T) {
 	rows := func(document string) map[string][]string {
 		text, err := os.ReadFile("../../" + document)
@@ -59,6 +60,9 @@ func TestDocsSettings(t *testing.T) {
 			continue
 		}
 		delete(documented, v.Name)
+		if row, found := summarized[v.Name]; found && !strings.Contains(row[1], v.Default) {
+			t.Errorf("README.md describes %s as %q, want default %q", v.Name, row, v.Default)
+		}
 		delete(summarized, v.Name)
 		marked, cells := row[0] == "*", strings.Split(row[1], "|")
 		flag := ""
