@@ -34,13 +34,13 @@ var alive = healthResponse{"i am alive"}
 
 func (*health) liveness(context.Context, struct{}) (healthResponse, error) { return alive, nil }
 
-// aliveText is alive as it is written.
+// aliveText is the response body of a liveness probe.
 var aliveText = []byte(`{"message":"` + alive.Message + "\"}\n")
 
-// sayAlive answers a plain request for liveness, as probes send it all the time,
-// before there is a request id and without the router, which take a tenth of what
-// it costs (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it did:
-// what is not plain, is refused or has to be logged goes the way of all others.
+// sayAlive answers a plain liveness request, which probes send frequently, without a
+// request id and without the router; these would add a tenth to its cost
+// (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it answered:
+// requests that are not plain, are refused or must be logged take the routed path.
 func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
 	plain := (r.URL.Path == livenessPath || r.URL.Path == livenessPath+"/") && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		r.URL.RawQuery == "" && r.ContentLength == 0
