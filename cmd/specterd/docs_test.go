@@ -15,10 +15,8 @@ var quotedFile = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)``
 // TestDocsQuoteFiles checks that each file quoted in the documentation is quoted in
 // full.
 func TestDocsQuoteFiles(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	check(t, err)
 	quotes := 0
-	for _, page := range pages {
+	for _, page := range documentation(t, "docs/*.md") {
 		text, err := os.ReadFile(page)
 		check(t, err)
 		for _, quote := range quotedFile.FindAllStringSubmatch(string(text), -1) {
@@ -44,15 +42,11 @@ var (
 // TestDocsLinks checks that each link to a file of the repository names a file that
 // exists, and that each anchor names a heading of that file.
 func TestDocsLinks(t *testing.T) {
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md"} {
-		pages, err := filepath.Glob("../../" + pattern)
+	for _, page := range documentation(t, "*.md", "docs/*.md", "docs/adr/*.md") {
+		text, err := os.ReadFile(page)
 		check(t, err)
-		for _, page := range pages {
-			text, err := os.ReadFile(page)
-			check(t, err)
-			for _, target := range link.FindAllStringSubmatch(string(text), -1) {
-				checkLink(t, page, target[1], target[2])
-			}
+		for _, target := range link.FindAllStringSubmatch(string(text), -1) {
+			checkLink(t, page, target[1], target[2])
 		}
 	}
 }
@@ -79,6 +73,37 @@ func checkLink(t *testing.T, page, path, anchor string) {
 		}
 	}
 	t.Errorf("%s links to %s#%s, which is not a heading there", page, path, anchor)
+}
+
+// sourcePath is a path of the repository in code spans.
+var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|tools)/[\\w./-]+)`")
+
+// TestDocsPaths checks that each path of the repository that the documentation names
+// exists, so that renames reach it. Decision records keep the names of their time.
+func TestDocsPaths(t *testing.T) {
+	for _, page := range documentation(t, "*.md", "docs/*.md") {
+		if filepath.Base(page) == "CHANGELOG.md" {
+			continue
+		}
+		text, err := os.ReadFile(page)
+		check(t, err)
+		for _, path := range sourcePath.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join("../..", path[1])); err != nil {
+				t.Errorf("%s names %s, which does not exist", page, path[1])
+			}
+		}
+	}
+}
+
+// documentation returns the pages that match the patterns, relative to the repository.
+func documentation(t *testing.T, patterns ...string) (pages []string) {
+	t.Helper()
+	for _, pattern := range patterns {
+		matches, err := filepath.Glob("../../" + pattern)
+		check(t, err)
+		pages = append(pages, matches...)
+	}
+	return pages
 }
 
 // slug returns the anchor that GitHub derives from a heading.
