@@ -57,13 +57,13 @@ func TestWalletCommands(t *testing.T) {
 	run(`(?s)Made wallet savings\.\nThe chain is to be looked through from block 0 on\. No server is running`,
 		"create", "--name", "Savings", "--descriptor", savings, "--birth", "0")
 	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +scanning, 0 % +never$`, "list")
-	refuse("you have a wallet of these descriptors already, whose alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birth", "now")
-	refuse("you have a wallet of this alias already", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birth", "now")
-	refuse("birth: has to be", "create", "--name", "x", "--descriptor", savings, "--birth", "yesterday")
+	refuse("you already have a wallet with these descriptors; its alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birth", "now")
+	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birth", "now")
+	refuse("birth: must be", "create", "--name", "x", "--descriptor", savings, "--birth", "yesterday")
 	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birth", "now")
 	refuse("there is no such user", "list", "--user", "nobody")
-	refuse("there is no such wallet among yours", "show", "nothing")
-	refuse("there is no such wallet among yours", "rm", "nothing")
+	refuse("wallet not found among your wallets", "show", "nothing")
+	refuse("wallet not found among your wallets", "rm", "nothing")
 	inCore := func(want int) func() bool {
 		return func() bool {
 			folders, err := filepath.Glob(filepath.Join(node.WalletFolder(), "specterd-*"))

@@ -12,30 +12,32 @@ import (
 )
 
 const (
-	// Lookahead is how many addresses past the highest one that was handed out
-	// or used are known to Core at least, on both branches. A payment to one
-	// beyond is not seen.
+	// Lookahead is the minimum number of addresses past the highest revealed or
+	// used one that Bitcoin Core watches, on both branches. A payment to an address
+	// beyond that is not detected.
 	Lookahead = 1000
-	// MaxUnused is how many addresses in a row may be handed out and unused
-	// before that is worth a warning: other software gives up looking after as
-	// many (BIP-44, address gap limit).
+	// MaxUnused is the number of consecutive unused addresses from which on
+	// revealing another one returns a warning: other wallet software stops
+	// searching after that many (BIP-44, address gap limit).
 	MaxUnused = 20
 )
 
-// ErrAddressNotFound is told for an address that is not in any of the caller's wallets.
-var ErrAddressNotFound = fault.New(fault.NotFound, "address_not_found", "this address is in none of your wallets")
+// ErrAddressNotFound is returned for an address that is not in any of the caller's
+// wallets.
+var ErrAddressNotFound = fault.New(fault.NotFound, "address_not_found", "address not found in your wallets")
 
 // Address is an address of a wallet.
 type Address struct {
 	Address string
 	Place
-	Used  bool // something was paid to it, if only by a transaction that is dead now
+	Used  bool // a transaction has paid to it, possibly one that is dead now
 	Label string
-	// HandedOut is whether its index is below that of the next to be handed out.
+	// HandedOut reports whether the address was revealed: its index is below the
+	// next index to reveal.
 	HandedOut bool
 }
 
-// AddressFilter says which addresses of a list are wanted. Nil is no condition.
+// AddressFilter selects addresses of a list. Nil fields do not filter.
 type AddressFilter struct {
 	Branch    *Branch
 	Used      *bool
@@ -43,25 +45,25 @@ type AddressFilter struct {
 	Label     *string
 }
 
-// OwnedAddress is an address together with the wallet it is in.
+// OwnedAddress is an address and the wallet that it belongs to.
 type OwnedAddress struct {
 	Address
 	WalletID string
 	Alias    string
 }
 
-// Received is what was paid to an address.
+// Received is the amount that was paid to an address.
 type Received struct {
 	Total, Confirmed btc.Amount // in blocks or the mempool, and in blocks
-	Transactions     int        // how many pay to it, dead ones left out
-	Txids            []string   // of the latest of them
+	Transactions     int        // number that pay to it, excluding dead ones
+	Txids            []string   // of the latest of these transactions
 }
 
-// maxTxids is how many transactions of an address are listed with it.
+// maxTxids is the maximum number of transactions that are listed with an address.
 const maxTxids = 100
 
-// Address returns an address of a wallet, however it is spelled, with what was paid
-// to it, or ErrAddressNotFound.
+// Address returns an address of a wallet and the amounts that it received, or
+// ErrAddressNotFound. It accepts every spelling of the address.
 func (s *Service) Address(ctx context.Context, who *auth.Principal, alias, address string) (Address, Received, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -82,14 +84,15 @@ func (s *Service) Address(ctx context.Context, who *auth.Principal, alias, addre
 	return a, received, err
 }
 
-// NextAddress hands out the next address of the receive branch that was neither
-// handed out nor used, with a label if that is not empty. It is for proposers. No
-// two callers get the same. unused is how many were handed out in a row and not
-// used, this one included; from MaxUnused on that is worth a warning. The node is
-// asked only where Core has to be told of more addresses.
+// NextAddress reveals the next address of the receive branch that was neither
+// revealed nor used before, and sets its label unless that is empty. It requires
+// the role proposer. No two callers get the same address. Unused is the number of
+// consecutive revealed addresses that are unused, including this one; from
+// MaxUnused on, a warning is appropriate. The node is called only if the range that
+// Bitcoin Core watches must be extended.
 //
-// While the chain is looked through for a wallet's past it is not known yet which
-// addresses were used, so the address may be one that was.
+// While a rescan of the wallet is pending, it is not known which addresses were
+// used, so the address may be a used one.
 func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, label string) (a Address, unused int, err error) {
 	if err := CheckLabel("label", label); err != nil {
 		return Address{}, 0, err
@@ -102,7 +105,7 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	if err != nil {
 		return Address{}, 0, err
 	}
-	// An error from here on costs an index, and nobody was shown its address.
+	// An error from here on skips one index; its address was never shown.
 	a, err = s.store.AddressAt(ctx, v.ID, Place{ReceiveBranch, index})
 	if err == nil && label != "" {
 		err = s.store.SetLabels(ctx, v.ID, []btc.Label{{Type: labelAddress, Ref: a.Address, Label: &label}},
@@ -118,8 +121,9 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	return a, unused, nil
 }
 
-// handOut raises the index of the next address, and returns what it was. There is
-// room for the one after, too, so that it can be shown without the node.
+// handOut increments the index of the next address and returns the previous value.
+// It also makes room for the address after it, so that that one can be shown
+// without the node.
 func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (index uint32, err error) {
 	for {
 		if w, err = s.EnsureRange(ctx, w, w.ReceiveNext+1); err != nil {
@@ -128,7 +132,7 @@ func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (i
 		handedOut := false
 		w, err = s.edit(ctx, w.ID, func(e *Edit) error {
 			index = e.ReceiveNext
-			// Others may have come between, and used up what there was.
+			// Concurrent calls may have used up the range in between.
 			if handedOut = e.RangeEnd > index+1+Lookahead; handedOut {
 				e.ReceiveNext++
 				e.By, e.Reached = who.UserID, e.ReceiveNext
@@ -136,7 +140,7 @@ func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (i
 			return nil
 		})
 		if err != nil {
-			return 0, fmt.Errorf("hand out an address: %w", err)
+			return 0, fmt.Errorf("reveal an address: %w", err)
 		}
 		if handedOut {
 			return index, nil
@@ -144,8 +148,7 @@ func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (i
 	}
 }
 
-// PeekAddress returns the address that is next on a branch, without handing it
-// out.
+// PeekAddress returns the next address of a branch without revealing it.
 func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias string, b Branch) (Address, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -159,15 +162,15 @@ func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias st
 	if !errors.Is(err, ErrAddressNotFound) {
 		return a, err
 	}
-	// The follower found addresses used up to the end of the range.
+	// The indexer found addresses that are used up to the end of the range.
 	if _, err := s.EnsureRange(ctx, v.Wallet, next); err != nil {
 		return Address{}, err
 	}
 	return s.store.AddressAt(ctx, v.ID, Place{b, next})
 }
 
-// Addresses returns addresses of a wallet in the order of branch and index, from
-// the one that follows after; nil is the beginning.
+// Addresses returns addresses of a wallet in the order of branch and index,
+// beginning after the given place; nil means from the beginning.
 func (s *Service) Addresses(ctx context.Context, who *auth.Principal, alias string, f AddressFilter, after *Place, limit int) ([]Address, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -176,8 +179,8 @@ func (s *Service) Addresses(ctx context.Context, who *auth.Principal, alias stri
 	return s.store.AddressesOf(ctx, v.ID, f, after, limit)
 }
 
-// FindAddress returns where among the caller's wallets an address is, however it
-// is spelled, or ErrAddressNotFound.
+// FindAddress returns the places of an address in the caller's wallets, or
+// ErrAddressNotFound. It accepts every spelling of the address.
 func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address string) ([]OwnedAddress, error) {
 	found, err := s.store.FindAddress(ctx, who.UserID, s.canonical(address))
 	if err != nil {
@@ -190,8 +193,8 @@ func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address 
 	return found, nil
 }
 
-// canonical returns an address as the index has it, however it is spelled; what is
-// not an address as it is.
+// canonical returns the spelling of an address that the index uses. It returns text
+// that is not an address unchanged.
 func (s *Service) canonical(address string) string {
 	network, _, _ := s.node.Chain()
 	if canonical, err := btc.ParseAddress(address, network); err == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// testAddresses hands out addresses of a new wallet.
-func (r *rig) testAddresses(v wallet.View) {
+// testAddresses reveals addresses of a new wallet.
+func (r *fixture) testAddresses(v wallet.View) {
 	t, ctx := r.t, r.t.Context()
 	want, err := r.core.DeriveAddresses(ctx, v.Receive, 0, 9)
 	must(t, err)
@@ -38,7 +38,7 @@ func (r *rig) testAddresses(v wallet.View) {
 	list, err := r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{HandedOut: &yes}, nil, 100)
 	must(t, err)
 	if len(list) != 3 || list[1].Label != "invoice 17" || !list[2].HandedOut {
-		t.Errorf("handed out: %+v", list)
+		t.Errorf("revealed: %+v", list)
 	}
 	list, err = r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{}, &wallet.Place{Index: 1}, 2)
 	must(t, err)
@@ -47,11 +47,11 @@ func (r *rig) testAddresses(v wallet.View) {
 	}
 }
 
-// Many who want an address at once get different ones, one after the other, also
-// where the range has to grow on the way.
-func testAddressesAtOnce(r *rig) {
+// Concurrent calls get different, consecutive addresses, also if the range must be
+// extended meanwhile.
+func testAddressesAtOnce(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	r.known(r.alice, "vault") // with a few addresses, so that the range grows for the first, and once more
+	r.storeWatched(r.alice, "vault") // with a few addresses, so that the first call extends the range, and a later one extends it again
 	var mu sync.Mutex
 	var got []uint32
 	var wg sync.WaitGroup
@@ -73,7 +73,7 @@ func testAddressesAtOnce(r *rig) {
 	slices.Sort(got)
 	for i, index := range got {
 		if index != uint32(i) {
-			t.Fatalf("handed out %d", got)
+			t.Fatalf("%d addresses revealed", got)
 		}
 	}
 	if len(got) != 40 {
@@ -84,10 +84,10 @@ func testAddressesAtOnce(r *rig) {
 	r.wantAddresses(v)
 }
 
-// The node knows 1000 more than were handed out, before one is shown.
-func testRange(r *rig) {
+// The node watches 1000 addresses past a revealed one before it is shown.
+func testRange(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.known(r.alice, "vault")
+	v := r.storeWatched(r.alice, "vault")
 	for range 6 {
 		a, _, err := r.NextAddress(ctx, r.alice, "vault", "")
 		must(t, err)
@@ -95,18 +95,18 @@ func testRange(r *rig) {
 		must(t, err)
 		for _, d := range watched {
 			if d.RangeEnd < int(a.Index)+wallet.Lookahead {
-				t.Errorf("index %d is handed out, and Core watches up to %d", a.Index, d.RangeEnd)
+				t.Errorf("index %d is revealed, but Core watches only up to %d", a.Index, d.RangeEnd)
 			}
 		}
 	}
 	v, err := r.Get(ctx, r.alice, "vault")
 	must(t, err)
 	if v.RangeEnd < v.ReceiveNext+wallet.Lookahead {
-		t.Errorf("the range ends at %d, and %d is next", v.RangeEnd, v.ReceiveNext)
+		t.Errorf("range end %d with next index %d", v.RangeEnd, v.ReceiveNext)
 	}
 	r.wantAddresses(v)
 
-	// As much as the follower asks for, however often.
+	// As much as the indexer requests, repeatedly.
 	for range 2 {
 		w, err := r.EnsureRange(ctx, v.Wallet, v.RangeEnd+77)
 		must(t, err)
@@ -116,9 +116,9 @@ func testRange(r *rig) {
 	}
 	_, err = r.EnsureRange(ctx, v.Wallet, 1<<31-5)
 	if err == nil {
-		t.Error("there are as many addresses as one likes")
+		t.Error("no error beyond the maximum index")
 	}
-	// A peek at what the range does not reach.
+	// PeekAddress beyond the range.
 	r.setNext("vault", v.RangeEnd+50)
 	a, err := r.PeekAddress(ctx, r.alice, "vault", wallet.ReceiveBranch)
 	must(t, err)
@@ -129,14 +129,14 @@ func testRange(r *rig) {
 	must(t, err)
 	r.wantAddresses(v)
 	if v.Scanning() {
-		t.Error("an extension has the chain looked through")
+		t.Error("extending the range queued a rescan")
 	}
 }
 
-// Where Core has lost the wallet, it is made anew and has to look again.
-func testRangeOfALostWallet(r *rig) {
+// A wallet that Bitcoin Core lost is created again and rescanned.
+func testRangeOfALostWallet(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.paper(r.alice, "vault")
+	v := r.storeWallet(r.alice, "vault")
 	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
 	must(t, err)
 	r.wantKick(v.ID)
@@ -146,11 +146,11 @@ func testRangeOfALostWallet(r *rig) {
 	r.wantAddresses(v)
 }
 
-func testFindAddress(r *rig) {
+func testFindAddress(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.paper(r.alice, "vault")
+	v := r.storeWallet(r.alice, "vault")
 	r.descriptor = multipath(v)
-	r.paper(r.bob, "copy")
+	r.storeWallet(r.bob, "copy")
 	a, err := r.PeekAddress(ctx, r.alice, "vault", wallet.ChangeBranch)
 	must(t, err)
 	for _, spelling := range []string{a.Address, strings.ToUpper(a.Address), " " + a.Address} {

@@ -8,28 +8,28 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrNotAdoptable is told of a wallet of Core's that cannot become one of ours as
-// it is. Why not, the message says; it is good to follow a colon.
+// ErrNotAdoptable is returned for a Bitcoin Core wallet that cannot be adopted. The
+// message gives the reason and is phrased to follow a colon.
 var ErrNotAdoptable = fault.New(fault.Conflict, "not_adoptable", "Bitcoin Core's wallet cannot be adopted")
 
-// ErrHeld is an ErrNotAdoptable, for one that another wallet here uses, of
-// whomever.
-var ErrHeld = ErrNotAdoptable.Saying("another wallet here uses Bitcoin Core's wallet of this name")
+// ErrHeld is the ErrNotAdoptable for a Bitcoin Core wallet that another wallet of
+// this server uses, whoever its members are.
+var ErrHeld = ErrNotAdoptable.Saying("the Bitcoin Core wallet of this name is used by another wallet of this server")
 
-// Adoption is what it takes to adopt a wallet that Core has already: it knows its
-// history, so that the chain need not be looked through.
+// Adoption is the part of a node that is required to adopt an existing Bitcoin Core
+// wallet. Such a wallet already has its history, so no rescan is necessary.
 type Adoption interface {
-	// CheckAdoptable returns an ErrNotAdoptable unless Core has a wallet of this
-	// name among its files that has no private keys and watches these two
-	// descriptors, and nothing else. A wallet that is not loaded is loaded for that
-	// and unloaded again; nothing else is changed.
+	// CheckAdoptable returns an ErrNotAdoptable unless Bitcoin Core has a wallet
+	// file of this name that has no private keys and watches exactly these two
+	// descriptors. A wallet that is not loaded is loaded for the check and unloaded
+	// again; nothing else is changed.
 	CheckAdoptable(ctx context.Context, coreName, receive, change string) error
 }
 
-// adopt has a wallet that is being made use Core's, which a plan names.
+// adopt makes a new wallet use the Bitcoin Core wallet that the plan names.
 func (s *Service) adopt(ctx context.Context, w *Wallet, p Plan) error {
 	if p.Birth.Height == nil {
-		return fault.InvalidField("birth", "has to be a height")
+		return fault.InvalidField("birth", "must be a block height")
 	}
 	all, err := s.store.AllWallets(ctx)
 	if err != nil {
@@ -42,9 +42,9 @@ func (s *Service) adopt(ctx context.Context, w *Wallet, p Plan) error {
 	return s.node.CheckAdoptable(ctx, p.Adopt, w.Receive, w.Change)
 }
 
-// Adopted reports whether Core had its wallet before we did: then others may use
-// it, and neither its files nor whether it is loaded are ours to decide. The names
-// of such wallets may be paths: Core takes those.
+// Adopted reports whether the Bitcoin Core wallet existed before this one. Other
+// programs may use it, so specterd neither deletes its files nor unloads it. The
+// names of such wallets may be paths, which Bitcoin Core accepts.
 func (w *Wallet) Adopted() bool {
 	return !strings.HasPrefix(w.CoreName, corePrefix) || strings.ContainsAny(w.CoreName, `/\`)
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// foreign has somebody else make a wallet in Core, as Specter Desktop does, and
-// returns its descriptor. It has a payment.
-func (r *rig) foreign(coreName string) (descriptor string) {
+// foreign creates a wallet in Bitcoin Core as Specter Desktop does, with one
+// payment, and returns its descriptor.
+func (r *fixture) foreign(coreName string) (descriptor string) {
 	r.t.Helper()
 	ctx := r.t.Context()
 	v := r.wallet(r.alice, "the same")
@@ -31,17 +31,17 @@ func (r *rig) foreign(coreName string) (descriptor string) {
 	return strings.Replace(body, "/0/*", "/<0;1>/*", 1)
 }
 
-// It mines, which the other tests had better not see on their node.
+// TestAdopt mines blocks, so it uses a node of its own.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t, "-unsafesqlitesync")
 	n.Mine(t, 1)
-	onBoth(t, n, map[string]func(r *rig){"adopt": testAdopt})
+	onBoth(t, n, map[string]func(r *fixture){"adopt": testAdopt})
 }
 
-// A wallet that Core has becomes one of ours with its history, without a scan,
-// and stays with Core when it is one no more.
-func testAdopt(r *rig) {
+// An existing Bitcoin Core wallet is adopted with its history, without a rescan,
+// and stays in Bitcoin Core when it is deleted here.
+func testAdopt(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	name := "specter0123456789abcdef/" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "_"))
 	descriptor := r.foreign(name)
@@ -49,7 +49,7 @@ func testAdopt(r *rig) {
 	v, err := r.Create(ctx, r.alice, plan)
 	must(t, err)
 	if v.CoreName != name || v.Alias != "savings" || r.count("SELECT count(*) FROM wallets") != 0 {
-		t.Errorf("a dry run made %+v", v)
+		t.Errorf("a dry run created %+v", v)
 	}
 	other := plan
 	other.Descriptor = strings.Replace(descriptor, tpub, tpub+"/9", 1)
@@ -65,10 +65,10 @@ func testAdopt(r *rig) {
 	_, err = r.Create(ctx, r.bob, plan)
 	wantErr(t, err, wallet.ErrHeld)
 	plan.Adopt = ""
-	bobs, err := r.Create(ctx, r.bob, plan) // of his own
+	bobs, err := r.Create(ctx, r.bob, plan) // a separate wallet
 	must(t, err)
 	if bobs.Adopted() || !bobs.Scanning() {
-		t.Errorf("made anew: %+v", bobs)
+		t.Errorf("created: %+v", bobs)
 	}
 	r.follow()
 	testkit.Eventually(t, "the history that Core knows", func() bool {

@@ -11,32 +11,33 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrCoinNotFound is told for an outpoint that is no unspent output of the wallet.
-var ErrCoinNotFound = fault.New(fault.NotFound, "coin_not_found", "there is no such unspent output in this wallet")
+// ErrCoinNotFound is returned for an outpoint that is not an unspent output of the
+// wallet.
+var ErrCoinNotFound = fault.New(fault.NotFound, "coin_not_found", "unspent output not found in this wallet")
 
-// Coin is an unspent output of a wallet.
+// Coin is an unspent transaction output (UTXO) of a wallet.
 type Coin struct {
 	btc.Outpoint
 	Address string
 	Place
 	Amount        btc.Amount
-	Time          time.Time // that of its transaction
-	Status        Status    // that of its transaction
-	Height        int       // of its block; 0 while unconfirmed
+	Time          time.Time // of its transaction
+	Status        Status    // of its transaction
+	Height        int       // of its block; 0 if unconfirmed
 	Confirmations int
 	Label         string // of the output, or else of its address
-	// Trusted coins can be spent now. A coin that is not trusted is unconfirmed
-	// and from somebody else, or immature.
+	// Trusted UTXOs can be spent now. A UTXO is not trusted if it is immature, or
+	// unconfirmed and received from others.
 	Trusted  bool
-	Immature bool // of a coinbase with less than 101 confirmations
-	Locked   bool // Core does not spend it by itself (RPC lockunspent): it is Frozen or Reserved, or others locked it there
-	Frozen   bool // somebody does not want it to be spent
-	Reserved bool // a proposal spends it
+	Immature bool // output of a coinbase transaction with less than 101 confirmations
+	Locked   bool // excluded from Core's coin selection (RPC lockunspent): Frozen, Reserved, or locked by other software
+	Frozen   bool // a member excluded it from spending
+	Reserved bool // an open proposal spends it
 }
 
-// CoinFilter says which unspent outputs of a list are wanted; the zero value says all.
+// CoinFilter selects unspent outputs of a list; the zero value selects all.
 type CoinFilter struct {
-	Label   *string // of the output or of its address; empty for those without a label
+	Label   *string // of the output or of its address; empty for UTXOs without a label
 	Address string
 	Frozen  *bool
 }
@@ -46,8 +47,8 @@ func (s *Service) Coins(ctx context.Context, who *auth.Principal, alias string, 
 	return s.FilteredCoins(ctx, who, alias, CoinFilter{}, after, limit)
 }
 
-// FilteredCoins returns unspent outputs in the order of their outpoints, from the one that
-// follows after; the zero value is the beginning.
+// FilteredCoins returns unspent outputs in the order of their outpoints, beginning
+// after the given one; the zero value means from the beginning.
 func (s *Service) FilteredCoins(ctx context.Context, who *auth.Principal, alias string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -57,9 +58,9 @@ func (s *Service) FilteredCoins(ctx context.Context, who *auth.Principal, alias 
 	return s.store.FilteredCoins(ctx, v.ID, f, after, limit)
 }
 
-// Freeze has a coin not spent until it is let go again. It is for signers, since
-// it stands in the way of what others propose and sign. It may be called again.
-// It returns ErrCoinNotFound.
+// Freeze excludes an unspent output from spending, or unfreezes it if frozen is
+// false. It requires the role signer, since it blocks what other members propose
+// and sign. It is idempotent and returns ErrCoinNotFound.
 func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, frozen bool) error {
 	v, err := s.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
@@ -76,11 +77,11 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 	return nil
 }
 
-// freeze does at the node and in the store what is needed for all coins at once, in
-// such an order that a coin that the store has as frozen is locked at the node: the
-// follower would lock it. When the second step fails, the first is taken back. After a
-// crash in between, coins are locked and not frozen; that they may be is noted before, so
-// that they are unlocked at the next look.
+// freeze freezes or unfreezes UTXOs at the node and in the store. The order of the
+// two steps ensures that a UTXO that is frozen in the store is locked at the node;
+// otherwise the indexer would lock it. If the second step fails, the first is
+// undone. After a crash in between, UTXOs are locked but not frozen. A note that is
+// written before the first step makes the next sync round unlock them.
 func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
 	done, err := s.TakeCoins(ctx, w.ID)
 	if err != nil {
@@ -103,9 +104,9 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coi
 	if err == nil || len(changed) == 0 {
 		return err
 	}
-	// Though the caller may be gone by now.
+	// Undo even if the caller's context has been canceled.
 	if undo := first(context.WithoutCancel(ctx), who, w, changed, !frozen); undo != nil {
-		s.log.WarnContext(ctx, "coins could be neither frozen nor let go completely", "wallet_id", w.ID, "coin", changed[0].String(), "coins", len(changed), "error", undo)
+		s.log.WarnContext(ctx, "freezing or unfreezing UTXOs left an inconsistent state", "wallet_id", w.ID, "utxo", changed[0].String(), "utxos", len(changed), "error", undo)
 	}
 	return err
 }
@@ -122,7 +123,7 @@ func outpointsOf(coins []Coin) []btc.Outpoint {
 	return at
 }
 
-// remember has the store know whether coins are frozen.
+// remember stores whether UTXOs are frozen.
 func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
 	if len(coins) == 0 {
 		return nil
@@ -138,9 +139,10 @@ func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, c
 	return s.store.SetFrozen(ctx, w.ID, outpointsOf(coins), frozen, now, who.Event(now, action, w.ID, detail))
 }
 
-// lock has Core not spend coins by itself, or lets it again, unless a proposal reserves
-// them: then that lets them go when it ends. A coin that was locked before it was frozen,
-// by whomever, is let go, too.
+// lock excludes UTXOs from Core's coin selection, or includes them again. It does
+// not unlock UTXOs that a proposal reserves: they are unlocked when the proposal
+// ends. Unlocking also removes a lock that existed before the UTXO was frozen,
+// whoever set it.
 func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, coins []Coin, locked bool) error {
 	if !locked {
 		coins = coinsThat(coins, func(c Coin) bool { return !c.Reserved })
@@ -149,7 +151,7 @@ func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, coins [
 		return nil
 	}
 	if err := s.node.SetLocked(ctx, w.CoreName, outpointsOf(coins), locked); err != nil {
-		return fmt.Errorf("lock or unlock coins of wallet %s: %w", w.ID, err)
+		return fmt.Errorf("lock or unlock UTXOs of wallet %s: %w", w.ID, err)
 	}
 	return nil
 }

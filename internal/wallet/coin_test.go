@@ -15,12 +15,12 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// funder is a wallet of Core's that has coins to spend.
+// funder is a Bitcoin Core wallet with funds.
 const funder = "funder"
 
-// pay pays to the next address of alice's wallet, has that confirmed, and returns
-// the coin once the index has it.
-func (r *rig) pay(alias, amount string) wallet.Coin {
+// pay pays to the next address of alice's wallet, mines a block, and returns the
+// UTXO once it is indexed.
+func (r *fixture) pay(alias, amount string) wallet.Coin {
 	t, ctx := r.t, r.t.Context()
 	t.Helper()
 	a, _, err := r.NextAddress(ctx, r.alice, alias, "")
@@ -41,7 +41,7 @@ func (r *rig) pay(alias, amount string) wallet.Coin {
 	return coin
 }
 
-func (r *rig) coin(alias string, at btc.Outpoint) wallet.Coin {
+func (r *fixture) coin(alias string, at btc.Outpoint) wallet.Coin {
 	r.t.Helper()
 	coins, err := r.Coins(r.t.Context(), r.alice, alias, btc.Outpoint{}, 100)
 	must(r.t, err)
@@ -52,9 +52,9 @@ func (r *rig) coin(alias string, at btc.Outpoint) wallet.Coin {
 	return coins[i]
 }
 
-// wantFrozen checks that a coin is frozen, or not, here and at the node, and that
-// this stays so.
-func (r *rig) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
+// wantFrozen checks the frozen state of a UTXO here and at the node, now and after
+// the next sync.
+func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	t := r.t
 	t.Helper()
 	atNode := func() bool {
@@ -75,7 +75,7 @@ func (r *rig) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 		t.Fatalf("after the next sync locked is %v, want %v", got, frozen)
 	}
 	if atNode() != frozen {
-		t.Fatalf("the follower undid it: locked at the node %v", !frozen)
+		t.Fatalf("the indexer reverted it: locked at the node %v", !frozen)
 	}
 	want := btc.Amount(0)
 	if frozen {
@@ -88,8 +88,8 @@ func (r *rig) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	}
 }
 
-// testCoins is what a coin on its own can go through.
-func testCoins(r *rig) {
+// testCoins tests freezing and labelling a UTXO.
+func testCoins(r *fixture) {
 	r.follow()
 	v := r.wallet(r.alice, "vault")
 	c := r.pay("vault", "0.25")
@@ -98,7 +98,7 @@ func testCoins(r *rig) {
 	r.testFreezeUndone(v, c)
 }
 
-func (r *rig) testFreeze(v wallet.View, c wallet.Coin) {
+func (r *fixture) testFreeze(v wallet.View, c wallet.Coin) {
 	t, ctx := r.t, r.t.Context()
 	r.wantFrozen(v, c.Outpoint, false)
 	for _, frozen := range []bool{true, true, false, false, true} {
@@ -111,7 +111,7 @@ func (r *rig) testFreeze(v wallet.View, c wallet.Coin) {
 	wantErr(t, r.Freeze(ctx, r.alice, "vault", unknown, true), wallet.ErrCoinNotFound)
 	wantErr(t, r.Freeze(ctx, r.alice, "vault", btc.Outpoint{Txid: c.Txid, Vout: c.Vout + 7}, true), wallet.ErrCoinNotFound)
 
-	// Whichever of the two steps fails, nothing has changed.
+	// A failure of either of the two steps changes nothing.
 	rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
 	must(t, err)
 	defer rpc.Close()
@@ -123,20 +123,20 @@ func (r *rig) testFreeze(v wallet.View, c wallet.Coin) {
 	r.wantFrozen(v, c.Outpoint, false)
 }
 
-// A lock that the store does not come to know of is taken away again.
-func (r *rig) testFreezeUndone(v wallet.View, c wallet.Coin) {
+// A lock at the node is removed if the store fails.
+func (r *fixture) testFreezeUndone(v wallet.View, c wallet.Coin) {
 	t, ctx := r.t, r.t.Context()
 	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))
 	r.wantFrozen(v, c.Outpoint, false)
 	r.failInserts("frozen")
 	if err := r.Freeze(ctx, r.alice, "vault", c.Outpoint, true); err == nil {
-		t.Fatal("the store took it")
+		t.Fatal("no error from the store")
 	}
 	r.wantFrozen(v, c.Outpoint, false)
 }
 
-// failInserts has the database refuse rows for a table.
-func (r *rig) failInserts(table string) {
+// failInserts makes the database reject inserts into a table.
+func (r *fixture) failInserts(table string) {
 	if r.isSQLite {
 		r.exec("CREATE TRIGGER refuse BEFORE INSERT ON " + table + " BEGIN SELECT RAISE(ABORT, 'refused by the test'); END")
 		return
@@ -144,7 +144,7 @@ func (r *rig) failInserts(table string) {
 	r.exec("ALTER TABLE " + table + " ADD CONSTRAINT refuse CHECK (FALSE) NOT VALID")
 }
 
-func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
+func (r *fixture) testLabels(v wallet.View, c wallet.Coin) {
 	t, ctx := r.t, r.t.Context()
 	yes, no := true, false
 	text := func(s string) *string { return &s }
@@ -152,7 +152,7 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 	unknown := btc.Outpoint{Txid: strings.Repeat("ab", 32)}
 	must(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{
 		{Type: "addr", Ref: c.Address, Label: text("rent")},
-		{Type: "addr", Ref: foreign, Label: text("not mine")},
+		{Type: "addr", Ref: foreign, Label: text("foreign")},
 		{Type: "tx", Ref: c.Txid, Label: text("January")},
 		{Type: "output", Ref: c.String(), Spendable: &no},
 		{Type: "output", Ref: unknown.String(), Label: text("to come"), Spendable: &no},
@@ -163,7 +163,7 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 		t.Errorf("the coin's label is %q", got)
 	}
 	want := []string{
-		"addr " + c.Address + " rent", "addr " + foreign + " not mine",
+		"addr " + c.Address + " rent", "addr " + foreign + " foreign",
 		"output " + unknown.String() + " to come", "tx " + c.Txid + " January",
 		"output " + c.String() + "  spendable=false",
 	}
@@ -172,7 +172,7 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 		t.Errorf("labels %q, want %q", got, want)
 	}
 
-	// A label that is empty goes, one that is not there stays.
+	// An empty label deletes; labels that are not mentioned stay.
 	must(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{
 		{Type: "addr", Ref: foreign, Label: text("")},
 		{Type: "output", Ref: unknown.String(), Label: text("")},
@@ -192,7 +192,8 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 
 	wantField(t, r.SetLabels(ctx, r.alice, "vault", []btc.Label{{Type: "tx", Ref: c.Txid, Spendable: &no}}), "spendable")
 
-	// Many are frozen in one transaction, and let go in one, with one audit event each.
+	// Many UTXOs are frozen in one transaction, and unfrozen in one, with one audit
+	// event each.
 	many := make([]btc.Label, 2000)
 	for i := range many {
 		many[i] = btc.Label{Type: "output", Ref: fmt.Sprintf("%064x:%d", i, i), Spendable: &no}
@@ -214,7 +215,7 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 	if got := r.labels("vault"); !slices.Equal(got, want) {
 		t.Errorf("labels %q, want %q", got, want)
 	}
-	r.paper(r.bob, "vault")
+	r.storeWallet(r.bob, "vault")
 	labels, err := r.Labels(ctx, r.bob, "vault")
 	must(t, err)
 	for l, err := range labels {
@@ -222,7 +223,7 @@ func (r *rig) testLabels(v wallet.View, c wallet.Coin) {
 	}
 }
 
-func (r *rig) labels(alias string) (lines []string) {
+func (r *fixture) labels(alias string) (lines []string) {
 	r.t.Helper()
 	labels, err := r.Labels(r.t.Context(), r.alice, alias)
 	must(r.t, err)

@@ -15,50 +15,51 @@ import (
 
 var (
 	errWalletLimit = fault.New(fault.Forbidden, "token_for_other_wallets",
-		"your token is for certain wallets only and cannot make others; use one without that limit, or your password")
+		"a token that is limited to some wallets cannot create wallets; use a token without that limit, or your password")
 	errNodeRefuses = fault.New(fault.BadGateway, "node_refuses",
-		"the Bitcoin node refuses to watch this wallet, so it was not made; specterd's log has the node's words")
+		"the Bitcoin node refused to watch this wallet, so it was not created; specterd's log has the node's message")
 	errNodeDisagrees = fault.New(fault.BadGateway, "node_disagrees",
-		"the Bitcoin node reads these descriptors in another way than specterd does, so payments could get lost; nothing was stored. This should never happen: please report it")
+		"the Bitcoin node interprets these descriptors differently from specterd, so payments could get lost; nothing was stored. This should never happen: please report it")
 )
 
 const (
-	// firstRange is how many addresses of each branch a new wallet has.
+	// firstRange is the number of addresses of each branch that a new wallet has.
 	firstRange = Lookahead + 500
-	// checkedAddresses is how many of these are compared with the node's.
+	// checkedAddresses is the number of addresses of each branch that are compared
+	// with the node's.
 	checkedAddresses = 3
-	// corePrefix begins the names of Core's wallets that are ours.
+	// corePrefix is the prefix of the names of Bitcoin Core wallets that specterd
+	// created.
 	corePrefix = "specterd-"
 )
 
-// Plan is what somebody wants a new wallet to be. It is made either of
-// descriptors or of keys.
+// Plan describes a wallet to create, from either descriptors or keys.
 type Plan struct {
 	Name               string
-	Alias              string // empty for what Specter's rule makes of Name
-	Descriptor, Change string // Change is empty where Descriptor is a multipath one, or ends in /0/*
+	Alias              string // empty for the alias that is derived from Name by Specter's rule
+	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
-	Given              []btc.Key // some of a descriptor's keys, as people were given them
-	Required           int       // signatures; may be left out where there is one key
+	Given              []btc.Key // some of a descriptor's keys in the form that users know
+	Required           int       // number of signatures; optional if there is one key
 	Script             string    // a btc.Script
 	Birth              Birth
-	// For a wallet that was in use elsewhere: up to where its addresses are to be
-	// known at least, and the first indexes of each branch that were neither
-	// handed out nor used there.
+	// For a wallet that was used with other software: the minimum range of known
+	// addresses, and the first index of each branch that was neither revealed nor
+	// used there.
 	RangeEnd uint32
 	Next     [2]uint32
-	// Adopt is the name of a wallet that Core has already and that becomes this
-	// one's, with the history that it knows; empty for a new one. Birth is a height
-	// then, and the node need not have that block any more.
+	// Adopt is the name of an existing Bitcoin Core wallet that this wallet uses,
+	// with the history that it has; empty to create one. Birth is a height in this
+	// case, and the node may have pruned that block.
 	Adopt string
-	// KeepAlias refuses an alias that the owner used for another wallet before: it is
-	// not they who choose it.
+	// KeepAlias rejects an alias that the owner used for another wallet before. It
+	// is set if the owner did not choose the alias.
 	KeepAlias bool
-	// DryRun has all checked, and nothing stored.
+	// DryRun validates the plan without storing anything.
 	DryRun bool
 }
 
-// rangeEnd returns up to where the addresses of a new wallet are known.
+// rangeEnd returns the end of the address range of a new wallet.
 func (p Plan) rangeEnd() uint32 {
 	end := max(firstRange, p.RangeEnd)
 	for _, next := range p.Next {
@@ -67,23 +68,23 @@ func (p Plan) rangeEnd() uint32 {
 	return end
 }
 
-// ImpliesChange tells whether a plan that Create accepts leaves the change descriptor
-// to be derived from the receive descriptor; see btc.FromDescriptors.
+// ImpliesChange reports whether the change descriptor is derived from the receive
+// descriptor, for a plan that Create accepts; see btc.FromDescriptors.
 func (p Plan) ImpliesChange() bool {
 	return p.Descriptor != "" && p.Change == "" && !strings.Contains(p.Descriptor, "<")
 }
 
-// policy returns what the wallet's coins are to be locked with.
+// policy returns the spending policy of the wallet.
 func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	switch {
 	case p.Descriptor == "" && len(p.Keys) == 0:
-		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless there are keys, required and script instead")
+		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless keys, required and script are given")
 	case len(p.Keys) == 0 && (p.Required != 0 || p.Script != ""):
-		return btc.Policy{}, fault.InvalidField("keys", "are needed with required and script; a descriptor says these itself")
+		return btc.Policy{}, fault.InvalidField("keys", "are required with required and script; omit required and script if there is a descriptor")
 	case len(p.Keys) == 0:
 		return btc.FromDescriptors(p.Descriptor, p.Change, network)
 	case p.Descriptor != "" || p.Change != "":
-		return btc.Policy{}, fault.InvalidField("keys", "must be left out where there is a descriptor, which has them already")
+		return btc.Policy{}, fault.InvalidField("keys", "must be omitted if there is a descriptor, which contains them")
 	}
 	required := p.Required
 	if len(p.Keys) == 1 && required == 0 {
@@ -92,8 +93,8 @@ func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	return btc.FromKeys(p.Keys, required, p.Script, network)
 }
 
-// asGiven returns a key of the descriptor with the text and the purpose that people
-// know it by, where that is known.
+// asGiven returns a key of the descriptor in the form and with the purpose that
+// users know, if these were given.
 func (p Plan) asGiven(k btc.Key) btc.Key {
 	for _, given := range p.Given {
 		if given.XPub == k.XPub {
@@ -103,9 +104,9 @@ func (p Plan) asGiven(k btc.Key) btc.Key {
 	return k
 }
 
-// Create makes a wallet, whose owner is the caller. It returns ErrAliasTaken,
-// ErrExists where the caller has a wallet of the same descriptors (others may have
-// one), and ErrNotAdoptable.
+// Create creates a wallet with the caller as its owner. It returns ErrAliasTaken,
+// ErrExists if the caller has a wallet with the same descriptors (other users may
+// have one), and ErrNotAdoptable.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View, error) {
 	w, alias, err := s.draft(ctx, who, p)
 	if err != nil {
@@ -121,7 +122,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 	if err := s.store.AddWallet(ctx, w, who.UserID, alias, addresses, who.Event(w.CreatedAt, "wallet.create", w.ID, "")); err != nil {
 		return View{}, err
 	}
-	// From here on there is something to finish or to remove, whatever happens.
+	// From here on, the wallet must be finished or removed, whatever happens.
 	refused, err := s.provide(ctx, w)
 	if err != nil {
 		if refused {
@@ -136,8 +137,8 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 	return s.store.ViewByAlias(ctx, who.UserID, alias)
 }
 
-// draft checks a plan, also against the node, and returns what it amounts to.
-// Nothing is stored and nothing changed at the node.
+// draft validates a plan, also against the node, and returns the wallet that it
+// describes. It stores nothing and changes nothing at the node.
 func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wallet, alias string, err error) {
 	if who.Wallets != nil {
 		return Wallet{}, "", errWalletLimit
@@ -157,7 +158,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 		return Wallet{}, "", err
 	}
 	if p.rangeEnd() > maxScanRange {
-		return Wallet{}, "", fault.InvalidField("addresses", "must not be over %d", maxScanRange)
+		return Wallet{}, "", fault.InvalidField("addresses", "must be at most %d", maxScanRange)
 	}
 	if err := s.node.Ready(); err != nil {
 		return Wallet{}, "", err
@@ -187,8 +188,8 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	return w, alias, s.compare(ctx, policy)
 }
 
-// giveBirth has a wallet begin: with what one of Core's knows, or at a point in time
-// from which on the chain is looked through.
+// giveBirth sets the birthday of a new wallet: the history of an adopted Bitcoin
+// Core wallet, or the time from which on a rescan is required.
 func (s *Service) giveBirth(ctx context.Context, w *Wallet, p Plan) (err error) {
 	if p.Adopt != "" {
 		return s.adopt(ctx, w, p)
@@ -202,9 +203,10 @@ func (s *Service) giveBirth(ctx context.Context, w *Wallet, p Plan) (err error) 
 	return nil
 }
 
-// Clash returns why somebody who has these wallets cannot have another one: an
-// alias that they have already, ErrAliasTaken, before that costs more, or the
-// descriptors of a wallet of theirs, ErrExists, whose coins would count twice.
+// Clash returns the reason why a user with these wallets cannot have another one:
+// ErrAliasTaken for an alias in use, which is checked first because it is cheap, or
+// ErrExists for the descriptors of an existing wallet, whose UTXOs would count
+// twice.
 func Clash(views []View, w Wallet, alias string) error {
 	if slices.ContainsFunc(views, func(v View) bool { return v.Alias == alias }) {
 		return ErrAliasTaken
@@ -216,29 +218,29 @@ func Clash(views []View, w Wallet, alias string) error {
 	return ErrExistsAs(views[i].Alias)
 }
 
-// checkUnused returns ErrAliasTaken for an alias that the user has used before.
+// checkUnused returns ErrAliasTaken for an alias that the user used before.
 func (s *Service) checkUnused(ctx context.Context, userID, alias string) error {
 	used, err := s.store.AliasUse(ctx, userID, alias)
 	if err == nil && used != "" {
-		err = ErrAliasTaken.Saying("the user had another wallet with the alias %s; only they can use it for a different wallet", alias)
+		err = ErrAliasTaken.Saying("the user had another wallet with the alias %s, and only they can use it for a different wallet", alias)
 	}
 	return err
 }
 
-// ErrExistsAs returns the ErrExists that names the caller's wallet.
+// ErrExistsAs returns an ErrExists that names the caller's wallet.
 func ErrExistsAs(alias string) error {
-	return ErrExists.Saying("you have a wallet of these descriptors already, whose alias is %s", alias).With("alias", alias)
+	return ErrExists.Saying("you already have a wallet with these descriptors; its alias is %s", alias).With("alias", alias)
 }
 
-// compare checks that the node reads both descriptors as this program does.
+// compare verifies that the node interprets both descriptors as specterd does.
 func (s *Service) compare(ctx context.Context, policy btc.Policy) error {
 	for branch, d := range []btc.Descriptor{policy.Receive, policy.Change} {
 		what, err := s.difference(ctx, d)
 		if err != nil {
-			return fmt.Errorf("compare a descriptor with the node's reading: %w", err)
+			return fmt.Errorf("compare a descriptor with the node's interpretation: %w", err)
 		}
 		if what != "" {
-			s.log.ErrorContext(ctx, "the node reads a descriptor in another way than this program; a wallet was refused",
+			s.log.ErrorContext(ctx, "wallet rejected: the node interprets its descriptor differently",
 				"difference", what, "script", policy.Script, "branch", branch)
 			return errNodeDisagrees
 		}
@@ -246,8 +248,8 @@ func (s *Service) compare(ctx context.Context, policy btc.Policy) error {
 	return nil
 }
 
-// difference says where the node reads a descriptor in another way; nowhere if
-// it is empty.
+// difference describes where the node's interpretation of a descriptor differs;
+// empty if it does not.
 func (s *Service) difference(ctx context.Context, d btc.Descriptor) (string, error) {
 	text := d.String()
 	canonical, err := s.node.CanonicalDescriptor(ctx, text)

@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-func testCreate(r *rig) {
+func testCreate(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	text := descriptor()
 	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "Vault 2/3", Descriptor: text, Birth: fromNow})
@@ -34,10 +34,10 @@ func testCreate(r *rig) {
 	got, err := r.Get(ctx, r.alice, "vault_23")
 	must(t, err)
 	if diff := cmp.Diff(v, got); diff != "" {
-		t.Errorf("another wallet than was answered: %s", diff)
+		t.Errorf("the stored wallet differs from the returned one: %s", diff)
 	}
 
-	// Core watches it, with no private key, up to where we do.
+	// Core watches it without private keys, up to the same index.
 	info, err := r.core.Wallet(v.CoreName).Info(ctx)
 	must(t, err)
 	if info.PrivateKeys || !info.Descriptors || strings.Contains(v.CoreName, "ault") {
@@ -60,8 +60,8 @@ func testCreate(r *rig) {
 	r.testAddresses(v)
 }
 
-// wantAddresses checks that all addresses are those that Core derives.
-func (r *rig) wantAddresses(v wallet.View) {
+// wantAddresses checks that all addresses equal those that Core derives.
+func (r *fixture) wantAddresses(v wallet.View) {
 	r.t.Helper()
 	for branch, text := range []string{v.Receive, v.Change} {
 		want, err := r.core.DeriveAddresses(r.t.Context(), text, 0, int(v.RangeEnd)-1)
@@ -80,7 +80,7 @@ func (r *rig) wantAddresses(v wallet.View) {
 	}
 }
 
-func testCreateFromKeys(r *rig) {
+func testCreateFromKeys(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	_, err := r.Create(ctx, r.alice, wallet.Plan{Name: "One", Script: "tr", Keys: []string{key(0)}, Birth: fromNow})
 	must(t, err)
@@ -97,7 +97,7 @@ func testCreateFromKeys(r *rig) {
 		}
 	}
 	r.wantAddresses(v)
-	// Of two descriptors apart.
+	// Two separate descriptors.
 	four := key(4)
 	two, err := r.Create(ctx, r.alice, wallet.Plan{
 		Name: "Apart", Descriptor: "pkh(" + four + "/0/*)", Change: "pkh(" + four + "/1/*)", Birth: fromNow,
@@ -106,7 +106,7 @@ func testCreateFromKeys(r *rig) {
 	r.wantAddresses(two)
 }
 
-// key returns an extended key with an origin, another one at each call.
+// key returns an extended key with an origin, a different one for each i.
 func key(i int) string {
 	master, err := hdkeychain.NewKeyFromString(tpub)
 	if err != nil {
@@ -119,19 +119,19 @@ func key(i int) string {
 	return fmt.Sprintf("[d34db33%d/48h/1h/0h/2h]%s", i, child)
 }
 
-func testCreateRefuses(r *rig) {
+func testCreateRefuses(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	taken := r.paper(r.alice, "taken")
+	taken := r.storeWallet(r.alice, "taken")
 	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	good := func() wallet.Plan { return wallet.Plan{Name: "Name", Descriptor: descriptor(), Birth: fromNow} }
 	_, tip, _ := r.provider.Chain()
 	for name, c := range map[string]struct {
 		change func(p *wallet.Plan)
-		field  string // of the complaint
-		code   string // or its code
+		field  string // in the fault
+		code   string // of the fault
 	}{
 		"no name":                   {func(p *wallet.Plan) { p.Name = "" }, "name", ""},
-		"a name with a line break":  {func(p *wallet.Plan) { p.Name = "a\nb" }, "name", ""},
+		"name with a line break":    {func(p *wallet.Plan) { p.Name = "a\nb" }, "name", ""},
 		"a name without an alias":   {func(p *wallet.Plan) { p.Name = "☃" }, "alias", ""},
 		"a bad alias":               {func(p *wallet.Plan) { p.Alias = "../etc" }, "alias", ""},
 		"an alias that is taken":    {func(p *wallet.Plan) { p.Alias = "taken" }, "", "alias_taken"},
@@ -177,17 +177,17 @@ func testCreateRefuses(r *rig) {
 	if strings.Contains(r.log.String(), private) {
 		t.Error("the private key is in the log")
 	}
-	// Another user may have the same, under the same alias.
+	// Another user may create the same wallet under the same alias.
 	theirs, err := r.Create(ctx, r.bob, wallet.Plan{Name: "Taken", Descriptor: taken.Receive, Change: taken.Change, Birth: fromNow})
 	must(t, err)
 	if theirs.ID == taken.ID || theirs.CoreName == taken.CoreName {
-		t.Error("two users got one wallet")
+		t.Error("two users share one wallet")
 	}
 }
 
 const mainDescriptor = "wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)"
 
-// multipath returns the one descriptor that stands for the wallet's two.
+// multipath returns the multipath descriptor of the wallet's two.
 func multipath(v wallet.View) string {
 	body, _, _ := strings.Cut(v.Receive, "#")
 	return strings.Replace(body, "/0/*", "/<0;1>/*", 1)
@@ -211,7 +211,7 @@ func (n lyingNode) DeriveAddresses(ctx context.Context, text string, first, end 
 	return addresses, err
 }
 
-func testCreateComparesWithTheNode(r *rig) {
+func testCreateComparesWithTheNode(r *fixture) {
 	t := r.t
 	same := func(s string) string { return s }
 	nothing := func([]string) {}
@@ -231,7 +231,7 @@ func testCreateComparesWithTheNode(r *rig) {
 	}
 }
 
-func testBirth(r *rig) {
+func testBirth(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	want, err := r.provider.HeightAt(ctx, time.Now())
 	must(t, err)
@@ -263,9 +263,9 @@ func testBirth(r *rig) {
 }
 
 // While the node is away nothing is made, and what does not need it works.
-func testWithoutTheNode(r *rig) {
+func testWithoutTheNode(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	r.known(r.alice, "vault")
+	r.storeWatched(r.alice, "vault")
 	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
 	must(t, err)
 	v, err := r.Get(ctx, r.alice, "vault")
@@ -295,7 +295,7 @@ func testWithoutTheNode(r *rig) {
 		r.setNext("vault", v.RangeEnd-wallet.Lookahead-1)
 		_, _, err = s.NextAddress(ctx, r.alice, "vault", "")
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
-		gone := r.paper(r.alice, strings.ReplaceAll("gone "+name, " ", "_"))
+		gone := r.storeWallet(r.alice, strings.ReplaceAll("gone "+name, " ", "_"))
 		must(t, s.Delete(ctx, r.alice, gone.Alias, false))
 		row, err := r.store.WalletByID(ctx, gone.ID)
 		must(t, err)
@@ -307,8 +307,8 @@ func testWithoutTheNode(r *rig) {
 	}
 }
 
-// setNext says which address is the next to be handed out.
-func (r *rig) setNext(alias string, next uint32) {
+// setNext sets the index of the next address to reveal.
+func (r *fixture) setNext(alias string, next uint32) {
 	r.t.Helper()
 	v, err := r.Get(r.t.Context(), r.alice, alias)
 	must(r.t, err)

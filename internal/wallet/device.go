@@ -7,15 +7,15 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// Device is what signs for a user, as Specter Desktop has it.
+// Device is a signing device of a user, as in Specter Desktop.
 type Device struct {
-	Alias string // unique among the user's
+	Alias string // unique among the user's devices
 	Name  string
-	Type  string // Specter's, such as "trezor"; "other" where only keys are known
+	Type  string // as in Specter, such as "trezor"; "other" if only keys are known
 }
 
-// Devices returns the caller's devices in the order of their names; with a token
-// that is limited to some wallets those that have a key in one of them.
+// Devices returns the caller's devices in the order of their names. For a token
+// that is limited to some wallets, these are the devices with a key in one of them.
 func (s *Service) Devices(ctx context.Context, who *auth.Principal) ([]Device, error) {
 	devices, err := s.store.DevicesOfUser(ctx, who.UserID)
 	if err != nil || who.Wallets == nil {

@@ -8,8 +8,9 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// SetMaxFeeRate sets the maximum fee rate of a wallet's proposals, an owner's to do; 0
-// is for the server's. Whether it is within the server's is for the caller to check.
+// SetMaxFeeRate sets the maximum fee rate of a wallet's proposals; 0 means the
+// server's limit. It requires the role owner. The caller checks the rate against
+// the server's limit.
 func (s *Service) SetMaxFeeRate(ctx context.Context, who *auth.Principal, alias string, rate btc.FeeRate) (View, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {

@@ -4,9 +4,9 @@ import "github.com/specterd/specterd/internal/btc"
 
 // testMaxFeeRate checks that a maximum fee rate is stored for all members, and is in
 // the audit log if it changes.
-func testMaxFeeRate(r *rig) {
+func testMaxFeeRate(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.paper(r.alice, "vault")
+	v := r.storeWallet(r.alice, "vault")
 	for _, rate := range []btc.FeeRate{2500, 1, 0} {
 		changed, err := r.SetMaxFeeRate(ctx, r.alice, "vault", rate)
 		must(t, err)

@@ -14,7 +14,7 @@ import (
 )
 
 // hasFiles reports whether Core's wallet has a file.
-func (r *rig) hasFiles(coreName string) bool {
+func (r *fixture) hasFiles(coreName string) bool {
 	r.t.Helper()
 	_, err := os.Stat(filepath.Join(r.node.WalletFolder(), coreName, "wallet.dat"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -23,8 +23,8 @@ func (r *rig) hasFiles(coreName string) bool {
 	return err == nil
 }
 
-// What was asked for is done by whoever comes after the process that was told.
-func testDeleteFiles(r *rig) {
+// Another process completes the deletion of files that was requested of a process that ended.
+func testDeleteFiles(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	gone, half, kept := r.wallet(r.alice, "gone"), r.wallet(r.alice, "half"), r.wallet(r.alice, "kept")
 	must(t, r.Delete(ctx, r.alice, "gone", true))
@@ -63,7 +63,7 @@ func testDeleteFiles(r *rig) {
 
 // wantFilesStay checks that a service refuses to delete a wallet with its files,
 // and changes nothing.
-func (r *rig) wantFilesStay(what string, s *wallet.Service, v wallet.View, code string) {
+func (r *fixture) wantFilesStay(what string, s *wallet.Service, v wallet.View, code string) {
 	r.t.Helper()
 	err := s.Delete(r.t.Context(), r.alice, v.Alias, true)
 	if f := faultOf(err); f.Kind != fault.Conflict || f.Code != code {
@@ -80,7 +80,7 @@ func (r *rig) wantFilesStay(what string, s *wallet.Service, v wallet.View, code 
 }
 
 // Where files cannot be deleted, nothing is changed.
-func testFilesStay(r *rig) {
+func testFilesStay(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.wallet(r.alice, "vault")
 	with := func(folder string) *wallet.Service {

@@ -10,11 +10,11 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Finish takes a wallet that was left in the middle of being made or removed to
-// the end of that, and leaves others alone. It may be called again at any time,
-// also while somebody else is at it. A wallet that cannot be made is removed:
-// nobody was told that it exists. With an Unavailable fault, and with a context
-// that ended, it is worth another try later.
+// Finish completes the interrupted creation or removal of a wallet, and does
+// nothing for other wallets. It is idempotent and safe to call while another
+// goroutine or process does the same. A wallet that cannot be created is removed:
+// its existence was never reported to a user. After an Unavailable fault or the end
+// of the context, a later call may succeed.
 func (s *Service) Finish(ctx context.Context, w Wallet) error {
 	switch w.Stage {
 	case Creating:
@@ -30,46 +30,46 @@ func (s *Service) Finish(ctx context.Context, w Wallet) error {
 	return nil
 }
 
-// isTemporary reports whether the node may do later what it did not do now.
+// isTemporary reports whether the node may succeed later.
 func isTemporary(err error) bool {
 	kind := fault.KindOf(err)
 	return kind == fault.Unavailable || kind == fault.BadGateway
 }
 
-// provide has Core watch a new wallet, and makes it ready. Refused reports whether
-// the error is the node's, and not that of the database, of a caller who is gone,
-// or of somebody else being at it.
+// provide makes Bitcoin Core watch a new wallet, and marks the wallet ready.
+// Refused reports whether the node refused it, as opposed to an error of the
+// database, a canceled context, or a concurrent attempt.
 func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err error) {
 	created, err := s.node.Provide(ctx, w.CoreName, w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
-		return ctx.Err() == nil && !errors.Is(err, ErrNodeScanning), fmt.Errorf("provide Core's wallet of %s: %w", w.ID, err)
+		return ctx.Err() == nil && !errors.Is(err, ErrNodeScanning), fmt.Errorf("provide the Bitcoin Core wallet of %s: %w", w.ID, err)
 	}
 	_, tip, _ := s.node.Chain()
 	_, err = s.store.EditWallet(ctx, w.ID, func(e *Edit) error {
 		if e.Stage != Creating {
-			return nil // somebody else was faster
+			return nil // finished concurrently
 		}
 		e.Stage = Ready
-		if created && e.ScanFrom < 0 && e.Birth < tip { // blocks came since it was begun
+		if created && e.ScanFrom < 0 && e.Birth < tip { // blocks arrived since the creation began
 			e.ScanFrom = e.Birth
 		}
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("make wallet %s ready: %w", w.ID, err)
+		return false, fmt.Errorf("mark wallet %s ready: %w", w.ID, err)
 	}
 	s.kick(w.ID)
 	return false, nil
 }
 
-// abandon removes a wallet that cannot be made because of cause. What does not
-// succeed here, the follower does later.
+// abandon removes a wallet that cannot be created because of cause. The indexer
+// retries if this fails.
 func (s *Service) abandon(ctx context.Context, w Wallet, cause error) {
 	level := slog.LevelError
 	if isTemporary(cause) {
 		level = slog.LevelWarn
 	}
-	s.log.Log(ctx, level, "a wallet could not be made and is removed again", "wallet", w.ID, "error", cause)
+	s.log.Log(ctx, level, "wallet creation failed; removing the wallet", "wallet_id", w.ID, "error", cause)
 	err := s.retire(ctx, w.ID, func(e *Edit) error {
 		if e.Stage != Creating {
 			return errNotCreating
@@ -84,17 +84,17 @@ func (s *Service) abandon(ctx context.Context, w Wallet, cause error) {
 		err = s.remove(ctx, w)
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "a wallet that could not be made is still to be removed", "wallet", w.ID, "error", err)
+		s.log.WarnContext(ctx, "removal of an uncreated wallet failed; will retry", "wallet_id", w.ID, "error", err)
 	}
 }
 
-var errNotCreating = errors.New("the wallet is not being made")
+var errNotCreating = errors.New("the wallet is not being created")
 
-// program is who does what nobody asked for.
+// program is the actor of changes that no user requested.
 var program = auth.Program("specterd")
 
-// retire has a wallet removed: from this moment on it is gone for its members,
-// whose aliases for it are free again.
+// retire marks a wallet for removal: from then on its members cannot see it, and
+// their aliases for it are free again.
 func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error) error {
 	_, err := s.store.EditWallet(ctx, id, func(e *Edit) error {
 		if err := check(e); err != nil {
@@ -111,17 +111,17 @@ func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
-		return nil // the follower has removed it by now
+		return nil // removed by the indexer in the meantime
 	}
 	return err
 }
 
-// remove has Core forget a wallet, deletes its files if that was asked for, and
-// then has the database forget it. What is to be done is lost with the row, so the
-// row is last, and all of it may be done again. One that was adopted is left to Core,
-// loaded or not, for those who had it before.
+// remove unloads the Bitcoin Core wallet, deletes its files if that was requested,
+// and then deletes the database row. The row records the pending steps, so it is
+// deleted last, and all steps can be repeated. An adopted wallet stays in Bitcoin
+// Core, loaded or not, for the software that used it before.
 func (s *Service) remove(ctx context.Context, w Wallet) error {
-	done, err := s.TakeCoins(ctx, w.ID) // so that no lock comes after those that are taken away
+	done, err := s.TakeCoins(ctx, w.ID) // so that no lock is added after the existing ones are removed
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 	var did auth.Event
 	if w.DeleteFiles {
 		if err := s.removeFiles(ctx, w); err != nil {
-			return fmt.Errorf("delete the files of Core's wallet of %s: %w", w.ID, err)
+			return fmt.Errorf("delete the files of the Bitcoin Core wallet of %s: %w", w.ID, err)
 		}
 		did = program.Event(s.now(), "wallet.files_delete", w.ID, "")
 	} else if err := s.letGo(ctx, w); err != nil {
@@ -142,8 +142,9 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 	return err
 }
 
-// letGo unlocks in Core's wallet what is frozen and reserved here, since nobody would
-// do that later, and has Core unload it unless it was adopted. Locks of others stay.
+// letGo unlocks the frozen and reserved UTXOs in the Bitcoin Core wallet, since
+// nothing would unlock them later, and unloads it unless it was adopted. It leaves
+// locks of other software.
 func (s *Service) letGo(ctx context.Context, w Wallet) error {
 	held, err := s.store.HeldCoins(ctx, w.ID)
 	if err != nil {
@@ -151,19 +152,19 @@ func (s *Service) letGo(ctx context.Context, w Wallet) error {
 	}
 	if len(held) > 0 {
 		if err := s.node.UnlockAll(ctx, w.CoreName, held); err != nil {
-			return fmt.Errorf("unlock the coins of wallet %s: %w", w.ID, err)
+			return fmt.Errorf("unlock the UTXOs of wallet %s: %w", w.ID, err)
 		}
 	}
 	if w.Adopted() {
 		return nil
 	}
 	if err := s.node.Unload(ctx, w.CoreName); err != nil {
-		return fmt.Errorf("unload Core's wallet of %s: %w", w.ID, err)
+		return fmt.Errorf("unload the Bitcoin Core wallet of %s: %w", w.ID, err)
 	}
 	return nil
 }
 
-// removeFiles deletes the files of Core's wallet, if they are ours.
+// removeFiles deletes the files of the Bitcoin Core wallet, if specterd created it.
 func (s *Service) removeFiles(ctx context.Context, w Wallet) error {
 	if w.Adopted() {
 		return ErrForeignFiles

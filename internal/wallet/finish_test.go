@@ -15,8 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// halfMade stores a wallet as a process does that is killed before it tells Core.
-func (r *rig) halfMade(who *auth.Principal, alias string, birth int) wallet.Wallet {
+// storeCreating stores a wallet in the state after a crash before Bitcoin Core was
+// called.
+func (r *fixture) storeCreating(who *auth.Principal, alias string, birth int) wallet.Wallet {
 	r.t.Helper()
 	text := r.descriptor
 	if text == "" {
@@ -44,10 +45,10 @@ func (r *rig) halfMade(who *auth.Principal, alias string, birth int) wallet.Wall
 	return w
 }
 
-// paper makes a wallet that Core does not know of, which is a matter of moments.
-func (r *rig) paper(who *auth.Principal, name string) wallet.View {
+// storeWallet creates a wallet only in the store, which is fast.
+func (r *fixture) storeWallet(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
-	w := r.halfMade(who, name, 0)
+	w := r.storeCreating(who, name, 0)
 	_, err := r.store.EditWallet(r.t.Context(), w.ID, func(e *wallet.Edit) error {
 		e.Stage = wallet.Ready
 		return nil
@@ -58,29 +59,29 @@ func (r *rig) paper(who *auth.Principal, name string) wallet.View {
 	return v
 }
 
-// known is paper that Core watches, as far as it goes.
-func (r *rig) known(who *auth.Principal, name string) wallet.View {
+// storeWatched is storeWallet with a range that Bitcoin Core watches.
+func (r *fixture) storeWatched(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
-	v := r.paper(who, name)
+	v := r.storeWallet(who, name)
 	_, err := r.provider.Provide(r.t.Context(), v.CoreName, v.Receive, v.Change, v.RangeEnd)
 	must(r.t, err)
 	return v
 }
 
-func testFinish(r *rig) {
+func testFinish(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	_, tip, _ := r.provider.Chain()
 	for name, c := range map[string]struct{ birth, from int }{
-		"at once": {tip, -1},          // as it would have been
-		"later":   {tip - 5, tip - 5}, // blocks have come since, which Core's new wallet has not seen
+		"at once": {tip, -1},          // no blocks since
+		"later":   {tip - 5, tip - 5}, // blocks have arrived since, which Core's new wallet has not seen
 	} {
-		w := r.halfMade(r.alice, strings.ReplaceAll(name, " ", "_"), c.birth)
+		w := r.storeCreating(r.alice, strings.ReplaceAll(name, " ", "_"), c.birth)
 		if _, err := r.Get(ctx, r.alice, w.Name); !errors.Is(err, wallet.ErrNotFound) {
-			t.Errorf("a half-made wallet is shown: %v", err)
+			t.Errorf("a wallet in creation is visible: %v", err)
 		}
 		must(t, r.Finish(ctx, w))
 		r.wantKick(w.ID)
-		must(t, r.Finish(ctx, w)) // as somebody who had looked before
+		must(t, r.Finish(ctx, w)) // with an outdated row
 		v, err := r.Get(ctx, r.alice, w.Name)
 		must(t, err)
 		if v.ScanFrom != c.from || v.Stage != wallet.Ready {
@@ -93,10 +94,11 @@ func testFinish(r *rig) {
 	}
 }
 
-// What Core cannot be made to watch is removed again, and leaves its alias free.
-func testFinishGivesUp(r *rig) {
+// A wallet that Bitcoin Core refuses to watch is removed, and its alias is free
+// again.
+func testFinishGivesUp(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	w := r.halfMade(r.alice, "doomed", 0)
+	w := r.storeCreating(r.alice, "doomed", 0)
 	r.node.CLI(t, "createwallet", w.CoreName) // with private keys, so that it refuses to watch
 	must(t, r.Finish(ctx, w))
 	if n := r.count("SELECT count(*) FROM wallets"); n != 0 {
@@ -105,21 +107,21 @@ func testFinishGivesUp(r *rig) {
 	if slices.Contains(r.loaded(), w.CoreName) {
 		t.Error("Core's wallet is still loaded")
 	}
-	if !strings.Contains(r.log.String(), "could not be made") || strings.Contains(r.log.String(), "tpub") {
+	if !strings.Contains(r.log.String(), "wallet creation failed") || strings.Contains(r.log.String(), "tpub") {
 		t.Errorf("logged %s", r.log)
 	}
 	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete' AND target = $1", w.ID); n != 1 {
 		t.Errorf("%d removals are recorded", n)
 	}
-	again := r.halfMade(r.alice, "doomed", 0)
+	again := r.storeCreating(r.alice, "doomed", 0)
 	must(t, r.Finish(ctx, again))
 }
 
-// overtaken is a database whose follower is at once: what is to be removed is gone
-// when that is written.
-type overtaken struct{ *store.Store }
+// racingStore is a database whose indexer acts at once: a wallet is already gone when
+// its removal has been stored.
+type racingStore struct{ *store.Store }
 
-func (o overtaken) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {
+func (o racingStore) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {
 	w, err := o.Store.EditWallet(ctx, id, edit)
 	if err == nil && w.Stage == wallet.Removing {
 		err = o.DeleteWallet(ctx, id, auth.Event{})
@@ -127,9 +129,9 @@ func (o overtaken) EditWallet(ctx context.Context, id string, edit func(*wallet.
 	return w, err
 }
 
-func testDeleteOvertaken(r *rig) {
-	v := r.paper(r.alice, "hasty")
-	s := overtaken{r.store}
+func testDeleteOvertaken(r *fixture) {
+	v := r.storeWallet(r.alice, "hasty")
+	s := racingStore{r.store}
 	if err := wallet.New(r.logger(), s, s, r.provider, time.Now, r.kick).Delete(r.t.Context(), r.alice, v.Alias, false); err != nil {
 		r.t.Errorf("a wallet that was deleted: %v", err)
 	}
@@ -138,9 +140,9 @@ func testDeleteOvertaken(r *rig) {
 	}
 }
 
-func testDelete(r *rig) {
+func testDelete(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.known(r.alice, "vault")
+	v := r.storeWatched(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleSigner)
 	must(t, r.Delete(ctx, r.alice, "vault", false))
 	r.wantKick(v.ID)
@@ -153,9 +155,9 @@ func testDelete(r *rig) {
 			t.Errorf("%s still has %+v, %v", who.UserName, views, err)
 		}
 	}
-	// Its alias is free before Core has forgotten it.
-	if again := r.paper(r.alice, "vault"); again.ID == v.ID {
-		t.Error("the deleted wallet came back")
+	// Its alias is free before Core has unloaded it.
+	if again := r.storeWallet(r.alice, "vault"); again.ID == v.ID {
+		t.Error("the deleted wallet exists again")
 	}
 	row, err := r.store.WalletByID(ctx, v.ID)
 	must(t, err)
@@ -165,7 +167,7 @@ func testDelete(r *rig) {
 		t.Errorf("the row is still there: %v", err)
 	}
 	if slices.Contains(r.loaded(), v.CoreName) {
-		t.Error("Core still has it loaded")
+		t.Error("still loaded in Core")
 	}
 	if n := r.count("SELECT count(*) FROM addresses WHERE wallet_id = $1", v.ID); n != 0 {
 		t.Errorf("%d addresses are left", n)

@@ -9,44 +9,45 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// Filter says which transactions of a history are wanted; the zero value says
-// all that are not dead.
+// Filter selects transactions of a history; the zero value selects all that are not
+// dead.
 type Filter struct {
-	Since, Until time.Time // zero for no limit; Until itself is not in
+	Since, Until time.Time // zero for no limit; Until is exclusive
 	Category     Category
 	Label        string // of the transaction, of any of its Outputs, or of the address of one
 	Address      string // of any of its Outputs
-	// Unconfirmed leaves the confirmed ones out.
+	// Unconfirmed excludes confirmed transactions.
 	Unconfirmed bool
-	// Dead has the replaced, conflicted and abandoned ones in, too.
+	// Dead includes replaced, conflicted and abandoned transactions.
 	Dead bool
-	// Ascending is the order from the earliest to the latest.
+	// Ascending orders from the earliest to the latest.
 	Ascending bool
-	// Raw has Raw filled in, Outputs has Outputs.
+	// Raw fills in the field Raw of the records, and Outputs the field Outputs.
 	Raw, Outputs bool
 }
 
-// HistoryCursor is a place in a history, which goes from the latest time to the earliest, and
-// within one time from the highest txid to the lowest; or the reverse, where the filter is
-// Ascending. The zero value is the beginning.
+// HistoryCursor is a position in a history, which is ordered from the latest time
+// to the earliest and, within the same time, from the highest txid to the lowest;
+// Ascending reverses this. The zero value is the beginning.
 type HistoryCursor struct {
 	Time     time.Time
 	Txid     string
 	WalletID string
 }
 
-// How many records of a wallet are read at once; and of all whose histories are
-// merged together, so that what is in memory does not grow with their number.
+// Number of records that are read at once: of one wallet, and of all wallets whose
+// histories are merged, so that memory use does not grow with the number of
+// wallets.
 const (
 	minPart  = 10
 	maxPart  = 1000
 	maxParts = 4000
 )
 
-// Transactions returns a part of the history of one wallet, or of all of the
-// caller's where alias is empty, from the one that follows after, and up to where
-// it is known. A transaction between two of the wallets is there twice, in each
-// as that sees it.
+// Transactions returns a page of the history of one wallet, or of all of the
+// caller's wallets if alias is empty, beginning after the given position, and the
+// block up to which the history is known. A transaction between two of these
+// wallets appears twice, once from the view of each.
 func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias string, f Filter, after HistoryCursor, limit int) ([]Record, Tip, error) {
 	views, err := s.openAll(ctx, who, alias)
 	if err != nil {
@@ -66,8 +67,8 @@ func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias s
 }
 
 // EachTransaction yields the history of one wallet, or of all of the caller's
-// where alias is empty, without having it in memory, and says first up to where
-// it is known. An error comes once, at the end.
+// wallets if alias is empty, without holding it in memory. It returns first the
+// block up to which the history is known. An error is yielded once, at the end.
 func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alias string, f Filter) (Tip, iter.Seq2[Record, error], error) {
 	views, err := s.openAll(ctx, who, alias)
 	if err != nil {
@@ -79,8 +80,8 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 	}, nil
 }
 
-// Transaction returns one transaction of a wallet, with all that there is about
-// it, or ErrTransactionNotFound.
+// Transaction returns one transaction of a wallet with all details, or
+// ErrTransactionNotFound.
 func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, txid string) (Record, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -91,8 +92,8 @@ func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, t
 	return r, err
 }
 
-// strips returns the histories of wallets from a place on. Wanted is how many
-// records are going to be read of all of them together.
+// strips returns the histories of wallets from a position on. Wanted is the number
+// of records that will be read from all of them together.
 func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int) []*strip {
 	strips := make([]*strip, len(views))
 	for i, v := range views {
@@ -112,17 +113,17 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 	return strips
 }
 
-// in returns the place that c is in the history of one wallet. Of records of the
-// same time and txid, that of the lower wallet id comes first in a merged history,
-// or last in an ascending one: so c itself is yet to come in wallets of higher ids,
-// or of lower ones.
+// in converts c to a position in the history of one wallet. In a merged history,
+// records with the same time and txid are ordered by wallet id, ascending, or
+// descending if the history is ascending. So the record at c itself is still to
+// come in wallets with a higher id, or with a lower one.
 func (c HistoryCursor) in(walletID string, ascending bool) HistoryCursor {
 	if c == (HistoryCursor{}) {
 		return c
 	}
 	switch {
 	case !ascending && walletID > c.WalletID:
-		c.Txid += "0" // behind this comes c's own txid, and before that none
+		c.Txid += "0" // sorts after c's own txid and before any other
 	case ascending && walletID < c.WalletID:
 		c.Txid = previousTxid(c.Txid)
 	}
@@ -130,8 +131,8 @@ func (c HistoryCursor) in(walletID string, ascending bool) HistoryCursor {
 	return c
 }
 
-// previousTxid returns the txid, as a number, that is lower by one; an empty text,
-// which comes before all, for the lowest.
+// previousTxid returns the preceding txid, regarded as a number; for the lowest one
+// it returns an empty string, which sorts before all others.
 func previousTxid(txid string) string {
 	digits := []byte(txid)
 	for i := len(digits) - 1; i >= 0; i-- {
@@ -149,8 +150,8 @@ func previousTxid(txid string) string {
 	return ""
 }
 
-// before reports whether a is earlier in a merged history than b, the order of
-// which is from the latest to the earliest.
+// before reports whether a precedes b in a merged history, which is ordered from
+// the latest to the earliest.
 func before(a, b *Record) bool {
 	switch {
 	case !a.Time.Equal(b.Time):
@@ -161,17 +162,18 @@ func before(a, b *Record) bool {
 	return a.WalletID < b.WalletID
 }
 
-// strip is the history of one wallet, of which a part is in memory.
+// strip is the history of one wallet, partly in memory.
 type strip struct {
 	read  func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error)
-	after HistoryCursor // the last that was read
-	part  []Record      // what is left of what was read
-	size  int           // of the next part
-	limit int           // of any
-	ended bool          // nothing is left to be read
+	after HistoryCursor // the last record that was read
+	part  []Record      // records that were read and not yet yielded
+	size  int           // of the next read
+	limit int           // maximum size of a read
+	ended bool          // no more records to read
 }
 
-// fill sees to it that there is a next record, and reports whether there is.
+// fill reads records if none are left in memory, and reports whether there is a
+// next record.
 func (t *strip) fill(ctx context.Context) (bool, error) {
 	if len(t.part) > 0 || t.ended {
 		return len(t.part) > 0, nil
@@ -223,7 +225,7 @@ func merge(ctx context.Context, strips []*strip, ascending bool) iter.Seq2[Recor
 	}
 }
 
-// stripHeap has the strip of the next record first (container/heap).
+// stripHeap is a container/heap with the strip of the next record on top.
 type stripHeap struct {
 	strips    []*strip
 	ascending bool

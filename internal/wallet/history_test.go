@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// histories makes records of some wallets. Some share a time, some also a
-// transaction.
+// histories generates records of some wallets. Some share a time, and some of these
+// a transaction.
 func histories(wallets, records int) (all []Record, of map[string][]Record) {
 	random := rand.New(rand.NewPCG(1, 2))
 	of = map[string][]Record{}
@@ -39,9 +39,9 @@ func histories(wallets, records int) (all []Record, of map[string][]Record) {
 	return all, of
 }
 
-// stripOf reads from a slice what a store reads from the database: what comes
-// strictly after the cursor's time and txid, whatever its wallet.
-// In an ascending order the records come in that.
+// stripOf reads from a slice as a store reads from the database: the records
+// strictly after the cursor's time and txid, regardless of wallet. For an ascending
+// order the slice is ascending.
 func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit int, ascending bool) *strip {
 	return &strip{after: after, size: size, limit: limit, read: func(_ context.Context, after HistoryCursor, n int) ([]Record, error) {
 		if n > limit {
@@ -78,7 +78,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// testMergeFrom reads from a place as much as fits a page, and from some all the rest.
+// testMergeFrom reads one page from a position, and for some positions all
+// remaining records.
 func testMergeFrom(t *testing.T, all []Record, of map[string][]Record, from int, ascending bool) {
 	t.Helper()
 	after := HistoryCursor{}
@@ -125,8 +126,8 @@ func TestMergeOfNothing(t *testing.T) {
 	}
 }
 
-// An error in the middle comes once, and is the last that comes.
-func TestMergeTellsOfAnError(t *testing.T) {
+// An error is yielded once, as the last element.
+func TestMerge_YieldsErrorLast(t *testing.T) {
 	t.Parallel()
 	_, of := histories(2, 100)
 	broken := errors.New("broken")
@@ -159,8 +160,8 @@ func TestMergeTellsOfAnError(t *testing.T) {
 	}
 }
 
-// TestConfirmations: a part of the history may be written before its wallet is
-// said to be synced.
+// TestConfirmations covers a part of the history that is written before the
+// wallet's sync height.
 func TestConfirmations(t *testing.T) {
 	t.Parallel()
 	v := View{Alias: "w"}

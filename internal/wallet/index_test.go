@@ -13,19 +13,19 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// write has the index of a wallet be at a height, with these transactions.
-func (r *rig) write(v wallet.View, height int, transactions ...wallet.Transaction) {
+// write sets the index of a wallet to a height, with these transactions.
+func (r *fixture) write(v wallet.View, height int, transactions ...wallet.Transaction) {
 	r.t.Helper()
 	tip := wallet.Tip{Height: height, Hash: fmt.Sprintf("%064d", height)}
 	must(r.t, r.store.WriteIndex(r.t.Context(), []wallet.Change{{WalletID: v.ID, Added: transactions, Synced: &tip, CoreTxCount: len(transactions)}}))
 }
 
-func testHistory(r *rig) {
+func testHistory(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	random := rand.New(rand.NewPCG(3, 4))
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var mine, theirs []string
-	views := []wallet.View{r.paper(r.alice, "a"), r.paper(r.alice, "b"), r.paper(r.alice, "c"), r.paper(r.bob, "d")}
+	views := []wallet.View{r.storeWallet(r.alice, "a"), r.storeWallet(r.alice, "b"), r.storeWallet(r.alice, "c"), r.storeWallet(r.bob, "d")}
 	ids := map[string]wallet.View{}
 	for i, v := range views {
 		ids[v.ID] = v
@@ -67,7 +67,7 @@ func testHistory(r *rig) {
 		t.Helper()
 		tip, records, err := r.EachTransaction(ctx, who, alias, wallet.Filter{})
 		must(t, err)
-		for range 2 { // it can be gone through again
+		for range 2 { // it can be iterated again
 			var got []string
 			for record, err := range records {
 				must(t, err)
@@ -120,21 +120,21 @@ func testHistory(r *rig) {
 	_, err = r.Transaction(ctx, r.alice, "a", strings.Repeat("0123", 16))
 	wantErr(t, err, wallet.ErrTransactionNotFound)
 
-	// Nothing of nothing.
+	// A token without wallets gets an empty result.
 	page, tip, err := r.Transactions(ctx, limited(r.alice), "", wallet.Filter{}, wallet.HistoryCursor{}, 10)
 	if err != nil || len(page) != 0 || tip.Height != -1 {
 		t.Errorf("%d records, tip %+v, %v", len(page), tip, err)
 	}
-	// A wallet that was never looked at makes all of it unknown.
-	r.paper(r.alice, "new")
+	// A wallet that was never synced makes the tip unknown.
+	r.storeWallet(r.alice, "new")
 	if _, tip, err = r.Transactions(ctx, r.alice, "", wallet.Filter{}, wallet.HistoryCursor{}, 10); err != nil || tip.Height != -1 {
 		t.Errorf("tip %+v, %v", tip, err)
 	}
 }
 
-func testWaitForHeight(r *rig) {
+func testWaitForHeight(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v, other := r.paper(r.alice, "vault"), r.paper(r.alice, "other")
+	v, other := r.storeWallet(r.alice, "vault"), r.storeWallet(r.alice, "other")
 	r.write(v, 100)
 	got, err := r.WaitForHeight(ctx, r.alice, "vault", 100)
 	must(t, err)
@@ -150,10 +150,10 @@ func testWaitForHeight(r *rig) {
 	}
 
 	if !r.isSQLite {
-		return // once is enough of what takes ten seconds
+		return // once is enough for a case that takes ten seconds
 	}
 	begin := time.Now()
-	_, err = r.WaitForHeight(ctx, r.alice, "", 102) // the other is not there yet
+	_, err = r.WaitForHeight(ctx, r.alice, "", 102) // the other wallet has not reached it
 	wantFault(t, err, fault.Conflict, "index_behind")
 	f := faultOf(err)
 	if took := time.Since(begin); took < 9*time.Second || took > 15*time.Second {

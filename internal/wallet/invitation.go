@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// invitationLifetime is how long an invitation can be accepted.
+// invitationLifetime is the time until an invitation expires.
 const invitationLifetime = 14 * 24 * time.Hour
 
-// maxInvitations is how many invitations of a wallet can be pending at once.
+// maxInvitations is the maximum number of pending invitations of a wallet.
 const maxInvitations = 100
 
 var errTooManyInvitations = fault.New(fault.Conflict, "too_many_invitations",
@@ -44,8 +44,8 @@ func (i *Invitation) isFor(userID string) bool { return userID != "" && i.UserID
 
 func (i *Invitation) isExpired(now time.Time) bool { return !now.Before(i.ExpiresAt) }
 
-// Invite offers a user to become a member of a wallet. It is for owners. The answer is the
-// same whether or not there is such a user. It returns ErrMemberExists and
+// Invite offers a user membership of a wallet. It requires the role owner. The
+// result is the same whether or not the user exists. It returns ErrMemberExists and
 // ErrInvitationExists.
 func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user string, role auth.WalletRole) (Invitation, error) {
 	if err := checkRole(role); err != nil {
@@ -103,10 +103,11 @@ func (s *Service) OwnInvitations(ctx context.Context, who *auth.Principal) ([]In
 	}), err
 }
 
-// Accept makes the caller a member of the wallet that they were invited to, under an alias
-// of their choice. Without one it is what Specter's rule makes of the wallet's name, unless
-// they have used that for another wallet. It returns ErrInvitationNotFound, ErrAliasTaken,
-// and ErrExists if the caller has another wallet with the same addresses.
+// Accept makes the caller a member of the wallet that they were invited to, under
+// an alias of their choice. The default alias is derived from the wallet's name by
+// Specter's rule, unless the caller used it for another wallet before. It returns
+// ErrInvitationNotFound, ErrAliasTaken, and ErrExists if the caller has another
+// wallet with the same addresses.
 func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias string) (View, error) {
 	m := Member{UserID: who.UserID, UserName: who.UserName}
 	err := s.editInvitation(ctx, who, id, func(e *MemberEdit, i Invitation) error {
@@ -153,8 +154,8 @@ func (s *Service) EndInvitation(ctx context.Context, who *auth.Principal, id str
 	})
 }
 
-// editInvitation deletes an invitation and changes the members of its wallet. Change
-// decides whether the caller may do so.
+// editInvitation deletes an invitation and changes the members of its wallet.
+// Change decides whether the caller may do so.
 func (s *Service) editInvitation(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, i Invitation) error) error {
 	walletID, err := s.store.WalletOfInvitation(ctx, id)
 	if err != nil {

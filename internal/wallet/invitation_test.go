@@ -13,15 +13,15 @@ import (
 )
 
 // invite invites a user to a wallet of alice.
-func (r *rig) invite(alias, user string, role auth.WalletRole) wallet.Invitation {
+func (r *fixture) invite(alias, user string, role auth.WalletRole) wallet.Invitation {
 	r.t.Helper()
 	i, err := r.Invite(r.t.Context(), r.alice, alias, user, role)
 	must(r.t, err)
 	return i
 }
 
-// wantPending checks for whom there are pending invitations to a wallet of alice.
-func (r *rig) wantPending(alias string, want ...string) {
+// wantPending checks which users have pending invitations to a wallet of alice.
+func (r *fixture) wantPending(alias string, want ...string) {
 	r.t.Helper()
 	invitations, err := r.Invitations(r.t.Context(), r.alice, alias)
 	must(r.t, err)
@@ -34,9 +34,9 @@ func (r *rig) wantPending(alias string, want ...string) {
 	}
 }
 
-func testInvitations(r *rig) {
+func testInvitations(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.paper(r.alice, "vault")
+	v := r.storeWallet(r.alice, "vault")
 	begin := time.Now()
 	i := r.invite("vault", "BOB", auth.RoleSigner)
 	r.wantEvent(r.alice, "invitation.create", v.ID)
@@ -90,15 +90,15 @@ func testInvitations(r *rig) {
 	_, err = r.Invite(ctx, r.alice, "vault", "carol", auth.RoleOwner)
 	wantErr(t, err, wallet.ErrInvitationExists)
 
-	// There may be only so many, of names that are nobody's as well.
-	r.paper(r.alice, "popular")
+	// The number of invitations is limited, including those for unknown names.
+	r.storeWallet(r.alice, "popular")
 	for n := range 100 {
 		r.invite("popular", fmt.Sprint("guest ", n), auth.RoleViewer)
 	}
 	_, err = r.Invite(ctx, r.alice, "popular", "one more", auth.RoleViewer)
 	wantFault(t, err, fault.Conflict, "too_many_invitations")
 
-	// Of many who accept at once, one succeeds.
+	// Of many concurrent calls, one succeeds.
 	i = r.invite("vault", "dave", auth.RoleViewer)
 	dave := r.user("dave")
 	wantErr(t, func() error { _, err := r.Accept(ctx, dave, i.ID, ""); return err }(), wallet.ErrInvitationNotFound)
@@ -123,14 +123,15 @@ func testInvitations(r *rig) {
 		}
 	}
 	if n := r.count("SELECT count(*) FROM members WHERE user_id = $1", dave.UserID); accepted != 1 || n != 1 {
-		t.Errorf("%d were told that they accepted, and there are %d memberships", accepted, n)
+		t.Errorf("%d calls succeeded, with %d memberships", accepted, n)
 	}
 }
 
-// An invitation ends by itself, by either side, and with the right of the inviter.
-func testInvitationsEnd(r *rig) {
+// An invitation ends when it expires, when either side deletes it, and when the
+// inviter loses the right to invite.
+func testInvitationsEnd(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.paper(r.alice, "vault")
+	v := r.storeWallet(r.alice, "vault")
 	carol := r.user("carol")
 	gone := func(what string, i wallet.Invitation) {
 		t.Helper()
@@ -161,7 +162,7 @@ func testInvitationsEnd(r *rig) {
 	}
 	must(t, r.EndInvitation(ctx, r.bob, again.ID))
 
-	// A member who is not an owner learns nothing of invitations and cannot end them.
+	// A member who is not an owner cannot see or delete invitations.
 	r.member("vault", carol, auth.RoleSigner)
 	i = r.invite("vault", "bob", auth.RoleViewer)
 	wantErr(t, r.EndInvitation(ctx, carol, i.ID), wallet.ErrInvitationNotFound)
@@ -200,11 +201,11 @@ func testInvitationsEnd(r *rig) {
 	}
 }
 
-// What an owner is told is the same for users that exist, that are disabled and that do
-// not exist, now and later.
-func testInvitationsTellNoUsers(r *rig) {
+// Owners get the same responses for users that exist, are disabled or do not exist,
+// now and later.
+func testInvitationsDoNotRevealUsers(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	r.paper(r.alice, "vault")
+	r.storeWallet(r.alice, "vault")
 	disabled := r.user("disabled")
 	r.exec("UPDATE users SET disabled_at = 1 WHERE user_id = $1", disabled.UserID)
 	names := []string{"bob", "disabled", "unknown"}
@@ -222,7 +223,7 @@ func testInvitationsTellNoUsers(r *rig) {
 		}
 	}
 	ids := map[string]string{}
-	shown := func(i wallet.Invitation) wallet.Invitation { // what an owner gets to see
+	shown := func(i wallet.Invitation) wallet.Invitation { // the fields that an owner sees
 		return wallet.Invitation{UserName: i.UserName, WalletName: i.WalletName, Role: i.Role, InviterName: i.InviterName}
 	}
 	same("role", func(name string) (any, error) {
@@ -241,7 +242,8 @@ func testInvitationsTellNoUsers(r *rig) {
 	})
 	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
 
-	// A user who gets the name later, and the successor of a deleted one, are others.
+	// A user who takes the name later, and the successor of a deleted user, are
+	// different users.
 	unknown := r.user("unknown")
 	_, err := r.store.EditUser(ctx, auth.Operator("test"), "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 	must(t, err)
@@ -261,39 +263,40 @@ func testInvitationsTellNoUsers(r *rig) {
 	same("withdrawal", func(name string) (any, error) { return nil, r.EndInvitation(ctx, r.alice, ids[name]) })
 }
 
-// testAliasesAreKept: the path that a user uses leads to another wallet by their own act
-// only.
-func testAliasesAreKept(r *rig) {
+// testAliasesAreKept: an alias that a user has used changes its wallet only by that
+// user's own request.
+func testAliasesAreKept(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	first := r.paper(r.alice, "vault")
+	first := r.storeWallet(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleViewer)
 
-	// Mallory's part is alice's: she removes bob, and invites him to another wallet of the name.
+	// Alice plays the attacker: she removes bob, and invites him to another wallet
+	// of the same name.
 	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
 	must(t, r.Delete(ctx, r.alice, "vault", false))
-	second := r.paper(r.alice, "vault")
+	second := r.storeWallet(r.alice, "vault")
 	i := r.invite("vault", "bob", auth.RoleViewer)
 	_, err := r.Accept(ctx, r.bob, i.ID, "")
 	wantFault(t, err, fault.Conflict, "alias_taken")
 	if !strings.Contains(faultOf(err).Message, "vault") {
-		t.Errorf("it is told %q", faultOf(err).Message)
+		t.Errorf("message %q", faultOf(err).Message)
 	}
 	_, err = r.Get(ctx, r.bob, "vault")
 	wantErr(t, err, wallet.ErrNotFound)
-	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // his own act
+	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // his own choice
 	must(t, err)
 	if v.ID != second.ID || v.ID == first.ID {
 		t.Errorf("bob's vault is %s", v.ID)
 	}
-	// Back in the same wallet, it is his alias of it.
+	// After rejoining the same wallet, the alias is his again.
 	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
 	r.member("vault", r.bob, auth.RoleViewer)
 
-	// An alias that was given up by renaming counts as well.
+	// An alias that was given up by renaming counts as used.
 	other := "other"
 	_, err = r.Rename(ctx, r.bob, "vault", nil, &other)
 	must(t, err)
-	third, name := r.paper(r.alice, "third"), "vault"
+	third, name := r.storeWallet(r.alice, "third"), "vault"
 	_, err = r.Rename(ctx, r.alice, "third", &name, nil)
 	must(t, err)
 	i = r.invite("third", "bob", auth.RoleViewer)
@@ -303,13 +306,13 @@ func testAliasesAreKept(r *rig) {
 	wantFault(t, err, fault.Conflict, "alias_taken")
 	_, err = r.Accept(ctx, r.bob, i.ID, "third")
 	must(t, err)
-	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // his own act again
+	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // his own choice again
 	must(t, err)
 	if v, err := r.Get(ctx, r.bob, "vault"); err != nil || v.ID != third.ID {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
 
-	// What others rename does not change his aliases.
+	// Renaming by others does not change his aliases.
 	renamed := "Another name"
 	_, err = r.Rename(ctx, r.alice, "third", &renamed, nil)
 	must(t, err)
@@ -317,24 +320,25 @@ func testAliasesAreKept(r *rig) {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
 
-	// An import cannot do it either, and a wallet that never was ready does not count.
+	// An import cannot take it either, and a wallet that was never ready does not
+	// count.
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow, KeepAlias: true})
 	wantFault(t, err, fault.Conflict, "alias_taken")
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow})
 	wantFault(t, err, fault.Conflict, "alias_taken") // it is in use
-	r.halfMade(r.bob, "half", 0)
+	r.storeCreating(r.bob, "half", 0)
 	if n := r.count("SELECT count(*) FROM used_aliases WHERE alias = 'half'"); n != 0 {
 		t.Error("the alias of a wallet that is not ready counts as used")
 	}
 }
 
-// testAddedMembers: admins who own a wallet may add members where that is enabled, and
+// testAddedMembers: admins who own a wallet may add members if that is enabled;
 // other users may not.
-func testAddedMembers(r *rig) {
+func testAddedMembers(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	boss := *r.alice
 	boss.Admin = true
-	r.paper(r.alice, "vault")
+	r.storeWallet(r.alice, "vault")
 	_, _, err := r.PutMember(ctx, &boss, "vault", "bob", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrMemberMissing)
 	r.WithAdminsAddingMembers(true)
@@ -347,7 +351,7 @@ func testAddedMembers(r *rig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	r.paper(r.bob, "vault")
+	r.storeWallet(r.bob, "vault")
 	theirs := r.user("theirs")
 	theirs.Admin = true
 	_, _, err = r.PutMember(ctx, theirs, "vault", "bob", auth.RoleViewer)
@@ -360,7 +364,7 @@ func testAddedMembers(r *rig) {
 		if n > 0 {
 			alias = fmt.Sprint("mine_", n)
 			name := "Vault"
-			r.paper(r.alice, alias)
+			r.storeWallet(r.alice, alias)
 			_, err := r.Rename(ctx, r.alice, alias, &name, nil)
 			must(t, err)
 		}
@@ -373,7 +377,7 @@ func testAddedMembers(r *rig) {
 	}
 	_, err = r.Accept(ctx, r.bob, i.ID, "x")
 	wantErr(t, err, wallet.ErrInvitationNotFound)
-	r.paper(r.alice, "snowman")
+	r.storeWallet(r.alice, "snowman")
 	name := "☃"
 	_, err = r.Rename(ctx, r.alice, "snowman", &name, nil)
 	must(t, err)
@@ -391,9 +395,10 @@ func testAddedMembers(r *rig) {
 
 const otherKey = "tpubDEgV6mZ5ew6cQeD8AFZkSd7NsR8G5qKfChYDuFdmmaAyPM4j6qVaDjTVyXHgfSbiuRH3WTK4ipTxLcWQfftLcSmuijrNbVKe88zuzfHsA1u"
 
-// testSameAddresses: no user gets two wallets that have an address in common, whoever
-// created them, and no user learns that another one has such a wallet.
-func testSameAddresses(r *rig) {
+// testSameAddresses: no user gets two wallets that have an address in common,
+// regardless of who created them, and no user learns that another one has such a
+// wallet.
+func testSameAddresses(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	d := descriptor()
 	plan := func(name string) wallet.Plan {
@@ -401,13 +406,13 @@ func testSameAddresses(r *rig) {
 	}
 	hers, err := r.Create(ctx, r.alice, plan("hers"))
 	must(t, err)
-	_, err = r.Create(ctx, r.bob, plan("bobs_own")) // it is none of hers
+	_, err = r.Create(ctx, r.bob, plan("bobs_own")) // she is not a member of it
 	must(t, err)
 	i := r.invite("hers", "bob", auth.RoleViewer)
 	_, err = r.Accept(ctx, r.bob, i.ID, "ours")
 	wantFault(t, err, fault.Conflict, "wallet_exists")
 	if got := faultOf(err).Details["alias"]; got != "bobs_own" {
-		t.Errorf("it names %q", got)
+		t.Errorf("message names %q", got)
 	}
 	r.wantPending("hers", "bob viewer")
 
@@ -417,7 +422,7 @@ func testSameAddresses(r *rig) {
 	_, _, err = r.PutMember(ctx, &boss, "hers", "bob", auth.RoleViewer)
 	wantFault(t, err, fault.Conflict, "member_not_added")
 	if f := faultOf(err); len(f.Details) > 0 || strings.Contains(f.Error(), "bobs_own") || strings.Contains(f.Error(), "descriptor") {
-		t.Errorf("an admin is told %v", f)
+		t.Errorf("for an admin: %v", f)
 	}
 
 	must(t, r.Delete(ctx, r.bob, "bobs_own", false))
@@ -426,10 +431,10 @@ func testSameAddresses(r *rig) {
 	_, err = r.Create(ctx, r.bob, plan("bobs_own"))
 	wantFault(t, err, fault.Conflict, "wallet_exists")
 	if got := faultOf(err).Details["alias"]; got != "ours" {
-		t.Errorf("it names %q", got)
+		t.Errorf("message names %q", got)
 	}
 
-	// The same addresses from other descriptors: two keys in another order.
+	// The same addresses from other descriptors: two keys in a different order.
 	one, two := "[d34db33f/48h/1h/0h/2h]"+tpub, "[0badcafe/48h/1h/0h/2h]"+otherKey
 	vault := func(name, first, second string) error {
 		_, err := r.Create(ctx, r.alice, wallet.Plan{
@@ -441,7 +446,7 @@ func testSameAddresses(r *rig) {
 	must(t, vault("one", one, two))
 	wantFault(t, vault("two", two, one), fault.Conflict, "wallet_exists")
 
-	// Of two that are created at once one is refused, too.
+	// Of two concurrent creations, one is rejected.
 	var both sync.WaitGroup
 	d = descriptor()
 	results := make(chan error, 2)
@@ -453,7 +458,7 @@ func testSameAddresses(r *rig) {
 	}
 	both.Wait()
 	if a, b := <-results, <-results; (a == nil) == (b == nil) {
-		t.Errorf("both were made, or none: %v, %v", a, b)
+		t.Errorf("not exactly one was created: %v, %v", a, b)
 	}
 	if n := r.count("SELECT count(*) FROM members WHERE wallet_id = $1", hers.ID); n != 2 {
 		t.Errorf("%d members", n)

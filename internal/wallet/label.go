@@ -15,23 +15,23 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// MaxLabels is how many labels can be set at once.
+// MaxLabels is the maximum number of labels in one call.
 const MaxLabels = 10_000
 
-// Types of btc.Label that mean something here.
+// Types of btc.Label that wallets use.
 const (
 	labelAddress     = "addr"
 	labelTransaction = "tx"
 	labelOutput      = "output"
 )
 
-// ErrOutputNotFound is told for an output that a wallet does not know.
+// ErrOutputNotFound is returned for an output that a wallet does not know.
 var ErrOutputNotFound = fault.New(fault.NotFound, "output_not_found",
 	"output not found; a wallet has its own outputs, and all outputs of the transactions that spend from it")
 
-// Labels yields the labels of a wallet, in the order of type and reference, and
-// has "spendable": false on the unspent outputs that are frozen; those without a
-// label come last. An error comes once, at the end.
+// Labels yields the labels of a wallet in the order of type and reference, with
+// "spendable": false for frozen unspent outputs; frozen outputs without a label
+// come last. An error is yielded once, at the end.
 func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -63,15 +63,15 @@ func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string)
 	}, nil
 }
 
-// SetLabels sets labels of a wallet, as btc.ParseLabel returns them, and deletes
-// those that are empty; outputs that say whether they are spendable are frozen or
-// let go. It is for proposers, and for signers where something is to be frozen or
-// let go. What the labels are about need not be in the wallet. Labels are set all
-// or none, but after an error some outputs may be frozen or let go already; all of
-// it may be sent again. It takes MaxLabels at most.
+// SetLabels sets labels of a wallet, as returned by btc.ParseLabel, and deletes
+// those that are empty. Labels of outputs with "spendable" freeze or unfreeze the
+// output. It requires the role proposer, or signer if an output is frozen or
+// unfrozen. The labelled objects need not belong to the wallet. Either all labels
+// are set or none, but after an error some outputs may already be frozen or
+// unfrozen; the whole call can be repeated. The maximum is MaxLabels.
 func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error {
 	if len(labels) > MaxLabels {
-		return fault.New(fault.Invalid, "too_many_labels", "these are %d labels, and %d can be set at once; send them in parts", len(labels), MaxLabels)
+		return fault.New(fault.Invalid, "too_many_labels", "%d labels exceed the limit of %d per request; send them in parts", len(labels), MaxLabels)
 	}
 	needed := auth.RoleProposer
 	if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Spendable != nil }) {
@@ -100,10 +100,10 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 }
 
 // ImportLabels is SetLabels for labels from another program. It ignores "spendable"
-// of outputs that are not the wallet's, and returns the positions of these labels.
-// While the history is incomplete, any output may turn out to be the wallet's. It
-// removes control characters and invisible characters, and returns the positions of
-// these labels as well.
+// for outputs that do not belong to the wallet and returns the positions of these
+// labels. While the history is incomplete, any output may belong to the wallet. It
+// also removes control characters and invisible characters and returns the
+// positions of these labels.
 func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign, cleaned []int, err error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -132,7 +132,7 @@ func cleanLabels(labels []btc.Label) (cleaned []int) {
 	return cleaned
 }
 
-// ignoreForeign removes "spendable" of outputs that are not the wallet's.
+// ignoreForeign removes "spendable" from outputs that do not belong to the wallet.
 func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []btc.Label) (foreign []int, err error) {
 	at := map[int]btc.Outpoint{}
 	for i, l := range labels {
@@ -156,9 +156,9 @@ func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []b
 	return foreign, nil
 }
 
-// LabelAddress sets the label of one of a wallet's own addresses, however that is
-// spelled; an empty label deletes it. It is for proposers, as are LabelTransaction
-// and LabelOutput. It returns ErrAddressNotFound.
+// LabelAddress sets the label of one of the wallet's own addresses, in any
+// spelling; an empty label deletes it. LabelAddress, LabelTransaction and
+// LabelOutput require the role proposer. It returns ErrAddressNotFound.
 func (s *Service) LabelAddress(ctx context.Context, who *auth.Principal, alias, address, label string) error {
 	return s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
 		a, err := s.store.AddressOf(ctx, walletID, s.canonical(address))
@@ -175,9 +175,9 @@ func (s *Service) LabelTransaction(ctx context.Context, who *auth.Principal, ali
 	})
 }
 
-// LabelOutput sets the label of an output of a wallet's transactions, the wallet's
-// own or not, spent or not, or deletes it. It returns the output as it is then, or
-// ErrOutputNotFound.
+// LabelOutput sets or deletes the label of an output of a wallet's transactions,
+// whether or not it belongs to the wallet or is spent. It returns the updated
+// output, or ErrOutputNotFound.
 func (s *Service) LabelOutput(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, label string) (Output, error) {
 	var found Output
 	err := s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
@@ -195,7 +195,8 @@ func (s *Service) LabelOutput(ctx context.Context, who *auth.Principal, alias st
 	return found, err
 }
 
-// setLabel sets one label, or deletes it, of what find finds in the wallet.
+// setLabel sets or deletes one label of the object that find looks up in the
+// wallet.
 func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, label string, find func(walletID string) (btc.Label, error)) error {
 	if err := CheckLabel("label", label); err != nil {
 		return err
@@ -212,14 +213,15 @@ func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, labe
 	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, who.Event(s.now(), "wallet.label", v.ID, "1 label"))
 }
 
-// setSpendable freezes outputs or lets them go, all of a kind at once: the last label of
-// each counts. What is not known is remembered, and counts once it is.
+// setSpendable freezes or unfreezes outputs, all outputs of each kind together; the
+// last label of an output wins. For outputs that are not known the state is stored
+// and takes effect once they are.
 func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) error {
 	order, wanted, err := spendable(labels)
 	if err != nil {
 		return err
 	}
-	var known, unknown [2][]Coin // those to be let go, and those to be frozen
+	var known, unknown [2][]Coin // to unfreeze, and to freeze
 	for _, at := range order {
 		frozen, kind := wanted[at], 0
 		if frozen {
@@ -249,8 +251,8 @@ func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Walle
 	return nil
 }
 
-// spendable returns the outputs that labels freeze (true) or let go, each once, in the
-// order of the labels.
+// spendable returns the outputs that labels freeze (true) or unfreeze, without
+// duplicates, in the order of the labels.
 func spendable(labels []btc.Label) (order []btc.Outpoint, frozen map[btc.Outpoint]bool, err error) {
 	frozen = map[btc.Outpoint]bool{}
 	for _, l := range labels {
@@ -259,7 +261,7 @@ func spendable(labels []btc.Label) (order []btc.Outpoint, frozen map[btc.Outpoin
 		}
 		at, err := btc.ParseOutpoint(l.Ref)
 		if err != nil || l.Type != labelOutput {
-			return nil, nil, fault.InvalidField("spendable", "belongs to labels of outputs only")
+			return nil, nil, fault.InvalidField("spendable", "is allowed only for labels of outputs")
 		}
 		if _, ok := frozen[at]; !ok {
 			order = append(order, at)

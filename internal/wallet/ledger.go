@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrLedgerChanged is returned at the end of a ledger whose balances do not match
-// the index any more, which has changed since the ledger was begun.
+// ErrLedgerChanged is returned at the end of a ledger whose balances no longer
+// match the index, because the index changed while the ledger was written.
 var ErrLedgerChanged = fault.New(fault.Unavailable, "ledger_changed", "the history changed while the ledger was written; request it again")
 
 // EntryKind is the kind of a ledger entry.
@@ -21,48 +21,49 @@ type EntryKind string
 // The kinds.
 const (
 	EntryOpening  EntryKind = "opening"  // the balance at the start of the period
-	EntryReceive  EntryKind = "receive"  // an own output paid by others
+	EntryReceive  EntryKind = "receive"  // a payment from others to an own output
 	EntryGenerate EntryKind = "generate" // an own output of a coinbase transaction
 	EntrySend     EntryKind = "send"     // an external recipient
-	EntryTransfer EntryKind = "transfer" // an output that another wallet of the caller pays or receives
-	EntrySelf     EntryKind = "self"     // an own receive address that the wallet itself pays; moves nothing
+	EntryTransfer EntryKind = "transfer" // an output paid to or received from another wallet of the caller
+	EntrySelf     EntryKind = "self"     // an own receive address paid by the wallet itself; the balance does not change
 	EntryFee      EntryKind = "fee"      // a transaction that has only change outputs
-	EntryMixed    EntryKind = "mixed"    // the net amount of a transaction with inputs of others
+	EntryMixed    EntryKind = "mixed"    // the net amount of a transaction that also has inputs of others
 	EntryInactive EntryKind = "inactive" // the inputs of a transaction that has left the mempool
 )
 
-// Entry is a row of a ledger. The balance of its wallet changes by Amount less Fee.
+// Entry is a row of a ledger. It changes the balance of its wallet by Amount less
+// Fee.
 type Entry struct {
 	Kind     EntryKind
 	WalletID string
-	Alias    string // of the wallet, as the caller calls it
+	Alias    string // alias of the wallet, as the caller knows it
 	Time     time.Time
-	Amount   btc.Amount  // without the fee; negative for what leaves the wallet
+	Amount   btc.Amount  // without the fee; negative for outgoing amounts
 	Fee      *btc.Amount // on the first entry of a transaction that the wallet pays for
 	Balance  btc.Amount  // of the wallet, after this entry
-	Address  string      // that was paid
+	Address  string      // recipient
 	Label    string      // of the output, or else of its address
 	// Counterparty is the alias of the other wallet of a transfer.
 	Counterparty string
 	Txid         string // empty for an opening entry
 	TxLabel      string
-	Vout         *uint32 // nil if the entry does not stand for one output
+	Vout         *uint32 // nil if the entry does not represent one output
 	Status       Status
 	Block        *Block
-	Proposal     *ProposalRef // that made the transaction; nil for none
+	Proposal     *ProposalRef // that created the transaction; nil if there is none
 }
 
-// ProposalRef names a proposal and the user that created it.
+// ProposalRef names a proposal and the user who created it.
 type ProposalRef struct{ ID, UserName string }
 
-// LedgerParams selects the entries of a ledger. Zero times are no limits; Until is
-// exclusive.
+// LedgerParams selects the entries of a ledger. A zero time means no limit; Until
+// is exclusive.
 type LedgerParams struct {
 	Since, Until time.Time
 	Descending   bool
 }
 
-// LedgerLinks is what connects transactions with other wallets and with proposals.
+// LedgerLinks connects transactions with other wallets and with proposals.
 type LedgerLinks struct {
 	Owners    map[btc.Outpoint][]string        // wallet ids by output
 	Senders   map[string][]string              // ids of wallets that own all inputs, by txid
@@ -73,28 +74,30 @@ type LedgerLinks struct {
 // TxRef is a transaction of a wallet.
 type TxRef struct{ WalletID, Txid string }
 
-// Ledgers reads from the index what a ledger has besides the history.
+// Ledgers reads the data of a ledger that is not part of the history.
 type Ledgers interface {
-	// BalanceUntil returns the sum of a wallet's entries before a time: all of them
-	// for the zero time, which is the sum of its unspent outputs.
+	// BalanceUntil returns the sum of a wallet's entries before a time. For the
+	// zero time it includes all of them, which equals the sum of the wallet's
+	// unspent outputs.
 	BalanceUntil(ctx context.Context, walletID string, until time.Time) (btc.Amount, error)
-	// LedgerLinks returns the links of transactions. Owners and Senders may be
+	// LedgerLinks returns the links of transactions. Owners and Senders may include
 	// wallets that the caller must not see.
 	LedgerLinks(ctx context.Context, part []Record) (LedgerLinks, error)
 }
 
-// How much of a history is in memory for a ledger, besides what its strips have.
+// How much of a history a ledger holds in memory, besides the records in its
+// strips.
 const (
 	maxLedgerRecords = 500
 	maxLedgerOutputs = 5000
 )
 
-// Ledger yields the entries of one wallet, or of all of the caller's if alias is
-// empty, in the order of their transactions' times, and returns the block up to
-// which they are known. Balances count what trusted, untrusted pending and immature
-// balances of the wallet add up to: transactions in blocks and in the mempool.
-// With Since, there is an opening entry for each wallet. An error comes once, at
-// the end; ErrLedgerChanged is one.
+// Ledger yields the entries of one wallet, or of all of the caller's wallets if
+// alias is empty, in the order of the transactions' times, and returns the block up
+// to which they are known. The running balance is the sum of the trusted, untrusted
+// pending and immature balances of the wallet: transactions in blocks and in the
+// mempool. With Since, each wallet has an opening entry. An error, such as
+// ErrLedgerChanged, is yielded once, at the end.
 func (s *Service) Ledger(ctx context.Context, who *auth.Principal, alias string, p LedgerParams) (Tip, iter.Seq2[Entry, error], error) {
 	views, err := s.openAll(ctx, who, alias)
 	if err != nil {
@@ -118,7 +121,7 @@ func (s *Service) Ledger(ctx context.Context, who *auth.Principal, alias string,
 	}, nil
 }
 
-// ledger is a ledger in the making.
+// ledger is the state of a Ledger call.
 type ledger struct {
 	*Service
 	LedgerParams
@@ -126,10 +129,10 @@ type ledger struct {
 	aliases  map[string]string // of all wallets of the caller, by id
 	accounts map[string]*account
 	yield    func(Entry, error) bool
-	stopped  bool // yield wants no more
+	stopped  bool // yield returned false
 }
 
-// account is the running balance of a wallet, and the time of its latest entry.
+// account is the running balance of a wallet and the time of its latest entry.
 type account struct {
 	balance btc.Amount
 	latest  time.Time
@@ -165,7 +168,7 @@ func (l *ledger) write(ctx context.Context) error {
 	return l.writeOpening(ctx, l.Descending)
 }
 
-// writeOpening writes the opening entry of each wallet, if now is the time for it.
+// writeOpening writes the opening entry of each wallet if now is true.
 func (l *ledger) writeOpening(ctx context.Context, now bool) error {
 	if l.Since.IsZero() || !now {
 		return nil
@@ -223,9 +226,9 @@ func (l *ledger) writePart(ctx context.Context, part []Record) error {
 	return nil
 }
 
-// account returns the account of a record's wallet. In a descending ledger its
-// balance starts with what the wallet has at the time of its latest entry, so that
-// what comes in meanwhile does no harm.
+// account returns the account of a record's wallet. In a descending ledger the
+// balance starts with the wallet's balance at the time of its latest entry, so that
+// later transactions do not affect it.
 func (l *ledger) account(ctx context.Context, r *Record) (*account, error) {
 	at := l.accounts[r.WalletID]
 	if at == nil {
@@ -244,8 +247,8 @@ func (l *ledger) account(ctx context.Context, r *Record) (*account, error) {
 	return at, nil
 }
 
-// check compares the balances at the end with the index: transactions may have
-// changed behind the place that was read.
+// check compares the balances at the end with the index, because transactions may
+// have changed in the part that was already read.
 func (l *ledger) check(ctx context.Context) error {
 	for id, at := range l.accounts {
 		var want btc.Amount
@@ -312,9 +315,10 @@ func (l *ledger) entriesOf(r *Record, links LedgerLinks) []Entry {
 	return entries
 }
 
-// kindOf returns the kind of an output's entry, or nothing for change, which has no
-// entry; and the other wallet of a transfer. A transaction with a fee is one that
-// the wallet pays for alone; of others only its own outputs are known.
+// kindOf returns the kind of an output's entry, and the other wallet of a transfer.
+// The kind is empty for change, which has no entry. A transaction with a fee is
+// paid for by the wallet alone; of other transactions only the wallet's own outputs
+// are known.
 func (l *ledger) kindOf(r *Record, o *Output, links LedgerLinks) (EntryKind, string) {
 	others := links.Senders[r.Txid]
 	kind := EntryReceive
@@ -337,8 +341,8 @@ func (l *ledger) kindOf(r *Record, o *Output, links LedgerLinks) (EntryKind, str
 	return kind, ""
 }
 
-// Counts reports whether the outputs of the transaction count as unspent, and what
-// it spends as spent. An unconfirmed coinbase transaction does not exist.
+// Counts reports whether the outputs of the transaction count as unspent, and its
+// inputs as spent. An unconfirmed coinbase transaction does not exist.
 func (r *Record) Counts() bool {
 	return r.Status == Confirmed || r.Status == InMempool && r.Category != Generate
 }

@@ -6,9 +6,10 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// Rename changes a wallet's name, for all (an owner's to do), and the caller's
-// own alias for it. Nil leaves what there is. Another name leaves the aliases as
-// they are. It returns ErrAliasTaken; then nothing was changed.
+// Rename changes a wallet's name for all members, which requires the role owner,
+// and the caller's own alias for it. Nil leaves a value unchanged. A new name does
+// not change the aliases. It returns ErrAliasTaken, in which case nothing was
+// changed.
 func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string, name, newAlias *string) (View, error) {
 	needed := auth.RoleViewer
 	if name != nil {
@@ -53,11 +54,12 @@ func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, ali
 	})
 }
 
-// Delete removes a wallet for all its members, an owner's to do: from the
-// database, and from what Core has loaded, unless it was adopted. Core's files are
-// kept, unless deleteFiles is set. The wallet is gone when Delete has returned; Core may have it
-// loaded, and its files be there, for a while. Where the files cannot be deleted,
-// nothing is changed: ErrForeignFiles, and what Files.CheckFiles returns.
+// Delete removes a wallet for all its members: from the database, and from Bitcoin
+// Core's loaded wallets unless it was adopted. It requires the role owner. Bitcoin
+// Core's files are kept unless deleteFiles is set. The wallet is gone when Delete
+// returns; Bitcoin Core may keep it loaded, and its files may remain, for a short
+// time. If the files cannot be deleted, nothing is changed, and the error is
+// ErrForeignFiles or what Files.CheckFiles returns.
 func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string, deleteFiles bool) error {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {

@@ -16,10 +16,11 @@ var (
 	errNotAdded     = fault.New(fault.Conflict, "member_not_added", "this user cannot be added; invite them instead")
 )
 
-// maxAliasTries is how many aliases are tried for a user who is made a member.
+// maxAliasTries is the maximum number of aliases that are tried for a user who is
+// added as a member.
 const maxAliasTries = 100
 
-// Members returns the members of a wallet, to any of them.
+// Members returns the members of a wallet. Every member may list them.
 func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string) ([]Member, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -28,10 +29,10 @@ func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string
 	return s.store.Members(ctx, v.ID)
 }
 
-// PutMember gives a member of a wallet another role. It is for owners. Where that is
-// enabled, admins may also make a user a member, without being asked: created reports that.
-// It returns ErrMemberMissing, whether or not there is such a user, and ErrLastOwner; to
-// admins who may add members also auth.ErrUserNotFound and the like.
+// PutMember changes the role of a member. It requires the role owner. If enabled,
+// admins may also add a user without an invitation; created reports that. It
+// returns ErrMemberMissing, whether or not the user exists, and ErrLastOwner; to
+// admins who may add members it also returns errors such as auth.ErrUserNotFound.
 func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, user string, role auth.WalletRole) (m Member, created bool, err error) {
 	if err := checkRole(role); err != nil {
 		return Member{}, false, err
@@ -63,14 +64,15 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 	return m, err == nil, err
 }
 
-// mayAddMembers reports whether the caller may make users members of wallets that the
-// caller owns, which also tells the caller which users there are.
+// mayAddMembers reports whether the caller may add users to wallets that the caller
+// owns. The result of adding a user reveals whether that user exists.
 func (s *Service) mayAddMembers(who *auth.Principal) bool {
 	return s.adminsAddMembers && who.Admin && who.Scopes.Has(auth.UsersRead)
 }
 
-// addMember makes a user a member, under the alias that Specter's rule makes of the
-// wallet's name, with a number if the user has, or had, another wallet with it.
+// addMember adds a user as a member, under the alias that Specter's rule derives
+// from the wallet's name, with a number appended if the user has or had another
+// wallet with that alias.
 func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, user string, role auth.WalletRole) (Member, error) {
 	u, err := s.users.UserByName(ctx, user)
 	if err != nil {
@@ -112,8 +114,8 @@ func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, us
 	return m, nil
 }
 
-// RemoveMember ends a membership. It is for owners; anybody may end their own. It
-// returns ErrMemberMissing and ErrLastOwner.
+// RemoveMember ends a membership. It requires the role owner; every member may end
+// their own. It returns ErrMemberMissing and ErrLastOwner.
 func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, user string) error {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -135,8 +137,8 @@ func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, 
 	})
 }
 
-// editMembers changes a wallet's members. Change is told the caller's role, which
-// may be another by now than when the wallet was looked up.
+// editMembers changes a wallet's members. Change receives the caller's current
+// role, which may have changed since the wallet was loaded.
 func (s *Service) editMembers(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, callers auth.WalletRole) error) error {
 	err := s.store.EditMembers(ctx, who, id, func(e *MemberEdit) error {
 		i := e.member(who.UserID)
@@ -155,17 +157,17 @@ func (s *Service) editMembers(ctx context.Context, who *auth.Principal, id strin
 	return nil
 }
 
-// member returns the index of a user among the members, and -1 for none.
+// member returns the index of a user among the members, or -1.
 func (e *MemberEdit) member(userID string) int {
 	return slices.IndexFunc(e.Members, func(m Member) bool { return m.UserID == userID })
 }
 
-// memberNamed returns the index of the user of this name among the members, and -1 for none.
+// memberNamed returns the index of the user of this name among the members, or -1.
 func (e *MemberEdit) memberNamed(user string) int {
 	return slices.IndexFunc(e.Members, func(m Member) bool { return auth.FoldName(m.UserName) == auth.FoldName(user) })
 }
 
-// dropInvitations deletes the invitations of users who are no owners any more.
+// dropInvitations deletes the invitations from users who are not owners any more.
 func (e *MemberEdit) dropInvitations() {
 	e.Invitations = slices.DeleteFunc(e.Invitations, func(i Invitation) bool {
 		return !e.isOwner(i.InviterID)

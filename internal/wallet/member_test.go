@@ -11,9 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-func testMembers(r *rig) {
+func testMembers(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.paper(r.alice, "vault")
+	v := r.storeWallet(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleViewer)
 	m, created, err := r.PutMember(ctx, r.alice, "vault", "BOB", auth.RoleSigner)
 	must(t, err)
@@ -34,7 +34,7 @@ func testMembers(r *rig) {
 	_, _, err = r.PutMember(ctx, r.alice, "vault", "bob", "admin")
 	wantField(t, err, "role")
 
-	// There is always an owner.
+	// A wallet always has an owner.
 	_, _, err = r.PutMember(ctx, r.alice, "vault", "alice", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrLastOwner)
 	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "alice"), wallet.ErrLastOwner)
@@ -47,7 +47,7 @@ func testMembers(r *rig) {
 	wantErr(t, err, wallet.ErrNotFound)
 	wantErr(t, r.RemoveMember(ctx, r.bob, "vault", "bob"), wallet.ErrLastOwner)
 
-	// Whoever is in may leave.
+	// Every member may leave.
 	r.join(r.bob, "vault", r.alice, auth.RoleViewer)
 	must(t, r.RemoveMember(ctx, r.alice, "vault", "Alice"))
 	r.join(r.bob, "vault", r.alice, auth.RoleViewer)
@@ -56,11 +56,11 @@ func testMembers(r *rig) {
 	wantErr(t, err, wallet.ErrNotFound)
 }
 
-func testRename(r *rig) {
+func testRename(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	text := func(s string) *string { return &s }
-	v := r.paper(r.alice, "vault")
-	r.paper(r.alice, "other")
+	v := r.storeWallet(r.alice, "vault")
+	r.storeWallet(r.alice, "other")
 	r.member("vault", r.bob, auth.RoleViewer)
 
 	got, err := r.Rename(ctx, r.bob, "vault", nil, text("alices"))
@@ -98,14 +98,14 @@ func testRename(r *rig) {
 	}
 }
 
-// act is something that somebody does with the wallet "vault".
+// act is an operation on the wallet "vault".
 type act struct {
 	name   string
 	needed auth.WalletRole
 	do     func(who *auth.Principal) error
 }
 
-func (r *rig) acts() []act {
+func (r *fixture) acts() []act {
 	ctx := r.t.Context()
 	text := "x"
 	yes := true
@@ -164,8 +164,8 @@ func (r *rig) acts() []act {
 	}
 }
 
-// testRoles: each act is for those whose role covers it, and for nobody else.
-func testRoles(r *rig) {
+// testRoles: each operation is allowed exactly for the roles that cover it.
+func testRoles(r *fixture) {
 	t := r.t
 	v := r.wallet(r.alice, "vault")
 	r.member("vault", r.user("guest"), auth.RoleViewer)
@@ -183,7 +183,7 @@ func testRoles(r *rig) {
 		{"a token for another wallet", limited(r.alice, "another")},
 		{"a token for no wallet", limited(r.alice)},
 		{"nobody", &auth.Principal{}},
-		{"nobody, with a token for the wallet", &auth.Principal{Wallets: []string{v.ID}}},
+		{"no user, with a token for the wallet", &auth.Principal{Wallets: []string{v.ID}}},
 	}
 	for _, a := range acts {
 		for _, c := range callers {
@@ -208,11 +208,11 @@ func testRoles(r *rig) {
 	}
 }
 
-func testLimitedTokens(r *rig) {
+func testLimitedTokens(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	var all []wallet.View
 	for _, name := range []string{"a", "b", "c", "d"} {
-		all = append(all, r.paper(r.alice, name))
+		all = append(all, r.storeWallet(r.alice, name))
 	}
 	who := limited(r.alice, all[1].ID, all[3].ID)
 	aliases := func(after string, limit int) (got []string) {

@@ -10,33 +10,32 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// The longest texts, in characters. BIP-329 suggests 255 for labels.
+// Maximum lengths of texts, in characters. BIP-329 suggests 255 for labels.
 const (
 	maxName  = 64
 	maxLabel = 255
 )
 
-// checkName is the rule for names of wallets: 1 to 64 characters that can be
-// seen, and no space at the ends.
+// checkName validates a wallet name: 1 to 64 visible characters, without leading or
+// trailing spaces.
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return fault.InvalidField("name", "has to be 1 to %d characters long", maxName)
+		return fault.InvalidField("name", "must be 1 to %d characters long", maxName)
 	case strings.TrimSpace(name) != name:
 		return fault.InvalidField("name", "must not begin or end with a space")
 	}
 	return checkText("name", name, maxName)
 }
 
-// CheckLabel returns a fault about a field unless a text can be a label.
+// CheckLabel returns a fault about a field unless the text is valid as a label.
 func CheckLabel(field, label string) error { return checkText(field, label, maxLabel) }
 
-// FitName returns what can be a name of a text that may be none, and FitLabel what
-// can be a label: it is cleaned (text.Clean), and cut if it is too long. Nothing may
-// be left.
+// FitName turns any text into a valid wallet name: it cleans the text (text.Clean)
+// and truncates it if it is too long. The result may be empty.
 func FitName(text string) string { return fit(text, maxName) }
 
-// FitLabel is as FitName is.
+// FitLabel is FitName for labels.
 func FitLabel(text string) string { return fit(text, maxLabel) }
 
 func fit(s string, most int) string {
@@ -44,7 +43,7 @@ func fit(s string, most int) string {
 	if runes := []rune(s); len(runes) > most {
 		s = strings.TrimSpace(string(runes[:most]))
 	}
-	return text.Clean(s) // the cut may have left a joiner without what it joins
+	return text.Clean(s) // truncation may have left a joiner without the character that it joins
 }
 
 func checkText(field, s string, most int) error {
@@ -57,13 +56,13 @@ func checkText(field, s string, most int) error {
 	return nil
 }
 
-// checkAlias is the rule for aliases: what Specter's rule can make of a name.
+// checkAlias validates an alias: a text that Specter's rule can derive from a name.
 func checkAlias(alias string) error {
 	if n := utf8.RuneCountInString(alias); n == 0 || n > maxName {
-		return fault.InvalidField("alias", "has to be 1 to %d characters long", maxName)
+		return fault.InvalidField("alias", "must be 1 to %d characters long", maxName)
 	}
 	if !btc.IsAlias(alias) {
-		return fault.InvalidField("alias", "may have small letters, digits and underscores only")
+		return fault.InvalidField("alias", "must consist of lower-case letters, digits and underscores")
 	}
 	if problem := text.NameProblem(alias); problem != "" {
 		return fault.InvalidField("alias", "%s", problem)
@@ -71,21 +70,21 @@ func checkAlias(alias string) error {
 	return nil
 }
 
-// aliasFor returns the alias that a wallet of this name gets: the one that is
-// asked for, or what Specter's rule makes of the name.
+// aliasFor returns the alias of a wallet of this name: the requested one, or the
+// one that Specter's rule derives from the name.
 func aliasFor(name, asked string) (string, error) {
 	if asked != "" {
 		return asked, checkAlias(asked)
 	}
 	alias := btc.Alias(name)
 	if alias == "" || checkAlias(alias) != nil {
-		return "", fault.InvalidField("alias", "is needed, since the name has no letters or digits to make one of")
+		return "", fault.InvalidField("alias", "is required, because the name has no letters or digits")
 	}
 	return alias, nil
 }
 
-// numberedAlias returns the alias to try as the nth, from 1 on, so that names
-// that are alike stay apart.
+// numberedAlias returns the nth alias to try, from 1 on, so that similar names get
+// different aliases.
 func numberedAlias(alias string, n int) string {
 	if n == 1 {
 		return alias

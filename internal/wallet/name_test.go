@@ -33,7 +33,7 @@ func TestCheckLabel(t *testing.T) {
 	}
 }
 
-// TestFit: whatever the text, what is left of it is accepted.
+// TestFit: the result is valid for every text.
 func TestFit(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -52,7 +52,7 @@ func TestFit(t *testing.T) {
 
 func TestAliasFor(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, asked, want string }{ // no want is a refusal
+	for _, c := range []struct{ name, asked, want string }{ // an empty want means an error
 		{"Vault 2/3 - Fam", "", "vault_23_fam"},
 		{"Überweisung", "", "überweisung"},
 		{"Vault", "mine_2", "mine_2"},

@@ -8,60 +8,61 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrNodeScanning is what a Node returns where Core would have to be told of
-// something while it looks through the chain for that wallet. The message is the
-// Node's.
-var ErrNodeScanning = fault.New(fault.Conflict, "wallet_scanning", "the Bitcoin node looks through the chain for this wallet")
+// ErrNodeScanning is returned by a Node if an operation is not possible while
+// Bitcoin Core rescans the blockchain for the wallet. The message is the Node's.
+var ErrNodeScanning = fault.New(fault.Conflict, "wallet_scanning", "the Bitcoin node is rescanning the blockchain for this wallet")
 
-// Node is what the wallets need of Bitcoin Core while somebody waits for the
-// answer. Its faults are those of the package bitcoind: Unavailable while the
-// node is away, BadGateway for nonsense.
+// Node is the part of Bitcoin Core that requests about wallets use synchronously.
+// Its faults are those of package rpcclient: Unavailable if the node is
+// unreachable, BadGateway for an invalid response.
 type Node interface {
-	// Ready returns why the node cannot be used now, or nil.
+	// Ready returns the reason why the node cannot be used now, or nil.
 	Ready() error
-	// Chain returns the network, the height of the tip, and the height of the
-	// first block that the node still has; 0 unless it is pruned. It returns what
-	// was last known. The network is empty before the first contact; until then
+	// Chain returns the network, the height of the tip, and the height of the first
+	// block that the node has, which is 0 unless it is pruned. The values are the
+	// latest known ones. The network is empty before the first contact; until then
 	// Ready returns an error.
 	Chain() (network btc.Network, height, pruneHeight int)
-	// CanonicalDescriptor returns a descriptor as Core writes it, with its
+	// CanonicalDescriptor returns a descriptor as Bitcoin Core writes it, with its
 	// checksum (RPC getdescriptorinfo).
 	CanonicalDescriptor(ctx context.Context, descriptor string) (string, error)
-	// DeriveAddresses returns the addresses of the indexes from first up to, and
-	// without, end (RPC deriveaddresses).
+	// DeriveAddresses returns the addresses of the indexes from first to end,
+	// exclusive (RPC deriveaddresses).
 	DeriveAddresses(ctx context.Context, descriptor string, first, end uint32) ([]string, error)
-	// HeightAt returns the height of a block before which nothing was
-	// transacted that is as late as t.
+	// HeightAt returns the height of a block such that all earlier blocks are older
+	// than t.
 	HeightAt(ctx context.Context, t time.Time) (int, error)
-	// Provide makes sure that Core has a watch-only wallet of this name, loaded,
-	// with both descriptors up to rangeEnd. It may be called again at any time.
-	// It reports whether the wallet was made now, and so knows no history. It
-	// returns ErrNodeScanning, unless Core knows as much already.
+	// Provide ensures that Bitcoin Core has a watch-only wallet of this name
+	// loaded, with both descriptors up to rangeEnd. It is idempotent. Created
+	// reports whether the wallet was created by this call and so has no history. It
+	// returns ErrNodeScanning, unless Bitcoin Core already has that range.
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
-	// Unload unloads a wallet, for good: Core does not load it at its next start.
+	// Unload unloads a wallet permanently: Bitcoin Core does not load it at its
+	// next start.
 	Unload(ctx context.Context, coreName string) error
-	// SetLocked has Core not spend outputs by itself, or lets it again, across
-	// restarts (RPC lockunspent). What is as it should be is fine. It returns a
-	// Conflict where some cannot be locked, because they are spent for example; the
-	// others are then.
+	// SetLocked excludes outputs from Core's coin selection, or includes them
+	// again, persistently (RPC lockunspent). It ignores outputs that are already in
+	// the requested state. It returns a Conflict if some cannot be locked, for
+	// example because they are spent; the others are locked.
 	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
-	// UnlockAll unlocks outputs of a wallet that Core keeps. One that is not loaded is
-	// loaded for that and unloaded again. What Core does not have, the wallet
-	// included, is fine.
+	// UnlockAll unlocks outputs of a wallet that stays in Bitcoin Core. A wallet
+	// that is not loaded is loaded for that and unloaded again. It ignores a
+	// missing wallet and outputs that Bitcoin Core does not have.
 	UnlockAll(ctx context.Context, coreName string, coins []btc.Outpoint) error
-	// AbortRescan ends a scan that is under way (RPC abortrescan).
+	// AbortRescan aborts a running rescan (RPC abortrescan).
 	AbortRescan(ctx context.Context, coreName string) error
 
 	Adoption
 	Files
 }
 
-// Files are what Core keeps of its wallets, in a folder that may be out of reach.
+// Files manages the files of Bitcoin Core's wallets, whose directory may not be
+// accessible.
 type Files interface {
-	// CheckFiles returns why the files of a wallet cannot be deleted, a Conflict
-	// such as wallet_folder_unknown, or nil. It changes nothing.
+	// CheckFiles returns the reason why the files of a wallet cannot be deleted, a
+	// Conflict such as wallet_folder_unknown, or nil. It changes nothing.
 	CheckFiles(coreName string) error
 	// RemoveFiles unloads a wallet as Unload does, and then deletes its files. It
-	// may be called again at any time; files that are gone are fine.
+	// is idempotent; missing files are not an error.
 	RemoveFiles(ctx context.Context, coreName string) error
 }

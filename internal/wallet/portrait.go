@@ -8,48 +8,47 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Portrait is all that there is about a wallet, for those who want it whole.
+// Portrait holds all details of a wallet, for exports.
 type Portrait struct {
 	View
-	// Addresses are those of each branch from the index 0 on.
+	// Addresses are the addresses of each branch, from index 0 on.
 	Addresses [2][]PlainAddress
-	// Labelled are the addresses that have a label, in their own order.
+	// Labelled are the addresses that have a label, sorted by address.
 	Labelled []LabelledAddress
-	// Unspent are the outputs that can be spent, now or once they are mature, in
-	// the order of their outpoints.
+	// Unspent are the outputs that can be spent now or once they are mature, in the
+	// order of their outpoints.
 	Unspent []Unspent
-	// History yields all transactions with their raw form, dead ones, too, from
-	// the latest on, as they are when it is called. An error comes once, at the
-	// end. It may be called again.
+	// History yields all transactions in raw form, including dead ones, from the
+	// latest to the earliest, as they are at the time of the call. An error is
+	// yielded once, at the end. It may be called repeatedly.
 	History iter.Seq2[Record, error]
 }
 
-// PlainAddress is an address of a wallet, whose place is known otherwise.
+// PlainAddress is an address of a wallet whose place is known from its position.
 type PlainAddress struct {
 	Address string
 	Used    bool
 }
 
-// LabelledAddress is an address that somebody put a label on. It need not be the
-// wallet's.
+// LabelledAddress is an address with a label. It need not belong to the wallet.
 type LabelledAddress struct {
 	Address string
-	Own     *Place // nil for somebody else's
-	Used    bool   // of the wallet's own
+	Own     *Place // nil if it does not belong to the wallet
+	Used    bool   // only for the wallet's own addresses
 	Label   string
 }
 
-// Unspent is an output of the wallet that can be spent, now or once it is mature.
+// Unspent is an output of the wallet that can be spent now or once it is mature.
 type Unspent struct {
 	btc.Outpoint
 	Address string
 	Amount  btc.Amount
-	Locked  bool // as that of a Coin
-	Frozen  bool // somebody does not want it to be spent
+	Locked  bool // as in Coin
+	Frozen  bool // as in Coin
 }
 
-// Portrait returns all that there is about a wallet, with as many addresses on
-// each branch past the last that was handed out or used.
+// Portrait returns all details of a wallet, with ahead addresses on each branch
+// past the last one that was revealed or used.
 func (s *Service) Portrait(ctx context.Context, who *auth.Principal, alias string, ahead uint32) (Portrait, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {

@@ -12,17 +12,18 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// rangeStep is by how many addresses a range grows at least, and how many are
-// derived and stored at once.
+// rangeStep is the minimum number of addresses by which a range grows, and the
+// number that is derived and stored at once.
 const rangeStep = 1000
 
-var errNoAddresses = fault.New(fault.Conflict, "addresses_used_up", "the wallet has no more addresses; a descriptor has 2147483648 on each branch")
+var errNoAddresses = fault.New(fault.Conflict, "addresses_used_up", "no addresses left; a descriptor has 2147483648 on each branch")
 
-// EnsureRange has Core know Lookahead addresses past the highest index that was
-// handed out or used at least, on both branches, and returns the wallet as it is
-// then. It asks the node only where the range has to grow. Core is told first, so
-// that there is never an address here that Core does not watch. It returns
-// ErrNodeScanning, and ErrNotFound for a wallet that is not ready.
+// EnsureRange extends the range that Bitcoin Core watches to at least Lookahead
+// addresses past the highest revealed or used index, on both branches, and returns
+// the updated wallet. It calls the node only if the range must grow. Bitcoin Core
+// is extended first, so that the index never has an address that Bitcoin Core does
+// not watch. It returns ErrNodeScanning, and ErrNotFound for a wallet that is not
+// ready.
 func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wallet, error) {
 	if highest >= btc.MaxIndex-Lookahead-rangeStep {
 		return w, errNoAddresses
@@ -36,7 +37,7 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 		return w, err
 	}
 	defer done()
-	// Others may have extended it meanwhile, or begun to remove the wallet, which
+	// A concurrent call may have extended it, or begun to remove the wallet, which
 	// must not be loaded again.
 	w, err = s.store.WalletByID(ctx, w.ID)
 	switch {
@@ -50,15 +51,15 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 	wanted := max(needed, w.RangeEnd+rangeStep)
 	grown, err := s.extend(ctx, w, wanted)
 	if errors.Is(err, ErrNodeScanning) && wanted > needed {
-		return s.extend(ctx, w, needed) // Core may have derived as many by itself
+		return s.extend(ctx, w, needed) // Core may have derived as many on its own
 	}
 	return grown, err
 }
 
-// EnsureScanRange extends the range of a wallet to what its scan needs, and returns
-// the wallet as it is then. Deriving takes Core and specterd about half a minute each
-// for 100,000 addresses. After an interruption it goes on where it was. It returns
-// what EnsureRange does.
+// EnsureScanRange extends the range of a wallet to the range that its rescan
+// requires, and returns the updated wallet. Deriving 100,000 addresses takes about
+// half a minute in Bitcoin Core and the same in specterd. After an interruption it
+// resumes. It returns the same errors as EnsureRange.
 func (s *Service) EnsureScanRange(ctx context.Context, w Wallet) (Wallet, error) {
 	done, err := s.turns.Take(ctx, w.ID)
 	if err != nil {
@@ -77,15 +78,15 @@ func (s *Service) EnsureScanRange(ctx context.Context, w Wallet) (Wallet, error)
 	if _, err = s.extend(ctx, w, w.ScanRange); err != nil {
 		return w, err
 	}
-	return s.store.WalletByID(ctx, w.ID) // the scan may have been stopped meanwhile
+	return s.store.WalletByID(ctx, w.ID) // the rescan may have been aborted in the meantime
 }
 
 func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet, error) {
 	created, err := s.node.Provide(ctx, w.CoreName, w.Receive, w.Change, rangeEnd)
 	if err != nil {
-		return w, fmt.Errorf("have Core watch more addresses of wallet %s: %w", w.ID, err)
+		return w, fmt.Errorf("extend the watched addresses of wallet %s: %w", w.ID, err)
 	}
-	if created { // Core had lost it
+	if created { // Core had lost the wallet
 		if err := s.scanAnew(ctx, w.ID); err != nil {
 			return w, err
 		}
@@ -104,8 +105,8 @@ func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet
 	return w, nil
 }
 
-// derive returns the addresses of both branches of a wallet from first up to, and
-// without, end.
+// derive returns the addresses of both branches of a wallet from first to end,
+// exclusive.
 func (s *Service) derive(ctx context.Context, w Wallet, first, end uint32) ([]Address, error) {
 	network, _, _ := s.node.Chain()
 	var branches [2][]Address

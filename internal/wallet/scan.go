@@ -10,24 +10,25 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrScanRunning is told to whoever wants another scan before the last is over.
-var ErrScanRunning = fault.New(fault.Conflict, "scan_running", "the chain is being looked through for this wallet already; wait until that is done, or stop it")
+// ErrScanRunning is returned for a rescan that is requested while another one of
+// the wallet is queued or running.
+var ErrScanRunning = fault.New(fault.Conflict, "scan_running", "a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
 
-// maxScanRange is how far a range can be made to reach by a rescan. Each address
-// costs Core memory from then on.
+// maxScanRange is the maximum range of a rescan. Each address permanently costs
+// memory in Bitcoin Core.
 const maxScanRange = 100_000
 
-// Birth says from when on a wallet may have transactions: Now, or a height, or a
-// time; exactly one of them.
+// Birth is the birthday of a wallet, before which it has no transactions. Exactly
+// one field is set: Now, a height, or a time.
 type Birth struct {
 	Now    bool
 	Height *int
 	Time   *time.Time
 }
 
-// ParseBirth reads a point in time from text: "now", the height of a block, a date,
-// which stands for its beginning in UTC, or a time of RFC 3339. Field is what the
-// caller calls it.
+// ParseBirth parses a point in time: "now", a block height, a date, which means its
+// beginning in UTC, or an RFC 3339 time. Field is the caller's name for it in
+// errors.
 func ParseBirth(field, text string) (Birth, error) {
 	if text == "now" {
 		return Birth{Now: true}, nil
@@ -41,11 +42,11 @@ func ParseBirth(field, text string) (Birth, error) {
 			return Birth{Time: &at}, nil
 		}
 	}
-	return Birth{}, fault.InvalidField(field, `has to be "now", the height of a block, a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z`)
+	return Birth{}, fault.InvalidField(field, `must be "now", a block height, a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z`)
 }
 
-// heightOf returns the height of the block to begin with. Field is what the
-// caller calls the point in time.
+// heightOf returns the height of the first block to scan. Field is the caller's
+// name for the point in time in errors.
 func (s *Service) heightOf(ctx context.Context, field string, b Birth) (int, error) {
 	_, tip, pruneHeight := s.node.Chain()
 	height, err := 0, error(nil)
@@ -54,7 +55,7 @@ func (s *Service) heightOf(ctx context.Context, field string, b Birth) (int, err
 		return tip, nil
 	case !b.Now && b.Height != nil && b.Time == nil:
 		if height = *b.Height; height < 0 || height > tip {
-			return 0, fault.InvalidField(field, "has to be from 0 to %d, which is the height of the chain", tip)
+			return 0, fault.InvalidField(field, "must be between 0 and %d, the height of the chain", tip)
 		}
 	case !b.Now && b.Height == nil && b.Time != nil:
 		if b.Time.After(s.now()) {
@@ -64,7 +65,7 @@ func (s *Service) heightOf(ctx context.Context, field string, b Birth) (int, err
 			return 0, fmt.Errorf("find the block of a time: %w", err)
 		}
 	default:
-		return 0, fault.InvalidField(field, "has to be now, a height or a time")
+		return 0, fault.InvalidField(field, "must be now, a height or a time")
 	}
 	if height < pruneHeight {
 		return 0, errPruned(field, height, pruneHeight)
@@ -73,14 +74,15 @@ func (s *Service) heightOf(ctx context.Context, field string, b Birth) (int, err
 }
 
 func errPruned(field string, height, pruneHeight int) error {
-	return fault.InvalidField(field, "is at block %d, and the Bitcoin node is pruned: it has the blocks from %d on. Give that height if the wallet has no earlier transactions, or use a node that has them all",
+	return fault.InvalidField(field, "is at block %d, but the Bitcoin node is pruned and has only the blocks from %d on; use that height if the wallet has no earlier transactions, or use a node that is not pruned",
 		height, pruneHeight).With("lowest_height", strconv.Itoa(pruneHeight))
 }
 
-// Rescan orders that Core scans the chain again from a point on, for transactions
-// to addresses up to rangeEnd, 100,000 at most; 0 leaves the range as it is. The
-// follower does the work, which may take hours, and a minute before it begins where
-// the range is a large one. It is for owners. It returns ErrScanRunning.
+// Rescan queues a rescan of the blockchain from a point in time on, for
+// transactions to addresses up to rangeEnd, at most 100,000; 0 leaves the range
+// unchanged. The indexer runs it, which may take hours, and a large range takes
+// about a minute before it starts. It requires the role owner. It returns
+// ErrScanRunning.
 func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birth, rangeEnd uint32) (View, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
@@ -90,7 +92,7 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 		return View{}, ErrScanRunning
 	}
 	if rangeEnd > maxScanRange {
-		return View{}, fault.InvalidField("addresses", "must not be over %d", maxScanRange)
+		return View{}, fault.InvalidField("addresses", "must be at most %d", maxScanRange)
 	}
 	if err := s.node.Ready(); err != nil {
 		return View{}, err
@@ -117,8 +119,8 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 	return v, nil
 }
 
-// StopRescan ends a scan; what it found stays. It is for owners. There need not
-// be a scan.
+// StopRescan aborts a rescan; what it found stays. It requires the role owner. It
+// does nothing if there is no rescan.
 func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias string) error {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
@@ -139,17 +141,17 @@ func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias str
 		return err
 	}
 	s.kick(v.ID)
-	return s.abort(ctx, v.Wallet) // what the follower may have begun in between
+	return s.abort(ctx, v.Wallet) // a rescan that the indexer may have started in between
 }
 
 func (s *Service) abort(ctx context.Context, w Wallet) error {
 	if err := s.node.AbortRescan(ctx, w.CoreName); err != nil {
-		return fmt.Errorf("abort Core's scan for wallet %s: %w", w.ID, err)
+		return fmt.Errorf("abort the rescan of wallet %s: %w", w.ID, err)
 	}
 	return nil
 }
 
-// scanAnew has Core look through all of a wallet's time.
+// scanAnew queues a rescan of a wallet's whole history.
 func (s *Service) scanAnew(ctx context.Context, id string) error {
 	_, err := s.edit(ctx, id, func(e *Edit) error {
 		if !e.Scanning() || e.ScanFrom > e.Birth {

@@ -31,9 +31,9 @@ func TestParseBirth(t *testing.T) {
 	}
 }
 
-func testRescan(r *rig) {
+func testRescan(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	v := r.known(r.alice, "vault")
+	v := r.storeWatched(r.alice, "vault")
 	_, tip, _ := r.provider.Chain()
 	_, err := r.Rescan(ctx, r.alice, "vault", height(tip+1), 0)
 	wantField(t, err, "from")
@@ -55,7 +55,7 @@ func testRescan(r *rig) {
 	must(t, r.StopRescan(ctx, r.alice, "vault"))
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.rescan.stop", v.ID)
-	must(t, r.StopRescan(ctx, r.alice, "vault")) // there is none any more
+	must(t, r.StopRescan(ctx, r.alice, "vault")) // no rescan is running
 	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.rescan.stop'"); n != 1 {
 		t.Errorf("%d stops are recorded", n)
 	}
@@ -63,7 +63,7 @@ func testRescan(r *rig) {
 		t.Errorf("scanning from %d, %v", got.ScanFrom, err)
 	}
 
-	// Farther than anybody has handed out.
+	// Beyond all revealed addresses.
 	from, err := r.provider.HeightAt(ctx, time.Now())
 	must(t, err)
 	got, err = r.Rescan(ctx, r.alice, "vault", at(time.Now()), v.RangeEnd+1100)
@@ -86,16 +86,17 @@ func testRescan(r *rig) {
 	}
 }
 
-// What the node no longer has cannot be looked through, and the answer says what can.
+// Blocks that the node has pruned cannot be rescanned, and the error names the
+// lowest height that can.
 func TestPruned(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t, "-txindex=0", "-prune=1", "-fastprune")
-	n.CLI(t, "setmocktime", time.Now().Add(-10*24*time.Hour).Unix()) // an import looks at the last two hours
+	n.CLI(t, "setmocktime", time.Now().Add(-10*24*time.Hour).Unix()) // an import scans the last two hours
 	n.Mine(t, 650)
 	n.CLI(t, "setmocktime", 0)
 	n.Mine(t, 300)
 	n.CLI(t, "pruneblockchain", 600)
-	onOne(t, n, map[string]func(r *rig){"birth and rescan": func(r *rig) {
+	onOne(t, n, map[string]func(r *fixture){"birth and rescan": func(r *fixture) {
 		t, ctx := r.t, r.t.Context()
 		_, _, lowest := r.provider.Chain()
 		if lowest < 2 {
@@ -109,7 +110,7 @@ func TestPruned(t *testing.T) {
 			_, err := create(b)
 			wantField(t, err, "birth")
 			if got := faultOf(err).Details["lowest_height"]; got != strconv.Itoa(lowest) {
-				t.Errorf("the height that would do is %q, want %d", got, lowest)
+				t.Errorf("lowest height is %q, want %d", got, lowest)
 			}
 		}
 		v, err := create(height(lowest))
@@ -121,7 +122,7 @@ func TestPruned(t *testing.T) {
 		}
 		_, err = r.Rescan(ctx, r.alice, "vault", height(v.Birth), 0)
 		must(t, err)
-		// And the node indeed has what it is asked for.
+		// The node indeed has that block.
 		_, err = r.core.Wallet(v.CoreName).Rescan(ctx, int64(v.Birth))
 		must(t, err)
 	}})

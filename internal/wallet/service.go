@@ -9,49 +9,51 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 )
 
-// Service is what can be done with wallets, by whoever may. An alias is that of
-// the caller; ErrNotFound is told for a wallet that does not exist, that they are
-// no member of or that their token is not for. Whose role does not suffice is
-// told so, a Forbidden fault of the code role_missing. What needs the node is
-// Unavailable while that is away.
+// Service implements all operations on wallets and enforces access. An alias is the
+// caller's. ErrNotFound is returned for a wallet that does not exist, that the
+// caller is not a member of, or that the caller's token does not include. A caller
+// whose role is insufficient gets a Forbidden fault with the code role_missing.
+// Operations that require the node return an Unavailable fault while it is
+// unreachable.
 type Service struct {
 	log   *slog.Logger
 	store Store
 	users Users
 	node  Node
 	now   func() time.Time
-	// kick tells the follower, if there is one in this process, that something
-	// is to be done about a wallet.
+	// kick notifies the indexer, if this process runs it, that a wallet has work to
+	// do.
 	kick func(walletID string)
-	// adminsAddMembers is whether admins may add members without an invitation.
+	// adminsAddMembers reports whether admins may add members without an
+	// invitation.
 	adminsAddMembers bool
 
 	turns keymutex.Turns // by wallet, to extend its range
-	coins keymutex.Turns // by wallet, to choose coins or lock them
+	coins keymutex.Turns // by wallet, to select UTXOs or lock them
 }
 
-// Users finds users by their names.
+// Users looks up users by name.
 type Users interface {
-	// UserByName returns auth.ErrUserNotFound where there is none.
+	// UserByName returns auth.ErrUserNotFound if the user does not exist.
 	UserByName(ctx context.Context, name string) (auth.User, error)
 }
 
-// New returns a Service. Kick is called whenever something is to be done about a
-// wallet that the follower does; it must not block.
+// New returns a Service. Kick is called whenever the indexer has work to do for a
+// wallet; it must not block.
 func New(log *slog.Logger, store Store, users Users, node Node, now func() time.Time, kick func(walletID string)) *Service {
 	return &Service{log: log, store: store, users: users, node: node, now: now, kick: kick}
 }
 
-// WithAdminsAddingMembers returns s, in which admins may add members to wallets that they
-// own without an invitation, if add is true.
+// WithAdminsAddingMembers returns s after setting whether admins may add members,
+// without an invitation, to wallets that they own.
 func (s *Service) WithAdminsAddingMembers(add bool) *Service {
 	s.adminsAddMembers = add
 	return s
 }
 
-// Open returns the wallet that the caller calls so, if their role in it covers
-// what is needed, without what is reserved and frozen of its balances. Everything
-// that is done for a caller begins here.
+// Open returns the wallet with the caller's alias if the caller's role covers the
+// needed one. Its balances lack the reserved and frozen amounts. Every operation on
+// behalf of a caller starts here.
 func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
 	v, err := s.store.ViewByAlias(ctx, who.UserID, alias)
 	if err != nil {
@@ -66,14 +68,14 @@ func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, n
 	return v, nil
 }
 
-// TakeCoins waits until nobody else in this process chooses coins of a wallet, or
-// locks them. Whoever has the turn calls done.
+// TakeCoins waits until no other goroutine of this process selects or locks UTXOs
+// of the wallet. The caller must call done afterwards.
 func (s *Service) TakeCoins(ctx context.Context, walletID string) (done func(), err error) {
 	return s.coins.Take(ctx, walletID)
 }
 
-// openAll returns the wallet that the caller calls so, or all of theirs where
-// alias is empty.
+// openAll returns the wallet with the caller's alias, or all of the caller's
+// wallets if alias is empty.
 func (s *Service) openAll(ctx context.Context, who *auth.Principal, alias string) ([]View, error) {
 	if alias == "" {
 		return s.list(ctx, who, "", 0)
@@ -85,7 +87,8 @@ func (s *Service) openAll(ctx context.Context, who *auth.Principal, alias string
 	return []View{v}, nil
 }
 
-// edit changes a wallet, unless it is gone or about to go by now: ErrNotFound.
+// edit changes a wallet. It returns ErrNotFound for one that is gone or being
+// removed.
 func (s *Service) edit(ctx context.Context, id string, change func(*Edit) error) (Wallet, error) {
 	return s.store.EditWallet(ctx, id, func(e *Edit) error {
 		if e.Stage != Ready {

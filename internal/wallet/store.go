@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Store keeps wallets. Every method that takes a userID sees only wallets that
-// the user is a member of and that are Ready; ErrNotFound is for all others.
+// Store stores wallets. Methods with a userID see only wallets that the user is a
+// member of and that are Ready; they return ErrNotFound for all others.
 type Store interface {
 	Registry
 	Book
@@ -18,35 +18,36 @@ type Store interface {
 	Ledgers
 }
 
-// Registry keeps wallets and their members.
+// Registry stores wallets and their members.
 type Registry interface {
-	// AddWallet adds a wallet in the stage Creating, with its owner and their
-	// alias for it, and the addresses up to RangeEnd. For each key, the owner's
-	// device that has a key of this fingerprint becomes its device; where there
-	// is none, one is made, named by the fingerprint, of the type "other".
-	// ErrAliasTaken. It returns auth.ErrQuotaExceeded, as do all methods that add
-	// what a quota limits.
+	// AddWallet adds a wallet in the stage Creating, with its owner, the owner's
+	// alias for it, and the addresses up to RangeEnd. Each key is linked to the
+	// owner's device that has a key with this fingerprint; if there is none, a
+	// device of the type "other" is created that is named after the fingerprint. It
+	// returns ErrAliasTaken and, like all methods that add objects with a quota,
+	// auth.ErrQuotaExceeded.
 	AddWallet(ctx context.Context, w Wallet, ownerID, alias string, addresses []Address, e auth.Event) error
-	// WalletByID returns a wallet in any stage. It is not for requests.
+	// WalletByID returns a wallet in any stage. It checks no membership, so
+	// requests must not use it.
 	WalletByID(ctx context.Context, id string) (Wallet, error)
-	// AllWallets returns all wallets, in any stage, for the follower.
+	// AllWallets returns all wallets, in any stage, for the indexer.
 	AllWallets(ctx context.Context) ([]Wallet, error)
-	// EditWallet loads a wallet in any stage, applies edit and saves Name,
-	// Stage, DeleteFiles, Birth, those that begin with Scan, ReceiveNext,
-	// ChangeNext and Problem, in one transaction. An Event without an Action is not recorded.
+	// EditWallet loads a wallet in any stage, applies edit and saves Name, Stage,
+	// DeleteFiles, Birth, the fields that begin with Scan, ReceiveNext, ChangeNext
+	// and Problem, in one transaction. An Event without an Action is not recorded.
 	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
-	// ExtendRange adds addresses and raises RangeEnd, unless it is as high already.
+	// ExtendRange adds addresses and raises RangeEnd, unless it is already as high.
 	ExtendRange(ctx context.Context, id string, rangeEnd uint32, addresses []Address) error
-	// DeleteWallet deletes the row and all that hangs on it.
+	// DeleteWallet deletes the row and all rows that depend on it.
 	DeleteWallet(ctx context.Context, id string, e auth.Event) error
 
-	// FillHeldBack fills in what is reserved and frozen, which the other methods
-	// leave out: it takes a look at every such coin.
+	// FillHeldBack fills in the reserved and frozen amounts, which the other
+	// methods omit because it reads every such UTXO.
 	FillHeldBack(ctx context.Context, views []View) error
-	// ViewByAlias returns the wallet that the user calls so.
+	// ViewByAlias returns the wallet for which the user has this alias.
 	ViewByAlias(ctx context.Context, userID, alias string) (View, error)
-	// ViewsOfUser returns the user's wallets in the order of their aliases, from
-	// the one that follows after; all where limit is 0.
+	// ViewsOfUser returns the user's wallets in the order of their aliases,
+	// beginning after the given one; all of them if limit is 0.
 	ViewsOfUser(ctx context.Context, userID, after string, limit int) ([]View, error)
 
 	// DevicesOfUser returns the user's devices in the order of their names.
@@ -55,92 +56,91 @@ type Registry interface {
 	// Members returns the members in the order of their names.
 	Members(ctx context.Context, walletID string) ([]Member, error)
 	// EditMembers loads a wallet's members and invitations, applies edit and saves
-	// who is a member in which role and under which alias, and who is invited, in one
-	// transaction, in which the rights of who are checked again: see
-	// auth.Principal.Confirm. A new invitation is bound to the user of its UserName, if there is
-	// one; expired ones of any wallet are deleted then. ErrAliasTaken,
-	// ErrInvitationExists, and ErrExists if a new member has another wallet with the
-	// same addresses.
+	// the members with their roles and aliases and the invitations, in one
+	// transaction that checks the rights of who again: see auth.Principal.Confirm.
+	// A new invitation is bound to the user of its UserName, if there is one;
+	// expired invitations of all wallets are deleted at the same time. It returns
+	// ErrAliasTaken, ErrInvitationExists, and ErrExists if a new member has another
+	// wallet with the same addresses.
 	EditMembers(ctx context.Context, who *auth.Principal, walletID string, edit func(*MemberEdit) error) error
-	// AliasUse returns the id of the wallet that the user used an alias for last; ""
-	// if they never used it.
+	// AliasUse returns the id of the wallet that the user last used an alias for;
+	// "" if the user never used it.
 	AliasUse(ctx context.Context, userID, alias string) (walletID string, err error)
 
 	// InvitationsOfWallet returns a wallet's invitations, expired ones included,
 	// in the order in which they were created.
 	InvitationsOfWallet(ctx context.Context, walletID string) ([]Invitation, error)
-	// InvitationsOfUser returns those that are bound to a user, likewise.
+	// InvitationsOfUser returns the invitations that are bound to a user, likewise.
 	InvitationsOfUser(ctx context.Context, userID string) ([]Invitation, error)
 	// WalletOfInvitation returns the id of the wallet, or ErrInvitationNotFound.
 	WalletOfInvitation(ctx context.Context, id string) (walletID string, err error)
 }
 
-// Edit is a wallet in the middle of a change.
+// Edit is a wallet during a change.
 type Edit struct {
 	Wallet
 	Event auth.Event
 
-	// By is the id of the user who pays for the change with their quotas: for the
-	// addresses up to the index Reached, and for a scan that was Queued.
+	// By is the id of the user whose quotas are charged for the change: for the
+	// addresses up to the index Reached, and for a rescan that was Queued.
 	By      string
 	Reached uint32
 	Queued  bool
 }
 
-// MemberEdit is a wallet's membership in the middle of a change.
+// MemberEdit is the membership of a wallet during a change.
 type MemberEdit struct {
-	Members     []Member     // those left out afterwards are members no more
-	Invitations []Invitation // those left out afterwards are deleted
-	// KeepAliases refuses, with ErrAliasTaken, an alias of a new member that they
-	// used for another wallet before: it was not they who chose it.
+	Members     []Member     // members that are omitted afterwards are removed
+	Invitations []Invitation // invitations that are omitted afterwards are deleted
+	// KeepAliases rejects, with ErrAliasTaken, an alias of a new member that they
+	// used for another wallet before. It is set if the new member did not choose
+	// the alias.
 	KeepAliases bool
 	Event       auth.Event
 }
 
-// Book keeps what people decided about addresses, coins and transactions, and
-// lists addresses and coins.
+// Book stores labels and frozen outputs, and lists addresses and UTXOs.
 type Book interface {
-	// AddressesOf returns addresses in the order of branch and index, from the
-	// one that follows after; nil is the beginning.
+	// AddressesOf returns addresses in the order of branch and index, beginning
+	// after the given place; nil means from the beginning.
 	AddressesOf(ctx context.Context, walletID string, f AddressFilter, after *Place, limit int) ([]Address, error)
 	// AddressAt returns one address, or ErrAddressNotFound.
 	AddressAt(ctx context.Context, walletID string, at Place) (Address, error)
-	// FindAddress returns where an address is in the user's wallets.
+	// FindAddress returns the places of an address in the user's wallets.
 	FindAddress(ctx context.Context, userID, address string) ([]OwnedAddress, error)
 	// AddressOf returns one address of a wallet, or ErrAddressNotFound.
 	AddressOf(ctx context.Context, walletID, address string) (Address, error)
-	// ReceivedBy returns what was paid to an address of a wallet.
+	// ReceivedBy returns the amounts that an address of a wallet received.
 	ReceivedBy(ctx context.Context, walletID, address string) (Received, error)
-	// Portrait adds to a wallet what the index and people have about it, as it is
-	// at one moment, with addresses of each branch up to, and without, end; but
-	// for the History.
+	// Portrait completes the details of a wallet, except for the History, from one
+	// consistent snapshot, with the addresses of each branch up to end, exclusive.
 	Portrait(ctx context.Context, v View, end [2]uint32) (Portrait, error)
-	// UnusedInARow returns how many addresses of the receive branch were handed
-	// out after the last one that is used.
+	// UnusedInARow returns the number of addresses of the receive branch that were
+	// revealed after the last used one.
 	UnusedInARow(ctx context.Context, walletID string) (int, error)
 
-	// FilteredCoins returns unspent outputs in the order of their outpoints, from
-	// the one that follows after.
+	// FilteredCoins returns unspent outputs in the order of their outpoints,
+	// beginning after the given one.
 	FilteredCoins(ctx context.Context, walletID string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error)
 	// Coin returns one unspent output, or ErrCoinNotFound.
 	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
-	// OwnOutputs returns which of the outpoints are the wallet's, spent or not,
-	// and their amounts.
+	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or
+	// not, and their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
-	// NoteLock notes that Core may have outputs locked, so that they are unlocked at a
-	// later look unless they are frozen or reserved by then. Until that look they are not
-	// told of as locked.
+	// NoteLock records that Bitcoin Core may have locked outputs, so that a later
+	// sync round unlocks them unless they are frozen or reserved by then. Until
+	// that round they are not reported as locked.
 	NoteLock(ctx context.Context, walletID string, at []btc.Outpoint) error
-	// SetFrozen freezes outputs, or lets them go and notes the locks, in one transaction.
-	// They need not be known.
+	// SetFrozen freezes outputs, or unfreezes them and notes the locks, in one
+	// transaction. The outputs need not be known.
 	SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
 	// FrozenCoins returns the unspent outputs that are frozen.
 	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
-	// HeldCoins returns the outputs, spent or not, that Core may have locked because
-	// of us: those that are frozen, reserved or noted by NoteLock.
+	// HeldCoins returns the outputs, spent or not, that specterd may have locked in
+	// Bitcoin Core: those that are frozen, reserved or noted by NoteLock.
 	HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 
-	// SetLabels sets labels, or deletes those that are empty, in one transaction.
+	// SetLabels sets labels, and deletes those that are empty, in one transaction.
 	SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error
 	// Labels yields all labels in the order of type and reference.
 	Labels(ctx context.Context, walletID string) iter.Seq2[btc.Label, error]
@@ -148,51 +148,54 @@ type Book interface {
 
 // History reads transactions from the index.
 type History interface {
-	// Transactions returns a part of a wallet's history, from the one that
-	// follows after. Records have neither WalletID and Alias nor Confirmations.
+	// Transactions returns a page of a wallet's history, beginning after the given
+	// position. The records lack WalletID, Alias and Confirmations.
 	Transactions(ctx context.Context, walletID string, f Filter, after HistoryCursor, limit int) ([]Record, error)
-	// TransactionByID returns one such record, with all else that there is about
-	// it, or ErrTransactionNotFound.
+	// TransactionByID returns one such record with all details, or
+	// ErrTransactionNotFound.
 	TransactionByID(ctx context.Context, walletID, txid string) (Record, error)
-	// CountTransactions returns how many there are, dead ones included.
+	// CountTransactions returns the number of transactions, including dead ones.
 	CountTransactions(ctx context.Context, walletID string) (int, error)
 }
 
-// Index is what the follower writes. Only one process does so at a time.
+// Index is written by the indexer, in one process at a time.
 type Index interface {
-	// OwnPlaces returns which of the addresses are the wallet's, and where.
+	// OwnPlaces returns those of the addresses that belong to the wallet, and their
+	// places.
 	OwnPlaces(ctx context.Context, walletID string, addresses []string) (map[string]Place, error)
-	// OwnOutputs returns which of the outpoints are the wallet's, spent or not,
-	// and their amounts.
+	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or
+	// not, and their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
-	// States returns what the index has about transactions, of those it has.
+	// States returns the indexed states of transactions. Transactions that are not
+	// in the index are omitted.
 	States(ctx context.Context, walletID string, txids []string) (map[string]State, error)
-	// Unsettled returns the transactions whose state may change without a word
-	// from listsinceblock: those unconfirmed, and those conflicted by a block
-	// at or above the height.
+	// Unsettled returns the transactions whose state may change without being
+	// reported by listsinceblock: those that are unconfirmed, and those that
+	// conflict with a block at or above the height.
 	Unsettled(ctx context.Context, walletID string, height int) (map[string]State, error)
-	// WalletsWith returns the ids of wallets that any of the addresses is in, or
-	// that have any of the outpoints.
+	// WalletsWith returns the ids of wallets that contain any of the addresses or
+	// outpoints.
 	WalletsWith(ctx context.Context, addresses []string, at []btc.Outpoint) ([]string, error)
-	// WriteIndex writes changes in one transaction. Those of a wallet that is
-	// gone meanwhile are passed over.
+	// WriteIndex writes changes in one transaction. It skips changes of wallets
+	// that were deleted in the meantime.
 	WriteIndex(ctx context.Context, changes []Change) error
 }
 
-// Change is what became of one wallet.
+// Change is an update of one wallet's index.
 type Change struct {
 	WalletID string
-	// Added are transactions that are new to the index, or to be written anew
-	// as a whole.
+	// Added are transactions that are new to the index or that replace the indexed
+	// ones completely.
 	Added []Transaction
-	// Changed are the states of transactions that the index has.
+	// Changed are new states of transactions that are in the index.
 	Changed map[string]State
-	// Locked are all outputs that Core has locked; nil leaves what there is.
+	// Locked are all outputs that Bitcoin Core has locked; nil leaves the stored
+	// ones unchanged.
 	Locked []btc.Outpoint
-	// Synced is up to where the index is equal to the node once this is
-	// written; nil for a part, after which more follows.
+	// Synced is the block up to which the index equals the node once the change is
+	// written; nil for a part that is followed by others.
 	Synced *Tip
-	// CoreTxCount and CoreInfo go with Synced.
+	// CoreTxCount and CoreInfo are set together with Synced.
 	CoreTxCount int
 	CoreInfo    string
 }

@@ -7,83 +7,84 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrTransactionNotFound is told for a transaction that is not in the wallet.
-var ErrTransactionNotFound = fault.New(fault.NotFound, "transaction_not_found", "there is no such transaction in this wallet")
+// ErrTransactionNotFound is returned for a transaction that is not in the wallet.
+var ErrTransactionNotFound = fault.New(fault.NotFound, "transaction_not_found", "transaction not found in this wallet")
 
-// Category is what a transaction is to a wallet.
+// Category classifies a transaction from the view of a wallet.
 type Category string
 
-// The categories. They go by whose the inputs and outputs are.
+// The categories. They depend on which inputs and outputs belong to the wallet.
 const (
-	Generate     Category = "generate"     // it makes new coins
-	Receive      Category = "receive"      // no input is the wallet's
-	Send         Category = "send"         // all inputs are the wallet's
-	SelfTransfer Category = "selftransfer" // so are all outputs
-	Mixed        Category = "mixed"        // some inputs are the wallet's
+	Generate     Category = "generate"     // a coinbase transaction
+	Receive      Category = "receive"      // none of the inputs belong to the wallet
+	Send         Category = "send"         // all inputs belong to the wallet
+	SelfTransfer Category = "selftransfer" // all inputs and outputs belong to the wallet
+	Mixed        Category = "mixed"        // some of the inputs belong to the wallet
 )
 
-// Status says whether a transaction counts.
+// Status tells whether a transaction counts.
 type Status string
 
 // The statuses.
 const (
 	Confirmed  Status = "confirmed"  // in a block
-	InMempool  Status = "mempool"    // waiting to be
-	Inactive   Status = "inactive"   // neither, but nothing speaks against it
-	Replaced   Status = "replaced"   // one in the mempool spends the same coins
-	Conflicted Status = "conflicted" // one in a block spends the same coins
-	Abandoned  Status = "abandoned"  // given up (RPC abandontransaction)
+	InMempool  Status = "mempool"    // unconfirmed, in the mempool
+	Inactive   Status = "inactive"   // in neither, but not conflicting with another transaction
+	Replaced   Status = "replaced"   // a transaction in the mempool spends the same UTXOs
+	Conflicted Status = "conflicted" // a transaction in a block spends the same UTXOs
+	Abandoned  Status = "abandoned"  // abandoned by a user (RPC abandontransaction)
 )
 
-// Dead reports whether the transaction has no effect on coins and balances. It
-// may come back to life: a replaced one may be the one that is confirmed.
+// Dead reports whether the transaction has no effect on UTXOs and balances. This
+// can change: a replaced transaction may still be confirmed.
 func (s Status) Dead() bool { return s == Replaced || s == Conflicted || s == Abandoned }
 
-// Transaction is a transaction as a wallet sees it, the whole of it for the index.
+// Transaction is a complete transaction from the view of a wallet, for the index.
 type Transaction struct {
 	Txid       string
-	Time       time.Time // as Core's wallet has it; it never changes
-	ReceivedAt time.Time // when the wallet first had it
+	Time       time.Time // as Core's wallet reports it; it never changes
+	ReceivedAt time.Time // when the wallet first received it
 	State
 	Category Category
-	Flow     btc.Amount  // into the wallet; what left it, with the fee, is negative
-	Fee      *btc.Amount // of all of it; nil unless all inputs are the wallet's
+	Flow     btc.Amount  // into the wallet; negative for outgoing amounts, which include the fee
+	Fee      *btc.Amount // of the whole transaction; nil unless all inputs belong to the wallet
 	VSize    int         // virtual bytes (BIP-141)
-	// Address is the one that stands for the transaction in a list: for what was
-	// received the first of the wallet's receive addresses, for what was sent the
-	// first foreign one. It is empty where no output in question has one. Own is
-	// its place in the wallet, where it is the wallet's.
+	// Address represents the transaction in a list: for a received one the first
+	// receive address of the wallet, for a sent one the first external address. It
+	// is empty if none of these outputs has an address. Own is its place in the
+	// wallet, if it belongs to the wallet.
 	Address string
 	Own     *Place
-	Raw     []byte   // nil in lists that were not asked for it
-	Outputs []Output // the wallet's own, and all where the wallet spends
-	Inputs  []Input  // those that spend from the wallet
+	Raw     []byte   // nil in lists unless requested
+	Outputs []Output // the wallet's own, or all of them if the wallet spends
+	Inputs  []Input  // inputs that spend from the wallet
 }
 
-// State is what of a transaction may change.
+// State is the part of a transaction that may change.
 type State struct {
 	Status    Status
-	Block     *Block // where confirmed
+	Block     *Block // nil if unconfirmed
 	Conflicts []string
-	// Replaceable is "yes", "no" or "unknown", as RPC gettransaction has
-	// bip125-replaceable.
+	// Replaceable is "yes", "no" or "unknown", as in bip125-replaceable of RPC
+	// gettransaction.
 	Replaceable string
-	// Trusted is whether its outputs may be spent: confirmed, or in the mempool
-	// and made of nothing but the wallet's own trusted coins.
+	// Trusted reports whether its outputs may be spent: it is confirmed, or it is
+	// in the mempool and spends only the wallet's own trusted UTXOs.
 	Trusted bool
-	// BuriedAt is for a conflicted one the height of the block that the other
-	// one is in; 0 for others.
+	// BuriedAt is, for a conflicted transaction, the height of the block that
+	// contains the conflicting one; 0 for others.
 	BuriedAt int
 }
 
-// Block is where a transaction is confirmed.
+// Block is the block that confirms a transaction.
 type Block struct {
 	Height int
 	Hash   string
 	Time   time.Time
 }
 
-// Place is the place of an address in a wallet: the descriptor's last two steps.
+// Place is the position of an address in a wallet: the last two steps of its
+// derivation path.
 type Place struct {
 	Branch Branch
 	Index  uint32
@@ -92,11 +93,12 @@ type Place struct {
 // Output is an output of a transaction.
 type Output struct {
 	Vout    uint32
-	Address string // empty where its script has none
+	Address string // empty if its script has none
 	Amount  btc.Amount
-	Own     *Place // nil for somebody else's
-	// Label is that of the output, or else that of its address, which AddressLabel
-	// has in any case. Both are in what is read only, and empty for none.
+	Own     *Place // nil if it does not belong to the wallet
+	// Label is the label of the output, or else of its address; AddressLabel is
+	// always the label of the address. Both are only set on reading, and empty if
+	// there is none.
 	Label, AddressLabel string
 }
 
@@ -106,22 +108,22 @@ type Input struct {
 	Amount btc.Amount
 }
 
-// Record is a line of the history.
+// Record is an entry of the history.
 type Record struct {
 	Transaction
 	WalletID string
-	Alias    string // of the wallet, as the caller calls it
+	Alias    string // of the wallet, as the caller knows it
 	Label    string // of the transaction
-	// AddressLabel is that of Address; empty for none.
+	// AddressLabel is the label of Address; empty if there is none.
 	AddressLabel  string
-	Confirmations int // 0 while it has none
+	Confirmations int // 0 if unconfirmed
 }
 
-// isOf fills in what a record has of its wallet, and the store leaves out: it is
-// the same for all of them.
+// isOf fills in the fields of a record that depend on its wallet, which the store
+// omits because they are the same for all records.
 func (r *Record) isOf(v *View) {
 	r.WalletID, r.Alias = v.ID, v.Alias
-	if r.Block != nil { // its block may have come after v was read
+	if r.Block != nil { // its block may have arrived after v was read
 		r.Confirmations = max(1, v.Synced.Height-r.Block.Height+1)
 	}
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrIndexBehind is told to whoever asked for what was known at a height that
-// the index has not got to.
-var ErrIndexBehind = fault.New(fault.Conflict, "index_behind", "the index has not got to this block yet")
+// ErrIndexBehind is returned for a request that requires a height that the index
+// has not reached.
+var ErrIndexBehind = fault.New(fault.Conflict, "index_behind", "the index has not reached this block yet")
 
-// How long a caller waits for the index at most, and how often it is looked at.
+// The maximum time that a caller waits for the index, and the polling interval.
 const (
 	waitPatience = 10 * time.Second
 	waitInterval = 100 * time.Millisecond
 )
 
 // List returns the caller's wallets with their balances in the order of their
-// aliases, from the one that follows after; all where limit is 0.
+// aliases, beginning after the given one; all of them if limit is 0.
 func (s *Service) List(ctx context.Context, who *auth.Principal, after string, limit int) ([]View, error) {
 	views, err := s.list(ctx, who, after, limit)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Service) List(ctx context.Context, who *auth.Principal, after string, l
 	return views, s.store.FillHeldBack(ctx, views)
 }
 
-// list is List without what is reserved and frozen.
+// list is List without the reserved and frozen amounts.
 func (s *Service) list(ctx context.Context, who *auth.Principal, after string, limit int) ([]View, error) {
 	if who.Wallets == nil {
 		return s.store.ViewsOfUser(ctx, who.UserID, after, limit)
@@ -57,10 +57,10 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias string) (V
 	return one[0], err
 }
 
-// WaitForHeight waits until the index of a wallet has got to a height, or that of
-// all the caller's wallets where alias is empty, and returns the wallet, or that
-// which is least far. It waits ten seconds at most, and returns ErrIndexBehind
-// then, which says how far it is.
+// WaitForHeight waits until the index of a wallet, or of all of the caller's
+// wallets if alias is empty, has reached a height. It returns the wallet, or the
+// one whose index is furthest behind. After ten seconds it returns ErrIndexBehind,
+// which reports the height that was reached.
 func (s *Service) WaitForHeight(ctx context.Context, who *auth.Principal, alias string, height int) (View, error) {
 	deadline := time.NewTimer(waitPatience)
 	defer deadline.Stop()
@@ -85,8 +85,8 @@ func (s *Service) WaitForHeight(ctx context.Context, who *auth.Principal, alias 
 	}
 }
 
-// leastFar returns the wallet whose index is least far: up to there, all of them
-// are known.
+// leastFar returns the wallet whose index is furthest behind: all wallets are known
+// up to there.
 func leastFar(views []View) View {
 	if len(views) == 0 {
 		return View{Wallet: Wallet{Synced: Tip{Height: -1}}}
@@ -95,10 +95,10 @@ func leastFar(views []View) View {
 }
 
 func errBehind(v View, height int) error {
-	at := "has not begun to follow the node yet"
+	at := "has not been synced yet"
 	if v.Synced.Height >= 0 {
 		at = "is at block " + strconv.Itoa(v.Synced.Height)
 	}
-	f := ErrIndexBehind.Saying("the index of the wallet %s %s and not at block %d; ask again later, or for a lower height", v.Alias, at, height)
+	f := ErrIndexBehind.Saying("the index of the wallet %s %s, below block %d; retry later, or request a lower height", v.Alias, at, height)
 	return f.With("indexed_height", strconv.Itoa(v.Synced.Height))
 }

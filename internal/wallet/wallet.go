@@ -1,13 +1,13 @@
-// Package wallet owns the wallets: who is a member, which addresses were handed
-// out, what their history, coins and balances are, how things are labelled. It
-// decides; a [Store] keeps, and a [Node] is what it needs of Bitcoin Core. It
-// knows no SQL, no HTTP and no RPC.
+// Package wallet implements wallets: their members, addresses, history, UTXOs,
+// balances and labels, and the rules about who may do what with them. A [Store]
+// stores them, and a [Node] connects to Bitcoin Core. It does not depend on SQL,
+// HTTP or RPC.
 //
-// Reads answer from the index, which the package follower keeps equal to the
-// node, and never wait for the node.
+// Reads are answered from the index, which package indexer keeps equal to the node,
+// and never wait for the node.
 //
-// The invariant: nobody learns of a wallet, an address or a transaction unless
-// they are a member of the wallet and their token lets them at it.
+// Invariant: a caller gets no information about a wallet, an address or a
+// transaction unless they are a member of the wallet and their token includes it.
 package wallet
 
 import (
@@ -18,34 +18,34 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// What can be wrong with a request about a wallet.
+// Errors of requests about wallets.
 var (
-	ErrNotFound   = fault.New(fault.NotFound, "wallet_not_found", "there is no such wallet among yours")
-	ErrAliasTaken = fault.New(fault.Conflict, "alias_taken", "you have a wallet of this alias already; names that differ only in case, spaces and punctuation have the same alias")
-	ErrExists     = fault.New(fault.Conflict, "wallet_exists", "you have a wallet of these descriptors already")
-	ErrNotReady   = fault.New(fault.Conflict, "wallet_not_ready", "the wallet is still being made or already being removed; try again shortly")
+	ErrNotFound   = fault.New(fault.NotFound, "wallet_not_found", "wallet not found among your wallets")
+	ErrAliasTaken = fault.New(fault.Conflict, "alias_taken", "you already have a wallet with this alias; names that differ only in case, spaces and punctuation have the same alias")
+	ErrExists     = fault.New(fault.Conflict, "wallet_exists", "you already have a wallet with these descriptors")
+	ErrNotReady   = fault.New(fault.Conflict, "wallet_not_ready", "the wallet is still being created or already being removed; try again shortly")
 	ErrLastOwner  = fault.New(fault.Conflict, "last_owner", "this is the wallet's last owner; make another member an owner first, or delete the wallet")
-	// ErrForeignFiles is for wallets that were Core's before they were ours.
-	ErrForeignFiles  = fault.New(fault.Conflict, "wallet_files_foreign", "specterd did not make this wallet's files in Bitcoin Core, so it does not delete them; delete the wallet and keep the files")
+	// ErrForeignFiles is returned for Bitcoin Core wallets that were adopted.
+	ErrForeignFiles  = fault.New(fault.Conflict, "wallet_files_foreign", "this wallet's files in Bitcoin Core were not created by specterd, so it does not delete them; delete the wallet and keep the files")
 	ErrMemberMissing = fault.New(fault.NotFound, "member_not_found", "this user is not a member of the wallet")
 	ErrMemberExists  = fault.New(fault.Conflict, "member_exists", "this user is already a member of the wallet")
-	// ErrInvitationNotFound is also returned for invitations of others.
+	// ErrInvitationNotFound is also returned for invitations of other users.
 	ErrInvitationNotFound = fault.New(fault.NotFound, "invitation_not_found", "invitation not found; it may have expired or been withdrawn")
-	ErrInvitationExists   = fault.New(fault.Conflict, "invitation_exists", "there is a pending invitation for this user; delete it to create another one")
+	ErrInvitationExists   = fault.New(fault.Conflict, "invitation_exists", "this user already has a pending invitation; delete it to create another one")
 )
 
-// Stage is where a wallet is in its life. What it is besides, such as scanning
-// or behind the node, the other fields of a Wallet tell.
+// Stage is the lifecycle stage of a wallet. Other conditions, such as scanning or
+// an index that is behind the node, are separate fields of Wallet.
 type Stage string
 
-// The stages. Only a ready wallet is shown to its members.
+// The stages. Members see only ready wallets.
 const (
-	Creating Stage = "creating" // its row is there; Core's wallet may not be
+	Creating Stage = "creating" // the row exists; the Bitcoin Core wallet may not
 	Ready    Stage = "ready"
-	Removing Stage = "removing" // Core's wallet may still be loaded, and its files be there
+	Removing Stage = "removing" // the Bitcoin Core wallet may still be loaded, and its files may remain
 )
 
-// Branch is the first step of a descriptor's last two: BIP-44's change level.
+// Branch is the second-to-last step of a derivation path: BIP-44's change level.
 type Branch uint8
 
 // The branches.
@@ -54,87 +54,89 @@ const (
 	ChangeBranch  Branch = 1
 )
 
-// Tip is a block up to which something is known. Height is -1 before the first.
+// Tip is the block up to which data is known. Height is -1 before the first one.
 type Tip struct {
 	Height int
 	Hash   string
 }
 
-// Balances are as Core's getbalances has them, and Confirmed, which is what
-// trusted coins with at least one confirmation sum up to.
+// Balances are the balances of RPC getbalances, and Confirmed, the sum of trusted
+// UTXOs with at least one confirmation.
 type Balances struct {
 	Trusted, UntrustedPending, Immature, Confirmed btc.Amount
-	// Reserved and Frozen are what of Trusted waits for a proposal or was frozen
-	// by somebody. A coin that is both counts as frozen.
+	// Reserved and Frozen are the parts of Trusted that open proposals reserve and
+	// that members have frozen. A UTXO that is both counts as frozen.
 	Reserved, Frozen btc.Amount
 }
 
-// Available is what a payment can be made of.
+// Available is the amount that payments can spend.
 func (b Balances) Available() btc.Amount { return b.Trusted - b.Reserved - b.Frozen }
 
-// Wallet is a wallet as its row has it.
+// Wallet is the database row of a wallet.
 type Wallet struct {
 	ID    string
 	Name  string
 	Stage Stage
-	// DeleteFiles is whether the files of Core's wallet go, too, while Stage is Removing.
+	// DeleteFiles reports whether the files of the Bitcoin Core wallet are deleted
+	// as well, while Stage is Removing.
 	DeleteFiles bool
-	CoreName    string // of Core's wallet; nothing that a user typed is in it, unless it was Adopted
+	CoreName    string // name of the Bitcoin Core wallet; contains no user input unless it was Adopted
 	Script      btc.Script
-	Required    int    // signatures
+	Required    int    // number of signatures
 	Receive     string // the descriptors, with h for hardened and with checksums
 	Change      string
 	Keys        []Key // in the order of the descriptor
-	Birth       int   // the height before which it has no transactions
+	Birth       int   // the height before which the wallet has no transactions
 	CreatedAt   time.Time
 
 	RangeEnd                uint32 // addresses of lower indexes are known here and to Core, on both branches
-	ReceiveNext, ChangeNext uint32 // the first indexes that were neither handed out nor used
+	ReceiveNext, ChangeNext uint32 // the first indexes that were neither revealed nor used
 
-	ScanFrom     int     // the height from which Core has to look through the chain again; -1 for not
-	ScanProgress float64 // 0 to 1, while there is a ScanFrom
-	ScanRange    uint32  // the RangeEnd that the scan needs, which begins once it is reached; 0 for any
-	ScanUser     string  // the id of the user who requested the scan, or the last one
-	ScanProblem  string  // why the last scan failed or has to wait; empty for nothing
+	ScanFrom     int     // the height from which a rescan is due; -1 if none is due
+	ScanProgress float64 // 0 to 1, while a rescan is due
+	ScanRange    uint32  // the RangeEnd that must be reached before the rescan starts; 0 for any
+	ScanUser     string  // the id of the user who requested the current or the last rescan
+	ScanProblem  string  // why the last rescan failed or is delayed; empty if there is no problem
 
-	Synced      Tip    // the block up to which the index is equal to the node
-	CoreTxCount int    // what Core's getwalletinfo had as txcount then; -1 before the first
-	CoreInfo    string // what getwalletinfo said then, as JSON; empty before the first
+	Synced      Tip    // the block up to which the index equals the node
+	CoreTxCount int    // txcount of Core's getwalletinfo at that time; -1 before the first sync
+	CoreInfo    string // JSON result of getwalletinfo at that time; empty before the first sync
 	Balances    Balances
-	MaxFeeRate  btc.FeeRate // of proposals; 0 for the server's
-	Problem     string      // what keeps the index from following the node; empty for nothing
+	MaxFeeRate  btc.FeeRate // of proposals; 0 for the server's limit
+	Problem     string      // why the index is not synced with the node; empty if there is no problem
 }
 
-// Scanning reports whether the history may be incomplete, because Core has to
-// look, or is looking, through the chain.
+// Scanning reports whether the history may be incomplete because a rescan is due or
+// running.
 func (w *Wallet) Scanning() bool { return w.ScanFrom >= 0 }
 
-// StartScan makes a scan due from a height on.
+// StartScan makes a rescan from a height on due.
 func (w *Wallet) StartScan(from int) {
 	w.ScanFrom, w.ScanProgress, w.ScanProblem = from, 0, ""
 }
 
-// StopScan ends the scan that is due; problem says why it failed, and is empty where
-// it did not.
+// StopScan ends the due rescan. Problem gives the reason if it failed, and is empty
+// otherwise.
 func (w *Wallet) StopScan(problem string) {
 	w.ScanFrom, w.ScanProgress, w.ScanRange, w.ScanProblem = -1, 0, 0, problem
 }
 
-// Key is a key of a wallet, and the device that signs with it.
+// Key is a key of a wallet and the device that signs with it.
 type Key struct {
 	btc.Key
-	// Device is the alias of the device, as its user has it; empty where that was deleted.
+	// Device is the alias of the device for its user; empty if the device was
+	// deleted.
 	Device string
 }
 
-// View is a wallet as one of its members sees it.
+// View is a wallet from the view of one of its members.
 type View struct {
 	Wallet
 	Alias string
 	Role  auth.WalletRole
 }
 
-// Member is a user's part in a wallet.
+// Member is a user's membership of a wallet.
 type Member struct {
 	UserID    string
 	UserName  string

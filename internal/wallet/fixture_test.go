@@ -29,9 +29,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// rig is a service on a real database and a real node, without a follower unless
-// a test starts one.
-type rig struct {
+// fixture is a service on a real database and a real node, without an indexer unless a
+// test starts one.
+type fixture struct {
 	*wallet.Service
 	t        *testing.T
 	node     *testkit.Node
@@ -39,9 +39,9 @@ type rig struct {
 	core     *backend.Node
 	provider *backend.Provider
 	store    *store.Store
-	shell    *sql.DB // beside the store, as an admin's
+	shell    *sql.DB // an SQL shell beside the store
 	isSQLite bool
-	// descriptor is that of wallets of paper; one of its own for each if it is empty.
+	// descriptor is used by storeWallet; if it is empty, each wallet gets its own.
 	descriptor string
 	log        *testkit.Log
 	alice      *auth.Principal
@@ -53,7 +53,7 @@ type rig struct {
 }
 
 // onBoth runs tests on one node, each on both databases.
-func onBoth(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
+func onBoth(t *testing.T, n *testkit.Node, tests map[string]func(r *fixture)) {
 	onOne(t, n, tests)
 	for name, test := range tests {
 		t.Run(name+"/postgres", func(t *testing.T) {
@@ -65,7 +65,7 @@ func onBoth(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
 }
 
 // onOne runs tests on one node and on SQLite.
-func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
+func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *fixture)) {
 	for name, test := range tests {
 		t.Run(name+"/sqlite", func(t *testing.T) {
 			t.Parallel()
@@ -75,9 +75,9 @@ func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *rig)) {
 	}
 }
 
-func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *rig {
+func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *fixture {
 	t.Helper()
-	r := &rig{t: t, node: n, log: &testkit.Log{}, isSQLite: driver == "sqlite"}
+	r := &fixture{t: t, node: n, log: &testkit.Log{}, isSQLite: driver == "sqlite"}
 	log := r.logger()
 	var err error
 	r.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: time.Now})
@@ -96,7 +96,7 @@ func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *rig {
 	return r
 }
 
-func (r *rig) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
+func (r *fixture) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
 
 func client(t testing.TB, n *testkit.Node) *rpcclient.Client {
 	t.Helper()
@@ -106,7 +106,7 @@ func client(t testing.TB, n *testkit.Node) *rpcclient.Client {
 	return rpc
 }
 
-func (r *rig) kick(id string) {
+func (r *fixture) kick(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kicked = append(r.kicked, id)
@@ -115,19 +115,19 @@ func (r *rig) kick(id string) {
 	}
 }
 
-// wantKick checks that the follower was told of a wallet since the last look.
-func (r *rig) wantKick(id string) {
+// wantKick checks that the indexer was notified of a wallet since the last call.
+func (r *fixture) wantKick(id string) {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !slices.Contains(r.kicked, id) {
-		r.t.Error("the follower was not told")
+		r.t.Error("the indexer was not notified")
 	}
 	r.kicked = nil
 }
 
-// follow keeps the index equal to the node until the test ends.
-func (r *rig) follow() {
+// follow runs an indexer until the test ends.
+func (r *fixture) follow() {
 	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Keeper: r.Service,
 		Reserver: proposal.New(slog.New(slog.DiscardHandler), r.store, r.Service, r.provider, time.Now, proposal.Options{Kick: r.kick}), Provider: r.provider,
@@ -146,16 +146,16 @@ func (r *rig) follow() {
 	r.follower = f
 }
 
-func (r *rig) user(name string) *auth.Principal {
+func (r *fixture) user(name string) *auth.Principal {
 	r.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
 	must(r.t, r.store.CreateUser(r.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now()}))
-	who := auth.Operator(u.Name) // there is no row of a token
+	who := auth.Operator(u.Name) // without the row of a token
 	who.UserID, who.TokenID, who.Address = u.ID, "token of "+name, "198.51.100.7"
 	return who
 }
 
-// limited is a caller whose token is for these wallets only.
+// limited returns a caller whose token is limited to these wallets.
 func limited(who *auth.Principal, ids ...string) *auth.Principal {
 	other := *who
 	other.Wallets = append([]string{}, ids...)
@@ -166,7 +166,7 @@ const tpub = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtr
 
 var keys atomic.Int64
 
-// descriptor returns one that no other test has.
+// descriptor returns a descriptor that no other test uses.
 func descriptor() string {
 	return fmt.Sprintf("wpkh([d34db33f/84h/1h/0h]%s/%d/<0;1>/*)", tpub, keys.Add(1))
 }
@@ -177,8 +177,8 @@ var (
 	at      = func(t time.Time) wallet.Birth { return wallet.Birth{Time: &t} }
 )
 
-// wallet makes a wallet.
-func (r *rig) wallet(who *auth.Principal, name string) wallet.View {
+// wallet creates a wallet.
+func (r *fixture) wallet(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
 	v, err := r.Create(r.t.Context(), who, wallet.Plan{Name: name, Descriptor: descriptor(), Birth: fromNow})
 	must(r.t, err)
@@ -186,13 +186,13 @@ func (r *rig) wallet(who *auth.Principal, name string) wallet.View {
 }
 
 // member gives a user a role in a wallet of alice.
-func (r *rig) member(alias string, who *auth.Principal, role auth.WalletRole) {
+func (r *fixture) member(alias string, who *auth.Principal, role auth.WalletRole) {
 	r.t.Helper()
 	r.join(r.alice, alias, who, role)
 }
 
-// join makes a user, if they are not one yet, a member of an owner's wallet, in a role.
-func (r *rig) join(owner *auth.Principal, alias string, who *auth.Principal, role auth.WalletRole) {
+// join adds a user to an owner's wallet, if necessary, and sets the role.
+func (r *fixture) join(owner *auth.Principal, alias string, who *auth.Principal, role auth.WalletRole) {
 	r.t.Helper()
 	_, _, err := r.PutMember(r.t.Context(), owner, alias, who.UserName, role)
 	if !errors.Is(err, wallet.ErrMemberMissing) {
@@ -205,33 +205,33 @@ func (r *rig) join(owner *auth.Principal, alias string, who *auth.Principal, rol
 	must(r.t, err)
 }
 
-// count returns the one number that the query yields.
-func (r *rig) count(query string, args ...any) (n int) {
+// count returns the single number that the query yields.
+func (r *fixture) count(query string, args ...any) (n int) {
 	r.t.Helper()
 	must(r.t, r.shell.QueryRowContext(r.t.Context(), query, args...).Scan(&n))
 	return n
 }
 
-func (r *rig) exec(query string, args ...any) {
+func (r *fixture) exec(query string, args ...any) {
 	r.t.Helper()
 	_, err := r.shell.ExecContext(r.t.Context(), query, args...)
 	must(r.t, err)
 }
 
-// wantEvent checks that the last entry of the audit record is of this act.
-func (r *rig) wantEvent(who *auth.Principal, action, target string) {
+// wantEvent checks the last entry of the audit log.
+func (r *fixture) wantEvent(who *auth.Principal, action, target string) {
 	r.t.Helper()
 	var e auth.Event
 	must(r.t, r.shell.QueryRowContext(r.t.Context(),
 		"SELECT user_id, token_id, address, action, target, outcome FROM audit WHERE action = $1 ORDER BY audit_id DESC LIMIT 1", action).
 		Scan(&e.UserID, &e.TokenID, &e.Address, &e.Action, &e.Target, &e.Outcome))
 	if e.UserID != who.UserID || e.TokenID != who.TokenID || e.Address != who.Address || e.Target != target || e.Outcome != "ok" {
-		r.t.Errorf("the audit record has %+v", e)
+		r.t.Errorf("the audit log has %+v", e)
 	}
 }
 
 // loaded returns the wallets that Core has loaded.
-func (r *rig) loaded() []string {
+func (r *fixture) loaded() []string {
 	r.t.Helper()
 	names, err := r.core.ListWallets(r.t.Context())
 	must(r.t, err)
@@ -241,11 +241,11 @@ func (r *rig) loaded() []string {
 func wantFault(t testing.TB, err error, kind fault.Kind, code string) {
 	t.Helper()
 	if f := faultOf(err); f.Kind != kind || f.Code != code {
-		t.Fatalf("got %v, want the fault %s", err, code)
+		t.Fatalf("got %v, want fault %s", err, code)
 	}
 }
 
-// faultOf returns the fault that an error is, one without anything for others.
+// faultOf returns the fault in an error, or an empty one.
 func faultOf(err error) *fault.Error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
@@ -264,7 +264,7 @@ func wantField(t testing.TB, err error, field string) {
 	t.Helper()
 	f := faultOf(err)
 	if f.Kind != fault.Invalid || len(f.Fields) != 1 || f.Fields[0].Name != field {
-		t.Fatalf("got %v, want a complaint about %s", err, field)
+		t.Fatalf("got %v, want a fault about %s", err, field)
 	}
 }
 
