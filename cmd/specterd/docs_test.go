@@ -79,9 +79,9 @@ func checkLink(t *testing.T, page, path, anchor string) {
 var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|tools)/[\\w./-]+)`")
 
 // TestDocsPaths checks that each path of the repository that the documentation names
-// exists, so that renames reach it. Decision records keep the names of their time.
+// exists, so that renames reach it.
 func TestDocsPaths(t *testing.T) {
-	for _, page := range documentation(t, "*.md", "docs/*.md") {
+	for _, page := range documentation(t, "*.md", "docs/*.md", "docs/adr/*.md") {
 		if filepath.Base(page) == "CHANGELOG.md" {
 			continue
 		}
