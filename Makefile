@@ -13,7 +13,7 @@ UNWATCHED := modernc.org/sqlite/lib modernc.org/libc github.com/decred/dcrd/dcre
 RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 # Tests that the race target leaves out: each is one long sequence of steps in one goroutine or of one client,
 # whose single steps are watched in other tests.
-SEQUENTIAL := ^TestPSBTs$$/^size$$|^TestRightsSearch$$|^TestReplacementHistories$$|^TestExportThatBreaksOff$$|^TestMutations$$
+SEQUENTIAL := ^TestProposals$$/^size$$|^TestRightsSearch$$|^TestReplacementHistories$$|^TestExportThatBreaksOff$$|^TestMutations$$
 # Tests of the program as a process that the race target runs: those in which a server has much to do at once.
 PROCESSES := ^Test(Soak|SeveralProcesses|ServersAtOnceOnPostgres|KilledUnderLoad|Stop|RevocationHolds|ScheduledBackups|Outage|LoginFlood|SlowHeaders|IdleConnections|LogLevelIsSwitched|Accounting)
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.

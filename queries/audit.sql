@@ -8,7 +8,8 @@ SELECT * FROM audit
 WHERE audit_id < @before_id
   AND at >= @since AND at < @until
   AND (CAST(@any_user AS BOOLEAN) OR user_name = @user_name)
-  AND (CAST(@any_action AS BOOLEAN) OR action = @action OR substr(action, 1, length(CAST(@action_group AS TEXT))) = @action_group)
+  AND (CAST(@any_action AS BOOLEAN) OR action = @action OR substr(action, 1, length(CAST(@action_group AS TEXT))) = @action_group
+    OR action = @old_action OR substr(action, 1, length(CAST(@old_action_group AS TEXT))) = @old_action_group)
   AND (CAST(@any_target AS BOOLEAN) OR target = @target)
   AND (CAST(@any_outcome AS BOOLEAN) OR outcome = @outcome)
 ORDER BY audit_id DESC

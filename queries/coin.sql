@@ -3,8 +3,8 @@
 -- name: Coins :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
-  CAST(f.txid IS NOT NULL OR r.psbt_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
-  CAST(r.psbt_id IS NOT NULL AS BOOLEAN) AS reserved,
+  CAST(f.txid IS NOT NULL OR r.proposal_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  CAST(r.proposal_id IS NOT NULL AS BOOLEAN) AS reserved,
   coalesce(o.label, a.label, '') AS label
 FROM coins AS c
 LEFT JOIN locked AS k ON k.wallet_id = c.wallet_id AND k.txid = c.txid AND k.vout = c.vout

@@ -6,5 +6,5 @@ SELECT CAST(CASE WHEN stage = 'ready' AND scan_from IS NOT NULL THEN 'scanning' 
 FROM wallets
 GROUP BY 1;
 
--- name: PsbtFigures :many
-SELECT status, CAST(count(*) AS BIGINT) AS psbts FROM psbts GROUP BY status;
+-- name: ProposalFigures :many
+SELECT status, CAST(count(*) AS BIGINT) AS proposals FROM proposals GROUP BY status;

@@ -27,10 +27,10 @@ ORDER BY txid, wallet_id;
 
 -- Of several proposals of one transaction, the last is the one that was sent, or else the latest.
 -- name: ProposalsOfTransactions :many
-SELECT DISTINCT i.txid, p.psbt_id, p.user_name, p.created_at,
+SELECT DISTINCT i.txid, p.proposal_id, p.user_name, p.created_at,
   CASE WHEN p.status IN ('broadcast', 'confirmed') THEN 1 ELSE 0 END AS sent
 FROM inputs AS i
-JOIN psbt_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
-JOIN psbts AS p ON p.psbt_id = pi.psbt_id AND (p.txid = i.txid OR p.final_txid = i.txid)
+JOIN proposal_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
+JOIN proposals AS p ON p.proposal_id = pi.proposal_id AND (p.txid = i.txid OR p.final_txid = i.txid)
 WHERE i.wallet_id = @wallet_id AND i.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)))
-ORDER BY sent, p.created_at, p.psbt_id;
+ORDER BY sent, p.created_at, p.proposal_id;

@@ -21,8 +21,8 @@ ORDER BY txid, vout;
 -- name: LockedOutputs :many
 SELECT k.txid, k.vout FROM locked AS k
 WHERE k.wallet_id = @wallet_id AND NOT EXISTS (
-  SELECT 1 FROM reserved AS r WHERE r.wallet_id = k.wallet_id AND r.txid = k.txid AND r.vout = k.vout AND r.psbt_id IS NULL)
-UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = @wallet_id AND psbt_id IS NOT NULL;
+  SELECT 1 FROM reserved AS r WHERE r.wallet_id = k.wallet_id AND r.txid = k.txid AND r.vout = k.vout AND r.proposal_id IS NULL)
+UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = @wallet_id AND proposal_id IS NOT NULL;
 
 -- name: FrozenOutputs :many
 SELECT txid, vout FROM frozen WHERE wallet_id = @wallet_id;

@@ -23,8 +23,8 @@ SELECT count(*) FROM members WHERE user_id = @user_id;
 -- name: CountTokensOfUser :one
 SELECT count(*) FROM tokens WHERE user_id = @user_id;
 
--- name: CountOpenPsbtsOfUser :one
-SELECT count(*) FROM psbts WHERE user_id = @user_id AND status IN ('created', 'partially_signed', 'complete');
+-- name: CountOpenProposalsOfUser :one
+SELECT count(*) FROM proposals WHERE user_id = @user_id AND status IN ('created', 'partially_signed', 'complete');
 
 -- name: CountScansOfUser :one
 SELECT count(*) FROM wallets WHERE scan_user = @user_id AND scan_from IS NOT NULL;

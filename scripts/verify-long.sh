@@ -7,7 +7,7 @@ set -euo pipefail
 all=$(cat <<'TABLE'
 kills        ./cmd/specterd          TestKilledUnderLoad
 kills-calls  ./cmd/specterd          TestKilledAtSystemCalls
-kills-psbts  ./cmd/specterd          TestKilledWhileProposing
+kills-proposals ./cmd/specterd          TestKilledWhileProposing
 sync         ./cmd/specterd          TestSyncedBeforeTheAnswer
 revocation   ./cmd/specterd          TestRevocationHolds
 pairs        ./internal/proposal        TestPairsAtOnce

@@ -127,9 +127,13 @@ func (a *app) backUpOnSchedule(ctx context.Context) {
 func describeBackup(m backup.Manifest) string {
 	var parts []string
 	for _, table := range []struct{ name, what string }{
-		{"users", "users"}, {"wallets", "wallets"}, {"transactions", "transactions"}, {"psbts", "proposals"}, {"tokens", "tokens"}, {"audit", "entries of the audit record"},
+		{"users", "users"}, {"wallets", "wallets"}, {"transactions", "transactions"}, {"proposals", "proposals"}, {"tokens", "tokens"}, {"audit", "entries of the audit record"},
 	} {
-		parts = append(parts, fmt.Sprintf("%d %s", m.RowsOf(table.name), table.what))
+		rows := m.RowsOf(table.name)
+		if table.name == "proposals" {
+			rows += m.RowsOf("psbts") // its name before schema 21
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", rows, table.what))
 	}
 	return strings.Join(parts, ", ")
 }

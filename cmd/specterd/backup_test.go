@@ -53,7 +53,7 @@ func (e *exporter) start() {
 	e.serve()
 	var made madeToken
 	order := map[string]any{"description": "everything", "lifetime": "1 hour", "scopes": []string{
-		"wallets:read", "wallets:write", "addresses:write", "psbts:read", "psbts:create", "psbts:sign", "psbts:broadcast", "members:write", "users:read", "users:write",
+		"wallets:read", "wallets:write", "addresses:write", "proposals:read", "proposals:create", "proposals:sign", "proposals:broadcast", "members:write", "users:read", "users:write",
 	}}
 	if status := call(e.t.Context(), http.MethodPost, e.url+"/api/v1/tokens", "", order, &made); status != http.StatusCreated {
 		e.t.Fatalf("status %d\n%s", status, e.log)
@@ -68,9 +68,9 @@ func (e *exporter) sign(node *testkit.Node, id, device string) (status string) {
 		Status string
 		PSBT   []byte
 	}
-	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/psbts/"+id, nil, &p)
+	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/proposals/"+id, nil, &p)
 	signed := base64.StdEncoding.EncodeToString(node.Sign(e.t, p.PSBT, device))
-	e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/psbts/"+id+"/signatures", map[string]string{"psbt": signed}, &p)
+	e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/proposals/"+id+"/signatures", map[string]string{"psbt": signed}, &p)
 	return p.Status
 }
 
@@ -78,7 +78,7 @@ func (e *exporter) sign(node *testkit.Node, id, device string) (status string) {
 func (e *exporter) propose(sat int) string {
 	e.t.Helper()
 	var p struct{ ID string }
-	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/psbts", map[string]any{
+	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/proposals", map[string]any{
 		"recipients":      []map[string]any{{"address": "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x", "amount_sat": sat, "label": "rent"}},
 		"fee_rate_sat_vb": 5,
 	}, &p)
@@ -110,7 +110,7 @@ func (e *exporter) live() (proposal string) {
 	for n := range 2 {
 		e.sign(e.node, first, device(t, e.node, n))
 	}
-	e.ask(http.StatusOK, http.MethodPost, vault+"/psbts/"+first+"/broadcast", nil, nil)
+	e.ask(http.StatusOK, http.MethodPost, vault+"/proposals/"+first+"/broadcast", nil, nil)
 	e.node.Mine(t, 1)
 	e.settles("vault_23")
 	var coins struct {
@@ -152,7 +152,7 @@ func (e *exporter) seen() string {
 	e.t.Helper()
 	var all []any
 	for _, path := range []string{
-		"wallets", "wallets/vault_23/addresses", "wallets/vault_23/utxos", "wallets/vault_23/members", "wallets/vault_23/psbts",
+		"wallets", "wallets/vault_23/addresses", "wallets/vault_23/utxos", "wallets/vault_23/members", "wallets/vault_23/proposals",
 		"wallets/vault_23/transactions", "wallets/savings/addresses", "users",
 	} {
 		var v any
@@ -255,11 +255,11 @@ func TestNothingButTheBackup(t *testing.T) {
 			if status := e.sign(other, proposal, device(t, other, 2)); status != "complete" {
 				t.Errorf("the proposal is %s", status)
 			}
-			e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/psbts/"+proposal+"/broadcast", nil, nil)
+			e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/proposals/"+proposal+"/broadcast", nil, nil)
 			other.Mine(t, 1)
 			testkit.Eventually(t, "the proposal to be confirmed", func() bool {
 				var p struct{ Status string }
-				e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/psbts/"+proposal, nil, &p)
+				e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/proposals/"+proposal, nil, &p)
 				return p.Status == "confirmed"
 			})
 			if out := e.run(0, "audit", "verify"); !strings.Contains(out, "all are there") {
@@ -294,7 +294,7 @@ func TestSentSinceTheBackup(t *testing.T) {
 	if status := e.sign(node, proposal, "device 1"); status != "complete" {
 		t.Errorf("the proposal is %s", status)
 	}
-	e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/psbts/"+proposal+"/broadcast", nil, nil)
+	e.ask(http.StatusOK, http.MethodPost, "wallets/vault_23/proposals/"+proposal+"/broadcast", nil, nil)
 	var address struct{ Address string }
 	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/addresses", map[string]any{}, &address)
 	node.CLI(t, "generatetoaddress", 1, address.Address)
@@ -310,7 +310,7 @@ func TestSentSinceTheBackup(t *testing.T) {
 	e.settles("vault_23")
 	testkit.Eventually(t, "the proposal to be confirmed", func() bool {
 		var p struct{ Status string }
-		e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/psbts/"+proposal, nil, &p)
+		e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/proposals/"+proposal, nil, &p)
 		return p.Status == "confirmed"
 	})
 	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23", nil, &after)

@@ -80,7 +80,7 @@ var walkThrough = []step{
 	{
 		title:  "Such tokens do what Specter Desktop's could. For more, v1 makes a token with the scopes that it is to have",
 		method: http.MethodPost, path: "/api/v1/tokens", basic: "admin:{admin_password}",
-		body:   `{"description": "{description} for wallets", "lifetime": "1 hour", "scopes": ["wallets:*", "addresses:write", "psbts:*"]}`,
+		body:   `{"description": "{description} for wallets", "lifetime": "1 hour", "scopes": ["wallets:*", "addresses:write", "proposals:*"]}`,
 		status: http.StatusCreated,
 		expect: []expectation{has("expired", false)},
 		keep:   map[string]string{"token": "wallet_token"},
@@ -128,7 +128,7 @@ var walkThrough = []step{
 	},
 	{
 		title:  "The server proposes a payment out of the vault, which it cannot make: it has no key",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts", bearer: "{wallet_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals", bearer: "{wallet_token}",
 		body:   `{"recipients": [{"address": "{shop}", "amount_sat": 5000000, "label": "new roof"}], "fee_rate_sat_vb": 2.5}`,
 		status: http.StatusCreated,
 		expect: []expectation{
@@ -145,7 +145,7 @@ var walkThrough = []step{
 	},
 	{
 		title:  "... and posts what she signed. Only her signatures are taken, after they were verified",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{wallet_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals/{proposal}/signatures", bearer: "{wallet_token}",
 		body:   `{"psbt": "{signed_by_ann}"}`,
 		status: http.StatusOK, expect: []expectation{has("status", "partially_signed")},
 	},
@@ -158,13 +158,13 @@ var walkThrough = []step{
 	},
 	{
 		title:  "... and with two signatures of three the payment is complete",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/signatures", bearer: "{wallet_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals/{proposal}/signatures", bearer: "{wallet_token}",
 		body:   `{"psbt": "{signed_by_cleo}"}`,
 		status: http.StatusOK, expect: []expectation{has("status", "complete")},
 	},
 	{
 		title:  "It is sent, once the node has said that it would take it",
-		method: http.MethodPost, path: "/api/v1/wallets/{vault}/psbts/{proposal}/broadcast", bearer: "{wallet_token}",
+		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals/{proposal}/broadcast", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("status", "broadcast")},
 	},
 	{
@@ -180,7 +180,7 @@ var walkThrough = []step{
 	},
 	{
 		title: "... and the payment is confirmed",
-		path:  "/api/v1/wallets/{vault}/psbts/{proposal}", bearer: "{wallet_token}",
+		path:  "/api/v1/wallets/{vault}/proposals/{proposal}", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("status", "confirmed")},
 	},
 	{

@@ -127,7 +127,7 @@ func TestNodeFaults(t *testing.T) {
 						t.Errorf("%s: %d %s, want %d %s, and %q", act.name, status, body, fault.status, fault.code, fault.says)
 					}
 				}
-				for _, path := range []string{"/api/v1/wallets", "/api/v1/wallets/one", "/api/v1/wallets/one/transactions", "/api/v1/wallets/one/utxos", "/api/v1/wallets/one/psbts/" + f.signed} {
+				for _, path := range []string{"/api/v1/wallets", "/api/v1/wallets/one", "/api/v1/wallets/one/transactions", "/api/v1/wallets/one/utxos", "/api/v1/wallets/one/proposals/" + f.signed} {
 					f.do(http.MethodGet, path, nil, http.StatusOK)
 				}
 				if whole {
@@ -142,13 +142,13 @@ func TestNodeFaults(t *testing.T) {
 					t.Errorf("something was left behind:\n%s\nand was\n%s", after, before)
 				}
 				var made struct{ ID string }
-				f.into(&made, f.do(http.MethodPost, "/api/v1/wallets/one/psbts", f.order(), http.StatusCreated))
-				f.do(http.MethodDelete, "/api/v1/wallets/one/psbts/"+made.ID, nil, http.StatusOK)
+				f.into(&made, f.do(http.MethodPost, "/api/v1/wallets/one/proposals", f.order(), http.StatusCreated))
+				f.do(http.MethodDelete, "/api/v1/wallets/one/proposals/"+made.ID, nil, http.StatusOK)
 			})
 		}
 	}
 	f.do(http.MethodPost, "/api/v1/wallets", orderOf("two", 2), http.StatusCreated)
-	f.do(http.MethodPost, "/api/v1/wallets/one/psbts/"+f.signed+"/broadcast", nil, http.StatusOK)
+	f.do(http.MethodPost, "/api/v1/wallets/one/proposals/"+f.signed+"/broadcast", nil, http.StatusOK)
 	for _, method := range []string{"getdescriptorinfo", "walletcreatefundedpsbt", "testmempoolaccept"} {
 		if want := "refused " + method + " with code -4: " + unknownReason; !strings.Contains(s.log.String(), want) {
 			t.Errorf("the log lacks %q", want)
@@ -200,10 +200,10 @@ func (f *faulty) prepare() {
 		ID   string
 		PSBT []byte
 	}
-	f.into(&p, f.do(http.MethodPost, "/api/v1/wallets/one/psbts", f.order(), http.StatusCreated))
+	f.into(&p, f.do(http.MethodPost, "/api/v1/wallets/one/proposals", f.order(), http.StatusCreated))
 	f.signed = p.ID
 	signed := base64.StdEncoding.EncodeToString(node.Sign(t, p.PSBT, "signer"))
-	f.do(http.MethodPost, "/api/v1/wallets/one/psbts/"+p.ID+"/signatures", map[string]any{"psbt": signed}, http.StatusOK)
+	f.do(http.MethodPost, "/api/v1/wallets/one/proposals/"+p.ID+"/signatures", map[string]any{"psbt": signed}, http.StatusOK)
 }
 
 type act struct {
@@ -215,8 +215,8 @@ type act struct {
 func (f *faulty) acts() []act {
 	return []act{
 		{"create wallet", http.MethodPost, "/api/v1/wallets", orderOf("two", 2), []string{"getdescriptorinfo"}},
-		{"create proposal", http.MethodPost, "/api/v1/wallets/one/psbts", f.order(), []string{"walletcreatefundedpsbt"}},
-		{"broadcast", http.MethodPost, "/api/v1/wallets/one/psbts/" + f.signed + "/broadcast", nil, []string{"testmempoolaccept"}},
+		{"create proposal", http.MethodPost, "/api/v1/wallets/one/proposals", f.order(), []string{"walletcreatefundedpsbt"}},
+		{"broadcast", http.MethodPost, "/api/v1/wallets/one/proposals/" + f.signed + "/broadcast", nil, []string{"testmempoolaccept"}},
 	}
 }
 
@@ -237,9 +237,9 @@ func (f *faulty) left() string {
 	var text strings.Builder
 	for _, query := range []string{
 		"SELECT group_concat(wallet_id || stage) FROM wallets",
-		"SELECT group_concat(psbt_id || status || version) FROM psbts WHERE status <> 'cancelled'",
-		"SELECT count(*) FROM psbt_steps AS s JOIN psbts AS p USING (psbt_id) WHERE p.status <> 'cancelled'",
-		"SELECT group_concat(txid || vout) FROM reserved WHERE psbt_id IS NOT NULL",
+		"SELECT group_concat(proposal_id || status || version) FROM proposals WHERE status <> 'cancelled'",
+		"SELECT count(*) FROM proposal_steps AS s JOIN proposals AS p USING (proposal_id) WHERE p.status <> 'cancelled'",
+		"SELECT group_concat(txid || vout) FROM reserved WHERE proposal_id IS NOT NULL",
 		"SELECT count(*) FROM labels", "SELECT count(*) FROM addresses",
 	} {
 		var value string

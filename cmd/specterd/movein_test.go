@@ -81,7 +81,7 @@ func TestMoveInToEmptyNode(t *testing.T) {
 			}
 			lost := 0
 			for _, i := range h.report.Items {
-				if i.Kind == importer.KindPSBT && i.Result == importer.NotImported && strings.Contains(i.Detail, "the Bitcoin node does not know it") {
+				if i.Kind == importer.KindProposal && i.Result == importer.NotImported && strings.Contains(i.Detail, "the Bitcoin node does not know it") {
 					lost++
 				}
 			}
@@ -199,7 +199,7 @@ func (h *household) wantCredentials() {
 	// They do what Specter Desktop's could. What follows takes more.
 	for name, password := range map[string]string{"admin": "admin", "someuser": "somepassword"} {
 		h.as(h.tokens[name], http.MethodGet, "/api/v1/wallets", nil, http.StatusOK)
-		h.as(h.tokens[name], http.MethodPost, "/api/v1/wallets/x/psbts/x/signatures", nil, http.StatusForbidden)
+		h.as(h.tokens[name], http.MethodPost, "/api/v1/wallets/x/proposals/x/signatures", nil, http.StatusForbidden)
 		var made madeToken
 		order := map[string]any{"description": "more", "lifetime": "1 year"}
 		decodeJSON(h.t, h.as(with(name, password), http.MethodPost, "/api/v1/tokens", order, http.StatusCreated), &made)
@@ -405,7 +405,7 @@ func (h *household) signers(w oldWallet) (names []string) {
 // send signs a payment, has it sent, and returns where it is.
 func (h *household) send(w oldWallet, txid string, p pendingPSBT, signers []string) (url string) {
 	h.t.Helper()
-	list := "/api/v1/wallets/" + w.Alias + "/psbts"
+	list := "/api/v1/wallets/" + w.Alias + "/proposals"
 	var found struct{ Items []struct{ ID string } }
 	decodeJSON(h.t, h.as(h.tokens[w.User], http.MethodGet, list+"?txid="+txid, nil, http.StatusOK), &found)
 	if len(found.Items) != 1 {

@@ -66,7 +66,7 @@ func newProcesses(t *testing.T) *processes {
 	}
 	var boss madeToken
 	p.ask(t, 0, http.MethodPost, "/api/v1/tokens", map[string]any{
-		"description": "boss", "lifetime": "2 days", "scopes": []string{"tokens:*", "node:read", "wallets:*", "addresses:*", "psbts:*"},
+		"description": "boss", "lifetime": "2 days", "scopes": []string{"tokens:*", "node:read", "wallets:*", "addresses:*", "proposals:*"},
 	}, &boss, created)
 	p.boss = boss.Secret
 	for i := range p.running {
@@ -202,7 +202,7 @@ func (p *processes) reserve(t *testing.T) {
 			p.cancel(t, taken)
 		}
 		var made [2]openProposal
-		statuses := p.both(t, ask{method: http.MethodPost, path: "/api/v1/wallets/shared/psbts", body: payment(p.outside(t))}, &made)
+		statuses := p.both(t, ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outside(t))}, &made)
 		for i, status := range statuses {
 			if status != created {
 				t.Fatalf("a proposal at each: statuses %v\n%s", statuses, p.running[i].log)
@@ -236,7 +236,7 @@ func (p *processes) cancel(t *testing.T, taken map[string]string) {
 	done := map[string]bool{}
 	for _, id := range taken {
 		if !done[id] {
-			p.ask(t, len(done)%2, http.MethodDelete, "/api/v1/wallets/shared/psbts/"+id, nil, nil, ok)
+			p.ask(t, len(done)%2, http.MethodDelete, "/api/v1/wallets/shared/proposals/"+id, nil, nil, ok)
 		}
 		done[id] = true
 	}
@@ -248,7 +248,7 @@ func (p *processes) once(t *testing.T) {
 	rounds := testkit.Size(5, 200)
 	busy := 0
 	for round := range rounds {
-		a := ask{method: http.MethodPost, path: "/api/v1/wallets/shared/psbts", body: payment(p.outside(t)), key: fmt.Sprintf("once-%d", round)}
+		a := ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outside(t)), key: fmt.Sprintf("once-%d", round)}
 		var made, again [2]openProposal
 		statuses := p.both(t, a, &made)
 		for i, status := range statuses {
@@ -264,11 +264,11 @@ func (p *processes) once(t *testing.T) {
 			t.Fatalf("again: statuses %v, proposals %q and %q", statuses, again[0].ID, again[1].ID)
 		}
 		var open struct{ Items []openProposal }
-		p.ask(t, round%2, http.MethodGet, "/api/v1/wallets/shared/psbts?status=created", nil, &open, ok)
+		p.ask(t, round%2, http.MethodGet, "/api/v1/wallets/shared/proposals?status=created", nil, &open, ok)
 		if len(open.Items) != 1 || open.Items[0].ID != again[0].ID {
 			t.Fatalf("there are %d proposals, and %s was answered", len(open.Items), again[0].ID)
 		}
-		p.ask(t, round%2, http.MethodDelete, "/api/v1/wallets/shared/psbts/"+again[0].ID, nil, nil, ok)
+		p.ask(t, round%2, http.MethodDelete, "/api/v1/wallets/shared/proposals/"+again[0].ID, nil, nil, ok)
 	}
 	testkit.Figure(t, "%d requests with one Idempotency-Key at two processes at once, each done once; %d were told that the other is at it", rounds, busy)
 }

@@ -113,7 +113,7 @@ func (p *payments) load(round int) {
 
 func (p *payments) propose(cancel bool) bool {
 	var made shownProposal
-	status := p.call(http.MethodPost, "/psbts", map[string]any{
+	status := p.call(http.MethodPost, "/proposals", map[string]any{
 		"recipients":      []map[string]any{{"address": "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x", "amount_sat": 900_000}},
 		"fee_rate_sat_vb": 30, // so that Core spends no more coins than it has to
 	}, &made)
@@ -125,7 +125,7 @@ func (p *payments) propose(cancel bool) bool {
 		return true
 	}
 	became := unsure
-	if status = p.call(http.MethodDelete, "/psbts/"+made.ID, nil, nil); status == http.StatusOK {
+	if status = p.call(http.MethodDelete, "/proposals/"+made.ID, nil, nil); status == http.StatusOK {
 		became = deleted
 	}
 	p.note(func() { p.proposals[made.ID] = became })
@@ -168,7 +168,7 @@ func (p *payments) compare() {
 			continue
 		}
 		var found shownProposal
-		status := p.call(http.MethodGet, "/psbts/"+what, nil, &found)
+		status := p.call(http.MethodGet, "/proposals/"+what, nil, &found)
 		want := map[state]string{alive: "created", deleted: "cancelled", unsure: found.Status}[p.proposals[what]]
 		if status != http.StatusOK || found.Status != want {
 			p.t.Errorf("the proposal %s: status %d, it is %s, want %s", what, status, found.Status, want)
@@ -176,7 +176,7 @@ func (p *payments) compare() {
 	}
 	p.fresh = nil
 	var open struct{ Items []shownProposal }
-	if status := p.call(http.MethodGet, "/psbts?status=created&limit=100", nil, &open); status != http.StatusOK {
+	if status := p.call(http.MethodGet, "/proposals?status=created&limit=100", nil, &open); status != http.StatusOK {
 		p.t.Fatalf("list the open proposals: status %d\n%s", status, p.server.log)
 	}
 	spent := map[string]bool{}
@@ -191,7 +191,7 @@ func (p *payments) compare() {
 	}
 	p.wantLocks(spent)
 	for _, o := range open.Items {
-		testkit.Eventually(p.t, "a proposal is cancelled", func() bool { return p.call(http.MethodDelete, "/psbts/"+o.ID, nil, nil) == http.StatusOK })
+		testkit.Eventually(p.t, "a proposal is cancelled", func() bool { return p.call(http.MethodDelete, "/proposals/"+o.ID, nil, nil) == http.StatusOK })
 	}
 	p.wantLocks(map[string]bool{})
 }

@@ -215,7 +215,7 @@ func (w *watch) use(s *server) {
 	do(400, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, `{"name": "x", "descriptor": "wpkh(%s/<0;1>/*)", "birth": "now"}`, private)
 }
 
-const allScopes = `["tokens:*", "users:*", "audit:*", "node:*", "wallets:*", "addresses:*", "psbts:*"]`
+const allScopes = `["tokens:*", "users:*", "audit:*", "node:*", "wallets:*", "addresses:*", "proposals:*"]`
 
 var parameter = regexp.MustCompile(`\{[^}]+\}`)
 

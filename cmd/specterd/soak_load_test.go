@@ -229,7 +229,7 @@ func (s *soak) read(ctx context.Context, r *rand.Rand) {
 			{path: w},
 			{path: w + "/addresses?limit=50"},
 			{path: w + "/utxos"},
-			{path: w + "/psbts"},
+			{path: w + "/proposals"},
 			{path: w + "/members"},
 			{path: w + "/labels"},
 			{path: w + "/transactions", accept: "text/csv"},
@@ -361,7 +361,7 @@ func (s *soak) propose(ctx context.Context, r *rand.Rand) {
 	var open [][2]string // path and thing
 	for ctx.Err() == nil {
 		v, to := s.vault(r), s.vault(r)
-		path := "/api/v1/wallets/" + v.alias + "/psbts"
+		path := "/api/v1/wallets/" + v.alias + "/proposals"
 		recipients := []map[string]any{{"address": to.addresses[r.IntN(len(to.addresses))], "amount_sat": 10_000 + r.IntN(50_000_000)}}
 		var p proposed
 		status, _ := s.do(ask{
@@ -535,8 +535,8 @@ func (s *soak) misbehave(ctx context.Context, r *rand.Rand) {
 		w := "/api/v1/wallets/" + s.vault(r).alias
 		bad := []ask{
 			{method: http.MethodPost, path: "/api/v1/tokens", body: `{"description": "a", "description": "b"}`, may: []int{invalid}},
-			{method: http.MethodPost, path: w + "/psbts", body: map[string]any{"recipients": []any{}}, may: []int{invalid, unavailable}},
-			{method: http.MethodPost, path: w + "/psbts", body: `{"recipients": [`, may: []int{invalid, unavailable}},
+			{method: http.MethodPost, path: w + "/proposals", body: map[string]any{"recipients": []any{}}, may: []int{invalid, unavailable}},
+			{method: http.MethodPost, path: w + "/proposals", body: `{"recipients": [`, may: []int{invalid, unavailable}},
 			{method: http.MethodPost, path: "/api/v1/wallets", body: map[string]any{"name": "x", "descriptor": "wpkh(x)"}, may: []int{invalid, unable, unavailable}},
 			{method: http.MethodPut, path: w + "/utxos/nonsense/freeze", may: []int{invalid, unavailable}},
 			{method: http.MethodGet, path: "/api/v1/wallets/nobodys", may: []int{unknown}},

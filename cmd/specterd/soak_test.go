@@ -107,7 +107,7 @@ func (s *soak) firstWrites() {
 	s.ready()
 	var boss madeToken
 	status := call(s.t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "boss", "lifetime": "2 days", "scopes": []string{
-		"tokens:*", "users:*", "audit:read", "node:read", "wallets:*", "addresses:*", "psbts:*",
+		"tokens:*", "users:*", "audit:read", "node:read", "wallets:*", "addresses:*", "proposals:*",
 	}}, &boss)
 	if status != created {
 		s.t.Fatalf("status %d", status)
@@ -416,8 +416,8 @@ func (s *soak) nothingLeft(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)
 	testkit.Eventually(s.t, "every reservation is an open proposal's", func() bool {
-		return number(s.t, db, `SELECT count(*) FROM reserved AS r LEFT JOIN psbts AS p ON p.psbt_id = r.psbt_id
-			WHERE p.psbt_id IS NULL OR p.status NOT IN ('created', 'partially_signed', 'complete')`) == 0
+		return number(s.t, db, `SELECT count(*) FROM reserved AS r LEFT JOIN proposals AS p ON p.proposal_id = r.proposal_id
+			WHERE p.proposal_id IS NULL OR p.status NOT IN ('created', 'partially_signed', 'complete')`) == 0
 	})
 	const held = "(SELECT wallet_id, txid, vout FROM reserved UNION SELECT wallet_id, txid, vout FROM frozen)"
 	for id, name := range column(s.t, db, "SELECT wallet_id, core_name FROM wallets") {
@@ -429,7 +429,7 @@ func (s *soak) nothingLeft(dir string) {
 				txid, vout, _ := strings.Cut(coin, ":")
 				s.t.Errorf("wallet %s: %s is locked for nothing; %v", id, coin, column(s.t, db, `
 					SELECT at, action || ' ' || outcome || ' ' || detail FROM audit WHERE detail LIKE '%' || $2 || ':' || $3 || '%'
-					UNION SELECT at, action || ' of ' || psbt_id FROM psbt_steps JOIN psbt_inputs AS i USING (psbt_id) WHERE i.wallet_id = $1 AND i.txid = $2 AND i.vout = $3`, id, txid, vout))
+					UNION SELECT at, action || ' of ' || proposal_id FROM proposal_steps JOIN proposal_inputs AS i USING (proposal_id) WHERE i.wallet_id = $1 AND i.txid = $2 AND i.vout = $3`, id, txid, vout))
 			}
 			for _, coin := range missing {
 				s.t.Errorf("wallet %s: %s is held and not locked", id, coin)

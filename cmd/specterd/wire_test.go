@@ -179,7 +179,7 @@ func (s *successor) cancelMadeByRecordings(t *testing.T) {
 		"ae3faea07beb8027e892f7e6dd4cd9990c4c0f828d0e0fc3904c3a0c0c1493c7": "simple_one",
 		"6430c4526682dd97ad1086c80fd24550066fc4b9731053077e1a3c3310de0181": "vault_23_fam",
 	} {
-		path := "/api/v1/wallets/" + alias + "/psbts"
+		path := "/api/v1/wallets/" + alias + "/proposals"
 		var found struct{ Items []struct{ ID string } }
 		got := s.ask(t, recording{method: http.MethodGet, path: path + "?txid=" + txid, credential: "Bearer <token of admin>"})
 		decodeJSON(t, []byte(got.body), &found)

@@ -51,7 +51,8 @@ func (e Event) SharedDetail() string {
 		if name, err := strconv.QuotedPrefix(e.Detail); err == nil {
 			return strings.TrimPrefix(e.Detail[len(name):], ", ")
 		}
-	case "psbt.create", "psbt.import", "psbt.sign", "psbt.broadcast", "psbt.abandon":
+	case "proposal.create", "proposal.import", "proposal.sign", "proposal.broadcast", "proposal.abandon",
+		"psbt.create", "psbt.import", "psbt.sign", "psbt.broadcast", "psbt.abandon": // before schema 21
 		wallet, _, _ := strings.Cut(e.Detail, ";")
 		return wallet
 	}

@@ -29,9 +29,9 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 // roleScopes are the scopes that a role makes usable, besides those of the roles
 // before it: with the password of a member one can get a token with all of them.
 var roleScopes = map[WalletRole]Scopes{
-	RoleViewer:   WalletsRead | PSBTsRead,
-	RoleProposer: WalletsWrite | AddressesWrite | PSBTsCreate,
-	RoleSigner:   PSBTsSign | PSBTsBroadcast,
+	RoleViewer:   WalletsRead | ProposalsRead,
+	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,
+	RoleSigner:   ProposalsSign | ProposalsBroadcast,
 	RoleOwner:    MembersWrite,
 }
 

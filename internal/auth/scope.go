@@ -22,10 +22,10 @@ const (
 	WalletsRead
 	WalletsWrite
 	AddressesWrite
-	PSBTsRead
-	PSBTsCreate
-	PSBTsSign
-	PSBTsBroadcast
+	ProposalsRead
+	ProposalsCreate
+	ProposalsSign
+	ProposalsBroadcast
 	MembersWrite
 )
 
@@ -33,7 +33,7 @@ const (
 var scopeNames = [...]string{
 	"tokens:read", "tokens:write", "users:read", "users:write", "audit:read", "node:read",
 	"wallets:read", "wallets:write", "addresses:write",
-	"psbts:read", "psbts:create", "psbts:sign", "psbts:broadcast",
+	"proposals:read", "proposals:create", "proposals:sign", "proposals:broadcast",
 	"members:write",
 }
 
@@ -45,10 +45,10 @@ const (
 	// DefaultScopes is what a token gets whose maker names no scopes. None of them
 	// gives rights to others.
 	DefaultScopes = NodeRead | WalletsRead | WalletsWrite | AddressesWrite |
-		PSBTsRead | PSBTsCreate | PSBTsSign | PSBTsBroadcast
+		ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast
 	// SpecterScopes is what Specter Desktop's API could do: what a token gets that is
 	// imported from there, or made over v1alpha.
-	SpecterScopes = NodeRead | WalletsRead | PSBTsRead | PSBTsCreate
+	SpecterScopes = NodeRead | WalletsRead | ProposalsRead | ProposalsCreate
 )
 
 // ScopesOf returns what a user may do at most.

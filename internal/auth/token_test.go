@@ -210,7 +210,7 @@ func TestScopes(t *testing.T) {
 	}{
 		{[]string{"node:read"}, NodeRead},
 		{[]string{"wallets:*", "node:read", "node:read"}, WalletsRead | WalletsWrite | NodeRead},
-		{[]string{"psbts:*"}, PSBTsRead | PSBTsCreate | PSBTsSign | PSBTsBroadcast},
+		{[]string{"proposals:*"}, ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast},
 	} {
 		got, err := ParseScopes("scopes", test.names)
 		if err != nil || got != test.want {

@@ -31,7 +31,7 @@ type heavyRequest struct{ method, path, accept, body string }
 func heaviest() []heavyRequest {
 	return []heavyRequest{
 		{http.MethodGet, "/api/v1alpha/wallets/" + walletAlias + "/", "", ""},
-		{http.MethodPost, walletPath + "/psbts/none/signatures", "", emptyItems()},
+		{http.MethodPost, walletPath + "/proposals/none/signatures", "", emptyItems()},
 		{http.MethodGet, walletPath + "/transactions?view=ledger", "text/csv", ""},
 		{http.MethodGet, "/api/v1alpha/specter/full_txlist/", "", ""},
 		{http.MethodGet, walletPath + "/transactions", "application/jsonl", ""},

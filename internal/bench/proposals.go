@@ -52,7 +52,7 @@ func measureProposals(ctx context.Context, b *bench) error {
 // proposal makes proposals in a wallet, and has Core fund the same payment there,
 // in turns. Each proposal is cancelled again, which is not measured.
 func (b *bench) proposal(ctx context.Context) (figure, error) {
-	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 psbts, from a wallet of %d coins", fundedCoins)}
+	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d coins", fundedCoins)}
 	w, stop, err := b.follow(ctx, nameProposal, 1)
 	if err != nil {
 		return f, err
@@ -147,7 +147,7 @@ func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, 
 
 // propose makes a proposal and cancels it.
 func (f *following) propose(ctx context.Context) (time.Duration, error) {
-	path := "/api/v1/wallets/" + aliasOf(0) + "/psbts"
+	path := "/api/v1/wallets/" + aliasOf(0) + "/proposals"
 	body := fmt.Sprintf(`{"recipients": [{"address": %q, "amount_sat": %d}], "fee_rate_sat_vb": %d}`, paidTo, paidAmount, paidRate)
 	start := clock()
 	answer, err := f.do(ctx, http.MethodPost, path, body, http.StatusCreated)
@@ -205,7 +205,7 @@ func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	defer up.stop()
 	r := newReader(up, s)
 	page := []side{{server: up, ask: func() error {
-		_, err := r.get(ctx, "/api/v1/wallets/"+walletAlias+"/psbts?limit=100", "")
+		_, err := r.get(ctx, "/api/v1/wallets/"+walletAlias+"/proposals?limit=100", "")
 		return err
 	}}}
 	if err := inTurns(page, b.rounds, b.turn); err != nil {
@@ -235,7 +235,7 @@ func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
 			{Address: addressAt(&change), Amount: 79_500, Kind: proposal.Change, Own: &change, Recipient: -1},
 		}
 		p.Steps = []proposal.Step{{At: p.CreatedAt, Action: "created", By: proposal.Actor{UserName: "alice"}}}
-		if err := db.AddProposal(ctx, p, nil, auth.Event{At: clock(), Action: "psbt.create"}); err != nil {
+		if err := db.AddProposal(ctx, p, nil, auth.Event{At: clock(), Action: "proposal.create"}); err != nil {
 			return err
 		}
 	}

@@ -119,8 +119,8 @@ func TestAlphaEndpoints(t *testing.T) {
 	s := start(t)
 	admin := s.user(t, "admin", true)
 	limited := s.call(t, "POST", alphaTokens, admin.basic(),
-		`{"jwt_token_description": "limited", "jwt_token_life": "1 day", "endpoints": ["wallets:read", "psbts:read"]}`).
-		want(t, 201, `"endpoints":["wallets:read","psbts:read"]`)
+		`{"jwt_token_description": "limited", "jwt_token_life": "1 day", "endpoints": ["wallets:read", "proposals:read"]}`).
+		want(t, 201, `"endpoints":["wallets:read","proposals:read"]`)
 	for _, path := range []string{alphaTokens, alphaTokens + limited.text("jwt_token_id")} {
 		s.call(t, "GET", path, admin.basic(), "").want(t, 200, `"endpoints":["wallets:read"`)
 	}
@@ -130,7 +130,7 @@ func TestAlphaEndpoints(t *testing.T) {
 	for endpoints, message := range map[string]string{
 		`["users:read"]`:   "endpoints: tokens made here can only have ",
 		`["tokens:write"]`: "endpoints: tokens made here can only have ",
-		`["psbts:*"]`:      "endpoints: tokens made here can only have node:read wallets:read psbts:read psbts:create; ",
+		`["proposals:*"]`:  "endpoints: tokens made here can only have node:read wallets:read proposals:read proposals:create; ",
 		`["nonsense"]`:     "endpoints: has an entry that is no scope",
 		`[]`:               "endpoints: is empty",
 		`"wallets:read"`:   "endpoints: has to be a list",

@@ -84,7 +84,7 @@ func TestBodyLimit_Chunked(t *testing.T) {
 		{"/api/v1/tokens", "Content-Type: application/json", route.DefaultMaxBody},
 		{"/api/v1/wallets", "Idempotency-Key: k", route.DefaultMaxBody},
 		{"/api/v1alpha/token", "Content-Type: application/json", route.DefaultMaxBody},
-		{"/api/v1/wallets/w/psbts/x/signatures", "Content-Type: text/plain", 9 << 20},
+		{"/api/v1/wallets/w/proposals/x/signatures", "Content-Type: text/plain", 9 << 20},
 	} {
 		credential := k.bearer()
 		if strings.HasPrefix(c.path, "/api/v1alpha/") {

@@ -19,7 +19,7 @@ import (
 
 const (
 	examplesFile = "examples.json"
-	howToRecord  = "record it with: go test ./internal/httpapi -run 'TestMatrix|TestPSBTs' -examples (without -run if that is not enough); then regenerate docs/openapi.json"
+	howToRecord  = "record it with: go test ./internal/httpapi -run 'TestMatrix|TestProposals' -examples (without -run if that is not enough); then regenerate docs/openapi.json"
 )
 
 var updateExamples = flag.Bool("examples", false, "add what is missing or invalid in "+examplesFile+" from the responses of the tests")

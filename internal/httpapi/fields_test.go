@@ -26,8 +26,9 @@ var creating = map[string]string{
 	"CreateWallet":     "the wallet, whose descriptor was sent",
 	"CreateAddress":    "the address",
 	"CreateInvitation": "the invitation",
+	"CreateProposal":   "the proposal, without signatures",
 	"CreatePSBT":       "the proposal, without signatures",
-	"BumpPSBT":         "the proposal, without signatures",
+	"BumpProposal":     "the proposal, without signatures",
 	"ImportLabels":     "which of the lines were imported",
 	"DeleteToken":      "which tokens it deleted, and which it kept",
 	"DeleteUserToken":  "which tokens it deleted, and which it kept",
@@ -36,7 +37,7 @@ var creating = map[string]string{
 // checkedByHandler are properties that a handler leaves empty for those without the scope
 // that reads what is in them.
 var checkedByHandler = map[string]bool{
-	"V1alphaWalletObject.pending_psbts":    true, // see testPSBTRoles
+	"V1alphaWalletObject.pending_psbts":    true, // see testProposalRoles
 	"V1alphaSpecterResponse.alias_name":    true, // see TestSpecterWithoutWallets
 	"V1alphaSpecterResponse.name_alias":    true,
 	"V1alphaSpecterResponse.wallets_alias": true,
@@ -47,7 +48,7 @@ var checkedByHandler = map[string]bool{
 // TestFields: every property of every response is classified, and no route shows one to a
 // token that lacks the scope that reads it. That a token without the scope of a route, or
 // of its response, is shown nothing is for TestMatrix, and who is shown signatures for
-// TestPSBTs.
+// TestProposals.
 func TestFields(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(fieldsFile)

@@ -287,7 +287,7 @@ func (s *server) dump(t *testing.T, all bool) string {
 // tables are all but the audit record.
 var tables = []string{
 	"settings", "users", "wallets", "members", "invitations", "used_aliases", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
-	"locked", "frozen", "labels", "psbts", "psbt_inputs", "psbt_outputs", "psbt_signatures", "psbt_steps", "reserved", "tokens", "rotations", "imports", "idempotency",
+	"locked", "frozen", "labels", "proposals", "proposal_inputs", "proposal_outputs", "proposal_signatures", "proposal_steps", "reserved", "tokens", "rotations", "imports", "idempotency",
 }
 
 // statement keeps the statements: most of a small SELECT's time is its preparation.

@@ -90,7 +90,7 @@ func TestImportedTokens(t *testing.T) {
 		s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200)
 		s.call(t, "GET", "/api/v1/users", k.bearer(), "").wantProblem(t, 403, "scope_missing")
 		s.call(t, "GET", tokens+"/"+k.id, p.basic(), "").want(t, 200, `"imported":true`, `"expired":false`,
-			`"scopes":["node:read","wallets:read","psbts:read","psbts:create"]`)
+			`"scopes":["node:read","wallets:read","proposals:read","proposals:create"]`)
 		s.call(t, "GET", "/api/v1alpha/token/"+k.id, p.basic(), "").want(t, 200, `"expiry_status":"Valid"`)
 
 		// Only to the letter, and only while its row says so.

@@ -82,25 +82,25 @@ var probes = []probe{
 	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "tx", "ref": "{txid}", "label": "mine"}`},
 	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "addr", "ref": "{address}", "label": "mine"}`},
 	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "output", "ref": "{outpoint}", "label": "mine", "spendable": false}`},
-	{"GET", "/api/v1/wallets/{alias}/psbts", ""},
-	{"GET", "/api/v1/wallets/{own}/psbts?txid={proposed}", ""},
-	{"POST", "/api/v1/wallets/{alias}/psbts", toForeign + `}`},
-	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "coins": ["{outpoint}"]}`},
-	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "replaces": "{id}"}`},
-	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "replaces": "{proposed}"}`},
-	{"POST", "/api/v1/wallets/{own}/psbts", toForeign + `, "replaces": "{txid}", "dry_run": true}`},
-	{"GET", "/api/v1/wallets/{alias}/psbts/{id}", ""},
-	{"GET", "/api/v1/wallets/{own}/psbts/{id}", ""},
-	{"DELETE", "/api/v1/wallets/{alias}/psbts/{id}", ""},
-	{"DELETE", "/api/v1/wallets/{own}/psbts/{id}", ""},
-	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/signatures", `{"psbt": "{psbt}"}`},
-	{"POST", "/api/v1/wallets/{own}/psbts/{id}/signatures", `{"psbt": "{psbt}"}`},
-	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/broadcast", ""},
-	{"POST", "/api/v1/wallets/{own}/psbts/{id}/broadcast", ""},
-	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/bump", `{"fee_rate_sat_vb": 50}`},
-	{"POST", "/api/v1/wallets/{own}/psbts/{id}/bump", `{"fee_rate_sat_vb": 50}`},
-	{"POST", "/api/v1/wallets/{alias}/psbts/{id}/abandon", ""},
-	{"POST", "/api/v1/wallets/{own}/psbts/{id}/abandon", ""},
+	{"GET", "/api/v1/wallets/{alias}/proposals", ""},
+	{"GET", "/api/v1/wallets/{own}/proposals?txid={proposed}", ""},
+	{"POST", "/api/v1/wallets/{alias}/proposals", toForeign + `}`},
+	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "coins": ["{outpoint}"]}`},
+	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{id}"}`},
+	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{proposed}"}`},
+	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{txid}", "dry_run": true}`},
+	{"GET", "/api/v1/wallets/{alias}/proposals/{id}", ""},
+	{"GET", "/api/v1/wallets/{own}/proposals/{id}", ""},
+	{"DELETE", "/api/v1/wallets/{alias}/proposals/{id}", ""},
+	{"DELETE", "/api/v1/wallets/{own}/proposals/{id}", ""},
+	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/signatures", `{"psbt": "{psbt}"}`},
+	{"POST", "/api/v1/wallets/{own}/proposals/{id}/signatures", `{"psbt": "{psbt}"}`},
+	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/broadcast", ""},
+	{"POST", "/api/v1/wallets/{own}/proposals/{id}/broadcast", ""},
+	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/bump", `{"fee_rate_sat_vb": 50}`},
+	{"POST", "/api/v1/wallets/{own}/proposals/{id}/bump", `{"fee_rate_sat_vb": 50}`},
+	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/abandon", ""},
+	{"POST", "/api/v1/wallets/{own}/proposals/{id}/abandon", ""},
 	{"GET", "/api/v1alpha/wallets/{alias}/psbt", ""},
 	{"POST", "/api/v1alpha/wallets/{alias}/psbt", toForeignAlpha + `}`},
 	{"POST", "/api/v1alpha/wallets/{own}/psbt", toForeignAlpha + `, "rbf_tx_id": "{txid}"}`},
@@ -231,7 +231,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 	t.Helper()
 	s.call(t, "GET", "/api/v1/wallets/"+v.alias, owner, "").want(t, 200, `"name":"secret_one"`, `"status":"ready"`, `"frozen_sat":0`, `"next_index":5`)
-	s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/psbts", owner, "").want(t, 200, `"status":"created"`, `"replaced_by":null`, `"next_cursor":null`)
+	s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/proposals", owner, "").want(t, 200, `"status":"created"`, `"replaced_by":null`, `"next_cursor":null`)
 	s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/members", owner, "").want(t, 200, `{"items":[{"user":"alice","role":"owner"`)
 	got := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/labels", owner, "").want(t, 200, v.label, v.note)
 	if strings.Contains(got.body, "mine") || strings.Contains(got.body, "spendable") {

@@ -17,7 +17,7 @@ func TestNodeErrors_InBothVersions(t *testing.T) {
 	id := s.wallet(t, p, "mine", "owner")
 	k := s.token(t, p, 0).bearer()
 	const (
-		v1, alpha = "/api/v1/wallets/mine/psbts", "/api/v1alpha/wallets/mine/psbt"
+		v1, alpha = "/api/v1/wallets/mine/proposals", "/api/v1alpha/wallets/mine/psbt"
 		payment   = `{"recipients": [{"address": "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x", "amount_sat": 1000}], "fee_rate_sat_vb": 2}`
 		asBefore  = `{"recipients": [{"address": "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x", "amount": 1000, "unit": "sat"}], "fee_rate": 2}`
 	)

@@ -74,7 +74,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	takes := func(name string) bool {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
-	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.PSBTsCreate
+	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.ProposalsCreate
 	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 refuses unknown parameters
 	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)

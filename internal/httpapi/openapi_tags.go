@@ -29,7 +29,7 @@ var tags = []tag{
 }
 
 // nounTags are the tags of nouns in paths that have no tag of their own name.
-var nounTags = map[string]string{"psbts": "proposals", "rescan": "wallets", "outputs": "labels"}
+var nounTags = map[string]string{"rescan": "wallets", "outputs": "labels"}
 
 // apiOf returns the API version that a path belongs to, v1 or v1alpha, or health;
 // also of a path without a route.

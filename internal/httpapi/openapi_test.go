@@ -198,7 +198,7 @@ func TestDescribeTypes(t *testing.T) {
 		{"an amount", property("Payment", "amount_sat")["format"], `"int64"`},
 		{"a fee rate", property("FeeEstimate", "fee_rate_sat_vb")["format"], `"double"`},
 		{"an enum or null", property("Payment", "branch")["enum"], `["receive","change",null]`},
-		{"a default", property("CreatePSBTRequest", "replaceable")["default"], `null`},
+		{"a default", property("CreateProposalRequest", "replaceable")["default"], `null`},
 		{"tokens by id", schemaOf(t, document, "V1alphaTokensByID")["additionalProperties"], `{"$ref":"#/components/schemas/V1alphaTokenSummary"}`},
 		{"any JSON", property("V1alphaSpecterResponse", "info")["type"], `null`},
 		{"a map that is never null", property("V1alphaSpecterResponse", "alias_name")["type"], `"object"`},

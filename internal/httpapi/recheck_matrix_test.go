@@ -186,7 +186,7 @@ func (w *world) tryEnding(t *testing.T, to route.Route, e ending, withKey, withP
 func (w *world) left(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder
-	for _, table := range []string{"users", "members", "tokens", "idempotency", "psbts", "reserved", "labels", "frozen"} {
+	for _, table := range []string{"users", "members", "tokens", "idempotency", "proposals", "reserved", "labels", "frozen"} {
 		w.dumpTable(t, &text, table)
 	}
 	return text.String()

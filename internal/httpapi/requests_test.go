@@ -78,14 +78,14 @@ var requests = map[string]func(t *testing.T, w *world, whose person) (path, body
 	"GET /api/v1alpha/wallets/{alias}/psbt":                  ofWallet("/api/v1alpha/wallets/{alias}/psbt/", ""),
 	"POST /api/v1alpha/wallets/{alias}/psbt":                 ofRichWallet("/api/v1alpha/wallets/{alias}/psbt", `{"recipients": [{"address": "{foreign}", "amount": 0.001, "unit": "btc"}], "fee_rate": 2}`),
 
-	"GET /api/v1/wallets/{alias}/psbts":                  ofWallet("/psbts", ""),
-	"POST /api/v1/wallets/{alias}/psbts":                 ofRichWallet("/psbts", `{"recipients": [{"address": "{foreign}", "amount_sat": 100000}], "fee_rate_sat_vb": 2, "dry_run": true}`),
-	"GET /api/v1/wallets/{alias}/psbts/{id}":             ofProposal("", ""),
-	"DELETE /api/v1/wallets/{alias}/psbts/{id}":          ofProposal("", ""),
-	"POST /api/v1/wallets/{alias}/psbts/{id}/signatures": ofProposal("/signatures", "{signed}"),
-	"POST /api/v1/wallets/{alias}/psbts/{id}/broadcast":  ofSignedProposal,
-	"POST /api/v1/wallets/{alias}/psbts/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
-	"POST /api/v1/wallets/{alias}/psbts/{id}/abandon":    ofLostProposal,
+	"GET /api/v1/wallets/{alias}/proposals":                  ofWallet("/proposals", ""),
+	"POST /api/v1/wallets/{alias}/proposals":                 ofRichWallet("/proposals", `{"recipients": [{"address": "{foreign}", "amount_sat": 100000}], "fee_rate_sat_vb": 2, "dry_run": true}`),
+	"GET /api/v1/wallets/{alias}/proposals/{id}":             ofProposal("", ""),
+	"DELETE /api/v1/wallets/{alias}/proposals/{id}":          ofProposal("", ""),
+	"POST /api/v1/wallets/{alias}/proposals/{id}/signatures": ofProposal("/signatures", "{signed}"),
+	"POST /api/v1/wallets/{alias}/proposals/{id}/broadcast":  ofSignedProposal,
+	"POST /api/v1/wallets/{alias}/proposals/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
+	"POST /api/v1/wallets/{alias}/proposals/{id}/abandon":    ofLostProposal,
 
 	"GET /api/v1/wallets/{alias}/labels":  ofWallet("/labels", ""),
 	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
@@ -169,7 +169,7 @@ func ofProposal(path, body string) func(*testing.T, *world, person) (string, str
 		if text == "{signed}" {
 			text = hex.EncodeToString(v.sign(t, p))
 		}
-		return "/api/v1/wallets/" + v.alias + "/psbts/" + p.ID + path, strings.ReplaceAll(text, "{more}", (p.FeeRate + 1000).String())
+		return "/api/v1/wallets/" + v.alias + "/proposals/" + p.ID + path, strings.ReplaceAll(text, "{more}", (p.FeeRate + 1000).String())
 	}
 }
 
@@ -181,7 +181,7 @@ func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
 		_, err := w.Proposals.AddSignatures(t.Context(), whose.principal(), v.alias, p.ID, v.sign(t, p), nil)
 		check(t, err)
 	}
-	return "/api/v1/wallets/" + v.alias + "/psbts/" + p.ID + "/broadcast", ""
+	return "/api/v1/wallets/" + v.alias + "/proposals/" + p.ID + "/broadcast", ""
 }
 
 // ofLostProposal is one to be abandoned.
@@ -194,7 +194,7 @@ func ofLostProposal(t *testing.T, w *world, whose person) (string, string) {
 		})
 		check(t, err)
 	}
-	return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/psbts/" + p.ID + "/abandon", ""
+	return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/proposals/" + p.ID + "/abandon", ""
 }
 
 // ofWallet asks for something in somebody's wallet.

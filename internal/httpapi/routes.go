@@ -33,8 +33,8 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1alpha/specter", route.Bearer, auth.NodeRead, route.Admin, route.Read(alpha.GetSpecter), "Show settings, node and wallets"),
 		line(get, "/api/v1alpha/specter/full_txlist", route.Bearer, auth.WalletsRead, route.Anybody, route.Stream(alpha.GetTransactions, v1alpha.TransactionList), "List the transactions of all your wallets"),
 		line(get, "/api/v1alpha/wallets/{alias}", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(alpha.GetWallet, v1alpha.WalletResponse).Heavy(), "Show a wallet with its addresses, coins and transactions"),
-		line(get, "/api/v1alpha/wallets/{alias}/psbt", route.Bearer, auth.PSBTsRead, route.Viewer, route.Read(alpha.ListPSBTs).Heavy(), "List the open proposals of a wallet"),
-		line(post, "/api/v1alpha/wallets/{alias}/psbt", route.Bearer, auth.PSBTsCreate, route.Proposer, route.Read(alpha.CreatePSBT).WithNode().Heavy(), "Propose a payment"),
+		line(get, "/api/v1alpha/wallets/{alias}/psbt", route.Bearer, auth.ProposalsRead, route.Viewer, route.Read(alpha.ListPSBTs).Heavy(), "List the open proposals of a wallet"),
+		line(post, "/api/v1alpha/wallets/{alias}/psbt", route.Bearer, auth.ProposalsCreate, route.Proposer, route.Read(alpha.CreatePSBT).WithNode().Heavy(), "Propose a payment"),
 
 		line(get, "/api/v1/tokens", route.Either, auth.TokensRead, route.Anybody, route.Read(one.ListTokens), "List your tokens"),
 		line(post, "/api/v1/tokens", route.Either, auth.TokensWrite, route.Anybody, route.Create(one.CreateToken), "Make a token"),
@@ -91,14 +91,14 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/transactions", route.Bearer, auth.WalletsRead, route.Anybody, route.Stream(one.ListAllTransactions, v1.HistoryMedia...).Tagged(), "List the transactions of all your wallets, or stream all of them as CSV or JSON Lines"),
 		line(get, "/api/v1/wallets/{alias}/labels", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(one.ExportLabels, v1.LabelMedia...), "Export a wallet's labels (BIP-329)"),
 		line(post, "/api/v1/wallets/{alias}/labels", route.Bearer, auth.WalletsWrite, route.Proposer, route.Read(one.ImportLabels).WithNode().Heavy(), "Import labels (BIP-329)"),
-		line(get, "/api/v1/wallets/{alias}/psbts", route.Bearer, auth.PSBTsRead, route.Viewer, route.Read(one.ListPSBTs).Tagged().Heavy(), "List a wallet's proposals, the newest first"),
-		line(post, "/api/v1/wallets/{alias}/psbts", route.Bearer, auth.PSBTsCreate, route.Proposer, route.CreateOrTry(one.CreatePSBT).WithNode().WithKey().Heavy(), "Propose a payment"),
-		line(get, "/api/v1/wallets/{alias}/psbts/{id}", route.Bearer, auth.PSBTsRead, route.Viewer, route.Read(one.GetPSBT).Tagged().Heavy(), "Show a proposal with its PSBT"),
-		line(remove, "/api/v1/wallets/{alias}/psbts/{id}", route.Bearer, auth.PSBTsCreate, route.Proposer, route.Read(one.CancelPSBT).ShownTo(auth.PSBTsRead), "Cancel a proposal: your own, or as a signer anybody's"),
-		line(post, "/api/v1/wallets/{alias}/psbts/{id}/signatures", route.Bearer, auth.PSBTsSign, route.Signer, route.Read(one.AddSignatures).ShownTo(auth.PSBTsRead).Heavy(), "Add the signatures of a PSBT"),
-		line(post, "/api/v1/wallets/{alias}/psbts/{id}/broadcast", route.Bearer, auth.PSBTsBroadcast, route.Signer, route.Read(one.BroadcastPSBT).ShownTo(auth.PSBTsRead).WithNode().WithKey().Heavy(), "Send a proposal that is complete to the Bitcoin network"),
-		line(post, "/api/v1/wallets/{alias}/psbts/{id}/bump", route.Bearer, auth.PSBTsCreate, route.Proposer, route.CreateOrTry(one.BumpPSBT).WithNode().WithKey().Heavy(), "Propose the same payment with a higher fee rate"),
-		line(post, "/api/v1/wallets/{alias}/psbts/{id}/abandon", route.Bearer, auth.PSBTsBroadcast, route.Signer, route.Read(one.AbandonPSBT).ShownTo(auth.PSBTsRead).WithNode(), "Abandon a payment that has left the mempool"),
+		line(get, "/api/v1/wallets/{alias}/proposals", route.Bearer, auth.ProposalsRead, route.Viewer, route.Read(one.ListProposals).Tagged().Heavy(), "List a wallet's proposals, the newest first"),
+		line(post, "/api/v1/wallets/{alias}/proposals", route.Bearer, auth.ProposalsCreate, route.Proposer, route.CreateOrTry(one.CreateProposal).WithNode().WithKey().Heavy(), "Propose a payment"),
+		line(get, "/api/v1/wallets/{alias}/proposals/{id}", route.Bearer, auth.ProposalsRead, route.Viewer, route.Read(one.GetProposal).Tagged().Heavy(), "Show a proposal with its PSBT"),
+		line(remove, "/api/v1/wallets/{alias}/proposals/{id}", route.Bearer, auth.ProposalsCreate, route.Proposer, route.Read(one.CancelProposal).ShownTo(auth.ProposalsRead), "Cancel a proposal: your own, or as a signer anybody's"),
+		line(post, "/api/v1/wallets/{alias}/proposals/{id}/signatures", route.Bearer, auth.ProposalsSign, route.Signer, route.Read(one.AddSignatures).ShownTo(auth.ProposalsRead).Heavy(), "Add the signatures of a PSBT"),
+		line(post, "/api/v1/wallets/{alias}/proposals/{id}/broadcast", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.Read(one.BroadcastProposal).ShownTo(auth.ProposalsRead).WithNode().WithKey().Heavy(), "Send a proposal that is complete to the Bitcoin network"),
+		line(post, "/api/v1/wallets/{alias}/proposals/{id}/bump", route.Bearer, auth.ProposalsCreate, route.Proposer, route.CreateOrTry(one.BumpProposal).WithNode().WithKey().Heavy(), "Propose the same payment with a higher fee rate"),
+		line(post, "/api/v1/wallets/{alias}/proposals/{id}/abandon", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.Read(one.AbandonProposal).ShownTo(auth.ProposalsRead).WithNode(), "Abandon a payment that has left the mempool"),
 	}
 }
 

@@ -105,7 +105,7 @@ var (
 
 	databaseUp  = describe("database_up", "Whether the database answers: 1 or 0.")
 	wallets     = describe("wallets", "Wallets.", "status")
-	proposals   = describe("psbts", "Proposals of payments.", "status")
+	proposals   = describe("proposals", "Proposals of payments.", "status")
 	leastHeight = describe("index_height", "Up to which block all wallets that are ready are known; compare it with specterd_node_height.")
 )
 

@@ -42,7 +42,7 @@ func TestMetrics(t *testing.T) {
 		`specterd_http_request_duration_seconds_count{code="404",method="other",route="other"} 1`,
 		"specterd_node_usable 1\n", "specterd_node_height 100\n", "specterd_node_headers 101\n", "specterd_node_peers 8\n",
 		"specterd_node_last_contact_timestamp_seconds 1.8000000005e+09\n",
-		"specterd_database_up 1\n", `specterd_wallets{status="ready"} 3`, `specterd_psbts{status="created"} 2`, "specterd_index_height 99\n",
+		"specterd_database_up 1\n", `specterd_wallets{status="ready"} 3`, `specterd_proposals{status="created"} 2`, "specterd_index_height 99\n",
 		"go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(text, want) {

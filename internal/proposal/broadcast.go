@@ -105,7 +105,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 	now := s.now()
 	defer s.o.Kick(w.ID)
 	p, err := s.store.UpdateProposal(ctx, w.ID, id, func(u *Update) error {
-		u.Event = who.Event(now, "psbt.broadcast", id, "wallet "+w.ID)
+		u.Event = who.Event(now, "proposal.broadcast", id, "wallet "+w.ID)
 		u.Changed = true
 		if u.Status.Open() {
 			u.moveTo(Broadcast, actorOf(who), "", now)
@@ -155,7 +155,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 		}
 		u.Reason = "abandoned by " + who.UserName + "; those who have its transaction can still send it"
 		u.moveTo(Cancelled, actorOf(who), u.Reason, now)
-		u.Changed, u.Event = true, who.Event(now, "psbt.abandon", id, "wallet "+v.ID)
+		u.Changed, u.Event = true, who.Event(now, "proposal.abandon", id, "wallet "+v.ID)
 		return nil
 	})
 	if err != nil {

@@ -235,7 +235,7 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 		}
 		p.ID, p.Version, p.Creator = uuid.NewString(), 1, actorOf(who)
 		p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator}}
-		err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "psbt.create", p.ID, "wallet "+d.view.ID))
+		err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "proposal.create", p.ID, "wallet "+d.view.ID))
 		mayRetry := errors.Is(err, ErrChangeTaken) ||
 			d.addInputs && (errors.Is(err, ErrCoinReserved) || errors.Is(err, ErrCoinFrozen))
 		if !mayRetry || try == createTries {
@@ -267,7 +267,7 @@ func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) er
 // follower does it later, and until then a proposal may choose one of them in vain.
 func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	if err := s.lock(ctx, w, outpointsOf(p.Inputs)); err != nil {
-		s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "psbt_id", p.ID, "error", err)
+		s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "proposal_id", p.ID, "error", err)
 		s.o.Kick(w.ID)
 	}
 }

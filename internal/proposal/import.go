@@ -21,9 +21,9 @@ import (
 // Why a payment that was proposed elsewhere does not become a proposal, beside the
 // faults of Create and AddSignatures.
 var (
-	errImport = fault.New(fault.Invalid, "psbt_not_importable", "the payment cannot be brought along")
+	errImport = fault.New(fault.Invalid, "proposal_not_importable", "the payment cannot be brought along")
 	// ErrImportSent is for one that is on its way already: nothing is left to do.
-	ErrImportSent = fault.New(fault.Conflict, "psbt_sent", "it was sent: its transaction waits for confirmation")
+	ErrImportSent = fault.New(fault.Conflict, "proposal_sent", "it was sent: its transaction waits for confirmation")
 )
 
 // Foreign is a payment that was proposed in Specter Desktop and waits there.
@@ -118,7 +118,7 @@ func (i *importer) one(ctx context.Context, f Foreign) Imported {
 		return Imported{Proposal: p, Err: err}
 	}
 	p.ID = uuid.NewString()
-	if err := i.store.AddProposal(ctx, p, nil, i.who.Event(i.now(), "psbt.import", p.ID, "wallet "+i.view.ID)); err != nil {
+	if err := i.store.AddProposal(ctx, p, nil, i.who.Event(i.now(), "proposal.import", p.ID, "wallet "+i.view.ID)); err != nil {
 		return Imported{Err: err}
 	}
 	i.lockAll(ctx, i.view.Wallet, p)

@@ -169,16 +169,16 @@ func TestImportRefuses(t *testing.T) {
 			want string // the code of the fault
 		}{
 			"no PSBT":                 {proposal.Foreign{Txid: "x", PSBT: "nonsense"}, psbt.ErrUnreadable.Code},
-			"another transaction":     {wrongTxid, "psbt_not_importable"},
+			"another transaction":     {wrongTxid, "proposal_not_importable"},
 			"a bad signature":         {asForeign(w.t, bad), psbt.ErrBadSignature.Code},
 			"a bad transaction":       {badRaw, psbt.ErrUnreadable.Code},
-			"somebody else's coin":    {asForeign(w.t, other.foreign(other.coin(7_000_000), 7_000_000, foreignFee)), "psbt_not_importable"},
-			"a coin that is not":      {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "psbt_not_importable"},
-			"a coin that is spent":    {spent, "psbt_not_importable"},
+			"somebody else's coin":    {asForeign(w.t, other.foreign(other.coin(7_000_000), 7_000_000, foreignFee)), "proposal_not_importable"},
+			"a coin that is not":      {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "proposal_not_importable"},
+			"a coin that is spent":    {spent, "proposal_not_importable"},
 			"a frozen coin":           {asForeign(w.t, v.foreign(v.coin(3_000_000), 3_000_000, foreignFee)), proposal.ErrCoinFrozen.Code},
 			"a reserved coin":         {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrCoinReserved.Code},
-			"a fee beyond the cap":    {asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, 500_000)), "psbt_not_importable"},
-			"more than it has":        {asForeign(w.t, v.foreign(v.coin(2_000_000), 3_000_000, foreignFee)), "psbt_not_importable"},
+			"a fee beyond the cap":    {asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, 500_000)), "proposal_not_importable"},
+			"more than it has":        {asForeign(w.t, v.foreign(v.coin(2_000_000), 3_000_000, foreignFee)), "proposal_not_importable"},
 			"its transaction is sent": {sent, proposal.ErrImportSent.Code},
 		} {
 			for _, dryRun := range []bool{true, false} {

@@ -256,7 +256,7 @@ func TestReplaceTransaction(t *testing.T) {
 // forgotten at some later look.
 func (w *world) rows() (counts string) {
 	w.t.Helper()
-	for _, table := range []string{"psbts", "psbt_inputs", "psbt_outputs", "psbt_steps", "reserved WHERE psbt_id IS NOT NULL", "labels", "frozen", "audit", "addresses"} {
+	for _, table := range []string{"proposals", "proposal_inputs", "proposal_outputs", "proposal_steps", "reserved WHERE proposal_id IS NOT NULL", "labels", "frozen", "audit", "addresses"} {
 		var n int
 		must(w.t, w.shell.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
 		counts += fmt.Sprintf("%s %d ", table, n)

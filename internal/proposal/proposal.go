@@ -20,7 +20,7 @@ import (
 
 // What can be wrong with a request about a proposal.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "psbt_not_found", "there is no such proposal in this wallet")
+	ErrNotFound = fault.New(fault.NotFound, "proposal_not_found", "there is no such proposal in this wallet")
 	// ErrInsufficientFunds says that what is available does not cover the payment
 	// and its fee.
 	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
@@ -32,7 +32,7 @@ var (
 	// is where this one is.
 	ErrWrongState = fault.New(fault.Conflict, "wrong_state", "this cannot be done with a proposal in this state")
 	// ErrChanged says that the proposal is not any more what the caller saw.
-	ErrChanged = fault.New(fault.PreconditionFailed, "psbt_changed", "the proposal has changed since you read it; read it again")
+	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
 	// ErrChangeTaken says that the change address is another open proposal's; with
 	// another one it may be tried again.
 	ErrChangeTaken = fault.New(fault.Conflict, "change_taken", "another proposal was made at the same time; try again")

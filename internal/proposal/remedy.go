@@ -27,7 +27,7 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *Remedy {
 	}
 	o, err := s.invalidation(ctx, p)
 	if err != nil { // what was done is not followed by an error
-		s.log.WarnContext(ctx, "no remedy for a cancelled proposal", "psbt_id", p.ID, "error", err)
+		s.log.WarnContext(ctx, "no remedy for a cancelled proposal", "proposal_id", p.ID, "error", err)
 	}
 	return &Remedy{Warning: stillValid, Order: o}
 }

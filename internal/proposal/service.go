@@ -141,7 +141,7 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 		}
 		u.Reason = "cancelled by " + who.UserName
 		u.moveTo(Cancelled, actorOf(who), "", now)
-		u.Changed, u.Event = true, who.Event(now, "psbt.cancel", id, "wallet "+v.ID)
+		u.Changed, u.Event = true, who.Event(now, "proposal.cancel", id, "wallet "+v.ID)
 		return nil
 	})
 	if err != nil {

@@ -89,7 +89,7 @@ func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []
 	case u.Status == Created:
 		u.moveTo(PartiallySigned, by, "", now)
 	}
-	u.Changed, u.Event = true, who.Event(now, "psbt.sign", u.ID, "wallet "+v.ID)
+	u.Changed, u.Event = true, who.Event(now, "proposal.sign", u.ID, "wallet "+v.ID)
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 // signatures of its proposals, which are the power to send them: signers with a
 // credential that may sign or broadcast.
 func MaySeeSignatures(who *auth.Principal, role auth.WalletRole) bool {
-	return role.Covers(auth.RoleSigner) && who.Scopes&(auth.PSBTsSign|auth.PSBTsBroadcast) != 0
+	return role.Covers(auth.RoleSigner) && who.Scopes&(auth.ProposalsSign|auth.ProposalsBroadcast) != 0
 }
 
 // shownTo returns the proposal as a caller with a role in its wallet may see it: without

@@ -26,10 +26,10 @@ func TestSignaturesAreWithheld(t *testing.T) {
 			people[role] = w.memberAs(v, string(role), role)
 		}
 		for role, who := range people {
-			for _, scopes := range []auth.Scopes{auth.PSBTsRead, auth.PSBTsRead | auth.PSBTsCreate, auth.PSBTsRead | auth.PSBTsSign, auth.PSBTsRead | auth.PSBTsBroadcast, auth.DefaultScopes} {
+			for _, scopes := range []auth.Scopes{auth.ProposalsRead, auth.ProposalsRead | auth.ProposalsCreate, auth.ProposalsRead | auth.ProposalsSign, auth.ProposalsRead | auth.ProposalsBroadcast, auth.DefaultScopes} {
 				caller := *who
 				caller.Scopes = scopes
-				shows := role.Covers(auth.RoleSigner) && (scopes.Has(auth.PSBTsSign) || scopes.Has(auth.PSBTsBroadcast))
+				shows := role.Covers(auth.RoleSigner) && (scopes.Has(auth.ProposalsSign) || scopes.Has(auth.ProposalsBroadcast))
 				list, err := v.List(t.Context(), &caller, v.alias, proposal.Filter{}, proposal.Cursor{}, 10)
 				must(t, err)
 				got, err := v.Get(t.Context(), &caller, v.alias, complete.ID)

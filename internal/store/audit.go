@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store/db"
@@ -35,10 +36,11 @@ func addEventIfAny(ctx context.Context, q *db.Queries, e auth.Event) error {
 
 // Audit implements auth.AuditStore.
 func (s *Store) Audit(ctx context.Context, f auth.AuditFilter, before int64, limit int) ([]auth.Entry, error) {
+	old := oldAction(f.Action)
 	p := db.ListAuditParams{
 		BeforeID: before, Since: sqltype.Time{Time: f.Since}, Until: sqltype.Time{Time: f.Until},
 		AnyUser: f.UserName == "", UserName: f.UserName,
-		AnyAction: f.Action == "", Action: f.Action, ActionGroup: f.Action + ".",
+		AnyAction: f.Action == "", Action: f.Action, ActionGroup: f.Action + ".", OldAction: old, OldActionGroup: old + ".",
 		AnyTarget: f.Target == "", Target: f.Target,
 		AnyOutcome: f.Outcome == "", Outcome: f.Outcome,
 		MaxRows: int64(limit),
@@ -51,6 +53,15 @@ func (s *Store) Audit(ctx context.Context, f auth.AuditFilter, before int64, lim
 	}
 	rows, err := s.reads().ListAudit(ctx, p)
 	return auditEntriesOf(rows, err)
+}
+
+// oldAction returns the name that an action or a group of actions had before schema 21:
+// entries of the audit log are never rewritten.
+func oldAction(action string) string {
+	if group, name, _ := strings.Cut(action, "."); group == "proposal" {
+		return strings.TrimSuffix("psbt."+name, ".")
+	}
+	return action
 }
 
 // AuditChain implements auth.AuditStore.

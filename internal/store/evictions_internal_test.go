@@ -47,7 +47,7 @@ func TestMigratingToEvictions(t *testing.T) {
 				var gotRaw []byte
 				var vsize, version int
 				var replacedBy, evicts string
-				check(t, s.rw.QueryRowContext(ctx, "SELECT raw, vsize, version, replaced_by, evicts FROM psbts WHERE psbt_id = $1", id).
+				check(t, s.rw.QueryRowContext(ctx, "SELECT raw, vsize, version, replaced_by, evicts FROM proposals WHERE proposal_id = $1", id).
 					Scan(&gotRaw, &vsize, &version, &replacedBy, &evicts))
 				text := "<nil>"
 				if gotRaw != nil {

@@ -24,12 +24,12 @@ func (s *Store) Figures(ctx context.Context) (metrics.Figures, error) {
 				f.LeastHeight = row.LeastHeight
 			}
 		}
-		psbts, err := q.PsbtFigures(ctx)
+		proposals, err := q.ProposalFigures(ctx)
 		if err != nil {
 			return fmt.Errorf("count proposals: %w", err)
 		}
-		for _, row := range psbts {
-			f.Proposals[row.Status] = row.Psbts
+		for _, row := range proposals {
+			f.Proposals[row.Status] = row.Proposals
 		}
 		return nil
 	})

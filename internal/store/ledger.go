@@ -96,7 +96,7 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 		return fmt.Errorf("look up proposals of transactions: %w", err)
 	}
 	for _, row := range rows { // the last one stays
-		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.PsbtID, UserName: row.UserName}
+		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.ProposalID, UserName: row.UserName}
 	}
 	return nil
 }

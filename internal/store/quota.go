@@ -15,7 +15,7 @@ import (
 var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID string) (int64, error){
 	auth.QuotaWallets:         (*db.Queries).CountWalletsOfUser,
 	auth.QuotaTokens:          (*db.Queries).CountTokensOfUser,
-	auth.QuotaProposals:       (*db.Queries).CountOpenPsbtsOfUser,
+	auth.QuotaProposals:       (*db.Queries).CountOpenProposalsOfUser,
 	auth.QuotaRescans:         (*db.Queries).CountScansOfUser,
 	auth.QuotaIdempotencyKeys: (*db.Queries).CountIdempotencyKeysOfUser,
 	auth.QuotaInvitations:     (*db.Queries).CountInvitationsByUser,

@@ -57,7 +57,7 @@ var quotaCases = []quotaCase{
 			return b.AddProposal(b.t.Context(), p, nil, eventBy(b, u))
 		}
 	}, func(b *bench, u auth.User) {
-		b.exec("UPDATE psbts SET status = 'cancelled' WHERE psbt_id = (SELECT min(psbt_id) FROM psbts WHERE user_id = $1 AND status = 'created')", u.ID)
+		b.exec("UPDATE proposals SET status = 'cancelled' WHERE proposal_id = (SELECT min(proposal_id) FROM proposals WHERE user_id = $1 AND status = 'created')", u.ID)
 	}},
 	{auth.QuotaRescans, func(b *bench, u auth.User) adder {
 		return func(n int) error {

@@ -31,7 +31,7 @@ func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 func reserveAgain(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	var taken []string
 	for _, in := range p.Inputs {
-		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout, PsbtID: &p.ID})
+		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout, ProposalID: &p.ID})
 		if err != nil {
 			return fmt.Errorf("reserve a coin: %w", err)
 		}
@@ -75,8 +75,8 @@ func (s *Store) Reservations(ctx context.Context, walletID string) ([]proposal.R
 	list := make([]proposal.Reservation, len(rows))
 	for i, row := range rows {
 		list[i].Outpoint, list[i].Unspent = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, row.Unspent
-		if row.PsbtID != nil {
-			list[i].ProposalID = *row.PsbtID
+		if row.ProposalID != nil {
+			list[i].ProposalID = *row.ProposalID
 		}
 	}
 	return list, nil

@@ -260,13 +260,13 @@ func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 	if r.Wallets, err = walletsForPeople(ctx, q); err != nil {
 		return r, err
 	}
-	figures, err := q.PsbtFigures(ctx)
+	figures, err := q.ProposalFigures(ctx)
 	if err != nil {
 		return r, fmt.Errorf("count proposals: %w", err)
 	}
 	for _, f := range figures {
 		if slices.Contains([]string{"created", "partially_signed", "complete"}, f.Status) {
-			r.Proposals += f.Psbts
+			r.Proposals += f.Proposals
 		}
 	}
 	return r, nil

@@ -18,14 +18,14 @@ import (
 // settleChange settles the proposals of a wallet that a change of its transactions
 // concerns.
 func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
-	if has, err := q.HasPsbts(ctx, c.WalletID); err != nil || !has {
+	if has, err := q.HasProposals(ctx, c.WalletID); err != nil || !has {
 		return err
 	}
 	txids := slices.Collect(maps.Keys(c.Changed))
 	for _, t := range c.Added {
 		txids = append(txids, t.Txid)
 	}
-	ids, err := q.PsbtsTouchedBy(ctx, db.PsbtsTouchedByParams{Txids: listOf(txids), WalletID: c.WalletID})
+	ids, err := q.ProposalsTouchedBy(ctx, db.ProposalsTouchedByParams{Txids: listOf(txids), WalletID: c.WalletID})
 	if err != nil {
 		return fmt.Errorf("list the proposals that transactions are about: %w", err)
 	}
@@ -40,7 +40,7 @@ func (s *Store) SettleProposals(ctx context.Context) error {
 	}
 	for _, w := range wallets {
 		err := s.inTx(ctx, func(q *db.Queries) error {
-			ids, err := q.UnsettledPsbts(ctx, w.ID)
+			ids, err := q.UnsettledProposals(ctx, w.ID)
 			if err != nil {
 				return fmt.Errorf("list the proposals that are open or sent: %w", err)
 			}
@@ -141,17 +141,17 @@ func boolOrder(a, b bool) int {
 // lifeOf returns what the index says of the inputs of a proposal.
 func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposal.Proposal) (proposal.Life, error) {
 	life := proposal.Life{Wallet: w}
-	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{PsbtID: p.ID, WalletID: p.WalletID})
+	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{ProposalID: p.ID, WalletID: p.WalletID})
 	if err != nil {
 		return life, fmt.Errorf("look up what the inputs of a proposal come from: %w", err)
 	}
 	if len(lost) > 0 {
 		life.Lost = &proposal.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
 	}
-	if life.Taken, err = q.IsPsbtTaken(ctx, p.ID); err != nil {
+	if life.Taken, err = q.IsProposalTaken(ctx, p.ID); err != nil {
 		return life, fmt.Errorf("look up who has the inputs of a proposal: %w", err)
 	}
-	rows, err := q.SpendersOfPsbt(ctx, p.ID)
+	rows, err := q.SpendersOfProposal(ctx, p.ID)
 	if err != nil {
 		return life, fmt.Errorf("list what spends the inputs of a proposal: %w", err)
 	}
@@ -171,7 +171,7 @@ const maxReplacements = 1000
 // replacementOf returns the id of the proposal of that transaction if it replaces p,
 // directly or through others; empty for none.
 func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsignedTxid string) (id string, err error) {
-	candidates, err := q.PsbtsOfTxid(ctx, db.PsbtsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
+	candidates, err := q.ProposalsOfTxid(ctx, db.ProposalsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
 	if err != nil {
 		return "", fmt.Errorf("look up what replaces a proposal: %w", err)
 	}
@@ -179,7 +179,7 @@ func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsi
 		replaced := c.ReplacesID
 		for range maxReplacements {
 			if replaced == p.ID {
-				return c.PsbtID, nil
+				return c.ProposalID, nil
 			}
 			if replaced == "" {
 				break

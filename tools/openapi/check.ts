@@ -4,7 +4,7 @@ import type { components } from "./api";
 type Schemas = components["schemas"];
 
 // A request needs no more than what is required.
-export const request: Schemas["CreatePSBTRequest"] = { recipients: [{ address: "bc1q…", amount_sat: 1 }] };
+export const request: Schemas["CreateProposalRequest"] = { recipients: [{ address: "bc1q…", amount_sat: 1 }] };
 export const token: Schemas["CreateTokenRequest"] = { description: "a token" };
 
 // A response has all of its members, and those that can be null are.
@@ -15,4 +15,4 @@ export function feeRate(p: Schemas["Proposal"]): number {
 }
 
 // @ts-expect-error: a recipient without an address
-export const wrong: Schemas["CreatePSBTRequest"] = { recipients: [{ amount_sat: 1 }] };
+export const wrong: Schemas["CreateProposalRequest"] = { recipients: [{ amount_sat: 1 }] };

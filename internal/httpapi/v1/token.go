@@ -100,7 +100,7 @@ type createTokenRequest struct {
 	Description string     `json:"description" required:"true" minLength:"1" maxLength:"128" example:"backup script" description:"What the token is for; unique among your tokens."`
 	Lifetime    *string    `json:"lifetime" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"; at most 1 year, unless the server is set otherwise. Either this or expires_at."`
 	ExpiresAt   *time.Time `json:"expires_at" description:"When it ends. Either this or lifetime."`
-	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"What it may do. Without it: node:read, wallets:*, addresses:write and psbts:*, as far as you may yourself."`
+	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"What it may do. Without it: node:read, wallets:*, addresses:write and proposals:*, as far as you may yourself."`
 	Wallets     []string   `json:"wallets" description:"Aliases of the only wallets that it is for. Without it: all of yours; an empty list: none."`
 }
 

@@ -53,7 +53,7 @@ func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*
 		p.unspent[o.Txid] = append(p.unspent[o.Txid], o)
 	}
 	p.history = history{read: p.History, limit: maxKept}
-	if who.Scopes.Has(auth.PSBTsRead) {
+	if who.Scopes.Has(auth.ProposalsRead) {
 		p.pending, err = a.pending(ctx, who, alias, p.View)
 	}
 	return p, err

@@ -58,7 +58,7 @@ type walletHead struct {
 	Keys          []keyObject           `json:"keys"`
 	DevicesAgain  []string              `json:"_devices"`
 	SigsRequired  int                   `json:"sigs_required"`
-	PendingPSBTs  map[string]psbtObject `json:"pending_psbts" description:"The open proposals, for tokens with the scope psbts:read; none for others."`
+	PendingPSBTs  map[string]psbtObject `json:"pending_psbts" description:"The open proposals, for tokens with the scope proposals:read; none for others."`
 	FrozenUTXO    []string              `json:"frozen_utxo"`
 	LastBlock     *string               `json:"last_block" description:"The hash of the block that all this is known up to."`
 }

@@ -35,12 +35,12 @@ const (
 
 // Kinds of things.
 const (
-	KindUser   = auth.ImportUser
-	KindToken  = auth.ImportToken
-	KindDevice = "device"
-	KindWallet = "wallet"
-	KindLabel  = "label"
-	KindPSBT   = "psbt"
+	KindUser     = auth.ImportUser
+	KindToken    = auth.ImportToken
+	KindDevice   = "device"
+	KindWallet   = "wallet"
+	KindLabel    = "label"
+	KindProposal = "proposal"
 )
 
 // Item is a thing in the folder and what became of it. Its texts are safe to

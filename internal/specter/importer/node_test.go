@@ -64,7 +64,7 @@ func TestMoveInAtItsNode(t *testing.T) {
 			_, err = h.proposals().Cancel(t.Context(), admin, "simple_one", open[0].ID, nil)
 			check(t, err)
 			again := h.movein(t, folders+"real", false)
-			if n := again.Count(importer.KindPSBT, importer.AlreadyHere); n != 8 || again.Count(importer.KindPSBT, importer.Left) != 2 || again.Count(importer.KindPSBT, importer.Imported) != 0 {
+			if n := again.Count(importer.KindProposal, importer.AlreadyHere); n != 8 || again.Count(importer.KindProposal, importer.Left) != 2 || again.Count(importer.KindProposal, importer.Imported) != 0 {
 				t.Errorf("after a second import: %s", text(again))
 			}
 			if p, err := h.proposals().Get(t.Context(), admin, "simple_one", open[0].ID); err != nil || p.Status != proposal.Cancelled {

@@ -129,11 +129,11 @@ func (r *run) allWallets(ctx context.Context, u datadir.User, owner auth.User) e
 		r.add(KindWallet, walletName(u, w), result, detail)
 		switch result {
 		case Imported, AlreadyHere:
-			if err := r.psbts(ctx, u, owner, w, v); err != nil {
+			if err := r.pendingPSBTs(ctx, u, owner, w, v); err != nil {
 				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
 			}
 		case NotImported:
-			r.lostPSBTs(u, w)
+			r.lostProposals(u, w)
 		case Left:
 		}
 	}

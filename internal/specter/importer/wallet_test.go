@@ -77,7 +77,7 @@ func TestWalletsMoveIn(t *testing.T) {
 		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
 			t.Errorf("what is done is not what was planned: %s", diff)
 		}
-		if done.Count(importer.KindWallet, importer.Imported) != 5 || done.Count(importer.KindPSBT, importer.NotImported) != 10 || done.Status() != importer.Partial {
+		if done.Count(importer.KindWallet, importer.Imported) != 5 || done.Count(importer.KindProposal, importer.NotImported) != 10 || done.Status() != importer.Partial {
 			t.Fatalf("planned\n%s\ndone\n%s", text(planned), text(done))
 		}
 		admin := h.as(t, "admin")

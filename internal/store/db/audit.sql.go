@@ -139,27 +139,30 @@ SELECT audit_id, at, user_id, user_name, token_id, address, action, target, outc
 WHERE audit_id < $1
   AND at >= $2 AND at < $3
   AND (CAST($4 AS BOOLEAN) OR user_name = $5)
-  AND (CAST($6 AS BOOLEAN) OR action = $7 OR substr(action, 1, length(CAST($8 AS TEXT))) = $8)
-  AND (CAST($9 AS BOOLEAN) OR target = $10)
-  AND (CAST($11 AS BOOLEAN) OR outcome = $12)
+  AND (CAST($6 AS BOOLEAN) OR action = $7 OR substr(action, 1, length(CAST($8 AS TEXT))) = $8
+    OR action = $9 OR substr(action, 1, length(CAST($10 AS TEXT))) = $10)
+  AND (CAST($11 AS BOOLEAN) OR target = $12)
+  AND (CAST($13 AS BOOLEAN) OR outcome = $14)
 ORDER BY audit_id DESC
-LIMIT CAST($13 AS BIGINT)
+LIMIT CAST($15 AS BIGINT)
 `
 
 type ListAuditParams struct {
-	BeforeID    int64
-	Since       sqltype.Time
-	Until       sqltype.Time
-	AnyUser     bool
-	UserName    string
-	AnyAction   bool
-	Action      string
-	ActionGroup string
-	AnyTarget   bool
-	Target      string
-	AnyOutcome  bool
-	Outcome     string
-	MaxRows     int64
+	BeforeID       int64
+	Since          sqltype.Time
+	Until          sqltype.Time
+	AnyUser        bool
+	UserName       string
+	AnyAction      bool
+	Action         string
+	ActionGroup    string
+	OldAction      string
+	OldActionGroup string
+	AnyTarget      bool
+	Target         string
+	AnyOutcome     bool
+	Outcome        string
+	MaxRows        int64
 }
 
 // The latest first.
@@ -173,6 +176,8 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, 
 		arg.AnyAction,
 		arg.Action,
 		arg.ActionGroup,
+		arg.OldAction,
+		arg.OldActionGroup,
 		arg.AnyTarget,
 		arg.Target,
 		arg.AnyOutcome,

@@ -9,25 +9,25 @@ import (
 	"context"
 )
 
-const PsbtFigures = `-- name: PsbtFigures :many
-SELECT status, CAST(count(*) AS BIGINT) AS psbts FROM psbts GROUP BY status
+const ProposalFigures = `-- name: ProposalFigures :many
+SELECT status, CAST(count(*) AS BIGINT) AS proposals FROM proposals GROUP BY status
 `
 
-type PsbtFiguresRow struct {
-	Status string
-	Psbts  int64
+type ProposalFiguresRow struct {
+	Status    string
+	Proposals int64
 }
 
-func (q *Queries) PsbtFigures(ctx context.Context) ([]PsbtFiguresRow, error) {
-	rows, err := q.db.QueryContext(ctx, PsbtFigures)
+func (q *Queries) ProposalFigures(ctx context.Context) ([]ProposalFiguresRow, error) {
+	rows, err := q.db.QueryContext(ctx, ProposalFigures)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []PsbtFiguresRow{}
+	items := []ProposalFiguresRow{}
 	for rows.Next() {
-		var i PsbtFiguresRow
-		if err := rows.Scan(&i.Status, &i.Psbts); err != nil {
+		var i ProposalFiguresRow
+		if err := rows.Scan(&i.Status, &i.Proposals); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

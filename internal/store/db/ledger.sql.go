@@ -81,13 +81,13 @@ func (q *Queries) HeldByInactive(ctx context.Context, arg HeldByInactiveParams) 
 }
 
 const ProposalsOfTransactions = `-- name: ProposalsOfTransactions :many
-SELECT DISTINCT i.txid, p.psbt_id, p.user_name, p.created_at,
+SELECT DISTINCT i.txid, p.proposal_id, p.user_name, p.created_at,
   CASE WHEN p.status IN ('broadcast', 'confirmed') THEN 1 ELSE 0 END AS sent
 FROM inputs AS i
-JOIN psbt_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
-JOIN psbts AS p ON p.psbt_id = pi.psbt_id AND (p.txid = i.txid OR p.final_txid = i.txid)
+JOIN proposal_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
+JOIN proposals AS p ON p.proposal_id = pi.proposal_id AND (p.txid = i.txid OR p.final_txid = i.txid)
 WHERE i.wallet_id = $1 AND i.txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
-ORDER BY sent, p.created_at, p.psbt_id
+ORDER BY sent, p.created_at, p.proposal_id
 `
 
 type ProposalsOfTransactionsParams struct {
@@ -96,11 +96,11 @@ type ProposalsOfTransactionsParams struct {
 }
 
 type ProposalsOfTransactionsRow struct {
-	Txid      string
-	PsbtID    string
-	UserName  string
-	CreatedAt sqltype.Time
-	Sent      int32
+	Txid       string
+	ProposalID string
+	UserName   string
+	CreatedAt  sqltype.Time
+	Sent       int32
 }
 
 // Of several proposals of one transaction, the last is the one that was sent, or else the latest.
@@ -115,7 +115,7 @@ func (q *Queries) ProposalsOfTransactions(ctx context.Context, arg ProposalsOfTr
 		var i ProposalsOfTransactionsRow
 		if err := rows.Scan(
 			&i.Txid,
-			&i.PsbtID,
+			&i.ProposalID,
 			&i.UserName,
 			&i.CreatedAt,
 			&i.Sent,

@@ -64,8 +64,8 @@ type Member struct {
 	CreatedAt sqltype.Time
 }
 
-type Psbt struct {
-	PsbtID       string
+type Proposal struct {
+	ProposalID   string
 	WalletID     string
 	Txid         string
 	FinalTxid    string
@@ -97,8 +97,8 @@ type Psbt struct {
 	FeeSource    string
 }
 
-type PsbtInput struct {
-	PsbtID       string
+type ProposalInput struct {
+	ProposalID   string
 	Position     int
 	WalletID     string
 	Txid         string
@@ -109,8 +109,8 @@ type PsbtInput struct {
 	AddressIndex uint32
 }
 
-type PsbtOutput struct {
-	PsbtID       string
+type ProposalOutput struct {
+	ProposalID   string
 	Position     int
 	Address      string
 	AmountSat    btc.Amount
@@ -121,8 +121,8 @@ type PsbtOutput struct {
 	Recipient    *int
 }
 
-type PsbtSignature struct {
-	PsbtID      string
+type ProposalSignature struct {
+	ProposalID  string
 	Position    int
 	KeyPosition int
 	At          sqltype.Time
@@ -131,15 +131,15 @@ type PsbtSignature struct {
 	TokenID     string
 }
 
-type PsbtStep struct {
-	PsbtID   string
-	Position int
-	At       sqltype.Time
-	Action   string
-	UserID   string
-	UserName string
-	TokenID  string
-	Detail   string
+type ProposalStep struct {
+	ProposalID string
+	Position   int
+	At         sqltype.Time
+	Action     string
+	UserID     string
+	UserName   string
+	TokenID    string
+	Detail     string
 }
 
 type Rotation struct {

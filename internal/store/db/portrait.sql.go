@@ -96,8 +96,8 @@ func (q *Queries) LabelledAddresses(ctx context.Context, walletID string) ([]Lab
 const LockedOutputs = `-- name: LockedOutputs :many
 SELECT k.txid, k.vout FROM locked AS k
 WHERE k.wallet_id = $1 AND NOT EXISTS (
-  SELECT 1 FROM reserved AS r WHERE r.wallet_id = k.wallet_id AND r.txid = k.txid AND r.vout = k.vout AND r.psbt_id IS NULL)
-UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = $1 AND psbt_id IS NOT NULL
+  SELECT 1 FROM reserved AS r WHERE r.wallet_id = k.wallet_id AND r.txid = k.txid AND r.vout = k.vout AND r.proposal_id IS NULL)
+UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = $1 AND proposal_id IS NOT NULL
 `
 
 type LockedOutputsRow struct {

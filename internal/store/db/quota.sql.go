@@ -72,12 +72,12 @@ func (q *Queries) CountLabelsOfWallet(ctx context.Context, walletID string) (int
 	return count, err
 }
 
-const CountOpenPsbtsOfUser = `-- name: CountOpenPsbtsOfUser :one
-SELECT count(*) FROM psbts WHERE user_id = $1 AND status IN ('created', 'partially_signed', 'complete')
+const CountOpenProposalsOfUser = `-- name: CountOpenProposalsOfUser :one
+SELECT count(*) FROM proposals WHERE user_id = $1 AND status IN ('created', 'partially_signed', 'complete')
 `
 
-func (q *Queries) CountOpenPsbtsOfUser(ctx context.Context, userID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, CountOpenPsbtsOfUser, userID)
+func (q *Queries) CountOpenProposalsOfUser(ctx context.Context, userID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, CountOpenProposalsOfUser, userID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

@@ -169,7 +169,7 @@ FROM (
   WHERE frozen.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
   UNION
   SELECT wallet_id, txid, vout FROM reserved
-  WHERE reserved.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) AND psbt_id IS NOT NULL
+  WHERE reserved.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) AND proposal_id IS NOT NULL
 ) AS h
 JOIN coins AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
 LEFT JOIN frozen AS f ON f.wallet_id = h.wallet_id AND f.txid = h.txid AND f.vout = h.vout

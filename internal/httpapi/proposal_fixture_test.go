@@ -123,7 +123,7 @@ func (s *server) proposal(t *testing.T, owner person, v *vault, number int) prop
 		Outputs: []proposal.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: proposal.External}},
 	}
 	p.Steps = []proposal.Step{{At: now, Action: string(proposal.Created), By: p.Creator}}
-	check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "psbt.create"}))
+	check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "proposal.create"}))
 	return p
 }
 

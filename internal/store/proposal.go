@@ -69,8 +69,8 @@ func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) err
 	if err != nil {
 		return fmt.Errorf("encode what a proposal evicts: %w", err)
 	}
-	err = q.AddPsbt(ctx, db.AddPsbtParams{
-		PsbtID: p.ID, WalletID: p.WalletID, Txid: p.Txid, FinalTxid: p.FinalTxid,
+	err = q.AddProposal(ctx, db.AddProposalParams{
+		ProposalID: p.ID, WalletID: p.WalletID, Txid: p.Txid, FinalTxid: p.FinalTxid,
 		Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason, Version: p.Version,
 		UserID: p.Creator.UserID, UserName: p.Creator.UserName, TokenID: p.Creator.TokenID,
 		CreatedAt: sqltype.Time{Time: p.CreatedAt}, ExpiresAt: sqltype.Time{Time: p.ExpiresAt},
@@ -83,8 +83,8 @@ func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) err
 		return fmt.Errorf("insert a proposal: %w", err)
 	}
 	for i, in := range p.Inputs {
-		err := q.AddPsbtInput(ctx, db.AddPsbtInputParams{
-			PsbtID: p.ID, Position: i, WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout,
+		err := q.AddProposalInput(ctx, db.AddProposalInputParams{
+			ProposalID: p.ID, Position: i, WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout,
 			Address: in.Address, AmountSat: in.Amount, Branch: uint8(in.Branch), AddressIndex: in.Index,
 		})
 		if err != nil {
@@ -92,15 +92,15 @@ func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) err
 		}
 	}
 	for i, out := range p.Outputs {
-		if err := q.AddPsbtOutput(ctx, outputParams(p.ID, i, out)); err != nil {
+		if err := q.AddProposalOutput(ctx, outputParams(p.ID, i, out)); err != nil {
 			return fmt.Errorf("insert an output of a proposal: %w", err)
 		}
 	}
 	return appendToProposal(ctx, q, proposal.Proposal{}, p)
 }
 
-func outputParams(id string, position int, out proposal.Output) db.AddPsbtOutputParams {
-	row := db.AddPsbtOutputParams{PsbtID: id, Position: position, Address: out.Address, AmountSat: out.Amount, AskedSat: out.Asked, Kind: string(out.Kind)}
+func outputParams(id string, position int, out proposal.Output) db.AddProposalOutputParams {
+	row := db.AddProposalOutputParams{ProposalID: id, Position: position, Address: out.Address, AmountSat: out.Amount, AskedSat: out.Asked, Kind: string(out.Kind)}
 	if out.Own != nil {
 		branch := uint8(out.Own.Branch)
 		row.Branch, row.AddressIndex = &branch, &out.Own.Index
@@ -124,8 +124,8 @@ func changeIndex(p proposal.Proposal) *uint32 {
 // appendToProposal adds the signatures and steps that p has more than was.
 func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	for _, sig := range p.Signatures[len(was.Signatures):] {
-		err := q.AddPsbtSignature(ctx, db.AddPsbtSignatureParams{
-			PsbtID: p.ID, Position: sig.Input, KeyPosition: sig.Key, At: sqltype.Time{Time: sig.At},
+		err := q.AddProposalSignature(ctx, db.AddProposalSignatureParams{
+			ProposalID: p.ID, Position: sig.Input, KeyPosition: sig.Key, At: sqltype.Time{Time: sig.At},
 			UserID: sig.By.UserID, UserName: sig.By.UserName, TokenID: sig.By.TokenID,
 		})
 		if err != nil {
@@ -133,8 +133,8 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Propos
 		}
 	}
 	for i, step := range p.Steps[len(was.Steps):] {
-		err := q.AddPsbtStep(ctx, db.AddPsbtStepParams{
-			PsbtID: p.ID, Position: len(was.Steps) + i, At: sqltype.Time{Time: step.At}, Action: step.Action,
+		err := q.AddProposalStep(ctx, db.AddProposalStepParams{
+			ProposalID: p.ID, Position: len(was.Steps) + i, At: sqltype.Time{Time: step.At}, Action: step.Action,
 			UserID: step.By.UserID, UserName: step.By.UserName, TokenID: step.By.TokenID, Detail: step.Detail,
 		})
 		if err != nil {
@@ -146,8 +146,8 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Propos
 
 // saveProposal saves what may change of a proposal.
 func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
-	n, err := q.UpdatePsbt(ctx, db.UpdatePsbtParams{
-		PsbtID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
+	n, err := q.UpdateProposal(ctx, db.UpdateProposalParams{
+		ProposalID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
 		FinalTxid: p.FinalTxid, ReplacedBy: p.ReplacedBy, Vsize: p.VSize, Psbt: p.PSBT, Raw: p.Raw,
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) 
 		return proposal.ErrNotFound // it was deleted in a shell
 	}
 	if was.Status.Open() && !p.Status.Open() {
-		if err := q.Release(ctx, db.ReleaseParams{WalletID: p.WalletID, PsbtID: &p.ID}); err != nil {
+		if err := q.Release(ctx, db.ReleaseParams{WalletID: p.WalletID, ProposalID: &p.ID}); err != nil {
 			return fmt.Errorf("release the coins of a proposal: %w", err)
 		}
 	}
@@ -228,8 +228,8 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 	}
 	var list []proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
-		ids, err := q.Psbts(ctx, db.PsbtsParams{
-			WalletID: walletID, BeforeCreatedAt: sqltype.Time{Time: before}, BeforePsbtID: after.ID,
+		ids, err := q.Proposals(ctx, db.ProposalsParams{
+			WalletID: walletID, BeforeCreatedAt: sqltype.Time{Time: before}, BeforeProposalID: after.ID,
 			AnyStatus: f.Statuses == nil, Statuses: listOf(statuses), AnyTxid: f.Txid == "", Txid: f.Txid,
 			AnyParent: f.Parents == nil, Parents: listOf(f.Parents), MaxRows: int64(limit),
 		})
@@ -246,7 +246,7 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 func (s *Store) Overdue(ctx context.Context, now time.Time) ([]proposal.Proposal, error) {
 	var list []proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
-		ids, err := q.OverduePsbts(ctx, sqltype.Time{Time: now})
+		ids, err := q.OverdueProposals(ctx, sqltype.Time{Time: now})
 		if err != nil {
 			return fmt.Errorf("list overdue proposals: %w", err)
 		}
@@ -261,7 +261,7 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]proposal.Pro
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := q.PsbtsByID(ctx, listOf(ids))
+	rows, err := q.ProposalsByID(ctx, listOf(ids))
 	if err != nil {
 		return nil, fmt.Errorf("select proposals: %w", err)
 	}
@@ -271,7 +271,7 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]proposal.Pro
 		if err != nil {
 			return nil, err
 		}
-		byID[row.PsbtID] = &p
+		byID[row.ProposalID] = &p
 	}
 	if err := fillProposals(ctx, q, listOf(ids), byID); err != nil {
 		return nil, err
@@ -285,9 +285,9 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]proposal.Pro
 	return list, nil
 }
 
-func proposalOf(row db.Psbt) (proposal.Proposal, error) {
+func proposalOf(row db.Proposal) (proposal.Proposal, error) {
 	p := proposal.Proposal{
-		ID: row.PsbtID, WalletID: row.WalletID, Txid: row.Txid, FinalTxid: row.FinalTxid,
+		ID: row.ProposalID, WalletID: row.WalletID, Txid: row.Txid, FinalTxid: row.FinalTxid,
 		Status: proposal.Status(row.Status), StatusAt: row.StatusAt.Time, Reason: row.Reason, Version: row.Version,
 		Creator:   proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
@@ -312,15 +312,15 @@ func proposalOf(row db.Psbt) (proposal.Proposal, error) {
 
 // fillProposals fills in what other tables have about proposals.
 func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[string]*proposal.Proposal) error {
-	inputs, err1 := q.PsbtInputs(ctx, ids)
-	outputs, err2 := q.PsbtOutputs(ctx, ids)
-	signatures, err3 := q.PsbtSignatures(ctx, ids)
-	steps, err4 := q.PsbtSteps(ctx, ids)
+	inputs, err1 := q.ProposalInputs(ctx, ids)
+	outputs, err2 := q.ProposalOutputs(ctx, ids)
+	signatures, err3 := q.ProposalSignatures(ctx, ids)
+	steps, err4 := q.ProposalSteps(ctx, ids)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return fmt.Errorf("select the parts of proposals: %w", err)
 	}
 	for _, row := range inputs {
-		p := byID[row.PsbtID]
+		p := byID[row.ProposalID]
 		p.Inputs = append(p.Inputs, proposal.Input{
 			Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout},
 			Place:    wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
@@ -328,18 +328,18 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 		})
 	}
 	for _, row := range outputs {
-		p := byID[row.PsbtID]
+		p := byID[row.ProposalID]
 		p.Outputs = append(p.Outputs, proposalOutput(row))
 	}
 	for _, row := range signatures {
-		p := byID[row.PsbtID]
+		p := byID[row.ProposalID]
 		p.Signatures = append(p.Signatures, proposal.Signature{
 			Input: row.Position, Key: row.KeyPosition, At: row.At.Time,
 			By: proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		})
 	}
 	for _, row := range steps {
-		p := byID[row.PsbtID]
+		p := byID[row.ProposalID]
 		p.Steps = append(p.Steps, proposal.Step{
 			At: row.At.Time, Action: row.Action, Detail: row.Detail,
 			By: proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
@@ -348,7 +348,7 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 	return nil
 }
 
-func proposalOutput(row db.PsbtOutput) proposal.Output {
+func proposalOutput(row db.ProposalOutput) proposal.Output {
 	out := proposal.Output{Address: row.Address, Amount: row.AmountSat, Asked: row.AskedSat, Kind: proposal.Kind(row.Kind), Recipient: -1}
 	if row.Branch != nil && row.AddressIndex != nil {
 		out.Own = &wallet.Place{Branch: wallet.Branch(*row.Branch), Index: *row.AddressIndex}

@@ -16,7 +16,7 @@ type recipient struct {
 	Label   string      `json:"label" maxLength:"255" description:"Becomes that of the address."`
 }
 
-type createPSBTRequest struct {
+type createProposalRequest struct {
 	walletRequest
 	Recipients   []recipient `json:"recipients" required:"true" minItems:"1" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Who gets how much; each address once."`
 	FeeRate      *feeRate    `json:"fee_rate_sat_vb" description:"In satoshis per virtual byte, with three decimals at most. Without it, Bitcoin Core estimates for target_blocks."`
@@ -33,11 +33,11 @@ type createPSBTRequest struct {
 }
 
 // MaxBody implements route.Limited.
-func (createPSBTRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
+func (createProposalRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
 
 // order returns what is asked for. Faults are about what only the wire has; all
 // else is judged by the service.
-func (in createPSBTRequest) order() (proposal.Order, error) {
+func (in createProposalRequest) order() (proposal.Order, error) {
 	o := proposal.Order{
 		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
 		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, Evict: in.Evict, DryRun: in.DryRun,
@@ -70,7 +70,7 @@ func (in createPSBTRequest) order() (proposal.Order, error) {
 	return o, in.orderTerms(&o)
 }
 
-func (in createPSBTRequest) orderTerms(o *proposal.Order) error {
+func (in createProposalRequest) orderTerms(o *proposal.Order) error {
 	if in.FeeRate != nil {
 		o.FeeRate = btc.FeeRate(*in.FeeRate)
 	}
@@ -100,11 +100,11 @@ func maxFee(asked *btc.Amount) (btc.Amount, error) {
 	return *asked, nil
 }
 
-// CreatePSBT serves POST /api/v1/wallets/{alias}/psbts.
-func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbt, bool, error) {
+// CreateProposal serves POST /api/v1/wallets/{alias}/proposals.
+func (a *API) CreateProposal(ctx context.Context, in createProposalRequest) (proposalDetails, bool, error) {
 	order, err := in.order()
 	if err != nil {
-		return psbt{}, false, err
+		return proposalDetails{}, false, err
 	}
 	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Create(ctx, caller(ctx), in.Alias, order)
@@ -112,22 +112,22 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbt, bool,
 	return out, !in.DryRun, err
 }
 
-type bumpPSBTRequest struct {
-	psbtRequest
+type bumpProposalRequest struct {
+	proposalRequest
 	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Fee rate in satoshis per virtual byte, higher than that of the proposal. If it is too low for the Bitcoin node, the error names the lowest that works."`
 	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis. It can only lower the maximum that follows from the maximum fee rate of the wallet and the server."`
 	Evict   bool        `json:"evict" description:"Allow the replacement to evict later payments that are not your own; the response lists them as evicts."`
 	DryRun  bool        `json:"dry_run" description:"Return what would be proposed, with 200, and store and reserve nothing."`
 }
 
-// BumpPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/bump.
-func (a *API) BumpPSBT(ctx context.Context, in bumpPSBTRequest) (psbt, bool, error) {
+// BumpProposal serves POST /api/v1/wallets/{alias}/proposals/{id}/bump.
+func (a *API) BumpProposal(ctx context.Context, in bumpProposalRequest) (proposalDetails, bool, error) {
 	if in.FeeRate == nil {
-		return psbt{}, false, fault.InvalidField("fee_rate_sat_vb", "is required")
+		return proposalDetails{}, false, fault.InvalidField("fee_rate_sat_vb", "is required")
 	}
 	most, err := maxFee(in.MaxFee)
 	if err != nil {
-		return psbt{}, false, err
+		return proposalDetails{}, false, err
 	}
 	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, proposal.BumpParams{

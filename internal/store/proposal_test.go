@@ -41,7 +41,7 @@ func coinNumber(n int) btc.Outpoint {
 }
 
 func (b *bench) propose(p proposal.Proposal) error {
-	return b.AddProposal(b.t.Context(), p, nil, auth.Event{At: b.now, Action: "psbt.create"})
+	return b.AddProposal(b.t.Context(), p, nil, auth.Event{At: b.now, Action: "proposal.create"})
 }
 
 func TestProposalsComeBackAsTheyWere(t *testing.T) {
@@ -72,9 +72,9 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 		if _, err := b.Proposal(t.Context(), b.wallet(b.user("bob", false), "vault").ID, want.ID); !errors.Is(err, proposal.ErrNotFound) {
 			t.Errorf("in another wallet: %v", err)
 		}
-		rows := b.rows("SELECT status, amount_sat, fee_sat, vsize, fee_rate_sat_vb, keys_signed, required, final_txid, created_by, expires_at FROM v_psbts")
+		rows := b.rows("SELECT status, amount_sat, fee_sat, vsize, fee_rate_sat_vb, keys_signed, required, final_txid, created_by, expires_at FROM v_proposals")
 		if want := "complete 950 500 190 2.5 1 2 f alice " + b.now.Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z"); rows != want {
-			t.Errorf("v_psbts has %q, not %q", rows, want)
+			t.Errorf("v_proposals has %q, not %q", rows, want)
 		}
 	})
 }
@@ -95,7 +95,7 @@ func TestReservations(t *testing.T) {
 		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(4))); !errors.Is(err, proposal.ErrCoinFrozen) {
 			t.Errorf("a frozen coin: %v", err)
 		}
-		if n := b.count("SELECT count(*) FROM psbts"); n != 1 {
+		if n := b.count("SELECT count(*) FROM proposals"); n != 1 {
 			t.Errorf("%d proposals after three were refused", n)
 		}
 		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): first.ID, coinNumber(2): first.ID})
@@ -127,10 +127,10 @@ func TestReservations(t *testing.T) {
 			t.Errorf("free is %d: %v", index, err)
 		}
 
-		b.exec("DELETE FROM psbts WHERE psbt_id = '" + second.ID + "'") // in a shell
+		b.exec("DELETE FROM proposals WHERE proposal_id = '" + second.ID + "'") // in a shell
 		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(2): "", coinNumber(5): ""})
-		for _, table := range []string{"psbt_inputs", "psbt_outputs", "psbt_steps", "psbt_signatures"} {
-			if n := b.count("SELECT count(*) FROM " + table + " WHERE psbt_id = '" + second.ID + "'"); n != 0 {
+		for _, table := range []string{"proposal_inputs", "proposal_outputs", "proposal_steps", "proposal_signatures"} {
+			if n := b.count("SELECT count(*) FROM " + table + " WHERE proposal_id = '" + second.ID + "'"); n != 0 {
 				t.Errorf("%d rows are left in %s", n, table)
 			}
 		}

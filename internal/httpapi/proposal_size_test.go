@@ -15,9 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// testPSBTSize: the largest PSBT that is handed out can be posted back in every
+// testProposalSize: the largest PSBT that is handed out can be posted back in every
 // format, with all signatures; a larger one is not made.
-func testPSBTSize(t *testing.T, w *spending) {
+func testProposalSize(t *testing.T, w *spending) {
 	const coins, device = 350, 20
 	script := testkit.PKH // each input has the whole transaction that it spends from
 	w.node.Signer(t, "large", script.Descriptor(t, device, "0", 0), script.Descriptor(t, device, "1", 0))
@@ -34,7 +34,7 @@ func testPSBTSize(t *testing.T, w *spending) {
 	if len(at) != coins {
 		t.Fatalf("%d UTXOs of %s", len(at), txid)
 	}
-	path := "/api/v1/wallets/large/psbts"
+	path := "/api/v1/wallets/large/proposals"
 	propose := func(n int) answer {
 		return w.call(t, "POST", path, w.role["owner"], fmt.Sprintf(
 			`{"recipients": [{"address": %q}], "send_max": true, "fee_rate_sat_vb": 1, "coins": %s}`, payee, must(json.Marshal(at[:n]))))

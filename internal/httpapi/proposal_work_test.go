@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// testPSBTWork: what is cheap to check is checked before what was posted is read, and
+// testProposalWork: what is cheap to check is checked before what was posted is read, and
 // nothing is done once for each ETag.
-func testPSBTWork(t *testing.T, w *spending) {
+func testProposalWork(t *testing.T, w *spending) {
 	made := w.propose(t, "proposer", "").want(t, 201)
 	id := "/" + made.text("id") + "/signatures"
 	post := func(path, role, tags string) answer {
@@ -30,17 +30,17 @@ func testPSBTWork(t *testing.T, w *spending) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	post("/none/signatures", "signer", "").wantProblem(t, 404, "psbt_not_found")
+	post("/none/signatures", "signer", "").wantProblem(t, 404, "proposal_not_found")
 	runtime.ReadMemStats(&after)
 	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 100 { // other tests allocate as well
 		t.Errorf("%d MiB are allocated for a proposal that does not exist", mib)
 	}
 	post(id, "viewer", "").wantProblem(t, 403, "role_missing")
 	sixteen := strings.TrimSuffix(strings.Repeat(`"9", `, 16), ", ")
-	post(id, "signer", sixteen).wantProblem(t, 412, "psbt_changed")
+	post(id, "signer", sixteen).wantProblem(t, 412, "proposal_changed")
 	post(id, "signer", sixteen+`, "1"`).wantProblem(t, 400, "invalid_input").want(t, 400, "If-Match: must not have more than 16 ETags")
 	post(id, "signer", "").wantProblem(t, 400, "bad_psbt").want(t, 400, "a witness must not have more than 100 items")
-	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", map[string]string{"If-Match": `"8", "9"`}).wantProblem(t, 412, "psbt_changed")
+	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", map[string]string{"If-Match": `"8", "9"`}).wantProblem(t, 412, "proposal_changed")
 	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", map[string]string{"If-Match": `"8", "1"`}).want(t, 200)
 	post(id, "signer", "").wantProblem(t, 409, "wrong_state")
 }

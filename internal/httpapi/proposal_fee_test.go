@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// testPSBTFees checks that owners limit the fee rate of proposals, within what the
+// testProposalFees checks that owners limit the fee rate of proposals, within what the
 // server allows, and that both versions of the API refuse what exceeds that.
-func testPSBTFees(t *testing.T, w *spending) {
-	wallet := strings.TrimSuffix(w.path, "/psbts")
+func testProposalFees(t *testing.T, w *spending) {
+	wallet := strings.TrimSuffix(w.path, "/proposals")
 	change := func(role, body string) answer { return w.call(t, "PATCH", wallet, w.role[role], body) }
 	change("signer", `{"max_fee_rate_sat_vb": 3}`).wantProblem(t, 403, "role_missing")
 	for body, message := range map[string]string{

@@ -8,11 +8,11 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// cancelledPSBT is a proposal that was cancelled.
-type cancelledPSBT struct {
-	psbt
+// cancelledProposal is a proposal that was cancelled.
+type cancelledProposal struct {
+	proposalDetails
 	Warning *string `json:"warning" required:"true" description:"Set if the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed."`
-	Remedy  *remedy `json:"remedy" required:"true" description:"Body of a request to POST /api/v1/wallets/{alias}/psbts that spends one of its UTXOs to an address of the wallet. Sign and broadcast that proposal to make the cancelled one invalid. Null without a warning, and if none of its UTXOs can be spent now, such as those of a transaction that it would have replaced."`
+	Remedy  *remedy `json:"remedy" required:"true" description:"Body of a request to POST /api/v1/wallets/{alias}/proposals that spends one of its UTXOs to an address of the wallet. Sign and broadcast that proposal to make the cancelled one invalid. Null without a warning, and if none of its UTXOs can be spent now, such as those of a transaction that it would have replaced."`
 }
 
 type remedy struct {
@@ -25,8 +25,8 @@ type remedyRecipient struct {
 	Address string `json:"address" required:"true" description:"A change address of the wallet that has not received a payment."`
 }
 
-func (a *API) cancelledOf(ctx context.Context, p proposal.Proposal, w wallets.View) cancelledPSBT {
-	out := cancelledPSBT{psbt: psbtOf(p, w)}
+func (a *API) cancelledOf(ctx context.Context, p proposal.Proposal, w wallets.View) cancelledProposal {
+	out := cancelledProposal{proposalDetails: detailsOf(p, w)}
 	r := a.o.Proposals.Remedy(ctx, p)
 	if r == nil {
 		return out
@@ -38,29 +38,29 @@ func (a *API) cancelledOf(ctx context.Context, p proposal.Proposal, w wallets.Vi
 	return out
 }
 
-// CancelPSBT serves DELETE /api/v1/wallets/{alias}/psbts/{id}.
-func (a *API) CancelPSBT(ctx context.Context, in changePSBTRequest) (cancelledPSBT, error) {
+// CancelProposal serves DELETE /api/v1/wallets/{alias}/proposals/{id}.
+func (a *API) CancelProposal(ctx context.Context, in changeProposalRequest) (cancelledProposal, error) {
 	return a.cancel(ctx, in, a.o.Proposals.Cancel)
 }
 
 // cancel cancels or abandons a proposal.
-func (a *API) cancel(ctx context.Context, in changePSBTRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledPSBT, error) {
+func (a *API) cancel(ctx context.Context, in changeProposalRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledProposal, error) {
 	expected, err := in.versions()
 	if err != nil {
-		return cancelledPSBT{}, err
+		return cancelledProposal{}, err
 	}
 	w, err := a.view(ctx, in.Alias, fresh{})
 	if err != nil {
-		return cancelledPSBT{}, err
+		return cancelledProposal{}, err
 	}
 	p, err := do(ctx, caller(ctx), in.Alias, in.ID, expected)
 	if err != nil {
-		return cancelledPSBT{}, err
+		return cancelledProposal{}, err
 	}
 	return a.cancelledOf(ctx, p, w), nil
 }
 
-// AbandonPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/abandon.
-func (a *API) AbandonPSBT(ctx context.Context, in changePSBTRequest) (cancelledPSBT, error) {
+// AbandonProposal serves POST /api/v1/wallets/{alias}/proposals/{id}/abandon.
+func (a *API) AbandonProposal(ctx context.Context, in changeProposalRequest) (cancelledProposal, error) {
 	return a.cancel(ctx, in, a.o.Proposals.Abandon)
 }

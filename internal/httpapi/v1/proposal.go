@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
-	psbts "github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/psbt"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -112,10 +112,10 @@ type step struct {
 	Detail  *string   `json:"detail" required:"true"`
 }
 
-// psbt is a whole proposal.
-type psbt struct {
+// proposalDetails is a proposal with its PSBT.
+type proposalDetails struct {
 	proposalSummary
-	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope psbts:sign or psbts:broadcast. Cancelled, expired and replaced proposals have no signatures."`
+	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope proposals:sign or proposals:broadcast. Cancelled, expired and replaced proposals have no signatures."`
 	RawHex   *string `json:"raw_hex" required:"true" description:"The signed transaction, for callers who may see signatures; null until there are enough signatures, and after the proposal was cancelled, expired or was replaced."`
 	Withheld bool    `json:"signatures_withheld" required:"true" description:"Whether signatures are left out of psbt and raw_hex because of the caller's role or scopes."`
 
@@ -123,7 +123,7 @@ type psbt struct {
 }
 
 // ETag implements route.Versioned.
-func (p psbt) ETag() string {
+func (p proposalDetails) ETag() string {
 	if p.version == 0 || p.ID == nil {
 		return ""
 	}
@@ -186,21 +186,21 @@ func signersOf(p proposal.Proposal, w wallets.View) []signer {
 	return signers
 }
 
-func psbtOf(p proposal.Proposal, w wallets.View) psbt {
-	return psbt{
+func detailsOf(p proposal.Proposal, w wallets.View) proposalDetails {
+	return proposalDetails{
 		proposalSummary: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: optionalText(hex.EncodeToString(p.Raw)),
 		Withheld: p.SignaturesWithheld, version: p.Version,
 	}
 }
 
-type listPSBTsRequest struct {
+type listProposalsRequest struct {
 	walletRequest
 	page
 	Status []string `query:"status" json:"-" description:"Only those of these statuses, separated by commas, or with the parameter repeated."`
 	Txid   string   `query:"txid" json:"-" description:"Only those of this transaction, with signatures or without."`
 }
 
-func (in listPSBTsRequest) filter() (proposal.Filter, error) {
+func (in listProposalsRequest) filter() (proposal.Filter, error) {
 	f := proposal.Filter{Txid: in.Txid}
 	for _, name := range in.Status {
 		switch status := proposal.Status(name); status {
@@ -214,8 +214,8 @@ func (in listPSBTsRequest) filter() (proposal.Filter, error) {
 	return f, nil
 }
 
-// ListPSBTs serves GET /api/v1/wallets/{alias}/psbts.
-func (a *API) ListPSBTs(ctx context.Context, in listPSBTsRequest) (list[proposalSummary], error) {
+// ListProposals serves GET /api/v1/wallets/{alias}/proposals.
+func (a *API) ListProposals(ctx context.Context, in listProposalsRequest) (list[proposalSummary], error) {
 	limit, err := in.limit()
 	if err != nil {
 		return list[proposalSummary]{}, err
@@ -254,13 +254,13 @@ func proposalCursor(p page) (proposal.Cursor, error) {
 	return proposal.Cursor{CreatedAt: time.UnixMicro(micros), ID: id}, nil
 }
 
-type psbtRequest struct {
+type proposalRequest struct {
 	walletRequest
 	ID string `path:"id" json:"-" description:"Id of the proposal."`
 }
 
-// GetPSBT serves GET /api/v1/wallets/{alias}/psbts/{id}.
-func (a *API) GetPSBT(ctx context.Context, in psbtRequest) (psbt, error) {
+// GetProposal serves GET /api/v1/wallets/{alias}/proposals/{id}.
+func (a *API) GetProposal(ctx context.Context, in proposalRequest) (proposalDetails, error) {
 	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Get(ctx, caller(ctx), in.Alias, in.ID)
 	})
@@ -268,16 +268,16 @@ func (a *API) GetPSBT(ctx context.Context, in psbtRequest) (psbt, error) {
 
 // withWallet does something with a proposal and returns it as it is then. What is
 // shown of the wallet is read before, so that what is done is not followed by an error.
-func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.Proposal, error)) (psbt, error) {
+func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.Proposal, error)) (proposalDetails, error) {
 	w, err := a.view(ctx, alias, fresh{})
 	if err != nil {
-		return psbt{}, err
+		return proposalDetails{}, err
 	}
 	p, err := do()
 	if err != nil {
-		return psbt{}, err
+		return proposalDetails{}, err
 	}
-	return psbtOf(p, w), nil
+	return detailsOf(p, w), nil
 }
 
 // ifMatch is part of every request that changes a proposal.
@@ -316,13 +316,13 @@ func (m ifMatch) versions() (proposal.Versions, error) {
 	return versions, nil
 }
 
-type changePSBTRequest struct {
-	psbtRequest
+type changeProposalRequest struct {
+	proposalRequest
 	ifMatch
 }
 
 type addSignaturesRequest struct {
-	psbtRequest
+	proposalRequest
 	ifMatch
 	PSBT string `json:"psbt" required:"true" example:"cHNidP8B…" description:"A PSBT of version 0 or 2 with signatures, in base64, or the signed transaction, in hexadecimal."`
 	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, or as it is: the binary file, or a text in base64; or the signed transaction, in binary or hexadecimal. Only signatures are taken, after they were verified."`
@@ -330,36 +330,36 @@ type addSignaturesRequest struct {
 
 // MaxBody implements route.Limited: a PSBT as large as those that are handed out can
 // be posted in every format.
-func (addSignaturesRequest) MaxBody() int64 { return psbts.MaxTextSize }
+func (addSignaturesRequest) MaxBody() int64 { return psbt.MaxTextSize }
 
-// AddSignatures serves POST /api/v1/wallets/{alias}/psbts/{id}/signatures.
-func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (psbt, error) {
+// AddSignatures serves POST /api/v1/wallets/{alias}/proposals/{id}/signatures.
+func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (proposalDetails, error) {
 	data := in.Data
 	if in.PSBT != "" {
 		data = []byte(in.PSBT)
 	}
 	if len(data) == 0 {
-		return psbt{}, fault.InvalidField("psbt", "is needed: a PSBT in base64, or the signed transaction in hexadecimal")
+		return proposalDetails{}, fault.InvalidField("psbt", "is needed: a PSBT in base64, or the signed transaction in hexadecimal")
 	}
 	expected, err := in.versions()
 	if err != nil {
-		return psbt{}, err
+		return proposalDetails{}, err
 	}
 	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.AddSignatures(ctx, caller(ctx), in.Alias, in.ID, data, expected)
 	})
 }
 
-type broadcastPSBTRequest struct {
-	changePSBTRequest
+type broadcastProposalRequest struct {
+	changeProposalRequest
 	Evict bool `json:"evict" description:"Allow a replacement to evict payments that are not your own and came after it was proposed."`
 }
 
-// BroadcastPSBT serves POST /api/v1/wallets/{alias}/psbts/{id}/broadcast.
-func (a *API) BroadcastPSBT(ctx context.Context, in broadcastPSBTRequest) (psbt, error) {
+// BroadcastProposal serves POST /api/v1/wallets/{alias}/proposals/{id}/broadcast.
+func (a *API) BroadcastProposal(ctx context.Context, in broadcastProposalRequest) (proposalDetails, error) {
 	expected, err := in.versions()
 	if err != nil {
-		return psbt{}, err
+		return proposalDetails{}, err
 	}
 	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, proposal.BroadcastParams{Expected: expected, Evict: in.Evict})

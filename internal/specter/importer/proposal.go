@@ -19,11 +19,11 @@ type Proposals interface {
 	Get(ctx context.Context, who *auth.Principal, alias, id string) (proposal.Proposal, error)
 }
 
-// psbts brings the pending PSBTs of a wallet along, all at once. Which proposal each
+// pendingPSBTs brings the pending PSBTs of a wallet along, all at once. Which proposal each
 // has become is remembered, and one that was made already and not remembered is
 // found by its transaction.
-func (r *run) psbts(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) error {
-	payments, err := r.newPSBTs(ctx, u, owner, w, v)
+func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) error {
+	payments, err := r.newProposals(ctx, u, owner, w, v)
 	if err != nil || len(payments) == 0 {
 		return err
 	}
@@ -37,26 +37,26 @@ func (r *run) psbts(ctx context.Context, u datadir.User, owner auth.User, w data
 		if r.DryRun && one.Err == nil && slices.ContainsFunc(one.Inputs, frozen) {
 			one.Err = proposal.ErrCoinFrozen
 		}
-		result, detail, err := psbtResult(one)
+		result, detail, err := proposalResult(one)
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil && one.Err == nil && !r.DryRun {
-			err = r.book.Remember(ctx, KindPSBT, r.psbtOrigin(u, w, txid), one.ID, r.now())
+			err = r.book.Remember(ctx, KindProposal, r.proposalOrigin(u, w, txid), one.ID, r.now())
 		}
 		if err != nil {
 			return fmt.Errorf("PSBT %s: %w", show(txid), err)
 		}
-		r.add(KindPSBT, psbtName(u, w, txid), result, detail)
+		r.add(KindProposal, proposalName(u, w, txid), result, detail)
 	}
 	return nil
 }
 
-// newPSBTs returns the pending PSBTs that were not imported before, and tells of the
+// newProposals returns the pending PSBTs that were not imported before, and tells of the
 // others.
-func (r *run) newPSBTs(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) (payments []proposal.Foreign, err error) {
+func (r *run) newProposals(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) (payments []proposal.Foreign, err error) {
 	for _, p := range w.Pending {
-		id, err := r.book.ImportedAs(ctx, KindPSBT, r.psbtOrigin(u, w, p.Txid))
+		id, err := r.book.ImportedAs(ctx, KindProposal, r.proposalOrigin(u, w, p.Txid))
 		if err != nil {
 			return nil, err
 		}
@@ -64,21 +64,21 @@ func (r *run) newPSBTs(ctx context.Context, u datadir.User, owner auth.User, w d
 			payments = append(payments, proposal.Foreign{Txid: p.Txid, PSBT: p.Base64, Raw: p.Raw, At: p.Time, Maker: owner.Name})
 			continue
 		}
-		result, detail, err := r.knownPSBT(ctx, r.as(owner), v, id)
+		result, detail, err := r.knownProposal(ctx, r.as(owner), v, id)
 		if err != nil {
 			return nil, err
 		}
-		r.add(KindPSBT, psbtName(u, w, p.Txid), result, detail)
+		r.add(KindProposal, proposalName(u, w, p.Txid), result, detail)
 	}
 	return payments, nil
 }
 
-func (r *run) psbtOrigin(u datadir.User, w datadir.Wallet, txid string) string {
+func (r *run) proposalOrigin(u datadir.User, w datadir.Wallet, txid string) string {
 	return r.walletOrigin(u, w) + "/" + plain(txid)
 }
 
-// knownPSBT says what has become of a proposal that was imported before.
-func (r *run) knownPSBT(ctx context.Context, who *auth.Principal, v wallet.View, id string) (Result, string, error) {
+// knownProposal says what has become of a proposal that was imported before.
+func (r *run) knownProposal(ctx context.Context, who *auth.Principal, v wallet.View, id string) (Result, string, error) {
 	p, err := r.proposals.Get(ctx, who, v.Alias, id)
 	switch {
 	case errors.Is(err, proposal.ErrNotFound):
@@ -91,8 +91,8 @@ func (r *run) knownPSBT(ctx context.Context, who *auth.Principal, v wallet.View,
 	return AlreadyHere, "", nil
 }
 
-// psbtResult says what became of a pending PSBT. The error is not about it.
-func psbtResult(one proposal.Imported) (Result, string, error) {
+// proposalResult says what became of a pending PSBT. The error is not about it.
+func proposalResult(one proposal.Imported) (Result, string, error) {
 	switch {
 	case errors.Is(one.Err, proposal.ErrImportSent):
 		return Left, proposal.ErrImportSent.Message, nil
@@ -108,13 +108,13 @@ func psbtResult(one proposal.Imported) (Result, string, error) {
 	return Imported, fmt.Sprintf("pays %s BTC; %d signatures; open until %s", one.Sent(), len(one.Signatures), one.ExpiresAt.UTC().Format("2006-01-02")), nil
 }
 
-func psbtName(u datadir.User, w datadir.Wallet, txid string) string {
+func proposalName(u datadir.User, w datadir.Wallet, txid string) string {
 	return fmt.Sprintf("%s: %.8s", walletName(u, w), show(txid))
 }
 
-// lostPSBTs tells of the pending PSBTs of a wallet that is not imported.
-func (r *run) lostPSBTs(u datadir.User, w datadir.Wallet) {
+// lostProposals tells of the pending PSBTs of a wallet that is not imported.
+func (r *run) lostProposals(u datadir.User, w datadir.Wallet) {
 	for _, p := range w.Pending {
-		r.add(KindPSBT, psbtName(u, w, p.Txid), NotImported, "its wallet is not imported")
+		r.add(KindProposal, proposalName(u, w, p.Txid), NotImported, "its wallet is not imported")
 	}
 }

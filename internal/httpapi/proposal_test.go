@@ -31,12 +31,12 @@ type spending struct {
 
 const payee = "bcrt1qgc6h85z43g3ss2dl5zdrzrp3ef6av4neqcqhh8"
 
-// TestPSBTs tries what can be done with proposals, on one real node, with wallets
+// TestProposals tries what can be done with proposals, on one real node, with wallets
 // of Core's that sign.
-func TestPSBTs(t *testing.T) {
+func TestProposals(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t)
-	w := &spending{server: start(t, onNode(n)), node: n, purse: newPurse(t, n), role: map[string]string{}, path: "/api/v1/wallets/vault_23_fam/psbts"}
+	w := &spending{server: start(t, onNode(n)), node: n, purse: newPurse(t, n), role: map[string]string{}, path: "/api/v1/wallets/vault_23_fam/proposals"}
 	w.owner = w.user(t, "admin", true)
 	id := w.multisig(t, "vault_23_fam")
 	for _, role := range []string{"viewer", "proposer", "signer", "owner"} {
@@ -52,16 +52,16 @@ func TestPSBTs(t *testing.T) {
 		name string
 		test func(*testing.T, *spending)
 	}{
-		{"flow", testPSBTFlow},
-		{"work", testPSBTWork},
-		{"roles", testPSBTRoles},
-		{"cancel", testPSBTCancel},
-		{"amounts", testPSBTAmounts},
-		{"list", testPSBTList},
-		{"v1alpha", testAlphaPSBT},
+		{"flow", testProposalFlow},
+		{"work", testProposalWork},
+		{"roles", testProposalRoles},
+		{"cancel", testProposalCancel},
+		{"amounts", testProposalAmounts},
+		{"list", testProposalList},
+		{"v1alpha", testAlphaProposal},
 		{"scripts", testAlphaScripts},
-		{"fees", testPSBTFees},
-		{"size", testPSBTSize},
+		{"fees", testProposalFees},
+		{"size", testProposalSize},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, w) })
 	}
@@ -99,7 +99,7 @@ func (w *spending) signed(t *testing.T, a answer, device int) []byte {
 	return w.node.Sign(t, must(base64.StdEncoding.DecodeString(a.text("psbt"))), fmt.Sprint("device", device))
 }
 
-func testPSBTFlow(t *testing.T, w *spending) {
+func testProposalFlow(t *testing.T, w *spending) {
 	before := w.dump(t, true)
 	tried := w.propose(t, "proposer", `, "dry_run": true`).want(t, 200, `"id":null`, `"status":"created"`)
 	if tried.header.Get("Etag") != "" || w.dump(t, true) != before {
@@ -149,7 +149,7 @@ func testPSBTFlow(t *testing.T, w *spending) {
 
 	w.wantWithheld(t, made, whole)
 
-	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
+	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "proposal_changed")
 	once := map[string]string{"Idempotency-Key": "send-it-once", "If-Match": whole.header.Get("Etag")}
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "[]", nil).wantProblem(t, 400, "bad_json")
 	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200, `"status":"broadcast"`)
@@ -164,7 +164,7 @@ func testPSBTFlow(t *testing.T, w *spending) {
 	w.ask(t, "POST", "/"+id+"/abandon", "signer", "", nil).wantProblem(t, 409, "payment_pending")
 	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"asked_fee_rate_sat_vb":20.125`)
 	wantRate(t, bumped, 20.125)
-	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "psbt_changed")
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "proposal_changed")
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "wrong_state")
 	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
@@ -175,15 +175,15 @@ func testPSBTFlow(t *testing.T, w *spending) {
 func (w *spending) wantWithheld(t *testing.T, made, whole answer) {
 	t.Helper()
 	path := w.path + "/" + made.text("id")
-	readOnly := w.token(t, w.owner, auth.PSBTsRead|auth.PSBTsCreate).bearer()
+	readOnly := w.token(t, w.owner, auth.ProposalsRead|auth.ProposalsCreate).bearer()
 	for who, credential := range map[string]string{"viewer": w.role["viewer"], "proposer": w.role["proposer"], "token that cannot sign": readOnly} {
 		got := w.call(t, "GET", path, credential, "").want(t, 200, `"raw_hex":null,"signatures_withheld":true`, `"status":"complete"`, `"vsize_estimated":false`)
 		if got.text("psbt") != made.text("psbt") {
 			t.Errorf("%s: the PSBT is not the one without signatures", who)
 		}
 	}
-	for _, scope := range []auth.Scopes{auth.PSBTsSign, auth.PSBTsBroadcast} {
-		got := w.call(t, "GET", path, w.token(t, w.owner, auth.PSBTsRead|scope).bearer(), "").want(t, 200, `"signatures_withheld":false`)
+	for _, scope := range []auth.Scopes{auth.ProposalsSign, auth.ProposalsBroadcast} {
+		got := w.call(t, "GET", path, w.token(t, w.owner, auth.ProposalsRead|scope).bearer(), "").want(t, 200, `"signatures_withheld":false`)
 		if got.text("psbt") != whole.text("psbt") || got.text("raw_hex") != whole.text("raw_hex") || got.text("raw_hex") == "" {
 			t.Errorf("with %s the signatures are not shown", scope)
 		}
@@ -203,9 +203,9 @@ func wantRate(t *testing.T, a answer, asked float64) {
 	}
 }
 
-// testPSBTRoles: a viewer reads, a proposer makes and cancels their own, a signer
+// testProposalRoles: a viewer reads, a proposer makes and cancels their own, a signer
 // signs, sends, and cancels any.
-func testPSBTRoles(t *testing.T, w *spending) {
+func testProposalRoles(t *testing.T, w *spending) {
 	w.propose(t, "viewer", "").wantProblem(t, 403, "role_missing")
 	mine, theirs := w.propose(t, "proposer", "").want(t, 201), w.propose(t, "signer", "").want(t, 201)
 	for _, c := range []struct {
@@ -233,9 +233,9 @@ func testPSBTRoles(t *testing.T, w *spending) {
 	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
 	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
 	// What a token may do is less than what its user may.
-	reader := w.token(t, w.owner, auth.PSBTsRead).bearer()
+	reader := w.token(t, w.owner, auth.ProposalsRead).bearer()
 	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "scope_missing")
-	w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", reader, "{}").wantMessage(t, 403, "the token lacks the scope psbts:create")
+	w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", reader, "{}").wantMessage(t, 403, "the token lacks the scope proposals:create")
 	blind := w.token(t, w.owner, auth.WalletsRead).bearer()
 	w.propose(t, "owner", "").want(t, 201)
 	w.call(t, "GET", alphaWallets+"vault_23_fam", blind, "").want(t, 200, `"pending_psbts":{}`)
@@ -249,7 +249,7 @@ func testPSBTRoles(t *testing.T, w *spending) {
 func (w *spending) testUnseen(t *testing.T) {
 	t.Helper()
 	limited := func(scope auth.Scopes) string { return w.token(t, w.owner, scope).bearer() }
-	creator, signer := limited(auth.PSBTsCreate), limited(auth.PSBTsSign)
+	creator, signer := limited(auth.ProposalsCreate), limited(auth.ProposalsSign)
 	body := `{"recipients": [{"address": "` + payee + `", "amount_sat": 100000}], "fee_rate_sat_vb": 3.5}`
 	made := w.call(t, "POST", w.path, creator, body).want(t, 201, `"psbt":"`)
 	path := w.path + "/" + made.text("id")
@@ -263,9 +263,9 @@ func (w *spending) testUnseen(t *testing.T) {
 	w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `"status":"cancelled"`)
 }
 
-// testPSBTCancel: a cancelled proposal that was signed comes with a warning, and with a
+// testProposalCancel: a cancelled proposal that was signed comes with a warning, and with a
 // request that makes it invalid.
-func testPSBTCancel(t *testing.T, w *spending) {
+func testProposalCancel(t *testing.T, w *spending) {
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
 	var whole answer
 	for device := range 2 {
@@ -290,8 +290,8 @@ func (w *spending) cancelAll(t *testing.T) {
 	}
 }
 
-// testPSBTAmounts: amounts are what was written, to the satoshi.
-func testPSBTAmounts(t *testing.T, w *spending) {
+// testProposalAmounts: amounts are what was written, to the satoshi.
+func testProposalAmounts(t *testing.T, w *spending) {
 	paid := func(a answer) (amounts []int64) {
 		t.Helper()
 		tx := must(psbt.Parse(must(base64.StdEncoding.DecodeString(a.text("psbt"))))).Tx()
@@ -338,7 +338,7 @@ func testPSBTAmounts(t *testing.T, w *spending) {
 	}
 }
 
-func testPSBTList(t *testing.T, w *spending) {
+func testProposalList(t *testing.T, w *spending) {
 	var ids []string
 	for range 3 {
 		w.clock.advance(time.Second)
@@ -363,8 +363,8 @@ func testPSBTList(t *testing.T, w *spending) {
 	w.cancelAll(t)
 }
 
-// testAlphaPSBT: what a script for Specter Desktop does, and what v1 makes of it.
-func testAlphaPSBT(t *testing.T, w *spending) {
+// testAlphaProposal: what a script for Specter Desktop does, and what v1 makes of it.
+func testAlphaProposal(t *testing.T, w *spending) {
 	path := alphaWallets + "vault_23_fam/psbt"
 	w.call(t, "GET", path+"/", w.role["viewer"], "").want(t, 200, `{"result":{}}`)
 	for _, rate := range []string{`, "fee_rate": "0"`, `, "fee_rate": 0.0`, `, "fee_rate": null`, ""} { // the node falls back to -fallbackfee
