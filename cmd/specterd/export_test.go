@@ -417,7 +417,7 @@ func TestExportRefuses(t *testing.T) {
 	says(1, "leave out either", "--to", to, "--format", "core", "--wallet", "x")
 	says(1, "say which with --wallet", "--format", "core")
 	says(1, "has to be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
-	says(1, "there is no such user", "--to", to, "--user", "nobody")
+	says(1, "user not found", "--to", to, "--user", "nobody")
 	says(1, "wallet not found among your wallets", "--to", to, "--wallet", "../../etc")
 	says(0, "There are no wallets; nothing is written.", "--to", to)
 	key, _ := testkit.Key(t, 0)

@@ -61,7 +61,7 @@ func TestWalletCommands(t *testing.T) {
 	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birth", "now")
 	refuse("birth: must be", "create", "--name", "x", "--descriptor", savings, "--birth", "yesterday")
 	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birth", "now")
-	refuse("there is no such user", "list", "--user", "nobody")
+	refuse("user not found", "list", "--user", "nobody")
 	refuse("wallet not found among your wallets", "show", "nothing")
 	refuse("wallet not found among your wallets", "rm", "nothing")
 	inCore := func(want int) func() bool {

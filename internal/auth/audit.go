@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Event is what the audit record is told: who did what, on what, when, and how
-// it ended. It never holds a password, a token or a key, nor what is private to the
-// members of a wallet, since all admins see it.
+// Event is an entry for the audit log: actor, action, target, time and outcome. It
+// never contains a password, a token or a key, nor data that is private to the
+// members of a wallet, since all admins can read it.
 type Event struct {
 	At       time.Time
 	UserID   string
@@ -20,7 +20,7 @@ type Event struct {
 	TokenID  string
 	Address  string
 	Action   string // such as "token.create"
-	Target   string // what it was done to: a user's name, a token's id
+	Target   string // the object: a user's name, a token's id
 	Outcome  string // "ok" or "refused"
 	Detail   string
 }
@@ -31,7 +31,7 @@ const (
 	outcomeRefused = "refused"
 )
 
-// Event returns the record of an act of p that is done now.
+// Event returns the event of an action by p at the time now.
 func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	return Event{
 		At: now, UserID: p.UserID, UserName: p.UserName, TokenID: p.TokenID, Address: p.Address,
@@ -39,10 +39,10 @@ func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	}
 }
 
-// SharedDetail returns the detail as admins may see it who are no members of the wallet
-// that the event is about. Events of today have no names, labels, addresses, outpoints,
-// transactions or amounts of wallets in it; those of older versions do, and cannot be
-// changed, since they are sealed.
+// SharedDetail returns the detail for admins who are not members of the wallet that
+// the event is about. Current events contain no names, labels, addresses,
+// outpoints, transactions or amounts of wallets; events of older versions do, and
+// cannot be changed, since they are sealed.
 func (e Event) SharedDetail() string {
 	switch e.Action {
 	case "wallet.create", "wallet.rename", "wallet.alias", "wallet.files_delete", "coin.freeze", "coin.unfreeze":
@@ -59,29 +59,29 @@ func (e Event) SharedDetail() string {
 	return e.Detail
 }
 
-// Entry is an event in the audit record. It is sealed soon after it was added: then
-// it has a position in a chain, and a hash of itself and of the hash before it. So
-// none can be changed or taken away, unless all that follow are made anew, which
-// whoever wrote a later hash down will see.
+// Entry is an event in the audit log. It is sealed soon after it was added: it gets
+// a position in a chain and a hash over itself and the previous hash. No entry can
+// then be changed or removed without recomputing all later hashes, which is
+// detected by anyone who recorded a later hash.
 type Entry struct {
 	Event
 
 	ID           int64
-	Position     int64  // in the chain, from 1 on; 0 before it is sealed
-	PreviousHash string // of the entry before; empty at the first
+	Position     int64  // in the chain, from 1 on; 0 if not sealed yet
+	PreviousHash string // of the previous entry; empty for the first
 	Hash         string // 64 hexadecimal digits
 }
 
-// SealBehind puts the entry behind the last of the chain, of which there may be
-// none.
+// SealBehind appends the entry to the chain after last, which is the zero Entry for
+// an empty chain.
 func (e *Entry) SealBehind(last Entry) {
 	e.Position, e.PreviousHash = last.Position+1, last.Hash
 	e.Hash = e.sum()
 }
 
 // sum is the SHA-256 of the netstrings (https://cr.yp.to/proto/netstrings.txt) of
-// what the entry holds, which no other entry can have: the time is in microseconds
-// since 1970, and numbers are decimal.
+// the entry's fields, which makes the encoding unambiguous. The time is in
+// microseconds since 1970, and numbers are decimal.
 func (e *Entry) sum() string {
 	h := sha256.New()
 	for _, text := range []string{
@@ -93,63 +93,66 @@ func (e *Entry) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// AuditFilter says which entries are wanted. Empty fields are no condition.
+// AuditFilter selects entries. Empty fields do not filter.
 type AuditFilter struct {
-	UserName string // of who did it, as it was then
-	Action   string // or a group of them: "token" for "token.create" and its like
+	UserName string // of the actor, at the time of the event
+	Action   string // or a group of actions: "token" for "token.create" and the others of that prefix
 	Target   string
 	Outcome  string
 	Since    time.Time
-	Until    time.Time // before this time
+	Until    time.Time // exclusive
 }
 
-// AuditStore keeps the audit record. Events are added by what does what they tell of.
+// AuditStore stores the audit log. Events are added in the transactions that make
+// the recorded changes.
 type AuditStore interface {
-	// Audit returns entries, the latest first, from the one before an id on; 0 for
-	// the beginning.
+	// Audit returns entries in descending order, beginning before an id; 0 means
+	// from the latest.
 	Audit(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error)
-	// AuditChain returns sealed entries in the order of the chain, from a position on.
+	// AuditChain returns sealed entries in the order of the chain, beginning at a
+	// position.
 	AuditChain(ctx context.Context, from int64, limit int) ([]Entry, error)
-	// SealAudit seals all entries that are not.
+	// SealAudit seals all entries that are not sealed yet.
 	SealAudit(ctx context.Context) error
 	// AuditAnchor returns the position and the hash of the last entry that was
-	// archived and removed; the zero Entry where none was.
+	// archived and removed, or the zero Entry.
 	AuditAnchor(ctx context.Context) (Entry, error)
-	// RemoveAudit removes the sealed entries up to last, which has to be there as it
-	// is, makes it the anchor and adds an event, in one transaction.
+	// RemoveAudit removes the sealed entries up to last, which must be stored
+	// unchanged, makes last the anchor and adds an event, in one transaction.
 	RemoveAudit(ctx context.Context, last Entry, e Event) error
 }
 
-// Audit reads the audit record.
+// Audit reads the audit log.
 type Audit struct{ store AuditStore }
 
-// NewAudit returns an Audit of a store.
+// NewAudit returns an Audit that reads from store.
 func NewAudit(store AuditStore) *Audit { return &Audit{store} }
 
-// List returns entries, the latest first, from the one before an id on; 0 for the
-// beginning.
+// List returns entries in descending order, beginning before an id; 0 means from
+// the latest.
 func (a *Audit) List(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error) {
 	return a.store.Audit(ctx, f, before, limit)
 }
 
-// AuditReport is what was found of the chain.
+// AuditReport is the result of verifying the chain.
 type AuditReport struct {
-	Anchor   Entry // the last before them, which was archived; the zero Entry for none
+	Anchor   Entry // the last archived entry before them; the zero Entry if there is none
 	Entries  int64
-	Last     Entry // zero where there is none
-	Found    bool  // whether the hash that was asked for is one of the chain
+	Last     Entry // zero if there is none
+	Found    bool  // whether the requested hash is in the chain
 	Problems []string
 }
 
-// maxAuditProblems is how many problems are told of one by one.
+// maxAuditProblems is the maximum number of problems that are reported
+// individually.
 const maxAuditProblems = 20
 
-// Seal seals all entries that are not.
+// Seal seals all entries that are not sealed yet.
 func (a *Audit) Seal(ctx context.Context) error { return a.store.SealAudit(ctx) }
 
-// Verify reads the whole chain: are all entries that were sealed there, and as they
-// were? That the latest were taken away shows only with a hash that was
-// written down before, which is looked for.
+// Verify reads the whole chain and checks that all sealed entries exist unchanged.
+// The removal of the latest entries is detected only with a hash that was recorded
+// before, which is searched for.
 func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
 	var r AuditReport
 	told := false
@@ -160,12 +163,13 @@ func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
 		return nil
 	})
 	if r.Anchor.Position > 0 && !told && err == nil {
-		r.problem("no entry tells of the archive that ends at position %d: entries were taken away without one", r.Anchor.Position)
+		r.problem("no entry records the archive that ends at position %d: entries were removed without archiving", r.Anchor.Position)
 	}
 	return r, err
 }
 
-// chain calls each for the entries of the chain, from the anchor on, which it notes in r.
+// chain calls each for the entries of the chain after the anchor, and stores the
+// anchor in r.
 func (a *Audit) chain(ctx context.Context, r *AuditReport, each func(Entry) error) (err error) {
 	const atATime = 1000
 	if r.Anchor, err = a.store.AuditAnchor(ctx); err != nil {
@@ -192,12 +196,12 @@ func (a *Audit) chain(ctx context.Context, r *AuditReport, each func(Entry) erro
 func (r *AuditReport) add(e Entry) {
 	switch last := r.Last; {
 	case e.Position != last.Position+1:
-		r.problem("between the positions %d and %d entries were taken away", last.Position, e.Position)
+		r.problem("entries between the positions %d and %d were removed", last.Position, e.Position)
 	case e.PreviousHash != last.Hash:
-		r.problem("position %d (audit_id %d) does not follow the entry before it: one of the two was changed", e.Position, e.ID)
+		r.problem("position %d (audit_id %d) does not match the previous entry: one of the two was changed", e.Position, e.ID)
 	}
 	if e.Hash != e.sum() {
-		r.problem("position %d (audit_id %d) was changed: it is not what its hash is of", e.Position, e.ID)
+		r.problem("position %d (audit_id %d) was changed: its hash does not match", e.Position, e.ID)
 	}
 	r.Entries++
 	r.Last = e

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// ArchiveAction is the action of the event that tells of an archive; its target is the
-// hash of the last entry that was archived.
+// ArchiveAction is the action of the event that records an archive; its target is
+// the hash of the last archived entry.
 const ArchiveAction = "audit.archive"
 
-// archivedEntry is an entry as archives have it, one a line.
+// archivedEntry is an entry in an archive, which has one per line.
 type archivedEntry struct {
 	Position     int64     `json:"position"`
 	PreviousHash string    `json:"previous_hash"`
@@ -47,12 +47,12 @@ func archivedOf(e Entry) archivedEntry {
 	}
 }
 
-// errTooRecent ends an archive at the first entry that stays.
+// errTooRecent ends an archive at the first entry that is kept.
 var errTooRecent = errors.New("the entry is too recent to be archived")
 
-// WriteArchive writes the sealed entries at the beginning of the chain that are of before
-// a time, as JSON Lines, and returns what it found of them. An entry that is not as it
-// was written is an error: it has to be looked into before it is archived.
+// WriteArchive writes the sealed entries from the beginning of the chain up to a
+// time, as JSON Lines, and returns the result of verifying them. A changed entry is
+// an error: it must be investigated before it is archived.
 func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Writer) (AuditReport, error) {
 	var r AuditReport
 	encoder := json.NewEncoder(out)
@@ -62,7 +62,7 @@ func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Write
 			return errTooRecent
 		}
 		if r.add(e); len(r.Problems) > 0 {
-			return fmt.Errorf("the audit record is not as it was written: %s", r.Problems[0])
+			return fmt.Errorf("the audit log was changed: %s", r.Problems[0])
 		}
 		return encoder.Encode(archivedOf(e))
 	})
@@ -72,15 +72,15 @@ func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Write
 	return r, err
 }
 
-// RemoveArchived removes the entries that r tells of from the database, which
-// WriteArchive has written to a file of this name.
+// RemoveArchived removes the entries in r from the database, after WriteArchive has
+// written them to a file of this name.
 func (a *Audit) RemoveArchived(ctx context.Context, who *Principal, now time.Time, r AuditReport, file string) error {
 	detail := fmt.Sprintf("%d entries up to position %d, in %s", r.Entries, r.Last.Position, file)
 	return a.store.RemoveAudit(ctx, r.Last, who.Event(now, ArchiveAction, r.Last.Hash, detail))
 }
 
-// VerifyArchive reads an archive and adds what it finds to r, which has what was found
-// of the archives before it.
+// VerifyArchive verifies an archive and adds the result to r, which has the result
+// of the preceding archives.
 func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()
@@ -91,7 +91,7 @@ func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("position %d is followed by what is not an entry: %w", r.Last.Position, err)
+			return fmt.Errorf("position %d is followed by an invalid entry: %w", r.Last.Position, err)
 		}
 		e := line.entry()
 		if r.Entries == 0 {

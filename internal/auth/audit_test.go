@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The hash is what docs/sql.md says, so that others can verify it.
+// The hash is documented in docs/sql.md, so that others can verify it.
 func TestSeal(t *testing.T) {
 	e := Entry{ID: 7, Event: Event{
 		At: time.UnixMicro(1_800_000_000_000_001), UserID: "u", UserName: "Ünal", Address: "::1",
@@ -20,7 +20,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestSharedDetail checks that what older versions recorded of wallets is not shown.
+// TestSharedDetail checks that wallet data in events of older versions is not
+// shown.
 func TestSharedDetail(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ action, detail, want string }{

@@ -9,7 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// FuzzToken: a Signer takes nothing but, to the letter, what it signed.
+// FuzzToken: a Signer accepts exactly the tokens that it signed.
 func FuzzToken(f *testing.F) {
 	now := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	signer := newTestSigner(f, func() time.Time { return now })
@@ -31,7 +31,7 @@ func FuzzToken(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for range 2 { // the second time from what it remembers
+		for range 2 { // the second time from the cache
 			p, ok := accepts(t, signer, text)
 			if want, known := signed[text]; ok != known || ok && p.id != want {
 				t.Fatalf("%q: %v %q, want %v %q", text, ok, p.id, known, want)

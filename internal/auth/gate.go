@@ -11,16 +11,16 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrBusy is returned when too many passwords wait to be checked.
+// ErrBusy is returned if too many passwords are waiting to be checked.
 var ErrBusy = fault.New(fault.TooMany, "login_queue_full",
-	"too many passwords are waiting to be checked; try again in a moment, or use a token, which is not held up").After(2 * time.Second)
+	"too many passwords are waiting to be checked; try again in a moment, or use a token, which needs no waiting").After(2 * time.Second)
 
 const (
-	maxWaiting         = 48 // in all
-	maxWaitingOfOrigin = 12 // from one address, so that one cannot fill the queue
+	maxWaiting         = 48 // in total
+	maxWaitingOfOrigin = 12 // from one address, so that one address cannot fill the queue
 )
 
-// gate lets a few in at a time and has the others wait, first come first served.
+// gate limits how many callers proceed at a time; the others wait in FIFO order.
 type gate struct {
 	inside  *semaphore.Weighted
 	mu      sync.Mutex
@@ -32,8 +32,8 @@ func newGate(width int) *gate {
 	return &gate{inside: semaphore.NewWeighted(int64(width)), waiting: map[string]int{}}
 }
 
-// enter waits for a place. The caller calls leave when done. It returns ErrBusy
-// where too many wait already, and the context's error if that ends first.
+// enter waits for a slot. The caller must call leave when done. It returns ErrBusy
+// if too many are waiting, and the context's error if it ends first.
 func (g *gate) enter(ctx context.Context, address string) (leave func(), err error) {
 	if g.inside.TryAcquire(1) {
 		return g.leave, nil
@@ -71,8 +71,8 @@ func (g *gate) dequeue(origin string) {
 	}
 }
 
-// originOf returns what addresses are counted by: an IPv4 address, or the /64
-// that an IPv6 address is in, which is what one subscriber has.
+// originOf returns the key by which addresses are counted: an IPv4 address, or the
+// /64 of an IPv6 address, which is what one subscriber has.
 func originOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

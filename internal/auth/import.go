@@ -13,82 +13,84 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// Why something is not brought along from Specter Desktop.
+// Reasons why an object is not imported from Specter Desktop.
 var (
-	// ErrImportDeleted is returned for what was imported before and is gone.
+	// ErrImportDeleted is returned for an object that was imported before and
+	// deleted since.
 	ErrImportDeleted = fault.New(fault.Conflict, "deleted_here", "was imported before and has been deleted here since; it stays deleted")
-	// ErrImportExpired is returned for a token that has ended.
+	// ErrImportExpired is returned for an expired token.
 	ErrImportExpired = fault.New(fault.Conflict, "token_expired", "the token has expired")
-	// ErrImportToken is returned for what Specter Desktop does not accept either.
-	ErrImportToken  = fault.New(fault.Invalid, "bad_token", "it is no token of this user's that Specter Desktop accepts")
-	errImportLength = fault.New(fault.Invalid, "token_too_long", "the token is longer than %d bytes, which is all that specterd reads; make a new one", maxTokenBytes)
+	// ErrImportToken is returned for a token that Specter Desktop would not accept.
+	ErrImportToken  = fault.New(fault.Invalid, "bad_token", "this is not a token of this user that Specter Desktop accepts")
+	errImportLength = fault.New(fault.Invalid, "token_too_long", "the token is longer than specterd's limit of %d bytes; create a new one", maxTokenBytes)
 )
 
-// Kinds of what is imported.
+// Kinds of imported objects.
 const (
 	ImportUser  = "user"
 	ImportToken = "token"
 )
 
-// Outcome is what became of something that is brought along, or would become.
+// Outcome is the result of importing an object, or the expected result in a dry
+// run.
 type Outcome string
 
 // The outcomes.
 const (
 	OutcomeNew    Outcome = "imported"
-	OutcomeBefore Outcome = "already here" // from an import before
-	// OutcomeFirst is for an admin who takes the place of the first admin here,
-	// whose password is still the default one.
+	OutcomeBefore Outcome = "already here" // from a previous import
+	// OutcomeFirst is for an admin who replaces the first admin, whose password is
+	// still the default one.
 	OutcomeFirst Outcome = "imported as the first admin"
 )
 
-// ImportStore keeps what is brought along, and remembers that it was.
+// ImportStore stores imported objects and remembers that they were imported.
 type ImportStore interface {
-	// ImportedAs returns the id that something was given here; it is empty for
-	// what was never imported. It may be gone meanwhile.
+	// ImportedAs returns the id that an imported object got; empty if it was never
+	// imported. The object may have been deleted since.
 	ImportedAs(ctx context.Context, kind, origin string) (id string, err error)
 	UserByName(ctx context.Context, name string) (User, error)
-	// UserByID returns ErrUserNotFound where there is none.
+	// UserByID returns ErrUserNotFound if the user does not exist.
 	UserByID(ctx context.Context, id string) (User, error)
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
 	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
-	// ImportUser has decide say what becomes of a user, given the one of that
-	// name who is here, if any; whom decide returns is added, or changed where
-	// the id is theirs. It may call decide more than once. It returns
-	// ErrUserExists where the origin was imported meanwhile.
+	// ImportUser calls decide with the existing user of that name, if any, and adds
+	// the user that decide returns, or changes the user with that id. It may call
+	// decide more than once. It returns ErrUserExists if the origin was imported
+	// concurrently.
 	ImportUser(ctx context.Context, origin, name string, decide func(here *User) (User, Event, error)) error
-	// ImportToken adds a token. It returns ErrDescriptionTaken where its id, its
-	// description or its origin is taken, and ErrUnauthenticated where the user
-	// is not active.
+	// ImportToken adds a token. It returns ErrDescriptionTaken if its id, its
+	// description or its origin is taken, and ErrUnauthenticated if the user is not
+	// active.
 	ImportToken(ctx context.Context, origin string, t Token, e Event) error
 }
 
-// Imports brings users and tokens along from Specter Desktop. Nothing is
-// imported twice, and nothing comes back that was deleted here.
+// Imports imports users and tokens from Specter Desktop. Nothing is imported twice,
+// and nothing that was deleted since is imported again.
 type Imports struct {
 	store     ImportStore
 	passwords *Passwords
 	now       func() time.Time
 }
 
-// NewImports returns an Imports that keeps what it imports in store.
+// NewImports returns an Imports that stores what it imports in store.
 func NewImports(store ImportStore, passwords *Passwords, now func() time.Time) *Imports {
 	return &Imports{store: store, passwords: passwords, now: now}
 }
 
 // ForeignUser is a user of Specter Desktop.
 type ForeignUser struct {
-	Origin string // what tells them from all users of all Specter Desktops
+	Origin string // unique among the users of all Specter Desktop instances
 	Name   string
 	Admin  bool
 	Salt   string
-	Hash   []byte // PBKDF2, as Specter Desktop has it
+	Hash   []byte // PBKDF2, as in Specter Desktop
 }
 
-// User brings a user along, with their password whatever it is. It returns
-// ErrUserExists for a name that somebody has here already, except for the first
-// admin here, with the default password, whose place an admin of that name
-// takes. With dryRun nothing is written; the user has no id then, if new.
+// User imports a user with their password, without checking its strength. It
+// returns ErrUserExists for a name that is taken, except that an admin replaces the
+// first admin of the same name who still has the default password. With dryRun it
+// writes nothing, and a new user has no id.
 func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryRun bool) (User, Outcome, error) {
 	u, known, err := s.before(ctx, in)
 	if known || err != nil {
@@ -97,7 +99,7 @@ func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryR
 	if err := checkNewName(in.Name); err != nil {
 		return User{}, "", err
 	}
-	// Looked at first, so that a name that is taken costs no hashing.
+	// Check first, so that a taken name costs no hashing.
 	u, err = s.store.UserByName(ctx, in.Name)
 	here := &u
 	if errors.Is(err, ErrUserNotFound) {
@@ -127,7 +129,7 @@ func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryR
 	return u, outcome, err
 }
 
-// decide says what becomes of a user, given the one of that name who is here.
+// decide determines how a user is imported, given the existing user of that name.
 func (s *Imports) decide(in ForeignUser, here *User) (User, Outcome, error) {
 	u, outcome := User{Name: in.Name, Admin: in.Admin, CreatedAt: s.now()}, OutcomeNew
 	if here != nil {
@@ -140,7 +142,7 @@ func (s *Imports) decide(in ForeignUser, here *User) (User, Outcome, error) {
 	return u, outcome, nil
 }
 
-// before looks for a user who was imported before.
+// before returns the user that was imported before, if any.
 func (s *Imports) before(ctx context.Context, in ForeignUser) (u User, known bool, err error) {
 	id, err := s.store.ImportedAs(ctx, ImportUser, in.Origin)
 	if id == "" || err != nil {
@@ -153,20 +155,20 @@ func (s *Imports) before(ctx context.Context, in ForeignUser) (u User, known boo
 	return u, true, err
 }
 
-// ForeignToken is a token that Specter Desktop has stored for a user.
+// ForeignToken is a user's token as stored by Specter Desktop.
 type ForeignToken struct {
-	Origin      string // as for users
+	Origin      string // as in ForeignUser
 	ID          string
 	UserName    string // as in Specter Desktop
-	Text        string // the token itself
+	Text        string // the encoded token
 	Description string
 	Lifetime    time.Duration
 }
 
-// Token brings a token of an imported user along, with the SpecterScopes. What
-// Specter Desktop itself would not accept is not accepted here: a token that is
-// somebody else's, that has another id than its record, or has ended. Two tokens
-// that one user has never have one description; the second gets another.
+// Token imports a token of an imported user, with the SpecterScopes. It rejects
+// tokens that Specter Desktop itself would reject: of another user, with an id that
+// differs from its record, or expired. Descriptions are unique per user; if a
+// second token has the same one, it gets another.
 func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in ForeignToken, dryRun bool) (Token, Outcome, error) {
 	now := s.now()
 	t, err := in.read(now)
@@ -196,7 +198,7 @@ func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in Fore
 	return t, OutcomeNew, err
 }
 
-// read returns what the token claims, as far as it can be believed.
+// read returns the claims of the token, as far as they can be trusted.
 func (in ForeignToken) read(now time.Time) (Token, error) {
 	if len(in.Text) > maxTokenBytes {
 		return Token{}, errImportLength
@@ -221,8 +223,8 @@ func (in ForeignToken) read(now time.Time) (Token, error) {
 	return t, nil
 }
 
-// describe returns the description that an imported token gets: its own, as far
-// as it can be shown, and marked where the user has it already.
+// describe returns the description of an imported token: its own, as far as it is
+// printable, with a suffix if the user already has it.
 func (s *Imports) describe(ctx context.Context, userID string, in ForeignToken) (string, error) {
 	description := text.Clean(in.Description)
 	mark := fmt.Sprintf(" (%.8s)", in.ID)

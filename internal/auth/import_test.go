@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// The salt and the hash that a Specter Desktop made of "admin".
+// The salt and the hash of "admin" in Specter Desktop.
 const (
 	recordedSalt = "DojcWaXCmrygHubn87aoJDwfPG/M+6vYZg8ues1ZsNo="
 	recordedHash = "DxaLVao1NuwwIIwbcy16WwCpjp6Zpg5b1nVn07PSKPE="
@@ -40,18 +40,18 @@ func TestPasswordsOfSpecterDesktop(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !isDefaultOf(recordedSalt, raw) || isDefaultOf(recordedSalt, make([]byte, specterBytes)) {
-		t.Error("the default password is not known for what it is")
+		t.Error("the default password is not recognized")
 	}
 	hashed, err := p.hashSpecter(t.Context(), "", recordedSalt, raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(hashed, recordedHash) || !strings.HasPrefix(hashed, "$specter$"+recordedSalt+"$2a$04$") {
-		t.Errorf("kept as %s", hashed)
+		t.Errorf("stored as %s", hashed)
 	}
 	again, err := p.rehash(t.Context(), "", hashed, "admin")
 	if err != nil || again == hashed || !strings.HasPrefix(again, "$specter$"+recordedSalt+"$2a$04$") {
-		t.Errorf("hashed anew as %s, %v", again, err)
+		t.Errorf("rehashed as %s, %v", again, err)
 	}
 	for password, want := range map[string]bool{
 		"admin": true, "Admin": false, "adminadmin": false, "": false, recordedHash: false, string(raw): false, strings.Repeat("admin", 200): false,
@@ -61,12 +61,12 @@ func TestPasswordsOfSpecterDesktop(t *testing.T) {
 		}
 	}
 	if p.outdated(hashed) || !(&Passwords{cost: 5}).outdated(hashed) {
-		t.Error("the cost is not known")
+		t.Error("outdated does not recognize the cost")
 	}
 }
 
-// Bcrypt reads 72 bytes. What was set here is compared whole or not at all, and
-// what was brought along is read to its end.
+// Bcrypt ignores everything after 72 bytes. Passwords that were set here are
+// compared completely or not at all, and imported ones are read completely.
 func TestLongPasswords(t *testing.T) {
 	p := newTestPasswords(t)
 	for _, length := range []int{71, 72, 73, 200, maxTriedBytes} {
@@ -81,7 +81,7 @@ func TestLongPasswords(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !matches(t, p, brought, password) || matches(t, p, brought, password+"x") || matches(t, p, brought, password[:length-1]) {
-			t.Errorf("%d bytes that were brought along", length)
+			t.Errorf("%d bytes, imported", length)
 		}
 		if length > maxPasswordBytes {
 			continue
@@ -91,7 +91,7 @@ func TestLongPasswords(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !matches(t, p, set, password) || matches(t, p, set, password+strings.Repeat("x", 73-length)) {
-			t.Errorf("%d bytes that were set here", length)
+			t.Errorf("%d bytes, set here", length)
 		}
 	}
 }
@@ -109,8 +109,7 @@ func TestHashesThatSpecterDesktopDoesNotMake(t *testing.T) {
 	}
 }
 
-// FuzzForeignID: what a token that nobody can verify yields is the id of a row
-// or nothing.
+// FuzzForeignID: unverified tokens yield a valid id or nothing.
 func FuzzForeignID(f *testing.F) {
 	sign := func(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
 		text, err := jwt.NewWithClaims(method, claims).SignedString(key)
@@ -147,7 +146,7 @@ func FuzzForeignID(f *testing.F) {
 	})
 }
 
-// BenchmarkLogin compares what the kinds of users cost at login.
+// BenchmarkLogin compares the cost of a login for the kinds of users.
 func BenchmarkLogin(b *testing.B) {
 	p, err := NewPasswords(10, 2)
 	if err != nil {
@@ -159,7 +158,7 @@ func BenchmarkLogin(b *testing.B) {
 	if err1 != nil || err2 != nil {
 		b.Fatal(err1, err2)
 	}
-	for name, hashed := range map[string]string{"brought along": brought, "set here": set, "nobody": ""} {
+	for name, hashed := range map[string]string{"imported": brought, "set here": set, "unknown": ""} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := p.matches(b.Context(), "", hashed, "wrong", func() error { return nil }); err != nil {
@@ -168,7 +167,7 @@ func BenchmarkLogin(b *testing.B) {
 			}
 		})
 	}
-	b.Run("of it PBKDF2", func(b *testing.B) {
+	b.Run("PBKDF2 only", func(b *testing.B) {
 		for b.Loop() {
 			_, _ = specterHash("wrong", anySalt)
 		}

@@ -10,39 +10,39 @@ import (
 )
 
 const (
-	// usePrecision is how often the use of one token is written down at most.
+	// usePrecision is the minimum interval between stored uses of one token.
 	usePrecision = time.Minute
-	// flushEvery is how long an entry waits to be written with others.
+	// flushEvery is the interval at which entries are written in batches.
 	flushEvery    = time.Second
 	maxPending    = 10_000
 	maxAgentRunes = 200
 )
 
-// Use is when and from where a token was used last.
+// Use is the time and origin of a token's last use.
 type Use struct {
 	At      time.Time
 	Address string
-	Agent   string // what the client calls itself
+	Agent   string // user agent of the client
 }
 
-// JournalStore keeps what the Journal writes.
+// JournalStore stores the events and uses of a Journal.
 type JournalStore interface {
-	// WriteJournal adds events to the audit record and sets the last use of
-	// tokens by their ids, in one transaction.
+	// WriteJournal adds events to the audit log and sets the last use of tokens by
+	// their ids, in one transaction.
 	WriteJournal(ctx context.Context, events []Event, uses map[string]Use) error
-	// SealAudit is as in AuditStore.
+	// SealAudit is described in AuditStore.
 	SealAudit(ctx context.Context) error
 }
 
-// Journal writes down logins, counted if there are many, and the use of tokens, many at
-// a time and off the path of the requests. A crash loses at most the last second of both.
-// Acts that change something are recorded with the change and not here. All of it is
-// sealed here, by the second.
+// Journal records logins, aggregated if there are many, and the last use of tokens.
+// It writes them in batches and outside of requests. A crash loses at most the last
+// second of both. Events of changes are not recorded here but in the transaction of
+// the change. The Journal also seals the audit log, once per second.
 type Journal struct {
 	log   *slog.Logger
 	store JournalStore
 
-	sealed bool // the last time; for Run only
+	sealed bool // result of the last attempt; for Run only
 
 	mu      sync.Mutex
 	logins  loginCounts
@@ -51,18 +51,18 @@ type Journal struct {
 	dropped int
 }
 
-// NewJournal returns a Journal that Run has to write for.
+// NewJournal returns a Journal. Run must be running for it to write.
 func NewJournal(log *slog.Logger, store JournalStore) *Journal {
 	return &Journal{log: log, store: store, sealed: true, logins: newLoginCounts(), uses: map[string]Use{}}
 }
 
-// Run writes what comes in until ctx ends, and then once more.
+// Run writes pending entries until ctx ends, and then a last time.
 func (j *Journal) Run(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	counted := time.NewTicker(countLoginsFor)
 	defer counted.Stop()
-	writing := context.WithoutCancel(ctx) // the end must not break off what is being written
+	writing := context.WithoutCancel(ctx) // the end of ctx must not interrupt a write
 	for {
 		select {
 		case <-tick.C:
@@ -79,14 +79,14 @@ func (j *Journal) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes what is pending. What cannot be written waits for the next time.
+// Flush writes what is pending. If that fails, it is kept for the next attempt.
 func (j *Journal) Flush(ctx context.Context) {
 	j.mu.Lock()
 	events, uses, dropped := j.events, j.uses, j.dropped
 	j.events, j.uses, j.dropped = nil, map[string]Use{}, 0
 	j.mu.Unlock()
 	if dropped > 0 {
-		j.log.ErrorContext(ctx, "audit entries were lost because the database was away too long", "entries", dropped)
+		j.log.ErrorContext(ctx, "audit events lost: database unavailable for too long", "entries", dropped)
 	}
 	if len(events) == 0 && len(uses) == 0 {
 		return
@@ -95,7 +95,7 @@ func (j *Journal) Flush(ctx context.Context) {
 	if err == nil {
 		return
 	}
-	j.log.ErrorContext(ctx, "logins and last uses could not be written; they are kept for the next try",
+	j.log.ErrorContext(ctx, "writing logins and token uses failed; will retry",
 		"events", len(events), "uses", len(uses), "error", err)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -107,16 +107,16 @@ func (j *Journal) Flush(ctx context.Context) {
 	}
 }
 
-// seal seals the audit record. Where that fails it is told of once, and tried again.
+// seal seals the audit log. A failure is logged once and retried.
 func (j *Journal) seal(ctx context.Context) {
 	err := j.store.SealAudit(ctx)
 	if err != nil && j.sealed {
-		j.log.ErrorContext(ctx, "the audit record could not be sealed; it will be tried again", "error", err)
+		j.log.ErrorContext(ctx, "sealing the audit log failed; will retry", "error", err)
 	}
 	j.sealed = err == nil
 }
 
-// login records a login, of the user of this id if there is one, or counts it.
+// login records a login, or counts it. UserID is empty for an unknown user.
 func (j *Journal) login(e Event, userID string) {
 	e.Target = printable(e.Target)
 	j.mu.Lock()
@@ -126,8 +126,8 @@ func (j *Journal) login(e Event, userID string) {
 	}
 }
 
-// EndLoginCounts records how many logins were counted and not recorded, and begins
-// to count again. Run does so each minute.
+// EndLoginCounts records the logins that were counted but not recorded, and resets
+// the counts. Run calls it once a minute.
 func (j *Journal) EndLoginCounts() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -137,7 +137,7 @@ func (j *Journal) EndLoginCounts() {
 	j.logins = newLoginCounts()
 }
 
-// add is called with j.mu held.
+// add must be called with j.mu held.
 func (j *Journal) add(e Event) {
 	if len(j.events) >= maxPending {
 		j.dropped++
@@ -146,7 +146,7 @@ func (j *Journal) add(e Event) {
 	j.events = append(j.events, e)
 }
 
-// used notes the use of a token that was last written down at lastWritten.
+// used records the use of a token whose use was last stored at lastWritten.
 func (j *Journal) used(tokenID string, lastWritten time.Time, use Use) {
 	if use.At.Sub(lastWritten) < usePrecision {
 		return
@@ -159,7 +159,8 @@ func (j *Journal) used(tokenID string, lastWritten time.Time, use Use) {
 	}
 }
 
-// printable makes a text from outside fit for the database and for a terminal.
+// printable returns external text in a form that is safe for the database and for a
+// terminal.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

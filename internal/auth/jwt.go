@@ -15,7 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxTokenBytes bounds a presented token; those made here are shorter.
+// maxTokenBytes is the maximum length of an accepted token; the tokens of specterd
+// are shorter.
 const maxTokenBytes = 2048
 
 // claims are the claims of Specter Desktop's tokens.
@@ -35,14 +36,15 @@ func (claims) GetIssuer() (string, error)                     { return "", nil }
 func (claims) GetSubject() (string, error)                    { return "", nil }
 func (claims) GetAudience() (jwt.ClaimStrings, error)         { return nil, nil }
 
-// Signer makes and verifies tokens: JWTs (RFC 7519) signed with HS256. What it
-// says of a token is that it was made with one of its keys and when it ends; whether
-// it still counts is for the token's row to say, and with which key it was made.
+// Signer creates and verifies tokens: JWTs (RFC 7519) signed with HS256. It
+// verifies that a token was signed with one of its keys and has not expired.
+// Whether the token is valid, and with which key it must be signed, is determined
+// by the token's row.
 //
-// Which keys there are, and which of them signs, may change while the process runs,
-// also by another process. That is noticed where it matters, which is why there is
-// nothing to tell it: by a token of a key that is not known, and by a key that is
-// refused for a new token.
+// The set of keys and the signing key may change while the process runs, also by
+// another process. The Signer needs no notification: it reloads the keys when a
+// token refers to an unknown key, and when a new token is rejected because its key
+// was retired.
 type Signer struct {
 	store     KeyStore
 	read      func() (Keys, error)
@@ -53,8 +55,8 @@ type Signer struct {
 	ring    atomic.Pointer[keyring]
 }
 
-// keyring is the keys that are accepted. What was found good with them is
-// forgotten with them.
+// keyring is the set of accepted keys, with a cache of the tokens that were
+// verified with them.
 type keyring struct {
 	signs    string
 	keys     map[string][]byte
@@ -62,8 +64,7 @@ type keyring struct {
 }
 
 // NewSigner returns a Signer with the keys that read returns, as far as the store
-// says that they are accepted. It is an error where the one that signs is not
-// among them.
+// says that they are accepted. It is an error if the signing key is not among them.
 func NewSigner(ctx context.Context, store KeyStore, read func() (Keys, error), now func() time.Time) (*Signer, error) {
 	s := &Signer{store: store, read: read, now: now, validator: jwt.NewValidator(
 		jwt.WithExpirationRequired(),
@@ -95,15 +96,16 @@ func (s *Signer) Reload(ctx context.Context) error {
 		}
 	}
 	if ring.keys[ring.signs] == nil {
-		return ErrKeyMissing.Because(fmt.Errorf("the key that signs has the fingerprint %s", ring.signs))
+		return ErrKeyMissing.Because(fmt.Errorf("the signing key has the fingerprint %s", ring.signs))
 	}
 	s.ring.Store(ring)
 	return nil
 }
 
-// sign returns a token that stands for t, whose expiry is whole seconds, and notes
-// in t which key it was signed with. Its header has a salt that is kept nowhere, so
-// that nobody can make the same token again from the row, also not with the key.
+// sign returns the encoded token for t, whose expiry must be in whole seconds, and
+// sets the fingerprint of the signing key in t. Its header contains a salt that is
+// not stored, so that the same token cannot be created again from the row, not even
+// with the key.
 func (s *Signer) sign(t *Token, userName string) (string, error) {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		Username: userName, TokenID: t.ID, Description: t.Description,
@@ -115,20 +117,19 @@ func (s *Signer) sign(t *Token, userName string) (string, error) {
 	return token.SignedString(ring.keys[ring.signs])
 }
 
-// presented is a token that somebody came with. Nothing in it can be believed
-// before it is verified, but it says which row to look at.
+// presented is a token of a request. Its content is not trusted before it is
+// verified, except to select the row.
 type presented struct {
 	text string
 	id   string
 	hash [sha256.Size]byte
-	// claims are nil where the signature was found good before; expiresAt is from
-	// them then.
+	// claims is nil if the signature was verified before; expiresAt is set then.
 	claims    *claims
 	expiresAt time.Time
 }
 
-// look reads a token. ok is false for what neither specterd nor Specter Desktop
-// could have made.
+// look parses a token. ok is false for tokens that neither specterd nor Specter
+// Desktop can have created.
 func (s *Signer) look(token string) (p presented, ok bool) {
 	p = presented{text: token, hash: sha256.Sum256([]byte(token))}
 	if v, known := s.ring.Load().verified.get(p.hash); known {
@@ -143,8 +144,9 @@ func (s *Signer) look(token string) (p presented, ok bool) {
 	return p, true
 }
 
-// verify reports whether a token was signed with the key of a fingerprint, which is
-// what its row says, and has not ended. The error is ErrKeyMissing or of the store.
+// verify reports whether a token was signed with the key of a fingerprint, which
+// its row specifies, and has not expired. The error is ErrKeyMissing or an error of
+// the store.
 func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (bool, error) {
 	if p.claims == nil {
 		return s.now().Before(p.expiresAt), nil
@@ -170,27 +172,27 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 	return true, nil
 }
 
-// whyNot returns ErrKeyMissing for a key that this process should have, and nil for
-// one that is accepted nowhere.
+// whyNot returns ErrKeyMissing for a key that this process lacks, and nil if the key
+// is no longer accepted.
 func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
 	known, err := s.store.SigningKeys(ctx)
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(known, func(k SigningKey) bool { return k.Fingerprint == fingerprint && k.Accepted() }) {
-		return ErrKeyMissing.Because(fmt.Errorf("tokens live that were signed with the key of the fingerprint %s", fingerprint))
+		return ErrKeyMissing.Because(fmt.Errorf("valid tokens were signed with the key with the fingerprint %s", fingerprint))
 	}
 	return nil
 }
 
-// unverifiedParser reads tokens without verifying them. Without strict decoding,
-// three other spellings of each signature would pass.
+// unverifiedParser parses tokens without verifying them. Without strict decoding,
+// three other encodings of each signature would be accepted.
 var unverifiedParser = jwt.NewParser(jwt.WithStrictDecoding())
 
-// unverifiedClaims reads a token of which it is not known who signed it. Nothing
-// in it can be believed. ok is false for what Specter Desktop could not have made.
+// unverifiedClaims parses a token that may have been signed by anyone. Its content
+// is not trusted. ok is false for tokens that Specter Desktop cannot have created.
 func unverifiedClaims(token string) (c claims, ok bool) {
-	// Base64 decoders pass over line breaks, strict ones too.
+	// Base64 decoders ignore line breaks, even strict ones.
 	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
 		return c, false
 	}
@@ -201,15 +203,15 @@ func unverifiedClaims(token string) (c claims, ok bool) {
 	return c, true
 }
 
-// isTokenID reports whether id is a UUID in the one form that tokens have.
+// isTokenID reports whether id is a UUID in the canonical form of token ids.
 func isTokenID(id string) bool {
 	parsed, err := uuid.Parse(id)
 	return err == nil && parsed.String() == id
 }
 
-// verifiedTokens remembers, by the hash of a token, that its signature was
-// found good, which never changes. It holds two generations of at most
-// maxGeneration and forgets the older one when the younger is full.
+// verifiedTokens caches the hashes of tokens whose signature is valid, which never
+// changes. It holds two generations of at most maxGeneration and drops the older
+// one when the younger is full.
 type verifiedTokens struct {
 	mu             sync.RWMutex
 	younger, older map[[sha256.Size]byte]verifiedToken

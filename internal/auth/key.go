@@ -12,27 +12,26 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// MinKeyBytes is the shortest signing key. An empty one would sign and verify
-// without complaint.
+// MinKeyBytes is the minimum length of a signing key. HS256 accepts even an empty
+// key.
 const MinKeyBytes = 32
 
-// What can be wrong with signing keys.
+// Errors of signing keys.
 var (
-	// ErrKeyRetired is returned for a token that was signed with a key that does not
-	// sign any more.
-	ErrKeyRetired = errors.New("another signing key has taken over")
-	// ErrKeyMissing is returned while this process lacks a key that it should have.
+	// ErrKeyRetired is returned for a token that was signed with a retired key.
+	ErrKeyRetired = errors.New("the signing key was retired")
+	// ErrKeyMissing is returned while this process lacks a required key.
 	ErrKeyMissing = fault.New(fault.Unavailable, "signing_key_missing",
-		"this specterd lacks the key that the token was, or is to be, signed with; look at its log").After(5 * time.Second)
+		"the server lacks the signing key of the token; see its log").After(5 * time.Second)
 )
 
-// SigningKey is what is known of a key: all but the key itself. One signs; those
-// before it are accepted until they are dropped, which they are for ever.
+// SigningKey is the metadata of a key, without the key itself. One key signs; its
+// predecessors are accepted until they are dropped permanently.
 type SigningKey struct {
 	Fingerprint string
-	CreatedAt   time.Time // since when it signs
-	RetiredAt   time.Time // since when another one does; zero for the one that signs
-	DroppedAt   time.Time // since when it is not accepted; zero while it is
+	CreatedAt   time.Time // when it began to sign
+	RetiredAt   time.Time // when another key began to sign; zero for the signing key
+	DroppedAt   time.Time // when it ceased to be accepted; zero if it is accepted
 }
 
 // Accepted reports whether tokens that were signed with the key are accepted.
@@ -41,26 +40,26 @@ func (k SigningKey) Accepted() bool { return k.DroppedAt.IsZero() }
 // Signs reports whether new tokens are signed with the key.
 func (k SigningKey) Signs() bool { return k.RetiredAt.IsZero() }
 
-// KeyStore says which keys there are.
+// KeyStore stores the metadata of signing keys.
 type KeyStore interface {
-	// SigningKeys returns all that were ever used, the one that signs first.
+	// SigningKeys returns all keys that were ever used, the signing key first.
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
-	// RotateKey has another key sign from now on, one that was never used. It returns
-	// ErrKeyRetired where the key that signs is not the one that it is said to be.
+	// RotateKey makes a key that was never used the signing key. It returns
+	// ErrKeyRetired if the current signing key is not from.
 	RotateKey(ctx context.Context, from, to string, e Event) error
-	// DropKeys drops the keys that have retired: those of which no token is left that
-	// has not ended or, where end is set, all, and deletes their tokens. It tells of each
-	// in the audit record.
+	// DropKeys drops retired keys and deletes their tokens: the keys without
+	// unexpired tokens or, if end is set, all of them. It records each in the audit
+	// log.
 	DropKeys(ctx context.Context, end bool, event func(DroppedKey) Event) ([]DroppedKey, error)
 }
 
 // DroppedKey is a key that is not accepted any more.
 type DroppedKey struct {
 	Fingerprint string
-	Ended       int // tokens that ended because of it, without those made with them
+	Ended       int // valid tokens that were revoked by this, excluding their descendants
 }
 
-// Fingerprint tells signing keys apart without giving anything of them away: 16
+// Fingerprint identifies a signing key without revealing anything about it: 16
 // hexadecimal digits of a SHA-256.
 func Fingerprint(key []byte) string {
 	sum := sha256.Sum256(append([]byte("specterd signing key\x00"), key...))
@@ -70,11 +69,11 @@ func Fingerprint(key []byte) string {
 // Keys are signing keys in the order in which they were given.
 type Keys [][]byte
 
-// ParseKeys reads what people keep keys in: one on each line, or a single one,
-// which may have line ends in it or behind it.
+// ParseKeys parses a key file: one key per line, or a single key that may contain
+// or end with line breaks.
 func ParseKeys(text []byte) (Keys, error) {
 	if len(text) < MinKeyBytes {
-		return nil, fmt.Errorf("has %d bytes, and a signing key needs at least %d", len(text), MinKeyBytes)
+		return nil, fmt.Errorf("has %d bytes; a signing key must have at least %d", len(text), MinKeyBytes)
 	}
 	var keys Keys
 	for line := range bytes.Lines(text) {
@@ -90,12 +89,13 @@ func ParseKeys(text []byte) (Keys, error) {
 	return keys, nil
 }
 
-// Text returns the keys as ParseKeys reads them, or an error where it could not.
+// Text returns the keys in the format of ParseKeys, or an error if ParseKeys could
+// not read them.
 func (k Keys) Text() ([]byte, error) {
 	text := bytes.Join(k, []byte("\n"))
 	again, err := ParseKeys(text)
 	if err != nil || len(again) != len(k) {
-		return nil, errors.New("a signing key with a line end in it cannot stand beside another")
+		return nil, errors.New("a signing key that contains a line break cannot be combined with others")
 	}
 	return text, nil
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// MaxLifetime is the longest that a token may live: 100 years of 365 days.
+// MaxLifetime is the maximum lifetime of a token: 100 years of 365 days.
 const MaxLifetime = 100 * 365 * 24 * time.Hour
 
-// maxLifetimeText bounds the text before any of it is matched, in bytes.
+// maxLifetimeText is the maximum length in bytes of a lifetime's text, checked
+// before it is matched.
 const maxLifetimeText = 100
 
-// lifetimeForms are the forms of pytimeparse 1.1.8, which Specter Desktop uses,
-// with years and months put before the weeks. The first that matches decides.
+// lifetimeForms are the patterns of pytimeparse 1.1.8, which Specter Desktop uses,
+// extended by years and months before the weeks. The first match wins.
 var lifetimeForms = func() []*regexp.Regexp {
 	part := func(name, units string) string {
 		return `(?:(?P<` + name + `>[\d.]+)\s*(?:` + units + `)\s*(?:[,/]\s*)?)?`
@@ -47,30 +48,30 @@ var lifetimeForms = func() []*regexp.Regexp {
 
 var lifetimeSign = regexp.MustCompile(`^\s*([+|-])?\s*(.*)$`)
 
-// secondsPer is the length of each unit, in seconds. A month is 30 days and a
-// year 365, as the documents of Specter Desktop have it.
+// secondsPer is the length of each unit in seconds. A month has 30 days and a year
+// 365, as in Specter Desktop's documentation.
 var secondsPer = map[string]float64{
 	"years": 365 * 86400, "months": 30 * 86400, "weeks": 7 * 86400, "days": 86400,
 	"hours": 3600, "minutes": 60, "seconds": 1,
 }
 
-// ParseLifetime reads how long a token is to live: "30 days", "1h30m",
-// "2:04:13:02" and all else that pytimeparse 1.1.8 accepts, with the same
-// result, and months and years besides. The result is exact to the microsecond
-// and lies above zero and up to MaxLifetime; everything else is Invalid.
+// ParseLifetime parses the lifetime of a token: "30 days", "1h30m", "2:04:13:02"
+// and every other format of pytimeparse 1.1.8, with the same result, and also
+// months and years. The result is exact to the microsecond, positive, and at most
+// MaxLifetime; everything else is Invalid.
 func ParseLifetime(text string) (time.Duration, error) {
 	d, err := ParseOverlap(text)
 	if err == nil && d == 0 {
-		return 0, errLifetime("has to be longer than zero")
+		return 0, errLifetime("must be greater than zero")
 	}
 	return d, err
 }
 
-// ParseOverlap reads how long a token is to live beside its successor: as
-// ParseLifetime does, and zero besides.
+// ParseOverlap parses the grace period of a rotated token: as ParseLifetime does,
+// but zero is allowed.
 func ParseOverlap(text string) (time.Duration, error) {
 	if len(text) > maxLifetimeText {
-		return 0, errLifetime("is longer than %d bytes", maxLifetimeText)
+		return 0, errLifetime("must be at most %d bytes long", maxLifetimeText)
 	}
 	signed := lifetimeSign.FindStringSubmatch(strings.TrimSpace(text))
 	if signed == nil {
@@ -93,16 +94,16 @@ func ParseOverlap(text string) (time.Duration, error) {
 		case seconds < 0:
 			return 0, errLifetime("must not be negative")
 		case seconds > MaxLifetime.Seconds():
-			return 0, errLifetime("is longer than 100 years")
+			return 0, errLifetime("must be at most 100 years")
 		}
 		return time.Duration(math.Round(seconds*1e6)) * time.Microsecond, nil
 	}
 	return 0, errLifetimeForm
 }
 
-// addUp returns the seconds that the named parts come to. Like pytimeparse it
-// adds in floating point, cuts the rest to whole seconds unless the seconds
-// themselves have a fraction, and then leaves whole seconds without the sign.
+// addUp returns the sum of the named parts in seconds. Like pytimeparse it adds in
+// floating point, truncates to whole seconds unless the seconds have a fraction,
+// and then drops the sign of whole seconds.
 func addUp(names, match []string, sign float64) (float64, error) {
 	var rest, seconds float64
 	var fraction, fractionalSeconds bool
@@ -134,4 +135,4 @@ func errLifetime(format string, args ...any) error {
 	return fault.InvalidField("lifetime", format, args...)
 }
 
-var errLifetimeForm = errLifetime(`is not a length of time; write it like "30 days", "6 months", "1h30m" or "1:30:00"`)
+var errLifetimeForm = errLifetime(`must be a duration such as "30 days", "6 months", "1h30m" or "1:30:00"`)

@@ -25,17 +25,17 @@ func TestLifetimeAdvice(t *testing.T) {
 }
 
 func TestParseLifetime(t *testing.T) {
-	// The values of pytimeparse 1.1.8, as recorded from the original, in seconds.
+	// The values of pytimeparse 1.1.8 in seconds, as recorded from the original.
 	for text, want := range map[string]float64{
 		"30 days": 2592000, "6 minutes": 360, "1h30m": 5400, "2:04:13:02": 187982,
 		"1.2 minutes": 72, "1.2 secs": 1.2, "2w": 1209600, "1 w, 2 d": 777600,
 		"5hr34m56s": 20096, "1:24": 84, ":22": 22, "4:13:02.266": 15182.266,
 		"2 days,  4:13:02": 187982, "1h/2m": 3720, "32m 17.5s": 1937.5, "+5m": 300,
 		"|5m": 300, "30 DAYS": 2592000, ".5s": 0.5, "  1 d  ": 86400, "5m\n": 300,
-		"0.7 days":  60479, // 60479.99… in floating point, and then cut
-		"-0.1m 10s": 4,     // the sign does not reach whole seconds
+		"0.7 days":  60479, // 60479.99… in floating point, then truncated
+		"-0.1m 10s": 4,     // the sign does not apply to whole seconds
 		"25:70:99":  94299,
-		// Months and years are ours.
+		// Months and years are extensions of specterd.
 		"12 months": 31104000, "1 month": 2592000, "1mo": 2592000, "2 mth": 5184000,
 		"1 year": 31536000, "1y": 31536000, "2 yrs": 63072000, "1 year, 6 months": 47088000,
 		"1mo 1m": 2592060, "1y 2:00:00": 31543200, "100 years": 3153600000,
@@ -55,7 +55,7 @@ func TestParseLifetimeRefuses(t *testing.T) {
 		"Inf days", "NaN s", "0x10 s", "1_0 s", "１ day", "m", "1 d 2 y",
 	} {
 		if got, err := ParseLifetime(text); fault.KindOf(err) != fault.Invalid {
-			t.Errorf("%q: got %v, %v, want it refused as invalid", text, got, err)
+			t.Errorf("%q: got %v, %v, want Invalid", text, got, err)
 		}
 	}
 }

@@ -10,36 +10,36 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrUnauthenticated is returned for every credential that is not accepted,
-// whatever the reason.
+// ErrUnauthenticated is returned for every rejected credential, whatever the
+// reason.
 var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
-	"the user name and password, or the token, were not accepted; the token may have expired or been deleted")
+	"invalid credentials; the token may have expired or been revoked")
 
-// Credential is a token's row together with its user's, as a request needs them; for
-// a password, the Token is empty but for the id of its user. It may be shared and is
-// never changed.
+// Credential is the row of a token together with the row of its user, as requests
+// need them; for a password, the Token has only the id of the user. It may be
+// shared and must not be changed.
 type Credential struct {
 	Token
 	UserName string
 	Admin    bool
 	Active   bool
-	// AccessVersion is the user's, for a password only.
+	// AccessVersion is set for a password only; see User.
 	AccessVersion int64
 }
 
-// CredentialStore is what logging in needs to be kept.
+// CredentialStore stores the data that authentication needs.
 type CredentialStore interface {
 	UserByName(ctx context.Context, name string) (User, error)
-	// UserByID returns ErrUserNotFound where there is none.
+	// UserByID returns ErrUserNotFound if the user does not exist.
 	UserByID(ctx context.Context, id string) (User, error)
 	EditUser(ctx context.Context, who *Principal, name string, edit func(*UserEdit) error) (User, error)
-	// CredentialByID reads the row of a token as it is at this moment, also
-	// where somebody else has just changed it. It returns ErrTokenNotFound where
-	// there is none.
+	// CredentialByID returns the current row of a token, including changes that
+	// another process has just committed. It returns ErrTokenNotFound if there is
+	// none.
 	CredentialByID(ctx context.Context, tokenID string) (*Credential, error)
 }
 
-// Login finds out who is calling.
+// Login authenticates callers.
 type Login struct {
 	log       *slog.Logger
 	store     CredentialStore
@@ -53,20 +53,21 @@ type Login struct {
 	limits        TokenLimits
 }
 
-// NewLogin returns a Login. The journal is told of logins and of tokens' use.
+// NewLogin returns a Login. It records logins and the use of tokens in the journal.
 func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, journal *Journal, now func() time.Time) *Login {
 	return &Login{log: log, store: store, passwords: passwords, signer: signer, journal: journal, throttle: newThrottle(), now: now}
 }
 
-// RefuseDefaultPasswords has nobody let in who still has the DefaultPassword,
-// from now on. It is for a server that others can reach: that none had it at the
-// start does not say that nobody is imported later who has it. It must be called
+// RefuseDefaultPasswords rejects logins with the DefaultPassword from now on. It is
+// for a server that is reachable from other hosts: even if no user had that
+// password at the start, such a user may be imported later. It must be called
 // before the first login.
 func (l *Login) RefuseDefaultPasswords() { l.refuseDefault = true }
 
-// Password returns the principal with this name and password. Every refusal
-// that depends on who exists takes one comparison, and is ErrUnauthenticated.
-// It returns TooMany faults where too many fail or wait.
+// Password returns the principal with this name and password. Every rejection that
+// depends on whether the user exists takes one comparison, and is
+// ErrUnauthenticated. It returns TooMany faults if too many logins fail or are
+// waiting.
 func (l *Login) Password(ctx context.Context, name, password, address string) (*Principal, error) {
 	if len(password) > maxTriedBytes || strings.ContainsRune(password, 0) || CheckUserName("name", name) != nil {
 		return nil, ErrUnauthenticated
@@ -82,7 +83,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	}
 	hashed := u.PasswordHash
 	if !u.Active() || (l.refuseDefault && u.PasswordIsDefault) {
-		hashed = "" // as if there were no such user
+		hashed = "" // as for an unknown user
 	}
 	good, err := l.passwords.matches(ctx, address, hashed, password, admit)
 	if err != nil {
@@ -96,7 +97,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 		return nil, ErrUnauthenticated
 	}
 	l.throttle.proved(key, l.now())
-	// The comparison may have waited for its turn, and takes long itself.
+	// The comparison may have waited and takes long, so check again.
 	who, err := l.Recheck(ctx, u.Credential().Principal(address))
 	if err != nil {
 		return nil, err
@@ -108,8 +109,8 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	return who, nil
 }
 
-// rehash brings a password that was just proved to the cost that is set now, so
-// that comparing takes the same time for everybody.
+// rehash updates the hash of a password that was just verified to the configured
+// cost, so that comparisons take the same time for all users.
 func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	hashed, err := l.passwords.rehash(ctx, address, u.PasswordHash, password)
 	if err == nil {
@@ -122,13 +123,13 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 		})
 	}
 	if err != nil {
-		l.log.WarnContext(ctx, "a password keeps its old hash", "user", u.Name, "error", err)
+		l.log.WarnContext(ctx, "rehashing a password failed", "user", u.Name, "error", err)
 	}
 }
 
-// Token returns the principal of a bearer token. Its row decides: what is not
-// in the database at this moment, as it is there, is ErrUnauthenticated. Agent
-// is what the client calls itself.
+// Token returns the principal of a bearer token. The current database row is
+// authoritative: a token that has no row, or that its row does not allow, is
+// ErrUnauthenticated. Agent is the user agent.
 func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
 	p, ok := l.signer.look(token)
 	if !ok {
@@ -145,7 +146,7 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 	if !c.accepts(p.hash, now) || l.limits.idle(&c.Token, now) {
 		return nil, ErrUnauthenticated
 	}
-	if !c.Imported { // of those that were brought along, the hash decides alone
+	if !c.Imported { // for an imported token only the hash is checked
 		good, err := l.signer.verify(ctx, p, c.SigningKey)
 		if err != nil {
 			return nil, err

@@ -8,25 +8,24 @@ import (
 )
 
 const (
-	// countLoginsFor is how long logins that are alike are counted, before one entry
-	// tells how many there were.
+	// countLoginsFor is the period over which similar logins are counted before one
+	// entry records their number.
 	countLoginsFor = time.Minute
-	// maxOrigins bounds from how many addresses logins of one user, or of names that
-	// are no user's, are counted apart in that time; those from further ones are
-	// counted together.
+	// maxOrigins is the maximum number of addresses for which the logins of one
+	// user, or of unknown names, are counted separately in that period; logins from
+	// further addresses are counted together.
 	maxOrigins = 32
 )
 
-// countKey is what logins have in common that are counted together.
+// countKey identifies logins that are counted together.
 type countKey struct {
 	outcome string
-	user    string // the id; empty for all names that are no user's
-	origin  string // empty for further ones than maxOrigins
+	user    string // the id; empty for all unknown names
+	origin  string // empty for addresses beyond maxOrigins
 }
 
-// loginCounts has the audit log grow by a bounded number of entries for logins,
-// however many there are: of those that are alike, the first of each minute is
-// recorded, and how many followed.
+// loginCounts bounds the number of audit entries for logins: of similar logins,
+// only the first of each minute is recorded, and the number of the others.
 type loginCounts struct {
 	last    map[countKey]countedLogin
 	origins map[countKey]int // by keys without origin
@@ -41,8 +40,8 @@ func newLoginCounts() loginCounts {
 	return loginCounts{last: map[countKey]countedLogin{}, origins: map[countKey]int{}}
 }
 
-// add counts a login, of the user of this id if there is one, and reports whether it
-// is the first of its kind, which is to be recorded.
+// add counts a login and reports whether it is the first of its kind and must be
+// recorded. UserID is empty for an unknown user.
 func (c loginCounts) add(e Event, userID string) (first bool) {
 	all := countKey{outcome: e.Outcome, user: userID}
 	key := all
@@ -59,13 +58,14 @@ func (c loginCounts) add(e Event, userID string) (first bool) {
 		before.more++
 	}
 	if userID == "" {
-		e.Target = "" // names that are no user's differ, and may be passwords
+		e.Target = "" // unknown names differ, and may be passwords
 	}
 	c.last[key] = countedLogin{e, before.more}
 	return !ok
 }
 
-// events returns how many logins followed the first ones, in the order of the last of each.
+// events returns an event with the number of further logins for each key, in the
+// order of the last one of each.
 func (c loginCounts) events() []Event {
 	var events []Event
 	for _, l := range c.last {

@@ -14,7 +14,7 @@ func refusal(at time.Time, name, address string) Event {
 	return Event{At: at, Action: "login", Target: name, Address: address, Outcome: outcomeRefused}
 }
 
-// TestLoginCounts: of logins that are alike, the first is recorded and the others are
+// TestLoginCounts: of similar logins, the first is recorded and the others are
 // counted, however many names and addresses there are.
 func TestLoginCounts(t *testing.T) {
 	store := &storeOfJournal{uses: map[string]Use{}}
@@ -34,7 +34,7 @@ func TestLoginCounts(t *testing.T) {
 		}
 	})
 	if len(got) != 2 || got[0].Target != "guess 0" || got[1].Detail != "99 more within a minute, of unknown users" || got[1].Target != "" || got[1].Address != "10.0.0.1" {
-		t.Errorf("names that are no user's: %+v", got)
+		t.Errorf("unknown names: %+v", got)
 	}
 	got = minute(func() {
 		for i := range 10_000 {
@@ -65,8 +65,9 @@ func TestLoginCounts(t *testing.T) {
 	}
 }
 
-// TestLoginCountsAreWritten by Run, each minute and at its end.
-func TestLoginCountsAreWritten(t *testing.T) {
+// TestLoginCounts_Written checks that Run writes counts each minute and when it
+// ends.
+func TestLoginCounts_Written(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeOfJournal{uses: map[string]Use{}}
 		j := NewJournal(slog.New(slog.DiscardHandler), store)
@@ -79,7 +80,7 @@ func TestLoginCountsAreWritten(t *testing.T) {
 		for range 3 {
 			j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		}
-		time.Sleep(countLoginsFor + 2*flushEvery) // of a bubble, whose clock jumps
+		time.Sleep(countLoginsFor + 2*flushEvery) // in a synctest bubble, whose clock jumps
 		j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		stop()

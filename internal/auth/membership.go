@@ -6,28 +6,29 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// WalletRole is what a member may do with a wallet.
+// WalletRole is the role of a member in a wallet.
 type WalletRole string
 
-// The roles in a wallet, each with the rights of those before it.
+// The roles in a wallet, each with the permissions of those before it.
 const (
 	RoleViewer   WalletRole = "viewer"   // reads
-	RoleProposer WalletRole = "proposer" // also proposes payments and hands out addresses
+	RoleProposer WalletRole = "proposer" // also reveals addresses and proposes payments
 	RoleSigner   WalletRole = "signer"   // also signs and broadcasts
 	RoleOwner    WalletRole = "owner"    // also manages the wallet and its members
 )
 
 var walletRoles = []WalletRole{RoleViewer, RoleProposer, RoleSigner, RoleOwner}
 
-// Covers reports whether a member in the role r may do what needs another. No
-// role covers what is not a role, and what is none covers nothing.
+// Covers reports whether r includes the permissions of needed. Unknown roles cover
+// nothing and are covered by none.
 func (r WalletRole) Covers(needed WalletRole) bool {
 	have, need := slices.Index(walletRoles, r), slices.Index(walletRoles, needed)
 	return need >= 0 && have >= need
 }
 
-// roleScopes are the scopes that a role makes usable, besides those of the roles
-// before it: with the password of a member one can get a token with all of them.
+// roleScopes are the scopes that a role makes usable in addition to those of the
+// roles before it; with their password, a member can create a token with all of
+// them.
 var roleScopes = map[WalletRole]Scopes{
 	RoleViewer:   WalletsRead | ProposalsRead,
 	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,
@@ -46,24 +47,23 @@ func (r WalletRole) Scopes() Scopes {
 	return s
 }
 
-// MayGive returns a Forbidden fault if the caller came with a token that lacks a
-// scope that the role makes usable. A password may give every role.
+// MayGive returns a Forbidden fault if the caller's token lacks a scope that the
+// role makes usable. A caller with a password may give every role.
 func (p *Principal) MayGive(role WalletRole) error {
 	missing := role.Scopes() &^ p.Scopes
 	if p.ByPassword() || missing == 0 {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "scope_exceeded", "to give the role %s a token must have every scope that the role makes usable; it lacks %s", role, missing).
+	return fault.New(fault.Forbidden, "scope_exceeded", "to grant the role %s, a token must have every scope that the role makes usable; it lacks %s", role, missing).
 		With("required_scope", missing.String())
 }
 
-// Check returns a Forbidden fault that says what is missing where r does not
-// cover needed.
+// Check returns a Forbidden fault that names both roles if r does not cover needed.
 func (r WalletRole) Check(needed WalletRole) error {
 	if r.Covers(needed) {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "role_missing", "your role in this wallet is %s, and this takes %s", r, needed).
+	return fault.New(fault.Forbidden, "role_missing", "your role in this wallet is %s; the role %s is required", r, needed).
 		With("required_role", string(needed))
 }
 

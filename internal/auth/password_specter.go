@@ -11,32 +11,32 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// A password that was brought along from Specter Desktop is known here by its
-// hash only: PBKDF2-HMAC-SHA256 of 10,000 rounds, which is quick to guess by.
-// What is kept is bcrypt's hash of that hash, behind a mark and the salt:
+// Of a password imported from Specter Desktop only the hash is known:
+// PBKDF2-HMAC-SHA256 with 10,000 rounds, which is fast to brute-force. The database
+// stores bcrypt's hash of that hash, after a mark and the salt:
 //
 //	$specter$<salt>$2a$12$…
 //
-// The salt is base64 text, and used as that text. The first new password makes a
-// plain bcrypt hash of it.
+// The salt is base64 text and is used as that text. The next password change
+// replaces it with a plain bcrypt hash.
 const (
 	specterMark   = "$specter$"
 	specterRounds = 10_000
 	specterBytes  = 32
-	// anySalt is for all others, whose password goes through the same, so that
-	// who was brought along cannot be told by the time that a login takes.
+	// anySalt is used for all other users, whose passwords go through the same
+	// steps, so that login times do not reveal who was imported.
 	anySalt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-	// maxSaltBytes is more than Specter Desktop's salts have, which is 44.
+	// maxSaltBytes exceeds the length of Specter Desktop's salts, which is 44.
 	maxSaltBytes = 128
 )
 
-// maxTriedBytes bounds a password at login. PBKDF2 reads all of it, other than
-// bcrypt, and a password that was brought along may be longer than those that
-// are set here.
+// maxTriedBytes is the maximum length of a password at login. Unlike bcrypt, PBKDF2
+// reads all of it, and an imported password may be longer than the limit for new
+// ones.
 const maxTriedBytes = 1024
 
-// splitHash returns the salt, which is empty for a password that was set here,
-// and bcrypt's hash.
+// splitHash returns the salt, which is empty for a password that was set here, and
+// bcrypt's hash.
 func splitHash(hashed string) (salt, bcryptHash string) {
 	rest, ok := strings.CutPrefix(hashed, specterMark)
 	if !ok {
@@ -46,7 +46,7 @@ func splitHash(hashed string) (salt, bcryptHash string) {
 	return salt, rest[len(salt):]
 }
 
-// specterHash returns what Specter Desktop keeps of a password, as base64 text:
+// specterHash returns Specter Desktop's hash of a password, as base64 text because
 // bcrypt would stop at a zero byte.
 func specterHash(password, salt string) ([]byte, error) {
 	hash, err := pbkdf2.Key(sha256.New, password, []byte(salt), specterRounds, specterBytes)
@@ -56,8 +56,8 @@ func specterHash(password, salt string) ([]byte, error) {
 	return base64.StdEncoding.AppendEncode(nil, hash), nil
 }
 
-// comparison returns what bcrypt has to compare with what; against is nil where
-// no password can be right.
+// comparison returns the two inputs of bcrypt's comparison; against is nil if no
+// password can match.
 func comparison(hashed, password string) (against, secret []byte, err error) {
 	salt, bcryptHash := splitHash(hashed)
 	used := salt
@@ -72,24 +72,24 @@ func comparison(hashed, password string) (against, secret []byte, err error) {
 		return nil, secret, nil
 	case salt != "":
 		return []byte(bcryptHash), secret, nil
-	case len(password) > maxPasswordBytes: // bcrypt would not read the rest
+	case len(password) > maxPasswordBytes: // bcrypt would ignore the rest
 		return nil, secret, nil
 	}
 	return []byte(bcryptHash), []byte(password), nil
 }
 
-// hashSpecter returns what is kept of a password that Specter Desktop has this
-// salt and hash of.
+// hashSpecter returns the stored hash of a password, given Specter Desktop's salt
+// and hash.
 func (p *Passwords) hashSpecter(ctx context.Context, address, salt string, hash []byte) (string, error) {
 	if _, err := base64.StdEncoding.DecodeString(salt); err != nil || salt == "" || len(salt) > maxSaltBytes || strings.ContainsAny(salt, "\r\n") || len(hash) != specterBytes {
-		return "", fault.New(fault.Invalid, "bad_password_hash", "the password's hash has a form that Specter Desktop does not use")
+		return "", fault.New(fault.Invalid, "bad_password_hash", "Specter Desktop does not use this password hash format")
 	}
 	hashed, err := p.hash(ctx, address, base64.StdEncoding.EncodeToString(hash))
 	return specterMark + salt + hashed, err
 }
 
-// rehash returns the hash of a password that was just proved, with the cost that
-// is set now and of the same kind as the hash that there is.
+// rehash returns the hash of a password that was just verified, with the configured
+// cost and of the same kind as the existing hash.
 func (p *Passwords) rehash(ctx context.Context, address, hashed, password string) (string, error) {
 	salt, _ := splitHash(hashed)
 	if salt == "" {
@@ -103,8 +103,8 @@ func (p *Passwords) rehash(ctx context.Context, address, hashed, password string
 	return specterMark + salt + again, err
 }
 
-// isDefaultOf reports whether Specter Desktop's hash is that of the password
-// that its first admin begins with, which is the same as here.
+// isDefaultOf reports whether Specter Desktop's hash is the hash of its default
+// password, which is the same as specterd's.
 func isDefaultOf(salt string, hash []byte) bool {
 	of, err := specterHash(DefaultPassword, salt)
 	return err == nil && string(of) == base64.StdEncoding.EncodeToString(hash)

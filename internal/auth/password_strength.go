@@ -9,24 +9,24 @@ import (
 	"github.com/trustelem/zxcvbn/match"
 )
 
-// minScore is zxcvbn's 3 of 4: at least 10⁸ guesses by somebody who knows how
-// passwords are made, which takes months with a stolen hash of bcrypt's cost 12
-// and one processor.
+// minScore is zxcvbn's score 3 of 4: at least 10⁸ guesses by an attacker who knows
+// common patterns, which takes months for a stolen hash with bcrypt's cost 12 on
+// one processor.
 const minScore = 3
 
-// maxEstimated is how many bytes of a password are estimated at once, because the
-// time grows with their square. A password is as good as the better of its parts.
+// maxEstimated is the number of bytes that are estimated at once, because the time
+// grows with their square. A password is as strong as its strongest part.
 const maxEstimated = 36
 
-// productWords are what an attacker tries first here.
+// productWords are words related to the product, which attackers try first.
 var productWords = []string{"specter", "specterd", "specter desktop", "bitcoin", "satoshi", "nakamoto", "wallet", "hodl", "knots", "admin", "btc"}
 
-// maxKnownWords bounds what a user's wallets add to the time of an estimate.
+// maxKnownWords limits how much a user's wallets add to the time of an estimate.
 const maxKnownWords = 1000
 
-// weaknessOf says why a password is easy to guess, or nothing if it is not. It
-// estimates the number of guesses with lists of common passwords, words and names,
-// and the given words.
+// weaknessOf explains why a password is easy to guess; it returns an empty string
+// if it is not. It estimates the number of guesses with lists of common passwords,
+// words and names, and the given words.
 func weaknessOf(password string, known []string) string {
 	words := wordsOf(append(productWords[:len(productWords):len(productWords)], known...))
 	weakness := ""
@@ -44,7 +44,8 @@ func weaknessOf(password string, known []string) string {
 	return weakness
 }
 
-// cut returns the length of the first part of a text, of whole characters.
+// cut returns the length in bytes of the first part of a text, at a character
+// boundary.
 func cut(text string) int {
 	if len(text) <= maxEstimated {
 		return len(text)
@@ -56,8 +57,8 @@ func cut(text string) int {
 	return length
 }
 
-// wordsOf returns texts as an attacker tries them: in whole, without what separates
-// their words, and in words.
+// wordsOf returns the variants of texts that attackers try: the whole text, the
+// text without separators, and each word.
 func wordsOf(texts []string) []string {
 	separates := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 	var words []string
@@ -75,8 +76,8 @@ func wordsOf(texts []string) []string {
 	return words
 }
 
-// explain says what is weak about a password, by the longest part that was found
-// in it. It does not repeat the password.
+// explain describes the weakness of a password by the longest pattern that was
+// found in it. It does not repeat the password.
 func explain(found []*match.Match) string {
 	longest := &match.Match{}
 	for _, m := range found {
@@ -86,8 +87,8 @@ func explain(found []*match.Match) string {
 	}
 	switch longest.Pattern {
 	case "dictionary":
-		// Which list a word is found in first is not always the same.
-		return "it consists of common passwords or words, or of names that are known here, such as those of the user, of a wallet, of this host or of the program"
+		// The list in which a word is found first is not deterministic.
+		return "it consists of common passwords or words, or of names known here, such as the name of the user, of a wallet, of this host or of the program"
 	case "spatial":
 		return "it consists of keys that are next to each other"
 	case "repeat":

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// TestGuessablePasswords: what an attacker tries first is refused, with what is
-// weak about it and without the password itself.
+// TestGuessablePasswords: common guesses are rejected, with a message that explains
+// the weakness and does not repeat the password.
 func TestGuessablePasswords(t *testing.T) {
 	t.Parallel()
 	known := []string{"alice smith", "Family Savings", "family_savings", "node7.example.org"}
@@ -53,7 +53,7 @@ func TestGuessablePasswords(t *testing.T) {
 	}
 }
 
-// TestGuessablePasswords_Everywhere: all ways to set a password refuse them.
+// TestGuessablePasswords_Everywhere: every way to set a password rejects them.
 func TestGuessablePasswords_Everywhere(t *testing.T) {
 	t.Parallel()
 	p, err := NewPasswords(4, 1)

@@ -1,10 +1,10 @@
-// Package auth owns who may do what: users and their passwords, tokens with
-// their scopes, wallets and families, the caller of a request, and the record of
-// what was done. It knows no HTTP and no SQL.
+// Package auth implements users and their passwords, tokens with their scopes,
+// wallet limits and families, the caller of a request, and the audit log. It does
+// not depend on HTTP or SQL.
 //
-// The invariant: what a token may do is what its row says at the moment of the
-// request, within what its user may do then; what the token itself claims counts
-// for nothing but to find the row.
+// Invariant: what a token may do is determined by its database row at the time of
+// the request, within the permissions that its user has at that time; the claims in
+// the token serve only to find the row.
 package auth
 
 import (
@@ -15,35 +15,36 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Principal is an authenticated caller and what they may do: their role, within
-// the scopes and wallets of the token they came with.
+// Principal is an authenticated caller and their permissions: their role, limited
+// to the scopes and wallets of their token.
 type Principal struct {
 	UserID   string
 	UserName string
 	Admin    bool
-	// TokenID is the token that was presented; empty for a password.
+	// TokenID is the id of the caller's token; empty for a password.
 	TokenID string
-	token   *Token // its row as it was found for this request
-	// accessVersion is the user's when the password was compared; 0 for a token.
+	token   *Token // its row as read for this request
+	// accessVersion is the user's AccessVersion when the password was compared; 0
+	// for a token.
 	accessVersion int64
 	trusted       bool
 	Scopes        Scopes
-	// Wallets limits the caller to wallets with these ids, where not nil. An
-	// empty list is a limit to none.
+	// Wallets limits the caller to the wallets with these ids unless it is nil. An
+	// empty list allows none.
 	Wallets []string
-	// ExpiresAt is when the token ends; zero for a password.
+	// ExpiresAt is the token's expiry; zero for a password.
 	ExpiresAt time.Time
-	// Address is where the request came from, for the audit record.
+	// Address is the client's address, for the audit log.
 	Address string
 }
 
-// ErrPasswordRequired is returned for a token where only a password will do: what is
-// done could give its holder more than the token has.
+// ErrPasswordRequired is returned for a token if a password is required: the
+// operation could give the holder more than the token permits.
 var ErrPasswordRequired = fault.New(fault.Forbidden, "password_required",
-	"must be done with your user name and password (HTTP Basic), not with a token")
+	"your user name and password (HTTP Basic) are required; a token is not accepted")
 
-// ByPassword reports whether the caller proved who they are with a password, or acts
-// at the command line.
+// ByPassword reports whether the caller was authenticated with a password, or uses
+// the command line.
 func (p *Principal) ByPassword() bool { return p.TokenID == "" }
 
 // NeedPassword returns ErrPasswordRequired for a caller who came with a token.
@@ -54,21 +55,21 @@ func (p *Principal) NeedPassword() error {
 	return ErrPasswordRequired
 }
 
-// Operator is the principal of somebody at the command line: whoever may write
-// to the database may do everything.
+// Operator is the principal of a user of the command line, who may do everything
+// because they can write to the database.
 func Operator(osUser string) *Principal {
 	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line", trusted: true}
 }
 
-// Program is the principal of what specterd does on its own.
+// Program is the principal of actions that specterd takes on its own.
 func Program(name string) *Principal { return &Principal{UserName: name, trusted: true} }
 
-// IsTrusted reports whether p is an Operator or a Program, for whom no row of the
-// database has to vouch.
+// IsTrusted reports whether p is an Operator or a Program, for which there is no
+// credential in the database.
 func (p *Principal) IsTrusted() bool { return p.trusted }
 
-// MaySeeWallet reports whether the token lets its holder at the wallet. Being a
-// member of it is another matter.
+// MaySeeWallet reports whether the token includes the wallet. Membership is checked
+// separately.
 func (p Principal) MaySeeWallet(walletID string) bool {
 	return p.Wallets == nil || slices.Contains(p.Wallets, walletID)
 }
@@ -80,8 +81,8 @@ func WithPrincipal(ctx context.Context, p *Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// PrincipalFrom returns the caller whom the authentication middleware found. It
-// is one without any right where there was none.
+// PrincipalFrom returns the caller that the authentication middleware found, or one
+// without any permission.
 func PrincipalFrom(ctx context.Context) *Principal {
 	if p, ok := ctx.Value(principalKey{}).(*Principal); ok {
 		return p

@@ -12,9 +12,9 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// TestQueueIsBounded: of one address a dozen passwords wait, and 48 in all; who
-// comes then is told to come back.
-func TestQueueIsBounded(t *testing.T) {
+// TestQueue_IsBounded: at most a dozen passwords of one address wait, and 48 in
+// total; further ones are rejected with a retry time.
+func TestQueue_IsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
@@ -46,7 +46,7 @@ func TestQueueIsBounded(t *testing.T) {
 			wait("2001:db8::1")
 		}
 		refused("2001:db8::1")
-		refused("2001:db8::ffff") // of the same /64
+		refused("2001:db8::ffff") // in the same /64
 		for i := range maxWaiting - maxWaitingOfOrigin {
 			wait(fmt.Sprintf("198.51.100.%d", i))
 		}
@@ -55,7 +55,7 @@ func TestQueueIsBounded(t *testing.T) {
 		leave()
 		waiting.Wait()
 		if leave, err = g.enter(t.Context(), "2001:db8::1"); err != nil {
-			t.Fatalf("after the rush: %v", err)
+			t.Fatalf("after the queue was emptied: %v", err)
 		}
 		leave()
 		if len(g.waiting) != 0 || g.total != 0 {
@@ -64,8 +64,8 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
-// TestQueueLetsGo: who gives up waiting makes room.
-func TestQueueLetsGo(t *testing.T) {
+// TestQueue_CanceledWaiterFreesSlot: a caller who stops waiting frees their place.
+func TestQueue_CanceledWaiterFreesSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
@@ -87,8 +87,8 @@ func TestQueueLetsGo(t *testing.T) {
 	})
 }
 
-// TestQueueIsAskedOfEveryPassword: hashing new ones waits like comparing.
-func TestQueueIsAskedOfEveryPassword(t *testing.T) {
+// TestQueue_AppliesToNewPasswords: hashing a new password waits like comparing one.
+func TestQueue_AppliesToNewPasswords(t *testing.T) {
 	t.Parallel()
 	p, err := NewPasswords(4, 1)
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Quota is the name of something of which a user may have only so many.
+// Quota is the name of a limit on the number of a user's objects.
 type Quota string
 
-// The quotas. A further one takes a line here, one in quotas, and one in the
-// store's table of what is counted.
+// The quotas. A new one requires a line here, one in quotas, and one in the store's
+// table of counted objects.
 const (
 	QuotaWallets         Quota = "wallets"
 	QuotaTokens          Quota = "tokens"
@@ -31,16 +31,16 @@ const (
 // QuotaInfo describes a quota.
 type QuotaInfo struct {
 	Quota Quota
-	// Default is the limit where neither the settings nor an admin say another.
+	// Default is the limit unless the settings or an admin specify another.
 	Default int64
-	// PerWallet is set for what is counted in each wallet by itself: a wallet may
-	// have as many as the user who adds one may have.
+	// PerWallet is set for objects that are counted per wallet: the limit is the
+	// one of the user who adds an object.
 	PerWallet bool
 	Means     string // what is counted
 	remedy    string
 }
 
-// quotas are all quotas, in the order in which they are listed.
+// quotas are all quotas in list order.
 var quotas = []QuotaInfo{
 	{QuotaWallets, 1000, false, "wallets that the user is a member of", "delete or leave one"},
 	{QuotaTokens, 10_000, false, "tokens, expired ones included", "delete some"},
@@ -53,7 +53,7 @@ var quotas = []QuotaInfo{
 	{QuotaAddresses, 1_000_000, true, "addresses that can be revealed or requested in a wallet, on each branch", "use addresses that were revealed before"},
 }
 
-// Quotas returns all quotas, in the order in which they are listed.
+// Quotas returns all quotas in list order.
 func Quotas() []QuotaInfo { return slices.Clone(quotas) }
 
 // Info returns the description of a quota; false if there is no such quota.
@@ -65,10 +65,10 @@ func (q Quota) Info() (QuotaInfo, bool) {
 	return quotas[i], true
 }
 
-// MaxQuota is the highest limit that can be set.
+// MaxQuota is the maximum limit that can be set.
 const MaxQuota = 1_000_000_000
 
-// Limits are limits of quotas. Those that are not there are the defaults.
+// Limits are limits by quota. Missing ones have their default.
 type Limits map[Quota]int64
 
 // ParseLimits reads limits such as "wallets=10,tokens=100".
@@ -109,7 +109,7 @@ func checkLimit(q Quota, limit int64) error {
 	return nil
 }
 
-// String returns the limits as ParseLimits reads them.
+// String returns the limits in the format of ParseLimits.
 func (l Limits) String() string {
 	var items []string
 	for _, quota := range slices.Sorted(maps.Keys(l)) {
@@ -118,8 +118,8 @@ func (l Limits) String() string {
 	return strings.Join(items, ",")
 }
 
-// Of returns the limit of a quota for a user whose own limits these are, on a
-// server with these settings.
+// Of returns the limit of a quota for a user with the limits l, on a server with
+// the limits server.
 func (l Limits) Of(q Quota, server Limits) int64 {
 	if limit, ok := l[q]; ok {
 		return limit
@@ -131,7 +131,7 @@ func (l Limits) Of(q Quota, server Limits) int64 {
 	return info.Default
 }
 
-// With returns the limits after a change: a nil limit returns to the default.
+// With returns the limits after a change: nil resets a limit to the default.
 func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 	changed := maps.Clone(l)
 	if changed == nil {
@@ -152,7 +152,7 @@ func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 	return changed, nil
 }
 
-// ErrQuotaExceeded is returned for what would be more than a quota's limit.
+// ErrQuotaExceeded is returned if an object would exceed a quota.
 var ErrQuotaExceeded = fault.New(fault.Conflict, "quota_exceeded", "a quota is exceeded")
 
 // Exceeded returns the ErrQuotaExceeded of a quota, which names the limit and the
@@ -164,19 +164,18 @@ func (q Quota) Exceeded(limit int64) error {
 		With("quota", string(q)).With("limit", strconv.FormatInt(limit, 10))
 }
 
-// QuotaUse is how much of a quota a user has used.
+// QuotaUse is the usage of a quota by a user.
 type QuotaUse struct {
 	QuotaInfo
 	Limit int64
 	Own   bool // whether an admin set the limit for this user
-	// Used is how many there are; of what is counted per wallet, in the one of the
-	// user's wallets that has the most.
+	// Used is the number of objects; for quotas per wallet, the number in the
+	// user's wallet that has the most.
 	Used int64
 }
 
-// QuotaStore counts what users have.
+// QuotaStore counts the objects of users.
 type QuotaStore interface {
-	// QuotaUse returns the limits of a user and what is used of them, in the order
-	// of Quotas.
+	// QuotaUse returns the limits and the usage of a user, in the order of Quotas.
 	QuotaUse(ctx context.Context, userID string) ([]QuotaUse, error)
 }

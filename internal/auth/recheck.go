@@ -11,11 +11,12 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// errAccessChanged is for a principal who is still one, with fewer rights.
+// errAccessChanged is returned for a principal that is still valid but lost
+// permissions.
 var errAccessChanged = fault.New(fault.Forbidden, "access_changed",
-	"your role or the rights of the token were changed while this request was processed; nothing was changed by it, try again")
+	"your role or the token's permissions changed while this request was processed; nothing was changed, try again")
 
-// Credential returns what a password of the user stands for.
+// Credential returns the credential that the user's password represents.
 func (u *User) Credential() *Credential {
 	return &Credential{
 		Token: Token{UserID: u.ID}, UserName: u.Name, Admin: u.Admin, Active: u.Active(), AccessVersion: u.AccessVersion,
@@ -35,14 +36,15 @@ func (c *Credential) Principal(address string) *Principal {
 	return p
 }
 
-// accepts reports whether a token with this hash counts now, as far as the rows say.
+// accepts reports whether a token with this hash is valid now according to the
+// rows.
 func (c *Credential) accepts(hash [sha256.Size]byte, now time.Time) bool {
 	return subtle.ConstantTimeCompare(c.Hash[:], hash[:]) == 1 && c.Active && now.Before(c.ExpiresAt)
 }
 
-// Recheck returns the principal as the database has them at this moment, or
-// ErrUnauthenticated if their credential has ended since they were let in. It costs
-// one query; no password is compared.
+// Recheck returns the principal according to the current database rows, or
+// ErrUnauthenticated if their credential became invalid since the request was
+// authorized. It costs one query and compares no password.
 func (l *Login) Recheck(ctx context.Context, p *Principal) (*Principal, error) {
 	c, err := l.credentialOf(ctx, p)
 	if errors.Is(err, ErrTokenNotFound) || errors.Is(err, ErrUserNotFound) {
@@ -62,7 +64,7 @@ func (l *Login) credentialOf(ctx context.Context, p *Principal) (*Credential, er
 	return u.Credential(), err
 }
 
-// renew returns the principal that c makes of p.
+// renew returns p updated from the credential c.
 func (p *Principal) renew(c *Credential, now time.Time) (*Principal, error) {
 	ok := c.Active && c.AccessVersion == p.accessVersion
 	if p.TokenID != "" {
@@ -74,11 +76,11 @@ func (p *Principal) renew(c *Credential, now time.Time) (*Principal, error) {
 	return c.Principal(p.Address), nil
 }
 
-// Confirm is for a transaction that gives somebody access, such as a token, a
-// password or a membership, on behalf of p: c is their credential as that transaction
-// reads it. Confirm returns the principal as they are now, ErrUnauthenticated if the
-// credential has ended, or a Forbidden fault if p has lost any right since the request
-// was let in.
+// Confirm is called in a transaction that grants access, such as a token, a
+// password or a membership, on behalf of p. C is p's credential as that transaction
+// reads it. Confirm returns the current principal, ErrUnauthenticated if the
+// credential became invalid, or a Forbidden fault if p lost any permission since
+// the request was authorized.
 func (p *Principal) Confirm(c *Credential, now time.Time) (*Principal, error) {
 	current, err := p.renew(c, now)
 	if err != nil {
@@ -91,8 +93,8 @@ func (p *Principal) Confirm(c *Credential, now time.Time) (*Principal, error) {
 	return current, nil
 }
 
-// CheckGrant returns a Forbidden fault unless p may make a token with these scopes,
-// wallets and expiry: with a token, none of them may be more than its own.
+// CheckGrant returns a Forbidden fault unless p may create a token with these
+// scopes, wallets and expiry: a caller with a token must not exceed their own.
 func (p *Principal) CheckGrant(t *Token) error {
 	if _, err := grantedScopes(p, t.Scopes); err != nil {
 		return err
@@ -103,8 +105,8 @@ func (p *Principal) CheckGrant(t *Token) error {
 	return checkExpiry(p, t.ExpiresAt)
 }
 
-// coversWallets reports whether a limit to some wallets allows what another one does.
-// Nil is no limit.
+// coversWallets reports whether the wallet limit includes all of other. Nil means
+// no limit.
 func coversWallets(limit, other []string) bool {
 	return limit == nil || other != nil && !slices.ContainsFunc(other, func(id string) bool { return !slices.Contains(limit, id) })
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Scopes is a set of scopes. A route needs one; a token has some.
+// Scopes is a set of scopes. A route requires one; a token has some.
 type Scopes uint32
 
 // The scopes, one bit each.
@@ -38,20 +38,20 @@ var scopeNames = [...]string{
 }
 
 const (
-	// AllScopes is what an admin has who proves it with a password.
+	// AllScopes are the scopes of an admin who is authenticated with a password.
 	AllScopes Scopes = 1<<len(scopeNames) - 1
-	// AdminScopes are those that only an admin can have.
+	// AdminScopes are the scopes that only admins can have.
 	AdminScopes = UsersRead | UsersWrite | AuditRead
-	// DefaultScopes is what a token gets whose maker names no scopes. None of them
-	// gives rights to others.
+	// DefaultScopes are the scopes of a token that was created without naming
+	// scopes. None of them grants permissions to others.
 	DefaultScopes = NodeRead | WalletsRead | WalletsWrite | AddressesWrite |
 		ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast
-	// SpecterScopes is what Specter Desktop's API could do: what a token gets that is
-	// imported from there, or made over v1alpha.
+	// SpecterScopes are the scopes that match Specter Desktop's API, for tokens
+	// that are imported or created through v1alpha.
 	SpecterScopes = NodeRead | WalletsRead | ProposalsRead | ProposalsCreate
 )
 
-// ScopesOf returns what a user may do at most.
+// ScopesOf returns the maximum scopes of a user.
 func ScopesOf(admin bool) Scopes {
 	if admin {
 		return AllScopes
@@ -73,11 +73,11 @@ func (s Scopes) Names() []string {
 	return names
 }
 
-// String returns the names separated by spaces, as the database keeps them.
+// String returns the names separated by spaces, the format of the database.
 func (s Scopes) String() string { return strings.Join(s.Names(), " ") }
 
-// ScopesFromText reads what String wrote. Words that are no scope count for
-// nothing, so that a row edited by hand can only lose rights by a slip.
+// ScopesFromText parses the format of String. It ignores unknown words, so that a
+// mistake in a row that was edited manually can only remove permissions.
 func ScopesFromText(text string) Scopes {
 	var s Scopes
 	for word := range strings.FieldsSeq(text) {
@@ -88,9 +88,9 @@ func ScopesFromText(text string) Scopes {
 	return s
 }
 
-// ParseScopes reads a list of scopes that somebody asks for. "wallets:*" stands
-// for all scopes that begin with "wallets:". Field names the list in the fault
-// for a name that is none.
+// ParseScopes parses a list of requested scopes. "wallets:*" means all scopes that
+// begin with "wallets:". Field is the name of the list in the fault for an unknown
+// scope.
 func ParseScopes(field string, names []string) (Scopes, error) {
 	var s Scopes
 	for _, name := range names {
@@ -102,12 +102,12 @@ func ParseScopes(field string, names []string) (Scopes, error) {
 			}
 		}
 		if found == 0 {
-			return 0, fault.InvalidField(field, "has an entry that is no scope; the scopes are %s", AllScopes)
+			return 0, fault.InvalidField(field, "contains an unknown scope; the scopes are %s", AllScopes)
 		}
 		s |= found
 	}
 	if s == 0 {
-		return 0, fault.InvalidField(field, "is empty; leave it out for the default scopes, or name some of %s", AllScopes)
+		return 0, fault.InvalidField(field, "is empty; omit it for the default scopes, or name some of %s", AllScopes)
 	}
 	return s, nil
 }

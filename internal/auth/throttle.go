@@ -7,44 +7,46 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrTooManyFailures is returned for a login that must wait because of failed
-// ones before it.
+// ErrTooManyFailures is returned for a login that must wait because of previous
+// failed ones.
 var ErrTooManyFailures = fault.New(fault.TooMany, "too_many_failed_logins",
-	"too many failed logins as this user from this address; wait before the next one, or use a token, which need not wait")
+	"too many failed logins as this user from this address; wait before the next one, or use a token, which is not limited")
 
-// MaxFailures is how many logins as one user may fail from one address before
-// each further failure is followed by a wait. FailureForgottenAfter is how long
-// it takes until one of them does not count any more.
+// MaxFailures is the number of failed logins as one user from one address after
+// which each further failure is followed by a wait. FailureForgottenAfter is the
+// time until a failure ceases to count.
 const (
 	MaxFailures           = 5
 	FailureForgottenAfter = 15 * time.Minute
 )
 
 const (
-	// maxAddressFailures is the same for one address and all user names
-	// (password spraying). It is higher, because users may share an address.
+	// maxAddressFailures is the same for all user names from one address (password
+	// spraying). It is higher because users may share an address.
 	maxAddressFailures      = 60
 	addressFailureForgotten = time.Minute
-	// The first wait, and the longest. Each is twice as long as the one before.
+	// The first and the longest wait. Each wait is twice as long as the previous
+	// one.
 	firstWait = time.Second
 	maxWait   = 15 * time.Minute
-	// provedFor is how long after a login its user is exempt from the limit of
-	// the address, so that others at the same address cannot lock them out.
+	// provedFor is the time after a login during which its user is exempt from the
+	// limit of the address, so that others at the same address cannot lock them
+	// out.
 	provedFor = 30 * 24 * time.Hour
-	// maxFailureKeys bounds how many counts are kept.
+	// maxFailureKeys is the maximum number of counts in memory.
 	maxFailureKeys = 20_000
 )
 
-// throttle counts failed logins, by user and address and by address, in the
-// memory of this process. A user is never held up by what comes from another
-// address, because the counts of a user always belong to one address.
+// throttle counts failed logins, by user and address and by address, in the memory
+// of this process. Failures from one address never delay a user at another, because
+// every count belongs to one address.
 type throttle struct {
 	mu     sync.Mutex
 	counts map[loginKey]loginCount
 }
 
-// loginKey is a user (folded name) at an origin. With an empty user it is all
-// users at that origin.
+// loginKey is a user (folded name) at an origin. An empty user means all users at
+// that origin.
 type loginKey struct{ user, origin string }
 
 type loginCount struct {
@@ -55,7 +57,8 @@ type loginCount struct {
 
 func newThrottle() *throttle { return &throttle{counts: map[loginKey]loginCount{}} }
 
-// limit is how many failures are free, and after what time one is forgotten.
+// limit is the number of failures without a wait, and the time after which a
+// failure ceases to count.
 type limit struct {
 	free   int
 	forget time.Duration
@@ -70,19 +73,20 @@ func (k loginKey) limit() limit {
 
 func (k loginKey) ofAddress() loginKey { return loginKey{origin: k.origin} }
 
-// left returns how many failures of c still count.
+// left returns the number of failures of c that still count.
 func (l limit) left(c loginCount, now time.Time) int {
 	return max(0, c.failures-int(max(0, now.Sub(c.last))/l.forget))
 }
 
-// wait returns how long the next login must wait. It is not positive if it need not.
+// wait returns how long the next login must wait; it is not positive if there is no
+// wait.
 func (l limit) wait(c loginCount, now time.Time) time.Duration {
 	over := l.left(c, now) - l.free
 	if over < 0 {
 		return 0
 	}
 	wait := maxWait
-	if over < 16 { // beyond, the shift would overflow in the end
+	if over < 16 { // beyond, the shift would eventually overflow
 		wait = min(maxWait, firstWait<<over)
 	}
 	return min(wait, wait-now.Sub(c.last))
@@ -101,7 +105,7 @@ func (t *throttle) check(key loginKey, now time.Time) error {
 	}
 	address := key.ofAddress()
 	if wait := address.limit().wait(t.counts[address], now); wait > 0 {
-		return ErrTooManyFailures.Saying("too many failed logins from this address; wait before the next one, or use a token, which need not wait").After(wait)
+		return ErrTooManyFailures.Saying("too many failed logins from this address; wait before the next one, or use a token, which is not limited").After(wait)
 	}
 	return nil
 }
@@ -112,22 +116,22 @@ func (t *throttle) failed(key loginKey, now time.Time) {
 	defer t.mu.Unlock()
 	for _, k := range []loginKey{key, key.ofAddress()} {
 		c := t.counts[k]
-		// No count grows further than the longest wait needs.
+		// No count grows beyond what the longest wait requires.
 		c.failures = min(k.limit().left(c, now)+1, k.limit().free+10)
 		c.last = now
 		t.put(k, c, now)
 	}
 }
 
-// proved notes a login with the right password.
+// proved records a login with the right password.
 func (t *throttle) proved(key loginKey, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.put(key, loginCount{proved: now}, now)
 }
 
-// put stores a count. If there are too many, it removes those that say nothing
-// any more, and then any.
+// put stores a count. If there are too many, it removes expired ones first, and
+// then arbitrary ones.
 func (t *throttle) put(key loginKey, c loginCount, now time.Time) {
 	if _, known := t.counts[key]; !known && len(t.counts) >= maxFailureKeys {
 		t.makeRoom(now)

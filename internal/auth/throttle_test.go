@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestLoginThrottle_BoundedMemory: the counts stay bounded, also against an
-// attacker who tries a new name each time.
+// TestLoginThrottle_BoundedMemory: the number of counts is bounded, even if an
+// attacker uses a new name each time.
 func TestLoginThrottle_BoundedMemory(t *testing.T) {
 	t.Parallel()
 	f, now := newThrottle(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
@@ -19,8 +19,8 @@ func TestLoginThrottle_BoundedMemory(t *testing.T) {
 	}
 }
 
-// TestLoginThrottle_GuessesPerDay: an attacker who tries again as soon as that is
-// allowed has about a hundred guesses a day at a user, and 1,500 in all.
+// TestLoginThrottle_GuessesPerDay: an attacker who retries as soon as possible gets
+// about a hundred guesses per day for one user, and 1,500 in total.
 func TestLoginThrottle_GuessesPerDay(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ names, most int }{{1, 115}, {100_000, 1520}} {
@@ -41,7 +41,7 @@ func TestLoginThrottle_GuessesPerDay(t *testing.T) {
 	}
 }
 
-// TestLoginThrottle_ClockSetBack: no wait becomes longer than the longest.
+// TestLoginThrottle_ClockSetBack: no wait exceeds the longest wait.
 func TestLoginThrottle_ClockSetBack(t *testing.T) {
 	t.Parallel()
 	f, now := newThrottle(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)

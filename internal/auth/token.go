@@ -16,81 +16,83 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// What can be wrong with a token.
+// Errors of tokens.
 var (
-	ErrTokenNotFound    = fault.New(fault.NotFound, "token_not_found", "there is no such token among yours")
+	ErrTokenNotFound    = fault.New(fault.NotFound, "token_not_found", "token not found among your tokens")
 	ErrDescriptionTaken = fault.New(fault.Conflict, "description_taken", "one of your tokens has this description already; expired ones count until they are deleted")
 )
 
-// Token is what is kept of a token: all but the token itself.
+// Token is the row of a token, which does not include the token itself.
 type Token struct {
 	ID          string // UUIDv4
 	UserID      string
-	ParentID    string // the token that it was made with; empty for a password
-	RotatedFrom string // the id of its predecessor; empty without one
+	ParentID    string // the token that created it; empty for a password
+	RotatedFrom string // the id of its predecessor; empty if there is none
 	Description string // unique among the user's tokens
 	Hash        [sha256.Size]byte
-	SigningKey  string // the fingerprint of the key that it was signed with
+	SigningKey  string // fingerprint of the key that signed it
 	Scopes      Scopes
-	Wallets     []string      // the ids of the only wallets it is for; nil without a limit
-	Aliases     []string      // what the user calls these; filled by Tokens
-	Lifetime    time.Duration // as asked for, to the microsecond
+	Wallets     []string      // ids of the wallets that it is limited to; nil means no limit
+	Aliases     []string      // the user's names of these wallets; filled in by Tokens
+	Lifetime    time.Duration // as requested, to the microsecond
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // whole seconds
 	LastUse     Use
-	// Imported is set for a token that was made elsewhere, whose signature cannot
-	// be verified here. It is accepted by its hash alone.
+	// Imported is set for a token that another program created, whose signature
+	// cannot be verified. Only its hash is checked.
 	Imported bool
 }
 
-// RemainingLife is how long the token still lives; zero when it has expired.
+// RemainingLife is the time until the token expires; zero if it has expired.
 func (t *Token) RemainingLife(now time.Time) time.Duration { return max(0, t.ExpiresAt.Sub(now)) }
 
-// TokenCursor is a place in the list of a user's tokens: behind the token of
+// TokenCursor is a position in the list of a user's tokens: after the token with
 // this time and id.
 type TokenCursor struct {
 	CreatedAt time.Time
 	ID        string
 }
 
-// Rotation is a token in the middle of being replaced.
+// Rotation is a token during its replacement.
 type Rotation struct {
 	Old          Token
 	OldAncestors []string // nearest first
 
-	// To be filled: what takes Old's place, and what becomes of Old. It is
-	// deleted where RetireAt is zero, else renamed and ended then, together with
-	// its descendants.
+	// Set by the caller: the successor of Old, and what happens to Old. It is
+	// deleted if RetireAt is zero; otherwise it is renamed and expires then,
+	// together with its descendants.
 	Successor Token
-	ByToken   bool // whether a token rotates it, and no password
+	ByToken   bool // whether a token rotates it, rather than a password
 	RetiredAs string
 	RetireAt  time.Time
 	Event     Event
 }
 
-// TokenStore keeps tokens. What makes them is on behalf of a principal whose rights
-// are checked again in the same transaction: see Principal.Confirm.
+// TokenStore stores tokens. Methods that create tokens check the permissions of a
+// principal again in the same transaction: see Principal.Confirm.
 type TokenStore interface {
-	// CreateToken adds a token that its maker may make: see Principal.CheckGrant. It
-	// returns ErrDescriptionTaken, ErrKeyRetired, and ErrUnauthenticated where the
-	// user is no longer active or the parent gone.
+	// CreateToken adds a token if its creator may create it: see
+	// Principal.CheckGrant. It returns ErrDescriptionTaken, ErrKeyRetired, and
+	// ErrUnauthenticated if the user is no longer active or the parent token is
+	// gone.
 	CreateToken(ctx context.Context, who *Principal, t Token, e Event) error
-	// TokenOfUser returns ErrTokenNotFound for what is not this user's.
+	// TokenOfUser returns ErrTokenNotFound for tokens of other users.
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
-	// TokensOfUser returns tokens in the order they were made.
+	// TokensOfUser returns tokens in the order of creation.
 	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
-	// DeleteToken has decide decide about a deletion and carries that out, in one
-	// transaction. It may call decide more than once. When it has returned, no reader
-	// sees what was deleted any more. CallerID is the token that asks, if any.
+	// DeleteToken calls decide and carries out the deletion, in one transaction. It
+	// may call decide more than once. Once it has returned, no reader sees the
+	// deleted tokens. CallerID is the id of the caller's token, if any.
 	DeleteToken(ctx context.Context, userID, id, callerID string, decide func(*Deletion) error) error
-	// RotateToken has rotate decide about a token of the caller's and carries that out, in one
-	// transaction. It may call rotate more than once. It returns ErrKeyRetired.
+	// RotateToken calls rotate with a token of the caller and carries out the
+	// rotation, in one transaction. It may call rotate more than once. It returns
+	// ErrKeyRetired.
 	RotateToken(ctx context.Context, who *Principal, id string, rotate func(*Rotation) error) error
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
 }
 
-// Tokens is what users can do with their tokens.
+// Tokens implements the operations of users on their tokens.
 type Tokens struct {
 	store  TokenStore
 	signer *Signer
@@ -98,23 +100,23 @@ type Tokens struct {
 	limits TokenLimits
 }
 
-// NewTokens returns a Tokens that keeps tokens in store and signs with signer.
+// NewTokens returns a Tokens that stores tokens in store and signs them with
+// signer.
 func NewTokens(store TokenStore, signer *Signer, now func() time.Time) *Tokens {
 	return &Tokens{store: store, signer: signer, now: now}
 }
 
-// TokenOrder is what somebody wants a new token to be.
+// TokenOrder are the parameters of a new token.
 type TokenOrder struct {
 	Description string
 	Lifetime    time.Duration // 1 µs to MaxLifetime
-	Scopes      Scopes        // DefaultScopes, as far as the maker has them, where none are named
-	Wallets     []string      // aliases of the only wallets it is for; nil for those of the maker
-	AnyLifetime bool          // whether it may live as long as asked for, unless an operator set a limit
+	Scopes      Scopes        // if empty, the DefaultScopes that the creator has
+	Wallets     []string      // aliases of the wallets that it is limited to; nil for the creator's limit
+	AnyLifetime bool          // whether the lifetime is unlimited unless an operator set a limit
 }
 
-// Create makes a token and returns it with the text that is its secret, which
-// is not kept. Whoever comes with a token gets no more scopes, wallets or time
-// than that has: Forbidden.
+// Create creates a token and returns it with its secret text, which is not stored.
+// A caller with a token cannot exceed its scopes, wallets or expiry: Forbidden.
 func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (Token, string, error) {
 	if err := checkDescription(order.Description); err != nil {
 		return Token{}, "", err
@@ -155,11 +157,11 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (
 	return t, secret, err
 }
 
-// maxSignings bounds how often a token is signed anew because keys are exchanged.
+// maxSignings limits how often a token is signed again because of key rotations.
 const maxSignings = 5
 
-// signing has do make a token, and again where the key that it was signed with turns
-// out to have retired meanwhile.
+// signing calls do to create a token, and again if the signing key was retired in
+// the meantime.
 func (s *Tokens) signing(ctx context.Context, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
@@ -172,7 +174,7 @@ func (s *Tokens) signing(ctx context.Context, do func() error) error {
 	}
 }
 
-// seal makes the text that stands for t and notes its hash in t.
+// seal creates the text of the token t and stores its hash in t.
 func (s *Tokens) seal(t *Token, userName string) (string, error) {
 	secret, err := s.signer.sign(t, userName)
 	if err != nil {
@@ -191,8 +193,8 @@ func (s *Tokens) Get(ctx context.Context, who *Principal, id string) (Token, err
 	return s.withAliases(ctx, t)
 }
 
-// Own returns the token that the caller came with, as it was when the request
-// was let in, or ErrTokenNotFound for a password.
+// Own returns the caller's token as it was when the request was authorized, or
+// ErrTokenNotFound for a password.
 func (s *Tokens) Own(ctx context.Context, who *Principal) (Token, error) {
 	if who.token == nil {
 		return Token{}, ErrTokenNotFound
@@ -200,7 +202,7 @@ func (s *Tokens) Own(ctx context.Context, who *Principal) (Token, error) {
 	return s.withAliases(ctx, *who.token)
 }
 
-// List returns up to limit of the caller's tokens in the order they were made.
+// List returns up to limit of the caller's tokens in the order of creation.
 func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, limit int) ([]Token, error) {
 	tokens, err := s.store.TokensOfUser(ctx, who.UserID, after, limit)
 	if err != nil {
@@ -209,13 +211,14 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 	return tokens, s.fillAliases(ctx, who.UserID, tokens)
 }
 
-// Rotate replaces one of the caller's tokens by a successor of the same
-// description, scopes, wallets and expiry, and returns that with its secret.
-// The predecessor lives on for overlap under a marked description, and ends
-// with all that were made with it.
+// Rotate replaces one of the caller's tokens by a successor with the same
+// description, scopes, wallets and expiry, and returns the successor with its
+// secret. The predecessor stays valid for the grace period overlap, under a marked
+// description, and ends together with its descendants.
 //
-// A token can replace itself and those made with it; a password every token of its
-// user, and then what tokens rotated the predecessor to before ends with it.
+// A token can rotate itself and its descendants. A password can rotate every token
+// of its user, which also revokes the successors of earlier rotations of it by
+// tokens.
 func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap time.Duration) (Token, string, error) {
 	now := s.now()
 	var secret string
@@ -223,7 +226,7 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 	rotate := func(r *Rotation) error {
 		old := r.Old
 		if !now.Before(old.ExpiresAt) {
-			return fault.New(fault.Conflict, "token_expired", "the token has expired; a successor would have, too. Make a new one")
+			return fault.New(fault.Conflict, "token_expired", "the token has expired, and so would its successor; create a new token")
 		}
 		if !who.ByPassword() && who.TokenID != old.ID && !slices.Contains(r.OldAncestors, who.TokenID) {
 			return errNotOwnToken
@@ -255,7 +258,7 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 	return successor, secret, err
 }
 
-// grantedScopes returns what a token gets whose maker asks for these scopes.
+// grantedScopes returns the scopes of a new token for the requested ones.
 func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 	granted := asked
 	if asked == 0 {
@@ -264,19 +267,19 @@ func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 	missing := granted &^ who.Scopes
 	switch {
 	case granted == 0:
-		return 0, fault.New(fault.Forbidden, "scope_exceeded", "you have none of the scopes that a token gets by default; name those it is to have")
+		return 0, fault.New(fault.Forbidden, "scope_exceeded", "you have none of the default scopes of a token; name the scopes")
 	case missing&AdminScopes != 0 && !who.Admin:
-		return 0, fault.New(fault.Forbidden, "scope_exceeded", "only admins can have the scopes %s", missing&AdminScopes).
+		return 0, fault.New(fault.Forbidden, "scope_exceeded", "the scopes %s are reserved for admins", missing&AdminScopes).
 			With("required_role", "admin")
 	case missing != 0:
-		return 0, fault.New(fault.Forbidden, "scope_exceeded", "a token cannot make one with more scopes than its own; it lacks %s", missing).
+		return 0, fault.New(fault.Forbidden, "scope_exceeded", "a token cannot create one with more scopes than its own; it lacks %s", missing).
 			With("required_scope", missing.String())
 	}
 	return granted, nil
 }
 
-// grantedWallets turns aliases into the ids of wallets that the caller is a
-// member of and may see. Nil is no limit, or that of the caller.
+// grantedWallets converts aliases to the ids of wallets that the caller is a member
+// of and may see. Nil means no limit, or the caller's own limit.
 func (s *Tokens) grantedWallets(ctx context.Context, who *Principal, aliases []string) ([]string, error) {
 	if aliases == nil {
 		return who.Wallets, nil
@@ -289,7 +292,7 @@ func (s *Tokens) grantedWallets(ctx context.Context, who *Principal, aliases []s
 	for _, alias := range aliases {
 		i := slices.IndexFunc(members, func(m Membership) bool { return m.Alias == alias && who.MaySeeWallet(m.WalletID) })
 		if i < 0 {
-			return nil, fault.InvalidField("wallets", "names a wallet that is not among yours")
+			return nil, fault.InvalidField("wallets", "contains a wallet that is not among your wallets")
 		}
 		if !slices.Contains(ids, members[i].WalletID) {
 			ids = append(ids, members[i].WalletID)
@@ -304,14 +307,14 @@ func (s *Tokens) withAliases(ctx context.Context, t Token) (Token, error) {
 	return one[0], err
 }
 
-// ListOf returns tokens of a user for an admin, who is not told what that user calls
+// ListOf returns tokens of a user for an admin, without that user's names of
 // wallets.
 func (s *Tokens) ListOf(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error) {
 	return s.store.TokensOfUser(ctx, userID, after, limit)
 }
 
-// fillAliases tells for each token what the user calls the wallets that it is
-// for. A wallet that the user left has no alias and is passed over.
+// fillAliases sets the user's aliases of the wallets of each token. Wallets that
+// the user left have no alias and are skipped.
 func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token) error {
 	if !slices.ContainsFunc(tokens, func(t Token) bool { return t.Wallets != nil }) {
 		return nil
@@ -337,24 +340,24 @@ func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token)
 
 func checkExpiry(who *Principal, expiresAt time.Time) error {
 	if who.TokenID != "" && expiresAt.After(who.ExpiresAt) {
-		return fault.New(fault.Forbidden, "expiry_exceeded", "a token cannot make one that outlives it; yours ends at %s",
+		return fault.New(fault.Forbidden, "expiry_exceeded", "a token cannot create a token with a later expiry; yours expires at %s",
 			who.ExpiresAt.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
 
-// maxDescription keeps a token below maxTokenBytes whatever the description is
-// made of, since JSON may write six bytes for a character.
+// maxDescription keeps a token below maxTokenBytes for every description, since
+// JSON may use six bytes for a character.
 const maxDescription = 128
 
-// checkDescription is the rule for descriptions of tokens: 1 to 128 characters that
-// text.Problem accepts, not all of them spaces.
+// checkDescription validates the description of a token: 1 to 128 characters that
+// text.Problem accepts, and not only spaces.
 func checkDescription(description string) error {
 	switch {
 	case strings.TrimSpace(description) == "":
 		return errDescription("is missing or blank")
 	case utf8.RuneCountInString(description) > maxDescription:
-		return errDescription("must not be longer than %d characters", maxDescription)
+		return errDescription("must be at most %d characters long", maxDescription)
 	}
 	if problem := text.Problem(description); problem != "" {
 		return errDescription("%s", problem)

@@ -9,47 +9,47 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// errNotOwnToken is returned to a token for one that is neither itself nor was made
-// with it.
+// errNotOwnToken is returned to a token for another token that is not its
+// descendant.
 var errNotOwnToken = fault.New(fault.Forbidden, "not_own_token",
-	"a token can delete or rotate only itself and tokens made with it; for others use your user name and password")
+	"a token can delete or rotate only itself and tokens created with it; for others use your user name and password")
 
-// TokenName is what a token is known by.
+// TokenName identifies a token.
 type TokenName struct{ ID, Description string }
 
-// Deletion is a token in the middle of being deleted.
+// Deletion is a token during its deletion.
 type Deletion struct {
-	Exists    bool     // whether the token itself is still there
+	Exists    bool     // whether the token itself still exists
 	Ancestors []string // of the token
-	// CallerPredecessors are the tokens whose place the caller's token took, by
-	// rotations that were made with tokens.
+	// CallerPredecessors are the tokens that the caller's token replaced, in
+	// rotations by tokens.
 	CallerPredecessors []string
-	// Family is the token, as far as it exists, and those that were made with it.
+	// Family is the token, if it exists, and its descendants.
 	Family []TokenName
-	// Successors are those that it and its family were rotated to by tokens, and what
-	// was made with these.
+	// Successors are the successors of the family in rotations by tokens, and their
+	// descendants.
 	Successors []TokenName
 
-	// To be filled: whether the Successors go on working, and if so, whether later
-	// deletions of the token are to know of them.
+	// Set by the caller: whether the Successors stay valid, and if so, whether
+	// later deletions of the token include them.
 	KeepSuccessors  bool
 	ForgetRotations bool
 	Event           Event
 }
 
-// Deleted is what became of the tokens that a deletion is about.
+// Deleted is the result of a deletion.
 type Deleted struct {
 	Ended []TokenName
-	Kept  []TokenName // successors that go on working
+	Kept  []TokenName // successors that stay valid
 }
 
-// Delete deletes one of the caller's tokens and all that were made with it, and also
-// the successors by rotations that were made with a token, and theirs, unless
-// keepSuccessors is set or the caller is such a successor. Id may be that of a token that
-// is gone, for the sake of its successors. When it has returned, what was deleted is
-// accepted nowhere.
+// Delete deletes one of the caller's tokens and its descendants, and also the
+// successors in rotations by tokens with their descendants, unless keepSuccessors
+// is set or the caller is such a successor. Id may be the id of a deleted token
+// that has successors. Once Delete has returned, the deleted tokens are rejected
+// everywhere.
 //
-// A token can delete itself, those made with it, and those whose place it took.
+// A token can delete itself, its descendants, and the tokens that it replaced.
 func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSuccessors bool) (Deleted, error) {
 	return s.delete(ctx, who, who.UserID, id, func(d *Deletion) error {
 		tookItsPlace := slices.Contains(d.CallerPredecessors, id)
@@ -67,7 +67,8 @@ func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSucc
 	})
 }
 
-// DeleteOf deletes a token of a user for an admin, as Delete does for its user.
+// DeleteOf deletes a token of a user on behalf of an admin, as Delete does for the
+// user.
 func (s *Tokens) DeleteOf(ctx context.Context, who *Principal, userID, id string) (Deleted, error) {
 	return s.delete(ctx, who, userID, id, func(*Deletion) error { return nil })
 }
@@ -91,10 +92,12 @@ func (s *Tokens) delete(ctx context.Context, who *Principal, userID, id string, 
 	return out, err
 }
 
-// maxOthers is how many tokens the audit record names beside the one that was deleted.
+// maxOthers is the maximum number of further tokens that the audit log names for a
+// deletion.
 const maxOthers = 20
 
-// others returns what the audit record says of tokens that ended with one.
+// others describes, for the audit log, the tokens that were revoked together with
+// one.
 func others(id string, ended []TokenName) string {
 	var ids []string
 	for _, t := range ended {

@@ -7,27 +7,28 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// DefaultMaxLifetime is the longest that a new token may live unless it is set, but for
-// those of Specter Desktop's API.
+// DefaultMaxLifetime is the maximum lifetime of a new token unless configured; it
+// does not apply to tokens created through v1alpha.
 const DefaultMaxLifetime = 365 * 24 * time.Hour
 
-// TokenLimits are an operator's limits to the life of tokens.
+// TokenLimits are the operator's limits on tokens.
 type TokenLimits struct {
-	// MaxLifetime is the longest that a new token may live; 0 is DefaultMaxLifetime, or
-	// MaxLifetime for a TokenOrder with AnyLifetime.
+	// MaxLifetime is the maximum lifetime of a new token; 0 means
+	// DefaultMaxLifetime, or the constant MaxLifetime for a TokenOrder with
+	// AnyLifetime.
 	MaxLifetime time.Duration
-	// Idle is how long a token may be unused before it is refused; 0 is no limit.
+	// Idle is the time after which an unused token is rejected; 0 means no limit.
 	Idle time.Duration
 }
 
 // SetLimits sets the limits for new tokens. It must be called before the first use.
 func (s *Tokens) SetLimits(l TokenLimits) { s.limits = l }
 
-// SetLimits sets the limits that tokens must meet. It must be called before the first
+// SetLimits sets the limits for accepted tokens. It must be called before the first
 // login.
 func (l *Login) SetLimits(limits TokenLimits) { l.limits = limits }
 
-// check returns an Invalid fault for a token that is to live longer than it may.
+// check returns an Invalid fault for a token whose lifetime is too long.
 func (l TokenLimits) check(order TokenOrder) error {
 	most := l.MaxLifetime
 	if most == 0 {
@@ -42,7 +43,7 @@ func (l TokenLimits) check(order TokenOrder) error {
 	return nil
 }
 
-// lifetimeText writes a length of time in days if it is that.
+// lifetimeText formats a duration, in days if possible.
 func lifetimeText(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d%day == 0 {
@@ -51,8 +52,8 @@ func lifetimeText(d time.Duration) string {
 	return d.String()
 }
 
-// idle reports whether a token has not been used for too long. One that was never used
-// counts from when it was made.
+// idle reports whether a token was unused for too long. The period starts at
+// creation if it was never used.
 func (l TokenLimits) idle(t *Token, now time.Time) bool {
 	since := t.LastUse.At
 	if since.IsZero() {
@@ -61,8 +62,8 @@ func (l TokenLimits) idle(t *Token, now time.Time) bool {
 	return l.Idle > 0 && now.Sub(since) >= l.Idle
 }
 
-// RemainingLife is how long a token is still accepted, provided that it is used; zero
-// when it has expired or has been unused for too long.
+// RemainingLife is the time until the token is rejected if it stays in use; zero if
+// it has expired or has been idle for too long.
 func (s *Tokens) RemainingLife(t *Token) time.Duration {
 	now := s.now()
 	if s.limits.idle(t, now) {

@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// fixedKeys says which keys there are, the one that signs first.
+// fixedKeys is a KeyStore with fixed keys, the signing key first.
 type fixedKeys []SigningKey
 
 func (k fixedKeys) SigningKeys(context.Context) ([]SigningKey, error) { return k, nil }
@@ -31,7 +31,7 @@ const testID = "00000000-0000-4000-8000-000000000000"
 
 var testKey = []byte(strings.Repeat("k", MinKeyBytes))
 
-// signerOf returns a Signer whose one key is this.
+// signerOf returns a Signer with this key only.
 func signerOf(ctx context.Context, key []byte, now func() time.Time) (*Signer, error) {
 	return NewSigner(ctx, fixedKeys{{Fingerprint: Fingerprint(key)}}, func() (Keys, error) { return Keys{key}, nil }, now)
 }
@@ -45,8 +45,7 @@ func newTestSigner(t testing.TB, now func() time.Time) *Signer {
 	return s
 }
 
-// accepts reports whether a token is accepted whose row says that it was signed with
-// the test's key.
+// accepts reports whether a token is accepted if its row specifies the test's key.
 func accepts(t testing.TB, s *Signer, token string) (p presented, ok bool) {
 	t.Helper()
 	if p, ok = s.look(token); !ok {
@@ -67,8 +66,8 @@ func TestASignerNeedsAKey(t *testing.T) {
 	}
 }
 
-// The same token cannot be made twice, and what is made is never too long to be
-// presented, whatever the name and the description are made of.
+// Signing twice yields different tokens, and no token is too long to be accepted,
+// whatever the name and the description contain.
 func TestSign(t *testing.T) {
 	now := time.Now()
 	s := newTestSigner(t, func() time.Time { return now })
@@ -78,7 +77,7 @@ func TestSign(t *testing.T) {
 		first, err1 := s.sign(&token, name)
 		second, err2 := s.sign(&token, name)
 		if err := errors.Join(err1, err2); err != nil || first == second {
-			t.Fatalf("%q: twice the same token, or %v", char, err)
+			t.Fatalf("%q: signed the same token twice, or %v", char, err)
 		}
 		p, ok := accepts(t, s, first)
 		if !ok || p.id != token.ID || p.hash != sha256.Sum256([]byte(first)) || token.SigningKey != Fingerprint(testKey) {
@@ -87,9 +86,8 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// That a signature was found good is remembered; that the token ends is not
-// forgotten over it.
-func TestRememberedSignaturesEnd(t *testing.T) {
+// A cached signature does not extend the lifetime of a token.
+func TestSigner_CachedSignatureExpires(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	s := newTestSigner(t, func() time.Time { return now })
 	token, err := s.sign(&Token{ID: testID, CreatedAt: now, ExpiresAt: now.Add(time.Minute)}, "alice")
@@ -103,13 +101,13 @@ func TestRememberedSignaturesEnd(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	if _, ok := accepts(t, s, token); ok {
-		t.Error("accepted when it has ended")
+		t.Error("accepted after its expiry")
 	}
 }
 
-// A key that was dropped is worth nothing, also for a token whose signature was found
-// good before. Which key a token has to be of, its row says.
-func TestKeysOfASigner(t *testing.T) {
+// A dropped key is rejected, also for a token whose signature is cached. The row
+// specifies the key of a token.
+func TestSigner_KeyRotation(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	old, next := testKey, []byte(strings.Repeat("n", MinKeyBytes))
 	known := fixedKeys{{Fingerprint: Fingerprint(old)}}
@@ -135,7 +133,7 @@ func TestKeysOfASigner(t *testing.T) {
 		}
 	}
 	before := sign()
-	wants("of a key that nobody uses", before, next, false)
+	wants("of an unused key", before, next, false)
 	wants("before", before, old, true)
 	known = fixedKeys{{Fingerprint: Fingerprint(next)}, {Fingerprint: Fingerprint(old), RetiredAt: now}}
 	stale := sign()
@@ -160,7 +158,7 @@ func TestKeysOfASigner(t *testing.T) {
 	}
 	p, _ := lacking.look(before)
 	if _, err := lacking.verify(t.Context(), p, Fingerprint(old)); !errors.Is(err, ErrKeyMissing) {
-		t.Errorf("of a key that is lacking: %v", err)
+		t.Errorf("of a missing key: %v", err)
 	}
 }
 
@@ -192,14 +190,14 @@ func TestVerifiedTokensAreBounded(t *testing.T) {
 	c.put(key(0), verifiedToken{id: "kept"})
 	for i := 1; i < 5*maxGeneration; i++ {
 		c.put(key(i), verifiedToken{})
-		if i%(maxGeneration/2) == 0 { // in use, and therefore not forgotten
+		if i%(maxGeneration/2) == 0 { // in use, and therefore kept in the cache
 			if v, ok := c.get(key(0)); !ok || v.id != "kept" {
-				t.Fatalf("forgotten after %d", i)
+				t.Fatalf("evicted after %d", i)
 			}
 		}
 	}
 	if n := len(c.younger) + len(c.older); n > 2*maxGeneration {
-		t.Errorf("%d are remembered", n)
+		t.Errorf("%d are cached", n)
 	}
 }
 
@@ -217,7 +215,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%q: %v, %v", test.names, got, err)
 		}
 		if back := ScopesFromText(got.String()); back != got {
-			t.Errorf("%v comes back as %v", got, back)
+			t.Errorf("%v is parsed as %v", got, back)
 		}
 	}
 	for _, names := range [][]string{{}, {""}, {"*"}, {":*"}, {"node:*", "x"}, {"node:write"}, {"Node:read"}, {"no*"}, {"node:"}} {
@@ -229,7 +227,7 @@ func TestScopes(t *testing.T) {
 		t.Error("AllScopes is not all scopes")
 	}
 	if ScopesOf(false)&AdminScopes != 0 || !ScopesOf(true).Has(AdminScopes) || DefaultScopes&(AdminScopes|TokensRead|TokensWrite|MembersWrite) != 0 {
-		t.Error("somebody has scopes that they should not have")
+		t.Error("ScopesOf returns wrong scopes")
 	}
 }
 
@@ -246,7 +244,7 @@ func TestNewPasswords(t *testing.T) {
 	always := func() error { return nil }
 	for _, password := range []string{"", "admin", strings.Repeat("x", 72)} {
 		if ok, err := p.matches(t.Context(), "", "", password, always); ok || err != nil {
-			t.Errorf("nobody has the password %q: %v, %v", password, ok, err)
+			t.Errorf("without a hash, the password %q: %v, %v", password, ok, err)
 		}
 	}
 	hashed, err := p.hash(t.Context(), "", "correct horse battery")
@@ -260,7 +258,7 @@ func TestNewPasswords(t *testing.T) {
 	}
 }
 
-// storeOfJournal fails as often as it is told to.
+// storeOfJournal fails a configurable number of times.
 type storeOfJournal struct {
 	failures int
 	events   []Event
@@ -280,8 +278,8 @@ func (s *storeOfJournal) WriteJournal(_ context.Context, events []Event, uses ma
 
 func (s *storeOfJournal) SealAudit(context.Context) error { return nil }
 
-// What cannot be written is written later, in order, and the newest use wins.
-func TestJournalOutlivesAnAbsentDatabase(t *testing.T) {
+// Entries whose write failed are written later, in order, and the latest use wins.
+func TestJournal_RetriesFailedWrites(t *testing.T) {
 	store := &storeOfJournal{failures: 2, uses: map[string]Use{}}
 	j := NewJournal(slog.New(slog.DiscardHandler), store)
 	begin := time.Unix(1_800_000_000, 0)
@@ -289,7 +287,7 @@ func TestJournalOutlivesAnAbsentDatabase(t *testing.T) {
 		at := begin.Add(time.Duration(i) * usePrecision)
 		j.login(Event{At: at, Action: "login", Target: "a\nb\x1b[31m\xff"}, fmt.Sprint(i))
 		j.used("t", time.Time{}, Use{At: at, Agent: strings.Repeat("é\n", 200)})
-		j.used("fresh", at.Add(-usePrecision/2), Use{At: at}) // written down half a minute ago
+		j.used("fresh", at.Add(-usePrecision/2), Use{At: at}) // stored half a minute ago
 		j.Flush(t.Context())
 	}
 	if !slices.IsSortedFunc(store.events, func(a, b Event) int { return a.At.Compare(b.At) }) || len(store.events) != 3 {
@@ -302,17 +300,17 @@ func TestJournalOutlivesAnAbsentDatabase(t *testing.T) {
 		t.Errorf("use %+v", got)
 	}
 	if len(store.uses) != 1 {
-		t.Error("a use was written that was written less than a minute ago")
+		t.Error("a use was stored again within a minute")
 	}
 }
 
 func TestFoldName(t *testing.T) {
 	for _, same := range [][2]string{{"Alice", "aLICE"}, {"Straße", "STRASSE"}, {"é", "e\u0301"}, {"É", "E\u0301"}, {"ſ", "S"}} {
 		if FoldName(same[0]) != FoldName(same[1]) {
-			t.Errorf("%q and %q are two", same[0], same[1])
+			t.Errorf("%q and %q are different users", same[0], same[1])
 		}
 	}
 	if FoldName("a") == FoldName("b") {
-		t.Error("a is b")
+		t.Error("a equals b")
 	}
 }

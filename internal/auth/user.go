@@ -16,90 +16,89 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// What can be wrong with a user.
+// Errors of users.
 var (
-	ErrUserNotFound = fault.New(fault.NotFound, "user_not_found", "there is no such user")
-	ErrUserExists   = fault.New(fault.Conflict, "user_exists", "there is a user of this name already; names that differ only in case count as one")
+	ErrUserNotFound = fault.New(fault.NotFound, "user_not_found", "user not found")
+	ErrUserExists   = fault.New(fault.Conflict, "user_exists", "a user of this name already exists; names are not case-sensitive")
 	ErrLastAdmin    = fault.New(fault.Conflict, "last_admin", "this is the last active admin; make another user an admin first")
-	// ErrLastOwner is returned for a user without whom wallets would have no
-	// owner. It does not say which: admins need not be members of them.
-	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "this user is the only owner of wallets; make others owners of them first, or delete the wallets with the user: ?wallets=delete in the API, --delete-wallets at the command line")
+	// ErrLastOwner is returned for a user who is the only owner of wallets. It does
+	// not name them, because admins need not be members of them.
+	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "this user is the only owner of some wallets; make other members owners first, or delete the wallets with the user: ?wallets=delete in the API, --delete-wallets at the command line")
 )
 
-// FirstAdmin is the name of the user that a new database begins with.
+// FirstAdmin is the name of the user that a new database starts with.
 const FirstAdmin = "admin"
 
-// User is somebody who has a password.
+// User is a person or program with a password.
 type User struct {
 	ID                string
 	Name              string
 	PasswordHash      string
-	PasswordIsDefault bool // still the DefaultPassword
+	PasswordIsDefault bool // still has the DefaultPassword
 	Admin             bool
 	DisabledAt        time.Time // zero while active
 	CreatedAt         time.Time
-	Quotas            Limits // those that an admin set; the server's count for all others
-	// AccessVersion is raised by the database whenever the password, the role or the
-	// state changes.
+	Quotas            Limits // set by an admin; the server's limits apply for the others
+	// AccessVersion is incremented by the database whenever the password, the role
+	// or the state changes.
 	AccessVersion int64
 }
 
 // Active reports whether the user may log in.
 func (u *User) Active() bool { return u.DisabledAt.IsZero() }
 
-// UserEdit is a user in the middle of a change, with what has to be done in the
-// same transaction.
+// UserEdit is a user during a change, with further changes for the same
+// transaction.
 type UserEdit struct {
 	User
-	// OtherAdmins is how many other users are active admins.
+	// OtherAdmins is the number of other users who are active admins.
 	OtherAdmins int
-	// SoleWallets are the ids of wallets that have no other owner.
+	// SoleWallets are the ids of wallets without another owner.
 	SoleWallets []string
-	// KeepAccess leaves the AccessVersion as it is: the password is the same, with
+	// KeepAccess leaves AccessVersion unchanged: the password is the same, with
 	// another hash.
 	KeepAccess bool
-	// DropTokens ends all tokens of the user.
+	// DropTokens revokes all tokens of the user.
 	DropTokens bool
-	// Remove deletes the user with all their tokens and memberships, and has
-	// their SoleWallets removed, soon after.
+	// Remove deletes the user with all their tokens and memberships, and queues the
+	// removal of their SoleWallets.
 	Remove bool
-	// Event is what the audit record is to say.
+	// Event is the event for the audit log.
 	Event Event
 }
 
-// UserStore keeps users. What changes them is on behalf of a principal whose rights
-// are checked again in the same transaction: see Principal.Confirm.
+// UserStore stores users. Methods that change users check the permissions of a
+// principal again in the same transaction: see Principal.Confirm.
 type UserStore interface {
 	QuotaStore
-	// CreateUser adds a user. It returns ErrUserExists where the folded name is
-	// taken.
+	// CreateUser adds a user. It returns ErrUserExists if the folded name is taken.
 	CreateUser(ctx context.Context, who *Principal, u User, e Event) error
-	// UserByName returns ErrUserNotFound where there is none.
+	// UserByName returns ErrUserNotFound if the user does not exist.
 	UserByName(ctx context.Context, name string) (User, error)
-	// ListUsers returns users in the order of their folded names, from the one
-	// that follows after.
+	// ListUsers returns users in the order of their folded names, beginning after
+	// the given one.
 	ListUsers(ctx context.Context, after string, limit int) ([]User, error)
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
-	// EditUser loads a user, applies edit and saves the result in one
-	// transaction, so that no other change comes between. It may call edit more
-	// than once. It returns ErrUserNotFound where there is no such user.
+	// EditUser loads a user, applies edit and saves the result in one transaction,
+	// isolated from other changes. It may call edit more than once. It returns
+	// ErrUserNotFound if the user does not exist.
 	EditUser(ctx context.Context, who *Principal, name string, edit func(*UserEdit) error) (User, error)
 }
 
-// Users is what can be done with users.
+// Users implements the operations on users.
 type Users struct {
 	store     UserStore
 	passwords *Passwords
 	now       func() time.Time
 }
 
-// NewUsers returns a Users that keeps users in store.
+// NewUsers returns a Users that stores users in store.
 func NewUsers(store UserStore, passwords *Passwords, now func() time.Time) *Users {
 	return &Users{store: store, passwords: passwords, now: now}
 }
 
-// Create adds a user. It sets a password, so a token will not do.
+// Create adds a user. It requires a password, because it sets one.
 func (s *Users) Create(ctx context.Context, who *Principal, name, password string, admin bool) (User, error) {
 	if err := who.NeedPassword(); err != nil {
 		return User{}, err
@@ -107,7 +106,7 @@ func (s *Users) Create(ctx context.Context, who *Principal, name, password strin
 	if err := checkNewName(name); err != nil {
 		return User{}, err
 	}
-	// Looked up first, so that a name that is taken costs no hashing.
+	// Check first, so that a taken name costs no hashing.
 	if _, err := s.store.UserByName(ctx, name); err == nil {
 		return User{}, ErrUserExists
 	}
@@ -118,8 +117,8 @@ func (s *Users) Create(ctx context.Context, who *Principal, name, password strin
 	return s.create(ctx, who, User{Name: name, PasswordHash: hashed, Admin: admin})
 }
 
-// CreateFirst adds the first admin of a new database, with the DefaultPassword
-// where password is empty or just that.
+// CreateFirst adds the first admin of a new database, with the DefaultPassword if
+// password is empty or equal to it.
 func (s *Users) CreateFirst(ctx context.Context, password string) (User, error) {
 	var hashed string
 	var err error
@@ -142,44 +141,45 @@ func (s *Users) create(ctx context.Context, who *Principal, u User) (User, error
 	return u, s.store.CreateUser(ctx, who, u, who.Event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
 }
 
-// Get returns a user by name, without regard to case.
+// Get returns a user by name, ignoring case.
 func (s *Users) Get(ctx context.Context, name string) (User, error) {
 	return s.store.UserByName(ctx, name)
 }
 
-// QuotaUse returns the limits of a user and what is used of them.
+// QuotaUse returns the limits and the usage of a user.
 func (s *Users) QuotaUse(ctx context.Context, u User) ([]QuotaUse, error) {
 	return s.store.QuotaUse(ctx, u.ID)
 }
 
-// List returns up to limit users in the order of their names, beginning after
-// the named one.
+// List returns up to limit users in the order of their names, beginning after the
+// given one.
 func (s *Users) List(ctx context.Context, after string, limit int) ([]User, error) {
 	return s.store.ListUsers(ctx, FoldName(after), limit)
 }
 
-// UserChange is what an admin changes about a user; nil leaves a thing as it is.
+// UserChange is an admin's change to a user; nil leaves a field unchanged.
 type UserChange struct {
 	Password *string
 	Admin    *bool
 	Disabled *bool
-	// Quotas are limits by quota, nil for the server's.
+	// Quotas are limits by quota; nil means the server's limit.
 	Quotas map[Quota]*int64
 }
 
-// IsEmpty reports whether nothing is to be changed.
+// IsEmpty reports whether the change has no effect.
 func (c UserChange) IsEmpty() bool {
 	return c.Password == nil && c.Admin == nil && c.Disabled == nil && len(c.Quotas) == 0
 }
 
-// givesRights reports whether the change lets somebody do more than before.
+// givesRights reports whether the change gives a user additional permissions.
 func (c *UserChange) givesRights() bool {
 	return c.Password != nil || c.Admin != nil && *c.Admin
 }
 
-// Change applies an admin's change. A new password or being disabled ends all
-// tokens of the user. It returns ErrLastAdmin rather than leave no admin, and
-// ErrPasswordRequired for a token that would set a password or give the admin role.
+// Change applies an admin's change. Setting a password or disabling the user
+// revokes all their tokens. It returns ErrLastAdmin if no admin would remain, and
+// ErrPasswordRequired for a token that would set a password or grant the admin
+// role.
 func (s *Users) Change(ctx context.Context, who *Principal, name string, change UserChange) (User, error) {
 	if change.givesRights() {
 		if err := who.NeedPassword(); err != nil {
@@ -210,8 +210,8 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 	})
 }
 
-// apply changes u, and returns what the audit record is to say. Hashed is the hash of a
-// new password.
+// apply changes u and returns the details for the audit log. Hashed is the hash of
+// a new password.
 func (c *UserChange) apply(u *UserEdit, hashed string, now time.Time) (did []string, err error) {
 	if c.Password != nil {
 		u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, true
@@ -242,9 +242,9 @@ func (c *UserChange) apply(u *UserEdit, hashed string, now time.Time) (did []str
 }
 
 // Delete removes a user with all their tokens. It returns ErrLastAdmin, and
-// ErrLastOwner rather than leave wallets without an owner, unless deleteWallets
-// says that those are to go along, for all their members. That takes a password,
-// since no token for users has rights in wallets.
+// ErrLastOwner if wallets would have no owner, unless deleteWallets says to delete
+// these for all their members. That requires a password, since no token for
+// managing users has permissions in wallets.
 func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteWallets bool) error {
 	if deleteWallets {
 		if err := who.NeedPassword(); err != nil {
@@ -270,7 +270,7 @@ func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteW
 	return err
 }
 
-// RevokeTokens ends all tokens of a user.
+// RevokeTokens revokes all tokens of a user.
 func (s *Users) RevokeTokens(ctx context.Context, who *Principal, name string) error {
 	now := s.now()
 	_, err := s.store.EditUser(ctx, who, name, func(u *UserEdit) error {
@@ -281,8 +281,8 @@ func (s *Users) RevokeTokens(ctx context.Context, who *Principal, name string) e
 	return err
 }
 
-// ChangeOwnPassword sets the password of the caller, who has just proved the
-// old one. Their tokens live on unless revokeTokens is set.
+// ChangeOwnPassword sets the password of the caller, who was just authenticated
+// with the old one. Their tokens stay valid unless revokeTokens is set.
 func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool) (User, error) {
 	if err := who.NeedPassword(); err != nil {
 		return User{}, err
@@ -306,8 +306,8 @@ func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password 
 	})
 }
 
-// HasPassword reports whether the named user has this password. It is for the
-// start of the program, not for logins.
+// HasPassword reports whether the named user has this password. It is for the start
+// of the program, not for logins.
 func (s *Users) HasPassword(ctx context.Context, name, password string) (bool, error) {
 	u, err := s.store.UserByName(ctx, name)
 	if err != nil {
@@ -336,18 +336,19 @@ func roleDetail(admin bool) string {
 	return "user"
 }
 
-// FoldName returns the form of a user's name that is compared: names that
-// differ only in case, or in how an accent is written, are one.
+// FoldName returns the form of a user name that is compared: names that differ only
+// in case, or in the encoding of an accent, are equal.
 func FoldName(name string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
 }
 
 const maxUserName = 64
 
-// reservedName is what the API calls whoever asks.
+// reservedName refers to the caller in API paths.
 const reservedName = "me"
 
-// checkNewName is CheckUserName for the name of a new user.
+// checkNewName validates the name of a new user with CheckUserName and further
+// rules.
 func checkNewName(name string) error {
 	if strings.EqualFold(name, reservedName) {
 		return fault.InvalidField("name", "is reserved")
@@ -358,22 +359,22 @@ func checkNewName(name string) error {
 	return CheckUserName("name", name)
 }
 
-// CheckUserName is the rule for names of users: 1 to 64 printable characters,
-// without the colon that ends a name in Basic credentials (RFC 7617) and
-// without spaces at the ends. It returns a fault about a field of the request.
+// CheckUserName validates a user name: 1 to 64 printable characters, without the
+// colon that ends a name in Basic credentials (RFC 7617) and without leading or
+// trailing spaces. It returns a fault about a field of the request.
 func CheckUserName(field, name string) error {
 	runes := utf8.RuneCountInString(name)
 	switch {
 	case !utf8.ValidString(name):
-		return fault.InvalidField(field, "has to be UTF-8 text")
+		return fault.InvalidField(field, "must be UTF-8 text")
 	case runes == 0 || runes > maxUserName:
-		return fault.InvalidField(field, "has to be 1 to %d characters long", maxUserName)
+		return fault.InvalidField(field, "must be 1 to %d characters long", maxUserName)
 	case strings.Contains(name, ":"):
 		return fault.InvalidField(field, "must not contain a colon")
 	case strings.TrimSpace(name) != name:
 		return fault.InvalidField(field, "must not begin or end with a space")
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fault.InvalidField(field, "has a character that cannot be printed")
+		return fault.InvalidField(field, "must not contain unprintable characters")
 	}
 	return nil
 }

@@ -215,7 +215,7 @@ func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha 
 		code, field, value = "password_required", "required_scope", ""
 	}
 	if alpha && v == roleMissing {
-		got.want(t, http.StatusForbidden, "your role in this wallet is ", "and this takes "+value)
+		got.want(t, http.StatusForbidden, "your role in this wallet is ", "the role "+value+" is required")
 	} else if alpha {
 		got.wantMessage(t, http.StatusForbidden, text)
 	} else if got.wantProblem(t, http.StatusForbidden, code); got.text(field) != value {

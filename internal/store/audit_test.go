@@ -61,8 +61,8 @@ func TestAuditChainShowsWhatWasDoneToIt(t *testing.T) {
 		"changed":    {"UPDATE audit SET user_name = 'bob' WHERE chain_position = 2", "position 2"},
 		"moved":      {"UPDATE audit SET at = at + 1 WHERE chain_position = 2", "position 2"},
 		"rehashed":   {"UPDATE audit SET hash = '00' WHERE chain_position = 2", "position 3 (audit_id"},
-		"taken away": {"DELETE FROM audit WHERE chain_position = 2", "between the positions 1 and 3"},
-		"first gone": {"DELETE FROM audit WHERE chain_position = 1", "between the positions 0 and 2"},
+		"taken away": {"DELETE FROM audit WHERE chain_position = 2", "entries between the positions 1 and 3"},
+		"first gone": {"DELETE FROM audit WHERE chain_position = 1", "entries between the positions 0 and 2"},
 		"last gone":  {"DELETE FROM audit WHERE chain_position = 4", ""},
 		"renumbered": {"UPDATE audit SET audit_id = 1000 WHERE chain_position = 3", "position 3"},
 	} {
@@ -235,7 +235,7 @@ func TestAuditArchive_IsNotForged(t *testing.T) {
 		b.verify("")
 		b.exec("INSERT INTO settings (name, value) SELECT 'audit_anchor', '4 ' || hash FROM audit WHERE chain_position = 4")
 		b.exec("DELETE FROM audit WHERE chain_position <= 4")
-		if r := b.verify(""); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "no entry tells of the archive that ends at position 4") {
+		if r := b.verify(""); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "no entry records the archive that ends at position 4") {
 			t.Errorf("got %q", r.Problems)
 		}
 		b.exec("UPDATE audit SET target = 'x' WHERE chain_position = 6")
