@@ -58,7 +58,7 @@ var sqlite = sync.OnceValues(func() ([]byte, error) {
 	if err := migrate(path); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path) //nolint:gosec // the file of this function
+	return os.ReadFile(path)
 })
 
 // postgres returns the name of a migrated database that nobody is connected to.
