@@ -25,6 +25,7 @@ func TestSeal(t *testing.T) {
 func TestSharedDetail(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ action, detail, want string }{
+		{"proposal.create", "wallet 7; txid ab", "wallet 7"},
 		{"psbt.create", "wallet 7; txid ab; 0.1 BTC; fee 0.001 BTC", "wallet 7"},
 		{"psbt.create", "wallet 7", "wallet 7"},
 		{"psbt.sign", "wallet 7; by d34db33f", "wallet 7"},

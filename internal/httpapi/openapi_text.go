@@ -76,7 +76,7 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"Payment":                   "An output of a proposal.",
 	"Problem":                   "A problem document (RFC 9457) of type about:blank.",
 	"ProblemField":              "An invalid field of a request.",
-	"Proposal":                  "A payment that waits for signatures, and its progress.",
+	"ProposalSummary":           "A payment that waits for signatures, and its progress.",
 	"ProposalDetails":           "A proposal with its PSBT.",
 	"PutMemberRequest":          "The role of a member.",
 	"Quota":                     "A limit of a user, and what is used of it.",
