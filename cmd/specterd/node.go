@@ -99,8 +99,8 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 
 // wallets returns what can be done with wallets and proposals, and what keeps
 // their index equal to the node once it runs.
-func (a *app) wallets(n *nodeAccess) (*wallet.Service, *proposal.Service, *indexer.Follower) {
-	var f *indexer.Follower
+func (a *app) wallets(n *nodeAccess) (*wallet.Service, *proposal.Service, *indexer.Indexer) {
+	var f *indexer.Indexer
 	kick := func(id string) { f.Kick(id) }
 	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick).WithAdminsAddingMembers(a.cfg.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }

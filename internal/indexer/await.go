@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// awaitInterval is how often a wallet is kicked while a transaction is waited for.
+// awaitInterval is the interval at which a wallet is kicked while waiting for a
+// transaction.
 const awaitInterval = 100 * time.Millisecond
 
-// signal wakes all who wait for the end of a round.
+// signal wakes all goroutines that wait for the end of a sync round.
 type signal struct {
 	mu   sync.Mutex
 	next chan struct{}
@@ -35,21 +36,20 @@ func (s *signal) send() {
 }
 
 // Await waits until the index of a wallet has a transaction that the node has, or
-// until ctx ends. Where another process follows the node, it looks into the database
-// now and then.
-func (f *Follower) Await(ctx context.Context, walletID, txid string) {
+// until ctx ends. If another process runs the indexer, it polls the database.
+func (x *Indexer) Await(ctx context.Context, walletID, txid string) {
 	tick := time.NewTicker(awaitInterval)
 	defer tick.Stop()
-	f.Kick(walletID)
+	x.Kick(walletID)
 	for {
-		ended := f.rounds.wait()
-		if states, err := f.Store.States(ctx, walletID, []string{txid}); err != nil || len(states) > 0 {
+		ended := x.rounds.wait()
+		if states, err := x.Store.States(ctx, walletID, []string{txid}); err != nil || len(states) > 0 {
 			return
 		}
 		select {
 		case <-ended:
 		case <-tick.C:
-			f.Kick(walletID)
+			x.Kick(walletID)
 		case <-ctx.Done():
 			return
 		}

@@ -5,20 +5,20 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// raw is a transaction as it is serialized, with the addresses of its outputs;
-// empty where a script has none.
+// raw is a serialized transaction, with the addresses of its outputs; an address is
+// empty if the script has none.
 type raw struct {
 	btc.Tx
 	addresses []string
 }
 
-// ours is what of a transaction is the wallet's.
+// ours is the part of a transaction that belongs to the wallet.
 type ours struct {
 	places map[string]wallet.Place     // by address
-	coins  map[btc.Outpoint]btc.Amount // what it spends
+	coins  map[btc.Outpoint]btc.Amount // the UTXOs that it spends
 }
 
-// classify fills in what a transaction is to a wallet.
+// classify fills in the fields of a transaction that depend on the wallet.
 func classify(t *wallet.Transaction, tx raw, mine ours) {
 	t.VSize = tx.VSize
 	var in, out, own btc.Amount
@@ -66,9 +66,9 @@ func category(tx raw, ownInputs, ownOutputs int) wallet.Category {
 	return wallet.Send
 }
 
-// representative returns the output whose address stands for the transaction:
-// of what was sent the first foreign one, else the first of the wallet's on the
-// receive branch, else the first of the wallet's, else the first.
+// representative returns the output whose address represents the transaction: for a
+// sent transaction the first external one; otherwise the wallet's first one on the
+// receive branch, else the wallet's first one, else the first one.
 func representative(c wallet.Category, tx raw, outputs []wallet.Output) *wallet.Output {
 	best, bestRank := (*wallet.Output)(nil), 0
 	for i := range outputs {
@@ -88,7 +88,7 @@ func representative(c wallet.Category, tx raw, outputs []wallet.Output) *wallet.
 			best, bestRank = o, rank
 		}
 	}
-	if best == nil { // nothing of it is the wallet's any more
+	if best == nil { // none of its outputs belong to the wallet any more
 		for i, address := range tx.addresses {
 			if address != "" {
 				return &wallet.Output{Vout: uint32(i), Address: address}

@@ -18,11 +18,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestCrashesLeaveTheIndexOfANewStart has the follower end at its writes again
-// and again, before or after they are done, while things happen to its wallets.
-// What it comes to in the end has to be what a new database comes to, which
-// reads the same wallets of Core from the beginning.
-func TestCrashesLeaveTheIndexOfANewStart(t *testing.T) {
+// TestIndexer_CrashConsistency repeatedly crashes the indexer before or
+// after it writes, while its wallets change. The final index must equal that of a
+// new database that indexes the same Bitcoin Core wallets from the beginning.
+func TestIndexer_CrashConsistency(t *testing.T) {
 	w := newWorld(t)
 	a, b, stranger := w.hot("a", "wpkh"), w.hot("b", "tr"), w.hot("stranger", "wpkh")
 	all := []*watched{a.watch(now), b.watch(now)}
@@ -39,7 +38,7 @@ func TestCrashesLeaveTheIndexOfANewStart(t *testing.T) {
 		defer close(ended)
 		crashes.keepUp(done)
 	}()
-	taken := map[string]bool{} // payments to us that their sender took back
+	taken := map[string]bool{} // incoming payments that the sender replaced
 	for round := range int32(10) {
 		first := a.send(map[string]string{b.address(): "0.11", a.address(): "0.2"}, nil)
 		hashes := w.node.Mine(t, 1)
@@ -66,10 +65,10 @@ func TestCrashesLeaveTheIndexOfANewStart(t *testing.T) {
 		other := fresh.same(v)
 		other.agree()
 		got, want := v.index(), other.index()
-		gone := map[string]bool{} // addresses that only such payments were to
+		gone := map[string]bool{} // addresses that only such payments paid to
 		for txid := range taken {
-			_, told := want[txid]
-			if r, had := got[txid]; had && !told { // Core lists these no more
+			_, listed := want[txid]
+			if r, had := got[txid]; had && !listed { // Core does not list these any more
 				if !r.Status.Dead() {
 					t.Errorf("%s is %s", txid, r.Status)
 				}
@@ -78,7 +77,7 @@ func TestCrashesLeaveTheIndexOfANewStart(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: a new start comes to something else: -new +crashed\n%s", v.alias, diff)
+			t.Errorf("%s: differs from a new index: -new +crashed\n%s", v.alias, diff)
 		}
 		if diff := cmp.Diff(other.view().Balances, v.view().Balances); diff != "" {
 			t.Errorf("%s: balances: %s", v.alias, diff)
@@ -90,7 +89,7 @@ func TestCrashesLeaveTheIndexOfANewStart(t *testing.T) {
 	}
 }
 
-// crashing is a database whose user ends at about every second write.
+// crashing is a database that crashes its user at about every second write.
 type crashing struct {
 	*store.Store
 	world *world
@@ -100,7 +99,7 @@ type crashing struct {
 
 var errCrash = errors.New("crashed")
 
-// WriteIndex writes, or not, and has the follower ended then.
+// WriteIndex writes or does not write, and then stops the indexer.
 func (c *crashing) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	switch rand.IntN(4) {
 	case 0:
@@ -121,7 +120,7 @@ func (c *crashing) crash() {
 	}
 }
 
-// keepUp starts a follower, and another whenever one crashed, until done.
+// keepUp starts an indexer, and another one after each crash, until done.
 func (c *crashing) keepUp(done <-chan struct{}) {
 	for {
 		c.world.startOn(c)
@@ -136,8 +135,7 @@ func (c *crashing) keepUp(done <-chan struct{}) {
 	}
 }
 
-// fresh is another specterd that has the same wallets of Core, and knows nothing
-// of their history.
+// fresh is another specterd with the same Bitcoin Core wallets and an empty index.
 func (w *world) fresh(wallets []*watched) *world {
 	w.t.Helper()
 	other := worldOn(w.t, w.node, filepath.Join(w.t.TempDir(), "fresh.db"))
@@ -162,7 +160,7 @@ func (w *world) fresh(wallets []*watched) *world {
 	return other
 }
 
-// same is the wallet of that name in this world.
+// same returns the wallet of the same name in this world.
 func (w *world) same(v *watched) *watched {
 	return &watched{world: w, alias: v.alias, core: v.core, id: v.id}
 }
@@ -178,7 +176,7 @@ func (v *watched) usedAddresses() []wallet.Address {
 	return slices.DeleteFunc(v.addresses(), func(a wallet.Address) bool { return !a.Used })
 }
 
-// index returns all that is known of each transaction, inputs included.
+// index returns all indexed data of each transaction, inputs included.
 func (v *watched) index() map[string]wallet.Record {
 	v.t.Helper()
 	all := map[string]wallet.Record{}

@@ -13,23 +13,25 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// partSize is how many transactions are written at a time while a long history
-// is read, and partsWaiting how many parts of it wait to be written, with a part
-// that is being written and one that comes in. The first part may wait for
-// thousands of addresses to be derived; the node is not to be idle meanwhile.
+// partSize is the number of transactions that are written at a time while a long
+// history is read. partsWaiting is the number of parts that wait to be written, in
+// addition to the one being written and the one being fetched. The first part may
+// wait until thousands of addresses have been derived; the node should not be idle
+// meanwhile.
 const (
 	partSize     = 1000
 	partsWaiting = 8
 )
 
-// fetch gets transactions that the index does not have, and has them written in
-// the order of the chain, so that what a transaction spends is known before it.
-// While one part is written, the next is fetched. The last part goes into u.
-func (f *Follower) fetch(ctx context.Context, w wallet.Wallet, n news, states map[string]wallet.State, fresh []string, u *update) error {
+// fetch gets transactions that the index does not have, and queues them for writing
+// in chain order, so that the transactions whose outputs they spend are written
+// before them. While one part is written, the next is fetched. The last part is
+// added to u.
+func (x *Indexer) fetch(ctx context.Context, w wallet.Wallet, n pendingChanges, states map[string]wallet.State, fresh []string, u *update) error {
 	slices.SortFunc(fresh, func(a, b string) int { return inChain(n.seen[a], n.seen[b], a, b) })
-	into := &partWriter{f: f, w: w}
+	into := &partWriter{x: x, w: w}
 	parts := make(chan *part, partsWaiting)
-	last := &part{network: f.Network(), states: states}
+	last := &part{network: x.Network(), states: states}
 	both, during := errgroup.WithContext(ctx)
 	both.Go(func() error {
 		for p := range parts {
@@ -41,11 +43,11 @@ func (f *Follower) fetch(ctx context.Context, w wallet.Wallet, n news, states ma
 	})
 	both.Go(func() error {
 		defer close(parts)
-		return f.Node.Wallet(w.CoreName).Transactions(during, fresh, func(t backend.Transaction) error {
+		return x.Node.Wallet(w.CoreName).Transactions(during, fresh, func(t backend.Transaction) error {
 			if err := last.add(t); err != nil {
 				return err
 			}
-			// What is unconfirmed has no order, and stays together.
+			// Unconfirmed transactions have no order and stay in one part.
 			if len(last.list) < partSize || states[t.Txid].Status != wallet.Confirmed {
 				return nil
 			}
@@ -66,9 +68,9 @@ func (f *Follower) fetch(ctx context.Context, w wallet.Wallet, n news, states ma
 	return err
 }
 
-// inChain compares by the place in the chain; what is not in it comes last, in
-// the order of time.
-func inChain(a, b *sighting, aID, bID string) int {
+// inChain compares positions in the chain; unconfirmed transactions come last,
+// ordered by time.
+func inChain(a, b *observedTx, aID, bID string) int {
 	if confirmed := a.Confirmations > 0; confirmed != (b.Confirmations > 0) {
 		if confirmed {
 			return -1
@@ -81,22 +83,22 @@ func inChain(a, b *sighting, aID, bID string) int {
 	)
 }
 
-// part is a part of a wallet's history on its way into the index.
+// part is a part of a wallet's history that is being indexed.
 type part struct {
 	network btc.Network
 	states  map[string]wallet.State
 	list    []wallet.Transaction
 	raws    []raw    // of list
-	theirs  []string // addresses that Core has as the wallet's
+	theirs  []string // addresses that belong to the wallet according to Core
 }
 
 func (p *part) add(t backend.Transaction) error {
-	if t.Missing { // gone between two calls
+	if t.Missing { // removed between two calls
 		return nil
 	}
 	tx, err := btc.ParseTx(t.Raw)
 	if err != nil || tx.Txid != t.Txid {
-		return errNonsense("transaction %s is another one: %w", t.Txid, errors.Join(err))
+		return errInconsistent("transaction %s does not match its id: %w", t.Txid, errors.Join(err))
 	}
 	r := raw{Tx: tx, addresses: make([]string, len(tx.Outputs))}
 	for i, output := range tx.Outputs {
@@ -114,10 +116,10 @@ func (p *part) add(t backend.Transaction) error {
 	return nil
 }
 
-// partWriter writes the parts of a wallet's history, one after the other.
+// partWriter writes the parts of a wallet's history sequentially.
 type partWriter struct {
-	f *Follower
-	w wallet.Wallet // with its range as it is by now
+	x *Indexer
+	w wallet.Wallet // with its current range
 }
 
 func (t *partWriter) write(ctx context.Context, p *part) error {
@@ -125,10 +127,11 @@ func (t *partWriter) write(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
-	return t.f.Store.WriteIndex(ctx, []wallet.Change{{WalletID: t.w.ID, Added: added}})
+	return t.x.Store.WriteIndex(ctx, []wallet.Change{{WalletID: t.w.ID, Added: added}})
 }
 
-// classified returns a part's transactions with all that they are to the wallet.
+// classified returns a part's transactions with all fields that depend on the
+// wallet.
 func (t *partWriter) classified(ctx context.Context, p *part) ([]wallet.Transaction, error) {
 	places, err := t.places(ctx, p)
 	if err != nil {
@@ -144,8 +147,8 @@ func (t *partWriter) classified(ctx context.Context, p *part) ([]wallet.Transact
 	return p.list, nil
 }
 
-// places returns which addresses of a part are the wallet's. Where Core has more
-// of them, because it has derived further, so do we.
+// places returns those addresses of a part that belong to the wallet. If Bitcoin
+// Core has derived further, the index is extended likewise.
 func (t *partWriter) places(ctx context.Context, p *part) (map[string]wallet.Place, error) {
 	var all []string
 	for _, r := range p.raws {
@@ -153,11 +156,11 @@ func (t *partWriter) places(ctx context.Context, p *part) (map[string]wallet.Pla
 	}
 	slices.Sort(all)
 	all = slices.DeleteFunc(slices.Compact(all), func(address string) bool { return address == "" })
-	places, err := t.f.Store.OwnPlaces(ctx, t.w.ID, all)
+	places, err := t.x.Store.OwnPlaces(ctx, t.w.ID, all)
 	if err != nil || !slices.ContainsFunc(p.theirs, func(a string) bool { _, ok := places[a]; return !ok && a != "" }) {
 		return places, err
 	}
-	descriptors, err := t.f.Node.Wallet(t.w.CoreName).Descriptors(ctx)
+	descriptors, err := t.x.Node.Wallet(t.w.CoreName).Descriptors(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,14 +168,15 @@ func (t *partWriter) places(ctx context.Context, p *part) (map[string]wallet.Pla
 	for _, d := range descriptors {
 		last = max(last, d.RangeEnd)
 	}
-	// As far as Core and no further: it would derive everything anew.
-	if t.w, err = t.f.Keeper.EnsureRange(ctx, t.w, uint32(max(0, last-wallet.Lookahead))); err != nil {
+	// Only as far as Bitcoin Core's range: extending that would make it derive the
+	// whole range again.
+	if t.w, err = t.x.Keeper.EnsureRange(ctx, t.w, uint32(max(0, last-wallet.Lookahead))); err != nil {
 		return nil, err
 	}
-	return t.f.Store.OwnPlaces(ctx, t.w.ID, all)
+	return t.x.Store.OwnPlaces(ctx, t.w.ID, all)
 }
 
-// spent returns which outputs that a part spends are the wallet's.
+// spent returns those outputs spent by a part that belong to the wallet.
 func (t *partWriter) spent(ctx context.Context, p *part, places map[string]wallet.Place) (map[btc.Outpoint]btc.Amount, error) {
 	var prevs []btc.Outpoint
 	own := map[btc.Outpoint]btc.Amount{}
@@ -186,7 +190,7 @@ func (t *partWriter) spent(ctx context.Context, p *part, places map[string]walle
 			prevs = append(prevs, input.Outpoint)
 		}
 	}
-	known, err := t.f.Store.OwnOutputs(ctx, t.w.ID, prevs)
+	known, err := t.x.Store.OwnOutputs(ctx, t.w.ID, prevs)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,10 @@
-// Package indexer keeps the index equal to the node: it looks what is new in
-// each of Core's wallets, works out what that means, and writes it down. It
-// reads the node and writes the index; it decides nothing that a person asked
-// for, and serves nobody.
+// Package indexer keeps the index equal to the node: in sync rounds it finds the
+// changes of each Bitcoin Core wallet, classifies them, and writes them to the
+// index. It makes no decisions on behalf of users and serves no requests.
 //
-// The invariant: a wallet's index is that of one block and what came after it,
-// and moves on in one transaction. Whatever ends the process, the next one goes
-// on from there and comes to the same index as one that began anew.
+// Invariant: a wallet's index represents one block and the later changes, and
+// advances in one transaction. If the process ends at any point, the next one
+// resumes from there and reaches the same index as a new one.
 package indexer
 
 import (
@@ -23,127 +22,127 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Store is what the follower needs of the database.
+// Store is the database of the indexer.
 type Store interface {
 	wallet.Index
 	AllWallets(ctx context.Context) ([]wallet.Wallet, error)
 	EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error)
 	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
-	// Lead waits until nobody else writes the index, and has it so until release
-	// is called or lost is closed.
+	// Lead waits until no other process writes the index, and reserves it until
+	// release is called or lost is closed.
 	Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error)
 }
 
-// Keeper sees to wallets themselves.
+// Keeper manages the wallets themselves.
 type Keeper interface {
-	// Finish completes or undoes what somebody began to make, or completes what
-	// they began to remove.
+	// Finish completes the interrupted creation or removal of a wallet, or undoes
+	// the creation.
 	Finish(ctx context.Context, w wallet.Wallet) error
-	// EnsureRange has the lookahead begin after an index, on both branches.
+	// EnsureRange makes the lookahead start after an index, on both branches.
 	EnsureRange(ctx context.Context, w wallet.Wallet, index uint32) (wallet.Wallet, error)
-	// EnsureScanRange extends the range to what the wallet's scan needs, and returns
-	// the wallet as it is then. It may take minutes.
+	// EnsureScanRange extends the range as the wallet's rescan requires, and
+	// returns the updated wallet. It may take minutes.
 	EnsureScanRange(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error)
 }
 
-// Reserver keeps what Core has locked equal to what proposals reserve.
+// Reserver keeps the locks in Bitcoin Core equal to the reservations of proposals.
 type Reserver interface {
-	// Reconcile has Core lock what is reserved and not locked, and unlock what was
-	// released, which it returns.
+	// Reconcile locks reserved outputs that are not locked, and unlocks released
+	// ones, which it returns.
 	Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error)
 }
 
-// Provider makes sure that Core has a wallet; see wallet.Node.
+// Provider makes Bitcoin Core load or create a wallet; see wallet.Node.
 type Provider interface {
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
 	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
 }
 
-// Options are what a Follower works with.
+// Options are the dependencies and settings of a Indexer.
 type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time
-	Watch    *clock.Watch // of that clock
+	Watch    *clock.Watch // of the clock Now
 	Store    Store
 	Keeper   Keeper
 	Reserver Reserver
 	Provider Provider
 	Node     *backend.Node
-	// Scanner is the same node by a client of its own: a scan of the chain is one
-	// call that may take hours.
+	// Scanner is the same node through a separate client, because a rescan is a
+	// single call that may take hours.
 	Scanner *backend.Node
-	// Ready returns why the node is not to be followed now, or nil. Network is
-	// its chain then.
+	// Ready returns the reason why the node cannot be indexed now, or nil. Network
+	// is the node's chain in that case.
 	Ready   func() error
 	Network func() btc.Network
-	// WhileLeading runs beside the following, in the one process that does it, until
-	// its context ends; nil for nothing.
+	// WhileLeading runs alongside the indexer, in the one process that runs it,
+	// until its context ends. It may be nil.
 	WhileLeading func(ctx context.Context)
-	// Host is where the node's RPC is, and its ZMQ publishers are.
+	// Host is the host of the node's RPC and ZMQ endpoints.
 	Host string
 }
 
 const (
-	// pollInterval is how often the wallets are looked at where the node does
-	// not tell when something happens, and relaxedInterval where it does.
+	// pollInterval is the polling interval for wallets while ZMQ announcements are
+	// incomplete, and relaxedInterval while they are complete.
 	pollInterval    = 1500 * time.Millisecond
 	relaxedInterval = 10 * time.Second
-	// unfinishedAge is how old a half-made wallet has to be, so that nobody is
-	// at work on it any more.
+	// unfinishedAge is the age from which on a wallet in creation is considered
+	// abandoned by the process that creates it.
 	unfinishedAge = 30 * time.Second
 )
 
-// Follower follows one node.
-type Follower struct {
+// Indexer keeps the index of one node.
+type Indexer struct {
 	Options
-	kicks   chan string
-	scans   scans
-	waiting waiting
-	looks   keymutex.Turns // by wallet, to look at it
-	rounds  signal         // at the end of each
-	// told is whether the node announces all that happens.
-	told atomic.Bool
-	// problems is what was last logged about a wallet, by its id.
+	kicks      chan string
+	scans      scans
+	mempool    mempoolTxs
+	inspecting keymutex.Mutex // by wallet, held during its inspection
+	rounds     signal         // sent at the end of each
+	// announced reports whether the node announces all events over ZMQ.
+	announced atomic.Bool
+	// problems maps wallet ids to the problem that was last logged.
 	problems sync.Map
 }
 
-// New returns a Follower, which does nothing until Run.
-func New(o Options) *Follower {
-	return &Follower{
+// New returns a Indexer, which is idle until Run.
+func New(o Options) *Indexer {
+	return &Indexer{
 		Options: o,
 		kicks:   make(chan string, 64),
-		waiting: waiting{of: map[string]map[string]bool{}},
+		mempool: mempoolTxs{of: map[string]map[string]bool{}},
 		scans:   scans{due: make(chan wallet.Wallet, 1), served: map[string]int{}, done: map[string]int{}, broken: map[string]bool{}},
 	}
 }
 
-// Kick has a wallet looked at soon. It never blocks.
-func (f *Follower) Kick(walletID string) {
+// Kick schedules a sync of a wallet. It never blocks.
+func (x *Indexer) Kick(walletID string) {
 	select {
-	case f.kicks <- walletID:
-	default: // the next poll comes anyway
+	case x.kicks <- walletID:
+	default: // the next poll includes it
 	}
 }
 
-// Run follows the node until ctx ends. Only one process does so at a time; the
+// Run indexes the node until ctx ends. Only one process does so at a time; the
 // others wait.
-func (f *Follower) Run(ctx context.Context) {
+func (x *Indexer) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		lost, release, err := f.Store.Lead(ctx)
+		lost, release, err := x.Store.Lead(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				f.Log.WarnContext(ctx, "the index is not followed: cannot find out who follows it", "error", err)
+				x.Log.WarnContext(ctx, "cannot acquire the indexer lock", "error", err)
 			}
 			pause(ctx, pollInterval)
 			continue
 		}
-		f.lead(ctx, lost)
+		x.lead(ctx, lost)
 		release()
 	}
 }
 
-// lead follows until ctx ends or the lead is lost.
-func (f *Follower) lead(ctx context.Context, lost <-chan struct{}) {
+// lead runs the indexer until ctx ends or the lock is lost.
+func (x *Indexer) lead(ctx context.Context, lost <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var running sync.WaitGroup
@@ -152,22 +151,22 @@ func (f *Follower) lead(ctx context.Context, lost <-chan struct{}) {
 	running.Go(func() {
 		select {
 		case <-lost:
-			f.Log.WarnContext(ctx, "another process may follow the index from now on: the connection to the database broke")
+			x.Log.WarnContext(ctx, "indexer lock lost: database connection broken")
 			cancel()
 		case <-ctx.Done():
 		}
 	})
-	news := make(chan zmq.Event, 4096)
-	running.Go(func() { f.watch(ctx, news) })
-	running.Go(func() { f.scan(ctx) })
-	if f.WhileLeading != nil {
-		running.Go(func() { f.WhileLeading(ctx) })
+	events := make(chan zmq.Event, 4096)
+	running.Go(func() { x.watch(ctx, events) })
+	running.Go(func() { x.scan(ctx) })
+	if x.WhileLeading != nil {
+		running.Go(func() { x.WhileLeading(ctx) })
 	}
-	f.follow(ctx, news)
+	x.run(ctx, events)
 }
 
-// follow looks at wallets whenever there may be something new.
-func (f *Follower) follow(ctx context.Context, news <-chan zmq.Event) {
+// run runs sync rounds whenever there may be changes.
+func (x *Indexer) run(ctx context.Context, events <-chan zmq.Event) {
 	next := scope{all: true}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -177,17 +176,17 @@ func (f *Follower) follow(ctx context.Context, news <-chan zmq.Event) {
 			return
 		case <-timer.C:
 			next.all = true
-		case id := <-f.kicks:
+		case id := <-x.kicks:
 			next.add(id)
-		case e := <-news:
-			f.note(ctx, &next, e)
+		case e := <-events:
+			x.addEvent(ctx, &next, e)
 		}
-		for more := true; more; { // what else there is by now
+		for more := true; more; { // drain further events
 			select {
-			case id := <-f.kicks:
+			case id := <-x.kicks:
 				next.add(id)
-			case e := <-news:
-				f.note(ctx, &next, e)
+			case e := <-events:
+				x.addEvent(ctx, &next, e)
 			default:
 				more = false
 			}
@@ -195,10 +194,10 @@ func (f *Follower) follow(ctx context.Context, news <-chan zmq.Event) {
 		if next.empty() {
 			continue
 		}
-		retry, whole := f.round(ctx, next)
-		f.rounds.send()
+		retry, whole := x.round(ctx, next)
+		x.rounds.send()
 		interval := pollInterval
-		if whole && f.told.Load() {
+		if whole && x.announced.Load() {
 			interval = relaxedInterval
 		}
 		if !retry.empty() {

@@ -14,155 +14,155 @@ import (
 )
 
 const (
-	// maxProbe is how long an answer may be that is had in memory whole, in bytes.
+	// maxProbe is the maximum size in bytes of a response that is held in memory.
 	maxProbe = 4 << 20
-	// finalDepth is how deep a conflict has to be buried for a transaction not to
-	// be asked for any more: that of a reorganization that nobody has seen.
+	// finalDepth is the depth in blocks from which on a conflict is final and the
+	// transaction is not checked any more. It exceeds every known reorganization.
 	finalDepth = 100
 )
 
-// update is a wallet's change, and what to do when it is written.
+// update is a wallet's change, with an action for after it was written.
 type update struct {
 	wallet.Change
 	written func()
 }
 
-// sighting is a transaction as the node told of it.
-type sighting struct {
+// observedTx is a transaction as reported by the node.
+type observedTx struct {
 	backend.State
 	abandoned bool
-	removed   bool // it was in a block that the chain has lost, and that is all that was told
+	removed   bool // reported only as part of a block that left the chain
 }
 
-func (s *sighting) add(e backend.Entry) {
+func (s *observedTx) add(e backend.Entry) {
 	if e.Removed && !s.removed && s.Replaceable != "" {
 		return // it is in another block
 	}
 	abandoned := s.abandoned
-	*s = sighting{State: e.State, removed: e.Removed, abandoned: abandoned || e.Abandoned || e.Category == backend.Orphan}
+	*s = observedTx{State: e.State, removed: e.Removed, abandoned: abandoned || e.Abandoned || e.Category == backend.Orphan}
 }
 
-// news is what a wallet has that the index may not have.
-type news struct {
+// pendingChanges are the transactions of a wallet that the index may lack.
+type pendingChanges struct {
 	info   backend.Info
 	locked []btc.Outpoint
-	seen   map[string]*sighting // by txid
+	seen   map[string]*observedTx // by txid
 	tip    wallet.Tip
-	// rewrite has all of seen written anew, known or not.
+	// rewrite makes all of seen be written again, even if known.
 	rewrite bool
 }
 
-// inspect returns what became of a wallet; nil where there is nothing to write.
-func (f *Follower) inspect(ctx context.Context, w wallet.Wallet) (*update, error) {
+// inspect returns the changes of a wallet; nil if there are none.
+func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error) {
 	if w.Stage != wallet.Ready {
-		if w.Stage == wallet.Creating && (f.Now().Sub(w.CreatedAt) < unfinishedAge || !f.Watch.Settled()) {
+		if w.Stage == wallet.Creating && (x.Now().Sub(w.CreatedAt) < unfinishedAge || !x.Watch.Settled()) {
 			return nil, nil //nolint:nilnil // somebody is at work on it
 		}
-		return nil, f.Keeper.Finish(ctx, w)
+		return nil, x.Keeper.Finish(ctx, w)
 	}
-	done, err := f.looks.Take(ctx, w.ID)
+	done, err := x.inspecting.Lock(ctx, w.ID)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	if f.scans.isExtending(w.ID) {
+	if x.scans.isExtending(w.ID) {
 		return nil, nil //nolint:nilnil // Core answers nothing about this wallet meanwhile, and the others would wait for it
 	}
-	// Core derives as far past what is used by itself, so that this asks nothing of
-	// it in the middle of a scan, when it would refuse.
-	w, err = f.Keeper.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
+	// Bitcoin Core derives that far on its own, so this does not call it during a
+	// rescan, when it would refuse.
+	w, err = x.Keeper.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
 	if err != nil {
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
 	}
-	n, err := f.look(ctx, w)
+	n, err := x.findChanges(ctx, w)
 	if errors.Is(err, backend.ErrWalletNotLoaded) {
-		if err = f.restore(ctx, w); err == nil {
-			n, err = f.look(ctx, w)
+		if err = x.restore(ctx, w); err == nil {
+			n, err = x.findChanges(ctx, w)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	scanned := f.followScan(ctx, w, n.info.Scan)
+	scanned := x.superviseScan(ctx, w, n.info.Scan)
 	u := &update{Change: wallet.Change{WalletID: w.ID, Locked: n.locked, CoreInfo: string(n.info.Raw)}}
-	if err := f.lockFrozen(ctx, w, u.Locked); err != nil {
+	if err := x.lockFrozen(ctx, w, u.Locked); err != nil {
 		return nil, err
 	}
-	unlocked, err := f.Reserver.Reconcile(ctx, w, u.Locked)
+	unlocked, err := x.Reserver.Reconcile(ctx, w, u.Locked)
 	if err != nil {
 		return nil, err
 	}
 	u.Locked = slices.DeleteFunc(u.Locked, func(at btc.Outpoint) bool { return slices.Contains(unlocked, at) })
-	if err := f.compare(ctx, w, n, u); err != nil {
+	if err := x.compare(ctx, w, n, u); err != nil {
 		return nil, err
 	}
 	if scanned {
-		u.written = func() { f.scanWritten(ctx, w) }
+		u.written = func() { x.scanWritten(ctx, w) }
 	}
 	return u, nil
 }
 
-// restore has Core load the wallet, or make it anew where it lost it.
-func (f *Follower) restore(ctx context.Context, w wallet.Wallet) error {
-	created, err := f.Provider.Provide(ctx, w.CoreName, w.Receive, w.Change, w.RangeEnd)
+// restore makes Bitcoin Core load the wallet, or creates it again if it was lost.
+func (x *Indexer) restore(ctx context.Context, w wallet.Wallet) error {
+	created, err := x.Provider.Provide(ctx, w.CoreName, w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
-		return fmt.Errorf("have the node load wallet %s: %w", w.ID, err)
+		return fmt.Errorf("load wallet %s in the node: %w", w.ID, err)
 	}
-	f.Log.InfoContext(ctx, "the node had a wallet not loaded", "wallet_id", w.ID, "made_anew", created)
+	x.Log.InfoContext(ctx, "wallet loaded in the node", "wallet_id", w.ID, "created", created)
 	if !created {
 		return nil
 	}
-	_, err = f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
+	_, err = x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		e.StartScan(e.Birth)
 		return nil
 	})
 	return err
 }
 
-// look asks the node what there is since the block that the index is at; for all
-// there is where it is at none, where a scan has found more in old blocks, or
-// where the node has more transactions than it told of.
-func (f *Follower) look(ctx context.Context, w wallet.Wallet) (news, error) {
-	likely, err := f.Node.Tip(ctx)
+// findChanges lists the changes since the block of the index. It lists all transactions if
+// the index has no block, if a rescan has found more in old blocks, or if the node
+// has more transactions than it reported.
+func (x *Indexer) findChanges(ctx context.Context, w wallet.Wallet) (pendingChanges, error) {
+	likely, err := x.Node.Tip(ctx)
 	if err != nil {
-		return news{}, err
+		return pendingChanges{}, err
 	}
-	since, rewrite := w.Synced.Hash, w.Synced.Height < 0 || f.scans.isDone(w)
+	since, rewrite := w.Synced.Hash, w.Synced.Height < 0 || x.scans.isDone(w)
 	if rewrite {
 		since = ""
 	}
-	n, last, err := f.list(ctx, w, since)
-	if errors.Is(err, backend.ErrBlockNotFound) { // another chain than it was, or a node that began anew
+	n, last, err := x.list(ctx, w, since)
+	if errors.Is(err, backend.ErrBlockNotFound) { // the chain was replaced, or the node was reset
 		rewrite = true
-		n, last, err = f.list(ctx, w, "")
+		n, last, err = x.list(ctx, w, "")
 	}
 	if err != nil {
-		return news{}, err
+		return pendingChanges{}, err
 	}
 	if !rewrite && since != "" {
-		more, err := f.hasMore(ctx, w, n)
+		more, err := x.hasMore(ctx, w, n)
 		if err != nil {
-			return news{}, err
+			return pendingChanges{}, err
 		}
 		if more {
-			if n, last, err = f.list(ctx, w, ""); err != nil {
-				return news{}, err
+			if n, last, err = x.list(ctx, w, ""); err != nil {
+				return pendingChanges{}, err
 			}
 		}
 	}
 	n.rewrite = rewrite
-	n.tip, err = f.tipOf(ctx, last, likely)
+	n.tip, err = x.tipOf(ctx, last, likely)
 	return n, err
 }
 
-// list asks for what there is since a block; for all where that is empty.
-func (f *Follower) list(ctx context.Context, w wallet.Wallet, since string) (n news, last string, err error) {
-	c := f.Node.Wallet(w.CoreName)
-	n.seen = map[string]*sighting{}
+// list lists the changes since a block, or all transactions if since is empty.
+func (x *Indexer) list(ctx context.Context, w wallet.Wallet, since string) (n pendingChanges, last string, err error) {
+	c := x.Node.Wallet(w.CoreName)
+	n.seen = map[string]*observedTx{}
 	add := func(e backend.Entry) error {
 		s := n.seen[e.Txid]
 		if s == nil {
-			s = &sighting{}
+			s = &observedTx{}
 			n.seen[e.Txid] = s
 		}
 		s.add(e)
@@ -181,7 +181,7 @@ func (f *Follower) list(ctx context.Context, w wallet.Wallet, since string) (n n
 			return n, "", err
 		}
 	}
-	if n.info, err = c.Info(ctx); err != nil { // before the list, so that this has as many at least
+	if n.info, err = c.Info(ctx); err != nil { // before the list, so that the list has at least as many
 		return n, "", err
 	}
 	if n.locked, err = c.ListLocked(ctx); err != nil {
@@ -191,30 +191,30 @@ func (f *Follower) list(ctx context.Context, w wallet.Wallet, since string) (n n
 	return n, last, err
 }
 
-// hasMore reports whether the node has more new transactions than it told of, as
-// it does when somebody had it look through old blocks.
-func (f *Follower) hasMore(ctx context.Context, w wallet.Wallet, n news) (bool, error) {
+// hasMore reports whether the node has more new transactions than it listed, which
+// happens if another client rescanned old blocks.
+func (x *Indexer) hasMore(ctx context.Context, w wallet.Wallet, n pendingChanges) (bool, error) {
 	if int(n.info.Transactions) <= w.CoreTxCount {
 		return false, nil
 	}
-	known, err := f.Store.States(ctx, w.ID, slices.Collect(maps.Keys(n.seen)))
+	known, err := x.Store.States(ctx, w.ID, slices.Collect(maps.Keys(n.seen)))
 	return int(n.info.Transactions) > w.CoreTxCount+len(n.seen)-len(known), err
 }
 
-// compare finds out what of the news the index does not have, and has it written
-// up to a last part, which it puts into u.
-func (f *Follower) compare(ctx context.Context, w wallet.Wallet, n news, u *update) error {
+// compare determines which of the listed transactions the index lacks, and writes
+// them except for the last part, which it adds to u.
+func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges, u *update) error {
 	known := map[string]wallet.State{}
 	var err error
 	if !n.rewrite {
-		if known, err = f.Store.States(ctx, w.ID, slices.Collect(maps.Keys(n.seen))); err != nil {
+		if known, err = x.Store.States(ctx, w.ID, slices.Collect(maps.Keys(n.seen))); err != nil {
 			return err
 		}
 	}
-	if err := f.askAgain(ctx, w, n, known); err != nil {
+	if err := x.recheck(ctx, w, n, known); err != nil {
 		return err
 	}
-	states, err := f.states(ctx, w.ID, n)
+	states, err := x.states(ctx, w.ID, n)
 	if err != nil {
 		return err
 	}
@@ -236,16 +236,15 @@ func (f *Follower) compare(ctx context.Context, w wallet.Wallet, n news, u *upda
 	if len(fresh) == 0 {
 		return nil
 	}
-	return f.fetch(ctx, w, n, states, fresh, u)
+	return x.fetch(ctx, w, n, states, fresh, u)
 }
 
-// askAgain adds to the news what listsinceblock does not tell: what became of
-// transactions that the index has as unconfirmed, or as in conflict, or as in a
-// block that is gone, and that are not in its answer; and those that are in
-// conflict with one that is. A payment to us that its sender takes back, or
-// replaces, is never told of otherwise.
-func (f *Follower) askAgain(ctx context.Context, w wallet.Wallet, n news, known map[string]wallet.State) error {
-	unsettled, err := f.Store.Unsettled(ctx, w.ID, n.tip.Height-finalDepth)
+// recheck adds changes that listsinceblock does not report. It checks indexed
+// transactions that are unconfirmed, conflicted or in a block that left the chain and
+// that are not in the response, and transactions that conflict with one in the
+// response. A payment to the wallet that its sender replaces is not reported otherwise.
+func (x *Indexer) recheck(ctx context.Context, w wallet.Wallet, n pendingChanges, known map[string]wallet.State) error {
+	unsettled, err := x.Store.Unsettled(ctx, w.ID, n.tip.Height-finalDepth)
 	if err != nil {
 		return err
 	}
@@ -264,7 +263,7 @@ func (f *Follower) askAgain(ctx context.Context, w wallet.Wallet, n news, known 
 		rivals = append(rivals, s.WalletConflicts...)
 	}
 	rivals = slices.DeleteFunc(rivals, func(txid string) bool { return n.seen[txid] != nil || again[txid] })
-	had, err := f.Store.States(ctx, w.ID, rivals)
+	had, err := x.Store.States(ctx, w.ID, rivals)
 	if err != nil {
 		return err
 	}
@@ -273,8 +272,8 @@ func (f *Follower) askAgain(ctx context.Context, w wallet.Wallet, n news, known 
 			again[txid] = true
 		}
 	}
-	return f.Node.Wallet(w.CoreName).Transactions(ctx, slices.Sorted(maps.Keys(again)), func(t backend.Transaction) error {
-		n.seen[t.Txid] = &sighting{State: t.State, abandoned: t.Abandoned || t.Missing || isOrphan(t)}
+	return x.Node.Wallet(w.CoreName).Transactions(ctx, slices.Sorted(maps.Keys(again)), func(t backend.Transaction) error {
+		n.seen[t.Txid] = &observedTx{State: t.State, abandoned: t.Abandoned || t.Missing || isOrphan(t)}
 		return nil
 	})
 }
@@ -283,8 +282,8 @@ func isOrphan(t backend.Transaction) bool {
 	return slices.ContainsFunc(t.Details, func(d backend.Detail) bool { return d.Category == backend.Orphan })
 }
 
-// states works out the states of all that was seen.
-func (f *Follower) states(ctx context.Context, walletID string, n news) (map[string]wallet.State, error) {
+// states returns the states of all listed transactions.
+func (x *Indexer) states(ctx context.Context, walletID string, n pendingChanges) (map[string]wallet.State, error) {
 	states := make(map[string]wallet.State, len(n.seen))
 	var waiting []string
 	for txid, s := range n.seen {
@@ -294,7 +293,7 @@ func (f *Follower) states(ctx context.Context, walletID string, n news) (map[str
 		}
 	}
 	slices.Sort(waiting)
-	in, err := f.Node.InMempool(ctx, waiting)
+	in, err := x.Node.InMempool(ctx, waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -306,13 +305,14 @@ func (f *Follower) states(ctx context.Context, walletID string, n news) (map[str
 		}
 	}
 	for txid, state := range states {
-		f.waiting.note(txid, walletID, state.Status)
+		x.mempool.set(txid, walletID, state.Status)
 	}
 	return states, nil
 }
 
-// stateOf returns a transaction's state, with what is in the mempool as inactive.
-func stateOf(s *sighting, tip wallet.Tip) wallet.State {
+// stateOf returns a transaction's state; for unconfirmed ones the state Inactive,
+// although they may be in the mempool.
+func stateOf(s *observedTx, tip wallet.Tip) wallet.State {
 	state := wallet.State{
 		Status: wallet.Inactive, Replaceable: s.Replaceable, Trusted: s.Trusted || s.Confirmations > 0,
 		Conflicts: conflicts(s.State),
@@ -346,11 +346,12 @@ func sameState(a, b wallet.State) bool {
 		a.BuriedAt == b.BuriedAt && slices.Equal(a.Conflicts, b.Conflicts)
 }
 
-// lockFrozen has Core leave alone what people froze, whatever it forgot. What they
-// let go in the meantime is let go again: nobody would do that later. What they froze
-// again since then is locked at the next look.
-func (f *Follower) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
-	frozen, err := f.Store.FrozenCoins(ctx, w.ID)
+// lockFrozen locks frozen outputs again that Bitcoin Core has not locked. Outputs
+// that were unfrozen in the meantime are unlocked again, because nothing would
+// unlock them later. Outputs that were frozen since then are locked in the next
+// round.
+func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
+	frozen, err := x.Store.FrozenCoins(ctx, w.ID)
 	if err != nil {
 		return err
 	}
@@ -358,18 +359,18 @@ func (f *Follower) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc
 	if len(forgotten) == 0 {
 		return nil
 	}
-	if err := f.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, backend.ErrCoinUnavailable) { // spent meanwhile
+	if err := x.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, backend.ErrCoinUnavailable) { // spent in the meantime
 		return err
 	}
-	frozen, err = f.Store.FrozenCoins(ctx, w.ID)
+	frozen, err = x.Store.FrozenCoins(ctx, w.ID)
 	letGo := slices.DeleteFunc(forgotten, func(at btc.Outpoint) bool { return slices.Contains(frozen, at) })
 	if err != nil || len(letGo) == 0 {
 		return err
 	}
-	return f.Provider.SetLocked(ctx, w.CoreName, letGo, false)
+	return x.Provider.SetLocked(ctx, w.CoreName, letGo, false)
 }
 
-// errNonsense is for an answer of the node that contradicts itself.
-func errNonsense(format string, args ...any) error {
+// errInconsistent returns an error for an inconsistent response of the node.
+func errInconsistent(format string, args ...any) error {
 	return rpcclient.ErrBadAnswer.Because(fmt.Errorf(format, args...))
 }

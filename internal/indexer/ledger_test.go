@@ -5,16 +5,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// compareLedger compares the ledger, in both orders, with the balances that Core has.
+// compareLedger compares the ledger, in both orders, with Bitcoin Core's balances.
 func (v *watched) compareLedger(d *differences, got wallet.View) {
-	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // which are Core's
+	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // compared with Core's elsewhere
 	for _, descending := range []bool{false, true} {
 		_, entries, err := v.service.Ledger(v.t.Context(), v.who, v.alias, wallet.LedgerParams{Descending: descending})
 		must(v.t, err)
 		var sum, last btc.Amount
 		first := true
 		for e, err := range entries {
-			if err != nil { // it has changed meanwhile
+			if err != nil { // it changed in the meantime
 				d.add("the ledger: %v", err)
 				return
 			}
@@ -24,11 +24,11 @@ func (v *watched) compareLedger(d *differences, got wallet.View) {
 			}
 			switch {
 			case !descending && e.Balance != last+change:
-				d.add("the ledger has %d after %d and %d", e.Balance, last, change)
+				d.add("ledger balance %d after balance %d and change %d", e.Balance, last, change)
 			case descending && first:
 				d.compare("the latest balance of the ledger", e.Balance, want)
 			case descending && e.Balance != last:
-				d.add("the ledger has %d before %d", e.Balance, last)
+				d.add("ledger balance %d before balance %d", e.Balance, last)
 			}
 			sum += change
 			if last = e.Balance; descending {

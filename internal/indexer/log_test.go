@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// What the follower logs about scans, and about errors of the node that quote a
-// wallet's name, has the wallet's id and no text of its users. That the log has none,
-// every test here checks at its end.
-func TestLogHasIDsAndNoUserText(t *testing.T) {
+// Log entries about rescans, and about node errors that contain a wallet's name,
+// contain the wallet's id and no user text. Every test of this package checks at
+// its end that the log contains no user text.
+func TestLog_NoUserText(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
 		t, ctx := w.t, w.t.Context()
@@ -35,7 +35,7 @@ func TestLogHasIDsAndNoUserText(t *testing.T) {
 		v.agree()
 		_, err = w.service.Rescan(ctx, w.who, v.alias, wallet.Birth{Height: new(int)}, 0)
 		must(t, err)
-		testkit.Eventually(t, "the scan is over", v.scanned)
+		testkit.Eventually(t, "the rescan has finished", v.scanned)
 
 		w.halt() // which would load it again
 		w.node.CLI(t, "unloadwallet", name)
@@ -44,10 +44,10 @@ func TestLogHasIDsAndNoUserText(t *testing.T) {
 		must(t, os.WriteFile(path, []byte("not a wallet"), 0o600)) // Core's refusal quotes the path
 		w.start()
 		testkit.Eventually(t, "the node's refusal is logged", func() bool {
-			return strings.Contains(w.log.String(), `"msg":"a wallet is not followed","wallet_id":"`+v.id)
+			return strings.Contains(w.log.String(), `"msg":"wallet sync failed","wallet_id":"`+v.id)
 		})
 		if log := w.log.String(); !strings.Contains(log, "…") || strings.Contains(log, "hoard") {
-			t.Errorf("the log: %s", log)
+			t.Errorf("log: %s", log)
 		}
 	})
 }

@@ -29,10 +29,10 @@ func onBothDatabases(t *testing.T, test func(w *world)) {
 	t.Run("postgres", func(t *testing.T) { test(worldOn(t, n, testdb.Postgres(t))) })
 }
 
-// A rescan whose range is larger than what is known is answered at once. The range
-// is extended in the background, also after an interruption in the middle of that,
-// and the scan finds what was paid to the new addresses.
-func TestRescanExtendsTheRangeInTheBackground(t *testing.T) {
+// A rescan with a range beyond the known one returns at once. The range is extended
+// in the background and the extension resumes after an interruption; then the
+// rescan finds payments to the new addresses.
+func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
 		t, ctx := w.t, w.t.Context()
@@ -52,9 +52,9 @@ func TestRescanExtendsTheRangeInTheBackground(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		if !got.Scanning() || got.ScanRange != wanted || got.RangeEnd >= index {
-			t.Errorf("the scan that is due: %+v", got.Wallet)
+			t.Errorf("due rescan: %+v", got.Wallet)
 		}
-		dies := &mortal{Store: w.store, chunks: 2}
+		dies := &interruptedStore{Store: w.store, chunks: 2}
 		_, err = wallet.New(slog.New(slog.DiscardHandler), dies, w.store, w.provider, time.Now, w.kick).EnsureScanRange(ctx, got.Wallet)
 		if !errors.Is(err, errCrash) {
 			t.Fatalf("the first try: %v", err)
@@ -63,7 +63,7 @@ func TestRescanExtendsTheRangeInTheBackground(t *testing.T) {
 			t.Errorf("half-way: %+v", half.Wallet)
 		}
 		w.start()
-		testkit.Eventually(t, "the scan is over", v.scanned)
+		testkit.Eventually(t, "the rescan has finished", v.scanned)
 		if end := v.view(); end.RangeEnd != wanted || end.ScanRange != 0 || end.ScanProblem != "" {
 			t.Errorf("in the end: %+v", end.Wallet)
 		}
@@ -79,8 +79,8 @@ func (v *watched) scanned() bool {
 	return !view.Scanning()
 }
 
-// A user's rescan does not wait for all that another user has queued before.
-func TestRescansTakeTurnsByUser(t *testing.T) {
+// A user's rescan does not wait for all rescans that another user queued before.
+func TestRescans_FairByUser(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
 		t, ctx := w.t, w.t.Context()
@@ -91,7 +91,7 @@ func TestRescansTakeTurnsByUser(t *testing.T) {
 			v.agree()
 			all = append(all, v)
 		}
-		// The follower comes to the one of the highest id last.
+		// The indexer processes the wallet with the highest id last.
 		slices.SortFunc(all, func(a, b *watched) int { return cmp.Compare(a.id, b.id) })
 		last := all[queued]
 		bob := auth.User{ID: uuid.NewString(), Name: "bob", PasswordHash: "x", CreatedAt: time.Now()}
@@ -109,7 +109,7 @@ func TestRescansTakeTurnsByUser(t *testing.T) {
 		_, err := w.service.Rescan(ctx, who, "shared", wallet.Birth{Height: new(int)}, wanted)
 		must(t, err)
 		w.start()
-		testkit.Eventually(t, "the rescan of the second user is over", last.scanned)
+		testkit.Eventually(t, "the rescan of the second user has finished", last.scanned)
 		waiting := 0
 		for _, v := range all[:queued] {
 			if !v.scanned() {
@@ -117,29 +117,30 @@ func TestRescansTakeTurnsByUser(t *testing.T) {
 			}
 		}
 		if waiting < queued-2 {
-			t.Errorf("of the first user's rescans, %d wait", waiting)
+			t.Errorf("%d rescans of the first user are waiting", waiting)
 		}
 		for _, v := range all {
-			testkit.Eventually(t, "all rescans are over", v.scanned)
+			testkit.Eventually(t, "all rescans have finished", v.scanned)
 		}
 	})
 }
 
-// mortal is a database of a process that ends after some parts of a range.
-type mortal struct {
+// interruptedStore is the database of a process that ends after storing some parts of a
+// range.
+type interruptedStore struct {
 	*store.Store
 	chunks int
 }
 
-func (m *mortal) ExtendRange(ctx context.Context, id string, rangeEnd uint32, addresses []wallet.Address) error {
+func (m *interruptedStore) ExtendRange(ctx context.Context, id string, rangeEnd uint32, addresses []wallet.Address) error {
 	if m.chunks--; m.chunks < 0 {
 		return errCrash
 	}
 	return m.Store.ExtendRange(ctx, id, rangeEnd, addresses)
 }
 
-// While Core derives many addresses for one wallet, the others are followed.
-func TestExtensionDoesNotHoldUpOtherWallets(t *testing.T) {
+// While Bitcoin Core derives many addresses for one wallet, the others are synced.
+func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	slow, other := w.hot("slow", "wpkh").watch(now), w.hot("other", "wpkh").watch(now)
@@ -153,30 +154,30 @@ func TestExtensionDoesNotHoldUpOtherWallets(t *testing.T) {
 	if _, err := w.service.WaitForHeight(t.Context(), w.who, other.alias, tip+1); err != nil {
 		t.Errorf("the other wallet: %v", err)
 	}
-	testkit.Eventually(t, "the scan is over", slow.scanned)
+	testkit.Eventually(t, "the rescan has finished", slow.scanned)
 	slow.agree()
 }
 
-// Why a scan failed is shown until the next one.
-func TestFailedRescanIsShown(t *testing.T) {
+// The reason why a rescan failed is shown until the next one.
+func TestRescan_FailureIsShown(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
 		t := w.t
 		v := w.hot("failing "+t.Name(), "wpkh").watch(now)
 		v.agree()
 		_, err := w.store.EditWallet(t.Context(), v.id, func(e *wallet.Edit) error {
-			e.StartScan(1_000_000) // as if the chain had been that long
+			e.StartScan(1_000_000) // as if the chain were that long
 			return nil
 		})
 		must(t, err)
 		w.kick(v.id)
-		testkit.Eventually(t, "the scan was given up", v.scanned)
+		testkit.Eventually(t, "the rescan has failed", v.scanned)
 		if got := v.view().ScanProblem; got != "the Bitcoin node does not know this block" {
 			t.Errorf("the problem is %q", got)
 		}
 		_, err = w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birth{Height: new(int)}, 0)
 		must(t, err)
-		testkit.Eventually(t, "the next scan is over", v.scanned)
+		testkit.Eventually(t, "the next rescan has finished", v.scanned)
 		if got := v.view().ScanProblem; got != "" {
 			t.Errorf("after the next scan: %q", got)
 		}

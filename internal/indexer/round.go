@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// readers is how many wallets are looked at at the same time. The node's
-	// client has more slots, so that people's calls come through.
+	// readers is the number of wallets that are inspected concurrently. The node's
+	// client has more slots, so that requests of users are not delayed.
 	readers = 5
-	// retryInterval is when a wallet is looked at again that does not have yet
-	// what the node has told of.
+	// retryInterval is the delay before a wallet is inspected again that does not
+	// have an announced transaction yet.
 	retryInterval = 30 * time.Millisecond
 	maxRetries    = 20
 )
 
-// scope is which wallets are to be looked at.
+// scope is the set of wallets to inspect.
 type scope struct {
 	all bool
-	ids map[string]int // how often that was in vain
-	// expected are transactions that these wallets must come to have.
+	ids map[string]int // number of attempts without a result
+	// expected are transactions that these wallets must get.
 	expected map[string]expectation
 }
 
-// expectation is a transaction that the node has told of.
+// expectation is a transaction that the node has announced.
 type expectation struct {
 	wallets []string
 	tries   int
@@ -63,34 +63,34 @@ func (s *scope) has(id string) bool {
 	return s.all || ok
 }
 
-// round looks at the wallets in scope and writes what is new. It returns what
-// is to be looked at again shortly, and whether nothing failed: what did is not
-// announced again.
-func (f *Follower) round(ctx context.Context, s scope) (retry scope, whole bool) {
-	if f.Ready() != nil {
+// round inspects the wallets in scope and writes their changes. It returns the
+// wallets to inspect again soon, and whether everything succeeded: failed changes
+// are not announced again.
+func (x *Indexer) round(ctx context.Context, s scope) (retry scope, whole bool) {
+	if x.Ready() != nil {
 		return scope{}, false
 	}
-	wallets, err := f.Store.AllWallets(ctx)
+	wallets, err := x.Store.AllWallets(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			f.Log.WarnContext(ctx, "the index waits: cannot list the wallets", "error", err)
+			x.Log.WarnContext(ctx, "sync round failed: cannot list wallets", "error", err)
 		}
 		return scope{}, false
 	}
 	wallets = slices.DeleteFunc(wallets, func(w wallet.Wallet) bool { return !s.has(w.ID) })
-	news := make(chan update, len(wallets))
+	updates := make(chan update, len(wallets))
 	inspected := false
 	go func() {
-		defer close(news)
-		inspected = f.inspectAll(ctx, wallets, news)
+		defer close(updates)
+		inspected = x.inspectAll(ctx, wallets, updates)
 	}()
-	written := f.write(ctx, news) // until news is closed
-	return f.missing(ctx, s.expected), inspected && written
+	written := x.write(ctx, updates) // until updates is closed
+	return x.missing(ctx, s.expected), inspected && written
 }
 
-// inspectAll looks at wallets, several at the same time, and reports whether
-// it could look at all of them.
-func (f *Follower) inspectAll(ctx context.Context, wallets []wallet.Wallet, news chan<- update) bool {
+// inspectAll inspects wallets, several concurrently, and reports whether all
+// succeeded.
+func (x *Indexer) inspectAll(ctx context.Context, wallets []wallet.Wallet, updates chan<- update) bool {
 	var running sync.WaitGroup
 	var failed atomic.Bool
 	slots := make(chan struct{}, readers)
@@ -103,12 +103,12 @@ func (f *Follower) inspectAll(ctx context.Context, wallets []wallet.Wallet, news
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			u, err := f.inspect(ctx, w)
-			f.report(ctx, w, err)
+			u, err := x.inspect(ctx, w)
+			x.report(ctx, w, err)
 			if err != nil {
 				failed.Store(true)
 			} else if u != nil {
-				news <- *u
+				updates <- *u
 			}
 		})
 	}
@@ -116,15 +116,15 @@ func (f *Follower) inspectAll(ctx context.Context, wallets []wallet.Wallet, news
 	return !failed.Load()
 }
 
-// write writes updates, all that have come in by then in one transaction: with
-// many wallets, the database is waited for a few times and not once for each.
-func (f *Follower) write(ctx context.Context, news <-chan update) (whole bool) {
+// write writes updates, as many as are available in one transaction: with many
+// wallets, this takes a few transactions rather than one per wallet.
+func (x *Indexer) write(ctx context.Context, updates <-chan update) (whole bool) {
 	whole = true
-	for u := range news {
+	for u := range updates {
 		group := []update{u}
 		for more := true; more; {
 			select {
-			case u, ok := <-news:
+			case u, ok := <-updates:
 				if more = ok; ok {
 					group = append(group, u)
 				}
@@ -136,12 +136,12 @@ func (f *Follower) write(ctx context.Context, news <-chan update) (whole bool) {
 		for i, u := range group {
 			changes[i] = u.Change
 		}
-		if err := f.Store.WriteIndex(ctx, changes); err != nil {
+		if err := x.Store.WriteIndex(ctx, changes); err != nil {
 			if ctx.Err() == nil {
-				f.Log.WarnContext(ctx, "the index waits: cannot write to it", "error", err)
+				x.Log.WarnContext(ctx, "sync round failed: cannot write the index", "error", err)
 			}
 			whole = false
-			continue // the next round finds the same again
+			continue // the next round finds the same changes
 		}
 		for _, u := range group {
 			if u.written != nil {
@@ -152,13 +152,13 @@ func (f *Follower) write(ctx context.Context, news <-chan update) (whole bool) {
 	return whole
 }
 
-// missing returns the expectations that are not met. Core's wallets learn of a
-// transaction a moment after its subscribers may.
-func (f *Follower) missing(ctx context.Context, expected map[string]expectation) (retry scope) {
+// missing returns the expectations that are not met. Bitcoin Core may announce a
+// transaction shortly before its wallets have it.
+func (x *Indexer) missing(ctx context.Context, expected map[string]expectation) (retry scope) {
 	for txid, e := range expected {
 		e.tries++
 		e.wallets = slices.DeleteFunc(e.wallets, func(id string) bool {
-			states, err := f.Store.States(ctx, id, []string{txid})
+			states, err := x.Store.States(ctx, id, []string{txid})
 			return err != nil || len(states) > 0
 		})
 		if len(e.wallets) > 0 && e.tries < maxRetries {
@@ -168,30 +168,30 @@ func (f *Follower) missing(ctx context.Context, expected map[string]expectation)
 	return retry
 }
 
-// report logs what keeps a wallet from being followed, once, and notes it in the
-// wallet's row where it is about this wallet alone.
-func (f *Follower) report(ctx context.Context, w wallet.Wallet, err error) {
+// report logs why a wallet cannot be synced, once per problem, and stores it in the
+// wallet's row if it concerns only this wallet.
+func (x *Indexer) report(ctx context.Context, w wallet.Wallet, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	problem := problemOf(err)
-	was, _ := f.problems.Swap(w.ID, problem)
+	was, _ := x.problems.Swap(w.ID, problem)
 	if err != nil && was != problem {
-		f.Log.WarnContext(ctx, "a wallet is not followed", "wallet_id", w.ID, "error", err)
+		x.Log.WarnContext(ctx, "wallet sync failed", "wallet_id", w.ID, "error", err)
 	}
 	if concernsAllWallets(err) || w.Problem == problem {
-		return // as_of and the node's status tell
+		return // as_of and the node status show it
 	}
-	_, err = f.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
+	_, err = x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		e.Problem = problem
 		return nil
 	})
 	if err != nil && !errors.Is(err, wallet.ErrNotFound) {
-		f.Log.WarnContext(ctx, "a wallet's problem could not be noted", "wallet_id", w.ID, "error", err)
+		x.Log.WarnContext(ctx, "storing the problem of a wallet failed", "wallet_id", w.ID, "error", err)
 	}
 }
 
-// concernsAllWallets reports whether the node is away or does not let specterd use it.
+// concernsAllWallets reports whether the node is unreachable or denies access.
 func concernsAllWallets(err error) bool {
 	for _, problem := range []error{
 		rpcclient.ErrUnavailable, rpcclient.ErrUnauthorized, rpcclient.ErrMethodForbidden, rpcclient.ErrMethodUnknown, nodestatus.ErrWalletDisabled,
@@ -203,7 +203,7 @@ func concernsAllWallets(err error) bool {
 	return false
 }
 
-// problemOf is what may be shown of an error.
+// problemOf returns the message of an error that may be shown to users.
 func problemOf(err error) string {
 	if err == nil {
 		return ""
@@ -211,14 +211,14 @@ func problemOf(err error) string {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.Message
 	}
-	return "an internal error, which specterd's log has"
+	return "internal error; see specterd's log"
 }
 
-// tipOf returns the block of that hash.
-func (f *Follower) tipOf(ctx context.Context, hash string, likely backend.Block) (wallet.Tip, error) {
+// tipOf returns the block with that hash.
+func (x *Indexer) tipOf(ctx context.Context, hash string, likely backend.Block) (wallet.Tip, error) {
 	if likely.Hash == hash {
 		return wallet.Tip{Height: int(likely.Height), Hash: hash}, nil
 	}
-	h, err := f.Node.BlockHeader(ctx, hash)
+	h, err := x.Node.BlockHeader(ctx, hash)
 	return wallet.Tip{Height: int(h.Height), Hash: hash}, err
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestScans_RoundRobin: of the users whose wallets wait for a scan, the one whose last
-// scan began the longest time ago is next.
+// TestScans_RoundRobin: the next rescan is that of the waiting user whose last
+// rescan started the longest time ago.
 func TestScans_RoundRobin(t *testing.T) {
 	s := &New(Options{}).scans
 	of := func(user, id string) wallet.Wallet { return wallet.Wallet{ID: id, ScanUser: user} }
@@ -35,6 +35,6 @@ func TestScans_RoundRobin(t *testing.T) {
 		t.Errorf("the order is %s", got)
 	}
 	if !s.take(of("alice", "a5")) {
-		t.Error("one waits though none is running")
+		t.Error("a rescan is queued although none is running")
 	}
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestEveryScript goes through what happens to a wallet in an ordinary life, for
-// each kind of script.
+// TestEveryScript runs the common operations of a wallet for each script type.
 func TestEveryScript(t *testing.T) {
 	w := newWorld(t)
 	for _, script := range []string{"wpkh", "sh-wpkh", "pkh", "tr", "wsh", "sh-wsh"} {
@@ -37,10 +36,10 @@ func TestEveryScript(t *testing.T) {
 			v.agree()
 			h.fund() // coinbase
 			v.agree()
-			h.node.CLI(t, "generatetoaddress", 1, h.address()) // and one that is immature
+			h.node.CLI(t, "generatetoaddress", 1, h.address()) // an immature coinbase output
 			v.agree()
 
-			h.send(map[string]string{other.address(): "1.5", w.outside(): "0.3", h.address(): "0.2"}, nil) // to several
+			h.send(map[string]string{other.address(): "1.5", w.outside(): "0.3", h.address(): "0.2"}, nil) // several recipients
 			v.agree()
 			h.send(map[string]string{h.address(): "0.7"}, nil) // to itself
 			v.agree()
@@ -65,9 +64,9 @@ func TestEveryScript(t *testing.T) {
 	}
 }
 
-// TestTheOlderOneIsConfirmed: of a transaction and its replacement, a miner took
-// the first.
-func TestTheOlderOneIsConfirmed(t *testing.T) {
+// TestReplacement_OriginalConfirmed: a miner confirms the original transaction instead of
+// its replacement.
+func TestReplacement_OriginalConfirmed(t *testing.T) {
 	w := newWorld(t)
 	h := w.hot("sender", "wpkh")
 	v := h.watch(now)
@@ -94,7 +93,7 @@ func TestTheOlderOneIsConfirmed(t *testing.T) {
 		}
 		shown := x.shown()
 		if _, ok := shown[second]; ok || shown[first].Txid == "" {
-			t.Errorf("%s: of the two, the list does not have just the confirmed one", x.alias)
+			t.Errorf("%s: the list does not contain exactly the confirmed one", x.alias)
 		}
 	}
 }
@@ -105,7 +104,7 @@ func TestChildPaysForParent(t *testing.T) {
 	v := h.watch(now)
 	h.fund()
 	to := h.address()
-	for range 5 { // each spends the change of the one before
+	for range 5 { // each spends the change of the previous one
 		h.send(map[string]string{to: "0.1"}, nil)
 	}
 	v.agree()
@@ -121,9 +120,9 @@ func TestChildPaysForParent(t *testing.T) {
 	v.agree()
 }
 
-// TestDoubleSpendBetweenTwoOfMine: a coin was paid from one wallet to a second,
-// and then to a third instead.
-func TestDoubleSpendBetweenTwoOfMine(t *testing.T) {
+// TestDoubleSpend_BetweenOwnWallets: a UTXO is paid from one wallet to a second one,
+// and then to a third one instead.
+func TestDoubleSpend_BetweenOwnWallets(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.hot("a", "wpkh"), w.hot("b", "tr"), w.hot("c", "pkh")
 	all := []*watched{a.watch(now), b.watch(now), c.watch(now)}
@@ -142,19 +141,19 @@ func TestDoubleSpendBetweenTwoOfMine(t *testing.T) {
 	w.node.Mine(t, 1)
 	agree()
 	if got := all[1].history()[first].Status; got != wallet.Conflicted {
-		t.Errorf("what b did not get is %s", got)
+		t.Errorf("the replaced payment to b is %s", got)
 	}
 	if got := all[2].history()[second].Status; got != wallet.Confirmed {
-		t.Errorf("what c got is %s", got)
+		t.Errorf("the payment to c is %s", got)
 	}
 	if b := all[1].view().Balances; b != (wallet.Balances{}) {
 		t.Errorf("b has %+v", b)
 	}
 }
 
-// TestCancelledPayment: somebody pays us and takes it back, which Core tells
-// nobody who does not ask.
-func TestCancelledPayment(t *testing.T) {
+// TestReplacedIncomingPayment: a sender replaces a payment to the wallet, which Bitcoin
+// Core does not report on its own.
+func TestReplacedIncomingPayment(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
 			w := newWorld(t)
@@ -189,8 +188,8 @@ func TestCancelledPayment(t *testing.T) {
 	}
 }
 
-// TestReorganization takes six blocks away and puts other six in their place,
-// with some of the transactions and without others.
+// TestReorganization replaces six blocks by six others, with some of the
+// transactions and without others.
 func TestReorganization(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
@@ -207,7 +206,7 @@ func TestReorganization(t *testing.T) {
 			agree()
 			hashes := w.node.Mine(t, 1)
 			h.send(map[string]string{other.address(): "1"}, nil)
-			w.node.CLI(t, "generatetoaddress", 1, h.address()) // a coinbase that will be gone
+			w.node.CLI(t, "generatetoaddress", 1, h.address()) // a coinbase transaction that will be orphaned
 			other.send(map[string]string{h.address(): "0.4"}, nil)
 			w.node.Mine(t, 2)
 			h.send(map[string]string{h.address(): "0.3"}, nil)
@@ -220,7 +219,7 @@ func TestReorganization(t *testing.T) {
 			if down {
 				w.start()
 			}
-			agree() // all back in the mempool, the coinbase orphaned
+			agree() // all are in the mempool again, the coinbase is orphaned
 			w.node.CLI(t, "generateblock", w.outside(), []string{})
 			agree()
 			w.node.CLI(t, "generatetoaddress", 6, w.outside())
@@ -247,7 +246,7 @@ func TestNodeRestarts(t *testing.T) {
 	zero := 0
 	v := h.watch(wallet.Birth{Height: &zero})
 	for range 3 {
-		w.node.CLI(t, "gettxoutsetinfo") // brings the chain to the disk
+		w.node.CLI(t, "gettxoutsetinfo") // flushes the chain to the disk
 		time.Sleep(30 * time.Millisecond)
 		w.node.Kill()
 		w.node.Start(t)
@@ -265,27 +264,28 @@ func TestNodeRestarts(t *testing.T) {
 	v.agree()
 }
 
-// TestSomebodyElseWasAtTheNode: wallets are unloaded, history is scanned for and
-// transactions are given up behind specterd's back.
-func TestSomebodyElseWasAtTheNode(t *testing.T) {
+// TestExternalNodeChanges: another client of the node unloads wallets, rescans
+// and abandons transactions.
+func TestExternalNodeChanges(t *testing.T) {
 	w := newWorld(t)
 	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
 	stranger.fund()
 	stranger.send(map[string]string{h.address(): "1"}, nil)
 	w.node.Mine(t, 1)
-	// A wallet that begins now is looked for in the last two hours all the same.
+	// The import scans the last two hours even for a wallet with the birthday
+	// "now".
 	w.node.CLI(t, "setmocktime", time.Now().Add(4*time.Hour).Unix())
 	w.node.Mine(t, 12)
 	w.monitor.Check(t.Context())
 	v := h.watch(now)
 	v.agree()
 	if n := len(v.history()); n != 0 {
-		t.Fatalf("%d transactions from before its birth", n)
+		t.Fatalf("%d transactions from before the birthday", n)
 	}
 	w.node.WalletCLI(t, v.core, "rescanblockchain")
 	v.agree()
 	if n := len(v.history()); n != 1 {
-		t.Errorf("%d transactions after somebody's rescan", n)
+		t.Errorf("%d transactions after an external rescan", n)
 	}
 	w.node.CLI(t, "unloadwallet", v.core)
 	stranger.send(map[string]string{h.address(): "1"}, nil)
@@ -294,9 +294,9 @@ func TestSomebodyElseWasAtTheNode(t *testing.T) {
 	v.agree()
 }
 
-// TestScansOneAfterTheOther: of several wallets that came while nobody followed,
-// as after an import, each is looked for as soon as the one before was.
-func TestScansOneAfterTheOther(t *testing.T) {
+// TestRescans_Sequential: of several wallets that were added while no indexer
+// ran, as in an import, each is rescanned as soon as the previous one is finished.
+func TestRescans_Sequential(t *testing.T) {
 	w := newWorld(t)
 	var all []*watched
 	birth := wallet.Birth{Height: new(int)}
@@ -313,33 +313,33 @@ func TestScansOneAfterTheOther(t *testing.T) {
 	}
 	begin := time.Now()
 	w.start()
-	testkit.Eventually(t, "all scans are over", func() bool {
+	testkit.Eventually(t, "all rescans have finished", func() bool {
 		views, err := w.service.List(t.Context(), w.who, "", 0)
 		must(t, err)
 		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Scanning() })
 	})
-	if took := time.Since(begin); took > 15*time.Second { // all wallets are looked at every 10 s in any case
+	if took := time.Since(begin); took > 15*time.Second { // all wallets are inspected every 10 s anyway
 		t.Errorf("it took %s", took)
 	}
 }
 
-// heldBack is a store that says once that a coin is frozen, as if it had been let go
-// between two questions.
-type heldBack struct {
+// staleStore is a store that returns an outdated frozen state once, as if the UTXO
+// was unfrozen between two queries.
+type staleStore struct {
 	indexer.Store
 
 	coin  btc.Outpoint
 	asked atomic.Int32
 }
 
-func (s *heldBack) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+func (s *staleStore) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
 	if s.asked.Add(1) == 1 {
 		return []btc.Outpoint{s.coin}, nil
 	}
 	return s.Store.FrozenCoins(ctx, walletID)
 }
 
-func TestWhatWasLetGoStaysSo(t *testing.T) {
+func TestUnfrozenUTXOStaysUnlocked(t *testing.T) {
 	w := newWorld(t)
 	a := w.hot("a", "wpkh")
 	v := a.watch(now)
@@ -348,9 +348,9 @@ func TestWhatWasLetGoStaysSo(t *testing.T) {
 	w.halt()
 	coins, err := w.service.Coins(t.Context(), w.who, v.alias, btc.Outpoint{}, 1)
 	must(t, err)
-	s := &heldBack{Store: w.store, coin: coins[0].Outpoint}
+	s := &staleStore{Store: w.store, coin: coins[0].Outpoint}
 	w.startOn(s)
-	testkit.Eventually(t, "the coin is locked and let go", func() bool {
+	testkit.Eventually(t, "the UTXO is locked and unlocked", func() bool {
 		locked, err := w.core.Wallet(v.view().CoreName).ListLocked(t.Context())
 		must(t, err)
 		return s.asked.Load() > 1 && len(locked) == 0
@@ -358,7 +358,7 @@ func TestWhatWasLetGoStaysSo(t *testing.T) {
 	v.agree()
 }
 
-// TestMixed: two people pay together, with a transaction that has coins of both.
+// TestMixed: a transaction with inputs of two users.
 func TestMixed(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.hot("a", "wpkh"), w.hot("b", "tr")
@@ -395,7 +395,8 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// TestAbandoned: the node forgets a transaction, and its owner gives it up.
+// TestAbandoned: the node drops a transaction from its mempool, and its owner
+// abandons it.
 func TestAbandoned(t *testing.T) {
 	w := newWorld(t, "-persistmempool=0", "-walletbroadcast=0")
 	h := w.hot("mine", "wpkh")
@@ -410,7 +411,7 @@ func TestAbandoned(t *testing.T) {
 	w.node.Start(t)
 	v.agreeOnceLoaded()
 	if got := v.history()[txid].Status; got != wallet.Inactive {
-		t.Errorf("what the node forgot is %s", got)
+		t.Errorf("the dropped transaction is %s", got)
 	}
 	w.node.WalletCLI(t, v.core, "abandontransaction", txid)
 	v.agree()
@@ -419,9 +420,9 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
-// TestThirteenHundredAddresses hands out more addresses than Core would look
-// after by itself, and has the last one paid.
-func TestThirteenHundredAddresses(t *testing.T) {
+// TestAddresses_BeyondCoreRange reveals more addresses than Bitcoin Core watches by
+// default, and pays to the last one.
+func TestAddresses_BeyondCoreRange(t *testing.T) {
 	w := newWorld(t)
 	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
 	stranger.fund()
@@ -449,9 +450,9 @@ func TestThirteenHundredAddresses(t *testing.T) {
 	}
 }
 
-// TestFarPastTheRange: somebody pays to an address that no gap limit reaches,
-// and a wider scan finds it.
-func TestFarPastTheRange(t *testing.T) {
+// TestRescan_BeyondGapLimit: a payment beyond every gap limit is found by a rescan with a
+// wider range.
+func TestRescan_BeyondGapLimit(t *testing.T) {
 	w := newWorld(t)
 	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
 	stranger.fund()
@@ -478,7 +479,7 @@ func TestFarPastTheRange(t *testing.T) {
 	v.agree()
 }
 
-// TestPostgres goes through a short life with the other database.
+// TestPostgres runs the most important operations on PostgreSQL.
 func TestPostgres(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.Mine(t, 1)

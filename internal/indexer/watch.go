@@ -14,79 +14,79 @@ import (
 )
 
 const (
-	// checkInterval is how often the subscription is looked after, and
-	// askInterval how often the node is asked what it announces: a restart may
-	// have changed that.
+	// checkInterval is the interval for checking the subscription, and askInterval
+	// the interval for querying the node's publishers, which a restart may have
+	// changed.
 	checkInterval = 500 * time.Millisecond
 	askInterval   = 30 * time.Second
 )
 
-// watch passes on what the node announces, until ctx ends.
-func (f *Follower) watch(ctx context.Context, news chan<- zmq.Event) {
+// watch forwards the node's announcements until ctx ends.
+func (x *Indexer) watch(ctx context.Context, events chan<- zmq.Event) {
 	send := func(e zmq.Event) {
 		select {
-		case news <- e:
+		case events <- e:
 		case <-ctx.Done():
 		}
 	}
 	for ctx.Err() == nil {
-		publishers, err := f.Node.Publishers(ctx)
-		if err != nil || f.Ready() != nil {
+		publishers, err := x.Node.Publishers(ctx)
+		if err != nil || x.Ready() != nil {
 			pause(ctx, pollInterval)
 			continue
 		}
-		f.listen(ctx, publishers, send)
+		x.listen(ctx, publishers, send)
 	}
 }
 
-// listen passes on what the node announces at these addresses, until it
-// announces at others.
-func (f *Follower) listen(ctx context.Context, publishers []backend.Publisher, send func(zmq.Event)) {
+// listen forwards the announcements from these publishers until the publishers
+// change.
+func (x *Indexer) listen(ctx context.Context, publishers []backend.Publisher, send func(zmq.Event)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	subscription := zmq.New(publishers, f.Host)
+	subscription := zmq.New(publishers, x.Host)
 	running.Go(func() { _ = subscription.Run(ctx, send) })
 	whole := len(subscription.Topics()) == 3
-	asked := f.Now()
+	asked := x.Now()
 	for {
-		told := whole && subscription.Problem() == nil
-		if f.told.Swap(told) && !told {
-			f.Log.InfoContext(ctx, "the node's announcements are not heard; it is asked every now and then instead", "error", subscription.Problem())
+		complete := whole && subscription.Problem() == nil
+		if x.announced.Swap(complete) && !complete {
+			x.Log.InfoContext(ctx, "ZMQ announcements unavailable; polling the node instead", "error", subscription.Problem())
 			send(zmq.Event{Kind: zmq.Lost})
 		}
 		pause(ctx, checkInterval)
 		if ctx.Err() != nil {
 			return
 		}
-		if f.Now().Sub(asked) < askInterval {
+		if x.Now().Sub(asked) < askInterval {
 			continue
 		}
-		asked = f.Now()
-		if now, err := f.Node.Publishers(ctx); err == nil && !slices.Equal(now, publishers) {
-			f.told.Store(false)
+		asked = x.Now()
+		if now, err := x.Node.Publishers(ctx); err == nil && !slices.Equal(now, publishers) {
+			x.announced.Store(false)
 			return
 		}
 	}
 }
 
-// note adds to the scope what an announcement is about.
-func (f *Follower) note(ctx context.Context, s *scope, e zmq.Event) {
+// addEvent adds the wallets that an announcement concerns to the scope.
+func (x *Indexer) addEvent(ctx context.Context, s *scope, e zmq.Event) {
 	switch e.Kind {
 	case zmq.Block, zmq.Lost:
 		s.all = true
 	case zmq.MempoolRemoved:
-		for _, id := range f.waiting.wallets(e.Hash) {
+		for _, id := range x.mempool.wallets(e.Hash) {
 			s.add(id)
 		}
 	case zmq.Tx:
-		f.noteTx(ctx, s, e.Raw)
+		x.addTx(ctx, s, e.Raw)
 	}
 }
 
-// noteTx adds the wallets that a transaction pays or spends from.
-func (f *Follower) noteTx(ctx context.Context, s *scope, serialized []byte) {
+// addTx adds the wallets that a transaction pays to or spends from.
+func (x *Indexer) addTx(ctx context.Context, s *scope, serialized []byte) {
 	tx, err := btc.ParseTx(serialized)
 	if err != nil {
 		s.all = true
@@ -94,7 +94,7 @@ func (f *Follower) noteTx(ctx context.Context, s *scope, serialized []byte) {
 	}
 	var addresses []string
 	for _, o := range tx.Outputs {
-		if address := btc.AddressOf(o.Script, f.Network()); address != "" {
+		if address := btc.AddressOf(o.Script, x.Network()); address != "" {
 			addresses = append(addresses, address)
 		}
 	}
@@ -102,7 +102,7 @@ func (f *Follower) noteTx(ctx context.Context, s *scope, serialized []byte) {
 	for _, in := range tx.Inputs {
 		spent = append(spent, in.Outpoint)
 	}
-	ids, err := f.Store.WalletsWith(ctx, addresses, spent)
+	ids, err := x.Store.WalletsWith(ctx, addresses, spent)
 	if err != nil {
 		s.all = true
 		return
@@ -112,15 +112,15 @@ func (f *Follower) noteTx(ctx context.Context, s *scope, serialized []byte) {
 	}
 }
 
-// waiting is which wallets have a transaction that is in the mempool, so that
-// they can be told when it is not any more.
-type waiting struct {
+// mempoolTxs records which wallets have a transaction in the mempool, so that they can
+// be inspected when it leaves.
+type mempoolTxs struct {
 	mu sync.Mutex
-	of map[string]map[string]bool // wallets' ids by txid
+	of map[string]map[string]bool // wallet ids by txid
 }
 
-// note notes the state of a wallet's transaction.
-func (w *waiting) note(txid, walletID string, status wallet.Status) {
+// set records the state of a wallet's transaction.
+func (w *mempoolTxs) set(txid, walletID string, status wallet.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	ids := w.of[txid]
@@ -137,7 +137,7 @@ func (w *waiting) note(txid, walletID string, status wallet.Status) {
 	}
 }
 
-func (w *waiting) wallets(txid string) []string {
+func (w *mempoolTxs) wallets(txid string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Collect(maps.Keys(w.of[txid]))

@@ -30,7 +30,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// world is a node and everything of specterd but for HTTP.
+// world is a node and all of specterd except HTTP.
 type world struct {
 	t       *testing.T
 	node    *testkit.Node
@@ -39,28 +39,29 @@ type world struct {
 	scanner *backend.Node
 	service *wallet.Service
 	who     *auth.Principal
-	// proposals has none; what it reserves is not to be in the way.
+	// proposals contains no proposals; it must not interfere.
 	proposals *proposal.Service
 
 	monitor  *nodestatus.Monitor
 	provider *backend.Provider
 
-	log testkit.Log // the follower's
+	log testkit.Log // of the indexer
 
 	mu     sync.Mutex
 	stop   func()
-	follow *indexer.Follower
+	follow *indexer.Indexer
 }
 
 func newWorld(t *testing.T, nodeArgs ...string) *world {
 	t.Helper()
-	// Its wallets are waited for with each block, and none of them is to last.
+	// Tests wait for its wallets after each block, and none of them must be
+	// durable.
 	node := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, nodeArgs...)...)
 	node.Mine(t, 1)
 	return worldOn(t, node, testdb.SQLite(t))
 }
 
-// worldOn makes another specterd for a node that there is.
+// worldOn creates another specterd for an existing node.
 func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	t.Helper()
 	w := &world{t: t, node: node, core: newCore(t, node), scanner: newCore(t, node)}
@@ -82,7 +83,7 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	return w
 }
 
-// checkLog checks when everything has ended that the log has no user's text.
+// checkLog checks, after everything has ended, that the log contains no user text.
 func (w *world) checkLog(database string) {
 	driver := "sqlite"
 	if store.IsPostgres(database) {
@@ -104,7 +105,7 @@ func newCore(t *testing.T, node *testkit.Node) *backend.Node {
 	return backend.New(rpc)
 }
 
-// monitorOf returns what watches the node, as it does in specterd.
+// monitorOf returns a monitor of the node as in specterd.
 func monitorOf(t *testing.T, n *testkit.Node) *nodestatus.Monitor {
 	t.Helper()
 	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
@@ -130,10 +131,10 @@ func (w *world) kick(id string) {
 	}
 }
 
-// start starts a follower, as a start of specterd does.
+// start starts an indexer as specterd does.
 func (w *world) start() { w.startOn(w.store) }
 
-// startOn is start with something between the follower and the database.
+// startOn is start with a wrapper around the database.
 func (w *world) startOn(s indexer.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := indexer.New(indexer.Options{
@@ -151,7 +152,7 @@ func (w *world) startOn(s indexer.Store) {
 	w.follow, w.stop = f, func() { cancel(); <-done }
 }
 
-// halt stops the follower; once is enough.
+// halt stops the indexer; it is idempotent.
 func (w *world) halt() {
 	w.mu.Lock()
 	stop := w.stop
@@ -162,12 +163,11 @@ func (w *world) halt() {
 	}
 }
 
-// hot is one of Core's wallets that can sign, and the descriptors of what it
-// has, without private keys.
+// hot is a Bitcoin Core wallet with private keys, and its descriptors without them.
 type hot struct {
 	*world
 	name            string
-	kind            string // of addresses, as Core calls it
+	kind            string // address type as Core calls it
 	receive, change string
 }
 
@@ -175,7 +175,7 @@ var kinds = map[string]struct{ prefix, address string }{
 	"pkh": {"pkh(", "legacy"}, "sh-wpkh": {"sh(wpkh(", "p2sh-segwit"}, "wpkh": {"wpkh(", "bech32"}, "tr": {"tr(", "bech32m"},
 }
 
-// hot makes a wallet with one key.
+// hot creates a wallet with one key.
 func (w *world) hot(name, script string) *hot {
 	w.t.Helper()
 	w.node.CLI(w.t, "createwallet", name)
@@ -204,7 +204,7 @@ func (w *world) descriptors(name string, private bool) []coreDescriptor {
 	return list.Descriptors
 }
 
-// multisig makes a wallet of three keys that can sign for two.
+// multisig creates a wallet with three keys that has two of the private keys.
 func (w *world) multisig(name, script string) *hot {
 	w.t.Helper()
 	open := map[string]string{"wsh": "wsh(", "sh-wsh": "sh(wsh(", "sh": "sh("}[script]
@@ -234,8 +234,8 @@ func (w *world) multisig(name, script string) *hot {
 	return h
 }
 
-// cosigners makes three wallets and returns their keys: as a signer of the first
-// two has them, and as the public has them.
+// cosigners creates three wallets and returns their keys: with private keys for the
+// first two, and all of them as public keys.
 func (w *world) cosigners(name string) (signing, public []string) {
 	for i := range 3 {
 		cosigner := fmt.Sprintf("%s-cosigner-%d", name, i)
@@ -264,7 +264,7 @@ type watched struct {
 	id    string
 }
 
-// watch makes a wallet of specterd that watches what a hot one has.
+// watch creates a wallet of specterd that watches a hot one.
 func (h *hot) watch(birth wallet.Birth) *watched {
 	h.t.Helper()
 	v, err := h.service.Create(h.t.Context(), h.who, wallet.Plan{Name: h.name, Descriptor: h.receive, Change: h.change, Birth: birth})
@@ -274,7 +274,7 @@ func (h *hot) watch(birth wallet.Birth) *watched {
 
 var now = wallet.Birth{Now: true}
 
-// fund gives a wallet mature coins of its own, which its own history begins with.
+// fund gives a wallet mature coinbase outputs, which its history begins with.
 func (h *hot) fund() {
 	h.t.Helper()
 	h.node.CLI(h.t, "generatetoaddress", 2, h.address())
@@ -285,7 +285,7 @@ func (h *hot) address() string {
 	return text(h.t, h.node.WalletCLI(h.t, h.name, "getnewaddress", "", h.kind))
 }
 
-// send pays; amounts are texts in BTC. It returns the txid.
+// send sends a payment; amounts are in BTC. It returns the txid.
 func (h *hot) send(to map[string]string, options map[string]any) string {
 	h.t.Helper()
 	all := map[string]any{"change_type": h.kind, "fee_rate": 5, "replaceable": true}
@@ -304,11 +304,11 @@ func (h *hot) send(to map[string]string, options map[string]any) string {
 	if !answer.Complete {
 		h.t.Fatal("not signed completely")
 	}
-	h.node.CLI(h.t, "syncwithvalidationinterfacequeue") // has all wallets know of it
+	h.node.CLI(h.t, "syncwithvalidationinterfacequeue") // waits until all wallets have processed it
 	return answer.Txid
 }
 
-// bump replaces a transaction by one with a higher fee, which is 20 sat/vB.
+// bump replaces a transaction by one with a higher fee rate, 20 sat/vB.
 func (h *hot) bump(txid string, options map[string]any) string {
 	h.t.Helper()
 	all := map[string]any{"fee_rate": 20}
@@ -322,11 +322,11 @@ func (h *hot) bump(txid string, options map[string]any) string {
 }
 
 func (w *world) outside() string {
-	// A P2WPKH whose key nobody has.
+	// A P2WPKH address for which no key exists.
 	return "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 }
 
-// agree waits until all that the index says about a wallet is what Core says.
+// agree waits until the index of a wallet equals Bitcoin Core's data completely.
 func (v *watched) agree() {
 	v.t.Helper()
 	deadline := time.Now().Add(90 * time.Second)
@@ -342,7 +342,7 @@ func (v *watched) agree() {
 	}
 }
 
-// view returns the wallet as its owner sees it.
+// view returns the wallet from its owner's view.
 func (v *watched) view() wallet.View {
 	v.t.Helper()
 	got, err := v.service.Get(v.t.Context(), v.who, v.alias)
@@ -350,7 +350,7 @@ func (v *watched) view() wallet.View {
 	return got
 }
 
-// history returns all that the index has, dead or not, by txid.
+// history returns all indexed transactions by txid, dead or not.
 func (v *watched) history() map[string]wallet.Record {
 	v.t.Helper()
 	_, records, err := v.service.EachTransaction(v.t.Context(), v.who, v.alias, wallet.Filter{Dead: true, Raw: true, Outputs: true})
@@ -441,7 +441,7 @@ func (v *watched) compareCoins(d *differences) {
 		switch {
 		case c.Locked:
 			gotLocked = append(gotLocked, c.String())
-		case !c.Immature && (c.Status == wallet.Confirmed || c.Status == wallet.InMempool): // as listunspent has them
+		case !c.Immature && (c.Status == wallet.Confirmed || c.Status == wallet.InMempool): // as in listunspent
 			got = append(got, fmt.Sprintf("%s %s %s %d", c.Outpoint, c.Address, c.Amount, c.Confirmations))
 		}
 	}
@@ -452,7 +452,7 @@ func (v *watched) compareCoins(d *differences) {
 	d.compare("locked", strings.Join(gotLocked, " "), strings.Join(wantLocked, " "))
 }
 
-// coreTransaction is an answer of gettransaction.
+// coreTransaction is a response of gettransaction.
 type coreTransaction struct {
 	Amount, Fee   btc.JSONBTC
 	Confirmations int
@@ -521,7 +521,7 @@ func (v *watched) compareTransaction(d *differences, r wallet.Record) {
 	v.compareSides(d, r, want)
 }
 
-// compareSides compares whose the inputs and outputs are, as getaddressinfo says.
+// compareSides compares the owners of inputs and outputs with getaddressinfo.
 func (v *watched) compareSides(d *differences, r wallet.Record, want coreTransaction) {
 	mine := func(address string) bool {
 		var info struct{ Ismine bool }
@@ -635,7 +635,7 @@ func text(t testing.TB, raw json.RawMessage) string {
 	return s
 }
 
-// in is the same world for a part of its test.
+// in returns the same world for a subtest.
 func (w *world) in(t *testing.T) *world {
 	return &world{t: t, node: w.node, store: w.store, core: w.core, scanner: w.scanner, service: w.service, who: w.who, monitor: w.monitor, provider: w.provider}
 }
@@ -645,13 +645,13 @@ func (h *hot) sendAll(to string) {
 	h.node.WalletCLI(h.t, h.name, "sendall", regtest.Named{"recipients": []string{to}, "fee_rate": 3})
 }
 
-// load has the node load the wallet again after its restart.
+// load makes the node load the wallet again after a restart.
 func (h *hot) load() {
 	h.t.Helper()
 	h.node.CLI(h.t, "loadwallet", h.name)
 }
 
-// hex returns a transaction as it is serialized.
+// hex returns a serialized transaction.
 func (v *watched) hex(txid string) string {
 	v.t.Helper()
 	var tx struct{ Hex string }
@@ -659,7 +659,7 @@ func (v *watched) hex(txid string) string {
 	return tx.Hex
 }
 
-// shown returns the history as a list has it: without what is dead.
+// shown returns the history as listed: without dead transactions.
 func (v *watched) shown() map[string]wallet.Record {
 	v.t.Helper()
 	records, _, err := v.service.Transactions(v.t.Context(), v.who, v.alias, wallet.Filter{}, wallet.HistoryCursor{}, 1000)
@@ -671,7 +671,7 @@ func (v *watched) shown() map[string]wallet.Record {
 	return all
 }
 
-// outputTo returns the output of a transaction that is the wallet's.
+// outputTo returns the output of a transaction that belongs to the wallet.
 func (v *watched) outputTo(txid string) map[string]any {
 	v.t.Helper()
 	for _, o := range v.history()[txid].Outputs {
@@ -683,7 +683,7 @@ func (v *watched) outputTo(txid string) map[string]any {
 	return nil
 }
 
-// agreeOnceLoaded is agree for a wallet that Core does not have loaded yet.
+// agreeOnceLoaded is agree for a wallet that Bitcoin Core has not loaded yet.
 func (v *watched) agreeOnceLoaded() {
 	v.t.Helper()
 	testkit.Eventually(v.t, "the node has the wallet loaded", func() bool {
@@ -693,7 +693,7 @@ func (v *watched) agreeOnceLoaded() {
 	v.agree()
 }
 
-// raw returns a transaction of the wallet as it is serialized, in JSON.
+// raw returns a transaction of the wallet as JSON.
 func (h *hot) raw(txid string) json.RawMessage {
 	h.t.Helper()
 	var tx struct{ Hex json.RawMessage }

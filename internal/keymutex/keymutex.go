@@ -1,8 +1,8 @@
-// Package keymutex has those who want the same thing within this process come one
-// after the other. It knows nothing of other processes.
+// Package keymutex provides mutexes that are identified by keys. They work within
+// one process.
 //
-// The invariant: between Take's return and the call of what it returned, nobody
-// else has a turn for the same key.
+// Invariant: after Lock has returned and until its unlock function is called, no
+// other caller holds the mutex of the same key.
 package keymutex
 
 import (
@@ -12,59 +12,59 @@ import (
 	"github.com/specterd/specterd/internal/admission"
 )
 
-// Turns is a queue for each key. The zero value is ready for use, by any number
-// of goroutines.
-type Turns struct {
-	mu     sync.Mutex
-	queues map[string]*queue
+// Mutex is a set of mutexes, one per key. The zero value is ready to use. It is safe
+// for concurrent use.
+type Mutex struct {
+	mu      sync.Mutex
+	entries map[string]*entry
 }
 
-type queue struct {
-	slot chan struct{} // holds an element while somebody has the turn
-	here int           // how many have or want it
+type entry struct {
+	slot  chan struct{} // contains an element while the mutex is locked
+	users int           // number of callers that hold it or wait for it
 }
 
-// Take waits for a turn. Whoever has it calls done, once. It returns ctx.Err()
-// where that ends first.
-func (t *Turns) Take(ctx context.Context, key string) (done func(), err error) {
-	q := t.join(key)
+// Lock locks the mutex of a key. The caller must call unlock exactly once. Lock returns
+// ctx.Err() if the context ends first.
+func (m *Mutex) Lock(ctx context.Context, key string) (unlock func(), err error) {
+	e := m.acquire(key)
 	err = admission.Idle(ctx, func() error {
 		select {
-		case q.slot <- struct{}{}:
+		case e.slot <- struct{}{}:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	})
 	if err != nil {
-		t.leave(key, q)
+		m.release(key, e)
 		return nil, err
 	}
 	return func() {
-		<-q.slot
-		t.leave(key, q)
+		<-e.slot
+		m.release(key, e)
 	}, nil
 }
 
-func (t *Turns) join(key string) *queue {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.queues == nil {
-		t.queues = map[string]*queue{}
+func (m *Mutex) acquire(key string) *entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries == nil {
+		m.entries = map[string]*entry{}
 	}
-	q, ok := t.queues[key]
+	e, ok := m.entries[key]
 	if !ok {
-		q = &queue{slot: make(chan struct{}, 1)}
-		t.queues[key] = q
+		e = &entry{slot: make(chan struct{}, 1)}
+		m.entries[key] = e
 	}
-	q.here++
-	return q
+	e.users++
+	return e
 }
 
-func (t *Turns) leave(key string, q *queue) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if q.here--; q.here == 0 {
-		delete(t.queues, key)
+func (m *Mutex) release(key string, e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.users--; e.users == 0 {
+		delete(m.entries, key)
 	}
 }

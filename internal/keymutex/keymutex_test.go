@@ -9,22 +9,22 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 )
 
-// Run with -race, which sees two at once.
-func TestTurns(t *testing.T) {
+// The race detector reports concurrent increments.
+func TestMutex(t *testing.T) {
 	t.Parallel()
-	var turns keymutex.Turns
+	var mutex keymutex.Mutex
 	counts := map[string]*int{"a": new(int), "b": new(int)}
 	var wg sync.WaitGroup
 	for key, n := range counts {
 		for range 50 {
 			wg.Go(func() {
-				done, err := turns.Take(t.Context(), key)
+				unlock, err := mutex.Lock(t.Context(), key)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				*n++
-				done()
+				unlock()
 			})
 		}
 	}
@@ -36,26 +36,26 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-func TestTakeEndsWithItsContext(t *testing.T) {
+func TestMutex_LockEndsWithContext(t *testing.T) {
 	t.Parallel()
-	var turns keymutex.Turns
-	done, err := turns.Take(t.Context(), "a")
+	var mutex keymutex.Mutex
+	unlock, err := mutex.Lock(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := turns.Take(t.Context(), "b") // is another's
+	other, err := mutex.Lock(t.Context(), "b") // independent of a
 	if err != nil {
 		t.Fatal(err)
 	}
 	other()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := turns.Take(ctx, "a"); !errors.Is(err, context.Canceled) {
+	if _, err := mutex.Lock(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	done()
-	if done, err = turns.Take(t.Context(), "a"); err != nil {
+	unlock()
+	if unlock, err = mutex.Lock(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	done()
+	unlock()
 }

@@ -39,7 +39,7 @@ type world struct {
 	core     *backend.Node
 	provider *backend.Provider
 	monitor  *nodestatus.Monitor
-	follower *indexer.Follower
+	follower *indexer.Indexer
 	alice    *auth.Principal // owns the wallets
 	clock    *clock
 	cleanup  func(func()) // registers what is to be done when the world ends

@@ -27,7 +27,7 @@ var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID s
 // does for the same user or wallet: PostgreSQL would refuse all but one of them, to be
 // tried again.
 func (s *Store) inTurn(ctx context.Context, subjectID string, do func() error) error {
-	done, err := s.turns.Take(ctx, subjectID)
+	done, err := s.quotaLocks.Lock(ctx, subjectID)
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,8 @@ type Store struct {
 	// damage is what a check found wrong with the file; nil while nothing is.
 	damage atomic.Pointer[error]
 	disk   disk
-	// turns are those of the transactions that charge a quota, by user or wallet.
-	turns keymutex.Turns
+	// quotaLocks serializes the transactions that charge a quota, by user or wallet.
+	quotaLocks keymutex.Mutex
 	// credentials reads the rows that decide about requests, faster than
 	// through a pool where that matters.
 	credentials credentialReader

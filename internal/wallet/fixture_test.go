@@ -48,7 +48,7 @@ type fixture struct {
 	bob        *auth.Principal
 
 	mu       sync.Mutex
-	follower *indexer.Follower
+	follower *indexer.Indexer
 	kicked   []string
 }
 

@@ -32,7 +32,7 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 	if needed <= w.RangeEnd {
 		return w, nil
 	}
-	done, err := s.turns.Take(ctx, w.ID)
+	done, err := s.ranges.Lock(ctx, w.ID)
 	if err != nil {
 		return w, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 // half a minute in Bitcoin Core and the same in specterd. After an interruption it
 // resumes. It returns the same errors as EnsureRange.
 func (s *Service) EnsureScanRange(ctx context.Context, w Wallet) (Wallet, error) {
-	done, err := s.turns.Take(ctx, w.ID)
+	done, err := s.ranges.Lock(ctx, w.ID)
 	if err != nil {
 		return w, err
 	}

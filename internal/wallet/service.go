@@ -28,8 +28,8 @@ type Service struct {
 	// invitation.
 	adminsAddMembers bool
 
-	turns keymutex.Turns // by wallet, to extend its range
-	coins keymutex.Turns // by wallet, to select UTXOs or lock them
+	ranges keymutex.Mutex // by wallet, to extend its range
+	coins  keymutex.Mutex // by wallet, to select UTXOs or lock them
 }
 
 // Users looks up users by name.
@@ -71,7 +71,7 @@ func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, n
 // TakeCoins waits until no other goroutine of this process selects or locks UTXOs
 // of the wallet. The caller must call done afterwards.
 func (s *Service) TakeCoins(ctx context.Context, walletID string) (done func(), err error) {
-	return s.coins.Take(ctx, walletID)
+	return s.coins.Lock(ctx, walletID)
 }
 
 // openAll returns the wallet with the caller's alias, or all of the caller's

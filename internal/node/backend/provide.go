@@ -27,7 +27,7 @@ type Provider struct {
 	node    *Node
 	status  func() nodestatus.Status
 	folder  string         // the node's wallets; empty for unknown
-	turns   keymutex.Turns // by wallet: the node does not import twice at once
+	wallets keymutex.Mutex // by wallet: the node does not import twice at once
 	answers atomic.Uint64  // to calls that were watched
 }
 
@@ -49,7 +49,7 @@ func (p *Provider) take(ctx context.Context, coreName string) (done func(), err 
 	if err := p.usable(ctx); err != nil {
 		return nil, err
 	}
-	return p.turns.Take(ctx, coreName)
+	return p.wallets.Lock(ctx, coreName)
 }
 
 // usable returns why the node must not be asked now, or nil. Unlike Ready it does
