@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,13 +50,7 @@ var checkedByHandler = map[string]bool{
 // TestProposals.
 func TestFields(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(fieldsFile)
-	check(t, err)
-	classes := map[string][]string{}
-	for line := range strings.Lines(string(text)) {
-		words := strings.Fields(line)
-		classes[words[0]] = words[1:]
-	}
+	classes := fieldClasses()
 	found := map[string]bool{}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		fields := map[string]bool{}

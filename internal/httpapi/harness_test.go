@@ -119,7 +119,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	if set.routes != nil {
 		s.handler = must(httpapi.NewHandler(s.Options, set.routes(httpapi.Routes(s.Options))))
 	} else {
-		s.handler = described(t, must(httpapi.New(s.Options)))
+		s.handler = described(t, s.fieldsChecked(t, must(httpapi.New(s.Options))))
 	}
 	s.serve(t, journal)
 	return s

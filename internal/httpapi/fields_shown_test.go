@@ -1,0 +1,142 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/httpapi"
+)
+
+// fieldClasses returns the scopes of each property in the file.
+var fieldClasses = sync.OnceValue(func() map[string][]string {
+	classes := map[string][]string{}
+	for line := range strings.Lines(string(must(os.ReadFile(fieldsFile)))) {
+		words := strings.Fields(line)
+		classes[words[0]] = words[1:]
+	}
+	return classes
+})
+
+// creatingOperations are the routes whose handlers are in creating, by method and path.
+var creatingOperations = sync.OnceValue(func() map[string]bool {
+	all := map[string]bool{}
+	for _, to := range httpapi.Routes(httpapi.Options{}) {
+		if _, ok := creating[to.Handler.Name]; ok {
+			all[to.Method+" "+to.Path] = true
+		}
+	}
+	return all
+})
+
+// fieldsChecked returns a handler that fails the test for each response with a property
+// that its caller's token lacks the scope for. A password has all scopes.
+func (s *server) fieldsChecked(t *testing.T, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scopes, ok := s.scopesOf(r.Header.Get("Authorization"))
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		kept := &keeper{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(kept, r)
+		if kept.status >= http.StatusMultipleChoices || creatingOperations()[r.Method+" "+theSpecification().template(r.URL.EscapedPath())] {
+			return
+		}
+		if shown := theSpecification().beyond(r, kept, scopes); len(shown) > 0 {
+			t.Errorf("%s %s shows %q to a token with the scopes %s", r.Method, r.URL.Path, shown, scopes)
+		}
+	})
+}
+
+// scopesOf returns the scopes of the token in a header, and false if there is none, or no
+// longer.
+func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
+	_, claims, _ := strings.Cut(authorization, ".")
+	claims, _, _ = strings.Cut(claims, ".")
+	var token struct {
+		ID string `json:"jwt_token_id"`
+	}
+	text, err := base64.RawURLEncoding.DecodeString(claims)
+	if err != nil || json.Unmarshal(text, &token) != nil || token.ID == "" {
+		return 0, false
+	}
+	var names string
+	if s.db.QueryRow("SELECT scopes FROM tokens WHERE token_id = $1", token.ID).Scan(&names) != nil { //nolint:noctx // it is short
+		return 0, false
+	}
+	return must(auth.ParseScopes("", strings.Fields(names))), true
+}
+
+// beyond returns the properties with a value in a response that none of the scopes reads.
+func (s *specification) beyond(r *http.Request, kept *keeper, scopes auth.Scopes) (shown []string) {
+	response, _ := s.response(r.Method, r.URL.EscapedPath(), kept.status)
+	schema := in(response, "content", "application/json", "schema")
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(kept.body.Bytes()))
+	if schema == nil || err != nil {
+		return nil
+	}
+	s.walk(schema, value, func(field string) {
+		may := slices.ContainsFunc(fieldClasses()[field], func(class string) bool {
+			return class == "anyone" || class == "own" || slices.Contains(scopes.Names(), class)
+		})
+		if !may && !slices.Contains(shown, field) {
+			shown = append(shown, field)
+		}
+	})
+	return shown
+}
+
+// walk calls found with each property of a schema that has a value.
+func (s *specification) walk(schema object, value any, found func(field string)) {
+	name := componentName(schema)
+	if name != "" {
+		schema = in(s.document, "components", "schemas", name)
+	}
+	for _, key := range []string{"anyOf", "allOf", "oneOf"} {
+		parts, _ := schema[key].([]any)
+		for _, part := range parts {
+			s.walk(part.(object), value, found)
+		}
+	}
+	switch value := value.(type) {
+	case []any:
+		for _, one := range value {
+			s.walk(in(schema, "items"), one, found)
+		}
+	case object:
+		for property, one := range value {
+			of := in(schema, "properties", property)
+			if of == nil {
+				of = in(schema, "additionalProperties")
+			} else if name != "" && hasValue(one) {
+				found(name + "." + property)
+			}
+			s.walk(of, one, found)
+		}
+	}
+}
+
+// hasValue reports whether a JSON value tells anything.
+func hasValue(value any) bool {
+	switch value := value.(type) {
+	case nil:
+		return false
+	case string:
+		return value != ""
+	case []any:
+		return len(value) > 0
+	case object:
+		return len(value) > 0
+	}
+	return true
+}
