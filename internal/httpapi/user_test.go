@@ -75,7 +75,7 @@ func TestUserNames(t *testing.T) {
 		}
 		for name, says := range map[string]string{
 			"": "1 to 64", strings.Repeat("é", 65): "1 to 64", "a:b": "colon", ":": "colon", " bob": "begin or end with a space", "bob ": "begin or end with a space",
-			"\u00a0bob": "space", " ": "space", "a\nb": "control characters", "a\u200bb": "invisible characters", "a\u202eb": "marks of text direction", "a\u0000b": "control characters", "a\u00a0b": "printed",
+			"\u00a0bob": "space", " ": "space", "a\nb": "control characters", "a\u200bb": "invisible characters", "a\u202eb": "marks of text direction", "a\u0000b": "control characters", "a\u00a0b": "unprintable",
 		} {
 			add(name).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"name"`, says)
 		}

@@ -8,7 +8,7 @@ export const request: Schemas["CreateProposalRequest"] = { recipients: [{ addres
 export const token: Schemas["CreateTokenRequest"] = { description: "a token" };
 
 // A response has all of its members, and those that can be null are.
-export function feeRate(p: Schemas["Proposal"]): number {
+export function feeRate(p: Schemas["ProposalSummary"]): number {
 	const replaceable: boolean = p.replaceable;
 	const branch: "receive" | "change" | null = p.outputs[0].branch;
 	return replaceable && branch !== null ? p.fee_rate_sat_vb : 0;
