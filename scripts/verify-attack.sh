@@ -17,7 +17,7 @@ user        | ./internal/httpapi  | TestWallets | re-point the alias of another 
 user        | ./internal/store    | TestUsedAliases|TestInvitations.*|TestQuota.* | take over a used alias; store more than the quota, two at once
 user        | ./internal/httpapi  | TestHeavyRequests_.*|TestQuota | occupy the server with heavy requests
 user        | ./internal/psbt     | TestDecode_MemoryPerByte | bodies that become large in memory
-user        | ./internal/indexer | TestRescansTakeTurnsByUser | make others wait behind rescans
+user        | ./internal/indexer | TestRescans_FairByUser | make others wait behind rescans
 token       | ./internal/httpapi  | TestRightsSearch|TestPasswordRequired|TestRolesTakeScopes|TestRoleScopes | obtain rights that the token does not have
 token       | ./internal/httpapi  | TestSuccessors.*|TestTokensEndTheirOwn|TestUserTokens | outlive the deletion of a stolen token, delete others
 token       | ./internal/proposal    | TestSignaturesAreWithheld|TestEndedProposalsLoseSignatures|TestRemedy | read signatures without the right to sign or send
