@@ -9,12 +9,12 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrAddress is returned for text that is no address.
-var ErrAddress = fault.InvalidAs("bad_address", "address", "has to be a Bitcoin address; this is none, or was mistyped")
+// ErrAddress is returned for text that is not an address.
+var ErrAddress = fault.InvalidAs("bad_address", "address", "must be a valid Bitcoin address; check it for typing errors")
 
 const maxAddress = 90 // characters: BIP-173's limit; base58 addresses are shorter
 
-// Opcodes of the scripts that have addresses, and of multisig.
+// Opcodes of multisig scripts and of the scripts that have addresses.
 const (
 	op0             = 0x00
 	op1             = 0x51
@@ -27,10 +27,10 @@ const (
 	opCheckMultisig = 0xae
 )
 
-// ParseAddress returns an address in the one form that Bitcoin Core gives it:
-// bech32 in lower case. It returns ErrAddress and ErrWrongNetwork, about the
-// field "address". Test, testnet4 and signet cannot be told apart, nor, in
-// base58, can regtest.
+// ParseAddress returns an address in Bitcoin Core's canonical form: bech32 in lower
+// case. It returns ErrAddress and ErrWrongNetwork, about the field "address".
+// Addresses of test, testnet4 and signet are indistinguishable, and so are base58
+// addresses of regtest.
 func ParseAddress(text string, network Network) (string, error) {
 	script, err := ScriptOf(text, network)
 	if err != nil {
@@ -39,8 +39,8 @@ func ParseAddress(text string, network Network) (string, error) {
 	return AddressOf(script, network), nil
 }
 
-// ScriptOf returns the output script that an address stands for. It returns
-// ErrAddress and ErrWrongNetwork, about the field "address".
+// ScriptOf returns the output script of an address. It returns ErrAddress and
+// ErrWrongNetwork, about the field "address".
 func ScriptOf(address string, network Network) ([]byte, error) {
 	address = strings.TrimSpace(address)
 	if len(address) > maxAddress {
@@ -51,15 +51,15 @@ func ScriptOf(address string, network Network) ([]byte, error) {
 	}
 	for _, other := range encodings {
 		if decodeAddress(address, other) != nil {
-			return nil, fault.InvalidAs(ErrWrongNetwork.Code, "address", "is an address of another network than %s", network)
+			return nil, fault.InvalidAs(ErrWrongNetwork.Code, "address", "is not an address of the network %s", network)
 		}
 	}
 	return nil, ErrAddress
 }
 
-// AddressOf returns the address of an output script, as Bitcoin Core does: none,
-// "", for bare public keys and bare multisig, and bech32m for versions of witness
-// programs that have no meaning yet.
+// AddressOf returns the address of an output script, as Bitcoin Core does: "" for
+// bare public keys and bare multisig, and bech32m for undefined versions of witness
+// programs.
 func AddressOf(script []byte, network Network) string {
 	return addressOf(script, network.encoding())
 }
@@ -77,7 +77,7 @@ func addressOf(script []byte, e encoding) string {
 	return ""
 }
 
-// witnessProgram reads a script of BIP-141. Programs of version 0 have 20 or 32
+// witnessProgram parses a script of BIP-141. Programs of version 0 have 20 or 32
 // bytes; others are not spendable, and have no address.
 func witnessProgram(script []byte) (version byte, program []byte, ok bool) {
 	if len(script) < 4 || len(script) > 42 || int(script[1]) != len(script)-2 {
@@ -101,7 +101,8 @@ func witnessScript(version byte, program []byte) []byte {
 	return append([]byte{opcode, byte(len(program))}, program...) //nolint:gosec // programs have 40 bytes at most
 }
 
-// encodeWitness writes bech32 for version 0 and bech32m for others (BIP-350).
+// encodeWitness encodes as bech32 for version 0 and as bech32m for other versions
+// (BIP-350).
 func encodeWitness(version byte, program []byte, hrp string) string {
 	encode := bech32.EncodeM
 	if version == 0 {
@@ -109,17 +110,17 @@ func encodeWitness(version byte, program []byte, hrp string) string {
 	}
 	groups, err := bech32.ConvertBits(program, 8, 5, true)
 	if err != nil {
-		return "" // cannot be: bytes have eight bits
+		return "" // unreachable: bytes have eight bits
 	}
 	text, err := encode(hrp, append([]byte{version}, groups...))
 	if err != nil {
-		return "" // cannot be: groups have five bits
+		return "" // unreachable: groups have five bits
 	}
 	return text
 }
 
-// decodeAddress returns the script of an address in this encoding, and nil for
-// what is none.
+// decodeAddress returns the script of an address in this encoding, or nil if the
+// text is not one.
 func decodeAddress(text string, e encoding) []byte {
 	if len(text) > len(e.hrp) && strings.EqualFold(text[:len(e.hrp)+1], e.hrp+"1") {
 		return decodeWitness(text)

@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// TestAddresses has the valid vectors of BIP-350, and base58 ones.
+// TestAddresses covers the valid vectors of BIP-350, and base58 addresses.
 func TestAddresses(t *testing.T) {
 	for address, script := range map[string]string{
 		"BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4":                                 "0014751e76e8199196d454941c45d1b3a323f1433bd6",
@@ -52,7 +52,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestBadAddresses has the invalid vectors of BIP-350.
+// TestBadAddresses covers the invalid vectors of BIP-350.
 func TestBadAddresses(t *testing.T) {
 	for _, address := range []string{
 		"tc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq5zuyut", "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqh2y7hd",
@@ -71,7 +71,8 @@ func TestBadAddresses(t *testing.T) {
 	}
 }
 
-// TestScriptsWithoutAddress has what Bitcoin Core gives none, either.
+// TestScriptsWithoutAddress covers scripts for which Bitcoin Core has no address
+// either.
 func TestScriptsWithoutAddress(t *testing.T) {
 	for _, script := range []string{
 		"", "51", "6a0b68656c6c6f20776f726c64",

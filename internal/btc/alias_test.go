@@ -7,7 +7,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// TestAlias has what Specter Desktop made of these names.
+// TestAlias compares with the aliases that Specter Desktop derived from these
+// names.
 func TestAlias(t *testing.T) {
 	for name, want := range map[string]string{
 		"Simple One": "simple_one", "Vault 2/3 - Fam": "vault_23_fam", "Cold-Card  Mk4": "cold_card_mk4", "Überweisung": "überweisung",

@@ -7,32 +7,34 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Amount is a number of satoshis. It may be negative, as a flow out of a wallet is.
+// Amount is an amount in satoshis. It may be negative, for example for an outgoing
+// flow of a wallet.
 type Amount int64
 
 // Units.
 const (
 	Satoshi Amount = 1
 	BTC     Amount = 100_000_000
-	// MaxMoney is more than will ever exist (Bitcoin Core, consensus/amount.h).
+	// MaxMoney exceeds the supply that will ever exist (Bitcoin Core,
+	// consensus/amount.h).
 	MaxMoney = 21_000_000 * BTC
 )
 
-// ErrAmount is returned for text that is no amount.
+// ErrAmount is returned for text that is not an amount.
 var ErrAmount = fault.New(fault.Invalid, "bad_amount", "an amount in BTC is a decimal number with at most eight decimals, and at most 21000000")
 
 const (
 	decimals  = 8
-	maxDigits = 40 // of a number, with what its exponent adds
+	maxDigits = 40 // of a number, including those that its exponent adds
 )
 
-// ParseBTC reads a JSON number of bitcoins, such as 0.1, -3 or 1e-05, exactly.
-// It returns ErrAmount for what is no such number, has a fraction of a satoshi
-// or exceeds MaxMoney.
+// ParseBTC parses a JSON number of bitcoins, such as 0.1, -3 or 1e-05, exactly. It
+// returns ErrAmount for other text, fractions of a satoshi and numbers over
+// MaxMoney.
 func ParseBTC(text string) (Amount, error) {
 	number, negative := strings.CutPrefix(text, "-")
 	digits, exponent, ok := splitNumber(number)
-	// The number is digits × 10^shift satoshis.
+	// The number equals digits × 10^shift satoshis.
 	shift := exponent + decimals
 	for ; shift < 0 && strings.HasSuffix(digits, "0"); shift++ {
 		digits = digits[:len(digits)-1]
@@ -56,7 +58,7 @@ func ParseBTC(text string) (Amount, error) {
 }
 
 // splitNumber returns a JSON number without a sign as digits × 10^exponent. The
-// digits have no zeros in front; zero has none at all.
+// digits have no leading zeros; zero has no digits.
 func splitNumber(number string) (digits string, exponent int, ok bool) {
 	mantissa := number
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
@@ -77,8 +79,8 @@ func splitNumber(number string) (digits string, exponent int, ok bool) {
 	return strings.TrimLeft(digits, "0"), exponent - len(fraction), true
 }
 
-// AppendBTC appends a in bitcoins as a JSON number with as few digits as say it
-// exactly, and one decimal at least, as in 0.00001, 26.168 and 20.0.
+// AppendBTC appends a in bitcoins as a JSON number with the fewest digits that
+// represent it exactly, and at least one decimal, as in 0.00001, 26.168 and 20.0.
 func (a Amount) AppendBTC(b []byte) []byte {
 	u := uint64(a) //nolint:gosec // two's complement is meant
 	if a < 0 {
@@ -86,7 +88,7 @@ func (a Amount) AppendBTC(b []byte) []byte {
 		u = -u
 	}
 	b = strconv.AppendUint(b, u/uint64(BTC), 10)
-	// The 1 in front keeps the zeros behind it, and makes room for the point.
+	// The leading 1 preserves the zeros after it and makes room for the point.
 	point := len(b)
 	b = strconv.AppendUint(b, uint64(BTC)+u%uint64(BTC), 10)
 	b[point] = '.'
@@ -96,10 +98,10 @@ func (a Amount) AppendBTC(b []byte) []byte {
 	return b
 }
 
-// String returns a in bitcoins, as AppendBTC does.
+// String returns a in bitcoins in the format of AppendBTC.
 func (a Amount) String() string { return string(a.AppendBTC(nil)) }
 
-// JSONBTC is an amount that JSON has as a number of bitcoins.
+// JSONBTC is an amount that is a number of bitcoins in JSON.
 type JSONBTC Amount
 
 // MarshalJSON implements json.Marshaler.

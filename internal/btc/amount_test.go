@@ -48,11 +48,11 @@ func TestAmountText(t *testing.T) {
 	}
 }
 
-// TestAmountsAreExact compares what is written and read with rational arithmetic.
+// TestAmountsAreExact compares formatting and parsing with rational arithmetic.
 func TestAmountsAreExact(t *testing.T) {
 	random, seed := testkit.Size(50_000, 10_000_000), testkit.Seed(t)
 	testkit.Spread(t, seed, random, func(_ int, r *rand.Rand) {
-		// As many of each length, for most that people pay is small.
+		// Equally many of each length, because most payments are small.
 		a := r.Int64N(int64(btc.MaxMoney)+1) % pow10(1+r.IntN(16))
 		if r.IntN(4) == 0 {
 			a = -a
@@ -63,17 +63,17 @@ func TestAmountsAreExact(t *testing.T) {
 	testkit.Spread(t, seed, len(boundaries), func(i int, r *rand.Rand) { exactly(t, boundaries[i], r) })
 	for _, a := range []btc.Amount{btc.MaxMoney + 1, -btc.MaxMoney - 1, 1 << 53, math.MaxInt64, math.MinInt64} {
 		if exact, ok := new(big.Rat).SetString(a.String()); !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 {
-			t.Errorf("%d is written as %s", int64(a), a)
+			t.Errorf("%d is formatted as %s", int64(a), a)
 		}
 		if got, err := btc.ParseBTC(a.String()); !errors.Is(err, btc.ErrAmount) {
-			t.Errorf("%s, which is more than there is, is read as %d", a, got)
+			t.Errorf("%s, over the limit, is parsed as %d", a, got)
 		}
 	}
-	testkit.Figure(t, "%d random and %d boundary amounts written, read and read in other spellings: all exact", random, len(boundaries))
+	testkit.Figure(t, "%d random and %d boundary amounts formatted, parsed and parsed in other spellings: all exact", random, len(boundaries))
 }
 
-// boundaries are the amounts around each at which something changes: digits, bits,
-// the point, and the most that there is.
+// boundaries are the amounts around each value at which digits, bits, the point or
+// the limit change.
 func boundaries(near int64) []btc.Amount {
 	all := map[btc.Amount]bool{}
 	around := func(at int64) {
@@ -103,27 +103,27 @@ func pow10(n int) int64 {
 	return p
 }
 
-// exactly fails the test unless an amount is written exactly, and read back from that
-// and from another spelling, and nothing is read from one with a fraction of a satoshi.
+// exactly fails the test unless an amount is formatted exactly, parsed from that
+// and from another spelling, and rejected with a fraction of a satoshi added.
 func exactly(t *testing.T, a btc.Amount, r *rand.Rand) {
 	text := a.String()
 	exact, ok := new(big.Rat).SetString(text)
 	if !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 || !jsonNumber.MatchString(text) {
-		t.Errorf("%d is written as %s", int64(a), text)
+		t.Errorf("%d is formatted as %s", int64(a), text)
 	}
 	for _, spelling := range []string{text, spell(a, r)} {
 		if back, err := btc.ParseBTC(spelling); err != nil || back != a {
-			t.Errorf("%d, spelled %s, is read back as %d, %v", int64(a), spelling, int64(back), err)
+			t.Errorf("%d, spelled %s, is parsed as %d, %v", int64(a), spelling, int64(back), err)
 		}
 	}
 	finer := fmt.Sprintf("%d%de%d", int64(a), 1+r.IntN(9), -9)
 	if got, err := btc.ParseBTC(finer); !errors.Is(err, btc.ErrAmount) {
-		t.Errorf("%s is read as %d", finer, int64(got))
+		t.Errorf("%s is parsed as %d", finer, int64(got))
 	}
 }
 
-// spell writes an amount as some other program might: with zeros at both ends, its
-// point anywhere, and an exponent.
+// spell formats an amount as another program might: with leading and trailing
+// zeros, the point anywhere, and an exponent.
 func spell(a btc.Amount, r *rand.Rand) string {
 	digits, negative := strings.CutPrefix(strconv.FormatInt(int64(a), 10), "-")
 	exponent := -8 // of the digits

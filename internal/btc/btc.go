@@ -1,8 +1,8 @@
-// Package btc holds Bitcoin's own values: amounts, networks, outpoints, keys,
-// descriptors with their addresses, what can be read from a transaction, and
-// labels. It does no input or output, and knows no node and no database.
+// Package btc implements Bitcoin data types: amounts, networks, outpoints, keys,
+// descriptors with their addresses, parsed transactions, and labels. It does no
+// I/O.
 //
-// The invariant: money is whole satoshis in an [Amount], and never passes
-// through a float; and what is read from somebody, which may be a private key by
-// mistake, is never repeated in an error.
+// Invariants: amounts are integers of satoshis in an [Amount] and never converted
+// to floating point; and input, which may be a private key by mistake, is never
+// repeated in an error.
 package btc

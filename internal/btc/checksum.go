@@ -7,12 +7,12 @@ const (
 	descriptorChars = "0123456789()[],'/*abcdefgh@:$%{}" +
 		"IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~" +
 		"ijklmnopqrstuvwxyzABCDEFGH`#\"\\ "
-	checksumChars = "qpzry9x8gf2tvdw0s3jn54khce6mua7l" // those of bech32
+	checksumChars = "qpzry9x8gf2tvdw0s3jn54khce6mua7l" // the characters of bech32
 	checksumLen   = 8
 )
 
-// checksum returns the checksum of a descriptor without one, and false if some
-// character is not one of descriptors (BIP-380).
+// checksum returns the checksum of a descriptor without one, and false if it
+// contains an invalid character (BIP-380).
 func checksum(descriptor string) (string, bool) {
 	state, groups := uint64(1), 0
 	for i := range len(descriptor) {
@@ -22,7 +22,7 @@ func checksum(descriptor string) (string, bool) {
 		}
 		state = polymod(state, v&31)
 		groups = groups*3 + v>>5
-		if i%3 == 2 { // one more symbol says which groups the last three are of
+		if i%3 == 2 { // one more symbol encodes the groups of the last three
 			state = polymod(state, groups)
 			groups = 0
 		}
@@ -41,7 +41,7 @@ func checksum(descriptor string) (string, bool) {
 	return string(sum), true
 }
 
-// polymod takes one more symbol of five bits into the state of the BCH code.
+// polymod adds a symbol of five bits to the state of the BCH code.
 func polymod(state uint64, symbol int) uint64 {
 	top := state >> 35
 	state = (state&0x7ffffffff)<<5 ^ uint64(symbol) //nolint:gosec // 0 to 31

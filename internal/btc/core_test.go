@@ -54,8 +54,8 @@ func public(t testing.TB, master *hdkeychain.ExtendedKey, path ...uint32) (origi
 	return "[" + origin + "]", key.String()
 }
 
-// randomKey returns a key expression without what follows the xpub; one in four
-// has no origin.
+// randomKey returns a key expression up to and including the xpub; one in four has
+// no origin.
 func randomKey(t testing.TB, random *rand.Rand) string {
 	t.Helper()
 	path := make([]uint32, random.IntN(5))
@@ -69,8 +69,8 @@ func randomKey(t testing.TB, random *rand.Rand) string {
 	return origin + xpub
 }
 
-// TestCoreAgrees compares random wallets of each kind, one of them with as many
-// keys as it can have, with what Core makes of them.
+// TestCoreAgrees compares random wallets of each kind with Bitcoin Core's
+// interpretation; one of each kind has the maximum number of keys.
 func TestCoreAgrees(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	seed := rand.Uint64()
@@ -111,7 +111,7 @@ func TestCoreAgrees(t *testing.T) {
 	}
 }
 
-// TestCoreAgreesOnNewWallets does the same for wallets that are made of keys.
+// TestCoreAgreesOnNewWallets does the same for wallets created from keys.
 func TestCoreAgreesOnNewWallets(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	seed := rand.Uint64()

@@ -19,9 +19,9 @@ import (
 // MaxIndex is the last index of a branch (BIP-32).
 const MaxIndex = hardened - 1
 
-// Deriver derives the scripts and addresses of one branch. It keeps the parents
-// of the keys as points of the curve, so that an address costs, for each key, one
-// multiplication. It may be used by several goroutines.
+// Deriver derives the scripts and addresses of one branch. It stores the parents of
+// the keys as curve points, so that an address costs one multiplication per key. It
+// is safe for concurrent use.
 type Deriver struct {
 	descriptor Descriptor
 	parents    []parentKey
@@ -34,8 +34,8 @@ type parentKey struct {
 	chainCode  []byte
 }
 
-// Deriver returns a deriver for a descriptor of one branch; Split makes those of
-// a multipath one.
+// Deriver returns a deriver for a descriptor with one branch; use Split for a
+// multipath one.
 func (d Descriptor) Deriver() (*Deriver, error) {
 	if d.IsMultipath() {
 		return nil, errors.New("the descriptor has two branches; split it first")
@@ -60,12 +60,12 @@ func (d Descriptor) Deriver() (*Deriver, error) {
 	return v, nil
 }
 
-// errNoChild happens for one index in 2^127.
-var errNoChild = errors.New("there is no key at this index (BIP-32)")
+// errNoChild occurs for one index in 2^127.
+var errNoChild = errors.New("no key exists at this index (BIP-32)")
 
 // child returns the public key at an index: CKDpub of BIP-32, without the chain
-// code that only further children would need. hdkeychain does the same, but
-// parses the parent each time, which takes as long again.
+// code, which only further children would need. hdkeychain does the same but parses
+// the parent each time, which takes twice as long.
 func (p *parentKey) child(index uint32) (*btcec.PublicKey, error) {
 	mac := hmac.New(sha512.New, p.chainCode)
 	mac.Write(p.serialized)
@@ -76,7 +76,7 @@ func (p *parentKey) child(index uint32) (*btcec.PublicKey, error) {
 	}
 	var offset, child btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(&tweak, &offset)
-	parent := p.point // a copy: adding may normalize it
+	parent := p.point // a copy, because adding may normalize it
 	btcec.AddNonConst(&offset, &parent, &child)
 	if child.Z.IsZero() || child.X.IsZero() && child.Y.IsZero() {
 		return nil, errNoChild
@@ -85,7 +85,7 @@ func (p *parentKey) child(index uint32) (*btcec.PublicKey, error) {
 	return btcec.NewPublicKey(&child.X, &child.Y), nil
 }
 
-// Address returns the address at an index of a descriptor of one branch. To
+// Address returns the address at an index of a descriptor with one branch. To
 // derive several, use a Deriver.
 func (d Descriptor) Address(index uint32) (string, error) {
 	v, err := d.Deriver()
@@ -116,7 +116,7 @@ func (v *Deriver) Script(index uint32) ([]byte, error) {
 // children returns the public keys at an index, in the order of the descriptor.
 func (v *Deriver) children(index uint32) ([]*btcec.PublicKey, error) {
 	if index > MaxIndex {
-		return nil, fmt.Errorf("the index %d is over %d", index, MaxIndex)
+		return nil, fmt.Errorf("the index %d exceeds %d", index, MaxIndex)
 	}
 	keys := make([]*btcec.PublicKey, len(v.parents))
 	for i := range v.parents {
@@ -158,7 +158,7 @@ func payToWitnessScriptHash(script []byte) []byte {
 	return witnessScript(0, hash[:])
 }
 
-// multisig returns the script that OP_CHECKMULTISIG ends.
+// multisig returns the script that ends in OP_CHECKMULTISIG.
 func (d Descriptor) multisig(keys []*btcec.PublicKey) []byte {
 	serialized := make([][]byte, len(keys))
 	for i, key := range keys {
@@ -175,7 +175,7 @@ func (d Descriptor) multisig(keys []*btcec.PublicKey) []byte {
 	return append(appendNumber(script, len(keys)), opCheckMultisig)
 }
 
-// appendNumber appends what puts n, from 1 to 20, on the stack.
+// appendNumber appends the opcodes that push n, from 1 to 20.
 func appendNumber(script []byte, n int) []byte {
 	if n <= 16 {
 		return append(script, byte(op1+n-1)) //nolint:gosec // up to op16

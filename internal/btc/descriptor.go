@@ -13,15 +13,15 @@ import (
 
 // Faults of a descriptor, about the field "descriptor". None repeats its text.
 var (
-	// ErrDescriptor is returned for text that is no descriptor.
-	ErrDescriptor = fault.InvalidAs("bad_descriptor", "descriptor", "has to be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
-	// ErrUnsupportedDescriptor is returned for a descriptor of a kind that no
-	// wallet here can have.
-	ErrUnsupportedDescriptor = fault.InvalidAs("unsupported_descriptor", "descriptor", "is of a kind that is not supported; %s", supported)
-	// ErrKeyType is returned for a key whose prefix is for other scripts.
-	ErrKeyType = fault.InvalidAs("key_type", "descriptor", "has a key whose prefix is for other scripts")
-	// ErrDuplicateKey is returned for a key that is there twice.
-	ErrDuplicateKey = fault.InvalidAs("duplicate_key", "descriptor", "has a key twice")
+	// ErrDescriptor is returned for text that is not a descriptor.
+	ErrDescriptor = fault.InvalidAs("bad_descriptor", "descriptor", "must be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
+	// ErrUnsupportedDescriptor is returned for a kind of descriptor that wallets do
+	// not support.
+	ErrUnsupportedDescriptor = fault.InvalidAs("unsupported_descriptor", "descriptor", "is not supported; %s", supported)
+	// ErrKeyType is returned for a key with the prefix of another kind of script.
+	ErrKeyType = fault.InvalidAs("key_type", "descriptor", "has a key with the prefix of another script type")
+	// ErrDuplicateKey is returned for a key that occurs twice.
+	ErrDuplicateKey = fault.InvalidAs("duplicate_key", "descriptor", "contains a key twice")
 )
 
 const supported = "supported are pkh, wpkh, sh(wpkh) and tr with one key, and multi and sortedmulti in sh, wsh or sh(wsh)"
@@ -32,11 +32,11 @@ const supported = "supported are pkh, wpkh, sh(wpkh) and tr with one key, and mu
 type Descriptor struct {
 	form     form
 	network  Network
-	required int // signatures; 1 for one key
+	required int // number of signatures; 1 for one key
 	keys     []descriptorKey
 }
 
-// form is one way to write a descriptor around its keys.
+// form is the syntax of a descriptor around its keys.
 type form struct {
 	script      Script
 	open, close string
@@ -56,31 +56,30 @@ var forms = []form{
 	{ShWSh, "sh(wsh(sortedmulti(", ")))", true},
 }
 
-// descriptorKey is a key with the path from there to the children that are
-// counted.
+// descriptorKey is a key and the path from it to the derived children.
 type descriptorKey struct {
 	Key
-	origin   string // with brackets; empty where there is none
+	origin   string // with brackets; empty if there is none
 	extended *hdkeychain.ExtendedKey
 	steps    []step
 }
 
-// step is a step of a path in each of the two branches; most are equal.
+// step is a path step in each of the two branches; most are equal.
 type step [2]uint32
 
 func (s step) isMultipath() bool { return s[0] != s[1] }
 
-// Network returns the network that the descriptor was read for.
+// Network returns the network for which the descriptor was parsed.
 func (d Descriptor) Network() Network { return d.network }
 
 // Script returns the kind of the scripts.
 func (d Descriptor) Script() Script { return d.form.script }
 
-// Sorted tells whether the order of the keys is that of BIP-67 in each script,
-// and not that of the descriptor.
+// Sorted reports whether the keys are sorted by BIP-67 in each script, rather than
+// in the order of the descriptor.
 func (d Descriptor) Sorted() bool { return d.form.sorted }
 
-// Required returns how many signatures an output needs.
+// Required returns the number of signatures that an output requires.
 func (d Descriptor) Required() int { return d.required }
 
 // Keys returns the keys in the order of the descriptor.
@@ -92,13 +91,13 @@ func (d Descriptor) Keys() []Key {
 	return keys
 }
 
-// IsMultipath tells whether the descriptor stands for two, as with /<0;1>/*.
+// IsMultipath reports whether the descriptor describes two branches, as with
+// /<0;1>/*.
 func (d Descriptor) IsMultipath() bool {
 	return len(d.keys) > 0 && d.keys[0].branch() >= 0
 }
 
-// branch returns the index of the step that differs between the branches, and -1
-// for none.
+// branch returns the index of the step that differs between the branches, or -1.
 func (k descriptorKey) branch() int {
 	for i, s := range k.steps {
 		if s.isMultipath() {
@@ -108,13 +107,13 @@ func (k descriptorKey) branch() int {
 	return -1
 }
 
-// sameKey tells whether both derive the same children.
+// sameKey reports whether both derive the same children.
 func (k descriptorKey) sameKey(other descriptorKey) bool {
 	return bytes.Equal(k.extended.ChainCode(), other.extended.ChainCode()) && fingerprint(k.extended) == fingerprint(other.extended)
 }
 
-// Split returns the two descriptors that a multipath descriptor stands for:
-// those of receiving and of change addresses. Another one comes back as both.
+// Split returns the two descriptors of a multipath descriptor, for receiving and
+// for change addresses. For any other descriptor it returns the descriptor twice.
 func (d Descriptor) Split() (receive, change Descriptor) {
 	return d.only(0), d.only(1)
 }
@@ -132,8 +131,8 @@ func (d Descriptor) only(branch int) Descriptor {
 	return d
 }
 
-// impliedChange returns the descriptor with /1/* for /0/* at the end of each key, as
-// readers of Specter Desktop's account maps do.
+// impliedChange returns the descriptor with /1/* instead of /0/* at the end of each
+// key, as importers of Specter Desktop's account maps do.
 func (d Descriptor) impliedChange() (Descriptor, bool) {
 	keys := make([]descriptorKey, len(d.keys))
 	for i, k := range d.keys {
@@ -148,8 +147,8 @@ func (d Descriptor) impliedChange() (Descriptor, bool) {
 	return d, true
 }
 
-// String returns the canonical form, with a checksum: the one that Bitcoin Core's
-// getdescriptorinfo has, with h for hardened steps.
+// String returns the canonical form with a checksum, as in Bitcoin Core's
+// getdescriptorinfo, with h for hardened steps.
 func (d Descriptor) String() string {
 	var b strings.Builder
 	b.WriteString(d.form.open)

@@ -10,15 +10,14 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// maxDescriptor is the length of any descriptor that makes sense, in bytes: with
-// 20 keys, each with a long path.
+// maxDescriptor is the maximum length of a descriptor in bytes, which suffices for
+// 20 keys with long paths.
 const maxDescriptor = 16 << 10
 
-// ParseDescriptor reads an output descriptor, with or without its checksum
-// (BIP-380). Each key is an extended public key of the network and ends in /*;
-// either all or none have one multipath step (BIP-389). Keys may have prefixes
-// of SLIP-132, as long as they do not contradict the script, and the same key is
-// there only once.
+// ParseDescriptor parses an output descriptor, with or without its checksum
+// (BIP-380). Each key must be an extended public key of the network and end in /*;
+// either all or none have one multipath step (BIP-389). Keys may have prefixes of
+// SLIP-132 that match the script, and no key may occur twice.
 //
 // It returns ErrDescriptor, ErrUnsupportedDescriptor, ErrKey, ErrWrongNetwork,
 // ErrKeyType, ErrDuplicateKey and ErrPrivateKey, about the field "descriptor"; none
@@ -26,7 +25,7 @@ const maxDescriptor = 16 << 10
 func ParseDescriptor(text string, network Network) (Descriptor, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > maxDescriptor {
-		return Descriptor{}, bad("is longer than %d bytes", maxDescriptor)
+		return Descriptor{}, bad("must be at most %d bytes long", maxDescriptor)
 	}
 	if holdsPrivateKey(text) {
 		return Descriptor{}, ErrPrivateKey.ForField("descriptor")
@@ -69,19 +68,18 @@ func withoutChecksum(text string) (string, error) {
 	sum, ok := checksum(body)
 	switch {
 	case !ok:
-		return "", bad("has a character that descriptors cannot have")
+		return "", bad("has an invalid character")
 	case has && len(given) != checksumLen:
-		return "", bad("has a checksum, behind the #, that is not of %d characters", checksumLen)
+		return "", bad("has a checksum after the # that does not have %d characters", checksumLen)
 	case has && given != sum:
-		return "", bad("does not match its checksum: it was mistyped, or changed after the checksum was made")
+		return "", bad("does not match its checksum: it was mistyped, or changed after the checksum was computed")
 	}
 	return body, nil
 }
 
 var function = regexp.MustCompile(`^[a-z_]+\(.*\)$`)
 
-// formOf returns what kind of descriptor it is, and what is between its
-// parentheses.
+// formOf returns the form of a descriptor and the text between its parentheses.
 func formOf(body string) (form, string, error) {
 	for _, f := range forms {
 		inner, opens := strings.CutPrefix(body, f.open)
@@ -100,7 +98,7 @@ func formOf(body string) (form, string, error) {
 		return f, inner, nil
 	}
 	if function.MatchString(body) {
-		return form{}, "", unsupported("is of a kind that is not supported")
+		return form{}, "", unsupported("is not supported")
 	}
 	return form{}, "", ErrDescriptor
 }
@@ -108,14 +106,14 @@ func formOf(body string) (form, string, error) {
 func parseRequired(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, bad("has no number of required signatures as the first argument of multi or sortedmulti")
+		return 0, bad("must have the number of required signatures as the first argument of multi or sortedmulti")
 	}
 	return int(n), nil
 }
 
 func (d *Descriptor) parseKeys(texts []string) error {
 	if limit := d.form.script.maxKeys(); len(texts) > limit {
-		return bad("has %d keys, and %s can have %d at most", len(texts), d.form.script, limit)
+		return bad("has %d keys; %s can have at most %d", len(texts), d.form.script, limit)
 	}
 	for i, text := range texts {
 		if err := d.parseKey(text); err != nil {
@@ -125,8 +123,8 @@ func (d *Descriptor) parseKeys(texts []string) error {
 	return nil
 }
 
-// aboutKey returns a copy of a fault that says of which field, and which key of
-// it counting from 0, it is about.
+// aboutKey returns a copy of a fault that names the field and the index of the key,
+// counting from 0.
 func aboutKey(err error, field string, i int) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || len(f.Fields) != 1 {
@@ -139,7 +137,7 @@ func aboutKey(err error, field string, i int) error {
 
 var singleKey = regexp.MustCompile(`^(\[[^]]*\])?([0-9a-fA-F]{64}|[0-9a-fA-F]{66}|[0-9a-fA-F]{130})$`)
 
-// parseKey adds the key that text describes, with the path behind it.
+// parseKey adds the key described by text, with the path after it.
 func (d *Descriptor) parseKey(text string) error {
 	if singleKey.MatchString(text) {
 		return keyFault(ErrUnsupportedDescriptor, "is a single public key, which is not supported; extended public keys (xpub) are")
@@ -151,7 +149,7 @@ func (d *Descriptor) parseKey(text string) error {
 	last := len(e.path) - 1
 	switch {
 	case last < 0 || !strings.HasPrefix(e.path[last], "*"):
-		return keyFault(ErrUnsupportedDescriptor, "does not end in /*, so that it stands for one address only, which is not supported; append /<0;1>/*")
+		return keyFault(ErrUnsupportedDescriptor, "does not end in /* and so describes a single address, which is not supported; append /<0;1>/*")
 	case e.path[last] == "*h" || e.path[last] == "*'":
 		return keyFault(ErrUnsupportedDescriptor, "ends in a hardened wildcard, whose addresses cannot be derived from a public key; supported is /<0;1>/*")
 	case e.path[last] != "*":
@@ -164,28 +162,28 @@ func (d *Descriptor) parseKey(text string) error {
 	return d.addKey(e, steps)
 }
 
-// addKey adds a key that fits the script and is not there yet.
+// addKey adds a key after checking that it matches the script and is new.
 func (d *Descriptor) addKey(e keyExpression, steps []step) error {
 	k := descriptorKey{Key: e.Key, origin: e.origin(), extended: e.extended, steps: steps}
 	if e.prefixType != "" && e.prefixType != d.form.script {
-		return keyFault(ErrKeyType, "is for %s by its prefix, and the script is %s; a key that begins with xpub or tpub is for any", e.prefixType, d.form.script)
+		return keyFault(ErrKeyType, "has the prefix of %s, but the script is %s; a key that begins with xpub or tpub is for any", e.prefixType, d.form.script)
 	}
 	if int(e.extended.Depth())+len(steps)+1 > 255 {
 		return keyFault(ErrDescriptor, "has a path that is longer than BIP-32 allows")
 	}
 	for _, other := range d.keys {
 		if other.sameKey(k) {
-			return keyFault(ErrDuplicateKey, "is there already; each signer needs a key of its own")
+			return keyFault(ErrDuplicateKey, "occurs twice; each signer must have its own key")
 		}
 		if (other.branch() < 0) != (k.branch() < 0) {
-			return keyFault(ErrDescriptor, "differs from those before it in that only some have two branches, as in /<0;1>/*; either all or none can")
+			return keyFault(ErrDescriptor, "has two branches and others do not, as in /<0;1>/*; this must be the same for all keys")
 		}
 	}
 	d.keys = append(d.keys, k)
 	return nil
 }
 
-// keyFault returns a fault with the code of another, about one key.
+// keyFault returns a fault about one key, with the code of another fault.
 func keyFault(like *fault.Error, format string, args ...any) *fault.Error {
 	return fault.InvalidAs(like.Code, "key", format, args...)
 }
@@ -194,7 +192,7 @@ func badPath() *fault.Error {
 	return keyFault(ErrDescriptor, "has a path that is not like /0/* or /<0;1>/*")
 }
 
-// parseSteps reads the path between an extended public key and the wildcard.
+// parseSteps parses the path between an extended public key and the wildcard.
 func parseSteps(texts []string) ([]step, error) {
 	steps := make([]step, 0, len(texts))
 	multipath := false
@@ -204,7 +202,7 @@ func parseSteps(texts []string) ([]step, error) {
 			return nil, err
 		}
 		if multipath && s.isMultipath() {
-			return nil, keyFault(ErrDescriptor, "has two multipath steps, such as <0;1>, and can have one")
+			return nil, keyFault(ErrDescriptor, "has two multipath steps such as <0;1>; at most one is allowed")
 		}
 		multipath = multipath || s.isMultipath()
 		steps = append(steps, s)
@@ -212,7 +210,7 @@ func parseSteps(texts []string) ([]step, error) {
 	return steps, nil
 }
 
-// parseBranches reads one step, such as 5 or <0;1>.
+// parseBranches parses one step, such as 5 or <0;1>.
 func parseBranches(text string) (step, error) {
 	inner, isTuple := strings.CutPrefix(text, "<")
 	if !isTuple {
@@ -238,14 +236,14 @@ func parseBranches(text string) (step, error) {
 	return step{r, c}, err
 }
 
-// parsePublicStep reads a step that can be derived from a public key.
+// parsePublicStep parses a step that can be derived from a public key.
 func parsePublicStep(text string) (uint32, error) {
 	n, ok := parseStep(text)
 	if !ok {
 		return 0, badPath()
 	}
 	if n >= hardened {
-		return 0, keyFault(ErrDescriptor, "has a hardened step behind it, which cannot be derived from a public key; such steps belong between the brackets before the key")
+		return 0, keyFault(ErrDescriptor, "has a hardened step after it, which cannot be derived from a public key; such steps belong between the brackets before the key")
 	}
 	return n, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// TestChecksum has the vectors of BIP-380: a raw descriptor is not supported,
-// which is only said once its checksum is known to be right.
+// TestChecksum covers the vectors of BIP-380. A raw descriptor is rejected as
+// unsupported only after its checksum was verified.
 func TestChecksum(t *testing.T) {
 	for text, code := range map[string]string{
 		"raw(deadbeef)#89f8spxm":  "unsupported_descriptor",
@@ -59,7 +59,7 @@ func TestDescriptorsAreCanonical(t *testing.T) {
 	}
 }
 
-// TestSplit has the vectors of BIP-389 that are of a supported kind.
+// TestSplit covers the vectors of BIP-389 with supported descriptors.
 func TestSplit(t *testing.T) {
 	const key = "wpkh([ffffffff/13h]xpub69H7F5d8KSRgmmdJg2KhpAK8SR3DjMwAdkxj3ZuxV27CprR9LgpeyGmXUbC6wb7ERfvrnKZjXoUmmDznezpbZb7ap6r1D3tgFxHmwMkQTPH"
 	d, err := btc.ParseDescriptor(key+"/<1;3>/2/*)", btc.Main)
@@ -118,7 +118,7 @@ func TestBadDescriptors(t *testing.T) {
 	} {
 		_, err := btc.ParseDescriptor(text, btc.Main)
 		if err == nil {
-			t.Fatalf("%s is taken", text)
+			t.Fatalf("%s is accepted", text)
 		}
 		if f := faultOf(t, err); f.Code != "bad_descriptor" && f.Code != "bad_key" {
 			t.Errorf("%q: %s", text, f.Code)
@@ -152,7 +152,7 @@ func TestDuplicateKeysAreRefused(t *testing.T) {
 	wantFault(t, err, "duplicate_key", "keys", xpub)
 }
 
-// TestAccounts has the vectors of BIP-49, BIP-84 and BIP-86.
+// TestAccounts covers the vectors of BIP-49, BIP-84 and BIP-86.
 func TestAccounts(t *testing.T) {
 	for _, account := range []struct {
 		key     string
@@ -196,12 +196,13 @@ func TestAccounts(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := policy.Receive.Address(btc.MaxIndex + 1); err == nil {
-			t.Error("an address has a hardened index")
+			t.Error("no error for a hardened index")
 		}
 	}
 }
 
-// TestDeriverIsShared derives the same addresses at once, for the race detector.
+// TestDeriverIsShared derives the same addresses concurrently, for the race
+// detector.
 func TestDeriverIsShared(t *testing.T) {
 	d, err := btc.ParseDescriptor("wsh(sortedmulti(2,"+xpub+"/0/*,"+xpub2+"/0/*))", btc.Main)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// The limits that Bitcoin Core's policy has for the scripts that have addresses.
+// The dust limits of Bitcoin Core's policy for scripts that have addresses.
 func TestDustLimit(t *testing.T) {
 	for address, want := range map[string]btc.Amount{
 		"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2":                             546,
@@ -20,7 +20,7 @@ func TestDustLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := btc.DustLimit(script); got != want {
-			t.Errorf("%s: %d and not %d", address, got, want)
+			t.Errorf("%s: got %d, want %d", address, got, want)
 		}
 	}
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// FeeRate is what a transaction pays for its size, in satoshis per 1000 virtual
-// bytes. People write it in satoshis per virtual byte, with three decimals at
-// most, which is as exact as Bitcoin Core takes one (RPC, fee_rate in sat/vB).
+// FeeRate is a fee rate in satoshis per 1000 virtual bytes. In text it is in
+// satoshis per virtual byte with up to three decimals, the precision of Bitcoin
+// Core (RPC, fee_rate in sat/vB).
 type FeeRate int64
 
-// MaxFeeRate is far beyond what any transaction has paid.
+// MaxFeeRate exceeds the fee rates of all past transactions.
 const MaxFeeRate FeeRate = 100_000_000
 
-// ErrFeeRate is returned for text that is no fee rate.
+// ErrFeeRate is returned for text that is not a fee rate.
 var ErrFeeRate = fault.New(fault.Invalid, "bad_fee_rate", "a fee rate is a number of sat/vB above 0 and up to 100000, with at most three decimals")
 
-// ParseFeeRate reads a JSON number of satoshis per virtual byte, such as 5, 1.25
-// or 1e1, exactly. It returns ErrFeeRate for what is no such number, has more than
-// three decimals, is not positive or exceeds MaxFeeRate.
+// ParseFeeRate parses a JSON number of satoshis per virtual byte, such as 5, 1.25
+// or 1e1, exactly. It returns ErrFeeRate for other text and for numbers that have
+// more than three decimals, are not positive or exceed MaxFeeRate.
 func ParseFeeRate(text string) (FeeRate, error) {
 	digits, exponent, ok := splitNumber(text)
 	shift := exponent + 3
@@ -37,11 +37,12 @@ func ParseFeeRate(text string) (FeeRate, error) {
 	return FeeRate(rate), nil
 }
 
-// Fee returns what so many virtual bytes cost, rounded up as Core does.
+// Fee returns the fee for a number of virtual bytes, rounded up as Bitcoin Core
+// does.
 func (r FeeRate) Fee(vsize int) Amount { return Amount((int64(r)*int64(vsize) + 999) / 1000) }
 
-// String returns the rate in satoshis per virtual byte, with as few digits as say
-// it exactly.
+// String returns the rate in satoshis per virtual byte, with the fewest digits that
+// represent it exactly.
 func (r FeeRate) String() string {
 	text := strconv.FormatInt(int64(r)/1000, 10)
 	if rest := int64(r) % 1000; rest != 0 {

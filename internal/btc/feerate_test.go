@@ -41,10 +41,10 @@ func TestFeeRateText(t *testing.T) {
 		rate := 1 + btc.FeeRate(rand.Int64N(int64(btc.MaxFeeRate)))
 		exact, ok := new(big.Rat).SetString(rate.String())
 		if !ok || exact.Cmp(big.NewRat(int64(rate), 1000)) != 0 {
-			t.Fatalf("%d is written as %s", rate, rate)
+			t.Fatalf("%d is formatted as %s", rate, rate)
 		}
 		if back, err := btc.ParseFeeRate(rate.String()); err != nil || back != rate {
-			t.Fatalf("%d is read back as %d, %v", rate, back, err)
+			t.Fatalf("%d is parsed as %d, %v", rate, back, err)
 		}
 	}
 }
@@ -63,7 +63,7 @@ func TestFee(t *testing.T) {
 	}
 }
 
-// shortNumber is a JSON number that big.Rat reads in no time.
+// shortNumber is a JSON number that big.Rat parses quickly.
 var shortNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?$`)
 
 // FuzzParseFeeRate compares with rational arithmetic.
@@ -74,19 +74,19 @@ func FuzzParseFeeRate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := btc.ParseFeeRate(text)
 		if err == nil && (!jsonNumber.MatchString(text) || got <= 0 || got > btc.MaxFeeRate) {
-			t.Fatalf("reads %q as %d", text, got)
+			t.Fatalf("parsed %q as %d", text, got)
 		}
 		if !shortNumber.MatchString(text) {
 			return
 		}
 		exact, ok := new(big.Rat).SetString(text)
 		if !ok {
-			t.Fatalf("%q is no number", text)
+			t.Fatalf("%q is not a number", text)
 		}
 		exact.Mul(exact, big.NewRat(1000, 1))
 		good := exact.IsInt() && exact.Sign() > 0 && exact.Cmp(big.NewRat(int64(btc.MaxFeeRate), 1)) <= 0
 		if good != (err == nil) || good && exact.Cmp(big.NewRat(int64(got), 1)) != 0 {
-			t.Fatalf("reads %q as %d, %v", text, got, err)
+			t.Fatalf("parsed %q as %d, %v", text, got, err)
 		}
 	})
 }

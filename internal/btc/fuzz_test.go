@@ -45,7 +45,7 @@ func FuzzParseDescriptor(f *testing.F) {
 		}
 		again, err := btc.ParseDescriptor(d.String(), btc.Main)
 		if err != nil || again.String() != d.String() || again.Required() != d.Required() || again.Script() != d.Script() {
-			t.Fatalf("%q is written as %s and read back as %s, %v", text, d, again, err)
+			t.Fatalf("%q is formatted as %s and parsed as %s, %v", text, d, again, err)
 		}
 		receive, change := d.Split()
 		if _, err := receive.Address(0); err != nil {
@@ -63,7 +63,7 @@ func FuzzParseOutpoint(f *testing.F) {
 	f.Add(txid + ":4294967295")
 	f.Fuzz(func(t *testing.T, text string) {
 		if o, err := btc.ParseOutpoint(text); err == nil && o.String() != text {
-			t.Fatalf("%q is read as %s", text, o)
+			t.Fatalf("%q is parsed as %s", text, o)
 		}
 	})
 }

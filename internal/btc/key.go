@@ -12,50 +12,50 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Key is an extended public key (BIP-32) with where it comes from, as Specter
-// Desktop stores it.
+// Key is an extended public key (BIP-32) with its origin, as Specter Desktop stores
+// it.
 type Key struct {
-	Original    string // the extended key as it was given, without its origin
+	Original    string // the extended key as given, without its origin
 	Fingerprint string // of the master key, 8 lower-case hexadecimal digits
 	Derivation  string // from the master key, such as "m/48h/1h/0h/2h"
 	XPub        string // the extended key as xpub or tpub
-	Type        Script // that the key is meant for; empty where it does not say
-	Purpose     string // Type for people, such as "Multisig (Segwit)" or "General"
+	Type        Script // the script type that the key is meant for; empty if unknown
+	Purpose     string // human-readable Type, such as "Multisig (Segwit)" or "General"
 }
 
-// ErrKey is returned for text that is no extended public key.
-var ErrKey = fault.InvalidAs("bad_key", "key", "has to be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
+// ErrKey is returned for text that is not an extended public key.
+var ErrKey = fault.InvalidAs("bad_key", "key", "must be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
 
-// maxKey is the length of any key expression that makes sense, in bytes.
+// maxKey is the maximum length of a key expression in bytes.
 const maxKey = 1024
 
-// ParseKey reads an extended public key with or without its origin, such as
-// "[d34db33f/84h/0h/0h]xpub…". Without one, the key is its own master. Prefixes
-// of SLIP-132 (ypub, Zpub, vpub, …) become xpub and tpub, and say what the key
-// is for. It returns ErrKey, ErrWrongNetwork and ErrPrivateKey, about the field
-// "key"; none of them repeats the text.
+// ParseKey parses an extended public key with or without its origin, such as
+// "[d34db33f/84h/0h/0h]xpub…". Without an origin, the key is its own master.
+// Prefixes of SLIP-132 (ypub, Zpub, vpub, …) are converted to xpub and tpub, and
+// determine the type. It returns ErrKey, ErrWrongNetwork and ErrPrivateKey, about
+// the field "key"; none of them repeats the text.
 func ParseKey(text string, network Network) (Key, error) {
 	e, err := parseBareKey(text, network)
 	return e.Key, err
 }
 
-// parseBareKey reads a key that no path follows.
+// parseBareKey parses a key without a path after it.
 func parseBareKey(text string, network Network) (keyExpression, error) {
 	e, err := parseKeyExpression(strings.TrimSpace(text), network)
 	if err == nil && e.hasPath {
-		return keyExpression{}, keyFault(ErrKey, "has to end with the extended public key, without a path behind it")
+		return keyExpression{}, keyFault(ErrKey, "must end with the extended public key, without a path after it")
 	}
 	return e, err
 }
 
 // keyExpression is a KEY of BIP-380: an extended public key, its origin and
-// possibly a path from there.
+// optionally a path.
 type keyExpression struct {
 	Key
-	prefixType Script // the type that its SLIP-132 prefix says
+	prefixType Script // the type of its SLIP-132 prefix
 	hasOrigin  bool
 	hasPath    bool
-	path       []string // what follows the extended key, between slashes
+	path       []string // the steps after the extended key
 	extended   *hdkeychain.ExtendedKey
 }
 
@@ -93,7 +93,7 @@ func parseKeyExpression(text string, network Network) (keyExpression, error) {
 	return e, err
 }
 
-// setOrigin reads what stands between brackets before a key.
+// setOrigin parses the text between the brackets before a key.
 func (e *keyExpression) setOrigin(origin string) error {
 	steps := strings.Split(origin, "/")
 	e.Fingerprint = strings.ToLower(steps[0])
@@ -115,7 +115,7 @@ func (e *keyExpression) setOrigin(origin string) error {
 	return nil
 }
 
-// origin returns what stands before the key in a descriptor.
+// origin returns the origin in the form of descriptors.
 func (e *keyExpression) origin() string {
 	if !e.hasOrigin {
 		return ""
@@ -123,11 +123,11 @@ func (e *keyExpression) origin() string {
 	return "[" + e.Fingerprint + strings.TrimPrefix(e.Derivation, "m") + "]"
 }
 
-// slip132 has the versions of extended public keys: of BIP-32, and those that
+// slip132 maps the versions of extended public keys: of BIP-32, and those that
 // SLIP-132 defines for one kind of script.
 var slip132 = map[[4]byte]struct {
 	script Script
-	xpub   [4]byte // the same network's version of BIP-32
+	xpub   [4]byte // the BIP-32 version of the same network
 }{
 	xpubVersion:              {"", xpubVersion},
 	{0x04, 0x9d, 0x7c, 0xb2}: {ShWPKH, xpubVersion}, // ypub
@@ -141,13 +141,13 @@ var slip132 = map[[4]byte]struct {
 	{0x02, 0x57, 0x54, 0x83}: {WSh, tpubVersion},    // Vpub
 }
 
-// parseExtended reads a serialized extended public key. Its type is the one that
-// its prefix says.
+// parseExtended parses a serialized extended public key. It returns the type of its
+// prefix.
 func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Script, error) {
 	key, err := hdkeychain.NewKeyFromString(text)
 	if err != nil {
-		// The cause is left out: nothing about the text may get into a log.
-		return nil, "", keyFault(ErrKey, "has to be an extended public key such as [d34db33f/84h/0h/0h]xpub…; this one is incomplete or mistyped")
+		// The cause is omitted: no part of the text may be logged.
+		return nil, "", keyFault(ErrKey, "must be an extended public key such as [d34db33f/84h/0h/0h]xpub…; this one is incomplete or mistyped")
 	}
 	if key.IsPrivate() {
 		return nil, "", ErrPrivateKey
@@ -157,9 +157,9 @@ func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Scrip
 	case !known:
 		return nil, "", keyFault(ErrKey, "is an extended key that does not begin with xpub, ypub, zpub, Ypub, Zpub, tpub, upub, vpub, Upub or Vpub")
 	case key.Depth() == 0 && (key.ParentFingerprint() != 0 || key.ChildIndex() != 0):
-		return nil, "", keyFault(ErrKey, "says that it is a master key and a derived one at once")
+		return nil, "", keyFault(ErrKey, "claims to be both a master key and a derived key")
 	case version.xpub != network.encoding().xpub:
-		return nil, "", keyFault(ErrWrongNetwork, "belongs to another network than %s", network)
+		return nil, "", keyFault(ErrWrongNetwork, "is not a key of the network %s", network)
 	}
 	key, err = key.CloneWithVersion(version.xpub[:])
 	if err != nil {
@@ -168,19 +168,19 @@ func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Scrip
 	return key, version.script, nil
 }
 
-// fingerprint returns the first four bytes of HASH160 of the key (BIP-32).
+// fingerprint returns the first four bytes of the key's HASH160 (BIP-32).
 func fingerprint(key *hdkeychain.ExtendedKey) string {
 	public, err := key.ECPubKey()
 	if err != nil {
-		return "" // cannot be: the key was parsed
+		return "" // unreachable: the key was parsed
 	}
 	return hex.EncodeToString(btcutil.Hash160(public.SerializeCompressed())[:4])
 }
 
 const hardened = hdkeychain.HardenedKeyStart
 
-// parseStep reads one step of a path: a number below 2^31, hardened if h or '
-// follows it. Zeros in front are let through, as by Bitcoin Core.
+// parseStep parses one step of a path: a number below 2^31, hardened if h or '
+// follows it. Leading zeros are accepted, as in Bitcoin Core.
 func parseStep(text string) (uint32, bool) {
 	digits := strings.TrimSuffix(strings.TrimSuffix(text, "h"), "'")
 	if len(text)-len(digits) > 1 || len(digits) > 10 || strings.Trim(digits, "0123456789") != "" {
@@ -204,7 +204,7 @@ func formatStep(step uint32) string {
 	return strconv.FormatUint(uint64(step), 10)
 }
 
-// FormatPath returns a path as in m/84h/1h/0h, the form of Key.Derivation.
+// FormatPath formats a path as in m/84h/1h/0h, the format of Key.Derivation.
 func FormatPath(path []uint32) string {
 	var b strings.Builder
 	b.WriteByte('m')
@@ -215,21 +215,21 @@ func FormatPath(path []uint32) string {
 	return b.String()
 }
 
-// Path returns the derivation in the numbers of BIP-32.
+// Path returns the derivation as the numbers of BIP-32.
 func (k Key) Path() ([]uint32, error) {
 	var path []uint32
 	for _, text := range strings.Split(k.Derivation, "/")[1:] {
 		step, ok := parseStep(text)
 		if !ok {
-			return nil, errors.New("a derivation is not like m/84h/1h/0h")
+			return nil, errors.New("the derivation does not have the form m/84h/1h/0h")
 		}
 		path = append(path, step)
 	}
 	return path, nil
 }
 
-// typeOfPath returns what a key at this path is for by convention: BIP-49, 84,
-// 86 and 48.
+// typeOfPath returns the script type of a path by convention: BIP-49, 84, 86 and
+// 48.
 func typeOfPath(path []uint32) Script {
 	if len(path) == 0 {
 		return ""

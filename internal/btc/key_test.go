@@ -22,8 +22,8 @@ const (
 	words  = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
 )
 
-// wantFault checks the code and the field of a fault, and that nothing of the
-// input got into it.
+// wantFault checks the code and the field of a fault, and that it contains nothing
+// of the input.
 func wantFault(t testing.TB, err error, code, field, input string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -70,7 +70,7 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
-// TestPrefixes has every prefix of SLIP-132, for each network.
+// TestPrefixes covers every prefix of SLIP-132, for each network.
 func TestPrefixes(t *testing.T) {
 	key, err := hdkeychain.NewKeyFromString(xpub)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// TestBadKeys has, among others, the invalid keys of BIP-32's test vector 5.
+// TestBadKeys covers, among others, the invalid keys of BIP-32's test vector 5.
 func TestBadKeys(t *testing.T) {
 	for _, text := range []string{
 		"", "[", "[d34db33f/0h", "[d34db33f]", "xpub", xpub[1:], xpub + "1", strings.Replace(xpub, "R", "S", 1), xpub + xpub, "[" + xpub, "d34db33f]" + xpub,

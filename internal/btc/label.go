@@ -12,20 +12,20 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Label is a record of BIP-329: a label that somebody gave to something.
+// Label is a record of BIP-329: a user's label of an object.
 type Label struct {
 	Type      string  // tx, addr, pubkey, input, output or xpub
-	Ref       string  // what it is about, as Type has it
-	Label     *string // nil to leave the label as it is
+	Ref       string  // the labelled object, in the format of Type
+	Label     *string // nil to leave the label unchanged
 	Origin    string  // an abbreviated descriptor of the wallet; may be empty
-	Spendable *bool   // of an output; nil to leave it as it is
+	Spendable *bool   // of an output; nil to leave it unchanged
 }
 
-// Faults of a line of labels. None repeats it.
+// Faults of a line of labels. None repeats the line.
 var (
-	ErrLabel = fault.New(fault.Invalid, "bad_label", "the line is no label of BIP-329")
+	ErrLabel = fault.New(fault.Invalid, "bad_label", "the line is not a BIP-329 label")
 	// ErrLabelType is returned for records of a type that BIP-329 does not define,
-	// and tells importers to ignore.
+	// which importers should ignore.
 	ErrLabelType = fault.InvalidAs("unknown_label_type", "type", "is unknown; known types are tx, addr, pubkey, input, output and xpub")
 )
 
@@ -43,14 +43,14 @@ type labelLine struct {
 	Spendable *bool   `json:"spendable,omitzero"`
 }
 
-// ParseLabel reads one line of an export (BIP-329): a JSON object with at least
-// type and ref. Fields that are not known are passed over, as the BIP has it, and
-// fields that are there twice refused. The ref is checked, and normalized where
-// there are several spellings; its network is not known here. It returns
-// ErrLabel, ErrLabelType and ErrPrivateKey.
+// ParseLabel parses one line of an export (BIP-329): a JSON object with at least
+// type and ref. Unknown fields are ignored, as BIP-329 requires, and duplicate
+// fields are rejected. The ref is validated and converted to its canonical
+// spelling, but its network is not checked. It returns ErrLabel, ErrLabelType and
+// ErrPrivateKey.
 func ParseLabel(line []byte) (Label, error) {
 	if len(line) > maxLabelLine {
-		return Label{}, ErrLabel.Saying("the line is longer than %d bytes", maxLabelLine)
+		return Label{}, ErrLabel.Saying("the line must be at most %d bytes long", maxLabelLine)
 	}
 	var in labelLine
 	if err := json.Unmarshal(line, &in); err != nil {
@@ -69,8 +69,8 @@ func ParseLabel(line []byte) (Label, error) {
 	return l, err
 }
 
-// Append appends the label as a line of an export, with its end. It fails for
-// text that is not UTF-8.
+// Append appends the label as a line of an export, including the line end. It fails
+// for text that is not UTF-8.
 func (l Label) Append(b []byte) ([]byte, error) {
 	line, err := json.Marshal(labelLine(l))
 	if err != nil {
@@ -82,17 +82,17 @@ func (l Label) Append(b []byte) ([]byte, error) {
 func (l Label) check() error {
 	switch {
 	case l.Type == "" || l.Ref == "":
-		return ErrLabel.Saying("the line needs both type and ref")
+		return ErrLabel.Saying("the line must have both type and ref")
 	case holdsPrivateKey(l.Ref):
 		return ErrPrivateKey.ForField("ref")
 	case l.Label != nil && utf8.RuneCountInString(*l.Label) > maxLabel:
-		return badLabel("label", "has more than %d characters", maxLabel)
+		return badLabel("label", "must be at most %d characters long", maxLabel)
 	case l.Spendable != nil && l.Type != "output":
-		return badLabel("spendable", "belongs to the type output only")
+		return badLabel("spendable", "belongs only to the type output")
 	case holdsPrivateKey(l.Origin):
 		return ErrPrivateKey.ForField("origin")
 	case len(l.Origin) > maxOrigin || strings.Trim(l.Origin, descriptorChars) != "":
-		return badLabel("origin", "has to be a descriptor without its keys, such as wpkh([d34db33f/84h/0h/0h])")
+		return badLabel("origin", "must be a descriptor without its keys, such as wpkh([d34db33f/84h/0h/0h])")
 	}
 	return nil
 }
@@ -101,12 +101,12 @@ func badLabel(field, format string, args ...any) error {
 	return fault.InvalidAs(ErrLabel.Code, field, format, args...)
 }
 
-// normalRef checks what a label is about, and returns the one spelling of it.
+// normalRef validates a ref and returns its canonical spelling.
 func normalRef(kind, ref string) (string, error) {
 	switch kind {
 	case "tx":
 		if !isLowerHex(ref, 64) {
-			return "", badLabel("ref", "has to be a transaction's id, which has 64 lower-case hexadecimal digits")
+			return "", badLabel("ref", "must be a transaction id of 64 lower-case hexadecimal digits")
 		}
 	case "input", "output":
 		if _, err := ParseOutpoint(ref); err != nil {
@@ -114,7 +114,7 @@ func normalRef(kind, ref string) (string, error) {
 		}
 	case "pubkey":
 		if !slices.ContainsFunc([]int{64, 66, 130}, func(digits int) bool { return isLowerHex(ref, digits) }) {
-			return "", badLabel("ref", "has to be a public key of 32, 33 or 65 bytes in lower-case hexadecimal digits")
+			return "", badLabel("ref", "must be a public key of 32, 33 or 65 bytes in lower-case hexadecimal digits")
 		}
 	case "addr":
 		for _, e := range encodings {
@@ -137,7 +137,7 @@ func normalXPub(ref string) (string, error) {
 		key, err = ParseKey(ref, Test)
 	}
 	if err != nil || key.Original != ref {
-		return "", badLabel("ref", "has to be an extended public key, without its origin")
+		return "", badLabel("ref", "must be an extended public key, without its origin")
 	}
 	return key.XPub, nil
 }

@@ -2,10 +2,10 @@ package btc
 
 import "strings"
 
-// Multipath returns the one descriptor that stands for the two of a wallet
-// (BIP-389), with a step like <0;1> where they differ, and a checksum. They are
-// in the form that Descriptor.String has. It returns receive where they are not
-// the branches of one wallet.
+// Multipath returns the multipath descriptor (BIP-389) of a wallet's two
+// descriptors, with a step like <0;1> where they differ, and a checksum. They must
+// be in the format of Descriptor.String. It returns receive if they are not the
+// branches of one wallet.
 func Multipath(receive, change string) string {
 	body, _, _ := strings.Cut(receive, "#")
 	other, _, _ := strings.Cut(change, "#")

@@ -7,7 +7,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 )
 
-// TestMultisig has the vectors of BIP-67 whose keys are on the curve.
+// TestMultisig covers the vectors of BIP-67 whose keys are on the curve.
 func TestMultisig(t *testing.T) {
 	for want, texts := range map[string][]string{
 		"39bgKC7RFbpoCRbtD5KEdkYKtNyhpsNa3Z": {

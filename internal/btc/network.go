@@ -2,8 +2,8 @@ package btc
 
 import "github.com/specterd/specterd/internal/fault"
 
-// Network is one of Bitcoin's chains, by the name that Bitcoin Core gives it in
-// getblockchaininfo. Values come from ParseNetwork and the constants.
+// Network is a Bitcoin network, by its name in Bitcoin Core's getblockchaininfo.
+// Values come from ParseNetwork and the constants.
 type Network string
 
 // The networks of Bitcoin Core.
@@ -16,18 +16,18 @@ const (
 )
 
 // ErrWrongNetwork is returned for a key or an address of another network.
-var ErrWrongNetwork = fault.InvalidAs("wrong_network", "network", "belongs to another network")
+var ErrWrongNetwork = fault.InvalidAs("wrong_network", "network", "is of another network")
 
-// ParseNetwork returns the network that Core calls by this name.
+// ParseNetwork returns the network with this name in Bitcoin Core.
 func ParseNetwork(name string) (Network, error) {
 	switch n := Network(name); n {
 	case Main, Test, Testnet4, Signet, Regtest:
 		return n, nil
 	}
-	return "", fault.InvalidField("network", "has to be main, test, testnet4, signet or regtest")
+	return "", fault.InvalidField("network", "must be main, test, testnet4, signet or regtest")
 }
 
-// encoding is how a network writes addresses and keys (Bitcoin Core,
+// encoding holds the parameters for encoding addresses and keys (Bitcoin Core,
 // kernel/chainparams.cpp).
 type encoding struct {
 	hrp        string // of bech32 addresses

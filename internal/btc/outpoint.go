@@ -9,15 +9,15 @@ import (
 
 // Outpoint is an output of a transaction.
 type Outpoint struct {
-	Txid string // 64 lower-case hexadecimal digits, in the order that people read
+	Txid string // 64 lower-case hexadecimal digits, in display order
 	Vout uint32
 }
 
-// ErrOutpoint is returned for text that is no outpoint.
-var ErrOutpoint = fault.InvalidAs("bad_outpoint", "outpoint", "has to be a transaction's id, which has 64 lower-case hexadecimal digits, a colon and the number of an output")
+// ErrOutpoint is returned for text that is not an outpoint.
+var ErrOutpoint = fault.InvalidAs("bad_outpoint", "outpoint", "must be a transaction id of 64 lower-case hexadecimal digits, a colon and the index of an output")
 
-// ParseOutpoint reads "txid:vout". There is one spelling for each outpoint, so
-// that texts can be compared: upper case and zeros in front are ErrOutpoint.
+// ParseOutpoint parses "txid:vout". Each outpoint has exactly one spelling, so that
+// texts can be compared: upper case and leading zeros are ErrOutpoint.
 func ParseOutpoint(text string) (Outpoint, error) {
 	txid, number, _ := strings.Cut(text, ":")
 	vout, err := strconv.ParseUint(number, 10, 32)

@@ -6,13 +6,13 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Policy is what a wallet's coins are locked with: its two descriptors, and what
-// is common to them.
+// Policy is the spending policy of a wallet: its two descriptors and their common
+// properties.
 type Policy struct {
 	Receive  Descriptor
 	Change   Descriptor
 	Script   Script
-	Required int // signatures
+	Required int // number of signatures
 	Keys     []Key
 }
 
@@ -20,10 +20,10 @@ type Policy struct {
 // of one wallet.
 var ErrDescriptorsDiffer = fault.InvalidAs("descriptors_differ", "change_descriptor", "must be the same as descriptor except for one step of each key's path, such as /0/* there and /1/* here")
 
-// FromDescriptors returns the policy that a descriptor for receiving and one for
-// change describe; change is empty if the other is multipath and describes both, or
-// ends in /0/*, which implies the same with /1/* for change. Faults are those of ParseDescriptor, about the field "descriptor" or
-// "change_descriptor", and ErrDescriptorsDiffer.
+// FromDescriptors returns the policy of a receive and a change descriptor. Change
+// is empty if receive is multipath and describes both, or ends in /0/*, which
+// implies /1/* for change. It returns the faults of ParseDescriptor, about the field
+// "descriptor" or "change_descriptor", and ErrDescriptorsDiffer.
 func FromDescriptors(receive, change string, network Network) (Policy, error) {
 	r, err := ParseDescriptor(receive, network)
 	if err != nil {
@@ -43,7 +43,7 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 		return Policy{}, f.ForField("change_descriptor")
 	}
 	if r.IsMultipath() {
-		return Policy{}, fault.InvalidField("change_descriptor", "must be left out if descriptor has a step like <0;1>, which describes both branches")
+		return Policy{}, fault.InvalidField("change_descriptor", "must be omitted if descriptor has a step like <0;1>, which describes both branches")
 	}
 	if !areBranches(r, c) {
 		return Policy{}, ErrDescriptorsDiffer
@@ -51,11 +51,11 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 	return newPolicy(r, c), nil
 }
 
-// FromKeys returns the policy of a new wallet with these keys, each as ParseKey
-// reads it, by the name of its script. Several keys are sorted in each script
-// (BIP-67). The branches are /0/* and /1/*. Faults are those of ParseKey, and
-// ErrKeyType and ErrDuplicateKey, about the field "keys"; "script" and "required"
-// may be out of their range.
+// FromKeys returns the policy of a new wallet with these keys, in the format of
+// ParseKey, and the script of this name. Several keys are sorted in each script
+// (BIP-67). The branches are /0/* and /1/*. It returns the faults of ParseKey,
+// ErrKeyType and ErrDuplicateKey, about the field "keys", and faults about "script"
+// and "required" if they are invalid.
 func FromKeys(keys []string, required int, script string, network Network) (Policy, error) {
 	kind, err := ParseScript(script)
 	if err != nil {
@@ -63,11 +63,11 @@ func FromKeys(keys []string, required int, script string, network Network) (Poli
 	}
 	switch limit := kind.maxKeys(); {
 	case limit == 1 && len(keys) != 1:
-		return Policy{}, fault.InvalidField("keys", "has to have one key for %s", kind)
+		return Policy{}, fault.InvalidField("keys", "must contain one key for %s", kind)
 	case len(keys) == 0 || len(keys) > limit:
-		return Policy{}, fault.InvalidField("keys", "has to have 1 to %d keys for %s", limit, kind)
+		return Policy{}, fault.InvalidField("keys", "must contain 1 to %d keys for %s", limit, kind)
 	case required < 1 || required > len(keys):
-		return Policy{}, fault.InvalidField("required", "has to be from 1 to the number of keys, which is %d", len(keys))
+		return Policy{}, fault.InvalidField("required", "must be between 1 and the number of keys, %d", len(keys))
 	}
 	d := Descriptor{form: newForm(kind), network: network, required: required}
 	for i, text := range keys {
@@ -86,7 +86,7 @@ func newPolicy(receive, change Descriptor) Policy {
 	return Policy{Receive: receive, Change: change, Script: receive.Script(), Required: receive.required, Keys: receive.Keys()}
 }
 
-// Description returns what Specter Desktop calls such a wallet, for example
+// Description returns Specter Desktop's description of such a wallet, for example
 // "2 of 3 Multisig (Segwit)".
 func (p Policy) Description() string { return p.Script.Description(p.Required, len(p.Keys)) }
 
@@ -100,7 +100,7 @@ func newForm(script Script) form {
 	return form{}
 }
 
-// areBranches tells whether two descriptors differ in exactly one step of each
+// areBranches reports whether two descriptors differ in exactly one step of each
 // key's path.
 func areBranches(a, b Descriptor) bool {
 	if a.form != b.form || a.required != b.required || len(a.keys) != len(b.keys) || b.IsMultipath() {

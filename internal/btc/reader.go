@@ -5,16 +5,16 @@ import (
 	"errors"
 )
 
-// What keeps a Reader from reading on.
+// Errors of a Reader.
 var (
-	ErrShort   = errors.New("it ends too early")
-	ErrCompact = errors.New("it has a length or a count that is not as short as possible")
-	ErrTrailer = errors.New("something follows its end")
+	ErrShort   = errors.New("unexpected end of data")
+	ErrCompact = errors.New("a length or count is not in its shortest encoding")
+	ErrTrailer = errors.New("unexpected trailing data")
 )
 
-// Reader reads Bitcoin's serialization, one thing after the other. After its first
-// error it reads nothing but zeros. It never allocates, and what it returns shares
-// the memory of what is read, so that a few bytes cannot claim a lot of memory.
+// Reader reads Bitcoin's serialization sequentially. After its first error it
+// returns only zero values. It never allocates, and its results share the memory of
+// the input, so that a small input cannot claim much memory.
 type Reader struct {
 	rest []byte
 	err  error
@@ -23,13 +23,13 @@ type Reader struct {
 // NewReader returns a Reader of raw.
 func NewReader(raw []byte) Reader { return Reader{rest: raw} }
 
-// Rest returns what was not read yet; nothing after an error.
+// Rest returns the unread input; nothing after an error.
 func (r *Reader) Rest() []byte { return r.rest }
 
 // Err returns the first error.
 func (r *Reader) Err() error { return r.err }
 
-// Fail has err be the first error, unless there was one.
+// Fail sets the first error, unless there was one.
 func (r *Reader) Fail(err error) {
 	if r.err == nil {
 		r.err = err
@@ -37,7 +37,7 @@ func (r *Reader) Fail(err error) {
 	r.rest = nil
 }
 
-// Done returns what went wrong, which includes that something is left.
+// Done returns the first error, or ErrTrailer if input remains.
 func (r *Reader) Done() error {
 	if r.err == nil && len(r.rest) > 0 {
 		return ErrTrailer
@@ -45,7 +45,7 @@ func (r *Reader) Done() error {
 	return r.err
 }
 
-// Take returns the next n bytes, or none.
+// Take returns the next n bytes, or nil.
 func (r *Reader) Take(n uint64) []byte {
 	if r.err != nil || n > uint64(len(r.rest)) {
 		r.Fail(ErrShort)
@@ -56,7 +56,7 @@ func (r *Reader) Take(n uint64) []byte {
 	return taken
 }
 
-// Uint32 reads four bytes, the lowest first.
+// Uint32 reads four bytes, little-endian.
 func (r *Reader) Uint32() uint32 {
 	if b := r.Take(4); b != nil {
 		return binary.LittleEndian.Uint32(b)
@@ -64,7 +64,7 @@ func (r *Reader) Uint32() uint32 {
 	return 0
 }
 
-// Uint64 reads eight bytes, the lowest first.
+// Uint64 reads eight bytes, little-endian.
 func (r *Reader) Uint64() uint64 {
 	if b := r.Take(8); b != nil {
 		return binary.LittleEndian.Uint64(b)
@@ -72,7 +72,7 @@ func (r *Reader) Uint64() uint64 {
 	return 0
 }
 
-// CompactSize reads a number that has to be as short as possible.
+// CompactSize reads a number in its shortest encoding.
 func (r *Reader) CompactSize() uint64 {
 	first := r.Take(1)
 	if first == nil {
@@ -91,8 +91,8 @@ func (r *Reader) CompactSize() uint64 {
 	return n
 }
 
-// Count reads how many things of so many bytes or more follow. There cannot be
-// more than there is room for.
+// Count reads the number of following elements, each of at least minBytes. It
+// rejects a number that exceeds the remaining input.
 func (r *Reader) Count(minBytes int) int {
 	n := r.CompactSize()
 	if r.err != nil || n > uint64(len(r.rest)/minBytes) { //nolint:gosec // not negative

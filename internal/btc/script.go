@@ -6,8 +6,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Script is the kind of output script that a wallet has, as Specter Desktop
-// calls it.
+// Script is the kind of output script of a wallet, with Specter Desktop's names.
 type Script string
 
 // The kinds of script.
@@ -15,8 +14,8 @@ const (
 	PKH    Script = "pkh"
 	WPKH   Script = "wpkh"
 	ShWPKH Script = "sh-wpkh"
-	TR     Script = "tr" // with the key path only
-	Sh     Script = "sh" // multisig, as the following two
+	TR     Script = "tr" // key path only
+	Sh     Script = "sh" // multisig, as are the following two
 	WSh    Script = "wsh"
 	ShWSh  Script = "sh-wsh"
 )
@@ -27,15 +26,14 @@ func ParseScript(name string) (Script, error) {
 	case PKH, WPKH, ShWPKH, TR, Sh, WSh, ShWSh:
 		return s, nil
 	}
-	return "", fault.InvalidField("script", "has to be wpkh, sh-wpkh, pkh or tr for one key, or wsh, sh-wsh or sh for several")
+	return "", fault.InvalidField("script", "must be wpkh, sh-wpkh, pkh or tr for one key, or wsh, sh-wsh or sh for several")
 }
 
-// IsMultisig tells whether scripts of this kind are multisig.
+// IsMultisig reports whether scripts of this kind are multisig.
 func (s Script) IsMultisig() bool { return s == Sh || s == WSh || s == ShWSh }
 
-// AddressType returns what Specter Desktop and Bitcoin Core call the addresses
-// of these scripts: bech32, p2sh-segwit, legacy, or taproot, which in Core is
-// bech32m.
+// AddressType returns the address type of these scripts in Specter Desktop and
+// Bitcoin Core: bech32, p2sh-segwit, legacy, or taproot, which Core calls bech32m.
 func (s Script) AddressType() string {
 	switch s {
 	case WPKH, WSh:
@@ -48,8 +46,8 @@ func (s Script) AddressType() string {
 	return "legacy"
 }
 
-// Description returns what Specter Desktop calls a wallet with such scripts, for
-// example "Single (Segwit)" or "2 of 3 Multisig (Nested)".
+// Description returns Specter Desktop's description of a wallet with such scripts,
+// for example "Single (Segwit)" or "2 of 3 Multisig (Nested)".
 func (s Script) Description(required, keys int) string {
 	if s.IsMultisig() {
 		return fmt.Sprintf("%d of %d %s", required, keys, s.purpose())
@@ -57,7 +55,7 @@ func (s Script) Description(required, keys int) string {
 	return s.purpose()
 }
 
-// purpose returns what Specter Desktop calls a key for such scripts.
+// purpose returns Specter Desktop's description of a key for such scripts.
 func (s Script) purpose() string {
 	switch s {
 	case PKH:
@@ -78,15 +76,15 @@ func (s Script) purpose() string {
 	return "General"
 }
 
-// DustLimit is the least amount that nodes relay in an output with this script: its
-// dust limit at the default of -dustrelayfee, which is three satoshis per virtual byte.
-// A node may have another limit, and decides.
+// DustLimit is the minimum amount that nodes relay in an output with this script:
+// the dust limit at the default of -dustrelayfee, three satoshis per virtual byte.
+// A node may be configured with another limit, which then applies.
 func DustLimit(script []byte) Amount {
 	const relayFee FeeRate = 3000
 	return DustLimitAt(script, relayFee)
 }
 
-// DustLimitAt is what it would cost to make and spend an output with this script at a
+// DustLimitAt is the cost of creating and spending an output with this script at a
 // fee rate (Bitcoin Core, GetDustThreshold).
 func DustLimitAt(script []byte, rate FeeRate) Amount {
 	const (
@@ -100,8 +98,9 @@ func DustLimitAt(script []byte, rate FeeRate) Amount {
 	return rate.Fee(output + len(script) + spending)
 }
 
-// maxKeys returns how many keys Bitcoin Core allows: a redeem script of P2SH has
-// 520 bytes at most, and a multisig script 20 keys (MAX_PUBKEYS_PER_MULTISIG).
+// maxKeys returns the maximum number of keys in Bitcoin Core: a P2SH redeem script
+// has at most 520 bytes, and a multisig script at most 20 keys
+// (MAX_PUBKEYS_PER_MULTISIG).
 func (s Script) maxKeys() int {
 	switch s {
 	case Sh:

@@ -8,21 +8,21 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrPrivateKey is returned for text that holds a private key or seed words,
+// ErrPrivateKey is returned for text that contains a private key or seed words,
 // well-formed or not.
-var ErrPrivateKey = fault.InvalidAs("private_key", "key", "holds a PRIVATE KEY or seed words, which NEVER belong here. "+
-	"If this was sent over a network, treat it as exposed: move its coins to new keys. Only extended public keys (xpub) are wanted")
+var ErrPrivateKey = fault.InvalidAs("private_key", "key", "contains a PRIVATE KEY or seed words, which NEVER belong here. "+
+	"If this was sent over a network, treat it as exposed: move its funds to new keys. Only extended public keys (xpub) are accepted")
 
 const (
 	base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-	seedWords      = 12 // the least that BIP-39 has
+	seedWords      = 12 // the minimum of BIP-39
 	serializedKey  = 78 // bytes of an extended key (BIP-32), without the checksum
-	keyByte        = 45 // where its key begins
+	keyByte        = 45 // offset of the key in it
 )
 
-// holdsPrivateKey tells whether some word of text looks like a private key, or a
-// dozen of them like seed words. It looks at the form only and not at checksums,
-// since a secret with a typing error is one, too.
+// holdsPrivateKey reports whether a word of text looks like a private key, or a
+// dozen of them like seed words. It checks the form and not the checksums, since a
+// mistyped secret is still a secret.
 func holdsPrivateKey(text string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
@@ -39,8 +39,8 @@ func holdsPrivateKey(text string) bool {
 	return seed >= seedWords
 }
 
-// isExtendedPrivateKey knows xprv, tprv and the like of SLIP-132 by their
-// prefix, and those of any other version by their content.
+// isExtendedPrivateKey recognizes xprv, tprv and the corresponding prefixes of
+// SLIP-132, and other versions by their content.
 func isExtendedPrivateKey(word string) bool {
 	if len(word) < 40 || len(word) > 120 {
 		return false
@@ -52,8 +52,8 @@ func isExtendedPrivateKey(word string) bool {
 	return len(raw) == serializedKey+4 && raw[keyByte] == 0
 }
 
-// isWIF knows the wallet import format by its length and its first letter: 5, K
-// and L on the main network, 9 and c on the others.
+// isWIF recognizes the wallet import format by its length and its first letter: 5,
+// K and L on the main network, 9 and c on the others.
 func isWIF(word string) bool {
 	return (len(word) == 51 || len(word) == 52) && strings.IndexByte("5KL9c", word[0]) >= 0 && strings.Trim(word, base58Alphabet) == ""
 }

@@ -7,24 +7,24 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 )
 
-// Solution is what it takes to spend an output of a descriptor, but for the
+// Solution is the data required to spend an output of a descriptor, except for the
 // signatures.
 type Solution struct {
 	Script        []byte // of the output
-	RedeemScript  []byte // nil where the output is not P2SH (BIP-16)
-	WitnessScript []byte // nil where there is none (BIP-141)
+	RedeemScript  []byte // nil if the output is not P2SH (BIP-16)
+	WitnessScript []byte // nil if there is none (BIP-141)
 	Keys          []ChildKey
 }
 
-// ChildKey is a public key in a script, and where it comes from.
+// ChildKey is a public key in a script, and its origin.
 type ChildKey struct {
 	PubKey      []byte   // compressed, 33 bytes
 	Fingerprint [4]byte  // of the master key
-	Path        []uint32 // from there (BIP-32)
+	Path        []uint32 // from the master key (BIP-32)
 }
 
-// Solve returns what it takes to spend the output at an index, up to MaxIndex.
-// The keys are in the order of the descriptor, also where the script sorts them.
+// Solve returns the data required to spend the output at an index, up to MaxIndex.
+// The keys are in the order of the descriptor, even if the script sorts them.
 func (v *Deriver) Solve(index uint32) (Solution, error) {
 	keys, err := v.children(index)
 	if err != nil {
@@ -52,7 +52,7 @@ func (v *Deriver) Solve(index uint32) (Solution, error) {
 	return s, nil
 }
 
-// child describes the public key that is a child of k at an index.
+// child describes the child of k at an index, whose public key is given.
 func (k descriptorKey) child(public *btcec.PublicKey, index uint32) (ChildKey, error) {
 	c := ChildKey{PubKey: public.SerializeCompressed()}
 	if _, err := hex.Decode(c.Fingerprint[:], []byte(k.Fingerprint)); err != nil {

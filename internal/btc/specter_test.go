@@ -86,7 +86,7 @@ func TestSpecterWallets(t *testing.T) {
 				t.Fatal(err)
 			}
 			if made.Receive.String() != w.Descriptor || made.Change.String() != w.ChangeDescriptor {
-				t.Errorf("of its keys: %s and %s", made.Receive, made.Change)
+				t.Errorf("from its keys: %s and %s", made.Receive, made.Change)
 			}
 			for i, k := range made.Keys {
 				if diff := cmp.Diff(w.Keys[i], asRecorded(k)); diff != "" {

@@ -9,48 +9,46 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Tx is what can be read from a transaction alone.
+// Tx is the information that a serialized transaction contains.
 type Tx struct {
-	Txid     string // 64 lower-case hexadecimal digits, in the order that people read
+	Txid     string // 64 lower-case hexadecimal digits, in display order
 	VSize    int    // virtual bytes (BIP-141)
 	Coinbase bool
 	Inputs   []TxInput
 	Outputs  []TxOutput
 }
 
-// TxInput is what an input spends.
+// TxInput is an input.
 type TxInput struct {
 	Outpoint Outpoint
 	Sequence uint32
 }
 
-// TxOutput is an output; its number is its place in Tx.Outputs.
+// TxOutput is an output; its number is its index in Tx.Outputs.
 type TxOutput struct {
 	Amount Amount
 	Script []byte
 }
 
-// ErrTx is returned for bytes that are no transaction.
+// ErrTx is returned for bytes that are not a transaction.
 var ErrTx = fault.New(fault.Invalid, "bad_transaction", "this is not a Bitcoin transaction")
 
 const (
-	maxTx         = 4_000_000 // bytes: the weight of a block, in which one byte weighs one at least
+	maxTx         = 4_000_000 // bytes: the weight limit of a block, in which a byte weighs at least one
 	minInput      = 32 + 4 + 1 + 4
 	minOutput     = 8 + 1
-	witnessFactor = 4 // what a byte outside of the witness weighs
+	witnessFactor = 4 // weight of a byte outside the witness
 )
 
-// Replaceable tells whether the transaction itself signals that it may be
-// replaced (BIP-125). One that does not can still be replaceable for the sake of
-// an unconfirmed one that it spends.
+// Replaceable reports whether the transaction signals replaceability (BIP-125). Without
+// that signal, it may inherit replaceability from an unconfirmed ancestor.
 func (t Tx) Replaceable() bool {
 	return !t.Coinbase && slices.ContainsFunc(t.Inputs, func(in TxInput) bool { return in.Sequence < 0xfffffffe })
 }
 
-// ParseTx reads a serialized transaction, with its witness if it has one
-// (BIP-144), of up to 4,000,000 bytes. Scripts share raw's memory. It returns
-// ErrTx. What it takes is well-formed, with amounts in range, but not
-// necessarily valid.
+// ParseTx parses a serialized transaction of up to 4,000,000 bytes, with its
+// witness if it has one (BIP-144). Scripts share raw's memory. It returns ErrTx.
+// The result is well-formed, with amounts in range, but not necessarily valid.
 func ParseTx(raw []byte) (Tx, error) {
 	if len(raw) > maxTx {
 		return Tx{}, ErrTx
@@ -79,11 +77,10 @@ func ParseTx(raw []byte) (Tx, error) {
 	return t, nil
 }
 
-// coinbase is what a coinbase transaction spends.
+// coinbase is the outpoint that coinbase transactions spend.
 var coinbase = Outpoint{Txid: hex.EncodeToString(make([]byte, sha256.Size)), Vout: 0xffffffff}
 
-// txid returns the hash of a transaction without witness, in reverse, as is the
-// custom.
+// txid returns the hash of a transaction without witness, in display order.
 func txid(stripped []byte) string {
 	once := sha256.Sum256(stripped)
 	twice := sha256.Sum256(once[:])
@@ -96,7 +93,7 @@ func reverseHex(hash []byte) string {
 	return hex.EncodeToString(reversed)
 }
 
-// txReader reads the parts of a transaction in their order.
+// txReader reads the parts of a transaction in order.
 type txReader struct{ Reader }
 
 func (r *txReader) at(raw []byte) int { return len(raw) - len(r.rest) }
@@ -111,7 +108,7 @@ func (r *txReader) inputs() []TxInput {
 	return inputs
 }
 
-var errTooMuch = errors.New("it has more than there will ever be")
+var errTooMuch = errors.New("the amount exceeds the maximum supply")
 
 func (r *txReader) outputs() []TxOutput {
 	outputs := make([]TxOutput, r.Count(minOutput))
@@ -128,8 +125,8 @@ func (r *txReader) outputs() []TxOutput {
 	return outputs
 }
 
-// witness passes over the witness of each input. One of them has to have
-// something in it, or the transaction is to be written without.
+// witness skips the witness of each input. It reports whether one of them is not
+// empty, as the encoding requires.
 func (r *txReader) witness(inputs int) bool {
 	found := false
 	for range inputs {

@@ -57,8 +57,8 @@ func TestParseTx(t *testing.T) {
 	}
 }
 
-// TestReplaceable has the border of BIP-125, and a coinbase, which nothing
-// replaces.
+// TestReplaceable covers the limit of BIP-125, and a coinbase, which cannot be
+// replaced.
 func TestReplaceable(t *testing.T) {
 	for last, want := range map[string]bool{"ffffffff": false, "feffffff": false, "fdffffff": true, "00000000": true} {
 		text := strings.Replace(segwitTx, "01eeffffffef51", "01"+last+"ef51", 1)
@@ -77,7 +77,7 @@ func TestBadTransactions(t *testing.T) {
 	whole := unhex(t, segwitTx)
 	for n := range whole {
 		if tx, err := btc.ParseTx(whole[:n]); err == nil {
-			t.Errorf("the first %d bytes are taken as %s", n, tx.Txid)
+			t.Errorf("the first %d bytes are accepted as %s", n, tx.Txid)
 		}
 	}
 	const head, tail = "01000000", "00000000"
@@ -106,18 +106,18 @@ func TestBadTransactions(t *testing.T) {
 		}
 	}
 	if _, err := btc.ParseTx(make([]byte, 5_000_000)); err == nil {
-		t.Error("5 MB are taken")
+		t.Error("5 MB are accepted")
 	}
 }
 
-// TestClaimsCostNothing has a few bytes that claim millions of inputs.
+// TestClaimsCostNothing parses a few bytes that claim millions of inputs.
 func TestClaimsCostNothing(t *testing.T) {
 	raw := unhex(t, "01000000"+"feffffff00"+"00000000")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 100 {
 		if _, err := btc.ParseTx(raw); err == nil {
-			t.Fatal("they are taken")
+			t.Fatal("accepted")
 		}
 	}
 	runtime.ReadMemStats(&after)
@@ -136,7 +136,7 @@ func wireTx(t testing.TB, raw []byte) *wire.MsgTx {
 }
 
 // TestCoreReadsTheSame compares transactions of a node's wallet, from and to all
-// kinds of address, with what the node decodes.
+// address types, with the node's decoding.
 func TestCoreReadsTheSame(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.CLI(t, "createwallet", "w")
