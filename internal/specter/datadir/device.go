@@ -8,24 +8,24 @@ import (
 
 // Device is a signing device.
 type Device struct {
-	Path  string // of its file, within the folder
+	Path  string // of its file, relative to the directory
 	Alias string // the name of its file
 	Name  string
 	Type  string // such as coldcard; see Specter Desktop
 	Keys  []Key
 }
 
-// Key is an extended public key of a device or a wallet, as it is in the file.
+// Key is an extended public key of a device or a wallet, unchanged from the file.
 type Key struct {
-	Original    string // as it was imported: xpub, zpub, Vpub, …
-	XPub        string // the same as xpub or tpub
+	Original    string // the format that was imported: xpub, zpub, Vpub, …
+	XPub        string // the same key in the format xpub or tpub
 	Fingerprint string
 	Derivation  string
 	Type        string // empty, wpkh, sh-wpkh, wsh, sh-wsh or tr
 	Purpose     string
 }
 
-// Devices reads the devices of a user, those of all chains.
+// Devices reads the devices of a user for all chains.
 func (f *Folder) Devices(u User) []Device {
 	if !u.HasFolders {
 		return nil
@@ -53,15 +53,15 @@ func (f *Folder) Devices(u User) []Device {
 	return devices
 }
 
-// maxName is how long a name is at most that is kept.
+// maxName is the maximum length of a name in bytes.
 const maxName = 1000
 
-// name reads the field that people see, or returns what stands for it.
+// name reads the display name, or returns otherwise if it is missing or invalid.
 func (o *object) name(otherwise string) string {
 	var name string
 	o.may("name", &name)
 	if len(name) > maxName || !IsPrintable(name) {
-		o.warn("name", "is very long, or has characters that cannot be printed; the file's is taken")
+		o.warn("name", "is too long or has unprintable characters; the name of the file is used")
 		return otherwise
 	}
 	if name == "" {
@@ -70,8 +70,7 @@ func (o *object) name(otherwise string) string {
 	return name
 }
 
-// keys reads the field keys, which has to be there; one key that is damaged is
-// left out with a warning.
+// keys reads the required field keys. It skips damaged keys with a warning.
 func (o *object) keys() []Key {
 	var values []jsontext.Value
 	o.need("keys", &values)
@@ -80,7 +79,7 @@ func (o *object) keys() []Key {
 		field := fmt.Sprintf("key %d", i+1)
 		k, err := parseObject(value)
 		if err != nil {
-			o.warn(field, "is of a wrong type; left out")
+			o.warn(field, "has the wrong type; skipped")
 			continue
 		}
 		var key Key
@@ -91,14 +90,14 @@ func (o *object) keys() []Key {
 			k.may(name, into)
 			if len(*into) > maxName || !IsPrintable(*into) {
 				*into = ""
-				k.warn(name, "is very long, or has characters that cannot be printed; left out")
+				k.warn(name, "is too long or has unprintable characters; skipped")
 			}
 		}
 		if len(k.warnings) > 0 {
-			o.warn(field, "has fields of a wrong form; those are left out")
+			o.warn(field, "has invalid fields; they are skipped")
 		}
 		if key.XPub == "" && key.Original == "" {
-			o.warn(field, "has no key; left out")
+			o.warn(field, "has no key; skipped")
 			continue
 		}
 		keys = append(keys, key)

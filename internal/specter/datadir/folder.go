@@ -1,12 +1,11 @@
-// Package datadir reads the data folder of Specter Desktop, as it is on
-// the disk, into plain values: users with their password hashes and tokens,
-// devices, wallets, labels. It knows no database and no network, and never
-// writes.
+// Package datadir reads the data directory of Specter Desktop into plain values: users
+// with their password hashes and tokens, devices, wallets and labels. It uses neither
+// database nor network, and never writes.
 //
-// Nothing in the folder is believed. What is read is bounded, links that lead
-// out of the folder are not followed, and whatever is damaged, missing, of a
-// wrong type or too big becomes a Problem while the rest is read on. Text of the
-// folder appears in a Problem only in a form that is safe to print.
+// The directory is untrusted. Reads are bounded, and links that lead out of the directory
+// are not followed. If something is damaged, missing, oversized or of the wrong type, it
+// is reported as a Problem and reading continues. Problems contain text from the
+// directory only in a printable form.
 package datadir
 
 import (
@@ -23,39 +22,39 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// How much is read of a file of each kind. Pending PSBTs make wallets big.
+// Size limits of the files. Wallet files can be large because of pending PSBTs.
 const (
 	maxConfigBytes = 4 << 20
 	maxUsersBytes  = 64 << 20
 	maxDeviceBytes = 4 << 20
 	maxWalletBytes = 64 << 20
 	maxLabelsBytes = 256 << 20
-	maxEntries     = 100_000 // of one folder
+	maxEntries     = 100_000 // of one directory
 )
 
-// Folder is a data folder of Specter Desktop. It is not safe for concurrent use.
+// Folder is a data directory of Specter Desktop. It is not safe for concurrent use.
 type Folder struct {
 	root     *os.Root
 	problems []Problem
-	names    map[[3]string]string // of wallets: folder, chain and name to path
-	// Config is what config.json says.
+	names    map[[3]string]string // wallets: directory, chain and name to path
+	// Config is read from config.json.
 	Config Config
 }
 
-// Config is what config.json says that matters elsewhere.
+// Config has the fields of config.json that other packages use.
 type Config struct {
-	// UID is in the names of the wallets in Bitcoin Core: "specter<uid>/<alias>".
-	// It is empty in very old folders, and where UIDKnown is false.
+	// UID is part of the names of the wallets in Bitcoin Core: "specter<uid>/<alias>".
+	// It is empty in very old directories, and if UIDKnown is false.
 	UID string
-	// UIDKnown is false where config.json could not be read.
+	// UIDKnown is false if config.json could not be read.
 	UIDKnown bool
 	// AuthMethod is none, rpcpasswordaspin, passwordonly or usernamepassword.
 	AuthMethod string
 }
 
-// CoreName returns what the wallet of a file is called in Bitcoin Core. It is empty
-// where that cannot be known: config.json could not be read, or its uid, or the
-// name of the file, is none that Specter Desktop gives.
+// CoreName returns the name in Bitcoin Core of the wallet in a file. It is empty if the
+// name is unknown: config.json could not be read, or its uid or the file's name is not
+// one that Specter Desktop creates.
 func (c Config) CoreName(at WalletFile) string {
 	if !c.UIDKnown || c.UID != "" && !isUID(c.UID) || !btc.IsAlias(at.Alias) {
 		return ""
@@ -63,23 +62,22 @@ func (c Config) CoreName(at WalletFile) string {
 	return "specter" + c.UID + "/" + at.Alias
 }
 
-// Open opens the folder and reads its config.json. It fails only where there is
-// no such folder, or none that may be read, or where it is none of Specter
-// Desktop's.
+// Open opens the directory and reads its config.json. It fails only if the directory does
+// not exist, cannot be opened, or is not a data directory of Specter Desktop.
 func Open(path string) (*Folder, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, fmt.Errorf("open the data folder of Specter Desktop: %w", err)
+		return nil, fmt.Errorf("open the data directory of Specter Desktop: %w", err)
 	}
 	f := &Folder{root: root, names: map[[3]string]string{}}
 	if !f.looksRight() {
-		return nil, errors.Join(fmt.Errorf("%s is not a data folder of Specter Desktop: it has neither config.json nor users.json nor wallets; that is ~/.specter, unless SPECTER_DATA_FOLDER said otherwise", path), root.Close())
+		return nil, errors.Join(fmt.Errorf("%s is not a data directory of Specter Desktop: it has neither config.json nor users.json nor wallets; the default is ~/.specter, unless Specter Desktop runs with SPECTER_DATA_FOLDER", path), root.Close())
 	}
 	f.readConfig()
 	return f, nil
 }
 
-// Close closes the folder.
+// Close closes the directory.
 func (f *Folder) Close() error { return f.root.Close() }
 
 func (f *Folder) looksRight() bool {
@@ -97,7 +95,7 @@ func (f *Folder) readConfig() {
 		}
 		c := Config{UIDKnown: true}
 		o.may("uid", &c.UID)
-		if isString(o.fields["auth"]) { // before the object there was the method alone
+		if isString(o.fields["auth"]) { // old versions store only the method
 			o.may("auth", &c.AuthMethod)
 		} else {
 			auth := o.child("auth")
@@ -111,7 +109,7 @@ func (f *Folder) readConfig() {
 		return o.warnings, nil
 	})
 	if !found {
-		f.report("config.json", Warning, "is missing, so that wallets cannot be recognized in Bitcoin Core")
+		f.report("config.json", Warning, "is missing, so existing wallets cannot be found in Bitcoin Core")
 	}
 }
 
@@ -120,12 +118,12 @@ func isUID(text string) bool {
 }
 
 var (
-	errTooBig     = errors.New("is too big")
+	errTooBig     = errors.New("is too large")
 	errNotRegular = errors.New("is not a regular file")
 )
 
-// open opens a regular file for reading. It does not wait for the other end of a
-// pipe, and os.Root refuses what leads out of the folder.
+// open opens a regular file for reading. It does not block on a named pipe, and os.Root
+// refuses paths that lead out of the directory.
 func (f *Folder) open(path string, limit int64) (*os.File, error) {
 	file, err := f.root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -137,7 +135,7 @@ func (f *Folder) open(path string, limit int64) (*os.File, error) {
 	case !info.Mode().IsRegular():
 		err = errNotRegular
 	case info.Size() > limit:
-		err = fmt.Errorf("%w: %d bytes, and at most %d are read", errTooBig, info.Size(), limit)
+		err = fmt.Errorf("%w: %d bytes, limit %d", errTooBig, info.Size(), limit)
 	default:
 		return file, nil
 	}
@@ -156,9 +154,9 @@ func (f *Folder) readFile(path string, limit int64) ([]byte, error) {
 	return text, errors.Join(err, file.Close())
 }
 
-// read has decode read a JSON file, or its backup where the file is missing or
-// decode refuses it. What decode returns are warnings about its content. It
-// reports whether either was there, whatever came of it.
+// read calls decode with the content of a JSON file, or of its backup if the file is
+// missing or decode fails. Decode returns warnings about the content, which are reported.
+// Read returns whether either file exists, even if both are damaged.
 func (f *Folder) read(path string, limit int64, decode func([]byte) ([]string, error)) (found bool) {
 	try := func(path string) error {
 		text, err := f.readFile(path, limit)
@@ -182,29 +180,29 @@ func (f *Folder) read(path string, limit int64, decode func([]byte) ([]string, e
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case backupErr == nil && missing:
-		f.report(path, Warning, "is missing; its backup was read: %s", show(backup))
+		f.report(path, Warning, "is missing; its backup was used: %s", show(backup))
 	case backupErr == nil:
-		f.report(path, Warning, "%s; its backup was read instead, which may be older: %s", reason(err), show(backup))
+		f.report(path, Warning, "%s; its backup, which may be older, was used: %s", reason(err), show(backup))
 	case missing && errors.Is(backupErr, fs.ErrNotExist):
 		return false
 	case missing:
-		f.report(backup, Error, "%s, and there is no other", reason(backupErr))
+		f.report(backup, Error, "%s, and the original file is missing", reason(backupErr))
 	case errors.Is(backupErr, fs.ErrNotExist):
-		f.report(path, Error, "%s, and there is no backup beside it", reason(err))
+		f.report(path, Error, "%s, and has no backup", reason(err))
 	default:
-		f.report(path, Error, "%s, and so is its backup: %s", reason(err), reason(backupErr))
+		f.report(path, Error, "%s; its backup is unusable as well: %s", reason(err), reason(backupErr))
 	}
 	return true
 }
 
-// entry is a file or a folder in a folder.
+// entry is a file or a subdirectory of a directory.
 type entry struct {
 	name     string
 	isFolder bool
 }
 
-// list returns what is in a folder, without hidden files and without names that
-// are no plain names, in the order of their names.
+// list returns the entries of a directory sorted by name, without hidden files and
+// without names that isPlain refuses.
 func (f *Folder) list(path string) []entry {
 	folder, err := f.root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -224,7 +222,7 @@ func (f *Folder) list(path string) []entry {
 	}
 	var entries []entry
 	if len(all) == maxEntries {
-		f.report(path, Error, "has more than %d entries; only so many were looked at", maxEntries)
+		f.report(path, Error, "has more than %d entries; only these were read", maxEntries)
 	}
 	for _, e := range all {
 		full := join(path, e.Name())
@@ -232,10 +230,10 @@ func (f *Folder) list(path string) []entry {
 			continue
 		}
 		if !isPlain(e.Name()) {
-			f.report(full, Error, "has a name with characters that cannot be printed, or a very long one; left out")
+			f.report(full, Error, "has a name that is too long or has unprintable characters; skipped")
 			continue
 		}
-		info, err := f.root.Stat(full) // follows links, though not out of the folder
+		info, err := f.root.Stat(full) // follows links, but not out of the directory
 		if err != nil {
 			f.report(full, Error, "%s", reason(err))
 			continue
@@ -246,8 +244,8 @@ func (f *Folder) list(path string) []entry {
 	return entries
 }
 
-// jsonFiles returns the names, without .json, of the files in a folder that are
-// there as JSON or as the backup of one.
+// jsonFiles returns the names without .json of the JSON files in a directory, including
+// those of which only a backup exists.
 func jsonFiles(entries []entry) []string {
 	var names []string
 	for _, e := range entries {

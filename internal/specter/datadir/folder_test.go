@@ -20,11 +20,11 @@ import (
 	"github.com/specterd/specterd/internal/specter/datadir"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
 const folders = "../../../testdata/specter-desktop/"
 
-// contents is everything that can be read of a folder.
+// contents is everything that can be read from a directory.
 type contents struct {
 	Config   datadir.Config
 	Users    []userContents
@@ -86,8 +86,8 @@ func isSafe(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) && len(text) < 2000
 }
 
-// TestFolders compares what is read of two folders with what is in the golden
-// files: one that Specter Desktop made, and one with what that lacks.
+// TestFolders reads two directories and compares the contents with golden files. Specter
+// Desktop created the directory real; madeup covers further cases.
 func TestFolders(t *testing.T) {
 	for _, name := range []string{"real", "madeup"} {
 		t.Run(name, func(t *testing.T) {
@@ -112,8 +112,8 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// problems returns what is reported of a folder that has these files and links
-// (to what follows "-> "), and checks that nothing was written.
+// problems creates a directory with these files, and links to the path after "-> ", and
+// returns its contents and the reported problems.
 func problems(t *testing.T, files map[string]string) (contents, string) {
 	t.Helper()
 	path := t.TempDir()
@@ -140,7 +140,7 @@ const someUsers = `[{"id": "admin", "username": "admin", "is_admin": true, "pass
 
 const someWallet = `{"name": "W", "address_type": "bech32", "recv_descriptor": "r", "change_descriptor": "c", "devices": [], "keys": []}`
 
-func TestLinksOutOfTheFolder(t *testing.T) {
+func TestLinks_OutsideDirectory(t *testing.T) {
 	outside := t.TempDir()
 	for name, text := range map[string]string{"secret.json": someWallet, "secret.csv": "address,label\na,b\n", "regtest/w.json": someWallet} {
 		full := filepath.Join(outside, name)
@@ -165,20 +165,20 @@ func TestLinksOutOfTheFolder(t *testing.T) {
 	for _, w := range c.Users[0].Wallets {
 		aliases = append(aliases, w.Alias)
 		if len(w.Labels) > 0 {
-			t.Errorf("labels of another folder: %v", w.Labels)
+			t.Errorf("labels of another directory: %v", w.Labels)
 		}
 	}
 	if want := "in inside"; strings.Join(aliases, " ") != want {
 		t.Errorf("wallets %s, want %s", aliases, want)
 	}
 	for _, path := range []string{"config.json", "devices", "wallets/regtest/out.json", "wallets/regtest/up.json", "wallets/regtest/in_addr.csv", "wallets/signet"} {
-		if !strings.Contains(report, "error: "+path+": is a link that leads out of the folder") {
-			t.Errorf("nothing is told about the link %s in\n%s", path, report)
+		if !strings.Contains(report, "error: "+path+": is a link that leads out of the directory") {
+			t.Errorf("the link %s is not reported in\n%s", path, report)
 		}
 	}
 }
 
-func TestHostileNames(t *testing.T) {
+func TestUnprintableNames(t *testing.T) {
 	c, report := problems(t, map[string]string{
 		"users.json":                       someUsers,
 		"wallets/regtest/a\nb.json":        someWallet,
@@ -193,14 +193,14 @@ func TestHostileNames(t *testing.T) {
 	if n := len(c.Users[0].Wallets); n != 1 || c.Users[0].Wallets[0].Alias != "Größe ünd 中" {
 		t.Errorf("%d wallets, want one: %v", n, c.Users[0].Wallets)
 	}
-	if n := strings.Count(report, "characters that cannot be printed"); n != 5 {
+	if n := strings.Count(report, "unprintable characters"); n != 5 {
 		t.Errorf("%d names are reported, want 5:\n%s", n, report)
 	}
 }
 
-// TestBounds: what is too big is refused without being read, and what never ends
-// is not waited for.
-func TestBounds(t *testing.T) {
+// TestSizeLimits checks that oversized files are refused without reading them, and that a
+// named pipe does not block.
+func TestSizeLimits(t *testing.T) {
 	path := t.TempDir()
 	folder := filepath.Join(path, "wallets/regtest")
 	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(path, "users.json"), []byte(someUsers), 0o600)); err != nil {
@@ -233,9 +233,9 @@ func TestBounds(t *testing.T) {
 	}
 	report := strings.Join(c.Problems, "\n")
 	for _, want := range []string{
-		"error: wallets/regtest/huge.json: is too big: 1073741824 bytes",
-		"error: wallets/regtest/a_addr.csv: is too big: 1073741824 bytes",
-		"error: wallets/regtest/b_addr.csv: has a row of more than a million bytes",
+		"error: wallets/regtest/huge.json: is too large: 1073741824 bytes",
+		"error: wallets/regtest/a_addr.csv: is too large: 1073741824 bytes",
+		"error: wallets/regtest/b_addr.csv: has a row longer than a million bytes",
 		"error: wallets/regtest/pipe.json: is not a regular file",
 	} {
 		if !strings.Contains(report, want) {
@@ -247,8 +247,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestExportedLabels: a wallet's own file may have its labels, too. Those of the
-// CSV count where there is one.
+// TestExportedLabels checks that labels are read from the wallet's own file if there is
+// no CSV file.
 func TestExportedLabels(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -274,15 +274,15 @@ func TestExportedLabels(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	told := strings.Join(c.Problems, "\n")
-	for _, what := range []string{"a.json: has an empty label", "a.json: has a label whose addresses are no list", "c.json: labels is of a wrong type"} {
-		if !strings.Contains(told, what) {
-			t.Errorf("%q is not told:\n%s", what, told)
+	report := strings.Join(c.Problems, "\n")
+	for _, what := range []string{"a.json: has an empty label", "a.json: has a label whose addresses are not a list", "c.json: labels has the wrong type"} {
+		if !strings.Contains(report, what) {
+			t.Errorf("%q is not in\n%s", what, report)
 		}
 	}
 }
 
-// TestManyLabels: the memory that labels take does not grow with their number.
+// TestManyLabels checks that memory use does not grow with the number of labels.
 func TestManyLabels(t *testing.T) {
 	var text bytes.Buffer
 	text.WriteString("address,index,change,label,used,service_id\r\n")
@@ -316,7 +316,7 @@ func TestManyLabels(t *testing.T) {
 		t.Fatalf("%d labels, %v", count, err)
 	}
 	if grown := int64(heap.HeapAlloc) - int64(before); grown > 1<<20 {
-		t.Errorf("half-way the heap has grown by %d bytes", grown)
+		t.Errorf("the heap grew by %d bytes after half of the labels", grown)
 	}
 	stop := errors.New("stop")
 	if err := f.Labels(at, func(datadir.Label) error { return stop }); !errors.Is(err, stop) {
@@ -331,7 +331,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	for _, path := range []string{t.TempDir(), file, file + "/gone", ""} {
 		if f, err := datadir.Open(path); err == nil {
-			t.Errorf("%q is opened", path)
+			t.Errorf("Open(%q) succeeded", path)
 			_ = f.Close()
 		}
 	}
@@ -346,7 +346,7 @@ func TestFolderWithoutUsers(t *testing.T) {
 	}
 }
 
-// FuzzFolder has one file of any kind made of anything.
+// FuzzFolder replaces one file of a directory with arbitrary data.
 func FuzzFolder(f *testing.F) {
 	kinds := []string{"users.json", "config.json", "wallets/regtest/w.json", "wallets/regtest/w_addr.csv", "devices/d.json"}
 	for i, name := range []string{"users.json", "config.json", "wallets/regtest/simple_one.json", "wallets/regtest/simple_one_addr.csv", "devices/my_trezor.json"} {
@@ -389,7 +389,7 @@ func FuzzFolder(f *testing.F) {
 	})
 }
 
-// TestCoreName: a name that could lead elsewhere is none.
+// TestCoreName includes names that would lead to another directory of Bitcoin Core.
 func TestCoreName(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -13,25 +13,25 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Label is what a user wrote on an address. The address is not checked.
+// Label is a user's label of an address. The address is not validated.
 type Label struct {
 	Address string
 	Text    string
-	// External is set for an address that is not the wallet's own.
+	// External is set for an address that does not belong to the wallet.
 	External bool
 }
 
-// maxRowBytes bounds one row, so that a quote that is never closed does not have
-// the rest of the file in memory.
+// maxRowBytes is the maximum length of a row, so that an unclosed quote does not load the
+// rest of the file into memory.
 const maxRowBytes = 1 << 20
 
-// maxRowProblems is how many bad rows of one file are reported one by one.
+// maxRowProblems is the number of bad rows of one file that are reported individually.
 const maxRowProblems = 10
 
-// Labels calls yield for each labelled address of a wallet, in the order of the
-// file, until yield returns an error, which it returns. The file is read row by
-// row and never held in memory. Where there is none, the labels are those in the
-// wallet's own file, as Specter Desktop's backups and specterd's exports have them.
+// Labels calls yield for each labeled address of a wallet, in the order of the file,
+// until yield returns an error, which it returns. The file is streamed row by row. If
+// there is no file with labels, the labels are read from the wallet's own file, where
+// Specter Desktop's backups and specterd's exports have them.
 func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 	path := strings.TrimSuffix(w.Path, ".json") + "_addr.csv"
 	file, err := f.open(path, maxLabelsBytes)
@@ -39,15 +39,15 @@ func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 		return f.exportedLabels(w, yield)
 	}
 	if err != nil {
-		f.report(path, Error, "%s; its labels are left out", reason(err))
+		f.report(path, Error, "%s; its labels are skipped", reason(err))
 		return nil
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return f.labels(path, file, yield)
 }
 
-// exportedLabels calls yield for the labels in a wallet's own file, each of which
-// has a list of addresses. What else is wrong with that file is Wallet's to tell.
+// exportedLabels calls yield for the labels in a wallet's own file, each of which has a
+// list of addresses. Other problems of that file are reported by Wallet.
 func (f *Folder) exportedLabels(w WalletFile, yield func(Label) error) error {
 	text, err := f.readFile(w.Path, maxWalletBytes)
 	if err != nil {
@@ -64,11 +64,11 @@ func (f *Folder) exportedLabels(w WalletFile, yield func(Label) error) error {
 	for _, text := range labels.names {
 		var addresses []string
 		if json.Unmarshal(labels.fields[text], &addresses) != nil {
-			f.report(w.Path, Error, "has a label whose addresses are no list of texts; left out")
+			f.report(w.Path, Error, "has a label whose addresses are not a list of texts; skipped")
 		}
 		for _, address := range addresses {
 			if text == "" || address == "" || !IsPrintable(address) {
-				f.report(w.Path, Error, "has an empty label, or one on an address that cannot be printed; left out")
+				f.report(w.Path, Error, "has an empty label, or a label of an unprintable address; skipped")
 				continue
 			}
 			if err := yield(Label{Address: address, Text: text}); err != nil {
@@ -90,7 +90,7 @@ func (f *Folder) labels(path string, file *os.File, yield func(Label) error) err
 	bad := 0
 	complain := func(line int, what string) {
 		if bad++; bad <= maxRowProblems {
-			f.report(path, Error, "line %d %s; left out", line, what)
+			f.report(path, Error, "line %d %s; skipped", line, what)
 		}
 	}
 	for {
@@ -100,20 +100,20 @@ func (f *Folder) labels(path string, file *os.File, yield func(Label) error) err
 		switch {
 		case errors.Is(err, io.EOF):
 			if bad > maxRowProblems {
-				f.report(path, Error, "has %d rows more that cannot be read", bad-maxRowProblems)
+				f.report(path, Error, "has %d more rows that cannot be read", bad-maxRowProblems)
 			}
 			return nil
 		case isMalformed:
 			complain(malformed.StartLine, "is not CSV")
 			continue
 		case err != nil:
-			f.report(path, Error, "%s; labels from here on are left out", reason(err))
+			f.report(path, Error, "%s; the remaining labels are skipped", reason(err))
 			return nil
 		}
 		l, ok := columns.label(row)
 		if !ok {
 			line, _ := rows.FieldPos(0)
-			complain(line, "lacks columns, or has an address that cannot be printed or text that is not UTF-8")
+			complain(line, "has missing columns, an unprintable address, or text that is not UTF-8")
 			continue
 		}
 		if l.Text == "" {
@@ -125,7 +125,7 @@ func (f *Folder) labels(path string, file *os.File, yield func(Label) error) err
 	}
 }
 
-// labelColumns are the places of the columns; -1 for one that is not there.
+// labelColumns are the indexes of the columns; -1 for a missing column.
 type labelColumns struct{ address, text, index int }
 
 func (f *Folder) labelColumns(path string, rows *csv.Reader, budget *budget) (labelColumns, bool) {
@@ -136,7 +136,7 @@ func (f *Folder) labelColumns(path string, rows *csv.Reader, budget *budget) (la
 	}
 	c := labelColumns{slices.Index(header, "address"), slices.Index(header, "label"), slices.Index(header, "index")}
 	if err != nil || c.address < 0 || c.text < 0 {
-		f.report(path, Error, "does not begin with the names of its columns, among them address and label; its labels are left out")
+		f.report(path, Error, "does not begin with a header that has the columns address and label; its labels are skipped")
 		return c, false
 	}
 	return c, true
@@ -151,13 +151,13 @@ func (c labelColumns) label(row []string) (Label, bool) {
 	return l, l.Address != "" && IsPrintable(l.Address) && utf8.ValidString(l.Text)
 }
 
-// budget is a reader that gives out no more than is left.
+// budget is a reader that fails once left is used up.
 type budget struct {
 	in   io.Reader
 	left int
 }
 
-var errLongRow = formError("has a row of more than a million bytes")
+var errLongRow = formError("has a row longer than a million bytes")
 
 func (b *budget) Read(p []byte) (int, error) {
 	if b.left <= 0 {

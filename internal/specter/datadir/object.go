@@ -10,30 +10,29 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// formError says what is wrong with JSON that is well-formed. It does not repeat
-// any of it.
+// formError is a problem of well-formed data. It does not quote the data.
 type formError string
 
 func (e formError) Error() string { return string(e) }
 
 func errForm(format string, args ...any) error { return formError(fmt.Sprintf(format, args...)) }
 
-// object is a JSON object whose fields are looked at one by one, so that one of
-// a wrong type does not hide the others.
+// object is a JSON object whose fields are decoded one by one, so that a field of the
+// wrong type does not affect the others.
 type object struct {
 	names    []string // in the order of the file
 	fields   map[string]jsontext.Value
 	warnings []string
-	err      error // of the first field that is needed and wrong
+	err      error // for the first required field that is missing or invalid
 }
 
-// parseObject reads one JSON object. Names that are there twice are an error,
-// since programs differ in which they take.
+// parseObject parses one JSON object. Duplicate names are an error, since programs differ
+// in which value they use.
 func parseObject(text []byte) (*object, error) {
 	o := &object{fields: map[string]jsontext.Value{}}
 	dec := jsontext.NewDecoder(bytes.NewReader(text))
 	if kind := dec.PeekKind(); kind != '{' && kind != 0 {
-		return nil, errForm("is damaged: it has to be a JSON object")
+		return nil, errForm("is damaged: it must be a JSON object")
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, truncated(err)
@@ -55,19 +54,19 @@ func parseObject(text []byte) (*object, error) {
 		return nil, err
 	}
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errForm("is damaged: there is something behind its JSON")
+		return nil, errForm("is damaged: it has data after the JSON object")
 	}
 	return o, nil
 }
 
-// parseArray reads one JSON array.
+// parseArray parses one JSON array.
 func parseArray(text []byte) ([]jsontext.Value, error) {
 	if jsontext.Value(bytes.TrimSpace(text)).Kind() != '[' {
 		if len(bytes.TrimSpace(text)) == 0 {
 			return nil, errForm("is empty")
 		}
 		if jsontext.Value(text).IsValid() {
-			return nil, errForm("is damaged: it has to be a JSON array")
+			return nil, errForm("is damaged: it must be a JSON array")
 		}
 	}
 	var values []jsontext.Value
@@ -82,19 +81,19 @@ func truncated(err error) error {
 	return err
 }
 
-// may reads a field that need not be there; null is as good as nothing. One of a
-// wrong type is a warning and leaves into as it is.
+// may decodes an optional field; null counts as missing. A field of the wrong type gives a
+// warning and leaves into unchanged.
 func (o *object) may(name string, into any) {
 	value := o.fields[name]
 	if value == nil || value.Kind() == 'n' {
 		return
 	}
 	if json.Unmarshal(value, into) != nil {
-		o.warn(name, "is of a wrong type; left out")
+		o.warn(name, "has the wrong type; skipped")
 	}
 }
 
-// need reads a field that has to be there.
+// need decodes a required field. It sets err if the field is missing or has the wrong type.
 func (o *object) need(name string, into any) {
 	value := o.fields[name]
 	switch {
@@ -102,11 +101,11 @@ func (o *object) need(name string, into any) {
 	case value == nil || value.Kind() == 'n':
 		o.err = errForm("is incomplete: %s is missing", name)
 	case json.Unmarshal(value, into) != nil:
-		o.err = errForm("is damaged: %s is of a wrong type", name)
+		o.err = errForm("is damaged: %s has the wrong type", name)
 	}
 }
 
-// child returns an object in a field, which is empty where there is none.
+// child returns the object in a field, or an empty one if the field is missing.
 func (o *object) child(name string) *object {
 	value := o.fields[name]
 	if value != nil && value.Kind() != 'n' {
@@ -114,7 +113,7 @@ func (o *object) child(name string) *object {
 		if err == nil {
 			return child
 		}
-		o.warn(name, "is of a wrong type; left out")
+		o.warn(name, "has the wrong type; skipped")
 	}
 	return &object{}
 }

@@ -13,33 +13,34 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Severity is how much a Problem matters.
+// Severity is the severity of a Problem.
 type Severity string
 
 // The severities.
 const (
-	// Note is for what is left out on purpose; nothing is lost.
+	// Note means that something was skipped on purpose without loss.
 	Note Severity = "note"
-	// Warning is for what was read, but not as it should have been.
+	// Warning means that something was read with restrictions.
 	Warning Severity = "warning"
-	// Error is for what could not be read.
+	// Error means that something could not be read.
 	Error Severity = "error"
 )
 
-// Problem is something in the folder that is not as it should be. Its texts are
-// safe to print and hold no secret.
+// Problem is a problem with the content of the directory. Its texts are safe to print and
+// contain no secrets.
 type Problem struct {
-	Path     string // within the folder
+	Path     string // relative to the directory
 	What     string
 	Severity Severity
 }
 
 func (p Problem) String() string { return fmt.Sprintf("%s: %s: %s", p.Severity, p.Path, p.What) }
 
-// maxProblems bounds the report; there is one more, which says so.
+// maxProblems is the maximum number of reported problems. A last one reports that there
+// are more.
 const maxProblems = 10_000
 
-// Problems returns what was found so far, in the order it was found.
+// Problems returns the problems found so far, in the order in which they were found.
 func (f *Folder) Problems() []Problem { return f.problems }
 
 func (f *Folder) report(path string, severity Severity, format string, args ...any) {
@@ -47,14 +48,13 @@ func (f *Folder) report(path string, severity Severity, format string, args ...a
 	case len(f.problems) < maxProblems:
 		f.problems = append(f.problems, Problem{Path: show(path), What: fmt.Sprintf(format, args...), Severity: severity})
 	case len(f.problems) == maxProblems:
-		f.problems = append(f.problems, Problem{Path: ".", What: "there are more problems, which are not listed", Severity: Error})
+		f.problems = append(f.problems, Problem{Path: ".", What: "has more problems, which are not listed", Severity: Error})
 	}
 }
 
 const maxShown = 200
 
-// show makes text safe to print: what cannot be printed is escaped, and what is
-// long is cut.
+// show makes text safe to print: it escapes unprintable characters and cuts long text.
 func show(text string) string {
 	if IsPrintable(text) && utf8.RuneCountInString(text) <= maxShown {
 		return text
@@ -75,26 +75,26 @@ func show(text string) string {
 	return b.String()
 }
 
-// IsPrintable reports whether text can be printed as it is.
+// IsPrintable reports whether text can be printed unchanged.
 func IsPrintable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// isPlain reports whether name can be one file's in a folder and be printed.
+// isPlain reports whether name is a printable name of a file without a path.
 func isPlain(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 240 && IsPrintable(name) && !strings.ContainsAny(name, `/\`)
 }
 
-// reason says why something could not be read, without repeating any of it.
+// reason returns why something could not be read, without quoting its content.
 func reason(err error) string {
 	if e, ok := errors.AsType[formError](err); ok {
 		return string(e)
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Sprintf("is damaged: its JSON breaks off at byte %d", e.ByteOffset)
+			return fmt.Sprintf("is damaged: its JSON ends unexpectedly at byte %d", e.ByteOffset)
 		}
-		return fmt.Sprintf("is damaged: it is not JSON in UTF-8 at byte %d", e.ByteOffset)
+		return fmt.Sprintf("is damaged: it is not valid JSON in UTF-8 at byte %d", e.ByteOffset)
 	}
 	path, isPath := errors.AsType[*fs.PathError](err)
 	switch {
@@ -103,11 +103,11 @@ func reason(err error) string {
 	case errors.Is(err, errNotRegular):
 		return "is not a regular file"
 	case errors.Is(err, fs.ErrNotExist):
-		return "is not there"
+		return "does not exist"
 	case errors.Is(err, fs.ErrPermission):
-		return "may not be read"
+		return "cannot be read: permission denied"
 	case isPath && strings.Contains(path.Err.Error(), "escapes"):
-		return "is a link that leads out of the folder, which is not followed"
+		return "is a link that leads out of the directory, which is not followed"
 	case isPath:
 		return "cannot be read: " + path.Err.Error()
 	}

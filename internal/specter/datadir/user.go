@@ -9,39 +9,39 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// User is somebody with a password in users.json.
+// User is a user with a password in users.json.
 type User struct {
-	ID    string // names the user's folders, unless an admin's
-	Name  string // what is typed at login; not always the ID
+	ID    string // part of the names of the user's directories, unless an admin
+	Name  string // login name; may differ from the ID
 	Admin bool
-	// Salt and Hash are of the password: PBKDF2-HMAC-SHA256, 10,000 iterations,
-	// 32 bytes. Salt is base64 text, which is itself the salt and not decoded.
+	// Salt and Hash are those of the password: PBKDF2-HMAC-SHA256, 10,000 iterations,
+	// 32 bytes. The salt is the base64 text itself, not the decoded bytes.
 	Salt string
 	Hash []byte
-	// Tokens are in the order they were made.
+	// Tokens are in order of creation.
 	Tokens []Token
-	// Folder is what is added to "wallets" and "devices" for the user's folders:
-	// nothing for an admin, "_id" for others.
+	// Folder is the suffix of "wallets" and "devices" in the names of the user's
+	// directories: empty for an admin, "_id" for others.
 	Folder string
-	// HasFolders is false where the user can have none: the ID is no plain name,
-	// or they are another admin's.
+	// HasFolders is false if the user has no directories: the ID is not a plain name, or
+	// the directories belong to another admin.
 	HasFolders bool
 }
 
-// Token is a token as it is stored, which is whole and in clear.
+// Token is a token. Specter Desktop stores tokens in clear text.
 type Token struct {
 	ID   string
 	Text string // the token itself
-	// Description is nil for null, which Specter Desktop lets through.
+	// Description is nil for null, which Specter Desktop accepts.
 	Description *string
-	Life        float64 // seconds, as asked for
+	Life        float64 // requested lifetime in seconds
 }
 
-// hashBytes is the length of a password's hash.
+// hashBytes is the length of a password hash.
 const hashBytes = 32
 
-// Users reads users.json. A user who cannot be read is left out and reported;
-// so is one whose id or name another has already.
+// Users reads users.json. It skips and reports users who cannot be read, and users with
+// the id or the name of an earlier user.
 func (f *Folder) Users() []User {
 	const path = "users.json"
 	var users []User
@@ -54,7 +54,7 @@ func (f *Folder) Users() []User {
 		return nil, nil
 	})
 	if !found {
-		f.report(path, Error, "is missing, and with it all users, passwords and tokens")
+		f.report(path, Error, "is missing, so there are no users, passwords and tokens")
 	}
 	f.orphans(users)
 	return users
@@ -74,7 +74,7 @@ func (f *Folder) usersOf(path string, values []jsontext.Value) []User {
 			f.report(at, Warning, "%s", w)
 		}
 		if slices.ContainsFunc(users, func(o User) bool { return o.ID == u.ID || o.Name == u.Name }) {
-			f.report(at, Error, "has the id or the name of a user before; left out")
+			f.report(at, Error, "has the id or the name of an earlier user; skipped")
 			continue
 		}
 		f.giveFolders(at, &u, users)
@@ -86,7 +86,7 @@ func (f *Folder) usersOf(path string, values []jsontext.Value) []User {
 func (f *Folder) user(at string, value jsontext.Value) (User, []string, error) {
 	o, err := parseObject(value)
 	if err != nil {
-		return User{}, nil, errForm("is damaged: it has to be a JSON object")
+		return User{}, nil, errForm("is damaged: it must be a JSON object")
 	}
 	var u User
 	o.need("id", &u.ID)
@@ -96,21 +96,21 @@ func (f *Folder) user(at string, value jsontext.Value) (User, []string, error) {
 		return u, nil, o.err
 	}
 	if !IsPrintable(u.Name) || u.Name == "" || len(u.Name) > maxShown {
-		return u, nil, errForm("has a name that is empty, very long, or has characters that cannot be printed")
+		return u, nil, errForm("has a name that is empty, too long or has unprintable characters")
 	}
 	password := o.child("password")
 	var hash string
 	password.need("salt", &u.Salt)
 	password.need("pwdhash", &hash)
 	if u.Hash, err = base64.StdEncoding.Strict().DecodeString(hash); err != nil || len(u.Hash) != hashBytes || u.Salt == "" || len(u.Salt) > maxShown {
-		return u, nil, errForm("is damaged: the hash of the password is missing or of a form that Specter Desktop does not have")
+		return u, nil, errForm("is damaged: the password hash is missing or not in a format of Specter Desktop")
 	}
 	u.Tokens = f.tokens(at, o)
 	return u, o.warnings, nil
 }
 
-// tokens reads what is stored of a user's tokens. A record that is no object
-// was never accepted as a token, and is left out and reported.
+// tokens reads the tokens of a user. A record that is not an object was never valid as a
+// token; it is skipped and reported.
 func (f *Folder) tokens(at string, o *object) []Token {
 	container := o.child("jwt_tokens")
 	var tokens []Token
@@ -118,7 +118,7 @@ func (f *Folder) tokens(at string, o *object) []Token {
 		what := fmt.Sprintf("%s, token %s", at, show(id))
 		record, err := parseObject(container.fields[id])
 		if err != nil {
-			f.report(what, Error, "is damaged: it has to be a JSON object")
+			f.report(what, Error, "is damaged: it must be a JSON object")
 			continue
 		}
 		t := Token{ID: id}
@@ -140,29 +140,29 @@ func (f *Folder) tokens(at string, o *object) []Token {
 	return tokens
 }
 
-// giveFolders decides which folders are a user's. All admins have the same; they
-// go to the first.
+// giveFolders assigns a user's directories. All admins share the same directories, which
+// are assigned to the first admin.
 func (f *Folder) giveFolders(at string, u *User, before []User) {
 	switch {
 	case !u.Admin && (u.ID == "" || !isPlain("wallets_"+u.ID)):
-		f.report(at, Error, "has an id that cannot be the name of a folder; wallets and devices are left out: %s", show(u.ID))
+		f.report(at, Error, "has an id that cannot be part of a directory's name; wallets and devices are skipped: %s", show(u.ID))
 	case !u.Admin:
 		u.Folder, u.HasFolders = "_"+u.ID, true
 	case slices.ContainsFunc(before, func(o User) bool { return o.Admin }):
-		f.report(at, Warning, "is a second admin, who has the same wallets and devices as the first; they are read as the first's")
+		f.report(at, Warning, "is another admin, who shares wallets and devices with the first; they are assigned to the first")
 	default:
 		u.HasFolders = true
 	}
 }
 
-// orphans reports folders that belong to no user.
+// orphans reports directories that belong to no user.
 func (f *Folder) orphans(users []User) {
 	entries := f.list(".")
 	for _, e := range entries {
 		for _, kind := range []string{"wallets", "devices"} {
 			id, ok := strings.CutPrefix(e.name, kind+"_")
 			if ok && e.isFolder && !slices.ContainsFunc(users, func(u User) bool { return u.Folder == "_"+id }) {
-				f.report(e.name, Error, "belongs to no user that could be read; left out")
+				f.report(e.name, Error, "belongs to no user that could be read; skipped")
 			}
 		}
 	}

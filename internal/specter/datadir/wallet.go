@@ -12,16 +12,16 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// WalletFile is where a wallet is.
+// WalletFile is the location of a wallet.
 type WalletFile struct {
-	Path  string // within the folder
+	Path  string // relative to the directory
 	Chain btc.Network
-	Alias string // the name of its file, as Specter Desktop has it in paths
+	Alias string // the name of its file, which Specter Desktop uses in URLs
 
-	owner string // what is added to "devices" for its user's devices
+	owner string // the suffix of "devices" in the name of its user's directory
 }
 
-// Wallet is a wallet as its file has it. Descriptors and keys are not checked.
+// Wallet is the content of a wallet file. Descriptors and keys are not validated.
 type Wallet struct {
 	WalletFile
 	Name            string
@@ -31,25 +31,25 @@ type Wallet struct {
 	Keys            []Key
 	Devices         []string // aliases, in the order of the keys
 	Required        int
-	BlockHeight     int    // where a rescan has to begin
+	BlockHeight     int    // start of a rescan
 	ReceiveIndex    uint32 // of the next unused address
 	ChangeIndex     uint32
-	ReceiveEnd      uint32 // behind the last index that is known; 0 where not told
+	ReceiveEnd      uint32 // the last derived index, plus one; 0 if unknown
 	ChangeEnd       uint32
 	Frozen          []btc.Outpoint
 	Pending         []PSBT
 }
 
-// PSBT is a payment that waits for signatures.
+// PSBT is a pending payment of Specter Desktop, which becomes a proposal.
 type PSBT struct {
 	Txid   string // of the transaction without signatures
 	Base64 string
 	Raw    string    // the signed transaction, hexadecimal, once it is complete
-	Time   time.Time // zero where not told
+	Time   time.Time // zero if unknown
 }
 
-// Wallets returns where a user's wallets are, chain by chain, in the order of
-// their names. Chains that are none of Bitcoin's are reported as a Note.
+// Wallets returns the locations of a user's wallets, sorted by chain and name. Chains
+// other than Bitcoin's are reported as a Note.
 func (f *Folder) Wallets(u User) []WalletFile {
 	if !u.HasFolders {
 		return nil
@@ -60,11 +60,11 @@ func (f *Folder) Wallets(u User) []WalletFile {
 	for _, c := range chains {
 		path := join(folder, c.name)
 		if !c.isFolder {
-			continue // notes of extensions
+			continue // a file of an extension
 		}
 		chain, err := btc.ParseNetwork(c.name)
 		if err != nil {
-			f.report(path, Note, "is for a chain that specterd does not know; left out")
+			f.report(path, Note, "is for a chain that specterd does not support; skipped")
 			continue
 		}
 		entries := f.list(path)
@@ -77,7 +77,7 @@ func (f *Folder) Wallets(u User) []WalletFile {
 	return files
 }
 
-// Wallet reads a wallet, and reports whether that was possible.
+// Wallet reads a wallet, and returns whether that was possible.
 func (f *Folder) Wallet(at WalletFile) (Wallet, bool) {
 	var w Wallet
 	ok := false
@@ -96,18 +96,18 @@ func (f *Folder) Wallet(at WalletFile) (Wallet, bool) {
 	return w, ok
 }
 
-// checkRelations reports what Specter Desktop has trouble with and this package
-// has not: a device that is missing, and two wallets of one name.
+// checkRelations reports what prevents Specter Desktop from showing a wallet, but does
+// not affect this package: a missing device, or two wallets with the same name.
 func (f *Folder) checkRelations(w Wallet) {
 	for _, alias := range w.Devices {
 		path := "devices" + w.owner + "/" + alias + ".json"
 		if !isPlain(alias) || !f.exists(path) && !f.exists(path+".bkp") {
-			f.report(w.Path, Warning, "has a device that is missing, so that Specter Desktop does not load the wallet: %s", show(alias))
+			f.report(w.Path, Warning, "names a missing device, so Specter Desktop does not load the wallet: %s", show(alias))
 		}
 	}
 	key := [3]string{w.owner, string(w.Chain), w.Name}
 	if first, ok := f.names[key]; ok && first != w.Path {
-		f.report(w.Path, Warning, "has the same name as %s, so that Specter Desktop shows only one of them", show(first))
+		f.report(w.Path, Warning, "has the same name as %s, so Specter Desktop shows only one of them", show(first))
 		return
 	}
 	f.names[key] = w.Path
@@ -135,7 +135,7 @@ func (o *object) wallet(at WalletFile) (Wallet, error) {
 	o.may("change_keypool", &w.ChangeEnd)
 	if w.BlockHeight < 0 {
 		w.BlockHeight = 0
-		o.warn("blockheight", "is negative; a rescan begins with the first block")
+		o.warn("blockheight", "is negative; a rescan starts at the first block")
 	}
 	w.Frozen = o.frozen()
 	w.Pending = o.pending()
@@ -148,11 +148,11 @@ func (o *object) frozen() []btc.Outpoint {
 	var frozen []btc.Outpoint
 	for _, value := range values {
 		var text string
-		_ = json.Unmarshal(value, &text) // no outpoint then
+		_ = json.Unmarshal(value, &text) // text stays empty, which is not an outpoint
 		coin, err := btc.ParseOutpoint(strings.ToLower(text))
 		switch {
 		case err != nil:
-			o.warn("frozen_utxo", "has an entry that is no output of a transaction; left out")
+			o.warn("frozen_utxo", "has an entry that is not a transaction output; skipped")
 		case !slices.Contains(frozen, coin):
 			frozen = append(frozen, coin)
 		}
@@ -166,7 +166,7 @@ func (o *object) pending() []PSBT {
 	for _, txid := range all.names {
 		p, err := parseObject(all.fields[txid])
 		if err != nil {
-			o.warn("pending_psbts", "has an entry of a wrong type; left out")
+			o.warn("pending_psbts", "has an entry of the wrong type; skipped")
 			continue
 		}
 		psbt := PSBT{Txid: txid}
@@ -175,7 +175,7 @@ func (o *object) pending() []PSBT {
 		p.may("raw", &psbt.Raw)
 		p.may("time", &seconds)
 		if p.err != nil {
-			o.warn("pending_psbts", "has an entry without its PSBT; left out")
+			o.warn("pending_psbts", "has an entry without a PSBT; skipped")
 			continue
 		}
 		if seconds > 0 && seconds < maxSeconds {
@@ -189,5 +189,5 @@ func (o *object) pending() []PSBT {
 	return pending
 }
 
-// maxSeconds is the year 9999.
+// maxSeconds is the end of the year 9999 in Unix seconds.
 const maxSeconds = 253_402_300_800

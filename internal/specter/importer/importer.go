@@ -1,9 +1,9 @@
-// Package importer carries what is in a data folder of Specter Desktop over to
-// specterd: it decides for each thing that internal/specter/datadir reads what
-// becomes of it, has that done, and tells. It knows no SQL and no HTTP.
+// Package importer imports a data directory of Specter Desktop into specterd. It decides
+// how to import each object that internal/specter/datadir reads, calls the services that
+// create it, and reports the results. It uses neither SQL nor HTTP.
 //
-// Each thing is by itself: one that cannot be carried over is told of, and the
-// rest goes on. Nothing is done twice, so that an import can be repeated.
+// Objects are independent: if one cannot be imported, that is reported and the import
+// continues. Imported objects are remembered, so an import can be repeated.
 package importer
 
 import (
@@ -22,18 +22,18 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Result is what became of a thing, or would become of it in a dry run.
+// Result is the result for one object, or the expected result in a dry run.
 type Result string
 
 // The results.
 const (
 	Imported    Result = "imported"
-	AlreadyHere Result = "already here" // from an import before
-	Left        Result = "left"         // on purpose; nothing is lost
-	NotImported Result = "not imported" // something is lost, unless somebody sees to it
+	AlreadyHere Result = "already here" // by an earlier import
+	Left        Result = "left"         // omitted on purpose; nothing is lost
+	NotImported Result = "not imported" // something is missing and may need action
 )
 
-// Kinds of things.
+// Kinds of objects.
 const (
 	KindUser     = auth.ImportUser
 	KindToken    = auth.ImportToken
@@ -43,7 +43,7 @@ const (
 	KindProposal = "proposal"
 )
 
-// Item is a thing in the folder and what became of it. Its texts are safe to
+// Item is an object in the directory and the result of its import. Its texts are safe to
 // print.
 type Item struct {
 	Kind   string
@@ -52,7 +52,7 @@ type Item struct {
 	Detail string
 }
 
-// Status is how an import went as a whole.
+// Status is the overall result of an import.
 type Status string
 
 // The statuses.
@@ -62,14 +62,14 @@ const (
 	Failed   Status = "failed"  // nothing is imported
 )
 
-// Report is what an import did, or would do.
+// Report lists what an import did, or would do in a dry run.
 type Report struct {
 	DryRun   bool
 	Items    []Item
 	Problems []datadir.Problem
 }
 
-// Status sums the report up.
+// Status returns the overall result.
 func (r Report) Status() Status {
 	carried, lost := false, false
 	for _, i := range r.Items {
@@ -88,7 +88,7 @@ func (r Report) Status() Status {
 	return Failed
 }
 
-// Count returns how many things of a kind came to a result.
+// Count returns the number of objects of a kind with a result.
 func (r Report) Count(kind string, result Result) int {
 	n := 0
 	for _, i := range r.Items {
@@ -99,7 +99,7 @@ func (r Report) Count(kind string, result Result) int {
 	return n
 }
 
-// Mover carries things over.
+// Mover imports objects.
 type Mover struct {
 	imports   *auth.Imports
 	wallets   Wallets
@@ -110,18 +110,17 @@ type Mover struct {
 	now       func() time.Time
 }
 
-// New returns a Mover that acts as who, in the audit record.
+// New returns a Mover that acts as who in the audit log.
 func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Mover {
 	return &Mover{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
 }
 
-// Options are how an import is to be done.
+// Options are the options of an import.
 type Options struct {
-	// Path is where the folder is. It tells one folder from another where the
-	// folder itself does not.
+	// Path is the path of the directory. It identifies a directory that has no uid.
 	Path   string
 	DryRun bool
-	// Progress is called before each user and each wallet, with what is next.
+	// Progress is called before each user and each wallet, with the next one's kind and name.
 	Progress func(next string)
 }
 
@@ -131,16 +130,17 @@ type run struct {
 	folder *datadir.Folder
 	source string
 	Options
-	names  map[string]bool // of users so far, folded
+	names  map[string]bool // folded names of the users so far
 	report Report
-	// What a dry run does not find in the database: wallets that it would have
-	// made, of the user who it is at, and which of Core's would have been adopted.
+	// State that a dry run cannot read from the database: the wallets of the current user
+	// that would have been created, and the wallets of Bitcoin Core that would have been
+	// adopted.
 	planned []wallet.View
 	adopted map[string]bool
 }
 
-// Run imports a folder. The error is of the database; what was imported before
-// it is, and is in the report.
+// Run imports a directory. If it returns an error, such as of the database, the objects
+// before that are imported and in the report.
 func (m *Mover) Run(ctx context.Context, folder *datadir.Folder, o Options) (Report, error) {
 	r := &run{
 		Mover: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
@@ -164,8 +164,8 @@ func (m *Mover) Run(ctx context.Context, folder *datadir.Folder, o Options) (Rep
 	return r.report, err
 }
 
-// sourceOf tells this Specter Desktop from all others: by its uid, which very old
-// ones do not have.
+// sourceOf identifies an installation of Specter Desktop: by its uid, or by the path for
+// very old versions without a uid.
 func sourceOf(folder *datadir.Folder, path string) string {
 	if folder.Config.UID != "" {
 		return "specter " + plain(folder.Config.UID)
@@ -173,14 +173,13 @@ func sourceOf(folder *datadir.Folder, path string) string {
 	return "specter at " + plain(path)
 }
 
-// origin names a thing of this folder for all times.
+// origin returns the permanent identifier of an object of this directory.
 func (r *run) origin(id string) string { return r.source + "/" + plain(id) }
 
-// maxPlain bounds what goes into a key of the database as it is.
+// maxPlain is the maximum length of text that is used unchanged in a database key.
 const maxPlain = 200
 
-// plain returns text as it is where a database can have it as a key, and else
-// what stands for it.
+// plain returns text unchanged if it is suitable as a database key, or else its hash.
 func plain(text string) string {
 	if len(text) <= maxPlain && datadir.IsPrintable(text) {
 		return text
@@ -196,7 +195,7 @@ func (r *run) add(kind, name string, result Result, detail string) {
 func (r *run) user(ctx context.Context, u datadir.User) error {
 	folded := auth.FoldName(u.Name)
 	owner, outcome, err := auth.User{}, auth.Outcome(""), error(auth.ErrUserExists)
-	if !r.names[folded] { // a dry run does not find the first of two in the database
+	if !r.names[folded] { // a dry run does not find the first of two such users in the database
 		owner, outcome, err = r.imports.User(ctx, r.who, auth.ForeignUser{
 			Origin: r.origin(u.ID), Name: u.Name, Admin: u.Admin, Salt: u.Salt, Hash: u.Hash,
 		}, r.DryRun)
@@ -214,10 +213,10 @@ func (r *run) user(ctx context.Context, u datadir.User) error {
 		}
 	case auth.OutcomeNew:
 	case auth.OutcomeFirst:
-		detail += ", in the place of the first admin here, who had the default password"
+		detail += ", replaces the first admin here, who had the default password"
 	}
 	if owner.PasswordIsDefault {
-		detail = strings.TrimPrefix(detail+"; has the DEFAULT PASSWORD, with which specterd listens on this machine only: change it with specterd user passwd", "; ")
+		detail = strings.TrimPrefix(detail+"; has the DEFAULT PASSWORD, so specterd listens on loopback only: change it with specterd user passwd", "; ")
 	}
 	r.add(KindUser, u.Name, resultOf(outcome), detail)
 	for _, t := range u.Tokens {
@@ -245,7 +244,7 @@ func resultOf(outcome auth.Outcome) Result {
 	return Imported
 }
 
-// refusedUser tells of a user who is not imported, and of their tokens.
+// refusedUser reports a user who is not imported, with their tokens and wallets.
 func (r *run) refusedUser(u datadir.User, err error) error {
 	why, ok := refusal(err)
 	if !ok {
@@ -256,7 +255,7 @@ func (r *run) refusedUser(u datadir.User, err error) error {
 	case errors.Is(err, auth.ErrImportDeleted):
 		result = Left
 	case errors.Is(err, auth.ErrUserExists):
-		why = "somebody has this name here already, or one that differs only in case, and is left as they are; tokens and wallets are left out, too"
+		why = "a user with this name, ignoring case, exists here and is unchanged; tokens and wallets are skipped"
 	}
 	r.add(KindUser, u.Name, result, why)
 	for _, t := range u.Tokens {
@@ -270,8 +269,8 @@ func (r *run) refusedUser(u datadir.User, err error) error {
 	return nil
 }
 
-// refusal returns why something is not imported, where that is about the thing
-// and not about the database.
+// refusal returns why an object is not imported. It returns false for errors that do not
+// concern the object, such as of the database.
 func refusal(err error) (string, bool) {
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.Conflict, fault.Unauthenticated:
@@ -296,7 +295,7 @@ func (r *run) token(ctx context.Context, u datadir.User, owner auth.User, t data
 	made, outcome, err := r.imports.Token(ctx, r.who, owner, in, r.DryRun || nameless)
 	name := tokenName(u, t)
 	if err == nil && nameless && outcome == auth.OutcomeNew {
-		r.add(KindToken, name, NotImported, "has no description, so that nobody can tell what it is for; make a new one")
+		r.add(KindToken, name, NotImported, "has no description, which is required; create a new token")
 		return nil
 	}
 	if err == nil {
@@ -312,7 +311,7 @@ func (r *run) token(ctx context.Context, u datadir.User, owner auth.User, t data
 		result = Left
 	}
 	if errors.Is(err, auth.ErrDescriptionTaken) {
-		why = "a token of this id or description is here already"
+		why = "a token with this id or description already exists here"
 	}
 	r.add(KindToken, name, result, why)
 	return nil
@@ -322,7 +321,7 @@ func lifetime(seconds float64) time.Duration {
 	return time.Duration(min(max(seconds, 0), auth.MaxLifetime.Seconds()) * float64(time.Second))
 }
 
-// tokenName names a token without giving anything of it away.
+// tokenName returns a name for a token that reveals nothing secret.
 func tokenName(u datadir.User, t datadir.Token) string {
 	description := "(no description)"
 	if t.Description != nil && strings.TrimSpace(*t.Description) != "" {

@@ -23,11 +23,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testdb"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
 const folders = "../../../testdata/specter-desktop/"
 
-// house is a database to move into.
+// house is a database with the services to import into.
 type house struct {
 	*store.Store
 	imports *auth.Imports
@@ -42,10 +42,10 @@ func (h *house) mover() *importer.Mover {
 	return importer.New(h.imports, h.service(), h.proposals(), h.Store, h.chain, auth.Operator("me"), func() time.Time { return now })
 }
 
-// now is when the recorded tokens had not ended.
+// now is a time at which the recorded tokens were valid.
 var now = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
 
-// engines are the databases to move into.
+// engines are the database engines to import into.
 var engines = map[string]func(t *testing.T) *house{
 	"SQLite":     func(t *testing.T) *house { return newHouse(t, testdb.SQLite(t)) },
 	"PostgreSQL": func(t *testing.T) *house { return newHouse(t, testdb.Postgres(t)) },
@@ -61,7 +61,7 @@ func onBothEngines(t *testing.T, test func(t *testing.T, h *house)) {
 	}
 }
 
-// golden compares a report with the one that is kept.
+// golden compares a report with a golden file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := "testdata/" + name + ".golden"
@@ -132,8 +132,9 @@ func (h *house) let(t *testing.T, name, password string) bool {
 	return err == nil
 }
 
-// TestMoveIn imports both folders, the second time without effect.
-func TestMoveIn(t *testing.T) {
+// TestImport imports both directories, and checks that a dry run and a second import
+// change nothing.
+func TestImport(t *testing.T) {
 	for _, name := range []string{"real", "madeup"} {
 		t.Run(name, func(t *testing.T) {
 			onBothEngines(t, func(t *testing.T, h *house) {
@@ -142,21 +143,21 @@ func TestMoveIn(t *testing.T) {
 				before := h.state(t)
 				planned := text(h.movein(t, folders+name, true))
 				if after := h.state(t); after != before {
-					t.Errorf("a dry run has changed\n%s\nto\n%s", before, after)
+					t.Errorf("the dry run changed\n%s\nto\n%s", before, after)
 				}
 				done := text(h.movein(t, folders+name, false))
 				if diff := cmp.Diff(planned, done); diff != "" {
-					t.Errorf("what is done is not what was planned: %s", diff)
+					t.Errorf("the dry run reported a different result: %s", diff)
 				}
 				golden(t, name, done)
 				first := h.state(t)
 				again := h.movein(t, folders+name, false)
 				if second := h.state(t); second != first {
-					t.Errorf("the second import has changed\n%s\nto\n%s", first, second)
+					t.Errorf("the second import changed\n%s\nto\n%s", first, second)
 				}
 				for _, i := range again.Items {
 					if i.Result == importer.Imported {
-						t.Errorf("imported a second time: %v", i)
+						t.Errorf("imported again: %v", i)
 					}
 				}
 			})
@@ -164,7 +165,7 @@ func TestMoveIn(t *testing.T) {
 	}
 }
 
-// state is what is known of users and tokens.
+// state returns all users and tokens.
 func (h *house) state(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -181,13 +182,13 @@ func (h *house) state(t *testing.T) string {
 	return b.String()
 }
 
-// TestRecordedCredentials: what let somebody into the Specter Desktop that was
-// recorded lets them in here.
+// TestRecordedCredentials checks that passwords and tokens that the recorded Specter
+// Desktop accepted are valid after the import.
 func TestRecordedCredentials(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, h *house) {
 		h.movein(t, folders+"real", false)
 		if !h.let(t, "admin", "admin") || !h.let(t, "someuser", "somepassword") || h.let(t, "someuser", "admin") || h.let(t, "admin", "somepassword") {
-			t.Error("the recorded passwords are not those that let in")
+			t.Error("wrong passwords are accepted, or recorded passwords refused")
 		}
 		f, err := datadir.Open(folders + "real")
 		check(t, err)
@@ -201,7 +202,7 @@ func TestRecordedCredentials(t *testing.T) {
 				}
 				accepted++
 				if who.UserName != u.Name || who.TokenID != token.ID || who.Scopes != auth.SpecterScopes {
-					t.Errorf("token %s lets %+v in", token.ID, who)
+					t.Errorf("token %s authenticates as %+v", token.ID, who)
 				}
 			}
 		}
@@ -210,15 +211,14 @@ func TestRecordedCredentials(t *testing.T) {
 		}
 		n, err := h.CountDefaultPasswords(t.Context())
 		if check(t, err); n != 1 {
-			t.Errorf("%d default passwords, want the admin's", n)
+			t.Errorf("%d default passwords, want 1", n)
 		}
 	})
 }
 
-// TestWhoIsHereStays: a user of the same name who was not imported keeps their
-// password and gets no token of the folder; nor does somebody who was imported
-// from another folder.
-func TestWhoIsHereStays(t *testing.T) {
+// TestImport_ExistingUsers checks that users with the same names who were not imported keep
+// their passwords and get no imported tokens.
+func TestImport_ExistingUsers(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, h *house) {
 		_, err := h.users.CreateFirst(t.Context(), "a good password")
 		check(t, err)
@@ -230,17 +230,17 @@ func TestWhoIsHereStays(t *testing.T) {
 			t.Errorf("changed\n%s\nto\n%s", before, after)
 		}
 		if got := report.Status(); got != importer.Failed {
-			t.Errorf("status %s of an import that did nothing", got)
+			t.Errorf("status %s, want failed", got)
 		}
 		if got := report.Count(importer.KindUser, importer.NotImported) + report.Count(importer.KindToken, importer.NotImported); got != 11 {
-			t.Errorf("%d users and tokens are told to be not imported, want 11", got)
+			t.Errorf("%d users and tokens are reported as not imported, want 11", got)
 		}
 	})
 }
 
-// TestLaterImports: what is new comes along, what was deleted stays deleted, and
-// what was changed here stays changed.
-func TestLaterImports(t *testing.T) {
+// TestImport_Repeated checks that a later import adds new objects, does not restore deleted
+// ones, and does not revert changes.
+func TestImport_Repeated(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, h *house) {
 		ctx, me := t.Context(), auth.Operator("me")
 		path := t.TempDir()
@@ -274,18 +274,19 @@ func TestLaterImports(t *testing.T) {
 			}
 		}
 		if !h.let(t, "someuser", password) || h.let(t, "someuser", "somepassword") {
-			t.Error("a password that was changed here is the old one again")
+			t.Error("the import reverted a changed password")
 		}
 		check(t, h.users.Delete(ctx, me, "someuser", false))
 		report = text(h.movein(t, path, false))
 		if h.let(t, "someuser", "somepassword") || !strings.Contains(report, "user | someuser | left | was imported before") {
-			t.Errorf("a user who was deleted is back:\n%s", report)
+			t.Errorf("a deleted user was restored:\n%s", report)
 		}
 	})
 }
 
-// TestInterrupted: an import that is broken off says so, and the next goes on.
-func TestInterrupted(t *testing.T) {
+// TestImport_Interrupted checks that an interrupted import returns an error, and that the
+// next import continues it.
+func TestImport_Interrupted(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, testdb.SQLite(t))
 	f, err := datadir.Open(folders + "real")

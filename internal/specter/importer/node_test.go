@@ -26,10 +26,10 @@ func loaded(t *testing.T, n *testkit.Node) (names []string) {
 	return names
 }
 
-// TestMoveInAtItsNode: at the node of Specter Desktop, the wallets are adopted and
-// the pending PSBTs become proposals; a dry run says just that and changes nothing,
-// here or there; and a second import changes nothing.
-func TestMoveInAtItsNode(t *testing.T) {
+// TestImport_AtItsNode checks that, with the node of Specter Desktop, wallets are adopted and
+// pending PSBTs become proposals. A dry run reports the same without changing the database
+// or the node, and a second import changes nothing.
+func TestImport_AtItsNode(t *testing.T) {
 	for engine, house := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -40,11 +40,11 @@ func TestMoveInAtItsNode(t *testing.T) {
 			before, was := h.state(t), loaded(t, n)
 			planned := text(h.movein(t, folders+"real", true))
 			if h.state(t) != before || !slices.Equal(loaded(t, n), was) {
-				t.Errorf("a dry run has changed something; loaded are %q", loaded(t, n))
+				t.Errorf("the dry run changed the database or the node; loaded wallets %q", loaded(t, n))
 			}
 			done := text(h.movein(t, folders+"real", false))
 			if diff := cmp.Diff(planned, done); diff != "" {
-				t.Errorf("what is done is not what was planned: %s", diff)
+				t.Errorf("the dry run reported a different result: %s", diff)
 			}
 			golden(t, "real_at_its_node", done)
 
@@ -53,7 +53,7 @@ func TestMoveInAtItsNode(t *testing.T) {
 			check(t, err)
 			for _, v := range views {
 				if v.CoreName != "specter78f4d39c67b50e9e/"+v.Alias || v.Scanning() {
-					t.Errorf("%s is %s in Core, and looked through from %d", v.Alias, v.CoreName, v.ScanFrom)
+					t.Errorf("%s: Core's wallet %s, rescan from %d", v.Alias, v.CoreName, v.ScanFrom)
 				}
 			}
 			open, err := h.proposals().List(t.Context(), admin, "simple_one", proposal.Filter{}, proposal.Cursor{}, 100)
@@ -68,7 +68,7 @@ func TestMoveInAtItsNode(t *testing.T) {
 				t.Errorf("after a second import: %s", text(again))
 			}
 			if p, err := h.proposals().Get(t.Context(), admin, "simple_one", open[0].ID); err != nil || p.Status != proposal.Cancelled {
-				t.Errorf("what was cancelled here is %s, %v", p.Status, err)
+				t.Errorf("the cancelled proposal is %s, %v", p.Status, err)
 			}
 		})
 	}

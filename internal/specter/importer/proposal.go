@@ -12,16 +12,15 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Proposals is what a Mover needs of proposal.Service.
+// Proposals is the part of proposal.Service that a Mover uses.
 type Proposals interface {
 	Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []proposal.Foreign, dryRun bool) ([]proposal.Imported, error)
 	// Get returns a proposal of a wallet, or proposal.ErrNotFound.
 	Get(ctx context.Context, who *auth.Principal, alias, id string) (proposal.Proposal, error)
 }
 
-// pendingPSBTs brings the pending PSBTs of a wallet along, all at once. Which proposal each
-// has become is remembered, and one that was made already and not remembered is
-// found by its transaction.
+// pendingPSBTs imports the pending PSBTs of a wallet, all at once. It remembers the proposal of
+// each. A proposal that exists but is not remembered is found by its transaction.
 func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) error {
 	payments, err := r.newProposals(ctx, u, owner, w, v)
 	if err != nil || len(payments) == 0 {
@@ -52,8 +51,7 @@ func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User,
 	return nil
 }
 
-// newProposals returns the pending PSBTs that were not imported before, and tells of the
-// others.
+// newProposals returns the pending PSBTs that were not imported before, and reports the others.
 func (r *run) newProposals(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) (payments []proposal.Foreign, err error) {
 	for _, p := range w.Pending {
 		id, err := r.book.ImportedAs(ctx, KindProposal, r.proposalOrigin(u, w, p.Txid))
@@ -77,7 +75,7 @@ func (r *run) proposalOrigin(u datadir.User, w datadir.Wallet, txid string) stri
 	return r.walletOrigin(u, w) + "/" + plain(txid)
 }
 
-// knownProposal says what has become of a proposal that was imported before.
+// knownProposal returns the result for a PSBT that was imported before.
 func (r *run) knownProposal(ctx context.Context, who *auth.Principal, v wallet.View, id string) (Result, string, error) {
 	p, err := r.proposals.Get(ctx, who, v.Alias, id)
 	switch {
@@ -86,12 +84,13 @@ func (r *run) knownProposal(ctx context.Context, who *auth.Principal, v wallet.V
 	case err != nil:
 		return "", "", err
 	case p.Status == proposal.Cancelled:
-		return Left, "was imported before and has been cancelled here since; it stays cancelled", nil
+		return Left, "was imported before and has since been cancelled here; it stays cancelled", nil
 	}
 	return AlreadyHere, "", nil
 }
 
-// proposalResult says what became of a pending PSBT. The error is not about it.
+// proposalResult returns the result for a pending PSBT. It returns an error only if one.Err
+// does not concern the PSBT.
 func proposalResult(one proposal.Imported) (Result, string, error) {
 	switch {
 	case errors.Is(one.Err, proposal.ErrImportSent):
@@ -112,7 +111,7 @@ func proposalName(u datadir.User, w datadir.Wallet, txid string) string {
 	return fmt.Sprintf("%s: %.8s", walletName(u, w), show(txid))
 }
 
-// lostProposals tells of the pending PSBTs of a wallet that is not imported.
+// lostProposals reports the pending PSBTs of a wallet that is not imported.
 func (r *run) lostProposals(u datadir.User, w datadir.Wallet) {
 	for _, p := range w.Pending {
 		r.add(KindProposal, proposalName(u, w, p.Txid), NotImported, "its wallet is not imported")

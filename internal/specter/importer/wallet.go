@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Wallets is what a Mover needs of wallet.Service.
+// Wallets is the part of wallet.Service that a Mover uses.
 type Wallets interface {
 	Create(ctx context.Context, who *auth.Principal, p wallet.Plan) (wallet.View, error)
 	List(ctx context.Context, who *auth.Principal, after string, limit int) ([]wallet.View, error)
@@ -26,31 +26,31 @@ type Wallets interface {
 	SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error
 }
 
-// Chain is what is known of the node's.
+// Chain is the state of the node's chain.
 type Chain struct {
 	Network btc.Network // empty if there is a Problem
 	Height  int
-	// Problem says why the node cannot be used now; then no wallets are imported.
+	// Problem is why the node is unusable now, in which case no wallets are imported.
 	Problem string
 }
 
-// Book keeps what else is imported.
+// Book stores devices, and which objects were imported.
 type Book interface {
-	// ImportedAs and Remember are as in auth.ImportStore.
+	// ImportedAs and Remember are the same as in auth.ImportStore.
 	ImportedAs(ctx context.Context, kind, origin string) (id string, err error)
 	Remember(ctx context.Context, kind, origin, id string, at time.Time) error
-	// AddDevice adds a device to a user's, unless they have one of this alias.
+	// AddDevice adds a device for a user, unless the user has one with this alias.
 	AddDevice(ctx context.Context, userID string, d wallet.Device, keys []btc.Key, at time.Time) (added bool, err error)
 }
 
-// as is the user in whose name something is imported.
+// as returns the principal that acts on behalf of a user.
 func (r *run) as(owner auth.User) *auth.Principal {
 	who := *r.who
 	who.UserID = owner.ID
 	return &who
 }
 
-// devices imports those of a user that have keys of the node's chain, or none.
+// devices imports the devices of a user with their keys for the node's chain.
 func (r *run) devices(ctx context.Context, u datadir.User, owner auth.User) error {
 	if r.chain.Network == "" {
 		return nil
@@ -73,7 +73,7 @@ func (r *run) devices(ctx context.Context, u datadir.User, owner auth.User) erro
 		}
 		detail := fmt.Sprintf("%d keys", len(keys))
 		if left := len(d.Keys) - len(keys); left > 0 {
-			detail += fmt.Sprintf(", and %d of other chains or damaged were left", left)
+			detail += fmt.Sprintf(", %d of other chains or damaged were skipped", left)
 		}
 		added := true
 		if !r.DryRun {
@@ -115,7 +115,7 @@ func (r *run) allWallets(ctx context.Context, u datadir.User, owner auth.User) e
 	for _, at := range r.folder.Wallets(u) {
 		w, ok := r.folder.Wallet(at)
 		if !ok {
-			continue // which is among the problems
+			continue // reported as a problem
 		}
 		r.Progress("wallet " + walletName(u, w))
 		v, result, detail, err := r.wallet(ctx, u, owner, w)
@@ -140,7 +140,7 @@ func (r *run) allWallets(ctx context.Context, u datadir.User, owner auth.User) e
 	return nil
 }
 
-// refusalOrNode is refusal where it may be the node's, too.
+// refusalOrNode is like refusal, and also accepts errors of the node.
 func refusalOrNode(err error) (string, bool) {
 	switch fault.KindOf(err) {
 	case fault.Unavailable, fault.BadGateway, fault.Refused:
@@ -150,14 +150,14 @@ func refusalOrNode(err error) (string, bool) {
 	}
 }
 
-// wallet brings one wallet along, and returns it. It is remembered last: what
-// breaks off before is taken up again by the next import.
+// wallet imports a wallet and returns it. It remembers the wallet last, so that the next
+// import continues an interrupted one.
 func (r *run) wallet(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet) (wallet.View, Result, string, error) {
 	switch {
 	case r.chain.Problem != "":
-		return wallet.View{}, NotImported, r.chain.Problem + "; then run this import again", nil
+		return wallet.View{}, NotImported, r.chain.Problem + "; repeat the import when the node is usable", nil
 	case w.Chain != r.chain.Network:
-		return wallet.View{}, Left, fmt.Sprintf("is on the chain %s, and the node on %s", w.Chain, r.chain.Network), nil
+		return wallet.View{}, Left, fmt.Sprintf("is on the chain %s, but the node is on %s", w.Chain, r.chain.Network), nil
 	}
 	origin := r.walletOrigin(u, w)
 	id, err := r.book.ImportedAs(ctx, KindWallet, origin)
@@ -184,7 +184,7 @@ func (r *run) wallet(ctx context.Context, u datadir.User, owner auth.User, w dat
 			return wallet.View{}, "", "", err
 		}
 	}
-	return m.View, Imported, fmt.Sprintf("%s; %d labels, %d frozen coins", m.how, labels, len(w.Frozen)), nil
+	return m.View, Imported, fmt.Sprintf("%s; %d labels, %d frozen UTXOs", m.how, labels, len(w.Frozen)), nil
 }
 
 func (r *run) walletOrigin(u datadir.User, w datadir.Wallet) string {
@@ -202,8 +202,8 @@ func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (
 	return wallet.View{}, Left, auth.ErrImportDeleted.Message, nil
 }
 
-// planOf returns what a wallet is to be here. What cannot be as it was there is
-// as near to it as can be.
+// planOf returns the plan for a wallet in specterd. Values that specterd does not accept
+// are replaced with the closest valid ones.
 func planOf(w datadir.Wallet, tip int) wallet.Plan {
 	height := min(w.BlockHeight, tip)
 	p := wallet.Plan{
@@ -215,46 +215,45 @@ func planOf(w datadir.Wallet, tip int) wallet.Plan {
 		p.Alias = w.Alias
 	}
 	for _, k := range w.Keys {
-		if key, err := keyOf(k, w.Chain); err == nil { // else it is as the descriptor has it
+		if key, err := keyOf(k, w.Chain); err == nil { // otherwise the descriptor's key is used
 			p.Given = append(p.Given, key)
 		}
 	}
 	return p
 }
 
-// made is a wallet that was made, or would be, and how.
+// made is a wallet that was created, or would be in a dry run, and how.
 type made struct {
 	wallet.View
 
 	how   string
-	known bool // it was here, so that it may have labels
+	known bool // it already existed, so it may have labels
 }
 
-// make has a wallet use the one that Specter Desktop has in Core, or else a new one,
-// for which the chain is looked through from the block on that Specter Desktop
-// names.
+// make creates a wallet that adopts Specter Desktop's wallet in Bitcoin Core if possible,
+// or else a new one with a rescan from the block height in Specter Desktop's file.
 func (r *run) make(ctx context.Context, who *auth.Principal, w datadir.Wallet) (made, error) {
 	plan := planOf(w, r.chain.Height)
 	plan.DryRun = r.DryRun
-	why := "what Specter Desktop calls it in Bitcoin Core is not known"
+	why := "the name of its wallet in Bitcoin Core is unknown"
 	if plan.Adopt = r.folder.Config.CoreName(w.WalletFile); plan.Adopt != "" {
 		m, err := r.create(ctx, who, plan)
 		if f, ok := errors.AsType[*fault.Error](err); ok && errors.Is(err, wallet.ErrNotAdoptable) {
 			why = f.Message
 		} else {
-			m.how = cmp.Or(m.how, "adopted Core's wallet "+plan.Adopt+", with its history")
+			m.how = cmp.Or(m.how, "adopted Bitcoin Core's wallet "+plan.Adopt+" with its history")
 			return m, err
 		}
 	}
 	plan.Adopt = ""
 	m, err := r.create(ctx, who, plan)
-	m.how = cmp.Or(m.how, fmt.Sprintf("made anew, and the chain is looked through for it from block %d on: %s", *plan.Birth.Height, why))
+	m.how = cmp.Or(m.how, fmt.Sprintf("created again in Bitcoin Core, with a rescan from block %d: %s", *plan.Birth.Height, why))
 	return m, err
 }
 
-// create makes a wallet, or returns the one of these descriptors and this alias
-// that the user has here already: what an import before had begun with, or the
-// user's own. One of another alias is another wallet.
+// create creates a wallet. If the user already has a wallet with these descriptors and
+// this alias, from an interrupted import or created by the user, it returns that wallet.
+// A wallet with another alias is a different wallet.
 func (r *run) create(ctx context.Context, who *auth.Principal, p wallet.Plan) (made, error) {
 	if r.DryRun && p.Adopt != "" && r.adopted[p.Adopt] {
 		return made{}, wallet.ErrHeld
@@ -284,11 +283,11 @@ func (r *run) create(ctx context.Context, who *auth.Principal, p wallet.Plan) (m
 	if i < 0 {
 		return made{}, err
 	}
-	return made{views[i], "was here under this alias", true}, nil
+	return made{views[i], "already existed with this alias", true}, nil
 }
 
-// labels sets the labels of a wallet, and returns how many. Labels that are here
-// already stay.
+// labels sets the labels of a wallet, and returns their number. Existing labels are not
+// changed.
 func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w datadir.Wallet, known bool) (int, error) {
 	here := map[string]bool{}
 	if known {
@@ -315,7 +314,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		address, ok := r.address(l.Address)
 		if !ok {
 			if lost++; lost <= maxLostLabels {
-				r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "is on something that is no address of this chain: "+show(l.Address))
+				r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "belongs to an invalid address or one of another chain: "+show(l.Address))
 			}
 			return nil
 		}
@@ -339,15 +338,15 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		return n, err
 	}
 	if cleaned > 0 {
-		r.add(KindLabel, show(v.Alias), Left, fmt.Sprintf("control and invisible characters of %d labels; what can be seen of them is imported", cleaned))
+		r.add(KindLabel, show(v.Alias), Left, fmt.Sprintf("control and invisible characters of %d labels; the visible text is imported", cleaned))
 	}
 	if lost > maxLostLabels {
-		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more are on something that is no address of this chain", lost-maxLostLabels))
+		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more belong to an invalid address or one of another chain", lost-maxLostLabels))
 	}
 	return n, nil
 }
 
-// setLabels sets labels, or freezes coins, unless it is a dry run.
+// setLabels sets labels or freezes UTXOs, except in a dry run.
 func (r *run) setLabels(ctx context.Context, who *auth.Principal, v wallet.View, labels []btc.Label) error {
 	if r.DryRun {
 		return nil
@@ -355,7 +354,7 @@ func (r *run) setLabels(ctx context.Context, who *auth.Principal, v wallet.View,
 	return r.wallets.SetLabels(ctx, who, v.Alias, labels)
 }
 
-// freeze freezes the coins of a wallet that are frozen there.
+// freeze freezes the UTXOs that are frozen in Specter Desktop.
 func (r *run) freeze(ctx context.Context, who *auth.Principal, v wallet.View, w datadir.Wallet) error {
 	frozen := make([]btc.Label, len(w.Frozen))
 	for i, at := range w.Frozen {
@@ -369,16 +368,17 @@ func (r *run) freeze(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	return nil
 }
 
-// address returns an address of the node's chain in the one form it has here.
+// address returns the canonical form of an address, and whether it is valid on the node's
+// chain.
 func (r *run) address(text string) (string, bool) {
 	address, err := btc.ParseAddress(text, r.chain.Network)
 	return address, err == nil
 }
 
-// labelBatch is how many labels are set at once.
 const (
+	// labelBatch is the number of labels that are set in one call.
 	labelBatch = 1000
-	// maxLostLabels is how many labels of a wallet are told of one by one that
-	// cannot be imported.
+	// maxLostLabels is the number of labels of a wallet that are reported individually if
+	// they cannot be imported.
 	maxLostLabels = 10
 )

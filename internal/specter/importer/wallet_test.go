@@ -23,7 +23,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// atNode gives the house a node.
+// atNode connects the services to a node.
 func (h *house) atNode(t *testing.T, n *testkit.Node) {
 	t.Helper()
 	client, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
@@ -66,8 +66,8 @@ func (h *house) labels(t *testing.T, who *auth.Principal, alias string) (labels 
 	return labels
 }
 
-// TestWalletsMoveIn imports the wallets of both folders into an empty node.
-func TestWalletsMoveIn(t *testing.T) {
+// TestImport_Wallets imports wallets with a node that does not have them.
+func TestImport_Wallets(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 15)
 	onBothEngines(t, func(t *testing.T, h *house) {
@@ -75,7 +75,7 @@ func TestWalletsMoveIn(t *testing.T) {
 		planned := h.movein(t, folders+"real", true)
 		done := h.movein(t, folders+"real", false)
 		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
-			t.Errorf("what is done is not what was planned: %s", diff)
+			t.Errorf("the dry run reported a different result: %s", diff)
 		}
 		if done.Count(importer.KindWallet, importer.Imported) != 5 || done.Count(importer.KindProposal, importer.NotImported) != 10 || done.Status() != importer.Partial {
 			t.Fatalf("planned\n%s\ndone\n%s", text(planned), text(done))
@@ -87,7 +87,7 @@ func TestWalletsMoveIn(t *testing.T) {
 		for _, v := range views {
 			aliases = append(aliases, v.Alias)
 			if v.ScanFrom != 10 || v.Stage != wallet.Ready || v.RangeEnd != 1500 {
-				t.Errorf("%s: %s, looked through from %d, %d addresses", v.Alias, v.Stage, v.ScanFrom, v.RangeEnd)
+				t.Errorf("%s: %s, rescan from %d, %d addresses", v.Alias, v.Stage, v.ScanFrom, v.RangeEnd)
 			}
 		}
 		if got := strings.Join(aliases, " "); got != "nested simple_one tap vault_23_fam" {
@@ -98,7 +98,7 @@ func TestWalletsMoveIn(t *testing.T) {
 			t.Errorf("%+v", one)
 		}
 		if k := one.Keys[0]; !strings.HasPrefix(k.Original, "vpub5YQUb4") || !strings.HasPrefix(k.XPub, "tpubDCSdid") || k.Purpose != "Single (Segwit)" {
-			t.Errorf("the key is not as it was given: %+v", k)
+			t.Errorf("unexpected key: %+v", k)
 		}
 		if got := h.labels(t, admin, "simple_one"); strings.Join(got, ", ") != "lab one, lab two, someLabel, someOtherLabel" {
 			t.Errorf("labels %q", got)
@@ -109,8 +109,7 @@ func TestWalletsMoveIn(t *testing.T) {
 			t.Errorf("devices %+v", devices)
 		}
 
-		// A second import changes nothing, also not what was changed here; and
-		// what was deleted stays so.
+		// A second import changes nothing, reverts no changes and restores nothing.
 		other := "another label"
 		check(t, h.service().SetLabels(t.Context(), admin, "simple_one", []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
 		check(t, h.service().Delete(t.Context(), admin, "tap", false))
@@ -124,9 +123,9 @@ func TestWalletsMoveIn(t *testing.T) {
 	})
 }
 
-// TestMadeUpWallets: frozen coins, older shapes, hostile names, two users with
-// one alias, and what cannot be carried over.
-func TestMadeUpWallets(t *testing.T) {
+// TestImport_MadeUpWallets covers frozen UTXOs, old formats, unprintable names, two users with
+// the same alias, and wallets that cannot be imported.
+func TestImport_MadeUpWallets(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 1)
 	onBothEngines(t, func(t *testing.T, h *house) {
@@ -134,11 +133,11 @@ func TestMadeUpWallets(t *testing.T) {
 		planned := text(h.movein(t, folders+"madeup", true))
 		report := text(h.movein(t, folders+"madeup", false))
 		if diff := cmp.Diff(planned, report); diff != "" {
-			t.Errorf("what is done is not what was planned: %s", diff)
+			t.Errorf("the dry run reported a different result: %s", diff)
 		}
 		for _, want := range []string{
-			"wallet | satoshi: Frozen, regtest | not imported | ", // of the same descriptors as the first
-			"wallet | satoshi: Savings, main | left | is on the chain main, and the node on regtest",
+			"wallet | satoshi: Frozen, regtest | not imported | ", // same descriptors as the first
+			"wallet | satoshi: Savings, main | left | is on the chain main, but the node is on regtest",
 			"wallet | Alice Smith: Simple, regtest | imported |",
 			"wallet | bob: Simple, regtest | imported |",
 		} {
@@ -154,9 +153,9 @@ func TestMadeUpWallets(t *testing.T) {
 	})
 }
 
-// TestBrokenOffImports: an import that ended between making a wallet and its
-// labels is taken up again.
-func TestBrokenOffImports(t *testing.T) {
+// TestImport_InterruptedAfterWallet checks that an import continues after an interruption
+// between creating a wallet and its labels.
+func TestImport_InterruptedAfterWallet(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 1)
 	h := newHouse(t, filepath.Join(t.TempDir(), "x.db"))
@@ -171,7 +170,7 @@ func TestBrokenOffImports(t *testing.T) {
 	})
 	check(t, err)
 	report := h.movein(t, folders+"real", false)
-	if report.Count(importer.KindWallet, importer.Imported) != 5 { // with the one that was begun
+	if report.Count(importer.KindWallet, importer.Imported) != 5 { // including the existing one
 		t.Error(text(report))
 	}
 	if got := h.labels(t, h.as(t, "admin"), "simple_one"); len(got) != 4 {
@@ -179,8 +178,8 @@ func TestBrokenOffImports(t *testing.T) {
 	}
 }
 
-// TestFrozenCoins: a coin that was frozen there is frozen here, known or not.
-func TestFrozenCoins(t *testing.T) {
+// TestImport_FrozenUTXOs checks that frozen UTXOs stay frozen, even if they are not indexed yet.
+func TestImport_FrozenUTXOs(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 1)
 	path := t.TempDir()
@@ -197,10 +196,10 @@ func TestFrozenCoins(t *testing.T) {
 		h.atNode(t, n)
 		report := text(h.movein(t, path, false))
 		for _, want := range []string{
-			"wallet | satoshi: Frozen, regtest | imported | made anew, and the chain is looked through for it from block 1 on: Bitcoin Core has no wallet specter/frozen; 2 labels, 2 frozen coins",
-			"label | frozen: Another's | not imported | is on something that is no address of this chain: bcrt1qd4mz2gl7v4t7nl5yyj5jvvkzx7nr8gqxxxxxxx",
-			"label | frozen: a label | not imported | is on something that is no address of this chain: damaged",
-			"label | frozen | not imported | 3 more are on something that is no address of this chain",
+			"wallet | satoshi: Frozen, regtest | imported | created again in Bitcoin Core, with a rescan from block 1: Bitcoin Core has no wallet specter/frozen; 2 labels, 2 frozen UTXOs",
+			"label | frozen: Another's | not imported | belongs to an invalid address or one of another chain: bcrt1qd4mz2gl7v4t7nl5yyj5jvvkzx7nr8gqxxxxxxx",
+			"label | frozen: a label | not imported | belongs to an invalid address or one of another chain: damaged",
+			"label | frozen | not imported | 3 more belong to an invalid address or one of another chain",
 		} {
 			if !strings.Contains(report, want) {
 				t.Errorf("%q is not in\n%s", want, report)
