@@ -1,10 +1,10 @@
-// Package backup owns the form of a backup: one file that has all rows of all
-// tables, the same from either database, and the wallets' descriptors for people. It
-// writes and reads that form, and keeps a folder of backups. It knows no SQL: a
-// [Source] is where rows come from.
+// Package backup defines the format of backups: one file with all rows of all tables,
+// independent of the database engine, and the wallets' descriptors in readable form. It
+// writes and reads that format, and manages a directory of backups. It uses no SQL: rows
+// come from a [Source].
 //
-// The invariant: a file has its name only once it is whole and on the disk, and
-// nothing is taken out of one before all of it was compared with its hashes.
+// Invariants: a file gets its final name only after it is complete and synced to disk,
+// and no data of a file is used before the whole file is verified with its hashes.
 package backup
 
 import (
@@ -15,25 +15,25 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Source is a database at one moment.
+// Source is a snapshot of a database.
 type Source interface {
-	// Facts says what database it is.
+	// Facts describes the database.
 	Facts(ctx context.Context) (Facts, error)
-	// Tables are all tables.
+	// Tables returns all tables.
 	Tables(ctx context.Context) ([]Table, error)
 	// Rows yields the rows of a table, each with a value for each column: nil, a
-	// string, an int64, a float64 or bytes, as the column's type is. An error comes
-	// once, at the end. A row is the caller's until the next.
+	// string, an int64, a float64 or bytes, depending on the column's type. An error is
+	// yielded once, at the end. A row is valid until the next one.
 	Rows(ctx context.Context, t Table) iter.Seq2[[]any, error]
-	// Wallets returns the wallets that people have.
+	// Wallets returns all wallets that are not being removed.
 	Wallets(ctx context.Context) ([]Wallet, error)
 }
 
-// Facts are what a backup says of the database that it is of.
+// Facts describes the database that a backup was made from.
 type Facts struct {
 	Schema int64  `json:"schema"` // the version of its migrations
 	Engine string `json:"engine"` // SQLite or PostgreSQL
-	Chain  string `json:"chain"`  // the node's, with the hash of its first block; empty before there was one
+	Chain  string `json:"chain"`  // the node's chain, with the hash of its first block; empty before the first contact
 	// SigningKeys are the fingerprints of the keys that its tokens were signed with.
 	SigningKeys []string `json:"signing_keys"`
 }
@@ -50,10 +50,10 @@ type Column struct {
 	Type Type   `json:"type"`
 }
 
-// Type is what a column has where it is not NULL.
+// Type is the type of a column's values other than NULL.
 type Type string
 
-// The types. Truth values are integers, 0 and 1.
+// The types. Booleans are integers, 0 and 1.
 const (
 	Text    Type = "text"
 	Integer Type = "integer"
@@ -61,26 +61,26 @@ const (
 	Bytes   Type = "bytes"
 )
 
-// Wallet is a wallet and who may do what with it.
+// Wallet is a wallet and its members with their roles.
 type Wallet struct {
 	wallet.Wallet
 	Members []wallet.Member
 }
 
-// format is the version of the form.
+// format is the version of the format.
 const format = 1
 
-// Manifest is what a backup says of itself.
+// Manifest describes a backup and its contents.
 type Manifest struct {
 	Format  int       `json:"format"`
-	Program string    `json:"program"` // that made it
+	Program string    `json:"program"` // name and version of the program that made it
 	MadeAt  time.Time `json:"made_at"`
 	Facts
 	Tables []TableRows `json:"tables"`
 	Files  []Part      `json:"files"`
 }
 
-// TableRows is a table and how many rows it has.
+// TableRows is a table and its number of rows.
 type TableRows struct {
 	Table
 
@@ -94,7 +94,7 @@ type Part struct {
 	SHA256 string `json:"sha256"`
 }
 
-// RowsOf returns how many rows a table has.
+// RowsOf returns the number of rows of a table; 0 for an unknown table.
 func (m *Manifest) RowsOf(table string) int64 {
 	for _, t := range m.Tables {
 		if t.Name == table {

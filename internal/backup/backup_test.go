@@ -24,7 +24,7 @@ import (
 
 var now = time.Date(2026, 11, 22, 9, 47, 10, 5, time.UTC)
 
-// rows is a database of one table.
+// rows is a database with one table.
 type rows [][]any
 
 var things = backup.Table{Name: "things", Columns: []backup.Column{
@@ -54,7 +54,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// save writes a backup into a new folder.
+// save writes a backup into a new directory.
 func save(t testing.TB, src backup.Source) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.zip")
@@ -65,7 +65,7 @@ func save(t testing.TB, src backup.Source) string {
 	return path
 }
 
-// check opens a file and checks it.
+// check opens and verifies a file.
 func check(t testing.TB, path string) error {
 	t.Helper()
 	f, err := backup.Open(path)
@@ -75,7 +75,7 @@ func check(t testing.TB, path string) error {
 	return errors.Join(f.Check(t.Context()), f.Close())
 }
 
-func TestRowsComeBack(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	want := rows{
 		{"", int64(0), 0.0, []byte{}},
@@ -94,15 +94,15 @@ func TestRowsComeBack(t *testing.T) {
 		got = append(got, row)
 	}
 	if !reflect.DeepEqual(want, got) { // cmp takes long for long values
-		t.Error("they are others")
+		t.Error("the rows differ")
 	}
 	if f.RowsOf("things") != 5 || f.Schema != 3 || f.Engine != "SQLite" || f.Program != "specterd test" || !f.MadeAt.Equal(now.Truncate(time.Second)) {
-		t.Errorf("it says %+v", f.Manifest)
+		t.Errorf("manifest %+v", f.Manifest)
 	}
 }
 
-// TestValuesThatDoNotFit: nothing is written that could not be read.
-func TestValuesThatDoNotFit(t *testing.T) {
+// TestInvalidValues checks that values that do not fit their columns are refused.
+func TestInvalidValues(t *testing.T) {
 	t.Parallel()
 	inf := math.Inf(1)
 	for _, row := range [][]any{
@@ -130,8 +130,8 @@ func TestValuesThatDoNotFit(t *testing.T) {
 	}
 }
 
-// TestEveryDamageIsFound: each byte of a file that is another, or not there.
-func TestEveryDamageIsFound(t *testing.T) {
+// TestDamage changes each byte of a file, and truncates the file.
+func TestDamage(t *testing.T) {
 	t.Parallel()
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
 	whole, err := os.ReadFile(path)
@@ -143,16 +143,16 @@ func TestEveryDamageIsFound(t *testing.T) {
 		if i%8 == 0 {
 			must(t, os.WriteFile(broken, whole[:i], 0o600))
 			if err := check(t, broken); err == nil {
-				t.Fatalf("cut off at %d of %d bytes, it is whole", i, len(whole))
+				t.Fatalf("truncated at %d of %d bytes, the file passes the check", i, len(whole))
 			}
 		}
 		other := bytes.Clone(whole)
 		other[i] ^= 0x55
 		must(t, os.WriteFile(broken, other, 0o600))
 		if check(t, broken) == nil {
-			// Such as the time of a member: what is in it is the same.
+			// For example the time of a member: the contents must be the same.
 			if diff := cmp.Diff(before, contents(t, broken)); diff != "" {
-				t.Fatalf("with another byte at %d it is whole, and has other contents: %s", i, diff)
+				t.Fatalf("with a changed byte at %d the file passes the check with other contents: %s", i, diff)
 			}
 			harmless++
 		}
@@ -162,7 +162,7 @@ func TestEveryDamageIsFound(t *testing.T) {
 	}
 }
 
-// contents are the rows and the manifest of a file.
+// contents returns the rows and the tables of a file as text.
 func contents(t *testing.T, path string) string {
 	t.Helper()
 	f, err := backup.Open(path)
@@ -178,7 +178,7 @@ func contents(t *testing.T, path string) string {
 	return text
 }
 
-// rewrite makes a backup with other members; one that becomes nil is left out.
+// rewrite writes a copy of a backup with changed members; nil removes a member.
 func rewrite(t *testing.T, path string, change func(members map[string][]byte)) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)
@@ -209,8 +209,8 @@ func rewrite(t *testing.T, path string, change func(members map[string][]byte)) 
 	return changed
 }
 
-// TestDoctoredFiles: what somebody made is refused, before it costs anything.
-func TestDoctoredFiles(t *testing.T) {
+// TestManipulatedFiles checks that manipulated files are refused within the limits for reading.
+func TestManipulatedFiles(t *testing.T) {
 	t.Parallel()
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
 	const table = "tables/things.jsonl"
@@ -233,35 +233,35 @@ func TestDoctoredFiles(t *testing.T) {
 		change func(members map[string][]byte)
 		want   string
 	}{
-		"nothing":           {func(map[string][]byte) {}, ""},
-		"no manifest":       {func(m map[string][]byte) { m["manifest.json"] = nil }, "it has no manifest.json"},
-		"no table":          {func(m map[string][]byte) { m[table] = nil }, `it has no "tables/things.jsonl"`},
-		"no descriptors":    {func(m map[string][]byte) { m["descriptors.txt"] = nil }, `it has no "descriptors.txt"`},
-		"one more":          {func(m map[string][]byte) { m["../x"] = []byte("x") }, "does not belong in it"},
-		"one twice":         {func(m map[string][]byte) { m[table+" again"] = []byte("x") }, "two files of one name"},
-		"a newer form":      {manifest(`"format": 1`, `"format": 2, "more": {}`), "made by a newer one"},
-		"no form":           {manifest(`"format": 1`, `"format": 0`), "is not what it has to be"},
-		"unknown fields":    {manifest(`"format": 1`, `"format": 1, "x": 1`), "is not what it has to be"},
-		"no JSON":           {manifest(`{`, ``), "cannot be read"},
-		"a long manifest":   {func(m map[string][]byte) { m["manifest.json"] = bytes.Repeat([]byte(" "), 5<<20) }, "too long"},
-		"rows that are not": {manifest(`"rows": 2`, `"rows": 3`), "has 2 rows and should have 3"},
-		"one row less":      {line(`{"name":"a","n":1,"x":2.5,"raw":"62"}` + "\n"), "is not what was written"},
-		"another value":     {line(`{"name":"a","n":2,"x":2.5,"raw":"62"}` + "\n" + `{"name":"c","n":null,"x":null,"raw":null}` + "\n"), "is not what was written"},
-		"another column":    {line(`{"name":"a","m":1,"x":2.5,"raw":"62"}` + "\n"), "line 1 of tables/things.jsonl: a line is not a row"},
-		"a column more":     {line(`{"name":"a","n":1,"x":2.5,"raw":"62","y":1}` + "\n"), "is not a row"},
-		"two rows a line":   {line(`{"name":"a","n":1,"x":2.5,"raw":"62"}{}` + "\n"), "is not a row"},
-		"a number as text":  {line(`{"name":"a","n":"1","x":2.5,"raw":"62"}` + "\n"), "column n"},
-		"a big number":      {line(`{"name":"a","n":9223372036854775808,"x":2.5,"raw":"62"}` + "\n"), "column n"},
-		"a fraction":        {line(`{"name":"a","n":1.5,"x":2.5,"raw":"62"}` + "\n"), "column n"},
-		"bytes that are no": {line(`{"name":"a","n":1,"x":2.5,"raw":"6"}` + "\n"), "column raw"},
-		"depth":             {line(`{"name":` + strings.Repeat("[", 1<<20) + "\n"), "is not a row"},
+		"nothing":          {func(map[string][]byte) {}, ""},
+		"no manifest":      {func(m map[string][]byte) { m["manifest.json"] = nil }, "it has no manifest.json"},
+		"no table":         {func(m map[string][]byte) { m[table] = nil }, `it has no "tables/things.jsonl"`},
+		"no descriptors":   {func(m map[string][]byte) { m["descriptors.txt"] = nil }, `it has no "descriptors.txt"`},
+		"one more":         {func(m map[string][]byte) { m["../x"] = []byte("x") }, "unexpected file"},
+		"one twice":        {func(m map[string][]byte) { m[table+" again"] = []byte("x") }, "two files with the same name"},
+		"a newer format":   {manifest(`"format": 1`, `"format": 2, "more": {}`), "made by a newer specterd"},
+		"no format":        {manifest(`"format": 1`, `"format": 0`), "manifest.json is invalid"},
+		"unknown fields":   {manifest(`"format": 1`, `"format": 1, "x": 1`), "manifest.json is invalid"},
+		"no JSON":          {manifest(`{`, ``), "cannot be read"},
+		"a long manifest":  {func(m map[string][]byte) { m["manifest.json"] = bytes.Repeat([]byte(" "), 5<<20) }, "too long"},
+		"missing rows":     {manifest(`"rows": 2`, `"rows": 3`), "has 2 rows, want 3"},
+		"one row less":     {line(`{"name":"a","n":1,"x":2.5,"raw":"62"}` + "\n"), "does not match its hash"},
+		"another value":    {line(`{"name":"a","n":2,"x":2.5,"raw":"62"}` + "\n" + `{"name":"c","n":null,"x":null,"raw":null}` + "\n"), "does not match its hash"},
+		"another column":   {line(`{"name":"a","m":1,"x":2.5,"raw":"62"}` + "\n"), "line 1 of tables/things.jsonl: a line is not a row"},
+		"a column more":    {line(`{"name":"a","n":1,"x":2.5,"raw":"62","y":1}` + "\n"), "is not a row"},
+		"two rows a line":  {line(`{"name":"a","n":1,"x":2.5,"raw":"62"}{}` + "\n"), "is not a row"},
+		"a number as text": {line(`{"name":"a","n":"1","x":2.5,"raw":"62"}` + "\n"), "column n"},
+		"a big number":     {line(`{"name":"a","n":9223372036854775808,"x":2.5,"raw":"62"}` + "\n"), "column n"},
+		"a fraction":       {line(`{"name":"a","n":1.5,"x":2.5,"raw":"62"}` + "\n"), "column n"},
+		"invalid bytes":    {line(`{"name":"a","n":1,"x":2.5,"raw":"6"}` + "\n"), "column raw"},
+		"depth":            {line(`{"name":` + strings.Repeat("[", 1<<20) + "\n"), "is not a row"},
 		"a bomb": {func(m map[string][]byte) {
 			m[table] = bytes.Repeat([]byte(" "), 100<<20)
 			manifest(length, fmt.Sprintf(`"bytes": %d`, 100<<20))(m)
 		}, "more than 100 times as long"},
-		"a bomb that does not say so": {line(strings.Repeat(" ", 100<<20)), "a line is not a row"},
-		"a length that is none":       {manifest(length, `"bytes": -1`), "more than 100 times"},
-		"a length that wraps":         {manifest(length, `"bytes": 9223372036854775807`), "more than 100 times"},
+		"an undeclared bomb":    {line(strings.Repeat(" ", 100<<20)), "a line is not a row"},
+		"a negative length":     {manifest(length, `"bytes": -1`), "more than 100 times"},
+		"an overflowing length": {manifest(length, `"bytes": 9223372036854775807`), "more than 100 times"},
 	} {
 		err := check(t, rewrite(t, path, c.change))
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -271,7 +271,7 @@ func TestDoctoredFiles(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	must(t, os.WriteFile(empty, nil, 0o600))
 	for path, want := range map[string]string{
-		empty: "no backup of specterd, or only the beginning", t.TempDir(): "is no file", "/nothing": "no such file", "backup.go": "no backup of specterd",
+		empty: "is incomplete", t.TempDir(): "is not a regular file", "/nothing": "no such file", "backup.go": "is not a specterd backup",
 	} {
 		if err := check(t, path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
@@ -279,8 +279,8 @@ func TestDoctoredFiles(t *testing.T) {
 	}
 }
 
-// TestSave: nothing is overwritten, nobody else can read it, and nothing is left of
-// what failed.
+// TestSave checks that Save overwrites nothing, that only the owner can read the file, and
+// that a failure leaves no file.
 func TestSave(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -299,13 +299,13 @@ func TestSave(t *testing.T) {
 		t.Errorf("left is %v, %v", left, err)
 	}
 	must(t, backup.Save(path, write("first", nil)))
-	if err := backup.Save(path, write("second", nil)); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if err := backup.Save(path, write("second", nil)); err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("got %v", err)
 	}
-	// Somebody makes one while it is written.
+	// Another process creates the file meanwhile.
 	other := filepath.Join(dir, "y")
 	err := backup.Save(other, func(io.Writer) error { return os.WriteFile(other, []byte("theirs"), 0o600) })
-	if err == nil || !strings.Contains(err.Error(), "is there already") {
+	if err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("got %v", err)
 	}
 	for path, want := range map[string]string{path: "first", other: "theirs"} {
@@ -321,6 +321,6 @@ func TestSave(t *testing.T) {
 		t.Errorf("left is %v, %v", left, err)
 	}
 	if err := backup.Save(filepath.Join(dir, "none", "x"), write("", nil)); err == nil {
-		t.Error("there is no such folder")
+		t.Error("Save succeeded in a missing directory")
 	}
 }

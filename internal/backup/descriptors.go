@@ -14,43 +14,44 @@ import (
 func writeReadme(out io.Writer, m Manifest) error {
 	_, err := fmt.Fprintf(out, `This is a backup of specterd, made by %s at %s.
 
-Keep it where only you can read it. It has no private key, and nothing with which
-coins can be spent; but it has the hashes of passwords, and who has which wallet,
-which addresses, and how much.
+Store it where only you can read it. It has no private keys and nothing else that can
+spend funds. It does contain the hashes of passwords, and it reveals which wallets,
+addresses and balances each user has.
 
-  manifest.json     what is in it, and the hash of each file
-  tables/           all that the database had, a file a table and a line a row
-  descriptors.txt   the wallets, for people, and for other programs
+  manifest.json     the contents, and the hash of each file
+  tables/           the whole database, one file per table and one line per row
+  descriptors.txt   the wallets, for people and for other programs
 
-To have everything back, in an empty place:
+To restore it into an empty data directory or database:
 
   specterd restore FILE
 
-To look whether the file is whole, and what is in it:
+To verify the file and show its contents:
 
   specterd restore --check FILE
 
-Without specterd, descriptors.txt has what any wallet needs to find all addresses and
-coins again. It can only watch: to spend, the devices that hold the keys are needed.
+Without specterd, descriptors.txt has everything that wallet software requires to find
+all addresses and UTXOs again. It can only watch: spending requires the devices that
+hold the private keys.
 `, m.Program, m.MadeAt.Format(time.RFC3339))
 	return err
 }
 
 const descriptorsHead = `The wallets of this backup.
 
-A receive and a change descriptor are all that it takes to find the addresses and the
-coins of a wallet. Wallets that read one descriptor for both take the one with <0;1>.
-The three commands have Bitcoin Core watch a wallet, and look for its history; the last
-takes minutes or hours. Labels, members and proposals are in tables/.
+A receive descriptor and a change descriptor are sufficient to find the addresses and
+UTXOs of a wallet. For software that reads one descriptor for both, use the one with
+<0;1>. The three commands make Bitcoin Core watch a wallet and rescan its history; the
+last command takes minutes or hours. Labels, members and proposals are in tables/.
 `
 
-// writeDescriptors writes what a person needs to have wallets without specterd. What
-// people typed is quoted, so that it cannot pass for anything else.
+// writeDescriptors writes what is required to use the wallets without specterd. Texts
+// that users entered are quoted, so that they cannot imitate other lines.
 func writeDescriptors(out io.Writer, wallets []Wallet) error {
 	var b bytes.Buffer
 	b.WriteString(descriptorsHead)
 	if len(wallets) == 0 {
-		b.WriteString("\nThere are none.\n")
+		b.WriteString("\nThis backup has no wallets.\n")
 	}
 	for _, w := range wallets {
 		if err := writeWallet(&b, w); err != nil {
@@ -74,9 +75,9 @@ func writeWallet(b *bytes.Buffer, w Wallet) error {
 	fmt.Fprintf(b, `
 Wallet      %q
 members     %s
-kind        %s, %d of %d keys sign
-born        no transactions before block %d
-handed out  %d addresses to receive at, %d for change
+script      %s, %d of %d keys sign
+birthday    no transactions before block %d
+revealed    %d receive addresses, %d change addresses
 receive     %s
 change      %s
 both        %s

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// Save writes a file that is not there yet, for its owner only. It has its name only
-// once it is whole and on the disk; where that does not succeed, nothing is left.
+// Save creates a file that only its owner can read. The file must not exist; it gets its
+// name only after it is complete and synced to disk. If Save fails, it leaves no file.
 func Save(path string, write func(io.Writer) error) (err error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(err, errThere(path))
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), partialPrefix+"*"+partialSuffix) // 0600
 	if err != nil {
-		return fmt.Errorf("begin the backup: %w", err)
+		return fmt.Errorf("create the backup: %w", err)
 	}
 	defer func() {
 		if remove := os.Remove(file.Name()); err != nil && !errors.Is(remove, fs.ErrNotExist) {
@@ -33,13 +33,13 @@ func Save(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
-	// A link replaces nothing. Some file systems, such as those of USB sticks, have none.
+	// Unlike a rename, a link cannot replace a file. Some file systems, such as FAT, have no links.
 	switch err := os.Link(file.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
 		return errThere(path)
 	case err != nil:
 		if err := os.Rename(file.Name(), path); err != nil {
-			return fmt.Errorf("give the backup its name: %w", err)
+			return fmt.Errorf("rename the backup: %w", err)
 		}
 	}
 	folder, err := os.Open(filepath.Dir(path))
@@ -47,20 +47,20 @@ func Save(path string, write func(io.Writer) error) (err error) {
 		err = errors.Join(folder.Sync(), folder.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("bring the backup's name to the disk: %w", err)
+		return fmt.Errorf("sync the backup's directory: %w", err)
 	}
 	return nil
 }
 
 func errThere(path string) error {
-	return fmt.Errorf("%s is there already, and is not overwritten; give another name", path)
+	return fmt.Errorf("%s already exists and is not overwritten; choose another name", path)
 }
 
 const (
 	partialPrefix = ".specterd-backup-"
 	partialSuffix = ".partial"
-	// partialAge is how long a file that was begun may be untouched before nobody is
-	// at work on it any more.
+	// partialAge is how long an incomplete file may be unmodified before it counts as
+	// abandoned.
 	partialAge = time.Hour
 
 	namePrefix = "specterd-backup-"
@@ -68,22 +68,22 @@ const (
 	nameTime   = "20060102T150405Z"
 )
 
-// Folder is where backups are that nobody named.
+// Folder is the directory of backups with default names.
 type Folder string
 
-// Name returns the path of one that is made now.
+// Name returns the path of a backup that is made now.
 func (f Folder) Name(now time.Time) string {
 	return filepath.Join(string(f), namePrefix+now.UTC().Format(nameTime)+nameSuffix)
 }
 
-// entry is a backup in a folder. Its name says when it was made.
+// entry is a backup in the directory. Its time is read from its name.
 type entry struct {
 	path string
 	at   time.Time
 }
 
-// list returns the backups that have names of ours, the newest first. Those that
-// were made later than now are left out: the clock was wrong.
+// list returns the backups with default names, newest first. It ignores backups with a
+// time after now, which were made while the clock was wrong.
 func (f Folder) list(now time.Time) ([]entry, error) {
 	names, err := os.ReadDir(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +102,7 @@ func (f Folder) list(now time.Time) ([]entry, error) {
 	return found, err
 }
 
-// Newest returns when the newest backup was made; zero where there is none.
+// Newest returns the time of the newest backup; zero if there is none.
 func (f Folder) Newest(now time.Time) (time.Time, error) {
 	found, err := f.list(now)
 	if err != nil || len(found) == 0 {
@@ -111,8 +111,8 @@ func (f Folder) Newest(now time.Time) (time.Time, error) {
 	return found[0].at, nil
 }
 
-// Prune deletes all backups but the newest, and what was left of those that were
-// begun and broken off. It touches nothing that has another name.
+// Prune deletes all but the newest keep backups, and incomplete files of interrupted
+// backups. It does not touch files with other names.
 func (f Folder) Prune(now time.Time, keep int) error {
 	found, err := f.list(now)
 	if err != nil {

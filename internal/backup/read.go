@@ -18,14 +18,14 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// What a file may cost whoever reads it, whatever it says of itself.
+// Limits for reading untrusted files.
 const (
-	// maxManifest is how long a manifest may be.
+	// maxManifest is the maximum length of a manifest in bytes.
 	maxManifest = 4 << 20
-	// maxLine is how long a row may be.
+	// maxLine is the maximum length of a row in bytes.
 	maxLine = 128 << 20
-	// A backup is not more than maxRatio times as long as its file, beyond
-	// freeBytes. What people make comes to five or ten times.
+	// The contents of a backup may be at most maxRatio times as long as its file, plus
+	// freeBytes. Typical backups have a ratio of five to ten.
 	maxRatio  = 100
 	freeBytes = 64 << 20
 )
@@ -45,8 +45,8 @@ type part struct {
 	member *zip.File
 }
 
-// Open opens a backup and reads what it says of itself. Whether that is so, Check
-// finds out.
+// Open opens a backup and reads its manifest. Check verifies that the contents match the
+// manifest.
 func Open(path string) (*File, error) {
 	file, err := os.Open(path) //nolint:gosec // the operator says which file
 	if err != nil {
@@ -68,16 +68,16 @@ func (f *File) begin() error {
 		return fmt.Errorf("open the backup: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file", f.path)
+		return fmt.Errorf("%s is not a regular file", f.path)
 	}
 	archive, err := zip.NewReader(f.file, info.Size())
 	if err != nil {
-		return fmt.Errorf("%s is no backup of specterd, or only the beginning of one (%w); use another", f.path, err)
+		return fmt.Errorf("%s is not a specterd backup, or is incomplete (%w); use another file", f.path, err)
 	}
 	members := make(map[string]*zip.File, len(archive.File))
 	for _, member := range archive.File {
 		if members[member.Name] != nil {
-			return f.damaged("it has two files of one name")
+			return f.damaged("it has two files with the same name")
 		}
 		members[member.Name] = member
 	}
@@ -89,18 +89,18 @@ func (f *File) begin() error {
 }
 
 func (f *File) damaged(format string, args ...any) error {
-	return fmt.Errorf("%s is damaged, or was changed: %s; use another backup", f.path, text.Escape(fmt.Sprintf(format, args...)))
+	return fmt.Errorf("%s is damaged or was altered: %s; use another backup", f.path, text.Escape(fmt.Sprintf(format, args...)))
 }
 
 func (f *File) readManifest(member *zip.File) error {
 	if member == nil {
-		return fmt.Errorf("%s is a zip file, but no backup of specterd: it has no %s", f.path, manifestName)
+		return fmt.Errorf("%s is a zip file, but not a specterd backup: it has no %s", f.path, manifestName)
 	}
 	in, err := member.Open()
 	if err != nil {
 		return f.damaged("%v", err)
 	}
-	defer in.Close() //nolint:errcheck // it was only read
+	defer in.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(io.LimitReader(in, maxManifest+1))
 	if err != nil {
 		return f.damaged("%s: %v", manifestName, err)
@@ -115,15 +115,15 @@ func (f *File) readManifest(member *zip.File) error {
 		return f.damaged("%s cannot be read", manifestName)
 	}
 	if version.Format > format {
-		return fmt.Errorf("%s has the form %d, and this specterd reads the form %d: it was made by a newer one; install that, and restore with it", f.path, version.Format, format)
+		return fmt.Errorf("%s has format %d, but this specterd reads format %d; it was made by a newer specterd: restore it with that version", f.path, version.Format, format)
 	}
 	if err := json.Unmarshal(text, &f.Manifest, json.RejectUnknownMembers(true)); err != nil || f.Format != format {
-		return f.damaged("%s is not what it has to be", manifestName)
+		return f.damaged("%s is invalid", manifestName)
 	}
 	return nil
 }
 
-// match compares the files that are there with those that the manifest names.
+// match compares the files in the archive with the manifest.
 func (f *File) match(members map[string]*zip.File, size int64) error {
 	f.parts = make(map[string]part, len(f.Files))
 	total := int64(0)
@@ -135,23 +135,22 @@ func (f *File) match(members map[string]*zip.File, size int64) error {
 		delete(members, p.Name)
 		f.parts[p.Name] = part{p, member}
 		if p.Bytes < 0 || p.Bytes > freeBytes+maxRatio*size-total {
-			return f.damaged("it says that it is more than %d times as long as the file, which no backup is", maxRatio)
+			return f.damaged("its contents would be more than %d times as long as the file, which is implausible", maxRatio)
 		}
 		total += p.Bytes
 	}
 	for name := range members {
-		return f.damaged("it has a file %q that does not belong in it", name)
+		return f.damaged("it has an unexpected file %q", name)
 	}
 	for _, t := range f.Tables {
 		if _, ok := f.parts[t.fileName()]; !ok {
-			return f.damaged("it has no rows of the table %q", t.Name)
+			return f.damaged("it has no file for the table %q", t.Name)
 		}
 	}
 	return nil
 }
 
-// Check reads all of it, and compares it with its hashes and with what the manifest
-// says.
+// Check reads the whole file and compares it with the manifest, including the hashes.
 func (f *File) Check(ctx context.Context) error {
 	read := map[string]bool{}
 	for _, t := range f.Tables {
@@ -180,8 +179,8 @@ func (f *File) Check(ctx context.Context) error {
 	return nil
 }
 
-// Rows yields the rows of a table. An error comes once, at the end, also where it is
-// found only there that the rows are not those that were written.
+// Rows yields the rows of a table. An error is yielded once, at the end. The hash is
+// verified after the last row, so the rows before it are unverified.
 func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		in, err := f.open(t.fileName())
@@ -189,7 +188,7 @@ func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 			yield(nil, err)
 			return
 		}
-		defer in.member.Close() //nolint:errcheck // it was only read
+		defer in.member.Close() //nolint:errcheck // read only
 		rows, lines := newRowReader(t), bufio.NewScanner(in)
 		lines.Buffer(make([]byte, 0, 1<<16), maxLine)
 		count := int64(0)
@@ -213,7 +212,7 @@ func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 		if err != nil {
 			err = f.damaged("%s: %v", t.fileName(), err)
 		} else if err = in.end(); err == nil && count != f.RowsOf(t.Name) {
-			err = f.damaged("%s has %d rows and should have %d", t.fileName(), count, f.RowsOf(t.Name))
+			err = f.damaged("%s has %d rows, want %d", t.fileName(), count, f.RowsOf(t.Name))
 		}
 		if err != nil {
 			yield(nil, err)
@@ -221,9 +220,9 @@ func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 	}
 }
 
-// partReader reads one file of a backup, no more of it than it should have.
+// partReader reads one file of a backup, up to one byte more than its expected length.
 type partReader struct {
-	io.Reader // what is to come, by way of sum
+	io.Reader // the remaining bytes, which are added to sum
 
 	f      *File
 	part   part
@@ -244,13 +243,13 @@ func (f *File) open(name string) (*partReader, error) {
 	return r, nil
 }
 
-// end reports whether all that was read was what was written.
+// end verifies the length and the hash after the whole file was read.
 func (r *partReader) end() error {
 	if err := r.member.Close(); err != nil {
 		return r.f.damaged("%s: %v", r.part.Name, err)
 	}
 	if r.left.N != 1 || hex.EncodeToString(r.sum.Sum(nil)) != r.part.SHA256 {
-		return r.f.damaged("%s is not what was written", r.part.Name)
+		return r.f.damaged("%s does not match its hash", r.part.Name)
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// appendRow appends a row as a line of JSON: an object with all columns in their
-// order, bytes as hexadecimal digits.
+// appendRow appends a row as a line of JSON: an object with all columns in the order of
+// the table, with bytes in hexadecimal.
 func (t Table) appendRow(line []byte, row []any) ([]byte, error) {
 	if len(row) != len(t.Columns) {
 		return nil, fmt.Errorf("a row has %d values for %d columns", len(row), len(t.Columns))
@@ -55,10 +55,10 @@ func (t Type) append(line []byte, value any) ([]byte, error) {
 			return append(hex.AppendEncode(line, v), '"'), nil
 		}
 	}
-	return nil, fmt.Errorf("a %T is not what the column has", value)
+	return nil, fmt.Errorf("a %T does not fit the type of the column", value)
 }
 
-// rowReader reads such lines.
+// rowReader parses lines written by appendRow.
 type rowReader struct {
 	table Table
 	json  *jsontext.Decoder
@@ -71,7 +71,7 @@ func newRowReader(t Table) *rowReader {
 var errNoRow = errors.New("a line is not a row of the table")
 
 func (r *rowReader) parse(line []byte) ([]any, error) {
-	r.json.Reset(bytes.NewBuffer(line)) // which it reads in place
+	r.json.Reset(bytes.NewBuffer(line)) // a bytes.Buffer is read without a copy
 	if begin, err := r.json.ReadToken(); err != nil || begin.Kind() != '{' {
 		return nil, errNoRow
 	}

@@ -8,22 +8,22 @@ import (
 	"github.com/specterd/specterd/internal/privatefile"
 )
 
-// Schedule makes a backup whenever the newest in a folder is as old as Every.
+// Schedule makes a backup when the newest one in Folder is as old as Every.
 type Schedule struct {
 	Folder Folder
 	Every  time.Duration
-	Keep   int // how many stay
-	// Make makes a backup of that path.
+	Keep   int // number of backups to keep
+	// Make writes a backup to path.
 	Make func(ctx context.Context, path string) error
 	Log  *slog.Logger
 	Now  func() time.Time
 }
 
 const (
-	// schedulePoll is how often the time is looked at: a timer of a day would not
-	// go on while the machine sleeps, nor know of a clock that was set.
+	// schedulePoll is how often the time is checked. A timer for a whole day would stop
+	// while the machine is suspended and would ignore changes of the clock.
 	schedulePoll = time.Minute
-	// scheduleRetry is how long after a failure the next try is, at most.
+	// scheduleRetry is the maximum time between a failure and the next attempt.
 	scheduleRetry = time.Hour
 )
 
@@ -37,7 +37,7 @@ func (s *Schedule) Run(ctx context.Context) {
 			failed = time.Time{}
 			if err := s.Step(ctx); err != nil && ctx.Err() == nil {
 				failed = s.Now()
-				s.Log.ErrorContext(ctx, "the scheduled backup failed; nothing of it is left, and it will be tried again",
+				s.Log.ErrorContext(ctx, "scheduled backup failed; will retry",
 					"folder", string(s.Folder), "again_in", min(s.Every, scheduleRetry).String(), "error", err)
 			}
 		}
@@ -49,8 +49,7 @@ func (s *Schedule) Run(ctx context.Context) {
 	}
 }
 
-// Step makes a backup if one is due, and deletes the oldest of those that are too
-// many.
+// Step makes a backup if one is due, and deletes the oldest ones beyond Keep.
 func (s *Schedule) Step(ctx context.Context) error {
 	now := s.Now()
 	newest, err := s.Folder.Newest(now)
@@ -69,7 +68,7 @@ func (s *Schedule) Step(ctx context.Context) error {
 	}
 	s.Log.InfoContext(ctx, "backup made", "path", path, "took", s.Now().Sub(now).String())
 	if err := s.Folder.Prune(now, s.Keep); err != nil {
-		s.Log.WarnContext(ctx, "old backups could not be deleted", "folder", string(s.Folder), "error", err)
+		s.Log.WarnContext(ctx, "deleting old backups failed", "folder", string(s.Folder), "error", err)
 	}
 	return nil
 }

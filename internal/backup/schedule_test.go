@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 )
 
-// names returns what is in a folder.
+// names returns the entries of a directory.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -26,8 +26,8 @@ func names(t *testing.T, dir string) []string {
 	return out
 }
 
-// TestSchedule: a backup is made when the newest is old enough, whoever made that; so
-// many stay, and what has another name is left alone.
+// TestSchedule checks that a backup is made when the newest one is old enough, that only the
+// newest ones are kept, and that files with other names are not touched.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	clock := now
@@ -49,7 +49,7 @@ func TestSchedule(t *testing.T) {
 			t.Error(err)
 		}
 		if got := names(t, dir); !slices.Equal(got, want) {
-			t.Errorf("at %v there are %v, want %v", clock, got, want)
+			t.Errorf("at %v: files %v, want %v", clock, got, want)
 		}
 	}
 	const first, second, third, fourth = "specterd-backup-20261122T094710Z.zip", "specterd-backup-20261123T094710Z.zip", "specterd-backup-20261124T101710Z.zip", "specterd-backup-20261125T111710Z.zip"
@@ -60,12 +60,12 @@ func TestSchedule(t *testing.T) {
 
 	fails = errors.New("no space left on device")
 	clock = clock.Add(time.Second)
-	step(0, first, second) // and neither half a file nor one less
+	step(0, first, second) // a failure leaves no partial file and deletes nothing
 	step(time.Hour/2, first, second)
 	fails = nil
 	step(0, second, third)
 
-	// What is not ours, what was left by others, and a clock that was wrong.
+	// Files with other names, abandoned partial files, and a backup from a wrong clock.
 	others := []string{
 		"before-migration-from-7-20261122T094710.000000Z.db", "specterd-backup-20200101T000000Z.zip.old", "specterd-backup-2020.zip", "my.zip",
 		"specterd-backup-20400101T000000Z.zip", ".specterd-backup-1.partial", ".specterd-backup-2.partial",
@@ -81,11 +81,11 @@ func TestSchedule(t *testing.T) {
 	slices.Sort(want)
 	step(25*time.Hour, want...)
 	if newest, err := s.Folder.Newest(clock); err != nil || !newest.Equal(clock.Truncate(time.Second)) {
-		t.Errorf("the newest is of %v, %v", newest, err)
+		t.Errorf("the newest is from %v, %v", newest, err)
 	}
 }
 
-// TestScheduleRuns: what fails is tried again and ends nothing.
+// TestScheduleRuns checks that Run continues after a failure.
 func TestScheduleRuns(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -105,7 +105,7 @@ func TestScheduleRuns(t *testing.T) {
 	<-tried
 	select {
 	case <-ended:
-		t.Error("it ended")
+		t.Error("Run ended after a failure")
 	default:
 	}
 	cancel()

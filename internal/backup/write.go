@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Write writes a backup of what src has. Program is what makes it.
+// Write writes a backup of src. Program is recorded as the program that made it.
 func Write(ctx context.Context, out io.Writer, src Source, program string, now time.Time) (Manifest, error) {
 	facts, err := src.Facts(ctx)
 	if err != nil {
@@ -23,7 +23,7 @@ func Write(ctx context.Context, out io.Writer, src Source, program string, now t
 	w := writer{zip: zip.NewWriter(out), Manifest: Manifest{
 		Format: format, Program: program, MadeAt: now.UTC().Truncate(time.Second), Facts: facts, Tables: []TableRows{}, Files: []Part{},
 	}}
-	// The default takes a third more of a processor for a file that is 7 % shorter.
+	// The default level takes a third more CPU time for a file that is only 7 % smaller.
 	w.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestSpeed) })
 	wallets, err := src.Wallets(ctx)
 	if err != nil {
@@ -54,12 +54,12 @@ type writer struct {
 	zip *zip.Writer
 }
 
-// create begins a file within the backup.
+// create starts a new file within the backup.
 func (w *writer) create(name string) (io.Writer, error) {
 	return w.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: w.MadeAt})
 }
 
-// add adds a file and notes what it is.
+// add adds a file to the backup and to the manifest.
 func (w *writer) add(name string, write func(io.Writer) error) error {
 	member, err := w.create(name)
 	if err != nil {
@@ -114,7 +114,7 @@ func (w *writer) addTable(ctx context.Context, src Source, t Table) error {
 	return err
 }
 
-// end writes the manifest, which is known last.
+// end writes the manifest, which is complete only after all other files.
 func (w *writer) end() error {
 	member, err := w.create(manifestName)
 	if err != nil {

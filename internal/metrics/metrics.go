@@ -1,6 +1,7 @@
-// Package metrics says how specterd is doing, in the words of Prometheus
-// (https://prometheus.io/docs/practices/naming/). No name of a user or a wallet, no
-// id and no amount is in it: who may read it need not be who may read those.
+// Package metrics exports Prometheus metrics of specterd, named as in
+// https://prometheus.io/docs/practices/naming/. They contain no names of users or
+// wallets, no ids and no amounts, since readers of metrics may not be authorized to see
+// those.
 package metrics
 
 import (
@@ -18,24 +19,24 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// Node says what is known of the node, without waiting for it.
+// Node returns the last known status of the node without a request to it.
 type Node interface{ Status() nodestatus.Status }
 
-// Store counts what is in the database.
+// Store counts rows of the database.
 type Store interface {
 	Figures(ctx context.Context) (Figures, error)
 }
 
-// Figures are what is in the database.
+// Figures are counts from the database.
 type Figures struct {
 	Wallets   map[string]int64 // by status: creating, scanning, ready, removing
 	Proposals map[string]int64 // by status
-	// LeastHeight is the block that the index of the wallet that is furthest behind
-	// has come to; -1 where no wallet is ready.
+	// LeastHeight is the lowest height to which a ready wallet is indexed; -1 if no wallet
+	// is ready.
 	LeastHeight int64
 }
 
-// Metrics are those of one process.
+// Metrics are the metrics of one process.
 type Metrics struct {
 	log      *slog.Logger
 	node     Node
@@ -44,20 +45,19 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 }
 
-// New returns the metrics of this process. Node and store are asked when somebody
-// asks for metrics.
+// New returns the metrics of this process. Node and store are read at each scrape.
 func New(log *slog.Logger, version string, node Node, store Store) *Metrics {
 	m := &Metrics{
 		log: log, node: node, store: store, registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "specterd_http_request_duration_seconds",
-			Help: "How long requests took until the last byte of their answer was written.",
-			// A look-up takes a millisecond, a login some hundred, an export seconds.
+			Help: "Duration of requests until the last byte of the response was written.",
+			// A lookup takes a millisecond, a login some hundred milliseconds, an export seconds.
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60},
 		}, []string{"method", "route", "code"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "specterd_build_info", Help: "Always 1; the labels say which version this is.",
+		Name: "specterd_build_info", Help: "Always 1; the labels have the versions of specterd and Go.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
@@ -68,11 +68,11 @@ func New(log *slog.Logger, version string, node Node, store Store) *Metrics {
 	return m
 }
 
-// Observe counts a request. The route is the pattern of its path, and empty for a
-// path that there is not.
+// Observe records a request. Route is the pattern of its path, or empty for an unknown
+// path.
 func (m *Metrics) Observe(method, route string, status int, took time.Duration) {
 	if route == "" {
-		method, route = "other", "other" // either may be anything
+		method, route = "other", "other" // bounds the number of label values
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
@@ -80,12 +80,12 @@ func (m *Metrics) Observe(method, route string, status int, took time.Duration) 
 // Handler serves GET /metrics.
 func (m *Metrics) Handler() http.Handler {
 	options := promhttp.HandlerOpts{
-		ErrorHandling: promhttp.ContinueOnError, // what is known is told all the same
+		ErrorHandling: promhttp.ContinueOnError, // the other metrics are still returned
 		ErrorLog:      slog.NewLogLogger(m.log.Handler(), slog.LevelWarn),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		now := prometheus.NewRegistry()                                                                           // of what is looked at for this request
+		now := prometheus.NewRegistry()                                                                           // metrics read for this request
 		now.MustRegister(prometheus.CollectorFunc(func(to chan<- prometheus.Metric) { m.look(r.Context(), to) })) //nolint:contextcheck // it is the request's
 		promhttp.HandlerFor(prometheus.Gatherers{m.registry, now}, options).ServeHTTP(w, r)
 	})
@@ -97,22 +97,22 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	nodeUsable  = describe("node_usable", "Whether the Bitcoin node answers, is on our chain and has caught up: 1 or 0.")
-	nodeContact = describe("node_last_contact_timestamp_seconds", "When the Bitcoin node answered last.")
+	nodeUsable  = describe("node_usable", "Whether the Bitcoin node is reachable, on the expected chain and synced: 1 or 0.")
+	nodeContact = describe("node_last_contact_timestamp_seconds", "Time of the last response of the Bitcoin node.")
 	nodeHeight  = describe("node_height", "Height of the Bitcoin node's chain.")
-	nodeHeaders = describe("node_headers", "Height of the best header that the Bitcoin node knows.")
-	nodePeers   = describe("node_peers", "With how many peers the Bitcoin node is connected.")
+	nodeHeaders = describe("node_headers", "Height of the Bitcoin node's best header.")
+	nodePeers   = describe("node_peers", "Number of peers of the Bitcoin node.")
 
-	databaseUp  = describe("database_up", "Whether the database answers: 1 or 0.")
-	wallets     = describe("wallets", "Wallets.", "status")
-	proposals   = describe("proposals", "Proposals of payments.", "status")
-	leastHeight = describe("index_height", "Up to which block all wallets that are ready are known; compare it with specterd_node_height.")
+	databaseUp  = describe("database_up", "Whether the database is reachable: 1 or 0.")
+	wallets     = describe("wallets", "Number of wallets.", "status")
+	proposals   = describe("proposals", "Number of proposals.", "status")
+	leastHeight = describe("index_height", "Height to which all ready wallets are indexed; compare it with specterd_node_height.")
 )
 
-// storePatience is how long the database may take to be counted.
+// storePatience is the time limit for counting rows of the database.
 const storePatience = 5 * time.Second
 
-// look tells what is known of the node and the database right now.
+// look reads the current metrics of the node and the database.
 func (m *Metrics) look(ctx context.Context, to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
@@ -130,7 +130,7 @@ func (m *Metrics) look(ctx context.Context, to chan<- prometheus.Metric) {
 	figures, err := m.store.Figures(ctx)
 	gauge(databaseUp, oneIf(err == nil))
 	if err != nil {
-		m.log.WarnContext(ctx, "the database could not be counted for the metrics", "error", err)
+		m.log.WarnContext(ctx, "reading database metrics failed", "error", err)
 		return
 	}
 	for status, n := range figures.Wallets {

@@ -51,10 +51,10 @@ func TestMetrics(t *testing.T) {
 	}
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil || len(problems) > 0 {
-		t.Errorf("Prometheus' own rules: %v, %v", problems, err)
+		t.Errorf("promlint: %v, %v", problems, err)
 	}
 
-	// Without database and node there is something to be seen, too.
+	// Metrics are available without database and node.
 	s.err, s.status = errors.New("away"), nodestatus.Status{Problem: nodestatus.ErrWrongChain}
 	text = scrape(t, m)
 	if !strings.Contains(text, "specterd_database_up 0\n") || !strings.Contains(text, "specterd_node_usable 0\n") || strings.Contains(text, "specterd_wallets") {

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// specterFile is a wallet as Specter Desktop stores it, and as it exports it: that
-// has labels, and neither frozen_utxo nor last_block. Each of its readers takes
-// what it knows.
+// specterFile has the fields of the wallet file that Specter Desktop stores and of the
+// one that it exports, which has labels but neither frozen_utxo nor last_block. Readers
+// ignore fields that they do not know.
 type specterFile struct {
 	Name             string              `json:"name"`
 	Alias            string              `json:"alias"`
@@ -22,7 +22,7 @@ type specterFile struct {
 	AddressIndex     uint32              `json:"address_index"`
 	ChangeAddress    string              `json:"change_address"`
 	ChangeIndex      uint32              `json:"change_index"`
-	Keypool          uint32              `json:"keypool"` // behind the last index that is known
+	Keypool          uint32              `json:"keypool"` // the last derived index, plus one
 	ChangeKeypool    uint32              `json:"change_keypool"`
 	RecvDescriptor   string              `json:"recv_descriptor"`
 	ChangeDescriptor string              `json:"change_descriptor"`
@@ -33,7 +33,7 @@ type specterFile struct {
 	PendingPSBTs     struct{}            `json:"pending_psbts"`
 	FrozenUTXO       []string            `json:"frozen_utxo"`
 	LastBlock        *string             `json:"last_block"`
-	Labels           map[string][]string `json:"labels"` // addresses by their label
+	Labels           map[string][]string `json:"labels"` // addresses by label
 }
 
 type specterKey struct {
@@ -79,7 +79,7 @@ func (w Wallet) writeSpecter(out io.Writer) error {
 	return writeJSON(out, f)
 }
 
-// next returns an address of a branch; empty where it is not among those given.
+// next returns the address of a branch at an index; empty if the wallet does not have it.
 func (w Wallet) next(b wallet.Branch, index uint32) string {
 	if int(index) >= len(w.Addresses[b]) {
 		return ""
@@ -87,8 +87,8 @@ func (w Wallet) next(b wallet.Branch, index uint32) string {
 	return w.Addresses[b][index].Address
 }
 
-// deviceOf returns the device of a key, or what stands for one that was deleted,
-// or that is another member's.
+// deviceOf returns the device of a key, or a substitute if the device was deleted or
+// belongs to another member.
 func (w Wallet) deviceOf(k wallet.Key) wallet.Device {
 	for _, d := range w.Devices {
 		if d.Alias == k.Device {
@@ -102,8 +102,8 @@ func (w Wallet) deviceOf(k wallet.Key) wallet.Device {
 	return wallet.Device{Alias: alias, Name: alias, Type: "other"}
 }
 
-// accountMap is Specter Desktop's (wallet.py, account_map). Its readers make the
-// change descriptor of the other.
+// accountMap is the account map of Specter Desktop (wallet.py, account_map). Its readers
+// derive the change descriptor from the receive descriptor.
 type accountMap struct {
 	Label       string          `json:"label"`
 	BlockHeight int             `json:"blockheight"`
@@ -128,7 +128,7 @@ func (w Wallet) writeAccountMap(out io.Writer) error {
 	return writeJSON(out, m)
 }
 
-// writeJSON writes with the indent that Specter Desktop has.
+// writeJSON writes JSON with the indentation of Specter Desktop.
 func writeJSON(out io.Writer, v any) error {
 	err := json.MarshalWrite(out, v, jsontext.WithIndent("    "), json.Deterministic(true))
 	if err != nil {

@@ -1,10 +1,9 @@
-// Package walletexport writes a wallet in the forms that other programs read: Specter
-// Desktop's wallet file, account maps, labels, and what Bitcoin Core imports. It
-// owns these forms and no data: it writes what it is given, and knows no SQL, no
-// HTTP and no RPC.
+// Package walletexport writes a wallet in the formats of other programs: Specter
+// Desktop's wallet file, account maps, labels, and import requests of Bitcoin Core. It
+// uses neither SQL nor HTTP nor RPC: the caller provides the data.
 //
-// A form says the whole of what it is made for, or [ErrBranches] instead of it:
-// none has a program look at wrong addresses.
+// If a format cannot represent a wallet, writing it returns [ErrBranches], so that no
+// program watches wrong addresses.
 package walletexport
 
 import (
@@ -18,35 +17,34 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Form is a form to write a wallet in.
+// Form is an export format.
 type Form string
 
-// The forms.
+// The formats.
 const (
 	Specter    Form = "specter"     // the wallet file of Specter Desktop
-	AccountMap Form = "account-map" // of Specter Desktop, Sparrow, Fully Noded and others
+	AccountMap Form = "account-map" // for Specter Desktop, Sparrow, Fully Noded and others
 	Labels     Form = "labels"      // BIP-329, JSON Lines
 	Core       Form = "core"        // the argument of RPC importdescriptors
 )
 
-// Forms are all of them.
+// Forms lists all formats.
 var Forms = []Form{Specter, AccountMap, Labels, Core}
 
-// ErrBranches is returned for a wallet that a form cannot tell apart from
-// another one.
-var ErrBranches = fault.New(fault.Conflict, "unusual_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps take for granted, so that others would look at wrong addresses; use the form core")
+// ErrBranches is returned for a wallet whose branches a format cannot represent.
+var ErrBranches = fault.New(fault.Conflict, "unusual_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core")
 
-// ParseForm returns the form of this name.
+// ParseForm returns the format with this name.
 func ParseForm(name string) (Form, error) {
 	for _, f := range Forms {
 		if string(f) == name {
 			return f, nil
 		}
 	}
-	return "", fault.InvalidField("format", "has to be specter, account-map, labels or core")
+	return "", fault.InvalidField("format", "must be specter, account-map, labels or core")
 }
 
-// FileName is what a file of this form is called.
+// FileName returns the default name of a file in this format.
 func (f Form) FileName() string {
 	if f == Labels {
 		return "labels.jsonl"
@@ -54,21 +52,21 @@ func (f Form) FileName() string {
 	return string(f) + ".json"
 }
 
-// Wallet is all that the forms are made of.
+// Wallet is the data for all formats.
 type Wallet struct {
-	// Portrait needs the addresses of both branches up to the next one.
+	// Portrait must have the addresses of both branches up to and including the next one.
 	wallet.Portrait
-	// Devices are those that the wallet's keys may name.
+	// Devices are the devices that the wallet's keys may name.
 	Devices []wallet.Device
-	// Labels are those of BIP-329, with the frozen coins.
+	// Labels are the wallet's labels in the model of BIP-329, including frozen UTXOs.
 	Labels iter.Seq2[btc.Label, error]
-	// Born is the time of the block before which the wallet has no transactions;
-	// zero has the whole chain looked through.
+	// Born is the time of the block before which the wallet has no transactions; zero
+	// requests a rescan of the whole chain.
 	Born time.Time
 }
 
-// Write writes the wallet in one form, in UTF-8 and with a line break at the end.
-// It returns ErrBranches, before it has written anything.
+// Write writes the wallet in one format, in UTF-8 and with a line break at the end.
+// ErrBranches is returned before anything is written.
 func (w Wallet) Write(out io.Writer, f Form) error {
 	switch f {
 	case Specter:
@@ -82,9 +80,9 @@ func (w Wallet) Write(out io.Writer, f Form) error {
 	}
 }
 
-// checkBranches refuses what differs from /0/* and /1/*: readers of the Specter
-// file refuse it, and those of account maps make the change descriptor of the
-// other.
+// checkBranches returns ErrBranches unless the branches are /0/* and /1/*. Readers of the
+// Specter file refuse others, and readers of account maps derive the change descriptor
+// from the receive descriptor.
 func (w Wallet) checkBranches() error {
 	receive, _, _ := strings.Cut(w.Receive, "#")
 	change, _, _ := strings.Cut(w.Change, "#")

@@ -30,8 +30,8 @@ func walletOf(t *testing.T, descriptor string) walletexport.Wallet {
 	return w
 }
 
-// TestBranches: Specter Desktop and readers of account maps take /0/* and /1/* for
-// granted, so nothing else is written for them.
+// TestBranches checks that the formats of Specter Desktop and account maps refuse branches
+// other than /0/* and /1/*.
 func TestBranches(t *testing.T) {
 	t.Parallel()
 	one, _ := testkit.Key(t, 0)
@@ -51,14 +51,14 @@ func TestBranches(t *testing.T) {
 			err := w.Write(&out, form)
 			fits := ok || form == walletexport.Core || form == walletexport.Labels
 			if fits != (err == nil) || !fits && (!errors.Is(err, walletexport.ErrBranches) || out.Len() > 0) {
-				t.Errorf("%s of %s: %v, %s", form, descriptor, err, out.Bytes())
+				t.Errorf("format %s, %s: %v, %s", form, descriptor, err, out.Bytes())
 			}
 		}
 	}
 }
 
-// TestDevices: those of the user by their names, another member's by its alias,
-// and one that was deleted by its key.
+// TestDevices checks the names of the user's own device, of a device of another member, and
+// of a deleted device.
 func TestDevices(t *testing.T) {
 	t.Parallel()
 	var keys []string
@@ -93,9 +93,8 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestBorn: Core looks through the chain from the first block on, or through all
-// of it.
-func TestBorn(t *testing.T) {
+// TestBirthTime checks the start of the rescan in Bitcoin Core's format.
+func TestBirthTime(t *testing.T) {
 	t.Parallel()
 	key, _ := testkit.Key(t, 0)
 	w := walletOf(t, "wpkh("+key+"/<0;1>/*)")
@@ -108,12 +107,12 @@ func TestBorn(t *testing.T) {
 	}
 }
 
-// TestBrokenOff: an error in the middle of the labels is not taken for their end.
-func TestBrokenOff(t *testing.T) {
+// TestLabels_Error checks that an error while reading labels is returned.
+func TestLabels_Error(t *testing.T) {
 	t.Parallel()
 	key, _ := testkit.Key(t, 0)
 	w := walletOf(t, "wpkh("+key+"/<0;1>/*)")
-	broken := errors.New("broken off")
+	broken := errors.New("read failed")
 	w.Labels = func(yield func(btc.Label, error) bool) { yield(btc.Label{}, broken) }
 	if err := w.Write(new(bytes.Buffer), walletexport.Labels); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
