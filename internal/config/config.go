@@ -1,6 +1,6 @@
-// Package config reads the settings: flags, environment, files with secrets. It
-// makes one validated struct of them that never prints a secret, and opens
-// nothing itself but the files that settings name.
+// Package config reads the settings from flags, the environment and files with secrets
+// into one validated struct, which never prints a secret. It opens no files other than
+// those with secrets.
 package config
 
 import (
@@ -26,10 +26,10 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Secret is a text that is not printed. Convert it to a string to use it.
+// Secret is a text that is hidden when printed. Convert it to a string to use it.
 type Secret string
 
-// String hides the secret, and tells whether there is one.
+// String returns "(hidden)", or an empty string for an empty secret.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
@@ -46,78 +46,78 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText implements encoding.TextMarshaler.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Config is the settings of one run, checked.
+// Config is the validated settings.
 type Config struct {
 	Host           string
-	Port           int // 0 to 65535; 0 is a free one
+	Port           int // 0 to 65535; 0 chooses a free port
 	DataFolder     string
 	DatabaseURL    Secret // postgres://… or the path of an SQLite file
 	Node           Node
 	APIActive      bool
 	BcryptCost     int // 4 to 16
 	AdminPassword  Secret
-	SecretKey      Secret // empty: the file in the data folder
-	SecretKeyFile  string // which SecretKey is from, if any; it may be changed meanwhile
+	SecretKey      Secret // empty: use the file in the data directory
+	SecretKeyFile  string // source of SecretKey, if it is a file; its content may change later
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
 	TLSCertFile    string
 	TLSKeyFile     string
-	MetricsListen  string // host:port; empty for nowhere
+	MetricsListen  string // host:port; empty disables metrics
 	LogLevel       slog.Level
-	// StopDelay is how long to go on answering when told to stop.
+	// StopDelay is how long the server continues to accept requests after a stop signal.
 	StopDelay time.Duration
-	// ProposalLifetime is how long a proposal is open where its maker does not say.
+	// ProposalLifetime is the default lifetime of a proposal.
 	ProposalLifetime time.Duration
 	// AdminsAddMembers is whether admins may add members to wallets that they own
 	// without an invitation.
 	AdminsAddMembers bool
-	// TokenMaxLifetime and TokenIdleLimit are 0 where they are not set.
+	// TokenMaxLifetime and TokenIdleLimit are 0 if not set.
 	TokenMaxLifetime, TokenIdleLimit time.Duration
 
 	Backup Backup
-	Quotas auth.Limits // those that differ from the defaults
+	Quotas auth.Limits // limits that differ from the defaults
 	// MaxFeeRate is the maximum fee rate of a proposal.
 	MaxFeeRate btc.FeeRate
-	// AuditRetention is how long entries of the audit log stay in the database; 0 for ever.
+	// AuditRetention is how long audit events stay in the database; 0 means forever.
 	AuditRetention time.Duration
 }
 
-// Backup says when and where the server makes backups.
+// Backup is the schedule of the server's backups.
 type Backup struct {
-	Every  time.Duration // 0 for never
+	Every  time.Duration // 0 means never
 	Folder string
-	Keep   int // how many stay, 1 at least
+	Keep   int // number of backups to keep, 1 or more
 }
 
-// Node says how to reach the node. With neither URL nor CookieFile it is to be
-// looked for in DataDir.
+// Node is how to connect to the node. If neither URL nor CookieFile is set, the
+// connection is read from the configuration in DataDir.
 type Node struct {
 	URL        Secret // http://host:port, may carry user and password
 	User       string
 	Password   Secret
 	CookieFile string
 	DataDir    string
-	// WalletFolder is the node's wallet folder on this machine, if it was given.
+	// WalletFolder is the node's wallet directory on this machine; empty if not set.
 	WalletFolder string
-	// ZMQHost is where the node's announcements are; empty for the host of the RPC.
+	// ZMQHost is the host of the node's ZMQ publishers; empty means the host of the RPC.
 	ZMQHost string
 }
 
-// AddFlags adds the settings of these names that have flags, or all of them
-// where no name is given.
+// AddFlags adds the flags of the settings with these names, or of all settings if names
+// is empty. Settings without a flag are skipped.
 func AddFlags(flags *pflag.FlagSet, names ...string) {
 	for _, s := range settings {
 		if s.flag && (len(names) == 0 || slices.Contains(names, s.name)) {
 			help := s.help + "\n[" + s.env + "]"
 			if s.secret {
-				help += "\nps shows flags to everybody on this machine: give passwords in " + s.env + " or " + s.env + "_FILE"
+				help += "\nps shows flags to all users of this machine: set passwords in " + s.env + " or " + s.env + "_FILE"
 			}
 			flags.String(s.name, s.value, help)
 		}
 	}
 }
 
-// Environment describes the settings that only the environment has, one a line.
+// Environment returns help for the settings without a flag, one per line.
 func Environment() string {
 	var b strings.Builder
 	for _, s := range settings {
@@ -137,11 +137,11 @@ func Environment() string {
 	return b.String()
 }
 
-// Variable is a setting as the environment has it, for whoever describes it.
+// Variable describes a setting as an environment variable.
 type Variable struct {
 	Name, Default, Help string
-	Flag                string // empty where there is none
-	Secret              bool   // may also be given as Name_FILE
+	Flag                string // empty if the setting has no flag
+	Secret              bool   // may also be set with Name_FILE
 }
 
 // Variables returns all settings.
@@ -157,10 +157,10 @@ func Variables() []Variable {
 	return all
 }
 
-// Load reads the settings. Its errors name the setting, and never its value
-// where that is a secret.
+// Load reads and validates the settings. Its errors name the setting, and never contain
+// the value of a secret.
 func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
-	// The delimiter is one that no name has: names are not nested.
+	// A delimiter that no name contains, since names are not nested.
 	k := koanf.New("/")
 	values, err := fromEnvironment(getenv)
 	if err != nil {
@@ -178,8 +178,7 @@ func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
 	return c, r.err
 }
 
-// fromEnvironment returns what the environment says, or else the value that a
-// setting has by itself.
+// fromEnvironment returns the value of each setting from the environment, or its default.
 func fromEnvironment(getenv func(string) string) (map[string]any, error) {
 	values := map[string]any{}
 	for _, s := range settings {
@@ -214,14 +213,13 @@ func secretFrom(getenv func(string) string, env string) (string, error) {
 	return value, nil
 }
 
-// ReadSecret reads a file with a secret, without the line end that editors put
-// there.
+// ReadSecret reads a file with a secret and removes trailing line breaks.
 func ReadSecret(file string) (string, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // the operator says which file
 	return strings.TrimRight(string(text), "\r\n"), err
 }
 
-// reader turns texts into values and keeps the first error.
+// reader parses values and keeps the first error.
 type reader struct {
 	k   *koanf.Koanf
 	err error
@@ -266,16 +264,16 @@ func (r *reader) config(home string) Config {
 	case !strings.Contains(text, "://"):
 		c.DatabaseURL = Secret(absolute(text, home))
 	case !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://"):
-		r.fail("database-url", "has to be postgres://… or the path of an SQLite file")
+		r.fail("database-url", "must be postgres://… or the path of an SQLite file")
 	}
 	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
-		r.fail("tls-cert-file", "needs tls-key-file beside it, and the other way round")
+		r.fail("tls-cert-file", "and tls-key-file must be set together")
 	}
 	if c.Host == "" {
-		r.fail("host", "is empty; 0.0.0.0 is every address of this machine")
+		r.fail("host", "must not be empty; use 0.0.0.0 for all addresses of this machine")
 	}
 	if n := len(c.SecretKey); n > 0 && n < 32 {
-		r.fail("secret-key", "has %d bytes and needs at least 32; make one with: openssl rand -hex 32", n)
+		r.fail("secret-key", "has %d bytes but must have at least 32; create one with: openssl rand -hex 32", n)
 	}
 	return c
 }
@@ -295,7 +293,7 @@ func (r *reader) node(home string) Node {
 	case n.URL != "":
 		u, err := url.Parse(string(n.URL))
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			r.fail("node-url", "has to look like http://user:password@host:port")
+			r.fail("node-url", "must have the format http://user:password@host:port")
 		}
 	case n.User != "" || n.CookieFile != "" || r.k.String("rpc-host") != "":
 		n.URL = r.specterNodeURL()
@@ -303,16 +301,16 @@ func (r *reader) node(home string) Node {
 	return n
 }
 
-// specterNodeURL puts together what Specter Desktop has as separate settings.
+// specterNodeURL builds the URL from the separate settings that Specter Desktop has.
 func (r *reader) specterNodeURL() Secret {
 	protocol := cmp.Or(r.k.String("rpc-protocol"), "http")
 	host := cmp.Or(r.k.String("rpc-host"), "127.0.0.1")
 	port := cmp.Or(r.k.String("rpc-port"), "8332")
 	if protocol != "http" && protocol != "https" {
-		r.fail("rpc-protocol", "has to be http or https")
+		r.fail("rpc-protocol", "must be http or https")
 	}
 	if p, err := strconv.Atoi(port); err != nil || p < 1 || p > 65535 {
-		r.fail("rpc-port", "has to be 1 to 65535")
+		r.fail("rpc-port", "must be between 1 and 65535")
 	}
 	return Secret(protocol + "://" + net.JoinHostPort(strings.Trim(host, "[]"), port))
 }
@@ -320,7 +318,7 @@ func (r *reader) specterNodeURL() Secret {
 func (r *reader) number(name string, least, most int) int {
 	n, err := strconv.Atoi(r.k.String(name))
 	if err != nil || n < least || n > most {
-		r.fail(name, "has to be a number from %d to %d", least, most)
+		r.fail(name, "must be a number between %d and %d", least, most)
 	}
 	return n
 }
@@ -348,7 +346,7 @@ func (r *reader) feeRate(name string) btc.FeeRate {
 	return rate
 }
 
-// interval is 0 where there is none.
+// interval returns 0 if the setting is off.
 func (r *reader) interval(name string) time.Duration {
 	text := r.k.String(name)
 	if text == "" || text == "0" || text == "off" {
@@ -356,34 +354,34 @@ func (r *reader) interval(name string) time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Minute || d > 366*24*time.Hour {
-		r.fail(name, "has to be from 1m to 8784h, such as 24h or 30m, or off")
+		r.fail(name, "must be between 1m and 8784h, such as 24h or 30m, or off")
 	}
 	return d
 }
 
-// lifetime is 0 where it is not set.
+// lifetime returns 0 if the setting is empty.
 func (r *reader) lifetime(name, least string) time.Duration {
 	text := r.k.String(name)
 	if text == "" {
 		return 0
 	}
-	shortest, _ := auth.ParseLifetime(least) // which is one of ours
+	shortest, _ := auth.ParseLifetime(least) // a valid constant
 	d, err := auth.ParseLifetime(text)
 	if err != nil || d < shortest {
-		r.fail(name, `must be from %s to 100 years, such as "90 days" or "1 year"`, least)
+		r.fail(name, `must be between %s and 100 years, such as "90 days" or "1 year"`, least)
 	}
 	return d
 }
 
-// truth is strict where Specter Desktop is not: there SPECTER_API_ACTIVE=0
-// switches the API on.
+// truth parses a boolean. Unlike in Specter Desktop, where SPECTER_API_ACTIVE=0 enables
+// the API, only the listed words are valid.
 func (r *reader) truth(name string) bool {
 	switch strings.ToLower(r.k.String(name)) {
 	case "true", "1", "yes", "on":
 		return true
 	case "", "false", "0", "no", "off":
 	default:
-		r.fail(name, "has to be true, 1, yes, on or false, 0, no, off")
+		r.fail(name, "must be true, 1, yes, on or false, 0, no, off")
 	}
 	return false
 }
@@ -395,7 +393,7 @@ func (r *reader) hostPort(name string) string {
 	}
 	_, port, err := net.SplitHostPort(text)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strconv.FormatUint(n, 10) != port {
-		r.fail(name, "has to look like 127.0.0.1:9332, with a port of 0 to 65535")
+		r.fail(name, "must have the format host:port, such as 127.0.0.1:9332, with a port between 0 and 65535")
 	}
 	return text
 }
@@ -403,7 +401,7 @@ func (r *reader) hostPort(name string) string {
 func (r *reader) level(name string) slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(r.k.String(name))); err != nil {
-		r.fail(name, "has to be debug, info, warn or error")
+		r.fail(name, "must be debug, info, warn or error")
 	}
 	return level
 }
@@ -415,7 +413,7 @@ func (r *reader) networks(name string) []netip.Prefix {
 		if err != nil {
 			ip, err := netip.ParseAddr(text)
 			if err != nil {
-				r.fail(name, "has an entry that is no address and no network, such as 10.0.0.1 or 10.0.0.0/8")
+				r.fail(name, "has an invalid entry; each must be an address or a network, such as 10.0.0.1 or 10.0.0.0/8")
 				return nil
 			}
 			network = netip.PrefixFrom(ip, ip.BitLen())
@@ -425,7 +423,7 @@ func (r *reader) networks(name string) []netip.Prefix {
 	return networks
 }
 
-// fail notes what is wrong with a setting, by the names that people know it by.
+// fail records the first error, with the setting's variable and flag.
 func (r *reader) fail(name, format string, args ...any) {
 	if r.err != nil {
 		return
@@ -452,8 +450,7 @@ func list(text string) []string {
 	return items
 }
 
-// absolute resolves a leading ~ and makes the path independent of where the
-// program was started.
+// absolute resolves a leading ~ and makes the path absolute.
 func absolute(path, home string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		path = filepath.Join(home, path[1:])

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestAFlagWinsOverTheEnvironment(t *testing.T) {
+func TestFlagPrecedence(t *testing.T) {
 	environment := map[string]string{"PORT": "1", "HOST": "::1", "SPECTER_DATA_FOLDER": "~/x", "SPECTER_LOG_LEVEL": "debug"}
 	got, err := load(t, environment, "--port", "2", "--database-url", "y.db")
 	if err != nil {
@@ -60,7 +60,7 @@ func TestAFlagWinsOverTheEnvironment(t *testing.T) {
 	if got.Port != 2 || got.Host != "::1" || got.DataFolder != "/home/me/x" || string(got.DatabaseURL) != here || got.LogLevel != slog.LevelDebug {
 		t.Errorf("got %+v", got)
 	}
-	// A flag that repeats the default is said all the same.
+	// A flag takes precedence even if its value is the default.
 	if got, _ := load(t, environment, "--port", "25441"); got.Port != 25441 {
 		t.Errorf("port %d", got.Port)
 	}
@@ -78,14 +78,14 @@ func TestTokenLimits(t *testing.T) {
 		"SPECTER_TOKEN_IDLE_LIMIT":   {"0", "23 hours", "101 years", "never"},
 	} {
 		for _, text := range texts {
-			if _, err := load(t, map[string]string{env: text}); err == nil || !strings.Contains(err.Error(), env+" must be from 1 ") {
+			if _, err := load(t, map[string]string{env: text}); err == nil || !strings.Contains(err.Error(), env+" must be between 1 ") {
 				t.Errorf("%s=%s: %v", env, text, err)
 			}
 		}
 	}
 }
 
-func TestTheSwitch(t *testing.T) {
+func TestAPIActive(t *testing.T) {
 	for text, want := range map[string]bool{
 		"true": true, "TRUE": true, "1": true, "yes": true, "on": true,
 		"": false, "false": false, "0": false, "no": false, "Off": false,
@@ -126,13 +126,13 @@ func TestNode(t *testing.T) {
 		environment map[string]string
 		want        Node
 	}{
-		"one URL":           {map[string]string{"SPECTER_NODE_URL": "http://u:p@h:1", "BTC_RPC_HOST": "other"}, Node{URL: "http://u:p@h:1"}},
-		"Specter's":         {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p", "BTC_RPC_HOST": "h", "BTC_RPC_PORT": "1", "BTC_RPC_PROTOCOL": "https"}, Node{URL: "https://h:1", User: "u", Password: "p"}},
-		"Specter's, some":   {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p"}, Node{URL: "http://127.0.0.1:8332", User: "u", Password: "p"}},
-		"a cookie":          {map[string]string{"BTC_RPC_COOKIE_FILE": "~/c", "BTC_RPC_PORT": "18443"}, Node{URL: "http://127.0.0.1:18443", CookieFile: "/home/me/c"}},
-		"an IPv6 address":   {map[string]string{"BTC_RPC_HOST": "::1", "BTC_RPC_PORT": "1"}, Node{URL: "http://[::1]:1"}},
-		"its wallets":       {map[string]string{"SPECTER_NODE_WALLET_FOLDER": "~/w"}, Node{WalletFolder: "/home/me/w"}},
-		"whatever is there": {nil, Node{}},
+		"one URL":          {map[string]string{"SPECTER_NODE_URL": "http://u:p@h:1", "BTC_RPC_HOST": "other"}, Node{URL: "http://u:p@h:1"}},
+		"Specter's":        {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p", "BTC_RPC_HOST": "h", "BTC_RPC_PORT": "1", "BTC_RPC_PROTOCOL": "https"}, Node{URL: "https://h:1", User: "u", Password: "p"}},
+		"Specter's, some":  {map[string]string{"BTC_RPC_USER": "u", "BTC_RPC_PASSWORD": "p"}, Node{URL: "http://127.0.0.1:8332", User: "u", Password: "p"}},
+		"a cookie":         {map[string]string{"BTC_RPC_COOKIE_FILE": "~/c", "BTC_RPC_PORT": "18443"}, Node{URL: "http://127.0.0.1:18443", CookieFile: "/home/me/c"}},
+		"an IPv6 address":  {map[string]string{"BTC_RPC_HOST": "::1", "BTC_RPC_PORT": "1"}, Node{URL: "http://[::1]:1"}},
+		"wallet directory": {map[string]string{"SPECTER_NODE_WALLET_FOLDER": "~/w"}, Node{WalletFolder: "/home/me/w"}},
+		"defaults":         {nil, Node{}},
 	} {
 		got, err := load(t, test.environment)
 		if err != nil {
@@ -161,8 +161,8 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
-// However a Config is printed, no secret is in it.
-func TestSecretsAreNotPrinted(t *testing.T) {
+// TestSecretsHidden checks that no way of printing a Config reveals a secret.
+func TestSecretsHidden(t *testing.T) {
 	const hidden = "hunter2hunter2hunter2hunter2hunter2"
 	environment := map[string]string{"SPECTER_DATABASE_URL": "postgres://u:" + hidden + "@h/d", "SPECTER_NODE_URL": "http://u:" + hidden + "@h:1"}
 	for _, s := range settings {
