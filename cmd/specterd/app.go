@@ -20,14 +20,14 @@ import (
 	"github.com/specterd/specterd/internal/store"
 )
 
-// app is the program with its database open, as every command but the simplest
-// needs it.
+// app is the configuration, the open database and the services that most commands
+// share.
 type app struct {
 	cfg       config.Config
 	log       *slog.Logger
 	level     *slog.LevelVar // of the log
 	now       func() time.Time
-	watch     *clock.Watch       // of the clock, where it serves
+	watch     *clock.Watch       // nil unless serving
 	lock      *store.ServingLock // nil unless held
 	store     *store.Store
 	signer    *auth.Signer
@@ -35,12 +35,12 @@ type app struct {
 	users     *auth.Users
 }
 
-// addDataFlags adds the settings that say where the data is.
+// addDataFlags adds the flags for the data directory, the database and the log level.
 func addDataFlags(flags *pflag.FlagSet) {
 	config.AddFlags(flags, "data-folder", "database-url", "log-level")
 }
 
-// openApp reads the settings and opens the database with them.
+// openApp reads the settings and opens the database.
 func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving bool) (*app, error) {
 	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {
@@ -49,7 +49,7 @@ func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving boo
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
-	if !serving { // what a person does at the shell is told there, not logged
+	if !serving { // commands report on stdout; only warnings and errors are logged
 		log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 	}
 	a, err := newApp(ctx, cfg, log, serving)
@@ -60,9 +60,9 @@ func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving boo
 	return a, nil
 }
 
-// newApp opens the database, migrating it where that is due and nobody else is
-// serving it. At the very first start it also makes the signing key and the
-// first admin. With serving set, it keeps the lock.
+// newApp opens the database and migrates it if that is due and no other process
+// serves it. At the first start it also creates the signing key and the first admin.
+// If serving is set, it keeps the lock.
 func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bool) (*app, error) {
 	a := &app{cfg: cfg, log: log, level: new(slog.LevelVar), now: time.Now}
 	var err error
@@ -76,7 +76,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, serving bo
 	return a, nil
 }
 
-// hostNames returns the names by which this server is known.
+// hostNames returns the host names of this server, which passwords must not consist of.
 func hostNames(cfg config.Config) []string {
 	names := cfg.AllowedHosts[:len(cfg.AllowedHosts):len(cfg.AllowedHosts)]
 	if name, err := os.Hostname(); err == nil {
@@ -85,10 +85,10 @@ func hostNames(cfg config.Config) []string {
 	return names
 }
 
-// explain says of an error of the start whether the SQLite file is damaged, which
-// makes many things fail.
+// explain adds to an error at startup whether the SQLite file is damaged: damage
+// surfaces as many different errors.
 func (a *app) explain(ctx context.Context, err error) error {
-	const advice = "%s is damaged, or is no database of specterd; keep a copy of the file and restore a backup, or point SPECTER_DATABASE_URL at the right one: %w"
+	const advice = "%s is damaged or is not a specterd database; keep a copy of the file and restore a backup, or correct SPECTER_DATABASE_URL: %w"
 	if store.IsDamage(err) {
 		return fmt.Errorf(advice, string(a.cfg.DatabaseURL), err)
 	}
@@ -102,7 +102,7 @@ func (a *app) explain(ctx context.Context, err error) error {
 
 func (a *app) open(ctx context.Context, serving bool) error {
 	if err := privatefile.MkdirAll(a.cfg.DataFolder); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
+		return fmt.Errorf("create the data directory: %w", err)
 	}
 	if err := a.checkNotLost(); err != nil {
 		return err
@@ -136,9 +136,9 @@ func (a *app) close() error {
 
 func (a *app) usesPostgres() bool { return store.IsPostgres(string(a.cfg.DatabaseURL)) }
 
-// takeLock takes the lock on an SQLite database. A command that does not serve
-// goes on without it where somebody else has it: then there is nothing to
-// migrate, or openStore says so.
+// takeLock acquires the lock of an SQLite database. A command that does not serve
+// continues without the lock if another process holds it: then either nothing is to be
+// migrated or openStore returns an error.
 func (a *app) takeLock(ctx context.Context, serving bool) error {
 	if a.usesPostgres() {
 		return nil
@@ -186,12 +186,12 @@ func (a *app) openStore(ctx context.Context) error {
 	return a.store.Migrate(ctx)
 }
 
-// beginningPatience is how long a command waits for another process that seems
-// to be making or migrating the database.
+// beginningPatience is how long a command waits for another process that appears to
+// be creating or migrating the database.
 const beginningPatience = 15 * time.Second
 
-// waitForBeginning is for a command that found the database locked. It takes the
-// lock after all, once it is free, if there is something to make or to migrate.
+// waitForBeginning is called by a command that found the database locked. If the
+// database must be created or migrated, it waits for the lock and acquires it.
 func (a *app) waitForBeginning(ctx context.Context) error {
 	if a.hasBegun(ctx) {
 		return nil
@@ -202,8 +202,8 @@ func (a *app) waitForBeginning(ctx context.Context) error {
 	return err
 }
 
-// hasBegun reports whether the database has the schema of this program and its
-// first admin. An error may come from another process that is in the middle of it.
+// hasBegun reports whether the database has the schema of this program and its first
+// admin. Errors count as no: another process may be creating them at this moment.
 func (a *app) hasBegun(ctx context.Context) bool {
 	state, err := a.store.Schema(ctx)
 	if err != nil || state.Pending() {
@@ -213,20 +213,21 @@ func (a *app) hasBegun(ctx context.Context) bool {
 	return err == nil && !first
 }
 
-// marker is a file that says that the data folder was in use. A database that
-// is missing or empty then was lost, and must not be taken for a first start.
+// marker is the file whose existence means that the data directory was in use. If the
+// database is then missing or empty, it was lost, and this is not a first start.
 func (a *app) marker() string { return filepath.Join(a.cfg.DataFolder, "in-use") }
 
-// markInUse writes the marker, with how it came to that.
+// markInUse writes the marker. It contains what happened first, and when.
 func (a *app) markInUse(what string) error {
-	text := "specterd " + what + " and began to use this folder at " + a.now().UTC().Format(time.RFC3339) + "\n"
+	text := "specterd " + what + " and began to use this directory at " + a.now().UTC().Format(time.RFC3339) + "\n"
 	if err := replaceFile(a.marker(), []byte(text)); err != nil {
-		return fmt.Errorf("mark the data folder as in use: %w", err)
+		return fmt.Errorf("mark the data directory as in use: %w", err)
 	}
 	return nil
 }
 
-// checkNotLost refuses an SQLite file that went missing, before it is made anew.
+// checkNotLost returns an error if the SQLite file of a data directory that was in use
+// is missing, before SQLite creates an empty one.
 func (a *app) checkNotLost() error {
 	if a.usesPostgres() {
 		return nil
@@ -239,13 +240,13 @@ func (a *app) checkNotLost() error {
 
 func (a *app) refuseIfUsed() error {
 	if _, err := os.Stat(a.marker()); err != nil {
-		return nil //nolint:nilerr // no marker: a new folder
+		return nil //nolint:nilerr // no marker: a new directory
 	}
-	return fmt.Errorf("the data folder %s was in use, but its database is missing or empty; restore it, or point SPECTER_DATABASE_URL at the right one. "+
-		"To begin anew with an empty database and the first admin's default password, delete %s", a.cfg.DataFolder, a.marker())
+	return fmt.Errorf("the data directory %s was in use, but its database is missing or empty; restore the database or correct SPECTER_DATABASE_URL. "+
+		"To start again with an empty database and the first admin's default password, delete %s", a.cfg.DataFolder, a.marker())
 }
 
-// startFirst makes the first admin of a new database, once.
+// startFirst creates the first admin of a new database, once.
 func (a *app) startFirst(ctx context.Context) error {
 	first, err := a.store.FirstStart(ctx)
 	if err != nil || !first {
@@ -253,7 +254,7 @@ func (a *app) startFirst(ctx context.Context) error {
 	}
 	_, err = a.users.CreateFirst(ctx, string(a.cfg.AdminPassword))
 	if err != nil && !errors.Is(err, auth.ErrUserExists) {
-		return fmt.Errorf("SPECTER_ADMIN_PASSWORD: make the first admin: %w", err)
+		return fmt.Errorf("SPECTER_ADMIN_PASSWORD: create the first admin: %w", err)
 	}
 	if err := a.store.StartedFirst(ctx); err != nil {
 		return err

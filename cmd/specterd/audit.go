@@ -13,7 +13,7 @@ import (
 
 func (p *program) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "audit", Short: "List and verify the record of who did what; works beside a running server",
+		Use: "audit", Short: "List, verify and archive the audit log",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	cmd.AddCommand(p.auditListCommand(), p.auditVerifyCommand(), p.auditArchiveCommand())
@@ -24,10 +24,10 @@ func (p *program) auditListCommand() *cobra.Command {
 	var f auth.AuditFilter
 	limit := 50
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the latest entries, the oldest of them first", Args: cobra.NoArgs,
+		Use: "list", Short: "List the latest audit events, oldest first", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
 			if limit < 1 {
-				return errors.New("--limit has to be 1 or more")
+				return errors.New("--limit must be 1 or more")
 			}
 			entries, err := auth.NewAudit(a.store).List(cmd.Context(), f, 0, limit)
 			if err != nil {
@@ -44,11 +44,11 @@ func (p *program) auditListCommand() *cobra.Command {
 		}),
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&limit, "limit", limit, "how many")
-	flags.StringVar(&f.UserName, "user", "", "only what this user did")
-	flags.StringVar(&f.Action, "action", "", "only this action, such as token.create, or a group of them, such as token")
-	flags.StringVar(&f.Target, "target", "", "only what was done to this: a user's name, or the id of a token, a wallet or a proposal")
-	flags.StringVar(&f.Outcome, "outcome", "", "only what ended so: ok or refused")
+	flags.IntVar(&limit, "limit", limit, "maximum number of events")
+	flags.StringVar(&f.UserName, "user", "", "only actions of this user")
+	flags.StringVar(&f.Action, "action", "", "only this action, such as token.create, or this group of actions, such as token")
+	flags.StringVar(&f.Target, "target", "", "only actions on this target: a user name, or the id of a token, wallet or proposal")
+	flags.StringVar(&f.Outcome, "outcome", "", "only actions with this outcome: ok or refused")
 	return cmd
 }
 
@@ -59,20 +59,21 @@ func orDash(text string) string {
 	return text
 }
 
-// errAudit makes the command fail where the record is not as it was.
-var errAudit = errors.New("the audit record is not as it was written")
+// errAudit is returned if the verification found a problem.
+var errAudit = errors.New("the audit log was altered")
 
 func (p *program) auditVerifyCommand() *cobra.Command {
 	var hash string
 	var files []string
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Look whether all entries are there and as they were written", Args: cobra.NoArgs,
-		Long: `Look whether all entries are there and as they were written.
+		Use: "verify", Short: "Verify that no audit event was changed or removed", Args: cobra.NoArgs,
+		Long: `Verify that no event of the audit log was changed or removed.
 
-Each entry has a hash of itself and of the hash before it, so that none can be
-changed or taken away without all that follow being made anew. Who can do that in
-the database, or take away the latest, is found out with a hash that was kept
-elsewhere: write down what this prints, and give it the next time as --hash.`,
+The hash of each event covers the event and the hash of the previous event. An event
+therefore cannot be changed or removed without recomputing all later hashes. To detect
+an attacker who can recompute them in the database, or who removes the latest events,
+keep the hash that this command prints in another place, and pass it as --hash at the
+next verification.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			hash = strings.ToLower(strings.TrimSpace(hash))
 			if len(files) > 0 {
@@ -96,14 +97,14 @@ elsewhere: write down what this prints, and give it the next time as --hash.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&files, "file", nil, "verify this archive and not the database; may be given several times")
-	cmd.Flags().StringVar(&hash, "hash", "", "a hash that was printed before, which has to be one of the chain")
+	cmd.Flags().StringVar(&hash, "hash", "", "hash from an earlier verification, which must be in the chain")
 	return cmd
 }
 
-// printAudit prints what was found of a chain, and returns errAudit if it is not whole.
+// printAudit prints the result of a verification, and returns errAudit if there are problems.
 func (p *program) printAudit(r auth.AuditReport, hash string) error {
 	if hash != "" && !r.Found && hash != r.Anchor.Hash {
-		r.Problems = append(r.Problems, "no entry has the hash "+hash+": entries were taken away or made anew, or it is of another database")
+		r.Problems = append(r.Problems, "no event has the hash "+hash+": events were removed or rewritten, or the hash is from another database")
 	}
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.stdout, problem)
@@ -111,12 +112,12 @@ func (p *program) printAudit(r auth.AuditReport, hash string) error {
 	if len(r.Problems) > 0 {
 		return errAudit
 	}
-	fmt.Fprintf(p.stdout, "%d entries: all are there and as they were written.\n", r.Entries)
+	fmt.Fprintf(p.stdout, "Verified %d events: none is missing or altered.\n", r.Entries)
 	if r.Anchor.Position > 0 {
-		fmt.Fprintf(p.stdout, "They continue an archive that ends at position %d with the hash\n%s\n", r.Anchor.Position, r.Anchor.Hash)
+		fmt.Fprintf(p.stdout, "The events continue an archive that ends at position %d with the hash\n%s\n", r.Anchor.Position, r.Anchor.Hash)
 	}
 	if r.Entries > 0 {
-		fmt.Fprintf(p.stdout, "The last is of %s, and its hash is\n%s\n", r.Last.At.UTC().Format(timeLayout), r.Last.Hash)
+		fmt.Fprintf(p.stdout, "The last event is from %s. Its hash is\n%s\n", r.Last.At.UTC().Format(timeLayout), r.Last.Hash)
 	}
 	return nil
 }

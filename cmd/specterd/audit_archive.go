@@ -23,12 +23,13 @@ import (
 func (p *program) auditArchiveCommand() *cobra.Command {
 	var before, out string
 	cmd := &cobra.Command{
-		Use: "archive --before DATE --out FILE", Short: "Move old entries into a file", Args: cobra.NoArgs,
-		Long: `Move old entries of the audit log into a file, as JSON Lines.
+		Use: "archive --before DATE --out FILE", Short: "Move old audit events into a file", Args: cobra.NoArgs,
+		Long: `Move old events of the audit log into a new file, as JSON Lines.
 
-The file is new, for its owner only, and verified before the entries are removed
-from the database. The removal is an entry of the log. "audit verify" continues
-after the last archived entry, and "audit verify --file" verifies archives.`,
+Only the file's owner can read the file (0600). It is verified before the events are
+removed from the database, and the removal is itself recorded in the audit log.
+"audit verify" starts after the last archived event; "audit verify --file" verifies
+archives.`,
 		Example: "  specterd audit archive --before 2026-01-01 --out audit-2025.jsonl\n  specterd audit verify --file audit-2024.jsonl --file audit-2025.jsonl",
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
 			if before == "" || out == "" {
@@ -36,7 +37,7 @@ after the last archived entry, and "audit verify --file" verifies archives.`,
 			}
 			limit, err := time.Parse(time.DateOnly, before)
 			if err != nil {
-				return errors.New("--before must be a date such as 2026-01-31, which stands for its beginning in UTC")
+				return errors.New("--before must be a date such as 2026-01-31; the day begins at midnight UTC")
 			}
 			path, err := filepath.Abs(out)
 			if err != nil {
@@ -47,21 +48,21 @@ after the last archived entry, and "audit verify --file" verifies archives.`,
 				return err
 			}
 			if r.Entries == 0 {
-				fmt.Fprintln(p.stdout, "There are no entries of before that date; no file was written.")
+				fmt.Fprintln(p.stdout, "No events are older than that date; no file was written.")
 				return nil
 			}
-			fmt.Fprintf(p.stdout, "Moved %d entries, up to position %d, into %s.\nThe hash of the last is\n%s\n", r.Entries, r.Last.Position, path, r.Last.Hash)
+			fmt.Fprintf(p.stdout, "Moved %d events, up to position %d, into %s.\nThe hash of the last event is\n%s\n", r.Entries, r.Last.Position, path, r.Last.Hash)
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&before, "before", "", "archive the entries of before this date (UTC), such as 2026-01-31")
-	cmd.Flags().StringVar(&out, "out", "", "the file to write; it must not exist")
+	cmd.Flags().StringVar(&before, "before", "", "archive events older than this date (UTC), such as 2026-01-31")
+	cmd.Flags().StringVar(&out, "out", "", "file to write, which must not exist yet")
 	return cmd
 }
 
 var errNothingToArchive = errors.New("nothing to archive")
 
-// archiveAudit moves the entries of before a time into a file, if there are any.
+// archiveAudit moves events older than a time into a file, if there are any.
 func (a *app) archiveAudit(ctx context.Context, who *auth.Principal, before time.Time, path string) (auth.AuditReport, error) {
 	audit := auth.NewAudit(a.store)
 	if err := audit.Seal(ctx); err != nil {
@@ -86,12 +87,12 @@ func (a *app) archiveAudit(ctx context.Context, who *auth.Principal, before time
 		return auth.AuditReport{}, err
 	}
 	if len(read.Problems) > 0 || read.Entries != written.Entries || read.Last.Hash != written.Last.Hash {
-		return auth.AuditReport{}, fmt.Errorf("%s does not read as it was written; nothing was removed from the database", path)
+		return auth.AuditReport{}, fmt.Errorf("%s differs from what was written to it; the database is unchanged", path)
 	}
 	return written, audit.RemoveArchived(ctx, who, a.now(), written, filepath.Base(path))
 }
 
-// verifyArchives verifies archives together, in the order of their entries.
+// verifyArchives verifies archives as one chain, in the order of their events.
 func verifyArchives(paths []string, hash string) (r auth.AuditReport, err error) {
 	type archive struct {
 		*os.File
@@ -103,7 +104,7 @@ func verifyArchives(paths []string, hash string) (r auth.AuditReport, err error)
 		if err != nil {
 			return r, err
 		}
-		defer file.Close() //nolint:errcheck // was only read
+		defer file.Close() //nolint:errcheck // read only
 		begin, err := auth.ArchiveBegin(file)
 		if err == nil {
 			_, err = file.Seek(0, io.SeekStart)
@@ -122,10 +123,10 @@ func verifyArchives(paths []string, hash string) (r auth.AuditReport, err error)
 	return r, nil
 }
 
-// archiveInterval is how often the server checks whether entries are to be archived.
+// archiveInterval is how often the server checks whether events are due for archiving.
 const archiveInterval = time.Hour
 
-// onSchedule makes the backups and the archives that are due, until ctx ends.
+// onSchedule makes the scheduled backups and archives until ctx ends.
 func (a *app) onSchedule(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -138,7 +139,7 @@ func (a *app) onSchedule(ctx context.Context) {
 		defer ticker.Stop()
 		for {
 			if err := a.archiveDue(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "audit log could not be archived", "error", err)
+				a.log.ErrorContext(ctx, "audit log archiving failed", "error", err)
 			}
 			select {
 			case <-ticker.C:
@@ -149,7 +150,7 @@ func (a *app) onSchedule(ctx context.Context) {
 	})
 }
 
-// archiveDue archives the entries of days that are older than the retention, once a day.
+// archiveDue archives the events of the days before the retention period, once a day.
 func (a *app) archiveDue(ctx context.Context) error {
 	if !a.watch.Settled() {
 		return nil
@@ -161,7 +162,7 @@ func (a *app) archiveDue(ctx context.Context) error {
 		return err
 	}
 	if err := privatefile.MkdirAll(folder); err != nil {
-		return fmt.Errorf("create the folder for archives: %w", err)
+		return fmt.Errorf("create the directory for archives: %w", err)
 	}
 	r, err := a.archiveAudit(ctx, auth.Program("specterd"), before, path)
 	if err == nil && r.Entries > 0 {

@@ -23,21 +23,22 @@ import (
 func (p *program) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "backup [FILE]", Args: cobra.MaximumNArgs(1),
-		Short: "Write all that the database has into one file; works beside a running server",
-		Long: `Write all that the database has into one file; works beside a running server.
+		Short: "Write a backup of the database into one file",
+		Long: `Write a backup of the database into one file. The server may be running.
 
-It is the database as it is at one moment: users with the hashes of their passwords,
-wallets with members, labels and history, proposals, the audit record. It is all that
-"specterd restore" needs, on SQLite and PostgreSQL, whichever of them it is from. The
-wallets' descriptors are in it for people, too (descriptors.txt), for when there is no
-specterd any more.
+The backup is a consistent snapshot: users with the hashes of their passwords, wallets
+with members, labels and history, proposals, and the audit log. It is all that
+"specterd restore" needs. A backup of SQLite or PostgreSQL can be restored to either.
+It also has the wallets' descriptors in readable form (descriptors.txt), to recover
+the wallets without specterd.
 
-The key that signs tokens is not in it, and no private key. But whoever reads it knows
-all addresses of the wallets, and whose they are; only you can read the file (0600).
+The backup contains neither the key that signs tokens nor any private key. It does
+reveal all addresses of the wallets and who their members are. Only you can read the
+file (0600).
 
-A file that is there already is not overwritten. Without FILE it goes into the folder
-that the server's own backups are in (SPECTER_BACKUP_FOLDER), under a name like theirs.
-To have the server make them: SPECTER_BACKUP_EVERY=24h.`,
+An existing file is not overwritten. Without FILE, the backup is written into the
+directory of the scheduled backups (SPECTER_BACKUP_FOLDER), under a name of the same
+format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 		Example: `  specterd backup /mnt/elsewhere/specterd-2026-11-22.zip
   specterd restore --check /mnt/elsewhere/specterd-2026-11-22.zip`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +62,7 @@ To have the server make them: SPECTER_BACKUP_EVERY=24h.`,
 	return cmd
 }
 
-// plainApp is the settings, and nothing opened yet.
+// plainApp returns an app with the settings and nothing opened yet.
 func (p *program) plainApp(cmd *cobra.Command) (*app, error) {
 	cfg, err := config.Load(cmd.Flags(), p.getenv)
 	if err != nil {
@@ -71,23 +72,23 @@ func (p *program) plainApp(cmd *cobra.Command) (*app, error) {
 	return &app{cfg: cfg, log: log, level: new(slog.LevelVar), now: time.Now}, nil
 }
 
-// backupPath returns the path that was given, or one in the folder for backups.
+// backupPath returns the path that was given, or a new one in the backup directory.
 func backupPath(a *app, args []string) (string, error) {
 	if len(args) == 1 {
 		return filepath.Abs(args[0])
 	}
 	if err := privatefile.MkdirAll(a.cfg.Backup.Folder); err != nil {
-		return "", fmt.Errorf("make the folder for backups: %w", err)
+		return "", fmt.Errorf("create the directory for backups: %w", err)
 	}
 	return backup.Folder(a.cfg.Backup.Folder).Name(a.now()), nil
 }
 
-// backUpExisting opens a database that is there, and backs it up. It migrates
-// nothing: a backup is what people want to have before that.
+// backUpExisting opens an existing database and backs it up. It does not migrate it:
+// a backup must be possible before a migration.
 func (a *app) backUpExisting(ctx context.Context, path string) (m backup.Manifest, err error) {
 	if !a.usesPostgres() {
 		if _, err := os.Stat(string(a.cfg.DatabaseURL)); errors.Is(err, fs.ErrNotExist) {
-			return m, fmt.Errorf("there is no database %s: there is nothing to back up; look whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are those of the server", string(a.cfg.DatabaseURL))
+			return m, fmt.Errorf("no database at %s; check that SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are the same as for the server", string(a.cfg.DatabaseURL))
 		}
 	}
 	if a.store, err = store.Open(ctx, a.storeOptions()); err != nil {
@@ -108,7 +109,7 @@ func (a *app) backUp(ctx context.Context, path string) (m backup.Manifest, err e
 	return m, err
 }
 
-// backUpOnSchedule makes the backups that are due until ctx ends, if any are wanted.
+// backUpOnSchedule makes the scheduled backups until ctx ends, if the settings ask for them.
 func (a *app) backUpOnSchedule(ctx context.Context) {
 	if a.cfg.Backup.Every == 0 {
 		return
@@ -123,11 +124,11 @@ func (a *app) backUpOnSchedule(ctx context.Context) {
 	schedule.Run(ctx)
 }
 
-// describeBackup says what is in a backup, in one line.
+// describeBackup returns the contents of a backup in one line.
 func describeBackup(m backup.Manifest) string {
 	var parts []string
 	for _, table := range []struct{ name, what string }{
-		{"users", "users"}, {"wallets", "wallets"}, {"transactions", "transactions"}, {"proposals", "proposals"}, {"tokens", "tokens"}, {"audit", "entries of the audit record"},
+		{"users", "users"}, {"wallets", "wallets"}, {"transactions", "transactions"}, {"proposals", "proposals"}, {"tokens", "tokens"}, {"audit", "audit events"},
 	} {
 		rows := m.RowsOf(table.name)
 		if table.name == "proposals" {

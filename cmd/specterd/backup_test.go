@@ -222,16 +222,16 @@ func TestNothingButTheBackup(t *testing.T) {
 			if len(there) > 0 && strings.HasPrefix(oldKey[0], "SPECTER_DATABASE_URL=") {
 				given := e.env
 				e.env = append(slices.Clone(given), oldKey[1])
-				if out := e.run(1, "restore", file); !strings.Contains(out, "give another key") {
+				if out := e.run(1, "restore", file); !strings.Contains(out, "another key") {
 					t.Errorf("with the old key: %s", out)
 				}
 				e.env = given
 			}
-			if out := e.run(0, "restore", "--check", file); !strings.Contains(out, "is a whole backup") || !strings.Contains(out, "2 wallets, 4 transactions, 2 proposals") {
+			if out := e.run(0, "restore", "--check", file); !strings.Contains(out, "is an intact backup") || !strings.Contains(out, "2 wallets, 4 transactions, 2 proposals") {
 				t.Errorf("the check says %s", out)
 			}
 			out := e.run(0, "restore", file)
-			for _, want := range []string{`users +2, .*"admin", "alice"`, `wallets +2: .*"Vault 2/3"`, `"admin": \d+ \(.*"everything".*\)`, `proposals +1 are open`, "signing key (a new one|the given one)"} {
+			for _, want := range []string{`users +2, .*"admin", "alice"`, `wallets +2: .*"Vault 2/3"`, `"admin": \d+ \(.*"everything".*\)`, `proposals +1 are open`, "signing key (a new one|the one from)"} {
 				if !regexp.MustCompile(want).MatchString(out) {
 					t.Errorf("it does not say %s:\n%s", want, out)
 				}
@@ -262,18 +262,18 @@ func TestNothingButTheBackup(t *testing.T) {
 				e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/proposals/"+proposal, nil, &p)
 				return p.Status == "confirmed"
 			})
-			if out := e.run(0, "audit", "verify"); !strings.Contains(out, "all are there") {
+			if out := e.run(0, "audit", "verify"); !strings.Contains(out, "none is missing or altered") {
 				t.Errorf("the audit record: %s", out)
 			}
 			if out := e.run(0, "audit", "list", "--action", "backup.restore"); !strings.Contains(out, "backup.zip") {
 				t.Errorf("the audit record: %s", out)
 			}
-			if out := e.run(0, "doctor"); !strings.Contains(out, "all 2 are as Core has them") || !regexp.MustCompile("warning +backups +there is none").MatchString(out) {
+			if out := e.run(0, "doctor"); !strings.Contains(out, "all 2 match Bitcoin Core") || !regexp.MustCompile("warning +backups +no backup in").MatchString(out) {
 				t.Errorf("doctor says %s", out)
 			}
 			// And it can be backed up again.
 			e.run(0, "backup")
-			if out := e.run(0, "doctor"); !regexp.MustCompile("ok +backups +the newest is of ").MatchString(out) {
+			if out := e.run(0, "doctor"); !regexp.MustCompile("ok +backups +the newest is from ").MatchString(out) {
 				t.Errorf("doctor says %s", out)
 			}
 		})
@@ -400,7 +400,7 @@ func (e *exporter) backUpWhileWriting(file string) {
 	if out := e.run(0, "backup", file); !strings.Contains(out, "Wrote "+file) {
 		t.Errorf("it says %s", out)
 	}
-	if out := e.run(1, "backup", file); !strings.Contains(out, "is there already") {
+	if out := e.run(1, "backup", file); !strings.Contains(out, "already exists") {
 		t.Errorf("a second time: %s", out)
 	}
 	info, err := os.Stat(file)
@@ -491,7 +491,7 @@ func TestScheduledBackups(t *testing.T) {
 			check(t, os.RemoveAll(folder))
 			check(t, os.WriteFile(folder, nil, 0o600))
 			s = startServer(t, dir, env...)
-			testkit.Eventually(t, "the failure is logged", func() bool { return strings.Contains(s.log.String(), "the scheduled backup failed") })
+			testkit.Eventually(t, "the failure is logged", func() bool { return strings.Contains(s.log.String(), "scheduled backup failed") })
 			if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil); status != http.StatusOK {
 				t.Errorf("status %d", status)
 			}

@@ -21,42 +21,42 @@ import (
 )
 
 const (
-	// demoBlocks is the height from which the first coins can be spent.
+	// demoBlocks is the height at which the first block reward becomes spendable.
 	demoBlocks = 101
 	// demoPatience bounds the start of the demo's node.
 	demoPatience = time.Minute
 	demoUser     = "alice"
-	// demoPayment is what somebody pays to the vault, in BTC.
+	// demoPayment is the amount of the payment to the vault, in BTC.
 	demoPayment = "0.25"
 )
 
 func (p *program) demoCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Show specterd at work on a Bitcoin node of its own (regtest)",
-		Long: `demo starts a bitcoind on a private regtest chain and a specterd in front of it,
-both on loopback and in a temporary folder, and prints a walk-through of the API
-that can be pasted into another terminal. Ctrl-C ends both and removes the folder.
-With --once it does the walk-through itself, and fails where an answer differs.
+		Use: "demo", Short: "Run a demo with a private regtest node",
+		Long: `Start a bitcoind on a private regtest chain and a specterd that uses it, both on
+loopback and in a temporary directory, and print a walk-through of the API that can be
+pasted into another terminal. Ctrl-C stops both and removes the directory. With --once,
+run the walk-through itself, and fail if a response differs from the expected one.
 
-It needs a bitcoind: $BITCOIND, one on PATH, or the one that make bitcoind fetches.
-Of the settings it takes only --port (a free one otherwise) and --log-level; the
-environment, and the data and the node of a specterd that is in use, are left alone.`,
+The demo requires a bitcoind: $BITCOIND, one on PATH, or the one that "make bitcoind"
+downloads. It reads only the settings --port (default: a free port) and --log-level. It
+ignores the environment and does not touch the data or node of another specterd.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.demo(cmd.Context(), cmd.Flags(), once)
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "do the walk-through, and end")
-	// All others would have it touch what is not its own.
+	cmd.Flags().BoolVar(&once, "once", false, "run the walk-through and exit")
+	// Any other setting could make the demo touch existing data or another node.
 	config.AddFlags(cmd.Flags(), "port", "log-level")
 	return cmd
 }
 
-// demo sets the scene and serves until the walk-through is done, or ctx ends.
-// Nothing of the scene is left when it returns.
+// demo starts the node and the server, and serves until the walk-through is done or ctx
+// ends. It removes everything that it created before it returns.
 func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) (err error) {
-	fmt.Fprint(p.stdout, "Starting a bitcoind on a private regtest chain, and specterd in front of it ...\n\n")
+	fmt.Fprint(p.stdout, "Starting a bitcoind on a private regtest chain and a specterd that uses it ...\n\n")
 	s := &scene{adminPassword: demoPassword(), userPassword: demoPassword()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.set(ctx, settings, p.stderr); err != nil {
@@ -80,7 +80,7 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	w := newWalk(p.stdout, url, s)
 	fmt.Fprintf(p.stdout, "  specterd  %s\n  users     admin with the password %s\n            %s with the password %s\n",
 		url, s.adminPassword, demoUser, s.userPassword)
-	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  folder    %s, removed at the end\n  log       %s\n\n",
+	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  directory %s, removed at the end\n  log       %s\n\n",
 		demoBlocks, s.dir, s.logFile())
 	if once {
 		return w.run(ctx)
@@ -90,16 +90,16 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	}
 	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md run against this server after this line:\n\n"+
 		"   export URL=%s ADMIN_PASSWORD=%s ALICE_PASSWORD=%s\n\n", url, s.adminPassword, s.userPassword)
-	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove all of it.\n")
+	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove its data.\n")
 	<-ctx.Done()
 	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)
 	return nil
 }
 
-// demoPassword returns 12 random letters and digits, which carry 60 bits.
+// demoPassword returns 12 random letters and digits, which have 60 bits of entropy.
 func demoPassword() string { return rand.Text()[:12] }
 
-// scene is what a demo runs on, as far as it has been set.
+// scene is the environment of a demo: the node, its wallets and the server.
 type scene struct {
 	adminPassword, userPassword string
 
@@ -107,9 +107,9 @@ type scene struct {
 	remove func() error
 	node   *regtest.Node
 	keys   []string // of the vault's owners
-	height int      // of the chain, before anybody pays
-	shop   string   // an address of somebody's, to be paid to
-	// nodeURL is where the node is, and nodeUser its user with the password.
+	height int      // of the chain, before the first payment
+	shop   string   // the address that the proposal pays
+	// nodeURL is the node's RPC URL, and nodeUser is its RPC user and password, separated by a colon.
 	nodeURL, nodeUser string
 	log               *os.File
 	app               *app
@@ -120,10 +120,10 @@ func (s *scene) logFile() string { return filepath.Join(s.dir, "specterd.log") }
 func (s *scene) set(ctx context.Context, settings *pflag.FlagSet, stderr io.Writer) error {
 	binary, err := regtest.FindBinary(ctx)
 	if err != nil {
-		return fmt.Errorf("the demo needs a bitcoind; run make bitcoind, or set BITCOIND to the path of one: %w", err)
+		return fmt.Errorf("the demo requires a bitcoind; run \"make bitcoind\", or set BITCOIND to its path: %w", err)
 	}
 	if s.dir, s.remove, err = childprocess.TempDir("specterd-demo-*"); err != nil {
-		return fmt.Errorf("make the demo's folder: %w", err)
+		return fmt.Errorf("create the demo's directory: %w", err)
 	}
 	if err := s.startNode(ctx, binary); err != nil {
 		return err
@@ -131,12 +131,12 @@ func (s *scene) set(ctx context.Context, settings *pflag.FlagSet, stderr io.Writ
 	return s.openApp(ctx, settings, stderr)
 }
 
-// startNode starts a node and mines, after which its chain is as recent as a
-// node wants it that is not in its initial block download.
+// startNode starts a node and mines blocks: a node whose latest block is old stays in
+// its initial block download.
 func (s *scene) startNode(ctx context.Context, binary string) error {
 	dir := filepath.Join(s.dir, "bitcoind")
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("make the node's folder: %w", err)
+		return fmt.Errorf("create the node's directory: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
@@ -147,7 +147,7 @@ func (s *scene) startNode(ctx context.Context, binary string) error {
 	return s.meet(ctx)
 }
 
-// meet has the node make those who have a part in the scene.
+// meet creates the wallets of the participants on the node.
 func (s *scene) meet(ctx context.Context) error {
 	var err error
 	if s.keys, s.height, err = prepare(ctx, s.node); err != nil {
@@ -163,8 +163,8 @@ func (s *scene) meet(ctx context.Context) error {
 	return err
 }
 
-// openApp makes the server's database with the demo's two users. Its log goes to
-// a file, and warnings to stderr as well.
+// openApp creates the server's database with the demo's two users. The server logs to
+// a file; warnings also go to stderr.
 func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.Writer) error {
 	environment := map[string]string{
 		"HOME": s.dir, "PORT": "0",
@@ -173,14 +173,14 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 		"SPECTER_NODE_URL":           s.node.URL(),
 		"SPECTER_NODE_WALLET_FOLDER": s.node.WalletFolder(),
 		"SPECTER_ADMIN_PASSWORD":     s.adminPassword,
-		"SPECTER_BCRYPT_COST":        "10", // the passwords are as short-lived as the demo
+		"SPECTER_BCRYPT_COST":        "10", // the passwords are valid only during the demo
 	}
 	cfg, err := config.Load(settings, func(name string) string { return environment[name] })
 	if err != nil {
 		return err
 	}
 	if s.log, err = os.Create(s.logFile()); err != nil {
-		return fmt.Errorf("make the log: %w", err)
+		return fmt.Errorf("create the log file: %w", err)
 	}
 	log := slog.New(slog.NewMultiHandler(
 		slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: cfg.LogLevel}),
@@ -193,7 +193,7 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 	return err
 }
 
-// close removes what was set, in the opposite order.
+// close stops and removes everything in reverse order of creation.
 func (s *scene) close() error {
 	var err error
 	if s.app != nil {
@@ -203,7 +203,7 @@ func (s *scene) close() error {
 		err = errors.Join(err, s.log.Close())
 	}
 	if s.node != nil {
-		s.node.Kill() // nothing of it is kept, so it need not tidy up
+		s.node.Kill() // its data is removed, so a clean shutdown is unnecessary
 	}
 	if s.remove != nil {
 		err = errors.Join(err, s.remove())

@@ -10,27 +10,26 @@ import (
 	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
-// payer is the wallet of the demo's node that pays to others.
-const payer = "somebody"
+// payer is the name of the wallet on the demo's node that makes the payments.
+const payer = "payer"
 
-// cosigners are those who own the demo's vault, and sign for it with keys that
-// specterd never sees. Their wallets are the node's; a hardware wallet each would
-// be more like it.
+// cosigners are the owners of the demo's vault. They sign with keys that specterd never
+// sees: wallets on the node stand in for hardware wallets.
 var cosigners = []string{"ann", "ben", "cleo"}
 
-// prepare makes wallets at the node: three whose keys become a vault, and one
-// with coins to pay with. It returns the keys as specterd takes them, and the
-// height of the chain.
+// prepare creates wallets on the node: three whose keys form the vault, and a funded
+// one for payments. It returns the public keys with their origins, and the height of
+// the chain.
 func prepare(ctx context.Context, node *regtest.Node) (keys []string, height int, err error) {
 	for _, name := range append([]string{payer}, cosigners...) {
 		if _, err := node.Call(ctx, "createwallet", name); err != nil {
-			return nil, 0, fmt.Errorf("make the demo's wallets: %w", err)
+			return nil, 0, fmt.Errorf("create the demo's wallets: %w", err)
 		}
 	}
 	for _, name := range cosigners {
 		key, err := publicKey(ctx, node, name)
 		if err != nil {
-			return nil, 0, fmt.Errorf("read a key of the demo: %w", err)
+			return nil, 0, fmt.Errorf("read a cosigner's key: %w", err)
 		}
 		keys = append(keys, key)
 	}
@@ -39,10 +38,10 @@ func prepare(ctx context.Context, node *regtest.Node) (keys []string, height int
 		_, err = node.Call(ctx, "generatetoaddress", 1, address)
 	}
 	if err == nil {
-		_, err = node.Mine(ctx, demoBlocks-1) // the first coin can be spent then
+		_, err = node.Mine(ctx, demoBlocks-1) // the first block reward matures
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("mine the demo's coins: %w", err)
+		return nil, 0, fmt.Errorf("mine the demo's blocks: %w", err)
 	}
 	return keys, demoBlocks, nil
 }
@@ -79,8 +78,8 @@ func callForText(ctx context.Context, node *regtest.Node, wallet, method string,
 	return text, json.Unmarshal(answer, &text)
 }
 
-// pay pays demoPayment to an address, in two coins, so that one is left when a
-// proposal reserves the other; and mines the block that has them.
+// pay pays demoPayment to an address in two outputs, so that one remains available when
+// a proposal reserves the other, and mines a block that confirms them.
 func (s *scene) pay(ctx context.Context, address string) error {
 	for _, part := range []string{"0.15", "0.10"} {
 		if _, err := callForText(ctx, s.node, payer, "sendtoaddress", address, json.Number(part)); err != nil {

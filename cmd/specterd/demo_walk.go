@@ -17,36 +17,35 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// step is one request of the walk-through, and what has to come back. In its
-// path, credentials and body, {name} stands for a value of the walk.
+// step is one request of the walk-through and its expected response. In path,
+// credentials and body, {name} is replaced by a value of the walk.
 type step struct {
 	title  string
-	method string // GET where it is empty
+	method string // empty means GET
 	path   string
 	basic  string // user:password
 	bearer string
 	body   string
-	// pays is an address that somebody pays to before the request.
+	// pays is an address that receives a payment before the request.
 	pays string
-	// atNode is whether the request goes to the node, and not to specterd.
+	// atNode is set if the request goes to the node instead of specterd.
 	atNode bool
 
 	status int
 	expect []expectation
-	// keep names the members of the answer that later steps need, and the values
-	// that they become.
+	// keep maps members of the response to the names under which later steps use them.
 	keep map[string]string
 }
 
-// walkThrough is that of Specter Desktop's API, and a look at v1 and at a wallet.
+// walkThrough shows Specter Desktop's API, v1, a wallet and a proposal.
 var walkThrough = []step{
 	{
-		title: "Is it up, and can the node be used?",
+		title: "Check that the server is ready and the node is usable",
 		path:  "/api/healthz/readyness", status: http.StatusOK,
 		expect: []expectation{has("message", "i am ready")},
 	},
 	{
-		title:  "The admin makes a token, with name and password (Basic auth)",
+		title:  "Create a token as admin, with name and password (Basic auth)",
 		method: http.MethodPost, path: "/api/v1alpha/token/", basic: "admin:{admin_password}",
 		body:   `{"jwt_token_description": "{description}", "jwt_token_life": "1 hour"}`,
 		status: http.StatusCreated,
@@ -54,31 +53,31 @@ var walkThrough = []step{
 		keep:   map[string]string{"jwt_token_id": "admin_token_id", "jwt_token": "admin_token"},
 	},
 	{
-		title: "... and reads its details",
+		title: "Read the token's details",
 		path:  "/api/v1alpha/token/{admin_token_id}/", basic: "admin:{admin_password}",
 		status: http.StatusOK,
 		expect: []expectation{has("message", "Token exists"), has("expiry_status", "Valid")},
 	},
 	{
-		title: "With the token, the admin asks about the server and its node",
+		title: "Read the state of the server and its node with the token",
 		path:  "/api/v1alpha/specter", bearer: "{admin_token}",
 		status: http.StatusOK,
 		expect: []expectation{has("info.chain", "regtest"), atLeast("info.blocks", demoBlocks)},
 	},
 	{
-		title: "v1, the newer API, tells what the token is and may do",
+		title: "Read the token's scopes with v1, the new API",
 		path:  "/api/v1/tokens/self", bearer: "{admin_token}",
 		status: http.StatusOK,
 		expect: []expectation{has("id", "{admin_token_id}"), has("expired", false)},
 	},
 	{
-		title: "... and how the node is",
+		title: "Read the status of the node",
 		path:  "/api/v1/node", bearer: "{admin_token}",
 		status: http.StatusOK,
 		expect: []expectation{has("reachable", true), has("chain", "regtest"), atLeast("blocks", demoBlocks)},
 	},
 	{
-		title:  "Such tokens do what Specter Desktop's could. For more, v1 makes a token with the scopes that it is to have",
+		title:  "Create a token with scopes: tokens of v1alpha have only the rights of Specter Desktop's tokens",
 		method: http.MethodPost, path: "/api/v1/tokens", basic: "admin:{admin_password}",
 		body:   `{"description": "{description} for wallets", "lifetime": "1 hour", "scopes": ["wallets:*", "addresses:write", "proposals:*"]}`,
 		status: http.StatusCreated,
@@ -86,7 +85,7 @@ var walkThrough = []step{
 		keep:   map[string]string{"token": "wallet_token"},
 	},
 	{
-		title:  "The admin makes a wallet: a vault of three people, two of whom have to sign",
+		title:  "Create a multisig wallet, the vault, with three keys of which two must sign",
 		method: http.MethodPost, path: "/api/v1/wallets", bearer: "{wallet_token}",
 		body:   `{"name": "{wallet_name}", "keys": {keys}, "required": 2, "script": "{script}", "birth": "now"}`,
 		status: http.StatusCreated,
@@ -94,7 +93,7 @@ var walkThrough = []step{
 		keep:   map[string]string{"alias": "vault"},
 	},
 	{
-		title:  "... has it hand out an address",
+		title:  "Reveal a receive address",
 		method: http.MethodPost, path: "/api/v1/wallets/{vault}/addresses", bearer: "{wallet_token}",
 		body:   `{"label": "membership fees"}`,
 		status: http.StatusCreated,
@@ -102,14 +101,14 @@ var walkThrough = []step{
 		keep:   map[string]string{"address": "address"},
 	},
 	{
-		title: "... and, after somebody paid " + demoPayment + " BTC to it, sees the balance",
+		title: "Read the balance, after a payment of " + demoPayment + " BTC to that address",
 		pays:  "{address}",
 		path:  "/api/v1/wallets/{vault}?min_height={height}", bearer: "{wallet_token}",
 		status: http.StatusOK,
 		expect: []expectation{has("balances.trusted_sat", 25_000_000.0), has("balances.available_sat", 25_000_000.0)},
 	},
 	{
-		title: "... what was transacted",
+		title: "List the transactions",
 		path:  "/api/v1/wallets/{vault}/transactions", bearer: "{wallet_token}",
 		status: http.StatusOK,
 		expect: []expectation{
@@ -118,7 +117,7 @@ var walkThrough = []step{
 		},
 	},
 	{
-		title: "... and the same as Specter Desktop would say it",
+		title: "Read the same wallet in the format of Specter Desktop",
 		path:  "/api/v1alpha/wallets/{vault}/", bearer: "{wallet_token}",
 		status: http.StatusOK,
 		expect: []expectation{
@@ -127,7 +126,7 @@ var walkThrough = []step{
 		},
 	},
 	{
-		title:  "The server proposes a payment out of the vault, which it cannot make: it has no key",
+		title:  "Create a proposal: a payment from the vault that waits for signatures, since specterd has no private keys",
 		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals", bearer: "{wallet_token}",
 		body:   `{"recipients": [{"address": "{shop}", "amount_sat": 5000000, "label": "new roof"}], "fee_rate_sat_vb": 2.5}`,
 		status: http.StatusCreated,
@@ -137,54 +136,54 @@ var walkThrough = []step{
 		keep: map[string]string{"id": "proposal", "psbt": "psbt"},
 	},
 	{
-		title:  "Ann signs it with her own wallet, as she would with a hardware wallet; specterd has no part in that",
+		title:  "Sign the PSBT with Ann's wallet, which stands in for a hardware wallet; specterd is not involved",
 		atNode: true, method: http.MethodPost, path: "/wallet/ann", basic: "{node_user}",
 		body:   `{"method": "walletprocesspsbt", "params": ["{psbt}"]}`,
 		status: http.StatusOK, expect: []expectation{has("error", nil)},
 		keep: map[string]string{"result.psbt": "signed_by_ann"},
 	},
 	{
-		title:  "... and posts what she signed. Only her signatures are taken, after they were verified",
+		title:  "Submit the signed PSBT; specterd verifies the signatures and uses nothing else of it",
 		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals/{proposal}/signatures", bearer: "{wallet_token}",
 		body:   `{"psbt": "{signed_by_ann}"}`,
 		status: http.StatusOK, expect: []expectation{has("status", "partially_signed")},
 	},
 	{
-		title:  "Cleo does so, too",
+		title:  "Sign the PSBT with Cleo's wallet",
 		atNode: true, method: http.MethodPost, path: "/wallet/cleo", basic: "{node_user}",
 		body:   `{"method": "walletprocesspsbt", "params": ["{psbt}"]}`,
 		status: http.StatusOK, expect: []expectation{has("error", nil)},
 		keep: map[string]string{"result.psbt": "signed_by_cleo"},
 	},
 	{
-		title:  "... and with two signatures of three the payment is complete",
+		title:  "Submit it: with two of three signatures the proposal is complete",
 		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals/{proposal}/signatures", bearer: "{wallet_token}",
 		body:   `{"psbt": "{signed_by_cleo}"}`,
 		status: http.StatusOK, expect: []expectation{has("status", "complete")},
 	},
 	{
-		title:  "It is sent, once the node has said that it would take it",
+		title:  "Broadcast the transaction, after a mempool acceptance test by the node",
 		method: http.MethodPost, path: "/api/v1/wallets/{vault}/proposals/{proposal}/broadcast", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("status", "broadcast")},
 	},
 	{
-		title:  "Somebody mines a block",
+		title:  "Mine a block",
 		atNode: true, method: http.MethodPost, path: "/", basic: "{node_user}",
 		body:   `{"method": "generatetoaddress", "params": [1, "{shop}"]}`,
 		status: http.StatusOK, expect: []expectation{has("error", nil)},
 	},
 	{
-		title: "... and when the index has it, the vault has less",
+		title: "Read the new balance, once the block is indexed",
 		path:  "/api/v1/wallets/{vault}?min_height={next_height}", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("balances.reserved_sat", 0.0)},
 	},
 	{
-		title: "... and the payment is confirmed",
+		title: "Read the proposal, which is now confirmed",
 		path:  "/api/v1/wallets/{vault}/proposals/{proposal}", bearer: "{wallet_token}",
 		status: http.StatusOK, expect: []expectation{has("status", "confirmed")},
 	},
 	{
-		title:  "Alice, who is no admin, makes a token as well",
+		title:  "Create a token as alice, who is not an admin",
 		method: http.MethodPost, path: "/api/v1alpha/token/", basic: "alice:{alice_password}",
 		body:   `{"jwt_token_description": "{description}", "jwt_token_life": "1 hour"}`,
 		status: http.StatusCreated,
@@ -192,23 +191,23 @@ var walkThrough = []step{
 		keep:   map[string]string{"jwt_token": "alice_token"},
 	},
 	{
-		title: "... which does not open what is for admins",
+		title: "Alice's token is refused where an admin is required",
 		path:  "/api/v1alpha/specter", bearer: "{alice_token}",
 		status: http.StatusForbidden,
 	},
 	{
-		title: "... nor a wallet that she is no member of, nor tells whether there is one",
+		title: "It is also refused for wallets of which she is not a member, as if they did not exist",
 		path:  "/api/v1/wallets/{vault}", bearer: "{alice_token}",
 		status: http.StatusNotFound,
 	},
 	{
-		title:  "The admin deletes the first token",
+		title:  "Delete the admin's first token",
 		method: http.MethodDelete, path: "/api/v1alpha/token/{admin_token_id}/", basic: "admin:{admin_password}",
 		status: http.StatusOK,
 		expect: []expectation{has("message", "Token deleted")},
 	},
 	{
-		title: "... and it is refused at once",
+		title: "The deleted token is refused at once",
 		path:  "/api/v1alpha/specter", bearer: "{admin_token}",
 		status: http.StatusUnauthorized,
 	},
@@ -227,14 +226,14 @@ type walk struct {
 func newWalk(out io.Writer, url string, s *scene) *walk {
 	return &walk{out: out, client: &http.Client{Timeout: 2 * time.Minute}, url: url, node: s.nodeURL, pay: s.pay, values: map[string]string{
 		"admin_password": s.adminPassword, "alice_password": s.userPassword,
-		"keys": `["` + strings.Join(s.keys, `", "`) + `"]`, "height": strconv.Itoa(s.height + 1), // that of the payment
+		"keys": `["` + strings.Join(s.keys, `", "`) + `"]`, "height": strconv.Itoa(s.height + 1), // of the block with the payment
 		"next_height": strconv.Itoa(s.height + 2), "shop": s.shop, "node_user": s.nodeUser,
 		"wallet_name": "Community Vault", "script": "wsh", "description_of_vault": "2 of 3 Multisig (Segwit)",
 	}}
 }
 
-// run does the walk-through and prints each step. It ends at the first answer
-// that is not the expected one.
+// run executes the walk-through and prints each step. It stops at the first unexpected
+// response.
 func (w *walk) run(ctx context.Context) error {
 	defer w.client.CloseIdleConnections()
 	w.values["description"] = "walk-through"
@@ -253,25 +252,25 @@ func (w *walk) run(ctx context.Context) error {
 			return fmt.Errorf("step %d of the walk-through, %s %s: %w", i+1, s.method, s.path, err)
 		}
 	}
-	fmt.Fprintf(w.out, "All %d steps were answered as expected.\n", len(walkThrough))
+	fmt.Fprintf(w.out, "All %d steps succeeded.\n", len(walkThrough))
 	return nil
 }
 
-// print prints the walk-through for somebody else to do. What it makes is made
-// beforehand under other names, so that each line works.
+// print prints the walk-through as commands. Before that, it creates everything that
+// the commands refer to under other names, so that each command works.
 func (w *walk) print(ctx context.Context) error {
 	defer w.client.CloseIdleConnections()
-	w.values["description"] = "made by the demo"
+	w.values["description"] = "created by the demo"
 	for _, template := range walkThrough {
 		if template.keep == nil && template.pays == "" {
 			continue
 		}
 		if _, err := w.do(ctx, w.fillIn(template)); err != nil {
-			return fmt.Errorf("make what the walk-through speaks of: %w", err)
+			return fmt.Errorf("prepare the walk-through: %w", err)
 		}
 	}
 	w.values["description"], w.values["wallet_name"], w.values["script"] = "walk-through", "Second Vault", "sh-wsh"
-	fmt.Fprint(w.out, "The lines below can be pasted into another terminal, one after the other.\n\n")
+	fmt.Fprint(w.out, "Paste the commands below into another terminal, one after the other.\n\n")
 	for i, template := range walkThrough {
 		s := w.fillIn(template)
 		w.printStep(i, s)
@@ -298,8 +297,8 @@ func (w *walk) fillIn(s step) step {
 	return s
 }
 
-// curl returns the request of a step as a command, in parts for a line each. No
-// value of the walk has a character that means something to the shell.
+// curl returns the request of a step as a command, one part per line. No value of the
+// walk contains a character that is special to the shell.
 func (w *walk) curl(s step) []string {
 	first := "curl"
 	if s.status >= http.StatusBadRequest {
@@ -335,14 +334,14 @@ func (w *walk) urlOf(s step) string {
 	return w.url + s.path
 }
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status string
 	body   []byte
 }
 
-// do sends the request of a step and keeps what later steps need. Where the
-// answer is not the expected one it returns both that and an error.
+// do sends the request of a step and keeps the values for later steps. If the response
+// is unexpected, it returns both the response and an error.
 func (w *walk) do(ctx context.Context, s step) (*answer, error) {
 	if s.pays != "" {
 		if err := w.pay(ctx, s.pays); err != nil {
@@ -369,20 +368,20 @@ func (w *walk) do(ctx context.Context, s step) (*answer, error) {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the response: %w", err)
 	}
 	a := &answer{status: response.Status, body: body}
 	if response.StatusCode != s.status {
-		return a, fmt.Errorf("the answer is %s, not %d %s", response.Status, s.status, http.StatusText(s.status))
+		return a, fmt.Errorf("the response is %s, want %d %s", response.Status, s.status, http.StatusText(s.status))
 	}
 	return a, w.judge(s, body)
 }
 
-// judge compares an answer with what a step expects of it.
+// judge compares a response with the expectations of a step.
 func (w *walk) judge(s step, body []byte) error {
 	var members map[string]any
 	if err := json.Unmarshal(body, &members); err != nil {
-		return fmt.Errorf("the answer is no JSON object: %w", err)
+		return fmt.Errorf("the response is not a JSON object: %w", err)
 	}
 	var err error
 	for _, meets := range s.expect {
@@ -391,18 +390,17 @@ func (w *walk) judge(s step, body []byte) error {
 	for name, value := range s.keep {
 		text, ok := member(members, name).(string)
 		if !ok {
-			err = errors.Join(err, fmt.Errorf("%s is missing in the answer", name))
+			err = errors.Join(err, fmt.Errorf("%s is missing in the response", name))
 		}
 		w.values[value] = text
 	}
 	return err
 }
 
-// expectation is something that has to hold of an answer's members.
+// expectation is a condition on the members of a response.
 type expectation func(members map[string]any, values map[string]string) error
 
-// has expects a member, named with the objects and lists that it is in, to have a
-// value.
+// has expects the member at a path, such as items.0.label, to have a value.
 func has(path string, want any) expectation {
 	return func(members map[string]any, values map[string]string) error {
 		wanted := want
@@ -414,17 +412,17 @@ func has(path string, want any) expectation {
 			path = values[strings.Trim(first, "{")] + "." + rest
 		}
 		if got := member(members, path); got != wanted {
-			return fmt.Errorf("%s is %v, not %v", path, got, wanted)
+			return fmt.Errorf("%s is %v, want %v", path, got, wanted)
 		}
 		return nil
 	}
 }
 
-// atLeast expects a member to be a number that is not lower.
+// atLeast expects the member at a path to be a number with a minimum.
 func atLeast(path string, least float64) expectation {
 	return func(members map[string]any, _ map[string]string) error {
 		if got, ok := member(members, path).(float64); !ok || got < least {
-			return fmt.Errorf("%s is %v, and not %v at least", path, member(members, path), least)
+			return fmt.Errorf("%s is %v, want at least %v", path, member(members, path), least)
 		}
 		return nil
 	}
@@ -450,12 +448,12 @@ func member(members map[string]any, path string) any {
 }
 
 const (
-	shortLine  = 94 // characters, which with an indent fit on 100 columns
+	shortLine  = 94 // characters, so that an indented line fits into 100 columns
 	shortLines = 11 // members
 )
 
-// shorten returns the members of a JSON object, one a line: the first few, and
-// of each as much as fits.
+// shorten returns the first members of a JSON object, one per line and cut to the
+// line length.
 func shorten(body []byte) []string {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
@@ -468,7 +466,7 @@ func shorten(body []byte) []string {
 		if err != nil {
 			break
 		}
-		line := name.String() + ": " // before the next read, which makes the token void
+		line := name.String() + ": " // before the next read, which invalidates the token
 		value, err := dec.ReadValue()
 		if err != nil {
 			break

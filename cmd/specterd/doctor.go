@@ -24,16 +24,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// errDoctor makes the command fail where something has to be mended.
-var errDoctor = errors.New("something has to be mended; see the lines that begin with error")
+// errDoctor is returned if a check failed.
+var errDoctor = errors.New("problems found; see the lines that begin with error")
 
 func (p *program) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Look whether all is well, and say what to do where it is not; works beside a running server", Args: cobra.NoArgs,
-		Long: `Look whether all is well, and say what to do where it is not; works beside a running server.
+		Use: "doctor", Short: "Check the installation and suggest fixes", Args: cobra.NoArgs,
+		Long: `Check the installation and suggest fixes. The server may be running.
 
-It changes nothing. Each line begins with ok, warning or error; the exit status is 1
-where there is an error. Give it the settings of the server.`,
+This command changes nothing. Each line begins with ok, warning or error; the exit
+status is 1 if there is an error. The settings must be the same as for the server.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &doctor{say: func(verdict, what, format string, args ...any) {
 				fmt.Fprintf(p.stdout, "%-8s %-14s %s\n", verdict, what, text.Escape(fmt.Sprintf(format, args...)))
@@ -59,7 +59,7 @@ where there is an error. Give it the settings of the server.`,
 	return cmd
 }
 
-// doctor looks at an installation, and says what it finds.
+// doctor checks an installation and prints the results.
 type doctor struct {
 	*app
 
@@ -75,8 +75,8 @@ func (d *doctor) error(what, format string, args ...any) {
 	d.say("error", what, format, args...)
 }
 
-// examine looks at one thing after the other, and ends where what follows needs
-// what is not there. Its error is none of what was looked at.
+// examine runs the checks in order, and stops if the remaining checks depend on one that
+// failed. The results are printed; the returned error is unrelated to them.
 func (d *doctor) examine(ctx context.Context) error {
 	d.files()
 	d.disk()
@@ -100,7 +100,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// files looks who else may read the files.
+// files checks that other users of this machine cannot access the files.
 func (d *doctor) files() {
 	paths := []string{d.cfg.DataFolder, d.keyFile()}
 	if !d.usesPostgres() {
@@ -110,29 +110,29 @@ func (d *doctor) files() {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // which is told of where it is needed
+		case errors.Is(err, fs.ErrNotExist): // reported by the checks that need the file
 		case err != nil:
 			d.error("files", "%v", err)
 			open++
 		case info.Mode().Perm()&0o077 != 0:
-			d.warning("files", "others on this machine can get at %s (%v); run: chmod go= %[1]s", path, info.Mode().Perm())
+			d.warning("files", "other users of this machine can access %s (%v); run: chmod go= %[1]s", path, info.Mode().Perm())
 			open++
 		}
 	}
 	if open == 0 {
-		d.ok("files", "nobody else can get at them")
+		d.ok("files", "accessible only to their owner")
 	}
 }
 
-// network checks what the settings say about who can listen in.
+// network checks whether traffic can be intercepted, according to the settings.
 func (d *doctor) network() {
 	switch {
 	case d.servesInTheClear():
 		d.warning("network", "%s", inTheClear)
 	case len(d.cfg.TrustedProxies) == 0:
-		d.ok("network", "no reverse proxy is declared; if one is in front, name it in SPECTER_TRUSTED_PROXIES, or else all its users count as one address, also for failed logins")
+		d.ok("network", "no reverse proxy is configured; if there is one, set SPECTER_TRUSTED_PROXIES, or all its users count as one address, including for failed logins")
 	default:
-		d.ok("network", "X-Forwarded-For counts from %s", list(d.cfg.TrustedProxies))
+		d.ok("network", "X-Forwarded-For is trusted from %s", list(d.cfg.TrustedProxies))
 	}
 }
 
@@ -144,28 +144,28 @@ func list[T fmt.Stringer](values []T) string {
 	return strings.Join(texts, ", ")
 }
 
-// disk looks whether there is room for the database to grow.
+// disk checks that the database has space to grow.
 func (d *doctor) disk() {
 	if d.usesPostgres() {
 		return
 	}
 	full, free, err := store.IsNearlyFull(string(d.cfg.DatabaseURL))
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // which is told of where it is needed
+	case errors.Is(err, fs.ErrNotExist): // reported by the check of the database
 	case err != nil:
 		d.error("disk", "%v", err)
 	case full:
-		d.error("disk", "%d kB are free, and specterd writes nothing any more but what takes access away; make room, and it goes on by itself", free>>10)
+		d.error("disk", "%d kB are free, so specterd accepts only changes that revoke access; free disk space, and specterd resumes automatically", free>>10)
 	default:
 		d.ok("disk", "%d MB are free", free>>20)
 	}
 }
 
-// database opens the database, and reports whether more can be looked for in it.
+// database opens the database, and reports whether further checks can use it.
 func (d *doctor) database(ctx context.Context) bool {
 	if !d.usesPostgres() {
 		if _, err := os.Stat(string(d.cfg.DatabaseURL)); err != nil {
-			d.error("database", "%v; specterd serve makes one, unless it was lost: then restore it", err)
+			d.error("database", "%v; specterd serve creates a database; if you had one, restore it instead", err)
 			return false
 		}
 	}
@@ -181,13 +181,13 @@ func (d *doctor) database(ctx context.Context) bool {
 		d.error("database", "%v", d.explain(ctx, err))
 		return false
 	case schema.Fresh():
-		d.error("database", "it is empty; specterd serve makes what belongs in it, unless it was lost: then restore it")
+		d.error("database", "the database is empty; specterd serve creates its schema; if the database had data, restore it instead")
 		return false
 	case schema.Pending():
-		d.warning("database", "its schema is of version %d and this program's of %d; the next start of specterd serve migrates it, after a backup", schema.Version, schema.Program)
+		d.warning("database", "the schema has version %d and this program version %d; the next start of specterd serve makes a backup and migrates the schema", schema.Version, schema.Program)
 		return false
 	}
-	if err := d.store.Migrate(ctx); err != nil { // nothing is pending, but it may be newer than this program
+	if err := d.store.Migrate(ctx); err != nil { // nothing is pending, but the schema may be newer than this program
 		d.error("database", "%v", err)
 		return false
 	}
@@ -196,14 +196,14 @@ func (d *doctor) database(ctx context.Context) bool {
 		d.error("database", "%v; stop specterd, keep a copy of the file, and restore a backup", err)
 		return false
 	}
-	d.ok("database", "it is whole, and of the schema %d (looked through in %v)", schema.Version, time.Since(start).Round(time.Millisecond))
+	d.ok("database", "intact, schema version %d (checked in %v)", schema.Version, time.Since(start).Round(time.Millisecond))
 	return true
 }
 
 func (d *doctor) key(ctx context.Context) {
 	known, err := d.store.SigningKeys(ctx)
 	if err == nil && len(known) == 0 {
-		d.warning("signing key", "the database has none yet; specterd serve makes one")
+		d.warning("signing key", "the database has no signing key yet; specterd serve creates one")
 		return
 	}
 	if err == nil {
@@ -216,11 +216,11 @@ func (d *doctor) key(ctx context.Context) {
 		d.error("signing key", "%v", err)
 		return
 	}
-	d.ok("signing key", "it is the database's")
+	d.ok("signing key", "matches the database")
 }
 
-// A login should take long enough that passwords are not guessed from a stolen
-// database, and not so long that people and scripts wait.
+// A login should be slow enough that passwords of a stolen database are hard to guess,
+// and fast enough for users and scripts.
 const (
 	quickHash = 50 * time.Millisecond
 	slowHash  = time.Second
@@ -243,7 +243,7 @@ func (d *doctor) passwordsOf(ctx context.Context) {
 	case took < quickHash:
 		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a higher cost makes stolen passwords harder to guess", rounded, d.cfg.BcryptCost)
 	case took > slowHash:
-		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a lower cost makes it quicker", rounded, d.cfg.BcryptCost)
+		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a lower cost makes logins faster", rounded, d.cfg.BcryptCost)
 	default:
 		d.ok("passwords", "a login takes %v", rounded)
 	}
@@ -251,9 +251,9 @@ func (d *doctor) passwordsOf(ctx context.Context) {
 	case err != nil:
 		d.error("passwords", "%v", err)
 	case n > 0 && !isLoopback(d.cfg.Host):
-		d.error("passwords", "%d users have the default password, so specterd does not start at %s; specterd user list shows who, and specterd user passwd changes it", n, d.cfg.Host)
+		d.error("passwords", "%d users have the default password, so specterd refuses to listen on %s; list them with specterd user list and change it with specterd user passwd", n, d.cfg.Host)
 	case n > 0:
-		d.warning("passwords", "%d users have the default password; specterd user list shows who, and specterd user passwd changes it", n)
+		d.warning("passwords", "%d users have the default password; list them with specterd user list and change it with specterd user passwd", n)
 	}
 }
 
@@ -263,24 +263,24 @@ func (d *doctor) audit(ctx context.Context) {
 	case err != nil:
 		d.error("audit", "%v", err)
 	case len(r.Problems) > 0:
-		d.error("audit", "the record is not as it was written: %s; specterd audit verify says more", r.Problems[0])
+		d.error("audit", "the audit log was altered: %s; run specterd audit verify for details", r.Problems[0])
 	default:
-		d.ok("audit", "all %d entries are as they were written", r.Entries)
+		d.ok("audit", "%d events, none missing or altered", r.Entries)
 	}
 }
 
-// oldBackup is how old the newest backup may be where none are scheduled.
+// oldBackup is the maximum age of the newest backup if no backups are scheduled.
 const oldBackup = 7 * 24 * time.Hour
 
-// backups looks how old the newest backup is, of those that the server makes and of
-// those that nobody gave another name or place.
+// backups checks the age of the newest backup among those with the default name in the
+// backup directory, scheduled or not.
 func (d *doctor) backups() {
 	folder, most := backup.Folder(d.cfg.Backup.Folder), oldBackup
-	what := "make one with specterd backup, or have the server make them with SPECTER_BACKUP_EVERY=24h"
+	what := "run specterd backup, or schedule backups with SPECTER_BACKUP_EVERY=24h"
 	if d.cfg.Backup.Every > 0 {
-		most, what = 2*d.cfg.Backup.Every, "is specterd serve running with SPECTER_BACKUP_EVERY? Its log says what failed"
+		most, what = 2*d.cfg.Backup.Every, "check that specterd serve is running with SPECTER_BACKUP_EVERY, and check its log for errors"
 		if d.usesPostgres() {
-			what += "; of several, the one that follows the node makes them, in its own folder"
+			what += "; of several servers, the one that runs the indexer makes the backups, in its own directory"
 		}
 	}
 	newest, err := folder.Newest(d.now())
@@ -289,18 +289,19 @@ func (d *doctor) backups() {
 	case err != nil:
 		d.error("backups", "%v", err)
 	case newest.IsZero():
-		d.warning("backups", "there is none in %s; %s", folder, what)
+		d.warning("backups", "no backup in %s; %s", folder, what)
 	case age > most:
-		d.warning("backups", "the newest in %s is of %s, %v ago; %s", folder, newest.Format(timeLayout), age, what)
+		d.warning("backups", "the newest in %s is from %s, %v ago; %s", folder, newest.Format(timeLayout), age, what)
 	default:
-		d.ok("backups", "the newest is of %s, %v ago", newest.Format(timeLayout), age)
+		d.ok("backups", "the newest is from %s, %v ago", newest.Format(timeLayout), age)
 	}
 }
 
-// wrongClock is by how much two clocks of people who mind them do not differ.
+// wrongClock is the difference from the node's clock above which one of the two clocks
+// is assumed to be wrong.
 const wrongClock = 10 * time.Second
 
-// node looks at the node, and reports whether it can be asked about wallets.
+// node checks the node, and reports whether the wallets can be checked with it.
 func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	status := n.monitor.Check(ctx)
 	if problem := status.Ready(); problem != nil {
@@ -309,7 +310,7 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	}
 	d.ok("node", "%s on %s, at block %d", status.Subversion, status.Chain, status.Blocks)
 	for _, warning := range status.Warnings {
-		d.warning("node", "it says: %s", warning)
+		d.warning("node", "the node reports: %s", warning)
 	}
 	for _, notice := range status.Notices() {
 		d.warning("node", "%s", notice.Message)
@@ -318,7 +319,7 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	before := d.now()
 	theirs, err := n.node.Time(ctx)
 	switch {
-	case errors.Is(err, rpcclient.ErrMethodForbidden): // a notice tells
+	case errors.Is(err, rpcclient.ErrMethodForbidden): // reported as a notice
 		return true
 	case err != nil:
 		d.error("clock", "%v", err)
@@ -326,26 +327,26 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 	}
 	apart := theirs.Sub(before).Round(time.Millisecond)
 	if apart.Abs() > wrongClock+d.now().Sub(before) {
-		d.warning("clock", "the node's differs by %v; tokens and proposals end by this machine's: see that both have the right time (timedatectl)", apart)
+		d.warning("clock", "the node's clock differs by %v; tokens and proposals expire by this machine's clock: set both clocks correctly (timedatectl)", apart)
 	} else {
-		d.ok("clock", "it agrees with the node's")
+		d.ok("clock", "agrees with the node's clock")
 	}
 	return true
 }
 
-// announcements checks whether the node announces at another host than specterd
-// connects to.
+// announcements checks whether the node publishes ZMQ messages at another host than
+// specterd connects to.
 func (d *doctor) announcements(ctx context.Context, n *nodeAccess) {
 	publishers, err := n.node.Publishers(ctx)
 	if err != nil {
-		return // what was asked before was answered; serve tries again
+		return // earlier calls succeeded, so this is transient; serve retries
 	}
 	if elsewhere := zmq.Elsewhere(publishers, n.host); len(elsewhere) > 0 {
-		d.warning("node", "it announces payments at %s; specterd connects to the host %s at these ports, since a node must not make it connect elsewhere. If that is not the same machine, set SPECTER_NODE_ZMQ_HOST", strings.Join(elsewhere, ", "), n.host)
+		d.warning("node", "the node publishes ZMQ messages at %s; specterd connects to these ports on the host %s, since a node must not direct it to other hosts. If that is not the same machine, set SPECTER_NODE_ZMQ_HOST", strings.Join(elsewhere, ", "), n.host)
 	}
 }
 
-// wallets compares each wallet with Core's.
+// wallets compares each wallet with its wallet in Bitcoin Core.
 func (d *doctor) wallets(ctx context.Context, n *nodeAccess) {
 	all, err := d.store.AllWallets(ctx)
 	if err != nil {
@@ -360,18 +361,18 @@ func (d *doctor) wallets(ctx context.Context, n *nodeAccess) {
 		}
 	}
 	if well == len(all) {
-		d.ok("wallets", "all %d are as Core has them", well)
+		d.ok("wallets", "all %d match Bitcoin Core", well)
 	}
 }
 
-// behindAtMost is how many blocks a wallet may be behind the node while the
-// follower is at work.
+// behindAtMost is how many blocks a wallet may be behind the node while the indexer
+// catches up.
 const behindAtMost = 2
 
-// wallet reports whether all is well with a wallet, and says what is not.
+// wallet checks a wallet, prints its problems, and reports whether there are none.
 func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip int) bool {
 	if w.Stage != wallet.Ready {
-		d.warning("wallets", "%q is %s; specterd serve goes on with that", w.Name, w.Stage)
+		d.warning("wallets", "%q is %s; specterd serve completes this", w.Name, w.Stage)
 		return false
 	}
 	ours, err := d.store.AddressAt(ctx, w.ID, wallet.Place{})
@@ -385,12 +386,12 @@ func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip
 		return false
 	}
 	if len(theirs) != 1 || theirs[0] != ours.Address {
-		d.error("wallets", "%q: its first address is %s here, and Core derives %s; use no address of it, and restore a backup of the database", w.Name, ours.Address, theirs)
+		d.error("wallets", "%q: its first address is %s in the database, but Bitcoin Core derives %s; do not use its addresses, and restore a backup of the database", w.Name, ours.Address, theirs)
 		return false
 	}
 	locked, err := n.provider.Locked(ctx, w.CoreName)
 	if err != nil {
-		d.error("wallets", "%q: Core's wallet %s: %v", w.Name, w.CoreName, err)
+		d.error("wallets", "%q: Bitcoin Core's wallet %s: %v", w.Name, w.CoreName, err)
 		return false
 	}
 	reserved, err := d.store.Reservations(ctx, w.ID)
@@ -399,11 +400,11 @@ func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip
 		return false
 	}
 	if free := proposal.ToLock(reserved, locked); len(free) > 0 {
-		d.warning("wallets", "%q: Core may spend %d coins that proposals reserve; specterd serve locks them again", w.Name, len(free))
+		d.warning("wallets", "%q: Bitcoin Core has not locked %d UTXOs that proposals reserve; specterd serve locks them again", w.Name, len(free))
 		return false
 	}
 	if !w.Scanning() && tip-w.Synced.Height > behindAtMost {
-		d.warning("wallets", "%q is known up to block %d only; is specterd serve running?", w.Name, w.Synced.Height)
+		d.warning("wallets", "%q is indexed only up to block %d; check that specterd serve is running", w.Name, w.Synced.Height)
 		return false
 	}
 	return true

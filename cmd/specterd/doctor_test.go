@@ -35,7 +35,7 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("got\n%s", out)
 		}
 	}
-	examine(false, "error +database +.*no such file or directory; specterd serve makes one")
+	examine(false, "error +database +.*no such file or directory; specterd serve creates a database")
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("it left behind %v, %v", entries, err)
 	}
@@ -49,8 +49,8 @@ func TestDoctor(t *testing.T) {
 		return err == nil && strings.Contains(string(out), "ready")
 	})
 	examine(true,
-		"ok +settings", "ok +files", "ok +database +it is whole", "ok +signing key", "(ok|warning) +passwords +a login takes",
-		`ok +audit +all \d+ entries`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +wallets +all 1 are as Core has them")
+		"ok +settings", "ok +files", "ok +database +intact", "ok +signing key", "(ok|warning) +passwords +a login takes",
+		`ok +audit +\d+ events`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +wallets +all 1 match Bitcoin Core")
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db"))
 	check(t, err)
@@ -69,8 +69,8 @@ func TestDoctor(t *testing.T) {
 	do("UPDATE addresses SET address = 'bcrt1qother' WHERE branch = 0 AND address_index = 0")
 	check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))
 	examine(false,
-		"warning +files .*chmod go= .*secret_key", "error +audit +the record is not as it was written",
-		`error +wallets +"Savings": its first address is bcrt1qother here, and Core derives`)
+		"warning +files .*chmod go= .*secret_key", "error +audit +the audit log was altered",
+		`error +wallets +"Savings": its first address is bcrt1qother in the database, but Bitcoin Core derives`)
 	node.Stop(t)
 	examine(false, "error +node +the Bitcoin node's cookie file is not there")
 	check(t, os.WriteFile(filepath.Join(dir, "secret_key"), []byte(strings.Repeat("0", 64)), 0o600))

@@ -20,38 +20,38 @@ import (
 	"github.com/specterd/specterd/internal/walletexport"
 )
 
-// errPartialExport ends an export that has left something out.
-var errPartialExport = exitError{exitPartial, errors.New("the export is PARTIAL: not every wallet could be written in every form; see \"not written\" above")}
+// errPartialExport is returned if an export omitted something.
+var errPartialExport = exitError{exitPartial, errors.New("the export is PARTIAL: not every wallet could be written in every format; see \"not written\" above")}
 
 func (p *program) exportCommand() *cobra.Command {
 	var user, alias, format, folder string
 	cmd := &cobra.Command{
 		Use: "export", Args: cobra.NoArgs,
-		Short: "Write a user's wallets in the forms that Specter Desktop, other wallets and Bitcoin Core read",
-		Long: `Write a user's wallets in the forms that others read:
+		Short: "Export wallets for Bitcoin Core and other wallet software",
+		Long: `Export a user's wallets in formats that other programs read:
 
   specter      specter.json      Specter Desktop's wallet file, with labels of addresses;
                                  in Specter Desktop: Add wallet, Import from a file
-  account-map  account-map.json  label, blockheight, descriptor and devices, which
-                                 Specter Desktop, Sparrow, Fully Noded and others read
-  labels       labels.jsonl      all labels (BIP-329), and frozen coins as "spendable": false
-  core         core.json         both descriptors for Bitcoin Core's importdescriptors
+  account-map  account-map.json  label, blockheight, descriptor and devices, for
+                                 Specter Desktop, Sparrow, Fully Noded and others
+  labels       labels.jsonl      all labels (BIP-329); frozen UTXOs have "spendable": false
+  core         core.json         both descriptors, for importdescriptors of Bitcoin Core
 
-Either one wallet in one form on standard output, with --wallet and --format; or all
-of them as files, with --to: a folder for each wallet, named by its alias, with a file
-of each form. The files can be read by you only (0600). Nothing that is there already
-is overwritten: if there is a folder of the same name, nothing is written.
+Use --wallet and --format to write one wallet in one format to standard output, or --to
+to write files: one directory per wallet, named by the wallet's alias, with one file per
+format. Only you can read the files (0600). Existing files are not overwritten: if a
+directory of the same name exists, nothing is written.
 
-No form has private keys, which specterd does not have; but whoever reads these files
-knows all addresses of the wallets. History and proposals are in none of them:
-GET /api/v1/transactions has the history as CSV, and proposals are PSBTs of their own.
+specterd has no private keys, so the files have none, but they reveal all addresses of
+the wallets. They contain neither history nor proposals: GET /api/v1/transactions
+returns the history as CSV, and each proposal has its own PSBT.
 
-It only reads, works beside a running server, and needs the node for one thing: the
-time of the wallet's first block, in core.json. Without the node, core.json has Bitcoin
-Core look through the whole chain, which is right as well and takes longer.
+The export only reads, and the server may be running. The node is used for one thing:
+the time of the wallet's first block, in core.json. Without the node, core.json makes
+Bitcoin Core rescan the whole chain, which gives the same result but takes longer.
 
-Exit status: 0 all is written; 3 partial, some wallet cannot be written in some form;
-             1 failed.`,
+Exit status: 0 everything was written; 3 partial, at least one wallet cannot be written
+             in at least one format; 1 failed.`,
 		Example: `  specterd export --user alice --to ~/wallets-of-alice
   specterd export --user alice --wallet savings --format labels > savings.jsonl
 
@@ -61,7 +61,7 @@ Exit status: 0 all is written; 3 partial, some wallet cannot be written in some 
 		PreRunE: func(*cobra.Command, []string) error { return checkExport(alias, format, folder) },
 		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
 			if folder != "" || format == string(walletexport.Core) {
-				_ = d.node.firstLook(cmd.Context()) // timeOf says what came of it
+				_ = d.node.firstLook(cmd.Context()) // timeOf returns the error, if any
 			}
 			if format != "" {
 				return p.exportOne(cmd.Context(), d, alias, walletexport.Form(format))
@@ -72,22 +72,22 @@ Exit status: 0 all is written; 3 partial, some wallet cannot be written in some 
 	addDataFlags(cmd.Flags())
 	config.AddFlags(cmd.Flags(), "node-url")
 	f := cmd.Flags()
-	f.StringVar(&user, "user", auth.FirstAdmin, "whose wallets")
-	f.StringVar(&alias, "wallet", "", "which one, by the user's alias; without it: all, with --to")
-	f.StringVar(&format, "format", "", "write one wallet to standard output: specter, account-map, labels or core")
-	f.StringVar(&folder, "to", "", "write files of all forms into this folder, which is made if it is not there")
+	f.StringVar(&user, "user", auth.FirstAdmin, "user whose wallets to export")
+	f.StringVar(&alias, "wallet", "", "the user's alias of the wallet; default all wallets, with --to")
+	f.StringVar(&format, "format", "", "format to write to standard output: specter, account-map, labels or core")
+	f.StringVar(&folder, "to", "", "directory for files in all formats; created if it does not exist")
 	return cmd
 }
 
-// checkExport refuses flags that do not go together.
+// checkExport refuses incompatible flags.
 func checkExport(alias, format, folder string) error {
 	switch {
 	case format == "" && folder == "":
-		return errors.New("say what to write: --to FOLDER for files of all forms, or --wallet ALIAS --format specter, account-map, labels or core for one on standard output")
+		return errors.New("either --to DIRECTORY or --wallet ALIAS --format FORMAT is required, with FORMAT one of specter, account-map, labels or core")
 	case format != "" && folder != "":
-		return errors.New("--to writes files of all forms: leave out either --to or --format")
+		return errors.New("--to writes files in all formats: omit either --to or --format")
 	case format != "" && alias == "":
-		return errors.New("--format writes one wallet: say which with --wallet ALIAS; specterd wallet list shows the aliases")
+		return errors.New("--format requires --wallet ALIAS; list the aliases with specterd wallet list")
 	case format != "":
 		_, err := walletexport.ParseForm(format)
 		return err
@@ -114,7 +114,7 @@ func (p *program) exportFolder(ctx context.Context, d *walletDesk, alias, path s
 		return err
 	}
 	if len(views) == 0 {
-		fmt.Fprintln(p.stdout, "There are no wallets; nothing is written.")
+		fmt.Fprintln(p.stdout, "The user has no wallets; nothing was written.")
 		return nil
 	}
 	folder, err := newFolders(path, views)
@@ -126,7 +126,7 @@ func (p *program) exportFolder(ctx context.Context, d *walletDesk, alias, path s
 	for _, v := range views {
 		whole, err := p.exportWallet(ctx, d, folder, v)
 		if err != nil {
-			return fmt.Errorf("write wallet %s: %w; the wallets above are written, and this one and the rest are not", v.Alias, err)
+			return fmt.Errorf("write wallet %s: %w; the wallets above were written, this one and the remaining ones were not", v.Alias, err)
 		}
 		partial = partial || !whole
 		fmt.Fprintf(p.stdout, "Wrote %s\n", filepath.Join(path, v.Alias))
@@ -137,7 +137,7 @@ func (p *program) exportFolder(ctx context.Context, d *walletDesk, alias, path s
 	return nil
 }
 
-// chosen returns the wallet of an alias, or all.
+// chosen returns the wallet with an alias, or all wallets if alias is empty.
 func (d *walletDesk) chosen(ctx context.Context, alias string) ([]wallet.View, error) {
 	if alias == "" {
 		return d.service.List(ctx, d.who, "", 0)
@@ -146,16 +146,16 @@ func (d *walletDesk) chosen(ctx context.Context, alias string) ([]wallet.View, e
 	return []wallet.View{v}, err
 }
 
-// newFolders opens a folder, which it makes if need be, in which none of the
-// wallets has a folder yet. An alias leads nowhere else: its rule allows letters,
-// digits and underscores only, and os.Root sees to the rest.
+// newFolders opens a directory, creating it if necessary, and checks that none of the
+// wallets has a directory in it yet. An alias cannot lead outside: aliases consist of
+// letters, digits and underscores, and os.Root refuses such paths anyway.
 func newFolders(path string, views []wallet.View) (*os.Root, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder: %w", err)
+		return nil, fmt.Errorf("create the directory: %w", err)
 	}
 	folder, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, fmt.Errorf("open the folder: %w", err)
+		return nil, fmt.Errorf("open the directory: %w", err)
 	}
 	var there []string
 	for _, v := range views {
@@ -164,13 +164,13 @@ func newFolders(path string, views []wallet.View) (*os.Root, error) {
 		}
 	}
 	if len(there) > 0 {
-		return nil, errors.Join(fmt.Errorf("there already: %s. Nothing is overwritten, and nothing was written; give another folder with --to, or remove what is there", strings.Join(there, ", ")), folder.Close())
+		return nil, errors.Join(fmt.Errorf("already exists: %s; nothing was written. Choose another directory with --to, or remove the existing ones", strings.Join(there, ", ")), folder.Close())
 	}
 	return folder, nil
 }
 
-// exportWallet writes a wallet in all forms, and reports whether it could be
-// written in each.
+// exportWallet writes a wallet in all formats, and reports whether every format was
+// possible.
 func (p *program) exportWallet(ctx context.Context, d *walletDesk, folder *os.Root, v wallet.View) (whole bool, err error) {
 	w, err := p.leaving(ctx, d, v, true)
 	if err != nil {
@@ -200,8 +200,8 @@ func (p *program) exportWallet(ctx context.Context, d *walletDesk, folder *os.Ro
 	return whole, nil
 }
 
-// writeNew writes a file that is not there yet, for its owner only, and brings it
-// to the disk.
+// writeNew creates a file that only its owner can read, writes it and syncs it to disk.
+// The file must not exist.
 func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 	f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -214,8 +214,8 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 	return errors.Join(err, f.Close())
 }
 
-// leaving returns all that the forms are made of, and tells of what is not as it
-// should be. Born is whether the node is asked for the time of the first block.
+// leaving collects the data of a wallet for all formats, and prints a note if something
+// is incomplete. If born is set, it asks the node for the time of the first block.
 func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, born bool) (w walletexport.Wallet, err error) {
 	if w.Portrait, err = d.service.Portrait(ctx, d.who, v.Alias, 1); err != nil {
 		return w, err
@@ -227,20 +227,20 @@ func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, bor
 		return w, err
 	}
 	if v.Scanning() {
-		fmt.Fprintf(p.stderr, "Note: the chain is still looked through for %s, so the next addresses may be too low, and coins that are frozen and not seen yet are left out; export it again once specterd wallet list says ready.\n", v.Alias)
+		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
 	}
 	if born && v.Birth > 0 {
 		if w.Born, err = d.timeOf(ctx, v.Birth); err != nil {
 			if ctx.Err() != nil {
 				return w, err
 			}
-			fmt.Fprintf(p.stderr, "Note: the time of %s's first block is not known (%s), so core.json has Bitcoin Core look through the whole chain, which takes longer.\n", v.Alias, err)
+			fmt.Fprintf(p.stderr, "Note: the time of the first block of %s is unknown (%s), so core.json makes Bitcoin Core rescan the whole chain, which takes longer.\n", v.Alias, err)
 		}
 	}
 	return w, nil
 }
 
-// timeOf returns when a block of the node's chain was made.
+// timeOf returns the time in the header of a block of the node's chain.
 func (d *walletDesk) timeOf(ctx context.Context, height int) (time.Time, error) {
 	if err := d.node.provider.Ready(); err != nil {
 		return time.Time{}, err

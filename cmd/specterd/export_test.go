@@ -342,7 +342,7 @@ func (e *exporter) fromFiles(alias string, x exported) {
 			e.run(0, "wallet", "rm", alias, "--user", other)
 		}
 		out := e.run(0, append([]string{"wallet", "create", "--user", other, "--name", x.account.Label, "--birth", fmt.Sprint(x.account.BlockHeight)}, flags...)...)
-		if implied := "change addresses are on the branch /1/*"; strings.Contains(out, implied) != (i == 0) {
+		if implied := "change addresses use the branch /1/*"; strings.Contains(out, implied) != (i == 0) {
 			t.Errorf("%s of %q: %s", alias, flags, out)
 		}
 		shown := e.run(0, "wallet", "show", alias, "--user", other)
@@ -413,13 +413,13 @@ func TestExportRefuses(t *testing.T) {
 		}
 	}
 	to := filepath.Join(t.TempDir(), "to")
-	says(1, "say what to write")
-	says(1, "leave out either", "--to", to, "--format", "core", "--wallet", "x")
-	says(1, "say which with --wallet", "--format", "core")
-	says(1, "has to be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
+	says(1, "is required, with FORMAT one of")
+	says(1, "omit either", "--to", to, "--format", "core", "--wallet", "x")
+	says(1, "--format requires --wallet", "--format", "core")
+	says(1, "must be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
 	says(1, "user not found", "--to", to, "--user", "nobody")
 	says(1, "wallet not found among your wallets", "--to", to, "--wallet", "../../etc")
-	says(0, "There are no wallets; nothing is written.", "--to", to)
+	says(0, "nothing was written", "--to", to)
 	key, _ := testkit.Key(t, 0)
 	e.run(0, "wallet", "create", "--name", "Savings", "--birth", "now", "--descriptor", "wpkh("+key+"/<0;1>/*)")
 	e.run(0, "wallet", "create", "--name", "Odd", "--birth", "now", "--descriptor", "wpkh("+key+"/<2;3>/*)")
@@ -440,14 +440,14 @@ func TestExportRefuses(t *testing.T) {
 			t.Errorf("of %s there is %v, want %s", name, got, want)
 		}
 	}
-	says(1, "use the form core", "--wallet", "odd", "--format", "account-map")
+	says(1, "use the format core", "--wallet", "odd", "--format", "account-map")
 	e.run(0, "export", "--wallet", "odd", "--format", "core")
 
 	// Nothing is overwritten, and nothing written beside what is there.
 	check(t, os.RemoveAll(filepath.Join(to, "odd")))
 	file := filepath.Join(to, "savings", "core.json")
 	check(t, os.WriteFile(file, []byte("mine"), 0o600))
-	says(1, "there already: "+filepath.Join(to, "savings")+". Nothing is overwritten, and nothing was written", "--to", to)
+	says(1, "already exists: "+filepath.Join(to, "savings")+"; nothing was written", "--to", to)
 	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
 		t.Errorf("the file is %q now: %v", text, err)
 	}
@@ -456,13 +456,13 @@ func TestExportRefuses(t *testing.T) {
 	}
 	// A link is there already, too, wherever it leads.
 	check(t, os.Symlink(t.TempDir(), filepath.Join(to, "odd")))
-	says(1, "there already", "--to", to, "--wallet", "odd")
+	says(1, "already exists", "--to", to, "--wallet", "odd")
 
 	// Without the node, Core is to look through the whole chain.
 	node.Stop(t)
 	says(0, `"timestamp": 0`, "--wallet", "savings", "--format", "core")
 	out, err := e.command("export", "--wallet", "savings", "--format", "core").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "core.json has Bitcoin Core look through the whole chain") {
+	if err != nil || !strings.Contains(string(out), "core.json makes Bitcoin Core rescan the whole chain") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

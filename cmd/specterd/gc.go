@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	// gcPercent has a small heap grow to five times what is in use before it is
-	// collected: by default it is collected all the time.
+	// gcPercent lets a small heap grow to five times the live bytes before a collection;
+	// with the default it would be collected continuously.
 	gcPercent = 400
-	// gcRoom is by how many bytes any heap may grow before that. Of 10,000
-	// connections 150 MB are in use, and four times as much again would be too much.
+	// gcRoom is the maximum growth in bytes before a collection. 10,000 connections need
+	// 150 MB; growth by four times as much would be too much.
 	gcRoom = 48 << 20
-	// leastGCPercent bounds what collecting costs where very much is in use.
+	// leastGCPercent bounds the cost of collections if the live heap is very large.
 	leastGCPercent = 25
 )
 
-// tuneGC keeps the garbage collector at these figures, after each time that it ran.
+// tuneGC adjusts the garbage collector to these limits after each collection.
 func tuneGC() {
-	// What a percentage is of (runtime/debug.SetGCPercent).
+	// The base of the percentage (see runtime/debug.SetGCPercent).
 	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	current := gcPercent
 	debug.SetGCPercent(current)
-	type cycle [32]byte // smaller ones may live longer than one collection
+	type cycle [32]byte // smaller objects may survive a collection
 	var tune func(*cycle)
 	tune = func(*cycle) {
 		metrics.Read(inUse)
@@ -37,17 +37,17 @@ func tuneGC() {
 			current = percent
 			debug.SetGCPercent(current)
 		}
-		runtime.SetFinalizer(new(cycle), tune) // which is called when this one was collected
+		runtime.SetFinalizer(new(cycle), tune) // called at the next collection
 	}
 	runtime.SetFinalizer(new(cycle), tune)
 }
 
-// calmAfter is how long there must have been little to do.
+// calmAfter is the interval at which the load is measured.
 const calmAfter = 10 * time.Second
 
-// giveBack gives memory back to the system when a time of much work is over, until
-// ctx ends; every so often it looks whether it is. By itself the runtime keeps what
-// the heap may grow to again.
+// giveBack returns memory to the operating system after a period of high load, until
+// ctx ends. It measures the load at each interval. The runtime alone would keep the
+// memory that the heap may grow to again.
 func giveBack(ctx context.Context, every time.Duration) {
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	var w workload
@@ -66,17 +66,18 @@ func giveBack(ctx context.Context, every time.Duration) {
 	}
 }
 
-// workload is how much there is to do, told by the bytes that are allocated for it.
+// workload measures the load by the number of allocated bytes.
 type workload struct {
-	total uint64 // at the last look
-	most  uint64 // between two looks, since it was calm
+	total uint64 // at the last measurement
+	most  uint64 // maximum between two measurements since the last period of low load
 }
 
-// worthwhile is less than what a heap is collected at in any case.
+// worthwhile is the minimum load of a high-load period. It is below the heap size that
+// triggers a collection in any case.
 const worthwhile = 4 << 20
 
-// calmed reports whether much was to be done and now is little. Total are the bytes
-// that were allocated since the start.
+// calmed reports whether a period of high load is over. Total is the number of bytes
+// allocated since the start of the process.
 func (w *workload) calmed(total uint64) bool {
 	now := total - w.total
 	w.total, w.most = total, max(w.most, now)

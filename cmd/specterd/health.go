@@ -17,19 +17,19 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// healthPatience is how long the server may take to answer. It gives up on its
-// database after two seconds.
+// healthPatience is how long the server may take to respond. The server itself waits
+// two seconds for its database.
 const healthPatience = 4 * time.Second
 
 func (p *program) healthCommand() *cobra.Command {
 	var ready bool
 	cmd := &cobra.Command{
-		Use: "health", Short: "Ask the server on this machine whether it is well; fails where it is not",
-		Long: `Ask the server on this machine whether it answers, and with --ready also whether
-its database and its node can be used. It ends with status 0 if so and 1 if not,
-after 4 seconds at most, so that Docker, systemd and scripts can ask, too.
+		Use: "health", Short: "Check the health of the server on this machine",
+		Long: `Check whether the server on this machine responds and, with --ready, whether its
+database and its node are usable. The exit status is 0 if so and 1 if not. The check
+takes 4 seconds at most, so that Docker, systemd and scripts can use it.
 
-It reads the settings of the server to know where that listens.`,
+The address comes from the settings, which must be the same as for the server.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(cmd.Flags(), p.getenv)
@@ -45,16 +45,17 @@ It reads the settings of the server to know where that listens.`,
 		},
 	}
 	config.AddFlags(cmd.Flags(), "host", "port", "tls-cert-file", "tls-key-file")
-	cmd.Flags().BoolVar(&ready, "ready", false, "ask also for the database and the node")
+	cmd.Flags().BoolVar(&ready, "ready", false, "also check the database and the node")
 	return cmd
 }
 
-// askHealth asks the server of these settings how it is, and returns what it says.
+// askHealth requests the health of the server with these settings, and returns its
+// message.
 func askHealth(ctx context.Context, cfg config.Config, ready bool) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
 	if cfg.Port == 0 {
-		return "", errors.New("PORT (or --port) is 0, and nobody knows which one the server took; it has to be named")
+		return "", errors.New("PORT (or --port) is 0, so the server's port is unknown; set it to the port in use")
 	}
 	url := healthURL(cfg, ready)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -63,22 +64,22 @@ func askHealth(ctx context.Context, cfg config.Config, ready bool) (string, erro
 	}
 	client := http.Client{
 		Transport: &http.Transport{
-			// The certificate has the server's public name, which is not asked for here;
-			// nothing secret is sent, and the answer is believed by this machine only.
+			// The certificate is for the server's public name, not for this address. The
+			// request has no secrets, and only this machine relies on the response.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return "", fmt.Errorf("no answer: %w", err)
+		return "", fmt.Errorf("no response: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var answer struct{ Message, Reason string }
 	err = json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&answer)
 	switch {
 	case err != nil || answer.Message == "":
-		return "", fmt.Errorf("%s answers %s, and not as specterd does", url, response.Status)
+		return "", fmt.Errorf("%s responded with %s, which is not a response of specterd", url, response.Status)
 	case answer.Reason != "":
 		return "", errors.New(answer.Message + ": " + answer.Reason)
 	case response.StatusCode != http.StatusOK:
@@ -96,7 +97,7 @@ func healthURL(cfg config.Config, ready bool) string {
 		path = "/api/healthz/readyness"
 	}
 	host := cfg.Host
-	switch ip := net.ParseIP(host); { // every address: by way of loopback
+	switch ip := net.ParseIP(host); { // all addresses: use loopback
 	case ip.Equal(net.IPv4zero):
 		host = "127.0.0.1"
 	case ip.Equal(net.IPv6unspecified):

@@ -70,7 +70,7 @@ func TestHealthOfOthers(t *testing.T) {
 		defer other.Close()
 		_, port, err := net.SplitHostPort(other.Listener.Addr().String())
 		check(t, err)
-		if got := askedHealth(t, map[string]string{"PORT": port}); !strings.Contains(got, "answers "+want+", and not as specterd does") {
+		if got := askedHealth(t, map[string]string{"PORT": port}); !strings.Contains(got, "responded with "+want+", which is not") {
 			t.Errorf("%s: %s", want, got)
 		}
 	}

@@ -19,20 +19,19 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// exitPartial is the status of an import that left something out; 1 is that of
-// every failure.
+// exitPartial is the exit status of a partial import or export. A failure has status 1.
 const exitPartial = 3
 
-// errPartial ends an import that has left something out.
-var errPartial = exitError{exitPartial, errors.New("the import is PARTIAL: not everything was carried over; see \"not imported\" and \"error\" above")}
+// errPartial is returned if an import omitted something.
+var errPartial = exitError{exitPartial, errors.New("the import is PARTIAL: not everything was imported; see \"not imported\" and \"error\" above")}
 
-// exitError is an error with the status that the program ends with.
+// exitError is an error with the exit status of the program.
 type exitError struct {
 	status int
 	error
 }
 
-// exitStatus returns the status that the program ends with.
+// exitStatus returns the exit status of the program for an error.
 func exitStatus(err error) int {
 	if e, ok := errors.AsType[exitError](err); ok {
 		return e.status
@@ -43,40 +42,40 @@ func exitStatus(err error) int {
 func (p *program) importCommand() *cobra.Command {
 	var dryRun, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "import FOLDER",
-		Short: "Bring users, tokens and wallets along from a data folder of Specter Desktop; works beside a running server",
-		Long: `Bring users, with their passwords, their tokens and their wallets, with devices,
-labels, frozen coins and pending PSBTs, along from the data folder of Specter Desktop,
-which is ~/.specter unless SPECTER_DATA_FOLDER said otherwise there. The folder is only
-read, never written to; Specter Desktop may run or not.
+		Use:   "import DIRECTORY",
+		Short: "Import users and wallets from Specter Desktop",
+		Long: `Import users with their passwords, tokens and wallets, including devices, labels,
+frozen UTXOs and pending PSBTs, from the data directory of Specter Desktop. That is
+~/.specter, unless Specter Desktop runs with another SPECTER_DATA_FOLDER. The directory
+is only read. Specter Desktop may be running, and so may the server.
 
-Where the node has Specter Desktop's own wallets, they are adopted with their history;
-Specter Desktop may go on using them. Else each wallet is made anew in Bitcoin Core,
-from its descriptors and watch-only, and the chain is looked through for its history,
-which "specterd serve" sees to. Without the node, users and tokens are imported, and
-the wallets the next time.
+If the node has Specter Desktop's own wallets, specterd adopts them with their history,
+and Specter Desktop can continue to use them. Otherwise each wallet is created in
+Bitcoin Core again, watch-only, from its descriptors, and "specterd serve" rescans the
+chain for its history. Without the node, only users and tokens are imported; repeat the
+import for the wallets.
 
-If in doubt, begin with --dry-run: it shows what would happen and changes nothing
-(as every command, it makes the data folder and the database if there is none yet).
+Use --dry-run to show what would be imported without changing anything. (Like every
+command, it creates the data directory and the database if they do not exist.)
 
-It is safe to run this again: what is here already stays as it is, what is new in
-the folder is added, and what you deleted here stays deleted. Users who exist here
-and were not imported are never touched, except that an admin named "admin" takes
-the place of the first admin here while that still has the default password.
+The import is safe to repeat: existing objects are unchanged, new ones are added, and
+objects that you deleted in specterd stay deleted. Existing users who were not imported
+are never changed, with one exception: an imported admin named "admin" replaces the
+first admin while that user still has the default password.
 
-Results:  imported       it is here now
-          already here   from an import before
-          left           on purpose, and nothing is lost: expired tokens, for example
-          not imported   SOMETHING IS MISSING; the line says why
-Each "error" under "Problems" is a file, or a part of one, that could not be read.
-The rest was imported all the same. Where a backup (.bkp) of it is there, that was used.
+Results:  imported       imported by this run
+          already here   imported by an earlier run
+          left           omitted on purpose without loss, such as an expired token
+          not imported   MISSING, for the reason in the same line
+An "error" under "Problems" is a file, or a part of a file, that could not be read. Its
+backup (.bkp) was used if there is one. Everything else was imported.
 
-Exit status: 0 complete; 3 partial, something is not imported or could not be read;
-             1 failed, nothing is imported or the database could not be written.
+Exit status: 0 complete; 3 partial, something was not imported or could not be read;
+             1 failed, nothing was imported or the database could not be written.
 
-To undo it: specterd user rm NAME, or specterd token revoke ID.`,
-		Example: `  specterd import ~/.specter --dry-run      # look first
-  specterd import ~/.specter                # then do it
+To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
+		Example: `  specterd import ~/.specter --dry-run      # show what would be imported
+  specterd import ~/.specter                # import it
   specterd import /backup/specter --json | jq '.items[] | select(.result == "not imported")'`,
 		Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
@@ -85,14 +84,14 @@ To undo it: specterd user rm NAME, or specterd token revoke ID.`,
 	}
 	addDataFlags(cmd.Flags())
 	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder", "proposal-days")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would happen and change nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be imported and change nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document")
 	return cmd
 }
 
 func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJSON bool) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
-		return fmt.Errorf("find the folder: %w", err)
+		return fmt.Errorf("resolve the directory: %w", err)
 	}
 	folder, err := datadir.Open(path)
 	if err != nil {
@@ -113,7 +112,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	} else {
 		chain.Network, chain.Height, _ = n.provider.Chain()
 	}
-	leave := func(string) {} // the server's follower finds by itself what is to be done
+	leave := func(string) {} // the server's indexer finds new wallets and proposals in the database
 	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, leave)
 	proposals := proposal.New(a.log, a.store, wallets, n.provider, a.now, proposal.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: leave})
 	mover := importer.New(auth.NewImports(a.store, a.passwords, a.now), wallets, proposals, a.store, chain, operator(), a.now)
@@ -128,22 +127,22 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 		err = writeImportTable(p.stdout, path, report, status)
 	}
 	if n, countErr := a.store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 {
-		fmt.Fprintln(p.stderr, "Somebody here has the default password (specterd user list shows who), so specterd listens on this machine only. Change it with: specterd user passwd NAME")
+		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user passwd NAME")
 	}
 	switch {
 	case runErr != nil:
-		return fmt.Errorf("%w; what is listed as imported is here, and running this again goes on with the rest", runErr)
+		return fmt.Errorf("%w; everything listed as imported was imported; run the import again to continue", runErr)
 	case err != nil:
 		return fmt.Errorf("print the report: %w", err)
 	case status == importer.Partial:
 		return errPartial
 	case status == importer.Failed:
-		return errors.New("the import FAILED: nothing was carried over")
+		return errors.New("the import FAILED: nothing was imported")
 	}
 	return nil
 }
 
-// progressAfter is how long an import may go on without a word.
+// progressAfter is the minimum interval between two lines of progress.
 const progressAfter = 2 * time.Second
 
 func (p *program) progress() func(next string) {
@@ -158,7 +157,7 @@ func (p *program) progress() func(next string) {
 
 func writeImportTable(out io.Writer, path string, report importer.Report, status importer.Status) error {
 	if report.DryRun {
-		fmt.Fprintf(out, "DRY RUN: nothing is changed. This is what would happen with %s:\n\n", path)
+		fmt.Fprintf(out, "DRY RUN: nothing is changed. An import of %s would do this:\n\n", path)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "KIND\tNAME\tRESULT\tDETAIL")
@@ -169,7 +168,7 @@ func writeImportTable(out io.Writer, path string, report importer.Report, status
 		return err
 	}
 	if len(report.Problems) > 0 {
-		fmt.Fprintf(out, "\nProblems in the folder:\n")
+		fmt.Fprintf(out, "\nProblems in the directory:\n")
 		w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, problem := range report.Problems {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", problem.Severity, problem.Path, problem.What)
@@ -187,7 +186,7 @@ func writeImportTable(out io.Writer, path string, report importer.Report, status
 	return err
 }
 
-// importReport is what --json prints. Scripts rely on it.
+// importReport is the output of --json, on which scripts rely.
 type importReport struct {
 	Folder   string          `json:"folder"`
 	DryRun   bool            `json:"dry_run"`

@@ -21,17 +21,17 @@ import (
 	"github.com/specterd/specterd/internal/privatefile"
 )
 
-// keyFile has the keys that sign tokens, unless they are given in SECRET_KEY. The
-// database says, by their fingerprints, which of them count: one that is in the file
-// and that it does not know does no harm. So a new key is written before the database
-// is told of it, and an old one is taken away after, and whatever happens in between,
-// every key that counts is in the file.
+// keyFile is the file with the keys that sign tokens, unless they are set in SECRET_KEY.
+// The database lists the fingerprints of the valid keys; other keys in the file are
+// ignored. A new key is therefore written to the file before its fingerprint is stored,
+// and an old key is removed from the file after it is dropped from the database, so that
+// every valid key is in the file even after a crash in between.
 func (a *app) keyFile() string { return filepath.Join(a.cfg.DataFolder, "secret_key") }
 
-// keysAreGiven reports whether the keys are the operator's to keep.
+// keysAreGiven reports whether the operator provides the keys.
 func (a *app) keysAreGiven() bool { return a.cfg.SecretKey != "" }
 
-// keyPlace is where the keys are, for people.
+// keyPlace describes the location of the keys in messages.
 func (a *app) keyPlace() string {
 	switch {
 	case a.cfg.SecretKeyFile != "":
@@ -42,8 +42,8 @@ func (a *app) keyPlace() string {
 	return a.keyFile()
 }
 
-// loadKey reads the keys that sign tokens, or makes one at the first start, and
-// checks that the one that signs is among them.
+// loadKey reads the keys that sign tokens, or creates one at the first start, and checks
+// that the current signing key is among them.
 func (a *app) loadKey(ctx context.Context) error {
 	known, err := a.store.SigningKeys(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *app) loadKey(ctx context.Context) error {
 	return a.openSigner(ctx)
 }
 
-// firstKey ties a new database to a key.
+// firstKey binds a new database to a key.
 func (a *app) firstKey(ctx context.Context) error {
 	if err := a.refuseIfUsed(); err != nil {
 		return err
@@ -69,8 +69,8 @@ func (a *app) firstKey(ctx context.Context) error {
 	return a.store.BindKey(ctx, auth.Fingerprint(keys[0]))
 }
 
-// keysOrNew returns all keys, the one that a new database is tied to first. It makes
-// that one where there is none.
+// keysOrNew returns all keys. The first is the one to bind a new database to; it is
+// created if there are none.
 func (a *app) keysOrNew() (auth.Keys, error) {
 	keys, err := a.readKeys()
 	if errors.Is(err, fs.ErrNotExist) && !a.keysAreGiven() {
@@ -81,19 +81,19 @@ func (a *app) keysOrNew() (auth.Keys, error) {
 }
 
 func (a *app) openSigner(ctx context.Context) error {
-	if _, err := a.readKeys(); err != nil { // which says more than that one is missing
+	if _, err := a.readKeys(); err != nil { // a more specific error than that of NewSigner
 		return err
 	}
 	var err error
 	a.signer, err = auth.NewSigner(ctx, a.store, a.readKeys, a.now)
 	if errors.Is(err, auth.ErrKeyMissing) {
-		return fmt.Errorf("the signing key is not the one that this database's tokens are signed with; put the right one into SECRET_KEY, SECRET_KEY_FILE or %s (%w)", a.keyFile(), errors.Unwrap(err))
+		return fmt.Errorf("the signing key does not match the database, whose tokens were signed with another key; set that key in SECRET_KEY, SECRET_KEY_FILE or %s (%w)", a.keyFile(), errors.Unwrap(err))
 	}
 	return err
 }
 
-// readKeys returns all keys, also those that do not count. What is in a file is read
-// each time, for it may have been changed.
+// readKeys returns all keys, valid or not. A file is read again at each call, since it
+// may have changed.
 func (a *app) readKeys() (auth.Keys, error) {
 	text := []byte(a.cfg.SecretKey)
 	var err error
@@ -104,24 +104,24 @@ func (a *app) readKeys() (auth.Keys, error) {
 		text = []byte(value)
 	case a.keysAreGiven():
 	case a.usesPostgres():
-		return nil, errors.New("with PostgreSQL the signing key has to be given in SECRET_KEY or SECRET_KEY_FILE, since several processes share it; make one with: openssl rand -hex 32")
+		return nil, errors.New("with PostgreSQL, SECRET_KEY or SECRET_KEY_FILE must be set, since several processes share the signing key; create one with: openssl rand -hex 32")
 	default:
 		text, err = os.ReadFile(a.keyFile())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the signing key %s is missing; put it back, or give the key in SECRET_KEY. If it is lost: specterd backup FILE, and specterd restore FILE into another folder, which makes a new one (%w)", a.keyPlace(), fs.ErrNotExist)
+		return nil, fmt.Errorf("the signing key %s is missing; restore the file, or set the key in SECRET_KEY. If the key is lost, run specterd backup FILE, then specterd restore FILE with another data directory, which creates a new key (%w)", a.keyPlace(), fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
 	keys, err := auth.ParseKeys(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w; restore the right one", a.keyPlace(), err)
+		return nil, fmt.Errorf("%s %w; restore the correct key", a.keyPlace(), err)
 	}
 	return keys, nil
 }
 
-// bothKeys returns what the database knows of keys, and the keys.
+// bothKeys returns the keys' records in the database, and the keys.
 func (a *app) bothKeys(ctx context.Context) ([]auth.SigningKey, auth.Keys, error) {
 	known, err := a.store.SigningKeys(ctx)
 	if err != nil {
@@ -138,8 +138,7 @@ func newKey() []byte {
 	return []byte(hex.EncodeToString(raw))
 }
 
-// writeKeys replaces the key file. It is whole or as it was, and on the disk when
-// the function returns.
+// writeKeys replaces the key file atomically and syncs it to disk.
 func (a *app) writeKeys(keys auth.Keys) error {
 	text, err := keys.Text()
 	if err != nil {
@@ -151,7 +150,7 @@ func (a *app) writeKeys(keys auth.Keys) error {
 	return nil
 }
 
-// replaceFile replaces a file in the data folder.
+// replaceFile replaces a file in the data directory atomically.
 func replaceFile(path string, text []byte) error {
 	return privatefile.Replace(path, func(out io.Writer) error {
 		_, err := out.Write(text)
@@ -159,7 +158,7 @@ func replaceFile(path string, text []byte) error {
 	})
 }
 
-// checkOldKeys refuses to go on without a key whose tokens live.
+// checkOldKeys returns an error if a key that still has valid tokens is missing.
 func (a *app) checkOldKeys(ctx context.Context) error {
 	known, keys, err := a.bothKeys(ctx)
 	if err != nil {
@@ -174,20 +173,20 @@ func (a *app) checkOldKeys(ctx context.Context) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d tokens live that were signed with the key of the fingerprint %s, which is not in %s; put it back, or end them with: specterd key rotate --revoke", n, k.Fingerprint, a.keyPlace())
+			return fmt.Errorf("%d valid tokens were signed with the key with fingerprint %s, which is not in %s; restore the key, or revoke these tokens with: specterd key rotate --revoke", n, k.Fingerprint, a.keyPlace())
 		}
 	}
 	return nil
 }
 
-// keyPatience is how long one who changes the keys waits for another who does.
+// keyPatience is how long to wait for another process that is changing the keys.
 const keyPatience = 10 * time.Second
 
-// withKeys has do change the keys, and nobody else meanwhile who would change the
-// same file.
+// withKeys calls do, which changes the keys, while no other process changes the same
+// file.
 func (a *app) withKeys(ctx context.Context, do func() error) error {
 	if a.keysAreGiven() {
-		return do() // the database has them come one after the other
+		return do() // the database serializes the changes
 	}
 	path := a.keyFile() + ".lock"
 	if err := privatefile.Ensure(path); err != nil {
@@ -197,18 +196,19 @@ func (a *app) withKeys(ctx context.Context, do func() error) error {
 	waiting, cancel := context.WithTimeout(ctx, keyPatience)
 	defer cancel()
 	if _, err := lock.TryLockContext(waiting, 20*time.Millisecond); err != nil {
-		return fmt.Errorf("wait for another process that changes the signing key (%s): %w", lock.Path(), err)
+		return fmt.Errorf("wait for another process that is changing the signing key (%s): %w", lock.Path(), err)
 	}
 	return errors.Join(do(), lock.Unlock())
 }
 
-// rotation is what became of the keys.
+// rotation is the result of a key rotation.
 type rotation struct {
 	from, to string // fingerprints
 	dropped  []auth.DroppedKey
 }
 
-// rotateKey has a new key sign. Where revoke is set, the tokens of all others end.
+// rotateKey switches to a new signing key. If revoke is set, it also revokes the tokens
+// of all other keys.
 func (a *app) rotateKey(ctx context.Context, who *auth.Principal, revoke bool) (r rotation, err error) {
 	err = a.withKeys(ctx, func() error {
 		known, keys, err := a.bothKeys(ctx)
@@ -219,23 +219,23 @@ func (a *app) rotateKey(ctx context.Context, who *auth.Principal, revoke bool) (
 		if r.to, err = a.nextKey(known, keys); err != nil {
 			return err
 		}
-		e := who.Event(a.now(), "key.rotate", r.to, "before it "+r.from)
+		e := who.Event(a.now(), "key.rotate", r.to, "previous key "+r.from)
 		if err := a.store.RotateKey(ctx, r.from, r.to, e); err != nil {
 			if errors.Is(err, auth.ErrKeyRetired) {
-				err = errors.New("somebody else has just done so; see: specterd key show")
+				err = errors.New("another process rotated the key at the same time; see: specterd key show")
 			}
 			return fmt.Errorf("rotate the signing key: %w", err)
 		}
 		if r.dropped, err = a.dropKeys(ctx, who, revoke); err != nil {
-			return fmt.Errorf("the key %s signs now, but old ones are as they were; rotate again: %w", r.to, err)
+			return fmt.Errorf("the key %s now signs tokens, but old keys were not dropped; rotate again: %w", r.to, err)
 		}
 		return nil
 	})
 	return r, err
 }
 
-// nextKey returns the fingerprint of a key that can sign next: the one that was
-// given and never used, or one that it adds to the file.
+// nextKey returns the fingerprint of the next signing key: the unused one among the
+// operator's keys, or a new one that it adds to the file.
 func (a *app) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
 	if !a.keysAreGiven() {
 		key := newKey()
@@ -245,13 +245,13 @@ func (a *app) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
 	case 1:
 		return unused[0], nil
 	case 0:
-		return "", fmt.Errorf("%s has no key that was never used; add one as a line of its own, made with: openssl rand -hex 32. Every specterd on this database needs it, before one rotates", a.keyPlace())
+		return "", fmt.Errorf("%s has no unused key; add one on a separate line, created with: openssl rand -hex 32. Every specterd on this database must have the key before the rotation", a.keyPlace())
 	default:
-		return "", fmt.Errorf("%s has %d keys that were never used, and only one can be next; take the others away", a.keyPlace(), len(unused))
+		return "", fmt.Errorf("%s has %d unused keys, but only one can be next; remove the others", a.keyPlace(), len(unused))
 	}
 }
 
-// accepted returns those of the keys that the database accepts.
+// accepted returns the keys that the database accepts.
 func accepted(known []auth.SigningKey, keys auth.Keys) auth.Keys {
 	var kept auth.Keys
 	for _, k := range known {
@@ -274,14 +274,14 @@ func unused(known []auth.SigningKey, keys auth.Keys) []string {
 	return never
 }
 
-// dropKeys drops the keys that have no tokens any more, or, where revoke is set, all
-// that have retired, and takes what does not count out of the file. It is called within
+// dropKeys drops the retired keys that have no valid tokens left, or all retired keys if
+// revoke is set, and removes invalid keys from the file. It must be called within
 // withKeys.
 func (a *app) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([]auth.DroppedKey, error) {
 	dropped, err := a.store.DropKeys(ctx, revoke, func(d auth.DroppedKey) auth.Event {
-		detail := "no token of it was left"
+		detail := "no valid tokens left"
 		if d.Ended > 0 {
-			detail = fmt.Sprintf("%d tokens of it ended", d.Ended)
+			detail = fmt.Sprintf("%d tokens revoked", d.Ended)
 		}
 		return who.Event(a.now(), "key.drop", d.Fingerprint, detail)
 	})
@@ -306,12 +306,12 @@ func (a *app) tidyKeys(ctx context.Context) error {
 	return a.writeKeys(kept)
 }
 
-// dropKeysEvery is how often the server looks for keys that have no tokens any more.
-// The first time is that long after the start, when a clock that was wrong at the
-// machine's start has long been set: a key that is dropped does not come back.
+// dropKeysEvery is how often the server drops keys without valid tokens. It first does so
+// this long after the start, when a clock that was wrong at boot has been corrected: a
+// dropped key cannot be restored.
 const dropKeysEvery = time.Hour
 
-// dropOldKeys drops keys that have no tokens any more, until ctx ends.
+// dropOldKeys regularly drops keys without valid tokens until ctx ends.
 func (a *app) dropOldKeys(ctx context.Context) {
 	tick := time.NewTicker(dropKeysEvery)
 	defer tick.Stop()
@@ -335,9 +335,9 @@ func (a *app) dropOldKeysNow(ctx context.Context) {
 		return err
 	})
 	for _, d := range dropped {
-		a.log.InfoContext(ctx, "a signing key was dropped: no token of it is left", "fingerprint", d.Fingerprint)
+		a.log.InfoContext(ctx, "signing key dropped: no valid tokens left", "fingerprint", d.Fingerprint)
 	}
 	if err != nil && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "old signing keys could not be dropped; it will be tried again", "error", err)
+		a.log.WarnContext(ctx, "dropping old signing keys failed; will retry", "error", err)
 	}
 }

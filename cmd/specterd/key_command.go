@@ -12,7 +12,7 @@ import (
 
 func (p *program) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "key", Short: "Show and rotate the key that signs tokens; works beside a running server",
+		Use: "key", Short: "Show and rotate the key that signs tokens",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	cmd.AddCommand(p.keyShowCommand(), p.keyRotateCommand())
@@ -21,7 +21,7 @@ func (p *program) keyCommand() *cobra.Command {
 
 func (p *program) keyShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show", Short: "List the signing keys by their fingerprints, and how many living tokens each has", Args: cobra.NoArgs,
+		Use: "show", Short: "List the signing keys and their numbers of valid tokens", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
 			known, keys, err := a.bothKeys(cmd.Context())
 			if err != nil {
@@ -36,13 +36,13 @@ func (p *program) keyShowCommand() *cobra.Command {
 				}
 				state, since := keyState(k)
 				if k.Accepted() && keys.Find(k.Fingerprint) == nil {
-					state += ", but missing in " + a.keyPlace()
+					state += ", but missing from " + a.keyPlace()
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Fingerprint, state, since.UTC().Format(timeLayout), n)
 			}
 			if a.keysAreGiven() {
 				for _, fingerprint := range unused(known, keys) {
-					fmt.Fprintf(w, "%s\tnew: specterd key rotate has it sign\t-\t0\n", fingerprint)
+					fmt.Fprintf(w, "%s\tnew, used after specterd key rotate\t-\t0\n", fingerprint)
 				}
 			}
 			return w.Flush()
@@ -57,41 +57,41 @@ func keyState(k auth.SigningKey) (state string, since time.Time) {
 	case k.Signs():
 		return "signs", k.CreatedAt
 	}
-	return "accepted until its tokens end", k.RetiredAt
+	return "accepted until its tokens expire", k.RetiredAt
 }
 
 func (p *program) keyRotateCommand() *cobra.Command {
 	var revoke bool
 	cmd := &cobra.Command{
-		Use: "rotate", Short: "Have a new key sign tokens; those of the old one live on until they end", Args: cobra.NoArgs,
-		Long: `Have a new key sign tokens; those of the old one live on until they end.
+		Use: "rotate", Short: "Rotate the signing key (existing tokens stay valid)", Args: cobra.NoArgs,
+		Long: `Rotate the key that signs tokens. Existing tokens stay valid until they expire.
 
-Running servers notice by themselves. The old key is accepted as long as a token of it
-lives, and is dropped then: by the server within an hour, or by the next rotate.
+Running servers use the new key automatically. The old key is accepted while it has
+valid tokens. After that, the server drops it within an hour, or the next rotation does.
 
-The key is made here, unless keys are given in SECRET_KEY or SECRET_KEY_FILE, one a
-line: then it is the one there that was never used.
+This command creates the new key, unless keys are set in SECRET_KEY or SECRET_KEY_FILE,
+one per line: then the new key is the one that was never used.
 
-Of a key that leaked: --revoke ends all tokens that were signed until now, at once.
-Those that were brought along from Specter Desktop are of no key, and live on.`,
+If a key has leaked, use --revoke: it revokes all tokens signed until now, at once.
+Tokens imported from Specter Desktop are not signed with these keys and stay valid.`,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
 			r, err := a.rotateKey(cmd.Context(), operator(), revoke)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "New tokens are signed with the key %s, and no more with %s.\n", r.to, r.from)
+			fmt.Fprintf(p.stdout, "New tokens are now signed with the key %s instead of %s.\n", r.to, r.from)
 			for _, d := range r.dropped {
 				if d.Ended > 0 {
-					fmt.Fprintf(p.stdout, "%d tokens of the key %s ended, and those made with them.\n", d.Ended, d.Fingerprint)
+					fmt.Fprintf(p.stdout, "Revoked %d tokens of the key %s, and the tokens created by them.\n", d.Ended, d.Fingerprint)
 				}
-				fmt.Fprintf(p.stdout, "No token is left of the key %s: it was dropped.\n", d.Fingerprint)
+				fmt.Fprintf(p.stdout, "Dropped the key %s, which has no valid tokens left.\n", d.Fingerprint)
 			}
 			if a.keysAreGiven() {
-				fmt.Fprintf(p.stdout, "Take keys that were dropped (specterd key show) out of %s.\n", a.keyPlace())
+				fmt.Fprintf(p.stdout, "Remove dropped keys (see specterd key show) from %s.\n", a.keyPlace())
 			}
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&revoke, "revoke", false, "end all tokens that were signed with the keys until now, and drop these")
+	cmd.Flags().BoolVar(&revoke, "revoke", false, "revoke all tokens signed until now, and drop all old keys")
 	return cmd
 }

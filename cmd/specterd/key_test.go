@@ -290,7 +290,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 
 	refused := tool(t, t.TempDir(), "key", "rotate")
 	refused.Env = append(refused.Env, fromFile...)
-	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "no key that was never used") {
+	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "has no unused key") {
 		t.Errorf("without a next key: %v\n%s", err, out)
 	}
 	write(old, next) // which the one process reads when it needs it
@@ -298,7 +298,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	two = startServer(t, t.TempDir(), database, "SECRET_KEY="+old+"\n"+next)
 	second := two.token("second") // with the old key still
 	one.use(http.StatusOK, first, second)
-	if shown := key(t, t.TempDir(), fromFile, "show"); !strings.Contains(shown, "new: specterd key rotate") {
+	if shown := key(t, t.TempDir(), fromFile, "show"); !strings.Contains(shown, "new, used after") {
 		t.Errorf("shown is\n%s", shown)
 	}
 	key(t, t.TempDir(), fromFile, "rotate")
@@ -309,11 +309,11 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	// One that somebody forgot says so, and takes none of them for wrong.
 	write(old)
 	forgotten := startServerFails(t, t.TempDir(), fromFile...)
-	if !strings.Contains(forgotten, "not the one that this database's tokens are signed with") {
+	if !strings.Contains(forgotten, "does not match the database") {
 		t.Errorf("it says %s", forgotten)
 	}
 	write(next)
-	if out := startServerFails(t, t.TempDir(), fromFile...); !strings.Contains(out, "2 tokens live that were signed with the key") {
+	if out := startServerFails(t, t.TempDir(), fromFile...); !strings.Contains(out, "2 valid tokens were signed with the key") {
 		t.Errorf("it says %s", out)
 	}
 
@@ -327,7 +327,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	one.use(http.StatusUnauthorized, first, second)
 	cmd := tool(t, t.TempDir(), "key", "rotate")
 	cmd.Env = append(cmd.Env, fromFile...)
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "no key that was never used") {
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "has no unused key") {
 		t.Errorf("after it was dropped: %v\n%s", err, out)
 	}
 	// This one lacks the newest, and cannot be told: it refuses for a while, not for good.

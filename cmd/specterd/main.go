@@ -1,6 +1,6 @@
-// Command specterd gives the wallets of a Bitcoin Core node to many users and
-// their scripts over HTTP. This package owns the command line and the wiring of
-// the other packages, and nothing else.
+// Command specterd is a multi-user REST API and web console for the watch-only wallets
+// of a Bitcoin Core or Knots node. This package has the command line and connects the
+// other packages.
 package main
 
 import (
@@ -28,19 +28,19 @@ func main() {
 	}
 }
 
-// program is what the commands work with.
+// program is the environment of the commands.
 type program struct {
 	getenv func(string) string
 	stdin  io.Reader
-	// What is written to stdout and stderr is escaped (text.NewWriter): values from
-	// the database, from files and from the node may have what a terminal interprets.
+	// Output to stdout and stderr is escaped (text.NewWriter): values from the database,
+	// from files and from the node may contain terminal control sequences.
 	stdout, stderr io.Writer
-	// raw is standard output as it is.
+	// raw is standard output without escaping.
 	raw io.Writer
 }
 
-// exported is where a document in the format of another program goes. It is the
-// same to the byte, unless a terminal shows it.
+// exported returns the writer for documents in the format of another program. They are
+// written unchanged, or escaped if standard output is a terminal.
 func (p *program) exported() io.Writer {
 	if p.isTerminal() {
 		return p.stdout
@@ -53,22 +53,24 @@ func (p *program) isTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// run is the whole program; main calls it, and so do the tests.
+// run executes the program. It is called by main and by tests.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
 	root := &cobra.Command{
 		Use:   "specterd",
-		Short: "Give the wallets of a Bitcoin Core node to many users and their scripts over HTTP",
-		Long: `specterd gives the wallets of a Bitcoin Core node to many users and their scripts
-over HTTP, with access tokens that can be scoped, listed and revoked at once.
+		Short: "Multi-user API for the wallets of a Bitcoin Core node",
+		Long: `specterd is a multi-user REST API and web console for the watch-only wallets of a
+Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
 
-Start it with "specterd serve", or watch it work with "specterd demo".
+Start the server with "specterd serve", or try it with "specterd demo". The commands
+audit, backup, doctor, export, import, key, token, user and wallet are safe to run
+while the server is running.
 
-Settings are flags, which the help of each command shows with the variable that
-says the same in the environment. These are in the environment only:
+The help of each command lists its settings as flags, with the equivalent environment
+variables. These settings exist only in the environment:
 
 ` + config.Environment() + `
-A setting marked (_FILE) can be kept in a file instead: X_FILE names it.`,
+For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

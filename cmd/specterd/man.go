@@ -14,7 +14,7 @@ import (
 //go:embed man.tmpl
 var manSource string
 
-// manPage is what the template of the manual page is filled with.
+// manPage is the data for the template of the manual page.
 type manPage struct {
 	Version, Date string
 	Commands      []*cobra.Command
@@ -36,7 +36,7 @@ func (p *program) manCommand() *cobra.Command {
 	}
 }
 
-// leaves returns the commands that do something, in the order of their names.
+// leaves returns the commands without subcommands, sorted by name.
 func leaves(parent *cobra.Command) []*cobra.Command {
 	var found []*cobra.Command
 	for _, cmd := range parent.Commands() {
@@ -51,13 +51,13 @@ func leaves(parent *cobra.Command) []*cobra.Command {
 	return found
 }
 
-// flagsOf returns the flags of a command, and of its parents, that are no settings.
+// flagsOf returns the flags of a command and of its parents that are not settings.
 func flagsOf(cmd *cobra.Command) []*pflag.Flag {
 	_, flags := splitFlags(cmd)
 	return flags
 }
 
-// settingsOf returns the flags of a command that are settings, in one line.
+// settingsOf returns the names of a command's flags that are settings, in one line.
 func settingsOf(cmd *cobra.Command) string {
 	settings, _ := splitFlags(cmd)
 	return strings.Join(settings, ", ")
@@ -83,7 +83,7 @@ func splitFlags(cmd *cobra.Command) (settings []string, flags []*pflag.Flag) {
 
 var roffEscapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "~", `\(ti`, "^", `\(ha`)
 
-// roff writes a line of text so that man shows it as it is.
+// roff escapes a line of text for roff.
 func roff(text string) string {
 	text = roffEscapes.Replace(strings.Join(strings.Fields(text), " "))
 	if strings.HasPrefix(text, ".") {
@@ -92,8 +92,8 @@ func roff(text string) string {
 	return text
 }
 
-// roffText writes paragraphs. Those with indented lines are examples or tables,
-// and stay as they are.
+// roffText formats paragraphs. Paragraphs with indented lines are examples or tables and
+// are not filled.
 func roffText(text string) string {
 	var b strings.Builder
 	for paragraph := range strings.SplitSeq(strings.Trim(text, "\n"), "\n\n") {

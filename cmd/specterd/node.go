@@ -17,19 +17,19 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// nodeAccess is the node, by as many clients as there are kinds of calls that
-// must not wait for each other: looks at its state, what people and the index
-// ask for, and scans of the chain, which take hours.
+// nodeAccess is the access to the node. It has one client for each kind of call that
+// must not wait for the others: status checks, calls of users and of the indexer, and
+// rescans, which take hours.
 type nodeAccess struct {
 	clients  []*rpcclient.Client
-	host     string // of its announcements
+	host     string // of the ZMQ publishers
 	monitor  *nodestatus.Monitor
 	node     *backend.Node
 	scanner  *backend.Node
 	provider *backend.Provider
 }
 
-// openNode makes the clients. Nothing is sent yet.
+// openNode creates the clients. It sends no request.
 func (a *app) openNode() (*nodeAccess, error) {
 	cfg, err := nodeConfig(a.cfg.Node)
 	if err != nil {
@@ -77,7 +77,7 @@ func nodeConfig(n config.Node) (rpcclient.Config, error) {
 	return rpcclient.Config{URL: string(n.URL), User: n.User, Password: string(n.Password), CookieFile: n.CookieFile}, nil
 }
 
-// walletFolder returns where the node has its wallets; empty for unknown.
+// walletFolder returns the node's wallet directory; empty if unknown.
 func walletFolder(n config.Node) (string, error) {
 	if n.WalletFolder == "" && n.URL == "" && n.CookieFile == "" {
 		return rpcclient.WalletFolder(n.DataDir)
@@ -85,8 +85,8 @@ func walletFolder(n config.Node) (string, error) {
 	return n.WalletFolder, nil
 }
 
-// firstLook asks the node once. It refuses a node on another chain; one that
-// does not answer may still come.
+// firstLook checks the node once. It returns an error if the node is on another chain,
+// but not if the node is unreachable: it may become reachable later.
 func (n *nodeAccess) firstLook(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, nodePatience)
 	defer cancel()
@@ -97,8 +97,8 @@ func (n *nodeAccess) firstLook(ctx context.Context) error {
 	return nil
 }
 
-// wallets returns what can be done with wallets and proposals, and what keeps
-// their index equal to the node once it runs.
+// wallets returns the wallet service, the proposal service and the indexer that keeps
+// their data in sync with the node.
 func (a *app) wallets(n *nodeAccess) (*wallet.Service, *proposal.Service, *indexer.Indexer) {
 	var f *indexer.Indexer
 	kick := func(id string) { f.Kick(id) }

@@ -8,7 +8,7 @@ import (
 
 func (p *program) openapiCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "openapi", Short: "Print the description of the API (OpenAPI 3.1, JSON)", Args: cobra.NoArgs,
+		Use: "openapi", Short: "Print the OpenAPI 3.1 specification as JSON", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			text, err := httpapi.Describe(httpapi.Routes(httpapi.Options{}), "v1")
 			if err != nil {

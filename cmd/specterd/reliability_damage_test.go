@@ -144,7 +144,7 @@ func (d *damagedServer) run(dir string) string {
 		if !ok || exit.ExitCode() != 1 {
 			d.t.Errorf("%s: %v\n%s", d.what, err, d.log)
 		}
-		if strings.Contains(d.log.String(), "is damaged, or is no database of specterd; keep a copy of the file and restore a backup") {
+		if strings.Contains(d.log.String(), "is damaged or is not a specterd database; keep a copy of the file and restore a backup") {
 			return "refused as damaged"
 		}
 		d.t.Logf("%s: refused with: %s", d.what, d.log)

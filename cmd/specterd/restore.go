@@ -24,32 +24,33 @@ func (p *program) restoreCommand() *cobra.Command {
 	var checkOnly bool
 	cmd := &cobra.Command{
 		Use: "restore FILE", Args: cobra.ExactArgs(1),
-		Short: "Bring a backup back, into an empty place",
-		Long: `Bring a backup back, into an empty place: a data folder that was not in use, or a
-PostgreSQL database in which there is nothing. What is there is never overwritten.
-Nothing is changed before the whole file was looked through; one that is damaged, or
-of a newer specterd, is refused. A restore that is broken off is begun anew by the same
-command, and until then nothing else starts on it.
+		Short: "Restore a backup into an empty data directory or database",
+		Long: `Restore a backup into a data directory that was never in use, or into an empty
+PostgreSQL database. Existing data is never overwritten, and nothing is changed before
+the whole file is verified. A file that is damaged, or that was made by a newer
+specterd, is refused. After an interrupted restore, run the same command again; no
+other command starts on the incomplete data.
 
-A backup of SQLite can be restored to PostgreSQL and the reverse. That is also how to
-move from one to the other.
+A backup of SQLite can be restored to PostgreSQL and the reverse. This is also how to
+migrate from one to the other.
 
-All is as it was when the backup was made, users' passwords too, with these exceptions:
+Everything is restored as it was at the time of the backup, including passwords, with
+these exceptions:
 
-  tokens      are removed, all of them: some may have been revoked since. Their users
-              have to make new ones; it is said who had which
-  signing key is a new one. With SQLite it is made, as a file in the data folder; with
-              PostgreSQL give it in SECRET_KEY, and not the old one
-  proposals   that were open are open, with the signatures of that time. Whatever was
-              sent since is found once specterd has looked at the node
-  wallets     that were made since are missing. Bitcoin Core may still have them
+  tokens      are all removed, since some may have been revoked after the backup. Their
+              users must create new ones; the output lists who had which tokens
+  signing key is new. With SQLite, it is created as a file in the data directory; with
+              PostgreSQL, set it in SECRET_KEY, and do not use the old key
+  proposals   that were open are open, with the signatures at that time. Transactions
+              broadcast since then are detected at the next sync with the node
+  wallets     created since then are missing. Bitcoin Core may still have them
 
-Bitcoin Core need not have any of the wallets: specterd serve makes them anew there,
-and has the chain looked through for their history.`,
-		Example: `  specterd restore --check backup.zip       # is it whole, and what is in it?
+Bitcoin Core does not need to have the wallets: specterd serve creates them again and
+rescans the chain for their history.`,
+		Example: `  specterd restore --check backup.zip       # verify the file and show its contents
   specterd restore backup.zip
 
-  (umask 077; openssl rand -hex 32 > secret_key)    # to PostgreSQL: keep this for the server
+  (umask 077; openssl rand -hex 32 > secret_key)    # for PostgreSQL; the server uses it as well
   SECRET_KEY_FILE=secret_key SPECTER_DATABASE_URL=postgres://… specterd restore backup.zip`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			a, err := p.plainApp(cmd)
@@ -64,9 +65,9 @@ and has the chain looked through for their history.`,
 			if err := errors.Join(f.Check(cmd.Context()), store.CheckBackup(cmd.Context(), f)); err != nil {
 				return err
 			}
-			of := fmt.Sprintf("of %s by %s, from %s", f.MadeAt.UTC().Format(timeLayout), text.Escape(f.Program), text.Escape(f.Engine))
+			of := fmt.Sprintf("made at %s by %s from %s", f.MadeAt.UTC().Format(timeLayout), text.Escape(f.Program), text.Escape(f.Engine))
 			if checkOnly {
-				fmt.Fprintf(p.stdout, "%s is a whole backup, %s: %s.\n", args[0], of, describeBackup(f.Manifest))
+				fmt.Fprintf(p.stdout, "%s is an intact backup %s: %s.\n", args[0], of, describeBackup(f.Manifest))
 				return nil
 			}
 			r, err := a.restore(cmd.Context(), f, filepath.Base(args[0]))
@@ -79,12 +80,12 @@ and has the chain looked through for their history.`,
 		},
 	}
 	addDataFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&checkOnly, "check", false, "look whether the file is whole, say what is in it, and change nothing")
+	cmd.Flags().BoolVar(&checkOnly, "check", false, "only verify the file and show its contents")
 	return cmd
 }
 
-// restore puts a backup into the place that the settings name. Where that does not
-// succeed, it leaves that as it was.
+// restore restores a backup into the configured data directory and database. If it
+// fails, it removes what it created.
 func (a *app) restore(ctx context.Context, f *backup.File, name string) (r store.Restored, err error) {
 	if a.usesPostgres() || a.keysAreGiven() {
 		keys, err := a.readKeys()
@@ -98,17 +99,17 @@ func (a *app) restore(ctx context.Context, f *backup.File, name string) (r store
 	if err := a.refuseFolderInUse(); err != nil {
 		return r, err
 	}
-	made := a.missing() // before anything is made
+	made := a.missing() // before anything is created
 	defer func() {
 		err = errors.Join(err, a.close())
 		if err != nil {
 			for _, path := range made {
-				_ = os.Remove(path) // a folder only if it is empty
+				_ = os.Remove(path) // removes a directory only if it is empty
 			}
 		}
 	}()
 	if err := privatefile.MkdirAll(a.cfg.DataFolder); err != nil {
-		return r, fmt.Errorf("make the data folder: %w", err)
+		return r, fmt.Errorf("create the data directory: %w", err)
 	}
 	if !a.usesPostgres() {
 		holder := fmt.Sprintf("process %d, restoring a backup", os.Getpid())
@@ -127,14 +128,14 @@ func (a *app) restore(ctx context.Context, f *backup.File, name string) (r store
 	return a.store.Restore(ctx, f, store.RestoreOptions{
 		Key: a.keyOfRestored,
 		Event: func(tokens int) auth.Event {
-			detail := fmt.Sprintf("of %s; %d tokens removed", f.MadeAt.UTC().Format(time.RFC3339), tokens)
+			detail := fmt.Sprintf("made at %s; %d tokens removed", f.MadeAt.UTC().Format(time.RFC3339), tokens)
 			return operator().Event(a.now(), "backup.restore", name, detail)
 		},
 	})
 }
 
-// missing returns those of the files and folders that a restore makes that are not
-// there, the folder last.
+// missing returns the files and directories that a restore would have to create, the
+// data directory last.
 func (a *app) missing() []string {
 	paths := []string{a.keyFile(), a.marker(), a.cfg.DataFolder}
 	if db := string(a.cfg.DatabaseURL); !a.usesPostgres() {
@@ -146,8 +147,8 @@ func (a *app) missing() []string {
 	})
 }
 
-// refuseFolderInUse refuses a data folder that has, or had, a database, unless that is
-// for CheckEmpty to say.
+// refuseFolderInUse returns an error for a data directory that had a database. An
+// existing database is left to CheckEmpty.
 func (a *app) refuseFolderInUse() error {
 	if a.usesPostgres() {
 		return nil
@@ -157,7 +158,7 @@ func (a *app) refuseFolderInUse() error {
 	}
 	for _, path := range []string{a.marker(), a.keyFile()} {
 		if _, err := os.Stat(path); err == nil {
-			return a.notEmpty("it has " + path)
+			return a.notEmpty(path + " exists")
 		}
 	}
 	return nil
@@ -165,13 +166,13 @@ func (a *app) refuseFolderInUse() error {
 
 func (a *app) notEmpty(why string) error {
 	if a.usesPostgres() {
-		return fmt.Errorf("a backup is restored into an empty database only, and %s; make a new one with createdb, name that in SPECTER_DATABASE_URL, and run this again", why)
+		return fmt.Errorf("a restore requires an empty database, but %s; create a database with createdb, set SPECTER_DATABASE_URL to it, and run this again", why)
 	}
-	return fmt.Errorf("a backup is restored into an empty place only, and %s is in use: %s. Stop specterd, move it away with: mv %[1]s %[1]s.old; and run this again. Or give another folder with --data-folder", a.cfg.DataFolder, why)
+	return fmt.Errorf("a restore requires an empty data directory, but %s is in use: %s. Stop specterd, move the directory with: mv %[1]s %[1]s.old; and run this again. Or choose another directory with --data-folder", a.cfg.DataFolder, why)
 }
 
-// keyOfRestored makes the key of a restored database, unless it is given, and marks
-// the data folder as in use. It returns the key's fingerprint.
+// keyOfRestored creates the signing key of a restored database, unless the operator
+// provides it, and marks the data directory as in use. It returns the key's fingerprint.
 func (a *app) keyOfRestored() (string, error) {
 	keys, err := a.keysOrNew()
 	if err != nil {
@@ -183,45 +184,45 @@ func (a *app) keyOfRestored() (string, error) {
 	return auth.Fingerprint(keys[0]), nil
 }
 
-// tellRestored says what is there now, what is not, and what to do next.
+// tellRestored prints what was restored, what is missing, and the next steps.
 func (p *program) tellRestored(a *app, r store.Restored) {
 	say := func(what, format string, args ...any) {
 		fmt.Fprintf(p.stdout, "%-11s %s\n", what, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintln(p.stdout)
-	say("users", "%d, with the passwords of that time: %s", len(r.Users), quoteSome(r.Users))
+	say("users", "%d, with their passwords at that time: %s", len(r.Users), quoteSome(r.Users))
 	names := make([]string, len(r.Wallets))
 	for i, w := range r.Wallets {
 		names[i] = w.Name
 	}
 	say("wallets", "%d: %s", len(r.Wallets), quoteSome(names))
-	say("", "Those made since are missing. Bitcoin Core may still have them, as specterd-…: see docs/backup.md")
+	say("", "Wallets created later are missing. Bitcoin Core may still have them as specterd-…: see docs/backup.md")
 	tokens := 0
 	for _, lost := range r.Tokens {
 		tokens += len(lost.Descriptions)
 	}
 	if tokens == 0 {
-		say("tokens", "there were none that had not ended")
+		say("tokens", "there were no valid ones")
 	} else {
-		say("tokens", "%d were removed, and have to be made anew by their users:", tokens)
+		say("tokens", "%d were removed; their users must create new ones:", tokens)
 	}
 	for _, lost := range r.Tokens {
 		say("", "%q: %d (%s)", lost.UserName, len(lost.Descriptions), quoteSome(lost.Descriptions))
 	}
-	say("proposals", "%d are open, with the signatures of that time; what was sent since is found at the node", r.Proposals)
+	say("proposals", "%d are open, with their signatures at that time; later broadcasts are detected at the node", r.Proposals)
 	if !a.keysAreGiven() {
 		say("signing key", "a new one, in %s", a.keyFile())
 	} else {
-		say("signing key", "the given one, from now on")
+		say("signing key", "the one from %s", a.keyPlace())
 	}
 	fmt.Fprint(p.stdout, `
-Next: specterd serve, which brings the history up to date with the node; then
-      specterd doctor; and tell the users above that they need new tokens.
-      If somebody lost access since the backup was made, take it away again.
+Next steps: run specterd serve, which syncs the history with the node, then
+            specterd doctor. Ask the users above to create new tokens. If access
+            was revoked after the backup was made, revoke it again.
 `)
 }
 
-// quoteSome lists some of many.
+// quoteSome returns at most the first ten texts, quoted.
 func quoteSome(all []string) string {
 	const most = 10
 	quoted := make([]string, min(len(all), most))

@@ -32,8 +32,8 @@ func (p *program) serveCommand() *cobra.Command {
 		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
 		Long: `Serve the API until stopped (Ctrl-C or SIGTERM).
 
-SIGHUP has it read its certificate again, and SIGUSR1 switches the log between
-debug and what is set.`,
+SIGHUP reloads the certificate. SIGUSR1 switches the log level between debug and the
+configured level.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.getenv("GOGC") == "" {
 				tuneGC()
@@ -54,12 +54,12 @@ debug and what is set.`,
 
 const lowBcryptCost = 10
 
-// nodePatience is how long the start waits for the node's first answer. The
-// server starts without it, too.
+// nodePatience is how long the start waits for the node's first response. The server
+// also starts without it.
 const nodePatience = 2 * time.Second
 
-// serve runs the server until ctx ends, and calls ready once it listens. What
-// it started has ended when it returns.
+// serve runs the server until ctx ends, and calls ready once it listens. All goroutines
+// have ended when it returns.
 func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err := a.checkExposure(ctx); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	}
 	a.warn(ctx)
 
-	// The background outlives the requests, so that it can write down the last.
+	// Background tasks run longer than the requests, to record the last audit events.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { journal.Run(background) })
@@ -113,7 +113,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { a.store.KeepBallast(background) })
 	running.Go(func() { a.dropOldKeys(background) })
 	running.Go(func() { giveBack(background, calmAfter) })
-	told := awaitSignals(certificate) // before anybody knows whom to tell
+	told := awaitSignals(certificate) // before ready announces the server
 	running.Go(func() { a.obeySignals(background, told, certificate) })
 	url := a.url(listener.Addr())
 	a.log.InfoContext(ctx, "listening", "url", url, "version", version, "api_active", a.cfg.APIActive)
@@ -127,14 +127,14 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-// stopLater returns a context that ends some time after ctx, as is set.
+// stopLater returns a context that ends after ctx with the configured delay.
 func (a *app) stopLater(ctx context.Context) (later context.Context, end func()) {
 	if a.cfg.StopDelay == 0 {
 		return ctx, func() {}
 	}
 	later, end = context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() {
-		a.log.InfoContext(later, "told to stop; still answering", "seconds", a.cfg.StopDelay.Seconds())
+		a.log.InfoContext(later, "stopping after a delay", "seconds", a.cfg.StopDelay.Seconds())
 		time.AfterFunc(a.cfg.StopDelay, end)
 	})
 	return later, end
@@ -150,7 +150,7 @@ func (a *app) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets 
 	login := auth.NewLogin(a.log, a.store, a.passwords, a.signer, journal, a.now)
 	login.SetLimits(a.tokenLimits())
 	if !isLoopback(a.cfg.Host) {
-		login.RefuseDefaultPasswords() // checkExposure saw those of the start
+		login.RefuseDefaultPasswords() // checkExposure checks only at the start
 	}
 	return httpapi.New(httpapi.Options{
 		Log: a.log, Now: a.now, Watch: a.watch,
@@ -170,11 +170,11 @@ func (a *app) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets 
 	})
 }
 
-// observer is told of each request when it is over.
+// observer is called after each request.
 type observer = func(method, route string, status int, took time.Duration)
 
-// serveMetrics answers Prometheus at an address of its own, if that is set, and
-// returns what is to be told of requests; nil where nobody wants to know.
+// serveMetrics serves Prometheus metrics at a separate address, if one is set, and
+// returns the observer of requests; nil if metrics are off.
 func (a *app) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (observe observer, stop func(), err error) {
 	if a.cfg.MetricsListen == "" {
 		return nil, func() {}, nil
@@ -195,13 +195,12 @@ func (a *app) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (ob
 	return measured.Observe, func() {
 		cancel()
 		if err := <-ended; err != nil {
-			a.log.WarnContext(ctx, "the metrics ended", "error", err)
+			a.log.WarnContext(ctx, "metrics server failed", "error", err)
 		}
 	}, nil
 }
 
-// checkExposure refuses to be reachable from elsewhere while somebody has the
-// default password.
+// checkExposure refuses to listen beyond loopback while a user has the default password.
 func (a *app) checkExposure(ctx context.Context) error {
 	if isLoopback(a.cfg.Host) {
 		return nil
@@ -211,10 +210,10 @@ func (a *app) checkExposure(ctx context.Context) error {
 		return err
 	}
 	if first, err := a.users.Get(ctx, auth.FirstAdmin); n > 0 && (err != nil || !first.PasswordIsDefault) {
-		return fmt.Errorf("users who were imported have the default password, so specterd listens on 127.0.0.1 only and not on %s; specterd user list shows who, and specterd user passwd changes it", a.cfg.Host)
+		return fmt.Errorf("imported users have the default password, so specterd listens only on 127.0.0.1 and not on %s; list them with specterd user list and change it with specterd user passwd", a.cfg.Host)
 	}
 	if n > 0 {
-		return fmt.Errorf("the password of %q is still the default one, so specterd listens on 127.0.0.1 only and not on %s; change it with: specterd user passwd %s",
+		return fmt.Errorf("user %q has the default password, so specterd listens only on 127.0.0.1 and not on %s; change it with: specterd user passwd %s",
 			auth.FirstAdmin, a.cfg.Host, auth.FirstAdmin)
 	}
 	return nil
@@ -236,18 +235,18 @@ func (a *app) url(addr net.Addr) string {
 	return scheme + "://" + addr.String()
 }
 
-const inTheClear = "passwords and tokens cross the network in the clear: specterd serves plain HTTP beyond this machine; give it a certificate (SPECTER_TLS_CERT_FILE), or put a proxy with TLS in front and name it in SPECTER_TRUSTED_PROXIES"
+const inTheClear = "passwords and tokens are sent unencrypted: specterd serves HTTP without TLS beyond this machine; set a certificate (SPECTER_TLS_CERT_FILE), or use a reverse proxy with TLS and name it in SPECTER_TRUSTED_PROXIES"
 
-// servesInTheClear reports whether others can reach the server without TLS, as far
-// as the settings tell.
+// servesInTheClear reports whether the server is reachable from other machines without
+// TLS, according to the settings.
 func (a *app) servesInTheClear() bool {
 	return !isLoopback(a.cfg.Host) && a.cfg.TLSCertFile == "" && len(a.cfg.TrustedProxies) == 0
 }
 
-// warn says at the start what is better changed.
+// warn logs warnings about risky settings at the start.
 func (a *app) warn(ctx context.Context) {
 	if !a.cfg.APIActive {
-		a.log.WarnContext(ctx, "the API is switched off and answers 404; set SPECTER_API_ACTIVE=true")
+		a.log.WarnContext(ctx, "the API is disabled and responds with 404; set SPECTER_API_ACTIVE=true")
 	}
 	if a.servesInTheClear() {
 		a.log.WarnContext(ctx, inTheClear, "host", a.cfg.Host)
@@ -256,30 +255,30 @@ func (a *app) warn(ctx context.Context) {
 		a.log.WarnContext(ctx, "SPECTER_BCRYPT_COST is low; passwords are easy to guess from a stolen database", "cost", a.cfg.BcryptCost)
 	}
 	if n, err := a.store.CountDefaultPasswords(ctx); err == nil && n > 0 {
-		a.log.WarnContext(ctx, "the first admin still has the default password; change it with: specterd user passwd admin")
+		a.log.WarnContext(ctx, "users have the default password; change it with: specterd user passwd NAME", "count", n)
 	}
 }
 
-// warnOfIgnoredPassword says so where SPECTER_ADMIN_PASSWORD is not, or no more,
-// the password of the first admin. It takes a comparison, so it is done beside.
+// warnOfIgnoredPassword logs a warning if SPECTER_ADMIN_PASSWORD is set but is not the
+// password of the first admin. The comparison is slow, so it runs in the background.
 func (a *app) warnOfIgnoredPassword(ctx context.Context) {
 	if a.cfg.AdminPassword == "" {
 		return
 	}
 	same, err := a.users.HasPassword(ctx, auth.FirstAdmin, string(a.cfg.AdminPassword))
 	if err == nil && !same {
-		a.log.WarnContext(ctx, "SPECTER_ADMIN_PASSWORD is ignored: it counts at the first start only, and the admin has another password now")
+		a.log.WarnContext(ctx, "SPECTER_ADMIN_PASSWORD is ignored: it applies only at the first start, and the admin has another password now")
 	}
 }
 
-// verify looks for damage in the database, beside the serving: it takes long
-// where there is much in it. Where there is some, the store lets nobody in.
+// verify checks the database for damage in the background, since that takes long for a
+// large database. If there is damage, the store refuses all requests.
 func (a *app) verify(ctx context.Context) {
 	switch err := a.store.Verify(ctx); {
 	case err == nil || ctx.Err() != nil:
 	case store.IsDamage(err):
 		a.log.ErrorContext(ctx, "the database is damaged, and all requests are refused; stop specterd, keep a copy of the file, and restore a backup", "error", err)
 	default:
-		a.log.ErrorContext(ctx, "the database could not be looked through for damage; specterd doctor does it again", "error", err)
+		a.log.ErrorContext(ctx, "checking the database for damage failed; run specterd doctor to check again", "error", err)
 	}
 }

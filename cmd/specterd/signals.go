@@ -10,10 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/httpapi"
 )
 
-// awaitSignals returns what a server is told while it runs: SIGUSR1 has it log
-// everything, or again what it did before, and SIGHUP has it read its certificate
-// again. Where there is none, SIGHUP ends it, as it does other programs whose terminal
-// is closed.
+// awaitSignals returns a channel of signals to a running server: SIGUSR1 switches the
+// log level, and SIGHUP reloads the certificate. Without a certificate, SIGHUP keeps its
+// default action and ends the process, for example when its terminal is closed.
 func awaitSignals(certificate *httpapi.Certificate) chan os.Signal {
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
@@ -23,7 +22,7 @@ func awaitSignals(certificate *httpapi.Certificate) chan os.Signal {
 	return told
 }
 
-// obeySignals does what the server is told until ctx ends.
+// obeySignals handles signals until ctx ends.
 func (a *app) obeySignals(ctx context.Context, told chan os.Signal, certificate *httpapi.Certificate) {
 	defer signal.Stop(told)
 	for {
@@ -45,14 +44,14 @@ func (a *app) switchLevel(ctx context.Context) {
 	if a.level.Level() == level {
 		level = a.cfg.LogLevel
 	}
-	a.log.WarnContext(ctx, "the log level was switched by SIGUSR1", "level", level)
+	a.log.WarnContext(ctx, "log level switched by SIGUSR1", "level", level)
 	a.level.Set(level)
 }
 
 func (a *app) reload(ctx context.Context, certificate *httpapi.Certificate) {
 	if err := certificate.Reload(); err != nil {
-		a.log.ErrorContext(ctx, "the certificate stays as it was", "error", err)
+		a.log.ErrorContext(ctx, "reloading the certificate failed; the current one stays in use", "error", err)
 		return
 	}
-	a.log.InfoContext(ctx, "the certificate was read again")
+	a.log.InfoContext(ctx, "certificate reloaded")
 }

@@ -53,7 +53,7 @@ func TestTLS(t *testing.T) {
 	// A damaged one is not taken, and a new one is, by new connections.
 	check(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
 	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
-	testkit.Eventually(t, "a line in the log", func() bool { return strings.Contains(s.log.String(), "the certificate stays as it was") })
+	testkit.Eventually(t, "a line in the log", func() bool { return strings.Contains(s.log.String(), "reloading the certificate failed") })
 	if !ask().Equal(first) {
 		t.Error("another certificate without there being one")
 	}

@@ -12,14 +12,14 @@ import (
 
 func (p *program) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "token", Short: "List and revoke tokens; works beside a running server",
+		Use: "token", Short: "List and revoke tokens",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	cmd.AddCommand(p.tokenListCommand(), p.tokenRevokeCommand())
 	return cmd
 }
 
-// tokens returns what can be done with tokens, within the limits that are set.
+// tokens returns the token service with the configured limits.
 func (a *app) tokens() *auth.Tokens {
 	tokens := auth.NewTokens(a.store, a.signer, a.now)
 	tokens.SetLimits(a.tokenLimits())
@@ -53,7 +53,7 @@ func (p *program) tokenListCommand() *cobra.Command {
 			return w.Flush()
 		}),
 	}
-	cmd.Flags().StringVar(&userName, "user", "", "only those of this user")
+	cmd.Flags().StringVar(&userName, "user", "", "only tokens of this user")
 	return cmd
 }
 
@@ -77,7 +77,7 @@ func lastUseOf(t auth.Token) string {
 func (p *program) tokenRevokeCommand() *cobra.Command {
 	var keepSuccessors bool
 	cmd := &cobra.Command{
-		Use: "revoke ID…", Short: "Delete tokens, those made with them and their successors", Args: cobra.MinimumNArgs(1),
+		Use: "revoke ID…", Short: "Revoke tokens, their successors and tokens created by them", Args: cobra.MinimumNArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, ids []string) error {
 			tokens := a.tokens()
 			for _, id := range ids {
@@ -97,11 +97,11 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep the tokens that a token was rotated to by itself or another token")
+	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep tokens that resulted from rotation by the token itself or by another token")
 	return cmd
 }
 
-// tellOthers prints tokens, but for the one that was named.
+// tellOthers prints the tokens other than the one with this id.
 func (p *program) tellOthers(what, id string, tokens []auth.TokenName) {
 	for _, t := range tokens {
 		if t.ID != id {

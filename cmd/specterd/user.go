@@ -18,13 +18,13 @@ import (
 
 func (p *program) userCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "user", Short: "Add, list and change users; works beside a running server",
+		Use: "user", Short: "Add, list, update and delete users",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	cmd.AddCommand(
 		p.userAddCommand(), p.userListCommand(), p.userPasswdCommand(),
-		p.userChangeCommand("disable", "Lock a user out and delete all their tokens", true),
-		p.userChangeCommand("enable", "Let a disabled user in again", false),
+		p.userChangeCommand("disable", "Disable a user and delete all their tokens", true),
+		p.userChangeCommand("enable", "Enable a disabled user", false),
 		p.userRemoveCommand(), p.userQuotaCommand(),
 	)
 	return cmd
@@ -33,7 +33,7 @@ func (p *program) userCommand() *cobra.Command {
 func (p *program) userAddCommand() *cobra.Command {
 	var fromStdin, admin bool
 	cmd := &cobra.Command{
-		Use: "add NAME", Short: "Add a user; asks for the password", Args: cobra.ExactArgs(1),
+		Use: "add NAME", Short: "Add a user (prompts for the password)", Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
 			password, err := p.newPassword(args[0], fromStdin)
 			if err != nil {
@@ -142,12 +142,11 @@ func (p *program) userRemoveCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&deleteWallets, "delete-wallets", false, "delete the wallets that have no other owner, too, for all their members")
+	cmd.Flags().BoolVar(&deleteWallets, "delete-wallets", false, "also delete the wallets that have no other owner, for all their members")
 	return cmd
 }
 
-// withApp wraps what a command does with the opening and closing of the
-// database.
+// withApp returns a function that opens the database, calls do and closes the database.
 func (p *program) withApp(do func(cmd *cobra.Command, a *app, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a, err := p.openApp(cmd.Context(), cmd.Flags(), false)
@@ -158,7 +157,7 @@ func (p *program) withApp(do func(cmd *cobra.Command, a *app, args []string) err
 	}
 }
 
-// operator is whoever sits at the command line.
+// operator returns the principal of the operating system's user, for the audit log.
 func operator() *auth.Principal {
 	name := "?"
 	if u, err := user.Current(); err == nil {
@@ -171,8 +170,8 @@ func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {
 	cmd.Flags().BoolVar(fromStdin, "password-stdin", false, "read the password from the first line of standard input")
 }
 
-// newPassword gets a password without its being seen: from standard input, or
-// typed twice at the terminal.
+// newPassword reads a password without echo: from standard input, or typed twice at
+// the terminal.
 func (p *program) newPassword(name string, fromStdin bool) (string, error) {
 	if fromStdin {
 		line, err := bufio.NewReader(p.stdin).ReadString('\n')
@@ -183,18 +182,18 @@ func (p *program) newPassword(name string, fromStdin bool) (string, error) {
 	}
 	f, ok := p.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return "", errors.New("there is no terminal to ask for the password at; give it with --password-stdin")
+		return "", errors.New("no terminal to prompt for the password; use --password-stdin")
 	}
 	first, err := p.ask(f, "New password for "+name+": ")
 	if err != nil {
 		return "", err
 	}
-	second, err := p.ask(f, "Once more: ")
+	second, err := p.ask(f, "Repeat the password: ")
 	if err != nil {
 		return "", err
 	}
 	if first != second {
-		return "", errors.New("the two passwords differ; nothing was changed")
+		return "", errors.New("the passwords differ; nothing was changed")
 	}
 	return first, nil
 }

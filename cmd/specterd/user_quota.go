@@ -13,11 +13,11 @@ import (
 
 func (p *program) userQuotaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "quota NAME [QUOTA=LIMIT …]", Short: "Show the quotas of a user, or set them", Args: cobra.MinimumNArgs(1),
-		Long: `Show the quotas of a user, or set them.
+		Use: "quota NAME [QUOTA=LIMIT …]", Short: "Show or set the quotas of a user", Args: cobra.MinimumNArgs(1),
+		Long: `Show or set the quotas of a user.
 
-A limit that is set here replaces the one of SPECTER_QUOTAS for this user;
-QUOTA=default removes it again. What a user has more than a new limit stays.`,
+A limit set here replaces the limit of SPECTER_QUOTAS for this user; QUOTA=default
+removes it. If a user already exceeds a new limit, nothing is deleted.`,
 		Example: "  specterd user quota alice wallets=20 tokens=default",
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
 			u, err := a.users.Get(cmd.Context(), args[0])

@@ -14,13 +14,13 @@ var version = "development"
 
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version, and what it was built from and with", Args: cobra.NoArgs,
+		Use: "version", Short: "Print version and build information", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) { fmt.Fprint(p.stdout, versionText()) },
 	}
 }
 
-// versionText says which program this is, a thing a line. The commit is missing
-// where the build did not see the repository, as in a container.
+// versionText returns version, commit, Go version and platform, one per line. The commit
+// is omitted if the build had no access to the repository, as in a container.
 func versionText() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "specterd %s\n", version)
@@ -35,9 +35,9 @@ func versionText() string {
 	return b.String()
 }
 
-// commit is what the Go command knew of the repository when it built this.
+// commit is what the Go command recorded about the repository at build time.
 type commit struct {
-	revision, time string // empty where it knew nothing
+	revision, time string // empty if unknown
 	modified       bool
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// walletDesk is a command's access to wallets, in somebody's name.
+// walletDesk is a command's access to wallets on behalf of a user.
 type walletDesk struct {
 	*app
 	node    *nodeAccess
@@ -24,11 +24,11 @@ type walletDesk struct {
 func (p *program) walletCommand() *cobra.Command {
 	var user string
 	cmd := &cobra.Command{
-		Use: "wallet", Short: "Make, list, show, rescan and remove wallets; works beside a running server",
+		Use: "wallet", Short: "Create, list, show, rescan and delete wallets",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	config.AddFlags(cmd.PersistentFlags(), "node-url", "node-wallet-folder")
-	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "whose wallets")
+	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "user on whose behalf to act")
 	cmd.AddCommand(
 		p.walletCreateCommand(&user), p.walletListCommand(&user), p.walletShowCommand(&user),
 		p.walletRescanCommand(&user), p.walletRemoveCommand(&user),
@@ -36,9 +36,8 @@ func (p *program) walletCommand() *cobra.Command {
 	return cmd
 }
 
-// withWallets wraps what a command does with the opening and closing of the
-// database and the node. If atNode is set, the node is asked how it is; it need
-// not answer.
+// withWallets returns a function that opens the database and the node clients, calls do
+// and closes them. If atNode is set, it checks the node first, which may be unreachable.
 func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletDesk, args []string) error) func(*cobra.Command, []string) error {
 	return p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
 		u, err := a.users.Get(cmd.Context(), *user)
@@ -57,7 +56,7 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 		}
 		who := operator()
 		who.UserID = u.ID
-		// The server's follower finds by itself what is to be done.
+		// The server's indexer finds new wallets in the database.
 		service := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(string) {})
 		return do(cmd, &walletDesk{a, n, service, who}, args)
 	})
@@ -67,7 +66,7 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 	var plan wallet.Plan
 	var birth string
 	cmd := &cobra.Command{
-		Use: "create", Short: "Make a watch-only wallet of descriptors or keys, and show how its scan goes", Args: cobra.NoArgs,
+		Use: "create", Short: "Create a watch-only wallet from a descriptor or keys", Args: cobra.NoArgs,
 		Example: `  specterd wallet create --name Savings --birth 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
   specterd wallet create --name Vault --birth now --script wsh --required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
@@ -79,24 +78,24 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "Made wallet %s.\n", v.Alias)
+			fmt.Fprintf(p.stdout, "Created wallet %s.\n", v.Alias)
 			if plan.ImpliesChange() {
-				fmt.Fprintf(p.stdout, "Its change addresses are on the branch /1/*, which the receive descriptor implies: %s\n", v.Change)
+				fmt.Fprintf(p.stdout, "Its change addresses use the branch /1/*, implied by the receive descriptor: %s\n", v.Change)
 			}
 			return p.followScan(cmd.Context(), d, v)
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&plan.Name, "name", "", "name of the wallet, for all its members")
-	f.StringVar(&plan.Alias, "alias", "", "the user's own name for it; without it: the name in small letters, with _ for spaces")
-	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor, of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
-	f.StringVar(&plan.Change, "change-descriptor", "", "that of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
+	f.StringVar(&plan.Name, "name", "", "name of the wallet, the same for all members")
+	f.StringVar(&plan.Alias, "alias", "", "the user's alias of the wallet; default the name in lower case, with _ for spaces")
+	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
+	f.StringVar(&plan.Change, "change-descriptor", "", "descriptor of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
 	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
-	f.IntVar(&plan.Required, "required", 0, "with several --key: how many signatures a payment takes")
-	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one, wsh, sh-wsh or sh for several")
-	f.StringVar(&birth, "birth", "", "from when on it may have transactions: now, a block's height, or a date")
+	f.IntVar(&plan.Required, "required", 0, "with several --key: number of signatures required")
+	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several")
+	f.StringVar(&birth, "birth", "", "start of the wallet's history: now, a block height, or a date")
 	for _, name := range []string{"name", "birth"} {
-		_ = cmd.MarkFlagRequired(name) // there are such flags
+		_ = cmd.MarkFlagRequired(name) // fails only for unknown flags
 	}
 	return cmd
 }
@@ -119,7 +118,7 @@ func (p *program) walletListCommand(user *string) *cobra.Command {
 	}
 }
 
-// scriptOf is such as "wpkh" or "2 of 3 wsh".
+// scriptOf returns a text such as "wpkh" or "2 of 3 wsh".
 func scriptOf(v wallet.View) string {
 	if !v.Script.IsMultisig() {
 		return string(v.Script)
@@ -167,8 +166,8 @@ func (p *program) walletShowCommand(user *string) *cobra.Command {
 			row("immature", "%s BTC", v.Balances.Immature)
 			row("available", "%s BTC", v.Balances.Available())
 			row("birth", "block %d", v.Birth)
-			row("made", "%s", v.CreatedAt.UTC().Format(timeLayout))
-			row("addresses", "%d receive, %d change, of %d each", v.ReceiveNext, v.ChangeNext, v.RangeEnd)
+			row("created", "%s", v.CreatedAt.UTC().Format(timeLayout))
+			row("addresses", "%d receive and %d change revealed, of %d each", v.ReceiveNext, v.ChangeNext, v.RangeEnd)
 			row("descriptor", "%s", v.Receive)
 			row("change", "%s", v.Change)
 			for _, k := range v.Keys {
@@ -188,13 +187,13 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	var addresses uint32
 	var stop bool
 	cmd := &cobra.Command{
-		Use: "rescan ALIAS", Short: "Have the chain looked through for a wallet again, and show how that goes", Args: cobra.ExactArgs(1),
+		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, args []string) error {
 			if stop {
 				if err := d.service.StopRescan(cmd.Context(), d.who, args[0]); err != nil {
 					return err
 				}
-				fmt.Fprintf(p.stdout, "Stopped the scan of %s; what it found stays.\n", args[0])
+				fmt.Fprintf(p.stdout, "Stopped the rescan of %s; transactions found so far are kept.\n", args[0])
 				return nil
 			}
 			begin, err := wallet.ParseBirth("from", from)
@@ -209,19 +208,19 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&from, "from", "0", "where to begin: a block's height, or a date")
-	f.Uint32Var(&addresses, "addresses", 0, "look for addresses of indexes below this, too")
-	f.BoolVar(&stop, "stop", false, "stop a scan instead")
+	f.StringVar(&from, "from", "0", "start of the rescan: a block height, or a date")
+	f.Uint32Var(&addresses, "addresses", 0, "also watch all addresses with an index below this number")
+	f.BoolVar(&stop, "stop", false, "stop a running rescan instead")
 	return cmd
 }
 
 func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 	var files string
 	cmd := &cobra.Command{
-		Use: "rm ALIAS", Short: "Remove a wallet for all its members; Core's files are kept, unless asked", Args: cobra.ExactArgs(1),
+		Use: "rm ALIAS", Short: "Delete a wallet for all members (funds are not affected)", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, args []string) error {
 			if files != "keep" && files != "delete" {
-				return fault.InvalidField("files", "has to be keep or delete")
+				return fault.InvalidField("files", "must be keep or delete")
 			}
 			v, err := d.service.Get(cmd.Context(), d.who, args[0])
 			if err != nil {
@@ -230,22 +229,23 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 			if err := d.service.Delete(cmd.Context(), d.who, args[0], files == "delete"); err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "Removed wallet %s.\n", args[0])
+			fmt.Fprintf(p.stdout, "Deleted wallet %s.\n", args[0])
 			if v.Adopted() {
-				fmt.Fprintf(p.stdout, "Bitcoin Core's wallet %s was there before; it is left as it is, for Specter Desktop.\n", v.CoreName)
+				fmt.Fprintf(p.stdout, "Bitcoin Core's wallet %s was adopted from Specter Desktop and is kept unchanged.\n", v.CoreName)
 			}
 			if err := d.unload(cmd.Context(), v.ID); err != nil {
-				fmt.Fprintln(p.stderr, "Bitcoin Core may still have it loaded, until a server sees to that:", err)
+				fmt.Fprintln(p.stderr, "Bitcoin Core may still have the wallet loaded until specterd serve unloads it:", err)
 			}
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&files, "files", "keep", "what becomes of Core's files: keep or delete; a server that runs deletes them by its own settings")
+	cmd.Flags().StringVar(&files, "files", "keep", "keep or delete Bitcoin Core's wallet files; a running server uses its own settings to find them")
 	return cmd
 }
 
-// unload has Core forget a wallet that was removed. A server does so by itself, and
-// must not find the wallet gone from Core before it knows.
+// unload unloads a deleted wallet from Bitcoin Core if no server is running. A server
+// does so itself, and it must learn of the deletion before the wallet is gone from
+// Bitcoin Core.
 func (d *walletDesk) unload(ctx context.Context, id string) error {
 	if served, err := d.isServed(ctx); served || err != nil {
 		return err

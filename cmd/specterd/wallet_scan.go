@@ -11,11 +11,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// scanInterval is how often a progress bar is drawn anew.
+// scanInterval is how often the progress bar is updated.
 const scanInterval = 500 * time.Millisecond
 
-// followScan says how the scan of a wallet goes: on a terminal until it is over.
-// The scan is the server's work, and goes on without this.
+// followScan prints whether a rescan of a wallet is running and, on a terminal, its
+// progress until it is complete. The server does the rescan independently of this.
 func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) error {
 	if !v.Scanning() {
 		return nil
@@ -25,14 +25,14 @@ func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) 
 		return err
 	}
 	if !serving {
-		fmt.Fprintf(p.stdout, "The chain is to be looked through from block %d on. No server is running: that begins when one starts.\n", v.ScanFrom)
+		fmt.Fprintf(p.stdout, "A rescan from block %d will begin when specterd serve starts.\n", v.ScanFrom)
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "The chain is looked through from block %d on.\n", v.ScanFrom)
+	fmt.Fprintf(p.stdout, "Rescanning the chain from block %d.\n", v.ScanFrom)
 	if !p.isTerminal() {
 		return nil
 	}
-	fmt.Fprintln(p.stdout, "You can leave this with Ctrl-C; the scan goes on.")
+	fmt.Fprintln(p.stdout, "The rescan continues if you press Ctrl-C.")
 	return p.drawScan(ctx, d, v)
 }
 
@@ -53,7 +53,7 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 		}
 		if v.Problem != "" {
 			fmt.Fprintln(p.stdout)
-			return fmt.Errorf("the wallet cannot be followed now: %s", v.Problem)
+			return fmt.Errorf("the wallet cannot be synced now: %s", v.Problem)
 		}
 	}
 	if v.ScanProblem != "" {
@@ -64,20 +64,20 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 	return nil
 }
 
-// bar draws how much of something is done, from 0 to 1.
+// bar returns a progress bar for a fraction from 0 to 1.
 func bar(done float64) string {
 	const width = 40
 	full := min(max(int(done*width), 0), width)
 	return fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("#", full), strings.Repeat("-", width-full), 100*done)
 }
 
-// leadPatience is how long it is tried to lead, where somebody else may do so.
+// leadPatience is how long isServed tries to acquire the indexer lock.
 const leadPatience = 500 * time.Millisecond
 
-// isServed reports whether a server works on this database.
+// isServed reports whether a server is running on this database.
 func (d *walletDesk) isServed(ctx context.Context) (bool, error) {
 	if !d.usesPostgres() {
-		lock, err := store.Lock(ctx, string(d.cfg.DatabaseURL), "a command that looks whether anybody serves", 0)
+		lock, err := store.Lock(ctx, string(d.cfg.DatabaseURL), "a command that checks for a running server", 0)
 		if _, locked := errors.AsType[store.ErrLocked](err); locked {
 			return true, nil
 		}

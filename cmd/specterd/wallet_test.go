@@ -54,7 +54,7 @@ func TestWalletCommands(t *testing.T) {
 			t.Errorf("wallet %q: %v, want %s\n%s", args, err, want, out)
 		}
 	}
-	run(`(?s)Made wallet savings\.\nThe chain is to be looked through from block 0 on\. No server is running`,
+	run(`(?s)Created wallet savings\.\nA rescan from block 0 will begin when specterd serve starts`,
 		"create", "--name", "Savings", "--descriptor", savings, "--birth", "0")
 	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +scanning, 0 % +never$`, "list")
 	refuse("you already have a wallet with these descriptors; its alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birth", "now")
@@ -71,10 +71,10 @@ func TestWalletCommands(t *testing.T) {
 			return len(folders) == want
 		}
 	}
-	refuse("files: has to be keep or delete", "rm", "savings", "--files=maybe")
+	refuse("files: must be keep or delete", "rm", "savings", "--files=maybe")
 	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--files=delete", "--node-wallet-folder=")
-	run("Made wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birth", "now")
-	run("Removed wallet gone.\n$", "rm", "gone", "--files=delete")
+	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birth", "now")
+	run("Deleted wallet gone.\n$", "rm", "gone", "--files=delete")
 	if !inCore(1)() {
 		t.Error("Core's files were not deleted, without a server")
 	}
@@ -97,18 +97,18 @@ func TestWalletCommands(t *testing.T) {
 	node.CLI(t, "generatetoaddress", 1, address.Address)
 	node.Mine(t, 100)
 	becomes(`(?m)^trusted +50\.0 BTC$`, "show", "savings")
-	run(`(?s)addresses +1 receive, 0 change.*\nkey +d34db33f m/84h/1h/0h .*\nmember +admin, owner\n`, "show", "savings")
+	run(`(?s)addresses +1 receive and 0 change revealed.*\nkey +d34db33f m/84h/1h/0h .*\nmember +admin, owner\n`, "show", "savings")
 
 	// On a terminal it shows how far the scan is.
 	seen, err := onTerminal(t, walletTool(t, dir, node, "rescan", "savings", "--from", "0"))
 	if err != nil || !strings.Contains(seen, "\r[") || !strings.Contains(seen, "100 %") {
 		t.Errorf("on a terminal: %v, %q", err, seen)
 	}
-	run("Stopped the scan of savings", "rescan", "savings", "--stop")
-	run("Made wallet keys.", "create", "--name", "Keys", "--birth", "now", "--script", "wsh", "--required", "1",
+	run("Stopped the rescan of savings", "rescan", "savings", "--stop")
+	run("Created wallet keys.", "create", "--name", "Keys", "--birth", "now", "--script", "wsh", "--required", "1",
 		"--key", "[d34db33f/48h/1h/0h/2h]"+savings[len("wpkh([d34db33f/84h/1h/0h]"):strings.Index(savings, "/<0;1>")])
 	becomes(`(?m)^keys +Keys +owner +1 of 1 wsh `, "list")
-	run("Removed wallet savings.", "rm", "savings")
+	run("Deleted wallet savings.", "rm", "savings")
 	becomes(`^ALIAS.*\nkeys .*\n$`, "list")
 	testkit.Eventually(t, "Core to have one wallet left", func() bool {
 		return strings.Count(string(node.CLI(t, "listwallets")), "specterd-") == 1
