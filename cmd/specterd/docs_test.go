@@ -16,7 +16,7 @@ var quotedFile = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)``
 // full.
 func TestDocsQuoteFiles(t *testing.T) {
 	quotes := 0
-	for _, page := range documentation(t, "docs/*.md") {
+	for _, page := range repositoryFiles(t, "docs/*.md") {
 		text, err := os.ReadFile(page)
 		check(t, err)
 		for _, quote := range quotedFile.FindAllStringSubmatch(string(text), -1) {
@@ -42,7 +42,7 @@ var (
 // TestDocsLinks checks that each link to a file of the repository names a file that
 // exists, and that each anchor names a heading of that file.
 func TestDocsLinks(t *testing.T) {
-	for _, page := range documentation(t, "*.md", "docs/*.md", "docs/adr/*.md") {
+	for _, page := range repositoryFiles(t, "*.md", "docs/*.md", "docs/adr/*.md") {
 		text, err := os.ReadFile(page)
 		check(t, err)
 		for _, target := range link.FindAllStringSubmatch(string(text), -1) {
@@ -78,10 +78,14 @@ func checkLink(t *testing.T, page, path, anchor string) {
 // sourcePath is a path of the repository in code spans.
 var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|tools)/[\\w./-]+)`")
 
+// packageFile is a Go file in a code span, by its path in internal, such as
+// `store/token.go`; the parent of nested packages may be left out.
+var packageFile = regexp.MustCompile("`([a-z0-9]+/[a-z0-9/_]+\\.go)`")
+
 // TestDocsPaths checks that each path of the repository that the documentation names
 // exists, so that renames reach it.
 func TestDocsPaths(t *testing.T) {
-	for _, page := range documentation(t, "*.md", "docs/*.md", "docs/adr/*.md") {
+	for _, page := range repositoryFiles(t, "*.md", "docs/*.md", "docs/adr/*.md") {
 		if filepath.Base(page) == "CHANGELOG.md" {
 			continue
 		}
@@ -92,11 +96,16 @@ func TestDocsPaths(t *testing.T) {
 				t.Errorf("%s names %s, which does not exist", page, path[1])
 			}
 		}
+		for _, path := range packageFile.FindAllStringSubmatch(string(text), -1) {
+			if len(repositoryFiles(t, path[1], "internal/"+path[1], "internal/*/"+path[1])) == 0 {
+				t.Errorf("%s names %s, which does not exist", page, path[1])
+			}
+		}
 	}
 }
 
-// documentation returns the pages that match the patterns, relative to the repository.
-func documentation(t *testing.T, patterns ...string) (pages []string) {
+// repositoryFiles returns the files that match the patterns, relative to the repository.
+func repositoryFiles(t *testing.T, patterns ...string) (pages []string) {
 	t.Helper()
 	for _, pattern := range patterns {
 		matches, err := filepath.Glob("../../" + pattern)
