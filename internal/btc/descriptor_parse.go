@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -29,6 +31,9 @@ func ParseDescriptor(text string, network Network) (Descriptor, error) {
 	}
 	if holdsPrivateKey(text) {
 		return Descriptor{}, ErrPrivateKey.ForField("descriptor")
+	}
+	if err := refuseJSON(text); err != nil {
+		return Descriptor{}, err
 	}
 	body, err := withoutChecksum(text)
 	if err != nil {
@@ -61,6 +66,31 @@ func bad(format string, args ...any) *fault.Error {
 
 func unsupported(format string, args ...any) *fault.Error {
 	return fault.InvalidAs(ErrUnsupportedDescriptor.Code, "descriptor", format+"; %s", append(args, supported)...)
+}
+
+var jsonStart = regexp.MustCompile(`^(\{|\[\s*\{)`)
+
+// refuseJSON returns an error if text is JSON, such as an export of a wallet, which
+// names the field that contains the descriptor.
+func refuseJSON(text string) error {
+	if !jsonStart.MatchString(text) {
+		return nil
+	}
+	var fields map[string]any
+	var list []map[string]any
+	if json.Unmarshal([]byte(text), &list) == nil && len(list) > 0 {
+		fields = list[0]
+	} else {
+		_ = json.Unmarshal([]byte(text), &fields) // leaves them empty
+	}
+	for _, f := range []struct{ name, document string }{
+		{"descriptor", "an account map"}, {"desc", "a list for importdescriptors"}, {"recv_descriptor", "a wallet file of Specter Desktop"},
+	} {
+		if _, has := fields[f.name]; has {
+			return bad("is %s; give the value of its field %s", f.document, f.name)
+		}
+	}
+	return bad("is JSON; give an output descriptor")
 }
 
 func withoutChecksum(text string) (string, error) {

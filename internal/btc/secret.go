@@ -21,22 +21,38 @@ const (
 )
 
 // holdsPrivateKey reports whether a word of text looks like a private key, or a
-// dozen of them like seed words. It checks the form and not the checksums, since a
-// mistyped secret is still a secret.
+// dozen consecutive words like seed words. It checks the form and not the checksums,
+// since a mistyped secret is still a secret. Words are consecutive if only spaces,
+// commas or numbers are between them: the names and values of JSON are not.
 func holdsPrivateKey(text string) bool {
-	words := strings.FieldsFunc(text, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
+	isWord := func(c byte) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
 	seed := 0
-	for _, word := range words {
+	for at := 0; at < len(text); {
+		start := at
+		for at < len(text) && isWord(text[at]) {
+			at++
+		}
+		if start == at {
+			if !strings.ContainsRune(" \t\r\n,;.", rune(text[at])) {
+				seed = 0
+			}
+			at++
+			continue
+		}
+		word := text[start:at]
 		if isExtendedPrivateKey(word) || isWIF(word) {
 			return true
 		}
-		if len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" {
-			seed++
+		switch {
+		case len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "":
+			if seed++; seed == seedWords {
+				return true
+			}
+		case strings.Trim(word, "0123456789") != "":
+			seed = 0
 		}
 	}
-	return seed >= seedWords
+	return false
 }
 
 // isExtendedPrivateKey recognizes xprv, tprv and the corresponding prefixes of
