@@ -58,10 +58,14 @@ func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 }
 
 // authenticate checks the one credential that a request may carry (RFC 9110,
-// section 11.6.2).
+// section 11.6.2). A password is checked only if the route accepts passwords.
 func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.Principal, error) {
 	headers := r.Header["Authorization"]
-	if len(headers) != 1 {
+	switch len(headers) {
+	case 0:
+		return nil, auth.ErrUnauthenticated.Saying("no credentials; this route requires %s", required(takes))
+	case 1:
+	default:
 		return nil, auth.ErrUnauthenticated
 	}
 	scheme, credential, _ := strings.Cut(headers[0], " ")
@@ -74,8 +78,22 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 			return nil, auth.ErrUnauthenticated
 		}
 		return s.login.Password(r.Context(), name, password, callOf(r).address)
+	case !takes.TakesBasic():
+		return nil, auth.ErrUnauthenticated.Saying("this route requires %s; create one with POST /api/v1/tokens", required(takes))
 	}
-	return nil, auth.ErrUnauthenticated
+	return nil, auth.ErrUnauthenticated.Saying("this route requires %s", required(takes))
+}
+
+// required names the credentials that a route accepts.
+func required(takes route.Credentials) string {
+	const token, password = "an access token (Authorization: Bearer TOKEN)", "your user name and password (HTTP Basic)"
+	switch {
+	case takes.TakesBasic() && takes.TakesBearer():
+		return token + ", or " + password
+	case takes.TakesBasic():
+		return password
+	}
+	return token
 }
 
 // parseBasic reads the credentials of RFC 7617: base64 to the letter, of UTF-8,
@@ -137,7 +155,7 @@ func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error
 	case fault.Unauthenticated:
 		if to.Credentials.TakesBearer() {
 			how := `Bearer realm="specterd"`
-			if len(r.Header["Authorization"]) > 0 { // else there is no token to be invalid: RFC 6750, section 3.1
+			if presentsToken(r) { // else there is no token to be invalid: RFC 6750, section 3.1
 				how += `, error="invalid_token"`
 			}
 			h.Add("WWW-Authenticate", how)
@@ -150,4 +168,15 @@ func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error
 			h.Add("WWW-Authenticate", `Bearer realm="specterd", error="insufficient_scope", scope="`+to.Scope.String()+`"`)
 		}
 	}
+}
+
+// presentsToken reports whether the request has credentials that may be a token. For
+// /api/v1alpha any credentials are, because its responses do not change.
+func presentsToken(r *http.Request) bool {
+	headers := r.Header["Authorization"]
+	if len(headers) != 1 || apiOf(r.URL.Path) != "v1" {
+		return len(headers) > 0
+	}
+	scheme, _, _ := strings.Cut(headers[0], " ")
+	return !strings.EqualFold(scheme, "Basic")
 }

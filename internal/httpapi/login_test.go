@@ -24,6 +24,35 @@ func (s loginAttempts) from(t *testing.T, address, authorization string) answer 
 	return s.do(t, request{method: "GET", path: "/api/v1/users/me", auth: []string{authorization}, header: map[string]string{"X-Forwarded-For": address}})
 }
 
+// TestUnauthenticated_NamesRequiredCredentials: a refused request is told which
+// credentials the route accepts. A route for tokens does not check passwords, and does
+// not count them as failed logins.
+func TestUnauthenticated_NamesRequiredCredentials(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	bob := s.user(t, "bob", false)
+	ask := func(method, path string, authorization ...string) answer {
+		got := s.do(t, request{method: method, path: path, auth: authorization})
+		return got.wantProblem(t, 401, "unauthenticated")
+	}
+	const createOne = "this route requires an access token (Authorization: Bearer TOKEN); create one with POST /api/v1/tokens"
+	for range auth.MaxFailures + 1 {
+		for _, password := range []string{bob.password, "not the password"} {
+			got := ask("GET", "/api/v1/wallets", basic("bob", password))
+			if got.text("detail") != createOne {
+				t.Fatalf("detail %q, want %q", got.text("detail"), createOne)
+			}
+			wantChallenges(t, got.header.Values("WWW-Authenticate"), `Bearer realm="specterd"`)
+		}
+	}
+	s.do(t, request{method: "GET", path: "/api/v1/users/me", auth: []string{bob.basic()}}).want(t, 200)
+
+	ask("GET", "/api/v1/wallets").want(t, 401, "no credentials; this route requires an access token (Authorization: Bearer TOKEN)\"")
+	ask("GET", "/api/v1/tokens").want(t, 401, "no credentials; this route requires an access token (Authorization: Bearer TOKEN), or your user name and password (HTTP Basic)")
+	ask("GET", "/api/v1/wallets", bearer("x")).want(t, 401, "invalid credentials")
+	ask("GET", "/api/v1/users/me", basic("bob", "not the password")).want(t, 401, "invalid credentials")
+}
+
 // TestLoginThrottle_WaitsGrow: after a few free failures, each further one is
 // followed by a wait that is twice as long, up to 15 minutes.
 func TestLoginThrottle_WaitsGrow(t *testing.T) {
