@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -155,7 +156,7 @@ func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(cha
 // DecodeJSON decodes one JSON object into the struct that in points to, as
 // RFC 8259 and RFC 7493 (I-JSON) have it. Duplicate names, names that are
 // spelled otherwise, invalid UTF-8, text behind the object and more than 32
-// levels are Invalid. Nothing of the body is repeated in a fault.
+// levels are Invalid. A fault repeats no values of the body.
 func DecodeJSON(body []byte, in any, strict Strictness) error {
 	if err := checkForm(body, reflect.TypeOf(in).Elem()); err != nil {
 		return err
@@ -216,7 +217,7 @@ func fieldError(err error, t reflect.Type) error {
 		return errBody("is not well-formed JSON").Because(err)
 	}
 	if errors.Is(err, json.ErrUnknownName) {
-		return errBody("has a field that this route does not know; it knows %s", fieldNames(t)).Because(err)
+		return unknownField(semantic.JSONPointer, t).Because(err)
 	}
 	name, known := fieldAt(t, semantic.JSONPointer)
 	if !known {
@@ -237,6 +238,62 @@ func formError(err error, t reflect.Type) error {
 		}
 	}
 	return errBody("is not well-formed JSON in UTF-8").Because(err)
+}
+
+// unknownField names an unknown field with its path, and the fields that are known there.
+func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
+	at, in := fieldTypeAt(t, pointer.Parent())
+	name := pointer.LastToken()
+	if in == nil || !isFieldName(name) {
+		return errBody("has an unknown field; expected one of %s", fieldNames(cmp.Or(in, t)))
+	}
+	if at != "" {
+		name = at + "." + name
+	}
+	return fault.InvalidAs("bad_json", name, "unknown field; expected one of %s", fieldNames(in))
+}
+
+// maxFieldName is the maximum length of a client's name in an error message.
+const maxFieldName = 40
+
+// isFieldName reports whether a client's name for a field or parameter looks like one,
+// so that an error can repeat it. Anything else could be a secret in the wrong place.
+func isFieldName(name string) bool {
+	return name != "" && len(name) <= maxFieldName && strings.Trim(name, fieldNameLetters) == ""
+}
+
+const fieldNameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+// fieldTypeAt returns the name of what a pointer into a body of type t points to, and
+// its type, which is nil if it is not a struct with fields.
+func fieldTypeAt(t reflect.Type, pointer jsontext.Pointer) (name string, in reflect.Type) {
+	name, known := fieldAt(t, pointer)
+	if !known {
+		return "", nil
+	}
+	for token := range pointer.Tokens() {
+		t = element(t)
+		switch t.Kind() {
+		case reflect.Slice:
+			t = t.Elem()
+		case reflect.Struct:
+			field, _ := fieldNamed(t, token)
+			t = field.Type
+		default:
+			return name, nil
+		}
+	}
+	if t = element(t); t.Kind() != reflect.Struct {
+		return name, nil
+	}
+	return name, t
+}
+
+func element(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
 }
 
 // fieldAt returns the name of what a pointer into a body of type t points to, such

@@ -3,9 +3,11 @@ package route
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -194,9 +196,21 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 		}
 	}
 	if strict == RefuseUnknown && len(values) > 0 {
-		return fault.New(fault.Invalid, "unknown_parameter", "the query of the URL has a parameter that this route does not know; it knows %s", p.queryNames())
+		return p.unknownParameter(slices.Min(slices.Collect(maps.Keys(values))))
 	}
 	return nil
+}
+
+// unknownParameter names a query parameter that the route does not have.
+func (p plan) unknownParameter(name string) *fault.Error {
+	expected := "expected one of " + p.queryNames()
+	if len(p.query) == 0 {
+		expected = "this route has none"
+	}
+	if !isFieldName(name) {
+		return fault.New(fault.Invalid, "unknown_parameter", "the URL has an unknown query parameter; %s", expected)
+	}
+	return fault.InvalidAs("unknown_parameter", name, "unknown query parameter; %s", expected)
 }
 
 func (p plan) pathNames() []string {
@@ -208,9 +222,6 @@ func (p plan) pathNames() []string {
 }
 
 func (p plan) queryNames() string {
-	if len(p.query) == 0 {
-		return "none"
-	}
 	names := make([]string, len(p.query))
 	for i, param := range p.query {
 		names[i] = param.name
