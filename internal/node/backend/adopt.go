@@ -27,7 +27,7 @@ func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change
 	}
 	err = p.node.whileLoaded(ctx, coreName, func(w *Wallet) error { return w.adoptable(ctx, receive, change) })
 	if isRefusal(err) {
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core does not load its wallet %s; its log says why", coreName).Because(err)
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core cannot load its wallet %s; see its log", coreName).Because(err)
 	}
 	return err
 }
@@ -40,14 +40,14 @@ func (p *Provider) UnlockAll(ctx context.Context, coreName string, coins []btc.O
 	}
 	defer done()
 	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, coins, false) })
-	if errors.Is(err, ErrWalletMissing) { // and its locks with it
+	if errors.Is(err, ErrWalletMissing) { // its locks are gone with it
 		return nil
 	}
 	return err
 }
 
-// whileLoaded calls do while a wallet is loaded, which is then as it was, loaded or
-// not. It returns ErrWalletMissing, or another refusal of Core's to load it.
+// whileLoaded calls do while a wallet is loaded, and restores whether it was loaded
+// afterwards. It returns ErrWalletMissing, or another error of loading it.
 func (n *Node) whileLoaded(ctx context.Context, coreName string, do func(*Wallet) error) error {
 	err := n.borrow(ctx, coreName)
 	switch {
@@ -66,7 +66,7 @@ func isRefusal(err error) bool {
 	return ok
 }
 
-// adoptable is CheckAdoptable for a wallet that is loaded.
+// adoptable is CheckAdoptable for a loaded wallet.
 func (w *Wallet) adoptable(ctx context.Context, receive, change string) error {
 	info, err := w.Info(ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *Wallet) adoptable(ctx context.Context, receive, change string) error {
 	case info.PrivateKeys:
 		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s may have private keys", w.name)
 	case !info.Descriptors:
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s is of the old kind, without descriptors", w.name)
+		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s is a legacy wallet without descriptors", w.name)
 	}
 	known, err := w.Descriptors(ctx)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// What is adopted has these two descriptors, nothing else and no private keys.
-// Looking changes neither what is loaded nor what the node loads at its start.
+// A wallet is adoptable if it has exactly these two descriptors and no private
+// keys. The check changes neither which wallets are loaded nor which ones the node
+// loads at its start.
 func TestCheckAdoptable(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -44,7 +45,7 @@ func TestCheckAdoptable(t *testing.T) {
 		wantErr(t, p.CheckAdoptable(ctx, name, receive, change), wallet.ErrNotAdoptable)
 	}
 	if after := p.loaded(t, p.core); !slices.Equal(after, before) {
-		t.Errorf("loaded are %q, and were %q", after, before)
+		t.Errorf("loaded wallets %q, before %q", after, before)
 	}
 	p.Stop(t)
 	wantErr(t, p.CheckAdoptable(ctx, "loaded", receive, change), rpcclient.ErrUnavailable)

@@ -12,11 +12,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestAmountsFromTheNode: what a node says of coins, and writes as Core does, comes
-// through the whole of the RPC to the satoshi.
+// TestAmountsFromTheNode: amounts in a node's response are decoded exactly to the
+// satoshi.
 func TestAmountsFromTheNode(t *testing.T) {
 	t.Parallel()
-	const coins = 10_000 // an answer
+	const coins = 10_000 // in a response
 	amountOf := func(answer, coin int64) btc.Amount {
 		n := rand.New(rand.NewPCG(uint64(answer), uint64(coin))).Int64N(int64(btc.MaxMoney) + 1)
 		return btc.Amount(n >> (coin % 51))
@@ -33,7 +33,7 @@ func TestAmountsFromTheNode(t *testing.T) {
 	testkit.Spread(t, 0, testkit.Size(3, 1000), func(int, *rand.Rand) {
 		list, err := n.Wallet("w").Unspent(t.Context())
 		if err != nil || len(list) != coins {
-			t.Errorf("%d coins, %v", len(list), err)
+			t.Errorf("%d UTXOs, %v", len(list), err)
 			return
 		}
 		var nth int64
@@ -43,10 +43,10 @@ func TestAmountsFromTheNode(t *testing.T) {
 		}
 		for i, c := range list {
 			if want := amountOf(nth, int64(i)); c.Amount != want {
-				t.Errorf("%d is read as %d", int64(want), int64(c.Amount))
+				t.Errorf("%d is decoded as %d", int64(want), int64(c.Amount))
 			}
 		}
 		read.Add(coins)
 	})
-	testkit.Figure(t, "%d amounts read from a node's answers: all exact", read.Load())
+	testkit.Figure(t, "%d amounts decoded from a node's responses: all exact", read.Load())
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// answering returns a node whose answers are those of handle, and the number of
-// requests that it got. The result goes where handle writes it.
+// answering returns a node whose responses are written by handle, and the number of
+// requests that it received. The result must be written as handle does.
 func answering(t testing.TB, handle func(w http.ResponseWriter, nth int32)) (*backend.Node, *atomic.Int32) {
 	t.Helper()
 	var seen atomic.Int32
@@ -44,7 +44,7 @@ type answerWriter struct {
 	id json.Number
 }
 
-// Write puts the id of the call where $id is.
+// Write replaces $id by the id of the call.
 func (w answerWriter) Write(p []byte) (int, error) {
 	_, err := io.WriteString(w.ResponseWriter, strings.ReplaceAll(string(p), "$id", w.id.String()))
 	return len(p), err
@@ -52,7 +52,7 @@ func (w answerWriter) Write(p []byte) (int, error) {
 
 const warmingUp = `{"result":null,"error":{"code":-28,"message":"Loading block index…"},"id":$id}`
 
-// Reads are repeated while the node refuses to look at them, writes are not.
+// Reads are repeated while the node rejects them temporarily; writes are not.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(http.ResponseWriter){
@@ -90,12 +90,12 @@ func TestRepeated(t *testing.T) {
 			wantErr(t, err, rpcclient.ErrUnavailable)
 		}
 		if int(seen.Load()) != len(writes) {
-			t.Errorf("%s: %d requests for %d calls that write", name, seen.Load(), len(writes))
+			t.Errorf("%s: %d requests for %d writing calls", name, seen.Load(), len(writes))
 		}
 		_, err = n.Tip(ctx)
 		wantErr(t, err, rpcclient.ErrUnavailable)
 		if n := int(seen.Load()) - len(writes); n < 5 || n > 10 {
-			t.Errorf("%s: asked %d times", name, n)
+			t.Errorf("%s: %d requests", name, n)
 		}
 	}
 
@@ -103,11 +103,11 @@ func TestRepeated(t *testing.T) {
 	_, err := gone.Tip(t.Context())
 	wantErr(t, err, rpcclient.ErrUnauthorized)
 	if seen.Load() != 1 {
-		t.Errorf("what will not change was asked for %d times", seen.Load())
+		t.Errorf("a permanent error was retried: %d requests", seen.Load())
 	}
 }
 
-// A real node that has one thread and a queue of one is busy with less than that.
+// A real node with one thread and a queue of one is busy with fewer requests.
 func TestBusyNode(t *testing.T) {
 	t.Parallel()
 	s := start(t, "-rpcthreads=1", "-rpcworkqueue=1")
@@ -130,7 +130,7 @@ func TestBusyNode(t *testing.T) {
 const entry = `{"address":"bcrt1q","parent_descs":["%s"],"category":"receive","amount":0.5,"label":"","vout":0,"confirmations":1,"txid":"%064x",` +
 	`"walletconflicts":[],"mempoolconflicts":[],"time":1,"timereceived":1,"bip125-replaceable":"no","abandoned":false}`
 
-// A history of 100,000 entries is never in memory.
+// A history of 100,000 entries is never completely in memory.
 func TestHistoryIsNotHeld(t *testing.T) {
 	const entries = 100_000
 	n, _ := answering(t, func(w http.ResponseWriter, _ int32) {
@@ -159,7 +159,7 @@ func TestHistoryIsNotHeld(t *testing.T) {
 		t.Fatalf("%d entries up to %s, %v", visited, last, err)
 	}
 	if grown := int64(most) - int64(before.HeapAlloc); grown > 4<<20 {
-		t.Errorf("%d bytes are held", grown)
+		t.Errorf("%d bytes are in use", grown)
 	}
 }
 
@@ -187,7 +187,8 @@ func TestBadHistories(t *testing.T) {
 	}
 }
 
-// Transactions whose answers are too long together come one by one.
+// Transactions whose combined response would be too long are requested
+// individually.
 func TestLongAnswersAreSplit(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -1,15 +1,15 @@
-// Package backend is what the RPC of Bitcoin Core and Knots says, as Go values: the
-// chain, the mempool and descriptor wallets. It knows which methods there are,
-// what their results and error codes mean, and which may be asked again. It
-// does not own the connection (package bitcoind), keeps nothing, and decides
-// nothing about wallets.
+// Package backend is a typed client of the RPC interface of Bitcoin Core and Knots:
+// chain, mempool and descriptor wallets, and an adapter to the interfaces of the
+// domain packages. It knows the methods, the meaning of their results and error
+// codes, and which calls may be repeated. The connection belongs to package
+// rpcclient; this package stores nothing, and makes no decisions about wallets.
 //
-// The invariant: amounts are exact, and a call that changes something at the
-// node is sent once.
+// Invariant: amounts are exact, and a call that changes state at the node is sent
+// only once.
 //
-// Names of methods, members and codes are those of Core's RPC documentation.
-// Where nothing else is said, errors are the faults of package bitcoind,
-// ctx.Err(), and *rpcclient.RPCError for refusals that are not told apart here.
+// Names of methods, fields and codes match Core's RPC documentation. Unless
+// documented otherwise, errors are the faults of package rpcclient, ctx.Err(), and
+// *rpcclient.RPCError for errors that this package does not distinguish.
 package backend
 
 import (
@@ -22,31 +22,29 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// noLimit is the time limit of calls that only their context ends.
+// noLimit is the timeout of calls that are limited only by their context.
 const noLimit = 10 * 365 * 24 * time.Hour
 
-// Reads that the node refuses to look at for the moment are asked again after
-// patience, and after twice as long each time, for about three seconds in all.
+// Reads that the node rejects temporarily are repeated after patience, and then
+// after twice as long each time, for about three seconds in total.
 const (
 	patience = 50 * time.Millisecond
 	tries    = 7
 )
 
-// Node is what a node says of its chain, its mempool and its wallets. It is safe
-// for concurrent use.
+// Node provides a node's chain, mempool and wallets. It is safe for concurrent use.
 type Node struct{ caller }
 
-// New returns the node at the other end of rpc, which is a client without a
-// wallet.
+// New returns the node behind rpc, which must be a client without a wallet.
 func New(rpc *rpcclient.Client) *Node { return &Node{caller{rpc}} }
 
-// Wallet returns the node's wallet of that name, whether or not there is one.
+// Wallet returns the node's wallet of that name, whether or not it exists.
 func (n *Node) Wallet(name string) *Wallet {
 	return &Wallet{caller: caller{n.rpc.Wallet(name)}, name: name}
 }
 
-// Wallet is one descriptor wallet of a node. All its methods return
-// ErrWalletNotLoaded where the node has none of that name loaded. It is safe for
+// Wallet is a descriptor wallet of a node. All its methods return
+// ErrWalletNotLoaded if the node has no wallet of that name loaded. It is safe for
 // concurrent use.
 type Wallet struct {
 	caller
@@ -57,22 +55,22 @@ type Wallet struct {
 // Name is the wallet's name at the node.
 func (w *Wallet) Name() string { return w.name }
 
-// caller makes calls. Out and params are as for [rpcclient.Client.Call].
+// caller makes calls. Out and params are described in [rpcclient.Client.Call].
 type caller struct{ rpc *rpcclient.Client }
 
-// write calls a method that changes something.
+// write calls a method that changes state.
 func (c caller) write(ctx context.Context, out any, method string, params ...any) error {
 	return meaning(call(ctx, c.rpc, out, method, params...))
 }
 
-// call calls a method and leaves refusals as they are, except that a node without
-// wallets returns nodestatus.ErrWalletDisabled.
+// call calls a method and returns errors unchanged, except that it returns
+// nodestatus.ErrWalletDisabled for a node without wallet support.
 func call(ctx context.Context, rpc *rpcclient.Client, out any, method string, params ...any) error {
 	return unlessDisabled(rpc.Call(ctx, method, params, out))
 }
 
-// unlessDisabled returns nodestatus.ErrWalletDisabled for the refusal of a node that has
-// no method of that name because it runs without wallets.
+// unlessDisabled returns nodestatus.ErrWalletDisabled for the error of a node that
+// lacks a method because wallets are disabled.
 func unlessDisabled(err error) error {
 	e, ok := errors.AsType[*rpcclient.RPCError](err)
 	if ok && e.Code == rpcclient.CodeMethodNotFound && nodestatus.IsWalletMethod(e.Method) {
@@ -81,13 +79,13 @@ func unlessDisabled(err error) error {
 	return err
 }
 
-// read calls a method that changes nothing, more than once where that helps.
+// read calls a method that changes nothing, repeatedly if that helps.
 func (c caller) read(ctx context.Context, out any, method string, params ...any) error {
 	return again(ctx, func() error { return c.write(ctx, out, method, params...) })
 }
 
-// batch makes calls, and returns an error where all of them failed for the same
-// reason: no answer, or no such wallet.
+// batch makes calls, and returns an error if all of them failed for the same
+// reason: no response, or no such wallet.
 func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 	if err := c.rpc.Batch(ctx, reqs); err != nil {
 		return err
@@ -101,13 +99,13 @@ func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 	return nil
 }
 
-// readBatch makes calls that change nothing, as batch does. Their Out must not
-// mind to be written to again.
+// readBatch is batch for calls that change nothing. Their Out must accept being
+// written repeatedly.
 func (c caller) readBatch(ctx context.Context, reqs []rpcclient.Request) error {
 	return again(ctx, func() error { return c.batch(ctx, reqs) })
 }
 
-// again does what reads until the node looks at it.
+// again repeats a read while the node rejects it temporarily.
 func again(ctx context.Context, do func() error) error {
 	wait := patience
 	for range tries - 1 {

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// scene is a node of a test, and what this package sees of it.
+// scene is a test node and this package's view of it.
 type scene struct {
 	*testkit.Node
 	core *backend.Node
@@ -20,7 +20,7 @@ type scene struct {
 
 func start(t testing.TB, extraArgs ...string) scene {
 	t.Helper()
-	n := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, extraArgs...)...) // wallets write to disk when they like
+	n := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, extraArgs...)...) // wallets need not be durable
 	return scene{n, backend.New(client(t, n))}
 }
 
@@ -34,23 +34,23 @@ func client(t testing.TB, n *testkit.Node) *rpcclient.Client {
 	return rpc
 }
 
-// payer makes a wallet with keys and confirmed coins.
+// payer creates a wallet with keys and confirmed funds.
 func (s scene) payer(t testing.TB, name string) {
 	t.Helper()
 	s.CLI(t, "createwallet", name)
 	s.CLI(t, "generatetoaddress", 2, s.address(t, name))
-	s.CLI(t, "generatetoaddress", 101, nobody)
+	s.CLI(t, "generatetoaddress", 101, anyoneAddress)
 }
 
-// nobody is an address whose coins anyone may spend.
-const nobody = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
+// anyoneAddress is an address whose outputs anyone can spend.
+const anyoneAddress = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
 
 func (s scene) address(t testing.TB, wallet string) string {
 	t.Helper()
 	return text(t, s.WalletCLI(t, wallet, "getnewaddress", "", "bech32"))
 }
 
-// watch makes a watch-only wallet with the descriptors of wallet, and scans.
+// watch creates a watch-only wallet with the descriptors of wallet, and rescans.
 func (s scene) watch(t testing.TB, name, wallet string) *backend.Wallet {
 	t.Helper()
 	must(t, s.core.CreateWatchOnly(t.Context(), name))
@@ -68,8 +68,8 @@ func (s scene) watch(t testing.TB, name, wallet string) *backend.Wallet {
 	return w
 }
 
-// pay sends from a wallet, and returns the transaction's id when all wallets know
-// of it.
+// pay sends a payment from a wallet, and returns the txid once all wallets have
+// processed it.
 func (s scene) pay(t testing.TB, wallet, to string, amount json.Number) string {
 	t.Helper()
 	txid := text(t, s.WalletCLI(t, wallet, "sendtoaddress", to, amount))
@@ -113,27 +113,27 @@ func TestManage(t *testing.T) {
 		t.Errorf("got %+v", info)
 	}
 
-	must(t, n.LoadWallet(ctx, name)) // is loaded already
+	must(t, n.LoadWallet(ctx, name)) // already loaded
 	must(t, n.UnloadWallet(ctx, name))
 	wantErr(t, n.UnloadWallet(ctx, name), backend.ErrWalletNotLoaded)
 	wantErr(t, n.CreateWatchOnly(ctx, name), backend.ErrWalletExists)
 	wantErr(t, n.LoadWallet(ctx, "no such"), backend.ErrWalletMissing)
 	if err := n.LoadWallet(ctx, "no such"); errors.Is(err, backend.ErrWalletNotLoaded) {
-		t.Error("missing and not loaded are the same")
+		t.Error("ErrWalletMissing matches ErrWalletNotLoaded")
 	}
 	if list, err := n.ListWallets(ctx); err != nil || len(list) != 0 {
 		t.Errorf("loaded: %q, %v", list, err)
 	}
 	must(t, n.LoadWallet(ctx, name))
 	s.Stop(t)
-	s.Start(t) // with another cookie
+	s.Start(t) // with a new cookie
 	again := backend.New(client(t, s.Node))
 	if list, err := again.ListWallets(ctx); err != nil || len(list) != 1 || list[0] != name {
 		t.Errorf("loaded after a restart: %q, %v", list, err)
 	}
 }
 
-// Each method of a wallet says that it is not loaded.
+// Every method of a wallet returns ErrWalletNotLoaded.
 func TestWalletNotLoaded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -166,5 +166,5 @@ func TestWalletNotLoaded(t *testing.T) {
 	}
 }
 
-// noHash is of no block and no transaction.
+// noHash is not the hash of any block or transaction.
 const noHash = "00000000000000000000000000000000000000000000000000000000000000aa"

@@ -17,8 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The two calls of a first sync, beside the same RPC with its answers thrown
-// away.
+// The two calls of a first sync, compared with the same RPC calls without decoding.
 func BenchmarkFirstSync(b *testing.B) {
 	s := start(b)
 	s.CLI(b, "createwallet", "alice")
@@ -68,7 +67,7 @@ func BenchmarkFirstSync(b *testing.B) {
 	})
 }
 
-// What the calls on the way of a payment take, by the kind and the number of coins.
+// Durations of the calls for a payment, by script type and number of UTXOs.
 func BenchmarkPayment(b *testing.B) {
 	p := provide(b, "-unsafesqlitesync=0")
 	p.payer(b, "payer")
@@ -108,7 +107,7 @@ func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 	}{
 		{"fund", fund(v.payment(150_000, 5000)), nil},
 		{"fund a quarter", fund(v.payment(quarter, 5000)), nil},
-		{"fund with a named coin", fund(named), nil},
+		{"fund with a named UTXO", fund(named), nil},
 		{"lock persistent", lock(true), unlock},
 		{"unlock persistent", unlock, lock(true)},
 		{"lock", lock(false), unlock},
@@ -120,14 +119,14 @@ func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 	}
 }
 
-// median reports what do takes in the middle of many times, in milliseconds. Before
-// each of them, before is done.
+// median reports the median duration of do in milliseconds. It calls before ahead
+// of each run.
 func median(b *testing.B, do, before func() error) {
 	b.Helper()
 	var took []float64
 	for b.Loop() {
 		if before != nil {
-			_ = before() // where there is nothing to undo, that is fine
+			_ = before() // there may be nothing to undo
 		}
 		start := time.Now()
 		must(b, do())

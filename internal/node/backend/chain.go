@@ -10,31 +10,30 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Block names a block of the chain. Heights count from the genesis block, which
-// is 0; hashes are 64 lower-case hexadecimal digits, in the order that people
-// read.
+// Block identifies a block of the chain. The height of the genesis block is 0;
+// hashes are 64 lower-case hexadecimal digits in display order.
 type Block struct {
 	Hash   string
 	Height int64
 }
 
-// Header is what a block says of itself (getblockheader).
+// Header is a block header (getblockheader).
 type Header struct {
 	Block
 
-	// Time is when its miner says it was made, and MedianTime the median of the
-	// eleven blocks that end with it, which never falls (BIP 113).
+	// Time is the miner's timestamp, and MedianTime the median of the last eleven
+	// timestamps including this one, which never decreases (BIP 113).
 	Time, MedianTime time.Time
-	// Prev is the hash of the block before; empty for the genesis block.
+	// Prev is the hash of the previous block; empty for the genesis block.
 	Prev string
 	// Confirmations is 1 for the tip, and -1 for a block that is not in the chain.
 	Confirmations int64
 }
 
-// pingTime is how long a node may take to say that it is there.
+// pingTime is the time limit for a ping of the node.
 const pingTime = 1500 * time.Millisecond
 
-// ping returns nil where the node answers at once.
+// ping returns nil if the node responds immediately.
 func (n *Node) ping(ctx context.Context) error {
 	return caller{n.rpc.WithTimeout(pingTime)}.write(ctx, nil, "uptime")
 }
@@ -51,8 +50,8 @@ func (n *Node) Tip(ctx context.Context) (Block, error) {
 	return checkBlock(tip.Hash, tip.Height)
 }
 
-// BlockHash returns the hash of the block of the chain at that height. It
-// returns ErrBlockNotFound beyond the tip.
+// BlockHash returns the hash of the block at that height of the chain. It returns
+// ErrBlockNotFound beyond the tip.
 func (n *Node) BlockHash(ctx context.Context, height int64) (string, error) {
 	var hash string
 	err := n.read(ctx, &hash, "getblockhash", height)
@@ -66,8 +65,8 @@ func (n *Node) BlockHash(ctx context.Context, height int64) (string, error) {
 	return block.Hash, err
 }
 
-// BlockHeader returns the header of a block, in the chain or not. It returns
-// ErrBlockNotFound for a hash that the node does not know.
+// BlockHeader returns the header of a block, which need not be in the chain. It
+// returns ErrBlockNotFound for an unknown hash.
 func (n *Node) BlockHeader(ctx context.Context, hash string) (Header, error) {
 	var wire struct {
 		Hash          string `json:"hash"`
@@ -94,21 +93,21 @@ func (n *Node) BlockHeader(ctx context.Context, hash string) (Header, error) {
 	}, err
 }
 
-// timeWindow is how far the time in a block may be from when it was made, as
-// Core takes it when it rescans (TIMESTAMP_WINDOW).
+// timeWindow is the maximum deviation of a block's timestamp that Core assumes when
+// it rescans (TIMESTAMP_WINDOW).
 const timeWindow = 2 * time.Hour
 
-// HeightAt returns from which height on a wallet must be scanned that was not
-// used before t: that of the first block whose own time is not before t less two
-// hours, or that of the tip where all blocks are older. It asks for the headers
-// of some twenty blocks, more in a long chain.
+// HeightAt returns the height from which a wallet must be scanned that was not used
+// before t: the height of the first block with a timestamp of at least t minus two
+// hours, or of the tip if all blocks are older. It requests the headers of some
+// twenty blocks, more in a long chain.
 func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 	tip, err := n.Tip(ctx)
 	if err != nil {
 		return 0, err
 	}
 	from := t.Add(-timeWindow)
-	// Blocks' own times go up and down a little, their median times only up.
+	// Timestamps of blocks may decrease slightly; median times never do.
 	found := sort.Search(int(tip.Height), func(height int) bool {
 		var h Header
 		if err == nil {
@@ -122,8 +121,8 @@ func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 	return n.firstSince(ctx, from, int64(found))
 }
 
-// firstSince returns the height of the first block of time from or later among
-// the eleven that end at height, or height where there is none.
+// firstSince returns the height of the first block with a timestamp of at least
+// from among the eleven that end at height, or height if there is none.
 func (n *Node) firstSince(ctx context.Context, from time.Time, height int64) (int64, error) {
 	first := height
 	h, err := n.HeaderAt(ctx, height)
@@ -139,7 +138,7 @@ func (n *Node) firstSince(ctx context.Context, from time.Time, height int64) (in
 }
 
 // HeaderAt returns the header of the block at a height. It returns ErrBlockNotFound
-// for one beyond the tip.
+// beyond the tip.
 func (n *Node) HeaderAt(ctx context.Context, height int64) (Header, error) {
 	hash, err := n.BlockHash(ctx, height)
 	if err != nil {
@@ -148,7 +147,7 @@ func (n *Node) HeaderAt(ctx context.Context, height int64) (Header, error) {
 	return n.BlockHeader(ctx, hash)
 }
 
-// Time returns what the node's clock says (getnettotals).
+// Time returns the node's clock (getnettotals).
 func (n *Node) Time(ctx context.Context) (time.Time, error) {
 	var wire struct {
 		Millis *int64 `json:"timemillis"`
@@ -174,9 +173,9 @@ func (p *Provider) EstimateFee(ctx context.Context, targetBlocks int) (estimate,
 	return estimate, minimum, err
 }
 
-// EstimateFee returns the fee rate with which the node expects a transaction to be
-// confirmed within a number of blocks, 1 to 1008 (estimatesmartfee, economical); 0 if
-// it has no estimate, or makes none at all, as with -blocksonly.
+// EstimateFee returns the node's estimate of the fee rate for a confirmation within
+// 1 to 1008 blocks (estimatesmartfee, economical); 0 if it has no estimate or makes
+// none, as with -blocksonly.
 func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, error) {
 	var wire struct {
 		FeeRate btc.JSONBTC `json:"feerate"`
@@ -187,13 +186,12 @@ func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, 
 	case isRefusal(err):
 		return 0, nil
 	case err == nil && wire.FeeRate < 0:
-		return 0, badAnswer("a fee rate below zero")
+		return 0, badAnswer("a negative fee rate")
 	}
 	return btc.FeeRate(wire.FeeRate), err
 }
 
-// MempoolMinimum returns the fee rate below which nothing is accepted into the
-// mempool (getmempoolinfo).
+// MempoolMinimum returns the minimum fee rate of the mempool (getmempoolinfo).
 func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
 	var wire struct {
 		MempoolMinFee btc.JSONBTC `json:"mempoolminfee"`
@@ -202,16 +200,15 @@ func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
 	return btc.FeeRate(wire.MempoolMinFee), err
 }
 
-// checkBlock returns a block whose hash is one.
+// checkBlock returns a block after checking that its hash is valid.
 func checkBlock(hash string, height int64) (Block, error) {
 	if !isHash(hash) || height < 0 {
-		return Block{}, badAnswer("a block that cannot be")
+		return Block{}, badAnswer("an impossible block")
 	}
 	return Block{Hash: hash, Height: height}, nil
 }
 
-// isHash reports whether s is what Core writes for the hash of a block or a
-// transaction.
+// isHash reports whether s has the form of a block hash or txid in Core's output.
 func isHash(s string) bool {
 	if len(s) != 64 {
 		return false
@@ -224,7 +221,7 @@ func isHash(s string) bool {
 	return true
 }
 
-// unix is a point in time as Core writes it, in whole seconds; zero for none.
+// unix converts a time in whole seconds; 0 becomes the zero time.
 func unix(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

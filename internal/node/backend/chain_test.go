@@ -86,9 +86,9 @@ func TestMempoolAndFees(t *testing.T) {
 	s := start(t)
 	ctx := t.Context()
 	s.payer(t, "alice")
-	confirmed := s.pay(t, "alice", nobody, "1")
+	confirmed := s.pay(t, "alice", anyoneAddress, "1")
 	s.Mine(t, 1)
-	waiting := s.pay(t, "alice", nobody, "1")
+	waiting := s.pay(t, "alice", anyoneAddress, "1")
 
 	txids := slices.Repeat([]string{waiting, confirmed, noHash}, 334)
 	in, err := s.core.InMempool(ctx, txids)
@@ -137,9 +137,9 @@ func TestDescriptors(t *testing.T) {
 	if len(five) != 5 || !slices.Equal(five[3:], two) {
 		t.Errorf("got %v and %v", five, two)
 	}
-	addr, err := n.DescriptorInfo(ctx, "addr("+nobody+")")
+	addr, err := n.DescriptorInfo(ctx, "addr("+anyoneAddress+")")
 	must(t, err)
-	if one, err := n.DeriveAddresses(ctx, addr.Canonical, 0, 9); err != nil || !slices.Equal(one, []string{nobody}) {
+	if one, err := n.DeriveAddresses(ctx, addr.Canonical, 0, 9); err != nil || !slices.Equal(one, []string{anyoneAddress}) {
 		t.Errorf("got %v, %v", one, err)
 	}
 	for _, bad := range []string{"wpkh(" + xpub + "/0/*)", "wpkh(" + xpub + "/0h/*)#aaaaaaaa", "nonsense"} {

@@ -9,18 +9,18 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// DescriptorInfo is what the node says of a descriptor (getdescriptorinfo).
+// DescriptorInfo is the node's analysis of a descriptor (getdescriptorinfo).
 type DescriptorInfo struct {
-	// Canonical is the descriptor without private keys and with its checksum; with
-	// a multipath element (BIP 389), the first of Expansion.
+	// Canonical is the descriptor without private keys and with its checksum; for a
+	// multipath descriptor (BIP 389), the first of Expansion.
 	Canonical string
-	// Checksum is that of the text as it was given (BIP 380).
+	// Checksum is the checksum of the given text (BIP 380).
 	Checksum string
-	// Expansion is the descriptors that one with a multipath element stands for;
-	// empty without.
+	// Expansion is the list of descriptors that a multipath descriptor represents;
+	// empty for other descriptors.
 	Expansion []string
-	// IsRange is whether it has a wildcard, IsSolvable whether the node knows how to
-	// spend from it but for the keys.
+	// IsRange reports whether it has a wildcard, IsSolvable whether the node can
+	// spend from it given the keys.
 	IsRange, IsSolvable, HasPrivateKeys bool
 }
 
@@ -48,13 +48,13 @@ func (n *Node) DescriptorInfo(ctx context.Context, text string) (DescriptorInfo,
 	}, nil
 }
 
-// DeriveAddresses returns the addresses of a descriptor, which needs its checksum,
-// from index from to index to, both included; the one address of a descriptor
-// without a wildcard, whatever from and to are. It returns ErrDescriptor, for
-// one with a multipath element, too.
+// DeriveAddresses returns the addresses of a descriptor, which must have a
+// checksum, from index from to index to, inclusive; or the single address of a
+// descriptor without a wildcard, for any from and to. It returns ErrDescriptor,
+// also for a multipath descriptor.
 func (n *Node) DeriveAddresses(ctx context.Context, descriptor string, from, to int) ([]string, error) {
-	if strings.Contains(descriptor, "<") { // the node answers with a list for each
-		return nil, ErrDescriptor.Saying("the addresses of a descriptor that stands for several are those of each")
+	if strings.Contains(descriptor, "<") { // for which the node returns a list of lists
+		return nil, ErrDescriptor.Saying("a multipath descriptor must be expanded before its addresses are derived")
 	}
 	params := []any{descriptor}
 	if strings.Contains(descriptor, "*") {
@@ -76,15 +76,16 @@ func descriptorFault(err error) error {
 
 // Descriptor is a descriptor that a wallet watches (listdescriptors).
 type Descriptor struct {
-	// Text is without private keys and with the checksum.
+	// Text has no private keys and includes the checksum.
 	Text string
-	// Active is whether the wallet takes new addresses from it, and Internal
-	// whether those are for change.
+	// Active reports whether the wallet generates addresses from it, and Internal
+	// whether these are for change.
 	Active, Internal bool
-	// RangeEnd is the last index that is watched, and Next that of the next address;
+	// RangeEnd is the last watched index, and Next the index of the next address;
 	// both are zero without a wildcard.
 	RangeEnd, Next int
-	// Since is from when on it may have been used, as far as the wallet knows.
+	// Since is the time of the descriptor's first possible use, as far as the
+	// wallet knows.
 	Since time.Time
 }
 
@@ -115,18 +116,17 @@ func (w *Wallet) Descriptors(ctx context.Context) ([]Descriptor, error) {
 
 // Import is a descriptor to watch.
 type Import struct {
-	// Text needs its checksum, and the wallet must have the private keys if it has
-	// any, and none if not.
+	// Text must include the checksum. It must have private keys if and only if the wallet may have private keys.
 	Text string
 	// Active and Internal are as in [Descriptor].
 	Active, Internal bool
-	// RangeEnd is the last index to watch, from 0 on, and NextIndex that of the next
-	// address. They are for descriptors with a wildcard; zero leaves RangeEnd to the
-	// node.
+	// RangeEnd is the last index to watch, counting from 0, and NextIndex the index
+	// of the next address. They are for descriptors with a wildcard; if RangeEnd is
+	// zero, the node chooses it.
 	RangeEnd, NextIndex int
-	// Since is from when on the descriptor may have been used: the call scans the
-	// chain from there. Zero means that it was not used yet: then only the last two
-	// hours of blocks are scanned.
+	// Since is the time of the descriptor's first possible use: the call scans the
+	// chain from there. Zero means that it has not been used; then only the last
+	// two hours of blocks are scanned.
 	Since time.Time
 }
 
@@ -144,16 +144,16 @@ func (i Import) wire() map[string]any {
 	return w
 }
 
-// ImportError is what became of descriptors that the node did not import. The
-// others of the call are imported.
+// ImportError reports descriptors that the node did not import. The others of the
+// call are imported.
 type ImportError struct {
-	// Failures is by the place of the descriptor in the call.
+	// Failures maps the index of the descriptor in the call to the error.
 	Failures map[int]*rpcclient.RPCError
 }
 
 func (e *ImportError) Error() string {
 	for i, f := range e.Failures {
-		return fmt.Sprintf("%d descriptors were not imported, such as number %d: %s", len(e.Failures), i+1, f.Text())
+		return fmt.Sprintf("%d descriptors were not imported, for example number %d: %s", len(e.Failures), i+1, f.Text())
 	}
 	return "descriptors were not imported"
 }
@@ -168,8 +168,8 @@ func (e *ImportError) Unwrap() []error {
 }
 
 // ImportDescriptors makes the wallet watch descriptors, and scans the chain for
-// them where they say so, for as long as ctx lets it. It returns the node's
-// warnings, which are for people; an *ImportError; and ErrScanning.
+// them if requested, until ctx ends. It returns the node's human-readable warnings,
+// an *ImportError, and ErrScanning.
 func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warnings []string, err error) {
 	requests := make([]map[string]any, len(imports))
 	for i, one := range imports {

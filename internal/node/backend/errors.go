@@ -10,44 +10,44 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// What the node's refusals mean, for errors.Is. Each wraps the
-// *rpcclient.RPCError that it was made of.
+// Meanings of the node's errors, for errors.Is. Each wraps the *rpcclient.RPCError.
 var (
-	// ErrWalletNotLoaded says that the node has no wallet of that name loaded (-18).
+	// ErrWalletNotLoaded: the node has no wallet of that name loaded (-18).
 	ErrWalletNotLoaded = fault.New(fault.Unavailable, "wallet_not_loaded",
 		"the Bitcoin node does not have this wallet loaded; load it, or try again shortly").After(retryAfter)
-	// ErrWalletMissing says that the node has no file of that wallet, or one that
-	// is no wallet's (-18 of loadwallet).
+	// ErrWalletMissing: the node has no file of that wallet, or an invalid one (-18
+	// of loadwallet).
 	ErrWalletMissing = fault.New(fault.Unavailable, "wallet_missing",
-		"the Bitcoin node has no file of this wallet; put it back among the node's wallets").After(retryAfter)
-	// ErrWalletExists says that the node has a wallet of that name, loaded or not.
-	ErrWalletExists = fault.New(fault.Conflict, "node_wallet_exists", "the Bitcoin node has a wallet of this name already")
-	// ErrBlockNotFound says that the node knows no block of that hash, or that its
-	// chain is not that high.
+		"the Bitcoin node has no file of this wallet; restore it in the node's wallet directory").After(retryAfter)
+	// ErrWalletExists: a wallet of that name exists at the node, loaded or not.
+	ErrWalletExists = fault.New(fault.Conflict, "node_wallet_exists", "a wallet of this name already exists at the Bitcoin node")
+	// ErrBlockNotFound: the node has no block of that hash, or its chain is
+	// shorter.
 	ErrBlockNotFound = fault.New(fault.NotFound, "block_not_found", "the Bitcoin node does not know this block")
-	// ErrBlocksPruned says that the node has deleted blocks that the call needs.
+	// ErrBlocksPruned: the node has pruned blocks that the call requires.
 	ErrBlocksPruned = fault.New(fault.Conflict, "blocks_pruned",
-		"the Bitcoin node is pruned and no longer has the blocks that this needs; start at a later block")
-	// ErrScanning says that the wallet is rescanning, and that this has to wait (-4).
+		"the Bitcoin node is pruned and no longer has the required blocks; start at a later block")
+	// ErrScanning: the wallet is rescanning, and the call must wait (-4).
 	ErrScanning = fault.New(fault.Conflict, "wallet_scanning",
-		"the Bitcoin node is rescanning the chain for this wallet; wait until it is done, or abort it")
-	// ErrScanAborted says that somebody aborted this rescan.
+		"the Bitcoin node is rescanning the blockchain for this wallet; wait until it has finished, or abort it")
+	// ErrScanAborted: the rescan was aborted by another call.
 	ErrScanAborted = fault.New(fault.Conflict, "scan_aborted", "the rescan was aborted")
-	// ErrDescriptor says that the node does not accept a descriptor, or derives no
-	// such addresses from it. Why is in the RPCError, which may quote the descriptor.
+	// ErrDescriptor: the node rejects a descriptor, or cannot derive the addresses.
+	// The RPCError has the reason and may quote the descriptor.
 	ErrDescriptor = fault.New(fault.Invalid, "descriptor_refused", "the Bitcoin node does not accept this descriptor")
-	// ErrCoinUnavailable says that one of the coins cannot be locked: it is not the
-	// wallet's, spent or locked already.
+	// ErrCoinUnavailable: a UTXO cannot be locked, because it does not belong to
+	// the wallet, or is spent or already locked.
 	ErrCoinUnavailable = fault.New(fault.Conflict, "coin_unavailable",
-		"one of the coins is spent, locked already or not this wallet's")
-	// ErrCoinNotLocked says that one of the coins cannot be unlocked: it is not
-	// locked, spent or not the wallet's.
-	ErrCoinNotLocked = fault.New(fault.Conflict, "coin_not_locked", "one of the coins is not locked")
+		"one of the UTXOs is spent, already locked or does not belong to this wallet")
+	// ErrCoinNotLocked: a UTXO cannot be unlocked, because it is not locked, is
+	// spent, or does not belong to the wallet.
+	ErrCoinNotLocked = fault.New(fault.Conflict, "coin_not_locked", "one of the UTXOs is not locked")
 )
 
 const retryAfter = 5 * time.Second
 
-// meaning returns the fault that a refusal is whatever the method.
+// meaning returns the fault for an error whose meaning does not depend on the
+// method.
 func meaning(err error) error {
 	switch {
 	case refused(err, rpcclient.CodeWalletNotFound, ""):
@@ -59,15 +59,16 @@ func meaning(err error) error {
 	}
 }
 
-// refused reports whether err is the node's refusal with that code and a message
-// that contains text. Core has codes for more than one thing, and then nothing
-// but the text, which it does not translate, tells them apart.
+// refused reports whether err is an RPC error with that code and a message that
+// contains text. Core uses some codes for several errors, which differ only in the
+// text; Core does not translate it.
 func refused(err error, code int, text string) bool {
 	e, ok := errors.AsType[*rpcclient.RPCError](err)
 	return ok && e.Code == code && strings.Contains(e.Message, text)
 }
 
-// badAnswer is rpcclient.ErrBadAnswer for what decodes but cannot be.
+// badAnswer returns an rpcclient.ErrBadAnswer for a response that can be decoded
+// but is impossible.
 func badAnswer(format string, args ...any) error {
 	return rpcclient.ErrBadAnswer.Because(fmt.Errorf(format, args...))
 }

@@ -12,23 +12,24 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Core has no RPC that deletes a wallet's files, so these need its folder.
+// Core has no RPC for deleting a wallet's files, so these require access to its
+// directory.
 var (
-	// ErrWalletFolderUnknown says that nobody told where the node has its wallets.
+	// ErrWalletFolderUnknown: the node's wallet directory is not configured.
 	ErrWalletFolderUnknown = fault.New(fault.Conflict, "wallet_folder_unknown",
-		"specterd does not know the folder of the Bitcoin node's wallets, and cannot delete files there; set SPECTER_NODE_WALLET_FOLDER (or --node-wallet-folder), or keep the files")
-	// ErrWalletFilesUnreachable says that the wallet's files are not in the folder,
-	// or that they may not be deleted there.
+		"the Bitcoin node's wallet directory is unknown, so its files cannot be deleted; set SPECTER_NODE_WALLET_FOLDER (or --node-wallet-folder), or keep the files")
+	// ErrWalletFilesUnreachable: the wallet's files are not in the directory, or
+	// specterd lacks the permission to delete them.
 	ErrWalletFilesUnreachable = fault.New(fault.Conflict, "wallet_files_unreachable",
-		"specterd may not delete this wallet's files in the folder of the Bitcoin node's wallets; let it write there, or keep the files")
+		"no permission to delete this wallet's files in the Bitcoin node's wallet directory; make it writable for specterd, or keep the files")
 )
 
-// probe is a file that is made and removed again to see whether that is allowed.
+// probe is the name of a file that is created and removed to check permissions.
 const probe = ".specterd"
 
-// WithWalletFolder says where the node has its wallets, on this machine (Core's
-// -walletdir); empty for nowhere that is known. It is to be called before p is
-// used, and returns p.
+// WithWalletFolder sets the node's wallet directory on this machine (Core's
+// -walletdir), or "" if it is unknown. It must be called before p is used, and
+// returns p.
 func (p *Provider) WithWalletFolder(folder string) *Provider {
 	p.folder = folder
 	return p
@@ -55,22 +56,22 @@ func (p *Provider) CheckFiles(coreName string) error {
 	return unreachable(err)
 }
 
-// unreachable returns the fault that err is. It has no path in its message: where
-// the folder is, callers need not know.
+// unreachable returns the fault for err. Its message contains no path, because
+// callers need not know the location of the directory.
 func unreachable(err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrWalletFolderUnknown):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return ErrWalletFilesUnreachable.Saying("this wallet's files are not in the folder that specterd has for the Bitcoin node's wallets; " +
+		return ErrWalletFilesUnreachable.Saying("this wallet's files are not in the configured wallet directory of the Bitcoin node; " +
 			"correct SPECTER_NODE_WALLET_FOLDER (or --node-wallet-folder), or keep the files").Because(err)
 	default:
 		return ErrWalletFilesUnreachable.Because(err)
 	}
 }
 
-// RemoveFiles implements wallet.Files. The wallet's turn is kept until the files
-// are gone, so that nobody here loads it in between.
+// RemoveFiles implements wallet.Files. It holds the wallet's lock until the files
+// are gone, so that no other goroutine loads the wallet meanwhile.
 func (p *Provider) RemoveFiles(ctx context.Context, coreName string) error {
 	if err := checkFolderName(coreName); err != nil {
 		return err
@@ -94,16 +95,16 @@ func (p *Provider) RemoveFiles(ctx context.Context, coreName string) error {
 	return root.RemoveAll(coreName)
 }
 
-// checkFolderName refuses what is more than the name of a folder among the wallets.
+// checkFolderName rejects names that are not a plain directory name.
 func checkFolderName(name string) error {
 	if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) {
-		return fmt.Errorf("%q is not the name of a folder: %w", name, fs.ErrInvalid)
+		return fmt.Errorf("%q is not a directory name: %w", name, fs.ErrInvalid)
 	}
 	return nil
 }
 
-// openFolder opens the folder of the node's wallets, out of which no symbolic link
-// leads then.
+// openFolder opens the node's wallet directory as a root that symbolic links cannot
+// leave.
 func (p *Provider) openFolder() (*os.Root, error) {
 	if p.folder == "" {
 		return nil, ErrWalletFolderUnknown
@@ -111,8 +112,8 @@ func (p *Provider) openFolder() (*os.Root, error) {
 	return os.OpenRoot(p.folder)
 }
 
-// hasFolder reports whether there is a folder of that name. Anything else of that
-// name was not made by the node, and is an error.
+// hasFolder reports whether a directory of that name exists. Any other file of that
+// name was not created by the node, and is an error.
 func hasFolder(root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	switch {
@@ -121,13 +122,13 @@ func hasFolder(root *os.Root, name string) (bool, error) {
 	case err != nil:
 		return false, err
 	case !info.IsDir():
-		return false, fmt.Errorf("%s is no folder: %w", name, fs.ErrInvalid)
+		return false, fmt.Errorf("%s is not a directory: %w", name, fs.ErrInvalid)
 	}
 	return true, nil
 }
 
-// tryWriting returns why nothing can be written and removed there, or nil: of a
-// read-only mount, the permissions tell nothing.
+// tryWriting returns the reason why no file can be created and removed there, or
+// nil. Permissions alone do not reveal a read-only mount.
 func tryWriting(root *os.Root, name string) error {
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -137,5 +138,5 @@ func tryWriting(root *os.Root, name string) error {
 	if err := root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return nil // somebody else who tried it was faster
+	return nil // removed by a concurrent check
 }

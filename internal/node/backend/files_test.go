@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/node/backend"
 )
 
-// entries returns what is in a folder and below.
+// entries returns the paths in and below a directory.
 func entries(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	must(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
@@ -38,7 +38,8 @@ func TestRemoveFiles(t *testing.T) {
 		t.Errorf("a check left %q, of %q", after, before)
 	}
 
-	// What a link in the wallet's own folder leads to is not the wallet's.
+	// A target of a link in the wallet's own directory does not belong to the
+	// wallet.
 	outside := filepath.Join(t.TempDir(), "wallet.dat")
 	must(t, os.WriteFile(outside, []byte("x"), 0o600))
 	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "gone", "link")))
@@ -49,7 +50,7 @@ func TestRemoveFiles(t *testing.T) {
 		return path == filepath.Join(folder, "gone") || filepath.Dir(path) == filepath.Join(folder, "gone")
 	})
 	if after := entries(t, folder); !slices.Equal(want, after) {
-		t.Errorf("left are %q, want %q", after, want)
+		t.Errorf("remaining %q, want %q", after, want)
 	}
 	if list, err := p.core.ListWallets(ctx); err != nil || !slices.Equal(list, []string{"stays"}) {
 		t.Errorf("loaded: %q, %v", list, err)
@@ -70,16 +71,16 @@ func TestRemoveFiles(t *testing.T) {
 		}
 	}
 	if after := entries(t, folder); !slices.Equal(before, after) {
-		t.Errorf("left are %q, of %q", after, before)
+		t.Errorf("remaining %q of %q", after, before)
 	}
 	_, err = os.Stat(outside)
 	must(t, err)
 
-	// A folder that is not there, or not now, is not one that has no such wallet.
+	// A missing directory must not be treated as one without the wallet.
 	p.WithWalletFolder(filepath.Join(folder, "missing"))
 	wantErr(t, p.CheckFiles("stays"), backend.ErrWalletFilesUnreachable)
 	if err := p.RemoveFiles(ctx, "stays"); err == nil {
-		t.Error("files were removed from a folder that there is not")
+		t.Error("no error for a missing directory")
 	}
 	p.WithWalletFolder(folder)
 	p.Stop(t)

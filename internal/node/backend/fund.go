@@ -13,11 +13,11 @@ import (
 
 var _ proposal.Node = (*Provider)(nil)
 
-// Fund implements proposal.Node. Core takes any fee rate that it is given, so one
-// that is not relayed is refused here. See [Wallet.FundPSBT].
+// Fund implements proposal.Node. Core accepts any fee rate, so a rate that is not
+// relayed is rejected here. See [Wallet.FundPSBT].
 func (p *Provider) Fund(ctx context.Context, coreName string, f proposal.Funding) (funded proposal.Funded, err error) {
 	if least := p.RelayMinimum(); f.FeeRate > 0 && f.FeeRate < least {
-		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "has to be at least %s, since the Bitcoin node relays nothing that pays less", least)
+		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "must be at least %s, the minimum relay fee of the Bitcoin node", least)
 	}
 	err = p.watched(ctx, func(ctx context.Context) (err error) {
 		funded, err = p.node.Wallet(coreName).FundPSBT(ctx, f, p.status().Version)
@@ -31,8 +31,9 @@ func (p *Provider) Test(ctx context.Context, raw []byte) error {
 	return p.watched(ctx, func(ctx context.Context) error { return p.node.TestMempoolAccept(ctx, raw) })
 }
 
-// Send implements proposal.Node. It asks first whether the node is there: better not
-// sent than perhaps.
+// Send implements proposal.Node. It first checks that the node is reachable, so
+// that an unreachable node does not leave it unknown whether the transaction was
+// sent.
 func (p *Provider) Send(ctx context.Context, raw []byte) error {
 	if err := p.usable(ctx); err != nil {
 		return err
@@ -49,14 +50,14 @@ func (p *Provider) Locked(ctx context.Context, coreName string) (locked []btc.Ou
 	return locked, err
 }
 
-// watchAfter is how long it takes, from the start of a call or the last answer,
-// until the node is asked whether it is still there; at most twice that.
+// watchAfter is the time from the start of a call, or from the last response, until
+// the node is pinged; at most twice that.
 const watchAfter = 200 * time.Millisecond
 
-// watched makes a call that may take its time, unless the node must not be asked
-// now. Unlike usable it costs no other call where the node answers soon; where it
-// does not, pings tell a node that is at work from one that hangs, and the call
-// is given up within two seconds.
+// watched makes a call that may take long, unless the node is known to be unusable.
+// Unlike usable, it makes no other call if the node responds soon. Otherwise pings
+// distinguish a busy node from one that hangs, and the call is canceled within two
+// seconds.
 func (p *Provider) watched(ctx context.Context, call func(context.Context) error) error {
 	if err := p.lastKnown(); err != nil {
 		return err
@@ -74,8 +75,8 @@ func (p *Provider) watched(ctx context.Context, call func(context.Context) error
 	return err
 }
 
-// watch gives a call up when the node answers neither a ping nor any other call.
-// Under load a ping waits behind other calls, but those are answered then.
+// watch cancels a call if the node responds neither to a ping nor to any other
+// call. Under load a ping waits behind other calls, which are then answered.
 func (p *Provider) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 	answers := p.answers.Load()
 	for {

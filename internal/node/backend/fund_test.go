@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// standIn is a node that answers what a test says, and keeps the calls.
+// standIn is a node with responses set by the test; it records the calls.
 type standIn struct {
 	mu    sync.Mutex
 	calls []wireCall
@@ -33,8 +33,8 @@ type wireCall struct {
 	Params json.RawMessage
 }
 
-// standIn returns a provider whose node is of a version and answers with what
-// results returns, once that returns, and nothing where that is empty.
+// standIn returns a provider with a node of a version that responds with the result
+// of result once that returns, and does not respond if it is empty.
 func (s *standIn) provider(t testing.TB, version int, result func(method string) string) *backend.Provider {
 	t.Helper()
 	stop := make(chan struct{})
@@ -72,7 +72,7 @@ func (s *standIn) methods() (list []string) {
 
 const emptyPSBT = `{"psbt":"cHNidP8=","fee":0.00000141,"changepos":-1}`
 
-// A payment is one call, with exact numbers in it.
+// A payment takes one call, with exact numbers.
 func TestFundIsOneCall(t *testing.T) {
 	t.Parallel()
 	f := proposal.Funding{
@@ -130,8 +130,8 @@ func TestBadFunding(t *testing.T) {
 	}
 }
 
-// A call that takes long is waited for as long as the node is there, and given up
-// within two seconds when it is not.
+// A long call is not canceled while the node responds to pings, and canceled within
+// two seconds if it does not.
 func TestWatched(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(context.Context, *backend.Provider) error{
@@ -156,7 +156,7 @@ func TestWatched(t *testing.T) {
 			})
 			must(t, call(t.Context(), p))
 			if n := len(slow.methods()); n < 4 {
-				t.Errorf("the node was asked %d times", n)
+				t.Errorf("the node received %d requests", n)
 			}
 
 			var hung standIn
@@ -175,8 +175,8 @@ func TestWatched(t *testing.T) {
 	}
 }
 
-// While one of several calls is answered now and then, none is given up, although
-// no ping comes through.
+// While one of several calls is answered from time to time, none is canceled, even
+// if no ping is answered.
 func TestWatchedUnderLoad(t *testing.T) {
 	t.Parallel()
 	var s standIn
@@ -201,7 +201,7 @@ func TestWatchedUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// A real node that hangs, and comes back.
+// A real node that hangs and recovers.
 func TestFundFrozenNode(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -224,7 +224,7 @@ func TestFundFrozenNode(t *testing.T) {
 	p.Thaw()
 	v.make(t, v.payment(10_000, 1000))
 	p.Stop(t)
-	_, err = v.Fund(t.Context(), v.name, v.payment(10_000, 1000)) // the monitor has not noticed yet
+	_, err = v.Fund(t.Context(), v.name, v.payment(10_000, 1000)) // the monitor has not noticed it yet
 	wantErr(t, err, rpcclient.ErrUnavailable)
 	p.monitor.Check(t.Context())
 	for _, err := range []error{v.Test(t.Context(), nil), v.Send(t.Context(), nil)} {

@@ -12,83 +12,82 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Category says what an output is to a wallet.
+// Category classifies an output from the view of a wallet.
 type Category string
 
-// The categories that Core has.
+// The categories of Core.
 const (
-	Send     Category = "send"     // to others, or any output of a transaction that spends the wallet's coins
+	Send     Category = "send"     // to others, or any output of a transaction that spends from the wallet
 	Receive  Category = "receive"  // to the wallet
-	Generate Category = "generate" // to the wallet, by a coinbase that may be spent
-	Immature Category = "immature" // to the wallet, by a coinbase that may not be spent yet
-	Orphan   Category = "orphan"   // to the wallet, by a coinbase that is not in the chain
+	Generate Category = "generate" // to the wallet, by a mature coinbase transaction
+	Immature Category = "immature" // to the wallet, by an immature coinbase transaction
+	Orphan   Category = "orphan"   // to the wallet, by a coinbase transaction that is not in the chain
 )
 
-// State is where a transaction of a wallet stands.
+// State is the state of a wallet's transaction.
 type State struct {
-	// Confirmations is 0 for unconfirmed transactions, and negative for those that
-	// conflict with one that is in the chain: -3 says, with one of 3 confirmations.
+	// Confirmations is 0 for unconfirmed transactions, and negative if it conflicts with a transaction in the chain: -3 if that one has 3 confirmations.
 	Confirmations int64
-	// BlockHash, BlockHeight, BlockIndex (the place in the block) and BlockTime are
-	// of the block that has the transaction, and empty where there is none.
+	// BlockHash, BlockHeight, BlockIndex (the index in the block) and BlockTime
+	// describe the block that contains the transaction; they are empty if it is unconfirmed.
 	BlockHash   string
 	BlockHeight int64
 	BlockIndex  int
 	BlockTime   time.Time
-	// Time is when the transaction was made as far as the wallet can tell, and
-	// Received when the wallet first saw it.
+	// Time is when the transaction was created as far as the wallet knows, and
+	// Received when the wallet first received it.
 	Time, Received time.Time
-	// Generated is whether it is a coinbase.
+	// Generated reports whether it is a coinbase transaction.
 	Generated bool
-	// Trusted is whether the wallet would spend from it although it is unconfirmed;
-	// false where it is confirmed.
+	// Trusted reports whether the wallet would spend from it although it is
+	// unconfirmed; false if it is confirmed.
 	Trusted bool
 	// Replaceable is yes, no or unknown (BIP 125).
 	Replaceable string
-	// ReplacedBy and Replaces are the transactions that a fee bump of this wallet
-	// connects this one with; empty without.
+	// ReplacedBy and Replaces are the transactions that are linked to this one by a fee bump of this wallet; empty without one.
 	ReplacedBy, Replaces string
-	// WalletConflicts are transactions of the wallet that spend the same coins,
-	// MempoolConflicts those that are in the mempool and do.
+	// WalletConflicts are transactions of the wallet that spend the same UTXOs, and
+	// MempoolConflicts those among them that are in the mempool.
 	WalletConflicts, MempoolConflicts []string
 }
 
-// Entry is an output of a transaction, or one of the two sides of an output that
+// Entry is an output of a transaction, or one of the two entries for an output that
 // a wallet pays to itself (listsinceblock).
 type Entry struct {
 	Txid string
 	Vout uint32
-	// Address is empty for scripts that have none.
+	// Address is empty for scripts without an address.
 	Address  string
 	Category Category
-	// Amount is negative where Category is Send.
+	// Amount is negative if Category is Send.
 	Amount btc.Amount
-	// Fee is that of the whole transaction, negative, and there only where Category
-	// is Send. It makes no sense where others own some of the inputs.
+	// Fee is the fee of the whole transaction, negative, and set only if Category
+	// is Send. It is meaningless if some inputs belong to others.
 	Fee       btc.Amount
 	Abandoned bool
-	// Removed is whether the transaction was in a block that the chain has lost since;
-	// it may be in another by now, and comes without Removed, too, then.
+	// Removed reports whether the transaction was in a block that has left the
+	// chain. It may be in another block by now; then it is also listed without
+	// Removed.
 	Removed bool
 	State
 }
 
-// The limits of listsinceblock, whose answers have some 800 bytes for each entry
-// and come after the node has made them whole.
+// The limits of listsinceblock, whose response has about 800 bytes per entry and is
+// sent after the node has built it completely.
 const (
 	maxHistory  = 8 << 30
 	historyTime = 30 * time.Minute
 )
 
-// ListSinceBlock calls visit for each output of the wallet's transactions that are
-// not confirmed or were confirmed after the block of that hash, with change and
-// with those that the chain has lost since; for all of the wallet's where hash is
-// empty. They come in no particular order. It returns the hash of the last
-// block that this covers, to be asked for next time.
+// ListSinceBlock calls visit for each output, change included, of the wallet's
+// transactions that are unconfirmed, were confirmed after the block with that hash,
+// or have left the chain since; for an empty hash, of all transactions. The order
+// is undefined. It returns the hash of the last block that is covered, for the next
+// call.
 //
-// Entries are visited as they arrive, so that memory does not grow with them;
-// the connection is in use meanwhile. An error of visit ends the call and is
-// returned. It returns ErrBlockNotFound where the node does not know the block.
+// Entries are visited as they arrive, so that memory use does not grow with their
+// number; the connection is in use meanwhile. An error of visit ends the call and
+// is returned. It returns ErrBlockNotFound if the node does not know the block.
 func (w *Wallet) ListSinceBlock(ctx context.Context, hash string, visit func(Entry) error) (lastBlock string, err error) {
 	patient := w.rpc.WithTimeout(historyTime).WithMaxAnswer(maxHistory)
 	since := sinceReader{visit: visit}
@@ -101,11 +100,11 @@ func sinceParams(hash string) []any {
 	return []any{hash, confirmations, watchOnly, removed, change}
 }
 
-// sinceReader reads a result of listsinceblock.
+// sinceReader decodes a result of listsinceblock.
 type sinceReader struct {
 	visit     func(Entry) error
 	lastBlock string
-	stopped   error // what visit returned
+	stopped   error // the error of visit
 }
 
 // outcome returns the result of a call that returned err.
@@ -132,7 +131,7 @@ func (r *sinceReader) ReadResult(dec *jsontext.Decoder) error {
 	switch {
 	case err != nil:
 		return err
-	case open.Kind() == 'n': // null: the node refused
+	case open.Kind() == 'n': // null: the call failed
 		return nil
 	case open.Kind() != '{':
 		return errShape
@@ -187,7 +186,7 @@ func (r *sinceReader) readEntries(dec *jsontext.Decoder, removed bool) error {
 	return err
 }
 
-// wireState is what listsinceblock and gettransaction have in common.
+// wireState is the common part of listsinceblock and gettransaction.
 type wireState struct {
 	Confirmations    int64    `json:"confirmations"`
 	Generated        bool     `json:"generated"`
@@ -225,8 +224,8 @@ func (s *wireState) state() State {
 	}
 }
 
-// wireDetail is what listsinceblock says of an output, and gettransaction in its
-// details.
+// wireDetail is the description of an output in listsinceblock and in the details
+// of gettransaction.
 type wireDetail struct {
 	Address   string      `json:"address"`
 	Category  Category    `json:"category"`

@@ -76,18 +76,18 @@ func TestHistory(t *testing.T) {
 		t.Errorf("confirmed: %+v up to %s", e, last)
 	}
 	if entries, last = since(t, w, last); len(entries) != 0 || last != block {
-		t.Errorf("nothing new: %+v up to %s", entries, last)
+		t.Errorf("without changes: %+v up to %s", entries, last)
 	}
 
-	// Bob spends: one payment, one change.
-	out := s.pay(t, "bob", nobody, "0.2")
+	// Bob sends a payment with one change output.
+	out := s.pay(t, "bob", anyoneAddress, "0.2")
 	entries, _ = since(t, w, last)
 	if len(entries) != 3 {
 		t.Fatalf("got %+v", entries)
 	}
 	var change, sent btc.Amount
 	for _, e := range entries {
-		if e.Category == backend.Send && e.Address == nobody {
+		if e.Category == backend.Send && e.Address == anyoneAddress {
 			sent = e.Amount
 			if e.Fee >= 0 || !e.Trusted {
 				t.Errorf("sent: %+v", e)
@@ -106,7 +106,7 @@ func TestHistory(t *testing.T) {
 	stop := errors.New("stop")
 	_, err = w.ListSinceBlock(t.Context(), "", func(backend.Entry) error { return stop })
 	if err != stop { //nolint:errorlint // not wrapped
-		t.Errorf("got %v, want what visit returned", err)
+		t.Errorf("got %v, want the error of visit", err)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestTransactions(t *testing.T) {
 	bobs := s.address(t, "bob")
 	in := s.pay(t, "alice", bobs, "0.5")
 	block := s.Mine(t, 1)[0]
-	out := s.pay(t, "bob", nobody, "0.2")
+	out := s.pay(t, "bob", anyoneAddress, "0.2")
 
 	var coinbase struct{ Tx []string }
 	must(t, json.Unmarshal(s.CLI(t, "getblock", mined), &coinbase))
@@ -142,7 +142,7 @@ func TestTransactions(t *testing.T) {
 	}
 	sent := got[2]
 	if sent.Confirmations != 0 || !sent.Trusted || sent.Amount != -btc.BTC/5 || len(sent.Details) != 1 ||
-		sent.Details[0].Category != backend.Send || sent.Details[0].Address != nobody || sent.Details[0].Fee != sent.Fee || sent.Fee >= 0 {
+		sent.Details[0].Category != backend.Send || sent.Details[0].Address != anyoneAddress || sent.Details[0].Fee != sent.Fee || sent.Fee >= 0 {
 		t.Errorf("sent: %+v", sent)
 	}
 	if c := got[3]; !c.Generated || c.Details[0].Category != backend.Immature || c.Confirmations != 2 {
@@ -157,7 +157,7 @@ func TestTransactions(t *testing.T) {
 		t.Errorf("got %v after %d", err, visited)
 	}
 	if err := w.Transactions(t.Context(), []string{in, "nonsense"}, func(backend.Transaction) error { return nil }); err == nil {
-		t.Error("no error for nonsense")
+		t.Error("no error for an invalid txid")
 	}
 }
 
@@ -175,7 +175,7 @@ func TestReplaced(t *testing.T) {
 	s.payer(t, "alice")
 	alice := s.watch(t, "watch", "alice")
 
-	old := s.pay(t, "alice", nobody, "0.5")
+	old := s.pay(t, "alice", anyoneAddress, "0.5")
 	var bumped struct{ Txid string }
 	must(t, json.Unmarshal(s.WalletCLI(t, "alice", "bumpfee", old), &bumped))
 	s.CLI(t, "syncwithvalidationinterfacequeue")
@@ -198,7 +198,7 @@ func TestReplaced(t *testing.T) {
 		}
 	}
 	if len(of(entries, old)) == 0 {
-		t.Error("the conflicted one is not told of")
+		t.Error("the conflicted transaction is not listed")
 	}
 	if tx := transactions(t, alice, old)[0]; tx.Confirmations != -3 || tx.Abandoned {
 		t.Errorf("conflicted: %+v", tx)
@@ -210,7 +210,7 @@ func TestAbandoned(t *testing.T) {
 	s := start(t, "-walletbroadcast=0") // so that it is not in the mempool
 	s.payer(t, "alice")
 	w := s.core.Wallet("alice")
-	txid := s.pay(t, "alice", nobody, "0.5")
+	txid := s.pay(t, "alice", anyoneAddress, "0.5")
 	if tx := transactions(t, w, txid)[0]; tx.Abandoned || tx.Trusted {
 		t.Errorf("not broadcast: %+v", tx)
 	}
@@ -221,7 +221,7 @@ func TestAbandoned(t *testing.T) {
 	entries, _ := since(t, w, "")
 	sent := slices.DeleteFunc(of(entries, txid), func(e backend.Entry) bool { return e.Category != backend.Send })
 	if len(sent) == 0 {
-		t.Error("the abandoned one is not told of")
+		t.Error("the abandoned transaction is not listed")
 	}
 	for _, e := range sent {
 		if !e.Abandoned {
@@ -246,7 +246,7 @@ func TestReorganization(t *testing.T) {
 	}
 
 	s.CLI(t, "invalidateblock", gone)
-	// Without the payment, which goes back to the mempool.
+	// Without the payment, which returns to the mempool.
 	for range 3 {
 		s.CLI(t, "generateblock", s.address(t, "alice"), []string{})
 	}
@@ -274,8 +274,8 @@ func TestReorganization(t *testing.T) {
 	}
 }
 
-// Some 2,000 transactions: as many as the node says, by stream and one by one,
-// and a probe that is too long.
+// About 2,000 transactions: complete by stream and by individual requests, and too
+// many for a probe.
 func TestLongHistory(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -332,14 +332,14 @@ func TestLongHistory(t *testing.T) {
 	wantErr(t, err, backend.ErrBlockNotFound)
 }
 
-// What this package reads is compared with what the node wrote, member by member.
+// Decoded entries are compared field by field with the node's response.
 func TestEntriesAreWhole(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.payer(t, "alice")
 	s.pay(t, "alice", s.address(t, "alice"), "0.12345678")
 	s.Mine(t, 1)
-	s.pay(t, "alice", nobody, "1e-4")
+	s.pay(t, "alice", anyoneAddress, "1e-4")
 	entries, _ := since(t, s.core.Wallet("alice"), "")
 	var said struct {
 		Transactions []struct {

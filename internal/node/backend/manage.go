@@ -12,9 +12,9 @@ func (n *Node) ListWallets(ctx context.Context) ([]string, error) {
 	return names, n.read(ctx, &names, "listwallets")
 }
 
-// LoadWallet loads a wallet, now and at each start of the node. One that is
-// loaded already is fine. It returns ErrWalletMissing. It may take as long as ctx
-// lets it: the wallet catches up with the chain, block by block.
+// LoadWallet loads a wallet, now and at each start of the node. It succeeds if the
+// wallet is already loaded. It returns ErrWalletMissing. It may take until ctx
+// ends, because the wallet processes all blocks that it missed.
 func (n *Node) LoadWallet(ctx context.Context, name string) error {
 	err := call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name, true)
 	switch {
@@ -27,15 +27,15 @@ func (n *Node) LoadWallet(ctx context.Context, name string) error {
 	}
 }
 
-// UnloadWallet unloads a wallet, and the node will not load it again by itself.
-// It returns ErrWalletNotLoaded and ErrScanning.
+// UnloadWallet unloads a wallet, also for future starts of the node. It returns
+// ErrWalletNotLoaded and ErrScanning.
 func (n *Node) UnloadWallet(ctx context.Context, name string) error {
 	return n.write(ctx, nil, "unloadwallet", name, false)
 }
 
-// CreateWatchOnly makes a descriptor wallet without private keys and without
-// descriptors, and loads it, now and at each start of the node. The name is a
-// path: Core takes ../ and absolute ones. It returns ErrWalletExists.
+// CreateWatchOnly creates and loads a descriptor wallet without private keys and
+// without descriptors, now and at each start of the node. The name is a path: Core
+// accepts ../ and absolute paths. It returns ErrWalletExists.
 func (n *Node) CreateWatchOnly(ctx context.Context, name string) error {
 	const disablePrivateKeys, blank, avoidReuse, descriptors, loadOnStartup = true, true, false, true, true
 	err := n.write(ctx, nil, "createwallet",
@@ -64,14 +64,14 @@ func (n *Node) WalletFolder(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// borrow loads a wallet for a while: whether the node loads it at its start stays
-// as it was. The refusal of one that is loaded already is returned. It may take as
-// long as ctx lets it; see LoadWallet.
+// borrow loads a wallet temporarily, without changing whether the node loads it at
+// its start. It returns the node's error if the wallet is already loaded. It may
+// take until ctx ends; see LoadWallet.
 func (n *Node) borrow(ctx context.Context, name string) error {
 	return call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name)
 }
 
-// giveBack unloads a wallet that was borrowed.
+// giveBack unloads a borrowed wallet.
 func (n *Node) giveBack(ctx context.Context, name string) error {
 	return n.write(ctx, nil, "unloadwallet", name)
 }

@@ -30,8 +30,8 @@ func (p *Provider) Evicted(ctx context.Context, spent []btc.Outpoint) (evicted [
 }
 
 // evicted returns the transactions of the mempool that spend one of the outpoints
-// (gettxspendingprevout, getmempoolentry), and all that descend from them
-// (getmempooldescendants), each once.
+// (gettxspendingprevout, getmempoolentry), and all their descendants
+// (getmempooldescendants), without duplicates.
 func (n *Node) evicted(ctx context.Context, spent []btc.Outpoint) ([]proposal.MempoolTx, error) {
 	if len(spent) == 0 {
 		return nil, nil
@@ -69,7 +69,7 @@ func (n *Node) evicted(ctx context.Context, spent []btc.Outpoint) ([]proposal.Me
 		}
 	}
 	for _, r := range reqs {
-		if refused(r.Err, rpcclient.CodeInvalidAddress, "") { // it has left the mempool since
+		if refused(r.Err, rpcclient.CodeInvalidAddress, "") { // it has left the mempool
 			continue
 		}
 		if r.Err != nil {
@@ -87,9 +87,8 @@ func (n *Node) evicted(ctx context.Context, spent []btc.Outpoint) ([]proposal.Me
 	return evicted, nil
 }
 
-// mempoolEntry is what getmempoolentry says of a transaction. The modified fee
-// includes what prioritisetransaction added, and is what the rules of replacement
-// go by.
+// mempoolEntry is the result of getmempoolentry. The modified fee includes the
+// delta of prioritisetransaction; the replacement rules use it.
 type mempoolEntry struct {
 	VSize int64 `json:"vsize"`
 	Fees  struct {
@@ -98,11 +97,11 @@ type mempoolEntry struct {
 	Depends []string `json:"depends"`
 }
 
-// mempoolBatch is how many transactions are looked up in one request.
+// mempoolBatch is the number of transactions per request.
 const mempoolBatch = 500
 
-// mempoolEntries returns what the mempool has of transactions (getmempoolentry, in
-// batches); nil for those that are not there.
+// mempoolEntries returns the mempool entries of transactions (getmempoolentry, in
+// batches); nil for transactions that are not in the mempool.
 func (n *Node) mempoolEntries(ctx context.Context, txids []string) ([]*mempoolEntry, error) {
 	entries := make([]*mempoolEntry, 0, len(txids))
 	for part := range slices.Chunk(txids, mempoolBatch) {
@@ -142,10 +141,10 @@ func (n *Node) InMempool(ctx context.Context, txids []string) ([]bool, error) {
 }
 
 const (
-	// maxAncestry is more transactions than the inputs of a standard transaction
-	// descend from.
+	// maxAncestry exceeds the number of ancestors that the inputs of a standard
+	// transaction can have.
 	maxAncestry = 5000
-	// maxVSize is the size of a block in virtual bytes.
+	// maxVSize is the maximum size of a block in virtual bytes.
 	maxVSize = 1_000_000
 )
 
@@ -184,7 +183,8 @@ func (n *Node) ancestry(ctx context.Context, txids []string) (map[string]proposa
 	return found, nil
 }
 
-// unasked returns the transactions that are not in asked, each once, and adds them.
+// unasked adds the transactions that are not in asked, and returns them without
+// duplicates.
 func unasked(asked map[string]bool, txids []string) (list []string) {
 	for _, txid := range txids {
 		if !asked[txid] {
@@ -205,10 +205,10 @@ func (p *Provider) Check(ctx context.Context, raw []byte) error {
 	return policyFault(f)
 }
 
-// policyReasons are the reasons of testmempoolaccept that have a fault of their
-// own; see MemPoolAccept in Core's src/validation.cpp. A nil fault is for what does
-// not keep a transaction from being signed: the signatures, which are checked after
-// everything else, and what depends on the mempool of the moment.
+// policyReasons maps reasons of testmempoolaccept to faults; see MemPoolAccept in
+// Core's src/validation.cpp. A nil fault marks a reason that does not prevent a
+// transaction from being signed: missing signatures, which are checked last, and
+// conditions of the current mempool.
 var policyReasons = []struct {
 	text  string
 	fault *fault.Error
@@ -250,9 +250,9 @@ func (p *Provider) Abandon(ctx context.Context, coreName, txid string) error {
 	return p.watched(ctx, func(ctx context.Context) error { return p.node.Wallet(coreName).abandon(ctx, txid) })
 }
 
-// abandon has the wallet treat a transaction that is not in the mempool, and those
-// that descend from it, as if it will never be confirmed (abandontransaction). One
-// that the wallet does not have is abandoned already.
+// abandon makes the wallet treat a transaction that is not in the mempool, and its
+// descendants, as never to be confirmed (abandontransaction). It does nothing for a
+// transaction that the wallet does not have.
 func (w *Wallet) abandon(ctx context.Context, txid string) error {
 	err := w.write(ctx, nil, "abandontransaction", txid)
 	if !refused(err, rpcclient.CodeInvalidAddress, "") {

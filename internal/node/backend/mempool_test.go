@@ -17,8 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// mempool is a node that answers getmempoolentry as entry does, with a result as JSON,
-// which is empty for a transaction that is not there.
+// mempool is a node that responds to getmempoolentry with the JSON result of entry,
+// or with an error if that is empty.
 func mempool(t *testing.T, entry func(txid string) string) *backend.Provider {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +32,7 @@ func mempool(t *testing.T, entry func(txid string) string) *backend.Provider {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if json.Unmarshal(body, &calls) != nil {
-			var ping struct{ ID json.Number } // which follows a call that takes long
+			var ping struct{ ID json.Number } // sent while a call takes long
 			if err := json.Unmarshal(body, &ping); err != nil {
 				t.Error(err)
 			}
@@ -46,7 +46,7 @@ func mempool(t *testing.T, entry func(txid string) string) *backend.Provider {
 				replies[i]["result"], replies[i]["error"] = nil, map[string]any{"code": rpcclient.CodeInvalidAddress, "message": "Transaction not in mempool"}
 			}
 		}
-		_ = json.NewEncoder(w).Encode(replies) // else the client is gone
+		_ = json.NewEncoder(w).Encode(replies) // an error means that the client is gone
 	}))
 	t.Cleanup(srv.Close)
 	rpc, err := rpcclient.New(rpcclient.Config{URL: srv.URL, User: "u", Password: "p"})
@@ -77,8 +77,7 @@ func TestAncestry(t *testing.T) {
 	}
 }
 
-// A node that goes on naming ancestors, or whose transactions cannot be, is not
-// believed.
+// Endless ancestors and impossible transactions are rejected.
 func TestAncestryThatCannotBe(t *testing.T) {
 	t.Parallel()
 	asked := 0

@@ -30,8 +30,8 @@ func (p *Provider) Spender(ctx context.Context, at btc.Outpoint) (raw []byte, er
 	return raw, err
 }
 
-// origin returns the transaction that an unspent output is of; see Origin. A node
-// finds a transaction without an index of all where it is told the block.
+// origin returns the transaction of an unspent output; see Origin. Given the block,
+// a node finds a transaction without a transaction index.
 func (n *Node) origin(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	var out *struct {
 		BestBlock     string `json:"bestblock"`
@@ -63,8 +63,8 @@ func (n *Node) origin(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	return raw, err
 }
 
-// spender returns the transaction in the mempool that spends an output; nil for
-// none.
+// spender returns the transaction in the mempool that spends an output; nil if
+// there is none.
 func (n *Node) spender(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	var wire []struct {
 		Txid string `json:"spendingtxid"`
@@ -82,8 +82,8 @@ func (n *Node) spender(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	return raw, err
 }
 
-// rawTransaction returns a transaction of the mempool, or of the block that is
-// given (getrawtransaction).
+// rawTransaction returns a transaction of the mempool, or of the given block
+// (getrawtransaction).
 func (n *Node) rawTransaction(ctx context.Context, txid string, block ...any) ([]byte, error) {
 	const verbose = false
 	var digits string

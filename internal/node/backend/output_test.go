@@ -15,8 +15,8 @@ func decode(t testing.TB, raw json.RawMessage, into any) {
 	must(t, json.Unmarshal(raw, into))
 }
 
-// An output is found while it is unspent, in the chain and in the mempool, by a
-// node without an index of all transactions; then what spends it is.
+// The transaction of an unspent output is found in the chain and in the mempool,
+// without a transaction index; once the output is spent, its spender is found.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-txindex=0")
@@ -47,7 +47,7 @@ func TestOrigin(t *testing.T) {
 		return b
 	}
 	at := coin(p.pay(t, "payer", to, "1.5"))
-	for range 2 { // in the mempool, and in a block that is not the last
+	for range 2 { // in the mempool, and in a block below the tip
 		got, err := p.Origin(ctx, at)
 		must(t, err)
 		if !bytes.Equal(got, raw(at.Txid)) {
@@ -77,7 +77,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// A pruned node has the output, and its transaction no more.
+// A pruned node still has the output but not its transaction.
 func TestOriginPruned(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-prune=1", "-fastprune", "-txindex=0")

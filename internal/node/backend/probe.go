@@ -9,23 +9,23 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// ErrProbeTooLong says that there is more in the wallet's history since that
-// block than was allowed for: [Wallet.ListSinceBlock] has it.
-var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "there is more new in this wallet than a probe may bring")
+// ErrProbeTooLong: the wallet's history since that block exceeds the limit of a
+// probe; use [Wallet.ListSinceBlock] instead.
+var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "the changes of this wallet exceed the limit of a probe")
 
-// Probe is what is new in a wallet. The node looked at its parts one after the
-// other: what comes later may be later.
+// Probe is the set of changes of a wallet. The node reads its parts one after the
+// other, so later parts may be newer.
 type Probe struct {
 	Info   Info
 	Locked []btc.Outpoint
-	// Entries and LastBlock are as of [Wallet.ListSinceBlock].
+	// Entries and LastBlock are described at [Wallet.ListSinceBlock].
 	Entries   []Entry
 	LastBlock string
 }
 
-// Probe asks for everything that changes in a wallet by itself, in one request,
-// whose answer may have maxAnswer bytes. It returns ErrProbeTooLong where it has
-// more, and ErrBlockNotFound.
+// Probe requests all variable data of a wallet in one request, with a response of
+// at most maxAnswer bytes. It returns ErrProbeTooLong if the response is longer,
+// and ErrBlockNotFound.
 func (w *Wallet) Probe(ctx context.Context, hash string, maxAnswer int64) (p Probe, err error) {
 	small := caller{w.rpc.WithMaxAnswer(maxAnswer)}
 	err = again(ctx, func() error {

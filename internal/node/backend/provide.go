@@ -15,23 +15,23 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// unloadPatience is how long a wallet whose scan was aborted is left until it is
-// tried again to unload it.
+// unloadPatience is the delay before retrying to unload a wallet whose rescan was
+// aborted.
 const unloadPatience = 50 * time.Millisecond
 
-// Provider is a node as the packages wallet and spend need it: it implements
-// wallet.Node and proposal.Node. All that goes to the node is refused while the node
-// is away, and while it is on another chain than ours. It is safe for concurrent
-// use.
+// Provider adapts a node to the packages wallet and proposal: it implements
+// wallet.Node and proposal.Node. It rejects all calls while the node is unreachable
+// or on another chain than the database. It is safe for concurrent use.
 type Provider struct {
 	node    *Node
 	status  func() nodestatus.Status
-	folder  string         // the node's wallets; empty for unknown
-	wallets keymutex.Mutex // by wallet: the node does not import twice at once
-	answers atomic.Uint64  // to calls that were watched
+	folder  string         // the node's wallet directory; empty if unknown
+	wallets keymutex.Mutex // by wallet, so that the node does not import twice concurrently
+	answers atomic.Uint64  // number of responses to watched calls
 }
 
-// NewProvider returns a Provider that goes by what status last knew of the node.
+// NewProvider returns a Provider that uses status, the last known status of the
+// node.
 func NewProvider(n *Node, status func() nodestatus.Status) *Provider {
 	return &Provider{node: n, status: status}
 }
@@ -44,7 +44,7 @@ func (p *Provider) Ready() error {
 	return nil
 }
 
-// take waits for the turn of one of Core's wallets, unless the node cannot be used.
+// take locks one of Core's wallets, unless the node is unusable.
 func (p *Provider) take(ctx context.Context, coreName string) (done func(), err error) {
 	if err := p.usable(ctx); err != nil {
 		return nil, err
@@ -52,9 +52,9 @@ func (p *Provider) take(ctx context.Context, coreName string) (done func(), err 
 	return p.wallets.Lock(ctx, coreName)
 }
 
-// usable returns why the node must not be asked now, or nil. Unlike Ready it does
-// not mind the initial block download. A node that has stopped answering a moment
-// ago is noticed here, and not by whoever waits for what comes after.
+// usable returns the reason why the node must not be called now, or nil. Unlike
+// Ready, it ignores the initial block download. It pings the node, so that a node
+// that has just stopped responding is detected here and not in the following call.
 func (p *Provider) usable(ctx context.Context) error {
 	if err := p.lastKnown(); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (p *Provider) usable(ctx context.Context) error {
 	return p.node.ping(ctx)
 }
 
-// lastKnown is usable as far as was known a few seconds ago.
+// lastKnown is usable according to the status of a few seconds ago.
 func (p *Provider) lastKnown() error {
 	if p.status().Problem != nil {
 		return p.Ready()
@@ -73,11 +73,11 @@ func (p *Provider) lastKnown() error {
 // Chain implements wallet.Node.
 func (p *Provider) Chain() (network btc.Network, height, pruneHeight int) {
 	s := p.status()
-	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) { // then the rest is about that
+	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) { // all other values are about that chain
 		return "", 0, 0
 	}
 	network, err := btc.ParseNetwork(s.Chain)
-	if err != nil { // there was no contact yet
+	if err != nil { // no contact yet
 		return "", 0, 0
 	}
 	if s.Pruned {
@@ -112,10 +112,10 @@ func (p *Provider) HeightAt(ctx context.Context, t time.Time) (int, error) {
 	return int(height), err
 }
 
-// Provide implements wallet.Node. What the wallet has already is left as it is.
-// One that was there without the descriptors counts as made now: somebody was
-// interrupted. It returns ErrScanning where the node would have to be told of
-// something and looks through the chain for this wallet.
+// Provide implements wallet.Node. It leaves existing descriptors of the wallet
+// unchanged. An existing wallet without the descriptors counts as created now,
+// because its creation was interrupted. It returns ErrScanning if the node must be
+// changed while it rescans this wallet.
 func (p *Provider) Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error) {
 	done, err := p.take(ctx, coreName)
 	if err != nil {
@@ -131,7 +131,7 @@ func (p *Provider) Provide(ctx context.Context, coreName, receive, change string
 		known, err = w.Descriptors(ctx)
 	}
 	if err != nil {
-		return false, fmt.Errorf("see what the wallet watches: %w", err)
+		return false, fmt.Errorf("list the wallet's descriptors: %w", err)
 	}
 	imports, created := missing(known, receive, change, int(rangeEnd)-1)
 	if len(imports) == 0 {
@@ -143,8 +143,8 @@ func (p *Provider) Provide(ctx context.Context, coreName, receive, change string
 	return created, nil
 }
 
-// load loads a wallet, or makes it. Where somebody else is at that, there is an
-// Unavailable fault, or a wallet that is not loaded yet.
+// load loads or creates a wallet. A concurrent call may result in an Unavailable
+// fault, or in a wallet that is not loaded yet.
 func (p *Provider) load(ctx context.Context, name string) error {
 	err := p.node.LoadWallet(ctx, name)
 	switch {
@@ -159,8 +159,8 @@ func (p *Provider) load(ctx context.Context, name string) error {
 	return err
 }
 
-// missing returns what is to be imported so that the wallet watches both
-// descriptors up to the index last, and whether it did not know one of them.
+// missing returns the imports that are required for the wallet to watch both
+// descriptors up to the index last, and whether it lacked one of them.
 func missing(known []Descriptor, receive, change string, last int) (imports []Import, unknown bool) {
 	for _, text := range []string{receive, change} {
 		i := slices.IndexFunc(known, func(d Descriptor) bool { return unmarked(d.Text) == unmarked(text) })
@@ -171,22 +171,22 @@ func missing(known []Descriptor, receive, change string, last int) (imports []Im
 		case known[i].RangeEnd >= last:
 			continue
 		default:
-			one.NextIndex = known[i].Next // else Core begins again at 0
+			one.NextIndex = known[i].Next // otherwise Core starts again at 0
 		}
 		imports = append(imports, one)
 	}
 	return imports, unknown
 }
 
-// unmarked returns a descriptor without its checksum, and with the one of the two
-// marks for hardened steps that not every version of Core writes here.
+// unmarked returns a descriptor without its checksum and with h for hardened steps,
+// since versions of Core differ in that notation.
 func unmarked(descriptor string) string {
 	body, _, _ := strings.Cut(descriptor, "#")
 	return strings.ReplaceAll(body, "'", "h")
 }
 
-// Unload implements wallet.Node. A scan is aborted first. A wallet that is not
-// loaded is fine.
+// Unload implements wallet.Node. It aborts a rescan first. It succeeds if the
+// wallet is not loaded.
 func (p *Provider) Unload(ctx context.Context, coreName string) error {
 	done, err := p.take(ctx, coreName)
 	if err != nil {
@@ -196,7 +196,7 @@ func (p *Provider) Unload(ctx context.Context, coreName string) error {
 	return p.unload(ctx, coreName)
 }
 
-// unload is Unload for whoever has the wallet's turn.
+// unload is Unload for callers that hold the wallet's lock.
 func (p *Provider) unload(ctx context.Context, coreName string) error {
 	for {
 		err := p.node.UnloadWallet(ctx, coreName)
@@ -210,15 +210,15 @@ func (p *Provider) unload(ctx context.Context, coreName string) error {
 			return err
 		}
 		select {
-		case <-time.After(unloadPatience): // until the scan has noticed
+		case <-time.After(unloadPatience): // until the rescan has ended
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// SetLocked implements wallet.Node. It returns ErrCoinUnavailable where there are
-// outputs that cannot be locked, with the others locked all the same.
+// SetLocked implements wallet.Node. It returns ErrCoinUnavailable if some outputs
+// cannot be locked; the others are locked anyway.
 func (p *Provider) SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error {
 	if err := p.usable(ctx); err != nil {
 		return err
@@ -234,8 +234,9 @@ func (p *Provider) SetLocked(ctx context.Context, coreName string, coins []btc.O
 	return setEach(coins, set)
 }
 
-// setEach sets what can be set of the coins. Core refuses all of them because of one: then
-// each half is tried, so that few refusals among many coins cost few calls.
+// setEach sets as many of the UTXOs as possible. Core rejects all of them because
+// of a single one; then each half is tried, so that a few failures among many UTXOs
+// cost few calls.
 func setEach(coins []btc.Outpoint, set func([]btc.Outpoint) error) error {
 	err := set(coins)
 	if len(coins) == 1 || !errors.Is(err, ErrCoinUnavailable) && !errors.Is(err, ErrCoinNotLocked) {
@@ -260,7 +261,8 @@ func unlessUnlocked(err error) error {
 	return err
 }
 
-// AbortRescan implements wallet.Node. There need not be a scan, nor a wallet.
+// AbortRescan implements wallet.Node. It does nothing if there is no rescan or no
+// wallet.
 func (p *Provider) AbortRescan(ctx context.Context, coreName string) error {
 	if err := p.usable(ctx); err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 
 var _ wallet.Node = (*backend.Provider)(nil)
 
-// provider is a node of a test as package wallet sees it.
+// provider is a test node from the view of package wallet.
 type provider struct {
 	scene
 	*backend.Provider
@@ -32,7 +32,7 @@ func provide(t testing.TB, extraArgs ...string) provider {
 	s := start(t, extraArgs...)
 	m := nodestatus.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, nodestatus.Options{})
 	p := provider{s, backend.NewProvider(s.core, m.Status), m}
-	wantErr(t, p.Ready(), rpcclient.ErrUnavailable) // nobody asked it yet
+	wantErr(t, p.Ready(), rpcclient.ErrUnavailable) // before the first contact
 	if network, _, _ := p.Chain(); network != "" {
 		t.Errorf("network %q", network)
 	}
@@ -57,7 +57,7 @@ func (p provider) canonical(t *testing.T) (receive, change string) {
 	return receive, change
 }
 
-// wantRanges checks what Core's wallet watches.
+// wantRanges checks the ranges that Core's wallet watches.
 func (p provider) wantRanges(t *testing.T, name string, last int) {
 	t.Helper()
 	list, err := p.core.Wallet(name).Descriptors(t.Context())
@@ -85,16 +85,16 @@ func TestProvide(t *testing.T) {
 			t.Errorf("created %v, want %v", created, want)
 		}
 	}
-	ensure(1030, true) // more than Core has by itself
+	ensure(1030, true) // more than Core's default
 	p.wantRanges(t, "w", 1029)
 	ensure(1030, false)
 	next := text(t, p.WalletCLI(t, "w", "getnewaddress", "", "bech32"))
 	ensure(1040, false)
 	p.wantRanges(t, "w", 1039)
 	if after := text(t, p.WalletCLI(t, "w", "getnewaddress", "", "bech32")); after == next {
-		t.Error("Core hands out an address twice after the range was extended")
+		t.Error("Core reveals an address twice after the range was extended")
 	}
-	ensure(20, false) // less than it has
+	ensure(20, false) // less than the current range
 	p.wantRanges(t, "w", 1039)
 
 	p.CLI(t, "unloadwallet", "w")
@@ -103,7 +103,7 @@ func TestProvide(t *testing.T) {
 	created, err := p.Provide(ctx, "half", receive, change, 1010)
 	must(t, err)
 	if !created {
-		t.Error("a wallet without descriptors knows no history")
+		t.Error("a wallet without descriptors must count as created")
 	}
 	p.wantRanges(t, "half", 1009)
 
@@ -119,7 +119,7 @@ func TestProvide(t *testing.T) {
 	}
 }
 
-// Several who want a wallet at once get it.
+// Concurrent calls for one wallet succeed.
 func TestProvideAtOnce(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -137,7 +137,7 @@ func TestProvideAtOnce(t *testing.T) {
 	wg.Wait()
 	p.wantRanges(t, "w", 1020)
 	if n := len(slices.DeleteFunc(created[:], func(c bool) bool { return !c })); n != 1 {
-		t.Errorf("%d say that they made it", n)
+		t.Errorf("%d calls report that they created it", n)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestProviderKnowsTheChain(t *testing.T) {
 	}
 }
 
-// A node on another chain is not touched.
+// A node on another chain is not changed.
 func TestProviderRefusesAnotherChain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -203,7 +203,7 @@ func TestProviderRefusesAnotherChain(t *testing.T) {
 	}
 }
 
-// stranger takes every chain for another one.
+// stranger reports every chain as a wrong one.
 type stranger struct{}
 
 func (stranger) CheckChain(context.Context, string, string) error { return nodestatus.ErrWrongChain }
@@ -236,7 +236,7 @@ func TestSetLocked(t *testing.T) {
 		}
 	}
 	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown}, true), backend.ErrCoinUnavailable)
-	// One that cannot be locked, or is not, does not keep the others from it.
+	// An output that cannot be locked or unlocked does not prevent the others.
 	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown, second}, true), backend.ErrCoinUnavailable)
 	want(first, second)
 	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second}, false))
@@ -250,7 +250,7 @@ func TestSetLocked(t *testing.T) {
 	}
 }
 
-// A wallet that scans the chain is unloaded all the same.
+// A wallet can be unloaded during a rescan.
 func TestUnloadEndsAScan(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-blockfilterindex=0")

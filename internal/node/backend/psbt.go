@@ -14,44 +14,44 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// What walletcreatefundedpsbt is refused for, beside proposal.ErrInsufficientFunds
-// and ErrCoinUnavailable.
+// Errors of walletcreatefundedpsbt, besides proposal.ErrInsufficientFunds and
+// ErrCoinUnavailable.
 var (
-	errAmountBelowFee = proposal.ErrAmountTooSmall.About("recipients", "must have higher amounts: one does not cover the fee that is subtracted from it")
-	// ErrDuplicateAddress says that two outputs have one address.
-	ErrDuplicateAddress = fault.InvalidAs("duplicate_address", "recipients", "have an address twice")
-	// ErrFeeTooHigh says that the fee exceeds what the node allows its wallets (-maxtxfee).
+	errAmountBelowFee = proposal.ErrAmountTooSmall.About("recipients", "must have higher amounts: one does not cover the fee subtracted from it")
+	// ErrDuplicateAddress: two outputs have the same address.
+	ErrDuplicateAddress = fault.InvalidAs("duplicate_address", "recipients", "must not contain an address twice")
+	// ErrFeeTooHigh: the fee exceeds the node's limit for its wallets (-maxtxfee).
 	ErrFeeTooHigh = fault.New(fault.Invalid, "fee_too_high",
-		"the fee would be higher than the Bitcoin node allows its wallets; ask for a lower fee rate, or raise maxtxfee in its bitcoin.conf")
-	// ErrFeeUnknown says that the node cannot estimate.
-	ErrFeeUnknown = fault.New(fault.Conflict, "fee_unknown", "the Bitcoin node does not know enough to estimate a fee now; give a fee rate")
-	// ErrTooLarge says that the transaction would have more weight than is relayed, or
-	// more coins than the node can cope with.
+		"the fee would exceed the limit of the Bitcoin node; use a lower fee rate, or raise maxtxfee in its bitcoin.conf")
+	// ErrFeeUnknown: the node has no fee estimate.
+	ErrFeeUnknown = fault.New(fault.Conflict, "fee_unknown", "the Bitcoin node has no fee estimate; specify a fee rate")
+	// ErrTooLarge: the transaction would exceed the weight limit for relaying, or
+	// has more UTXOs than the node can handle.
 	ErrTooLarge = fault.New(fault.Conflict, "transaction_too_large",
-		"the transaction would be too large to be relayed; pay less at once, or first join small coins by paying them to the wallet itself")
-	errTooManyCoins = ErrTooLarge.Saying("the Bitcoin node cannot make a transaction of so many coins at this fee rate; " +
-		"pay less at once, ask for another fee rate, or first join small coins by paying them to the wallet itself")
-	// ErrChainTooLong says that the coins come from too many transactions that wait
-	// for confirmation and spend from each other.
+		"the transaction would be too large to be relayed; send a smaller amount, or first consolidate small UTXOs by sending them to the wallet itself")
+	errTooManyCoins = ErrTooLarge.Saying("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +
+		"send a smaller amount, use another fee rate, or first consolidate small UTXOs by sending them to the wallet itself")
+	// ErrChainTooLong: the UTXOs have too many unconfirmed ancestors.
 	ErrChainTooLong = fault.New(fault.Conflict, "unconfirmed_chain_too_long",
-		"the coins come from too long a chain of unconfirmed transactions; wait until some are confirmed, or choose other coins")
+		"the UTXOs depend on too many unconfirmed transactions; wait until some are confirmed, or choose other UTXOs")
 )
 
-// psbtVersionSince is the first version of Core whose PSBTs are of version 2
-// (BIP 370) unless it is asked for another; those before refuse to be asked.
+// psbtVersionSince is the first version of Core that creates PSBTs of version 2
+// (BIP 370) unless requested otherwise; earlier versions do not accept the
+// parameter.
 const psbtVersionSince = 320000
 
-// FundPSBT has the wallet choose coins and make a PSBT (walletcreatefundedpsbt).
-// Nothing is locked, and since the change address is given, no address is handed
-// out. The PSBT is of version 0 as long as nodeVersion, such as 290403, is the
-// node's.
+// FundPSBT makes the wallet select UTXOs and create a PSBT
+// (walletcreatefundedpsbt). It locks nothing, and because the change address is
+// given, it reveals no address. The PSBT has version 0, provided that nodeVersion,
+// such as 290403, is the node's version.
 //
-// Coins that are named are spent even where they are locked, or spent already:
-// the node does not look. Where coins are unconfirmed, the fee also makes up for
-// what their transactions pay too little. It returns proposal.ErrInsufficientFunds,
-// ErrCoinUnavailable for a named coin of others, proposal.ErrAmountTooSmall,
-// ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown, ErrTooLarge and
-// ErrChainTooLong.
+// Named UTXOs are spent even if they are locked or already spent: the node does not
+// check that. If UTXOs are unconfirmed, the fee also compensates for low fee rates
+// of their transactions. It returns proposal.ErrInsufficientFunds,
+// ErrCoinUnavailable for a named UTXO that does not belong to the wallet,
+// proposal.ErrAmountTooSmall, ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown,
+// ErrTooLarge and ErrChainTooLong.
 func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion int) (proposal.Funded, error) {
 	var wire struct {
 		PSBT           []byte      `json:"psbt"`
@@ -72,19 +72,19 @@ func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion i
 		return proposal.Funded{}, fundingFault(err)
 	}
 	if len(wire.PSBT) == 0 || wire.Fee < 0 || wire.ChangePosition < -1 {
-		return proposal.Funded{}, badAnswer("a PSBT that cannot be")
+		return proposal.Funded{}, badAnswer("an impossible PSBT")
 	}
 	return proposal.Funded{PSBT: wire.PSBT, Fee: btc.Amount(wire.Fee), ChangePosition: wire.ChangePosition}, nil
 }
 
-// maxFunded is how many bytes an answer of walletcreatefundedpsbt may have: more than
-// a PSBT of psbt.MaxSize takes in base64.
+// maxFunded is the maximum size in bytes of a response of walletcreatefundedpsbt,
+// which exceeds a PSBT of psbt.MaxSize in base64.
 const maxFunded = 2 * psbt.MaxSize
 
-// forgottenBytes is what Core says where it chose more than 252 coins. It counts
-// one byte for their number, which takes three then, and finds that the fee is too
-// low by two, unless what it rounds up for each coin makes up for that. It does at
-// a thousandth more than a whole fee rate, up to 100 sat/vB or so.
+// forgottenBytes is Core's error if it selected more than 252 UTXOs. It counts one
+// byte for their number, which then takes three, and finds the fee too low by two
+// bytes' worth, unless rounding up per UTXO compensates for that. It does if the
+// fee rate is a thousandth above a whole number, up to about 100 sat/vB.
 const forgottenBytes = "Fee needed > fee paid"
 
 func fundingParams(f proposal.Funding, nodeVersion int) []any {
@@ -114,9 +114,9 @@ func fundingParams(f proposal.Funding, nodeVersion int) []any {
 	return params
 }
 
-// fundingRefusals are the words for what walletcreatefundedpsbt is refused for;
-// see CreateTransaction and SelectCoins in Core's src/wallet/spend.cpp. Most of it
-// has one code.
+// fundingRefusals maps error messages of walletcreatefundedpsbt to faults; see
+// CreateTransaction and SelectCoins in Core's src/wallet/spend.cpp. Most of them
+// share one code.
 var fundingRefusals = []struct {
 	text  string
 	fault *fault.Error
@@ -144,7 +144,7 @@ var fundingRefusals = []struct {
 	{"Missing solving data", ErrCoinUnavailable},
 }
 
-// fundingFault returns what a refusal of walletcreatefundedpsbt means.
+// fundingFault returns the fault for an error of walletcreatefundedpsbt.
 func fundingFault(err error) error {
 	e, ok := errors.AsType[*rpcclient.RPCError](err)
 	if !ok {
@@ -164,11 +164,11 @@ func fundingFault(err error) error {
 	return err
 }
 
-// anyFeeRate lifts the node's own limit of what a transaction may pay.
+// anyFeeRate disables the node's own fee rate limit.
 const anyFeeRate = 0
 
-// TestMempoolAccept returns nil where the node would take a transaction into its
-// mempool, whatever it pays, or has it already, there or in its chain
+// TestMempoolAccept returns nil if the node would accept a transaction to its
+// mempool, regardless of its fee, or if it is already in the mempool or in the chain
 // (testmempoolaccept). Otherwise it returns proposal.ErrRejected with the reason.
 func (n *Node) TestMempoolAccept(ctx context.Context, raw []byte) error {
 	var wire []struct {
@@ -186,17 +186,16 @@ func (n *Node) TestMempoolAccept(ctx context.Context, raw []byte) error {
 	}
 	switch reason := wire[0].Reason; reason {
 	case "txn-already-in-mempool", "txn-already-known",
-		"txn-same-nonwitness-data-in-mempool": // it, with other signatures
+		"txn-same-nonwitness-data-in-mempool": // the same transaction with other signatures
 		return nil
 	default:
 		return rejected(reason)
 	}
 }
 
-// SendRawTransaction hands a transaction to the network, whatever it pays
-// (sendrawtransaction). One that the node has already, in its mempool or in its
-// chain, is fine. It returns proposal.ErrRejected with the reason, which is that of
-// TestMempoolAccept. Where there was no answer, the transaction may have been
+// SendRawTransaction broadcasts a transaction, regardless of its fee
+// (sendrawtransaction). It succeeds if it is already in the node's mempool or chain. It returns proposal.ErrRejected with the same reason as
+// TestMempoolAccept. Without a response, it is unknown whether the transaction was
 // sent.
 func (n *Node) SendRawTransaction(ctx context.Context, raw []byte) error {
 	err := n.write(ctx, nil, "sendrawtransaction", hex.EncodeToString(raw), anyFeeRate)
@@ -207,7 +206,7 @@ func (n *Node) SendRawTransaction(ctx context.Context, raw []byte) error {
 	case e.Code == rpcclient.CodeAlreadyInChain:
 		return nil
 	case e.Code == rpcclient.CodeVerifyError, e.Code == rpcclient.CodeVerifyRejected:
-		reason, _, _ := strings.Cut(e.Message, ", ") // what follows are particulars
+		reason, _, _ := strings.Cut(e.Message, ", ") // the rest are details
 		if reason == "bad-txns-inputs-missingorspent" {
 			reason = "missing-inputs"
 		}

@@ -14,11 +14,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// feeRates are those that are tried, in satoshis per 1000 virtual bytes.
+// feeRates are the tested fee rates in satoshis per 1000 virtual bytes.
 var feeRates = []btc.FeeRate{1000, 3333, 25_000}
 
-// What a signed transaction pays is what was asked for, and 2 % more at most, of
-// every kind of script. Without change it pays what is left, too.
+// The fee rate of a signed transaction is the requested one, plus at most 2 %, for
+// every script type. Without change it also includes the remainder.
 func TestFeeRates(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -66,7 +66,7 @@ func (v vault) testSendMax(t *testing.T, rate btc.FeeRate) {
 	v.wantRate(t, "send max", rate, funded, 0)
 }
 
-// testNoChange pays so much that what is left is just not worth to be change.
+// testNoChange pays an amount that leaves slightly too little for a change output.
 func (v vault) testNoChange(t *testing.T, rate btc.FeeRate) {
 	t.Helper()
 	coins, total := v.coins(t)
@@ -81,25 +81,25 @@ func (v vault) testNoChange(t *testing.T, rate btc.FeeRate) {
 	v.wantRate(t, "no change", rate, funded, costOfChange(rate))
 }
 
-// costOfChange is more than it costs to make change of any kind and to spend it at
-// Core's discard rate of 10 sat/vB, and what is dust.
+// costOfChange exceeds the cost of creating and spending a change output of any
+// type at Core's discard rate of 10 sat/vB, and the dust limit.
 func costOfChange(rate btc.FeeRate) btc.Amount {
 	const output, input, discardRate, dust = 43, 300, btc.FeeRate(10_000), 546
 	return rate.Fee(output) + discardRate.Fee(input) + dust
 }
 
-// paid is what nobody gets.
+// paid returns the sum of the outputs to anyoneAddress.
 func (v vault) paid(d decodedPSBT) (sum btc.Amount) {
 	for _, out := range d.Tx.Vout {
-		if out.ScriptPubKey.Address == nobody {
+		if out.ScriptPubKey.Address == anyoneAddress {
 			sum += btc.Amount(out.Value)
 		}
 	}
 	return sum
 }
 
-// wantRate signs a PSBT and checks what it pays, which is excess more at most than
-// 2 % above the rate.
+// wantRate signs a PSBT and checks that its fee rate is at most 2 % above the
+// requested one, plus excess.
 func (v vault) wantRate(t *testing.T, how string, rate btc.FeeRate, funded proposal.Funded, excess btc.Amount) {
 	t.Helper()
 	raw, tx := v.signed(t, funded.PSBT)
@@ -113,7 +113,7 @@ func (v vault) wantRate(t *testing.T, how string, rate btc.FeeRate, funded propo
 	}
 }
 
-// What is in a PSBT is what was asked for.
+// The PSBT contains exactly the requested payment.
 func TestFund(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -139,14 +139,14 @@ func TestFund(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 
-	// The fee rate may be the node's business: here it is that of -fallbackfee.
+	// The node may choose the fee rate: here -fallbackfee.
 	f = v.payment(12_345, 0)
 	f.TargetBlocks = 6
 	funded, _ := v.make(t, f)
 	v.wantRate(t, "estimated", 10_000, funded, 0)
 
-	// Others' coins that are not confirmed are not spent, and none younger than
-	// asked for.
+	// Unconfirmed UTXOs received from others are not spent, nor those with fewer
+	// confirmations than requested.
 	v.WalletCLI(t, "payer", "sendtoaddress", v.addresses[4], "10")
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 	_, err := v.Fund(t.Context(), v.name, v.payment(btc.BTC, 1000))
@@ -159,7 +159,7 @@ func TestFund(t *testing.T) {
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 }
 
-// A try leaves no trace: nothing is locked, and no address is handed out.
+// Funding has no side effects: it locks nothing and reveals no address.
 func TestFundChangesNothing(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -168,7 +168,7 @@ func TestFundChangesNothing(t *testing.T) {
 	before, err := p.core.Wallet(v.name).Descriptors(t.Context())
 	must(t, err)
 	for range 3 {
-		v.make(t, v.payment(1_500_000, 1000)) // also checks where the change goes
+		v.make(t, v.payment(1_500_000, 1000)) // also checks the change address
 	}
 	after, err := p.core.Wallet(v.name).Descriptors(t.Context())
 	must(t, err)
@@ -180,8 +180,8 @@ func TestFundChangesNothing(t *testing.T) {
 	}
 }
 
-// Core does not spend locked coins by itself, but those that are named it does,
-// locked or spent: to refuse them is up to others.
+// Core does not select locked UTXOs, but it spends named ones, locked or spent; the
+// caller must reject these.
 func TestNamedCoins(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -196,7 +196,7 @@ func TestNamedCoins(t *testing.T) {
 	named.Inputs, named.AddInputs = coins, false
 	v.make(t, named)
 	v.pay(t, named)
-	named.Outputs[0].Amount++ // or else it is the same transaction every other time
+	named.Outputs[0].Amount++ // otherwise every second transaction would be the same
 	funded, _ := v.make(t, named)
 	raw, _ := v.signed(t, funded.PSBT)
 	t.Logf("spent by the mempool already, Core tests it with %q", reason(v.Test(ctx, raw)))
@@ -234,7 +234,7 @@ func TestFundRefused(t *testing.T) {
 		{"all but half the fee", v.payment(total-100, 1000), proposal.ErrInsufficientFunds},
 		{"more than the named have", named(v.payment(total, 1000), coins[0]), proposal.ErrInsufficientFunds},
 		{"all that the named have", named(v.payment(total, 1000), coins...), proposal.ErrInsufficientFunds},
-		{"named and others do not do", func() proposal.Funding {
+		{"named and others are not enough", func() proposal.Funding {
 			f := v.payment(btc.BTC, 1000)
 			f.Inputs = coins[:1]
 			return f
@@ -244,9 +244,9 @@ func TestFundRefused(t *testing.T) {
 		{"dust after its fee", subtracted(v.payment(fee.Fee+100, 25_000)), proposal.ErrAmountTooSmall},
 		{"much too high a fee", v.payment(10_000, btc.MaxFeeRate), proposal.ErrInsufficientFunds},
 		{"an address twice", twice, backend.ErrDuplicateAddress},
-		{"a coin that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), backend.ErrCoinUnavailable},
-		{"an output that is not", named(v.payment(10_000, 1000), btc.Outpoint{Txid: coins[0].Txid, Vout: 99}), backend.ErrCoinUnavailable},
-		{"a coin of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), backend.ErrCoinUnavailable},
+		{"a nonexistent UTXO", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), backend.ErrCoinUnavailable},
+		{"a nonexistent output", named(v.payment(10_000, 1000), btc.Outpoint{Txid: coins[0].Txid, Vout: 99}), backend.ErrCoinUnavailable},
+		{"a UTXO of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), backend.ErrCoinUnavailable},
 	} {
 		v.wantRefused(t, c.name, c.funding, c.want)
 	}
@@ -257,11 +257,11 @@ func TestFundRefused(t *testing.T) {
 	bad.Outputs[0].Address = "nonsense"
 	_, err = v.Fund(t.Context(), v.name, bad)
 	if _, ok := errors.AsType[*rpcclient.RPCError](err); !ok || fault.KindOf(err) != fault.Refused {
-		t.Errorf("an address that is none: %v", err)
+		t.Errorf("an invalid address: %v", err)
 	}
 }
 
-// wantRefused checks a refusal, and logs its words.
+// wantRefused checks an error, and logs its message.
 func (v vault) wantRefused(t *testing.T, name string, f proposal.Funding, want error) {
 	t.Helper()
 	_, err := v.Fund(t.Context(), v.name, f)
@@ -273,7 +273,7 @@ func (v vault) wantRefused(t *testing.T, name string, f proposal.Funding, want e
 	t.Logf("%-26s %d %s", name, e.Code, e.Message)
 }
 
-// Core takes a fee rate that it does not relay.
+// Core accepts a fee rate that it does not relay.
 func TestFundBelowTheRelayFee(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -322,7 +322,7 @@ func TestFundTooMuch(t *testing.T) {
 	rich.wantRefused(t, "a fee beyond -maxtxfee", rich.payment(btc.BTC, btc.MaxFeeRate), backend.ErrFeeTooHigh)
 }
 
-// With more than 252 coins, Core does not get along with a whole fee rate.
+// With more than 252 UTXOs, Core fails at a whole fee rate.
 func TestFundManyCoins(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -341,11 +341,11 @@ func TestFundManyCoins(t *testing.T) {
 	}
 	v.wantRefused(t, "many coins at a high rate", v.payment(total*19/20, 300_000), backend.ErrTooLarge)
 	f := v.payment(total*9/10, 0)
-	f.TargetBlocks = 6 // for which there is the fallback of 10 sat/vB
+	f.TargetBlocks = 6 // which uses the fallback of 10 sat/vB
 	v.wantRefused(t, "many coins, estimated", f, backend.ErrTooLarge)
 }
 
-// A node that cannot estimate says so.
+// A node without fee estimates returns ErrFeeUnknown.
 func TestFundWithoutEstimates(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-fallbackfee=0")
@@ -359,7 +359,7 @@ func TestFundWithoutEstimates(t *testing.T) {
 	v.make(t, f)
 }
 
-// Coins at the end of a chain that the mempool would not take longer.
+// UTXOs at the end of a chain of the maximum length.
 func TestFundLongChains(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-limitancestorcount=3", "-limitdescendantcount=3")
@@ -377,8 +377,8 @@ func TestFundLongChains(t *testing.T) {
 	v.make(t, v.payment(10_000, 1000))
 }
 
-// Where a coin's own transaction pays less than asked for, the one that spends it
-// makes up for that, and its fee rate is above what was asked.
+// If the transaction of an unconfirmed UTXO has a lower fee rate, the spending
+// transaction compensates for it, and its own fee rate is above the requested one.
 func TestFundMakesUpForParents(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -428,11 +428,11 @@ func TestTestAndSend(t *testing.T) {
 	again("in the mempool")
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 
-	// Another one that spends the same and pays no more.
+	// A conflicting transaction with a lower fee.
 	named.FeeRate = 50_000
 	rival, _ := v.make(t, named)
 	other, _ := v.signed(t, rival.PSBT)
-	t.Logf("a rival that pays less: %v; %v", reason(v.Test(ctx, other)), reason(v.Send(ctx, other)))
+	t.Logf("a conflicting transaction with a lower fee: %v; %v", reason(v.Test(ctx, other)), reason(v.Send(ctx, other)))
 	wantErr(t, v.Test(ctx, other), proposal.ErrRejected)
 	wantErr(t, v.Send(ctx, other), proposal.ErrRejected)
 
@@ -446,13 +446,13 @@ func TestTestAndSend(t *testing.T) {
 			change = btc.Outpoint{Txid: tx.Txid, Vout: uint32(i)}
 		}
 	}
-	named.Inputs, named.FeeRate = []btc.Outpoint{change}, 2_000_000 // more than the node would let pass by itself
+	named.Inputs, named.FeeRate = []btc.Outpoint{change}, 2_000_000 // above the node's own limit
 	v.pay(t, named)
 	v.Mine(t, 1)
 	again("in the chain, and its change spent")
 }
 
-// reason is why the node rejects a transaction.
+// reason returns the reason why the node rejects a transaction.
 func reason(err error) string {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.Details["reject_reason"]

@@ -8,16 +8,16 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Publisher is something that the node announces over ZMQ.
+// Publisher is a ZMQ publisher of the node.
 type Publisher struct {
-	// Topic is such as rawtx or hashblock.
+	// Topic is the topic, such as rawtx or hashblock.
 	Topic string
-	// Address is the one that the node binds to, such as tcp://0.0.0.0:28332.
+	// Address is the address that the node binds to, such as tcp://0.0.0.0:28332.
 	Address string
 }
 
-// Publishers returns what the node announces over ZMQ (getzmqnotifications);
-// nothing where it was built without or forbids the question.
+// Publishers returns the node's ZMQ publishers (getzmqnotifications); none if the
+// node was built without ZMQ or forbids the method.
 func (n *Node) Publishers(ctx context.Context) ([]Publisher, error) {
 	var wire []struct {
 		Type    string `json:"type"`

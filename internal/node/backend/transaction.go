@@ -14,25 +14,25 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Transaction is a transaction as a wallet has it (gettransaction).
+// Transaction is a transaction from the view of a wallet (gettransaction).
 type Transaction struct {
 	Txid string
-	// Missing says that the wallet does not have it. Then nothing else is set.
+	// Missing reports that the wallet does not have it. No other field is set then.
 	Missing bool
-	// Raw is the transaction as it is serialized, witnesses included. That it is
-	// the one of that txid is for the caller to check.
+	// Raw is the serialized transaction with witnesses. The caller must verify that
+	// it has that txid.
 	Raw []byte
-	// Amount is what the transaction changed in the wallet, but for Fee, which is
-	// negative, and 0 for transactions of others.
+	// Amount is the change of the wallet's balance without Fee, which is negative,
+	// and 0 for transactions of others.
 	Amount, Fee btc.Amount
-	// Details are the outputs that the wallet knows of, without change.
+	// Details are the outputs that the wallet knows, except change.
 	Details []Detail
-	// Abandoned is whether the owner gave it up.
+	// Abandoned reports whether the owner abandoned it.
 	Abandoned bool
 	State
 }
 
-// Detail is an output of a transaction; see [Entry] for its members.
+// Detail is an output of a transaction; see [Entry] for its fields.
 type Detail struct {
 	Vout        uint32
 	Address     string
@@ -40,18 +40,17 @@ type Detail struct {
 	Amount, Fee btc.Amount
 }
 
-// How transactions are asked for: a batch is large enough that the requests cost
-// little, and small enough that a few are no burden to hold; while one is
-// decoded, the node makes others.
+// Parameters of requests for transactions: a batch is large enough that the
+// overhead per request is small, and small enough that several fit into memory;
+// while one is decoded, the node prepares others.
 const (
 	transactionBatch   = 100
 	transactionBatches = 2
 )
 
-// Transactions calls visit for each of the transactions, in their order. It asks
-// for a hundred at a time, in several requests at once, never more than the
-// client's MaxInFlight, and holds no more than those. An error of visit ends it
-// and is returned.
+// Transactions calls visit for each of the transactions, in order. It requests a
+// hundred at a time, in several concurrent requests up to the client's MaxInFlight,
+// and holds only these in memory. An error of visit ends the call and is returned.
 func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Transaction) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -62,7 +61,7 @@ func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Tr
 		transactions []Transaction
 		err          error
 	}
-	batches := make(chan chan outcome, transactionBatches-1) // the one that is waited for is not in it
+	batches := make(chan chan outcome, transactionBatches-1) // excludes the one being waited for
 	running.Go(func() {
 		defer close(batches)
 		for part := range slices.Chunk(txids, transactionBatch) {
@@ -92,8 +91,8 @@ func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Tr
 	return ctx.Err()
 }
 
-// fetch asks for transactions in one batch, or in two where the answer would be
-// too long.
+// fetch requests transactions in one batch, or in two if the response would be too
+// long.
 func (w *Wallet) fetch(ctx context.Context, txids []string) ([]Transaction, error) {
 	wires := make([]wireTransaction, len(txids))
 	reqs := make([]rpcclient.Request, len(txids))
@@ -163,7 +162,7 @@ func (w *wireTransaction) transaction() Transaction {
 	return t
 }
 
-// hexBytes is bytes that JSON has as a text of hexadecimal digits.
+// hexBytes is a byte slice that is a hexadecimal string in JSON.
 type hexBytes []byte
 
 var errNoHex = errors.New("not hexadecimal digits")

@@ -10,19 +10,19 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// vault is a wallet whose coins others sign for: a watch-only one of the node,
-// which the provider made, and one for each who signs.
+// vault is a wallet with separate signers: a watch-only wallet created by the
+// provider, and one wallet for each signer.
 type vault struct {
 	provider
 
 	name      string
-	signers   []string // as many as it takes
-	addresses []string // to be paid to
+	signers   []string // as many as are required
+	addresses []string // to receive payments
 	change    string
 }
 
-// vault makes a wallet of a kind with a coin of each of the amounts, confirmed.
-// The payer must be there.
+// vault creates a wallet of a script type with one confirmed UTXO for each of the
+// amounts. The payer must exist.
 func (p provider) vault(t testing.TB, k testkit.Script, amounts ...btc.Amount) vault {
 	t.Helper()
 	ctx, v := t.Context(), vault{provider: p, name: k.Name}
@@ -46,7 +46,7 @@ func (p provider) vault(t testing.TB, k testkit.Script, amounts ...btc.Amount) v
 	return v
 }
 
-// fund pays each of the amounts to an address of the vault, and mines.
+// fund pays each of the amounts to an address of the vault, and mines a block.
 func (v vault) fund(t testing.TB, amounts ...btc.Amount) {
 	t.Helper()
 	const most = 400
@@ -61,7 +61,7 @@ func (v vault) fund(t testing.TB, amounts ...btc.Amount) {
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 }
 
-// coins returns what the vault may spend.
+// coins returns the UTXOs that the vault may spend.
 func (v vault) coins(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
 	t.Helper()
 	coins, err := v.core.Wallet(v.name).Unspent(t.Context())
@@ -73,10 +73,10 @@ func (v vault) coins(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
 	return at, total
 }
 
-// payment is a payment of the vault to nobody.
+// payment returns a payment of the vault to anyoneAddress.
 func (v vault) payment(amount btc.Amount, rate btc.FeeRate) proposal.Funding {
 	return proposal.Funding{
-		Outputs:       []proposal.FundingOutput{{Address: nobody, Amount: amount}},
+		Outputs:       []proposal.FundingOutput{{Address: anyoneAddress, Amount: amount}},
 		AddInputs:     true,
 		ChangeAddress: v.change,
 		Replaceable:   true,
@@ -84,7 +84,7 @@ func (v vault) payment(amount btc.Amount, rate btc.FeeRate) proposal.Funding {
 	}
 }
 
-// make has Core make a PSBT, which has to be what it says.
+// make makes Core create a PSBT, and checks it against the result.
 func (v vault) make(t testing.TB, f proposal.Funding) (proposal.Funded, decodedPSBT) {
 	t.Helper()
 	funded, err := v.Fund(t.Context(), v.name, f)
@@ -102,7 +102,7 @@ func (v vault) make(t testing.TB, f proposal.Funding) (proposal.Funded, decodedP
 	return funded, d
 }
 
-// signed returns a PSBT as a transaction.
+// signed returns the signed transaction of a PSBT.
 func (v vault) signed(t testing.TB, psbt []byte) (raw []byte, tx btc.Tx) {
 	t.Helper()
 	raw = v.Finalize(t, v.Sign(t, psbt, v.signers...))
@@ -111,7 +111,7 @@ func (v vault) signed(t testing.TB, psbt []byte) (raw []byte, tx btc.Tx) {
 	return raw, tx
 }
 
-// pay makes, signs and sends a payment.
+// pay funds, signs and sends a payment.
 func (v vault) pay(t testing.TB, f proposal.Funding) (raw []byte, tx btc.Tx) {
 	t.Helper()
 	funded, _ := v.make(t, f)
@@ -121,7 +121,7 @@ func (v vault) pay(t testing.TB, f proposal.Funding) (raw []byte, tx btc.Tx) {
 	return raw, tx
 }
 
-// decodedPSBT is a PSBT as the node reads it.
+// decodedPSBT is a PSBT as decoded by the node.
 type decodedPSBT struct {
 	Tx struct {
 		Version  int

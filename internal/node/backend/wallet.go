@@ -9,30 +9,31 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Info is what a wallet says of itself (getwalletinfo).
+// Info is the state of a wallet (getwalletinfo).
 type Info struct {
-	// Transactions is how many it has, conflicted and abandoned ones included.
+	// Transactions is the number of transactions, including conflicted and
+	// abandoned ones.
 	Transactions int64
-	// PrivateKeys is whether it may have any; Descriptors is false for a legacy
-	// wallet.
+	// PrivateKeys reports whether it may have private keys; Descriptors is false
+	// for a legacy wallet.
 	PrivateKeys, Descriptors bool
 	// Scan is nil unless the wallet is rescanning.
 	Scan *Scan
-	// LastProcessed is the block that the wallet is at; its hash is empty where the
-	// node does not tell (before Core 26).
+	// LastProcessed is the last block that the wallet has processed; its hash is
+	// empty if the node does not report it (before Core 26).
 	LastProcessed Block
-	// Raw is the result as the node wrote it. It has no balances since Core 30.
+	// Raw is the unmodified result. It has no balances since Core 30.
 	Raw json.RawMessage
 }
 
-// Scan is a rescan under way.
+// Scan is a running rescan.
 type Scan struct {
 	Duration time.Duration
-	// Progress is a fraction of 1.
+	// Progress is between 0 and 1.
 	Progress float64
 }
 
-// UnmarshalJSON reads false, or how far the scan is.
+// UnmarshalJSON parses false or the progress of the rescan.
 func (s *Scan) UnmarshalJSON(text []byte) error {
 	var wire struct {
 		Duration int64   `json:"duration"`
@@ -45,7 +46,7 @@ func (s *Scan) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Info returns what the wallet says of itself.
+// Info returns the state of the wallet.
 func (w *Wallet) Info(ctx context.Context) (Info, error) {
 	var info wireInfo
 	if err := w.read(ctx, &info, "getwalletinfo"); err != nil {
@@ -54,7 +55,7 @@ func (w *Wallet) Info(ctx context.Context) (Info, error) {
 	return Info(info), nil
 }
 
-// wireInfo is Info as it comes.
+// wireInfo is the JSON form of Info.
 type wireInfo Info
 
 func (i *wireInfo) UnmarshalJSON(text []byte) error {
@@ -82,17 +83,17 @@ func (i *wireInfo) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Balances is what a wallet holds (getbalances, mine).
+// Balances are the balances of a wallet (getbalances, mine).
 type Balances struct {
 	// Trusted is confirmed, or change of the wallet's own transactions.
 	Trusted btc.Amount
 	// Pending is unconfirmed and from others.
 	Pending btc.Amount
-	// Immature is from coinbases that may not be spent yet.
+	// Immature is from coinbase transactions that are not mature yet.
 	Immature btc.Amount
 }
 
-// Balances returns what the wallet holds.
+// Balances returns the balances of the wallet.
 func (w *Wallet) Balances(ctx context.Context) (Balances, error) {
 	var wire struct {
 		Mine struct {
@@ -111,7 +112,7 @@ func (w *Wallet) Balances(ctx context.Context) (Balances, error) {
 	}, nil
 }
 
-// outpoints are as Core writes them.
+// outpoints are outpoints in Core's JSON format.
 type outpoints []btc.Outpoint
 
 type wireOutpoint struct {
@@ -145,18 +146,18 @@ func (o *outpoints) UnmarshalJSON(text []byte) error {
 type Coin struct {
 	btc.Outpoint
 
-	// Address is empty for scripts that have none.
+	// Address is empty for scripts without an address.
 	Address string
 	// Script is the scriptPubKey in hexadecimal digits.
 	Script        string
 	Amount        btc.Amount
 	Confirmations int64
-	// Safe is false for unconfirmed coins of others, which may be replaced.
+	// Safe is false for unconfirmed outputs from others, which may be replaced.
 	Safe bool
 }
 
-// Unspent returns the coins of the wallet, confirmed or not, but for those that
-// are locked and those of coinbases that may not be spent yet.
+// Unspent returns the wallet's unspent outputs, confirmed or not, except locked and
+// immature ones.
 func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
 	var wire []struct {
 		Txid          string      `json:"txid"`
@@ -181,10 +182,9 @@ func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
 	return coins, nil
 }
 
-// Lock keeps the wallet from choosing coins for transactions; all of them or, with
-// an error, none. A persistent lock outlasts a restart of the node, and may be
-// set on a coin that is locked already; that is how another lock becomes
-// persistent. It returns ErrCoinUnavailable.
+// Lock excludes UTXOs from the wallet's coin selection; either all of them or, with
+// an error, none. A persistent lock survives a restart of the node. It may be set
+// on a locked UTXO to make its lock persistent. It returns ErrCoinUnavailable.
 func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool) error {
 	if len(coins) == 0 {
 		return nil
@@ -196,10 +196,10 @@ func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool
 	return err
 }
 
-// Unlock takes locks away, persistent or not; all of them or, with an error,
+// Unlock removes locks, persistent or not; either all of them or, with an error,
 // none. It returns ErrCoinNotLocked.
 func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
-	if len(coins) == 0 { // for which Core would take all locks away
+	if len(coins) == 0 { // for which Core would remove all locks
 		return nil
 	}
 	err := w.write(ctx, nil, "lockunspent", true, outpoints(coins))
@@ -209,18 +209,18 @@ func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
 	return err
 }
 
-// ListLocked returns the coins that are locked.
+// ListLocked returns the locked UTXOs.
 func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
 	var coins outpoints
 	return coins, w.read(ctx, &coins, "listlockunspent")
 }
 
-// Rescan looks for the wallet's transactions from that height on to the tip, and
-// returns the height that it came to (rescanblockchain). It takes as long as ctx
-// lets it, hours perhaps, and holds one of the client's requests in flight for
-// that time. The node goes on when ctx ends: see [Wallet.AbortRescan]. It returns
-// ErrScanning, ErrScanAborted, ErrBlocksPruned, and ErrBlockNotFound for a height
-// beyond the tip.
+// Rescan scans the chain for the wallet's transactions from a height to the tip,
+// and returns the height that it reached (rescanblockchain). It takes until ctx
+// ends at most, possibly hours, and occupies one of the client's requests in
+// flight. The rescan continues in the node after ctx has ended: see
+// [Wallet.AbortRescan]. It returns ErrScanning, ErrScanAborted, ErrBlocksPruned,
+// and ErrBlockNotFound for a height beyond the tip.
 func (w *Wallet) Rescan(ctx context.Context, from int64) (to int64, err error) {
 	var wire struct {
 		Stop *int64 `json:"stop_height"`
@@ -235,15 +235,15 @@ func (w *Wallet) Rescan(ctx context.Context, from int64) (to int64, err error) {
 		return 0, ErrBlockNotFound.Because(err)
 	case err != nil:
 		return 0, err
-	case wire.Stop == nil: // all blocks were processed while the call was under way
+	case wire.Stop == nil: // all blocks were processed during the call
 		return from, nil
 	default:
 		return *wire.Stop, nil
 	}
 }
 
-// AbortRescan ends the wallet's rescan, and reports whether there was one. The
-// rescan ends soon after, not before this returns.
+// AbortRescan aborts the wallet's rescan, and reports whether there was one. The
+// rescan may end shortly after AbortRescan returns.
 func (w *Wallet) AbortRescan(ctx context.Context) (bool, error) {
 	var aborted bool
 	return aborted, w.write(ctx, &aborted, "abortrescan")

@@ -21,7 +21,7 @@ func TestBalancesCoinsAndLocks(t *testing.T) {
 	bobs := s.address(t, "alice")
 	own := s.pay(t, "alice", bobs, "1.00000001")
 
-	// The two wallets are one, but for trust.
+	// The two wallets have the same descriptors and differ only in trust.
 	theirs, err := s.core.Wallet("alice").Balances(ctx)
 	must(t, err)
 	ours, err := w.Balances(ctx)
@@ -51,7 +51,7 @@ func TestBalancesCoinsAndLocks(t *testing.T) {
 	if locked, err := w.ListLocked(ctx); err != nil || !slices.Equal(locked, []btc.Outpoint{first}) {
 		t.Errorf("locked %v, %v; want the first alone", locked, err)
 	}
-	must(t, w.Unlock(ctx, nil)) // and not all of them
+	must(t, w.Unlock(ctx, nil)) // must not unlock all
 	must(t, w.Lock(ctx, []btc.Outpoint{first, second}, true))
 	if left, err := w.Unspent(ctx); err != nil || len(left) != 1 {
 		t.Errorf("unspent: %v, %v", left, err)
@@ -81,7 +81,7 @@ func TestImport(t *testing.T) {
 	_, err = w.ImportDescriptors(ctx, []backend.Import{
 		{Text: "wpkh(nonsense)"},
 		{Text: descriptors[i].Text, Active: true, RangeEnd: 1999, NextIndex: 7},
-		{Text: "addr(" + nobody + ")"},
+		{Text: "addr(" + anyoneAddress + ")"},
 	})
 	failed, ok := errors.AsType[*backend.ImportError](err)
 	if !ok || !slices.Equal(slices.Sorted(maps.Keys(failed.Failures)), []int{0, 2}) {
@@ -94,7 +94,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("got %+v", list)
 	}
 	if a, err := s.core.DeriveAddresses(ctx, descriptors[i].Text, 7, 7); err != nil || a[0] != s.address(t, "watch") {
-		t.Errorf("the next address is not that of index 7: %v, %v", a, err)
+		t.Errorf("the next address does not have index 7: %v, %v", a, err)
 	}
 
 	// With a time it scans.
@@ -102,7 +102,7 @@ func TestImport(t *testing.T) {
 	must(t, err)
 	h, err := s.core.BlockHeader(ctx, genesis)
 	must(t, err)
-	info, err := s.core.DescriptorInfo(ctx, "addr("+nobody+")")
+	info, err := s.core.DescriptorInfo(ctx, "addr("+anyoneAddress+")")
 	must(t, err)
 	warnings, err := w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical, Since: h.Time}})
 	must(t, err)
@@ -116,22 +116,22 @@ func TestImport(t *testing.T) {
 
 func TestRescan(t *testing.T) {
 	t.Parallel()
-	s := start(t, "-blockfilterindex=0") // so that it takes its time
+	s := start(t, "-blockfilterindex=0") // so that the rescan takes longer
 	ctx := t.Context()
 	s.payer(t, "alice")
 	w := s.watch(t, "watch", "alice")
 	tip, err := s.core.Tip(ctx)
 	must(t, err)
 	if to, err := w.Rescan(ctx, 5); err != nil || to != tip.Height {
-		t.Errorf("came to %d, %v", to, err)
+		t.Errorf("reached %d, %v", to, err)
 	}
 	_, err = w.Rescan(ctx, tip.Height+1)
 	wantErr(t, err, backend.ErrBlockNotFound)
 	if was, err := w.AbortRescan(ctx); err != nil || was {
-		t.Errorf("aborted %v, %v, although there was none", was, err)
+		t.Errorf("aborted %v, %v without a rescan", was, err)
 	}
 
-	// Make one that takes long enough to be seen: with many scripts and blocks.
+	// A wallet with many scripts and blocks, so that the rescan can be observed.
 	s.Mine(t, 1500)
 	info, err := s.core.DescriptorInfo(ctx, ranged)
 	must(t, err)
@@ -159,9 +159,9 @@ func TestRescan(t *testing.T) {
 	}
 }
 
-// duringScan does something that ends with an abort while a wallet's whole chain is
-// scanned. Scans of such chains are quick: where one was over before it was aborted,
-// nothing is known, and all is done once more.
+// duringScan calls do, which ends with an abort, while a wallet's whole chain is
+// rescanned. Rescans of such chains are short: if one ends before it is aborted,
+// the result is void and everything is repeated.
 func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 	t.Helper()
 	for range 50 {
@@ -170,7 +170,7 @@ func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 			_, err := w.Rescan(t.Context(), 0)
 			ended <- err
 		}()
-		testkit.Eventually(t, "a scan is under way", func() bool {
+		testkit.Eventually(t, "a rescan is running", func() bool {
 			info, err := w.Info(t.Context())
 			must(t, err)
 			return info.Scan != nil || len(ended) > 0
@@ -181,11 +181,11 @@ func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 			return
 		}
 		if err != nil {
-			t.Logf("the scan: %v", err)
+			t.Logf("rescan: %v", err)
 		}
 		must(t, s.core.LoadWallet(t.Context(), w.Name()))
 	}
-	t.Fatal("each scan was over before it was aborted")
+	t.Fatal("each rescan ended before it was aborted")
 }
 
 const ranged = "pkh(tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/0/*)"
