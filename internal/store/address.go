@@ -19,14 +19,13 @@ func (s *Store) ExtendRange(ctx context.Context, id string, rangeEnd uint32, add
 			return fmt.Errorf("raise the range of a wallet: %w", err)
 		}
 		if n == 0 {
-			return nil // as high already, or the wallet is gone
+			return nil // the range is as large already, or the wallet has been deleted
 		}
 		return addAddresses(ctx, q, id, addresses)
 	})
 }
 
-// addAddresses adds addresses, with one statement for each run of indexes that
-// follow each other.
+// addAddresses inserts addresses, with one statement per run of consecutive indexes.
 func addAddresses(ctx context.Context, q *db.Queries, walletID string, addresses []wallet.Address) error {
 	for len(addresses) > 0 {
 		first := addresses[0].Place

@@ -26,7 +26,8 @@ func addEvent(ctx context.Context, q *db.Queries, e auth.Event) error {
 	return nil
 }
 
-// addEventIfAny adds an event unless it says that there is nothing to record.
+// addEventIfAny adds an event unless it has no action, which means there is nothing to
+// record.
 func addEventIfAny(ctx context.Context, q *db.Queries, e auth.Event) error {
 	if e.Action == "" {
 		return nil
@@ -55,7 +56,7 @@ func (s *Store) Audit(ctx context.Context, f auth.AuditFilter, before int64, lim
 	return auditEntriesOf(rows, err)
 }
 
-// oldAction returns the name that an action or a group of actions had before schema 21:
+// oldAction returns the name that an action or group of actions had before schema 21:
 // entries of the audit log are never rewritten.
 func oldAction(action string) string {
 	if group, name, _ := strings.Cut(action, "."); group == "proposal" {
@@ -95,11 +96,11 @@ func auditEntryOf(row db.Audit) auth.Entry {
 	return e
 }
 
-// sealedAtATime is how many entries one transaction seals at most.
+// sealedAtATime is the maximum number of entries that one transaction seals.
 const sealedAtATime = 500
 
-// SealAudit implements auth.AuditStore. Entries are sealed after they were committed
-// and not with what they tell of: those would wait for one another.
+// SealAudit implements auth.AuditStore. It seals entries after the transactions that
+// added them have committed; sealing within those transactions would serialize them.
 func (s *Store) SealAudit(ctx context.Context) error {
 	for {
 		has, err := s.reads().HasUnsealedAudit(ctx)
@@ -122,7 +123,7 @@ func sealSome(ctx context.Context, q *db.Queries) error {
 	}
 	end, err := q.EndOfAuditChain(ctx)
 	last := auditEntryOf(end)
-	if errors.Is(err, sql.ErrNoRows) { // or all were archived
+	if errors.Is(err, sql.ErrNoRows) { // or all entries were archived
 		last, err = auditAnchor(ctx, q)
 	}
 	if err != nil {

@@ -21,34 +21,36 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// ballastBytes is the room that is kept for revocation on a full disk: some
-// hundred deletions of tokens, and as many thousand once the write-ahead log was
-// brought into the database.
+// ballastBytes is the disk space reserved for revocations on a full disk: enough to
+// delete a few hundred tokens, and as many thousand after the write-ahead log was
+// checkpointed.
 const ballastBytes = 1 << 20
 
-// ballastEvery is how often the disk is looked at.
+// ballastEvery is the interval between checks of the disk.
 const ballastEvery = time.Second
 
-// ErrDiskFull is returned for what would take room on a disk that has none.
+// ErrDiskFull is returned for writes that need disk space if the disk is full.
 var ErrDiskFull = fault.New(fault.Unavailable, "disk_full",
 	"the disk with the database is full, and what room is left is kept for revoking access; nothing was changed. Make room, and specterd goes on by itself").After(10 * time.Second)
 
-// errNotWritable is for those who watch over the process: whoever wants to write is
-// told ErrUnavailable.
+// errNotWritable is reported to monitoring if the database cannot be written to; callers
+// that write get ErrUnavailable.
 var errNotWritable = fault.New(fault.Unavailable, "database_not_writable",
 	"the database cannot be written to; look at specterd's log, and whether the disk was mounted read-only")
 
-// disk is what is known of the disk that an SQLite database is on, and a file there
-// that takes room until that is needed: where a write finds the disk full, the file
-// is deleted, and until it can be made again only what takes access away is written.
+// disk is the known state of the disk with an SQLite database, and the disk reserve: a
+// file that occupies space. If a write fails because the disk is full, the file is
+// deleted; until it can be created again, only transactions that revoke access are
+// executed.
 type disk struct {
-	path string // of the ballast; empty where somebody else looks after the disk
+	path string // of the disk reserve; empty if the disk is not managed here
 	log  *slog.Logger
-	// trouble is what is wrong with the disk; nil while nothing is.
+	// trouble is the current problem with the disk; nil if there is none.
 	trouble atomic.Pointer[fault.Error]
 }
 
-// mind notes what a write says about the disk. It reports whether room was made.
+// mind updates the state of the disk from the result of a write. It reports whether it
+// released the disk reserve.
 func (d *disk) mind(ctx context.Context, err error) (released bool) {
 	if d.path == "" {
 		return false
@@ -69,13 +71,14 @@ func (d *disk) mind(ctx context.Context, err error) (released bool) {
 	return false
 }
 
-// isFull reports whether an error says that the disk is full. The last of the files
-// beside the database that it takes room for is the one that its processes share.
+// isFull reports whether an error says that the disk is full. The error may also come
+// from extending the shared-memory file (-shm), the last file beside the database that
+// needs space.
 func isFull(err error) bool {
 	return primaryCode(err) == sqlite3.SQLITE_FULL || sqliteCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
-// KeepBallast tends the disk until ctx ends.
+// KeepBallast maintains the disk reserve until ctx ends.
 func (s *Store) KeepBallast(ctx context.Context) {
 	tick := time.NewTicker(ballastEvery)
 	defer tick.Stop()
@@ -89,8 +92,8 @@ func (s *Store) KeepBallast(ctx context.Context) {
 	}
 }
 
-// TendDisk makes the ballast where there is none and room for it, and finds out
-// whether what was wrong with the disk is over.
+// TendDisk creates the disk reserve if it is missing and there is space for it, and
+// checks whether an earlier problem with the disk is over.
 func (s *Store) TendDisk(ctx context.Context) {
 	if s.disk.path == "" {
 		return
@@ -107,19 +110,20 @@ func (s *Store) TendDisk(ctx context.Context) {
 	}
 }
 
-// tryDisk writes what is there already.
+// tryDisk tests whether the database is writable by writing a value that it already has.
 func (s *Store) tryDisk(ctx context.Context) error {
 	return s.attempt(ctx, func(q *db.Queries) error { return q.TouchSettings(ctx) })
 }
 
-// shortenLog brings the write-ahead log into the database, as far as no reader needs
-// it, so that it begins anew and takes no further room.
+// shortenLog checkpoints the write-ahead log into the database, as far as no reader needs
+// it, so that the log restarts from the beginning and does not grow.
 func (s *Store) shortenLog(ctx context.Context) {
-	_, _ = s.rw.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // the next time, perhaps
+	_, _ = s.rw.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // if it fails, the next call may succeed
 }
 
-// makeBallast makes the ballast if it is missing. It returns ENOSPC unless there is
-// room for two of them: else it would be made of the room that it was deleted for.
+// makeBallast creates the disk reserve if it is missing. It returns ENOSPC unless there
+// is space for two of them: otherwise the reserve would take the space that it was
+// deleted to free.
 func (d *disk) makeBallast() error {
 	if _, err := os.Stat(d.path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -132,12 +136,12 @@ func (d *disk) makeBallast() error {
 		return syscall.ENOSPC
 	}
 	return privatefile.Replace(d.path, func(out io.Writer) error {
-		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), ballastBytes) // which no file system can compress
+		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), ballastBytes) // random bytes, which no file system can compress
 		return err
 	})
 }
 
-// freeSpace returns how many bytes can be written to the file system of a folder.
+// freeSpace returns how many bytes can be written to the file system of a directory.
 func freeSpace(folder string) (uint64, error) {
 	var at syscall.Statfs_t
 	if err := syscall.Statfs(folder, &at); err != nil {
@@ -146,8 +150,8 @@ func freeSpace(folder string) (uint64, error) {
 	return uint64(at.Bavail) * uint64(at.Bsize), nil //nolint:gosec,unconvert,nolintlint // the types differ between systems
 }
 
-// IsNearlyFull reports whether an SQLite database at this path has so little room
-// that a server would refuse to write, and how many bytes there are.
+// IsNearlyFull reports whether an SQLite database at this path has so little disk space
+// left that a server would refuse writes, and returns the free space in bytes.
 func IsNearlyFull(databasePath string) (full bool, free uint64, err error) {
 	free, err = freeSpace(filepath.Dir(databasePath))
 	if err != nil {

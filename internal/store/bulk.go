@@ -9,13 +9,13 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// bulkWriter is a transaction for many small statements. An error of one that
-// returns no rows may only be told by a later one, or by flush; to ask how many
-// rows it changed has it executed at once.
+// bulkWriter is a transaction for many small statements. The error of a statement that
+// returns no rows may be reported only by a later statement or by flush. Asking for the
+// number of affected rows executes the statement at once.
 type bulkWriter interface {
 	db.DBTX
-	// flush has everything executed that was not yet. It returns the first
-	// error that such a statement met with, each time.
+	// flush executes all queued statements. It returns the first error of such a
+	// statement, each time it is called.
 	flush(ctx context.Context) error
 }
 
@@ -29,7 +29,7 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 	if err != nil {
 		return fmt.Errorf("take a connection: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // gives it back to the pool
+	defer conn.Close() //nolint:errcheck // returns it to the pool
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -38,7 +38,7 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 	w := s.engine.bulk(conn, tx)
 	err = body(db.New(w))
 	if flushed := w.flush(ctx); flushed != nil && !errors.Is(err, flushed) {
-		err = errors.Join(flushed, err) // what body met with after that follows from it
+		err = errors.Join(flushed, err) // errors of body after a failed statement follow from it
 	}
 	if err != nil {
 		return err
@@ -49,12 +49,12 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 	return nil
 }
 
-// preparedTx prepares each statement once. On SQLite that is most of what a
-// small statement costs.
+// preparedTx prepares each statement once. On SQLite, preparing is most of the cost of a
+// small statement.
 type preparedTx struct{ preparedReads }
 
 func newPreparedTx(tx *sql.Tx) preparedTx {
-	prepared := map[string]*sql.Stmt{} // which are closed with the transaction
+	prepared := map[string]*sql.Stmt{} // closed with the transaction
 	return preparedTx{preparedReads{tx, func(ctx context.Context, query string) (*sql.Stmt, error) {
 		if s := prepared[query]; s != nil {
 			return s, nil
@@ -67,8 +67,8 @@ func newPreparedTx(tx *sql.Tx) preparedTx {
 	}}}
 }
 
-// ExecContext looks at ctx once, before: the driver would start a goroutine to
-// watch it, and the transaction as a whole is watched anyway.
+// ExecContext checks ctx only once, before executing: the driver would start a goroutine
+// to watch it, and the transaction as a whole is watched anyway.
 func (t preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (s *Store) Coin(ctx context.Context, walletID string, at btc.Outpoint) (wal
 	return coins[0], nil
 }
 
-// coinsFrom returns coins from the first on, that one included.
+// coinsFrom returns UTXOs from first on, inclusive.
 func (s *Store) coinsFrom(ctx context.Context, walletID string, f wallet.CoinFilter, first btc.Outpoint, limit int) ([]wallet.Coin, error) {
 	p := db.CoinsParams{
 		WalletID: walletID, FirstTxid: first.Txid, FirstVout: first.Vout, MaxRows: int64(limit),
@@ -111,7 +111,7 @@ func noteLocks(ctx context.Context, q *db.Queries, walletID string, at []btc.Out
 	return nil
 }
 
-// setFrozen returns how many outputs more are frozen than before, which may be negative.
+// setFrozen returns the change in the number of frozen outputs, which may be negative.
 func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpoint, frozen bool, now time.Time) (more int64, err error) {
 	if frozen {
 		more, err = q.Freeze(ctx, db.FreezeParams{WalletID: walletID, Txid: at.Txid, Vout: at.Vout, CreatedAt: sqltype.Time{Time: now}})
@@ -151,8 +151,8 @@ func (s *Store) HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint,
 	return coins, nil
 }
 
-// orWalletGone makes a fault of an error that says that there is no wallet that
-// a new row could belong to.
+// orWalletGone converts a foreign-key error, which means that the wallet of a new row
+// does not exist, into a fault.
 func orWalletGone(err error) error {
 	if isForeignKey(err) {
 		return wallet.ErrNotFound

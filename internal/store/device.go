@@ -14,11 +14,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// otherDevice is the type of a device of which only keys are known.
+// otherDevice is the type of a device of which only the keys are known.
 const otherDevice = "other"
 
-// addKeys adds the keys of a wallet, each with the device of the owner that has
-// keys of the same fingerprint.
+// addKeys adds the keys of a wallet, each to the owner's device that has keys of the same
+// fingerprint.
 func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string) error {
 	for i, key := range w.Keys {
 		device, err := deviceFor(ctx, q, w, ownerID, key.Fingerprint)
@@ -40,8 +40,8 @@ func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string
 	return nil
 }
 
-// deviceFor returns the id of the owner's device that has a key of this
-// fingerprint, which is made where there is none.
+// deviceFor returns the id of the owner's device that has a key of this fingerprint. It
+// creates the device if there is none.
 func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fingerprint string) (string, error) {
 	id, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: fingerprint})
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
@@ -62,8 +62,8 @@ func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fin
 	return id, nil
 }
 
-// freeDeviceAlias returns an alias that none of the user's devices has: the
-// wanted one, or with a number behind it, as in Specter Desktop.
+// freeDeviceAlias returns an alias that none of the user's devices has: the wanted one,
+// or that with a number appended, as in Specter Desktop.
 func freeDeviceAlias(ctx context.Context, q *db.Queries, userID, wanted string) (string, error) {
 	alias := wanted
 	for n := 2; ; n++ {

@@ -10,14 +10,14 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// confirm returns the principal as the database has them in this transaction, or why
-// they may no longer do what they were let in for: see auth.Principal.Confirm. A
-// transaction that gives somebody access (a token, a password, a role, a membership)
-// begins with it. It locks the rows that it reads, so that what takes the access away
-// comes either before, and is seen, or after all that this transaction does.
+// confirm returns the principal with the current rights from the database, or an error if
+// they may no longer do what the request was authorized for; see auth.Principal.Confirm.
+// Every transaction that grants access (a token, a password, a role, a membership) begins
+// with it. It locks the rows that it reads, so that a concurrent revocation either
+// commits first, and is seen, or commits after this transaction.
 //
-// It is not for transactions that record what has been done already, such as that a
-// payment was sent.
+// It must not be used in transactions that record what has already happened, such as a
+// broadcast.
 func (s *Store) confirm(ctx context.Context, q *db.Queries, who *auth.Principal) (*auth.Principal, error) {
 	if who.IsTrusted() {
 		return who, nil
@@ -32,8 +32,8 @@ func (s *Store) confirm(ctx context.Context, q *db.Queries, who *auth.Principal)
 	return who.Confirm(c, s.now())
 }
 
-// holdCredential reads the rows behind a principal and locks them: first the token's,
-// then the user's, in the order in which saveUser changes them.
+// holdCredential reads and locks the rows behind a principal: first the token's row, then
+// the user's, in the order in which saveUser changes them.
 func holdCredential(ctx context.Context, q *db.Queries, who *auth.Principal) (*auth.Credential, error) {
 	var t auth.Token
 	if who.TokenID != "" {

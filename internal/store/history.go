@@ -47,7 +47,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	return page, err
 }
 
-// listRecords reads long histories from whole, and all else from q.
+// listRecords reads long histories from whole, and everything else from q.
 func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
 	switch {
 	case f.Unconfirmed && f.Ascending:
@@ -72,14 +72,14 @@ func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p 
 	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
 }
 
-// fewMatches is how many transactions with a label or an address are looked up and
-// sorted at most. If there are more, the history is read in its order until a page
-// is full.
+// fewMatches is the maximum number of transactions with a label or an address that are
+// looked up and sorted. If there are more, the history is read in order until a page is
+// full.
 const fewMatches = 10_000
 
-// matching returns the ids of the transactions that have the address, or else the
-// label, of a filter: fewMatches and one at most, some perhaps repeatedly; nil if
-// the filter has neither.
+// matching returns the ids of the transactions that match the address of a filter, or
+// else its label: at most fewMatches + 1, with possible duplicates. It returns nil if the
+// filter has neither.
 func matching(ctx context.Context, q *db.Queries, p db.TransactionsParams) ([]string, error) {
 	switch {
 	case !p.AnyAddress:
@@ -151,7 +151,7 @@ func recordOf(row db.TransactionsRow) wallet.Record {
 			Address: row.Address, Own: placeOf(row.Branch, row.AddressIndex),
 		},
 	}
-	r.Raw, _ = row.Raw.([]byte) // nil where it was not asked for
+	r.Raw, _ = row.Raw.([]byte) // nil if not requested
 	return r
 }
 
@@ -181,10 +181,11 @@ func placeOf(branch *uint8, index *uint32) *wallet.Place {
 	return &wallet.Place{Branch: wallet.Branch(*branch), Index: *index}
 }
 
-// parts says what of records is wanted that is not in their own rows.
+// parts selects the data of records that is stored in other tables.
 type parts struct{ outputs, inputs bool }
 
-// fillRecords fills in parts of records with one query each, however many there are.
+// fillRecords loads parts of records with one query for each part, regardless of the
+// number of records.
 func fillRecords(ctx context.Context, q *db.Queries, walletID string, records []wallet.Record, want parts) error {
 	if len(records) == 0 {
 		return nil

@@ -31,7 +31,7 @@ func (s *Store) ClaimKey(ctx context.Context, r idempotency.Request, before time
 			UserID: r.UserID, Route: r.Route, IdempotencyKey: r.Key,
 			Fingerprint: e.Fingerprint, ClaimID: e.ClaimID, ClaimedAt: sqltype.Time{Time: e.ClaimedAt},
 		})
-		if isForeignKey(err) { // the user is gone
+		if isForeignKey(err) { // the user has been deleted
 			return auth.ErrUnauthenticated
 		}
 		if err != nil {

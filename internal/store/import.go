@@ -84,8 +84,7 @@ func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e 
 	})
 }
 
-// Remember implements movein.Book: that something was imported. It may be called
-// again.
+// Remember implements importer.Book. It is idempotent.
 func (s *Store) Remember(ctx context.Context, kind, origin, id string, at time.Time) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		err := addImport(ctx, q, kind, origin, id, at)
@@ -96,7 +95,7 @@ func (s *Store) Remember(ctx context.Context, kind, origin, id string, at time.T
 	})
 }
 
-// AddDevice implements movein.Book.
+// AddDevice implements importer.Book.
 func (s *Store) AddDevice(ctx context.Context, userID string, d wallet.Device, keys []btc.Key, at time.Time) (added bool, err error) {
 	err = s.inTx(ctx, func(q *db.Queries) error {
 		added = false
@@ -122,8 +121,8 @@ func (s *Store) AddDevice(ctx context.Context, userID string, d wallet.Device, k
 	return added, err
 }
 
-// addImport remembers that something was imported. The error of the database is
-// returned as it is where it was before.
+// addImport records that something was imported. The error of the database is returned
+// unwrapped if the import was recorded before.
 func addImport(ctx context.Context, q *db.Queries, kind, origin, id string, at time.Time) error {
 	err := q.AddImport(ctx, db.AddImportParams{Kind: kind, Origin: origin, ID: id, CreatedAt: sqltype.Time{Time: at}})
 	if err != nil {

@@ -12,17 +12,17 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// changeWriter writes the transactions of one change. Which transaction spends an
-// output it does not take from the order in which they come in, but always works
-// it out anew from the inputs and states that the index has then, so that any
-// order and repetition of the same news ends in the same rows.
+// changeWriter writes the transactions of one change. It does not derive which
+// transaction spends an output from the order in which the transactions arrive, but
+// always computes it from the inputs and states in the index, so that any order and
+// repetition of the same changes results in the same rows.
 type changeWriter struct {
 	q *db.Queries
 	wallet.Change
-	// spent are the outputs of which that has to be worked out, besides those of
-	// the added transactions.
+	// spent are the outputs whose spenders must be determined, in addition to the outputs
+	// of the added transactions.
 	spent map[btc.Outpoint]bool
-	// spentBy is what came out.
+	// spentBy is the result: the transaction that spends each output.
 	spentBy map[btc.Outpoint]string
 }
 
@@ -31,7 +31,7 @@ func newChangeWriter(q *db.Queries, c wallet.Change) *changeWriter {
 	for i, t := range c.Added {
 		last[t.Txid] = i
 	}
-	if len(last) < len(c.Added) { // one that comes twice is what it is the last time
+	if len(last) < len(c.Added) { // if a transaction comes twice, the last one counts
 		added := make([]wallet.Transaction, 0, len(last))
 		for i, t := range c.Added {
 			if last[t.Txid] == i {
@@ -45,7 +45,7 @@ func newChangeWriter(q *db.Queries, c wallet.Change) *changeWriter {
 
 func (w *changeWriter) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		w.clear, w.addTransactions, w.addInputs, w.setStates, // now all inputs and states are there
+		w.clear, w.addTransactions, w.addInputs, w.setStates, // now all inputs and states are in the index
 		w.findSpenders, w.addOutputs, w.setSpentBy, w.renewUnspent,
 	} {
 		if err := step(ctx); err != nil {
@@ -55,8 +55,8 @@ func (w *changeWriter) write(ctx context.Context) error {
 	return nil
 }
 
-// clear takes away what the index has of the added transactions, and notes what
-// they and the changed ones spend according to the index.
+// clear deletes the index rows of the added transactions, and collects the outputs that
+// these and the changed transactions spend according to the index.
 func (w *changeWriter) clear(ctx context.Context) error {
 	var known []string
 	if len(w.Added) > 0 {
@@ -137,9 +137,9 @@ func (w *changeWriter) setStates(ctx context.Context) error {
 	return nil
 }
 
-// findSpenders finds out which transactions spend the outputs of the added ones
-// and those that are spent: of those that are not dead the one that is furthest
-// on its way into the chain.
+// findSpenders determines which transactions spend the outputs of the added transactions
+// and the outputs in spent. Of several transactions that are not dead, the one closest to
+// confirmation counts.
 func (w *changeWriter) findSpenders(ctx context.Context) error {
 	var txids []string
 	for _, t := range w.Added {
@@ -172,8 +172,7 @@ func (w *changeWriter) findSpenders(ctx context.Context) error {
 	return nil
 }
 
-// statuses returns the statuses of transactions that are in the index, or have
-// come with this change.
+// statuses returns the statuses of transactions that are in the index or in this change.
 func (w *changeWriter) statuses(ctx context.Context, txids []string) (map[string]wallet.Status, error) {
 	statuses := make(map[string]wallet.Status, len(txids))
 	for _, t := range w.Added {
@@ -196,9 +195,8 @@ func (w *changeWriter) statuses(ctx context.Context, txids []string) (map[string
 	return statuses, nil
 }
 
-// isFurther reports whether a transaction is further on its way into the chain
-// than another, if there is another. Of two that are equally far, any will do,
-// but always the same.
+// isFurther reports whether a transaction is closer to confirmation than another, if
+// there is another. Ties are broken arbitrarily, but always in the same way.
 func isFurther(txid, other string, statuses map[string]wallet.Status) bool {
 	order := []wallet.Status{wallet.Inactive, wallet.InMempool, wallet.Confirmed}
 	i, j := slices.Index(order, statuses[txid]), slices.Index(order, statuses[other])
@@ -209,7 +207,7 @@ func (w *changeWriter) addOutputs(ctx context.Context) error {
 	for _, t := range w.Added {
 		for _, o := range t.Outputs {
 			at := btc.Outpoint{Txid: t.Txid, Vout: o.Vout}
-			delete(w.spent, at) // it is written here
+			delete(w.spent, at) // written with this output
 			p := db.AddOutputParams{
 				WalletID: w.WalletID, Txid: t.Txid, Vout: o.Vout, Address: o.Address, AmountSat: o.Amount,
 				SpentBy: nullable(w.spentBy[at]),
@@ -223,7 +221,7 @@ func (w *changeWriter) addOutputs(ctx context.Context) error {
 	return nil
 }
 
-// setSpentBy writes who spends outputs that were there before.
+// setSpentBy writes the spenders of outputs that were in the index before this change.
 func (w *changeWriter) setSpentBy(ctx context.Context) error {
 	for at := range w.spent {
 		err := w.q.SetSpentBy(ctx, db.SetSpentByParams{
@@ -236,11 +234,11 @@ func (w *changeWriter) setSpentBy(ctx context.Context) error {
 	return nil
 }
 
-// renewUnspent has the unspent outputs of all that changed be what their outputs
-// and states say.
+// renewUnspent updates the table of unspent outputs for all changed transactions
+// according to their outputs and states.
 func (w *changeWriter) renewUnspent(ctx context.Context) error {
 	var cleared, renewed []string
-	for _, t := range w.Added { // clear has deleted theirs
+	for _, t := range w.Added { // clear has deleted the rows of these
 		if slices.ContainsFunc(t.Outputs, func(o wallet.Output) bool {
 			return o.Own != nil && w.spentBy[btc.Outpoint{Txid: t.Txid, Vout: o.Vout}] == ""
 		}) {

@@ -10,10 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// WriteIndex implements wallet.Index. A thousand added transactions at a time
-// are a good size: while they are written, which takes a fraction of a second,
-// other changes to the database have to wait on SQLite, and those to the wallet's
-// row on PostgreSQL.
+// WriteIndex implements wallet.Index. A good batch size is a thousand added transactions:
+// writing them takes a fraction of a second, and meanwhile all other writes to the
+// database wait on SQLite, and writes to the wallet's row wait on PostgreSQL.
 func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	if len(changes) == 0 {
 		return nil
@@ -39,22 +38,22 @@ func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 type indexWriter struct {
 	q       *db.Queries
 	now     time.Time
-	wallets map[string]*walletTouch // those that are there and ready
+	wallets map[string]*walletTouch // wallets that exist and are ready
 	order   []string                // their ids in the order of the changes
 }
 
-// walletTouch is what has to be done about a wallet's row at the end.
+// walletTouch collects the updates of a wallet's row, which are written at the end.
 type walletTouch struct {
-	locked                  map[btc.Outpoint]bool // as the index has it; filled where a change has Locked
-	unsettled               bool                  // the balances may be others
-	height                  int                   // of the block that the index is at
+	locked                  map[btc.Outpoint]bool // as in the index; filled if a change has Locked
+	unsettled               bool                  // the balances may have changed
+	height                  int                   // of the block that the index has reached
 	immature                bool                  // it has immature outputs
-	receiveNext, changeNext uint32                // the indexes after the highest ones that were paid to
+	receiveNext, changeNext uint32                // one above the highest indexes that received a payment
 }
 
-// openIndex looks up what there is of the wallets, and has those wait who want
-// to change their rows: it is better to be awaited than to be in conflict after
-// a lot was written.
+// openIndex loads the wallets and locks their rows, so that other transactions that
+// change these rows wait: waiting is cheaper than a conflict after many rows were
+// written.
 func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) (*indexWriter, error) {
 	w := &indexWriter{q: q, now: now, wallets: map[string]*walletTouch{}}
 	var ids, withLocked []string
@@ -85,7 +84,7 @@ func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wall
 	return w, w.hold(ctx, changes)
 }
 
-// hold changes the rows of all the wallets.
+// hold updates the rows of all the wallets, which locks them.
 func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 	for _, c := range changes {
 		if w.wallets[c.WalletID] == nil {
@@ -95,7 +94,7 @@ func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 		var err error
 		if c.Synced != nil {
 			touch := w.wallets[c.WalletID]
-			if touch.immature || c.Synced.Height < touch.height { // outputs may have matured, or be immature again
+			if touch.immature || c.Synced.Height < touch.height { // outputs may have matured, or become immature again
 				touch.unsettled = true
 			}
 			err = w.q.SetSynced(ctx, db.SetSyncedParams{
@@ -112,7 +111,7 @@ func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 	return nil
 }
 
-// write writes one change, but for what settle writes.
+// write writes one change, except for what settle writes.
 func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
 	touch := w.wallets[c.WalletID]
 	if c.Locked != nil {
@@ -183,14 +182,14 @@ func (w *indexWriter) markUsed(ctx context.Context, c wallet.Change, touch *wall
 	return nil
 }
 
-// settle brings the wallets' rows up to date with their transactions.
+// settle updates the wallets' rows according to their transactions.
 func (w *indexWriter) settle(ctx context.Context) error {
 	for _, id := range w.order {
 		touch := w.wallets[id]
 		if !touch.unsettled {
 			continue
 		}
-		touch.unsettled = false // for the wallet's other changes
+		touch.unsettled = false // so that the wallet's other changes do not repeat it
 		b, err := w.q.BalancesOf(ctx, id)
 		if err != nil {
 			return fmt.Errorf("sum up the coins: %w", err)

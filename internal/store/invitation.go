@@ -68,8 +68,8 @@ func (s *Store) WalletOfInvitation(ctx context.Context, id string) (string, erro
 	return walletID, nil
 }
 
-// saveInvitations deletes those that are not there any more and adds those that are new.
-// Invitations do not change.
+// saveInvitations deletes the invitations that are not in after and adds the new ones.
+// Invitations are immutable.
 func (s *Store) saveInvitations(ctx context.Context, q *db.Queries, before, after []wallet.Invitation) error {
 	lacks := func(all []wallet.Invitation, id string) bool {
 		return !slices.ContainsFunc(all, func(i wallet.Invitation) bool { return i.ID == id })

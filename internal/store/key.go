@@ -14,7 +14,7 @@ import (
 
 var _ auth.KeyStore = (*Store)(nil)
 
-// BindKey ties a database that has no signing key yet to one, by its fingerprint.
+// BindKey binds a database without a signing key to one, by its fingerprint.
 func (s *Store) BindKey(ctx context.Context, fingerprint string) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		if bound, err := currentKey(ctx, q); err != nil || bound != "" {
@@ -25,8 +25,8 @@ func (s *Store) BindKey(ctx context.Context, fingerprint string) error {
 	})
 }
 
-// currentKey returns the fingerprint of the key that signs, or nothing where there
-// is none.
+// currentKey returns the fingerprint of the current signing key, or an empty string if
+// there is none.
 func currentKey(ctx context.Context, q *db.Queries) (string, error) {
 	fingerprint, err := q.CurrentSigningKey(ctx)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -54,7 +54,7 @@ func signingKeys(ctx context.Context, q *db.Queries) ([]auth.SigningKey, error) 
 	return keys, nil
 }
 
-// TokensOfKey returns how many tokens that were signed with a key have not ended.
+// TokensOfKey returns how many tokens signed with a key have not expired.
 func (s *Store) TokensOfKey(ctx context.Context, fingerprint string) (int, error) {
 	n, err := tokensOfKey(ctx, s.reads(), fingerprint, s.now())
 	return n, translate(err)
@@ -68,8 +68,8 @@ func tokensOfKey(ctx context.Context, q *db.Queries, fingerprint string, now tim
 	return int(n), nil
 }
 
-// RotateKey implements auth.KeyStore. It reads nothing that those who make tokens
-// write, so that on PostgreSQL it is never refused for their sake.
+// RotateKey implements auth.KeyStore. It reads nothing that transactions creating tokens
+// write, so that PostgreSQL never aborts it because of them.
 func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) error {
 	return s.inUrgentTx(ctx, func(q *db.Queries) error {
 		at := sqltype.Time{Time: e.At}
@@ -121,7 +121,8 @@ func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedK
 	return dropped, err
 }
 
-// endKey deletes the tokens of a key, or returns -1 where it is not to and some live.
+// endKey deletes the tokens of a key. If end is not set and some are valid, it returns
+// -1.
 func (s *Store) endKey(ctx context.Context, q *db.Queries, fingerprint string, end bool) (ended int, err error) {
 	living, err := tokensOfKey(ctx, q, fingerprint, s.now())
 	if err != nil || living > 0 && !end {

@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// leadLock is what processes take turns by: pg_advisory_lock, per database.
+	// leadLock is the key of the advisory lock (pg_advisory_lock), which is per database.
 	leadLock = 0x73706563746572 // "specter"
-	// leadPoll is how often the lock is tried for, and whether it is still held
-	// looked at.
+	// leadPoll is the interval at which a process tries to acquire the lock or checks
+	// that it still holds it.
 	leadPoll = time.Second
-	// leadPatience is how long the server may take to answer before the
-	// connection counts as broken.
+	// leadPatience is how long the server may take to respond before the connection
+	// counts as broken.
 	leadPatience = 3 * time.Second
 )
 
-// leadership is being the one process that writes the index.
+// leadership is held by the one process that writes the index.
 type leadership struct {
-	lost    <-chan struct{} // closed when others may lead
+	lost    <-chan struct{} // closed when another process may take over
 	release func()
 }
 
-// Lead waits until no other process writes the index, and keeps others from it
-// until release is called, the process ends or lost is closed, which it is when
-// the connection to the database breaks. On SQLite it does not wait: whoever
-// has the serving lock leads.
+// Lead waits until no other process writes the index, and acquires the indexer lock until
+// release is called, the process ends or lost is closed, which happens if the connection
+// to the database breaks. On SQLite it does not wait: the holder of the serving lock
+// writes the index.
 func (s *Store) Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error) {
 	l, err := s.engine.lead(ctx, s.rw)
 	if err != nil {
@@ -38,8 +38,8 @@ func (s *Store) Lead(ctx context.Context) (lost <-chan struct{}, release func(),
 	return l.lost, l.release, nil
 }
 
-// lead takes a lock that lives as long as its connection, which it has for
-// itself: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS.
+// lead acquires an advisory lock that lasts as long as its dedicated connection:
+// https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS.
 func (postgresEngine) lead(ctx context.Context, rw *sql.DB) (*leadership, error) {
 	conn, err := rw.Conn(ctx)
 	if err != nil {
@@ -49,7 +49,7 @@ func (postgresEngine) lead(ctx context.Context, rw *sql.DB) (*leadership, error)
 		_ = conn.Close()
 		return nil, err
 	}
-	holding, stop := context.WithCancel(context.WithoutCancel(ctx)) // until release, also when ctx has ended
+	holding, stop := context.WithCancel(context.WithoutCancel(ctx)) // until release is called, even after ctx has ended
 	lost := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() { watchLead(holding, conn, lost) })
@@ -79,7 +79,8 @@ func awaitLeadLock(ctx context.Context, conn *sql.Conn) error {
 	}
 }
 
-// watchLead looks at the connection until ctx ends, and closes lost once it is broken.
+// watchLead checks the connection until ctx ends, and closes lost if the connection is
+// broken.
 func watchLead(ctx context.Context, conn *sql.Conn, lost chan<- struct{}) {
 	tick := time.NewTicker(leadPoll)
 	defer tick.Stop()
@@ -99,8 +100,8 @@ func watchLead(ctx context.Context, conn *sql.Conn, lost chan<- struct{}) {
 	}
 }
 
-// dropLeadLock gives the connection back without the lock, or closes it, which
-// drops the lock as well.
+// dropLeadLock releases the lock and returns the connection to the pool, or else closes
+// the connection, which also releases the lock.
 func dropLeadLock(ctx context.Context, conn *sql.Conn) {
 	asking, cancel := context.WithTimeout(ctx, leadPatience)
 	defer cancel()

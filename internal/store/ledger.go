@@ -95,13 +95,13 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 	if err != nil {
 		return fmt.Errorf("look up proposals of transactions: %w", err)
 	}
-	for _, row := range rows { // the last one stays
+	for _, row := range rows { // the last one wins
 		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.ProposalID, UserName: row.UserName}
 	}
 	return nil
 }
 
-// heldByInactive returns what the inactive transactions of a wallet spend.
+// heldByInactive returns the outputs that the inactive transactions of a wallet spend.
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
 	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
 	if err != nil {

@@ -13,24 +13,24 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// LockPatience is how long a process should wait for another to let go of the
-// lock: long enough for one that is stopping or migrating.
+// LockPatience is how long a process should wait for another to release the lock: long
+// enough for a process that is stopping or migrating.
 const LockPatience = 1500 * time.Millisecond
 
-// ServingLock keeps other processes from serving or migrating the same SQLite
-// file. The system releases it when the process ends, however that happens.
+// ServingLock prevents other processes from serving or migrating the same SQLite file.
+// The operating system releases it when the process ends, even after a crash.
 type ServingLock struct{ lock *flock.Flock }
 
-// ErrLocked is returned when another process has the lock; its text says which.
+// ErrLocked is returned if another process has the lock; its text names that process.
 type ErrLocked struct{ Holder string }
 
 func (e ErrLocked) Error() string {
 	return fmt.Sprintf("another specterd uses this database: %s; stop that one first, or give this one a data folder of its own", e.Holder)
 }
 
-// Lock takes the lock on an SQLite file, before anything else touches the file,
-// and names holder in it. It returns ErrLocked where another process still has
-// the lock when patience is over.
+// Lock acquires the lock on an SQLite file, which must precede any other access to the
+// file, and writes holder into it. It returns ErrLocked if another process still has the
+// lock after patience.
 func Lock(ctx context.Context, databasePath, holder string, patience time.Duration) (*ServingLock, error) {
 	path := databasePath + ".lock"
 	if err := privatefile.Ensure(path); err != nil {
@@ -49,11 +49,11 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 	case err != nil:
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	_ = privatefile.WriteExisting(path, []byte(holder+"\n")) // a full disk is no reason not to start: the lock is held
+	_ = privatefile.WriteExisting(path, []byte(holder+"\n")) // start even if the disk is full: the lock is held
 	return &ServingLock{lock: lock}, nil
 }
 
-// maxHolder is longer than what Lock is given as a holder.
+// maxHolder is the maximum length of a holder that is read.
 const maxHolder = 256
 
 func readHolder(path string) string {
@@ -64,5 +64,5 @@ func readHolder(path string) string {
 	return "it does not say which"
 }
 
-// Release lets go of the lock.
+// Release releases the lock.
 func (l *ServingLock) Release() error { return l.lock.Unlock() }

@@ -115,7 +115,8 @@ func (s *Store) addMember(ctx context.Context, q *db.Queries, walletID string, m
 	return s.chargeUser(ctx, q, auth.QuotaWallets, m.UserID)
 }
 
-// saveMember saves a member of a wallet that is ready, so that the alias is used now.
+// saveMember saves a member of a wallet that is ready; from now on the alias counts as
+// used.
 func saveMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Member) error {
 	if err := putMember(ctx, q, walletID, m); err != nil {
 		return err
@@ -126,9 +127,9 @@ func saveMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Me
 	return nil
 }
 
-// checkJoins returns wallet.ErrExists if the user has another wallet with the addresses of
-// this one, and wallet.ErrAliasTaken if they used the alias for another wallet before and
-// are to keep those.
+// checkJoins returns wallet.ErrExists if the user has another wallet with the same
+// addresses, and wallet.ErrAliasTaken if keepAliases is set and the user has used the
+// alias for another wallet before.
 func checkJoins(ctx context.Context, q *db.Queries, walletID string, m wallet.Member, keepAliases bool) error {
 	if keepAliases {
 		used, err := aliasUse(ctx, q, m.UserID, m.Alias)
@@ -143,7 +144,7 @@ func checkJoins(ctx context.Context, q *db.Queries, walletID string, m wallet.Me
 }
 
 // checkAddresses returns wallet.ErrExists, with the alias, if the user has another wallet
-// with the addresses of this one.
+// with the same addresses.
 func checkAddresses(ctx context.Context, q *db.Queries, walletID, userID string) error {
 	same, err := q.SameAddresses(ctx, db.SameAddressesParams{UserID: userID, WalletID: walletID})
 	if err != nil {
@@ -179,7 +180,7 @@ func putMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Mem
 	switch {
 	case isUnique(err):
 		return wallet.ErrAliasTaken
-	case isForeignKey(err): // the user is gone meanwhile
+	case isForeignKey(err): // the user was deleted meanwhile
 		return auth.ErrUserNotFound
 	case err != nil:
 		return fmt.Errorf("put a member: %w", err)

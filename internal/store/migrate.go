@@ -11,7 +11,7 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// migrationSource is what goose needs to know to migrate one engine.
+// migrationSource is the configuration of goose for one engine.
 type migrationSource struct {
 	dialect goose.Dialect
 	files   fs.FS
@@ -42,20 +42,19 @@ func newProvider(e engine, rw *sql.DB) (*goose.Provider, error) {
 	return p, nil
 }
 
-// SchemaState compares the schema of a database with that of this program.
+// SchemaState compares the schema version of a database with the version of this program.
 type SchemaState struct {
-	Version int64 // of the database; 0 for an empty one
-	Program int64 // the newest that this program knows
+	Version int64 // of the database; 0 if it is empty
+	Program int64 // the newest version that this program knows
 }
 
-// Fresh reports whether nothing was ever kept in the database.
+// Fresh reports whether the database has never been used.
 func (s SchemaState) Fresh() bool { return s.Version == 0 }
 
-// Pending reports whether there is something to migrate.
+// Pending reports whether migrations are pending.
 func (s SchemaState) Pending() bool { return s.Version < s.Program }
 
-// Schema returns the state of the schema. It changes nothing but for goose's
-// own table.
+// Schema returns the state of the schema. It changes nothing except goose's own table.
 func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 	p, err := s.provider()
 	if err != nil {
@@ -72,11 +71,10 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 	return state, nil
 }
 
-// Migrate brings the schema to the version of this program, after a backup
-// where there is something to lose, and makes the store ready for use. It
-// refuses a schema that is newer than the program, and a database into which
-// a backup was not restored whole. On SQLite the caller holds
-// the serving lock when something is pending.
+// Migrate migrates the schema to the version of this program, after a backup if the
+// database has data, and makes the store ready for use. It refuses a schema that is newer
+// than the program, and a database with an incomplete restore. On SQLite the caller must
+// hold the serving lock if migrations are pending.
 func (s *Store) Migrate(ctx context.Context) error {
 	state, err := s.Schema(ctx)
 	if err != nil {

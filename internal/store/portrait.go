@@ -50,14 +50,14 @@ func labelledAddresses(ctx context.Context, q *db.Queries, walletID string) ([]w
 	for i, row := range rows {
 		addresses[i] = wallet.LabelledAddress{Address: row.Address, Label: row.Label, Used: row.Used}
 		if row.Own {
-			addresses[i].Own = &wallet.Place{Branch: wallet.Branch(row.Branch), Index: uint32(row.AddressIndex)} //nolint:gosec // the table's own values
+			addresses[i].Own = &wallet.Place{Branch: wallet.Branch(row.Branch), Index: uint32(row.AddressIndex)} //nolint:gosec // values written by the program
 		}
 	}
 	return addresses, nil
 }
 
-// unspent looks the locks up for themselves: there are few, and a join would ask
-// about them for every output.
+// unspent looks up the locks in a separate query: there are few, and a join would check
+// every output for one.
 func unspent(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Unspent, error) {
 	rows, err := q.UnspentOutputs(ctx, walletID)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/specterd/specterd/migrations"
 )
 
-// maxPostgresConns is how many connections one process takes at most. Servers
-// allow 100 in all by default.
+// maxPostgresConns is the maximum number of connections of one process. By default a
+// server allows 100 in total.
 const maxPostgresConns = 20
 
 type postgresEngine struct{ url string }
@@ -45,7 +45,7 @@ func (postgresEngine) listTables() string {
 
 func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
 
-// reads does as adapt: the driver prepares statements by itself.
+// reads is the same as adapt: the driver prepares statements automatically.
 func (e postgresEngine) reads(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt }
 
 func (postgresEngine) bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter { return newPipeline(conn, tx) }
@@ -54,8 +54,8 @@ func (postgresEngine) migrations() (migrationSource, error) {
 	return newMigrationSource(goose.DialectPostgres, migrations.Postgres, "postgres", goose.WithSessionLocker(migrationLock{}))
 }
 
-// migrationLock has processes that start at once migrate one after the other. The
-// server wakes the next one; goose's own would look every five seconds.
+// migrationLock makes processes that start at the same time migrate one after the other.
+// The server wakes the next process at once; goose's own lock polls every five seconds.
 type migrationLock struct{}
 
 func (migrationLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
@@ -68,10 +68,11 @@ func (migrationLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// verify does nothing: a PostgreSQL server looks after its own files.
+// verify does nothing: a PostgreSQL server checks its own files.
 func (postgresEngine) verify(context.Context, *sql.DB) error { return nil }
 
-// backup does nothing: a PostgreSQL server's backups are its administrator's.
+// backup does nothing: the administrator of a PostgreSQL server is responsible for its
+// backups.
 func (postgresEngine) backup(context.Context, *sql.DB, int64) error { return nil }
 
 func (postgresEngine) credentials(_ context.Context, ro *sql.DB) (credentialReader, error) {
@@ -89,7 +90,7 @@ func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Cre
 	return credentialOf(row), nil
 }
 
-// histories returns the same, for the pool is fast enough at that, too.
+// histories returns a reader on the same pool, which is fast enough for histories.
 func (e postgresEngine) histories(ro *sql.DB) (historyReader, error) {
 	return pooledReader{db.New(e.adapt(ro))}, nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// arrays has lists in queries be arrays. Before it has statistics about a new
-// wallet's rows, PostgreSQL takes them to be few, and may compare each of them
-// with each item of a list; what is in an array it looks up in an index.
+// arrays converts lists in queries to arrays. Until PostgreSQL has statistics about a new
+// wallet's rows, it assumes that they are few, and may compare each row with each item of
+// a list; it looks up the items of an array in an index.
 type arrays struct{ db.DBTX }
 
 func (a arrays) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
@@ -27,7 +27,7 @@ func (a arrays) QueryRowContext(ctx context.Context, query string, args ...any) 
 }
 
 var (
-	arrayQueries sync.Map // what was made of a query
+	arrayQueries sync.Map // rewritten queries by the original query
 	listSQL      = regexp.MustCompile(`IN (\(SELECT value FROM json_each\(CAST\(\$\d+ AS TEXT\)\)\))`)
 )
 

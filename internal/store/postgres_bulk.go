@@ -16,33 +16,32 @@ import (
 )
 
 const (
-	// maxQueued is how many statements are sent together at most.
+	// maxQueued is the maximum number of statements sent together.
 	maxQueued = 1000
-	// minCopied is from how many rows on they are copied and not inserted.
+	// minCopied is the number of rows from which on they are copied instead of inserted.
 	minCopied = 20
 )
 
-// pipeline sends statements that return no rows together, since on PostgreSQL
-// most of what a small statement costs is waiting for the server. Rows that are
-// inserted one after the other go by COPY, which takes half the time again:
-// https://www.postgresql.org/docs/current/populate.html.
+// pipeline batches statements that return no rows, because on PostgreSQL most of the cost
+// of a small statement is waiting for the server. Consecutive inserts are sent with COPY,
+// which halves the time again: https://www.postgresql.org/docs/current/populate.html.
 type pipeline struct {
 	arrays           // on the transaction
-	conn   *sql.Conn // that it is on
+	conn   *sql.Conn // the connection of the transaction
 	queued []*queuedStatement
-	err    error // of the flush that failed; nothing can follow it
+	err    error // of the flush that failed; no statement can follow it
 }
 
 func newPipeline(conn *sql.Conn, tx *sql.Tx) *pipeline {
 	return &pipeline{arrays: arrays{tx}, conn: conn}
 }
 
-// queuedStatement is a statement and what it will have done.
+// queuedStatement is a queued statement and its result after execution.
 type queuedStatement struct {
 	query    string
 	values   []any
 	rows     int64
-	affected func() error // executes it; nil when it has been
+	affected func() error // executes the statement; nil once it has been executed
 }
 
 func (*queuedStatement) LastInsertId() (int64, error) { return 0, errors.ErrUnsupported }
@@ -65,7 +64,7 @@ func (p *pipeline) ExecContext(ctx context.Context, query string, args ...any) (
 		}
 		values[i] = v
 	}
-	// Counting the rows is the only thing left that needs an answer now.
+	// Only the number of affected rows requires a response now.
 	q := &queuedStatement{query: withArrays(query), values: values, affected: func() error { return p.flush(ctx) }}
 	p.queued = append(p.queued, q)
 	if len(p.queued) >= maxQueued {
@@ -82,7 +81,7 @@ func (p *pipeline) QueryContext(ctx context.Context, query string, args ...any) 
 }
 
 func (p *pipeline) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	_ = p.flush(ctx) // its error ended the transaction, so that the query fails as well, and is told by the last flush
+	_ = p.flush(ctx) // its error ended the transaction, so that the query fails as well and the last flush returns the error
 	return p.arrays.QueryRowContext(ctx, query, args...)
 }
 
@@ -93,8 +92,8 @@ func (p *pipeline) flush(ctx context.Context) error {
 	queued := p.queued
 	p.queued = nil
 	rawErr := p.conn.Raw(func(c any) error {
-		// Returned from here, ErrBadConn would have the connection closed under
-		// the transaction.
+		// If ErrBadConn were returned from here, database/sql would close the connection
+		// while the transaction uses it.
 		p.err = send(ctx, c.(*stdlib.Conn).Conn(), queued)
 		return nil
 	})
@@ -102,7 +101,7 @@ func (p *pipeline) flush(ctx context.Context) error {
 	return p.err
 }
 
-// send executes statements in their order.
+// send executes statements in order.
 func send(ctx context.Context, conn *pgx.Conn, queued []*queuedStatement) error {
 	for len(queued) > 0 {
 		if n := sameInserts(queued); n >= minCopied {
@@ -137,7 +136,7 @@ func sendBatch(ctx context.Context, conn *pgx.Conn, queued []*queuedStatement) e
 	for _, q := range queued {
 		tag, err := results.Exec()
 		if err != nil {
-			_ = results.Close() // its error is the same one
+			_ = results.Close() // returns the same error
 			return fmt.Errorf("%s: %w", queryName(q.query), err)
 		}
 		q.rows, q.affected = tag.RowsAffected(), nil
@@ -160,8 +159,8 @@ func copyRows(ctx context.Context, conn *pgx.Conn, inserts []*queuedStatement) e
 	return nil
 }
 
-// sameInserts returns how many statements at the beginning are the same INSERT
-// of one row; 1 where the first is something else.
+// sameInserts returns how many statements at the beginning are the same INSERT of one
+// row; 1 if the first is another statement.
 func sameInserts(queued []*queuedStatement) int {
 	query := queued[0].query
 	if plainInsertOf(query) == nil {
@@ -174,7 +173,7 @@ func sameInserts(queued []*queuedStatement) int {
 	return n
 }
 
-// plainInsert is an INSERT of one row, of which each value is an argument.
+// plainInsert is an INSERT of one row in which every value is an argument.
 type plainInsert struct {
 	table   string
 	columns []string
@@ -185,7 +184,7 @@ var (
 	plainInsertSQL = regexp.MustCompile(`^-- name: \w+ :exec\s+INSERT INTO (\w+) \(([\w,\s]+)\)\s+VALUES \(([$\d,\s]+)\)\s*$`)
 )
 
-// plainInsertOf returns what a query inserts, or nil where it is no plain INSERT.
+// plainInsertOf parses a query; it returns nil unless the query is a plain INSERT.
 func plainInsertOf(query string) *plainInsert {
 	if known, ok := plainInserts.Load(query); ok {
 		return known.(*plainInsert)
@@ -208,7 +207,7 @@ func fields(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", \n", r) })
 }
 
-// queryName returns the name that sqlc has put before a query: "-- name: X :exec".
+// queryName returns the name that sqlc writes before a query: "-- name: X :exec".
 func queryName(query string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(query, "-- name: "), " ")
 	return name

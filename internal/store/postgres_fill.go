@@ -14,7 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 )
 
-// fill copies the rows, and has ids that the database gives go on behind them.
+// fill copies the rows, and advances the sequences of generated ids beyond the copied
+// ids.
 func (postgresEngine) fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t backup.Table, rows iter.Seq2[[]any, error]) error {
 	const columnsWhere = "SELECT CAST(column_name AS TEXT) FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1 AND "
 	truths, err := texts(ctx, tx, columnsWhere+"data_type = 'boolean'", t.Name)
@@ -26,8 +27,8 @@ func (postgresEngine) fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t ba
 		return err
 	}
 	rawErr := conn.Raw(func(c any) error {
-		// Returned from here, ErrBadConn would have the connection closed under
-		// the transaction.
+		// If ErrBadConn were returned from here, database/sql would close the connection
+		// while the transaction uses it.
 		err = copyTable(ctx, c.(*stdlib.Conn).Conn(), t, truths, rows)
 		return nil
 	})

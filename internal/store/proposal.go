@@ -48,8 +48,8 @@ func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []b
 	return orWalletGone(err)
 }
 
-// replaceOpen ends the proposal that a new one replaces, if that is open, so that
-// its coins can be reserved again.
+// replaceOpen ends the proposal that a new one replaces, if that is open, so that its
+// UTXOs can be reserved again.
 func replaceOpen(ctx context.Context, q *db.Queries, by proposal.Proposal) error {
 	old, err := readProposal(ctx, q, by.WalletID, by.ReplacesID)
 	if err != nil || !old.Status.Open() {
@@ -111,7 +111,7 @@ func outputParams(id string, position int, out proposal.Output) db.AddProposalOu
 	return row
 }
 
-// changeIndex returns the index of a proposal's change address; nil without change.
+// changeIndex returns the index of a proposal's change address; nil if it has no change.
 func changeIndex(p proposal.Proposal) *uint32 {
 	for _, out := range p.Outputs {
 		if out.Kind == proposal.Change {
@@ -121,7 +121,7 @@ func changeIndex(p proposal.Proposal) *uint32 {
 	return nil
 }
 
-// appendToProposal adds the signatures and steps that p has more than was.
+// appendToProposal inserts the signatures and steps of p that are not in was.
 func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	for _, sig := range p.Signatures[len(was.Signatures):] {
 		err := q.AddProposalSignature(ctx, db.AddProposalSignatureParams{
@@ -144,7 +144,7 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Propos
 	return nil
 }
 
-// saveProposal saves what may change of a proposal.
+// saveProposal saves the mutable fields of a proposal.
 func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	n, err := q.UpdateProposal(ctx, db.UpdateProposalParams{
 		ProposalID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
@@ -154,7 +154,7 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) 
 		return fmt.Errorf("update a proposal: %w", err)
 	}
 	if n == 0 {
-		return proposal.ErrNotFound // it was deleted in a shell
+		return proposal.ErrNotFound // it was deleted outside of specterd
 	}
 	if was.Status.Open() && !p.Status.Open() {
 		if err := q.Release(ctx, db.ReleaseParams{WalletID: p.WalletID, ProposalID: &p.ID}); err != nil {
@@ -256,7 +256,7 @@ func (s *Store) Overdue(ctx context.Context, now time.Time) ([]proposal.Proposal
 	return list, err
 }
 
-// proposals returns those of these ids that there are, in their order.
+// proposals returns the existing proposals among these ids, in the order of the ids.
 func proposals(ctx context.Context, q *db.Queries, ids []string) ([]proposal.Proposal, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -310,7 +310,7 @@ func proposalOf(row db.Proposal) (proposal.Proposal, error) {
 	return p, nil
 }
 
-// fillProposals fills in what other tables have about proposals.
+// fillProposals fills in the fields of proposals that are stored in other tables.
 func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[string]*proposal.Proposal) error {
 	inputs, err1 := q.ProposalInputs(ctx, ids)
 	outputs, err2 := q.ProposalOutputs(ctx, ids)

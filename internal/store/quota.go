@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// counts are how what a quota limits is counted: of a user, or in a wallet.
+// counts maps quotas to queries that count a user's objects, or the objects in a wallet.
 var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID string) (int64, error){
 	auth.QuotaWallets:         (*db.Queries).CountWalletsOfUser,
 	auth.QuotaTokens:          (*db.Queries).CountTokensOfUser,
@@ -23,9 +23,9 @@ var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID s
 	auth.QuotaFrozen:          (*db.Queries).CountFrozenOfWallet,
 }
 
-// inTurn runs do, a transaction that charges a quota, when no other of this process
-// does for the same user or wallet: PostgreSQL would refuse all but one of them, to be
-// tried again.
+// inTurn runs do, a transaction that charges a quota, exclusively for the same user or
+// wallet within this process: PostgreSQL would abort all but one of several concurrent
+// transactions, and they would be retried.
 func (s *Store) inTurn(ctx context.Context, subjectID string, do func() error) error {
 	done, err := s.quotaLocks.Lock(ctx, subjectID)
 	if err != nil {
@@ -35,20 +35,20 @@ func (s *Store) inTurn(ctx context.Context, subjectID string, do func() error) e
 	return do()
 }
 
-// inChargedTx is inTx in the turn of a user or a wallet.
+// inChargedTx runs body as inTx does, within inTurn.
 func (s *Store) inChargedTx(ctx context.Context, subjectID string, body func(*db.Queries) error) error {
 	return s.inTurn(ctx, subjectID, func() error { return s.inTx(ctx, body) })
 }
 
-// charge counts that a user inserted more of what a quota limits, in a wallet where
-// that is counted per wallet, and returns ErrQuotaExceeded where there are too many
-// by now: then the transaction must not be committed. It is called after the insert.
-// What has no user, the command line did, which is not limited.
+// charge records that a user inserted n objects of a quota, in a wallet if the quota is
+// per wallet. It returns ErrQuotaExceeded if the limit is now exceeded; the transaction
+// must then not be committed. It is called after the insert. Objects without a user were
+// created by the command line, which is not limited.
 //
-// quota_use has an upper bound of what there is. Only where that reaches the limit,
-// the rows are counted, so an insert costs the same however many rows there are.
-// Its row is also what two transactions that insert at once meet at, on both
-// databases and at each isolation level.
+// quota_use stores an upper bound of the number of objects. The rows are counted only if
+// this bound reaches the limit, so that an insert costs the same regardless of the number
+// of rows. Two concurrent inserts also conflict on this row, on both databases and at
+// each isolation level.
 func (s *Store) charge(ctx context.Context, q *db.Queries, quota auth.Quota, userID, subjectID string, more int64) error {
 	limit := int64(math.MaxInt64)
 	if userID != "" {
@@ -80,13 +80,13 @@ func (s *Store) charge(ctx context.Context, q *db.Queries, quota auth.Quota, use
 	return nil
 }
 
-// chargeUser is charge for what is counted of a user.
+// chargeUser calls charge for a quota that is counted per user.
 func (s *Store) chargeUser(ctx context.Context, q *db.Queries, quota auth.Quota, userID string) error {
 	return s.charge(ctx, q, quota, userID, userID, 1)
 }
 
-// reach returns ErrQuotaExceeded where a user must not go as far in a quota that is
-// about how far and not how many.
+// reach returns ErrQuotaExceeded if a user must not reach a value; it is for quotas that
+// limit a value and not a number of objects.
 func (s *Store) reach(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
 	limit, err := s.limit(ctx, q, quota, userID)
 	if err == nil && far > limit {
@@ -101,8 +101,8 @@ func (s *Store) limit(ctx context.Context, q *db.Queries, quota auth.Quota, user
 	return own.Of(quota, s.quotas), err
 }
 
-// ownLimits returns the limits that an admin set for a user: none for one who is
-// gone.
+// ownLimits returns the limits that an admin set for a user; none if the user has been
+// deleted.
 func ownLimits(ctx context.Context, q *db.Queries, userID string) (auth.Limits, error) {
 	text, err := q.QuotasOfUser(ctx, userID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -114,8 +114,8 @@ func ownLimits(ctx context.Context, q *db.Queries, userID string) (auth.Limits, 
 	return limitsOf(text), nil
 }
 
-// limitsOf reads limits from the database. Somebody may have written there what is
-// no limit, which must not keep a user out: then the defaults count.
+// limitsOf parses limits from the database. An invalid value, which may have been written
+// outside of specterd, must not lock a user out: the defaults apply instead.
 func limitsOf(text string) auth.Limits {
 	limits, err := auth.ParseLimits(text)
 	if err != nil {

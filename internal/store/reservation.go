@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// reserve reserves the inputs of a new proposal for it, all or none. Whether others
-// have one of them, or somebody froze it, is decided here, in the transaction.
+// reserve reserves the inputs of a new proposal, all or none. This transaction decides
+// whether an input is reserved for another proposal or frozen.
 func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	at := make([]btc.Outpoint, len(p.Inputs))
 	for i, in := range p.Inputs {
@@ -26,8 +26,8 @@ func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	return reserveAgain(ctx, q, p)
 }
 
-// reserveAgain reserves the inputs of a proposal that had them before. They may have
-// been frozen since, as those of an open proposal may.
+// reserveAgain reserves inputs for a proposal that had reserved them before. They may
+// have been frozen since, like the inputs of an open proposal.
 func reserveAgain(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	var taken []string
 	for _, in := range p.Inputs {
@@ -57,7 +57,7 @@ func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.
 	return naming(proposal.ErrCoinFrozen, frozen)
 }
 
-// naming returns a fault that names coins, or nil where there are none.
+// naming returns a fault that names UTXOs, or nil if there are none.
 func naming(f *fault.Error, coins []string) error {
 	if len(coins) == 0 {
 		return nil
@@ -82,8 +82,8 @@ func (s *Store) Reservations(ctx context.Context, walletID string) ([]proposal.R
 	return list, nil
 }
 
-// ForgetReleased implements proposal.Store. That Core has them locked is forgotten,
-// too, so that nobody has to wait until the follower has seen that it has not.
+// ForgetReleased implements proposal.Store. It also deletes the record that Core has them
+// locked, so that callers need not wait until the indexer notices that they are unlocked.
 func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Outpoint) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		for _, coin := range at {

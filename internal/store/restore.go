@@ -18,38 +18,39 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
-// What can be wrong with a restore.
+// Errors of a restore.
 var (
 	ErrNotEmpty = errors.New("the database is not empty")
 	ErrOldKey   = errors.New("the signing key is the one that the backup's tokens were signed with; a token that was revoked since then would be accepted again if it were restored: give another key, made with: openssl rand -hex 32")
 )
 
-// RestoreOptions say how a backup is to be restored.
+// RestoreOptions configure the restore of a backup.
 type RestoreOptions struct {
-	// Key returns the fingerprint of the key that tokens are signed with from now on,
-	// which must not be one of the backup's. It is called when a restore that is
-	// broken off would be known for one.
+	// Key returns the fingerprint of the new signing key, which must not be a key of the
+	// backup. It is called after the database has been marked as being restored, so that
+	// an interrupted restore is detected.
 	Key func() (fingerprint string, err error)
-	// Event tells the audit record, with how many tokens were left out.
+	// Event returns the event for the audit log, given the number of tokens that were
+	// left out.
 	Event func(tokens int) auth.Event
 }
 
-// Restored is what a database has that was restored.
+// Restored describes a restored database.
 type Restored struct {
 	Users     []string
 	Wallets   []backup.Wallet
-	Proposals int64        // that are open
-	Tokens    []LostTokens // that were valid, and are not restored
+	Proposals int64        // open ones
+	Tokens    []LostTokens // tokens that were valid and are not restored
 }
 
-// LostTokens are tokens of one user.
+// LostTokens are the tokens of one user.
 type LostTokens struct {
 	UserName     string
 	Descriptions []string
 }
 
-// CheckBackup reports whether a backup is of a schema that this program knows, and
-// has the tables of that.
+// CheckBackup returns an error unless this program knows the schema of the backup and the
+// backup has exactly the tables of that schema.
 func CheckBackup(ctx context.Context, f *backup.File) error {
 	newest, err := newestSchema()
 	if err != nil {
@@ -75,8 +76,8 @@ func CheckBackup(ctx context.Context, f *backup.File) error {
 	return nil
 }
 
-// CheckEmpty returns ErrNotEmpty unless there is nothing in the database, or what a
-// restore that was broken off has left.
+// CheckEmpty returns ErrNotEmpty unless the database is empty or contains only an
+// interrupted restore.
 func (s *Store) CheckEmpty(ctx context.Context) error {
 	state, err := s.Schema(ctx)
 	if err != nil {
@@ -111,10 +112,10 @@ func (s *Store) CheckEmpty(ctx context.Context) error {
 	return nil
 }
 
-// Restore puts a backup, which was checked, into a database that CheckEmpty does not
-// mind, and migrates that to the schema of this program. Tokens are left out: some may have
-// been revoked since. Where that does not succeed, the database is empty again; where
-// the process ends before, Migrate refuses it, and Restore begins anew.
+// Restore loads a checked backup into a database that passes CheckEmpty, and migrates it
+// to the schema of this program. It leaves out the tokens, because some may have been
+// revoked since the backup. If it fails, the database is empty again; if the process ends
+// before that, Migrate refuses the database and Restore starts over.
 func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (Restored, error) {
 	p, err := s.provider()
 	if err != nil {
@@ -128,11 +129,11 @@ func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (
 	return s.describe(ctx, l)
 }
 
-// loader puts a backup into a database.
+// loader loads a backup into a database.
 type loader struct {
 	s    *Store
 	f    *backup.File
-	lost map[string][]string // descriptions of tokens that were valid, by their users' ids
+	lost map[string][]string // descriptions of tokens that were valid, by user id
 }
 
 func newLoader(s *Store, f *backup.File) *loader {
@@ -140,7 +141,7 @@ func newLoader(s *Store, f *backup.File) *loader {
 }
 
 func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOptions) error {
-	if _, err := p.DownTo(ctx, 0); err != nil { // what is empty may be of another version
+	if _, err := p.DownTo(ctx, 0); err != nil { // the empty database may have another schema version
 		return fmt.Errorf("take the empty schema away: %w", err)
 	}
 	for _, version := range []int64{1, l.f.Schema} {
@@ -171,8 +172,8 @@ func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOption
 	return l.s.endRestore(ctx, fingerprint, o.Event(tokens))
 }
 
-// endRestore has the new key sign and the backup's never count again, and makes the
-// database one that is in use.
+// endRestore makes the new key the signing key, retires the keys of the backup for good,
+// and marks the database as ready for use.
 func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		if err := q.DropAllSigningKeys(ctx, sqltype.NullTime{Time: e.At}); err != nil {
@@ -195,13 +196,13 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 	})
 }
 
-// load puts all rows in, in one transaction.
+// load inserts all rows in one transaction.
 func (l *loader) load(ctx context.Context) error {
 	conn, err := l.s.rw.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("take a connection: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // gives it back to the pool
+	defer conn.Close() //nolint:errcheck // returns it to the pool
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -224,7 +225,7 @@ func (l *loader) load(ctx context.Context) error {
 	return nil
 }
 
-// leaveOut notes which tokens were valid, so that people can be told.
+// leaveOut records which tokens were valid, so that their users can be informed.
 func (l *loader) leaveOut(t backup.Table, rows iter.Seq2[[]any, error]) error {
 	at := func(name string) int {
 		return slices.IndexFunc(t.Columns, func(c backup.Column) bool { return c.Name == name })
@@ -243,7 +244,7 @@ func (l *loader) leaveOut(t backup.Table, rows iter.Seq2[[]any, error]) error {
 	return nil
 }
 
-// describe says what was restored.
+// describe returns a summary of the restore.
 func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 	var r Restored
 	q := s.reads()

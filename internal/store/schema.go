@@ -12,18 +12,18 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 )
 
-// Both databases have the same tables and columns. What these are is read off an
-// empty SQLite database in memory that was migrated to the version, so that none is
-// forgotten, and what somebody added to theirs is none of ours.
+// Both databases have the same tables and columns. They are read from an empty in-memory
+// SQLite database that was migrated to the version. This way no table is forgotten, and
+// tables that an administrator added are ignored.
 
-// inMemory hands out an empty database and what migrates it.
+// inMemory calls use with an empty in-memory database and its migration provider.
 func inMemory(use func(memory *sql.DB, p *goose.Provider) error) (err error) {
 	memory, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		return fmt.Errorf("open a database in memory: %w", err)
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
-	memory.SetMaxOpenConns(1) // another connection would have another database
+	memory.SetMaxOpenConns(1) // each connection has its own in-memory database
 	p, err := newProvider(sqliteEngine{}, memory)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func inMemory(use func(memory *sql.DB, p *goose.Provider) error) (err error) {
 	return use(memory, p)
 }
 
-// newestSchema returns the version of the schema of this program.
+// newestSchema returns the schema version of this program.
 func newestSchema() (newest int64, err error) {
 	err = inMemory(func(_ *sql.DB, p *goose.Provider) error {
 		sources := p.ListSources()
@@ -41,8 +41,8 @@ func newestSchema() (newest int64, err error) {
 	return newest, err
 }
 
-// tablesAt returns the tables of a version of the schema, but for goose's own, each
-// behind those that it refers to.
+// tablesAt returns the tables of a schema version except goose's own, each after the
+// tables that it refers to.
 func tablesAt(ctx context.Context, version int64) (tables []backup.Table, err error) {
 	err = inMemory(func(memory *sql.DB, p *goose.Provider) error {
 		if _, err := p.UpTo(ctx, version); err != nil {
@@ -75,7 +75,7 @@ func tablesOf(ctx context.Context, memory *sql.DB) ([]backup.Table, error) {
 	return tables, nil
 }
 
-// inOrder puts each name behind those that it refers to.
+// inOrder sorts names so that each follows the names that it refers to.
 func inOrder(names []string, refers map[string][]string) []string {
 	var ordered []string
 	var place func(name string)
@@ -94,7 +94,7 @@ func inOrder(names []string, refers map[string][]string) []string {
 	return ordered
 }
 
-// columnTypes are the types that STRICT tables may have.
+// columnTypes maps the column types of STRICT tables.
 var columnTypes = map[string]backup.Type{"TEXT": backup.Text, "INTEGER": backup.Integer, "REAL": backup.Real, "BLOB": backup.Bytes}
 
 func tableOf(ctx context.Context, memory *sql.DB, name string) (backup.Table, error) {
@@ -117,7 +117,7 @@ func tableOf(ctx context.Context, memory *sql.DB, name string) (backup.Table, er
 	return t, nil
 }
 
-// texts returns what a query of one column yields.
+// texts returns the result of a query with one text column.
 func texts(ctx context.Context, d interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }, query string, args ...any,
@@ -126,7 +126,7 @@ func texts(ctx context.Context, d interface {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err has it
+	defer rows.Close() //nolint:errcheck // rows.Err reports it
 	var all []string
 	for rows.Next() {
 		var text string

@@ -10,22 +10,22 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// The facts that a database keeps about itself.
+// Names of the settings that the database stores about itself.
 const (
 	settingFirstStart = "first_start"
 	settingChain      = "chain"
 	settingUID        = "uid"
 	settingRestoring  = "restoring"
-	// settingAuditAnchor is the position and the hash of the last entry of the audit
-	// record that was archived.
+	// settingAuditAnchor is the position and the hash of the last archived entry of the
+	// audit log.
 	settingAuditAnchor = "audit_anchor"
-	// settingDropSignatures is set by a migration until DropSignatures has done its work.
+	// settingDropSignatures is set by a migration until DropSignatures has completed.
 	settingDropSignatures = "drop_signatures"
 )
 
-// CheckChain ties the database to a chain, at the first call, and refuses any
-// other from then on with a fault of the code wrong_chain. Genesis is the hash
-// of the chain's first block.
+// CheckChain binds the database to a chain at the first call. For any other chain, later
+// calls return a fault with the code wrong_chain. Genesis is the hash of the chain's
+// first block.
 func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 	mine := chain + " " + genesis
 	bound, err := s.settle(ctx, settingChain, mine)
@@ -39,26 +39,26 @@ func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 	return nil
 }
 
-// UID returns 16 hexadecimal digits that are this database's own, taken from
-// suggestion at the first call. Specter Desktop names its wallets with such.
+// UID returns 16 hexadecimal digits that identify this database: suggestion at the first
+// call, and the same value afterwards. Specter Desktop uses such an id in the names of
+// its wallets.
 func (s *Store) UID(ctx context.Context, suggestion string) (string, error) {
 	return s.settle(ctx, settingUID, suggestion)
 }
 
-// FirstStart reports whether StartedFirst was never called.
+// FirstStart reports whether StartedFirst has never been called.
 func (s *Store) FirstStart(ctx context.Context) (bool, error) {
 	started, err := s.hasSetting(ctx, settingFirstStart)
 	return !started && err == nil, err
 }
 
-// StartedFirst notes that the database has its first admin.
+// StartedFirst records that the first admin has been created.
 func (s *Store) StartedFirst(ctx context.Context) error {
 	_, err := s.settle(ctx, settingFirstStart, s.now().UTC().Format("2006-01-02T15:04:05Z"))
 	return err
 }
 
-// settle writes a setting unless it has a value, and returns the value that it
-// has then.
+// settle writes a setting unless it has a value, and returns its value.
 func (s *Store) settle(ctx context.Context, name, value string) (string, error) {
 	if bound, err := s.reads().Setting(ctx, name); err == nil {
 		return bound, nil
@@ -78,11 +78,10 @@ func (s *Store) settle(ctx context.Context, name, value string) (string, error) 
 	return bound, nil
 }
 
-// errNotRestored is returned for a database into which a backup was to be restored,
-// and was not.
+// errNotRestored is returned for a database with an incomplete restore.
 var errNotRestored = errors.New("a backup was being restored into this database, and that was broken off, so there is nothing in it; run specterd restore again, with the same settings")
 
-// Restoring reports whether a backup was being restored, and that was broken off.
+// Restoring reports whether the database has an incomplete restore.
 func (s *Store) Restoring(ctx context.Context) (bool, error) {
 	return s.hasSetting(ctx, settingRestoring)
 }

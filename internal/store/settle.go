@@ -15,8 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// settleChange settles the proposals of a wallet that a change of its transactions
-// concerns.
+// settleChange settles the proposals that a change of a wallet's transactions affects.
 func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
 	if has, err := q.HasProposals(ctx, c.WalletID); err != nil || !has {
 		return err
@@ -70,7 +69,7 @@ func (s *Store) DropSignatures(ctx context.Context) error {
 	return s.inTx(ctx, func(q *db.Queries) error { return q.DeleteSetting(ctx, settingDropSignatures) })
 }
 
-// proposalsAtATime is how many proposals DropSignatures reads at once.
+// proposalsAtATime is how many proposals DropSignatures reads at a time.
 const proposalsAtATime = 100
 
 func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
@@ -99,8 +98,8 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 	}
 }
 
-// settleProposals brings proposals to where the index says that they are. Those that
-// end come first, so that what they reserve is free for those that come back.
+// settleProposals updates proposals to the state of the index. Proposals that end are
+// settled first, so that their inputs are free for the proposals that reopen.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
 	list, err := proposals(ctx, q, ids)
 	if err != nil || len(list) == 0 {
@@ -127,7 +126,7 @@ func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []
 	return nil
 }
 
-// boolOrder compares two truth values: false comes before true.
+// boolOrder compares two booleans: false comes before true.
 func boolOrder(a, b bool) int {
 	switch {
 	case a == b:
@@ -138,7 +137,7 @@ func boolOrder(a, b bool) int {
 	return 1
 }
 
-// lifeOf returns what the index says of the inputs of a proposal.
+// lifeOf returns the state of a proposal's inputs in the index.
 func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposal.Proposal) (proposal.Life, error) {
 	life := proposal.Life{Wallet: w}
 	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{ProposalID: p.ID, WalletID: p.WalletID})
@@ -165,11 +164,11 @@ func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposal.Prop
 	return life, nil
 }
 
-// maxReplacements is how many replacements of one another are followed.
+// maxReplacements limits how long a chain of replacements is followed.
 const maxReplacements = 1000
 
-// replacementOf returns the id of the proposal of that transaction if it replaces p,
-// directly or through others; empty for none.
+// replacementOf returns the id of the proposal with that transaction if it replaces p,
+// directly or through others; otherwise it returns an empty string.
 func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsignedTxid string) (id string, err error) {
 	candidates, err := q.ProposalsOfTxid(ctx, db.ProposalsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
 	if err != nil {
@@ -185,7 +184,7 @@ func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsi
 				break
 			}
 			if replaced, err = q.ReplacedID(ctx, replaced); errors.Is(err, sql.ErrNoRows) {
-				break // it was deleted in a shell
+				break // it was deleted outside of specterd
 			} else if err != nil {
 				return "", fmt.Errorf("look up what a proposal replaces: %w", err)
 			}

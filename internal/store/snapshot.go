@@ -13,11 +13,12 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// ErrNothingThere is returned where a database has nothing that could be backed up.
+// ErrNothingThere is returned if the database has nothing to back up.
 var ErrNothingThere = errors.New("the database is empty: there is nothing to back up; look whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are those of the server")
 
-// Snapshot has read see the database as it is at one moment, whatever is written
-// meanwhile. It needs no Migrate, and refuses a schema that is newer than the program.
+// Snapshot calls read with a consistent snapshot of the database, independent of
+// concurrent writes. Migrate need not have been called; a schema that is newer than the
+// program is refused.
 func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) error {
 	state, err := s.Schema(ctx)
 	if err != nil {
@@ -29,7 +30,7 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) er
 	if err := s.checkRestored(ctx); err != nil {
 		return err
 	}
-	// On SQLite with a write-ahead log, a transaction that reads sees one moment, too.
+	// On SQLite with a write-ahead log, a read transaction is a snapshot.
 	tx, err := s.ro.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return translate(fmt.Errorf("begin: %w", err))
@@ -70,13 +71,13 @@ func (s *snapshot) Facts(ctx context.Context) (backup.Facts, error) {
 	return f, nil
 }
 
-// keysInTable is the schema since which signing keys have a table.
+// keysInTable is the first schema version with a table of signing keys.
 const keysInTable = 9
 
-// signingKeys returns the fingerprints of all keys that tokens were signed with.
+// signingKeys returns the fingerprints of all keys that have signed tokens.
 func (s *snapshot) signingKeys(ctx context.Context) ([]string, error) {
 	fingerprints := []string{}
-	if s.version < keysInTable { // there was one
+	if s.version < keysInTable { // only one key existed
 		fingerprint, err := s.q.Setting(ctx, "signing_key_fingerprint")
 		switch {
 		case err == nil:
@@ -102,7 +103,7 @@ func (s *snapshot) Rows(ctx context.Context, t backup.Table) iter.Seq2[[]any, er
 			yield(nil, err)
 			return
 		}
-		defer rows.Close() //nolint:errcheck // rows.Err has it
+		defer rows.Close() //nolint:errcheck // rows.Err reports it
 		row, into := make([]any, len(t.Columns)), make([]any, len(t.Columns))
 		for i := range row {
 			into[i] = &row[i]
@@ -113,7 +114,7 @@ func (s *snapshot) Rows(ctx context.Context, t backup.Table) iter.Seq2[[]any, er
 				return
 			}
 			for i, value := range row {
-				if truth, ok := value.(bool); ok { // on PostgreSQL
+				if truth, ok := value.(bool); ok { // PostgreSQL returns bool
 					row[i] = map[bool]int64{true: 1}[truth]
 				}
 			}
@@ -141,7 +142,7 @@ func (s *snapshot) Wallets(ctx context.Context) ([]backup.Wallet, error) {
 	return walletsForPeople(ctx, s.q)
 }
 
-// walletsForPeople returns all wallets but those that are being removed.
+// walletsForPeople returns all wallets that are not being removed.
 func walletsForPeople(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
 	rows, err := q.WalletsToBackUp(ctx)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/specterd/specterd/migrations"
 )
 
-// minSQLite is the first version without the bug that could corrupt a database
-// when its write-ahead log was reset.
+// minSQLite is the first version without a bug that could corrupt a database when its
+// write-ahead log was reset.
 var minSQLite = [3]int{3, 51, 3}
 
 type sqliteEngine struct {
@@ -32,17 +32,18 @@ type sqliteEngine struct {
 	now          func() time.Time
 }
 
-// Pragmas are per connection, so they stand in the names of the pools' sources.
-// The time to wait for a lock comes first, for those that follow may need it.
+// Pragmas apply per connection, so they are part of the data source names of the pools.
+// The busy timeout comes first, because the other pragmas may have to wait for a lock.
 const (
 	sqliteWriter = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate&_pragma=cache_size(-16000)"
 	sqliteReader = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
-// sqliteBusy is the same time, for connections that have no such name.
+// sqliteBusy is the same timeout, for connections without a data source name.
 const sqliteBusy = 5 * time.Second
 
-// pooledReaders is how many connections read beside those that are pinned.
+// pooledReaders is the number of reading connections in the pool, in addition to the
+// pinned ones.
 const pooledReaders = 8
 
 func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
@@ -53,7 +54,7 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	if rw, err = sql.Open("sqlite", source+sqliteWriter); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", e.path, err)
 	}
-	rw.SetMaxOpenConns(1) // SQLite has one writer; a queue here beats its busy loop
+	rw.SetMaxOpenConns(1) // SQLite has one writer; queuing here is faster than its busy loop
 	if ro, err = sql.Open("sqlite", source+sqliteReader); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", e.path, errors.Join(err, rw.Close()))
 	}
@@ -69,9 +70,9 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 
 func fileURL(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
-// createPrivate creates the file, if it is missing, for its owner only; SQLite
-// gives the same rights and owner to the files it puts beside it. SQLite itself
-// creates none (mode=rw), since it would do so behind a symbolic link.
+// createPrivate creates the file, if it is missing, with access for its owner only;
+// SQLite creates the files beside it with the same permissions and owner. SQLite itself
+// must not create the file (mode=rw), because it would follow a symbolic link.
 func createPrivate(path string) error {
 	path, err := privatefile.Resolve(path)
 	if err == nil {
@@ -83,8 +84,8 @@ func createPrivate(path string) error {
 	return nil
 }
 
-// check makes the first connection. Two processes that do so on a new file are
-// in each other's way while it is switched to WAL, where SQLite does not wait.
+// check opens the first connection. Two processes that do so on a new file conflict while
+// it is switched to WAL mode, and SQLite does not wait for locks then.
 func (e sqliteEngine) check(ctx context.Context, rw *sql.DB) error {
 	var version string
 	err := retry(ctx, func() error {
@@ -138,7 +139,7 @@ func (sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX {
 
 func (sqliteEngine) bulk(_ *sql.Conn, tx *sql.Tx) bulkWriter { return newPreparedTx(tx) }
 
-// lead has nothing to wait for: the lock of the process that serves sees to it.
+// lead does not wait: the serving lock ensures that there is only one process.
 func (sqliteEngine) lead(context.Context, *sql.DB) (*leadership, error) {
 	return &leadership{lost: make(chan struct{}), release: func() {}}, nil
 }
@@ -161,7 +162,7 @@ func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
 
 var errDamaged = errors.New("its pages do not fit together")
 
-// IsDamage reports whether err says that an SQLite file is not as SQLite wrote it.
+// IsDamage reports whether err says that an SQLite file is corrupt.
 func IsDamage(err error) bool {
 	switch primaryCode(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
@@ -170,15 +171,15 @@ func IsDamage(err error) bool {
 	return errors.Is(err, errDamaged)
 }
 
-// backup copies the database into the backup folder with VACUUM INTO, which
-// yields a whole and consistent file.
+// backup copies the database into the backup directory with VACUUM INTO, which creates a
+// complete and consistent file.
 func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) error {
 	if err := privatefile.MkdirAll(e.backupFolder); err != nil {
 		return fmt.Errorf("make the backup folder: %w", err)
 	}
 	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405.000000Z"))
 	path := filepath.Join(e.backupFolder, name)
-	f, err := privatefile.Create(path) // SQLite takes an empty file, and with mode=rw creates none
+	f, err := privatefile.Create(path) // SQLite accepts an empty file, and creates none with mode=rw
 	if err == nil {
 		err = f.Close()
 	}

@@ -13,22 +13,22 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// dataVersion yields a number that is another one as soon as any other
-// connection, of this process or not, has committed a change to the database:
+// dataVersion returns a number that changes when any other connection, of this or another
+// process, has committed a change to the database:
 // https://sqlite.org/pragma.html#pragma_data_version.
 const dataVersion = "PRAGMA data_version"
 
-// maxRemembered bounds the rows that a connection remembers.
+// maxRemembered is the maximum number of rows that a connection caches.
 const maxRemembered = 10_000
 
-// pinnedConns is how many connections are taken out of the pool for look-ups: a
-// few for each processor, so that one that waits for the system while it takes
-// SQLite's lock does not hold up the others.
+// pinnedConns is how many connections are reserved for look-ups: several per processor,
+// so that a connection waiting for the operating system to take SQLite's lock does not
+// delay the others.
 func pinnedConns() int { return 4 * runtime.GOMAXPROCS(0) }
 
-// credentials pins connections. Each remembers the rows that it read and asks
-// before every use whether the database has changed since, which takes a third
-// of the time of reading a row again.
+// credentials pins connections. Each caches the rows that it has read, and checks before
+// every use whether the database has changed, which takes a third of the time of reading
+// a row again.
 func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialReader, error) {
 	n := pinnedConns()
 	r := &pinnedReader{free: make(chan *pinnedConn, n)}
@@ -43,7 +43,7 @@ func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialRead
 	return r, nil
 }
 
-// pinnedReader hands its connections out to one reader each.
+// pinnedReader gives each of its connections to one reader at a time.
 type pinnedReader struct {
 	free chan *pinnedConn
 	all  []*pinnedConn
@@ -67,13 +67,13 @@ func (r *pinnedReader) close() error {
 	return err
 }
 
-// pinnedConn is a connection taken out of the pool, with what it read while the
-// database had one version.
+// pinnedConn is a connection taken out of the pool, with a cache of the rows that it has
+// read at one data version.
 type pinnedConn struct {
 	conn    *sql.Conn
 	queries *db.Queries
-	// version is prepared on the driver's own connection: through database/sql
-	// the question takes several times as long as its answer.
+	// version is prepared on the driver's own connection: through database/sql the call
+	// would take several times as long as the query itself.
 	version driver.StmtQueryContext
 
 	current    int64
@@ -100,10 +100,10 @@ func pin(ctx context.Context, ro *sql.DB) (*pinnedConn, error) {
 	return c, nil
 }
 
-// credential returns the row as it is in the database now. A row that is read
-// after the version was asked is at least as new as that version.
+// credential returns the current row of the database. A row that is read after the data
+// version is at least as new as that version.
 func (c *pinnedConn) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
-	// The question takes microseconds; watching for the end of ctx takes longer.
+	// The query takes microseconds; watching ctx would take longer.
 	version, err := c.askVersion(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, err

@@ -14,14 +14,14 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
-// historyConns is how many read histories at once.
+// historyConns is how many connections read histories at the same time.
 const historyConns = 4
 
 // histories opens a pool of connections that bypass database/sql: that and its driver
 // take twice as long to return the values of a row as SQLite takes to find it (ADR 17).
 func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
 	pool, err := sqlitex.NewPool(e.path, sqlitex.PoolOptions{
-		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // also a reader writes, to the index of the write-ahead log
+		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // a reader also writes the index of the write-ahead log (-shm)
 		PrepareConn: func(conn *zombiezen.Conn) error {
 			conn.SetBusyTimeout(sqliteBusy)
 			return sqlitex.ExecuteTransient(conn, "PRAGMA query_only(1)", nil)
@@ -53,7 +53,7 @@ func readHistory[Row any](ctx context.Context, r sqliteHistories, query string, 
 	rows := []Row{}
 	err := r.read(ctx, query, p, func(row db.TransactionsRow) { rows = append(rows, as(row)) })
 	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err() // which has SQLite say that it was interrupted
+		return nil, ctx.Err() // SQLite would only report an interrupt
 	}
 	return rows, err
 }
@@ -69,7 +69,7 @@ func (r sqliteHistories) read(ctx context.Context, query string, p db.Transactio
 		return err
 	}
 	bindHistory(stmt, p)
-	defer stmt.Reset() //nolint:errcheck // tells again what Step did
+	defer stmt.Reset() //nolint:errcheck // repeats the error of Step
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {
@@ -117,7 +117,7 @@ func historyRow(stmt *zombiezen.Stmt) db.TransactionsRow {
 	return row
 }
 
-// columns reads the columns of a row, one after the other.
+// columns reads the columns of a row in order.
 type columns struct {
 	stmt *zombiezen.Stmt
 	next int
@@ -143,7 +143,7 @@ func (c *columns) blob() []byte {
 	return b
 }
 
-// orNull returns nil for NULL. What the column has is in the range of T.
+// orNull returns nil for NULL. The value must be in the range of T.
 func orNull[T ~int | ~int64 | ~uint8 | ~uint32](c *columns) *T {
 	i := c.column()
 	if c.stmt.ColumnIsNull(i) {

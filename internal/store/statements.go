@@ -8,15 +8,15 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// statements keeps the queries of a pool prepared: on SQLite to prepare one costs
-// as much as to run it. There are as many as the code has, and they are closed with
-// the pool.
+// statements caches prepared queries of a pool: on SQLite, preparing a query costs as
+// much as running it. The number of queries in the code bounds the cache. The statements
+// are closed with the pool.
 type statements struct {
 	pool     *sql.DB
-	prepared sync.Map // of *sql.Stmt, by the query
+	prepared sync.Map // *sql.Stmt by query
 }
 
-// get returns a query prepared. Two who are the first to ask may both prepare it.
+// get returns the prepared query. Two concurrent first calls may both prepare it.
 func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	if one, ok := s.prepared.Load(query); ok {
 		return one.(*sql.Stmt), nil
@@ -26,13 +26,13 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 		return nil, err
 	}
 	if other, there := s.prepared.LoadOrStore(query, one); there {
-		_ = one.Close() //nolint:sqlclosecheck // nothing was done with it
+		_ = one.Close() //nolint:sqlclosecheck // never used
 		return other.(*sql.Stmt), nil
 	}
 	return one, nil
 }
 
-// on returns queries that are prepared, on the pool itself or within one of its
+// on returns a DBTX with prepared queries, on the pool itself or in one of its
 // transactions.
 func (s *statements) on(d db.DBTX) db.DBTX {
 	tx, ok := d.(*sql.Tx)
@@ -48,8 +48,8 @@ func (s *statements) on(d db.DBTX) db.DBTX {
 	}}
 }
 
-// preparedReads has what returns rows go to statements that somebody prepares and
-// closes.
+// preparedReads runs queries that return rows with prepared statements, which the owner
+// of the function statement closes.
 type preparedReads struct {
 	db.DBTX
 	statement func(ctx context.Context, query string) (*sql.Stmt, error)
@@ -68,7 +68,7 @@ func (p preparedReads) QueryContext(ctx context.Context, query string, args ...a
 func (p preparedReads) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedReads
 	if err != nil {
-		return p.DBTX.QueryRowContext(ctx, query, args...) // which meets with the same error
+		return p.DBTX.QueryRowContext(ctx, query, args...) // returns the same error
 	}
 	return one.QueryRowContext(ctx, args...)
 }

@@ -1,10 +1,10 @@
-// Package store keeps everything in SQLite or PostgreSQL. It implements the
-// Store interfaces that the domain packages declare, and decides nothing
-// itself: what may become of a row is the domain's to say.
+// Package store stores all data in SQLite or PostgreSQL. It implements the Store
+// interfaces that the domain packages declare, and contains no business rules: the domain
+// packages decide how a row may change.
 //
-// Exported methods open one transaction or none; the small unexported functions
-// that they are made of take the transaction. No transaction type leaves the
-// package. Every error that a caller can do something about is a fault.
+// Exported methods open at most one transaction; the small unexported functions that they
+// call receive the transaction. No transaction type is exported. Every error that a
+// caller can act on is a fault.
 package store
 
 import (
@@ -25,15 +25,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Options say where the data is.
+// Options configure the database.
 type Options struct {
-	// URL is postgres://… or the path of an SQLite file.
+	// URL is a postgres://… URL or the path of an SQLite file.
 	URL string
-	// BackupFolder takes the copies that are made before SQLite is migrated.
+	// BackupFolder is the directory for copies of an SQLite database made before
+	// migrations.
 	BackupFolder string
 	Log          *slog.Logger
 	Now          func() time.Time
-	// Quotas are the limits of users for whom an admin set no others.
+	// Quotas are the limits of users without limits set by an admin.
 	Quotas auth.Limits
 }
 
@@ -43,67 +44,66 @@ type Store struct {
 	now    func() time.Time
 	engine engine
 	quotas auth.Limits
-	rw, ro *sql.DB // on PostgreSQL both are the same pool
-	// toRead adapts queries that only read.
+	rw, ro *sql.DB // the same pool on PostgreSQL
+	// toRead adapts a DBTX for queries that only read.
 	toRead func(d db.DBTX) db.DBTX
-	// damage is what a check found wrong with the file; nil while nothing is.
+	// damage is the corruption that a check found in the file; nil if none.
 	damage atomic.Pointer[error]
 	disk   disk
 	// quotaLocks serializes the transactions that charge a quota, by user or wallet.
 	quotaLocks keymutex.Mutex
-	// credentials reads the rows that decide about requests, faster than
-	// through a pool where that matters.
+	// credentials reads the rows that authorize requests, faster than through a pool if
+	// the engine supports that.
 	credentials credentialReader
-	// histories reads many rows of transactions, faster than through a pool
-	// where that matters.
+	// histories reads many rows of transactions, faster than through a pool if the engine
+	// supports that.
 	histories historyReader
 }
 
-// engine is what differs between the two databases.
+// engine is the difference between the two databases.
 type engine interface {
-	// name is what people call it.
+	// name is the name of the database for users.
 	name() string
 	// open returns the pools for writing and for reading.
 	open(ctx context.Context) (rw, ro *sql.DB, err error)
 	// credentials returns a reader on the open pools.
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
-	// histories returns a reader of the same database.
+	// histories returns a reader on the same database.
 	histories(ro *sql.DB) (historyReader, error)
-	// adapt has queries be what suits the database best.
+	// adapt optimizes queries for the database.
 	adapt(d db.DBTX) db.DBTX
-	// reads returns a function that does the same with queries that only read,
-	// on the pool for that or within one of its transactions.
+	// reads returns a function that does the same for queries that only read, on the read
+	// pool or in one of its transactions.
 	reads(ro *sql.DB) func(d db.DBTX) db.DBTX
-	// bulk returns what many small statements are fast through, on a transaction
-	// of the connection.
+	// bulk returns a writer for many small statements in a transaction of the connection.
 	bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter
-	// listTables is a query for the names of all tables but goose's.
+	// listTables is a query for the names of all tables except goose's.
 	listTables() string
-	// fill puts rows into an empty table, in a transaction of the connection.
+	// fill inserts rows into an empty table, in a transaction of the connection.
 	fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t backup.Table, rows iter.Seq2[[]any, error]) error
-	// lead waits until no other process writes the index, and keeps others from it.
+	// lead waits until no other process writes the index, and acquires the indexer lock.
 	lead(ctx context.Context, rw *sql.DB) (*leadership, error)
-	// migrations says what goose needs to know.
+	// migrations returns the configuration of goose.
 	migrations() (migrationSource, error)
-	// verify looks through the whole database and returns what is wrong with it.
+	// verify checks the whole database and returns an error if it is corrupt.
 	verify(ctx context.Context, ro *sql.DB) error
-	// backup copies the database before it is migrated from this version.
+	// backup copies the database before a migration from this version.
 	backup(ctx context.Context, rw *sql.DB, version int64) error
 }
 
-// credentialReader reads the row of a token as it is at this moment.
+// credentialReader reads the current row of a token.
 type credentialReader interface {
 	credential(ctx context.Context, tokenID string) (*auth.Credential, error)
 	close() error
 }
 
-// transactionReader is db.Queries, or what takes its place in that.
+// transactionReader is db.Queries or a replacement for these queries.
 type transactionReader interface {
 	Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
 	TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error)
 }
 
-// historyReader is one that has to be closed.
+// historyReader is a transactionReader that must be closed.
 type historyReader interface {
 	transactionReader
 	close() error
@@ -114,8 +114,8 @@ func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// Open opens the database, creating an SQLite file where there is none. It does
-// not migrate; until Migrate has returned, nothing else may be called.
+// Open opens the database, and creates an SQLite file if there is none. It does not
+// migrate; no other method may be called until Migrate has returned.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}}
 	if IsPostgres(o.URL) {
@@ -126,7 +126,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	var err error
 	s.rw, s.ro, err = s.engine.open(ctx)
-	if err != nil && s.disk.mind(ctx, err) { // to be opened takes some room, too
+	if err != nil && s.disk.mind(ctx, err) { // opening also needs disk space
 		s.rw, s.ro, err = s.engine.open(ctx)
 	}
 	if err != nil {
@@ -136,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the database. Nothing may use the store any more.
+// Close closes the database. The store must not be used afterwards.
 func (s *Store) Close() error {
 	var err error
 	if s.credentials != nil {
@@ -151,9 +151,9 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.rw.Close())
 }
 
-// Verify looks through the whole database, which may take seconds. Where it
-// finds damage, it returns that, and from then on nobody is let in and Ping is
-// Unavailable: what is read from a damaged file may be wrong.
+// Verify checks the whole database, which may take seconds. If it finds corruption, it
+// returns that error, and from then on all authentication fails and Ping returns
+// Unavailable: data read from a corrupt file may be wrong.
 func (s *Store) Verify(ctx context.Context) error {
 	err := s.engine.verify(ctx, s.ro)
 	if IsDamage(err) {
@@ -162,7 +162,7 @@ func (s *Store) Verify(ctx context.Context) error {
 	return err
 }
 
-// sound is Unavailable where the database is known to be damaged.
+// sound returns Unavailable if the database is known to be corrupt.
 func (s *Store) sound() error {
 	if damage := s.damage.Load(); damage != nil {
 		return ErrUnavailable.Because(*damage)
@@ -170,8 +170,8 @@ func (s *Store) sound() error {
 	return nil
 }
 
-// Ping reports whether the database answers, is not known to be damaged, and could
-// be written to when that was tried last: Unavailable where not.
+// Ping returns nil if the database responds, is not known to be corrupt, and was writable
+// at the last check; otherwise Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.sound(); err != nil {
 		return err
@@ -185,7 +185,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// reads returns the queries outside of a transaction, for reading only.
+// reads returns read-only queries outside of a transaction.
 func (s *Store) reads() *db.Queries { return db.New(s.toRead(s.ro)) }
 
 func (s *Store) queries(d db.DBTX) *db.Queries { return db.New(s.engine.adapt(d)) }

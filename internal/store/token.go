@@ -79,7 +79,7 @@ func (s *Store) insertToken(ctx context.Context, q *db.Queries, t auth.Token) er
 	switch {
 	case isUnique(err):
 		return auth.ErrDescriptionTaken
-	case isForeignKey(err): // the token that this one was made with is gone
+	case isForeignKey(err): // the parent token has been deleted
 		return auth.ErrUnauthenticated
 	case err != nil:
 		return fmt.Errorf("insert a token: %w", err)
@@ -159,9 +159,9 @@ func loadRotation(ctx context.Context, q *db.Queries, userID, id string) (auth.R
 	return r, nil
 }
 
-// retireToken takes the predecessor out of the way: at once, or renamed and at
-// the time that was set, together with its descendants, and where a password rotates it
-// also with what tokens rotated it to before.
+// retireToken retires the predecessor of a rotated token: it is deleted at once, or
+// renamed and set to expire, together with its descendants, at the time that was set. If
+// a password rotates it, earlier successors by token rotations are retired as well.
 func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
 	family, err := familyOf(ctx, q, r.Old.UserID, r.Old.ID, !r.ByToken)
 	if err != nil {
@@ -186,8 +186,8 @@ func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
 	return nil
 }
 
-// AllTokens returns the tokens of a user, or of every user where the name is
-// empty, with the users' names in the same order. It is for the command line.
+// AllTokens returns the tokens of a user, or of all users if the name is empty, and the
+// users' names in the same order. The command line uses it.
 func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.Token, owners []string, err error) {
 	rows, err := s.reads().ListTokens(ctx, db.ListTokensParams{NameFolded: auth.FoldName(userName), EveryUser: userName == ""})
 	if err != nil {
@@ -200,8 +200,8 @@ func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.T
 	return tokens, owners, nil
 }
 
-// OwnerOfToken returns the id of the user whose token this is, or was if tokens
-// rotated it, or auth.ErrTokenNotFound.
+// OwnerOfToken returns the id of the user who owns a token, or owned it if it was rotated
+// by tokens; otherwise auth.ErrTokenNotFound.
 func (s *Store) OwnerOfToken(ctx context.Context, id string) (string, error) {
 	owner, err := s.reads().OwnerOfToken(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -226,7 +226,7 @@ func tokenOf(row db.Token) auth.Token {
 	return t
 }
 
-// The wallets of a token are kept as ids separated by spaces; NULL is no limit.
+// The wallets of a token are stored as ids separated by spaces; NULL means no limit.
 
 func walletIDs(text sql.NullString) []string {
 	if !text.Valid {

@@ -57,8 +57,9 @@ func loadDeletion(ctx context.Context, q *db.Queries, userID, id, callerID strin
 	return d, err
 }
 
-// familyOf returns a token and those that were made with it, and if withSuccessors is
-// set also what these were rotated to by tokens, and the families of that.
+// familyOf returns a token and its descendants, which were created with it. If
+// withSuccessors is set, it also returns the tokens that these were rotated to by tokens,
+// and their families.
 func familyOf(ctx context.Context, q *db.Queries, userID, id string, withSuccessors bool) ([]auth.TokenName, error) {
 	rows, err := q.FamilyOfToken(ctx, db.FamilyOfTokenParams{UserID: userID, WithSuccessors: withSuccessors, TokenID: id})
 	if err != nil {
@@ -79,8 +80,8 @@ func idsOf(tokens []auth.TokenName) []string {
 	return ids
 }
 
-// removeTokens deletes tokens. The database deletes what was made with them and what
-// they were rotated to, if that is not among them.
+// removeTokens deletes tokens. The database also deletes their descendants and successors
+// by rotation that are not among them.
 func removeTokens(ctx context.Context, q *db.Queries, userID string, ids []string) error {
 	for _, id := range ids {
 		if err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: id, UserID: userID}); err != nil {
@@ -90,8 +91,8 @@ func removeTokens(ctx context.Context, q *db.Queries, userID string, ids []strin
 	return nil
 }
 
-// removeTokensAlone deletes tokens and not what they were rotated to. Unless forget is
-// set, later deletions of the same tokens still find that.
+// removeTokensAlone deletes tokens but not their successors. Unless forget is set, a
+// later deletion of the same tokens still finds the successors.
 func removeTokensAlone(ctx context.Context, q *db.Queries, userID string, ids []string, forget bool) error {
 	var rotations []db.Rotation
 	for _, id := range ids {

@@ -18,36 +18,36 @@ import (
 )
 
 const (
-	// maxAttempts takes about as long as txPatience: with each change the audit record
-	// grows, so that all changes are in each other's way.
+	// maxAttempts take about as long as txPatience: every change appends to the audit
+	// log, so that all changes conflict with each other.
 	maxAttempts = 16
-	// txPatience bounds a transaction with all its attempts, so that a caller is
-	// told in time when somebody else keeps the database to themselves.
+	// txPatience limits a transaction including its retries, so that a caller gets an
+	// error in time if another transaction blocks the database.
 	txPatience = 8 * time.Second
-	// bulkPatience bounds one with many statements.
+	// bulkPatience limits a transaction with many statements.
 	bulkPatience = 30 * time.Second
 )
 
-// ErrUnavailable is what a caller is told while the database does not answer.
+// ErrUnavailable is returned while the database does not respond.
 var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 	"the database does not answer or cannot be written to; nothing was changed. Look at specterd's log").After(5 * time.Second)
 
-// inTx runs body in a write transaction. It runs body again, from the start,
-// when the database refuses the transaction for the sake of another one, so
-// body must set all of its results afresh each time.
+// inTx runs body in a write transaction. It runs body again, from the start, if the
+// database aborts the transaction because of another one; body must therefore reset all
+// of its results each time.
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
 	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelSerializable, body) })
 }
 
 // inRowTx runs body as inTx does, for a body that changes one row, begins with a
-// statement that locks it, and decides by nothing else that may change. Where
-// inTx would be refused and tried again, it waits its turn.
+// statement that locks it, and depends on nothing else that may change. It waits for the
+// lock in cases where inTx would be aborted and retried.
 func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error {
 	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelReadCommitted, body) })
 }
 
-// inUrgentTx runs body as inTx does, also where the disk is full: for what takes
-// access away from somebody.
+// inUrgentTx runs body as inTx does, even if the disk is full: it is for transactions
+// that revoke access.
 func (s *Store) inUrgentTx(ctx context.Context, body func(*db.Queries) error) error {
 	err := s.attempt(ctx, body)
 	if s.disk.mind(ctx, err) {
@@ -60,8 +60,8 @@ func (s *Store) attempt(ctx context.Context, body func(*db.Queries) error) error
 	return s.persist(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelSerializable, body) })
 }
 
-// patiently tries until it is not refused any more, for so long at most, unless the
-// disk is full.
+// patiently retries until the attempt is not aborted by contention, for at most patience,
+// unless the disk is full.
 func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(context.Context) error) error {
 	if s.disk.trouble.Load() == ErrDiskFull {
 		return ErrDiskFull
@@ -86,8 +86,8 @@ func (s *Store) persist(ctx context.Context, patience time.Duration, try func(co
 	return translate(err)
 }
 
-// inReadTx runs body in a transaction in which nothing changes, so that what
-// several queries return fits together.
+// inReadTx runs body in a transaction with a consistent snapshot, so that the results of
+// several queries match.
 func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) error {
 	tx, err := s.ro.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
@@ -97,8 +97,8 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 	return translate(body(db.New(s.toRead(tx))))
 }
 
-// retry runs do until it is not refused any more for the sake of another
-// connection, a few times at most and until ctx ends.
+// retry calls do until it is not aborted because of another connection, for a limited
+// number of attempts and until ctx ends.
 func retry(ctx context.Context, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
@@ -128,13 +128,13 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, body func(*
 	return nil
 }
 
-// backoff returns 50 % to 150 % of a delay that doubles with each attempt.
+// backoff returns 50% to 150% of a delay that doubles with each attempt.
 func backoff(attempt int) time.Duration {
 	d := min(10*time.Millisecond<<attempt, time.Second)
 	return d/2 + rand.N(d) //nolint:gosec // jitter, not a secret
 }
 
-// isContention reports whether err says that another transaction was in the way.
+// isContention reports whether err was caused by a conflict with another transaction.
 func isContention(err error) bool {
 	switch primaryCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
@@ -143,14 +143,14 @@ func isContention(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
 		case "40001", "40P01", // serialization failure, deadlock
-			"42P07": // a table that two begin to create at once
+			"42P07": // two processes create the same table at the same time
 			return true
 		}
 	}
 	return false
 }
 
-// isUnique reports whether err says that a row with this key is there already.
+// isUnique reports whether err says that a row with this key already exists.
 func isUnique(err error) bool {
 	switch sqliteCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
@@ -162,7 +162,7 @@ func isUnique(err error) bool {
 	return false
 }
 
-// isForeignKey reports whether err says that a row that is referred to is gone.
+// isForeignKey reports whether err says that a referenced row does not exist.
 func isForeignKey(err error) bool {
 	if sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY {
 		return true
@@ -173,8 +173,8 @@ func isForeignKey(err error) bool {
 	return false
 }
 
-// sqliteCode returns SQLite's own code of an error, by whichever way it came: that is
-// SQLITE_OK for none, and SQLITE_ERROR for one that is not SQLite's.
+// sqliteCode returns the extended SQLite error code of an error from either driver:
+// SQLITE_OK for nil, and SQLITE_ERROR for an error that is not from SQLite.
 func sqliteCode(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()
@@ -182,11 +182,11 @@ func sqliteCode(err error) int {
 	return int(zombiezen.ErrCode(err))
 }
 
-// primaryCode is sqliteCode without the extended part.
+// primaryCode returns the primary code of sqliteCode, without the extended part.
 func primaryCode(err error) int { return sqliteCode(err) & 0xff }
 
-// translate makes a fault of an error that says that the database is away, full
-// or read-only. Other errors stay as they are.
+// translate converts an error which says that the database is unreachable, full or
+// read-only into a fault. It returns other errors unchanged.
 func translate(err error) error {
 	if err == nil {
 		return nil

@@ -141,8 +141,8 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 	return addEvent(ctx, q, e.Event)
 }
 
-// CountDefaultPasswords returns how many active users still have the password
-// that a new database begins with.
+// CountDefaultPasswords returns how many active users still have the initial password of
+// a new database.
 func (s *Store) CountDefaultPasswords(ctx context.Context) (int, error) {
 	n, err := s.reads().CountDefaultPasswords(ctx)
 	if err != nil {

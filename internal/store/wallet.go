@@ -48,7 +48,7 @@ func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 		BirthHeight: w.Birth, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom), ScanUser: w.ScanUser,
 	})
-	if isUnique(err) { // the id is a random one
+	if isUnique(err) { // the id is random, so another wallet uses the Core wallet
 		return wallet.ErrHeld.Because(err)
 	}
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 		if err := updateWallet(ctx, q, edited.Wallet); err != nil {
 			return err
 		}
-		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from here on its alias leads to it
+		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from now on the alias resolves to it
 			if err := q.UseAliasesOf(ctx, id); err != nil {
 				return fmt.Errorf("note the used aliases: %w", err)
 			}
@@ -243,7 +243,8 @@ func walletOf(row db.Wallet) wallet.Wallet {
 	return w
 }
 
-// scanFrom has NULL for the height -1, which is none.
+// scanFrom returns nil, which is stored as NULL, for the height -1, which means no
+// height.
 func scanFrom(height int) *int {
 	if height < 0 {
 		return nil
@@ -251,7 +252,7 @@ func scanFrom(height int) *int {
 	return &height
 }
 
-// fillKeys fills in the keys of wallets, which never change.
+// fillKeys loads the keys of wallets, which are immutable.
 func fillKeys(ctx context.Context, q *db.Queries, wallets ...*wallet.Wallet) error {
 	if len(wallets) == 0 {
 		return nil
@@ -279,11 +280,11 @@ func keyOf(row db.WalletKey) btc.Key {
 	}
 }
 
-// listOf returns a list in the form that queries take one in: json_each yields
-// its items on both databases.
+// listOf encodes a list as queries expect it: json_each yields its items on both
+// databases.
 func listOf(items []string) string {
 	text, err := json.Marshal(items)
-	if err != nil || items == nil { // strings have no errors, and null would be one element that equals nothing
+	if err != nil || items == nil { // encoding strings cannot fail; null would be one element that equals nothing
 		return "[]"
 	}
 	return string(text)
