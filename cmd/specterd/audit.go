@@ -62,6 +62,13 @@ func orDash(text string) string {
 // errAudit is returned if the verification found a problem.
 var errAudit = errors.New("the audit log was altered")
 
+// auditHashDigits is the number of hexadecimal digits of a hash of the audit log.
+const auditHashDigits = 64
+
+// errAuditHash is returned for a mistyped hash. Its exit status differs from that of
+// errAudit, which scripts may take as an alarm.
+var errAuditHash = exitError{exitUsage, errors.New("--hash must have 64 hexadecimal digits; nothing was verified")}
+
 func (p *program) auditVerifyCommand() *cobra.Command {
 	var hash string
 	var files []string
@@ -76,6 +83,9 @@ keep the hash that this command prints in another place, and pass it as --hash a
 next verification.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			hash = strings.ToLower(strings.TrimSpace(hash))
+			if hash != "" && (len(hash) != auditHashDigits || strings.Trim(hash, "0123456789abcdef") != "") {
+				return errAuditHash
+			}
 			if len(files) > 0 {
 				r, err := verifyArchives(files, hash)
 				if err != nil {

@@ -22,6 +22,9 @@ import (
 // exitPartial is the exit status of a partial import or export. A failure has status 1.
 const exitPartial = 3
 
+// exitUsage is the exit status of a command that did nothing because of a wrong flag.
+const exitUsage = 2
+
 // errPartial is returned if an import omitted something.
 var errPartial = exitError{exitPartial, errors.New("the import is PARTIAL: not everything was imported; see \"not imported\" and \"error\" above")}
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -84,11 +85,11 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 				who := operator()
 				var err error
 				if who.UserID, err = a.store.OwnerOfToken(cmd.Context(), id); err != nil {
-					return fmt.Errorf("revoke %s: %w", id, err)
+					return revokeError(id, err)
 				}
 				deleted, err := tokens.Delete(cmd.Context(), who, id, keepSuccessors)
 				if err != nil {
-					return fmt.Errorf("revoke %s: %w", id, err)
+					return revokeError(id, err)
 				}
 				fmt.Fprintf(p.stdout, "Revoked %s.\n", id)
 				p.tellOthers("also revoked", id, deleted.Ended)
@@ -99,6 +100,14 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep tokens that resulted from rotation by the token itself or by another token")
 	return cmd
+}
+
+// revokeError returns the error of revoking a token of any user.
+func revokeError(id string, err error) error {
+	if errors.Is(err, auth.ErrTokenNotFound) {
+		return fmt.Errorf("revoke %s: token not found; it may have been deleted, and \"specterd token list\" shows the ids", id)
+	}
+	return fmt.Errorf("revoke %s: %w", id, err)
 }
 
 // tellOthers prints the tokens other than the one with this id.

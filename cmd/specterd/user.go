@@ -120,7 +120,12 @@ func (p *program) userChangeCommand(verb, short string, disabled bool) *cobra.Co
 	return &cobra.Command{
 		Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-			u, err := a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Disabled: &disabled})
+			u, err := a.users.Get(cmd.Context(), args[0])
+			if err == nil && u.Active() != disabled {
+				fmt.Fprintf(p.stdout, "User %s is already %s; nothing was changed.\n", u.Name, statusOf(u))
+				return nil
+			}
+			u, err = a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Disabled: &disabled})
 			if err != nil {
 				return err
 			}

@@ -88,7 +88,7 @@ func explain(found []*match.Match) string {
 	switch longest.Pattern {
 	case "dictionary":
 		// The list in which a word is found first is not deterministic.
-		return "it consists of common passwords or words, or of names known here, such as the name of the user, of a wallet, of this host or of the program"
+		return "it consists of common passwords or words, or of names known here, such as the names of the user, of the user's own wallets, of this host or of the program"
 	case "spatial":
 		return "it consists of keys that are next to each other"
 	case "repeat":

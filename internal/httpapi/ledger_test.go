@@ -61,7 +61,7 @@ func testLedger(t *testing.T, s *server, _ *testkit.Node) {
 			t.Errorf("%s: %q", path, got.body[:10])
 		}
 	}
-	for _, query := range []string{"&tz=Mars", "&tz=Local", "&label=x", "&order=up", "&view=x", "&since=x", "&cursor=MSB4IHk"} {
+	for _, query := range []string{"&tz=Mars", "&tz=Local", "&label=x", "&order=up", "&view=x", "&since=x", "&cursor=MSB4IHk", "&limit=2", "&since=2026-12-02&until=2026-12-01"} {
 		ask(path+query).want(t, 400)
 	}
 	s.do(t, request{method: "GET", path: path, auth: []string{k}, header: map[string]string{"Accept": "application/json"}}).wantProblem(t, 400, "invalid_input")

@@ -36,7 +36,7 @@ func TestUserTokens(t *testing.T) {
 		next := s.rotated(t, all[0].bearer(), all[0], "0s")
 		s.call(t, "DELETE", path+"/"+all[0].id, writer, "").want(t, 200, next.id, `"kept":[]`)
 		s.works(t, next, false)
-		s.call(t, "DELETE", path+"/"+all[0].id, writer, "").wantProblem(t, 404, "token_not_found")
+		s.call(t, "DELETE", path+"/"+all[0].id, writer, "").wantProblem(t, 404, "token_not_found").want(t, 404, "this user has no token with this id")
 		s.call(t, "DELETE", userPath("admin")+"/tokens/"+all[1].id, writer, "").wantProblem(t, 404, "token_not_found")
 		s.call(t, "DELETE", path, writer, "").want(t, 204)
 		s.works(t, all[1], false)

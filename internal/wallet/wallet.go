@@ -30,7 +30,7 @@ var (
 	ErrMemberMissing = fault.New(fault.NotFound, "member_not_found", "this user is not a member of the wallet")
 	ErrMemberExists  = fault.New(fault.Conflict, "member_exists", "this user is already a member of the wallet")
 	// ErrInvitationNotFound is also returned for invitations of other users.
-	ErrInvitationNotFound = fault.New(fault.NotFound, "invitation_not_found", "invitation not found; it may have expired or been withdrawn")
+	ErrInvitationNotFound = fault.New(fault.NotFound, "invitation_not_found", "invitation not found; it may have been accepted, declined or withdrawn, or have expired")
 	ErrInvitationExists   = fault.New(fault.Conflict, "invitation_exists", "this user already has a pending invitation; delete it to create another one")
 )
 

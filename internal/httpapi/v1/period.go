@@ -40,6 +40,9 @@ func (p period) times() (since, until time.Time, err error) {
 	if isDate {
 		until = until.AddDate(0, 0, 1)
 	}
+	if !since.IsZero() && !until.IsZero() && since.After(until) {
+		return since, until, fault.InvalidField("since", "must not be later than until")
+	}
 	return since, until, nil
 }
 

@@ -161,7 +161,7 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (token, error) {
 
 // deletion says how much a deletion is to take.
 type deletion struct {
-	Successors string `query:"successors" json:"-" enum:"keep" description:"What becomes of tokens that it was rotated to by itself or another token: kept. Without it, they are deleted as well, unless the request is made with one of them."`
+	Successors string `query:"successors" json:"-" enum:"keep" description:"keep: tokens that it was rotated to by itself or another token stay valid. Without it, they are deleted as well, unless the request is made with one of them."`
 }
 
 func (d deletion) keep() (bool, error) {
@@ -172,7 +172,7 @@ func (d deletion) keep() (bool, error) {
 }
 
 type deleteTokenRequest struct {
-	ID string `path:"id" json:"-" description:"The token's id. It may be gone, if tokens rotated it: then its successors are deleted."`
+	ID string `path:"id" json:"-" description:"The token's id. Tokens that were created with it are deleted as well. It may be gone, if tokens rotated it: then its successors are deleted."`
 	deletion
 }
 
@@ -209,8 +209,8 @@ func (a *API) DeleteToken(ctx context.Context, in deleteTokenRequest) (tokensDel
 }
 
 type rotateTokenRequest struct {
-	ID      string  `path:"id" json:"-" description:"The id of the token to replace."`
-	Overlap *string `json:"overlap" example:"1h" description:"How long the old one lives on, such as \"1h\"; \"0s\" ends it at once. Without it: 1 hour."`
+	ID      string  `path:"id" json:"-" description:"The id of the token to replace. Tokens that were created with it are not replaced: they are revoked when it ends, at the end of the overlap."`
+	Overlap *string `json:"overlap" example:"1h" description:"How long the old token stays valid, such as \"1h\"; \"0s\" revokes it immediately. Without it: 1 hour. Tokens that were created with the old token are revoked together with it."`
 }
 
 // defaultOverlap is time enough to bring a new token to where the old one is.

@@ -115,7 +115,7 @@ func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (userDetails
 
 type deleteUserRequest struct {
 	Name    string `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
-	Wallets string `query:"wallets" json:"-" enum:"delete" description:"What becomes of wallets that have no other owner: deleted, for all their members. Without it, 409 where there are such. Takes your own password, not a token."`
+	Wallets string `query:"wallets" json:"-" enum:"delete" description:"delete: wallets that have no other owner are deleted, for all their members. Without it, the response is 409 if there are such wallets. Requires your own password, not a token."`
 }
 
 // DeleteUser serves DELETE /api/v1/users/{name}.

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"context"
+	"errors"
 
 	"github.com/specterd/specterd/internal/auth"
 )
@@ -54,7 +55,7 @@ func (a *API) DeleteUserTokens(ctx context.Context, in userRequest) error {
 
 type userTokenRequest struct {
 	userRequest
-	ID string `path:"id" json:"-" description:"The token's id. It may be gone, if tokens rotated it: then its successors are deleted."`
+	ID string `path:"id" json:"-" description:"The token's id. Tokens that were created with it are deleted as well. It may be gone, if tokens rotated it: then its successors are deleted."`
 }
 
 // DeleteUserToken serves DELETE /api/v1/users/{name}/tokens/{id}.
@@ -64,5 +65,8 @@ func (a *API) DeleteUserToken(ctx context.Context, in userTokenRequest) (tokensD
 		return tokensDeleted{}, err
 	}
 	deleted, err := a.o.Tokens.DeleteOf(ctx, caller(ctx), u.ID, in.ID)
+	if errors.Is(err, auth.ErrTokenNotFound) {
+		err = auth.ErrTokenNotFound.Saying("this user has no token with this id; it may have been deleted")
+	}
 	return tokensDeletedOf(deleted), err
 }

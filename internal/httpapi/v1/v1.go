@@ -43,7 +43,10 @@ type page struct {
 	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
 }
 
-const maxLimit = 1000
+const (
+	defaultLimit = 100 // as in the tag of page.Limit
+	maxLimit     = 1000
+)
 
 func (p page) limit() (int, error) {
 	if p.Limit < 1 || p.Limit > maxLimit {
