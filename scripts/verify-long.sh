@@ -8,11 +8,11 @@ all=$(cat <<'TABLE'
 kills        ./cmd/specterd          TestKilledUnderLoad
 kills-calls  ./cmd/specterd          TestKilledAtSystemCalls
 kills-proposals ./cmd/specterd          TestKilledWhileProposing
-sync         ./cmd/specterd          TestSyncedBeforeTheAnswer
-revocation   ./cmd/specterd          TestRevocationHolds
+sync         ./cmd/specterd          TestSyncBeforeResponse
+revocation   ./cmd/specterd          TestTokenRevocation_AcrossProcesses
 pairs        ./internal/proposal        TestPairsAtOnce
 replacements ./internal/proposal        TestReplacementHistories
-locks        ./cmd/specterd          TestBesideARunningServer|TestServersAtOnce|TestServersAtOnceOnPostgres|TestLongLock
+locks        ./cmd/specterd          TestCommands_WhileServing|TestServers_Concurrent|TestServers_ConcurrentPostgres|TestLongLock
 damage       ./cmd/specterd          TestDamagedDatabase
 disk         ./cmd/specterd          TestFullAndReadOnlyDisk
 clock        ./internal/httpapi      TestClockJumps
@@ -33,7 +33,7 @@ login-flood  ./cmd/specterd          TestLoginFlood
 enumeration  bench                   -only login -rounds 100
 soak         ./cmd/specterd          TestSoak
 processes    ./cmd/specterd          TestSeveralProcesses
-restore      ./cmd/specterd          TestNothingButTheBackup|TestSentSinceTheBackup
+restore      ./cmd/specterd          TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
 export       ./cmd/specterd          TestExport
 rights       ./internal/httpapi      TestRightsSearch
 attack       script                  scripts/verify-attack.sh

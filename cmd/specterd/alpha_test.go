@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// alphaWallet is what these tests look at of GET /api/v1alpha/wallets/hot/.
+// alphaWallet has the fields of GET /api/v1alpha/wallets/hot/ that the tests compare.
 type alphaWallet struct {
 	Wallet struct {
 		Address      string                 `json:"address"`
@@ -49,21 +49,21 @@ type alphaRecord struct {
 	Vout          *int         `json:"vout"`
 }
 
-// TestAlphaAgreesWithCore: what the drop-in for Specter Desktop says of a wallet
-// is what Core says, transaction by transaction and coin by coin.
-func TestAlphaAgreesWithCore(t *testing.T) {
+// TestV1alpha_MatchesCore compares a wallet's transactions and UTXOs in v1alpha and in Bitcoin
+// Core.
+func TestV1alpha_MatchesCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	core := coreWallet{t, node, "hot"}
 	node.CLI(t, "createwallet", core.name)
 	receive, change := core.descriptors()
-	node.CLI(t, "generatetoaddress", 103, core.address()) // three can be spent
+	node.CLI(t, "generatetoaddress", 103, core.address()) // three block rewards are mature
 	s := startServer(t, t.TempDir(), nodeSettings(node)...)
 	var made madeToken
 	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, &made)
 	c := outageClient{t: t, url: s.url, token: made.Secret}
 	c.do(http.MethodPost, "/api/v1/wallets", map[string]any{"name": "Hot", "descriptor": receive, "change_descriptor": change, "birth": 0}, http.StatusCreated)
 
-	const outside = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t" // whose key nobody has
+	const outside = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t" // without a known key
 	replaced := core.send(outside, "1.5")
 	var bumped struct{ Txid string }
 	decodeJSON(t, core.cli("bumpfee", replaced, map[string]any{"fee_rate": 20}), &bumped)
@@ -73,7 +73,7 @@ func TestAlphaAgreesWithCore(t *testing.T) {
 
 	best := jsonText(t, node.CLI(t, "getbestblockhash"))
 	var got alphaWallet
-	testkit.Eventually(t, "the index to have it all", func() bool {
+	testkit.Eventually(t, "the index is complete", func() bool {
 		got = alphaWallet{}
 		c.into(&got, c.do(http.MethodGet, "/api/v1alpha/wallets/hot/", nil, http.StatusOK))
 		_, known := got.Wallet.Transactions[last]
@@ -82,14 +82,14 @@ func TestAlphaAgreesWithCore(t *testing.T) {
 	watched := coreWallet{t, node, fmt.Sprint(got.Wallet.Info["walletname"])}
 	got.compareWithCore(t, watched)
 	if got.Wallet.Transactions[replaced].Txid == "" || slices.ContainsFunc(got.TxList, func(r alphaRecord) bool { return r.Txid == replaced }) {
-		t.Error("the replaced transaction is to be in _transactions, and not in txlist")
+		t.Error("the replaced transaction must be in _transactions and not in txlist")
 	}
 	if len(got.TxList) != len(got.Wallet.Transactions)-1 {
 		t.Errorf("%d of %d transactions are listed", len(got.TxList), len(got.Wallet.Transactions))
 	}
 	var all []alphaRecord
 	if c.into(&all, c.do(http.MethodGet, "/api/v1alpha/specter/full_txlist/", nil, http.StatusOK)); !reflect.DeepEqual(all, got.TxList) {
-		t.Errorf("full_txlist is %v, and txlist %v", all, got.TxList)
+		t.Errorf("full_txlist is %v, txlist is %v", all, got.TxList)
 	}
 }
 
@@ -99,7 +99,7 @@ func (a *alphaWallet) compareWithCore(t *testing.T, core coreWallet) {
 	equal := func(what string, got, want any) {
 		t.Helper()
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s is %v, and in Core %v", what, got, want)
+			t.Errorf("%s is %v, in Core %v", what, got, want)
 		}
 	}
 	var info map[string]any
@@ -158,7 +158,7 @@ func (r *alphaRecord) compareWithCore(t *testing.T, txid string, core coreWallet
 	equal("blockhash", r.BlockHash, want.BlockHash)
 	equal("blocktime", r.BlockTime, want.BlockTime)
 	equal("time", r.Time, want.Time)
-	equal("confirmations", r.Confirmations, max(want.Confirmations, 0)) // negative for a conflicted one
+	equal("confirmations", r.Confirmations, max(want.Confirmations, 0)) // negative in Core for a conflicted transaction
 	equal("conflicts", r.Conflicts, want.Conflicts)
 	equal("bip125-replaceable", r.Replaceable, want.Replaceable)
 	equal("hex", r.Hex, want.Hex)
@@ -167,11 +167,11 @@ func (r *alphaRecord) compareWithCore(t *testing.T, txid string, core coreWallet
 	if r.Fee == nil {
 		equal("fee", "null", map[bool]string{true: "null", false: "not null"}[want.Fee == 0])
 	} else {
-		equal("fee", *r.Fee, -want.Fee) // which is negative there
+		equal("fee", *r.Fee, -want.Fee) // Core returns it negated
 	}
 }
 
-// coreWallet is a wallet of Core.
+// coreWallet is a wallet of Bitcoin Core.
 type coreWallet struct {
 	t    *testing.T
 	node *testkit.Node
@@ -188,7 +188,7 @@ func (w coreWallet) address() string {
 	return jsonText(w.t, w.cli("getnewaddress", "", "bech32"))
 }
 
-// descriptors returns those of its P2WPKH addresses.
+// descriptors returns the descriptors of its P2WPKH addresses.
 func (w coreWallet) descriptors() (receive, change string) {
 	w.t.Helper()
 	var list struct {
@@ -210,7 +210,7 @@ func (w coreWallet) descriptors() (receive, change string) {
 	return receive, change
 }
 
-// send pays, and returns the transaction's id once all wallets know of it.
+// send makes a payment, and returns the txid once all wallets have the transaction.
 func (w coreWallet) send(to, amount string) string {
 	w.t.Helper()
 	var answer struct{ Txid string }

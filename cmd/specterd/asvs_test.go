@@ -19,8 +19,8 @@ var (
 // asvsRequirements is how many requirements ASVS 5.0.0 has at levels 1 and 2.
 const asvsRequirements = 253
 
-// TestASVS: docs/asvs.md has each requirement once, says what it counts, and names
-// tests and files that exist.
+// TestASVS checks that docs/asvs.md lists each requirement once, has correct totals, and names
+// existing tests and files.
 func TestASVS(t *testing.T) {
 	page, err := os.ReadFile("../../docs/asvs.md")
 	check(t, err)
@@ -62,12 +62,12 @@ func checkEvidence(t *testing.T, id, name string, tests map[string]bool) {
 	switch {
 	case strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz"):
 		if !tests[name] {
-			t.Errorf("%s: there is no test %s", id, name)
+			t.Errorf("%s: test %s does not exist", id, name)
 		}
 	case strings.Contains(name, "/") && !strings.Contains(name, " "):
 		first, _, _ := strings.Cut(name, "/")
 		if _, err := os.Stat("../../" + first); err != nil {
-			return // a package of somebody else, or a media type
+			return // an external package, or a media type
 		}
 		if _, err := os.Stat("../../" + name); err != nil {
 			t.Errorf("%s: %s does not exist", id, name)

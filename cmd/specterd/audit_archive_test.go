@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// TestAuditRetention: the server moves entries that are older than the retention into a
-// file, of which there is one a day at most.
+// TestAuditRetention checks that the server moves events that are older than the retention
+// period into a file, at most once a day.
 func TestAuditRetention(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -41,7 +41,7 @@ func TestAuditRetention(t *testing.T) {
 		}
 		return r
 	}
-	first := verify().Entries // of the first start, which are older
+	first := verify().Entries // events of the first start, which are older
 	recent := auth.Event{At: now.Add(-29 * 24 * time.Hour), Action: "recent"}
 	check(a.store.WriteJournal(t.Context(), []auth.Event{recent}, nil))
 	for range 2 {
@@ -54,7 +54,7 @@ func TestAuditRetention(t *testing.T) {
 	info, err := os.Stat(path)
 	check(err)
 	if info.Mode().Perm() != 0o600 {
-		t.Errorf("the file has the mode %v", info.Mode())
+		t.Errorf("the file has mode %v", info.Mode())
 	}
 	if r, err := verifyArchives([]string{path}, ""); err != nil || r.Entries != first || len(r.Problems) > 0 {
 		t.Errorf("in the file: %+v, %v", r, err)
@@ -62,6 +62,6 @@ func TestAuditRetention(t *testing.T) {
 	now = now.Add(24 * time.Hour)
 	check(a.archiveDue(t.Context()))
 	if files, err := os.ReadDir(filepath.Join(folder, "audit")); err != nil || len(files) != 1 {
-		t.Errorf("a day without old entries leaves %d files, %v", len(files), err)
+		t.Errorf("%d files after a day without old events, %v", len(files), err)
 	}
 }

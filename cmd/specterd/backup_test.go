@@ -22,13 +22,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// vaultOfThree has a wallet two of three of whose devices sign.
+// vaultOfThree is a server with a multisig wallet, two of whose three devices must sign.
 func vaultOfThree(t *testing.T) string {
 	t.Helper()
 	return kinds(t)["Vault 2/3"]
 }
 
-// device makes a wallet of the node that signs for the vault with one key.
+// device creates a wallet on the node that signs for the vault with one key.
 func device(t *testing.T, node *testkit.Node, n int) string {
 	t.Helper()
 	public, private := testkit.Key(t, n)
@@ -38,7 +38,7 @@ func device(t *testing.T, node *testkit.Node, n int) string {
 	return name
 }
 
-// ask makes a request for the admin, which has to be answered with a status.
+// ask makes a request as the admin and fails unless the response has the status.
 func (e *exporter) ask(status int, method, path string, body, out any) {
 	e.t.Helper()
 	if got := call(e.t.Context(), method, e.url+"/api/v1/"+path, e.token, body, out); got != status {
@@ -46,7 +46,7 @@ func (e *exporter) ask(status int, method, path string, body, out any) {
 	}
 }
 
-// start serves, with a token that can do everything.
+// start starts the server and creates a token with all scopes.
 func (e *exporter) start() {
 	e.t.Helper()
 	e.env = append(e.env, "SPECTER_ADMINS_ADD_MEMBERS=true")
@@ -61,7 +61,7 @@ func (e *exporter) start() {
 	e.token = made.Secret
 }
 
-// sign has a device sign a proposal of the vault.
+// sign signs a proposal of the vault with a device and returns its status.
 func (e *exporter) sign(node *testkit.Node, id, device string) (status string) {
 	e.t.Helper()
 	var p struct {
@@ -74,7 +74,7 @@ func (e *exporter) sign(node *testkit.Node, id, device string) (status string) {
 	return p.Status
 }
 
-// propose makes a proposal of the vault, and returns its id.
+// propose creates a proposal of the vault, and returns its id.
 func (e *exporter) propose(sat int) string {
 	e.t.Helper()
 	var p struct{ ID string }
@@ -85,8 +85,8 @@ func (e *exporter) propose(sat int) string {
 	return p.ID
 }
 
-// live makes users, and wallets with history, labels, a frozen coin, and a proposal
-// with one of two signatures, whose id it returns.
+// live creates users, wallets with history and labels, a frozen UTXO, and a proposal with
+// one of two signatures, whose id it returns.
 func (e *exporter) live() (proposal string) {
 	t, vault := e.t, "wallets/vault_23"
 	t.Helper()
@@ -130,10 +130,10 @@ func (e *exporter) live() (proposal string) {
 	return proposal
 }
 
-// locks waits until the index knows that the node has locked what it should.
+// locks waits until the index shows that the node has the expected locks.
 func (e *exporter) locks() {
 	e.t.Helper()
-	testkit.Eventually(e.t, "the locks to be known", func() bool {
+	testkit.Eventually(e.t, "locks in the index", func() bool {
 		var coins struct {
 			Items []struct{ Reserved, Frozen, Locked bool }
 		}
@@ -147,7 +147,7 @@ func (e *exporter) locks() {
 	})
 }
 
-// seen is what the admin sees of all wallets.
+// seen returns all data of the wallets that the admin can read.
 func (e *exporter) seen() string {
 	e.t.Helper()
 	var all []any
@@ -162,11 +162,11 @@ func (e *exporter) seen() string {
 	all = append(all, e.labels("vault_23", ""))
 	text, err := json.MarshalIndent(all, "", " ")
 	check(e.t, err)
-	// When a node's wallet first knew of a transaction is its own affair.
+	// The time when a node's wallet first saw a transaction depends on the node.
 	return regexp.MustCompile(`"(time|received_at|at)": "[^"]*"`).ReplaceAllString(string(text), `"$1": "…"`)
 }
 
-// chainOf gives a new node the blocks of another, and nothing else.
+// chainOf returns a new node with the blocks of another and no wallets.
 func chainOf(t *testing.T, node *testkit.Node) *testkit.Node {
 	t.Helper()
 	other := testkit.Bitcoind(t)
@@ -181,10 +181,10 @@ func chainOf(t *testing.T, node *testkit.Node) *testkit.Node {
 	return other
 }
 
-// TestNothingButTheBackup: the machine is gone, and the node's wallets with it. From the
-// file alone all is there again, on another machine and another node.
-func TestNothingButTheBackup(t *testing.T) {
-	type place []string // the settings that say where the database is
+// TestRestore_AnotherNode restores a backup on another machine with a node that does not have
+// the wallets, and compares all data.
+func TestRestore_AnotherNode(t *testing.T) {
+	type place []string // the settings for the database
 	sqlite := func(*testing.T) place { return nil }
 	postgres := func(t *testing.T) place {
 		return place{"SPECTER_DATABASE_URL=" + testkit.Postgres(t), "SECRET_KEY=" + strings.Repeat(fmt.Sprint(len(t.Name())%10), 64)}
@@ -195,7 +195,7 @@ func TestNothingButTheBackup(t *testing.T) {
 		"SQLite to PostgreSQL": {sqlite, postgres},
 		"PostgreSQL to SQLite": {postgres, sqlite},
 	} {
-		if !strings.Contains(name, " to ") && !testkit.Long() { // of these, both halves are in others
+		if !strings.Contains(name, " to ") && !testkit.Long() { // other cases cover both halves of these
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -223,28 +223,28 @@ func TestNothingButTheBackup(t *testing.T) {
 				given := e.env
 				e.env = append(slices.Clone(given), oldKey[1])
 				if out := e.run(1, "restore", file); !strings.Contains(out, "another key") {
-					t.Errorf("with the old key: %s", out)
+					t.Errorf("with the old key, the output is %s", out)
 				}
 				e.env = given
 			}
 			if out := e.run(0, "restore", "--check", file); !strings.Contains(out, "is an intact backup") || !strings.Contains(out, "2 wallets, 4 transactions, 2 proposals") {
-				t.Errorf("the check says %s", out)
+				t.Errorf("the output of --check is %s", out)
 			}
 			out := e.run(0, "restore", file)
 			for _, want := range []string{`users +2, .*"admin", "alice"`, `wallets +2: .*"Vault 2/3"`, `"admin": \d+ \(.*"everything".*\)`, `proposals +1 are open`, "signing key (a new one|the one from)"} {
 				if !regexp.MustCompile(want).MatchString(out) {
-					t.Errorf("it does not say %s:\n%s", want, out)
+					t.Errorf("no match for %s in\n%s", want, out)
 				}
 			}
 			if out := e.run(1, "restore", file); !strings.Contains(out, "empty") {
-				t.Errorf("a second time: %s", out)
+				t.Errorf("the second time, the output is %s", out)
 			}
 			e.start()
 			if status := call(t.Context(), http.MethodGet, e.url+"/api/v1/tokens/self", old, nil, nil); status != http.StatusUnauthorized {
 				t.Errorf("the old token: status %d", status)
 			}
-			// Until the follower has seen that the node lacks them, they are as in the backup.
-			testkit.Eventually(t, "both wallets to be scanned", func() bool { return strings.Count(e.log.String(), `"scan ended"`) == 2 })
+			// Until the indexer notices that the node lacks the wallets, they are as in the backup.
+			testkit.Eventually(t, "rescans of both wallets", func() bool { return strings.Count(e.log.String(), `"scan ended"`) == 2 })
 			e.settles("vault_23")
 			e.settles("savings")
 			e.locks()
@@ -263,26 +263,26 @@ func TestNothingButTheBackup(t *testing.T) {
 				return p.Status == "confirmed"
 			})
 			if out := e.run(0, "audit", "verify"); !strings.Contains(out, "none is missing or altered") {
-				t.Errorf("the audit record: %s", out)
+				t.Errorf("the audit log: %s", out)
 			}
 			if out := e.run(0, "audit", "list", "--action", "backup.restore"); !strings.Contains(out, "backup.zip") {
-				t.Errorf("the audit record: %s", out)
+				t.Errorf("the audit log: %s", out)
 			}
 			if out := e.run(0, "doctor"); !strings.Contains(out, "all 2 match Bitcoin Core") || !regexp.MustCompile("warning +backups +no backup in").MatchString(out) {
-				t.Errorf("doctor says %s", out)
+				t.Errorf("the output of doctor is %s", out)
 			}
-			// And it can be backed up again.
+			// The restored database can be backed up.
 			e.run(0, "backup")
 			if out := e.run(0, "doctor"); !regexp.MustCompile("ok +backups +the newest is from ").MatchString(out) {
-				t.Errorf("doctor says %s", out)
+				t.Errorf("the output of doctor is %s", out)
 			}
 		})
 	}
 }
 
-// TestSentSinceTheBackup: the node is the same and has what was done since. What was
-// open in the backup, and was sent meanwhile, is found.
-func TestSentSinceTheBackup(t *testing.T) {
+// TestRestore_BroadcastAfterBackup restores a backup with a node that has later transactions, and checks
+// that the broadcast of a proposal that was open in the backup is detected.
+func TestRestore_BroadcastAfterBackup(t *testing.T) {
 	t.Parallel()
 	node := testkit.Bitcoind(t)
 	node.Mine(t, 7)
@@ -317,11 +317,11 @@ func TestSentSinceTheBackup(t *testing.T) {
 	if diff := cmp.Diff(before.Balances, after.Balances); diff != "" {
 		t.Error(diff)
 	}
-	// An address that was handed out since, and paid to, is not handed out again.
+	// An address that was revealed after the backup and paid to is not revealed again.
 	var next struct{ Address string }
 	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/addresses", map[string]any{}, &next)
 	if next.Address == address.Address {
-		t.Error("an address that was paid to is handed out again")
+		t.Error("an address that was paid to is revealed again")
 	}
 	e.ask(http.StatusNotFound, http.MethodGet, "wallets/later", nil, nil)
 	if !strings.Contains(string(node.CLI(t, "listwallets")), "specterd-") {
@@ -329,9 +329,10 @@ func TestSentSinceTheBackup(t *testing.T) {
 	}
 }
 
-// TestRestoreThatIsKilled: wherever a restore ends, nothing starts on what it left, or
-// all is there; and the same command brings it to its end.
-func TestRestoreThatIsKilled(t *testing.T) {
+// TestRestore_Killed kills a restore at various points, and checks that either no command
+// starts on the incomplete data or the restore is complete, and that the same command
+// completes it.
+func TestRestore_Killed(t *testing.T) {
 	t.Parallel()
 	from := t.TempDir()
 	users := tool(t, from, "user", "list")
@@ -348,7 +349,7 @@ func TestRestoreThatIsKilled(t *testing.T) {
 		_ = cmd.Wait()
 		timer.Stop()
 		list := func() (string, error) {
-			// With the default password, if it began anew.
+			// A new database would have the default password.
 			out, err := tool(t, dir, "user", "list").CombinedOutput()
 			return string(out), err
 		}
@@ -356,7 +357,7 @@ func TestRestoreThatIsKilled(t *testing.T) {
 			if out, err := list(); err == nil {
 				whole++
 				if strings.Contains(out, "default password") {
-					t.Fatalf("after %d it began anew: %s", i, out)
+					t.Fatalf("after %d a new database was created: %s", i, out)
 				}
 				continue
 			} else if !strings.Contains(out, "restore") {
@@ -372,11 +373,11 @@ func TestRestoreThatIsKilled(t *testing.T) {
 		}
 	}
 	if broken == 0 {
-		t.Error("none was broken off")
+		t.Error("no restore was interrupted")
 	}
 }
 
-// backUpWhileWriting makes a backup while tokens are made and deleted.
+// backUpWhileWriting makes a backup while tokens are created and deleted.
 func (e *exporter) backUpWhileWriting(file string) {
 	t := e.t
 	t.Helper()
@@ -398,19 +399,19 @@ func (e *exporter) backUpWhileWriting(file string) {
 	})
 	<-wrote
 	if out := e.run(0, "backup", file); !strings.Contains(out, "Wrote "+file) {
-		t.Errorf("it says %s", out)
+		t.Errorf("the output is %s", out)
 	}
 	if out := e.run(1, "backup", file); !strings.Contains(out, "already exists") {
-		t.Errorf("a second time: %s", out)
+		t.Errorf("the second time, the output is %s", out)
 	}
 	info, err := os.Stat(file)
 	check(t, err)
 	if info.Mode().Perm() != 0o600 {
-		t.Errorf("the file has the mode %v", info.Mode())
+		t.Errorf("the file has mode %v", info.Mode())
 	}
 }
 
-// descriptorsWork: with descriptors.txt alone, Core comes to the same balance.
+// descriptorsWork checks that Bitcoin Core finds the same balance with descriptors.txt alone.
 func (e *exporter) descriptorsWork(file string) {
 	t := e.t
 	t.Helper()
@@ -425,7 +426,7 @@ func (e *exporter) descriptorsWork(file string) {
 		request := regexp.MustCompile(`importdescriptors '(.*)'`).FindStringSubmatch(part)
 		from := regexp.MustCompile(`rescanblockchain (\d+)`).FindStringSubmatch(part)
 		if request == nil || from == nil || !strings.Contains(part, `"admin" (owner)`) || !strings.Contains(part, "/<0;1>/*") {
-			t.Fatalf("the descriptors say %s", part)
+			t.Fatalf("descriptors.txt has %s", part)
 		}
 		if !strings.HasPrefix(part, `"Vault 2/3"`) {
 			continue
@@ -444,8 +445,8 @@ func (e *exporter) descriptorsWork(file string) {
 	}
 }
 
-// TestScheduledBackups: the server makes them when they are due, also after a restart,
-// and goes on serving where it cannot.
+// TestScheduledBackups checks that the server makes backups when they are due, including
+// after a restart, and that it continues serving if a backup fails.
 func TestScheduledBackups(t *testing.T) {
 	for name, env := range map[string][]string{
 		"SQLite":     nil,
@@ -465,14 +466,14 @@ func TestScheduledBackups(t *testing.T) {
 			s.kill()
 			first := there()[0]
 			s = startServer(t, dir, env...)
-			testkit.Eventually(t, "it serves", func() bool {
+			testkit.Eventually(t, "response of the server", func() bool {
 				return call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil) == http.StatusOK
 			})
 			s.kill()
 			if now := there(); len(now) != 1 || now[0] != first {
-				t.Errorf("after a restart there are %v", now)
+				t.Errorf("after a restart, the files are %v", now)
 			}
-			for days := 1; days <= 3; days++ { // as if it were of then
+			for days := 1; days <= 3; days++ { // with an older time in the name
 				at := time.Now().Add(-time.Duration(days) * 25 * time.Hour).UTC().Format("20060102T150405Z")
 				text, err := os.ReadFile(first)
 				check(t, err)
@@ -487,7 +488,7 @@ func TestScheduledBackups(t *testing.T) {
 			check(t, tool(t, dir, "restore", "--check", there()[1]).Run())
 			s.kill()
 
-			// A folder that cannot be one, as a full disk: it is logged, and serving goes on.
+			// If the directory cannot be created, as on a full disk, the failure is logged.
 			check(t, os.RemoveAll(folder))
 			check(t, os.WriteFile(folder, nil, 0o600))
 			s = startServer(t, dir, env...)

@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The program notices that its two clocks have parted. Nobody may set the time of day
-// of the machine that tests run on, so it is the steady clock that seems to jump:
-// strace changes what the system says of it.
-func TestClockJumpsInTheProgram(t *testing.T) {
+// TestClockJumps_Program checks that the program notices when its two clocks diverge.
+// Tests must not set the time of the machine, so strace changes the results of system
+// calls for the monotonic clock instead.
+func TestClockJumps_Program(t *testing.T) {
 	s := startServer(t, t.TempDir())
 	made := s.token("made")
 	if reason := s.ready(); strings.Contains(reason, "clock") {
@@ -31,7 +31,7 @@ func TestClockJumpsInTheProgram(t *testing.T) {
 			t.Errorf("%s: readiness says %q", direction, reason)
 		}
 		if !strings.Contains(s.log.String(), `"direction":"`+direction+`"`) {
-			t.Errorf("%s: it is not in the log:\n%s", direction, s.log)
+			t.Errorf("%s: not in the log:\n%s", direction, s.log)
 		}
 		s.use(http.StatusOK, made)
 		stop()

@@ -19,14 +19,14 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// manyFiles lets this process, and those that it starts, have as many connections as
-// the machine allows.
+// manyFiles raises the limit of open files of this process and its child processes to the
+// maximum.
 func manyFiles(t *testing.T, want int) {
 	t.Helper()
 	var limit syscall.Rlimit
 	check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if limit.Max < uint64(want) {
-		t.Fatalf("%d files at most; raise ulimit -Hn to %d", limit.Max, want)
+		t.Fatalf("the limit is %d open files; raise ulimit -Hn to %d", limit.Max, want)
 	}
 	limit.Cur = limit.Max
 	check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
@@ -40,7 +40,7 @@ func (s *server) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// residentMB is resident in MB.
+// residentMB returns the resident memory in MB.
 func (s *server) residentMB() int {
 	s.t.Helper()
 	kib, err := s.resident()
@@ -48,8 +48,8 @@ func (s *server) residentMB() int {
 	return kib >> 10
 }
 
-// latencies makes requests with a token, one after the other, each on a connection of
-// its own where fresh, and returns how long they took, the shortest first.
+// latencies makes requests with a token, one after the other, and returns their durations in
+// ascending order. If fresh is set, each request has its own connection.
 func (s *server) latencies(t *testing.T, token string, n int, fresh bool) []time.Duration {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: fresh}}
@@ -76,8 +76,8 @@ func (s *server) latencies(t *testing.T, token string, n int, fresh bool) []time
 
 func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/100] }
 
-// TestIdleConnections: as many as there may be cost little memory, and do not hold up
-// who comes anew.
+// TestIdleConnections checks that the maximum number of idle connections takes little memory
+// and does not delay new connections.
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	n := testkit.Size(200, 10_000)
@@ -94,7 +94,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 	took := p99(s.latencies(t, token, testkit.Size(50, 2000), true))
 	memory := s.residentMB()
-	for i := 0; i < n; i += n / 100 { // they are still open
+	for i := 0; i < n; i += n / 100 { // the connections are still open
 		s.exchange(t, conns[i], request)
 	}
 	testkit.Figure(t, "%d idle connections: %d MB resident, and %d MB without; p99 of a request on a new connection %v, and %v without", n, memory, before, took, quiet)
@@ -121,8 +121,8 @@ func (s *server) exchange(t *testing.T, conn net.Conn, request string) {
 	}
 }
 
-// TestSlowHeaders: who sends a byte now and then is cut off, all of them, and others
-// are answered meanwhile.
+// TestSlowHeaders checks that connections that send headers slowly are closed, and that other
+// requests are served meanwhile.
 func TestSlowHeaders(t *testing.T) {
 	t.Parallel()
 	n := testkit.Size(200, 10_000)
@@ -138,7 +138,7 @@ func TestSlowHeaders(t *testing.T) {
 		begin := time.Now()
 		open.Add(1)
 		all.Go(func() {
-			_, _ = io.Copy(io.Discard, conns[i]) // until it is cut off
+			_, _ = io.Copy(io.Discard, conns[i]) // until the server closes it
 			open.Add(-1)
 			for took := int64(time.Since(begin)); ; {
 				if was := slowest.Load(); was >= took || slowest.CompareAndSwap(was, took) {
@@ -165,18 +165,18 @@ func TestSlowHeaders(t *testing.T) {
 		}
 	})
 	took := p99(s.latencies(t, token, testkit.Size(50, 500), true))
-	testkit.Eventually(t, "all slow connections to be cut off", func() bool { return open.Load() == 0 })
+	testkit.Eventually(t, "all slow connections to be closed", func() bool { return open.Load() == 0 })
 	stop()
 	all.Wait()
 	last := time.Duration(slowest.Load())
 	testkit.Figure(t, "%d slow headers: all cut off, the last after %.1f s; p99 of others meanwhile %v", n, last.Seconds(), took)
 	if testkit.Long() && last > 10*time.Second {
-		t.Errorf("the last was cut off after %v", last)
+		t.Errorf("the last one was closed after %v", last)
 	}
 }
 
-// TestLoginFlood: while as many as can wait try wrong passwords, each from another
-// address, tokens go on working as fast as before, and the right password gets in.
+// TestLoginFlood checks that, during a flood of logins with wrong passwords from different
+// addresses, requests with tokens are as fast as before and a correct login succeeds.
 func TestLoginFlood(t *testing.T) {
 	t.Parallel()
 	const tries = 50
@@ -199,7 +199,7 @@ func TestLoginFlood(t *testing.T) {
 					refused.Add(1)
 				case status == http.StatusTooManyRequests && wait != "":
 					turnedAway.Add(1)
-					select { // as a client does that does not want to be the bottleneck itself
+					select { // so that the client is not the bottleneck
 					case <-time.After(100 * time.Millisecond):
 					case <-ctx.Done():
 					}
@@ -212,7 +212,7 @@ func TestLoginFlood(t *testing.T) {
 	}
 	testkit.Eventually(t, "the flood to begin", func() bool { return refused.Load() > 2 })
 	flooded := s.latencies(t, token, samples, false)
-	testkit.Eventually(t, "the right password to get in", func() bool {
+	testkit.Eventually(t, "login with the right password", func() bool {
 		status, wait := s.login(t.Context(), testPassword, "192.0.2.1")
 		if status != http.StatusOK && (status != http.StatusTooManyRequests || wait == "") {
 			t.Errorf("the right password: status %d", status)
@@ -225,11 +225,11 @@ func TestLoginFlood(t *testing.T) {
 	testkit.Figure(t, "%d wrong logins at a time: Bearer p50 %v and p99 %v, quiet %v and %v: %.1f times; %d refused, %d turned away with Retry-After",
 		tries, flooded[len(flooded)/2], p99(flooded), quiet[len(quiet)/2], p99(quiet), ratio, refused.Load(), turnedAway.Load())
 	if testkit.Long() && (p99(flooded) > 10*time.Millisecond || ratio > 4) {
-		t.Errorf("p99 %v, %.1f times that of a quiet server", p99(flooded), ratio)
+		t.Errorf("p99 %v, %.1f times as long as on an idle server", p99(flooded), ratio)
 	}
 }
 
-// login tries admin's password from an address, and returns 0 where there was no answer.
+// login tries a password of admin from an address. It returns the status, or 0 without a response.
 func (s *server) login(ctx context.Context, password, address string) (status int, retryAfter string) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/users/me", nil)
 	if err != nil {

@@ -30,12 +30,12 @@ func TestDemoOnce(t *testing.T) {
 		}
 	}
 	if stderr.Len() > 0 {
-		t.Errorf("the demo warns: %s", stderr.String())
+		t.Errorf("unexpected warnings: %s", stderr.String())
 	}
 	checkNothingLeft(t, out)
 }
 
-func TestDemoStaysUntilStopped(t *testing.T) {
+func TestDemo_UntilStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var stdout, stderr testkit.Log
@@ -46,7 +46,7 @@ func TestDemoStaysUntilStopped(t *testing.T) {
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, []string{"demo"}, noEnvironment, strings.NewReader(""), &stdout, &stderr) }()
-	testkit.Eventually(t, "the demo invites to stop it", func() bool {
+	testkit.Eventually(t, "the last line of the demo", func() bool {
 		select {
 		case err := <-ended:
 			t.Fatalf("the demo ended: %v\n%s", err, stderr.String())
@@ -59,12 +59,12 @@ func TestDemoStaysUntilStopped(t *testing.T) {
 		t.Error(err)
 	}
 	if rest := stdout.String(); strings.Contains(rest, "{") && strings.Contains(rest, "_token}") {
-		t.Errorf("a line has a placeholder left:\n%s", rest)
+		t.Errorf("a placeholder is not replaced:\n%s", rest)
 	}
 	checkNothingLeft(t, stdout.String())
 }
 
-func TestDemoKeepsToItself(t *testing.T) {
+func TestDemo_RefusedSettings(t *testing.T) {
 	for _, flag := range []string{"--data-folder", "--database-url", "--node-url", "--host"} {
 		err := run(t.Context(), []string{"demo", "--once", flag, "x"}, noEnvironment, strings.NewReader(""), new(testkit.Log), new(testkit.Log))
 		if err == nil || !strings.Contains(err.Error(), "unknown flag: "+flag) {
@@ -75,15 +75,15 @@ func TestDemoKeepsToItself(t *testing.T) {
 
 func noEnvironment(string) string { return "" }
 
-// checkNothingLeft looks for the folder that the demo said it would remove.
+// checkNothingLeft checks that the directory named in the output was removed.
 func checkNothingLeft(t *testing.T, out string) {
 	t.Helper()
-	_, rest, _ := strings.Cut(out, "folder    ")
+	_, rest, _ := strings.Cut(out, "directory ")
 	dir, _, found := strings.Cut(rest, ", removed at the end")
 	if !found {
-		t.Fatalf("the demo does not name its folder:\n%s", out)
+		t.Fatalf("the output does not name the directory:\n%s", out)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
-		t.Errorf("the demo's folder is still there: %v", err)
+		t.Errorf("the demo's directory still exists: %v", err)
 	}
 }

@@ -18,11 +18,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// ownMounts says that the test runs where it may mount.
+// ownMounts is the environment variable of the process that may mount.
 const ownMounts = "SPECTERD_TEST_OWN_MOUNTS"
 
-// withOwnMounts runs the test once more, in a process whose mounts nobody else sees
-// and that go with it, and reports whether this is that process.
+// withOwnMounts runs the test again in a process with its own mount namespace, and reports
+// whether this is that process.
 func withOwnMounts(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(ownMounts) != "" {
@@ -46,7 +46,7 @@ func withOwnMounts(t *testing.T) bool {
 	return false
 }
 
-// smallDisk returns a folder on a disk of a few megabytes.
+// smallDisk returns a directory on a disk of a few megabytes.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fill writes until the disk is full, and returns what makes room again.
+// fill fills the disk, and returns a function that frees the space.
 func fill(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "filler")
@@ -74,7 +74,7 @@ func fill(t *testing.T, dir string) (free func()) {
 	return func() { check(t, os.Remove(path)) }
 }
 
-// refusal is what a server says that does not do what it was asked for.
+// refusal is an error response of the server.
 type refusal struct {
 	Status int
 	Code   string
@@ -98,7 +98,7 @@ func (s *server) ask(method, path, bearer string, body any) refusal {
 	check(s.t, err)
 	defer func() { _ = resp.Body.Close() }()
 	r := refusal{Status: resp.StatusCode, After: resp.Header.Get("Retry-After")}
-	_ = json.NewDecoder(resp.Body).Decode(&r) // not every answer has a body
+	_ = json.NewDecoder(resp.Body).Decode(&r) // not every response has a body
 	r.Status = resp.StatusCode
 	return r
 }
@@ -108,7 +108,7 @@ func (s *server) tryMake(description string) refusal {
 	return s.ask(http.MethodPost, "/api/v1/tokens", "", map[string]any{"description": description, "lifetime": "1 hour"})
 }
 
-// recovers waits until tokens can be made and all is well, and returns how long that took.
+// recovers waits until tokens can be created and the server is ready, and returns how long that took.
 func (s *server) recovers(what string) time.Duration {
 	s.t.Helper()
 	begin := time.Now()
@@ -120,9 +120,9 @@ func (s *server) recovers(what string) time.Duration {
 	return time.Since(begin).Round(100 * time.Millisecond)
 }
 
-// While the disk is full, what takes room is refused and what takes access away is
-// done; while it is read-only, nothing is. What was acknowledged holds, also after a
-// restart, and all goes on by itself when the disk is well again.
+// TestFullAndReadOnlyDisk checks that a full disk prevents all changes but revocations of
+// access, and that a read-only disk prevents all changes. Acknowledged changes survive a
+// restart, and the server recovers automatically.
 func TestFullAndReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	if !withOwnMounts(t) {
@@ -138,7 +138,7 @@ func fullDisk(t *testing.T) {
 	ballast := filepath.Join(dir, "specterd.db.ballast")
 	s := startServer(t, dir)
 	if at, err := os.Stat(ballast); err != nil || at.Sys().(*syscall.Stat_t).Blocks*512 < 1<<20 {
-		t.Fatalf("the ballast takes no room: %v", err)
+		t.Fatalf("the disk reserve takes no space: %v", err)
 	}
 	var boss madeToken
 	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "boss", "lifetime": "1 hour", "scopes": []string{"users:*"}}, &boss)
@@ -155,7 +155,7 @@ func fullDisk(t *testing.T) {
 	accepted := 0
 	testkit.Eventually(t, "a token is refused", func() bool {
 		r = s.tryMake(fmt.Sprintf("more %d", accepted))
-		if r.Status == http.StatusCreated { // there was room in what the database has already
+		if r.Status == http.StatusCreated { // the database file had free pages
 			accepted++
 		}
 		return r.Status != http.StatusCreated
@@ -164,14 +164,14 @@ func fullDisk(t *testing.T) {
 		t.Errorf("a token on a full disk: %+v", r)
 	}
 	if _, err := os.Stat(ballast); err == nil {
-		t.Error("the ballast is still there")
+		t.Error("the disk reserve still exists")
 	}
 	for i, made := range revoked {
 		s.delete(made)
 		s.use(http.StatusUnauthorized, made)
 		if i%10 == 0 {
 			if r := s.tryMake("between"); r.Status != http.StatusServiceUnavailable {
-				t.Errorf("a token while room is kept: %+v", r)
+				t.Errorf("a token while the reserve is missing: %+v", r)
 			}
 		}
 	}
@@ -180,7 +180,7 @@ func fullDisk(t *testing.T) {
 	}
 	s.use(http.StatusOK, kept...)
 	if r := s.ready(); !strings.Contains(r, "disk with the database is full") {
-		t.Errorf("readiness says %q", r)
+		t.Errorf("readiness is %q", r)
 	}
 	out, err := tool(t, dir, "doctor").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "error    disk") {
@@ -201,7 +201,7 @@ func fullDisk(t *testing.T) {
 	free()
 	took := s.recovers("recovered")
 	if _, err := os.Stat(ballast); err != nil {
-		t.Errorf("the ballast was not made again: %v", err)
+		t.Errorf("the disk reserve was not created again: %v", err)
 	}
 	s.use(http.StatusUnauthorized, revoked...)
 	testkit.Figure(t, "disk full: %d tokens and a user revoked, 0 accepted afterwards nor after a restart; creates 503; working %v after there was room", len(revoked)+1, took)
@@ -213,8 +213,8 @@ func (s *server) ready() string {
 	return s.ask(http.MethodGet, "/api/healthz/readyness", "", nil).Reason
 }
 
-// A server that was stopped while there was room starts on a full disk, with what it
-// kept for that.
+// fullAtStart checks that a server that was stopped before the disk was full starts with the
+// space of its disk reserve.
 func fullAtStart(t *testing.T) {
 	dir := smallDisk(t)
 	s := startServer(t, dir)
@@ -224,7 +224,7 @@ func fullAtStart(t *testing.T) {
 	free := fill(t, dir)
 	s = startServer(t, dir)
 	if _, err := os.Stat(filepath.Join(dir, "specterd.db.ballast")); err == nil {
-		t.Error("there was room after all")
+		t.Error("the disk was not full")
 	}
 	s.use(http.StatusOK, made)
 	s.delete(made)
@@ -233,9 +233,9 @@ func fullAtStart(t *testing.T) {
 	s.recovers("recovered")
 }
 
-// A disk that is written to cannot be mounted read-only but by the kernel itself, for
-// all disks at once, or by a disk that breaks for good. So the system calls that write
-// to the database's files fail as they do then, through strace.
+// readOnlyDisk simulates a read-only disk: a disk in use cannot be remounted read-only
+// without affecting all disks of the machine. Instead, strace makes the system calls that
+// write to the database's files fail.
 func readOnlyDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)
@@ -248,9 +248,9 @@ func readOnlyDisk(t *testing.T) {
 	if r := s.ask(http.MethodDelete, "/api/v1/tokens/"+made.ID, "", nil); r.Status != http.StatusServiceUnavailable {
 		t.Errorf("a deletion on a read-only disk: %+v", r)
 	}
-	s.use(http.StatusOK, made) // it was not deleted, and nobody was told so
+	s.use(http.StatusOK, made) // the deletion was refused
 	if reason := s.ready(); !strings.Contains(reason, "cannot be written to") {
-		t.Errorf("readiness says %q", reason)
+		t.Errorf("readiness is %q", reason)
 	}
 	writable()
 	took := s.recovers("recovered")
@@ -259,8 +259,8 @@ func readOnlyDisk(t *testing.T) {
 	testkit.Figure(t, "disk read-only: reads answered, writes 503; working %v after it was writable", took)
 }
 
-// failWrites has the server's writes to its database fail as on a disk that is mounted
-// read-only, until the function that it returns is called.
+// failWrites makes the server's writes to its database fail as on a read-only disk, until
+// the returned function is called.
 func (s *server) failWrites(dir string) (stop func()) {
 	s.t.Helper()
 	database := filepath.Join(dir, "specterd.db")
@@ -268,8 +268,8 @@ func (s *server) failWrites(dir string) (stop func()) {
 	return s.inject("--trace-path", database, "--trace-path", database+"-wal", "--trace", calls, "--inject", calls+":error=EROFS")
 }
 
-// inject has strace interfere with the server's system calls until the function that
-// it returns is called.
+// inject makes strace change the results of the server's system calls until the returned
+// function is called.
 func (s *server) inject(args ...string) (stop func()) {
 	s.t.Helper()
 	args = append([]string{"--follow-forks", "--attach", fmt.Sprint(s.cmd.Process.Pid), "--output", os.DevNull}, args...)
@@ -282,10 +282,10 @@ func (s *server) inject(args ...string) (stop func()) {
 	s.t.Cleanup(func() { _ = cmd.Process.Kill() })
 	line, err := bufio.NewReader(stderr).ReadString('\n')
 	if err != nil || !strings.Contains(line, "attached") {
-		s.t.Fatalf("strace did not attach, which takes root or kernel.yama.ptrace_scope=0, and in a container --cap-add SYS_PTRACE: %q, %v", line, err)
+		s.t.Fatalf("strace did not attach, which requires root or kernel.yama.ptrace_scope=0, and in a container --cap-add SYS_PTRACE: %q, %v", line, err)
 	}
 	return func() {
 		check(s.t, cmd.Process.Signal(os.Interrupt))
-		_ = cmd.Wait() // it ends with the signal
+		_ = cmd.Wait() // strace ends with the signal
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestDoctor_NodeSettings: doctor names what is wrong with the node's settings, as
-// an error where the node cannot be used, and as a warning otherwise.
+// TestDoctor_NodeSettings checks that doctor reports problems of the node's settings: as an
+// error if the node is unusable, and as a warning otherwise.
 func TestDoctor_NodeSettings(t *testing.T) {
 	t.Parallel()
 	node, dir := testkit.Bitcoind(t), t.TempDir()

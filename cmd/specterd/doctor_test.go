@@ -11,8 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestDoctor: what it says of a server that is well, and what of each thing that
-// is not.
+// TestDoctor checks the output for a healthy server and for several problems.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	node, dir := testkit.Bitcoind(t, "-blockfilterindex=0"), t.TempDir()
@@ -37,7 +36,7 @@ func TestDoctor(t *testing.T) {
 	}
 	examine(false, "error +database +.*no such file or directory; specterd serve creates a database")
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
-		t.Errorf("it left behind %v, %v", entries, err)
+		t.Errorf("doctor created %v, %v", entries, err)
 	}
 
 	startServer(t, dir, nodeSettings(node)...)
@@ -60,12 +59,12 @@ func TestDoctor(t *testing.T) {
 		_, err := db.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000; "+statement)
 		check(t, err)
 	}
-	testkit.Eventually(t, "the audit entries are in the chain", func() bool {
+	testkit.Eventually(t, "audit events to be sealed", func() bool {
 		var unsealed int
 		check(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE chain_position IS NULL").Scan(&unsealed))
 		return unsealed == 0
 	})
-	do("UPDATE audit SET user_name = 'somebody' WHERE audit_id = 1")
+	do("UPDATE audit SET user_name = 'mallory' WHERE audit_id = 1")
 	do("UPDATE addresses SET address = 'bcrt1qother' WHERE branch = 0 AND address_index = 0")
 	check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))
 	examine(false,

@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// exported is what these tests look at of the files.
+// exported is the content of the files that the tests compare.
 type exported struct {
 	specter struct {
 		Name, Alias, Address  string
@@ -38,17 +38,17 @@ type exported struct {
 	labels string
 }
 
-// exporter is specterd with a data folder, a database and a node.
+// exporter is a specterd with a data directory, a database and a node.
 type exporter struct {
 	t    *testing.T
 	dir  string
 	env  []string
 	node *testkit.Node
 	*server
-	token string // of the admin
+	token string // the token of the admin
 }
 
-// serve has it serve, too.
+// serve also starts the server.
 func (e *exporter) serve() {
 	e.t.Helper()
 	e.server = startServer(e.t, e.dir, e.env...)
@@ -57,7 +57,7 @@ func (e *exporter) serve() {
 	e.token = made.Secret
 }
 
-// command is specterd at the shell.
+// command returns a specterd command.
 func (e *exporter) command(args ...string) *exec.Cmd {
 	e.t.Helper()
 	cmd := tool(e.t, e.dir, args...)
@@ -65,8 +65,8 @@ func (e *exporter) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command, which has to end with a status, and returns what it prints,
-// and what it complains of if it fails.
+// run runs a command, fails unless it ends with the status, and returns its standard output;
+// for a status other than 0 also its standard error.
 func (e *exporter) run(status int, args ...string) string {
 	e.t.Helper()
 	out, err := e.command(args...).Output()
@@ -82,8 +82,7 @@ func (e *exporter) run(status int, args ...string) string {
 	return string(out)
 }
 
-// labels gets the labels of one of the admin's wallets, or sets them where there
-// are any.
+// labels returns the labels of one of the admin's wallets, or sets them if some are given.
 func (e *exporter) labels(alias, lines string) string {
 	e.t.Helper()
 	method := http.MethodGet
@@ -105,7 +104,7 @@ func (e *exporter) labels(alias, lines string) string {
 	return string(text)
 }
 
-// settles waits until the index of the admin's wallet is at the node's last block.
+// settles waits until the admin's wallet is indexed up to the node's last block.
 func (e *exporter) settles(alias string) {
 	e.t.Helper()
 	var height int
@@ -120,7 +119,7 @@ func (e *exporter) settles(alias string) {
 	})
 }
 
-// read reads the files of one wallet, which nobody else may read.
+// read reads the files of a wallet and checks that only their owner can.
 func (e *exporter) read(folder string) (x exported) {
 	e.t.Helper()
 	for name, into := range map[string]any{"specter.json": &x.specter, "account-map.json": &x.account, "core.json": &x.core, "labels.jsonl": nil} {
@@ -128,7 +127,7 @@ func (e *exporter) read(folder string) (x exported) {
 		info, err := os.Stat(path)
 		check(e.t, err)
 		if info.Mode().Perm() != 0o600 {
-			e.t.Errorf("%s has the mode %v", path, info.Mode())
+			e.t.Errorf("%s has mode %v", path, info.Mode())
 		}
 		text, err := os.ReadFile(path)
 		check(e.t, err)
@@ -144,7 +143,7 @@ func (e *exporter) read(folder string) (x exported) {
 	return x
 }
 
-// kinds are wallets of all kinds of scripts that hardware wallets make.
+// kinds are wallets of all script types that hardware wallets support.
 func kinds(t *testing.T) map[string]string {
 	t.Helper()
 	var keys []string
@@ -161,11 +160,11 @@ func kinds(t *testing.T) map[string]string {
 	}
 }
 
-// TestExport: what is written of wallets is read back by Bitcoin Core, by
-// specterd import, by specterd wallet create and as labels, and is the same then.
+// TestExport reads exported wallets with Bitcoin Core, specterd import, specterd wallet create
+// and the import of labels, and compares the results.
 func TestExport(t *testing.T) {
 	databases := map[string][]string{"SQLite": nil}
-	if testkit.Long() { // export reads as the API does, which is tested on both
+	if testkit.Long() { // the tests of the API cover both engines
 		databases["PostgreSQL"] = []string{"SPECTER_DATABASE_URL=" + testkit.Postgres(t), "SECRET_KEY=" + testKey}
 	}
 	for name, env := range databases {
@@ -181,7 +180,7 @@ func TestExport(t *testing.T) {
 			entries, err := os.ReadDir(folder)
 			check(t, err)
 			if len(entries) != len(aliases) {
-				t.Errorf("written is %v, and there are %v", entries, aliases)
+				t.Errorf("exported %v, want %v", entries, aliases)
 			}
 			for _, alias := range aliases {
 				x := e.read(filepath.Join(folder, alias))
@@ -195,8 +194,8 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// makeWallets makes one of each kind for the admin, with 50 BTC, labels and a coin
-// of another 50 that is frozen.
+// makeWallets creates a wallet of each kind for the admin, with 50 BTC, labels and a frozen
+// UTXO of another 50 BTC.
 func (e *exporter) makeWallets() (aliases []string) {
 	t := e.t
 	t.Helper()
@@ -232,42 +231,42 @@ func (e *exporter) makeWallets() (aliases []string) {
 	return aliases
 }
 
-// compareOutput: what comes on standard output is what is in the files.
+// compareOutput compares standard output with the files.
 func (e *exporter) compareOutput(alias, folder string) {
 	e.t.Helper()
 	for format, name := range map[string]string{"specter": "specter.json", "account-map": "account-map.json", "core": "core.json", "labels": "labels.jsonl"} {
 		want, err := os.ReadFile(filepath.Join(folder, name))
 		check(e.t, err)
 		if got := e.run(0, "export", "--wallet", alias, "--format", format); got != string(want) {
-			e.t.Errorf("%s of %s is\n%s\nand in the file\n%s", format, alias, got, want)
+			e.t.Errorf("format %s of %s is\n%s\nbut the file has\n%s", format, alias, got, want)
 		}
 	}
 }
 
-// compareLabels: the labels are those of the API, and another wallet that gets them
-// has the same.
+// compareLabels compares the labels with the API, before and after importing them into
+// another wallet.
 func (e *exporter) compareLabels(alias string, x exported) {
 	t := e.t
 	t.Helper()
 	if got := e.labels(alias, ""); got != x.labels || strings.Count(got, "\n") != 7 || strings.Count(got, `"spendable":false`) != 1 {
-		t.Errorf("%s: the API has the labels\n%s\nand the file\n%s", alias, got, x.labels)
+		t.Errorf("%s: the API returns the labels\n%s\nbut the file has\n%s", alias, got, x.labels)
 	}
 	if imported := e.labels(alias, x.labels); !strings.Contains(imported, `{"imported":7,"ignored":[],"failed":[]}`) {
-		t.Errorf("%s: of its own labels: %s", alias, imported)
+		t.Errorf("%s: import of its own labels: %s", alias, imported)
 	}
 	if again := e.labels(alias, ""); again != x.labels {
-		t.Errorf("%s: after the import of its own labels it has\n%s", alias, again)
+		t.Errorf("%s: after the import of its own labels:\n%s", alias, again)
 	}
 	if len(x.specter.Frozen) != 1 || !strings.Contains(x.labels, `"ref":"`+x.specter.Frozen[0]+`","spendable":false`) {
-		t.Errorf("%s: frozen is %v, and labels are\n%s", alias, x.specter.Frozen, x.labels)
+		t.Errorf("%s: frozen %v, labels\n%s", alias, x.specter.Frozen, x.labels)
 	}
 	if len(x.specter.Labels) != 3 || len(x.specter.Labels["the landlord"]) != 2 {
 		t.Errorf("%s: Specter Desktop would have the labels %v", alias, x.specter.Labels)
 	}
 }
 
-// intoCore has the node import core.json, as the help says, into a wallet that
-// knows nothing, and compares addresses and balance.
+// intoCore imports core.json into an empty wallet of Bitcoin Core, as the help describes, and
+// compares addresses and balance.
 func (e *exporter) intoCore(name string, x exported) {
 	t := e.t
 	t.Helper()
@@ -294,7 +293,7 @@ func (e *exporter) intoCore(name string, x exported) {
 		var address string
 		check(t, json.Unmarshal(e.node.WalletCLI(t, name, method, params...), &address))
 		if address != want || want == "" {
-			t.Errorf("%s: the next address of %s is %s in Core, and %s here", name, method, address, want)
+			t.Errorf("%s: the next address by %s is %s in Core, but %s in specterd", name, method, address, want)
 		}
 	}
 	var requests []struct {
@@ -307,12 +306,12 @@ func (e *exporter) intoCore(name string, x exported) {
 	check(t, json.Unmarshal(e.node.CLI(t, "getblockhash", x.specter.BlockHeight), &hash))
 	check(t, json.Unmarshal(e.node.CLI(t, "getblockheader", hash), &header))
 	if requests[0].Timestamp != header.Time || requests[1].Timestamp != header.Time || requests[1].Range[1] != x.specter.Keypool-1 {
-		t.Errorf("%s: %+v, and block %d is of %d", name, requests, x.specter.BlockHeight, header.Time)
+		t.Errorf("%s: %+v, but block %d has the time %d", name, requests, x.specter.BlockHeight, header.Time)
 	}
 }
 
-// fromFiles makes the same wallet for another user, of the descriptors in each of the
-// files. An account map has only that of the receive branch.
+// fromFiles creates the same wallet for another user from the descriptors in each file. An
+// account map has only the descriptor of the receive branch.
 func (e *exporter) fromFiles(alias string, x exported) {
 	t := e.t
 	t.Helper()
@@ -325,11 +324,11 @@ func (e *exporter) fromFiles(alias string, x exported) {
 	if x.account.Label != x.specter.Name || x.account.BlockHeight != 5 || len(x.account.Devices) != len(x.specter.Devices) || x.account.Devices[0].Type != "other" {
 		t.Errorf("%s: %+v", alias, x.account)
 	}
-	// Each is taken out of one file as it is there.
+	// Each command uses the descriptors of one file unchanged.
 	var requests []struct{ Desc string }
 	check(t, json.Unmarshal(x.core, &requests))
 	files := [][]string{{"--descriptor", x.account.Descriptor}}
-	if len(x.specter.Devices) > 1 { // for one kind; the text is the same for all
+	if len(x.specter.Devices) > 1 { // for one kind only, since the descriptors have the same format for all
 		files = append(
 			files,
 			[]string{"--descriptor", x.specter.Receive, "--change-descriptor", x.specter.Change},
@@ -348,17 +347,17 @@ func (e *exporter) fromFiles(alias string, x exported) {
 		shown := e.run(0, "wallet", "show", alias, "--user", other)
 		for _, descriptor := range []string{x.specter.Receive, x.specter.Change} {
 			if !strings.Contains(shown, " "+descriptor+"\n") {
-				t.Errorf("%s of %q: not of %s:\n%s", alias, flags, descriptor, shown)
+				t.Errorf("%s of %q: no descriptor %s in\n%s", alias, flags, descriptor, shown)
 			}
 		}
 	}
 	if got := e.run(0, "export", "--user", other, "--wallet", alias, "--format", "labels"); got != "" {
-		t.Errorf("%s: somebody else sees the labels\n%s", alias, got)
+		t.Errorf("%s: another user can read the labels\n%s", alias, got)
 	}
 }
 
-// throughSpecter puts the files where Specter Desktop has its wallets, imports
-// them into a specterd that knows nothing, and exports them there.
+// throughSpecter copies the files into a data directory of Specter Desktop, imports it into
+// an empty specterd, and exports the wallets again.
 func (e *exporter) throughSpecter(folder string, aliases []string) {
 	t := e.t
 	t.Helper()
@@ -373,7 +372,7 @@ func (e *exporter) throughSpecter(folder string, aliases []string) {
 	}
 	there := &exporter{t: t, dir: t.TempDir(), env: nodeSettings(e.node), node: e.node}
 	cmd := there.command("import", home)
-	cmd.Env = append(cmd.Env, "SPECTER_ADMIN_PASSWORD=admin") // whose place the imported admin takes
+	cmd.Env = append(cmd.Env, "SPECTER_ADMIN_PASSWORD=admin") // the imported admin replaces this one
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "5 imported") {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -395,21 +394,21 @@ func (e *exporter) throughSpecter(folder string, aliases []string) {
 			got, err := os.ReadFile(filepath.Join(again, alias, name))
 			check(t, err)
 			if string(got) != string(want) {
-				t.Errorf("%s of %s was\n%s\nand is, once imported,\n%s", name, alias, want, got)
+				t.Errorf("%s of %s was\n%s\nbut is after the import\n%s", name, alias, want, got)
 			}
 		}
 	}
 }
 
-// TestExportRefuses: what cannot be written, and what must not be overwritten.
-func TestExportRefuses(t *testing.T) {
+// TestExport_Refusals checks errors for invalid flags, unsupported branches and existing files.
+func TestExport_Refusals(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.Mine(t, 7)
 	e := &exporter{t: t, dir: t.TempDir(), env: nodeSettings(node), node: node}
 	says := func(status int, want string, args ...string) {
 		t.Helper()
 		if out := e.run(status, append([]string{"export"}, args...)...); !strings.Contains(out, want) {
-			t.Errorf("%q does not say %q:\n%s", args, want, out)
+			t.Errorf("%q: no %q in\n%s", args, want, out)
 		}
 	}
 	to := filepath.Join(t.TempDir(), "to")
@@ -424,7 +423,7 @@ func TestExportRefuses(t *testing.T) {
 	e.run(0, "wallet", "create", "--name", "Savings", "--birth", "now", "--descriptor", "wpkh("+key+"/<0;1>/*)")
 	e.run(0, "wallet", "create", "--name", "Odd", "--birth", "now", "--descriptor", "wpkh("+key+"/<2;3>/*)")
 	if _, err := os.Stat(to); err == nil {
-		t.Error("a folder was made for nothing")
+		t.Error("the directory was created")
 	}
 
 	const partial = "the export is PARTIAL"
@@ -437,28 +436,28 @@ func TestExportRefuses(t *testing.T) {
 			got = append(got, entry.Name())
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("of %s there is %v, want %s", name, got, want)
+			t.Errorf("%s has the files %v, want %s", name, got, want)
 		}
 	}
 	says(1, "use the format core", "--wallet", "odd", "--format", "account-map")
 	e.run(0, "export", "--wallet", "odd", "--format", "core")
 
-	// Nothing is overwritten, and nothing written beside what is there.
+	// If a directory exists, nothing is written.
 	check(t, os.RemoveAll(filepath.Join(to, "odd")))
 	file := filepath.Join(to, "savings", "core.json")
 	check(t, os.WriteFile(file, []byte("mine"), 0o600))
 	says(1, "already exists: "+filepath.Join(to, "savings")+"; nothing was written", "--to", to)
 	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
-		t.Errorf("the file is %q now: %v", text, err)
+		t.Errorf("the file was changed to %q: %v", text, err)
 	}
 	if _, err := os.Stat(filepath.Join(to, "odd")); err == nil {
-		t.Error("a wallet was written after all")
+		t.Error("a wallet was written")
 	}
-	// A link is there already, too, wherever it leads.
+	// A symbolic link counts as existing.
 	check(t, os.Symlink(t.TempDir(), filepath.Join(to, "odd")))
 	says(1, "already exists", "--to", to, "--wallet", "odd")
 
-	// Without the node, Core is to look through the whole chain.
+	// Without the node, core.json requests a rescan of the whole chain.
 	node.Stop(t)
 	says(0, `"timestamp": 0`, "--wallet", "savings", "--format", "core")
 	out, err := e.command("export", "--wallet", "savings", "--format", "core").CombinedOutput()

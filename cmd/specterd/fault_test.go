@@ -14,11 +14,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// nodeFaults are what can be wrong with a node, and what people are told then.
+// nodeFaults are faults of a node with the expected error responses.
 var nodeFaults = []struct {
 	name       string
-	onlyCall   bool                 // it cannot be wrong as a whole
-	begin      func(*testkit.Relay) // instead of answer, where it is not about answers
+	onlyCall   bool                 // the fault affects single calls only
+	begin      func(*testkit.Relay) // instead of answer, for faults other than wrong responses
 	answer     func(*testkit.Exchange)
 	status     int
 	code, says string
@@ -66,7 +66,7 @@ const (
 	unknownReason = "A reason of a version to come"
 )
 
-// rewrites changes what the node answers.
+// rewrites changes the node's responses.
 func rewrites(from, to string) func(*testkit.Exchange) {
 	return func(x *testkit.Exchange) {
 		status, body := x.Ask()
@@ -74,9 +74,9 @@ func rewrites(from, to string) func(*testkit.Exchange) {
 	}
 }
 
-// TestNodeFaults: whatever is wrong with the node, as a whole or with one call, what
-// is in the index is answered; what needs the node is refused with what to do about
-// it, and leaves nothing behind; and all goes on when the node is well again.
+// TestNodeFaults checks that, with a faulty node or a single faulty call, indexed data is still
+// served, requests that require the node fail with a remedy and without side effects, and
+// the server recovers with the node.
 func TestNodeFaults(t *testing.T) {
 	t.Parallel()
 	node := testkit.Bitcoind(t)
@@ -112,7 +112,7 @@ func TestNodeFaults(t *testing.T) {
 						}
 					})
 				}
-				if onlyWhole { // a poll finds it out
+				if onlyWhole { // noticed at the next poll
 					broken()
 					f.ready(http.StatusServiceUnavailable)
 				}
@@ -121,10 +121,10 @@ func TestNodeFaults(t *testing.T) {
 					var problem struct{ Code, Detail string }
 					status, body := f.send(act.method, act.path, act.body)
 					_ = json.Unmarshal(body, &problem)
-					// Once it is known of the node, a bad answer is a node that cannot be used.
+					// Once the monitor notices bad responses, the node counts as unusable.
 					known := whole && status == http.StatusServiceUnavailable
 					if status != fault.status && !known || problem.Code != fault.code || !strings.Contains(problem.Detail, fault.says) {
-						t.Errorf("%s: %d %s, want %d %s, and %q", act.name, status, body, fault.status, fault.code, fault.says)
+						t.Errorf("%s: %d %s, want %d %s with %q", act.name, status, body, fault.status, fault.code, fault.says)
 					}
 				}
 				for _, path := range []string{"/api/v1/wallets", "/api/v1/wallets/one", "/api/v1/wallets/one/transactions", "/api/v1/wallets/one/utxos", "/api/v1/wallets/one/proposals/" + f.signed} {
@@ -139,7 +139,7 @@ func TestNodeFaults(t *testing.T) {
 				relay.Meddle(nil)
 				f.ready(http.StatusOK)
 				if after := f.left(); after != before {
-					t.Errorf("something was left behind:\n%s\nand was\n%s", after, before)
+					t.Errorf("side effects:\n%s\nbefore\n%s", after, before)
 				}
 				var made struct{ ID string }
 				f.into(&made, f.do(http.MethodPost, "/api/v1/wallets/one/proposals", f.order(), http.StatusCreated))
@@ -157,12 +157,12 @@ func TestNodeFaults(t *testing.T) {
 	testkit.Figure(t, "%d ways to be faulty, each with a new wallet, a proposal, a broadcast and reads: 0 wrong answers, 0 things left behind", n)
 }
 
-// faulty is a client of a server whose node is not well.
+// faulty is a client of a server with a faulty node.
 type faulty struct {
 	outageClient
 	node   *testkit.Node
 	dir    string
-	signed string // the id of a proposal that can be sent
+	signed string // the id of a proposal that is complete
 }
 
 const faultyAddress = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -171,7 +171,7 @@ func (f *faulty) order() map[string]any {
 	return map[string]any{"recipients": []any{map[string]any{"address": faultyAddress, "amount_sat": 100_000}}, "fee_rate_sat_vb": 2}
 }
 
-// prepare makes a wallet with coins and a proposal that is signed.
+// prepare creates a funded wallet and a signed proposal.
 func (f *faulty) prepare() {
 	t, node := f.t, f.node
 	t.Helper()
@@ -209,7 +209,7 @@ func (f *faulty) prepare() {
 type act struct {
 	name, method, path string
 	body               any
-	calls              []string // to the node, that it begins with
+	calls              []string // the first calls to the node
 }
 
 func (f *faulty) acts() []act {
@@ -220,7 +220,7 @@ func (f *faulty) acts() []act {
 	}
 }
 
-// ready waits until readiness is answered like that.
+// ready waits until readiness has this status.
 func (f *faulty) ready(status int) {
 	f.t.Helper()
 	testkit.Eventually(f.t, "readiness "+strconv.Itoa(status), func() bool {
@@ -228,7 +228,7 @@ func (f *faulty) ready(status int) {
 	})
 }
 
-// left is what acts leave behind: in the database, and at the node.
+// left returns the side effects of acts in the database and on the node.
 func (f *faulty) left() string {
 	f.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(f.dir, "specterd.db"))

@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-func TestWorkloadCalms(t *testing.T) {
+func TestWorkload(t *testing.T) {
 	const mb = 1 << 20
 	var w workload
 	total := uint64(0)
@@ -18,13 +18,13 @@ func TestWorkloadCalms(t *testing.T) {
 		more uint64
 		want bool
 	}{
-		{mb, false}, // never much
+		{mb, false}, // no high load yet
 		{0, false},
-		{100 * mb, false}, // much
-		{11 * mb, false},  // less, and not little
+		{100 * mb, false}, // high load
+		{11 * mb, false},  // lower, but not low
 		{10 * mb, true},
-		{10 * mb, false}, // as little as before
-		{0, true},        // that was much beside nothing
+		{10 * mb, false}, // as low as before
+		{0, true},        // high load compared with none
 		{0, false},
 		{3 * mb, false},
 		{0, false},
@@ -36,11 +36,11 @@ func TestWorkloadCalms(t *testing.T) {
 	}
 }
 
-// TestMemoryIsGivenBack: what was needed is not kept. It runs alone, since others
-// would need some meanwhile.
-func TestMemoryIsGivenBack(t *testing.T) {
+// TestMemoryRelease checks that memory is returned after a period of high load. It does not
+// run in parallel, since other tests would allocate memory meanwhile.
+func TestMemoryRelease(t *testing.T) {
 	const size = 64 << 20
-	kept := func() uint64 { // what the system has given for the heap
+	kept := func() uint64 { // bytes of the heap that the system provides
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return m.HeapSys - m.HeapReleased
@@ -51,7 +51,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	with := kept()
 	runtime.KeepAlive(needed)
 	if with < before+size/2 {
-		t.Fatalf("%d bytes, and with %d more %d", before, size, with)
+		t.Fatalf("%d bytes, with %d more %d", before, size, with)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -11,8 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// askedHealth runs specterd health with settings, and returns what it prints, or
-// its error.
+// askedHealth runs specterd health with settings, and returns its output or error.
 func askedHealth(t *testing.T, settings map[string]string, args ...string) string {
 	t.Helper()
 	var stdout, stderr testkit.Log
@@ -58,8 +57,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHealthOfOthers: what is not specterd is not well, whatever it answers.
-func TestHealthOfOthers(t *testing.T) {
+// TestHealth_OtherServer checks that responses of another server count as unhealthy.
+func TestHealth_OtherServer(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"404 Not Found": http.NotFound,
 		"302 Found":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestImportStatus: the program's status tells complete, partial and failed.
+// TestImportStatus checks the exit status of complete, partial and failed imports.
 func TestImportStatus(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -31,8 +31,8 @@ func TestImportStatus(t *testing.T) {
 	}
 }
 
-// TestImportIntoPostgres: the same on the other database.
-func TestImportIntoPostgres(t *testing.T) {
+// TestImport_Postgres imports into PostgreSQL.
+func TestImport_Postgres(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"SPECTER_DATABASE_URL": testkit.Postgres(t), "SECRET_KEY": strings.Repeat("k", 32)}
 	for range 2 {
@@ -42,8 +42,8 @@ func TestImportIntoPostgres(t *testing.T) {
 	}
 }
 
-// TestImportWritesNothingThere: the folder is as it was.
-func TestImportWritesNothingThere(t *testing.T) {
+// TestImport_ReadOnly checks that an import does not change the directory.
+func TestImport_ReadOnly(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	if err := os.CopyFS(path, os.DirFS("../../testdata/specter-desktop/madeup")); err != nil {
@@ -52,12 +52,12 @@ func TestImportWritesNothingThere(t *testing.T) {
 	before := listing(t, path)
 	_ = runQuietly(t, nil, "import", path)
 	if after := listing(t, path); after != before {
-		t.Errorf("the folder has changed from\n%s\nto\n%s", before, after)
+		t.Errorf("the directory changed from\n%s\nto\n%s", before, after)
 	}
 }
 
-// TestImport_NodeProblems: a wallet that is not imported because of the node is listed
-// with what is wrong with the node, and what to do about it.
+// TestImport_NodeProblems checks that a wallet that is not imported because of the node is
+// listed with the node's problem and its remedy.
 func TestImport_NodeProblems(t *testing.T) {
 	t.Parallel()
 	fresh := testkit.Bitcoind(t) // without a block it is in its initial block download
@@ -65,9 +65,9 @@ func TestImport_NodeProblems(t *testing.T) {
 	for _, c := range []struct {
 		name, url, want string
 	}{
-		{"initial block download", fresh.URL(), "the Bitcoin node is in its initial block download, at block 0 of at least 0; wait until it has caught up; then run this import again"},
+		{"initial block download", fresh.URL(), "the Bitcoin node is in its initial block download, at block 0 of at least 0; wait until it has caught up; repeat the import"},
 		{"wrong password", at("user:password"), "the Bitcoin node refuses the RPC user or cookie; correct"},
-		{"not running", "http://user:password@127.0.0.1:1", "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings; then run"},
+		{"not running", "http://user:password@127.0.0.1:1", "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings; repeat the import"},
 	} {
 		out, err := runImport(t, map[string]string{"SPECTER_NODE_URL": c.url}, "import", "../../testdata/specter-desktop/real", "--dry-run")
 		if exitStatus(err) != exitPartial || strings.Count(out, c.want) < 5 {

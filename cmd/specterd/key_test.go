@@ -27,7 +27,7 @@ func (s *server) delete(made madeToken) {
 	}
 }
 
-// use wants a status of each of some tokens.
+// use checks the status of a request with each token.
 func (s *server) use(want int, tokens ...madeToken) {
 	s.t.Helper()
 	for i, made := range tokens {
@@ -37,7 +37,7 @@ func (s *server) use(want int, tokens ...madeToken) {
 	}
 }
 
-// key runs specterd key, which has to succeed.
+// key runs specterd key, which must succeed.
 func key(t *testing.T, dir string, environment []string, args ...string) string {
 	t.Helper()
 	cmd := tool(t, dir, append([]string{"key"}, args...)...)
@@ -49,7 +49,7 @@ func key(t *testing.T, dir string, environment []string, args ...string) string 
 	return string(out)
 }
 
-// openTestApp opens the data folder as a command does.
+// openTestApp opens the data directory as a command does.
 func openTestApp(t *testing.T, dir string) *app {
 	t.Helper()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -73,8 +73,8 @@ func keysIn(t *testing.T, dir string) auth.Keys {
 	return keys
 }
 
-// The key is exchanged beside a running server, twice, while tokens of all three
-// live; what ends stays ended, and what has no tokens any more goes.
+// TestKeyRotation rotates the key twice while the server is running, with valid tokens of all
+// three keys. Revoked tokens stay revoked, and keys without valid tokens are dropped.
 func TestKeyRotation(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)
@@ -84,7 +84,7 @@ func TestKeyRotation(t *testing.T) {
 	key(t, dir, nil, "rotate")
 	second := s.token("second")
 	key(t, dir, nil, "rotate")
-	s.use(http.StatusOK, first, gone, second) // before and after it knows of the third key
+	s.use(http.StatusOK, first, gone, second) // before and after the server reads the third key
 	third := s.token("third")
 	s.delete(gone)
 	s.use(http.StatusOK, first, second, third)
@@ -95,11 +95,11 @@ func TestKeyRotation(t *testing.T) {
 	shown := key(t, dir, nil, "show")
 	for _, k := range keys {
 		if !strings.Contains(shown, auth.Fingerprint(k)) || strings.Contains(shown, string(k)) || strings.Contains(s.log.String(), string(k)) {
-			t.Errorf("shown is\n%s", shown)
+			t.Errorf("the output is\n%s", shown)
 		}
 	}
 	if n := strings.Count(shown, " 1\n"); n != 3 {
-		t.Errorf("each key has one living token, shown is\n%s", shown)
+		t.Errorf("each key has one valid token, but the output is\n%s", shown)
 	}
 
 	s.kill()
@@ -114,39 +114,39 @@ func TestKeyRotation(t *testing.T) {
 	ahead = 2 * time.Hour
 	a.dropOldKeysNow(t.Context())
 	if n := len(keysIn(t, dir)); n != 3 {
-		t.Errorf("%d keys are left by a clock that is in doubt", n)
+		t.Errorf("%d keys are left with an unreliable clock", n)
 	}
 	ahead = 0
 	a.dropOldKeysNow(t.Context())
 	if keys := keysIn(t, dir); len(keys) != 2 || keys.Find(auth.Fingerprint(first1)) != nil {
-		t.Errorf("%d keys are in the file when no token of the first is left", len(keys))
+		t.Errorf("%d keys are in the file although the first has no valid tokens", len(keys))
 	}
 	s.use(http.StatusUnauthorized, first, gone)
 	s.use(http.StatusOK, second, third)
 
 	out := key(t, dir, nil, "rotate", "--revoke")
 	if strings.Count(out, "1 tokens of the key") != 2 || len(keysIn(t, dir)) != 1 {
-		t.Errorf("after --revoke %d keys are in the file, and it says\n%s", len(keysIn(t, dir)), out)
+		t.Errorf("after --revoke %d keys are in the file; the output is\n%s", len(keysIn(t, dir)), out)
 	}
 	s.use(http.StatusUnauthorized, first, gone, second, third)
 	fourth := s.token("fourth")
 	s.use(http.StatusOK, fourth)
 	if info, err := os.Stat(filepath.Join(dir, "secret_key")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("others may read the key: %v, %v", info.Mode(), err)
+		t.Errorf("other users can read the key: %v, %v", info.Mode(), err)
 	}
 	list, err := tool(t, dir, "audit", "list", "--action", "key").CombinedOutput()
 	if err != nil || bytes.Count(list, []byte("key.rotate")) != 3 || bytes.Count(list, []byte("key.drop")) != 3 {
-		t.Errorf("the audit record: %v\n%s", err, list)
+		t.Errorf("the audit log: %v\n%s", err, list)
 	}
 	if out, err := tool(t, dir, "audit", "verify").CombinedOutput(); err != nil {
 		t.Errorf("audit verify: %v\n%s", err, out)
 	}
 }
 
-// What root rotates, whoever serves can read.
-func TestRootRotatesTheKeyForTheServer(t *testing.T) {
+// TestKeyRotation_AsRoot checks that the server can read a key that root rotated.
+func TestKeyRotation_AsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("as another user than root there is nothing to look at")
+		t.Log("nothing to check unless the test runs as root")
 		return
 	}
 	const nobody = 65534
@@ -163,11 +163,11 @@ func TestRootRotatesTheKeyForTheServer(t *testing.T) {
 	}
 }
 
-// TestPlantedSymlinks: the service account replaces the files that root's commands
-// write by links to a file of root's. No command writes to that or changes its owner.
+// TestPlantedSymlinks checks that commands of root neither write to nor change the owner of a
+// file of root if the service account replaces their files with symbolic links to it.
 func TestPlantedSymlinks(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("as another user than root there is nothing to check")
+		t.Log("nothing to check unless the test runs as root")
 		return
 	}
 	const nobody, content = 65534, "a file of root's"
@@ -194,7 +194,7 @@ func TestPlantedSymlinks(t *testing.T) {
 		key(t, dir, nil, "show")
 		check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)
-		_ = tool(t, dir, "key", "rotate").Run() // it may refuse
+		_ = tool(t, dir, "key", "rotate").Run() // may fail
 		unharmed(name)
 	}
 	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // before the first start
@@ -211,13 +211,13 @@ func TestPlantedSymlinks(t *testing.T) {
 	check(t, os.Lchown(filepath.Join(dir, "backups"), nobody, nobody))
 	out, err := tool(t, dir, "backup").CombinedOutput()
 	if entries, e := os.ReadDir(elsewhere); err == nil || e != nil || len(entries) > 0 {
-		t.Errorf("a backup went through a link: %v, %v, %v\n%s", entries, e, err, out)
+		t.Errorf("a backup followed a link: %v, %v, %v\n%s", entries, e, err, out)
 	}
 }
 
-// Wherever a rotation breaks off, the server starts, all living tokens are accepted,
-// and the next rotation finds its way.
-func TestKeyRotationBreaksOff(t *testing.T) {
+// TestKeyRotation_Interrupted checks that, after an interruption at any point of a rotation, the
+// server starts, accepts all valid tokens, and can rotate again.
+func TestKeyRotation_Interrupted(t *testing.T) {
 	for name, breakOff := range map[string]func(t *testing.T, a *app){
 		"while the file is written": func(t *testing.T, a *app) {
 			check(t, os.WriteFile(a.keyFile()+".new", []byte("0123"), 0o600))
@@ -232,7 +232,7 @@ func TestKeyRotationBreaksOff(t *testing.T) {
 			check(t, a.store.RotateKey(t.Context(), known(t, a)[0].Fingerprint, to, auth.Event{At: a.now()}))
 		},
 		"before the old key is taken out of the file": func(t *testing.T, a *app) {
-			r, err := a.rotateKey(t.Context(), operator(), false) // the one before it has no tokens, and is dropped
+			r, err := a.rotateKey(t.Context(), operator(), false) // the previous key has no tokens and is dropped
 			check(t, err)
 			keys := keysIn(t, a.cfg.DataFolder)
 			_, err = a.rotateKey(t.Context(), operator(), false)
@@ -240,7 +240,7 @@ func TestKeyRotationBreaksOff(t *testing.T) {
 			if len(known(t, a)) < 3 || r.to == "" {
 				t.Fatal("nothing was rotated")
 			}
-			check(t, a.writeKeys(append(keysIn(t, a.cfg.DataFolder), keys.Find(r.to)))) // as if it were there still
+			check(t, a.writeKeys(append(keysIn(t, a.cfg.DataFolder), keys.Find(r.to)))) // as before it was removed from the file
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestKeyRotationBreaksOff(t *testing.T) {
 			a := openTestApp(t, dir)
 			counted := slices.DeleteFunc(known(t, a), func(k auth.SigningKey) bool { return !k.Accepted() })
 			if keys := keysIn(t, dir); len(keys) != len(counted) {
-				t.Errorf("%d keys are in the file, and %d count", len(keys), len(counted))
+				t.Errorf("%d keys are in the file, %d are valid", len(keys), len(counted))
 			}
 		})
 	}
@@ -274,9 +274,9 @@ func known(t *testing.T, a *app) []auth.SigningKey {
 	return keys
 }
 
-// Two processes on PostgreSQL: which key signs is the database's to say, so that each
-// accepts what the other made, also while they are restarted one by one.
-func TestKeyRotationOnPostgres(t *testing.T) {
+// TestKeyRotation_Postgres checks that two processes on PostgreSQL use the signing key that
+// the database names and accept each other's tokens, including during a rolling restart.
+func TestKeyRotation_Postgres(t *testing.T) {
 	database := "SPECTER_DATABASE_URL=" + testkit.Postgres(t)
 	old, next := testKey, strings.Repeat("fedcba98", 8)
 	file := filepath.Join(t.TempDir(), "keys")
@@ -293,31 +293,31 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "has no unused key") {
 		t.Errorf("without a next key: %v\n%s", err, out)
 	}
-	write(old, next) // which the one process reads when it needs it
-	two.kill()       // and the other one has from its start
+	write(old, next) // one process reads the file when required
+	two.kill()       // the other one has the keys from its start
 	two = startServer(t, t.TempDir(), database, "SECRET_KEY="+old+"\n"+next)
-	second := two.token("second") // with the old key still
+	second := two.token("second") // still with the old key
 	one.use(http.StatusOK, first, second)
 	if shown := key(t, t.TempDir(), fromFile, "show"); !strings.Contains(shown, "new, used after") {
-		t.Errorf("shown is\n%s", shown)
+		t.Errorf("the output is\n%s", shown)
 	}
 	key(t, t.TempDir(), fromFile, "rotate")
 	third, fourth := one.token("third"), two.token("fourth")
 	one.use(http.StatusOK, first, second, third, fourth)
 	two.use(http.StatusOK, first, second, third, fourth)
 
-	// One that somebody forgot says so, and takes none of them for wrong.
+	// A process without the required key does not start, and drops no key.
 	write(old)
 	forgotten := startServerFails(t, t.TempDir(), fromFile...)
 	if !strings.Contains(forgotten, "does not match the database") {
-		t.Errorf("it says %s", forgotten)
+		t.Errorf("the output is %s", forgotten)
 	}
 	write(next)
 	if out := startServerFails(t, t.TempDir(), fromFile...); !strings.Contains(out, "2 valid tokens were signed with the key") {
-		t.Errorf("it says %s", out)
+		t.Errorf("the output is %s", out)
 	}
 
-	// Without tokens the old key goes, and does not come back.
+	// A key without valid tokens is dropped permanently.
 	write(old, next)
 	two.delete(first)
 	two.delete(second)
@@ -330,7 +330,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "has no unused key") {
 		t.Errorf("after it was dropped: %v\n%s", err, out)
 	}
-	// This one lacks the newest, and cannot be told: it refuses for a while, not for good.
+	// This process lacks the newest key, so it refuses temporarily.
 	if status := call(t.Context(), http.MethodPost, two.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, nil); status != http.StatusServiceUnavailable {
 		t.Errorf("a token without a key: status %d", status)
 	}
@@ -339,7 +339,7 @@ func TestKeyRotationOnPostgres(t *testing.T) {
 	two.use(http.StatusOK, third, fourth)
 }
 
-// startServerFails returns what a server says that does not start.
+// startServerFails starts a server, which must fail, and returns its output.
 func startServerFails(t *testing.T, dir string, environment ...string) string {
 	t.Helper()
 	cmd := tool(t, dir, "serve")

@@ -8,13 +8,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes the test binary stand in for the program itself, so that tests
-// can start it, kill it, and start it again.
+// TestMain lets the test binary act as the program, so that tests can start and kill it.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"specterd": main})
 }
 
-// TestScripts runs what people do at the shell.
+// TestScripts runs the shell sessions in testdata/script.
 func TestScripts(t *testing.T) {
 	folders, err := filepath.Abs("../../testdata/specter-desktop")
 	if err != nil {

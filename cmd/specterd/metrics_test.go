@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Metrics are at an address of their own, and nowhere unless asked for.
+// TestMetricsListen checks that metrics are served only at a separate address, if one is set.
 func TestMetricsListen(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
@@ -25,7 +25,7 @@ func TestMetricsListen(t *testing.T) {
 		}
 	}
 	get(t, "http://"+address+"/debug/pprof/", http.StatusNotFound)
-	// A page that points its own name at this machine reads nothing (DNS rebinding).
+	// A foreign host name that resolves to this machine is refused (DNS rebinding).
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
 	check(t, err)
 	r.Host = "evil.example"
@@ -47,7 +47,7 @@ func get(t *testing.T, url string, status int) string {
 	text, err := io.ReadAll(response.Body)
 	check(t, err)
 	if response.StatusCode != status {
-		t.Fatalf("%s: %s, and not %d: %s", url, response.Status, status, text)
+		t.Fatalf("%s: %s, want %d: %s", url, response.Status, status, text)
 	}
 	return string(text)
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// What a real Specter Desktop has left, and when it had: its tokens had not ended.
+// The recorded data of a Specter Desktop, and a time at which its tokens were valid.
 const (
 	oldFolder = "../../testdata/specter-desktop/real"
 	oldNode   = "../../testdata/specter-desktop/regtest-node.tar.gz"
@@ -32,11 +32,10 @@ const (
 
 var oldTime = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
 
-// TestMoveInFromSpecterDesktop does what somebody does who moves in: import the
-// folder, serve, go on with the old passwords and tokens, find each balance and
-// each label, sign the payments that waited, and send them. The wallets in Core are
-// those of Specter Desktop, or, where it has them no more, others.
-func TestMoveInFromSpecterDesktop(t *testing.T) {
+// TestImport_FromSpecterDesktop migrates from Specter Desktop: it imports the directory, uses
+// the imported passwords and tokens, compares balances and labels, and signs and broadcasts
+// the pending payments. The node has Specter Desktop's wallets, or they are created again.
+func TestImport_FromSpecterDesktop(t *testing.T) {
 	t.Parallel()
 	for engine, database := range map[string]func(t *testing.T) string{
 		"SQLite":     func(*testing.T) string { return "" },
@@ -59,9 +58,9 @@ func TestMoveInFromSpecterDesktop(t *testing.T) {
 	}
 }
 
-// TestMoveInToEmptyNode: a node of another chain of the same kind knows nothing of
-// the coins. The rest is there, and the report says what is not.
-func TestMoveInToEmptyNode(t *testing.T) {
+// TestImport_EmptyNode imports with a node of another regtest chain, which does not have the
+// UTXOs. Everything else is imported, and the report lists what is not.
+func TestImport_EmptyNode(t *testing.T) {
 	t.Parallel()
 	for engine, database := range map[string]func(t *testing.T) string{
 		"SQLite":     func(*testing.T) string { return "" },
@@ -76,7 +75,7 @@ func TestMoveInToEmptyNode(t *testing.T) {
 			for _, w := range oldWallets(t) {
 				h.wantNames(w, h.wallet(w), false)
 				if got := h.pending(w); len(got) != 0 {
-					t.Errorf("%s: payments of coins that are not: %v", w.Alias, got)
+					t.Errorf("%s: payments from missing UTXOs: %v", w.Alias, got)
 				}
 			}
 			lost := 0
@@ -86,22 +85,22 @@ func TestMoveInToEmptyNode(t *testing.T) {
 				}
 			}
 			if lost != 10 {
-				t.Errorf("%d payments are told to be not imported, want 10", lost)
+				t.Errorf("%d payments are reported as not imported, want 10", lost)
 			}
 		})
 	}
 }
 
-// household is a specterd that somebody has moved into.
+// household is a specterd with imported data.
 type household struct {
 	t      *testing.T
 	node   *testkit.Node
 	url    string
 	report importReport
-	tokens map[string]string // by user, one of the old ones
+	tokens map[string]string // an imported token by user
 }
 
-// moveInto imports the folder and serves until the test ends.
+// moveInto imports the directory and serves until the test ends.
 func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Status) *household {
 	t.Helper()
 	environment := map[string]string{
@@ -126,7 +125,7 @@ func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Stat
 	h := &household{t: t, node: n, tokens: map[string]string{}}
 	decodeJSON(t, out.Bytes(), &h.report)
 	if h.report.Status != want || (err == nil) != (want == importer.Complete) {
-		t.Fatalf("import: %v, want it %s\n%s", err, want, out.String())
+		t.Fatalf("import: %v, want %s\n%s", err, want, out.String())
 	}
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -162,7 +161,7 @@ func (h *household) as(authorization, method, path string, body any, status int)
 	return answer
 }
 
-// wantCredentials tries the old passwords and tokens.
+// wantCredentials checks the imported passwords and tokens.
 func (h *household) wantCredentials() {
 	h.t.Helper()
 	with := func(name, password string) string {
@@ -194,9 +193,9 @@ func (h *household) wantCredentials() {
 		}
 	}
 	if accepted != 4 || len(h.tokens) != 2 {
-		h.t.Errorf("%d tokens of %d users are as long as they ought to be, want 4 of 2", accepted, len(h.tokens))
+		h.t.Errorf("%d tokens of %d users have the expected lifetime, want 4 of 2", accepted, len(h.tokens))
 	}
-	// They do what Specter Desktop's could. What follows takes more.
+	// Imported tokens have the rights of Specter Desktop's tokens. The next steps require more.
 	for name, password := range map[string]string{"admin": "admin", "someuser": "somepassword"} {
 		h.as(h.tokens[name], http.MethodGet, "/api/v1/wallets", nil, http.StatusOK)
 		h.as(h.tokens[name], http.MethodPost, "/api/v1/wallets/x/proposals/x/signatures", nil, http.StatusForbidden)
@@ -214,7 +213,7 @@ func (h *household) readOld(path string, into any) {
 	decodeJSON(h.t, text, into)
 }
 
-// oldWallet is a wallet as it is in the folder.
+// oldWallet is a wallet of the directory.
 type oldWallet struct {
 	Alias, User, labels string
 	Address             string
@@ -246,7 +245,7 @@ func oldWallets(t *testing.T) (all []oldWallet) {
 	return all
 }
 
-// newWallet is the same as v1alpha has it.
+// newWallet is the same wallet in v1alpha.
 type newWallet struct {
 	Address      string
 	AddressIndex int `json:"address_index"`
@@ -267,7 +266,7 @@ func (h *household) wallet(w oldWallet) newWallet {
 	return got
 }
 
-// wantNames compares what needs no coins.
+// wantNames compares everything but balances and transactions.
 func (h *household) wantNames(w oldWallet, got newWallet, adopted bool) {
 	h.t.Helper()
 	if got.Receive != w.Receive || got.Change != w.Change || got.Address != w.Address || got.AddressIndex != w.AddressIndex {
@@ -299,14 +298,14 @@ func (h *household) wantNames(w oldWallet, got newWallet, adopted bool) {
 	}
 }
 
-// wantWallets waits until the wallets are as Specter Desktop had them.
+// wantWallets waits until the wallets match Specter Desktop's.
 func (h *household) wantWallets(adopted bool) {
 	h.t.Helper()
-	balances := map[string]map[string]json.Number{"a_simple_wallet": {"trusted": "8.0", "untrusted_pending": "0.0", "immature": "0.0"}} // of which there is no recording
+	balances := map[string]map[string]json.Number{"a_simple_wallet": {"trusted": "8.0", "untrusted_pending": "0.0", "immature": "0.0"}} // not recorded
 	for _, path := range []string{"18-wallet-simple_one", "19-wallet-vault_23_fam", "20-wallet-nested", "21-wallet-tap"} {
 		text, err := os.ReadFile("../../testdata/wire/" + path + ".txt")
 		check(h.t, err)
-		_, body, _ := bytes.Cut(text, []byte("\n\n{")) // behind the headers
+		_, body, _ := bytes.Cut(text, []byte("\n\n{")) // after the headers
 		var recorded map[string]json.RawMessage
 		check(h.t, json.NewDecoder(bytes.NewReader(append([]byte("{"), body...))).Decode(&recorded))
 		_, alias, _ := strings.Cut(path, "-wallet-")
@@ -337,12 +336,12 @@ func (h *household) pending(w oldWallet) map[string]pendingPSBT {
 	return answer.Result
 }
 
-// alreadySent is the PSBT that Specter Desktop still listed when its transaction
-// was in the mempool.
+// alreadySent is the PSBT that Specter Desktop still listed although its transaction was in
+// the mempool.
 const alreadySent = "0f50d0b8"
 
-// wantPayments has each payment that waited in Specter Desktop signed by its old
-// devices, sent and confirmed.
+// wantPayments signs each pending payment of Specter Desktop with its devices, broadcasts it
+// and waits until it is confirmed.
 func (h *household) wantPayments() {
 	h.t.Helper()
 	var sent []string
@@ -363,7 +362,7 @@ func (h *household) wantPayments() {
 			sent = append(sent, h.send(w, txid, got, signers))
 		}
 		if left := h.pending(w); len(left) != 0 {
-			h.t.Errorf("%s: pending are %v", w.Alias, left)
+			h.t.Errorf("%s: pending payments %v", w.Alias, left)
 		}
 	}
 	if len(sent) != 9 {
@@ -383,7 +382,7 @@ func (h *household) wantPayments() {
 	}
 }
 
-// signers makes wallets of the node with the keys of the old devices.
+// signers creates wallets on the node with the keys of the devices.
 func (h *household) signers(w oldWallet) (names []string) {
 	h.t.Helper()
 	for _, device := range []int{1, 2, 3, 11, 12, 13} {
@@ -402,7 +401,7 @@ func (h *household) signers(w oldWallet) (names []string) {
 	return names
 }
 
-// send signs a payment, has it sent, and returns where it is.
+// send signs and broadcasts a payment, and returns its URL.
 func (h *household) send(w oldWallet, txid string, p pendingPSBT, signers []string) (url string) {
 	h.t.Helper()
 	list := "/api/v1/wallets/" + w.Alias + "/proposals"

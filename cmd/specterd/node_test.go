@@ -11,9 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Readiness and what is told of the node are true while a real node is in its
-// initial block download, works, goes away and comes back with a new cookie.
-func TestWithARealNode(t *testing.T) {
+// TestNodeLifecycle checks readiness and node status while a node is in its initial block
+// download, ready, stopped, and restarted with a new cookie.
+func TestNodeLifecycle(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	s := startServer(t, t.TempDir(), "SPECTER_NODE_URL=", "BTC_RPC_COOKIE_FILE="+node.CookieFile(), "BTC_RPC_PORT="+strconv.Itoa(node.Port()))
 	readiness := func() (int, string) {
@@ -45,7 +45,7 @@ func TestWithARealNode(t *testing.T) {
 		}
 		return out
 	}
-	testkit.Eventually(t, "the tip to be seen", func() bool { return string(look().Info["blocks"]) == "101" })
+	testkit.Eventually(t, "the tip in the node status", func() bool { return string(look().Info["blocks"]) == "101" })
 	got := look()
 	sameMembers(t, "info", node.CLI(t, "getblockchaininfo"), got.Info)
 	sameMembers(t, "network_info", node.CLI(t, "getnetworkinfo"), got.NetworkInfo)
@@ -82,13 +82,12 @@ func members(t *testing.T, object json.RawMessage) map[string]json.RawMessage {
 	return out
 }
 
-// sameMembers checks that all that the node itself says stands in got, to the
-// letter.
+// sameMembers checks that got has all members of the node's response, unchanged.
 func sameMembers(t *testing.T, what string, want json.RawMessage, got map[string]json.RawMessage) {
 	t.Helper()
 	for name, value := range members(t, want) {
 		if !bytes.Equal(compact(t, value), compact(t, got[name])) {
-			t.Errorf("%s: %s is %s, and the node says %s", what, name, got[name], value)
+			t.Errorf("%s: %s is %s, but %s at the node", what, name, got[name], value)
 		}
 	}
 }

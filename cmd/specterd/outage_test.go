@@ -13,9 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestOutage: while the node hangs or is gone, what is in the index is answered,
-// what needs the node is refused at once with the time to come back, and leaves
-// nothing behind; and all goes on by itself when the node is back.
+// TestOutage checks that, while the node hangs or is stopped, indexed data is still served,
+// requests that require the node are refused at once with Retry-After and without side
+// effects, and the server recovers with the node.
 func TestOutage(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.Mine(t, 101)
@@ -33,7 +33,7 @@ func TestOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := outageClient{t: t, url: s.url, token: made.Secret}
 			before := c.height()
-			node.CLI(t, "gettxoutsetinfo") // brings the chain to the disk
+			node.CLI(t, "gettxoutsetinfo") // flushes the chain to disk
 			outage.begin()
 			for _, path := range []string{"/api/v1/wallets", "/api/v1/wallets/one", "/api/v1/wallets/one/transactions", "/api/v1/wallets/one/addresses", "/api/v1/wallets/one/utxos"} {
 				var answer struct {
@@ -41,17 +41,17 @@ func TestOutage(t *testing.T) {
 				}
 				c.into(&answer, c.do(http.MethodGet, path, nil, http.StatusOK))
 				if path != "/api/v1/wallets" && (answer.AsOf == nil || answer.AsOf.Height != before) {
-					t.Errorf("%s is as of %+v, want %d", path, answer.AsOf, before)
+					t.Errorf("%s: as_of %+v, want %d", path, answer.AsOf, before)
 				}
 			}
-			c.do(http.MethodPost, "/api/v1/wallets/one/addresses", map[string]any{}, http.StatusCreated) // of those that are ready
+			c.do(http.MethodPost, "/api/v1/wallets/one/addresses", map[string]any{}, http.StatusCreated) // from the derived addresses
 			begin := time.Now()
 			c.do(http.MethodPost, "/api/v1/wallets", orderOf("two "+name, 2), http.StatusServiceUnavailable)
 			t.Logf("refused after %s", time.Since(begin).Round(time.Millisecond))
 			var list struct{ Items []struct{ Alias string } }
 			c.into(&list, c.do(http.MethodGet, "/api/v1/wallets", nil, http.StatusOK))
 			if len(list.Items) != 1 {
-				t.Errorf("what was refused left something behind: %+v", list.Items)
+				t.Errorf("a refused request had side effects: %+v", list.Items)
 			}
 			outage.end()
 			node.Mine(t, 1)
@@ -61,7 +61,7 @@ func TestOutage(t *testing.T) {
 	c.do(http.MethodPost, "/api/v1/wallets", orderOf("two", 2), http.StatusCreated)
 }
 
-// orderOf is the request for a new wallet.
+// orderOf returns the request for a new wallet.
 func orderOf(name string, branch int) map[string]any {
 	const key = "[d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 	return map[string]any{"name": name, "descriptor": "wpkh(" + key + "/" + strconv.Itoa(branch) + "/<0;1>/*)", "birth": "now"}
@@ -72,8 +72,8 @@ type outageClient struct {
 	url, token string
 }
 
-// do makes a request as the admin and returns the body. A refusal has to say when
-// to come back, and nothing may hang.
+// do makes a request as the admin and returns the body. Refusals must have Retry-After, and
+// no request may hang.
 func (c outageClient) do(method, path string, body any, status int) []byte {
 	c.t.Helper()
 	got, answer := c.send(method, path, body)
@@ -113,7 +113,7 @@ func (c outageClient) into(out any, body []byte) {
 	check(c.t, json.Unmarshal(body, out))
 }
 
-// height returns up to where the index of the wallet is.
+// height returns the height to which the wallet is indexed.
 func (c outageClient) height() int {
 	c.t.Helper()
 	var answer struct {

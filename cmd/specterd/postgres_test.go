@@ -10,9 +10,9 @@ import (
 
 const testKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// Two processes share one PostgreSQL database: what one revokes, the other
-// refuses at once.
-func TestTwoProcessesOnPostgres(t *testing.T) {
+// TestTokenRevocation_Postgres checks that, of two processes on one PostgreSQL database, one
+// refuses a token at once after the other revoked it.
+func TestTokenRevocation_Postgres(t *testing.T) {
 	database := "SPECTER_DATABASE_URL=" + testkit.Postgres(t)
 	refused := tool(t, t.TempDir(), "serve")
 	refused.Env = append(refused.Env, database)
@@ -30,7 +30,7 @@ func TestTwoProcessesOnPostgres(t *testing.T) {
 		}
 		for range 3 {
 			if status := call(t.Context(), http.MethodGet, servers[1].url+"/api/v1/tokens/self", made.Secret, nil, nil); status != http.StatusOK {
-				t.Errorf("use elsewhere: status %d", status)
+				t.Errorf("use at the other process: status %d", status)
 			}
 		}
 		if status := call(t.Context(), http.MethodDelete, servers[0].url+"/api/v1/tokens/"+made.ID, "", nil, nil); status != http.StatusOK {

@@ -26,7 +26,7 @@ import (
 
 const testPassword = "correct horse battery"
 
-// server is the program, running in a process of its own.
+// server is a specterd server in a child process.
 type server struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -35,8 +35,8 @@ type server struct {
 	log     *testkit.Log
 }
 
-// startServer starts specterd serve on a data folder. Environment is added to
-// what every test server has.
+// startServer starts specterd serve on a data directory, with additional environment
+// variables.
 func startServer(t *testing.T, dataFolder string, environment ...string) *server {
 	t.Helper()
 	s, err := tryServer(t, serveCommand(dataFolder, environment...))
@@ -46,7 +46,7 @@ func startServer(t *testing.T, dataFolder string, environment ...string) *server
 	return s
 }
 
-// serveCommand is specterd serve on a data folder.
+// serveCommand returns the command specterd serve on a data directory.
 func serveCommand(dataFolder string, environment ...string) *exec.Cmd {
 	cmd := exec.Command("specterd", "serve")
 	cmd.Env = append(os.Environ(), "SPECTER_API_ACTIVE=true", "PORT=0", "SPECTER_BCRYPT_COST=4",
@@ -56,15 +56,15 @@ func serveCommand(dataFolder string, environment ...string) *exec.Cmd {
 	return cmd
 }
 
-// traced has a command run under strace. The process that is started is the
-// command itself all the same: strace is its grandchild.
+// traced runs a command under strace. The started process is the command itself; strace is
+// its grandchild.
 func traced(cmd *exec.Cmd, args ...string) *exec.Cmd {
 	strace := exec.Command("strace", slices.Concat([]string{"-D", "-f"}, args, cmd.Args)...)
 	strace.Env = cmd.Env
 	return strace
 }
 
-// tryServer starts a server that may end before it listens; that is the error.
+// tryServer starts a server. It returns an error if the server ends before it listens.
 func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	t.Helper()
 	s := &server{t: t, cmd: cmd, log: &testkit.Log{}}
@@ -81,7 +81,7 @@ func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	s.started = time.Since(begin)
 	_, url, ok := strings.Cut(strings.TrimSpace(line), "listens on ")
 	if err != nil || !ok {
-		return s, fmt.Errorf("after %v it said %q: %w", s.started, line, errors.Join(err, cmd.Wait()))
+		return s, fmt.Errorf("after %v, the output is %q: %w", s.started, line, errors.Join(err, cmd.Wait()))
 	}
 	s.url = url
 	return s, nil
@@ -92,11 +92,11 @@ func (s *server) kill() {
 	_ = s.cmd.Wait()
 }
 
-// checkLog checks that the log has no user's text. A database that the test has
-// damaged or stopped tells nothing.
+// checkLog checks that the log has no text of users. It is skipped if the test damaged or
+// stopped the database.
 func (s *server) checkLog() {
 	setting := func(name string) (value string) {
-		for _, one := range s.cmd.Env { // the last one counts
+		for _, one := range s.cmd.Env { // the last one applies
 			if text, ok := strings.CutPrefix(one, name+"="); ok {
 				value = text
 			}
@@ -123,8 +123,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// call makes a request as JSON and decodes the answer into out, unless nil. It
-// returns the status, or 0 where there was no whole answer.
+// call makes a JSON request and decodes the response into out, unless nil. It returns the
+// status, or 0 without a complete response.
 func call(ctx context.Context, method, url, bearer string, body, out any) int {
 	return callWith(ctx, http.DefaultClient, method, url, bearer, body, out)
 }
@@ -165,7 +165,7 @@ type madeToken struct {
 	Secret string `json:"token"`
 }
 
-// token makes a token as the admin, that may do all of what scopes say.
+// token creates a token of the admin with the scopes.
 func (s *server) token(description string, scopes ...string) madeToken {
 	s.t.Helper()
 	request := map[string]any{"description": description, "lifetime": "1 day"}
@@ -174,12 +174,12 @@ func (s *server) token(description string, scopes ...string) madeToken {
 	}
 	var made madeToken
 	if status := call(s.t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", request, &made); status != http.StatusCreated {
-		s.t.Fatalf("make a token: status %d\n%s", status, s.log)
+		s.t.Fatalf("create a token: status %d\n%s", status, s.log)
 	}
 	return made
 }
 
-// resident returns the server's memory, in KiB.
+// resident returns the server's resident memory in KiB.
 func (s *server) resident() (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -190,7 +190,7 @@ func (s *server) resident() (int, error) {
 	return strconv.Atoi(digits)
 }
 
-// shell is a connection of its own to the SQLite database, as an admin's SQL shell has one.
+// shell opens a separate connection to the SQLite database, like an admin's SQL shell.
 func shell(t *testing.T, dir string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "specterd.db")+"?_pragma=busy_timeout(5000)")
@@ -199,7 +199,7 @@ func shell(t *testing.T, dir string) *sql.DB {
 	return db
 }
 
-// tool is a command of the program on a data folder.
+// tool returns a specterd command on a data directory.
 func tool(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "specterd", args...)

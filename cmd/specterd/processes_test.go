@@ -25,7 +25,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// processes are two specterd on one PostgreSQL and one node.
+// processes are two specterd servers on one PostgreSQL database and one node.
 type processes struct {
 	t        *testing.T
 	node     *testkit.Node
@@ -34,11 +34,11 @@ type processes struct {
 	database string
 	ports    [2]string
 	running  [2]*server
-	boss     string // a token that may do everything
+	boss     string // a token with all scopes
 }
 
-// TestSeveralProcesses: what holds in one process holds in two, and one follows
-// for both.
+// TestSeveralProcesses checks that the guarantees of one process hold for two, of which one
+// runs the indexer.
 func TestSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	p := newProcesses(t)
@@ -70,7 +70,7 @@ func newProcesses(t *testing.T) *processes {
 	}, &boss, created)
 	p.boss = boss.Secret
 	for i := range p.running {
-		testkit.Eventually(t, "the node can be used", func() bool {
+		testkit.Eventually(t, "the node is usable", func() bool {
 			return call(t.Context(), http.MethodGet, p.running[i].url+"/api/healthz/readyness", p.boss, nil, nil) == ok
 		})
 	}
@@ -78,18 +78,18 @@ func newProcesses(t *testing.T) *processes {
 	return p
 }
 
-// start starts one of the two, at the port that it had.
+// start starts one of the two at its previous port.
 func (p *processes) start(t *testing.T, i int) {
 	t.Helper()
 	settings := append(slices.Clone(p.settings), "SPECTER_DATABASE_URL="+p.database+"&application_name="+process(i), "PORT="+p.ports[i])
-	s := startServer(p.t, p.t.TempDir(), settings...) // for longer than a part of the test
+	s := startServer(p.t, p.t.TempDir(), settings...) // the server outlives a subtest
 	p.running[i] = s
 }
 
-// process is what PostgreSQL knows one of the two by.
+// process returns the application name of one of the two in PostgreSQL.
 func process(i int) string { return fmt.Sprintf("process-%d", i) }
 
-// ask makes a request at one of the two, which has to come to a status.
+// ask makes a request to one of the two and fails unless the response has a given status.
 func (p *processes) ask(t *testing.T, i int, method, path string, body, out any, status int) {
 	t.Helper()
 	if got := call(t.Context(), method, p.running[i].url+path, p.boss, body, out); got != status {
@@ -103,8 +103,8 @@ func (p *processes) outside(t *testing.T) (address string) {
 	return address
 }
 
-// leader is which of the two follows the node, or -1: who has the advisory lock
-// of internal/store/lead.go.
+// leader returns which of the two holds the indexer lock, the advisory lock of
+// internal/store/lead.go, or -1.
 func (p *processes) leader(t *testing.T) int {
 	t.Helper()
 	var name string
@@ -118,28 +118,28 @@ func (p *processes) leader(t *testing.T) int {
 	return slices.Index([]string{process(0), process(1)}, name)
 }
 
-// takeOver kills the process that follows, again and again.
+// takeOver repeatedly kills the process that runs the indexer.
 func (p *processes) takeOver(t *testing.T) {
 	var slowest time.Duration
 	rounds := testkit.Size(2, 20)
 	for range rounds {
-		testkit.Eventually(t, "somebody follows", func() bool { return p.leader(t) >= 0 })
+		testkit.Eventually(t, "a process to run the indexer", func() bool { return p.leader(t) >= 0 })
 		leader := p.leader(t)
 		p.running[leader].kill()
 		begin := time.Now()
-		testkit.Eventually(t, "the other follows", func() bool { return p.leader(t) == 1-leader })
+		testkit.Eventually(t, "the other process to run the indexer", func() bool { return p.leader(t) == 1-leader })
 		slowest = max(slowest, time.Since(begin))
 		p.node.Mine(t, 1)
 		p.reachesTip(t, 1-leader)
 		p.start(t, leader)
 	}
 	if testkit.Long() && slowest > 5*time.Second {
-		t.Error("a takeover took", slowest)
+		t.Error("the slowest takeover took", slowest)
 	}
 	testkit.Figure(t, "%d takeovers after SIGKILL, the slowest after %v", rounds, slowest.Round(10*time.Millisecond))
 }
 
-// reachesTip waits until a process tells what is in the last block.
+// reachesTip waits until a process serves data of the last block.
 func (p *processes) reachesTip(t *testing.T, i int) {
 	t.Helper()
 	var height int
@@ -161,7 +161,7 @@ type openProposal struct {
 	}
 }
 
-// both makes a request at both at once and returns the statuses.
+// both makes a request to both at once and returns the statuses.
 func (p *processes) both(t *testing.T, a ask, out *[2]openProposal) (statuses [2]int) {
 	t.Helper()
 	s := &soak{t: t, client: http.DefaultClient, boss: p.boss, up: make(chan struct{})}
@@ -183,7 +183,7 @@ func (p *processes) both(t *testing.T, a ask, out *[2]openProposal) (statuses [2
 	return statuses
 }
 
-// reserve proposes payments at both at once: none shares a coin with another.
+// reserve creates proposals at both at once, which must not share UTXOs.
 func (p *processes) reserve(t *testing.T) {
 	pairs := testkit.Size(5, 200)
 	const coins = 20 // for as many payments
@@ -205,19 +205,19 @@ func (p *processes) reserve(t *testing.T) {
 		statuses := p.both(t, ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outside(t))}, &made)
 		for i, status := range statuses {
 			if status != created {
-				t.Fatalf("a proposal at each: statuses %v\n%s", statuses, p.running[i].log)
+				t.Fatalf("one proposal at each: statuses %v\n%s", statuses, p.running[i].log)
 			}
 			for _, in := range made[i].Inputs {
 				coin := fmt.Sprintf("%s:%d", in.Txid, in.Vout)
 				if taken[coin] != "" {
-					t.Errorf("%s is in %s and in %s", coin, taken[coin], made[i].ID)
+					t.Errorf("UTXO %s is in the proposals %s and %s", coin, taken[coin], made[i].ID)
 				}
 				taken[coin] = made[i].ID
 			}
 		}
 	}
 	p.cancel(t, taken)
-	testkit.Eventually(t, "no coin is reserved or locked", func() bool {
+	testkit.Eventually(t, "no UTXO to be reserved or locked", func() bool {
 		var rows int
 		var core string
 		check(t, p.db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM reserved), (SELECT core_name FROM wallets)").Scan(&rows, &core))
@@ -230,7 +230,7 @@ func payment(address string) map[string]any {
 	return map[string]any{"recipients": []map[string]any{{"address": address, "amount_sat": 5_000_000}}, "fee_rate_sat_vb": 2}
 }
 
-// cancel ends the proposals of coins, each at one of the two.
+// cancel cancels the proposals of UTXOs, alternating between the two.
 func (p *processes) cancel(t *testing.T, taken map[string]string) {
 	t.Helper()
 	done := map[string]bool{}
@@ -243,7 +243,7 @@ func (p *processes) cancel(t *testing.T, taken map[string]string) {
 	clear(taken)
 }
 
-// once sends a request with the same key to both at once, and then again.
+// once sends a request with the same Idempotency-Key to both at once, and then again.
 func (p *processes) once(t *testing.T) {
 	rounds := testkit.Size(5, 200)
 	busy := 0
@@ -254,7 +254,7 @@ func (p *processes) once(t *testing.T) {
 		for i, status := range statuses {
 			switch status {
 			case created:
-			case conflict: // the other is at it
+			case conflict: // the other request is in progress
 				busy++
 			default:
 				t.Fatalf("statuses %v\n%s", statuses, p.running[i].log)
@@ -266,14 +266,14 @@ func (p *processes) once(t *testing.T) {
 		var open struct{ Items []openProposal }
 		p.ask(t, round%2, http.MethodGet, "/api/v1/wallets/shared/proposals?status=created", nil, &open, ok)
 		if len(open.Items) != 1 || open.Items[0].ID != again[0].ID {
-			t.Fatalf("there are %d proposals, and %s was answered", len(open.Items), again[0].ID)
+			t.Fatalf("%d open proposals, but the response has %s", len(open.Items), again[0].ID)
 		}
 		p.ask(t, round%2, http.MethodDelete, "/api/v1/wallets/shared/proposals/"+again[0].ID, nil, nil, ok)
 	}
 	testkit.Figure(t, "%d requests with one Idempotency-Key at two processes at once, each done once; %d were told that the other is at it", rounds, busy)
 }
 
-// revoke uses tokens at both, and deletes them at one.
+// revoke uses tokens at both, and deletes them at one of them.
 func (p *processes) revoke(t *testing.T) {
 	tokens := testkit.Size(20, 500)
 	for n := range tokens {
@@ -293,7 +293,7 @@ func (p *processes) revoke(t *testing.T) {
 	testkit.Figure(t, "%d tokens deleted at one process and refused at once by both", tokens)
 }
 
-// roll restarts one process after the other, behind a balancer, while clients go on.
+// roll restarts one process after the other behind a load balancer during requests.
 func (p *processes) roll(t *testing.T) {
 	balancer := p.balance(t)
 	var asked, lost atomic.Int64
@@ -325,7 +325,7 @@ func (p *processes) roll(t *testing.T) {
 	}
 	wait := func() {
 		until := asked.Load() + int64(testkit.Size(200, 2000))
-		testkit.Eventually(t, "more answers", func() bool { return asked.Load() >= until })
+		testkit.Eventually(t, "more responses", func() bool { return asked.Load() >= until })
 	}
 	rounds := testkit.Size(2, 20)
 	for i := range rounds {
@@ -346,11 +346,10 @@ func (p *processes) roll(t *testing.T) {
 	testkit.Figure(t, "%d processes restarted one after the other under load: %d requests, %d lost", rounds, asked.Load(), lost.Load())
 }
 
-// balance answers at the URL that it returns, by one of the two. It does what
-// deploy/balancer.Caddyfile has Caddy do, with the HTTP client that Caddy has: one
-// that does not say that it lives gets no requests; where no connection comes about,
-// the other is tried; what is no GET is not sent twice. Caddy itself is not among
-// what make deps puts in place.
+// balance starts a load balancer for the two and returns its URL. It imitates Caddy with
+// deploy/balancer.Caddyfile, which make deps does not install, and uses the same HTTP
+// client: a server that fails its liveness probe gets no requests; if no connection is
+// possible, the other server is tried; only GET requests are repeated.
 func (p *processes) balance(t *testing.T) string {
 	t.Helper()
 	b := &balancer{base: &http.Transport{MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}}
@@ -381,7 +380,7 @@ type balancer struct {
 	turn  atomic.Int64
 }
 
-// checkHealth asks one of the two whether it lives, every now and then.
+// checkHealth regularly checks the liveness of one of the two.
 func (b *balancer) checkHealth(ctx context.Context, i int) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -16,10 +16,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The database file is damaged in many ways. Then the start refuses, and says why;
-// or SQLite's quick_check finds it, the log and readiness say so, and nobody is let
-// in any more. Until then a request may fail, where the value that is to be shown is
-// none; but there is never a panic, and never is a token let in that was deleted.
+// TestDamagedDatabase damages the database file in many ways. Either the start fails with the
+// reason, or SQLite's quick_check finds the damage, which is logged and makes readiness
+// fail, and all requests are refused. Before that, requests may fail because of invalid
+// values, but the server never panics and never accepts a deleted token.
 func TestDamagedDatabase(t *testing.T) {
 	t.Parallel()
 	sound := t.TempDir()
@@ -47,7 +47,7 @@ func TestDamagedDatabase(t *testing.T) {
 	testkit.Figure(t, "damaged database files: %v; no deleted token let in, no panic", outcomes)
 }
 
-// damages are ways to damage a file of pages of 4096 bytes.
+// damages are ways to damage a file with pages of 4096 bytes.
 var damages = []struct {
 	name string
 	do   func(t *testing.T, path string, r *rand.Rand)
@@ -117,17 +117,17 @@ func root(names ...string) func(*testing.T, string, *rand.Rand) {
 	}
 }
 
-// damagedServer is a server on a damaged file.
+// damagedServer is a server with a damaged database file.
 type damagedServer struct {
 	*server
 	*ledger
 
 	t        *testing.T
 	what     string
-	statuses map[int]int // how often which was answered
+	statuses map[int]int // number of responses by status
 }
 
-// run starts the server, uses it, and says how that went.
+// run starts and uses the server, and returns the outcome.
 func (d *damagedServer) run(dir string) string {
 	d.t.Helper()
 	visible := !sound(d.t, dir)
@@ -154,7 +154,7 @@ func (d *damagedServer) run(dir string) string {
 	if !visible {
 		return "nothing that quick_check sees"
 	}
-	testkit.Eventually(d.t, "damage is found: "+d.what, func() bool {
+	testkit.Eventually(d.t, "damage to be detected: "+d.what, func() bool {
 		var readiness struct{ Reason string }
 		call(d.t.Context(), http.MethodGet, d.url+"/api/healthz/readyness", d.boss.Secret, nil, &readiness)
 		return readiness.Reason == "the database does not answer" && strings.Contains(d.log.String(), "the database is damaged")
@@ -163,7 +163,7 @@ func (d *damagedServer) run(dir string) string {
 	d.statuses = map[int]int{}
 	d.use()
 	if len(d.statuses) != 1 || d.statuses[http.StatusServiceUnavailable] == 0 {
-		d.t.Errorf("%s: when the damage is known: %v\n%s", d.what, d.statuses, d.log)
+		d.t.Errorf("%s: after the damage was detected: %v\n%s", d.what, d.statuses, d.log)
 	}
 	d.statuses = before
 	return "found by quick_check"
@@ -175,7 +175,7 @@ func (d *damagedServer) use() {
 	ask := func(method, path, secret string, body any) int {
 		status := call(d.t.Context(), method, d.url+path, secret, body, nil)
 		if status == 0 {
-			d.t.Errorf("%s: %s %s: no answer\n%s", d.what, method, path, d.log)
+			d.t.Errorf("%s: %s %s: no response\n%s", d.what, method, path, d.log)
 		}
 		d.statuses[status]++
 		return status
@@ -185,7 +185,7 @@ func (d *damagedServer) use() {
 			continue
 		}
 		if status := ask(http.MethodGet, "/api/v1/tokens/self", f.secret, nil); f.state == deleted && status == http.StatusOK {
-			d.t.Errorf("%s: the deleted token %s is let in", d.what, id)
+			d.t.Errorf("%s: the deleted token %s is accepted", d.what, id)
 		}
 	}
 	ask(http.MethodGet, "/api/v1/users/me", "", nil)
@@ -195,7 +195,7 @@ func (d *damagedServer) use() {
 	ask(http.MethodPost, "/api/v1/tokens", d.boss.Secret, map[string]any{"description": "of a damaged database", "lifetime": "1 hour"})
 }
 
-// sound reports whether SQLite finds nothing wrong with the pages of a database.
+// sound reports whether SQLite finds no problem in the pages of a database.
 func sound(t *testing.T, dir string) bool {
 	db := shell(t, dir)
 	defer func() { _ = db.Close() }()

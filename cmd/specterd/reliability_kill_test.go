@@ -17,8 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The process is killed under load again and again. What it acknowledged has to
-// be there afterwards, and what it acknowledged as deleted must not.
+// TestKilledUnderLoad kills the server under load repeatedly. Acknowledged changes must survive,
+// including deletions.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	kills, writes := testkit.Size(6, 200), testkit.Size(100, 20_000)
@@ -42,12 +42,12 @@ func TestKilledUnderLoad(t *testing.T) {
 	book.compareAll(t, s, dir)
 	testkit.Figure(t, "%d kills at random moments: of %s none was lost and none came back; ready after %v at most", round, book, slowest.Round(time.Millisecond))
 	if slowest > testkit.Bar(time.Second) {
-		t.Errorf("a start took %v", slowest)
+		t.Errorf("the slowest start took %v", slowest)
 	}
 }
 
-// The process dies at a system call with which it was about to bring something to
-// the disk: of its first start, under load, or of its stop.
+// TestKilledAtSystemCalls kills the server at system calls that write to the disk: at the first
+// start, under load, and while it stops.
 func TestKilledAtSystemCalls(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -81,24 +81,24 @@ func TestKilledAtSystemCalls(t *testing.T) {
 		}
 		s.kill()
 		s = startServer(t, fresh)
-		newLedger(s) // the first admin is there
+		newLedger(s) // the first admin exists
 		s.kill()
 	}
 	s = startServer(t, dir)
 	book.compareAll(t, s, dir)
 	testkit.Figure(t, "kills %v: of %s none was lost and none came back", deaths, book)
 	if deaths["at the first start"] == 0 {
-		t.Error("nobody died")
+		t.Error("no process was killed")
 	}
 }
 
-// dying has a command killed when one of its threads makes a system call for the
-// time with that number.
+// dying makes strace kill a command at the nth time that one of its threads makes a system
+// call.
 func dying(cmd *exec.Cmd, at string, when int) *exec.Cmd {
 	return traced(cmd, "-qq", "-o", "/dev/null", "-e", "trace="+at, "-e", "inject="+at+":signal=SIGKILL:when="+strconv.Itoa(when))
 }
 
-// killed reports whether a process that ended with err, if it did, was killed.
+// killed reports whether a process that ended with err was killed.
 func killed(t *testing.T, s *server, err error) bool {
 	t.Helper()
 	if err == nil {
@@ -106,26 +106,26 @@ func killed(t *testing.T, s *server, err error) bool {
 	}
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("it ended by itself: %v\n%s", err, s.log)
+		t.Fatalf("the process was not killed: %v\n%s", err, s.log)
 	}
 	return true
 }
 
-// often are the system calls that one thread makes many times.
+// often lists the system calls that one thread makes many times.
 var often = map[string]int{"pwrite64": 200, "fsync": 15}
 
-// ledger is what a server has acknowledged: tokens by their id, users by their name.
+// ledger has the acknowledged changes: tokens by id, users by name.
 type ledger struct {
-	boss madeToken // may make the others
+	boss madeToken // creates the others
 
 	mu     sync.Mutex
 	writes int
 	facts  map[string]fact
-	fresh  []string // those of facts that were not compared yet
+	fresh  []string // keys of facts that were not compared yet
 }
 
 type fact struct {
-	secret string // a token's
+	secret string // of a token
 	state  state
 }
 
@@ -133,15 +133,15 @@ type state int
 
 const (
 	alive   state = iota
-	deleted       // was acknowledged to be
-	unsure        // asked to be deleted, without an answer
+	deleted       // acknowledged
+	unsure        // deletion requested, without a response
 )
 
 func newLedger(s *server) *ledger {
 	return &ledger{boss: s.token("boss", "tokens:*", "users:*", "audit:*", "node:read", "wallets:*"), facts: map[string]fact{}}
 }
 
-// String counts what is in the ledger.
+// String returns the counts of the ledger.
 func (b *ledger) String() string {
 	n := map[state]int{}
 	for _, f := range b.facts {
@@ -150,8 +150,8 @@ func (b *ledger) String() string {
 	return fmt.Sprintf("%d acknowledged writes (%d tokens and users there, %d deleted)", b.writes, n[alive], n[deleted])
 }
 
-// load makes and deletes tokens and users, with several workers, until the server
-// does not answer.
+// load creates and deletes tokens and users, with several workers, until the server does not
+// respond.
 func (b *ledger) load(t *testing.T, s *server, round string, workers int) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -166,8 +166,8 @@ func (b *ledger) load(t *testing.T, s *server, round string, workers int) {
 	wg.Wait()
 }
 
-// step makes a token, or each fourth time a user, and deletes every other of them.
-// It reports whether all of that was acknowledged.
+// step creates a token, or every fourth time a user, and deletes every second one. It reports
+// whether all requests were acknowledged.
 func (b *ledger) step(ctx context.Context, url, name string, i int) bool {
 	var path, id, secret string
 	var status int
@@ -208,8 +208,7 @@ func (b *ledger) note(id string, f fact, acknowledged bool) {
 	b.facts[id] = f
 }
 
-// compare looks for the rows of everything in the ledger, and uses the tokens that
-// are new in it.
+// compare compares the database with the ledger, and uses the new tokens.
 func (b *ledger) compare(t *testing.T, s *server, dir string) {
 	t.Helper()
 	rows := rowsOf(t, dir)
@@ -224,7 +223,7 @@ func (b *ledger) compare(t *testing.T, s *server, dir string) {
 	b.fresh = nil
 }
 
-// compareAll uses every token of the ledger, and looks through the database.
+// compareAll uses every token of the ledger, and verifies the audit log and the database.
 func (b *ledger) compareAll(t *testing.T, s *server, dir string) {
 	t.Helper()
 	b.compare(t, s, dir)
@@ -232,7 +231,7 @@ func (b *ledger) compareAll(t *testing.T, s *server, dir string) {
 		b.use(t, s, id)
 	}
 	if out, err := tool(t, dir, "audit", "verify").CombinedOutput(); err != nil {
-		t.Errorf("the audit record: %v\n%s", err, out)
+		t.Errorf("the audit log: %v\n%s", err, out)
 	}
 	s.kill()
 	var verdict string
@@ -245,11 +244,11 @@ func (b *ledger) compareAll(t *testing.T, s *server, dir string) {
 func (b *ledger) wantBoss(t *testing.T, s *server) {
 	t.Helper()
 	if got := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", b.boss.Secret, nil, nil); got != http.StatusOK {
-		t.Fatalf("the first answer: status %d\n%s", got, s.log)
+		t.Fatalf("the first response: status %d\n%s", got, s.log)
 	}
 }
 
-// use uses a token.
+// use makes a request with a token.
 func (b *ledger) use(t *testing.T, s *server, id string) {
 	t.Helper()
 	f := b.facts[id]
@@ -266,7 +265,7 @@ func (b *ledger) use(t *testing.T, s *server, id string) {
 func rowsOf(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	db := shell(t, dir)
-	defer func() { _ = db.Close() }() // the server is to be the last that closes it
+	defer func() { _ = db.Close() }() // the server must be the last to close it
 	rows, err := db.QueryContext(t.Context(), "SELECT token_id FROM tokens UNION ALL SELECT name FROM users")
 	check(t, err)
 	defer func() { _ = rows.Close() }()

@@ -13,9 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// A second server on the same database gives up and says who has it; the tools
-// for the shell work all the same, and what they do counts at once.
-func TestBesideARunningServer(t *testing.T) {
+// TestCommands_WhileServing checks that a second server on the same database fails with the name
+// of the first, and that commands work while the server is running and take effect at once.
+func TestCommands_WhileServing(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)
 	begin := time.Now()
@@ -26,7 +26,7 @@ func TestBesideARunningServer(t *testing.T) {
 	took := time.Since(begin)
 	testkit.Figure(t, "a second server on the SQLite file gave up after %v", took.Round(time.Millisecond))
 	if took > testkit.Bar(2*time.Second) {
-		t.Errorf("it took %v to say so", took)
+		t.Errorf("it took %v to fail", took)
 	}
 
 	var made madeToken
@@ -47,9 +47,9 @@ func TestBesideARunningServer(t *testing.T) {
 	}
 }
 
-// Eight commands at once on a fresh folder all work; one of them makes the
-// database, and the others wait for it.
-func TestCommandsAtOnce(t *testing.T) {
+// TestCommands_Concurrent checks that eight concurrent commands on a new directory all succeed: one
+// creates the database, and the others wait for it.
+func TestCommands_Concurrent(t *testing.T) {
 	dir := t.TempDir()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -70,7 +70,7 @@ func TestCommandsAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if serving != 8 {
-		t.Errorf("%d of 8 commands worked, %d did not", serving, refused)
+		t.Errorf("%d of 8 commands succeeded, %d failed", serving, refused)
 	}
 	s := startServer(t, dir)
 	if status := call(t.Context(), http.MethodGet, s.url+"/api/healthz/liveness", "x", nil, nil); status != http.StatusOK {
@@ -78,8 +78,8 @@ func TestCommandsAtOnce(t *testing.T) {
 	}
 }
 
-// Eight servers at once on a fresh folder: one serves, and seven give up and name it.
-func TestServersAtOnce(t *testing.T) {
+// TestServers_Concurrent starts eight servers on a new directory: one serves, and seven fail and name it.
+func TestServers_Concurrent(t *testing.T) {
 	t.Parallel()
 	var slowest time.Duration
 	rounds := testkit.Size(1, 20)
@@ -96,11 +96,11 @@ func TestServersAtOnce(t *testing.T) {
 			}
 		}
 		if len(refused) != 7 {
-			t.Fatalf("%d of 8 gave up", len(refused))
+			t.Fatalf("%d of 8 servers failed", len(refused))
 		}
 		for _, s := range refused {
 			if !strings.Contains(s.log.String(), fmt.Sprintf("another specterd uses this database: process %d, serving since", first.cmd.Process.Pid)) {
-				t.Errorf("the one who serves is not named: %s", s.log)
+				t.Errorf("the error does not name the running server: %s", s.log)
 			}
 		}
 		first.token("works")
@@ -108,13 +108,13 @@ func TestServersAtOnce(t *testing.T) {
 	}
 	testkit.Figure(t, "%d times eight servers at once on a fresh folder: one served, seven named it, after %v at most", rounds, slowest.Round(time.Millisecond))
 	if slowest > testkit.Bar(2*time.Second) {
-		t.Errorf("it took %v to give up", slowest)
+		t.Errorf("it took %v to fail", slowest)
 	}
 }
 
-// Eight servers at once on a fresh PostgreSQL database all serve. It is migrated
-// once and has one admin.
-func TestServersAtOnceOnPostgres(t *testing.T) {
+// TestServers_ConcurrentPostgres checks that eight servers started at once on a new PostgreSQL
+// database all serve, that it is migrated once, and that it has one admin.
+func TestServers_ConcurrentPostgres(t *testing.T) {
 	t.Parallel()
 	rounds := testkit.Size(1, 10)
 	var slowest time.Duration
@@ -125,7 +125,7 @@ func TestServersAtOnceOnPostgres(t *testing.T) {
 		})
 		for i, s := range servers {
 			if s.url == "" {
-				t.Fatalf("one does not serve:\n%s", s.log)
+				t.Fatalf("a server does not serve:\n%s", s.log)
 			}
 			s.token(fmt.Sprint(i))
 			slowest = max(slowest, s.started)
@@ -135,7 +135,7 @@ func TestServersAtOnceOnPostgres(t *testing.T) {
 		var doubled, users, made int
 		check(t, db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) - count(DISTINCT version_id) FROM goose_db_version), (SELECT count(*) FROM users), (SELECT count(*) FROM audit WHERE action = 'user.create')").Scan(&doubled, &users, &made))
 		if doubled != 0 || users != 1 || made != 1 {
-			t.Errorf("%d migrations ran twice; there are %d users, and %d were made", doubled, users, made)
+			t.Errorf("%d migrations ran twice; %d users exist, and %d were created", doubled, users, made)
 		}
 		check(t, db.Close())
 		for _, s := range servers {
@@ -145,7 +145,7 @@ func TestServersAtOnceOnPostgres(t *testing.T) {
 	testkit.Figure(t, "%d times eight servers at once on a fresh PostgreSQL database: all served, after %v at most; it was migrated once and got one admin", rounds, slowest.Round(time.Millisecond))
 }
 
-// eightServers starts eight at once; those that ended have no URL.
+// eightServers starts eight servers at once. Servers that failed have no URL.
 func eightServers(t *testing.T, command func() *exec.Cmd) []*server {
 	t.Helper()
 	servers := make([]*server, 8)
@@ -158,8 +158,9 @@ func eightServers(t *testing.T, command func() *exec.Cmd) []*server {
 	return servers
 }
 
-// While somebody at an SQL shell keeps SQLite's write lock, writes are refused with
-// the time to come back, and leave nothing behind; reads go on. It is over by itself.
+// TestLongLock checks that, while another process holds SQLite's write lock, writes are refused
+// with Retry-After and without side effects, and reads continue. Writes succeed again when
+// the lock is released.
 func TestLongLock(t *testing.T) {
 	t.Parallel()
 	writers := testkit.Size(4, 64)
@@ -201,8 +202,8 @@ func TestLongLock(t *testing.T) {
 	}
 	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
 	check(t, err)
-	if found := rowsOf(t, dir); len(found) != 2 { // boss and admin
-		t.Errorf("what was refused left something behind: %v", found)
+	if found := rowsOf(t, dir); len(found) != 2 { // the token boss and the user admin
+		t.Errorf("a refused request had side effects: %v", found)
 	}
 	start := time.Now()
 	for i := range writers {
@@ -210,7 +211,7 @@ func TestLongLock(t *testing.T) {
 	}
 	testkit.Figure(t, "the write lock held elsewhere: %d writes refused after %v at most; %d reads beside, the slowest %v; then %d writes in %v",
 		writers, took.Round(time.Millisecond), reads, slowest.Round(time.Millisecond), writers, time.Since(start).Round(time.Millisecond))
-	if took > testkit.Bar(13*time.Second) { // 8 of patience; then an attempt is under way, in which SQLite waits for 5
+	if took > testkit.Bar(13*time.Second) { // retries for 8 seconds, plus the last attempt, in which SQLite waits for 5
 		t.Errorf("refused after %v", took)
 	}
 }

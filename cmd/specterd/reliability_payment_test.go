@@ -15,9 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The process is killed while payments are proposed and cancelled and addresses
-// handed out. What it acknowledged is there afterwards, no address is handed out
-// twice, and what the node has locked is what the open proposals spend.
+// TestKilledWhileProposing kills the server while proposals are created and cancelled and
+// addresses are revealed. Acknowledged changes must survive, no address may be revealed
+// twice, and the node must have locked exactly the UTXOs of the open proposals.
 func TestKilledWhileProposing(t *testing.T) {
 	t.Parallel()
 	const coins = 20
@@ -40,18 +40,18 @@ func TestKilledWhileProposing(t *testing.T) {
 		round, len(p.proposals), len(p.labels))
 }
 
-// payments is what was acknowledged of a wallet.
+// payments has the acknowledged changes of a wallet.
 type payments struct {
 	t      *testing.T
 	node   *testkit.Node
 	server *server
 	token  string
-	core   string // the wallet's name at the node
+	core   string // the wallet's name on the node
 
 	mu        sync.Mutex
 	proposals map[string]state  // by id
 	labels    map[string]string // by address
-	fresh     []string          // ids and addresses that were not compared yet
+	fresh     []string          // ids and addresses not compared yet
 }
 
 type newAddress struct{ Address string }
@@ -64,14 +64,14 @@ type shownProposal struct {
 	}
 }
 
-// call makes a request about the wallet, and returns its status.
+// call makes a request for the wallet, and returns the status.
 func (p *payments) call(method, path string, body, out any) int {
 	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	return call(ctx, method, p.server.url+"/api/v1/wallets/one"+path, p.token, body, out)
 }
 
-// fund makes the wallet, with so many coins of a million satoshis.
+// fund creates the wallet with a number of UTXOs of a million satoshis each.
 func (p *payments) fund(coins int) {
 	p.t.Helper()
 	const payer = "payer"
@@ -81,7 +81,7 @@ func (p *payments) fund(coins int) {
 	p.node.CLI(p.t, "generatetoaddress", 101, to)
 	p.token = p.server.token("boss").Secret
 	c := outageClient{t: p.t, url: p.server.url, token: p.token}
-	testkit.Eventually(p.t, "the node is known", func() bool {
+	testkit.Eventually(p.t, "the node status", func() bool {
 		return call(p.t.Context(), http.MethodGet, p.server.url+"/api/healthz/readyness", p.token, nil, nil) == http.StatusOK
 	})
 	c.do(http.MethodPost, "/api/v1/wallets", orderOf("one", 1), http.StatusCreated)
@@ -99,7 +99,7 @@ func (p *payments) fund(coins int) {
 	c.reaches(102)
 }
 
-// load proposes, cancels, and hands out addresses until the server does not answer.
+// load creates and cancels proposals and reveals addresses until the server does not respond.
 func (p *payments) load(round int) {
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -115,10 +115,10 @@ func (p *payments) propose(cancel bool) bool {
 	var made shownProposal
 	status := p.call(http.MethodPost, "/proposals", map[string]any{
 		"recipients":      []map[string]any{{"address": "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x", "amount_sat": 900_000}},
-		"fee_rate_sat_vb": 30, // so that Core spends no more coins than it has to
+		"fee_rate_sat_vb": 30, // so that Core selects as few UTXOs as possible
 	}, &made)
 	if status != http.StatusCreated {
-		return status != 0 // there may be no coin left
+		return status != 0 // there may be no UTXO left
 	}
 	p.note(func() { p.proposals[made.ID] = alive }, made.ID)
 	if !cancel {
@@ -140,7 +140,7 @@ func (p *payments) handOut(label string) bool {
 	}
 	p.note(func() {
 		if was := p.labels[made.Address]; was != "" {
-			p.t.Errorf("%s was handed out for %s and for %s", made.Address, was, label)
+			p.t.Errorf("%s was revealed for %s and for %s", made.Address, was, label)
 		}
 		p.labels[made.Address] = label
 	}, made.Address)
@@ -154,8 +154,8 @@ func (p *payments) note(what func(), fresh ...string) {
 	p.fresh = append(p.fresh, fresh...)
 }
 
-// compare looks for what was acknowledged since it last did, and at the node's
-// locks, and cancels what is open.
+// compare checks the changes acknowledged since the last call and the node's locks, and
+// cancels the open proposals.
 func (p *payments) compare() {
 	p.t.Helper()
 	for _, what := range p.fresh {
@@ -171,7 +171,7 @@ func (p *payments) compare() {
 		status := p.call(http.MethodGet, "/proposals/"+what, nil, &found)
 		want := map[state]string{alive: "created", deleted: "cancelled", unsure: found.Status}[p.proposals[what]]
 		if status != http.StatusOK || found.Status != want {
-			p.t.Errorf("the proposal %s: status %d, it is %s, want %s", what, status, found.Status, want)
+			p.t.Errorf("the proposal %s: status %d, %s, want %s", what, status, found.Status, want)
 		}
 	}
 	p.fresh = nil
@@ -184,21 +184,21 @@ func (p *payments) compare() {
 		for _, in := range o.Inputs {
 			at := fmt.Sprintf("%s:%d", in.Txid, in.Vout)
 			if spent[at] {
-				p.t.Errorf("the coin %s is in two proposals", at)
+				p.t.Errorf("the UTXO %s is in two proposals", at)
 			}
 			spent[at] = true
 		}
 	}
 	p.wantLocks(spent)
 	for _, o := range open.Items {
-		testkit.Eventually(p.t, "a proposal is cancelled", func() bool { return p.call(http.MethodDelete, "/proposals/"+o.ID, nil, nil) == http.StatusOK })
+		testkit.Eventually(p.t, "a proposal to be cancelled", func() bool { return p.call(http.MethodDelete, "/proposals/"+o.ID, nil, nil) == http.StatusOK })
 	}
 	p.wantLocks(map[string]bool{})
 }
 
 func (p *payments) wantLocks(wanted map[string]bool) {
 	p.t.Helper()
-	testkit.Eventually(p.t, fmt.Sprintf("%d coins are locked at the node", len(wanted)), func() bool {
+	testkit.Eventually(p.t, fmt.Sprintf("%d UTXOs locked on the node", len(wanted)), func() bool {
 		var list []struct {
 			Txid string
 			Vout int

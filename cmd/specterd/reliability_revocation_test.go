@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// A token that was deleted is ended: no request that is sent after DELETE has
-// answered is accepted, whatever connection it comes on and whichever process on
-// the database it goes to; and what is deleted at an SQL shell is, too.
-func TestRevocationHolds(t *testing.T) {
+// TestTokenRevocation_AcrossProcesses checks that no request sent after the response to DELETE is accepted with
+// the deleted token, on any connection and by any process on the database, and that the
+// same holds for tokens deleted with SQL.
+func TestTokenRevocation_AcrossProcesses(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		dir := t.TempDir()
@@ -35,7 +35,7 @@ func TestRevocationHolds(t *testing.T) {
 	})
 }
 
-// revocationHolds ends tokens on one of the servers and uses them on all.
+// revocationHolds deletes tokens on one of the servers and uses them on all.
 func revocationHolds(t *testing.T, begin func() []*server, db *sql.DB) {
 	servers := begin()
 	var ended []madeToken
@@ -70,10 +70,10 @@ func revocationHolds(t *testing.T, begin func() []*server, db *sql.DB) {
 	u.report("of tokens that were ended before a restart")
 }
 
-// connections is how many clients there are, with one connection each to each server.
+// connections is the number of clients. Each has one connection to each server.
 const connections = 64
 
-// usage is the use of tokens by clients that keep their connections.
+// usage is a group of clients with persistent connections.
 type usage struct {
 	t       *testing.T
 	clients [connections]http.Client
@@ -89,8 +89,8 @@ func newUsage(t *testing.T) *usage {
 	return u
 }
 
-// around has all clients use a token before its end, without a pause while it is
-// ended, and after that was answered. Without an end, it is ended already.
+// around makes all clients use a token before its deletion, continuously during the deletion,
+// and after the response to it. If end is nil, the token is already deleted.
 func (u *usage) around(servers []*server, secret string, end func()) {
 	var answered atomic.Bool
 	answered.Store(end == nil)
@@ -101,7 +101,7 @@ func (u *usage) around(servers []*server, secret string, end func()) {
 		running.Go(func() {
 			for n := 0; !answered.Load(); n++ {
 				if status := u.use(client, servers[n%len(servers)], secret); n < len(servers) && status != http.StatusOK {
-					u.t.Errorf("before its end a token gets status %d", status)
+					u.t.Errorf("before the deletion: status %d", status)
 				}
 				if n == len(servers)-1 {
 					accepted.Done()
@@ -112,7 +112,7 @@ func (u *usage) around(servers []*server, secret string, end func()) {
 				case http.StatusUnauthorized:
 					u.refused.Add(1)
 				default:
-					u.t.Errorf("after its end a token gets status %d", status)
+					u.t.Errorf("after the deletion: status %d", status)
 					u.accepted.Add(1)
 				}
 			}

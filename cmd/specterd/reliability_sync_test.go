@@ -11,11 +11,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// What is acknowledged was brought to the disk before: between the request and
-// its answer the pages with what was asked for were written to SQLite's log, and
-// after that a sync of that file ended. A kill cannot show this, since what a
-// killed process has written is safe with the system; a power cut could.
-func TestSyncedBeforeTheAnswer(t *testing.T) {
+// TestSyncBeforeResponse checks that changes are synced to disk before they are acknowledged:
+// between a request and its response, the changed pages are written to SQLite's log, and a
+// sync of that file completes afterwards. Killing the process cannot test this, since the
+// operating system keeps what a killed process has written; only a power failure loses it.
+func TestSyncBeforeResponse(t *testing.T) {
 	t.Parallel()
 	rounds := testkit.Size(4, 200)
 	s, trace := startWatched(t)
@@ -51,23 +51,23 @@ func TestSyncedBeforeTheAnswer(t *testing.T) {
 	}
 	testkit.Figure(t, "%d of %d answers left before a sync of what they acknowledge (%d syncs seen)", exceptions, writes, trace.syncs)
 	if exceptions > 0 {
-		t.Errorf("%d of %d answers left before a sync", exceptions, writes)
+		t.Errorf("%d of %d responses were sent before a sync", exceptions, writes)
 	}
 }
 
-// diskTrace is what a server does with files and sockets, call by call.
+// diskTrace is the sequence of a server's system calls on files and sockets.
 type diskTrace struct {
 	lines chan string
 	syncs int
 }
 
-// startWatched starts a server whose writes and syncs are seen, in their order:
-// strace holds up each of the process's threads until it has written the call down.
+// startWatched starts a server with a trace of its writes and syncs in order: strace stops
+// each thread until the call is recorded.
 func startWatched(t *testing.T) (*server, *diskTrace) {
 	t.Helper()
 	from, to, err := os.Pipe()
 	check(t, err)
-	// 4200 bytes are a page with room.
+	// 4200 bytes are a page plus overhead.
 	cmd := traced(serveCommand(t.TempDir()), "--seccomp-bpf", "-y", "-s", "4200", "-o", "/dev/fd/3", "-e", "trace=pwrite64,fsync,fdatasync,write")
 	cmd.ExtraFiles = []*os.File{to}
 	trace := &diskTrace{lines: make(chan string, 100_000)}
@@ -90,14 +90,13 @@ func startWatched(t *testing.T) (*server, *diskTrace) {
 	return s, trace
 }
 
-// answer goes on to the next answer in the trace, and reports whether before it
-// something with this mark was written to SQLite's log and then a sync of that
-// begun and ended well.
+// answer advances to the next response in the trace, and reports whether, before it, data
+// with this mark was written to SQLite's log and a later sync of the log succeeded.
 func (d *diskTrace) answer(t *testing.T, mark string) bool {
 	t.Helper()
 	const log = "specterd.db-wal>"
 	written, synced := false, false
-	syncing := map[string]bool{} // by the threads that are in a sync that began after the write
+	syncing := map[string]bool{} // by thread: in a sync that began after the write
 	for line := range d.lines {
 		thread, what, _ := strings.Cut(line, " ")
 		what = strings.TrimSpace(what)
@@ -106,7 +105,7 @@ func (d *diskTrace) answer(t *testing.T, mark string) bool {
 		case strings.HasPrefix(what, "write(") && strings.Contains(what, `"HTTP/1.1 `):
 			return written && synced
 		case strings.HasPrefix(what, "pwrite64(") && strings.Contains(what, log) && strings.Contains(what, mark):
-			if !synced { // else it is the page again, with what came later, such as the audit record's seal
+			if !synced { // otherwise the page is written again with later changes, such as the seal of an audit event
 				written = true
 				clear(syncing)
 			}
@@ -118,6 +117,6 @@ func (d *diskTrace) answer(t *testing.T, mark string) bool {
 			synced = synced || syncing[thread] && ended
 		}
 	}
-	t.Fatalf("the trace ended before the answer about %s", mark)
+	t.Fatalf("the trace ended before the response for %s", mark)
 	return false
 }

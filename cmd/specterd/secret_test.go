@@ -23,10 +23,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSecrets: whatever is done with them, also wrongly, no password, token or key is
-// to be found in the log, which has all there is to say, in refusals, metrics, what
-// commands print, the data folder or the database. Where something is planted in each
-// of these, it is found.
+// TestSecrets checks that no password, token or key appears in the log at level debug, in error
+// responses, metrics, output of commands, the data directory or the database, even if secrets
+// are used incorrectly. A control plants a text in each of these places and finds it.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []string{"SQLite", "PostgreSQL"} {
@@ -42,7 +41,7 @@ func TestSecrets(t *testing.T) {
 			w.keep("log", s.log.String())
 			for name, setting := range map[string]string{
 				"a wrong RPC password": "BTC_RPC_PASSWORD=" + w.secret("a wrong RPC password"),
-				"a node that is away":  "SPECTER_NODE_URL=http://user:" + w.secret("the password of a node that is away") + "@127.0.0.1:1",
+				"an unreachable node":  "SPECTER_NODE_URL=http://user:" + w.secret("the password of an unreachable node") + "@127.0.0.1:1",
 			} {
 				s := w.serve(setting)
 				testkit.Eventually(t, name+" in the log", func() bool { return strings.Contains(s.log.String(), "node lost") })
@@ -57,20 +56,20 @@ func TestSecrets(t *testing.T) {
 			}
 			testkit.Figure(t, "%s: %d secrets in %d MB of log, refusals, metrics, output and data: %d hits", engine, w.secretsCount, w.size()>>20, len(hits))
 
-			// The search finds what is there.
+			// The search finds planted texts.
 			s = w.serve("BTC_RPC_PASSWORD=" + w.rpcPassword)
 			w.seen = map[string]string{}
 			call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": hex.EncodeToString([]byte(w.rpcPassword)), "lifetime": "1 hour"}, nil)
 			s.kill()
 			w.keep("data", w.data())
 			if len(w.hits()) == 0 {
-				t.Error("what was planted was not found")
+				t.Error("a planted text was not found")
 			}
 		})
 	}
 }
 
-// watch has the secrets of a server, and all that was seen of it.
+// watch has the secrets of a server, and all collected output.
 type watch struct {
 	t            *testing.T
 	secrets      testkit.Secrets
@@ -120,14 +119,14 @@ func (w *watch) add(name, secret string) {
 	w.secrets.Add(name, secret)
 }
 
-// secret returns a new one.
+// secret returns a new secret.
 func (w *watch) secret(name string) string {
 	text := rand.Text()
 	w.add(name, text)
 	return text
 }
 
-// keep keeps what was seen, to be searched.
+// keep keeps output to search.
 func (w *watch) keep(where, text string) { w.seen[where] += text + "\n" }
 
 func (w *watch) size() (n int) {
@@ -146,7 +145,7 @@ func (w *watch) hits() (hits []string) {
 	return hits
 }
 
-// ask makes a request, and keeps the answer unless it is one that gives a token out.
+// ask makes a request, and keeps the response unless it returns a new token.
 func (w *watch) ask(s *server, method, path, authorization, body string) (int, []byte) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, s.url+path, strings.NewReader(body))
@@ -178,7 +177,7 @@ func (w *watch) admin() string {
 	return r.Header.Get("Authorization")
 }
 
-// use does what people do with secrets.
+// use uses secrets in the API.
 func (w *watch) use(s *server) {
 	t := w.t
 	t.Helper()
@@ -211,7 +210,7 @@ func (w *watch) use(s *server) {
 	check(t, err)
 	do(201, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, "%s", order)
 	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
-	w.add("a private key", private[20:]) // they all begin alike
+	w.add("a private key", private[20:]) // all keys have the same prefix
 	do(400, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, `{"name": "x", "descriptor": "wpkh(%s/<0;1>/*)", "birth": "now"}`, private)
 }
 
@@ -219,7 +218,7 @@ const allScopes = `["tokens:*", "users:*", "audit:*", "node:*", "wallets:*", "ad
 
 var parameter = regexp.MustCompile(`\{[^}]+\}`)
 
-// knock asks every route with secrets where none belong.
+// knock makes a request to every route with secrets in unexpected places.
 func (w *watch) knock(s *server) {
 	description, err := os.ReadFile("../../docs/openapi.json")
 	check(w.t, err)
@@ -232,11 +231,11 @@ func (w *watch) knock(s *server) {
 		for method := range methods {
 			method, lost := strings.ToUpper(method), w.secret("what was sent to "+path)
 			if method == http.MethodDelete && !strings.Contains(path, "{") {
-				continue // which would end the token itself
+				continue // would delete the token itself
 			}
 			asked := parameter.ReplaceAllString(path, lost)
 			if strings.HasPrefix(path, "/api/v1alpha/wallets/") {
-				asked = parameter.ReplaceAllString(path, "nothing") // Specter Desktop repeats the alias
+				asked = parameter.ReplaceAllString(path, "nothing") // like Specter Desktop, v1alpha repeats the alias
 			}
 			_, answer := w.ask(s, http.MethodPost, "/api/v1/tokens", w.admin(), fmt.Sprintf(`{"description": "knock %d", "lifetime": "1 hour", "scopes": %s}`, n, allScopes))
 			var token madeToken
@@ -259,7 +258,7 @@ func (w *watch) knock(s *server) {
 	}
 }
 
-// commands keeps what commands print, also where secrets are wrong or in the wrong place.
+// commands keeps the output of commands, including with wrong or misplaced secrets.
 func (w *watch) commands() {
 	lost := w.secret("what was given to commands")
 	for _, args := range [][]string{
@@ -291,11 +290,11 @@ func (w *watch) commands() {
 	out, err := cmd.CombinedOutput()
 	w.keep("serve with a short key", string(out))
 	if err == nil {
-		w.t.Errorf("a short key serves:\n%s", out)
+		w.t.Errorf("a short key was accepted:\n%s", out)
 	}
 }
 
-// data is what is in the data folder and in the database.
+// data returns the contents of the data directory and the database.
 func (w *watch) data() string {
 	var all strings.Builder
 	check(w.t, filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// A stop lets what has begun be answered, and ends with success.
+// TestStop checks that open requests are completed and that the exit status is 0.
 func TestStop(t *testing.T) {
-	s := startServer(t, t.TempDir(), "SPECTER_BCRYPT_COST=7") // so that a login takes a while
+	s := startServer(t, t.TempDir(), "SPECTER_BCRYPT_COST=7") // so that a login takes time
 	var wg sync.WaitGroup
 	statuses := make(chan int, 8)
 	begun := make(chan struct{}, cap(statuses))
@@ -25,7 +25,7 @@ func TestStop(t *testing.T) {
 	for range cap(statuses) {
 		<-begun
 	}
-	first := <-statuses // then the others wait for their turn
+	first := <-statuses // then the others are queued
 	begin := time.Now()
 	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	err := s.cmd.Wait()
@@ -41,7 +41,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// One that is told to stop later answers meanwhile, and tells clients to go elsewhere.
+// TestStopDelay checks that, during the delay, liveness fails and requests are served with
+// Connection: close.
 func TestStopDelay(t *testing.T) {
 	s := startServer(t, t.TempDir(), "SPECTER_STOP_DELAY=60")
 	ask := func(path string) (status int, closed bool) {
@@ -56,7 +57,7 @@ func TestStopDelay(t *testing.T) {
 		t.Errorf("before: status %d, closed %v", status, closed)
 	}
 	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	testkit.Eventually(t, "it says that it stops", func() bool {
+	testkit.Eventually(t, "liveness to fail", func() bool {
 		status, _ := ask("/api/healthz/liveness")
 		return status == http.StatusServiceUnavailable
 	})

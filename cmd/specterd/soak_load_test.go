@@ -20,53 +20,52 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// soak is specterd under a mixed load, and what it acknowledged.
+// soak is a specterd under a mixed load, with its acknowledged changes.
 type soak struct {
 	t       *testing.T
 	node    *testkit.Node
 	client  *http.Client
 	boss    string // the token of most requests
 	answers atomic.Int64
-	busy    atomic.Int64 // of these 503
-	chain   sync.Mutex   // is for whoever mines, or restarts the node
+	busy    atomic.Int64 // responses with 503
+	chain   sync.Mutex   // held while mining or restarting the node
 
 	mu     sync.Mutex
 	up     chan struct{} // closed while the server runs
-	life   int           // which it is of the server's
+	life   int           // number of the server process
 	url    string
 	vaults []*vault
-	wrong  []string // what must not have happened
+	wrong  []string // unexpected events
 	told   promises
 }
 
-// promises are what was acknowledged last of each thing. A thing that is being
-// changed has none until that is answered.
+// promises are the last acknowledged states of objects. An object has none while a change is
+// in progress.
 type promises map[string]string
 
-// vault is a wallet of specterd with those who can sign for it.
+// vault is a wallet of specterd with its signers.
 type vault struct {
 	alias     string
 	addresses []string
-	signers   []string // the node's wallets that have one key each
+	signers   []string // wallets on the node with one key each
 }
 
-// outsider is the node's wallet that everybody is paid by. What is mined is its own.
+// outsider is the wallet on the node that makes all payments and gets the block rewards.
 const outsider = "outsider"
 
 // ask is one request of the load.
 type ask struct {
 	method, path string
-	body         any    // text as it is, all else as JSON
-	may          []int  // which statuses it may come to
-	bearer       string // the boss's where it is empty
-	password     string // of the admin, instead of a token
+	body         any    // text unchanged, other types as JSON
+	may          []int  // allowed statuses
+	bearer       string // empty means the token boss
+	password     string // of the admin, used instead of a token
 	accept, etag string
 	key          string // Idempotency-Key
 }
 
-// do makes a request and decodes the answer into out, unless nil. It returns the
-// status, or 0 where the server was killed over it. A status that may not be is
-// noted.
+// do makes a request and decodes the response into out, unless nil. It returns the status,
+// or 0 if the server was killed meanwhile. It records statuses that are not allowed.
 func (s *soak) do(a ask, out any) (int, http.Header) {
 	s.mu.Lock()
 	up := s.up
@@ -148,8 +147,8 @@ func (s *soak) note(format string, args ...any) {
 	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
 }
 
-// write changes something: what was promised about it does not count until the
-// answer, and then what is true after it.
+// write changes an object: it removes the promise before the request, and stores the new
+// state after the response.
 func (s *soak) write(a ask, thing, after string, out any) bool {
 	s.mu.Lock()
 	delete(s.told, thing)
@@ -174,7 +173,7 @@ func (s *soak) vault(r *rand.Rand) *vault {
 	return s.vaults[r.IntN(len(s.vaults))]
 }
 
-// load has everybody at work until stop is called.
+// load runs all workers until stop is called.
 func (s *soak) load(seed uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var working sync.WaitGroup
@@ -191,8 +190,7 @@ func (s *soak) load(seed uint64) (stop func()) {
 	}
 }
 
-// answered waits until the server has answered that many requests more, and
-// returns false where it was to stop before.
+// answered waits for a number of responses. It returns false if the load is stopped before.
 func (s *soak) answered(ctx context.Context, requests int) bool {
 	until := s.answers.Load() + int64(requests)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -216,11 +214,11 @@ const (
 	unknown     = http.StatusNotFound
 	conflict    = http.StatusConflict
 	unable      = http.StatusUnprocessableEntity
-	badGateway  = http.StatusBadGateway // the node broke off
+	badGateway  = http.StatusBadGateway // the connection to the node was lost
 	unavailable = http.StatusServiceUnavailable
 )
 
-// read reads all that there is to read. None of it needs the node.
+// read makes requests of all kinds of reads, none of which requires the node.
 func (s *soak) read(ctx context.Context, r *rand.Rand) {
 	tags := map[string]string{}
 	for ctx.Err() == nil {
@@ -262,7 +260,7 @@ func (s *soak) read(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// leaf goes through a list page by page.
+// leaf reads a list page by page.
 func (s *soak) leaf(ctx context.Context, path string) {
 	cursor := ""
 	for ctx.Err() == nil {
@@ -277,7 +275,7 @@ func (s *soak) leaf(ctx context.Context, path string) {
 	}
 }
 
-// useTokens makes, rotates and deletes tokens.
+// useTokens creates, rotates and deletes tokens.
 func (s *soak) useTokens(ctx context.Context, r *rand.Rand) {
 	var mine []madeToken
 	for i := 0; ctx.Err() == nil; i++ {
@@ -322,7 +320,7 @@ func (s *soak) writeLabels(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// freeze freezes coins, and lets them go again.
+// freeze freezes and unfreezes UTXOs.
 func (s *soak) freeze(ctx context.Context, r *rand.Rand) {
 	var frozen []string
 	for ctx.Err() == nil {
@@ -338,7 +336,7 @@ func (s *soak) freeze(ctx context.Context, r *rand.Rand) {
 		}
 		path := "/api/v1/wallets/" + v.alias + "/utxos"
 		s.do(ask{method: http.MethodGet, path: path, may: []int{ok}}, &coins)
-		if len(coins.Items) < 3 { // the others want some, too
+		if len(coins.Items) < 3 { // leave some for the other workers
 			s.answered(ctx, 20)
 			continue
 		}
@@ -354,8 +352,8 @@ type proposed struct {
 	ID, Status, PSBT string
 }
 
-// propose makes proposals, and leaves them, cancels them, or has them signed and
-// sent; some are sent again with a higher fee.
+// propose creates proposals, and leaves, cancels, or signs and broadcasts them. It replaces
+// some with a higher fee.
 func (s *soak) propose(ctx context.Context, r *rand.Rand) {
 	may := []int{created, conflict, unable, badGateway, unavailable}
 	var open [][2]string // path and thing
@@ -400,7 +398,7 @@ func (s *soak) cancel(path, thing string) {
 	s.write(ask{method: http.MethodDelete, path: path, may: []int{ok, conflict}}, thing, "cancelled", nil)
 }
 
-// send has a proposal signed, one key after the other, and sent.
+// send signs a proposal with one key after the other, and broadcasts it.
 func (s *soak) send(ctx context.Context, v *vault, path string, p proposed, r *rand.Rand) bool {
 	psbt, err := base64.StdEncoding.DecodeString(p.PSBT)
 	if err != nil {
@@ -411,7 +409,7 @@ func (s *soak) send(ctx context.Context, v *vault, path string, p proposed, r *r
 	for _, name := range v.signers {
 		signed, err := s.node.Node.Sign(ctx, name, psbt)
 		if err != nil {
-			return false // the node is away
+			return false // the node is unavailable
 		}
 		status, _ := s.do(ask{method: http.MethodPost, path: path + "/signatures", body: map[string]any{"psbt": signed}, may: []int{ok, conflict}}, nil)
 		if status != ok {
@@ -424,15 +422,15 @@ func (s *soak) send(ctx context.Context, v *vault, path string, p proposed, r *r
 	}, thing, "broadcast", nil)
 }
 
-// moveChain pays to wallets from outside, takes some of that back, and mines.
+// moveChain makes payments to wallets, replaces some of them, and mines.
 func (s *soak) moveChain(ctx context.Context, r *rand.Rand) {
 	var sent []string
 	for ctx.Err() == nil {
 		s.chain.Lock()
 		switch {
-		case r.IntN(10) == 0 && len(sent) > 0: // to the outsider itself, with a higher fee
+		case r.IntN(10) == 0 && len(sent) > 0: // replace it by a payment to the outsider with a higher fee
 			options := map[string]any{"fee_rate": 40, "outputs": []map[string]any{{s.outsiderAddress(ctx): "0.001"}}}
-			_, _ = s.node.CallWallet(ctx, outsider, "bumpfee", sent[r.IntN(len(sent))], options) // it may be confirmed
+			_, _ = s.node.CallWallet(ctx, outsider, "bumpfee", sent[r.IntN(len(sent))], options) // fails if it is confirmed
 		case r.IntN(3) > 0:
 			v := s.vault(r)
 			outputs := []map[string]any{{v.addresses[r.IntN(len(v.addresses))]: fmt.Sprintf("0.%d", 1+r.IntN(9))}}
@@ -466,14 +464,14 @@ func (s *soak) outsiderAddress(ctx context.Context) string {
 	return address
 }
 
-// makeWallets makes a wallet now and then, of which some stay.
+// makeWallets occasionally creates a wallet, and deletes some of them.
 func (s *soak) makeWallets(ctx context.Context, r *rand.Rand) {
 	for s.answered(ctx, 300) {
 		s.mu.Lock()
 		number := len(s.vaults)
 		s.mu.Unlock()
 		if number < 10 && r.IntN(4) == 0 {
-			_ = s.addVault(ctx, testkit.WPKH) // fails while the node is away
+			_ = s.addVault(ctx, testkit.WPKH) // fails while the node is unavailable
 			continue
 		}
 		var made struct{ Alias string }
@@ -498,7 +496,7 @@ func (s *soak) newWallet(k testkit.Script, first int) ask {
 
 var errNotMade = errors.New("it was not made")
 
-// addVault makes a wallet that is used by everybody from then on.
+// addVault creates a wallet that all workers use from then on.
 func (s *soak) addVault(ctx context.Context, k testkit.Script) error {
 	first := int(firstKey.Add(10))
 	v := &vault{}
@@ -529,7 +527,7 @@ func (s *soak) addVault(ctx context.Context, k testkit.Script) error {
 	return nil
 }
 
-// misbehave sends what is to be refused, and wrong passwords.
+// misbehave makes invalid requests, and logins with wrong passwords.
 func (s *soak) misbehave(ctx context.Context, r *rand.Rand) {
 	for ctx.Err() == nil {
 		w := "/api/v1/wallets/" + s.vault(r).alias

@@ -22,13 +22,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSoak has everything happen at once: all kinds of reads and writes over
-// HTTP, payments, take-backs and blocks, while the node is restarted, the chain
-// reorganized and specterd killed. In the end what was acknowledged is there, the
-// index is that of a new start, and nothing is left over.
+// TestSoak runs a mixed load of reads, writes, payments, replacements and blocks, while the
+// node is restarted, the chain is reorganized and specterd is killed. At the end, all
+// acknowledged changes must be present, the index must equal a new one, and no reservation,
+// lock, goroutine or file may be left over.
 //
-// The full form takes half an hour, or SPECTERD_SOAK_MINUTES. In its last third
-// specterd is not killed, so that its memory can be watched.
+// The long form takes half an hour, or SPECTERD_SOAK_MINUTES. In its last third, specterd is
+// not killed, to watch its memory.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	seed := testkit.Seed(t)
@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 	server = s.start(dir, settings)
 	stop = s.load(seed + 1)
 	s.disturb(r, happened, soakTime()/15, []string{"reorgs"}, nil)
-	stop() // all that is opened once is open
+	stop() // everything that is opened only once is open
 	before := atRest(t, server, metrics)
 	watched := watchMemory(t, server)
 	stop = s.load(seed + 2)
@@ -73,8 +73,8 @@ func TestSoak(t *testing.T) {
 	testkit.Figure(t, "%d requests in %v, %d of them 503; %v; %d acknowledged things kept; index of %d rows as of a new start", s.answers.Load(), soakTime(), s.busy.Load(), happened, len(s.told), compared)
 }
 
-// soakTime is how long it takes in all; nothing for the short form, in which each
-// thing happens once.
+// soakTime returns the total duration; 0 for the short form, in which each disturbance
+// happens once.
 func soakTime() time.Duration {
 	if text := os.Getenv("SPECTERD_SOAK_MINUTES"); text != "" {
 		minutes, _ := strconv.Atoi(text)
@@ -85,7 +85,7 @@ func soakTime() time.Duration {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	// Core does not start again when it was killed and its filters are of a block that is gone.
+	// Core does not start after it was killed if its filters belong to a missing block.
 	node := testkit.Bitcoind(t, "-unsafesqlitesync", "-rpcthreads=16", "-rpcworkqueue=128", "-blockfilterindex=0")
 	s := &soak{
 		t: t, node: node, up: make(chan struct{}), told: promises{},
@@ -101,7 +101,7 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// firstWrites makes what the load needs.
+// firstWrites creates the objects that the load requires.
 func (s *soak) firstWrites() {
 	s.t.Helper()
 	s.ready()
@@ -126,7 +126,7 @@ func (s *soak) firstWrites() {
 	s.node.CLI(s.t, "generatetoaddress", 1, s.outsiderAddress(s.t.Context()))
 }
 
-// ready waits until the server can use the node.
+// ready waits until the node is usable.
 func (s *soak) ready() {
 	s.t.Helper()
 	testkit.Eventually(s.t, "the node can be used", func() bool {
@@ -135,7 +135,7 @@ func (s *soak) ready() {
 	})
 }
 
-// start starts the server, and lets the load go on.
+// start starts the server, and resumes the load.
 func (s *soak) start(dir string, settings []string) *server {
 	s.t.Helper()
 	server := startServer(s.t, dir, settings...)
@@ -154,8 +154,8 @@ func (s *soak) kill(server *server) {
 	server.kill()
 }
 
-// disturb has things happen while the load goes on: each at random for a time, or, in
-// the short form, each that has not happened yet.
+// disturb causes disturbances during the load: at random for a time or, in the short form,
+// each that has not happened yet.
 func (s *soak) disturb(r *rand.Rand, happened map[string]int, long time.Duration, kinds []string, kill func()) {
 	s.t.Helper()
 	begin := time.Now()
@@ -184,17 +184,17 @@ func (s *soak) disturb(r *rand.Rand, happened map[string]int, long time.Duration
 		wrong := len(s.wrong)
 		s.mu.Unlock()
 		if wrong > 0 {
-			return // what it was, the test says in the end
+			return // the test reports the error at the end
 		}
 	}
 	s.waitAnswered(100)
 }
 
-// waitAnswered waits for requests of the load.
+// waitAnswered waits for a number of responses to the load.
 func (s *soak) waitAnswered(requests int) {
 	s.t.Helper()
 	until := s.answers.Load() + int64(requests)
-	testkit.Eventually(s.t, fmt.Sprint(requests, " more answers"), func() bool { return s.answers.Load() >= until })
+	testkit.Eventually(s.t, fmt.Sprint(requests, " more responses"), func() bool { return s.answers.Load() >= until })
 }
 
 // restartNode stops the node, or kills it, and starts it again.
@@ -205,7 +205,7 @@ func (s *soak) restartNode(r *rand.Rand) {
 	if r.IntN(2) == 0 {
 		s.node.Stop(s.t)
 	} else {
-		s.node.CLI(s.t, "gettxoutsetinfo") // brings the chain to the disk: no other node has it
+		s.node.CLI(s.t, "gettxoutsetinfo") // flushes the chain to disk, since no other node has it
 		s.node.Kill()
 	}
 	if err := s.node.Node.Start(s.t.Context()); err != nil {
@@ -223,8 +223,7 @@ func (s *soak) restartNode(r *rand.Rand) {
 	}
 }
 
-// reorganize replaces the last blocks by more of others, which have the same
-// transactions or none.
+// reorganize replaces the last blocks by a longer chain, with the same transactions or none.
 func (s *soak) reorganize(r *rand.Rand) {
 	s.t.Helper()
 	s.chain.Lock()
@@ -248,12 +247,12 @@ func into(t *testing.T, out any, text json.RawMessage) {
 	check(t, json.Unmarshal(text, out))
 }
 
-// census is what a process has.
+// census counts resources of a process.
 type census struct{ goroutines, files int }
 
 var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 
-// count returns what the server has now.
+// count returns the server's current resources.
 func count(t *testing.T, s *server, metrics string) (c census) {
 	t.Helper()
 	found := goroutines.FindStringSubmatch(get(t, "http://"+metrics+"/metrics", ok))
@@ -267,8 +266,8 @@ func count(t *testing.T, s *server, metrics string) (c census) {
 	return c
 }
 
-// atRest returns the least that the server has while nobody asks it for anything.
-// Its connections to the node end by themselves after 20 seconds.
+// atRest returns the minimum of the server's resources while it is idle. Its idle connections
+// to the node are closed after 20 seconds.
 func atRest(t *testing.T, s *server, metrics string) census {
 	t.Helper()
 	least := count(t, s, metrics)
@@ -279,8 +278,8 @@ func atRest(t *testing.T, s *server, metrics string) census {
 	return least
 }
 
-// settled waits until the server has no more than it had, but for what its pools of
-// connections may have opened since.
+// settled waits until the server has no more resources than before, apart from connections
+// that its pools may have opened.
 func settled(t *testing.T, s *server, metrics string, had census) {
 	t.Helper()
 	const pools = 10
@@ -290,9 +289,8 @@ func settled(t *testing.T, s *server, metrics string, had census) {
 	})
 }
 
-// watchMemory looks at the server's memory every second until the function that
-// it returns is called. That compares the first tenth with the last: the average
-// of each.
+// watchMemory measures the server's memory every second until the returned function is
+// called, which compares the averages of the first and the last tenth.
 func watchMemory(t *testing.T, s *server) func() string {
 	t.Helper()
 	long := soakTime() > 0
@@ -317,7 +315,7 @@ func watchMemory(t *testing.T, s *server) func() string {
 		close(stop)
 		<-ended
 		if len(samples) == 0 {
-			t.Fatal("the server's memory cannot be seen")
+			t.Fatal("the server's memory could not be measured")
 		}
 		part := (len(samples) + 9) / 10
 		begin, end := average(samples[:part]), average(samples[len(samples)-part:])
@@ -343,7 +341,7 @@ func number(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 	return n
 }
 
-// catchUp waits until all wallets are at the node's block and nothing is half done.
+// catchUp waits until all wallets are indexed up to the node's block and no operation is pending.
 func (s *soak) catchUp(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)
@@ -355,7 +353,7 @@ func (s *soak) catchUp(dir string) {
 	})
 }
 
-// keptPromises looks for all that was acknowledged.
+// keptPromises checks all acknowledged changes.
 func (s *soak) keptPromises(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)
@@ -388,7 +386,7 @@ func (s *soak) keptPromises(dir string) {
 		case "proposal":
 			var p struct{ Steps []struct{ Action string } }
 			check(s.t, json.Unmarshal([]byte(s.text(name)), &p))
-			for _, step := range p.Steps { // whatever the chain made of it since
+			for _, step := range p.Steps { // the chain may have changed the status since
 				if step.Action == want {
 					got = want
 				}
@@ -410,12 +408,12 @@ func (s *soak) text(path string) string {
 	return string(body)
 }
 
-// nothingLeft looks for reservations without an open proposal, and for locks of
-// Core's without a reservation or a frozen coin.
+// nothingLeft checks that every reservation belongs to an open proposal, and every lock of
+// Bitcoin Core to a reservation or a frozen UTXO.
 func (s *soak) nothingLeft(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)
-	testkit.Eventually(s.t, "every reservation is an open proposal's", func() bool {
+	testkit.Eventually(s.t, "every reservation to belong to an open proposal", func() bool {
 		return number(s.t, db, `SELECT count(*) FROM reserved AS r LEFT JOIN proposals AS p ON p.proposal_id = r.proposal_id
 			WHERE p.proposal_id IS NULL OR p.status NOT IN ('created', 'partially_signed', 'complete')`) == 0
 	})
@@ -424,18 +422,18 @@ func (s *soak) nothingLeft(dir string) {
 		may := column(s.t, db, "SELECT txid || ':' || vout, '' FROM "+held+" WHERE wallet_id = $1", id)
 		must := column(s.t, db, "SELECT txid || ':' || vout, '' FROM "+held+" JOIN unspent USING (wallet_id, txid, vout) WHERE wallet_id = $1", id)
 		var leaked, missing []string
-		defer func() { // also where it was waited for in vain
+		defer func() { // report also after a timeout
 			for _, coin := range leaked {
 				txid, vout, _ := strings.Cut(coin, ":")
-				s.t.Errorf("wallet %s: %s is locked for nothing; %v", id, coin, column(s.t, db, `
+				s.t.Errorf("wallet %s: %s is locked without a reason; %v", id, coin, column(s.t, db, `
 					SELECT at, action || ' ' || outcome || ' ' || detail FROM audit WHERE detail LIKE '%' || $2 || ':' || $3 || '%'
 					UNION SELECT at, action || ' of ' || proposal_id FROM proposal_steps JOIN proposal_inputs AS i USING (proposal_id) WHERE i.wallet_id = $1 AND i.txid = $2 AND i.vout = $3`, id, txid, vout))
 			}
 			for _, coin := range missing {
-				s.t.Errorf("wallet %s: %s is held and not locked", id, coin)
+				s.t.Errorf("wallet %s: %s is reserved but not locked", id, coin)
 			}
 		}()
-		testkit.Eventually(s.t, "Core has locked what is reserved or frozen, and the index says so", func() bool {
+		testkit.Eventually(s.t, "locks in Bitcoin Core and in the index to match reserved and frozen UTXOs", func() bool {
 			var list []struct {
 				Txid string
 				Vout int
@@ -452,7 +450,7 @@ func (s *soak) nothingLeft(dir string) {
 	}
 }
 
-// without returns the keys of one that the other does not have.
+// without returns the keys of the first map that are not in the second.
 func without(one, other map[string]string) (keys []string) {
 	for key := range one {
 		if _, there := other[key]; !there {
@@ -462,7 +460,7 @@ func without(one, other map[string]string) (keys []string) {
 	return keys
 }
 
-// column returns what a query has in its second column, by the first.
+// column returns the second column of a query by the first.
 func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query, args...)
@@ -478,10 +476,9 @@ func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]stri
 	return all
 }
 
-// index are the tables that are a copy of what Core knows, each with its key and
-// what it says. Which block a transaction in conflict is buried under is not in it:
-// Core says another one after a restart, and once that is deep the follower, for whom
-// alone it is, asks no more.
+// index lists the tables that are derived from Bitcoin Core, with key and value columns. The
+// block that confirms a conflict is not among them: Core returns another one after a
+// restart, and the indexer, which alone uses it, stops asking once it is deep enough.
 var index = map[string]string{
 	"transactions": `SELECT wallet_id || ' ' || txid, concat_ws(' ', time, status, CASE status WHEN 'conflicted' THEN '' ELSE block_height END, block_hash, block_time, category, flow_sat, fee_sat, vsize,
 		replaceable, trusted, address, branch, address_index, conflicts, received_at, hex(raw)) FROM transactions`,
@@ -493,9 +490,9 @@ var index = map[string]string{
 	"wallets":   "SELECT wallet_id, concat_ws(' ', synced_height, synced_hash, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat) FROM wallets",
 }
 
-// asNew compares the index with that of a new database, and returns how many rows
-// were compared. A new database cannot know payments to us that were taken back:
-// Core lists these no more.
+// asNew compares the index with the index of a new database, and returns the number of rows
+// compared. A new database cannot have incoming payments that were replaced, since Core no
+// longer lists them.
 func (s *soak) asNew(dir string, settings []string) int {
 	s.t.Helper()
 	fresh := s.t.TempDir()
@@ -529,19 +526,18 @@ func (s *soak) asNew(dir string, settings []string) int {
 			return was
 		}
 		maps.DeleteFunc(got, ofTaken)
-		maps.DeleteFunc(want, ofTaken) // Core may have a coin of it locked yet, for a proposal
+		maps.DeleteFunc(want, ofTaken) // Core may still have locked one of its UTXOs for a proposal
 		if rows += len(want); table == "transactions" && len(want) == 0 {
-			s.t.Error("there are no transactions")
+			s.t.Error("the index has no transactions")
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			s.t.Errorf("%s: a new start comes to something else: -new +soaked\n%.5000s", table, diff)
+			s.t.Errorf("%s: the index differs from a new one: -new +soaked\n%.5000s", table, diff)
 		}
 	}
 	return rows
 }
 
-// newDatabase makes a database that has the same users and wallets and knows
-// nothing of their history.
+// newDatabase creates a database with the same users and wallets, and without their history.
 func (s *soak) newDatabase(dir, fresh string) {
 	s.t.Helper()
 	out, err := tool(s.t, fresh, "user", "list").CombinedOutput()
@@ -566,7 +562,7 @@ func (s *soak) newDatabase(dir, fresh string) {
 	}
 }
 
-// freeAddress is one that nothing listens on.
+// freeAddress returns an address on which no process listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestTerminalEscapes: what a handed file or the database has, no command gives to
-// the terminal as it is.
+// TestTerminalEscapes checks that commands escape control sequences from files and from the
+// database.
 func TestTerminalEscapes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -50,19 +50,19 @@ func TestTLS(t *testing.T) {
 	}
 	first := ask()
 
-	// A damaged one is not taken, and a new one is, by new connections.
+	// A damaged certificate is refused. A valid one is used for new connections.
 	check(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
 	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	testkit.Eventually(t, "a line in the log", func() bool { return strings.Contains(s.log.String(), "reloading the certificate failed") })
 	if !ask().Equal(first) {
-		t.Error("another certificate without there being one")
+		t.Error("the certificate changed after a failed reload")
 	}
 	renew(t, certFile, keyFile, roots)
 	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	testkit.Eventually(t, "the new certificate", func() bool { return !ask().Equal(first) })
 }
 
-// renew writes another certificate for 127.0.0.1, with a key of its own.
+// renew writes another certificate for 127.0.0.1, with a new key.
 func renew(t *testing.T, certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -82,7 +82,7 @@ func renew(t *testing.T, certFile, keyFile string, roots *x509.CertPool) {
 	roots.AddCert(made)
 }
 
-func TestBadCertificateIsNotServedWith(t *testing.T) {
+func TestTLS_BadCertificate(t *testing.T) {
 	dir := t.TempDir()
 	certFile, _, _ := certificate(t, dir)
 	cmd := exec.Command("specterd", "serve")
@@ -94,8 +94,8 @@ func TestBadCertificateIsNotServedWith(t *testing.T) {
 	}
 }
 
-// SIGUSR1 switches what is logged, back and forth.
-func TestLogLevelIsSwitched(t *testing.T) {
+// TestLogLevelSignal checks that SIGUSR1 switches the log level back and forth.
+func TestLogLevelSignal(t *testing.T) {
 	s := startServer(t, t.TempDir())
 	logged := func(n int, text string) {
 		t.Helper()
@@ -114,7 +114,7 @@ func TestLogLevelIsSwitched(t *testing.T) {
 	logged(1, `"msg":"request"`)
 }
 
-// certificate writes the certificate that httptest has for 127.0.0.1.
+// certificate writes the certificate of httptest for 127.0.0.1.
 func certificate(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
 	donor := httptest.NewUnstartedServer(nil)

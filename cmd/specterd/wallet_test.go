@@ -19,7 +19,7 @@ import (
 
 const savings = "wpkh([d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/<0;1>/*)"
 
-// walletTool is specterd wallet with a real node.
+// walletTool returns a specterd wallet command with a node.
 func walletTool(t *testing.T, dir string, node *testkit.Node, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := tool(t, dir, append([]string{"wallet"}, args...)...)
@@ -34,8 +34,8 @@ func nodeSettings(node *testkit.Node) []string {
 	}
 }
 
-// TestWalletCommands: what is done at the shell with wallets, before there is a
-// server and beside one, which carries on with it.
+// TestWalletCommands runs the wallet commands without a server and while a server is running,
+// which continues their work.
 func TestWalletCommands(t *testing.T) {
 	t.Parallel()
 	node, dir := testkit.Bitcoind(t), t.TempDir()
@@ -99,7 +99,7 @@ func TestWalletCommands(t *testing.T) {
 	becomes(`(?m)^trusted +50\.0 BTC$`, "show", "savings")
 	run(`(?s)addresses +1 receive and 0 change revealed.*\nkey +d34db33f m/84h/1h/0h .*\nmember +admin, owner\n`, "show", "savings")
 
-	// On a terminal it shows how far the scan is.
+	// On a terminal, the command shows the progress of the rescan.
 	seen, err := onTerminal(t, walletTool(t, dir, node, "rescan", "savings", "--from", "0"))
 	if err != nil || !strings.Contains(seen, "\r[") || !strings.Contains(seen, "100 %") {
 		t.Errorf("on a terminal: %v, %q", err, seen)
@@ -125,7 +125,7 @@ func TestWalletCommands(t *testing.T) {
 	refuse("the Bitcoin node", "create", "--name", "x", "--descriptor", savings, "--birth", "now")
 }
 
-// onTerminal runs a command with a terminal of its own, and returns what that shows.
+// onTerminal runs a command on a new terminal, and returns the output.
 func onTerminal(t *testing.T, cmd *exec.Cmd) (string, error) {
 	t.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -142,6 +142,6 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) (string, error) {
 	cmd.Stdout = other
 	check(t, cmd.Start())
 	check(t, other.Close())
-	shown, _ := io.ReadAll(terminal) // ends with an error of its own, once nobody writes any more
+	shown, _ := io.ReadAll(terminal) // ends with an error when the command has exited
 	return string(shown), cmd.Wait()
 }

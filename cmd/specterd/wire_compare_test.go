@@ -19,27 +19,27 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// reply is what of an answer is recorded.
+// reply is the recorded part of a response.
 type reply struct {
 	status                      int
 	contentType, location, body string
 }
 
-// recording is a request that the original was sent, and what it answered.
+// recording is a request to the original with its response.
 type recording struct {
 	name                                        string
 	method, path, credential, contentType, body string
 	reply                                       reply
 }
 
-// playedAfter names the recordings that were made later than their number says:
-// 18 shows the PSBT that 24 makes.
+// playedAfter lists recordings that were made later than their numbers suggest: 18 shows the
+// PSBT that 24 creates.
 var playedAfter = map[string]string{"18": "24"}
 
 // number is the first part of a recording's name.
 func (x *recording) number() string { return x.name[:2] }
 
-// readRecordings returns all, in the order in which they were made.
+// readRecordings returns all recordings in the order in which they were made.
 func readRecordings(t *testing.T) []recording {
 	t.Helper()
 	files, err := filepath.Glob(recordings + "*.txt")
@@ -70,7 +70,7 @@ func readRecording(t *testing.T, file string) recording {
 	x := recording{name: strings.TrimSuffix(filepath.Base(file), ".txt")}
 	parts := recordingForm.FindStringSubmatch(string(text))
 	if parts == nil {
-		t.Fatalf("%s has not the form of a recording", x.name)
+		t.Fatalf("%s is not a valid recording", x.name)
 	}
 	x.method, x.path, x.body, x.reply.body = parts[1], parts[2], parts[4], parts[7]
 	x.reply.status, _ = strconv.Atoi(parts[5])
@@ -87,8 +87,7 @@ func readRecording(t *testing.T, file string) recording {
 	return x
 }
 
-// follow follows a redirect, as clients do: what counts is the body that they get
-// in the end.
+// follow follows a redirect, as clients do, and returns the final response.
 func (x *recording) follow(t *testing.T, all []recording) {
 	t.Helper()
 	if x.reply.location == "" {
@@ -98,20 +97,20 @@ func (x *recording) follow(t *testing.T, all []recording) {
 		return y.method == x.method && y.credential == x.credential && strings.HasSuffix(x.reply.location, y.path)
 	})
 	if i < 0 {
-		t.Fatalf("%s redirects to what is not recorded", x.name)
+		t.Fatalf("%s redirects to a path that is not recorded", x.name)
 	}
 	x.reply.body = all[i].reply.body
 }
 
-// value is a JSON value, or an answer.
+// value is a JSON value, or a response.
 type value struct {
 	kind    string // text, integer, decimal, bool, null, list, object
-	text    string // as JSON has it; of what has no members
+	text    string // JSON text of a value without members
 	names   []string
 	members map[string]*value
 }
 
-// put adds a member, or takes the place of one.
+// put adds or replaces a member.
 func (v *value) put(name string, member *value) {
 	if v.members[name] == nil {
 		v.names = append(v.names, name)
@@ -119,24 +118,24 @@ func (v *value) put(name string, member *value) {
 	v.members[name] = member
 }
 
-// add adds a member that may have the name of another.
+// add adds a member under a unique name.
 func (v *value) add(name string, member *value) {
 	if v.members == nil {
 		v.members = map[string]*value{}
 	}
-	for first := name; v.members[name] != nil; { // two that have nothing to tell them apart
+	for first := name; v.members[name] != nil; { // two elements without a distinguishing member
 		name = first + "+" + strconv.Itoa(len(v.names))
 	}
 	v.put(name, member)
 }
 
-// reader reads JSON. It says for names what the original had for them.
+// reader reads JSON and replaces names by those of the original.
 type reader struct {
 	*json.Decoder
 	names map[string]string
 }
 
-// replyOf returns an answer as one value.
+// replyOf returns a response as one value.
 func replyOf(t *testing.T, a reply, names map[string]string) *value {
 	t.Helper()
 	all := &value{kind: "object"}
@@ -155,7 +154,7 @@ func read(t *testing.T, text string, names map[string]string) *value {
 	r := newReader(text, names)
 	v, err := r.value("")
 	if err == nil {
-		_, err = r.Token() // nothing may follow
+		_, err = r.Token() // no data may follow
 	}
 	if !errors.Is(err, io.EOF) {
 		t.Fatalf("%v in %s", err, text)
@@ -229,8 +228,8 @@ func (r *reader) object() (*value, error) {
 	return v, err
 }
 
-// list reads a list. Its elements are named for what they are, where that can be
-// told, so that those are compared that mean the same, wherever they stand.
+// list reads a list. Elements are named by their identity if possible, so that corresponding
+// elements are compared regardless of their position.
 func (r *reader) list() (*value, error) {
 	v := &value{kind: "list"}
 	for i := 0; r.More(); i++ {
@@ -247,7 +246,7 @@ func (r *reader) list() (*value, error) {
 	return v, err
 }
 
-// identities are the members that tell elements of lists apart.
+// identities are the members that identify elements of lists.
 var identities = []string{"wallet_alias", "txid", "vout", "hex", "address", "scriptPubKey", "pubkey", "name"}
 
 func (v *value) name(i int) string {
@@ -271,7 +270,7 @@ func (v *value) name(i int) string {
 	return strings.Join(parts, ":")
 }
 
-// transactionOf returns the id of the transaction that is in a PSBT.
+// transactionOf returns the id of the transaction in a PSBT.
 func (r *reader) transactionOf(text string) (*value, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -284,7 +283,7 @@ func (r *reader) transactionOf(text string) (*value, error) {
 	return textValue(r.rename(packet.Tx().TxID())), nil
 }
 
-// claimsOf returns what a token says.
+// claimsOf returns the claims of a token.
 func (r *reader) claimsOf(token string) (*value, error) {
 	v := &value{kind: "object"}
 	parts := strings.Split(token, ".")
@@ -302,8 +301,8 @@ func (r *reader) claimsOf(token string) (*value, error) {
 	return v, nil
 }
 
-// difference is one between an answer of the original and ours. What is not there
-// is "absent"; members in another order are "in order" and "in another order".
+// difference is a difference between a response of the original and of specterd. A missing
+// value is "absent"; a different order of members is "in order" and "in another order".
 type difference struct{ path, want, got string }
 
 const absent = "absent"
@@ -333,14 +332,14 @@ func compare(path string, want, got *value) (found []difference) {
 	return found
 }
 
-// hasOrder reports whether the order of the members means anything: not of
-// outputs, since Core puts the change anywhere, and not in records of transactions,
-// of which the original has two kinds.
+// hasOrder reports whether the order of the members is significant. It is not for outputs,
+// since Core puts the change at a random position, nor for records of transactions, which
+// the original has in two variants.
 func (v *value) hasOrder(path string) bool {
 	return !strings.HasSuffix(path, ".vout") && !strings.HasSuffix(path, ".outputs") && v.members["bip125-replaceable"] == nil
 }
 
-// common returns the names of a that b has, too, in the order of a.
+// common returns the names of a that are also in b, in the order of a.
 func common(a, b *value) (names []string) {
 	for _, name := range a.names {
 		if b.members[name] != nil {
@@ -350,8 +349,7 @@ func common(a, b *value) (names []string) {
 	return names
 }
 
-// passes are the members that count on while time passes, at most a second of it
-// here. The other clock is for people.
+// passes are members that change with time, here by at most a second.
 var passes = regexp.MustCompile(`\.(jwt_token_remaining_life|jwt_token_life_remaining|exp|iat|time)$`)
 
 func sameText(path string, want, got *value) bool {
@@ -369,11 +367,11 @@ func sameText(path string, want, got *value) bool {
 	}
 	a, _ := strconv.ParseFloat(want.text, 64)
 	b, _ := strconv.ParseFloat(got.text, 64)
-	const noise = 1e-12 // of amounts in floats
+	const noise = 1e-12 // rounding errors of amounts
 	return math.Abs(a-b) < noise || passes.MatchString(path) && math.Abs(a-b) <= 1
 }
 
-// String describes a value in a line: as it is, where it has no members.
+// String returns the JSON text of a value without members, or a description.
 func (v *value) String() string {
 	switch {
 	case v == nil:
@@ -384,16 +382,16 @@ func (v *value) String() string {
 	return v.text
 }
 
-// table is what testdata/wire/differences.md lists.
+// table has the lines of testdata/wire/differences.md.
 type table []*intended
 
-// intended is a difference that is intended: a line of the table.
+// intended is an intended difference: a line of the table.
 type intended struct {
 	line      string
 	exchanges []string
-	path      []string // * stands for any part of a name
-	want, got string   // as described, or a kind of value
-	times     []int    // in each of the exchanges
+	path      []string // * matches any part of a name
+	want, got string   // a value, or a kind of value
+	times     []int    // number in each of the exchanges
 	seen      map[string]int
 }
 
@@ -422,14 +420,14 @@ func readDifferences(t *testing.T) (all table) {
 			d.times = slices.Repeat(d.times, len(d.exchanges))
 		}
 		if len(d.times) != len(d.exchanges) {
-			t.Fatalf("differences.md: as many numbers as recordings are needed in %q", line)
+			t.Fatalf("differences.md: %q must have as many numbers as recordings", line)
 		}
 		all = append(all, d)
 	}
 	return all
 }
 
-// compare fails the test for each difference that is not intended.
+// compare reports each difference that is not intended.
 func (all table) compare(t *testing.T, x recording, want, got *value) {
 	t.Helper()
 	found := compare("", want, got)
@@ -452,7 +450,7 @@ func (d *intended) covers(exchange string, found difference) bool {
 		})
 }
 
-// said reports whether a line of the table says what was found.
+// said reports whether a line of the table describes a difference.
 func said(line, found string) bool {
 	switch line {
 	case "text":
@@ -465,14 +463,13 @@ func said(line, found string) bool {
 	return line == found
 }
 
-// wantAllSeen fails the test for what is intended and does not occur, or not as
-// often as it did.
+// wantAllSeen reports intended differences that do not occur as often as expected.
 func (all table) wantAllSeen(t *testing.T) {
 	t.Helper()
 	for _, d := range all {
 		for i, exchange := range d.exchanges {
 			if n := d.seen[exchange]; n != d.times[i] {
-				t.Errorf("differences.md: %d times in %s, and not %d times:\n%s", n, exchange, d.times[i], d.line)
+				t.Errorf("differences.md: %d times in %s, want %d times:\n%s", n, exchange, d.times[i], d.line)
 			}
 		}
 	}

@@ -26,12 +26,11 @@ const (
 	specterNode   = "../../testdata/specter-desktop/regtest-node.tar.gz"
 )
 
-// recordedAt is when the original was asked, give or take a second.
+// recordedAt is the time of the recordings, to about a second.
 var recordedAt = time.Date(2026, 11, 21, 20, 20, 38, 800_000_000, time.UTC)
 
-// TestWire moves in from the recorded Specter Desktop: to its node as it was, at
-// the time that it was, with its folder imported. Then it makes each recorded
-// request again, and compares the answers, field by field.
+// TestWire imports the recorded Specter Desktop with its node, at the time of the recordings.
+// Then it repeats each recorded request and compares the responses field by field.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	for name, environment := range map[string]func(t *testing.T) map[string]string{
@@ -50,13 +49,13 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// successor is a specterd that has taken the place of the recorded original.
+// successor is a specterd that replaces the recorded original.
 type successor struct {
 	url         string
-	credentials map[string]string // by what stands for them in the recordings
+	credentials map[string]string // by their placeholders in the recordings
 }
 
-// moveIn imports the folder, serves, and waits until all wallets are at the tip.
+// moveIn imports the directory, serves, and waits until all wallets are at the tip.
 func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *successor {
 	t.Helper()
 	getenv := environmentOf(t, node, environment)
@@ -87,8 +86,8 @@ func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *su
 	return s
 }
 
-// recordedClock is a clock that stands, but for the microsecond that keeps apart
-// what is done one after the other.
+// recordedClock returns a clock that advances by one microsecond per call, to keep the order of
+// events.
 func recordedClock() func() time.Time {
 	var read atomic.Int64
 	return func() time.Time { return recordedAt.Add(time.Duration(read.Add(1)) * time.Microsecond) }
@@ -111,7 +110,7 @@ func environmentOf(t *testing.T, node *testkit.Node, more map[string]string) fun
 	}
 }
 
-// recordedCredentials are those of the folder: the tokens are not made anew.
+// recordedCredentials returns the credentials of the directory with its original tokens.
 func recordedCredentials(t *testing.T) map[string]string {
 	t.Helper()
 	credentials := map[string]string{
@@ -144,7 +143,7 @@ func basic(name, password string) string {
 	return r.Header.Get("Authorization")
 }
 
-// synced returns how many wallets of somebody are at the tip.
+// synced returns the number of wallets of a user that are at the tip.
 func (s *successor) synced(t *testing.T, credential string) (count int) {
 	t.Helper()
 	var list struct {
@@ -171,8 +170,8 @@ type coin struct {
 	Vout int
 }
 
-// cancelMadeByRecordings cancels the PSBTs of the folder that recorded requests
-// made, 24 and 25, so that these requests can make them again.
+// cancelMadeByRecordings cancels the proposals that the recorded requests 24 and 25 created,
+// so that these requests can create them again.
 func (s *successor) cancelMadeByRecordings(t *testing.T) {
 	t.Helper()
 	for txid, alias := range map[string]string{
@@ -193,10 +192,10 @@ func (s *successor) cancelMadeByRecordings(t *testing.T) {
 	}
 }
 
-// hold freezes coins, or unfreezes them. Those that are spent by now are passed over.
+// hold freezes or unfreezes UTXOs. It skips spent ones.
 func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) {
 	t.Helper()
-	const owner = "Bearer <token for wallets of admin>" // which the imported ones are not
+	const owner = "Bearer <token for wallets of admin>" // imported tokens do not have the scope
 	var made madeToken
 	got := s.ask(t, recording{
 		method: http.MethodPost, path: "/api/v1/tokens", credential: "Basic <admin>", contentType: "application/json",
@@ -218,11 +217,11 @@ func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) 
 	}
 }
 
-// release unfreezes coins, and waits until they can be spent again.
+// release unfreezes UTXOs, and waits until they are spendable.
 func (s *successor) release(t *testing.T, alias string, coins []coin) {
 	t.Helper()
 	s.hold(t, alias, coins, false)
-	testkit.Eventually(t, "the coins are not locked any more", func() bool {
+	testkit.Eventually(t, "the UTXOs to be unlocked", func() bool {
 		var list struct {
 			Items []struct {
 				coin
@@ -241,8 +240,7 @@ func (s *successor) release(t *testing.T, alias string, coins []coin) {
 	})
 }
 
-// notChosen is, by the recording, which coins of a wallet Core could have chosen as
-// well as those that it chose.
+// notChosen lists, by recording, the UTXOs that Core could have selected but did not.
 var notChosen = map[string]struct {
 	alias string
 	coins []coin
@@ -250,11 +248,11 @@ var notChosen = map[string]struct {
 	"24": {"simple_one", []coin{{"43884d3d72ed5afd854b681869a2ad4251cb112c1e3e2181556316d51b96e342", 0}}},
 }
 
-// replay makes the recorded requests in their order.
+// replay repeats the recorded requests in order.
 func (s *successor) replay(t *testing.T) {
 	t.Helper()
 	table := readDifferences(t)
-	names := map[string]string{} // that the original gave by chance, by those that we gave
+	names := map[string]string{} // random names of the original, by ours
 	for _, x := range readRecordings(t) {
 		asked := x
 		for ours, theirs := range names {
@@ -276,9 +274,8 @@ func (s *successor) replay(t *testing.T) {
 	table.wantAllSeen(t)
 }
 
-// complete has an answer about a wallet say what the original meant to say, and has
-// in its file: keys and PSBTs for the names of their classes, and the members that
-// are documented and that it drops.
+// complete corrects a recorded response about a wallet with data from its file: it replaces
+// class names by keys and PSBTs, and adds documented members that the original omits.
 func complete(t *testing.T, body *value) {
 	t.Helper()
 	if body.members["txlist"] == nil {
@@ -297,7 +294,7 @@ func complete(t *testing.T, body *value) {
 	wallet.put("full_utxo", wallet.members["_full_utxo"])
 }
 
-// learn learns what was made by a request.
+// learn records the objects that a request created.
 func (s *successor) learn(names map[string]string, theirs, ours reply) {
 	type made struct {
 		ID     string `json:"jwt_token_id"`
@@ -317,12 +314,12 @@ func (s *successor) learn(names map[string]string, theirs, ours reply) {
 	}
 }
 
-// ask makes a request as it was recorded, and follows no redirect.
+// ask makes a recorded request without following redirects.
 func (s *successor) ask(t *testing.T, x recording) reply {
 	t.Helper()
 	authorization, known := s.credentials[x.credential]
 	if !known {
-		t.Fatalf("%s: who is %q?", x.name, x.credential)
+		t.Fatalf("%s: unknown credential %q", x.name, x.credential)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), x.method, s.url+x.path, strings.NewReader(x.body))
 	check(t, err)
