@@ -87,7 +87,7 @@ func (a *app) archiveAudit(ctx context.Context, who *auth.Principal, before time
 		return auth.AuditReport{}, err
 	}
 	if len(read.Problems) > 0 || read.Entries != written.Entries || read.Last.Hash != written.Last.Hash {
-		return auth.AuditReport{}, fmt.Errorf("%s differs from what was written to it; the database is unchanged", path)
+		return auth.AuditReport{}, fmt.Errorf("%s could not be verified after writing; the database is unchanged", path)
 	}
 	return written, audit.RemoveArchived(ctx, who, a.now(), written, filepath.Base(path))
 }

@@ -27,10 +27,10 @@ func (p *program) backupCommand() *cobra.Command {
 		Long: `Write a backup of the database into one file. The server may be running.
 
 The backup is a consistent snapshot: users with the hashes of their passwords, wallets
-with members, labels and history, proposals, and the audit log. It is all that
-"specterd restore" needs. A backup of SQLite or PostgreSQL can be restored to either.
-It also has the wallets' descriptors in readable form (descriptors.txt), to recover
-the wallets without specterd.
+with members, labels and history, proposals, and the audit log. It has everything that
+"specterd restore" requires. A backup of SQLite or PostgreSQL can be restored to
+either. It also has the wallets' descriptors in readable form (descriptors.txt), to
+recover the wallets without specterd.
 
 The backup contains neither the key that signs tokens nor any private key. It does
 reveal all addresses of the wallets and who their members are. Only you can read the

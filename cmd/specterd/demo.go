@@ -39,8 +39,8 @@ loopback and in a temporary directory, and print a walk-through of the API that 
 pasted into another terminal. Ctrl-C stops both and removes the directory. With --once,
 run the walk-through itself, and fail if a response differs from the expected one.
 
-The demo requires a bitcoind: $BITCOIND, one on PATH, or the one that "make bitcoind"
-downloads. It reads only the settings --port (default: a free port) and --log-level. It
+The demo requires a bitcoind: $BITCOIND, one on PATH, or the download of "make
+bitcoind". It reads only the settings --port (default: a free port) and --log-level. It
 ignores the environment and does not touch the data or node of another specterd.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -81,7 +81,7 @@ func (a *app) keysOrNew() (auth.Keys, error) {
 }
 
 func (a *app) openSigner(ctx context.Context) error {
-	if _, err := a.readKeys(); err != nil { // a more specific error than that of NewSigner
+	if _, err := a.readKeys(); err != nil { // a more specific error than NewSigner returns
 		return err
 	}
 	var err error

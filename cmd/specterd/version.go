@@ -35,7 +35,7 @@ func versionText() string {
 	return b.String()
 }
 
-// commit is what the Go command recorded about the repository at build time.
+// commit is the state of the repository that the Go command recorded at build time.
 type commit struct {
 	revision, time string // empty if unknown
 	modified       bool

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// specterFile has the fields of the wallet file that Specter Desktop stores and of the
-// one that it exports, which has labels but neither frozen_utxo nor last_block. Readers
-// ignore fields that they do not know.
+// specterFile has the fields of Specter Desktop's stored wallet file and of its exported
+// file, which has labels but neither frozen_utxo nor last_block. Readers ignore fields that
+// they do not know.
 type specterFile struct {
 	Name             string              `json:"name"`
 	Alias            string              `json:"alias"`

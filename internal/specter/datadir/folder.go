@@ -53,8 +53,8 @@ type Config struct {
 }
 
 // CoreName returns the name in Bitcoin Core of the wallet in a file. It is empty if the
-// name is unknown: config.json could not be read, or its uid or the file's name is not
-// one that Specter Desktop creates.
+// name is unknown: config.json could not be read, or its uid or the file's name does not
+// have the format of Specter Desktop.
 func (c Config) CoreName(at WalletFile) string {
 	if !c.UIDKnown || c.UID != "" && !isUID(c.UID) || !btc.IsAlias(at.Alias) {
 		return ""
@@ -244,8 +244,8 @@ func (f *Folder) list(path string) []entry {
 	return entries
 }
 
-// jsonFiles returns the names without .json of the JSON files in a directory, including
-// those of which only a backup exists.
+// jsonFiles returns the names without .json of the JSON files in a directory. It includes
+// files of which only a backup exists.
 func jsonFiles(entries []entry) []string {
 	var names []string
 	for _, e := range entries {

@@ -247,8 +247,8 @@ func TestSizeLimits(t *testing.T) {
 	}
 }
 
-// TestExportedLabels checks that labels are read from the wallet's own file if there is
-// no CSV file.
+// TestExportedLabels checks that labels are read from the wallet's own file if the CSV file is
+// missing.
 func TestExportedLabels(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

@@ -29,9 +29,9 @@ const maxRowBytes = 1 << 20
 const maxRowProblems = 10
 
 // Labels calls yield for each labeled address of a wallet, in the order of the file,
-// until yield returns an error, which it returns. The file is streamed row by row. If
-// there is no file with labels, the labels are read from the wallet's own file, where
-// Specter Desktop's backups and specterd's exports have them.
+// until yield returns an error, which it returns. The file is streamed row by row. Without
+// such a file, the labels are read from the wallet's own file, where Specter Desktop's
+// backups and specterd's exports have them.
 func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 	path := strings.TrimSuffix(w.Path, ".json") + "_addr.csv"
 	file, err := f.open(path, maxLabelsBytes)

@@ -14,7 +14,7 @@ type User struct {
 	ID    string // part of the names of the user's directories, unless an admin
 	Name  string // login name; may differ from the ID
 	Admin bool
-	// Salt and Hash are those of the password: PBKDF2-HMAC-SHA256, 10,000 iterations,
+	// Salt and Hash belong to the password: PBKDF2-HMAC-SHA256, 10,000 iterations,
 	// 32 bytes. The salt is the base64 text itself, not the decoded bytes.
 	Salt string
 	Hash []byte
@@ -54,7 +54,7 @@ func (f *Folder) Users() []User {
 		return nil, nil
 	})
 	if !found {
-		f.report(path, Error, "is missing, so there are no users, passwords and tokens")
+		f.report(path, Error, "is missing, so users, passwords and tokens are not imported")
 	}
 	f.orphans(users)
 	return users
