@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Run looks at the clock now and then until ctx ends, so that a jump is logged also
-// where nobody asks.
+// Run checks the clock periodically until ctx ends, so that a jump is logged even
+// if no caller asks.
 func (w *Watch) Run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

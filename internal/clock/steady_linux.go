@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Steady returns the time since the machine was started, sleep included: a laptop
-// that wakes up has not jumped. Go's own monotonic clock stands still meanwhile.
+// Steady returns the time since the machine was started, including sleep, so that
+// waking up does not look like a jump. Go's own monotonic clock stops during sleep.
 func Steady() time.Duration {
 	var at unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &at); err != nil {
-		panic("clock: no CLOCK_BOOTTIME, which every Linux that Go runs on has: " + err.Error())
+		panic("clock: CLOCK_BOOTTIME unavailable, although every supported Linux has it: " + err.Error())
 	}
 	return time.Duration(at.Nano())
 }

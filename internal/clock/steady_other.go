@@ -6,6 +6,6 @@ import "time"
 
 var start = time.Now() //nolint:forbidigo // for its monotonic reading
 
-// Steady returns the time since the process was started, without the time that the
-// machine slept: after that the clock seems to have jumped.
+// Steady returns the time since the process was started, excluding sleep: waking up
+// looks like a jump of the clock.
 func Steady() time.Duration { return time.Since(start) }

@@ -1,11 +1,12 @@
-// Package clock watches the time of day, by which tokens and proposals end, for
-// jumps against a clock that nobody sets. It changes nothing about either.
+// Package clock detects jumps of the system time, which determines when tokens and
+// proposals expire, by comparing it with a clock that is never set. It changes
+// neither clock.
 //
-// A jump may be the mending of a clock that was wrong as well as the breaking of one
-// that was right, and nobody here can tell. So what can be undone goes by the time of
-// day as it is: a token that has ended by it is refused, and accepted again when the
-// clock is back. What cannot be undone waits while the clock is in doubt: ending
-// proposals, forgetting answers to requests that may be repeated, dropping keys.
+// A jump may correct a wrong clock or disturb a correct one; the two cannot be
+// distinguished. Decisions that can be reversed therefore use the system time as it
+// is: an expired token is rejected, and accepted again once the clock is back.
+// Irreversible actions wait while the clock is in doubt: expiring proposals,
+// deleting stored responses to repeatable requests, dropping keys.
 package clock
 
 import (
@@ -17,46 +18,44 @@ import (
 )
 
 const (
-	// Jump is by how much the time of day has to move on its own to be in doubt.
+	// Jump is the deviation of the system time from which on it is in doubt.
 	Jump = 10 * time.Minute
-	// Doubt is how long it is in doubt, unless it comes back: then the clock was
-	// mended and not broken, or somebody had the time to see to it.
+	// Doubt is the maximum time that it is in doubt. Then either the clock was
+	// corrected rather than disturbed, or an operator had time to fix it.
 	Doubt = time.Hour
-	// lookEvery is how often Run looks.
+	// lookEvery is the interval at which Run checks.
 	lookEvery = 10 * time.Second
 )
 
-// Watch compares the time of day with a steady clock since it was made. A nil Watch
-// believes the time of day.
+// Watch compares the system time with a steady clock since its creation. A nil
+// Watch trusts the system time.
 type Watch struct {
 	log    *slog.Logger
 	wall   func() time.Time
 	steady func() time.Duration
 
 	mu     sync.Mutex
-	origin time.Time     // what the time of day was when the steady clock was zero
-	apart  time.Duration // how far the time of day has jumped from that; zero while it is believed
-	at     time.Time     // when that was noted, by the clock from before
+	origin time.Time     // the system time at which the steady clock was zero
+	apart  time.Duration // the deviation of the system time; zero while it is trusted
+	at     time.Time     // the time of detection, by the previous system time
 	until  time.Duration // by the steady clock
 }
 
-// NewWatch returns a Watch that believes the time of day as it is now. Steady is the
-// time since some moment, and goes on while the machine sleeps; see Steady.
+// NewWatch returns a Watch that trusts the current system time. Steady is the time
+// since a fixed moment, and continues while the machine sleeps; see Steady.
 func NewWatch(log *slog.Logger, wall func() time.Time, steady func() time.Duration) *Watch {
 	w := &Watch{log: log, wall: wall, steady: steady}
 	w.origin = w.originNow()
 	return w
 }
 
-// originNow rounds Go's own monotonic reading away, which would make any two times
-// agree.
+// originNow strips Go's monotonic reading, with which any two times would agree.
 func (w *Watch) originNow() time.Time { return w.wall().Round(0).Add(-w.steady()) }
 
-// Settled reports whether the time of day can be believed.
+// Settled reports whether the system time is trusted.
 func (w *Watch) Settled() bool { return w.Problem() == nil }
 
-// Problem returns what is to be said while the time of day is in doubt, and nil
-// while it is not.
+// Problem returns a fault while the system time is in doubt, and nil otherwise.
 func (w *Watch) Problem() *fault.Error {
 	if w == nil {
 		return nil
@@ -69,11 +68,11 @@ func (w *Watch) Problem() *fault.Error {
 	}
 	left := w.until - w.steady()
 	return fault.New(fault.Unavailable, "clock_jumped",
-		"this machine's clock jumped %s by %v at %s (by the clock before that), and tokens and proposals end by it; see that it is right (timedatectl). This is said until it is back, for %v at most, or until the next start",
+		"this machine's clock jumped %s by %v at %s (by the clock before that), which affects the expiry of tokens and proposals; check it (timedatectl). This warning ends when the clock is back, after at most %v, or at the next start",
 		direction(w.apart), w.apart.Abs().Round(time.Second), w.at.UTC().Format(time.RFC3339), left.Round(time.Second)).After(left)
 }
 
-// look notes jumps, and when they are over.
+// look detects jumps and their end.
 func (w *Watch) look() {
 	steady, origin := w.steady(), w.originNow()
 	apart := origin.Sub(w.origin)
@@ -85,10 +84,10 @@ func (w *Watch) look() {
 		}
 	case w.apart == 0 || (apart-w.apart).Abs() > Jump:
 		w.apart, w.at, w.until = apart, w.origin.Add(steady), steady+Doubt
-		w.log.Error("the clock jumped; tokens and proposals end by it. See that it is right (timedatectl)",
+		w.log.Error("system clock jumped; check it (timedatectl), because it affects the expiry of tokens and proposals",
 			"direction", direction(apart), "by", apart.Abs().Round(time.Second).String(), "from", w.at.UTC().Format(time.RFC3339), "to", origin.Add(steady).UTC().Format(time.RFC3339))
 	case steady >= w.until:
-		w.log.Warn("the clock jumped a while ago, and is taken for right from now on", "by", apart.Round(time.Second).String())
+		w.log.Warn("system clock jumped earlier and is trusted from now on", "by", apart.Round(time.Second).String())
 		w.origin, w.apart = origin, 0
 	}
 }

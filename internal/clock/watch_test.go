@@ -24,7 +24,7 @@ func TestWatch(t *testing.T) {
 	log := &testkit.Log{}
 	w := clock.NewWatch(slog.New(slog.NewJSONHandler(log, nil)), func() time.Time { return h.wall }, func() time.Duration { return h.steady })
 	logged := 0
-	// wants says whether the clock is in doubt, what is said of it, and what was logged since.
+	// wants checks the problem and the new log lines.
 	wants := func(what, says string, lines ...string) {
 		t.Helper()
 		f := w.Problem()
@@ -60,23 +60,23 @@ func TestWatch(t *testing.T) {
 	h.set(48 * time.Hour)
 	wants("then forward", "forward by 46h0m0s", `"direction":"forward"`)
 	h.pass(clock.Doubt - time.Second)
-	wants("still in doubt", "for 1s at most")
+	wants("still in doubt", "after at most 1s")
 	h.pass(time.Second)
-	wants("taken for right", "", "taken for right")
+	wants("trusted", "", "is trusted from now on")
 	h.pass(time.Hour)
 	wants("from now on", "")
 	h.set(-46 * time.Hour)
-	wants("which it was not", "back by 46h0m0s", `"level":"ERROR"`)
+	wants("wrongly", "back by 46h0m0s", `"level":"ERROR"`)
 }
 
-func TestNobodyWatches(t *testing.T) {
+func TestWatch_Nil(t *testing.T) {
 	var w *clock.Watch
 	if !w.Settled() || w.Problem() != nil {
-		t.Error("a clock that nobody watches is in doubt")
+		t.Error("a nil Watch reports doubt")
 	}
 }
 
-// The clocks of this machine agree with each other.
+// The clocks of this machine agree.
 func TestSteady(t *testing.T) {
 	w := clock.NewWatch(slog.New(slog.DiscardHandler), time.Now, clock.Steady)
 	before := clock.Steady()

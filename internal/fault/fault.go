@@ -1,8 +1,7 @@
-// Package fault is the vocabulary of failure that all packages share. A fault
-// says what kind of failure it is, for machines, and carries a message that is
-// safe to show to whoever made the request. An error that is not a fault is a
-// defect or a broken dependency: it is logged, and its text never leaves the
-// process.
+// Package fault defines the errors that all packages share. A fault has a kind and
+// a code for machines, and a message that is safe to show to the caller of a
+// request. An error that is not a fault indicates a defect or a broken dependency:
+// it is logged, and its text never leaves the process.
 package fault
 
 import (
@@ -11,65 +10,64 @@ import (
 	"time"
 )
 
-// Kind classifies a fault. Only the HTTP layer knows which status a kind has,
-// and only the command line which exit status.
+// Kind classifies a fault. Only the HTTP layer maps kinds to statuses, and only the
+// command line maps them to exit statuses.
 type Kind uint8
 
 // The kinds of fault.
 const (
-	// Internal is what an error is that is not a fault.
+	// Internal is the kind of an error that is not a fault.
 	Internal Kind = iota
 	// Invalid input: syntax or validation.
 	Invalid
-	// Unauthenticated: no credential, or one that is not accepted.
+	// Unauthenticated: no credential, or a rejected one.
 	Unauthenticated
-	// Forbidden: the credential is good, but lacks the scope or the role.
+	// Forbidden: the credential is valid, but lacks the scope or the role.
 	Forbidden
-	// NotFound: absent, or not the caller's; they cannot tell the two apart.
+	// NotFound: does not exist, or does not belong to the caller, who cannot
+	// distinguish the two.
 	NotFound
-	// Conflict with the state of things as they are.
+	// Conflict with the current state.
 	Conflict
 	// TooLarge: the request's body is over the limit.
 	TooLarge
-	// UnsupportedMedia: the request's body is not of a type that is read here.
+	// UnsupportedMedia: the media type of the request's body is not supported.
 	UnsupportedMedia
 	// MethodNotAllowed: the path exists, but not for this method.
 	MethodNotAllowed
-	// TooMany requests; RetryAfter says when to come back.
+	// TooMany requests; RetryAfter is the delay before a retry.
 	TooMany
-	// BadGateway: the node answered with something that makes no sense.
+	// BadGateway: the node's response is invalid.
 	BadGateway
-	// Unavailable: the database or the node does not answer now.
+	// Unavailable: the database or the node does not respond.
 	Unavailable
-	// Unprocessable: the request is right by itself, and not what it says it
-	// repeats.
+	// Unprocessable: the request is valid, but differs from the request that it
+	// claims to repeat.
 	Unprocessable
 	// Misdirected: the request was meant for another host.
 	Misdirected
-	// PreconditionFailed: what the request names as known to the caller is not so
-	// any more.
+	// PreconditionFailed: a state that the request assumes is outdated.
 	PreconditionFailed
-	// Refused: the node refused a call for a reason that is not told apart.
+	// Refused: the node returned an error that is not distinguished further.
 	Refused
 )
 
-// Field is what is wrong with one field of a request. Message never repeats
-// the value that was sent.
+// Field is a problem with one field of a request. Message never repeats the value
+// that was sent.
 type Field struct {
 	Name    string
 	Message string
 }
 
 // Error is a failure whose message may be shown to the caller. Values are
-// treated as immutable: the methods that change something return a copy.
+// immutable: methods that change something return a copy.
 type Error struct {
 	Kind    Kind
 	Code    string // stable and machine-readable, such as "token_not_found"
 	Message string
-	Fields  []Field           // what is wrong with which field, for Invalid
-	Details map[string]string // further members for machines, such as required_scope
-	// RetryAfter is how long a caller should wait before another try; zero
-	// where waiting does not help.
+	Fields  []Field           // problems of individual fields, for Invalid
+	Details map[string]string // additional members for machines, such as required_scope
+	// RetryAfter is the delay before a retry; zero if waiting does not help.
 	RetryAfter time.Duration
 	cause      error
 }
@@ -90,7 +88,8 @@ func InvalidAs(code, name, format string, args ...any) *Error {
 	return e.About(name, format, args...)
 }
 
-// About returns a copy of e that is about one field of the request, and says so.
+// About returns a copy of e about one field of the request, with a message to that
+// effect.
 func (e *Error) About(name, format string, args ...any) *Error {
 	c := *e
 	c.Fields = []Field{{Name: name, Message: fmt.Sprintf(format, args...)}}
@@ -98,8 +97,8 @@ func (e *Error) About(name, format string, args ...any) *Error {
 	return &c
 }
 
-// ForField returns a copy of e, a fault about one field, that calls the field by
-// the name it has in the caller's request.
+// ForField returns a copy of e, a fault about one field, with the name that the
+// field has in the caller's request.
 func (e *Error) ForField(name string) *Error {
 	if len(e.Fields) != 1 {
 		return e
@@ -121,14 +120,14 @@ func (e *Error) Saying(format string, args ...any) *Error {
 	return &c
 }
 
-// After returns a copy of e that tells the caller when to try again.
+// After returns a copy of e with a delay before a retry.
 func (e *Error) After(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
 	return &c
 }
 
-// With returns a copy of e with one more detail for machines.
+// With returns a copy of e with an additional detail for machines.
 func (e *Error) With(key, value string) *Error {
 	c := *e
 	c.Details = map[string]string{key: value}
@@ -156,8 +155,7 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code
 }
 
-// KindOf returns the kind of the outermost fault in err's chain, and Internal
-// where there is none.
+// KindOf returns the kind of the outermost fault in err's chain, or Internal.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind

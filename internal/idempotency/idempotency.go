@@ -1,16 +1,15 @@
-// Package idempotency owns what was answered to requests that carry a key of
-// their client's (Idempotency-Key), so that a client that heard no answer can ask
-// again without anything being done twice. It knows no HTTP and no SQL.
+// Package idempotency stores responses to requests that carry an Idempotency-Key,
+// so that a retried request is not executed twice. It does not depend on HTTP or
+// SQL.
 //
-// The invariant: of the requests of one user with one key to one route, one is
-// under way at a time, and once one was answered with success, the others get
-// that answer.
+// Invariant: of the requests of one user with one key to one route, only one is
+// processed at a time, and once one has succeeded, the others get its response.
 //
-// The answer is kept after the act, not in its transaction. A process that dies in
-// between leaves a key whose request is under way for ever; after Patience the
-// next request with it is let through, and the act may be done again. What must
-// never be done again even then has to see to that itself, as wallets do, whose
-// aliases are unique.
+// The response is stored after the action, not in its transaction. If the process
+// ends in between, the key stays claimed; after Patience the next request with it
+// is processed, and the action may be executed again. An action that must never be
+// repeated even then must prevent that on its own, as creating a wallet does,
+// because aliases are unique.
 package idempotency
 
 import (
@@ -26,79 +25,81 @@ import (
 )
 
 const (
-	// KeptFor is how long an answer is kept.
+	// KeptFor is how long a response is stored.
 	KeptFor = 24 * time.Hour
-	// RunsFor is how long a request with a key may take at most.
+	// RunsFor is the maximum processing time of a request with a key.
 	RunsFor = time.Minute
-	// Patience is how long one that is under way keeps others out. It is longer
-	// than RunsFor, so that what it outlasts has died.
+	// Patience is how long a request in progress blocks others. It exceeds RunsFor,
+	// so that a request that takes longer must have been interrupted.
 	Patience = 90 * time.Second
 )
 
-// What the second request with a key is told where it does not get an answer.
+// Errors for a further request with a key that cannot be answered with the stored
+// response.
 var (
 	ErrRunning = fault.New(fault.Conflict, "request_under_way",
-		"a request with this Idempotency-Key is under way; ask again for its answer").After(time.Second)
+		"a request with this Idempotency-Key is in progress; retry to get its response").After(time.Second)
 	ErrReused = fault.New(fault.Unprocessable, "idempotency_key_reused",
-		"this Idempotency-Key was used for another request; every request needs a key of its own, and only its repetitions have the same")
+		"this Idempotency-Key was used for a different request; use a new key for each request, and the same key only to repeat it")
 )
 
 // Request is a request with a key.
 type Request struct {
 	UserID string
 	Route  string // method and pattern of the path
-	Key    string // the client's
-	// Fingerprint is of everything that the answer depends on.
+	Key    string // chosen by the client
+	// Fingerprint is a hash of everything that the response depends on.
 	Fingerprint [sha256.Size]byte
 }
 
-// Answer is one of success.
+// Answer is a successful response.
 type Answer struct {
 	Status int
 	Body   []byte
 }
 
-// Entry is what is known of the requests with a key.
+// Entry is the state of the requests with a key.
 type Entry struct {
 	Fingerprint []byte
-	ClaimID     string // of the last that was let through
+	ClaimID     string // of the last request that was processed
 	ClaimedAt   time.Time
-	Answer      *Answer // nil while it is under way
+	Answer      *Answer // nil while in progress
 }
 
-// Store keeps entries.
+// Store stores entries.
 type Store interface {
-	// ClaimKey drops all entries that were claimed before a time, loads the one of
-	// a key, or nil, and saves what decide makes of it, in one transaction. decide
-	// may be called more than once; where it returns nil or an error, nothing is saved.
+	// ClaimKey deletes all entries that were claimed before a time, loads the entry
+	// of a key, or nil, and stores the result of decide, in one transaction. decide
+	// may be called more than once; if it returns nil or an error, nothing is
+	// stored.
 	ClaimKey(ctx context.Context, r Request, before time.Time, decide func(found *Entry) (*Entry, error)) error
-	// KeepAnswer adds the answer to an entry, if that has this claim still.
+	// KeepAnswer adds the response to an entry if it still has this claim.
 	KeepAnswer(ctx context.Context, r Request, claimID string, a Answer) error
-	// ReleaseKey deletes an entry, if it has this claim still.
+	// ReleaseKey deletes an entry if it still has this claim.
 	ReleaseKey(ctx context.Context, r Request, claimID string) error
 }
 
-// Keys are the keys in use.
+// Keys manages the keys in use.
 type Keys struct {
 	store Store
 	now   func() time.Time
 	watch *clock.Watch
 }
 
-// New returns Keys. While the clock is in doubt, none is forgotten.
+// New returns Keys. While the clock is in doubt, no entries are deleted.
 func New(store Store, now func() time.Time, watch *clock.Watch) *Keys {
 	return &Keys{store, now, watch}
 }
 
-// Claim is the right to answer a request. It ends with Keep or Release.
+// Claim is the right to process a request. It ends with Keep or Release.
 type Claim struct {
 	keys    *Keys
 	request Request
 	id      string
 }
 
-// Begin lets a request through with a claim, or returns the answer that there is
-// already. It returns ErrRunning and ErrReused.
+// Begin returns a claim to process the request, or the stored response. It returns
+// ErrRunning and ErrReused.
 func (k *Keys) Begin(ctx context.Context, r Request) (*Claim, *Answer, error) {
 	now := k.now()
 	id := uuid.NewString()
@@ -127,12 +128,12 @@ func (k *Keys) Begin(ctx context.Context, r Request) (*Claim, *Answer, error) {
 	return &Claim{k, r, id}, nil, nil
 }
 
-// Keep keeps the answer for those who ask again.
+// Keep stores the response for repeated requests.
 func (c *Claim) Keep(ctx context.Context, a Answer) error {
 	return c.keys.store.KeepAnswer(ctx, c.request, c.id, a)
 }
 
-// Release lets the next request with the key through at once.
+// Release allows the next request with the key to be processed immediately.
 func (c *Claim) Release(ctx context.Context) error {
 	return c.keys.store.ReleaseKey(ctx, c.request, c.id)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// What can be wrong with something that was posted for a PSBT of ours. Each names
-// the field, as in outputs[1].amount.
+// Errors of a posted PSBT or transaction. Each names the field, as in
+// outputs[1].amount.
 var (
 	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "what was posted differs from the PSBT that was proposed")
 	ErrForeignSignature = fault.New(fault.Invalid, "foreign_signature", "a signature is not by a key of this wallet")
@@ -25,15 +25,13 @@ func differs(format string, args ...any) error {
 	return ErrDiffers.About(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
 }
 
-// Collect returns the signatures in what was posted that stored does not have yet:
-// none, and no error, where it has them all. The inputs are those of stored, in
-// its order.
+// Collect returns the signatures in posted that stored lacks; none, without an
+// error, if stored has them all. The inputs are those of stored, in its order.
 //
-// The transaction has to be exactly the stored one. Nothing but signatures is
-// taken, and each of them is verified against our own keys, scripts and amounts;
-// what else a PSBT says is ignored, unless it says about a coin what a signer must
-// not believe. It returns ErrDiffers, ErrForeignSignature, ErrBadSignature and
-// ErrNoSignatures.
+// The transaction must equal the stored one. Only signatures are taken, and each is
+// verified against our own keys, scripts and amounts. Other data is ignored, except
+// data about a UTXO that would mislead a signer. It returns ErrDiffers,
+// ErrForeignSignature, ErrBadSignature and ErrNoSignatures.
 func Collect(stored *Packet, inputs []Input, posted Posted) ([]Signature, error) {
 	if err := describes(stored.tx, inputs); err != nil {
 		return nil, err
@@ -67,7 +65,7 @@ func Collect(stored *Packet, inputs []Input, posted Posted) ([]Signature, error)
 	return found, nil
 }
 
-// sameTransaction compares everything that signatures sign.
+// sameTransaction compares all data that signatures commit to.
 func sameTransaction(ours, theirs *wire.MsgTx) error {
 	switch {
 	case theirs.Version != ours.Version:
@@ -106,7 +104,7 @@ type collector struct {
 	found map[int][]byte // by the position of the key
 }
 
-// name returns what a field of the input is called.
+// name returns the name of a field of the input.
 func (c *collector) name(field string) string { return fmt.Sprintf("inputs[%d].%s", c.input, field) }
 
 func (c *collector) collect(posted Posted) error {
@@ -133,8 +131,8 @@ func (c *collector) collect(posted Posted) error {
 	return c.final(m.get(inFinalScriptSig), witness, "final_scriptsig", "final_scriptwitness")
 }
 
-// contradiction returns an error where a PSBT says something else about our coin
-// than we know. Whoever signed it may have been shown a wrong amount.
+// contradiction returns an error if a PSBT contradicts what is known about the
+// spent UTXO. The signer may have seen a wrong amount.
 func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 	if value := m.get(inWitnessUTXO); value != nil {
 		out, err := readTxOut(value)
@@ -148,7 +146,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 		}
 	}
 	if value := m.get(inNonWitnessUTXO); value != nil {
-		// The id is a hash of all that matters.
+		// The id is a hash of all relevant data.
 		if tx, err := scanTx(value, true); err != nil || tx.hash() != previous {
 			return differs("%s", c.name("non_witness_utxo"))
 		}
@@ -165,7 +163,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 	return nil
 }
 
-// field takes the signature that is in a field, if one is.
+// field takes the signature from a field, if it contains one.
 func (c *collector) field(f field) error {
 	switch f.key[0] {
 	case inPartialSig:
@@ -189,13 +187,12 @@ func (c *collector) foreign(name string) error {
 	return ErrForeignSignature.About(c.name(name), "is a signature by a key that this wallet does not have for this input")
 }
 
-// bad says what there is to say about a signature that does not verify. Why it
-// does not, a signer has to find out.
+// bad returns the error for an invalid signature. It cannot tell the reason.
 func (c *collector) bad(name string) error {
 	return ErrBadSignature.About(c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
 }
 
-// add verifies a signature. The first one of a key stays.
+// add verifies a signature and stores it, unless the key already has one.
 func (c *collector) add(key int, signature []byte, name string) error {
 	if !c.verify(key, signature) {
 		return c.bad(name)
@@ -206,8 +203,8 @@ func (c *collector) add(key int, signature []byte, name string) error {
 	return nil
 }
 
-// final takes the signatures out of a finished input. All that is in it has to be
-// what we would have made of these signatures ourselves.
+// final takes the signatures from a finalized input. Its content must be exactly
+// what Finalize would create from these signatures.
 func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigName, witnessName string) error {
 	if len(scriptSig) == 0 && len(witness) == 0 {
 		return nil
@@ -244,11 +241,11 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	return nil
 }
 
-// signaturesIn returns what has the place of a signature among the items of a
-// finished input, and whether there are as many items as there should be.
+// signaturesIn returns the items of a finalized input at the positions of
+// signatures, and whether the number of items is right.
 func (c *collector) signaturesIn(items [][]byte) ([][]byte, bool) {
 	switch {
-	case c.in.Kind.IsMultisig(): // nothing, signatures, script
+	case c.in.Kind.IsMultisig(): // empty item, signatures, script
 		if len(items) != 1+c.in.Required+1 {
 			return nil, false
 		}
@@ -263,8 +260,8 @@ func (c *collector) signaturesIn(items [][]byte) ([][]byte, bool) {
 	}
 }
 
-// assign returns which key each signature is by. They are in the order of the
-// keys, as OP_CHECKMULTISIG wants them, so that there is one try for each key.
+// assign returns the signatures by key. They must be in the order of the keys, as
+// OP_CHECKMULTISIG requires, so that each key is tried once.
 func (c *collector) assign(signatures [][]byte) map[int][]byte {
 	assigned := make(map[int][]byte)
 	for _, key := range c.in.scriptOrder() {
@@ -276,8 +273,8 @@ func (c *collector) assign(signatures [][]byte) map[int][]byte {
 	return assigned
 }
 
-// pushes returns what a script puts on the stack; nil for a script that does
-// something else.
+// pushes returns the items that a script pushes; nil for a script with other
+// operations.
 func pushes(script []byte) [][]byte {
 	var items [][]byte
 	t := txscript.MakeScriptTokenizer(0, script)

@@ -8,12 +8,12 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Derivation says where a public key comes from (BIP-32).
+// Derivation is the origin of a public key (BIP-32).
 type Derivation struct {
-	PubKey      []byte // 33 or 65 bytes; 32 in those of taproot
+	PubKey      []byte // 33 or 65 bytes; 32 for taproot
 	Fingerprint [4]byte
 	Path        []uint32
-	LeafHashes  [][]byte // of taproot only; none for the key path
+	LeafHashes  [][]byte // taproot only; empty for the key path
 }
 
 // PathText returns the path as in m/84h/1h/0h/0/0.
@@ -27,7 +27,7 @@ func appendOrigin(b []byte, fingerprint [4]byte, path []uint32) []byte {
 	return b
 }
 
-// readOrigin reads what keyOrigin has found to be well-formed.
+// readOrigin decodes a value that keyOrigin has validated.
 func readOrigin(value []byte) (fingerprint [4]byte, path []uint32) {
 	copy(fingerprint[:], value)
 	for rest := value[4:]; len(rest) >= 4; rest = rest[4:] {
@@ -36,8 +36,8 @@ func readOrigin(value []byte) (fingerprint [4]byte, path []uint32) {
 	return fingerprint, path
 }
 
-// readTapOrigin reads the value of a tap_bip32_derivation (BIP-371): the hashes of
-// the leaves that the key is in, and where it comes from.
+// readTapOrigin decodes the value of a tap_bip32_derivation (BIP-371): the hashes
+// of the leaves that contain the key, and its origin.
 func readTapOrigin(value []byte) (leaves [][]byte, origin []byte, err error) {
 	r := newReader(value)
 	for range r.Count(32) {
@@ -49,8 +49,8 @@ func readTapOrigin(value []byte) (leaves [][]byte, origin []byte, err error) {
 	return leaves, r.Rest(), keyOrigin(r.Rest())
 }
 
-// solutionTypes are the types of the fields that say how an output can be spent.
-// Inputs and outputs have different ones.
+// solutionTypes are the types of the fields that describe how an output can be
+// spent. They differ between inputs and outputs.
 type solutionTypes struct {
 	redeemScript, witnessScript, bip32, tapBIP32, tapInternalKey byte
 }
@@ -60,7 +60,7 @@ var (
 	outputTypes = solutionTypes{outRedeemScript, outWitnessScript, outBIP32Derivation, outTapBIP32Derivation, outTapInternalKey}
 )
 
-// has tells whether a field says how an output can be spent.
+// has reports whether a field describes how an output can be spent.
 func (t solutionTypes) has(f field) bool {
 	switch f.key[0] {
 	case t.redeemScript, t.witnessScript, t.bip32, t.tapBIP32, t.tapInternalKey:
@@ -69,7 +69,7 @@ func (t solutionTypes) has(f field) bool {
 	return false
 }
 
-// of returns the fields that say what a solution does.
+// of returns the fields that represent a solution.
 func (t solutionTypes) of(s btc.Solution) fieldMap {
 	var m fieldMap
 	if s.RedeemScript != nil {
@@ -91,7 +91,7 @@ func (t solutionTypes) of(s btc.Solution) fieldMap {
 	return m
 }
 
-// derivations returns those of a map.
+// derivations returns the derivations in a map.
 func (t solutionTypes) derivations(m fieldMap) (derivations, tap []Derivation) {
 	for _, f := range m {
 		d := Derivation{PubKey: f.key[1:]}
@@ -102,7 +102,7 @@ func (t solutionTypes) derivations(m fieldMap) (derivations, tap []Derivation) {
 		case t.tapBIP32:
 			leaves, origin, err := readTapOrigin(f.value)
 			if err != nil {
-				continue // cannot be: it was parsed
+				continue // unreachable: it was parsed
 			}
 			d.LeafHashes = leaves
 			d.Fingerprint, d.Path = readOrigin(origin)

@@ -10,8 +10,8 @@ import (
 	"github.com/btcsuite/btcd/wire"
 )
 
-// Types of fields, by the names of BIP-174, BIP-370 and BIP-371, without PSBT_ in
-// front.
+// Field types, with the names of BIP-174, BIP-370 and BIP-371 without the prefix
+// PSBT_.
 const (
 	globalUnsignedTx       = 0x00
 	globalXPub             = 0x01
@@ -50,11 +50,11 @@ const (
 	outTapBIP32Derivation = 0x07
 )
 
-// shape is what a field of some type looks like. A version 2 field has no place in
+// shape describes the valid form of a field type. Version 2 fields are invalid in
 // version 0.
 type shape struct {
 	name    string
-	keyData func(n int) bool // whether there can be so many bytes behind the type
+	keyData func(n int) bool // reports whether n bytes after the type are valid
 	value   func(value []byte) error
 	only2   bool
 }
@@ -115,7 +115,7 @@ func exactly(lengths ...int) func(int) bool {
 	return func(n int) bool { return slices.Contains(lengths, n) }
 }
 
-// controlBlock allows the lengths of BIP-341.
+// controlBlock reports whether a length is valid according to BIP-341.
 func controlBlock(n int) bool { return n >= 33 && n <= 33+32*128 && (n-33)%32 == 0 }
 
 func anything([]byte) error { return nil }
@@ -138,7 +138,7 @@ func atLeast(n int) func([]byte) error {
 	}
 }
 
-// locktimeThreshold is the first lock time that is a time and not a height.
+// locktimeThreshold is the lowest lock time that is a time and not a height.
 const locktimeThreshold = 500_000_000
 
 func locktimeFrom(first, last uint32) func([]byte) error {
@@ -153,7 +153,7 @@ func locktimeFrom(first, last uint32) func([]byte) error {
 	}
 }
 
-// keyOrigin allows a fingerprint and a path.
+// keyOrigin validates a fingerprint and a path.
 func keyOrigin(value []byte) error {
 	if len(value) < 4 || len(value)%4 != 0 {
 		return fmt.Errorf("with %d bytes", len(value))

@@ -11,10 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrIncomplete is returned for a PSBT that does not have enough signatures.
+// ErrIncomplete is returned for a PSBT that lacks signatures.
 var ErrIncomplete = fault.New(fault.Conflict, "not_enough_signatures", "this PSBT does not have enough signatures yet")
 
-// Signatures returns the signatures that a PSBT of ours has, by input and key.
+// Signatures returns the signatures in a stored PSBT, by input and key.
 func (p *Packet) Signatures(inputs []Input) []Signature {
 	var signatures []Signature
 	for i, in := range inputs {
@@ -34,8 +34,8 @@ func (m fieldMap) signature(in Input, key int) []byte {
 	return m.get(inPartialSig, in.Solution.Keys[key].PubKey...)
 }
 
-// WithSignatures returns the PSBT with more signatures, which [Collect] has
-// verified. Where it has one of that key already, that stays.
+// WithSignatures returns the PSBT with additional signatures, which [Collect] has
+// verified. Existing signatures of the same key are kept.
 func (p *Packet) WithSignatures(inputs []Input, signatures []Signature) *Packet {
 	c := *p
 	c.inputs = append([]fieldMap(nil), p.inputs...)
@@ -49,7 +49,7 @@ func (p *Packet) WithSignatures(inputs []Input, signatures []Signature) *Packet 
 	return &c
 }
 
-// Complete tells whether every input has enough signatures.
+// Complete reports whether every input has enough signatures.
 func (p *Packet) Complete(inputs []Input) bool {
 	for i, in := range inputs {
 		if len(p.enough(i, in)) < in.Required {
@@ -59,8 +59,8 @@ func (p *Packet) Complete(inputs []Input) bool {
 	return true
 }
 
-// enough returns as many signatures of an input as are required, if there are; the
-// first in the order of the script.
+// enough returns the required number of signatures of an input, the first ones in
+// the order of the script, or nil if there are too few.
 func (p *Packet) enough(i int, in Input) map[int][]byte {
 	signatures := make(map[int][]byte)
 	for _, key := range in.scriptOrder() {
@@ -71,9 +71,9 @@ func (p *Packet) enough(i int, in Input) map[int][]byte {
 	return signatures
 }
 
-// Finalize returns the signed transaction. It runs the scripts of all inputs as a
-// node will, with the rules of the mempool. It returns ErrIncomplete; any other
-// error means that something in here, or in the database, is broken.
+// Finalize returns the signed transaction. It executes the scripts of all inputs
+// with the rules of the mempool, as a node would. It returns ErrIncomplete; any
+// other error indicates a defect or a damaged database.
 func (p *Packet) Finalize(inputs []Input) ([]byte, error) {
 	if err := describes(p.tx, inputs); err != nil {
 		return nil, err
@@ -102,14 +102,14 @@ func (p *Packet) Finalize(inputs []Input) ([]byte, error) {
 	return raw.Bytes(), nil
 }
 
-// finish returns what goes into an input that these signatures, by the positions
-// of their keys, are enough for.
+// finish returns the final scripts of an input for a sufficient set of signatures,
+// given by the positions of their keys.
 func (in Input) finish(signatures map[int][]byte) (scriptSig []byte, witness wire.TxWitness) {
 	solution := in.Solution
 	var stack [][]byte
 	switch {
 	case in.Kind.IsMultisig():
-		// OP_CHECKMULTISIG takes one item more than it should off the stack.
+		// OP_CHECKMULTISIG removes one additional item from the stack.
 		stack = append(stack, nil)
 		for _, key := range in.scriptOrder() {
 			if signature := signatures[key]; signature != nil {
@@ -131,8 +131,8 @@ func (in Input) finish(signatures map[int][]byte) (scriptSig []byte, witness wir
 	return nil, stack
 }
 
-// pushAll returns the shortest script that puts these items, none of which is a
-// single byte, on the stack.
+// pushAll returns the shortest script that pushes these items, none of which is a
+// single byte.
 func pushAll(items [][]byte) []byte {
 	var script []byte
 	for _, item := range items {

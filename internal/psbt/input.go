@@ -9,20 +9,20 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Input is what we know ourselves about a coin that is spent: what our index says
-// of it, and what our descriptor says of its script.
+// Input is a spent UTXO according to our own data: the index and the solution of
+// our descriptor.
 type Input struct {
 	Outpoint btc.Outpoint
 	Amount   btc.Amount
 	Kind     btc.Script
-	Required int // signatures; 1 for one key
+	Required int // number of signatures; 1 for one key
 	Solution btc.Solution
 }
 
-// isSegwit tells whether signatures commit to the amount (BIP-143, BIP-341).
+// isSegwit reports whether signatures commit to the amount (BIP-143, BIP-341).
 func (in Input) isSegwit() bool { return in.Kind != btc.PKH && in.Kind != btc.Sh }
 
-// keyByPubKey returns the position of a key in the solution, and -1 for none.
+// keyByPubKey returns the position of a key in the solution, or -1.
 func (in Input) keyByPubKey(pubKey []byte) int {
 	for i, key := range in.Solution.Keys {
 		if string(key.PubKey) == string(pubKey) {
@@ -32,7 +32,7 @@ func (in Input) keyByPubKey(pubKey []byte) int {
 	return -1
 }
 
-// multisigScript returns the script with the keys; nil where there is one key.
+// multisigScript returns the script with the keys; nil for a single key.
 func (in Input) multisigScript() []byte {
 	switch in.Kind {
 	case btc.Sh:
@@ -44,8 +44,8 @@ func (in Input) multisigScript() []byte {
 	return nil
 }
 
-// scriptOrder returns the positions of the keys in the order of the script, in
-// which OP_CHECKMULTISIG wants the signatures.
+// scriptOrder returns the positions of the keys in the order of the script, which
+// OP_CHECKMULTISIG requires for the signatures.
 func (in Input) scriptOrder() []int {
 	script := in.multisigScript()
 	if script == nil {
@@ -60,11 +60,11 @@ func (in Input) scriptOrder() []int {
 	return order
 }
 
-// txOut returns the output that is spent.
+// txOut returns the spent output.
 func (in Input) txOut() *wire.TxOut { return wire.NewTxOut(int64(in.Amount), in.Solution.Script) }
 
-// describes returns an error if the inputs are not those of the transaction. That
-// is not the fault of anybody outside.
+// describes returns an error if the inputs do not match the transaction. This would
+// be a defect, not invalid input.
 func describes(tx *wire.MsgTx, inputs []Input) error {
 	if len(inputs) != len(tx.TxIn) {
 		return fmt.Errorf("a transaction with %d inputs is described by %d", len(tx.TxIn), len(inputs))
@@ -80,8 +80,8 @@ func describes(tx *wire.MsgTx, inputs []Input) error {
 	return nil
 }
 
-// sighashes computes what the signatures of a transaction sign, from what we know
-// ourselves of the outputs that it spends.
+// sighashes computes the hashes that signatures sign, from our own data about the
+// spent outputs.
 type sighashes struct {
 	tx      *wire.MsgTx
 	inputs  []Input
@@ -97,7 +97,7 @@ func newSighashes(tx *wire.MsgTx, inputs []Input) *sighashes {
 	return &sighashes{tx: tx, inputs: inputs, outputs: outputs, midsums: txscript.NewTxSigHashes(tx, outputs)}
 }
 
-// of returns what a signature of an input signs.
+// of returns the hash that a signature of an input signs.
 func (s *sighashes) of(input int, hashType txscript.SigHashType) ([]byte, error) {
 	in := s.inputs[input]
 	solution := in.Solution
@@ -115,5 +115,5 @@ func (s *sighashes) of(input int, hashType txscript.SigHashType) ([]byte, error)
 	case btc.TR:
 		return txscript.CalcTaprootSignatureHash(s.midsums, hashType, s.tx, input, s.outputs)
 	}
-	return nil, fmt.Errorf("there is no kind of script %q", in.Kind)
+	return nil, fmt.Errorf("unknown script type %q", in.Kind)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// New makes the PSBT of a transaction that somebody else made, of nothing but what
-// we know ourselves, so that [Verify] agrees with it. There is one element of
-// previous for each input, the transaction that it spends from, and one of own for
-// each output, nil where that is somebody else's.
+// New creates the PSBT of a transaction from another source, using only our own
+// data, so that it passes [Verify]. Previous has, for each input, the transaction
+// that it spends from, and own has, for each output, its solution, or nil if it
+// does not belong to the wallet.
 func New(tx *wire.MsgTx, inputs []Input, previous []*wire.MsgTx, own []*btc.Solution) (*Packet, error) {
 	if err := describes(tx, inputs); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func New(tx *wire.MsgTx, inputs []Input, previous []*wire.MsgTx, own []*btc.Solu
 			}
 			m = m.with(field{[]byte{inWitnessUTXO}, out.Bytes()})
 		}
-		if in.Kind != btc.TR { // which needs none: see verifyPrevious
+		if in.Kind != btc.TR { // which does not require it: see verifyPrevious
 			var raw bytes.Buffer
 			if err := previous[i].Serialize(&raw); err != nil {
 				return nil, fmt.Errorf("write a transaction: %w", err)

@@ -1,11 +1,12 @@
-// Package psbt owns partially signed Bitcoin transactions: it reads them in both
-// versions (BIP-174, BIP-370, and BIP-371 for taproot), checks what the node made
-// of our own descriptors, takes signatures out of what somebody posted, and
-// finalises. It is pure: it does no I/O, and it never signs.
+// Package psbt implements partially signed Bitcoin transactions: it parses both
+// versions (BIP-174, BIP-370, and BIP-371 for taproot), verifies PSBTs that the
+// node created against our own descriptors, collects signatures from uploads, and
+// finalizes. It does no I/O and never signs.
 //
-// The invariant: a PSBT that we keep is the one that the node made and [Verify]
-// found to be ours, or that [New] made of what we know, plus signatures that [Collect] verified against our own keys,
-// scripts and amounts. Nothing else that was posted gets into it.
+// Invariant: a stored PSBT was created by the node and passed [Verify], or was
+// created by [New] from our own data, and contains only signatures that [Collect]
+// verified against our own keys, scripts and amounts. No other uploaded data gets
+// into it.
 package psbt
 
 import (
@@ -18,34 +19,34 @@ import (
 )
 
 const (
-	// MaxSize is how many bytes a PSBT may have, signatures included.
+	// MaxSize is the maximum size of a PSBT in bytes, including signatures.
 	MaxSize = 4 << 20
-	// MaxTextSize is how many bytes a PSBT of MaxSize takes in its longest format:
-	// hexadecimal with a line break after every 32 digits, escaped in a JSON string.
+	// MaxTextSize is the size of a PSBT of MaxSize in its longest format:
+	// hexadecimal with a line break after every 32 digits, escaped in a JSON
+	// string.
 	MaxTextSize = 2*MaxSize + MaxSize/4
 )
 
-// Faults of what was posted.
+// Errors of uploaded data.
 var (
-	// ErrMalformed is returned for bytes that are no PSBT.
+	// ErrMalformed is returned for bytes that are not a PSBT.
 	ErrMalformed = fault.New(fault.Invalid, "bad_psbt", "this is not a PSBT")
 	// ErrTooLarge is returned for more than MaxSize bytes.
 	ErrTooLarge = fault.New(fault.TooLarge, "psbt_too_large", "a PSBT must not be larger than %d MiB", MaxSize>>20)
 )
 
-// malformed returns an ErrMalformed that says what is wrong.
+// malformed returns an ErrMalformed with a description of the problem.
 func malformed(format string, args ...any) error {
 	return ErrMalformed.Saying("this is not a valid PSBT: "+format, args...)
 }
 
-// Packet is a PSBT of version 0. It keeps every field as it was, also those that
-// it knows nothing of, in their order. Packets do not change: the methods that add
-// something return another one.
+// Packet is a PSBT of version 0. It preserves every field, including unknown ones,
+// and their order. Packets are immutable: methods that add something return a copy.
 type Packet struct {
 	global  fieldMap
 	inputs  []fieldMap
 	outputs []fieldMap
-	tx      *wire.MsgTx // of the field PSBT_GLOBAL_UNSIGNED_TX
+	tx      *wire.MsgTx // in the field PSBT_GLOBAL_UNSIGNED_TX
 }
 
 // field is a key-value pair. The key begins with the type.
@@ -53,10 +54,10 @@ type field struct {
 	key, value []byte
 }
 
-// fieldMap is the key-value map of the whole, of an input or of an output.
+// fieldMap is the global map, or the map of an input or an output.
 type fieldMap []field
 
-// get returns the value of a field; nil where there is none.
+// get returns the value of a field, or nil.
 func (m fieldMap) get(fieldType byte, keyData ...byte) []byte {
 	for _, f := range m {
 		if len(f.key) == 1+len(keyData) && f.key[0] == fieldType && bytes.Equal(f.key[1:], keyData) {
@@ -66,12 +67,12 @@ func (m fieldMap) get(fieldType byte, keyData ...byte) []byte {
 	return nil
 }
 
-// has tells whether there is a field without key data; it may be empty.
+// has reports whether a field without key data exists; it may be empty.
 func (m fieldMap) has(fieldType byte) bool { return m.get(fieldType) != nil }
 
-// with returns a map that has one more field, in front of the first one with a
-// higher key, so that it does not matter in which order fields are added. One that
-// is there already stays as it is.
+// with returns a map with one more field, inserted before the first field with a
+// higher key, so that the order of additions does not matter. An existing field is
+// kept.
 func (m fieldMap) with(f field) fieldMap {
 	at := len(m)
 	for i, other := range m {
@@ -92,7 +93,7 @@ func (m fieldMap) without(types ...byte) fieldMap {
 	})
 }
 
-// signatureTypes are the fields of an input that hold signatures.
+// signatureTypes are the fields of an input that contain signatures.
 var signatureTypes = []byte{inPartialSig, inFinalScriptSig, inFinalScriptWitness, inTapKeySig, inTapScriptSig}
 
 func isSignature(f field) bool { return slices.Contains(signatureTypes, f.key[0]) }

@@ -8,20 +8,20 @@ import (
 	"slices"
 )
 
-// magic is what every PSBT begins with.
+// magic is the prefix of every PSBT.
 var magic = []byte("psbt\xff")
 
-// maxFields bounds what a PSBT of many tiny fields takes in memory. A thousand
-// inputs with twenty keys that all have signed have half as many.
+// maxFields limits the memory for a PSBT with many tiny fields. A thousand inputs
+// with twenty keys that have all signed need half as many.
 const maxFields = 100_000
 
 var errTooMany = fmt.Errorf("it must not have more than %d fields", maxFields)
 
-// Parse reads a PSBT of version 0 or 2. One of version 2 becomes one of version 0.
-// It returns ErrMalformed and ErrTooLarge.
+// Parse parses a PSBT of version 0 or 2, and converts version 2 to version 0. It
+// returns ErrMalformed and ErrTooLarge.
 //
-// It is strict about the form, of known fields as well, and takes whatever it does
-// not know. What fields say is for [Verify] and [Collect] to judge.
+// It validates the form of all known fields and preserves unknown ones. [Verify]
+// and [Collect] check their content.
 func Parse(raw []byte) (*Packet, error) {
 	if len(raw) > MaxSize {
 		return nil, ErrTooLarge
@@ -62,11 +62,11 @@ type fieldReader struct {
 	reader
 	isVersion0 bool
 	fields     int
-	keys       [][]byte // of the map that is read; kept to be used again
+	keys       [][]byte // of the current map; reused for the next one
 }
 
-// fieldMap reads a map and checks the form of what is in it. The name is of the
-// map, for errors.
+// fieldMap reads a map and validates the form of its fields. The name identifies
+// the map in errors.
 func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
 	m := r.allFields()
 	for _, f := range m {
@@ -86,7 +86,7 @@ func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
 	return m
 }
 
-// allFields reads the fields of a map. They are counted before anything is allocated
+// allFields reads the fields of a map. They are counted before memory is allocated
 // for them.
 func (r *fieldReader) allFields() fieldMap {
 	ahead, n := r.reader, 0
@@ -113,7 +113,7 @@ func (r *fieldReader) allFields() fieldMap {
 	return m
 }
 
-// repeated returns a field whose key another has as well; nil for none.
+// repeated returns a field whose key occurs twice, or nil.
 func (r *fieldReader) repeated(m fieldMap) *field {
 	r.keys = slices.Grow(r.keys[:0], len(m))
 	for _, f := range m {
@@ -128,7 +128,7 @@ func (r *fieldReader) repeated(m fieldMap) *field {
 	return nil
 }
 
-// name returns what a field is called.
+// name returns the name of a field.
 func (f field) name(shapes map[byte]shape) string {
 	if s, ok := shapes[f.key[0]]; ok {
 		return s.name
@@ -136,7 +136,7 @@ func (f field) name(shapes map[byte]shape) string {
 	return fmt.Sprintf("type 0x%02x", f.key[0])
 }
 
-// check returns what is wrong with the form of a field.
+// check returns an error if the form of a field is invalid.
 func (f field) check(shapes map[byte]shape) error {
 	s, known := shapes[f.key[0]]
 	keyType := newReader(f.key)
@@ -144,7 +144,7 @@ func (f field) check(shapes map[byte]shape) error {
 	switch {
 	case keyType.Err() != nil:
 		return errors.New("a key of a type that is incomplete or not as short as possible")
-	case !known, s.only2 && len(f.key) > 1: // which were free to use before BIP-370
+	case !known, s.only2 && len(f.key) > 1: // these were free to use before BIP-370
 		return nil
 	case !s.keyData(len(f.key) - 1):
 		return fmt.Errorf("a key of a wrong length: %s", s.name)
@@ -155,7 +155,7 @@ func (f field) check(shapes map[byte]shape) error {
 	return nil
 }
 
-// checkVersion0 returns an error where there is a field that only version 2 has.
+// checkVersion0 returns an error if a field belongs only to version 2.
 func (m fieldMap) checkVersion0(shapes map[byte]shape) error {
 	for _, f := range m {
 		if s := shapes[f.key[0]]; s.only2 && len(f.key) == 1 {
@@ -165,7 +165,7 @@ func (m fieldMap) checkVersion0(shapes map[byte]shape) error {
 	return nil
 }
 
-// maps reads the maps of so many inputs and outputs, which have to be the rest.
+// maps reads the maps of inputs and outputs, which must be the rest of the data.
 func (r *fieldReader) maps(p *Packet, inputs, outputs int) error {
 	for i := 0; i < inputs && r.Err() == nil; i++ {
 		p.inputs = append(p.inputs, r.fieldMap(fmt.Sprintf("inputs[%d]", i), inputShapes))

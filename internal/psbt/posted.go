@@ -11,20 +11,19 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrUnreadable is returned for what is neither a PSBT nor a transaction.
+// ErrUnreadable is returned for data that is neither a PSBT nor a transaction.
 var ErrUnreadable = fault.New(fault.Invalid, "bad_psbt",
 	"this is neither a PSBT, in binary or as base64, nor a signed transaction, in binary or hexadecimal")
 
-// Posted is what somebody sent us: a PSBT, or a transaction with signatures.
-// Nothing about it is trusted.
+// Posted is uploaded data: a PSBT, or a signed transaction. It is not trusted.
 type Posted struct {
 	packet *Packet     // nil for a transaction
 	tx     *wire.MsgTx // with signatures only if packet is nil
 }
 
-// Decode reads what people post: a PSBT in binary, or as text in base64 or
-// hexadecimal, possibly in several lines; or a transaction with signatures in
-// binary or hexadecimal. It returns ErrUnreadable, ErrMalformed and ErrTooLarge.
+// Decode decodes uploaded data: a PSBT in binary, or as text in base64 or
+// hexadecimal, possibly with line breaks; or a signed transaction in binary or
+// hexadecimal. It returns ErrUnreadable, ErrMalformed and ErrTooLarge.
 func Decode(data []byte) (Posted, error) {
 	if len(data) > MaxTextSize {
 		return Posted{}, ErrTooLarge
@@ -71,12 +70,12 @@ func decodePSBT(raw []byte) (Posted, error) {
 	return Posted{packet: p, tx: p.tx}, nil
 }
 
-// Txid returns the id of the transaction without signatures, which is what a PSBT
-// goes by.
+// Txid returns the id of the transaction without signatures, which identifies a
+// PSBT.
 func (d Posted) Txid() string { return strip(d.tx).TxID() }
 
 // UnsignedTxid returns the txid that a signed transaction had before it was signed;
-// empty for what is no transaction.
+// empty for data that is not a transaction.
 func UnsignedTxid(raw []byte) string {
 	const mayHaveWitness = true
 	tx, err := readTx(raw, mayHaveWitness)
@@ -89,8 +88,8 @@ func UnsignedTxid(raw []byte) string {
 // Tx returns the transaction without signatures.
 func (d Posted) Tx() *wire.MsgTx { return strip(d.tx) }
 
-// Previous returns the transaction that an input spends from, as far as that was
-// posted with it; nil for not. Its txid is the right one.
+// Previous returns the transaction that an input spends from, if it was included,
+// or nil. Its txid has been verified.
 func (d Posted) Previous(input int) *wire.MsgTx {
 	if d.packet == nil {
 		return nil

@@ -12,13 +12,13 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// reader reads what PSBTs are made of.
+// reader reads the elements of PSBTs.
 type reader struct{ btc.Reader }
 
 func newReader(raw []byte) reader { return reader{btc.NewReader(raw)} }
 
-// bytes reads a length and as many bytes. They are not nil, even where there are
-// none.
+// bytes reads a length and that number of bytes. The result is not nil, even if it
+// is empty.
 func (r *reader) bytes() []byte {
 	if b := r.Take(r.CompactSize()); b != nil {
 		return b
@@ -45,24 +45,25 @@ const (
 
 var errAmount = errors.New("it has an amount that cannot be")
 
-// What a transaction of ours, and the witness of one of its inputs, may have. No
-// standard transaction has as many, and the scripts of our wallets need 22 items.
+// Limits of transactions and of the witness of an input. No standard transaction
+// reaches them, and the scripts of supported wallets need 22 items.
 const (
 	maxInputs       = 10_000
 	maxOutputs      = 10_000
 	maxWitnessItems = 100
 )
 
-// txParts is a transaction that was found to be well-formed. It shares the memory of
-// what was read: nothing is allocated for it, however many parts it has.
+// txParts is a validated transaction that shares the memory of the input: it
+// requires no allocation, whatever its number of parts.
 type txParts struct {
 	version, body, lockTime []byte // body is the inputs and outputs
 	inputs, outputs         int
-	witnessItems            int // the most that an input has
+	witnessItems            int // the maximum of all inputs
 }
 
-// scanTx reads a transaction without allocating anything. With a witness (BIP-144) it
-// is read only where that is allowed, since without, 0 inputs can be meant.
+// scanTx parses a transaction without allocating memory. A witness (BIP-144) is
+// accepted only if mayHaveWitness is set, since its marker is otherwise the number
+// of inputs, 0.
 func scanTx(raw []byte, mayHaveWitness bool) (txParts, error) {
 	r := newReader(raw)
 	t := txParts{version: r.Take(4)}
@@ -95,7 +96,7 @@ func scanTx(raw []byte, mayHaveWitness bool) (txParts, error) {
 	return t, nil
 }
 
-// bounded returns an error if a transaction has more parts than one of ours may have.
+// bounded returns an error if a transaction exceeds the limits.
 func (t txParts) bounded() error {
 	switch {
 	case t.inputs > maxInputs:
@@ -119,7 +120,7 @@ func (t txParts) hash() chainhash.Hash {
 	return sha256.Sum256(once.Sum(nil))
 }
 
-// readTx reads a transaction as scanTx does.
+// readTx parses a transaction as scanTx does.
 func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
 	parts, err := scanTx(raw, mayHaveWitness)
 	if err != nil {
@@ -139,7 +140,7 @@ func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
 	return tx, r.Done()
 }
 
-// witnessFlag reads the marker and flag of BIP-144, if they may be there and are.
+// witnessFlag reads the marker and flag of BIP-144, if allowed and present.
 func (r *reader) witnessFlag(mayBeThere bool) bool {
 	rest := r.Rest()
 	has := mayBeThere && len(rest) > 1 && rest[0] == 0 && rest[1] == 1
@@ -184,10 +185,10 @@ func (r *reader) amount() int64 {
 	return int64(amount) //nolint:gosec // checked
 }
 
-// skip passes over a length and as many bytes.
+// skip skips a length and that number of bytes.
 func (r *reader) skip() { r.Take(r.CompactSize()) }
 
-// skipWitness passes over the stack of an input, and returns how many items it has.
+// skipWitness skips the witness stack of an input, and returns its number of items.
 func (r *reader) skipWitness() int {
 	n := r.Count(1)
 	for range n {

@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Signature is a signature of an input by one of the keys of its script, as it is
-// in the script: DER (BIP-66) with SIGHASH_ALL behind it, or 64 or 65 bytes of
+// Signature is a signature of an input by one of the keys of its script, in the
+// encoding of scripts: DER (BIP-66) followed by SIGHASH_ALL, or 64 or 65 bytes of
 // Schnorr (BIP-340).
 type Signature struct {
 	Input int // its position
@@ -20,27 +20,27 @@ type Signature struct {
 	Bytes []byte
 }
 
-// verifier checks the signatures of one input.
+// verifier verifies the signatures of one input.
 type verifier struct {
 	in     Input
 	hash   func(txscript.SigHashType) ([]byte, error)
-	cached []byte // what an ECDSA signature signs
+	cached []byte // the hash that ECDSA signatures sign
 }
 
 func (s *sighashes) verifier(input int) *verifier {
 	return &verifier{in: s.inputs[input], hash: func(t txscript.SigHashType) ([]byte, error) { return s.of(input, t) }}
 }
 
-// ecdsa tells whether these bytes are a signature of the whole transaction by a
-// key, in the only form that nodes relay: strict DER and low S.
+// ecdsa reports whether raw is a signature of the whole transaction by a key, in
+// the only encoding that nodes relay: strict DER and low S.
 func (v *verifier) ecdsa(key int, raw []byte) bool {
 	if len(raw) < 1 || raw[len(raw)-1] != byte(txscript.SigHashAll) {
 		return false
 	}
 	der := raw[:len(raw)-1]
 	signature, err := ecdsa.ParseDERSignature(der)
-	// The parser takes some bytes behind the end, and a high S, neither of which
-	// nodes do. Written anew, it has neither.
+	// The parser accepts trailing bytes and a high S, which nodes reject.
+	// Serializing normalizes both.
 	if err != nil || !bytes.Equal(signature.Serialize(), der) {
 		return false
 	}
@@ -56,8 +56,8 @@ func (v *verifier) ecdsa(key int, raw []byte) bool {
 	return signature.Verify(v.cached, public)
 }
 
-// schnorr tells whether these bytes are a signature of the whole transaction by
-// the output key (BIP-341). Both ways to say "the whole transaction" are fine.
+// schnorr reports whether raw is a signature of the whole transaction by the output
+// key (BIP-341). Both sighash types for the whole transaction are accepted.
 func (v *verifier) schnorr(raw []byte) bool {
 	hashType := txscript.SigHashDefault
 	if len(raw) == schnorr.SignatureSize+1 && raw[schnorr.SignatureSize] == byte(txscript.SigHashAll) {
@@ -75,7 +75,7 @@ func (v *verifier) schnorr(raw []byte) bool {
 	return err == nil && signature.Verify(hash, output)
 }
 
-// verify tells whether these bytes are a signature by a key.
+// verify reports whether raw is a signature by a key.
 func (v *verifier) verify(key int, raw []byte) bool {
 	if v.in.Kind == btc.TR {
 		return v.schnorr(raw)

@@ -6,15 +6,15 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// What Bitcoin Core assumes of signatures of wallets without private keys.
+// Bitcoin Core's assumptions about signatures for wallets without private keys.
 const (
 	ecdsaSize   = 72 // DER with a high r, and SIGHASH_ALL
 	schnorrSize = 64
 )
 
-// Placeholder returns a transaction as large as it will be once it is signed, for
-// signatures as large as they usually are at most; they are zeros. Its VSize is the
-// estimate of the size, and a node finds everything right with it but the signatures.
+// Placeholder returns a transaction with zeros in place of signatures of the usual
+// maximum size. Its VSize is the estimated size, and a node considers it valid
+// except for the signatures.
 func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 	signed := strip(tx)
 	for i, in := range inputs {
@@ -31,14 +31,14 @@ func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 	return signed
 }
 
-// The field of a signature in a PSBT, with the lengths of key and value.
+// The size of a signature's field in a PSBT, with the lengths of key and value.
 const (
 	ecdsaField   = 1 + 1 + 33 + 1 + 73
 	schnorrField = 1 + 1 + 1 + 65
 )
 
-// SizeWhenSigned returns how many bytes a PSBT without signatures has at most once
-// every key has signed every input.
+// SizeWhenSigned returns the maximum size of a PSBT without signatures once every
+// key has signed every input.
 func (p *Packet) SizeWhenSigned(inputs []Input) int {
 	size := len(p.Bytes())
 	for _, in := range inputs {
@@ -51,8 +51,7 @@ func (p *Packet) SizeWhenSigned(inputs []Input) int {
 	return size
 }
 
-// InputVSize returns how many virtual bytes an input takes once it is signed, rounded
-// up.
+// InputVSize returns the size of a signed input in virtual bytes, rounded up.
 func InputVSize(in Input) int {
 	tx := wire.NewMsgTx(2)
 	tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{}, nil, nil))
@@ -60,5 +59,5 @@ func InputVSize(in Input) int {
 	return (4*signed.SerializeSize() + signed.Witness.SerializeSize() + 3) / 4
 }
 
-// VSize returns the virtual size of a transaction as it is (BIP-141).
+// VSize returns the virtual size of a transaction (BIP-141).
 func VSize(tx *wire.MsgTx) int { return (3*tx.SerializeSizeStripped() + tx.SerializeSize() + 3) / 4 }

@@ -11,14 +11,14 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// What the shortest maps of BIP-370 have: the required fields and a separator.
+// The minimum sizes of BIP-370 maps: the required fields and a separator.
 const (
 	minInputMap  = (1 + 1 + 1 + 32) + (1 + 1 + 1 + 4) + 1
 	minOutputMap = (1 + 1 + 1 + 8) + (1 + 1 + 1) + 1
 )
 
-// version2 reads the rest of a PSBT of version 2 (BIP-370) and makes one of version
-// 0 of it. What it says about what may still be modified is left out: nothing may.
+// version2 reads the rest of a PSBT of version 2 (BIP-370) and converts it to
+// version 0. It drops the modifiable flags: nothing may be modified.
 func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 	version := global.get(globalTxVersion)
 	switch {
@@ -57,7 +57,7 @@ func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 	return p, p.setGlobal(global)
 }
 
-// countOf returns how many inputs or outputs there are.
+// countOf returns the number of inputs or outputs.
 func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int, most uint64) (int, error) {
 	name := globalShapes[fieldType].name
 	value := global.get(fieldType)
@@ -78,7 +78,7 @@ func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int, mos
 	return int(n), nil //nolint:gosec // less than there are bytes
 }
 
-// addInput adds the input of the transaction that a map of version 2 describes.
+// addInput adds the input described by a map of version 2.
 func (p *Packet) addInput(m fieldMap) error {
 	txid, index := m.get(inPreviousTxid), m.get(inOutputIndex)
 	switch {
@@ -97,7 +97,7 @@ func (p *Packet) addInput(m fieldMap) error {
 	return nil
 }
 
-// addOutput adds the output of the transaction that a map of version 2 describes.
+// addOutput adds the output described by a map of version 2.
 func (p *Packet) addOutput(m fieldMap) error {
 	amount, script := m.get(outAmount), m.get(outScript)
 	switch {
@@ -114,8 +114,8 @@ func (p *Packet) addOutput(m fieldMap) error {
 	return nil
 }
 
-// setGlobal sets the global fields of version 0: the transaction, and what version
-// 2 has that is not of its own.
+// setGlobal sets the global fields of version 0: the transaction, and the fields
+// that are not specific to version 2.
 func (p *Packet) setGlobal(global fieldMap) error {
 	var raw bytes.Buffer
 	if err := p.tx.SerializeNoWitness(&raw); err != nil {
@@ -126,9 +126,9 @@ func (p *Packet) setGlobal(global fieldMap) error {
 	return nil
 }
 
-// lockTime determines the lock time of a transaction, as BIP-370 has it: a kind of
-// lock time that all inputs can take which require one, heights before times, and
-// of that the highest.
+// lockTime determines the lock time of a transaction as specified by BIP-370: it
+// chooses a kind of lock time that all inputs with a requirement support,
+// preferring heights, and takes the maximum.
 func lockTime(global fieldMap, inputs []fieldMap) (uint32, error) {
 	required, height, time := false, locktime{forAll: true}, locktime{forAll: true}
 	for _, m := range inputs {
@@ -151,9 +151,9 @@ func lockTime(global fieldMap, inputs []fieldMap) (uint32, error) {
 	return 0, nil
 }
 
-// locktime is what inputs require of one kind of lock time.
+// locktime is the requirement of the inputs for one kind of lock time.
 type locktime struct {
-	forAll  bool // whether all that require any have it
+	forAll  bool // whether all inputs with a requirement support it
 	highest uint32
 }
 

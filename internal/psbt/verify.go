@@ -13,11 +13,11 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Verify returns an error that says what differs, unless a PSBT that the node made
-// spends exactly these inputs and says about them, and about the outputs that are
-// ours, exactly what we know ourselves. There is one element of own for each
-// output, nil where that is somebody else's. What the outputs pay, and whether the
-// fee is right, is for the caller to check.
+// Verify returns an error that describes the difference unless a PSBT from the node
+// spends exactly these inputs, and describes them and our outputs exactly as our
+// own data does. Own has, for each output, its solution, or nil if it does not
+// belong to the wallet. The caller must check the amounts of the outputs and the
+// fee.
 //
 // The errors are about the node, and not faults.
 func Verify(created *Packet, inputs []Input, own []*btc.Solution) error {
@@ -72,9 +72,9 @@ func (p *Packet) verifyInput(i int, in Input) error {
 	return verifyTxOut("witness_utxo", out, in)
 }
 
-// verifyPrevious checks the transaction that is spent from. Only taproot signs
-// enough to do without (BIP-341): signers of other scripts can be lied to about
-// the amounts of further inputs.
+// verifyPrevious checks the transaction that is spent from. Only taproot signatures
+// commit to enough data to omit it (BIP-341): signers of other scripts could be
+// misled about the amounts of further inputs.
 func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 	if value == nil {
 		if in.Kind == btc.TR {
@@ -112,8 +112,8 @@ func (p *Packet) verifyOutput(i int, own *btc.Solution) error {
 	return p.outputs[i].verifySolution(outputTypes, outputShapes, *own)
 }
 
-// verifySolution checks that a map says exactly what a solution does, and has no
-// fields but those and the ones that are allowed.
+// verifySolution checks that a map describes exactly a solution, and has no other
+// fields except the allowed ones.
 func (m fieldMap) verifySolution(types solutionTypes, shapes map[byte]shape, s btc.Solution, allowed ...byte) error {
 	expected := types.of(s)
 	for _, f := range m {
@@ -134,8 +134,8 @@ func (m fieldMap) verifySolution(types solutionTypes, shapes map[byte]shape, s b
 	return nil
 }
 
-// isWholeSighash tells whether a sighash_type asks for signatures of the whole
-// transaction, or for nothing particular.
+// isWholeSighash reports whether a sighash_type is unset or covers the whole
+// transaction.
 func isWholeSighash(value []byte) bool {
 	if value == nil {
 		return true

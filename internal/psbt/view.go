@@ -4,20 +4,20 @@ import (
 	"github.com/btcsuite/btcd/wire"
 )
 
-// View is what a PSBT says about an input or an output, for people to see.
+// View is the description of an input or an output in a PSBT, for display.
 type View struct {
 	Derivations    []Derivation
 	TapDerivations []Derivation
-	TapInternalKey []byte // nil for none
-	// WitnessUTXO and NonWitnessUTXO are what is spent, of inputs only; nil where
-	// the PSBT does not have them.
+	TapInternalKey []byte // nil if absent
+	// WitnessUTXO and NonWitnessUTXO describe the spent output, for inputs only;
+	// nil if absent.
 	WitnessUTXO    *wire.TxOut
 	NonWitnessUTXO *wire.MsgTx
-	// PartialSigs counts the signatures, of inputs only, that are not final.
+	// PartialSigs is the number of non-final signatures, for inputs only.
 	PartialSigs int
 }
 
-// Input returns what the PSBT says about an input.
+// Input returns the description of an input.
 func (p *Packet) Input(i int) View {
 	m := p.inputs[i]
 	v := View{TapInternalKey: m.get(inTapInternalKey)}

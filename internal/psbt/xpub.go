@@ -9,13 +9,14 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// serializedKey is how many bytes an extended key has (BIP-32), without checksum.
+// serializedKey is the length in bytes of an extended key (BIP-32), without
+// checksum.
 const serializedKey = 78
 
-// WithXPubs returns a PSBT that also says which extended keys the wallet has
-// (PSBT_GLOBAL_XPUB), by which signing devices recognise a multisig wallet, and
-// its change. A key of which it is not known where it comes from is left out:
-// BIP-174 wants a path as long as the key is deep.
+// WithXPubs returns a PSBT that also contains the wallet's extended keys
+// (PSBT_GLOBAL_XPUB), by which signing devices recognize a multisig wallet and its
+// change. It omits keys of unknown origin, because BIP-174 requires a path as long
+// as the key is deep.
 func (p *Packet) WithXPubs(keys []btc.Key) (*Packet, error) {
 	c := *p
 	for _, key := range keys {

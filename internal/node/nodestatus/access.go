@@ -11,15 +11,15 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// accessInterval is how long the answer is good which methods the node lets
-// specterd call. Only a restart of the node changes it.
+// accessInterval is how long the list of allowed methods is valid. Only a restart
+// of the node changes it.
 const accessInterval = time.Minute
 
-// ErrWalletDisabled says that the node runs without wallets.
+// ErrWalletDisabled: the node runs without wallet support.
 var ErrWalletDisabled = fault.New(fault.Unavailable, "node_wallet_disabled",
 	"the Bitcoin node runs without wallets; remove disablewallet=1 from its bitcoin.conf and restart it").After(retryAfter)
 
-// access is which of the methods the node does not let specterd call.
+// access records the methods that the node does not allow.
 type access struct {
 	forbidden, unknown []string
 }
@@ -31,7 +31,7 @@ func (a access) allows(method string) bool {
 
 func (a access) forbids(method string) bool { return slices.Contains(a.forbidden, method) }
 
-// problem returns why the node cannot be used, or nil.
+// problem returns the reason why the node cannot be used, or nil.
 func (a access) problem() *fault.Error {
 	needed := func(m Method) bool { return m.Without == "" }
 	if len(a.forbidden) == len(methods) {
@@ -39,7 +39,7 @@ func (a access) problem() *fault.Error {
 			"correct rpcallowip, rpcwhitelist or rpcwhitelistdefault in its bitcoin.conf and restart it")
 	}
 	if lacking := namesOf(a.forbidden, needed); len(lacking) > 0 {
-		return rpcclient.ErrMethodForbidden.Saying("the Bitcoin node forbids RPC methods that specterd needs; "+
+		return rpcclient.ErrMethodForbidden.Saying("the Bitcoin node forbids RPC methods that specterd requires; "+
 			"add them to rpcwhitelist in its bitcoin.conf and restart it: %s", strings.Join(lacking, ","))
 	}
 	lacking := namesOf(a.unknown, needed)
@@ -49,12 +49,12 @@ func (a access) problem() *fault.Error {
 	case slices.ContainsFunc(lacking, IsWalletMethod):
 		return ErrWalletDisabled
 	default:
-		return rpcclient.ErrMethodUnknown.Saying("the Bitcoin node does not know RPC methods that specterd needs; "+
+		return rpcclient.ErrMethodUnknown.Saying("the Bitcoin node lacks RPC methods that specterd requires; "+
 			"run Bitcoin Core or Knots 25 or later: %s", strings.Join(lacking, ","))
 	}
 }
 
-// namesOf returns those of the methods that are wanted.
+// namesOf returns the names of the methods for which wanted returns true.
 func namesOf(names []string, wanted func(Method) bool) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		m, ok := find(name)
@@ -62,8 +62,8 @@ func namesOf(names []string, wanted func(Method) bool) []string {
 	})
 }
 
-// checkAccess asks the node about every method, without calling any: no method has
-// a parameter of that name, and the node looks at names before it does anything.
+// checkAccess checks every method without executing any: the calls have a parameter
+// that no method has, and the node checks parameter names first.
 func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 	reqs := make([]rpcclient.Request, len(methods))
 	for i, m := range methods {
@@ -77,7 +77,7 @@ func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 		}
 		return a, err
 	}
-	for one := range slices.Chunk(reqs, 1) { // a batch is refused because of one of its calls
+	for one := range slices.Chunk(reqs, 1) { // one forbidden call makes the node reject the whole batch
 		err := rpc.Batch(ctx, one)
 		switch {
 		case errors.Is(err, rpcclient.ErrMethodForbidden):
@@ -93,8 +93,8 @@ func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 	return a, nil
 }
 
-// note notes the methods that the node does not know. It returns an error where it
-// has not looked at the calls.
+// note records the methods that the node does not have. It returns an error if the
+// node did not process the calls.
 func (a *access) note(reqs []rpcclient.Request) error {
 	for _, r := range reqs {
 		refusal, ok := errors.AsType[*rpcclient.RPCError](r.Err)

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// testMethods are methods that package backend has for tests only.
+// testMethods are methods that package backend uses only in tests.
 var testMethods = []string{"getbalances", "listunspent", "listwallets"}
 
 // TestMethodsAreComplete compares the list with the methods that the code calls.
@@ -30,7 +30,7 @@ func TestMethodsAreComplete(t *testing.T) {
 	slices.Sort(called)
 	called = slices.DeleteFunc(slices.Compact(called), func(name string) bool { return slices.Contains(testMethods, name) })
 	if !slices.Equal(called, listed) {
-		t.Errorf("the code calls\n%q, and the list has\n%q", called, listed)
+		t.Errorf("methods called:\n%q, methods listed:\n%q", called, listed)
 	}
 	text, err := os.ReadFile("../../../docs/deployment.md")
 	if err != nil {
@@ -41,8 +41,9 @@ func TestMethodsAreComplete(t *testing.T) {
 	}
 }
 
-// calledMethods returns the names of RPC methods in the Go code of a folder: texts
-// given to the functions that make calls, those of a Request, and constants.
+// calledMethods returns the names of RPC methods in the Go code of a directory:
+// strings passed to the functions that make calls, those in a Request, and
+// constants.
 func calledMethods(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -89,7 +90,7 @@ func calledMethods(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// isCaller reports whether a function is one of those that call a method of the node.
+// isCaller reports whether a function calls a method of the node.
 func isCaller(fun ast.Expr) bool {
 	switch fun := fun.(type) {
 	case *ast.Ident:
@@ -101,7 +102,7 @@ func isCaller(fun ast.Expr) bool {
 	}
 }
 
-// TestAccess: which methods the node does not allow, and what that means.
+// TestAccess: forbidden and missing methods, and the resulting status.
 func TestAccess(t *testing.T) {
 	var all []string
 	for _, m := range nodestatus.Methods() {
@@ -148,8 +149,8 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestAccessIsCheckedAgain: after a minute, and at once where the node was away or
-// restarted.
+// TestAccessIsCheckedAgain: after a minute, and immediately after the node was
+// unreachable or restarted.
 func TestAccessIsCheckedAgain(t *testing.T) {
 	n := newFakeNode()
 	n.set("createwallet", "-32601")
@@ -165,7 +166,7 @@ func TestAccessIsCheckedAgain(t *testing.T) {
 	n.setAway(false)
 	n.set("createwallet", "1")
 	if f := m.Check(t.Context()).Ready(); f != nil {
-		t.Errorf("once it was away: %v", f)
+		t.Errorf("after it was unreachable: %v", f)
 	}
 	n.set("createwallet", "-32601")
 	n.set("uptime", "1")
@@ -176,8 +177,8 @@ func TestAccessIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// TestBusyNode: a node that is busy for a moment is there, and one that stays busy
-// is not.
+// TestBusyNode: a node that is busy for a moment counts as reachable, and one that
+// stays busy does not.
 func TestBusyNode(t *testing.T) {
 	n := newFakeNode()
 	m, _ := monitor(t, n, nodestatus.Options{})
@@ -208,7 +209,7 @@ func TestNotices(t *testing.T) {
 		n.set(result, want[0])
 		m, _ := monitor(t, n, nodestatus.Options{})
 		if len(m.Status().Notices()) > 0 {
-			t.Errorf("there are notices before the first contact")
+			t.Errorf("notices before the first contact")
 		}
 		var codes []string
 		for _, notice := range m.Check(t.Context()).Notices() {

@@ -14,16 +14,16 @@ const (
 	theirs = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
 )
 
-// fakeNode answers batches with its results, by method; a result that is a
-// negative number is an error of that code. It answers 403 to forbidden methods.
+// fakeNode responds to batches with its results by method; a negative number means
+// an error with that code. It responds with 403 to forbidden methods.
 type fakeNode struct {
 	mu        sync.Mutex
 	away      bool
 	busy      bool
 	forbidden []string
 	results   map[string]string
-	polls     int // without the questions which methods it allows
-	checks    int // those
+	polls     int // without access checks
+	checks    int // access checks
 }
 
 func newFakeNode() *fakeNode {
@@ -46,7 +46,7 @@ func (n *fakeNode) set(method, result string) {
 	n.results[method] = result
 }
 
-// replace changes a part of what getblockchaininfo says.
+// replace changes a part of the result of getblockchaininfo.
 func (n *fakeNode) replace(from, to string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

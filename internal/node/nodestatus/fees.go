@@ -8,27 +8,27 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// FeeTargets are the numbers of blocks within which a payment is to be confirmed
-// that estimates are there for. Core has none for fewer than two or more than 1008.
+// FeeTargets are the confirmation targets, in blocks, for which estimates are
+// requested. Core supports 2 to 1008.
 var FeeTargets = []int{2, 3, 6, 12, 24, 144, 1008}
 
-// feeInterval is how long estimates are good; they change when a block comes.
+// feeInterval is how long estimates are valid; they change with each block.
 const feeInterval = 30 * time.Second
 
-// Fees are what the node estimated (estimatesmartfee, economical).
+// Fees are the node's estimates (estimatesmartfee, economical).
 type Fees struct {
-	At time.Time // zero before the first
-	// PerKvB are fees per 1000 virtual bytes, as FeeTargets has the targets; 0
-	// where the node does not know enough.
+	At time.Time // zero before the first estimates
+	// PerKvB are fees per 1000 virtual bytes, in the order of FeeTargets; 0 if the
+	// node has no estimate.
 	PerKvB []btc.Amount
 }
 
-// feesDue reports whether it is time to ask for estimates again.
+// feesDue reports whether estimates must be requested again.
 func (s Status) feesDue(now time.Time, may access) bool {
 	return may.allows("estimatesmartfee") && !s.InitialBlockDownload && now.Sub(s.Fees.At) >= feeInterval
 }
 
-// feeRequests returns the calls that ask for estimates.
+// feeRequests returns the calls for estimates.
 func feeRequests() []rpcclient.Request {
 	reqs := make([]rpcclient.Request, len(FeeTargets))
 	for i, target := range FeeTargets {
@@ -37,8 +37,8 @@ func feeRequests() []rpcclient.Request {
 	return reqs
 }
 
-// feesOf reads the answers. What is no estimate is unknown: a node that cannot
-// make any is a good node otherwise.
+// feesOf decodes the responses. Invalid estimates are treated as unknown: a node
+// that cannot estimate fees is otherwise usable.
 func feesOf(reqs []rpcclient.Request, now time.Time) Fees {
 	fees := Fees{At: now, PerKvB: make([]btc.Amount, len(reqs))}
 	for i, r := range reqs {
@@ -50,17 +50,16 @@ func feesOf(reqs []rpcclient.Request, now time.Time) Fees {
 	return fees
 }
 
-// MempoolMinimum returns the fee per 1000 virtual bytes below which the node does
-// not let a transaction into its mempool; 0 where it did not say.
+// MempoolMinimum returns the minimum fee per 1000 virtual bytes for the node's
+// mempool; 0 if the node did not report it.
 func (s Snapshot) MempoolMinimum() btc.Amount { return perKvB(s.MempoolMinFee) }
 
-// RelayMinimum returns the fee per 1000 virtual bytes below which the node never
-// relays a transaction, however empty its mempool is; 0 where it did not say.
+// RelayMinimum returns the minimum fee per 1000 virtual bytes that the node relays,
+// even with an empty mempool; 0 if the node did not report it.
 func (s Snapshot) RelayMinimum() btc.Amount { return perKvB(s.RelayFee) }
 
-// IncrementalMinimum returns by how much more per 1000 virtual bytes of its own a
-// replacement has to pay than what it replaces (incrementalrelayfee); 0 where the
-// node did not say.
+// IncrementalMinimum returns the additional fee per 1000 of its virtual bytes that
+// a replacement must pay (incrementalrelayfee); 0 if the node did not report it.
 func (s Snapshot) IncrementalMinimum() btc.Amount { return perKvB(s.IncrementalFee) }
 
 func perKvB(fee json.Number) btc.Amount {

@@ -8,11 +8,10 @@ import (
 // Method is an RPC method of the node that specterd calls.
 type Method struct {
 	Name string
-	// Wallet is whether it is one of the node's wallet, which -disablewallet
-	// removes.
+	// Wallet reports whether it is a wallet method, which -disablewallet removes.
 	Wallet bool
-	// Without is what is lost without the method, where the rest works; empty for
-	// methods without which the node cannot be used.
+	// Without describes the effect of a missing method; empty for methods that are
+	// required.
 	Without string
 }
 
@@ -54,12 +53,11 @@ var methods = []Method{
 	{Name: "walletcreatefundedpsbt", Wallet: true},
 }
 
-// Methods returns all RPC methods that specterd calls, sorted by name: what a
-// node's rpcwhitelist must have.
+// Methods returns all RPC methods that specterd calls, sorted by name: the required
+// content of a node's rpcwhitelist.
 func Methods() []Method { return slices.Clone(methods) }
 
-// IsWalletMethod reports whether specterd calls a method of that name that is one
-// of the node's wallet.
+// IsWalletMethod reports whether specterd calls a wallet method of that name.
 func IsWalletMethod(name string) bool {
 	m, ok := find(name)
 	return ok && m.Wallet

@@ -17,17 +17,17 @@ const (
 	busyPatience    = 30 * time.Second
 )
 
-// Options are what may be left out when making a Monitor.
+// Options are optional settings of a Monitor.
 type Options struct {
 	// Interval is the time between polls; zero means two seconds. While the node
-	// does not answer the time doubles, up to five seconds.
+	// does not respond, it doubles up to five seconds.
 	Interval time.Duration
-	// Identity is asked at the first contact and when the chain or the genesis
-	// block changes; nil takes any chain.
+	// Identity is consulted at the first contact and when the chain or the genesis
+	// block changes; nil accepts any chain.
 	Identity Identity
 }
 
-// Monitor polls a node and keeps its Status. It is safe for concurrent use.
+// Monitor polls a node and stores its Status. It is safe for concurrent use.
 type Monitor struct {
 	log      *slog.Logger
 	rpc      RPC
@@ -37,19 +37,19 @@ type Monitor struct {
 
 	status atomic.Pointer[Status]
 
-	polling  chan struct{} // held by the one who polls, who alone uses what follows
-	checked  chainID       // what identity was last asked about, and said
-	accessAt time.Time     // when the node was last asked which methods it allows; zero for again
-	logged   string        // the state that was last logged
+	polling  chan struct{} // held while polling; guards the following fields
+	checked  chainID       // the last argument and result of identity
+	accessAt time.Time     // time of the last access check; zero to repeat it
+	logged   string        // the last logged state
 }
 
-// chainID is a chain, and what is wrong with it.
+// chainID is a chain and the problem with it.
 type chainID struct {
 	chain, genesis string
 	problem        *fault.Error
 }
 
-// New returns a Monitor, which knows nothing until Run or Check has polled.
+// New returns a Monitor, which has no information until Run or Check has polled.
 func New(log *slog.Logger, rpc RPC, now func() time.Time, opts Options) *Monitor {
 	m := &Monitor{
 		log: log, rpc: rpc, now: now,
@@ -60,7 +60,7 @@ func New(log *slog.Logger, rpc RPC, now func() time.Time, opts Options) *Monitor
 	if m.interval <= 0 {
 		m.interval = defaultInterval
 	}
-	m.status.Store(&Status{Problem: problem("the Bitcoin node has not been asked yet; try again shortly", nil)})
+	m.status.Store(&Status{Problem: problem("the Bitcoin node has not been contacted yet; try again shortly", nil)})
 	return m
 }
 
@@ -84,14 +84,14 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 }
 
-// Status returns what the last poll found, without waiting.
+// Status returns the result of the last poll without waiting.
 func (m *Monitor) Status() Status { return *m.status.Load() }
 
 // Ready is Status().Ready().
 func (m *Monitor) Ready() *fault.Error { return m.Status().Ready() }
 
-// Check polls the node once, after a poll that is under way, and returns what
-// is then known. Where ctx ends first, that is what was known before.
+// Check polls the node once, after a running poll has ended, and returns the new
+// status, or the previous one if ctx ends first.
 func (m *Monitor) Check(ctx context.Context) Status {
 	select {
 	case m.polling <- struct{}{}:
@@ -101,7 +101,7 @@ func (m *Monitor) Check(ctx context.Context) Status {
 	defer func() { <-m.polling }()
 	next := m.poll(ctx)
 	if ctx.Err() != nil {
-		return m.Status() // the poll was cut short, which says nothing of the node
+		return m.Status() // the poll was interrupted and yields no information
 	}
 	m.status.Store(&next)
 	m.report(next)
@@ -130,7 +130,7 @@ func (m *Monitor) poll(ctx context.Context) Status {
 	if forFees != nil {
 		next.Fees = feesOf(forFees, next.CheckedAt)
 	}
-	if snapshot.Uptime < next.Uptime { // it was restarted
+	if snapshot.Uptime < next.Uptime { // the node was restarted
 		m.accessAt = time.Time{}
 	}
 	next.Reachable, next.LastContact, next.Snapshot = true, next.CheckedAt, snapshot
@@ -140,7 +140,7 @@ func (m *Monitor) poll(ctx context.Context) Status {
 	return next
 }
 
-// updateAccess asks which methods the node allows, where it is time to.
+// updateAccess checks which methods the node allows, if that is due.
 func (m *Monitor) updateAccess(ctx context.Context, next *Status) error {
 	now := m.now()
 	if !m.accessAt.IsZero() && now.Sub(m.accessAt) < accessInterval {
@@ -153,8 +153,8 @@ func (m *Monitor) updateAccess(ctx context.Context, next *Status) error {
 	return err
 }
 
-// without returns the status after a poll that brought nothing because of err. A
-// node that was there just now and is busy is as it was.
+// without returns the status after a poll that failed with err. A node that was
+// reachable and is busy keeps its status.
 func (m *Monitor) without(next Status, err error) Status {
 	next.CheckedAt = m.now()
 	if next.Reachable && errors.Is(err, rpcclient.ErrBusy) && next.CheckedAt.Sub(next.LastContact) < busyPatience {
@@ -165,9 +165,8 @@ func (m *Monitor) without(next Status, err error) Status {
 	return next
 }
 
-// checkChain asks the identity about a chain that is another than before. An
-// answer that is no verdict, such as that of a database that is away, is asked
-// for again at the next poll.
+// checkChain consults the identity about a new chain. If the identity fails, for
+// example because the database is unavailable, the next poll tries again.
 func (m *Monitor) checkChain(ctx context.Context, chain, genesis string) *fault.Error {
 	if m.identity == nil {
 		return nil
@@ -178,7 +177,7 @@ func (m *Monitor) checkChain(ctx context.Context, chain, genesis string) *fault.
 	err := m.identity.CheckChain(ctx, chain, genesis)
 	if err != nil && !errors.Is(err, ErrWrongChain) {
 		m.checked = chainID{}
-		return problem("it is not known yet whether the Bitcoin node is on the right chain; try again shortly", err)
+		return problem("the chain of the Bitcoin node has not been verified yet; try again shortly", err)
 	}
 	m.checked = chainID{chain: chain, genesis: genesis}
 	if err != nil {
@@ -187,7 +186,7 @@ func (m *Monitor) checkChain(ctx context.Context, chain, genesis string) *fault.
 	return m.checked.problem
 }
 
-// report logs a state that is another than the last.
+// report logs the state if it differs from the last one.
 func (m *Monitor) report(s Status) {
 	state := "node reached"
 	if s.Problem != nil {
@@ -211,8 +210,8 @@ func (m *Monitor) report(s Status) {
 	}
 }
 
-// asFault returns the fault in err's chain, which may be shown, and where there
-// is none a bad answer: the node refused what every node answers.
+// asFault returns the fault in err's chain, which may be shown, or a bad answer:
+// the node returned an error for a call that every node supports.
 func asFault(err error) *fault.Error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
@@ -220,7 +219,7 @@ func asFault(err error) *fault.Error {
 	return rpcclient.ErrBadAnswer.Because(err)
 }
 
-// problem is ErrUnavailable with a message of ours.
+// problem returns an ErrUnavailable with another message.
 func problem(message string, cause error) *fault.Error {
 	return fault.New(fault.Unavailable, rpcclient.ErrUnavailable.Code, "%s", message).After(retryAfter).Because(cause)
 }

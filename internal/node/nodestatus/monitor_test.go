@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// identity is that of a database; err is what it answers where not nil.
+// identity is the identity of a database; it returns err unless that is nil.
 type identity struct {
 	genesis string
 	err     error
@@ -35,7 +35,7 @@ func (i *identity) CheckChain(_ context.Context, chain, genesis string) error {
 	return i.err
 }
 
-// clock goes on by a second each time it is read.
+// clock advances by a second each time it is read.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -50,7 +50,7 @@ func (c *clock) read() time.Time {
 
 var start = time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
 
-// logged is what was logged.
+// logged is a recorded log.
 type logged struct{ testkit.Log }
 
 // messages returns the messages in the order they were logged.
@@ -128,7 +128,7 @@ func TestFees(t *testing.T) {
 		after   time.Duration
 		answer  string
 		perKvB  btc.Amount
-		sinceAt time.Duration // how old the estimates are then
+		sinceAt time.Duration // age of the estimates
 	}{
 		{0, `{"errors":["Insufficient data or no feerate found"],"blocks":2}`, 0, 0},
 		{29 * time.Second, `{"feerate":0.00012345,"blocks":2}`, 0, 29 * time.Second},
@@ -137,7 +137,7 @@ func TestFees(t *testing.T) {
 		{time.Minute, `{"feerate":1e-05,"blocks":2}`, 1000, 0},
 		{time.Minute, `{"feerate":-1,"blocks":2}`, 0, 0},
 		{time.Minute, `{"feerate":0.1,"blocks":2}`, 10_000_000, 0},
-		{time.Minute, `-32603`, 0, 0}, // it estimates no fees, and is a good node otherwise
+		{time.Minute, `-32603`, 0, 0}, // it has no fee estimates but is otherwise usable
 		{time.Minute, `"x"`, 0, 0},
 	} {
 		now = now.Add(c.after)
@@ -193,7 +193,7 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// A refusal that is not told apart names the method, and not the node's text.
+// An error that is not distinguished names the method, and not the node's message.
 func TestRefused(t *testing.T) {
 	for result, want := range map[string]string{"-1": "node_error", "-32601": "node_method_unknown"} {
 		n := newFakeNode()
@@ -214,7 +214,7 @@ func TestNodeGoesAwayAndComesBack(t *testing.T) {
 	m.Check(t.Context())
 	s := m.Check(t.Context())
 	if s.Reachable || s.Blocks != 186 || s.LastContact != first.LastContact || !s.CheckedAt.After(s.LastContact) {
-		t.Errorf("away: got %+v", s)
+		t.Errorf("unreachable: got %+v", s)
 	}
 	wantCode(t, m.Ready(), "node_unavailable")
 
@@ -252,7 +252,7 @@ func TestWrongChain(t *testing.T) {
 	n.set("getblockhash", `"`+ours+`"`)
 	n.replace("main", "regtest")
 	if s := m.Check(t.Context()); s.Problem != nil {
-		t.Errorf("back: got %+v", s)
+		t.Errorf("reachable again: got %+v", s)
 	}
 	if got := log.messages(t); !slices.Equal(got, []string{"node reached", "node wrong chain", "node reached"}) {
 		t.Errorf("logged %q", got)
@@ -305,7 +305,7 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 	if s := m.Check(ctx); s.Problem != nil {
-		t.Errorf("a poll that was cut short changed the status: %+v", s)
+		t.Errorf("an interrupted poll changed the status: %+v", s)
 	}
 	if got := log.messages(t); !slices.Equal(got, []string{"node reached", "node lost", "node reached"}) {
 		t.Errorf("logged %q", got)
@@ -321,7 +321,7 @@ func until(t *testing.T, done func() bool) {
 	for !done() {
 		select {
 		case <-deadline:
-			t.Fatal("waited for too long")
+			t.Fatal("condition not met in time")
 		case <-tick.C:
 		}
 	}

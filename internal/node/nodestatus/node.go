@@ -1,10 +1,10 @@
-// Package nodestatus owns what is known of the node right now: whether it answers,
-// whether it is on our chain, and what it last said of itself. It does not own
-// the connection (package bitcoind), nor the wallets and blocks (package
-// follower), and it stores nothing.
+// Package nodestatus provides the current status of the node: whether it responds,
+// whether it is on the chain of the database, and the information that it last
+// reported. The connection belongs to package rpcclient, and wallets and blocks to
+// package indexer; this package stores nothing.
 //
-// The invariant: reading never waits for the node, and what it said last stays
-// readable after it went away, with the time of that.
+// Invariant: reading the status never waits for the node, and the last reported
+// information stays available with its time after the node has become unreachable.
 package nodestatus
 
 import (
@@ -15,53 +15,54 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// RPC is what is needed of a *rpcclient.Client. It should be a client of its
-// own, with a timeout of about ten seconds, so that polls do not queue behind
-// the calls of others and a node that hangs is noticed.
+// RPC is the required part of a *rpcclient.Client. It should be a separate client
+// with a timeout of about ten seconds, so that polls do not queue behind other
+// calls and a node that hangs is detected.
 type RPC interface {
 	Batch(ctx context.Context, reqs []rpcclient.Request) error
 }
 
-// Identity decides whether a node is on the chain that this program's data is
-// about. At the first contact ever it takes the chain as given.
+// Identity decides whether a node is on the chain of the database. At the very
+// first contact it adopts the node's chain.
 type Identity interface {
-	// CheckChain returns ErrWrongChain, or a fault of that code, where chain and
-	// the hash of block 0 are not those of the data.
+	// CheckChain returns ErrWrongChain, or a fault with that code, if chain and the
+	// hash of block 0 differ from those of the database.
 	CheckChain(ctx context.Context, chain, genesis string) error
 }
 
-// ErrWrongChain says that the node is on another chain than the data. It lasts
-// until someone sets the node or the database right.
+// ErrWrongChain: the node is on another chain than the database. It lasts until an
+// operator corrects the configuration of either.
 var ErrWrongChain = fault.New(fault.Unavailable, "wrong_chain",
-	"the Bitcoin node is on another chain than this database was made for")
+	"the Bitcoin node is on another chain than this database was created for")
 
 const (
 	retryAfter     = 5 * time.Second
 	syncRetryAfter = time.Minute
 )
 
-// Status is what is known of the node at a moment.
+// Status is the status of the node at a point in time.
 type Status struct {
-	// Reachable is whether the last poll brought a snapshot.
+	// Reachable reports whether the last poll succeeded.
 	Reachable bool
-	// Problem is why the node must not be used, and nil where it may be: one of
-	// bitcoind's faults, ErrWrongChain, ErrWalletDisabled, or node_unavailable where
-	// the chain could not be checked. Initial block download is none; see [Status.Ready].
+	// Problem is the reason why the node must not be used, or nil: one of
+	// rpcclient's faults, ErrWrongChain, ErrWalletDisabled, or node_unavailable if
+	// the chain could not be checked. Initial block download is not a problem here;
+	// see [Status.Ready].
 	Problem *fault.Error
-	// CheckedAt is when the last poll ended, and LastContact when the last one
-	// ended that brought a snapshot; zero where there was none.
+	// CheckedAt is the end of the last poll, and LastContact the end of the last
+	// successful one; zero if there was none.
 	CheckedAt, LastContact time.Time
-	// Fees are what was estimated last, half a minute before CheckedAt at most
-	// while the node is reachable.
+	// Fees are the last estimates, at most half a minute older than CheckedAt while
+	// the node is reachable.
 	Fees   Fees
 	access access
-	// Snapshot is of LastContact. Where Problem is ErrWrongChain it is about that
-	// other chain.
+	// Snapshot is the state at LastContact. If Problem is ErrWrongChain, it
+	// describes that other chain.
 	Snapshot
 }
 
-// Unusable returns why the node is not to be asked about wallets, or nil. Unlike
-// Ready it does not mind the initial block download.
+// Unusable returns the reason why wallet methods must not be called, or nil. Unlike
+// Ready, it ignores the initial block download.
 func (s Status) Unusable() error {
 	if s.Problem == nil {
 		return nil
@@ -69,9 +70,9 @@ func (s Status) Unusable() error {
 	return s.Problem
 }
 
-// Ready returns nil where the node is reachable, on our chain and not in its
-// initial block download. Otherwise it returns an Unavailable fault that says
-// which, with the code of Problem or node_syncing, and when to ask again.
+// Ready returns nil if the node is reachable, on the right chain and not in its
+// initial block download. Otherwise it returns an Unavailable fault with the code
+// of Problem or node_syncing, and a retry time.
 func (s Status) Ready() *fault.Error {
 	p := s.Problem
 	switch {

@@ -6,19 +6,19 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Notice is a setting of the node with which specterd works, but not as well as it
-// could.
+// Notice is a setting of the node that limits specterd without making the node
+// unusable.
 type Notice struct {
 	Code    string // stable, for machines
-	Message string // what is lost, and the remedy
+	Message string // the effect and the remedy
 }
 
 // usualRelayMinimum is the highest default of -minrelaytxfee in any version, per
 // 1000 virtual bytes.
 const usualRelayMinimum = 1000
 
-// Notices returns what the node's settings take away, as far as RPC shows it; none
-// before the first contact.
+// Notices returns the limitations caused by the node's settings, as far as RPC
+// reveals them; none before the first contact.
 func (s Status) Notices() []Notice {
 	if s.LastContact.IsZero() {
 		return nil

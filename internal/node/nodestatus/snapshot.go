@@ -12,52 +12,53 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Snapshot is what the node said of itself in one poll. Its slices are shared
-// and must not be changed. Heights count from the genesis block, which is 0.
+// Snapshot is the information from one poll. Its slices are shared and must not be
+// changed. The height of the genesis block is 0.
 type Snapshot struct {
 	// Chain is main, test, testnet4, signet or regtest (getblockchaininfo).
 	Chain string
 	// Genesis is the hash of block 0 (getblockhash).
 	Genesis string
-	// Blocks is the height of the validated chain, Headers that of the headers.
+	// Blocks is the height of the validated chain, and Headers the height of the
+	// headers.
 	Blocks, Headers int64
 	BestBlockHash   string
-	// Time is when the best block says it was made, and MedianTime the median
-	// of the last eleven.
+	// Time is the timestamp of the best block, and MedianTime the median of the
+	// last eleven.
 	Time, MedianTime time.Time
-	// VerificationProgress is a fraction of 1, as the node writes it.
+	// VerificationProgress is between 0 and 1, as the node formats it.
 	VerificationProgress json.Number
 	InitialBlockDownload bool
 	Pruned               bool
-	// PruneHeight is the lowest block that is whole, where Pruned.
+	// PruneHeight is the lowest complete block, if Pruned.
 	PruneHeight int64
-	// Warnings are the node's own, for people; none where all is well.
+	// Warnings are the node's human-readable warnings; empty if there are none.
 	Warnings []string
-	// Version is such as 290403 for 29.4.3 (getnetworkinfo).
+	// Version is, for example, 290403 for 29.4.3 (getnetworkinfo).
 	Version     int
 	Subversion  string
 	Connections int
-	// RelayFee, IncrementalFee and MempoolMinFee are in BTC per 1000 vbytes, as
-	// the node writes them (getnetworkinfo, getmempoolinfo).
+	// RelayFee, IncrementalFee and MempoolMinFee are in BTC per 1000 vbytes, as the
+	// node formats them (getnetworkinfo, getmempoolinfo).
 	RelayFee, IncrementalFee, MempoolMinFee json.Number
-	// MempoolSize counts transactions; MempoolBytes are virtual bytes.
+	// MempoolSize is a number of transactions; MempoolBytes are virtual bytes.
 	MempoolSize, MempoolBytes int64
-	// Uptime is how long the node had been running.
+	// Uptime is the time since the node was started.
 	Uptime time.Duration
-	// BlockFilterIndex is whether the node has the basic block filter index, with
-	// which rescans are fast (getindexinfo).
+	// BlockFilterIndex reports whether the node has the basic block filter index,
+	// which makes rescans fast (getindexinfo).
 	BlockFilterIndex bool
-	// BlocksOnly is whether the node takes no unconfirmed transactions from its
-	// peers (getnetworkinfo, option -blocksonly).
+	// BlocksOnly reports whether the node accepts no unconfirmed transactions from
+	// its peers (getnetworkinfo, option -blocksonly).
 	BlocksOnly bool
-	// Announces is whether the node announces over ZMQ all that specterd listens to
-	// (getzmqnotifications).
+	// Announces reports whether the node publishes over ZMQ all topics that
+	// specterd subscribes to (getzmqnotifications).
 	Announces bool
-	// The results as the node wrote them.
+	// The unmodified results.
 	RawBlockchainInfo, RawNetworkInfo, RawMempoolInfo json.RawMessage
 }
 
-// wireSnapshot is the results of one poll as they come.
+// wireSnapshot is the JSON form of the results of one poll.
 type wireSnapshot struct {
 	chain struct {
 		Chain                string
@@ -89,8 +90,8 @@ type wireSnapshot struct {
 	rawChain, rawNetwork, rawMempool json.RawMessage
 }
 
-// fetch asks the node for everything in one HTTP request, and for what is in
-// others besides. It leaves out what the node can do without and does not allow.
+// fetch requests all information, and the additional requests others, in one HTTP
+// request. It omits optional methods that the node does not allow.
 func fetch(ctx context.Context, rpc RPC, others []rpcclient.Request, may access) (Snapshot, error) {
 	var w wireSnapshot
 	reqs := []rpcclient.Request{
@@ -124,8 +125,8 @@ func fetch(ctx context.Context, rpc RPC, others []rpcclient.Request, may access)
 	return w.snapshot(), nil
 }
 
-// decode takes the raw results apart, and refuses what would mislead whoever
-// relies on it. Its errors do not quote what they are about.
+// decode decodes the raw results, and rejects invalid values. Its errors do not
+// quote them.
 func (w *wireSnapshot) decode() error {
 	for _, part := range []struct {
 		name string
@@ -184,7 +185,7 @@ func (w *wireSnapshot) snapshot() Snapshot {
 	}
 }
 
-// announces reports whether the node announces all of these topics over ZMQ.
+// announces reports whether the node publishes all of these topics over ZMQ.
 func (w *wireSnapshot) announces(topics ...string) bool {
 	for _, p := range w.publishers {
 		topics = slices.DeleteFunc(topics, func(topic string) bool { return topic == p.Type })
@@ -192,10 +193,10 @@ func (w *wireSnapshot) announces(topics ...string) bool {
 	return len(topics) == 0
 }
 
-// warnings is a list since Core 28, and one text before.
+// warnings is a list since Core 28, and a single string before.
 type warnings []string
 
-// UnmarshalJSON reads either form; an empty text is no warning.
+// UnmarshalJSON accepts either form; an empty string means no warning.
 func (w *warnings) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) != nil {

@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// The topics that are subscribed to (Core's doc/zmq.md).
+// The subscribed topics (Core's doc/zmq.md).
 const (
 	topicTx       = "rawtx"
 	topicBlock    = "hashblock"
@@ -16,8 +16,8 @@ const (
 // announcement is a message of a node.
 type announcement struct {
 	topic  string
-	number uint32 // counts up for each topic, from 0 at the node's start
-	event  Event  // of no kind where it is of no interest
+	number uint32 // sequence number per topic, from 0 at the node's start
+	event  Event  // zero for messages without relevance
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 
 var errAnnouncement = errors.New("a message that no node sends")
 
-// parse reads a message: its topic, what it says, and its number.
+// parse decodes a message: topic, content and sequence number.
 func parse(frames [][]byte) (announcement, error) {
 	if len(frames) != 3 || len(frames[2]) != 4 {
 		return announcement{}, errAnnouncement
@@ -56,10 +56,10 @@ func parse(frames [][]byte) (announcement, error) {
 	return a, nil
 }
 
-// numbers is the last number of each topic.
+// numbers is the last sequence number of each topic.
 type numbers map[string]uint32
 
-// gap notes the number of a, and reports whether others should have come before.
+// gap stores the number of a, and reports whether messages before it are missing.
 func (n numbers) gap(a announcement) bool {
 	last, known := n[a.topic]
 	n[a.topic] = a.number

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// handshakeTime is how long it may take until a connection is subscribed.
+	// handshakeTime is the time limit for connecting and subscribing.
 	handshakeTime = 10 * time.Second
-	// maxFrame is more bytes than a transaction can have, by consensus.
+	// maxFrame exceeds the maximum size of a transaction by consensus.
 	maxFrame  = 4 << 20
 	maxFrames = 8
 )
 
-// The parts of ZMTP 3.0 that a subscriber needs (rfc.zeromq.org/spec/23).
+// The parts of ZMTP 3.0 that a subscriber requires (rfc.zeromq.org/spec/23).
 const (
 	flagMore    = 1
 	flagLong    = 2
@@ -36,8 +36,8 @@ const (
 )
 
 var (
-	errNotZMQ    = errors.New("what answers does not speak ZMTP 3")
-	errMechanism = errors.New("the publisher wants authentication")
+	errNotZMQ    = errors.New("the peer does not speak ZMTP 3")
+	errMechanism = errors.New("the publisher requires authentication")
 	errFrame     = errors.New("a malformed or oversized message")
 )
 
@@ -122,7 +122,7 @@ func (c *conn) readMessage() ([][]byte, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case flags&flagCommand != 0: // such as PING, which nobody sends to version 3.0
+		case flags&flagCommand != 0: // such as PING, which version 3.0 does not have
 			continue
 		}
 		if frames = append(frames, body); flags&flagMore == 0 {

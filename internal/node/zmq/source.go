@@ -9,14 +9,14 @@ import (
 	"github.com/specterd/specterd/internal/node/backend"
 )
 
-// source is an address and what there is to hear.
+// source is an address and the topics to subscribe to.
 type source struct {
 	address string // host:port
 	topics  []string
 }
 
-// sources returns where to connect: for each topic of interest to the first of
-// the addresses that it is published at, and once to each address.
+// sources returns the connections to make: each relevant topic at the first address
+// that publishes it, and one connection per address.
 func sources(publishers []backend.Publisher, host string) []source {
 	var list []source
 	wanted := []string{topicTx, topicBlock, topicSequence}
@@ -37,16 +37,16 @@ func sources(publishers []backend.Publisher, host string) []source {
 	return list
 }
 
-// dialable returns host:port of an address such as tcp://0.0.0.0:28332. The host is
-// always the given one: the node says at which port it announces, and must not make
-// specterd connect to other hosts. It knows no other transports than TCP.
+// dialable returns host:port for an address such as tcp://0.0.0.0:28332. The host
+// is always the given one: the node determines the port, but must not make specterd
+// connect to other hosts. Only TCP is supported.
 func dialable(address, host string) (string, bool) {
 	_, port, ok := split(address)
 	return net.JoinHostPort(host, port), ok
 }
 
-// Elsewhere returns the addresses of publishers that name another host than the
-// one that is connected to.
+// Elsewhere returns the addresses of publishers that name a host other than the
+// given one.
 func Elsewhere(publishers []backend.Publisher, host string) []string {
 	var list []string
 	for _, p := range publishers {

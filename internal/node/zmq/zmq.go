@@ -1,13 +1,13 @@
-// Package zmq listens to what a node announces of itself: transactions, blocks,
-// and what leaves the mempool. It owns the connections, and knows the protocol
-// and the messages. It does not ask the node anything (package core), keeps
-// nothing, and does not log.
+// Package zmq subscribes to a node's ZMQ announcements: transactions, blocks, and
+// removals from the mempool. It manages the connections, the protocol and the
+// message formats. It makes no RPC calls (see package backend), stores nothing, and
+// does not log.
 //
-// Announcements say where to look, not what is: they come unsigned, from whoever
-// listens at that address, and some may be missing.
+// Announcements are hints that something may have changed: they are not
+// authenticated, and some may be missing.
 //
-// The invariant: where announcements are known to be missing, an event of kind
-// Lost comes before those that follow.
+// Invariant: if announcements are known to be missing, an event of kind Lost
+// precedes the following ones.
 package zmq
 
 import (
@@ -21,56 +21,56 @@ import (
 	"github.com/specterd/specterd/internal/node/backend"
 )
 
-// Kind is what an event is about.
+// Kind is the type of an event.
 type Kind uint8
 
 // The kinds of events.
 const (
-	// Tx is a transaction that came into the mempool, or into the chain with a
-	// block, or out of it: the same one comes at least twice.
+	// Tx is a transaction that entered the mempool or a block, or left the chain
+	// with a block; each is announced at least twice.
 	Tx Kind = iota + 1
-	// Block is a new tip of the chain; not each block where several come at once.
+	// Block is a new tip of the chain; if several blocks arrive at once, not each
+	// is announced.
 	Block
-	// MempoolRemoved is a transaction that left the mempool otherwise than with a
-	// block: replaced, expired, evicted or in conflict with a block.
+	// MempoolRemoved is a transaction that left the mempool for a reason other than
+	// a block: replaced, expired, evicted or in conflict with a block.
 	MempoolRemoved
-	// Lost is where announcements are missing, or may be: at the begin of each
-	// connection, and where the node dropped some for want of somebody who listens
-	// fast enough. Ask the node how things are.
+	// Lost means that announcements are or may be missing: at the beginning of each
+	// connection, and if the node dropped some because the subscriber was too slow.
+	// The receiver must query the node.
 	Lost
 )
 
-// Event is one thing that happened.
+// Event is an announcement.
 type Event struct {
 	Kind Kind
-	// Raw is the transaction of Tx, as it is serialized; the receiver may keep it.
+	// Raw is the serialized transaction of Tx; the receiver may keep it.
 	Raw []byte
-	// Hash is that of the block for Block, and the txid for MempoolRemoved, as the
-	// RPC writes them.
+	// Hash is the hash of the block for Block, and the txid for MempoolRemoved, in
+	// the RPC's format.
 	Hash string
 }
 
-// The pauses between attempts to connect.
+// The delays between attempts to connect.
 const (
 	firstPause = 250 * time.Millisecond
 	maxPause   = 15 * time.Second
 )
 
-// Subscription is to everything of interest that a node announces. See
+// Subscription is a subscription to all relevant announcements of a node. See
 // [Subscription.Run].
 type Subscription struct {
 	sources []source
 
 	mu       sync.Mutex
-	problems []error // why each of the sources is not connected
+	problems []error // by source: why it is not connected, or nil
 	handling sync.Mutex
 }
 
 var errNotConnected = errors.New("not connected yet")
 
-// New returns a subscription to what a node announces according to publishers,
-// whose RPC is at host: addresses on which only the node's own machine could
-// connect, and those that stand for all of its addresses, become host.
+// New returns a subscription to the publishers of a node whose RPC is at host. In
+// their addresses, loopback and wildcard addresses are replaced by host.
 func New(publishers []backend.Publisher, host string) *Subscription {
 	s := &Subscription{sources: sources(publishers, host)}
 	for range s.sources {
@@ -79,8 +79,8 @@ func New(publishers []backend.Publisher, host string) *Subscription {
 	return s
 }
 
-// Topics returns what the node announces of that which is of interest here:
-// any of rawtx, hashblock and sequence.
+// Topics returns the relevant topics that the node publishes: any of rawtx,
+// hashblock and sequence.
 func (s *Subscription) Topics() []string {
 	var all []string
 	for _, from := range s.sources {
@@ -89,18 +89,18 @@ func (s *Subscription) Topics() []string {
 	return all
 }
 
-// Problem returns nil where all connections stand, and otherwise why some do
-// not. Without any address to connect to there is no problem.
+// Problem returns nil if all connections are established, and otherwise the
+// reasons. It is also nil without any address to connect to.
 func (s *Subscription) Problem() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.problems...)
 }
 
-// Run connects, calls handle with each event, one at a time, and connects again
-// whenever a connection ends, until ctx ends. While handle is at work the node
-// keeps some thousand announcements, then it drops them. Run may run once at a
-// time.
+// Run connects, calls handle with each event, one at a time, and reconnects
+// whenever a connection ends, until ctx ends. While handle is busy, the node queues
+// about a thousand announcements, then it drops them. Run must not be called
+// concurrently.
 func (s *Subscription) Run(ctx context.Context, handle func(Event)) error {
 	var running sync.WaitGroup
 	for i := range s.sources {
@@ -111,7 +111,7 @@ func (s *Subscription) Run(ctx context.Context, handle func(Event)) error {
 	return nil
 }
 
-// follow keeps up the connection to one source.
+// follow maintains the connection to one source.
 func (s *Subscription) follow(ctx context.Context, i int, handle func(Event)) {
 	pause := firstPause
 	for ctx.Err() == nil {
@@ -128,7 +128,8 @@ func (s *Subscription) follow(ctx context.Context, i int, handle func(Event)) {
 	}
 }
 
-// listen handles the announcements of one connection, and returns why it ended.
+// listen handles the announcements of one connection, and returns the reason for
+// its end.
 func (s *Subscription) listen(ctx context.Context, i int, handle func(Event)) (connected bool, _ error) {
 	c, err := dial(ctx, s.sources[i])
 	if err != nil {

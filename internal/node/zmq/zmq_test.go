@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// heard is what a subscription heard.
+// heard records the events of a subscription.
 type heard struct {
 	mu     sync.Mutex
 	events []zmq.Event
@@ -47,7 +47,7 @@ func listen(t *testing.T, s *zmq.Subscription) *heard {
 				t.Error(err)
 			}
 		case <-time.After(2 * time.Second):
-			t.Error("it does not end with its context")
+			t.Error("Run does not end with its context")
 		}
 	})
 	return h
@@ -68,7 +68,7 @@ func (h *heard) count(kind zmq.Kind) (n int) {
 	return n
 }
 
-// has waits until an event came.
+// has waits for an event.
 func (h *heard) has(t *testing.T, what string, want zmq.Event) {
 	t.Helper()
 	testkit.Eventually(t, what, func() bool {
@@ -130,8 +130,8 @@ func TestNode(t *testing.T) {
 	subscribed(t, n, h)
 }
 
-// subscribed mines until blocks are heard of: the node needs a moment until it
-// knows of the subscription.
+// subscribed mines blocks until one is announced, because the node takes a moment
+// to accept the subscription.
 func subscribed(t *testing.T, n *testkit.Node, h *heard) {
 	t.Helper()
 	before := h.count(zmq.Block)
@@ -149,8 +149,8 @@ func text(t *testing.T, raw json.RawMessage) (s string) {
 	return s
 }
 
-// publisher is a ZMTP publisher of the test's own. It greets, waits for the
-// subscriptions, and sends what it is told to, as it is.
+// publisher is a ZMTP publisher that sends a greeting, waits for the subscriptions,
+// and sends the given bytes.
 func publisher(t *testing.T, sends []byte) []backend.Publisher {
 	t.Helper()
 	greeting := make([]byte, 64)
@@ -167,7 +167,7 @@ func publisher(t *testing.T, sends []byte) []backend.Publisher {
 	})
 }
 
-// serve returns what to connect to where each connection is handled by do.
+// serve returns a publisher whose connections are handled by do.
 func serve(t *testing.T, do func(net.Conn)) []backend.Publisher {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -209,10 +209,10 @@ func TestGaps(t *testing.T) {
 	s := zmq.New(publisher(t, slices.Concat(
 		message("rawtx", tx("a"), 7),
 		message("rawtx", tx("b"), 8),
-		message("hashblock", block, 0), // has numbers of its own
+		message("hashblock", block, 0), // separate sequence numbers
 		message("rawtx", tx("c"), 10),
 		message("rawtx", tx("d"), 1<<32-1),
-		message("rawtx", tx("e"), 0), // comes after the last
+		message("rawtx", tx("e"), 0), // follows the last one
 		message("rawtxlock", "of no interest", 5),
 		message("rawtx", tx("f"), 0),
 	)), "127.0.0.1")
@@ -268,7 +268,7 @@ func TestBadPublishers(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestNoPublisher(t *testing.T) {
 	t.Parallel()
 	s := zmq.New([]backend.Publisher{{Topic: "rawtx", Address: "tcp://127.0.0.1:1"}}, "127.0.0.1")
 	listen(t, s)
@@ -281,7 +281,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// One that does not answer does not keep it from ending.
+// A publisher that does not respond does not prevent Run from ending.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 1)
