@@ -9,12 +9,12 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Whether a node accepts a payment at broadcast is found out when it is proposed:
-// the node is asked about the transaction with placeholders for its signatures, so
-// that none of its rules has to be known here, and a fee that is too low is refused
+// Whether a node will accept a payment at broadcast is checked when the proposal is
+// created: the node tests the transaction with placeholders for its signatures. This way
+// the node's rules need not be duplicated here, and a fee that is too low is refused
 // before people sign.
 
-// funded is a payment that Core made, and what the node needs to know to judge it.
+// funded is a payment that Core created, with the data that the node needs to test it.
 type funded struct {
 	Proposal
 
@@ -37,8 +37,8 @@ func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	return s.node.Check(ctx, f.probe)
 }
 
-// tooSmall makes ErrAmountTooSmall name the recipient that it is about, which the node
-// does not say: the one whose amount is the smallest for its kind of output.
+// tooSmall makes ErrAmountTooSmall name the affected recipient, which the node does not
+// report: the one with the smallest amount for its type of output.
 func (d draft) tooSmall(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrAmountTooSmall) {
@@ -47,7 +47,7 @@ func (d draft) tooSmall(err error) error {
 	smallest, ratio := -1, 0.0
 	for i, r := range d.Recipients {
 		script, err := btc.ScriptOf(r.Address, d.network)
-		if err != nil || r.Amount == 0 { // gets what is left
+		if err != nil || r.Amount == 0 { // gets the remainder
 			continue
 		}
 		if own := float64(r.Amount) / float64(btc.DustLimit(script)); smallest < 0 || own < ratio {
@@ -65,18 +65,18 @@ func (d draft) tooSmall(err error) error {
 	return f.About(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).Because(err)
 }
 
-// rateTries is how many fee rates are tried to find the lowest that works. The
-// first is right unless Core chooses other UTXOs for it.
+// rateTries is how many fee rates are tried to find the lowest one that works. The first
+// is right unless Core selects other UTXOs for it.
 const rateTries = 8
 
-// lowestRate returns ErrFeeRateTooLow with the lowest fee rate that the node
-// accepts for a payment that it does not accept as it is.
+// lowestRate returns ErrFeeRateTooLow with the lowest fee rate at which the node accepts
+// a payment that it does not accept as it is.
 func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
 	step := s.node.IncrementalFee()
 	d.TargetBlocks, d.MaxFee = 0, 0
 	for range rateTries {
 		least := max(f.evictions.least(f.VSize, step), f.Fee+1)
-		if least > d.limit.most(&f.Proposal) { // perhaps too much to calculate with
+		if least > d.limit.most(&f.Proposal) { // may be too large to calculate with
 			return d.limit.minimumTooHigh(btc.FeeRate(int64(least)/int64(f.VSize)*1000), f.why()).Because(cause)
 		}
 		rate := f.rateFor(least)
@@ -96,7 +96,7 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 			f = tried
 		case isOverMaximum(err):
 			return d.limit.minimumTooHigh(rate, f.why()).Because(err)
-		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as too little money for that
+		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as insufficient funds at that fee rate
 			return tooLow(rate, least, f).Because(err)
 		default:
 			return err
@@ -105,8 +105,8 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 	return ErrFeeRateTooLow.Because(cause)
 }
 
-// rateFor returns the fee rate at which Core would make the payment with this fee,
-// which is higher than the one that it made it with. Its estimate of the size may
+// rateFor returns the fee rate at which Core would create the payment with this fee,
+// which is higher than the rate that it was created with. Core's estimate of the size may
 // differ from ours by a few bytes.
 func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
 	if f.ExcessFee > 0 {
@@ -115,7 +115,7 @@ func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
 	return btc.FeeRate((int64(f.FeeRate)*int64(fee) + int64(f.Fee) - 1) / int64(f.Fee))
 }
 
-// why says what the lowest fee rate is for.
+// why returns the reason for the lowest fee rate.
 func (f *funded) why() string {
 	if f.evictions.minFee > 0 {
 		return fmt.Sprintf("to replace transactions that pay %d sat", f.evictions.minFee)

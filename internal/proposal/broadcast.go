@@ -10,13 +10,13 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Broadcast sends a complete proposal, after the node has said that it would take
-// it. It is for signers. One that was sent already is sent again, which is how a
-// transaction that the mempool has dropped comes back. It returns ErrRejected with
-// the node's reject_reason, ErrEvicts if it would evict payments that came after it
-// was made, ErrCoinFrozen, ErrWrongState and ErrChanged. The index has the transaction
-// afterwards, so that history and balances show it, unless that takes longer than
-// indexPatience.
+// Broadcast sends a complete proposal after the node has confirmed that it would accept
+// it. The caller must be a signer. If the proposal was sent before, it is sent again;
+// this is how a transaction that the mempool has dropped is rebroadcast. It returns
+// ErrRejected with the node's reject_reason, ErrEvicts if the transaction would evict
+// payments that were made after the proposal, ErrCoinFrozen, ErrWrongState and
+// ErrChanged. When it returns, the index has the transaction, so that history and
+// balances include it, unless that takes longer than indexPatience.
 func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
 	p, err := s.broadcast(ctx, who, alias, id, b)
 	if err == nil {
@@ -30,7 +30,7 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.wallets.TakeCoins(ctx, v.ID) // so that nobody here cancels it meanwhile
+	done, err := s.wallets.TakeCoins(ctx, v.ID) // so that no other request cancels it meanwhile
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -59,21 +59,21 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err := s.node.Send(ctx, p.Raw); err != nil {
 		return Proposal{}, err
 	}
-	// It is on its way, whether or not the caller waits.
+	// The transaction has been sent, whether or not the caller waits.
 	if p, err = s.sent(context.WithoutCancel(ctx), who, v.Wallet, id); err != nil {
 		return Proposal{}, err
 	}
 	return p.shownTo(who, v.Role)
 }
 
-// BroadcastParams are how a proposal is to be sent.
+// BroadcastParams are the options of Broadcast.
 type BroadcastParams struct {
 	Expected Versions
 	Evict    bool // see Order
 }
 
 // checkEvictions returns ErrEvicts if a replacement would evict a payment that its
-// maker did not know of.
+// creator did not know of.
 func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Proposal, evict bool) error {
 	if p.Replaces == "" || p.Status != Complete || evict {
 		return nil
@@ -89,7 +89,7 @@ func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
 	for _, in := range p.Inputs {
 		c, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
 		switch {
-		case errors.Is(err, wallet.ErrCoinNotFound): // spent, which the node judges
+		case errors.Is(err, wallet.ErrCoinNotFound): // spent; the node decides whether that is allowed
 		case err != nil:
 			return err
 		case c.Frozen:
@@ -99,8 +99,8 @@ func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
 	return nil
 }
 
-// sent notes that a proposal was sent. Where that fails, the follower finds its
-// transaction and notes it.
+// sent records that a proposal was sent. If that fails, the indexer finds the transaction
+// and records it.
 func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet, id string) (Proposal, error) {
 	now := s.now()
 	defer s.o.Kick(w.ID)
@@ -109,7 +109,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 		u.Changed = true
 		if u.Status.Open() {
 			u.moveTo(Broadcast, actorOf(who), "", now)
-		} else { // the follower was faster, or it was sent before
+		} else { // the indexer was faster, or it was sent before
 			u.Steps = append(u.Steps, Step{At: now, Action: string(Broadcast), By: actorOf(who)})
 		}
 		return nil
@@ -121,11 +121,11 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 	return p, nil
 }
 
-// Abandon ends a proposal that was sent and has left the mempool, and frees its
-// inputs. It is for signers. The signed transaction stays valid as long as its inputs
-// are unspent: those who have it can still send it, and the proposal is shown as
-// broadcast again then. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
-// version is not among expected.
+// Abandon ends a proposal that was sent and has left the mempool, and frees its inputs.
+// The caller must be a signer. The signed transaction stays valid as long as its inputs
+// are unspent: anyone who has it can still send it, and the proposal then returns to the
+// status broadcast. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
+// version is not one of expected.
 func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
@@ -146,11 +146,11 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	if err := s.node.Abandon(ctx, v.CoreName, p.FinalTxid); err != nil {
 		return Proposal{}, err
 	}
-	ctx = context.WithoutCancel(ctx) // Core has done it
+	ctx = context.WithoutCancel(ctx) // Core has already abandoned it
 	defer s.o.Kick(v.ID)
 	now := s.now()
 	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
-		if u.Status != Broadcast { // the follower was faster
+		if u.Status != Broadcast { // the indexer was faster
 			return nil
 		}
 		u.Reason = "abandoned by " + who.UserName + "; those who have its transaction can still send it"

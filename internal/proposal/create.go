@@ -17,40 +17,40 @@ import (
 )
 
 const (
-	// createTries is how often a proposal is tried to be made whose coins others
-	// reserve meanwhile, who are not in this process.
+	// createTries is how often Create tries to find inputs if other processes reserve
+	// them at the same time.
 	createTries = 5
-	// lockTime is how long Core may take to lock the coins of a new proposal before
-	// that is left to the follower.
+	// lockTime is how long Core may take to lock the inputs of a new proposal; after
+	// that, the indexer locks them.
 	lockTime = 10 * time.Second
 )
 
-// draft is an order together with what it means for a wallet.
+// draft is an order together with its evaluation for a wallet.
 type draft struct {
 	Order
 
 	view    wallet.View
 	network btc.Network
 	height  int
-	// inputs are to be spent in any case; others, too, where addInputs is set.
+	// inputs must be spent; if addInputs is set, Core may add others.
 	inputs    []btc.Outpoint
 	addInputs bool
-	// replaced is what it replaces; nil for nothing.
+	// replaced is the payment that it replaces, or nil.
 	replaced *replaced
-	// feeSource is where FeeRate is from, which is 0 for FeeFallback.
+	// feeSource is the source of FeeRate, which is 0 for FeeFallback.
 	feeSource FeeSource
 	limit     feeLimit
 }
 
-// Create makes a proposal: Core chooses coins and writes the PSBT, which is
-// compared with the order and with our own descriptor before it is stored and its
-// coins are reserved. It is for proposers. A dry run does all but the storing and
-// locking, and its proposal has no ID. Faults are those of the fields of the order,
-// ErrInsufficientFunds, ErrCoinReserved, ErrCoinFrozen, ErrCoinLocked,
-// ErrWrongState for what cannot be replaced any more, ErrFeeRateTooLow with the lowest
-// fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for fees
-// beyond the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected for what the node
-// will not accept once it is signed. After any of them nothing is left behind.
+// Create creates a proposal: Core selects UTXOs and creates the PSBT, which is checked
+// against the order and our own descriptor; then the proposal is stored and its inputs
+// are reserved. The caller must be a proposer. A dry run does everything except storing
+// and locking, and its proposal has no ID. Create returns faults about the fields of the
+// order, ErrInsufficientFunds, ErrCoinReserved, ErrCoinFrozen, ErrCoinLocked,
+// ErrWrongState if the payment can no longer be replaced, ErrFeeRateTooLow with the
+// lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for
+// fees above the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected if the node
+// will not accept the signed transaction. On any error, nothing is stored or locked.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o Order) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 		done()
 		return p, err
 	}
-	// The answer does not wait for Core's lock, and the next proposal does.
+	// The response does not wait for Core's locks, but the next proposal does.
 	background, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
 	go func() {
 		defer done()
@@ -87,8 +87,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	return p, nil
 }
 
-// draft finds out which fee rate is to be paid, and which coins are to be spent in
-// any case.
+// draft determines the fee rate and the inputs that must be spent.
 func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draft, error) {
 	d, err := s.withFeeRate(ctx, d)
 	if err != nil {
@@ -115,8 +114,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draf
 	return d, err
 }
 
-// withFeeRate returns a draft with the fee rate that it asks for, or else the node's
-// estimate.
+// withFeeRate returns a draft with the requested fee rate, or else the node's estimate.
 func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
 	d.limit = s.feeLimit(d.view.Wallet)
 	if d.FeeRate > 0 {
@@ -131,8 +129,9 @@ func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
 	return d, d.limit.checkEstimate(estimate, minimum)
 }
 
-// namedCoins checks the coins that the order names, but for those that it takes
-// over. Core would spend a coin that is named although it is locked.
+// namedCoins checks the UTXOs that the order names, except the inputs of the payment that
+// it replaces. The check is necessary because Core spends a named UTXO even if it is
+// locked.
 func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, error) {
 	var named []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, d.view.Wallet)
@@ -141,7 +140,7 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 			continue
 		}
 		c, err := s.store.Coin(ctx, d.view.ID, at)
-		if errors.Is(err, wallet.ErrCoinNotFound) { // it may have come a moment ago
+		if errors.Is(err, wallet.ErrCoinNotFound) { // it may be too recent for the index
 			s.await(ctx, d.view.ID, at.Txid)
 			c, err = s.store.Coin(ctx, d.view.ID, at)
 		}
@@ -173,8 +172,8 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 	return named, nil
 }
 
-// lockedInCore returns what tells whether Core has a coin locked that the index has
-// so: it may not know yet that one was unlocked. Core is asked once at most.
+// lockedInCore returns a function that reports whether Core also has a UTXO locked that
+// is locked in the index, which may not have an unlock yet. It asks Core at most once.
 func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Outpoint) (bool, error) {
 	ask := sync.OnceValues(func() ([]btc.Outpoint, error) { return s.node.Locked(ctx, w.CoreName) })
 	return func(at btc.Outpoint) (bool, error) {
@@ -183,10 +182,10 @@ func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Ou
 	}
 }
 
-// coinsAtATime is how many coins are read from the index at once.
+// coinsAtATime is how many UTXOs are read from the index at a time.
 const coinsAtATime = 1000
 
-// availableCoins returns all coins that can be spent now.
+// availableCoins returns all UTXOs that can be spent now.
 func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Outpoint, error) {
 	var available []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, w)
@@ -220,8 +219,8 @@ func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 	return available, nil
 }
 
-// make has Core make what the draft wants and stores it. Where another process
-// was faster, Core is told which coins it must not choose, and asked again.
+// make creates and stores the proposal of a draft. If another process has reserved an
+// input first, it locks that input in Core and tries again.
 func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
 	for try := 1; ; try++ {
 		p, err := s.fund(ctx, d)
@@ -247,8 +246,8 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 	}
 }
 
-// lockTaken has Core lock those coins of a refused proposal that others have, or
-// that somebody froze: it had chosen them.
+// lockTaken locks the inputs of a refused proposal that are reserved or frozen in Core's
+// wallet, because Core had selected them.
 func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) error {
 	var taken []btc.Outpoint
 	for _, in := range p.Inputs {
@@ -263,8 +262,9 @@ func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) er
 	return s.lock(ctx, w, taken)
 }
 
-// lockAll has Core lock the coins of a new proposal. Where that fails, the
-// follower does it later, and until then a proposal may choose one of them in vain.
+// lockAll locks the inputs of a new proposal in Core's wallet. If that fails, the indexer
+// locks them later; until then Core may select one of them for another proposal, which is
+// then refused.
 func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	if err := s.lock(ctx, w, outpointsOf(p.Inputs)); err != nil {
 		s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "proposal_id", p.ID, "error", err)
@@ -272,7 +272,7 @@ func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	}
 }
 
-// labels are those that the order has for addresses.
+// labels returns the labels that the order sets for addresses.
 func (d draft) labels() []btc.Label {
 	var labels []btc.Label
 	for _, r := range d.Recipients {
@@ -283,7 +283,7 @@ func (d draft) labels() []btc.Label {
 	return labels
 }
 
-// Sent is what goes to the recipients.
+// Sent returns the total amount of the recipients.
 func (p *Proposal) Sent() btc.Amount {
 	var sum btc.Amount
 	for _, out := range p.Outputs {

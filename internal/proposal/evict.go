@@ -11,42 +11,44 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Eviction is a payment that cannot be confirmed any more once a replacement is
-// sent: a transaction in the mempool that descends from one that is replaced, an
-// open proposal that spends an output of one of these, or both.
+// Eviction is a payment that can no longer be confirmed once a replacement is sent: a
+// descendant in the mempool of a replaced transaction, an open proposal that spends an
+// output of one of these, or both.
 type Eviction struct {
 	Txid       string `json:"txid"`                  // without signatures for an open proposal
-	ProposalID string `json:"proposal_id,omitempty"` // empty if it is no proposal
+	ProposalID string `json:"proposal_id,omitempty"` // empty if it does not belong to a proposal
 	Status     Status `json:"status,omitempty"`      // of the proposal
-	// UserID and UserName are of who made the proposal.
+	// UserID and UserName identify the creator of the proposal.
 	UserID   string `json:"user_id,omitempty"`
 	UserName string `json:"user_name,omitempty"`
-	// Spends is whether it spends UTXOs of the wallet. Payees and Fee are known then.
+	// Spends reports whether it spends UTXOs of the wallet. Payees and Fee are known only
+	// then.
 	Spends bool       `json:"spends"`
 	Fee    btc.Amount `json:"fee_sat"`
 	Payees []Payee    `json:"payees,omitempty"`
 }
 
-// Payee is an output that pays to an address outside the wallet, or to an own
-// address that is not change.
+// Payee is an output to an address outside the wallet, or to a wallet address that is not
+// change.
 type Payee struct {
 	Address string     `json:"address"`
 	Amount  btc.Amount `json:"amount_sat"`
 }
 
-// evictions is what a replacement would remove from the mempool, and what the node
-// requires of it for that.
+// evictions are the transactions that a replacement would remove from the mempool, and
+// the fees that the node therefore requires of it.
 type evictions struct {
 	list []Eviction
-	// minFee and minRate are the least that the node accepts, but for the size of the
-	// replacement itself: what is evicted pays minFee, and the best of what is
-	// replaced directly minRate.
+	// minFee and minRate are the minimums that the node accepts, without the fee for the
+	// size of the replacement itself: minFee is the total fee of the evicted
+	// transactions, and minRate the highest fee rate of the transactions that are
+	// replaced directly.
 	minFee  btc.Amount
 	minRate btc.FeeRate
 }
 
-// evictedBy returns what a transaction that spends these outpoints evicts. What it
-// replaces directly is not listed.
+// evictedBy returns the evictions of a transaction that spends these outpoints. The
+// transactions that it replaces directly are not listed.
 func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Outpoint, replaced string) (evictions, error) {
 	var e evictions
 	evicted, err := s.node.Evicted(ctx, spent)
@@ -74,7 +76,7 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 		return e, err
 	}
 	for _, p := range open {
-		if !spendsOneOf(p, spent) { // such a one is replaced, or refused as reserved
+		if !spendsOneOf(p, spent) { // otherwise it is replaced, or refused as reserved
 			e.list = append(e.list, evictedProposal(p))
 		}
 	}
@@ -82,15 +84,15 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 	return e, nil
 }
 
-// maxEvictedProposals is more than can be open on the outputs of as many
-// transactions as a node lets be replaced.
+// maxEvictedProposals is more than can be open on the outputs of the maximum number of
+// transactions that a node lets one transaction replace.
 const maxEvictedProposals = 1000
 
 func spendsOneOf(p Proposal, at []btc.Outpoint) bool {
 	return slices.ContainsFunc(p.Inputs, func(in Input) bool { return slices.Contains(at, in.Outpoint) })
 }
 
-// evictionOf returns what the index knows of a transaction in the mempool.
+// evictionOf returns the data of the index about a transaction in the mempool.
 func (s *Service) evictionOf(ctx context.Context, walletID string, tx MempoolTx) (Eviction, error) {
 	sent, err := s.store.Proposals(ctx, walletID, Filter{Txid: tx.Txid, Statuses: []Status{Broadcast}}, Cursor{}, 1)
 	if err != nil {
@@ -130,9 +132,9 @@ func evictedProposal(p Proposal) Eviction {
 	return e
 }
 
-// mustAllow returns ErrEvicts if one of the payments needs the caller's word to be
-// evicted, and is not among those that were known before: it spends from the wallet
-// and is not a proposal of the caller's own.
+// mustAllow returns ErrEvicts if one of the payments needs the caller's permission to be
+// evicted, that is, if it spends from the wallet and is not a proposal of the caller, and
+// is not in known.
 func mustAllow(who *auth.Principal, list, known []Eviction) error {
 	var named []string
 	for _, e := range list {
@@ -152,8 +154,8 @@ func mustAllow(who *auth.Principal, list, known []Eviction) error {
 	return ErrEvicts.With("evicts", strings.Join(named, " "))
 }
 
-// least returns the least fee that the node accepts for a replacement of this size
-// (BIP-125, rules 3 and 4), which also has to pay a higher fee rate than each
+// least returns the minimum fee that the node accepts for a replacement of this size
+// (BIP-125, rules 3 and 4). The replacement must also pay a higher fee rate than each
 // transaction that it replaces directly.
 func (e evictions) least(vsize int, step btc.FeeRate) btc.Amount {
 	if e.minFee == 0 && e.minRate == 0 {

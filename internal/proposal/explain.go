@@ -9,25 +9,24 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// discardRate is the fee rate at which Core judges whether change is worth spending
+// discardRate is the fee rate at which Core decides whether change is worth spending
 // later: the default of -discardfee, which an estimate can lower. The node does not
 // report the setting.
 const discardRate btc.FeeRate = 10_000
 
-// errFeeUnexplained says that the node adds more to the fee than the requested fee
-// rate, dropped change and unconfirmed ancestors can explain.
+// errFeeUnexplained says that the fee is higher than the requested fee rate, dropped
+// change and unconfirmed ancestors can explain.
 var errFeeUnexplained = errors.New("the fee is higher than the request explains; a -discardfee of the node above 0.0001 BTC/kvB would explain up to what change costs to spend at that rate")
 
-// explainFee returns an error unless the fee of what Core made is the one that follows
-// from the requested fee rate (CreateTransactionInternal in Core's
-// src/wallet/spend.cpp):
+// explainFee returns an error unless the fee of Core's transaction follows from the
+// requested fee rate (CreateTransactionInternal in Core's src/wallet/spend.cpp):
 //
 //   - with change, or if recipients pay it, it is the fee rate times the size;
-//   - without change, it is also what was too little to make change of;
-//   - for unconfirmed ancestors with a lower fee rate it is also what they lack.
+//   - without change, it also includes the amount that was too small for change;
+//   - for unconfirmed ancestors with a lower fee rate, it also includes their deficit.
 //
-// Without a fee rate the node takes its -fallbackfee, which it does not report; only
-// the maximum fee rate limits that.
+// Without a fee rate the node uses its -fallbackfee, which it does not report; only the
+// maximum fee rate limits it.
 func (s *Service) explainFee(ctx context.Context, p *Proposal, d draft, f Funding, k *keyring) error {
 	if f.FeeRate == 0 {
 		return nil
@@ -56,27 +55,27 @@ func (s *Service) explainFee(ctx context.Context, p *Proposal, d draft, f Fundin
 	return nil
 }
 
-// feeRange returns the lowest and the highest fee that a fee rate makes for an
-// estimated size. Core's estimate may differ a little, since it rounds the size and the
-// fee of each input up.
+// feeRange returns the lowest and the highest fee that result from a fee rate for an
+// estimated size. Core's estimate may differ slightly, because it rounds up the size and
+// the fee of each input.
 func feeRange(rate btc.FeeRate, vsize, inputs int) (least, most btc.Amount) {
 	slack := sizeSlack(vsize, inputs)
 	return rate.Fee(max(0, vsize-slack)), rate.Fee(vsize+slack) + btc.Amount(inputs)
 }
 
-// sizeSlack is by how many virtual bytes Core's estimate of a size may differ from
-// ours.
+// sizeSlack is the maximum difference between Core's estimate of a size and ours, in
+// virtual bytes.
 func sizeSlack(vsize, inputs int) int { return vsize/sizeTolerance + inputs + 2 }
 
-// droppable returns the most that Core leaves to the fee instead of making change of
-// it (SelectionResult::GetChange and min_viable_change): what the output would cost,
-// and what is dust or costs more to spend than it is worth.
+// droppable returns the largest amount that Core adds to the fee instead of creating
+// change (SelectionResult::GetChange and min_viable_change): the cost of the output, plus
+// an amount that is dust or costs more to spend than it is worth.
 func (d draft) droppable(p *Proposal, f Funding, k *keyring) (btc.Amount, error) {
 	script, err := btc.ScriptOf(f.ChangeAddress, d.network)
 	if err != nil {
 		return 0, err
 	}
-	spent, err := k.inputs(p.Inputs[:1]) // all of a wallet's are of one size
+	spent, err := k.inputs(p.Inputs[:1]) // all inputs of a wallet have the same size
 	if err != nil {
 		return 0, err
 	}
@@ -87,11 +86,11 @@ func (d draft) droppable(p *Proposal, f Funding, k *keyring) (btc.Amount, error)
 	return f.FeeRate.Fee(output) + viable, nil
 }
 
-// deficit returns the most that Core adds to the fee for unconfirmed transactions that
-// a payment descends from, so that they are confirmed with it: what each of them lacks
-// to the fee rate. An ancestor of several inputs counts for each, as it does in Core
-// for UTXOs that are named. A transaction that the index has as confirmed lacks
-// nothing, whatever the node says of it now.
+// deficit returns the most that Core adds to the fee so that the unconfirmed ancestors of
+// a payment are confirmed with it: the sum of what each of them pays below the fee rate.
+// An ancestor of several inputs counts once per input, as it does in Core for UTXOs that
+// are named. A transaction that is confirmed in the index has no deficit, regardless of
+// what the node reports now.
 func (s *Service) deficit(ctx context.Context, p *Proposal, rate btc.FeeRate) (btc.Amount, error) {
 	pool, err := s.node.Ancestry(ctx, txidsOf(p.Inputs))
 	if err != nil {
@@ -113,8 +112,9 @@ func (s *Service) deficit(ctx context.Context, p *Proposal, rate btc.FeeRate) (b
 	return sum, nil
 }
 
-// deficitOf returns what a transaction and its ancestors lack to a fee rate, each by
-// itself. Core mines those that pay enough before it counts, so it never finds more.
+// deficitOf returns the deficit of a transaction and its ancestors at a fee rate, summed
+// over each transaction separately. Core excludes transactions that would be mined on
+// their own fee rate, so its result is never higher.
 func deficitOf(pool map[string]MempoolTx, txid string, rate btc.FeeRate) (sum btc.Amount) {
 	counted := map[string]bool{}
 	for next := []string{txid}; len(next) > 0; {

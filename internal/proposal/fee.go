@@ -12,14 +12,16 @@ import (
 // DefaultMaxFeeRate is the maximum fee rate of the server if no setting says otherwise.
 const DefaultMaxFeeRate btc.FeeRate = 100_000
 
-// What is wrong with a fee beyond the maximum fee rate. The detail max_fee_rate_sat_vb
-// is the maximum.
+// Errors for fees above the maximum fee rate. The detail max_fee_rate_sat_vb is the
+// maximum.
 var (
-	// ErrFeeTooHigh says that a request asks for too high a fee, or leads to one.
+	// ErrFeeTooHigh says that a request specifies a fee above the maximum, or results in
+	// one.
 	ErrFeeTooHigh = fault.New(fault.Invalid, "fee_too_high", "the fee would be too high")
-	// ErrEstimateTooHigh says that the node estimates too high a fee rate.
+	// ErrEstimateTooHigh says that the node's estimate is above the maximum.
 	ErrEstimateTooHigh = fault.New(fault.Conflict, "fee_estimate_too_high", "the Bitcoin node estimates too high a fee rate")
-	// ErrMinimumTooHigh says that the node accepts nothing below the maximum.
+	// ErrMinimumTooHigh says that the lowest fee rate that the node accepts is above the
+	// maximum.
 	ErrMinimumTooHigh = fault.New(fault.Conflict, "fee_minimum_too_high", "the Bitcoin node requires too high a fee rate")
 )
 
@@ -43,8 +45,8 @@ func (s *Service) feeLimit(w wallet.Wallet) feeLimit {
 // MaxFeeRate is the maximum fee rate of the server.
 func (s *Service) MaxFeeRate() btc.FeeRate { return s.o.MaxFeeRate }
 
-// CheckMaxFeeRate returns a fault about a field unless a wallet can have this maximum
-// fee rate; 0 is for the server's.
+// CheckMaxFeeRate returns a fault about a field unless a wallet can have this maximum fee
+// rate; 0 means the server's maximum.
 func (s *Service) CheckMaxFeeRate(field string, rate btc.FeeRate) error {
 	if rate > s.o.MaxFeeRate {
 		return fault.InvalidField(field, "must be at most %s, the maximum of the server (SPECTER_MAX_FEE_RATE)", s.o.MaxFeeRate)
@@ -52,7 +54,7 @@ func (s *Service) CheckMaxFeeRate(field string, rate btc.FeeRate) error {
 	return nil
 }
 
-// String says what the maximum is, and who can raise it.
+// String describes the maximum and who can raise it.
 func (l feeLimit) String() string {
 	if l.rate < l.server {
 		return fmt.Sprintf("the wallet's maximum of %s sat/vB (max_fee_rate_sat_vb, which an owner can raise up to %s)", l.rate, l.server)
@@ -60,8 +62,8 @@ func (l feeLimit) String() string {
 	return fmt.Sprintf("the server's maximum of %s sat/vB (SPECTER_MAX_FEE_RATE, which the operator can raise)", l.rate)
 }
 
-// most is the highest fee of a payment of this size. Its tolerance is that of the
-// estimate of the size, so that a payment at the maximum is possible.
+// most returns the highest fee of a payment of this size. It has the same tolerance as
+// the estimate of the size, so that a payment at the maximum is possible.
 func (l feeLimit) most(p *Proposal) btc.Amount {
 	_, most := feeRange(l.rate, p.VSize, len(p.Inputs))
 	return most
@@ -88,8 +90,9 @@ func (l feeLimit) checkRequested(rate, relayed btc.FeeRate) error {
 	return nil
 }
 
-// checkEstimate returns a fault unless an estimate is allowed. It is refused and not
-// lowered: a payment with a lower fee rate would not be confirmed when it was to be.
+// checkEstimate returns a fault unless an estimate is allowed. The estimate is not
+// lowered to the maximum: with a lower fee rate, the payment would not be confirmed
+// within the requested number of blocks.
 func (l feeLimit) checkEstimate(estimate, minimum btc.FeeRate) error {
 	switch {
 	case minimum > l.rate:
@@ -100,8 +103,8 @@ func (l feeLimit) checkEstimate(estimate, minimum btc.FeeRate) error {
 	return nil
 }
 
-// checkFee refuses a fee beyond the maximum fee rate, and beyond the maximum that the
-// request names, which can only be lower.
+// checkFee returns a fault if the fee is above the maximum fee rate, or above the maximum
+// of the request, which can only be lower.
 func (d draft) checkFee(p *Proposal) error {
 	most := d.limit.most(p)
 	if d.MaxFee > 0 && d.MaxFee < min(most, p.Fee) {
@@ -113,8 +116,8 @@ func (d draft) checkFee(p *Proposal) error {
 	return nil
 }
 
-// isOverMaximum reports whether an error is about the maximum fee rate, and not about
-// one of the node's, which has the same code.
+// isOverMaximum reports whether an error is about the maximum fee rate, and not about a
+// limit of the node, which has the same code.
 func isOverMaximum(err error) bool {
 	f, ok := errors.AsType[*fault.Error](err)
 	return ok && f.Details["max_fee_rate_sat_vb"] != ""
@@ -125,7 +128,7 @@ func tooHigh(p *Proposal, most btc.Amount, limit string) *fault.Error {
 		With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
 }
 
-// setExcess fills in the fee rate, if none was known before, and what of the fee is
+// setExcess fills in the fee rate, if it was unknown before, and the part of the fee
 // beyond it.
 func (p *Proposal) setExcess() {
 	if p.FeeRate == 0 {

@@ -11,13 +11,13 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// sizeTolerance is the part of a fee by which Core's estimate of the size, which
-// takes the longest signatures there can be, may be above ours.
+// sizeTolerance is the fraction (1/sizeTolerance) of a fee by which Core's estimate of
+// the size, which assumes the longest possible signatures, may exceed ours.
 const sizeTolerance = 50
 
-// fund makes Core write the PSBT of a draft, and checks it. What the node would not
-// accept at broadcast is refused, with the lowest fee rate that works where that is
-// the reason.
+// fund makes Core create the PSBT of a draft, and checks it. If the node would not accept
+// the payment at broadcast, it returns an error, with the lowest fee rate that works if
+// the fee rate is the reason.
 func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	f, err := s.fundOnce(ctx, d)
 	if err == nil {
@@ -32,8 +32,9 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	return Proposal{}, d.tooSmall(err)
 }
 
-// fundOnce asks Core for the payment. What is unconfirmed when Core adds its deficit
-// to the fee may be confirmed when that is compared, so a second answer decides.
+// fundOnce asks Core for the payment. A transaction that is unconfirmed when Core adds
+// its deficit to the fee may be confirmed when the fee is checked, so a second response
+// decides.
 func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
 	f, err := s.fundWith(ctx, d)
 	if errors.Is(err, errFeeUnexplained) {
@@ -50,7 +51,7 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 	p := d.proposal(s.now(), s.o.Lifetime, f)
 	probe, err := s.ask(ctx, &p, d, f)
 	if errors.Is(err, errOverpaid) {
-		// The same UTXOs, and what is left of them is the fee.
+		// Use the same UTXOs, and leave the remainder as the fee.
 		f.Inputs, f.AddInputs, f.SubtractFrom = outpointsOf(p.Inputs), false, nil
 		probe, err = s.ask(ctx, &p, d, f)
 	}
@@ -61,7 +62,7 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
 }
 
-// ask has Core make a PSBT and fills the proposal with it; see take.
+// ask makes Core create a PSBT and fills the proposal with it; see take.
 func (s *Service) ask(ctx context.Context, p *Proposal, d draft, f Funding) (probe []byte, err error) {
 	made, err := s.node.Fund(ctx, d.view.CoreName, f)
 	if err != nil {
@@ -70,7 +71,7 @@ func (s *Service) ask(ctx context.Context, p *Proposal, d draft, f Funding) (pro
 	return s.take(ctx, p, d, f, made)
 }
 
-// funding returns what Core is to make of a draft.
+// funding returns the parameters of Core's funding call for a draft.
 func (s *Service) funding(ctx context.Context, d draft) (Funding, error) {
 	change, err := s.changeAddress(ctx, d)
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *Service) funding(ctx context.Context, d draft) (Funding, error) {
 		Replaceable: !d.NotReplaceable, FeeRate: d.FeeRate, TargetBlocks: d.TargetBlocks, SubtractFrom: d.SubtractFrom,
 	}
 	if d.replaced != nil {
-		f.MinConf = 1 // what the replaced one would have left as change must not be spent
+		f.MinConf = 1 // change of the replaced transaction must not be spent
 	}
 	if f.Outputs, err = s.outputs(ctx, d); err != nil {
 		return f, err
@@ -92,7 +93,7 @@ func (s *Service) funding(ctx context.Context, d draft) (Funding, error) {
 	return f, nil
 }
 
-// proposal returns the proposal of a draft without what Core decides.
+// proposal returns the proposal of a draft without the fields that Core decides.
 func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Proposal {
 	p := Proposal{
 		WalletID: d.view.ID, Status: Created, StatusAt: now, CreatedAt: now, ExpiresAt: now.Add(lifetime),
@@ -110,9 +111,9 @@ func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Propos
 	return p
 }
 
-// changeAddress returns the address for change, which is never one of the
-// recipients'. Nothing is handed out: another proposal gets another one only while
-// this one is stored and open.
+// changeAddress returns the address for change, which is never the address of a
+// recipient. The address is not revealed: another proposal gets a different address only
+// while this proposal is stored and open.
 func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, error) {
 	recipients := make([]string, len(d.Recipients))
 	for i, r := range d.Recipients {
@@ -128,8 +129,8 @@ func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, e
 	return s.store.AddressAt(ctx, d.view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index})
 }
 
-// outputs returns what the recipients are to get. Who gets what is left is given
-// all of it, and pays the fee.
+// outputs returns the outputs for the recipients. The recipient of the remainder is
+// assigned the whole amount and pays the fee.
 func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error) {
 	outputs := make([]FundingOutput, len(d.Recipients))
 	var sum btc.Amount

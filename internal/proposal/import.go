@@ -18,50 +18,50 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Why a payment that was proposed elsewhere does not become a proposal, beside the
-// faults of Create and AddSignatures.
+// Reasons why a payment that was proposed elsewhere does not become a proposal, in
+// addition to the faults of Create and AddSignatures.
 var (
 	errImport = fault.New(fault.Invalid, "proposal_not_importable", "the payment cannot be brought along")
-	// ErrImportSent is for one that is on its way already: nothing is left to do.
+	// ErrImportSent is returned for a payment that was already sent and need not be
+	// imported.
 	ErrImportSent = fault.New(fault.Conflict, "proposal_sent", "it was sent: its transaction waits for confirmation")
 )
 
-// Foreign is a payment that was proposed in Specter Desktop and waits there.
+// Foreign is a payment that was proposed in Specter Desktop and is pending there.
 type Foreign struct {
 	Txid string // of the transaction without signatures
-	PSBT string // as text, with the signatures there are
+	PSBT string // as text, with its signatures
 	Raw  string // the signed transaction, in hexadecimal; empty until it is complete
 	At   time.Time
-	// Maker is the name of the user who made it.
+	// Maker is the name of the user who created it.
 	Maker string
 }
 
-// Imported is what became of a Foreign, or would become of it in a dry run.
+// Imported is the result of importing a Foreign, or the expected result in a dry run.
 type Imported struct {
 	Proposal
-	Known bool // it was here, open or not
+	Known bool // it exists here, open or not
 	Err   error
 }
 
-// Outputs is what has to be known of the chain about coins that may not be in the
-// index yet: Core may still look through the chain for the wallet.
+// Outputs provides chain data about UTXOs that may not be in the index yet, because Core
+// may still be rescanning the blockchain for the wallet.
 type Outputs interface {
-	// Origin returns the transaction that an output is of. It returns
-	// wallet.ErrCoinNotFound where the output is spent, in the chain or in the
-	// mempool, or not known (RPC gettxout), and nil where the node has deleted the
-	// block.
+	// Origin returns the transaction that created an output. It returns
+	// wallet.ErrCoinNotFound if the output is unknown or spent, in the chain or in the
+	// mempool (RPC gettxout), and nil if the node has pruned the block.
 	Origin(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
-	// Spender returns the transaction in the mempool that spends an output; nil for
-	// none (RPC gettxspendingprevout).
+	// Spender returns the transaction in the mempool that spends an output, or nil (RPC
+	// gettxspendingprevout).
 	Spender(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
 }
 
-// Import makes proposals of payments that were proposed elsewhere, one by one. It
-// is for signers. Of what was there only the transaction and the signatures are
-// taken: that the coins are unspent and what they are worth, the node says, and
-// that they and the change are the wallet's, our own descriptor. Then each is a
-// proposal like any other, and its coins are reserved. In a dry run nothing is
-// stored; the wallet may be one that is only planned then.
+// Import creates proposals from payments that were proposed elsewhere, one by one. The
+// caller must be a signer. Only the transaction and the signatures are taken from the
+// import: the node confirms that the inputs are unspent and what they are worth, and our
+// own descriptor that they and the change belong to the wallet. The result is a normal
+// proposal, and its inputs are reserved. A dry run stores nothing; only in a dry run may
+// the wallet be one that does not exist yet.
 func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign, dryRun bool) ([]Imported, error) {
 	var err error
 	if !dryRun {
@@ -89,7 +89,7 @@ func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View
 	return all, nil
 }
 
-// importer brings payments of one wallet along.
+// importer imports payments of one wallet.
 type importer struct {
 	*Service
 
@@ -98,8 +98,8 @@ type importer struct {
 	network btc.Network
 	keys    *keyring
 	dryRun  bool
-	taken   map[btc.Outpoint]bool   // what a dry run would have reserved
-	planned map[string]wallet.Place // the addresses of a wallet that is only planned
+	taken   map[btc.Outpoint]bool   // reserved by earlier payments of the dry run
+	planned map[string]wallet.Place // addresses of a wallet that does not exist yet
 }
 
 func (i *importer) one(ctx context.Context, f Foreign) Imported {
@@ -125,7 +125,7 @@ func (i *importer) one(ctx context.Context, f Foreign) Imported {
 	return Imported{Proposal: p}
 }
 
-// rehearse returns why a proposal could not be stored.
+// rehearse returns the error that storing a proposal would return.
 func (i *importer) rehearse(ctx context.Context, p Proposal) error {
 	reserved, err := i.store.Reservations(ctx, i.view.ID)
 	if err != nil {
@@ -143,7 +143,7 @@ func (i *importer) rehearse(ctx context.Context, p Proposal) error {
 	return i.refuseFrozen(ctx, p)
 }
 
-// read makes a proposal of a payment.
+// read creates a proposal from a payment.
 func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 	posted, err := psbt.Decode([]byte(f.PSBT))
 	if err != nil {
@@ -184,9 +184,9 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 	return p, i.sign(&p, inputs, f)
 }
 
-// previous returns the transactions that are spent from, where all that is spent is
-// unspent so far. Those that the node has no more may be in the PSBT: a txid is a
-// hash.
+// previous returns the transactions whose outputs are spent, provided that these outputs
+// are unspent so far. Transactions that the node no longer has may be taken from the
+// PSBT: a txid is a hash of the transaction.
 func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Posted) ([]*wire.MsgTx, error) {
 	all := make([]*wire.MsgTx, len(tx.TxIn))
 	seen := map[wire.OutPoint]bool{}
@@ -219,7 +219,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 	return all, nil
 }
 
-// gone says why a coin of a payment is not there.
+// gone returns the reason why an input of a payment is not available.
 func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error {
 	raw, err := i.node.Spender(ctx, at)
 	switch {
@@ -233,7 +233,7 @@ func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error
 	return errImport.Saying("its coin %s is spent, or the Bitcoin node does not know it", at)
 }
 
-// fill fills in the inputs, which have to be the wallet's, and the outputs.
+// fill fills in the inputs, which must belong to the wallet, and the outputs.
 func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) error {
 	var addresses []string
 	for n, in := range tx.TxIn {
@@ -280,7 +280,7 @@ func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previo
 	return nil
 }
 
-// places returns which of the addresses are the wallet's, and where.
+// places returns which of the addresses belong to the wallet, with their positions.
 func (i *importer) places(ctx context.Context, addresses []string) (map[string]wallet.Place, error) {
 	if i.view.Stage == wallet.Ready {
 		return i.store.OwnPlaces(ctx, i.view.ID, addresses)
@@ -301,7 +301,7 @@ func (i *importer) places(ctx context.Context, addresses []string) (map[string]w
 	return i.planned, ctx.Err()
 }
 
-// packet makes the PSBT, with nothing in it of the one that was there.
+// packet creates a new PSBT, without any content of the imported one.
 func (i *importer) packet(p Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) (*psbt.Packet, []psbt.Input, error) {
 	inputs, err := i.keys.inputs(p.Inputs)
 	if err != nil {
@@ -315,7 +315,7 @@ func (i *importer) packet(p Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) (*
 	return packet, inputs, err
 }
 
-// sign takes the signatures, each after it was verified.
+// sign adds the signatures, each after it was verified.
 func (i *importer) sign(p *Proposal, inputs []psbt.Input, f Foreign) error {
 	maker := *i.who
 	maker.UserName = f.Maker

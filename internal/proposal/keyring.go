@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// keyring derives what a wallet's outputs are made of, by its own descriptors.
+// keyring derives the scripts and keys of a wallet's outputs from its own descriptors.
 type keyring struct {
 	script   btc.Script
 	required int
@@ -19,7 +19,7 @@ type keyring struct {
 	branches [2]*btc.Deriver
 }
 
-// newKeyring reads the descriptors. Which of the test chains it is matters to
+// newKeyring parses the descriptors. Which of the test networks it is matters to
 // addresses only, and not to scripts.
 func newKeyring(w wallet.Wallet) (*keyring, error) {
 	network := btc.Regtest
@@ -50,7 +50,7 @@ func (k *keyring) solve(at wallet.Place) (btc.Solution, error) {
 	return s, nil
 }
 
-// inputs returns what it takes to sign inputs.
+// inputs returns the data that is required to sign inputs.
 func (k *keyring) inputs(inputs []Input) ([]psbt.Input, error) {
 	all := make([]psbt.Input, len(inputs))
 	for i, in := range inputs {
@@ -63,8 +63,8 @@ func (k *keyring) inputs(inputs []Input) ([]psbt.Input, error) {
 	return all, nil
 }
 
-// outputs returns what it takes to recognize the wallet's own outputs; nil for
-// those of others.
+// outputs returns the data that identifies the wallet's own outputs; nil for other
+// outputs.
 func (k *keyring) outputs(outputs []Output) ([]*btc.Solution, error) {
 	all := make([]*btc.Solution, len(outputs))
 	for i, out := range outputs {
@@ -80,7 +80,7 @@ func (k *keyring) outputs(outputs []Output) ([]*btc.Solution, error) {
 	return all, nil
 }
 
-// find returns where a script is in the wallet, if it is where a PSBT says.
+// find returns the position of a script in the wallet if the PSBT states it correctly.
 func (k *keyring) find(says psbt.View, script []byte) (wallet.Place, bool) {
 	for _, d := range slices.Concat(says.Derivations, says.TapDerivations) {
 		if len(d.Path) == 0 {
@@ -92,7 +92,7 @@ func (k *keyring) find(says psbt.View, script []byte) (wallet.Place, bool) {
 				return at, true
 			}
 		}
-		break // all keys of a script are at the same place
+		break // all keys of a script have the same position
 	}
 	return wallet.Place{}, false
 }

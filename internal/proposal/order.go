@@ -6,48 +6,47 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Order is a payment that somebody wants a wallet to make.
+// Order is a requested payment from a wallet.
 type Order struct {
 	Recipients []Recipient
-	// FeeRate is what is to be paid; 0 leaves it to Core's estimate for TargetBlocks.
+	// FeeRate is the requested fee rate; 0 means Core's estimate for TargetBlocks.
 	FeeRate      btc.FeeRate
-	TargetBlocks int // 1 to 1008; 0 for DefaultTarget where there is no FeeRate
-	// Coins are the only ones to be spent; nil leaves the choice to Core.
+	TargetBlocks int // 1 to 1008; 0 for DefaultTarget if FeeRate is 0
+	// Coins are the only UTXOs that may be spent; nil leaves the selection to Core.
 	Coins []btc.Outpoint
-	// SendMax has the one recipient without an amount get all that is left of the
-	// Coins, or of all that is available.
+	// SendMax assigns the remainder of Coins, or of all available UTXOs, to the one
+	// recipient without an amount.
 	SendMax bool
-	// SubtractFrom are the recipients that pay the fee, by their position; nil has
-	// the wallet pay it.
+	// SubtractFrom are the positions of the recipients that pay the fee; if nil, the
+	// wallet pays it.
 	SubtractFrom []int
-	// Replaces is the txid of an unconfirmed transaction of the wallet, or the id of
-	// a proposal, whose coins are to be spent instead.
+	// Replaces is the txid of an unconfirmed transaction of the wallet, or the id of a
+	// proposal, whose inputs are spent instead.
 	Replaces string
-	// Evict allows the replacement to evict later payments that are not the caller's
-	// own.
+	// Evict allows the replacement to evict later payments that are not the caller's own.
 	Evict          bool
 	NotReplaceable bool       // do not signal BIP-125
-	MaxFee         btc.Amount // lowers the maximum of the wallet and the server; 0 for these
+	MaxFee         btc.Amount // lowers the maximum of the wallet and the server; 0 means no further limit
 	ExpiresAt      time.Time  // zero for the default
-	DryRun         bool       // nothing is stored, nothing is locked
+	DryRun         bool       // nothing is stored or locked
 }
 
-// Recipient is who is to get how much.
+// Recipient is an address with the amount that it receives.
 type Recipient struct {
 	Address string
-	Amount  btc.Amount // 0 where SendMax gives it the rest
-	Label   string     // becomes that of the address; empty for none
+	Amount  btc.Amount // 0 if it gets the remainder because of SendMax
+	Label   string     // is set for the address; empty for none
 }
 
 const (
-	// DefaultTarget is within how many blocks a payment is to be confirmed where
-	// nobody says.
+	// DefaultTarget is the default number of blocks within which a payment should be
+	// confirmed.
 	DefaultTarget = 6
-	// DefaultLifetime is how long a proposal is open where nobody says.
+	// DefaultLifetime is how long a proposal is open by default.
 	DefaultLifetime = 30 * 24 * time.Hour
-	// MaxRecipients is more than the largest standard transaction has room for.
+	// MaxRecipients exceeds the number of outputs of the largest standard transaction.
 	MaxRecipients = 3000
-	// MaxOrderJSON is how many bytes so many recipients take in JSON, each with the
-	// longest label, escaped.
+	// MaxOrderJSON is the size in bytes of the JSON of MaxRecipients recipients, each
+	// with the longest label, escaped.
 	MaxOrderJSON = MaxRecipients << 12
 )

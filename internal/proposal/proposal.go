@@ -1,13 +1,12 @@
-// Package proposal owns proposals: payments that somebody wants a wallet to make,
-// as PSBTs (BIP-174), from the first wish to the block they are confirmed in. It
-// decides who may do what with them and which state they are in; a [Store] keeps
-// them, and a [Node] is what it needs of Bitcoin Core. It knows no SQL, no HTTP
-// and no RPC, and it never signs.
+// Package proposal manages proposals: payments that a user requests from a wallet, as
+// PSBTs (BIP-174), from creation to confirmation. It decides who may do what with a
+// proposal and which status it has; a [Store] stores proposals, and [Node] is its
+// interface to Bitcoin Core. It contains no SQL, HTTP or RPC, and it never signs.
 //
-// The invariants: the transaction of a proposal never changes, only signatures
-// are added to it; each of them was verified against our own descriptor and the
-// outputs that it spends; no coin is in two open proposals; and signatures leave the
-// package only for those who may sign or send.
+// The invariants: the transaction of a proposal never changes, only signatures are added
+// to it; every signature was verified against our own descriptor and the outputs that it
+// spends; no UTXO is in two open proposals; and only callers who may sign or send receive
+// signatures from this package.
 package proposal
 
 import (
@@ -18,28 +17,28 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// What can be wrong with a request about a proposal.
+// Errors of requests about proposals.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "proposal_not_found", "there is no such proposal in this wallet")
-	// ErrInsufficientFunds says that what is available does not cover the payment
-	// and its fee.
+	// ErrInsufficientFunds says that the available funds do not cover the payment and its
+	// fee.
 	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
 		"the wallet does not have enough for this payment and its fee in coins that are neither reserved by another proposal, nor frozen, nor waiting for confirmation")
 	ErrCoinReserved = fault.New(fault.Conflict, "coin_reserved", "another open proposal spends one of these coins; cancel or replace that one first")
 	ErrCoinFrozen   = fault.New(fault.Conflict, "coin_frozen", "one of these coins is frozen; unfreeze it first")
 	ErrCoinLocked   = fault.New(fault.Conflict, "coin_locked", "somebody locked one of these coins in Bitcoin Core (RPC lockunspent); unlock it there first")
-	// ErrWrongState says that what is asked for is not done with a proposal that
-	// is where this one is.
+	// ErrWrongState says that the operation is not possible in the status of the
+	// proposal.
 	ErrWrongState = fault.New(fault.Conflict, "wrong_state", "this cannot be done with a proposal in this state")
-	// ErrChanged says that the proposal is not any more what the caller saw.
+	// ErrChanged says that the proposal has changed since the caller read it.
 	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
-	// ErrChangeTaken says that the change address is another open proposal's; with
-	// another one it may be tried again.
+	// ErrChangeTaken says that another open proposal has the change address; the request
+	// can be retried with another address.
 	ErrChangeTaken = fault.New(fault.Conflict, "change_taken", "another proposal was made at the same time; try again")
 	// ErrFeeRateTooLow says that the node does not relay a payment with this fee rate.
 	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
-	// ErrAmountTooSmall says that the node does not relay an output with this amount:
-	// it is dust, by itself or without the fee that is subtracted from it.
+	// ErrAmountTooSmall says that the node does not relay an output with this amount
+	// because it is dust, or would be after the fee is subtracted.
 	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "must have higher amounts: one is dust, which the Bitcoin node does not relay")
 	// ErrTooManyEvictions says that a replacement would evict more transactions than
 	// the node allows (BIP-125, rule 5).
@@ -52,56 +51,56 @@ var (
 	// again.
 	ErrNotAbandonable = fault.New(fault.Conflict, "payment_pending",
 		"the transaction is in the mempool or in the chain, so it cannot be abandoned; replace it with a higher fee rate instead")
-	// ErrRejected says that the node does not take the transaction into its mempool.
+	// ErrRejected says that the node does not accept the transaction into its mempool.
 	ErrRejected = fault.New(fault.Conflict, "broadcast_rejected", "the Bitcoin node does not accept this transaction")
 )
 
-// Status is where a proposal is.
+// Status is the status of a proposal.
 type Status string
 
-// The statuses. The first three are open: their coins are reserved.
+// The statuses. The first three are open: their inputs are reserved.
 const (
 	Created         Status = "created"
 	PartiallySigned Status = "partially_signed"
-	Complete        Status = "complete" // signatures enough
+	Complete        Status = "complete" // has enough signatures
 	Broadcast       Status = "broadcast"
 	Confirmed       Status = "confirmed"
 	Cancelled       Status = "cancelled"
 	Expired         Status = "expired"
-	Conflicted      Status = "conflicted" // another transaction spent its coins
-	Replaced        Status = "replaced"   // another proposal took its coins over
+	Conflicted      Status = "conflicted" // another transaction spent its inputs
+	Replaced        Status = "replaced"   // another proposal took over its inputs
 )
 
-// Open reports whether the proposal reserves its coins.
+// Open reports whether the proposal reserves its inputs.
 func (s Status) Open() bool { return s == Created || s == PartiallySigned || s == Complete }
 
-// Actor is who did something, with what.
+// Actor is a user who performed an action, and the token that authenticated it.
 type Actor struct {
 	UserID, UserName string
 	TokenID          string // empty for nobody but the chain or the clock
 }
 
-// Proposal is a payment that somebody wants a wallet to make.
+// Proposal is a requested payment from a wallet.
 type Proposal struct {
 	ID       string // UUIDv4
 	WalletID string
 	Txid     string // of the transaction without signatures
-	// FinalTxid is that of the signed one, which differs where signatures are not
-	// in the witness; empty until it is known.
+	// FinalTxid is the txid of the signed transaction, which differs from Txid if
+	// signatures are not in the witness; empty until it is known.
 	FinalTxid string
 	Status    Status
 	StatusAt  time.Time
-	Reason    string // why it ended, for people; empty while it has not
-	Version   int    // rises with every change, from 1 on
+	Reason    string // why it ended, for users; empty until then
+	Version   int    // increases with every change, starting at 1
 	Creator   Actor
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	// Imported is for one that was made elsewhere; see Service.Import. It may have
-	// the change address of another.
+	// Imported is set if it was created elsewhere; see Service.Import. It may have the
+	// same change address as another proposal.
 	Imported bool
 	Terms
 
-	PSBT []byte // version 0, with the signatures there are
+	PSBT []byte // version 0, with its signatures
 	Raw  []byte // the signed transaction, once complete
 	// SignaturesWithheld is set where the caller may not see the signatures that there
 	// are: PSBT and Raw are without them. It is not stored.

@@ -8,12 +8,13 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Remedy says that the signed transaction of a cancelled proposal can still be sent by
-// those who have it, and how to prevent that.
+// Remedy says that anyone who has the signed transaction of a cancelled proposal can
+// still send it, and how to prevent that.
 type Remedy struct {
 	Warning string
-	// Order spends one of its UTXOs to the wallet itself. It is nil if none of them can be
-	// spent now, such as those of a transaction that the proposal would have replaced.
+	// Order spends one of its UTXOs to the wallet itself. It is nil if none of them can
+	// be spent now, such as the inputs of a transaction that the proposal would have
+	// replaced.
 	Order *Order
 }
 
@@ -26,19 +27,19 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *Remedy {
 		return nil
 	}
 	o, err := s.invalidation(ctx, p)
-	if err != nil { // what was done is not followed by an error
+	if err != nil { // the cancellation succeeded and must not return an error
 		s.log.WarnContext(ctx, "no remedy for a cancelled proposal", "proposal_id", p.ID, "error", err)
 	}
 	return &Remedy{Warning: stillValid, Order: o}
 }
 
 // invalidation returns an order that spends the largest UTXO of a proposal to a change
-// address; nil if the index has none of them unspent.
+// address; nil if none of them is unspent in the index.
 func (s *Service) invalidation(ctx context.Context, p Proposal) (*Order, error) {
 	var largest *Input
 	for i, in := range p.Inputs {
 		_, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
-		// After it was abandoned, the index has them as soon as the node has.
+		// After an abandonment, the index has the UTXOs as soon as the node has them.
 		isSpent := errors.Is(err, wallet.ErrCoinNotFound) && !p.wasSent()
 		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) {
 			return nil, err

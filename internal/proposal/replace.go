@@ -10,16 +10,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// replaced is what a proposal replaces.
+// replaced is the payment that a proposal replaces.
 type replaced struct {
 	txid       string
-	proposalID string // empty where it is not one of ours
+	proposalID string // empty if it was not created by a proposal
 	inputs     []btc.Outpoint
 }
 
-// replaced returns what is called so: the id of a proposal, the txid of an open
-// one, or that of an unconfirmed transaction that spends nothing but the wallet's
-// coins. Who replaces an open proposal ends it, and has to be one who may cancel it.
+// replaced resolves a name: the id of a proposal, the txid of an open proposal, or the
+// txid of an unconfirmed transaction that spends only the wallet's UTXOs. Replacing an
+// open proposal ends it, so the caller must be allowed to cancel it.
 func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.View, name string) (*replaced, error) {
 	p, err := s.named(ctx, v.ID, name)
 	if errors.Is(err, ErrNotFound) {
@@ -46,7 +46,7 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 	return r, nil
 }
 
-// named returns the proposal of this id, or the open one of this txid, or
+// named returns the proposal with this id, or the open proposal with this txid, or
 // ErrNotFound.
 func (s *Service) named(ctx context.Context, walletID, name string) (Proposal, error) {
 	p, err := s.store.Proposal(ctx, walletID, name)
@@ -89,17 +89,16 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 	return r, err
 }
 
-// BumpParams are how a payment is to be proposed again.
+// BumpParams are the parameters of Bump.
 type BumpParams struct {
 	FeeRate btc.FeeRate
 	MaxFee  btc.Amount // see Order
 	Evict   bool       // see Order
-	DryRun  bool       // nothing is stored, nothing is locked
+	DryRun  bool       // nothing is stored or locked
 }
 
-// Bump makes a proposal that replaces another by one that pays a higher fee rate
-// to the same recipients. What was asked for stays as it was. It is for proposers;
-// faults are those of Create.
+// Bump replaces a proposal by a new one with a higher fee rate and the same recipients
+// and terms. The caller must be a proposer; the faults are the faults of Create.
 func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -120,8 +119,8 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	return s.Create(ctx, who, alias, o)
 }
 
-// Order returns what the proposal was asked to be, without labels and the choice
-// of coins.
+// Order returns the order that the proposal was created from, without labels and the
+// selection of UTXOs.
 func (p *Proposal) Order() Order {
 	o := Order{FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
 	for _, out := range p.Outputs {

@@ -12,14 +12,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// The reservation in the database decides; that Core has the coins locked, too,
-// keeps it from choosing them in vain. Core forgets, and a process may die before
-// it has told Core, so that both are compared whenever the follower looks.
+// The reservation in the database is authoritative; the lock in Core's wallet only
+// prevents Core from selecting a reserved UTXO, which would fail. Core loses its locks at
+// a restart, and a process may die before it has set them, so the indexer compares both
+// in every sync round.
 
-// Reconcile has Core lock what is reserved and is not among what it has locked,
-// and unlock what was released, which it returns. That is forgotten then, and not
-// before: until here, a look that is under way may have seen the lock. What Core does
-// not unlock yet is kept, and tried again at the next look.
+// Reconcile locks reserved outputs in Core's wallet that are not among locked. It unlocks
+// released outputs, deletes their reservations and returns them. The reservations must
+// not be deleted earlier, because a sync round that has already started may have seen the
+// lock. An output that Core does not unlock yet is kept and tried again in the next sync
+// round.
 func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err != nil || len(ToLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
@@ -29,7 +31,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	defer cancel()
 	done, err := s.wallets.TakeCoins(soon, w.ID)
 	if err != nil {
-		return nil, ctx.Err() // somebody is at work on the wallet, and its next look is not far
+		return nil, ctx.Err() // another request is using the wallet; the next sync round is soon
 	}
 	defer done()
 	if reserved, err = s.store.Reservations(ctx, w.ID); err != nil {
@@ -53,9 +55,9 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	return unlocked, s.store.ForgetReleased(ctx, w.ID, letGo)
 }
 
-// stillLocked divides outputs that Core was asked to unlock into those that it has
-// unlocked and those that it has not. Core refuses it while an output is spent, and
-// keeps the lock: the output would stay locked if it became unspent again.
+// stillLocked divides outputs that Core was asked to unlock into those that Core has
+// unlocked and the others. Core refuses to unlock a spent output and keeps its lock: the
+// output would stay locked if it became unspent again.
 func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.Outpoint) (unlocked, refused []btc.Outpoint, err error) {
 	if len(asked) == 0 {
 		return nil, nil, nil
@@ -71,11 +73,11 @@ func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.
 	return unlocked, refused, err
 }
 
-// turnPatience is how long a look at a wallet waits for those who make proposals.
+// turnPatience is how long a sync round waits for requests that create proposals in the
+// wallet.
 const turnPatience = 100 * time.Millisecond
 
-// ToLock returns the coins that Core is to be told to lock. It has no lock for what
-// is spent.
+// ToLock returns the UTXOs that must be locked in Core. Core cannot lock spent outputs.
 func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
 	var coins []btc.Outpoint
 	for _, r := range reserved {
@@ -86,7 +88,7 @@ func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
 	return coins
 }
 
-// released returns the coins that no proposal has any more.
+// released returns the outputs that are no longer reserved by a proposal.
 func released(reserved []Reservation) []btc.Outpoint {
 	var coins []btc.Outpoint
 	for _, r := range reserved {
@@ -97,9 +99,9 @@ func released(reserved []Reservation) []btc.Outpoint {
 	return coins
 }
 
-// release has Core unlock what was released, for whoever has the wallet's turn.
-// Where that fails, the follower does it when it looks next, as it forgets then what
-// was released.
+// release unlocks released outputs in Core; the caller must hold the wallet's keyed
+// mutex. If that fails, the indexer unlocks them in the next sync round, which also
+// deletes the released reservations.
 func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err == nil {
@@ -111,8 +113,8 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	s.o.Kick(w.ID)
 }
 
-// lock has Core not choose coins. One that is spent needs no lock: a replacement
-// spends coins that the transaction before it spent.
+// lock locks UTXOs in Core, so that it does not select them. A spent output needs no
+// lock: a replacement spends the inputs of the transaction that it replaces.
 func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoint) error {
 	if len(coins) == 0 {
 		return nil
@@ -124,12 +126,12 @@ func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoin
 	return fmt.Errorf("lock coins of wallet %s: %w", w.ID, err)
 }
 
-// unlock has Core choose coins again that were released, unless somebody froze
-// them, and returns those that it may choose.
+// unlock unlocks released outputs in Core, except frozen ones, and returns the outputs
+// that Core may select again.
 func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Outpoint) (free []btc.Outpoint, err error) {
 	for _, at := range released {
 		coin, err := s.store.Coin(ctx, w.ID, at)
-		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) { // what is spent is not locked
+		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) { // a spent output is not frozen
 			return nil, err
 		}
 		if !coin.Frozen {
