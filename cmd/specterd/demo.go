@@ -89,7 +89,7 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 		return err
 	}
 	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md run against this server after this line:\n\n"+
-		"   export URL=%s ADMIN_PASSWORD=%s ALICE_PASSWORD=%s\n\n", url, s.adminPassword, s.userPassword)
+		"   export URL=%s ADMIN_PASSWORD=%s ALICE_PASSWORD=%s NODE_URL=%s\n\n", url, s.adminPassword, s.userPassword, s.node.URL())
 	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove its data.\n")
 	<-ctx.Done()
 	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)

@@ -15,8 +15,9 @@ import (
 )
 
 // walkThroughBlock matches a code block below the comment that marks it as executed by
-// a test.
-var walkThroughBlock = regexp.MustCompile("(?s)<!-- walk-through -->\n```(\\w+)\n(.*?)```\n")
+// a test; a block that is marked as continued runs after the one before it, in the
+// same shell.
+var walkThroughBlock = regexp.MustCompile("(?s)<!-- walk-through( continued)? -->\n```(\\w+)\n(.*?)```\n")
 
 // TestTutorial runs the code blocks of README.md and docs/tutorial.md against one
 // server.
@@ -35,10 +36,17 @@ func TestTutorial(t *testing.T) {
 		{"docs/tutorial.md", "python", tokensAndWallets},
 		{"docs/tutorial.md", "sh", proposals},
 		{"docs/tutorial.md", "python", proposals},
+		{"docs/tutorial.md", "sh", []string{
+			`"status":"partially_signed"`, `"status":"complete"`, `"status":"broadcast"`, `"status":"replaced"`, `"status":"mempool"`, "in the mempool: 409",
+		}},
+		{"docs/sharing.md", "sh", []string{
+			`"expires_at"`, `"alias":"our_vault"`, "invite without members:write: 403", "sign as a proposer: 403", "after leaving: 404", "revoked token: 401",
+		}},
 	}
 	blocks := map[string][][]string{
 		"README.md":        walkThroughBlocks(t, "README.md", 1),
-		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 4),
+		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 5),
+		"docs/sharing.md":  walkThroughBlocks(t, "docs/sharing.md", 1),
 	}
 	commands := map[string][]string{"sh": {"bash", "-eu", "-c"}, "python": {pythonWithRequests(t), "-c"}}
 	environment := append(os.Environ(), serveWalkThroughs(t)...)
@@ -68,7 +76,14 @@ func walkThroughBlocks(t *testing.T, document string, n int) [][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := walkThroughBlock.FindAllStringSubmatch(string(text), -1)
+	var blocks [][]string
+	for _, match := range walkThroughBlock.FindAllStringSubmatch(string(text), -1) {
+		if block := []string{match[0], match[2], match[3]}; match[1] == "" {
+			blocks = append(blocks, block)
+		} else {
+			blocks[len(blocks)-1][2] += block[2]
+		}
+	}
 	if len(blocks) != n {
 		t.Fatalf("%s has %d blocks that are executed, want %d", document, len(blocks), n)
 	}
@@ -134,7 +149,7 @@ func serveWalkThroughs(t *testing.T) []string {
 	if err := newWalk(io.Discard, address, made).print(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"URL=" + address, "ADMIN_PASSWORD=" + adminPassword, "ALICE_PASSWORD=" + userPassword}
+	return []string{"URL=" + address, "ADMIN_PASSWORD=" + adminPassword, "ALICE_PASSWORD=" + userPassword, "NODE_URL=" + node.URL()}
 }
 
 // pythonWithRequests returns the command of a Python that can import requests.
