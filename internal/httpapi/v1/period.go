@@ -40,8 +40,8 @@ func (p period) times() (since, until time.Time, err error) {
 	if isDate {
 		until = until.AddDate(0, 0, 1)
 	}
-	if !since.IsZero() && !until.IsZero() && since.After(until) {
-		return since, until, fault.InvalidField("since", "must not be later than until")
+	if !since.IsZero() && !until.IsZero() && !since.Before(until) {
+		return since, until, fault.InvalidField("since", "must be earlier than until")
 	}
 	return since, until, nil
 }
