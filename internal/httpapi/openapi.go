@@ -15,19 +15,19 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-const about = `specterd gives the watch-only wallets of a Bitcoin node to many users and their scripts, over HTTP, ` +
+const about = `specterd is a multi-user REST API for the watch-only wallets of a Bitcoin node, ` +
 	`with access tokens that can be limited, listed and revoked. ` +
-	`It holds no private key: it proposes transactions as PSBTs, which are signed elsewhere.`
+	`It holds no private key: it creates proposals with PSBTs, which are signed elsewhere.`
 
 const conventions = `
 
-Use /api/v1: it has cursors, precise errors as problem documents (RFC 9457), and tokens that are limited by scopes. /api/v1alpha is for existing clients of Specter Desktop.
+Use /api/v1: it has cursor pagination, problem documents (RFC 9457) as errors, and tokens that are limited by scopes. /api/v1alpha is for existing clients of Specter Desktop.
 
-Bodies are JSON, in UTF-8. Amounts are whole satoshis, in fields that end in _sat; fee rates are satoshis per virtual byte, in fields that end in _sat_vb. Times are RFC 3339 in UTC. Every path is served with a slash at its end, too, and every GET also as HEAD. ` +
-	`Every answer has an X-Request-Id. Beside the errors that are listed, any request can get 413 if its body is too large, and 500 if something goes wrong inside specterd.`
+Bodies are JSON, in UTF-8. Amounts are whole satoshis, in fields that end in _sat; fee rates are satoshis per virtual byte, in fields that end in _sat_vb. Times are RFC 3339 in UTC. Every path is also served with a trailing slash, and every GET also as HEAD. ` +
+	`Every response has the header X-Request-Id. In addition to the listed errors, any request can fail with 413 if its body is too large, and with 500 on an internal error.`
 
-// Describe returns the OpenAPI 3.1 description of the routes, as JSON. It is the
-// same for the same routes and version, to the byte.
+// Describe returns the OpenAPI 3.1 specification of the routes as JSON. It is
+// byte-identical for the same routes and version.
 func Describe(routes []route.Route, version string) ([]byte, error) {
 	s, err := specify(routes, version)
 	if err != nil {
@@ -57,7 +57,7 @@ func specify(routes []route.Route, version string) (*schemas, error) {
 		s.Spec.Tags = append(s.Spec.Tags, openapi31.Tag{Name: t.name, Description: &t.description})
 	}
 	s.Spec.SetHTTPBasicSecurity("basic", "A user's name and password.")
-	s.Spec.SetHTTPBearerTokenSecurity("bearer", "JWT", "A token, made with POST /api/v1/tokens or POST /api/v1alpha/token. The scopes that it has limit what it can do.")
+	s.Spec.SetHTTPBearerTokenSecurity("bearer", "JWT", "An access token, created with POST /api/v1/tokens or POST /api/v1alpha/token and limited by its scopes.")
 	for _, to := range routes {
 		if err := s.add(to); err != nil {
 			return nil, fmt.Errorf("describe %s %s: %w", to.Method, to.Path, err)
@@ -66,7 +66,7 @@ func specify(routes []route.Route, version string) (*schemas, error) {
 	return s, s.finish(routes)
 }
 
-// add describes one route.
+// add adds the operation of one route to the specification.
 func (s *schemas) add(to route.Route) error {
 	oc, err := s.NewOperationContext(to.Method, to.Path)
 	if err != nil {
@@ -99,13 +99,13 @@ func (s *schemas) add(to route.Route) error {
 	return s.complete(op, to)
 }
 
-// operation returns the description of a route that was added.
+// operation returns the operation of a route that was added.
 func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
 	item := s.Spec.Paths.MapOfPathItemValues[to.Path]
 	return item.Operation(to.Method)
 }
 
-// complete adds what the types do not tell.
+// complete adds to an operation what the Go types do not express.
 func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	if text := to.Handler.Text; text != nil {
 		if !text.OrJSON {
@@ -120,18 +120,18 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		describeBody(op.RequestBody.RequestBody, to.Handler)
 	}
 	op.Parameters = slices.DeleteFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool {
-		return p.Parameter.Name == "Accept" // which OpenAPI derives from the media types of the answers
+		return p.Parameter.Name == "Accept" // OpenAPI derives it from the media types of the responses
 	})
 	for _, p := range op.Parameters {
 		delete(p.Parameter.Schema, "description") // the parameter has it
 		if name, _ := simpleType(p.Parameter.Schema); name != "" {
-			p.Parameter.Schema["type"] = name // what can be left out is not null
+			p.Parameter.Schema["type"] = name // an optional parameter is not nullable
 		}
 	}
 	s.completeResponses(op, to.Handler)
 	if to.Handler.TakesKey {
 		key := openapi31.Parameter{Name: keyHeader, In: openapi31.ParameterInHeader, Schema: map[string]any{"type": "string", "minLength": 1, "maxLength": maxKey}}
-		key.WithDescription("A text of your own, such as a UUID, that only repetitions of this request have. They get the answer of the first for a day, and nothing is done twice.")
+		key.WithDescription("A unique string that you choose, such as a UUID, to send again only when you retry this request. For 24 hours, a retry receives the response to the first request and is not executed again.")
 		op.Parameters = append(op.Parameters, openapi31.ParameterOrReference{Parameter: &key})
 	}
 	if to.Credentials.TakesBearer() {
@@ -159,8 +159,8 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	return nil
 }
 
-// describeBody says whether a body is required, and how large it may be if that is
-// another limit than most operations have.
+// describeBody sets whether a body is required, and adds the size limit to its
+// description if the limit is not the default.
 func describeBody(body *openapi31.RequestBody, h route.Handler) {
 	body.WithRequired(h.NeedsBody)
 	if h.MaxBody == route.DefaultMaxBody {
@@ -173,16 +173,17 @@ func describeBody(body *openapi31.RequestBody, h route.Handler) {
 	body.WithDescription(text + fmt.Sprintf("At most %d bytes.", h.MaxBody))
 }
 
-// completeResponses adds the answers of success that do not come from types.
+// completeResponses adds the success responses and headers that the Go types do not
+// express.
 func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	responses := op.Responses.MapOfResponseOrReferenceValues
 	success := responses[strconv.Itoa(h.Status)]
 	text := map[string]any{"type": "string"}
 	versioned := h.Out.Implements(reflect.TypeFor[route.Versioned]())
 	if h.IsTagged || versioned {
-		etag := "Changes when the answer does; for If-None-Match."
+		etag := "Entity tag of the response, for If-None-Match."
 		if versioned {
-			etag = "The version, for If-Match and If-None-Match. A repeated answer to an Idempotency-Key has none."
+			etag = "Version of the resource, for If-Match and If-None-Match. Absent from a response that is repeated for an Idempotency-Key."
 		}
 		success.Response.WithHeadersItem("ETag", openapi31.HeaderOrReference{Header: &openapi31.Header{Description: &etag, Schema: text}})
 	}
@@ -193,21 +194,21 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 		responses[strconv.Itoa(h.OtherStatus)] = openapi31.ResponseOrReference{Response: &other}
 	}
 	if h.ShownScope != 0 {
-		unseen := (&openapi31.Response{}).WithDescription("Done. The token lacks the scope " + h.ShownScope.String() + ", which the response body takes.")
+		unseen := (&openapi31.Response{}).WithDescription("Done. The token lacks the scope " + h.ShownScope.String() + ", which the response body requires.")
 		unseen.Headers = success.Response.Headers
 		responses["204"] = openapi31.ResponseOrReference{Response: unseen}
 	}
 	if !h.IsTagged {
 		return
 	}
-	responses["304"] = openapi31.ResponseOrReference{Response: (&openapi31.Response{}).WithDescription("The answer is the one whose ETag was sent.")}
+	responses["304"] = openapi31.ResponseOrReference{Response: (&openapi31.Response{}).WithDescription("The response is the same as the one whose ETag was sent.")}
 	known := openapi31.Parameter{Name: "If-None-Match", In: openapi31.ParameterInHeader, Schema: text}
-	known.WithDescription("ETag of an answer that you have: 304 without a body where it is still the same.")
+	known.WithDescription("ETag of an earlier response. If the response is unchanged, the server returns 304 without a body.")
 	op.Parameters = append(op.Parameters, openapi31.ParameterOrReference{Parameter: &known})
 }
 
-// operationID is the handler's name. That is unique within v1, and the older
-// surface says that it is meant.
+// operationID returns the operation id of a route: the handler's name, which is unique
+// within v1, with a prefix in v1alpha.
 func operationID(to route.Route) string {
 	if apiOf(to.Path) == "v1alpha" {
 		return "v1alpha" + to.Handler.Name
@@ -215,33 +216,33 @@ func operationID(to route.Route) string {
 	return lowerFirst(to.Handler.Name)
 }
 
-// access says who may use a route, in a sentence or two.
+// access describes the credentials and permissions that a route requires.
 func access(to route.Route) string {
 	var text string
 	switch to.Credentials {
 	case route.Nobody:
-		return "Needs no credential."
+		return "Requires no credentials."
 	case route.Basic:
-		text = "Takes a user name and password."
+		text = "Requires a user name and password."
 	case route.Bearer:
-		text = "Takes a token with the scope " + to.Scope.String() + "."
+		text = "Requires a token with the scope " + to.Scope.String() + "."
 	case route.Either:
-		text = "Takes a token with the scope " + to.Scope.String() + ", or a user name and password."
+		text = "Requires a token with the scope " + to.Scope.String() + ", or a user name and password."
 	case route.AnyToken:
-		text = "Takes any token, or a user name and password."
+		text = "Requires any token, or a user name and password."
 	case route.OwnToken:
-		text = "Takes any token."
+		text = "Requires any token."
 	case route.Password:
-		text = "Takes a user name and password. A token is refused (password_required)."
+		text = "Requires a user name and password. A token is refused (password_required)."
 	}
 	switch {
 	case to.Role == route.Admin:
-		text += " Only admins may do this."
+		text += " Requires an admin."
 	case to.Role.OfWallet():
-		text += " The role in the wallet has to be " + string(to.Role) + " at least."
+		text += " Requires at least the role " + string(to.Role) + " in the wallet."
 	}
 	if to.Handler.NeedsNode {
-		text += " It waits for the node."
+		text += " Requires the Bitcoin node to be available."
 	}
 	if to.Handler.ShownScope != 0 {
 		text += " Without the scope " + to.Handler.ShownScope.String() + " the response has no body."

@@ -13,30 +13,31 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// errorDescriptions say what an error status means, on either surface.
+// errorDescriptions describe the error statuses, for both API versions.
 var errorDescriptions = map[int]string{
-	http.StatusBadRequest:            "The request is malformed, or a value in it cannot be.",
-	http.StatusUnauthorized:          "The credential is missing, invalid, expired or revoked, or of a kind that is not taken here.",
-	http.StatusForbidden:             "The credential is good, but does not entitle to this.",
-	http.StatusNotFound:              "What is asked for is not there, or is not yours.",
-	http.StatusConflict:              "It does not go with what is there already; the code tells why.",
-	http.StatusPreconditionFailed:    "What is asked for has changed since the version in If-Match, or, in v1alpha, the wallet does not have enough to spend.",
+	http.StatusBadRequest:            "The request is malformed or contains an invalid value.",
+	http.StatusUnauthorized:          "The credential is missing, invalid, expired, revoked, or of a kind that the operation does not accept.",
+	http.StatusForbidden:             "Insufficient permissions.",
+	http.StatusNotFound:              "The resource does not exist or is not yours.",
+	http.StatusConflict:              "The request conflicts with the current state; code contains the reason.",
+	http.StatusPreconditionFailed:    "The resource has changed since the version in If-Match, or, in v1alpha, the funds of the wallet are insufficient.",
 	http.StatusRequestEntityTooLarge: fmt.Sprintf("The body is larger than %d bytes, or than the description of the request body allows.", route.DefaultMaxBody),
-	http.StatusUnsupportedMediaType:  "The Content-Type is not one that is taken here, which is application/json where nothing else is said.",
-	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for another request.",
-	http.StatusTooManyRequests:       "Too many passwords were wrong, too many logins are under way, or too many requests of the user are in progress (too_many_requests).",
+	http.StatusUnsupportedMediaType:  "The Content-Type is not accepted. Unless otherwise specified, it must be application/json.",
+	http.StatusUnprocessableEntity:   "The Idempotency-Key was already used for another request.",
+	http.StatusTooManyRequests:       "Too many failed password attempts, too many logins in progress, or too many requests of the user in progress (too_many_requests).",
 	http.StatusBadGateway:            "Invalid response from the Bitcoin node, or a call that the node refused for an unknown reason (node_error).",
-	http.StatusServiceUnavailable:    "The database or the node cannot be used now, or too many requests are in progress (busy).",
+	http.StatusServiceUnavailable:    "The database or the node is unavailable, or too many requests are in progress (busy).",
 }
 
 var errorHeaders = map[int]struct{ name, description string }{
-	http.StatusUnauthorized:       {"WWW-Authenticate", "A challenge for each kind of credential that is taken here: Basic (RFC 7617), Bearer (RFC 6750)."},
-	http.StatusForbidden:          {"WWW-Authenticate", "Where a token's scopes do not suffice: a Bearer challenge with error=\"insufficient_scope\" and the scope that is needed."},
-	http.StatusTooManyRequests:    {"Retry-After", "Seconds after which to try again."},
-	http.StatusServiceUnavailable: {"Retry-After", "Seconds after which to try again, where that can be told."},
+	http.StatusUnauthorized:       {"WWW-Authenticate", "A challenge for each accepted kind of credential: Basic (RFC 7617), Bearer (RFC 6750)."},
+	http.StatusForbidden:          {"WWW-Authenticate", "If the token lacks a scope: a Bearer challenge with error=\"insufficient_scope\" and the required scope."},
+	http.StatusTooManyRequests:    {"Retry-After", "Seconds to wait before retrying."},
+	http.StatusServiceUnavailable: {"Retry-After", "Seconds to wait before retrying, if known."},
 }
 
-// errorResponse returns a reference to the description of an error of a path.
+// errorResponse returns a reference to the response component of an error status, in
+// the format of the path's API version.
 func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrReference, error) {
 	name, contentType, body := "Problem", "application/problem+json", any(problem{})
 	if apiOf(path) != "v1" {
@@ -61,7 +62,7 @@ func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrRe
 	return reference, nil
 }
 
-// errorStatuses returns the errors that a route can give.
+// errorStatuses returns the error statuses that a route can return.
 func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	statuses := []int{http.StatusServiceUnavailable}
 	add := func(when bool, status ...int) {
@@ -80,7 +81,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // a quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
-	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // the other answers 400 then, as the original does
+	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic() || to.Credentials != route.Nobody && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
 	add(to.Handler.TakesKey, http.StatusUnprocessableEntity)
@@ -92,14 +93,14 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 // isLimited reports whether the server limits how many such requests are in progress.
 func isLimited(to route.Route) bool { return to.Handler.IsHeavy || to.Handler.Media != nil }
 
-// namesOne reports whether the path names one thing, so that 404 is the answer
-// where that is not there. For wallets the older surface answers 403 then.
+// namesOne reports whether the path names one resource, so that the route returns 404
+// if it does not exist. v1alpha returns 403 for wallets that do not exist.
 func namesOne(to route.Route) bool {
 	return strings.Contains(to.Path, "{") && (apiOf(to.Path) != "v1alpha" || !to.Role.OfWallet())
 }
 
-// hasNoEmptyList reports whether 404 is the answer where there is nothing to
-// list, as the original has it.
+// hasNoEmptyList reports whether the route returns 404 instead of an empty list, as
+// Specter Desktop does.
 func hasNoEmptyList(to route.Route) bool {
 	return apiOf(to.Path) == "v1alpha" && to.Handler.Name == "ListTokens"
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// finish adds to all schemas what code generators rely on and what has no tag, and to
-// all responses their examples.
+// finish adds number formats, null enum values and descriptions to all schemas, and
+// examples to all responses.
 func (s *schemas) finish(routes []route.Route) error {
 	for name, schema := range s.Spec.Components.Schemas {
 		finishSchema(schema)
@@ -51,9 +51,8 @@ func finishContent(content map[string]openapi31.MediaType) {
 	}
 }
 
-// finishSchema adds, in a schema and all that it contains: the format of numbers,
-// without which generated code has a float32 for an amount; and null to the enum of
-// what can be null.
+// finishSchema adds to a schema and its subschemas the format of numbers, without which
+// code generators use float32 for amounts, and null to the enum of a nullable value.
 func finishSchema(schema map[string]any) {
 	name, nullable := simpleType(schema)
 	format := map[string]string{"integer": "int64", "number": "double"}[name]
@@ -65,7 +64,7 @@ func finishSchema(schema map[string]any) {
 	}
 	for keyword, value := range schema {
 		if keyword == "enum" || keyword == "examples" || keyword == "default" {
-			continue // values and no schemas
+			continue // values, not schemas
 		}
 		finishWithin(value)
 	}
@@ -82,9 +81,9 @@ func finishWithin(value any) {
 	}
 }
 
-// describeSchema adds a description to a component and to its properties where their
-// types have none. A default goes into the description: generators take a property
-// with a default for one that is always there, which it is not in a request.
+// describeSchema adds a description to a component and to its properties if they have
+// none. A default moves into the description: code generators treat a property with a
+// default as always present, but it is optional in a request.
 func describeSchema(name string, schema map[string]any) {
 	if schema["description"] == nil {
 		if text := schemaDescription(name); text != "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// schemas makes JSON Schemas of wire types and keeps which type each was made of.
+// schemas creates JSON Schemas for the wire types and records the Go type of each.
 type schemas struct {
 	*openapi31.Reflector
 	types    map[string]reflect.Type   // by the schema's name
@@ -52,8 +52,8 @@ func schemaName(t reflect.Type) string {
 	return name
 }
 
-// describeType knows the types that do not show by themselves what they are on
-// the wire.
+// describeType adjusts the schemas of types whose wire format does not follow from the
+// Go type, and forbids unknown fields in request bodies of strict API versions.
 func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	if p.Value.Type() == reflect.TypeFor[jsontext.Value]() {
 		return true, nil // any JSON at all
@@ -66,16 +66,16 @@ func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	return false, nil
 }
 
-// describeField adds what our encoder does: it leaves out only what is
-// omitempty, and writes lists and maps that are nil as empty.
+// describeField makes the schema of a field match the JSON encoder, which omits only
+// omitempty fields and encodes nil lists and maps as empty.
 func describeField(p jsonschema.InterceptPropParams) error {
 	if !p.Processed {
 		return nil
 	}
-	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // null or a reference, with a type that forbids null
+	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // null or a reference, and a type that forbids null
 		p.PropertySchema.Type, nullable[1].TypeObject.Type = nil, nil
 	}
-	if types := p.Field.Tag.Get("oneof"); types != "" { // any JSON to the decoder, and what we say here to people
+	if types := p.Field.Tag.Get("oneof"); types != "" { // any JSON for the decoder; the tag documents the accepted types
 		for name := range strings.SplitSeq(types, ",") {
 			one := jsonschema.Schema{}
 			one.WithType(jsonschema.SimpleType(name).Type())
@@ -98,8 +98,8 @@ func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// component adds the schema of a value's type to those that can be referred to,
-// and returns a reference.
+// component adds the schema of a value's type to the components and returns a
+// reference to it.
 func (s *schemas) component(value any) (map[string]any, error) {
 	schema, err := s.Reflect(value, jsonschema.RootRef,
 		jsonschema.DefinitionsPrefix("#/components/schemas/"),

@@ -2,7 +2,7 @@ package httpapi
 
 import "strings"
 
-// schemaDescription returns what a component is; of a list, what kind of list.
+// schemaDescription returns the description of a component, or "" if it has none.
 func schemaDescription(name string) string {
 	if text, ok := schemaDescriptions[name]; ok {
 		return text
@@ -16,7 +16,8 @@ func schemaDescription(name string) string {
 	return ""
 }
 
-// propertyDescription returns what a property is that has no description tag.
+// propertyDescription returns the description of a property that has no description
+// tag, or "" if it has none.
 func propertyDescription(schema, name string) string {
 	for _, key := range []string{schema + "." + name, schema + ".*", name} {
 		if text, ok := propertyDescriptions[key]; ok {
@@ -28,7 +29,7 @@ func propertyDescription(schema, name string) string {
 
 // schemaDescriptions describe the components of the specification.
 var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens, not tokens
-	"Actor":                     "The user who did something, and the token used for it.",
+	"Actor":                     "The user who caused an event, and the token used for it.",
 	"AcceptInvitationRequest":   "Options of the new membership; all fields are optional.",
 	"AddSignaturesRequest":      "A PSBT with signatures, or the signed transaction.",
 	"Address":                   "An address of a wallet.",
@@ -79,22 +80,22 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"ProposalSummary":           "A payment that waits for signatures, and its progress.",
 	"ProposalDetails":           "A proposal with its PSBT.",
 	"PutMemberRequest":          "The role of a member.",
-	"Quota":                     "A limit of a user, and what is used of it.",
+	"Quota":                     "A limit of a user and its current use.",
 	"Recipient":                 "A recipient of a payment.",
 	"Remedy":                    "A payment that makes a cancelled proposal invalid.",
 	"RemedyRecipient":           "The wallet itself as recipient.",
-	"ReportedLine":              "A line of an import that was ignored or refused, and why.",
+	"ReportedLine":              "A line of an import that was ignored or rejected, and the reason.",
 	"RotateTokenRequest":        "The replacement of a token; all fields are optional.",
 	"Scan":                      "A rescan of the blockchain.",
 	"ScanResponse":              "Status of a rescan.",
 	"Signer":                    "A key of the wallet and the signatures made with it.",
 	"SpentCoin":                 "An input of a proposal.",
-	"StartScanRequest":          "Where a rescan starts.",
+	"StartScanRequest":          "Start and extent of a rescan.",
 	"Step":                      "A change of a proposal.",
 	"Token":                     "An access token, without its secret.",
 	"TokenName":                 "The id and the description of an access token.",
 	"TokenWithSecret":           "A new access token with its secret.",
-	"TokensDeleted":             "The tokens that a deletion ended, and those that it kept.",
+	"TokensDeleted":             "The tokens that a deletion revoked, and the successors that it kept.",
 	"Transaction":               "A transaction, from the point of view of one wallet.",
 	"TransactionAsOf":           "A transaction, and the block that the response is current to.",
 	"User":                      "A user account.",
@@ -103,14 +104,14 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"V1alphaAddressObject":      "An address of a wallet.",
 	"V1alphaBalanceObject":      "Balances of a wallet, in bitcoins.",
 	"V1alphaCoinRecord":         "An unspent transaction output with its transaction.",
-	"V1alphaConfig":             "Settings as Specter Desktop has them; those without a meaning here have its default value.",
+	"V1alphaConfig":             "Settings of Specter Desktop; settings without an equivalent in specterd have the default value of Specter Desktop.",
 	"V1alphaConfigAuth":         "Authentication settings of Specter Desktop.",
 	"V1alphaCreatePSBTRequest":  "A payment to propose.",
 	"V1alphaCreateTokenRequest": "A token to create.",
 	"V1alphaKeyObject":          "A key of a wallet.",
 	"V1alphaKeyOrigin":          "A public key and its derivation (BIP-174).",
 	"V1alphaListedRecord":       "A transaction of a list, from the point of view of one wallet.",
-	"V1alphaMessageResponse":    "A message.",
+	"V1alphaMessageResponse":    "Human-readable message.",
 	"V1alphaNumeral":            "A number, or a string that contains one.",
 	"V1alphaPosition":           "A whole number, or a string that contains one.",
 	"V1alphaPsbtInput":          "An input of a proposal.",
@@ -139,23 +140,23 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"V1alphaYesNo":              "A boolean, or a string that contains one.",
 	"Wallet":                    "A watch-only wallet, from the point of view of the caller.",
 	"WalletKey":                 "A key of a wallet.",
-	"Warning":                   "Something to know about a proposal before signing it.",
+	"Warning":                   "A warning to read before signing a proposal.",
 }
 
-// propertyDescriptions describe properties by name, if it means the same in every
-// schema; or by schema and name; or all others of a schema as *. A description tag
-// of the field takes precedence.
+// propertyDescriptions describe properties by name (if the name means the same in every
+// schema), by schema and name, or by schema and * for the remaining properties of a
+// schema. A description tag of the field takes precedence.
 var propertyDescriptions = map[string]string{ //nolint:gosec // texts about tokens, not tokens
-	"V1alphaConfig.*":                      "Setting of Specter Desktop that has no effect here.",
+	"V1alphaConfig.*":                      "Setting of Specter Desktop without effect in specterd.",
 	"V1alphaConfig.active_node_alias":      "Always bitcoin_core.",
 	"V1alphaConfig.auth":                   "Authentication settings.",
 	"V1alphaConfig.uid":                    "Id of this installation.",
-	"V1alphaConfigAuth.*":                  "Setting of Specter Desktop that has no effect here.",
+	"V1alphaConfigAuth.*":                  "Setting of Specter Desktop without effect in specterd.",
 	"V1alphaConfigAuth.password_min_chars": "Minimum length of a password.",
-	"_current_blockheight":                 "Height of the block chain that confirmations are counted from.",
+	"_current_blockheight":                 "Block height that confirmations are counted from.",
 	"_devices":                             "Aliases of the devices of the wallet.",
 	"_full_utxo":                           "Unspent outputs, including locked ones.",
-	"action":                               "What was done.",
+	"action":                               "Action performed.",
 	"address":                              "Bitcoin address.",
 	"address_index":                        "Index of the next unused receive address.",
 	"address_label":                        "Label of the address; empty if it has none.",
@@ -199,7 +200,7 @@ var propertyDescriptions = map[string]string{ //nolint:gosec // texts about toke
 	"UserToken.description":                "What the token is for.",
 	"TokenWithSecret.description":          "What the token is for.",
 	"V1alphaWalletObject.description":      "Kind of the wallet.",
-	"detail":                               "Details; null if there are none.",
+	"detail":                               "Details; may be null.",
 	"device_manager_datafolder":            "Directory of the devices in Specter Desktop.",
 	"devices":                              "Aliases of the devices of the wallet.",
 	"devices_names":                        "Names of the devices of the caller.",
@@ -241,21 +242,21 @@ var propertyDescriptions = map[string]string{ //nolint:gosec // texts about toke
 	"jwt_token_remaining_life":             "Remaining lifetime in seconds.",
 	"jwt_tokens":                           "Access tokens by id.",
 	"keys":                                 "Keys of the wallet, in the order of the descriptor.",
-	"label":                                "Label; empty if there is none.",
-	"V1alphaAddressObject.label":           "Label of the address; null if there is none.",
+	"label":                                "Label; empty without a label.",
+	"V1alphaAddressObject.label":           "Label of the address; null without a label.",
 	"last_update":                          "Time of the response.",
 	"leaf_hashes":                          "Hashes of the script leaves that the key is in.",
 	"locktime":                             "Lock time of the transaction.",
 	"master_fingerprint":                   "Fingerprint of the master key.",
 	"max_fee_rate_sat_vb":                  "Maximum fee rate of proposals, in satoshis per virtual byte.",
 	"median_time":                          "Median time of the last 11 blocks; null before the first contact.",
-	"message":                              "A message for people.",
+	"message":                              "Human-readable message.",
 	"n":                                    "Index of the output.",
 	"name":                                 "Name.",
 	"name_alias":                           "Wallet aliases by name.",
 	"next_change_index":                    "The first index of the change branch that was not used.",
 	"original":                             "The key as it was given.",
-	"outcome":                              "Whether it was done or refused.",
+	"outcome":                              "Whether the action was done or refused.",
 	"outputs":                              "Outputs of the transaction.",
 	"path":                                 "Derivation path.",
 	"pruned":                               "Whether the node is pruned.",
@@ -272,10 +273,10 @@ var propertyDescriptions = map[string]string{ //nolint:gosec // texts about toke
 	"scopes":                               "Scopes of the token.",
 	"script":                               "Script type of the addresses.",
 	"scriptPubKey":                         "Output script.",
-	"send_max":                             "Whether one recipient gets all that is left.",
+	"send_max":                             "Whether one recipient receives the remainder.",
 	"sequence":                             "Sequence number of the input.",
 	"signed_inputs":                        "Number of inputs that the key has signed.",
-	"sigs_count":                           "Number of signatures that there are.",
+	"sigs_count":                           "Number of signatures collected.",
 	"sigs_required":                        "Number of signatures that a payment requires.",
 	"size":                                 "Size in bytes.",
 	"status":                               "Status.",
@@ -295,8 +296,8 @@ var propertyDescriptions = map[string]string{ //nolint:gosec // texts about toke
 	"type":                                 "Type.",
 	"Quota.limit":                          "The limit.",
 	"Quota.own":                            "Whether an admin set the limit for this user.",
-	"Quota.per_wallet":                     "Whether each wallet is counted by itself.",
-	"Quota.used":                           "How many there are; if per_wallet is set, in the wallet that has the most.",
+	"Quota.per_wallet":                     "Whether the limit applies to each wallet separately.",
+	"Quota.used":                           "Current number; if per_wallet is set, the number in the wallet that has the most.",
 	"Label.type":                           "Type of the labelled object.",
 	"V1alphaKeyObject.type":                "Type of the key.",
 	"unit":                                 "Unit of the amount.",

@@ -14,10 +14,10 @@ import (
 type address struct {
 	Address   string `json:"address" required:"true"`
 	Branch    string `json:"branch" required:"true" enum:"receive,change"`
-	Index     uint32 `json:"index" required:"true" description:"The last step of its derivation."`
+	Index     uint32 `json:"index" required:"true" description:"Index of the address on its branch (the last step of its derivation path)."`
 	Label     string `json:"label" required:"true"`
-	HandedOut bool   `json:"handed_out" required:"true" description:"Whether its index is below that of the next to be handed out."`
-	Used      bool   `json:"used" required:"true" description:"Whether anything was ever paid to it."`
+	HandedOut bool   `json:"handed_out" required:"true" description:"Whether the address was revealed: its index is below the index of the next address to reveal."`
+	Used      bool   `json:"used" required:"true" description:"Whether the address was ever paid to."`
 }
 
 func addressOf(a wallets.Address) address {
@@ -34,17 +34,17 @@ func branchName(b wallets.Branch) string {
 // listAsOf is one page of a list that comes from the index.
 type listAsOf[T any] struct {
 	list[T]
-	AsOf *asOf `json:"as_of" required:"true" description:"Up to which block the list is right at least; null before the first."`
+	AsOf *asOf `json:"as_of" required:"true" description:"The block that the list is current to, at least; null before the first."`
 }
 
 type listAddressesRequest struct {
 	walletRequest
 	page
 	fresh
-	Branch    *string `query:"branch" json:"-" enum:"receive,change" description:"Only those of this branch."`
-	Used      *bool   `query:"used" json:"-" description:"Only those that something was paid to, or not."`
-	HandedOut *bool   `query:"handed_out" json:"-" description:"Only those that were handed out, or not."`
-	Label     *string `query:"label" json:"-" description:"Only those that are labelled so; empty for those without a label."`
+	Branch    *string `query:"branch" json:"-" enum:"receive,change" description:"Only addresses on this branch."`
+	Used      *bool   `query:"used" json:"-" description:"true: only addresses that were ever paid to; false: only the others."`
+	HandedOut *bool   `query:"handed_out" json:"-" description:"true: only revealed addresses; false: only the others."`
+	Label     *string `query:"label" json:"-" description:"Only addresses with this label; empty: only addresses without a label."`
 }
 
 func (in listAddressesRequest) filter() (wallets.AddressFilter, error) {
@@ -108,7 +108,7 @@ func placeCursor(p page) (*wallets.Place, error) {
 
 type addressRequest struct {
 	walletRequest
-	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"The address, one of the wallet's own."`
+	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"An address of the wallet."`
 }
 
 type getAddressRequest struct {
@@ -157,7 +157,7 @@ func (a *API) LabelAddress(ctx context.Context, in labelAddressRequest) (address
 
 type createAddressRequest struct {
 	walletRequest
-	Label string `json:"label" maxLength:"255" example:"invoice 17" description:"What it is for."`
+	Label string `json:"label" maxLength:"255" example:"invoice 17" description:"Label of the address, such as the purpose of the payment."`
 }
 
 type newAddress struct {
@@ -165,8 +165,8 @@ type newAddress struct {
 	Branch      string  `json:"branch" required:"true" enum:"receive"`
 	Index       uint32  `json:"index" required:"true"`
 	Label       string  `json:"label" required:"true"`
-	UnusedInRow int     `json:"unused_in_a_row" required:"true" description:"How many addresses, this one included, were handed out since the last one that something was paid to."`
-	Warning     *string `json:"warning" required:"true" description:"Where that is more than other software looks ahead; null where it is not."`
+	UnusedInRow int     `json:"unused_in_a_row" required:"true" description:"Number of addresses, including this one, revealed since the last address that was paid to."`
+	Warning     *string `json:"warning" required:"true" description:"Set if that number exceeds the gap limit of other wallet software; otherwise null."`
 }
 
 // CreateAddress serves POST /api/v1/wallets/{alias}/addresses.
@@ -186,19 +186,19 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAd
 }
 
 type findAddressRequest struct {
-	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"As it is written."`
+	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"Bitcoin address."`
 }
 
 type foundAddress struct {
 	Address string         `json:"address" required:"true"`
-	Items   []ownedAddress `json:"items" required:"true" description:"One for each of your wallets that the address is in."`
+	Items   []ownedAddress `json:"items" required:"true" description:"One entry for each of your wallets that contains the address."`
 }
 
 type ownedAddress struct {
 	Wallet    string `json:"wallet" required:"true" description:"Your alias of the wallet."`
 	Branch    string `json:"branch" required:"true" enum:"receive,change"`
 	Index     uint32 `json:"index" required:"true"`
-	Path      string `json:"path" required:"true" example:"0/5" description:"The last two steps of its derivation."`
+	Path      string `json:"path" required:"true" example:"0/5" description:"The last two steps of the derivation path: branch and index."`
 	Label     string `json:"label" required:"true"`
 	HandedOut bool   `json:"handed_out" required:"true"`
 	Used      bool   `json:"used" required:"true"`

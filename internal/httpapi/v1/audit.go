@@ -12,16 +12,16 @@ import (
 type auditEntry struct {
 	ID           int64     `json:"id" required:"true"`
 	At           time.Time `json:"at" required:"true"`
-	User         *string   `json:"user" required:"true" description:"Who did it, by the name of that time; null for nobody known."`
-	TokenID      *string   `json:"token_id" required:"true" description:"Of the token that it was done with, if any."`
-	Address      *string   `json:"address" required:"true" description:"Where the request came from; command line for a command on the server."`
+	User         *string   `json:"user" required:"true" description:"User who did it, by the name at that time; null if unknown."`
+	TokenID      *string   `json:"token_id" required:"true" description:"Id of the token that was used; null if none was."`
+	Address      *string   `json:"address" required:"true" description:"Address that the request came from; command line for a command on the server."`
 	Action       string    `json:"action" required:"true" example:"token.create"`
-	Target       *string   `json:"target" required:"true" description:"What it was done to: a user's name, or the id of a token, a wallet or a proposal."`
+	Target       *string   `json:"target" required:"true" description:"Object of the event: a user's name, or the id of a token, a wallet or a proposal."`
 	Outcome      string    `json:"outcome" required:"true" enum:"ok,refused"`
-	Detail       *string   `json:"detail" required:"true" description:"What else was recorded. It has no names, labels, addresses, transactions or amounts of wallets; those that specterd recorded before this version are left out, though hash covers them."`
-	Position     *int64    `json:"position" required:"true" description:"In the chain, from 1 on; null in the first second."`
-	PreviousHash *string   `json:"previous_hash" required:"true" description:"The hash of the entry before it in the chain."`
-	Hash         *string   `json:"hash" required:"true" description:"SHA-256 of the entry and of the hash before it."`
+	Detail       *string   `json:"detail" required:"true" description:"Further details, without names, labels, addresses, transactions or amounts of wallets. Earlier versions recorded some; they are omitted here, but hash covers them."`
+	Position     *int64    `json:"position" required:"true" description:"Position in the hash chain, starting at 1; null during the first second."`
+	PreviousHash *string   `json:"previous_hash" required:"true" description:"Hash of the previous entry in the chain."`
+	Hash         *string   `json:"hash" required:"true" description:"SHA-256 of the entry and previous_hash."`
 }
 
 func auditEntryOf(e auth.Entry) auditEntry {
@@ -39,10 +39,10 @@ func auditEntryOf(e auth.Entry) auditEntry {
 type listAuditRequest struct {
 	page
 	period
-	User    string `query:"user" json:"-" description:"Only what this user did, by the name of that time."`
-	Action  string `query:"action" json:"-" example:"token" description:"Only this action, or those of a group: token stands for token.create and its like."`
-	Target  string `query:"target" json:"-" description:"Only what was done to this: a user's name, or the id of a token, a wallet or a proposal."`
-	Outcome string `query:"outcome" json:"-" enum:"ok,refused" description:"Only what ended so."`
+	User    string `query:"user" json:"-" description:"Only events caused by this user, by the name at that time."`
+	Action  string `query:"action" json:"-" example:"token" description:"Only this action, or all actions of a group: token matches token.create and the other token actions."`
+	Target  string `query:"target" json:"-" description:"Only events with this object: a user's name, or the id of a token, a wallet or a proposal."`
+	Outcome string `query:"outcome" json:"-" enum:"ok,refused" description:"Only events with this outcome."`
 }
 
 // ListAudit serves GET /api/v1/audit, the latest first.

@@ -35,16 +35,16 @@ var errFeeRate = fault.New(fault.Invalid, btc.ErrFeeRate.Code, "has to be a numb
 func (feeRate) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
 
 type fees struct {
-	Estimates      []feeEstimate `json:"estimates" required:"true" description:"From the fastest on."`
-	MempoolMinimum feeRate       `json:"mempool_minimum_sat_vb" required:"true" description:"What pays less is not let into the node's mempool."`
+	Estimates      []feeEstimate `json:"estimates" required:"true" description:"Estimates by confirmation target, the fastest first."`
+	MempoolMinimum feeRate       `json:"mempool_minimum_sat_vb" required:"true" description:"Minimum fee rate that the node's mempool accepts, in satoshis per virtual byte."`
 	MaxFeeRate     feeRate       `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals on this server, in satoshis per virtual byte; a wallet can have a lower one. Estimates above it are shown as the node reports them, and a proposal for such a target is refused with fee_estimate_too_high."`
-	UpdatedAt      time.Time     `json:"updated_at" required:"true" description:"When the node was asked."`
+	UpdatedAt      time.Time     `json:"updated_at" required:"true" description:"Time of the query to the node."`
 }
 
 type feeEstimate struct {
-	Target  int      `json:"target_blocks" required:"true" description:"Within how many blocks a payment is to be confirmed."`
-	FeeRate *feeRate `json:"fee_rate_sat_vb" required:"true" description:"In satoshis per virtual byte, with three decimals at most; null where the node does not know enough."`
-	Source  string   `json:"fee_source" required:"true" enum:"estimate,fallback,minimum" description:"Where a proposal for this target takes its fee rate from: the node's estimate, its fallback fee (-fallbackfee, which it does not report) because it has no estimate, or the minimum of its mempool because the estimate is no higher. If the node has no fallback fee, such a proposal is refused with fee_unknown."`
+	Target  int      `json:"target_blocks" required:"true" description:"Confirmation target, in blocks."`
+	FeeRate *feeRate `json:"fee_rate_sat_vb" required:"true" description:"Fee rate in satoshis per virtual byte, with at most three decimals; null if the node has too little data."`
+	Source  string   `json:"fee_source" required:"true" enum:"estimate,fallback,minimum" description:"Where a proposal for this target takes its fee rate from: the node's estimate, its fallback fee (-fallbackfee, which it does not report) because it has no estimate, or the minimum of its mempool because the estimate is not above it. If the node has no fallback fee, such a proposal is refused with fee_unknown."`
 }
 
 // GetFees serves GET /api/v1/fees.

@@ -12,7 +12,7 @@ import (
 // such a user.
 type invitation struct {
 	ID        string    `json:"id" required:"true"`
-	User      string    `json:"user" required:"true" description:"Name of the invited user, as it was given; there may be no such user."`
+	User      string    `json:"user" required:"true" description:"Name of the invited user, as given in the request; such a user may not exist."`
 	Role      string    `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"Role in the wallet once the invitation is accepted."`
 	InvitedBy string    `json:"invited_by" required:"true"`
 	CreatedAt time.Time `json:"created_at" required:"true"`

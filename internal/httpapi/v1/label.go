@@ -16,15 +16,15 @@ import (
 // label is a line of an export, for the description; btc.Label reads and writes it.
 type label struct {
 	Type      string  `json:"type" required:"true" enum:"tx,addr,pubkey,input,output,xpub" example:"addr"`
-	Ref       string  `json:"ref" required:"true" description:"What is labelled, as the type has it: a transaction's id, an address, txid:vout, …"`
-	Label     *string `json:"label,omitempty" maxLength:"255" description:"In an import, an empty one deletes, and none leaves what there is."`
-	Origin    string  `json:"origin,omitempty" description:"An abbreviated descriptor of the wallet."`
-	Spendable *bool   `json:"spendable,omitempty" description:"Of an output: false freezes it, true lets it go."`
+	Ref       string  `json:"ref" required:"true" description:"Reference to the labelled object, depending on type: a transaction id, an address, txid:vout, …"`
+	Label     *string `json:"label,omitempty" maxLength:"255" description:"Label. In an import, an empty label deletes the existing one; without this field, it is unchanged."`
+	Origin    string  `json:"origin,omitempty" description:"Abbreviated descriptor of the wallet."`
+	Spendable *bool   `json:"spendable,omitempty" description:"For outputs only: false freezes the output, true unfreezes it."`
 }
 
 // newLabel is the body that sets one label.
 type newLabel struct {
-	Label *string `json:"label" required:"true" nullable:"false" maxLength:"255" example:"invoice 17" description:"The label; an empty one removes it."`
+	Label *string `json:"label" required:"true" nullable:"false" maxLength:"255" example:"invoice 17" description:"The label; an empty string removes it."`
 }
 
 func (l newLabel) text() (string, error) {
@@ -84,7 +84,7 @@ func (a *API) ExportLabels(ctx context.Context, in walletRequest) (route.Streame
 
 type importLabelsRequest struct {
 	walletRequest
-	Lines []byte `body:"application/jsonl,application/x-ndjson,text/plain" json:"-" description:"One JSON object of BIP-329 a line, 10000 at most."`
+	Lines []byte `body:"application/jsonl,application/x-ndjson,text/plain" json:"-" description:"One BIP-329 JSON object per line, at most 10000 lines."`
 }
 
 // maxLabelsBody has room for wallets.MaxLabels lines with long labels.
@@ -100,7 +100,7 @@ type importedLabels struct {
 }
 
 type reportedLine struct {
-	Line    int    `json:"line" required:"true" description:"Its number, from 1 on."`
+	Line    int    `json:"line" required:"true" description:"Line number, starting at 1."`
 	Message string `json:"message" required:"true"`
 }
 

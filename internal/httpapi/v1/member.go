@@ -11,7 +11,7 @@ import (
 type member struct {
 	User      string    `json:"user" required:"true" description:"The user's name."`
 	Role      string    `json:"role" required:"true" enum:"viewer,proposer,signer,owner"`
-	CreatedAt time.Time `json:"created_at" required:"true" description:"Since when they are a member."`
+	CreatedAt time.Time `json:"created_at" required:"true" description:"Time when the user became a member."`
 }
 
 func memberOf(m wallets.Member) member {
@@ -34,7 +34,7 @@ type memberRequest struct {
 
 type putMemberRequest struct {
 	memberRequest
-	Role string `json:"role" required:"true" enum:"viewer,proposer,signer,owner" example:"viewer" description:"A viewer reads; a proposer also proposes payments and hands out addresses; a signer also signs and broadcasts; an owner also manages the wallet and its members."`
+	Role string `json:"role" required:"true" enum:"viewer,proposer,signer,owner" example:"viewer" description:"A viewer reads; a proposer also proposes payments and reveals addresses; a signer also signs and broadcasts; an owner also manages the wallet and its members."`
 }
 
 // PutMember serves PUT /api/v1/wallets/{alias}/members/{user}.

@@ -8,10 +8,10 @@ import (
 )
 
 type nodeResponse struct {
-	Reachable            bool       `json:"reachable" required:"true" description:"Whether the node answered when it was last asked, a few seconds ago."`
-	Problem              *string    `json:"problem" required:"true" description:"Why it cannot be used now; null where it can."`
-	ProblemCode          *string    `json:"problem_code" required:"true" description:"The code of the problem, such as node_wallet_disabled; null without a problem."`
-	LastContact          *time.Time `json:"last_contact" required:"true" description:"When what follows was true; null before the first contact."`
+	Reachable            bool       `json:"reachable" required:"true" description:"Whether the node responded to the latest status query, a few seconds ago."`
+	Problem              *string    `json:"problem" required:"true" description:"Why the node is unavailable; null if it is available."`
+	ProblemCode          *string    `json:"problem_code" required:"true" description:"Error code of the problem, such as node_wallet_disabled; null without a problem."`
+	LastContact          *time.Time `json:"last_contact" required:"true" description:"Time of the fields below; null before the first contact."`
 	Chain                string     `json:"chain" required:"true" enum:"main,test,testnet4,signet,regtest,"`
 	Blocks               int64      `json:"blocks" required:"true"`
 	Headers              int64      `json:"headers" required:"true"`
@@ -20,13 +20,13 @@ type nodeResponse struct {
 	InitialBlockDownload bool       `json:"initial_block_download" required:"true"`
 	Pruned               bool       `json:"pruned" required:"true"`
 	BlockFilterIndex     bool       `json:"block_filter_index" required:"true"`
-	Version              int        `json:"version" required:"true" description:"Such as 290403 for 29.4.3."`
+	Version              int        `json:"version" required:"true" description:"Version of the node software, such as 290403 for 29.4.3."`
 	Subversion           string     `json:"subversion" required:"true"`
 	Connections          int        `json:"connections" required:"true"`
-	MempoolSize          int64      `json:"mempool_size" required:"true" description:"Transactions in the mempool."`
+	MempoolSize          int64      `json:"mempool_size" required:"true" description:"Number of transactions in the mempool."`
 	Warnings             []string   `json:"warnings" required:"true" nullable:"false"`
 
-	Notices []nodeNotice `json:"notices" required:"true" nullable:"false" description:"Settings of the node with which specterd works, but not as well as it could."`
+	Notices []nodeNotice `json:"notices" required:"true" nullable:"false" description:"Settings of the node that limit specterd without stopping it."`
 }
 
 type nodeNotice struct {

@@ -10,8 +10,8 @@ import (
 
 // period is from when until when something is wanted.
 type period struct {
-	Since string `query:"since" json:"-" description:"Only those of this time (RFC 3339) or later; a date stands for its beginning in the time zone of tz."`
-	Until string `query:"until" json:"-" description:"Only those earlier than this time (RFC 3339); of a date, the whole day is in."`
+	Since string `query:"since" json:"-" description:"Only entries at or after this time (RFC 3339), or from the start of this date in the time zone tz."`
+	Until string `query:"until" json:"-" description:"Only entries before this time (RFC 3339), or up to the end of this date in the time zone tz."`
 	Zone  string `query:"tz" json:"-" example:"Europe/Berlin" description:"Time zone (IANA name) of the dates in since and until, and of a ledger's dates; the default is UTC."`
 }
 

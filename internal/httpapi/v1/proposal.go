@@ -18,37 +18,37 @@ import (
 
 // proposalSummary is a proposal in a list.
 type proposalSummary struct {
-	ID           *string     `json:"id" required:"true" description:"Null for a dry run."`
-	Status       string      `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced" description:"The first three are open: nobody else can spend the coins."`
+	ID           *string     `json:"id" required:"true" description:"Id of the proposal; null for a dry run."`
+	Status       string      `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced" description:"Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved for it."`
 	StatusAt     time.Time   `json:"status_at" required:"true"`
-	Reason       *string     `json:"reason" required:"true" description:"Why it ended; null while it has not, or where the status says it."`
-	Txid         string      `json:"txid" required:"true" description:"Of the transaction without signatures."`
-	FinalTxid    *string     `json:"final_txid" required:"true" description:"Of the signed one, which differs for pkh, sh, sh-wpkh and sh-wsh; null until there is one."`
-	Amount       btc.Amount  `json:"amount_sat" required:"true" description:"What the recipients get."`
+	Reason       *string     `json:"reason" required:"true" description:"Why the proposal ended; null if it is open or if the status says why."`
+	Txid         string      `json:"txid" required:"true" description:"Id of the unsigned transaction."`
+	FinalTxid    *string     `json:"final_txid" required:"true" description:"Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null until the transaction is signed."`
+	Amount       btc.Amount  `json:"amount_sat" required:"true" description:"Total that the recipients receive, in satoshis."`
 	Fee          btc.Amount  `json:"fee_sat" required:"true"`
-	FeeRate      feeRate     `json:"fee_rate_sat_vb" required:"true" description:"What it pays: the fee by the virtual size."`
-	AskedFeeRate *feeRate    `json:"asked_fee_rate_sat_vb" required:"true" description:"Null where a number of blocks was asked for."`
-	FeeSource    *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was no higher. Null if that was not recorded."`
-	TargetBlocks *int        `json:"target_blocks" required:"true" description:"Null where a fee rate was asked for."`
-	ExcessFee    btc.Amount  `json:"excess_fee_sat" required:"true" description:"What of the fee is beyond the fee rate: what was too little to make change of, or makes up for unconfirmed transactions before it that pay less."`
-	VSize        int         `json:"vsize" required:"true" description:"Virtual bytes (BIP-141)."`
-	Estimated    bool        `json:"vsize_estimated" required:"true" description:"Whether the size, and so the fee rate, are estimates, as they are until it is complete."`
-	Replaceable  bool        `json:"replaceable" required:"true" description:"Whether it says that it may be replaced (BIP-125)."`
+	FeeRate      feeRate     `json:"fee_rate_sat_vb" required:"true" description:"Fee rate in satoshis per virtual byte: the fee divided by the virtual size."`
+	AskedFeeRate *feeRate    `json:"asked_fee_rate_sat_vb" required:"true" description:"Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation target instead."`
+	FeeSource    *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was not above it. Null if that was not recorded."`
+	TargetBlocks *int        `json:"target_blocks" required:"true" description:"Confirmation target, in blocks; null if the request had a fee rate instead."`
+	ExcessFee    btc.Amount  `json:"excess_fee_sat" required:"true" description:"Part of the fee above the fee rate, in satoshis: a remainder too small for a change output, or a surplus for unconfirmed ancestors with a lower fee rate."`
+	VSize        int         `json:"vsize" required:"true" description:"Virtual size in bytes (BIP-141)."`
+	Estimated    bool        `json:"vsize_estimated" required:"true" description:"Whether vsize, and thus the fee rate, is an estimate, as it is until the proposal is complete."`
+	Replaceable  bool        `json:"replaceable" required:"true" description:"Whether the transaction signals replaceability (BIP-125)."`
 	SendMax      bool        `json:"send_max" required:"true"`
-	SubtractFrom []int       `json:"subtract_fee_from" required:"true" description:"Positions of the recipients who pay the fee."`
-	Replaces     *string     `json:"replaces" required:"true" description:"Txid of the transaction whose coins it spends."`
-	ReplacesID   *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces, where it is one."`
-	ReplacedBy   *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it."`
+	SubtractFrom []int       `json:"subtract_fee_from" required:"true" description:"Positions of the recipients that pay the fee."`
+	Replaces     *string     `json:"replaces" required:"true" description:"Id of the transaction that it replaces."`
+	ReplacesID   *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces; null if it does not replace a proposal."`
+	ReplacedBy   *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it; null if it was not replaced."`
 	Evicts       []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
-	Warnings     []warning   `json:"warnings" required:"true" description:"What to know before signing; empty if there is nothing. More codes can be added."`
+	Warnings     []warning   `json:"warnings" required:"true" description:"Warnings to read before signing; may be empty. More codes can be added."`
 	Inputs       []spentCoin `json:"inputs" required:"true"`
 	Outputs      []payment   `json:"outputs" required:"true"`
-	Required     int         `json:"signatures_required" required:"true" description:"How many each input needs."`
-	Signers      []signer    `json:"signers" required:"true" description:"The wallet's keys, in its order."`
+	Required     int         `json:"signatures_required" required:"true" description:"Number of signatures that each input requires."`
+	Signers      []signer    `json:"signers" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
 	CreatedBy    actor       `json:"created_by" required:"true"`
 	CreatedAt    time.Time   `json:"created_at" required:"true"`
-	ExpiresAt    time.Time   `json:"expires_at" required:"true" description:"When it ends by itself, if it is still open then."`
-	Steps        []step      `json:"steps" required:"true" description:"What has happened to it, in order."`
+	ExpiresAt    time.Time   `json:"expires_at" required:"true" description:"Time when the proposal expires if it is still open."`
+	Steps        []step      `json:"steps" required:"true" description:"Changes of the proposal, in chronological order."`
 }
 
 type eviction struct {
@@ -62,7 +62,7 @@ type eviction struct {
 
 type warning struct {
 	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount."`
-	Message string `json:"message" required:"true" description:"A message for people."`
+	Message string `json:"message" required:"true" description:"Human-readable message."`
 }
 
 type payee struct {
@@ -81,10 +81,10 @@ type spentCoin struct {
 }
 
 type payment struct {
-	Address   *string    `json:"address" required:"true" description:"Null where its script has none."`
+	Address   *string    `json:"address" required:"true" description:"Address; null if the script has no address."`
 	Amount    btc.Amount `json:"amount_sat" required:"true"`
-	Kind      string     `json:"kind" required:"true" enum:"external,own,change" description:"By our own descriptor: somebody else's, the wallet's as somebody asked for, or what is left."`
-	Branch    *string    `json:"branch" required:"true" enum:"receive,change" description:"Null for somebody else's, as is index."`
+	Kind      string     `json:"kind" required:"true" enum:"external,own,change" description:"Determined from the wallet's descriptor: external (not an address of the wallet), own (an address of the wallet that the request names as a recipient) or change (the remainder)."`
+	Branch    *string    `json:"branch" required:"true" enum:"receive,change" description:"Branch of the address; null, like index, if the address is not the wallet's."`
 	Index     *uint32    `json:"index" required:"true"`
 	Recipient *int       `json:"recipient" required:"true" description:"Position of the recipient in the request; null for change."`
 }
@@ -92,11 +92,11 @@ type payment struct {
 type signer struct {
 	Fingerprint  string     `json:"fingerprint" required:"true"`
 	Derivation   string     `json:"derivation" required:"true" example:"m/84h/0h/0h"`
-	Device       *string    `json:"device" required:"true" description:"Alias of the device; null where that was deleted."`
+	Device       *string    `json:"device" required:"true" description:"Alias of the device; null if the device was deleted."`
 	SignedInputs int        `json:"signed_inputs" required:"true"`
-	Signed       bool       `json:"signed" required:"true" description:"Whether it signed every input."`
-	SignedAt     *time.Time `json:"signed_at" required:"true" description:"When its latest signature came; null for none."`
-	User         *string    `json:"user" required:"true" description:"Who brought that."`
+	Signed       bool       `json:"signed" required:"true" description:"Whether the key has signed every input."`
+	SignedAt     *time.Time `json:"signed_at" required:"true" description:"Time when its latest signature was added; null without signatures."`
+	User         *string    `json:"user" required:"true" description:"User who added that signature."`
 }
 
 type actor struct {
@@ -107,7 +107,7 @@ type actor struct {
 type step struct {
 	At      time.Time `json:"at" required:"true"`
 	Action  string    `json:"action" required:"true" enum:"created,signed,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced"`
-	User    *string   `json:"user" required:"true" description:"Null for the chain and the clock."`
+	User    *string   `json:"user" required:"true" description:"User who caused the change; null if the blockchain or the passage of time did."`
 	TokenID *string   `json:"token_id" required:"true"`
 	Detail  *string   `json:"detail" required:"true"`
 }
@@ -196,8 +196,8 @@ func detailsOf(p proposal.Proposal, w wallets.View) proposalDetails {
 type listProposalsRequest struct {
 	walletRequest
 	page
-	Status []string `query:"status" json:"-" description:"Only those of these statuses, separated by commas, or with the parameter repeated."`
-	Txid   string   `query:"txid" json:"-" description:"Only those of this transaction, with signatures or without."`
+	Status []string `query:"status" json:"-" description:"Only proposals in one of these statuses. Separate several with commas, or repeat the parameter."`
+	Txid   string   `query:"txid" json:"-" description:"Only proposals with this id of the unsigned or of the signed transaction."`
 }
 
 func (in listProposalsRequest) filter() (proposal.Filter, error) {
@@ -282,7 +282,7 @@ func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.
 
 // ifMatch is part of every request that changes a proposal.
 type ifMatch struct {
-	IfMatch *string `header:"If-Match" json:"-" example:"\"7\"" description:"ETag of the proposal as you know it, or up to 16 of them, separated by commas: 412 where it has changed since. It can be left out."`
+	IfMatch *string `header:"If-Match" json:"-" example:"\"7\"" description:"Optional. Known ETag of the proposal, or up to 16 of them, separated by commas; 412 if the proposal has changed since."`
 }
 
 // maxETags is how many ETags If-Match may list.
@@ -325,7 +325,7 @@ type addSignaturesRequest struct {
 	proposalRequest
 	ifMatch
 	PSBT string `json:"psbt" required:"true" example:"cHNidP8B…" description:"A PSBT of version 0 or 2 with signatures, in base64, or the signed transaction, in hexadecimal."`
-	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, or as it is: the binary file, or a text in base64; or the signed transaction, in binary or hexadecimal. Only signatures are taken, after they were verified."`
+	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, as a binary file or in base64; or the signed transaction, in binary or hexadecimal. Only the signatures are used, after verification."`
 }
 
 // MaxBody implements route.Limited: a PSBT as large as those that are handed out can
@@ -352,7 +352,7 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (propo
 
 type broadcastProposalRequest struct {
 	changeProposalRequest
-	Evict bool `json:"evict" description:"Allow a replacement to evict payments that are not your own and came after it was proposed."`
+	Evict bool `json:"evict" description:"Allow a replacement to evict payments that are not your own and that were made after it was proposed."`
 }
 
 // BroadcastProposal serves POST /api/v1/wallets/{alias}/proposals/{id}/broadcast.

@@ -12,24 +12,24 @@ import (
 
 type recipient struct {
 	Address string      `json:"address" required:"true"`
-	Amount  *btc.Amount `json:"amount_sat" minimum:"1" description:"Left out for the one recipient who gets what is left, with send_max."`
-	Label   string      `json:"label" maxLength:"255" description:"Becomes that of the address."`
+	Amount  *btc.Amount `json:"amount_sat" minimum:"1" description:"Amount in satoshis. Omit it for the one recipient that receives the remainder (send_max)."`
+	Label   string      `json:"label" maxLength:"255" description:"Label to set for the address."`
 }
 
 type createProposalRequest struct {
 	walletRequest
-	Recipients   []recipient `json:"recipients" required:"true" minItems:"1" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Who gets how much; each address once."`
-	FeeRate      *feeRate    `json:"fee_rate_sat_vb" description:"In satoshis per virtual byte, with three decimals at most. Without it, Bitcoin Core estimates for target_blocks."`
-	TargetBlocks *int        `json:"target_blocks" minimum:"1" maximum:"1008" description:"Within how many blocks it is to be confirmed; 6 where there is no fee rate either."`
-	Coins        []string    `json:"coins" description:"The only coins to be spent, each as txid:vout."`
-	SendMax      bool        `json:"send_max" description:"The recipient without amount_sat gets all that is left of the coins, or of what is available."`
-	SubtractFrom []int       `json:"subtract_fee_from" description:"Positions of the recipients who pay the fee, from 0 on; else the wallet pays it."`
-	Replaces     string      `json:"replaces" description:"Id of a proposal, or txid of an unconfirmed transaction, whose coins are to be spent instead."`
-	Replaceable  *bool       `json:"replaceable" default:"true" description:"Whether it says that it may be replaced (BIP-125)."`
+	Recipients   []recipient `json:"recipients" required:"true" minItems:"1" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Recipients and amounts; each address at most once."`
+	FeeRate      *feeRate    `json:"fee_rate_sat_vb" description:"Fee rate in satoshis per virtual byte, with at most three decimals. Default: the estimate of Bitcoin Core for target_blocks."`
+	TargetBlocks *int        `json:"target_blocks" minimum:"1" maximum:"1008" description:"Confirmation target, in blocks. Default without a fee rate: 6."`
+	Coins        []string    `json:"coins" description:"The only UTXOs to spend, each as txid:vout."`
+	SendMax      bool        `json:"send_max" description:"Whether the recipient without amount_sat receives the remainder of the UTXOs in coins or, without coins, of the available balance."`
+	SubtractFrom []int       `json:"subtract_fee_from" description:"Positions of the recipients that pay the fee, starting at 0. Default: the wallet pays it."`
+	Replaces     string      `json:"replaces" description:"Id of a proposal, or txid of an unconfirmed transaction, to replace by spending its UTXOs."`
+	Replaceable  *bool       `json:"replaceable" default:"true" description:"Whether the transaction signals replaceability (BIP-125)."`
 	MaxFee       *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis. It can only lower the maximum that follows from the maximum fee rate of the wallet and the server."`
 	Evict        bool        `json:"evict" description:"Allow a replacement to evict later payments that are not your own; the response lists them as evicts."`
-	ExpiresAt    *time.Time  `json:"expires_at" description:"When it ends by itself, from a minute to 366 days ahead."`
-	DryRun       bool        `json:"dry_run" description:"Say what would be proposed, with 200, and store and reserve nothing."`
+	ExpiresAt    *time.Time  `json:"expires_at" description:"Time when the proposal expires, between 1 minute and 366 days from now."`
+	DryRun       bool        `json:"dry_run" description:"Return what would be proposed, with 200, and store and reserve nothing."`
 }
 
 // MaxBody implements route.Limited.
@@ -114,7 +114,7 @@ func (a *API) CreateProposal(ctx context.Context, in createProposalRequest) (pro
 
 type bumpProposalRequest struct {
 	proposalRequest
-	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Fee rate in satoshis per virtual byte, higher than that of the proposal. If it is too low for the Bitcoin node, the error names the lowest that works."`
+	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Fee rate in satoshis per virtual byte, above the fee rate of the proposal. If it is too low for the Bitcoin node, the error reports the lowest that works."`
 	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis. It can only lower the maximum that follows from the maximum fee rate of the wallet and the server."`
 	Evict   bool        `json:"evict" description:"Allow the replacement to evict later payments that are not your own; the response lists them as evicts."`
 	DryRun  bool        `json:"dry_run" description:"Return what would be proposed, with 200, and store and reserve nothing."`

@@ -11,10 +11,10 @@ import (
 
 // scan is a look through the chain.
 type scan struct {
-	FromHeight int     `json:"from_height" required:"true" description:"The block that it begins with."`
-	Progress   float64 `json:"progress" required:"true" description:"What part of it is done: 0 to 1."`
-	Addresses  uint32  `json:"addresses" required:"true" description:"It covers the addresses with indexes below this, on both branches."`
-	Ready      uint32  `json:"addresses_ready" required:"true" description:"How many of these addresses are derived so far; the scan begins once all are."`
+	FromHeight int     `json:"from_height" required:"true" description:"Height of the first block of the rescan."`
+	Progress   float64 `json:"progress" required:"true" description:"Progress, from 0 to 1."`
+	Addresses  uint32  `json:"addresses" required:"true" description:"The rescan covers addresses with an index below this, on both branches."`
+	Ready      uint32  `json:"addresses_ready" required:"true" description:"Number of these addresses derived so far; the rescan starts once all are derived."`
 }
 
 func scanOf(v wallets.View) *scan {
@@ -33,8 +33,8 @@ func statusOf(v wallets.View) string {
 
 type scanResponse struct {
 	Status  string  `json:"status" required:"true" enum:"ready,scanning"`
-	Scan    *scan   `json:"scan" required:"true" description:"What is due or under way; null while the status is ready."`
-	Problem *string `json:"problem" required:"true" description:"Why the last rescan failed, or why the one that is due has to wait; null if there is no problem."`
+	Scan    *scan   `json:"scan" required:"true" description:"The pending or running rescan; null while the status is ready."`
+	Problem *string `json:"problem" required:"true" description:"Why the last rescan failed, or why the pending one cannot start yet; null without a problem."`
 	AsOf    *asOf   `json:"as_of" required:"true"`
 }
 
@@ -44,8 +44,8 @@ func scanResponseOf(v wallets.View) scanResponse {
 
 type startScanRequest struct {
 	walletRequest
-	From      jsontext.Value `json:"from" oneof:"string,integer" required:"true" example:"\"2026-01-31\"" description:"Where to begin: the height of a block, a date, or a time (RFC 3339)."`
-	Addresses int            `json:"addresses" minimum:"1" maximum:"100000" description:"Look for payments to the addresses of indexes below this, too. Without it: to those that the wallet has, which are 1000 more than were handed out or used."`
+	From      jsontext.Value `json:"from" oneof:"string,integer" required:"true" example:"\"2026-01-31\"" description:"Where the rescan starts: a block height, a date, or a time (RFC 3339)."`
+	Addresses int            `json:"addresses" minimum:"1" maximum:"100000" description:"Also cover addresses with an index below this. Default: the addresses that the wallet watches, which reach 1000 beyond the last one revealed or used."`
 }
 
 // maxScanned is how far a scan can reach: more addresses than anybody has handed

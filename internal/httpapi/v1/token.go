@@ -16,29 +16,29 @@ type tokenDetails struct {
 	ID          string    `json:"id" required:"true" format:"uuid"`
 	Description string    `json:"description" required:"true"`
 	Scopes      []string  `json:"scopes" required:"true" nullable:"false"`
-	ParentID    *string   `json:"parent_id" required:"true" description:"The token that it was made with; null for one made with a password."`
-	RotatedFrom *string   `json:"rotated_from" required:"true" description:"The token that it replaced."`
+	ParentID    *string   `json:"parent_id" required:"true" description:"Id of the token that created it; null if it was created with a password."`
+	RotatedFrom *string   `json:"rotated_from" required:"true" description:"Id of the token that it replaced; null if it did not replace one."`
 	CreatedAt   time.Time `json:"created_at" required:"true"`
 	ExpiresAt   time.Time `json:"expires_at" required:"true"`
 	Expired     bool      `json:"expired" required:"true"`
-	Imported    bool      `json:"imported" required:"true" description:"Whether it was made by Specter Desktop and imported from there."`
-	LastUsed    *lastUse  `json:"last_used" required:"true" description:"At most a minute behind; null before the first use."`
+	Imported    bool      `json:"imported" required:"true" description:"Whether the token was imported from Specter Desktop."`
+	LastUsed    *lastUse  `json:"last_used" required:"true" description:"Last use, accurate to a minute; null before the first use."`
 }
 
 type token struct {
 	tokenDetails
-	Wallets *[]string `json:"wallets" required:"true" description:"Aliases of the only wallets it is for; null without a limit."`
+	Wallets *[]string `json:"wallets" required:"true" description:"Aliases of the wallets that the token is limited to; null without a limit."`
 }
 
 type lastUse struct {
 	At      time.Time `json:"at" required:"true"`
 	Address string    `json:"address" required:"true"`
-	Agent   string    `json:"agent" required:"true" description:"What the client calls itself in User-Agent."`
+	Agent   string    `json:"agent" required:"true" description:"Value of the header User-Agent."`
 }
 
 type tokenWithSecret struct {
 	token
-	Secret string `json:"token" required:"true" description:"The token itself. It is not kept and never shown again."`
+	Secret string `json:"token" required:"true" description:"The token itself. It is not stored and never shown again."`
 }
 
 func (a *API) tokenOf(t auth.Token) token {
@@ -98,10 +98,10 @@ func tokenCursor(p page) (auth.TokenCursor, error) {
 
 type createTokenRequest struct {
 	Description string     `json:"description" required:"true" minLength:"1" maxLength:"128" example:"backup script" description:"What the token is for; unique among your tokens."`
-	Lifetime    *string    `json:"lifetime" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"; at most 1 year, unless the server is set otherwise. Either this or expires_at."`
-	ExpiresAt   *time.Time `json:"expires_at" description:"When it ends. Either this or lifetime."`
-	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"What it may do. Without it: node:read, wallets:*, addresses:write and proposals:*, as far as you may yourself."`
-	Wallets     []string   `json:"wallets" description:"Aliases of the only wallets that it is for. Without it: all of yours; an empty list: none."`
+	Lifetime    *string    `json:"lifetime" example:"30 days" description:"Lifetime, such as \"30 days\", \"6 months\" or \"1h30m\"; at most 1 year, unless the server is configured otherwise. Specify either lifetime or expires_at."`
+	ExpiresAt   *time.Time `json:"expires_at" description:"Time of expiry. Specify either expires_at or lifetime."`
+	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"Scopes of the token. Default: node:read, wallets:*, addresses:write and proposals:*, as far as you have them."`
+	Wallets     []string   `json:"wallets" description:"Aliases of the wallets that the token is limited to. Default: all of your wallets; an empty list: no wallets."`
 }
 
 // CreateToken serves POST /api/v1/tokens.
@@ -172,12 +172,12 @@ func (d deletion) keep() (bool, error) {
 }
 
 type deleteTokenRequest struct {
-	ID string `path:"id" json:"-" description:"The token's id. Tokens that were created with it are deleted as well. It may be gone, if tokens rotated it: then its successors are deleted."`
+	ID string `path:"id" json:"-" description:"The token's id. Tokens that were created with it are deleted as well. If it no longer exists because it was rotated with a token, its successors are deleted."`
 	deletion
 }
 
 type tokensDeleted struct {
-	Deleted []tokenName `json:"deleted" required:"true" nullable:"false" description:"Tokens that are no longer accepted: the token, those made with it, and its successors."`
+	Deleted []tokenName `json:"deleted" required:"true" nullable:"false" description:"Revoked tokens: the token, tokens created with it, and its successors."`
 	Kept    []tokenName `json:"kept" required:"true" nullable:"false" description:"Successors that are still accepted."`
 }
 

@@ -15,22 +15,22 @@ import (
 
 type transaction struct {
 	Txid          string      `json:"txid" required:"true"`
-	Wallet        string      `json:"wallet" required:"true" description:"Your alias of the wallet. A transaction between two of your wallets is there twice, in each as that sees it."`
-	Time          time.Time   `json:"time" required:"true" description:"As Bitcoin Core's wallet has it. It never changes."`
-	Status        string      `json:"status" required:"true" enum:"confirmed,mempool,inactive,replaced,conflicted,abandoned" description:"The last three have no effect: one in the mempool or in a block spends the same coins, or it was given up."`
+	Wallet        string      `json:"wallet" required:"true" description:"Your alias of the wallet. A transaction between two of your wallets is listed twice, once from the point of view of each."`
+	Time          time.Time   `json:"time" required:"true" description:"Time that Bitcoin Core's wallet reports for the transaction. It never changes."`
+	Status        string      `json:"status" required:"true" enum:"confirmed,mempool,inactive,replaced,conflicted,abandoned" description:"Status of the transaction. The last three have no effect: a transaction in the mempool or in a block spends the same UTXOs, or the transaction was abandoned."`
 	Confirmations int         `json:"confirmations" required:"true"`
-	Block         *block      `json:"block" required:"true" description:"Where it is confirmed; null while it is not."`
-	Category      string      `json:"category" required:"true" enum:"generate,receive,send,selftransfer,mixed" description:"By whose the inputs and outputs are: new coins; no input is the wallet's; all inputs are; all outputs, too; some inputs are."`
-	Flow          btc.Amount  `json:"flow_sat" required:"true" description:"Into the wallet. What left it, with the fee, is negative."`
-	Fee           *btc.Amount `json:"fee_sat" required:"true" description:"Null unless all inputs are the wallet's."`
-	VSize         int         `json:"vsize" required:"true" description:"Virtual bytes (BIP-141)."`
-	Replaceable   string      `json:"replaceable" required:"true" enum:"yes,no,unknown" description:"Whether it says that it may be replaced (BIP-125)."`
-	Conflicts     []string    `json:"conflicts" required:"true" description:"Ids of transactions that spend the same coins."`
-	Address       *string     `json:"address" required:"true" description:"The one that stands for it in a list: the wallet's own that received, or the first foreign one that was paid; null where there is none."`
+	Block         *block      `json:"block" required:"true" description:"The block that contains the transaction; null if unconfirmed."`
+	Category      string      `json:"category" required:"true" enum:"generate,receive,send,selftransfer,mixed" description:"By the owner of the inputs and outputs. generate: coinbase transaction; receive: no input is the wallet's; send: all inputs are; selftransfer: all inputs and all outputs are; mixed: some inputs are."`
+	Flow          btc.Amount  `json:"flow_sat" required:"true" description:"Net amount that entered the wallet, in satoshis; negative if it left the wallet, including the fee."`
+	Fee           *btc.Amount `json:"fee_sat" required:"true" description:"Fee in satoshis; null unless all inputs are the wallet's."`
+	VSize         int         `json:"vsize" required:"true" description:"Virtual size in bytes (BIP-141)."`
+	Replaceable   string      `json:"replaceable" required:"true" enum:"yes,no,unknown" description:"Whether the transaction signals replaceability (BIP-125)."`
+	Conflicts     []string    `json:"conflicts" required:"true" description:"Ids of transactions that spend the same UTXOs."`
+	Address       *string     `json:"address" required:"true" description:"Address that represents the transaction in a list: the wallet's address that received the payment, or the first external recipient; null without an address."`
 	AddressLabel  string      `json:"address_label" required:"true"`
-	Label         string      `json:"label" required:"true" description:"Of the transaction."`
-	Outputs       []output    `json:"outputs" required:"true" description:"The wallet's own; all, where the wallet spends."`
-	Hex           string      `json:"hex,omitempty" description:"The whole transaction, where it was asked for."`
+	Label         string      `json:"label" required:"true" description:"Label of the transaction."`
+	Outputs       []output    `json:"outputs" required:"true" description:"Outputs of the wallet; all outputs if the wallet spends."`
+	Hex           string      `json:"hex,omitempty" description:"The serialized transaction, hexadecimal; only with the query parameter hex."`
 }
 
 type block struct {
@@ -41,12 +41,12 @@ type block struct {
 
 type output struct {
 	Vout         uint32     `json:"vout" required:"true"`
-	Address      *string    `json:"address" required:"true" description:"Null where its script has none."`
+	Address      *string    `json:"address" required:"true" description:"Address; null if the script has no address."`
 	Amount       btc.Amount `json:"amount_sat" required:"true"`
-	Mine         bool       `json:"mine" required:"true" description:"Whether it is the wallet's."`
-	Branch       *string    `json:"branch" required:"true" enum:"receive,change" description:"Null for somebody else's, as is index."`
+	Mine         bool       `json:"mine" required:"true" description:"Whether the output is the wallet's."`
+	Branch       *string    `json:"branch" required:"true" enum:"receive,change" description:"Branch of the address; null, like index, if the output is not the wallet's."`
 	Index        *uint32    `json:"index" required:"true"`
-	Label        string     `json:"label" required:"true" description:"Of the output, or else of its address."`
+	Label        string     `json:"label" required:"true" description:"Label of the output; if it has no label, label of its address."`
 	AddressLabel string     `json:"address_label" required:"true" description:"Label of its address."`
 }
 
@@ -89,15 +89,15 @@ type history struct {
 	page
 	fresh
 	period
-	Order       string `query:"order" json:"-" enum:"asc,desc" description:"asc for the earliest first, desc for the latest first, which is the default. A cursor is a place in either order."`
-	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only those of this category."`
-	Label       string `query:"label" json:"-" description:"Only those with this label: of the transaction, of any of its outputs, or of the address of one."`
-	ToAddress   string `query:"address" json:"-" description:"Only those with an output to this address: one of the wallet's own, or a recipient's where the wallet pays."`
-	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only those that are not confirmed."`
-	Dead        bool   `query:"dead" json:"-" description:"Those replaced, conflicted and abandoned, too."`
-	Hex         bool   `query:"hex" json:"-" description:"With the whole transaction of each."`
-	View        string `query:"view" json:"-" enum:"ledger" description:"ledger for a CSV (Accept: text/csv) with one row for each own output and external recipient, the earliest first, with running balances: docs/accounting.md."`
-	BOM         bool   `query:"bom" json:"-" description:"Begin CSV with a byte order mark, by which spreadsheets recognize UTF-8."`
+	Order       string `query:"order" json:"-" enum:"asc,desc" description:"asc: the earliest first; desc: the latest first (default). A cursor is valid for both orders."`
+	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only transactions of this category."`
+	Label       string `query:"label" json:"-" description:"Only transactions with this label on the transaction, on one of its outputs, or on the address of one of its outputs."`
+	ToAddress   string `query:"address" json:"-" description:"Only transactions with an output to this address: an address of the wallet, or a recipient's if the wallet pays."`
+	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only unconfirmed transactions."`
+	Dead        bool   `query:"dead" json:"-" description:"Include replaced, conflicted and abandoned transactions."`
+	Hex         bool   `query:"hex" json:"-" description:"Include the serialized transaction, hexadecimal."`
+	View        string `query:"view" json:"-" enum:"ledger" description:"ledger: return a CSV (Accept: text/csv) with one row for each own output and external recipient, the earliest first, with running balances; see docs/accounting.md."`
+	BOM         bool   `query:"bom" json:"-" description:"Start CSV with a byte order mark, so that spreadsheets recognize UTF-8."`
 	Accept      string `header:"Accept" json:"-"`
 }
 

@@ -12,7 +12,7 @@ type user struct {
 	Name            string    `json:"name" required:"true"`
 	Admin           bool      `json:"admin" required:"true"`
 	Disabled        bool      `json:"disabled" required:"true"`
-	DefaultPassword bool      `json:"default_password" required:"true" description:"Whether it still has the password that specterd begins with."`
+	DefaultPassword bool      `json:"default_password" required:"true" description:"Whether the user still has the initial password of specterd."`
 	CreatedAt       time.Time `json:"created_at" required:"true"`
 }
 
@@ -25,7 +25,7 @@ func userOf(u auth.User) user {
 
 type userDetails struct {
 	user
-	Quotas map[string]quota `json:"quotas" required:"true" description:"The limits of the user and what is used of them, by name."`
+	Quotas map[string]quota `json:"quotas" required:"true" description:"Limits of the user and their current use, by name."`
 }
 
 type quota struct {
@@ -66,8 +66,8 @@ func (a *API) ListUsers(ctx context.Context, p page) (list[user], error) {
 
 type createUserRequest struct {
 	Name     string `json:"name" required:"true" minLength:"1" maxLength:"64" example:"alice" description:"Unique without regard to case; printable, without a colon and without spaces at the ends."`
-	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"Their first password: at least 8 characters (15 or more are better), at most 72 bytes, any characters; not easy to guess."`
-	Admin    bool   `json:"admin" description:"Whether the user is to be an admin. Without it: no."`
+	Password string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"Initial password: at least 8 characters (15 or more recommended), at most 72 bytes, any characters; must not be easy to guess."`
+	Admin    bool   `json:"admin" description:"Whether the user is an admin. Default: false."`
 }
 
 // CreateUser serves POST /api/v1/users.
@@ -91,10 +91,10 @@ func (a *API) GetUser(ctx context.Context, in userRequest) (userDetails, error) 
 
 type changeUserRequest struct {
 	Name     string            `path:"name" json:"-" example:"alice" description:"The user's name, without regard to case."`
-	Password *string           `json:"password" minLength:"8" maxLength:"72" format:"password" description:"A new password; it ends all tokens of the user. Takes your own password, not a token."`
-	Admin    *bool             `json:"admin" description:"Whether the user is an admin. To give the role takes your own password, not a token."`
+	Password *string           `json:"password" minLength:"8" maxLength:"72" format:"password" description:"New password; setting it revokes all tokens of the user. Requires authentication with your password, not a token."`
+	Admin    *bool             `json:"admin" description:"Whether the user is an admin. Granting the role requires authentication with your password, not a token."`
 	Disabled *bool             `json:"disabled" example:"true" description:"A disabled user cannot log in and loses all tokens."`
-	Quotas   map[string]*int64 `json:"quotas" description:"Limits for this user, by the name of the quota; null restores the limit of the server. Quotas that are not named stay as they are."`
+	Quotas   map[string]*int64 `json:"quotas" description:"Limits for this user, by the name of the quota; null restores the limit of the server. Omitted quotas are unchanged."`
 }
 
 // ChangeUser serves PATCH /api/v1/users/{name}.
@@ -132,8 +132,8 @@ func (a *API) GetSelf(ctx context.Context, _ struct{}) (userDetails, error) {
 }
 
 type changeSelfRequest struct {
-	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"The new password: at least 8 characters (15 or more are better), at most 72 bytes, any characters; not easy to guess."`
-	RevokeTokens bool   `json:"revoke_tokens" description:"Whether to end all of your tokens, too."`
+	Password     string `json:"password" required:"true" minLength:"8" maxLength:"72" format:"password" example:"a new pass phrase" description:"New password: at least 8 characters (15 or more recommended), at most 72 bytes, any characters; must not be easy to guess."`
+	RevokeTokens bool   `json:"revoke_tokens" description:"Whether to also revoke all of your tokens."`
 }
 
 // ChangeSelf serves PATCH /api/v1/users/me.

@@ -11,7 +11,7 @@ import (
 // the user gave to wallets.
 type userToken struct {
 	tokenDetails
-	WalletCount *int `json:"wallet_count" required:"true" description:"How many wallets it is limited to; null without a limit."`
+	WalletCount *int `json:"wallet_count" required:"true" description:"Number of wallets that the token is limited to; null without a limit."`
 }
 
 func (a *API) userTokenOf(t auth.Token) userToken {
@@ -55,7 +55,7 @@ func (a *API) DeleteUserTokens(ctx context.Context, in userRequest) error {
 
 type userTokenRequest struct {
 	userRequest
-	ID string `path:"id" json:"-" description:"The token's id. Tokens that were created with it are deleted as well. It may be gone, if tokens rotated it: then its successors are deleted."`
+	ID string `path:"id" json:"-" description:"The token's id. Tokens that were created with it are deleted as well. If it no longer exists because it was rotated with a token, its successors are deleted."`
 }
 
 // DeleteUserToken serves DELETE /api/v1/users/{name}/tokens/{id}.

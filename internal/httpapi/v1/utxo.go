@@ -14,17 +14,17 @@ type coin struct {
 	Address       string     `json:"address" required:"true"`
 	Amount        btc.Amount `json:"amount_sat" required:"true"`
 	Branch        string     `json:"branch" required:"true" enum:"receive,change"`
-	Index         uint32     `json:"index" required:"true" description:"The last step of the address's derivation."`
-	Label         string     `json:"label" required:"true" description:"Of the output, or else of its address."`
-	Time          time.Time  `json:"time" required:"true" description:"Of its transaction, as Bitcoin Core's wallet has it."`
-	Status        string     `json:"status" required:"true" enum:"confirmed,mempool,inactive" description:"Of its transaction."`
-	Height        *int       `json:"height" required:"true" description:"Of its block; null while it is unconfirmed."`
+	Index         uint32     `json:"index" required:"true" description:"Index of the address on its branch (the last step of its derivation path)."`
+	Label         string     `json:"label" required:"true" description:"Label of the output; if it has no label, label of its address."`
+	Time          time.Time  `json:"time" required:"true" description:"Time that Bitcoin Core's wallet reports for the transaction."`
+	Status        string     `json:"status" required:"true" enum:"confirmed,mempool,inactive" description:"Status of the transaction."`
+	Height        *int       `json:"height" required:"true" description:"Block height; null if unconfirmed."`
 	Confirmations int        `json:"confirmations" required:"true"`
-	Trusted       bool       `json:"trusted" required:"true" description:"Whether it can be spent now, and counts in trusted_sat."`
-	Immature      bool       `json:"immature" required:"true" description:"Whether it is new, with less than 101 confirmations."`
-	Frozen        bool       `json:"frozen" required:"true" description:"Whether somebody does not want it to be spent."`
-	Reserved      bool       `json:"reserved" required:"true" description:"Whether a proposal spends it."`
-	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core does not choose it for a payment: it is frozen or reserved, or was locked there by other means (RPC lockunspent)."`
+	Trusted       bool       `json:"trusted" required:"true" description:"Whether the output can be spent now and counts in trusted_sat."`
+	Immature      bool       `json:"immature" required:"true" description:"Whether it is a coinbase output with fewer than 101 confirmations."`
+	Frozen        bool       `json:"frozen" required:"true" description:"Whether the output is frozen."`
+	Reserved      bool       `json:"reserved" required:"true" description:"Whether an open proposal spends the output."`
+	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core excludes the output from payments: it is frozen or reserved, or was locked by other means (RPC lockunspent)."`
 }
 
 func coinOf(c wallets.Coin) coin {
@@ -43,9 +43,9 @@ type listCoinsRequest struct {
 	walletRequest
 	page
 	fresh
-	Label   *string `query:"label" json:"-" description:"Only those with this label, of the output or of its address; empty for those without a label."`
-	Address string  `query:"address" json:"-" description:"Only those paid to this address."`
-	Frozen  *bool   `query:"frozen" json:"-" description:"Only those that are frozen, or only those that are not."`
+	Label   *string `query:"label" json:"-" description:"Only outputs with this label on the output or on its address; empty: only outputs without a label."`
+	Address string  `query:"address" json:"-" description:"Only outputs to this address."`
+	Frozen  *bool   `query:"frozen" json:"-" description:"true: only frozen outputs; false: only the others."`
 }
 
 // ListCoins serves GET /api/v1/wallets/{alias}/utxos.

@@ -39,8 +39,8 @@ func New(o Options) *API { return &API{o} }
 
 // page is the request for a part of a list.
 type page struct {
-	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"The maximum number of entries."`
-	Cursor string `query:"cursor" json:"-" description:"next_cursor of the page before."`
+	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"Maximum number of entries."`
+	Cursor string `query:"cursor" json:"-" description:"next_cursor of the previous page."`
 }
 
 const (
@@ -58,7 +58,7 @@ func (p page) limit() (int, error) {
 // list is one page of a list and where the next begins.
 type list[T any] struct {
 	Items      []T     `json:"items" required:"true" nullable:"false"`
-	NextCursor *string `json:"next_cursor" required:"true" description:"What to send as cursor for the next page; null on the last."`
+	NextCursor *string `json:"next_cursor" required:"true" description:"Value of cursor for the next page; null on the last page."`
 }
 
 // newList makes a page of limit items at most from rows, which were asked for

@@ -13,20 +13,20 @@ import (
 )
 
 type wallet struct {
-	Alias            string      `json:"alias" required:"true" description:"Your own name for the wallet in paths, unique among yours."`
-	Name             string      `json:"name" required:"true" description:"Its name for all members."`
-	Role             string      `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"What you are in it."`
-	Status           string      `json:"status" required:"true" enum:"ready,scanning" description:"While it is scanning, history and balances may be incomplete."`
-	Scan             *scan       `json:"scan" required:"true" description:"The look through the chain that is due or under way; null for none."`
-	Problem          *string     `json:"problem" required:"true" description:"What keeps the wallet from following the node; null for nothing."`
+	Alias            string      `json:"alias" required:"true" description:"Your own name for the wallet in paths, unique among your wallets."`
+	Name             string      `json:"name" required:"true" description:"Name of the wallet for all members."`
+	Role             string      `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"Your role in the wallet."`
+	Status           string      `json:"status" required:"true" enum:"ready,scanning" description:"Status of the wallet. While it is scanning, history and balances may be incomplete."`
+	Scan             *scan       `json:"scan" required:"true" description:"The pending or running rescan; null without a rescan."`
+	Problem          *string     `json:"problem" required:"true" description:"Why the wallet cannot be synchronized with the node; null without a problem."`
 	Balances         balances    `json:"balances" required:"true"`
 	Script           string      `json:"script" required:"true" enum:"pkh,wpkh,sh-wpkh,tr,sh,wsh,sh-wsh"`
-	Required         int         `json:"required" required:"true" description:"How many signatures a payment takes."`
-	Keys             []walletKey `json:"keys" required:"true" description:"In the order of the descriptor."`
-	Descriptor       string      `json:"descriptor" required:"true" description:"Of the receive addresses, with its checksum."`
+	Required         int         `json:"required" required:"true" description:"Number of signatures that a payment requires."`
+	Keys             []walletKey `json:"keys" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
+	Descriptor       string      `json:"descriptor" required:"true" description:"Descriptor of the receive addresses, with its checksum."`
 	ChangeDescriptor string      `json:"change_descriptor" required:"true"`
-	BirthHeight      int         `json:"birth_height" required:"true" description:"The block before which the wallet has no transactions."`
-	NextIndex        uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither handed out nor used."`
+	BirthHeight      int         `json:"birth_height" required:"true" description:"Height of the block before which the wallet has no transactions."`
+	NextIndex        uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither revealed nor used."`
 	NextChangeIndex  uint32      `json:"next_change_index" required:"true"`
 	MaxFeeRate       *feeRate    `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals, in satoshis per virtual byte; null for the server's (max_fee_rate_sat_vb of GET /api/v1/fees), which always applies if it is lower."`
 	CreatedAt        time.Time   `json:"created_at" required:"true"`
@@ -47,20 +47,20 @@ func asOfTip(t wallets.Tip) *asOf {
 }
 
 type balances struct {
-	Trusted          btc.Amount `json:"trusted_sat" required:"true" description:"As getbalances of Bitcoin Core has it: confirmed, or unconfirmed change of the wallet's own."`
-	UntrustedPending btc.Amount `json:"untrusted_pending_sat" required:"true" description:"Unconfirmed and from somebody else."`
-	Immature         btc.Amount `json:"immature_sat" required:"true" description:"Of new coins with less than 101 confirmations."`
-	Confirmed        btc.Amount `json:"confirmed_sat" required:"true" description:"With at least one confirmation."`
-	Reserved         btc.Amount `json:"reserved_sat" required:"true" description:"What of trusted_sat waits for a proposal."`
-	Frozen           btc.Amount `json:"frozen_sat" required:"true" description:"What of trusted_sat somebody froze; what is reserved, too, counts here."`
-	Available        btc.Amount `json:"available_sat" required:"true" description:"What a payment can be made of: trusted_sat without what is reserved or frozen."`
+	Trusted          btc.Amount `json:"trusted_sat" required:"true" description:"Confirmed outputs and unconfirmed change of the wallet's own, as getbalances of Bitcoin Core reports them."`
+	UntrustedPending btc.Amount `json:"untrusted_pending_sat" required:"true" description:"Unconfirmed outputs from others."`
+	Immature         btc.Amount `json:"immature_sat" required:"true" description:"Coinbase outputs with fewer than 101 confirmations."`
+	Confirmed        btc.Amount `json:"confirmed_sat" required:"true" description:"Outputs with at least one confirmation."`
+	Reserved         btc.Amount `json:"reserved_sat" required:"true" description:"Part of trusted_sat reserved by open proposals."`
+	Frozen           btc.Amount `json:"frozen_sat" required:"true" description:"Part of trusted_sat that is frozen; outputs that are frozen and reserved are included."`
+	Available        btc.Amount `json:"available_sat" required:"true" description:"Amount available for payments: trusted_sat without reserved and frozen outputs."`
 }
 
 type walletKey struct {
-	Fingerprint string  `json:"fingerprint" required:"true" description:"Of the master key, eight hexadecimal digits."`
+	Fingerprint string  `json:"fingerprint" required:"true" description:"Fingerprint of the master key, eight hexadecimal digits."`
 	Derivation  string  `json:"derivation" required:"true" example:"m/84h/0h/0h"`
 	XPub        string  `json:"xpub" required:"true"`
-	Device      *string `json:"device" required:"true" description:"Alias of the device that signs with it; null where that was deleted."`
+	Device      *string `json:"device" required:"true" description:"Alias of the device that signs with the key; null if the device was deleted."`
 }
 
 func walletOf(v wallets.View) wallet {
@@ -104,14 +104,14 @@ func (a *API) ListWallets(ctx context.Context, p page) (list[wallet], error) {
 }
 
 type createWalletRequest struct {
-	Name             string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"For all members."`
-	Alias            string         `json:"alias" maxLength:"64" description:"Your own name for it in paths. Without it: the name in small letters, with _ for spaces."`
-	Descriptor       string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Either this or keys."`
-	ChangeDescriptor string         `json:"change_descriptor" description:"Required if descriptor is that of a receive branch that does not end in /0/*."`
-	Keys             []string       `json:"keys" description:"Such as [fingerprint/84h/0h/0h]xpub…; the forms of SLIP-132, such as zpub, are taken, too. Several make a multisig wallet whose keys are sorted. Either this or descriptor."`
-	Required         int            `json:"required" minimum:"1" maximum:"15" description:"With keys: how many signatures a payment takes. Without it: one of one."`
-	Script           string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: what kind of addresses it has."`
-	Birth            jsontext.Value `json:"birth" oneof:"string,integer" required:"true" example:"\"now\"" description:"From when on it may have transactions: \"now\" for a new wallet, a block's height, a date, or a time (RFC 3339). The chain is looked through from there."`
+	Name             string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members."`
+	Alias            string         `json:"alias" maxLength:"64" description:"Your own name for the wallet in paths. Default: the name in lower case, with _ for spaces."`
+	Descriptor       string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify either descriptor or keys."`
+	ChangeDescriptor string         `json:"change_descriptor" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
+	Keys             []string       `json:"keys" description:"Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132, such as zpub, are also accepted. Several keys create a multisig wallet with sorted keys. Specify either keys or descriptor."`
+	Required         int            `json:"required" minimum:"1" maximum:"15" description:"With keys: number of signatures that a payment requires. Default for one key: 1."`
+	Script           string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses."`
+	Birth            jsontext.Value `json:"birth" oneof:"string,integer" required:"true" example:"\"now\"" description:"Birthday of the wallet, before which it has no transactions: \"now\" for a new wallet, a block height, a date, or a time (RFC 3339). The rescan starts there."`
 }
 
 // newWallet is a wallet as it was created.
@@ -148,7 +148,7 @@ type readWalletRequest struct {
 
 // fresh is part of every request that is answered from the index.
 type fresh struct {
-	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait for 10 seconds at most until the answer is right up to this block; 409 where it does not get there."`
+	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait up to 10 seconds until the response is current to this block height; 409 if it is not by then."`
 }
 
 // GetWallet serves GET /api/v1/wallets/{alias}.
@@ -184,8 +184,8 @@ func (a *API) wait(ctx context.Context, alias string, f fresh) error {
 
 type changeWalletRequest struct {
 	walletRequest
-	Name     *string `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Its name for all members. Only owners may change it."`
-	NewAlias *string `json:"alias" minLength:"1" maxLength:"64" description:"Your own name for it."`
+	Name     *string `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members. Only owners may change it."`
+	NewAlias *string `json:"alias" minLength:"1" maxLength:"64" description:"Your own name for the wallet in paths."`
 
 	MaxFeeRate maxFeeRateChange `json:"max_fee_rate_sat_vb" description:"Maximum fee rate of proposals, in satoshis per virtual byte, up to that of the server; null for the server's. Only owners may change it, in a request without other fields."`
 }
@@ -237,7 +237,7 @@ func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (wal
 
 type deleteWalletRequest struct {
 	walletRequest
-	Files string `query:"files" json:"-" enum:"keep,delete" default:"keep" description:"What becomes of the wallet's files at the Bitcoin node. They can be deleted where specterd can get at the node's wallet folder, soon after the answer; else there is a 409, and nothing is changed."`
+	Files string `query:"files" json:"-" enum:"keep,delete" default:"keep" description:"Whether to keep or delete the wallet's files of the Bitcoin node. Deleting requires that specterd can access the node's wallet directory (otherwise 409, and nothing is changed), and happens shortly after the response."`
 }
 
 // DeleteWallet serves DELETE /api/v1/wallets/{alias}.
