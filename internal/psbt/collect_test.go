@@ -640,12 +640,12 @@ func TestUnreadable(t *testing.T) {
 		"too large in hex":        {[]byte(hex.EncodeToString(make([]byte, 5<<20))), "psbt_too_large", "4 MiB"},
 		"too large when decoded":  {[]byte(hex.EncodeToString(make([]byte, 4<<20+1))), "psbt_too_large", "4 MiB"},
 		"too large in base64":     {[]byte(base64.StdEncoding.EncodeToString(append(slices.Clone(honest), make([]byte, 5<<20)...))), "psbt_too_large", "4 MiB"},
-		"trailing byte":           {append(slices.Clone(honest), 0), "bad_psbt", "follows its end"},
+		"trailing byte":           {append(slices.Clone(honest), 0), "bad_psbt", "trailing data"},
 		"transaction, trailing":   {append(serialize(p.final()), 0), "bad_psbt", "neither a PSBT"},
 		"other magic":             {append([]byte("psbt\xfe"), honest[5:]...), "bad_psbt", "neither a PSBT"},
-		"only magic":              {honest[:5], "bad_psbt", "too early"},
-		"a claim of much":         {append(slices.Clone(honest[:5]), 0xfe, 0xff, 0xff, 0xff, 0xff), "bad_psbt", "too early"},
-		"a length not short":      {slices.Concat(honest[:5], []byte{0xfd, 1, 0}, honest[6:]), "bad_psbt", "as short as possible"},
+		"only magic":              {honest[:5], "bad_psbt", "unexpected end"},
+		"a claim of much":         {append(slices.Clone(honest[:5]), 0xfe, 0xff, 0xff, 0xff, 0xff), "bad_psbt", "unexpected end"},
+		"a length not short":      {slices.Concat(honest[:5], []byte{0xfd, 1, 0}, honest[6:]), "bad_psbt", "shortest encoding"},
 	} {
 		_, err := p.collect(p.stored(), c.data)
 		wantRefused(t, name, err, c.code, c.says)
