@@ -25,7 +25,7 @@ const (
 	besideConnection = 4
 )
 
-// heavyRequest is one of those that take most work.
+// heavyRequest is a request that requires much work.
 type heavyRequest struct{ method, path, accept, body string }
 
 func heaviest() []heavyRequest {
@@ -38,8 +38,8 @@ func heaviest() []heavyRequest {
 	}
 }
 
-// emptyItems is a transaction whose one input has as many empty witness items as there
-// is room for, in hexadecimal, which is the longest format.
+// emptyItems is a transaction with one input that has the maximum number of empty
+// witness items, in hexadecimal, the longest format.
 func emptyItems() string {
 	const items = psbt.MaxSize - 1000
 	head := "02000000" + "0001" + "01" + strings.Repeat("00", 36) + "00" + "00000000" + "01" + strings.Repeat("00", 8) + "00"
@@ -47,9 +47,9 @@ func emptyItems() string {
 	return head + count + strings.Repeat("00", items) + "00000000"
 }
 
-// measureBeside asks with a token while as many of the heaviest requests are in progress
-// as there are, of many users: each is sent again as soon as it was answered, or when the
-// server said that it may be.
+// measureBeside sends requests with a token while the maximum number of heavy
+// requests of many users is in progress: each is sent again as soon as it was
+// answered, or when the server permits a retry.
 func measureBeside(ctx context.Context, b *bench) error {
 	s, err := b.history(ctx, heavySize)
 	if err != nil {
@@ -164,7 +164,8 @@ func (h *heavyLoad) failure() error {
 	return h.err
 }
 
-// send sends one request, and waits as long as the server says where it is refused.
+// send sends one request, and waits for the time that the server specifies if it is
+// rejected.
 func (h *heavyLoad) send(ctx context.Context, client *http.Client, token string, what heavyRequest) error {
 	r, err := http.NewRequestWithContext(ctx, what.method, "http://"+h.address+what.path, strings.NewReader(what.body))
 	if err != nil {

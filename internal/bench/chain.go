@@ -18,8 +18,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
-// chain is a node on a private chain, with coins that anybody can spend, so that
-// payments take neither a wallet nor a signature.
+// chain is a node on a private chain, with UTXOs that anyone can spend, so that
+// payments require neither a wallet nor a signature.
 type chain struct {
 	*regtest.Node
 	coins []coin // not spent yet
@@ -30,19 +30,19 @@ type coin struct {
 	amount btc.Amount
 }
 
-// openScript locks these coins. It drops two items that take the place of a
-// signature and a key, so that payments are as large as people's.
+// openScript locks these UTXOs. It drops two items that stand for a signature and a
+// key, so that payments have a realistic size.
 var openScript = []byte{txscript.OP_2DROP, txscript.OP_TRUE}
 
 const (
-	fanSize    = 2000 // coins made of one coinbase
+	fanSize    = 2000 // UTXOs created from one coinbase output
 	subsidy    = 50 * bitcoin
 	bitcoin    = 100_000_000
 	maturity   = 100 // blocks
 	networkFee = 1000
 )
 
-// startChain starts a node with so many coins, of 0.02 BTC.
+// startChain starts a node with a number of UTXOs of 0.02 BTC.
 func startChain(ctx context.Context, dir string, coins int, args ...string) (*chain, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func startChain(ctx context.Context, dir string, coins int, args ...string) (*ch
 	return c, nil
 }
 
-// withoutZMQ has a node announce nothing.
+// withoutZMQ disables all announcements of a node.
 var withoutZMQ = []string{"-nozmqpubhashblock", "-nozmqpubrawtx", "-nozmqpubsequence"}
 
 func (c *chain) fund(ctx context.Context, coins int) error {
@@ -86,7 +86,7 @@ func (c *chain) fund(ctx context.Context, coins int) error {
 	return nil
 }
 
-// fan makes many coins of one, in a block.
+// fan splits one UTXO into many, in a block.
 func (c *chain) fan(ctx context.Context, from coin) error {
 	tx := spending(from)
 	amount := (from.amount - 100*networkFee) / fanSize
@@ -100,7 +100,8 @@ func (c *chain) fan(ctx context.Context, from coin) error {
 	return c.block(ctx, serialize(tx))
 }
 
-// payment spends a coin: a part of it goes to the script, the rest to somebody.
+// payment spends a UTXO: a part of it goes to the script, the rest to an external
+// address.
 func (c *chain) payment(to []byte) *wire.MsgTx {
 	from := c.coins[0]
 	c.coins = c.coins[1:]
@@ -111,7 +112,7 @@ func (c *chain) payment(to []byte) *wire.MsgTx {
 	return tx
 }
 
-// block mines a block of transactions that nobody has seen before.
+// block mines a block of transactions that were not in the mempool.
 func (c *chain) block(ctx context.Context, raws ...string) error {
 	_, err := c.Call(ctx, "generateblock", openAddress(), raws)
 	return err
@@ -131,7 +132,7 @@ func (c *chain) into(ctx context.Context, result any, method string, params ...a
 	return json.Unmarshal(answer, result)
 }
 
-// spending begins a transaction that spends a coin.
+// spending creates a transaction that spends a UTXO.
 func spending(from coin) *wire.MsgTx {
 	const signature, key = 72, 33 // bytes
 	tx := wire.NewMsgTx(2)
@@ -149,7 +150,7 @@ func openOutput() []byte {
 
 func openAddress() string { return btc.AddressOf(openOutput(), btc.Regtest) }
 
-// somebody is a P2WPKH that nobody has the key of.
+// somebody is a P2WPKH script for which no key exists.
 func somebody(i int) []byte {
 	hash := sha256.Sum256(fmt.Append(nil, i))
 	return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, hash[:20]...)
@@ -157,9 +158,9 @@ func somebody(i int) []byte {
 
 func serialize(tx *wire.MsgTx) string {
 	var b bytes.Buffer
-	_ = tx.Serialize(&b) // a buffer takes all
+	_ = tx.Serialize(&b) // a buffer accepts all writes
 	return hex.EncodeToString(b.Bytes())
 }
 
-// chainFolder is where the data of a node goes.
+// chainFolder is the data directory of a node.
 func (b *bench) chainFolder(name string) string { return filepath.Join(b.dir, "bitcoind-"+name) }

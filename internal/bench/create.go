@@ -18,24 +18,25 @@ import (
 )
 
 const (
-	productionCost = 12 // of bcrypt, as specterd has it by default
+	productionCost = 12 // bcrypt cost, specterd's default
 	lowestCost     = 4
 	samples        = 30
-	// createBar is what making a token may take beyond comparing the password.
+	// createBar is the time limit for creating a token in addition to comparing the
+	// password.
 	createBar = 5 * time.Millisecond
-	// specterRounds are those of PBKDF2 that every password goes through before bcrypt,
-	// so that imported ones cannot be told by the time that a login takes.
+	// specterRounds is the number of PBKDF2 rounds for every password before
+	// bcrypt, so that login times do not reveal imported users.
 	specterRounds = 10_000
 )
 
-// sample is one comparison of a password by itself, and one token made with a
+// sample is a single comparison of a password, and the creation of a token with a
 // password right after.
 type sample struct{ compare, create time.Duration }
 
-// measureCreate makes tokens with a password, one after the other. What that
-// takes beyond PBKDF2 and a bare bcrypt comparison of the same cost is specterd's
-// doing. It is the same at every cost; but at the one used in earnest the noise of
-// hundreds of milliseconds of bcrypt hides it, so the lowest cost decides.
+// measureCreate creates tokens with a password, one after the other. The time in
+// excess of PBKDF2 and a bare bcrypt comparison of the same cost is specterd's
+// overhead. It does not depend on the cost; but at production cost the noise of
+// hundreds of milliseconds of bcrypt hides it, so it is judged at the lowest cost.
 func measureCreate(ctx context.Context, b *bench) error {
 	for _, cost := range []int{productionCost, lowestCost} {
 		folder := filepath.Join(b.dir, fmt.Sprintf("cost-%d", cost))
@@ -91,7 +92,7 @@ func sampleCreate(ctx context.Context, address string, cost int) ([]sample, erro
 			return nil, fmt.Errorf("make a token: %w", err)
 		}
 		s.create = clock().Sub(start)
-		if i > 0 { // the first is to warm up
+		if i > 0 { // the first round is a warm-up
 			all = append(all, s)
 		}
 	}

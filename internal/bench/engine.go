@@ -17,8 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// engine is what specterd has of wallets, put together as it does, but without
-// HTTP and in this process.
+// engine is the wallet part of specterd, assembled in the same way but without HTTP
+// and in this process.
 type engine struct {
 	store     *store.Store
 	service   *wallet.Service
@@ -26,10 +26,10 @@ type engine struct {
 	provider  *backend.Provider
 	monitor   *nodestatus.Monitor
 	host      string
-	clients   [3]*rpcclient.Client // for looks at the node, for work, for scans
+	clients   [3]*rpcclient.Client // for status polls, for work, for rescans
 }
 
-// openEngine opens a database, which need not be there, with a node.
+// openEngine opens a database, creating it if necessary, with a node.
 func openEngine(ctx context.Context, c *chain, database string) (*engine, error) {
 	e := &engine{host: c.Host()}
 	for i, inFlight := range []int{1, rpcclient.DefaultMaxInFlight, 1} {
@@ -61,8 +61,8 @@ func (e *engine) close() error {
 	return e.store.Close()
 }
 
-// sync follows the node with an empty index until that is equal to the node, and
-// returns how long that took.
+// sync runs the indexer with an empty index until it equals the node, and returns
+// the duration.
 func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*patience)
 	defer cancel()
@@ -86,7 +86,7 @@ func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// syncStore tells when a wallet's index has come to a block.
+// syncStore reports when a wallet's index has reached a block.
 type syncStore struct {
 	*store.Store
 	synced chan<- struct{}

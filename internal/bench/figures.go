@@ -9,13 +9,12 @@ import (
 	"time"
 )
 
-// figure is one line of what is measured in time or in memory, rather than in
-// requests.
+// figure is a row of a table of times or memory sizes, as opposed to requests.
 type figure struct {
 	name, what     string
-	value, against string // what it is, and what that is compared with
-	ratio, spread  string // of the ratio, or where there is none of the value
-	processor      string // the ratio of the processor time that the servers spent
+	value, against string // the result, and the value that it is compared with
+	ratio, spread  string // of the ratio, or of the value without a ratio
+	processor      string // the ratio of the servers' CPU times
 	bar            string
 	good           bool
 }
@@ -39,9 +38,9 @@ func printFigures(stdout io.Writer, figures []figure) error {
 	return err
 }
 
-// compared fills in a figure of how long something takes: at most so many times
-// as long as what it was in turns with. The ratio is the median of those of turns
-// that were side by side.
+// compared fills in a figure for a duration that is limited to a multiple of the
+// base's, measured in turns. The ratio is the median of the ratios of adjacent
+// turns.
 func compared(f figure, base, subject side, most float64) figure {
 	ratios := make([]float64, len(base.took))
 	for i := range ratios {
@@ -56,14 +55,14 @@ func compared(f figure, base, subject side, most float64) figure {
 	return f
 }
 
-// timed fills in a figure of how long something takes.
+// timed fills in a figure for a duration.
 func timed(f figure, took []time.Duration) figure {
 	f.value = duration(middle(took))
 	f.spread = duration(slices.Min(took)) + "–" + duration(slices.Max(took))
 	return f
 }
 
-// within is timed, where no time may be longer than most.
+// within is timed with a limit for each duration.
 func within(f figure, took []time.Duration, most time.Duration) figure {
 	f = timed(f, took)
 	f.bar, f.good = "all ≤ "+duration(most), slices.Max(took) <= most
@@ -76,7 +75,7 @@ func middle(took []time.Duration) time.Duration {
 	return sorted[len(sorted)/2]
 }
 
-// duration writes a time with three digits.
+// duration formats a time with three digits.
 func duration(d time.Duration) string {
 	value, unit := d.Seconds(), "s"
 	switch {

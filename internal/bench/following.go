@@ -21,7 +21,7 @@ import (
 
 const (
 	followedWallets = 200
-	paidWallets     = 5 // of these, by each block
+	paidWallets     = 5 // that each block pays to
 	blockBar        = time.Second
 	arrivals        = 20
 	zmqBar          = 200 * time.Millisecond
@@ -30,7 +30,7 @@ const (
 	patience        = time.Minute
 )
 
-// following is a specterd that follows a node with wallets.
+// following is a specterd that indexes a node with wallets.
 type following struct {
 	*reader
 	chain     *chain
@@ -38,7 +38,7 @@ type following struct {
 	addresses uint32         // used so far, in each wallet
 }
 
-// follow starts a node, and a specterd that makes wallets there.
+// follow starts a node, and a specterd that creates wallets there.
 func (b *bench) follow(ctx context.Context, name string, wallets int, nodeArgs ...string) (f *following, stop func(), err error) {
 	c, err := startChain(ctx, b.chainFolder(name), fanSize, nodeArgs...)
 	if err != nil {
@@ -68,7 +68,7 @@ func (b *bench) follow(ctx context.Context, name string, wallets int, nodeArgs .
 	return f, stop, nil
 }
 
-// addUser makes a data folder with one user.
+// addUser creates a data directory with one user.
 func (s *seeded) addUser(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return err
@@ -128,7 +128,8 @@ func (f *following) payment(wallet int) (raw, txid string, err error) {
 	return serialize(tx), tx.TxHash().String(), nil
 }
 
-// measureBlock has all of many wallets learn of a block, which pays to some of them.
+// measureBlock measures until many wallets have indexed a block that pays to some
+// of them.
 func measureBlock(ctx context.Context, b *bench) error {
 	start := clock()
 	f, stop, err := b.follow(ctx, nameBlock, followedWallets)
@@ -149,7 +150,7 @@ func measureBlock(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		if round > 0 { // the first is to warm up
+		if round > 0 { // the first round is a warm-up
 			took = append(took, one)
 		}
 	}
@@ -161,8 +162,8 @@ func measureBlock(ctx context.Context, b *bench) error {
 	return err
 }
 
-// block mines a block and returns how long it took after that until the last
-// wallet's index was at it.
+// block mines a block and returns the time until the last wallet's index has
+// reached it.
 func (f *following) block(ctx context.Context, db *sql.DB) (time.Duration, error) {
 	var height int
 	if err := f.chain.into(ctx, &height, "getblockcount"); err != nil {
@@ -235,7 +236,7 @@ func measureArrivals(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// arrivals spreads the payments over the time between two polls.
+// arrivals distributes the payments over the time between two polls.
 func (b *bench) arrivals(ctx context.Context, name string, between time.Duration, nodeArgs []string) ([]time.Duration, error) {
 	f, stop, err := b.follow(ctx, name, 3, nodeArgs...)
 	if err != nil {
@@ -257,15 +258,14 @@ func (b *bench) arrivals(ctx context.Context, name string, between time.Duration
 		if err != nil {
 			return nil, err
 		}
-		if try > 0 { // the first is to warm up
+		if try > 0 { // the first is a warm-up
 			took = append(took, one)
 		}
 	}
 	return took, nil
 }
 
-// until asks every few milliseconds whether something is so, and returns how long
-// that took.
+// until polls a condition every few milliseconds, and returns how long it took.
 func until(ctx context.Context, is func() (bool, error)) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -19,10 +19,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// walletAlias is what the one wallet of a history's owner is called.
+// walletAlias is the alias of the history's wallet.
 const walletAlias = "bench"
 
-// seeded is a data folder with one user, who has one wallet with a history.
+// seeded is a data directory with one user, who has one wallet with a history.
 type seeded struct {
 	folder, key, token string
 	walletID           string
@@ -31,13 +31,13 @@ type seeded struct {
 
 func (s seeded) database() string { return filepath.Join(s.folder, databaseName) }
 
-// serve starts a specterd on the data folder.
+// serve starts a specterd with the data directory.
 func (s seeded) serve(ctx context.Context, b *bench) (*server, error) {
 	return startSpecterd(ctx, b.binary, s.folder, s.key)
 }
 
-// history returns a data folder with so many transactions, which is made when
-// it is first asked for.
+// history returns a data directory with a number of transactions, which is created
+// on first use.
 func (b *bench) history(ctx context.Context, transactions int) (seeded, error) {
 	if s, ok := b.histories[transactions]; ok {
 		return s, nil
@@ -124,10 +124,10 @@ func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string)
 	return db.SetLabels(ctx, w.ID, labels, auth.Event{At: clock(), Action: "labels.import"})
 }
 
-// publicKey is an extended one of somebody's on a test network.
+// publicKey is an extended public key for test networks.
 const publicKey = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
-// addressAt returns a text as long as an address, for a place in the wallet.
+// addressAt returns a text of the length of an address, for a place in the wallet.
 func addressAt(at *wallet.Place) string { return fmt.Sprintf("bcrt1q%d%037d", at.Branch, at.Index) }
 
 // madeUp returns a text that looks like a hash.
@@ -136,9 +136,10 @@ func madeUp(of string, i int) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ledger makes up a history, from the first transaction on: of three, two are
-// payments to the wallet, each to an address of its own, and the third pays
-// somebody with the latter of these coins and the change of the last such payment.
+// ledger generates a history, from the first transaction on: two of three are
+// payments to the wallet, each to a different address, and the third is an outgoing
+// payment that spends the latter of these and the change of the previous outgoing
+// payment.
 type ledger struct {
 	made     int
 	branches [2]uint32 // the next index of each
@@ -169,13 +170,14 @@ func (l *ledger) own(branch wallet.Branch, vout uint32, amount btc.Amount) walle
 	return wallet.Output{Vout: vout, Address: addressAt(at), Amount: amount, Own: at}
 }
 
-// receive has one input and two outputs, of which the index keeps our own.
+// receive has one input and two outputs, of which the index stores the wallet's
+// own.
 func (l *ledger) receive(t *wallet.Transaction) {
 	out := l.own(wallet.ReceiveBranch, 0, btc.Amount(100_000+l.made*37))
 	t.Category, t.Flow, t.Address, t.Own, t.Outputs = wallet.Receive, out.Amount, out.Address, out.Own, []wallet.Output{out}
 	t.VSize, t.Raw = 141, l.raw(222)
 	coin := wallet.Input{Prev: btc.Outpoint{Txid: t.Txid, Vout: out.Vout}, Amount: out.Amount}
-	if l.made%3 == 2 { // the others stay
+	if l.made%3 == 2 { // the others stay unspent
 		l.coins = append(l.coins, coin)
 	}
 }
@@ -196,7 +198,7 @@ func (l *ledger) send(t *wallet.Transaction) {
 	l.coins = []wallet.Input{{Prev: btc.Outpoint{Txid: t.Txid, Vout: 1}, Amount: change.Amount}}
 }
 
-// raw returns bytes that nobody reads.
+// raw returns bytes that are never parsed.
 func (l *ledger) raw(size int) []byte {
 	raw := make([]byte, size)
 	_, _ = rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, l.made))).Read(raw) // never fails

@@ -19,15 +19,16 @@ import (
 const (
 	importedWallets = 200
 	importedLabels  = 100_000
-	// importBar is how much more memory an import of ten times as much may take.
+	// importBar is the maximum ratio of the memory use of an import of ten times
+	// the size.
 	importBar = 1.25
-	// labelText is as long as labels may be, with a number before it.
+	// labelText has the maximum length of a label together with a number.
 	labelText = "of the customer with the long name, for all that was delivered to the old address in the spring and in the summer, " +
 		"as agreed on the telephone; to be paid within thirty days, or twenty with two percent off, "
 )
 
-// measureImport imports a folder of Specter Desktop with many wallets and labels,
-// and one with a tenth of that, and compares the memory that this takes.
+// measureImport imports a Specter Desktop data directory with many wallets and
+// labels, and one of a tenth of the size, and compares the memory use.
 func measureImport(ctx context.Context, b *bench) error {
 	c, err := startChain(ctx, b.chainFolder(nameImport), 0)
 	if err != nil {
@@ -55,7 +56,7 @@ func measureImport(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, []figure{memory, took})
 }
 
-// importRun is what an import took.
+// importRun is the result of an import.
 type importRun struct {
 	peak int64 // bytes of memory
 	took time.Duration
@@ -65,8 +66,8 @@ func (r importRun) growth(from importRun) float64 { return float64(r.peak) / flo
 
 func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
 
-// runImport has specterd import a made-up folder into a new database. More are
-// variables of its environment.
+// runImport imports a generated data directory into a new database. More are
+// environment variables.
 func (b *bench) runImport(ctx context.Context, c *chain, wallets, labels int, more ...string) (r importRun, err error) {
 	dir, err := os.MkdirTemp(b.dir, "import-")
 	if err != nil {
@@ -96,8 +97,8 @@ func (b *bench) runImport(ctx context.Context, c *chain, wallets, labels int, mo
 	return r, nil
 }
 
-// labelsOf is how many labels a wallet has: the first one half of all, so that one
-// file is big, and the others the same of the rest.
+// labelsOf is the number of labels of a wallet: half of all for the first one, so
+// that one file is large, and equal parts of the rest for the others.
 func labelsOf(wallet, wallets, labels int) int {
 	if wallet == 0 {
 		return labels - (wallets-1)*(labels/2/(wallets-1))
@@ -105,8 +106,8 @@ func labelsOf(wallet, wallets, labels int) int {
 	return labels / 2 / (wallets - 1)
 }
 
-// makeSpecterFolder makes a data folder of Specter Desktop with one user, who has
-// so many wallets and labels.
+// makeSpecterFolder creates a data directory of Specter Desktop with one user, who
+// has a number of wallets and labels.
 func makeSpecterFolder(folder string, wallets, labels int) error {
 	chain := filepath.Join(folder, "wallets_satoshi", "regtest")
 	if err := os.MkdirAll(chain, 0o700); err != nil {
@@ -142,14 +143,14 @@ func writeAsJSON(path string, v any) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-// writeLabels writes labels on addresses of others, in Specter Desktop's form.
+// writeLabels writes labels of external addresses in Specter Desktop's format.
 func writeLabels(path string, wallet, count int) error {
 	f, err := os.Create(path) //nolint:gosec // in our temporary folder
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(f)
-	_, _ = out.WriteString("address,index,change,label,used,service_id\r\n") // Flush has the error
+	_, _ = out.WriteString("address,index,change,label,used,service_id\r\n") // Flush returns the error
 	for i := range count {
 		address := btc.AddressOf(somebody(wallet*importedLabels+i), btc.Regtest)
 		_, _ = fmt.Fprintf(out, "%s,,,%q,,\r\n", address, fmt.Sprintf("invoice %d %d %s", wallet, i, labelText))

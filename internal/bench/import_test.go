@@ -7,10 +7,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// TestImportKeepsNothing is measureImport in short: what an import has in memory
-// does not grow with the labels. Both databases are larger than SQLite's cache,
-// which fills up first, and the collector is kept busy, so that the peak is near
-// what is kept: 80,000 labels more would be 30 MB.
+// TestImportKeepsNothing is a short form of measureImport: the memory use of an
+// import does not grow with the number of labels. Both databases exceed SQLite's
+// cache, which fills up first, and frequent garbage collection keeps the peak close
+// to the live memory: 80,000 more labels would be 30 MB.
 func TestImportKeepsNothing(t *testing.T) {
 	dir, remove, err := childprocess.TempDir("specterd-bench-")
 	if err != nil {

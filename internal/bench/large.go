@@ -12,18 +12,19 @@ import (
 
 const (
 	largeWallets = 1_000
-	largeHistory = 100 // transactions of each
+	largeHistory = 100 // transactions of each wallet
 	starts       = 7
 	startBar     = 300 * time.Millisecond
 	idleBar      = 60_000_000 // bytes
-	// untilGivenBack is when specterd has noticed for sure that little is to be done.
+	// untilGivenBack is the time after which specterd has certainly released idle
+	// memory.
 	untilGivenBack = 30 * time.Second
 )
 
 var millionTokens = crowd{users: 100_000, tokens: 1_000_000}
 
-// measureLarge has a large database: how long specterd takes to start with it, what
-// it has in memory while nobody asks, and whether a request takes any longer.
+// measureLarge uses a large database: it measures the start time of specterd, its
+// idle memory, and whether a request takes longer.
 func measureLarge(ctx context.Context, b *bench) error {
 	key, folder := newKey(), filepath.Join(b.dir, "large")
 	secrets, err := seed(ctx, folder, key, millionTokens)
@@ -64,8 +65,8 @@ func measureLarge(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// addWallets makes up a wallet, with the 3,000 addresses that one begins with, and
-// gives each of many users a copy of it: to write them one by one takes minutes.
+// addWallets creates a wallet, with the initial 3,000 addresses, and a copy of it
+// for each of many users: writing them individually takes minutes.
 func addWallets(ctx context.Context, database string) (err error) {
 	kept, err := openStore(ctx, database)
 	if err != nil {
@@ -100,8 +101,7 @@ func addWallets(ctx context.Context, database string) (err error) {
 	return nil
 }
 
-// tablesOfWallets returns the columns of each table that says what belongs to which
-// wallet.
+// tablesOfWallets returns the columns of each table that refers to wallets.
 func tablesOfWallets(ctx context.Context, db *sql.DB) (map[string]string, error) {
 	rows, err := db.QueryContext(ctx, `
 		SELECT m.name, group_concat(c.name) FROM sqlite_master AS m, pragma_table_info(m.name) AS c
@@ -121,11 +121,11 @@ func tablesOfWallets(ctx context.Context, db *sql.DB) (map[string]string, error)
 	return tables, rows.Err()
 }
 
-// measureStart takes the time from the start of the process to its first answer to
-// a request with a token.
+// measureStart measures the time from the start of the process to its first
+// response to a request with a token.
 func measureStart(ctx context.Context, b *bench, folder, key string, secrets []string) (figure, error) {
-	// The first start of all makes the first admin, and that takes as long as a
-	// password does. Nobody has a million tokens then.
+	// The very first start creates the first admin, which takes as long as hashing
+	// a password. A database with a million tokens is never in that state.
 	first, err := startSpecterd(ctx, b.binary, folder, key)
 	if err != nil {
 		return figure{}, err
@@ -157,14 +157,14 @@ func idle(when string, s *server) figure {
 	}
 }
 
-// measureMillion compares requests with those to a specterd of few tokens.
+// measureMillion compares requests with those to a specterd with few tokens.
 func measureMillion(ctx context.Context, b *bench, large target) error {
 	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few-beside-a-million"), fewTokens)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	for _, t := range []target{few, large} { // the first use of each token is written down
+	for _, t := range []target{few, large} { // the first use of each token is stored
 		if _, err := t.round(ctx, b.connections, warmUp); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// job is what one run of the load generator does.
+// job is the work of one run of the load generator.
 type job struct {
 	Address     string
 	Requests    [][]byte // each connection sends all of them in turn
@@ -24,7 +24,7 @@ type job struct {
 	Duration    time.Duration
 }
 
-// load is what came of a job. Every response had the status 200.
+// load is the result of a job. Every response had the status 200.
 type load struct {
 	Requests, Bytes int
 	Elapsed         time.Duration
@@ -33,7 +33,7 @@ type load struct {
 
 func (l load) perSecond() float64 { return float64(l.Requests) / l.Elapsed.Seconds() }
 
-// run does a job in a process of its own.
+// run executes a job in a separate process.
 func (j job) run(ctx context.Context) (load, error) {
 	var result load
 	input, err := json.Marshal(j)
@@ -53,8 +53,8 @@ func (j job) run(ctx context.Context) (load, error) {
 	return result, json.Unmarshal(output, &result)
 }
 
-// generateLoad is the load generator's process: it reads a job and writes what
-// came of it. One thread is enough, and takes less from the server.
+// generateLoad is the load generator's process: it reads a job and writes the
+// result. It uses one thread, which suffices and leaves more to the server.
 func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	var j job
@@ -85,7 +85,7 @@ func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error 
 	}
 	for _, err := range errs {
 		if err != nil {
-			return err // the first will do
+			return err // the first error suffices
 		}
 	}
 	slices.Sort(took)
@@ -94,7 +94,7 @@ func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error 
 	return json.NewEncoder(stdout).Encode(result)
 }
 
-// client is one connection, with one request at a time on its way.
+// client is one connection with one request at a time.
 type client struct {
 	conn     net.Conn
 	requests [][]byte
@@ -104,7 +104,7 @@ type client struct {
 	took     []time.Duration
 }
 
-// grace is how long a response may take.
+// grace is the time limit for a response.
 const grace = 10 * time.Second
 
 func (c *client) run(end time.Time) error {
@@ -138,8 +138,8 @@ var (
 	headEnd       = []byte("\r\n\r\n")
 )
 
-// readResponse reads one response, whole and not a byte more, which has to be a
-// 200 with a Content-Length and has to fit into the buffer.
+// readResponse reads exactly one response, which must be a 200 with a
+// Content-Length and fit into the buffer.
 func (c *client) readResponse() error {
 	have, want := 0, 0
 	for want == 0 || have < want {
@@ -162,8 +162,8 @@ func (c *client) readResponse() error {
 	return nil
 }
 
-// responseSize returns the size of the response that begins so, or 0 as long
-// as its head is not complete.
+// responseSize returns the size of the response with this beginning, or 0 while its
+// head is incomplete.
 func responseSize(begin []byte) (int, error) {
 	head, _, complete := bytes.Cut(begin, headEnd)
 	if !complete {

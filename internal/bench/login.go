@@ -19,27 +19,26 @@ import (
 )
 
 const (
-	loginsARound   = 10   // times the rounds are how often each name is tried
-	loginTolerance = 0.02 // that medians may be apart
+	loginsARound   = 10   // times the number of rounds, for each name
+	loginTolerance = 0.02 // maximum relative difference of the medians
 	triedPassword  = "not the password that anybody has"
 )
 
-// Names that are tried, by what they are.
+// The names that are tried, by kind.
 var loginNames = []string{ordinaryLogin, "unknown", "imported", "disabled"}
 
 const ordinaryLogin = "ordinary"
 
-// measureLogin has logins refused of users, of those who were brought along from
-// Specter Desktop and of nobody, which must not be told apart by the time that
-// takes. They take turns in an order that is new each time. The medians are judged;
-// where else something is done on the machine, it takes more rounds for them to
-// settle within the bar. Beside them are those of the server's processor time.
+// measureLogin measures failed logins of existing, imported, disabled and unknown
+// users, whose durations must not differ measurably. They take turns in a random
+// order. The medians are judged; on a busy machine they need more rounds to get
+// within the bar. The medians of the server's CPU time are also shown.
 func measureLogin(ctx context.Context, b *bench) error {
 	s := seeded{folder: b.dir + "/login", key: newKey()}
 	if err := s.addLogins(ctx); err != nil {
 		return err
 	}
-	// A few failed logins are let through of each address.
+	// The server permits a few failed logins per address.
 	up, err := startSpecterd(ctx, b.binary, s.folder, s.key, "SPECTER_TRUSTED_PROXIES=127.0.0.1")
 	if err != nil {
 		return err
@@ -58,7 +57,7 @@ func measureLogin(ctx context.Context, b *bench) error {
 			if err != nil {
 				return err
 			}
-			if i > 0 { // the first is to warm up
+			if i > 0 { // the first round is a warm-up
 				took[name], worked[name] = append(took[name], one), append(worked[name], up.threadTime()-before)
 			}
 		}
@@ -80,7 +79,7 @@ func measureLogin(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// addLogins makes a data folder with a user of each kind.
+// addLogins creates a data directory with a user of each kind.
 func (s *seeded) addLogins(ctx context.Context) (err error) {
 	if err := s.addUser(ctx); err != nil {
 		return err
@@ -116,7 +115,7 @@ func (s *seeded) addLogins(ctx context.Context) (err error) {
 	return err
 }
 
-// refuse tries a login that is refused, and returns how long that took.
+// refuse makes a failing login, and returns its duration.
 func (s *server) refuse(ctx context.Context, name, from string) (time.Duration, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/api/v1/users/me", http.NoBody)
 	if err != nil {

@@ -1,26 +1,27 @@
-// Command bench measures specterd against a bare net/http server on the same
-// machine, and prints how the two compare beside the bars that specterd is held
-// to. The bare server gets the same requests and writes as many bytes,
-// headers included. `make bench` runs it.
+// Command bench compares specterd with a bare net/http server on the same machine,
+// and prints the results beside the bars that specterd must meet. The bare server
+// gets the same requests and writes the same number of bytes, headers included.
+// `make bench` runs it.
 //
-// Server, bare server and load generator are processes of their own: specterd
-// as `make build` makes it, with its default settings but for the API switched
-// on, and its log in a file. The generator keeps connections alive and checks
-// every answer. Rounds on what is compared take turns, there and back, and the
-// median of the rounds' ratios counts; the range beside it shows the noise.
-// Where generator and server share the processors, the generator's own work
-// draws the ratio of requests towards 1: the ratio of the processor time that
-// the servers spent on a request is free of that, and stricter.
+// Server, bare server and load generator are separate processes: specterd as built
+// by `make build`, with default settings except that the API is on, and its log in
+// a file. The generator keeps connections alive and checks every response. Compared
+// sides alternate in rounds, in forward and reverse order, and the median of the
+// rounds' ratios counts; the range beside it shows the noise. If generator and
+// server share the processors, the generator's work draws the ratio of requests
+// towards 1: the ratio of the servers' CPU time per request is free of that, and
+// stricter.
 //
-// What is measured in time or memory has a table for each section: wallets of
-// made-up histories from 1,000 to 100,000 transactions, each in a database of its
-// own; exports beside a program that reads the same rows with one query and writes
-// as many bytes that it has ready; a first sync beside the bare calls to the node;
-// and specterd beside a node on a private chain, with 200 wallets or few. Only the
-// first sync runs in this process, as specterd puts it together but without HTTP.
+// Time and memory measurements have a table for each section: wallets with
+// generated histories from 1,000 to 100,000 transactions, each in a separate
+// database; exports compared with a program that reads the same rows with one query
+// and writes the same number of prepared bytes; a first sync compared with the bare
+// calls to the node; and specterd with a node on a private chain, with 200 wallets
+// or few. Only the first sync runs in this process, assembled as in specterd but
+// without HTTP.
 //
-// A bar that is missed is told and no failure: the program ends with 0 unless
-// something broke, such as an answer other than the expected one.
+// A missed bar is reported but is not a failure: the program exits with 0 unless
+// something broke, such as an unexpected response.
 package main
 
 import (
@@ -46,10 +47,11 @@ func main() {
 	}
 }
 
-// clock is what everything here measures with.
+// clock is the clock of all measurements.
 var clock = time.Now //nolint:forbidigo // measuring is what this program is for
 
-// run is the program, or one of the processes that it starts of itself.
+// run is the program, or one of the processes that it starts from its own
+// executable.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) > 0 {
 		switch args[0] {

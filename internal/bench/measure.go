@@ -10,48 +10,48 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// What is measured, by the names that -only goes by.
+// The measurements, by their names for -only.
 const (
 	nameSteps      = "steps" // of a liveness request
 	nameLiveness   = "liveness"
-	nameLimit      = "limit" // the guarded server in the place of specterd
+	nameLimit      = "limit" // the guarded server instead of specterd
 	nameBearer     = "bearer"
 	nameManyTokens = "many-tokens"
 	nameCreate     = "create"
 	nameWallet     = "wallet"
-	namePage       = "page"        // the first of a history
-	nameDeepPage   = "deep-page"   // one from its midst
+	namePage       = "page"        // the first page of a history
+	nameDeepPage   = "deep-page"   // a page from the middle of a history
 	nameAlpha      = "v1alpha"     // a wallet with all of its history
 	nameFullTxList = "full-txlist" // of v1alpha
 	nameCSV        = "csv"
 	nameSync       = "sync"
 	nameBlock      = "block"   // for many wallets
-	nameZMQ        = "zmq"     // a transaction that the node tells of
-	namePolling    = "polling" // one that it does not
+	nameZMQ        = "zmq"     // a transaction announced by the node
+	namePolling    = "polling" // a transaction that is not announced
 	nameLines      = "json-lines"
 	nameLedger     = "ledger"
-	nameProposal   = "proposal"  // made
-	nameProposals  = "proposals" // listed
+	nameProposal   = "proposal"  // creating
+	nameProposals  = "proposals" // listing
 	nameImport     = "import"    // from Specter Desktop
-	nameLogin      = "login"     // refused
+	nameLogin      = "login"     // failed
 	nameMillion    = "million"   // tokens
-	nameStart      = "start"     // with these
-	nameIdle       = "idle"      // what memory that takes
+	nameStart      = "start"     // with these tokens
+	nameIdle       = "idle"      // memory use with these tokens
 	nameSeveral    = "several"   // processes on PostgreSQL
-	nameBeside     = "beside"    // the heaviest requests
+	nameBeside     = "beside"    // heavy requests
 )
 
 // bench is one run of this program.
 type bench struct {
 	options
 	binary string // specterd
-	dir    string // for all that is needed
+	dir    string // for all temporary files
 	stdout io.Writer
-	// histories are those that were made so far, by their sizes.
+	// histories are the histories created so far, by size.
 	histories map[int]seeded
 }
 
-// section is what is measured after the same preparations.
+// section is a group of measurements with the same preparation.
 type section struct {
 	names   []string
 	measure func(context.Context, *bench) error
@@ -74,7 +74,7 @@ var sections = []section{
 	{[]string{nameSeveral}, measureSeveral},
 }
 
-// allNames returns the names of all that can be measured.
+// allNames returns the names of all measurements.
 func allNames() string {
 	var all []string
 	for _, s := range sections {
@@ -83,7 +83,7 @@ func allNames() string {
 	return strings.Join(all, ", ")
 }
 
-// wants reports whether any of these is to be measured.
+// wants reports whether any of these measurements was requested.
 func (o options) wants(names ...string) bool {
 	for _, name := range names {
 		if o.only.MatchString(name) {

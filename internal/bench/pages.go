@@ -12,20 +12,20 @@ const (
 	pagePath   = walletPath + "/transactions?limit=100"
 	alphaPath  = "/api/v1alpha/wallets/" + walletAlias + "/"
 
-	// flatBar is how many times as long an answer about the largest wallet may
-	// take as one about the smallest.
+	// flatBar is the maximum ratio of the durations for the largest and the
+	// smallest wallet.
 	flatBar  = 1.3
 	alphaBar = 20 * time.Millisecond
 
-	deepPlaces  = 9       // of a history that pages are read from
+	deepPlaces  = 9       // positions in a history from which pages are read
 	largestPage = 1 << 20 // bytes
 )
 
-// walletSizes are in transactions. Each wallet is in a database of its own.
+// walletSizes are numbers of transactions. Each wallet is in a separate database.
 var walletSizes = []int{1_000, 10_000, 100_000}
 
-// measurePages asks about wallets of different sizes, which is to take as long
-// for each of them.
+// measurePages sends requests about wallets of different sizes, which should take
+// the same time.
 func measurePages(ctx context.Context, b *bench) error {
 	readers := make([]*reader, len(walletSizes))
 	for i, size := range walletSizes {
@@ -76,8 +76,8 @@ func fixed(path string) func(context.Context, *reader) ([]string, error) {
 	return func(context.Context, *reader) ([]string, error) { return []string{path}, nil }
 }
 
-// deepPages returns pages from places all over the history, whose cursors it
-// gets by walking through it.
+// deepPages returns pages from positions all over the history, with cursors from
+// iterating over it.
 func deepPages(ctx context.Context, r *reader) ([]string, error) {
 	step := r.transactions / (deepPlaces + 1)
 	var paths []string
@@ -100,8 +100,8 @@ func deepPages(ctx context.Context, r *reader) ([]string, error) {
 	return paths, nil
 }
 
-// measureFlat asks the same of all readers in turns, over one connection each,
-// and compares the last with the first.
+// measureFlat sends the same requests to all readers in turns, over one connection
+// each, and compares the last with the first.
 func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(context.Context, *reader) ([]string, error)) (figure, error) {
 	paths := make([][]string, len(readers))
 	for i, r := range readers {
@@ -111,7 +111,7 @@ func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(
 		}
 	}
 	sides := make([]side, len(readers))
-	for i, r := range readers { // at once, for specterd closes connections on which nothing comes
+	for i, r := range readers { // concurrently, because specterd closes idle connections
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
 		if err != nil {
 			return figure{}, err
@@ -132,7 +132,7 @@ func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(
 	return f, nil
 }
 
-// measureAlpha gets all that v1alpha tells of a wallet.
+// measureAlpha gets all data of a wallet through v1alpha.
 func measureAlpha(ctx context.Context, b *bench, readers []*reader) ([]figure, error) {
 	sides := make([]side, len(readers))
 	sizes := make([]int64, len(readers))

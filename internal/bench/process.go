@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-const tick = 10 * time.Millisecond // of the times in /proc/PID/stat
+const tick = 10 * time.Millisecond // unit of the times in /proc/PID/stat
 
-// processorTime is what the server has used, with the shell that holds it; zero
-// where there is no /proc.
+// processorTime is the CPU time of the server, including the shell that watches it;
+// zero without /proc.
 func (s *server) processorTime() time.Duration {
 	var ticks int
 	for _, fields := range s.processes() {
@@ -25,8 +25,8 @@ func (s *server) processorTime() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// threadTime is processorTime to the nanosecond, of the threads that there are now
-// (proc(5), schedstat). Go keeps its threads.
+// threadTime is processorTime with nanosecond resolution, of the existing threads
+// (proc(5), schedstat). Go does not end its threads.
 func (s *server) threadTime() time.Duration {
 	var sum time.Duration
 	for folder := range s.processes() {
@@ -41,9 +41,9 @@ func (s *server) threadTime() time.Duration {
 	return sum
 }
 
-// processes returns the processes of the server's group, by their folders in
-// /proc, with the fields of stat from the third on (proc(5)): those behind the
-// name in parentheses.
+// processes returns the processes of the server's group, by their directories in
+// /proc, with the fields of stat from the third on (proc(5)), which follow the name
+// in parentheses.
 func (s *server) processes() map[string][]string {
 	all := map[string][]string{}
 	folders, _ := filepath.Glob("/proc/[0-9]*")
@@ -60,8 +60,8 @@ func (s *server) processes() map[string][]string {
 	return all
 }
 
-// memory is what the server has in memory, in bytes, and the most that it had
-// since forgetPeak.
+// memory returns the server's current memory use in bytes, and its peak since
+// forgetPeak.
 func (s *server) memory() (now, peak int64) {
 	for folder := range s.processes() {
 		text, _ := os.ReadFile(filepath.Join(folder, "status")) //nolint:gosec // in /proc
@@ -71,7 +71,7 @@ func (s *server) memory() (now, peak int64) {
 	return now, peak
 }
 
-// written is that part of memory that no file has.
+// written is the part of memory that is not backed by a file.
 func (s *server) written() (bytes int64) {
 	for folder := range s.processes() {
 		text, _ := os.ReadFile(filepath.Join(folder, "status")) //nolint:gosec // in /proc
@@ -80,9 +80,9 @@ func (s *server) written() (bytes int64) {
 	return bytes
 }
 
-// peakUntil returns the most that a process had in memory, in bytes, when it has
-// ended. It is looked at while it runs: what wait4(2) tells of a child includes what
-// its parent had when it was started.
+// peakUntil returns the peak memory use of a process in bytes when it has ended. It
+// polls the process: the value of wait4(2) for a child includes its parent's memory
+// at the start.
 func peakUntil(pid int, ended <-chan error) (peak int64, err error) {
 	const often = 20 * time.Millisecond
 	tick := time.NewTicker(often)
@@ -105,7 +105,7 @@ func kilobytes(status, name string) int64 {
 	return n << 10
 }
 
-// forgetPeak has the peak be what is in memory now.
+// forgetPeak resets the peak to the current memory use.
 func (s *server) forgetPeak() error {
 	for folder := range s.processes() {
 		if err := os.WriteFile(filepath.Join(folder, "clear_refs"), []byte("5"), 0o600); err != nil {
@@ -115,8 +115,8 @@ func (s *server) forgetPeak() error {
 	return nil
 }
 
-// calm waits until the server has done what it does after its start, such as to
-// look through its database.
+// calm waits until the server has finished its work after the start, such as
+// checking its database.
 func (s *server) calm(ctx context.Context) error {
 	const quiet = 20 * tick
 	timer := time.NewTicker(quiet)

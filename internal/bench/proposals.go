@@ -21,15 +21,15 @@ import (
 )
 
 const (
-	fundedCoins  = 1000 // of the wallet that pays
-	proposalBar  = 1.3  // times what Core alone takes
+	fundedCoins  = 1000 // of the paying wallet
+	proposalBar  = 1.3  // times the duration of Core's part
 	createsATurn = 5
 	proposals    = 1000 // in a list
 	listBar      = 15 * time.Millisecond
 )
 
-// measureProposals has proposals made, beside Core's part of that alone, and lists
-// many.
+// measureProposals measures the creation of proposals, compared with Core's part of
+// it, and listing many.
 func measureProposals(ctx context.Context, b *bench) error {
 	var figures []figure
 	if b.wants(nameProposal) {
@@ -49,8 +49,8 @@ func measureProposals(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// proposal makes proposals in a wallet, and has Core fund the same payment there,
-// in turns. Each proposal is cancelled again, which is not measured.
+// proposal creates proposals in a wallet and lets Core fund the same payment there,
+// in turns. Each proposal is canceled again, which is not measured.
 func (b *bench) proposal(ctx context.Context) (figure, error) {
 	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d coins", fundedCoins)}
 	w, stop, err := b.follow(ctx, nameProposal, 1)
@@ -75,7 +75,7 @@ func (b *bench) proposal(ctx context.Context) (figure, error) {
 		if err != nil {
 			return f, err
 		}
-		if round > 0 { // the first is to warm up
+		if round > 0 { // the first round is a warm-up
 			alone.took, all.took = append(alone.took, took), append(all.took, made)
 		}
 	}
@@ -84,7 +84,7 @@ func (b *bench) proposal(ctx context.Context) (figure, error) {
 	return f, nil
 }
 
-// repeat returns the median of so many times.
+// repeat returns the median of several runs.
 func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) {
 	took := make([]time.Duration, times)
 	for i := range took {
@@ -96,7 +96,7 @@ func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) 
 	return middle(took), nil
 }
 
-// fill pays to the wallet, a coin to each address.
+// fill pays to the wallet, one UTXO per address.
 func (f *following) fill(ctx context.Context) error {
 	const perBlock = 250
 	for paid := 0; paid < fundedCoins; {
@@ -122,7 +122,7 @@ func (f *following) fill(ctx context.Context) error {
 	return err
 }
 
-// What each proposal pays, at which rate, and to whom.
+// The amount, the fee rate and the recipient of each proposal.
 const (
 	paidAmount = 150_000
 	paidRate   = 10
@@ -130,7 +130,7 @@ const (
 
 var paidTo = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 
-// fundAlone has Core make the PSBT that a proposal takes.
+// fundAlone makes Core create the PSBT of a proposal.
 func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, error) {
 	outputs := []map[string]json.Number{{paidTo: json.Number(btc.Amount(paidAmount).String())}}
 	var change struct {
@@ -145,7 +145,7 @@ func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, 
 	return clock().Sub(start), err
 }
 
-// propose makes a proposal and cancels it.
+// propose creates a proposal and cancels it.
 func (f *following) propose(ctx context.Context) (time.Duration, error) {
 	path := "/api/v1/wallets/" + aliasOf(0) + "/proposals"
 	body := fmt.Sprintf(`{"recipients": [{"address": %q, "amount_sat": %d}], "fee_rate_sat_vb": %d}`, paidTo, paidAmount, paidRate)
@@ -163,7 +163,7 @@ func (f *following) propose(ctx context.Context) (time.Duration, error) {
 	return took, err
 }
 
-// do makes a request that changes something, over the reader's connection.
+// do sends a request that changes data, over the reader's connection.
 func (r *reader) do(ctx context.Context, method, path, body string, status int) (answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.address+path, strings.NewReader(body))
 	if err != nil {
@@ -184,7 +184,7 @@ func (r *reader) do(ctx context.Context, method, path, body string, status int) 
 	return answer, err
 }
 
-// proposalPage lists proposals of a wallet that has many of them open.
+// proposalPage lists proposals of a wallet with many open ones.
 func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	f := figure{name: nameProposals, what: fmt.Sprintf("its latest 100 proposals, of %d", proposals)}
 	s, err := b.history(ctx, 1000)
@@ -216,7 +216,7 @@ func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	return f, nil
 }
 
-// addProposals makes up proposals of two inputs, a recipient and change.
+// addProposals generates proposals with two inputs, a recipient and change.
 func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
 	for i := range proposals {
 		p := proposal.Proposal{

@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// reader gets what a server knows of a history, over one connection. Unlike a
-// client it understands all of HTTP.
+// reader reads histories from a server over one connection. Unlike client, it
+// supports all of HTTP.
 type reader struct {
 	seeded
 	*server
@@ -20,8 +20,8 @@ func newReader(at *server, s seeded) *reader {
 	return &reader{seeded: s, server: at, http: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1, DisableCompression: true}}}
 }
 
-// get gets a path, with an Accept header if that is not empty, and returns how
-// many bytes the body had.
+// get requests a path, with an Accept header unless that is empty, and returns the
+// size of the body in bytes.
 func (r *reader) get(ctx context.Context, path, accept string) (int64, error) {
 	body, err := r.open(ctx, path, accept)
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *reader) getJSON(ctx context.Context, path string, into any) error {
 	return json.NewDecoder(body).Decode(into)
 }
 
-// open returns the body of an answer, which has to be a 200.
+// open returns the body of a response, which must be a 200.
 func (r *reader) open(ctx context.Context, path, accept string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, http.NoBody)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// printMachine says what the figures were measured on.
+// printMachine prints the properties of the machine.
 func printMachine(o options, stdout io.Writer) error {
 	_, err := fmt.Fprintf(stdout, "%s, %s %s/%s, %d processors (%s), load average before: %s\n"+
 		"specterd with its default settings and the API on: SQLite (WAL, synchronous FULL), log at info into a file\n"+

@@ -14,32 +14,34 @@ import (
 const (
 	livenessPath = "/api/healthz/liveness"
 	bearerPath   = "/api/v1/tokens/self"   //nolint:gosec // a path and no credential
-	warmUp       = 1500 * time.Millisecond // longer than the uses of tokens wait to be written
+	warmUp       = 1500 * time.Millisecond // longer than the delay before uses of tokens are stored
 )
 
-// The crowds whose requests are compared.
+// The groups of users whose requests are compared.
 var (
 	fewTokens  = crowd{users: tokensInUse, tokens: tokensInUse}
 	manyTokens = crowd{users: 1_099, tokens: 100_000}
 )
 
-// target is a server with the requests that it gets.
+// target is a server and the requests to it.
 type target struct {
 	*server
 	requests [][]byte
 }
 
-// comparison is of one server with another.
+// comparison is a comparison of one server with another.
 type comparison struct {
 	name, against string
 	base, subject target
-	least, most   float64 // what their ratio may be; 0 is no limit
-	// byProcessor has the ratio of the processor time judged, which other load on
-	// the machine touches less: for what should be the same, not merely enough.
+	least, most   float64 // limits of their ratio; 0 is no limit
+	// byProcessor judges the ratio of the CPU times, which is less affected by
+	// other load on the machine: for values that should be equal, not merely
+	// sufficient.
 	byProcessor bool
 }
 
-// measureRequests compares how many requests specterd and a bare server answer.
+// measureRequests compares the numbers of requests that specterd and a bare server
+// answer.
 func measureRequests(ctx context.Context, b *bench) error {
 	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few"), fewTokens)
 	if err != nil {
@@ -78,7 +80,7 @@ func measureRequests(ctx context.Context, b *bench) error {
 	})
 }
 
-// compare runs the comparisons that were asked for and prints the table.
+// compare runs the requested comparisons and prints the table.
 func compare(ctx context.Context, o options, stdout io.Writer, comparisons []comparison) error {
 	table := newTable(stdout)
 	for _, c := range comparisons {
@@ -98,7 +100,7 @@ func compare(ctx context.Context, o options, stdout io.Writer, comparisons []com
 	return err
 }
 
-// prepare starts a specterd that has so many tokens.
+// prepare starts a specterd with a number of tokens.
 func prepare(ctx context.Context, binary, folder string, c crowd) (target, func(), error) {
 	key := newKey()
 	secrets, err := seed(ctx, folder, key, c)
@@ -112,7 +114,7 @@ func prepare(ctx context.Context, binary, folder string, c crowd) (target, func(
 	return bearers(s, secrets), s.stop, nil
 }
 
-// bearers asks a server with tokens in turn.
+// bearers sends requests to a server with tokens in turn.
 func bearers(s *server, secrets []string) target {
 	t := target{server: s}
 	for _, secret := range secrets {
@@ -121,7 +123,7 @@ func bearers(s *server, secrets []string) target {
 	return t
 }
 
-// request is the same for every server, whatever its port.
+// request is the same for every server, regardless of its port.
 func request(path, token string) []byte {
 	text := "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: specterd-bench\r\nAccept: */*\r\n"
 	if token != "" {
@@ -130,8 +132,8 @@ func request(path, token string) []byte {
 	return []byte(text + "\r\n")
 }
 
-// responseSize returns the mean size of the whole responses, once the first use
-// of every token has been written down.
+// responseSize returns the mean size of the complete responses, once the first use
+// of every token has been stored.
 func (t target) responseSize(ctx context.Context, o options) (int, error) {
 	if _, err := t.round(ctx, o.connections, warmUp); err != nil {
 		return 0, err
@@ -140,10 +142,10 @@ func (t target) responseSize(ctx context.Context, o options) (int, error) {
 	return r.size(), err
 }
 
-// round is what came of one round, or the medians of many.
+// round is the result of one round, or the medians of many.
 type round struct {
 	load
-	processor time.Duration // for a request
+	processor time.Duration // per request
 }
 
 func (r round) size() int { return (r.Bytes + r.Requests/2) / r.Requests }
@@ -160,13 +162,13 @@ func (t target) round(ctx context.Context, connections int, duration time.Durati
 		return round{}, err
 	}
 	r := round{load: l, processor: (t.processorTime() - before) / time.Duration(l.Requests)}
-	return r, os.Truncate(t.log, 0) // gigabytes otherwise
+	return r, os.Truncate(t.log, 0) // it would grow to gigabytes
 }
 
-// result is what came of a comparison: the rounds of both sides in order.
+// result is the result of a comparison: the rounds of both sides in order.
 type result struct{ base, subject []round }
 
-// run has both sides take turns: A B, B A, A B.
+// run alternates both sides: A B, B A, A B.
 func (c comparison) run(ctx context.Context, o options) (result, error) {
 	var r result
 	for i := range o.rounds + 1 {
@@ -191,7 +193,7 @@ func (c comparison) run(ctx context.Context, o options) (result, error) {
 			}
 		}
 	}
-	const tolerance = 50 // times that the sizes may differ by at most 1
+	const tolerance = 50 // the sizes may differ by at most 1/50
 	a, b := r.base[0].size(), r.subject[0].size()
 	if max(a, b)-min(a, b) > a/tolerance {
 		return r, fmt.Errorf("the responses differ in size: %d and %d bytes", a, b)
@@ -199,7 +201,7 @@ func (c comparison) run(ctx context.Context, o options) (result, error) {
 	return r, nil
 }
 
-// ratios compares the rounds that were side by side, in rising order.
+// ratios returns the ratios of adjacent rounds in ascending order.
 func (r result) ratios(of func(round) float64) []float64 {
 	ratios := make([]float64, len(r.base))
 	for i := range ratios {
@@ -209,7 +211,7 @@ func (r result) ratios(of func(round) float64) []float64 {
 	return ratios
 }
 
-// ordered returns what f says of each, in rising order.
+// ordered returns the values of f in ascending order.
 func ordered[T any](all []T, f func(T) float64) []float64 {
 	values := make([]float64, len(all))
 	for i, one := range all {

@@ -20,14 +20,14 @@ import (
 const (
 	tokensInUse  = 100
 	lifetime     = 24 * time.Hour
-	databaseName = "specterd.db" // in the data folder
+	databaseName = "specterd.db" // in the data directory
 )
 
-// crowd is how many tokens there are of how many users.
+// crowd is a number of users and their tokens.
 type crowd struct{ users, tokens int }
 
-// seed makes a data folder with a database of a crowd, and returns the tokens that
-// are to be used, each of another user.
+// seed creates a data directory with a database of a crowd, and returns the tokens
+// to use, each of another user.
 func seed(ctx context.Context, folder, key string, c crowd) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, err
 	return secrets, nil
 }
 
-// addUser adds a user, and makes a token with which they can do all that they may.
+// addUser adds a user, and creates a token with all their scopes.
 func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Principal, string, error) {
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "nobody's", CreatedAt: clock()}
 	if err := db.CreateUser(ctx, auth.Operator("bench"), u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
@@ -84,8 +84,8 @@ func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Prin
 	return who, secret, err
 }
 
-// fillers are users with tokens, as many each, that nobody can use. One INSERT
-// for all does not wait for the disk as often as there are tokens.
+// fillers are users with the same number of unusable tokens each. A single INSERT
+// avoids one disk sync per token.
 const fillers = `
 INSERT INTO users (user_id, name, name_folded, password_hash, created_at)
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @users)
@@ -96,7 +96,7 @@ WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < @each 
 SELECT lower(hex(randomblob(18))), user_id, 'filler ' || i, randomblob(32), 'node:read', @life, @now, @now + @life
 FROM users, n WHERE password_hash = 'none'`
 
-// filler returns the id of the i-th of them.
+// filler returns the id of the i-th filler.
 func filler(i int) string { return fmt.Sprintf("filler %d", i+1) }
 
 func fill(ctx context.Context, path string, c crowd) (err error) {

@@ -21,15 +21,15 @@ import (
 // server is a process that serves on loopback.
 type server struct {
 	address string
-	log     string // the file that its stderr goes to
+	log     string // file for stderr
 	process *childprocess.Process
 	group   int // its process group
 }
 
 const startTimeout = 30 * time.Second
 
-// start starts a program that says on its first line of output where it
-// listens, with http:// before the address.
+// start starts a program whose first line of output contains its URL, beginning
+// with http://.
 func start(ctx context.Context, cmd *exec.Cmd, logFile string) (*server, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // in our temporary folder
 	if err != nil {
@@ -79,15 +79,15 @@ func buildSpecterd(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// startSpecterd serves a data folder. The environment is bare, so that neither
-// the settings nor the node of whoever runs this count.
+// startSpecterd serves a data directory. The environment is empty, so that the
+// settings and the node of the current user have no effect.
 func startSpecterd(ctx context.Context, binary, folder, key string, more ...string) (*server, error) {
 	cmd := exec.CommandContext(ctx, binary, "serve", "--port=0", "--data-folder="+folder) //nolint:gosec // built just now
 	cmd.Env = append([]string{"HOME=" + folder, "SPECTER_API_ACTIVE=true", "SECRET_KEY=" + key}, more...)
 	return start(ctx, cmd, filepath.Join(folder, "log"))
 }
 
-// startBare serves responses of so many bytes in all, by their paths.
+// startBare serves responses of the given total sizes, by path.
 func startBare(ctx context.Context, dir string, sizes map[string]int, guard string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -100,20 +100,21 @@ func startBare(ctx context.Context, dir string, sizes map[string]int, guard stri
 	return start(ctx, cmd, filepath.Join(dir, "bare-"+guard+".log"))
 }
 
-// What a bare server has of specterd, to show what that costs in net/http.
+// The features that a bare server shares with specterd, to show their cost in
+// net/http.
 const (
 	unguarded = "unguarded" // nothing
 	limited   = "limited"   // the time limits
 	guarded   = "guarded"   // the time limits and the headers
 )
 
-// The heads of the responses, but for the digits of the body's length.
+// The heads of the responses, except for the digits of the body's length.
 const (
 	bareHead    = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: \r\n\r\n"
 	guardedHead = "X-Request-Id: 0123456789abcdef\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n" + bareHead
 )
 
-// newBare makes a server that answers with so many bytes in all, by the paths.
+// newBare creates a server with responses of the given total sizes, by path.
 func newBare(guard string, sizes map[string]int) (*http.Server, error) {
 	head, headers, server := bareHead, http.Header{"Content-Type": {"application/json"}}, &http.Server{} //nolint:gosec // bare
 	if guard == guarded {
@@ -146,8 +147,8 @@ func newBare(guard string, sizes map[string]int) (*http.Server, error) {
 	return server, nil
 }
 
-// serveBare is the bare server's process. Its arguments are what it has of
-// specterd, and paths with the size of the whole response: "/some/path=500".
+// serveBare is the bare server's process. Its arguments are its guard, and paths
+// with the size of the complete response: "/some/path=500".
 func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
 	sizes := map[string]int{}
 	for _, arg := range args[1:] {
@@ -165,7 +166,7 @@ func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
 	return serve(ctx, server, stdout)
 }
 
-// serve serves on a port that it says, until ctx ends.
+// serve serves on a port that it prints, until ctx ends.
 func serve(ctx context.Context, server *http.Server, stdout io.Writer) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -19,14 +19,14 @@ import (
 
 const (
 	severalBar = 1.7
-	// held is how much of a processor a process may use where there are too few to
-	// see what several can do: the second one needs as much again.
+	// held is the CPU share of a process on a machine with too few processors to
+	// compare several processes: the second one needs the same share.
 	held = 0.2
 )
 
-// measureSeveral has one process and then two serve one PostgreSQL database. Two can
-// only do more where processors are left for them: beside the processes as they are, they
-// are compared while each may use a part of a processor only.
+// measureSeveral compares one process with two on one PostgreSQL database. Two are
+// faster only if processors are idle, so in addition each process is limited to a
+// share of a processor.
 func measureSeveral(ctx context.Context, b *bench) error {
 	processes, err := startSeveral(ctx, b)
 	if err != nil {
@@ -90,11 +90,11 @@ func startSeveral(ctx context.Context, b *bench) ([]target, error) {
 	return processes, nil
 }
 
-// several is what one process and two did in turns.
+// several is the result of one process and of two, in turns.
 type several struct {
 	perSecond [2][]float64
-	ratios    []float64  // of rounds side by side
-	busy      [2]float64 // processors of the machine, on average
+	ratios    []float64  // of adjacent rounds
+	busy      [2]float64 // busy processors of the machine, on average
 }
 
 func (s several) ratio() float64 { return median(slices.Sorted(slices.Values(s.ratios))) }
@@ -110,7 +110,7 @@ func (s several) figure(how string) figure {
 	}
 }
 
-// severalTurns has one and two of the processes take turns.
+// severalTurns alternates one and two of the processes.
 func (b *bench) severalTurns(ctx context.Context, processes []target) (several, error) {
 	var s several
 	for i := range b.rounds + 1 {
@@ -122,7 +122,7 @@ func (b *bench) severalTurns(ctx context.Context, processes []target) (several, 
 				return s, err
 			}
 			both[n] = speed
-			if i > 0 { // the first is to warm up
+			if i > 0 { // the first round is a warm-up
 				s.perSecond[n] = append(s.perSecond[n], speed)
 				s.busy[n] += (machineTime() - before).Seconds() / clock().Sub(start).Seconds() / float64(b.rounds)
 			}
@@ -134,8 +134,8 @@ func (b *bench) severalTurns(ctx context.Context, processes []target) (several, 
 	return s, nil
 }
 
-// loadAll asks the processes at once, over as many connections in all however many
-// they are, and returns how many requests they answered in a second.
+// loadAll sends requests to all processes concurrently, with the same total number
+// of connections, and returns the requests per second.
 func (b *bench) loadAll(ctx context.Context, processes []target) (float64, error) {
 	speeds := make([]float64, len(processes))
 	running, ctx := errgroup.WithContext(ctx)
@@ -154,7 +154,7 @@ func (b *bench) loadAll(ctx context.Context, processes []target) (float64, error
 	return sum, err
 }
 
-// machineTime is how long all processors have been busy so far: the first line of
+// machineTime is the total busy time of all processors so far: the first line of
 // /proc/stat, without idle and iowait (proc(5)).
 func machineTime() time.Duration {
 	text, _ := os.ReadFile("/proc/stat")
@@ -168,7 +168,7 @@ func machineTime() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// hold has each of the processes use a part of a processor at most, through a control
+// hold limits each of the processes to a share of a processor, through a control
 // group (cgroups(7), version 1 or 2), until release is called.
 func hold(processes []target) (release func() error, err error) {
 	var undo []func() error

@@ -24,18 +24,18 @@ import (
 const (
 	stepBatches  = 500 // for each step
 	batchSize    = 100 // requests
-	stepsPercent = 400 // of garbage collection, as `serve` has it
+	stepsPercent = 400 // GOGC, as in `serve`
 )
 
-// step is a server that does something more than the one before it.
+// step is a server that does something more than the previous one.
 type step struct {
 	name   string
 	client *client
-	took   []float64 // microseconds for a request, by batches
+	took   []float64 // microseconds per request, by batch
 }
 
-// measureSteps says what each part of a liveness request costs, from an answer
-// without any HTTP up to specterd, in a process of its own.
+// measureSteps measures the cost of each part of a liveness request, from a
+// response without HTTP up to specterd, in a separate process.
 func measureSteps(ctx context.Context, b *bench) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -46,10 +46,10 @@ func measureSteps(ctx context.Context, b *bench) error {
 	return cmd.Run()
 }
 
-// printSteps is the process of the steps. Client and server share one thread
-// here, so that the time of a request is the work of both, and nothing waits.
-// Steps take turns in batches of a few milliseconds. Other load on the machine
-// only ever adds to them: the fastest batches say what the work takes.
+// printSteps is the process of the steps. Client and server share one thread here,
+// so that the duration of a request is the work of both, without waiting. Steps
+// alternate in batches of a few milliseconds. Other load on the machine can only
+// increase the durations, so the fastest batches show the cost.
 func printSteps(ctx context.Context, stdout io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(stepsPercent)
@@ -65,7 +65,7 @@ func printSteps(ctx context.Context, stdout io.Writer) error {
 					return fmt.Errorf("%s: %w", s.name, err)
 				}
 			}
-			if batch > 0 { // the first is to warm up
+			if batch > 0 { // the first batch is a warm-up
 				s.took = append(s.took, clock().Sub(start).Seconds()*1e6/batchSize)
 			}
 		}
@@ -83,7 +83,7 @@ func printSteps(ctx context.Context, stdout io.Writer) error {
 	return table.Flush()
 }
 
-// connectSteps starts the servers. All of them answer with as many bytes.
+// connectSteps starts the servers. All responses have the same size.
 func connectSteps(ctx context.Context) ([]*step, error) {
 	log := slog.New(slog.DiscardHandler)
 	handler, err := httpapi.New(httpapi.Options{Log: log, Now: clock, Active: true, Loopback: true})
@@ -127,13 +127,13 @@ func connectSteps(ctx context.Context) ([]*step, error) {
 	return append(steps, &step{name: "specterd", client: specterd}), nil
 }
 
-// connect serves until the process ends, and returns a client of that.
+// connect serves until the process ends, and returns a client.
 func connect(ctx context.Context, serve func(net.Listener) error) (*client, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	go func() { _ = serve(l) }() // its client tells what goes wrong
+	go func() { _ = serve(l) }() // its client reports errors
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
 	if err != nil {
 		return nil, err

@@ -23,22 +23,23 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// The transactions of a first sync: payments to the wallet, each to an address
-// of its own; payments that it makes with two coins each, and change; coinbases.
+// The transactions of a first sync: payments to the wallet, each to a different
+// address; outgoing payments with two inputs each and change; coinbase
+// transactions.
 const (
 	synced    = received + sent + minted
 	received  = 6_500
 	sent      = 3_000
 	minted    = 500
 	perBlock  = 250
-	syncBar   = 3.0 // times what the calls alone take
+	syncBar   = 3.0 // times the duration of the calls alone
 	syncTurns = 3
 )
 
-// measureSync has an index made from nothing, and compares that with the calls
-// to the node alone.
+// measureSync builds an index from nothing, and compares that with the calls to the
+// node alone.
 func measureSync(ctx context.Context, b *bench) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(stepsPercent)) // as `serve` has it
+	defer debug.SetGCPercent(debug.SetGCPercent(stepsPercent)) // as in `serve`
 	start := clock()
 	c, err := startChain(ctx, b.chainFolder("sync"), received, append([]string{"-unsafesqlitesync"}, withoutZMQ...)...)
 	if err != nil {
@@ -85,11 +86,11 @@ func measureSync(ctx context.Context, b *bench) error {
 	return err
 }
 
-// hot is a wallet of the node that can sign, and what specterd has of it.
+// hot is a wallet of the node with private keys, and its counterpart in specterd.
 type hot struct {
 	*chain
-	template        string // a database that has the wallet and no history
-	core            string // the name of Core's wallet that watches for specterd
+	template        string // a database with the wallet and no history
+	core            string // the name of Core's watch-only wallet for specterd
 	id              string
 	receive, change *btc.Deriver
 }
@@ -136,7 +137,7 @@ func newHot(ctx context.Context, c *chain, template string) (*hot, error) {
 	return w, w.watch(ctx, p)
 }
 
-// watch has specterd make the wallet.
+// watch creates the wallet in specterd.
 func (w *hot) watch(ctx context.Context, p wallet.Plan) (err error) {
 	e, err := openEngine(ctx, w.chain, w.template)
 	if err != nil {
@@ -152,7 +153,7 @@ func (w *hot) watch(ctx context.Context, p wallet.Plan) (err error) {
 	return err
 }
 
-// live makes the wallet's history.
+// live creates the wallet's history.
 func (w *hot) live(ctx context.Context) error {
 	var coins []coin
 	for part := range slices.Chunk(make([]struct{}, received), perBlock) {
@@ -190,12 +191,12 @@ func (w *hot) live(ctx context.Context) error {
 	if _, err := w.generate(ctx, minted, btc.AddressOf(script, btc.Regtest)); err != nil {
 		return err
 	}
-	_, err = w.Call(ctx, "syncwithvalidationinterfacequeue") // has all wallets know of it
+	_, err = w.Call(ctx, "syncwithvalidationinterfacequeue") // waits until all wallets have processed it
 	return err
 }
 
-// pay spends two coins of the wallet: a half goes to somebody, the rest comes back
-// to the change address of that index.
+// pay spends two UTXOs of the wallet: half goes to an external address, the rest to
+// the change address of that index.
 func (w *hot) pay(ctx context.Context, a, b coin, index uint32) (string, error) {
 	script, err := w.change.Script(index)
 	if err != nil {
@@ -222,7 +223,7 @@ func (w *hot) pay(ctx context.Context, a, b coin, index uint32) (string, error) 
 	return signed.Hex, err
 }
 
-// sync makes the index in a database of its own.
+// sync builds the index in a separate database.
 func (w *hot) sync(ctx context.Context, database string) (took time.Duration, err error) {
 	text, err := os.ReadFile(w.template)
 	if err != nil {
@@ -246,15 +247,15 @@ func (w *hot) sync(ctx context.Context, database string) (took time.Duration, er
 	return took, err
 }
 
-// calls are those that a first sync makes, to the byte, whose answers are read
-// and thrown away.
+// calls are exactly the calls of a first sync, whose responses are read and
+// discarded.
 type calls struct {
 	url     string
 	list    []byte
-	batches [][]byte // each of a hundred transactions
+	batches [][]byte // of a hundred transactions each
 }
 
-// batchesAtOnce is how many specterd sends at the same time.
+// batchesAtOnce is the number of batches that specterd sends concurrently.
 const batchesAtOnce = 2
 
 func newCalls(ctx context.Context, c *chain, name string) (*calls, error) {
@@ -300,7 +301,7 @@ func call(method string, params ...any) map[string]any {
 	return map[string]any{"jsonrpc": "1.0", "id": 1, "method": method, "params": params}
 }
 
-// make makes the calls and returns how long that took.
+// make makes the calls and returns the duration.
 func (c *calls) make(ctx context.Context) (time.Duration, error) {
 	start := clock()
 	if err := c.send(ctx, c.list); err != nil {

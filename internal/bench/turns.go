@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// side is one of those that take turns.
+// side is one of the sides that alternate.
 type side struct {
-	*server // whose processor time counts
+	*server // whose CPU time counts
 	ask     func() error
 
 	took  []time.Duration // in each turn
-	spent time.Duration   // of the processor, in all
+	spent time.Duration   // CPU time in total
 	asked int
 }
 
-// processor is what the server spent on each time that it was asked.
+// processor is the server's CPU time per request.
 func (s *side) processor() time.Duration { return s.spent / time.Duration(max(s.asked, 1)) }
 
-// again asks once.
+// again sends one request.
 func (s *side) again() (time.Duration, error) {
 	start := clock()
 	err := s.ask()
@@ -26,8 +26,8 @@ func (s *side) again() (time.Duration, error) {
 	return clock().Sub(start), err
 }
 
-// inTurns has all sides take turns, there and back: 1 2 3, 3 2 1. A first round is
-// to warm up, and not in took.
+// inTurns alternates all sides in forward and reverse order: 1 2 3, 3 2 1. The
+// first round is a warm-up and not included in took.
 func inTurns(sides []side, rounds int, turn func(*side) (time.Duration, error)) error {
 	order := make([]*side, len(sides))
 	for i := range sides {
@@ -50,8 +50,8 @@ func inTurns(sides []side, rounds int, turn func(*side) (time.Duration, error)) 
 	return nil
 }
 
-// turn asks again and again, for a tenth of a round's time and five times at
-// least, and returns the median time.
+// turn sends requests for a tenth of a round's time and at least five times, and
+// returns the median time.
 func (o options) turn(s *side) (time.Duration, error) {
 	const least = 5
 	var took []time.Duration

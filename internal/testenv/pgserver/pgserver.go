@@ -1,6 +1,6 @@
-// Package pgserver starts a PostgreSQL server of one's own, for tests and for
-// measuring. It takes the programs that make deps puts in place, and keeps nothing:
-// what is written need not survive a power cut.
+// Package pgserver starts a separate PostgreSQL server for tests and benchmarks. It
+// uses the programs installed by make deps. The data is temporary and need not
+// survive a power failure.
 package pgserver
 
 import (
@@ -27,16 +27,16 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// superuser is whom all connect as.
+// superuser is the role of all connections.
 const superuser = "specterd"
 
-// patience bounds the start, on a busy machine too.
+// patience is the time limit for the start, generous for a busy machine.
 const patience = time.Minute
 
 // Server is a running PostgreSQL server.
 type Server struct {
-	bin        string // folder of initdb and postgres
-	dir        string // holds the data folder and the password
+	bin        string // directory of initdb and postgres
+	dir        string // contains the data directory and the password
 	credential *syscall.Credential
 	password   string
 	port       int
@@ -51,24 +51,23 @@ func (s *Server) url(database string) string {
 	return u.String()
 }
 
-// Empty is the template of a database that has nothing in it.
+// Empty is the template of an empty database.
 const Empty = "template0"
 
-// Create makes a database as a copy of another one, to which nobody is connected, and
+// Create creates a database as a copy of another one without connections, and
 // returns its URL.
 func (s *Server) Create(ctx context.Context, database, template string) (string, error) {
 	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+database+" TEMPLATE "+template)
 	return s.url(database), err
 }
 
-// Drop removes a database, whoever is connected to it.
+// Drop removes a database and terminates its connections.
 func (s *Server) Drop(ctx context.Context, database string) error {
 	_, err := s.admin.ExecContext(ctx, "DROP DATABASE "+database+" WITH (FORCE)")
 	return err
 }
 
-// Start starts a server on a port and a folder of its own. It ends when this process
-// does.
+// Start starts a server on its own port and directory. It ends with this process.
 func Start(ctx context.Context) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -91,8 +90,8 @@ func Start(ctx context.Context) (*Server, error) {
 	return nil, err
 }
 
-// findPostgres returns the folder that holds initdb and postgres: that of the
-// initdb on PATH, or Debian's for the newest version.
+// findPostgres returns the directory of initdb and postgres: from PATH, or Debian's
+// directory of the newest version.
 func findPostgres() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		if initdb, err = filepath.EvalSymlinks(initdb); err == nil {
@@ -111,8 +110,8 @@ func findPostgres() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// initialize makes the data folder. PostgreSQL refuses to run as root, so root's
-// tests run it as another user, who owns the folder.
+// initialize creates the data directory. PostgreSQL refuses to run as root, so for
+// root it runs as another user, who owns the directory.
 func (s *Server) initialize(ctx context.Context) error {
 	passwordFile := filepath.Join(s.dir, "password")
 	if err := os.WriteFile(passwordFile, []byte(s.password), 0o600); err != nil {
@@ -137,7 +136,7 @@ func (s *Server) initialize(ctx context.Context) error {
 	return nil
 }
 
-// start starts the server on a free port and waits until it answers.
+// start starts the server on a free port and waits until it responds.
 func (s *Server) start(ctx context.Context) error {
 	var err error
 	if s.port, err = freePort(ctx); err != nil {
@@ -176,7 +175,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 }
 
-// command is one of PostgreSQL's programs, about to work on the data folder.
+// command prepares one of PostgreSQL's programs for the data directory.
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, program), append(args, "-D", filepath.Join(s.dir, "data"))...) //nolint:gosec // PostgreSQL's own
 	cmd.Dir = s.dir
@@ -184,7 +183,7 @@ func (s *Server) command(ctx context.Context, program string, args ...string) *e
 	return cmd
 }
 
-// unprivileged returns the user that root runs PostgreSQL as.
+// unprivileged returns the user that runs PostgreSQL on behalf of root.
 func unprivileged() (*syscall.Credential, error) {
 	account, err := user.Lookup("postgres")
 	if err != nil {

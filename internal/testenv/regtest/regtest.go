@@ -1,9 +1,9 @@
-// Package regtest runs a bitcoind on a private regtest chain, for specterd demo
-// and for tests. It finds the program, picks ports, waits until the node
-// answers, and speaks just enough JSON-RPC to set a scene.
+// Package regtest runs a bitcoind on a private regtest chain, for specterd demo and
+// for tests. It finds the program, picks ports, waits until the node responds, and
+// has a minimal JSON-RPC client.
 //
-// The JSON-RPC here is apart from internal/node/rpcclient on purpose: tests of that
-// package set their scenes with this one. A node never outlives this process.
+// The client is intentionally independent of internal/node/rpcclient, whose tests
+// use it. A node never outlives this process.
 package regtest
 
 import (
@@ -26,38 +26,37 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// errPortTaken says that another process took a port between its picking and
-// its binding.
+// errPortTaken: another process took a port between its selection and its use.
 var errPortTaken = errors.New("a port is taken")
 
-// startAttempts is how often Start picks new ports before it gives up.
+// startAttempts is the number of times that Start picks new ports.
 const startAttempts = 3
 
-// Options say how to run a node.
+// Options configure a node.
 type Options struct {
-	// Binary is the path of bitcoind; FindBinary finds one if it is empty.
+	// Binary is the path of bitcoind; if it is empty, FindBinary is used.
 	Binary string
-	// Dir is the data folder. It must exist; it is the caller's to remove.
+	// Dir is the data directory. It must exist; the caller removes it.
 	Dir string
-	// ExtraArgs come last on the command line, so they win.
+	// ExtraArgs come last on the command line, so they take precedence.
 	ExtraArgs []string
-	// Log receives what bitcoind prints, if it is set: errors at start, mostly.
-	// Its debug.log is in the data folder.
+	// Log receives bitcoind's output unless it is nil, mostly errors at the start.
+	// Its debug.log is in the data directory.
 	Log io.Writer
 }
 
-// Node is a bitcoind on regtest. Its methods may be called from several
-// goroutines, but Start, Stop and Kill from one at a time.
+// Node is a bitcoind on regtest. Its methods are safe for concurrent use, except
+// Start, Stop and Kill.
 type Node struct {
 	options Options
 	port    int
 	zmqPort int
-	user    atomic.Pointer[url.Userinfo] // from the cookie, new at each start
+	user    atomic.Pointer[url.Userinfo] // from the cookie, which changes at each start
 	process *childprocess.Process
 }
 
-// FindBinary returns the path of a bitcoind that runs: $BITCOIND, the one on
-// PATH, or the one that scripts/bitcoind.sh keeps in the cache folder.
+// FindBinary returns the path of a working bitcoind: $BITCOIND, the one on PATH, or
+// the one that scripts/bitcoind.sh installs in the cache directory.
 func FindBinary(ctx context.Context) (string, error) {
 	path, err := lookBinary()
 	if err != nil {
@@ -90,8 +89,8 @@ func lookBinary() (string, error) {
 	return path, nil
 }
 
-// Start starts a node and returns when it answers. The context bounds the
-// start, not the node's life.
+// Start starts a node and returns when it responds. The context limits the start,
+// not the lifetime of the node.
 func Start(ctx context.Context, options Options) (*Node, error) {
 	if options.Binary == "" {
 		binary, err := FindBinary(ctx)
@@ -116,8 +115,8 @@ func Start(ctx context.Context, options Options) (*Node, error) {
 	return nil, err
 }
 
-// Start starts a node again that was stopped or killed, on the same data folder
-// and ports, and returns when it answers. Its cookie is a new one.
+// Start restarts a stopped or killed node with the same data directory and ports,
+// and returns when it responds. Its cookie changes.
 func (n *Node) Start(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(n.options.Dir, policyFile), []byte(policy), 0o600); err != nil {
 		return fmt.Errorf("start bitcoind: %w", err)
@@ -143,8 +142,8 @@ func (n *Node) Start(ctx context.Context) error {
 	return fmt.Errorf("start bitcoind: %w: %s", err, bytes.TrimSpace(output.Bytes()))
 }
 
-// Stop asks the node to end, as an operator would, and waits until it has. When
-// the context ends first, it kills it.
+// Stop asks the node to shut down and waits for it. If the context ends first, it
+// kills the node.
 func (n *Node) Stop(ctx context.Context) error {
 	n.process.Signal("TERM")
 	select {
@@ -156,44 +155,44 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill ends the node at once, as a power cut would.
+// Kill terminates the node immediately, like a power failure.
 func (n *Node) Kill() {
 	n.process.Signal("KILL")
 	<-n.process.Done()
 }
 
-// Freeze has the node hang: it keeps its connections and answers nothing, until
-// Thaw. Kill ends a frozen one as well.
+// Freeze makes the node hang: it keeps its connections and does not respond until
+// Thaw. Kill also terminates a frozen node.
 func (n *Node) Freeze() { n.process.Signal("STOP") }
 
-// Thaw lets a frozen node go on.
+// Thaw resumes a frozen node.
 func (n *Node) Thaw() { n.process.Signal("CONT") }
 
-// URL is where the node's RPC listens, with the user and password of its cookie:
-// another one after each start.
+// URL is the URL of the node's RPC, with the credentials of its cookie, which
+// change at each start.
 func (n *Node) URL() string {
 	address := url.URL{Scheme: "http", User: n.user.Load(), Host: net.JoinHostPort(n.Host(), strconv.Itoa(n.port))}
 	return address.String()
 }
 
-// CookieFile is the path of the file that holds user:password.
+// CookieFile is the path of the file that contains user:password.
 func (n *Node) CookieFile() string { return filepath.Join(n.options.Dir, "regtest", ".cookie") }
 
-// WalletFolder is where the node has its wallets, each in a folder of its name.
+// WalletFolder is the node's wallet directory, with one directory per wallet.
 func (n *Node) WalletFolder() string { return filepath.Join(n.options.Dir, "regtest", "wallets") }
 
 // Host is the address that RPC and ZMQ listen on.
 func (n *Node) Host() string { return "127.0.0.1" }
 
-// Port is the port that RPC listens on. It stays the same over restarts.
+// Port is the RPC port. It does not change on restarts.
 func (n *Node) Port() int { return n.port }
 
 // ZMQ is the address where the node publishes hashblock, rawtx and sequence.
 func (n *Node) ZMQ() string { return fmt.Sprintf("tcp://%s:%d", n.Host(), n.zmqPort) }
 
-// Bitcoin Knots relays no transaction with a lock time of 21, which wallets on a
-// chain as short as these choose now and then. It is told so in a file, since
-// Bitcoin Core ignores there what it does not know.
+// Bitcoin Knots does not relay transactions with a lock time of 21, which wallets
+// on such a short chain choose occasionally. It is configured in a file, because
+// Bitcoin Core ignores unknown settings there.
 const (
 	policyFile = "policy.conf"
 	policy     = "rejectparasites=0\n"
@@ -210,7 +209,7 @@ func (n *Node) args() []string {
 	}, n.options.ExtraArgs...)
 }
 
-// waitUntilReady returns when the node answers and publishes.
+// waitUntilReady returns when the node responds and publishes.
 func (n *Node) waitUntilReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -229,8 +228,7 @@ func (n *Node) waitUntilReady(ctx context.Context) error {
 	}
 }
 
-// login reads the cookie and tries it. One that an earlier run left behind is
-// not accepted.
+// login reads the cookie and tries it, in case an earlier run left it behind.
 func (n *Node) login(ctx context.Context) error {
 	cookie, err := os.ReadFile(n.CookieFile())
 	if err != nil {
@@ -242,8 +240,8 @@ func (n *Node) login(ctx context.Context) error {
 	return err
 }
 
-// checkZMQ makes sure that the node publishes: bitcoind goes on without a word
-// when the port is taken.
+// checkZMQ verifies that the node publishes: bitcoind continues silently if the
+// port is taken.
 func (n *Node) checkZMQ(ctx context.Context) error {
 	unwanted := func(arg string) bool { return strings.HasPrefix(arg, "-nozmq") }
 	if slices.ContainsFunc(n.options.ExtraArgs, unwanted) {
@@ -256,7 +254,7 @@ func (n *Node) checkZMQ(ctx context.Context) error {
 	return err
 }
 
-// freePorts returns two ports of the loopback address that nothing listens on.
+// freePorts returns two free ports of the loopback address.
 func freePorts(ctx context.Context) (first, second int, err error) {
 	var ports [2]int
 	for i := range ports {
@@ -264,7 +262,7 @@ func freePorts(ctx context.Context) (first, second int, err error) {
 		if err != nil {
 			return 0, 0, fmt.Errorf("find a free port: %w", err)
 		}
-		defer func() { _ = listener.Close() }() // after the other is found, so that they differ
+		defer func() { _ = listener.Close() }() // closed after the second is found, so that they differ
 		ports[i] = listener.Addr().(*net.TCPAddr).Port
 	}
 	return ports[0], ports[1], nil

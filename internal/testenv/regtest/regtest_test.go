@@ -41,15 +41,15 @@ func TestNode(t *testing.T) {
 		t.Errorf("getwalletinfo: %s, %v", info, err)
 	}
 
-	// What the node refuses comes with its code.
+	// An error of the node has its code.
 	_, err = n.Call(t.Context(), "getblockhash", 1000)
 	if refused := new(regtest.Error); !errors.As(err, &refused) || refused.Code != -8 || refused.Method != "getblockhash" {
 		t.Errorf("getblockhash of a block that is not there: %v", err)
 	}
 }
 
-// A wallet chooses a lock time of 21 only now and then, and Bitcoin Knots refuses it
-// unless told otherwise.
+// A wallet chooses a lock time of 21 only occasionally, and Bitcoin Knots rejects
+// it unless configured otherwise.
 func TestEachLockTimeIsRelayed(t *testing.T) {
 	t.Parallel()
 	n := start(t)
@@ -237,7 +237,7 @@ func TestFindBinary(t *testing.T) {
 	found(program(mine))
 }
 
-// start starts a node that goes when the test ends.
+// start starts a node that is stopped when the test ends.
 func start(t *testing.T, extraArgs ...string) *regtest.Node {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -9,15 +9,15 @@ import (
 	"net/url"
 )
 
-// miningAddress is anyone's: a P2WSH that holds nothing but OP_TRUE, the same
-// one that Bitcoin Core's own tests mine to.
+// miningAddress can be spent by anyone: a P2WSH of OP_TRUE, which Bitcoin Core's
+// own tests also mine to.
 const miningAddress = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
 
-// Named are parameters by name; as the only parameter of a call they are sent
-// as an object instead of a list.
+// Named are named parameters; as the only parameter of a call they are sent as an
+// object instead of a list.
 type Named map[string]any
 
-// Error is what the node answered instead of a result.
+// Error is an error response of the node.
 type Error struct {
 	Method  string `json:"-"`
 	Code    int    `json:"code"`
@@ -29,7 +29,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (code %d)", e.Method, e.Message, e.Code)
 }
 
-// Call calls a method of the node. What the node refuses is an *Error.
+// Call calls a method of the node. An error response is an *Error.
 func (n *Node) Call(ctx context.Context, method string, params ...any) (json.RawMessage, error) {
 	return n.call(ctx, n.URL(), method, params)
 }
@@ -39,9 +39,9 @@ func (n *Node) CallWallet(ctx context.Context, wallet, method string, params ...
 	return n.call(ctx, n.URL()+"/wallet/"+url.PathEscape(wallet), method, params)
 }
 
-// Mine mines blocks to an address of nobody's wallet and returns their hashes.
-// After invalidateblock, mine to another address with generatetoaddress: a block
-// mined here in the same second is the one that was invalidated.
+// Mine mines blocks to an address that belongs to no wallet, and returns their
+// hashes. After invalidateblock, use generatetoaddress with another address: a
+// block mined here in the same second would be the invalidated one.
 func (n *Node) Mine(ctx context.Context, count int) ([]string, error) {
 	result, err := n.Call(ctx, "generatetoaddress", count, miningAddress)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// MakeSigner makes a wallet of the node that has the private keys of descriptors,
-// such as wpkh([d34db33f/84h/1h/0h]tprv…/0/*), with or without their checksums. It
-// knows no history, and needs none to sign.
+// MakeSigner creates a wallet of the node with the private keys of descriptors,
+// such as wpkh([d34db33f/84h/1h/0h]tprv…/0/*), with or without checksums. It has no
+// history, which signing does not require.
 func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...string) error {
 	const disablePrivateKeys, blank = false, true
 	if _, err := n.Call(ctx, "createwallet", name, disablePrivateKeys, blank); err != nil {
@@ -39,8 +39,8 @@ func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...strin
 	return nil
 }
 
-// Sign has a wallet add its signatures to a PSBT (walletprocesspsbt). Nothing is
-// finalized, so that those of others can be combined with them.
+// Sign adds the signatures of a wallet to a PSBT (walletprocesspsbt). It does not
+// finalize, so that signatures of others can be combined.
 func (n *Node) Sign(ctx context.Context, wallet string, psbt []byte) ([]byte, error) {
 	const sign, bip32Derivs, finalize = true, true, false
 	var signed struct{ PSBT []byte }
@@ -48,13 +48,13 @@ func (n *Node) Sign(ctx context.Context, wallet string, psbt []byte) ([]byte, er
 	return signed.PSBT, err
 }
 
-// Combine puts the signatures of several copies of a PSBT together (combinepsbt).
+// Combine combines the signatures of several copies of a PSBT (combinepsbt).
 func (n *Node) Combine(ctx context.Context, psbts ...[]byte) ([]byte, error) {
 	var combined []byte
 	return combined, n.callInto(ctx, &combined, "", "combinepsbt", psbts)
 }
 
-// Finalize makes a transaction of a PSBT that has all its signatures (finalizepsbt).
+// Finalize converts a completely signed PSBT to a transaction (finalizepsbt).
 func (n *Node) Finalize(ctx context.Context, psbt []byte) ([]byte, error) {
 	var final struct {
 		Hex      string

@@ -1,6 +1,6 @@
-// Package testdb makes databases for tests that have the schema of this program from
-// the start: copies of one that is migrated once for each test process. To migrate each
-// of them was a third of what the tests cost.
+// Package testdb creates databases for tests with the current schema, as copies of
+// one that is migrated once per test process. Migrating each of them took a third
+// of the tests' time.
 package testdb
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// SQLite returns the path of a fresh database in a folder of its own.
+// SQLite returns the path of a new database in its own directory.
 func SQLite(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "specterd.db")
@@ -24,7 +24,7 @@ func SQLite(t testing.TB) string {
 	return path
 }
 
-// CopySQLite writes a fresh database to a path.
+// CopySQLite writes a new database to a path.
 func CopySQLite(t testing.TB, path string) {
 	t.Helper()
 	content, err := sqlite()
@@ -36,7 +36,7 @@ func CopySQLite(t testing.TB, path string) {
 	}
 }
 
-// Postgres returns the URL of a fresh database on a real PostgreSQL server. The
+// Postgres returns the URL of a new database on a real PostgreSQL server. The
 // database is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
@@ -61,7 +61,7 @@ var sqlite = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-// postgres returns the name of a migrated database that nobody is connected to.
+// postgres returns the name of a migrated database without connections.
 var postgres = sync.OnceValues(func() (string, error) {
 	const name = "migrated"
 	url, err := testkit.PostgresDatabase(context.Background(), name)

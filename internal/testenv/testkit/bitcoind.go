@@ -11,7 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
-// patience bounds the start and the stop of a server, on a busy machine too.
+// patience is the time limit for starting and stopping a server, generous for a
+// busy machine.
 const patience = time.Minute
 
 // Node is a bitcoind on regtest that belongs to one test.
@@ -19,15 +20,15 @@ type Node struct {
 	*regtest.Node
 }
 
-// Bitcoind starts a bitcoind on regtest for this test: its own chain, at height
-// 0, with wallets, ZMQ and no peers. ExtraArgs come last on its command line.
+// Bitcoind starts a bitcoind on regtest for this test, with a new chain, wallets,
+// ZMQ and no peers. ExtraArgs come last on its command line.
 func Bitcoind(t testing.TB, extraArgs ...string) *Node {
 	t.Helper()
 	return startBitcoind(t, func(string) {}, extraArgs)
 }
 
-// BitcoindFrom starts one on a copy of a node's data folder, which is all that is in
-// the one folder of a .tar.gz file.
+// BitcoindFrom starts one with a copy of a node's data directory, the only
+// directory in a .tar.gz file.
 func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
 	t.Helper()
 	return startBitcoind(t, func(dir string) {
@@ -38,7 +39,7 @@ func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
 	}, extraArgs)
 }
 
-// startBitcoind starts one on a new folder, after that was prepared.
+// startBitcoind prepares a new directory and starts a node with it.
 func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *Node {
 	t.Helper()
 	binary, err := regtest.FindBinary(t.Context())
@@ -62,7 +63,7 @@ func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *
 	return &Node{node}
 }
 
-// Start starts the node again after Stop or Kill, on the same data folder and
+// Start restarts the node after Stop or Kill, with the same data directory and
 // ports.
 func (n *Node) Start(t testing.TB) {
 	t.Helper()
@@ -71,7 +72,7 @@ func (n *Node) Start(t testing.TB) {
 	check(t, n.Node.Start(ctx))
 }
 
-// Stop stops the node as an operator would.
+// Stop shuts the node down.
 func (n *Node) Stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -79,7 +80,8 @@ func (n *Node) Stop(t testing.TB) {
 	check(t, n.Node.Stop(ctx))
 }
 
-// Mine mines blocks to an address of nobody's wallet and returns their hashes.
+// Mine mines blocks to an address that belongs to no wallet, and returns their
+// hashes.
 func (n *Node) Mine(t testing.TB, count int) []string {
 	t.Helper()
 	hashes, err := n.Node.Mine(t.Context(), count)
@@ -87,8 +89,8 @@ func (n *Node) Mine(t testing.TB, count int) []string {
 	return hashes
 }
 
-// CLI calls a method of the node, as bitcoin-cli does, and fails the test when
-// the node refuses. Call returns the refusal instead.
+// CLI calls a method of the node, like bitcoin-cli, and fails the test on an error.
+// Call returns the error instead.
 func (n *Node) CLI(t testing.TB, method string, params ...any) json.RawMessage {
 	t.Helper()
 	result, err := n.Call(t.Context(), method, params...)

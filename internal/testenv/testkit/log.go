@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Log can be read while it is written.
+// Log is a buffer that is safe for concurrent reading and writing.
 type Log struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Long reports whether the full form of the reliability tests was asked for, as
-// make verify-long does; make test runs their short form.
+// Long reports whether the full form of the reliability tests was requested, as by
+// make verify-long; make test runs their short form.
 func Long() bool { return os.Getenv("SPECTERD_LONG") != "" }
 
-// Size is how much a reliability test does: short, or in its full form long.
+// Size is the extent of a reliability test: short, or long in its full form.
 func Size(short, long int) int {
 	if Long() {
 		return long
@@ -23,8 +23,8 @@ func Size(short, long int) int {
 	return short
 }
 
-// Bar is how long something may take: that long in the full form, which wants a
-// quiet machine, and ten times as long in the short one.
+// Bar is a time limit: limit in the full form, which requires a quiet machine, and
+// ten times limit in the short form.
 func Bar(limit time.Duration) time.Duration {
 	if Long() {
 		return limit
@@ -32,14 +32,14 @@ func Bar(limit time.Duration) time.Duration {
 	return 10 * limit
 }
 
-// Figure tells what a reliability test measured, for docs/reliability.md.
+// Figure logs a result of a reliability test for docs/reliability.md.
 func Figure(t testing.TB, format string, args ...any) {
 	t.Helper()
 	t.Logf("FIGURE "+format, args...)
 }
 
-// Seed is what the random choices of a test depend on. The test tells it; with
-// SPECTERD_SEED it makes the same choices again.
+// Seed is the seed of a test's random choices. The test logs it, and SPECTERD_SEED
+// repeats it.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
@@ -52,8 +52,8 @@ func Seed(t testing.TB) uint64 {
 	return seed
 }
 
-// Spread does something n times, on all processors, until the test has failed. The
-// random numbers of each time depend on the seed and on i.
+// Spread calls do n times, on all processors, until the test has failed. The random
+// numbers of each call depend on the seed and on i.
 func Spread(t testing.TB, seed uint64, n int, do func(i int, r *rand.Rand)) {
 	t.Helper()
 	var next atomic.Int64

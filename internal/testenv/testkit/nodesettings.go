@@ -15,21 +15,21 @@ import (
 type NodeSetting struct {
 	Name string
 	Args []string
-	// Problem is the code of what makes the node unusable, and Notices are the codes
-	// of what only limits it; see [nodestatus.Status].
+	// Problem is the code of the problem that makes the node unusable, and Notices
+	// are the codes of mere limitations; see [nodestatus.Status].
 	Problem string
 	Notices []string
-	// Says is a part of what specterd doctor and readiness say of the problem, and
-	// doctor of the last notice.
+	// Says is a part of the message of specterd doctor and readiness about the
+	// problem, and of doctor about the last notice.
 	Says string
-	// IsBusy is whether the node refuses calls at random under load.
+	// IsBusy reports whether the node rejects calls at random under load.
 	IsBusy bool
-	// Changes is whether requests may be refused (4xx) that the node of other tests
-	// takes, although the node is usable.
+	// Changes reports whether requests may be rejected (4xx) that the default test
+	// node accepts, although the node is usable.
 	Changes bool
 }
 
-// NodeSettings are the configurations that specterd is tried with.
+// NodeSettings are the tested configurations.
 func NodeSettings() []NodeSetting {
 	polled := []string{"getblockchaininfo", "getnetworkinfo", "getmempoolinfo", "getblockhash", "uptime", "getindexinfo", "getzmqnotifications", "estimatesmartfee"}
 	var all, needed []string
@@ -43,7 +43,7 @@ func NodeSettings() []NodeSetting {
 		return []string{"-rpcwhitelist=__cookie__:" + strings.Join(methods, ",")}
 	}
 	return []NodeSetting{
-		{Name: "the node of other tests"},
+		{Name: "default test node"},
 		{Name: "disablewallet=1", Args: []string{"-disablewallet=1"}, Problem: "node_wallet_disabled", Says: "remove disablewallet=1 from its bitcoin.conf"},
 		{Name: "blocksonly=1", Args: []string{"-blocksonly=1"}, Notices: []string{"blocksonly"}, Says: "remove blocksonly=1"},
 		{Name: "prune=550", Args: []string{"-prune=550", "-txindex=0"}, Notices: []string{"pruned"}, Says: "is pruned"},
@@ -67,7 +67,7 @@ func NodeSettings() []NodeSetting {
 	}
 }
 
-// BitcoindCopy starts one on a copy of the data folder of a node that was stopped.
+// BitcoindCopy starts a node with a copy of the data directory of a stopped node.
 func BitcoindCopy(t testing.TB, from *Node, extraArgs ...string) *Node {
 	t.Helper()
 	folder := filepath.Dir(filepath.Dir(from.WalletFolder()))

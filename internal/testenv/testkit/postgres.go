@@ -10,22 +10,22 @@ import (
 	"github.com/specterd/specterd/internal/testenv/pgserver"
 )
 
-// postgres is the one server of this test process, started at the first need. It
-// goes when the process does.
+// postgres is the server of this test process, started on first use. It ends with
+// the process.
 var (
 	postgres  = sync.OnceValues(func() (*pgserver.Server, error) { return pgserver.Start(context.Background()) })
 	databases atomic.Int64
 )
 
-// Postgres returns the URL of a fresh, empty database on a real PostgreSQL
-// server. The database is dropped when the test ends.
+// Postgres returns the URL of a new, empty database on a real PostgreSQL server.
+// The database is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	return PostgresCopy(t, pgserver.Empty)
 }
 
-// PostgresCopy returns the URL of a fresh copy of a database that nobody is connected
-// to. The copy is dropped when the test ends.
+// PostgresCopy returns the URL of a new copy of a database without connections. The
+// copy is dropped when the test ends.
 func PostgresCopy(t testing.TB, template string) string {
 	t.Helper()
 	server, err := postgres()
@@ -43,8 +43,8 @@ func PostgresCopy(t testing.TB, template string) string {
 	return url
 }
 
-// PostgresDatabase makes an empty database that lasts as long as the test process,
-// and returns its URL.
+// PostgresDatabase creates an empty database that exists until the test process
+// ends, and returns its URL.
 func PostgresDatabase(ctx context.Context, name string) (string, error) {
 	server, err := postgres()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// Relay stands between specterd and a node's RPC. It hands on what is said there,
-// until a test meddles with it.
+// Relay is a proxy between specterd and a node's RPC. It forwards all requests
+// until a test changes that.
 type Relay struct {
 	t      testing.TB
 	node   *Node
@@ -25,9 +25,9 @@ type Relay struct {
 	server *http.Server
 }
 
-// Exchange is a request to the node, of one call or of a batch, and what is answered.
-// Methods are those that are called, without those of calls that only find out
-// whether the method is allowed.
+// Exchange is a request to the node, a single call or a batch, and its response.
+// Methods are the called methods, without calls that only check whether a method is
+// allowed.
 type Exchange struct {
 	http.ResponseWriter
 	*http.Request
@@ -36,7 +36,7 @@ type Exchange struct {
 	relay   *Relay
 }
 
-// NewRelay starts one on a port of its own.
+// NewRelay starts a relay on its own port.
 func NewRelay(t testing.TB, n *Node) *Relay {
 	t.Helper()
 	r := &Relay{t: t, node: n}
@@ -45,14 +45,14 @@ func NewRelay(t testing.TB, n *Node) *Relay {
 	return r
 }
 
-// Port is where the node seems to be.
+// Port is the port of the relay.
 func (r *Relay) Port() int { return r.port }
 
-// URL is where the node seems to be.
+// URL is the URL of the relay.
 func (r *Relay) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", r.port) }
 
-// Meddle has requests answered by a function, which may hand them on itself; by the
-// node where it is nil. Requests that are under way are not called back.
+// Meddle lets a function answer requests, which may also forward them; nil restores
+// forwarding. Requests in progress are not affected.
 func (r *Relay) Meddle(answer func(*Exchange)) {
 	if answer == nil {
 		answer = (*Exchange).HandOn
@@ -60,7 +60,7 @@ func (r *Relay) Meddle(answer func(*Exchange)) {
 	r.meddle.Store(&answer)
 }
 
-// Open has connections taken again after Close, on the same port.
+// Open accepts connections again after Close, on the same port.
 func (r *Relay) Open() {
 	r.t.Helper()
 	r.Meddle(nil)
@@ -73,7 +73,7 @@ func (r *Relay) Open() {
 	go func(s *http.Server) { _ = s.Serve(listener) }(r.server)
 }
 
-// Close breaks all connections off and refuses others.
+// Close terminates all connections and rejects new ones.
 func (r *Relay) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,16 +103,16 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) {
 	(*r.meddle.Load())(x)
 }
 
-// Calls reports whether one of the calls is of one of these methods; any is, where
-// there are none.
+// Calls reports whether one of the calls is to one of these methods, or true if
+// none is given.
 func (x *Exchange) Calls(methods ...string) bool {
 	return len(methods) == 0 || slices.ContainsFunc(x.Methods, func(m string) bool { return slices.Contains(methods, m) })
 }
 
-// HandOn has the node answer.
+// HandOn forwards the request and the response.
 func (x *Exchange) HandOn() { x.Answer(x.Ask()) }
 
-// Ask has the node answer, and returns that.
+// Ask forwards the request and returns the response.
 func (x *Exchange) Ask() (status int, body []byte) {
 	url := fmt.Sprintf("http://%s:%d%s", x.relay.node.Host(), x.relay.node.Port(), x.URL.EscapedPath())
 	req, err := http.NewRequestWithContext(x.Context(), http.MethodPost, url, bytes.NewReader(x.body))
@@ -131,7 +131,7 @@ func (x *Exchange) Ask() (status int, body []byte) {
 	return resp.StatusCode, body
 }
 
-// ID is the id of the call, which must be one, as JSON.
+// ID is the id of the call as JSON. The request must be a single call.
 func (x *Exchange) ID() string {
 	var call struct {
 		ID json.RawMessage `json:"id"`
@@ -140,14 +140,14 @@ func (x *Exchange) ID() string {
 	return string(call.ID)
 }
 
-// Answer answers with a body as Core does.
+// Answer responds with a body as Core does.
 func (x *Exchange) Answer(status int, body []byte) {
 	x.ResponseWriter.Header().Set("Content-Type", "application/json")
 	x.WriteHeader(status)
 	_, _ = x.ResponseWriter.Write(body)
 }
 
-// Refuse answers each call with an RPC error.
+// Refuse responds to each call with an RPC error.
 func (x *Exchange) Refuse(status, code int, message string) {
 	type refusal struct {
 		Result *int           `json:"result"`

@@ -5,15 +5,14 @@ import (
 	"testing"
 )
 
-// Script is a kind of wallet by its script, as a descriptor has it around the keys.
+// Script is a wallet type, described by the parts of a descriptor around the keys.
 type Script struct {
 	Name        string
 	open, close string
-	Keys        int // of which two sign where there are more
+	Keys        int // two of them sign if there are more
 }
 
-// The kinds of wallet that there are, without those that differ in the number of
-// keys alone.
+// All wallet types, except those that differ only in the number of keys.
 var (
 	WPKH   = Script{"wpkh", "wpkh(", ")", 1}
 	SHWPKH = Script{"sh-wpkh", "sh(wpkh(", "))", 1}
@@ -26,12 +25,12 @@ var (
 	Scripts = []Script{WPKH, SHWPKH, PKH, TR, WSH, SHWSH, SH}
 )
 
-// Required is how many keys have to sign.
+// Required is the number of required signatures.
 func (s Script) Required() int { return min(2, s.Keys) }
 
 // Descriptor returns the descriptor of the test devices from a number on, for a
-// branch such as 0 or <0;1>, with the private key of one of the signers, who are
-// counted from 0, or of none.
+// branch such as 0 or <0;1>, with the private key of the given signer, counted from
+// 0, or without private keys.
 func (s Script) Descriptor(t testing.TB, first int, branch string, signer int) string {
 	t.Helper()
 	keys := make([]string, s.Keys)

@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// Secrets are looked for in what others may read: as they are, in the encodings that
-// they could get into, and in part.
+// Secrets finds secrets in text that others may read: verbatim, encoded, and in
+// part.
 type Secrets struct {
-	grams map[string]string // whose and how, by pieces of gram bytes
+	grams map[string]string // name and form, by pieces of gram bytes
 }
 
-// gram is how much of a secret must not be anywhere; a shorter one only as a whole.
+// gram is the length of a piece of a secret that must not occur; a shorter secret
+// is only searched as a whole.
 const gram = 12
 
 // Add adds a secret under a name.
@@ -34,15 +35,15 @@ func (s *Secrets) Add(name, secret string) {
 	add("URL", url.PathEscape(secret))
 	add("hexadecimal", hex.EncodeToString([]byte(secret)))
 	add("hexadecimal", strings.ToUpper(hex.EncodeToString([]byte(secret))))
-	for skip := range min(3, len(secret)) { // behind something of any length
+	for skip := range min(3, len(secret)) { // at any offset
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			text := encoding.EncodeToString([]byte(secret[skip:]))
-			add("base64", text[:max(0, len(text)-1)]) // the end depends on what follows
+			add("base64", text[:max(0, len(text)-1)]) // the end depends on the following text
 		}
 	}
 }
 
-// Find returns what of the secrets is in a text.
+// Find returns the secrets that occur in a text.
 func (s *Secrets) Find(text string) (found []string) {
 	seen := map[string]bool{}
 	for i := 0; i+gram <= len(text); i++ {

@@ -81,10 +81,10 @@ func TestScriptAndFindBinaryAgree(t *testing.T) {
 	}
 }
 
-// ownerVariable makes TestOwner play the test process that gets killed.
+// ownerVariable makes TestOwner act as the test process that is killed.
 const ownerVariable = "TESTKIT_TEST_OWNER"
 
-// TestOwner is no test of its own: TestNothingOutlivesAKilledTest runs it.
+// TestOwner is a helper process of TestNothingOutlivesAKilledTest.
 func TestOwner(t *testing.T) {
 	if os.Getenv(ownerVariable) == "" {
 		return
@@ -102,7 +102,7 @@ func TestNothingOutlivesAKilledTest(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
 	for dir := temp; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user must get in
+		if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user needs access
 			t.Fatal(err)
 		}
 	}

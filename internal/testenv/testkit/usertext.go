@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// userTexts selects everything in specterd's database that users wrote and that the
-// log must not have; names of users may be in it.
+// userTexts selects all texts in specterd's database that users wrote and that must
+// not be logged. Names of users may be logged.
 const userTexts = `
 SELECT name FROM wallets UNION SELECT receive_descriptor FROM wallets UNION SELECT change_descriptor FROM wallets
 UNION SELECT core_name FROM wallets WHERE core_name NOT LIKE 'specterd-%'
@@ -19,16 +19,15 @@ UNION SELECT xpub FROM wallet_keys UNION SELECT alias FROM members
 UNION SELECT alias FROM devices UNION SELECT name FROM devices
 UNION SELECT label FROM labels UNION SELECT description FROM tokens`
 
-// shortestUserText is the length from which on a text is looked for: shorter ones are
-// in the log by chance.
+// shortestUserText is the minimum length of a text that is searched: shorter ones
+// occur in the log by chance.
 const shortestUserText = 4
 
-// CheckLog fails a test if a log in JSON has a text of the database's users in an
-// attribute, at level info or above. Tests call it when their server has stopped. It
-// skips nothing but messages, which are constant, and attributes that cannot have
-// such a text or may have it, such as the name of the user and the request id that a
-// client chose. An error is one of the
-// database.
+// CheckLog fails a test if a JSON log contains a text of the database's users in an
+// attribute, at level info or above. Tests call it after their server has stopped.
+// It skips messages, which are constant, and attributes that cannot contain such a
+// text or may contain it, such as the name of the user and the request id that a
+// client chose. An error is an error of the database.
 func CheckLog(ctx context.Context, t testing.TB, db *sql.DB, log string) error {
 	t.Helper()
 	rows, err := db.QueryContext(ctx, userTexts)
@@ -54,7 +53,8 @@ var exempt = map[string]bool{
 	"address": true, "url": true, "version": true, "path": true,
 }
 
-// attributes returns the texts in a log at level info or above, each between spaces.
+// attributes returns the values in a log at level info or above, separated by
+// spaces.
 func attributes(t testing.TB, log string) string {
 	t.Helper()
 	var all strings.Builder
@@ -72,7 +72,7 @@ func attributes(t testing.TB, log string) string {
 	return all.String() + "\n"
 }
 
-// find returns the attribute that has a text as a whole word; empty for none.
+// find returns the attribute that contains a text as a whole word, or "".
 func find(logged, text string) string {
 	if len(text) < shortestUserText {
 		return ""

@@ -1,9 +1,9 @@
-// Package childprocess runs server processes, and makes temporary folders, that
-// cannot outlive this process: not even when it is killed.
+// Package childprocess runs server processes, and creates temporary directories,
+// that do not outlive this process even if it is killed.
 //
 // Each is watched by a small shell that reads a pipe whose other end only this
-// process holds. However this process ends, the kernel closes its end, and the
-// shell does away with what it watches.
+// process holds. When this process ends for any reason, the kernel closes that end,
+// and the shell terminates or removes what it watches.
 package childprocess
 
 import (
@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// runScript runs a program and sends it each signal whose name arrives on
-// stdin, and $1 when stdin ends. It ends when the program does, with its status.
+// runScript runs a program and sends it each signal whose name arrives on stdin,
+// and $1 when stdin ends. It exits with the program's status.
 const runScript = `
 last=$1; shift
 exec 3<&0
@@ -32,8 +32,8 @@ status=$?
 kill "$watcher" 2>/dev/null
 exit "$status"`
 
-// sweepScript removes folder $1 once stdin has ended. Programs that are only
-// just being killed may still write there, so it tries for ten seconds.
+// sweepScript removes directory $1 once stdin has ended. Programs that are being
+// killed may still write to it, so it retries for ten seconds.
 const sweepScript = `
 read -r _
 tries=100
@@ -44,17 +44,17 @@ while [ "$tries" -gt 0 ]; do
 done
 exit 1`
 
-// Process is a program on a leash.
+// Process is a program that ends with this process.
 type Process struct {
 	stdin io.WriteCloser
 	done  chan struct{}
 	err   error
 }
 
-// Start starts cmd, which must not have been started and must leave Stdin
-// alone. If this process ends first, the program gets the signal last, named as
-// kill(1) names it ("KILL", "QUIT"). The program runs in a process group of its
-// own, so that an interrupt typed at the terminal does not reach it.
+// Start starts cmd, which must not have been started and must not set Stdin. If
+// this process ends first, the program gets the signal last, named as in kill(1)
+// ("KILL", "QUIT"). The program runs in its own process group, so that an interrupt
+// typed at the terminal does not reach it.
 func Start(cmd *exec.Cmd, last string) (*Process, error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
@@ -63,7 +63,7 @@ func Start(cmd *exec.Cmd, last string) (*Process, error) {
 }
 
 // Signal sends the program the signal of that name ("TERM", "KILL"). It does
-// nothing when the program has ended.
+// nothing if the program has ended.
 func (p *Process) Signal(name string) {
 	_, _ = io.WriteString(p.stdin, name+"\n") // a closed pipe means that it has ended
 }
@@ -71,11 +71,11 @@ func (p *Process) Signal(name string) {
 // Done is closed when the program has ended and its output has been copied.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is how the program ended. It is valid once Done is closed.
+// Err is the program's exit error. It is valid once Done is closed.
 func (p *Process) Err() error { return p.err }
 
-// TempDir makes a temporary folder as os.MkdirTemp does. It is removed, with
-// all that is in it, by the function returned, or else when this process ends.
+// TempDir creates a temporary directory like os.MkdirTemp. It is removed with its
+// content by the returned function, or when this process ends.
 func TempDir(pattern string) (dir string, remove func() error, err error) {
 	dir, err = os.MkdirTemp("", pattern)
 	if err != nil {
@@ -86,18 +86,18 @@ func TempDir(pattern string) (dir string, remove func() error, err error) {
 		return "", nil, err
 	}
 	return dir, func() error {
-		_ = sweeper.stdin.Close() // closed before means removed before
+		_ = sweeper.stdin.Close() // if it is already closed, the directory is already removed
 		<-sweeper.done
 		return sweeper.err
 	}, nil
 }
 
-// shell makes cmd run a script instead, and starts it. The goroutine that waits
-// for it also holds on to the pipe that the script reads: were the pipe to be
-// collected as garbage, it would be closed.
+// shell replaces cmd by a script that runs it, and starts it. The goroutine that
+// waits for it also references the pipe that the script reads: garbage collection
+// would close the pipe.
 func shell(cmd *exec.Cmd, script string, args ...string) (*Process, error) {
 	cmd.Path = "/bin/sh"
-	cmd.Args = append([]string{"sh", "-c", script, "leash"}, args...)
+	cmd.Args = append([]string{"sh", "-c", script, "childprocess"}, args...)
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// TestMain lets the test binary be the process that gets killed.
+// TestMain makes the test binary usable as the process that is killed.
 func TestMain(m *testing.M) {
 	if os.Getenv("LEASH_TEST_OWNER") != "" {
 		owner()
@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// owner starts a program on a leash, says its pid and its folder, and stays.
+// owner starts a child process, reports its pid and its directory, and waits.
 func owner() {
-	dir, _, err := childprocess.TempDir("leash-*")
+	dir, _, err := childprocess.TempDir("childprocess-*")
 	if err != nil {
 		panic(err)
 	}
@@ -123,7 +123,7 @@ func TestStartWithoutProgram(t *testing.T) {
 
 func TestTempDirRemoved(t *testing.T) {
 	t.Parallel()
-	dir, remove, err := childprocess.TempDir("leash-*")
+	dir, remove, err := childprocess.TempDir("childprocess-*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,10 +138,10 @@ func TestTempDirRemoved(t *testing.T) {
 	}
 }
 
-// The pipe that keeps a folder must not go with the garbage.
+// Garbage collection must not close the pipe that keeps a directory.
 func TestTempDirOutlivesGarbageCollection(t *testing.T) {
 	t.Parallel()
-	forgotten, _, err := childprocess.TempDir("leash-*")
+	forgotten, _, err := childprocess.TempDir("childprocess-*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
+			t.Fatalf("timeout waiting for: %s", what)
 		}
 	}
 }
