@@ -244,7 +244,7 @@ func TestRestore_AnotherNode(t *testing.T) {
 				t.Errorf("the old token: status %d", status)
 			}
 			// Until the indexer notices that the node lacks the wallets, they are as in the backup.
-			testkit.Eventually(t, "rescans of both wallets", func() bool { return strings.Count(e.log.String(), `"scan ended"`) == 2 })
+			testkit.Eventually(t, "rescans of both wallets", func() bool { return strings.Count(e.log.String(), `"rescan finished"`) == 2 })
 			e.settles("vault_23")
 			e.settles("savings")
 			e.locks()
