@@ -25,8 +25,7 @@ func differs(format string, args ...any) error {
 	return ErrDiffers.About(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
 }
 
-// Collect returns the signatures in posted that stored lacks; none, without an
-// error, if stored has them all. The inputs are those of stored, in its order.
+// Collect returns the signatures in posted that stored lacks; none, without an error, if stored is not missing any. The inputs are those of stored, in its order.
 //
 // The transaction must equal the stored one. Only signatures are taken, and each is
 // verified against our own keys, scripts and amounts. Other data is ignored, except

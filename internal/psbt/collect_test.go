@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// orders returns in which orders signers may come.
+// orders returns orders in which signers sign.
 func (p *payment) orders() [][]int {
 	switch p.required {
 	case 1:
@@ -29,7 +29,7 @@ func (p *payment) orders() [][]int {
 	case 2:
 		return [][]int{{0, 1}, {1, 0}, {0, 2}, {2, 0}, {1, 2}, {2, 1}, {0, 1, 2}, {2, 1, 0}}
 	}
-	// One order will do where there are many, which take long.
+	// One order suffices if there are many, because each takes long.
 	backwards := make([]int, p.required)
 	for i := range backwards {
 		backwards[i] = len(p.accounts) - 1 - i
@@ -37,8 +37,8 @@ func (p *payment) orders() [][]int {
 	return [][]int{backwards}
 }
 
-// TestSign has the signers of each kind of wallet sign one after the other, and
-// finishes the transaction. btcutil's finaliser has to come to the same bytes.
+// TestSign lets the signers of each wallet type sign one after the other, and
+// finalizes the transaction. The result must equal that of btcutil's finalizer.
 func TestSign(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestSign(t *testing.T) {
 				if want := p.signed(sorted...); !sameFields(readRaw(t, stored.Bytes()), want) {
 					t.Fatalf("order %v: the PSBT is not the one that was signed", order)
 				}
-				if len(order) == p.required && len(p.accounts) <= 16 { // btcutil knows no more
+				if len(order) == p.required && len(p.accounts) <= 16 { // btcutil does not support more keys
 					if want := finalizeWithBtcutil(t, stored.Bytes()); !bytes.Equal(raw, want) {
 						t.Fatalf("order %v: got\n%x, btcutil has\n%x", order, raw, want)
 					}
@@ -97,7 +97,7 @@ func finalizeWithBtcutil(t *testing.T, raw []byte) []byte {
 	return serialize(must(btcutilpsbt.Extract(p))(t))
 }
 
-// sameFields tells whether two PSBTs have the same fields, in whatever order.
+// sameFields reports whether two PSBTs have the same fields, in any order.
 func sameFields(a, b rawPSBT) bool {
 	order := func(p rawPSBT) []byte {
 		p = p.clone()
@@ -109,8 +109,8 @@ func sameFields(a, b rawPSBT) bool {
 	return bytes.Equal(order(a), order(b))
 }
 
-// changes are ways to change the transaction of a payment, with what it is that
-// differs then.
+// changes are changes to the transaction of a payment, with the expected field in
+// the error.
 var changes = []struct {
 	name  string
 	edit  func(*rawPSBT, *wire.MsgTx)
@@ -137,8 +137,8 @@ var changes = []struct {
 	{"version", func(_ *rawPSBT, tx *wire.MsgTx) { tx.Version = 3 }, "version"},
 }
 
-// TestChangedTransaction posts transactions that are not the one that was
-// proposed, signed all the same by the right keys, in each way to post one.
+// TestChangedTransaction posts transactions that differ from the proposed one but
+// are signed by the right keys, in every format.
 func TestChangedTransaction(t *testing.T) {
 	for _, form := range []string{"wpkh", "tr", "pkh", "wsh-sortedmulti"} {
 		for _, c := range changes {
@@ -169,7 +169,7 @@ func TestChangedTransaction(t *testing.T) {
 	}
 }
 
-// signChanged signs a transaction that may spend something else.
+// signChanged signs a changed transaction.
 func (p *payment) signChanged(tx *wire.MsgTx, input, key int) []byte {
 	signed := tx.Copy()
 	for i := range signed.TxIn {
@@ -178,8 +178,7 @@ func (p *payment) signChanged(tx *wire.MsgTx, input, key int) []byte {
 	return p.sign(signed, input, key, txscript.SigHashAll)
 }
 
-// wantRefused checks that a post was refused for the right reason, which names
-// the field.
+// wantRefused checks the code of an error, and that it names the field.
 func wantRefused(t *testing.T, what string, err error, code, name string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -214,7 +213,7 @@ func firstSignature(raw *rawPSBT) *[]byte {
 	return nil
 }
 
-// tampered are PSBTs that carry the right transaction and must be refused.
+// tampered are PSBTs with the right transaction that must be rejected.
 var tampered = []struct {
 	name  string
 	forms []string
@@ -379,7 +378,7 @@ func TestTampered(t *testing.T) {
 	}
 }
 
-// finals are changes to a finished input that must be refused.
+// finals are changes to a finalized input that must be rejected.
 var finals = []struct {
 	name  string
 	forms []string
@@ -460,7 +459,7 @@ func TestTamperedFinal(t *testing.T) {
 	}
 }
 
-// harmless are changes to a signed PSBT that make no difference.
+// harmless are changes to a signed PSBT that must not matter.
 var harmless = []struct {
 	name  string
 	forms []string
@@ -545,7 +544,7 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
-// lines breaks text as MIME does.
+// lines breaks text into lines as MIME does.
 func lines(text string) string {
 	var b strings.Builder
 	for line := range slices.Chunk([]byte(text), 76) {
@@ -555,7 +554,7 @@ func lines(text string) string {
 	return b.String()
 }
 
-// TestFinished posts what is finished already, as a PSBT and as a transaction.
+// TestFinished posts finalized data, as a PSBT and as a transaction.
 func TestFinished(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
@@ -575,7 +574,7 @@ func TestFinished(t *testing.T) {
 					t.Errorf("%s: %v\n%x, want\n%x", how, err, got, want)
 				}
 			}
-			// One input finished, the other untouched.
+			// One input is finalized, the other one unchanged.
 			half := tx.Copy()
 			half.TxIn[1].SignatureScript, half.TxIn[1].Witness = nil, nil
 			if found, err := p.collect(p.stored(), serialize(half)); err != nil || len(found) != p.required {
@@ -587,7 +586,7 @@ func TestFinished(t *testing.T) {
 	}
 }
 
-// TestTaprootAll signs with SIGHASH_ALL, which makes 65 bytes.
+// TestTaprootAll signs with SIGHASH_ALL, which takes 65 bytes.
 func TestTaprootAll(t *testing.T) {
 	p := newWallet(t, "tr").pay(t)
 	raw := p.created()
@@ -612,14 +611,14 @@ func TestTaprootAll(t *testing.T) {
 	if _, err := stored.Finalize(p.inputs); err != nil {
 		t.Fatal(err)
 	}
-	// The one that is there stays, although the other one is as good.
+	// The existing signature is kept, although the new one is also valid.
 	again, err := p.after(stored, p.signed(0).bytes())
 	if err != nil || !bytes.Equal(again, stored.Bytes()) {
 		t.Fatalf("%v, %x", err, again)
 	}
 }
 
-// TestUnreadable posts what cannot be read.
+// TestUnreadable posts invalid data.
 func TestUnreadable(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
 	honest := p.signed(0, 1).bytes()
@@ -651,7 +650,7 @@ func TestUnreadable(t *testing.T) {
 		wantRefused(t, name, err, c.code, c.says)
 	}
 	stored := p.stored()
-	for n := range honest { // cut anywhere
+	for n := range honest { // truncated at every position
 		if _, err := p.collect(stored, honest[:n]); !errors.Is(err, psbt.ErrMalformed) {
 			t.Fatalf("%d bytes of %d: %v", n, len(honest), err)
 		}
@@ -664,7 +663,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestManyFields bounds what a PSBT takes in memory.
+// TestManyFields limits the memory use of a PSBT.
 func TestManyFields(t *testing.T) {
 	p := newWallet(t, "wpkh").pay(t)
 	raw := p.signed(0)
@@ -675,7 +674,7 @@ func TestManyFields(t *testing.T) {
 	wantRefused(t, "150,000 fields", err, "bad_psbt", "must not have more than 100000 fields")
 }
 
-// TestDescription refuses to work with inputs that are not those of the PSBT.
+// TestDescription rejects inputs that do not match the PSBT.
 func TestDescription(t *testing.T) {
 	p := newWallet(t, "wsh-multi").pay(t)
 	stored := p.stored()
@@ -703,7 +702,8 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-// TestFinalizeChecks has the scripts run before a transaction leaves.
+// TestFinalizeChecks checks that scripts are executed before a transaction is
+// returned.
 func TestFinalizeChecks(t *testing.T) {
 	for _, form := range everyone {
 		p := newWallet(t, form).pay(t)
@@ -720,7 +720,7 @@ func TestFinalizeChecks(t *testing.T) {
 	}
 }
 
-// TestTxid checks that all that is posted for a payment goes by the same name.
+// TestTxid checks that all formats of a payment have the same txid.
 func TestTxid(t *testing.T) {
 	p := newWallet(t, "sh-wpkh").pay(t)
 	final := p.final()

@@ -16,9 +16,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestCore has a node that watches each kind of wallet make a PSBT. It has to be
-// what we expect, of the size that the node paid for; and the node has to take
-// what comes out once it is signed here.
+// TestCore lets a node create a PSBT for each wallet type. It must equal the
+// expected one and have the size that the node paid for, and the node must accept
+// the transaction after signing.
 func TestCore(t *testing.T) {
 	node := testkit.Bitcoind(t, "-keypool=5")
 	var addresses []string
@@ -54,7 +54,7 @@ func unmarshal(t *testing.T, raw json.RawMessage, into any) {
 
 const feeRate = 100 // sat/vB
 
-// spendWithCore pays 60 BTC, for which both coins are needed.
+// spendWithCore pays 60 BTC, which requires both UTXOs.
 func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) {
 	var funded struct {
 		PSBT      string
@@ -114,12 +114,12 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	}
 }
 
-// accepted returns the size of a transaction that the node takes.
+// accepted returns the size of a transaction that the node accepts.
 func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	t.Helper()
 	if w.name == "wsh-20" {
-		// By default, Knots relays no scripts as long as this (-maxscriptsize), but
-		// has no objections to them in a block.
+		// By default, Knots does not relay such long scripts (-maxscriptsize), but
+		// accepts them in a block.
 		node.CLI(t, "generateblock", must(w.receive.Address(0))(t), []string{raw})
 	}
 	var results []struct {
@@ -136,7 +136,7 @@ func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	return decoded.VSize
 }
 
-// fromCore describes what the node made with what we know.
+// fromCore adds our own data to the PSBT that the node created.
 func (w *wallet) fromCore(t *testing.T, node *testkit.Node, created *psbt.Packet, change int) *payment {
 	t.Helper()
 	p := &payment{wallet: w, t: t, tx: created.Tx(), own: make([]*btc.Solution, len(created.Tx().TxOut))}
@@ -148,7 +148,7 @@ func (w *wallet) fromCore(t *testing.T, node *testkit.Node, created *psbt.Packet
 			t.Fatal(err)
 		}
 		out := from.TxOut[in.PreviousOutPoint.Index]
-		// The helpers of this test take output 1 for the coin.
+		// The helpers of this test assume output 1 for the UTXO.
 		spent := wire.NewMsgTx(2)
 		spent.TxOut = []*wire.TxOut{nil, out}
 		p.from = append(p.from, spent)

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// FuzzParse checks that what is read is written as it was, and read again as the
-// same.
+// FuzzParse checks that a parsed PSBT is serialized without changes and parsed with
+// the same result.
 func FuzzParse(f *testing.F) {
 	for _, file := range []string{"bip174.txt", "bip370.txt"} {
 		for _, v := range readVectors(f, file) {
@@ -54,8 +54,9 @@ func wantRefusal(t *testing.T, err error) {
 	}
 }
 
-// FuzzCollect posts anything for payments of two kinds. What is taken has to be a
-// transaction that the scripts allow, and not another than was proposed.
+// FuzzCollect posts arbitrary data for payments of two wallet types. If it is
+// accepted, the transaction must be valid according to its scripts, and equal to
+// the proposed one.
 func FuzzCollect(f *testing.F) {
 	payments := []*payment{newWallet(f, "wpkh").pay(f), newWallet(f, "wsh-sortedmulti").pay(f), newWallet(f, "tr").pay(f), newWallet(f, "sh-multi").pay(f)}
 	for n, p := range payments {

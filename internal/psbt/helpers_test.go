@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// The form of a PSBT, read and written without the package under test.
+// An independent parser and serializer of PSBTs.
 
 type kv struct{ key, value []byte }
 
@@ -99,7 +99,7 @@ func find(m []kv, fieldType byte) []byte {
 	return nil
 }
 
-// set sets or adds a field; remove removes those of a type.
+// set sets or adds a field; remove removes the fields of a type.
 func set(m *[]kv, key, value []byte) {
 	for i, f := range *m {
 		if bytes.Equal(f.key, key) {
@@ -125,7 +125,7 @@ func (p *rawPSBT) editTx(t testing.TB, edit func(*wire.MsgTx)) {
 	set(&p.global, []byte{0}, serialize(tx))
 }
 
-// version2 returns the same in version 2.
+// version2 converts the PSBT to version 2.
 func (p rawPSBT) version2(t testing.TB) rawPSBT {
 	t.Helper()
 	c := p.clone()
@@ -185,7 +185,7 @@ func must[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// forms are the descriptors that wallets have, with the keys to be filled in.
+// forms are the descriptors of wallets, with placeholders for the keys.
 var forms = []struct {
 	name     string
 	kind     btc.Script
@@ -207,7 +207,7 @@ var forms = []struct {
 	{"wsh-20", btc.WSh, "wsh(sortedmulti(18,%s))", 18, 20},
 }
 
-// wallet is a descriptor of which we have the private keys.
+// wallet is a descriptor with its private keys.
 type wallet struct {
 	name            string
 	kind            btc.Script
@@ -218,7 +218,7 @@ type wallet struct {
 	receive, change *btc.Deriver
 }
 
-// wallets has those that were made before, since making one takes a while.
+// wallets caches created wallets, because creating one is slow.
 var wallets sync.Map
 
 func newWallet(t testing.TB, name string) *wallet {
@@ -263,7 +263,7 @@ func newKey(t testing.TB, number byte) (string, *hdkeychain.ExtendedKey) {
 	return fmt.Sprintf("[%08x/48h/1h/0h]%s", fingerprint, must(key.Neuter())(t)), key
 }
 
-// payment is a transaction of a wallet to a stranger, with change.
+// payment is a transaction of a wallet to an external address, with change.
 type payment struct {
 	*wallet
 
@@ -271,12 +271,12 @@ type payment struct {
 	inputs []psbt.Input
 	own    []*btc.Solution
 	tx     *wire.MsgTx
-	from   []*wire.MsgTx // what is spent from, by input
+	from   []*wire.MsgTx // the transactions that are spent from, by input
 }
 
 var stranger = append([]byte{0x00, 0x14}, bytes.Repeat([]byte{0x77}, 20)...)
 
-// pay spends two coins, one of each branch. Output 0 is the stranger's, output 1 is
+// pay spends two UTXOs, one of each branch. Output 0 is the payment, output 1 is
 // change.
 func (w *wallet) pay(t testing.TB) *payment {
 	t.Helper()
@@ -305,7 +305,7 @@ func (w *wallet) pay(t testing.TB) *payment {
 
 func ptr[T any](v T) *T { return &v }
 
-// created returns what the node makes of the payment.
+// created returns the PSBT that the node creates for the payment.
 func (p *payment) created() rawPSBT {
 	raw := rawPSBT{global: []kv{{[]byte{0}, serialize(p.tx)}}, out: make([][]kv, len(p.tx.TxOut))}
 	for i, in := range p.inputs {
@@ -349,7 +349,7 @@ func solutionFields(kind btc.Script, s btc.Solution, redeem, witness, bip32, tap
 	return m
 }
 
-// stored returns what we keep of the payment, once it is found to be in order.
+// stored returns the stored PSBT of the payment, after verification.
 func (p *payment) stored() *psbt.Packet {
 	p.t.Helper()
 	packet := must(psbt.Parse(p.created().bytes()))(p.t)
@@ -359,7 +359,7 @@ func (p *payment) stored() *psbt.Packet {
 	return packet
 }
 
-// wantNew checks that what is made of what we know is what was created.
+// wantNew checks that the PSBT created from our own data equals the node's.
 func (p *payment) wantNew(created *psbt.Packet) {
 	p.t.Helper()
 	previous := make([]*wire.MsgTx, len(p.inputs))
@@ -386,8 +386,8 @@ func (p *payment) private(input, key int) *btcec.PrivateKey {
 	return must(k.ECPrivKey())(p.t)
 }
 
-// sign signs an input of a transaction, which need not be that of the payment,
-// with the functions of txscript that Verify and Collect do not use.
+// sign signs an input of a transaction, which may differ from the payment's, with
+// functions of txscript that Verify and Collect do not use.
 func (p *payment) sign(tx *wire.MsgTx, input, key int, hashType txscript.SigHashType) []byte {
 	p.t.Helper()
 	outputs := txscript.NewMultiPrevOutFetcher(nil)
@@ -434,7 +434,7 @@ func (p *payment) addSignature(raw *rawPSBT, input, key int, signature []byte) {
 	set(&raw.in[input], append([]byte{2}, p.inputs[input].Solution.Keys[key].PubKey...), signature)
 }
 
-// enough are keys that together can sign.
+// enough returns a sufficient set of keys.
 func (p *payment) enough() []int {
 	var keys []int
 	for k := range p.required {
@@ -443,7 +443,7 @@ func (p *payment) enough() []int {
 	return keys
 }
 
-// final returns the transaction that was signed with as many keys as it takes.
+// final returns the transaction, signed with the required number of keys.
 func (p *payment) final() *wire.MsgTx {
 	p.t.Helper()
 	stored := p.stored()
@@ -470,7 +470,7 @@ func (p *payment) finalized(tx *wire.MsgTx) rawPSBT {
 	return raw
 }
 
-// collect posts something.
+// collect posts data.
 func (p *payment) collect(stored *psbt.Packet, data []byte) ([]psbt.Signature, error) {
 	posted, err := psbt.Decode(data)
 	if err != nil {
@@ -479,7 +479,7 @@ func (p *payment) collect(stored *psbt.Packet, data []byte) ([]psbt.Signature, e
 	return psbt.Collect(stored, p.inputs, posted)
 }
 
-// after returns the bytes of a PSBT to which the signatures in data were added.
+// after returns the bytes of a PSBT with the signatures from data added.
 func (p *payment) after(stored *psbt.Packet, data []byte) ([]byte, error) {
 	signatures, err := p.collect(stored, data)
 	if err != nil {
@@ -488,7 +488,7 @@ func (p *payment) after(stored *psbt.Packet, data []byte) ([]byte, error) {
 	return stored.WithSignatures(p.inputs, signatures).Bytes(), nil
 }
 
-// highS returns the other signature that is valid for the same message.
+// highS returns the other valid signature of the same message.
 func highS(t testing.TB, signature []byte) []byte {
 	t.Helper()
 	rLength := int(signature[3])

@@ -10,14 +10,15 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// TestSizeLimit: a PSBT of MaxSize can be read in every format, none of which is
-// longer than MaxTextSize, and one that is a byte larger in none.
+// TestSizeLimit: a PSBT of MaxSize is accepted in every format, none of which
+// exceeds MaxTextSize, and a PSBT that is a byte larger is rejected in every
+// format.
 func TestSizeLimit(t *testing.T) {
 	p := newWallet(t, "wpkh").pay(t)
 	padded := func(size int) []byte {
 		raw := p.signed(0)
 		key := []byte("\xfcpadding")
-		set(&raw.global, key, make([]byte, 70_000)) // whose length takes as many bytes as that of the real one
+		set(&raw.global, key, make([]byte, 70_000)) // its length has as many bytes as the real one's
 		set(&raw.global, key, make([]byte, 70_000+size-len(raw.bytes())))
 		return raw.bytes()
 	}
@@ -43,7 +44,8 @@ func TestSizeLimit(t *testing.T) {
 	}
 }
 
-// TestSizeWhenSigned: no wallet's PSBT becomes larger by its signatures.
+// TestSizeWhenSigned: signing does not make the PSBT of any wallet type larger than
+// predicted.
 func TestSizeWhenSigned(t *testing.T) {
 	for _, f := range forms {
 		name := f.name

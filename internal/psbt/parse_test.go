@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// TestMalformed has fields that are not as the BIPs have them.
+// TestMalformed covers fields that violate the BIPs.
 func TestMalformed(t *testing.T) {
 	p := newWallet(t, "wsh-multi").pay(t)
 	in := func(key string, value ...byte) func(*rawPSBT) {
@@ -91,7 +91,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestLossless keeps what it does not know, and long values, as they were.
+// TestLossless preserves unknown fields and long values.
 func TestLossless(t *testing.T) {
 	p := newWallet(t, "wsh-multi").pay(t)
 	raw := p.created()
@@ -115,7 +115,7 @@ func TestLossless(t *testing.T) {
 	if packet.Tx().TxOut[0].Value != 250_000 {
 		t.Error("who got the transaction can change it")
 	}
-	// Of version 2, the fields that version 0 does not have are left out.
+	// Fields of version 2 that version 0 lacks are dropped.
 	if got := must(psbt.Parse(raw.version2(t).bytes()))(t); !sameFields(readRaw(t, got.Bytes()), raw) {
 		t.Error("version 2 becomes something else")
 	}

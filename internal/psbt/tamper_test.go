@@ -20,7 +20,7 @@ type edit struct {
 	apply func(*rawPSBT)
 }
 
-// edits are those to every byte of every field, and to each as a whole.
+// edits are the changes of every byte of every field, and of each field as a whole.
 func edits(raw rawPSBT) (all []edit) {
 	maps := func(p *rawPSBT) []*[]kv {
 		list := []*[]kv{&p.global}
@@ -67,9 +67,9 @@ func edits(raw rawPSBT) (all []edit) {
 	return all
 }
 
-// TestEveryFieldTampered changes all that a signed PSBT consists of, in each kind of
-// wallet. It is refused; or what was changed is of no account, and nothing is taken of
-// it but signatures that were made, and verified.
+// TestEveryFieldTampered changes every part of a signed PSBT, for each wallet type.
+// Either it is rejected, or the change is irrelevant and only existing, verified
+// signatures are taken.
 func TestEveryFieldTampered(t *testing.T) {
 	t.Parallel()
 	seed := testkit.Seed(t)

@@ -42,7 +42,7 @@ func readVectors(t testing.TB, file string) []vector {
 	return vectors
 }
 
-// TestBIP174 reads the vectors of BIP-174 and BIP-371, and compares with btcutil.
+// TestBIP174 covers the vectors of BIP-174 and BIP-371, and compares with btcutil.
 func TestBIP174(t *testing.T) {
 	for _, v := range readVectors(t, "bip174.txt") {
 		p, err := psbt.Parse(v.raw)
@@ -64,7 +64,7 @@ func TestBIP174(t *testing.T) {
 	}
 }
 
-// compareWithBtcutil compares what both read.
+// compareWithBtcutil compares the results of both parsers.
 func compareWithBtcutil(t *testing.T, got *psbt.Packet, want *btcutilpsbt.Packet) {
 	t.Helper()
 	if !bytes.Equal(serializeStripped(got.Tx()), serializeStripped(want.UnsignedTx)) || got.Txid() != want.UnsignedTx.TxID() {
@@ -123,7 +123,7 @@ func hasDerivation(all []psbt.Derivation, want *btcutilpsbt.Bip32Derivation) boo
 	return false
 }
 
-// TestBIP370 reads the vectors of BIP-370. What comes out is of version 0.
+// TestBIP370 covers the vectors of BIP-370. The result has version 0.
 func TestBIP370(t *testing.T) {
 	for _, v := range readVectors(t, "bip370.txt") {
 		p, err := psbt.Parse(v.raw)
@@ -143,7 +143,7 @@ func TestBIP370(t *testing.T) {
 	}
 }
 
-// checkVersion2Tx compares with what the vectors share.
+// checkVersion2Tx compares with the common content of the vectors.
 func checkVersion2Tx(t *testing.T, v vector, tx *wire.MsgTx) {
 	t.Helper()
 	sequence := wire.MaxTxInSequenceNum
@@ -159,8 +159,8 @@ func checkVersion2Tx(t *testing.T, v vector, tx *wire.MsgTx) {
 	}
 }
 
-// TestBIP174Example goes through the example of BIP-174: two inputs, P2SH and
-// P2WSH in P2SH, with two keys of two signers each.
+// TestBIP174Example follows the example of BIP-174: two inputs, P2SH and P2WSH in
+// P2SH, with two keys of two signers each.
 func TestBIP174Example(t *testing.T) {
 	steps := make(map[string][]byte)
 	for _, v := range readVectors(t, "bip174_example.txt") {
@@ -191,7 +191,7 @@ func TestBIP174Example(t *testing.T) {
 	}
 }
 
-// describe makes descriptions of what a PSBT with multisig says of itself.
+// describe derives inputs from the content of a multisig PSBT.
 func describe(t *testing.T, raw []byte) []psbt.Input {
 	t.Helper()
 	p := must(btcutilpsbt.NewFromRawBytes(bytes.NewReader(raw), false))(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// lies are what a node must not get away with.
+// lies are manipulations by a node that must be detected.
 var lies = []struct {
 	name  string
 	forms []string
@@ -118,7 +118,7 @@ func TestVerify(t *testing.T) {
 			})
 		}
 	}
-	// What our index says is the measure, not what the node says twice.
+	// The index is authoritative, even if the node repeats a wrong value.
 	for _, form := range everyone {
 		p := newWallet(t, form).pay(t)
 		p.inputs[0].Amount++
@@ -128,8 +128,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestWithXPubs compares with the fields of BIP-174, which another program has to
-// find in the place where they belong.
+// TestWithXPubs compares with the fields of BIP-174, which another parser must find
+// at the right place.
 func TestWithXPubs(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
 	deep, err := btc.ParseKey(p.keys[0].XPub, btc.Regtest) // as if it were its own master
@@ -159,7 +159,7 @@ func TestWithXPubs(t *testing.T) {
 	}
 }
 
-// TestView compares what people see with what was put in.
+// TestView compares the displayed data with the original.
 func TestView(t *testing.T) {
 	for _, f := range forms {
 		p := newWallet(t, f.name).pay(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// worstCases are PSBTs and transactions of up to psbt.MaxSize bytes that consist of as
-// many parts as fit, of one kind each.
+// worstCases are PSBTs and transactions of up to psbt.MaxSize bytes with the
+// maximum number of parts of one kind.
 func worstCases() map[string][]byte {
 	const room = psbt.MaxSize - 2000
 	var (
@@ -73,8 +73,8 @@ func compact(n int) []byte {
 	return append([]byte{0xfe}, le32(uint32(n))...)
 }
 
-// TestDecode_MemoryPerByte: what is posted takes no more memory than a few times its
-// size, whatever it consists of.
+// TestDecode_MemoryPerByte: decoding allocates at most a small multiple of the
+// input's size, whatever it contains.
 func TestDecode_MemoryPerByte(t *testing.T) {
 	const perByte, atLeast = 5, 8 << 20
 	for name, raw := range worstCases() {
@@ -100,7 +100,7 @@ func TestDecode_MemoryPerByte(t *testing.T) {
 	}
 }
 
-// allocatedBy returns how many bytes f allocates, garbage included.
+// allocatedBy returns the number of bytes that f allocates, including garbage.
 func allocatedBy(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -26,7 +26,7 @@ type RPC interface {
 // first contact it adopts the node's chain.
 type Identity interface {
 	// CheckChain returns ErrWrongChain, or a fault with that code, if chain and the
-	// hash of block 0 differ from those of the database.
+	// hash of block 0 do not match the database.
 	CheckChain(ctx context.Context, chain, genesis string) error
 }
 
@@ -50,7 +50,7 @@ type Status struct {
 	// see [Status.Ready].
 	Problem *fault.Error
 	// CheckedAt is the end of the last poll, and LastContact the end of the last
-	// successful one; zero if there was none.
+	// successful one; zero without one.
 	CheckedAt, LastContact time.Time
 	// Fees are the last estimates, at most half a minute older than CheckedAt while
 	// the node is reachable.

@@ -32,7 +32,7 @@ type Snapshot struct {
 	Pruned               bool
 	// PruneHeight is the lowest complete block, if Pruned.
 	PruneHeight int64
-	// Warnings are the node's human-readable warnings; empty if there are none.
+	// Warnings are the node's human-readable warnings; empty without any.
 	Warnings []string
 	// Version is, for example, 290403 for 29.4.3 (getnetworkinfo).
 	Version     int

@@ -10,17 +10,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ResultReader is a result that is read piece by piece, so that a long one,
-// such as that of listsinceblock for 100,000 transactions, is never in memory
-// whole.
+// ResultReader is a result that is read incrementally, so that a long one, such as
+// listsinceblock with 100,000 transactions, is never completely in memory.
 type ResultReader interface {
-	// ReadResult reads exactly one JSON value from dec. It is null where the
-	// node refused the call.
+	// ReadResult reads exactly one JSON value from dec. It is null if the call
+	// failed.
 	ReadResult(dec *jsontext.Decoder) error
 }
 
-// wireCall is a call as Core reads it. With version 1.0 every supported
-// version answers alike; 2.0 would change the HTTP statuses of Core 28 on.
+// wireCall is a call in Core's JSON format. With version 1.0 the responses of all
+// supported versions are the same; 2.0 would change the HTTP statuses of Core 28
+// on.
 type wireCall struct {
 	Version string `json:"jsonrpc"`
 	ID      uint64 `json:"id"`
@@ -33,15 +33,15 @@ type wireError struct {
 	Message string `json:"message"`
 }
 
-// answer is what there is about a result. Core writes the id after it.
+// answer is a response without its result. Core writes the id after the result.
 type answer struct {
 	id      *uint64
 	refusal *wireError
 	result  bool
 }
 
-// readOne reads the answer to the call with that id and decodes its result
-// into out. It returns the node's refusal, or what is wrong with the answer.
+// readOne reads the response to the call with that id and decodes its result into
+// out. It returns the node's error, or the problem with the response.
 func readOne(dec *jsontext.Decoder, id uint64, out any) (*wireError, error) {
 	a, err := readAnswer(dec, out)
 	if err != nil {
@@ -53,8 +53,8 @@ func readOne(dec *jsontext.Decoder, id uint64, out any) (*wireError, error) {
 	return a.refusal, nil
 }
 
-// readBatch reads the answers to calls, in any order, into the requests at the
-// same places.
+// readBatch reads the responses to calls, in any order, into the corresponding
+// requests.
 func readBatch(dec *jsontext.Decoder, calls []wireCall, reqs []Request) error {
 	open := make(map[uint64]*Request, len(calls))
 	for i := range calls {
@@ -97,8 +97,7 @@ func (r *Request) settle(a answer, result json.RawMessage) {
 	}
 }
 
-// readAnswer reads one answer and decodes its result, where it has one, into
-// out.
+// readAnswer reads one response and decodes its result, if any, into out.
 func readAnswer(dec *jsontext.Decoder, out any) (answer, error) {
 	var a answer
 	if err := expect(dec, '{'); err != nil {
@@ -160,8 +159,8 @@ func readResult(dec *jsontext.Decoder, out any) error {
 	}
 }
 
-// newDecoder returns a decoder of answers. It is as strict about JSON as
-// encoding/json is, and several times as fast.
+// newDecoder returns a decoder of responses. It is as strict about JSON as
+// encoding/json, and several times as fast.
 func newDecoder(from io.Reader) *jsontext.Decoder {
 	return jsontext.NewDecoder(from, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
@@ -178,7 +177,7 @@ func expect(dec *jsontext.Decoder, want jsontext.Kind) error {
 	return nil
 }
 
-// expectEnd returns nil where nothing is left to read.
+// expectEnd returns nil if no input is left.
 func expectEnd(dec *jsontext.Decoder) error {
 	_, err := dec.ReadToken()
 	if errors.Is(err, io.EOF) {

@@ -1,11 +1,11 @@
-// Package rpcclient speaks JSON-RPC to a Bitcoin Core or Knots node. It owns the
-// connections, the credentials and the judgement whether what comes back is an
-// answer to what was asked. It does not know what the methods mean, does not
-// log, and repeats a call only when the node refused to look at it (HTTP 401).
+// Package rpcclient is a JSON-RPC client for Bitcoin Core and Knots. It manages the
+// connections and the credentials, and verifies that a response answers its
+// request. It does not know the meaning of methods, does not log, and repeats a
+// call only if the node rejected it without processing it (HTTP 401).
 //
-// The invariant: a call returns nil only if the node answered that very call,
-// whole and well-formed; and no error carries a credential or a part of an
-// answer, save for the message of an [RPCError].
+// Invariant: a call returns nil only if the node answered exactly that call,
+// completely and well-formed; and no error contains a credential or a part of a
+// response, except the message of an [RPCError].
 package rpcclient
 
 import (
@@ -23,11 +23,11 @@ import (
 	"github.com/specterd/specterd/internal/admission"
 )
 
-// What a Config has where it says nothing.
+// Defaults of a Config.
 const (
 	DefaultTimeout     = 30 * time.Second
 	DefaultMaxInFlight = 8
-	// DefaultMaxAnswer is how many bytes an answer may have.
+	// DefaultMaxAnswer is the maximum size of a response in bytes.
 	DefaultMaxAnswer = 64 << 20
 )
 
@@ -35,17 +35,17 @@ const (
 // The zero value is not usable; see New.
 type Client struct {
 	shared    *shared
-	wallet    *string // the wallet whose path is used, or nil for the node's own
+	wallet    *string // the wallet in the path, or nil for the node itself
 	timeout   time.Duration
 	maxAnswer int64
 }
 
-// shared is what the clients of a node and of its wallets have in common.
+// shared is the common state of the clients of a node and of its wallets.
 type shared struct {
 	transport   *http.Transport
 	credentials *credentials
 	node        url.URL
-	slots       chan struct{} // one element for each HTTP request under way
+	slots       chan struct{} // one element per HTTP request in flight
 	lastID      atomic.Uint64
 }
 
@@ -55,17 +55,16 @@ type Request struct {
 	Params []any
 	// Named are parameters by name, instead of Params.
 	Named map[string]any
-	// Out is what the result is decoded into, as with [Client.Call].
+	// Out receives the result, as in [Client.Call].
 	Out any
-	// Err is set by Batch to what went wrong with this call alone: an
-	// *RPCError, ErrUnavailable while the node starts up, or ErrBadAnswer where
-	// the result does not fit Out.
+	// Err is set by Batch to an error of this call alone: an *RPCError,
+	// ErrUnavailable while the node starts up, or ErrBadAnswer if the result does
+	// not fit Out.
 	Err error
 }
 
-// New returns a client of the node that cfg names; nothing is sent yet. It
-// returns an Invalid fault for a configuration that cannot work, which never
-// repeats the URL.
+// New returns a client of the node in cfg; it sends nothing. It returns an Invalid
+// fault for an invalid configuration, which never repeats the URL.
 func New(cfg Config) (*Client, error) {
 	node, login, err := cfg.parse()
 	if err != nil {
@@ -103,30 +102,30 @@ func (c *Client) Wallet(name string) *Client {
 	return &w
 }
 
-// WithTimeout returns a client like c whose calls may each take d, the wait
-// for a free slot included; for long calls such as rescanblockchain.
+// WithTimeout returns a client like c with a timeout of d per call, including the
+// wait for a free slot; for long calls such as rescanblockchain.
 func (c *Client) WithTimeout(d time.Duration) *Client {
 	w := *c
 	w.timeout = d
 	return &w
 }
 
-// WithMaxAnswer returns a client like c that accepts answers of up to n bytes.
+// WithMaxAnswer returns a client like c that accepts responses of up to n bytes.
 func (c *Client) WithMaxAnswer(n int64) *Client {
 	w := *c
 	w.maxAnswer = n
 	return &w
 }
 
-// Call calls one method and decodes the result into out, which is a pointer as
-// for json.Unmarshal, a [ResultReader] for results too long to hold, or nil for
-// results that do not matter. A result of null leaves out as it was. Numbers
-// decoded into an any are json.Numbers.
+// Call calls one method and decodes the result into out, which is a pointer as for
+// json.Unmarshal, a [ResultReader] for results too long to hold in memory, or nil
+// to discard the result. A result of null leaves out unchanged. Numbers decoded
+// into an any are json.Numbers.
 //
-// It returns an *RPCError where the node refused the call; the faults
-// ErrUnavailable, ErrBusy, ErrUnauthorized, ErrMethodForbidden and ErrBadAnswer
-// where there was no answer;
-// and ctx.Err() where ctx ended first. Then the content of out is undefined.
+// It returns an *RPCError if the call failed; the faults ErrUnavailable, ErrBusy,
+// ErrUnauthorized, ErrMethodForbidden and ErrBadAnswer if there was no valid
+// response; and ctx.Err() if ctx ended first. In all of these cases the content of
+// out is undefined.
 func (c *Client) Call(ctx context.Context, method string, params []any, out any) error {
 	call := c.shared.number(Request{Method: method, Params: params})
 	body, err := json.Marshal(call)
@@ -147,11 +146,10 @@ func (c *Client) Call(ctx context.Context, method string, params []any, out any)
 	return nil
 }
 
-// Batch makes all calls in one HTTP request, and sets Out and Err of each. The
-// node carries them out one after the other, and goes on after one that fails.
-// An error that Batch returns is about all of them, of the kinds that Call
-// returns but for *RPCError; then nothing of reqs is to be used. A batch
-// without calls does nothing.
+// Batch makes all calls in one HTTP request, and sets Out and Err of each. The node
+// executes them sequentially, and continues after a failed one. An error of Batch
+// concerns all of them, and is of the kinds that Call returns, except *RPCError;
+// then the results in reqs must not be used. A batch without calls does nothing.
 func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 	if len(reqs) == 0 {
 		return nil
@@ -174,11 +172,11 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 	return nil
 }
 
-// Close closes the connections that are not in use. The client, and those
-// derived from it, stay usable.
+// Close closes idle connections. The client, and those derived from it, stay
+// usable.
 func (c *Client) Close() { c.shared.transport.CloseIdleConnections() }
 
-// number gives a call an id that no other call of this node's clients has.
+// number gives a call an id that is unique among the clients of this node.
 func (s *shared) number(r Request) wireCall {
 	call := wireCall{Version: "1.0", ID: s.lastID.Add(1), Method: r.Method, Params: []any{}}
 	switch {
@@ -190,8 +188,8 @@ func (s *shared) number(r Request) wireCall {
 	return call
 }
 
-// post sends body, which calls methods, within the client's limits, and lets read
-// decode the answer.
+// post sends body, which calls methods, within the client's limits, and calls read
+// to decode the response.
 func (c *Client) post(ctx context.Context, body []byte, methods []string, read func(*jsontext.Decoder) error) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -212,7 +210,7 @@ func (c *Client) post(ctx context.Context, body []byte, methods []string, read f
 	return unavailable(timeoutMessage, limited.Err())
 }
 
-// inSlot runs send when fewer than MaxInFlight others are under way.
+// inSlot calls send once fewer than MaxInFlight other requests are in flight.
 func (c *Client) inSlot(ctx context.Context, send func() error) error {
 	select {
 	case c.shared.slots <- struct{}{}:
@@ -223,8 +221,8 @@ func (c *Client) inSlot(ctx context.Context, send func() error) error {
 	return send()
 }
 
-// url returns where to send calls. A wallet's name is one escaped segment of
-// the path, whatever is in it.
+// url returns the URL for calls. A wallet's name is one escaped segment of the
+// path.
 func (c *Client) url() *url.URL {
 	u := c.shared.node
 	u.Path = "/"

@@ -9,26 +9,26 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Config says where a node is and how to be let in. It prints without its
+// Config is the address of a node with the credentials. It prints without its
 // secrets.
 type Config struct {
 	// URL is http://host:port or https://host:port. It may carry user:pass,
 	// percent-encoded, which User and Password override.
 	URL string
 	// User and Password are rpcuser and rpcpassword, or a user of rpcauth. They
-	// are used rather than the cookie.
+	// take precedence over the cookie.
 	User, Password string
-	// CookieFile is the node's .cookie, which is read when it is first needed,
-	// and again when it changed.
+	// CookieFile is the node's .cookie file, which is read on first use, and again
+	// when it has changed.
 	CookieFile string
-	// Timeout is how long a call may take; zero means DefaultTimeout.
+	// Timeout is the time limit of a call; zero means DefaultTimeout.
 	Timeout time.Duration
-	// MaxInFlight is how many HTTP requests may be under way at a time; zero
-	// means DefaultMaxInFlight.
+	// MaxInFlight is the maximum number of concurrent HTTP requests; zero means
+	// DefaultMaxInFlight.
 	MaxInFlight int
 }
 
-// String returns the node's address and how to be let in, without secrets.
+// String returns the node's address and the kind of credentials, without secrets.
 func (c Config) String() string {
 	host := "unreadable"
 	if u, err := url.Parse(c.URL); err == nil {
@@ -43,11 +43,11 @@ func (c Config) String() string {
 // GoString is String, so that %#v prints no secrets either.
 func (c Config) GoString() string { return c.String() }
 
-// LogValue is String, so that no log has secrets.
+// LogValue is String, so that logs contain no secrets.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// parse returns the address without user and password, and the two of them
-// where the configuration has any.
+// parse returns the address without user and password, and these separately if the
+// URL contains them.
 func (c Config) parse() (url.URL, login, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||

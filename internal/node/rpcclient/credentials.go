@@ -12,15 +12,15 @@ import (
 
 const maxCookie = 4 << 10
 
-// login is a user and a password; the zero value is none.
+// login is a user and a password; the zero value means no login.
 type login struct{ user, password string }
 
 func (l login) empty() bool { return l == login{} }
 
-// credentials are what to show to the node: a fixed login, or that in the
-// cookie file, which the node writes anew at each start.
+// credentials are a fixed login, or the login in the cookie file, which the node
+// rewrites at each start.
 type credentials struct {
-	file string // empty where the login is fixed
+	file string // empty if the login is fixed
 
 	mu      sync.Mutex
 	login   login // fixed, or as last read from the file
@@ -29,8 +29,8 @@ type credentials struct {
 	size    int64
 }
 
-// current returns the login, from the file if that has changed. It returns
-// ErrUnavailable or ErrUnauthorized where the file cannot be used.
+// current returns the login, and reads the file if it has changed. It returns
+// ErrUnavailable or ErrUnauthorized if the file cannot be used.
 func (c *credentials) current() (login, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,8 +51,8 @@ func (c *credentials) current() (login, error) {
 	return c.login, nil
 }
 
-// reread reads the file again, whatever its date says, because the node
-// refused a login. It reports whether there is another one now.
+// reread reads the file again regardless of its time, because the node rejected a
+// login. It reports whether the login is different now.
 func (c *credentials) reread(refused login) (login, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// network is where a node of one chain is to be found.
+// network holds the location of a node's files for one chain.
 type network struct{ name, folder, port string }
 
 var networks = []network{
@@ -23,11 +23,11 @@ var networks = []network{
 	{"regtest", "regtest", "18443"},
 }
 
-// FromDataDir returns the configuration of the node whose data directory is
-// dir, as bitcoin-cli would find it: rpcuser and rpcpassword from bitcoin.conf
-// where both are set, otherwise the cookie of the network it selects. Without a
-// bitcoin.conf that is mainnet. Files named by includeconf are not read. It
-// returns an Invalid fault for a file that selects no single known network.
+// FromDataDir returns the configuration of the node with the data directory dir, as
+// bitcoin-cli would find it: rpcuser and rpcpassword from bitcoin.conf if both are
+// set, otherwise the cookie of the selected network. Without a bitcoin.conf that is
+// mainnet. Files named by includeconf are not read. It returns an Invalid fault for
+// a file that does not select a single known network.
 func FromDataDir(dir string) (Config, error) {
 	conf, chain, err := readDataDir(dir)
 	if err != nil {
@@ -50,10 +50,11 @@ func FromDataDir(dir string) (Config, error) {
 	return cfg, nil
 }
 
-// WalletFolder returns where the node whose data directory is dir has its wallets:
-// walletdir from bitcoin.conf, which outside of sections counts for mainnet alone,
-// or the folder wallets of the chain's, or else, of an old node, that itself. There
-// may be none, and a node may be told otherwise on its command line.
+// WalletFolder returns the wallet directory of the node with the data directory
+// dir: walletdir from bitcoin.conf, which outside of sections applies to mainnet
+// only, or the subdirectory wallets of the chain's directory, or else, for an old
+// node, the chain's directory. The directory need not exist, and the command line
+// of the node may override it.
 func WalletFolder(dir string) (string, error) {
 	conf, chain, err := readDataDir(dir)
 	if err != nil {
@@ -70,8 +71,8 @@ func WalletFolder(dir string) (string, error) {
 	return data, nil
 }
 
-// readDataDir returns what the bitcoin.conf in dir says, and the network that it
-// selects.
+// readDataDir returns the content of the bitcoin.conf in dir, and the network that
+// it selects.
 func readDataDir(dir string) (conf, network, error) {
 	c, err := readConf(filepath.Join(dir, "bitcoin.conf"))
 	if err != nil {
@@ -81,8 +82,8 @@ func readDataDir(dir string) (conf, network, error) {
 	return c, chain, err
 }
 
-// conf is a bitcoin.conf: the values of "key" and of "network.key". Where a
-// key comes twice, Core goes by the first.
+// conf is a bitcoin.conf: the values of "key" and of "network.key". If a key occurs
+// twice, Core uses the first.
 type conf map[string]string
 
 // readConf reads the file at path; a missing one is empty.
@@ -120,8 +121,8 @@ func readConf(path string) (conf, error) {
 	return c, nil
 }
 
-// network returns the chain that the file selects with chain= or with
-// regtest=1 and the like, which Core reads outside of sections only.
+// network returns the chain that the file selects with chain= or with regtest=1 and
+// similar settings, which Core reads outside of sections only.
 func (c conf) network() (network, error) {
 	selected := map[string]bool{}
 	if name := c["chain"]; name != "" {
@@ -145,7 +146,7 @@ func (c conf) network() (network, error) {
 	return networks[i], nil
 }
 
-// get returns what the file says for a network, and otherwise for all.
+// get returns the value for a network, or else the value outside of sections.
 func (c conf) get(n network, key string) string {
 	if value, ok := c[n.name+"."+key]; ok {
 		return value
@@ -153,8 +154,8 @@ func (c conf) get(n network, key string) string {
 	return c[key]
 }
 
-// address returns the host and port of rpcconnect, which may have both, and of
-// rpcport, which outside of sections counts for mainnet alone.
+// address returns host and port from rpcconnect, which may contain both, and from
+// rpcport, which outside of sections applies to mainnet only.
 func (c conf) address(n network) string {
 	host, port := "127.0.0.1", n.port
 	if connect := c.get(n, "rpcconnect"); connect != "" {
@@ -169,8 +170,8 @@ func (c conf) address(n network) string {
 	return net.JoinHostPort(host, port)
 }
 
-// own returns what the file says for a network, if outside of sections that counts
-// for mainnet alone.
+// own returns the value for a network of a setting that outside of sections applies
+// to mainnet only.
 func (c conf) own(n network, key string) string {
 	if value := c[n.name+"."+key]; value != "" || n.name != "main" {
 		return value
@@ -178,7 +179,8 @@ func (c conf) own(n network, key string) string {
 	return c[key]
 }
 
-// folder returns the folder of a network, in dir unless the file moves that.
+// folder returns the directory of a network, in dir unless the file specifies
+// another one.
 func (c conf) folder(n network, dir string) string {
 	if moved := c.get(n, "datadir"); moved != "" {
 		dir = moved

@@ -16,26 +16,26 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// The codes of [RPCError] that callers tell apart, from Core's
-// src/rpc/protocol.h. The wallet RPCs use several of them for more than one
-// thing; the comments say what they mean most often.
+// The codes of [RPCError] that callers distinguish, from Core's src/rpc/protocol.h.
+// The wallet RPCs use several of them for different errors; the comments give the
+// most frequent meaning.
 const (
-	CodeMisc           = -1     // anything without a code of its own, such as a rescan that was aborted
-	CodeWalletError    = -4     // unspecified problem of the wallet, such as a name that is taken
-	CodeInvalidAddress = -5     // an invalid address or key, or something that was not found
+	CodeMisc           = -1     // any error without a specific code, such as an aborted rescan
+	CodeWalletError    = -4     // unspecified wallet error, such as a name that is taken
+	CodeInvalidAddress = -5     // an invalid address or key, or an object that was not found
 	CodeInsufficient   = -6     // not enough funds
-	CodeInvalidValue   = -8     // a parameter that is invalid, missing or a duplicate
-	CodeWalletNotFound = -18    // no such wallet is loaded
-	CodeVerifyError    = -25    // a transaction or block failed for a general reason, such as missing inputs
+	CodeInvalidValue   = -8     // an invalid, missing or duplicate parameter
+	CodeWalletNotFound = -18    // no wallet of this name is loaded
+	CodeVerifyError    = -25    // a transaction or block failed verification, such as missing inputs
 	CodeVerifyRejected = -26    // a transaction or block was rejected by the rules
-	CodeAlreadyInChain = -27    // the transaction is in the chain already
-	CodeWarmup         = -28    // the node is starting up; this package makes it ErrUnavailable
-	CodeAlreadyLoaded  = -35    // the wallet is loaded already
-	CodeAlreadyExists  = -36    // there is a wallet of that name
-	CodeMethodNotFound = -32601 // the node does not know the method, or has it disabled
+	CodeAlreadyInChain = -27    // the transaction is already in the chain
+	CodeWarmup         = -28    // the node is starting up; converted to ErrUnavailable
+	CodeAlreadyLoaded  = -35    // the wallet is already loaded
+	CodeAlreadyExists  = -36    // a wallet of that name exists
+	CodeMethodNotFound = -32601 // the method does not exist or is disabled
 )
 
-// What the one who asked is told.
+// Messages for callers.
 const (
 	warmupMessage       = "the Bitcoin node is starting up; try again shortly"
 	noConnectionMessage = "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings"
@@ -51,63 +51,63 @@ const (
 
 // The faults of this package, for errors.Is.
 var (
-	// ErrUnavailable says that the node does not answer now, and that waiting
-	// may help: not running, starting up, overloaded or too slow. Whether the
-	// call was carried out is unknown.
+	// ErrUnavailable: the node does not respond, and waiting may help: it is not
+	// running, starting up, overloaded or too slow. It is unknown whether the call
+	// was executed.
 	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not answer now").After(retryAfter)
-	// ErrUnauthorized says that the node accepts neither the user nor the cookie.
+	// ErrUnauthorized: the node accepts neither the user nor the cookie.
 	ErrUnauthorized = fault.New(fault.Unavailable, "node_unauthorized",
 		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").After(retryAfter)
-	// ErrMethodForbidden says that the node refuses a call with HTTP 403, which Core
-	// answers to methods that rpcwhitelist lacks and to addresses that rpcallowip
-	// lacks. The message names the methods of the request.
+	// ErrMethodForbidden: the node rejects a call with HTTP 403, as Core does for
+	// methods missing in rpcwhitelist and addresses missing in rpcallowip. The
+	// message names the methods of the request.
 	ErrMethodForbidden = fault.New(fault.Unavailable, "node_method_forbidden",
 		"the Bitcoin node forbids a call; check rpcwhitelist and rpcallowip in its bitcoin.conf").After(retryAfter)
-	// ErrMethodUnknown says that the node does not know a method, or has it disabled.
+	// ErrMethodUnknown: the node does not have the method, or has disabled it.
 	ErrMethodUnknown = fault.New(fault.Unavailable, "node_method_unknown",
 		"the Bitcoin node does not know an RPC method; run Bitcoin Core or Knots 25 or later").After(retryAfter)
-	// ErrBusy says that the node has too many calls queued. Errors of it are
-	// ErrUnavailable as well.
+	// ErrBusy: the node's queue of calls is full. These errors are ErrUnavailable
+	// as well.
 	ErrBusy = fault.New(fault.Unavailable, "node_busy",
 		"the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf").
 		After(retryAfter)
-	// ErrBadAnswer says that what came back is not an answer to what was asked.
-	// Whether the call was carried out is unknown.
+	// ErrBadAnswer: the response does not answer the request. It is unknown whether
+	// the call was executed.
 	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
 )
 
-// What faults of this package wrap, for errors.Is, where it makes a difference
-// to the caller.
+// Errors that faults of this package wrap, for errors.Is, if the distinction
+// matters to callers.
 var (
-	// ErrNotNow is in an ErrUnavailable or ErrBusy where the node refused to look at the
-	// call, since it is starting up or has too much queued: nothing was carried
-	// out.
+	// ErrNotNow is in an ErrUnavailable or ErrBusy if the node rejected the call
+	// without processing it, because it is starting up or its queue is full:
+	// nothing was executed.
 	ErrNotNow error = protocolError("refused for now")
-	// ErrTooLong is in an ErrBadAnswer where the answer was longer than allowed.
+	// ErrTooLong is in an ErrBadAnswer if the response exceeded the limit.
 	ErrTooLong error = protocolError("longer than allowed")
 )
 
-// errRefused is what callers are told of an [RPCError] that no package translates.
+// errRefused is the fault for an [RPCError] that no package translates.
 var errRefused = fault.New(fault.Refused, "node_error", "the Bitcoin node refused a call; specterd's log has its text")
 
-// RPCError is the node's own refusal of one call. What it means depends on the
-// method. Message is the node's text, of at most 2 KiB, which may name things that
-// the one who asked must not learn of. An RPCError that is not translated acts as
-// a fault, for errors.As: node_error, or ErrMethodUnknown.
+// RPCError is the node's error for one call. Its meaning depends on the method.
+// Message is the node's text, of at most 2 KiB, which may contain data that the
+// caller of a request must not see. An untranslated RPCError acts as a fault for
+// errors.As: node_error, or ErrMethodUnknown.
 type RPCError struct {
 	Code    int
 	Message string
 	Method  string
 
-	sent string // what Text leaves out, separated by NUL
+	sent string // the strings that Text leaves out, separated by NUL
 }
 
 func (e *RPCError) Error() string {
 	return fmt.Sprintf("the Bitcoin node refused %s with code %d: %s", e.Method, e.Code, e.Text())
 }
 
-// As sets target, a **fault.Error, to the fault that e is to callers. Its message
-// names the method and nothing of the node's text.
+// As sets target, a **fault.Error, to the fault that callers see for e. Its message
+// names the method and omits the node's text.
 func (e *RPCError) As(target any) bool {
 	f, ok := target.(**fault.Error)
 	switch {
@@ -121,31 +121,32 @@ func (e *RPCError) As(target any) bool {
 	return true
 }
 
-// unavailable is ErrUnavailable with a message that says what happened.
+// unavailable returns an ErrUnavailable with a specific message.
 func unavailable(message string, cause error) *fault.Error {
 	f := *ErrUnavailable
 	f.Message = message
 	return f.Because(cause)
 }
 
-// forbidden is ErrMethodForbidden, with the methods of the request in its message.
+// forbidden returns an ErrMethodForbidden with the methods of the request in its
+// message.
 func forbidden(methods []string, cause error) *fault.Error {
 	names := strings.Join(slices.Compact(slices.Sorted(slices.Values(methods))), ", ")
 	return ErrMethodForbidden.Saying("the Bitcoin node forbids the RPC user a call (HTTP 403): "+
 		"add %s to rpcwhitelist, or specterd's address to rpcallowip, in its bitcoin.conf", names).Because(cause)
 }
 
-// badAnswer is ErrBadAnswer with a cause in which nothing of the answer is
-// repeated.
+// badAnswer returns an ErrBadAnswer with a cause that repeats nothing of the
+// response.
 func badAnswer(cause error) *fault.Error { return ErrBadAnswer.Because(describe(cause)) }
 
-// protocolError is what is wrong with an answer, in our own words.
+// protocolError describes a problem with a response without quoting it.
 type protocolError string
 
 func (e protocolError) Error() string { return string(e) }
 
-// describe returns an error that says what is wrong with an answer without
-// quoting it, as the texts of encoding/json and of callers' types do.
+// describe returns an error that describes a problem with a response without
+// quoting it, unlike the errors of encoding/json and of callers' types.
 func describe(err error) error {
 	var typed *json.UnmarshalTypeError
 	var semantic *jsonv2.SemanticError
@@ -167,9 +168,9 @@ func describe(err error) error {
 	}
 }
 
-// connectionFault turns an error of the transport into a fault. answered says
-// that the node had begun to answer: then what is not a broken connection is
-// something else than HTTP, and the transport's text quotes it.
+// connectionFault turns an error of the transport into a fault. answered reports
+// that the node had begun to respond: then an error other than a broken connection
+// means that the peer does not speak HTTP, and the transport's text quotes it.
 func connectionFault(err error, answered bool) *fault.Error {
 	var op *net.OpError
 	var network net.Error
@@ -187,7 +188,7 @@ func connectionFault(err error, answered bool) *fault.Error {
 	}
 }
 
-// rpcError makes an error of the node's refusal of one call.
+// rpcError returns the error for one failed call.
 func (w *wireError) rpcError(method string) error {
 	text := w.Message
 	if len(text) > maxRPCMessage {

@@ -25,7 +25,7 @@ const (
 	maxHeader   = 64 << 10
 )
 
-// newTransport returns a transport for one node. It uses no proxy from the
+// newTransport returns a transport for one node. It ignores proxies from the
 // environment, which would see the credentials.
 func newTransport(connections int) *http.Transport {
 	return &http.Transport{
@@ -39,8 +39,8 @@ func newTransport(connections int) *http.Transport {
 	}
 }
 
-// exchange sends body and lets read decode the answer. Where the node refuses
-// the credentials and the cookie has changed meanwhile, it tries once more.
+// exchange sends body and calls read to decode the response. If the node rejects
+// the credentials and the cookie has changed, it retries once.
 func (s *shared) exchange(ctx context.Context, to *url.URL, body []byte, limit int64, read func(*jsontext.Decoder) error) error {
 	as, err := s.credentials.current()
 	if err != nil {
@@ -65,8 +65,8 @@ func (s *shared) exchange(ctx context.Context, to *url.URL, body []byte, limit i
 	return decode(resp, limit, read)
 }
 
-// send makes one HTTP request. It goes to the transport and not through an
-// http.Client, which would follow redirects.
+// send makes one HTTP request. It uses the transport instead of an http.Client,
+// which would follow redirects.
 func (s *shared) send(ctx context.Context, to *url.URL, as login, body []byte) (*http.Response, error) {
 	var answered atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -91,11 +91,11 @@ func refused(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden
 }
 
-// errForbidden says that the node answered 403; see [forbidden].
+// errForbidden means that the node responded with 403; see [forbidden].
 var errForbidden error = protocolError("HTTP status 403")
 
-// judge returns nil where the body is worth decoding. Core answers a call that
-// it refuses with 400, 404 or 500 and a JSON body.
+// judge returns nil if the body should be decoded. Core responds to a failed call
+// with 400, 404 or 500 and a JSON body.
 func judge(resp *http.Response) error {
 	status := protocolError(fmt.Sprintf("HTTP status %d", resp.StatusCode))
 	switch code := resp.StatusCode; {
@@ -119,8 +119,8 @@ func isJSON(resp *http.Response) bool {
 	return err == nil && media == "application/json"
 }
 
-// decode lets read decode the body, of at most limit bytes, and tells a broken
-// connection from a broken answer.
+// decode calls read to decode the body, of at most limit bytes, and distinguishes a
+// broken connection from an invalid response.
 func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error) error {
 	if resp.ContentLength > limit {
 		return badAnswer(ErrTooLong)
@@ -141,8 +141,8 @@ func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error
 	}
 }
 
-// cappedReader reads at most left bytes and then fails with ErrTooLong. failed
-// is the error of the connection, if that is what ended the reading.
+// cappedReader reads at most left bytes and then fails with ErrTooLong. failed is
+// the error of the connection, if it ended the reading.
 type cappedReader struct {
 	from   io.Reader
 	left   int64
@@ -150,7 +150,7 @@ type cappedReader struct {
 }
 
 func (r *cappedReader) Read(p []byte) (int, error) {
-	// One byte more than is left tells an end from an excess.
+	// One more byte distinguishes the end from an excess.
 	if int64(len(p)) > r.left+1 {
 		p = p[:r.left+1]
 	}

@@ -9,16 +9,17 @@ import (
 	"unicode"
 )
 
-// The lengths from which on a text is left out, and a part of one, such as the key in
-// a descriptor: shorter ones are in messages by chance.
+// The minimum lengths of a string, and of a part of one such as the key in a
+// descriptor, that is left out of messages: shorter ones occur in messages by
+// chance.
 const (
 	shortestSent = 4
 	shortestPart = 16
 )
 
-// Text returns the node's message without what was sent to it, such as the names of
-// wallets, labels and descriptors, so that it can be logged. Hashes and other
-// hexadecimal texts remain.
+// Text returns the node's message without the strings that were sent to it, such as
+// the names of wallets, labels and descriptors, so that it can be logged. Hashes
+// and other hexadecimal strings remain.
 func (e *RPCError) Text() string {
 	text := e.Message
 	for sent := range strings.SplitSeq(e.sent, "\x00") {
@@ -44,7 +45,8 @@ func (e *RPCError) WithoutSent(params any) *RPCError {
 	return &c
 }
 
-// withoutSent is WithoutSent for any error of a call, and for the wallet's name too.
+// withoutSent is WithoutSent for any error of a call, and for the wallet's name as
+// well.
 func (c *Client) withoutSent(err error, params []any) error {
 	e, ok := errors.AsType[*RPCError](err)
 	if !ok {
@@ -57,8 +59,8 @@ func (c *Client) withoutSent(err error, params []any) error {
 	return err
 }
 
-// stringsIn appends the strings in a value that was decoded from JSON to found, but
-// for those that are short or hexadecimal.
+// stringsIn appends the strings in a value decoded from JSON to found, except short
+// and hexadecimal ones.
 func stringsIn(value any, found []string) []string {
 	switch v := value.(type) {
 	case string:
