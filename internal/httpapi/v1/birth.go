@@ -32,7 +32,7 @@ func parseBirth(field string, value jsontext.Value) (wallets.Birth, error) {
 			return wallets.Birth{Time: &at}, nil
 		}
 	}
-	return wallets.Birth{}, fault.InvalidField(field, `has to be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
+	return wallets.Birth{}, fault.InvalidField(field, `must be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
 }
 
 // parseTime reads a time of RFC 3339, or a date, which stands for its beginning in a time zone.
