@@ -6,9 +6,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Node is the part of Bitcoin Core that proposals use. Its faults are the faults of the
-// package bitcoind: Unavailable while the node cannot be reached, BadGateway for an
-// invalid response.
+// Node is the part of Bitcoin Core that proposals use. Its faults are Unavailable while
+// the node cannot be reached, and BadGateway for an invalid response.
 type Node interface {
 	// Ready returns the reason why the node cannot be used now, or nil.
 	Ready() error

@@ -77,7 +77,7 @@ func (s Status) Open() bool { return s == Created || s == PartiallySigned || s =
 // Actor is a user who performed an action, and the token that authenticated it.
 type Actor struct {
 	UserID, UserName string
-	TokenID          string // empty for nobody but the chain or the clock
+	TokenID          string // empty if no token was used, as for events of the chain or the clock
 }
 
 // Proposal is a requested payment from a wallet.
@@ -128,7 +128,7 @@ type Proposal struct {
 	Steps      []Step
 }
 
-// Terms are what somebody asked for beside the recipients.
+// Terms are the requested parameters of a payment, without the recipients.
 type Terms struct {
 	FeeRate      btc.FeeRate // what was asked for, or estimated for TargetBlocks
 	FeeSource    FeeSource

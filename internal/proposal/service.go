@@ -15,10 +15,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Service is what can be done with proposals, by whoever may. An alias is the
-// caller's name for a wallet; wallet.ErrNotFound and the Forbidden fault
-// role_missing are told as by wallet.Service. What needs the node is Unavailable
-// while that is away.
+// Service implements the operations on proposals and checks who may perform them. An
+// alias is the caller's name for a wallet; wallet.ErrNotFound and the Forbidden fault
+// role_missing are returned as by wallet.Service. Operations that need the node return
+// Unavailable while it cannot be reached.
 type Service struct {
 	log     *slog.Logger
 	store   Store
@@ -28,32 +28,31 @@ type Service struct {
 	o       Options
 }
 
-// Wallets opens wallets for those who may.
+// Wallets gives access to wallets.
 type Wallets interface {
-	// Open returns the wallet that the caller calls so, if their role in it covers
-	// what is needed.
+	// Open returns the wallet with the caller's alias if their role in it includes the
+	// needed role.
 	Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
-	// TakeCoins waits until nobody else chooses coins of a wallet or locks them.
-	// Proposals of a wallet are made one after the other: Core chooses coins anew
-	// once it was told which the one before has reserved.
+	// TakeCoins waits until no other caller selects or locks UTXOs of a wallet. Proposals
+	// of a wallet are created one after the other: Core selects UTXOs only after it has
+	// locked the inputs of the previous proposal.
 	TakeCoins(ctx context.Context, walletID string) (done func(), err error)
 }
 
-// Options are settings.
+// Options are the settings of a Service.
 type Options struct {
-	// Lifetime is how long a proposal is open where its maker does not say.
+	// Lifetime is how long a proposal is open by default.
 	Lifetime time.Duration
-	// MaxFeeRate is the maximum fee rate of proposals, which a wallet can have lower; 0
-	// for DefaultMaxFeeRate.
+	// MaxFeeRate is the maximum fee rate of proposals, which a wallet can lower; 0 means
+	// DefaultMaxFeeRate.
 	MaxFeeRate btc.FeeRate
-	// Kick tells the follower that something is to be done about a wallet; it must
-	// not block.
+	// Kick makes the indexer sync a wallet; it must not block.
 	Kick func(walletID string)
-	// Await waits until the index of a wallet has a transaction, or ctx ends; nil
-	// where nobody follows the node.
+	// Await waits until the index of a wallet has a transaction, or ctx ends; nil if no
+	// indexer is running.
 	Await func(ctx context.Context, walletID, txid string)
-	// Watch says whether the clock can be believed; while not, no proposal ends
-	// because of it.
+	// Watch reports whether the clock can be trusted; while it cannot, no proposal
+	// expires.
 	Watch *clock.Watch
 }
 
@@ -69,10 +68,10 @@ func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() t
 	return &Service{log: log, store: store, wallets: wallets, node: node, now: asStored, o: o}
 }
 
-// indexPatience is how long a request waits until the index has what the node has.
+// indexPatience is how long a request waits until the index has the data of the node.
 const indexPatience = 2 * time.Second
 
-// await waits until the index of a wallet has transactions, for indexPatience at most.
+// await waits until the index of a wallet has transactions, for at most indexPatience.
 func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
 	if s.o.Await == nil {
 		return
@@ -87,8 +86,7 @@ func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
 	})
 }
 
-// List returns proposals of a wallet, the newest first, from the one that follows
-// after.
+// List returns proposals of a wallet, newest first, starting after the cursor.
 func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f Filter, after Cursor, limit int) ([]Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
@@ -116,11 +114,11 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 	return p.shownTo(who, v.Role)
 }
 
-// Cancel ends an open proposal and frees its coins. Proposers cancel their own,
-// signers any. Signatures that somebody kept are as good as before: a cancelled
-// proposal that they make complete can be sent all the same, by other means, and is
-// shown as confirmed then; see Remedy. It returns ErrWrongState, and ErrChanged if the
-// version is not among expected.
+// Cancel ends an open proposal and frees its inputs. Proposers may cancel their own
+// proposals, signers any. Existing copies of signatures remain valid: a cancelled
+// proposal that they complete can still be sent by other software, and is then shown as
+// confirmed; see Remedy. It returns ErrWrongState, and ErrChanged if the version is not
+// one of expected.
 func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -151,8 +149,8 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 	return p.shownTo(who, v.Role)
 }
 
-// mayEnd returns an error unless somebody in a role may end a proposal that is
-// open: proposers their own, signers any.
+// mayEnd returns an error unless a caller with a role may end an open proposal: proposers
+// their own, signers any.
 func (p *Proposal) mayEnd(who *auth.Principal, role auth.WalletRole) error {
 	if p.Creator.UserID == who.UserID {
 		return nil
@@ -160,8 +158,8 @@ func (p *Proposal) mayEnd(who *auth.Principal, role auth.WalletRole) error {
 	return role.Check(auth.RoleSigner)
 }
 
-// expectTime returns ErrWrongState where the time of an open proposal is over,
-// though nobody has noted that yet.
+// expectTime returns ErrWrongState if an open proposal has expired, even if this was not
+// recorded yet.
 func (p *Proposal) expectTime(now time.Time) error {
 	if now.Before(p.ExpiresAt) {
 		return nil
@@ -169,12 +167,12 @@ func (p *Proposal) expectTime(now time.Time) error {
 	return ErrWrongState.Saying("the proposal has expired").With("status", string(Expired))
 }
 
-// Versions are those that a caller expects a proposal to have one of. Nil stands for
-// any; an empty list matches none.
+// Versions are the versions that a caller expects a proposal to have. Nil matches any
+// version; an empty list matches none.
 type Versions []int
 
-// expect returns ErrChanged if the proposal's version is not among those expected, and
-// ErrWrongState where its status is none of these.
+// expect returns ErrChanged if the proposal's version is not one of expected, and
+// ErrWrongState if its status is not one of statuses.
 func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 	if expected != nil && !slices.Contains(expected, p.Version) {
 		return ErrChanged
@@ -191,12 +189,12 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 	return f.With("status", string(p.Status))
 }
 
-// expiryInterval is how often proposals are looked for whose time is over. What
-// is asked of one meanwhile is refused all the same.
+// expiryInterval is the interval between searches for expired proposals. Operations on an
+// expired proposal are refused even before it is found.
 const expiryInterval = 15 * time.Second
 
-// Run settles all proposals once, as an older version may have left them otherwise,
-// and ends open ones when their time is over, until ctx ends.
+// Run settles all proposals once, because an older version may have left them unsettled,
+// and ends expired ones until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	if err := s.store.DropSignatures(ctx); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "dropping the signatures of ended proposals failed; the next start tries again", "error", err)
@@ -218,8 +216,7 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// ExpireOverdue ends the open proposals whose time is over, unless the clock is in
-// doubt.
+// ExpireOverdue ends expired open proposals, unless the clock is in doubt.
 func (s *Service) ExpireOverdue(ctx context.Context) error {
 	if !s.o.Watch.Settled() {
 		return nil
@@ -242,17 +239,17 @@ func (s *Service) ExpireOverdue(ctx context.Context) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("end a proposal: %w", err)
 		}
-		s.o.Kick(p.WalletID) // which frees its coins at the node
+		s.o.Kick(p.WalletID) // which unlocks its inputs in Core
 	}
 	return nil
 }
 
-// actorOf returns the caller as the record of a proposal has them.
+// actorOf returns the caller as recorded in a proposal.
 func actorOf(who *auth.Principal) Actor {
 	return Actor{UserID: who.UserID, UserName: who.UserName, TokenID: who.TokenID}
 }
 
-// outpointsOf returns what a proposal spends.
+// outpointsOf returns the outpoints of inputs.
 func outpointsOf(inputs []Input) []btc.Outpoint {
 	at := make([]btc.Outpoint, len(inputs))
 	for i, in := range inputs {

@@ -11,39 +11,39 @@ import (
 // Spender is a transaction in the index that spends inputs of a proposal.
 type Spender struct {
 	Txid         string
-	UnsignedTxid string // which it had before it was signed
+	UnsignedTxid string // the txid before it was signed
 	Status       wallet.Status
 	Raw          []byte
-	// Replacement is the proposal that it is of, where that replaces this one, directly
-	// or through others.
+	// Replacement is the id of the proposal that the transaction belongs to, if that
+	// replaces this one, directly or through others.
 	Replacement string
 }
 
-// Life is what the index says of the inputs of a proposal.
+// Life is the state of a proposal's inputs in the index.
 type Life struct {
-	Wallet wallet.Wallet // whose keys sign
-	// Spenders are the transactions that spend them.
+	Wallet wallet.Wallet // the wallet whose keys sign
+	// Spenders are the transactions that spend the inputs.
 	Spenders []Spender
-	// Lost is a transaction that has to be confirmed for all inputs to exist, and that
-	// is replaced, conflicted or abandoned; nil for none.
+	// Lost is an ancestor that must be confirmed for all inputs to exist, but was
+	// replaced, conflicted or abandoned; nil if there is none.
 	Lost *Ancestor
-	// Taken is whether another open proposal has one of the inputs, or the address of
-	// the change, by now.
+	// Taken reports whether another open proposal now has one of the inputs, or the
+	// change address.
 	Taken bool
 }
 
-// Ancestor is a transaction that the inputs of a proposal come from.
+// Ancestor is a transaction from which the inputs of a proposal descend.
 type Ancestor struct {
 	Txid   string
 	Status wallet.Status
 }
 
-// Settle brings a proposal to where the index says that it is, and reports whether
-// anything about it changed. The status follows from the life of the inputs: whether
-// they exist, and which transaction spends them. The chain has the last word: what
-// was cancelled or had expired and was sent all the same is confirmed like anything
-// else, and what a reorganization takes out of the chain is waiting again. What
-// people ended stays ended unless its own transaction appears.
+// Settle updates a proposal to the state of the index, and reports whether anything
+// changed. The status follows from the inputs: whether they exist, and which transaction
+// spends them. The chain overrides everything else: a proposal that was cancelled or
+// expired but sent nevertheless becomes confirmed, and a transaction that a
+// reorganization removes from the chain becomes unconfirmed again. A proposal that users
+// ended stays ended unless its own transaction appears.
 func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
 	own := p.own(life.Spenders)
 	rival := rivalOf(own, life.Spenders)
@@ -70,10 +70,10 @@ func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
 
 func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status == status }
 
-// endedByPeople reports whether the proposal was cancelled, expired, or replaced
-// before its own transaction was sent. One whose transaction waits outside of the
-// mempool was sent by other software, and holds the inputs until that is abandoned; if
-// it was abandoned here, Core or the index may not have that yet.
+// endedByPeople reports whether the proposal was cancelled, expired or replaced before
+// its own transaction was sent. If its transaction exists outside of the mempool, it was
+// sent by other software, and holds the inputs until it is abandoned; if it was abandoned
+// here, Core or the index may not reflect that yet.
 func (p *Proposal) endedByPeople(own *Spender) bool {
 	switch p.Status {
 	case Cancelled, Expired:
@@ -88,8 +88,8 @@ func (p *Proposal) wasSent() bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == string(Broadcast) })
 }
 
-// settleUnsent settles a proposal whose transaction is neither in the chain nor in
-// the mempool, though its inputs exist.
+// settleUnsent settles a proposal whose inputs exist and whose transaction is neither in
+// the chain nor in the mempool.
 func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
 	switch own.Status {
 	case wallet.Conflicted:
@@ -101,8 +101,8 @@ func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (c
 	return p.sentAs(Broadcast, own, w, now)
 }
 
-// sentAs records that the proposal was sent with a transaction, by whomever, and
-// what it was signed with.
+// sentAs records that the proposal was sent with a transaction, by any sender, and adds
+// the signatures of that transaction.
 func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
 	if p.Status == to && p.FinalTxid == own.Txid && len(p.Raw) > 0 {
 		return false
@@ -140,7 +140,7 @@ func (p *Proposal) end(to Status, replacedBy, reason string, now time.Time) (cha
 	return true
 }
 
-// reopen returns the proposal to the status that it had before its inputs were lost.
+// reopen restores the status that the proposal had before its inputs were lost.
 func (p *Proposal) reopen(now time.Time) (changed bool) {
 	to, reason := p.openStatus(), ""
 steps:
@@ -162,7 +162,7 @@ steps:
 	return true
 }
 
-// openStatus is the status that the signatures make of an open proposal.
+// openStatus returns the status of an open proposal, which follows from its signatures.
 func (p *Proposal) openStatus() Status {
 	switch {
 	case len(p.Raw) > 0:
@@ -173,7 +173,7 @@ func (p *Proposal) openStatus() Status {
 	return Created
 }
 
-// own returns the transaction of the proposal itself, signed by whomever.
+// own returns the transaction of the proposal itself, whoever signed it.
 func (p *Proposal) own(spenders []Spender) *Spender {
 	for i, s := range spenders {
 		if s.Txid == p.Txid || s.Txid == p.FinalTxid || s.UnsignedTxid == p.Txid {
@@ -183,8 +183,8 @@ func (p *Proposal) own(spenders []Spender) *Spender {
 	return nil
 }
 
-// rivalOf returns the transaction that spends coins of the proposal instead of its
-// own: a confirmed one, or else one in the mempool.
+// rivalOf returns the transaction that spends inputs of the proposal instead of its own
+// transaction: a confirmed one, or else one in the mempool.
 func rivalOf(own *Spender, spenders []Spender) *Spender {
 	var found *Spender
 	for i := range spenders {
@@ -200,14 +200,14 @@ func rivalOf(own *Spender, spenders []Spender) *Spender {
 	return found
 }
 
-// ReplaceBy ends an open proposal in favour of another.
+// ReplaceBy ends an open proposal that another one replaces.
 func (p *Proposal) ReplaceBy(other Proposal) {
 	p.ReplacedBy, p.Reason = other.ID, "the proposal "+other.ID+" took its coins over"
 	p.moveTo(Replaced, other.Creator, p.Reason, other.CreatedAt)
 }
 
-// moveTo records that the proposal came to a status. It loses its signatures if it
-// ended there; see DropSignatures.
+// moveTo records a change of status. If the new status is final, the proposal loses its
+// signatures; see DropSignatures.
 func (p *Proposal) moveTo(to Status, by Actor, detail string, now time.Time) {
 	p.Status, p.StatusAt = to, now
 	p.Steps = append(p.Steps, Step{At: now, Action: string(to), By: by, Detail: detail})

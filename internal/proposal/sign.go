@@ -12,13 +12,12 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// AddSignatures takes signatures out of what a signer made of a proposal: a PSBT
-// of version 0 or 2, or the signed transaction itself, in binary or as text. It is
-// for signers. Nothing but signatures is taken, each after it was verified, so that
-// what is posted twice, in whatever order, or by two at the same time, ends as the
-// same. Faults are those of psbt.Decode and psbt.Collect, ErrWrongState, and
-// ErrChanged if the version is not among expected. What was posted is read last, since
-// that is what costs.
+// AddSignatures adds signatures from a signer's copy of a proposal: a PSBT of version 0
+// or 2, or the signed transaction itself, in binary or as text. The caller must be a
+// signer. Only signatures are taken, and each is verified first, so that repeated and
+// concurrent posts in any order lead to the same result. Faults are the faults of
+// psbt.Decode and psbt.Collect, ErrWrongState, and ErrChanged if the version is not one
+// of expected. The posted data is parsed last, because parsing is the expensive part.
 func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
@@ -46,8 +45,8 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 	if err != nil {
 		return Proposal{}, fmt.Errorf("read the PSBT of proposal %s: %w", id, err)
 	}
-	// The transaction and its inputs never change, so that this is right whatever
-	// others add meanwhile.
+	// The transaction and its inputs never change, so the result stays valid even if
+	// others add signatures meanwhile.
 	signatures, err := psbt.Collect(stored, inputs, posted)
 	if err != nil {
 		return Proposal{}, err
@@ -67,7 +66,7 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 	return p.shownTo(who, v.Role)
 }
 
-// merge adds to a proposal those of the signatures that it does not have.
+// merge adds the signatures that a proposal does not have yet.
 func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []psbt.Input, signatures []psbt.Signature) error {
 	now, by := s.now(), actorOf(who)
 	packet, err := u.add(v.Wallet, inputs, signatures, by, now)
@@ -93,8 +92,8 @@ func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []
 	return nil
 }
 
-// add adds those of the signatures that the proposal does not have, with a step. It
-// returns the PSBT with them, and nil if it has all of them.
+// add adds the signatures that the proposal does not have yet, with a step. It returns
+// the PSBT with them, or nil if there was nothing to add.
 func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.Signature, by Actor, now time.Time) (with *psbt.Packet, err error) {
 	missing := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return p.hasSignature(sig.Input, sig.Key) })
 	if len(missing) == 0 {
@@ -115,7 +114,7 @@ func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.S
 }
 
 // adopt adds the signatures of a transaction of the proposal that was signed and sent
-// elsewhere. Signatures that would not be taken from a signer are left out.
+// elsewhere. It skips signatures that would not be accepted from a signer.
 func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
 	inputs, err := inputsOf(w, *p)
 	if err != nil {
@@ -133,7 +132,7 @@ func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
 	if err != nil {
 		return
 	}
-	// Those that were recorded before the proposal ended were dropped from the PSBT.
+	// Signatures recorded before the proposal ended were dropped from the PSBT.
 	p.PSBT = stored.WithSignatures(inputs, signatures).Bytes()
 	_, _ = p.add(w, inputs, signatures, Actor{}, now)
 }
@@ -142,7 +141,7 @@ func (p *Proposal) hasSignature(input, key int) bool {
 	return slices.ContainsFunc(p.Signatures, func(s Signature) bool { return s.Input == input && s.Key == key })
 }
 
-// isComplete reports whether every input has as many signatures as it needs.
+// isComplete reports whether every input has the required number of signatures.
 func (p *Proposal) isComplete(inputs, required int) bool {
 	for i := range inputs {
 		if p.signaturesAt(i) < required {
@@ -162,7 +161,7 @@ func (p *Proposal) signaturesAt(input int) int {
 	return n
 }
 
-// Signed is how many inputs a key has signed.
+// Signed returns how many inputs a key has signed.
 func (p *Proposal) Signed(key int) int {
 	n := 0
 	for _, s := range p.Signatures {
@@ -184,7 +183,7 @@ func signersOf(w wallet.Wallet, signatures []psbt.Signature) []string {
 	return all
 }
 
-// inputsOf returns what it takes to verify signatures of a proposal.
+// inputsOf returns the data that is required to verify signatures of a proposal.
 func inputsOf(w wallet.Wallet, p Proposal) ([]psbt.Input, error) {
 	k, err := newKeyring(w)
 	if err != nil {

@@ -17,16 +17,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// What Core makes of every transaction: its version, and the sequence of inputs that
-// may be replaced. Others let a coin be spent only later (BIP-68), or are relayed by
-// other rules.
+// Properties of every transaction that Core creates: its version, and the sequence of
+// replaceable inputs. Other values would make an input spendable only later (BIP-68), or
+// be relayed by other rules.
 const (
 	txVersion   = 2
 	replaceable = wire.MaxTxInSequenceNum - 2
 )
 
-// ErrNodeAltered says that what the node made is not what was asked for. It is
-// not stored.
+// ErrNodeAltered says that the node's transaction differs from the request. It is not
+// stored.
 var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
 	"the Bitcoin node made another transaction than it was asked for; nothing was stored. Look at specterd's log, and at who else can reach the node")
 
@@ -34,19 +34,19 @@ func altered(format string, args ...any) error {
 	return ErrNodeAltered.Because(fmt.Errorf(format, args...))
 }
 
-// ErrPSBTTooLarge says that a PSBT is, or would be once it is signed, larger than
-// those that can be posted.
+// ErrPSBTTooLarge says that a PSBT exceeds the size that can be posted, or would once it
+// is signed.
 var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
 
 // errOverpaid says that Core pays recipients whose fee is subtracted more than was
-// asked for. It does so if there is no change and what is left of the inputs is
-// more than the fee.
+// requested. Core does so if there is no change and the remainder of the inputs is more
+// than the fee.
 var errOverpaid = errors.New("the recipients would get more than was asked for")
 
-// take fills a proposal with what Core made, after it has compared that with what
-// was asked for and with what our own descriptor says. It returns the transaction
-// with placeholders for its signatures.
+// take fills a proposal with Core's transaction, after it has checked that against the
+// request and our own descriptor. It returns the transaction with placeholders for its
+// signatures.
 func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
 	packet, err := psbt.Parse(made.PSBT)
 	if errors.Is(err, psbt.ErrTooLarge) {
@@ -55,7 +55,7 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if err != nil {
 		return nil, altered("its PSBT: %w", err)
 	}
-	packet = packet.Known() // later versions of Core may add to a PSBT
+	packet = packet.Known() // later versions of Core may add fields to a PSBT
 	tx := packet.Tx()
 	switch {
 	case tx.LockTime != f.LockTime:
@@ -75,7 +75,7 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 		return nil, err
 	}
 	if err = s.compareCoins(ctx, d, packet, p.Inputs); errors.Is(err, errCoinUnknown) {
-		s.await(ctx, d.view.ID, txidsOf(p.Inputs)...) // right after a block, the node has more coins than the index
+		s.await(ctx, d.view.ID, txidsOf(p.Inputs)...) // right after a block, the node may be ahead of the index
 		err = s.compareCoins(ctx, d, packet, p.Inputs)
 	}
 	if err != nil {
@@ -93,8 +93,8 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	return probe, s.explainFee(ctx, p, d, f, k)
 }
 
-// takeFee fills in the fee, which must be the one that Core says, as must the position
-// of the change.
+// takeFee fills in the fee. It returns an error unless the fee and the position of the
+// change match Core's response.
 func (p *Proposal) takeFee(f Funding, made Funded) error {
 	if at := changePosition(p.Outputs); at != made.ChangePosition {
 		return altered("the change is at %d and not at %d", at, made.ChangePosition)
@@ -105,7 +105,8 @@ func (p *Proposal) takeFee(f Funding, made Funded) error {
 	return f.checkShares(p.Outputs, p.Fee)
 }
 
-// changePosition returns the position of the change among the outputs; -1 for none.
+// changePosition returns the position of the change among the outputs; -1 if there is
+// none.
 func changePosition(outputs []Output) int {
 	return slices.IndexFunc(outputs, func(out Output) bool { return out.Kind == Change })
 }
@@ -144,13 +145,13 @@ func (f Funding) checkShares(outputs []Output, fee btc.Amount) error {
 		if taken[recipient] != share+remainder {
 			return altered("recipient %d is short of %s and not of %s", recipient, taken[recipient], share+remainder)
 		}
-		remainder = 0 // it is the first one's
+		remainder = 0 // only the first one pays it
 	}
 	return nil
 }
 
-// keep makes a proposal keep a PSBT that is as our own descriptor says. It returns the
-// transaction with placeholders for its signatures.
+// keep checks a PSBT against our own descriptor and stores it in the proposal. It
+// returns the transaction with placeholders for its signatures.
 func (p *Proposal) keep(packet *psbt.Packet, k *keyring) (probe []byte, err error) {
 	inputs, err := k.inputs(p.Inputs)
 	if err != nil {
@@ -163,7 +164,7 @@ func (p *Proposal) keep(packet *psbt.Packet, k *keyring) (probe []byte, err erro
 	if err := psbt.Verify(packet, inputs, outputs); err != nil {
 		return nil, altered("its PSBT: %w", err)
 	}
-	if k.script.IsMultisig() { // which devices recognize by these keys
+	if k.script.IsMultisig() { // devices recognize multisig wallets by these keys
 		if packet, err = packet.WithXPubs(k.keys); err != nil {
 			return nil, fmt.Errorf("add the keys of a wallet: %w", err)
 		}
@@ -180,16 +181,16 @@ func (p *Proposal) keep(packet *psbt.Packet, k *keyring) (probe []byte, err erro
 	return raw.Bytes(), nil
 }
 
-// places is where addresses of a PSBT are in the wallet.
+// places are the positions in the wallet of the addresses of a PSBT.
 type places struct {
 	network btc.Network
-	prevs   []*wire.TxOut // what the inputs spend
+	prevs   []*wire.TxOut // the outputs that the inputs spend
 	own     map[string]wallet.Place
 }
 
-// ours looks up which addresses of a PSBT are the wallet's: those that the index
-// has, and those that our own descriptor has where the PSBT says they are. Core may
-// watch more addresses than the index has.
+// ours determines which addresses of a PSBT belong to the wallet: the addresses in the
+// index, and addresses that our own descriptor derives at the position which the PSBT
+// states. Core may watch more addresses than the index has.
 func (s *Service) ours(ctx context.Context, d draft, k *keyring, packet *psbt.Packet) (places, error) {
 	tx := packet.Tx()
 	found := places{network: d.network, prevs: make([]*wire.TxOut, len(tx.TxIn))}
@@ -226,8 +227,8 @@ func (s *Service) ours(ctx context.Context, d draft, k *keyring, packet *psbt.Pa
 	return found, nil
 }
 
-// spentBy returns the output that an input says it spends; nil where it does not.
-// Whether that is so, psbt.Verify finds out.
+// spentBy returns the output that an input claims to spend, or nil. psbt.Verify checks
+// the claim.
 func spentBy(in psbt.View, index uint32) *wire.TxOut {
 	if in.NonWitnessUTXO == nil {
 		return in.WitnessUTXO
@@ -238,8 +239,8 @@ func spentBy(in psbt.View, index uint32) *wire.TxOut {
 	return in.NonWitnessUTXO.TxOut[index]
 }
 
-// takeInputs returns the inputs, which have to be the wallet's, each once, and
-// among them those that were asked for.
+// takeInputs returns the inputs, which must belong to the wallet, be unique, and include
+// the requested ones.
 func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, error) {
 	inputs := make([]Input, len(tx.TxIn))
 	there := map[btc.Outpoint]bool{}
@@ -254,7 +255,7 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 			return nil, altered("input %d is there twice", i)
 		case !f.AddInputs && !slices.Contains(f.Inputs, at):
 			return nil, altered("input %d was not asked for", i)
-		case f.Replaceable && in.Sequence != replaceable, !f.Replaceable && in.Sequence < wire.MaxTxInSequenceNum-1: // less locks the coin
+		case f.Replaceable && in.Sequence != replaceable, !f.Replaceable && in.Sequence < wire.MaxTxInSequenceNum-1: // a lower sequence locks the input
 			return nil, altered("input %d has the sequence %d", i, in.Sequence)
 		}
 		there[at] = true
@@ -268,8 +269,7 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 	return inputs, nil
 }
 
-// errCoinUnknown is for taproot coins of which there is nothing to go by but the
-// node's word.
+// errCoinUnknown is for taproot UTXOs that only the node's response vouches for.
 var errCoinUnknown = fault.New(fault.Unavailable, "coin_not_known_yet",
 	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
 
@@ -281,8 +281,8 @@ func txidsOf(inputs []Input) []string {
 	return txids
 }
 
-// compareCoins compares inputs with what the index has of them. The transactions that
-// they come from say the same, but a PSBT that spends taproot need not have these.
+// compareCoins checks inputs against the index. Their previous transactions contain the
+// same data, but a PSBT that spends taproot outputs need not contain these.
 func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
 	at := make([]btc.Outpoint, len(inputs))
 	for i, in := range inputs {
@@ -304,8 +304,8 @@ func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet
 	return nil
 }
 
-// takeOutputs returns the outputs: each recipient's once, and one at most beside
-// them, which is change at the address that was given for it.
+// takeOutputs returns the outputs: one for each recipient, and at most one other, which
+// is change to the given address.
 func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, error) {
 	byAddress := map[string]int{}
 	for i, r := range f.Outputs {
@@ -338,8 +338,8 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 	return outputs, nil
 }
 
-// checkPaid returns an error unless a recipient gets what was asked for, without the
-// fee where it pays that.
+// checkPaid returns an error unless a recipient gets the requested amount, minus the fee
+// if the recipient pays it.
 func (f Funding) checkPaid(o Output, hasChange bool) error {
 	asked, pays := f.Outputs[o.Recipient].Amount, slices.Contains(f.SubtractFrom, o.Recipient)
 	switch {

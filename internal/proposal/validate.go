@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	maxTarget   = 1008 // blocks, as far as Core estimates (RPC estimatesmartfee)
+	maxTarget   = 1008 // blocks; the limit of Core's estimates (RPC estimatesmartfee)
 	minLifetime = time.Minute
 	maxLifetime = 366 * 24 * time.Hour
-	// maxCoins is more than fit into a standard transaction.
+	// maxCoins exceeds the number of inputs of a standard transaction.
 	maxCoins = 3000
 )
 
-// validate checks an order by itself, and returns it with addresses in their one
-// form. Faults are about the fields of the request.
+// validate checks an order without the state of the wallet, and returns it with
+// normalized addresses. Faults are about the fields of the request.
 func (o Order) validate(network btc.Network, now time.Time) (Order, error) {
 	var err error
 	if o.Recipients, err = validRecipients(o, network); err != nil {

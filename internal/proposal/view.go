@@ -2,23 +2,24 @@ package proposal
 
 import "github.com/specterd/specterd/internal/btc"
 
-// PaidRate is the fee rate that a proposal really pays: its fee by its virtual size.
+// PaidRate returns the effective fee rate of a proposal: its fee divided by its virtual
+// size.
 func (p *Proposal) PaidRate() btc.FeeRate {
 	if p.VSize <= 0 {
 		return 0
 	}
 	size := int64(p.VSize)
-	return btc.FeeRate((int64(p.Fee)*2000 + size) / (2 * size)) // to the nearest
+	return btc.FeeRate((int64(p.Fee)*2000 + size) / (2 * size)) // rounded to the nearest
 }
 
-// IsSigned reports whether it had enough signatures at some time, so that its signed
-// transaction is known or was.
+// IsSigned reports whether it has ever had enough signatures, so that its signed
+// transaction is or was known.
 func (p *Proposal) IsSigned() bool { return p.FinalTxid != "" }
 
-// SignaturesAt is how many signatures an input has.
+// SignaturesAt returns how many signatures an input has.
 func (p *Proposal) SignaturesAt(input int) int { return p.signaturesAt(input) }
 
-// LastSignature is the latest one of a key; nil for none.
+// LastSignature returns the latest signature of a key, or nil.
 func (p *Proposal) LastSignature(key int) *Signature {
 	var last *Signature
 	for i, s := range p.Signatures {

@@ -2,8 +2,8 @@ package proposal
 
 import "fmt"
 
-// Warning is something that people should know about a proposal before they sign it.
-// It does not prevent signing.
+// Warning is something that signers should know about a proposal. It does not prevent
+// signing.
 type Warning struct {
 	Code    string // stable, for programs
 	Message string // for people
@@ -12,14 +12,14 @@ type Warning struct {
 // WarnHighFee is the code of the warning that the fee is high for the amount.
 const WarnHighFee = "high_fee"
 
-// highFeePart is the part of the amount, one in so many, above which a fee is high.
+// highFeePart is the threshold of a high fee: more than 1/highFeePart of the amount.
 const highFeePart = 10
 
-// Warnings returns what people should know about the proposal. It depends on nothing
-// that changes while the proposal has the same version.
+// Warnings returns the warnings about the proposal. The result changes only with the
+// proposal's version.
 func (p *Proposal) Warnings() []Warning {
 	amount := p.Sent()
-	if amount == 0 { // one that was imported may pay to change addresses only
+	if amount == 0 { // an imported one may pay only to change addresses
 		for _, out := range p.Outputs {
 			amount += out.Amount
 		}

@@ -9,14 +9,15 @@ import (
 )
 
 // MaySeeSignatures reports whether a caller with a role in a wallet may see the
-// signatures of its proposals, which are the power to send them: signers with a
-// credential that may sign or broadcast.
+// signatures of its proposals, which allow sending them: signers with a credential that
+// may sign or broadcast.
 func MaySeeSignatures(who *auth.Principal, role auth.WalletRole) bool {
 	return role.Covers(auth.RoleSigner) && who.Scopes&(auth.ProposalsSign|auth.ProposalsBroadcast) != 0
 }
 
-// shownTo returns the proposal as a caller with a role in its wallet may see it: without
-// signatures unless MaySeeSignatures. Who signed and when is shown to all members.
+// shownTo returns the proposal as visible to a caller with a role in its wallet: without
+// signatures unless MaySeeSignatures returns true. All members can see who signed and
+// when.
 func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, error) {
 	if MaySeeSignatures(who, role) || len(p.Signatures) == 0 && len(p.Raw) == 0 {
 		return p, nil
@@ -30,14 +31,13 @@ func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, 
 	return p, nil
 }
 
-// StatusesWithoutSignatures are those in which a proposal has lost its signatures. A
-// conflicted proposal keeps them: a reorganization may reopen it.
+// StatusesWithoutSignatures are the statuses in which a proposal has lost its signatures.
+// A conflicted proposal keeps them, because a reorganization may reopen it.
 var StatusesWithoutSignatures = []Status{Cancelled, Expired, Replaced}
 
 // DropSignatures removes the signatures and the signed transaction from a proposal that
 // was cancelled, has expired or was replaced, and reports whether it had any. If its
-// transaction appears in the chain or in the mempool after all, they are taken from
-// there.
+// transaction later appears in the chain or in the mempool, they are restored from it.
 func (p *Proposal) DropSignatures() (dropped bool) {
 	if !slices.Contains(StatusesWithoutSignatures, p.Status) {
 		return false
