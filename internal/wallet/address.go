@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// Lookahead is the minimum number of addresses past the highest revealed or
-	// used one that Bitcoin Core watches, on both branches. A payment to an address
+	// Lookahead is the minimum number of addresses that Bitcoin Core watches past the highest revealed or used one, on both branches. A payment to an address
 	// beyond that is not detected.
 	Lookahead = 1000
 	// MaxUnused is the number of consecutive unused addresses from which on
@@ -30,7 +29,7 @@ var ErrAddressNotFound = fault.New(fault.NotFound, "address_not_found", "address
 type Address struct {
 	Address string
 	Place
-	Used  bool // a transaction has paid to it, possibly one that is dead now
+	Used  bool // a transaction has paid to it, possibly a dead one
 	Label string
 	// HandedOut reports whether the address was revealed: its index is below the
 	// next index to reveal.

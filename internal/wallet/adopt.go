@@ -13,7 +13,7 @@ import (
 var ErrNotAdoptable = fault.New(fault.Conflict, "not_adoptable", "Bitcoin Core's wallet cannot be adopted")
 
 // ErrHeld is the ErrNotAdoptable for a Bitcoin Core wallet that another wallet of
-// this server uses, whoever its members are.
+// this server uses, regardless of its members.
 var ErrHeld = ErrNotAdoptable.Saying("the Bitcoin Core wallet of this name is used by another wallet of this server")
 
 // Adoption is the part of a node that is required to adopt an existing Bitcoin Core

@@ -142,7 +142,7 @@ func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, c
 // lock excludes UTXOs from Core's coin selection, or includes them again. It does
 // not unlock UTXOs that a proposal reserves: they are unlocked when the proposal
 // ends. Unlocking also removes a lock that existed before the UTXO was frozen,
-// whoever set it.
+// including a lock of other software.
 func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, coins []Coin, locked bool) error {
 	if !locked {
 		coins = coinsThat(coins, func(c Coin) bool { return !c.Reserved })

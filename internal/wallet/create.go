@@ -105,7 +105,7 @@ func (p Plan) asGiven(k btc.Key) btc.Key {
 }
 
 // Create creates a wallet with the caller as its owner. It returns ErrAliasTaken,
-// ErrExists if the caller has a wallet with the same descriptors (other users may
+// ErrExists if one of the caller's wallets has the same descriptors (other users may
 // have one), and ErrNotAdoptable.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View, error) {
 	w, alias, err := s.draft(ctx, who, p)

@@ -9,8 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// Filter selects transactions of a history; the zero value selects all that are not
-// dead.
+// Filter selects transactions of a history; the zero value selects all except dead ones.
 type Filter struct {
 	Since, Until time.Time // zero for no limit; Until is exclusive
 	Category     Category

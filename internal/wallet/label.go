@@ -63,8 +63,7 @@ func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string)
 	}, nil
 }
 
-// SetLabels sets labels of a wallet, as returned by btc.ParseLabel, and deletes
-// those that are empty. Labels of outputs with "spendable" freeze or unfreeze the
+// SetLabels sets labels of a wallet, as returned by btc.ParseLabel, and deletes empty ones. Labels of outputs with "spendable" freeze or unfreeze the
 // output. It requires the role proposer, or signer if an output is frozen or
 // unfrozen. The labelled objects need not belong to the wallet. Either all labels
 // are set or none, but after an error some outputs may already be frozen or

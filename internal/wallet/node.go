@@ -13,7 +13,7 @@ import (
 var ErrNodeScanning = fault.New(fault.Conflict, "wallet_scanning", "the Bitcoin node is rescanning the blockchain for this wallet")
 
 // Node is the part of Bitcoin Core that requests about wallets use synchronously.
-// Its faults are those of package rpcclient: Unavailable if the node is
+// It returns the faults of package rpcclient: Unavailable if the node is
 // unreachable, BadGateway for an invalid response.
 type Node interface {
 	// Ready returns the reason why the node cannot be used now, or nil.

@@ -124,8 +124,7 @@ type Book interface {
 	FilteredCoins(ctx context.Context, walletID string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error)
 	// Coin returns one unspent output, or ErrCoinNotFound.
 	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
-	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or
-	// not, and their amounts.
+	// OwnOutputs returns the outpoints that belong to the wallet, spent or not, with their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
 	// NoteLock records that Bitcoin Core may have locked outputs, so that a later
 	// sync round unlocks them unless they are frozen or reserved by then. Until
@@ -137,10 +136,10 @@ type Book interface {
 	// FrozenCoins returns the unspent outputs that are frozen.
 	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 	// HeldCoins returns the outputs, spent or not, that specterd may have locked in
-	// Bitcoin Core: those that are frozen, reserved or noted by NoteLock.
+	// Bitcoin Core: frozen and reserved ones, and ones noted by NoteLock.
 	HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 
-	// SetLabels sets labels, and deletes those that are empty, in one transaction.
+	// SetLabels sets labels, and deletes empty ones, in one transaction.
 	SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error
 	// Labels yields all labels in the order of type and reference.
 	Labels(ctx context.Context, walletID string) iter.Seq2[btc.Label, error]
@@ -160,18 +159,15 @@ type History interface {
 
 // Index is written by the indexer, in one process at a time.
 type Index interface {
-	// OwnPlaces returns those of the addresses that belong to the wallet, and their
-	// places.
+	// OwnPlaces returns the addresses that belong to the wallet, with their places.
 	OwnPlaces(ctx context.Context, walletID string, addresses []string) (map[string]Place, error)
-	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or
-	// not, and their amounts.
+	// OwnOutputs returns the outpoints that belong to the wallet, spent or not, with their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
 	// States returns the indexed states of transactions. Transactions that are not
 	// in the index are omitted.
 	States(ctx context.Context, walletID string, txids []string) (map[string]State, error)
 	// Unsettled returns the transactions whose state may change without being
-	// reported by listsinceblock: those that are unconfirmed, and those that
-	// conflict with a block at or above the height.
+	// reported by listsinceblock: unconfirmed transactions, and transactions that conflict with a block at or above the height.
 	Unsettled(ctx context.Context, walletID string, height int) (map[string]State, error)
 	// WalletsWith returns the ids of wallets that contain any of the addresses or
 	// outpoints.

@@ -22,7 +22,7 @@ const (
 	Mixed        Category = "mixed"        // some of the inputs belong to the wallet
 )
 
-// Status tells whether a transaction counts.
+// Status is the confirmation status of a transaction.
 type Status string
 
 // The statuses.
