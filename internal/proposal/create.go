@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,8 +45,9 @@ type draft struct {
 
 // Create creates a proposal: Core selects UTXOs and creates the PSBT, which is checked
 // against the order and our own descriptor; then the proposal is stored and its inputs
-// are reserved. The caller must be a proposer. A dry run does everything except storing
-// and locking, and its proposal has no ID. Create returns faults about the fields of the
+// are reserved. The caller must be a proposer. A dry run is refused for the same
+// reasons, except for ErrEvicts; it stores nothing, and its proposal has no ID. Create
+// returns faults about the fields of the
 // order, ErrInsufficientFunds, ErrCoinReserved, ErrCoinFrozen, ErrCoinLocked,
 // ErrWrongState if the payment can no longer be replaced, ErrFeeRateTooLow with the
 // lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for
@@ -67,15 +69,10 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return Proposal{}, err
 	}
-	d, err := s.draft(ctx, who, draft{Order: o, view: v, network: network, height: height})
-	if err != nil {
-		done()
-		return Proposal{}, err
-	}
-	p, err := s.make(ctx, who, d)
+	p, err := s.draftAndMake(ctx, who, draft{Order: o, view: v, network: network, height: height})
 	if err != nil || o.DryRun {
 		done()
-		return p, err
+		return p, s.withReserving(ctx, who, v.ID, err)
 	}
 	// The response does not wait for Core's locks, but the next proposal does.
 	background, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
@@ -85,6 +82,39 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 		s.lockAll(background, v.Wallet, p)
 	}()
 	return p, nil
+}
+
+func (s *Service) draftAndMake(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
+	d, err := s.draft(ctx, who, d)
+	if err != nil {
+		return Proposal{}, err
+	}
+	return s.make(ctx, who, d)
+}
+
+// withReserving returns ErrCoinReserved with the proposals that reserve the UTXOs, for
+// callers who may read proposals; other errors are returned unchanged.
+func (s *Service) withReserving(ctx context.Context, who *auth.Principal, walletID string, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(f, ErrCoinReserved) || !who.Scopes.Has(auth.ProposalsRead) {
+		return err
+	}
+	reserved, lookupErr := s.store.Reservations(ctx, walletID)
+	if lookupErr != nil {
+		return lookupErr
+	}
+	var ids []string
+	coins := strings.Fields(f.Details["coins"])
+	for _, r := range reserved {
+		if r.ProposalID != "" && slices.Contains(coins, r.String()) && !slices.Contains(ids, r.ProposalID) {
+			ids = append(ids, r.ProposalID)
+		}
+	}
+	if len(ids) == 0 { // released since
+		return err
+	}
+	const text = "open proposals spend some of these UTXOs: %s; cancel or replace them first"
+	return f.Saying(text, strings.Join(ids, ", ")).With("proposals", strings.Join(ids, " "))
 }
 
 // draft determines the fee rate and the inputs that must be spent.
@@ -224,20 +254,27 @@ func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
 	for try := 1; ; try++ {
 		p, err := s.fund(ctx, d)
-		if err != nil || d.DryRun {
+		if err != nil {
 			return p, err
 		}
-		if !d.Evict {
+		if !d.Evict && !d.DryRun {
 			if err := mustAllow(who, p.Evicts, nil); err != nil {
 				return Proposal{}, err
 			}
 		}
 		p.ID, p.Version, p.Creator = uuid.NewString(), 1, actorOf(who)
 		p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator}}
-		err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "proposal.create", p.ID, "wallet "+d.view.ID))
+		if d.DryRun {
+			err = s.store.TryProposal(ctx, p, d.labels())
+		} else {
+			err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "proposal.create", p.ID, "wallet "+d.view.ID))
+		}
 		mayRetry := errors.Is(err, ErrChangeTaken) ||
 			d.addInputs && (errors.Is(err, ErrCoinReserved) || errors.Is(err, ErrCoinFrozen))
 		if !mayRetry || try == createTries {
+			if d.DryRun {
+				p.ID, p.Version, p.Creator, p.Steps = "", 0, Actor{}, nil
+			}
 			return p, err
 		}
 		if err := s.lockTaken(ctx, d.view.Wallet, p); err != nil {

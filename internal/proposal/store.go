@@ -17,6 +17,8 @@ type Store interface {
 	// ErrCoinReserved and ErrCoinFrozen with the affected UTXOs, and ErrChangeTaken if
 	// another open proposal now has the change address.
 	AddProposal(ctx context.Context, p Proposal, labels []btc.Label, e auth.Event) error
+	// TryProposal returns the error that AddProposal would return, and changes nothing.
+	TryProposal(ctx context.Context, p Proposal, labels []btc.Label) error
 	// Proposal returns a proposal of a wallet, or ErrNotFound.
 	Proposal(ctx context.Context, walletID, id string) (Proposal, error)
 	// Proposals returns proposals, newest first, starting after the cursor.

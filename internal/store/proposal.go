@@ -20,6 +20,24 @@ var _ proposal.Store = (*Store)(nil)
 
 // AddProposal implements proposal.Store.
 func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, e auth.Event) error {
+	return s.addProposal(ctx, p, labels, func(q *db.Queries) error { return addEvent(ctx, q, e) })
+}
+
+// errDryRun rolls back the transaction of a dry run.
+var errDryRun = errors.New("this was a dry run")
+
+// TryProposal implements proposal.Store. It does what AddProposal does and rolls it
+// back, so that both are refused for the same reasons.
+func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label) error {
+	err := s.addProposal(ctx, p, labels, func(*db.Queries) error { return errDryRun })
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	return err
+}
+
+// addProposal adds a proposal, and calls last at the end of the transaction.
+func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, last func(*db.Queries) error) error {
 	err := s.inChargedTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
 		if p.ReplacesID != "" {
 			if err := replaceOpen(ctx, q, p); err != nil {
@@ -32,7 +50,7 @@ func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []b
 		if err := reserve(ctx, q, p); err != nil {
 			return err
 		}
-		if err := s.setLabels(ctx, q, p.WalletID, labels, e.UserID); err != nil {
+		if err := s.setLabels(ctx, q, p.WalletID, labels, p.Creator.UserID); err != nil {
 			return err
 		}
 		if p.Status.Open() && p.Creator.UserID != "" {
@@ -40,7 +58,7 @@ func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []b
 				return err
 			}
 		}
-		return addEvent(ctx, q, e)
+		return last(q)
 	})
 	if isUnique(err) {
 		return proposal.ErrChangeTaken.Because(err)
