@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/text"
 )
@@ -75,7 +76,7 @@ type Imports struct {
 
 // NewImports returns an Imports that stores what it imports in store.
 func NewImports(store ImportStore, passwords *Passwords, now func() time.Time) *Imports {
-	return &Imports{store: store, passwords: passwords, now: now}
+	return &Imports{store: store, passwords: passwords, now: clock.Microseconds(now)}
 }
 
 // ForeignUser is a user of Specter Desktop.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/text"
 )
@@ -103,7 +104,7 @@ type Tokens struct {
 // NewTokens returns a Tokens that stores tokens in store and signs them with
 // signer.
 func NewTokens(store TokenStore, signer *Signer, now func() time.Time) *Tokens {
-	return &Tokens{store: store, signer: signer, now: now}
+	return &Tokens{store: store, signer: signer, now: clock.Microseconds(now)}
 }
 
 // TokenOrder are the parameters of a new token.

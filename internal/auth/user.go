@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/text"
 )
@@ -95,7 +96,7 @@ type Users struct {
 
 // NewUsers returns a Users that stores users in store.
 func NewUsers(store UserStore, passwords *Passwords, now func() time.Time) *Users {
-	return &Users{store: store, passwords: passwords, now: now}
+	return &Users{store: store, passwords: passwords, now: clock.Microseconds(now)}
 }
 
 // Create adds a user. It requires a password, because it sets one.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/keymutex"
 )
 
@@ -41,7 +42,7 @@ type Users interface {
 // New returns a Service. Kick is called whenever the indexer has work to do for a
 // wallet; it must not block.
 func New(log *slog.Logger, store Store, users Users, node Node, now func() time.Time, kick func(walletID string)) *Service {
-	return &Service{log: log, store: store, users: users, node: node, now: now, kick: kick}
+	return &Service{log: log, store: store, users: users, node: node, now: clock.Microseconds(now), kick: kick}
 }
 
 // WithAdminsAddingMembers returns s after setting whether admins may add members,
