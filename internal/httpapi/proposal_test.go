@@ -159,13 +159,13 @@ func testProposalFlow(t *testing.T, w *spending) {
 	w.node.CLI(t, "getmempoolentry", sent.text("final_txid"))
 
 	more := fmt.Sprintf("/%s/bump", id)
-	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 3.5}`, nil).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"fee_rate_sat_vb"`)
+	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 3.5}`, nil).wantProblem(t, 400, "fee_rate_too_low").want(t, 400, `"field":"fee_rate_sat_vb"`)
 	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125, "dry_run": true}`, nil).want(t, 200, `"id":null`, `"evicts":[]`)
 	w.ask(t, "POST", "/"+id+"/abandon", "signer", "", nil).wantProblem(t, 409, "payment_pending")
 	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"asked_fee_rate_sat_vb":20.125`)
 	wantRate(t, bumped, 20.125)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "proposal_changed")
-	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "wrong_state")
 	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
 }
@@ -228,10 +228,10 @@ func testProposalRoles(t *testing.T, w *spending) {
 		}
 	}
 	w.ask(t, "DELETE", "/"+theirs.text("id"), "proposer", "", nil).wantProblem(t, 403, "role_missing")
-	w.ask(t, "DELETE", "/"+mine.text("id"), "proposer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
+	w.ask(t, "DELETE", "/"+mine.text("id"), "proposer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	again := w.propose(t, "proposer", "").want(t, 201)
-	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
-	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warning":null,"remedy":null`)
+	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
+	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	// What a token may do is less than what its user may.
 	reader := w.token(t, w.owner, auth.ProposalsRead).bearer()
 	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "scope_missing")
@@ -266,18 +266,23 @@ func (w *spending) testUnseen(t *testing.T) {
 // testProposalCancel: a cancelled proposal that was signed comes with a warning, and with a
 // request that makes it invalid.
 func testProposalCancel(t *testing.T, w *spending) {
+	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `those who have its transaction can still send it"`
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
+	w.ask(t, "POST", path+"/broadcast", "signer", "", nil).wantProblem(t, 409, "wrong_state").
+		want(t, 409, "the proposal is created; this requires the status complete or broadcast", `"allowed_statuses":"complete broadcast"`)
+	w.ask(t, "POST", "", "proposer", `{"recipients": [{"amount_sat": 1000}]}`, nil).wantProblem(t, 400, "invalid_input").
+		want(t, 400, `"field":"recipients[0].address","message":"is required"`)
 	var whole answer
 	for device := range 2 {
 		made := w.ask(t, "GET", path, "signer", "", nil).want(t, 200)
 		whole = w.ask(t, "POST", path+"/signatures", "signer", string(w.signed(t, made, device)), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
 	}
 	cancelled := w.ask(t, "DELETE", path, "proposer", "", map[string]string{"If-Match": whole.header.Get("Etag")}).
-		want(t, 200, `"status":"cancelled"`, `"raw_hex":null,"signatures_withheld":false,"warning":"the proposal had enough signatures`, `"signed":true`)
+		want(t, 200, `"status":"cancelled"`, `"raw_hex":null,"signatures_withheld":false,"remedy":{`, `"signed":true`, stillValid, stillSendable)
 	if hasSignatures(cancelled.text("psbt")) || cancelled.header.Get("Etag") == whole.header.Get("Etag") {
 		t.Errorf("the cancelled proposal has signatures: %s", cancelled.body)
 	}
-	w.ask(t, "GET", path, "signer", "", nil).want(t, 200, `"raw_hex":null,"signatures_withheld":false}`)
+	w.ask(t, "GET", path, "signer", "", nil).want(t, 200, `"raw_hex":null,"signatures_withheld":false}`, stillValid, stillSendable)
 	remedy := string(must(json.Marshal(cancelled.fields["remedy"])))
 	w.ask(t, "POST", "", "proposer", remedy, nil).want(t, 201, `"kind":"own"`, `"send_max":true`)
 	w.cancelAll(t)

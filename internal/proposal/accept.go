@@ -65,15 +65,20 @@ func (d draft) tooSmall(err error) error {
 	return f.About(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).Because(err)
 }
 
-// rateTries is how many fee rates are tried to find the lowest one that works. The first
-// is right unless Core selects other UTXOs for it.
-const rateTries = 8
+const (
+	// rateTries is how many fee rates are tried to find one that works. The first is
+	// right unless Core chooses other UTXOs for it.
+	rateTries = 8
+	// refineTries is how many fee rates below one that works are tried.
+	refineTries = 12
+)
 
 // lowestRate returns ErrFeeRateTooLow with the lowest fee rate at which the node accepts
 // a payment that it does not accept as it is.
 func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
 	step := s.node.IncrementalFee()
 	d.TargetBlocks, d.MaxFee = 0, 0
+	refused := f.FeeRate
 	for range rateTries {
 		least := max(f.evictions.least(f.VSize, step), f.Fee+1)
 		if least > d.limit.most(&f.Proposal) { // may be too large to calculate with
@@ -83,17 +88,13 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 		if rate > d.limit.rate {
 			return d.limit.minimumTooHigh(rate, f.why()).Because(cause)
 		}
-		next := d
-		next.FeeRate = rate
-		tried, err := s.fundOnce(ctx, next)
-		if err == nil {
-			err = s.acceptable(ctx, next, &tried)
-		}
+		tried, err := s.tryRate(ctx, d, rate)
 		switch {
 		case err == nil:
+			rate, tried = s.refine(ctx, d, refused, tried)
 			return tooLow(rate, tried.Fee, f).Because(cause)
 		case errors.Is(err, ErrFeeRateTooLow):
-			f = tried
+			f, refused = tried, rate
 		case isOverMaximum(err):
 			return d.limit.minimumTooHigh(rate, f.why()).Because(err)
 		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as insufficient funds at that fee rate
@@ -105,10 +106,48 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 	return ErrFeeRateTooLow.Because(cause)
 }
 
-// rateFor returns the fee rate at which Core would create the payment with this fee,
-// which is higher than the rate that it was created with. Core's estimate of the size may
+// tryRate makes Core fund a payment with another fee rate, and asks the node whether it
+// accepts that.
+func (s *Service) tryRate(ctx context.Context, d draft, rate btc.FeeRate) (funded, error) {
+	d.FeeRate = rate
+	f, err := s.fundOnce(ctx, d)
+	if err == nil {
+		err = s.acceptable(ctx, d, &f)
+	}
+	return f, err
+}
+
+// refine returns the lowest fee rate that works above one that is refused, so that it
+// does not depend on the fee rates that were tried before, and the payment with it.
+func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, accepted funded) (btc.FeeRate, funded) {
+	works := accepted.FeeRate
+	for try := 0; try < refineTries && works-refused > 1; try++ {
+		rate := works - 1 // almost always refused
+		if try > 0 {
+			rate = refused + (works-refused)/2
+		}
+		tried, err := s.tryRate(ctx, d, rate)
+		switch {
+		case err == nil:
+			works, accepted = rate, tried
+		case errors.Is(err, ErrFeeRateTooLow):
+			refused = rate
+		default: // the one that is known to work is good enough
+			return works, accepted
+		}
+	}
+	return works, accepted
+}
+
+// rateFor returns the fee rate at which Core would make the payment with this fee,
+// which is higher than the one that it made it with. Its estimate of the size may
 // differ from ours by a few bytes.
 func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
+	if len(f.SubtractFrom) > 0 || changePosition(f.Outputs) >= 0 {
+		// The largest size for which Core rounds up to the fee that it made.
+		size := int64(f.Fee) * 1000 / int64(f.FeeRate)
+		return btc.FeeRate((int64(fee)-1)*1000/size + 1)
+	}
 	if f.ExcessFee > 0 {
 		return f.FeeRate + btc.FeeRate((int64(fee-f.Fee)*1000+int64(f.VSize)-1)/int64(f.VSize))
 	}

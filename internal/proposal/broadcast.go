@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -50,10 +53,11 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err := s.refuseFrozen(ctx, p); err != nil {
 		return Proposal{}, err
 	}
-	if err := s.checkEvictions(ctx, who, p, b.Evict); err != nil {
-		return Proposal{}, err
-	}
+	// What the node refuses anyway does not need the caller's permission.
 	if err := s.node.Test(ctx, p.Raw); err != nil {
+		return Proposal{}, s.withFeeNeeded(ctx, who, v, p, err)
+	}
+	if err := s.checkEvictions(ctx, who, p, b.Evict); err != nil {
 		return Proposal{}, err
 	}
 	if err := s.node.Send(ctx, p.Raw); err != nil {
@@ -82,7 +86,59 @@ func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Pro
 	if err != nil {
 		return err
 	}
-	return mustAllow(who, e.list, p.Evicts)
+	if f, ok := errors.AsType[*fault.Error](mustAllow(who, e.list, p.Evicts)); ok {
+		return f.Saying("the replacement would evict payments that are not your own and were made after it was proposed; check those that evicts names, and repeat the request with evict set to true if they may be evicted")
+	}
+	return nil
+}
+
+// feeReasons are the reasons of the node for a fee that is too low (MemPoolAccept in
+// Core's src/validation.cpp).
+var feeReasons = []string{"insufficient fee", "replacement-failed", "min relay fee not met", "mempool min fee not met"}
+
+// withFeeNeeded returns ErrRejected with the fee that the node requires and with the fee
+// rate at which a bump of the proposal works, if its fee is too low. Other errors are
+// returned unchanged.
+func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	isFee := func(reason string) bool { return strings.Contains(f.Details["reject_reason"], reason) }
+	if !ok || !errors.Is(f, ErrRejected) || !slices.ContainsFunc(feeReasons, isFee) {
+		return err
+	}
+	_, minimum, nodeErr := s.node.EstimateFee(ctx, DefaultTarget)
+	if nodeErr != nil {
+		return nodeErr
+	}
+	e, nodeErr := s.evictedBy(ctx, p.WalletID, outpointsOf(p.Inputs), p.Replaces)
+	if nodeErr != nil {
+		return nodeErr
+	}
+	minimum = max(minimum, s.node.RelayMinimum())
+	need := max(e.least(p.VSize, s.node.IncrementalFee()), minimum.Fee(p.VSize), p.Fee+1)
+	text := fmt.Sprintf("the Bitcoin node does not accept this transaction: its fee of %d sat is too low, it must pay at least %d sat", p.Fee, need)
+	f = f.With("min_fee_sat", fmt.Sprint(int64(need)))
+	rate, bumpErr := s.bumpRate(ctx, who, v, p)
+	if bumpErr != nil {
+		return f.Saying("%s; bump it to a higher fee rate", text).Because(bumpErr)
+	}
+	rate = max(rate, minimum)
+	return f.Saying("%s; bump the proposal to at least %s sat/vB", text, rate).With("min_fee_rate_sat_vb", rate.String()).Because(err)
+}
+
+// bumpRate returns the lowest fee rate at which a bump of a proposal works.
+func (s *Service) bumpRate(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal) (btc.FeeRate, error) {
+	o := p.Order()
+	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
+	network, height, _ := s.node.Chain()
+	_, err := s.draftAndMake(ctx, who, draft{Order: o, view: v, network: network, height: height})
+	if err == nil {
+		return o.FeeRate, nil
+	}
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Details["min_fee_rate_sat_vb"] == "" {
+		return 0, err
+	}
+	return btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"])
 }
 
 func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {

@@ -110,21 +110,33 @@ func (d draft) checkFee(p *Proposal) error {
 	if d.MaxFee > 0 && d.MaxFee < min(most, p.Fee) {
 		return tooHigh(p, d.MaxFee, "max_fee_sat")
 	}
-	if p.Fee > most {
+	switch {
+	case p.Fee > most && d.FeeRate == 0:
+		return d.limit.about(ErrEstimateTooHigh, "must be given: the Bitcoin node has no estimate, and with its fallback fee (-fallbackfee) "+
+			"the fee would be %d sat for %d vB, which exceeds %s: at most %d sat are allowed, %s", p.Fee, p.VSize, d.limit, most, tolerance).
+			With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
+	case p.Fee > most:
 		return tooHigh(p, most, d.limit.String()).With("max_fee_rate_sat_vb", d.limit.rate.String())
 	}
 	return nil
 }
 
-// isOverMaximum reports whether an error is about the maximum fee rate, and not about a
-// limit of the node, which has the same code.
+// tolerance explains why the highest fee is not the product of rate and size; see most.
+const tolerance = "including a tolerance of a few vB because the size is an estimate"
+
+// isOverMaximum reports whether an error is about the maximum fee rate, and not about
+// one of the node's, which has the same code.
 func isOverMaximum(err error) bool {
 	f, ok := errors.AsType[*fault.Error](err)
 	return ok && f.Details["max_fee_rate_sat_vb"] != ""
 }
 
 func tooHigh(p *Proposal, most btc.Amount, limit string) *fault.Error {
-	return ErrFeeTooHigh.Saying("the fee would be %d sat for %d vB, which exceeds %s: at most %d sat are allowed; ask for a lower fee rate, or spend other coins", p.Fee, p.VSize, limit, most).
+	allowed := fmt.Sprintf("at most %d sat are allowed", most)
+	if limit != "max_fee_sat" {
+		allowed += ", " + tolerance
+	}
+	return ErrFeeTooHigh.Saying("the fee would be %d sat for %d vB, which exceeds %s: %s; ask for a lower fee rate, or spend other UTXOs", p.Fee, p.VSize, limit, allowed).
 		With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
 }
 

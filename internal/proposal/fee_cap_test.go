@@ -60,7 +60,7 @@ func TestMaxFeeRate(t *testing.T) {
 
 		v.limit(5000)
 		v.wantLimited(pay(10_000, 5001), proposal.ErrFeeTooHigh.Code, "5", byWallet)
-		v.wantLimited(pay(10_000, 0), proposal.ErrFeeTooHigh.Code, "5", byWallet) // -fallbackfee of 10 sat/vB
+		v.wantLimited(pay(10_000, 0), proposal.ErrEstimateTooHigh.Code, "5", byWallet) // -fallbackfee of 10 sat/vB
 		lower := pay(10_000, 5000)
 		lower.MaxFee = 600
 		v.wantRefused(lower, proposal.ErrFeeTooHigh.Code)

@@ -8,21 +8,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Remedy says that anyone who has the signed transaction of a cancelled proposal can
-// still send it, and how to prevent that.
-type Remedy struct {
-	Warning string
-	// Order spends one of its UTXOs to the wallet itself. It is nil if none of them can
-	// be spent now, such as the inputs of a transaction that the proposal would have
-	// replaced.
-	Order *Order
-}
-
-const stillValid = "the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed"
-
-// Remedy returns the remedy for a cancelled proposal; nil if it never had enough
-// signatures.
-func (s *Service) Remedy(ctx context.Context, p Proposal) *Remedy {
+// Remedy returns an order that prevents those who have the signed transaction of a
+// cancelled proposal from sending it: it spends one of its UTXOs to the wallet itself. It
+// is nil if the proposal never had enough signatures, and if none of its UTXOs can be
+// spent now, such as those of a transaction that the proposal would have replaced.
+func (s *Service) Remedy(ctx context.Context, p Proposal) *Order {
 	if p.Status != Cancelled || !p.IsSigned() {
 		return nil
 	}
@@ -30,7 +20,7 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *Remedy {
 	if err != nil { // the cancellation succeeded and must not return an error
 		s.log.WarnContext(ctx, "no remedy for a cancelled proposal", "proposal_id", p.ID, "error", err)
 	}
-	return &Remedy{Warning: stillValid, Order: o}
+	return o
 }
 
 // invalidation returns an order that spends the largest UTXO of a proposal to a change

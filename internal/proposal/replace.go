@@ -97,8 +97,10 @@ type BumpParams struct {
 	DryRun  bool       // nothing is stored or locked
 }
 
-// Bump replaces a proposal by a new one with a higher fee rate and the same recipients
-// and terms. The caller must be a proposer; the faults are the faults of Create.
+// Bump makes a proposal that replaces another by one that pays a higher fee rate
+// to the same recipients. What was asked for stays as it was. It is for proposers;
+// faults are those of Create. A fee rate that is not above that of the proposal is
+// ErrFeeRateTooLow with the lowest that works.
 func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -111,12 +113,18 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
-	if b.FeeRate <= p.FeeRate {
-		return Proposal{}, fault.InvalidField("fee_rate_sat_vb", "must be above %s, the fee rate of the proposal", p.FeeRate)
-	}
 	o := p.Order()
 	o.FeeRate, o.TargetBlocks, o.Replaces, o.MaxFee, o.Evict, o.DryRun = b.FeeRate, 0, id, b.MaxFee, b.Evict, b.DryRun
-	return s.Create(ctx, who, alias, o)
+	if b.FeeRate > p.FeeRate {
+		return s.Create(ctx, who, alias, o)
+	}
+	// The lowest that works, as for other fee rates that are too low.
+	o.FeeRate, o.MaxFee, o.DryRun = p.FeeRate+1, 0, true
+	raised, err := s.Create(ctx, who, alias, o)
+	if err != nil {
+		return Proposal{}, err
+	}
+	return Proposal{}, tooLow(o.FeeRate, raised.Fee, funded{})
 }
 
 // Order returns the order that the proposal was created from, without labels and the

@@ -83,8 +83,10 @@ func TestReplacementFee(t *testing.T) {
 				if want := 6000 + btc.FeeRate(step); rate < want-100 || rate > want+100 { // Core's estimate of the size is a byte more
 					t.Errorf("%s: the lowest fee rate is %s", k.Name, rate)
 				}
-				if _, err = v.bump(first, proposal.BumpParams{FeeRate: rate - 30}); lowest(t, err) > rate+30 || lowest(t, err) < rate-30 {
-					t.Errorf("%s: at %s the lowest fee rate is %s and not %s", k.Name, rate-30, lowest(t, err), rate)
+				for _, asked := range []btc.FeeRate{1000, 6000, 6037, (6000 + rate) / 2, rate - 1} {
+					if _, err = v.bump(first, proposal.BumpParams{FeeRate: asked, DryRun: asked%2 == 0}); lowest(t, err) != rate {
+						t.Errorf("%s: at %s the lowest fee rate is %s and not %s", k.Name, asked, lowest(t, err), rate)
+					}
 				}
 				replacement, err := v.bump(first, proposal.BumpParams{FeeRate: rate})
 				must(t, err)
@@ -206,6 +208,47 @@ func TestEvictionAfterCreation(t *testing.T) {
 		_, err = v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{Evict: true})
 		must(w.t, err)
 		v.until(later, proposal.Conflicted)
+	})
+}
+
+// TestFeeTooLowAtBroadcast checks that a replacement whose fee has become too low is
+// refused for that, and not for lack of permission to evict, with a fee rate at which a
+// bump works.
+func TestFeeTooLowAtBroadcast(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WSH, 10_000_000)
+		first := v.sent(pay(100_000, 2000))
+		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 5000})
+		must(t, err)
+		replacement = v.complete(replacement)
+		_, err = v.bump(replacement, proposal.BumpParams{FeeRate: 1000})
+		lowest(t, err)
+		byBob, err := w.Create(t.Context(), w.member(v, "bob"), v.alias, pay(300_000, 30_000))
+		must(t, err)
+		child := v.broadcast(v.complete(byBob))
+		v.until(child, proposal.Broadcast)
+
+		_, err = v.Broadcast(t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{})
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || !errors.Is(f, proposal.ErrRejected) {
+			t.Fatalf("not refused for its fee: %v", err)
+		}
+		least, err := strconv.Atoi(f.Details["min_fee_sat"])
+		must(t, err)
+		if evicted := first.Fee + child.Fee; btc.Amount(least) <= evicted || btc.Amount(least) > evicted+evicted/5 {
+			t.Errorf("the fee must be %d sat to evict %d sat", least, evicted)
+		}
+		rate, err := btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"])
+		must(t, err)
+		_, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate - 1})
+		if lowest(t, err) != rate {
+			t.Errorf("the lowest fee rate is %s and not %s", lowest(t, err), rate)
+		}
+		last, err := v.bump(replacement, proposal.BumpParams{FeeRate: rate, Evict: true})
+		must(t, err)
+		v.broadcast(v.complete(last))
 	})
 }
 
@@ -370,7 +413,7 @@ func TestAbandon(t *testing.T) {
 	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
 	must(t, err)
 	wantFields(t, "abandoned", abandoned, 1)
-	if r := v.Remedy(t.Context(), abandoned); r == nil || r.Order == nil {
+	if r := v.Remedy(t.Context(), abandoned); r == nil {
 		t.Errorf("the remedy is %+v", r)
 	}
 	testkit.Eventually(t, "free coins", func() bool { return v.balances().Trusted == 1_000_000 })

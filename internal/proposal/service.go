@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/admission"
@@ -64,8 +65,7 @@ func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() t
 	if o.MaxFeeRate == 0 {
 		o.MaxFeeRate = DefaultMaxFeeRate
 	}
-	asStored := func() time.Time { return now().Truncate(time.Microsecond) }
-	return &Service{log: log, store: store, wallets: wallets, node: node, now: asStored, o: o}
+	return &Service{log: log, store: store, wallets: wallets, node: node, now: clock.Microseconds(now), o: o}
 }
 
 // indexPatience is how long a request waits until the index has the data of the node.
@@ -138,6 +138,9 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 			return err
 		}
 		u.Reason = "cancelled by " + who.UserName
+		if u.IsSigned() {
+			u.Reason += "; those who have its transaction can still send it"
+		}
 		u.moveTo(Cancelled, actorOf(who), "", now)
 		u.Changed, u.Event = true, who.Event(now, "proposal.cancel", id, "wallet "+v.ID)
 		return nil
@@ -182,11 +185,16 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 			return nil
 		}
 	}
-	f := ErrWrongState.Saying("the proposal is %s", p.Status)
+	is := string(p.Status)
 	if p.Reason != "" {
-		f = ErrWrongState.Saying("the proposal is %s: %s", p.Status, p.Reason)
+		is += ": " + p.Reason
 	}
-	return f.With("status", string(p.Status))
+	allowed := make([]string, len(statuses))
+	for i, status := range statuses {
+		allowed[i] = string(status)
+	}
+	return ErrWrongState.Saying("the proposal is %s; this requires the status %s", is, strings.Join(allowed, " or ")).
+		With("status", string(p.Status)).With("allowed_statuses", strings.Join(allowed, " "))
 }
 
 // expiryInterval is the interval between searches for expired proposals. Operations on an

@@ -9,8 +9,15 @@ type Warning struct {
 	Message string // for people
 }
 
-// WarnHighFee is the code of the warning that the fee is high for the amount.
-const WarnHighFee = "high_fee"
+const (
+	// WarnHighFee is the code of the warning that the fee is high for the amount.
+	WarnHighFee = "high_fee"
+	// WarnStillValid is the code of the warning that the signed transaction of a proposal
+	// that was cancelled or has expired can still be sent.
+	WarnStillValid = "still_valid"
+)
+
+const stillValid = "the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed, such as a payment to the wallet itself"
 
 // highFeePart is the threshold of a high fee: more than 1/highFeePart of the amount.
 const highFeePart = 10
@@ -24,8 +31,12 @@ func (p *Proposal) Warnings() []Warning {
 			amount += out.Amount
 		}
 	}
-	if p.Fee*highFeePart <= amount {
-		return nil
+	var list []Warning
+	if (p.Status == Cancelled || p.Status == Expired) && p.IsSigned() {
+		list = append(list, Warning{WarnStillValid, stillValid})
 	}
-	return []Warning{{WarnHighFee, fmt.Sprintf("the fee of %d sat is more than %d %% of the amount of %d sat", p.Fee, 100/highFeePart, amount)}}
+	if p.Fee*highFeePart <= amount {
+		return list
+	}
+	return append(list, Warning{WarnHighFee, fmt.Sprintf("the fee of %d sat is more than %d %% of the amount of %d sat", p.Fee, 100/highFeePart, amount)})
 }

@@ -3,6 +3,8 @@ package proposal_test
 import (
 	"bytes"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -99,12 +101,17 @@ func TestRemedy(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		t := w.t
 		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
-		cancel := func(p proposal.Proposal) *proposal.Remedy {
+		cancel := func(p proposal.Proposal) *proposal.Order {
 			t.Helper()
 			p, err := v.Service.Cancel(t.Context(), v.alice, v.alias, p.ID, nil)
 			must(t, err)
 			if p.Status != proposal.Cancelled || parsed(t, p).HasSignatures() {
 				t.Errorf("it is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
+			}
+			got := v.get(p)
+			warns := slices.ContainsFunc(got.Warnings(), func(w proposal.Warning) bool { return w.Code == proposal.WarnStillValid })
+			if warns != p.IsSigned() || strings.HasSuffix(p.Reason, "can still send it") != p.IsSigned() {
+				t.Errorf("signed %t, reason %q, warnings %v", p.IsSigned(), p.Reason, p.Warnings())
 			}
 			return v.Remedy(t.Context(), p)
 		}
@@ -116,10 +123,10 @@ func TestRemedy(t *testing.T) {
 			t.Errorf("for an open proposal: %+v", r)
 		}
 		r := cancel(signed)
-		if r == nil || r.Order == nil || r.Order.Coins[0] != signed.Inputs[0].Outpoint {
+		if r == nil || r.Coins[0] != signed.Inputs[0].Outpoint {
 			t.Fatalf("the remedy is %+v", r)
 		}
-		v.broadcast(v.complete(v.create(*r.Order)))
+		v.broadcast(v.complete(v.create(*r)))
 		v.mine()
 		if _, err := v.node.Call(t.Context(), "sendrawtransaction", hexOf(signed.Raw)); err == nil {
 			t.Error("the cancelled payment was sent after the remedy was confirmed")
@@ -128,7 +135,7 @@ func TestRemedy(t *testing.T) {
 		sent := v.broadcast(v.complete(v.create(pay(100_000, 2000))))
 		replacement, err := v.Bump(t.Context(), v.alice, v.alias, sent.ID, proposal.BumpParams{FeeRate: 9000})
 		must(t, err)
-		if r := cancel(v.complete(replacement)); r == nil || r.Warning == "" || r.Order != nil {
+		if r := cancel(v.complete(replacement)); r != nil {
 			t.Errorf("for a replacement: %+v", r)
 		}
 	})

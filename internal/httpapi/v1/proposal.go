@@ -40,7 +40,7 @@ type proposalSummary struct {
 	ReplacesID   *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces; null if it does not replace a proposal."`
 	ReplacedBy   *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it; null if it was not replaced."`
 	Evicts       []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
-	Warnings     []warning   `json:"warnings" required:"true" description:"Warnings to read before signing; may be empty. More codes can be added."`
+	Warnings     []warning   `json:"warnings" required:"true" description:"Warnings to read before signing or after cancelling; may be empty. More codes can be added."`
 	Inputs       []spentCoin `json:"inputs" required:"true"`
 	Outputs      []payment   `json:"outputs" required:"true"`
 	Required     int         `json:"signatures_required" required:"true" description:"Number of signatures that each input requires."`
@@ -61,7 +61,7 @@ type eviction struct {
 }
 
 type warning struct {
-	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount."`
+	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; still_valid if the proposal was cancelled or has expired after it had enough signatures, so that those who have its transaction can still send it."`
 	Message string `json:"message" required:"true" description:"Human-readable message."`
 }
 

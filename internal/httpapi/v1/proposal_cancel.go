@@ -11,8 +11,7 @@ import (
 // cancelledProposal is a proposal that was cancelled.
 type cancelledProposal struct {
 	proposalDetails
-	Warning *string `json:"warning" required:"true" description:"Set if the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed."`
-	Remedy  *remedy `json:"remedy" required:"true" description:"Body of a request to POST /api/v1/wallets/{alias}/proposals that spends one of its UTXOs to an address of the wallet. Sign and broadcast that proposal to make the cancelled one invalid. Null without a warning, and if none of its UTXOs can be spent now, such as those of a transaction that it would have replaced."`
+	Remedy *remedy `json:"remedy" required:"true" description:"Body of a request to POST /api/v1/wallets/{alias}/proposals that spends one of its UTXOs to an address of the wallet. Sign and broadcast that proposal to make the cancelled one invalid. Null without the warning still_valid, and if none of its UTXOs can be spent now, such as those of a transaction that it would have replaced."`
 }
 
 type remedy struct {
@@ -27,13 +26,8 @@ type remedyRecipient struct {
 
 func (a *API) cancelledOf(ctx context.Context, p proposal.Proposal, w wallets.View) cancelledProposal {
 	out := cancelledProposal{proposalDetails: detailsOf(p, w)}
-	r := a.o.Proposals.Remedy(ctx, p)
-	if r == nil {
-		return out
-	}
-	out.Warning = &r.Warning
-	if r.Order != nil {
-		out.Remedy = &remedy{Recipients: []remedyRecipient{{r.Order.Recipients[0].Address}}, Coins: []string{r.Order.Coins[0].String()}, SendMax: r.Order.SendMax}
+	if o := a.o.Proposals.Remedy(ctx, p); o != nil {
+		out.Remedy = &remedy{Recipients: []remedyRecipient{{o.Recipients[0].Address}}, Coins: []string{o.Coins[0].String()}, SendMax: o.SendMax}
 	}
 	return out
 }

@@ -46,6 +46,8 @@ func (in createProposalRequest) order() (proposal.Order, error) {
 		o.Recipients[i] = proposal.Recipient{Address: r.Address, Label: r.Label}
 		field := fmt.Sprintf("recipients[%d].amount_sat", i)
 		switch {
+		case r.Address == "":
+			return o, fault.InvalidField(fmt.Sprintf("recipients[%d].address", i), "is required")
 		case r.Amount == nil && !in.SendMax:
 			return o, fault.InvalidField(field, "is needed; only with send_max one recipient can be without")
 		case r.Amount != nil && *r.Amount <= 0:

@@ -218,7 +218,7 @@ func asOriginal(err error) error {
 		return fault.InvalidField("rbf_tx_id", "must not evict later payments that are not your own; /api/v1 lists them, and can evict them")
 	case errors.Is(f, proposal.ErrWrongState):
 		return fault.InvalidField("rbf_tx_id", "%s", f.Message)
-	case f.Code == "fee_too_high" && f.Details["fee_sat"] != "":
+	case (f.Code == "fee_too_high" || errors.Is(f, proposal.ErrEstimateTooHigh)) && f.Details["fee_sat"] != "":
 		return fault.InvalidField("fee_rate", "makes a fee of %s sat, and the most that is let through is %s sat", f.Details["fee_sat"], f.Details["max_fee_sat"])
 	case f.Code == "fee_unknown":
 		return fault.InvalidField("fee_rate", "is needed: the Bitcoin node does not know enough to estimate one now")
