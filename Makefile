@@ -15,7 +15,7 @@ RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 # whose single steps are watched in other tests.
 SEQUENTIAL := ^TestProposals$$/^size$$|^TestRightsSearch$$|^TestReplacementHistories$$|^TestExportThatBreaksOff$$|^TestMutations$$
 # Tests of the program as a process that the race target runs: those in which a server has much to do at once.
-PROCESSES := ^Test(Soak|SeveralProcesses|Servers_Concurrent|KilledUnderLoad|Stop||ScheduledBackups|Outage|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting)
+PROCESSES := ^Test(Soak|SeveralProcesses|Servers_Concurrent|KilledUnderLoad|Stop|TokenRevocation_AcrossProcesses|ScheduledBackups|Outage|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting)
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.
 export GORACE := atexit_sleep_ms=20
 
