@@ -25,34 +25,29 @@ const (
 // since a mistyped secret is still a secret. Words are consecutive if only spaces,
 // commas or numbers are between them: the names and values of JSON are not.
 func holdsPrivateKey(text string) bool {
-	isWord := func(c byte) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
-	seed := 0
-	for at := 0; at < len(text); {
-		start := at
-		for at < len(text) && isWord(text[at]) {
-			at++
-		}
-		if start == at {
-			if !strings.ContainsRune(" \t\r\n,;.", rune(text[at])) {
+	isWord := func(c rune) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
+	isBreak := func(c rune) bool { return !isWord(c) && !strings.ContainsRune(" \t\r\n,;.", c) }
+	for _, passage := range strings.FieldsFunc(text, isBreak) {
+		seed := 0
+		for _, word := range strings.FieldsFunc(passage, func(c rune) bool { return !isWord(c) }) {
+			switch {
+			case isExtendedPrivateKey(word), isWIF(word):
+				return true
+			case isSeedWord(word):
+				if seed++; seed == seedWords {
+					return true
+				}
+			case strings.Trim(word, "0123456789") != "":
 				seed = 0
 			}
-			at++
-			continue
-		}
-		word := text[start:at]
-		if isExtendedPrivateKey(word) || isWIF(word) {
-			return true
-		}
-		switch {
-		case len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "":
-			if seed++; seed == seedWords {
-				return true
-			}
-		case strings.Trim(word, "0123456789") != "":
-			seed = 0
 		}
 	}
 	return false
+}
+
+// isSeedWord reports whether a word has the form of those in the lists of BIP-39.
+func isSeedWord(word string) bool {
+	return len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // isExtendedPrivateKey recognizes xprv, tprv and the corresponding prefixes of

@@ -71,7 +71,7 @@ func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
 		return 0, false
 	}
 	var names string
-	if s.db.QueryRow("SELECT scopes FROM tokens WHERE token_id = $1", token.ID).Scan(&names) != nil { //nolint:noctx // it is short
+	if s.db.QueryRow("SELECT scopes FROM tokens WHERE token_id = $1", token.ID).Scan(&names) != nil {
 		return 0, false
 	}
 	return must(auth.ParseScopes("", strings.Fields(names))), true

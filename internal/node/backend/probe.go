@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// ErrProbeTooLong: the wallet's history since that block exceeds the limit of a
+// ErrProbeTooLong is returned if the wallet's history since that block exceeds the limit of a
 // probe; use [Wallet.ListSinceBlock] instead.
 var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "the changes of this wallet exceed the limit of a probe")
 

@@ -15,7 +15,7 @@ import (
 // of the node changes it.
 const accessInterval = time.Minute
 
-// ErrWalletDisabled: the node runs without wallet support.
+// ErrWalletDisabled is returned if the node runs without wallet support.
 var ErrWalletDisabled = fault.New(fault.Unavailable, "node_wallet_disabled",
 	"the Bitcoin node runs without wallets; remove disablewallet=1 from its bitcoin.conf and restart it").After(retryAfter)
 

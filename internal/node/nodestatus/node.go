@@ -30,7 +30,7 @@ type Identity interface {
 	CheckChain(ctx context.Context, chain, genesis string) error
 }
 
-// ErrWrongChain: the node is on another chain than the database. It lasts until an
+// ErrWrongChain is returned while the node is on another chain than the database. It lasts until an
 // operator corrects the configuration of either.
 var ErrWrongChain = fault.New(fault.Unavailable, "wrong_chain",
 	"the Bitcoin node is on another chain than this database was created for")
