@@ -233,7 +233,7 @@ func TestPasswords(t *testing.T) {
 		s.call(t, "GET", users+"/me", basic("long", wrong), "").wantProblem(t, 401, "unauthenticated")
 	}
 	for password, says := range map[string]string{
-		``: "at least 8", `short77`: "at least 8", strings.Repeat("x", 73): "longer than 72 bytes", strings.Repeat("é", 37): "longer than 72 bytes",
+		``: "at least 8", `short77`: "at least 8", strings.Repeat("x", 73): "at most 72 bytes", strings.Repeat("é", 37): "at most 72 bytes",
 		`PassWord1`: "too easy to guess", `with\u0000NUL inside`: "NUL",
 	} {
 		for _, set := range []request{
