@@ -256,13 +256,14 @@ func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
 // maxFieldName is the maximum length of a client's name in an error message.
 const maxFieldName = 40
 
-// isFieldName reports whether a client's name for a field or parameter looks like one,
-// so that an error can repeat it. Anything else could be a secret in the wrong place.
+// isFieldName reports whether a client's name for a field or parameter has the form of
+// the names in the API (lower-case letters and underscores), so that an error can repeat
+// it. Anything else could be a secret in the wrong place.
 func isFieldName(name string) bool {
 	return name != "" && len(name) <= maxFieldName && strings.Trim(name, fieldNameLetters) == ""
 }
 
-const fieldNameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+const fieldNameLetters = "abcdefghijklmnopqrstuvwxyz_"
 
 // fieldTypeAt returns the name of what a pointer into a body of type t points to, and
 // its type, which is nil if it is not a struct with fields.
