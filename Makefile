@@ -4,25 +4,25 @@ TOOLS    := $(CURDIR)/.cache/tools
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
 
-# To have the race detector watch these is three quarters of what the tests cost. SQLite, translated from C, keeps
-# its data where the detector does not look, outside of Go's heap; the driver is watched. The arithmetic of the curve
-# (3,000 addresses for each wallet) is, in the one test in which goroutines share something of it. The estimator of
-# passwords shares nothing but its lists, which it only reads; goose parses each migration in one goroutine.
+# The race detector does not watch these packages, which would be most of the cost. SQLite, translated from C, keeps
+# its data outside of Go's heap, where the detector does not look; the driver is watched. Of the curve's arithmetic,
+# goroutines share something in one test, which runs separately. The password estimator only reads its lists, and
+# goose parses each migration in one goroutine.
 UNWATCHED := modernc.org/sqlite/lib modernc.org/libc github.com/decred/dcrd/dcrec/secp256k1/v4 \
   github.com/trustelem/zxcvbn/... github.com/dlclark/regexp2/... github.com/pressly/goose/v3/...
 RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
-# Tests that the race target leaves out: each is one long sequence of steps in one goroutine or of one client,
-# whose single steps are watched in other tests.
-SEQUENTIAL := ^TestProposals$$/^size$$|^TestRightsSearch$$|^TestReplacementHistories$$|^TestExportThatBreaksOff$$|^TestMutations$$
-# Tests of the program as a process that the race target runs: those in which a server has much to do at once.
-PROCESSES := ^Test(Soak|SeveralProcesses|Servers_Concurrent|KilledUnderLoad|Stop|TokenRevocation_AcrossProcesses|ScheduledBackups|Outage|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting)
+# What the race target runs: all tests of some packages, and of the others the tests in which requests, processes or
+# background work run at the same time. The target race-all runs all tests.
+WATCHED    := ./internal/admission ./internal/auth ./internal/clock ./internal/keymutex ./internal/metrics ./internal/node/rpcclient ./internal/node/zmq
+WATCHED_IN := ./cmd/specterd ./internal/backup ./internal/httpapi ./internal/indexer ./internal/node/backend ./internal/node/nodestatus ./internal/proposal ./internal/store ./internal/wallet
+CONCURRENT := ^Test(.*AtOnce|.*InARace|.*Concurrent.*|.*Concurrently|EditsOf.*|SeveralProcesses|TwoProcesses|Soak|KilledUnderLoad|Stop|Outage)$$|^Test(ScheduledBackups|ScheduleRuns|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting|HeavyRequests|IdempotencyKey|Tokens?While|TokenRevocation_Across|ConflictingTransaction|Snapshot|AuditChainOfSeveral|Grants_DeletionInAnotherProcess|WatchedUnderLoad|BusyNode|Run|Reorganization|NodeRestarts|Scans_RoundRobin|RangeExtension)|^TestService$$/./concurrent|^TestService$$/./wait
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.
 export GORACE := atexit_sleep_ms=20
 
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps bitcoind build demo run test race test-unit cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
+.PHONY: help deps bitcoind build demo run test race race-all test-unit cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +53,11 @@ test: deps $(TOOLS)/gotestsum ## run all tests, on real servers
 
 race: deps $(TOOLS)/gotestsum ## run the tests in which much happens at once under the race detector
 	CGO_ENABLED=1 go test -race -run TestDeriverIsShared ./internal/btc
-	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 25m -skip '$(SEQUENTIAL)' \
-	  $(shell go list ./internal/... | grep -v -e /bench$$)
-	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 25m -run '$(PROCESSES)' ./cmd/specterd
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 15m $(WATCHED)
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 15m -run '$(CONCURRENT)' $(WATCHED_IN)
+
+race-all: deps $(TOOLS)/gotestsum ## run all tests under the race detector: about half an hour
+	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 60m ./...
 
 test-unit: ## run the tests that need no server
 	go test ./internal/fault/... ./internal/config/... ./internal/auth/...
