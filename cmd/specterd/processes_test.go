@@ -328,6 +328,7 @@ func (p *processes) roll(t *testing.T) {
 		testkit.Eventually(t, "more responses", func() bool { return asked.Load() >= until })
 	}
 	rounds := testkit.Size(2, 20)
+	servers := slices.Clone(p.running[:])
 	for i := range rounds {
 		wait()
 		check(t, p.running[i%2].cmd.Process.Signal(syscall.SIGTERM))
@@ -336,12 +337,16 @@ func (p *processes) roll(t *testing.T) {
 		}
 		wait()
 		p.start(t, i%2)
+		servers = append(servers, p.running[i%2])
 	}
 	wait()
 	stop()
 	working.Wait()
 	if lost.Load() > 0 {
 		t.Errorf("%d of %d requests were lost", lost.Load(), asked.Load())
+		for _, s := range servers {
+			t.Logf("log of %s:\n%s", s.url, s.log)
+		}
 	}
 	testkit.Figure(t, "%d processes restarted one after the other under load: %d requests, %d lost", rounds, asked.Load(), lost.Load())
 }

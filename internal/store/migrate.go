@@ -61,7 +61,7 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 		return SchemaState{}, err
 	}
 	var state SchemaState
-	err = retry(ctx, func() error {
+	err = retry(ctx, func(int) error {
 		state.Version, state.Program, err = p.GetVersions(ctx)
 		return err
 	})

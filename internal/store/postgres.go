@@ -48,6 +48,17 @@ func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
 // reads is the same as adapt: the driver prepares statements automatically.
 func (e postgresEngine) reads(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt }
 
+// admit locks a table that transactions rarely write. LOCK TABLE does not take the snapshot
+// of a serializable transaction, which it takes after the wait. An advisory lock would.
+func (postgresEngine) admit(ctx context.Context, tx *sql.Tx, alone bool) error {
+	statement := "LOCK TABLE settings IN ROW SHARE MODE"
+	if alone {
+		statement = "LOCK TABLE settings IN EXCLUSIVE MODE"
+	}
+	_, err := tx.ExecContext(ctx, statement)
+	return err
+}
+
 func (postgresEngine) bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter { return newPipeline(conn, tx) }
 
 func (postgresEngine) migrations() (migrationSource, error) {

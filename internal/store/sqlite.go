@@ -88,7 +88,7 @@ func createPrivate(path string) error {
 // it is switched to WAL mode, and SQLite does not wait for locks then.
 func (e sqliteEngine) check(ctx context.Context, rw *sql.DB) error {
 	var version string
-	err := retry(ctx, func() error {
+	err := retry(ctx, func(int) error {
 		return rw.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version)
 	})
 	if err != nil {
@@ -136,6 +136,9 @@ func (sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX {
 	s := &statements{pool: ro}
 	return s.on
 }
+
+// admit does nothing: SQLite runs each write transaction alone.
+func (sqliteEngine) admit(context.Context, *sql.Tx, bool) error { return nil }
 
 func (sqliteEngine) bulk(_ *sql.Conn, tx *sql.Tx) bulkWriter { return newPreparedTx(tx) }
 

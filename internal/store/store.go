@@ -75,6 +75,10 @@ type engine interface {
 	// reads returns a function that does the same for queries that only read, on the read
 	// pool or in one of its transactions.
 	reads(ro *sql.DB) func(d db.DBTX) db.DBTX
+	// admit waits, as the first statement of a transaction, until no other transaction
+	// runs alone, or until none runs at all if this one is to run alone. Transactions of
+	// inBulkTx do not wait and are not waited for: they take long.
+	admit(ctx context.Context, tx *sql.Tx, alone bool) error
 	// bulk returns a writer for many small statements in a transaction of the connection.
 	bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter
 	// listTables is a query for the names of all tables except goose's.

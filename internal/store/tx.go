@@ -18,9 +18,11 @@ import (
 )
 
 const (
-	// maxAttempts take about as long as txPatience: every change appends to the audit
-	// log, so that all changes conflict with each other.
+	// maxAttempts take about as long as txPatience.
 	maxAttempts = 16
+	// concurrentAttempts of a transaction run beside others; further ones run alone, so
+	// that others cannot abort them.
+	concurrentAttempts = 3
 	// txPatience limits a transaction including its retries, so that a caller gets an
 	// error in time if another transaction blocks the database.
 	txPatience = 8 * time.Second
@@ -36,14 +38,18 @@ var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 // database aborts the transaction because of another one; body must therefore reset all
 // of its results each time.
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelSerializable, body) })
+	return s.patiently(ctx, txPatience, func(ctx context.Context, attempt int) error {
+		return s.tryTx(ctx, sql.LevelSerializable, attempt, body)
+	})
 }
 
 // inRowTx runs body as inTx does, for a body that changes one row, begins with a
 // statement that locks it, and depends on nothing else that may change. It waits for the
 // lock in cases where inTx would be aborted and retried.
 func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelReadCommitted, body) })
+	return s.patiently(ctx, txPatience, func(ctx context.Context, attempt int) error {
+		return s.tryTx(ctx, sql.LevelReadCommitted, attempt, body)
+	})
 }
 
 // inUrgentTx runs body as inTx does, even if the disk is full: it is for transactions
@@ -57,12 +63,14 @@ func (s *Store) inUrgentTx(ctx context.Context, body func(*db.Queries) error) er
 }
 
 func (s *Store) attempt(ctx context.Context, body func(*db.Queries) error) error {
-	return s.persist(ctx, txPatience, func(ctx context.Context) error { return s.tryTx(ctx, sql.LevelSerializable, body) })
+	return s.persist(ctx, txPatience, func(ctx context.Context, attempt int) error {
+		return s.tryTx(ctx, sql.LevelSerializable, attempt, body)
+	})
 }
 
 // patiently retries until the attempt is not aborted by contention, for at most patience,
 // unless the disk is full.
-func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(context.Context) error) error {
+func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(ctx context.Context, attempt int) error) error {
 	if s.disk.trouble.Load() == ErrDiskFull {
 		return ErrDiskFull
 	}
@@ -71,10 +79,10 @@ func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(
 	return err
 }
 
-func (s *Store) persist(ctx context.Context, patience time.Duration, try func(context.Context) error) error {
+func (s *Store) persist(ctx context.Context, patience time.Duration, try func(ctx context.Context, attempt int) error) error {
 	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := retry(patient, func() error { return try(patient) })
+	err := retry(patient, func(attempt int) error { return try(patient, attempt) })
 	switch {
 	case err == nil:
 		return nil
@@ -97,11 +105,11 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 	return translate(body(db.New(s.toRead(tx))))
 }
 
-// retry calls do until it is not aborted because of another connection, for a limited
+// retry calls do with the number of the attempt until it is not aborted because of another connection, for a limited
 // number of attempts and until ctx ends.
-func retry(ctx context.Context, do func() error) error {
+func retry(ctx context.Context, do func(attempt int) error) error {
 	for attempt := 1; ; attempt++ {
-		err := do()
+		err := do(attempt)
 		if !isContention(err) || ctx.Err() != nil || attempt == maxAttempts {
 			return err
 		}
@@ -113,12 +121,15 @@ func retry(ctx context.Context, do func() error) error {
 	}
 }
 
-func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, body func(*db.Queries) error) error {
+func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int, body func(*db.Queries) error) error {
 	tx, err := s.rw.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
+	if err := s.engine.admit(ctx, tx, attempt > concurrentAttempts); err != nil {
+		return fmt.Errorf("wait for other transactions: %w", err)
+	}
 	if err := body(s.queries(tx)); err != nil {
 		return err
 	}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestConflictingTransaction: a transaction succeeds although another one that conflicts
+// with it commits during each of its attempts, as long as the database lets it.
+func TestConflictingTransaction(t *testing.T) {
+	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+			check(t, err)
+			t.Cleanup(func() { _ = s.Close() })
+			check(t, s.Migrate(ctx))
+			// swap reads one setting and writes another, so that of two swaps in opposite
+			// directions at the same time one must be aborted.
+			swap := func(q *db.Queries, from, to string) error {
+				if _, err := q.Setting(ctx, from); err != nil && err != sql.ErrNoRows { //nolint:errorlint // not wrapped
+					return err
+				}
+				if err := q.DeleteSetting(ctx, to); err != nil {
+					return err
+				}
+				_, err := q.PutSettingOnce(ctx, db.PutSettingOnceParams{Name: to, Value: from})
+				return err
+			}
+			attempts := 0
+			var others []chan error
+			check(t, s.inTx(ctx, func(q *db.Queries) error {
+				attempts++
+				if err := swap(q, "a", "b"); err != nil {
+					return err
+				}
+				committed, other := make(chan struct{}), make(chan error, 1)
+				go func() {
+					other <- s.inTx(context.WithoutCancel(ctx), func(q *db.Queries) error { return swap(q, "b", "a") })
+					close(committed)
+				}()
+				others = append(others, other)
+				select {
+				case <-committed:
+				case <-time.After(200 * time.Millisecond): // it waits for the end of this transaction
+				}
+				return nil
+			}))
+			for _, other := range others {
+				check(t, <-other)
+			}
+			if limit := concurrentAttempts + 1; attempts > limit {
+				t.Errorf("%d attempts, want at most %d", attempts, limit)
+			}
+			if name == "postgres" && attempts == 1 {
+				t.Error("the transactions did not conflict")
+			}
+		})
+	}
+}
