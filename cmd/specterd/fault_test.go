@@ -38,15 +38,15 @@ var nodeFaults = []struct {
 	{name: "redirects", answer: func(x *testkit.Exchange) {
 		x.ResponseWriter.Header().Set("Location", "http://127.0.0.1:1/")
 		x.Answer(http.StatusTemporaryRedirect, nil)
-	}, status: 502, code: "node_bad_answer", says: "specterd's log"},
+	}, status: 502, code: "node_invalid_response", says: "specterd's log"},
 	{name: "is a web page", answer: func(x *testkit.Exchange) {
 		x.Answer(http.StatusOK, []byte("<html><title>Welcome to nginx!</title></html>"))
-	}, status: 502, code: "node_bad_answer", says: "specterd's log"},
-	{name: "speaks gibberish", answer: func(x *testkit.Exchange) { x.Answer(http.StatusOK, []byte("\x00\xff{[")) }, status: 502, code: "node_bad_answer", says: "specterd's log"},
-	{name: "says nothing", answer: func(x *testkit.Exchange) { x.Answer(http.StatusOK, nil) }, status: 502, code: "node_bad_answer", says: "specterd's log"},
-	{name: "answers another call", answer: rewrites(`"id":`, `"id":1`), status: 502, code: "node_bad_answer", says: "specterd's log"},
-	{name: "answers of another type", answer: rewrites(`"result":`, `"result":[7,{}],"was":`), status: 502, code: "node_bad_answer", says: "specterd's log"},
-	{name: "answers twice", answer: rewrites(`"result":`, `"result":null,"result":`), status: 502, code: "node_bad_answer", says: "specterd's log"},
+	}, status: 502, code: "node_invalid_response", says: "specterd's log"},
+	{name: "speaks gibberish", answer: func(x *testkit.Exchange) { x.Answer(http.StatusOK, []byte("\x00\xff{[")) }, status: 502, code: "node_invalid_response", says: "specterd's log"},
+	{name: "says nothing", answer: func(x *testkit.Exchange) { x.Answer(http.StatusOK, nil) }, status: 502, code: "node_invalid_response", says: "specterd's log"},
+	{name: "answers another call", answer: rewrites(`"id":`, `"id":1`), status: 502, code: "node_invalid_response", says: "specterd's log"},
+	{name: "answers of another type", answer: rewrites(`"result":`, `"result":[7,{}],"was":`), status: 502, code: "node_invalid_response", says: "specterd's log"},
+	{name: "answers twice", answer: rewrites(`"result":`, `"result":null,"result":`), status: 502, code: "node_invalid_response", says: "specterd's log"},
 	{name: "is cut off", answer: func(x *testkit.Exchange) {
 		status, body := x.Ask()
 		x.ResponseWriter.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -57,7 +57,7 @@ var nodeFaults = []struct {
 		for much := make([]byte, 1<<20); err == nil; {
 			_, err = x.ResponseWriter.Write(much)
 		}
-	}, status: 502, code: "node_bad_answer", says: "specterd's log"},
+	}, status: 502, code: "node_invalid_response", says: "specterd's log"},
 	{name: "is on another chain", answer: rewrites(`"chain":"regtest"`, `"chain":"main"`), status: 503, code: wrongChain, says: "point specterd at the other node"},
 }
 

@@ -18,11 +18,11 @@ import (
 var (
 	// ErrImportDeleted is returned for an object that was imported before and
 	// deleted since.
-	ErrImportDeleted = fault.New(fault.Conflict, "deleted_here", "was imported before and has been deleted here since; it stays deleted")
+	ErrImportDeleted = fault.New(fault.Conflict, "deleted_since_import", "was imported before and has been deleted here since; it stays deleted")
 	// ErrImportExpired is returned for an expired token.
 	ErrImportExpired = fault.New(fault.Conflict, "token_expired", "the token has expired")
 	// ErrImportToken is returned for a token that Specter Desktop would not accept.
-	ErrImportToken  = fault.New(fault.Invalid, "bad_token", "this is not a token of this user that Specter Desktop accepts")
+	ErrImportToken  = fault.New(fault.Invalid, "invalid_token", "this is not a token of this user that Specter Desktop accepts")
 	errImportLength = fault.New(fault.Invalid, "token_too_long", "the token is longer than specterd's limit of %d bytes; create a new one", maxTokenBytes)
 )
 

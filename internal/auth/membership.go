@@ -63,7 +63,7 @@ func (r WalletRole) Check(needed WalletRole) error {
 	if r.Covers(needed) {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "role_missing", "your role in this wallet is %s; the role %s is required", r, needed).
+	return fault.New(fault.Forbidden, "insufficient_role", "your role in this wallet is %s; the role %s is required", r, needed).
 		With("required_role", string(needed))
 }
 

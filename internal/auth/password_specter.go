@@ -82,7 +82,7 @@ func comparison(hashed, password string) (against, secret []byte, err error) {
 // and hash.
 func (p *Passwords) hashSpecter(ctx context.Context, address, salt string, hash []byte) (string, error) {
 	if _, err := base64.StdEncoding.DecodeString(salt); err != nil || salt == "" || len(salt) > maxSaltBytes || strings.ContainsAny(salt, "\r\n") || len(hash) != specterBytes {
-		return "", fault.New(fault.Invalid, "bad_password_hash", "Specter Desktop does not use this password hash format")
+		return "", fault.New(fault.Invalid, "invalid_password_hash", "Specter Desktop does not use this password hash format")
 	}
 	hashed, err := p.hash(ctx, address, base64.StdEncoding.EncodeToString(hash))
 	return specterMark + salt + hashed, err

@@ -20,7 +20,7 @@ import (
 // Errors of tokens.
 var (
 	ErrTokenNotFound    = fault.New(fault.NotFound, "token_not_found", "token not found among your tokens")
-	ErrDescriptionTaken = fault.New(fault.Conflict, "description_taken", "one of your tokens has this description already; expired ones count until they are deleted")
+	ErrDescriptionTaken = fault.New(fault.Conflict, "description_exists", "one of your tokens has this description already; expired ones count until they are deleted")
 )
 
 // Token is the row of a token, which does not include the token itself.

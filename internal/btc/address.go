@@ -10,7 +10,7 @@ import (
 )
 
 // ErrAddress is returned for text that is not an address.
-var ErrAddress = fault.InvalidAs("bad_address", "address", "must be a valid Bitcoin address; check it for typing errors")
+var ErrAddress = fault.InvalidAs("invalid_address", "address", "must be a valid Bitcoin address; check it for typing errors")
 
 const maxAddress = 90 // characters: BIP-173's limit; base58 addresses are shorter
 

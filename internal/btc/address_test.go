@@ -66,7 +66,7 @@ func TestBadAddresses(t *testing.T) {
 	} {
 		for _, network := range []btc.Network{btc.Main, btc.Test, btc.Regtest} {
 			_, err := btc.ParseAddress(address, network)
-			wantFault(t, err, "bad_address", "address", address)
+			wantFault(t, err, "invalid_address", "address", address)
 		}
 	}
 }

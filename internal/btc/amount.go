@@ -21,7 +21,7 @@ const (
 )
 
 // ErrAmount is returned for text that is not an amount.
-var ErrAmount = fault.New(fault.Invalid, "bad_amount", "an amount in BTC is a decimal number with at most eight decimals, and at most 21000000")
+var ErrAmount = fault.New(fault.Invalid, "invalid_amount", "an amount in BTC is a decimal number with at most eight decimals, and at most 21000000")
 
 const (
 	decimals  = 8

@@ -14,12 +14,12 @@ import (
 // Faults of a descriptor, about the field "descriptor". None repeats its text.
 var (
 	// ErrDescriptor is returned for text that is not a descriptor.
-	ErrDescriptor = fault.InvalidAs("bad_descriptor", "descriptor", "must be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
+	ErrDescriptor = fault.InvalidAs("invalid_descriptor", "descriptor", "must be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
 	// ErrUnsupportedDescriptor is returned for a kind of descriptor that wallets do
 	// not support.
 	ErrUnsupportedDescriptor = fault.InvalidAs("unsupported_descriptor", "descriptor", "is not supported; %s", supported)
 	// ErrKeyType is returned for a key with the prefix of another kind of script.
-	ErrKeyType = fault.InvalidAs("key_type", "descriptor", "has a key with the prefix of another script type")
+	ErrKeyType = fault.InvalidAs("script_type_mismatch", "descriptor", "has a key with the prefix of another script type")
 	// ErrDuplicateKey is returned for a key that occurs twice.
 	ErrDuplicateKey = fault.InvalidAs("duplicate_key", "descriptor", "contains a key twice")
 )

@@ -15,13 +15,13 @@ func TestChecksum(t *testing.T) {
 	for text, code := range map[string]string{
 		"raw(deadbeef)#89f8spxm":  "unsupported_descriptor",
 		"raw(deadbeef)":           "unsupported_descriptor",
-		"raw(deadbeef)#":          "bad_descriptor",
-		"raw(deadbeef)#89f8spxmx": "bad_descriptor",
-		"raw(deadbeef)#89f8spx":   "bad_descriptor",
-		"raw(deedbeef)#89f8spxm":  "bad_descriptor",
-		"raw(deedbeef)##9f8spxm":  "bad_descriptor",
-		"raw(Ü)#00000000":         "bad_descriptor",
-		"raw(deadbeef)#89F8SPXM":  "bad_descriptor",
+		"raw(deadbeef)#":          "invalid_descriptor",
+		"raw(deadbeef)#89f8spxmx": "invalid_descriptor",
+		"raw(deadbeef)#89f8spx":   "invalid_descriptor",
+		"raw(deedbeef)#89f8spxm":  "invalid_descriptor",
+		"raw(deedbeef)##9f8spxm":  "invalid_descriptor",
+		"raw(Ü)#00000000":         "invalid_descriptor",
+		"raw(deadbeef)#89F8SPXM":  "invalid_descriptor",
 	} {
 		_, err := btc.ParseDescriptor(text, btc.Main)
 		wantFault(t, err, code, "descriptor", text)
@@ -120,7 +120,7 @@ func TestBadDescriptors(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s is accepted", text)
 		}
-		if f := faultOf(t, err); f.Code != "bad_descriptor" && f.Code != "bad_key" {
+		if f := faultOf(t, err); f.Code != "invalid_descriptor" && f.Code != "invalid_key" {
 			t.Errorf("%q: %s", text, f.Code)
 		}
 		wantFault(t, err, faultOf(t, err).Code, "descriptor", text)
@@ -130,7 +130,7 @@ func TestBadDescriptors(t *testing.T) {
 			t.Error(err)
 		}
 		_, err := btc.ParseDescriptor(fmt.Sprintf(script, many(most+1)), btc.Regtest)
-		wantFault(t, err, "bad_descriptor", "descriptor", script)
+		wantFault(t, err, "invalid_descriptor", "descriptor", script)
 	}
 }
 

@@ -16,7 +16,7 @@ type FeeRate int64
 const MaxFeeRate FeeRate = 100_000_000
 
 // ErrFeeRate is returned for text that is not a fee rate.
-var ErrFeeRate = fault.New(fault.Invalid, "bad_fee_rate", "a fee rate is a number of sat/vB above 0 and up to 100000, with at most three decimals")
+var ErrFeeRate = fault.New(fault.Invalid, "invalid_fee_rate", "a fee rate is a number of sat/vB above 0 and up to 100000, with at most three decimals")
 
 // ParseFeeRate parses a JSON number of satoshis per virtual byte, such as 5, 1.25
 // or 1e1, exactly. It returns ErrFeeRate for other text and for numbers that have

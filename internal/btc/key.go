@@ -24,7 +24,7 @@ type Key struct {
 }
 
 // ErrKey is returned for text that is not an extended public key.
-var ErrKey = fault.InvalidAs("bad_key", "key", "must be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
+var ErrKey = fault.InvalidAs("invalid_key", "key", "must be an extended public key such as [d34db33f/84h/0h/0h]xpub…")
 
 // maxKey is the maximum length of a key expression in bytes.
 const maxKey = 1024

@@ -120,7 +120,7 @@ func TestPrefixes(t *testing.T) {
 				t.Errorf("%s for %s: %v", prefix, script, err)
 			}
 			if !fits {
-				wantFault(t, err, "key_type", "keys", same.String())
+				wantFault(t, err, "script_type_mismatch", "keys", same.String())
 			}
 		}
 	}
@@ -142,7 +142,7 @@ func TestBadKeys(t *testing.T) {
 		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Q5JXayek4PRsn35jii4veMimro1xefsM58PgBMrvdYre8QyULY",
 	} {
 		_, err := btc.ParseKey(text, btc.Main)
-		wantFault(t, err, "bad_key", "key", text)
+		wantFault(t, err, "invalid_key", "key", text)
 	}
 }
 

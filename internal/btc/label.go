@@ -23,7 +23,7 @@ type Label struct {
 
 // Faults of a line of labels. None repeats the line.
 var (
-	ErrLabel = fault.New(fault.Invalid, "bad_label", "the line is not a BIP-329 label")
+	ErrLabel = fault.New(fault.Invalid, "invalid_label", "the line is not a BIP-329 label")
 	// ErrLabelType is returned for records of a type that BIP-329 does not define,
 	// which importers should ignore.
 	ErrLabelType = fault.InvalidAs("unknown_label_type", "type", "is unknown; known types are tx, addr, pubkey, input, output and xpub")

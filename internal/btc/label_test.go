@@ -76,15 +76,15 @@ func TestLabels(t *testing.T) {
 
 func TestBadLabels(t *testing.T) {
 	for line, code := range map[string]string{
-		``: "bad_label", `[]`: "bad_label", `{`: "bad_label", `null`: "bad_label", `{}`: "bad_label", `{"type":"tx"}`: "bad_label", `{"ref":"` + txid + `"}`: "bad_label", `{"type":"tx","ref":""}`: "bad_label",
-		`{"type":"tx","type":"tx","ref":"` + txid + `"}`: "bad_label", `{"type":"tx","ref":"` + txid + `","x":1,"x":2}`: "bad_label", `{"type":"tx","ref":"` + txid + `"}{}`: "bad_label",
-		`{"type":"tx","ref":"` + txid + `","Label":"x"}`: "bad_label", `{"Type":"tx","ref":"` + txid + `"}`: "bad_label", `{"type":"tx","ref":"` + txid + "\",\"label\":\"\xff\"}": "bad_label",
-		`{"type":"tx","ref":"` + txid + `","label":5}`: "bad_label", `{"type":"tx","ref":"` + txid + `","label":"` + strings.Repeat("ü", 256) + `"}`: "bad_label",
-		`{"type":"tx","ref":"` + txid + `","spendable":true}`: "bad_label", `{"type":"output","ref":"` + txid + `:0","spendable":"true"}`: "bad_label",
-		`{"type":"tx","ref":"` + strings.ToUpper(txid) + `"}`: "bad_label", `{"type":"tx","ref":"` + txid + `:0"}`: "bad_label", `{"type":"output","ref":"` + txid + `"}`: "bad_label", `{"type":"input","ref":"` + txid + `:-1"}`: "bad_label",
-		`{"type":"pubkey","ref":"02"}`: "bad_label", `{"type":"pubkey","ref":"` + xpub + `"}`: "bad_label", `{"type":"addr","ref":"x"}`: "bad_label", `{"type":"addr","ref":" bc1q34aq5drpuwy3wgl9lhup9892qp6svr8ldzyy7c"}`: "bad_label",
-		`{"type":"xpub","ref":"[d34db33f]` + xpub + `"}`: "bad_label", `{"type":"xpub","ref":"x"}`: "bad_label", `{"type":"tx","ref":"` + txid + `","origin":"ü"}`: "bad_label",
-		`{"type":"tx","ref":"` + txid + `","x":"` + strings.Repeat("x", 1<<16) + `"}`: "bad_label",
+		``: "invalid_label", `[]`: "invalid_label", `{`: "invalid_label", `null`: "invalid_label", `{}`: "invalid_label", `{"type":"tx"}`: "invalid_label", `{"ref":"` + txid + `"}`: "invalid_label", `{"type":"tx","ref":""}`: "invalid_label",
+		`{"type":"tx","type":"tx","ref":"` + txid + `"}`: "invalid_label", `{"type":"tx","ref":"` + txid + `","x":1,"x":2}`: "invalid_label", `{"type":"tx","ref":"` + txid + `"}{}`: "invalid_label",
+		`{"type":"tx","ref":"` + txid + `","Label":"x"}`: "invalid_label", `{"Type":"tx","ref":"` + txid + `"}`: "invalid_label", `{"type":"tx","ref":"` + txid + "\",\"label\":\"\xff\"}": "invalid_label",
+		`{"type":"tx","ref":"` + txid + `","label":5}`: "invalid_label", `{"type":"tx","ref":"` + txid + `","label":"` + strings.Repeat("ü", 256) + `"}`: "invalid_label",
+		`{"type":"tx","ref":"` + txid + `","spendable":true}`: "invalid_label", `{"type":"output","ref":"` + txid + `:0","spendable":"true"}`: "invalid_label",
+		`{"type":"tx","ref":"` + strings.ToUpper(txid) + `"}`: "invalid_label", `{"type":"tx","ref":"` + txid + `:0"}`: "invalid_label", `{"type":"output","ref":"` + txid + `"}`: "invalid_label", `{"type":"input","ref":"` + txid + `:-1"}`: "invalid_label",
+		`{"type":"pubkey","ref":"02"}`: "invalid_label", `{"type":"pubkey","ref":"` + xpub + `"}`: "invalid_label", `{"type":"addr","ref":"x"}`: "invalid_label", `{"type":"addr","ref":" bc1q34aq5drpuwy3wgl9lhup9892qp6svr8ldzyy7c"}`: "invalid_label",
+		`{"type":"xpub","ref":"[d34db33f]` + xpub + `"}`: "invalid_label", `{"type":"xpub","ref":"x"}`: "invalid_label", `{"type":"tx","ref":"` + txid + `","origin":"ü"}`: "invalid_label",
+		`{"type":"tx","ref":"` + txid + `","x":"` + strings.Repeat("x", 1<<16) + `"}`: "invalid_label",
 		`{"type":"xprv","ref":"x"}`: "unknown_label_type", `{"type":"TX","ref":"` + txid + `"}`: "unknown_label_type",
 		`{"type":"xpub","ref":"` + xprv + `"}`: "private_key", `{"type":"pubkey","ref":"` + wif + `"}`: "private_key", `{"type":"tx","ref":"` + txid + `","origin":"wpkh(` + xprv + `)"}`: "private_key",
 	} {

@@ -14,7 +14,7 @@ type Outpoint struct {
 }
 
 // ErrOutpoint is returned for text that is not an outpoint.
-var ErrOutpoint = fault.InvalidAs("bad_outpoint", "outpoint", "must be a transaction id of 64 lower-case hexadecimal digits, a colon and the index of an output")
+var ErrOutpoint = fault.InvalidAs("invalid_outpoint", "outpoint", "must be a transaction id of 64 lower-case hexadecimal digits, a colon and the index of an output")
 
 // ParseOutpoint parses "txid:vout". Each outpoint has exactly one spelling, so that
 // texts can be compared: upper case and leading zeros are ErrOutpoint.

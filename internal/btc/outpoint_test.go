@@ -23,6 +23,6 @@ func TestParseOutpoint(t *testing.T) {
 		strings.ToUpper(txid) + ":0", txid[1:] + ":0", "g" + txid[1:] + ":0", txid + "00:0", strings.Repeat("0", 100_000),
 	} {
 		_, err := btc.ParseOutpoint(text)
-		wantFault(t, err, "bad_outpoint", "outpoint", text)
+		wantFault(t, err, "invalid_outpoint", "outpoint", text)
 	}
 }

@@ -55,9 +55,9 @@ func TestFromDescriptors(t *testing.T) {
 		{"wsh(multi(1," + one + "/0/*," + two + "/0/*))", "wsh(multi(2," + one + "/1/*," + two + "/1/*))", "descriptors_differ", "change_descriptor"},
 		{"wsh(multi(1," + one + "/0/*," + two + "/0/*))", "wsh(multi(1," + two + "/1/*," + one + "/1/*))", "descriptors_differ", "change_descriptor"},
 		{"wsh(multi(1," + one + "/0/*," + two + "/0/*))", "wsh(multi(1," + one + "/1/*," + two + "/0/*))", "descriptors_differ", "change_descriptor"},
-		{"wpkh(" + one + "/0/*)", "wpkh(", "bad_descriptor", "change_descriptor"},
-		{"", "wpkh(" + one + "/0/*)", "bad_descriptor", "descriptor"},
-		{"wpkh(" + one + "/0/*)#12345678", "", "bad_descriptor", "descriptor"},
+		{"wpkh(" + one + "/0/*)", "wpkh(", "invalid_descriptor", "change_descriptor"},
+		{"", "wpkh(" + one + "/0/*)", "invalid_descriptor", "descriptor"},
+		{"wpkh(" + one + "/0/*)#12345678", "", "invalid_descriptor", "descriptor"},
 	} {
 		_, err := btc.FromDescriptors(wrong.receive, wrong.change, btc.Main)
 		wantFault(t, err, wrong.code, wrong.field, wrong.receive+" "+wrong.change)
@@ -110,9 +110,9 @@ func TestFromKeys(t *testing.T) {
 		{[]string{xpub, xpub2}, -1, "sh-wsh", "invalid_input", "required"},
 		{[]string{xpub}, 1, "wsh(", "invalid_input", "script"},
 		{[]string{xpub}, 1, "", "invalid_input", "script"},
-		{[]string{xpub, ""}, 1, "wsh", "bad_key", "keys"},
-		{[]string{xpub + "/0/*"}, 1, "wpkh", "bad_key", "keys"},
-		{[]string{xpub + "/<0;1>/*", xpub2}, 1, "wsh", "bad_key", "keys"},
+		{[]string{xpub, ""}, 1, "wsh", "invalid_key", "keys"},
+		{[]string{xpub + "/0/*"}, 1, "wpkh", "invalid_key", "keys"},
+		{[]string{xpub + "/<0;1>/*", xpub2}, 1, "wsh", "invalid_key", "keys"},
 	} {
 		_, err := btc.FromKeys(wrong.keys, wrong.required, wrong.script, btc.Main)
 		wantFault(t, err, wrong.code, wrong.field, strings.Join(wrong.keys, " "))

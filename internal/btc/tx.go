@@ -31,7 +31,7 @@ type TxOutput struct {
 }
 
 // ErrTx is returned for bytes that are not a transaction.
-var ErrTx = fault.New(fault.Invalid, "bad_transaction", "this is not a Bitcoin transaction")
+var ErrTx = fault.New(fault.Invalid, "invalid_transaction", "this is not a Bitcoin transaction")
 
 const (
 	maxTx         = 4_000_000 // bytes: the weight limit of a block, in which a byte weighs at least one

@@ -149,7 +149,7 @@ func TestAlphaEndpoints(t *testing.T) {
 		t.Errorf("the default scopes of an admin's token are %s", got)
 	}
 	for _, path := range []string{"/api/v1/users", "/api/v1/tokens"} {
-		s.call(t, "GET", path, bearer(made.text("jwt_token")), "").wantProblem(t, 403, "scope_missing")
+		s.call(t, "GET", path, bearer(made.text("jwt_token")), "").wantProblem(t, 403, "insufficient_scope")
 	}
 }
 

@@ -13,7 +13,7 @@ func TestAudit(t *testing.T) {
 		admin, bob := s.user(t, "admin", true), s.user(t, "bob", false)
 		root := s.token(t, admin, 0)
 		made := s.call(t, "POST", tokens, bob.basic(), `{"description": "x", "lifetime": "1 hour", "scopes": ["node:read"]}`).want(t, 201).text("id")
-		s.call(t, "GET", audit, s.token(t, bob, 0).bearer(), "").wantProblem(t, 403, "role_missing")
+		s.call(t, "GET", audit, s.token(t, bob, 0).bearer(), "").wantProblem(t, 403, "insufficient_role")
 
 		list := audit + "?user=bob&action=token&target=" + made
 		eventually(t, func() bool {

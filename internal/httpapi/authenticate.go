@@ -106,12 +106,12 @@ func parseBasic(credential string) (name, password string, ok bool) {
 	return strings.Cut(string(text), ":")
 }
 
-var errScope = fault.New(fault.Forbidden, "scope_missing", "the token lacks a scope")
+var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks a scope")
 
 // admit checks that somebody's role and token open the route to them.
 func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
-		return fault.New(fault.Forbidden, "role_missing", "only admins may do this").With("required_role", string(route.Admin))
+		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").With("required_role", string(route.Admin))
 	}
 	if to.Credentials == route.Password {
 		return who.NeedPassword()

@@ -79,7 +79,7 @@ func (eitherBody) MaxBody() int64 { return 2_000_000 }
 type number int
 
 func (*number) UnmarshalJSON([]byte) error {
-	return fault.New(fault.Invalid, "bad_number", "has to be a number to our liking")
+	return fault.New(fault.Invalid, "invalid_number", "has to be a number to our liking")
 }
 
 type versioned struct {

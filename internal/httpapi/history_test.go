@@ -250,7 +250,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 
 	proposes := s.token(t, proposer, 0).bearer()
 	send(proposes, fmt.Sprintf(`{"type": "tx", "ref": %q, "label": "by a proposer"}`, v.sent)).want(t, 200, `"imported":1`)
-	send(proposes, fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": true}`, coin)).wantProblem(t, 403, "role_missing")
+	send(proposes, fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": true}`, coin)).wantProblem(t, 403, "insufficient_role")
 	send(k, strings.Repeat("{}\n", 10_001)).wantProblem(t, 400, "too_many_labels")
 	send(k, "").want(t, 200, `"imported":0`)
 	s.call(t, "POST", path, k, "{}").wantProblem(t, 415, "unsupported_media_type")

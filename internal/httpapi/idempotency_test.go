@@ -107,7 +107,7 @@ func TestIdempotencyKeyOfFailures(t *testing.T) {
 		return s.do(t, onceRequest("/api/v1/count", p.basic(), "k", body))
 	}
 	for range 2 {
-		ask(`{`).wantProblem(t, 400, "bad_json")
+		ask(`{`).wantProblem(t, 400, "invalid_json")
 		ask(`{"text": 1}`).wantProblem(t, 400, "invalid_input")
 		ask(`{"text": "panic"}`).wantProblem(t, 500, "internal")
 		away := error(fault.New(fault.Unavailable, "node_unavailable", "away"))
@@ -159,7 +159,7 @@ func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 			leave()
 			client.Wait()
 			for range 3 {
-				got := s.do(t, r).wantProblem(t, 409, "request_under_way")
+				got := s.do(t, r).wantProblem(t, 409, "request_in_progress")
 				if got.header.Get("Retry-After") != "1" {
 					t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 				}

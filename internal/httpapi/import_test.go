@@ -88,7 +88,7 @@ func TestImportedTokens(t *testing.T) {
 		check(t, err)
 		s.call(t, "GET", "/api/v1/wallets", k.bearer(), "").want(t, 200)
 		s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200)
-		s.call(t, "GET", "/api/v1/users", k.bearer(), "").wantProblem(t, 403, "scope_missing")
+		s.call(t, "GET", "/api/v1/users", k.bearer(), "").wantProblem(t, 403, "insufficient_scope")
 		s.call(t, "GET", tokens+"/"+k.id, p.basic(), "").want(t, 200, `"imported":true`, `"expired":false`,
 			`"scopes":["node:read","wallets:read","proposals:read","proposals:create"]`)
 		s.call(t, "GET", "/api/v1alpha/token/"+k.id, p.basic(), "").want(t, 200, `"expiry_status":"Valid"`)

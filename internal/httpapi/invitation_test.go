@@ -27,7 +27,7 @@ func testInvitations(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "POST", "/api/v1/invitations/"+id+"/accept", k, "").wantProblem(t, 404, "invitation_not_found")
 	s.call(t, "POST", "/api/v1/invitations/"+id+"/accept", bobs, `{"alias": "A b"}`).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"alias"`)
 	s.call(t, "POST", "/api/v1/invitations/"+id+"/accept", bobs, "").want(t, 201).wantJSON(t, `{"alias": "vault", "name": "vault", "role": "signer"}`)
-	s.call(t, "GET", path, bobs, "").wantProblem(t, 403, "role_missing")
+	s.call(t, "GET", path, bobs, "").wantProblem(t, 403, "insufficient_role")
 	s.call(t, "GET", "/api/v1/invitations", bobs, "").want(t, 200).wantJSON(t, `{"items": [], "next_cursor": null}`)
 	s.call(t, "POST", path, k, `{"user": "bob", "role": "owner"}`).wantProblem(t, 409, "member_exists")
 	for body, field := range map[string]string{`{"user": "carol", "role": "king"}`: "role", `{"user": "a:b", "role": "viewer"}`: "user", `{"role": "viewer"}`: "user", `{"user": "carol"}`: "role"} {
@@ -106,7 +106,7 @@ func testRepointedAlias(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "GET", deposit, victims, "").wantProblem(t, 404, "wallet_not_found")
 	id := s.call(t, "POST", "/api/v1/wallets/savings/invitations", k, `{"user": "victim", "role": "proposer"}`).want(t, 201).text("id")
 	accept := "/api/v1/invitations/" + id + "/accept"
-	s.call(t, "POST", accept, victims, "").wantProblem(t, 409, "alias_taken")
+	s.call(t, "POST", accept, victims, "").wantProblem(t, 409, "alias_exists")
 	s.call(t, "POST", accept, victims, `{"alias": "from_mallory"}`).want(t, 201)
 	s.call(t, "GET", deposit, victims, "").wantProblem(t, 404, "wallet_not_found")
 	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{"name": "savings again"}`).want(t, 200)

@@ -284,7 +284,7 @@ func testIsolationOfMembers(t *testing.T, s *server, alice person, owner, viewer
 		case alpha:
 			got.want(t, 403, "your role in this wallet is viewer")
 		default:
-			got.wantProblem(t, 403, "role_missing")
+			got.wantProblem(t, 403, "insufficient_role")
 		}
 	}
 	if got := s.call(t, "GET", "/api/v1/wallets", viewer, "").want(t, 200).list("alias"); fmt.Sprint(got) != "[vault]" {

@@ -67,7 +67,7 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 		} {
 			s.call(t, "PATCH", path+to, k, body).wantProblem(t, 400, code)
 		}
-		s.call(t, "PATCH", path+to, s.token(t, viewer, 0).bearer(), `{"label": "x"}`).wantProblem(t, 403, "role_missing")
+		s.call(t, "PATCH", path+to, s.token(t, viewer, 0).bearer(), `{"label": "x"}`).wantProblem(t, 403, "insufficient_role")
 	}
 	for to, code := range map[string]string{
 		"/addresses/" + v.foreign: "address_not_found", "/transactions/" + hash("x"): "transaction_not_found",

@@ -208,12 +208,12 @@ func wantNotFound(t *testing.T, got answer, to route.Route, alpha bool) {
 
 func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha bool) {
 	t.Helper()
-	code, field, value, text := "scope_missing", "required_scope", to.Scope.String(), "the token lacks the scope "+to.Scope.String()
+	code, field, value, text := "insufficient_scope", "required_scope", to.Scope.String(), "the token lacks the scope "+to.Scope.String()
 	switch v {
 	case adminsOnly:
-		code, field, value, text = "role_missing", "required_role", "admin", "only admins may do this"
+		code, field, value, text = "insufficient_role", "required_role", "admin", "only admins may do this"
 	case roleMissing:
-		code, field, value = "role_missing", "required_role", string(to.Role)
+		code, field, value = "insufficient_role", "required_role", string(to.Role)
 	case notOwnToken:
 		code, field, value = "not_own_token", "required_scope", ""
 	case byPasswordOnly:

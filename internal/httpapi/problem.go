@@ -160,7 +160,7 @@ func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // notFound answers for a path that no route has.
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, fault.New(fault.NotFound, "no_such_path", "there is nothing at this path; %s describes what there is", descriptionPath))
+	s.fail(w, r, fault.New(fault.NotFound, "path_not_found", "there is nothing at this path; %s describes what there is", descriptionPath))
 }
 
 // asKnownMethod answers methods that the router has never heard of, and for which

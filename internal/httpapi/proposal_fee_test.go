@@ -10,7 +10,7 @@ import (
 func testProposalFees(t *testing.T, w *spending) {
 	wallet := strings.TrimSuffix(w.path, "/proposals")
 	change := func(role, body string) answer { return w.call(t, "PATCH", wallet, w.role[role], body) }
-	change("signer", `{"max_fee_rate_sat_vb": 3}`).wantProblem(t, 403, "role_missing")
+	change("signer", `{"max_fee_rate_sat_vb": 3}`).wantProblem(t, 403, "insufficient_role")
 	for body, message := range map[string]string{
 		`{"max_fee_rate_sat_vb": 100.001}`:            "must be at most 100, the maximum of the server",
 		`{"max_fee_rate_sat_vb": 0}`:                  "has to be a number of sat/vB above 0",
@@ -19,7 +19,7 @@ func testProposalFees(t *testing.T, w *spending) {
 	} {
 		change("owner", body).want(t, 400, `"field":"max_fee_rate_sat_vb"`, message)
 	}
-	change("owner", `{}`).wantProblem(t, 400, "nothing_to_change")
+	change("owner", `{}`).wantProblem(t, 400, "no_changes")
 	change("owner", `{"max_fee_rate_sat_vb": 3.25}`).want(t, 200, `"max_fee_rate_sat_vb":3.25`)
 	w.call(t, "GET", wallet, w.role["viewer"], "").want(t, 200, `"max_fee_rate_sat_vb":3.25`)
 

@@ -139,7 +139,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 	if half.header.Get("Etag") != `"2"` || half.fields["raw_hex"] != nil {
 		t.Errorf("ETag %s", half.header.Get("Etag"))
 	}
-	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", nil).wantProblem(t, 409, "wrong_state")
+	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", nil).wantProblem(t, 409, "invalid_status")
 	// The same again changes nothing, and another's signatures are made of the first PSBT.
 	w.ask(t, "POST", "/"+id+"/signatures", "owner", string(first), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
 	body := fmt.Sprintf(`{"psbt": %q}`, base64.StdEncoding.EncodeToString(w.signed(t, made, 2)))
@@ -151,7 +151,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "proposal_changed")
 	once := map[string]string{"Idempotency-Key": "send-it-once", "If-Match": whole.header.Get("Etag")}
-	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "[]", nil).wantProblem(t, 400, "bad_json")
+	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "[]", nil).wantProblem(t, 400, "invalid_json")
 	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200, `"status":"broadcast"`)
 	if again := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200); again.body != sent.body || again.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("a request that is repeated with its key has another answer")
@@ -166,7 +166,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 	wantRate(t, bumped, 20.125)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "proposal_changed")
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
-	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "wrong_state")
+	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", nil).wantProblem(t, 409, "invalid_status")
 	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
 }
 
@@ -206,7 +206,7 @@ func wantRate(t *testing.T, a answer, asked float64) {
 // testProposalRoles: a viewer reads, a proposer makes and cancels their own, a signer
 // signs, sends, and cancels any.
 func testProposalRoles(t *testing.T, w *spending) {
-	w.propose(t, "viewer", "").wantProblem(t, 403, "role_missing")
+	w.propose(t, "viewer", "").wantProblem(t, 403, "insufficient_role")
 	mine, theirs := w.propose(t, "proposer", "").want(t, 201), w.propose(t, "signer", "").want(t, 201)
 	for _, c := range []struct {
 		role, method, path string
@@ -224,17 +224,17 @@ func testProposalRoles(t *testing.T, w *spending) {
 		}
 		got := w.ask(t, c.method, "/"+mine.text("id")+c.path, c.role, body, nil).want(t, c.status)
 		if c.status == 403 {
-			got.wantProblem(t, 403, "role_missing")
+			got.wantProblem(t, 403, "insufficient_role")
 		}
 	}
-	w.ask(t, "DELETE", "/"+theirs.text("id"), "proposer", "", nil).wantProblem(t, 403, "role_missing")
+	w.ask(t, "DELETE", "/"+theirs.text("id"), "proposer", "", nil).wantProblem(t, 403, "insufficient_role")
 	w.ask(t, "DELETE", "/"+mine.text("id"), "proposer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	again := w.propose(t, "proposer", "").want(t, 201)
 	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	// What a token may do is less than what its user may.
 	reader := w.token(t, w.owner, auth.ProposalsRead).bearer()
-	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "scope_missing")
+	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "insufficient_scope")
 	w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", reader, "{}").wantMessage(t, 403, "the token lacks the scope proposals:create")
 	blind := w.token(t, w.owner, auth.WalletsRead).bearer()
 	w.propose(t, "owner", "").want(t, 201)
@@ -253,7 +253,7 @@ func (w *spending) testUnseen(t *testing.T) {
 	body := `{"recipients": [{"address": "` + payee + `", "amount_sat": 100000}], "fee_rate_sat_vb": 3.5}`
 	made := w.call(t, "POST", w.path, creator, body).want(t, 201, `"psbt":"`)
 	path := w.path + "/" + made.text("id")
-	w.call(t, "GET", path, creator, "").wantProblem(t, 403, "scope_missing")
+	w.call(t, "GET", path, creator, "").wantProblem(t, 403, "insufficient_scope")
 	post := fmt.Sprintf(`{"psbt": %q}`, base64.StdEncoding.EncodeToString(w.signed(t, made, 0)))
 	for _, got := range []answer{w.call(t, "POST", path+"/signatures", signer, post), w.call(t, "DELETE", path, creator, "")} {
 		if got.want(t, 204); got.body != "" || got.header.Get("Content-Type") != "" || got.header.Get("Etag") == "" {
@@ -268,7 +268,7 @@ func (w *spending) testUnseen(t *testing.T) {
 func testProposalCancel(t *testing.T, w *spending) {
 	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `those who have its transaction can still send it"`
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
-	w.ask(t, "POST", path+"/broadcast", "signer", "", nil).wantProblem(t, 409, "wrong_state").
+	w.ask(t, "POST", path+"/broadcast", "signer", "", nil).wantProblem(t, 409, "invalid_status").
 		want(t, 409, "the proposal is created; this requires the status complete or broadcast", `"allowed_statuses":"complete broadcast"`)
 	w.ask(t, "POST", "", "proposer", `{"recipients": [{"amount_sat": 1000}]}`, nil).wantProblem(t, 400, "invalid_input").
 		want(t, 400, `"field":"recipients[0].address","message":"is required"`)
@@ -335,7 +335,7 @@ func testProposalAmounts(t *testing.T, w *spending) {
 	}
 	mixed := strings.Replace(payee, "bcrt1qgc6h", "BCRT1QGC6h", 1)
 	w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+mixed+`", "amount": "+.001", "unit": "btc"}], "fee_rate": "2.00049"}`).want(t, 200, `"`+payee+`"`)
-	w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+mixed+`", "amount_sat": 100000}]}`).wantProblem(t, 400, "bad_address")
+	w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+mixed+`", "amount_sat": 100000}]}`).wantProblem(t, 400, "invalid_address")
 	w.cancelAll(t)
 	for _, amount := range []string{`2099999997690000, "unit": "sat"`, `20999999.9769, "unit": "btc"`} {
 		w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": `+amount+`}], "fee_rate": 1}`).

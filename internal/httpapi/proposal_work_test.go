@@ -35,12 +35,12 @@ func testProposalWork(t *testing.T, w *spending) {
 	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 100 { // other tests allocate as well
 		t.Errorf("%d MiB are allocated for a proposal that does not exist", mib)
 	}
-	post(id, "viewer", "").wantProblem(t, 403, "role_missing")
+	post(id, "viewer", "").wantProblem(t, 403, "insufficient_role")
 	sixteen := strings.TrimSuffix(strings.Repeat(`"9", `, 16), ", ")
 	post(id, "signer", sixteen).wantProblem(t, 412, "proposal_changed")
 	post(id, "signer", sixteen+`, "1"`).wantProblem(t, 400, "invalid_input").want(t, 400, "If-Match: must not have more than 16 ETags")
-	post(id, "signer", "").wantProblem(t, 400, "bad_psbt").want(t, 400, "a witness must not have more than 100 items")
+	post(id, "signer", "").wantProblem(t, 400, "invalid_psbt").want(t, 400, "a witness must not have more than 100 items")
 	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", map[string]string{"If-Match": `"8", "9"`}).wantProblem(t, 412, "proposal_changed")
 	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", map[string]string{"If-Match": `"8", "1"`}).want(t, 200)
-	post(id, "signer", "").wantProblem(t, 409, "wrong_state")
+	post(id, "signer", "").wantProblem(t, 409, "invalid_status")
 }

@@ -35,6 +35,6 @@ func TestQuota(t *testing.T) {
 		} {
 			s.call(t, "PATCH", userPath("p"), root, body).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"quotas"`, says)
 		}
-		s.call(t, "PATCH", userPath("p"), root, `{"quotas": {}}`).wantProblem(t, 400, "nothing_to_change")
+		s.call(t, "PATCH", userPath("p"), root, `{"quotas": {}}`).wantProblem(t, 400, "no_changes")
 	})
 }

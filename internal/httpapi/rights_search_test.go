@@ -280,7 +280,7 @@ func (h *search) try(s state, c step) (after state, changed bool) {
 	case w.Code >= 500:
 		h.t.Fatalf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
 	case w.Code >= 400:
-		h.useless[kind] = slices.Contains([]string{"scope_missing", "role_missing", "password_required", "unauthenticated"}, got.Code) && got.Code != "unauthenticated"
+		h.useless[kind] = slices.Contains([]string{"insufficient_scope", "insufficient_role", "password_required", "unauthenticated"}, got.Code) && got.Code != "unauthenticated"
 		return s, false
 	}
 	after = state{h.rows(), holding{maps.Clone(s.has.tokens), maps.Clone(s.has.passwords)}, append(slices.Clone(s.calls), c.method+" "+c.path+" "+c.body)}

@@ -99,9 +99,9 @@ func TestRolesTakeScopes(t *testing.T) {
 				}
 			}
 		}
-		s.call(t, "PUT", path, s.token(t, p, auth.DefaultScopes).bearer(), `{"role": "viewer"}`).wantProblem(t, 403, "scope_missing")
-		s.call(t, "DELETE", path, s.token(t, p, auth.DefaultScopes).bearer(), "").wantProblem(t, 403, "scope_missing")
-		s.call(t, "DELETE", path, s.token(t, bob, auth.DefaultScopes).bearer(), "").wantProblem(t, 403, "scope_missing")
+		s.call(t, "PUT", path, s.token(t, p, auth.DefaultScopes).bearer(), `{"role": "viewer"}`).wantProblem(t, 403, "insufficient_scope")
+		s.call(t, "DELETE", path, s.token(t, p, auth.DefaultScopes).bearer(), "").wantProblem(t, 403, "insufficient_scope")
+		s.call(t, "DELETE", path, s.token(t, bob, auth.DefaultScopes).bearer(), "").wantProblem(t, 403, "insufficient_scope")
 		s.call(t, "DELETE", path, s.token(t, p, auth.MembersWrite).bearer(), "").want(t, 204)
 	})
 }

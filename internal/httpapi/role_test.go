@@ -65,7 +65,7 @@ func TestWalletRoles(t *testing.T) {
 				case !c.member:
 					got.wantProblem(t, 404, "wallet_not_found")
 				case slices.Index(roles, role) < slices.Index(roles, needed):
-					if got.wantProblem(t, 403, "role_missing"); got.text("required_role") != needed {
+					if got.wantProblem(t, 403, "insufficient_role"); got.text("required_role") != needed {
 						t.Errorf("required_role %q, want %q", got.text("required_role"), needed)
 					}
 				default:
@@ -73,7 +73,7 @@ func TestWalletRoles(t *testing.T) {
 				}
 			}
 			s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, s.token(t, p, auth.AllScopes&^auth.AdminScopes&^auth.WalletsRead).bearer(), "").
-				wantProblem(t, 403, "scope_missing")
+				wantProblem(t, 403, "insufficient_scope")
 			s.call(t, "GET", "/api/v1/wallets/theirs/for-"+needed, p.basic(), "").wantProblem(t, 404, "wallet_not_found")
 			s.call(t, "GET", "/api/v1/wallets/"+vault+"/for-"+needed, p.basic(), "").wantProblem(t, 404, "wallet_not_found")
 		}
@@ -113,7 +113,7 @@ func TestMembershipIsReadAnew(t *testing.T) {
 	ask := func() answer { return s.call(t, "GET", "/api/v1/wallets/vault/for-owner", k.bearer(), "") }
 	ask().want(t, 200)
 	s.sql(t, "UPDATE members SET role = 'signer' WHERE wallet_id = $1", id)
-	ask().wantProblem(t, 403, "role_missing")
+	ask().wantProblem(t, 403, "insufficient_role")
 	s.sql(t, "DELETE FROM members WHERE wallet_id = $1", id)
 	ask().wantProblem(t, 404, "wallet_not_found")
 }

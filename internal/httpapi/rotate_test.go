@@ -132,7 +132,7 @@ func TestRotateWhoMay(t *testing.T) {
 		{"its grandparent", func(grandparent, _, _, _ token) string { return grandparent.bearer() }, 201, ""},
 		{"its child", func(_, _, _, child token) string { return child.bearer() }, 403, "not_own_token"},
 		{"another of the user's with as much", func(_, _, _, _ token) string { return s.token(t, p, 0).bearer() }, 403, "not_own_token"},
-		{"another without tokens:write", func(_, _, _, _ token) string { return s.token(t, p, auth.NodeRead).bearer() }, 403, "scope_missing"},
+		{"another without tokens:write", func(_, _, _, _ token) string { return s.token(t, p, auth.NodeRead).bearer() }, 403, "insufficient_scope"},
 		{"another user", func(_, _, _, _ token) string { return other.basic() }, 404, "token_not_found"},
 		{"another user's token", func(_, _, _, _ token) string { return s.token(t, other, 0).bearer() }, 404, "token_not_found"},
 	} {

@@ -60,7 +60,7 @@ func testRowLimits(t *testing.T, s *server) {
 		k := s.token(t, s.user(t, unique("carol"), false), 0)
 		s.call(t, "GET", "/api/v1/node", k.bearer(), "").want(t, 200)
 		s.sql(t, "UPDATE tokens SET scopes = 'wallets:read nonsense' WHERE token_id = $1", k.id)
-		got := s.call(t, "GET", "/api/v1/node", k.bearer(), "").wantProblem(t, 403, "scope_missing")
+		got := s.call(t, "GET", "/api/v1/node", k.bearer(), "").wantProblem(t, 403, "insufficient_scope")
 		if got.text("required_scope") != "node:read" {
 			t.Errorf("required_scope %q", got.text("required_scope"))
 		}
@@ -72,7 +72,7 @@ func testRowLimits(t *testing.T, s *server) {
 		k := s.token(t, p, auth.UsersRead)
 		s.call(t, "GET", "/api/v1/users", k.bearer(), "").want(t, 200)
 		s.sql(t, "UPDATE users SET is_admin = FALSE WHERE user_id = $1", p.ID)
-		s.call(t, "GET", "/api/v1/users", k.bearer(), "").wantProblem(t, 403, "role_missing")
+		s.call(t, "GET", "/api/v1/users", k.bearer(), "").wantProblem(t, 403, "insufficient_role")
 	})
 	t.Run("a user is enabled again", func(t *testing.T) {
 		p := s.user(t, unique("eve"), false)

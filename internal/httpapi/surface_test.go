@@ -117,7 +117,7 @@ func TestUnknownURLs(t *testing.T) {
 	} {
 		for _, method := range []string{"GET", "POST", "PROPFIND"} {
 			got := s.call(t, method, path, "", "")
-			wantError(t, got, strings.Replace(path, "/api/v1alphabet", "", 1), 404, "no_such_path", "there is nothing at this path; /api/openapi.json describes what there is")
+			wantError(t, got, strings.Replace(path, "/api/v1alphabet", "", 1), 404, "path_not_found", "there is nothing at this path; /api/openapi.json describes what there is")
 		}
 	}
 }

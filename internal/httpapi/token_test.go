@@ -26,7 +26,7 @@ func TestTokenLife(t *testing.T) {
 		for _, authorization := range []string{p.basic(), k.bearer()} {
 			s.call(t, "GET", tokens+"/"+k.id, authorization, "").want(t, 200, `"description":"CI"`)
 		}
-		s.call(t, "POST", tokens, p.basic(), `{"description": "CI", "lifetime": "1 day"}`).wantProblem(t, 409, "description_taken")
+		s.call(t, "POST", tokens, p.basic(), `{"description": "CI", "lifetime": "1 day"}`).wantProblem(t, 409, "description_exists")
 		byTime := s.call(t, "POST", tokens, p.basic(), `{"description": "by time", "expires_at": "2027-01-01T01:00:00+01:00", "scopes": ["node:read"]}`).
 			want(t, 201, `"expires_at":"2027-01-01T00:00:00Z"`, `"wallets":null`)
 

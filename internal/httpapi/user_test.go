@@ -30,7 +30,7 @@ func TestUserLife(t *testing.T) {
 
 		s.call(t, "PATCH", userPath("bob smith"), boss, `{"admin": true}`).want(t, 200, `"admin":true`)
 		s.works(t, k, true)
-		s.call(t, "GET", users, k.bearer(), "").wantProblem(t, 403, "scope_missing") // the token stays as it was made
+		s.call(t, "GET", users, k.bearer(), "").wantProblem(t, 403, "insufficient_scope") // the token stays as it was made
 		s.call(t, "PATCH", userPath("bob smith"), root, `{"admin": false}`).want(t, 200, `"admin":false`)
 		s.call(t, "PATCH", userPath("bob smith"), root, `{"disabled": false}`).want(t, 200) // nothing new
 		s.works(t, k, true)
@@ -48,7 +48,7 @@ func TestUserLife(t *testing.T) {
 			s.call(t, method, userPath("bob smith"), root, "").wantProblem(t, 404, "user_not_found")
 		}
 		s.call(t, "PATCH", userPath("bob smith"), boss, `{"admin": true}`).wantProblem(t, 404, "user_not_found")
-		s.call(t, "PATCH", userPath("admin"), root, `{}`).wantProblem(t, 400, "nothing_to_change")
+		s.call(t, "PATCH", userPath("admin"), root, `{}`).wantProblem(t, 400, "no_changes")
 	})
 }
 
@@ -121,7 +121,7 @@ func TestLastAdmin(t *testing.T) {
 		s.call(t, "GET", users+"/me", admin.basic(), "").want(t, 200, `"admin":true,"disabled":false`)
 		s.call(t, "PATCH", userPath("disabled"), root, `{"disabled": false}`).want(t, 200)
 		s.call(t, "PATCH", userPath("admin"), root, `{"admin": false}`).want(t, 200)
-		s.call(t, "GET", users, root, "").wantProblem(t, 403, "role_missing")
+		s.call(t, "GET", users, root, "").wantProblem(t, 403, "insufficient_role")
 	})
 }
 

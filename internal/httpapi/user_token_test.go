@@ -45,7 +45,7 @@ func TestUserTokens(t *testing.T) {
 		s.call(t, "GET", users+"/me", p.basic(), "").want(t, 200)
 		for _, method := range []string{"GET", "DELETE"} {
 			s.call(t, method, userPath("nobody")+"/tokens", admin.basic(), "").wantProblem(t, 404, "user_not_found")
-			s.call(t, method, path, s.token(t, p, 0).bearer(), "").wantProblem(t, 403, "role_missing")
+			s.call(t, method, path, s.token(t, p, 0).bearer(), "").wantProblem(t, 403, "insufficient_role")
 		}
 	})
 }

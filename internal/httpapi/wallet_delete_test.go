@@ -18,7 +18,7 @@ func TestDeleteWallet(t *testing.T) {
 		s.call(t, "DELETE", "/api/v1/wallets/ours?files=keep&files=delete", k, "").wantProblem(t, 400, "invalid_input")
 		got := s.call(t, "DELETE", "/api/v1/wallets/ours?files=delete", k, "")
 		got.want(t, 409, "SPECTER_NODE_WALLET_FOLDER")
-		got.wantProblem(t, 409, "wallet_folder_unknown")
+		got.wantProblem(t, 409, "wallet_directory_unknown")
 		s.call(t, "DELETE", "/api/v1/wallets/foreign?files=delete", k, "").wantProblem(t, 409, "wallet_files_foreign")
 		s.call(t, "DELETE", "/api/v1/wallets/none?files=delete", k, "").wantProblem(t, 404, "wallet_not_found")
 		if after := s.dump(t, false); before != after {

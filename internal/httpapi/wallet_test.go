@@ -92,7 +92,7 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	}
 
 	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "alias": "vault_23_fam", "descriptor": %q, "birth": 0}`, descriptor())).
-		wantProblem(t, 409, "alias_taken")
+		wantProblem(t, 409, "alias_exists")
 	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "now"}`, d)).wantProblem(t, 409, "wallet_exists").
 		want(t, 409, `"details":{"alias":"vault_23_fam"}`)
 	change := strings.Replace(descriptor(), "<0;1>", "5", 1)
@@ -168,7 +168,7 @@ func testCreateWalletOnce(t *testing.T, s *server, _ *testkit.Node) {
 		go func() { answers <- s.do(t, r) }()
 	}
 	for range 2 {
-		if got := <-answers; got.status != 201 && got.text("code") != "request_under_way" {
+		if got := <-answers; got.status != 201 && got.text("code") != "request_in_progress" {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	}
@@ -227,12 +227,12 @@ func testChangeWallet(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "PATCH", "/api/v1/wallets/vault", k, `{"name": "Savings"}`).want(t, 200, `"name":"Savings"`, `"alias":"vault"`)
 	s.call(t, "PATCH", "/api/v1/wallets/vault", k, `{"alias": "savings"}`).want(t, 200, `"name":"Savings"`, `"alias":"savings"`)
 	s.call(t, "GET", "/api/v1/wallets/vault", k, "").wantProblem(t, 404, "wallet_not_found")
-	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{"alias": "other"}`).wantProblem(t, 409, "alias_taken")
+	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{"alias": "other"}`).wantProblem(t, 409, "alias_exists")
 	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{"alias": "Not One"}`).wantProblem(t, 400, "invalid_input")
-	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{}`).wantProblem(t, 400, "nothing_to_change")
+	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{}`).wantProblem(t, 400, "no_changes")
 	s.call(t, "PATCH", "/api/v1/wallets/theirs", reader, `{"alias": "mine"}`).want(t, 200, `"name":"Savings"`, `"alias":"mine"`, `"role":"viewer"`)
-	s.call(t, "PATCH", "/api/v1/wallets/mine", reader, `{"name": "Mine"}`).wantProblem(t, 403, "role_missing")
-	s.call(t, "DELETE", "/api/v1/wallets/mine", reader, "").wantProblem(t, 403, "role_missing")
+	s.call(t, "PATCH", "/api/v1/wallets/mine", reader, `{"name": "Mine"}`).wantProblem(t, 403, "insufficient_role")
+	s.call(t, "DELETE", "/api/v1/wallets/mine", reader, "").wantProblem(t, 403, "insufficient_role")
 	s.call(t, "GET", "/api/v1/wallets/savings", k, "").want(t, 200, `"name":"Savings"`)
 	s.call(t, "PATCH", "/api/v1/wallets/savings", k, `{"alias": "épargne"}`).want(t, 200, `"alias":"épargne"`)
 	for _, path := range []string{"%C3%A9pargne", "%c3%a9pargne", "%C3%A9p%61rgne"} {

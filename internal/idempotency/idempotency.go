@@ -37,7 +37,7 @@ const (
 // Errors for a further request with a key that cannot be answered with the stored
 // response.
 var (
-	ErrRunning = fault.New(fault.Conflict, "request_under_way",
+	ErrRunning = fault.New(fault.Conflict, "request_in_progress",
 		"a request with this Idempotency-Key is in progress; retry to get its response").After(time.Second)
 	ErrReused = fault.New(fault.Unprocessable, "idempotency_key_reused",
 		"this Idempotency-Key was used for a different request; use a new key for each request, and the same key only to repeat it")

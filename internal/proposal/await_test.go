@@ -52,7 +52,7 @@ func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
 		v.behind(5_000_000)
 		begin := time.Now()
 		_, err := service(w.await).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
-		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Unavailable || f.Code != "coin_not_known_yet" {
+		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Unavailable || f.Code != "utxo_unknown" {
 			t.Fatalf("with an index that stays behind: %v", err)
 		}
 		if took := time.Since(begin); took < 2*time.Second {

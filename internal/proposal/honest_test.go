@@ -94,7 +94,7 @@ func (h *honest) request() string {
 func (h *honest) refusal(o proposal.Order, err error) string {
 	h.t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
-	lag := ok && f.Code == "coin_not_known_yet" // the index follows a moment later
+	lag := ok && f.Code == "utxo_unknown" // the index follows a moment later
 	if !ok || f.Kind != fault.Invalid && f.Kind != fault.Conflict && !lag {
 		h.t.Errorf("%s: %v\n%+v", h.alias, err, o)
 		return ""

@@ -171,8 +171,8 @@ var nodeLies = []nodeLie{
 	{name: "more fee than it says", kinds: all, lie: func(a *answer) { a.change().Value-- }},
 	{name: "less fee than it says", kinds: all, lie: func(a *answer) { a.change().Value++ }},
 	{name: "says a lower fee", kinds: all, lie: func(a *answer) { a.pay(-1) }},
-	{name: "says a fee below zero", kinds: all, lie: func(a *answer) { a.fee = -1 }, code: "node_bad_answer"},
-	{name: "fee below zero", kinds: all, lie: func(a *answer) { a.change().Value += int64(2 * a.fee); a.fee = -a.fee }, code: "node_bad_answer"},
+	{name: "says a fee below zero", kinds: all, lie: func(a *answer) { a.fee = -1 }, code: "node_invalid_response"},
+	{name: "fee below zero", kinds: all, lie: func(a *answer) { a.change().Value += int64(2 * a.fee); a.fee = -a.fee }, code: "node_invalid_response"},
 
 	{name: "input of a stranger's", kinds: all, lie: func(a *answer) { a.addInput(foreign()) }},
 	{name: "input of a stranger's instead of ours", kinds: all, lie: func(a *answer) {
@@ -186,9 +186,9 @@ var nodeLies = []nodeLie{
 	}},
 	{name: "input of another output", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index ^= 1 }},
 	{name: "input of an output that is not there", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }},
-	{name: "input of an output that is not there, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }, code: "coin_not_known_yet"},
+	{name: "input of an output that is not there, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }, code: "utxo_unknown"},
 	{name: "input of another transaction", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }},
-	{name: "input of another transaction, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }, code: "coin_not_known_yet"},
+	{name: "input of another transaction, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }, code: "utxo_unknown"},
 	{name: "inputs that swapped what they say", kinds: all, lie: func(a *answer) { slices.Reverse(a.Inputs) }},
 	{name: "input missing", kinds: all, lie: func(a *answer) { a.Inputs, a.tx().TxIn = a.Inputs[:1], a.tx().TxIn[:1] }},
 	{name: "another coin than was asked for", kinds: all, lie: func(a *answer) {

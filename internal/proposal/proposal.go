@@ -24,17 +24,17 @@ var (
 	// fee.
 	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
 		"the wallet does not have enough for this payment and its fee in coins that are neither reserved by another proposal, nor frozen, nor waiting for confirmation")
-	ErrCoinReserved = fault.New(fault.Conflict, "coin_reserved", "another open proposal spends one of these coins; cancel or replace that one first")
-	ErrCoinFrozen   = fault.New(fault.Conflict, "coin_frozen", "one of these coins is frozen; unfreeze it first")
-	ErrCoinLocked   = fault.New(fault.Conflict, "coin_locked", "somebody locked one of these coins in Bitcoin Core (RPC lockunspent); unlock it there first")
+	ErrCoinReserved = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these coins; cancel or replace that one first")
+	ErrCoinFrozen   = fault.New(fault.Conflict, "utxo_frozen", "one of these coins is frozen; unfreeze it first")
+	ErrCoinLocked   = fault.New(fault.Conflict, "utxo_locked", "somebody locked one of these coins in Bitcoin Core (RPC lockunspent); unlock it there first")
 	// ErrWrongState says that the operation is not possible in the status of the
 	// proposal.
-	ErrWrongState = fault.New(fault.Conflict, "wrong_state", "this cannot be done with a proposal in this state")
+	ErrWrongState = fault.New(fault.Conflict, "invalid_status", "this cannot be done with a proposal in this state")
 	// ErrChanged says that the proposal has changed since the caller read it.
 	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
 	// ErrChangeTaken says that another open proposal has the change address; the request
 	// can be retried with another address.
-	ErrChangeTaken = fault.New(fault.Conflict, "change_taken", "another proposal was made at the same time; try again")
+	ErrChangeTaken = fault.New(fault.Conflict, "change_address_in_use", "another proposal was made at the same time; try again")
 	// ErrFeeRateTooLow says that the node does not relay a payment with this fee rate.
 	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
 	// ErrAmountTooSmall says that the node does not relay an output with this amount

@@ -18,7 +18,7 @@ import (
 
 // Service implements the operations on proposals and checks who may perform them. An
 // alias is the caller's name for a wallet; wallet.ErrNotFound and the Forbidden fault
-// role_missing are returned as by wallet.Service. Operations that need the node return
+// insufficient_role are returned as by wallet.Service. Operations that need the node return
 // Unavailable while it cannot be reached.
 type Service struct {
 	log     *slog.Logger

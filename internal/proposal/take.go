@@ -270,7 +270,7 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 }
 
 // errCoinUnknown is for taproot UTXOs that only the node's response vouches for.
-var errCoinUnknown = fault.New(fault.Unavailable, "coin_not_known_yet",
+var errCoinUnknown = fault.New(fault.Unavailable, "utxo_unknown",
 	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
 
 func txidsOf(inputs []Input) []string {

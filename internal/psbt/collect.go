@@ -17,7 +17,7 @@ import (
 var (
 	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "what was posted differs from the PSBT that was proposed")
 	ErrForeignSignature = fault.New(fault.Invalid, "foreign_signature", "a signature is not by a key of this wallet")
-	ErrBadSignature     = fault.New(fault.Invalid, "bad_signature", "a signature is not valid")
+	ErrBadSignature     = fault.New(fault.Invalid, "invalid_signature", "a signature is not valid")
 	ErrNoSignatures     = fault.New(fault.Invalid, "no_signatures", "there is no signature in what was posted; sign it first")
 )
 

@@ -252,49 +252,49 @@ var tampered = []struct {
 	{"sighash_type ALL|ANYONECANPAY", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[1], []byte{3}, le32(0x81)) }, "psbt_differs", "inputs[1].sighash_type"},
 	{"sighash_type of four bytes", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[1], []byte{3}, le32(0x101)) }, "psbt_differs", "inputs[1].sighash_type"},
 
-	{"signature with NONE", everyone, signsWith(txscript.SigHashNone), "bad_signature", "inputs[0].*"},
-	{"signature with SINGLE", everyone, signsWith(txscript.SigHashSingle), "bad_signature", "inputs[0].*"},
-	{"signature with ALL|ANYONECANPAY", everyone, signsWith(txscript.SigHashAll | txscript.SigHashAnyOneCanPay), "bad_signature", "inputs[0].*"},
-	{"signature with SINGLE|ANYONECANPAY", everyone, signsWith(txscript.SigHashSingle | txscript.SigHashAnyOneCanPay), "bad_signature", "inputs[0].*"},
-	{"signature of ALL that says NONE", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { s[len(s)-1] = 2; return s }), "bad_signature", "inputs[0].*"},
+	{"signature with NONE", everyone, signsWith(txscript.SigHashNone), "invalid_signature", "inputs[0].*"},
+	{"signature with SINGLE", everyone, signsWith(txscript.SigHashSingle), "invalid_signature", "inputs[0].*"},
+	{"signature with ALL|ANYONECANPAY", everyone, signsWith(txscript.SigHashAll | txscript.SigHashAnyOneCanPay), "invalid_signature", "inputs[0].*"},
+	{"signature with SINGLE|ANYONECANPAY", everyone, signsWith(txscript.SigHashSingle | txscript.SigHashAnyOneCanPay), "invalid_signature", "inputs[0].*"},
+	{"signature of ALL that says NONE", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { s[len(s)-1] = 2; return s }), "invalid_signature", "inputs[0].*"},
 	{"signature of NONE that says ALL", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		s := p.sign(p.tx, 0, 0, txscript.SigHashNone)
 		s[len(s)-1] = 1
 		*firstSignature(raw) = s
-	}, "bad_signature", "inputs[0].*"},
-	{"signature without sighash byte", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { return s[:len(s)-1] }), "bad_signature", "inputs[0].*"},
-	{"signature with high S", ecdsaOnes, editsSignature(func(p *payment, s []byte) []byte { return highS(p.t, s) }), "bad_signature", "inputs[0].*"},
+	}, "invalid_signature", "inputs[0].*"},
+	{"signature without sighash byte", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { return s[:len(s)-1] }), "invalid_signature", "inputs[0].*"},
+	{"signature with high S", ecdsaOnes, editsSignature(func(p *payment, s []byte) []byte { return highS(p.t, s) }), "invalid_signature", "inputs[0].*"},
 	{"signature with a zero in front of R", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat([]byte{s[0], s[1] + 1, 2, s[3] + 1, 0}, s[4:])
-	}), "bad_signature", "inputs[0].*"},
+	}), "invalid_signature", "inputs[0].*"},
 	{"signature with something behind its DER", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat(s[:len(s)-1], []byte{0, 1})
-	}), "bad_signature", "inputs[0].*"},
+	}), "invalid_signature", "inputs[0].*"},
 	{"signature with a length of two bytes", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat([]byte{s[0], 0x81, s[1]}, s[2:])
-	}), "bad_signature", "inputs[0].*"},
-	{"signature with a flipped bit", everyone, editsSignature(func(_ *payment, s []byte) []byte { s[40] ^= 4; return s }), "bad_signature", "inputs[0].*"},
-	{"signature that is nonsense", everyone, editsSignature(func(_ *payment, s []byte) []byte { return bytes.Repeat([]byte{1}, len(s)) }), "bad_signature", "inputs[0].*"},
-	{"signature of one byte", ecdsaOnes, editsSignature(func(*payment, []byte) []byte { return []byte{1} }), "bad_signature", "inputs[0].*"},
-	{"signature of no bytes", everyone, editsSignature(func(*payment, []byte) []byte { return []byte{} }), "bad_psbt", "inputs[0]"},
+	}), "invalid_signature", "inputs[0].*"},
+	{"signature with a flipped bit", everyone, editsSignature(func(_ *payment, s []byte) []byte { s[40] ^= 4; return s }), "invalid_signature", "inputs[0].*"},
+	{"signature that is nonsense", everyone, editsSignature(func(_ *payment, s []byte) []byte { return bytes.Repeat([]byte{1}, len(s)) }), "invalid_signature", "inputs[0].*"},
+	{"signature of one byte", ecdsaOnes, editsSignature(func(*payment, []byte) []byte { return []byte{1} }), "invalid_signature", "inputs[0].*"},
+	{"signature of no bytes", everyone, editsSignature(func(*payment, []byte) []byte { return []byte{} }), "invalid_psbt", "inputs[0]"},
 	{"signature of another input", everyone, func(p *payment, raw *rawPSBT) {
 		p.addSignature(raw, 0, 0, p.sign(p.tx, 1, 0, txscript.SigHashAll))
-	}, "bad_signature", "inputs[0].*"},
+	}, "invalid_signature", "inputs[0].*"},
 	{"signature of another transaction", everyone, func(p *payment, raw *rawPSBT) {
 		other := p.tx.Copy()
 		other.TxOut[0].Value--
 		p.addSignature(raw, 0, 0, p.sign(other, 0, 0, txscript.SigHashAll))
-	}, "bad_signature", "inputs[0].*"},
+	}, "invalid_signature", "inputs[0].*"},
 	{"signature under another key of ours", multisig, func(p *payment, raw *rawPSBT) {
 		p.addSignature(raw, 0, 2, p.sign(p.tx, 0, 0, txscript.SigHashAll))
-	}, "bad_signature", "inputs[0].*"},
+	}, "invalid_signature", "inputs[0].*"},
 	{"signature for another amount", []string{"wpkh", "sh-wpkh", "wsh-sortedmulti", "sh-wsh-multi", "tr"}, func(p *payment, raw *rawPSBT) {
 		honest := p.from[0]
 		p.from[0] = honest.Copy()
 		p.from[0].TxOut[1].Value--
 		p.addSignature(raw, 0, 0, p.sign(p.tx, 0, 0, txscript.SigHashAll))
 		p.from[0] = honest
-	}, "bad_signature", "inputs[0].*"},
+	}, "invalid_signature", "inputs[0].*"},
 	{"valid signature by a stranger's key", everyone, func(p *payment, raw *rawPSBT) {
 		foreign := must(p.accounts[0].Derive(99))(p.t)
 		key := must(foreign.ECPrivKey())(p.t)
@@ -320,20 +320,20 @@ var tampered = []struct {
 	{"taproot signature by the key before its tweak", taproot, func(p *payment, raw *rawPSBT) {
 		hash := must(schnorrHash(p, 0))(p.t)
 		*firstSignature(raw) = must(schnorr.Sign(p.private(0, 0), hash))(p.t).Serialize()
-	}, "bad_signature", "inputs[0].*"},
-	{"taproot signature of DEFAULT that says ALL", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 1) }), "bad_signature", "inputs[0].*"},
-	{"taproot signature that says DEFAULT", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 0) }), "bad_signature", "inputs[0].*"},
-	{"taproot signature of 63 bytes", taproot, editsSignature(func(_ *payment, s []byte) []byte { return s[:63] }), "bad_psbt", "inputs[0]"},
+	}, "invalid_signature", "inputs[0].*"},
+	{"taproot signature of DEFAULT that says ALL", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 1) }), "invalid_signature", "inputs[0].*"},
+	{"taproot signature that says DEFAULT", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 0) }), "invalid_signature", "inputs[0].*"},
+	{"taproot signature of 63 bytes", taproot, editsSignature(func(_ *payment, s []byte) []byte { return s[:63] }), "invalid_psbt", "inputs[0]"},
 	{"right signatures on one input, wrong ones on the other", everyone, func(p *payment, raw *rawPSBT) {
 		p.addSignature(raw, 1, 0, p.sign(p.tx, 0, 0, txscript.SigHashAll))
-	}, "bad_signature", "inputs[1].*"},
-	{"duplicate key", everyone, func(_ *payment, raw *rawPSBT) { raw.in[1] = append(raw.in[1], raw.in[1][0]) }, "bad_psbt", "inputs[1] has a field twice"},
+	}, "invalid_signature", "inputs[1].*"},
+	{"duplicate key", everyone, func(_ *payment, raw *rawPSBT) { raw.in[1] = append(raw.in[1], raw.in[1][0]) }, "invalid_psbt", "inputs[1] has a field twice"},
 	{"duplicate key of a type that nobody knows", everyone, func(_ *payment, raw *rawPSBT) {
 		raw.out[0] = append(raw.out[0], kv{[]byte{0xe0, 1}, nil}, kv{[]byte{0xe0, 1}, []byte{2}})
-	}, "bad_psbt", "outputs[0] has a field twice"},
-	{"two transactions", everyone, func(_ *payment, raw *rawPSBT) { raw.global = append(raw.global, raw.global[0]) }, "bad_psbt", "unsigned_tx"},
-	{"an unknown version", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.global, []byte{0xfb}, le32(1)) }, "bad_psbt", "version"},
-	{"fields of version 2 in version 0", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.out[0], []byte{4}, stranger) }, "bad_psbt", "outputs[0]"},
+	}, "invalid_psbt", "outputs[0] has a field twice"},
+	{"two transactions", everyone, func(_ *payment, raw *rawPSBT) { raw.global = append(raw.global, raw.global[0]) }, "invalid_psbt", "unsigned_tx"},
+	{"an unknown version", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.global, []byte{0xfb}, le32(1)) }, "invalid_psbt", "version"},
+	{"fields of version 2 in version 0", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.out[0], []byte{4}, stranger) }, "invalid_psbt", "outputs[0]"},
 	{"no signatures", everyone, func(p *payment, raw *rawPSBT) { *raw = p.created() }, "no_signatures", ""},
 }
 
@@ -369,7 +369,7 @@ func TestTampered(t *testing.T) {
 				}
 				_, err := p.collect(p.stored(), raw.bytes())
 				wantRefused(t, "version 0", err, c.code, field)
-				if c.code != "bad_psbt" {
+				if c.code != "invalid_psbt" {
 					_, err = p.collect(p.stored(), raw.version2(t).bytes())
 					wantRefused(t, "version 2", err, c.code, field)
 				}
@@ -388,59 +388,59 @@ var finals = []struct {
 }{
 	{"one more item below", []string{"wpkh", "sh-wpkh", "wsh-multi", "sh-wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness = append(wire.TxWitness{{7}}, in.Witness...)
-	}, "bad_signature", "final_scriptwitness"},
-	{"an annex", taproot, func(_ *payment, in *wire.TxIn) { in.Witness = append(in.Witness, []byte{0x50, 1}) }, "bad_signature", "final_scriptwitness"},
-	{"no key", []string{"wpkh", "sh-wpkh"}, func(_ *payment, in *wire.TxIn) { in.Witness = in.Witness[:1] }, "bad_signature", "final_scriptwitness"},
+	}, "invalid_signature", "final_scriptwitness"},
+	{"an annex", taproot, func(_ *payment, in *wire.TxIn) { in.Witness = append(in.Witness, []byte{0x50, 1}) }, "invalid_signature", "final_scriptwitness"},
+	{"no key", []string{"wpkh", "sh-wpkh"}, func(_ *payment, in *wire.TxIn) { in.Witness = in.Witness[:1] }, "invalid_signature", "final_scriptwitness"},
 	{"a stranger's key", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) {
 		in.Witness[1] = must(btcec.NewPrivateKey())(p.t).PubKey().SerializeCompressed()
-	}, "bad_signature", "final_scriptwitness"},
-	{"high S", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = highS(p.t, in.Witness[0]) }, "bad_signature", "final_scriptwitness"},
-	{"high S, of several", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = highS(p.t, in.Witness[1]) }, "bad_signature", "final_scriptwitness"},
-	{"something for OP_CHECKMULTISIG to drop", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = []byte{1} }, "bad_signature", "final_scriptwitness"},
+	}, "invalid_signature", "final_scriptwitness"},
+	{"high S", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = highS(p.t, in.Witness[0]) }, "invalid_signature", "final_scriptwitness"},
+	{"high S, of several", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = highS(p.t, in.Witness[1]) }, "invalid_signature", "final_scriptwitness"},
+	{"something for OP_CHECKMULTISIG to drop", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = []byte{1} }, "invalid_signature", "final_scriptwitness"},
 	{"signatures in the wrong order", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness[1], in.Witness[2] = in.Witness[2], in.Witness[1]
-	}, "bad_signature", "final_scriptwitness"},
-	{"the same signature twice", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness[2] = in.Witness[1] }, "bad_signature", "final_scriptwitness"},
-	{"one signature of two", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness[2] = nil }, "bad_signature", "final_scriptwitness"},
+	}, "invalid_signature", "final_scriptwitness"},
+	{"the same signature twice", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness[2] = in.Witness[1] }, "invalid_signature", "final_scriptwitness"},
+	{"one signature of two", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness[2] = nil }, "invalid_signature", "final_scriptwitness"},
 	{"one signature more", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness = slices.Insert(in.Witness, 1, in.Witness[1])
-	}, "bad_signature", "final_scriptwitness"},
+	}, "invalid_signature", "final_scriptwitness"},
 	{"another script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness[3] = append([]byte{txscript.OP_NOP}, in.Witness[3]...)
-	}, "bad_signature", "final_scriptwitness"},
-	{"a scriptSig where there is none", []string{"wpkh", "wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = []byte{txscript.OP_TRUE} }, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptwitness"},
+	{"a scriptSig where there is none", []string{"wpkh", "wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = []byte{txscript.OP_TRUE} }, "invalid_signature", "final_scriptsig"},
 	{"one more push in the scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_0}, in.SignatureScript...)
-	}, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptsig"},
 	{"a longer push in the scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_PUSHDATA1}, in.SignatureScript...)
-	}, "bad_signature", "final_scriptsig"},
-	{"no scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = nil }, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptsig"},
+	{"no scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = nil }, "invalid_signature", "final_scriptsig"},
 	{"one more push in a legacy scriptSig", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_0}, in.SignatureScript...)
-	}, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptsig"},
 	{"an operation in a legacy scriptSig", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_NOP}, in.SignatureScript...)
-	}, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptsig"},
 	{"a longer push in a legacy scriptSig", []string{"pkh"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_PUSHDATA1}, in.SignatureScript...)
-	}, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptsig"},
 	{"a scriptSig that ends too early", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = in.SignatureScript[:len(in.SignatureScript)-1]
-	}, "bad_signature", "final_scriptsig"},
+	}, "invalid_signature", "final_scriptsig"},
 	{"high S in a legacy scriptSig", []string{"pkh"}, func(p *payment, in *wire.TxIn) {
 		n := in.SignatureScript[0]
 		s := highS(p.t, in.SignatureScript[1:1+n])
 		in.SignatureScript = slices.Concat([]byte{byte(len(s))}, s, in.SignatureScript[1+n:])
-	}, "bad_signature", "final_scriptsig"},
-	{"OP_1 for OP_CHECKMULTISIG to drop", []string{"sh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript[0] = txscript.OP_1 }, "bad_signature", "final_scriptsig"},
-	{"a witness where there is none", []string{"pkh", "sh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness = wire.TxWitness{{1}} }, "bad_signature", "final_scriptwitness"},
-	{"no signature", []string{"wpkh", "sh-wpkh", "tr"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = nil }, "bad_signature", "final_scriptwitness"},
-	{"no signatures", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[1], in.Witness[2] = nil, nil }, "bad_signature", "final_scriptwitness"},
+	}, "invalid_signature", "final_scriptsig"},
+	{"OP_1 for OP_CHECKMULTISIG to drop", []string{"sh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript[0] = txscript.OP_1 }, "invalid_signature", "final_scriptsig"},
+	{"a witness where there is none", []string{"pkh", "sh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness = wire.TxWitness{{1}} }, "invalid_signature", "final_scriptwitness"},
+	{"no signature", []string{"wpkh", "sh-wpkh", "tr"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = nil }, "invalid_signature", "final_scriptwitness"},
+	{"no signatures", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[1], in.Witness[2] = nil, nil }, "invalid_signature", "final_scriptwitness"},
 	{"no signature in a legacy scriptSig", []string{"pkh"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_0}, in.SignatureScript[1+in.SignatureScript[0]:]...)
-	}, "bad_signature", "final_scriptsig"},
-	{"a valid signature of NONE", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = p.sign(p.tx, 0, 0, txscript.SigHashNone) }, "bad_signature", "final_scriptwitness"},
+	}, "invalid_signature", "final_scriptsig"},
+	{"a valid signature of NONE", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = p.sign(p.tx, 0, 0, txscript.SigHashNone) }, "invalid_signature", "final_scriptwitness"},
 }
 
 func TestTamperedFinal(t *testing.T) {
@@ -628,23 +628,23 @@ func TestUnreadable(t *testing.T) {
 		code string
 		says string
 	}{
-		"nothing":                 {nil, "bad_psbt", "neither a PSBT"},
-		"blank":                   {[]byte(" \n"), "bad_psbt", "neither a PSBT"},
-		"words":                   {[]byte("hello"), "bad_psbt", "neither a PSBT"},
-		"JSON":                    {[]byte(`{"psbt": "` + text + `"}`), "bad_psbt", "neither a PSBT"},
-		"half base64":             {[]byte(text[:len(text)/2-1]), "bad_psbt", "base64"},
-		"base64 with a wrong bit": {[]byte(text[:len(text)-2] + "B="), "bad_psbt", ""},
-		"hex, odd":                {[]byte(hex.EncodeToString(serialize(p.final()))[1:]), "bad_psbt", "neither a PSBT"},
+		"nothing":                 {nil, "invalid_psbt", "neither a PSBT"},
+		"blank":                   {[]byte(" \n"), "invalid_psbt", "neither a PSBT"},
+		"words":                   {[]byte("hello"), "invalid_psbt", "neither a PSBT"},
+		"JSON":                    {[]byte(`{"psbt": "` + text + `"}`), "invalid_psbt", "neither a PSBT"},
+		"half base64":             {[]byte(text[:len(text)/2-1]), "invalid_psbt", "base64"},
+		"base64 with a wrong bit": {[]byte(text[:len(text)-2] + "B="), "invalid_psbt", ""},
+		"hex, odd":                {[]byte(hex.EncodeToString(serialize(p.final()))[1:]), "invalid_psbt", "neither a PSBT"},
 		"too large":               {append(slices.Clone(honest), make([]byte, 5<<20)...), "psbt_too_large", "4 MiB"},
 		"too large in hex":        {[]byte(hex.EncodeToString(make([]byte, 5<<20))), "psbt_too_large", "4 MiB"},
 		"too large when decoded":  {[]byte(hex.EncodeToString(make([]byte, 4<<20+1))), "psbt_too_large", "4 MiB"},
 		"too large in base64":     {[]byte(base64.StdEncoding.EncodeToString(append(slices.Clone(honest), make([]byte, 5<<20)...))), "psbt_too_large", "4 MiB"},
-		"trailing byte":           {append(slices.Clone(honest), 0), "bad_psbt", "trailing data"},
-		"transaction, trailing":   {append(serialize(p.final()), 0), "bad_psbt", "neither a PSBT"},
-		"other magic":             {append([]byte("psbt\xfe"), honest[5:]...), "bad_psbt", "neither a PSBT"},
-		"only magic":              {honest[:5], "bad_psbt", "unexpected end"},
-		"a claim of much":         {append(slices.Clone(honest[:5]), 0xfe, 0xff, 0xff, 0xff, 0xff), "bad_psbt", "unexpected end"},
-		"a length not short":      {slices.Concat(honest[:5], []byte{0xfd, 1, 0}, honest[6:]), "bad_psbt", "shortest encoding"},
+		"trailing byte":           {append(slices.Clone(honest), 0), "invalid_psbt", "trailing data"},
+		"transaction, trailing":   {append(serialize(p.final()), 0), "invalid_psbt", "neither a PSBT"},
+		"other magic":             {append([]byte("psbt\xfe"), honest[5:]...), "invalid_psbt", "neither a PSBT"},
+		"only magic":              {honest[:5], "invalid_psbt", "unexpected end"},
+		"a claim of much":         {append(slices.Clone(honest[:5]), 0xfe, 0xff, 0xff, 0xff, 0xff), "invalid_psbt", "unexpected end"},
+		"a length not short":      {slices.Concat(honest[:5], []byte{0xfd, 1, 0}, honest[6:]), "invalid_psbt", "shortest encoding"},
 	} {
 		_, err := p.collect(p.stored(), c.data)
 		wantRefused(t, name, err, c.code, c.says)
@@ -671,7 +671,7 @@ func TestManyFields(t *testing.T) {
 		raw.global = append(raw.global, kv{append([]byte{0xe0}, le32(uint32(i))...), nil})
 	}
 	_, err := p.collect(p.stored(), raw.bytes())
-	wantRefused(t, "150,000 fields", err, "bad_psbt", "must not have more than 100000 fields")
+	wantRefused(t, "150,000 fields", err, "invalid_psbt", "must not have more than 100000 fields")
 }
 
 // TestDescription rejects inputs that do not match the PSBT.

@@ -30,7 +30,7 @@ const (
 // Errors of uploaded data.
 var (
 	// ErrMalformed is returned for bytes that are not a PSBT.
-	ErrMalformed = fault.New(fault.Invalid, "bad_psbt", "this is not a PSBT")
+	ErrMalformed = fault.New(fault.Invalid, "invalid_psbt", "this is not a PSBT")
 	// ErrTooLarge is returned for more than MaxSize bytes.
 	ErrTooLarge = fault.New(fault.TooLarge, "psbt_too_large", "a PSBT must not be larger than %d MiB", MaxSize>>20)
 )

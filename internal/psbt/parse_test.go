@@ -62,7 +62,7 @@ func TestMalformed(t *testing.T) {
 		raw := p.created()
 		c.edit(&raw)
 		_, err := psbt.Parse(raw.bytes())
-		wantRefused(t, c.says, err, "bad_psbt", c.says)
+		wantRefused(t, c.says, err, "invalid_psbt", c.says)
 	}
 	for _, c := range []struct {
 		says string
@@ -87,7 +87,7 @@ func TestMalformed(t *testing.T) {
 		raw := p.created().version2(t)
 		c.edit(&raw)
 		_, err := psbt.Parse(raw.bytes())
-		wantRefused(t, c.says, err, "bad_psbt", c.says)
+		wantRefused(t, c.says, err, "invalid_psbt", c.says)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrUnreadable is returned for data that is neither a PSBT nor a transaction.
-var ErrUnreadable = fault.New(fault.Invalid, "bad_psbt",
+var ErrUnreadable = fault.New(fault.Invalid, "invalid_psbt",
 	"this is neither a PSBT, in binary or as base64, nor a signed transaction, in binary or hexadecimal")
 
 // Posted is uploaded data: a PSBT, or a signed transaction. It is not trusted.

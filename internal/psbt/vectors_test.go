@@ -48,7 +48,7 @@ func TestBIP174(t *testing.T) {
 		p, err := psbt.Parse(v.raw)
 		if v.kind == "invalid" {
 			f, ok := errors.AsType[*fault.Error](err)
-			if !ok || f.Code != "bad_psbt" || f.Kind != fault.Invalid {
+			if !ok || f.Code != "invalid_psbt" || f.Kind != fault.Invalid {
 				t.Errorf("%s is taken: %v", v.name, err)
 			}
 			continue

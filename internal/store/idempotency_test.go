@@ -46,7 +46,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		}
 		first := keyed(alice, "k", "a")
 		claim := want(first, "claimed")
-		want(first, "request_under_way")
+		want(first, "request_in_progress")
 		want(keyed(alice, "k", "b"), "idempotency_key_reused")
 		must(t, want(keyed(bob, "k", "b"), "claimed").Release(t.Context()))
 		must(t, want(keyed(alice, "K", "b"), "claimed").Release(t.Context()))
@@ -69,14 +69,14 @@ func TestIdempotencyKeys(t *testing.T) {
 		// What a crash left is taken over, and who comes back late changes nothing.
 		lost := want(keyed(alice, "lost", "a"), "claimed")
 		b.now = b.now.Add(idempotency.Patience - time.Microsecond)
-		want(keyed(alice, "lost", "a"), "request_under_way")
+		want(keyed(alice, "lost", "a"), "request_in_progress")
 		b.now = b.now.Add(time.Microsecond)
 		taker := want(keyed(alice, "lost", "a"), "claimed")
 		if err := lost.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("late")}); err == nil {
 			t.Error("who lost the key keeps an answer")
 		}
 		must(t, lost.Release(t.Context()))
-		want(keyed(alice, "lost", "a"), "request_under_way")
+		want(keyed(alice, "lost", "a"), "request_in_progress")
 		must(t, taker.Keep(t.Context(), idempotency.Answer{Status: 200, Body: []byte("taken over")}))
 		want(keyed(alice, "lost", "a"), "taken over")
 

@@ -89,7 +89,7 @@ func (s *Store) Remember(ctx context.Context, kind, origin, id string, at time.T
 	return s.inTx(ctx, func(q *db.Queries) error {
 		err := addImport(ctx, q, kind, origin, id, at)
 		if isUnique(err) {
-			return fault.New(fault.Conflict, "imported_meanwhile", "was imported meanwhile")
+			return fault.New(fault.Conflict, "already_imported", "was imported meanwhile")
 		}
 		return err
 	})

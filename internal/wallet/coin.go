@@ -13,7 +13,7 @@ import (
 
 // ErrCoinNotFound is returned for an outpoint that is not an unspent output of the
 // wallet.
-var ErrCoinNotFound = fault.New(fault.NotFound, "coin_not_found", "unspent output not found in this wallet")
+var ErrCoinNotFound = fault.New(fault.NotFound, "utxo_not_found", "unspent output not found in this wallet")
 
 // Coin is an unspent transaction output (UTXO) of a wallet.
 type Coin struct {

@@ -16,9 +16,9 @@ import (
 var (
 	errWalletLimit = fault.New(fault.Forbidden, "token_for_other_wallets",
 		"a token that is limited to some wallets cannot create wallets; use a token without that limit, or your password")
-	errNodeRefuses = fault.New(fault.BadGateway, "node_refuses",
+	errNodeRefuses = fault.New(fault.BadGateway, "node_rejected_wallet",
 		"the Bitcoin node refused to watch this wallet, so it was not created; specterd's log has the node's message")
-	errNodeDisagrees = fault.New(fault.BadGateway, "node_disagrees",
+	errNodeDisagrees = fault.New(fault.BadGateway, "node_address_mismatch",
 		"the Bitcoin node interprets these descriptors differently from specterd, so payments could get lost; nothing was stored. This should never happen: please report it")
 )
 

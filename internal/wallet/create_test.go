@@ -134,8 +134,8 @@ func testCreateRefuses(r *fixture) {
 		"name with a line break":    {func(p *wallet.Plan) { p.Name = "a\nb" }, "name", ""},
 		"a name without an alias":   {func(p *wallet.Plan) { p.Name = "☃" }, "alias", ""},
 		"a bad alias":               {func(p *wallet.Plan) { p.Alias = "../etc" }, "alias", ""},
-		"an alias that is taken":    {func(p *wallet.Plan) { p.Alias = "taken" }, "", "alias_taken"},
-		"a name that is like one":   {func(p *wallet.Plan) { p.Name = "TAKEN?" }, "", "alias_taken"},
+		"an alias that is taken":    {func(p *wallet.Plan) { p.Alias = "taken" }, "", "alias_exists"},
+		"a name that is like one":   {func(p *wallet.Plan) { p.Name = "TAKEN?" }, "", "alias_exists"},
 		"nothing":                   {func(p *wallet.Plan) { p.Descriptor = "" }, "descriptor", ""},
 		"both":                      {func(p *wallet.Plan) { p.Keys = []string{key(1)} }, "keys", ""},
 		"no descriptor":             {func(p *wallet.Plan) { p.Descriptor = "wpkh(nonsense)" }, "descriptor", ""},
@@ -221,7 +221,7 @@ func testCreateComparesWithTheNode(r *fixture) {
 	} {
 		s := wallet.New(r.logger(), r.store, r.store, n, time.Now, r.kick)
 		_, err := s.Create(t.Context(), r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birth: fromNow})
-		wantFault(t, err, fault.BadGateway, "node_disagrees")
+		wantFault(t, err, fault.BadGateway, "node_address_mismatch")
 		if log := r.log.String(); !strings.Contains(log, "level=ERROR") || strings.Contains(log, "tpub") {
 			t.Errorf("%s: logged %s", name, log)
 		}

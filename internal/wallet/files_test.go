@@ -87,7 +87,7 @@ func testFilesStay(r *fixture) {
 		p := backend.NewProvider(r.core, r.monitor.Status).WithWalletFolder(folder)
 		return wallet.New(r.logger(), r.store, r.store, p, time.Now, r.kick)
 	}
-	r.wantFilesStay("no folder is set", with(""), v, "wallet_folder_unknown")
+	r.wantFilesStay("no folder is set", with(""), v, "wallet_directory_unknown")
 	r.wantFilesStay("another folder", with(t.TempDir()), v, "wallet_files_unreachable")
 	r.wantFilesStay("no such folder", with(filepath.Join(t.TempDir(), "x")), v, "wallet_files_unreachable")
 	foreign := []string{"somebody/" + v.CoreName, v.CoreName + "/../" + v.CoreName, "hot"}

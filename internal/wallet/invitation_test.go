@@ -277,7 +277,7 @@ func testAliasesAreKept(r *fixture) {
 	second := r.storeWallet(r.alice, "vault")
 	i := r.invite("vault", "bob", auth.RoleViewer)
 	_, err := r.Accept(ctx, r.bob, i.ID, "")
-	wantFault(t, err, fault.Conflict, "alias_taken")
+	wantFault(t, err, fault.Conflict, "alias_exists")
 	if !strings.Contains(faultOf(err).Message, "vault") {
 		t.Errorf("message %q", faultOf(err).Message)
 	}
@@ -301,9 +301,9 @@ func testAliasesAreKept(r *fixture) {
 	must(t, err)
 	i = r.invite("third", "bob", auth.RoleViewer)
 	_, err = r.Accept(ctx, r.bob, i.ID, "")
-	wantFault(t, err, fault.Conflict, "alias_taken")
+	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Accept(ctx, r.bob, i.ID, "other")
-	wantFault(t, err, fault.Conflict, "alias_taken")
+	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Accept(ctx, r.bob, i.ID, "third")
 	must(t, err)
 	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // his own choice again
@@ -323,9 +323,9 @@ func testAliasesAreKept(r *fixture) {
 	// An import cannot take it either, and a wallet that was never ready does not
 	// count.
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow, KeepAlias: true})
-	wantFault(t, err, fault.Conflict, "alias_taken")
+	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow})
-	wantFault(t, err, fault.Conflict, "alias_taken") // it is in use
+	wantFault(t, err, fault.Conflict, "alias_exists") // it is in use
 	r.storeCreating(r.bob, "half", 0)
 	if n := r.count("SELECT count(*) FROM used_aliases WHERE alias = 'half'"); n != 0 {
 		t.Error("the alias of a wallet that is not ready counts as used")

@@ -39,7 +39,7 @@ func testMembers(r *fixture) {
 	wantErr(t, err, wallet.ErrLastOwner)
 	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "alice"), wallet.ErrLastOwner)
 	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "carol"), wallet.ErrMemberMissing)
-	wantFault(t, r.RemoveMember(ctx, r.bob, "vault", "alice"), fault.Forbidden, "role_missing")
+	wantFault(t, r.RemoveMember(ctx, r.bob, "vault", "alice"), fault.Forbidden, "insufficient_role")
 	r.member("vault", r.bob, auth.RoleOwner)
 	must(t, r.RemoveMember(ctx, r.alice, "vault", "alice"))
 	r.wantEvent(r.alice, "member.remove", v.ID)
@@ -70,9 +70,9 @@ func testRename(r *fixture) {
 	}
 	r.wantEvent(r.bob, "wallet.alias", v.ID)
 	_, err = r.Rename(ctx, r.bob, "alices", text("Mine"), nil)
-	wantFault(t, err, fault.Forbidden, "role_missing")
+	wantFault(t, err, fault.Forbidden, "insufficient_role")
 	_, err = r.Rename(ctx, r.bob, "alices", text("Mine"), text("mine"))
-	wantFault(t, err, fault.Forbidden, "role_missing")
+	wantFault(t, err, fault.Forbidden, "insufficient_role")
 	_, err = r.Get(ctx, r.bob, "alices")
 	must(t, err)
 
@@ -195,7 +195,7 @@ func testRoles(r *fixture) {
 			who := limited(members[role], v.ID)
 			err := a.do(who)
 			if !role.Covers(a.needed) {
-				wantFault(t, err, fault.Forbidden, "role_missing")
+				wantFault(t, err, fault.Forbidden, "insufficient_role")
 				if d := faultOf(err).Details; d["required_role"] != string(a.needed) {
 					t.Errorf("%s by a %s: %v", a.name, role, d)
 				}

@@ -10,7 +10,7 @@ import (
 
 // ErrNodeScanning is returned by a Node if an operation is not possible while
 // Bitcoin Core rescans the blockchain for the wallet. The message is the Node's.
-var ErrNodeScanning = fault.New(fault.Conflict, "wallet_scanning", "the Bitcoin node is rescanning the blockchain for this wallet")
+var ErrNodeScanning = fault.New(fault.Conflict, "rescan_in_progress", "the Bitcoin node is rescanning the blockchain for this wallet")
 
 // Node is the part of Bitcoin Core that requests about wallets use synchronously.
 // It returns the faults of package rpcclient: Unavailable if the node is
@@ -60,7 +60,7 @@ type Node interface {
 // accessible.
 type Files interface {
 	// CheckFiles returns the reason why the files of a wallet cannot be deleted, a
-	// Conflict such as wallet_folder_unknown, or nil. It changes nothing.
+	// Conflict such as wallet_directory_unknown, or nil. It changes nothing.
 	CheckFiles(coreName string) error
 	// RemoveFiles unloads a wallet as Unload does, and then deletes its files. It
 	// is idempotent; missing files are not an error.

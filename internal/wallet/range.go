@@ -16,7 +16,7 @@ import (
 // number that is derived and stored at once.
 const rangeStep = 1000
 
-var errNoAddresses = fault.New(fault.Conflict, "addresses_used_up", "no addresses left; a descriptor has 2147483648 on each branch")
+var errNoAddresses = fault.New(fault.Conflict, "addresses_exhausted", "no addresses left; a descriptor has 2147483648 on each branch")
 
 // EnsureRange extends the range that Bitcoin Core watches to at least Lookahead
 // addresses past the highest revealed or used index, on both branches, and returns

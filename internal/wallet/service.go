@@ -13,7 +13,7 @@ import (
 // Service implements all operations on wallets and enforces access. An alias is the
 // caller's. ErrNotFound is returned for a wallet that does not exist, that the
 // caller is not a member of, or that the caller's token does not include. A caller
-// whose role is insufficient gets a Forbidden fault with the code role_missing.
+// whose role is insufficient gets a Forbidden fault with the code insufficient_role.
 // Operations that require the node return an Unavailable fault while it is
 // unreachable.
 type Service struct {

@@ -21,7 +21,7 @@ import (
 // Errors of requests about wallets.
 var (
 	ErrNotFound   = fault.New(fault.NotFound, "wallet_not_found", "wallet not found among your wallets")
-	ErrAliasTaken = fault.New(fault.Conflict, "alias_taken", "you already have a wallet with this alias; names that differ only in case, spaces and punctuation have the same alias")
+	ErrAliasTaken = fault.New(fault.Conflict, "alias_exists", "you already have a wallet with this alias; names that differ only in case, spaces and punctuation have the same alias")
 	ErrExists     = fault.New(fault.Conflict, "wallet_exists", "you already have a wallet with these descriptors")
 	ErrNotReady   = fault.New(fault.Conflict, "wallet_not_ready", "the wallet is still being created or already being removed; try again shortly")
 	ErrLastOwner  = fault.New(fault.Conflict, "last_owner", "this is the wallet's last owner; make another member an owner first, or delete the wallet")

@@ -32,7 +32,7 @@ const (
 var Forms = []Form{Specter, AccountMap, Labels, Core}
 
 // ErrBranches is returned for a wallet whose branches a format cannot represent.
-var ErrBranches = fault.New(fault.Conflict, "unusual_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core")
+var ErrBranches = fault.New(fault.Conflict, "unsupported_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core")
 
 // ParseForm returns the format with this name.
 func ParseForm(name string) (Form, error) {

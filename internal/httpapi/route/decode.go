@@ -52,7 +52,7 @@ var (
 )
 
 func errBody(format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, "bad_json", "the body "+format, args...)
+	return fault.New(fault.Invalid, "invalid_json", "the body "+format, args...)
 }
 
 // readBody returns the body, or an empty object if no field of it is required and there
@@ -250,7 +250,7 @@ func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
 	if at != "" {
 		name = at + "." + name
 	}
-	return fault.InvalidAs("bad_json", name, "unknown field; expected one of %s", fieldNames(in))
+	return fault.InvalidAs("invalid_json", name, "unknown field; expected one of %s", fieldNames(in))
 }
 
 // maxFieldName is the maximum length of a client's name in an error message.

@@ -173,7 +173,7 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return fault.New(fault.Invalid, "bad_query", "the query of the URL is not escaped as a URL wants it")
+		return fault.New(fault.Invalid, "invalid_query", "the query of the URL is not escaped as a URL wants it")
 	}
 	for _, param := range p.query {
 		texts := values[param.name]

@@ -104,7 +104,7 @@ func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (userDetails
 		change.Quotas[auth.Quota(name)] = limit
 	}
 	if change.IsEmpty() {
-		return userDetails{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have password, admin, disabled and quotas")
+		return userDetails{}, fault.New(fault.Invalid, "no_changes", "the body names nothing to change; it can have password, admin, disabled and quotas")
 	}
 	u, err := a.o.Users.Change(ctx, caller(ctx), in.Name, change)
 	if err != nil {

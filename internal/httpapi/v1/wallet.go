@@ -216,7 +216,7 @@ func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet,
 		return a.changeMaxFeeRate(ctx, in)
 	}
 	if in.Name == nil && in.NewAlias == nil {
-		return wallet{}, fault.New(fault.Invalid, "nothing_to_change", "the body names nothing to change; it can have name and alias, or max_fee_rate_sat_vb")
+		return wallet{}, fault.New(fault.Invalid, "no_changes", "the body names nothing to change; it can have name and alias, or max_fee_rate_sat_vb")
 	}
 	v, err := a.o.Wallets.Rename(ctx, caller(ctx), in.Alias, in.Name, in.NewAlias)
 	return walletOf(v), err

@@ -40,7 +40,7 @@ func (n *numeral) UnmarshalJSON(text []byte) error {
 	word, err := wordOf(text)
 	*n = numeral(jsonNumber(word))
 	if err != nil || word == "" && text[0] == '"' {
-		return fault.New(fault.Invalid, "bad_number", "has to be a number, or a string that has one")
+		return fault.New(fault.Invalid, "invalid_number", "has to be a number, or a string that has one")
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (y *yesNo) UnmarshalJSON(text []byte) error {
 		*y = false
 	default:
 		if *y = false; err != nil || text[0] != 'n' {
-			return fault.New(fault.Invalid, "bad_truth", "has to be true or false, or one of the words true, false, yes, no, 1 and 0")
+			return fault.New(fault.Invalid, "invalid_boolean", "has to be true or false, or one of the words true, false, yes, no, 1 and 0")
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func (p *position) UnmarshalJSON(text []byte) error {
 	n, errNumber := strconv.ParseUint(word, 10, 31)
 	*p = position(n)
 	if err != nil || errNumber != nil {
-		return fault.New(fault.Invalid, "bad_position", "has to be the position of a recipient, from 0 on")
+		return fault.New(fault.Invalid, "invalid_position", "has to be the position of a recipient, from 0 on")
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ type tokenCreated struct {
 	Endpoints   []string `json:"endpoints,omitempty"`
 }
 
-var errDescription = fault.New(fault.Invalid, "bad_description", "Token description already exists or is blank")
+var errDescription = fault.New(fault.Invalid, "invalid_description", "Token description already exists or is blank")
 
 // CreateToken serves POST /api/v1alpha/token/.
 func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCreated, error) {

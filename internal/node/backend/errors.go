@@ -28,20 +28,20 @@ var (
 	ErrBlocksPruned = fault.New(fault.Conflict, "blocks_pruned",
 		"the Bitcoin node is pruned and no longer has the required blocks; start at a later block")
 	// ErrScanning: the wallet is rescanning, and the call must wait (-4).
-	ErrScanning = fault.New(fault.Conflict, "wallet_scanning",
+	ErrScanning = fault.New(fault.Conflict, "rescan_in_progress",
 		"the Bitcoin node is rescanning the blockchain for this wallet; wait until it has finished, or abort it")
 	// ErrScanAborted: the rescan was aborted by another call.
-	ErrScanAborted = fault.New(fault.Conflict, "scan_aborted", "the rescan was aborted")
+	ErrScanAborted = fault.New(fault.Conflict, "rescan_aborted", "the rescan was aborted")
 	// ErrDescriptor: the node rejects a descriptor, or cannot derive the addresses.
 	// The RPCError has the reason and may quote the descriptor.
-	ErrDescriptor = fault.New(fault.Invalid, "descriptor_refused", "the Bitcoin node does not accept this descriptor")
+	ErrDescriptor = fault.New(fault.Invalid, "descriptor_rejected", "the Bitcoin node does not accept this descriptor")
 	// ErrCoinUnavailable: a UTXO cannot be locked, because it does not belong to
 	// the wallet, or is spent or already locked.
-	ErrCoinUnavailable = fault.New(fault.Conflict, "coin_unavailable",
+	ErrCoinUnavailable = fault.New(fault.Conflict, "utxo_unavailable",
 		"one of the UTXOs is spent, already locked or does not belong to this wallet")
 	// ErrCoinNotLocked: a UTXO cannot be unlocked, because it is not locked, is
 	// spent, or does not belong to the wallet.
-	ErrCoinNotLocked = fault.New(fault.Conflict, "coin_not_locked", "one of the UTXOs is not locked")
+	ErrCoinNotLocked = fault.New(fault.Conflict, "utxo_not_locked", "one of the UTXOs is not locked")
 )
 
 const retryAfter = 5 * time.Second

@@ -16,7 +16,7 @@ import (
 // directory.
 var (
 	// ErrWalletFolderUnknown: the node's wallet directory is not configured.
-	ErrWalletFolderUnknown = fault.New(fault.Conflict, "wallet_folder_unknown",
+	ErrWalletFolderUnknown = fault.New(fault.Conflict, "wallet_directory_unknown",
 		"the Bitcoin node's wallet directory is unknown, so its files cannot be deleted; set SPECTER_NODE_WALLET_FOLDER (or --node-wallet-folder), or keep the files")
 	// ErrWalletFilesUnreachable: the wallet's files are not in the directory, or
 	// specterd lacks the permission to delete them.

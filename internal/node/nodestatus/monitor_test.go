@@ -188,7 +188,7 @@ func TestBadAnswers(t *testing.T) {
 			if s.Reachable || !errors.Is(s.Problem, rpcclient.ErrBadAnswer) || s.Problem.Kind != fault.BadGateway {
 				t.Errorf("got %+v", s)
 			}
-			wantCode(t, s.Ready(), "node_bad_answer")
+			wantCode(t, s.Ready(), "node_invalid_response")
 		})
 	}
 }

@@ -73,7 +73,7 @@ var (
 		After(retryAfter)
 	// ErrBadAnswer: the response does not answer the request. It is unknown whether
 	// the call was executed.
-	ErrBadAnswer = fault.New(fault.BadGateway, "node_bad_answer", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
+	ErrBadAnswer = fault.New(fault.BadGateway, "node_invalid_response", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
 )
 
 // Errors that faults of this package wrap, for errors.Is, if the distinction
