@@ -18,26 +18,30 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestRightsSearch tries, with a token of every set of two scopes (in short, of some of
-// them) and of some larger ones, all sequences of calls that make or change rights, and checks after each that
-// nothing that was obtained can do more than the token. States that differ only in
-// names are tried once.
+// maxCalls is the length of the longest sequences that TestRightsSearch tries.
+const maxCalls = 4
+
+// TestRightsSearch tries, with a token of every set of two scopes (in the short form, of
+// some of them) and of some larger ones, all sequences of two calls that create or change
+// rights, and random ones of four calls. After each call it checks that nothing that was
+// obtained has more rights than the token. States that differ only in names are tried
+// once; there are too many of them after three calls to try all.
 func TestRightsSearch(t *testing.T) {
 	t.Parallel()
-	depth, sets := testkit.Size(2, 4), pairs()
+	sets, seed := pairs(), testkit.Seed(t)
 	if !testkit.Long() { // each run tries others
-		r := rand.New(rand.NewPCG(testkit.Seed(t), 0))
+		r := rand.New(rand.NewPCG(seed, 0))
 		r.Shuffle(len(sets), func(i, k int) { sets[i], sets[k] = sets[k], sets[i] })
 		sets = sets[:6]
 	}
 	sets = append(sets, largerSets...)
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		newSearch(t, start(t, undescribed)).all(sets, depth)
+		newSearch(t, start(t, undescribed), seed).all(sets, testkit.Size(5, 500))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		newSearch(t, start(t, undescribed, engines["PostgreSQL"](t))).all(append([]auth.Scopes{auth.TokensWrite | auth.NodeRead}, largerSets...), 2)
+		newSearch(t, start(t, undescribed, engines["PostgreSQL"](t)), seed).all(append([]auth.Scopes{auth.TokensWrite | auth.NodeRead}, largerSets...), testkit.Size(5, 50))
 	})
 }
 
@@ -77,10 +81,14 @@ type search struct {
 	limit   string   // the alias of the only wallet; empty without a limit
 	end     time.Time
 	useless map[string]bool // requests that a credential was refused whatever the state
+
+	random *rand.Rand
+	tried  int // requests of the last walk
 }
 
-func newSearch(t *testing.T, s *server) *search {
+func newSearch(t *testing.T, s *server, seed uint64) *search {
 	h := &search{server: s, t: t, alice: s.user(t, "alice", true), boss: s.user(t, "boss", true), mallory: s.user(t, "mallory", false)}
+	h.random = rand.New(rand.NewPCG(seed, 1))
 	s.wallet(t, h.alice, "vault", "owner")
 	s.wallet(t, h.alice, "shared", "owner")
 	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) SELECT wallet_id, $1, 'owner', alias, 0 FROM members WHERE alias = 'shared'", h.boss.ID)
@@ -103,25 +111,29 @@ type state struct {
 	calls []string // by which it was reached
 }
 
-func (h *search) all(sets []auth.Scopes, depth int) {
+func (h *search) all(sets []auth.Scopes, walks int) {
 	states, requests := 0, 0
 	for _, scopes := range sets {
 		for _, limit := range []string{"", "vault"} {
 			if limit != "" && scopes&auth.MembersWrite == 0 && scopes&auth.TokensWrite == 0 {
 				continue // there is nothing that it limits
 			}
-			s, r := h.from(scopes, limit, depth)
+			s, r := h.from(scopes, limit, walks)
 			states, requests = states+s, requests+r
 			if h.t.Failed() {
 				return
 			}
 		}
 	}
-	testkit.Figure(h.t, "%d sets of scopes, up to %d calls: %d states, %d requests", len(sets), depth, states, requests)
+	testkit.Figure(h.t, "%d sets of scopes, all sequences of %d calls and up to %d random ones of %d for each set: %d states, %d requests",
+		len(sets), exhaustive, walks, maxCalls, states, requests)
 }
 
-// from tries a token of these scopes, breadth first.
-func (h *search) from(scopes auth.Scopes, limit string, depth int) (states, requests int) {
+// exhaustive is the length up to which all sequences are tried.
+const exhaustive = 2
+
+// from tries a token of these scopes, breadth first, and then walks on at random.
+func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requests int) {
 	h.restore(h.clean)
 	h.scopes, h.limit, h.wallets, h.useless = scopes, limit, nil, map[string]bool{}
 	var wallets []string
@@ -133,11 +145,13 @@ func (h *search) from(scopes auth.Scopes, limit string, depth int) (states, requ
 	h.wallets, h.end = row.Wallets, row.ExpiresAt
 	first := state{rows: h.rows(), has: holding{map[string]string{stolen.id: stolen.secret}, map[string]string{"mallory": h.mallory.password}}}
 	known := map[string]bool{h.canonical(first): true}
+	var ends []state
 	for frontier := []state{first}; len(frontier) > 0; {
 		var next []state
 		for _, s := range frontier {
 			states++
-			if len(s.calls) == depth {
+			if len(s.calls) == exhaustive {
+				ends = append(ends, s)
 				continue
 			}
 			h.restore(s.rows)
@@ -159,7 +173,45 @@ func (h *search) from(scopes auth.Scopes, limit string, depth int) (states, requ
 		}
 		frontier = next
 	}
+	if len(ends) == 0 { // after two calls no state is left that was not reached by fewer
+		return states, requests
+	}
+	for range walks {
+		more := h.walk(ends[h.random.IntN(len(ends))], stolen.id, known)
+		states, requests = states+more, requests+h.tried
+		if h.t.Failed() {
+			break
+		}
+	}
 	return states, requests
+}
+
+// walk makes random calls from a state until there are maxCalls, and returns how many of
+// the states that it reached are new. It sets h.tried to the number of its requests.
+func (h *search) walk(s state, stolen string, known map[string]bool) (states int) {
+	h.tried = 0
+	h.restore(s.rows)
+	for len(s.calls) < maxCalls {
+		calls := h.possible(s)
+		h.random.Shuffle(len(calls), func(i, k int) { calls[i], calls[k] = calls[k], calls[i] })
+		changed := false
+		for _, c := range calls {
+			var after state
+			h.tried++
+			if after, changed = h.try(s, c); changed {
+				s = after
+				break
+			}
+		}
+		if !changed || !h.check(s, stolen) {
+			return states
+		}
+		if name := h.canonical(s); !known[name] {
+			known[name] = true
+			states++
+		}
+	}
+	return states
 }
 
 // step is a request with one of the credentials.
