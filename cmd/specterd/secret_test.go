@@ -198,7 +198,7 @@ func (w *watch) use(s *server) {
 	token := do(201, http.MethodPost, "/api/v1/tokens", w.admin(), `{"description": "one", "lifetime": "1 hour", "scopes": `+allScopes+`}`)
 	do(201, http.MethodPost, "/api/v1alpha/token/", w.admin(), `{"jwt_token_description": "two", "jwt_token_life": "1 hour"}`)
 	child := do(201, http.MethodPost, "/api/v1/tokens", "Bearer "+token.Token, `{"description": "three", "lifetime": "10 minutes"}`)
-	next := do(201, http.MethodPost, "/api/v1/tokens/"+child.ID+"/rotate", "Bearer "+token.Token, `{"overlap": "1 minute"}`)
+	next := do(201, http.MethodPost, "/api/v1/tokens/"+child.ID+"/rotate", "Bearer "+token.Token, `{"grace_period": "1 minute"}`)
 	do(200, http.MethodGet, "/api/v1/tokens/self", "Bearer "+next.Token, "")
 	do(200, http.MethodDelete, "/api/v1/tokens/"+next.ID, "Bearer "+token.Token, "")
 	do(401, http.MethodGet, "/api/v1/tokens/self", "Bearer "+next.Token, "")

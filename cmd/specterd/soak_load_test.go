@@ -296,7 +296,7 @@ func (s *soak) useTokens(ctx context.Context, r *rand.Rand) {
 		switch r.IntN(4) {
 		case 0:
 			var made madeToken
-			if s.write(ask{method: http.MethodPost, path: path + "/rotate", body: map[string]any{"overlap": "0s"}, may: []int{created}}, "token "+old.Secret, "ended", &made) {
+			if s.write(ask{method: http.MethodPost, path: path + "/rotate", body: map[string]any{"grace_period": "0s"}, may: []int{created}}, "token "+old.Secret, "ended", &made) {
 				s.promise("token "+made.Secret, "lives")
 				mine = append(mine, made)
 			}

@@ -60,16 +60,16 @@ var secondsPer = map[string]float64{
 // months and years. The result is exact to the microsecond, positive, and at most
 // MaxLifetime; everything else is Invalid.
 func ParseLifetime(text string) (time.Duration, error) {
-	d, err := ParseOverlap(text)
+	d, err := ParseGracePeriod(text)
 	if err == nil && d == 0 {
 		return 0, errLifetime("must be greater than zero")
 	}
 	return d, err
 }
 
-// ParseOverlap parses the grace period of a rotated token: as ParseLifetime does,
+// ParseGracePeriod parses the grace period of a rotated token: as ParseLifetime does,
 // but zero is allowed.
-func ParseOverlap(text string) (time.Duration, error) {
+func ParseGracePeriod(text string) (time.Duration, error) {
 	if len(text) > maxLifetimeText {
 		return 0, errLifetime("must be at most %d bytes long", maxLifetimeText)
 	}

@@ -214,13 +214,13 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 
 // Rotate replaces one of the caller's tokens by a successor with the same
 // description, scopes, wallets and expiry, and returns the successor with its
-// secret. The predecessor stays valid for the grace period overlap, under a marked
+// secret. The predecessor stays valid for gracePeriod, under a marked
 // description, and ends together with its descendants.
 //
 // A token can rotate itself and its descendants. A password can rotate every token
 // of its user, which also revokes the successors of earlier rotations of it by
 // tokens.
-func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap time.Duration) (Token, string, error) {
+func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, gracePeriod time.Duration) (Token, string, error) {
 	now := s.now()
 	var secret string
 	var successor Token
@@ -240,8 +240,8 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, overlap 
 		if secret, err = s.seal(&successor, who.UserName); err != nil {
 			return err
 		}
-		if overlap > 0 {
-			r.RetireAt = now.Add(overlap).Truncate(time.Second)
+		if gracePeriod > 0 {
+			r.RetireAt = now.Add(gracePeriod).Truncate(time.Second)
 			if r.RetireAt.After(old.ExpiresAt) {
 				r.RetireAt = old.ExpiresAt
 			}

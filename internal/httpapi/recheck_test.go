@@ -105,7 +105,7 @@ var attacks = map[string]func(t *testing.T, s *server) attack{
 		return attack{
 			request: request{method: "POST", path: tokens, auth: []string{k.bearer()}, body: `{"description": "child", "lifetime": "50 minutes"}`},
 			end: func() {
-				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"overlap": "5m"}`).want(t, 201)
+				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"grace_period": "5m"}`).want(t, 201)
 			},
 			status: 403, code: "expiry_exceeded",
 		}
@@ -115,7 +115,7 @@ var attacks = map[string]func(t *testing.T, s *server) attack{
 		return attack{
 			request: request{method: "POST", path: tokens, auth: []string{k.bearer()}, body: `{"description": "child", "lifetime": "1 minute"}`},
 			end: func() {
-				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"overlap": "0s"}`).want(t, 201)
+				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"grace_period": "0s"}`).want(t, 201)
 			},
 			status: 401, code: "unauthenticated",
 		}
@@ -229,7 +229,7 @@ func TestRecheck_StillGood(t *testing.T) {
 				check(t, err)
 			},
 			"the token retired for later": func(t *testing.T, _ person, k token) {
-				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"overlap": "10m"}`).want(t, 201)
+				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"grace_period": "10m"}`).want(t, 201)
 			},
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -253,8 +253,8 @@ func (h *search) aboutTokens(by string, ids []string) []step {
 	}
 	all = append(all, step{by: by, method: "POST", path: "/api/v1alpha/token/", body: `{"jwt_token_description": "«unique»", "jwt_token_life": "1 hour"}`})
 	for _, id := range ids {
-		for _, overlap := range []string{"0s", "30 minutes"} {
-			all = append(all, step{by: by, method: "POST", path: tokens + "/" + id + "/rotate", body: `{"overlap": "` + overlap + `"}`})
+		for _, gracePeriod := range []string{"0s", "30 minutes"} {
+			all = append(all, step{by: by, method: "POST", path: tokens + "/" + id + "/rotate", body: `{"grace_period": "` + gracePeriod + `"}`})
 		}
 		for _, how := range []string{"", "?successors=keep"} {
 			all = append(all, step{by: by, method: "DELETE", path: tokens + "/" + id + how})

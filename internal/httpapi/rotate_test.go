@@ -10,11 +10,11 @@ import (
 )
 
 // rotate replaces a token, and returns the answer.
-func (s *server) rotate(t *testing.T, authorization, id, overlap string) answer {
+func (s *server) rotate(t *testing.T, authorization, id, gracePeriod string) answer {
 	t.Helper()
 	body := "" // all of its fields can be left out
-	if overlap != "" {
-		body = fmt.Sprintf(`{"overlap": %q}`, overlap)
+	if gracePeriod != "" {
+		body = fmt.Sprintf(`{"grace_period": %q}`, gracePeriod)
 	}
 	return s.call(t, "POST", tokens+"/"+id+"/rotate", authorization, body)
 }
@@ -55,13 +55,13 @@ func TestRotateKeepsAllButTheToken(t *testing.T) {
 	})
 }
 
-func TestRotateOverlaps(t *testing.T) {
+func TestRotateGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)
 	for _, c := range []struct {
-		overlap string
-		end     string // of the predecessor; empty where it is gone
+		gracePeriod string
+		end         string // of the predecessor; empty where it is gone
 	}{
 		{"", "2026-12-01T11:00:00Z"}, // an hour, which is also the token's end
 		{"30 minutes", "2026-12-01T10:30:00Z"},
@@ -71,7 +71,7 @@ func TestRotateOverlaps(t *testing.T) {
 	} {
 		old := s.token(t, p, 0)
 		child := s.child(t, old, "node:read")
-		made := s.rotate(t, old.bearer(), old.id, c.overlap).want(t, 201, `"expires_at":"2026-12-01T11:00:00Z"`)
+		made := s.rotate(t, old.bearer(), old.id, c.gracePeriod).want(t, 201, `"expires_at":"2026-12-01T11:00:00Z"`)
 		s.works(t, token{made.text("id"), made.text("token")}, true)
 		s.works(t, old, c.end != "")
 		s.works(t, child, c.end != "")
@@ -81,9 +81,9 @@ func TestRotateOverlaps(t *testing.T) {
 			s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").wantProblem(t, 404, "token_not_found")
 		}
 	}
-	for _, overlap := range []string{"-1 hour", "x", "200 years", "10"} {
+	for _, gracePeriod := range []string{"-1 hour", "x", "200 years", "10"} {
 		k := s.token(t, p, 0)
-		s.rotate(t, p.basic(), k.id, overlap).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"overlap"`)
+		s.rotate(t, p.basic(), k.id, gracePeriod).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"grace_period"`)
 		s.works(t, k, true)
 	}
 }

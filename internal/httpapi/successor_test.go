@@ -8,9 +8,9 @@ import (
 )
 
 // rotated rotates a token and returns its successor.
-func (s *server) rotated(t *testing.T, authorization string, k token, overlap string) token {
+func (s *server) rotated(t *testing.T, authorization string, k token, gracePeriod string) token {
 	t.Helper()
-	made := s.rotate(t, authorization, k.id, overlap).want(t, 201)
+	made := s.rotate(t, authorization, k.id, gracePeriod).want(t, 201)
 	return token{made.text("id"), made.text("token")}
 }
 

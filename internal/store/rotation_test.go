@@ -19,7 +19,7 @@ func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Del
 	return told, err
 }
 
-// line is a token and what it was rotated to by tokens: to second within an overlap,
+// line is a token and what it was rotated to by tokens: to second within a grace period,
 // second to third at once, so that second is gone. Child was made with third.
 type line struct{ first, second, third, child auth.Token }
 

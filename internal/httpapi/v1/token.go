@@ -209,30 +209,30 @@ func (a *API) DeleteToken(ctx context.Context, in deleteTokenRequest) (tokensDel
 }
 
 type rotateTokenRequest struct {
-	ID      string  `path:"id" json:"-" description:"The id of the token to replace. Tokens that were created with it are not replaced: they are revoked when it ends, at the end of the overlap."`
-	Overlap *string `json:"overlap" example:"1h" description:"How long the old token stays valid, such as \"1h\"; \"0s\" revokes it immediately. Without it: 1 hour. Tokens that were created with the old token are revoked together with it."`
+	ID          string  `path:"id" json:"-" description:"The id of the token to replace. Tokens that were created with it are not replaced: they are revoked when it ends, at the end of the grace period."`
+	GracePeriod *string `json:"grace_period" example:"1h" description:"How long the old token stays valid, such as \"1h\"; \"0s\" revokes it immediately. Without it: 1 hour. Tokens that were created with the old token are revoked together with it."`
 }
 
-// defaultOverlap is time enough to bring a new token to where the old one is.
-const defaultOverlap = time.Hour
+// defaultGracePeriod is time enough to bring a new token to where the old one is.
+const defaultGracePeriod = time.Hour
 
 // RotateToken serves POST /api/v1/tokens/{id}/rotate.
 func (a *API) RotateToken(ctx context.Context, in rotateTokenRequest) (tokenWithSecret, error) {
-	overlap, err := overlapOf(in.Overlap)
+	gracePeriod, err := gracePeriodOf(in.GracePeriod)
 	if err != nil {
 		return tokenWithSecret{}, err
 	}
-	t, secret, err := a.o.Tokens.Rotate(ctx, caller(ctx), in.ID, overlap)
+	t, secret, err := a.o.Tokens.Rotate(ctx, caller(ctx), in.ID, gracePeriod)
 	return tokenWithSecret{a.tokenOf(t), secret}, err
 }
 
-func overlapOf(text *string) (time.Duration, error) {
+func gracePeriodOf(text *string) (time.Duration, error) {
 	if text == nil {
-		return defaultOverlap, nil
+		return defaultGracePeriod, nil
 	}
-	overlap, err := auth.ParseOverlap(*text)
+	gracePeriod, err := auth.ParseGracePeriod(*text)
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return 0, f.ForField("overlap")
+		return 0, f.ForField("grace_period")
 	}
-	return overlap, err
+	return gracePeriod, err
 }
