@@ -6,7 +6,7 @@ ON CONFLICT (wallet_id, branch, address_index) DO NOTHING;
 
 -- name: Addresses :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
-  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed
 FROM addresses AS a
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
@@ -14,15 +14,15 @@ WHERE a.wallet_id = @wallet_id
   AND a.branch >= @first_branch AND a.branch <= @last_branch
   AND (a.branch > @first_branch OR a.address_index >= @first_index)
   AND (CAST(@any_used AS BOOLEAN) OR a.used = @used)
-  AND (CAST(@any_handed_out AS BOOLEAN) OR
-       (a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END) = CAST(@handed_out AS BOOLEAN))
+  AND (CAST(@any_revealed AS BOOLEAN) OR
+       (a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END) = CAST(@revealed AS BOOLEAN))
   AND (CAST(@any_label AS BOOLEAN) OR coalesce(l.label, '') = @label)
 ORDER BY a.branch, a.address_index
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: AddressOf :one
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
-  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed
 FROM addresses AS a
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
@@ -40,7 +40,7 @@ WHERE o.wallet_id = @wallet_id AND o.address = @address AND t.status NOT IN ('re
 
 -- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
-  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out,
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed,
   a.wallet_id, m.alias
 FROM addresses AS a
 JOIN members AS m ON m.wallet_id = a.wallet_id

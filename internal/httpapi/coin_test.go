@@ -19,13 +19,13 @@ func testAddresses(t *testing.T, s *server, _ *testkit.Node) {
 	k := s.token(t, p, auth.WalletsRead|auth.AddressesWrite).bearer()
 	const path = "/api/v1/wallets/vault/addresses"
 	s.call(t, "GET", path+"?limit=2", k, "").want(t, 200).wantJSON(t, fmt.Sprintf(`{"items": [
-		{"address": %q, "branch": "receive", "index": 0, "label": %q, "handed_out": true, "used": true},
-		{"address": %q, "branch": "receive", "index": 1, "label": "", "handed_out": true, "used": true}],
+		{"address": %q, "branch": "receive", "index": 0, "label": %q, "revealed": true, "used": true},
+		{"address": %q, "branch": "receive", "index": 1, "label": "", "revealed": true, "used": true}],
 		"next_cursor": "…", "as_of": {"height": 186, "hash": %q}}`, v.receive[0], v.note, v.receive[1], tipHash))
 	for query, want := range map[string][]string{
-		"branch=change&used=true": v.change[:1], "branch=receive&handed_out=true": v.receive[:3], "label=" + url.QueryEscape(v.note): v.receive[:1],
+		"branch=change&used=true": v.change[:1], "branch=receive&revealed=true": v.receive[:3], "label=" + url.QueryEscape(v.note): v.receive[:1],
 		"branch=change&limit=2&label=": v.change[:2], "used=true": {v.receive[0], v.receive[1], v.receive[2], v.change[0]},
-		"handed_out=false&branch=receive&limit=2": v.receive[3:5], "label=none": nil,
+		"revealed=false&branch=receive&limit=2": v.receive[3:5], "label=none": nil,
 	} {
 		if got := s.call(t, "GET", path+"?"+query, k, "").want(t, 200).list("address"); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", query, got, want)
@@ -54,7 +54,7 @@ func testAddresses(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "POST", path, k, "{}").want(t, 201, `"unused_in_a_row":21,"warning":"21 addresses in a row`)
 	s.call(t, "POST", path, k, `{"label": "a\nb"}`).wantProblem(t, 400, "invalid_input")
 
-	found := fmt.Sprintf(`{"address": %q, "items": [{"wallet": "vault", "branch": "change", "index": 1, "path": "1/1", "label": "", "handed_out": false, "used": false,
+	found := fmt.Sprintf(`{"address": %q, "items": [{"wallet": "vault", "branch": "change", "index": 1, "path": "1/1", "label": "", "revealed": false, "used": false,
 		"as_of": {"height": 186, "hash": %q}}]}`, v.change[1], tipHash)
 	for _, spelled := range []string{v.change[1], strings.ToUpper(v.change[1])} {
 		s.call(t, "GET", "/api/v1/addresses/"+spelled, k, "").want(t, 200).wantJSON(t, found)

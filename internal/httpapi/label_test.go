@@ -16,7 +16,7 @@ func testAddressDetails(t *testing.T, s *server, _ *testkit.Node) {
 	k := s.token(t, p, auth.WalletsRead).bearer()
 	const path = "/api/v1/wallets/vault/addresses/"
 	details := func(address, label, totals string) string {
-		return fmt.Sprintf(`{"address": %q, "branch": "receive", "index": %d, "label": %q, "handed_out": true, "used": true, %s, "as_of": {"height": 186, "hash": %q}}`,
+		return fmt.Sprintf(`{"address": %q, "branch": "receive", "index": %d, "label": %q, "revealed": true, "used": true, %s, "as_of": {"height": 186, "hash": %q}}`,
 			address, slices.Index(v.receive, address), label, totals, tipHash)
 	}
 	received := details(v.receive[0], v.note, `"received_sat": 300000, "confirmed_sat": 300000, "transactions": 1, "txids": ["`+v.received+`"]`)

@@ -217,7 +217,7 @@ var propertyDescriptions = map[string]string{ //nolint:gosec // texts about toke
 	"float_amount":                         "Amount in bitcoins.",
 	"frozen_utxo":                          "Outpoints of the frozen outputs, as txid:vout.",
 	"full_utxo":                            "The same as _full_utxo.",
-	"handed_out":                           "Whether the address was revealed.",
+	"revealed":                             "Whether the address was revealed.",
 	"hash":                                 "Hash of the block.",
 	"V1alphaTxObject.hash":                 "Hash of the transaction with its witnesses.",
 	"headers":                              "Height of the best header that the node knows.",

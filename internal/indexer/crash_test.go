@@ -144,7 +144,7 @@ func (w *world) fresh(wallets []*watched) *world {
 		old := v.view()
 		addresses := v.addresses()
 		for i := range addresses {
-			addresses[i].Used, addresses[i].HandedOut = false, false
+			addresses[i].Used, addresses[i].Revealed = false, false
 		}
 		made := old.Wallet
 		made.Stage, made.Synced, made.CoreTxCount, made.ReceiveNext, made.ChangeNext = wallet.Creating, wallet.Tip{Height: -1}, -1, 0, 0

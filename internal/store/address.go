@@ -51,13 +51,13 @@ func addAddresses(ctx context.Context, q *db.Queries, walletID string, addresses
 func (s *Store) AddressesOf(ctx context.Context, walletID string, f wallet.AddressFilter, after *wallet.Place, limit int) ([]wallet.Address, error) {
 	p := db.AddressesParams{
 		WalletID: walletID, LastBranch: uint8(wallet.ChangeBranch), MaxRows: int64(limit),
-		AnyUsed: f.Used == nil, AnyHandedOut: f.HandedOut == nil, AnyLabel: f.Label == nil,
+		AnyUsed: f.Used == nil, AnyRevealed: f.Revealed == nil, AnyLabel: f.Label == nil,
 	}
 	if f.Used != nil {
 		p.Used = *f.Used
 	}
-	if f.HandedOut != nil {
-		p.HandedOut = *f.HandedOut
+	if f.Revealed != nil {
+		p.Revealed = *f.Revealed
 	}
 	if f.Label != nil {
 		p.Label = *f.Label
@@ -89,7 +89,7 @@ func addresses(ctx context.Context, q *db.Queries, p db.AddressesParams) ([]wall
 func addressOf(row db.AddressesRow) wallet.Address {
 	return wallet.Address{
 		Address: row.Address, Place: wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
-		Used: row.Used, Label: row.Label, HandedOut: row.HandedOut,
+		Used: row.Used, Label: row.Label, Revealed: row.Revealed,
 	}
 }
 
@@ -97,7 +97,7 @@ func addressOf(row db.AddressesRow) wallet.Address {
 func (s *Store) AddressAt(ctx context.Context, walletID string, at wallet.Place) (wallet.Address, error) {
 	list, err := addresses(ctx, s.reads(), db.AddressesParams{
 		WalletID: walletID, FirstBranch: uint8(at.Branch), LastBranch: uint8(at.Branch), FirstIndex: at.Index,
-		AnyUsed: true, AnyHandedOut: true, AnyLabel: true, MaxRows: 1,
+		AnyUsed: true, AnyRevealed: true, AnyLabel: true, MaxRows: 1,
 	})
 	if err != nil {
 		return wallet.Address{}, err
@@ -139,7 +139,7 @@ func (s *Store) FindAddress(ctx context.Context, userID, address string) ([]wall
 	for i, row := range rows {
 		found[i] = wallet.OwnedAddress{WalletID: row.WalletID, Alias: row.Alias, Address: addressOf(db.AddressesRow{
 			Address: row.Address, Branch: row.Branch, AddressIndex: row.AddressIndex,
-			Used: row.Used, Label: row.Label, HandedOut: row.HandedOut,
+			Used: row.Used, Label: row.Label, Revealed: row.Revealed,
 		})}
 	}
 	return found, nil

@@ -32,9 +32,9 @@ func TestAddresses(t *testing.T) {
 			{wallet.AddressFilter{Branch: &change}, 30, "1/0 1/1 1/2 1/3 1/4"},
 			{wallet.AddressFilter{Used: &yes}, 2, "0/2 1/0"},
 			{wallet.AddressFilter{Used: &no}, 58, "0/0 0/1 0/3 0/4 0/5"},
-			{wallet.AddressFilter{HandedOut: &yes}, 5, "0/0 0/1 0/2 1/0 1/1"},
-			{wallet.AddressFilter{HandedOut: &no, Branch: &change}, 28, "1/2 1/3 1/4 1/5 1/6"},
-			{wallet.AddressFilter{HandedOut: &yes, Used: &no}, 3, "0/0 0/1 1/1"},
+			{wallet.AddressFilter{Revealed: &yes}, 5, "0/0 0/1 0/2 1/0 1/1"},
+			{wallet.AddressFilter{Revealed: &no, Branch: &change}, 28, "1/2 1/3 1/4 1/5 1/6"},
+			{wallet.AddressFilter{Revealed: &yes, Used: &no}, 3, "0/0 0/1 1/1"},
 			{wallet.AddressFilter{Label: &shop}, 1, "0/1"},
 			{wallet.AddressFilter{Label: &nothing, Branch: &receive}, 29, "0/0 0/2 0/3 0/4 0/5"},
 		} {
@@ -58,7 +58,7 @@ func TestAddresses(t *testing.T) {
 		}
 		got, err := b.AddressAt(t.Context(), w.ID, *place(0, 1))
 		must(t, err)
-		want := wallet.Address{Address: addressAt(w.ID, *place(0, 1)), Place: *place(0, 1), Label: "shop", HandedOut: true}
+		want := wallet.Address{Address: addressAt(w.ID, *place(0, 1)), Place: *place(0, 1), Label: "shop", Revealed: true}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -81,7 +81,7 @@ func TestFindAddress(t *testing.T) {
 			must(t, err)
 			for _, a := range found {
 				aliases = append(aliases, a.Alias)
-				if a.Place != at || !a.HandedOut || a.Used || a.Address.Address != addressAt(w.ID, at) {
+				if a.Place != at || !a.Revealed || a.Used || a.Address.Address != addressAt(w.ID, at) {
 					t.Errorf("got %+v", a)
 				}
 			}

@@ -31,17 +31,17 @@ type Address struct {
 	Place
 	Used  bool // a transaction has paid to it, possibly a dead one
 	Label string
-	// HandedOut reports whether the address was revealed: its index is below the
+	// Revealed reports whether the address was revealed: its index is below the
 	// next index to reveal.
-	HandedOut bool
+	Revealed bool
 }
 
 // AddressFilter selects addresses of a list. Nil fields do not filter.
 type AddressFilter struct {
-	Branch    *Branch
-	Used      *bool
-	HandedOut *bool
-	Label     *string
+	Branch   *Branch
+	Used     *bool
+	Revealed *bool
+	Label    *string
 }
 
 // OwnedAddress is an address and the wallet that it belongs to.
@@ -128,11 +128,11 @@ func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (i
 		if w, err = s.EnsureRange(ctx, w, w.ReceiveNext+1); err != nil {
 			return 0, err
 		}
-		handedOut := false
+		revealed := false
 		w, err = s.edit(ctx, w.ID, func(e *Edit) error {
 			index = e.ReceiveNext
 			// Concurrent calls may have used up the range in between.
-			if handedOut = e.RangeEnd > index+1+Lookahead; handedOut {
+			if revealed = e.RangeEnd > index+1+Lookahead; revealed {
 				e.ReceiveNext++
 				e.By, e.Reached = who.UserID, e.ReceiveNext
 			}
@@ -141,7 +141,7 @@ func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (i
 		if err != nil {
 			return 0, fmt.Errorf("reveal an address: %w", err)
 		}
-		if handedOut {
+		if revealed {
 			return index, nil
 		}
 	}

@@ -35,9 +35,9 @@ func (r *fixture) testAddresses(v wallet.View) {
 	_, _, err = r.NextAddress(ctx, r.alice, v.Alias, strings.Repeat("x", 256))
 	wantField(t, err, "label")
 	yes := true
-	list, err := r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{HandedOut: &yes}, nil, 100)
+	list, err := r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{Revealed: &yes}, nil, 100)
 	must(t, err)
-	if len(list) != 3 || list[1].Label != "invoice 17" || !list[2].HandedOut {
+	if len(list) != 3 || list[1].Label != "invoice 17" || !list[2].Revealed {
 		t.Errorf("revealed: %+v", list)
 	}
 	list, err = r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{}, &wallet.Place{Index: 1}, 2)

@@ -12,16 +12,16 @@ import (
 )
 
 type address struct {
-	Address   string `json:"address" required:"true"`
-	Branch    string `json:"branch" required:"true" enum:"receive,change"`
-	Index     uint32 `json:"index" required:"true" description:"Index of the address on its branch (the last step of its derivation path)."`
-	Label     string `json:"label" required:"true"`
-	HandedOut bool   `json:"handed_out" required:"true" description:"Whether the address was revealed: its index is below the index of the next address to reveal."`
-	Used      bool   `json:"used" required:"true" description:"Whether the address was ever paid to."`
+	Address  string `json:"address" required:"true"`
+	Branch   string `json:"branch" required:"true" enum:"receive,change"`
+	Index    uint32 `json:"index" required:"true" description:"Index of the address on its branch (the last step of its derivation path)."`
+	Label    string `json:"label" required:"true"`
+	Revealed bool   `json:"revealed" required:"true" description:"Whether the address was revealed: its index is below the index of the next address to reveal."`
+	Used     bool   `json:"used" required:"true" description:"Whether the address was ever paid to."`
 }
 
 func addressOf(a wallets.Address) address {
-	return address{a.Address, branchName(a.Branch), a.Index, a.Label, a.HandedOut, a.Used}
+	return address{a.Address, branchName(a.Branch), a.Index, a.Label, a.Revealed, a.Used}
 }
 
 func branchName(b wallets.Branch) string {
@@ -41,14 +41,14 @@ type listAddressesRequest struct {
 	walletRequest
 	page
 	fresh
-	Branch    *string `query:"branch" json:"-" enum:"receive,change" description:"Only addresses on this branch."`
-	Used      *bool   `query:"used" json:"-" description:"true: only addresses that were ever paid to; false: only the others."`
-	HandedOut *bool   `query:"handed_out" json:"-" description:"true: only revealed addresses; false: only the others."`
-	Label     *string `query:"label" json:"-" description:"Only addresses with this label; empty: only addresses without a label."`
+	Branch   *string `query:"branch" json:"-" enum:"receive,change" description:"Only addresses on this branch."`
+	Used     *bool   `query:"used" json:"-" description:"true: only addresses that were ever paid to; false: only the others."`
+	Revealed *bool   `query:"revealed" json:"-" description:"true: only revealed addresses; false: only the others."`
+	Label    *string `query:"label" json:"-" description:"Only addresses with this label; empty: only addresses without a label."`
 }
 
 func (in listAddressesRequest) filter() (wallets.AddressFilter, error) {
-	f := wallets.AddressFilter{Used: in.Used, HandedOut: in.HandedOut, Label: in.Label}
+	f := wallets.AddressFilter{Used: in.Used, Revealed: in.Revealed, Label: in.Label}
 	if in.Branch != nil {
 		branch := wallets.ReceiveBranch
 		switch *in.Branch {
@@ -179,7 +179,7 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAd
 		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label, UnusedInRow: unused,
 	}
 	if unused > wallets.MaxUnused {
-		text := fmt.Sprintf("%d addresses in a row were handed out and not paid to; other software that restores this wallet stops looking after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
+		text := fmt.Sprintf("%d addresses in a row were revealed and not paid to; other software that restores this wallet stops looking after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
 		out.Warning = &text
 	}
 	return out, nil
@@ -195,14 +195,14 @@ type foundAddress struct {
 }
 
 type ownedAddress struct {
-	Wallet    string `json:"wallet" required:"true" description:"Your alias of the wallet."`
-	Branch    string `json:"branch" required:"true" enum:"receive,change"`
-	Index     uint32 `json:"index" required:"true"`
-	Path      string `json:"path" required:"true" example:"0/5" description:"The last two steps of the derivation path: branch and index."`
-	Label     string `json:"label" required:"true"`
-	HandedOut bool   `json:"handed_out" required:"true"`
-	Used      bool   `json:"used" required:"true"`
-	AsOf      *asOf  `json:"as_of" required:"true"`
+	Wallet   string `json:"wallet" required:"true" description:"Your alias of the wallet."`
+	Branch   string `json:"branch" required:"true" enum:"receive,change"`
+	Index    uint32 `json:"index" required:"true"`
+	Path     string `json:"path" required:"true" example:"0/5" description:"The last two steps of the derivation path: branch and index."`
+	Label    string `json:"label" required:"true"`
+	Revealed bool   `json:"revealed" required:"true"`
+	Used     bool   `json:"used" required:"true"`
+	AsOf     *asOf  `json:"as_of" required:"true"`
 }
 
 // FindAddress serves GET /api/v1/addresses/{address}.
@@ -220,7 +220,7 @@ func (a *API) FindAddress(ctx context.Context, in findAddressRequest) (foundAddr
 		out.Address = f.Address.Address
 		out.Items[i] = ownedAddress{
 			Wallet: f.Alias, Branch: branchName(f.Branch), Index: f.Index, Path: fmt.Sprintf("%d/%d", f.Branch, f.Index),
-			Label: f.Label, HandedOut: f.HandedOut, Used: f.Used,
+			Label: f.Label, Revealed: f.Revealed, Used: f.Used,
 			AsOf: asOfTip(v.Synced),
 		}
 	}

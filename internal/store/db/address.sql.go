@@ -35,7 +35,7 @@ func (q *Queries) AddAddresses(ctx context.Context, arg AddAddressesParams) erro
 
 const AddressOf = `-- name: AddressOf :one
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
-  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed
 FROM addresses AS a
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
@@ -53,7 +53,7 @@ type AddressOfRow struct {
 	AddressIndex uint32
 	Used         bool
 	Label        string
-	HandedOut    bool
+	Revealed     bool
 }
 
 func (q *Queries) AddressOf(ctx context.Context, arg AddressOfParams) (AddressOfRow, error) {
@@ -65,14 +65,14 @@ func (q *Queries) AddressOf(ctx context.Context, arg AddressOfParams) (AddressOf
 		&i.AddressIndex,
 		&i.Used,
 		&i.Label,
-		&i.HandedOut,
+		&i.Revealed,
 	)
 	return i, err
 }
 
 const Addresses = `-- name: Addresses :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
-  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed
 FROM addresses AS a
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
@@ -88,17 +88,17 @@ LIMIT CAST($11 AS BIGINT)
 `
 
 type AddressesParams struct {
-	WalletID     string
-	FirstBranch  uint8
-	LastBranch   uint8
-	FirstIndex   uint32
-	AnyUsed      bool
-	Used         bool
-	AnyHandedOut bool
-	HandedOut    bool
-	AnyLabel     bool
-	Label        string
-	MaxRows      int64
+	WalletID    string
+	FirstBranch uint8
+	LastBranch  uint8
+	FirstIndex  uint32
+	AnyUsed     bool
+	Used        bool
+	AnyRevealed bool
+	Revealed    bool
+	AnyLabel    bool
+	Label       string
+	MaxRows     int64
 }
 
 type AddressesRow struct {
@@ -107,7 +107,7 @@ type AddressesRow struct {
 	AddressIndex uint32
 	Used         bool
 	Label        string
-	HandedOut    bool
+	Revealed     bool
 }
 
 func (q *Queries) Addresses(ctx context.Context, arg AddressesParams) ([]AddressesRow, error) {
@@ -118,8 +118,8 @@ func (q *Queries) Addresses(ctx context.Context, arg AddressesParams) ([]Address
 		arg.FirstIndex,
 		arg.AnyUsed,
 		arg.Used,
-		arg.AnyHandedOut,
-		arg.HandedOut,
+		arg.AnyRevealed,
+		arg.Revealed,
 		arg.AnyLabel,
 		arg.Label,
 		arg.MaxRows,
@@ -137,7 +137,7 @@ func (q *Queries) Addresses(ctx context.Context, arg AddressesParams) ([]Address
 			&i.AddressIndex,
 			&i.Used,
 			&i.Label,
-			&i.HandedOut,
+			&i.Revealed,
 		); err != nil {
 			return nil, err
 		}
@@ -154,7 +154,7 @@ func (q *Queries) Addresses(ctx context.Context, arg AddressesParams) ([]Address
 
 const FindAddress = `-- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
-  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS handed_out,
+  CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed,
   a.wallet_id, m.alias
 FROM addresses AS a
 JOIN members AS m ON m.wallet_id = a.wallet_id
@@ -175,7 +175,7 @@ type FindAddressRow struct {
 	AddressIndex uint32
 	Used         bool
 	Label        string
-	HandedOut    bool
+	Revealed     bool
 	WalletID     string
 	Alias        string
 }
@@ -195,7 +195,7 @@ func (q *Queries) FindAddress(ctx context.Context, arg FindAddressParams) ([]Fin
 			&i.AddressIndex,
 			&i.Used,
 			&i.Label,
-			&i.HandedOut,
+			&i.Revealed,
 			&i.WalletID,
 			&i.Alias,
 		); err != nil {
