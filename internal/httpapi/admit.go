@@ -13,7 +13,7 @@ import (
 // for a heavy route, for its work. A heavy route's body is read before its work may
 // begin, so that slow senders hold up nobody.
 func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
-	if to.Credentials == route.Nobody {
+	if to.Credentials == route.Public {
 		return s.answer(ctx, w, r, to, strict)
 	}
 	who := auth.PrincipalFrom(ctx)

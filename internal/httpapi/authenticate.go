@@ -23,7 +23,7 @@ type Memberships interface {
 // them. It returns the request's context with its principal. The body has not been
 // read then: strangers cannot make the server keep one.
 func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
-	if to.Credentials == route.Nobody {
+	if to.Credentials == route.Public {
 		return r.Context(), nil
 	}
 	who, err := s.authenticate(r, to.Credentials)
@@ -33,7 +33,7 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 // recheckOf returns what authorizes a request with a body again after that was read,
 // which may have taken long. It is nil for requests that came as a whole.
 func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Route) route.Recheck {
-	if r.ContentLength == 0 || to.Credentials == route.Nobody {
+	if r.ContentLength == 0 || to.Credentials == route.Public {
 		return nil
 	}
 	return func(ctx context.Context) (context.Context, error) {

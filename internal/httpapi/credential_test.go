@@ -233,7 +233,7 @@ func ofFormer(end func(t *testing.T, w *world, p person)) func(*testing.T, *worl
 }
 
 func refused(to route.Route) verdict {
-	if to.Credentials == route.Nobody {
+	if to.Credentials == route.Public {
 		return letIn
 	}
 	return unknown
@@ -250,7 +250,7 @@ func byToken(to route.Route) verdict {
 	if to.Credentials == route.Password {
 		return byPasswordOnly
 	}
-	if to.Credentials == route.Either && (to.Handler.Name == "DeleteToken" || to.Handler.Name == "RotateToken") {
+	if to.Credentials == route.BasicOrBearer && (to.Handler.Name == "DeleteToken" || to.Handler.Name == "RotateToken") {
 		return notOwnToken // since what is asked for was made with a password
 	}
 	if to.Credentials.TakesBearer() {

@@ -20,46 +20,46 @@ func withHandlers(s *setup) {
 			routes = append(routes, route.Route{Method: method, Path: "/api/v1/" + path, Handler: h, Summary: "Try " + path})
 		}
 		var count atomic.Int64
-		add("GET", "tagged", route.Read(func(_ context.Context, in parameters) (greeting, error) {
+		add("GET", "tagged", route.OK(func(_ context.Context, in parameters) (greeting, error) {
 			return greeting{strings.Repeat("x", in.Number)}, nil
-		}).Tagged())
-		add("GET", "changing", route.Read(func(context.Context, struct{}) (greeting, error) {
+		}).WithETag())
+		add("GET", "changing", route.OK(func(context.Context, struct{}) (greeting, error) {
 			return greeting{fmt.Sprint(count.Add(1))}, nil
-		}).Tagged())
+		}).WithETag())
 		add("GET", "either", route.Stream(func(_ context.Context, in parameters) (route.Streamed, error) {
 			if in.Number > 0 {
 				return route.Streamed{ContentType: "text/csv", Body: func(w *bufio.Writer) error { return writeX(w, in.Number) }}, nil
 			}
 			return route.Whole(greeting{"whole"}), nil
-		}, route.MediaOf[greeting]("application/json"), route.MediaOf[string]("text/csv")).Tagged())
-		add("PUT", "thing", route.Put(func(_ context.Context, in parameters) (greeting, bool, error) {
+		}, route.MediaOf[greeting]("application/json"), route.MediaOf[string]("text/csv")).WithETag())
+		add("PUT", "thing", route.CreatedOrOK(func(_ context.Context, in parameters) (greeting, bool, error) {
 			return greeting{"put"}, in.Number > 0, nil
 		}))
-		add("POST", "text", route.Read(func(_ context.Context, in struct {
+		add("POST", "text", route.OK(func(_ context.Context, in struct {
 			Text []byte `body:"text/plain,application/jsonl" json:"-"`
 		},
 		) (greeting, error) {
 			return greeting{string(in.Text)}, nil
 		}))
-		add("POST", "either-body", route.Read(func(_ context.Context, in eitherBody) (greeting, error) {
+		add("POST", "either-body", route.OK(func(_ context.Context, in eitherBody) (greeting, error) {
 			return greeting{fmt.Sprintf("%s %d", in.Message, len(in.Text))}, nil
 		}))
-		add("POST", "try", route.CreateOrTry(func(_ context.Context, in parameters) (greeting, bool, error) {
+		add("POST", "try", route.CreatedOrDryRun(func(_ context.Context, in parameters) (greeting, bool, error) {
 			return greeting{"made"}, in.Number > 0, nil
 		}))
-		add("GET", "list", route.Read(func(_ context.Context, in struct {
+		add("GET", "list", route.OK(func(_ context.Context, in struct {
 			Names []string `query:"name" json:"-"`
 		},
 		) (greeting, error) {
 			return greeting{fmt.Sprintf("%q", in.Names)}, nil
 		}))
-		add("GET", "versioned", route.Read(func(_ context.Context, in parameters) (versioned, error) {
+		add("GET", "versioned", route.OK(func(_ context.Context, in parameters) (versioned, error) {
 			return versioned{greeting{"hello"}, in.Number}, nil
-		}).Tagged())
-		add("POST", "versioned", route.Read(func(_ context.Context, in parameters) (versioned, error) {
+		}).WithETag())
+		add("POST", "versioned", route.OK(func(_ context.Context, in parameters) (versioned, error) {
 			return versioned{greeting{"hello"}, in.Number}, nil
 		}))
-		add("GET", "given", route.Read(func(_ context.Context, in optional) (greeting, error) {
+		add("GET", "given", route.OK(func(_ context.Context, in optional) (greeting, error) {
 			return greeting{in.String()}, nil
 		}))
 		return routes

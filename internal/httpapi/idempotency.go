@@ -37,7 +37,7 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 			}
 		}
 	}
-	if to.Handler.TakesKey && len(r.Header[keyHeader]) > 0 {
+	if to.Handler.TakesIdempotencyKey && len(r.Header[keyHeader]) > 0 {
 		return s.answerOnce(ctx, w, r, to, strict, recheck)
 	}
 	return to.Handler.Serve(ctx, w, r, strict, recheck)
@@ -81,7 +81,7 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	}
 	settled = true // whatever happens now, it was done
 	a := idempotency.Answer{Status: made.status, Body: made.body.Bytes()}
-	if to.Handler.Tried(made.status) { // there is nothing that must not be done twice
+	if to.Handler.IsDryRun(made.status) { // there is nothing that must not be done twice
 		s.logKey(r, claim.Release(context.WithoutCancel(ctx)))
 	} else {
 		s.logKey(r, claim.Keep(context.WithoutCancel(ctx), a))

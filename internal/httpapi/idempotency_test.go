@@ -47,7 +47,7 @@ func (c *counter) routes(routes []route.Route) []route.Route {
 	}
 	for _, path := range []string{"/api/v1/count", "/api/v1/count-too"} {
 		routes = append(routes, route.Route{
-			Method: "POST", Path: path, Credentials: route.Either, Scope: auth.NodeRead, Summary: "Count", Handler: route.Create(count).WithKey(),
+			Method: "POST", Path: path, Credentials: route.BasicOrBearer, Scope: auth.NodeRead, Summary: "Count", Handler: route.Created(count).WithIdempotencyKey(),
 		})
 	}
 	return routes
@@ -216,7 +216,7 @@ func TestIdempotencyKeyOfDryRun(t *testing.T) {
 			s := start(t, setting(t), func(s *setup) {
 				s.routes = func(routes []route.Route) []route.Route {
 					return append(routes, route.Route{
-						Method: "POST", Path: "/api/v1/try", Credentials: route.Either, Scope: auth.NodeRead, Summary: "Try", Handler: route.CreateOrTry(try).WithKey(),
+						Method: "POST", Path: "/api/v1/try", Credentials: route.BasicOrBearer, Scope: auth.NodeRead, Summary: "Try", Handler: route.CreatedOrDryRun(try).WithIdempotencyKey(),
 					})
 				}
 			})

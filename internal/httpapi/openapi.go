@@ -129,7 +129,7 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		}
 	}
 	s.completeResponses(op, to.Handler)
-	if to.Handler.TakesKey {
+	if to.Handler.TakesIdempotencyKey {
 		key := openapi31.Parameter{Name: keyHeader, In: openapi31.ParameterInHeader, Schema: map[string]any{"type": "string", "minLength": 1, "maxLength": maxKey}}
 		key.WithDescription("A unique string that you choose, such as a UUID, to send again only when you retry this request. For 24 hours, a retry receives the response to the first request and is not executed again.")
 		op.Parameters = append(op.Parameters, openapi31.ParameterOrReference{Parameter: &key})
@@ -140,13 +140,13 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	if to.Credentials.TakesBasic() {
 		op.Security = append(op.Security, map[string][]string{"basic": {}})
 	}
-	if to.Credentials == route.Nobody {
+	if to.Credentials == route.Public {
 		op.WithMapOfAnythingItem("security", []any{}) // op.Security is left out if it is empty
 	}
 	if to.Credentials.NeedsScope() {
 		op.WithMapOfAnythingItem("x-required-scope", to.Scope.String())
 	}
-	if to.Role != route.Anybody {
+	if to.Role != route.AnyRole {
 		op.WithMapOfAnythingItem("x-required-role", string(to.Role))
 	}
 	for _, status := range errorStatuses(op, to) {
@@ -180,7 +180,7 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	success := responses[strconv.Itoa(h.Status)]
 	text := map[string]any{"type": "string"}
 	versioned := h.Out.Implements(reflect.TypeFor[route.Versioned]())
-	if h.IsTagged || versioned {
+	if h.HasETag || versioned {
 		etag := "Entity tag of the response, for If-None-Match."
 		if versioned {
 			etag = "Version of the resource, for If-Match and If-None-Match. Absent from a response that is repeated for an Idempotency-Key."
@@ -198,7 +198,7 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 		unseen.Headers = success.Response.Headers
 		responses["204"] = openapi31.ResponseOrReference{Response: unseen}
 	}
-	if !h.IsTagged {
+	if !h.HasETag {
 		return
 	}
 	responses["304"] = openapi31.ResponseOrReference{Response: (&openapi31.Response{}).WithDescription("The response is the same as the one whose ETag was sent.")}
@@ -220,13 +220,13 @@ func operationID(to route.Route) string {
 func access(to route.Route) string {
 	var text string
 	switch to.Credentials {
-	case route.Nobody:
+	case route.Public:
 		return "Requires no credentials."
 	case route.Basic:
 		text = "Requires a user name and password."
 	case route.Bearer:
 		text = "Requires a token with the scope " + to.Scope.String() + "."
-	case route.Either:
+	case route.BasicOrBearer:
 		text = "Requires a token with the scope " + to.Scope.String() + ", or a user name and password."
 	case route.AnyToken:
 		text = "Requires any token, or a user name and password."
@@ -241,7 +241,7 @@ func access(to route.Route) string {
 	case to.Role.OfWallet():
 		text += " Requires at least the role " + string(to.Role) + " in the wallet."
 	}
-	if to.Handler.NeedsNode {
+	if to.Handler.RequiresNode {
 		text += " Requires the Bitcoin node to be available."
 	}
 	if to.Handler.ShownScope != 0 {

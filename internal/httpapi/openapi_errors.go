@@ -71,21 +71,21 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 		}
 	}
 	creates := to.Handler.Status == http.StatusCreated
-	governs := to.Method != http.MethodGet && to.Role != route.Anybody
+	governs := to.Method != http.MethodGet && to.Role != route.AnyRole
 	takes := func(name string) bool {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
 	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.ProposalsCreate
 	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 refuses unknown parameters
-	add(to.Credentials != route.Nobody, http.StatusUnauthorized, http.StatusForbidden)
+	add(to.Credentials != route.Public, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // a quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	add(to.Credentials.TakesBasic() || to.Credentials != route.Nobody && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
-	add(to.Handler.TakesKey, http.StatusUnprocessableEntity)
-	add(to.Handler.NeedsNode, http.StatusBadGateway)
+	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
+	add(to.Handler.TakesIdempotencyKey, http.StatusUnprocessableEntity)
+	add(to.Handler.RequiresNode, http.StatusBadGateway)
 	slices.Sort(statuses)
 	return statuses
 }

@@ -134,7 +134,7 @@ func TestDescribeSaysWhoMayComeIn(t *testing.T) {
 			t.Errorf("%s %s needs the role %q", to.Method, to.Path, role)
 		}
 		responses, _ := operation["responses"].(object)
-		if _, ok := responses["401"]; ok != (to.Credentials != route.Nobody) {
+		if _, ok := responses["401"]; ok != (to.Credentials != route.Public) {
 			t.Errorf("%s %s: 401 is described: %v", to.Method, to.Path, ok)
 		}
 		if _, ok := responses["415"]; ok != (operation["requestBody"] != nil) {

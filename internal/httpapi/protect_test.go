@@ -242,14 +242,14 @@ func TestWhatGoesWrongInside(t *testing.T) {
 				routes = append(routes, route.Route{Method: "GET", Path: path, Handler: h, Summary: "Fail"})
 			}
 			for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
-				add(surface+"/panic", route.Read(func(context.Context, struct{}) (greeting, error) { panic("the inside story") }))
-				add(surface+"/error", route.Read(func(context.Context, struct{}) (greeting, error) {
+				add(surface+"/panic", route.OK(func(context.Context, struct{}) (greeting, error) { panic("the inside story") }))
+				add(surface+"/error", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, errors.New("the inside story")
 				}))
-				add(surface+"/away", route.Read(func(context.Context, struct{}) (greeting, error) {
+				add(surface+"/away", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, fault.New(fault.Unavailable, "away", "try later").Because(errors.New("the inside story")).After(1500e6)
 				}))
-				add(surface+"/refused", route.Read(func(context.Context, struct{}) (greeting, error) {
+				add(surface+"/refused", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, fmt.Errorf("make it: %w", &rpcclient.RPCError{Code: -4, Message: "the inside story", Method: "createwallet"})
 				}))
 			}

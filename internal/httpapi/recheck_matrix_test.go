@@ -83,7 +83,7 @@ func TestRecheck_Matrix(t *testing.T) {
 func (w *world) endAll(t *testing.T, to route.Route, owner person) {
 	w.caller = owner
 	bodies := []bool{false}
-	if to.Handler.TakesKey {
+	if to.Handler.TakesIdempotencyKey {
 		bodies = []bool{false, true}
 	}
 	for _, withKey := range bodies {

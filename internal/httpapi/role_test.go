@@ -16,9 +16,9 @@ func withWalletRoutes(s *setup) {
 	s.routes = func(routes []route.Route) []route.Route {
 		for _, role := range []route.Role{route.Viewer, route.Proposer, route.Signer, route.Owner} {
 			routes = append(routes, route.Route{
-				Method: "GET", Path: "/api/v1/wallets/{alias}/for-" + string(role), Credentials: route.Either,
+				Method: "GET", Path: "/api/v1/wallets/{alias}/for-" + string(role), Credentials: route.BasicOrBearer,
 				Scope: auth.WalletsRead, Role: role, Summary: "Say hello to a " + string(role),
-				Handler: route.Read(func(context.Context, struct {
+				Handler: route.OK(func(context.Context, struct {
 					Alias string `path:"alias" json:"-"`
 				},
 				) (greeting, error) {

@@ -23,25 +23,25 @@ type Credentials uint8
 
 // The kinds of credentials that a route takes.
 const (
-	Nobody   Credentials = iota // none is needed
-	Basic                       // user name and password, RFC 7617
-	Bearer                      // a token, RFC 6750
-	Either                      // a password, or a token with the route's scope
-	AnyToken                    // a password, or any token whatever its scopes
-	OwnToken                    // a token, whatever its scopes
-	Password                    // a password; a good token is told that it will not do
+	Public        Credentials = iota // none is needed
+	Basic                            // user name and password, RFC 7617
+	Bearer                           // a token, RFC 6750
+	BasicOrBearer                    // a password, or a token with the route's scope
+	AnyToken                         // a password, or any token whatever its scopes
+	OwnToken                         // a token, whatever its scopes
+	Password                         // a password; a good token is told that it will not do
 )
 
 // TakesBasic reports whether a password will do.
 func (c Credentials) TakesBasic() bool {
-	return c == Basic || c == Either || c == AnyToken || c == Password
+	return c == Basic || c == BasicOrBearer || c == AnyToken || c == Password
 }
 
 // TakesBearer reports whether a token will do.
-func (c Credentials) TakesBearer() bool { return c != Nobody && c != Basic && c != Password }
+func (c Credentials) TakesBearer() bool { return c != Public && c != Basic && c != Password }
 
 // NeedsScope reports whether a token has to have the route's scope.
-func (c Credentials) NeedsScope() bool { return c == Bearer || c == Either }
+func (c Credentials) NeedsScope() bool { return c == Bearer || c == BasicOrBearer }
 
 // Role is what a caller has to be: in the whole, or to the wallet that the
 // route's {alias} names.
@@ -49,7 +49,7 @@ type Role string
 
 // The roles.
 const (
-	Anybody  Role = ""
+	AnyRole  Role = ""
 	Admin    Role = "admin"
 	Viewer        = Role(auth.RoleViewer)
 	Proposer      = Role(auth.RoleProposer)
@@ -58,7 +58,7 @@ const (
 )
 
 // OfWallet reports whether r is a role in a wallet.
-func (r Role) OfWallet() bool { return r != Anybody && r != Admin }
+func (r Role) OfWallet() bool { return r != AnyRole && r != Admin }
 
 // Route is one line of the table from which the server, the description and the
 // tests of who may do what are made.
@@ -92,16 +92,16 @@ type Handler struct {
 	NeedsBody bool
 	// Text is a body that is no JSON object; nil where there is none.
 	Text *Text
-	// IsTagged is whether a client can ask for an answer only if it is another
+	// HasETag is whether a client can ask for an answer only if it is another
 	// than the last one.
-	IsTagged bool
-	// NeedsNode is whether the answer waits for the node.
-	NeedsNode bool
+	HasETag bool
+	// RequiresNode is whether the answer waits for the node.
+	RequiresNode bool
 	// IsHeavy is whether the server limits how many such requests work at once. For a
 	// body that is streamed it does so anyway.
 	IsHeavy bool
-	// TakesKey is whether a client can ask again without anything being done twice.
-	TakesKey bool
+	// TakesIdempotencyKey is whether a client can ask again without anything being done twice.
+	TakesIdempotencyKey bool
 	// ShownScope is the scope that a token needs to see the response to a change; 0 if
 	// none is needed. Without it the change is answered with 204 and no body.
 	ShownScope auth.Scopes
@@ -115,21 +115,21 @@ type Recheck func(ctx context.Context) (context.Context, error)
 // options are how a handler is to serve a request.
 type options struct {
 	strict  Strictness
-	tagged  bool
+	etag    bool
 	recheck Recheck
 }
 
-// Tagged returns the handler, one that reads, with an ETag on its answers: 304
+// WithETag returns the handler, one that reads, with an ETag on its answers: 304
 // where the client has the same one already (RFC 9110, section 13.1.2).
-func (h Handler) Tagged() Handler {
-	h.IsTagged = true
+func (h Handler) WithETag() Handler {
+	h.HasETag = true
 	return h
 }
 
-// WithNode returns the handler, marked as one that waits for the node. All others
+// NeedsNode returns the handler, marked as one that waits for the node. All others
 // answer while the node is away, too.
-func (h Handler) WithNode() Handler {
-	h.NeedsNode = true
+func (h Handler) NeedsNode() Handler {
+	h.RequiresNode = true
 	return h
 }
 
@@ -140,10 +140,10 @@ func (h Handler) Heavy() Handler {
 	return h
 }
 
-// WithKey returns the handler, marked as one whose successful answer is repeated
+// WithIdempotencyKey returns the handler, marked as one whose successful answer is repeated
 // to requests with the same Idempotency-Key.
-func (h Handler) WithKey() Handler {
-	h.TakesKey = true
+func (h Handler) WithIdempotencyKey() Handler {
+	h.TakesIdempotencyKey = true
 	return h
 }
 
@@ -159,7 +159,7 @@ func (h Handler) ShownTo(scope auth.Scopes) Handler {
 // having written nothing then; but for a BrokenError. Recheck is called after the
 // request was read and before anything is done; it may be nil.
 func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness, recheck Recheck) error {
-	return h.serve(ctx, w, r, options{strict, h.IsTagged, recheck})
+	return h.serve(ctx, w, r, options{strict, h.HasETag, recheck})
 }
 
 // Text is a body that a handler takes as it is, in a field of bytes with a tag body.
@@ -227,9 +227,9 @@ func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status in
 				return err
 			}
 			if v, ok := any(out).(Versioned); ok {
-				return writeVersioned(w, r, status, v, o.tagged)
+				return writeVersioned(w, r, status, v, o.etag)
 			}
-			if o.tagged {
+			if o.etag {
 				return writeTagged(w, r, out)
 			}
 			return Write(w, status, JSONType, out)
@@ -243,19 +243,19 @@ type Versioned interface {
 	ETag() string
 }
 
-// Read makes a handler that answers 200.
-func Read[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
+// OK makes a handler that answers 200.
+func OK[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
 	return JSON(http.StatusOK, f)
 }
 
-// Create makes a handler that answers 201.
-func Create[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
+// Created makes a handler that answers 201.
+func Created[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
 	return JSON(http.StatusCreated, f)
 }
 
-// Put makes a handler that answers 201 where f made something new, and 200 where
+// CreatedOrOK makes a handler that answers 201 where f made something new, and 200 where
 // that was there.
-func Put[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
+func CreatedOrOK[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
 	h := handler(func(ctx context.Context, in In) (Out, int, error) {
 		out, created, err := f(ctx, in)
 		if created {
@@ -267,22 +267,22 @@ func Put[In, Out any](f func(ctx context.Context, in In) (out Out, created bool,
 	return h
 }
 
-// CreateOrTry makes a handler that answers 201 where f made something new, and 200
+// CreatedOrDryRun makes a handler that answers 201 where f made something new, and 200
 // where it was asked only to say what it would make.
-func CreateOrTry[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
-	h := Put(f)
+func CreatedOrDryRun[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
+	h := CreatedOrOK(f)
 	h.Name, h.Status, h.OtherStatus = nameOf(f), http.StatusCreated, http.StatusOK
 	return h
 }
 
-// Tried reports whether an answer of this status is that of a dry run, after which
+// IsDryRun reports whether an answer of this status is that of a dry run, after which
 // nothing was made.
-func (h Handler) Tried(status int) bool {
+func (h Handler) IsDryRun(status int) bool {
 	return h.Status == http.StatusCreated && h.OtherStatus != 0 && status == h.OtherStatus
 }
 
-// Delete makes a handler that answers 204 without a body.
-func Delete[In any](f func(ctx context.Context, in In) error) Handler {
+// NoContent makes a handler that answers 204 without a body.
+func NoContent[In any](f func(ctx context.Context, in In) error) Handler {
 	h := JSON(http.StatusNoContent, func(ctx context.Context, in In) (None, error) {
 		return None{}, f(ctx, in)
 	})

@@ -70,7 +70,7 @@ func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media 
 			switch {
 			case out.whole == nil:
 				return out.write(w, r)
-			case o.tagged:
+			case o.etag:
 				return writeTagged(w, r, out.whole)
 			}
 			return Write(w, http.StatusOK, JSONType, out.whole)
