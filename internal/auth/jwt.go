@@ -84,7 +84,7 @@ func (s *Signer) Reload(ctx context.Context) error {
 	}
 	keys, err := s.read()
 	if err != nil {
-		return ErrKeyMissing.Because(err)
+		return ErrKeyMissing.WithCause(err)
 	}
 	ring := &keyring{keys: map[string][]byte{}}
 	for _, k := range known {
@@ -96,7 +96,7 @@ func (s *Signer) Reload(ctx context.Context) error {
 		}
 	}
 	if ring.keys[ring.signs] == nil {
-		return ErrKeyMissing.Because(fmt.Errorf("the signing key has the fingerprint %s", ring.signs))
+		return ErrKeyMissing.WithCause(fmt.Errorf("the signing key has the fingerprint %s", ring.signs))
 	}
 	s.ring.Store(ring)
 	return nil
@@ -180,7 +180,7 @@ func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
 		return err
 	}
 	if slices.ContainsFunc(known, func(k SigningKey) bool { return k.Fingerprint == fingerprint && k.Accepted() }) {
-		return ErrKeyMissing.Because(fmt.Errorf("valid tokens were signed with the key with the fingerprint %s", fingerprint))
+		return ErrKeyMissing.WithCause(fmt.Errorf("valid tokens were signed with the key with the fingerprint %s", fingerprint))
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ var (
 	ErrKeyRetired = errors.New("the signing key was retired")
 	// ErrKeyMissing is returned while this process lacks a required key.
 	ErrKeyMissing = fault.New(fault.Unavailable, "signing_key_missing",
-		"the server lacks the signing key of the token; see its log").After(5 * time.Second)
+		"the server lacks the signing key of the token; see its log").WithRetryAfter(5 * time.Second)
 )
 
 // SigningKey is the metadata of a key, without the key itself. One key signs; its

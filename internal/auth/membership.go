@@ -55,7 +55,7 @@ func (p *Principal) MayGive(role WalletRole) error {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "scope_exceeded", "to grant the role %s, a token must have every scope that the role makes usable; it lacks %s", role, missing).
-		With("required_scope", missing.String())
+		WithDetail("required_scope", missing.String())
 }
 
 // Check returns a Forbidden fault that names both roles if r does not cover needed.
@@ -64,7 +64,7 @@ func (r WalletRole) Check(needed WalletRole) error {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "insufficient_role", "your role in this wallet is %s; the role %s is required", r, needed).
-		With("required_role", string(needed))
+		WithDetail("required_role", string(needed))
 }
 
 // Membership is a wallet that a user is a member of.

@@ -131,7 +131,7 @@ func (l Limits) Of(q Quota, server Limits) int64 {
 	return info.Default
 }
 
-// With returns the limits after a change: nil resets a limit to the default.
+// WithDetail returns the limits after a change: nil resets a limit to the default.
 func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 	changed := maps.Clone(l)
 	if changed == nil {
@@ -160,8 +160,8 @@ var ErrQuotaExceeded = fault.New(fault.Conflict, "quota_exceeded", "a quota is e
 func (q Quota) Exceeded(limit int64) error {
 	info, _ := q.Info()
 	return ErrQuotaExceeded.
-		Saying("the quota %s is exceeded: at most %d %s; %s, or ask an admin for a higher limit", q, limit, info.Means, info.remedy).
-		With("quota", string(q)).With("limit", strconv.FormatInt(limit, 10))
+		WithMessage("the quota %s is exceeded: at most %d %s; %s, or ask an admin for a higher limit", q, limit, info.Means, info.remedy).
+		WithDetail("quota", string(q)).WithDetail("limit", strconv.FormatInt(limit, 10))
 }
 
 // QuotaUse is the usage of a quota by a user.

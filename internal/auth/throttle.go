@@ -98,14 +98,14 @@ func (t *throttle) check(key loginKey, now time.Time) error {
 	defer t.mu.Unlock()
 	c := t.counts[key]
 	if wait := key.limit().wait(c, now); wait > 0 {
-		return ErrTooManyFailures.After(wait)
+		return ErrTooManyFailures.WithRetryAfter(wait)
 	}
 	if now.Sub(c.proved) < provedFor {
 		return nil
 	}
 	address := key.ofAddress()
 	if wait := address.limit().wait(t.counts[address], now); wait > 0 {
-		return ErrTooManyFailures.Saying("too many failed logins from this address; wait before the next one, or use a token, which is not limited").After(wait)
+		return ErrTooManyFailures.WithMessage("too many failed logins from this address; wait before the next one, or use a token, which is not limited").WithRetryAfter(wait)
 	}
 	return nil
 }

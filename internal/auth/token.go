@@ -271,10 +271,10 @@ func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 		return 0, fault.New(fault.Forbidden, "scope_exceeded", "you have none of the default scopes of a token; name the scopes")
 	case missing&AdminScopes != 0 && !who.Admin:
 		return 0, fault.New(fault.Forbidden, "scope_exceeded", "the scopes %s are reserved for admins", missing&AdminScopes).
-			With("required_role", "admin")
+			WithDetail("required_role", "admin")
 	case missing != 0:
 		return 0, fault.New(fault.Forbidden, "scope_exceeded", "a token cannot create one with more scopes than its own; it lacks %s", missing).
-			With("required_scope", missing.String())
+			WithDetail("required_scope", missing.String())
 	}
 	return granted, nil
 }

@@ -162,7 +162,7 @@ func aboutKey(err error, field string, i int) error {
 	}
 	c := f.ForField(field)
 	c.Fields[0].Message = fmt.Sprintf("key %d %s", i+1, c.Fields[0].Message)
-	return c.Saying("%s: %s", field, c.Fields[0].Message)
+	return c.WithMessage("%s: %s", field, c.Fields[0].Message)
 }
 
 var singleKey = regexp.MustCompile(`^(\[[^]]*\])?([0-9a-fA-F]{64}|[0-9a-fA-F]{66}|[0-9a-fA-F]{130})$`)

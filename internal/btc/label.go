@@ -50,15 +50,15 @@ type labelLine struct {
 // ErrPrivateKey.
 func ParseLabel(line []byte) (Label, error) {
 	if len(line) > maxLabelLine {
-		return Label{}, ErrLabel.Saying("the line must be at most %d bytes long", maxLabelLine)
+		return Label{}, ErrLabel.WithMessage("the line must be at most %d bytes long", maxLabelLine)
 	}
 	var in labelLine
 	if err := json.Unmarshal(line, &in); err != nil {
-		return Label{}, ErrLabel.Saying("the line is not a JSON object with the fields of BIP-329, each at most once: type, ref, label and origin are strings, spendable is true or false")
+		return Label{}, ErrLabel.WithMessage("the line is not a JSON object with the fields of BIP-329, each at most once: type, ref, label and origin are strings, spendable is true or false")
 	}
 	var folded labelLine
 	if err := json.Unmarshal(line, &folded, json.MatchCaseInsensitiveNames(true)); err != nil || !reflect.DeepEqual(in, folded) {
-		return Label{}, ErrLabel.Saying("the line has a field whose name differs from type, ref, label, origin or spendable only in case")
+		return Label{}, ErrLabel.WithMessage("the line has a field whose name differs from type, ref, label, origin or spendable only in case")
 	}
 	l := Label(in)
 	if err := l.check(); err != nil {
@@ -74,7 +74,7 @@ func ParseLabel(line []byte) (Label, error) {
 func (l Label) Append(b []byte) ([]byte, error) {
 	line, err := json.Marshal(labelLine(l))
 	if err != nil {
-		return b, ErrLabel.Saying("the label is not UTF-8")
+		return b, ErrLabel.WithMessage("the label is not UTF-8")
 	}
 	return append(append(b, line...), '\n'), nil
 }
@@ -82,7 +82,7 @@ func (l Label) Append(b []byte) ([]byte, error) {
 func (l Label) check() error {
 	switch {
 	case l.Type == "" || l.Ref == "":
-		return ErrLabel.Saying("the line must have both type and ref")
+		return ErrLabel.WithMessage("the line must have both type and ref")
 	case holdsPrivateKey(l.Ref):
 		return ErrPrivateKey.ForField("ref")
 	case l.Label != nil && utf8.RuneCountInString(*l.Label) > maxLabel:

@@ -69,7 +69,7 @@ func (w *Watch) Problem() *fault.Error {
 	left := w.until - w.steady()
 	return fault.New(fault.Unavailable, "clock_jumped",
 		"this machine's clock jumped %s by %v at %s (by the clock before that), which affects the expiry of tokens and proposals; check it (timedatectl). This warning ends when the clock is back, after at most %v, or at the next start",
-		direction(w.apart), w.apart.Abs().Round(time.Second), w.at.UTC().Format(time.RFC3339), left.Round(time.Second)).After(left)
+		direction(w.apart), w.apart.Abs().Round(time.Second), w.at.UTC().Format(time.RFC3339), left.Round(time.Second)).WithRetryAfter(left)
 }
 
 // look detects jumps and their end.

@@ -85,12 +85,12 @@ func InvalidField(name, format string, args ...any) *Error {
 // InvalidAs is InvalidField with a code of its own.
 func InvalidAs(code, name, format string, args ...any) *Error {
 	e := Error{Kind: Invalid, Code: code}
-	return e.About(name, format, args...)
+	return e.WithField(name, format, args...)
 }
 
-// About returns a copy of e about one field of the request, with a message to that
+// WithField returns a copy of e about one field of the request, with a message to that
 // effect.
-func (e *Error) About(name, format string, args ...any) *Error {
+func (e *Error) WithField(name, format string, args ...any) *Error {
 	c := *e
 	c.Fields = []Field{{Name: name, Message: fmt.Sprintf(format, args...)}}
 	c.Message = name + ": " + c.Fields[0].Message
@@ -103,32 +103,32 @@ func (e *Error) ForField(name string) *Error {
 	if len(e.Fields) != 1 {
 		return e
 	}
-	return e.About(name, "%s", e.Fields[0].Message)
+	return e.WithField(name, "%s", e.Fields[0].Message)
 }
 
-// Because returns a copy of e that wraps cause, which is logged and not shown.
-func (e *Error) Because(cause error) *Error {
+// WithCause returns a copy of e that wraps cause, which is logged and not shown.
+func (e *Error) WithCause(cause error) *Error {
 	c := *e
 	c.cause = cause
 	return &c
 }
 
-// Saying returns a copy of e with another message.
-func (e *Error) Saying(format string, args ...any) *Error {
+// WithMessage returns a copy of e with another message.
+func (e *Error) WithMessage(format string, args ...any) *Error {
 	c := *e
 	c.Message = fmt.Sprintf(format, args...)
 	return &c
 }
 
-// After returns a copy of e with a delay before a retry.
-func (e *Error) After(d time.Duration) *Error {
+// WithRetryAfter returns a copy of e with a delay before a retry.
+func (e *Error) WithRetryAfter(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
 	return &c
 }
 
-// With returns a copy of e with an additional detail for machines.
-func (e *Error) With(key, value string) *Error {
+// WithDetail returns a copy of e with an additional detail for machines.
+func (e *Error) WithDetail(key, value string) *Error {
 	c := *e
 	c.Details = map[string]string{key: value}
 	for k, v := range e.Details {

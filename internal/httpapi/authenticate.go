@@ -63,7 +63,7 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 	headers := r.Header["Authorization"]
 	switch len(headers) {
 	case 0:
-		return nil, auth.ErrUnauthenticated.Saying("no credentials; this route requires %s", required(takes))
+		return nil, auth.ErrUnauthenticated.WithMessage("no credentials; this route requires %s", required(takes))
 	case 1:
 	default:
 		return nil, auth.ErrUnauthenticated
@@ -79,9 +79,9 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 		}
 		return s.login.Password(r.Context(), name, password, callOf(r).address)
 	case !takes.TakesBasic():
-		return nil, auth.ErrUnauthenticated.Saying("this route requires %s; create one with POST /api/v1/tokens", required(takes))
+		return nil, auth.ErrUnauthenticated.WithMessage("this route requires %s; create one with POST /api/v1/tokens", required(takes))
 	}
-	return nil, auth.ErrUnauthenticated.Saying("this route requires %s", required(takes))
+	return nil, auth.ErrUnauthenticated.WithMessage("this route requires %s", required(takes))
 }
 
 // required names the credentials that a route accepts.
@@ -111,13 +111,13 @@ var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks
 // admit checks that somebody's role and token open the route to them.
 func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
-		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").With("required_role", string(route.Admin))
+		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
 	}
 	if to.Credentials == route.Password {
 		return who.NeedPassword()
 	}
 	if to.Credentials.NeedsScope() && !who.Scopes.Has(to.Scope) {
-		return errScope.Saying("the token lacks the scope %s", to.Scope).With("required_scope", to.Scope.String())
+		return errScope.WithMessage("the token lacks the scope %s", to.Scope).WithDetail("required_scope", to.Scope.String())
 	}
 	if to.Role.OfWallet() {
 		return s.admitToWallet(r, who, to)

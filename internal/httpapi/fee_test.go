@@ -23,7 +23,7 @@ func TestFees(t *testing.T) {
 		{"target_blocks": 12, "fee_rate_sat_vb": null, "fee_source": "fallback"}, {"target_blocks": 24, "fee_rate_sat_vb": 1, "fee_source": "minimum"}, {"target_blocks": 144, "fee_rate_sat_vb": 1.001, "fee_source": "minimum"},
 		{"target_blocks": 1008, "fee_rate_sat_vb": 0.001, "fee_source": "minimum"}],
 		"mempool_minimum_sat_vb": 1.001, "max_fee_rate_sat_vb": 100, "updated_at": "2026-12-01T10:00:00.25Z"}`)
-	s.node.status.Store(&nodestatus.Status{Problem: fault.New(fault.Unavailable, "node_unavailable", "away").After(5 * time.Second), Snapshot: known})
+	s.node.status.Store(&nodestatus.Status{Problem: fault.New(fault.Unavailable, "node_unavailable", "away").WithRetryAfter(5 * time.Second), Snapshot: known})
 	if got := s.call(t, "GET", "/api/v1/fees", k, "").wantProblem(t, 503, "node_unavailable"); got.header.Get("Retry-After") != "5" {
 		t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 	}

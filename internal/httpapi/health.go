@@ -66,18 +66,18 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 		if f, ok := errors.AsType[*fault.Error](err); ok && (f.Code == "disk_full" || f.Code == "database_not_writable") {
 			reason = f.Message
 		}
-		return healthResponse{}, notReady(reason, 5*time.Second).Because(err)
+		return healthResponse{}, notReady(reason, 5*time.Second).WithCause(err)
 	}
 	if f := h.watch.Problem(); f != nil {
-		return healthResponse{}, notReady(f.Message, f.RetryAfter).Because(f)
+		return healthResponse{}, notReady(f.Message, f.RetryAfter).WithCause(f)
 	}
 	if f := h.node.Status().Ready(); f != nil {
-		return healthResponse{}, notReady(f.Message, f.RetryAfter).Because(f)
+		return healthResponse{}, notReady(f.Message, f.RetryAfter).WithCause(f)
 	}
 	return healthResponse{"i am ready"}, nil
 }
 
 // notReady keeps the message of the original and puts the reason beside it.
 func notReady(reason string, after time.Duration) *fault.Error {
-	return fault.New(fault.Unavailable, "not_ready", "Readyness probe failed").With("reason", reason).After(after)
+	return fault.New(fault.Unavailable, "not_ready", "Readyness probe failed").WithDetail("reason", reason).WithRetryAfter(after)
 }

@@ -247,7 +247,7 @@ func TestWhatGoesWrongInside(t *testing.T) {
 					return greeting{}, errors.New("the inside story")
 				}))
 				add(surface+"/away", route.OK(func(context.Context, struct{}) (greeting, error) {
-					return greeting{}, fault.New(fault.Unavailable, "away", "try later").Because(errors.New("the inside story")).After(1500e6)
+					return greeting{}, fault.New(fault.Unavailable, "away", "try later").WithCause(errors.New("the inside story")).WithRetryAfter(1500e6)
 				}))
 				add(surface+"/refused", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, fmt.Errorf("make it: %w", &rpcclient.RPCError{Code: -4, Message: "the inside story", Method: "createwallet"})

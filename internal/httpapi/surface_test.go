@@ -151,7 +151,7 @@ func TestReadiness(t *testing.T) {
 	ask := func() answer { return s.call(t, "GET", "/api/healthz/readyness", "", "") }
 	ask().want(t, 200).wantMessage(t, 200, "i am ready")
 
-	away := fault.New(fault.Unavailable, "node_unavailable", "the node does not answer").After(5 * time.Second)
+	away := fault.New(fault.Unavailable, "node_unavailable", "the node does not answer").WithRetryAfter(5 * time.Second)
 	for _, c := range []struct {
 		name, reason, after string
 		status              nodestatus.Status
@@ -184,7 +184,7 @@ func TestSpecterWithoutNode(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	k := s.token(t, s.user(t, "admin", true), 0)
-	away := fault.New(fault.Unavailable, "node_unavailable", "the node does not answer").After(5 * time.Second)
+	away := fault.New(fault.Unavailable, "node_unavailable", "the node does not answer").WithRetryAfter(5 * time.Second)
 	s.node.status.Store(&nodestatus.Status{Problem: away})
 	s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200,
 		`"info":{"chain":null,"problem":"the node does not answer","last_contact":null}`, `"network_info":{"subversion":"","version":999999}`)

@@ -38,7 +38,7 @@ const (
 // response.
 var (
 	ErrRunning = fault.New(fault.Conflict, "request_in_progress",
-		"a request with this Idempotency-Key is in progress; retry to get its response").After(time.Second)
+		"a request with this Idempotency-Key is in progress; retry to get its response").WithRetryAfter(time.Second)
 	ErrReused = fault.New(fault.Unprocessable, "idempotency_key_reused",
 		"this Idempotency-Key was used for a different request; use a new key for each request, and the same key only to repeat it")
 )

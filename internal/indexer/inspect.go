@@ -372,5 +372,5 @@ func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.
 
 // errInconsistent returns an error for an inconsistent response of the node.
 func errInconsistent(format string, args ...any) error {
-	return rpcclient.ErrBadAnswer.Because(fmt.Errorf(format, args...))
+	return rpcclient.ErrBadAnswer.WithCause(fmt.Errorf(format, args...))
 }

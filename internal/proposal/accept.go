@@ -62,7 +62,7 @@ func (d draft) tooSmall(err error) error {
 	if len(d.SubtractFrom) > 0 {
 		text = belowFee
 	}
-	return f.About(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).Because(err)
+	return f.WithField(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).WithCause(err)
 }
 
 const (
@@ -82,28 +82,28 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 	for range rateTries {
 		least := max(f.evictions.least(f.VSize, step), f.Fee+1)
 		if least > d.limit.most(&f.Proposal) { // may be too large to calculate with
-			return d.limit.minimumTooHigh(btc.FeeRate(int64(least)/int64(f.VSize)*1000), f.why()).Because(cause)
+			return d.limit.minimumTooHigh(btc.FeeRate(int64(least)/int64(f.VSize)*1000), f.why()).WithCause(cause)
 		}
 		rate := f.rateFor(least)
 		if rate > d.limit.rate {
-			return d.limit.minimumTooHigh(rate, f.why()).Because(cause)
+			return d.limit.minimumTooHigh(rate, f.why()).WithCause(cause)
 		}
 		tried, err := s.tryRate(ctx, d, rate)
 		switch {
 		case err == nil:
 			rate, tried = s.refine(ctx, d, refused, tried)
-			return tooLow(rate, tried.Fee, f).Because(cause)
+			return tooLow(rate, tried.Fee, f).WithCause(cause)
 		case errors.Is(err, ErrFeeRateTooLow):
 			f, refused = tried, rate
 		case isOverMaximum(err):
-			return d.limit.minimumTooHigh(rate, f.why()).Because(err)
+			return d.limit.minimumTooHigh(rate, f.why()).WithCause(err)
 		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as insufficient funds at that fee rate
-			return tooLow(rate, least, f).Because(err)
+			return tooLow(rate, least, f).WithCause(err)
 		default:
 			return err
 		}
 	}
-	return ErrFeeRateTooLow.Because(cause)
+	return ErrFeeRateTooLow.WithCause(cause)
 }
 
 // tryRate makes Core fund a payment with another fee rate, and asks the node whether it
@@ -167,6 +167,6 @@ func tooLow(rate btc.FeeRate, fee btc.Amount, f funded) *fault.Error {
 	if f.evictions.minFee > 0 {
 		text += fmt.Sprintf("; the transactions that it replaces pay %d sat", f.evictions.minFee)
 	}
-	return ErrFeeRateTooLow.About("fee_rate_sat_vb", "%s", text).
-		With("min_fee_rate_sat_vb", rate.String()).With("min_fee_sat", fmt.Sprint(int64(fee)))
+	return ErrFeeRateTooLow.WithField("fee_rate_sat_vb", "%s", text).
+		WithDetail("min_fee_rate_sat_vb", rate.String()).WithDetail("min_fee_sat", fmt.Sprint(int64(fee)))
 }

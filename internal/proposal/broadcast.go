@@ -87,7 +87,7 @@ func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Pro
 		return err
 	}
 	if f, ok := errors.AsType[*fault.Error](mustAllow(who, e.list, p.Evicts)); ok {
-		return f.Saying("the replacement would evict payments that are not your own and were made after it was proposed; check those that evicts names, and repeat the request with evict set to true if they may be evicted")
+		return f.WithMessage("the replacement would evict payments that are not your own and were made after it was proposed; check those that evicts names, and repeat the request with evict set to true if they may be evicted")
 	}
 	return nil
 }
@@ -116,13 +116,13 @@ func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wall
 	minimum = max(minimum, s.node.RelayMinimum())
 	need := max(e.least(p.VSize, s.node.IncrementalFee()), minimum.Fee(p.VSize), p.Fee+1)
 	text := fmt.Sprintf("the Bitcoin node does not accept this transaction: its fee of %d sat is too low, it must pay at least %d sat", p.Fee, need)
-	f = f.With("min_fee_sat", fmt.Sprint(int64(need)))
+	f = f.WithDetail("min_fee_sat", fmt.Sprint(int64(need)))
 	rate, bumpErr := s.bumpRate(ctx, who, v, p)
 	if bumpErr != nil {
-		return f.Saying("%s; bump it to a higher fee rate", text).Because(bumpErr)
+		return f.WithMessage("%s; bump it to a higher fee rate", text).WithCause(bumpErr)
 	}
 	rate = max(rate, minimum)
-	return f.Saying("%s; bump the proposal to at least %s sat/vB", text, rate).With("min_fee_rate_sat_vb", rate.String()).Because(err)
+	return f.WithMessage("%s; bump the proposal to at least %s sat/vB", text, rate).WithDetail("min_fee_rate_sat_vb", rate.String()).WithCause(err)
 }
 
 // bumpRate returns the lowest fee rate at which a bump of a proposal works.
@@ -149,7 +149,7 @@ func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
 		case err != nil:
 			return err
 		case c.Frozen:
-			return ErrCoinFrozen.With("coins", in.String())
+			return ErrCoinFrozen.WithDetail("coins", in.String())
 		}
 	}
 	return nil

@@ -114,7 +114,7 @@ func (s *Service) withReserving(ctx context.Context, who *auth.Principal, wallet
 		return err
 	}
 	const text = "open proposals spend some of these UTXOs: %s; cancel or replace them first"
-	return f.Saying(text, strings.Join(ids, ", ")).With("proposals", strings.Join(ids, " "))
+	return f.WithMessage(text, strings.Join(ids, ", ")).WithDetail("proposals", strings.Join(ids, " "))
 }
 
 // draft determines the fee rate and the inputs that must be spent.
@@ -197,7 +197,7 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 			named = append(named, at)
 			continue
 		}
-		return nil, problem.With("coins", at.String())
+		return nil, problem.WithDetail("coins", at.String())
 	}
 	return named, nil
 }

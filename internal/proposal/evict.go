@@ -151,7 +151,7 @@ func mustAllow(who *auth.Principal, list, known []Eviction) error {
 	if len(named) == 0 {
 		return nil
 	}
-	return ErrEvicts.With("evicts", strings.Join(named, " "))
+	return ErrEvicts.WithDetail("evicts", strings.Join(named, " "))
 }
 
 // least returns the minimum fee that the node accepts for a replacement of this size

@@ -71,12 +71,12 @@ func (l feeLimit) most(p *Proposal) btc.Amount {
 
 // about returns a fault about the fee rate that has the maximum in its details.
 func (l feeLimit) about(f *fault.Error, format string, args ...any) *fault.Error {
-	return f.About(feeRateField, format, args...).With("max_fee_rate_sat_vb", l.rate.String())
+	return f.WithField(feeRateField, format, args...).WithDetail("max_fee_rate_sat_vb", l.rate.String())
 }
 
 func (l feeLimit) minimumTooHigh(least btc.FeeRate, why string) *fault.Error {
 	return l.about(ErrMinimumTooHigh, "must be at least %s sat/vB %s, and that exceeds %s", least, why, l).
-		With("min_fee_rate_sat_vb", least.String())
+		WithDetail("min_fee_rate_sat_vb", least.String())
 }
 
 // checkRequested returns a fault unless a fee rate that was requested is allowed.
@@ -114,9 +114,9 @@ func (d draft) checkFee(p *Proposal) error {
 	case p.Fee > most && d.FeeRate == 0:
 		return d.limit.about(ErrEstimateTooHigh, "must be given: the Bitcoin node has no estimate, and with its fallback fee (-fallbackfee) "+
 			"the fee would be %d sat for %d vB, which exceeds %s: at most %d sat are allowed, %s", p.Fee, p.VSize, d.limit, most, tolerance).
-			With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
+			WithDetail("fee_sat", fmt.Sprint(int64(p.Fee))).WithDetail("max_fee_sat", fmt.Sprint(int64(most)))
 	case p.Fee > most:
-		return tooHigh(p, most, d.limit.String()).With("max_fee_rate_sat_vb", d.limit.rate.String())
+		return tooHigh(p, most, d.limit.String()).WithDetail("max_fee_rate_sat_vb", d.limit.rate.String())
 	}
 	return nil
 }
@@ -136,8 +136,8 @@ func tooHigh(p *Proposal, most btc.Amount, limit string) *fault.Error {
 	if limit != "max_fee_sat" {
 		allowed += ", " + tolerance
 	}
-	return ErrFeeTooHigh.Saying("the fee would be %d sat for %d vB, which exceeds %s: %s; ask for a lower fee rate, or spend other UTXOs", p.Fee, p.VSize, limit, allowed).
-		With("fee_sat", fmt.Sprint(int64(p.Fee))).With("max_fee_sat", fmt.Sprint(int64(most)))
+	return ErrFeeTooHigh.WithMessage("the fee would be %d sat for %d vB, which exceeds %s: %s; ask for a lower fee rate, or spend other UTXOs", p.Fee, p.VSize, limit, allowed).
+		WithDetail("fee_sat", fmt.Sprint(int64(p.Fee))).WithDetail("max_fee_sat", fmt.Sprint(int64(most)))
 }
 
 // setExcess fills in the fee rate, if it was unknown before, and the part of the fee

@@ -134,7 +134,7 @@ func (i *importer) rehearse(ctx context.Context, p Proposal) error {
 	for _, in := range p.Inputs {
 		mine := func(r Reservation) bool { return r.Outpoint == in.Outpoint && r.ProposalID != "" }
 		if i.taken[in.Outpoint] || slices.ContainsFunc(reserved, mine) {
-			return ErrCoinReserved.With("coins", in.String())
+			return ErrCoinReserved.WithDetail("coins", in.String())
 		}
 	}
 	for _, in := range p.Inputs {
@@ -150,7 +150,7 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 		return Proposal{}, err
 	}
 	if posted.Txid() != f.Txid {
-		return Proposal{}, errImport.Saying("its PSBT is one of another transaction")
+		return Proposal{}, errImport.WithMessage("its PSBT is one of another transaction")
 	}
 	now := i.now()
 	p := Proposal{
@@ -178,7 +178,7 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 		return Proposal{}, err
 	}
 	if limit := i.feeLimit(i.view.Wallet); p.Fee > limit.most(&p) {
-		return Proposal{}, errImport.Saying("its fee of %d sat for %d vB exceeds %s; send it in Specter Desktop if that is intended", p.Fee, p.VSize, limit)
+		return Proposal{}, errImport.WithMessage("its fee of %d sat for %d vB exceeds %s; send it in Specter Desktop if that is intended", p.Fee, p.VSize, limit)
 	}
 	p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))
 	return p, i.sign(&p, inputs, f)
@@ -193,7 +193,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 	for n, in := range tx.TxIn {
 		at := btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index}
 		if seen[in.PreviousOutPoint] {
-			return nil, errImport.Saying("it spends the coin %s twice", at)
+			return nil, errImport.WithMessage("it spends the coin %s twice", at)
 		}
 		seen[in.PreviousOutPoint] = true
 		raw, err := i.node.Origin(ctx, at)
@@ -211,7 +211,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 		}
 		switch {
 		case all[n] == nil:
-			return nil, errImport.Saying("the Bitcoin node is pruned and no longer has the transaction of its coin %s, and its PSBT does not have it", at)
+			return nil, errImport.WithMessage("the Bitcoin node is pruned and no longer has the transaction of its coin %s, and its PSBT does not have it", at)
 		case all[n].TxHash() != in.PreviousOutPoint.Hash || uint64(at.Vout) >= uint64(len(all[n].TxOut)):
 			return nil, altered("the transaction of the coin %s is another one", at)
 		}
@@ -228,9 +228,9 @@ func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error
 	case raw != nil && psbt.UnsignedTxid(raw) == txid:
 		return ErrImportSent
 	case raw != nil:
-		return errImport.Saying("another transaction, which waits for confirmation, spends its coin %s", at)
+		return errImport.WithMessage("another transaction, which waits for confirmation, spends its coin %s", at)
 	}
-	return errImport.Saying("its coin %s is spent, or the Bitcoin node does not know it", at)
+	return errImport.WithMessage("its coin %s is spent, or the Bitcoin node does not know it", at)
 }
 
 // fill fills in the inputs, which must belong to the wallet, and the outputs.
@@ -256,7 +256,7 @@ func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previo
 		in := &p.Inputs[n]
 		place, ok := own[in.Address]
 		if !ok || in.Address == "" {
-			return errImport.Saying("its coin %s is not this wallet's", in.Outpoint)
+			return errImport.WithMessage("its coin %s is not this wallet's", in.Outpoint)
 		}
 		in.Place = place
 	}
@@ -275,7 +275,7 @@ func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previo
 		p.Outputs = append(p.Outputs, o)
 	}
 	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee < 0 {
-		return errImport.Saying("it pays out more than its coins are worth")
+		return errImport.WithMessage("it pays out more than its coins are worth")
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 	}
 	switch {
 	case t.Status != wallet.InMempool && t.Status != wallet.Inactive:
-		return nil, ErrWrongState.Saying("the transaction is %s; only one that waits for confirmation can be replaced", t.Status).With("status", string(t.Status))
+		return nil, ErrWrongState.WithMessage("the transaction is %s; only one that waits for confirmation can be replaced", t.Status).WithDetail("status", string(t.Status))
 	case t.Fee == nil || t.Category != wallet.Send && t.Category != wallet.SelfTransfer:
 		return nil, fault.InvalidField("replaces", "has to be a transaction that spends coins of this wallet and no others")
 	}

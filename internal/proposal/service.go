@@ -167,7 +167,7 @@ func (p *Proposal) expectTime(now time.Time) error {
 	if now.Before(p.ExpiresAt) {
 		return nil
 	}
-	return ErrWrongState.Saying("the proposal has expired").With("status", string(Expired))
+	return ErrWrongState.WithMessage("the proposal has expired").WithDetail("status", string(Expired))
 }
 
 // Versions are the versions that a caller expects a proposal to have. Nil matches any
@@ -193,8 +193,8 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 	for i, status := range statuses {
 		allowed[i] = string(status)
 	}
-	return ErrWrongState.Saying("the proposal is %s; this requires the status %s", is, strings.Join(allowed, " or ")).
-		With("status", string(p.Status)).With("allowed_statuses", strings.Join(allowed, " "))
+	return ErrWrongState.WithMessage("the proposal is %s; this requires the status %s", is, strings.Join(allowed, " or ")).
+		WithDetail("status", string(p.Status)).WithDetail("allowed_statuses", strings.Join(allowed, " "))
 }
 
 // expiryInterval is the interval between searches for expired proposals. Operations on an

@@ -31,7 +31,7 @@ var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
 	"the Bitcoin node made another transaction than it was asked for; nothing was stored. Look at specterd's log, and at who else can reach the node")
 
 func altered(format string, args ...any) error {
-	return ErrNodeAltered.Because(fmt.Errorf(format, args...))
+	return ErrNodeAltered.WithCause(fmt.Errorf(format, args...))
 }
 
 // ErrPSBTTooLarge says that a PSBT exceeds the size that can be posted, or would once it
@@ -50,7 +50,7 @@ var errOverpaid = errors.New("the recipients would get more than was asked for")
 func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
 	packet, err := psbt.Parse(made.PSBT)
 	if errors.Is(err, psbt.ErrTooLarge) {
-		return nil, ErrPSBTTooLarge.Because(err)
+		return nil, ErrPSBTTooLarge.WithCause(err)
 	}
 	if err != nil {
 		return nil, altered("its PSBT: %w", err)
@@ -271,7 +271,7 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 
 // errCoinUnknown is for taproot UTXOs that only the node's response vouches for.
 var errCoinUnknown = fault.New(fault.Unavailable, "utxo_unknown",
-	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").After(2 * time.Second)
+	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").WithRetryAfter(2 * time.Second)
 
 func txidsOf(inputs []Input) []string {
 	txids := make([]string, len(inputs))
@@ -296,7 +296,7 @@ func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet
 		coin, ok := known[in.Outpoint]
 		switch {
 		case !ok && packet.Input(i).NonWitnessUTXO == nil && d.view.Script == btc.TR:
-			return errCoinUnknown.With("coins", in.String())
+			return errCoinUnknown.WithDetail("coins", in.String())
 		case ok && (coin.Amount != in.Amount || coin.Place != in.Place):
 			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
 		}

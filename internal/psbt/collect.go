@@ -22,7 +22,7 @@ var (
 )
 
 func differs(format string, args ...any) error {
-	return ErrDiffers.About(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
+	return ErrDiffers.WithField(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
 }
 
 // Collect returns the signatures in posted that stored lacks; none, without an error, if stored is not missing any. The inputs are those of stored, in its order.
@@ -70,9 +70,9 @@ func sameTransaction(ours, theirs *wire.MsgTx) error {
 	case theirs.Version != ours.Version:
 		return differs("version")
 	case len(theirs.TxIn) != len(ours.TxIn):
-		return ErrDiffers.About("inputs", "there are %d, and not the %d that were proposed", len(theirs.TxIn), len(ours.TxIn))
+		return ErrDiffers.WithField("inputs", "there are %d, and not the %d that were proposed", len(theirs.TxIn), len(ours.TxIn))
 	case len(theirs.TxOut) != len(ours.TxOut):
-		return ErrDiffers.About("outputs", "there are %d, and not the %d that were proposed", len(theirs.TxOut), len(ours.TxOut))
+		return ErrDiffers.WithField("outputs", "there are %d, and not the %d that were proposed", len(theirs.TxOut), len(ours.TxOut))
 	case theirs.LockTime != ours.LockTime:
 		return differs("locktime")
 	}
@@ -157,7 +157,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 		return differs("%s", c.name("witness_script"))
 	}
 	if !isWholeSighash(m.get(inSighashType)) {
-		return ErrDiffers.About(c.name("sighash_type"), "has to be SIGHASH_ALL; only signatures of the whole transaction are accepted")
+		return ErrDiffers.WithField(c.name("sighash_type"), "has to be SIGHASH_ALL; only signatures of the whole transaction are accepted")
 	}
 	return nil
 }
@@ -183,12 +183,12 @@ func (c *collector) field(f field) error {
 }
 
 func (c *collector) foreign(name string) error {
-	return ErrForeignSignature.About(c.name(name), "is a signature by a key that this wallet does not have for this input")
+	return ErrForeignSignature.WithField(c.name(name), "is a signature by a key that this wallet does not have for this input")
 }
 
 // bad returns the error for an invalid signature. It cannot tell the reason.
 func (c *collector) bad(name string) error {
-	return ErrBadSignature.About(c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
+	return ErrBadSignature.WithField(c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
 }
 
 // add verifies a signature and stores it, unless the key already has one.
@@ -214,7 +214,7 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	}
 	signatures, ok := c.signaturesIn(items)
 	if !ok {
-		return ErrBadSignature.About(c.name(name), "does not have the form that this wallet's script wants")
+		return ErrBadSignature.WithField(c.name(name), "does not have the form that this wallet's script wants")
 	}
 	taken := make(map[int][]byte)
 	if c.in.Kind.IsMultisig() {
@@ -228,9 +228,9 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	wantScriptSig, wantWitness := c.in.finish(taken)
 	switch {
 	case !bytes.Equal(scriptSig, wantScriptSig):
-		return ErrBadSignature.About(c.name(scriptSigName), "has something else in it than signatures and our own script")
+		return ErrBadSignature.WithField(c.name(scriptSigName), "has something else in it than signatures and our own script")
 	case !equalWitness(witness, wantWitness):
-		return ErrBadSignature.About(c.name(witnessName), "has something else in it than signatures and our own script")
+		return ErrBadSignature.WithField(c.name(witnessName), "has something else in it than signatures and our own script")
 	}
 	for key, signature := range taken {
 		if c.found[key] == nil {

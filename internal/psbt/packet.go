@@ -37,7 +37,7 @@ var (
 
 // malformed returns an ErrMalformed with a description of the problem.
 func malformed(format string, args ...any) error {
-	return ErrMalformed.Saying("this is not a valid PSBT: "+format, args...)
+	return ErrMalformed.WithMessage("this is not a valid PSBT: "+format, args...)
 }
 
 // Packet is a PSBT of version 0. It preserves every field, including unknown ones,

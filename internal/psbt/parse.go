@@ -28,7 +28,7 @@ func Parse(raw []byte) (*Packet, error) {
 	}
 	rest, ok := bytes.CutPrefix(raw, magic)
 	if !ok {
-		return nil, ErrMalformed.Saying("this is not a PSBT: it does not begin with \"psbt\" and 0xff")
+		return nil, ErrMalformed.WithMessage("this is not a PSBT: it does not begin with \"psbt\" and 0xff")
 	}
 	r := &fieldReader{reader: newReader(bytes.Clone(rest))}
 	p, err := r.packet()

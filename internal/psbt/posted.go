@@ -53,7 +53,7 @@ func Decode(data []byte) (Posted, error) {
 		return Posted{}, ErrUnreadable
 	}
 	if err := parts.bounded(); err != nil {
-		return Posted{}, ErrUnreadable.Saying("%s", err)
+		return Posted{}, ErrUnreadable.WithMessage("%s", err)
 	}
 	tx, err := readTx(data, true)
 	if err != nil {

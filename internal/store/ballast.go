@@ -31,7 +31,7 @@ const ballastEvery = time.Second
 
 // ErrDiskFull is returned for writes that need disk space if the disk is full.
 var ErrDiskFull = fault.New(fault.Unavailable, "disk_full",
-	"the disk with the database is full, and what room is left is kept for revoking access; nothing was changed. Make room, and specterd goes on by itself").After(10 * time.Second)
+	"the disk with the database is full, and what room is left is kept for revoking access; nothing was changed. Make room, and specterd goes on by itself").WithRetryAfter(10 * time.Second)
 
 // errNotWritable is reported to monitoring if the database cannot be written to; callers
 // that write get ErrUnavailable.

@@ -61,7 +61,7 @@ func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []b
 		return last(q)
 	})
 	if isUnique(err) {
-		return proposal.ErrChangeTaken.Because(err)
+		return proposal.ErrChangeTaken.WithCause(err)
 	}
 	return orWalletGone(err)
 }

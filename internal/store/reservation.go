@@ -63,7 +63,7 @@ func naming(f *fault.Error, coins []string) error {
 		return nil
 	}
 	slices.Sort(coins)
-	return f.With("coins", strings.Join(coins, " "))
+	return f.WithDetail("coins", strings.Join(coins, " "))
 }
 
 // Reservations implements proposal.Store.

@@ -169,7 +169,7 @@ func (s *Store) Verify(ctx context.Context) error {
 // sound returns Unavailable if the database is known to be corrupt.
 func (s *Store) sound() error {
 	if damage := s.damage.Load(); damage != nil {
-		return ErrUnavailable.Because(*damage)
+		return ErrUnavailable.WithCause(*damage)
 	}
 	return nil
 }

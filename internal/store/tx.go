@@ -32,7 +32,7 @@ const (
 
 // ErrUnavailable is returned while the database does not respond.
 var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
-	"the database does not answer or cannot be written to; nothing was changed. Look at specterd's log").After(5 * time.Second)
+	"the database does not answer or cannot be written to; nothing was changed. Look at specterd's log").WithRetryAfter(5 * time.Second)
 
 // inTx runs body in a write transaction. It runs body again, from the start, if the
 // database aborts the transaction because of another one; body must therefore reset all
@@ -89,7 +89,7 @@ func (s *Store) persist(ctx context.Context, patience time.Duration, try func(ct
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case patient.Err() != nil:
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.WithCause(err)
 	}
 	return translate(err)
 }
@@ -203,25 +203,25 @@ func translate(err error) error {
 		return nil
 	}
 	if isFull(err) {
-		return ErrDiskFull.Because(err)
+		return ErrDiskFull.WithCause(err)
 	}
 	switch primaryCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.WithCause(err)
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code[:2] {
 		case "40", "08", "25", "53", "57", "58": // contention, connection, read-only, resources, operator, system
-			return ErrUnavailable.Because(err)
+			return ErrUnavailable.WithCause(err)
 		}
 		return err
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.WithCause(err)
 	}
 	if pgconn.SafeToRetry(err) {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.WithCause(err)
 	}
 	return err
 }

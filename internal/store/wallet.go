@@ -49,7 +49,7 @@ func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom), ScanUser: w.ScanUser,
 	})
 	if isUnique(err) { // the id is random, so another wallet uses the Core wallet
-		return wallet.ErrHeld.Because(err)
+		return wallet.ErrHeld.WithCause(err)
 	}
 	if err != nil {
 		return fmt.Errorf("insert a wallet: %w", err)

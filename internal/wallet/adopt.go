@@ -14,7 +14,7 @@ var ErrNotAdoptable = fault.New(fault.Conflict, "not_adoptable", "Bitcoin Core's
 
 // ErrHeld is the ErrNotAdoptable for a Bitcoin Core wallet that another wallet of
 // this server uses, regardless of its members.
-var ErrHeld = ErrNotAdoptable.Saying("the Bitcoin Core wallet of this name is used by another wallet of this server")
+var ErrHeld = ErrNotAdoptable.WithMessage("the Bitcoin Core wallet of this name is used by another wallet of this server")
 
 // Adoption is the part of a node that is required to adopt an existing Bitcoin Core
 // wallet. Such a wallet already has its history, so no rescan is necessary.

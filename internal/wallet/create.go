@@ -128,7 +128,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 		if refused {
 			s.abandon(ctx, w, err)
 			if kind := fault.KindOf(err); kind == fault.Internal || kind == fault.Refused {
-				err = errNodeRefuses.Because(err)
+				err = errNodeRefuses.WithCause(err)
 			}
 		}
 		s.kick(w.ID)
@@ -222,14 +222,14 @@ func Clash(views []View, w Wallet, alias string) error {
 func (s *Service) checkUnused(ctx context.Context, userID, alias string) error {
 	used, err := s.store.AliasUse(ctx, userID, alias)
 	if err == nil && used != "" {
-		err = ErrAliasTaken.Saying("the user had another wallet with the alias %s, and only they can use it for a different wallet", alias)
+		err = ErrAliasTaken.WithMessage("the user had another wallet with the alias %s, and only they can use it for a different wallet", alias)
 	}
 	return err
 }
 
 // ErrExistsAs returns an ErrExists that names the caller's wallet.
 func ErrExistsAs(alias string) error {
-	return ErrExists.Saying("you already have a wallet with these descriptors; its alias is %s", alias).With("alias", alias)
+	return ErrExists.WithMessage("you already have a wallet with these descriptors; its alias is %s", alias).WithDetail("alias", alias)
 }
 
 // compare verifies that the node interprets both descriptors as specterd does.

@@ -128,7 +128,7 @@ func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias str
 		return nil
 	})
 	if errors.Is(err, ErrAliasTaken) && alias == "" {
-		err = ErrAliasTaken.Saying("you have, or had, another wallet with the alias %s; choose an alias for this one", m.Alias)
+		err = ErrAliasTaken.WithMessage("you have, or had, another wallet with the alias %s; choose an alias for this one", m.Alias)
 	}
 	if err != nil {
 		return View{}, err

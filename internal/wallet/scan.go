@@ -75,7 +75,7 @@ func (s *Service) heightOf(ctx context.Context, field string, b Birth) (int, err
 
 func errPruned(field string, height, pruneHeight int) error {
 	return fault.InvalidField(field, "is at block %d, but the Bitcoin node is pruned and has only the blocks from %d on; use that height if the wallet has no earlier transactions, or use a node that is not pruned",
-		height, pruneHeight).With("lowest_height", strconv.Itoa(pruneHeight))
+		height, pruneHeight).WithDetail("lowest_height", strconv.Itoa(pruneHeight))
 }
 
 // Rescan queues a rescan of the blockchain from a point in time on, for

@@ -99,6 +99,6 @@ func errBehind(v View, height int) error {
 	if v.Synced.Height >= 0 {
 		at = "is at block " + strconv.Itoa(v.Synced.Height)
 	}
-	f := ErrIndexBehind.Saying("the index of the wallet %s %s, below block %d; retry later, or request a lower height", v.Alias, at, height)
-	return f.With("indexed_height", strconv.Itoa(v.Synced.Height))
+	f := ErrIndexBehind.WithMessage("the index of the wallet %s %s, below block %d; retry later, or request a lower height", v.Alias, at, height)
+	return f.WithDetail("indexed_height", strconv.Itoa(v.Synced.Height))
 }

@@ -78,7 +78,7 @@ var byteOrderMark = []byte("\ufeff")
 func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
 	body, err := readAll(w, r)
 	if err == nil && !isOf(r, types...) {
-		err = errMediaType.Saying("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
+		err = errMediaType.WithMessage("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
 	}
 	return bytes.TrimPrefix(body, byteOrderMark), err
 }
@@ -116,7 +116,7 @@ func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 // tooLarge has the connection closed, since the rest of the body is not read.
 func tooLarge(w http.ResponseWriter, most int64) error {
 	w.Header().Set("Connection", "close")
-	return ErrBodyTooLarge.Saying("the body must not be larger than %d bytes", most)
+	return ErrBodyTooLarge.WithMessage("the body must not be larger than %d bytes", most)
 }
 
 // readAll reads a body that LimitBody has limited.
@@ -128,7 +128,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		beyond := max(r.ContentLength-DefaultMaxBody, 0)
 		timeout := bodyTimeout + time.Duration(beyond)*time.Second/bodyRate
 		if err := limit(http.NewResponseController(w).SetReadDeadline, timeout); err != nil {
-			return nil, errBody("could not be read").Because(err)
+			return nil, errBody("could not be read").WithCause(err)
 		}
 	}
 	var room bytes.Buffer // that does not grow where the length is known
@@ -139,7 +139,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, tooLarge(w, exceeded.Limit)
 	}
 	if err != nil {
-		return nil, errBody("could not be read to its end").Because(err)
+		return nil, errBody("could not be read to its end").WithCause(err)
 	}
 	return body, nil
 }
@@ -214,19 +214,19 @@ func checkSpelling(body []byte, in any) error {
 func fieldError(err error, t reflect.Type) error {
 	semantic, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
-		return errBody("is not well-formed JSON").Because(err)
+		return errBody("is not well-formed JSON").WithCause(err)
 	}
 	if errors.Is(err, json.ErrUnknownName) {
-		return unknownField(semantic.JSONPointer, t).Because(err)
+		return unknownField(semantic.JSONPointer, t).WithCause(err)
 	}
 	name, known := fieldAt(t, semantic.JSONPointer)
 	if !known {
-		return errBody("does not have the form that this route takes").Because(err)
+		return errBody("does not have the form that this route takes").WithCause(err)
 	}
 	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // the type itself says what is wrong
-		return fault.InvalidField(name, "%s", f.Message).Because(err)
+		return fault.InvalidField(name, "%s", f.Message).WithCause(err)
 	}
-	return fault.InvalidField(name, "has to be %s", jsonTypeOf(semantic.GoType)).Because(err)
+	return fault.InvalidField(name, "has to be %s", jsonTypeOf(semantic.GoType)).WithCause(err)
 }
 
 // formError says where text stops being JSON, if that is in a field that we know:
@@ -234,10 +234,10 @@ func fieldError(err error, t reflect.Type) error {
 func formError(err error, t reflect.Type) error {
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if name, known := fieldAt(t, syntactic.JSONPointer); known && name != "" {
-			return fault.InvalidField(name, "is not well-formed JSON in UTF-8").Because(err)
+			return fault.InvalidField(name, "is not well-formed JSON in UTF-8").WithCause(err)
 		}
 	}
-	return errBody("is not well-formed JSON in UTF-8").Because(err)
+	return errBody("is not well-formed JSON in UTF-8").WithCause(err)
 }
 
 // unknownField names an unknown field with its path, and the fields that are known there.

@@ -66,7 +66,7 @@ func (a *API) DeleteUserToken(ctx context.Context, in userTokenRequest) (tokensD
 	}
 	deleted, err := a.o.Tokens.DeleteOf(ctx, caller(ctx), u.ID, in.ID)
 	if errors.Is(err, auth.ErrTokenNotFound) {
-		err = auth.ErrTokenNotFound.Saying("this user has no token with this id; it may have been deleted")
+		err = auth.ErrTokenNotFound.WithMessage("this user has no token with this id; it may have been deleted")
 	}
 	return tokensDeletedOf(deleted), err
 }

@@ -83,14 +83,14 @@ func TestAsOriginal(t *testing.T) {
 		{field("fee_rate_sat_vb"), "fee_rate: has to be right", fault.Invalid},
 		{field("subtract_fee_from[0]"), "subtract_from: has to be right", fault.Invalid},
 		{field("replaces"), "rbf_tx_id: has to be right", fault.Invalid},
-		{proposal.ErrCoinFrozen.With("coins", "x"), errNotEnough.Message, fault.PreconditionFailed},
+		{proposal.ErrCoinFrozen.WithDetail("coins", "x"), errNotEnough.Message, fault.PreconditionFailed},
 		{proposal.ErrInsufficientFunds, errNotEnough.Message, fault.PreconditionFailed},
-		{proposal.ErrWrongState.Saying("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},
+		{proposal.ErrWrongState.WithMessage("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},
 		{
-			fault.New(fault.Invalid, "fee_too_high", "give max_fee_sat").With("fee_sat", "7").With("max_fee_sat", "5"),
+			fault.New(fault.Invalid, "fee_too_high", "give max_fee_sat").WithDetail("fee_sat", "7").WithDetail("max_fee_sat", "5"),
 			"fee_rate: makes a fee of 7 sat, and the most that is let through is 5 sat", fault.Invalid,
 		},
-		{proposal.ErrEstimateTooHigh.About("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
+		{proposal.ErrEstimateTooHigh.WithField("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
 		{proposal.ErrChangeTaken, proposal.ErrChangeTaken.Message, fault.Conflict},
 	} {
 		if got := asOriginal(c.err); got.Error() != c.want || fault.KindOf(got) != c.kind {

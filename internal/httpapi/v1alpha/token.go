@@ -137,7 +137,7 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCrea
 	}
 	t, secret, err := a.o.Tokens.Create(ctx, auth.PrincipalFrom(ctx), order)
 	if errors.Is(err, auth.ErrDescriptionTaken) {
-		return tokenCreated{}, errDescription.Because(err)
+		return tokenCreated{}, errDescription.WithCause(err)
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Fields) == 1 {
 		switch f.Fields[0].Name {
@@ -194,7 +194,7 @@ func descriptionText(value jsontext.Value) (string, error) {
 	}
 	var text argument
 	if err := text.UnmarshalJSON(value); err != nil {
-		return "", fault.InvalidField("jwt_token_description", "%s", errArgument.Message).Because(err)
+		return "", fault.InvalidField("jwt_token_description", "%s", errArgument.Message).WithCause(err)
 	}
 	if text == "" {
 		return "", errDescription

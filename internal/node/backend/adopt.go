@@ -23,11 +23,11 @@ func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change
 		return fmt.Errorf("list the node's wallets: %w", err)
 	}
 	if !slices.Contains(names, coreName) {
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core has no wallet %s", coreName)
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core has no wallet %s", coreName)
 	}
 	err = p.node.whileLoaded(ctx, coreName, func(w *Wallet) error { return w.adoptable(ctx, receive, change) })
 	if isRefusal(err) {
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core cannot load its wallet %s; see its log", coreName).Because(err)
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core cannot load its wallet %s; see its log", coreName).WithCause(err)
 	}
 	return err
 }
@@ -54,7 +54,7 @@ func (n *Node) whileLoaded(ctx context.Context, coreName string, do func(*Wallet
 	case refused(err, rpcclient.CodeAlreadyLoaded, ""):
 		return do(n.Wallet(coreName))
 	case refused(err, rpcclient.CodeWalletNotFound, ""):
-		return ErrWalletMissing.Because(err)
+		return ErrWalletMissing.WithCause(err)
 	case err != nil:
 		return err
 	}
@@ -74,16 +74,16 @@ func (w *Wallet) adoptable(ctx context.Context, receive, change string) error {
 	}
 	switch {
 	case info.PrivateKeys:
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s may have private keys", w.name)
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core's wallet %s may have private keys", w.name)
 	case !info.Descriptors:
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s is a legacy wallet without descriptors", w.name)
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core's wallet %s is a legacy wallet without descriptors", w.name)
 	}
 	known, err := w.Descriptors(ctx)
 	if err != nil {
 		return err
 	}
 	if _, unknown := missing(known, receive, change, 0); unknown || len(known) != 2 {
-		return wallet.ErrNotAdoptable.Saying("Bitcoin Core's wallet %s has other descriptors", w.name)
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core's wallet %s has other descriptors", w.name)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func call(ctx context.Context, rpc *rpcclient.Client, out any, method string, pa
 func unlessDisabled(err error) error {
 	e, ok := errors.AsType[*rpcclient.RPCError](err)
 	if ok && e.Code == rpcclient.CodeMethodNotFound && nodestatus.IsWalletMethod(e.Method) {
-		return nodestatus.ErrWalletDisabled.Because(err)
+		return nodestatus.ErrWalletDisabled.WithCause(err)
 	}
 	return err
 }

@@ -56,7 +56,7 @@ func (n *Node) BlockHash(ctx context.Context, height int64) (string, error) {
 	var hash string
 	err := n.read(ctx, &hash, "getblockhash", height)
 	if refused(err, rpcclient.CodeInvalidValue, "out of range") {
-		return "", ErrBlockNotFound.Because(err)
+		return "", ErrBlockNotFound.WithCause(err)
 	}
 	if err != nil {
 		return "", err
@@ -78,7 +78,7 @@ func (n *Node) BlockHeader(ctx context.Context, hash string) (Header, error) {
 	}
 	err := n.read(ctx, &wire, "getblockheader", hash)
 	if refused(err, rpcclient.CodeInvalidAddress, "") {
-		return Header{}, ErrBlockNotFound.Because(err)
+		return Header{}, ErrBlockNotFound.WithCause(err)
 	}
 	if err != nil {
 		return Header{}, err
@@ -156,7 +156,7 @@ func (n *Node) Time(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if wire.Millis == nil {
-		return time.Time{}, rpcclient.ErrBadAnswer.Because(errors.New("getnettotals without timemillis"))
+		return time.Time{}, rpcclient.ErrBadAnswer.WithCause(errors.New("getnettotals without timemillis"))
 	}
 	return time.UnixMilli(*wire.Millis), nil
 }

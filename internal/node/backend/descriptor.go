@@ -54,7 +54,7 @@ func (n *Node) DescriptorInfo(ctx context.Context, text string) (DescriptorInfo,
 // also for a multipath descriptor.
 func (n *Node) DeriveAddresses(ctx context.Context, descriptor string, from, to int) ([]string, error) {
 	if strings.Contains(descriptor, "<") { // for which the node returns a list of lists
-		return nil, ErrDescriptor.Saying("a multipath descriptor must be expanded before its addresses are derived")
+		return nil, ErrDescriptor.WithMessage("a multipath descriptor must be expanded before its addresses are derived")
 	}
 	params := []any{descriptor}
 	if strings.Contains(descriptor, "*") {
@@ -69,7 +69,7 @@ func (n *Node) DeriveAddresses(ctx context.Context, descriptor string, from, to 
 
 func descriptorFault(err error) error {
 	if refused(err, rpcclient.CodeInvalidAddress, "") || refused(err, rpcclient.CodeInvalidValue, "") {
-		return ErrDescriptor.Because(err)
+		return ErrDescriptor.WithCause(err)
 	}
 	return err
 }

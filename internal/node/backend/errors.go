@@ -14,11 +14,11 @@ import (
 var (
 	// ErrWalletNotLoaded: the node has no wallet of that name loaded (-18).
 	ErrWalletNotLoaded = fault.New(fault.Unavailable, "wallet_not_loaded",
-		"the Bitcoin node does not have this wallet loaded; load it, or try again shortly").After(retryAfter)
+		"the Bitcoin node does not have this wallet loaded; load it, or try again shortly").WithRetryAfter(retryAfter)
 	// ErrWalletMissing: the node has no file of that wallet, or an invalid one (-18
 	// of loadwallet).
 	ErrWalletMissing = fault.New(fault.Unavailable, "wallet_missing",
-		"the Bitcoin node has no file of this wallet; restore it in the node's wallet directory").After(retryAfter)
+		"the Bitcoin node has no file of this wallet; restore it in the node's wallet directory").WithRetryAfter(retryAfter)
 	// ErrWalletExists: a wallet of that name exists at the node, loaded or not.
 	ErrWalletExists = fault.New(fault.Conflict, "node_wallet_exists", "a wallet of this name already exists at the Bitcoin node")
 	// ErrBlockNotFound: the node has no block of that hash, or its chain is
@@ -51,9 +51,9 @@ const retryAfter = 5 * time.Second
 func meaning(err error) error {
 	switch {
 	case refused(err, rpcclient.CodeWalletNotFound, ""):
-		return ErrWalletNotLoaded.Because(err)
+		return ErrWalletNotLoaded.WithCause(err)
 	case refused(err, rpcclient.CodeWalletError, "rescanning"):
-		return ErrScanning.Because(err)
+		return ErrScanning.WithCause(err)
 	default:
 		return err
 	}
@@ -70,5 +70,5 @@ func refused(err error, code int, text string) bool {
 // badAnswer returns an rpcclient.ErrBadAnswer for a response that can be decoded
 // but is impossible.
 func badAnswer(format string, args ...any) error {
-	return rpcclient.ErrBadAnswer.Because(fmt.Errorf(format, args...))
+	return rpcclient.ErrBadAnswer.WithCause(fmt.Errorf(format, args...))
 }

@@ -63,10 +63,10 @@ func unreachable(err error) error {
 	case err == nil || errors.Is(err, ErrWalletFolderUnknown):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return ErrWalletFilesUnreachable.Saying("this wallet's files are not in the configured wallet directory of the Bitcoin node; " +
-			"correct SPECTER_NODE_WALLET_FOLDER (or --node-wallet-folder), or keep the files").Because(err)
+		return ErrWalletFilesUnreachable.WithMessage("this wallet's files are not in the configured wallet directory of the Bitcoin node; " +
+			"correct SPECTER_NODE_WALLET_FOLDER (or --node-wallet-folder), or keep the files").WithCause(err)
 	default:
-		return ErrWalletFilesUnreachable.Because(err)
+		return ErrWalletFilesUnreachable.WithCause(err)
 	}
 }
 

@@ -113,7 +113,7 @@ func (r *sinceReader) outcome(err error) (lastBlock string, _ error) {
 	case r.stopped != nil:
 		return "", r.stopped
 	case refused(err, rpcclient.CodeInvalidAddress, "Block not found"):
-		return "", ErrBlockNotFound.Because(err)
+		return "", ErrBlockNotFound.WithCause(err)
 	case err != nil:
 		return "", err
 	case !isHash(r.lastBlock):

@@ -21,7 +21,7 @@ func (n *Node) LoadWallet(ctx context.Context, name string) error {
 	case refused(err, rpcclient.CodeAlreadyLoaded, ""):
 		return nil
 	case refused(err, rpcclient.CodeWalletNotFound, ""):
-		return ErrWalletMissing.Because(err)
+		return ErrWalletMissing.WithCause(err)
 	default:
 		return err
 	}
@@ -41,7 +41,7 @@ func (n *Node) CreateWatchOnly(ctx context.Context, name string) error {
 	err := n.write(ctx, nil, "createwallet",
 		name, disablePrivateKeys, blank, nil /* passphrase */, avoidReuse, descriptors, loadOnStartup)
 	if refused(err, rpcclient.CodeWalletError, "already exists") || refused(err, rpcclient.CodeAlreadyExists, "") {
-		return ErrWalletExists.Because(err)
+		return ErrWalletExists.WithCause(err)
 	}
 	return err
 }

@@ -240,7 +240,7 @@ func policyFault(rejected *fault.Error) error {
 		if p.fault == nil {
 			return nil
 		}
-		return p.fault.Because(rejected)
+		return p.fault.WithCause(rejected)
 	}
 	return rejected
 }
@@ -259,7 +259,7 @@ func (w *Wallet) abandon(ctx context.Context, txid string) error {
 		return err
 	}
 	if refused(err, rpcclient.CodeInvalidAddress, "not eligible") {
-		return proposal.ErrNotAbandonable.Because(err)
+		return proposal.ErrNotAbandonable.WithCause(err)
 	}
 	return nil
 }

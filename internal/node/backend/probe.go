@@ -33,7 +33,7 @@ func (w *Wallet) Probe(ctx context.Context, hash string, maxAnswer int64) (p Pro
 		return err
 	})
 	if errors.Is(err, rpcclient.ErrTooLong) {
-		err = ErrProbeTooLong.Because(err)
+		err = ErrProbeTooLong.WithCause(err)
 	}
 	return p, err
 }

@@ -149,7 +149,7 @@ func (p *Provider) load(ctx context.Context, name string) error {
 	err := p.node.LoadWallet(ctx, name)
 	switch {
 	case refused(err, rpcclient.CodeWalletError, "already loading"):
-		return ErrWalletNotLoaded.Because(err)
+		return ErrWalletNotLoaded.WithCause(err)
 	case !errors.Is(err, ErrWalletMissing):
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 // Errors of walletcreatefundedpsbt, besides proposal.ErrInsufficientFunds and
 // ErrCoinUnavailable.
 var (
-	errAmountBelowFee = proposal.ErrAmountTooSmall.About("recipients", "must have higher amounts: one does not cover the fee subtracted from it")
+	errAmountBelowFee = proposal.ErrAmountTooSmall.WithField("recipients", "must have higher amounts: one does not cover the fee subtracted from it")
 	// ErrDuplicateAddress: two outputs have the same address.
 	ErrDuplicateAddress = fault.InvalidAs("duplicate_address", "recipients", "must not contain an address twice")
 	// ErrFeeTooHigh: the fee exceeds the node's limit for its wallets (-maxtxfee).
@@ -29,7 +29,7 @@ var (
 	// has more UTXOs than the node can handle.
 	ErrTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 		"the transaction would be too large to be relayed; send a smaller amount, or first consolidate small UTXOs by sending them to the wallet itself")
-	errTooManyCoins = ErrTooLarge.Saying("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +
+	errTooManyCoins = ErrTooLarge.WithMessage("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +
 		"send a smaller amount, use another fee rate, or first consolidate small UTXOs by sending them to the wallet itself")
 	// ErrChainTooLong: the UTXOs have too many unconfirmed ancestors.
 	ErrChainTooLong = fault.New(fault.Conflict, "unconfirmed_chain_too_long",
@@ -66,7 +66,7 @@ func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion i
 		err = call.write(ctx, &wire, method, fundingParams(f, nodeVersion)...)
 	}
 	if errors.Is(err, rpcclient.ErrTooLong) {
-		return proposal.Funded{}, proposal.ErrPSBTTooLarge.Because(err)
+		return proposal.Funded{}, proposal.ErrPSBTTooLarge.WithCause(err)
 	}
 	if err != nil {
 		return proposal.Funded{}, fundingFault(err)
@@ -154,12 +154,12 @@ func fundingFault(err error) error {
 	case rpcclient.CodeWalletError, rpcclient.CodeInsufficient, rpcclient.CodeInvalidValue:
 		for _, r := range fundingRefusals {
 			if strings.Contains(e.Message, r.text) {
-				return r.fault.Because(err)
+				return r.fault.WithCause(err)
 			}
 		}
 	}
 	if e.Code == rpcclient.CodeInsufficient {
-		return proposal.ErrInsufficientFunds.Because(err)
+		return proposal.ErrInsufficientFunds.WithCause(err)
 	}
 	return err
 }
@@ -210,7 +210,7 @@ func (n *Node) SendRawTransaction(ctx context.Context, raw []byte) error {
 		if reason == "bad-txns-inputs-missingorspent" {
 			reason = "missing-inputs"
 		}
-		return rejected(reason).Because(err)
+		return rejected(reason).WithCause(err)
 	default:
 		return err
 	}
@@ -220,5 +220,5 @@ const maxReason = 200
 
 func rejected(reason string) *fault.Error {
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	return proposal.ErrRejected.With("reject_reason", reason)
+	return proposal.ErrRejected.WithDetail("reject_reason", reason)
 }

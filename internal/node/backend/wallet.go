@@ -191,7 +191,7 @@ func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool
 	}
 	err := w.write(ctx, nil, "lockunspent", false, outpoints(coins), persistent)
 	if refused(err, rpcclient.CodeInvalidValue, "") {
-		return ErrCoinUnavailable.Because(err)
+		return ErrCoinUnavailable.WithCause(err)
 	}
 	return err
 }
@@ -204,7 +204,7 @@ func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
 	}
 	err := w.write(ctx, nil, "lockunspent", true, outpoints(coins))
 	if refused(err, rpcclient.CodeInvalidValue, "") {
-		return ErrCoinNotLocked.Because(err)
+		return ErrCoinNotLocked.WithCause(err)
 	}
 	return err
 }
@@ -228,11 +228,11 @@ func (w *Wallet) Rescan(ctx context.Context, from int64) (to int64, err error) {
 	err = caller{w.rpc.WithTimeout(noLimit)}.write(ctx, &wire, "rescanblockchain", from)
 	switch {
 	case refused(err, rpcclient.CodeMisc, "aborted"):
-		return 0, ErrScanAborted.Because(err)
+		return 0, ErrScanAborted.WithCause(err)
 	case refused(err, rpcclient.CodeMisc, "pruned"):
-		return 0, ErrBlocksPruned.Because(err)
+		return 0, ErrBlocksPruned.WithCause(err)
 	case refused(err, rpcclient.CodeInvalidValue, ""):
-		return 0, ErrBlockNotFound.Because(err)
+		return 0, ErrBlockNotFound.WithCause(err)
 	case err != nil:
 		return 0, err
 	case wire.Stop == nil: // all blocks were processed during the call

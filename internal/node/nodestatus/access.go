@@ -17,7 +17,7 @@ const accessInterval = time.Minute
 
 // ErrWalletDisabled is returned if the node runs without wallet support.
 var ErrWalletDisabled = fault.New(fault.Unavailable, "node_wallet_disabled",
-	"the Bitcoin node runs without wallets; remove disablewallet=1 from its bitcoin.conf and restart it").After(retryAfter)
+	"the Bitcoin node runs without wallets; remove disablewallet=1 from its bitcoin.conf and restart it").WithRetryAfter(retryAfter)
 
 // access records the methods that the node does not allow.
 type access struct {
@@ -35,11 +35,11 @@ func (a access) forbids(method string) bool { return slices.Contains(a.forbidden
 func (a access) problem() *fault.Error {
 	needed := func(m Method) bool { return m.Without == "" }
 	if len(a.forbidden) == len(methods) {
-		return rpcclient.ErrMethodForbidden.Saying("the Bitcoin node forbids every call of specterd (HTTP 403); " +
+		return rpcclient.ErrMethodForbidden.WithMessage("the Bitcoin node forbids every call of specterd (HTTP 403); " +
 			"correct rpcallowip, rpcwhitelist or rpcwhitelistdefault in its bitcoin.conf and restart it")
 	}
 	if lacking := namesOf(a.forbidden, needed); len(lacking) > 0 {
-		return rpcclient.ErrMethodForbidden.Saying("the Bitcoin node forbids RPC methods that specterd requires; "+
+		return rpcclient.ErrMethodForbidden.WithMessage("the Bitcoin node forbids RPC methods that specterd requires; "+
 			"add them to rpcwhitelist in its bitcoin.conf and restart it: %s", strings.Join(lacking, ","))
 	}
 	lacking := namesOf(a.unknown, needed)
@@ -49,7 +49,7 @@ func (a access) problem() *fault.Error {
 	case slices.ContainsFunc(lacking, IsWalletMethod):
 		return ErrWalletDisabled
 	default:
-		return rpcclient.ErrMethodUnknown.Saying("the Bitcoin node lacks RPC methods that specterd requires; "+
+		return rpcclient.ErrMethodUnknown.WithMessage("the Bitcoin node lacks RPC methods that specterd requires; "+
 			"run Bitcoin Core or Knots 25 or later: %s", strings.Join(lacking, ","))
 	}
 }

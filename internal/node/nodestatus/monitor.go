@@ -216,10 +216,10 @@ func asFault(err error) *fault.Error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
 	}
-	return rpcclient.ErrBadAnswer.Because(err)
+	return rpcclient.ErrBadAnswer.WithCause(err)
 }
 
 // problem returns an ErrUnavailable with another message.
 func problem(message string, cause error) *fault.Error {
-	return fault.New(fault.Unavailable, rpcclient.ErrUnavailable.Code, "%s", message).After(retryAfter).Because(cause)
+	return fault.New(fault.Unavailable, rpcclient.ErrUnavailable.Code, "%s", message).WithRetryAfter(retryAfter).WithCause(cause)
 }

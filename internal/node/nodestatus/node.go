@@ -79,12 +79,12 @@ func (s Status) Ready() *fault.Error {
 	case p == nil && s.InitialBlockDownload:
 		return fault.New(fault.Unavailable, "node_syncing",
 			"the Bitcoin node is in its initial block download, at block %d of at least %d; wait until it has caught up",
-			s.Blocks, s.Headers).After(syncRetryAfter)
+			s.Blocks, s.Headers).WithRetryAfter(syncRetryAfter)
 	case p == nil:
 		return nil
 	case p.Kind == fault.Unavailable && p.RetryAfter > 0:
 		return p
 	default:
-		return fault.New(fault.Unavailable, p.Code, "%s", p.Message).After(retryAfter).Because(p.Unwrap())
+		return fault.New(fault.Unavailable, p.Code, "%s", p.Message).WithRetryAfter(retryAfter).WithCause(p.Unwrap())
 	}
 }

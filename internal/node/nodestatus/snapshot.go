@@ -120,7 +120,7 @@ func fetch(ctx context.Context, rpc RPC, others []rpcclient.Request, may access)
 		}
 	}
 	if err := w.decode(); err != nil {
-		return Snapshot{}, rpcclient.ErrBadAnswer.Because(err)
+		return Snapshot{}, rpcclient.ErrBadAnswer.WithCause(err)
 	}
 	return w.snapshot(), nil
 }

@@ -85,5 +85,5 @@ func cookieFault(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return unavailable(noCookieMessage, err)
 	}
-	return ErrUnauthorized.Because(err)
+	return ErrUnauthorized.WithCause(err)
 }

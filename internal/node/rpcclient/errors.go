@@ -54,23 +54,23 @@ var (
 	// ErrUnavailable: the node does not respond, and waiting may help: it is not
 	// running, starting up, overloaded or too slow. It is unknown whether the call
 	// was executed.
-	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not answer now").After(retryAfter)
+	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not answer now").WithRetryAfter(retryAfter)
 	// ErrUnauthorized: the node accepts neither the user nor the cookie.
 	ErrUnauthorized = fault.New(fault.Unavailable, "node_unauthorized",
-		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").After(retryAfter)
+		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").WithRetryAfter(retryAfter)
 	// ErrMethodForbidden: the node rejects a call with HTTP 403, as Core does for
 	// methods missing in rpcwhitelist and addresses missing in rpcallowip. The
 	// message names the methods of the request.
 	ErrMethodForbidden = fault.New(fault.Unavailable, "node_method_forbidden",
-		"the Bitcoin node forbids a call; check rpcwhitelist and rpcallowip in its bitcoin.conf").After(retryAfter)
+		"the Bitcoin node forbids a call; check rpcwhitelist and rpcallowip in its bitcoin.conf").WithRetryAfter(retryAfter)
 	// ErrMethodUnknown: the node does not have the method, or has disabled it.
 	ErrMethodUnknown = fault.New(fault.Unavailable, "node_method_unknown",
-		"the Bitcoin node does not know an RPC method; run Bitcoin Core or Knots 25 or later").After(retryAfter)
+		"the Bitcoin node does not know an RPC method; run Bitcoin Core or Knots 25 or later").WithRetryAfter(retryAfter)
 	// ErrBusy: the node's queue of calls is full. These errors are ErrUnavailable
 	// as well.
 	ErrBusy = fault.New(fault.Unavailable, "node_busy",
 		"the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf").
-		After(retryAfter)
+		WithRetryAfter(retryAfter)
 	// ErrBadAnswer: the response does not answer the request. It is unknown whether
 	// the call was executed.
 	ErrBadAnswer = fault.New(fault.BadGateway, "node_invalid_response", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
@@ -114,9 +114,9 @@ func (e *RPCError) As(target any) bool {
 	case !ok:
 		return false
 	case e.Code == CodeMethodNotFound:
-		*f = ErrMethodUnknown.Saying("the Bitcoin node does not know the RPC method %s; run Bitcoin Core or Knots 25 or later", e.Method).Because(e)
+		*f = ErrMethodUnknown.WithMessage("the Bitcoin node does not know the RPC method %s; run Bitcoin Core or Knots 25 or later", e.Method).WithCause(e)
 	default:
-		*f = errRefused.Saying("the Bitcoin node refused the call %s; specterd's log has its text", e.Method).Because(e)
+		*f = errRefused.WithMessage("the Bitcoin node refused the call %s; specterd's log has its text", e.Method).WithCause(e)
 	}
 	return true
 }
@@ -125,20 +125,20 @@ func (e *RPCError) As(target any) bool {
 func unavailable(message string, cause error) *fault.Error {
 	f := *ErrUnavailable
 	f.Message = message
-	return f.Because(cause)
+	return f.WithCause(cause)
 }
 
 // forbidden returns an ErrMethodForbidden with the methods of the request in its
 // message.
 func forbidden(methods []string, cause error) *fault.Error {
 	names := strings.Join(slices.Compact(slices.Sorted(slices.Values(methods))), ", ")
-	return ErrMethodForbidden.Saying("the Bitcoin node forbids the RPC user a call (HTTP 403): "+
-		"add %s to rpcwhitelist, or specterd's address to rpcallowip, in its bitcoin.conf", names).Because(cause)
+	return ErrMethodForbidden.WithMessage("the Bitcoin node forbids the RPC user a call (HTTP 403): "+
+		"add %s to rpcwhitelist, or specterd's address to rpcallowip, in its bitcoin.conf", names).WithCause(cause)
 }
 
 // badAnswer returns an ErrBadAnswer with a cause that repeats nothing of the
 // response.
-func badAnswer(cause error) *fault.Error { return ErrBadAnswer.Because(describe(cause)) }
+func badAnswer(cause error) *fault.Error { return ErrBadAnswer.WithCause(describe(cause)) }
 
 // protocolError describes a problem with a response without quoting it.
 type protocolError string

@@ -100,11 +100,11 @@ func judge(resp *http.Response) error {
 	status := protocolError(fmt.Sprintf("HTTP status %d", resp.StatusCode))
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		return ErrUnauthorized.Because(status)
+		return ErrUnauthorized.WithCause(status)
 	case code == http.StatusForbidden:
 		return errForbidden
 	case code == http.StatusServiceUnavailable:
-		return ErrBusy.Because(fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrNotNow, status))
+		return ErrBusy.WithCause(fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrNotNow, status))
 	case code == http.StatusOK, code >= 400 && isJSON(resp):
 		return nil
 	case code >= 500:
