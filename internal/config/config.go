@@ -17,9 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -160,27 +157,20 @@ func Variables() []Variable {
 // Load reads and validates the settings. Its errors name the setting, and never contain
 // the value of a secret.
 func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
-	// A delimiter that no name contains, since names are not nested.
-	k := koanf.New("/")
 	values, err := fromEnvironment(getenv)
 	if err != nil {
 		return Config{}, err
 	}
-	if err := k.Load(confmap.Provider(values, "/"), nil); err != nil {
-		return Config{}, fmt.Errorf("read the environment: %w", err)
-	}
-	if err := k.Load(posflag.Provider(flags, "/", k), nil); err != nil {
-		return Config{}, fmt.Errorf("read the flags: %w", err)
-	}
-	r := reader{k: k}
+	flags.Visit(func(f *pflag.Flag) { values[f.Name] = f.Value.String() }) // the flags that were given
+	r := reader{values: values}
 	c := r.config(getenv("HOME"))
 	c.SecretKeyFile = getenv("SECRET_KEY_FILE")
 	return c, r.err
 }
 
 // fromEnvironment returns the value of each setting from the environment, or its default.
-func fromEnvironment(getenv func(string) string) (map[string]any, error) {
-	values := map[string]any{}
+func fromEnvironment(getenv func(string) string) (map[string]string, error) {
+	values := map[string]string{}
 	for _, s := range settings {
 		value := getenv(s.env)
 		if s.secret {
@@ -221,24 +211,24 @@ func ReadSecret(file string) (string, error) {
 
 // reader parses values and keeps the first error.
 type reader struct {
-	k   *koanf.Koanf
-	err error
+	values map[string]string // by the name of the setting
+	err    error
 }
 
 func (r *reader) config(home string) Config {
 	c := Config{
-		Host:           r.k.String("host"),
+		Host:           r.values["host"],
 		Port:           r.number("port", 0, 65535),
-		DataFolder:     absolute(r.k.String("data-folder"), home),
-		DatabaseURL:    Secret(r.k.String("database-url")),
+		DataFolder:     absolute(r.values["data-folder"], home),
+		DatabaseURL:    Secret(r.values["database-url"]),
 		APIActive:      r.truth("api-active"),
 		BcryptCost:     r.number("bcrypt-cost", 4, 16),
-		AdminPassword:  Secret(r.k.String("admin-password")),
-		SecretKey:      Secret(r.k.String("secret-key")),
-		AllowedHosts:   list(r.k.String("allowed-hosts")),
+		AdminPassword:  Secret(r.values["admin-password"]),
+		SecretKey:      Secret(r.values["secret-key"]),
+		AllowedHosts:   list(r.values["allowed-hosts"]),
 		TrustedProxies: r.networks("trusted-proxies"),
-		TLSCertFile:    r.k.String("tls-cert-file"),
-		TLSKeyFile:     r.k.String("tls-key-file"),
+		TLSCertFile:    r.values["tls-cert-file"],
+		TLSKeyFile:     r.values["tls-key-file"],
 		MetricsListen:  r.hostPort("metrics-listen"),
 		LogLevel:       r.level("log-level"),
 
@@ -249,7 +239,7 @@ func (r *reader) config(home string) Config {
 		TokenMaxLifetime: r.lifetime("token-max-lifetime", "1 minute"),
 		TokenIdleLimit:   r.lifetime("token-idle-limit", "1 day"),
 
-		Backup: Backup{Every: r.interval("backup-every"), Folder: r.k.String("backup-folder"), Keep: r.number("backup-keep", 1, 1000)},
+		Backup: Backup{Every: r.interval("backup-every"), Folder: r.values["backup-folder"], Keep: r.number("backup-keep", 1, 1000)},
 
 		Quotas: r.quotas(), AuditRetention: r.retention(),
 		Node: r.node(home),
@@ -280,13 +270,13 @@ func (r *reader) config(home string) Config {
 
 func (r *reader) node(home string) Node {
 	n := Node{
-		URL: Secret(r.k.String("node-url")), User: r.k.String("rpc-user"), Password: Secret(r.k.String("rpc-password")),
-		CookieFile: r.k.String("rpc-cookie-file"), ZMQHost: r.k.String("node-zmq-host"), DataDir: filepath.Join(home, ".bitcoin"),
+		URL: Secret(r.values["node-url"]), User: r.values["rpc-user"], Password: Secret(r.values["rpc-password"]),
+		CookieFile: r.values["rpc-cookie-file"], ZMQHost: r.values["node-zmq-host"], DataDir: filepath.Join(home, ".bitcoin"),
 	}
 	if n.CookieFile != "" {
 		n.CookieFile = absolute(n.CookieFile, home)
 	}
-	if folder := r.k.String("node-wallet-folder"); folder != "" {
+	if folder := r.values["node-wallet-folder"]; folder != "" {
 		n.WalletFolder = absolute(folder, home)
 	}
 	switch {
@@ -295,7 +285,7 @@ func (r *reader) node(home string) Node {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			r.fail("node-url", "must have the format http://user:password@host:port")
 		}
-	case n.User != "" || n.CookieFile != "" || r.k.String("rpc-host") != "":
+	case n.User != "" || n.CookieFile != "" || r.values["rpc-host"] != "":
 		n.URL = r.specterNodeURL()
 	}
 	return n
@@ -303,9 +293,9 @@ func (r *reader) node(home string) Node {
 
 // specterNodeURL builds the URL from the separate settings that Specter Desktop has.
 func (r *reader) specterNodeURL() Secret {
-	protocol := cmp.Or(r.k.String("rpc-protocol"), "http")
-	host := cmp.Or(r.k.String("rpc-host"), "127.0.0.1")
-	port := cmp.Or(r.k.String("rpc-port"), "8332")
+	protocol := cmp.Or(r.values["rpc-protocol"], "http")
+	host := cmp.Or(r.values["rpc-host"], "127.0.0.1")
+	port := cmp.Or(r.values["rpc-port"], "8332")
 	if protocol != "http" && protocol != "https" {
 		r.fail("rpc-protocol", "must be http or https")
 	}
@@ -316,7 +306,7 @@ func (r *reader) specterNodeURL() Secret {
 }
 
 func (r *reader) number(name string, least, most int) int {
-	n, err := strconv.Atoi(r.k.String(name))
+	n, err := strconv.Atoi(r.values[name])
 	if err != nil || n < least || n > most {
 		r.fail(name, "must be a number between %d and %d", least, most)
 	}
@@ -324,14 +314,14 @@ func (r *reader) number(name string, least, most int) int {
 }
 
 func (r *reader) retention() time.Duration {
-	if text := r.k.String("audit-retention"); text == "" || text == "off" {
+	if text := r.values["audit-retention"]; text == "" || text == "off" {
 		return 0
 	}
 	return time.Duration(r.number("audit-retention", 30, 36500)) * 24 * time.Hour
 }
 
 func (r *reader) quotas() auth.Limits {
-	limits, err := auth.ParseLimits(r.k.String("quotas"))
+	limits, err := auth.ParseLimits(r.values["quotas"])
 	if err != nil {
 		r.fail("quotas", "%s", strings.TrimPrefix(err.Error(), "quotas: "))
 	}
@@ -339,7 +329,7 @@ func (r *reader) quotas() auth.Limits {
 }
 
 func (r *reader) feeRate(name string) btc.FeeRate {
-	rate, err := btc.ParseFeeRate(r.k.String(name))
+	rate, err := btc.ParseFeeRate(r.values[name])
 	if err != nil {
 		r.fail(name, "must be a number of sat/vB above 0 and up to %s, with at most three decimals", btc.MaxFeeRate)
 	}
@@ -348,7 +338,7 @@ func (r *reader) feeRate(name string) btc.FeeRate {
 
 // interval returns 0 if the setting is off.
 func (r *reader) interval(name string) time.Duration {
-	text := r.k.String(name)
+	text := r.values[name]
 	if text == "" || text == "0" || text == "off" {
 		return 0
 	}
@@ -361,7 +351,7 @@ func (r *reader) interval(name string) time.Duration {
 
 // lifetime returns 0 if the setting is empty.
 func (r *reader) lifetime(name, least string) time.Duration {
-	text := r.k.String(name)
+	text := r.values[name]
 	if text == "" {
 		return 0
 	}
@@ -376,7 +366,7 @@ func (r *reader) lifetime(name, least string) time.Duration {
 // truth parses a boolean. Unlike in Specter Desktop, where SPECTER_API_ACTIVE=0 enables
 // the API, only the listed words are valid.
 func (r *reader) truth(name string) bool {
-	switch strings.ToLower(r.k.String(name)) {
+	switch strings.ToLower(r.values[name]) {
 	case "true", "1", "yes", "on":
 		return true
 	case "", "false", "0", "no", "off":
@@ -387,7 +377,7 @@ func (r *reader) truth(name string) bool {
 }
 
 func (r *reader) hostPort(name string) string {
-	text := r.k.String(name)
+	text := r.values[name]
 	if text == "" {
 		return ""
 	}
@@ -400,7 +390,7 @@ func (r *reader) hostPort(name string) string {
 
 func (r *reader) level(name string) slog.Level {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(r.k.String(name))); err != nil {
+	if err := level.UnmarshalText([]byte(r.values[name])); err != nil {
 		r.fail(name, "must be debug, info, warn or error")
 	}
 	return level
@@ -408,7 +398,7 @@ func (r *reader) level(name string) slog.Level {
 
 func (r *reader) networks(name string) []netip.Prefix {
 	var networks []netip.Prefix
-	for _, text := range list(r.k.String(name)) {
+	for _, text := range list(r.values[name]) {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
 			ip, err := netip.ParseAddr(text)
