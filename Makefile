@@ -22,12 +22,13 @@ export GORACE := atexit_sleep_ms=20
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps bitcoind build demo run test race race-all test-unit cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
+.PHONY: help deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## put in place what building and testing need: Go, gcc, PostgreSQL, bitcoind, Python, npm
+	@echo 'deps: checking the programs that building and testing require'
 	@scripts/deps.sh
 
 bitcoind: ## find a bitcoind, or fetch one, and print its path
@@ -49,6 +50,7 @@ run: build ## serve on loopback, with the API on and the data in .cache/run
 	SPECTER_API_ACTIVE=true SPECTER_DATA_FOLDER=.cache/run bin/specterd serve
 
 test: deps $(TOOLS)/gotestsum ## run all tests, on real servers
+	@echo 'test: compiling and testing all packages, about 15 minutes on two processors; each package is reported at its end'
 	gotestsum --format pkgname-and-test-fails -- -shuffle=on -timeout 25m ./...
 
 race: deps $(TOOLS)/gotestsum ## run the tests in which much happens at once under the race detector
@@ -59,8 +61,12 @@ race: deps $(TOOLS)/gotestsum ## run the tests in which much happens at once und
 race-all: deps $(TOOLS)/gotestsum ## run all tests under the race detector: about half an hour
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 60m ./...
 
-test-unit: ## run the tests that need no server
-	go test ./internal/fault/... ./internal/config/... ./internal/auth/...
+# A skipped test does not count as passed, so the number of skipped tests is printed. Packages that have not changed
+# since they passed are not tested again.
+test-short: $(TOOLS)/gotestsum ## run the tests that require no server (go test -short)
+	@echo 'test-short: compiling and running the tests that require no server'
+	@gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile .cache/test-short.json -- -short -timeout 10m ./...
+	@echo "test-short: $$(grep -c '"Action":"skip".*"Test"' .cache/test-short.json) tests were skipped because they require a server; make test runs them"
 
 cover: deps ## run all tests and print how much of the code they reach
 	go test -coverprofile=cover.out -coverpkg=./... ./...

@@ -11,6 +11,7 @@ import (
 )
 
 func TestDemoOnce(t *testing.T) {
+	testkit.NeedsServer(t, "bitcoind")
 	var stdout, stderr bytes.Buffer
 	if err := run(t.Context(), []string{"demo", "--once"}, noEnvironment, strings.NewReader(""), &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s%s", err, stdout.String(), stderr.String())
@@ -36,6 +37,7 @@ func TestDemoOnce(t *testing.T) {
 }
 
 func TestDemo_UntilStopped(t *testing.T) {
+	testkit.NeedsServer(t, "bitcoind")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var stdout, stderr testkit.Log

@@ -25,6 +25,7 @@ const ownMounts = "SPECTERD_TEST_OWN_MOUNTS"
 // whether this is that process.
 func withOwnMounts(t *testing.T) bool {
 	t.Helper()
+	testkit.NeedsServer(t, "specterd")
 	if os.Getenv(ownMounts) != "" {
 		return true
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestMain lets the test binary act as the program, so that tests can start and kill it.
@@ -15,6 +17,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the shell sessions in testdata/script.
 func TestScripts(t *testing.T) {
+	testkit.NeedsServer(t, "specterd")
 	folders, err := filepath.Abs("../../testdata/specter-desktop")
 	if err != nil {
 		t.Fatal(err)

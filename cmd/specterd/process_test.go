@@ -67,6 +67,7 @@ func traced(cmd *exec.Cmd, args ...string) *exec.Cmd {
 // tryServer starts a server. It returns an error if the server ends before it listens.
 func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	t.Helper()
+	testkit.NeedsServer(t, "specterd")
 	s := &server{t: t, cmd: cmd, log: &testkit.Log{}}
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
@@ -202,6 +203,7 @@ func shell(t *testing.T, dir string) *sql.DB {
 // tool returns a specterd command on a data directory.
 func tool(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
+	testkit.NeedsServer(t, "specterd")
 	cmd := exec.CommandContext(t.Context(), "specterd", args...)
 	cmd.Env = append(os.Environ(), "SPECTER_DATA_FOLDER="+dir, "SPECTER_BCRYPT_COST=4", "PORT=0",
 		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")

@@ -50,6 +50,7 @@ func TestCommands_WhileServing(t *testing.T) {
 // TestCommands_Concurrent checks that eight concurrent commands on a new directory all succeed: one
 // creates the database, and the others wait for it.
 func TestCommands_Concurrent(t *testing.T) {
+	testkit.NeedsServer(t, "specterd")
 	dir := t.TempDir()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -148,6 +149,7 @@ func TestServers_ConcurrentPostgres(t *testing.T) {
 // eightServers starts eight servers at once. Servers that failed have no URL.
 func eightServers(t *testing.T, command func() *exec.Cmd) []*server {
 	t.Helper()
+	testkit.NeedsServer(t, "specterd")
 	servers := make([]*server, 8)
 	var starting sync.WaitGroup
 	for i := range servers {

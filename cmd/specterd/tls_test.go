@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -85,9 +84,8 @@ func renew(t *testing.T, certFile, keyFile string, roots *x509.CertPool) {
 func TestTLS_BadCertificate(t *testing.T) {
 	dir := t.TempDir()
 	certFile, _, _ := certificate(t, dir)
-	cmd := exec.Command("specterd", "serve")
-	cmd.Env = append(os.Environ(), "PORT=0", "SPECTER_DATA_FOLDER="+dir, "SPECTER_TLS_CERT_FILE="+certFile, "SPECTER_TLS_KEY_FILE="+certFile,
-		"SPECTER_NODE_URL=http://user:password@127.0.0.1:1")
+	cmd := tool(t, dir, "serve")
+	cmd.Env = append(cmd.Env, "SPECTER_TLS_CERT_FILE="+certFile, "SPECTER_TLS_KEY_FILE="+certFile)
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "read the certificate: ") {
 		t.Errorf("%v: %s", err, out)

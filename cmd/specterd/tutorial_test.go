@@ -48,8 +48,8 @@ func TestTutorial(t *testing.T) {
 		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 5),
 		"docs/sharing.md":  walkThroughBlocks(t, "docs/sharing.md", 1),
 	}
-	commands := map[string][]string{"sh": {"bash", "-eu", "-c"}, "python": {pythonWithRequests(t), "-c"}}
 	environment := append(os.Environ(), serveWalkThroughs(t)...)
+	commands := map[string][]string{"sh": {"bash", "-eu", "-c"}, "python": {pythonWithRequests(t), "-c"}}
 	for _, w := range walkThroughs {
 		language, code := blocks[w.document][0][1], blocks[w.document][0][2]
 		blocks[w.document] = blocks[w.document][1:]

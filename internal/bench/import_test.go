@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/testenv/childprocess"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestImportKeepsNothing is a short form of measureImport: the memory use of an
@@ -12,6 +13,7 @@ import (
 // cache, which fills up first, and frequent garbage collection keeps the peak close
 // to the live memory: 80,000 more labels would be 30 MB.
 func TestImportKeepsNothing(t *testing.T) {
+	testkit.NeedsServer(t, "bitcoind")
 	dir, remove, err := childprocess.TempDir("specterd-bench-")
 	if err != nil {
 		t.Fatal(err)

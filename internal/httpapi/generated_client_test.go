@@ -15,8 +15,8 @@ import (
 // compiles it with tools/openapi/client, and runs that against a live server.
 func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
-	program := buildClient(t)
 	bitcoind := testkit.Bitcoind(t)
+	program := buildClient(t)
 	w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: newPurse(t, bitcoind)}
 	p := w.user(t, "p", false)
 	v := w.vaultOf(t, p)

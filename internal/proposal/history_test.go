@@ -28,6 +28,7 @@ import (
 // balances must be equal to Core's.
 func TestReplacementHistories(t *testing.T) {
 	t.Parallel()
+	testkit.NeedsServer(t, "bitcoind")
 	seed := testkit.Seed(t)
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {

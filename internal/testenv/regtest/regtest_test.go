@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func TestNode(t *testing.T) {
@@ -182,6 +183,7 @@ func TestPortTaken(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
+	testkit.NeedsServer(t, "bitcoind")
 	var log strings.Builder
 	_, err := regtest.Start(t.Context(), regtest.Options{Dir: t.TempDir(), ExtraArgs: []string{"-no-such-option"}, Log: &log})
 	if err == nil || !strings.Contains(err.Error(), "no-such-option") {
@@ -240,6 +242,7 @@ func TestFindBinary(t *testing.T) {
 // start starts a node that is stopped when the test ends.
 func start(t *testing.T, extraArgs ...string) *regtest.Node {
 	t.Helper()
+	testkit.NeedsServer(t, "bitcoind")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n, err := regtest.Start(ctx, regtest.Options{Dir: t.TempDir(), ExtraArgs: extraArgs})

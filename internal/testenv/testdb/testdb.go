@@ -40,6 +40,7 @@ func CopySQLite(t testing.TB, path string) {
 // database is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	testkit.NeedsServer(t, "PostgreSQL")
 	template, err := postgres()
 	if err != nil {
 		t.Fatalf("migrate a PostgreSQL database: %v", err)

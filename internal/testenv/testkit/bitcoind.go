@@ -42,6 +42,7 @@ func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
 // startBitcoind prepares a new directory and starts a node with it.
 func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *Node {
 	t.Helper()
+	NeedsServer(t, "bitcoind")
 	binary, err := regtest.FindBinary(t.Context())
 	if err != nil {
 		t.Fatalf("%v: run make deps", err)

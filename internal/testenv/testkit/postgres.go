@@ -28,6 +28,7 @@ func Postgres(t testing.TB) string {
 // copy is dropped when the test ends.
 func PostgresCopy(t testing.TB, template string) string {
 	t.Helper()
+	NeedsServer(t, "PostgreSQL")
 	server, err := postgres()
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)

@@ -1,7 +1,8 @@
 // Package testkit starts real servers for tests: a bitcoind on regtest, and
 // PostgreSQL. It takes them from the programs that make deps puts in place, and
-// a test that finds none fails rather than skip. Nothing that it starts or
-// writes outlives the test process, even when that is killed.
+// a test that finds none fails rather than skip; only -short skips, see
+// [NeedsServer]. Nothing that it starts or writes outlives the test process, even
+// when that is killed.
 package testkit
 
 import (

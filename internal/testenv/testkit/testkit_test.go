@@ -38,6 +38,7 @@ func TestPostgres(t *testing.T) {
 
 func TestPostgresDropsTheDatabase(t *testing.T) {
 	t.Parallel()
+	testkit.NeedsServer(t, "PostgreSQL")
 	var address string
 	t.Run("a test", func(t *testing.T) {
 		address = testkit.Postgres(t)
@@ -68,6 +69,7 @@ func TestBitcoind(t *testing.T) {
 
 func TestScriptAndFindBinaryAgree(t *testing.T) {
 	t.Parallel()
+	testkit.NeedsServer(t, "bitcoind")
 	found, err := regtest.FindBinary(t.Context())
 	if err != nil {
 		t.Fatalf("%v: run make deps", err)
@@ -100,6 +102,7 @@ func TestOwner(t *testing.T) {
 
 func TestNothingOutlivesAKilledTest(t *testing.T) {
 	t.Parallel()
+	testkit.NeedsServer(t, "bitcoind and PostgreSQL")
 	temp := t.TempDir()
 	for dir := temp; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user needs access
