@@ -414,7 +414,7 @@ func testAlphaProposal(t *testing.T, w *spending) {
 	w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `{"result":{}}`)
 	w.node.CLI(t, "getmempoolentry", sent.text("final_txid"))
 	w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": 1, "unit": "btc"}], "fee_rate": 5, "rbf_tx_id": "`+txid+`x"}`).
-		wantMessage(t, 400, "rbf_tx_id: has to be the id of a proposal or the txid of a transaction in this wallet")
+		wantMessage(t, 400, "rbf_tx_id: must be the id of a proposal or the txid of a transaction in this wallet")
 	replacing := w.call(t, "POST", path, w.role["proposer"], strings.Replace(fmt.Sprintf(body, "true", "false"), `"rbf_tx_id": ""`, `"rbf_tx_id": "`+id+`"`, 1))
 	replacing.want(t, 400, `"message":"fee_rate: must be at least`)
 	for _, amount := range []string{`1e-8, "unit": "btc"`, `293, "unit": "sat"`} {

@@ -171,7 +171,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 		return nil
 	})
 	if err != nil {
-		return Proposal{}, fmt.Errorf("note that proposal %s was sent: %w", id, err)
+		return Proposal{}, fmt.Errorf("record that proposal %s was sent: %w", id, err)
 	}
 	s.release(ctx, w)
 	return p, nil

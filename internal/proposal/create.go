@@ -175,7 +175,7 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 			c, err = s.store.Coin(ctx, d.view.ID, at)
 		}
 		if errors.Is(err, wallet.ErrCoinNotFound) {
-			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is no unspent output of this wallet")
+			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is not an unspent output of this wallet")
 		}
 		if err == nil && c.Locked && !c.Frozen && !c.Reserved {
 			c.Locked, err = isLocked(at)
@@ -192,7 +192,7 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 		case c.Locked:
 			problem = ErrCoinLocked
 		case c.Immature:
-			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is newly generated and cannot be spent before 100 blocks have followed")
+			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is a coinbase output and can be spent only after 100 more blocks")
 		default:
 			named = append(named, at)
 			continue
@@ -304,7 +304,7 @@ func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) er
 // then refused.
 func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	if err := s.lock(ctx, w, outpointsOf(p.Inputs)); err != nil {
-		s.log.WarnContext(ctx, "the coins of a proposal could not be locked yet", "proposal_id", p.ID, "error", err)
+		s.log.WarnContext(ctx, "cannot lock the UTXOs of a proposal in Bitcoin Core yet", "proposal_id", p.ID, "error", err)
 		s.o.Kick(w.ID)
 	}
 }

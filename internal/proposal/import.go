@@ -21,10 +21,10 @@ import (
 // Reasons why a payment that was proposed elsewhere does not become a proposal, in
 // addition to the faults of Create and AddSignatures.
 var (
-	errImport = fault.New(fault.Invalid, "proposal_not_importable", "the payment cannot be brought along")
+	errImport = fault.New(fault.Invalid, "proposal_not_importable", "the payment cannot be imported")
 	// ErrImportSent is returned for a payment that was already sent and need not be
 	// imported.
-	ErrImportSent = fault.New(fault.Conflict, "proposal_sent", "it was sent: its transaction waits for confirmation")
+	ErrImportSent = fault.New(fault.Conflict, "proposal_sent", "it was sent: its transaction is unconfirmed")
 )
 
 // Foreign is a payment that was proposed in Specter Desktop and is pending there.
@@ -150,7 +150,7 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 		return Proposal{}, err
 	}
 	if posted.Txid() != f.Txid {
-		return Proposal{}, errImport.WithMessage("its PSBT is one of another transaction")
+		return Proposal{}, errImport.WithMessage("its PSBT has a different transaction")
 	}
 	now := i.now()
 	p := Proposal{
@@ -161,7 +161,7 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 		p.CreatedAt = now
 	}
 	p.StatusAt = p.CreatedAt
-	p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator, Detail: "in Specter Desktop; brought along " + now.UTC().Format(time.RFC3339)}}
+	p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator, Detail: "in Specter Desktop; imported " + now.UTC().Format(time.RFC3339)}}
 	tx := posted.Tx()
 	previous, err := i.previous(ctx, tx, posted)
 	if err != nil {
@@ -193,7 +193,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 	for n, in := range tx.TxIn {
 		at := btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index}
 		if seen[in.PreviousOutPoint] {
-			return nil, errImport.WithMessage("it spends the coin %s twice", at)
+			return nil, errImport.WithMessage("it spends the UTXO %s twice", at)
 		}
 		seen[in.PreviousOutPoint] = true
 		raw, err := i.node.Origin(ctx, at)
@@ -201,19 +201,19 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 			return nil, i.gone(ctx, at, posted.Txid())
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at the coin %s: %w", at, err)
+			return nil, fmt.Errorf("look up the UTXO %s: %w", at, err)
 		}
 		if all[n] = posted.Previous(n); raw != nil {
 			all[n] = new(wire.MsgTx)
 			if err := all[n].Deserialize(bytes.NewReader(raw)); err != nil {
-				return nil, altered("the transaction of the coin %s: %w", at, err)
+				return nil, altered("the transaction of the UTXO %s: %w", at, err)
 			}
 		}
 		switch {
 		case all[n] == nil:
-			return nil, errImport.WithMessage("the Bitcoin node is pruned and no longer has the transaction of its coin %s, and its PSBT does not have it", at)
+			return nil, errImport.WithMessage("the Bitcoin node is pruned and no longer has the transaction of its UTXO %s, and its PSBT does not contain it", at)
 		case all[n].TxHash() != in.PreviousOutPoint.Hash || uint64(at.Vout) >= uint64(len(all[n].TxOut)):
-			return nil, altered("the transaction of the coin %s is another one", at)
+			return nil, altered("the transaction of the UTXO %s has a different txid or too few outputs", at)
 		}
 	}
 	return all, nil
@@ -224,13 +224,13 @@ func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error
 	raw, err := i.node.Spender(ctx, at)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look for what spends the coin %s: %w", at, err)
+		return fmt.Errorf("find the transaction that spends the UTXO %s: %w", at, err)
 	case raw != nil && psbt.UnsignedTxid(raw) == txid:
 		return ErrImportSent
 	case raw != nil:
-		return errImport.WithMessage("another transaction, which waits for confirmation, spends its coin %s", at)
+		return errImport.WithMessage("another unconfirmed transaction spends its UTXO %s", at)
 	}
-	return errImport.WithMessage("its coin %s is spent, or the Bitcoin node does not know it", at)
+	return errImport.WithMessage("its UTXO %s is spent or unknown to the Bitcoin node", at)
 }
 
 // fill fills in the inputs, which must belong to the wallet, and the outputs.
@@ -256,7 +256,7 @@ func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previo
 		in := &p.Inputs[n]
 		place, ok := own[in.Address]
 		if !ok || in.Address == "" {
-			return errImport.WithMessage("its coin %s is not this wallet's", in.Outpoint)
+			return errImport.WithMessage("its UTXO %s does not belong to this wallet", in.Outpoint)
 		}
 		in.Place = place
 	}
@@ -275,7 +275,7 @@ func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previo
 		p.Outputs = append(p.Outputs, o)
 	}
 	if p.Fee = feeOf(p.Inputs, p.Outputs); p.Fee < 0 {
-		return errImport.WithMessage("it pays out more than its coins are worth")
+		return errImport.WithMessage("its outputs exceed the value of its UTXOs")
 	}
 	return nil
 }

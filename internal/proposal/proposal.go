@@ -19,17 +19,17 @@ import (
 
 // Errors of requests about proposals.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "proposal_not_found", "there is no such proposal in this wallet")
+	ErrNotFound = fault.New(fault.NotFound, "proposal_not_found", "proposal not found in this wallet")
 	// ErrInsufficientFunds says that the available funds do not cover the payment and its
 	// fee.
 	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
-		"the wallet does not have enough for this payment and its fee in coins that are neither reserved by another proposal, nor frozen, nor waiting for confirmation")
-	ErrCoinReserved = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these coins; cancel or replace that one first")
-	ErrCoinFrozen   = fault.New(fault.Conflict, "utxo_frozen", "one of these coins is frozen; unfreeze it first")
-	ErrCoinLocked   = fault.New(fault.Conflict, "utxo_locked", "somebody locked one of these coins in Bitcoin Core (RPC lockunspent); unlock it there first")
+		"insufficient funds for the payment and its fee in UTXOs that are confirmed and neither reserved by another proposal nor frozen")
+	ErrCoinReserved = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these UTXOs; cancel or replace it first")
+	ErrCoinFrozen   = fault.New(fault.Conflict, "utxo_frozen", "one of these UTXOs is frozen; unfreeze it first")
+	ErrCoinLocked   = fault.New(fault.Conflict, "utxo_locked", "one of these UTXOs is locked in Bitcoin Core (RPC lockunspent), but not by specterd; unlock it there first")
 	// ErrWrongState says that the operation is not possible in the status of the
 	// proposal.
-	ErrWrongState = fault.New(fault.Conflict, "invalid_status", "this cannot be done with a proposal in this state")
+	ErrWrongState = fault.New(fault.Conflict, "invalid_status", "not possible in the current status of the proposal")
 	// ErrChanged says that the proposal has changed since the caller read it.
 	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
 	// ErrChangeTaken says that another open proposal has the change address; the request

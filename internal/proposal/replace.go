@@ -67,16 +67,16 @@ func (s *Service) named(ctx context.Context, walletID, name string) (Proposal, e
 func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid string) (*replaced, error) {
 	t, err := s.store.TransactionByID(ctx, v.ID, txid)
 	if errors.Is(err, wallet.ErrTransactionNotFound) {
-		return nil, fault.InvalidField("replaces", "has to be the id of a proposal or the txid of a transaction in this wallet")
+		return nil, fault.InvalidField("replaces", "must be the id of a proposal or the txid of a transaction in this wallet")
 	}
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case t.Status != wallet.InMempool && t.Status != wallet.Inactive:
-		return nil, ErrWrongState.WithMessage("the transaction is %s; only one that waits for confirmation can be replaced", t.Status).WithDetail("status", string(t.Status))
+		return nil, ErrWrongState.WithMessage("the transaction is %s; only an unconfirmed transaction can be replaced", t.Status).WithDetail("status", string(t.Status))
 	case t.Fee == nil || t.Category != wallet.Send && t.Category != wallet.SelfTransfer:
-		return nil, fault.InvalidField("replaces", "has to be a transaction that spends coins of this wallet and no others")
+		return nil, fault.InvalidField("replaces", "must be a transaction that spends only UTXOs of this wallet")
 	}
 	r := &replaced{txid: txid}
 	for _, in := range t.Inputs {

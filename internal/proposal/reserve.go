@@ -108,7 +108,7 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 		_, err = s.unlock(ctx, w, released(reserved))
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "Bitcoin Core could not be told yet which coins are free again", "wallet_id", w.ID, "error", err)
+		s.log.WarnContext(ctx, "cannot unlock UTXOs in Bitcoin Core yet", "wallet_id", w.ID, "error", err)
 	}
 	s.o.Kick(w.ID)
 }
@@ -123,7 +123,7 @@ func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoin
 	if err == nil || fault.KindOf(err) == fault.Conflict {
 		return nil
 	}
-	return fmt.Errorf("lock coins of wallet %s: %w", w.ID, err)
+	return fmt.Errorf("lock UTXOs of wallet %s: %w", w.ID, err)
 }
 
 // unlock unlocks released outputs in Core, except frozen ones, and returns the outputs
@@ -142,7 +142,7 @@ func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Ou
 		return nil, nil
 	}
 	if err := s.node.SetLocked(ctx, w.CoreName, free, false); err != nil {
-		return nil, fmt.Errorf("unlock coins of wallet %s: %w", w.ID, err)
+		return nil, fmt.Errorf("unlock UTXOs of wallet %s: %w", w.ID, err)
 	}
 	return free, nil
 }

@@ -205,16 +205,16 @@ const expiryInterval = 15 * time.Second
 // and ends expired ones until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	if err := s.store.DropSignatures(ctx); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "dropping the signatures of ended proposals failed; the next start tries again", "error", err)
+		s.log.WarnContext(ctx, "cannot drop the signatures of ended proposals; the next start tries again", "error", err)
 	}
 	if err := s.store.SettleProposals(ctx); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "settle proposals failed", "error", err)
+		s.log.WarnContext(ctx, "cannot settle proposals", "error", err)
 	}
 	tick := time.NewTicker(expiryInterval)
 	defer tick.Stop()
 	for {
 		if err := s.ExpireOverdue(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "proposals whose time is over could not be ended", "error", err)
+			s.log.WarnContext(ctx, "cannot end expired proposals", "error", err)
 		}
 		select {
 		case <-tick.C:
@@ -239,7 +239,7 @@ func (s *Service) ExpireOverdue(ctx context.Context) error {
 			if !u.Status.Open() {
 				return nil
 			}
-			u.Reason = "it was open until " + u.ExpiresAt.UTC().Format(time.RFC3339)
+			u.Reason = "expired at " + u.ExpiresAt.UTC().Format(time.RFC3339)
 			u.moveTo(Expired, Actor{}, u.Reason, now)
 			u.Changed = true
 			return nil

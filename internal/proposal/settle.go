@@ -124,7 +124,7 @@ func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Tim
 // lostTo records that another transaction spends the inputs.
 func (p *Proposal) lostTo(rival *Spender, now time.Time) (changed bool) {
 	if rival.Replacement == "" {
-		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which is confirmed, spent its coins", rival.Txid), now)
+		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which is confirmed, spent its UTXOs", rival.Txid), now)
 	}
 	return p.end(Replaced, rival.Replacement, fmt.Sprintf("the proposal %s replaced it with the transaction %s", rival.Replacement, rival.Txid), now)
 }
@@ -202,7 +202,7 @@ func rivalOf(own *Spender, spenders []Spender) *Spender {
 
 // ReplaceBy ends an open proposal that another one replaces.
 func (p *Proposal) ReplaceBy(other Proposal) {
-	p.ReplacedBy, p.Reason = other.ID, "the proposal "+other.ID+" took its coins over"
+	p.ReplacedBy, p.Reason = other.ID, "the proposal "+other.ID+" took over its UTXOs"
 	p.moveTo(Replaced, other.Creator, p.Reason, other.CreatedAt)
 }
 

@@ -28,7 +28,7 @@ const (
 // ErrNodeAltered says that the node's transaction differs from the request. It is not
 // stored.
 var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
-	"the Bitcoin node made another transaction than it was asked for; nothing was stored. Look at specterd's log, and at who else can reach the node")
+	"the Bitcoin node created a transaction that differs from the request; nothing was stored. Check specterd's log, and who else has access to the node")
 
 func altered(format string, args ...any) error {
 	return ErrNodeAltered.WithCause(fmt.Errorf(format, args...))
@@ -42,7 +42,7 @@ var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 // errOverpaid says that Core pays recipients whose fee is subtracted more than was
 // requested. Core does so if there is no change and the remainder of the inputs is more
 // than the fee.
-var errOverpaid = errors.New("the recipients would get more than was asked for")
+var errOverpaid = errors.New("the recipients would receive more than requested")
 
 // take fills a proposal with Core's transaction, after it has checked that against the
 // request and our own descriptor. It returns the transaction with placeholders for its
@@ -200,7 +200,7 @@ func (s *Service) ours(ctx context.Context, d draft, k *keyring, packet *psbt.Pa
 		view := packet.Input(i)
 		prev := spentBy(view, in.PreviousOutPoint.Index)
 		if prev == nil {
-			return found, altered("input %d does not say what it spends", i)
+			return found, altered("input %d does not state the output that it spends", i)
 		}
 		found.prevs[i] = prev
 		views, scripts = append(views, view), append(scripts, prev.PkScript)
@@ -250,11 +250,11 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 		place, own := ours.own[address]
 		switch {
 		case !own || address == "":
-			return nil, altered("input %d is not the wallet's", i)
+			return nil, altered("input %d does not belong to the wallet", i)
 		case there[at]:
-			return nil, altered("input %d is there twice", i)
+			return nil, altered("input %d is a duplicate", i)
 		case !f.AddInputs && !slices.Contains(f.Inputs, at):
-			return nil, altered("input %d was not asked for", i)
+			return nil, altered("input %d was not requested", i)
 		case f.Replaceable && in.Sequence != replaceable, !f.Replaceable && in.Sequence < wire.MaxTxInSequenceNum-1: // a lower sequence locks the input
 			return nil, altered("input %d has the sequence %d", i, in.Sequence)
 		}
@@ -271,7 +271,7 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 
 // errCoinUnknown is for taproot UTXOs that only the node's response vouches for.
 var errCoinUnknown = fault.New(fault.Unavailable, "utxo_unknown",
-	"the Bitcoin node would spend a coin that specterd does not know of yet; nothing was stored, try again shortly").WithRetryAfter(2 * time.Second)
+	"the Bitcoin node would spend a UTXO that is not in the index yet; nothing was stored, try again shortly").WithRetryAfter(2 * time.Second)
 
 func txidsOf(inputs []Input) []string {
 	txids := make([]string, len(inputs))
@@ -328,7 +328,7 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 		case o.Address == f.ChangeAddress && !hasChange && o.Own != nil:
 			hasChange, o.Kind = true, Change
 		default:
-			return nil, altered("output %d was not asked for: %s", i, hex.EncodeToString(out.PkScript))
+			return nil, altered("output %d was not requested: %s", i, hex.EncodeToString(out.PkScript))
 		}
 		outputs[i] = o
 	}

@@ -34,13 +34,13 @@ func (o Order) validate(network btc.Network, now time.Time) (Order, error) {
 	}
 	switch {
 	case o.FeeRate != 0 && o.TargetBlocks != 0:
-		return o, fault.InvalidField("target_blocks", "has to be left out where fee_rate_sat_vb is given")
+		return o, fault.InvalidField("target_blocks", "must be omitted if fee_rate_sat_vb is given")
 	case o.TargetBlocks < 0 || o.TargetBlocks > maxTarget:
-		return o, fault.InvalidField("target_blocks", "has to be 1 to %d", maxTarget)
+		return o, fault.InvalidField("target_blocks", "must be between 1 and %d", maxTarget)
 	case o.MaxFee < 0:
-		return o, fault.InvalidField("max_fee_sat", "has to be above 0")
+		return o, fault.InvalidField("max_fee_sat", "must be above 0")
 	case !o.ExpiresAt.IsZero() && (o.ExpiresAt.Before(now.Add(minLifetime)) || o.ExpiresAt.After(now.Add(maxLifetime))):
-		return o, fault.InvalidField("expires_at", "has to be from a minute to 366 days ahead")
+		return o, fault.InvalidField("expires_at", "must be in the future, by one minute to 366 days")
 	}
 	if o.FeeRate == 0 && o.TargetBlocks == 0 {
 		o.TargetBlocks = DefaultTarget
@@ -51,14 +51,14 @@ func (o Order) validate(network btc.Network, now time.Time) (Order, error) {
 func (o Order) validCoins() error {
 	switch {
 	case len(o.Coins) > maxCoins:
-		return fault.InvalidField("coins", "has more than %d coins, which no transaction has room for", maxCoins)
+		return fault.InvalidField("coins", "must have at most %d UTXOs, which is more than fit in a transaction", maxCoins)
 	case o.Coins != nil && len(o.Coins) == 0:
-		return fault.InvalidField("coins", "has to have one coin at least, or to be left out")
+		return fault.InvalidField("coins", "must have at least one UTXO, or be omitted")
 	}
 	seen := map[btc.Outpoint]bool{}
 	for i, at := range o.Coins {
 		if seen[at] {
-			return fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is there twice")
+			return fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is listed twice")
 		}
 		seen[at] = true
 	}
@@ -67,7 +67,7 @@ func (o Order) validCoins() error {
 
 func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 	if len(o.Recipients) == 0 || len(o.Recipients) > MaxRecipients {
-		return nil, fault.InvalidField("recipients", "has to have 1 to %d recipients", MaxRecipients)
+		return nil, fault.InvalidField("recipients", "must have between 1 and %d recipients", MaxRecipients)
 	}
 	recipients := slices.Clone(o.Recipients)
 	seen := map[string]bool{}
@@ -82,7 +82,7 @@ func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 		}
 		r.Address = btc.AddressOf(script, network)
 		if seen[r.Address] {
-			return nil, fault.InvalidField(field("address"), "is that of another recipient, too; give each address one amount")
+			return nil, fault.InvalidField(field("address"), "must not be the address of another recipient; specify one amount per address")
 		}
 		seen[r.Address] = true
 		if err := wallet.CheckLabel(field("label"), r.Label); err != nil {
@@ -95,12 +95,12 @@ func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 		case r.Amount <= 0:
 			return nil, fault.InvalidField(field("amount_sat"), "must be above 0")
 		case r.Amount > btc.MaxMoney-total:
-			return nil, fault.InvalidField(field("amount_sat"), "makes more than there will ever be of bitcoin")
+			return nil, fault.InvalidField(field("amount_sat"), "must not exceed 21 million BTC in total")
 		}
 		total += r.Amount
 	}
 	if o.SendMax && rest < 0 {
-		return nil, fault.InvalidField("send_max", "gives what is left to the one recipient without amount_sat, and all have one")
+		return nil, fault.InvalidField("send_max", "requires one recipient without amount_sat, who receives the remainder")
 	}
 	return recipients, nil
 }
@@ -111,11 +111,11 @@ func (o Order) validSubtraction() error {
 		field := fmt.Sprintf("subtract_fee_from[%d]", i)
 		switch {
 		case at < 0 || at >= len(o.Recipients):
-			return fault.InvalidField(field, "has to be the position of a recipient, from 0 to %d", len(o.Recipients)-1)
+			return fault.InvalidField(field, "must be the position of a recipient, from 0 to %d", len(o.Recipients)-1)
 		case seen[at]:
-			return fault.InvalidField(field, "is there twice")
+			return fault.InvalidField(field, "is listed twice")
 		case o.SendMax && o.Recipients[at].Amount != 0:
-			return fault.InvalidField(field, "has to be left out with send_max, where the recipient who gets what is left pays the fee")
+			return fault.InvalidField(field, "must be omitted with send_max, except for the recipient of the remainder, who pays the fee")
 		}
 		seen[at] = true
 	}

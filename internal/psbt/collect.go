@@ -157,7 +157,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 		return differs("%s", c.name("witness_script"))
 	}
 	if !isWholeSighash(m.get(inSighashType)) {
-		return ErrDiffers.WithField(c.name("sighash_type"), "has to be SIGHASH_ALL; only signatures of the whole transaction are accepted")
+		return ErrDiffers.WithField(c.name("sighash_type"), "must be SIGHASH_ALL; only signatures of the whole transaction are accepted")
 	}
 	return nil
 }
