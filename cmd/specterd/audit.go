@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 )
 
@@ -25,11 +26,11 @@ func (p *program) auditListCommand() *cobra.Command {
 	limit := 50
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the latest audit events, oldest first", Args: cobra.NoArgs,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			if limit < 1 {
 				return errors.New("--limit must be 1 or more")
 			}
-			entries, err := auth.NewAudit(a.store).List(cmd.Context(), f, 0, limit)
+			entries, err := auth.NewAudit(a.Store).List(cmd.Context(), f, 0, limit)
 			if err != nil {
 				return err
 			}
@@ -87,14 +88,14 @@ next verification.`,
 				return errAuditHash
 			}
 			if len(files) > 0 {
-				r, err := verifyArchives(files, hash)
+				r, err := app.VerifyArchives(files, hash)
 				if err != nil {
 					return err
 				}
 				return p.printAudit(r, hash)
 			}
-			return p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
-				audit := auth.NewAudit(a.store)
+			return p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+				audit := auth.NewAudit(a.Store)
 				if err := audit.Seal(cmd.Context()); err != nil {
 					return err
 				}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
 )
@@ -22,15 +23,15 @@ func TestAuditRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a, err := newApp(t.Context(), config.Config{
+	a := app.New(config.Config{
 		DataFolder: folder, DatabaseURL: config.Secret(filepath.Join(folder, "specterd.db")), BcryptCost: 4,
 		AuditRetention: 30 * 24 * time.Hour,
-	}, slog.New(slog.DiscardHandler), false)
-	check(err)
-	t.Cleanup(func() { check(a.close()) })
+	}, version, slog.New(slog.DiscardHandler), time.Now)
+	check(a.Open(t.Context(), false))
+	t.Cleanup(func() { check(a.Close()) })
 	now := time.Date(2027, 3, 31, 12, 0, 0, 0, time.UTC)
-	a.now = func() time.Time { return now }
-	audit := auth.NewAudit(a.store)
+	a.Now = func() time.Time { return now }
+	audit := auth.NewAudit(a.Store)
 	verify := func() auth.AuditReport {
 		t.Helper()
 		check(audit.Seal(t.Context()))
@@ -43,9 +44,9 @@ func TestAuditRetention(t *testing.T) {
 	}
 	first := verify().Entries // events of the first start, which are older
 	recent := auth.Event{At: now.Add(-29 * 24 * time.Hour), Action: "recent"}
-	check(a.store.WriteJournal(t.Context(), []auth.Event{recent}, nil))
+	check(a.Store.WriteJournal(t.Context(), []auth.Event{recent}, nil))
 	for range 2 {
-		check(a.archiveDue(t.Context()))
+		check(a.ArchiveDue(t.Context()))
 		if r := verify(); r.Entries != 2 || r.Anchor.Position != first {
 			t.Errorf("in the database: %+v", r)
 		}
@@ -56,11 +57,11 @@ func TestAuditRetention(t *testing.T) {
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("the file has mode %v", info.Mode())
 	}
-	if r, err := verifyArchives([]string{path}, ""); err != nil || r.Entries != first || len(r.Problems) > 0 {
+	if r, err := app.VerifyArchives([]string{path}, ""); err != nil || r.Entries != first || len(r.Problems) > 0 {
 		t.Errorf("in the file: %+v, %v", r, err)
 	}
 	now = now.Add(24 * time.Hour)
-	check(a.archiveDue(t.Context()))
+	check(a.ArchiveDue(t.Context()))
 	if files, err := os.ReadDir(filepath.Join(folder, "audit")); err != nil || len(files) != 1 {
 		t.Errorf("%d files after a day without old events, %v", len(files), err)
 	}

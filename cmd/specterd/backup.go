@@ -1,23 +1,18 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/privatefile"
-	"github.com/specterd/specterd/internal/store"
 )
 
 func (p *program) backupCommand() *cobra.Command {
@@ -50,7 +45,7 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 			if err != nil {
 				return err
 			}
-			m, err := a.backUpExisting(cmd.Context(), path)
+			m, err := a.BackUpExisting(cmd.Context(), path)
 			if err != nil {
 				return err
 			}
@@ -63,65 +58,24 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 }
 
 // plainApp returns an app with the settings and nothing opened yet.
-func (p *program) plainApp(cmd *cobra.Command) (*app, error) {
+func (p *program) plainApp(cmd *cobra.Command) (*app.App, error) {
 	cfg, err := config.Load(cmd.Flags(), p.getenv)
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
-	return &app{cfg: cfg, log: log, level: new(slog.LevelVar), now: time.Now}, nil
+	return app.New(cfg, version, log, time.Now), nil
 }
 
 // backupPath returns the path that was given, or a new one in the backup directory.
-func backupPath(a *app, args []string) (string, error) {
+func backupPath(a *app.App, args []string) (string, error) {
 	if len(args) == 1 {
 		return filepath.Abs(args[0])
 	}
-	if err := privatefile.MkdirAll(a.cfg.Backup.Folder); err != nil {
+	if err := privatefile.MkdirAll(a.Config.Backup.Folder); err != nil {
 		return "", fmt.Errorf("create the directory for backups: %w", err)
 	}
-	return backup.Folder(a.cfg.Backup.Folder).Name(a.now()), nil
-}
-
-// backUpExisting opens an existing database and backs it up. It does not migrate it:
-// a backup must be possible before a migration.
-func (a *app) backUpExisting(ctx context.Context, path string) (m backup.Manifest, err error) {
-	if !a.usesPostgres() {
-		if _, err := os.Stat(string(a.cfg.DatabaseURL)); errors.Is(err, fs.ErrNotExist) {
-			return m, fmt.Errorf("no database at %s; check that SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are the same as for the server", string(a.cfg.DatabaseURL))
-		}
-	}
-	if a.store, err = store.Open(ctx, a.storeOptions()); err != nil {
-		return m, err
-	}
-	defer func() { err = errors.Join(err, a.close()) }()
-	return a.backUp(ctx, path)
-}
-
-// backUp writes a backup of the open database.
-func (a *app) backUp(ctx context.Context, path string) (m backup.Manifest, err error) {
-	err = backup.Save(path, func(out io.Writer) error {
-		return a.store.Snapshot(ctx, func(src backup.Source) error {
-			m, err = backup.Write(ctx, out, src, "specterd "+version, a.now())
-			return err
-		})
-	})
-	return m, err
-}
-
-// backUpOnSchedule makes the scheduled backups until ctx ends, if the settings ask for them.
-func (a *app) backUpOnSchedule(ctx context.Context) {
-	if a.cfg.Backup.Every == 0 {
-		return
-	}
-	schedule := backup.Schedule{
-		Folder: backup.Folder(a.cfg.Backup.Folder), Every: a.cfg.Backup.Every, Keep: a.cfg.Backup.Keep, Log: a.log, Now: a.now,
-		Make: func(ctx context.Context, path string) error {
-			_, err := a.backUp(ctx, path)
-			return err
-		},
-	}
-	schedule.Run(ctx)
+	return backup.Folder(a.Config.Backup.Folder).Name(a.Now()), nil
 }
 
 // describeBackup returns the contents of a backup in one line.

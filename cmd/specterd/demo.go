@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 	"github.com/specterd/specterd/internal/testenv/regtest"
@@ -65,7 +66,7 @@ func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- s.app.serve(ctx, func(url string) { ready <- url }) }()
+	go func() { ended <- s.app.Serve(ctx, func(url string) { ready <- url }) }()
 	select {
 	case url := <-ready:
 		err = p.showDemo(ctx, s, url, once)
@@ -112,7 +113,7 @@ type scene struct {
 	// nodeURL is the node's RPC URL, and nodeUser is its RPC user and password, separated by a colon.
 	nodeURL, nodeUser string
 	log               *os.File
-	app               *app
+	app               *app.App
 }
 
 func (s *scene) logFile() string { return filepath.Join(s.dir, "specterd.log") }
@@ -186,10 +187,12 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 		slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: cfg.LogLevel}),
 		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}),
 	))
-	if s.app, err = newApp(ctx, cfg, log, true); err != nil {
+	a := app.New(cfg, version, log, time.Now)
+	if err := a.Open(ctx, true); err != nil {
 		return err
 	}
-	_, err = s.app.users.Create(ctx, operator(), demoUser, s.userPassword, false)
+	s.app = a
+	_, err = s.app.Users.Create(ctx, operator(), demoUser, s.userPassword, false)
 	return err
 }
 
@@ -197,7 +200,7 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 func (s *scene) close() error {
 	var err error
 	if s.app != nil {
-		err = s.app.close()
+		err = s.app.Close()
 	}
 	if s.log != nil {
 		err = errors.Join(err, s.log.Close())

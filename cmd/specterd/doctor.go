@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/config"
@@ -44,10 +45,10 @@ status is 1 if there is an error. The settings must be the same as for the serve
 				return errDoctor
 			}
 			d.ok("settings", "the data is in %s", cfg.DataFolder)
-			d.app = &app{cfg: cfg, log: slog.New(slog.DiscardHandler), now: time.Now}
+			d.App = app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now)
 			err = d.examine(cmd.Context())
-			if d.store != nil {
-				err = errors.Join(err, d.store.Close())
+			if d.Store != nil {
+				err = errors.Join(err, d.Store.Close())
 			}
 			if err == nil && d.failed {
 				err = errDoctor
@@ -61,7 +62,7 @@ status is 1 if there is an error. The settings must be the same as for the serve
 
 // doctor checks an installation and prints the results.
 type doctor struct {
-	*app
+	*app.App
 
 	say    func(verdict, what, format string, args ...any)
 	failed bool
@@ -88,12 +89,12 @@ func (d *doctor) examine(ctx context.Context) error {
 	d.passwordsOf(ctx)
 	d.audit(ctx)
 	d.backups()
-	n, err := d.openNode()
+	n, err := d.OpenNode()
 	if err != nil {
 		d.error("node", "%v", err)
 		return nil
 	}
-	defer n.close()
+	defer n.Close()
 	if d.node(ctx, n) {
 		d.wallets(ctx, n)
 	}
@@ -102,9 +103,9 @@ func (d *doctor) examine(ctx context.Context) error {
 
 // files checks that other users of this machine cannot access the files.
 func (d *doctor) files() {
-	paths := []string{d.cfg.DataFolder, d.keyFile()}
-	if !d.usesPostgres() {
-		paths = append(paths, string(d.cfg.DatabaseURL))
+	paths := []string{d.Config.DataFolder, d.KeyFile()}
+	if !d.UsesPostgres() {
+		paths = append(paths, string(d.Config.DatabaseURL))
 	}
 	open := 0
 	for _, path := range paths {
@@ -127,12 +128,12 @@ func (d *doctor) files() {
 // network checks whether traffic can be intercepted, according to the settings.
 func (d *doctor) network() {
 	switch {
-	case d.servesInTheClear():
-		d.warning("network", "%s", inTheClear)
-	case len(d.cfg.TrustedProxies) == 0:
+	case d.ServesUnencrypted():
+		d.warning("network", "%s", app.UnencryptedWarning)
+	case len(d.Config.TrustedProxies) == 0:
 		d.ok("network", "no reverse proxy is configured; if there is one, set SPECTER_TRUSTED_PROXIES, or all its users count as one address, including for failed logins")
 	default:
-		d.ok("network", "X-Forwarded-For is trusted from %s", list(d.cfg.TrustedProxies))
+		d.ok("network", "X-Forwarded-For is trusted from %s", list(d.Config.TrustedProxies))
 	}
 }
 
@@ -146,10 +147,10 @@ func list[T fmt.Stringer](values []T) string {
 
 // disk checks that the database has space to grow.
 func (d *doctor) disk() {
-	if d.usesPostgres() {
+	if d.UsesPostgres() {
 		return
 	}
-	full, free, err := store.IsNearlyFull(string(d.cfg.DatabaseURL))
+	full, free, err := store.IsNearlyFull(string(d.Config.DatabaseURL))
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // reported by the check of the database
 	case err != nil:
@@ -163,22 +164,22 @@ func (d *doctor) disk() {
 
 // database opens the database, and reports whether further checks can use it.
 func (d *doctor) database(ctx context.Context) bool {
-	if !d.usesPostgres() {
-		if _, err := os.Stat(string(d.cfg.DatabaseURL)); err != nil {
+	if !d.UsesPostgres() {
+		if _, err := os.Stat(string(d.Config.DatabaseURL)); err != nil {
 			d.error("database", "%v; specterd serve creates a database; if you had one, restore it instead", err)
 			return false
 		}
 	}
 	var err error
-	d.store, err = store.Open(ctx, d.storeOptions())
+	d.Store, err = store.Open(ctx, d.StoreOptions())
 	if err != nil {
-		d.error("database", "%v", d.explain(ctx, err))
+		d.error("database", "%v", d.Explain(ctx, err))
 		return false
 	}
-	schema, err := d.store.Schema(ctx)
+	schema, err := d.Store.Schema(ctx)
 	switch {
 	case err != nil:
-		d.error("database", "%v", d.explain(ctx, err))
+		d.error("database", "%v", d.Explain(ctx, err))
 		return false
 	case schema.Fresh():
 		d.error("database", "the database is empty; specterd serve creates its schema; if the database had data, restore it instead")
@@ -187,12 +188,12 @@ func (d *doctor) database(ctx context.Context) bool {
 		d.warning("database", "the schema has version %d and this program version %d; the next start of specterd serve makes a backup and migrates the schema", schema.Version, schema.Program)
 		return false
 	}
-	if err := d.store.Migrate(ctx); err != nil { // nothing is pending, but the schema may be newer than this program
+	if err := d.Store.Migrate(ctx); err != nil { // nothing is pending, but the schema may be newer than this program
 		d.error("database", "%v", err)
 		return false
 	}
 	start := time.Now()
-	if err := d.store.Verify(ctx); err != nil {
+	if err := d.Store.Verify(ctx); err != nil {
 		d.error("database", "%v; stop specterd, keep a copy of the file, and restore a backup", err)
 		return false
 	}
@@ -201,16 +202,16 @@ func (d *doctor) database(ctx context.Context) bool {
 }
 
 func (d *doctor) key(ctx context.Context) {
-	known, err := d.store.SigningKeys(ctx)
+	known, err := d.Store.SigningKeys(ctx)
 	if err == nil && len(known) == 0 {
 		d.warning("signing key", "the database has no signing key yet; specterd serve creates one")
 		return
 	}
 	if err == nil {
-		err = d.openSigner(ctx)
+		err = d.OpenSigner(ctx)
 	}
 	if err == nil {
-		err = d.checkOldKeys(ctx)
+		err = d.CheckOldKeys(ctx)
 	}
 	if err != nil {
 		d.error("signing key", "%v", err)
@@ -227,7 +228,7 @@ const (
 )
 
 func (d *doctor) passwordsOf(ctx context.Context) {
-	passwords, err := auth.NewPasswords(d.cfg.BcryptCost, runtime.NumCPU())
+	passwords, err := auth.NewPasswords(d.Config.BcryptCost, runtime.NumCPU())
 	if err != nil {
 		d.error("passwords", "%v", err)
 		return
@@ -241,24 +242,24 @@ func (d *doctor) passwordsOf(ctx context.Context) {
 	rounded := took.Round(time.Millisecond)
 	switch {
 	case took < quickHash:
-		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a higher cost makes stolen passwords harder to guess", rounded, d.cfg.BcryptCost)
+		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a higher cost makes stolen passwords harder to guess", rounded, d.Config.BcryptCost)
 	case took > slowHash:
-		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a lower cost makes logins faster", rounded, d.cfg.BcryptCost)
+		d.warning("passwords", "a login takes %v at SPECTER_BCRYPT_COST=%d; a lower cost makes logins faster", rounded, d.Config.BcryptCost)
 	default:
 		d.ok("passwords", "a login takes %v", rounded)
 	}
-	switch n, err := d.store.CountDefaultPasswords(ctx); {
+	switch n, err := d.Store.CountDefaultPasswords(ctx); {
 	case err != nil:
 		d.error("passwords", "%v", err)
-	case n > 0 && !isLoopback(d.cfg.Host):
-		d.error("passwords", "%d users have the default password, so specterd refuses to listen on %s; list them with specterd user list and change it with specterd user passwd", n, d.cfg.Host)
+	case n > 0 && !config.IsLoopback(d.Config.Host):
+		d.error("passwords", "%d users have the default password, so specterd refuses to listen on %s; list them with specterd user list and change it with specterd user passwd", n, d.Config.Host)
 	case n > 0:
 		d.warning("passwords", "%d users have the default password; list them with specterd user list and change it with specterd user passwd", n)
 	}
 }
 
 func (d *doctor) audit(ctx context.Context) {
-	r, err := auth.NewAudit(d.store).Verify(ctx, "")
+	r, err := auth.NewAudit(d.Store).Verify(ctx, "")
 	switch {
 	case err != nil:
 		d.error("audit", "%v", err)
@@ -275,16 +276,16 @@ const oldBackup = 7 * 24 * time.Hour
 // backups checks the age of the newest backup among those with the default name in the
 // backup directory, scheduled or not.
 func (d *doctor) backups() {
-	folder, most := backup.Folder(d.cfg.Backup.Folder), oldBackup
+	folder, most := backup.Folder(d.Config.Backup.Folder), oldBackup
 	what := "run specterd backup, or schedule backups with SPECTER_BACKUP_EVERY=24h"
-	if d.cfg.Backup.Every > 0 {
-		most, what = 2*d.cfg.Backup.Every, "check that specterd serve is running with SPECTER_BACKUP_EVERY, and check its log for errors"
-		if d.usesPostgres() {
+	if d.Config.Backup.Every > 0 {
+		most, what = 2*d.Config.Backup.Every, "check that specterd serve is running with SPECTER_BACKUP_EVERY, and check its log for errors"
+		if d.UsesPostgres() {
 			what += "; of several servers, the one that runs the indexer makes the backups, in its own directory"
 		}
 	}
-	newest, err := folder.Newest(d.now())
-	age := d.now().Sub(newest).Round(time.Second)
+	newest, err := folder.Newest(d.Now())
+	age := d.Now().Sub(newest).Round(time.Second)
 	switch {
 	case err != nil:
 		d.error("backups", "%v", err)
@@ -302,8 +303,8 @@ func (d *doctor) backups() {
 const wrongClock = 10 * time.Second
 
 // node checks the node, and reports whether the wallets can be checked with it.
-func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
-	status := n.monitor.Check(ctx)
+func (d *doctor) node(ctx context.Context, n *app.Node) bool {
+	status := n.Monitor.Check(ctx)
 	if problem := status.Ready(); problem != nil {
 		d.error("node", "%v", problem)
 		return false
@@ -316,8 +317,8 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 		d.warning("node", "%s", notice.Message)
 	}
 	d.announcements(ctx, n)
-	before := d.now()
-	theirs, err := n.node.Time(ctx)
+	before := d.Now()
+	theirs, err := n.Backend.Time(ctx)
 	switch {
 	case errors.Is(err, rpcclient.ErrMethodForbidden): // reported as a notice
 		return true
@@ -326,7 +327,7 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 		return true
 	}
 	apart := theirs.Sub(before).Round(time.Millisecond)
-	if apart.Abs() > wrongClock+d.now().Sub(before) {
+	if apart.Abs() > wrongClock+d.Now().Sub(before) {
 		d.warning("clock", "the node's clock differs by %v; tokens and proposals expire by this machine's clock: set both clocks correctly (timedatectl)", apart)
 	} else {
 		d.ok("clock", "agrees with the node's clock")
@@ -336,25 +337,25 @@ func (d *doctor) node(ctx context.Context, n *nodeAccess) bool {
 
 // announcements checks whether the node publishes ZMQ messages at another host than
 // specterd connects to.
-func (d *doctor) announcements(ctx context.Context, n *nodeAccess) {
-	publishers, err := n.node.Publishers(ctx)
+func (d *doctor) announcements(ctx context.Context, n *app.Node) {
+	publishers, err := n.Backend.Publishers(ctx)
 	if err != nil {
 		return // earlier calls succeeded, so this is transient; serve retries
 	}
-	if elsewhere := zmq.Elsewhere(publishers, n.host); len(elsewhere) > 0 {
-		d.warning("node", "the node publishes ZMQ messages at %s; specterd connects to these ports on the host %s, since a node must not direct it to other hosts. If that is not the same machine, set SPECTER_NODE_ZMQ_HOST", strings.Join(elsewhere, ", "), n.host)
+	if elsewhere := zmq.Elsewhere(publishers, n.ZMQHost); len(elsewhere) > 0 {
+		d.warning("node", "the node publishes ZMQ messages at %s; specterd connects to these ports on the host %s, since a node must not direct it to other hosts. If that is not the same machine, set SPECTER_NODE_ZMQ_HOST", strings.Join(elsewhere, ", "), n.ZMQHost)
 	}
 }
 
 // wallets compares each wallet with its wallet in Bitcoin Core.
-func (d *doctor) wallets(ctx context.Context, n *nodeAccess) {
-	all, err := d.store.AllWallets(ctx)
+func (d *doctor) wallets(ctx context.Context, n *app.Node) {
+	all, err := d.Store.AllWallets(ctx)
 	if err != nil {
 		d.error("wallets", "%v", err)
 		return
 	}
 	well := 0
-	_, tip, _ := n.provider.Chain()
+	_, tip, _ := n.Provider.Chain()
 	for _, w := range all {
 		if d.wallet(ctx, n, w, tip) {
 			well++
@@ -370,17 +371,17 @@ func (d *doctor) wallets(ctx context.Context, n *nodeAccess) {
 const behindAtMost = 2
 
 // wallet checks a wallet, prints its problems, and reports whether there are none.
-func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip int) bool {
+func (d *doctor) wallet(ctx context.Context, n *app.Node, w wallet.Wallet, tip int) bool {
 	if w.Stage != wallet.Ready {
 		d.warning("wallets", "%q is %s; specterd serve completes this", w.Name, w.Stage)
 		return false
 	}
-	ours, err := d.store.AddressAt(ctx, w.ID, wallet.Place{})
+	ours, err := d.Store.AddressAt(ctx, w.ID, wallet.Place{})
 	if err != nil {
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false
 	}
-	theirs, err := n.provider.DeriveAddresses(ctx, w.Receive, 0, 1)
+	theirs, err := n.Provider.DeriveAddresses(ctx, w.Receive, 0, 1)
 	if err != nil {
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false
@@ -389,12 +390,12 @@ func (d *doctor) wallet(ctx context.Context, n *nodeAccess, w wallet.Wallet, tip
 		d.error("wallets", "%q: its first address is %s in the database, but Bitcoin Core derives %s; do not use its addresses, and restore a backup of the database", w.Name, ours.Address, theirs)
 		return false
 	}
-	locked, err := n.provider.Locked(ctx, w.CoreName)
+	locked, err := n.Provider.Locked(ctx, w.CoreName)
 	if err != nil {
 		d.error("wallets", "%q: Bitcoin Core's wallet %s: %v", w.Name, w.CoreName, err)
 		return false
 	}
-	reserved, err := d.store.Reservations(ctx, w.ID)
+	reserved, err := d.Store.Reservations(ctx, w.ID)
 	if err != nil {
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false

@@ -61,7 +61,7 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
 		PreRunE: func(*cobra.Command, []string) error { return checkExport(alias, format, folder) },
 		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
 			if folder != "" || format == string(walletexport.Core) {
-				_ = d.node.firstLook(cmd.Context()) // timeOf returns the error, if any
+				_ = d.node.CheckOnce(cmd.Context()) // timeOf returns the error, if any
 			}
 			if format != "" {
 				return p.exportOne(cmd.Context(), d, alias, walletexport.Form(format))
@@ -242,9 +242,9 @@ func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, bor
 
 // timeOf returns the time in the header of a block of the node's chain.
 func (d *walletDesk) timeOf(ctx context.Context, height int) (time.Time, error) {
-	if err := d.node.provider.Ready(); err != nil {
+	if err := d.node.Provider.Ready(); err != nil {
 		return time.Time{}, err
 	}
-	header, err := d.node.node.HeaderAt(ctx, int64(height))
+	header, err := d.node.Backend.HeaderAt(ctx, int64(height))
 	return header.Time, err
 }

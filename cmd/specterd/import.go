@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/proposal"
@@ -81,7 +82,7 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
   specterd import ~/.specter                # import it
   specterd import /backup/specter --json | jq '.items[] | select(.result == "not imported")'`,
 		Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
 			return p.runImport(cmd, a, args[0], dryRun, asJSON)
 		}),
 	}
@@ -92,7 +93,7 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
 	return cmd
 }
 
-func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJSON bool) (err error) {
+func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun, asJSON bool) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("resolve the directory: %w", err)
 	}
@@ -101,24 +102,24 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	n, err := a.openNode()
+	n, err := a.OpenNode()
 	if err != nil {
 		return err
 	}
-	defer n.close()
-	if err := n.firstLook(cmd.Context()); err != nil {
+	defer n.Close()
+	if err := n.CheckOnce(cmd.Context()); err != nil {
 		return err
 	}
 	chain := importer.Chain{}
-	if problem := n.monitor.Ready(); problem != nil {
+	if problem := n.Monitor.Ready(); problem != nil {
 		chain.Problem = problem.Message
 	} else {
-		chain.Network, chain.Height, _ = n.provider.Chain()
+		chain.Network, chain.Height, _ = n.Provider.Chain()
 	}
 	leave := func(string) {} // the server's indexer finds new wallets and proposals in the database
-	wallets := wallet.New(a.log, a.store, a.store, n.provider, a.now, leave)
-	proposals := proposal.New(a.log, a.store, wallets, n.provider, a.now, proposal.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: leave})
-	mover := importer.New(auth.NewImports(a.store, a.passwords, a.now), wallets, proposals, a.store, chain, operator(), a.now)
+	wallets := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, leave)
+	proposals := proposal.New(a.Log, a.Store, wallets, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, Kick: leave})
+	mover := importer.New(auth.NewImports(a.Store, a.Passwords, a.Now), wallets, proposals, a.Store, chain, operator(), a.Now)
 	report, runErr := mover.Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
 	status := report.Status()
 	if runErr != nil {
@@ -129,7 +130,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app, path string, dryRun, asJ
 	} else {
 		err = writeImportTable(p.stdout, path, report, status)
 	}
-	if n, countErr := a.store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 {
+	if n, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 {
 		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user passwd NAME")
 	}
 	switch {

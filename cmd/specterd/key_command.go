@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 )
 
@@ -22,26 +23,26 @@ func (p *program) keyCommand() *cobra.Command {
 func (p *program) keyShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "List the signing keys and their numbers of valid tokens", Args: cobra.NoArgs,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
-			known, keys, err := a.bothKeys(cmd.Context())
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+			known, keys, err := a.BothKeys(cmd.Context())
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "FINGERPRINT\tSTATE\tSINCE\tTOKENS")
 			for _, k := range known {
-				n, err := a.store.TokensOfKey(cmd.Context(), k.Fingerprint)
+				n, err := a.Store.TokensOfKey(cmd.Context(), k.Fingerprint)
 				if err != nil {
 					return err
 				}
 				state, since := keyState(k)
 				if k.Accepted() && keys.Find(k.Fingerprint) == nil {
-					state += ", but missing from " + a.keyPlace()
+					state += ", but missing from " + a.KeyPlace()
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Fingerprint, state, since.UTC().Format(timeLayout), n)
 			}
-			if a.keysAreGiven() {
-				for _, fingerprint := range unused(known, keys) {
+			if a.KeysAreGiven() {
+				for _, fingerprint := range app.UnusedKeys(known, keys) {
 					fmt.Fprintf(w, "%s\tnew, used after specterd key rotate\t-\t0\n", fingerprint)
 				}
 			}
@@ -74,20 +75,20 @@ one per line: then the new key is the one that was never used.
 
 If a key has leaked, use --revoke: it revokes all tokens signed until now, at once.
 Tokens imported from Specter Desktop are not signed with these keys and stay valid.`,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
-			r, err := a.rotateKey(cmd.Context(), operator(), revoke)
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+			r, err := a.RotateKey(cmd.Context(), operator(), revoke)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "New tokens are now signed with the key %s instead of %s.\n", r.to, r.from)
-			for _, d := range r.dropped {
+			fmt.Fprintf(p.stdout, "New tokens are now signed with the key %s instead of %s.\n", r.To, r.From)
+			for _, d := range r.Dropped {
 				if d.Ended > 0 {
 					fmt.Fprintf(p.stdout, "Revoked %d tokens of the key %s, and the tokens created by them.\n", d.Ended, d.Fingerprint)
 				}
 				fmt.Fprintf(p.stdout, "Dropped the key %s, which has no valid tokens left.\n", d.Fingerprint)
 			}
-			if a.keysAreGiven() {
-				fmt.Fprintf(p.stdout, "Remove dropped keys (see specterd key show) from %s.\n", a.keyPlace())
+			if a.KeysAreGiven() {
+				fmt.Fprintf(p.stdout, "Remove dropped keys (see specterd key show) from %s.\n", a.KeyPlace())
 			}
 			return nil
 		}),

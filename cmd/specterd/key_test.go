@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
@@ -50,7 +51,7 @@ func key(t *testing.T, dir string, environment []string, args ...string) string 
 }
 
 // openTestApp opens the data directory as a command does.
-func openTestApp(t *testing.T, dir string) *app {
+func openTestApp(t *testing.T, dir string) *app.App {
 	t.Helper()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	config.AddFlags(flags)
@@ -58,9 +59,9 @@ func openTestApp(t *testing.T, dir string) *app {
 		return map[string]string{"SPECTER_DATA_FOLDER": dir, "SPECTER_BCRYPT_COST": "4", "HOME": dir}[name]
 	})
 	check(t, err)
-	a, err := newApp(t.Context(), cfg, slog.New(slog.DiscardHandler), false)
-	check(t, err)
-	t.Cleanup(func() { check(t, a.close()) })
+	a := app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now)
+	check(t, a.Open(t.Context(), false))
+	t.Cleanup(func() { check(t, a.Close()) })
 	return a
 }
 
@@ -110,14 +111,14 @@ func TestKeyRotation(t *testing.T) {
 	s.delete(first)
 	a := openTestApp(t, dir)
 	ahead := time.Duration(0)
-	a.watch = clock.NewWatch(a.log, func() time.Time { return time.Now().Add(ahead) }, clock.Steady)
+	a.Watch = clock.NewWatch(a.Log, func() time.Time { return time.Now().Add(ahead) }, clock.Steady)
 	ahead = 2 * time.Hour
-	a.dropOldKeysNow(t.Context())
+	a.DropOldKeys(t.Context())
 	if n := len(keysIn(t, dir)); n != 3 {
 		t.Errorf("%d keys are left with an unreliable clock", n)
 	}
 	ahead = 0
-	a.dropOldKeysNow(t.Context())
+	a.DropOldKeys(t.Context())
 	if keys := keysIn(t, dir); len(keys) != 2 || keys.Find(auth.Fingerprint(first1)) != nil {
 		t.Errorf("%d keys are in the file although the first has no valid tokens", len(keys))
 	}
@@ -218,29 +219,26 @@ func TestPlantedSymlinks(t *testing.T) {
 // TestKeyRotation_Interrupted checks that, after an interruption at any point of a rotation, the
 // server starts, accepts all valid tokens, and can rotate again.
 func TestKeyRotation_Interrupted(t *testing.T) {
-	for name, breakOff := range map[string]func(t *testing.T, a *app){
-		"while the file is written": func(t *testing.T, a *app) {
-			check(t, os.WriteFile(a.keyFile()+".new", []byte("0123"), 0o600))
+	for name, breakOff := range map[string]func(t *testing.T, a *app.App){
+		"while the file is written": func(t *testing.T, a *app.App) {
+			check(t, os.WriteFile(a.KeyFile()+".new", []byte("0123"), 0o600))
 		},
-		"before the database knows": func(t *testing.T, a *app) {
-			_, err := a.nextKey(known(t, a), keysIn(t, a.cfg.DataFolder))
-			check(t, err)
+		"before the database knows": func(t *testing.T, a *app.App) {
+			addKey(t, a)
 		},
-		"when the database knows": func(t *testing.T, a *app) {
-			to, err := a.nextKey(known(t, a), keysIn(t, a.cfg.DataFolder))
-			check(t, err)
-			check(t, a.store.RotateKey(t.Context(), known(t, a)[0].Fingerprint, to, auth.Event{At: a.now()}))
+		"when the database knows": func(t *testing.T, a *app.App) {
+			check(t, a.Store.RotateKey(t.Context(), known(t, a)[0].Fingerprint, addKey(t, a), auth.Event{At: a.Now()}))
 		},
-		"before the old key is taken out of the file": func(t *testing.T, a *app) {
-			r, err := a.rotateKey(t.Context(), operator(), false) // the previous key has no tokens and is dropped
+		"before the old key is taken out of the file": func(t *testing.T, a *app.App) {
+			r, err := a.RotateKey(t.Context(), operator(), false) // the previous key has no tokens and is dropped
 			check(t, err)
-			keys := keysIn(t, a.cfg.DataFolder)
-			_, err = a.rotateKey(t.Context(), operator(), false)
+			keys := keysIn(t, a.Config.DataFolder)
+			_, err = a.RotateKey(t.Context(), operator(), false)
 			check(t, err)
-			if len(known(t, a)) < 3 || r.to == "" {
+			if len(known(t, a)) < 3 || r.To == "" {
 				t.Fatal("nothing was rotated")
 			}
-			check(t, a.writeKeys(append(keysIn(t, a.cfg.DataFolder), keys.Find(r.to)))) // as before it was removed from the file
+			writeKeys(t, a, append(keysIn(t, a.Config.DataFolder), keys.Find(r.To))) // as before it was removed from the file
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,9 +265,24 @@ func TestKeyRotation_Interrupted(t *testing.T) {
 	}
 }
 
-func known(t *testing.T, a *app) []auth.SigningKey {
+// addKey adds an unused key to the key file and returns its fingerprint.
+func addKey(t *testing.T, a *app.App) string {
 	t.Helper()
-	keys, err := a.store.SigningKeys(t.Context())
+	added := []byte(strings.Repeat("0123456789abcdef", 4))
+	writeKeys(t, a, append(keysIn(t, a.Config.DataFolder), added))
+	return auth.Fingerprint(added)
+}
+
+func writeKeys(t *testing.T, a *app.App, keys auth.Keys) {
+	t.Helper()
+	text, err := keys.Text()
+	check(t, err)
+	check(t, os.WriteFile(a.KeyFile(), text, 0o600))
+}
+
+func known(t *testing.T, a *app.App) []auth.SigningKey {
+	t.Helper()
+	keys, err := a.Store.SigningKeys(t.Context())
 	check(t, err)
 	return keys
 }

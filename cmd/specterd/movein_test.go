@@ -115,9 +115,9 @@ func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Stat
 	p := &program{getenv: func(name string) string { return environment[name] }, stdin: strings.NewReader(""), stdout: &out, stderr: io.Discard}
 	a, err := p.openApp(t.Context(), p.serveCommand().Flags(), true)
 	check(t, err)
-	t.Cleanup(func() { check(t, a.close()) })
+	t.Cleanup(func() { check(t, a.Close()) })
 	begun := time.Now()
-	a.now, a.log = func() time.Time { return oldTime.Add(time.Since(begun)) }, slog.New(slog.DiscardHandler)
+	a.Now, a.Log = func() time.Time { return oldTime.Add(time.Since(begun)) }, slog.New(slog.DiscardHandler)
 	cmd := &cobra.Command{}
 	cmd.SetContext(t.Context())
 	const dryRun, asJSON = false, true
@@ -130,7 +130,7 @@ func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Stat
 
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- a.serve(ctx, func(url string) { ready <- url }) }()
+	go func() { ended <- a.Serve(ctx, func(url string) { ready <- url }) }()
 	t.Cleanup(func() { stop(); check(t, <-ended) })
 	select {
 	case h.url = <-ready:

@@ -1,21 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/backup"
-	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/text"
 )
@@ -70,7 +64,7 @@ rescans the chain for their history.`,
 				fmt.Fprintf(p.stdout, "%s is an intact backup %s: %s.\n", args[0], of, describeBackup(f.Manifest))
 				return nil
 			}
-			r, err := a.restore(cmd.Context(), f, filepath.Base(args[0]))
+			r, err := a.Restore(cmd.Context(), operator(), f, filepath.Base(args[0]))
 			if err != nil {
 				return err
 			}
@@ -84,108 +78,8 @@ rescans the chain for their history.`,
 	return cmd
 }
 
-// restore restores a backup into the configured data directory and database. If it
-// fails, it removes what it created.
-func (a *app) restore(ctx context.Context, f *backup.File, name string) (r store.Restored, err error) {
-	if a.usesPostgres() || a.keysAreGiven() {
-		keys, err := a.readKeys()
-		if err != nil {
-			return r, err
-		}
-		if slices.Contains(f.SigningKeys, auth.Fingerprint(keys[0])) {
-			return r, fmt.Errorf("%s: %w", a.keyPlace(), store.ErrOldKey)
-		}
-	}
-	if err := a.refuseFolderInUse(); err != nil {
-		return r, err
-	}
-	made := a.missing() // before anything is created
-	defer func() {
-		err = errors.Join(err, a.close())
-		if err != nil {
-			for _, path := range made {
-				_ = os.Remove(path) // removes a directory only if it is empty
-			}
-		}
-	}()
-	if err := privatefile.MkdirAll(a.cfg.DataFolder); err != nil {
-		return r, fmt.Errorf("create the data directory: %w", err)
-	}
-	if !a.usesPostgres() {
-		holder := fmt.Sprintf("process %d, restoring a backup", os.Getpid())
-		if a.lock, err = store.Lock(ctx, string(a.cfg.DatabaseURL), holder, 0); err != nil {
-			return r, err
-		}
-	}
-	if a.store, err = store.Open(ctx, a.storeOptions()); err != nil {
-		return r, err
-	}
-	if err := a.store.CheckEmpty(ctx); errors.Is(err, store.ErrNotEmpty) {
-		return r, a.notEmpty(err.Error())
-	} else if err != nil {
-		return r, err
-	}
-	return a.store.Restore(ctx, f, store.RestoreOptions{
-		Key: a.keyOfRestored,
-		Event: func(tokens int) auth.Event {
-			detail := fmt.Sprintf("made at %s; %d tokens removed", f.MadeAt.UTC().Format(time.RFC3339), tokens)
-			return operator().Event(a.now(), "backup.restore", name, detail)
-		},
-	})
-}
-
-// missing returns the files and directories that a restore would have to create, the
-// data directory last.
-func (a *app) missing() []string {
-	paths := []string{a.keyFile(), a.marker(), a.cfg.DataFolder}
-	if db := string(a.cfg.DatabaseURL); !a.usesPostgres() {
-		paths = append([]string{db, db + "-wal", db + "-shm", db + ".lock"}, paths...)
-	}
-	return slices.DeleteFunc(paths, func(path string) bool {
-		_, err := os.Lstat(path)
-		return !errors.Is(err, fs.ErrNotExist)
-	})
-}
-
-// refuseFolderInUse returns an error for a data directory that had a database. An
-// existing database is left to CheckEmpty.
-func (a *app) refuseFolderInUse() error {
-	if a.usesPostgres() {
-		return nil
-	}
-	if _, err := os.Stat(string(a.cfg.DatabaseURL)); err == nil {
-		return nil
-	}
-	for _, path := range []string{a.marker(), a.keyFile()} {
-		if _, err := os.Stat(path); err == nil {
-			return a.notEmpty(path + " exists")
-		}
-	}
-	return nil
-}
-
-func (a *app) notEmpty(why string) error {
-	if a.usesPostgres() {
-		return fmt.Errorf("a restore requires an empty database, but %s; create a database with createdb, set SPECTER_DATABASE_URL to it, and run this again", why)
-	}
-	return fmt.Errorf("a restore requires an empty data directory, but %s is in use: %s. Stop specterd, move the directory with: mv %[1]s %[1]s.old; and run this again. Or choose another directory with --data-folder", a.cfg.DataFolder, why)
-}
-
-// keyOfRestored creates the signing key of a restored database, unless the operator
-// provides it, and marks the data directory as in use. It returns the key's fingerprint.
-func (a *app) keyOfRestored() (string, error) {
-	keys, err := a.keysOrNew()
-	if err != nil {
-		return "", err
-	}
-	if err := a.markInUse("restored a backup"); err != nil {
-		return "", err
-	}
-	return auth.Fingerprint(keys[0]), nil
-}
-
 // tellRestored prints what was restored, what is missing, and the next steps.
-func (p *program) tellRestored(a *app, r store.Restored) {
+func (p *program) tellRestored(a *app.App, r store.Restored) {
 	say := func(what, format string, args ...any) {
 		fmt.Fprintf(p.stdout, "%-11s %s\n", what, fmt.Sprintf(format, args...))
 	}
@@ -210,10 +104,10 @@ func (p *program) tellRestored(a *app, r store.Restored) {
 		say("", "%q: %d (%s)", lost.UserName, len(lost.Descriptions), quoteSome(lost.Descriptions))
 	}
 	say("proposals", "%d are open, with their signatures at that time; later broadcasts are detected at the node", r.Proposals)
-	if !a.keysAreGiven() {
-		say("signing key", "a new one, in %s", a.keyFile())
+	if !a.KeysAreGiven() {
+		say("signing key", "a new one, in %s", a.KeyFile())
 	} else {
-		say("signing key", "the one from %s", a.keyPlace())
+		say("signing key", "the one from %s", a.KeyPlace())
 	}
 	fmt.Fprint(p.stdout, `
 Next steps: run specterd serve, which syncs the history with the node, then

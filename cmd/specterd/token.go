@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 )
 
@@ -20,34 +21,23 @@ func (p *program) tokenCommand() *cobra.Command {
 	return cmd
 }
 
-// tokens returns the token service with the configured limits.
-func (a *app) tokens() *auth.Tokens {
-	tokens := auth.NewTokens(a.store, a.signer, a.now)
-	tokens.SetLimits(a.tokenLimits())
-	return tokens
-}
-
-func (a *app) tokenLimits() auth.TokenLimits {
-	return auth.TokenLimits{MaxLifetime: a.cfg.TokenMaxLifetime, Idle: a.cfg.TokenIdleLimit}
-}
-
 func (p *program) tokenListCommand() *cobra.Command {
 	var userName string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the tokens of all users", Args: cobra.NoArgs,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			if userName != "" {
-				if _, err := a.users.Get(cmd.Context(), userName); err != nil {
+				if _, err := a.Users.Get(cmd.Context(), userName); err != nil {
 					return err
 				}
 			}
-			tokens, owners, err := a.store.AllTokens(cmd.Context(), userName)
+			tokens, owners, err := a.Store.AllTokens(cmd.Context(), userName)
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "ID\tUSER\tDESCRIPTION\tEXPIRES\tLAST USED\tSCOPES")
-			now := a.now()
+			now := a.Now()
 			for i, t := range tokens {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, owners[i], t.Description, expiryOf(t, now), lastUseOf(t), t.Scopes)
 			}
@@ -79,12 +69,12 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	var keepSuccessors bool
 	cmd := &cobra.Command{
 		Use: "revoke ID…", Short: "Revoke tokens, their successors and tokens created by them", Args: cobra.MinimumNArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, ids []string) error {
-			tokens := a.tokens()
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, ids []string) error {
+			tokens := a.Tokens()
 			for _, id := range ids {
 				who := operator()
 				var err error
-				if who.UserID, err = a.store.OwnerOfToken(cmd.Context(), id); err != nil {
+				if who.UserID, err = a.Store.OwnerOfToken(cmd.Context(), id); err != nil {
 					return revokeError(id, err)
 				}
 				deleted, err := tokens.Delete(cmd.Context(), who, id, keepSuccessors)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 )
 
@@ -34,12 +35,12 @@ func (p *program) userAddCommand() *cobra.Command {
 	var fromStdin, admin bool
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Add a user (prompts for the password)", Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
 			password, err := p.newPassword(args[0], fromStdin)
 			if err != nil {
 				return err
 			}
-			u, err := a.users.Create(cmd.Context(), operator(), args[0], password, admin)
+			u, err := a.Users.Create(cmd.Context(), operator(), args[0], password, admin)
 			if err != nil {
 				return err
 			}
@@ -55,11 +56,11 @@ func (p *program) userAddCommand() *cobra.Command {
 func (p *program) userListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the users", Args: cobra.NoArgs,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, _ []string) error {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tROLE\tSTATUS\tCREATED")
 			for after := ""; ; {
-				users, err := a.users.List(cmd.Context(), after, 500)
+				users, err := a.Users.List(cmd.Context(), after, 500)
 				if err != nil {
 					return err
 				}
@@ -96,15 +97,15 @@ func (p *program) userPasswdCommand() *cobra.Command {
 	var fromStdin bool
 	cmd := &cobra.Command{
 		Use: "passwd NAME", Short: "Set a user's password and delete all their tokens", Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-			if _, err := a.users.Get(cmd.Context(), args[0]); err != nil {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			if _, err := a.Users.Get(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			password, err := p.newPassword(args[0], fromStdin)
 			if err != nil {
 				return err
 			}
-			u, err := a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Password: &password})
+			u, err := a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Password: &password})
 			if err != nil {
 				return err
 			}
@@ -119,13 +120,13 @@ func (p *program) userPasswdCommand() *cobra.Command {
 func (p *program) userChangeCommand(verb, short string, disabled bool) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-			u, err := a.users.Get(cmd.Context(), args[0])
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			u, err := a.Users.Get(cmd.Context(), args[0])
 			if err == nil && u.Active() != disabled {
 				fmt.Fprintf(p.stdout, "User %s is already %s; nothing was changed.\n", u.Name, statusOf(u))
 				return nil
 			}
-			u, err = a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Disabled: &disabled})
+			u, err = a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Disabled: &disabled})
 			if err != nil {
 				return err
 			}
@@ -139,8 +140,8 @@ func (p *program) userRemoveCommand() *cobra.Command {
 	var deleteWallets bool
 	cmd := &cobra.Command{
 		Use: "rm NAME", Short: "Delete a user with all their tokens", Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-			if err := a.users.Delete(cmd.Context(), operator(), args[0], deleteWallets); err != nil {
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			if err := a.Users.Delete(cmd.Context(), operator(), args[0], deleteWallets); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Deleted user %s.\n", args[0])
@@ -152,13 +153,13 @@ func (p *program) userRemoveCommand() *cobra.Command {
 }
 
 // withApp returns a function that opens the database, calls do and closes the database.
-func (p *program) withApp(do func(cmd *cobra.Command, a *app, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withApp(do func(cmd *cobra.Command, a *app.App, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a, err := p.openApp(cmd.Context(), cmd.Flags(), false)
 		if err != nil {
 			return err
 		}
-		return errors.Join(do(cmd, a, args), a.close())
+		return errors.Join(do(cmd, a, args), a.Close())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 )
 
@@ -19,8 +20,8 @@ func (p *program) userQuotaCommand() *cobra.Command {
 A limit set here replaces the limit of SPECTER_QUOTAS for this user; QUOTA=default
 removes it. If a user already exceeds a new limit, nothing is deleted.`,
 		Example: "  specterd user quota alice wallets=20 tokens=default",
-		RunE: p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-			u, err := a.users.Get(cmd.Context(), args[0])
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			u, err := a.Users.Get(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -29,11 +30,11 @@ removes it. If a user already exceeds a new limit, nothing is deleted.`,
 				if err != nil {
 					return err
 				}
-				if u, err = a.users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Quotas: change}); err != nil {
+				if u, err = a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Quotas: change}); err != nil {
 					return err
 				}
 			}
-			uses, err := a.users.QuotaUse(cmd.Context(), u)
+			uses, err := a.Users.QuotaUse(cmd.Context(), u)
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/fault"
@@ -15,8 +16,8 @@ import (
 
 // walletDesk is a command's access to wallets on behalf of a user.
 type walletDesk struct {
-	*app
-	node    *nodeAccess
+	*app.App
+	node    *app.Node
 	service *wallet.Service
 	who     *auth.Principal
 }
@@ -39,25 +40,25 @@ func (p *program) walletCommand() *cobra.Command {
 // withWallets returns a function that opens the database and the node clients, calls do
 // and closes them. If atNode is set, it checks the node first, which may be unreachable.
 func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletDesk, args []string) error) func(*cobra.Command, []string) error {
-	return p.withApp(func(cmd *cobra.Command, a *app, args []string) error {
-		u, err := a.users.Get(cmd.Context(), *user)
+	return p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+		u, err := a.Users.Get(cmd.Context(), *user)
 		if err != nil {
 			return err
 		}
-		n, err := a.openNode()
+		n, err := a.OpenNode()
 		if err != nil {
 			return err
 		}
-		defer n.close()
+		defer n.Close()
 		if atNode {
-			if err := n.firstLook(cmd.Context()); err != nil {
+			if err := n.CheckOnce(cmd.Context()); err != nil {
 				return err
 			}
 		}
 		who := operator()
 		who.UserID = u.ID
 		// The server's indexer finds new wallets in the database.
-		service := wallet.New(a.log, a.store, a.store, n.provider, a.now, func(string) {})
+		service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, func(string) {})
 		return do(cmd, &walletDesk{a, n, service, who}, args)
 	})
 }
@@ -250,7 +251,7 @@ func (d *walletDesk) unload(ctx context.Context, id string) error {
 	if served, err := d.isServed(ctx); served || err != nil {
 		return err
 	}
-	w, err := d.store.WalletByID(ctx, id)
+	w, err := d.Store.WalletByID(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -76,8 +76,8 @@ const leadPatience = 500 * time.Millisecond
 
 // isServed reports whether a server is running on this database.
 func (d *walletDesk) isServed(ctx context.Context) (bool, error) {
-	if !d.usesPostgres() {
-		lock, err := store.Lock(ctx, string(d.cfg.DatabaseURL), "a command that checks for a running server", 0)
+	if !d.UsesPostgres() {
+		lock, err := store.Lock(ctx, string(d.Config.DatabaseURL), "a command that checks for a running server", 0)
 		if _, locked := errors.AsType[store.ErrLocked](err); locked {
 			return true, nil
 		}
@@ -88,7 +88,7 @@ func (d *walletDesk) isServed(ctx context.Context) (bool, error) {
 	}
 	brief, cancel := context.WithTimeout(ctx, leadPatience)
 	defer cancel()
-	_, release, err := d.store.Lead(brief)
+	_, release, err := d.Store.Lead(brief)
 	switch {
 	case err == nil:
 		release()

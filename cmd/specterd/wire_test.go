@@ -62,9 +62,9 @@ func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *su
 	p := &program{getenv: getenv, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
 	a, err := p.openApp(t.Context(), p.serveCommand().Flags(), true)
 	check(t, err)
-	t.Cleanup(func() { check(t, a.close()) })
-	a.now = recordedClock()
-	a.log = slog.New(slog.DiscardHandler)
+	t.Cleanup(func() { check(t, a.Close()) })
+	a.Now = recordedClock()
+	a.Log = slog.New(slog.DiscardHandler)
 	command := &cobra.Command{}
 	command.SetContext(t.Context())
 	if err := p.runImport(command, a, specterFolder, false, false); err != nil {
@@ -72,7 +72,7 @@ func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *su
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- a.serve(ctx, func(url string) { ready <- url }) }()
+	go func() { ended <- a.Serve(ctx, func(url string) { ready <- url }) }()
 	t.Cleanup(func() { stop(); check(t, <-ended) })
 	s := &successor{credentials: recordedCredentials(t)}
 	select {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"cmp"
@@ -17,29 +17,29 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// nodeAccess is the access to the node. It has one client for each kind of call that
+// Node is the access to the node. It has one client for each kind of call that
 // must not wait for the others: status checks, calls of users and of the indexer, and
 // rescans, which take hours.
-type nodeAccess struct {
+type Node struct {
 	clients  []*rpcclient.Client
-	host     string // of the ZMQ publishers
-	monitor  *nodestatus.Monitor
-	node     *backend.Node
-	scanner  *backend.Node
-	provider *backend.Provider
+	ZMQHost  string // of the publishers
+	Monitor  *nodestatus.Monitor
+	Backend  *backend.Node
+	Scanner  *backend.Node
+	Provider *backend.Provider
 }
 
-// openNode creates the clients. It sends no request.
-func (a *app) openNode() (*nodeAccess, error) {
-	cfg, err := nodeConfig(a.cfg.Node)
+// OpenNode creates the clients. It sends no request.
+func (a *App) OpenNode() (*Node, error) {
+	cfg, err := nodeConfig(a.Config.Node)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := walletFolder(a.cfg.Node)
+	folder, err := walletFolder(a.Config.Node)
 	if err != nil {
 		return nil, err
 	}
-	n := &nodeAccess{}
+	n := &Node{}
 	client := func(inFlight int, timeout time.Duration) (*rpcclient.Client, error) {
 		cfg := cfg
 		cfg.MaxInFlight, cfg.Timeout = inFlight, timeout
@@ -49,22 +49,23 @@ func (a *app) openNode() (*nodeAccess, error) {
 		}
 		return c, err
 	}
-	look, err1 := client(1, 10*time.Second)
+	status, err1 := client(1, 10*time.Second)
 	work, err2 := client(rpcclient.DefaultMaxInFlight, rpcclient.DefaultTimeout)
 	scan, err3 := client(1, rpcclient.DefaultTimeout)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
 	if u, err := url.Parse(cfg.URL); err == nil {
-		n.host = cmp.Or(a.cfg.Node.ZMQHost, u.Hostname())
+		n.ZMQHost = cmp.Or(a.Config.Node.ZMQHost, u.Hostname())
 	}
-	n.monitor = nodestatus.New(a.log, look, a.now, nodestatus.Options{Identity: a.store})
-	n.node, n.scanner = backend.New(work), backend.New(scan)
-	n.provider = backend.NewProvider(n.node, n.monitor.Status).WithWalletFolder(folder)
+	n.Monitor = nodestatus.New(a.Log, status, a.Now, nodestatus.Options{Identity: a.Store})
+	n.Backend, n.Scanner = backend.New(work), backend.New(scan)
+	n.Provider = backend.NewProvider(n.Backend, n.Monitor.Status).WithWalletFolder(folder)
 	return n, nil
 }
 
-func (n *nodeAccess) close() {
+// Close closes the connections.
+func (n *Node) Close() {
 	for _, c := range n.clients {
 		c.Close()
 	}
@@ -85,34 +86,34 @@ func walletFolder(n config.Node) (string, error) {
 	return n.WalletFolder, nil
 }
 
-// firstLook checks the node once. It returns an error if the node is on another chain,
+// CheckOnce checks the node once. It returns an error if the node is on another chain,
 // but not if the node is unreachable: it may become reachable later.
-func (n *nodeAccess) firstLook(ctx context.Context) error {
+func (n *Node) CheckOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, nodePatience)
 	defer cancel()
-	status := n.monitor.Check(ctx)
+	status := n.Monitor.Check(ctx)
 	if status.Problem != nil && errors.Is(status.Problem, nodestatus.ErrWrongChain) {
 		return status.Problem
 	}
 	return nil
 }
 
-// wallets returns the wallet service, the proposal service and the indexer that keeps
+// services returns the wallet service, the proposal service and the indexer that keeps
 // their data in sync with the node.
-func (a *app) wallets(n *nodeAccess) (*wallet.Service, *proposal.Service, *indexer.Indexer) {
-	var f *indexer.Indexer
-	kick := func(id string) { f.Kick(id) }
-	service := wallet.New(a.log, a.store, a.store, n.provider, a.now, kick).WithAdminsAddingMembers(a.cfg.AdminsAddMembers)
-	await := func(ctx context.Context, id, txid string) { f.Await(ctx, id, txid) }
-	proposals := proposal.New(a.log, a.store, service, n.provider, a.now, proposal.Options{Lifetime: a.cfg.ProposalLifetime, MaxFeeRate: a.cfg.MaxFeeRate, Kick: kick, Await: await, Watch: a.watch})
-	f = indexer.New(indexer.Options{
-		Log: a.log, Now: a.now, Watch: a.watch, Store: a.store, Keeper: service, Reserver: proposals, Provider: n.provider,
-		Node: n.node, Scanner: n.scanner, Host: n.host, WhileLeading: a.onSchedule,
-		Ready: func() error { return n.monitor.Status().Unusable() },
+func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.Indexer) {
+	var index *indexer.Indexer
+	kick := func(id string) { index.Kick(id) }
+	service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, kick).WithAdminsAddingMembers(a.Config.AdminsAddMembers)
+	await := func(ctx context.Context, id, txid string) { index.Await(ctx, id, txid) }
+	proposals := proposal.New(a.Log, a.Store, service, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, Kick: kick, Await: await, Watch: a.Watch})
+	index = indexer.New(indexer.Options{
+		Log: a.Log, Now: a.Now, Watch: a.Watch, Store: a.Store, Keeper: service, Reserver: proposals, Provider: n.Provider,
+		Node: n.Backend, Scanner: n.Scanner, Host: n.ZMQHost, WhileLeading: a.onSchedule,
+		Ready: func() error { return n.Monitor.Status().Unusable() },
 		Network: func() btc.Network {
-			network, _, _ := n.provider.Chain()
+			network, _, _ := n.Provider.Chain()
 			return network
 		},
 	})
-	return service, proposals, f
+	return service, proposals, index
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -19,8 +19,8 @@ const (
 	leastGCPercent = 25
 )
 
-// tuneGC adjusts the garbage collector to these limits after each collection.
-func tuneGC() {
+// TuneGC adjusts the garbage collector to these limits after each collection.
+func TuneGC() {
 	// The base of the percentage (see runtime/debug.SetGCPercent).
 	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	current := gcPercent
@@ -45,10 +45,10 @@ func tuneGC() {
 // calmAfter is the interval at which the load is measured.
 const calmAfter = 10 * time.Second
 
-// giveBack returns memory to the operating system after a period of high load, until
+// releaseMemory returns memory to the operating system after a period of high load, until
 // ctx ends. It measures the load at each interval. The runtime alone would keep the
 // memory that the heap may grow to again.
-func giveBack(ctx context.Context, every time.Duration) {
+func releaseMemory(ctx context.Context, every time.Duration) {
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	var w workload
 	tick := time.NewTicker(every)

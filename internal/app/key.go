@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -21,31 +21,31 @@ import (
 	"github.com/specterd/specterd/internal/privatefile"
 )
 
-// keyFile is the file with the keys that sign tokens, unless they are set in SECRET_KEY.
+// KeyFile is the file with the keys that sign tokens, unless they are set in SECRET_KEY.
 // The database lists the fingerprints of the valid keys; other keys in the file are
 // ignored. A new key is therefore written to the file before its fingerprint is stored,
 // and an old key is removed from the file after it is dropped from the database, so that
 // every valid key is in the file even after a crash in between.
-func (a *app) keyFile() string { return filepath.Join(a.cfg.DataFolder, "secret_key") }
+func (a *App) KeyFile() string { return filepath.Join(a.Config.DataFolder, "secret_key") }
 
-// keysAreGiven reports whether the operator provides the keys.
-func (a *app) keysAreGiven() bool { return a.cfg.SecretKey != "" }
+// KeysAreGiven reports whether the operator provides the keys.
+func (a *App) KeysAreGiven() bool { return a.Config.SecretKey != "" }
 
-// keyPlace describes the location of the keys in messages.
-func (a *app) keyPlace() string {
+// KeyPlace describes the location of the keys in messages.
+func (a *App) KeyPlace() string {
 	switch {
-	case a.cfg.SecretKeyFile != "":
-		return a.cfg.SecretKeyFile
-	case a.keysAreGiven():
+	case a.Config.SecretKeyFile != "":
+		return a.Config.SecretKeyFile
+	case a.KeysAreGiven():
 		return "SECRET_KEY"
 	}
-	return a.keyFile()
+	return a.KeyFile()
 }
 
 // loadKey reads the keys that sign tokens, or creates one at the first start, and checks
 // that the current signing key is among them.
-func (a *app) loadKey(ctx context.Context) error {
-	known, err := a.store.SigningKeys(ctx)
+func (a *App) loadKey(ctx context.Context) error {
+	known, err := a.Store.SigningKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,11 +54,11 @@ func (a *app) loadKey(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.openSigner(ctx)
+	return a.OpenSigner(ctx)
 }
 
 // firstKey binds a new database to a key.
-func (a *app) firstKey(ctx context.Context) error {
+func (a *App) firstKey(ctx context.Context) error {
 	if err := a.refuseIfUsed(); err != nil {
 		return err
 	}
@@ -66,68 +66,70 @@ func (a *app) firstKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.store.BindKey(ctx, auth.Fingerprint(keys[0]))
+	return a.Store.BindKey(ctx, auth.Fingerprint(keys[0]))
 }
 
 // keysOrNew returns all keys. The first is the one to bind a new database to; it is
 // created if there are none.
-func (a *app) keysOrNew() (auth.Keys, error) {
-	keys, err := a.readKeys()
-	if errors.Is(err, fs.ErrNotExist) && !a.keysAreGiven() {
+func (a *App) keysOrNew() (auth.Keys, error) {
+	keys, err := a.ReadKeys()
+	if errors.Is(err, fs.ErrNotExist) && !a.KeysAreGiven() {
 		keys = auth.Keys{newKey()}
 		err = a.writeKeys(keys)
 	}
 	return keys, err
 }
 
-func (a *app) openSigner(ctx context.Context) error {
-	if _, err := a.readKeys(); err != nil { // a more specific error than NewSigner returns
+// OpenSigner reads the keys that sign tokens, and checks that the current one is among
+// them.
+func (a *App) OpenSigner(ctx context.Context) error {
+	if _, err := a.ReadKeys(); err != nil { // a more specific error than NewSigner returns
 		return err
 	}
 	var err error
-	a.signer, err = auth.NewSigner(ctx, a.store, a.readKeys, a.now)
+	a.signer, err = auth.NewSigner(ctx, a.Store, a.ReadKeys, a.Now)
 	if errors.Is(err, auth.ErrKeyMissing) {
-		return fmt.Errorf("the signing key does not match the database, whose tokens were signed with another key; set that key in SECRET_KEY, SECRET_KEY_FILE or %s (%w)", a.keyFile(), errors.Unwrap(err))
+		return fmt.Errorf("the signing key does not match the database, whose tokens were signed with another key; set that key in SECRET_KEY, SECRET_KEY_FILE or %s (%w)", a.KeyFile(), errors.Unwrap(err))
 	}
 	return err
 }
 
-// readKeys returns all keys, valid or not. A file is read again at each call, since it
+// ReadKeys returns all keys, valid or not. A file is read again at each call, since it
 // may have changed.
-func (a *app) readKeys() (auth.Keys, error) {
-	text := []byte(a.cfg.SecretKey)
+func (a *App) ReadKeys() (auth.Keys, error) {
+	text := []byte(a.Config.SecretKey)
 	var err error
 	switch {
-	case a.cfg.SecretKeyFile != "":
+	case a.Config.SecretKeyFile != "":
 		var value string
-		value, err = config.ReadSecret(a.cfg.SecretKeyFile)
+		value, err = config.ReadSecret(a.Config.SecretKeyFile)
 		text = []byte(value)
-	case a.keysAreGiven():
-	case a.usesPostgres():
+	case a.KeysAreGiven():
+	case a.UsesPostgres():
 		return nil, errors.New("with PostgreSQL, SECRET_KEY or SECRET_KEY_FILE must be set, since several processes share the signing key; create one with: openssl rand -hex 32")
 	default:
-		text, err = os.ReadFile(a.keyFile())
+		text, err = os.ReadFile(a.KeyFile())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the signing key %s is missing; restore the file, or set the key in SECRET_KEY. If the key is lost, run specterd backup FILE, then specterd restore FILE with another data directory, which creates a new key (%w)", a.keyPlace(), fs.ErrNotExist)
+		return nil, fmt.Errorf("the signing key %s is missing; restore the file, or set the key in SECRET_KEY. If the key is lost, run specterd backup FILE, then specterd restore FILE with another data directory, which creates a new key (%w)", a.KeyPlace(), fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
 	keys, err := auth.ParseKeys(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w; restore the correct key", a.keyPlace(), err)
+		return nil, fmt.Errorf("%s %w; restore the correct key", a.KeyPlace(), err)
 	}
 	return keys, nil
 }
 
-// bothKeys returns the keys' records in the database, and the keys.
-func (a *app) bothKeys(ctx context.Context) ([]auth.SigningKey, auth.Keys, error) {
-	known, err := a.store.SigningKeys(ctx)
+// BothKeys returns the keys' records in the database, and the keys.
+func (a *App) BothKeys(ctx context.Context) ([]auth.SigningKey, auth.Keys, error) {
+	known, err := a.Store.SigningKeys(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, err := a.readKeys()
+	keys, err := a.ReadKeys()
 	return known, keys, err
 }
 
@@ -139,12 +141,12 @@ func newKey() []byte {
 }
 
 // writeKeys replaces the key file atomically and syncs it to disk.
-func (a *app) writeKeys(keys auth.Keys) error {
+func (a *App) writeKeys(keys auth.Keys) error {
 	text, err := keys.Text()
 	if err != nil {
-		return fmt.Errorf("%s: %w", a.keyFile(), err)
+		return fmt.Errorf("%s: %w", a.KeyFile(), err)
 	}
-	if err := replaceFile(a.keyFile(), text); err != nil {
+	if err := replaceFile(a.KeyFile(), text); err != nil {
 		return fmt.Errorf("write the signing key: %w", err)
 	}
 	return nil
@@ -158,9 +160,9 @@ func replaceFile(path string, text []byte) error {
 	})
 }
 
-// checkOldKeys returns an error if a key that still has valid tokens is missing.
-func (a *app) checkOldKeys(ctx context.Context) error {
-	known, keys, err := a.bothKeys(ctx)
+// CheckOldKeys returns an error if a key that still has valid tokens is missing.
+func (a *App) CheckOldKeys(ctx context.Context) error {
+	known, keys, err := a.BothKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,12 +170,12 @@ func (a *app) checkOldKeys(ctx context.Context) error {
 		if !k.Accepted() || keys.Find(k.Fingerprint) != nil {
 			continue
 		}
-		n, err := a.store.TokensOfKey(ctx, k.Fingerprint)
+		n, err := a.Store.TokensOfKey(ctx, k.Fingerprint)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d valid tokens were signed with the key with fingerprint %s, which is not in %s; restore the key, or revoke these tokens with: specterd key rotate --revoke", n, k.Fingerprint, a.keyPlace())
+			return fmt.Errorf("%d valid tokens were signed with the key with fingerprint %s, which is not in %s; restore the key, or revoke these tokens with: specterd key rotate --revoke", n, k.Fingerprint, a.KeyPlace())
 		}
 	}
 	return nil
@@ -184,11 +186,11 @@ const keyPatience = 10 * time.Second
 
 // withKeys calls do, which changes the keys, while no other process changes the same
 // file.
-func (a *app) withKeys(ctx context.Context, do func() error) error {
-	if a.keysAreGiven() {
+func (a *App) withKeys(ctx context.Context, do func() error) error {
+	if a.KeysAreGiven() {
 		return do() // the database serializes the changes
 	}
-	path := a.keyFile() + ".lock"
+	path := a.KeyFile() + ".lock"
 	if err := privatefile.Ensure(path); err != nil {
 		return fmt.Errorf("create the lock of the signing key: %w", err)
 	}
@@ -201,33 +203,33 @@ func (a *app) withKeys(ctx context.Context, do func() error) error {
 	return errors.Join(do(), lock.Unlock())
 }
 
-// rotation is the result of a key rotation.
-type rotation struct {
-	from, to string // fingerprints
-	dropped  []auth.DroppedKey
+// KeyRotation is the result of RotateKey.
+type KeyRotation struct {
+	From, To string // fingerprints
+	Dropped  []auth.DroppedKey
 }
 
-// rotateKey switches to a new signing key. If revoke is set, it also revokes the tokens
+// RotateKey switches to a new signing key. If revoke is set, it also revokes the tokens
 // of all other keys.
-func (a *app) rotateKey(ctx context.Context, who *auth.Principal, revoke bool) (r rotation, err error) {
+func (a *App) RotateKey(ctx context.Context, who *auth.Principal, revoke bool) (r KeyRotation, err error) {
 	err = a.withKeys(ctx, func() error {
-		known, keys, err := a.bothKeys(ctx)
+		known, keys, err := a.BothKeys(ctx)
 		if err != nil {
 			return err
 		}
-		r.from = known[0].Fingerprint
-		if r.to, err = a.nextKey(known, keys); err != nil {
+		r.From = known[0].Fingerprint
+		if r.To, err = a.nextKey(known, keys); err != nil {
 			return err
 		}
-		e := who.Event(a.now(), "key.rotate", r.to, "previous key "+r.from)
-		if err := a.store.RotateKey(ctx, r.from, r.to, e); err != nil {
+		e := who.Event(a.Now(), "key.rotate", r.To, "previous key "+r.From)
+		if err := a.Store.RotateKey(ctx, r.From, r.To, e); err != nil {
 			if errors.Is(err, auth.ErrKeyRetired) {
 				err = errors.New("another process rotated the key at the same time; see: specterd key show")
 			}
 			return fmt.Errorf("rotate the signing key: %w", err)
 		}
-		if r.dropped, err = a.dropKeys(ctx, who, revoke); err != nil {
-			return fmt.Errorf("the key %s now signs tokens, but old keys were not dropped; rotate again: %w", r.to, err)
+		if r.Dropped, err = a.dropKeys(ctx, who, revoke); err != nil {
+			return fmt.Errorf("the key %s now signs tokens, but old keys were not dropped; rotate again: %w", r.To, err)
 		}
 		return nil
 	})
@@ -236,18 +238,18 @@ func (a *app) rotateKey(ctx context.Context, who *auth.Principal, revoke bool) (
 
 // nextKey returns the fingerprint of the next signing key: the unused one among the
 // operator's keys, or a new one that it adds to the file.
-func (a *app) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
-	if !a.keysAreGiven() {
+func (a *App) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
+	if !a.KeysAreGiven() {
 		key := newKey()
 		return auth.Fingerprint(key), a.writeKeys(append(accepted(known, keys), key))
 	}
-	switch unused := unused(known, keys); len(unused) {
+	switch unused := UnusedKeys(known, keys); len(unused) {
 	case 1:
 		return unused[0], nil
 	case 0:
-		return "", fmt.Errorf("%s has no unused key; add one on a separate line, created with: openssl rand -hex 32. Every specterd on this database must have the key before the rotation", a.keyPlace())
+		return "", fmt.Errorf("%s has no unused key; add one on a separate line, created with: openssl rand -hex 32. Every specterd on this database must have the key before the rotation", a.KeyPlace())
 	default:
-		return "", fmt.Errorf("%s has %d unused keys, but only one can be next; remove the others", a.keyPlace(), len(unused))
+		return "", fmt.Errorf("%s has %d unused keys, but only one can be next; remove the others", a.KeyPlace(), len(unused))
 	}
 }
 
@@ -262,8 +264,8 @@ func accepted(known []auth.SigningKey, keys auth.Keys) auth.Keys {
 	return kept
 }
 
-// unused returns the fingerprints of keys that never signed.
-func unused(known []auth.SigningKey, keys auth.Keys) []string {
+// UnusedKeys returns the fingerprints of keys that never signed.
+func UnusedKeys(known []auth.SigningKey, keys auth.Keys) []string {
 	var never []string
 	for _, key := range keys {
 		fingerprint := auth.Fingerprint(key)
@@ -277,25 +279,25 @@ func unused(known []auth.SigningKey, keys auth.Keys) []string {
 // dropKeys drops the retired keys that have no valid tokens left, or all retired keys if
 // revoke is set, and removes invalid keys from the file. It must be called within
 // withKeys.
-func (a *app) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([]auth.DroppedKey, error) {
-	dropped, err := a.store.DropKeys(ctx, revoke, func(d auth.DroppedKey) auth.Event {
+func (a *App) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([]auth.DroppedKey, error) {
+	dropped, err := a.Store.DropKeys(ctx, revoke, func(d auth.DroppedKey) auth.Event {
 		detail := "no valid tokens left"
 		if d.Ended > 0 {
 			detail = fmt.Sprintf("%d tokens revoked", d.Ended)
 		}
-		return who.Event(a.now(), "key.drop", d.Fingerprint, detail)
+		return who.Event(a.Now(), "key.drop", d.Fingerprint, detail)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("drop old signing keys: %w", err)
 	}
-	if !a.keysAreGiven() {
+	if !a.KeysAreGiven() {
 		err = a.tidyKeys(ctx)
 	}
 	return dropped, errors.Join(err, a.signer.Reload(ctx))
 }
 
-func (a *app) tidyKeys(ctx context.Context) error {
-	known, keys, err := a.bothKeys(ctx)
+func (a *App) tidyKeys(ctx context.Context) error {
+	known, keys, err := a.BothKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -311,22 +313,23 @@ func (a *app) tidyKeys(ctx context.Context) error {
 // dropped key cannot be restored.
 const dropKeysEvery = time.Hour
 
-// dropOldKeys regularly drops keys without valid tokens until ctx ends.
-func (a *app) dropOldKeys(ctx context.Context) {
+// dropOldKeysRegularly drops keys without valid tokens until ctx ends.
+func (a *App) dropOldKeysRegularly(ctx context.Context) {
 	tick := time.NewTicker(dropKeysEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			a.dropOldKeysNow(ctx)
+			a.DropOldKeys(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (a *app) dropOldKeysNow(ctx context.Context) {
-	if !a.watch.Settled() {
+// DropOldKeys drops keys without valid tokens, unless the clock is unreliable.
+func (a *App) DropOldKeys(ctx context.Context) {
+	if !a.Watch.Settled() {
 		return
 	}
 	var dropped []auth.DroppedKey
@@ -335,9 +338,9 @@ func (a *app) dropOldKeysNow(ctx context.Context) {
 		return err
 	})
 	for _, d := range dropped {
-		a.log.InfoContext(ctx, "signing key dropped: no valid tokens left", "fingerprint", d.Fingerprint)
+		a.Log.InfoContext(ctx, "signing key dropped: no valid tokens left", "fingerprint", d.Fingerprint)
 	}
 	if err != nil && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "dropping old signing keys failed; will retry", "error", err)
+		a.Log.WarnContext(ctx, "dropping old signing keys failed; will retry", "error", err)
 	}
 }

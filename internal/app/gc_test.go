@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func TestMemoryRelease(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { giveBack(ctx, 20*time.Millisecond) })
+	running.Go(func() { releaseMemory(ctx, 20*time.Millisecond) })
 	defer running.Wait()
 	defer stop()
 	testkit.Eventually(t, "the memory is given back", func() bool { return kept() < with-size/2 })

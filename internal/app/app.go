@@ -1,0 +1,261 @@
+// Package app connects the packages of specterd: it opens the database and the node, runs
+// the server, and implements the operations of the command line that concern the whole
+// data directory (backup, restore, signing keys, archives).
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/privatefile"
+	"github.com/specterd/specterd/internal/store"
+)
+
+// App is the configuration, the open database and the services that most commands
+// share.
+type App struct {
+	Config config.Config
+	// Version of the program, for logs, backups and the API.
+	Version   string
+	Log       *slog.Logger
+	Level     *slog.LevelVar // of the log; nil if it cannot be changed
+	Now       func() time.Time
+	Watch     *clock.Watch // nil unless serving
+	Store     *store.Store
+	Users     *auth.Users
+	Passwords *auth.Passwords
+
+	lock   *store.ServingLock // nil unless held
+	signer *auth.Signer
+}
+
+// New returns an App that has opened nothing yet.
+func New(cfg config.Config, version string, log *slog.Logger, now func() time.Time) *App {
+	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now}
+}
+
+// Open opens the database and migrates it if that is due and no other process serves
+// it. At the first start it also creates the signing key and the first admin. If serving
+// is set, it keeps the lock of the database until Close. After an error, the App is
+// closed.
+func (a *App) Open(ctx context.Context, serving bool) error {
+	var err error
+	if a.Passwords, err = auth.NewPasswords(a.Config.BcryptCost, runtime.NumCPU()); err != nil {
+		return err
+	}
+	a.Passwords.AddKnownWords(hostNames(a.Config)...)
+	if err := a.open(ctx, serving); err != nil {
+		return errors.Join(a.Explain(ctx, err), a.Close())
+	}
+	return nil
+}
+
+// hostNames returns the host names of this server, which passwords must not consist of.
+func hostNames(cfg config.Config) []string {
+	names := cfg.AllowedHosts[:len(cfg.AllowedHosts):len(cfg.AllowedHosts)]
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	return names
+}
+
+// Explain adds to an error at startup whether the SQLite file is damaged: damage
+// surfaces as many different errors.
+func (a *App) Explain(ctx context.Context, err error) error {
+	const advice = "%s is damaged or is not a specterd database; keep a copy of the file and restore a backup, or correct SPECTER_DATABASE_URL: %w"
+	if store.IsDamage(err) {
+		return fmt.Errorf(advice, string(a.Config.DatabaseURL), err)
+	}
+	if a.Store != nil {
+		if damage := a.Store.Verify(ctx); store.IsDamage(damage) {
+			return fmt.Errorf(advice, string(a.Config.DatabaseURL), errors.Join(damage, err))
+		}
+	}
+	return err
+}
+
+func (a *App) open(ctx context.Context, serving bool) error {
+	if err := privatefile.MkdirAll(a.Config.DataFolder); err != nil {
+		return fmt.Errorf("create the data directory: %w", err)
+	}
+	if err := a.checkNotLost(); err != nil {
+		return err
+	}
+	if err := a.takeLock(ctx, serving); err != nil {
+		return err
+	}
+	if err := a.openStore(ctx); err != nil {
+		return err
+	}
+	a.Users = auth.NewUsers(a.Store, a.Passwords, a.Now)
+	if err := a.loadKey(ctx); err != nil {
+		return err
+	}
+	if err := a.startFirst(ctx); err != nil {
+		return err
+	}
+	if !serving {
+		return a.releaseLock()
+	}
+	return nil
+}
+
+// Close closes the database and releases the lock.
+func (a *App) Close() error {
+	var err error
+	if a.Store != nil {
+		err = a.Store.Close()
+	}
+	return errors.Join(err, a.releaseLock())
+}
+
+// UsesPostgres reports whether the database is on PostgreSQL.
+func (a *App) UsesPostgres() bool { return store.IsPostgres(string(a.Config.DatabaseURL)) }
+
+// takeLock acquires the lock of an SQLite database. A command that does not serve
+// continues without the lock if another process holds it: then either nothing is to be
+// migrated or openStore returns an error.
+func (a *App) takeLock(ctx context.Context, serving bool) error {
+	if a.UsesPostgres() {
+		return nil
+	}
+	role, patience := "process %d, started %s at the command line", time.Duration(0)
+	if serving {
+		role, patience = "process %d, serving since %s", store.LockPatience
+	}
+	holder := fmt.Sprintf(role, os.Getpid(), a.Now().UTC().Format(time.RFC3339))
+	lock, err := store.Lock(ctx, string(a.Config.DatabaseURL), holder, patience)
+	if _, locked := errors.AsType[store.ErrLocked](err); locked && !serving {
+		return nil
+	}
+	a.lock = lock
+	return err
+}
+
+func (a *App) releaseLock() error {
+	if a.lock == nil {
+		return nil
+	}
+	lock := a.lock
+	a.lock = nil
+	return lock.Release()
+}
+
+// StoreOptions returns the options with which the database is opened.
+func (a *App) StoreOptions() store.Options {
+	return store.Options{
+		URL: string(a.Config.DatabaseURL), BackupFolder: filepath.Join(a.Config.DataFolder, "backups"), Log: a.Log, Now: a.Now,
+		Quotas: a.Config.Quotas,
+	}
+}
+
+func (a *App) openStore(ctx context.Context) error {
+	var err error
+	a.Store, err = store.Open(ctx, a.StoreOptions())
+	if err != nil {
+		return err
+	}
+	if a.lock == nil && !a.UsesPostgres() {
+		if err := a.waitForSchema(ctx); err != nil {
+			return err
+		}
+	}
+	return a.Store.Migrate(ctx)
+}
+
+// schemaPatience is how long a command waits for another process that appears to
+// be creating or migrating the database.
+const schemaPatience = 15 * time.Second
+
+// waitForSchema is called by a command that found the database locked. If the
+// database must be created or migrated, it waits for the lock and acquires it.
+func (a *App) waitForSchema(ctx context.Context) error {
+	if a.hasSchema(ctx) {
+		return nil
+	}
+	var err error
+	holder := fmt.Sprintf("process %d, migrating", os.Getpid())
+	a.lock, err = store.Lock(ctx, string(a.Config.DatabaseURL), holder, schemaPatience)
+	return err
+}
+
+// hasSchema reports whether the database has the schema of this program and its first
+// admin. Errors count as no: another process may be creating them at this moment.
+func (a *App) hasSchema(ctx context.Context) bool {
+	state, err := a.Store.Schema(ctx)
+	if err != nil || state.Pending() {
+		return false
+	}
+	first, err := a.Store.FirstStart(ctx)
+	return err == nil && !first
+}
+
+// marker is the file whose existence means that the data directory was in use. If the
+// database is then missing or empty, it was lost, and this is not a first start.
+func (a *App) marker() string { return filepath.Join(a.Config.DataFolder, "in-use") }
+
+// markInUse writes the marker. It contains what happened first, and when.
+func (a *App) markInUse(what string) error {
+	text := "specterd " + what + " and began to use this directory at " + a.Now().UTC().Format(time.RFC3339) + "\n"
+	if err := replaceFile(a.marker(), []byte(text)); err != nil {
+		return fmt.Errorf("mark the data directory as in use: %w", err)
+	}
+	return nil
+}
+
+// checkNotLost returns an error if the SQLite file of a data directory that was in use
+// is missing, before SQLite creates an empty one.
+func (a *App) checkNotLost() error {
+	if a.UsesPostgres() {
+		return nil
+	}
+	if _, err := os.Stat(string(a.Config.DatabaseURL)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return a.refuseIfUsed()
+}
+
+func (a *App) refuseIfUsed() error {
+	if _, err := os.Stat(a.marker()); err != nil {
+		return nil //nolint:nilerr // no marker: a new directory
+	}
+	return fmt.Errorf("the data directory %s was in use, but its database is missing or empty; restore the database or correct SPECTER_DATABASE_URL. "+
+		"To start again with an empty database and the first admin's default password, delete %s", a.Config.DataFolder, a.marker())
+}
+
+// startFirst creates the first admin of a new database, once.
+func (a *App) startFirst(ctx context.Context) error {
+	first, err := a.Store.FirstStart(ctx)
+	if err != nil || !first {
+		return err
+	}
+	_, err = a.Users.CreateFirst(ctx, string(a.Config.AdminPassword))
+	if err != nil && !errors.Is(err, auth.ErrUserExists) {
+		return fmt.Errorf("SPECTER_ADMIN_PASSWORD: create the first admin: %w", err)
+	}
+	if err := a.Store.StartedFirst(ctx); err != nil {
+		return err
+	}
+	return a.markInUse("found its database empty")
+}
+
+// Tokens returns the token service with the configured limits.
+func (a *App) Tokens() *auth.Tokens {
+	tokens := auth.NewTokens(a.Store, a.signer, a.Now)
+	tokens.SetLimits(a.tokenLimits())
+	return tokens
+}
+
+func (a *App) tokenLimits() auth.TokenLimits {
+	return auth.TokenLimits{MaxLifetime: a.Config.TokenMaxLifetime, Idle: a.Config.TokenIdleLimit}
+}

@@ -1,0 +1,248 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/clock"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/idempotency"
+	"github.com/specterd/specterd/internal/metrics"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+const lowBcryptCost = 10
+
+// nodePatience is how long the start waits for the node's first response. The server
+// also starts without it.
+const nodePatience = 2 * time.Second
+
+// Serve runs the server until ctx ends, and calls ready once it listens. All goroutines
+// have ended when it returns.
+func (a *App) Serve(ctx context.Context, ready func(url string)) error {
+	if err := a.checkExposure(ctx); err != nil {
+		return err
+	}
+	if err := a.CheckOldKeys(ctx); err != nil {
+		return err
+	}
+	a.Watch = clock.NewWatch(a.Log, a.Now, clock.Steady)
+	n, err := a.OpenNode()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.CheckOnce(ctx); err != nil {
+		return err
+	}
+	wallets, proposals, index := a.services(n)
+	journal := auth.NewJournal(a.Log, a.Store)
+	var certificate *httpapi.Certificate
+	if a.Config.TLSCertFile != "" {
+		if certificate, err = httpapi.LoadCertificate(a.Config.TLSCertFile, a.Config.TLSKeyFile); err != nil {
+			return err
+		}
+	}
+	observe, stopMetrics, err := a.serveMetrics(ctx, n.Monitor)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, journal, observe)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(a.Config.Host, strconv.Itoa(a.Config.Port)))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.warn(ctx)
+
+	// Background tasks run longer than the requests, to record the last audit events.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { journal.Run(background) })
+	running.Go(func() { a.Watch.Run(background) })
+	running.Go(func() { _ = n.Monitor.Run(background) })
+	running.Go(func() { index.Run(background) })
+	running.Go(func() { proposals.Run(background) })
+	running.Go(func() { a.warnOfIgnoredPassword(background) })
+	running.Go(func() { a.verify(background) })
+	a.Store.TendDisk(background)
+	running.Go(func() { a.Store.KeepBallast(background) })
+	running.Go(func() { a.dropOldKeysRegularly(background) })
+	running.Go(func() { releaseMemory(background, calmAfter) })
+	signals := awaitSignals(certificate) // before ready announces the server
+	running.Go(func() { a.handleSignals(background, signals, certificate) })
+	url := a.url(listener.Addr())
+	a.Log.InfoContext(ctx, "listening", "url", url, "version", a.Version, "api_active", a.Config.APIActive)
+	ready(url)
+	serving, end := a.stopLater(ctx)
+	defer end()
+	err = httpapi.Serve(serving, a.Log, listener, httpapi.Leaving(ctx, handler), certificate)
+	stop()
+	running.Wait()
+	a.Log.InfoContext(ctx, "stopped")
+	return err
+}
+
+// stopLater returns a context that ends after ctx with the configured delay.
+func (a *App) stopLater(ctx context.Context) (later context.Context, end func()) {
+	if a.Config.StopDelay == 0 {
+		return ctx, func() {}
+	}
+	later, end = context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		a.Log.InfoContext(later, "stopping after a delay", "seconds", a.Config.StopDelay.Seconds())
+		time.AfterFunc(a.Config.StopDelay, end)
+	})
+	return later, end
+}
+
+func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, journal *auth.Journal, observe observer) (http.Handler, error) {
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails
+	uid, err := a.Store.UID(ctx, hex.EncodeToString(random))
+	if err != nil {
+		return nil, err
+	}
+	login := auth.NewLogin(a.Log, a.Store, a.Passwords, a.signer, journal, a.Now)
+	login.SetLimits(a.tokenLimits())
+	if !config.IsLoopback(a.Config.Host) {
+		login.RefuseDefaultPasswords() // checkExposure checks only at the start
+	}
+	return httpapi.New(httpapi.Options{
+		Log: a.Log, Now: a.Now, Watch: a.Watch,
+		Login:       login,
+		Users:       a.Users,
+		Audit:       auth.NewAudit(a.Store),
+		Tokens:      a.Tokens(),
+		Memberships: a.Store,
+		Wallets:     wallets,
+		Proposals:   proposals,
+		Keys:        idempotency.New(a.Store, a.Now, a.Watch),
+		Database:    a.Store,
+		Node:        monitor,
+		Active:      a.Config.APIActive, DataFolder: a.Config.DataFolder, UID: uid,
+		Loopback: config.IsLoopback(a.Config.Host), AllowedHosts: a.Config.AllowedHosts, TrustedProxies: a.Config.TrustedProxies,
+		Version: a.Version, Observe: observe,
+	})
+}
+
+// observer is called after each request.
+type observer = func(method, route string, status int, took time.Duration)
+
+// serveMetrics serves Prometheus metrics at a separate address, if one is set, and
+// returns the observer of requests; nil if metrics are off.
+func (a *App) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (observe observer, stop func(), err error) {
+	if a.Config.MetricsListen == "" {
+		return nil, func() {}, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.Config.MetricsListen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen for Prometheus: %w", err)
+	}
+	measured := metrics.New(a.Log, a.Version, monitor, a.Store)
+	a.Log.InfoContext(ctx, "metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	handler := measured.Handler()
+	if host, _, _ := net.SplitHostPort(a.Config.MetricsListen); config.IsLoopback(host) {
+		handler = httpapi.OnlyLocalHosts(handler, a.Config.AllowedHosts)
+	}
+	go func() { ended <- httpapi.Serve(serving, a.Log, listener, handler, nil) }()
+	return measured.Observe, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			a.Log.WarnContext(ctx, "metrics server failed", "error", err)
+		}
+	}, nil
+}
+
+// checkExposure refuses to listen beyond loopback while a user has the default password.
+func (a *App) checkExposure(ctx context.Context) error {
+	if config.IsLoopback(a.Config.Host) {
+		return nil
+	}
+	n, err := a.Store.CountDefaultPasswords(ctx)
+	if err != nil {
+		return err
+	}
+	if first, err := a.Users.Get(ctx, auth.FirstAdmin); n > 0 && (err != nil || !first.PasswordIsDefault) {
+		return fmt.Errorf("imported users have the default password, so specterd listens only on 127.0.0.1 and not on %s; list them with specterd user list and change it with specterd user passwd", a.Config.Host)
+	}
+	if n > 0 {
+		return fmt.Errorf("user %q has the default password, so specterd listens only on 127.0.0.1 and not on %s; change it with: specterd user passwd %s",
+			auth.FirstAdmin, a.Config.Host, auth.FirstAdmin)
+	}
+	return nil
+}
+
+func (a *App) url(addr net.Addr) string {
+	scheme := "http"
+	if a.Config.TLSCertFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + addr.String()
+}
+
+// UnencryptedWarning is the warning about ServesUnencrypted.
+const UnencryptedWarning = "passwords and tokens are sent unencrypted: specterd serves HTTP without TLS beyond this machine; set a certificate (SPECTER_TLS_CERT_FILE), or use a reverse proxy with TLS and name it in SPECTER_TRUSTED_PROXIES"
+
+// ServesUnencrypted reports whether the server is reachable from other machines without
+// TLS, according to the settings.
+func (a *App) ServesUnencrypted() bool {
+	return !config.IsLoopback(a.Config.Host) && a.Config.TLSCertFile == "" && len(a.Config.TrustedProxies) == 0
+}
+
+// warn logs warnings about risky settings at the start.
+func (a *App) warn(ctx context.Context) {
+	if !a.Config.APIActive {
+		a.Log.WarnContext(ctx, "the API is disabled and responds with 404; set SPECTER_API_ACTIVE=true")
+	}
+	if a.ServesUnencrypted() {
+		a.Log.WarnContext(ctx, UnencryptedWarning, "host", a.Config.Host)
+	}
+	if a.Config.BcryptCost < lowBcryptCost {
+		a.Log.WarnContext(ctx, "SPECTER_BCRYPT_COST is low; passwords are easy to guess from a stolen database", "cost", a.Config.BcryptCost)
+	}
+	if n, err := a.Store.CountDefaultPasswords(ctx); err == nil && n > 0 {
+		a.Log.WarnContext(ctx, "users have the default password; change it with: specterd user passwd NAME", "count", n)
+	}
+}
+
+// warnOfIgnoredPassword logs a warning if SPECTER_ADMIN_PASSWORD is set but is not the
+// password of the first admin. The comparison is slow, so it runs in the background.
+func (a *App) warnOfIgnoredPassword(ctx context.Context) {
+	if a.Config.AdminPassword == "" {
+		return
+	}
+	same, err := a.Users.HasPassword(ctx, auth.FirstAdmin, string(a.Config.AdminPassword))
+	if err == nil && !same {
+		a.Log.WarnContext(ctx, "SPECTER_ADMIN_PASSWORD is ignored: it applies only at the first start, and the admin has another password now")
+	}
+}
+
+// verify checks the database for damage in the background, since that takes long for a
+// large database. If there is damage, the store refuses all requests.
+func (a *App) verify(ctx context.Context) {
+	switch err := a.Store.Verify(ctx); {
+	case err == nil || ctx.Err() != nil:
+	case store.IsDamage(err):
+		a.Log.ErrorContext(ctx, "the database is damaged, and all requests are refused; stop specterd, keep a copy of the file, and restore a backup", "error", err)
+	default:
+		a.Log.ErrorContext(ctx, "checking the database for damage failed; run specterd doctor to check again", "error", err)
+	}
+}

@@ -1,0 +1,13 @@
+package config
+
+import "net/netip"
+
+// IsLoopback reports whether a host name or address to listen on is reachable from this
+// machine only.
+func IsLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
