@@ -79,7 +79,7 @@ func (eitherBody) MaxBody() int64 { return 2_000_000 }
 type number int
 
 func (*number) UnmarshalJSON([]byte) error {
-	return fault.New(fault.Invalid, "invalid_number", "has to be a number to our liking")
+	return fault.New(fault.Invalid, "invalid_number", "must be a number")
 }
 
 type versioned struct {
@@ -212,7 +212,7 @@ func TestJSONOrText(t *testing.T) {
 	ask("application/json", `{"message": "`+strings.Repeat("x", 2_000_000)).wantProblem(t, 413, "body_too_large")
 	ask("text/html", "x").wantProblem(t, 415, "unsupported_media_type").want(t, 415, "application/json, text/plain")
 	for body, field := range map[string]string{
-		`{"list": [1]}`: "list[0]: has to be a number to our liking", `{"list": {}}`: "list: has to be a list", `{"message": 1}`: "message: has to be a string",
+		`{"list": [1]}`: "list[0]: must be a number", `{"list": {}}`: "list: must be a list", `{"message": 1}`: "message: must be a string",
 		`{"list": [NaN]}`: "list[0]: is not well-formed JSON", `{"message": x}`: "message: is not well-formed JSON", `{"secret": x}`: "the body is not well-formed JSON",
 	} {
 		if got := ask("application/json", body).want(t, 400, field); strings.Contains(got.body, "secret") {

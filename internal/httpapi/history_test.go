@@ -318,7 +318,7 @@ func TestExportThatBreaksOff(t *testing.T) {
 	if err == nil || len(rest) >= len(whole)-1000 {
 		t.Errorf("%d of %d bytes, %v", len(rest), len(whole), err)
 	}
-	if line := s.waitFor(t, "an answer broke off", res.Header.Get("X-Request-Id")); line["level"] != "ERROR" {
+	if line := s.waitFor(t, "response aborted", res.Header.Get("X-Request-Id")); line["level"] != "ERROR" {
 		t.Errorf("%v", line)
 	}
 	_, err = s.db.ExecContext(context.Background(), "ALTER TABLE elsewhere RENAME TO outputs")

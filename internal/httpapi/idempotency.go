@@ -102,7 +102,7 @@ func (s *server) logKey(r *http.Request, err error) {
 func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (idempotency.Request, error) {
 	keys := r.Header[keyHeader]
 	if len(keys) != 1 || !isKey(keys[0]) {
-		return idempotency.Request{}, fault.InvalidField(keyHeader, "has to be given once, with 1 to %d visible ASCII characters", maxKey)
+		return idempotency.Request{}, fault.InvalidField(keyHeader, "must be given once, with 1 to %d visible ASCII characters", maxKey)
 	}
 	who := auth.PrincipalFrom(ctx)
 	limits := "none"

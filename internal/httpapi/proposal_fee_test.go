@@ -13,8 +13,8 @@ func testProposalFees(t *testing.T, w *spending) {
 	change("signer", `{"max_fee_rate_sat_vb": 3}`).wantProblem(t, 403, "insufficient_role")
 	for body, message := range map[string]string{
 		`{"max_fee_rate_sat_vb": 100.001}`:            "must be at most 100, the maximum of the server",
-		`{"max_fee_rate_sat_vb": 0}`:                  "has to be a number of sat/vB above 0",
-		`{"max_fee_rate_sat_vb": "3"}`:                "has to be a number of sat/vB above 0",
+		`{"max_fee_rate_sat_vb": 0}`:                  "must be a number of sat/vB above 0",
+		`{"max_fee_rate_sat_vb": "3"}`:                "must be a number of sat/vB above 0",
 		`{"max_fee_rate_sat_vb": 3, "name": "Other"}`: "must be changed in a request without other fields",
 	} {
 		change("owner", body).want(t, 400, `"field":"max_fee_rate_sat_vb"`, message)

@@ -184,7 +184,7 @@ func (s *server) breakOff(r *http.Request, broken *route.BrokenError) {
 	if broken.Gone {
 		level = slog.LevelDebug
 	}
-	s.log.Log(r.Context(), level, "an answer broke off", "request_id", requestIDOf(r), "error", broken.Unwrap())
+	s.log.Log(r.Context(), level, "response aborted", "request_id", requestIDOf(r), "error", broken.Unwrap())
 	panic(http.ErrAbortHandler)
 }
 

@@ -114,7 +114,7 @@ func TestStreamThatBreaksOff(t *testing.T) {
 		if early.header.Get("X-Extra") != "" {
 			t.Errorf("the error has the stream's header: %v", early.header)
 		}
-		for path, message := range map[string]string{"/late": "an answer broke off", "/panic": "request panicked"} {
+		for path, message := range map[string]string{"/late": "response aborted", "/panic": "request panicked"} {
 			res := s.get(t, surface+path) //nolint:bodyclose // get sees to it
 			body, err := io.ReadAll(res.Body)
 			if err == nil || len(body) == 0 || len(body) > manyBytes {
@@ -139,7 +139,7 @@ func TestStreamWhoseClientLeaves(t *testing.T) {
 	_, err := io.CopyN(io.Discard, res.Body, manyBytes)
 	check(t, err)
 	check(t, res.Body.Close())
-	if line := s.waitFor(t, "an answer broke off", res.Header.Get("X-Request-Id")); line["level"] != "DEBUG" {
+	if line := s.waitFor(t, "response aborted", res.Header.Get("X-Request-Id")); line["level"] != "DEBUG" {
 		t.Errorf("%v", line)
 	}
 	ctx, leave := context.WithCancel(t.Context())

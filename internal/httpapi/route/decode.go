@@ -21,43 +21,52 @@ import (
 
 const (
 	bodyTimeout = 10 * time.Second // for the first DefaultMaxBody bytes
-	bodyRate    = 512 << 10        // bytes per second that a client has to send of a larger body
-	maxDepth    = 32               // levels of objects and arrays in a body
+	bodyRate    = 512 << 10        // minimum bytes per second for the rest of a larger body
+	maxDepth    = 32               // nested objects and arrays in a body
 	maxTokens   = 50_000           // names, values, and the ends of objects and arrays; 3,000 recipients and UTXOs take 30,000
 )
 
-// DefaultMaxBody is how many bytes a body may have if its request type is not Limited.
+// DefaultMaxBody is the maximum size of a body, in bytes, if its request type is not Limited.
 const DefaultMaxBody = 1 << 20
 
-// Limited is a request type whose body may have more or fewer bytes than
+// Limited is a request type with a maximum size of the body that differs from
 // DefaultMaxBody.
 type Limited interface{ MaxBody() int64 }
 
-// Strictness is how a surface treats what it does not know in a request.
+// Strictness is how an API version treats unknown fields and query parameters.
 type Strictness uint8
 
 const (
-	// RefuseUnknown refuses fields and query parameters that it does not know.
+	// RefuseUnknown rejects them. It is the strictness of v1.
 	RefuseUnknown Strictness = iota
-	// TolerateUnknown passes over them, except for other spellings of a field
-	// that it knows.
+	// TolerateUnknown ignores them, except for a known field in different case. It is
+	// the strictness of v1alpha.
 	TolerateUnknown
 )
 
-// Faults of a request's form.
-var (
-	ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is too large")
-	errMediaType    = fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body is of another type than this route takes")
-	ErrNotJSON      = fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body has to be JSON; send it with the header Content-Type: application/json")
-)
+// mustBe returns the words with which an error states a requirement. The messages of
+// v1alpha are frozen.
+func (s Strictness) mustBe() string {
+	if s == TolerateUnknown {
+		return "has to be"
+	}
+	return "must be"
+}
+
+// ErrBodyTooLarge is the error for a body that exceeds the route's limit.
+var ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is too large")
+
+func errMediaType(format string, args ...any) *fault.Error {
+	return fault.New(fault.UnsupportedMedia, "unsupported_media_type", "the body "+format, args...)
+}
 
 func errBody(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "invalid_json", "the body "+format, args...)
 }
 
-// readBody returns the body, or an empty object if no field of it is required and there
-// is none, or null, which many clients send for none.
-func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
+// readBody returns the body. If no field of it is required, it returns an empty object
+// for an empty body and for null, which many clients send instead of an empty body.
+func readBody(w http.ResponseWriter, r *http.Request, needed bool, strict Strictness) ([]byte, error) {
 	body, err := readAll(w, r)
 	switch {
 	case err != nil:
@@ -65,32 +74,33 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, erro
 	case !needed && (len(body) == 0 || string(bytes.TrimSpace(body)) == "null"):
 		return []byte("{}"), nil
 	case !isOf(r, "application/json"):
-		return nil, ErrNotJSON
+		return nil, errMediaType("%s JSON; send it with the header Content-Type: application/json", strict.mustBe())
 	}
 	return body, nil
 }
 
-// byteOrderMark is what some editors begin a text in UTF-8 with.
+// byteOrderMark is the mark that some editors write at the beginning of UTF-8 text.
 var byteOrderMark = []byte("\ufeff")
 
-// readText returns the body, which has to be of one of these media types, without a
+// readText returns the body, which must have one of these media types, without a
 // byte order mark.
-func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
+func readText(w http.ResponseWriter, r *http.Request, types []string, strict Strictness) ([]byte, error) {
 	body, err := readAll(w, r)
 	if err == nil && !isOf(r, types...) {
-		err = errMediaType.WithMessage("the body has to be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
+		err = errMediaType("%s of one of the types %s; say so in the header Content-Type", strict.mustBe(), strings.Join(types, ", "))
 	}
 	return bytes.TrimPrefix(body, byteOrderMark), err
 }
 
-// BufferBody returns the body of a request, which can be read again afterwards.
+// BufferBody reads the body of a request and returns it. The body can be read again
+// afterwards.
 func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := readAll(w, r)
 	r.Body = &buffered{Reader: bytes.NewReader(body), body: body}
 	return body, err
 }
 
-// buffered is a body that is in memory.
+// buffered is a body in memory.
 type buffered struct {
 	*bytes.Reader
 	body []byte
@@ -100,8 +110,8 @@ type buffered struct {
 func (*buffered) Close() error { return nil }
 
 // LimitBody returns ErrBodyTooLarge if the body is announced as larger than most
-// bytes, before any of it is read, and makes reading it fail at the moment that it
-// becomes larger. w should be net/http's own, which then lingers before it closes the
+// bytes, before any of it is read; otherwise reading the body fails as soon as it
+// exceeds the limit. w should be net/http's own, which lingers before it closes the
 // connection, so that the client can read the response.
 func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	if r.ContentLength > most {
@@ -113,7 +123,8 @@ func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	return nil
 }
 
-// tooLarge has the connection closed, since the rest of the body is not read.
+// tooLarge returns the error, and makes the server close the connection, because the
+// rest of the body is not read.
 func tooLarge(w http.ResponseWriter, most int64) error {
 	w.Header().Set("Connection", "close")
 	return ErrBodyTooLarge.WithMessage("the body must not be larger than %d bytes", most)
@@ -131,7 +142,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			return nil, errBody("could not be read").WithCause(err)
 		}
 	}
-	var room bytes.Buffer // that does not grow where the length is known
+	var room bytes.Buffer // never grows if the length is known
 	room.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
 	_, err := room.ReadFrom(r.Body)
 	body := room.Bytes()
@@ -144,8 +155,8 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// isOf reports whether the body is declared as one of these media types, in UTF-8
-// and as it is.
+// isOf reports whether the headers declare the body as one of these media types, in
+// UTF-8 and without a content encoding.
 func isOf(r *http.Request, types ...string) bool {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && slices.Contains(types, mediaType) && isUTF8(params["charset"]) && r.Header.Get("Content-Encoding") == ""
@@ -153,17 +164,17 @@ func isOf(r *http.Request, types ...string) bool {
 
 func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }
 
-// DecodeJSON decodes one JSON object into the struct that in points to, as
-// RFC 8259 and RFC 7493 (I-JSON) have it. Duplicate names, names that are
-// spelled otherwise, invalid UTF-8, text behind the object and more than 32
-// levels are Invalid. A fault repeats no values of the body.
+// DecodeJSON decodes one JSON object into the struct that in points to, according
+// to RFC 8259 and RFC 7493 (I-JSON). Duplicate names, names in different case,
+// invalid UTF-8, text after the object and more than 32 levels are Invalid. Errors
+// never repeat values of the body.
 func DecodeJSON(body []byte, in any, strict Strictness) error {
-	if err := checkForm(body, reflect.TypeOf(in).Elem()); err != nil {
+	if err := checkForm(body, reflect.TypeOf(in).Elem(), strict); err != nil {
 		return err
 	}
 	err := json.Unmarshal(body, in, json.RejectUnknownMembers(strict == RefuseUnknown))
 	if err != nil {
-		return fieldError(err, reflect.TypeOf(in).Elem())
+		return fieldError(err, reflect.TypeOf(in).Elem(), strict)
 	}
 	if strict == TolerateUnknown {
 		return checkSpelling(body, in)
@@ -171,11 +182,12 @@ func DecodeJSON(body []byte, in any, strict Strictness) error {
 	return nil
 }
 
-// checkForm reads the body once for what has nothing to do with its fields.
-func checkForm(body []byte, t reflect.Type) error {
+// checkForm checks the syntax and the limits of the body, which do not depend on its
+// fields.
+func checkForm(body []byte, t reflect.Type, strict Strictness) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if dec.PeekKind() != '{' {
-		return errBody("has to be a JSON object")
+		return errBody("%s a JSON object", strict.mustBe())
 	}
 	for tokens := 1; ; tokens++ {
 		_, err := dec.ReadToken()
@@ -198,9 +210,9 @@ func checkForm(body []byte, t reflect.Type) error {
 	}
 }
 
-// checkSpelling refuses names that are a field's but for case, as "Address" and
-// "addreſs" are. It decodes without regard to case; what differs then was
-// spelled otherwise.
+// checkSpelling rejects names that differ from a field's only in case, such as
+// "Address" and "addreſs". It decodes again without regard to case, and compares the
+// results.
 func checkSpelling(body []byte, in any) error {
 	folded := reflect.New(reflect.TypeOf(in).Elem())
 	err := json.Unmarshal(body, folded.Interface(), json.MatchCaseInsensitiveNames(true))
@@ -210,8 +222,8 @@ func checkSpelling(body []byte, in any) error {
 	return nil
 }
 
-// fieldError says which field cannot be decoded and what it should be.
-func fieldError(err error, t reflect.Type) error {
+// fieldError returns an error that names the invalid field and the expected type.
+func fieldError(err error, t reflect.Type, strict Strictness) error {
 	semantic, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
 		return errBody("is not well-formed JSON").WithCause(err)
@@ -223,14 +235,14 @@ func fieldError(err error, t reflect.Type) error {
 	if !known {
 		return errBody("does not have the form that this route takes").WithCause(err)
 	}
-	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // the type itself says what is wrong
+	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // returned by the field's type
 		return fault.InvalidField(name, "%s", f.Message).WithCause(err)
 	}
-	return fault.InvalidField(name, "has to be %s", jsonTypeOf(semantic.GoType)).WithCause(err)
+	return fault.InvalidField(name, "%s %s", strict.mustBe(), jsonTypeOf(semantic.GoType)).WithCause(err)
 }
 
-// formError says where text stops being JSON, if that is in a field that we know:
-// a name of the client's own is not repeated.
+// formError returns an error about malformed JSON. It names the place only if that is
+// a known field, so that it never repeats names that the client chose.
 func formError(err error, t reflect.Type) error {
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if name, known := fieldAt(t, syntactic.JSONPointer); known && name != "" {
@@ -240,7 +252,8 @@ func formError(err error, t reflect.Type) error {
 	return errBody("is not well-formed JSON in UTF-8").WithCause(err)
 }
 
-// unknownField names an unknown field with its path, and the fields that are known there.
+// unknownField returns an error that names an unknown field with its path, and the
+// known fields of the same object.
 func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
 	at, in := fieldTypeAt(t, pointer.Parent())
 	name := pointer.LastToken()
@@ -265,8 +278,8 @@ func isFieldName(name string) bool {
 
 const fieldNameLetters = "abcdefghijklmnopqrstuvwxyz_"
 
-// fieldTypeAt returns the name of what a pointer into a body of type t points to, and
-// its type, which is nil if it is not a struct with fields.
+// fieldTypeAt returns the name and the type of the field that a pointer into a body of
+// type t refers to. The type is nil if it is not a struct.
 func fieldTypeAt(t reflect.Type, pointer jsontext.Pointer) (name string, in reflect.Type) {
 	name, known := fieldAt(t, pointer)
 	if !known {
@@ -297,8 +310,8 @@ func element(t reflect.Type) reflect.Type {
 	return t
 }
 
-// fieldAt returns the name of what a pointer into a body of type t points to, such
-// as recipients[0].address, and whether all names in it are fields of t.
+// fieldAt returns the name of the field that a pointer into a body of type t refers to,
+// such as recipients[0].address, and whether all names in it are fields of t.
 func fieldAt(t reflect.Type, pointer jsontext.Pointer) (name string, known bool) {
 	for token := range pointer.Tokens() {
 		for t != nil && t.Kind() == reflect.Pointer {
@@ -321,7 +334,7 @@ func fieldAt(t reflect.Type, pointer jsontext.Pointer) (name string, known bool)
 			}
 			name += token
 			t = field.Type
-		default: // something of the type's own making
+		default: // a type that decodes its own content
 			return name, true
 		}
 	}
@@ -364,7 +377,7 @@ func jsonTypeOf(t reflect.Type) string {
 
 func fieldNames(t reflect.Type) string { return strings.Join(fieldNameList(t), ", ") }
 
-// fieldNameList returns the names of a request type's fields in a body.
+// fieldNameList returns the names of a request type's body fields.
 func fieldNameList(t reflect.Type) []string {
 	var names []string
 	for _, field := range reflect.VisibleFields(t) {

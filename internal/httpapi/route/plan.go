@@ -17,11 +17,11 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// plan says where the fields of a request type come from.
+// plan describes the sources of a request type's fields.
 type plan struct {
 	path, query, header []parameter
 	hasBody             bool
-	needsBody           bool // some field of it has to be there
+	needsBody           bool // whether a field of it is required
 	text                *Text
 	maxBody             int64
 }
@@ -29,7 +29,7 @@ type plan struct {
 type parameter struct {
 	name  string
 	field []int  // its index, through embedded structs
-	value string // where the request has none; from the tag default
+	value string // used if the request has none; from the tag default
 }
 
 func planFor(t reflect.Type) plan {
@@ -39,7 +39,7 @@ func planFor(t reflect.Type) plan {
 	}
 	for _, field := range reflect.VisibleFields(t) {
 		if field.Anonymous && field.Type.Kind() == reflect.Struct {
-			continue // its fields are visible, too
+			continue // its fields are also visible
 		}
 		from := func(source string) string { return field.Tag.Get(source) }
 		param := parameter{field: field.Index, value: from("default")}
@@ -70,7 +70,7 @@ func planFor(t reflect.Type) plan {
 	return p
 }
 
-// checkParameter panics where a field cannot be filled from a text.
+// checkParameter panics if a field cannot be filled from text.
 func checkParameter(t reflect.Type, field reflect.StructField) {
 	kind := field.Type.Kind()
 	if kind == reflect.Pointer || kind == reflect.Slice && field.Tag.Get("query") != "" {
@@ -84,9 +84,10 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 	}
 }
 
-// receive decodes the request and checks again who makes it. A client that may not make
-// it any more is not told what is wrong with it. If the client has gone, which ends the
-// check, a broken request is still reported as that.
+// receive decodes the request and authorizes it again. A client that is no longer
+// authorized gets that error, and not the errors of its request. If the client
+// disconnected, which aborts the authorization, the error of an invalid request is
+// returned nevertheless.
 func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, in any, o options) (context.Context, error) {
 	err := p.decode(w, r, in, o.strict)
 	if o.recheck != nil {
@@ -101,17 +102,17 @@ func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	return ctx, err
 }
 
-// decode fills in, a pointer to a struct of the plan's type.
+// decode decodes the request into the struct of the plan's type that in points to.
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
 	switch {
 	case p.text != nil && (!p.text.OrJSON || !isOf(r, jsonMedia)):
-		body, err := readText(w, r, p.text.types())
+		body, err := readText(w, r, p.text.types(), strict)
 		if err != nil {
 			return err
 		}
 		reflect.ValueOf(in).Elem().FieldByIndex(p.text.field).SetBytes(body)
 	case p.hasBody:
-		body, err := readBody(w, r, p.needsBody)
+		body, err := readBody(w, r, p.needsBody, strict)
 		if err != nil {
 			return err
 		}
@@ -119,46 +120,46 @@ func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Stri
 			return err
 		}
 	}
-	if err := p.fillPath(r, in); err != nil {
+	if err := p.fillPath(r, in, strict); err != nil {
 		return err
 	}
-	if err := p.fillHeader(r, in); err != nil {
+	if err := p.fillHeader(r, in, strict); err != nil {
 		return err
 	}
 	return p.fillQuery(r, in, strict)
 }
 
-// fillHeader takes several lines of one header for a list (RFC 9110, section 5.3).
-func (p plan) fillHeader(r *http.Request, in any) error {
+// fillHeader joins several lines of one header into a list (RFC 9110, section 5.3).
+func (p plan) fillHeader(r *http.Request, in any, strict Strictness) error {
 	for _, param := range p.header {
 		values := r.Header.Values(param.name)
 		if len(values) == 0 {
 			continue
 		}
-		if err := param.set(in, strings.Join(values, ", ")); err != nil {
+		if err := param.set(in, strings.Join(values, ", "), strict); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p plan) fillPath(r *http.Request, in any) error {
+func (p plan) fillPath(r *http.Request, in any, strict Strictness) error {
 	for _, param := range p.path {
 		text, err := PathParam(r, param.name)
 		if err != nil {
 			return err
 		}
-		if err := param.set(in, text); err != nil {
+		if err := param.set(in, text, strict); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// PathParam returns what the path has for a parameter of the route.
+// PathParam returns the value of a route parameter from the path.
 func PathParam(r *http.Request, name string) (string, error) {
 	text := chi.URLParam(r, name)
-	if r.URL.RawPath != "" { // then chi matched the path as it was escaped
+	if r.URL.RawPath != "" { // chi then matched the escaped path
 		var err error
 		if text, err = url.PathUnescape(text); err != nil {
 			return "", fault.InvalidField(name, "is not escaped as a URL wants it")
@@ -191,7 +192,7 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 		case len(texts) == 0:
 			texts = []string{param.value}
 		}
-		if err := param.set(in, texts[0]); err != nil {
+		if err := param.set(in, texts[0], strict); err != nil {
 			return err
 		}
 	}
@@ -201,7 +202,7 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 	return nil
 }
 
-// unknownParameter names a query parameter that the route does not have.
+// unknownParameter returns the error about a query parameter that the route does not have.
 func (p plan) unknownParameter(name string) *fault.Error {
 	expected := "expected one of " + p.queryNames()
 	if len(p.query) == 0 {
@@ -229,15 +230,15 @@ func (p plan) queryNames() string {
 	return strings.Join(names, ", ")
 }
 
-// maxList is how many elements a list in a query may have.
+// maxList is the maximum number of elements of a list in a query.
 const maxList = 100
 
 func (p parameter) isList(in any) bool {
 	return reflect.ValueOf(in).Elem().FieldByIndex(p.field).Kind() == reflect.Slice
 }
 
-// setList fills a field that is a list, with texts that are lists with commas. What is
-// in a list is for the handler to check.
+// setList sets a field to the elements of all texts, which are separated by commas. The
+// handler checks the elements.
 func (p parameter) setList(in any, texts []string) error {
 	n := len(texts)
 	for _, text := range texts {
@@ -254,7 +255,7 @@ func (p parameter) setList(in any, texts []string) error {
 	return nil
 }
 
-func (p parameter) set(in any, text string) error {
+func (p parameter) set(in any, text string, strict Strictness) error {
 	field := reflect.ValueOf(in).Elem().FieldByIndex(p.field)
 	if field.Kind() == reflect.Pointer {
 		field.Set(reflect.New(field.Type().Elem()))
@@ -264,18 +265,18 @@ func (p parameter) set(in any, text string) error {
 	case reflect.Int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return fault.InvalidField(p.name, "has to be a whole number")
+			return fault.InvalidField(p.name, "%s a whole number", strict.mustBe())
 		}
 		field.SetInt(int64(n))
 	case reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
-			return fault.InvalidField(p.name, "has to be true or false")
+			return fault.InvalidField(p.name, "%s true or false", strict.mustBe())
 		}
 		field.SetBool(b)
 	default:
 		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
-			return fault.InvalidField(p.name, "has to be UTF-8 text without NUL")
+			return fault.InvalidField(p.name, "%s UTF-8 text without NUL", strict.mustBe())
 		}
 		field.SetString(text)
 	}

@@ -1,9 +1,9 @@
-// Package route is what the two API surfaces and the server share: the line of
-// the route table, and handlers that are plain functions from a request type to
-// a response type. The types are read once, at start-up, for decoding and for
-// the API's description.
+// Package route defines the entries of the route table, which both API versions
+// and the server use, and handlers that are plain functions from a request type
+// to a response type. The types are inspected once, at startup, for decoding and
+// for the OpenAPI specification.
 //
-// The package knows no path, no error format and no credential.
+// Paths, error formats and the verification of credentials are outside of it.
 package route
 
 import (
@@ -18,33 +18,33 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// Credentials says how the caller of a route proves who they are.
+// Credentials are the kinds of credentials that a route accepts.
 type Credentials uint8
 
-// The kinds of credentials that a route takes.
+// The kinds of credentials.
 const (
-	Public        Credentials = iota // none is needed
+	Public        Credentials = iota // no credentials required
 	Basic                            // user name and password, RFC 7617
 	Bearer                           // a token, RFC 6750
 	BasicOrBearer                    // a password, or a token with the route's scope
 	AnyToken                         // a password, or any token whatever its scopes
 	OwnToken                         // a token, whatever its scopes
-	Password                         // a password; a good token is told that it will not do
+	Password                         // a password; a valid token gets an error that says so
 )
 
-// TakesBasic reports whether a password will do.
+// TakesBasic reports whether a password is accepted.
 func (c Credentials) TakesBasic() bool {
 	return c == Basic || c == BasicOrBearer || c == AnyToken || c == Password
 }
 
-// TakesBearer reports whether a token will do.
+// TakesBearer reports whether a token is accepted.
 func (c Credentials) TakesBearer() bool { return c != Public && c != Basic && c != Password }
 
-// NeedsScope reports whether a token has to have the route's scope.
+// NeedsScope reports whether a token must have the route's scope.
 func (c Credentials) NeedsScope() bool { return c == Bearer || c == BasicOrBearer }
 
-// Role is what a caller has to be: in the whole, or to the wallet that the
-// route's {alias} names.
+// Role is the role that a caller must have: on the server, or in the wallet that
+// the route's {alias} names.
 type Role string
 
 // The roles.
@@ -60,50 +60,50 @@ const (
 // OfWallet reports whether r is a role in a wallet.
 func (r Role) OfWallet() bool { return r != AnyRole && r != Admin }
 
-// Route is one line of the table from which the server, the description and the
-// tests of who may do what are made.
+// Route is an entry of the route table, from which the server, the OpenAPI
+// specification and the tests of permissions are generated.
 type Route struct {
 	Method      string
-	Path        string // without a slash at its end; the one with it is served, too
+	Path        string // without a trailing slash; the path with one is also served
 	Credentials Credentials
-	Scope       auth.Scopes // 0 only where no token is taken, or any
+	Scope       auth.Scopes // 0 only if no token is accepted, or any token
 	Role        Role
 	Handler     Handler
 	Summary     string
 }
 
-// Handler answers a request, once its caller has proved to be entitled to it.
+// Handler serves the requests of a route after they were authorized.
 type Handler struct {
 	// In and Out are the types of the request and of the response on success;
-	// struct{} is nothing.
+	// struct{} if there is none.
 	In, Out reflect.Type
 	Status  int // on success
-	// OtherStatus is the other one that there can be on success: 201 where something
-	// new was made, or 200 where nothing was; 0 for none.
+	// OtherStatus is the second possible status on success: 201 if something was
+	// created, or 200 if nothing was; 0 if there is only one.
 	OtherStatus int
-	Name        string // that of the function, such as ListTokens
-	// PathParameters are the names of those in the path.
+	Name        string // name of the function, such as ListTokens
+	// PathParameters are the names of the parameters in the path.
 	PathParameters []string
 	// Media are the types of a body that is streamed, instead of Out.
 	Media []Media
-	// MaxBody is how many bytes the body may have.
+	// MaxBody is the maximum size of the body, in bytes.
 	MaxBody int64
-	// NeedsBody is whether some field of the body has to be there.
+	// NeedsBody is whether a field of the body is required.
 	NeedsBody bool
-	// Text is a body that is no JSON object; nil where there is none.
+	// Text describes a body that is not a JSON object; nil if the handler takes none.
 	Text *Text
-	// HasETag is whether a client can ask for an answer only if it is another
-	// than the last one.
+	// HasETag is whether responses carry an ETag, so that a client can ask for a
+	// response only if it changed.
 	HasETag bool
-	// RequiresNode is whether the answer waits for the node.
+	// RequiresNode is whether the handler waits for the node.
 	RequiresNode bool
-	// IsHeavy is whether the server limits how many such requests work at once. For a
-	// body that is streamed it does so anyway.
+	// IsHeavy is whether the server limits the number of such requests that run at
+	// the same time. Streamed responses are always limited.
 	IsHeavy bool
-	// TakesIdempotencyKey is whether a client can ask again without anything being done twice.
+	// TakesIdempotencyKey is whether a request with an Idempotency-Key is executed only once.
 	TakesIdempotencyKey bool
 	// ShownScope is the scope that a token needs to see the response to a change; 0 if
-	// none is needed. Without it the change is answered with 204 and no body.
+	// every token sees it. Tokens without the scope get 204 and no body.
 	ShownScope auth.Scopes
 	serve      func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error
 }
@@ -112,68 +112,69 @@ type Handler struct {
 // make it. It returns ctx with the caller as they are now.
 type Recheck func(ctx context.Context) (context.Context, error)
 
-// options are how a handler is to serve a request.
+// options control how a handler serves a request.
 type options struct {
 	strict  Strictness
 	etag    bool
 	recheck Recheck
 }
 
-// WithETag returns the handler, one that reads, with an ETag on its answers: 304
-// where the client has the same one already (RFC 9110, section 13.1.2).
+// WithETag returns the handler, which must be a reading one, with an ETag on its
+// responses, and 304 if the client has the current one (RFC 9110, section 13.1.2).
 func (h Handler) WithETag() Handler {
 	h.HasETag = true
 	return h
 }
 
-// NeedsNode returns the handler, marked as one that waits for the node. All others
-// answer while the node is away, too.
+// NeedsNode returns the handler, marked as waiting for the node. All others also
+// respond while the node is unavailable.
 func (h Handler) NeedsNode() Handler {
 	h.RequiresNode = true
 	return h
 }
 
-// Heavy returns the handler, marked as one whose requests take much work: the server
-// limits how many of them work at once.
+// Heavy returns the handler, marked as expensive: the server limits the number of
+// such requests that run at the same time.
 func (h Handler) Heavy() Handler {
 	h.IsHeavy = true
 	return h
 }
 
-// WithIdempotencyKey returns the handler, marked as one whose successful answer is repeated
-// to requests with the same Idempotency-Key.
+// WithIdempotencyKey returns the handler, whose successful response is then stored and returned
+// to further requests with the same Idempotency-Key.
 func (h Handler) WithIdempotencyKey() Handler {
 	h.TakesIdempotencyKey = true
 	return h
 }
 
-// ShownTo returns the handler, one that changes something, with the scope that its
-// response takes. Others may make the change and see nothing: what the response shows is
-// what that scope reads. A response that only shows what the request created needs none.
+// ShownTo returns the handler, which must be one that changes something, with the scope
+// that is required to see its response: the scope that reads the same data. Tokens
+// without it may make the change, but get no body. A response that shows only what the
+// request created needs no such scope.
 func (h Handler) ShownTo(scope auth.Scopes) Handler {
 	h.ShownScope = scope
 	return h
 }
 
-// Serve answers r in ctx, which carries the caller, or returns why it could not,
-// having written nothing then; but for a BrokenError. Recheck is called after the
-// request was read and before anything is done; it may be nil.
+// Serve responds to r in ctx, which carries the caller. If it returns an error, it has
+// written nothing, except for a BrokenError. It calls recheck, which may be nil, after
+// reading the request and before calling the handler's function.
 func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness, recheck Recheck) error {
 	return h.serve(ctx, w, r, options{strict, h.HasETag, recheck})
 }
 
-// Text is a body that a handler takes as it is, in a field of bytes with a tag body.
+// Text is a body that a handler takes undecoded, in a field of bytes with the tag body.
 type Text struct {
-	Types       []string // of media that are taken
+	Types       []string // accepted media types
 	Description string
-	OrJSON      bool  // whether a JSON object is taken, too
+	OrJSON      bool  // whether a JSON object is also accepted
 	field       []int // its index, through embedded structs
 }
 
-// jsonMedia is the type of a JSON object.
+// jsonMedia is the media type of a JSON object.
 const jsonMedia = "application/json"
 
-// types are all that are taken.
+// types returns all accepted media types.
 func (t *Text) types() []string {
 	if t.OrJSON {
 		return append([]string{jsonMedia}, t.Types...)
@@ -181,8 +182,8 @@ func (t *Text) types() []string {
 	return t.Types
 }
 
-// Check returns an error where the path has other parameters than the handler:
-// a mistake in the table.
+// Check returns an error if the parameters of the path differ from the handler's,
+// which is a mistake in the table.
 func (r Route) Check() error {
 	var names []string
 	for part := range strings.SplitSeq(r.Path, "/") {
@@ -196,12 +197,13 @@ func (r Route) Check() error {
 	return nil
 }
 
-// None is the request or the response type of a handler that has none.
+// None is the type of a request without parameters and body, and of a response
+// without a body.
 type None = struct{}
 
-// JSON makes a handler of a function from a request to a response. Fields of In
-// with a path, query or header tag are filled from there, all others from a JSON body.
-// It panics where In cannot be filled, which is a mistake in the table.
+// JSON returns a handler that calls f and responds with its result as JSON. Fields of
+// In with a path, query or header tag are filled from there, all others from a JSON
+// body. It panics if In cannot be filled, which is a mistake in the table.
 func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, error)) Handler {
 	h := handler(func(ctx context.Context, in In) (Out, int, error) {
 		out, err := f(ctx, in)
@@ -211,7 +213,7 @@ func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, erro
 	return h
 }
 
-// handler makes a handler of a function that also says with which status.
+// handler returns a handler for a function that also returns the status.
 func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status int, err error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
@@ -237,24 +239,24 @@ func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status in
 	}
 }
 
-// Versioned is an answer whose ETag is the version of what it shows.
+// Versioned is a response whose ETag is the version of the object that it shows.
 type Versioned interface {
-	// ETag returns the tag as it is on the wire, or nothing for what has no version.
+	// ETag returns the tag with its quotation marks, or "" if the object has no version.
 	ETag() string
 }
 
-// OK makes a handler that answers 200.
+// OK returns a handler that responds with 200.
 func OK[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
 	return JSON(http.StatusOK, f)
 }
 
-// Created makes a handler that answers 201.
+// Created returns a handler that responds with 201.
 func Created[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handler {
 	return JSON(http.StatusCreated, f)
 }
 
-// CreatedOrOK makes a handler that answers 201 where f made something new, and 200 where
-// that was there.
+// CreatedOrOK returns a handler that responds with 201 if f created something, and with 200
+// if it existed.
 func CreatedOrOK[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
 	h := handler(func(ctx context.Context, in In) (Out, int, error) {
 		out, created, err := f(ctx, in)
@@ -267,21 +269,21 @@ func CreatedOrOK[In, Out any](f func(ctx context.Context, in In) (out Out, creat
 	return h
 }
 
-// CreatedOrDryRun makes a handler that answers 201 where f made something new, and 200
-// where it was asked only to say what it would make.
+// CreatedOrDryRun returns a handler that responds with 201 if f created something, and
+// with 200 after a dry run.
 func CreatedOrDryRun[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
 	h := CreatedOrOK(f)
 	h.Name, h.Status, h.OtherStatus = nameOf(f), http.StatusCreated, http.StatusOK
 	return h
 }
 
-// IsDryRun reports whether an answer of this status is that of a dry run, after which
-// nothing was made.
+// IsDryRun reports whether a response with this status belongs to a dry run, which
+// creates nothing.
 func (h Handler) IsDryRun(status int) bool {
 	return h.Status == http.StatusCreated && h.OtherStatus != 0 && status == h.OtherStatus
 }
 
-// NoContent makes a handler that answers 204 without a body.
+// NoContent returns a handler that responds with 204 and no body.
 func NoContent[In any](f func(ctx context.Context, in In) error) Handler {
 	h := JSON(http.StatusNoContent, func(ctx context.Context, in In) (None, error) {
 		return None{}, f(ctx, in)
@@ -293,6 +295,6 @@ func NoContent[In any](f func(ctx context.Context, in In) error) Handler {
 // nameOf returns the name of a function or method, without package and type.
 func nameOf(f any) string {
 	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
-	name = strings.TrimSuffix(name, "-fm") // that of a bound method
+	name = strings.TrimSuffix(name, "-fm") // the suffix of a bound method
 	return name[strings.LastIndexByte(name, '.')+1:]
 }

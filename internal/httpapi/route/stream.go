@@ -14,41 +14,41 @@ import (
 
 const (
 	streamBuffer = 32 << 10         // bytes
-	maxWrite     = 64 << 10         // bytes that a client has to take in writeTimeout
-	writeTimeout = 30 * time.Second // of one write; there is no limit for them all
+	maxWrite     = 64 << 10         // bytes that a client must receive within writeTimeout
+	writeTimeout = 30 * time.Second // for one write; the whole response has no time limit
 )
 
-// Streamed is a body that is written while it is made, and never in memory as a
-// whole.
+// Streamed is a body that is written while it is generated, and is never in memory
+// completely.
 type Streamed struct {
 	ContentType string
-	// Header is what goes with it besides; nil for nothing.
+	// Header contains additional headers; it may be nil.
 	Header http.Header
-	// Body writes the body. An error that it returns before the first 32 kB are
-	// full becomes an error response like any other; a later one cuts the
-	// connection, so that nobody takes a part for the whole. It is not called for
-	// HEAD.
+	// Body writes the body. If it returns an error before it has written 32 KiB, the
+	// client gets a normal error response; a later error closes the connection, so
+	// that the client notices that the body is incomplete. It is not called for HEAD.
 	Body func(w *bufio.Writer) error
 
-	whole any // instead of all these
+	whole any // replaces all other fields
 }
 
-// Whole is v as JSON, for a handler that streams something else, when asked to.
+// Whole returns a response with v as JSON, for a handler that streams only if the
+// client asks for it.
 func Whole(v any) Streamed { return Streamed{whole: v} }
 
-// Media is a media type that an answer may have.
+// Media is a media type of a response.
 type Media struct {
 	Type string // without parameters
-	// Of is the type of the body, or for JSON Lines of a line. It is for the
-	// description.
+	// Of is the type of the body, or, for JSON Lines, of a line. The OpenAPI
+	// specification describes it.
 	Of reflect.Type
 }
 
-// MediaOf returns a media type whose content is described by T.
+// MediaOf returns a media type with content of type T.
 func MediaOf[T any](mediaType string) Media { return Media{mediaType, reflect.TypeFor[T]()} }
 
-// Stream makes a handler that answers 200 with a body of one of these media
-// types. It may take as long as the client takes what it is sent.
+// Stream returns a handler that responds with 200 and a body of one of these media
+// types. The response may take as long as the client keeps receiving it.
 func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media ...Media) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
@@ -78,24 +78,25 @@ func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media 
 	}
 }
 
-// BrokenError is returned by Serve for an answer that has begun and cannot be
-// ended: its connection has to be cut.
+// BrokenError is returned by Serve for a response that was started and cannot be
+// completed. The caller must close the connection.
 type BrokenError struct {
 	cause error
-	// Gone is whether the reason is that the client left or does not read.
+	// Gone is whether the client disconnected or stopped reading.
 	Gone bool
 }
 
-func (e *BrokenError) Error() string { return "an answer broke off: " + e.cause.Error() }
+func (e *BrokenError) Error() string { return "response aborted: " + e.cause.Error() }
 
 // Unwrap returns the reason.
 func (e *BrokenError) Unwrap() error { return e.cause }
 
-// Worker is the response writer of a server that limits how many requests work at once.
+// Worker is the response writer of a server that limits the number of requests that
+// run at the same time.
 type Worker interface {
 	http.ResponseWriter
-	// Work waits until the request may work. A write ends that, so that clients that
-	// read slowly hold up nobody.
+	// Work waits for a slot. Each write gives the slot up, so that clients that read
+	// slowly do not block other requests.
 	Work(ctx context.Context) error
 }
 
@@ -121,8 +122,8 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 	}()
 	err := s.Body(buffer)
 	if err == nil {
-		to.length = buffer.Buffered() // all of it, where nothing was written yet
-		to.resume = nil               // no work is left
+		to.length = buffer.Buffered() // the complete length, if nothing was written yet
+		to.resume = nil               // no slot is required any more
 		err = buffer.Flush()
 	}
 	switch {
@@ -135,17 +136,18 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 	return &BrokenError{err, to.failed || r.Context().Err() != nil}
 }
 
-// timedWriter writes a body with a limit of time for each write.
+// timedWriter writes a body with a time limit for each write.
 type timedWriter struct {
 	w             http.ResponseWriter
 	control       *http.ResponseController
 	streamed      Streamed
-	length        int // of the whole body where that is known before the first write, else -1
+	length        int // of the whole body if it is known before the first write, otherwise -1
 	begun, failed bool
-	resume        func() error // after a write; nil where nothing is to be waited for
+	resume        func() error // called after each write; may be nil
 }
 
-// begin writes the header, which is late, so that there can be an error instead.
+// begin writes the header. It is called at the first write, so that an error response
+// is possible until then.
 func (t *timedWriter) begin() {
 	t.begun = true
 	h := t.w.Header()
@@ -177,8 +179,8 @@ func (t *timedWriter) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// limit sets a deadline of a connection, that far from now. Tests call handlers
-// without a connection.
+// limit sets a deadline of a connection to d from now. It ignores that deadlines are
+// not supported, because tests call handlers without a connection.
 func limit(set func(time.Time) error, d time.Duration) error {
 	err := set(time.Now().Add(d)) //nolint:forbidigo // connections know only real time
 	if errors.Is(err, http.ErrNotSupported) {

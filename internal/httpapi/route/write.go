@@ -13,22 +13,23 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Values of Content-Type. They are shared by all responses and never changed.
+// Values of Content-Type. All responses share them; they must not be modified.
 var (
 	JSONType    = []string{"application/json"}
 	ProblemType = []string{"application/problem+json"}
 )
 
-// maxUnmeasured is up to where net/http works out Content-Length by itself.
+// maxUnmeasured is the largest body, in bytes, for which net/http sets Content-Length
+// automatically.
 const maxUnmeasured = 2048
 
-// inOrder has the members of maps sorted, so that the same answer is the same text.
+// inOrder sorts the members of maps, so that equal responses are equal bytes.
 var inOrder = json.Deterministic(true)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// Write writes v as the response's JSON, with a newline at the end. It marshals
-// first, so that a value that cannot be encoded still becomes an error response.
+// Write writes v as JSON with a final newline. It encodes v before writing, so that an
+// error response is possible if v cannot be encoded.
 func Write(w http.ResponseWriter, status int, contentType []string, v any) error {
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
@@ -37,7 +38,7 @@ func Write(w http.ResponseWriter, status int, contentType []string, v any) error
 	return encode(v, func(body []byte) { writeBody(w, status, contentType, body) })
 }
 
-// encode hands out the JSON of v, which must not be kept.
+// encode calls use with the JSON of v, which is valid only during the call.
 func encode(v any, use func(body []byte)) error {
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
@@ -57,14 +58,15 @@ func writeBody(w http.ResponseWriter, status int, contentType []string, body []b
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone; nobody is left to tell
+	_, _ = w.Write(body) // fails only if the client disconnected
 }
 
-// privateNoCache lets a client keep an answer, if it asks each time whether that
-// is still the same.
+// privateNoCache allows a client to store a response if it revalidates it before each
+// use.
 var privateNoCache = []string{"private, no-cache"}
 
-// writeTagged writes v with an ETag of its text, or 304 where the client has it.
+// writeTagged writes v with an ETag that is a hash of the body, or 304 if the client
+// has that ETag.
 func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
 	return encode(v, func(body []byte) {
 		sum := sha256.Sum256(body)
@@ -81,8 +83,8 @@ func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
 	})
 }
 
-// writeVersioned writes v with its own ETag, or, where it may, 304 where the client
-// has that version.
+// writeVersioned writes v with its own ETag. If mayHave is true, it responds with 304
+// if the client has that version.
 func writeVersioned(w http.ResponseWriter, r *http.Request, status int, v Versioned, mayHave bool) error {
 	h := w.Header()
 	etag := v.ETag()
@@ -100,8 +102,8 @@ func writeVersioned(w http.ResponseWriter, r *http.Request, status int, v Versio
 	return Write(w, status, JSONType, v)
 }
 
-// hasTag reports whether the values of an If-None-Match let etag be: RFC 9110,
-// section 13.1.2, where weak and strong tags are compared alike.
+// hasTag reports whether the values of an If-None-Match contain etag. It uses the weak
+// comparison (RFC 9110, section 13.1.2).
 func hasTag(values []string, etag string) bool {
 	for _, list := range values {
 		for tag := range strings.SplitSeq(list, ",") {

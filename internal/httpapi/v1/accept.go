@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Media types of what is streamed. JSON Lines has no registered one; this is what
-// jsonlines.org says, and the older of the two others in use is taken for it.
+// Media types of responses. None is registered for JSON Lines: jsonlines.org names
+// application/jsonl, and the older application/x-ndjson is also accepted.
 const (
 	jsonType   = "application/json"
 	csvType    = "text/csv"
@@ -15,8 +15,9 @@ const (
 	ndjsonType = "application/x-ndjson"
 )
 
-// preferred returns the one of the offers that an Accept header likes best (RFC
-// 9110, section 12.5.1); the first where it likes several as much, or none.
+// preferred returns the offer with the highest quality value in an Accept header (RFC
+// 9110, section 12.5.1): the first of equal ones, and the first of all if none is
+// acceptable.
 func preferred(accept string, offers ...string) string {
 	best, quality := offers[0], 0.0
 	for _, offer := range offers {
@@ -27,8 +28,8 @@ func preferred(accept string, offers ...string) string {
 	return best
 }
 
-// qualityOf returns how much an Accept header likes a media type, from 0 to 1, as
-// the most specific of its ranges says.
+// qualityOf returns the quality value of a media type in an Accept header, from 0 to 1.
+// The most specific range applies.
 func qualityOf(accept, offer string) float64 {
 	group, _, _ := strings.Cut(offer, "/")
 	quality, specific := 0.0, 0

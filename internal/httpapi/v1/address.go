@@ -56,7 +56,7 @@ func (in listAddressesRequest) filter() (wallets.AddressFilter, error) {
 		case "change":
 			branch = wallets.ChangeBranch
 		default:
-			return f, fault.InvalidField("branch", "has to be receive or change")
+			return f, fault.InvalidField("branch", "must be receive or change")
 		}
 		f.Branch = &branch
 	}
@@ -91,7 +91,8 @@ func (a *API) ListAddresses(ctx context.Context, in listAddressesRequest) (listA
 
 func placeText(a wallets.Address) string { return fmt.Sprint(a.Branch, a.Index) }
 
-// placeCursor reads the place of an address: branch and index. Nil is the beginning.
+// placeCursor parses a cursor into the branch and the index of an address; nil is the
+// beginning.
 func placeCursor(p page) (*wallets.Place, error) {
 	text, err := p.place()
 	if err != nil || text == "" {
@@ -179,7 +180,7 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAd
 		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label, UnusedInRow: unused,
 	}
 	if unused > wallets.MaxUnused {
-		text := fmt.Sprintf("%d addresses in a row were revealed and not paid to; other software that restores this wallet stops looking after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
+		text := fmt.Sprintf("%d addresses in a row were revealed and not paid to; other software that restores this wallet stops searching after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
 		out.Warning = &text
 	}
 	return out, nil

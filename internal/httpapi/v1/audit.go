@@ -56,7 +56,7 @@ func (a *API) ListAudit(ctx context.Context, in listAuditRequest) (list[auditEnt
 		return list[auditEntry]{}, err
 	}
 	if in.Outcome != "" && in.Outcome != "ok" && in.Outcome != "refused" {
-		return list[auditEntry]{}, fault.InvalidField("outcome", "has to be ok or refused")
+		return list[auditEntry]{}, fault.InvalidField("outcome", "must be ok or refused")
 	}
 	f := auth.AuditFilter{UserName: in.User, Action: in.Action, Target: in.Target, Outcome: in.Outcome}
 	if f.Since, f.Until, err = in.times(); err != nil {
@@ -69,8 +69,7 @@ func (a *API) ListAudit(ctx context.Context, in listAuditRequest) (list[auditEnt
 	return newList(entries, limit, auditEntryOf, func(e auth.Entry) string { return strconv.FormatInt(e.ID, 10) }), nil
 }
 
-// number returns the number that the cursor stands for, which is 0 at the beginning
-// of a list.
+// number parses a cursor that is a number; 0 is the beginning of the list.
 func (p page) number() (int64, error) {
 	text, err := p.place()
 	if err != nil || text == "" {

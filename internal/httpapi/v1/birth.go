@@ -11,14 +11,14 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// maxHeight is more than the chain will have in a thousand years.
+// maxHeight exceeds any height that the chain can reach within a thousand years.
 const maxHeight = 99_999_999
 
-// parseBirth reads a point in the chain: "now", the height of a block, a date or a
-// time. Field is its name in the request.
+// parseBirth parses a birthday: "now", a block height, a date or a time. Errors name
+// the field.
 func parseBirth(field string, value jsontext.Value) (wallets.Birth, error) {
 	if value == nil {
-		return wallets.Birth{}, fault.InvalidField(field, `is needed: "now", the height of a block, or a date such as "2026-01-31"`)
+		return wallets.Birth{}, fault.InvalidField(field, `is required: "now", the height of a block, or a date such as "2026-01-31"`)
 	}
 	if height, err := strconv.Atoi(string(value)); err == nil && height >= 0 && height <= maxHeight {
 		return wallets.Birth{Height: &height}, nil
@@ -35,7 +35,7 @@ func parseBirth(field string, value jsontext.Value) (wallets.Birth, error) {
 	return wallets.Birth{}, fault.InvalidField(field, `must be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
 }
 
-// parseTime reads a time of RFC 3339, or a date, which stands for its beginning in a time zone.
+// parseTime parses a time (RFC 3339), or a date, which means its beginning in the time zone.
 func parseTime(text string, zone *time.Location) (at time.Time, isDate, ok bool) {
 	if at, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
 		return at, true, true

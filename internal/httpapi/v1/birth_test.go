@@ -80,7 +80,7 @@ func TestHistoryFilter(t *testing.T) {
 		}
 	}
 	for field, in := range map[string]history{"since": {period: period{Since: "x"}}, "until": {period: period{Until: "now"}}, "category": {Category: "Send"}} {
-		if _, err := in.filter(); err == nil || !strings.HasPrefix(err.Error(), field+": has to be") {
+		if _, err := in.filter(); err == nil || !strings.HasPrefix(err.Error(), field+": must be") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -26,7 +26,7 @@ var HistoryMedia = []route.Media{
 	route.MediaOf[transaction](linesType), route.MediaOf[transaction](ndjsonType),
 }
 
-// export streams all of a history, as CSV or as JSON Lines.
+// export streams a complete history, as CSV or as JSON Lines.
 func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaType string, in history) (route.Streamed, error) {
 	f.Raw = f.Raw && mediaType != csvType
 	tip, records, err := a.o.Wallets.EachTransaction(ctx, caller(ctx), alias, f)
@@ -46,7 +46,7 @@ func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaT
 
 const csvContentType = csvType + "; charset=utf-8; header=present"
 
-// setAsOf says in a header up to where something is known, as as_of does in a page.
+// setAsOf sets the header that corresponds to as_of of a page.
 func setAsOf(h http.Header, tip wallets.Tip) {
 	if tip.Height >= 0 {
 		h.Set("X-As-Of-Height", strconv.Itoa(tip.Height))
@@ -62,8 +62,9 @@ func historyName(alias, what string, p period) string {
 	return what + p.inFileName()
 }
 
-// attachment has a browser save an answer under a name (RFC 6266). One that is not
-// ASCII goes with another that is, for clients that do not know RFC 8187.
+// attachment returns the header with which browsers save a response under a name (RFC
+// 6266). A name that is not ASCII is accompanied by an ASCII name, for clients that do
+// not implement RFC 8187.
 func attachment(name string) http.Header {
 	value := mime.FormatMediaType("attachment", map[string]string{"filename": name})
 	ascii := strings.Map(func(r rune) rune {
@@ -93,9 +94,9 @@ func writeLines(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error
 	return nil
 }
 
-// csvColumns are the names of the columns. Amounts are there twice: in satoshis,
-// and in bitcoins for those who add them up in a spreadsheet. The columns address and
-// address_label list all of a transaction: see addressesOf and outputLabelsOf.
+// csvColumns are the names of the columns. Each amount has two columns: in satoshis,
+// and in bitcoins for use in spreadsheets. The columns address and address_label list
+// all addresses and labels of a transaction: see addressesOf and outputLabelsOf.
 var csvColumns = []string{
 	"time", "wallet", "txid", "status", "confirmations", "category", "flow_sat", "flow_btc", "fee_sat", "fee_btc",
 	"vsize", "address", "address_label", "label", "block_height", "block_hash", "block_time", "replaceable", "conflicts",
@@ -106,14 +107,15 @@ func writeCSV(w *bufio.Writer, bom bool, records iter.Seq2[wallets.Record, error
 	return writeTable(w, bom, csvColumns, records, csvLine)
 }
 
-// writeTable writes CSV (RFC 4180): the names of the columns, and a line for each row.
+// writeTable writes CSV (RFC 4180): a line with the names of the columns, and a line for
+// each row.
 func writeTable[Row any](w *bufio.Writer, bom bool, columns []string, rows iter.Seq2[Row, error], line func(Row) []string) error {
 	if bom {
 		if _, err := w.WriteString("\ufeff"); err != nil {
 			return err
 		}
 	}
-	to := csv.NewWriter(w) // which writes to w itself, and needs no flushing
+	to := csv.NewWriter(w) // uses w as its buffer, so that no flush is necessary
 	to.UseCRLF = true
 	if err := to.Write(columns); err != nil {
 		return err
@@ -145,8 +147,8 @@ func csvLine(r wallets.Record) []string {
 	return line
 }
 
-// addressesOf returns the addresses that were paid, separated by spaces: of what was
-// sent those of all recipients, else the wallet's own.
+// addressesOf returns the paid addresses, separated by spaces: all recipients of an
+// outgoing transaction, otherwise the wallet's own addresses.
 func addressesOf(r wallets.Record) string {
 	var addresses []string
 	for _, o := range r.Outputs {
@@ -182,7 +184,8 @@ func csvTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func csvSat(a btc.Amount) string { return strconv.FormatInt(int64(a), 10) }
 
-// csvText keeps spreadsheets from taking what somebody wrote for a formula.
+// csvText escapes text that a user entered, so that spreadsheets do not evaluate it as a
+// formula.
 func csvText(text string) string {
 	if strings.IndexAny(text, "=+-@\t\r\n＝＋－＠") == 0 {
 		return "'" + text

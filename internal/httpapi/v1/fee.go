@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// feeRate is a fee rate that JSON has as a number of satoshis per virtual byte,
-// exactly.
+// feeRate is a fee rate that is encoded exactly, as a JSON number of satoshis per
+// virtual byte.
 type feeRate btc.FeeRate
 
 // MarshalJSON implements json.Marshaler.
@@ -29,9 +29,9 @@ func (r *feeRate) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-var errFeeRate = fault.New(fault.Invalid, btc.ErrFeeRate.Code, "has to be a number of sat/vB above 0 and up to %s, with at most three decimals", btc.MaxFeeRate)
+var errFeeRate = fault.New(fault.Invalid, btc.ErrFeeRate.Code, "must be a number of sat/vB above 0 and up to %s, with at most three decimals", btc.MaxFeeRate)
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (feeRate) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
 
 type fees struct {

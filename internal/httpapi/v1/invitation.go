@@ -8,8 +8,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// invitation is one as the owners of the wallet see it. It does not tell whether there is
-// such a user.
+// invitation is an invitation as the owners of the wallet see it. It does not reveal
+// whether the user exists.
 type invitation struct {
 	ID        string    `json:"id" required:"true"`
 	User      string    `json:"user" required:"true" description:"Name of the invited user, as given in the request; such a user may not exist."`
@@ -44,7 +44,7 @@ func (a *API) ListInvitations(ctx context.Context, in walletRequest) (list[invit
 	return newList(invitations, len(invitations), invitationOf, nil), nil // there are few
 }
 
-// ownInvitation is one as the invited user sees it, who is not a member yet.
+// ownInvitation is an invitation as the invited user sees it, who is not a member yet.
 type ownInvitation struct {
 	ID        string    `json:"id" required:"true"`
 	Wallet    string    `json:"wallet_name" required:"true" description:"Name of the wallet for all members."`

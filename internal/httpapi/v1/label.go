@@ -13,7 +13,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// label is a line of an export, for the description; btc.Label reads and writes it.
+// label describes a line of an export for the OpenAPI specification; btc.Label reads and
+// writes it.
 type label struct {
 	Type      string  `json:"type" required:"true" enum:"tx,addr,pubkey,input,output,xpub" example:"addr"`
 	Ref       string  `json:"ref" required:"true" description:"Reference to the labelled object, depending on type: a transaction id, an address, txid:vout, …"`
@@ -22,7 +23,7 @@ type label struct {
 	Spendable *bool   `json:"spendable,omitempty" description:"For outputs only: false freezes the output, true unfreezes it."`
 }
 
-// newLabel is the body that sets one label.
+// newLabel is the body of a request that sets a label.
 type newLabel struct {
 	Label *string `json:"label" required:"true" nullable:"false" maxLength:"255" example:"invoice 17" description:"The label; an empty string removes it."`
 }
@@ -107,7 +108,7 @@ type reportedLine struct {
 // ImportLabels serves POST /api/v1/wallets/{alias}/labels.
 func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importedLabels, error) {
 	if n := bytes.Count(in.Lines, []byte("\n")); n > wallets.MaxLabels {
-		return importedLabels{}, fault.New(fault.Invalid, "too_many_labels", "these are more than %d lines; send them in parts", wallets.MaxLabels)
+		return importedLabels{}, fault.New(fault.Invalid, "too_many_labels", "must not have more than %d lines; split the file", wallets.MaxLabels)
 	}
 	labels, numbers, out, err := parseLabels(in.Lines)
 	if err != nil {

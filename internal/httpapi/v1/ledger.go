@@ -12,7 +12,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// ledger streams the ledger of one wallet, or of all of the caller's if alias is empty.
+// ledger streams the ledger of one wallet, or of all wallets of the caller if alias is
+// empty.
 func (a *API) ledger(ctx context.Context, alias string, in history) (route.Streamed, error) {
 	params, err := in.ledgerParams()
 	if err != nil {
@@ -35,8 +36,8 @@ func (a *API) ledger(ctx context.Context, alias string, in history) (route.Strea
 	return out, nil
 }
 
-// ledgerParams checks the parameters of a ledger. Those that leave out transactions
-// are refused: the balances would not follow from the rows.
+// ledgerParams checks the parameters of a ledger. It refuses filters, because the
+// balances would not follow from a part of the rows.
 func (h history) ledgerParams() (wallets.LedgerParams, error) {
 	p := wallets.LedgerParams{Descending: h.Order == descending}
 	if h.View != "ledger" {

@@ -3,12 +3,12 @@ package v1
 import (
 	"strings"
 	"time"
-	_ "time/tzdata" // the program has all time zones with it
+	_ "time/tzdata" // embeds all time zones
 
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// period is from when until when something is wanted.
+// period is the requested period of a history.
 type period struct {
 	Since string `query:"since" json:"-" description:"Only entries at or after this time (RFC 3339), or from the start of this date in the time zone tz."`
 	Until string `query:"until" json:"-" description:"Only entries before this time (RFC 3339), or up to the end of this date in the time zone tz."`
@@ -25,7 +25,7 @@ func (p period) zone() (*time.Location, error) {
 }
 
 func (p period) times() (since, until time.Time, err error) {
-	const form = `has to be a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`
+	const form = `must be a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`
 	zone, err := p.zone()
 	if err != nil {
 		return since, until, err
@@ -46,7 +46,7 @@ func (p period) times() (since, until time.Time, err error) {
 	return since, until, nil
 }
 
-// inFileName returns the period as a part of a file's name; empty for no limits.
+// inFileName returns the period as a part of a file name; empty if it is unlimited.
 func (p period) inFileName() string {
 	name := ""
 	switch {
@@ -57,5 +57,5 @@ func (p period) inFileName() string {
 	case p.Until != "":
 		name = "-to-" + p.Until
 	}
-	return strings.ReplaceAll(name, ":", "") // which file systems do not take
+	return strings.ReplaceAll(name, ":", "") // some file systems refuse colons
 }

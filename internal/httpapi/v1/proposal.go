@@ -208,7 +208,7 @@ func (in listProposalsRequest) filter() (proposal.Filter, error) {
 			proposal.Cancelled, proposal.Expired, proposal.Conflicted, proposal.Replaced:
 			f.Statuses = append(f.Statuses, status)
 		default:
-			return f, fault.InvalidField("status", "has to be one or some of created, partially_signed, complete, broadcast, confirmed, cancelled, expired, conflicted and replaced")
+			return f, fault.InvalidField("status", "must be a list of created, partially_signed, complete, broadcast, confirmed, cancelled, expired, conflicted and replaced")
 		}
 	}
 	return f, nil
@@ -266,8 +266,8 @@ func (a *API) GetProposal(ctx context.Context, in proposalRequest) (proposalDeta
 	})
 }
 
-// withWallet does something with a proposal and returns it as it is then. What is
-// shown of the wallet is read before, so that what is done is not followed by an error.
+// withWallet calls do, which changes or reads a proposal, and returns the result. It
+// reads the wallet first, so that no error can follow a successful change.
 func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.Proposal, error)) (proposalDetails, error) {
 	w, err := a.view(ctx, alias, fresh{})
 	if err != nil {
@@ -285,11 +285,11 @@ type ifMatch struct {
 	IfMatch *string `header:"If-Match" json:"-" example:"\"7\"" description:"Optional. Known ETag of the proposal, or up to 16 of them, separated by commas; 412 if the proposal has changed since."`
 }
 
-// maxETags is how many ETags If-Match may list.
+// maxETags is the maximum number of ETags in If-Match.
 const maxETags = 16
 
-// versions returns the versions that the caller expects one of. ETags that are of no
-// version, and weak ones, match none (RFC 9110, section 13.1.1).
+// versions returns the versions of the proposal that the request accepts. Weak ETags,
+// and ETags that do not name a version, match no version (RFC 9110, section 13.1.1).
 func (m ifMatch) versions() (proposal.Versions, error) {
 	if m.IfMatch == nil {
 		return nil, nil
@@ -306,7 +306,7 @@ func (m ifMatch) versions() (proposal.Versions, error) {
 		tag = strings.TrimSpace(tag)
 		opaque := strings.TrimPrefix(tag, "W/")
 		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
-			return nil, fault.InvalidField("If-Match", `has to be an ETag such as "7", with its quotation marks`)
+			return nil, fault.InvalidField("If-Match", `must be an ETag such as "7", with its quotation marks`)
 		}
 		version, err := strconv.Atoi(opaque[1 : len(opaque)-1])
 		if err == nil && tag == `"`+strconv.Itoa(version)+`"` {
@@ -328,8 +328,8 @@ type addSignaturesRequest struct {
 	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, as a binary file or in base64; or the signed transaction, in binary or hexadecimal. Only the signatures are used, after verification."`
 }
 
-// MaxBody implements route.Limited: a PSBT as large as those that are handed out can
-// be posted in every format.
+// MaxBody implements route.Limited: a PSBT of the maximum size can be posted in every
+// format.
 func (addSignaturesRequest) MaxBody() int64 { return psbt.MaxTextSize }
 
 // AddSignatures serves POST /api/v1/wallets/{alias}/proposals/{id}/signatures.
@@ -339,7 +339,7 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (propo
 		data = []byte(in.PSBT)
 	}
 	if len(data) == 0 {
-		return proposalDetails{}, fault.InvalidField("psbt", "is needed: a PSBT in base64, or the signed transaction in hexadecimal")
+		return proposalDetails{}, fault.InvalidField("psbt", "is required: a PSBT in base64, or the signed transaction in hexadecimal")
 	}
 	expected, err := in.versions()
 	if err != nil {

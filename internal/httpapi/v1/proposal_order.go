@@ -35,8 +35,8 @@ type createProposalRequest struct {
 // MaxBody implements route.Limited.
 func (createProposalRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
 
-// order returns what is asked for. Faults are about what only the wire has; all
-// else is judged by the service.
+// order converts the request. It returns errors only for values that the order cannot
+// express; the service checks all others.
 func (in createProposalRequest) order() (proposal.Order, error) {
 	o := proposal.Order{
 		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
@@ -49,9 +49,9 @@ func (in createProposalRequest) order() (proposal.Order, error) {
 		case r.Address == "":
 			return o, fault.InvalidField(fmt.Sprintf("recipients[%d].address", i), "is required")
 		case r.Amount == nil && !in.SendMax:
-			return o, fault.InvalidField(field, "is needed; only with send_max one recipient can be without")
+			return o, fault.InvalidField(field, "is required; only with send_max may one recipient omit it")
 		case r.Amount != nil && *r.Amount <= 0:
-			return o, fault.InvalidField(field, "has to be above 0")
+			return o, fault.InvalidField(field, "must be above 0")
 		case r.Amount != nil:
 			o.Recipients[i].Amount = *r.Amount
 		}
@@ -77,12 +77,12 @@ func (in createProposalRequest) orderTerms(o *proposal.Order) error {
 		o.FeeRate = btc.FeeRate(*in.FeeRate)
 	}
 	if in.TargetBlocks != nil {
-		if o.TargetBlocks = *in.TargetBlocks; o.TargetBlocks == 0 { // which the service takes for none
+		if o.TargetBlocks = *in.TargetBlocks; o.TargetBlocks == 0 { // for the service, 0 means no target
 			o.TargetBlocks = -1
 		}
 	}
 	if in.ExpiresAt != nil {
-		if o.ExpiresAt = *in.ExpiresAt; o.ExpiresAt.IsZero() { // which the service takes for none
+		if o.ExpiresAt = *in.ExpiresAt; o.ExpiresAt.IsZero() { // for the service, the zero time means no expiry
 			o.ExpiresAt = time.Unix(0, 0)
 		}
 	}
@@ -91,13 +91,13 @@ func (in createProposalRequest) orderTerms(o *proposal.Order) error {
 	return err
 }
 
-// maxFee returns the cap that the service is given; 0 is its own.
+// maxFee returns the maximum fee for the service; 0 selects the service's default.
 func maxFee(asked *btc.Amount) (btc.Amount, error) {
 	switch {
 	case asked == nil:
 		return 0, nil
 	case *asked <= 0:
-		return 0, fault.InvalidField("max_fee_sat", "has to be above 0")
+		return 0, fault.InvalidField("max_fee_sat", "must be above 0")
 	}
 	return *asked, nil
 }

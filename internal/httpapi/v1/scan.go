@@ -9,7 +9,7 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// scan is a look through the chain.
+// scan is a pending or running rescan.
 type scan struct {
 	FromHeight int     `json:"from_height" required:"true" description:"Height of the first block of the rescan."`
 	Progress   float64 `json:"progress" required:"true" description:"Progress, from 0 to 1."`
@@ -48,8 +48,8 @@ type startScanRequest struct {
 	Addresses int            `json:"addresses" minimum:"1" maximum:"100000" description:"Also cover addresses with an index below this. Default: the addresses that the wallet watches, which reach 1000 beyond the last one revealed or used."`
 }
 
-// maxScanned is how far a scan can reach: more addresses than anybody has handed
-// out, and few enough for Bitcoin Core to go through a block in time.
+// maxScanned is the maximum number of addresses that a rescan can cover: more than any
+// wallet has revealed, and few enough for Bitcoin Core to process a block in time.
 const maxScanned = 100_000
 
 // StartScan serves POST /api/v1/wallets/{alias}/rescan.
@@ -59,7 +59,7 @@ func (a *API) StartScan(ctx context.Context, in startScanRequest) (scanResponse,
 		return scanResponse{}, err
 	}
 	if in.Addresses < 0 || in.Addresses > maxScanned {
-		return scanResponse{}, fault.InvalidField("addresses", "has to be 1 to %d", maxScanned)
+		return scanResponse{}, fault.InvalidField("addresses", "must be 1 to %d", maxScanned)
 	}
 	v, err := a.o.Wallets.Rescan(ctx, caller(ctx), in.Alias, from, uint32(in.Addresses))
 	return scanResponseOf(v), err

@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// tokenDetails is what users see of their tokens and admins of the tokens of others.
+// tokenDetails is a token as its user and admins see it.
 type tokenDetails struct {
 	ID          string    `json:"id" required:"true" format:"uuid"`
 	Description string    `json:"description" required:"true"`
@@ -82,7 +82,7 @@ func cursorOfToken(t auth.Token) string {
 	return strconv.FormatInt(t.CreatedAt.UnixMicro(), 10) + " " + t.ID
 }
 
-// tokenCursor reads the place of a token: when it was made, and its id.
+// tokenCursor parses a cursor into the creation time and the id of a token.
 func tokenCursor(p page) (auth.TokenCursor, error) {
 	text, err := p.place()
 	if err != nil || text == "" {
@@ -123,17 +123,17 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenWith
 	return tokenWithSecret{a.tokenOf(t), secret}, err
 }
 
-// lifetime returns how long a token is to live, however the request says it.
+// lifetime returns the lifetime of a token from lifetime or expires_at.
 func (a *API) lifetime(in createTokenRequest) (time.Duration, error) {
 	switch {
 	case (in.Lifetime == nil) == (in.ExpiresAt == nil):
-		return 0, fault.InvalidField("lifetime", "is needed, or expires_at instead, and not both")
+		return 0, fault.InvalidField("lifetime", "exactly one of lifetime and expires_at is required")
 	case in.Lifetime != nil:
 		return auth.ParseLifetime(*in.Lifetime)
 	}
 	d := in.ExpiresAt.Sub(a.o.Now())
 	if d <= 0 || d > auth.MaxLifetime {
-		return 0, fault.InvalidField("expires_at", "has to lie ahead, by 100 years at most")
+		return 0, fault.InvalidField("expires_at", "must be in the future and within 100 years")
 	}
 	return d, nil
 }
@@ -159,14 +159,14 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (token, error) {
 	return a.tokenOf(t), err
 }
 
-// deletion says how much a deletion is to take.
+// deletion controls which successors a deletion includes.
 type deletion struct {
 	Successors string `query:"successors" json:"-" enum:"keep" description:"keep: tokens that it was rotated to by itself or another token stay valid. Without it, they are deleted as well, unless the request is made with one of them."`
 }
 
 func (d deletion) keep() (bool, error) {
 	if d.Successors != "" && d.Successors != "keep" {
-		return false, fault.InvalidField("successors", "must be keep, or left out")
+		return false, fault.InvalidField("successors", "must be keep or omitted")
 	}
 	return d.Successors == "keep", nil
 }

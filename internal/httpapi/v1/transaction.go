@@ -78,13 +78,13 @@ func outputOf(o wallets.Output) output {
 	return out
 }
 
-// The orders of a list.
+// Orders of a list.
 const (
 	ascending  = "asc"
 	descending = "desc"
 )
 
-// history is the request for a part of a history, or all of it.
+// history is a request for a page of a history, or for a complete history.
 type history struct {
 	page
 	fresh
@@ -112,7 +112,7 @@ func (h history) filter() (wallets.Filter, error) {
 	switch f.Category {
 	case "", wallets.Generate, wallets.Receive, wallets.Send, wallets.SelfTransfer, wallets.Mixed:
 	default:
-		return f, fault.InvalidField("category", "has to be generate, receive, send, selftransfer or mixed")
+		return f, fault.InvalidField("category", "must be generate, receive, send, selftransfer or mixed")
 	}
 	var err error
 	f.Since, f.Until, err = h.times()
@@ -134,8 +134,8 @@ func (a *API) ListAllTransactions(ctx context.Context, in history) (route.Stream
 	return a.history(ctx, "", in)
 }
 
-// history returns a page of the history of one wallet, or of all of the caller's
-// where alias is empty; or all of it, where the client prefers what is streamed.
+// history returns a page of the history of one wallet, or of all wallets of the caller
+// if alias is empty; or the complete history if the client prefers a streamed format.
 func (a *API) history(ctx context.Context, alias string, in history) (route.Streamed, error) {
 	limit, err := in.limit()
 	if err != nil {
@@ -150,7 +150,7 @@ func (a *API) history(ctx context.Context, alias string, in history) (route.Stre
 	}
 	mediaType := preferred(in.Accept, jsonType, csvType, linesType, ndjsonType)
 	if mediaType != jsonType && in.Cursor != "" {
-		return route.Streamed{}, fault.InvalidField("cursor", "belongs to pages of JSON; what is streamed is all there is")
+		return route.Streamed{}, fault.InvalidField("cursor", "must not be used with CSV or JSON Lines, which are not divided into pages")
 	}
 	after, err := historyCursor(in.page)
 	if err != nil {
@@ -176,7 +176,7 @@ func historyPlace(r wallets.Record) string {
 
 const txidDigits = 64
 
-// historyCursor reads the place of a transaction: its time, its id and its wallet's.
+// historyCursor parses a cursor into the time, the id and the wallet id of a transaction.
 func historyCursor(p page) (wallets.HistoryCursor, error) {
 	text, err := p.place()
 	if err != nil || text == "" {

@@ -104,7 +104,7 @@ func (a *API) ChangeUser(ctx context.Context, in changeUserRequest) (userDetails
 		change.Quotas[auth.Quota(name)] = limit
 	}
 	if change.IsEmpty() {
-		return userDetails{}, fault.New(fault.Invalid, "no_changes", "the body names nothing to change; it can have password, admin, disabled and quotas")
+		return userDetails{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of password, admin, disabled and quotas is required")
 	}
 	u, err := a.o.Users.Change(ctx, caller(ctx), in.Name, change)
 	if err != nil {
@@ -121,7 +121,7 @@ type deleteUserRequest struct {
 // DeleteUser serves DELETE /api/v1/users/{name}.
 func (a *API) DeleteUser(ctx context.Context, in deleteUserRequest) error {
 	if in.Wallets != "" && in.Wallets != "delete" {
-		return fault.InvalidField("wallets", "has to be delete, or left out")
+		return fault.InvalidField("wallets", "must be delete or omitted")
 	}
 	return a.o.Users.Delete(ctx, caller(ctx), in.Name, in.Wallets == "delete")
 }

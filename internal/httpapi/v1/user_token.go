@@ -7,8 +7,8 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// userToken is a token as an admin sees it who is not its user: without the names that
-// the user gave to wallets.
+// userToken is a token of another user as an admin sees it: without the user's names of
+// wallets.
 type userToken struct {
 	tokenDetails
 	WalletCount *int `json:"wallet_count" required:"true" description:"Number of wallets that the token is limited to; null without a limit."`

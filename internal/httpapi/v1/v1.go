@@ -1,6 +1,5 @@
-// Package v1 is the API that we would want to use: what each request and
-// response looks like, and nothing else. What is decided is decided by the
-// services behind it.
+// Package v1 defines the requests and responses of the API v1, and converts them to
+// and from calls of the services, which make all decisions.
 package v1
 
 import (
@@ -17,10 +16,10 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// Node says what is known of the node, without waiting for it.
+// Node returns the last known status of the node without waiting for it.
 type Node interface{ Status() nodestatus.Status }
 
-// Options are what the handlers work with.
+// Options are the dependencies of the handlers.
 type Options struct {
 	Users     *auth.Users
 	Tokens    *auth.Tokens
@@ -37,7 +36,7 @@ type API struct{ o Options }
 // New returns the handlers.
 func New(o Options) *API { return &API{o} }
 
-// page is the request for a part of a list.
+// page is a request for a page of a list.
 type page struct {
 	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"Maximum number of entries."`
 	Cursor string `query:"cursor" json:"-" description:"next_cursor of the previous page."`
@@ -50,19 +49,19 @@ const (
 
 func (p page) limit() (int, error) {
 	if p.Limit < 1 || p.Limit > maxLimit {
-		return 0, fault.InvalidField("limit", "has to be 1 to %d", maxLimit)
+		return 0, fault.InvalidField("limit", "must be 1 to %d", maxLimit)
 	}
 	return p.Limit, nil
 }
 
-// list is one page of a list and where the next begins.
+// list is a page of a list, and the cursor of the next page.
 type list[T any] struct {
 	Items      []T     `json:"items" required:"true" nullable:"false"`
 	NextCursor *string `json:"next_cursor" required:"true" description:"Value of cursor for the next page; null on the last page."`
 }
 
-// newList makes a page of limit items at most from rows, which were asked for
-// with a limit one higher, so that it is known whether more follow.
+// newList returns a page of at most limit items from rows. The query's limit must be
+// one higher, which shows whether a next page exists.
 func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) string) list[T] {
 	more := len(rows) > limit
 	if more {
@@ -79,8 +78,7 @@ func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) st
 	return out
 }
 
-// place returns the text that the cursor stands for, which is empty at the
-// beginning of a list.
+// place decodes the cursor; the result is empty at the beginning of a list.
 func (p page) place() (string, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(p.Cursor)
 	if err != nil || !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
@@ -89,9 +87,9 @@ func (p page) place() (string, error) {
 	return string(text), nil
 }
 
-var errCursor = fault.InvalidField("cursor", "is not one that an earlier answer gave as next_cursor")
+var errCursor = fault.InvalidField("cursor", "must be the next_cursor of an earlier response")
 
-// optionalTime returns nil for a time that there is not.
+// optionalTime returns nil for the zero time.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

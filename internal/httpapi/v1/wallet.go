@@ -33,7 +33,7 @@ type wallet struct {
 	AsOf             *asOf       `json:"as_of" required:"true"`
 }
 
-// asOf is the block up to which an answer is right.
+// asOf is the block that a response is current to.
 type asOf struct {
 	Height int    `json:"height" required:"true"`
 	Hash   string `json:"hash" required:"true"`
@@ -114,7 +114,7 @@ type createWalletRequest struct {
 	Birth            jsontext.Value `json:"birth" oneof:"string,integer" required:"true" example:"\"now\"" description:"Birthday of the wallet, before which it has no transactions: \"now\" for a new wallet, a block height, a date, or a time (RFC 3339). The rescan starts there."`
 }
 
-// newWallet is a wallet as it was created.
+// newWallet is a wallet that was just created.
 type newWallet struct {
 	wallet
 	ChangeImplied bool `json:"change_descriptor_implied" required:"true" description:"Whether change_descriptor was derived from a descriptor that ends in /0/*, with /1/* instead."`
@@ -123,7 +123,7 @@ type newWallet struct {
 // CreateWallet serves POST /api/v1/wallets.
 func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWallet, error) {
 	if (in.Descriptor == "") == (len(in.Keys) == 0) {
-		return newWallet{}, fault.InvalidField("descriptor", "is needed, or keys instead, and not both")
+		return newWallet{}, fault.InvalidField("descriptor", "exactly one of descriptor and keys is required")
 	}
 	birth, err := parseBirth("birth", in.Birth)
 	if err != nil {
@@ -146,7 +146,7 @@ type readWalletRequest struct {
 	fresh
 }
 
-// fresh is part of every request that is answered from the index.
+// fresh is part of every request that reads the index.
 type fresh struct {
 	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait up to 10 seconds until the response is current to this block height; 409 if it is not by then."`
 }
@@ -160,8 +160,8 @@ func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, erro
 	return walletOf(v), err
 }
 
-// view returns a wallet once its index is as fresh as the caller wants it; see
-// wallet.Service.Open for what it leaves out.
+// view returns a wallet once its index has reached the requested height. See
+// wallet.Service.Open for the values that it omits.
 func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, error) {
 	if err := a.wait(ctx, alias, f); err != nil {
 		return wallets.View{}, err
@@ -169,12 +169,12 @@ func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, er
 	return a.o.Wallets.Open(ctx, caller(ctx), alias, auth.RoleViewer)
 }
 
-// wait waits until the index of a wallet is as fresh as the caller wants it, or
-// that of all of theirs where alias is empty.
+// wait waits until the index of a wallet, or of all wallets of the caller if alias is
+// empty, has reached the requested height.
 func (a *API) wait(ctx context.Context, alias string, f fresh) error {
 	switch {
 	case f.MinHeight < 0:
-		return fault.InvalidField("min_height", "has to be 0 or more")
+		return fault.InvalidField("min_height", "must be 0 or more")
 	case f.MinHeight == 0:
 		return nil
 	}
@@ -190,7 +190,7 @@ type changeWalletRequest struct {
 	MaxFeeRate maxFeeRateChange `json:"max_fee_rate_sat_vb" description:"Maximum fee rate of proposals, in satoshis per virtual byte, up to that of the server; null for the server's. Only owners may change it, in a request without other fields."`
 }
 
-// maxFeeRateChange is a fee rate, or null, which is not the same as no field.
+// maxFeeRateChange is a fee rate or null. It distinguishes null from a missing field.
 type maxFeeRateChange struct {
 	isSet bool
 	rate  feeRate
@@ -205,7 +205,7 @@ func (c *maxFeeRateChange) UnmarshalJSON(text []byte) error {
 	return c.rate.UnmarshalJSON(text)
 }
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (maxFeeRateChange) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"type":["number","null"]}`), nil
 }
@@ -216,7 +216,7 @@ func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet,
 		return a.changeMaxFeeRate(ctx, in)
 	}
 	if in.Name == nil && in.NewAlias == nil {
-		return wallet{}, fault.New(fault.Invalid, "no_changes", "the body names nothing to change; it can have name and alias, or max_fee_rate_sat_vb")
+		return wallet{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of name and alias, or max_fee_rate_sat_vb, is required")
 	}
 	v, err := a.o.Wallets.Rename(ctx, caller(ctx), in.Alias, in.Name, in.NewAlias)
 	return walletOf(v), err
@@ -243,7 +243,7 @@ type deleteWalletRequest struct {
 // DeleteWallet serves DELETE /api/v1/wallets/{alias}.
 func (a *API) DeleteWallet(ctx context.Context, in deleteWalletRequest) error {
 	if in.Files != "keep" && in.Files != "delete" {
-		return fault.InvalidField("files", "has to be keep or delete")
+		return fault.InvalidField("files", "must be keep or delete")
 	}
 	return a.o.Wallets.Delete(ctx, caller(ctx), in.Alias, in.Files == "delete")
 }
