@@ -66,15 +66,15 @@ func (d draft) tooSmall(err error) error {
 }
 
 const (
-	// rateTries is how many fee rates are tried to find one that works. The first is
-	// right unless Core chooses other UTXOs for it.
+	// rateTries limits the search for a fee rate that the node accepts. The first attempt
+	// succeeds unless Core selects other UTXOs for it.
 	rateTries = 8
-	// refineTries is how many fee rates below one that works are tried.
+	// refineTries limits the search for a lower fee rate that the node also accepts.
 	refineTries = 12
 )
 
-// lowestRate returns ErrFeeRateTooLow with the lowest fee rate at which the node accepts
-// a payment that it does not accept as it is.
+// lowestRate returns ErrFeeRateTooLow with the lowest fee rate at which the node would
+// accept a refused payment.
 func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
 	step := s.node.IncrementalFee()
 	d.TargetBlocks, d.MaxFee = 0, 0
@@ -117,8 +117,8 @@ func (s *Service) tryRate(ctx context.Context, d draft, rate btc.FeeRate) (funde
 	return f, err
 }
 
-// refine returns the lowest fee rate that works above one that is refused, so that it
-// does not depend on the fee rates that were tried before, and the payment with it.
+// refine returns the lowest accepted fee rate above a refused fee rate, and the payment
+// with it. The result therefore does not depend on the fee rates that were tried before.
 func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, accepted funded) (btc.FeeRate, funded) {
 	works := accepted.FeeRate
 	for try := 0; try < refineTries && works-refused > 1; try++ {
@@ -132,16 +132,16 @@ func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, acce
 			works, accepted = rate, tried
 		case errors.Is(err, ErrFeeRateTooLow):
 			refused = rate
-		default: // the one that is known to work is good enough
+		default: // the accepted fee rate is good enough
 			return works, accepted
 		}
 	}
 	return works, accepted
 }
 
-// rateFor returns the fee rate at which Core would make the payment with this fee,
-// which is higher than the one that it made it with. Its estimate of the size may
-// differ from ours by a few bytes.
+// rateFor returns the fee rate at which Core would create the payment with this fee,
+// which must be higher than the current fee. Core's estimate of the size may differ from
+// ours by a few bytes.
 func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
 	if len(f.SubtractFrom) > 0 || changePosition(f.Outputs) >= 0 {
 		// The largest size for which Core rounds up to the fee that it made.

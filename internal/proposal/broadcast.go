@@ -179,7 +179,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 
 // Abandon ends a proposal that was sent and has left the mempool, and frees its inputs.
 // The caller must be a signer. The signed transaction stays valid as long as its inputs
-// are unspent: anyone who has it can still send it, and the proposal then returns to the
+// are unspent: anyone with a copy can still send it, and the proposal then returns to the
 // status broadcast. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
 // version is not one of expected.
 func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {

@@ -87,7 +87,8 @@ func (d draft) droppable(p *Proposal, f Funding, k *keyring) (btc.Amount, error)
 }
 
 // deficit returns the most that Core adds to the fee so that the unconfirmed ancestors of
-// a payment are confirmed with it: the sum of what each of them pays below the fee rate.
+// a payment are confirmed with it: the sum of the amounts by which the ancestors' fees
+// fall short of the fee rate.
 // An ancestor of several inputs counts once per input, as it does in Core for UTXOs that
 // are named. A transaction that is confirmed in the index has no deficit, regardless of
 // what the node reports now.

@@ -58,10 +58,10 @@ type Outputs interface {
 
 // Import creates proposals from payments that were proposed elsewhere, one by one. The
 // caller must be a signer. Only the transaction and the signatures are taken from the
-// import: the node confirms that the inputs are unspent and what they are worth, and our
-// own descriptor that they and the change belong to the wallet. The result is a normal
-// proposal, and its inputs are reserved. A dry run stores nothing; only in a dry run may
-// the wallet be one that does not exist yet.
+// import: the node confirms that the inputs are unspent, and their amounts; our own
+// descriptor confirms that they and the change belong to the wallet. The result is a
+// normal proposal, and its inputs are reserved. A dry run stores nothing, and accepts a
+// wallet that does not exist yet.
 func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign, dryRun bool) ([]Imported, error) {
 	var err error
 	if !dryRun {

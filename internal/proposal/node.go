@@ -103,7 +103,7 @@ type FundingOutput struct {
 type Funded struct {
 	PSBT []byte
 	Fee  btc.Amount
-	// ChangePosition is the position of the change among the outputs; -1 if there is
-	// none.
+	// ChangePosition is the position of the change among the outputs; -1 for a transaction
+	// without change.
 	ChangePosition int
 }

@@ -102,8 +102,8 @@ type Proposal struct {
 
 	PSBT []byte // version 0, with its signatures
 	Raw  []byte // the signed transaction, once complete
-	// SignaturesWithheld is set where the caller may not see the signatures that there
-	// are: PSBT and Raw are without them. It is not stored.
+	// SignaturesWithheld is set if signatures exist that the caller may not see: PSBT and
+	// Raw do not contain them. It is not stored.
 	SignaturesWithheld bool
 
 	Inputs  []Input
@@ -111,17 +111,17 @@ type Proposal struct {
 	Fee     btc.Amount
 	// VSize is in virtual bytes, an estimate until it is complete.
 	VSize int
-	// ExcessFee is what it pays beyond the fee rate: for want of change, which would
-	// have cost more or been dust, or for unconfirmed transactions before it that pay
-	// less.
+	// ExcessFee is the part of the fee beyond the fee rate: change that was dropped
+	// because it would be dust or cost more than it is worth, and the deficit of
+	// unconfirmed ancestors with a lower fee rate.
 	ExcessFee btc.Amount
 
-	// Evicts are the payments that cannot be confirmed any more once this one is sent
-	// in place of what it replaces, as of when it was made.
+	// Evicts are the payments that can no longer be confirmed once this replacement is
+	// sent, as of its creation.
 	Evicts []Eviction
 
-	// ReplacesID is the proposal that it replaces, if that was one; ReplacedBy is
-	// the reverse.
+	// ReplacesID is the id of the proposal that this one replaces, and ReplacedBy the id
+	// of the proposal that replaces it; empty for none.
 	ReplacesID, ReplacedBy string
 
 	Signatures []Signature
@@ -130,17 +130,16 @@ type Proposal struct {
 
 // Terms are the requested parameters of a payment, without the recipients.
 type Terms struct {
-	FeeRate      btc.FeeRate // what was asked for, or estimated for TargetBlocks
+	FeeRate      btc.FeeRate // requested, or estimated for TargetBlocks
 	FeeSource    FeeSource
-	TargetBlocks int  // 0 where a fee rate was asked for
+	TargetBlocks int  // 0 if a fee rate was requested
 	Replaceable  bool // signals BIP-125
 	SendMax      bool
-	SubtractFrom []int  // recipients that pay the fee, by their position from 0 on
+	SubtractFrom []int  // positions of the recipients that pay the fee, from 0
 	Replaces     string // txid of the transaction whose inputs it spends; empty for none
 }
 
-// FeeSource is where the fee rate of a proposal came from; empty where that was not
-// recorded.
+// FeeSource is the source of the fee rate of a proposal; empty if it was not recorded.
 type FeeSource string
 
 // The sources of a fee rate.
@@ -149,13 +148,12 @@ const (
 	FeeEstimate  FeeSource = "estimate" // of the node, for a number of blocks
 	// FeeFallback is -fallbackfee of the node, which has no estimate.
 	FeeFallback FeeSource = "fallback"
-	// FeeMinimum is the minimum of the node's mempool, above which its estimate is not.
+	// FeeMinimum is the minimum of the node's mempool, which is not below its estimate.
 	FeeMinimum FeeSource = "minimum"
 )
 
-// EstimateSource returns the source of the fee rate of a proposal for a number of
-// blocks, where the node estimates so much, 0 for nothing, and accepts this much at
-// least into its mempool.
+// EstimateSource returns the source of the fee rate of a proposal with a confirmation
+// target, from the node's estimate, 0 for none, and the minimum of its mempool.
 func EstimateSource(estimate, minimum btc.FeeRate) FeeSource {
 	switch {
 	case estimate == 0:
@@ -166,7 +164,7 @@ func EstimateSource(estimate, minimum btc.FeeRate) FeeSource {
 	return FeeEstimate
 }
 
-// Input is a coin that a proposal spends.
+// Input is a UTXO that a proposal spends.
 type Input struct {
 	btc.Outpoint
 	wallet.Place
@@ -175,19 +173,19 @@ type Input struct {
 	Amount  btc.Amount
 }
 
-// Kind says whose an output is, by our own descriptor.
+// Kind is the kind of an output according to our own descriptor.
 type Kind string
 
 // The kinds of output.
 const (
-	External Kind = "external" // not the wallet's
-	Own      Kind = "own"      // the wallet's, as somebody asked for
-	Change   Kind = "change"   // the wallet's, to take what is left
+	External Kind = "external" // does not belong to the wallet
+	Own      Kind = "own"      // belongs to the wallet, and was requested
+	Change   Kind = "change"   // returns the remainder to the wallet
 )
 
-// Output is an output of a proposal; its number is its place among the outputs.
+// Output is an output of a proposal; its index among the outputs is its vout.
 type Output struct {
-	Address string // empty for a script that has none
+	Address string // empty for a script without an address
 	Amount  btc.Amount
 	// Asked is what the recipient was to get before the fee was subtracted; 0 for
 	// what is left, and for change.
@@ -197,7 +195,7 @@ type Output struct {
 	Recipient int           // its position among the recipients; -1 for change
 }
 
-// Signature is that an input was signed by a key, and verified.
+// Signature records that a key has signed an input. The signature was verified.
 type Signature struct {
 	Input int // its position
 	Key   int // its position among the wallet's keys
@@ -205,10 +203,10 @@ type Signature struct {
 	By    Actor
 }
 
-// Step is something that happened to a proposal.
+// Step is an entry in the history of a proposal.
 type Step struct {
 	At     time.Time
-	Action string // created, signed, or the status it came to
+	Action string // created, signed, or the new status
 	By     Actor
 	Detail string
 }

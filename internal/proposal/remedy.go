@@ -11,7 +11,8 @@ import (
 // Remedy returns an order that prevents those who have the signed transaction of a
 // cancelled proposal from sending it: it spends one of its UTXOs to the wallet itself. It
 // is nil if the proposal never had enough signatures, and if none of its UTXOs can be
-// spent now, such as those of a transaction that the proposal would have replaced.
+// spent now, for example because the proposal would have replaced a transaction that
+// spends them.
 func (s *Service) Remedy(ctx context.Context, p Proposal) *Order {
 	if p.Status != Cancelled || !p.IsSigned() {
 		return nil

@@ -97,10 +97,10 @@ type BumpParams struct {
 	DryRun  bool       // nothing is stored or locked
 }
 
-// Bump makes a proposal that replaces another by one that pays a higher fee rate
-// to the same recipients. What was asked for stays as it was. It is for proposers;
-// faults are those of Create. A fee rate that is not above that of the proposal is
-// ErrFeeRateTooLow with the lowest that works.
+// Bump creates a proposal that replaces another and pays the same recipients with a
+// higher fee rate. The other parameters of the payment do not change. The caller must be
+// a proposer. It returns the errors of Create, and ErrFeeRateTooLow with the lowest fee
+// rate that works if the new fee rate is not higher.
 func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	if b.FeeRate > p.FeeRate {
 		return s.Create(ctx, who, alias, o)
 	}
-	// The lowest that works, as for other fee rates that are too low.
+	// Create finds the lowest fee rate that works, as for all fee rates that are too low.
 	o.FeeRate, o.MaxFee, o.DryRun = p.FeeRate+1, 0, true
 	raised, err := s.Create(ctx, who, alias, o)
 	if err != nil {

@@ -55,9 +55,9 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	return unlocked, s.store.ForgetReleased(ctx, w.ID, letGo)
 }
 
-// stillLocked divides outputs that Core was asked to unlock into those that Core has
-// unlocked and the others. Core refuses to unlock a spent output and keeps its lock: the
-// output would stay locked if it became unspent again.
+// stillLocked separates the outputs that Core was asked to unlock into unlocked and still
+// locked ones. Core refuses to unlock a spent output and keeps its lock: the output would
+// stay locked if it became unspent again.
 func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.Outpoint) (unlocked, refused []btc.Outpoint, err error) {
 	if len(asked) == 0 {
 		return nil, nil, nil
@@ -88,7 +88,7 @@ func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
 	return coins
 }
 
-// released returns the outputs that are no longer reserved by a proposal.
+// released returns the outputs that proposals have released.
 func released(reserved []Reservation) []btc.Outpoint {
 	var coins []btc.Outpoint
 	for _, r := range reserved {

@@ -25,7 +25,7 @@ type Life struct {
 	// Spenders are the transactions that spend the inputs.
 	Spenders []Spender
 	// Lost is an ancestor that must be confirmed for all inputs to exist, but was
-	// replaced, conflicted or abandoned; nil if there is none.
+	// replaced, conflicted or abandoned; or nil.
 	Lost *Ancestor
 	// Taken reports whether another open proposal now has one of the inputs, or the
 	// change address.
@@ -93,9 +93,9 @@ func (p *Proposal) wasSent() bool {
 func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
 	switch own.Status {
 	case wallet.Conflicted:
-		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with one that is confirmed", own.Txid), now)
+		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with a confirmed transaction", own.Txid), now)
 	case wallet.Abandoned:
-		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; those who have it can still send it", now)
+		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; anyone with a copy can still send it", now)
 	case wallet.Confirmed, wallet.InMempool, wallet.Inactive, wallet.Replaced:
 	}
 	return p.sentAs(Broadcast, own, w, now)
@@ -173,7 +173,7 @@ func (p *Proposal) openStatus() Status {
 	return Created
 }
 
-// own returns the transaction of the proposal itself, whoever signed it.
+// own returns the transaction of the proposal itself, regardless of who signed it.
 func (p *Proposal) own(spenders []Spender) *Spender {
 	for i, s := range spenders {
 		if s.Txid == p.Txid || s.Txid == p.FinalTxid || s.UnsignedTxid == p.Txid {

@@ -25,8 +25,8 @@ type Store interface {
 	Proposals(ctx context.Context, walletID string, f Filter, after Cursor, limit int) ([]Proposal, error)
 	// UpdateProposal loads a proposal, calls update, saves Status, StatusAt, Reason,
 	// FinalTxid, ReplacedBy, PSBT, Raw, VSize and the entries appended to Signatures and
-	// Steps, in one transaction, and increments Version. If the proposal is no longer
-	// open, its inputs are released. Nothing is saved unless update sets Changed. An
+	// Steps, in one transaction, and increments Version. If the proposal has ended, its
+	// inputs are released. Nothing is saved unless update sets Changed. An
 	// Event without an Action is not recorded.
 	UpdateProposal(ctx context.Context, walletID, id string, update func(*Update) error) (Proposal, error)
 	// SettleProposals updates all proposals that are open or sent to the state of the
@@ -41,7 +41,7 @@ type Store interface {
 
 	// FreeChange returns the lowest index of the change branch that has received no
 	// payment, is not the change of an open or broadcast proposal, and is not the address
-	// of a recipient. It returns wallet.ErrAddressNotFound if there is no such index.
+	// of a recipient. It returns wallet.ErrAddressNotFound if no index qualifies.
 	FreeChange(ctx context.Context, walletID string, recipients []string) (uint32, error)
 	// AddressAt returns an address of a wallet, or wallet.ErrAddressNotFound.
 	AddressAt(ctx context.Context, walletID string, at wallet.Place) (wallet.Address, error)

@@ -105,8 +105,8 @@ func (p *Proposal) takeFee(f Funding, made Funded) error {
 	return f.checkShares(p.Outputs, p.Fee)
 }
 
-// changePosition returns the position of the change among the outputs; -1 if there is
-// none.
+// changePosition returns the position of the change among the outputs; -1 for a
+// transaction without change.
 func changePosition(outputs []Output) int {
 	return slices.IndexFunc(outputs, func(out Output) bool { return out.Kind == Change })
 }

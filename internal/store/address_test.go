@@ -91,7 +91,7 @@ func TestFindAddress(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 		if got := find(bob); got != nil {
-			t.Errorf("somebody else finds it: %v", got)
+			t.Errorf("another user finds it: %v", got)
 		}
 		b.join(w, bob, auth.RoleViewer, "seen")
 		if got := find(bob); !slices.Equal(got, []string{"seen"}) {

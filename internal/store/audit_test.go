@@ -176,8 +176,8 @@ func verifyFiles(t *testing.T, files ...string) auth.AuditReport {
 	return r
 }
 
-// TestAuditArchive: the chain goes on behind what was archived, and archives are
-// verified by themselves and together.
+// TestAuditArchive checks that the chain continues after the archived events, and that
+// archives can be verified separately and together.
 func TestAuditArchive(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		start := b.now
@@ -194,7 +194,7 @@ func TestAuditArchive(t *testing.T) {
 			t.Errorf("the rest: %+v", rest)
 		}
 		b.now = start.Add(time.Hour)
-		second, _ := b.archive(b.now) // all that there is
+		second, _ := b.archive(b.now) // all events
 		if r := b.verify(""); len(r.Problems) > 0 || r.Entries != 1 {
 			t.Errorf("after all was archived: %+v", r)
 		}
@@ -225,8 +225,8 @@ func TestAuditArchive(t *testing.T) {
 	})
 }
 
-// TestAuditArchive_IsNotForged: entries that were removed by other ways than an archive
-// are missed, and what is not as it was written is not archived.
+// TestAuditArchive_IsNotForged checks that events removed without an archive are reported
+// as missing, and that changed events are not archived.
 func TestAuditArchive_IsNotForged(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		for i := range 10 {

@@ -65,7 +65,7 @@ func TestBackupBeforeMigration(t *testing.T) {
 	bad := open()
 	bad.engine = nextVersion{s.engine.(sqliteEngine), "-- +goose Up\nDROP TABLE tokens;\nSELECT nonsense FROM nowhere;"}
 	if err := bad.Migrate(t.Context()); err == nil {
-		t.Fatal("a broken migration is no error")
+		t.Fatal("a broken migration returned no error")
 	}
 	if _, err := s.rw.ExecContext(t.Context(), "SELECT * FROM tokens"); err != nil {
 		t.Errorf("a migration that failed left something behind: %v", err)

@@ -203,8 +203,8 @@ func TestNobodyGetsATokenWhoIsGone(t *testing.T) {
 	})
 }
 
-// What is deleted takes its descendants along, also where it is deleted in a
-// shell that does not know of foreign keys.
+// Deleting a token deletes its descendants, also in an SQL shell that does not enforce
+// foreign keys.
 func TestDescendantsGoAlong(t *testing.T) {
 	deletions := map[string]func(b *bench, u auth.User, id string){
 		"by the store": func(b *bench, u auth.User, id string) {
@@ -235,7 +235,7 @@ func TestDescendantsGoAlong(t *testing.T) {
 					}
 				}
 				if !b.tokenExists(bystander.ID) {
-					t.Error("somebody else's token is gone, too")
+					t.Error("another user's token was also deleted")
 				}
 			})
 		})
@@ -324,7 +324,7 @@ func TestTokensAreListedInOrder(t *testing.T) {
 	})
 }
 
-// What somebody does in a shell counts for the very next look.
+// A change made in an SQL shell is visible to the next authentication.
 func TestCredentialsAreAsFreshAsTheDatabase(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", true)

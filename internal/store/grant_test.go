@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// granting is a database with somebody who may give access: alice, an admin and the
-// owner of a wallet.
+// granting is a database with a user who may grant access: alice, an admin and the owner
+// of a wallet.
 type granting struct {
 	*bench
 	alice  auth.User
@@ -31,7 +31,7 @@ func newGranting(b *bench) *granting {
 	return g
 }
 
-// grants are all transactions that give somebody access.
+// grants are all transactions that grant access.
 func (g *granting) grants() map[string]func(who *auth.Principal) error {
 	ctx, e := g.t.Context(), auth.Event{At: g.now, Action: "grant"}
 	return map[string]func(who *auth.Principal) error{
@@ -72,9 +72,8 @@ func (g *granting) change(edit func(u *auth.UserEdit)) {
 	must(g.t, err)
 }
 
-// endings end alice's access after a request of hers was let in. Code is what a grant
-// with her token returns then, and withPassword is whether the same holds for a request
-// with her password.
+// endings end alice's access after a request of hers was authorized. A grant with her
+// token then returns code; withPassword reports whether one with her password does, too.
 var endings = []struct {
 	name         string
 	end          func(g *granting)
@@ -130,8 +129,8 @@ func TestGrants_CredentialEnded(t *testing.T) {
 	}
 }
 
-// wantRefusal checks that do returns a fault of this code and does nothing; or does
-// something, where there is no code.
+// wantRefusal checks that do returns a fault with this code and changes nothing, or, if
+// code is empty, that it succeeds.
 func (g *granting) wantRefusal(t *testing.T, name, code string, do func() error) {
 	t.Helper()
 	acts := func() int { return g.count("SELECT count(*) FROM audit WHERE action = 'grant'") }
@@ -148,8 +147,8 @@ func (g *granting) wantRefusal(t *testing.T, name, code string, do func() error)
 	}
 }
 
-// TestGrants_Trusted: for the command line and the program itself no row has to vouch;
-// for a principal without a credential, none does.
+// TestGrants_Trusted checks that the command line and background tasks can grant access
+// without a credential in the database, and that other principals cannot.
 func TestGrants_Trusted(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		g := newGranting(b)
@@ -167,8 +166,8 @@ func TestGrants_Trusted(t *testing.T) {
 	})
 }
 
-// TestCreateToken_ParentRetired: a token never outlives the one that it was made with,
-// whose expiry may be another by now than when the request was let in.
+// TestCreateToken_ParentRetired checks that a token never outlives its parent, whose
+// expiry may have changed since the request was authorized.
 func TestCreateToken_ParentRetired(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)

@@ -253,8 +253,8 @@ func TestHistoryWithItsParts(t *testing.T) {
 	})
 }
 
-// Whatever comes in while somebody reads page after page, nothing that was there
-// when they began is missing or comes twice.
+// A client that reads page after page while transactions arrive gets every transaction
+// that existed at the first page exactly once.
 func TestPagesHaveNoGaps(t *testing.T) {
 	for name, ascending := range map[string]bool{"asc": true, "desc": false} {
 		t.Run(name, func(t *testing.T) { testPagesHaveNoGaps(t, ascending) })
@@ -302,10 +302,10 @@ func testPagesHaveNoGaps(t *testing.T, ascending bool) {
 func TestHistoryIsReadFromAnIndex(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "a")
-		if b.engine == "pgx" { // plans by what is there; the other does not
+		if b.engine == "pgx" { // PostgreSQL plans by table statistics; SQLite does not
 			b.history(w, 2000)
 			b.exec("INSERT INTO labels (wallet_id, type, ref, label) SELECT wallet_id, 'addr', address, 'to ' || address FROM outputs WHERE branch IS NULL")
-			b.exec("ANALYZE") // as the server does by itself within a minute
+			b.exec("ANALYZE") // as the server's autovacuum does within a minute
 		}
 		for name, q := range map[string]struct {
 			query, uses string // any of

@@ -85,8 +85,8 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 }
 
-// TestIdempotencyKeysAreClaimedOnce: whoever else comes at the same time, on this
-// or another process.
+// TestIdempotencyKeysAreClaimedOnce checks that only one of several concurrent requests
+// claims a key, in one process and in several.
 func TestIdempotencyKeysAreClaimedOnce(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice := b.user("alice", false)

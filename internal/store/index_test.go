@@ -271,8 +271,8 @@ func TestUsedAddressesMoveTheNextOnes(t *testing.T) {
 	})
 }
 
-// TestLetGoIsNotLocked: a look at the node may have begun before somebody let a coin
-// go, and be written after it.
+// TestLetGoIsNotLocked checks that a UTXO that a user unfreezes during a sync round is
+// not shown as locked when the sync round is written.
 func TestLetGoIsNotLocked(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -307,7 +307,7 @@ func TestLetGoIsNotLocked(t *testing.T) {
 		must(t, b.propose(p))
 		wantLocked("before the node was looked at", frozen, reserved)
 		b.write(look)
-		wantLocked("as long as somebody has them", frozen, reserved)
+		wantLocked("while frozen or reserved", frozen, reserved)
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(9), Locked: []btc.Outpoint{}})
 		wantLocked("after a look that had begun before", frozen, reserved)
 
@@ -426,8 +426,8 @@ func TestTheIndexIsTheSameInAnyOrder(t *testing.T) {
 	})
 }
 
-// randomHistory returns transactions, any of which may be dead, and spend
-// outputs of any others before them, the same ones, too.
+// randomHistory returns transactions. Any of them may be dead, and may spend outputs of
+// any earlier ones, including outputs that are already spent.
 func randomHistory(r *rand.Rand, w wallet.Wallet, n int) []wallet.Transaction {
 	var list []wallet.Transaction
 	for i := range n {

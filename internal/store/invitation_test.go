@@ -46,7 +46,7 @@ func TestInvitationsComeBackAsTheyWere(t *testing.T) {
 		})
 		wantFault(t, err, wallet.ErrInvitationExists)
 
-		// A new one takes the place of those that are expired.
+		// A new invitation replaces expired ones.
 		b.exec("UPDATE invitations SET expires_at = 1 WHERE invitation_id = $1", elsewhere.ID)
 		b.invite(w, alice, "dave")
 		if n := b.count("SELECT count(*) FROM invitations"); n != 3 {
@@ -95,8 +95,8 @@ func TestInvitationsEndWithTheirUsers(t *testing.T) {
 	}
 }
 
-// TestUsedAliases: an alias counts as used from when the wallet is ready on, for all that
-// write one, and for the wallets that there were before.
+// TestUsedAliases checks that an alias counts as used once its wallet is ready, for every
+// method that stores an alias, and for wallets that existed before the migration.
 func TestUsedAliases(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice, bob := b.user("alice", false), b.user("bob", false)

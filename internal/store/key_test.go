@@ -81,8 +81,8 @@ func TestSigningKeys(t *testing.T) {
 	})
 }
 
-// Of a key that leaked all tokens end at once, with those made with them, and those
-// of the keys before it. What was imported is of no key.
+// Ending the tokens of a leaked key also ends the tokens created with them and the tokens
+// of earlier keys. Imported tokens have no key.
 func TestEndingTheTokensOfKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -116,7 +116,8 @@ func TestEndingTheTokensOfKeys(t *testing.T) {
 	})
 }
 
-// Whoever makes tokens while the key is exchanged makes none with the old one after.
+// After the signing key was rotated, no concurrent request creates a token signed with
+// the old key.
 func TestTokensWhileTheKeyIsExchanged(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)

@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// foreignOwner owns the outputs that are no wallet's.
+// foreignOwner owns the outputs that belong to none of the wallets.
 const foreignOwner = -1
 
 // ledgerTx is a transaction of the model that ledgers are compared with.
@@ -29,8 +29,8 @@ type ledgerTx struct {
 	txid     string
 	time     time.Time
 	coinbase bool
-	inputs   []btc.Outpoint // those that a wallet owns
-	foreign  bool           // whether it has others, too
+	inputs   []btc.Outpoint // owned by a wallet
+	foreign  bool           // whether it also has other inputs
 	outputs  []ledgerOutput
 	state    wallet.State
 }
@@ -73,7 +73,7 @@ func (m *ledgerModel) outputsOf(owner int) (all []btc.Outpoint) {
 	return all
 }
 
-// grow adds a transaction. Half of those that spend do so twice what was spent.
+// grow adds a transaction. Half of the spending transactions are double spends.
 func (m *ledgerModel) grow() {
 	t := &ledgerTx{txid: fmt.Sprintf("%016x%048x", m.r.Uint64(), len(m.txs)), time: time.Unix(int64(1000+len(m.txs)/3-m.r.IntN(4)), 0).UTC()}
 	left := btc.Amount(10_000 + m.r.IntN(1_000_000))
@@ -120,7 +120,7 @@ func (t *ledgerTx) counts() bool {
 	return t.state.Status == wallet.Confirmed || t.state.Status == wallet.InMempool
 }
 
-// settle gives each transaction a state that is possible beside those of the others.
+// settle gives the transactions a consistent set of states.
 func (m *ledgerModel) settle() {
 	byID := map[string]*ledgerTx{}
 	spent := map[btc.Outpoint]bool{}
@@ -382,7 +382,7 @@ func (m *ledgerModel) wantEntries(owner int, seen wallet.Transaction, entries []
 	}
 }
 
-// asTransfer makes an entry a transfer, if the other wallet is one of alice's, too.
+// asTransfer makes an entry a transfer if the other wallet is also one of alice's.
 func (m *ledgerModel) asTransfer(e wallet.Entry, other, owner int) wallet.Entry {
 	if other != owner && (other == 0 || other == 1) {
 		e.Kind, e.Counterparty = wallet.EntryTransfer, []string{"a", "b"}[other]
@@ -501,8 +501,8 @@ func TestLedger_WithDetails(t *testing.T) {
 	})
 }
 
-// TestLedger_ChangedMeanwhile: a ledger whose balances are not right any more ends
-// with an error, and one that a later transaction joins does not.
+// TestLedger_ChangedMeanwhile checks that a ledger ends with an error if its balances
+// became wrong while it was read, but not if a later transaction was added.
 func TestLedger_ChangedMeanwhile(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice := b.user("alice", false)

@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// TestRefusedLogins_BoundedAuditLog: whoever guesses names does not fill the audit log,
-// whose chain stays whole.
+// TestRefusedLogins_BoundedAuditLog checks that guessing user names does not fill the
+// audit log, and that its hash chain stays intact.
 func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		passwords, err := auth.NewPasswords(4, 2)

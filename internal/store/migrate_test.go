@@ -146,7 +146,7 @@ func TestALockedDatabaseIsUnavailable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(100)")
 	u := b.user("alice", false)
-	// Somebody else holds the write lock for longer than anybody would wait.
+	// Another connection holds the write lock for longer than the timeout.
 	tx, err := b.shell.BeginTx(t.Context(), nil)
 	must(t, err)
 	_, err = tx.ExecContext(t.Context(), "UPDATE users SET name = name")

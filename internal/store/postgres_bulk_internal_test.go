@@ -38,6 +38,6 @@ func TestListsAreArrays(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	if withArrays(db.AddAddresses) != db.AddAddresses {
-		t.Error("what is no condition was changed")
+		t.Error("a statement without a list condition was changed")
 	}
 }

@@ -79,7 +79,7 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-// A coin and a change address are in one open proposal at a time, whoever asks.
+// A UTXO and a change address are in at most one open proposal at a time.
 func TestReservations(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")

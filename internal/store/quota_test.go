@@ -18,10 +18,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// adder adds the n-th of what a quota limits.
+// adder adds the n-th object that a quota limits.
 type adder func(n int) error
 
-// quotaCase makes an adder for a user, and one that removes what was added.
+// quotaCase creates an adder for a user, and removes objects again.
 type quotaCase struct {
 	quota  auth.Quota
 	setUp  func(b *bench, u auth.User) adder
@@ -128,7 +128,7 @@ func (b *bench) use(u auth.User, quota auth.Quota) auth.QuotaUse {
 			return use
 		}
 	}
-	b.t.Fatalf("there is no quota %s", quota)
+	b.t.Fatalf("unknown quota %s", quota)
 	return auth.QuotaUse{}
 }
 
@@ -221,7 +221,7 @@ func TestQuota_OfServer(t *testing.T) {
 		b.token(bob, "a", "")
 		b.token(bob, "b", "")
 		wantExceeded(t, b.CreateToken(t.Context(), operator, tokenFor(bob, "c", "", b.now), auth.Event{}), auth.QuotaTokens, "2")
-		// A successor takes the place of its predecessor, unless both live on for a while.
+		// A successor takes the place of its predecessor unless there is a grace period.
 		rotate(b, alice, b.rows("SELECT token_id FROM tokens WHERE user_id = $1", alice.ID), false, time.Time{})
 		if use := b.use(alice, auth.QuotaTokens); use.Used != 1 || use.Limit != 1 || use.Own {
 			t.Errorf("%+v", use)
@@ -229,7 +229,7 @@ func TestQuota_OfServer(t *testing.T) {
 	})
 }
 
-// TestQuota_Labels: only labels that are new count, and what is deleted does not.
+// TestQuota_Labels checks that only new labels count, and deleted ones do not.
 func TestQuota_Labels(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -255,7 +255,7 @@ func TestQuota_Labels(t *testing.T) {
 		if use := b.use(u, auth.QuotaLabels); use.Used != 3 {
 			t.Errorf("used %d, not 3", use.Used)
 		}
-		// The command line is not limited, and what it adds counts.
+		// The command line is not limited, but labels that it adds count.
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: "e", Label: new("x")}}, auth.Event{}))
 		if use := b.use(u, auth.QuotaLabels); use.Used != 4 {
 			t.Errorf("used %d, not 4", use.Used)
@@ -284,7 +284,7 @@ func TestQuota_Addresses(t *testing.T) {
 	})
 }
 
-// TestQuota_OfWhatIsGone: nothing is left of users and wallets that were deleted.
+// TestQuota_OfWhatIsGone checks that deleted users and wallets leave no quota rows.
 func TestQuota_OfWhatIsGone(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)

@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Rotations before there was a table of them are read off the audit record; imported
-// tokens, and what they were rotated to, keep only what Specter Desktop's could do.
+// The migration reconstructs earlier rotations from the audit log. Imported tokens and
+// their successors keep only the rights of a Specter Desktop token.
 func TestMigratingToRotations(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestMigratingToRotations(t *testing.T) {
 				{"imported", all, true},
 				{"narrowed", "psbts:read node:read", true},
 				{"emptied", "", true},
-				{"successor", all, false}, // of an imported one that is gone, by way of another that is gone
+				{"successor", all, false}, // of a deleted imported token, through another deleted token
 				{"thief", all, false},
 			} {
 				exec("INSERT INTO tokens (token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at, imported) VALUES ($1, 'u', $1, $2, $3, 1, 1, 4000000000000000, $4)",

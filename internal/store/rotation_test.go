@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// delete deletes a token by the store, and returns what that was told of.
+// delete deletes a token and returns the deletion that the store reported.
 func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Deletion, err error) {
 	b.t.Helper()
 	err = b.DeleteToken(b.t.Context(), u.ID, id, "", func(d *auth.Deletion) error {
@@ -19,8 +19,8 @@ func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Del
 	return told, err
 }
 
-// line is a token and what it was rotated to by tokens: to second within a grace period,
-// second to third at once, so that second is gone. Child was made with third.
+// line is a token and its rotations by tokens: first to second with a grace period, then
+// second to third immediately, which deletes second. Child was created with third.
 type line struct{ first, second, third, child auth.Token }
 
 func (b *bench) line(u auth.User) line {
@@ -32,8 +32,9 @@ func (b *bench) line(u auth.User) line {
 	return l
 }
 
-// What is deleted takes along what it was rotated to by tokens, in a shell as well and
-// whether or not a token in between is gone; not what a password rotated it to.
+// Deleting a token deletes the successors that it was rotated to by tokens, also in an
+// SQL shell and if a token in between was deleted, but not successors from rotations with
+// a password.
 func TestSuccessorsGoAlong(t *testing.T) {
 	deletions := map[string]func(b *bench, u auth.User, l line){
 		"first, by the store": func(b *bench, u auth.User, l line) {
@@ -50,7 +51,7 @@ func TestSuccessorsGoAlong(t *testing.T) {
 				b.t.Errorf("told of %+v", told)
 			}
 			if !b.tokenExists(l.first.ID) {
-				b.t.Error("the predecessor is gone, too")
+				b.t.Error("the predecessor was also deleted")
 			}
 		},
 		"first, in a shell":               func(b *bench, _ auth.User, l line) { b.exec("DELETE FROM tokens WHERE token_id = $1", l.first.ID) },
@@ -83,7 +84,7 @@ func TestSuccessorsGoAlong(t *testing.T) {
 					t.Error("what it was rotated to is still there")
 				}
 				if !b.tokenExists(bystander.ID) || !b.tokenExists(safe.ID) {
-					t.Error("somebody else's token is gone, too")
+					t.Error("another user's token was also deleted")
 				}
 			})
 		})
@@ -103,7 +104,7 @@ func TestSuccessorsOfPasswordsStay(t *testing.T) {
 	})
 }
 
-// Who keeps successors can say whether a later deletion is to know of them.
+// A deletion that keeps the successors chooses whether a later deletion finds them.
 func TestSuccessorsThatAreKept(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -117,7 +118,7 @@ func TestSuccessorsThatAreKept(t *testing.T) {
 			told, err := b.delete(u, l.first.ID, false, false)
 			must(t, err)
 			if found := len(told.Successors) == 2; found == forget || b.tokenExists(l.third.ID) != forget {
-				t.Errorf("forget %v: told of %+v", forget, told)
+				t.Errorf("forget %v: reported %+v", forget, told)
 			}
 			must(t, b.deleteAll(u, l.second.ID, l.third.ID))
 		}

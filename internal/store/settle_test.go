@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestSettleLostInputs checks that a proposal is settled with the transactions that its
-// inputs come from, also through one that is neither in the chain nor in the mempool,
-// and that it has its inputs again afterwards unless another proposal took them.
+// TestSettleLostInputs checks that the status of a proposal follows the transactions that
+// its inputs descend from, also through a transaction that is neither in the chain nor in
+// the mempool, and that it gets its inputs back unless another proposal took them.
 func TestSettleLostInputs(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")

@@ -269,7 +269,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 					rows[table.Name] = append(rows[table.Name], row)
 				}
 			}
-			open := map[any]bool{} // tokens, by what the audit record says of them; its rows are in any order
+			open := map[any]bool{} // tokens that exist according to the audit log, whose rows are unordered
 			for _, act := range []string{"parent.create", "parent.delete"} {
 				for _, row := range rows["audit"] {
 					if row[6] == act {
@@ -280,12 +280,12 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 			maps.DeleteFunc(open, func(_ any, there bool) bool { return !there })
 			for _, row := range rows["tokens"] {
 				if !open[row[0]] {
-					t.Errorf("there is the token %s, and the audit record says that there is none", row[0])
+					t.Errorf("the token %s exists, but not according to the audit log", row[0])
 				}
 				delete(open, row[0])
 			}
 			if len(open) > 0 {
-				t.Errorf("there are no tokens %v, and the audit record says that there are", open)
+				t.Errorf("the tokens %v exist only according to the audit log", open)
 			}
 			labels := map[string]any{}
 			for _, row := range rows["labels"] {
@@ -304,7 +304,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 	})
 }
 
-// oldSource is a database of an older schema, with what there was then.
+// oldSource is a database with the tables of an older schema.
 type oldSource struct {
 	facts  backup.Facts
 	tables []backup.Table
@@ -325,7 +325,7 @@ func (s oldSource) Rows(_ context.Context, t backup.Table) iter.Seq2[[]any, erro
 	}
 }
 
-// writeBackup writes what is no database's.
+// writeBackup writes a backup of a source that is not a database.
 func writeBackup(t *testing.T, src backup.Source) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), uuid.NewString()+".zip")
@@ -444,8 +444,8 @@ func TestRestoreIsRefused(t *testing.T) {
 	})
 }
 
-// TestRestoreThatBrokeOff: who finds the database in the middle of a restore refuses
-// it, and another restore begins anew.
+// TestRestoreThatBrokeOff checks that a database with an interrupted restore is refused,
+// and that another restore starts from the beginning.
 func TestRestoreThatBrokeOff(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, from *bench) {
 		from.populate()

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestConflictingTransaction: a transaction succeeds although another one that conflicts
-// with it commits during each of its attempts, as long as the database lets it.
+// TestConflictingTransaction checks that a transaction succeeds even if a conflicting
+// transaction commits during each attempt that the database allows to conflict.
 func TestConflictingTransaction(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -22,8 +22,8 @@ func TestConflictingTransaction(t *testing.T) {
 			check(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			check(t, s.Migrate(ctx))
-			// swap reads one setting and writes another, so that of two swaps in opposite
-			// directions at the same time one must be aborted.
+			// swap reads one setting and writes another. If two swaps in opposite directions
+			// run concurrently, one must be aborted.
 			swap := func(q *db.Queries, from, to string) error {
 				if _, err := q.Setting(ctx, from); err != nil && err != sql.ErrNoRows { //nolint:errorlint // not wrapped
 					return err

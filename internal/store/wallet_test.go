@@ -107,7 +107,7 @@ func TestWalletsComeBackAsTheyWere(t *testing.T) {
 		_, err = b.WalletByID(t.Context(), "none")
 		wantFault(t, err, wallet.ErrNotFound)
 
-		// Its row is there, but nobody sees it yet.
+		// Its row exists, but is not visible to users yet.
 		_, err = b.ViewByAlias(t.Context(), u.ID, "vault")
 		wantFault(t, err, wallet.ErrNotFound)
 		views, err := b.ViewsOfUser(t.Context(), u.ID, "", 0)
@@ -126,7 +126,7 @@ func TestWalletsComeBackAsTheyWere(t *testing.T) {
 		}
 		err = b.AddWallet(t.Context(), other, uuid.NewString(), "x", otherAddresses, auth.Event{})
 		if err == nil {
-			t.Error("a wallet can belong to nobody")
+			t.Error("a wallet was left without an owner")
 		}
 	})
 }
@@ -146,10 +146,10 @@ func TestDevicesOfWallets(t *testing.T) {
 			}
 		}
 		if got := devices(b.wallet(bob, "w")); got != "f2697885 0badcafe" {
-			t.Errorf("somebody else's: got %s", got)
+			t.Errorf("another user's: got %s", got)
 		}
 		if n := b.count("SELECT count(*) FROM device_keys WHERE device_id = 'd1'"); n != 3 {
-			t.Errorf("the device has %d keys, want the one that it had and those of two wallets", n)
+			t.Errorf("the device has %d keys, want its own and two from wallets", n)
 		}
 		removeUser(b, "alice")
 		if n := b.count("SELECT count(*) FROM devices"); n != 2 {
@@ -190,12 +190,12 @@ func TestEditWallet(t *testing.T) {
 		_, err = b.EditWallet(t.Context(), "none", func(*wallet.Edit) error { t.Error("called"); return nil })
 		wantFault(t, err, wallet.ErrNotFound)
 		if n := b.count("SELECT count(*) FROM audit WHERE action LIKE 'wallet.%'"); n != 2 {
-			t.Errorf("%d entries in the audit record, want those of making and changing it", n)
+			t.Errorf("%d entries in the audit record, want two: its creation and its change", n)
 		}
 	})
 }
 
-// Nobody gets an address that somebody else got.
+// No address is revealed twice.
 func TestEditsOfWalletsAreOneAfterTheOther(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")

@@ -1,5 +1,5 @@
-// Package testdb creates databases for tests with the current schema, as copies of
-// one that is migrated once per test process. Migrating each of them took a third
+// Package testdb creates databases for tests with the current schema, as copies of a
+// template that is migrated once per test process. Migrating each database took a third
 // of the tests' time.
 package testdb
 
