@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// clientAddress returns the address of whoever made the request. What proxies
-// say in X-Forwarded-For counts as far back as each is trusted, and not at all
-// where the connection itself does not come from a trusted one.
+// clientAddress returns the client's address. It follows X-Forwarded-For backwards as
+// long as each proxy is trusted, and ignores it if the connection does not come from a
+// trusted proxy.
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	host := peerOf(r)
 	if len(trusted) == 0 || !isTrusted(host, trusted) {
@@ -41,18 +41,17 @@ func peerOf(r *http.Request) string {
 	return host
 }
 
-// maxNoticed bounds how many networks are remembered and logged.
+// maxNoticed is the maximum number of networks that are remembered and logged.
 const maxNoticed = 64
 
-// undeclaredProxies notices proxies that are not declared: all their clients count
-// as one address, also for the limits of failed logins.
+// undeclaredProxies detects proxies that are not declared as trusted. All their clients
+// count as one address, also in the limits on failed logins.
 type undeclaredProxies struct {
 	mu      sync.Mutex
 	noticed map[netip.Prefix]bool
 }
 
-// notice logs, once for each network, that a request says on whose behalf it comes
-// and that this is ignored.
+// notice logs, once for each network, that the forwarding header of a request is ignored.
 func (p *undeclaredProxies) notice(log *slog.Logger, r *http.Request, trusted []netip.Prefix) {
 	if len(r.Header["X-Forwarded-For"]) == 0 && len(r.Header["Forwarded"]) == 0 {
 		return
@@ -88,9 +87,8 @@ func (p *undeclaredProxies) isNew(peer string) bool {
 	return true
 }
 
-// OnlyLocalHosts returns a handler that answers only requests for a host of this
-// machine, or for one of those that are allowed, as the API does on loopback (DNS
-// rebinding).
+// OnlyLocalHosts returns a handler that serves only requests for a host name of this
+// machine or an allowed one, as the API does on loopback (against DNS rebinding).
 func OnlyLocalHosts(next http.Handler, allowed []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !allowsHost(r.Host, allowed) {

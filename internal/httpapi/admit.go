@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// admitted answers a request that is let in as soon as there is room for its body, and,
-// for a heavy route, for its work. A heavy route's body is read before its work may
-// begin, so that slow senders hold up nobody.
+// admitted serves an authorized request once there is room for its body and, for a heavy
+// route, a slot. The body of a heavy request is read before it takes a slot, so that slow
+// senders do not block other requests.
 func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
 	if to.Credentials == route.Public {
 		return s.answer(ctx, w, r, to, strict)

@@ -19,9 +19,9 @@ type Memberships interface {
 	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
 }
 
-// authorize finds out who makes the request, and whether the route is open to
-// them. It returns the request's context with its principal. The body has not been
-// read then: strangers cannot make the server keep one.
+// authorize authenticates the request and checks that the caller may use the route. It
+// returns the request's context with the principal. It does not read the body, so that
+// unauthenticated clients cannot make the server store one.
 func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
 	if to.Credentials == route.Public {
 		return r.Context(), nil
@@ -30,8 +30,8 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 	return s.enter(r.Context(), w, r, to, who, err)
 }
 
-// recheckOf returns what authorizes a request with a body again after that was read,
-// which may have taken long. It is nil for requests that came as a whole.
+// recheckOf returns a function that authorizes a request again after its body was read,
+// which may have taken long. It is nil for requests without a body and for public routes.
 func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Route) route.Recheck {
 	if r.ContentLength == 0 || to.Credentials == route.Public {
 		return nil
@@ -42,8 +42,8 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 	}
 }
 
-// enter returns ctx with the principal, if the route is open to them, or tells them how
-// to come in. Err is why there is none.
+// enter returns ctx with the principal if they may use the route; otherwise it sets the
+// challenge and returns the error. err is the error of the authentication.
 func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := callOf(r)
@@ -108,7 +108,7 @@ func parseBasic(credential string) (name, password string, ok bool) {
 
 var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks a scope")
 
-// admit checks that somebody's role and token open the route to them.
+// admit checks that the role and the token of the caller permit the use of the route.
 func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
@@ -125,9 +125,9 @@ func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) err
 	return nil
 }
 
-// admitToWallet checks the caller's role in the wallet that the path names. One
-// that does not exist, that they are no member of or that their token is not for
-// are the same: they cannot tell which.
+// admitToWallet checks the caller's role in the wallet that the path names. It returns
+// the same error if the wallet does not exist, if the caller is not a member, and if the
+// token is not for this wallet, so that the caller cannot distinguish these cases.
 func (s *server) admitToWallet(r *http.Request, who *auth.Principal, to route.Route) error {
 	wallets, err := s.Memberships.Memberships(r.Context(), who.UserID)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *server) admitToWallet(r *http.Request, who *auth.Principal, to route.Ro
 
 const realm = `realm="specterd", charset="UTF-8"`
 
-// challenge says how to come in: RFC 9110, section 11.6.1, and RFC 6750, section 3.
+// challenge sets WWW-Authenticate (RFC 9110, section 11.6.1, and RFC 6750, section 3).
 func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error) {
 	h := w.Header()
 	switch fault.KindOf(err) {

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Certificate is what the API is served with, of two files (PEM).
+// Certificate is the TLS certificate of the API and its key, from two PEM files.
 type Certificate struct {
 	certFile, keyFile string
 	current           atomic.Pointer[tls.Certificate]
@@ -18,8 +18,8 @@ func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
 	return c, c.Reload()
 }
 
-// Reload reads the files again, for connections from then on. With an error all
-// stays as it is.
+// Reload reads the files again, for new connections. On an error it keeps the current
+// certificate.
 func (c *Certificate) Reload() error {
 	read, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {

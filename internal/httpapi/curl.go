@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// curl is a line for a shell that makes a request. The token is taken from
-// $TOKEN, what has no example from a variable of its name, such as $ID.
+// curl is a shell command that makes a request. It takes the token from $TOKEN, and
+// parameters without an example from a variable with their name, such as $ID.
 type curl struct {
 	options []string
 	target  string
@@ -32,7 +32,7 @@ func newCurl(to route.Route) curl {
 	return c
 }
 
-// path puts a value in for a parameter in the path.
+// path replaces a parameter of the path with a value.
 func (c *curl) path(p pageField) {
 	value := "$" + strings.ToUpper(p.Name)
 	if example, ok := p.example.(string); ok {
@@ -71,12 +71,12 @@ func (c curl) line(base string) string {
 // quote makes one word of text for a shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// plainHost is a host, maybe with a port, that means nothing else to a shell.
+// plainHost matches a host, with or without a port, that is safe in a shell.
 var plainHost = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 
-// baseURL is where the client of r has reached us, as it says. That a proxy in
-// front speaks TLS is believed of anybody: it is shown to the one who says it, and
-// no page can have a browser say it.
+// baseURL returns the URL with which the client of r reached the server, according to
+// the request. X-Forwarded-Proto is used from any client, because the result is shown
+// only to that client, and no web page can make a browser send the header.
 func baseURL(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {

@@ -17,11 +17,12 @@ const (
 	stylePath       = "/api/style.css"
 )
 
-// pageLoads lets the page load its style sheet and nothing else.
+// pageLoads is the content security policy of the API reference, which may load only its
+// style sheet.
 const pageLoads = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// description is the API's description and the page that shows it. Both are made
-// once, and are there for everybody.
+// description contains the OpenAPI specification and the API reference. Both are
+// generated once, and require no credentials.
 type description struct {
 	document http.HandlerFunc
 	page     *page
@@ -43,8 +44,9 @@ func newDescription(routes []route.Route, version string) (*description, error) 
 	return &description{unchanging("application/json", document), page}, nil
 }
 
-// pages returns what is served of the description, by path, to GET and HEAD. It is
-// made when somebody first asks for it: a start should not take longer for it.
+// pages returns the handlers for GET and HEAD of the specification and the API reference,
+// by path. The content is generated at the first request, so that it does not delay the
+// start.
 func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
 	once := sync.OnceValues(func() (*description, error) { return newDescription(routes, s.Version) })
 	of := func(serve func(*description) http.HandlerFunc) http.HandlerFunc {
@@ -66,8 +68,7 @@ func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
 	}
 }
 
-// unchanging serves content that a client may keep, if it asks each time whether
-// it is still the same.
+// unchanging serves constant content that clients may store and must revalidate.
 func unchanging(contentType string, content []byte) http.HandlerFunc {
 	sum := sha256.Sum256(content)
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`

@@ -12,14 +12,14 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// Database is what health asks of the database.
+// Database is the part of the database that the readiness probe uses.
 type Database interface {
-	// Ping reports whether the database answers.
+	// Ping returns an error if the database does not respond.
 	Ping(ctx context.Context) error
 }
 
-// health answers those who watch over the process. It works also while the rest
-// of the API is switched off.
+// health serves the liveness and readiness probes, also if the rest of the API is
+// disabled.
 type health struct {
 	database Database
 	node     Node
@@ -51,11 +51,11 @@ func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
 	h["X-Request-Id"] = []string{requestID(r)}
 	h["Content-Type"] = route.JSONType
 	secure(h, r)
-	_, _ = w.Write(aliveText) // the client is gone; nobody is left to tell
+	_, _ = w.Write(aliveText) // fails only if the client disconnected
 	return true
 }
 
-// pingPatience is how long the database may take to answer.
+// pingPatience is the time limit for a response of the database.
 const pingPatience = 2 * time.Second
 
 func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, error) {
@@ -77,7 +77,7 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 	return healthResponse{"i am ready"}, nil
 }
 
-// notReady keeps the message of the original and puts the reason beside it.
+// notReady returns the message of Specter Desktop with the reason in a field of its own.
 func notReady(reason string, after time.Duration) *fault.Error {
 	return fault.New(fault.Unavailable, "not_ready", "Readyness probe failed").WithDetail("reason", reason).WithRetryAfter(after)
 }

@@ -20,8 +20,8 @@ const (
 	maxKey       = 255
 )
 
-// answer has the route's handler answer a request that is let in, once if it
-// carries a key and the route takes keys.
+// answer calls the route's handler for an admitted request. If the route supports
+// idempotency keys and the request has one, the request is executed only once.
 func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
 	recheck := s.recheckOf(w, r, to)
 	if scope := to.Handler.ShownScope; scope != 0 {
@@ -43,12 +43,12 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return to.Handler.Serve(ctx, w, r, strict, recheck)
 }
 
-// answerOnce answers the first request with a key and repeats that answer to the
-// others. What has begun is ended though its client may leave: that is when the
-// client comes back.
+// answerOnce executes the first request with a key, and repeats its response to the
+// others. It completes a request even if the client disconnects, because that client
+// will retry.
 func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness, recheck route.Recheck) error {
 	body, err := route.BufferBody(w, r)
-	if recheck != nil && err == nil { // before an answer is repeated, too
+	if recheck != nil && err == nil { // also before a response is repeated
 		ctx, err = recheck(ctx)
 	}
 	if err != nil {
@@ -79,9 +79,9 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	if err := to.Handler.Serve(ctx, made, r, strict, recheck); err != nil {
 		return err
 	}
-	settled = true // whatever happens now, it was done
+	settled = true // from here on, the request was executed
 	a := idempotency.Answer{Status: made.status, Body: made.body.Bytes()}
-	if to.Handler.IsDryRun(made.status) { // there is nothing that must not be done twice
+	if to.Handler.IsDryRun(made.status) { // nothing was changed, so a retry is harmless
 		s.logKey(r, claim.Release(context.WithoutCancel(ctx)))
 	} else {
 		s.logKey(r, claim.Keep(context.WithoutCancel(ctx), a))
@@ -90,15 +90,16 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	return nil
 }
 
-// logKey logs that a key could not be settled. The answer is right all the same.
+// logKey logs that the response could not be stored for a key. The response itself is
+// correct.
 func (s *server) logKey(r *http.Request, err error) {
 	if err != nil {
-		s.log.ErrorContext(r.Context(), "an idempotency key could not be settled", "request_id", requestIDOf(r), "error", err)
+		s.log.ErrorContext(r.Context(), "idempotency key not settled", "request_id", requestIDOf(r), "error", err)
 	}
 }
 
-// keyed returns what is kept of a request with a key. What its fingerprint is of is
-// what the answer depends on, the limits of the token included.
+// keyed returns the stored form of a request with a key. Its fingerprint covers
+// everything that the response depends on, including the limits of the token.
 func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (idempotency.Request, error) {
 	keys := r.Header[keyHeader]
 	if len(keys) != 1 || !isKey(keys[0]) {
@@ -126,11 +127,11 @@ func isKey(text string) bool {
 func writeAnswer(w http.ResponseWriter, a idempotency.Answer) {
 	w.Header()["Content-Type"] = route.JSONType
 	w.WriteHeader(a.Status)
-	_, _ = w.Write(a.Body) // the client is gone; nobody is left to tell
+	_, _ = w.Write(a.Body) // fails only if the client disconnected
 }
 
-// scopedBody is for callers who may make a change and, without a scope, not see what
-// it made: the response is 204 then, with the headers that it has otherwise.
+// scopedBody is the response writer for callers who may make a change but lack the scope
+// that reads its result: the response is 204, with otherwise the same headers.
 type scopedBody struct {
 	http.ResponseWriter
 	who   *auth.Principal
@@ -160,7 +161,7 @@ func (w *scopedBody) Write(text []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *scopedBody) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// answerBuffer keeps an answer in memory.
+// answerBuffer buffers a response in memory.
 type answerBuffer struct {
 	header http.Header // of the real answer
 	status int

@@ -8,10 +8,10 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// Leaving is a handler that goes on answering after ctx has ended, and has clients
-// go elsewhere meanwhile: it says that it does not live, and closes each connection
-// after an answer. To stop listening at once would lose the requests of connections
-// that nobody has taken yet, and those on their way over idle ones.
+// Leaving returns a handler that continues to serve requests after ctx has ended, while
+// clients move to another process: its liveness probe fails, and it closes each
+// connection after the response. To stop listening immediately would lose requests on
+// connections that were not accepted yet, and requests in transit on idle connections.
 func Leaving(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() == nil {
@@ -27,6 +27,6 @@ func Leaving(ctx context.Context, next http.Handler) http.Handler {
 		h["Content-Type"] = route.JSONType
 		secure(h, r)
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"message":"i am stopping"}` + "\n")) // the client is gone; nobody is left to tell
+		_, _ = w.Write([]byte(`{"message":"i am stopping"}` + "\n")) // fails only if the client disconnected
 	})
 }

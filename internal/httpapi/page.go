@@ -21,8 +21,7 @@ var style []byte
 //go:embed page/page.html
 var pageSource string
 
-// page shows the description to people: without a script, and without loading
-// anything but its style sheet.
+// page is the API reference. It contains no scripts, and loads only its style sheet.
 type page struct {
 	template *template.Template
 	About    string
@@ -43,7 +42,7 @@ type pageOperation struct {
 	Parameters, Body          []pageField
 	BodyText                  *route.Text // instead of Body
 	Success                   pageAnswer
-	Others                    []pageAnswer // that are no errors
+	Others                    []pageAnswer // of other successful statuses
 	Errors                    []pageAnswer
 	curl                      curl
 }
@@ -158,5 +157,5 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Security-Policy", pageLoads)
-	_, _ = w.Write(b.Bytes()) // the client is gone; nobody is left to tell
+	_, _ = w.Write(b.Bytes()) // fails only if the client disconnected
 }

@@ -32,8 +32,8 @@ func newPageField(name string, schema map[string]any) pageField {
 	return field
 }
 
-// fields returns the members of a schema, in the order of its type's fields. It
-// notes with each what it means to be required, or not to be.
+// fields returns the members of a schema, in the order of its type's fields, with a note
+// whether each is required.
 func (s *schemas) fields(name, required, optional string) []pageField {
 	schema := s.Spec.Components.Schemas[name]
 	properties, _ := schema["properties"].(map[string]any)
@@ -54,7 +54,7 @@ func (s *schemas) fields(name, required, optional string) []pageField {
 	return fields
 }
 
-// pageObjects returns all schemas but those left out, by name.
+// pageObjects returns all schemas except the excluded ones, by name.
 func (s *schemas) pageObjects(leftOut map[string]bool) []pageObject {
 	var objects []pageObject
 	for _, name := range slices.Sorted(maps.Keys(s.Spec.Components.Schemas)) {
@@ -83,8 +83,8 @@ func anyField(schema map[string]any) []pageField {
 	return []pageField{newPageField("(any other name)", of)}
 }
 
-// typeOfContent returns the type of a response's body. Where there are several,
-// it is that of the JSON, and the media types of the others are named.
+// typeOfContent returns the type of a response's body. If the response has several media
+// types, it is the type of the JSON body, followed by the names of the other media types.
 func typeOfContent(r *openapi31.Response) typeText {
 	content, isJSON := r.Content[jsonType]
 	t := typeText{}
@@ -105,7 +105,7 @@ func typeOfContent(r *openapi31.Response) typeText {
 
 const jsonType = "application/json"
 
-// typeOf says in words what a schema lets through.
+// typeOf describes the values that a schema allows.
 func typeOf(schema map[string]any) typeText {
 	if ref, ok := schema["$ref"].(string); ok {
 		return typeText{Ref: ref[strings.LastIndexByte(ref, '/')+1:]}
@@ -163,7 +163,7 @@ func simpleType(schema map[string]any) (name string, nullable bool) {
 	return name, nullable
 }
 
-// limitsOf says what else a schema asks of a value.
+// limitsOf describes the other constraints of a schema.
 func limitsOf(schema map[string]any) string {
 	var limits []string
 	switch schema["format"] {

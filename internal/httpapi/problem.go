@@ -42,9 +42,9 @@ var statuses = map[fault.Kind]int{
 
 var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
 
-// surface is what differs between the parts of the API: how strict they are
-// with what they do not know, what an error looks like, and what is told of a
-// wallet that is not among the caller's.
+// surface contains the differences between the API versions: the treatment of unknown
+// fields, the format of errors, and the error for a wallet of which the caller is not a
+// member.
 type surface struct {
 	strict   route.Strictness
 	problem  func(requestID string, status int, f *fault.Error) (contentType []string, body any)
@@ -107,8 +107,7 @@ type message struct {
 	Reason  string `json:"reason,omitempty" description:"More than the original said, where there is more to say."`
 }
 
-// unauthorizedMessage is what the original says to every credential that it
-// does not accept.
+// unauthorizedMessage is the message of Specter Desktop for all invalid credentials.
 const unauthorizedMessage = "The server could not verify that you are authorized to access the URL requested. " +
 	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
 
@@ -119,13 +118,13 @@ func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 	return route.JSONType, message{Message: f.Message, Reason: f.Details["reason"]}
 }
 
-// fail writes err as the surface of the path has it. What is no fault is logged,
-// once, and told as an internal error.
+// fail writes err in the format of the path's API version. An error that is not a fault
+// is logged, once, and reported as an internal error.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f, ok := errors.AsType[*fault.Error](err)
 	isDefect := !ok || f.Kind == fault.Internal
 	switch {
-	case r.Context().Err() != nil && (isDefect || worthLogging(f.Kind)): // the client left, whom nobody can answer
+	case r.Context().Err() != nil && (isDefect || worthLogging(f.Kind)): // the client disconnected
 		f = errGone
 	case isDefect:
 		s.log.ErrorContext(r.Context(), "request failed", "request_id", requestIDOf(r), "error", err)
@@ -144,7 +143,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	contentType, body := surfaceOf(r.URL.Path).problem(requestIDOf(r), status, f)
 	if err := route.Write(w, status, contentType, body); err != nil {
-		s.log.ErrorContext(r.Context(), "an error could not be written", "error", err)
+		s.log.ErrorContext(r.Context(), "error response not written", "error", err)
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 }
@@ -158,13 +157,13 @@ func worthLogging(kind fault.Kind) bool {
 // retrySeconds rounds up, for a client must not come back too early (RFC 9110, 10.2.3).
 func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// notFound answers for a path that no route has.
+// notFound responds to requests for unknown paths.
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.fail(w, r, fault.New(fault.NotFound, "path_not_found", "there is nothing at this path; %s describes what there is", descriptionPath))
 }
 
-// asKnownMethod answers methods that the router has never heard of, and for which
-// it knows neither paths nor Allow, as it does one that no route has.
+// asKnownMethod treats methods that the router does not know, for which it would
+// determine neither path nor Allow, like a known method without routes.
 func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		known := chi.NewRouteContext()
@@ -173,8 +172,8 @@ func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
 	}
 }
 
-// methodNotAllowed returns the answer for a path that has routes for other
-// methods only. OPTIONS is told which.
+// methodNotAllowed returns the handler for the methods without a route on a path that
+// has routes. The response to OPTIONS lists the methods.
 func (s *server) methodNotAllowed(methods map[string]bool) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -18,9 +18,9 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// call is what is known of a request while it is under way. It is also the
-// request's context, and holds the router's and what notes the answer, so that
-// all of it is allocated at once.
+// call is the state of a request in progress. It is also the request's context, and
+// contains the router's context and the recorder of the response, so that there is only
+// one allocation.
 type call struct {
 	context.Context
 	routing chi.Context
@@ -28,7 +28,7 @@ type call struct {
 	answer  recorder
 	id      [1]string // as the header has it
 	address string
-	route   string // the pattern that matched; empty where none did
+	route   string // the matching pattern; empty if there is none
 	user    string
 	tokenID string
 }
@@ -55,7 +55,7 @@ func callOf(r *http.Request) *call {
 
 func requestIDOf(r *http.Request) string { return callOf(r).id[0] }
 
-// recorder notes what was answered.
+// recorder records the status and the size of the response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -108,8 +108,8 @@ func secure(h http.Header, r *http.Request) {
 	}
 }
 
-// protect is what every request goes through, whatever its path, if it is not
-// one that sayAlive answers.
+// protect handles every request on every path, except for the requests that sayAlive
+// serves.
 func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.sayAlive(w, r) {
@@ -136,7 +136,7 @@ func (s *server) protect(next http.Handler) http.Handler {
 var errHost = fault.New(fault.Misdirected, "host_not_allowed",
 	"specterd listens on this machine only and does not answer to this Host; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
 
-// screen refuses requests that are not meant for us, whatever they ask.
+// screen refuses requests that are not meant for this server, independent of their path.
 func (s *server) screen(r *http.Request) error {
 	if s.Loopback && !allowsHost(r.Host, s.AllowedHosts) {
 		return errHost
@@ -150,12 +150,12 @@ func (s *server) screen(r *http.Request) error {
 	return nil
 }
 
-// finish catches a panic and writes the request's line in the log. Where an
-// answer has begun and cannot be ended, it cuts the connection, as net/http wants
-// that done: by a panic.
+// finish recovers from a panic and writes the log line of the request. If a response was
+// started and cannot be completed, it closes the connection with a panic, as net/http
+// requires.
 func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) {
 	p := recover()
-	cut := p == http.ErrAbortHandler //nolint:errorlint // a panic's value, not an error that somebody wrapped
+	cut := p == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which is never wrapped
 	if p != nil && !cut {
 		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id[0], "panic", panicText(p), "stack", string(debug.Stack()))
 		if cut = w.status != 0; !cut {
@@ -171,9 +171,9 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 	}
 }
 
-// panicText returns what the log may have of a panic's value: all of it if it is the
-// runtime's, which quotes no data, or else its type, because it may quote what a user
-// wrote. The stack says where it was.
+// panicText returns the part of a panic's value that may be logged: the text of runtime
+// errors, which contain no data, and otherwise only the type, because the value may
+// contain user input. The stack shows the place.
 func panicText(value any) string {
 	if err, ok := value.(runtime.Error); ok {
 		return err.Error()
@@ -181,7 +181,7 @@ func panicText(value any) string {
 	return fmt.Sprintf("a value of the type %T", value)
 }
 
-// record writes a request's line in the log. cut is whether its answer was.
+// record writes the log line of a request. cut is whether its response was aborted.
 func (s *server) record(w *recorder, r *http.Request, c *call, start time.Time, cut bool) {
 	level := levelOf(r.Method, w.status)
 	if !s.log.Enabled(r.Context(), level) {
@@ -190,7 +190,7 @@ func (s *server) record(w *recorder, r *http.Request, c *call, start time.Time, 
 	s.log.LogAttrs(r.Context(), level, "request",
 		slog.String("request_id", c.id[0]),
 		slog.String("method", r.Method),
-		slog.String("route", c.route), // the pattern: a path may hold what is nobody's business
+		slog.String("route", c.route), // the pattern, because a path can contain confidential data
 		slog.Int("status", w.status),
 		slog.Int64("bytes", w.bytes),
 		slog.Bool("cut", cut),
@@ -201,8 +201,8 @@ func (s *server) record(w *recorder, r *http.Request, c *call, start time.Time, 
 	)
 }
 
-// levelOf returns the level of a request's line. Reads that went well come all
-// the time, from probes and from scripts that poll; they would bury the rest.
+// levelOf returns the level of a request's log line. Successful reads, which probes and
+// polling scripts make constantly, are logged at debug.
 func levelOf(method string, status int) slog.Level {
 	if status < http.StatusBadRequest && (method == http.MethodGet || method == http.MethodHead) {
 		return slog.LevelDebug
@@ -212,14 +212,14 @@ func levelOf(method string, status int) slog.Level {
 
 const maxRequestID = 64
 
-// requestID returns the client's own id for the request, if it has one that can
-// be repeated without harm, or a new one.
+// requestID returns the id that the client chose for the request, if it is safe to
+// repeat, or a new one.
 func requestID(r *http.Request) string {
 	if given := r.Header["X-Request-Id"]; len(given) > 0 && isRequestID(given[0]) {
 		return given[0]
 	}
 	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // to tell requests apart, not to keep a secret
+	binary.LittleEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // an identifier, not a secret
 	return hex.EncodeToString(b[:])
 }
 

@@ -1,12 +1,12 @@
-// Package httpapi serves the REST API: the table of routes, who is let in, what
-// a request and an error look like on the wire. It turns requests into calls of
-// the services and knows neither database nor node.
+// Package httpapi serves the REST API: the route table, authorization, and the format of
+// requests and errors. It converts requests to calls of the services, and knows neither
+// the database nor the node.
 //
-// Every request passes, in this order: limits and timeouts of net/http, request
-// id and log line, panics caught, Host and origin, the API's switch, the limit of
-// the route's body, its credentials, scope and role, the limits of work in progress, the
-// strict decoder, the handler. Only plain
-// requests for liveness are answered earlier, in the same way.
+// Every request passes, in this order: limits and timeouts of net/http; request id, log
+// line and recovery from panics; checks of Host and origin; the switch of the API; the
+// size limit of the body; credentials, scope and role; the limits of work in progress;
+// the strict decoder; the handler. Only plain liveness requests get their response
+// earlier, with the same content.
 package httpapi
 
 import (
@@ -36,10 +36,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Node says what is known of the node, without waiting for it.
+// Node returns the last known status of the node without waiting for it.
 type Node interface{ Status() nodestatus.Status }
 
-// Options are what the API is made of.
+// Options are the dependencies and the settings of the API.
 type Options struct {
 	Log         *slog.Logger
 	Now         func() time.Time
@@ -54,22 +54,21 @@ type Options struct {
 	Keys        *idempotency.Keys
 	Database    Database
 	Node        Node
-	// Active is the API's switch. While it is off, only health answers.
+	// Active enables the API. If it is false, only the health routes are served.
 	Active bool
 	// DataFolder and UID are shown to admins.
 	DataFolder, UID string
-	// Loopback has only requests answered that are for a host of this machine or
-	// for one of AllowedHosts.
+	// Loopback restricts the API to requests for a host name of this machine or one of
+	// AllowedHosts.
 	Loopback     bool
 	AllowedHosts []string
-	// TrustedProxies may say in X-Forwarded-For on whose behalf they come.
+	// TrustedProxies are the networks whose X-Forwarded-For is used.
 	TrustedProxies []netip.Prefix
-	// Observe is told of each request when it is over; see metrics.Metrics. It may
-	// be nil.
+	// Observe is called at the end of each request; see metrics.Metrics. It may be nil.
 	Observe func(method, route string, status int, took time.Duration)
-	// Limits are those of requests in progress; the zero value stands for the default.
+	// Limits are the limits of requests in progress; the zero value selects the default.
 	Limits admission.Limits
-	// Version is that of the program.
+	// Version is the version of the program.
 	Version string
 }
 
@@ -149,7 +148,7 @@ func otherMethods(known map[string]bool) []string {
 	return others
 }
 
-// handle serves one line of the table.
+// handle returns the HTTP handler of a route.
 func (s *server) handle(to route.Route) http.HandlerFunc {
 	strict := surfaceOf(to.Path).strict
 	surface := surfaceOf(to.Path)
@@ -165,7 +164,7 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 			err = s.admitted(ctx, w, r, to, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
 		}
 		if errors.Is(err, wallet.ErrNotFound) {
-			alias, _ := route.PathParam(r, "alias") // empty for what cannot be read
+			alias, _ := route.PathParam(r, "alias") // empty if the path is invalid
 			err = surface.noWallet(to.Path, alias)
 		}
 		if broken, ok := errors.AsType[*route.BrokenError](err); ok {
@@ -177,8 +176,8 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 	}
 }
 
-// breakOff cuts the connection of an answer that cannot be ended, which is the
-// only way to tell the client.
+// breakOff closes the connection of a response that cannot be completed, which is the
+// only way to signal it to the client.
 func (s *server) breakOff(r *http.Request, broken *route.BrokenError) {
 	level := slog.LevelError
 	if broken.Gone {
@@ -196,19 +195,20 @@ const (
 	stopTimeout    = 10 * time.Second
 )
 
-// Serve answers what comes in at listener until ctx ends, and then answers what
-// has begun, for ten seconds at most. It closes the listener. Without a certificate
-// it serves in the clear.
+// Serve serves the connections of listener until ctx ends, and then waits up to ten
+// seconds for the requests in progress. It closes the listener. Without a certificate it
+// serves HTTP without TLS.
 func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, certificate *Certificate) error {
 	server := &http.Server{
 		Handler:        handler,
 		MaxHeaderBytes: maxHeaderBytes - 4096, // net/http adds as much
-		// For the header. Who reads a body gives it time of its own: with two
-		// times here, net/http sets another deadline on every request.
+		// For the header only; code that reads a body sets its own deadline. With
+		// ReadHeaderTimeout in addition, net/http would set a second deadline on every
+		// request.
 		ReadTimeout:  headerTimeout,
 		WriteTimeout: writeTimeout,
 		IdleTimeout:  idleTimeout,
-		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients that break off
+		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // mostly disconnected clients
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -227,7 +227,7 @@ func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 		return fmt.Errorf("serve: %w", err)
 	}
 	if err := <-stopped; err != nil {
-		log.WarnContext(ctx, "requests were cut off at the stop", "error", err)
+		log.WarnContext(ctx, "requests aborted at shutdown", "error", err)
 		return server.Close()
 	}
 	return nil
