@@ -84,7 +84,8 @@ verify-long: deps ## the full form of docs/reliability.md: hours (verify-long-ki
 verify-long-%: deps
 	scripts/verify-long.sh $*
 
-lint: $(TOOLS)/golangci-lint ## check the code and its format
+lint: $(TOOLS)/golangci-lint ## check the code, its format and the language of its texts
+	go run ./internal/language .
 	golangci-lint run ./...
 	golangci-lint fmt --diff
 
