@@ -6,7 +6,7 @@ SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.tim
   CAST(f.txid IS NOT NULL OR r.proposal_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
   CAST(r.proposal_id IS NOT NULL AS BOOLEAN) AS reserved,
   coalesce(o.label, a.label, '') AS label
-FROM coins AS c
+FROM utxo_states AS c
 LEFT JOIN locked AS k ON k.wallet_id = c.wallet_id AND k.txid = c.txid AND k.vout = c.vout
 LEFT JOIN frozen AS f ON f.wallet_id = c.wallet_id AND f.txid = c.txid AND f.vout = c.vout
 LEFT JOIN reserved AS r ON r.wallet_id = c.wallet_id AND r.txid = c.txid AND r.vout = c.vout
@@ -25,11 +25,11 @@ SELECT
   CAST(coalesce(sum(CASE WHEN status = 'mempool' AND NOT trusted THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS untrusted_pending_sat,
   CAST(coalesce(sum(CASE WHEN immature THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS immature_sat,
   CAST(coalesce(sum(CASE WHEN trusted AND status = 'confirmed' THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat
-FROM coins WHERE wallet_id = @wallet_id;
+FROM utxo_states WHERE wallet_id = @wallet_id;
 
 -- name: FrozenCoins :many
 SELECT f.txid, f.vout
-FROM frozen AS f JOIN unspent AS u ON u.wallet_id = f.wallet_id AND u.txid = f.txid AND u.vout = f.vout
+FROM frozen AS f JOIN utxos AS u ON u.wallet_id = f.wallet_id AND u.txid = f.txid AND u.vout = f.vout
 WHERE f.wallet_id = @wallet_id
 ORDER BY f.txid, f.vout;
 

@@ -1,7 +1,7 @@
 -- What metrics tell of.
 
 -- name: WalletFigures :many
-SELECT CAST(CASE WHEN stage = 'ready' AND scan_from IS NOT NULL THEN 'scanning' ELSE stage END AS TEXT) AS status,
+SELECT CAST(CASE WHEN stage = 'ready' AND rescan_from IS NOT NULL THEN 'rescanning' ELSE stage END AS TEXT) AS status,
   CAST(count(*) AS BIGINT) AS wallets, CAST(min(synced_height) AS BIGINT) AS least_height
 FROM wallets
 GROUP BY 1;

@@ -81,13 +81,13 @@ SELECT prev_txid, prev_vout, txid FROM inputs
 WHERE wallet_id = @wallet_id AND prev_txid IN (SELECT value FROM json_each(CAST(@prev_txids AS TEXT)));
 
 -- name: DeleteUnspent :exec
-DELETE FROM unspent WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @vout;
+DELETE FROM utxos WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @vout;
 
 -- name: DeleteUnspentOf :exec
-DELETE FROM unspent WHERE wallet_id = @wallet_id AND txid = @txid;
+DELETE FROM utxos WHERE wallet_id = @wallet_id AND txid = @txid;
 
 -- name: AddUnspentOf :exec
-INSERT INTO unspent (wallet_id, txid, vout, address, amount_sat, branch, address_index, time, status, block_height, generated, trusted)
+INSERT INTO utxos (wallet_id, txid, vout, address, amount_sat, branch, address_index, time, status, block_height, generated, trusted)
 SELECT o.wallet_id, o.txid, o.vout, o.address, o.amount_sat, o.branch, o.address_index,
   t.time, t.status, t.block_height, t.category = 'generate', t.trusted
 FROM transactions AS t, outputs AS o

@@ -14,7 +14,7 @@ WHERE l.wallet_id = @wallet_id AND l.type = 'addr'
 ORDER BY l.ref;
 
 -- name: UnspentOutputs :many
-SELECT txid, vout, address, amount_sat FROM unspent
+SELECT txid, vout, address, amount_sat FROM utxos
 WHERE wallet_id = @wallet_id
 ORDER BY txid, vout;
 

@@ -11,8 +11,8 @@ INSERT INTO proposal_inputs (proposal_id, position, wallet_id, txid, vout, addre
 VALUES (@proposal_id, @position, @wallet_id, @txid, @vout, @address, @amount_sat, @branch, @address_index);
 
 -- name: AddProposalOutput :exec
-INSERT INTO proposal_outputs (proposal_id, position, address, amount_sat, asked_sat, kind, branch, address_index, recipient)
-VALUES (@proposal_id, @position, @address, @amount_sat, @asked_sat, @kind, @branch, @address_index, @recipient);
+INSERT INTO proposal_outputs (proposal_id, position, address, amount_sat, requested_sat, kind, branch, address_index, recipient)
+VALUES (@proposal_id, @position, @address, @amount_sat, @requested_sat, @kind, @branch, @address_index, @recipient);
 
 -- name: AddProposalSignature :exec
 INSERT INTO proposal_signatures (proposal_id, position, key_position, at, user_id, user_name, token_id)
@@ -87,7 +87,7 @@ INSERT INTO reserved (wallet_id, txid, vout) VALUES (@wallet_id, @txid, @vout) O
 
 -- name: Reservations :many
 SELECT r.txid, r.vout, r.proposal_id, CAST(u.txid IS NOT NULL AS BOOLEAN) AS unspent
-FROM reserved AS r LEFT JOIN unspent AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout
+FROM reserved AS r LEFT JOIN utxos AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout
 WHERE r.wallet_id = @wallet_id
 ORDER BY r.txid, r.vout;
 

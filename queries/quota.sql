@@ -27,7 +27,7 @@ SELECT count(*) FROM tokens WHERE user_id = @user_id;
 SELECT count(*) FROM proposals WHERE user_id = @user_id AND status IN ('created', 'partially_signed', 'complete');
 
 -- name: CountScansOfUser :one
-SELECT count(*) FROM wallets WHERE scan_user = @user_id AND scan_from IS NOT NULL;
+SELECT count(*) FROM wallets WHERE rescan_user = @user_id AND rescan_from IS NOT NULL;
 
 -- The second condition has SQLite read the index and not the rows, which have the answers.
 -- name: CountIdempotencyKeysOfUser :one

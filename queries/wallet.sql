@@ -1,8 +1,8 @@
 -- name: AddWallet :exec
-INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
-  birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_user)
-VALUES (@wallet_id, @name, @stage, @core_name, @script, @required, @receive_descriptor, @change_descriptor,
-  @birth_height, @created_at, @range_end, @receive_next, @change_next, @scan_from, @scan_user);
+INSERT INTO wallets (wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor,
+  birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_user)
+VALUES (@wallet_id, @name, @stage, @core_name, @script, @signatures_required, @receive_descriptor, @change_descriptor,
+  @birthday_height, @created_at, @range_end, @receive_next, @change_next, @rescan_from, @rescan_user);
 
 -- name: AddWalletKey :exec
 INSERT INTO wallet_keys (wallet_id, position, fingerprint, derivation, xpub, original, type, purpose, device_id)
@@ -16,8 +16,8 @@ SELECT * FROM wallets ORDER BY wallet_id;
 
 -- Only columns that the table has had from the beginning: a new program backs an old database up, and does not migrate it.
 -- name: WalletsToBackUp :many
-SELECT wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
-  birth_height, created_at, range_end, receive_next, change_next
+SELECT wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor,
+  birthday_height, created_at, range_end, receive_next, change_next
 FROM wallets ORDER BY wallet_id;
 
 -- name: KeysOfWallets :many
@@ -31,12 +31,12 @@ UPDATE wallets SET
   name = @name,
   stage = @stage,
   delete_files = @delete_files,
-  birth_height = @birth_height,
-  scan_from = @scan_from,
-  scan_progress = @scan_progress,
-  scan_range = @scan_range,
-  scan_user = @scan_user,
-  scan_problem = @scan_problem,
+  birthday_height = @birthday_height,
+  rescan_from = @rescan_from,
+  rescan_progress = @rescan_progress,
+  rescan_range = @rescan_range,
+  rescan_user = @rescan_user,
+  rescan_problem = @rescan_problem,
   receive_next = @receive_next,
   change_next = @change_next,
   problem = @problem,
@@ -67,7 +67,7 @@ FROM (
   SELECT wallet_id, txid, vout FROM reserved
   WHERE reserved.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT))) AND proposal_id IS NOT NULL
 ) AS h
-JOIN coins AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
+JOIN utxo_states AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
 LEFT JOIN frozen AS f ON f.wallet_id = h.wallet_id AND f.txid = h.txid AND f.vout = h.vout
 WHERE c.trusted
 GROUP BY c.wallet_id;

@@ -61,7 +61,7 @@ func TestV1alpha_MatchesCore(t *testing.T) {
 	var made madeToken
 	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, &made)
 	c := outageClient{t: t, url: s.url, token: made.Secret}
-	c.do(http.MethodPost, "/api/v1/wallets", map[string]any{"name": "Hot", "descriptor": receive, "change_descriptor": change, "birth": 0}, http.StatusCreated)
+	c.do(http.MethodPost, "/api/v1/wallets", map[string]any{"name": "Hot", "descriptor": receive, "change_descriptor": change, "birthday": 0}, http.StatusCreated)
 
 	const outside = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t" // without a known key
 	replaced := core.send(outside, "1.5")

@@ -94,8 +94,8 @@ func (e *exporter) live() (proposal string) {
 	if status := call(t.Context(), http.MethodPost, e.url+"/api/v1/users", "", alice, nil); status != http.StatusCreated {
 		t.Fatalf("status %d\n%s", status, e.log)
 	}
-	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Vault 2/3", "descriptor": vaultOfThree(t), "birth": 5}, nil)
-	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Savings", "descriptor": savings, "birth": 5}, nil)
+	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Vault 2/3", "descriptor": vaultOfThree(t), "birthday": 5}, nil)
+	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Savings", "descriptor": savings, "birthday": 5}, nil)
 	e.ask(http.StatusCreated, http.MethodPut, vault+"/members/alice", map[string]any{"role": "viewer"}, nil)
 	for i := range 4 {
 		var address struct{ Address string }
@@ -298,7 +298,7 @@ func TestRestore_BroadcastAfterBackup(t *testing.T) {
 	var address struct{ Address string }
 	e.ask(http.StatusCreated, http.MethodPost, "wallets/vault_23/addresses", map[string]any{}, &address)
 	node.CLI(t, "generatetoaddress", 1, address.Address)
-	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Later", "descriptor": strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "birth": "now"}, nil)
+	e.ask(http.StatusCreated, http.MethodPost, "wallets", map[string]any{"name": "Later", "descriptor": strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "birthday": "now"}, nil)
 	e.settles("vault_23")
 	var before, after struct{ Balances any }
 	e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23", nil, &before)

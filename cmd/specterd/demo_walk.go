@@ -87,9 +87,9 @@ var walkThrough = []step{
 	{
 		title:  "Create a multisig wallet, the vault, with three keys of which two must sign",
 		method: http.MethodPost, path: "/api/v1/wallets", bearer: "{wallet_token}",
-		body:   `{"name": "{wallet_name}", "keys": {keys}, "required": 2, "script": "{script}", "birth": "now"}`,
+		body:   `{"name": "{wallet_name}", "keys": {keys}, "signatures_required": 2, "script": "{script}", "birthday": "now"}`,
 		status: http.StatusCreated,
-		expect: []expectation{has("name", "{wallet_name}"), has("status", "ready"), has("required", 2.0), has("balances.trusted_sat", 0.0)},
+		expect: []expectation{has("name", "{wallet_name}"), has("status", "ready"), has("signatures_required", 2.0), has("balances.trusted_sat", 0.0)},
 		keep:   map[string]string{"alias": "vault"},
 	},
 	{

@@ -40,7 +40,7 @@ func TestDoctor(t *testing.T) {
 	}
 
 	startServer(t, dir, nodeSettings(node)...)
-	if out, err := walletTool(t, dir, node, "create", "--name", "Savings", "--descriptor", savings, "--birth", "now").CombinedOutput(); err != nil {
+	if out, err := walletTool(t, dir, node, "create", "--name", "Savings", "--descriptor", savings, "--birthday", "now").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	testkit.Eventually(t, "the wallet is ready", func() bool {

@@ -229,8 +229,8 @@ func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, bor
 	if v.Scanning() {
 		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
 	}
-	if born && v.Birth > 0 {
-		if w.Born, err = d.timeOf(ctx, v.Birth); err != nil {
+	if born && v.Birthday > 0 {
+		if w.Born, err = d.timeOf(ctx, v.Birthday); err != nil {
 			if ctx.Err() != nil {
 				return w, err
 			}

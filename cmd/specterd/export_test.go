@@ -202,7 +202,7 @@ func (e *exporter) makeWallets() (aliases []string) {
 	coins := map[string][]string{}
 	for name, descriptor := range kinds(t) {
 		var v, address struct{ Alias, Address string }
-		if status := call(t.Context(), http.MethodPost, e.url+"/api/v1/wallets", e.token, map[string]any{"name": name, "descriptor": descriptor, "birth": 5}, &v); status != http.StatusCreated {
+		if status := call(t.Context(), http.MethodPost, e.url+"/api/v1/wallets", e.token, map[string]any{"name": name, "descriptor": descriptor, "birthday": 5}, &v); status != http.StatusCreated {
 			t.Fatalf("status %d\n%s", status, e.log)
 		}
 		aliases = append(aliases, v.Alias)
@@ -340,7 +340,7 @@ func (e *exporter) fromFiles(alias string, x exported) {
 		if i > 0 {
 			e.run(0, "wallet", "rm", alias, "--user", other)
 		}
-		out := e.run(0, append([]string{"wallet", "create", "--user", other, "--name", x.account.Label, "--birth", fmt.Sprint(x.account.BlockHeight)}, flags...)...)
+		out := e.run(0, append([]string{"wallet", "create", "--user", other, "--name", x.account.Label, "--birthday", fmt.Sprint(x.account.BlockHeight)}, flags...)...)
 		if implied := "change addresses use the branch /1/*"; strings.Contains(out, implied) != (i == 0) {
 			t.Errorf("%s of %q: %s", alias, flags, out)
 		}
@@ -420,8 +420,8 @@ func TestExport_Refusals(t *testing.T) {
 	says(1, "wallet not found among your wallets", "--to", to, "--wallet", "../../etc")
 	says(0, "nothing was written", "--to", to)
 	key, _ := testkit.Key(t, 0)
-	e.run(0, "wallet", "create", "--name", "Savings", "--birth", "now", "--descriptor", "wpkh("+key+"/<0;1>/*)")
-	e.run(0, "wallet", "create", "--name", "Odd", "--birth", "now", "--descriptor", "wpkh("+key+"/<2;3>/*)")
+	e.run(0, "wallet", "create", "--name", "Savings", "--birthday", "now", "--descriptor", "wpkh("+key+"/<0;1>/*)")
+	e.run(0, "wallet", "create", "--name", "Odd", "--birthday", "now", "--descriptor", "wpkh("+key+"/<2;3>/*)")
 	if _, err := os.Stat(to); err == nil {
 		t.Error("the directory was created")
 	}

@@ -185,7 +185,7 @@ func (f *faulty) prepare() {
 	f.token = token.Secret
 	const device = 4711
 	kind := testkit.WPKH
-	f.do(http.MethodPost, "/api/v1/wallets", map[string]any{"name": "one", "descriptor": kind.Descriptor(t, device, "<0;1>", -1), "birth": "now"}, http.StatusCreated)
+	f.do(http.MethodPost, "/api/v1/wallets", map[string]any{"name": "one", "descriptor": kind.Descriptor(t, device, "<0;1>", -1), "birthday": "now"}, http.StatusCreated)
 	node.Signer(t, "signer", kind.Descriptor(t, device, "0", 0), kind.Descriptor(t, device, "1", 0))
 	outputs := map[string]any{}
 	for range 2 {

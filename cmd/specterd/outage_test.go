@@ -64,7 +64,7 @@ func TestOutage(t *testing.T) {
 // orderOf returns the request for a new wallet.
 func orderOf(name string, branch int) map[string]any {
 	const key = "[d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
-	return map[string]any{"name": name, "descriptor": "wpkh(" + key + "/" + strconv.Itoa(branch) + "/<0;1>/*)", "birth": "now"}
+	return map[string]any{"name": name, "descriptor": "wpkh(" + key + "/" + strconv.Itoa(branch) + "/<0;1>/*)", "birthday": "now"}
 }
 
 type outageClient struct {

@@ -211,7 +211,7 @@ func (w *watch) use(s *server) {
 	do(201, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, "%s", order)
 	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	w.add("a private key", private[20:]) // all keys have the same prefix
-	do(400, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, `{"name": "x", "descriptor": "wpkh(%s/<0;1>/*)", "birth": "now"}`, private)
+	do(400, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, `{"name": "x", "descriptor": "wpkh(%s/<0;1>/*)", "birthday": "now"}`, private)
 }
 
 const allScopes = `["tokens:*", "users:*", "audit:*", "node:*", "wallets:*", "addresses:*", "proposals:*"]`

@@ -490,7 +490,7 @@ var firstKey atomic.Int64
 func (s *soak) newWallet(k testkit.Script, first int) ask {
 	return ask{
 		method: http.MethodPost, path: "/api/v1/wallets", may: []int{created, badGateway, unavailable}, key: fmt.Sprintf("wallet-%d", first),
-		body: map[string]any{"name": fmt.Sprintf("%s %d", k.Name, first), "descriptor": k.Descriptor(s.t, first, "<0;1>", -1), "birth": "now"},
+		body: map[string]any{"name": fmt.Sprintf("%s %d", k.Name, first), "descriptor": k.Descriptor(s.t, first, "<0;1>", -1), "birthday": "now"},
 	}
 }
 

@@ -349,7 +349,7 @@ func (s *soak) catchUp(dir string) {
 	into(s.t, &best, s.node.CLI(s.t, "getbestblockhash"))
 	s.node.CLI(s.t, "syncwithvalidationinterfacequeue")
 	testkit.Eventually(s.t, "the index is at the last block", func() bool {
-		return number(s.t, db, "SELECT count(*) FROM wallets WHERE stage <> 'ready' OR synced_hash <> $1 OR scan_from IS NOT NULL", best) == 0
+		return number(s.t, db, "SELECT count(*) FROM wallets WHERE stage <> 'ready' OR synced_hash <> $1 OR rescan_from IS NOT NULL", best) == 0
 	})
 }
 
@@ -420,7 +420,7 @@ func (s *soak) nothingLeft(dir string) {
 	const held = "(SELECT wallet_id, txid, vout FROM reserved UNION SELECT wallet_id, txid, vout FROM frozen)"
 	for id, name := range column(s.t, db, "SELECT wallet_id, core_name FROM wallets") {
 		may := column(s.t, db, "SELECT txid || ':' || vout, '' FROM "+held+" WHERE wallet_id = $1", id)
-		must := column(s.t, db, "SELECT txid || ':' || vout, '' FROM "+held+" JOIN unspent USING (wallet_id, txid, vout) WHERE wallet_id = $1", id)
+		must := column(s.t, db, "SELECT txid || ':' || vout, '' FROM "+held+" JOIN utxos USING (wallet_id, txid, vout) WHERE wallet_id = $1", id)
 		var leaked, missing []string
 		defer func() { // report also after a timeout
 			for _, coin := range leaked {
@@ -484,7 +484,7 @@ var index = map[string]string{
 		replaceable, trusted, address, branch, address_index, conflicts, received_at, hex(raw)) FROM transactions`,
 	"outputs":   "SELECT wallet_id || ' ' || txid || ' ' || vout, concat_ws(' ', address, amount_sat, branch, address_index, spent_by) FROM outputs",
 	"inputs":    "SELECT wallet_id || ' ' || txid || ' ' || prev_txid || ' ' || prev_vout, CAST(amount_sat AS TEXT) FROM inputs",
-	"unspent":   "SELECT wallet_id || ' ' || txid || ' ' || vout, concat_ws(' ', address, amount_sat, branch, address_index, time, status, block_height, generated, trusted) FROM unspent",
+	"unspent":   "SELECT wallet_id || ' ' || txid || ' ' || vout, concat_ws(' ', address, amount_sat, branch, address_index, time, status, block_height, generated, trusted) FROM utxos",
 	"locked":    "SELECT wallet_id || ' ' || txid || ' ' || vout, '' FROM locked",
 	"addresses": "SELECT wallet_id || ' ' || address, concat_ws(' ', branch, address_index) FROM addresses WHERE used",
 	"wallets":   "SELECT wallet_id, concat_ws(' ', synced_height, synced_hash, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat) FROM wallets",

@@ -65,14 +65,14 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 
 func (p *program) walletCreateCommand(user *string) *cobra.Command {
 	var plan wallet.Plan
-	var birth string
+	var birthday string
 	cmd := &cobra.Command{
 		Use: "create", Short: "Create a watch-only wallet from a descriptor or keys", Args: cobra.NoArgs,
-		Example: `  specterd wallet create --name Savings --birth 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
-  specterd wallet create --name Vault --birth now --script wsh --required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
+		Example: `  specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
+  specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
 			var err error
-			if plan.Birth, err = wallet.ParseBirth("birth", birth); err != nil {
+			if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
 				return err
 			}
 			v, err := d.service.Create(cmd.Context(), d.who, plan)
@@ -92,10 +92,10 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
 	f.StringVar(&plan.Change, "change-descriptor", "", "descriptor of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
 	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
-	f.IntVar(&plan.Required, "required", 0, "with several --key: number of signatures required")
+	f.IntVar(&plan.Required, "signatures-required", 0, "with several --key: number of signatures that a payment requires")
 	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several")
-	f.StringVar(&birth, "birth", "", "start of the wallet's history: now, a block height, or a date")
-	for _, name := range []string{"name", "birth"} {
+	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date")
+	for _, name := range []string{"name", "birthday"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for unknown flags
 	}
 	return cmd
@@ -132,7 +132,7 @@ func walletStatus(v wallet.View) string {
 	case v.Problem != "":
 		return v.Problem
 	case v.Scanning():
-		return fmt.Sprintf("scanning, %.0f %%", 100*v.ScanProgress)
+		return fmt.Sprintf("rescanning, %.0f %%", 100*v.RescanProgress)
 	}
 	return "ready"
 }
@@ -166,7 +166,7 @@ func (p *program) walletShowCommand(user *string) *cobra.Command {
 			row("pending", "%s BTC", v.Balances.UntrustedPending)
 			row("immature", "%s BTC", v.Balances.Immature)
 			row("available", "%s BTC", v.Balances.Available())
-			row("birth", "block %d", v.Birth)
+			row("birthday", "block %d", v.Birthday)
 			row("created", "%s", v.CreatedAt.UTC().Format(timeLayout))
 			row("addresses", "%d receive and %d change revealed, of %d each", v.ReceiveNext, v.ChangeNext, v.RangeEnd)
 			row("descriptor", "%s", v.Receive)
@@ -197,7 +197,7 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 				fmt.Fprintf(p.stdout, "Stopped the rescan of %s; transactions found so far are kept.\n", args[0])
 				return nil
 			}
-			begin, err := wallet.ParseBirth("from", from)
+			begin, err := wallet.ParseBirthday("from", from)
 			if err != nil {
 				return err
 			}

@@ -25,10 +25,10 @@ func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) 
 		return err
 	}
 	if !serving {
-		fmt.Fprintf(p.stdout, "A rescan from block %d will begin when specterd serve starts.\n", v.ScanFrom)
+		fmt.Fprintf(p.stdout, "A rescan from block %d will begin when specterd serve starts.\n", v.RescanFrom)
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "Rescanning the chain from block %d.\n", v.ScanFrom)
+	fmt.Fprintf(p.stdout, "Rescanning the chain from block %d.\n", v.RescanFrom)
 	if !p.isTerminal() {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 	tick := time.NewTicker(scanInterval)
 	defer tick.Stop()
 	for v.Scanning() {
-		fmt.Fprintf(p.raw, "\r%s", bar(v.ScanProgress))
+		fmt.Fprintf(p.raw, "\r%s", bar(v.RescanProgress))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -56,9 +56,9 @@ func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) er
 			return fmt.Errorf("the wallet cannot be synced now: %s", v.Problem)
 		}
 	}
-	if v.ScanProblem != "" {
+	if v.RescanProblem != "" {
 		fmt.Fprintln(p.stdout)
-		return fmt.Errorf("the rescan failed: %s", v.ScanProblem)
+		return fmt.Errorf("the rescan failed: %s", v.RescanProblem)
 	}
 	fmt.Fprintf(p.raw, "\r%s\n", bar(1))
 	return nil

@@ -55,12 +55,12 @@ func TestWalletCommands(t *testing.T) {
 		}
 	}
 	run(`(?s)Created wallet savings\.\nA rescan from block 0 will begin when specterd serve starts`,
-		"create", "--name", "Savings", "--descriptor", savings, "--birth", "0")
-	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +scanning, 0 % +never$`, "list")
-	refuse("you already have a wallet with these descriptors; its alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birth", "now")
-	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birth", "now")
-	refuse("birth: must be", "create", "--name", "x", "--descriptor", savings, "--birth", "yesterday")
-	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birth", "now")
+		"create", "--name", "Savings", "--descriptor", savings, "--birthday", "0")
+	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +rescanning, 0 % +never$`, "list")
+	refuse("you already have a wallet with these descriptors; its alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birthday", "now")
+	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birthday", "now")
+	refuse("birthday: must be", "create", "--name", "x", "--descriptor", savings, "--birthday", "yesterday")
+	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birthday", "now")
 	refuse("user not found", "list", "--user", "nobody")
 	refuse("wallet not found among your wallets", "show", "nothing")
 	refuse("wallet not found among your wallets", "rm", "nothing")
@@ -73,7 +73,7 @@ func TestWalletCommands(t *testing.T) {
 	}
 	refuse("files: must be keep or delete", "rm", "savings", "--files=maybe")
 	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--files=delete", "--node-wallet-folder=")
-	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birth", "now")
+	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birthday", "now")
 	run("Deleted wallet gone.\n$", "rm", "gone", "--files=delete")
 	if !inCore(1)() {
 		t.Error("Core's files were not deleted, without a server")
@@ -105,7 +105,7 @@ func TestWalletCommands(t *testing.T) {
 		t.Errorf("on a terminal: %v, %q", err, seen)
 	}
 	run("Stopped the rescan of savings", "rescan", "savings", "--stop")
-	run("Created wallet keys.", "create", "--name", "Keys", "--birth", "now", "--script", "wsh", "--required", "1",
+	run("Created wallet keys.", "create", "--name", "Keys", "--birthday", "now", "--script", "wsh", "--signatures-required", "1",
 		"--key", "[d34db33f/48h/1h/0h/2h]"+savings[len("wpkh([d34db33f/84h/1h/0h]"):strings.Index(savings, "/<0;1>")])
 	becomes(`(?m)^keys +Keys +owner +1 of 1 wsh `, "list")
 	run("Deleted wallet savings.", "rm", "savings")
@@ -122,7 +122,7 @@ func TestWalletCommands(t *testing.T) {
 	testkit.Eventually(t, "Core's files are deleted", inCore(1))
 	node.Stop(t)
 	run("^ALIAS", "list")
-	refuse("the Bitcoin node", "create", "--name", "x", "--descriptor", savings, "--birth", "now")
+	refuse("the Bitcoin node", "create", "--name", "x", "--descriptor", savings, "--birthday", "now")
 }
 
 // onTerminal runs a command on a new terminal, and returns the output.

@@ -96,7 +96,7 @@ func (f *following) makeWallet(ctx context.Context, i int) error {
 	if f.receive[i], err = d.Deriver(); err != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]string{"name": aliasOf(i), "descriptor": "wpkh(" + keyAndPath + "/<0;1>/*)", "birth": "now"})
+	body, err := json.Marshal(map[string]string{"name": aliasOf(i), "descriptor": "wpkh(" + keyAndPath + "/<0;1>/*)", "birthday": "now"})
 	if err != nil {
 		return err
 	}

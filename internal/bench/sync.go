@@ -115,7 +115,7 @@ func newHot(ctx context.Context, c *chain, template string) (*hot, error) {
 		return nil, err
 	}
 	w := &hot{chain: c, template: template}
-	p := wallet.Plan{Name: hotName, Birth: wallet.Birth{Now: true}}
+	p := wallet.Plan{Name: hotName, Birthday: wallet.Birthday{Now: true}}
 	for _, d := range list.Descriptors {
 		if !strings.HasPrefix(d.Desc, "wpkh(") {
 			continue

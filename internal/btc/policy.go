@@ -55,7 +55,7 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 // ParseKey, and the script of this name. Several keys are sorted in each script
 // (BIP-67). The branches are /0/* and /1/*. It returns the faults of ParseKey,
 // ErrKeyType and ErrDuplicateKey, about the field "keys", and faults about "script"
-// and "required" if they are invalid.
+// and "signatures_required" if they are invalid.
 func FromKeys(keys []string, required int, script string, network Network) (Policy, error) {
 	kind, err := ParseScript(script)
 	if err != nil {
@@ -67,7 +67,7 @@ func FromKeys(keys []string, required int, script string, network Network) (Poli
 	case len(keys) == 0 || len(keys) > limit:
 		return Policy{}, fault.InvalidField("keys", "must contain 1 to %d keys for %s", limit, kind)
 	case required < 1 || required > len(keys):
-		return Policy{}, fault.InvalidField("required", "must be between 1 and the number of keys, %d", len(keys))
+		return Policy{}, fault.InvalidField("signatures_required", "must be between 1 and the number of keys, %d", len(keys))
 	}
 	d := Descriptor{form: newForm(kind), network: network, required: required}
 	for i, text := range keys {

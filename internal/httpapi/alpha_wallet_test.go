@@ -97,7 +97,7 @@ func TestAlphaScan(t *testing.T) {
 	s := start(t)
 	p := s.user(t, "p", false)
 	id := s.wallet(t, p, "w", "owner")
-	s.sql(t, `UPDATE wallets SET scan_from = 5, scan_progress = 0.25, core_info = '{"walletname":"x","scanning":false,"birthtime":7}' WHERE wallet_id = $1`, id)
+	s.sql(t, `UPDATE wallets SET rescan_from = 5, rescan_progress = 0.25, core_info = '{"walletname":"x","scanning":false,"birthtime":7}' WHERE wallet_id = $1`, id)
 	got := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200, `"scan":0.25,`, `"scanning":{"progress":0.25}`, `"birthtime":7`)
 	if strings.Contains(got.body, `"walletname":"x"`) {
 		t.Error("the name of Core's wallet is not the true one")

@@ -90,7 +90,7 @@ func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 func (s *server) wallet(t *testing.T, p person, alias, role string) (id string) {
 	t.Helper()
 	id = unique("wallet")
-	s.sql(t, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at)
+	s.sql(t, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at)
 		VALUES ($1, $2, 'ready', $1, 'wpkh', 1, '', '', 0, 0)`, id, "The "+alias)
 	s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, $3, $4, 0)", id, p.ID, role, alias)
 	return id

@@ -275,9 +275,9 @@ func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(author
 	}
 	send(k, fmt.Sprintf(`{"type":"addr","ref":%q,"label":""}`+"\n"+`{"type":"output","ref":"%s:1","label":""}`, v.foreign, foreign)).want(t, 200, `"imported":2`)
 	// While the history is incomplete, any output may turn out to be the wallet's.
-	s.sql(t, "UPDATE wallets SET scan_from = 5 WHERE wallet_id = $1", v.id)
+	s.sql(t, "UPDATE wallets SET rescan_from = 5 WHERE wallet_id = $1", v.id)
 	send(k, `{"type":"output","ref":"`+foreign+`:2","spendable":false}`).want(t, 200).wantJSON(t, `{"imported": 1, "ignored": [], "failed": []}`)
-	s.sql(t, "UPDATE wallets SET scan_from = -1 WHERE wallet_id = $1", v.id)
+	s.sql(t, "UPDATE wallets SET rescan_from = -1 WHERE wallet_id = $1", v.id)
 }
 
 // TestExportThatBreaksOff: where the database fails in the middle, the client can

@@ -129,6 +129,6 @@ func testUninvitedMember(t *testing.T, s *server, _ *testkit.Node) {
 	}
 	mining.RLock()
 	defer mining.RUnlock()
-	body := fmt.Sprintf(`{"name": "Savings", "descriptor": %q, "birth": "now"}`, descriptor())
+	body := fmt.Sprintf(`{"name": "Savings", "descriptor": %q, "birthday": "now"}`, descriptor())
 	s.call(t, "POST", "/api/v1/wallets", victims, body).want(t, 201, `"alias":"savings"`)
 }

@@ -30,7 +30,7 @@ type probe struct{ method, path, body string }
 // and in one's own wallet, whose alias is {own}, by everything else.
 var probes = []probe{
 	{"GET", "/api/v1/wallets?cursor={cursor}", ""},
-	{"POST", "/api/v1/wallets", `{"name": "x", "descriptor": "wpkh({alias})", "birth": "now"}`}, // see testIsolationOfKeys
+	{"POST", "/api/v1/wallets", `{"name": "x", "descriptor": "wpkh({alias})", "birthday": "now"}`}, // see testIsolationOfKeys
 	{"GET", "/api/v1/wallets/{alias}", ""},
 	{"GET", "/api/v1/wallets/{alias}?min_height=999999", ""},
 	{"PATCH", "/api/v1/wallets/{alias}", `{"name": "mine"}`},
@@ -246,7 +246,7 @@ func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 // request, and the same descriptors are nobody's secret.
 func testIsolationOfKeys(t *testing.T, s *server, alice, bob person) {
 	t.Helper()
-	body := fmt.Sprintf(`{"name": "Same", "descriptor": %q, "birth": "now"}`, descriptor())
+	body := fmt.Sprintf(`{"name": "Same", "descriptor": %q, "birthday": "now"}`, descriptor())
 	for _, p := range []person{alice, bob} {
 		got := s.do(t, onceRequest("/api/v1/wallets", s.token(t, p, 0).bearer(), "k", body)).want(t, 201, `"alias":"same"`)
 		if got.header.Get("Idempotency-Replayed") != "" {

@@ -45,17 +45,17 @@ func testRescan(t *testing.T, s *server, _ *testkit.Node) {
 	v := s.vault(t, p, "vault")
 	k := s.token(t, p, 0).bearer()
 	const path = "/api/v1/wallets/vault/rescan"
-	ready := `{"status": "ready", "scan": null, "problem": null, "as_of": {"height": 186, "hash": "` + tipHash + `"}}`
+	ready := `{"status": "ready", "rescan": null, "problem": null, "as_of": {"height": 186, "hash": "` + tipHash + `"}}`
 	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
 	s.call(t, "POST", path, k, `{"from": 1, "addresses": 1600}`).want(t, 202).
-		wantJSON(t, `{"status": "scanning", "scan": {"from_height": 1, "progress": 0, "addresses": 1600, "addresses_ready": 1500}, "problem": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
-	s.call(t, "GET", path, k, "").want(t, 200, `"status":"scanning"`)
+		wantJSON(t, `{"status": "rescanning", "rescan": {"from_height": 1, "progress": 0, "addresses": 1600, "addresses_ready": 1500}, "problem": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+	s.call(t, "GET", path, k, "").want(t, 200, `"status":"rescanning"`)
 	s.call(t, "POST", path, k, `{"from": 0}`).wantProblem(t, 409, "rescan_running")
 	s.call(t, "DELETE", path, k, "").want(t, 204)
 	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
 	s.call(t, "DELETE", path, k, "").want(t, 204)
-	s.sql(t, "UPDATE wallets SET scan_problem = 'the node refused it' WHERE wallet_id = $1", v.id)
-	s.call(t, "GET", path, k, "").want(t, 200, `"status":"ready","scan":null,"problem":"the node refused it"`)
+	s.sql(t, "UPDATE wallets SET rescan_problem = 'the node refused it' WHERE wallet_id = $1", v.id)
+	s.call(t, "GET", path, k, "").want(t, 200, `"status":"ready","rescan":null,"problem":"the node refused it"`)
 	for body, field := range map[string]string{
 		`{}`: "from", `{"from": -1}`: "from", `{"from": 1000000}`: "from", `{"from": "2999-01-01"}`: "from",
 		`{"from": 0, "addresses": -1}`: "addresses", `{"from": 0, "addresses": 100001}`: "addresses", `{"from": 0, "addresses": "x"}`: "addresses",

@@ -76,7 +76,7 @@ func (w *spending) multisig(t *testing.T, alias string) string {
 		w.node.Signer(t, fmt.Sprint("device", i), script.Descriptor(t, firstDevice, "0", i), script.Descriptor(t, firstDevice, "1", i))
 	}
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
-		Name: alias, Alias: alias, Descriptor: script.Descriptor(t, firstDevice, "<0;1>", -1), Birth: wallet.Birth{Now: true},
+		Name: alias, Alias: alias, Descriptor: script.Descriptor(t, firstDevice, "<0;1>", -1), Birthday: wallet.Birthday{Now: true},
 	})
 	check(t, err)
 	return view.ID
@@ -106,7 +106,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 		t.Error("a dry run has a version, or changed something")
 	}
 	estimated := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000}], "dry_run": true}`)
-	estimated.want(t, 200, `"asked_fee_rate_sat_vb":null,"fee_source":"fallback","target_blocks":6`)
+	estimated.want(t, 200, `"requested_fee_rate_sat_vb":null,"fee_source":"fallback","target_blocks":6`)
 	dust := `{"recipients": [{"address": "` + payee + `", "amount_sat": 293}], "fee_rate_sat_vb": 2}`
 	w.ask(t, "POST", "", "proposer", dust, nil).wantProblem(t, 400, "amount_too_small").want(t, 400, `"field":"recipients[0].amount_sat"`)
 	made := w.propose(t, "proposer", "").want(t, 201)
@@ -115,7 +115,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 		t.Errorf("ETag %s", etag)
 	}
 	made.wantJSON(t, fmt.Sprintf(`{"id": %q, "status": "created", "status_at": "…", "reason": null, "txid": "…", "final_txid": null,
-		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "asked_fee_rate_sat_vb": 3.5, "fee_source": "requested", "target_blocks": null, "excess_fee_sat": 0,
+		"amount_sat": 100000, "fee_sat": "…", "fee_rate_sat_vb": "…", "requested_fee_rate_sat_vb": 3.5, "fee_source": "requested", "target_blocks": null, "excess_fee_sat": 0,
 		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
 		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "warnings": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
 		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",
@@ -162,7 +162,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 3.5}`, nil).wantProblem(t, 400, "fee_rate_too_low").want(t, 400, `"field":"fee_rate_sat_vb"`)
 	w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125, "dry_run": true}`, nil).want(t, 200, `"id":null`, `"evicts":[]`)
 	w.ask(t, "POST", "/"+id+"/abandon", "signer", "", nil).wantProblem(t, 409, "payment_pending")
-	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"asked_fee_rate_sat_vb":20.125`)
+	bumped := w.ask(t, "POST", more, "proposer", `{"fee_rate_sat_vb": 20.125}`, nil).want(t, 201, `"replaces_id":"`+id+`"`, `"replaces":"`+sent.text("final_txid")+`"`, `"requested_fee_rate_sat_vb":20.125`)
 	wantRate(t, bumped, 20.125)
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": `"2"`}).wantProblem(t, 412, "proposal_changed")
 	w.ask(t, "DELETE", "/"+bumped.text("id"), "proposer", "", map[string]string{"If-Match": "*"}).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
@@ -430,7 +430,7 @@ func testAlphaScripts(t *testing.T, w *spending) {
 		alias := fmt.Sprintf("script_%d", i)
 		public, _ := testkit.Key(t, 10+i)
 		view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
-			Name: alias, Alias: alias, Descriptor: fmt.Sprintf(form, public+"/<0;1>/*"), Birth: wallet.Birth{Now: true},
+			Name: alias, Alias: alias, Descriptor: fmt.Sprintf(form, public+"/<0;1>/*"), Birthday: wallet.Birthday{Now: true},
 		})
 		check(t, err)
 		w.purse.pay(t, w.server, view.ID, btc.BTC)

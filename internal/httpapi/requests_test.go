@@ -210,7 +210,7 @@ func ofWallet(path, body string) func(*testing.T, *world, person) (string, strin
 }
 
 func newWallet(*testing.T, *world, person) (string, string) {
-	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birth": "now"}`, unique("new"), descriptor())
+	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birthday": "now"}`, unique("new"), descriptor())
 }
 
 // oldWallet is one to be deleted.
@@ -249,7 +249,7 @@ func ofInvitation(path string, named bool) func(*testing.T, *world, person) (str
 
 // newScan ends the one before, so that there may be another.
 func newScan(t *testing.T, w *world, whose person) (string, string) {
-	w.sql(t, "UPDATE wallets SET scan_from = NULL WHERE wallet_id = $1", w.vaultOf(t, whose).id)
+	w.sql(t, "UPDATE wallets SET rescan_from = NULL WHERE wallet_id = $1", w.vaultOf(t, whose).id)
 	return ofWallet("/rescan", `{"from": 0}`)(t, w, whose)
 }
 

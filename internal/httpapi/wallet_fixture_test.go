@@ -63,7 +63,7 @@ func (s *server) vault(t *testing.T, owner person, alias string) vault {
 	defer mining.RUnlock()
 	public, private := testkit.Key(t, int(firstDevice+accounts.Add(1)))
 	view, err := s.Wallets.Create(t.Context(), owner.principal(), wallet.Plan{
-		Name: alias, Alias: alias, Descriptor: "wpkh(" + public + "/<0;1>/*)", Birth: wallet.Birth{Now: true},
+		Name: alias, Alias: alias, Descriptor: "wpkh(" + public + "/<0;1>/*)", Birthday: wallet.Birthday{Now: true},
 	})
 	check(t, err)
 	v := vault{

@@ -74,13 +74,13 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", false)
 	k := s.token(t, p, auth.WalletsRead|auth.WalletsWrite).bearer()
 	d := descriptor()
-	made := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "Vault 2/3 - Fam", "descriptor": %q, "birth": "now"}`, d)).want(t, 201)
+	made := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "Vault 2/3 - Fam", "descriptor": %q, "birthday": "now"}`, d)).want(t, 201)
 	made.wantJSON(t, fmt.Sprintf(`{
-		"alias": "vault_23_fam", "name": "Vault 2/3 - Fam", "role": "owner", "status": "ready", "scan": null, "problem": null,
+		"alias": "vault_23_fam", "name": "Vault 2/3 - Fam", "role": "owner", "status": "ready", "rescan": null, "problem": null,
 		"balances": {"trusted_sat": 0, "untrusted_pending_sat": 0, "immature_sat": 0, "confirmed_sat": 0, "reserved_sat": 0, "frozen_sat": 0, "available_sat": 0},
-		"script": "wpkh", "required": 1,
+		"script": "wpkh", "signatures_required": 1,
 		"keys": [{"fingerprint": "d34db33f", "derivation": "…", "xpub": %q, "device": "…"}],
-		"descriptor": "…", "change_descriptor": "…", "birth_height": "…", "next_index": 0, "next_change_index": 0, "max_fee_rate_sat_vb": null,
+		"descriptor": "…", "change_descriptor": "…", "birthday_height": "…", "next_index": 0, "next_change_index": 0, "max_fee_rate_sat_vb": null,
 		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null, "change_descriptor_implied": false}`, tpub))
 	got := s.call(t, "GET", "/api/v1/wallets/vault_23_fam", k, "").want(t, 200)
 	if got.body != strings.Replace(made.body, `,"change_descriptor_implied":false`, "", 1) {
@@ -91,37 +91,37 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		t.Errorf("descriptor %s, want %s", text, receive)
 	}
 
-	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "alias": "vault_23_fam", "descriptor": %q, "birth": 0}`, descriptor())).
+	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "alias": "vault_23_fam", "descriptor": %q, "birthday": 0}`, descriptor())).
 		wantProblem(t, 409, "alias_exists")
-	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "now"}`, d)).wantProblem(t, 409, "wallet_exists").
+	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birthday": "now"}`, d)).wantProblem(t, 409, "wallet_exists").
 		want(t, 409, `"details":{"alias":"vault_23_fam"}`)
 	change := strings.Replace(descriptor(), "<0;1>", "5", 1)
-	two := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "two", "descriptor": %q, "change_descriptor": %q, "birth": 1}`,
-		strings.Replace(change, "/5/", "/4/", 1), change)).want(t, 201, `"status":"scanning"`, `"scan":{"from_height":1,"progress":0,"addresses":1500,"addresses_ready":1500}`)
+	two := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "two", "descriptor": %q, "change_descriptor": %q, "birthday": 1}`,
+		strings.Replace(change, "/5/", "/4/", 1), change)).want(t, 201, `"status":"rescanning"`, `"rescan":{"from_height":1,"progress":0,"addresses":1500,"addresses_ready":1500}`)
 	if two.text("alias") != "two" {
 		t.Errorf("alias %s", two.text("alias"))
 	}
 	testImpliedChange(t, s, k)
 	keys := `["[d34db33f/48h/1h/0h/2h]` + tpub + `", "[d34db34f/48h/1h/0h/2h]tpubDEeRvN7EHGzzyaJpgezsyPNfXYbxybhq57iJqtp9Nii4fV9TXKLF2NV4t9BLLsLBFWjEEwsfh5y1XZV6vQyiZjkQhPpqoQuTmZo3vLWnLeE"]`
-	s.call(t, "POST", "/api/v1/wallets", k, `{"name": "multi", "keys": `+keys+`, "required": 2, "script": "wsh", "birth": "2026-11-01"}`).
-		want(t, 201, `"script":"wsh"`, `"required":2`, `"descriptor":"wsh(sortedmulti(2,[d34db33f/48h/1h/0h/2h]tpub`)
+	s.call(t, "POST", "/api/v1/wallets", k, `{"name": "multi", "keys": `+keys+`, "signatures_required": 2, "script": "wsh", "birthday": "2026-11-01"}`).
+		want(t, 201, `"script":"wsh"`, `"signatures_required":2`, `"descriptor":"wsh(sortedmulti(2,[d34db33f/48h/1h/0h/2h]tpub`)
 
 	for body, field := range map[string]string{
-		`{"name": "x", "birth": "now"}`: "descriptor",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q, "keys": ["x"], "birth": "now"}`, d):                       "descriptor",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q}`, descriptor()):                                           "birth",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": null}`, descriptor()):                            "birth",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "yesterday"}`, descriptor()):                     "birth",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": 99999}`, descriptor()):                           "birth",
-		fmt.Sprintf(`{"name": "", "descriptor": %q, "birth": "now"}`, descriptor()):                            "name",
-		fmt.Sprintf(`{"name": "x", "alias": "Not One", "descriptor": %q, "birth": "now"}`, descriptor()):       "alias",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q, "change_descriptor": "x", "birth": "now"}`, descriptor()): "change_descriptor",
-		fmt.Sprintf(`{"name": "x", "descriptor": %q, "script": "wsh", "birth": "now"}`, descriptor()):          "keys",
-		`{"name": "x", "descriptor": "wpkh(nonsense)", "birth": "now"}`:                                        "descriptor",
-		fmt.Sprintf(`{"name": 5, "descriptor": %q, "birth": "now"}`, descriptor()):                             "name",
-		`{"name": "x", "keys": "x", "birth": "now"}`:                                                           "keys",
-		`{"name": "x", "keys": ["x"], "required": 1.5, "birth": "now"}`:                                        "required",
-		`{"name": "x", "keys": ["x", "y"], "required": 1, "script": "nothing", "birth": "now"}`:                "script",
+		`{"name": "x", "birthday": "now"}`:                                                                        "descriptor",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q, "keys": ["x"], "birthday": "now"}`, d):                       "descriptor",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q}`, descriptor()):                                              "birthday",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q, "birthday": null}`, descriptor()):                            "birthday",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q, "birthday": "yesterday"}`, descriptor()):                     "birthday",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q, "birthday": 99999}`, descriptor()):                           "birthday",
+		fmt.Sprintf(`{"name": "", "descriptor": %q, "birthday": "now"}`, descriptor()):                            "name",
+		fmt.Sprintf(`{"name": "x", "alias": "Not One", "descriptor": %q, "birthday": "now"}`, descriptor()):       "alias",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q, "change_descriptor": "x", "birthday": "now"}`, descriptor()): "change_descriptor",
+		fmt.Sprintf(`{"name": "x", "descriptor": %q, "script": "wsh", "birthday": "now"}`, descriptor()):          "keys",
+		`{"name": "x", "descriptor": "wpkh(nonsense)", "birthday": "now"}`:                                        "descriptor",
+		fmt.Sprintf(`{"name": 5, "descriptor": %q, "birthday": "now"}`, descriptor()):                             "name",
+		`{"name": "x", "keys": "x", "birthday": "now"}`:                                                           "keys",
+		`{"name": "x", "keys": ["x"], "signatures_required": 1.5, "birthday": "now"}`:                             "signatures_required",
+		`{"name": "x", "keys": ["x", "y"], "signatures_required": 1, "script": "nothing", "birthday": "now"}`:     "script",
 	} {
 		got := s.call(t, "POST", "/api/v1/wallets", k, body).want(t, 400)
 		if !strings.Contains(got.body, `"field":"`+field) {
@@ -130,11 +130,11 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	}
 	private := "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	s.secret(private)
-	if got := s.call(t, "POST", "/api/v1/wallets", k, `{"name": "x", "descriptor": "wpkh(`+private+`/<0;1>/*)", "birth": "now"}`).want(t, 400); strings.Contains(got.body, private) {
+	if got := s.call(t, "POST", "/api/v1/wallets", k, `{"name": "x", "descriptor": "wpkh(`+private+`/<0;1>/*)", "birthday": "now"}`).want(t, 400); strings.Contains(got.body, private) {
 		t.Error("a private key is repeated")
 	}
 	limited := s.token(t, p, 0, "two")
-	s.call(t, "POST", "/api/v1/wallets", limited.bearer(), fmt.Sprintf(`{"name": "y", "descriptor": %q, "birth": "now"}`, descriptor())).
+	s.call(t, "POST", "/api/v1/wallets", limited.bearer(), fmt.Sprintf(`{"name": "y", "descriptor": %q, "birthday": "now"}`, descriptor())).
 		wantProblem(t, 403, "token_for_other_wallets")
 	if got := s.call(t, "GET", "/api/v1/wallets", k, "").want(t, 200).list("alias"); fmt.Sprint(got) != "[multi two vault_23_fam]" {
 		t.Errorf("the wallets are %v", got)
@@ -146,13 +146,13 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 func testImpliedChange(t *testing.T, s *server, k string) {
 	t.Helper()
 	d := descriptor()
-	made := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "implied", "descriptor": %q, "birth": "now"}`, strings.Replace(d, "<0;1>", "0", 1))).
+	made := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "implied", "descriptor": %q, "birthday": "now"}`, strings.Replace(d, "<0;1>", "0", 1))).
 		want(t, 201, `"change_descriptor_implied":true`)
 	if change := strings.Replace(d, "<0;1>", "1", 1); !strings.HasPrefix(made.text("change_descriptor"), change+"#") {
 		t.Errorf("the change descriptor is %s, want %s", made.text("change_descriptor"), change)
 	}
-	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "now"}`, d)).wantProblem(t, 409, "wallet_exists")
-	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birth": "now"}`, strings.Replace(descriptor(), "<0;1>", "2", 1))).
+	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birthday": "now"}`, d)).wantProblem(t, 409, "wallet_exists")
+	s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "x", "descriptor": %q, "birthday": "now"}`, strings.Replace(descriptor(), "<0;1>", "2", 1))).
 		want(t, 400, "in /0/*, which implies /1/* for change")
 	s.sql(t, "DELETE FROM members WHERE alias = 'implied'")
 }
@@ -162,7 +162,7 @@ func testImpliedChange(t *testing.T, s *server, k string) {
 func testCreateWalletOnce(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", false)
 	k := s.token(t, p, 0).bearer()
-	r := onceRequest("/api/v1/wallets", k, "k", fmt.Sprintf(`{"name": "once", "descriptor": %q, "birth": "now"}`, descriptor()))
+	r := onceRequest("/api/v1/wallets", k, "k", fmt.Sprintf(`{"name": "once", "descriptor": %q, "birthday": "now"}`, descriptor()))
 	answers := make(chan answer)
 	for range 2 {
 		go func() { answers <- s.do(t, r) }()
@@ -194,19 +194,19 @@ func testShowWallet(t *testing.T, s *server, _ *testkit.Node) {
 	k := s.token(t, p, auth.WalletsRead).bearer()
 	got := s.call(t, "GET", "/api/v1/wallets/vault", k, "").want(t, 200)
 	got.wantJSON(t, `{
-		"alias": "vault", "name": "vault", "role": "owner", "status": "ready", "scan": null, "problem": null,
+		"alias": "vault", "name": "vault", "role": "owner", "status": "ready", "rescan": null, "problem": null,
 		"balances": {"trusted_sat": 199668, "untrusted_pending_sat": 7000, "immature_sat": 5000000000, "confirmed_sat": 199668,
 			"reserved_sat": 0, "frozen_sat": 0, "available_sat": 199668},
-		"script": "wpkh", "required": 1, "keys": "…", "descriptor": "…", "change_descriptor": "…", "birth_height": "…",
+		"script": "wpkh", "signatures_required": 1, "keys": "…", "descriptor": "…", "change_descriptor": "…", "birthday_height": "…",
 		"next_index": 3, "next_change_index": 1, "max_fee_rate_sat_vb": null, "created_at": "…", "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
 	again := s.do(t, request{method: "GET", path: "/api/v1/wallets/vault", auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}})
 	if again.want(t, 304).body != "" {
 		t.Errorf("304 with %s", again.body)
 	}
-	s.sql(t, "UPDATE wallets SET problem = 'the node lost it', scan_from = 7, scan_progress = 0.5 WHERE wallet_id = $1", v.id)
+	s.sql(t, "UPDATE wallets SET problem = 'the node lost it', rescan_from = 7, rescan_progress = 0.5 WHERE wallet_id = $1", v.id)
 	check(t, s.store.SetFrozen(t.Context(), v.id, []btc.Outpoint{v.coin}, true, s.clock.now(), auth.Event{}))
 	s.do(t, request{method: "GET", path: "/api/v1/wallets/vault", auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).
-		want(t, 200, `"problem":"the node lost it"`, `"status":"scanning"`, `"scan":{"from_height":7,"progress":0.5,"addresses":1500,"addresses_ready":1500}`, `"frozen_sat":199668,"available_sat":0`)
+		want(t, 200, `"problem":"the node lost it"`, `"status":"rescanning"`, `"rescan":{"from_height":7,"progress":0.5,"addresses":1500,"addresses_ready":1500}`, `"frozen_sat":199668,"available_sat":0`)
 
 	s.vault(t, p, "a")
 	first := s.call(t, "GET", "/api/v1/wallets?limit=1", k, "").want(t, 200)

@@ -28,12 +28,12 @@ func TestLog_NoUserText(t *testing.T) {
 			})
 		}
 		view, err := w.service.Create(ctx, w.who, wallet.Plan{
-			Name: "The " + name, Alias: "secret_hoard", Descriptor: h.receive, Change: h.change, Adopt: name, Birth: wallet.Birth{Height: new(int)},
+			Name: "The " + name, Alias: "secret_hoard", Descriptor: h.receive, Change: h.change, Adopt: name, Birthday: wallet.Birthday{Height: new(int)},
 		})
 		must(t, err)
 		v := &watched{world: w, alias: view.Alias, core: view.CoreName, id: view.ID}
 		v.agree()
-		_, err = w.service.Rescan(ctx, w.who, v.alias, wallet.Birth{Height: new(int)}, 0)
+		_, err = w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, 0)
 		must(t, err)
 		testkit.Eventually(t, "the rescan has finished", v.scanned)
 

@@ -46,12 +46,12 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		w.halt()
 
 		begin := time.Now()
-		got, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birth{Height: new(int)}, wanted)
+		got, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, wanted)
 		must(t, err)
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("it took %s", took)
 		}
-		if !got.Scanning() || got.ScanRange != wanted || got.RangeEnd >= index {
+		if !got.Scanning() || got.RescanRange != wanted || got.RangeEnd >= index {
 			t.Errorf("due rescan: %+v", got.Wallet)
 		}
 		dies := &interruptedStore{Store: w.store, chunks: 2}
@@ -64,7 +64,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		}
 		w.start()
 		testkit.Eventually(t, "the rescan has finished", v.scanned)
-		if end := v.view(); end.RangeEnd != wanted || end.ScanRange != 0 || end.ScanProblem != "" {
+		if end := v.view(); end.RangeEnd != wanted || end.RescanRange != 0 || end.RescanProblem != "" {
 			t.Errorf("in the end: %+v", end.Wallet)
 		}
 		if b := v.view().Balances; b.Immature == 0 {
@@ -102,11 +102,11 @@ func TestRescans_FairByUser(t *testing.T) {
 		}))
 		w.halt()
 		for _, v := range all[:queued] {
-			_, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birth{Height: new(int)}, wanted)
+			_, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, wanted)
 			must(t, err)
 		}
 		who := &auth.Principal{UserID: bob.ID, UserName: bob.Name, Scopes: auth.AllScopes}
-		_, err := w.service.Rescan(ctx, who, "shared", wallet.Birth{Height: new(int)}, wanted)
+		_, err := w.service.Rescan(ctx, who, "shared", wallet.Birthday{Height: new(int)}, wanted)
 		must(t, err)
 		w.start()
 		testkit.Eventually(t, "the rescan of the second user has finished", last.scanned)
@@ -146,7 +146,7 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	slow, other := w.hot("slow", "wpkh").watch(now), w.hot("other", "wpkh").watch(now)
 	slow.agree()
 	other.agree()
-	_, err := w.service.Rescan(t.Context(), w.who, slow.alias, wallet.Birth{Height: new(int)}, 20_000)
+	_, err := w.service.Rescan(t.Context(), w.who, slow.alias, wallet.Birthday{Height: new(int)}, 20_000)
 	must(t, err)
 	var tip int
 	must(t, json.Unmarshal(w.node.CLI(t, "getblockcount"), &tip))
@@ -172,13 +172,13 @@ func TestRescan_FailureIsShown(t *testing.T) {
 		must(t, err)
 		w.kick(v.id)
 		testkit.Eventually(t, "the rescan has failed", v.scanned)
-		if got := v.view().ScanProblem; got != "the Bitcoin node does not know this block" {
+		if got := v.view().RescanProblem; got != "the Bitcoin node does not know this block" {
 			t.Errorf("the problem is %q", got)
 		}
-		_, err = w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birth{Height: new(int)}, 0)
+		_, err = w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birthday{Height: new(int)}, 0)
 		must(t, err)
 		testkit.Eventually(t, "the next rescan has finished", v.scanned)
-		if got := v.view().ScanProblem; got != "" {
+		if got := v.view().RescanProblem; got != "" {
 			t.Errorf("after the next scan: %q", got)
 		}
 	})

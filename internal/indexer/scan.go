@@ -33,7 +33,7 @@ func (s *scans) isDone(w wallet.Wallet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from, ok := s.done[w.ID]
-	return s.broken[w.ID] || ok && from == w.ScanFrom
+	return s.broken[w.ID] || ok && from == w.RescanFrom
 }
 
 // take marks a wallet as being rescanned, or queues it if another one is.
@@ -55,7 +55,7 @@ func (s *scans) take(w wallet.Wallet) bool {
 func (s *scans) begin(w wallet.Wallet) {
 	s.running = w.ID
 	s.begun++
-	s.served[w.ScanUser] = s.begun
+	s.served[w.RescanUser] = s.begun
 }
 
 // next ends the running rescan and selects the next one from the queue: the wallet
@@ -69,7 +69,7 @@ func (s *scans) next() (next wallet.Wallet, ok bool) {
 		return next, false
 	}
 	next = slices.MinFunc(s.waiting, func(a, b wallet.Wallet) int {
-		return cmp.Compare(s.served[a.ScanUser], s.served[b.ScanUser])
+		return cmp.Compare(s.served[a.RescanUser], s.served[b.RescanUser])
 	})
 	s.waiting = slices.DeleteFunc(s.waiting, func(w wallet.Wallet) bool { return w.ID == next.ID })
 	s.begin(next)
@@ -98,7 +98,7 @@ func (x *Indexer) superviseScan(ctx context.Context, w wallet.Wallet, now *backe
 	switch {
 	case !w.Scanning():
 	case now != nil:
-		if now.Progress >= w.ScanProgress+0.01 || now.Progress < w.ScanProgress {
+		if now.Progress >= w.RescanProgress+0.01 || now.Progress < w.RescanProgress {
 			x.storeProgress(ctx, w, now.Progress)
 		}
 	case x.scans.take(w):
@@ -110,7 +110,7 @@ func (x *Indexer) superviseScan(ctx context.Context, w wallet.Wallet, now *backe
 func (x *Indexer) storeProgress(ctx context.Context, w wallet.Wallet, progress float64) {
 	_, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		if e.Scanning() {
-			e.ScanProgress, e.ScanProblem = min(max(progress, 0), 1), ""
+			e.RescanProgress, e.RescanProblem = min(max(progress, 0), 1), ""
 		}
 		return nil
 	})
@@ -122,7 +122,7 @@ func (x *Indexer) storeProgress(ctx context.Context, w wallet.Wallet, progress f
 // scanWritten ends a rescan whose results have been indexed.
 func (x *Indexer) scanWritten(ctx context.Context, w wallet.Wallet) {
 	_, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
-		if e.ScanFrom == w.ScanFrom {
+		if e.RescanFrom == w.RescanFrom {
 			e.StopScan("")
 		}
 		return nil
@@ -158,7 +158,7 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	x.scans.mu.Lock()
 	switch {
 	case err == nil && w.Scanning():
-		x.scans.done[w.ID] = w.ScanFrom
+		x.scans.done[w.ID] = w.RescanFrom
 	case errors.Is(err, backend.ErrScanAborted):
 		x.scans.broken[w.ID] = true
 	}
@@ -173,7 +173,7 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 		x.Log.InfoContext(ctx, "rescan aborted", "wallet_id", w.ID)
 	case errors.Is(err, wallet.ErrNotFound): // deleted in the meantime
 	case isHopeless(err):
-		x.Log.ErrorContext(ctx, "rescan failed permanently", "wallet_id", w.ID, "from_height", w.ScanFrom, "error", err)
+		x.Log.ErrorContext(ctx, "rescan failed permanently", "wallet_id", w.ID, "from_height", w.RescanFrom, "error", err)
 		x.storeScanProblem(ctx, w, err, true)
 	default: // the node went away or already scans; a later round retries
 		x.Log.WarnContext(ctx, "rescan interrupted; will retry", "wallet_id", w.ID, "error", err)
@@ -190,7 +190,7 @@ func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet,
 	if w, err = x.reload(ctx, w); err != nil {
 		return w, 0, err
 	}
-	for w.Scanning() && w.ScanRange > w.RangeEnd { // another rescan may have been requested meanwhile
+	for w.Scanning() && w.RescanRange > w.RangeEnd { // another rescan may have been requested meanwhile
 		if w, err = x.extend(ctx, w); err != nil {
 			return w, 0, err
 		}
@@ -198,8 +198,8 @@ func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet,
 	if !w.Scanning() {
 		return w, 0, nil
 	}
-	x.Log.InfoContext(ctx, "rescan started", "wallet_id", w.ID, "from_height", w.ScanFrom)
-	to, err = x.Scanner.Wallet(w.CoreName).Rescan(ctx, int64(w.ScanFrom))
+	x.Log.InfoContext(ctx, "rescan started", "wallet_id", w.ID, "from_height", w.RescanFrom)
+	to, err = x.Scanner.Wallet(w.CoreName).Rescan(ctx, int64(w.RescanFrom))
 	return w, to, err
 }
 
@@ -228,7 +228,7 @@ func (x *Indexer) extend(ctx context.Context, w wallet.Wallet) (wallet.Wallet, e
 		return w, err
 	}
 	done()
-	x.Log.InfoContext(ctx, "extending the address range for a rescan", "wallet_id", w.ID, "addresses", w.ScanRange)
+	x.Log.InfoContext(ctx, "extending the address range for a rescan", "wallet_id", w.ID, "addresses", w.RescanRange)
 	extended, err := x.Keeper.EnsureScanRange(ctx, w)
 	if err != nil {
 		return w, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
@@ -249,7 +249,7 @@ func (x *Indexer) storeScanProblem(ctx context.Context, w wallet.Wallet, reason 
 		case failed:
 			e.StopScan(problemOf(reason))
 		case e.Scanning():
-			e.ScanProblem = problemOf(reason)
+			e.RescanProblem = problemOf(reason)
 		}
 		return nil
 	})

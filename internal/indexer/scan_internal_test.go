@@ -11,7 +11,7 @@ import (
 // rescan started the longest time ago.
 func TestScans_RoundRobin(t *testing.T) {
 	s := &New(Options{}).scans
-	of := func(user, id string) wallet.Wallet { return wallet.Wallet{ID: id, ScanUser: user} }
+	of := func(user, id string) wallet.Wallet { return wallet.Wallet{ID: id, RescanUser: user} }
 	if !s.take(of("alice", "a1")) {
 		t.Fatal("the first one waits")
 	}

@@ -244,7 +244,7 @@ func TestNodeRestarts(t *testing.T) {
 		w.node.Mine(t, 1)
 	}
 	zero := 0
-	v := h.watch(wallet.Birth{Height: &zero})
+	v := h.watch(wallet.Birthday{Height: &zero})
 	for range 3 {
 		w.node.CLI(t, "gettxoutsetinfo") // flushes the chain to the disk
 		time.Sleep(30 * time.Millisecond)
@@ -299,16 +299,16 @@ func TestExternalNodeChanges(t *testing.T) {
 func TestRescans_Sequential(t *testing.T) {
 	w := newWorld(t)
 	var all []*watched
-	birth := wallet.Birth{Height: new(int)}
+	birthday := wallet.Birthday{Height: new(int)}
 	for _, name := range []string{"one", "two", "three", "four"} {
-		all = append(all, w.hot(name, "wpkh").watch(birth))
+		all = append(all, w.hot(name, "wpkh").watch(birthday))
 	}
 	for _, v := range all {
 		v.agree()
 	}
 	w.halt()
 	for _, v := range all {
-		_, err := w.service.Rescan(t.Context(), w.who, v.alias, birth, 0)
+		_, err := w.service.Rescan(t.Context(), w.who, v.alias, birthday, 0)
 		must(t, err)
 	}
 	begin := time.Now()
@@ -466,7 +466,7 @@ func TestRescan_BeyondGapLimit(t *testing.T) {
 		t.Fatalf("%d transactions", n)
 	}
 	height := 0
-	_, err := w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birth{Height: &height}, 6001)
+	_, err := w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birthday{Height: &height}, 6001)
 	must(t, err)
 	v.agree()
 	if n := len(v.history()); n != 1 {

@@ -265,14 +265,14 @@ type watched struct {
 }
 
 // watch creates a wallet of specterd that watches a hot one.
-func (h *hot) watch(birth wallet.Birth) *watched {
+func (h *hot) watch(birthday wallet.Birthday) *watched {
 	h.t.Helper()
-	v, err := h.service.Create(h.t.Context(), h.who, wallet.Plan{Name: h.name, Descriptor: h.receive, Change: h.change, Birth: birth})
+	v, err := h.service.Create(h.t.Context(), h.who, wallet.Plan{Name: h.name, Descriptor: h.receive, Change: h.change, Birthday: birthday})
 	must(h.t, err)
 	return &watched{world: h.world, alias: v.Alias, core: v.CoreName, id: v.ID}
 }
 
-var now = wallet.Birth{Now: true}
+var now = wallet.Birthday{Now: true}
 
 // fund gives a wallet mature coinbase outputs, which its history begins with.
 func (h *hot) fund() {

@@ -29,7 +29,7 @@ type Store interface {
 
 // Figures are counts from the database.
 type Figures struct {
-	Wallets   map[string]int64 // by status: creating, scanning, ready, removing
+	Wallets   map[string]int64 // by status: creating, rescanning, ready, removing
 	Proposals map[string]int64 // by status
 	// LeastHeight is the lowest height to which a ready wallet is indexed; -1 if no wallet
 	// is ready.

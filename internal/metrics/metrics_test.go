@@ -28,7 +28,7 @@ func (s *source) Figures(context.Context) (metrics.Figures, error) { return s.fi
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := &source{figures: metrics.Figures{
-		Wallets: map[string]int64{"ready": 3, "scanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99,
+		Wallets: map[string]int64{"ready": 3, "rescanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99,
 	}}
 	s.status.LastContact, s.status.Blocks, s.status.Headers, s.status.Connections = time.UnixMilli(1_800_000_000_500), 100, 101, 8
 	m := metrics.New(slog.New(slog.DiscardHandler), "v1.2.3", s, s)

@@ -35,7 +35,7 @@ func (w *world) adopted(k testkit.Script) vault {
 		}})
 	}
 	height := 1
-	view, err := w.wallets.Create(ctx, w.alice, wallet.Plan{Name: name, Descriptor: descriptor, Adopt: name, Birth: wallet.Birth{Height: &height}})
+	view, err := w.wallets.Create(ctx, w.alice, wallet.Plan{Name: name, Descriptor: descriptor, Adopt: name, Birthday: wallet.Birthday{Height: &height}})
 	must(w.t, err)
 	return vault{world: w, alias: view.Alias, coreName: name, required: k.Required()}
 }

@@ -174,7 +174,7 @@ func (h *histories) subject(number int, kind testkit.Script) *subject {
 	h.t.Helper()
 	first := int(firstKey.Add(10))
 	view, err := h.wallets.Create(h.t.Context(), h.alice, wallet.Plan{
-		Name: uuid.NewString(), Descriptor: kind.Descriptor(h.t, first, "<0;1>", -1), Birth: wallet.Birth{Now: true},
+		Name: uuid.NewString(), Descriptor: kind.Descriptor(h.t, first, "<0;1>", -1), Birthday: wallet.Birthday{Now: true},
 	})
 	must(h.t, err)
 	s := &subject{

@@ -214,7 +214,7 @@ func TestImportBeforeScan(t *testing.T) {
 		view, err := v.wallets.Get(w.t.Context(), w.alice, v.alias)
 		must(w.t, err)
 		bob := w.user("bob")
-		again, err := w.wallets.Create(w.t.Context(), bob, wallet.Plan{Name: "again", Descriptor: view.Receive, Change: view.Change, Birth: wallet.Birth{Now: true}})
+		again, err := w.wallets.Create(w.t.Context(), bob, wallet.Plan{Name: "again", Descriptor: view.Receive, Change: view.Change, Birthday: wallet.Birthday{Now: true}})
 		must(w.t, err)
 		b := vault{world: w, alias: again.Alias, coreName: again.CoreName, required: v.required, signers: v.signers}
 		b.alice = bob
@@ -225,7 +225,7 @@ func TestImportBeforeScan(t *testing.T) {
 		}
 		testkit.Eventually(w.t, "its first scan is over", func() bool { v := b.get0(); return !v.Scanning() })
 		first := 0
-		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birth{Height: &first}, 0)
+		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birthday{Height: &first}, 0)
 		must(w.t, err)
 		testkit.Eventually(w.t, "the coin at the node, locked", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
 		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)

@@ -182,7 +182,7 @@ func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	name := fmt.Sprintf("%s %s", k.Name, uuid.NewString()[:8])
 	first := int(firstKey.Add(10))
 	descriptor := func(branch string, signer int) string { return k.Descriptor(w.t, first, branch, signer) }
-	view, err := w.wallets.Create(w.t.Context(), w.alice, wallet.Plan{Name: name, Descriptor: descriptor("<0;1>", -1), Birth: wallet.Birth{Now: true}})
+	view, err := w.wallets.Create(w.t.Context(), w.alice, wallet.Plan{Name: name, Descriptor: descriptor("<0;1>", -1), Birthday: wallet.Birthday{Now: true}})
 	must(w.t, err)
 	v.alias, v.coreName = view.Alias, view.CoreName
 	for i := range k.Keys {

@@ -18,10 +18,10 @@ func TestFigures(t *testing.T) {
 		w := b.wallet(b.user("alice", false), "vault")
 		b.wallet(b.user("bob", false), "other")
 		must(t, b.propose(proposalFor(b, w, 3, coinNumber(1))))
-		b.exec("UPDATE wallets SET stage = 'ready', scan_from = NULL, synced_height = 7 WHERE wallet_id = '" + w.ID + "'")
+		b.exec("UPDATE wallets SET stage = 'ready', rescan_from = NULL, synced_height = 7 WHERE wallet_id = '" + w.ID + "'")
 		got, err = b.Figures(t.Context())
 		must(t, err)
-		if got.Wallets["ready"] != 1 || got.Wallets["scanning"] != 1 || got.Proposals["created"] != 1 || got.LeastHeight != 7 {
+		if got.Wallets["ready"] != 1 || got.Wallets["rescanning"] != 1 || got.Proposals["created"] != 1 || got.LeastHeight != 7 {
 			t.Errorf("got %+v", got)
 		}
 	})

@@ -320,7 +320,7 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 			},
 			"label":   {db.TransactionsWithLabel, "labels_by_label", []any{w.ID, "rent", 100}},
 			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},
-			"coins":   {db.Coins, "SEARCH u USING PRIMARY KEY|unspent_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
+			"coins":   {db.Coins, "SEARCH u USING PRIMARY KEY|utxos_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
 		} {
 			plan := b.plan(q.query, q.args...)
 			uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })

@@ -104,7 +104,7 @@ func (b *bench) index(w wallet.Wallet) string {
 		"SELECT 'transaction', txid, time, status, block_height, block_hash, block_time, category, flow_sat, fee_sat, vsize, replaceable, trusted, address, branch, address_index, conflicts, received_at, raw FROM transactions WHERE wallet_id = $1 ORDER BY txid",
 		"SELECT 'output', txid, vout, address, amount_sat, branch, address_index, spent_by FROM outputs WHERE wallet_id = $1 ORDER BY txid, vout",
 		"SELECT 'input', txid, prev_txid, prev_vout, amount_sat FROM inputs WHERE wallet_id = $1 ORDER BY txid, prev_txid, prev_vout",
-		"SELECT 'unspent', txid, vout, address, amount_sat, branch, address_index, time, status, block_height, generated, trusted FROM unspent WHERE wallet_id = $1 ORDER BY txid, vout",
+		"SELECT 'unspent', txid, vout, address, amount_sat, branch, address_index, time, status, block_height, generated, trusted FROM utxos WHERE wallet_id = $1 ORDER BY txid, vout",
 		"SELECT 'locked', txid, vout FROM locked WHERE wallet_id = $1 ORDER BY txid, vout",
 		"SELECT 'used', branch, address_index FROM addresses WHERE wallet_id = $1 AND used ORDER BY branch, address_index",
 	} {
@@ -597,7 +597,7 @@ func TestIndexAndUsersWriteAtOnce(t *testing.T) {
 		done := make(chan error)
 		go func() {
 			for range 30 {
-				if _, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error { e.ScanProgress += 0.01; return nil }); err != nil {
+				if _, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error { e.RescanProgress += 0.01; return nil }); err != nil {
 					done <- err
 					return
 				}
@@ -611,7 +611,7 @@ func TestIndexAndUsersWriteAtOnce(t *testing.T) {
 		}
 		must(t, <-done)
 		got := b.load(w)
-		if got.ReceiveNext != 30 || got.Synced.Height != 29 || got.ScanProgress < 0.295 || got.Balances.Trusted != 30_000 {
+		if got.ReceiveNext != 30 || got.Synced.Height != 29 || got.RescanProgress < 0.295 || got.Balances.Trusted != 30_000 {
 			t.Errorf("got %+v", got)
 		}
 	})

@@ -215,12 +215,12 @@ func TestViewsOfWallets(t *testing.T) {
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "tx", Ref: "t2", Label: new("rent")}, {Type: "addr", Ref: "theirs", Label: new("landlord")},
 		}, auth.Event{}))
-		got := b.rows("SELECT name, members, status, problem, script, required, keys, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, transactions, synced_height, synced_hash, core_name, created_at FROM v_wallets")
-		want := w.Name + " Alice (viewer), bob (owner) scanning  wsh 2 2 1000 0 0 1000 2 12 block 12 " + w.CoreName + " 2026-11-21T20:30:00Z"
+		got := b.rows("SELECT name, members, status, problem, script, signatures_required, keys, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, transactions, synced_height, synced_hash, core_name, created_at FROM v_wallets")
+		want := w.Name + " Alice (viewer), bob (owner) rescanning  wsh 2 2 1000 0 0 1000 2 12 block 12 " + w.CoreName + " 2026-11-21T20:30:00Z"
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		b.exec("UPDATE wallets SET scan_from = NULL")
+		b.exec("UPDATE wallets SET rescan_from = NULL")
 		if got := b.rows("SELECT status FROM v_wallets"); got != "ready" {
 			t.Error(got)
 		}

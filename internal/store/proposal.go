@@ -118,7 +118,7 @@ func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) err
 }
 
 func outputParams(id string, position int, out proposal.Output) db.AddProposalOutputParams {
-	row := db.AddProposalOutputParams{ProposalID: id, Position: position, Address: out.Address, AmountSat: out.Amount, AskedSat: out.Asked, Kind: string(out.Kind)}
+	row := db.AddProposalOutputParams{ProposalID: id, Position: position, Address: out.Address, AmountSat: out.Amount, RequestedSat: out.Asked, Kind: string(out.Kind)}
 	if out.Own != nil {
 		branch := uint8(out.Own.Branch)
 		row.Branch, row.AddressIndex = &branch, &out.Own.Index
@@ -367,7 +367,7 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 }
 
 func proposalOutput(row db.ProposalOutput) proposal.Output {
-	out := proposal.Output{Address: row.Address, Amount: row.AmountSat, Asked: row.AskedSat, Kind: proposal.Kind(row.Kind), Recipient: -1}
+	out := proposal.Output{Address: row.Address, Amount: row.AmountSat, Asked: row.RequestedSat, Kind: proposal.Kind(row.Kind), Recipient: -1}
 	if row.Branch != nil && row.AddressIndex != nil {
 		out.Own = &wallet.Place{Branch: wallet.Branch(*row.Branch), Index: *row.AddressIndex}
 	}

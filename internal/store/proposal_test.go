@@ -72,7 +72,7 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 		if _, err := b.Proposal(t.Context(), b.wallet(b.user("bob", false), "vault").ID, want.ID); !errors.Is(err, proposal.ErrNotFound) {
 			t.Errorf("in another wallet: %v", err)
 		}
-		rows := b.rows("SELECT status, amount_sat, fee_sat, vsize, fee_rate_sat_vb, keys_signed, required, final_txid, created_by, expires_at FROM v_proposals")
+		rows := b.rows("SELECT status, amount_sat, fee_sat, vsize, fee_rate_sat_vb, keys_signed, signatures_required, final_txid, created_by, expires_at FROM v_proposals")
 		if want := "complete 950 500 190 2.5 1 2 f alice " + b.now.Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z"); rows != want {
 			t.Errorf("v_proposals has %q, not %q", rows, want)
 		}

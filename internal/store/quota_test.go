@@ -64,13 +64,13 @@ var quotaCases = []quotaCase{
 			w := b.idleWallet(fmt.Sprint("other of ", u.Name, n))
 			_, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error {
 				e.StartScan(1)
-				e.ScanUser, e.By, e.Queued = u.ID, u.ID, true
+				e.RescanUser, e.By, e.Queued = u.ID, u.ID, true
 				return nil
 			})
 			return err
 		}
 	}, func(b *bench, u auth.User) {
-		b.exec("UPDATE wallets SET scan_from = NULL WHERE wallet_id = (SELECT min(wallet_id) FROM wallets WHERE scan_user = $1 AND scan_from IS NOT NULL)", u.ID)
+		b.exec("UPDATE wallets SET rescan_from = NULL WHERE wallet_id = (SELECT min(wallet_id) FROM wallets WHERE rescan_user = $1 AND rescan_from IS NOT NULL)", u.ID)
 	}},
 	{auth.QuotaIdempotencyKeys, func(b *bench, u auth.User) adder {
 		return func(n int) error {

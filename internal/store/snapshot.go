@@ -151,8 +151,8 @@ func walletsForPeople(ctx context.Context, q *db.Queries) ([]backup.Wallet, erro
 	var wallets []backup.Wallet
 	for _, row := range rows {
 		w := walletOf(db.Wallet{
-			WalletID: row.WalletID, Name: row.Name, Stage: row.Stage, CoreName: row.CoreName, Script: row.Script, Required: row.Required,
-			ReceiveDescriptor: row.ReceiveDescriptor, ChangeDescriptor: row.ChangeDescriptor, BirthHeight: row.BirthHeight,
+			WalletID: row.WalletID, Name: row.Name, Stage: row.Stage, CoreName: row.CoreName, Script: row.Script, SignaturesRequired: row.SignaturesRequired,
+			ReceiveDescriptor: row.ReceiveDescriptor, ChangeDescriptor: row.ChangeDescriptor, BirthdayHeight: row.BirthdayHeight,
 			CreatedAt: row.CreatedAt, RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,
 		})
 		if w.Stage == wallet.Removing {

@@ -105,7 +105,7 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	})
 	must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "t2", Label: new("Miete \\ \"März\" \u2028\x01\x7f")}}, auth.Event{}))
 	b.exec("INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES ($1, 't1', 1, 5)", w.ID)
-	b.exec("UPDATE wallets SET scan_progress = 0.1234567890123456")
+	b.exec("UPDATE wallets SET rescan_progress = 0.1234567890123456")
 	b.exec("UPDATE wallets SET trusted_sat = 9007199254740993")
 	must(t, b.propose(proposalFor(b, w, 3, coinNumber(1))))
 	ended := proposalFor(b, w, 4, coinNumber(2))

@@ -44,9 +44,9 @@ func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias s
 func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.AddWallet(ctx, db.AddWalletParams{
 		WalletID: w.ID, Name: w.Name, Stage: string(wallet.Creating), CoreName: w.CoreName, Script: string(w.Script),
-		Required: w.Required, ReceiveDescriptor: w.Receive, ChangeDescriptor: w.Change,
-		BirthHeight: w.Birth, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
-		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, ScanFrom: scanFrom(w.ScanFrom), ScanUser: w.ScanUser,
+		SignaturesRequired: w.Required, ReceiveDescriptor: w.Receive, ChangeDescriptor: w.Change,
+		BirthdayHeight: w.Birthday, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
+		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, RescanFrom: scanFrom(w.RescanFrom), RescanUser: w.RescanUser,
 	})
 	if isUnique(err) { // the id is random, so another wallet uses the Core wallet
 		return wallet.ErrHeld.WithCause(err)
@@ -138,8 +138,8 @@ func (s *Store) chargeEdit(ctx context.Context, q *db.Queries, e wallet.Edit) er
 
 func updateWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.UpdateWallet(ctx, db.UpdateWalletParams{
-		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthHeight: w.Birth,
-		ScanFrom: scanFrom(w.ScanFrom), ScanProgress: w.ScanProgress, ScanRange: w.ScanRange, ScanUser: w.ScanUser, ScanProblem: w.ScanProblem,
+		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthdayHeight: w.Birthday,
+		RescanFrom: scanFrom(w.RescanFrom), RescanProgress: w.RescanProgress, RescanRange: w.RescanRange, RescanUser: w.RescanUser, RescanProblem: w.RescanProblem,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem, MaxFeeRate: w.MaxFeeRate,
 	})
 	if err != nil {
@@ -225,11 +225,11 @@ func (s *Store) FillHeldBack(ctx context.Context, views []wallet.View) error {
 func walletOf(row db.Wallet) wallet.Wallet {
 	w := wallet.Wallet{
 		ID: row.WalletID, Name: row.Name, Stage: wallet.Stage(row.Stage), DeleteFiles: row.DeleteFiles, CoreName: row.CoreName,
-		Script: btc.Script(row.Script), Required: row.Required,
+		Script: btc.Script(row.Script), Required: row.SignaturesRequired,
 		Receive: row.ReceiveDescriptor, Change: row.ChangeDescriptor,
-		Birth: row.BirthHeight, CreatedAt: row.CreatedAt.Time,
+		Birthday: row.BirthdayHeight, CreatedAt: row.CreatedAt.Time,
 		RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,
-		ScanFrom: -1, ScanProgress: row.ScanProgress, ScanRange: row.ScanRange, ScanUser: row.ScanUser, ScanProblem: row.ScanProblem,
+		RescanFrom: -1, RescanProgress: row.RescanProgress, RescanRange: row.RescanRange, RescanUser: row.RescanUser, RescanProblem: row.RescanProblem,
 		Synced: wallet.Tip{Height: row.SyncedHeight, Hash: row.SyncedHash}, CoreTxCount: row.CoreTxcount, CoreInfo: row.CoreInfo,
 		Balances: wallet.Balances{
 			Trusted: row.TrustedSat, UntrustedPending: row.UntrustedPendingSat,
@@ -237,8 +237,8 @@ func walletOf(row db.Wallet) wallet.Wallet {
 		},
 		Problem: row.Problem, MaxFeeRate: row.MaxFeeRate,
 	}
-	if row.ScanFrom != nil {
-		w.ScanFrom = *row.ScanFrom
+	if row.RescanFrom != nil {
+		w.RescanFrom = *row.RescanFrom
 	}
 	return w
 }

@@ -30,7 +30,7 @@ func walletFor(now time.Time) (wallet.Wallet, []wallet.Address) {
 			{Key: btc.Key{Original: "Vpub1", Fingerprint: "f2697885", Derivation: "m/48h/1h/0h/2h", XPub: "tpub1" + id, Type: "wsh", Purpose: "Multisig (Segwit)"}, Device: "f2697885"},
 			{Key: btc.Key{Original: "tpub2", Fingerprint: "0badcafe", Derivation: "m", XPub: "tpub2" + id, Purpose: "General"}, Device: "0badcafe"},
 		},
-		Birth: 800_000, CreatedAt: now, RangeEnd: rangeEnd, ReceiveNext: 1, ChangeNext: 2, ScanFrom: 799_000,
+		Birthday: 800_000, CreatedAt: now, RangeEnd: rangeEnd, ReceiveNext: 1, ChangeNext: 2, RescanFrom: 799_000,
 		Synced: wallet.Tip{Height: -1}, CoreTxCount: -1,
 	}
 	return w, addressesFor(id, 0, rangeEnd)
@@ -169,7 +169,7 @@ func TestEditWallet(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
 		want := w
-		want.Name, want.Stage, want.Birth, want.ScanFrom, want.ScanProgress = "Other", wallet.Removing, 3, -1, 0.5
+		want.Name, want.Stage, want.Birthday, want.RescanFrom, want.RescanProgress = "Other", wallet.Removing, 3, -1, 0.5
 		want.ReceiveNext, want.ChangeNext, want.Problem, want.DeleteFiles = 7, 8, "lost", true
 		edited, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error {
 			e.Wallet = want

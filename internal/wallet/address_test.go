@@ -140,8 +140,8 @@ func testRangeOfALostWallet(r *fixture) {
 	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
 	must(t, err)
 	r.wantKick(v.ID)
-	if v, err = r.Get(ctx, r.alice, "vault"); err != nil || v.ScanFrom != v.Birth || !slices.Contains(r.loaded(), v.CoreName) {
-		t.Errorf("scan from %d, %v", v.ScanFrom, err)
+	if v, err = r.Get(ctx, r.alice, "vault"); err != nil || v.RescanFrom != v.Birthday || !slices.Contains(r.loaded(), v.CoreName) {
+		t.Errorf("scan from %d, %v", v.RescanFrom, err)
 	}
 	r.wantAddresses(v)
 }

@@ -28,8 +28,8 @@ type Adoption interface {
 
 // adopt makes a new wallet use the Bitcoin Core wallet that the plan names.
 func (s *Service) adopt(ctx context.Context, w *Wallet, p Plan) error {
-	if p.Birth.Height == nil {
-		return fault.InvalidField("birth", "must be a block height")
+	if p.Birthday.Height == nil {
+		return fault.InvalidField("birthday", "must be a block height")
 	}
 	all, err := s.store.AllWallets(ctx)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Service) adopt(ctx context.Context, w *Wallet, p Plan) error {
 	if slices.ContainsFunc(all, func(other Wallet) bool { return other.CoreName == p.Adopt }) {
 		return ErrHeld
 	}
-	w.CoreName, w.Birth = p.Adopt, *p.Birth.Height
+	w.CoreName, w.Birthday = p.Adopt, *p.Birthday.Height
 	return s.node.CheckAdoptable(ctx, p.Adopt, w.Receive, w.Change)
 }
 

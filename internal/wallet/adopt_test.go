@@ -45,7 +45,7 @@ func testAdopt(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	name := "specter0123456789abcdef/" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "_"))
 	descriptor := r.foreign(name)
-	plan := wallet.Plan{Name: "Savings", Descriptor: descriptor, Adopt: name, Birth: height(1), DryRun: true}
+	plan := wallet.Plan{Name: "Savings", Descriptor: descriptor, Adopt: name, Birthday: height(1), DryRun: true}
 	v, err := r.Create(ctx, r.alice, plan)
 	must(t, err)
 	if v.CoreName != name || v.Alias != "savings" || r.count("SELECT count(*) FROM wallets") != 0 {
@@ -59,7 +59,7 @@ func testAdopt(r *fixture) {
 	plan.DryRun = false
 	v, err = r.Create(ctx, r.alice, plan)
 	must(t, err)
-	if v.Scanning() || v.Birth != 1 || v.CoreName != name || !v.Adopted() {
+	if v.Scanning() || v.Birthday != 1 || v.CoreName != name || !v.Adopted() {
 		t.Errorf("adopted: %+v", v)
 	}
 	_, err = r.Create(ctx, r.bob, plan)

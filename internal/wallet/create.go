@@ -42,14 +42,14 @@ type Plan struct {
 	Given              []btc.Key // some of a descriptor's keys in the form that users know
 	Required           int       // number of signatures; optional if there is one key
 	Script             string    // a btc.Script
-	Birth              Birth
+	Birthday           Birthday
 	// For a wallet that was used with other software: the minimum range of known
 	// addresses, and the first index of each branch that was neither revealed nor
 	// used there.
 	RangeEnd uint32
 	Next     [2]uint32
 	// Adopt is the name of an existing Bitcoin Core wallet that this wallet uses,
-	// with the history that it has; empty to create one. Birth is a height in this
+	// with the history that it has; empty to create one. Birthday is a height in this
 	// case, and the node may have pruned that block.
 	Adopt string
 	// KeepAlias rejects an alias that the owner used for another wallet before. It
@@ -78,9 +78,9 @@ func (p Plan) ImpliesChange() bool {
 func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	switch {
 	case p.Descriptor == "" && len(p.Keys) == 0:
-		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless keys, required and script are given")
+		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless keys, signatures_required and script are given")
 	case len(p.Keys) == 0 && (p.Required != 0 || p.Script != ""):
-		return btc.Policy{}, fault.InvalidField("keys", "are required with required and script; omit required and script if there is a descriptor")
+		return btc.Policy{}, fault.InvalidField("keys", "are required with signatures_required and script; omit signatures_required and script if there is a descriptor")
 	case len(p.Keys) == 0:
 		return btc.FromDescriptors(p.Descriptor, p.Change, network)
 	case p.Descriptor != "" || p.Change != "":
@@ -166,13 +166,13 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	w = Wallet{
 		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, Required: policy.Required,
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
-		RangeEnd: p.rangeEnd(), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], ScanFrom: -1, ScanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
+		RangeEnd: p.rangeEnd(), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
 	w.CoreName = corePrefix + w.ID
 	for _, k := range policy.Keys {
 		w.Keys = append(w.Keys, Key{Key: p.asGiven(k)})
 	}
-	if err = s.giveBirth(ctx, &w, p); err != nil {
+	if err = s.setBirthday(ctx, &w, p); err != nil {
 		return Wallet{}, "", err
 	}
 	views, err := s.list(ctx, who, "", 0)
@@ -188,17 +188,17 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	return w, alias, s.compare(ctx, policy)
 }
 
-// giveBirth sets the birthday of a new wallet: the history of an adopted Bitcoin
+// setBirthday sets the birthday of a new wallet: the history of an adopted Bitcoin
 // Core wallet, or the time from which on a rescan is required.
-func (s *Service) giveBirth(ctx context.Context, w *Wallet, p Plan) (err error) {
+func (s *Service) setBirthday(ctx context.Context, w *Wallet, p Plan) (err error) {
 	if p.Adopt != "" {
 		return s.adopt(ctx, w, p)
 	}
-	if w.Birth, err = s.heightOf(ctx, "birth", p.Birth); err != nil {
+	if w.Birthday, err = s.heightOf(ctx, "birthday", p.Birthday); err != nil {
 		return err
 	}
-	if !p.Birth.Now {
-		w.ScanFrom = w.Birth
+	if !p.Birthday.Now {
+		w.RescanFrom = w.Birthday
 	}
 	return nil
 }

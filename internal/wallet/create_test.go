@@ -21,13 +21,13 @@ import (
 func testCreate(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	text := descriptor()
-	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "Vault 2/3", Descriptor: text, Birth: fromNow})
+	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "Vault 2/3", Descriptor: text, Birthday: fromNow})
 	must(t, err)
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.create", v.ID)
 	_, tip, _ := r.provider.Chain()
 	if v.Alias != "vault_23" || v.Name != "Vault 2/3" || v.Role != auth.RoleOwner || v.Stage != wallet.Ready ||
-		v.Script != btc.WPKH || v.Required != 1 || v.Birth != tip || v.Scanning() || v.Synced.Height != -1 ||
+		v.Script != btc.WPKH || v.Required != 1 || v.Birthday != tip || v.Scanning() || v.Synced.Height != -1 ||
 		v.ReceiveNext != 0 || v.RangeEnd < wallet.Lookahead+1 || len(v.Keys) != 1 || v.Keys[0].Fingerprint != "d34db33f" {
 		t.Errorf("got %+v", v)
 	}
@@ -82,13 +82,13 @@ func (r *fixture) wantAddresses(v wallet.View) {
 
 func testCreateFromKeys(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	_, err := r.Create(ctx, r.alice, wallet.Plan{Name: "One", Script: "tr", Keys: []string{key(0)}, Birth: fromNow})
+	_, err := r.Create(ctx, r.alice, wallet.Plan{Name: "One", Script: "tr", Keys: []string{key(0)}, Birthday: fromNow})
 	must(t, err)
 	v, err := r.Create(ctx, r.alice, wallet.Plan{
-		Name: "Two of three", Alias: "family", Script: "sh-wsh", Required: 2, Keys: []string{key(1), key(2), key(3)}, Birth: height(7),
+		Name: "Two of three", Alias: "family", Script: "sh-wsh", Required: 2, Keys: []string{key(1), key(2), key(3)}, Birthday: height(7),
 	})
 	must(t, err)
-	if v.Alias != "family" || v.Script != btc.ShWSh || v.Required != 2 || len(v.Keys) != 3 || v.Birth != 7 || v.ScanFrom != 7 {
+	if v.Alias != "family" || v.Script != btc.ShWSh || v.Required != 2 || len(v.Keys) != 3 || v.Birthday != 7 || v.RescanFrom != 7 {
 		t.Errorf("got %+v", v)
 	}
 	for i, k := range v.Keys {
@@ -100,7 +100,7 @@ func testCreateFromKeys(r *fixture) {
 	// Two separate descriptors.
 	four := key(4)
 	two, err := r.Create(ctx, r.alice, wallet.Plan{
-		Name: "Apart", Descriptor: "pkh(" + four + "/0/*)", Change: "pkh(" + four + "/1/*)", Birth: fromNow,
+		Name: "Apart", Descriptor: "pkh(" + four + "/0/*)", Change: "pkh(" + four + "/1/*)", Birthday: fromNow,
 	})
 	must(t, err)
 	r.wantAddresses(two)
@@ -123,7 +123,7 @@ func testCreateRefuses(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	taken := r.storeWallet(r.alice, "taken")
 	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
-	good := func() wallet.Plan { return wallet.Plan{Name: "Name", Descriptor: descriptor(), Birth: fromNow} }
+	good := func() wallet.Plan { return wallet.Plan{Name: "Name", Descriptor: descriptor(), Birthday: fromNow} }
 	_, tip, _ := r.provider.Chain()
 	for name, c := range map[string]struct {
 		change func(p *wallet.Plan)
@@ -143,14 +143,14 @@ func testCreateRefuses(r *fixture) {
 		"another network":           {func(p *wallet.Plan) { p.Descriptor = mainDescriptor }, "descriptor", ""},
 		"script without keys":       {func(p *wallet.Plan) { p.Script = "wpkh" }, "keys", ""},
 		"keys without a script":     {func(p *wallet.Plan) { p.Descriptor, p.Keys = "", []string{key(1)} }, "script", ""},
-		"several without required":  {func(p *wallet.Plan) { p.Descriptor, p.Keys, p.Script = "", []string{key(1), key(2)}, "wsh" }, "required", ""},
+		"several without required":  {func(p *wallet.Plan) { p.Descriptor, p.Keys, p.Script = "", []string{key(1), key(2)}, "wsh" }, "signatures_required", ""},
 		"a private key":             {func(p *wallet.Plan) { p.Descriptor = "wpkh(" + private + "/<0;1>/*)" }, "", "private_key"},
 		"a private key among keys":  {func(p *wallet.Plan) { p.Descriptor, p.Keys, p.Script = "", []string{private}, "wpkh" }, "", "private_key"},
-		"no birth":                  {func(p *wallet.Plan) { p.Birth = wallet.Birth{} }, "birth", ""},
-		"two births":                {func(p *wallet.Plan) { p.Birth = wallet.Birth{Now: true, Height: new(int)} }, "birth", ""},
-		"a birth beyond the tip":    {func(p *wallet.Plan) { p.Birth = height(tip + 1) }, "birth", ""},
-		"a birth before all":        {func(p *wallet.Plan) { p.Birth = height(-1) }, "birth", ""},
-		"a birth in the future":     {func(p *wallet.Plan) { p.Birth = at(time.Now().Add(time.Minute)) }, "birth", ""},
+		"no birthday":               {func(p *wallet.Plan) { p.Birthday = wallet.Birthday{} }, "birthday", ""},
+		"two birthdays":             {func(p *wallet.Plan) { p.Birthday = wallet.Birthday{Now: true, Height: new(int)} }, "birthday", ""},
+		"a birthday beyond the tip": {func(p *wallet.Plan) { p.Birthday = height(tip + 1) }, "birthday", ""},
+		"a birthday before all":     {func(p *wallet.Plan) { p.Birthday = height(-1) }, "birthday", ""},
+		"a birthday in the future":  {func(p *wallet.Plan) { p.Birthday = at(time.Now().Add(time.Minute)) }, "birthday", ""},
 		"a wallet that one has":     {func(p *wallet.Plan) { p.Descriptor, p.Change = taken.Receive, taken.Change }, "", "wallet_exists"},
 		"a wallet, in another form": {func(p *wallet.Plan) { p.Descriptor = multipath(taken) }, "", "wallet_exists"},
 	} {
@@ -178,7 +178,7 @@ func testCreateRefuses(r *fixture) {
 		t.Error("the private key is in the log")
 	}
 	// Another user may create the same wallet under the same alias.
-	theirs, err := r.Create(ctx, r.bob, wallet.Plan{Name: "Taken", Descriptor: taken.Receive, Change: taken.Change, Birth: fromNow})
+	theirs, err := r.Create(ctx, r.bob, wallet.Plan{Name: "Taken", Descriptor: taken.Receive, Change: taken.Change, Birthday: fromNow})
 	must(t, err)
 	if theirs.ID == taken.ID || theirs.CoreName == taken.CoreName {
 		t.Error("two users share one wallet")
@@ -220,7 +220,7 @@ func testCreateComparesWithTheNode(r *fixture) {
 		"address": {r.provider, same, func(a []string) { a[2] = a[1] }},
 	} {
 		s := wallet.New(r.logger(), r.store, r.store, n, time.Now, r.kick)
-		_, err := s.Create(t.Context(), r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birth: fromNow})
+		_, err := s.Create(t.Context(), r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birthday: fromNow})
 		wantFault(t, err, fault.BadGateway, "node_address_mismatch")
 		if log := r.log.String(); !strings.Contains(log, "level=ERROR") || strings.Contains(log, "tpub") {
 			t.Errorf("%s: logged %s", name, log)
@@ -231,19 +231,19 @@ func testCreateComparesWithTheNode(r *fixture) {
 	}
 }
 
-func testBirth(r *fixture) {
+func testBirthday(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	want, err := r.provider.HeightAt(ctx, time.Now())
 	must(t, err)
-	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birth: at(time.Now())})
+	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birthday: at(time.Now())})
 	must(t, err)
-	if v.Birth != want || v.ScanFrom != want {
-		t.Errorf("birth %d, scan from %d, want %d", v.Birth, v.ScanFrom, want)
+	if v.Birthday != want || v.RescanFrom != want {
+		t.Errorf("birthday %d, scan from %d, want %d", v.Birthday, v.RescanFrom, want)
 	}
 	must(t, r.StopRescan(ctx, r.alice, "vault"))
 	_, tip, _ := r.provider.Chain()
 	for _, c := range []struct {
-		from wallet.Birth
+		from wallet.Birthday
 		want int
 	}{
 		{fromNow, tip},
@@ -255,8 +255,8 @@ func testBirth(r *fixture) {
 	} {
 		v, err := r.Rescan(ctx, r.alice, "vault", c.from, 0)
 		must(t, err)
-		if v.ScanFrom != c.want || v.Birth > c.want {
-			t.Errorf("%+v: scan from %d, birth %d, want %d", c.from, v.ScanFrom, v.Birth, c.want)
+		if v.RescanFrom != c.want || v.Birthday > c.want {
+			t.Errorf("%+v: scan from %d, birthday %d, want %d", c.from, v.RescanFrom, v.Birthday, c.want)
 		}
 		must(t, r.StopRescan(ctx, r.alice, "vault"))
 	}
@@ -282,7 +282,7 @@ func testWithoutTheNode(r *fixture) {
 		must(t, err)
 		defer rpc.Close()
 		s := wallet.New(r.logger(), r.store, r.store, backend.NewProvider(backend.New(rpc), status), time.Now, r.kick)
-		_, err = s.Create(ctx, r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birth: fromNow})
+		_, err = s.Create(ctx, r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birthday: fromNow})
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		if faultOf(err).RetryAfter <= 0 {
 			t.Errorf("%s: no word of when to try again", name)

@@ -50,8 +50,8 @@ func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err erro
 			return nil // finished concurrently
 		}
 		e.Stage = Ready
-		if created && e.ScanFrom < 0 && e.Birth < tip { // blocks arrived since the creation began
-			e.ScanFrom = e.Birth
+		if created && e.RescanFrom < 0 && e.Birthday < tip { // blocks arrived since the creation began
+			e.RescanFrom = e.Birthday
 		}
 		return nil
 	})

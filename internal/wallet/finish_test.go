@@ -17,7 +17,7 @@ import (
 
 // storeCreating stores a wallet in the state after a crash before Bitcoin Core was
 // called.
-func (r *fixture) storeCreating(who *auth.Principal, alias string, birth int) wallet.Wallet {
+func (r *fixture) storeCreating(who *auth.Principal, alias string, birthday int) wallet.Wallet {
 	r.t.Helper()
 	text := r.descriptor
 	if text == "" {
@@ -28,7 +28,7 @@ func (r *fixture) storeCreating(who *auth.Principal, alias string, birth int) wa
 	id := uuid.NewString()
 	w := wallet.Wallet{
 		ID: id, Name: alias, Stage: wallet.Creating, CoreName: "specterd-" + id, Script: p.Script, Required: p.Required,
-		Receive: p.Receive.String(), Change: p.Change.String(), CreatedAt: time.Now(), Birth: birth, ScanFrom: -1,
+		Receive: p.Receive.String(), Change: p.Change.String(), CreatedAt: time.Now(), Birthday: birthday, RescanFrom: -1,
 		RangeEnd: 5, Synced: wallet.Tip{Height: -1}, CoreTxCount: -1,
 	}
 	var addresses []wallet.Address
@@ -71,11 +71,11 @@ func (r *fixture) storeWatched(who *auth.Principal, name string) wallet.View {
 func testFinish(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	_, tip, _ := r.provider.Chain()
-	for name, c := range map[string]struct{ birth, from int }{
+	for name, c := range map[string]struct{ birthday, from int }{
 		"at once": {tip, -1},          // no blocks since
 		"later":   {tip - 5, tip - 5}, // blocks have arrived since, which Core's new wallet has not seen
 	} {
-		w := r.storeCreating(r.alice, strings.ReplaceAll(name, " ", "_"), c.birth)
+		w := r.storeCreating(r.alice, strings.ReplaceAll(name, " ", "_"), c.birthday)
 		if _, err := r.Get(ctx, r.alice, w.Name); !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("a wallet in creation is visible: %v", err)
 		}
@@ -84,8 +84,8 @@ func testFinish(r *fixture) {
 		must(t, r.Finish(ctx, w)) // with an outdated row
 		v, err := r.Get(ctx, r.alice, w.Name)
 		must(t, err)
-		if v.ScanFrom != c.from || v.Stage != wallet.Ready {
-			t.Errorf("%s: scan from %d, want %d", name, v.ScanFrom, c.from)
+		if v.RescanFrom != c.from || v.Stage != wallet.Ready {
+			t.Errorf("%s: scan from %d, want %d", name, v.RescanFrom, c.from)
 		}
 		if !slices.Contains(r.loaded(), w.CoreName) {
 			t.Errorf("%s: Core does not have it", name)

@@ -172,15 +172,15 @@ func descriptor() string {
 }
 
 var (
-	fromNow = wallet.Birth{Now: true}
-	height  = func(h int) wallet.Birth { return wallet.Birth{Height: &h} }
-	at      = func(t time.Time) wallet.Birth { return wallet.Birth{Time: &t} }
+	fromNow = wallet.Birthday{Now: true}
+	height  = func(h int) wallet.Birthday { return wallet.Birthday{Height: &h} }
+	at      = func(t time.Time) wallet.Birthday { return wallet.Birthday{Time: &t} }
 )
 
 // wallet creates a wallet.
 func (r *fixture) wallet(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
-	v, err := r.Create(r.t.Context(), who, wallet.Plan{Name: name, Descriptor: descriptor(), Birth: fromNow})
+	v, err := r.Create(r.t.Context(), who, wallet.Plan{Name: name, Descriptor: descriptor(), Birthday: fromNow})
 	must(r.t, err)
 	return v
 }

@@ -322,9 +322,9 @@ func testAliasesAreKept(r *fixture) {
 
 	// An import cannot take it either, and a wallet that was never ready does not
 	// count.
-	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow, KeepAlias: true})
+	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow, KeepAlias: true})
 	wantFault(t, err, fault.Conflict, "alias_exists")
-	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birth: fromNow})
+	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow})
 	wantFault(t, err, fault.Conflict, "alias_exists") // it is in use
 	r.storeCreating(r.bob, "half", 0)
 	if n := r.count("SELECT count(*) FROM used_aliases WHERE alias = 'half'"); n != 0 {
@@ -402,7 +402,7 @@ func testSameAddresses(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	d := descriptor()
 	plan := func(name string) wallet.Plan {
-		return wallet.Plan{Name: name, Descriptor: d, Birth: fromNow}
+		return wallet.Plan{Name: name, Descriptor: d, Birthday: fromNow}
 	}
 	hers, err := r.Create(ctx, r.alice, plan("hers"))
 	must(t, err)
@@ -438,7 +438,7 @@ func testSameAddresses(r *fixture) {
 	one, two := "[d34db33f/48h/1h/0h/2h]"+tpub, "[0badcafe/48h/1h/0h/2h]"+otherKey
 	vault := func(name, first, second string) error {
 		_, err := r.Create(ctx, r.alice, wallet.Plan{
-			Name: name, Birth: fromNow,
+			Name: name, Birthday: fromNow,
 			Descriptor: fmt.Sprintf("wsh(sortedmulti(2,%s/<0;1>/*,%s/<0;1>/*))", first, second),
 		})
 		return err

@@ -72,10 +72,10 @@ func (s *Service) EnsureScanRange(ctx context.Context, w Wallet) (Wallet, error)
 		return w, err
 	case w.Stage != Ready:
 		return w, ErrNotFound
-	case w.ScanRange <= w.RangeEnd:
+	case w.RescanRange <= w.RangeEnd:
 		return w, nil
 	}
-	if _, err = s.extend(ctx, w, w.ScanRange); err != nil {
+	if _, err = s.extend(ctx, w, w.RescanRange); err != nil {
 		return w, err
 	}
 	return s.store.WalletByID(ctx, w.ID) // the rescan may have been aborted in the meantime

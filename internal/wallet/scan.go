@@ -18,36 +18,36 @@ var ErrScanRunning = fault.New(fault.Conflict, "rescan_running", "a rescan of th
 // memory in Bitcoin Core.
 const maxScanRange = 100_000
 
-// Birth is the birthday of a wallet, before which it has no transactions. Exactly
+// Birthday is the birthday of a wallet, before which it has no transactions. Exactly
 // one field is set: Now, a height, or a time.
-type Birth struct {
+type Birthday struct {
 	Now    bool
 	Height *int
 	Time   *time.Time
 }
 
-// ParseBirth parses a point in time: "now", a block height, a date, which means its
+// ParseBirthday parses a point in time: "now", a block height, a date, which means its
 // beginning in UTC, or an RFC 3339 time. Field is the caller's name for it in
 // errors.
-func ParseBirth(field, text string) (Birth, error) {
+func ParseBirthday(field, text string) (Birthday, error) {
 	if text == "now" {
-		return Birth{Now: true}, nil
+		return Birthday{Now: true}, nil
 	}
 	if height, err := strconv.Atoi(text); err == nil && height >= 0 {
-		return Birth{Height: &height}, nil
+		return Birthday{Height: &height}, nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {
 			at = at.UTC()
-			return Birth{Time: &at}, nil
+			return Birthday{Time: &at}, nil
 		}
 	}
-	return Birth{}, fault.InvalidField(field, `must be "now", a block height, a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z`)
+	return Birthday{}, fault.InvalidField(field, `must be "now", a block height, a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z`)
 }
 
 // heightOf returns the height of the first block to scan. Field is the caller's
 // name for the point in time in errors.
-func (s *Service) heightOf(ctx context.Context, field string, b Birth) (int, error) {
+func (s *Service) heightOf(ctx context.Context, field string, b Birthday) (int, error) {
 	_, tip, pruneHeight := s.node.Chain()
 	height, err := 0, error(nil)
 	switch {
@@ -83,7 +83,7 @@ func errPruned(field string, height, pruneHeight int) error {
 // unchanged. The indexer runs it, which may take hours, and a large range takes
 // about a minute before it starts. It requires the role owner. It returns
 // ErrScanRunning.
-func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birth, rangeEnd uint32) (View, error) {
+func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birthday, rangeEnd uint32) (View, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
@@ -106,9 +106,9 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 			return ErrScanRunning
 		}
 		e.StartScan(height)
-		e.ScanRange, e.ScanUser = rangeEnd, who.UserID
+		e.RescanRange, e.RescanUser = rangeEnd, who.UserID
 		e.By, e.Reached, e.Queued = who.UserID, rangeEnd, true
-		e.Birth = min(e.Birth, height)
+		e.Birthday = min(e.Birthday, height)
 		e.Event = who.Event(s.now(), "wallet.rescan", v.ID, fmt.Sprintf("from block %d, addresses up to %d", height, max(rangeEnd, e.RangeEnd)))
 		return nil
 	})
@@ -154,8 +154,8 @@ func (s *Service) abort(ctx context.Context, w Wallet) error {
 // scanAnew queues a rescan of a wallet's whole history.
 func (s *Service) scanAnew(ctx context.Context, id string) error {
 	_, err := s.edit(ctx, id, func(e *Edit) error {
-		if !e.Scanning() || e.ScanFrom > e.Birth {
-			e.StartScan(e.Birth)
+		if !e.Scanning() || e.RescanFrom > e.Birthday {
+			e.StartScan(e.Birthday)
 		}
 		return nil
 	})

@@ -10,14 +10,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-func TestParseBirth(t *testing.T) {
+func TestParseBirthday(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
-	for text, want := range map[string]wallet.Birth{
+	for text, want := range map[string]wallet.Birthday{
 		"now": fromNow, "0": height(0), "812000": height(812000), "2026-01-31": at(day),
 		"2026-01-31T12:00:00Z": at(day.Add(12 * time.Hour)), "2026-01-31T12:00:00+02:00": at(day.Add(10 * time.Hour)),
 	} {
-		got, err := wallet.ParseBirth("birth", text)
+		got, err := wallet.ParseBirthday("birthday", text)
 		must(t, err)
 		same := got.Now == want.Now && (got.Height == nil) == (want.Height == nil) && (got.Time == nil) == (want.Time == nil) &&
 			(got.Height == nil || *got.Height == *want.Height) && (got.Time == nil || got.Time.Equal(*want.Time))
@@ -26,7 +26,7 @@ func TestParseBirth(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "-1", "Now", "1.5", "2026-02-30", "31.1.2026", "99999999999999999999"} {
-		_, err := wallet.ParseBirth("from", text)
+		_, err := wallet.ParseBirthday("from", text)
 		wantField(t, err, "from")
 	}
 }
@@ -37,14 +37,14 @@ func testRescan(r *fixture) {
 	_, tip, _ := r.provider.Chain()
 	_, err := r.Rescan(ctx, r.alice, "vault", height(tip+1), 0)
 	wantField(t, err, "from")
-	_, err = r.Rescan(ctx, r.alice, "vault", wallet.Birth{}, 0)
+	_, err = r.Rescan(ctx, r.alice, "vault", wallet.Birthday{}, 0)
 	wantField(t, err, "from")
 	_, err = r.Rescan(ctx, r.alice, "vault", height(0), 100_001)
 	wantField(t, err, "addresses")
 
 	got, err := r.Rescan(ctx, r.alice, "vault", height(10), 0)
 	must(t, err)
-	if got.ScanFrom != 10 || got.ScanProgress != 0 || got.Birth != 0 || got.RangeEnd != v.RangeEnd || got.Alias != "vault" {
+	if got.RescanFrom != 10 || got.RescanProgress != 0 || got.Birthday != 0 || got.RangeEnd != v.RangeEnd || got.Alias != "vault" {
 		t.Errorf("got %+v", got)
 	}
 	r.wantKick(v.ID)
@@ -60,7 +60,7 @@ func testRescan(r *fixture) {
 		t.Errorf("%d stops are recorded", n)
 	}
 	if got, err = r.Get(ctx, r.alice, "vault"); err != nil || got.Scanning() {
-		t.Errorf("scanning from %d, %v", got.ScanFrom, err)
+		t.Errorf("scanning from %d, %v", got.RescanFrom, err)
 	}
 
 	// Beyond all revealed addresses.
@@ -68,11 +68,11 @@ func testRescan(r *fixture) {
 	must(t, err)
 	got, err = r.Rescan(ctx, r.alice, "vault", at(time.Now()), v.RangeEnd+1100)
 	must(t, err)
-	if got.RangeEnd != v.RangeEnd || got.ScanRange != v.RangeEnd+1100 || got.Birth != 0 || got.ScanFrom != from {
+	if got.RangeEnd != v.RangeEnd || got.RescanRange != v.RangeEnd+1100 || got.Birthday != 0 || got.RescanFrom != from {
 		t.Errorf("got %+v", got)
 	}
 	for range 2 {
-		if got.Wallet, err = r.EnsureScanRange(ctx, v.Wallet); err != nil || got.RangeEnd != v.RangeEnd+1100 || got.ScanFrom != from {
+		if got.Wallet, err = r.EnsureScanRange(ctx, v.Wallet); err != nil || got.RangeEnd != v.RangeEnd+1100 || got.RescanFrom != from {
 			t.Errorf("extended to %+v, %v", got, err)
 		}
 	}
@@ -96,19 +96,19 @@ func TestPruned(t *testing.T) {
 	n.CLI(t, "setmocktime", 0)
 	n.Mine(t, 300)
 	n.CLI(t, "pruneblockchain", 600)
-	onOne(t, n, map[string]func(r *fixture){"birth and rescan": func(r *fixture) {
+	onOne(t, n, map[string]func(r *fixture){"birthday and rescan": func(r *fixture) {
 		t, ctx := r.t, r.t.Context()
 		_, _, lowest := r.provider.Chain()
 		if lowest < 2 {
 			t.Fatalf("pruned to %d", lowest)
 		}
-		create := func(b wallet.Birth) (wallet.View, error) {
-			return r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birth: b})
+		create := func(b wallet.Birthday) (wallet.View, error) {
+			return r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birthday: b})
 		}
-		early := []wallet.Birth{height(lowest - 1), at(time.Date(2011, 2, 2, 0, 0, 0, 0, time.UTC))}
+		early := []wallet.Birthday{height(lowest - 1), at(time.Date(2011, 2, 2, 0, 0, 0, 0, time.UTC))}
 		for _, b := range early {
 			_, err := create(b)
-			wantField(t, err, "birth")
+			wantField(t, err, "birthday")
 			if got := faultOf(err).Details["lowest_height"]; got != strconv.Itoa(lowest) {
 				t.Errorf("lowest height is %q, want %d", got, lowest)
 			}
@@ -120,10 +120,10 @@ func TestPruned(t *testing.T) {
 			_, err := r.Rescan(ctx, r.alice, "vault", b, 0)
 			wantField(t, err, "from")
 		}
-		_, err = r.Rescan(ctx, r.alice, "vault", height(v.Birth), 0)
+		_, err = r.Rescan(ctx, r.alice, "vault", height(v.Birthday), 0)
 		must(t, err)
 		// The node indeed has that block.
-		_, err = r.core.Wallet(v.CoreName).Rescan(ctx, int64(v.Birth))
+		_, err = r.core.Wallet(v.CoreName).Rescan(ctx, int64(v.Birthday))
 		must(t, err)
 	}})
 }

@@ -43,7 +43,7 @@ func TestService(t *testing.T) {
 		"create from keys":                testCreateFromKeys,
 		"create refuses":                  testCreateRefuses,
 		"create compares with the node":   testCreateComparesWithTheNode,
-		"birth":                           testBirth,
+		"birthday":                        testBirthday,
 		"without the node":                testWithoutTheNode,
 		"a refused wallet is removed":     testFinishGivesUp,
 		"addresses beyond the range":      testRange,

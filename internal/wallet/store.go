@@ -33,7 +33,7 @@ type Registry interface {
 	// AllWallets returns all wallets, in any stage, for the indexer.
 	AllWallets(ctx context.Context) ([]Wallet, error)
 	// EditWallet loads a wallet in any stage, applies edit and saves Name, Stage,
-	// DeleteFiles, Birth, the fields that begin with Scan, ReceiveNext, ChangeNext
+	// DeleteFiles, Birthday, the fields that begin with Scan, ReceiveNext, ChangeNext
 	// and Problem, in one transaction. An Event without an Action is not recorded.
 	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
 	// ExtendRange adds addresses and raises RangeEnd, unless it is already as high.

@@ -86,17 +86,17 @@ type Wallet struct {
 	Receive     string // the descriptors, with h for hardened and with checksums
 	Change      string
 	Keys        []Key // in the order of the descriptor
-	Birth       int   // the height before which the wallet has no transactions
+	Birthday    int   // the height before which the wallet has no transactions
 	CreatedAt   time.Time
 
 	RangeEnd                uint32 // addresses of lower indexes are known here and to Core, on both branches
 	ReceiveNext, ChangeNext uint32 // the first indexes that were neither revealed nor used
 
-	ScanFrom     int     // the height from which a rescan is due; -1 if none is due
-	ScanProgress float64 // 0 to 1, while a rescan is due
-	ScanRange    uint32  // the RangeEnd that must be reached before the rescan starts; 0 for any
-	ScanUser     string  // the id of the user who requested the current or the last rescan
-	ScanProblem  string  // why the last rescan failed or is delayed; empty if there is no problem
+	RescanFrom     int     // the height from which a rescan is due; -1 if none is due
+	RescanProgress float64 // 0 to 1, while a rescan is due
+	RescanRange    uint32  // the RangeEnd that must be reached before the rescan starts; 0 for any
+	RescanUser     string  // the id of the user who requested the current or the last rescan
+	RescanProblem  string  // why the last rescan failed or is delayed; empty if there is no problem
 
 	Synced      Tip    // the block up to which the index equals the node
 	CoreTxCount int    // txcount of Core's getwalletinfo at that time; -1 before the first sync
@@ -108,17 +108,17 @@ type Wallet struct {
 
 // Scanning reports whether the history may be incomplete because a rescan is due or
 // running.
-func (w *Wallet) Scanning() bool { return w.ScanFrom >= 0 }
+func (w *Wallet) Scanning() bool { return w.RescanFrom >= 0 }
 
 // StartScan makes a rescan from a height on due.
 func (w *Wallet) StartScan(from int) {
-	w.ScanFrom, w.ScanProgress, w.ScanProblem = from, 0, ""
+	w.RescanFrom, w.RescanProgress, w.RescanProblem = from, 0, ""
 }
 
 // StopScan ends the due rescan. Problem gives the reason if it failed, and is empty
 // otherwise.
 func (w *Wallet) StopScan(problem string) {
-	w.ScanFrom, w.ScanProgress, w.ScanRange, w.ScanProblem = -1, 0, 0, problem
+	w.RescanFrom, w.RescanProgress, w.RescanRange, w.RescanProblem = -1, 0, 0, problem
 }
 
 // Key is a key of a wallet and the device that signs with it.

@@ -56,7 +56,7 @@ func (w Wallet) writeSpecter(out io.Writer) error {
 		ChangeAddress: w.next(wallet.ChangeBranch, w.ChangeNext), ChangeIndex: w.ChangeNext,
 		Keypool: w.RangeEnd, ChangeKeypool: w.RangeEnd,
 		RecvDescriptor: w.Receive, ChangeDescriptor: w.Change, SigsRequired: w.Required,
-		BlockHeight: w.Birth, Labels: map[string][]string{},
+		BlockHeight: w.Birthday, Labels: map[string][]string{},
 	}
 	for _, k := range w.Keys {
 		f.Keys = append(f.Keys, specterKey{
@@ -120,7 +120,7 @@ func (w Wallet) writeAccountMap(out io.Writer) error {
 	if err := w.checkBranches(); err != nil {
 		return err
 	}
-	m := accountMap{Label: w.Name, BlockHeight: w.Birth, Descriptor: w.Receive}
+	m := accountMap{Label: w.Name, BlockHeight: w.Birthday, Descriptor: w.Receive}
 	for _, k := range w.Keys {
 		d := w.deviceOf(k)
 		m.Devices = append(m.Devices, accountDevice{d.Type, d.Name})

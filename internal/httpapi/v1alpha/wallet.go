@@ -81,7 +81,7 @@ func (p *portrait) write(w *bufio.Writer) error {
 	}
 	scan := "null"
 	if p.Scanning() {
-		scan = strconv.FormatFloat(p.ScanProgress, 'f', -1, 64)
+		scan = strconv.FormatFloat(p.RescanProgress, 'f', -1, 64)
 	}
 	members := []member{
 		{p.Alias, func() error { return p.writeWallet(w) }},

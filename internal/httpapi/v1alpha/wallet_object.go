@@ -186,7 +186,7 @@ func infoOf(v *wallet.View) (jsontext.Value, error) {
 	info.Balance, info.UnconfirmedBalance, info.ImmatureBalance = b.Trusted, b.UntrustedPending, b.Immature
 	info.Scanning, info.LastProcessed = jsontext.Value("false"), nil
 	if v.Scanning() {
-		info.Scanning = jsontext.Value(fmt.Sprintf(`{"progress":%v}`, v.ScanProgress))
+		info.Scanning = jsontext.Value(fmt.Sprintf(`{"progress":%v}`, v.RescanProgress))
 	}
 	if v.Synced.Height >= 0 {
 		info.LastProcessed = &blockObject{v.Synced.Hash, v.Synced.Height}

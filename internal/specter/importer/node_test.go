@@ -53,7 +53,7 @@ func TestImport_AtItsNode(t *testing.T) {
 			check(t, err)
 			for _, v := range views {
 				if v.CoreName != "specter78f4d39c67b50e9e/"+v.Alias || v.Scanning() {
-					t.Errorf("%s: Core's wallet %s, rescan from %d", v.Alias, v.CoreName, v.ScanFrom)
+					t.Errorf("%s: Core's wallet %s, rescan from %d", v.Alias, v.CoreName, v.RescanFrom)
 				}
 			}
 			open, err := h.proposals().List(t.Context(), admin, "simple_one", proposal.Filter{}, proposal.Cursor{}, 100)

@@ -208,7 +208,7 @@ func planOf(w datadir.Wallet, tip int) wallet.Plan {
 	height := min(w.BlockHeight, tip)
 	p := wallet.Plan{
 		Name: wallet.FitName(w.Name), Descriptor: w.Receive, Change: w.Change,
-		Birth: wallet.Birth{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
+		Birthday: wallet.Birthday{Height: &height}, RangeEnd: max(w.ReceiveEnd, w.ChangeEnd), Next: [2]uint32{w.ReceiveIndex, w.ChangeIndex},
 		KeepAlias: true,
 	}
 	if btc.IsAlias(w.Alias) && text.NameProblem(w.Alias) == "" {
@@ -247,7 +247,7 @@ func (r *run) make(ctx context.Context, who *auth.Principal, w datadir.Wallet) (
 	}
 	plan.Adopt = ""
 	m, err := r.create(ctx, who, plan)
-	m.how = cmp.Or(m.how, fmt.Sprintf("created again in Bitcoin Core, with a rescan from block %d: %s", *plan.Birth.Height, why))
+	m.how = cmp.Or(m.how, fmt.Sprintf("created again in Bitcoin Core, with a rescan from block %d: %s", *plan.Birthday.Height, why))
 	return m, err
 }
 

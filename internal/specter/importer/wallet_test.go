@@ -86,8 +86,8 @@ func TestImport_Wallets(t *testing.T) {
 		var aliases []string
 		for _, v := range views {
 			aliases = append(aliases, v.Alias)
-			if v.ScanFrom != 10 || v.Stage != wallet.Ready || v.RangeEnd != 1500 {
-				t.Errorf("%s: %s, rescan from %d, %d addresses", v.Alias, v.Stage, v.ScanFrom, v.RangeEnd)
+			if v.RescanFrom != 10 || v.Stage != wallet.Ready || v.RangeEnd != 1500 {
+				t.Errorf("%s: %s, rescan from %d, %d addresses", v.Alias, v.Stage, v.RescanFrom, v.RangeEnd)
 			}
 		}
 		if got := strings.Join(aliases, " "); got != "nested simple_one tap vault_23_fam" {
@@ -165,7 +165,7 @@ func TestImport_InterruptedAfterWallet(t *testing.T) {
 	h.atNode(t, n)
 	zero := 0
 	_, err := h.service().Create(t.Context(), h.as(t, "admin"), wallet.Plan{
-		Name: "Simple One", Birth: wallet.Birth{Height: &zero},
+		Name: "Simple One", Birthday: wallet.Birthday{Height: &zero},
 		Descriptor: "wpkh([e0e0f3de/84h/1h/0h]tpubDCSdidzHdMQemRVvEZVRYkDCeTqNWR9S2nAy1WnBr26cSkN1VkXJGgipFDtAiWEJeXPzb1U6GSdrGbu35odWJXst7myq85oevPo1Vtyq5nr/<0;1>/*)",
 	})
 	check(t, err)

@@ -122,7 +122,7 @@ func (q *Queries) AddTransaction(ctx context.Context, arg AddTransactionParams) 
 }
 
 const AddUnspentOf = `-- name: AddUnspentOf :exec
-INSERT INTO unspent (wallet_id, txid, vout, address, amount_sat, branch, address_index, time, status, block_height, generated, trusted)
+INSERT INTO utxos (wallet_id, txid, vout, address, amount_sat, branch, address_index, time, status, block_height, generated, trusted)
 SELECT o.wallet_id, o.txid, o.vout, o.address, o.amount_sat, o.branch, o.address_index,
   t.time, t.status, t.block_height, t.category = 'generate', t.trusted
 FROM transactions AS t, outputs AS o
@@ -185,7 +185,7 @@ func (q *Queries) DeleteTransaction(ctx context.Context, arg DeleteTransactionPa
 }
 
 const DeleteUnspent = `-- name: DeleteUnspent :exec
-DELETE FROM unspent WHERE wallet_id = $1 AND txid = $2 AND vout = $3
+DELETE FROM utxos WHERE wallet_id = $1 AND txid = $2 AND vout = $3
 `
 
 type DeleteUnspentParams struct {
@@ -200,7 +200,7 @@ func (q *Queries) DeleteUnspent(ctx context.Context, arg DeleteUnspentParams) er
 }
 
 const DeleteUnspentOf = `-- name: DeleteUnspentOf :exec
-DELETE FROM unspent WHERE wallet_id = $1 AND txid = $2
+DELETE FROM utxos WHERE wallet_id = $1 AND txid = $2
 `
 
 type DeleteUnspentOfParams struct {

@@ -114,7 +114,7 @@ type ProposalOutput struct {
 	Position     int
 	Address      string
 	AmountSat    btc.Amount
-	AskedSat     btc.Amount
+	RequestedSat btc.Amount
 	Kind         string
 	Branch       *uint8
 	AddressIndex *uint32
@@ -194,16 +194,16 @@ type Wallet struct {
 	DeleteFiles         bool
 	CoreName            string
 	Script              string
-	Required            int
+	SignaturesRequired  int
 	ReceiveDescriptor   string
 	ChangeDescriptor    string
-	BirthHeight         int
+	BirthdayHeight      int
 	CreatedAt           sqltype.Time
 	RangeEnd            uint32
 	ReceiveNext         uint32
 	ChangeNext          uint32
-	ScanFrom            *int
-	ScanProgress        float64
+	RescanFrom          *int
+	RescanProgress      float64
 	SyncedHeight        int
 	SyncedHash          string
 	CoreTxcount         int
@@ -213,10 +213,10 @@ type Wallet struct {
 	ImmatureSat         btc.Amount
 	ConfirmedSat        btc.Amount
 	Problem             string
-	ScanRange           uint32
-	ScanProblem         string
+	RescanRange         uint32
+	RescanProblem       string
 	MaxFeeRate          btc.FeeRate
-	ScanUser            string
+	RescanUser          string
 }
 
 type WalletKey struct {

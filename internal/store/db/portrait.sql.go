@@ -169,7 +169,7 @@ func (q *Queries) PlainAddresses(ctx context.Context, arg PlainAddressesParams) 
 }
 
 const UnspentOutputs = `-- name: UnspentOutputs :many
-SELECT txid, vout, address, amount_sat FROM unspent
+SELECT txid, vout, address, amount_sat FROM utxos
 WHERE wallet_id = $1
 ORDER BY txid, vout
 `

@@ -123,7 +123,7 @@ func (q *Queries) AddProposalInput(ctx context.Context, arg AddProposalInputPara
 }
 
 const AddProposalOutput = `-- name: AddProposalOutput :exec
-INSERT INTO proposal_outputs (proposal_id, position, address, amount_sat, asked_sat, kind, branch, address_index, recipient)
+INSERT INTO proposal_outputs (proposal_id, position, address, amount_sat, requested_sat, kind, branch, address_index, recipient)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
@@ -132,7 +132,7 @@ type AddProposalOutputParams struct {
 	Position     int
 	Address      string
 	AmountSat    btc.Amount
-	AskedSat     btc.Amount
+	RequestedSat btc.Amount
 	Kind         string
 	Branch       *uint8
 	AddressIndex *uint32
@@ -145,7 +145,7 @@ func (q *Queries) AddProposalOutput(ctx context.Context, arg AddProposalOutputPa
 		arg.Position,
 		arg.Address,
 		arg.AmountSat,
-		arg.AskedSat,
+		arg.RequestedSat,
 		arg.Kind,
 		arg.Branch,
 		arg.AddressIndex,
@@ -550,7 +550,7 @@ func (q *Queries) ProposalInputs(ctx context.Context, proposalIds string) ([]Pro
 }
 
 const ProposalOutputs = `-- name: ProposalOutputs :many
-SELECT proposal_id, position, address, amount_sat, asked_sat, kind, branch, address_index, recipient FROM proposal_outputs WHERE proposal_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY proposal_id, position
+SELECT proposal_id, position, address, amount_sat, requested_sat, kind, branch, address_index, recipient FROM proposal_outputs WHERE proposal_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY proposal_id, position
 `
 
 func (q *Queries) ProposalOutputs(ctx context.Context, proposalIds string) ([]ProposalOutput, error) {
@@ -567,7 +567,7 @@ func (q *Queries) ProposalOutputs(ctx context.Context, proposalIds string) ([]Pr
 			&i.Position,
 			&i.Address,
 			&i.AmountSat,
-			&i.AskedSat,
+			&i.RequestedSat,
 			&i.Kind,
 			&i.Branch,
 			&i.AddressIndex,
@@ -889,7 +889,7 @@ func (q *Queries) ReplacedID(ctx context.Context, proposalID string) (string, er
 
 const Reservations = `-- name: Reservations :many
 SELECT r.txid, r.vout, r.proposal_id, CAST(u.txid IS NOT NULL AS BOOLEAN) AS unspent
-FROM reserved AS r LEFT JOIN unspent AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout
+FROM reserved AS r LEFT JOIN utxos AS u ON u.wallet_id = r.wallet_id AND u.txid = r.txid AND u.vout = r.vout
 WHERE r.wallet_id = $1
 ORDER BY r.txid, r.vout
 `

@@ -84,7 +84,7 @@ func (q *Queries) CountOpenProposalsOfUser(ctx context.Context, userID string) (
 }
 
 const CountScansOfUser = `-- name: CountScansOfUser :one
-SELECT count(*) FROM wallets WHERE scan_user = $1 AND scan_from IS NOT NULL
+SELECT count(*) FROM wallets WHERE rescan_user = $1 AND rescan_from IS NOT NULL
 `
 
 func (q *Queries) CountScansOfUser(ctx context.Context, userID string) (int64, error) {

@@ -14,28 +14,28 @@ import (
 )
 
 const AddWallet = `-- name: AddWallet :exec
-INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
-  birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_user)
+INSERT INTO wallets (wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor,
+  birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_user)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
   $9, $10, $11, $12, $13, $14, $15)
 `
 
 type AddWalletParams struct {
-	WalletID          string
-	Name              string
-	Stage             string
-	CoreName          string
-	Script            string
-	Required          int
-	ReceiveDescriptor string
-	ChangeDescriptor  string
-	BirthHeight       int
-	CreatedAt         sqltype.Time
-	RangeEnd          uint32
-	ReceiveNext       uint32
-	ChangeNext        uint32
-	ScanFrom          *int
-	ScanUser          string
+	WalletID           string
+	Name               string
+	Stage              string
+	CoreName           string
+	Script             string
+	SignaturesRequired int
+	ReceiveDescriptor  string
+	ChangeDescriptor   string
+	BirthdayHeight     int
+	CreatedAt          sqltype.Time
+	RangeEnd           uint32
+	ReceiveNext        uint32
+	ChangeNext         uint32
+	RescanFrom         *int
+	RescanUser         string
 }
 
 func (q *Queries) AddWallet(ctx context.Context, arg AddWalletParams) error {
@@ -45,16 +45,16 @@ func (q *Queries) AddWallet(ctx context.Context, arg AddWalletParams) error {
 		arg.Stage,
 		arg.CoreName,
 		arg.Script,
-		arg.Required,
+		arg.SignaturesRequired,
 		arg.ReceiveDescriptor,
 		arg.ChangeDescriptor,
-		arg.BirthHeight,
+		arg.BirthdayHeight,
 		arg.CreatedAt,
 		arg.RangeEnd,
 		arg.ReceiveNext,
 		arg.ChangeNext,
-		arg.ScanFrom,
-		arg.ScanUser,
+		arg.RescanFrom,
+		arg.RescanUser,
 	)
 	return err
 }
@@ -92,7 +92,7 @@ func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) erro
 }
 
 const AllWallets = `-- name: AllWallets :many
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, max_fee_rate, scan_user FROM wallets ORDER BY wallet_id
+SELECT wallet_id, name, stage, delete_files, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, rescan_range, rescan_problem, max_fee_rate, rescan_user FROM wallets ORDER BY wallet_id
 `
 
 func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
@@ -111,16 +111,16 @@ func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
 			&i.DeleteFiles,
 			&i.CoreName,
 			&i.Script,
-			&i.Required,
+			&i.SignaturesRequired,
 			&i.ReceiveDescriptor,
 			&i.ChangeDescriptor,
-			&i.BirthHeight,
+			&i.BirthdayHeight,
 			&i.CreatedAt,
 			&i.RangeEnd,
 			&i.ReceiveNext,
 			&i.ChangeNext,
-			&i.ScanFrom,
-			&i.ScanProgress,
+			&i.RescanFrom,
+			&i.RescanProgress,
 			&i.SyncedHeight,
 			&i.SyncedHash,
 			&i.CoreTxcount,
@@ -130,10 +130,10 @@ func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
 			&i.ImmatureSat,
 			&i.ConfirmedSat,
 			&i.Problem,
-			&i.ScanRange,
-			&i.ScanProblem,
+			&i.RescanRange,
+			&i.RescanProblem,
 			&i.MaxFeeRate,
-			&i.ScanUser,
+			&i.RescanUser,
 		); err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ FROM (
   SELECT wallet_id, txid, vout FROM reserved
   WHERE reserved.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) AND proposal_id IS NOT NULL
 ) AS h
-JOIN coins AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
+JOIN utxo_states AS c ON c.wallet_id = h.wallet_id AND c.txid = h.txid AND c.vout = h.vout
 LEFT JOIN frozen AS f ON f.wallet_id = h.wallet_id AND f.txid = h.txid AND f.vout = h.vout
 WHERE c.trusted
 GROUP BY c.wallet_id
@@ -276,12 +276,12 @@ UPDATE wallets SET
   name = $1,
   stage = $2,
   delete_files = $3,
-  birth_height = $4,
-  scan_from = $5,
-  scan_progress = $6,
-  scan_range = $7,
-  scan_user = $8,
-  scan_problem = $9,
+  birthday_height = $4,
+  rescan_from = $5,
+  rescan_progress = $6,
+  rescan_range = $7,
+  rescan_user = $8,
+  rescan_problem = $9,
   receive_next = $10,
   change_next = $11,
   problem = $12,
@@ -290,20 +290,20 @@ WHERE wallet_id = $14
 `
 
 type UpdateWalletParams struct {
-	Name         string
-	Stage        string
-	DeleteFiles  bool
-	BirthHeight  int
-	ScanFrom     *int
-	ScanProgress float64
-	ScanRange    uint32
-	ScanUser     string
-	ScanProblem  string
-	ReceiveNext  uint32
-	ChangeNext   uint32
-	Problem      string
-	MaxFeeRate   btc.FeeRate
-	WalletID     string
+	Name           string
+	Stage          string
+	DeleteFiles    bool
+	BirthdayHeight int
+	RescanFrom     *int
+	RescanProgress float64
+	RescanRange    uint32
+	RescanUser     string
+	RescanProblem  string
+	ReceiveNext    uint32
+	ChangeNext     uint32
+	Problem        string
+	MaxFeeRate     btc.FeeRate
+	WalletID       string
 }
 
 func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) error {
@@ -311,12 +311,12 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 		arg.Name,
 		arg.Stage,
 		arg.DeleteFiles,
-		arg.BirthHeight,
-		arg.ScanFrom,
-		arg.ScanProgress,
-		arg.ScanRange,
-		arg.ScanUser,
-		arg.ScanProblem,
+		arg.BirthdayHeight,
+		arg.RescanFrom,
+		arg.RescanProgress,
+		arg.RescanRange,
+		arg.RescanUser,
+		arg.RescanProblem,
 		arg.ReceiveNext,
 		arg.ChangeNext,
 		arg.Problem,
@@ -327,7 +327,7 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 }
 
 const ViewByAlias = `-- name: ViewByAlias :one
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.max_fee_rate, w.scan_user, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
 `
@@ -353,16 +353,16 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 		&i.Wallet.DeleteFiles,
 		&i.Wallet.CoreName,
 		&i.Wallet.Script,
-		&i.Wallet.Required,
+		&i.Wallet.SignaturesRequired,
 		&i.Wallet.ReceiveDescriptor,
 		&i.Wallet.ChangeDescriptor,
-		&i.Wallet.BirthHeight,
+		&i.Wallet.BirthdayHeight,
 		&i.Wallet.CreatedAt,
 		&i.Wallet.RangeEnd,
 		&i.Wallet.ReceiveNext,
 		&i.Wallet.ChangeNext,
-		&i.Wallet.ScanFrom,
-		&i.Wallet.ScanProgress,
+		&i.Wallet.RescanFrom,
+		&i.Wallet.RescanProgress,
 		&i.Wallet.SyncedHeight,
 		&i.Wallet.SyncedHash,
 		&i.Wallet.CoreTxcount,
@@ -372,10 +372,10 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 		&i.Wallet.ImmatureSat,
 		&i.Wallet.ConfirmedSat,
 		&i.Wallet.Problem,
-		&i.Wallet.ScanRange,
-		&i.Wallet.ScanProblem,
+		&i.Wallet.RescanRange,
+		&i.Wallet.RescanProblem,
 		&i.Wallet.MaxFeeRate,
-		&i.Wallet.ScanUser,
+		&i.Wallet.RescanUser,
 		&i.Alias,
 		&i.Role,
 	)
@@ -383,7 +383,7 @@ func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewB
 }
 
 const ViewsOfUser = `-- name: ViewsOfUser :many
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.required, w.receive_descriptor, w.change_descriptor, w.birth_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.scan_from, w.scan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.scan_range, w.scan_problem, w.max_fee_rate, w.scan_user, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
 ORDER BY m.alias
@@ -418,16 +418,16 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.DeleteFiles,
 			&i.Wallet.CoreName,
 			&i.Wallet.Script,
-			&i.Wallet.Required,
+			&i.Wallet.SignaturesRequired,
 			&i.Wallet.ReceiveDescriptor,
 			&i.Wallet.ChangeDescriptor,
-			&i.Wallet.BirthHeight,
+			&i.Wallet.BirthdayHeight,
 			&i.Wallet.CreatedAt,
 			&i.Wallet.RangeEnd,
 			&i.Wallet.ReceiveNext,
 			&i.Wallet.ChangeNext,
-			&i.Wallet.ScanFrom,
-			&i.Wallet.ScanProgress,
+			&i.Wallet.RescanFrom,
+			&i.Wallet.RescanProgress,
 			&i.Wallet.SyncedHeight,
 			&i.Wallet.SyncedHash,
 			&i.Wallet.CoreTxcount,
@@ -437,10 +437,10 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.ImmatureSat,
 			&i.Wallet.ConfirmedSat,
 			&i.Wallet.Problem,
-			&i.Wallet.ScanRange,
-			&i.Wallet.ScanProblem,
+			&i.Wallet.RescanRange,
+			&i.Wallet.RescanProblem,
 			&i.Wallet.MaxFeeRate,
-			&i.Wallet.ScanUser,
+			&i.Wallet.RescanUser,
 			&i.Alias,
 			&i.Role,
 		); err != nil {
@@ -458,7 +458,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 }
 
 const WalletByID = `-- name: WalletByID :one
-SELECT wallet_id, name, stage, delete_files, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at, range_end, receive_next, change_next, scan_from, scan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, scan_range, scan_problem, max_fee_rate, scan_user FROM wallets WHERE wallet_id = $1
+SELECT wallet_id, name, stage, delete_files, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, rescan_range, rescan_problem, max_fee_rate, rescan_user FROM wallets WHERE wallet_id = $1
 `
 
 func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, error) {
@@ -471,16 +471,16 @@ func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, erro
 		&i.DeleteFiles,
 		&i.CoreName,
 		&i.Script,
-		&i.Required,
+		&i.SignaturesRequired,
 		&i.ReceiveDescriptor,
 		&i.ChangeDescriptor,
-		&i.BirthHeight,
+		&i.BirthdayHeight,
 		&i.CreatedAt,
 		&i.RangeEnd,
 		&i.ReceiveNext,
 		&i.ChangeNext,
-		&i.ScanFrom,
-		&i.ScanProgress,
+		&i.RescanFrom,
+		&i.RescanProgress,
 		&i.SyncedHeight,
 		&i.SyncedHash,
 		&i.CoreTxcount,
@@ -490,34 +490,34 @@ func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, erro
 		&i.ImmatureSat,
 		&i.ConfirmedSat,
 		&i.Problem,
-		&i.ScanRange,
-		&i.ScanProblem,
+		&i.RescanRange,
+		&i.RescanProblem,
 		&i.MaxFeeRate,
-		&i.ScanUser,
+		&i.RescanUser,
 	)
 	return i, err
 }
 
 const WalletsToBackUp = `-- name: WalletsToBackUp :many
-SELECT wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor,
-  birth_height, created_at, range_end, receive_next, change_next
+SELECT wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor,
+  birthday_height, created_at, range_end, receive_next, change_next
 FROM wallets ORDER BY wallet_id
 `
 
 type WalletsToBackUpRow struct {
-	WalletID          string
-	Name              string
-	Stage             string
-	CoreName          string
-	Script            string
-	Required          int
-	ReceiveDescriptor string
-	ChangeDescriptor  string
-	BirthHeight       int
-	CreatedAt         sqltype.Time
-	RangeEnd          uint32
-	ReceiveNext       uint32
-	ChangeNext        uint32
+	WalletID           string
+	Name               string
+	Stage              string
+	CoreName           string
+	Script             string
+	SignaturesRequired int
+	ReceiveDescriptor  string
+	ChangeDescriptor   string
+	BirthdayHeight     int
+	CreatedAt          sqltype.Time
+	RangeEnd           uint32
+	ReceiveNext        uint32
+	ChangeNext         uint32
 }
 
 // Only columns that the table has had from the beginning: a new program backs an old database up, and does not migrate it.
@@ -536,10 +536,10 @@ func (q *Queries) WalletsToBackUp(ctx context.Context) ([]WalletsToBackUpRow, er
 			&i.Stage,
 			&i.CoreName,
 			&i.Script,
-			&i.Required,
+			&i.SignaturesRequired,
 			&i.ReceiveDescriptor,
 			&i.ChangeDescriptor,
-			&i.BirthHeight,
+			&i.BirthdayHeight,
 			&i.CreatedAt,
 			&i.RangeEnd,
 			&i.ReceiveNext,

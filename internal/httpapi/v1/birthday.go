@@ -14,25 +14,25 @@ import (
 // maxHeight exceeds any height that the chain can reach within a thousand years.
 const maxHeight = 99_999_999
 
-// parseBirth parses a birthday: "now", a block height, a date or a time. Errors name
+// parseBirthday parses a birthday: "now", a block height, a date or a time. Errors name
 // the field.
-func parseBirth(field string, value jsontext.Value) (wallets.Birth, error) {
+func parseBirthday(field string, value jsontext.Value) (wallets.Birthday, error) {
 	if value == nil {
-		return wallets.Birth{}, fault.InvalidField(field, `is required: "now", the height of a block, or a date such as "2026-01-31"`)
+		return wallets.Birthday{}, fault.InvalidField(field, `is required: "now", the height of a block, or a date such as "2026-01-31"`)
 	}
 	if height, err := strconv.Atoi(string(value)); err == nil && height >= 0 && height <= maxHeight {
-		return wallets.Birth{Height: &height}, nil
+		return wallets.Birthday{Height: &height}, nil
 	}
 	var text string
 	if json.Unmarshal(value, &text) == nil {
 		if text == "now" {
-			return wallets.Birth{Now: true}, nil
+			return wallets.Birthday{Now: true}, nil
 		}
 		if at, _, ok := parseTime(text, time.UTC); ok {
-			return wallets.Birth{Time: &at}, nil
+			return wallets.Birthday{Time: &at}, nil
 		}
 	}
-	return wallets.Birth{}, fault.InvalidField(field, `must be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
+	return wallets.Birthday{}, fault.InvalidField(field, `must be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
 }
 
 // parseTime parses a time (RFC 3339), or a date, which means its beginning in the time zone.

@@ -11,14 +11,14 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-func TestParseBirth(t *testing.T) {
+func TestParseBirthday(t *testing.T) {
 	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]any{
 		`"now"`: true, `0`: 0, `186`: 186, `99999999`: 99999999,
 		`"2026-01-31"`: day, `"2026-01-31T12:00:00Z"`: day.Add(12 * time.Hour), `"2026-01-31T12:00:00.5+01:00"`: day.Add(11*time.Hour + time.Second/2),
 		`"\u006eow"`: true,
 	} {
-		got, err := parseBirth("birth", jsontext.Value(text))
+		got, err := parseBirthday("birthday", jsontext.Value(text))
 		var is any
 		switch {
 		case got.Now:
@@ -40,23 +40,23 @@ func TestParseBirth(t *testing.T) {
 		if text != "" {
 			value = jsontext.Value(text)
 		}
-		_, err := parseBirth("birth", value)
+		_, err := parseBirthday("birthday", value)
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), `"now", the height of a block`) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
 
-// TestBirthAdvice: the examples in the messages about a birth are accepted.
-func TestBirthAdvice(t *testing.T) {
+// TestBirthdayAdvice: the examples in the messages about a birthday are accepted.
+func TestBirthdayAdvice(t *testing.T) {
 	for _, wrong := range []string{"", "true"} {
-		_, err := parseBirth("birth", jsontext.Value(wrong))
+		_, err := parseBirthday("birthday", jsontext.Value(wrong))
 		examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)
 		if len(examples) < 2 {
 			t.Errorf("%v has the examples %q", err, examples)
 		}
 		for _, example := range examples {
-			if _, err := parseBirth("birth", jsontext.Value(example)); err != nil {
+			if _, err := parseBirthday("birthday", jsontext.Value(example)); err != nil {
 				t.Errorf("%s: %v", example, err)
 			}
 		}
