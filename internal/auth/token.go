@@ -28,7 +28,7 @@ type Token struct {
 	ID          string // UUIDv4
 	UserID      string
 	ParentID    string // the token that created it; empty for a password
-	RotatedFrom string // the id of its predecessor; empty if there is none
+	RotatedFrom string // the id of its predecessor, or empty
 	Description string // unique among the user's tokens
 	Hash        [sha256.Size]byte
 	SigningKey  string // fingerprint of the key that signed it

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// behind pays a vault so that the node has the coin, confirmed, and the index, which
-// nobody keeps up to date now, has not.
+// behind pays a vault so that the node has the confirmed UTXO, but the index, which is
+// not being synced, does not.
 func (v vault) behind(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	v.stopFollower()
@@ -35,8 +35,8 @@ func (v vault) behind(amount btc.Amount) btc.Outpoint {
 	return at
 }
 
-// A coin that the node has and the index has not yet is waited for, whether the node
-// chooses it or the caller names it, and the wait ends.
+// A request waits, for a limited time, for a UTXO that the node has and the index does not
+// have yet, whether the node selects it or the caller names it.
 func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {

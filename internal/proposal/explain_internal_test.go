@@ -52,8 +52,8 @@ func TestDeficitProperty(t *testing.T) {
 	}
 }
 
-// TestFeeRangeProperty checks that a fee at the requested rate is always within the
-// range, and one that is a tenth higher or lower never for a payment of usual size.
+// TestFeeRangeProperty checks that a fee at the requested rate is always within the range,
+// and that for a payment of usual size a fee 10 % higher or lower never is.
 func TestFeeRangeProperty(t *testing.T) {
 	r := rand.New(rand.NewPCG(testkit.Seed(t), 0))
 	for range 100_000 {

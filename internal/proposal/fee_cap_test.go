@@ -78,7 +78,7 @@ func TestMaxFeeRate(t *testing.T) {
 		v.wantOver(err, proposal.ErrMinimumTooHigh.Code, "2.5", byWallet)
 		_, err = v.bump(sent, proposal.BumpParams{FeeRate: 3000})
 		v.wantOver(err, proposal.ErrFeeTooHigh.Code, "2.5", byWallet)
-		v.limit(1_000_000) // that of the server is lower by now
+		v.limit(1_000_000) // the server's maximum is lower now
 		_, err = v.bump(sent, proposal.BumpParams{FeeRate: 200_000})
 		v.wantOver(err, proposal.ErrFeeTooHigh.Code, "100", byServer)
 		v.limit(0)

@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Where a fee rate came from is told, in a dry run as well, and stored.
+// The source of a fee rate is returned, also by a dry run, and stored.
 func TestFeeSources(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -9,15 +9,15 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// A process that is killed while somebody freezes a coin, or lets it go, leaves no
-// lock of Core's behind.
+// A process that is killed while a user freezes or unfreezes a UTXO leaves no lock behind
+// in Core.
 func testFreezeBrokenOff(w *world) {
 	v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
 	t, id := w.t, v.get0().ID
 	let, wanted := v.coin(1_000_000), v.coin(2_000_000)
 	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, let, true))
-	// What each does before Core is told that it is free, and before it is noted as
-	// frozen. Whoever is killed over it has the turn no more.
+	// The steps of unfreezing before Core unlocks the UTXO, and of freezing before it is
+	// stored as frozen. A killed process no longer holds the keyed mutex.
 	done, err := w.wallets.TakeCoins(t.Context(), id)
 	must(t, err)
 	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "coin.unfreeze"}))

@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// expected is what the test knows of a proposal without asking specterd.
+// expected is the test's own record of a proposal, independent of specterd.
 type expected struct {
 	name   string // in the printed history
 	id     string
@@ -45,7 +45,7 @@ func (e *expected) supersedes(other *expected) bool {
 	return false
 }
 
-// verdict is what the status of a proposal may be.
+// verdict lists the statuses that a proposal may have.
 type verdict struct {
 	statuses []proposal.Status
 	by       []*expected // proposals that may have replaced it
@@ -288,7 +288,7 @@ func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, res
 		}
 	}
 	if !maps.Equal(found, holders) {
-		say("%d UTXOs are reserved, and %d are those of open proposals", len(found), len(holders))
+		say("%d UTXOs are reserved, and open proposals have %d", len(found), len(holders))
 	}
 	for at := range f.locked {
 		if holders[at] == "" && !f.spent(at) { // Core unlocks nothing that is spent

@@ -42,7 +42,7 @@ func (t *coreTx) gone() bool {
 
 // facts are what Core says of a wallet.
 type facts struct {
-	txs      map[string]*coreTx // those that it knows, by txid
+	txs      map[string]*coreTx // known transactions, by txid
 	tip      string
 	spenders map[btc.Outpoint][]string // known transactions that spend an output
 	unspent  map[btc.Outpoint]btc.Amount
@@ -56,7 +56,7 @@ type facts struct {
 	}
 }
 
-// ask gets from Core, in one request, all that a check needs.
+// ask gets the facts for a check from Core in one request.
 func (h *histories) ask(s *subject) (*facts, error) {
 	requests := []request{
 		{"getbestblockhash", nil},

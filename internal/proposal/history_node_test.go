@@ -110,8 +110,8 @@ func (c *chain) pay(from coin, fee int64, to ...*wire.TxOut) *wire.MsgTx {
 	return tx
 }
 
-// miner returns an address that no block was mined to. A block that is mined to the
-// same address in the same second as one that was invalidated may be equal to it.
+// miner returns an address that no block was mined to. A block mined to the same address
+// in the same second as an invalidated block may be identical to it.
 func (c *chain) miner() string {
 	c.mined++
 	return btc.AddressOf(fmt.Appendf([]byte{txscript.OP_0, 20}, "miner %014d", c.mined), btc.Regtest)

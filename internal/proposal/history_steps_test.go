@@ -155,7 +155,7 @@ func (c *chain) refuses(tx *wire.MsgTx) string {
 	return tests[0].Reason
 }
 
-// expect adds a new proposal to those that are checked, and signs its transaction.
+// expect adds a new proposal to the checked proposals, and signs its transaction.
 func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
 	if err != nil {

@@ -59,7 +59,7 @@ func TestReplacementHistories(t *testing.T) {
 	}
 }
 
-// databases are those that tests run on, as their URLs.
+// databases are the URLs of the databases that tests run on.
 var databases = map[string]func(t *testing.T) string{
 	"sqlite":   func(t *testing.T) string { return testdb.SQLite(t) },
 	"postgres": func(t *testing.T) string { return testdb.Postgres(t) },
@@ -135,7 +135,7 @@ type subject struct {
 	keys      *keys
 	addresses []string // some of its own
 	proposals []*expected
-	begin     int      // where those of this history begin
+	begin     int      // the index of this history's first proposal
 	txids     []string // what Core's wallet may know, in the order that it was made
 	txs       map[string]*wire.MsgTx
 	names     map[string]string // how the printed history calls a transaction
@@ -245,7 +245,7 @@ func choose[T any](r *rand.Rand, list []T, of func(T) (string, int)) string {
 	return ""
 }
 
-// difference is what is wrong with a wallet.
+// difference describes how a wallet in specterd differs from Core.
 type difference struct {
 	wallet int
 	texts  []string
@@ -294,7 +294,7 @@ func (h *histories) fund() {
 	h.chain.generate(2, h.chain.miner()) // so that this is not taken back often
 }
 
-// sweep sends all that a wallet has to an address outside of it.
+// sweep sends all funds of a wallet to an address outside of it.
 func (h *histories) sweep(s *subject) {
 	h.t.Helper()
 	coins, err := h.wallets.Coins(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
@@ -410,7 +410,7 @@ func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
 	}
 	found := fails(own)
 	if found == nil {
-		h.t.Log("with this wallet alone there is no difference")
+		h.t.Log("the difference does not occur with this wallet alone")
 		return
 	}
 	said := h.log

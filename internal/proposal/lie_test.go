@@ -454,7 +454,7 @@ func TestLyingNode(t *testing.T) {
 	testkit.Figure(t, "%d lies of the node, %d with the kinds of scripts: 0 accepted, 0 left anything behind; the truth was accepted", len(nodeLies)+len(feeLies), tried)
 }
 
-// signerLies are changes to what was signed.
+// signerLies are modifications of signed PSBTs and transactions.
 var signerLies = map[string]func(p *btcutilpsbt.Packet){
 	"destination":     func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxOut[0].PkScript = stranger },
 	"amount":          func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxOut[0].Value++ },
@@ -475,7 +475,7 @@ var signerLies = map[string]func(p *btcutilpsbt.Packet){
 	},
 }
 
-// TestLyingSigner: whatever is posted in place of what was signed changes nothing.
+// TestLyingSigner checks that tampered uploads do not change a proposal.
 func TestLyingSigner(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

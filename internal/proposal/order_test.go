@@ -15,7 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// What cannot be is told with the field that it is about, and leaves nothing behind.
+// A request that cannot be fulfilled is refused with the affected field, and stores and
+// locks nothing.
 func TestRefusedOrders(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -95,8 +96,8 @@ func (v vault) get0() wallet.View {
 	return view
 }
 
-// Whoever gets what is left gets all of it, and whoever pays the fee gets less; and
-// what is paid beyond the fee rate is told.
+// The recipient of the remainder receives all of it, recipients who pay the fee receive
+// less, and the excess fee is reported.
 func TestFees(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -116,7 +117,7 @@ func TestFees(t *testing.T) {
 		}
 		p := v.create(proposal.Order{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
 		if len(p.Inputs) != 2 || p.Sent()+p.Fee != 3_000_000 || len(p.Outputs) != 2 {
-			t.Errorf("%s: all that is left is %+v", k.Name, p.Outputs)
+			t.Errorf("%s: the remainder is %+v", k.Name, p.Outputs)
 		}
 		rateOf("max", p)
 
@@ -147,7 +148,7 @@ func TestFees(t *testing.T) {
 	}
 }
 
-// Who is who decides what they may do.
+// The role decides which operations a user may perform.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
@@ -212,7 +213,7 @@ func TestRoles(t *testing.T) {
 		t.Error("the next page does not follow")
 	}
 
-	// Somebody who freezes a coin keeps a payment from being sent.
+	// A payment that spends a frozen UTXO cannot be sent.
 	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, true))
 	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrCoinFrozen) {
 		t.Errorf("with a frozen coin: %v", err)
@@ -228,7 +229,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// A transaction of the wallet that no proposal was made for can be replaced, too.
+// A transaction of the wallet that does not belong to a proposal can also be replaced.
 func TestReplaceTransaction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
@@ -252,8 +253,8 @@ func TestReplaceTransaction(t *testing.T) {
 	}
 }
 
-// rows counts the rows of all that a proposal may leave behind. What was reserved is
-// forgotten at some later look.
+// rows counts the rows that a proposal may leave behind, without released reservations,
+// which a later sync round deletes.
 func (w *world) rows() (counts string) {
 	w.t.Helper()
 	for _, table := range []string{"proposals", "proposal_inputs", "proposal_outputs", "proposal_steps", "reserved WHERE proposal_id IS NOT NULL", "labels", "frozen", "audit", "addresses"} {

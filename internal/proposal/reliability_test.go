@@ -11,10 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Proposals that are made at the same time never share a coin: on one wallet and
-// on several, by one process and by two that know nothing of each other's turns.
-// What the node has locked then is what they spend, and nothing once they are
-// cancelled, also at the same time.
+// Proposals that are created concurrently never share a UTXO: on one wallet and on
+// several, by one process and by two that do not share keyed mutexes. The node then has
+// exactly their inputs locked, and nothing after they are concurrently cancelled.
 func TestPairsAtOnce(t *testing.T) {
 	t.Parallel()
 	pairs := testkit.Size(5, 10) // at a time
@@ -56,7 +55,7 @@ func TestPairsAtOnce(t *testing.T) {
 	})
 }
 
-// rush is what came of proposals that were made at the same time.
+// rush collects the results of proposals that were created concurrently.
 type rush struct {
 	*world
 
@@ -71,7 +70,7 @@ func (r *rush) create(v vault, with *proposal.Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case errors.Is(err, proposal.ErrCoinReserved), errors.Is(err, proposal.ErrChangeTaken): // five times in vain
+	case errors.Is(err, proposal.ErrCoinReserved), errors.Is(err, proposal.ErrChangeTaken): // after five failed attempts
 		r.refused++
 		return
 	case err != nil:

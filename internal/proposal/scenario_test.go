@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestEveryScript has a payment made, signed, sent and confirmed for each kind of
-// script, and compares what it says with what the node says.
+// TestEveryScript creates, signs, sends and confirms a payment for each kind of script,
+// and compares the proposal with the node's data.
 func TestEveryScript(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -55,7 +55,7 @@ func TestEveryScript(t *testing.T) {
 	})
 }
 
-// compare compares a proposal with what the node reads out of its PSBT.
+// compare compares a proposal with the node's decoding of its PSBT.
 func (v vault) compare(p proposal.Proposal) {
 	v.t.Helper()
 	var d struct {
@@ -96,8 +96,8 @@ func (v vault) compare(p proposal.Proposal) {
 	}
 }
 
-// Two who sign at the same time lose nothing, whether they post a PSBT, a
-// finalized one or the transaction itself, once or twice.
+// No signature is lost if two users sign concurrently, whether they post a PSBT, a
+// finalized PSBT or the transaction itself, once or twice.
 func TestSigningAtOnce(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -183,8 +183,8 @@ func TestReplacement(t *testing.T) {
 	})
 }
 
-// A coin that is spent elsewhere ends the proposals that have it, once that is
-// confirmed.
+// A UTXO that other software spends ends the proposals that spend it once that
+// transaction is confirmed.
 func TestSpentElsewhere(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -219,7 +219,7 @@ func TestSpentElsewhere(t *testing.T) {
 	})
 }
 
-// A node that restarts has forgotten nothing, and what it forgot it is told.
+// After the node restarts, proposals are unchanged, and locks that it lost are set again.
 func TestNodeRestart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -250,7 +250,8 @@ func TestNodeRestart(t *testing.T) {
 	v.wantLocks(kept)
 }
 
-// Fifty who want twenty coins get one each, or are told that there is not enough.
+// Of fifty concurrent requests for twenty UTXOs, each gets one or fails because of
+// insufficient funds.
 func TestFiftyAtOnce(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -302,7 +303,7 @@ func TestFiftyAtOnce(t *testing.T) {
 	})
 }
 
-// Two processes that know nothing of each other's turns do not share a coin either.
+// Two processes that do not share keyed mutexes do not share a UTXO either.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -325,7 +326,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		for range 20 {
 			err := <-outcomes
-			retry := errors.Is(err, proposal.ErrCoinReserved) || errors.Is(err, proposal.ErrChangeTaken) // five times in vain
+			retry := errors.Is(err, proposal.ErrCoinReserved) || errors.Is(err, proposal.ErrChangeTaken) // after five failed attempts
 			if err != nil && !retry && !errors.Is(err, proposal.ErrInsufficientFunds) {
 				w.t.Error(err)
 			}
@@ -349,7 +350,7 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
-// What is cancelled or expires frees its coins.
+// A proposal that is cancelled or expires releases its UTXOs.
 func TestCancelAndExpire(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {

@@ -57,8 +57,8 @@ func TestOwnRecipients(t *testing.T) {
 	})
 }
 
-// Recipients from whose amount the fee is subtracted never get more than was asked
-// for: Core would give them what is left and too little for change.
+// Recipients who pay the fee never receive more than requested: Core would add a remainder
+// that is too small for change to their amounts.
 func TestSubtractedFeeBelowWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")

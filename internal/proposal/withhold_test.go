@@ -43,7 +43,7 @@ func TestSignaturesAreWithheld(t *testing.T) {
 					}
 				}
 				if !shows && !bytes.Equal(got.PSBT, created.PSBT) {
-					t.Errorf("a %s with %s: the PSBT is not the one that was created", role, scopes)
+					t.Errorf("a %s with %s: the PSBT differs from the created PSBT", role, scopes)
 				}
 				if len(list) != 2 || got.Status != proposal.Complete || len(got.Signatures) != len(complete.Signatures) {
 					t.Errorf("a %s with %s does not see who signed", role, scopes)

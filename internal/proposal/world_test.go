@@ -47,7 +47,7 @@ type world struct {
 	stopFollower func()
 }
 
-// clock is one that can be set forward.
+// clock is a clock that can be set forward.
 type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration
@@ -218,7 +218,7 @@ func (v vault) fund(amounts ...btc.Amount) {
 	testkit.Eventually(v.t, "coins that the node would spend", func() bool { return v.trusted() == was+sum })
 }
 
-// trusted is what the node has of the vault to spend.
+// trusted returns the vault's trusted balance in the node.
 func (v vault) trusted() btc.Amount {
 	v.t.Helper()
 	b, err := v.core.Wallet(v.coreName).Balances(v.t.Context())
@@ -245,7 +245,7 @@ func pay(amount btc.Amount, rate btc.FeeRate) proposal.Order {
 	return proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: amount}}, FeeRate: rate}
 }
 
-// somebody and nobody are addresses that belong to none of the wallets.
+// These addresses belong to none of the wallets.
 var (
 	somebody = btc.AddressOf(append([]byte{0, 20, 1}, make([]byte, 19)...), btc.Regtest)
 	nobody   = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
@@ -319,7 +319,7 @@ func (v vault) until(p proposal.Proposal, status proposal.Status) proposal.Propo
 	return v.get(p)
 }
 
-// locked is what the node has locked in the vault's wallet.
+// locked returns the UTXOs that the node has locked in the vault's wallet.
 func (v vault) locked() map[btc.Outpoint]bool {
 	v.t.Helper()
 	list, err := v.core.Wallet(v.coreName).ListLocked(v.t.Context())

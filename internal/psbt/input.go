@@ -74,7 +74,7 @@ func describes(tx *wire.MsgTx, inputs []Input) error {
 		case in.Outpoint.String() != tx.TxIn[i].PreviousOutPoint.String():
 			return fmt.Errorf("input %d is described as another one", i)
 		case len(in.Solution.Keys) == 0, in.Required < 1, in.Required > len(in.Solution.Keys), len(in.scriptOrder()) != len(in.Solution.Keys):
-			return fmt.Errorf("input %d is described by keys that are not those of its script", i)
+			return fmt.Errorf("input %d is described by keys that do not belong to its script", i)
 		}
 	}
 	return nil

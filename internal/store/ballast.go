@@ -45,7 +45,7 @@ var errNotWritable = fault.New(fault.Unavailable, "database_not_writable",
 type disk struct {
 	path string // of the disk reserve; empty if the disk is not managed here
 	log  *slog.Logger
-	// trouble is the current problem with the disk; nil if there is none.
+	// trouble is the current problem with the disk, or nil.
 	trouble atomic.Pointer[fault.Error]
 }
 
@@ -58,7 +58,7 @@ func (d *disk) mind(ctx context.Context, err error) (released bool) {
 	if isFull(err) {
 		released = os.Remove(d.path) == nil
 		if d.trouble.Swap(ErrDiskFull) != ErrDiskFull {
-			d.log.ErrorContext(ctx, "the disk is full; nothing is written any more but what takes access away. Make room, and specterd goes on by itself", "error", err)
+			d.log.ErrorContext(ctx, "disk full; until space is freed, only changes that revoke access are written", "error", err)
 		}
 		return released
 	}
@@ -101,7 +101,7 @@ func (s *Store) TendDisk(ctx context.Context) {
 	switch err := s.disk.makeBallast(); {
 	case errors.Is(err, syscall.ENOSPC):
 		if s.disk.trouble.Swap(ErrDiskFull) != ErrDiskFull {
-			s.log.ErrorContext(ctx, "the disk is nearly full; nothing is written any more but what takes access away. Make room, and specterd goes on by itself")
+			s.log.ErrorContext(ctx, "disk nearly full; until space is freed, only changes that revoke access are written")
 		}
 		s.shortenLog(ctx)
 	case s.disk.trouble.Load() != nil && s.tryDisk(ctx) == nil:
@@ -145,7 +145,7 @@ func (d *disk) makeBallast() error {
 func freeSpace(folder string) (uint64, error) {
 	var at syscall.Statfs_t
 	if err := syscall.Statfs(folder, &at); err != nil {
-		return 0, fmt.Errorf("look how full the disk is: %w", err)
+		return 0, fmt.Errorf("get the free space of the disk: %w", err)
 	}
 	return uint64(at.Bavail) * uint64(at.Bsize), nil //nolint:gosec,unconvert,nolintlint // the types differ between systems
 }

@@ -41,7 +41,7 @@ func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string
 }
 
 // deviceFor returns the id of the owner's device that has a key of this fingerprint. It
-// creates the device if there is none.
+// creates the device if it does not exist.
 func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fingerprint string) (string, error) {
 	id, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: fingerprint})
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {

@@ -73,7 +73,7 @@ func (g *granting) change(edit func(u *auth.UserEdit)) {
 }
 
 // endings end alice's access after a request of hers was authorized. A grant with her
-// token then returns code; withPassword reports whether one with her password does, too.
+// token then returns code; withPassword reports whether one with her password also does.
 var endings = []struct {
 	name         string
 	end          func(g *granting)

@@ -66,7 +66,7 @@ func TestOneProcessLeads(t *testing.T) {
 	select {
 	case <-led.lost:
 	case <-time.After(patience):
-		t.Fatal("the connection was lost, and the lead was not")
+		t.Fatal("the connection was lost without closing led.lost")
 	}
 	led.release()
 

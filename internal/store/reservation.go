@@ -57,7 +57,7 @@ func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.
 	return naming(proposal.ErrCoinFrozen, frozen)
 }
 
-// naming returns a fault that names UTXOs, or nil if there are none.
+// naming returns a fault that names UTXOs, or nil if the list is empty.
 func naming(f *fault.Error, coins []string) error {
 	if len(coins) == 0 {
 		return nil
@@ -82,8 +82,8 @@ func (s *Store) Reservations(ctx context.Context, walletID string) ([]proposal.R
 	return list, nil
 }
 
-// ForgetReleased implements proposal.Store. It also deletes the record that Core has them
-// locked, so that callers need not wait until the indexer notices that they are unlocked.
+// ForgetReleased implements proposal.Store. It also deletes the records of their locks in
+// Core, so that callers need not wait until the indexer notices that they are unlocked.
 func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Outpoint) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		for _, coin := range at {

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrNothingThere is returned if the database has nothing to back up.
-var ErrNothingThere = errors.New("the database is empty: there is nothing to back up; look whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are those of the server")
+var ErrNothingThere = errors.New("the database is empty: there is nothing to back up; check whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL have the same values as for the server")
 
 // Snapshot calls read with a consistent snapshot of the database, independent of
 // concurrent writes. Migrate need not have been called; a schema that is newer than the

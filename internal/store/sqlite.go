@@ -155,10 +155,10 @@ func (sqliteEngine) migrations() (migrationSource, error) {
 func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
 	var verdict string
 	if err := ro.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return fmt.Errorf("look through %s: %w", e.path, err)
+		return fmt.Errorf("check the integrity of %s: %w", e.path, err)
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("look through %s: %w: %s", e.path, errDamaged, verdict)
+		return fmt.Errorf("check the integrity of %s: %w: %s", e.path, errDamaged, verdict)
 	}
 	return nil
 }

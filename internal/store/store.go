@@ -118,7 +118,7 @@ func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// Open opens the database, and creates an SQLite file if there is none. It does not
+// Open opens the database, and creates a missing SQLite file. It does not
 // migrate; no other method may be called until Migrate has returned.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}}

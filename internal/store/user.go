@@ -115,7 +115,7 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 	if e.Remove {
 		for _, id := range e.SoleWallets {
 			if err := q.RemoveWalletLater(ctx, id); err != nil {
-				return fmt.Errorf("have a wallet removed: %w", err)
+				return fmt.Errorf("mark a wallet for removal: %w", err)
 			}
 		}
 		if err := q.DeleteUser(ctx, e.ID); err != nil {

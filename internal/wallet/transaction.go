@@ -114,7 +114,7 @@ type Record struct {
 	WalletID string
 	Alias    string // of the wallet, as the caller knows it
 	Label    string // of the transaction
-	// AddressLabel is the label of Address; empty if there is none.
+	// AddressLabel is the label of Address, or empty.
 	AddressLabel  string
 	Confirmations int // 0 if unconfirmed
 }

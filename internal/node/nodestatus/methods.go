@@ -26,7 +26,7 @@ var methods = []Method{
 	{Name: "getblockhash"},
 	{Name: "getblockheader"},
 	{Name: "getdescriptorinfo"},
-	{Name: "getindexinfo", Without: "specterd cannot tell whether rescans are fast"},
+	{Name: "getindexinfo", Without: "specterd does not know whether rescans are fast"},
 	{Name: "getmempooldescendants"},
 	{Name: "getmempoolentry"},
 	{Name: "getmempoolinfo"},
