@@ -13,15 +13,15 @@ const (
 	recordBytes = 512
 )
 
-// history is the transactions of a wallet, which an answer has several times.
-// They are read once, and then come from memory; unless they are too many: then
-// they are read each time, and one that comes in between is only in the later
-// parts of the answer.
+// history contains the transactions of a wallet, which occur several times in a
+// response. They are read once and kept in memory. If they exceed the limit, they are
+// read each time, and a transaction that arrives in between occurs only in the later
+// parts of the response.
 type history struct {
 	read  iter.Seq2[wallet.Record, error]
 	limit int // of bytes in memory
 	kept  []*record
-	size  int  // of what was kept, in bytes
+	size  int  // of the kept records, in bytes
 	whole bool // kept is all
 }
 

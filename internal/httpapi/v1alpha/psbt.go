@@ -64,7 +64,7 @@ type txScript struct {
 	Hex string `json:"hex"`
 }
 
-// psbtScope is what the inputs and the outputs have in common.
+// psbtScope contains the fields that inputs and outputs have in common.
 type psbtScope struct {
 	Change         bool            `json:"change" description:"Whether its address is on the change branch."`
 	IsMine         bool            `json:"is_mine"`
@@ -92,7 +92,7 @@ type psbtInput struct {
 	Txid           string       `json:"txid"`
 	Vout           uint32       `json:"vout"`
 	WitnessUTXO    *witnessUTXO `json:"witness_utxo,omitempty"`
-	NonWitnessUTXO *txObject    `json:"non_witness_utxo,omitempty" description:"The transaction whose output is spent, where that has no witness."`
+	NonWitnessUTXO *txObject    `json:"non_witness_utxo,omitempty" description:"The transaction whose output is spent, if the output is not a witness output."`
 }
 
 type psbtOutput struct{ psbtScope }

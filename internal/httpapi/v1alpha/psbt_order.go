@@ -29,7 +29,7 @@ type recipient struct {
 	Address string  `json:"address" required:"true"`
 	Amount  numeral `json:"amount" required:"true"`
 	Unit    string  `json:"unit" required:"true" enum:"btc,sat"`
-	Label   string  `json:"label" description:"Becomes that of the address."`
+	Label   string  `json:"label" description:"Becomes the label of the address."`
 }
 
 // numeral is a number, or a string that has one, as it is written; empty for none.
@@ -92,7 +92,7 @@ func (yesNo) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"boolean"},{"type":"string"}]}`), nil
 }
 
-// position is that of a recipient: a whole number, or a string that has one.
+// position is the position of a recipient: a whole number, or a string that contains one.
 type position int
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -199,7 +199,8 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 
 var errNotEnough = fault.New(fault.PreconditionFailed, "insufficient_funds", "Wallet does not have sufficient funds to make the transaction.")
 
-// fieldsHere has the names of fields for those that the service knows, which are v1's.
+// fieldsHere replaces the field names of the service, which are the names in v1, with the
+// names in v1alpha.
 var fieldsHere = strings.NewReplacer(
 	"amount_sat", "amount", "fee_rate_sat_vb", "fee_rate", "target_blocks", "fee_rate",
 	"subtract_fee_from[0]", "subtract_from", "replaces", "rbf_tx_id",

@@ -37,7 +37,7 @@ type (
 		Replaceable   string    `json:"bip125-replaceable" enum:"yes,no,unknown"`
 		Hex           string    `json:"hex"`
 		VSize         int       `json:"vsize"`
-		Address       string    `json:"address" description:"The one that stands for the transaction; Unknown where there is none."`
+		Address       string    `json:"address" description:"The address that represents the transaction; Unknown if it has none."`
 		Category      string    `json:"category" enum:"generate,receive,send,selftransfer,mixed"`
 		FlowAmount    bitcoins  `json:"flow_amount" description:"Into the wallet; what left it, with the fee, is negative."`
 		UTXOAmount    *bitcoins `json:"utxo_amount" description:"Always null."`
@@ -51,7 +51,7 @@ type (
 	listedRecord struct {
 		storedRecord
 		CurrentHeight  int    `json:"_current_blockheight"`
-		Label          string `json:"label" description:"That of the address."`
+		Label          string `json:"label" description:"Label of the address."`
 		ValidatedBlock string `json:"validated_blockhash" description:"Always empty."`
 		WalletAlias    string `json:"wallet_alias"`
 	}
@@ -61,7 +61,7 @@ type (
 		CurrentHeight int      `json:"_current_blockheight"`
 		Vout          int      `json:"vout"`
 		Locked        bool     `json:"locked" description:"Whether it is frozen, or reserved for a payment."`
-		Amount        bitcoins `json:"amount" description:"That of this output."`
+		Amount        bitcoins `json:"amount" description:"Amount of this output."`
 	}
 )
 
@@ -71,11 +71,11 @@ func (recordList) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	return nil
 }
 
-// unknownAddress stands where there is no address.
+// unknownAddress replaces a missing address.
 const unknownAddress = "Unknown"
 
-// record is a transaction of which that is written out already what all kinds of
-// records have in common, for an answer has it up to five times.
+// record is a transaction with the encoded members that all kinds of records have in
+// common, because a response contains it up to five times.
 type record struct {
 	wallet.Record
 	head, tail []byte // what is before and after the address
@@ -192,8 +192,8 @@ func appendBlock(b []byte, r *wallet.Record) []byte {
 	return strconv.AppendInt(b, r.Block.Time.Unix(), 10)
 }
 
-// appendLabel appends the label of the address: what somebody wrote, or else its
-// place in the wallet, or else itself.
+// appendLabel appends the label of the address: the label that a user set, otherwise
+// the position of the address in the wallet, otherwise the address.
 func appendLabel(b []byte, r *wallet.Record) []byte {
 	switch {
 	case r.AddressLabel != "":
@@ -232,8 +232,7 @@ func heightFor(r *wallet.Record, tip wallet.Tip) int {
 	return r.Block.Height + r.Confirmations - 1
 }
 
-// appendText appends a JSON string. What is no UTF-8 in a text becomes the
-// replacement character.
+// appendText appends a JSON string. Invalid UTF-8 becomes the replacement character.
 func appendText(b []byte, text string) []byte {
 	b, _ = jsontext.AppendQuote(b, text)
 	return b

@@ -85,8 +85,9 @@ func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterR
 	return nil
 }
 
-// nodeInfo is getblockchaininfo with what the original puts beside it. While
-// the node is away it is what it said last, with the reason in "problem".
+// nodeInfo is the result of getblockchaininfo with the members that Specter Desktop
+// adds. While the node is unavailable, it is the last result, with the reason in
+// "problem".
 func nodeInfo(s nodestatus.Status) (jsontext.Value, error) {
 	info := jsontext.Value(s.RawBlockchainInfo)
 	if len(info) == 0 {

@@ -34,9 +34,9 @@ func streamed(body func(w *bufio.Writer) error) route.Streamed {
 	return route.Streamed{ContentType: route.JSONType[0], Body: body}
 }
 
-// writeAll writes a JSON array, or an object, of what it is given; nothing is
-// written for what appendOne appends nothing for. It appends to the writer's own
-// buffer, so that what fits in there is not copied.
+// writeAll writes the elements as a JSON array or object, without the elements for
+// which appendOne appends nothing. It appends to the writer's own buffer, so that
+// elements that fit are not copied.
 func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error], appendOne func(b []byte, one T) []byte) error {
 	if _, err := w.WriteString(begin); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package v1alpha is the drop-in for the REST API of Specter Desktop: its
-// paths, fields and messages, with the mistakes mended that
-// docs/compatibility.md lists. It never grows; whatever is new goes to v1.
+// Package v1alpha is a drop-in replacement for the REST API of Specter Desktop: it has
+// the same paths, fields and messages, without the errors that docs/compatibility.md
+// lists. It is frozen; new features belong to v1.
 package v1alpha
 
 import (
@@ -43,13 +43,14 @@ type API struct{ o Options }
 // New returns the handlers.
 func New(o Options) *API { return &API{o} }
 
-// maxEcho is how many bytes of what was asked an answer repeats.
+// maxEcho is the maximum number of bytes of a request that a response repeats.
 const maxEcho = 256
 
 var errNotOurs = fault.New(fault.Forbidden, "wallet_not_found", "The wallet does not belong to the user in the request.")
 
-// NoWallet is told for a wallet that does not exist, that the caller is no
-// member of or that their token is not for: they cannot tell which.
+// NoWallet returns the error for a wallet that does not exist, of which the caller is
+// not a member, or for which the token is not valid. The caller cannot distinguish these
+// cases.
 func NoWallet(path, alias string) *fault.Error {
 	if strings.HasSuffix(path, "/psbt") {
 		return errNotOurs

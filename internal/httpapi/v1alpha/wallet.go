@@ -15,8 +15,8 @@ import (
 )
 
 // shownAhead is how many addresses of a branch are shown past the last that was
-// handed out or used. The original shows all that it has derived. Those are 20 to
-// 60 there, and here more than a thousand, which nobody reads.
+// revealed or used. Specter Desktop shows all derived addresses: it derives 20 to 60,
+// whereas specterd derives more than a thousand.
 const shownAhead = 20
 
 type walletRequest struct {
@@ -35,7 +35,7 @@ func (a *API) GetWallet(ctx context.Context, in walletRequest) (route.Streamed, 
 	return streamed(p.write), nil
 }
 
-// portrait is all that a wallet's answer is made of.
+// portrait contains the data of a wallet's response.
 type portrait struct {
 	wallet.Portrait
 	unspent map[string][]wallet.Unspent // by the transaction's id
@@ -59,7 +59,7 @@ func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*
 	return p, err
 }
 
-// frozen returns the outpoints of the coins that somebody froze.
+// frozen returns the outpoints of the frozen UTXOs.
 func (p *portrait) frozen() []string {
 	frozen := []string{}
 	for _, o := range p.Unspent {
@@ -93,7 +93,7 @@ func (p *portrait) write(w *bufio.Writer) error {
 	between := byte('{')
 	for i, m := range members {
 		if i > 0 && m.name == p.Alias {
-			continue // the wallet is called so; what would be here is in it, too
+			continue // the wallet has this name, and its object contains the same member
 		}
 		if _, err := w.Write(append(appendText([]byte{between}, m.name), ':')); err != nil {
 			return err
@@ -134,7 +134,7 @@ func (p *portrait) writeWallet(w *bufio.Writer) error {
 	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.all(), p.appendCoins)
 }
 
-// addresses yields those that are shown, and no address twice.
+// addresses yields the shown addresses, each once.
 func (p *portrait) addresses() iter.Seq2[wallet.LabelledAddress, error] {
 	labels := map[string]string{}
 	for _, a := range p.Labelled {

@@ -16,9 +16,9 @@ import (
 type walletResponse struct {
 	Wallet       walletObject   `json:"{alias}" description:"The wallet, under its alias."`
 	TxList       []listedRecord `json:"txlist"`
-	Scan         *float64       `json:"scan" description:"How far Core has looked through the chain, 0 to 1; null while it does not."`
+	Scan         *float64       `json:"scan" description:"Progress of the rescan, 0 to 1; null without a rescan."`
 	AddressIndex uint32         `json:"address_index"`
-	UTXO         []coinRecord   `json:"utxo" description:"Those of _full_utxo that are not locked."`
+	UTXO         []coinRecord   `json:"utxo" description:"The outputs of _full_utxo that are not locked."`
 }
 
 // PrepareJSONSchema makes of the member that stands for the wallet's alias one of
@@ -35,8 +35,8 @@ func (walletResponse) PrepareJSONSchema(schema *jsonschema.Schema) error {
 // encoded as they are; what grows with the wallet's history is written by hand.
 type walletObject struct {
 	walletHead
-	Addresses    map[string]addressObject `json:"_addresses" description:"Those that were handed out or used, 20 more on each branch, and all that have a label."`
-	Transactions map[string]storedRecord  `json:"_transactions" description:"All, by their ids, with those that were replaced."`
+	Addresses    map[string]addressObject `json:"_addresses" description:"Addresses that were revealed or used, 20 more on each branch, and all labelled addresses."`
+	Transactions map[string]storedRecord  `json:"_transactions" description:"All transactions by id, including replaced ones."`
 	FullUTXO     []coinRecord             `json:"_full_utxo"`
 	walletTail
 	FullUTXOAgain []coinRecord `json:"full_utxo"`
@@ -47,7 +47,7 @@ type walletHead struct {
 	Alias         string                `json:"alias"`
 	Description   string                `json:"description"`
 	AddressType   string                `json:"address_type"`
-	Address       string                `json:"address" description:"The next one that was neither handed out nor used."`
+	Address       string                `json:"address" description:"The next address that was neither revealed nor used."`
 	AddressIndex  uint32                `json:"address_index"`
 	ChangeAddress string                `json:"change_address"`
 	ChangeIndex   uint32                `json:"change_index"`
@@ -130,8 +130,8 @@ func balanceOf(w *wallet.Wallet) balanceObject {
 	return balanceObject{bitcoins(w.Balances.Trusted), bitcoins(w.Balances.UntrustedPending), bitcoins(w.Balances.Immature)}
 }
 
-// devicesOf names the device of each key; where that was deleted, it is what a
-// device would be named of which only the key is known.
+// devicesOf returns the alias of each key's device. If the device was deleted, it returns
+// the alias that a device would get of which only the key is known.
 func devicesOf(v *wallet.View) []string {
 	devices := make([]string, len(v.Keys))
 	for i, k := range v.Keys {
@@ -142,7 +142,7 @@ func devicesOf(v *wallet.View) []string {
 	return devices
 }
 
-// addressAt returns the address of an index among those of a branch from 0 on.
+// addressAt returns the address with an index, from the addresses of a branch from 0 on.
 func addressAt(branch []wallet.PlainAddress, index uint32) string {
 	if int(index) >= len(branch) {
 		return ""
@@ -170,8 +170,8 @@ type blockObject struct {
 // unaskedInfo is what Core would say of any of our wallets.
 const unaskedInfo = `{"private_keys_enabled":false,"avoid_reuse":false,"descriptors":true}`
 
-// infoOf returns what Core said when the follower last asked, with what the index
-// knows now.
+// infoOf returns the result of getwalletinfo that the indexer read last, with the current
+// values of the index.
 func infoOf(v *wallet.View) (jsontext.Value, error) {
 	said := v.CoreInfo
 	if said == "" {
