@@ -131,7 +131,7 @@ func (l Limits) Of(q Quota, server Limits) int64 {
 	return info.Default
 }
 
-// WithDetail returns the limits after a change: nil resets a limit to the default.
+// With returns the limits after a change: nil resets a limit to the default.
 func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 	changed := maps.Clone(l)
 	if changed == nil {

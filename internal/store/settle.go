@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -99,7 +100,8 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 }
 
 // settleProposals updates proposals to the state of the index. Proposals that end are
-// settled first, so that their inputs are free for the proposals that reopen.
+// settled first, so that their inputs are free for the proposals that reopen. If several
+// that share an input can reopen, the one that lost it last gets it.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
 	list, err := proposals(ctx, q, ids)
 	if err != nil || len(list) == 0 {
@@ -109,7 +111,9 @@ func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(list, func(a, b proposal.Proposal) int { return boolOrder(b.Status.Open(), a.Status.Open()) })
+	slices.SortStableFunc(list, func(a, b proposal.Proposal) int {
+		return cmp.Or(boolOrder(b.Status.Open(), a.Status.Open()), b.StatusAt.Compare(a.StatusAt), b.CreatedAt.Compare(a.CreatedAt))
+	})
 	for _, was := range list {
 		life, err := lifeOf(ctx, q, w, was)
 		if err != nil {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -53,6 +54,13 @@ func TestSettleLostInputs(t *testing.T) {
 		must(t, b.propose(other))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
 		wantStatus("another proposal took an input", proposal.Conflicted)
+		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): other.ID})
+
+		b.now = b.now.Add(time.Second)
+		change(map[string]wallet.State{"other": {Status: wallet.Conflicted, Replaceable: "yes"}})
+		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): ""})
+		change(map[string]wallet.State{"other": confirmedAt(4)})
+		wantStatus("another proposal had the input last", proposal.Conflicted)
 		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): other.ID})
 	})
 }
