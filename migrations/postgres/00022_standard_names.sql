@@ -15,6 +15,7 @@ ALTER TABLE wallets RENAME COLUMN scan_range TO rescan_range;
 ALTER TABLE wallets RENAME COLUMN scan_problem TO rescan_problem;
 ALTER TABLE wallets RENAME COLUMN scan_user TO rescan_user;
 ALTER TABLE unspent RENAME TO utxos;
+ALTER INDEX unspent_pkey RENAME TO utxos_pkey;
 ALTER INDEX wallets_by_scan_user RENAME TO wallets_by_rescan_user;
 
 -- The UTXOs of a wallet as of its synced block. Trusted ones can be spent now.
@@ -92,6 +93,7 @@ DROP VIEW v_proposals;
 DROP VIEW v_wallets;
 DROP VIEW utxo_states;
 
+ALTER INDEX utxos_pkey RENAME TO unspent_pkey;
 ALTER TABLE utxos RENAME TO unspent;
 ALTER TABLE wallets RENAME COLUMN rescan_user TO scan_user;
 ALTER TABLE wallets RENAME COLUMN rescan_problem TO scan_problem;
