@@ -107,8 +107,8 @@ func NewTokens(store TokenStore, signer *Signer, now func() time.Time) *Tokens {
 	return &Tokens{store: store, signer: signer, now: clock.Microseconds(now)}
 }
 
-// TokenOrder are the parameters of a new token.
-type TokenOrder struct {
+// CreateTokenParams are the parameters of a new token.
+type CreateTokenParams struct {
 	Description string
 	Lifetime    time.Duration // 1 µs to MaxLifetime
 	Scopes      Scopes        // if empty, the DefaultScopes that the creator has
@@ -118,26 +118,26 @@ type TokenOrder struct {
 
 // Create creates a token and returns it with its secret text, which is not stored.
 // A caller with a token cannot exceed its scopes, wallets or expiry: Forbidden.
-func (s *Tokens) Create(ctx context.Context, who *Principal, order TokenOrder) (Token, string, error) {
-	if err := checkDescription(order.Description); err != nil {
+func (s *Tokens) Create(ctx context.Context, who *Principal, params CreateTokenParams) (Token, string, error) {
+	if err := checkDescription(params.Description); err != nil {
 		return Token{}, "", err
 	}
-	if err := s.limits.check(order); err != nil {
+	if err := s.limits.check(params); err != nil {
 		return Token{}, "", err
 	}
-	scopes, err := grantedScopes(who, order.Scopes)
+	scopes, err := grantedScopes(who, params.Scopes)
 	if err != nil {
 		return Token{}, "", err
 	}
-	wallets, err := s.grantedWallets(ctx, who, order.Wallets)
+	wallets, err := s.grantedWallets(ctx, who, params.Wallets)
 	if err != nil {
 		return Token{}, "", err
 	}
 	now := s.now()
 	t := Token{
-		ID: uuid.NewString(), UserID: who.UserID, ParentID: who.TokenID, Description: order.Description,
-		Scopes: scopes, Wallets: wallets, Lifetime: order.Lifetime,
-		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime).Truncate(time.Second),
+		ID: uuid.NewString(), UserID: who.UserID, ParentID: who.TokenID, Description: params.Description,
+		Scopes: scopes, Wallets: wallets, Lifetime: params.Lifetime,
+		CreatedAt: now, ExpiresAt: now.Add(params.Lifetime).Truncate(time.Second),
 	}
 	if err := checkExpiry(who, t.ExpiresAt); err != nil {
 		return Token{}, "", err

@@ -14,7 +14,7 @@ const DefaultMaxLifetime = 365 * 24 * time.Hour
 // TokenLimits are the operator's limits on tokens.
 type TokenLimits struct {
 	// MaxLifetime is the maximum lifetime of a new token; 0 means
-	// DefaultMaxLifetime, or the constant MaxLifetime for a TokenOrder with
+	// DefaultMaxLifetime, or the constant MaxLifetime for a CreateTokenParams with
 	// AnyLifetime.
 	MaxLifetime time.Duration
 	// Idle is the time after which an unused token is rejected; 0 means no limit.
@@ -29,15 +29,15 @@ func (s *Tokens) SetLimits(l TokenLimits) { s.limits = l }
 func (l *Login) SetLimits(limits TokenLimits) { l.limits = limits }
 
 // check returns an Invalid fault for a token whose lifetime is too long.
-func (l TokenLimits) check(order TokenOrder) error {
+func (l TokenLimits) check(params CreateTokenParams) error {
 	most := l.MaxLifetime
 	if most == 0 {
-		if order.AnyLifetime {
+		if params.AnyLifetime {
 			return nil
 		}
 		most = DefaultMaxLifetime
 	}
-	if order.Lifetime > most {
+	if params.Lifetime > most {
 		return fault.InvalidField("lifetime", "must be at most %s (SPECTER_TOKEN_MAX_LIFETIME)", lifetimeText(most))
 	}
 	return nil

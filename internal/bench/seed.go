@@ -79,7 +79,7 @@ func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Prin
 		return nil, "", err
 	}
 	who := u.Credential().Principal("")
-	order := auth.TokenOrder{Description: "bench", Lifetime: lifetime, Scopes: who.Scopes}
+	order := auth.CreateTokenParams{Description: "bench", Lifetime: lifetime, Scopes: who.Scopes}
 	_, secret, err := auth.NewTokens(db, signer, clock).Create(ctx, who, order)
 	return who, secret, err
 }

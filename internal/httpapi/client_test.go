@@ -67,7 +67,7 @@ func (s *server) tokenFor(t *testing.T, p person, life time.Duration, scopes aut
 	if scopes == 0 {
 		scopes = auth.ScopesOf(p.Admin)
 	}
-	order := auth.TokenOrder{Description: unique("token"), Lifetime: life, Scopes: scopes, Wallets: wallets}
+	order := auth.CreateTokenParams{Description: unique("token"), Lifetime: life, Scopes: scopes, Wallets: wallets}
 	made, secret, err := s.Tokens.Create(t.Context(), p.principal(), order)
 	check(t, err)
 	s.secret(secret)

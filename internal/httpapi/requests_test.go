@@ -153,7 +153,7 @@ func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]st
 			return p
 		}
 	}
-	p, err := w.Proposals.Create(ctx, who, v.alias, proposal.Order{Recipients: []proposal.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
+	p, err := w.Proposals.Create(ctx, who, v.alias, proposal.CreateParams{Recipients: []proposal.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
 	check(t, err)
 	kept()[whose.ID] = p.ID
 	return p

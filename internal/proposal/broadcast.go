@@ -127,10 +127,10 @@ func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wall
 
 // bumpRate returns the lowest fee rate at which a bump of a proposal works.
 func (s *Service) bumpRate(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal) (btc.FeeRate, error) {
-	o := p.Order()
+	o := p.CreateParams()
 	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
 	network, height, _ := s.node.Chain()
-	_, err := s.draftAndMake(ctx, who, draft{Order: o, view: v, network: network, height: height})
+	_, err := s.draftAndMake(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
 	if err == nil {
 		return o.FeeRate, nil
 	}

@@ -28,7 +28,7 @@ const (
 
 // draft is an order together with its evaluation for a wallet.
 type draft struct {
-	Order
+	CreateParams
 
 	view    wallet.View
 	network btc.Network
@@ -53,7 +53,7 @@ type draft struct {
 // lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for
 // fees above the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected if the node
 // will not accept the signed transaction. On any error, nothing is stored or locked.
-func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o Order) (Proposal, error) {
+func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o CreateParams) (Proposal, error) {
 	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
@@ -69,7 +69,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return Proposal{}, err
 	}
-	p, err := s.draftAndMake(ctx, who, draft{Order: o, view: v, network: network, height: height})
+	p, err := s.draftAndMake(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
 	if err != nil || o.DryRun {
 		done()
 		return p, s.withReserving(ctx, who, v.ID, err)

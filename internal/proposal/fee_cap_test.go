@@ -21,7 +21,7 @@ func (v vault) limit(rate btc.FeeRate) {
 
 // wantLimited checks that a request is refused with a code, with the maximum fee rate
 // in its details and in its message, and with what can be done.
-func (v vault) wantLimited(o proposal.Order, code, maximum, remedy string) {
+func (v vault) wantLimited(o proposal.CreateParams, code, maximum, remedy string) {
 	v.t.Helper()
 	before := v.rows()
 	_, err := v.Create(v.t.Context(), v.alice, v.alias, o)

@@ -41,7 +41,7 @@ func TestFeeSources(t *testing.T) {
 }
 
 // wantFee checks what a proposal says about its fee rate.
-func (v vault) wantFee(o proposal.Order, source proposal.FeeSource, rate btc.FeeRate) {
+func (v vault) wantFee(o proposal.CreateParams, source proposal.FeeSource, rate btc.FeeRate) {
 	v.t.Helper()
 	dry := o
 	dry.DryRun = true

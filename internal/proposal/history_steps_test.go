@@ -75,8 +75,8 @@ func (h *histories) propose(s *subject, n [5]uint32) (string, error) {
 }
 
 // order returns a random payment.
-func (h *histories) order(s *subject, n [5]uint32) (proposal.Order, error) {
-	o := proposal.Order{FeeRate: pick(rates, n[0])}
+func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error) {
+	o := proposal.CreateParams{FeeRate: pick(rates, n[0])}
 	if n[1]%4 == 0 {
 		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
 	}
@@ -338,7 +338,7 @@ func (h *histories) replace(s *subject, n [5]uint32) (string, error) {
 		return h.send(s, n)
 	}
 	name := pick([]string{e.id, e.txid}, n[1])
-	o := proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
+	o := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
 	return h.create(s, "propose instead of "+e.name, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
 		return h.Create(h.t.Context(), h.alice, s.alias, o)

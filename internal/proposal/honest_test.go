@@ -91,7 +91,7 @@ func (h *honest) request() string {
 }
 
 // refusal returns the code of an error that says what is wrong with a request.
-func (h *honest) refusal(o proposal.Order, err error) string {
+func (h *honest) refusal(o proposal.CreateParams, err error) string {
 	h.t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
 	lag := ok && f.Code == "utxo_unknown" // the index follows a moment later
@@ -103,7 +103,7 @@ func (h *honest) refusal(o proposal.Order, err error) string {
 }
 
 // check compares a proposal with the request.
-func (h *honest) check(o proposal.Order, p proposal.Proposal) {
+func (h *honest) check(o proposal.CreateParams, p proposal.Proposal) {
 	h.t.Helper()
 	seen := map[string]bool{}
 	recipients := 0
@@ -137,9 +137,9 @@ func (h *honest) send(p proposal.Proposal) {
 	h.node.CLI(h.t, "syncwithvalidationinterfacequeue")
 }
 
-func (h *honest) order() proposal.Order {
+func (h *honest) order() proposal.CreateParams {
 	h.t.Helper()
-	o := proposal.Order{
+	o := proposal.CreateParams{
 		FeeRate: btc.FeeRate(1000 + h.IntN(30)*h.IntN(1000)), NotReplaceable: h.IntN(6) == 0,
 		DryRun: h.IntN(3) != 0,
 	}

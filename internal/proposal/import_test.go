@@ -156,10 +156,10 @@ func TestImportRefuses(t *testing.T) {
 		badRaw := asForeign(w.t, good)
 		badRaw.Raw = "00"
 		must(w.t, v.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.coin(3_000_000), true))
-		reserved := v.create(proposal.Order{Coins: []btc.Outpoint{v.coin(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000}}})
+		reserved := v.create(proposal.CreateParams{Coins: []btc.Outpoint{v.coin(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000}}})
 		rival := v.coin(5_000_000)
 		spent := asForeign(w.t, v.foreign(rival, 5_000_000, foreignFee))
-		v.broadcast(v.complete(v.create(proposal.Order{Coins: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: nobody, Amount: 10_000}}})))
+		v.broadcast(v.complete(v.create(proposal.CreateParams{Coins: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: nobody, Amount: 10_000}}})))
 		own := v.foreign(v.coin(6_000_000), 6_000_000, foreignFee)
 		sent := asForeign(w.t, own)
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.node.Sign(w.t, v.filled(own), v.signers[0]))))

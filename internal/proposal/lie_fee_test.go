@@ -20,7 +20,7 @@ func (a *answer) overpay(more btc.Amount) {
 var feeLies = []nodeLie{
 	{name: "change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }},
 	{name: "most of the change left to the fee", kinds: all, lie: func(a *answer) { a.overpay(btc.Amount(a.change().Value - 1000)) }},
-	{name: "small change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }, order: func(v vault, o *proposal.Order) {
+	{name: "small change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }, order: func(v vault, o *proposal.CreateParams) {
 		o.Coins, o.Recipients = v.coins()[2:], o.Recipients[1:]
 		o.Recipients[0].Amount = 3_000_000 - 7000
 	}},
@@ -42,7 +42,7 @@ var feeLies = []nodeLie{
 	{name: "twice the fee from what is left", kinds: all, lie: func(a *answer) { a.out(nobody).Value -= int64(a.fee); a.pay(a.fee) }, order: sendMax},
 }
 
-func subtractBoth(_ vault, o *proposal.Order) { o.SubtractFrom = []int{1, 0} }
+func subtractBoth(_ vault, o *proposal.CreateParams) { o.SubtractFrom = []int{1, 0} }
 
 // TestDeficitOfAncestors checks that a payment pays for unconfirmed ancestors what
 // they lack to its fee rate and no more, and nothing for confirmed ones, whatever the

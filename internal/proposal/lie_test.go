@@ -111,8 +111,8 @@ func (a *answer) addInput(at *wire.OutPoint, from *wire.MsgTx) {
 const firstAmount, secondAmount = 2_500_000, 600_000
 
 // usual is an order of which there is change, and which takes two coins at least.
-func usual() proposal.Order {
-	return proposal.Order{FeeRate: 2000, Recipients: []proposal.Recipient{
+func usual() proposal.CreateParams {
+	return proposal.CreateParams{FeeRate: 2000, Recipients: []proposal.Recipient{
 		{Address: somebody, Amount: firstAmount, Label: "never to be seen"}, {Address: nobody, Amount: secondAmount},
 	}}
 }
@@ -130,8 +130,8 @@ type nodeLie struct {
 	name  string
 	kinds []testkit.Script
 	lie   func(a *answer)
-	order func(v vault, o *proposal.Order) // where the usual order is not the one
-	code  string                           // where it is not that of proposal.ErrNodeAltered
+	order func(v vault, o *proposal.CreateParams) // where the usual order is not the one
+	code  string                                  // where it is not that of proposal.ErrNodeAltered
 }
 
 var nodeLies = []nodeLie{
@@ -193,7 +193,7 @@ var nodeLies = []nodeLie{
 	{name: "input missing", kinds: all, lie: func(a *answer) { a.Inputs, a.tx().TxIn = a.Inputs[:1], a.tx().TxIn[:1] }},
 	{name: "another coin than was asked for", kinds: all, lie: func(a *answer) {
 		a.tx().TxIn[0].PreviousOutPoint = wire.OutPoint{Hash: chainhash.Hash{3}}
-	}, order: func(v vault, o *proposal.Order) { o.Coins = v.coins() }},
+	}, order: func(v vault, o *proposal.CreateParams) { o.Coins = v.coins() }},
 	{name: "a coin less than was asked for", kinds: all, lie: func(a *answer) {
 		last := len(a.Inputs) - 1
 		value := a.Inputs[last].WitnessUtxo
@@ -202,9 +202,9 @@ var nodeLies = []nodeLie{
 		}
 		a.Inputs, a.tx().TxIn = a.Inputs[:last], a.tx().TxIn[:last]
 		a.change().Value -= value.Value
-	}, order: func(v vault, o *proposal.Order) { o.Coins = v.coins(); o.Recipients = o.Recipients[1:] }},
-	{name: "coins that were not asked for", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.Order) { o.Coins = v.coins()[2:]; o.Recipients = o.Recipients[1:] }},
-	{name: "what another order was answered", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(_ vault, o *proposal.Order) { o.Recipients[0].Amount -= 10 }},
+	}, order: func(v vault, o *proposal.CreateParams) { o.Coins = v.coins(); o.Recipients = o.Recipients[1:] }},
+	{name: "coins that were not asked for", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.Coins = v.coins()[2:]; o.Recipients = o.Recipients[1:] }},
+	{name: "what another order was answered", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(_ vault, o *proposal.CreateParams) { o.Recipients[0].Amount -= 10 }},
 
 	{name: "not replaceable", kinds: all, lie: func(a *answer) {
 		for _, in := range a.tx().TxIn {
@@ -212,7 +212,7 @@ var nodeLies = []nodeLie{
 		}
 	}},
 	{name: "one input that is not replaceable", kinds: all, lie: func(a *answer) { a.tx().TxIn[1].Sequence = wire.MaxTxInSequenceNum }},
-	{name: "replaceable where that was not wanted", kinds: all, lie: func(a *answer) { a.tx().TxIn[0].Sequence = wire.MaxTxInSequenceNum - 2 }, order: func(_ vault, o *proposal.Order) { o.NotReplaceable = true }},
+	{name: "replaceable where that was not wanted", kinds: all, lie: func(a *answer) { a.tx().TxIn[0].Sequence = wire.MaxTxInSequenceNum - 2 }, order: func(_ vault, o *proposal.CreateParams) { o.NotReplaceable = true }},
 	{name: "a relative lock", kinds: all, lie: func(a *answer) { a.tx().TxIn[0].Sequence = 1000 }},
 	{name: "no lock time", kinds: all, lie: func(a *answer) { a.tx().LockTime = 0 }},
 	{name: "a lock time to come", kinds: all, lie: func(a *answer) { a.tx().LockTime += 1000 }},
@@ -294,8 +294,8 @@ var nodeLies = []nodeLie{
 	}, order: sendMax},
 }
 
-func subtract(_ vault, o *proposal.Order) { o.SubtractFrom = []int{0} }
-func sendMax(_ vault, o *proposal.Order)  { o.SendMax, o.Recipients[1].Amount = true, 0 }
+func subtract(_ vault, o *proposal.CreateParams) { o.SubtractFrom = []int{0} }
+func sendMax(_ vault, o *proposal.CreateParams)  { o.SendMax, o.Recipients[1].Amount = true, 0 }
 
 var stranger = append([]byte{0, 20, 7}, make([]byte, 19)...)
 
@@ -388,7 +388,7 @@ func TestLyingNode(t *testing.T) {
 			must(t, a.Serialize(&raw))
 			seen, fee, changePos = raw.Bytes(), a.fee, a.changePos
 		})
-		for name, order := range map[string]func(vault, *proposal.Order){"usual": nil, "subtract": subtract, "all": sendMax} {
+		for name, order := range map[string]func(vault, *proposal.CreateParams){"usual": nil, "subtract": subtract, "all": sendMax} {
 			o := usual()
 			if order != nil {
 				order(v, &o)

@@ -13,7 +13,7 @@ import (
 // is nil if the proposal never had enough signatures, and if none of its UTXOs can be
 // spent now, for example because the proposal would have replaced a transaction that
 // spends them.
-func (s *Service) Remedy(ctx context.Context, p Proposal) *Order {
+func (s *Service) Remedy(ctx context.Context, p Proposal) *CreateParams {
 	if p.Status != Cancelled || !p.IsSigned() {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *Order {
 
 // invalidation returns an order that spends the largest UTXO of a proposal to a change
 // address; nil if none of them is unspent in the index.
-func (s *Service) invalidation(ctx context.Context, p Proposal) (*Order, error) {
+func (s *Service) invalidation(ctx context.Context, p Proposal) (*CreateParams, error) {
 	var largest *Input
 	for i, in := range p.Inputs {
 		_, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
@@ -46,5 +46,5 @@ func (s *Service) invalidation(ctx context.Context, p Proposal) (*Order, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Order{Recipients: []Recipient{{Address: to.Address}}, Coins: []btc.Outpoint{largest.Outpoint}, SendMax: true}, nil
+	return &CreateParams{Recipients: []Recipient{{Address: to.Address}}, Coins: []btc.Outpoint{largest.Outpoint}, SendMax: true}, nil
 }

@@ -113,7 +113,7 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
-	o := p.Order()
+	o := p.CreateParams()
 	o.FeeRate, o.TargetBlocks, o.Replaces, o.MaxFee, o.Evict, o.DryRun = b.FeeRate, 0, id, b.MaxFee, b.Evict, b.DryRun
 	if b.FeeRate > p.FeeRate {
 		return s.Create(ctx, who, alias, o)
@@ -127,10 +127,10 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	return Proposal{}, tooLow(o.FeeRate, raised.Fee, funded{})
 }
 
-// Order returns the order that the proposal was created from, without labels and the
+// CreateParams returns the parameters that the proposal was created from, without labels and the
 // selection of UTXOs.
-func (p *Proposal) Order() Order {
-	o := Order{FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
+func (p *Proposal) CreateParams() CreateParams {
+	o := CreateParams{FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
 	for _, out := range p.Outputs {
 		if out.Recipient >= 0 {
 			o.Recipients = append(o.Recipients, make([]Recipient, max(0, out.Recipient+1-len(o.Recipients)))...)

@@ -33,7 +33,7 @@ func (v vault) bump(p proposal.Proposal, b proposal.BumpParams) (proposal.Propos
 }
 
 // sent is a payment that is in the mempool and in the index.
-func (v vault) sent(o proposal.Order) proposal.Proposal {
+func (v vault) sent(o proposal.CreateParams) proposal.Proposal {
 	v.t.Helper()
 	p := v.broadcast(v.complete(v.create(o)))
 	v.until(p, proposal.Broadcast)

@@ -22,7 +22,7 @@ func TestEveryScript(t *testing.T) {
 		for _, k := range testkit.Scripts {
 			v := w.vault(k, 1_000_000, 2_000_000, 3_000_000)
 			const rate = 3333
-			p := v.create(proposal.Order{FeeRate: rate, Recipients: []proposal.Recipient{
+			p := v.create(proposal.CreateParams{FeeRate: rate, Recipients: []proposal.Recipient{
 				{Address: somebody, Amount: 2_500_000, Label: "rent"}, {Address: nobody, Amount: 600_000},
 			}})
 			v.compare(p)
@@ -175,7 +175,7 @@ func TestReplacement(t *testing.T) {
 			v.wantLocks()
 		}
 		open := v.create(pay(200_000, 1000))
-		next := v.create(proposal.Order{Recipients: open.Order().Recipients, FeeRate: 2000, Replaces: open.Txid})
+		next := v.create(proposal.CreateParams{Recipients: open.CreateParams().Recipients, FeeRate: 2000, Replaces: open.Txid})
 		if got := v.get(open); got.Status != proposal.Replaced || got.ReplacedBy != next.ID {
 			w.t.Errorf("the replaced one is %s by %q", got.Status, got.ReplacedBy)
 		}

@@ -26,7 +26,7 @@ func TestOwnRecipients(t *testing.T) {
 			must(w.t, err)
 			return a.Address
 		}
-		o := proposal.Order{FeeRate: 2000, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0), Amount: 300_000}, {Address: own(wallet.ChangeBranch, 1), Amount: 200_000}}}
+		o := proposal.CreateParams{FeeRate: 2000, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0), Amount: 300_000}, {Address: own(wallet.ChangeBranch, 1), Amount: 200_000}}}
 		check := func(what string, p proposal.Proposal, change string) {
 			w.t.Helper()
 			if len(p.Outputs) != 3 || changeOf(p) != change {
@@ -50,7 +50,7 @@ func TestOwnRecipients(t *testing.T) {
 		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, replacing.ID, nil))
 
 		v.mine()
-		all := v.create(proposal.Order{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})
+		all := v.create(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})
 		if len(all.Outputs) != 1 || all.Outputs[0].Kind != proposal.Own {
 			w.t.Errorf("all of it: %+v", all.Outputs)
 		}
@@ -64,7 +64,7 @@ func TestSubtractedFeeBelowWhatIsLeft(t *testing.T) {
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
 	for _, k := range testkit.Scripts {
 		v := w.vault(k, 1_000_000)
-		o := proposal.Order{FeeRate: 1000, SubtractFrom: []int{0, 1}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 500_000}, {Address: nobody, Amount: 499_300}}}
+		o := proposal.CreateParams{FeeRate: 1000, SubtractFrom: []int{0, 1}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 500_000}, {Address: nobody, Amount: 499_300}}}
 		p := v.create(o)
 		if p.Fee != 700 || len(p.Outputs) != 2 || p.ExcessFee == 0 || !slices.Equal(p.SubtractFrom, o.SubtractFrom) {
 			t.Errorf("%s: fee %d, excess %d, %+v, %+v", k.Name, p.Fee, p.ExcessFee, p.Outputs, p.Terms)
@@ -79,11 +79,11 @@ func TestLargePSBT(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.PKH, slices.Repeat([]btc.Amount{20_000}, 450)...)
-	v.wantRefused(proposal.Order{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: somebody}}}, proposal.ErrPSBTTooLarge.Code)
+	v.wantRefused(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: somebody}}}, proposal.ErrPSBTTooLarge.Code)
 }
 
 // wantRefused checks that a request is refused with a code, or about a field.
-func (v vault) wantRefused(o proposal.Order, want string) {
+func (v vault) wantRefused(o proposal.CreateParams, want string) {
 	v.t.Helper()
 	for _, dryRun := range []bool{false, true} {
 		o.DryRun = dryRun

@@ -21,7 +21,7 @@ const (
 
 // validate checks an order without the state of the wallet, and returns it with
 // normalized addresses. Faults are about the fields of the request.
-func (o Order) validate(network btc.Network, now time.Time) (Order, error) {
+func (o CreateParams) validate(network btc.Network, now time.Time) (CreateParams, error) {
 	var err error
 	if o.Recipients, err = validRecipients(o, network); err != nil {
 		return o, err
@@ -48,7 +48,7 @@ func (o Order) validate(network btc.Network, now time.Time) (Order, error) {
 	return o, nil
 }
 
-func (o Order) validCoins() error {
+func (o CreateParams) validCoins() error {
 	switch {
 	case len(o.Coins) > maxCoins:
 		return fault.InvalidField("coins", "must have at most %d UTXOs, which is more than fit in a transaction", maxCoins)
@@ -65,7 +65,7 @@ func (o Order) validCoins() error {
 	return nil
 }
 
-func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
+func validRecipients(o CreateParams, network btc.Network) ([]Recipient, error) {
 	if len(o.Recipients) == 0 || len(o.Recipients) > MaxRecipients {
 		return nil, fault.InvalidField("recipients", "must have between 1 and %d recipients", MaxRecipients)
 	}
@@ -105,7 +105,7 @@ func validRecipients(o Order, network btc.Network) ([]Recipient, error) {
 	return recipients, nil
 }
 
-func (o Order) validSubtraction() error {
+func (o CreateParams) validSubtraction() error {
 	seen := map[int]bool{}
 	for i, at := range o.SubtractFrom {
 		field := fmt.Sprintf("subtract_fee_from[%d]", i)

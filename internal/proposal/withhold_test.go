@@ -101,7 +101,7 @@ func TestRemedy(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		t := w.t
 		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
-		cancel := func(p proposal.Proposal) *proposal.Order {
+		cancel := func(p proposal.Proposal) *proposal.CreateParams {
 			t.Helper()
 			p, err := v.Service.Cancel(t.Context(), v.alice, v.alias, p.ID, nil)
 			must(t, err)

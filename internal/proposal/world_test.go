@@ -241,8 +241,8 @@ func (v vault) synced(height int) {
 }
 
 // pay is an order for one payment.
-func pay(amount btc.Amount, rate btc.FeeRate) proposal.Order {
-	return proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: amount}}, FeeRate: rate}
+func pay(amount btc.Amount, rate btc.FeeRate) proposal.CreateParams {
+	return proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: amount}}, FeeRate: rate}
 }
 
 // These addresses belong to none of the wallets.
@@ -257,7 +257,7 @@ func (w *world) Cancel(ctx context.Context, who *auth.Principal, alias, id strin
 	return err
 }
 
-func (v vault) create(o proposal.Order) proposal.Proposal {
+func (v vault) create(o proposal.CreateParams) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)
 	if err != nil {

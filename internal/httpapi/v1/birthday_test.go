@@ -74,9 +74,9 @@ func TestHistoryFilter(t *testing.T) {
 	if err != nil || !f.Since.IsZero() || !f.Until.Equal(day) {
 		t.Errorf("%+v, %v", f, err)
 	}
-	for order, want := range map[string]bool{"": false, "desc": false, "asc": true} {
-		if f, err := (history{Order: order}).filter(); err != nil || f.Ascending != want {
-			t.Errorf("%s: %+v, %v", order, f, err)
+	for params, want := range map[string]bool{"": false, "desc": false, "asc": true} {
+		if f, err := (history{Order: params}).filter(); err != nil || f.Ascending != want {
+			t.Errorf("%s: %+v, %v", params, f, err)
 		}
 	}
 	for field, in := range map[string]history{"since": {period: period{Since: "x"}}, "until": {period: period{Until: "now"}}, "category": {Category: "Send"}} {

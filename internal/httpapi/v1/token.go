@@ -110,13 +110,13 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenWith
 	if err != nil {
 		return tokenWithSecret{}, err
 	}
-	order := auth.TokenOrder{Description: in.Description, Lifetime: lifetime, Wallets: in.Wallets}
+	params := auth.CreateTokenParams{Description: in.Description, Lifetime: lifetime, Wallets: in.Wallets}
 	if in.Scopes != nil {
-		if order.Scopes, err = auth.ParseScopes("scopes", in.Scopes); err != nil {
+		if params.Scopes, err = auth.ParseScopes("scopes", in.Scopes); err != nil {
 			return tokenWithSecret{}, err
 		}
 	}
-	t, secret, err := a.o.Tokens.Create(ctx, caller(ctx), order)
+	t, secret, err := a.o.Tokens.Create(ctx, caller(ctx), params)
 	if f, ok := errors.AsType[*fault.Error](err); ok && in.ExpiresAt != nil && len(f.Fields) == 1 && f.Fields[0].Name == "lifetime" {
 		err = f.ForField("expires_at")
 	}

@@ -131,11 +131,11 @@ var errDescription = fault.New(fault.Invalid, "invalid_description", "Token desc
 
 // CreateToken serves POST /api/v1alpha/token/.
 func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCreated, error) {
-	order, err := in.order()
+	params, err := in.params()
 	if err != nil {
 		return tokenCreated{}, err
 	}
-	t, secret, err := a.o.Tokens.Create(ctx, auth.PrincipalFrom(ctx), order)
+	t, secret, err := a.o.Tokens.Create(ctx, auth.PrincipalFrom(ctx), params)
 	if errors.Is(err, auth.ErrDescriptionTaken) {
 		return tokenCreated{}, errDescription.WithCause(err)
 	}
@@ -156,32 +156,32 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenCrea
 	}, nil
 }
 
-func (in createTokenRequest) order() (auth.TokenOrder, error) {
-	order := auth.TokenOrder{AnyLifetime: true}
+func (in createTokenRequest) params() (auth.CreateTokenParams, error) {
+	params := auth.CreateTokenParams{AnyLifetime: true}
 	if in.Life == nil {
-		return order, fault.InvalidField("jwt_token_life", "is missing")
+		return params, fault.InvalidField("jwt_token_life", "is missing")
 	}
 	var err error
-	if order.Lifetime, err = auth.ParseLifetime(string(*in.Life)); err != nil {
+	if params.Lifetime, err = auth.ParseLifetime(string(*in.Life)); err != nil {
 		if f, ok := errors.AsType[*fault.Error](err); ok {
 			err = f.ForField("jwt_token_life")
 		}
-		return order, err
+		return params, err
 	}
-	if order.Description, err = descriptionText(in.Description); err != nil {
-		return order, err
+	if params.Description, err = descriptionText(in.Description); err != nil {
+		return params, err
 	}
 	if in.Endpoints == nil {
-		order.Scopes = auth.SpecterScopes
-		return order, nil
+		params.Scopes = auth.SpecterScopes
+		return params, nil
 	}
-	if order.Scopes, err = auth.ParseScopes("endpoints", in.Endpoints); err != nil {
-		return order, err
+	if params.Scopes, err = auth.ParseScopes("endpoints", in.Endpoints); err != nil {
+		return params, err
 	}
-	if !auth.SpecterScopes.Has(order.Scopes) {
-		return order, fault.InvalidField("endpoints", "tokens made here can only have %s; make others with POST /api/v1/tokens", auth.SpecterScopes)
+	if !auth.SpecterScopes.Has(params.Scopes) {
+		return params, fault.InvalidField("endpoints", "tokens made here can only have %s; make others with POST /api/v1/tokens", auth.SpecterScopes)
 	}
-	return order, nil
+	return params, nil
 }
 
 // descriptionText reads a description, which is required and must not be null.

@@ -33,12 +33,12 @@ type createProposalRequest struct {
 }
 
 // MaxBody implements route.Limited.
-func (createProposalRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
+func (createProposalRequest) MaxBody() int64 { return proposal.MaxParamsJSON }
 
-// order converts the request. It returns errors only for values that the order cannot
+// params converts the request. It returns errors only for values that the order cannot
 // express; the service checks all others.
-func (in createProposalRequest) order() (proposal.Order, error) {
-	o := proposal.Order{
+func (in createProposalRequest) params() (proposal.CreateParams, error) {
+	o := proposal.CreateParams{
 		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
 		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, Evict: in.Evict, DryRun: in.DryRun,
 	}
@@ -69,10 +69,10 @@ func (in createProposalRequest) order() (proposal.Order, error) {
 		}
 		o.Coins[i] = at
 	}
-	return o, in.orderTerms(&o)
+	return o, in.setTerms(&o)
 }
 
-func (in createProposalRequest) orderTerms(o *proposal.Order) error {
+func (in createProposalRequest) setTerms(o *proposal.CreateParams) error {
 	if in.FeeRate != nil {
 		o.FeeRate = btc.FeeRate(*in.FeeRate)
 	}
@@ -104,12 +104,12 @@ func maxFee(asked *btc.Amount) (btc.Amount, error) {
 
 // CreateProposal serves POST /api/v1/wallets/{alias}/proposals.
 func (a *API) CreateProposal(ctx context.Context, in createProposalRequest) (proposalDetails, bool, error) {
-	order, err := in.order()
+	params, err := in.params()
 	if err != nil {
 		return proposalDetails{}, false, err
 	}
 	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
-		return a.o.Proposals.Create(ctx, caller(ctx), in.Alias, order)
+		return a.o.Proposals.Create(ctx, caller(ctx), in.Alias, params)
 	})
 	return out, !in.DryRun, err
 }

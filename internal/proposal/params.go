@@ -6,8 +6,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Order is a requested payment from a wallet.
-type Order struct {
+// CreateParams is a requested payment from a wallet.
+type CreateParams struct {
 	Recipients []Recipient
 	// FeeRate is the requested fee rate; 0 means Core's estimate for TargetBlocks.
 	FeeRate      btc.FeeRate
@@ -46,7 +46,7 @@ const (
 	DefaultLifetime = 30 * 24 * time.Hour
 	// MaxRecipients exceeds the number of outputs of the largest standard transaction.
 	MaxRecipients = 3000
-	// MaxOrderJSON is the size in bytes of the JSON of MaxRecipients recipients, each
+	// MaxParamsJSON is the size in bytes of the JSON of MaxRecipients recipients, each
 	// with the longest label, escaped.
-	MaxOrderJSON = MaxRecipients << 12
+	MaxParamsJSON = MaxRecipients << 12
 )

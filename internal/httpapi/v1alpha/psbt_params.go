@@ -148,11 +148,11 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 }
 
 // MaxBody implements route.Limited.
-func (createPSBTRequest) MaxBody() int64 { return proposal.MaxOrderJSON }
+func (createPSBTRequest) MaxBody() int64 { return proposal.MaxParamsJSON }
 
-// order returns what is asked for.
-func (in createPSBTRequest) order() (proposal.Order, error) {
-	o := proposal.Order{Recipients: make([]proposal.Recipient, len(in.Recipients)), Replaces: strings.ToLower(strings.TrimSpace(in.Replaces)), NotReplaceable: !bool(in.RBF)}
+// params returns what is asked for.
+func (in createPSBTRequest) params() (proposal.CreateParams, error) {
+	o := proposal.CreateParams{Recipients: make([]proposal.Recipient, len(in.Recipients)), Replaces: strings.ToLower(strings.TrimSpace(in.Replaces)), NotReplaceable: !bool(in.RBF)}
 	for i, r := range in.Recipients {
 		a, err := r.amount(fmt.Sprintf("recipients[%d]", i))
 		if err != nil {
@@ -180,7 +180,7 @@ type psbtResult struct {
 
 // CreatePSBT serves POST /api/v1alpha/wallets/{alias}/psbt.
 func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult, error) {
-	order, err := in.order()
+	params, err := in.params()
 	if err != nil {
 		return psbtResult{}, err
 	}
@@ -189,7 +189,7 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 	if err != nil {
 		return psbtResult{}, err
 	}
-	p, err := a.o.Proposals.Create(ctx, who, in.Alias, order)
+	p, err := a.o.Proposals.Create(ctx, who, in.Alias, params)
 	if err != nil {
 		return psbtResult{}, asOriginal(err)
 	}

@@ -33,36 +33,36 @@ func TestRefusedOrders(t *testing.T) {
 		before := w.rows()
 		one := []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "never to be seen"}}
 		for name, c := range map[string]struct {
-			o    proposal.Order
+			o    proposal.CreateParams
 			want string // a code, or a field
 		}{
-			"no recipient":       {proposal.Order{FeeRate: 1000}, "recipients"},
-			"nonsense":           {proposal.Order{Recipients: []proposal.Recipient{{Address: "nonsense", Amount: 10_000}}}, "recipients[0].address"},
-			"other network":      {proposal.Order{Recipients: []proposal.Recipient{{Address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", Amount: 10_000}}}, "recipients[0].address"},
-			"twice":              {proposal.Order{Recipients: []proposal.Recipient{one[0], {Address: strings.ToUpper(somebody), Amount: 5000}}}, "recipients[1].address"},
-			"dust":               {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 293}}}, "recipients[0].amount_sat"},
-			"nothing":            {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody}}}, "recipients[0].amount_sat"},
-			"negative":           {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: -1}}}, "recipients[0].amount_sat"},
-			"all there is":       {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: btc.MaxMoney}, {Address: nobody, Amount: 1000}}}, "recipients[1].amount_sat"},
-			"label":              {proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "a\nb"}}}, "recipients[0].label"},
-			"two fees":           {proposal.Order{Recipients: one, FeeRate: 1000, TargetBlocks: 3}, "target_blocks"},
-			"far target":         {proposal.Order{Recipients: one, TargetBlocks: 1009}, "target_blocks"},
-			"below the minimum":  {proposal.Order{Recipients: one, FeeRate: 1}, "fee_rate_sat_vb"},
-			"subtract nobody":    {proposal.Order{Recipients: one, FeeRate: 1000, SubtractFrom: []int{1}}, "subtract_fee_from[0]"},
-			"subtract twice":     {proposal.Order{Recipients: one, FeeRate: 1000, SubtractFrom: []int{0, 0}}, "subtract_fee_from[1]"},
-			"max without rest":   {proposal.Order{Recipients: one, FeeRate: 1000, SendMax: true}, "send_max"},
-			"no coins":           {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{}}, "coins"},
-			"coin twice":         {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{free, free}}, "coins[1]"},
-			"unknown coin":       {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "coins[0]"},
-			"frozen coin":        {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{frozen}}, "utxo_frozen"},
-			"locked coin":        {proposal.Order{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{locked}}, "utxo_locked"},
-			"unknown original":   {proposal.Order{Recipients: one, FeeRate: 1000, Replaces: strings.Repeat("ab", 32)}, "replaces"},
-			"confirmed original": {proposal.Order{Recipients: one, FeeRate: 1000, Replaces: free.Txid}, "invalid_status"},
-			"too short":          {proposal.Order{Recipients: one, FeeRate: 1000, ExpiresAt: time.Now().Add(time.Second)}, "expires_at"},
+			"no recipient":       {proposal.CreateParams{FeeRate: 1000}, "recipients"},
+			"nonsense":           {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: "nonsense", Amount: 10_000}}}, "recipients[0].address"},
+			"other network":      {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", Amount: 10_000}}}, "recipients[0].address"},
+			"twice":              {proposal.CreateParams{Recipients: []proposal.Recipient{one[0], {Address: strings.ToUpper(somebody), Amount: 5000}}}, "recipients[1].address"},
+			"dust":               {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 293}}}, "recipients[0].amount_sat"},
+			"nothing":            {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody}}}, "recipients[0].amount_sat"},
+			"negative":           {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: -1}}}, "recipients[0].amount_sat"},
+			"all there is":       {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: btc.MaxMoney}, {Address: nobody, Amount: 1000}}}, "recipients[1].amount_sat"},
+			"label":              {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "a\nb"}}}, "recipients[0].label"},
+			"two fees":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, TargetBlocks: 3}, "target_blocks"},
+			"far target":         {proposal.CreateParams{Recipients: one, TargetBlocks: 1009}, "target_blocks"},
+			"below the minimum":  {proposal.CreateParams{Recipients: one, FeeRate: 1}, "fee_rate_sat_vb"},
+			"subtract nobody":    {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{1}}, "subtract_fee_from[0]"},
+			"subtract twice":     {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{0, 0}}, "subtract_fee_from[1]"},
+			"max without rest":   {proposal.CreateParams{Recipients: one, FeeRate: 1000, SendMax: true}, "send_max"},
+			"no coins":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{}}, "coins"},
+			"coin twice":         {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{free, free}}, "coins[1]"},
+			"unknown coin":       {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "coins[0]"},
+			"frozen coin":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{frozen}}, "utxo_frozen"},
+			"locked coin":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{locked}}, "utxo_locked"},
+			"unknown original":   {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: strings.Repeat("ab", 32)}, "replaces"},
+			"confirmed original": {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: free.Txid}, "invalid_status"},
+			"too short":          {proposal.CreateParams{Recipients: one, FeeRate: 1000, ExpiresAt: time.Now().Add(time.Second)}, "expires_at"},
 			"too much":           {pay(4_000_000, 1000), "insufficient_funds"},
 			"fee not covered":    {pay(coins[2].Amount, 1000), "insufficient_funds"},
 			"high fee":           {pay(10_000, 101_000), "fee_too_high"},
-			"over the named cap": {proposal.Order{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
+			"over the named cap": {proposal.CreateParams{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
 		} {
 			_, err := v.Create(w.t.Context(), v.alice, v.alias, c.o)
 			f, ok := errors.AsType[*fault.Error](err)
@@ -115,13 +115,13 @@ func TestFees(t *testing.T) {
 			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 			v.wantLocks()
 		}
-		p := v.create(proposal.Order{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
+		p := v.create(proposal.CreateParams{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
 		if len(p.Inputs) != 2 || p.Sent()+p.Fee != 3_000_000 || len(p.Outputs) != 2 {
 			t.Errorf("%s: the remainder is %+v", k.Name, p.Outputs)
 		}
 		rateOf("max", p)
 
-		p = v.create(proposal.Order{FeeRate: rate, SubtractFrom: []int{0}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 1_500_000}}})
+		p = v.create(proposal.CreateParams{FeeRate: rate, SubtractFrom: []int{0}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 1_500_000}}})
 		if p.Sent()+p.Fee != 1_500_000 || p.ExcessFee != 0 {
 			t.Errorf("%s: with the fee subtracted %s is sent, and the fee is %s", k.Name, p.Sent(), p.Fee)
 		}
@@ -142,7 +142,7 @@ func TestFees(t *testing.T) {
 		rateOf("without change", p)
 	}
 	v := w.vault(testkit.WPKH, 1_000_000)
-	p := v.create(proposal.Order{Recipients: []proposal.Recipient{{Address: somebody, Amount: 100_000}}})
+	p := v.create(proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 100_000}}})
 	if p.TargetBlocks != proposal.DefaultTarget || p.FeeRate < 1000 {
 		t.Errorf("by estimate: %+v", p.Terms)
 	}
