@@ -44,7 +44,7 @@ func TestAuditRetention(t *testing.T) {
 	}
 	first := verify().Entries // events of the first start, which are older
 	recent := auth.Event{At: now.Add(-29 * 24 * time.Hour), Action: "recent"}
-	check(a.Store.WriteJournal(t.Context(), []auth.Event{recent}, nil))
+	check(a.Store.WriteEvents(t.Context(), []auth.Event{recent}, nil))
 	for range 2 {
 		check(a.ArchiveDue(t.Context()))
 		if r := verify(); r.Entries != 2 || r.Anchor.Position != first {

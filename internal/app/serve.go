@@ -48,7 +48,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 		return err
 	}
 	wallets, proposals, index := a.services(n)
-	journal := auth.NewJournal(a.Log, a.Store)
+	recorder := auth.NewRecorder(a.Log, a.Store)
 	var certificate *httpapi.Certificate
 	if a.Config.TLSCertFile != "" {
 		if certificate, err = httpapi.LoadCertificate(a.Config.TLSCertFile, a.Config.TLSKeyFile); err != nil {
@@ -60,7 +60,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 		return err
 	}
 	defer stopMetrics()
-	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, journal, observe)
+	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, recorder, observe)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	// Background tasks run longer than the requests, to record the last audit events.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	running.Go(func() { journal.Run(background) })
+	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.Watch.Run(background) })
 	running.Go(func() { _ = n.Monitor.Run(background) })
 	running.Go(func() { index.Run(background) })
@@ -111,14 +111,14 @@ func (a *App) stopLater(ctx context.Context) (later context.Context, end func())
 	return later, end
 }
 
-func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, journal *auth.Journal, observe observer) (http.Handler, error) {
+func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, recorder *auth.Recorder, observe observer) (http.Handler, error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
 	uid, err := a.Store.UID(ctx, hex.EncodeToString(random))
 	if err != nil {
 		return nil, err
 	}
-	login := auth.NewLogin(a.Log, a.Store, a.Passwords, a.signer, journal, a.Now)
+	login := auth.NewLogin(a.Log, a.Store, a.Passwords, a.signer, recorder, a.Now)
 	login.SetLimits(a.tokenLimits())
 	if !config.IsLoopback(a.Config.Host) {
 		login.RefuseDefaultPasswords() // checkExposure checks only at the start

@@ -45,7 +45,7 @@ type Login struct {
 	store     CredentialStore
 	passwords *Passwords
 	signer    *Signer
-	journal   *Journal
+	recorder  *Recorder
 	throttle  *throttle
 	now       func() time.Time
 
@@ -53,9 +53,9 @@ type Login struct {
 	limits        TokenLimits
 }
 
-// NewLogin returns a Login. It records logins and the use of tokens in the journal.
-func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, journal *Journal, now func() time.Time) *Login {
-	return &Login{log: log, store: store, passwords: passwords, signer: signer, journal: journal, throttle: newThrottle(), now: now}
+// NewLogin returns a Login. It records logins and the use of tokens in the recorder.
+func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, recorder *Recorder, now func() time.Time) *Login {
+	return &Login{log: log, store: store, passwords: passwords, signer: signer, recorder: recorder, throttle: newThrottle(), now: now}
 }
 
 // RefuseDefaultPasswords rejects logins with the DefaultPassword from now on. It is
@@ -93,7 +93,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 		l.throttle.failed(key, l.now())
 		e := (&Principal{Address: address}).Event(l.now(), "login", name, "")
 		e.Outcome = outcomeRefused
-		l.journal.login(e, u.ID)
+		l.recorder.login(e, u.ID)
 		return nil, ErrUnauthenticated
 	}
 	l.throttle.proved(key, l.now())
@@ -102,7 +102,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	if err != nil {
 		return nil, err
 	}
-	l.journal.login(who.Event(l.now(), "login", u.Name, ""), u.ID)
+	l.recorder.login(who.Event(l.now(), "login", u.Name, ""), u.ID)
 	if l.passwords.outdated(u.PasswordHash) {
 		l.rehash(ctx, u, password, address)
 	}
@@ -155,6 +155,6 @@ func (l *Login) Token(ctx context.Context, token, address, agent string) (*Princ
 			return nil, ErrUnauthenticated
 		}
 	}
-	l.journal.used(p.id, c.LastUse.At, Use{At: now, Address: address, Agent: agent})
+	l.recorder.used(p.id, c.LastUse.At, Use{At: now, Address: address, Agent: agent})
 	return c.Principal(address), nil
 }

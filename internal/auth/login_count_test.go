@@ -18,7 +18,7 @@ func refusal(at time.Time, name, address string) Event {
 // counted, however many names and addresses there are.
 func TestLoginCounts(t *testing.T) {
 	store := &storeOfJournal{uses: map[string]Use{}}
-	j := NewJournal(slog.New(slog.DiscardHandler), store)
+	j := NewRecorder(slog.New(slog.DiscardHandler), store)
 	at := time.Unix(1_800_000_000, 0)
 	minute := func(login func()) []Event {
 		t.Helper()
@@ -70,7 +70,7 @@ func TestLoginCounts(t *testing.T) {
 func TestLoginCounts_Written(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeOfJournal{uses: map[string]Use{}}
-		j := NewJournal(slog.New(slog.DiscardHandler), store)
+		j := NewRecorder(slog.New(slog.DiscardHandler), store)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {

@@ -265,7 +265,7 @@ type storeOfJournal struct {
 	uses     map[string]Use
 }
 
-func (s *storeOfJournal) WriteJournal(_ context.Context, events []Event, uses map[string]Use) error {
+func (s *storeOfJournal) WriteEvents(_ context.Context, events []Event, uses map[string]Use) error {
 	if s.failures--; s.failures >= 0 {
 		return errors.New("away")
 	}
@@ -281,7 +281,7 @@ func (s *storeOfJournal) SealAudit(context.Context) error { return nil }
 // Entries whose write failed are written later, in order, and the latest use wins.
 func TestJournal_RetriesFailedWrites(t *testing.T) {
 	store := &storeOfJournal{failures: 2, uses: map[string]Use{}}
-	j := NewJournal(slog.New(slog.DiscardHandler), store)
+	j := NewRecorder(slog.New(slog.DiscardHandler), store)
 	begin := time.Unix(1_800_000_000, 0)
 	for i := range 3 {
 		at := begin.Add(time.Duration(i) * usePrecision)

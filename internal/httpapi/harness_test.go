@@ -99,11 +99,11 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	kept := s.openStore(t, set.database)
 	s.store = kept
 	t.Cleanup(func() { check(t, kept.Close()) })
-	journal := auth.NewJournal(set.Log, kept)
+	recorder := auth.NewRecorder(set.Log, kept)
 	passwords := must(auth.NewPasswords(set.cost, 16))
 	check(t, kept.BindKey(t.Context(), auth.Fingerprint(s.key)))
 	signer := must(auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{s.key}, nil }, s.clock.now))
-	set.Login = auth.NewLogin(set.Log, kept, passwords, signer, journal, s.clock.now)
+	set.Login = auth.NewLogin(set.Log, kept, passwords, signer, recorder, s.clock.now)
 	set.Users = auth.NewUsers(kept, passwords, s.clock.now)
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
 	set.Audit = auth.NewAudit(kept)
@@ -121,7 +121,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	} else {
 		s.handler = described(t, s.fieldsChecked(t, must(httpapi.New(s.Options))))
 	}
-	s.serve(t, journal)
+	s.serve(t, recorder)
 	return s
 }
 
@@ -184,7 +184,7 @@ func (s *server) openStore(t *testing.T, url string) *store.Store {
 	return kept
 }
 
-func (s *server) serve(t *testing.T, journal *auth.Journal) {
+func (s *server) serve(t *testing.T, recorder *auth.Recorder) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -202,7 +202,7 @@ func (s *server) serve(t *testing.T, journal *auth.Journal) {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	written.Go(func() { journal.Run(background) })
+	written.Go(func() { recorder.Run(background) })
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		stop()

@@ -17,7 +17,7 @@ func (b *bench) record(e auth.Event) {
 	if e.Outcome == "" {
 		e.Outcome = "ok"
 	}
-	must(b.t, b.WriteJournal(b.t.Context(), []auth.Event{e}, nil))
+	must(b.t, b.WriteEvents(b.t.Context(), []auth.Event{e}, nil))
 }
 
 func (b *bench) verify(hash string) auth.AuditReport {
@@ -97,7 +97,7 @@ func TestAuditChainOfSeveral(t *testing.T) {
 			done.Go(func() {
 				for i := range each {
 					e := auth.Event{At: b.now, Action: "act", Target: fmt.Sprintf("%d/%d", w, i), Outcome: "ok"}
-					if err := b.WriteJournal(t.Context(), []auth.Event{e}, nil); err != nil {
+					if err := b.WriteEvents(t.Context(), []auth.Event{e}, nil); err != nil {
 						t.Error(err)
 					}
 					if err := b.SealAudit(t.Context()); err != nil {

@@ -408,7 +408,7 @@ func TestJournal(t *testing.T) {
 		u := b.user("alice", false)
 		token := b.token(u, "x", "")
 		use := auth.Use{At: b.now, Address: "2001:db8::1", Agent: "curl/8 ☕"}
-		must(t, b.WriteJournal(t.Context(),
+		must(t, b.WriteEvents(t.Context(),
 			[]auth.Event{{At: b.now, UserName: "alice", Action: "login", Outcome: "ok"}, {At: b.now, Action: "login", Outcome: "refused"}},
 			map[string]auth.Use{token.ID: use, uuid.NewString(): use}))
 		got, err := b.TokenOfUser(t.Context(), u.ID, token.ID)

@@ -16,8 +16,8 @@ func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		passwords, err := auth.NewPasswords(4, 2)
 		must(t, err)
-		journal := auth.NewJournal(slog.New(slog.DiscardHandler), b.Store)
-		login := auth.NewLogin(slog.New(slog.DiscardHandler), b.Store, passwords, nil, journal, func() time.Time { return b.now })
+		recorder := auth.NewRecorder(slog.New(slog.DiscardHandler), b.Store)
+		login := auth.NewLogin(slog.New(slog.DiscardHandler), b.Store, passwords, nil, recorder, func() time.Time { return b.now })
 		const attempts = 300
 		for i := range attempts {
 			_, err := login.Password(t.Context(), fmt.Sprint("nobody ", i), "wrong password", fmt.Sprintf("10.0.%d.1", i%100))
@@ -25,8 +25,8 @@ func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		journal.EndLoginCounts()
-		journal.Flush(t.Context())
+		recorder.EndLoginCounts()
+		recorder.Flush(t.Context())
 		if n := b.count("SELECT count(*) FROM audit WHERE outcome = 'refused'"); n > 70 {
 			t.Errorf("%d entries", n)
 		}

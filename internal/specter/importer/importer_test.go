@@ -91,7 +91,7 @@ func newHouse(t *testing.T, url string) *house {
 	check(t, err)
 	return &house{
 		Store: kept, imports: auth.NewImports(kept, passwords, clock),
-		login: auth.NewLogin(log, kept, passwords, signer, auth.NewJournal(log, kept), clock),
+		login: auth.NewLogin(log, kept, passwords, signer, auth.NewRecorder(log, kept), clock),
 		users: auth.NewUsers(kept, passwords, clock), tokens: auth.NewTokens(kept, signer, clock),
 		chain: importer.Chain{Problem: rpcclient.ErrUnavailable.Message},
 	}

@@ -25,22 +25,22 @@ type Use struct {
 	Agent   string // user agent of the client
 }
 
-// JournalStore stores the events and uses of a Journal.
-type JournalStore interface {
-	// WriteJournal adds events to the audit log and sets the last use of tokens by
+// RecorderStore stores the events and uses of a Recorder.
+type RecorderStore interface {
+	// WriteEvents adds events to the audit log and sets the last use of tokens by
 	// their ids, in one transaction.
-	WriteJournal(ctx context.Context, events []Event, uses map[string]Use) error
+	WriteEvents(ctx context.Context, events []Event, uses map[string]Use) error
 	// SealAudit is described in AuditStore.
 	SealAudit(ctx context.Context) error
 }
 
-// Journal records logins, aggregated if there are many, and the last use of tokens.
+// Recorder records logins, aggregated if there are many, and the last use of tokens.
 // It writes them in batches and outside of requests. A crash loses at most the last
 // second of both. Events of changes are not recorded here but in the transaction of
-// the change. The Journal also seals the audit log, once per second.
-type Journal struct {
+// the change. The Recorder also seals the audit log, once per second.
+type Recorder struct {
 	log   *slog.Logger
-	store JournalStore
+	store RecorderStore
 
 	sealed bool // result of the last attempt; for Run only
 
@@ -51,13 +51,13 @@ type Journal struct {
 	dropped int
 }
 
-// NewJournal returns a Journal. Run must be running for it to write.
-func NewJournal(log *slog.Logger, store JournalStore) *Journal {
-	return &Journal{log: log, store: store, sealed: true, logins: newLoginCounts(), uses: map[string]Use{}}
+// NewRecorder returns a Recorder. Run must be running for it to write.
+func NewRecorder(log *slog.Logger, store RecorderStore) *Recorder {
+	return &Recorder{log: log, store: store, sealed: true, logins: newLoginCounts(), uses: map[string]Use{}}
 }
 
 // Run writes pending entries until ctx ends, and then a last time.
-func (j *Journal) Run(ctx context.Context) {
+func (r *Recorder) Run(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	counted := time.NewTicker(countLoginsFor)
@@ -66,96 +66,96 @@ func (j *Journal) Run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			j.Flush(writing)
-			j.seal(writing)
+			r.Flush(writing)
+			r.seal(writing)
 		case <-counted.C:
-			j.EndLoginCounts()
+			r.EndLoginCounts()
 		case <-ctx.Done():
-			j.EndLoginCounts()
-			j.Flush(writing)
-			j.seal(writing)
+			r.EndLoginCounts()
+			r.Flush(writing)
+			r.seal(writing)
 			return
 		}
 	}
 }
 
 // Flush writes what is pending. If that fails, it is kept for the next attempt.
-func (j *Journal) Flush(ctx context.Context) {
-	j.mu.Lock()
-	events, uses, dropped := j.events, j.uses, j.dropped
-	j.events, j.uses, j.dropped = nil, map[string]Use{}, 0
-	j.mu.Unlock()
+func (r *Recorder) Flush(ctx context.Context) {
+	r.mu.Lock()
+	events, uses, dropped := r.events, r.uses, r.dropped
+	r.events, r.uses, r.dropped = nil, map[string]Use{}, 0
+	r.mu.Unlock()
 	if dropped > 0 {
-		j.log.ErrorContext(ctx, "audit events lost: database unavailable for too long", "entries", dropped)
+		r.log.ErrorContext(ctx, "audit events lost: database unavailable for too long", "entries", dropped)
 	}
 	if len(events) == 0 && len(uses) == 0 {
 		return
 	}
-	err := j.store.WriteJournal(ctx, events, uses)
+	err := r.store.WriteEvents(ctx, events, uses)
 	if err == nil {
 		return
 	}
-	j.log.ErrorContext(ctx, "writing logins and token uses failed; will retry",
+	r.log.ErrorContext(ctx, "writing logins and token uses failed; will retry",
 		"events", len(events), "uses", len(uses), "error", err)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.events = append(events, j.events...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(events, r.events...)
 	for id, use := range uses {
-		if _, newer := j.uses[id]; !newer {
-			j.uses[id] = use
+		if _, newer := r.uses[id]; !newer {
+			r.uses[id] = use
 		}
 	}
 }
 
 // seal seals the audit log. A failure is logged once and retried.
-func (j *Journal) seal(ctx context.Context) {
-	err := j.store.SealAudit(ctx)
-	if err != nil && j.sealed {
-		j.log.ErrorContext(ctx, "sealing the audit log failed; will retry", "error", err)
+func (r *Recorder) seal(ctx context.Context) {
+	err := r.store.SealAudit(ctx)
+	if err != nil && r.sealed {
+		r.log.ErrorContext(ctx, "sealing the audit log failed; will retry", "error", err)
 	}
-	j.sealed = err == nil
+	r.sealed = err == nil
 }
 
 // login records a login, or counts it. UserID is empty for an unknown user.
-func (j *Journal) login(e Event, userID string) {
+func (r *Recorder) login(e Event, userID string) {
 	e.Target = printable(e.Target)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.logins.add(e, userID) {
-		j.add(e)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.logins.add(e, userID) {
+		r.add(e)
 	}
 }
 
 // EndLoginCounts records the logins that were counted but not recorded, and resets
 // the counts. Run calls it once a minute.
-func (j *Journal) EndLoginCounts() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, e := range j.logins.events() {
-		j.add(e)
+func (r *Recorder) EndLoginCounts() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.logins.events() {
+		r.add(e)
 	}
-	j.logins = newLoginCounts()
+	r.logins = newLoginCounts()
 }
 
-// add must be called with j.mu held.
-func (j *Journal) add(e Event) {
-	if len(j.events) >= maxPending {
-		j.dropped++
+// add must be called with r.mu held.
+func (r *Recorder) add(e Event) {
+	if len(r.events) >= maxPending {
+		r.dropped++
 		return
 	}
-	j.events = append(j.events, e)
+	r.events = append(r.events, e)
 }
 
 // used records the use of a token whose use was last stored at lastWritten.
-func (j *Journal) used(tokenID string, lastWritten time.Time, use Use) {
+func (r *Recorder) used(tokenID string, lastWritten time.Time, use Use) {
 	if use.At.Sub(lastWritten) < usePrecision {
 		return
 	}
 	use.Agent = printable(use.Agent)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.uses) < maxPending {
-		j.uses[tokenID] = use
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.uses) < maxPending {
+		r.uses[tokenID] = use
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
-// WriteJournal implements auth.JournalStore.
-func (s *Store) WriteJournal(ctx context.Context, events []auth.Event, uses map[string]auth.Use) error {
+// WriteEvents implements auth.RecorderStore.
+func (s *Store) WriteEvents(ctx context.Context, events []auth.Event, uses map[string]auth.Use) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		for _, e := range events {
 			if err := addEvent(ctx, q, e); err != nil {
