@@ -217,7 +217,7 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 // leaving collects the data of a wallet for all formats, and prints a note if something
 // is incomplete. If born is set, it asks the node for the time of the first block.
 func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, born bool) (w walletexport.Wallet, err error) {
-	if w.Portrait, err = d.service.Portrait(ctx, d.who, v.Alias, 1); err != nil {
+	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {
 		return w, err
 	}
 	if w.Devices, err = d.service.Devices(ctx, d.who); err != nil {

@@ -286,7 +286,7 @@ func TestLetGoIsNotLocked(t *testing.T) {
 			must(t, err)
 			v, err := b.ViewByAlias(t.Context(), u.ID, "vault")
 			must(t, err)
-			portrait, err := b.Portrait(t.Context(), v, [2]uint32{1, 1})
+			portrait, err := b.Details(t.Context(), v, [2]uint32{1, 1})
 			must(t, err)
 			var listed, drawn []btc.Outpoint
 			for i, c := range coins {

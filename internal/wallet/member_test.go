@@ -123,7 +123,7 @@ func (r *fixture) acts() []act {
 			_, err := r.Addresses(ctx, who, "vault", wallet.AddressFilter{}, nil, 1)
 			return err
 		}},
-		{"Portrait", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Portrait(ctx, who, "vault", 1); return err }},
+		{"Portrait", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Details(ctx, who, "vault", 1); return err }},
 		{"Coins", auth.RoleViewer, func(who *auth.Principal) error {
 			_, err := r.Coins(ctx, who, "vault", btc.Outpoint{}, 1)
 			return err

@@ -112,9 +112,9 @@ type Book interface {
 	AddressOf(ctx context.Context, walletID, address string) (Address, error)
 	// ReceivedBy returns the amounts that an address of a wallet received.
 	ReceivedBy(ctx context.Context, walletID, address string) (Received, error)
-	// Portrait completes the details of a wallet, except for the History, from one
+	// Details completes the details of a wallet, except for the History, from one
 	// consistent snapshot, with the addresses of each branch up to end, exclusive.
-	Portrait(ctx context.Context, v View, end [2]uint32) (Portrait, error)
+	Details(ctx context.Context, v View, end [2]uint32) (Details, error)
 	// UnusedInARow returns the number of addresses of the receive branch that were
 	// revealed after the last used one.
 	UnusedInARow(ctx context.Context, walletID string) (int, error)

@@ -54,8 +54,8 @@ func (f Form) FileName() string {
 
 // Wallet is the data for all formats.
 type Wallet struct {
-	// Portrait must have the addresses of both branches up to and including the next one.
-	wallet.Portrait
+	// Details must have the addresses of both branches up to and including the next one.
+	wallet.Details
 	// Devices are the devices that the wallet's keys may name.
 	Devices []wallet.Device
 	// Labels are the wallet's labels in the model of BIP-329, including frozen UTXOs.

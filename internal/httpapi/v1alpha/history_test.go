@@ -17,7 +17,7 @@ func TestHistoryThatIsNotKept(t *testing.T) {
 	t.Parallel()
 	all := transactions()
 	write := func(limit int) (answer string, reads int) {
-		p := &portrait{unspent: map[string][]wallet.Unspent{}}
+		p := &walletDetails{unspent: map[string][]wallet.Unspent{}}
 		p.Alias, p.CoreInfo = "w", "{}"
 		for _, r := range all {
 			at := btc.Outpoint{Txid: r.Txid, Vout: 1}

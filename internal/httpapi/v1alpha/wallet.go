@@ -28,25 +28,25 @@ var WalletResponse = route.MediaOf[walletResponse](route.JSONType[0])
 
 // GetWallet serves GET /api/v1alpha/wallets/{alias}/.
 func (a *API) GetWallet(ctx context.Context, in walletRequest) (route.Streamed, error) {
-	p, err := a.portray(ctx, auth.PrincipalFrom(ctx), in.Alias)
+	p, err := a.details(ctx, auth.PrincipalFrom(ctx), in.Alias)
 	if err != nil {
 		return route.Streamed{}, err
 	}
 	return streamed(p.write), nil
 }
 
-// portrait contains the data of a wallet's response.
-type portrait struct {
-	wallet.Portrait
+// walletDetails contains the data of a wallet's response.
+type walletDetails struct {
+	wallet.Details
 	unspent map[string][]wallet.Unspent // by the transaction's id
 	pending map[string]psbtObject
 	history history
 }
 
-func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*portrait, error) {
-	p := &portrait{unspent: map[string][]wallet.Unspent{}}
+func (a *API) details(ctx context.Context, who *auth.Principal, alias string) (*walletDetails, error) {
+	p := &walletDetails{unspent: map[string][]wallet.Unspent{}}
 	var err error
-	if p.Portrait, err = a.o.Wallets.Portrait(ctx, who, alias, shownAhead); err != nil {
+	if p.Details, err = a.o.Wallets.Details(ctx, who, alias, shownAhead); err != nil {
 		return nil, err
 	}
 	for _, o := range p.Unspent {
@@ -60,7 +60,7 @@ func (a *API) portray(ctx context.Context, who *auth.Principal, alias string) (*
 }
 
 // frozen returns the outpoints of the frozen UTXOs.
-func (p *portrait) frozen() []string {
+func (p *walletDetails) frozen() []string {
 	frozen := []string{}
 	for _, o := range p.Unspent {
 		if o.Frozen {
@@ -71,7 +71,7 @@ func (p *portrait) frozen() []string {
 }
 
 // write writes the answer, in the original's order.
-func (p *portrait) write(w *bufio.Writer) error {
+func (p *walletDetails) write(w *bufio.Writer) error {
 	type member struct {
 		name  string
 		write func() error
@@ -108,7 +108,7 @@ func (p *portrait) write(w *bufio.Writer) error {
 }
 
 // writeWallet writes the object of the wallet itself.
-func (p *portrait) writeWallet(w *bufio.Writer) error {
+func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 	head, err := p.head()
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (p *portrait) writeWallet(w *bufio.Writer) error {
 }
 
 // addresses yields the shown addresses, each once.
-func (p *portrait) addresses() iter.Seq2[wallet.LabelledAddress, error] {
+func (p *walletDetails) addresses() iter.Seq2[wallet.LabelledAddress, error] {
 	labels := map[string]string{}
 	for _, a := range p.Labelled {
 		labels[a.Address] = a.Label
@@ -189,7 +189,7 @@ func appendMember(b []byte, r *record) []byte {
 }
 
 // appendListed appends a transaction unless it is dead.
-func (p *portrait) appendListed(b []byte, r *record) []byte {
+func (p *walletDetails) appendListed(b []byte, r *record) []byte {
 	if r.Status.Dead() {
 		return b
 	}
@@ -197,15 +197,15 @@ func (p *portrait) appendListed(b []byte, r *record) []byte {
 }
 
 // appendCoins appends what is unspent of a transaction.
-func (p *portrait) appendCoins(b []byte, r *record) []byte {
+func (p *walletDetails) appendCoins(b []byte, r *record) []byte {
 	return p.appendSome(b, r, func(*wallet.Unspent) bool { return true })
 }
 
-func (p *portrait) appendUnlocked(b []byte, r *record) []byte {
+func (p *walletDetails) appendUnlocked(b []byte, r *record) []byte {
 	return p.appendSome(b, r, func(o *wallet.Unspent) bool { return !o.Locked })
 }
 
-func (p *portrait) appendSome(b []byte, r *record, wanted func(*wallet.Unspent) bool) []byte {
+func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unspent) bool) []byte {
 	if !hasCoins(&r.Record) {
 		return b
 	}

@@ -94,7 +94,7 @@ type addressObject struct {
 	ServiceID *string `json:"service_id" description:"Always null."`
 }
 
-func (p *portrait) head() (walletHead, error) {
+func (p *walletDetails) head() (walletHead, error) {
 	v := &p.View
 	info, err := infoOf(v)
 	if err != nil {
@@ -120,7 +120,7 @@ func (p *portrait) head() (walletHead, error) {
 	return head, nil
 }
 
-func (p *portrait) tail() walletTail {
+func (p *walletDetails) tail() walletTail {
 	return walletTail{
 		Balance: balanceOf(&p.Wallet), RecvDescriptor: p.Receive, ChangeDescriptor: p.Change, Devices: devicesOf(&p.View),
 	}

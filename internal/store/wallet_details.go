@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Portrait implements wallet.Book.
-func (s *Store) Portrait(ctx context.Context, v wallet.View, end [2]uint32) (wallet.Portrait, error) {
-	p := wallet.Portrait{View: v}
+// Details implements wallet.Book.
+func (s *Store) Details(ctx context.Context, v wallet.View, end [2]uint32) (wallet.Details, error) {
+	p := wallet.Details{View: v}
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		for branch := range p.Addresses {
 			var err error

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Portrait holds all details of a wallet, for exports.
-type Portrait struct {
+// Details holds all details of a wallet, for exports.
+type Details struct {
 	View
 	// Addresses are the addresses of each branch, from index 0 on.
 	Addresses [2][]PlainAddress
@@ -47,14 +47,14 @@ type Unspent struct {
 	Frozen  bool // as in Coin
 }
 
-// Portrait returns all details of a wallet, with ahead addresses on each branch
+// Details returns all details of a wallet, with ahead addresses on each branch
 // past the last one that was revealed or used.
-func (s *Service) Portrait(ctx context.Context, who *auth.Principal, alias string, ahead uint32) (Portrait, error) {
+func (s *Service) Details(ctx context.Context, who *auth.Principal, alias string, ahead uint32) (Details, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
-		return Portrait{}, err
+		return Details{}, err
 	}
-	p, err := s.store.Portrait(ctx, v, [2]uint32{v.ReceiveNext + ahead, v.ChangeNext + ahead})
+	p, err := s.store.Details(ctx, v, [2]uint32{v.ReceiveNext + ahead, v.ChangeNext + ahead})
 	p.History = func(yield func(Record, error) bool) {
 		merge(ctx, s.strips([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts), false)(yield)
 	}

@@ -33,9 +33,9 @@ func TestPortrait(t *testing.T) {
 
 		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
 		must(t, err)
-		got, err := b.Portrait(t.Context(), v, [2]uint32{2, 1})
+		got, err := b.Details(t.Context(), v, [2]uint32{2, 1})
 		must(t, err)
-		want := wallet.Portrait{View: v}
+		want := wallet.Details{View: v}
 		want.Addresses[0] = []wallet.PlainAddress{{Address: addressAt(w.ID, first), Used: true}, {Address: addressAt(w.ID, *place(0, 1))}}
 		want.Addresses[1] = []wallet.PlainAddress{{Address: addressAt(w.ID, *place(1, 0))}}
 		want.Labelled = []wallet.LabelledAddress{{Address: addressAt(w.ID, far), Own: &far, Used: true, Label: label}, {Address: "foreign", Label: label}}
