@@ -24,11 +24,11 @@ type Node interface{ Status() nodestatus.Status }
 
 // Store counts rows of the database.
 type Store interface {
-	Figures(ctx context.Context) (Figures, error)
+	Stats(ctx context.Context) (Stats, error)
 }
 
-// Figures are counts from the database.
-type Figures struct {
+// Stats are counts from the database.
+type Stats struct {
 	Wallets   map[string]int64 // by status: creating, rescanning, ready, removing
 	Proposals map[string]int64 // by status
 	// LeastHeight is the lowest height to which a ready wallet is indexed; -1 if no wallet
@@ -85,8 +85,8 @@ func (m *Metrics) Handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		now := prometheus.NewRegistry()                                                                           // metrics read for this request
-		now.MustRegister(prometheus.CollectorFunc(func(to chan<- prometheus.Metric) { m.look(r.Context(), to) })) //nolint:contextcheck // it is the request's
+		now := prometheus.NewRegistry()                                                                              // metrics read for this request
+		now.MustRegister(prometheus.CollectorFunc(func(to chan<- prometheus.Metric) { m.collect(r.Context(), to) })) //nolint:contextcheck // it is the request's
 		promhttp.HandlerFor(prometheus.Gatherers{m.registry, now}, options).ServeHTTP(w, r)
 	})
 	return mux
@@ -112,8 +112,8 @@ var (
 // storePatience is the time limit for counting rows of the database.
 const storePatience = 5 * time.Second
 
-// look reads the current metrics of the node and the database.
-func (m *Metrics) look(ctx context.Context, to chan<- prometheus.Metric) {
+// collect reads the current metrics of the node and the database.
+func (m *Metrics) collect(ctx context.Context, to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
@@ -127,20 +127,20 @@ func (m *Metrics) look(ctx context.Context, to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
-	figures, err := m.store.Figures(ctx)
+	stats, err := m.store.Stats(ctx)
 	gauge(databaseUp, oneIf(err == nil))
 	if err != nil {
 		m.log.WarnContext(ctx, "reading database metrics failed", "error", err)
 		return
 	}
-	for status, n := range figures.Wallets {
+	for status, n := range stats.Wallets {
 		gauge(wallets, float64(n), status)
 	}
-	for status, n := range figures.Proposals {
+	for status, n := range stats.Proposals {
 		gauge(proposals, float64(n), status)
 	}
-	if figures.LeastHeight >= 0 {
-		gauge(leastHeight, float64(figures.LeastHeight))
+	if stats.LeastHeight >= 0 {
+		gauge(leastHeight, float64(stats.LeastHeight))
 	}
 }
 

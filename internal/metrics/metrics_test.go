@@ -17,17 +17,17 @@ import (
 )
 
 type source struct {
-	status  nodestatus.Status
-	figures metrics.Figures
-	err     error
+	status nodestatus.Status
+	stats  metrics.Stats
+	err    error
 }
 
-func (s *source) Status() nodestatus.Status                        { return s.status }
-func (s *source) Figures(context.Context) (metrics.Figures, error) { return s.figures, s.err }
+func (s *source) Status() nodestatus.Status                    { return s.status }
+func (s *source) Stats(context.Context) (metrics.Stats, error) { return s.stats, s.err }
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := &source{figures: metrics.Figures{
+	s := &source{stats: metrics.Stats{
 		Wallets: map[string]int64{"ready": 3, "rescanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99,
 	}}
 	s.status.LastContact, s.status.Blocks, s.status.Headers, s.status.Connections = time.UnixMilli(1_800_000_000_500), 100, 101, 8

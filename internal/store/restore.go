@@ -261,11 +261,11 @@ func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 	if r.Wallets, err = walletsForPeople(ctx, q); err != nil {
 		return r, err
 	}
-	figures, err := q.ProposalFigures(ctx)
+	stats, err := q.ProposalStats(ctx)
 	if err != nil {
 		return r, fmt.Errorf("count proposals: %w", err)
 	}
-	for _, f := range figures {
+	for _, f := range stats {
 		if slices.Contains([]string{"created", "partially_signed", "complete"}, f.Status) {
 			r.Proposals += f.Proposals
 		}

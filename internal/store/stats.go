@@ -10,11 +10,11 @@ import (
 
 var _ metrics.Store = (*Store)(nil)
 
-// Figures implements metrics.Store.
-func (s *Store) Figures(ctx context.Context) (metrics.Figures, error) {
-	f := metrics.Figures{Wallets: map[string]int64{}, Proposals: map[string]int64{}, LeastHeight: -1}
+// Stats implements metrics.Store.
+func (s *Store) Stats(ctx context.Context) (metrics.Stats, error) {
+	f := metrics.Stats{Wallets: map[string]int64{}, Proposals: map[string]int64{}, LeastHeight: -1}
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
-		wallets, err := q.WalletFigures(ctx)
+		wallets, err := q.WalletStats(ctx)
 		if err != nil {
 			return fmt.Errorf("count wallets: %w", err)
 		}
@@ -24,7 +24,7 @@ func (s *Store) Figures(ctx context.Context) (metrics.Figures, error) {
 				f.LeastHeight = row.LeastHeight
 			}
 		}
-		proposals, err := q.ProposalFigures(ctx)
+		proposals, err := q.ProposalStats(ctx)
 		if err != nil {
 			return fmt.Errorf("count proposals: %w", err)
 		}
