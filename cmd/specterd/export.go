@@ -64,7 +64,7 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
 				_ = d.node.CheckOnce(cmd.Context()) // timeOf returns the error, if any
 			}
 			if format != "" {
-				return p.exportOne(cmd.Context(), d, alias, walletexport.Form(format))
+				return p.exportOne(cmd.Context(), d, alias, walletexport.Format(format))
 			}
 			return p.exportFolder(cmd.Context(), d, alias, folder)
 		}),
@@ -89,13 +89,13 @@ func checkExport(alias, format, folder string) error {
 	case format != "" && alias == "":
 		return errors.New("--format requires --wallet ALIAS; list the aliases with specterd wallet list")
 	case format != "":
-		_, err := walletexport.ParseForm(format)
+		_, err := walletexport.ParseFormat(format)
 		return err
 	}
 	return nil
 }
 
-func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, form walletexport.Form) error {
+func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, form walletexport.Format) error {
 	v, err := d.service.Get(ctx, d.who, alias)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (p *program) exportWallet(ctx context.Context, d *walletDesk, folder *os.Ro
 		}
 	}()
 	whole = true
-	for _, form := range walletexport.Forms {
+	for _, form := range walletexport.Formats {
 		name := v.Alias + "/" + form.FileName()
 		err := writeNew(folder, name, func(out io.Writer) error { return w.Write(out, form) })
 		if errors.Is(err, walletexport.ErrBranches) {

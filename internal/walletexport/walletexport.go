@@ -17,26 +17,26 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Form is an export format.
-type Form string
+// Format is an export format.
+type Format string
 
 // The formats.
 const (
-	Specter    Form = "specter"     // the wallet file of Specter Desktop
-	AccountMap Form = "account-map" // for Specter Desktop, Sparrow, Fully Noded and others
-	Labels     Form = "labels"      // BIP-329, JSON Lines
-	Core       Form = "core"        // the argument of RPC importdescriptors
+	Specter    Format = "specter"     // the wallet file of Specter Desktop
+	AccountMap Format = "account-map" // for Specter Desktop, Sparrow, Fully Noded and others
+	Labels     Format = "labels"      // BIP-329, JSON Lines
+	Core       Format = "core"        // the argument of RPC importdescriptors
 )
 
-// Forms lists all formats.
-var Forms = []Form{Specter, AccountMap, Labels, Core}
+// Formats lists all formats.
+var Formats = []Format{Specter, AccountMap, Labels, Core}
 
 // ErrBranches is returned for a wallet whose branches a format cannot represent.
 var ErrBranches = fault.New(fault.Conflict, "unsupported_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core")
 
-// ParseForm returns the format with this name.
-func ParseForm(name string) (Form, error) {
-	for _, f := range Forms {
+// ParseFormat returns the format with this name.
+func ParseFormat(name string) (Format, error) {
+	for _, f := range Formats {
 		if string(f) == name {
 			return f, nil
 		}
@@ -45,7 +45,7 @@ func ParseForm(name string) (Form, error) {
 }
 
 // FileName returns the default name of a file in this format.
-func (f Form) FileName() string {
+func (f Format) FileName() string {
 	if f == Labels {
 		return "labels.jsonl"
 	}
@@ -67,7 +67,7 @@ type Wallet struct {
 
 // Write writes the wallet in one format, in UTF-8 and with a line break at the end.
 // ErrBranches is returned before anything is written.
-func (w Wallet) Write(out io.Writer, f Form) error {
+func (w Wallet) Write(out io.Writer, f Format) error {
 	switch f {
 	case Specter:
 		return w.writeSpecter(out)

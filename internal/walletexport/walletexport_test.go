@@ -46,7 +46,7 @@ func TestBranches(t *testing.T) {
 		"wsh(sortedmulti(1," + one + "/<0;1>/*," + two + "/<2;3>/*))": false,
 	} {
 		w := walletOf(t, descriptor)
-		for _, form := range walletexport.Forms {
+		for _, form := range walletexport.Formats {
 			var out bytes.Buffer
 			err := w.Write(&out, form)
 			fits := ok || form == walletexport.Core || form == walletexport.Labels
