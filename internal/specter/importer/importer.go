@@ -99,8 +99,8 @@ func (r Report) Count(kind string, result Result) int {
 	return n
 }
 
-// Mover imports objects.
-type Mover struct {
+// Importer imports objects.
+type Importer struct {
 	imports   *auth.Imports
 	wallets   Wallets
 	proposals Proposals
@@ -110,9 +110,9 @@ type Mover struct {
 	now       func() time.Time
 }
 
-// New returns a Mover that acts as who in the audit log.
-func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Mover {
-	return &Mover{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
+// New returns an Importer that acts as who in the audit log.
+func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Importer {
+	return &Importer{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
 }
 
 // Options are the options of an import.
@@ -126,7 +126,7 @@ type Options struct {
 
 // run is one import.
 type run struct {
-	*Mover
+	*Importer
 	folder *datadir.Folder
 	source string
 	Options
@@ -141,9 +141,9 @@ type run struct {
 
 // Run imports a directory. If it returns an error, such as of the database, the objects
 // before that are imported and in the report.
-func (m *Mover) Run(ctx context.Context, folder *datadir.Folder, o Options) (Report, error) {
+func (m *Importer) Run(ctx context.Context, folder *datadir.Folder, o Options) (Report, error) {
 	r := &run{
-		Mover: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
+		Importer: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
 		names: map[string]bool{}, adopted: map[string]bool{}, report: Report{DryRun: o.DryRun},
 	}
 	if o.Progress == nil {

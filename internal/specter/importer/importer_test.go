@@ -27,8 +27,8 @@ var update = flag.Bool("update", false, "update the golden files")
 
 const folders = "../../../testdata/specter-desktop/"
 
-// house is a database with the services to import into.
-type house struct {
+// fixture is a database with the services to import into.
+type fixture struct {
 	*store.Store
 	imports *auth.Imports
 	login   *auth.Login
@@ -38,7 +38,7 @@ type house struct {
 	chain   importer.Chain
 }
 
-func (h *house) mover() *importer.Mover {
+func (h *fixture) importer() *importer.Importer {
 	return importer.New(h.imports, h.service(), h.proposals(), h.Store, h.chain, auth.Operator("me"), func() time.Time { return now })
 }
 
@@ -46,12 +46,12 @@ func (h *house) mover() *importer.Mover {
 var now = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
 
 // engines are the database engines to import into.
-var engines = map[string]func(t *testing.T) *house{
-	"SQLite":     func(t *testing.T) *house { return newHouse(t, testdb.SQLite(t)) },
-	"PostgreSQL": func(t *testing.T) *house { return newHouse(t, testdb.Postgres(t)) },
+var engines = map[string]func(t *testing.T) *fixture{
+	"SQLite":     func(t *testing.T) *fixture { return newFixture(t, testdb.SQLite(t)) },
+	"PostgreSQL": func(t *testing.T) *fixture { return newFixture(t, testdb.Postgres(t)) },
 }
 
-func onBothEngines(t *testing.T, test func(t *testing.T, h *house)) {
+func onBothEngines(t *testing.T, test func(t *testing.T, h *fixture)) {
 	t.Helper()
 	for engine, house := range engines {
 		t.Run(engine, func(t *testing.T) {
@@ -75,7 +75,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func newHouse(t *testing.T, url string) *house {
+func newFixture(t *testing.T, url string) *fixture {
 	t.Helper()
 	clock := func() time.Time { return now }
 	log := slog.New(slog.DiscardHandler)
@@ -89,7 +89,7 @@ func newHouse(t *testing.T, url string) *house {
 	check(t, kept.BindKey(t.Context(), auth.Fingerprint(key)))
 	signer, err := auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{key}, nil }, clock)
 	check(t, err)
-	return &house{
+	return &fixture{
 		Store: kept, imports: auth.NewImports(kept, passwords, clock),
 		login: auth.NewLogin(log, kept, passwords, signer, auth.NewRecorder(log, kept), clock),
 		users: auth.NewUsers(kept, passwords, clock), tokens: auth.NewTokens(kept, signer, clock),
@@ -104,12 +104,12 @@ func check(t testing.TB, err error) {
 	}
 }
 
-func (h *house) movein(t *testing.T, path string, dryRun bool) importer.Report {
+func (h *fixture) movein(t *testing.T, path string, dryRun bool) importer.Report {
 	t.Helper()
 	f, err := datadir.Open(path)
 	check(t, err)
 	defer func() { check(t, f.Close()) }()
-	report, err := h.mover().Run(t.Context(), f, importer.Options{Path: path, DryRun: dryRun})
+	report, err := h.importer().Run(t.Context(), f, importer.Options{Path: path, DryRun: dryRun})
 	check(t, err)
 	return report
 }
@@ -123,7 +123,7 @@ func text(r importer.Report) string {
 	return b.String()
 }
 
-func (h *house) let(t *testing.T, name, password string) bool {
+func (h *fixture) let(t *testing.T, name, password string) bool {
 	t.Helper()
 	_, err := h.login.Password(t.Context(), name, password, "::1")
 	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
@@ -137,7 +137,7 @@ func (h *house) let(t *testing.T, name, password string) bool {
 func TestImport(t *testing.T) {
 	for _, name := range []string{"real", "madeup"} {
 		t.Run(name, func(t *testing.T) {
-			onBothEngines(t, func(t *testing.T, h *house) {
+			onBothEngines(t, func(t *testing.T, h *fixture) {
 				_, err := h.users.CreateFirst(t.Context(), "")
 				check(t, err)
 				before := h.state(t)
@@ -166,7 +166,7 @@ func TestImport(t *testing.T) {
 }
 
 // state returns all users and tokens.
-func (h *house) state(t *testing.T) string {
+func (h *fixture) state(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	users, err := h.ListUsers(t.Context(), "", 1000)
@@ -185,7 +185,7 @@ func (h *house) state(t *testing.T) string {
 // TestRecordedCredentials checks that passwords and tokens that the recorded Specter
 // Desktop accepted are valid after the import.
 func TestRecordedCredentials(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, h *house) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.movein(t, folders+"real", false)
 		if !h.let(t, "admin", "admin") || !h.let(t, "someuser", "somepassword") || h.let(t, "someuser", "admin") || h.let(t, "admin", "somepassword") {
 			t.Error("wrong passwords are accepted, or recorded passwords refused")
@@ -219,7 +219,7 @@ func TestRecordedCredentials(t *testing.T) {
 // TestImport_ExistingUsers checks that users with the same names who were not imported keep
 // their passwords and get no imported tokens.
 func TestImport_ExistingUsers(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, h *house) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
 		_, err := h.users.CreateFirst(t.Context(), "a good password")
 		check(t, err)
 		_, err = h.users.Create(t.Context(), auth.Operator("me"), "SomeUser", "another password", false)
@@ -241,7 +241,7 @@ func TestImport_ExistingUsers(t *testing.T) {
 // TestImport_Repeated checks that a later import adds new objects, does not restore deleted
 // ones, and does not revert changes.
 func TestImport_Repeated(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, h *house) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
 		ctx, me := t.Context(), auth.Operator("me")
 		path := t.TempDir()
 		check(t, os.CopyFS(path, os.DirFS(folders+"real")))
@@ -288,12 +288,12 @@ func TestImport_Repeated(t *testing.T) {
 // next import continues it.
 func TestImport_Interrupted(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, testdb.SQLite(t))
+	h := newFixture(t, testdb.SQLite(t))
 	f, err := datadir.Open(folders + "real")
 	check(t, err)
 	defer func() { check(t, f.Close()) }()
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = h.mover().Run(ctx, f, importer.Options{Progress: func(next string) {
+	_, err = h.importer().Run(ctx, f, importer.Options{Progress: func(next string) {
 		if next == "user someuser" {
 			cancel()
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Proposals is the part of proposal.Service that a Mover uses.
+// Proposals is the part of proposal.Service that an Importer uses.
 type Proposals interface {
 	Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []proposal.Foreign, dryRun bool) ([]proposal.Imported, error)
 	// Get returns a proposal of a wallet, or proposal.ErrNotFound.

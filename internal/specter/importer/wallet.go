@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Wallets is the part of wallet.Service that a Mover uses.
+// Wallets is the part of wallet.Service that an Importer uses.
 type Wallets interface {
 	Create(ctx context.Context, who *auth.Principal, p wallet.Plan) (wallet.View, error)
 	List(ctx context.Context, who *auth.Principal, after string, limit int) ([]wallet.View, error)

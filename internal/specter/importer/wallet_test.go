@@ -24,7 +24,7 @@ import (
 )
 
 // atNode connects the services to a node.
-func (h *house) atNode(t *testing.T, n *testkit.Node) {
+func (h *fixture) atNode(t *testing.T, n *testkit.Node) {
 	t.Helper()
 	client, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
 	check(t, err)
@@ -36,15 +36,15 @@ func (h *house) atNode(t *testing.T, n *testkit.Node) {
 	h.chain.Network, h.chain.Height, _ = h.node.Chain()
 }
 
-func (h *house) service() *wallet.Service {
+func (h *fixture) service() *wallet.Service {
 	return wallet.New(slog.New(slog.DiscardHandler), h.Store, h.Store, h.node, func() time.Time { return now }, func(string) {})
 }
 
-func (h *house) proposals() *proposal.Service {
+func (h *fixture) proposals() *proposal.Service {
 	return proposal.New(slog.New(slog.DiscardHandler), h.Store, h.service(), h.node, func() time.Time { return now }, proposal.Options{Kick: func(string) {}})
 }
 
-func (h *house) as(t *testing.T, name string) *auth.Principal {
+func (h *fixture) as(t *testing.T, name string) *auth.Principal {
 	t.Helper()
 	u, err := h.users.Get(t.Context(), name)
 	check(t, err)
@@ -54,7 +54,7 @@ func (h *house) as(t *testing.T, name string) *auth.Principal {
 }
 
 // labels returns the labels of a wallet.
-func (h *house) labels(t *testing.T, who *auth.Principal, alias string) (labels []string) {
+func (h *fixture) labels(t *testing.T, who *auth.Principal, alias string) (labels []string) {
 	t.Helper()
 	v, err := h.ViewByAlias(t.Context(), who.UserID, alias)
 	check(t, err)
@@ -70,7 +70,7 @@ func (h *house) labels(t *testing.T, who *auth.Principal, alias string) (labels 
 func TestImport_Wallets(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 15)
-	onBothEngines(t, func(t *testing.T, h *house) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)
 		planned := h.movein(t, folders+"real", true)
 		done := h.movein(t, folders+"real", false)
@@ -128,7 +128,7 @@ func TestImport_Wallets(t *testing.T) {
 func TestImport_MadeUpWallets(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 1)
-	onBothEngines(t, func(t *testing.T, h *house) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)
 		planned := text(h.movein(t, folders+"madeup", true))
 		report := text(h.movein(t, folders+"madeup", false))
@@ -158,7 +158,7 @@ func TestImport_MadeUpWallets(t *testing.T) {
 func TestImport_InterruptedAfterWallet(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 1)
-	h := newHouse(t, filepath.Join(t.TempDir(), "x.db"))
+	h := newFixture(t, filepath.Join(t.TempDir(), "x.db"))
 	h.atNode(t, n)
 	h.chain = importer.Chain{Problem: rpcclient.ErrUnavailable.Message} // users first
 	h.movein(t, folders+"real", false)
@@ -192,7 +192,7 @@ func TestImport_FrozenUTXOs(t *testing.T) {
 		check(t, os.MkdirAll(filepath.Dir(filepath.Join(path, name)), 0o700))
 		check(t, os.WriteFile(filepath.Join(path, name), in, 0o600))
 	}
-	onBothEngines(t, func(t *testing.T, h *house) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)
 		report := text(h.movein(t, path, false))
 		for _, want := range []string{
