@@ -155,14 +155,14 @@ func (a *Audit) Seal(ctx context.Context) error { return a.store.SealAudit(ctx) 
 // before, which is searched for.
 func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
 	var r AuditReport
-	told := false
+	isArchived := false
 	err := a.chain(ctx, &r, func(e Entry) error {
 		r.add(e)
 		r.Found = r.Found || e.Hash == hash
-		told = told || e.Action == ArchiveAction && e.Target == r.Anchor.Hash
+		isArchived = isArchived || e.Action == ArchiveAction && e.Target == r.Anchor.Hash
 		return nil
 	})
-	if r.Anchor.Position > 0 && !told && err == nil {
+	if r.Anchor.Position > 0 && !isArchived && err == nil {
 		r.problem("no entry records the archive that ends at position %d: entries were removed without archiving", r.Anchor.Position)
 	}
 	return r, err

@@ -128,9 +128,9 @@ type presented struct {
 	expiresAt time.Time
 }
 
-// look parses a token. ok is false for tokens that neither specterd nor Specter
+// parse parses a token. ok is false for tokens that neither specterd nor Specter
 // Desktop can have created.
-func (s *Signer) look(token string) (p presented, ok bool) {
+func (s *Signer) parse(token string) (p presented, ok bool) {
 	p = presented{text: token, hash: sha256.Sum256([]byte(token))}
 	if v, known := s.ring.Load().verified.get(p.hash); known {
 		p.id, p.expiresAt = v.id, v.expiresAt

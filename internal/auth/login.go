@@ -53,7 +53,7 @@ type Login struct {
 	limits        TokenLimits
 }
 
-// NewLogin returns a Login. It records logins and the use of tokens in the recorder.
+// NewLogin returns a Login. It records logins and the use of tokens in the journal.
 func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, recorder *Recorder, now func() time.Time) *Login {
 	return &Login{log: log, store: store, passwords: passwords, signer: signer, recorder: recorder, throttle: newThrottle(), now: now}
 }
@@ -131,7 +131,7 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 // authoritative: a token that has no row, or that its row does not allow, is
 // ErrUnauthenticated. Agent is the user agent.
 func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
-	p, ok := l.signer.look(token)
+	p, ok := l.signer.parse(token)
 	if !ok {
 		return nil, ErrUnauthenticated
 	}

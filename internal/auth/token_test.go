@@ -48,7 +48,7 @@ func newTestSigner(t testing.TB, now func() time.Time) *Signer {
 // accepts reports whether a token is accepted if its row specifies the test's key.
 func accepts(t testing.TB, s *Signer, token string) (p presented, ok bool) {
 	t.Helper()
-	if p, ok = s.look(token); !ok {
+	if p, ok = s.parse(token); !ok {
 		return p, false
 	}
 	ok, err := s.verify(context.Background(), p, Fingerprint(testKey))
@@ -124,7 +124,7 @@ func TestSigner_KeyRotation(t *testing.T) {
 	}
 	wants := func(what, token string, key []byte, want bool) {
 		t.Helper()
-		p, ok := s.look(token)
+		p, ok := s.parse(token)
 		if !ok {
 			t.Fatalf("%s: not read", what)
 		}
@@ -156,7 +156,7 @@ func TestSigner_KeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _ := lacking.look(before)
+	p, _ := lacking.parse(before)
 	if _, err := lacking.verify(t.Context(), p, Fingerprint(old)); !errors.Is(err, ErrKeyMissing) {
 		t.Errorf("of a missing key: %v", err)
 	}

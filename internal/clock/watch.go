@@ -62,7 +62,7 @@ func (w *Watch) Problem() *fault.Error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.look()
+	w.check()
 	if w.apart == 0 {
 		return nil
 	}
@@ -72,8 +72,8 @@ func (w *Watch) Problem() *fault.Error {
 		direction(w.apart), w.apart.Abs().Round(time.Second), w.at.UTC().Format(time.RFC3339), left.Round(time.Second)).WithRetryAfter(left)
 }
 
-// look detects jumps and their end.
-func (w *Watch) look() {
+// check detects jumps and their end.
+func (w *Watch) check() {
 	steady, origin := w.steady(), w.originNow()
 	apart := origin.Sub(w.origin)
 	switch {

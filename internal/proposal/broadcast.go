@@ -33,7 +33,7 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.wallets.TakeCoins(ctx, v.ID) // so that no other request cancels it meanwhile
+	done, err := s.wallets.LockSelection(ctx, v.ID) // so that no other request cancels it meanwhile
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -187,7 +187,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	if err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	done, err := s.wallets.LockSelection(ctx, v.ID)
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -65,7 +65,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	if o, err = o.validate(network, s.now()); err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	done, err := s.wallets.LockSelection(ctx, v.ID)
 	if err != nil {
 		return Proposal{}, err
 	}

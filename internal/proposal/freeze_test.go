@@ -18,7 +18,7 @@ func testFreezeBrokenOff(w *world) {
 	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, let, true))
 	// The steps of unfreezing before Core unlocks the UTXO, and of freezing before it is
 	// stored as frozen. A killed process no longer holds the keyed mutex.
-	done, err := w.wallets.TakeCoins(t.Context(), id)
+	done, err := w.wallets.LockSelection(t.Context(), id)
 	must(t, err)
 	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "coin.unfreeze"}))
 	must(t, w.store.NoteLock(t.Context(), id, []btc.Outpoint{wanted}))

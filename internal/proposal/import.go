@@ -72,7 +72,7 @@ func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View
 	if err := s.node.Ready(); err != nil {
 		return nil, err
 	}
-	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	done, err := s.wallets.LockSelection(ctx, v.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	}
 	soon, cancel := context.WithTimeout(ctx, turnPatience)
 	defer cancel()
-	done, err := s.wallets.TakeCoins(soon, w.ID)
+	done, err := s.wallets.LockSelection(soon, w.ID)
 	if err != nil {
 		return nil, ctx.Err() // another request is using the wallet; the next sync round is soon
 	}

@@ -34,10 +34,10 @@ type Wallets interface {
 	// Open returns the wallet with the caller's alias if their role in it includes the
 	// needed role.
 	Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
-	// TakeCoins waits until no other caller selects or locks UTXOs of a wallet. Proposals
+	// LockSelection waits until no other caller selects or locks UTXOs of a wallet. Proposals
 	// of a wallet are created one after the other: Core selects UTXOs only after it has
 	// locked the inputs of the previous proposal.
-	TakeCoins(ctx context.Context, walletID string) (done func(), err error)
+	LockSelection(ctx context.Context, walletID string) (done func(), err error)
 }
 
 // Options are the settings of a Service.
@@ -124,7 +124,7 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 	if err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.wallets.TakeCoins(ctx, v.ID)
+	done, err := s.wallets.LockSelection(ctx, v.ID)
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -49,9 +49,9 @@ type disk struct {
 	trouble atomic.Pointer[fault.Error]
 }
 
-// mind updates the state of the disk from the result of a write. It reports whether it
+// observe updates the state of the disk from the result of a write. It reports whether it
 // released the disk reserve.
-func (d *disk) mind(ctx context.Context, err error) (released bool) {
+func (d *disk) observe(ctx context.Context, err error) (released bool) {
 	if d.path == "" {
 		return false
 	}

@@ -72,7 +72,7 @@ func coinOf(row db.CoinsRow) wallet.Coin {
 
 // SetFrozen implements wallet.Book.
 func (s *Store) SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
-	return orWalletGone(s.inTurn(ctx, walletID, func() error {
+	return orWalletGone(s.withSubjectLock(ctx, walletID, func() error {
 		return s.inBulkTx(ctx, func(q *db.Queries) error {
 			more := int64(0)
 			for _, one := range at {

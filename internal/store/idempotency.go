@@ -15,7 +15,7 @@ import (
 
 // ClaimKey implements idempotency.Store.
 func (s *Store) ClaimKey(ctx context.Context, r idempotency.Request, before time.Time, decide func(*idempotency.Entry) (*idempotency.Entry, error)) error {
-	return s.inChargedTx(ctx, r.UserID, func(q *db.Queries) error {
+	return s.inQuotaTx(ctx, r.UserID, func(q *db.Queries) error {
 		if err := q.DropIdempotencyKeys(ctx, sqltype.Time{Time: before}); err != nil {
 			return fmt.Errorf("drop old idempotency keys: %w", err)
 		}

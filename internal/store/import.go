@@ -72,7 +72,7 @@ func (s *Store) ImportUser(ctx context.Context, origin, name string, decide func
 
 // ImportToken implements auth.ImportStore.
 func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e auth.Event) error {
-	return s.inChargedTx(ctx, t.UserID, func(q *db.Queries) error {
+	return s.inQuotaTx(ctx, t.UserID, func(q *db.Queries) error {
 		err := addImport(ctx, q, auth.ImportToken, origin, t.ID, e.At)
 		if isUnique(err) {
 			return auth.ErrDescriptionTaken

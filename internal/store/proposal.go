@@ -38,7 +38,7 @@ func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []b
 
 // addProposal adds a proposal, and calls last at the end of the transaction.
 func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, last func(*db.Queries) error) error {
-	err := s.inChargedTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
+	err := s.inQuotaTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
 		if p.ReplacesID != "" {
 			if err := replaceOpen(ctx, q, p); err != nil {
 				return err

@@ -23,10 +23,10 @@ var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID s
 	auth.QuotaFrozen:          (*db.Queries).CountFrozenOfWallet,
 }
 
-// inTurn runs do, a transaction that charges a quota, exclusively for the same user or
+// withSubjectLock runs do, a transaction that charges a quota, exclusively for the same user or
 // wallet within this process: PostgreSQL would abort all but one of several concurrent
 // transactions, and they would be retried.
-func (s *Store) inTurn(ctx context.Context, subjectID string, do func() error) error {
+func (s *Store) withSubjectLock(ctx context.Context, subjectID string, do func() error) error {
 	done, err := s.quotaLocks.Lock(ctx, subjectID)
 	if err != nil {
 		return err
@@ -35,9 +35,9 @@ func (s *Store) inTurn(ctx context.Context, subjectID string, do func() error) e
 	return do()
 }
 
-// inChargedTx runs body as inTx does, within inTurn.
-func (s *Store) inChargedTx(ctx context.Context, subjectID string, body func(*db.Queries) error) error {
-	return s.inTurn(ctx, subjectID, func() error { return s.inTx(ctx, body) })
+// inQuotaTx runs body as inTx does, within withSubjectLock.
+func (s *Store) inQuotaTx(ctx context.Context, subjectID string, body func(*db.Queries) error) error {
+	return s.withSubjectLock(ctx, subjectID, func() error { return s.inTx(ctx, body) })
 }
 
 // charge records that a user inserted n objects of a quota, in a wallet if the quota is

@@ -130,7 +130,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	var err error
 	s.rw, s.ro, err = s.engine.open(ctx)
-	if err != nil && s.disk.mind(ctx, err) { // opening also needs disk space
+	if err != nil && s.disk.observe(ctx, err) { // opening also needs disk space
 		s.rw, s.ro, err = s.engine.open(ctx)
 	}
 	if err != nil {

@@ -36,7 +36,7 @@ func credentialOf(row db.TokenAndUserRow) *auth.Credential {
 
 // CreateToken implements auth.TokenStore.
 func (s *Store) CreateToken(ctx context.Context, who *auth.Principal, t auth.Token, e auth.Event) error {
-	return s.inChargedTx(ctx, t.UserID, func(q *db.Queries) error {
+	return s.inQuotaTx(ctx, t.UserID, func(q *db.Queries) error {
 		maker, err := s.confirm(ctx, q, who)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (s *Store) TokensOfUser(ctx context.Context, userID string, after auth.Toke
 
 // RotateToken implements auth.TokenStore.
 func (s *Store) RotateToken(ctx context.Context, who *auth.Principal, id string, rotate func(*auth.Rotation) error) error {
-	return s.inChargedTx(ctx, who.UserID, func(q *db.Queries) error {
+	return s.inQuotaTx(ctx, who.UserID, func(q *db.Queries) error {
 		if _, err := s.confirm(ctx, q, who); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error
 // that revoke access.
 func (s *Store) inUrgentTx(ctx context.Context, body func(*db.Queries) error) error {
 	err := s.attempt(ctx, body)
-	if s.disk.mind(ctx, err) {
+	if s.disk.observe(ctx, err) {
 		err = s.attempt(ctx, body)
 	}
 	return err
@@ -75,7 +75,7 @@ func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(
 		return ErrDiskFull
 	}
 	err := s.persist(ctx, patience, try)
-	s.disk.mind(ctx, err)
+	s.disk.observe(ctx, err)
 	return err
 }
 

@@ -17,7 +17,7 @@ import (
 
 // AddWallet implements wallet.Registry.
 func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias string, addresses []wallet.Address, e auth.Event) error {
-	return s.inChargedTx(ctx, ownerID, func(q *db.Queries) error {
+	return s.inQuotaTx(ctx, ownerID, func(q *db.Queries) error {
 		if err := insertWallet(ctx, q, w); err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 // undone. After a crash in between, UTXOs are locked but not frozen. A note that is
 // written before the first step makes the next sync round unlock them.
 func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
-	done, err := s.TakeCoins(ctx, w.ID)
+	done, err := s.LockSelection(ctx, w.ID)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error
 // deleted last, and all steps can be repeated. An adopted wallet stays in Bitcoin
 // Core, loaded or not, for the software that used it before.
 func (s *Service) remove(ctx context.Context, w Wallet) error {
-	done, err := s.TakeCoins(ctx, w.ID) // so that no lock is added after the existing ones are removed
+	done, err := s.LockSelection(ctx, w.ID) // so that no lock is added after the existing ones are removed
 	if err != nil {
 		return err
 	}

@@ -69,9 +69,9 @@ func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, n
 	return v, nil
 }
 
-// TakeCoins waits until no other goroutine of this process selects or locks UTXOs
+// LockSelection waits until no other goroutine of this process selects or locks UTXOs
 // of the wallet. The caller must call done afterwards.
-func (s *Service) TakeCoins(ctx context.Context, walletID string) (done func(), err error) {
+func (s *Service) LockSelection(ctx context.Context, walletID string) (done func(), err error) {
 	return s.coins.Lock(ctx, walletID)
 }
 

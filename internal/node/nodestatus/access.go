@@ -73,7 +73,7 @@ func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 	err := rpc.Batch(ctx, reqs)
 	if !errors.Is(err, rpcclient.ErrMethodForbidden) {
 		if err == nil {
-			err = a.note(reqs)
+			err = a.addUnknown(reqs)
 		}
 		return a, err
 	}
@@ -84,7 +84,7 @@ func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 			a.forbidden = append(a.forbidden, one[0].Method)
 			err = nil
 		case err == nil:
-			err = a.note(one)
+			err = a.addUnknown(one)
 		}
 		if err != nil {
 			return a, err
@@ -93,9 +93,9 @@ func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 	return a, nil
 }
 
-// note records the methods that the node does not have. It returns an error if the
+// addUnknown records the methods that the node does not have. It returns an error if the
 // node did not process the calls.
-func (a *access) note(reqs []rpcclient.Request) error {
+func (a *access) addUnknown(reqs []rpcclient.Request) error {
 	for _, r := range reqs {
 		refusal, ok := errors.AsType[*rpcclient.RPCError](r.Err)
 		switch {
