@@ -104,7 +104,7 @@ func TestNodeFaults(t *testing.T) {
 						fault.begin(relay)
 						return
 					}
-					relay.Meddle(func(x *testkit.Exchange) {
+					relay.Intercept(func(x *testkit.Exchange) {
 						if whole || x.Calls(calls...) {
 							fault.answer(x)
 						} else {
@@ -116,7 +116,7 @@ func TestNodeFaults(t *testing.T) {
 					broken()
 					f.ready(http.StatusServiceUnavailable)
 				}
-				for _, act := range f.acts() {
+				for _, act := range f.requests() {
 					broken(act.calls...)
 					var problem struct{ Code, Detail string }
 					status, body := f.send(act.method, act.path, act.body)
@@ -136,7 +136,7 @@ func TestNodeFaults(t *testing.T) {
 				if fault.begin != nil {
 					relay.Open()
 				}
-				relay.Meddle(nil)
+				relay.Intercept(nil)
 				f.ready(http.StatusOK)
 				if after := f.left(); after != before {
 					t.Errorf("side effects:\n%s\nbefore\n%s", after, before)
@@ -206,14 +206,14 @@ func (f *faulty) prepare() {
 	f.do(http.MethodPost, "/api/v1/wallets/one/proposals/"+p.ID+"/signatures", map[string]any{"psbt": signed}, http.StatusOK)
 }
 
-type act struct {
+type request struct {
 	name, method, path string
 	body               any
 	calls              []string // the first calls to the node
 }
 
-func (f *faulty) acts() []act {
-	return []act{
+func (f *faulty) requests() []request {
+	return []request{
 		{"create wallet", http.MethodPost, "/api/v1/wallets", orderOf("two", 2), []string{"getdescriptorinfo"}},
 		{"create proposal", http.MethodPost, "/api/v1/wallets/one/proposals", f.order(), []string{"walletcreatefundedpsbt"}},
 		{"broadcast", http.MethodPost, "/api/v1/wallets/one/proposals/" + f.signed + "/broadcast", nil, []string{"testmempoolaccept"}},

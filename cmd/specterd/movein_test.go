@@ -49,7 +49,7 @@ func TestImport_FromSpecterDesktop(t *testing.T) {
 					args = append(args, "-walletdir="+t.TempDir())
 				}
 				n := testkit.BitcoindFrom(t, oldNode, args...)
-				h := moveInto(t, n, database(t), importer.Complete)
+				h := importInto(t, n, database(t), importer.Complete)
 				h.wantCredentials()
 				h.wantWallets(adopted)
 				h.wantPayments()
@@ -70,7 +70,7 @@ func TestImport_EmptyNode(t *testing.T) {
 			t.Parallel()
 			n := testkit.Bitcoind(t, "-mocktime="+strconv.FormatInt(oldTime.Unix(), 10))
 			n.Mine(t, 1)
-			h := moveInto(t, n, database(t), importer.Partial)
+			h := importInto(t, n, database(t), importer.Partial)
 			h.wantCredentials()
 			for _, w := range oldWallets(t) {
 				h.wantNames(w, h.wallet(w), false)
@@ -91,8 +91,8 @@ func TestImport_EmptyNode(t *testing.T) {
 	}
 }
 
-// household is a specterd with imported data.
-type household struct {
+// importedServer is a specterd with imported data.
+type importedServer struct {
 	t      *testing.T
 	node   *testkit.Node
 	url    string
@@ -100,8 +100,8 @@ type household struct {
 	tokens map[string]string // an imported token by user
 }
 
-// moveInto imports the directory and serves until the test ends.
-func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Status) *household {
+// importInto imports the directory and serves until the test ends.
+func importInto(t *testing.T, n *testkit.Node, database string, want importer.Status) *importedServer {
 	t.Helper()
 	environment := map[string]string{
 		"SPECTER_DATA_FOLDER": t.TempDir(), "SPECTER_API_ACTIVE": "true", "PORT": "0", "SPECTER_BCRYPT_COST": "4",
@@ -122,7 +122,7 @@ func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Stat
 	cmd.SetContext(t.Context())
 	const dryRun, asJSON = false, true
 	err = p.runImport(cmd, a, oldFolder, dryRun, asJSON)
-	h := &household{t: t, node: n, tokens: map[string]string{}}
+	h := &importedServer{t: t, node: n, tokens: map[string]string{}}
 	decodeJSON(t, out.Bytes(), &h.report)
 	if h.report.Status != want || (err == nil) != (want == importer.Complete) {
 		t.Fatalf("import: %v, want %s\n%s", err, want, out.String())
@@ -142,7 +142,7 @@ func moveInto(t *testing.T, n *testkit.Node, database string, want importer.Stat
 }
 
 // as makes a request with an Authorization header and returns the body.
-func (h *household) as(authorization, method, path string, body any, status int) []byte {
+func (h *importedServer) as(authorization, method, path string, body any, status int) []byte {
 	h.t.Helper()
 	encoded, err := json.Marshal(body)
 	check(h.t, err)
@@ -162,7 +162,7 @@ func (h *household) as(authorization, method, path string, body any, status int)
 }
 
 // wantCredentials checks the imported passwords and tokens.
-func (h *household) wantCredentials() {
+func (h *importedServer) wantCredentials() {
 	h.t.Helper()
 	with := func(name, password string) string {
 		r := http.Request{Header: http.Header{}}
@@ -206,7 +206,7 @@ func (h *household) wantCredentials() {
 	}
 }
 
-func (h *household) readOld(path string, into any) {
+func (h *importedServer) readOld(path string, into any) {
 	h.t.Helper()
 	text, err := os.ReadFile(filepath.Join(oldFolder, path))
 	check(h.t, err)
@@ -257,7 +257,7 @@ type newWallet struct {
 	Change  string `json:"change_descriptor"`
 }
 
-func (h *household) wallet(w oldWallet) newWallet {
+func (h *importedServer) wallet(w oldWallet) newWallet {
 	h.t.Helper()
 	var answer map[string]json.RawMessage
 	decodeJSON(h.t, h.as(h.tokens[w.User], http.MethodGet, "/api/v1alpha/wallets/"+w.Alias+"/", nil, http.StatusOK), &answer)
@@ -267,7 +267,7 @@ func (h *household) wallet(w oldWallet) newWallet {
 }
 
 // wantNames compares everything but balances and transactions.
-func (h *household) wantNames(w oldWallet, got newWallet, adopted bool) {
+func (h *importedServer) wantNames(w oldWallet, got newWallet, adopted bool) {
 	h.t.Helper()
 	if got.Receive != w.Receive || got.Change != w.Change || got.Address != w.Address || got.AddressIndex != w.AddressIndex {
 		h.t.Errorf("%s is %+v, want %+v", w.Alias, got, w)
@@ -299,7 +299,7 @@ func (h *household) wantNames(w oldWallet, got newWallet, adopted bool) {
 }
 
 // wantWallets waits until the wallets match Specter Desktop's.
-func (h *household) wantWallets(adopted bool) {
+func (h *importedServer) wantWallets(adopted bool) {
 	h.t.Helper()
 	balances := map[string]map[string]json.Number{"a_simple_wallet": {"trusted": "8.0", "untrusted_pending": "0.0", "immature": "0.0"}} // not recorded
 	for _, path := range []string{"18-wallet-simple_one", "19-wallet-vault_23_fam", "20-wallet-nested", "21-wallet-tap"} {
@@ -329,7 +329,7 @@ type pendingPSBT struct {
 	SigsCount int `json:"sigs_count"`
 }
 
-func (h *household) pending(w oldWallet) map[string]pendingPSBT {
+func (h *importedServer) pending(w oldWallet) map[string]pendingPSBT {
 	h.t.Helper()
 	var answer struct{ Result map[string]pendingPSBT }
 	decodeJSON(h.t, h.as(h.tokens[w.User], http.MethodGet, "/api/v1alpha/wallets/"+w.Alias+"/psbt", nil, http.StatusOK), &answer)
@@ -342,7 +342,7 @@ const alreadySent = "0f50d0b8"
 
 // wantPayments signs each pending payment of Specter Desktop with its devices, broadcasts it
 // and waits until it is confirmed.
-func (h *household) wantPayments() {
+func (h *importedServer) wantPayments() {
 	h.t.Helper()
 	var sent []string
 	for _, w := range oldWallets(h.t) {
@@ -383,7 +383,7 @@ func (h *household) wantPayments() {
 }
 
 // signers creates wallets on the node with the keys of the devices.
-func (h *household) signers(w oldWallet) (names []string) {
+func (h *importedServer) signers(w oldWallet) (names []string) {
 	h.t.Helper()
 	for _, device := range []int{1, 2, 3, 11, 12, 13} {
 		receive, has := testkit.RecordedKey(h.t, w.Receive, device)
@@ -402,7 +402,7 @@ func (h *household) signers(w oldWallet) (names []string) {
 }
 
 // send signs and broadcasts a payment, and returns its URL.
-func (h *household) send(w oldWallet, txid string, p pendingPSBT, signers []string) (url string) {
+func (h *importedServer) send(w oldWallet, txid string, p pendingPSBT, signers []string) (url string) {
 	h.t.Helper()
 	list := "/api/v1/wallets/" + w.Alias + "/proposals"
 	var found struct{ Items []struct{ ID string } }

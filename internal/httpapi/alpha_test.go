@@ -14,7 +14,7 @@ import (
 
 const alphaTokens = "/api/v1alpha/token/"
 
-func (s *server) alphaToken(t *testing.T, p person, description, life string) answer {
+func (s *server) alphaToken(t *testing.T, p testUser, description, life string) answer {
 	t.Helper()
 	return s.call(t, "POST", alphaTokens, p.basic(), fmt.Sprintf(`{"jwt_token_description": %s, "jwt_token_life": %q}`, description, life))
 }

@@ -84,7 +84,7 @@ func badCases(t *testing.T) map[string]badCase {
 	return all
 }
 
-func (c badCase) request(s *server, admin person, k token) request {
+func (c badCase) request(s *server, admin testUser, k token) request {
 	r := request{body: c.Body, header: c.Headers, auth: []string{k.bearer()}}
 	if c.Body64 != "" {
 		r.body = string(must(base64.StdEncoding.DecodeString(c.Body64)))

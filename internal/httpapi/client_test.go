@@ -16,13 +16,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// person is a user whose password is known.
-type person struct {
+// testUser is a user whose password is known.
+type testUser struct {
 	auth.User
 	password string
 }
 
-func (p person) basic() string { return basic(p.Name, p.password) }
+func (p testUser) basic() string { return basic(p.Name, p.password) }
 
 func basic(name, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
@@ -31,9 +31,9 @@ func basic(name, password string) string {
 func bearer(token string) string { return "Bearer " + token }
 
 // user adds a user.
-func (s *server) user(t *testing.T, name string, admin bool) person {
+func (s *server) user(t *testing.T, name string, admin bool) testUser {
 	t.Helper()
-	p := person{password: "correct horse of " + name}
+	p := testUser{password: "correct horse of " + name}
 	s.secret(p.password)
 	var err error
 	p.User, err = s.Users.Create(t.Context(), auth.Operator("test"), name, p.password, admin)
@@ -42,7 +42,7 @@ func (s *server) user(t *testing.T, name string, admin bool) person {
 }
 
 // principal acts for its user as a password does, whatever became of that.
-func (p person) principal() *auth.Principal {
+func (p testUser) principal() *auth.Principal {
 	who := auth.Operator(p.Name)
 	who.UserID, who.Admin, who.Scopes, who.Address = p.ID, p.Admin, auth.ScopesOf(p.Admin), "127.0.0.1"
 	return who
@@ -57,12 +57,12 @@ func (k token) bearer() string { return bearer(k.secret) }
 
 // token makes a token that lives for an hour, with these scopes or, where they
 // are 0, all that the user can have.
-func (s *server) token(t *testing.T, p person, scopes auth.Scopes, wallets ...string) token {
+func (s *server) token(t *testing.T, p testUser, scopes auth.Scopes, wallets ...string) token {
 	t.Helper()
 	return s.tokenFor(t, p, time.Hour, scopes, wallets)
 }
 
-func (s *server) tokenFor(t *testing.T, p person, life time.Duration, scopes auth.Scopes, wallets []string) token {
+func (s *server) tokenFor(t *testing.T, p testUser, life time.Duration, scopes auth.Scopes, wallets []string) token {
 	t.Helper()
 	if scopes == 0 {
 		scopes = auth.ScopesOf(p.Admin)
@@ -87,7 +87,7 @@ func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 }
 
 // wallet adds a wallet that a user has in this role.
-func (s *server) wallet(t *testing.T, p person, alias, role string) (id string) {
+func (s *server) wallet(t *testing.T, p testUser, alias, role string) (id string) {
 	t.Helper()
 	id = unique("wallet")
 	s.sql(t, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at)

@@ -133,15 +133,15 @@ var badTokens = []credential{
 		must(w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id, false))
 		return []string{child.bearer()}
 	}, verdict: refused},
-	{name: "token of a disabled user", headers: ofFormer(func(t *testing.T, w *world, p person) {
+	{name: "token of a disabled user", headers: ofFormer(func(t *testing.T, w *world, p testUser) {
 		w.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", p.ID)
 	}), verdict: refused},
-	{name: "token of a user who was disabled and enabled", headers: ofFormer(func(t *testing.T, w *world, p person) {
+	{name: "token of a user who was disabled and enabled", headers: ofFormer(func(t *testing.T, w *world, p testUser) {
 		for _, disabled := range []bool{true, false} {
 			must(w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Disabled: &disabled}))
 		}
 	}), verdict: refused},
-	{name: "token of a deleted user", headers: ofFormer(func(t *testing.T, w *world, p person) {
+	{name: "token of a deleted user", headers: ofFormer(func(t *testing.T, w *world, p testUser) {
 		check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name, false))
 	}), verdict: refused},
 	{name: "password of a disabled user", headers: func(t *testing.T, w *world, to route.Route) []string {
@@ -223,7 +223,7 @@ func respelled(bits byte) func(string) string {
 	}
 }
 
-func ofFormer(end func(t *testing.T, w *world, p person)) func(*testing.T, *world, route.Route) []string {
+func ofFormer(end func(t *testing.T, w *world, p testUser)) func(*testing.T, *world, route.Route) []string {
 	return func(t *testing.T, w *world, to route.Route) []string {
 		p := w.user(t, unique("former"), to.Role == route.Admin)
 		k := w.token(t, p, 0)

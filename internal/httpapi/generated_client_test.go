@@ -17,7 +17,7 @@ func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
 	bitcoind := testkit.Bitcoind(t)
 	program := buildClient(t)
-	w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: newPurse(t, bitcoind)}
+	w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: newNodeWallet(t, bitcoind)}
 	p := w.user(t, "p", false)
 	v := w.vaultOf(t, p)
 	w.purse.pay(t, w.server, v.id, 30_000_000, 30_000_000)

@@ -71,7 +71,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 }
 
 // testAllTransactions: of several wallets in one list, page by page.
-func testAllTransactions(t *testing.T, s *server, p person, v vault) {
+func testAllTransactions(t *testing.T, s *server, p testUser, v vault) {
 	t.Helper()
 	other := s.vault(t, p, "other")
 	k := s.token(t, p, 0).bearer()

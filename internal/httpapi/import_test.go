@@ -28,7 +28,7 @@ func foreign(name, password string, admin bool) auth.ForeignUser {
 	return auth.ForeignUser{Origin: "specter/" + name, Name: name, Admin: admin, Salt: salt, Hash: hash}
 }
 
-func (s *server) imported(t *testing.T, name, password string, admin bool) person {
+func (s *server) imported(t *testing.T, name, password string, admin bool) testUser {
 	t.Helper()
 	in := foreign(name, password, admin)
 	s.secret(base64.StdEncoding.EncodeToString(in.Hash)) // the weak hash must be nowhere
@@ -37,12 +37,12 @@ func (s *server) imported(t *testing.T, name, password string, admin bool) perso
 	if outcome != auth.OutcomeNew {
 		t.Errorf("%s: %s", name, outcome)
 	}
-	return person{User: u, password: password}
+	return testUser{User: u, password: password}
 }
 
 // foreignToken returns a token as Specter Desktop makes them, with a key that is
 // not known here.
-func foreignToken(p person, life time.Duration, now time.Time) auth.ForeignToken {
+func foreignToken(p testUser, life time.Duration, now time.Time) auth.ForeignToken {
 	id := uuid.NewString()
 	text := must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"username": p.Name, "jwt_token_id": id, "jwt_token_description": "x", "exp": now.Add(life).Unix(), "iat": now.Unix(),

@@ -184,7 +184,7 @@ func TestIsolation(t *testing.T) {
 }
 
 // identify returns everything by which a wallet and what is in it can be asked for.
-func (s *server) identify(t *testing.T, owner string, who person, v vault) identifiers {
+func (s *server) identify(t *testing.T, owner string, who testUser, v vault) identifiers {
 	t.Helper()
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
 	p := s.proposal(t, who, &v, 0)
@@ -244,10 +244,10 @@ func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 
 // testIsolationOfKeys: the same key, route and body of another user is another
 // request, and the same descriptors are nobody's secret.
-func testIsolationOfKeys(t *testing.T, s *server, alice, bob person) {
+func testIsolationOfKeys(t *testing.T, s *server, alice, bob testUser) {
 	t.Helper()
 	body := fmt.Sprintf(`{"name": "Same", "descriptor": %q, "birthday": "now"}`, descriptor())
-	for _, p := range []person{alice, bob} {
+	for _, p := range []testUser{alice, bob} {
 		got := s.do(t, onceRequest("/api/v1/wallets", s.token(t, p, 0).bearer(), "k", body)).want(t, 201, `"alias":"same"`)
 		if got.header.Get("Idempotency-Replayed") != "" {
 			t.Error("somebody else's answer is repeated")
@@ -261,7 +261,7 @@ func testIsolationOfKeys(t *testing.T, s *server, alice, bob person) {
 }
 
 // testIsolationOfMembers: a viewer reads and does nothing else, and is out at once.
-func testIsolationOfMembers(t *testing.T, s *server, alice person, owner, viewer string, v vault) {
+func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, viewer string, v vault) {
 	t.Helper()
 	id := s.proposal(t, alice, &v, 0).ID
 	for _, to := range httpapi.Routes(httpapi.Options{}) {

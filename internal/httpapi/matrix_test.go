@@ -17,10 +17,10 @@ import (
 // and somebody else of the same role.
 type world struct {
 	*server
-	caller, other person
+	caller, other testUser
 	bitcoind      *testkit.Node
 	vaults        *vaults
-	purse         *purse
+	purse         *nodeWallet
 	good          token // of the caller, with every scope
 }
 
@@ -63,17 +63,17 @@ func TestMatrix(t *testing.T) {
 	t.Parallel()
 	routes := httpapi.Routes(httpapi.Options{})
 	bitcoind := testkit.Bitcoind(t)
-	purse := newPurse(t, bitcoind)
+	payer := newNodeWallet(t, bitcoind)
 	const servers = 4
 	for n := range servers {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: purse}
+			w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: payer}
 			w.user(t, "root", true)
-			people := map[bool][2]person{}
+			people := map[bool][2]testUser{}
 			for _, admins := range []bool{false, true} {
 				name := map[bool]string{false: "user", true: "boss"}[admins]
-				people[admins] = [2]person{w.user(t, "caller_"+name, admins), w.user(t, "other_"+name, admins)}
+				people[admins] = [2]testUser{w.user(t, "caller_"+name, admins), w.user(t, "other_"+name, admins)}
 			}
 			for i := n; i < len(routes); i += servers {
 				t.Run(routes[i].Method+" "+routes[i].Path, func(t *testing.T) { w.tryAll(t, routes[i], people[routes[i].Role == route.Admin]) })
@@ -82,7 +82,7 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-func (w *world) tryAll(t *testing.T, to route.Route, people [2]person) {
+func (w *world) tryAll(t *testing.T, to route.Route, people [2]testUser) {
 	w.caller, w.other = people[0], people[1]
 	w.clock.advance(auth.MaxFailures * auth.FailureForgottenAfter) // so that the wrong passwords of the route before are forgiven
 	w.good = w.token(t, w.caller, 0)

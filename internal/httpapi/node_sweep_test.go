@@ -49,9 +49,9 @@ func TestNodeSettings(t *testing.T) {
 func newSweep(t *testing.T) *sweep {
 	t.Helper()
 	bitcoind := testkit.Bitcoind(t)
-	w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: newPurse(t, bitcoind)}
+	w := &world{server: start(t, onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: newNodeWallet(t, bitcoind)}
 	w.user(t, "root", true)
-	people := map[bool]person{false: w.user(t, "caller", false), true: w.user(t, "boss", true)}
+	people := map[bool]testUser{false: w.user(t, "caller", false), true: w.user(t, "boss", true)}
 	sw := &sweep{database: filepath.Join(t.TempDir(), "specterd.db"), bitcoind: bitcoind}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		w.caller = people[to.Role == route.Admin]

@@ -21,25 +21,25 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// purse is a wallet of the node's own that can pay.
-type purse struct{ node *testkit.Node }
+// nodeWallet is a wallet of the node's own that can pay.
+type nodeWallet struct{ node *testkit.Node }
 
-const purseName = "purse"
+const nodeWalletName = "purse"
 
-// newPurse has the node mine until the purse can pay.
-func newPurse(t *testing.T, n *testkit.Node) *purse {
+// newNodeWallet has the node mine until it can pay.
+func newNodeWallet(t *testing.T, n *testkit.Node) *nodeWallet {
 	t.Helper()
-	n.CLI(t, "createwallet", purseName)
+	n.CLI(t, "createwallet", nodeWalletName)
 	var address string
-	check(t, json.Unmarshal(n.WalletCLI(t, purseName, "getnewaddress"), &address))
+	check(t, json.Unmarshal(n.WalletCLI(t, nodeWalletName, "getnewaddress"), &address))
 	n.CLI(t, "generatetoaddress", 20, address)
 	n.Mine(t, 100)
-	return &purse{n}
+	return &nodeWallet{n}
 }
 
 // pay pays amounts to a wallet's receive addresses in one transaction, confirmed,
 // and writes it into the index, as the follower would have.
-func (p *purse) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amount) string {
+func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amount) string {
 	t.Helper()
 	mining.Lock()
 	defer mining.Unlock()
@@ -54,10 +54,10 @@ func (p *purse) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amo
 		outputs[a.Address], at[a.Address] = json.Number(amount.String()), a
 	}
 	var txid string
-	check(t, json.Unmarshal(p.node.WalletCLI(t, purseName, "send", outputs), &struct{ Txid *string }{&txid}))
+	check(t, json.Unmarshal(p.node.WalletCLI(t, nodeWalletName, "send", outputs), &struct{ Txid *string }{&txid}))
 	p.node.Mine(t, 1)
 	var sent struct{ Hex string }
-	check(t, json.Unmarshal(p.node.WalletCLI(t, purseName, "gettransaction", txid), &sent))
+	check(t, json.Unmarshal(p.node.WalletCLI(t, nodeWalletName, "gettransaction", txid), &sent))
 	raw := must(hex.DecodeString(sent.Hex))
 	now := s.clock.now()
 	entry := wallet.Transaction{
@@ -102,7 +102,7 @@ func (v *vault) sign(t *testing.T, p proposal.Proposal) []byte {
 
 // proposal puts a proposal into the database that no node has seen: it spends the
 // vault's coin of this number, and pays 1000 satoshis.
-func (s *server) proposal(t *testing.T, owner person, v *vault, number int) proposal.Proposal {
+func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) proposal.Proposal {
 	t.Helper()
 	coin := btc.Outpoint{Txid: hash(v.id, "coin"), Vout: uint32(number)}
 	tx := wire.NewMsgTx(2)

@@ -23,8 +23,8 @@ import (
 type spending struct {
 	*server
 	node  *testkit.Node
-	purse *purse
-	owner person
+	purse *nodeWallet
+	owner testUser
 	role  map[string]string // a token of somebody who has it
 	path  string            // of the proposals
 }
@@ -36,7 +36,7 @@ const payee = "bcrt1qgc6h85z43g3ss2dl5zdrzrp3ef6av4neqcqhh8"
 func TestProposals(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t)
-	w := &spending{server: start(t, onNode(n)), node: n, purse: newPurse(t, n), role: map[string]string{}, path: "/api/v1/wallets/vault_23_fam/proposals"}
+	w := &spending{server: start(t, onNode(n)), node: n, purse: newNodeWallet(t, n), role: map[string]string{}, path: "/api/v1/wallets/vault_23_fam/proposals"}
 	w.owner = w.user(t, "admin", true)
 	id := w.multisig(t, "vault_23_fam")
 	for _, role := range []string{"viewer", "proposer", "signer", "owner"} {

@@ -15,17 +15,17 @@ import (
 // ending is how a credential ends while the body of a request is on its way.
 type ending struct {
 	name    string
-	end     func(t *testing.T, w *world, p person, k token)
+	end     func(t *testing.T, w *world, p testUser, k token)
 	verdict verdict
 	only    func(to route.Route) bool
 }
 
-func endingBySQL(name string, v verdict, only func(route.Route) bool, statement string, id func(p person, k token) string) ending {
-	return ending{name, func(t *testing.T, w *world, p person, k token) { w.sql(t, statement, id(p, k)) }, v, only}
+func endingBySQL(name string, v verdict, only func(route.Route) bool, statement string, id func(p testUser, k token) string) ending {
+	return ending{name, func(t *testing.T, w *world, p testUser, k token) { w.sql(t, statement, id(p, k)) }, v, only}
 }
 
-func userID(p person, _ token) string  { return p.ID }
-func tokenID(_ person, k token) string { return k.id }
+func userID(p testUser, _ token) string  { return p.ID }
+func tokenID(_ testUser, k token) string { return k.id }
 
 // tokenEndings are those of tokens: all that a new request would be refused for.
 var tokenEndings = []ending{
@@ -37,17 +37,17 @@ var tokenEndings = []ending{
 		"UPDATE tokens SET scopes = '' WHERE token_id = $1", tokenID),
 	endingBySQL("role taken", adminsOnly, forAdmins, "UPDATE users SET is_admin = FALSE WHERE user_id = $1", userID),
 	endingBySQL("membership ended", notFound, isOnVault, "DELETE FROM members WHERE user_id = $1", userID),
-	{"role in the wallet lowered", func(t *testing.T, w *world, p person, _ token) {
+	{"role in the wallet lowered", func(t *testing.T, w *world, p testUser, _ token) {
 		w.sql(t, "UPDATE members SET role = 'viewer' WHERE user_id = $1", p.ID)
 	}, roleMissing, func(to route.Route) bool { return isOnVault(to) && to.Role != route.Viewer }},
-	{"token limited to other wallets", func(t *testing.T, w *world, _ person, k token) {
+	{"token limited to other wallets", func(t *testing.T, w *world, _ testUser, k token) {
 		w.sql(t, "UPDATE tokens SET wallet_ids = '' WHERE token_id = $1", k.id)
 	}, notFound, isOnVault},
 }
 
 // passwordEndings are those of passwords.
 var passwordEndings = []ending{
-	{"password reset", func(t *testing.T, w *world, p person, _ token) {
+	{"password reset", func(t *testing.T, w *world, p testUser, _ token) {
 		password := "correct horse after the reset"
 		_, err := w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Password: &password})
 		check(t, err)
@@ -63,11 +63,11 @@ var passwordEndings = []ending{
 func TestRecheck_Matrix(t *testing.T) {
 	t.Parallel()
 	bitcoind := testkit.Bitcoind(t)
-	purse := newPurse(t, bitcoind)
+	payer := newNodeWallet(t, bitcoind)
 	for name, setting := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{server: start(t, setting(t), onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: purse}
+			w := &world{server: start(t, setting(t), onNode(bitcoind)), bitcoind: bitcoind, vaults: &vaults{of: map[string]vault{}}, purse: payer}
 			w.user(t, "root", true)
 			owner := w.user(t, "owner", false)
 			for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -80,7 +80,7 @@ func TestRecheck_Matrix(t *testing.T) {
 }
 
 // endAll tries all endings at one route.
-func (w *world) endAll(t *testing.T, to route.Route, owner person) {
+func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	w.caller = owner
 	bodies := []bool{false}
 	if to.Handler.TakesIdempotencyKey {
@@ -105,7 +105,7 @@ func (w *world) endAll(t *testing.T, to route.Route, owner person) {
 
 // entrant returns somebody new who may make a right request at the route, the request,
 // and both of their credentials.
-func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (person, token, request) {
+func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (testUser, token, request) {
 	t.Helper()
 	p := w.user(t, unique("entrant"), to.Role == route.Admin)
 	whose := p

@@ -132,7 +132,7 @@ var attacks = map[string]func(t *testing.T, s *server) attack{
 	},
 	"own password with the old one after a reset": func(t *testing.T, s *server) attack {
 		p := s.user(t, unique("alice"), false)
-		var now person
+		var now testUser
 		return attack{
 			request: request{method: "PATCH", path: users + "/me", auth: []string{p.basic()}, body: `{"password": "correct horse of thief"}`},
 			end:     func() { now = s.reset(t, p) },
@@ -153,7 +153,7 @@ func (s *server) adminHeader(t *testing.T) string {
 }
 
 // reset has an admin reset somebody's password, and returns them with the new one.
-func (s *server) reset(t *testing.T, p person) person {
+func (s *server) reset(t *testing.T, p testUser) testUser {
 	t.Helper()
 	p.password = "correct horse after the reset"
 	s.call(t, "PATCH", userPath(p.Name), s.adminHeader(t), fmt.Sprintf(`{"password": %q}`, p.password)).want(t, 200)
@@ -215,20 +215,20 @@ func TestRecheck_BadBody(t *testing.T) {
 func TestRecheck_StillGood(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
-		for name, change := range map[string]func(t *testing.T, p person, k token){
-			"nothing": func(*testing.T, person, token) {},
-			"another token deleted": func(t *testing.T, p person, _ token) {
+		for name, change := range map[string]func(t *testing.T, p testUser, k token){
+			"nothing": func(*testing.T, testUser, token) {},
+			"another token deleted": func(t *testing.T, p testUser, _ token) {
 				s.sql(t, "DELETE FROM tokens WHERE token_id = $1", s.token(t, p, 0).id)
 			},
-			"another user's password reset": func(t *testing.T, _ person, _ token) { s.reset(t, s.user(t, unique("bob"), false)) },
-			"the password hashed with another cost": func(t *testing.T, p person, _ token) {
+			"another user's password reset": func(t *testing.T, _ testUser, _ token) { s.reset(t, s.user(t, unique("bob"), false)) },
+			"the password hashed with another cost": func(t *testing.T, p testUser, _ token) {
 				_, err := s.store.EditUser(t.Context(), auth.Program("test"), p.Name, func(u *auth.UserEdit) error {
 					u.PasswordHash, u.KeepAccess = u.PasswordHash+" ", true
 					return nil
 				})
 				check(t, err)
 			},
-			"the token retired for later": func(t *testing.T, _ person, k token) {
+			"the token retired for later": func(t *testing.T, _ testUser, k token) {
 				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"grace_period": "10m"}`).want(t, 201)
 			},
 		} {

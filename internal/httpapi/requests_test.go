@@ -15,7 +15,7 @@ import (
 
 // requests say, for each route, what to ask so that nothing but the credential
 // can be wrong. Whose is the person to whom the thing asked for belongs.
-var requests = map[string]func(t *testing.T, w *world, whose person) (path, body string){
+var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, body string){
 	"GET /api/healthz/liveness":               plain("/api/healthz/liveness"),
 	"GET /api/healthz/readyness":              plain("/api/healthz/readyness"),
 	"GET /api/v1alpha/token":                  plain("/api/v1alpha/token/"),
@@ -103,7 +103,7 @@ type vaults struct {
 
 // vaultOf returns a person's wallet. What is mined for it makes it one that the
 // node can lock a coin of.
-func (w *world) vaultOf(t *testing.T, whose person) vault {
+func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	w.vaults.Lock()
 	defer w.vaults.Unlock()
@@ -117,8 +117,8 @@ func (w *world) vaultOf(t *testing.T, whose person) vault {
 }
 
 // ofRichWallet asks for something in a wallet that has coins to spend.
-func ofRichWallet(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, whose person) (string, string) {
+func ofRichWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		v := w.richVaultOf(t, whose)
 		path, body := ofWallet(path, body)(t, w, whose)
 		return path, strings.ReplaceAll(body, "{foreign}", v.foreign)
@@ -126,7 +126,7 @@ func ofRichWallet(path, body string) func(*testing.T, *world, person) (string, s
 }
 
 // richVaultOf returns a person's wallet, with coins enough for all that is tried.
-func (w *world) richVaultOf(t *testing.T, whose person) vault {
+func (w *world) richVaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	v := w.vaultOf(t, whose)
 	w.vaults.Lock()
@@ -142,7 +142,7 @@ func (w *world) richVaultOf(t *testing.T, whose person) vault {
 }
 
 // proposalOf returns a proposal that is in one of these statuses.
-func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]string, statuses ...proposal.Status) proposal.Proposal {
+func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]string, statuses ...proposal.Status) proposal.Proposal {
 	t.Helper()
 	v := w.richVaultOf(t, whose)
 	who, ctx := whose.principal(), t.Context()
@@ -160,8 +160,8 @@ func (w *world) proposalOf(t *testing.T, whose person, kept func() map[string]st
 }
 
 // ofProposal asks for something about a proposal that is open.
-func ofProposal(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, whose person) (string, string) {
+func ofProposal(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		open := func() map[string]string { return w.vaults.open }
 		p := w.proposalOf(t, whose, open, proposal.Created, proposal.PartiallySigned, proposal.Complete)
 		v := w.vaultOf(t, whose)
@@ -174,7 +174,7 @@ func ofProposal(path, body string) func(*testing.T, *world, person) (string, str
 }
 
 // ofSignedProposal is one to be sent, or sent again.
-func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
+func ofSignedProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, proposal.Created, proposal.Complete, proposal.Broadcast)
 	v := w.vaultOf(t, whose)
 	if p.Status == proposal.Created {
@@ -185,7 +185,7 @@ func ofSignedProposal(t *testing.T, w *world, whose person) (string, string) {
 }
 
 // ofLostProposal is one to be abandoned.
-func ofLostProposal(t *testing.T, w *world, whose person) (string, string) {
+func ofLostProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.lost }, proposal.Broadcast)
 	if p.Status != proposal.Broadcast {
 		_, err := w.store.UpdateProposal(t.Context(), p.WalletID, p.ID, func(u *proposal.Update) error {
@@ -198,30 +198,30 @@ func ofLostProposal(t *testing.T, w *world, whose person) (string, string) {
 }
 
 // ofWallet asks for something in somebody's wallet.
-func ofWallet(path, body string) func(*testing.T, *world, person) (string, string) {
+func ofWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	if !strings.HasPrefix(path, "/api/") {
 		path = "/api/v1/wallets/{alias}" + path
 	}
-	return func(t *testing.T, w *world, whose person) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		v := w.vaultOf(t, whose)
 		fill := strings.NewReplacer("{alias}", v.alias, "{user}", whose.Name, "{address}", v.receive[1], "{outpoint}", v.coin.String(), "{txid}", v.sent)
 		return fill.Replace(path), fill.Replace(body)
 	}
 }
 
-func newWallet(*testing.T, *world, person) (string, string) {
+func newWallet(*testing.T, *world, testUser) (string, string) {
 	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birthday": "now"}`, unique("new"), descriptor())
 }
 
 // oldWallet is one to be deleted.
-func oldWallet(t *testing.T, w *world, whose person) (string, string) {
+func oldWallet(t *testing.T, w *world, whose testUser) (string, string) {
 	alias := strings.ReplaceAll(unique("old"), "-", "_")
 	w.wallet(t, whose, alias, "owner")
 	return "/api/v1/wallets/" + alias, ""
 }
 
 // oldMember is one to be removed.
-func oldMember(t *testing.T, w *world, whose person) (string, string) {
+func oldMember(t *testing.T, w *world, whose testUser) (string, string) {
 	v := w.vaultOf(t, whose)
 	name := unique("member")
 	w.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'viewer', 'x', 0)", v.id, w.user(t, name, false).ID)
@@ -229,13 +229,13 @@ func oldMember(t *testing.T, w *world, whose person) (string, string) {
 }
 
 // newInvitation is for a name that is not a user's.
-func newInvitation(t *testing.T, w *world, whose person) (string, string) {
+func newInvitation(t *testing.T, w *world, whose testUser) (string, string) {
 	return ofWallet("/invitations", fmt.Sprintf(`{"user": %q, "role": "viewer"}`, unique("guest")))(t, w, whose)
 }
 
 // ofInvitation is about an invitation of a person to a wallet of another user.
-func ofInvitation(path string, named bool) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, whose person) (string, string) {
+func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		host, alias, body := w.user(t, unique("host"), false), strings.ReplaceAll(unique("vault"), "-", "_"), ""
 		w.wallet(t, host, alias, "owner")
 		i, err := w.Wallets.Invite(t.Context(), host.principal(), alias, whose.Name, auth.RoleViewer)
@@ -248,42 +248,44 @@ func ofInvitation(path string, named bool) func(*testing.T, *world, person) (str
 }
 
 // newScan ends the one before, so that there may be another.
-func newScan(t *testing.T, w *world, whose person) (string, string) {
+func newScan(t *testing.T, w *world, whose testUser) (string, string) {
 	w.sql(t, "UPDATE wallets SET rescan_from = NULL WHERE wallet_id = $1", w.vaultOf(t, whose).id)
 	return ofWallet("/rescan", `{"from": 0}`)(t, w, whose)
 }
 
-func plain(path string) func(*testing.T, *world, person) (string, string) { return withBody(path, "") }
-
-func withBody(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(*testing.T, *world, person) (string, string) { return path, body }
+func plain(path string) func(*testing.T, *world, testUser) (string, string) {
+	return withBody(path, "")
 }
 
-func fresh(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(*testing.T, *world, person) (string, string) {
+func withBody(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(*testing.T, *world, testUser) (string, string) { return path, body }
+}
+
+func fresh(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(*testing.T, *world, testUser) (string, string) {
 		return path, fmt.Sprintf(body, unique("something new"))
 	}
 }
 
-func ofToken(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, whose person) (string, string) {
+func ofToken(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		return fmt.Sprintf(path, w.token(t, whose, 0).id), body
 	}
 }
 
-func ofUser(path, body string) func(*testing.T, *world, person) (string, string) {
-	return func(t *testing.T, w *world, _ person) (string, string) {
+func ofUser(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, _ testUser) (string, string) {
 		name := unique("somebody")
 		return fmt.Sprintf(path, w.user(t, name, false).Name), body
 	}
 }
 
-func ofUserToken(t *testing.T, w *world, _ person) (string, string) {
+func ofUserToken(t *testing.T, w *world, _ testUser) (string, string) {
 	p := w.user(t, unique("somebody"), false)
 	return "/api/v1/users/" + p.Name + "/tokens/" + w.token(t, p, 0).id, ""
 }
 
 // ownPassword changes the caller's password to what it was.
-func ownPassword(_ *testing.T, w *world, _ person) (string, string) {
+func ownPassword(_ *testing.T, w *world, _ testUser) (string, string) {
 	return "/api/v1/users/me", fmt.Sprintf(`{"password": %q}`, w.caller.password)
 }

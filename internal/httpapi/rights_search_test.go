@@ -70,7 +70,7 @@ func undescribed(s *setup) { s.routes = func(routes []route.Route) []route.Route
 type search struct {
 	*server
 	t                    *testing.T
-	alice, boss, mallory person
+	alice, boss, mallory testUser
 	strong               token // of alice, with every scope, and not stolen
 	account              token // of mallory, by which she accepts invitations
 	clean                rows  // of the tables of rights, before the token is made

@@ -17,27 +17,27 @@ func TestRowDecides(t *testing.T) {
 		past := s.clock.now().Add(-time.Second).UnixMicro()
 		for _, c := range []struct {
 			name   string
-			change func(t *testing.T, p person, parent, child token)
+			change func(t *testing.T, p testUser, parent, child token)
 		}{
-			{"the token is deleted", func(t *testing.T, _ person, _, child token) {
+			{"the token is deleted", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "DELETE FROM tokens WHERE token_id = $1", child.id)
 			}},
-			{"the token's end is moved", func(t *testing.T, _ person, _, child token) {
+			{"the token's end is moved", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "UPDATE tokens SET expires_at = $2 WHERE token_id = $1", child.id, past)
 			}},
-			{"the token's hash is another", func(t *testing.T, _ person, _, child token) {
+			{"the token's hash is another", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "UPDATE tokens SET token_hash = $2 WHERE token_id = $1", child.id, []byte("no hash of any token, 32 bytes.."))
 			}},
-			{"the token's id is another", func(t *testing.T, _ person, _, child token) {
+			{"the token's id is another", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "UPDATE tokens SET token_id = $2 WHERE token_id = $1", child.id, unique("id"))
 			}},
-			{"the parent is deleted", func(t *testing.T, _ person, parent, _ token) {
+			{"the parent is deleted", func(t *testing.T, _ testUser, parent, _ token) {
 				s.sql(t, "DELETE FROM tokens WHERE token_id = $1", parent.id)
 			}},
-			{"the user is disabled", func(t *testing.T, p person, _, _ token) {
+			{"the user is disabled", func(t *testing.T, p testUser, _, _ token) {
 				s.sql(t, "UPDATE users SET disabled_at = $2 WHERE user_id = $1", p.ID, past)
 			}},
-			{"the user is deleted", func(t *testing.T, p person, _, _ token) {
+			{"the user is deleted", func(t *testing.T, p testUser, _, _ token) {
 				s.sql(t, "DELETE FROM users WHERE user_id = $1", p.ID)
 			}},
 		} {

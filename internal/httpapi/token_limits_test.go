@@ -44,7 +44,7 @@ func TestTokenMaxLifetimeThatIsSet(t *testing.T) {
 }
 
 // make makes a token by v1.
-func (s *server) make(t *testing.T, p person, fields string) answer {
+func (s *server) make(t *testing.T, p testUser, fields string) answer {
 	t.Helper()
 	return s.call(t, "POST", tokens, p.basic(), fmt.Sprintf(`{"description": %q, "scopes": ["node:read"], %s}`, unique("x"), fields))
 }

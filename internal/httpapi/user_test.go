@@ -18,17 +18,17 @@ func TestUserLife(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		admin := s.user(t, "admin", true)
-		root, boss := s.token(t, admin, 0).bearer(), admin.basic()
+		root, administrator := s.token(t, admin, 0).bearer(), admin.basic()
 		const password = "correct horse, first"
-		s.call(t, "POST", users, boss, `{"name": "Bob Smith", "password": "`+password+`"}`).
+		s.call(t, "POST", users, administrator, `{"name": "Bob Smith", "password": "`+password+`"}`).
 			want(t, 201, `{"name":"Bob Smith","admin":false,"disabled":false,"default_password":false,"created_at":"2026-12-01T10:00:00.25Z"}`)
-		s.call(t, "POST", users, boss, `{"name": "bob smith", "password": "correct horse, other"}`).wantProblem(t, 409, "user_exists")
+		s.call(t, "POST", users, administrator, `{"name": "bob smith", "password": "correct horse, other"}`).wantProblem(t, 409, "user_exists")
 		s.call(t, "GET", userPath("BOB SMITH"), root, "").want(t, 200, `"name":"Bob Smith"`)
 		bob := s.call(t, "POST", tokens, basic("bob smith", password), `{"description": "x", "lifetime": "1 hour", "scopes": ["tokens:read"]}`).want(t, 201)
 		k := token{bob.text("id"), bob.text("token")}
 		s.call(t, "GET", users+"/me", k.bearer(), "").want(t, 200, `"name":"Bob Smith"`)
 
-		s.call(t, "PATCH", userPath("bob smith"), boss, `{"admin": true}`).want(t, 200, `"admin":true`)
+		s.call(t, "PATCH", userPath("bob smith"), administrator, `{"admin": true}`).want(t, 200, `"admin":true`)
 		s.works(t, k, true)
 		s.call(t, "GET", users, k.bearer(), "").wantProblem(t, 403, "insufficient_scope") // the token stays as it was made
 		s.call(t, "PATCH", userPath("bob smith"), root, `{"admin": false}`).want(t, 200, `"admin":false`)
@@ -47,7 +47,7 @@ func TestUserLife(t *testing.T) {
 		for _, method := range []string{"GET", "DELETE"} {
 			s.call(t, method, userPath("bob smith"), root, "").wantProblem(t, 404, "user_not_found")
 		}
-		s.call(t, "PATCH", userPath("bob smith"), boss, `{"admin": true}`).wantProblem(t, 404, "user_not_found")
+		s.call(t, "PATCH", userPath("bob smith"), administrator, `{"admin": true}`).wantProblem(t, 404, "user_not_found")
 		s.call(t, "PATCH", userPath("admin"), root, `{}`).wantProblem(t, 400, "no_changes")
 	})
 }
@@ -167,7 +167,7 @@ func TestTwoLastAdminsAtOnce(t *testing.T) {
 }
 
 // act has two admins act on each other at once.
-func (s *server) act(t *testing.T, round int, one token, onOne person, two token, onTwo person) {
+func (s *server) act(t *testing.T, round int, one token, onOne testUser, two token, onTwo testUser) {
 	t.Helper()
 	method, body := "PATCH", []string{`{"admin": false}`, `{"disabled": true}`, ``}[round%3]
 	if body == "" {
@@ -178,7 +178,7 @@ func (s *server) act(t *testing.T, round int, one token, onOne person, two token
 	var statuses [2]int
 	for i, c := range []struct {
 		k token
-		p person
+		p testUser
 	}{{one, onOne}, {two, onTwo}} {
 		both.Go(func() {
 			<-begin

@@ -57,7 +57,7 @@ var mining sync.RWMutex
 
 // vault makes a wallet that belongs to a user and writes a history into the index,
 // as the follower would have.
-func (s *server) vault(t *testing.T, owner person, alias string) vault {
+func (s *server) vault(t *testing.T, owner testUser, alias string) vault {
 	t.Helper()
 	mining.RLock()
 	defer mining.RUnlock()

@@ -97,7 +97,7 @@ func TestLyingEstimates(t *testing.T) {
 	w := newWorldAt(t, n, relay.URL(), t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.WPKH, 1_000_000)
 	says := func(method, result string) {
-		relay.Meddle(func(x *testkit.Exchange) {
+		relay.Intercept(func(x *testkit.Exchange) {
 			if len(x.Methods) == 1 && x.Calls(method) {
 				x.Answer(http.StatusOK, []byte(`{"id": `+x.ID()+`, "error": null, "result": `+result+`}`))
 				return
@@ -111,10 +111,10 @@ func TestLyingEstimates(t *testing.T) {
 	v.wantLimited(pay(10_000, 0), proposal.ErrMinimumTooHigh.Code, "100", byServer)
 
 	// Ancestors that lack more than they can.
-	relay.Meddle(nil)
+	relay.Intercept(nil)
 	v.sent(pay(100_000, 1100))
 	overpay := v.changed(func(a *answer) { a.overpay(500_000) })
-	relay.Meddle(func(x *testkit.Exchange) {
+	relay.Intercept(func(x *testkit.Exchange) {
 		if x.Calls("getmempoolentry") {
 			x.Answer(http.StatusOK, inMempool(t, x))
 			return

@@ -54,7 +54,7 @@ func TestDeficitOfAncestors(t *testing.T) {
 	w := newWorldAt(t, n, relay.URL(), t.TempDir()+"/specterd.db")
 	const low, high = 1100, 20_000
 	for _, k := range []testkit.Script{testkit.WPKH, testkit.SH, testkit.TR} {
-		relay.Meddle(nil)
+		relay.Intercept(nil)
 		v := w.vault(k, 1_000_000)
 		parent := v.sent(pay(100_000, low))
 		child := v.sent(pay(100_000, low))
@@ -68,11 +68,11 @@ func TestDeficitOfAncestors(t *testing.T) {
 		v.wantLocks()
 
 		overpay := v.changed(func(a *answer) { a.overpay(lacks / 5) })
-		relay.Meddle(overpay)
+		relay.Intercept(overpay)
 		v.wantRefused(order, proposal.ErrNodeAltered.Code)
 		v.mine()
 		v.until(child, proposal.Confirmed)
-		relay.Meddle(func(x *testkit.Exchange) {
+		relay.Intercept(func(x *testkit.Exchange) {
 			if x.Calls("getmempoolentry") {
 				x.Answer(http.StatusOK, inMempool(t, x))
 				return

@@ -323,7 +323,7 @@ func (v vault) coins() (list []btc.Outpoint) {
 const funding = "walletcreatefundedpsbt"
 
 // meddle has the node's answers to orders changed.
-func (v vault) meddle(relay *testkit.Relay, change func(*answer)) { relay.Meddle(v.changed(change)) }
+func (v vault) meddle(relay *testkit.Relay, change func(*answer)) { relay.Intercept(v.changed(change)) }
 
 func (v vault) changed(change func(*answer)) func(*testkit.Exchange) {
 	return func(x *testkit.Exchange) {

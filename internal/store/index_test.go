@@ -409,7 +409,7 @@ func TestTheIndexIsTheSameInAnyOrder(t *testing.T) {
 			want := b.index(inOrder)
 			checkNaively(t, b.load(inOrder), final, b.rows("SELECT txid, vout, spent_by FROM outputs WHERE wallet_id = $1 AND spent_by IS NOT NULL ORDER BY 1, 2", inOrder.ID))
 
-			for _, group := range news(r, shuffled, final) {
+			for _, group := range changeGroups(r, shuffled, final) {
 				b.write(group...)
 			}
 			b.write(wallet.Change{WalletID: shuffled.ID, Locked: locked, Synced: tip})
@@ -475,9 +475,9 @@ func randomState(r *rand.Rand) wallet.State {
 	return confirmedAt(1 + r.IntN(60))
 }
 
-// news returns changes to w that end with the given transactions, each of which
+// changeGroups returns changes to w that end with the given transactions, each of which
 // comes in several times and in states that it had before.
-func news(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (groups [][]wallet.Change) {
+func changeGroups(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (groups [][]wallet.Change) {
 	type event struct {
 		at      float64
 		t       wallet.Transaction

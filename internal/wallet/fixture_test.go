@@ -59,7 +59,7 @@ func onBoth(t *testing.T, n *testkit.Node, tests map[string]func(r *fixture)) {
 		t.Run(name+"/postgres", func(t *testing.T) {
 			t.Parallel()
 			dsn := testdb.Postgres(t)
-			test(newRig(t, n, dsn, "pgx", dsn))
+			test(newFixture(t, n, dsn, "pgx", dsn))
 		})
 	}
 }
@@ -70,12 +70,12 @@ func onOne(t *testing.T, n *testkit.Node, tests map[string]func(r *fixture)) {
 		t.Run(name+"/sqlite", func(t *testing.T) {
 			t.Parallel()
 			path := testdb.SQLite(t)
-			test(newRig(t, n, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"))
+			test(newFixture(t, n, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"))
 		})
 	}
 }
 
-func newRig(t *testing.T, n *testkit.Node, database, driver, dsn string) *fixture {
+func newFixture(t *testing.T, n *testkit.Node, database, driver, dsn string) *fixture {
 	t.Helper()
 	r := &fixture{t: t, node: n, log: &testkit.Log{}, isSQLite: driver == "sqlite"}
 	log := r.logger()

@@ -98,20 +98,20 @@ func testRename(r *fixture) {
 	}
 }
 
-// act is an operation on the wallet "vault".
-type act struct {
+// operation is an operation on the wallet "vault".
+type operation struct {
 	name   string
 	needed auth.WalletRole
 	do     func(who *auth.Principal) error
 }
 
-func (r *fixture) acts() []act {
+func (r *fixture) operations() []operation {
 	ctx := r.t.Context()
 	text := "x"
 	yes := true
 	tx := "00000000000000000000000000000000000000000000000000000000000000aa"
 	coin := btc.Outpoint{Txid: tx}
-	return []act{
+	return []operation{
 		{"Get", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Get(ctx, who, "vault"); return err }},
 		{"WaitForHeight", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.WaitForHeight(ctx, who, "vault", -1); return err }},
 		{"Members", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Members(ctx, who, "vault"); return err }},
@@ -169,7 +169,7 @@ func testRoles(r *fixture) {
 	t := r.t
 	v := r.wallet(r.alice, "vault")
 	r.member("vault", r.user("guest"), auth.RoleViewer)
-	acts := r.acts()
+	acts := r.operations()
 	members := map[auth.WalletRole]*auth.Principal{auth.RoleOwner: r.alice}
 	for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner} {
 		members[role] = r.user("a " + string(role))

@@ -51,9 +51,9 @@ func (r *Relay) Port() int { return r.port }
 // URL is the URL of the relay.
 func (r *Relay) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", r.port) }
 
-// Meddle lets a function answer requests, which may also forward them; nil restores
+// Intercept lets a function answer requests, which may also forward them; nil restores
 // forwarding. Requests in progress are not affected.
-func (r *Relay) Meddle(answer func(*Exchange)) {
+func (r *Relay) Intercept(answer func(*Exchange)) {
 	if answer == nil {
 		answer = (*Exchange).HandOn
 	}
@@ -63,7 +63,7 @@ func (r *Relay) Meddle(answer func(*Exchange)) {
 // Open accepts connections again after Close, on the same port.
 func (r *Relay) Open() {
 	r.t.Helper()
-	r.Meddle(nil)
+	r.Intercept(nil)
 	listener, err := new(net.ListenConfig).Listen(r.t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
 	check(r.t, err)
 	r.port = listener.Addr().(*net.TCPAddr).Port
