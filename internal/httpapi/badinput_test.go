@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -142,8 +143,9 @@ func (s *server) fillIn(text string, k token) string {
 	return strings.ReplaceAll(text, "\n", "\r\n")
 }
 
-// raw writes a request as it is, closes the writing half of the connection, and
-// reads what comes back.
+// raw writes a request unchanged and reads the response. After an incomplete request it
+// closes the writing half of the connection; after a complete one, the server would take
+// that for a client that has gone away.
 func (s *server) raw(t *testing.T, text string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -151,9 +153,21 @@ func (s *server) raw(t *testing.T, text string) answer {
 	defer func() { _ = conn.Close() }()
 	_, err = conn.Write([]byte(text))
 	check(t, err)
-	check(t, conn.(*net.TCPConn).CloseWrite())
+	if !isComplete(text) {
+		check(t, conn.(*net.TCPConn).CloseWrite())
+	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	check(t, err)
 	defer func() { _ = res.Body.Close() }()
 	return s.read(t, res)
+}
+
+// isComplete reports whether a text has a request with its whole body.
+func isComplete(text string) bool {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, r.Body)
+	return err == nil
 }
