@@ -14,7 +14,8 @@ SELECT * FROM wallets WHERE wallet_id = @wallet_id;
 -- name: AllWallets :many
 SELECT * FROM wallets ORDER BY wallet_id;
 
--- Only columns that the table has had from the beginning: a new program backs an old database up, and does not migrate it.
+-- Only columns that the table has had from the beginning (some had other names, see
+-- oldNames): a new program backs up an old database without migrating it.
 -- name: WalletsToBackUp :many
 SELECT wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor,
   birthday_height, created_at, range_end, receive_next, change_next

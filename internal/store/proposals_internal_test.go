@@ -252,7 +252,7 @@ func TestRestoreOfBackupWithPSBTs(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "backup.zip")
 			check(t, backup.Save(path, func(out io.Writer) error {
 				return s.Snapshot(ctx, func(src backup.Source) error {
-					_, err := backup.Write(ctx, out, withoutWallets{src}, "specterd old", s.now())
+					_, err := backup.Write(ctx, out, src, "specterd old", s.now())
 					return err
 				})
 			}))

@@ -43,10 +43,27 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) er
 	if snap.version > state.Program {
 		return errNewerSchema(SchemaState{Version: snap.version, Program: state.Program})
 	}
+	if snap.version < standardNames {
+		snap.q = db.New(oldNames{s.toRead(tx)})
+	}
 	if snap.tables, err = tablesAt(ctx, snap.version); err != nil {
 		return err
 	}
 	return translate(read(snap))
+}
+
+// standardNames is the first schema version with the current names of the columns of
+// wallets.
+const standardNames = 22
+
+// oldNames replaces a query for an older schema.
+type oldNames struct{ db.DBTX }
+
+func (o oldNames) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if query == db.WalletsToBackUp {
+		query = strings.NewReplacer("signatures_required", "required", "birthday_height", "birth_height").Replace(query)
+	}
+	return o.DBTX.QueryContext(ctx, query, args...)
 }
 
 // snapshot implements backup.Source.

@@ -520,7 +520,8 @@ type WalletsToBackUpRow struct {
 	ChangeNext         uint32
 }
 
-// Only columns that the table has had from the beginning: a new program backs an old database up, and does not migrate it.
+// Only columns that the table has had from the beginning (some had other names, see
+// oldNames): a new program backs up an old database without migrating it.
 func (q *Queries) WalletsToBackUp(ctx context.Context) ([]WalletsToBackUpRow, error) {
 	rows, err := q.db.QueryContext(ctx, WalletsToBackUp)
 	if err != nil {
