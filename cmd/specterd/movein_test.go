@@ -80,7 +80,7 @@ func TestImport_EmptyNode(t *testing.T) {
 			}
 			lost := 0
 			for _, i := range h.report.Items {
-				if i.Kind == importer.KindProposal && i.Result == importer.NotImported && strings.Contains(i.Detail, "the Bitcoin node does not know it") {
+				if i.Kind == importer.KindProposal && i.Result == importer.NotImported && strings.Contains(i.Detail, "unknown to the Bitcoin node") {
 					lost++
 				}
 			}

@@ -148,14 +148,14 @@ func (s *successor) synced(t *testing.T, credential string) (count int) {
 	t.Helper()
 	var list struct {
 		Items []struct {
-			AsOf *struct{ Height int } `json:"as_of"`
-			Scan json.RawMessage
+			AsOf   *struct{ Height int } `json:"as_of"`
+			Rescan json.RawMessage
 		}
 	}
 	reply := s.ask(t, recording{method: http.MethodGet, path: "/api/v1/wallets", credential: credential})
 	decodeJSON(t, []byte(reply.body), &list)
 	for _, w := range list.Items {
-		if w.AsOf != nil && w.AsOf.Height == recordedTip && string(w.Scan) == "null" {
+		if w.AsOf != nil && w.AsOf.Height == recordedTip && string(w.Rescan) == "null" {
 			count++
 		}
 	}
