@@ -139,7 +139,7 @@ func TestUsedAliases(t *testing.T) {
 			"users":        {{"u1", "Alice", "alice", "hash", int64(0), int64(1), nil, int64(5)}},
 			"members":      {{"w1", "u1", "owner", "mine", int64(1)}},
 		}}
-		values := map[string]any{"wallet_id": "w1", "stage": "ready", "script": "wpkh", "rescan_from": nil, "rescan_progress": float64(0)}
+		values := map[string]any{"wallet_id": "w1", "stage": "ready", "script": "wpkh", "scan_from": nil, "scan_progress": float64(0)}
 		i := slices.IndexFunc(tables, func(t backup.Table) bool { return t.Name == "wallets" })
 		row := make([]any, len(tables[i].Columns))
 		for n, c := range tables[i].Columns {
