@@ -2,16 +2,13 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/backup"
-	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/privatefile"
 )
 
@@ -37,7 +34,7 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 		Example: `  specterd backup /mnt/elsewhere/specterd-2026-11-22.zip
   specterd restore --check /mnt/elsewhere/specterd-2026-11-22.zip`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := p.plainApp(cmd)
+			a, err := p.newApp(cmd.Flags(), false)
 			if err != nil {
 				return err
 			}
@@ -55,16 +52,6 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 	}
 	addDataFlags(cmd.Flags())
 	return cmd
-}
-
-// plainApp returns an app with the settings and nothing opened yet.
-func (p *program) plainApp(cmd *cobra.Command) (*app.App, error) {
-	cfg, err := config.Load(cmd.Flags(), p.getenv)
-	if err != nil {
-		return nil, err
-	}
-	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
-	return app.New(cfg, version, log, time.Now), nil
 }
 
 // backupPath returns the path that was given, or a new one in the backup directory.

@@ -47,7 +47,7 @@ rescans the chain for their history.`,
   (umask 077; openssl rand -hex 32 > secret_key)    # for PostgreSQL; the server uses it as well
   SECRET_KEY_FILE=secret_key SPECTER_DATABASE_URL=postgres://… specterd restore backup.zip`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := p.plainApp(cmd)
+			a, err := p.newApp(cmd.Flags(), false)
 			if err != nil {
 				return err
 			}

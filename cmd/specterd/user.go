@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strings"
 	"text/tabwriter"
 
@@ -150,26 +149,6 @@ func (p *program) userRemoveCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&deleteWallets, "delete-wallets", false, "also delete the wallets that have no other owner, for all their members")
 	return cmd
-}
-
-// withApp returns a function that opens the database, calls do and closes the database.
-func (p *program) withApp(do func(cmd *cobra.Command, a *app.App, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		a, err := p.openApp(cmd.Context(), cmd.Flags(), false)
-		if err != nil {
-			return err
-		}
-		return errors.Join(do(cmd, a, args), a.Close())
-	}
-}
-
-// operator returns the principal of the operating system's user, for the audit log.
-func operator() *auth.Principal {
-	name := "?"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	return auth.Operator(name)
 }
 
 func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {

@@ -4,8 +4,9 @@
 //	go run ./internal/language [-lower] DIR
 //
 // It prints each finding with the replacement, and exits with status 1 if a document or
-// the Go files of a directory contain more phrases than exceptions.txt allows. That list is for texts older than
-// the check and must only shrink: -lower lowers its numbers to what was found.
+// the Go files of a directory contain more phrases than exceptions.txt allows. That list
+// is for texts older than the check and must only shrink: -lower lowers its numbers to
+// those of the findings.
 package main
 
 import (

@@ -38,18 +38,14 @@ var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 // database aborts the transaction because of another one; body must therefore reset all
 // of its results each time.
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, txPatience, func(ctx context.Context, attempt int) error {
-		return s.tryTx(ctx, sql.LevelSerializable, attempt, body)
-	})
+	return s.patiently(ctx, txPatience, s.atLevel(sql.LevelSerializable, body))
 }
 
 // inRowTx runs body as inTx does, for a body that changes one row, begins with a
 // statement that locks it, and depends on nothing else that may change. It waits for the
 // lock in cases where inTx would be aborted and retried.
 func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, txPatience, func(ctx context.Context, attempt int) error {
-		return s.tryTx(ctx, sql.LevelReadCommitted, attempt, body)
-	})
+	return s.patiently(ctx, txPatience, s.atLevel(sql.LevelReadCommitted, body))
 }
 
 // inUrgentTx runs body as inTx does, even if the disk is full: it is for transactions
@@ -63,9 +59,12 @@ func (s *Store) inUrgentTx(ctx context.Context, body func(*db.Queries) error) er
 }
 
 func (s *Store) attempt(ctx context.Context, body func(*db.Queries) error) error {
-	return s.persist(ctx, txPatience, func(ctx context.Context, attempt int) error {
-		return s.tryTx(ctx, sql.LevelSerializable, attempt, body)
-	})
+	return s.persist(ctx, txPatience, s.atLevel(sql.LevelSerializable, body))
+}
+
+// atLevel returns a function that runs body in a new transaction of an isolation level.
+func (s *Store) atLevel(level sql.IsolationLevel, body func(*db.Queries) error) func(ctx context.Context, attempt int) error {
+	return func(ctx context.Context, attempt int) error { return s.tryTx(ctx, level, attempt, body) }
 }
 
 // patiently retries until the attempt is not aborted by contention, for at most patience,
@@ -105,8 +104,8 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 	return translate(body(db.New(s.toRead(tx))))
 }
 
-// retry calls do with the number of the attempt until it is not aborted because of another connection, for a limited
-// number of attempts and until ctx ends.
+// retry calls do, with the number of the attempt, until it is not aborted because of
+// another connection, for a limited number of attempts and until ctx ends.
 func retry(ctx context.Context, do func(attempt int) error) error {
 	for attempt := 1; ; attempt++ {
 		err := do(attempt)

@@ -140,8 +140,8 @@ func (h Handler) Heavy() Handler {
 	return h
 }
 
-// WithIdempotencyKey returns the handler, whose successful response is then stored and returned
-// to further requests with the same Idempotency-Key.
+// WithIdempotencyKey returns the handler, whose successful response is then stored and
+// returned to further requests with the same Idempotency-Key.
 func (h Handler) WithIdempotencyKey() Handler {
 	h.TakesIdempotencyKey = true
 	return h
