@@ -109,7 +109,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Audit = auth.NewAudit(kept)
 	set.Memberships = kept
 	provider := s.provider(t, &set)
-	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {})
+	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {}).WithLookahead(testkit.Lookahead)
 	set.Proposals = proposal.New(set.Log, kept, set.Wallets, provider, s.clock.now, proposal.Options{Kick: func(string) {}})
 	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
 	if set.Database == nil {

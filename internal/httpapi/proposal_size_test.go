@@ -22,7 +22,7 @@ func testProposalSize(t *testing.T, w *spending) {
 	script := testkit.PKH // each input has the whole transaction that it spends from
 	w.node.Signer(t, "large", script.Descriptor(t, device, "0", 0), script.Descriptor(t, device, "1", 0))
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
-		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birthday: wallet.Birthday{Now: true},
+		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birthday: wallet.Birthday{Now: true}, RangeEnd: 2 * coins,
 	})
 	check(t, err)
 	txid := w.purse.pay(t, w.server, view.ID, slices.Repeat([]btc.Amount{10_000}, coins)...)

@@ -97,7 +97,7 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		want(t, 409, `"details":{"alias":"vault_23_fam"}`)
 	change := strings.Replace(descriptor(), "<0;1>", "5", 1)
 	two := s.call(t, "POST", "/api/v1/wallets", k, fmt.Sprintf(`{"name": "two", "descriptor": %q, "change_descriptor": %q, "birthday": 1}`,
-		strings.Replace(change, "/5/", "/4/", 1), change)).want(t, 201, `"status":"rescanning"`, `"rescan":{"from_height":1,"progress":0,"addresses":1500,"addresses_ready":1500}`)
+		strings.Replace(change, "/5/", "/4/", 1), change)).want(t, 201, `"status":"rescanning"`, `"rescan":{"from_height":1,"progress":0,"addresses":60,"addresses_ready":60}`)
 	if two.text("alias") != "two" {
 		t.Errorf("alias %s", two.text("alias"))
 	}
@@ -206,7 +206,7 @@ func testShowWallet(t *testing.T, s *server, _ *testkit.Node) {
 	s.sql(t, "UPDATE wallets SET problem = 'the node lost it', rescan_from = 7, rescan_progress = 0.5 WHERE wallet_id = $1", v.id)
 	check(t, s.store.SetFrozen(t.Context(), v.id, []btc.Outpoint{v.coin}, true, s.clock.now(), auth.Event{}))
 	s.do(t, request{method: "GET", path: "/api/v1/wallets/vault", auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).
-		want(t, 200, `"problem":"the node lost it"`, `"status":"rescanning"`, `"rescan":{"from_height":7,"progress":0.5,"addresses":1500,"addresses_ready":1500}`, `"frozen_sat":199668,"available_sat":0`)
+		want(t, 200, `"problem":"the node lost it"`, `"status":"rescanning"`, `"rescan":{"from_height":7,"progress":0.5,"addresses":60,"addresses_ready":60}`, `"frozen_sat":199668,"available_sat":0`)
 
 	s.vault(t, p, "a")
 	first := s.call(t, "GET", "/api/v1/wallets?limit=1", k, "").want(t, 200)

@@ -40,6 +40,8 @@ type Keeper interface {
 	Finish(ctx context.Context, w wallet.Wallet) error
 	// EnsureRange makes the lookahead start after an index, on both branches.
 	EnsureRange(ctx context.Context, w wallet.Wallet, index uint32) (wallet.Wallet, error)
+	// ExtendRange makes the range of both branches end at an index or after it.
+	ExtendRange(ctx context.Context, w wallet.Wallet, end uint32) (wallet.Wallet, error)
 	// EnsureScanRange extends the range as the wallet's rescan requires, and
 	// returns the updated wallet. It may take minutes.
 	EnsureScanRange(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error)

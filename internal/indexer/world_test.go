@@ -76,7 +76,7 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	w.checkLog(database)
 	w.monitor = monitorOf(t, node)
 	w.provider = backend.NewProvider(w.core, w.monitor.Status)
-	w.service = wallet.New(slog.New(slog.DiscardHandler), w.store, w.store, w.provider, time.Now, w.kick)
+	w.service = wallet.New(slog.New(slog.DiscardHandler), w.store, w.store, w.provider, time.Now, w.kick).WithLookahead(testkit.Lookahead)
 	w.proposals = proposal.New(slog.New(slog.DiscardHandler), w.store, w.service, w.provider, time.Now, proposal.Options{Kick: w.kick})
 	w.start()
 	t.Cleanup(w.halt)

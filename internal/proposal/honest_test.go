@@ -16,7 +16,7 @@ import (
 
 // keypool is the -keypool of the node of TestHonestNode. It makes Core watch
 // addresses that specterd does not have yet.
-const keypool = 1700
+const keypool = 2 * testkit.Lookahead
 
 // TestHonestNode sends random requests for wallets of every script type to a real
 // node. Each is answered with a proposal or with what is wrong with the request:
@@ -190,7 +190,7 @@ func (h *honest) address() string {
 	if h.IntN(3) == 0 {
 		return []string{somebody, nobody}[h.IntN(2)]
 	}
-	branch, index := wallet.Branch(h.IntN(2)), uint32(h.IntN(keypool+100))
+	branch, index := wallet.Branch(h.IntN(2)), uint32(h.IntN(keypool+5))
 	if h.IntN(3) != 0 { // the next change address, or one close to it
 		free, err := h.store.FreeChange(h.t.Context(), h.id, nil)
 		must(h.t, err)

@@ -124,7 +124,7 @@ func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func
 	w.core = backend.New(rpc())
 	w.provider = backend.NewProvider(w.core, w.monitor.Status)
 	kick := func(id string) { w.follower.Kick(id) }
-	w.wallets = wallet.New(log, w.store, w.store, w.provider, w.clock.now, kick)
+	w.wallets = wallet.New(log, w.store, w.store, w.provider, w.clock.now, kick).WithLookahead(testkit.Lookahead)
 	w.Service = proposal.New(log, w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: kick, Await: w.await})
 	w.follower = indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: w.store, Keeper: w.wallets, Reserver: w.Service, Provider: w.provider,

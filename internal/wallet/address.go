@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// Lookahead is the minimum number of addresses that Bitcoin Core watches past the highest revealed or used one, on both branches. A payment to an address
+	// Lookahead is the minimum number of addresses that Bitcoin Core watches past
+	// the highest revealed or used one, on both branches. A payment to an address
 	// beyond that is not detected.
 	Lookahead = 1000
 	// MaxUnused is the number of consecutive unused addresses from which on
@@ -132,7 +133,7 @@ func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (i
 		w, err = s.edit(ctx, w.ID, func(e *Edit) error {
 			index = e.ReceiveNext
 			// Concurrent calls may have used up the range in between.
-			if revealed = e.RangeEnd > index+1+Lookahead; revealed {
+			if revealed = e.RangeEnd > index+1+s.lookahead; revealed {
 				e.ReceiveNext++
 				e.By, e.Reached = who.UserID, e.ReceiveNext
 			}

@@ -23,8 +23,6 @@ var (
 )
 
 const (
-	// firstRange is the number of addresses of each branch that a new wallet has.
-	firstRange = Lookahead + 500
 	// checkedAddresses is the number of addresses of each branch that are compared
 	// with the node's.
 	checkedAddresses = 3
@@ -59,11 +57,12 @@ type Plan struct {
 	DryRun bool
 }
 
-// rangeEnd returns the end of the address range of a new wallet.
-func (p Plan) rangeEnd() uint32 {
-	end := max(firstRange, p.RangeEnd)
+// rangeEnd returns the end of the address range of a new wallet. It leaves room for
+// half the lookahead, so that the range does not grow with the first address.
+func (p Plan) rangeEnd(lookahead uint32) uint32 {
+	end := max(lookahead+lookahead/2, p.RangeEnd)
 	for _, next := range p.Next {
-		end = max(end, min(next, maxScanRange)+Lookahead)
+		end = max(end, min(next, maxScanRange)+lookahead)
 	}
 	return end
 }
@@ -157,7 +156,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if err != nil {
 		return Wallet{}, "", err
 	}
-	if p.rangeEnd() > maxScanRange {
+	if p.rangeEnd(s.lookahead) > maxScanRange {
 		return Wallet{}, "", fault.InvalidField("addresses", "must be at most %d", maxScanRange)
 	}
 	if err := s.node.Ready(); err != nil {
@@ -166,7 +165,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	w = Wallet{
 		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, Required: policy.Required,
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
-		RangeEnd: p.rangeEnd(), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
+		RangeEnd: p.rangeEnd(s.lookahead), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
 	w.CoreName = corePrefix + w.ID
 	for _, k := range policy.Keys {

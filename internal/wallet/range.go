@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// rangeStep is the minimum number of addresses by which a range grows, and the
-// number that is derived and stored at once.
+// rangeStep is the number of addresses of each branch that are derived and stored at
+// once.
 const rangeStep = 1000
 
 var errNoAddresses = fault.New(fault.Conflict, "addresses_exhausted", "no addresses left; a descriptor has 2147483648 on each branch")
@@ -25,10 +25,17 @@ var errNoAddresses = fault.New(fault.Conflict, "addresses_exhausted", "no addres
 // not watch. It returns ErrNodeScanning, and ErrNotFound for a wallet that is not
 // ready.
 func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wallet, error) {
-	if highest >= btc.MaxIndex-Lookahead-rangeStep {
+	if highest >= btc.MaxIndex { // so that the sum does not overflow
 		return w, errNoAddresses
 	}
-	needed := highest + Lookahead + 1
+	return s.ExtendRange(ctx, w, highest+s.lookahead+1)
+}
+
+// ExtendRange is like EnsureRange for the end that the range needs.
+func (s *Service) ExtendRange(ctx context.Context, w Wallet, needed uint32) (Wallet, error) {
+	if needed > btc.MaxIndex-s.lookahead {
+		return w, errNoAddresses
+	}
 	if needed <= w.RangeEnd {
 		return w, nil
 	}
@@ -48,7 +55,7 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 	case needed <= w.RangeEnd:
 		return w, nil
 	}
-	wanted := max(needed, w.RangeEnd+rangeStep)
+	wanted := max(needed, w.RangeEnd+s.lookahead)
 	grown, err := s.extend(ctx, w, wanted)
 	if errors.Is(err, ErrNodeScanning) && wanted > needed {
 		return s.extend(ctx, w, needed) // Core may have derived as many on its own

@@ -24,7 +24,8 @@ type Service struct {
 	now   func() time.Time
 	// kick notifies the indexer, if this process runs it, that a wallet has work to
 	// do.
-	kick func(walletID string)
+	kick      func(walletID string)
+	lookahead uint32 // Lookahead, except in tests
 	// adminsAddMembers reports whether admins may add members without an
 	// invitation.
 	adminsAddMembers bool
@@ -42,13 +43,20 @@ type Users interface {
 // New returns a Service. Kick is called whenever the indexer has work to do for a
 // wallet; it must not block.
 func New(log *slog.Logger, store Store, users Users, node Node, now func() time.Time, kick func(walletID string)) *Service {
-	return &Service{log: log, store: store, users: users, node: node, now: clock.Microseconds(now), kick: kick}
+	return &Service{log: log, store: store, users: users, node: node, now: clock.Microseconds(now), kick: kick, lookahead: Lookahead}
 }
 
 // WithAdminsAddingMembers returns s after setting whether admins may add members,
 // without an invitation, to wallets that they own.
 func (s *Service) WithAdminsAddingMembers(add bool) *Service {
 	s.adminsAddMembers = add
+	return s
+}
+
+// WithLookahead returns s after replacing Lookahead, for tests that do not need as many
+// addresses: deriving them takes most of the time that creating a wallet takes.
+func (s *Service) WithLookahead(addresses uint32) *Service {
+	s.lookahead = addresses
 	return s
 }
 

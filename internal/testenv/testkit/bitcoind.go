@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"testing"
 	"time"
@@ -14,6 +15,12 @@ import (
 // patience is the time limit for starting and stopping a server, generous for a
 // busy machine.
 const patience = time.Minute
+
+// Lookahead is the number of addresses that the wallets of the nodes of tests watch
+// past the last one that was used, instead of Bitcoin Core's 1000: deriving these was
+// half of the work of the tests' nodes. Tests of wallets use it as well, see
+// wallet.Service.WithLookahead.
+const Lookahead = 40
 
 // Node is a bitcoind on regtest that belongs to one test.
 type Node struct {
@@ -56,7 +63,8 @@ func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	node, err := regtest.Start(ctx, regtest.Options{Binary: binary, Dir: dir, ExtraArgs: extraArgs})
+	args := append([]string{fmt.Sprintf("-keypool=%d", Lookahead)}, extraArgs...)
+	node, err := regtest.Start(ctx, regtest.Options{Binary: binary, Dir: dir, ExtraArgs: args})
 	if err != nil {
 		t.Fatal(err)
 	}
