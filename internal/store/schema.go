@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 
@@ -41,17 +42,29 @@ func newestSchema() (newest int64, err error) {
 	return newest, err
 }
 
+// knownTables are the results of tablesAt, which takes 0.3 seconds, by schema version.
+var knownTables sync.Map
+
 // tablesAt returns the tables of a schema version except goose's own, each after the
-// tables that it refers to.
-func tablesAt(ctx context.Context, version int64) (tables []backup.Table, err error) {
-	err = inMemory(func(memory *sql.DB, p *goose.Provider) error {
+// tables that it refers to. The caller must not modify them.
+func tablesAt(ctx context.Context, version int64) ([]backup.Table, error) {
+	if known, ok := knownTables.Load(version); ok {
+		return known.([]backup.Table), nil
+	}
+	var tables []backup.Table
+	err := inMemory(func(memory *sql.DB, p *goose.Provider) error {
 		if _, err := p.UpTo(ctx, version); err != nil {
 			return fmt.Errorf("make the schema %d: %w", version, err)
 		}
+		var err error
 		tables, err = tablesOf(ctx, memory)
 		return err
 	})
-	return tables, err
+	if err != nil {
+		return nil, err
+	}
+	knownTables.Store(version, tables)
+	return tables, nil
 }
 
 func tablesOf(ctx context.Context, memory *sql.DB) ([]backup.Table, error) {
