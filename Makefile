@@ -50,7 +50,7 @@ run: build ## serve on loopback, with the API on and the data in .cache/run
 	SPECTER_API_ACTIVE=true SPECTER_DATA_FOLDER=.cache/run bin/specterd serve
 
 test: deps $(TOOLS)/gotestsum ## run all tests, on real servers
-	@echo 'test: compiling and testing all packages, about 15 minutes on two processors; each package is reported at its end'
+	@echo 'test: compiling and testing all packages, about 11 minutes on two processors; each package is reported at its end'
 	gotestsum --format pkgname-and-test-fails -- -shuffle=on -timeout 25m ./...
 
 race: deps $(TOOLS)/gotestsum ## run the tests in which much happens at once under the race detector

@@ -36,7 +36,7 @@ func TestClockJumps_Program(t *testing.T) {
 		stop()
 		testkit.Eventually(t, "the clock is back", func() bool { return !strings.Contains(s.ready(), "clock") })
 		testkit.Eventually(t, "the log reports that the clock is back", func() bool {
-			log := s.log.String() // which comes through a pipe
+			log := s.log.String()
 			return strings.LastIndex(log, "the clock is back") > strings.LastIndex(log, `"direction":"`+direction+`"`)
 		})
 	}

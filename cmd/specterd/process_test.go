@@ -32,7 +32,7 @@ type server struct {
 	cmd     *exec.Cmd
 	url     string
 	started time.Duration // from exec to listening
-	log     *testkit.Log
+	log     logFile
 }
 
 // startServer starts specterd serve on a data directory, with additional environment
@@ -68,12 +68,15 @@ func traced(cmd *exec.Cmd, args ...string) *exec.Cmd {
 func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	t.Helper()
 	testkit.NeedsServer(t, "specterd")
-	s := &server{t: t, cmd: cmd, log: &testkit.Log{}}
-	cmd.Stderr = s.log
+	s := &server{t: t, cmd: cmd, log: logFile(filepath.Join(t.TempDir(), "log"))}
+	log, err := os.Create(string(s.log))
+	check(t, err)
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	begin := time.Now()
 	check(t, cmd.Start())
+	check(t, log.Close())
 	t.Cleanup(func() {
 		s.kill()
 		s.checkLog()
@@ -86,6 +89,19 @@ func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	}
 	s.url = url
 	return s, nil
+}
+
+// logFile is the path of a file that a server writes its log to. What happened before a
+// response is in the file when the response arrives; from a pipe it would be read later.
+type logFile string
+
+// String returns the log so far.
+func (f logFile) String() string {
+	text, err := os.ReadFile(string(f))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 func (s *server) kill() {
