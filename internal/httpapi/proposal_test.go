@@ -266,7 +266,7 @@ func (w *spending) testUnseen(t *testing.T) {
 // testProposalCancel: a cancelled proposal that was signed comes with a warning, and with a
 // request that makes it invalid.
 func testProposalCancel(t *testing.T, w *spending) {
-	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `those who have its transaction can still send it"`
+	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `anyone who has a copy of its transaction can still send it"`
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
 	w.ask(t, "POST", path+"/broadcast", "signer", "", nil).wantProblem(t, 409, "invalid_status").
 		want(t, 409, "the proposal is created; this requires the status complete or broadcast", `"allowed_statuses":"complete broadcast"`)

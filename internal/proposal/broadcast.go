@@ -209,9 +209,9 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 		if u.Status != Broadcast { // the indexer was faster
 			return nil
 		}
-		u.Reason = "abandoned by " + who.UserName + "; those who have its transaction can still send it"
+		u.Reason = "abandoned by " + who.UserName + "; anyone who has a copy of its transaction can still send it"
 		u.moveTo(Cancelled, actorOf(who), u.Reason, now)
-		u.Changed, u.Event = true, who.Event(now, "proposal.abandon", id, "wallet "+v.ID)
+		u.Changed, u.Abandoned, u.Event = true, true, who.Event(now, "proposal.abandon", id, "wallet "+v.ID)
 		return nil
 	})
 	if err != nil {

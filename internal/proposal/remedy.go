@@ -30,9 +30,8 @@ func (s *Service) invalidation(ctx context.Context, p Proposal) (*CreateParams, 
 	var largest *Input
 	for i, in := range p.Inputs {
 		_, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
-		// After an abandonment, the index has the UTXOs as soon as the node has them.
-		isSpent := errors.Is(err, wallet.ErrCoinNotFound) && !p.wasSent()
-		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) {
+		isSpent := errors.Is(err, wallet.ErrCoinNotFound)
+		if err != nil && !isSpent {
 			return nil, err
 		}
 		if !isSpent && (largest == nil || in.Amount > largest.Amount) {

@@ -428,6 +428,46 @@ func TestAbandon(t *testing.T) {
 	v.until(p, proposal.Confirmed)
 }
 
+// TestAbandon_ForgottenByNode: Bitcoin Core forgets that a transaction was abandoned when
+// a double spend was confirmed and its block leaves the chain. The transaction then holds
+// its inputs again, so its proposal is sent again, until somebody abandons it once more.
+func TestAbandon_ForgottenByNode(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "-persistmempool=0", "-walletbroadcast=0")
+	onBoth(t, n, func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WPKH, 1_000_000)
+		restart := func() {
+			t.Helper()
+			var loaded []string
+			must(t, json.Unmarshal(n.CLI(t, "listwallets"), &loaded))
+			n.Stop(t)
+			n.Start(t)
+			for _, name := range loaded {
+				_, _ = n.Call(t.Context(), "loadwallet", name) // which may be loaded already
+			}
+			v.waitForNode()
+		}
+		p := v.sent(pay(100_000, 2000))
+		restart()
+		_, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
+		must(t, err)
+		other := v.broadcast(v.complete(v.create(pay(200_000, 2000))))
+		v.mine()
+		v.until(other, proposal.Confirmed)
+		n.CLI(t, "invalidateblock", text(t, n.CLI(t, "getbestblockhash")))
+		restart()
+		v.until(other, proposal.Broadcast)
+		v.until(p, proposal.Broadcast)
+		for _, sent := range []proposal.Proposal{p, other} {
+			_, err := v.Abandon(t.Context(), v.alice, v.alias, sent.ID, nil)
+			must(t, err)
+			v.until(sent, proposal.Cancelled)
+		}
+		testkit.Eventually(t, "free UTXOs", func() bool { return v.balances().Trusted == 1_000_000 })
+	})
+}
+
 // TestDustLimit checks that the node decides which amount is dust, by its own setting.
 func TestDustLimit(t *testing.T) {
 	t.Parallel()

@@ -139,7 +139,7 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 		}
 		u.Reason = "cancelled by " + who.UserName
 		if u.IsSigned() {
-			u.Reason += "; those who have its transaction can still send it"
+			u.Reason += "; anyone who has a copy of its transaction can still send it"
 		}
 		u.moveTo(Cancelled, actorOf(who), "", now)
 		u.Changed, u.Event = true, who.Event(now, "proposal.cancel", id, "wallet "+v.ID)

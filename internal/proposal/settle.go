@@ -71,21 +71,17 @@ func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
 func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status == status }
 
 // endedByPeople reports whether the proposal was cancelled, expired or replaced before
-// its own transaction was sent. If its transaction exists outside of the mempool, it was
-// sent by other software, and holds the inputs until it is abandoned; if it was abandoned
-// here, Core or the index may not reflect that yet.
+// its own transaction was sent. If its transaction exists outside of the mempool without
+// being abandoned, it holds the inputs: other software sent it, or Core has forgotten that
+// it was abandoned, as it does when a block with a double spend leaves the chain.
 func (p *Proposal) endedByPeople(own *Spender) bool {
 	switch p.Status {
 	case Cancelled, Expired:
-		return !own.is(wallet.Inactive) || p.wasSent()
+		return !own.is(wallet.Inactive)
 	case Replaced:
 		return own == nil
 	}
 	return false
-}
-
-func (p *Proposal) wasSent() bool {
-	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == string(Broadcast) })
 }
 
 // settleUnsent settles a proposal whose inputs exist and whose transaction is neither in
@@ -95,7 +91,7 @@ func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (c
 	case wallet.Conflicted:
 		return p.end(Conflicted, "", fmt.Sprintf("its transaction %s conflicts with a confirmed transaction", own.Txid), now)
 	case wallet.Abandoned:
-		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; anyone with a copy can still send it", now)
+		return p.end(Cancelled, "", "its transaction was abandoned in Bitcoin Core; anyone who has a copy of it can still send it", now)
 	case wallet.Confirmed, wallet.InMempool, wallet.Inactive, wallet.Replaced:
 	}
 	return p.sentAs(Broadcast, own, w, now)

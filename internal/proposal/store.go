@@ -70,7 +70,10 @@ type Store interface {
 type Update struct {
 	Proposal
 	Changed bool // whether anything must be saved
-	Event   auth.Event
+	// Abandoned reports whether Bitcoin Core has abandoned the proposal's transaction
+	// just now, which the index does not reflect yet and is written to it as well.
+	Abandoned bool
+	Event     auth.Event
 }
 
 // Filter selects proposals of a list. The zero value selects all.

@@ -57,13 +57,18 @@ func outpointSet(at []btc.Outpoint) (set map[btc.Outpoint]bool, txids string) {
 
 // States implements wallet.Index.
 func (s *Store) States(ctx context.Context, walletID string, txids []string) (map[string]wallet.State, error) {
+	states, err := statesOf(ctx, s.reads(), walletID, txids)
+	return states, translate(err)
+}
+
+func statesOf(ctx context.Context, q *db.Queries, walletID string, txids []string) (map[string]wallet.State, error) {
 	states := map[string]wallet.State{}
 	if len(txids) == 0 {
 		return states, nil
 	}
-	rows, err := s.reads().States(ctx, db.StatesParams{WalletID: walletID, Txids: listOf(txids)})
+	rows, err := q.States(ctx, db.StatesParams{WalletID: walletID, Txids: listOf(txids)})
 	if err != nil {
-		return nil, translate(fmt.Errorf("look up transactions: %w", err))
+		return nil, fmt.Errorf("look up transactions: %w", err)
 	}
 	for _, row := range rows {
 		states[row.Txid] = stateOf(row)

@@ -203,13 +203,44 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 		if !u.Changed {
 			return nil
 		}
-		if err := saveProposal(ctx, q, was, u.Proposal); err != nil {
+		if err := s.saveUpdate(ctx, q, was, u); err != nil {
 			return err
 		}
 		updated.Version++
 		return addEventIfAny(ctx, q, u.Event)
 	})
 	return updated, err
+}
+
+// saveUpdate saves a proposal, and the state of its transaction if that was abandoned. It
+// locks the wallet first, as WriteIndex does.
+func (s *Store) saveUpdate(ctx context.Context, q *db.Queries, was proposal.Proposal, u proposal.Update) error {
+	if !u.Abandoned {
+		return saveProposal(ctx, q, was, u.Proposal)
+	}
+	states, err := statesOf(ctx, q, u.WalletID, []string{u.FinalTxid})
+	if err != nil {
+		return err
+	}
+	change := wallet.Change{WalletID: u.WalletID, Changed: states}
+	for txid, state := range states {
+		state.Status, state.Trusted = wallet.Abandoned, false
+		states[txid] = state
+	}
+	index, err := openIndex(ctx, q, s.now(), []wallet.Change{change})
+	if err != nil {
+		return err
+	}
+	if err := saveProposal(ctx, q, was, u.Proposal); err != nil {
+		return err
+	}
+	if index.wallets[u.WalletID] == nil {
+		return nil
+	}
+	if err := index.write(ctx, change); err != nil {
+		return err
+	}
+	return index.settle(ctx)
 }
 
 // Proposal implements proposal.Store.
