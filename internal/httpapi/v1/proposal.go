@@ -61,7 +61,7 @@ type eviction struct {
 }
 
 type warning struct {
-	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; still_valid if the proposal was cancelled or has expired after it had enough signatures, so that those who have its transaction can still send it."`
+	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; still_valid if the proposal was cancelled or has expired after it had enough signatures, so that anyone who has a copy of its transaction can still send it."`
 	Message string `json:"message" required:"true" description:"Human-readable message."`
 }
 
