@@ -136,9 +136,9 @@ func TestFullAndReadOnlyDisk(t *testing.T) {
 
 func fullDisk(t *testing.T) {
 	dir := smallDisk(t)
-	ballast := filepath.Join(dir, "specterd.db.ballast")
+	reserve := filepath.Join(dir, "specterd.db.reserve")
 	s := startServer(t, dir)
-	if at, err := os.Stat(ballast); err != nil || at.Sys().(*syscall.Stat_t).Blocks*512 < 1<<20 {
+	if at, err := os.Stat(reserve); err != nil || at.Sys().(*syscall.Stat_t).Blocks*512 < 1<<20 {
 		t.Fatalf("the disk reserve takes no space: %v", err)
 	}
 	var boss madeToken
@@ -164,7 +164,7 @@ func fullDisk(t *testing.T) {
 	if r.Status != http.StatusServiceUnavailable || r.Code != "disk_full" || r.After == "" || !strings.Contains(r.Detail, "Make room") {
 		t.Errorf("a token on a full disk: %+v", r)
 	}
-	if _, err := os.Stat(ballast); err == nil {
+	if _, err := os.Stat(reserve); err == nil {
 		t.Error("the disk reserve still exists")
 	}
 	for i, made := range revoked {
@@ -201,7 +201,7 @@ func fullDisk(t *testing.T) {
 
 	free()
 	took := s.recovers("recovered")
-	if _, err := os.Stat(ballast); err != nil {
+	if _, err := os.Stat(reserve); err != nil {
 		t.Errorf("the disk reserve was not created again: %v", err)
 	}
 	s.use(http.StatusUnauthorized, revoked...)
@@ -224,7 +224,7 @@ func fullAtStart(t *testing.T) {
 	check(t, s.cmd.Wait())
 	free := fill(t, dir)
 	s = startServer(t, dir)
-	if _, err := os.Stat(filepath.Join(dir, "specterd.db.ballast")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "specterd.db.reserve")); err == nil {
 		t.Error("the disk was not full")
 	}
 	s.use(http.StatusOK, made)

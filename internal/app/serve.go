@@ -81,7 +81,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
 	a.Store.TendDisk(background)
-	running.Go(func() { a.Store.KeepBallast(background) })
+	running.Go(func() { a.Store.KeepDiskReserve(background) })
 	running.Go(func() { a.dropOldKeysRegularly(background) })
 	running.Go(func() { releaseMemory(background, calmAfter) })
 	signals := awaitSignals(certificate) // before ready announces the server

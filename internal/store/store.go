@@ -126,7 +126,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.engine = postgresEngine{url: o.URL}
 	} else {
 		s.engine = sqliteEngine{path: o.URL, backupFolder: o.BackupFolder, now: o.Now}
-		s.disk.path = ballastPath(o.URL)
+		s.disk.path = reservePath(o.URL)
+		s.disk.takeOverReserve(o.URL)
 	}
 	var err error
 	s.rw, s.ro, err = s.engine.open(ctx)

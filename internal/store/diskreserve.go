@@ -21,17 +21,17 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// ballastBytes is the disk space reserved for revocations on a full disk: enough to
+// reserveBytes is the disk space reserved for revocations on a full disk: enough to
 // delete a few hundred tokens, and as many thousand after the write-ahead log was
 // checkpointed.
-const ballastBytes = 1 << 20
+const reserveBytes = 1 << 20
 
-// ballastEvery is the interval between checks of the disk.
-const ballastEvery = time.Second
+// reserveInterval is the interval between checks of the disk.
+const reserveInterval = time.Second
 
 // ErrDiskFull is returned for writes that need disk space if the disk is full.
 var ErrDiskFull = fault.New(fault.Unavailable, "disk_full",
-	"the disk with the database is full, and what room is left is kept for revoking access; nothing was changed. Make room, and specterd goes on by itself").WithRetryAfter(10 * time.Second)
+	"the disk with the database is full, and the remaining space is reserved for revoking access; nothing was changed. Free disk space; specterd then resumes without a restart").WithRetryAfter(10 * time.Second)
 
 // errNotWritable is reported to monitoring if the database cannot be written to; callers
 // that write get ErrUnavailable.
@@ -78,9 +78,9 @@ func isFull(err error) bool {
 	return primaryCode(err) == sqlite3.SQLITE_FULL || sqliteCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
-// KeepBallast maintains the disk reserve until ctx ends.
-func (s *Store) KeepBallast(ctx context.Context) {
-	tick := time.NewTicker(ballastEvery)
+// KeepDiskReserve maintains the disk reserve until ctx ends.
+func (s *Store) KeepDiskReserve(ctx context.Context) {
+	tick := time.NewTicker(reserveInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -98,7 +98,7 @@ func (s *Store) TendDisk(ctx context.Context) {
 	if s.disk.path == "" {
 		return
 	}
-	switch err := s.disk.makeBallast(); {
+	switch err := s.disk.makeReserve(); {
 	case errors.Is(err, syscall.ENOSPC):
 		if s.disk.trouble.Swap(ErrDiskFull) != ErrDiskFull {
 			s.log.ErrorContext(ctx, "disk nearly full; until space is freed, only changes that revoke access are written")
@@ -121,10 +121,10 @@ func (s *Store) shortenLog(ctx context.Context) {
 	_, _ = s.rw.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // if it fails, the next call may succeed
 }
 
-// makeBallast creates the disk reserve if it is missing. It returns ENOSPC unless there
+// makeReserve creates the disk reserve if it is missing. It returns ENOSPC unless there
 // is space for two of them: otherwise the reserve would take the space that it was
 // deleted to free.
-func (d *disk) makeBallast() error {
+func (d *disk) makeReserve() error {
 	if _, err := os.Stat(d.path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -132,11 +132,11 @@ func (d *disk) makeBallast() error {
 	if err != nil {
 		return err
 	}
-	if free < 2*ballastBytes {
+	if free < 2*reserveBytes {
 		return syscall.ENOSPC
 	}
 	return privatefile.Replace(d.path, func(out io.Writer) error {
-		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), ballastBytes) // random bytes, which no file system can compress
+		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), reserveBytes) // random bytes, which no file system can compress
 		return err
 	})
 }
@@ -157,8 +157,14 @@ func IsNearlyFull(databasePath string) (full bool, free uint64, err error) {
 	if err != nil {
 		return false, 0, err
 	}
-	_, missing := os.Stat(ballastPath(databasePath))
-	return free < 2*ballastBytes && missing != nil, free, nil
+	_, missing := os.Stat(reservePath(databasePath))
+	return free < 2*reserveBytes && missing != nil, free, nil
 }
 
-func ballastPath(databasePath string) string { return databasePath + ".ballast" }
+func reservePath(databasePath string) string { return databasePath + ".reserve" }
+
+// takeOverReserve gives the file of the disk reserve its current name.
+func (d *disk) takeOverReserve(databasePath string) {
+	const formerSuffix = ".ballast"
+	_ = os.Rename(databasePath+formerSuffix, d.path) // if it fails, a second file is made
+}
