@@ -1,4 +1,4 @@
--- What the follower reads and writes; see also address.sql and coin.sql.
+-- What the follower reads and writes; see also address.sql and utxo.sql.
 
 -- name: OwnOutputs :many
 SELECT txid, vout, amount_sat FROM outputs

@@ -98,7 +98,7 @@ DELETE FROM reserved WHERE wallet_id = @wallet_id AND txid = @txid AND vout = @v
 SELECT f.txid, f.vout FROM frozen AS f
 WHERE f.wallet_id = @wallet_id AND f.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)));
 
--- name: OwnCoins :many
+-- name: OwnUTXOs :many
 SELECT txid, vout, address, amount_sat, branch, address_index FROM outputs
 WHERE wallet_id = @wallet_id AND branch IS NOT NULL AND txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)));
 
@@ -160,7 +160,7 @@ SELECT CAST(EXISTS (
   WHERE p.proposal_id = @proposal_id AND NOT p.imported AND NOT o.imported AND o.status IN ('created', 'partially_signed', 'complete')
 ) AS BOOLEAN) AS taken;
 
--- What spends the coins of a proposal.
+-- What spends the UTXOs of a proposal.
 -- name: SpendersOfProposal :many
 SELECT DISTINCT t.txid, t.status, t.raw
 FROM proposal_inputs AS i

@@ -121,15 +121,15 @@ func (a *alphaWallet) compareWithCore(t *testing.T, core coreWallet) {
 	for txid, r := range w.Transactions {
 		r.compareWithCore(t, txid, core, equal)
 	}
-	var coins []struct {
+	var utxos []struct {
 		Txid    string
 		Vout    int
 		Address string
 		Amount  btc.JSONBTC
 	}
-	decodeJSON(t, core.cli("listunspent", 0), &coins)
+	decodeJSON(t, core.cli("listunspent", 0), &utxos)
 	want, got := map[string]any{}, map[string]any{}
-	for _, c := range coins {
+	for _, c := range utxos {
 		want[fmt.Sprint(c.Txid, ":", c.Vout)] = []any{c.Address, c.Amount}
 	}
 	for _, c := range a.UTXO {

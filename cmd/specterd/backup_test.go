@@ -114,14 +114,14 @@ func (e *exporter) live() (proposal string) {
 	e.ask(http.StatusOK, http.MethodPost, vault+"/proposals/"+first+"/broadcast", nil, nil)
 	e.node.Mine(t, 1)
 	e.settles("vault_23")
-	var coins struct {
+	var utxos struct {
 		Items []struct {
 			Txid string
 			Vout int
 		}
 	}
-	e.ask(http.StatusOK, http.MethodGet, vault+"/utxos", nil, &coins)
-	e.ask(http.StatusNoContent, http.MethodPut, fmt.Sprintf("%s/utxos/%s:%d/freeze", vault, coins.Items[0].Txid, coins.Items[0].Vout), nil, nil)
+	e.ask(http.StatusOK, http.MethodGet, vault+"/utxos", nil, &utxos)
+	e.ask(http.StatusNoContent, http.MethodPut, fmt.Sprintf("%s/utxos/%s:%d/freeze", vault, utxos.Items[0].Txid, utxos.Items[0].Vout), nil, nil)
 	proposal = e.propose(2_000_000)
 	if status := e.sign(e.node, proposal, "device 0"); status != "partially_signed" {
 		t.Errorf("the proposal is %s", status)
@@ -144,11 +144,11 @@ func inThePast(t *testing.T, node *testkit.Node) {
 func (e *exporter) locks() {
 	e.t.Helper()
 	testkit.Eventually(e.t, "locks in the index", func() bool {
-		var coins struct {
+		var utxos struct {
 			Items []struct{ Reserved, Frozen, Locked bool }
 		}
-		e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/utxos", nil, &coins)
-		for _, c := range coins.Items {
+		e.ask(http.StatusOK, http.MethodGet, "wallets/vault_23/utxos", nil, &utxos)
+		for _, c := range utxos.Items {
 			if c.Locked != (c.Reserved || c.Frozen) {
 				return false
 			}

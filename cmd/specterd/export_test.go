@@ -199,7 +199,7 @@ func TestExport(t *testing.T) {
 func (e *exporter) makeWallets() (aliases []string) {
 	t := e.t
 	t.Helper()
-	coins := map[string][]string{}
+	utxos := map[string][]string{}
 	for name, descriptor := range kinds(t) {
 		var v, address struct{ Alias, Address string }
 		if status := call(t.Context(), http.MethodPost, e.url+"/api/v1/wallets", e.token, map[string]any{"name": name, "descriptor": descriptor, "birthday": 5}, &v); status != http.StatusCreated {
@@ -215,7 +215,7 @@ func (e *exporter) makeWallets() (aliases []string) {
 			check(t, json.Unmarshal(e.node.CLI(t, "generatetoaddress", 1, address.Address), &hashes))
 			var block struct{ Tx []string }
 			check(t, json.Unmarshal(e.node.CLI(t, "getblock", hashes[0]), &block))
-			coins[v.Alias] = append(coins[v.Alias], block.Tx[0])
+			utxos[v.Alias] = append(utxos[v.Alias], block.Tx[0])
 		}
 	}
 	e.node.Mine(t, 100)
@@ -226,7 +226,7 @@ func (e *exporter) makeWallets() (aliases []string) {
 {"type":"output","ref":"%[2]s:0","label":"the second"}
 {"type":"addr","ref":"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x","label":"the landlord"}
 {"type":"addr","ref":"bcrt1q2yn02ktnrjfq49d7hyh7rwqmmvkdpcpecvfdz4sajnxw92a3nusqvdnsqc","label":"the landlord"}
-`, coins[alias][0], coins[alias][1]))
+`, utxos[alias][0], utxos[alias][1]))
 	}
 	return aliases
 }

@@ -186,11 +186,11 @@ func (p *processes) both(t *testing.T, a ask, out *[2]openProposal) (statuses [2
 // reserve creates proposals at both at once, which must not share UTXOs.
 func (p *processes) reserve(t *testing.T) {
 	pairs := testkit.Size(5, 200)
-	const coins = 20 // for as many payments
+	const utxos = 20 // for as many payments
 	var list struct{ Items []struct{ Address string } }
 	p.ask(t, 0, http.MethodGet, "/api/v1/wallets/shared/addresses?branch=receive", nil, &list, ok)
 	outputs := map[string]string{}
-	for _, a := range list.Items[:coins] {
+	for _, a := range list.Items[:utxos] {
 		outputs[a.Address] = "0.1"
 	}
 	p.node.WalletCLI(t, outsider, "sendmany", "", outputs)
@@ -198,7 +198,7 @@ func (p *processes) reserve(t *testing.T) {
 	p.reachesTip(t, 0)
 	taken := map[string]string{}
 	for range pairs {
-		if len(taken)+2 > coins {
+		if len(taken)+2 > utxos {
 			p.cancel(t, taken)
 		}
 		var made [2]openProposal
@@ -208,11 +208,11 @@ func (p *processes) reserve(t *testing.T) {
 				t.Fatalf("one proposal at each: statuses %v\n%s", statuses, p.running[i].log)
 			}
 			for _, in := range made[i].Inputs {
-				coin := fmt.Sprintf("%s:%d", in.Txid, in.Vout)
-				if taken[coin] != "" {
-					t.Errorf("UTXO %s is in the proposals %s and %s", coin, taken[coin], made[i].ID)
+				utxo := fmt.Sprintf("%s:%d", in.Txid, in.Vout)
+				if taken[utxo] != "" {
+					t.Errorf("UTXO %s is in the proposals %s and %s", utxo, taken[utxo], made[i].ID)
 				}
-				taken[coin] = made[i].ID
+				taken[utxo] = made[i].ID
 			}
 		}
 	}

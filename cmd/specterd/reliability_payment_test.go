@@ -20,12 +20,12 @@ import (
 // twice, and the node must have locked exactly the UTXOs of the open proposals.
 func TestKilledWhileProposing(t *testing.T) {
 	t.Parallel()
-	const coins = 20
+	const utxos = 20
 	p := &payments{t: t, node: testkit.Bitcoind(t, "-unsafesqlitesync"), proposals: map[string]state{}, labels: map[string]string{}}
 	dir := t.TempDir()
 	begin := func() { p.server = startServer(t, dir, nodeSettings(p.node)...) }
 	begin()
-	p.fund(coins)
+	p.fund(utxos)
 	kills, round := testkit.Size(2, 100), 0
 	for ; round < kills || min(len(p.proposals), len(p.labels)) < kills; round++ {
 		process := p.server.cmd.Process
@@ -72,7 +72,7 @@ func (p *payments) call(method, path string, body, out any) int {
 }
 
 // fund creates the wallet with a number of UTXOs of a million satoshis each.
-func (p *payments) fund(coins int) {
+func (p *payments) fund(utxos int) {
 	p.t.Helper()
 	const payer = "payer"
 	p.node.CLI(p.t, "createwallet", payer)
@@ -89,7 +89,7 @@ func (p *payments) fund(coins int) {
 	check(p.t, json.Unmarshal(p.node.CLI(p.t, "listwallets"), &loaded))
 	p.core = slices.DeleteFunc(loaded, func(name string) bool { return name == payer })[0]
 	outputs := map[string]float64{}
-	for range coins {
+	for range utxos {
 		var made newAddress
 		c.into(&made, c.do(http.MethodPost, "/api/v1/wallets/one/addresses", map[string]any{}, http.StatusCreated))
 		outputs[made.Address] = 0.01

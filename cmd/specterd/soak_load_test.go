@@ -327,22 +327,22 @@ func (s *soak) freeze(ctx context.Context, r *rand.Rand) {
 		if len(frozen) >= 4 {
 			path := frozen[0]
 			frozen = frozen[1:]
-			s.write(ask{method: http.MethodDelete, path: path, may: []int{noContent, unknown, conflict, badGateway, unavailable}}, "coin "+path, "free", nil)
+			s.write(ask{method: http.MethodDelete, path: path, may: []int{noContent, unknown, conflict, badGateway, unavailable}}, "UTXO "+path, "free", nil)
 			continue
 		}
 		v := s.vault(r)
-		var coins struct {
+		var utxos struct {
 			Items []struct{ Txid, Vout json.RawMessage }
 		}
 		path := "/api/v1/wallets/" + v.alias + "/utxos"
-		s.do(ask{method: http.MethodGet, path: path, may: []int{ok}}, &coins)
-		if len(coins.Items) < 3 { // leave some for the other workers
+		s.do(ask{method: http.MethodGet, path: path, may: []int{ok}}, &utxos)
+		if len(utxos.Items) < 3 { // leave some for the other workers
 			s.answered(ctx, 20)
 			continue
 		}
-		c := coins.Items[r.IntN(len(coins.Items))]
+		c := utxos.Items[r.IntN(len(utxos.Items))]
 		path += "/" + strings.Trim(string(c.Txid), `"`) + ":" + string(c.Vout) + "/freeze"
-		if s.write(ask{method: http.MethodPut, path: path, may: []int{noContent, unknown, conflict, badGateway, unavailable}}, "coin "+path, "frozen", nil) {
+		if s.write(ask{method: http.MethodPut, path: path, may: []int{noContent, unknown, conflict, badGateway, unavailable}}, "UTXO "+path, "frozen", nil) {
 			frozen = append(frozen, path)
 		}
 	}

@@ -379,7 +379,7 @@ func (s *soak) keptPromises(dir string) {
 			got = map[int]string{ok: "there", unknown: "gone"}[status]
 		case "label":
 			got = labels[name]
-		case "coin":
+		case "UTXO":
 			parts := strings.Split(name, "/")
 			txid, vout, _ := strings.Cut(parts[6], ":")
 			got = []string{"free", "frozen"}[number(s.t, db, "SELECT count(*) FROM frozen WHERE txid = $1 AND vout = $2", txid, vout)]
@@ -423,14 +423,14 @@ func (s *soak) nothingLeft(dir string) {
 		must := column(s.t, db, "SELECT txid || ':' || vout, '' FROM "+held+" JOIN utxos USING (wallet_id, txid, vout) WHERE wallet_id = $1", id)
 		var leaked, missing []string
 		defer func() { // report also after a timeout
-			for _, coin := range leaked {
-				txid, vout, _ := strings.Cut(coin, ":")
-				s.t.Errorf("wallet %s: %s is locked without a reason; %v", id, coin, column(s.t, db, `
+			for _, utxo := range leaked {
+				txid, vout, _ := strings.Cut(utxo, ":")
+				s.t.Errorf("wallet %s: %s is locked without a reason; %v", id, utxo, column(s.t, db, `
 					SELECT at, action || ' ' || outcome || ' ' || detail FROM audit WHERE detail LIKE '%' || $2 || ':' || $3 || '%'
 					UNION SELECT at, action || ' of ' || proposal_id FROM proposal_steps JOIN proposal_inputs AS i USING (proposal_id) WHERE i.wallet_id = $1 AND i.txid = $2 AND i.vout = $3`, id, txid, vout))
 			}
-			for _, coin := range missing {
-				s.t.Errorf("wallet %s: %s is reserved but not locked", id, coin)
+			for _, utxo := range missing {
+				s.t.Errorf("wallet %s: %s is reserved but not locked", id, utxo)
 			}
 		}()
 		testkit.Eventually(s.t, "locks in Bitcoin Core and in the index to match reserved and frozen UTXOs", func() bool {

@@ -164,8 +164,8 @@ func (s *successor) synced(t *testing.T, credential string) (count int) {
 
 const recordedTip = 186
 
-// coin is an output of a wallet.
-type coin struct {
+// UTXO is an output of a wallet.
+type utxo struct {
 	Txid string
 	Vout int
 }
@@ -193,7 +193,7 @@ func (s *successor) cancelMadeByRecordings(t *testing.T) {
 }
 
 // hold freezes or unfreezes UTXOs. It skips spent ones.
-func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) {
+func (s *successor) hold(t *testing.T, alias string, utxos []utxo, frozen bool) {
 	t.Helper()
 	const owner = "Bearer <token for wallets of admin>" // imported tokens do not have the scope
 	var made madeToken
@@ -208,7 +208,7 @@ func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) 
 	if frozen {
 		method = http.MethodPut
 	}
-	for _, c := range coins {
+	for _, c := range utxos {
 		path := fmt.Sprintf("/api/v1/wallets/%s/utxos/%s:%d/freeze", alias, c.Txid, c.Vout)
 		got := s.ask(t, recording{method: method, path: path, credential: owner})
 		if got.status != http.StatusNoContent && got.status != http.StatusNotFound {
@@ -218,13 +218,13 @@ func (s *successor) hold(t *testing.T, alias string, coins []coin, frozen bool) 
 }
 
 // release unfreezes UTXOs, and waits until they are spendable.
-func (s *successor) release(t *testing.T, alias string, coins []coin) {
+func (s *successor) release(t *testing.T, alias string, utxos []utxo) {
 	t.Helper()
-	s.hold(t, alias, coins, false)
+	s.hold(t, alias, utxos, false)
 	testkit.Eventually(t, "the UTXOs to be unlocked", func() bool {
 		var list struct {
 			Items []struct {
-				coin
+				utxo
 
 				Locked bool
 			}
@@ -232,7 +232,7 @@ func (s *successor) release(t *testing.T, alias string, coins []coin) {
 		got := s.ask(t, recording{method: http.MethodGet, path: "/api/v1/wallets/" + alias + "/utxos", credential: "Bearer <token of admin>"})
 		decodeJSON(t, []byte(got.body), &list)
 		for _, c := range list.Items {
-			if c.Locked && slices.Contains(coins, c.coin) {
+			if c.Locked && slices.Contains(utxos, c.utxo) {
 				return false
 			}
 		}
@@ -243,9 +243,9 @@ func (s *successor) release(t *testing.T, alias string, coins []coin) {
 // notChosen lists, by recording, the UTXOs that Core could have selected but did not.
 var notChosen = map[string]struct {
 	alias string
-	coins []coin
+	utxos []utxo
 }{
-	"24": {"simple_one", []coin{{"43884d3d72ed5afd854b681869a2ad4251cb112c1e3e2181556316d51b96e342", 0}}},
+	"24": {"simple_one", []utxo{{"43884d3d72ed5afd854b681869a2ad4251cb112c1e3e2181556316d51b96e342", 0}}},
 }
 
 // replay repeats the recorded requests in order.
@@ -260,11 +260,11 @@ func (s *successor) replay(t *testing.T) {
 		}
 		chance, byChance := notChosen[x.number()]
 		if byChance {
-			s.hold(t, chance.alias, chance.coins, true)
+			s.hold(t, chance.alias, chance.utxos, true)
 		}
 		got := s.ask(t, asked)
 		if byChance {
-			s.release(t, chance.alias, chance.coins)
+			s.release(t, chance.alias, chance.utxos)
 		}
 		s.learn(names, x.reply, got)
 		want := replyOf(t, x.reply, nil)

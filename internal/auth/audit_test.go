@@ -37,7 +37,7 @@ func TestSharedDetail(t *testing.T) {
 		{"wallet.delete", "files kept", "files kept"},
 		{"wallet.label", "3 labels", "3 labels"},
 		{"wallet.files_delete", "specter/savings", ""},
-		{"coin.freeze", "ab:1", ""},
+		{"utxo.freeze", "ab:1", ""},
 		{"member.put", "bob as viewer", "bob as viewer"},
 		{"token.create", "scopes node:read; until 2026-01-01T00:00:00Z", "scopes node:read; until 2026-01-01T00:00:00Z"},
 	} {

@@ -22,10 +22,10 @@ import (
 // payments require neither a wallet nor a signature.
 type chain struct {
 	*regtest.Node
-	coins []coin // not spent yet
+	utxos []utxo // not spent yet
 }
 
-type coin struct {
+type utxo struct {
 	at     wire.OutPoint
 	amount btc.Amount
 }
@@ -43,7 +43,7 @@ const (
 )
 
 // startChain starts a node with a number of UTXOs of 0.02 BTC.
-func startChain(ctx context.Context, dir string, coins int, args ...string) (*chain, error) {
+func startChain(ctx context.Context, dir string, utxos int, args ...string) (*chain, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -52,9 +52,9 @@ func startChain(ctx context.Context, dir string, coins int, args ...string) (*ch
 		return nil, err
 	}
 	c := &chain{Node: node}
-	if err := c.fund(ctx, coins); err != nil {
+	if err := c.fund(ctx, utxos); err != nil {
 		node.Kill()
-		return nil, fmt.Errorf("make coins: %w", err)
+		return nil, fmt.Errorf("make UTXOs: %w", err)
 	}
 	return c, nil
 }
@@ -62,8 +62,8 @@ func startChain(ctx context.Context, dir string, coins int, args ...string) (*ch
 // withoutZMQ disables all announcements of a node.
 var withoutZMQ = []string{"-nozmqpubhashblock", "-nozmqpubrawtx", "-nozmqpubsequence"}
 
-func (c *chain) fund(ctx context.Context, coins int) error {
-	hashes, err := c.generate(ctx, (coins+fanSize-1)/fanSize, openAddress())
+func (c *chain) fund(ctx context.Context, utxos int) error {
+	hashes, err := c.generate(ctx, (utxos+fanSize-1)/fanSize, openAddress())
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (c *chain) fund(ctx context.Context, coins int) error {
 		if err != nil {
 			return err
 		}
-		if err := c.fan(ctx, coin{at: wire.OutPoint{Hash: *coinbase}, amount: subsidy}); err != nil {
+		if err := c.fan(ctx, utxo{at: wire.OutPoint{Hash: *coinbase}, amount: subsidy}); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (c *chain) fund(ctx context.Context, coins int) error {
 }
 
 // fan splits one UTXO into many, in a block.
-func (c *chain) fan(ctx context.Context, from coin) error {
+func (c *chain) fan(ctx context.Context, from utxo) error {
 	tx := spending(from)
 	amount := (from.amount - 100*networkFee) / fanSize
 	for range fanSize {
@@ -95,7 +95,7 @@ func (c *chain) fan(ctx context.Context, from coin) error {
 	}
 	id := tx.TxHash()
 	for i := range tx.TxOut {
-		c.coins = append(c.coins, coin{at: wire.OutPoint{Hash: id, Index: uint32(i)}, amount: amount})
+		c.utxos = append(c.utxos, utxo{at: wire.OutPoint{Hash: id, Index: uint32(i)}, amount: amount})
 	}
 	return c.block(ctx, serialize(tx))
 }
@@ -103,12 +103,12 @@ func (c *chain) fan(ctx context.Context, from coin) error {
 // payment spends a UTXO: a part of it goes to the script, the rest to an external
 // address.
 func (c *chain) payment(to []byte) *wire.MsgTx {
-	from := c.coins[0]
-	c.coins = c.coins[1:]
+	from := c.utxos[0]
+	c.utxos = c.utxos[1:]
 	tx := spending(from)
 	part := from.amount / 3
 	tx.AddTxOut(wire.NewTxOut(int64(part), to))
-	tx.AddTxOut(wire.NewTxOut(int64(from.amount-part-networkFee), somebody(len(c.coins))))
+	tx.AddTxOut(wire.NewTxOut(int64(from.amount-part-networkFee), somebody(len(c.utxos))))
 	return tx
 }
 
@@ -133,7 +133,7 @@ func (c *chain) into(ctx context.Context, result any, method string, params ...a
 }
 
 // spending creates a transaction that spends a UTXO.
-func spending(from coin) *wire.MsgTx {
+func spending(from utxo) *wire.MsgTx {
 	const signature, key = 72, 33 // bytes
 	tx := wire.NewMsgTx(2)
 	in := wire.NewTxIn(&from.at, nil, wire.TxWitness{make([]byte, signature), make([]byte, key), openScript})

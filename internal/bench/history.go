@@ -143,7 +143,7 @@ func madeUp(of string, i int) string {
 type ledger struct {
 	made     int
 	branches [2]uint32 // the next index of each
-	coins    []wallet.Input
+	utxos    []wallet.Input
 }
 
 func (l *ledger) next() wallet.Transaction {
@@ -176,26 +176,26 @@ func (l *ledger) receive(t *wallet.Transaction) {
 	out := l.own(wallet.ReceiveBranch, 0, btc.Amount(100_000+l.made*37))
 	t.Category, t.Flow, t.Address, t.Own, t.Outputs = wallet.Receive, out.Amount, out.Address, out.Own, []wallet.Output{out}
 	t.VSize, t.Raw = 141, l.raw(222)
-	coin := wallet.Input{Prev: btc.Outpoint{Txid: t.Txid, Vout: out.Vout}, Amount: out.Amount}
+	utxo := wallet.Input{Prev: btc.Outpoint{Txid: t.Txid, Vout: out.Vout}, Amount: out.Amount}
 	if l.made%3 == 2 { // the others stay unspent
-		l.coins = append(l.coins, coin)
+		l.utxos = append(l.utxos, utxo)
 	}
 }
 
 // send has two inputs and two outputs.
 func (l *ledger) send(t *wallet.Transaction) {
 	var in btc.Amount
-	for _, coin := range l.coins {
-		in += coin.Amount
+	for _, utxo := range l.utxos {
+		in += utxo.Amount
 	}
 	fee := btc.Amount(1045)
 	paid := (in - fee) / 2
 	change := l.own(wallet.ChangeBranch, 1, in-fee-paid)
-	t.Category, t.Flow, t.Fee, t.Inputs = wallet.Send, -paid-fee, &fee, l.coins
+	t.Category, t.Flow, t.Fee, t.Inputs = wallet.Send, -paid-fee, &fee, l.utxos
 	t.Address = fmt.Sprintf("bcrt1qxx%036d", l.made)
 	t.Outputs = []wallet.Output{{Vout: 0, Address: t.Address, Amount: paid}, change}
 	t.VSize, t.Raw = 209, l.raw(372)
-	l.coins = []wallet.Input{{Prev: btc.Outpoint{Txid: t.Txid, Vout: 1}, Amount: change.Amount}}
+	l.utxos = []wallet.Input{{Prev: btc.Outpoint{Txid: t.Txid, Vout: 1}, Amount: change.Amount}}
 }
 
 // raw returns bytes that are never parsed.

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	fundedCoins  = 1000 // of the paying wallet
+	fundedUTXOs  = 1000 // of the paying wallet
 	proposalBar  = 1.3  // times the duration of Core's part
 	createsATurn = 5
 	proposals    = 1000 // in a list
@@ -52,7 +52,7 @@ func measureProposals(ctx context.Context, b *bench) error {
 // proposal creates proposals in a wallet and lets Core fund the same payment there,
 // in turns. Each proposal is canceled again, which is not measured.
 func (b *bench) proposal(ctx context.Context) (figure, error) {
-	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d coins", fundedCoins)}
+	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d UTXOs", fundedUTXOs)}
 	w, stop, err := b.follow(ctx, nameProposal, 1)
 	if err != nil {
 		return f, err
@@ -99,7 +99,7 @@ func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) 
 // fill pays to the wallet, one UTXO per address.
 func (f *following) fill(ctx context.Context) error {
 	const perBlock = 250
-	for paid := 0; paid < fundedCoins; {
+	for paid := 0; paid < fundedUTXOs; {
 		var raws []string
 		for range perBlock {
 			raw, _, err := f.payment(0)
@@ -226,7 +226,7 @@ func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
 		}
 		for range 2 {
 			p.Inputs = append(p.Inputs, proposal.Input{
-				Outpoint: btc.Outpoint{Txid: madeUp("coin", rand.Int()), Vout: 1}, Address: paidTo, Amount: 100_000, //nolint:gosec // made up
+				Outpoint: btc.Outpoint{Txid: madeUp("UTXO", rand.Int()), Vout: 1}, Address: paidTo, Amount: 100_000, //nolint:gosec // made up
 			})
 		}
 		change := wallet.Place{Branch: wallet.ChangeBranch, Index: uint32(i)}

@@ -155,16 +155,16 @@ func (w *hot) watch(ctx context.Context, p wallet.Plan) (err error) {
 
 // live creates the wallet's history.
 func (w *hot) live(ctx context.Context) error {
-	var coins []coin
+	var utxos []utxo
 	for part := range slices.Chunk(make([]struct{}, received), perBlock) {
 		var raws []string
 		for range part {
-			script, err := w.receive.Script(uint32(len(coins))) //nolint:gosec // few
+			script, err := w.receive.Script(uint32(len(utxos))) //nolint:gosec // few
 			if err != nil {
 				return err
 			}
 			tx := w.payment(script)
-			coins = append(coins, coin{at: wire.OutPoint{Hash: tx.TxHash()}, amount: btc.Amount(tx.TxOut[0].Value)})
+			utxos = append(utxos, utxo{at: wire.OutPoint{Hash: tx.TxHash()}, amount: btc.Amount(tx.TxOut[0].Value)})
 			raws = append(raws, serialize(tx))
 		}
 		if err := w.block(ctx, raws...); err != nil {
@@ -174,11 +174,11 @@ func (w *hot) live(ctx context.Context) error {
 	for range sent / perBlock {
 		var raws []string
 		for range perBlock {
-			raw, err := w.pay(ctx, coins[0], coins[1], uint32((received-len(coins))/2)) //nolint:gosec // few
+			raw, err := w.pay(ctx, utxos[0], utxos[1], uint32((received-len(utxos))/2)) //nolint:gosec // few
 			if err != nil {
 				return err
 			}
-			coins, raws = coins[2:], append(raws, raw)
+			utxos, raws = utxos[2:], append(raws, raw)
 		}
 		if err := w.block(ctx, raws...); err != nil {
 			return err
@@ -197,13 +197,13 @@ func (w *hot) live(ctx context.Context) error {
 
 // pay spends two UTXOs of the wallet: half goes to an external address, the rest to
 // the change address of that index.
-func (w *hot) pay(ctx context.Context, a, b coin, index uint32) (string, error) {
+func (w *hot) pay(ctx context.Context, a, b utxo, index uint32) (string, error) {
 	script, err := w.change.Script(index)
 	if err != nil {
 		return "", err
 	}
 	tx := wire.NewMsgTx(2)
-	for _, from := range []coin{a, b} {
+	for _, from := range []utxo{a, b} {
 		tx.AddTxIn(wire.NewTxIn(&from.at, nil, nil))
 	}
 	half := (a.amount + b.amount) / 2

@@ -145,8 +145,8 @@ func TestAlphaDeadTransactions(t *testing.T) {
 	if all := names(t, member(t, member(t, body, "w"), "_transactions")); len(all) != len(changes.Added) {
 		t.Errorf("_transactions has %d", len(all))
 	}
-	if coins := listOf(t, member(t, body, "utxo")); len(coins) != 2 { // the confirmed and the one in the mempool
-		t.Errorf("%d coins", len(coins))
+	if utxos := listOf(t, member(t, body, "utxo")); len(utxos) != 2 { // the confirmed and the one in the mempool
+		t.Errorf("%d UTXOs", len(utxos))
 	}
 }
 
@@ -161,8 +161,8 @@ func received(i, bytesOfRaw int) wallet.Transaction {
 	}
 }
 
-// TestAlphaCoins: which are locked, and which are not there yet.
-func TestAlphaCoins(t *testing.T) {
+// TestAlphaUTXOs: which are locked, and which are not there yet.
+func TestAlphaUTXOs(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)

@@ -213,14 +213,14 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	if got := export(); got != first {
 		t.Errorf("got %s, want %s", got, first)
 	}
-	coin := s.minedCoin(t, n, &v)
+	utxo := s.minedUTXO(t, n, &v)
 	const secret = "a label that nobody repeats"
 	s.secret("xprv" + secret)
 	got := send(k, strings.Join([]string{
 		fmt.Sprintf(`{"type": "tx", "ref": %q, "label": ""}`, v.sent), "",
 		fmt.Sprintf(`{"type": "addr", "ref": %q, "label": "Straße \"1\"", "extra": 1}`, v.receive[1]),
 		`{"type": "tx", "ref": "x", "label": "` + secret + `"}`, `nonsense ` + secret, `{"type": "` + secret + `", "ref": "x"}`,
-		fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": false}`, coin),
+		fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": false}`, utxo),
 		fmt.Sprintf(`{"type": "output", "ref": "%s:0", "label": "gone", "spendable": false}`, v.received),
 	}, "\r\n")).want(t, 200)
 	got.wantJSON(t, `{"imported": 4, "ignored": [{"line": 6, "message": "…"}], "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}]}`)
@@ -230,7 +230,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	exported := export()
 	for _, line := range []string{
 		fmt.Sprintf(`{"type":"addr","ref":%q,"label":%q}`, v.receive[0], v.note), fmt.Sprintf(`{"type":"addr","ref":%q,"label":"Straße \"1\""}`, v.receive[1]),
-		fmt.Sprintf(`{"type":"output","ref":"%s:0","label":"gone"`, v.received), fmt.Sprintf(`{"type":"output","ref":%q,"spendable":false}`, coin),
+		fmt.Sprintf(`{"type":"output","ref":"%s:0","label":"gone"`, v.received), fmt.Sprintf(`{"type":"output","ref":%q,"spendable":false}`, utxo),
 	} {
 		if !strings.Contains(exported, line) {
 			t.Errorf("the export lacks %s:\n%s", line, exported)
@@ -239,8 +239,8 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	if strings.Contains(exported, v.label) || strings.Count(exported, "\n") != 4 {
 		t.Errorf("exported:\n%s", exported)
 	}
-	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, coin.Txid) {
-		t.Errorf("the coin is not locked: %s", locked)
+	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, utxo.Txid) {
+		t.Errorf("the UTXO is not locked: %s", locked)
 	}
 	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "ignored": [], "failed": []}`)
 	testLabelsFromElsewhere(t, s, k, send, v)
@@ -250,7 +250,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 
 	proposes := s.token(t, proposer, 0).bearer()
 	send(proposes, fmt.Sprintf(`{"type": "tx", "ref": %q, "label": "by a proposer"}`, v.sent)).want(t, 200, `"imported":1`)
-	send(proposes, fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": true}`, coin)).wantProblem(t, 403, "insufficient_role")
+	send(proposes, fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": true}`, utxo)).wantProblem(t, 403, "insufficient_role")
 	send(k, strings.Repeat("{}\n", 10_001)).wantProblem(t, 400, "too_many_labels")
 	send(k, "").want(t, 200, `"imported":0`)
 	s.call(t, "POST", path, k, "{}").wantProblem(t, 415, "unsupported_media_type")

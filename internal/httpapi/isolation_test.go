@@ -85,7 +85,7 @@ var probes = []probe{
 	{"GET", "/api/v1/wallets/{alias}/proposals", ""},
 	{"GET", "/api/v1/wallets/{own}/proposals?txid={proposed}", ""},
 	{"POST", "/api/v1/wallets/{alias}/proposals", toForeign + `}`},
-	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "coins": ["{outpoint}"]}`},
+	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "utxos": ["{outpoint}"]}`},
 	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{id}"}`},
 	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{proposed}"}`},
 	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{txid}", "dry_run": true}`},
@@ -143,7 +143,7 @@ func TestIsolation(t *testing.T) {
 			s := start(t, setting(t), onNode(n))
 			alice, bob, carol := s.user(t, "alice", false), s.user(t, "bob", false), s.user(t, "carol", false)
 			hers, secret := s.vault(t, alice, "vault"), s.vault(t, alice, "secret_one")
-			secret.coin = s.minedCoin(t, n, &secret)
+			secret.utxo = s.minedUTXO(t, n, &secret)
 			s.vault(t, bob, "vault")
 			s.sql(t, "INSERT INTO members (wallet_id, user_id, role, alias, created_at) VALUES ($1, $2, 'viewer', 'vault', 0)", hers.id, carol.ID)
 			his := s.vault(t, bob, "savings")
@@ -191,7 +191,7 @@ func (s *server) identify(t *testing.T, owner string, who testUser, v vault) ide
 	i, err := s.Wallets.Invite(t.Context(), who.principal(), v.alias, "a guest", auth.RoleViewer)
 	check(t, err)
 	return identifiers{
-		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.coin.String(), label: v.label, user: who.Name,
+		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.utxo.String(), label: v.label, user: who.Name,
 		cursor: page.text("next_cursor"), etag: page.header.Get("Etag"), key: "her key",
 		proposal: p.ID, proposed: p.Txid, invitation: i.ID,
 	}
@@ -237,8 +237,8 @@ func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 	if strings.Contains(got.body, "mine") || strings.Contains(got.body, "spendable") {
 		t.Errorf("labels: %s", got.body)
 	}
-	if coins := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/utxos", owner, "").want(t, 200); strings.Contains(coins.body, `"frozen":true`) {
-		t.Errorf("coins: %s", coins.body)
+	if utxos := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/utxos", owner, "").want(t, 200); strings.Contains(utxos.body, `"frozen":true`) {
+		t.Errorf("UTXOs: %s", utxos.body)
 	}
 }
 
@@ -269,7 +269,7 @@ func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, view
 		if !strings.Contains(to.Path, "{alias}") {
 			continue
 		}
-		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.coin.String(), "{txid}", v.sent, "{address}", v.receive[0], "{id}", id).Replace(to.Path)
+		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.utxo.String(), "{txid}", v.sent, "{address}", v.receive[0], "{id}", id).Replace(to.Path)
 		r := request{method: to.Method, path: path, auth: []string{viewer}}
 		switch {
 		case to.Method == http.MethodPatch:

@@ -47,7 +47,7 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 		fmt.Sprintf(`{"type":"tx","ref":%q,`, v.received):          "/transactions/" + v.received,
 		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.received):  "/outputs/" + v.received + ":0", // the wallet's own, and spent
 		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.sent):      "/outputs/" + v.sent + ":0",     // a recipient's
-		fmt.Sprintf(`{"type":"output","ref":%q,`, v.coin.String()): "/outputs/" + v.coin.String(),
+		fmt.Sprintf(`{"type":"output","ref":%q,`, v.utxo.String()): "/outputs/" + v.utxo.String(),
 	}
 	for record, to := range paths {
 		got := s.call(t, "PATCH", path+to, k, `{"label": "Straße \"1\""}`).want(t, 200, `"label":"Straße \"1\""`)

@@ -94,7 +94,14 @@ func describeField(p jsonschema.InterceptPropParams) error {
 	return nil
 }
 
-func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+// upperFirst returns an identifier with its first letter, or UTXO at its beginning, in
+// upper case.
+func upperFirst(s string) string {
+	if rest, ok := strings.CutPrefix(s, "utxo"); ok {
+		return "UTXO" + rest
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 

@@ -101,12 +101,12 @@ func (v *vault) sign(t *testing.T, p proposal.Proposal) []byte {
 }
 
 // proposal puts a proposal into the database that no node has seen: it spends the
-// vault's coin of this number, and pays 1000 satoshis.
+// vault's UTXO of this number, and pays 1000 satoshis.
 func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) proposal.Proposal {
 	t.Helper()
-	coin := btc.Outpoint{Txid: hash(v.id, "coin"), Vout: uint32(number)}
+	utxo := btc.Outpoint{Txid: hash(v.id, "UTXO"), Vout: uint32(number)}
 	tx := wire.NewMsgTx(2)
-	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(must(chainhash.NewHashFromStr(coin.Txid)), coin.Vout), nil, nil))
+	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(must(chainhash.NewHashFromStr(utxo.Txid)), utxo.Vout), nil, nil))
 	tx.AddTxOut(wire.NewTxOut(1000, must(btc.ScriptOf(v.foreign, btc.Regtest))))
 	var unsigned bytes.Buffer
 	check(t, tx.Serialize(&unsigned))
@@ -119,7 +119,7 @@ func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) pr
 		Status: proposal.Created, StatusAt: now, Version: 1, Creator: proposal.Actor{UserID: who.UserID, UserName: who.UserName},
 		CreatedAt: now, ExpiresAt: now.AddDate(0, 0, 30), Terms: proposal.Terms{FeeRate: 2000, Replaceable: true},
 		PSBT: packet, Fee: 220, VSize: 110,
-		Inputs:  []proposal.Input{{Outpoint: coin, Place: wallet.Place{Index: 3}, Address: v.receive[3], Amount: 1220}},
+		Inputs:  []proposal.Input{{Outpoint: utxo, Place: wallet.Place{Index: 3}, Address: v.receive[3], Amount: 1220}},
 		Outputs: []proposal.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: proposal.External}},
 	}
 	p.Steps = []proposal.Step{{At: now, Action: string(proposal.Created), By: p.Creator}}

@@ -18,30 +18,30 @@ import (
 // testProposalSize: the largest PSBT that is handed out can be posted back in every
 // format, with all signatures; a larger one is not made.
 func testProposalSize(t *testing.T, w *spending) {
-	const coins, device = 350, 20
+	const utxos, device = 350, 20
 	script := testkit.PKH // each input has the whole transaction that it spends from
 	w.node.Signer(t, "large", script.Descriptor(t, device, "0", 0), script.Descriptor(t, device, "1", 0))
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
-		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birthday: wallet.Birthday{Now: true}, RangeEnd: 2 * coins,
+		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birthday: wallet.Birthday{Now: true}, RangeEnd: 2 * utxos,
 	})
 	check(t, err)
-	txid := w.purse.pay(t, w.server, view.ID, slices.Repeat([]btc.Amount{10_000}, coins)...)
-	own := must(w.store.Coins(t.Context(), view.ID, btc.Outpoint{}, coins))
+	txid := w.purse.pay(t, w.server, view.ID, slices.Repeat([]btc.Amount{10_000}, utxos)...)
+	own := must(w.store.UTXOs(t.Context(), view.ID, btc.Outpoint{}, utxos))
 	at := make([]string, len(own))
 	for i, c := range own {
 		at[i] = c.String()
 	}
-	if len(at) != coins {
+	if len(at) != utxos {
 		t.Fatalf("%d UTXOs of %s", len(at), txid)
 	}
 	path := "/api/v1/wallets/large/proposals"
 	propose := func(n int) answer {
 		return w.call(t, "POST", path, w.role["owner"], fmt.Sprintf(
-			`{"recipients": [{"address": %q}], "send_max": true, "fee_rate_sat_vb": 1, "coins": %s}`, payee, must(json.Marshal(at[:n]))))
+			`{"recipients": [{"address": %q}], "send_max": true, "fee_rate_sat_vb": 1, "utxos": %s}`, payee, must(json.Marshal(at[:n]))))
 	}
-	propose(coins).wantProblem(t, 409, "transaction_too_large").want(t, 409, "spend fewer UTXOs at once")
+	propose(utxos).wantProblem(t, 409, "transaction_too_large").want(t, 409, "spend fewer UTXOs at once")
 	made := answer{}
-	for n := coins - 3; made.status != 201; n -= 2 {
+	for n := utxos - 3; made.status != 201; n -= 2 {
 		made = propose(n)
 	}
 	unsigned := must(base64.StdEncoding.DecodeString(made.text("psbt")))

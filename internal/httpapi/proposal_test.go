@@ -48,7 +48,7 @@ func TestProposals(t *testing.T) {
 		w.role[role] = w.token(t, p, 0).bearer()
 	}
 	w.purse.pay(t, w.server, id, slices.Repeat([]btc.Amount{btc.BTC / 2}, 8)...)
-	for _, c := range []struct { // one after the other: they share the coins
+	for _, c := range []struct { // one after the other: they share the UTXOs
 		name string
 		test func(*testing.T, *spending)
 	}{

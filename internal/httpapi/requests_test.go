@@ -102,7 +102,7 @@ type vaults struct {
 }
 
 // vaultOf returns a person's wallet. What is mined for it makes it one that the
-// node can lock a coin of.
+// node can lock a UTXO of.
 func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	w.vaults.Lock()
@@ -110,13 +110,13 @@ func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	v, ok := w.vaults.of[whose.ID]
 	if !ok {
 		v = w.vault(t, whose, "vault_of_"+whose.Name)
-		v.coin = w.minedCoin(t, w.bitcoind, &v)
+		v.utxo = w.minedUTXO(t, w.bitcoind, &v)
 		w.vaults.of[whose.ID] = v
 	}
 	return v
 }
 
-// ofRichWallet asks for something in a wallet that has coins to spend.
+// ofRichWallet asks for something in a wallet that has UTXOs to spend.
 func ofRichWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		v := w.richVaultOf(t, whose)
@@ -125,7 +125,7 @@ func ofRichWallet(path, body string) func(*testing.T, *world, testUser) (string,
 	}
 }
 
-// richVaultOf returns a person's wallet, with coins enough for all that is tried.
+// richVaultOf returns a person's wallet, with UTXOs enough for all that is tried.
 func (w *world) richVaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	v := w.vaultOf(t, whose)
@@ -204,7 +204,7 @@ func ofWallet(path, body string) func(*testing.T, *world, testUser) (string, str
 	}
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		v := w.vaultOf(t, whose)
-		fill := strings.NewReplacer("{alias}", v.alias, "{user}", whose.Name, "{address}", v.receive[1], "{outpoint}", v.coin.String(), "{txid}", v.sent)
+		fill := strings.NewReplacer("{alias}", v.alias, "{user}", whose.Name, "{address}", v.receive[1], "{outpoint}", v.utxo.String(), "{txid}", v.sent)
 		return fill.Replace(path), fill.Replace(body)
 	}
 }

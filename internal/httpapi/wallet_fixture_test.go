@@ -37,12 +37,12 @@ type vault struct {
 	id, alias       string
 	private         string   // its key
 	receive, change []string // addresses
-	generated       string   // txid of new coins, immature
+	generated       string   // txid of new UTXOs, immature
 	received        string   // txid of what was received, and spent by
 	sent            string   // this
 	pending         string   // txid of what is to be received
 	replaced        string   // txid of what was to be, once
-	coin            btc.Outpoint
+	utxo            btc.Outpoint
 	foreign         string // the address that was paid
 	label, note     string // of the transaction sent and of the first address
 }
@@ -71,7 +71,7 @@ func (s *server) vault(t *testing.T, owner testUser, alias string) vault {
 		generated: hash(view.ID, "generated"), received: hash(view.ID, "received"), sent: hash(view.ID, "sent"),
 		pending: hash(view.ID, "pending"), replaced: hash(view.ID, "replaced"), label: "rent of " + alias, note: "faucet of " + alias,
 	}
-	v.coin = btc.Outpoint{Txid: v.sent, Vout: 1}
+	v.utxo = btc.Outpoint{Txid: v.sent, Vout: 1}
 	for branch, to := range map[wallet.Branch]*[]string{wallet.ReceiveBranch: &v.receive, wallet.ChangeBranch: &v.change} {
 		addresses, err := s.store.AddressesOf(t.Context(), v.id, wallet.AddressFilter{Branch: &branch}, nil, 5)
 		check(t, err)
@@ -126,8 +126,8 @@ func hash(texts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// minedCoin has the node pay a wallet, and returns the output as the index has it then.
-func (s *server) minedCoin(t *testing.T, n *testkit.Node, v *vault) btc.Outpoint {
+// minedUTXO has the node pay a wallet, and returns the output as the index has it then.
+func (s *server) minedUTXO(t *testing.T, n *testkit.Node, v *vault) btc.Outpoint {
 	t.Helper()
 	mining.Lock()
 	defer mining.Unlock()

@@ -15,7 +15,7 @@ type raw struct {
 // ours is the part of a transaction that belongs to the wallet.
 type ours struct {
 	places map[string]wallet.Place     // by address
-	coins  map[btc.Outpoint]btc.Amount // the UTXOs that it spends
+	utxos  map[btc.Outpoint]btc.Amount // the UTXOs that it spends
 }
 
 // classify fills in the fields of a transaction that depend on the wallet.
@@ -23,7 +23,7 @@ func classify(t *wallet.Transaction, tx raw, mine ours) {
 	t.VSize = tx.VSize
 	var in, out, own btc.Amount
 	for _, input := range tx.Inputs {
-		if amount, ok := mine.coins[input.Outpoint]; ok {
+		if amount, ok := mine.utxos[input.Outpoint]; ok {
 			t.Inputs = append(t.Inputs, wallet.Input{Prev: input.Outpoint, Amount: amount})
 			in += amount
 		}

@@ -142,7 +142,7 @@ func (t *partWriter) classified(ctx context.Context, p *part) ([]wallet.Transact
 		return nil, err
 	}
 	for i := range p.list {
-		classify(&p.list[i], p.raws[i], ours{places: places, coins: spent})
+		classify(&p.list[i], p.raws[i], ours{places: places, utxos: spent})
 	}
 	return p.list, nil
 }

@@ -27,7 +27,7 @@ type Store interface {
 	wallet.Index
 	AllWallets(ctx context.Context) ([]wallet.Wallet, error)
 	EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error)
-	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
+	FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 	// Lead waits until no other process writes the index, and reserves it until
 	// release is called or lost is closed.
 	Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error)
@@ -57,7 +57,7 @@ type Reserver interface {
 // Provider makes Bitcoin Core load or create a wallet; see wallet.Node.
 type Provider interface {
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
-	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
+	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
 }
 
 // Options are the dependencies and settings of a Indexer.

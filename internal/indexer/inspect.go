@@ -351,7 +351,7 @@ func sameState(a, b wallet.State) bool {
 // unlock them later. Outputs that were frozen since then are locked in the next
 // round.
 func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
-	frozen, err := x.Store.FrozenCoins(ctx, w.ID)
+	frozen, err := x.Store.FrozenUTXOs(ctx, w.ID)
 	if err != nil {
 		return err
 	}
@@ -359,10 +359,10 @@ func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.
 	if len(forgotten) == 0 {
 		return nil
 	}
-	if err := x.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, backend.ErrCoinUnavailable) { // spent in the meantime
+	if err := x.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, backend.ErrUTXOUnavailable) { // spent in the meantime
 		return err
 	}
-	frozen, err = x.Store.FrozenCoins(ctx, w.ID)
+	frozen, err = x.Store.FrozenUTXOs(ctx, w.ID)
 	letGo := slices.DeleteFunc(forgotten, func(at btc.Outpoint) bool { return slices.Contains(frozen, at) })
 	if err != nil || len(letGo) == 0 {
 		return err

@@ -328,15 +328,15 @@ func TestRescans_Sequential(t *testing.T) {
 type staleStore struct {
 	indexer.Store
 
-	coin  btc.Outpoint
+	utxo  btc.Outpoint
 	asked atomic.Int32
 }
 
-func (s *staleStore) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+func (s *staleStore) FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
 	if s.asked.Add(1) == 1 {
-		return []btc.Outpoint{s.coin}, nil
+		return []btc.Outpoint{s.utxo}, nil
 	}
-	return s.Store.FrozenCoins(ctx, walletID)
+	return s.Store.FrozenUTXOs(ctx, walletID)
 }
 
 func TestUnfrozenUTXOStaysUnlocked(t *testing.T) {
@@ -346,9 +346,9 @@ func TestUnfrozenUTXOStaysUnlocked(t *testing.T) {
 	a.fund()
 	v.agree()
 	w.halt()
-	coins, err := w.service.Coins(t.Context(), w.who, v.alias, btc.Outpoint{}, 1)
+	utxos, err := w.service.UTXOs(t.Context(), w.who, v.alias, btc.Outpoint{}, 1)
 	must(t, err)
-	s := &staleStore{Store: w.store, coin: coins[0].Outpoint}
+	s := &staleStore{Store: w.store, utxo: utxos[0].Outpoint}
 	w.startOn(s)
 	testkit.Eventually(t, "the UTXO is locked and unlocked", func() bool {
 		locked, err := w.core.Wallet(v.view().CoreName).ListLocked(t.Context())
@@ -365,16 +365,16 @@ func TestMixed(t *testing.T) {
 	all := []*watched{a.watch(now), b.watch(now)}
 	a.fund()
 	b.fund()
-	coin := func(h *hot) map[string]any {
-		var coins []struct {
+	utxo := func(h *hot) map[string]any {
+		var utxos []struct {
 			Txid string
 			Vout uint32
 		}
-		decode(t, h.node.WalletCLI(t, h.name, "listunspent"), &coins)
-		return map[string]any{"txid": coins[0].Txid, "vout": coins[0].Vout}
+		decode(t, h.node.WalletCLI(t, h.name, "listunspent"), &utxos)
+		return map[string]any{"txid": utxos[0].Txid, "vout": utxos[0].Vout}
 	}
 	outputs := []map[string]json.Number{{w.outside(): "40"}, {a.address(): "30"}, {b.address(): "4.9999"}}
-	joint := text(t, w.node.CLI(t, "createrawtransaction", []any{coin(a), coin(b)}, outputs))
+	joint := text(t, w.node.CLI(t, "createrawtransaction", []any{utxo(a), utxo(b)}, outputs))
 	var signed struct {
 		Hex      string
 		Complete bool

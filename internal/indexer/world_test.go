@@ -375,7 +375,7 @@ func (v *watched) differences() []string {
 	d.compare("problem", got.Problem, "")
 	v.compareBalances(&d, got)
 	v.compareLedger(&d, got)
-	v.compareCoins(&d)
+	v.compareUTXOs(&d)
 	records := v.history()
 	var listed []struct{ Txid string }
 	decode(v.t, v.node.WalletCLI(v.t, v.core, "listtransactions", "*", 100_000, 0, true), &listed)
@@ -413,7 +413,7 @@ func (v *watched) compareBalances(d *differences, got wallet.View) {
 	d.compare("immature", got.Balances.Immature, btc.Amount(want.Mine.Immature))
 }
 
-func (v *watched) compareCoins(d *differences) {
+func (v *watched) compareUTXOs(d *differences) {
 	var want []string
 	var unspent []struct {
 		Txid          string
@@ -435,9 +435,9 @@ func (v *watched) compareCoins(d *differences) {
 	for _, c := range locked {
 		wantLocked = append(wantLocked, fmt.Sprintf("%s:%d", c.Txid, c.Vout))
 	}
-	coins, err := v.service.Coins(v.t.Context(), v.who, v.alias, btc.Outpoint{}, 100_000)
+	utxos, err := v.service.UTXOs(v.t.Context(), v.who, v.alias, btc.Outpoint{}, 100_000)
 	must(v.t, err)
-	for _, c := range coins {
+	for _, c := range utxos {
 		switch {
 		case c.Locked:
 			gotLocked = append(gotLocked, c.String())
@@ -448,7 +448,7 @@ func (v *watched) compareCoins(d *differences) {
 	for _, list := range [][]string{want, wantLocked, got, gotLocked} {
 		slices.Sort(list)
 	}
-	d.compare("coins", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	d.compare("utxos", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	d.compare("locked", strings.Join(gotLocked, " "), strings.Join(wantLocked, " "))
 }
 

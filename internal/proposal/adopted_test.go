@@ -50,14 +50,14 @@ func TestDeletedAdoptedWalletLeavesNoLocks(t *testing.T) {
 		for _, loaded := range []bool{true, false} {
 			v := w.adopted(testkit.WPKH)
 			v.fund(1_000_000, 2_000_000, 3_000_000, 4_000_000)
-			foreign, frozen, cancelled := v.coin(1_000_000), v.coin(2_000_000), v.coin(3_000_000)
+			foreign, frozen, cancelled := v.utxo(1_000_000), v.utxo(2_000_000), v.utxo(3_000_000)
 			must(t, w.core.Wallet(v.coreName).Lock(ctx, []btc.Outpoint{foreign}, true))
 			must(t, w.wallets.Freeze(ctx, w.alice, v.alias, frozen, true))
 			o := pay(2_500_000, 1000)
-			o.Coins = []btc.Outpoint{cancelled}
+			o.UTXOs = []btc.Outpoint{cancelled}
 			p := v.create(o)
 			v.create(pay(3_500_000, 1000))
-			testkit.Eventually(t, "four coins are locked", func() bool { return len(v.locked()) == 4 })
+			testkit.Eventually(t, "four UTXOs are locked", func() bool { return len(v.locked()) == 4 })
 			must(t, v.Cancel(ctx, v.alice, v.alias, p.ID, nil))
 
 			id := v.get0().ID
@@ -96,7 +96,7 @@ func TestDeletedAdoptedWalletWithoutFiles(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.adopted(testkit.WPKH)
 		v.fund(1_000_000)
-		must(w.t, w.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.coin(1_000_000), true))
+		must(w.t, w.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.utxo(1_000_000), true))
 		id := v.get0().ID
 		w.stopFollower()
 		w.node.CLI(w.t, "unloadwallet", v.coreName)

@@ -23,11 +23,11 @@ func (v vault) behind(amount btc.Amount) btc.Outpoint {
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendtoaddress", a.Address, btc.JSONBTC(amount)))
 	v.node.CLI(v.t, "generatetoaddress", 1, nobody)
-	testkit.Eventually(v.t, "the node has the coin", func() bool { return v.trusted() == was+amount })
+	testkit.Eventually(v.t, "the node has the UTXO", func() bool { return v.trusted() == was+amount })
 	var at btc.Outpoint
-	coins, err := v.core.Wallet(v.coreName).Unspent(v.t.Context())
+	utxos, err := v.core.Wallet(v.coreName).Unspent(v.t.Context())
 	must(v.t, err)
-	for _, c := range coins {
+	for _, c := range utxos {
 		if c.Txid == txid {
 			at = c.Outpoint
 		}
@@ -37,7 +37,7 @@ func (v vault) behind(amount btc.Amount) btc.Outpoint {
 
 // A request waits, for a limited time, for a UTXO that the node has and the index does not
 // have yet, whether the node selects it or the caller names it.
-func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
+func TestUTXOsOfTheLastBlockAreAwaited(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t, ctx := w.t, w.t.Context()
@@ -65,7 +65,7 @@ func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
 		}
 
 		o := pay(6_000_000, 1000)
-		o.Coins = []btc.Outpoint{v.behind(7_000_000)}
+		o.UTXOs = []btc.Outpoint{v.behind(7_000_000)}
 		var invalid *fault.Error
 		if _, err := service(nil).Create(ctx, v.alice, v.alias, o); !errors.As(err, &invalid) || invalid.Kind != fault.Invalid {
 			t.Fatalf("without waiting: %v", err)
@@ -75,7 +75,7 @@ func TestCoinsOfTheLastBlockAreAwaited(t *testing.T) {
 	})
 }
 
-// A payment is in the history, and its coins are spent there, when the request that
+// A payment is in the history, and its UTXOs are spent there, when the request that
 // sends it is answered.
 func TestBroadcastIsShownAtOnce(t *testing.T) {
 	t.Parallel()
@@ -88,10 +88,10 @@ func TestBroadcastIsShownAtOnce(t *testing.T) {
 			if r.Status.Dead() {
 				w.t.Errorf("it is %s", r.Status)
 			}
-			coins, err := w.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+			utxos, err := w.wallets.UTXOs(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 			must(w.t, err)
-			if len(coins) != 1 || coins[0].Txid != p.FinalTxid {
-				w.t.Errorf("the coins are %+v", coins)
+			if len(utxos) != 1 || utxos[0].Txid != p.FinalTxid {
+				w.t.Errorf("the UTXOs are %+v", utxos)
 			}
 		}
 	})

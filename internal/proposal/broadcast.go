@@ -17,7 +17,7 @@ import (
 // it. The caller must be a signer. If the proposal was sent before, it is sent again;
 // this is how a transaction that the mempool has dropped is rebroadcast. It returns
 // ErrRejected with the node's reject_reason, ErrEvicts if the transaction would evict
-// payments that were made after the proposal, ErrCoinFrozen, ErrWrongState and
+// payments that were made after the proposal, ErrUTXOFrozen, ErrWrongState and
 // ErrChanged. When it returns, the index has the transaction, so that history and
 // balances include it, unless that takes longer than indexPatience.
 func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
@@ -143,13 +143,13 @@ func (s *Service) bumpRate(ctx context.Context, who *auth.Principal, v wallet.Vi
 
 func (s *Service) refuseFrozen(ctx context.Context, p Proposal) error {
 	for _, in := range p.Inputs {
-		c, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
+		c, err := s.store.UTXO(ctx, p.WalletID, in.Outpoint)
 		switch {
-		case errors.Is(err, wallet.ErrCoinNotFound): // spent; the node decides whether that is allowed
+		case errors.Is(err, wallet.ErrUTXONotFound): // spent; the node decides whether that is allowed
 		case err != nil:
 			return err
 		case c.Frozen:
-			return ErrCoinFrozen.WithDetail("coins", in.String())
+			return ErrUTXOFrozen.WithDetail("utxos", in.String())
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ type draft struct {
 // are reserved. The caller must be a proposer. A dry run is refused for the same
 // reasons, except for ErrEvicts; it stores nothing, and its proposal has no ID. Create
 // returns faults about the fields of the
-// order, ErrInsufficientFunds, ErrCoinReserved, ErrCoinFrozen, ErrCoinLocked,
+// order, ErrInsufficientFunds, ErrUTXOReserved, ErrUTXOFrozen, ErrUTXOLocked,
 // ErrWrongState if the payment can no longer be replaced, ErrFeeRateTooLow with the
 // lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for
 // fees above the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected if the node
@@ -92,11 +92,11 @@ func (s *Service) draftAndMake(ctx context.Context, who *auth.Principal, d draft
 	return s.make(ctx, who, d)
 }
 
-// withReserving returns ErrCoinReserved with the proposals that reserve the UTXOs, for
+// withReserving returns ErrUTXOReserved with the proposals that reserve the UTXOs, for
 // callers who may read proposals; other errors are returned unchanged.
 func (s *Service) withReserving(ctx context.Context, who *auth.Principal, walletID string, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || !errors.Is(f, ErrCoinReserved) || !who.Scopes.Has(auth.ProposalsRead) {
+	if !ok || !errors.Is(f, ErrUTXOReserved) || !who.Scopes.Has(auth.ProposalsRead) {
 		return err
 	}
 	reserved, lookupErr := s.store.Reservations(ctx, walletID)
@@ -104,9 +104,9 @@ func (s *Service) withReserving(ctx context.Context, who *auth.Principal, wallet
 		return lookupErr
 	}
 	var ids []string
-	coins := strings.Fields(f.Details["coins"])
+	utxos := strings.Fields(f.Details["utxos"])
 	for _, r := range reserved {
-		if r.ProposalID != "" && slices.Contains(coins, r.String()) && !slices.Contains(ids, r.ProposalID) {
+		if r.ProposalID != "" && slices.Contains(utxos, r.String()) && !slices.Contains(ids, r.ProposalID) {
 			ids = append(ids, r.ProposalID)
 		}
 	}
@@ -130,14 +130,14 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draf
 		d.inputs = d.replaced.inputs
 	}
 	switch {
-	case d.Coins != nil:
-		named, err := s.namedCoins(ctx, d)
+	case d.UTXOs != nil:
+		named, err := s.namedUTXOs(ctx, d)
 		if err != nil {
 			return d, err
 		}
 		d.inputs = append(slices.Clone(d.inputs), named...)
 	case d.SendMax && d.replaced == nil:
-		d.inputs, err = s.availableCoins(ctx, d.view.Wallet)
+		d.inputs, err = s.availableUTXOs(ctx, d.view.Wallet)
 	default:
 		d.addInputs = !d.SendMax
 	}
@@ -159,23 +159,23 @@ func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
 	return d, d.limit.checkEstimate(estimate, minimum)
 }
 
-// namedCoins checks the UTXOs that the order names, except the inputs of the payment that
+// namedUTXOs checks the UTXOs that the order names, except the inputs of the payment that
 // it replaces. The check is necessary because Core spends a named UTXO even if it is
 // locked.
-func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, error) {
+func (s *Service) namedUTXOs(ctx context.Context, d draft) ([]btc.Outpoint, error) {
 	var named []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, d.view.Wallet)
-	for i, at := range d.Coins {
+	for i, at := range d.UTXOs {
 		if slices.Contains(d.inputs, at) {
 			continue
 		}
-		c, err := s.store.Coin(ctx, d.view.ID, at)
-		if errors.Is(err, wallet.ErrCoinNotFound) { // it may be too recent for the index
+		c, err := s.store.UTXO(ctx, d.view.ID, at)
+		if errors.Is(err, wallet.ErrUTXONotFound) { // it may be too recent for the index
 			s.await(ctx, d.view.ID, at.Txid)
-			c, err = s.store.Coin(ctx, d.view.ID, at)
+			c, err = s.store.UTXO(ctx, d.view.ID, at)
 		}
-		if errors.Is(err, wallet.ErrCoinNotFound) {
-			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is not an unspent output of this wallet")
+		if errors.Is(err, wallet.ErrUTXONotFound) {
+			return nil, fault.InvalidField(fmt.Sprintf("utxos[%d]", i), "is not an unspent output of this wallet")
 		}
 		if err == nil && c.Locked && !c.Frozen && !c.Reserved {
 			c.Locked, err = isLocked(at)
@@ -186,18 +186,18 @@ func (s *Service) namedCoins(ctx context.Context, d draft) ([]btc.Outpoint, erro
 		var problem *fault.Error
 		switch {
 		case c.Frozen:
-			problem = ErrCoinFrozen
+			problem = ErrUTXOFrozen
 		case c.Reserved:
-			problem = ErrCoinReserved
+			problem = ErrUTXOReserved
 		case c.Locked:
-			problem = ErrCoinLocked
+			problem = ErrUTXOLocked
 		case c.Immature:
-			return nil, fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is a coinbase output and can be spent only after 100 more blocks")
+			return nil, fault.InvalidField(fmt.Sprintf("utxos[%d]", i), "is a coinbase output and can be spent only after 100 more blocks")
 		default:
 			named = append(named, at)
 			continue
 		}
-		return nil, problem.WithDetail("coins", at.String())
+		return nil, problem.WithDetail("utxos", at.String())
 	}
 	return named, nil
 }
@@ -212,20 +212,20 @@ func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Ou
 	}
 }
 
-// coinsAtATime is how many UTXOs are read from the index at a time.
-const coinsAtATime = 1000
+// utxosAtATime is how many UTXOs are read from the index at a time.
+const utxosAtATime = 1000
 
-// availableCoins returns all UTXOs that can be spent now.
-func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Outpoint, error) {
+// availableUTXOs returns all UTXOs that can be spent now.
+func (s *Service) availableUTXOs(ctx context.Context, w wallet.Wallet) ([]btc.Outpoint, error) {
 	var available []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, w)
 	var after btc.Outpoint
 	for {
-		coins, err := s.store.Coins(ctx, w.ID, after, coinsAtATime)
+		utxos, err := s.store.UTXOs(ctx, w.ID, after, utxosAtATime)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range coins {
+		for _, c := range utxos {
 			if !c.Trusted || c.Frozen || c.Reserved {
 				continue
 			}
@@ -238,10 +238,10 @@ func (s *Service) availableCoins(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 				available = append(available, c.Outpoint)
 			}
 		}
-		if len(coins) < coinsAtATime {
+		if len(utxos) < utxosAtATime {
 			break
 		}
-		after = coins[len(coins)-1].Outpoint
+		after = utxos[len(utxos)-1].Outpoint
 	}
 	if len(available) == 0 {
 		return nil, ErrInsufficientFunds
@@ -270,7 +270,7 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 			err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "proposal.create", p.ID, "wallet "+d.view.ID))
 		}
 		mayRetry := errors.Is(err, ErrChangeTaken) ||
-			d.addInputs && (errors.Is(err, ErrCoinReserved) || errors.Is(err, ErrCoinFrozen))
+			d.addInputs && (errors.Is(err, ErrUTXOReserved) || errors.Is(err, ErrUTXOFrozen))
 		if !mayRetry || try == createTries {
 			if d.DryRun {
 				p.ID, p.Version, p.Creator, p.Steps = "", 0, Actor{}, nil
@@ -288,8 +288,8 @@ func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Propo
 func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) error {
 	var taken []btc.Outpoint
 	for _, in := range p.Inputs {
-		c, err := s.store.Coin(ctx, w.ID, in.Outpoint)
-		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) {
+		c, err := s.store.UTXO(ctx, w.ID, in.Outpoint)
+		if err != nil && !errors.Is(err, wallet.ErrUTXONotFound) {
 			return err
 		}
 		if c.Reserved || c.Frozen {

@@ -66,7 +66,7 @@ func TestMaxFeeRate(t *testing.T) {
 		v.wantRefused(lower, proposal.ErrFeeTooHigh.Code)
 		// Without change the payment has more to pay for.
 		whole := pay(0, 5000)
-		whole.Coins = []btc.Outpoint{v.coin(10_000_000)}
+		whole.UTXOs = []btc.Outpoint{v.utxo(10_000_000)}
 		whole.Recipients[0].Amount = 10_000_000 - 1400
 		v.wantLimited(whole, proposal.ErrFeeTooHigh.Code, "5", byWallet)
 		v.limit(500)

@@ -14,13 +14,13 @@ import (
 func testFreezeBrokenOff(w *world) {
 	v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
 	t, id := w.t, v.get0().ID
-	let, wanted := v.coin(1_000_000), v.coin(2_000_000)
+	let, wanted := v.utxo(1_000_000), v.utxo(2_000_000)
 	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, let, true))
 	// The steps of unfreezing before Core unlocks the UTXO, and of freezing before it is
 	// stored as frozen. A killed process no longer holds the keyed mutex.
 	done, err := w.wallets.LockSelection(t.Context(), id)
 	must(t, err)
-	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "coin.unfreeze"}))
+	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "utxo.unfreeze"}))
 	must(t, w.store.NoteLock(t.Context(), id, []btc.Outpoint{wanted}))
 	must(t, w.provider.SetLocked(t.Context(), v.coreName, []btc.Outpoint{wanted}, true))
 	done()

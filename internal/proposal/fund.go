@@ -141,12 +141,12 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 	if !d.SendMax {
 		return outputs, nil
 	}
-	coins, err := s.store.OwnCoins(ctx, d.view.ID, d.inputs)
+	utxos, err := s.store.OwnUTXOs(ctx, d.view.ID, d.inputs)
 	if err != nil {
 		return nil, err
 	}
 	var total btc.Amount
-	for _, c := range coins {
+	for _, c := range utxos {
 		total += c.Amount
 	}
 	if total <= sum {

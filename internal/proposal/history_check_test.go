@@ -179,7 +179,7 @@ func (h *histories) compare(s *subject, all bool) (differences []string) {
 	}
 	list, err1 := h.List(ctx, h.alice, s.alias, proposal.Filter{}, proposal.Cursor{}, len(looked)+1)
 	view, err2 := h.wallets.Get(ctx, h.alice, s.alias)
-	coins, err3 := h.wallets.Coins(ctx, h.alice, s.alias, btc.Outpoint{}, 1000)
+	utxos, err3 := h.wallets.UTXOs(ctx, h.alice, s.alias, btc.Outpoint{}, 1000)
 	reserved, err4 := h.store.Reservations(ctx, s.id)
 	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
@@ -217,14 +217,14 @@ func (h *histories) compare(s *subject, all bool) (differences []string) {
 		}
 	}
 	differences = append(differences, s.compareReserved(f, holders, reserved)...)
-	differences = append(differences, s.compareCoins(f, view.Balances, coins)...)
+	differences = append(differences, s.compareUTXOs(f, view.Balances, utxos)...)
 	if len(differences) == 0 {
-		s.remember(h, looked, byID, coins)
+		s.remember(h, looked, byID, utxos)
 	}
 	return differences
 }
 
-func (s *subject) remember(h *histories, looked []*expected, byID map[string]proposal.Proposal, coins []wallet.Coin) {
+func (s *subject) remember(h *histories, looked []*expected, byID map[string]proposal.Proposal, utxos []wallet.UTXO) {
 	for _, e := range looked {
 		now := byID[e.id].Status
 		if now != e.last {
@@ -234,8 +234,8 @@ func (s *subject) remember(h *histories, looked []*expected, byID map[string]pro
 			e.blocked = false
 		}
 	}
-	for _, c := range coins {
-		s.addCoin(s.keys.coin(h.t, c.Outpoint, c.Place, c.Address, c.Amount))
+	for _, c := range utxos {
+		s.addUTXO(s.keys.utxo(h.t, c.Outpoint, c.Place, c.Address, c.Amount))
 	}
 }
 
@@ -306,11 +306,11 @@ func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, res
 	return wrong
 }
 
-// compareCoins returns the differences in UTXOs and balances. Core does not list
+// compareUTXOs returns the differences in UTXOs and balances. Core does not list
 // locked UTXOs.
-func (s *subject) compareCoins(f *facts, b wallet.Balances, coins []wallet.Coin) (wrong []string) {
+func (s *subject) compareUTXOs(f *facts, b wallet.Balances, utxos []wallet.UTXO) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	for _, c := range coins {
+	for _, c := range utxos {
 		amount, ok := f.unspent[c.Outpoint]
 		delete(f.unspent, c.Outpoint)
 		switch {

@@ -29,13 +29,13 @@ type chain struct {
 
 	t     *testing.T
 	payer *btcec.PrivateKey
-	coins []coin // UTXOs of the payer that are confirmed and not used yet
+	utxos []utxo // UTXOs of the payer that are confirmed and not used yet
 	clock int64  // the node's, in seconds since 1970: behind the real one, so that it can be set forward
 	mined int    // blocks, each to another address
 }
 
-// coin is an output with the keys that can spend it.
-type coin struct {
+// UTXO is an output with the keys that can spend it.
+type utxo struct {
 	at      wire.OutPoint
 	amount  int64
 	script  []byte
@@ -43,8 +43,8 @@ type coin struct {
 	keys    []*btcec.PrivateKey
 }
 
-// payerCoin is the amount of each UTXO of the payer.
-const payerCoin = 4_000_000
+// payerUTXO is the amount of each UTXO of the payer.
+const payerUTXO = 4_000_000
 
 // newChain starts a node whose mempool can be emptied by a restart, or by setting its
 // clock forward. Its wallets do not broadcast automatically.
@@ -59,28 +59,28 @@ func newChain(t *testing.T) *chain {
 	var block struct{ Tx []struct{ Txid string } }
 	must(t, json.Unmarshal(c.CLI(t, "getblock", text(t, c.CLI(t, "getblockhash", 1)), 2), &block))
 	tx := wire.NewMsgTx(2)
-	from := coin{at: outpoint(t, block.Tx[0].Txid, 0), amount: 50 * btcutil.SatoshiPerBitcoin, script: script, keys: []*btcec.PrivateKey{c.payer}}
+	from := utxo{at: outpoint(t, block.Tx[0].Txid, 0), amount: 50 * btcutil.SatoshiPerBitcoin, script: script, keys: []*btcec.PrivateKey{c.payer}}
 	tx.AddTxIn(wire.NewTxIn(&from.at, nil, nil))
 	for range 1200 {
-		tx.AddTxOut(wire.NewTxOut(payerCoin, script))
+		tx.AddTxOut(wire.NewTxOut(payerUTXO, script))
 	}
-	must(t, sign(tx, []coin{from}))
+	must(t, sign(tx, []utxo{from}))
 	c.CLI(t, "sendrawtransaction", hexOf(serialize(tx)), 0)
 	c.CLI(t, "generatetoaddress", 10, nobody)
 	for i := range tx.TxOut {
-		c.coins = append(c.coins, coin{at: wire.OutPoint{Hash: tx.TxHash(), Index: uint32(i)}, amount: payerCoin, script: script, keys: from.keys})
+		c.utxos = append(c.utxos, utxo{at: wire.OutPoint{Hash: tx.TxHash(), Index: uint32(i)}, amount: payerUTXO, script: script, keys: from.keys})
 	}
 	return c
 }
 
-// coin takes a UTXO of the payer.
-func (c *chain) coin() coin {
+// UTXO takes a UTXO of the payer.
+func (c *chain) utxo() utxo {
 	c.t.Helper()
-	if len(c.coins) == 0 {
+	if len(c.utxos) == 0 {
 		c.t.Fatal("the payer has nothing left")
 	}
-	taken := c.coins[0]
-	c.coins = c.coins[1:]
+	taken := c.utxos[0]
+	c.utxos = c.utxos[1:]
 	return taken
 }
 
@@ -97,7 +97,7 @@ func (c *chain) payerScript() []byte {
 
 // pay returns a transaction of the payer with these outputs and this fee. The rest goes
 // to an address outside of all wallets.
-func (c *chain) pay(from coin, fee int64, to ...*wire.TxOut) *wire.MsgTx {
+func (c *chain) pay(from utxo, fee int64, to ...*wire.TxOut) *wire.MsgTx {
 	c.t.Helper()
 	tx := spendOf(from)
 	rest := from.amount - fee
@@ -106,7 +106,7 @@ func (c *chain) pay(from coin, fee int64, to ...*wire.TxOut) *wire.MsgTx {
 		rest -= out.Value
 	}
 	tx.AddTxOut(wire.NewTxOut(rest, scriptOf(nobody)))
-	must(c.t, sign(tx, []coin{from}))
+	must(c.t, sign(tx, []utxo{from}))
 	return tx
 }
 
@@ -203,10 +203,10 @@ func (k *keys) at(t *testing.T, place wallet.Place) []*btcec.PrivateKey {
 	return found
 }
 
-// coin returns an output at an address of the wallet with its keys.
-func (k *keys) coin(t *testing.T, at btc.Outpoint, place wallet.Place, address string, amount btc.Amount) coin {
+// UTXO returns an output at an address of the wallet with its keys.
+func (k *keys) utxo(t *testing.T, at btc.Outpoint, place wallet.Place, address string, amount btc.Amount) utxo {
 	t.Helper()
-	c := coin{at: outpoint(t, at.Txid, at.Vout), amount: int64(amount), script: scriptOf(address), keys: k.at(t, place)}
+	c := utxo{at: outpoint(t, at.Txid, at.Vout), amount: int64(amount), script: scriptOf(address), keys: k.at(t, place)}
 	if k.kind.Keys > 1 {
 		b := txscript.NewScriptBuilder().AddInt64(2)
 		for _, key := range c.keys {
@@ -220,9 +220,9 @@ func (k *keys) coin(t *testing.T, at btc.Outpoint, place wallet.Place, address s
 }
 
 // spendOf returns a replaceable transaction without outputs that spends these outputs.
-func spendOf(coins ...coin) *wire.MsgTx {
+func spendOf(utxos ...utxo) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
-	for _, c := range coins {
+	for _, c := range utxos {
 		in := wire.NewTxIn(&c.at, nil, nil)
 		in.Sequence = wire.MaxTxInSequenceNum - 2
 		tx.AddTxIn(in)
@@ -231,13 +231,13 @@ func spendOf(coins ...coin) *wire.MsgTx {
 }
 
 // sign signs a transaction that spends these outputs in this order.
-func sign(tx *wire.MsgTx, coins []coin) error {
+func sign(tx *wire.MsgTx, utxos []utxo) error {
 	fetcher := txscript.NewMultiPrevOutFetcher(nil)
-	for _, c := range coins {
+	for _, c := range utxos {
 		fetcher.AddPrevOut(c.at, wire.NewTxOut(c.amount, c.script))
 	}
 	hashes := txscript.NewTxSigHashes(tx, fetcher)
-	for i, c := range coins {
+	for i, c := range utxos {
 		in := tx.TxIn[i]
 		var err error
 		switch {

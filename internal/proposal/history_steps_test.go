@@ -80,21 +80,21 @@ func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error
 	if n[1]%4 == 0 {
 		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
 	}
-	coins, err := h.wallets.Coins(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
+	utxos, err := h.wallets.UTXOs(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
 	if err != nil {
 		return o, err
 	}
-	coins = slices.DeleteFunc(coins, func(c wallet.Coin) bool { return c.Reserved || c.Immature })
-	slices.SortFunc(coins, func(a, b wallet.Coin) int { return int(a.Amount - b.Amount) })
+	utxos = slices.DeleteFunc(utxos, func(c wallet.UTXO) bool { return c.Reserved || c.Immature })
+	slices.SortFunc(utxos, func(a, b wallet.UTXO) int { return int(a.Amount - b.Amount) })
 	var available btc.Amount
-	for _, c := range coins {
+	for _, c := range utxos {
 		available += c.Amount
 	}
-	if n[2]%3 != 0 && len(coins) > 0 {
-		c := pick(coins, n[2]/3)
-		o.Coins, available = []btc.Outpoint{c.Outpoint}, c.Amount
-		if other := pick(coins, n[2]/7); n[1]%3 == 0 && other.Outpoint != c.Outpoint {
-			o.Coins, available = append(o.Coins, other.Outpoint), available+other.Amount
+	if n[2]%3 != 0 && len(utxos) > 0 {
+		c := pick(utxos, n[2]/3)
+		o.UTXOs, available = []btc.Outpoint{c.Outpoint}, c.Amount
+		if other := pick(utxos, n[2]/7); n[1]%3 == 0 && other.Outpoint != c.Outpoint {
+			o.UTXOs, available = append(o.UTXOs, other.Outpoint), available+other.Amount
 		}
 	}
 	to := proposal.Recipient{Address: pick([]string{somebody, nobody}, n[3]), Amount: max(10_000, available*btc.Amount(1+n[4]%8)/10)}
@@ -162,10 +162,10 @@ func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
 		return nil, err
 	}
 	e := &expected{name: fmt.Sprintf("p%d", len(s.proposals)+1), id: p.ID, base: p.Status, last: p.Status, tx: packet.UnsignedTx, expires: p.ExpiresAt}
-	coins := make([]coin, len(p.Inputs))
+	utxos := make([]utxo, len(p.Inputs))
 	for i, in := range p.Inputs {
-		coins[i] = s.keys.coin(h.t, in.Outpoint, in.Place, in.Address, in.Amount)
-		s.addCoin(coins[i])
+		utxos[i] = s.keys.utxo(h.t, in.Outpoint, in.Place, in.Address, in.Amount)
+		s.addUTXO(utxos[i])
 		e.inputs = append(e.inputs, in.Outpoint)
 	}
 	for _, out := range p.Outputs {
@@ -178,7 +178,7 @@ func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
 			e.replaces = other
 		}
 	}
-	if err := sign(e.tx, coins); err != nil {
+	if err := sign(e.tx, utxos); err != nil {
 		return nil, err
 	}
 	e.txid = s.know(e.tx, e.name)
@@ -236,13 +236,13 @@ func (h *histories) partly(s *subject, e *expected) []byte {
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
 	must(h.t, err)
 	fetcher := txscript.NewMultiPrevOutFetcher(nil)
-	coins := make([]coin, len(p.Inputs))
+	utxos := make([]utxo, len(p.Inputs))
 	for i, in := range p.Inputs {
-		coins[i] = s.keys.coin(h.t, in.Outpoint, in.Place, in.Address, in.Amount)
-		fetcher.AddPrevOut(coins[i].at, wire.NewTxOut(coins[i].amount, coins[i].script))
+		utxos[i] = s.keys.utxo(h.t, in.Outpoint, in.Place, in.Address, in.Amount)
+		fetcher.AddPrevOut(utxos[i].at, wire.NewTxOut(utxos[i].amount, utxos[i].script))
 	}
 	hashes := txscript.NewTxSigHashes(packet.UnsignedTx, fetcher)
-	for i, c := range coins {
+	for i, c := range utxos {
 		key := c.keys[0]
 		var signature []byte
 		switch {
@@ -347,8 +347,8 @@ func (h *histories) replace(s *subject, n [5]uint32) (string, error) {
 
 // doubleSpend spends UTXOs of the wallet with its keys, outside of specterd.
 func (h *histories) doubleSpend(s *subject, n [5]uint32) (string, error) {
-	from := []coin{pick(s.coins, n[0])}
-	if other := pick(s.coins, n[1]); n[2]%3 == 0 && other.at != from[0].at {
+	from := []utxo{pick(s.utxos, n[0])}
+	if other := pick(s.utxos, n[1]); n[2]%3 == 0 && other.at != from[0].at {
 		from = append(from, other)
 	}
 	tx := spendOf(from...)
@@ -375,12 +375,12 @@ func (h *histories) doubleSpend(s *subject, n [5]uint32) (string, error) {
 
 // incoming is a payment to the wallet, and the fee of its last version.
 type incoming struct {
-	from coin
+	from utxo
 	fee  int64
 }
 
 func (h *histories) receive(s *subject, n [5]uint32) (string, error) {
-	in := incoming{from: h.chain.coin(), fee: 300}
+	in := incoming{from: h.chain.utxo(), fee: 300}
 	s.incoming = append(s.incoming, in)
 	tx := h.chain.pay(in.from, in.fee, wire.NewTxOut(100_000+int64(n[0]%2_000_000), scriptOf(pick(s.addresses, n[1]))))
 	txid := s.know(tx, fmt.Sprintf("i%d", len(s.txids)))
@@ -394,7 +394,7 @@ func (h *histories) changeIncoming(s *subject, n [5]uint32) (string, error) {
 	}
 	in := &s.incoming[int(n[0])%len(s.incoming)]
 	in.fee *= pick([]int64{4, 30}, n[1])
-	if in.fee > payerCoin/2 {
+	if in.fee > payerUTXO/2 {
 		return "", nil
 	}
 	var to []*wire.TxOut

@@ -139,7 +139,7 @@ type subject struct {
 	txids     []string // what Core's wallet may know, in the order that it was made
 	txs       map[string]*wire.MsgTx
 	names     map[string]string // how the printed history calls a transaction
-	coins     []coin            // outputs that it has or had
+	utxos     []utxo            // outputs that it has or had
 	incoming  []incoming
 }
 
@@ -155,9 +155,9 @@ func (s *subject) know(tx *wire.MsgTx, name string) string {
 	return txid
 }
 
-func (s *subject) addCoin(c coin) {
-	if !slices.ContainsFunc(s.coins, func(known coin) bool { return known.at == c.at }) {
-		s.coins = append(s.coins, c)
+func (s *subject) addUTXO(c utxo) {
+	if !slices.ContainsFunc(s.utxos, func(known utxo) bool { return known.at == c.at }) {
+		s.utxos = append(s.utxos, c)
 	}
 }
 
@@ -276,7 +276,7 @@ func (h *histories) fund() {
 	h.t.Helper()
 	for _, s := range h.subjects {
 		h.sweep(s)
-		s.begin, s.coins, s.incoming = len(s.proposals), nil, nil
+		s.begin, s.utxos, s.incoming = len(s.proposals), nil, nil
 	}
 	h.mine([5]uint32{})
 	for _, s := range h.subjects {
@@ -284,7 +284,7 @@ func (h *histories) fund() {
 		for i, amount := range []int64{1_500_000, 1_200_000, 600_000} {
 			outputs = append(outputs, wire.NewTxOut(amount, scriptOf(s.addresses[i])))
 		}
-		tx := h.chain.pay(h.chain.coin(), 1000, outputs...)
+		tx := h.chain.pay(h.chain.utxo(), 1000, outputs...)
 		s.know(tx, fmt.Sprintf("f%d", len(s.txids)))
 		if refused := h.chain.send(tx); refused != "" {
 			h.t.Fatal("the payment to the wallet" + refused)
@@ -297,13 +297,13 @@ func (h *histories) fund() {
 // sweep sends all funds of a wallet to an address outside of it.
 func (h *histories) sweep(s *subject) {
 	h.t.Helper()
-	coins, err := h.wallets.Coins(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
+	utxos, err := h.wallets.UTXOs(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
 	must(h.t, err)
-	var from []coin
+	var from []utxo
 	var sum int64
-	for _, c := range coins {
+	for _, c := range utxos {
 		if c.Trusted {
-			from = append(from, s.keys.coin(h.t, c.Outpoint, c.Place, c.Address, c.Amount))
+			from = append(from, s.keys.utxo(h.t, c.Outpoint, c.Place, c.Address, c.Amount))
 			sum += int64(c.Amount)
 		}
 	}

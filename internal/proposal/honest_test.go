@@ -149,7 +149,7 @@ func (h *honest) order() proposal.CreateParams {
 	budget := btc.Amount(1000 + h.IntN(400_000))
 	if h.IntN(3) == 0 {
 		var total btc.Amount
-		o.Coins, total = h.someCoins()
+		o.UTXOs, total = h.someUTXOs()
 		if h.IntN(2) == 0 { // what is left may be too little for change
 			budget = total - btc.Amount(h.IntN(3000))
 		}
@@ -201,12 +201,12 @@ func (h *honest) address() string {
 	return address
 }
 
-// someCoins returns one or some of the coins that are free, and their sum.
-func (h *honest) someCoins() (chosen []btc.Outpoint, total btc.Amount) {
+// someUTXOs returns one or some of the UTXOs that are free, and their sum.
+func (h *honest) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
 	h.t.Helper()
-	all, err := h.store.Coins(h.t.Context(), h.id, btc.Outpoint{}, 100)
+	all, err := h.store.UTXOs(h.t.Context(), h.id, btc.Outpoint{}, 100)
 	must(h.t, err)
-	all = slices.DeleteFunc(all, func(c wallet.Coin) bool { return c.Reserved })
+	all = slices.DeleteFunc(all, func(c wallet.UTXO) bool { return c.Reserved })
 	if len(all) == 0 { // all of it was sent on a moment ago
 		return nil, 0
 	}

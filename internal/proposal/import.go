@@ -48,7 +48,7 @@ type Imported struct {
 // may still be rescanning the blockchain for the wallet.
 type Outputs interface {
 	// Origin returns the transaction that created an output. It returns
-	// wallet.ErrCoinNotFound if the output is unknown or spent, in the chain or in the
+	// wallet.ErrUTXONotFound if the output is unknown or spent, in the chain or in the
 	// mempool (RPC gettxout), and nil if the node has pruned the block.
 	Origin(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
 	// Spender returns the transaction in the mempool that spends an output, or nil (RPC
@@ -134,7 +134,7 @@ func (i *importer) rehearse(ctx context.Context, p Proposal) error {
 	for _, in := range p.Inputs {
 		mine := func(r Reservation) bool { return r.Outpoint == in.Outpoint && r.ProposalID != "" }
 		if i.taken[in.Outpoint] || slices.ContainsFunc(reserved, mine) {
-			return ErrCoinReserved.WithDetail("coins", in.String())
+			return ErrUTXOReserved.WithDetail("utxos", in.String())
 		}
 	}
 	for _, in := range p.Inputs {
@@ -197,7 +197,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 		}
 		seen[in.PreviousOutPoint] = true
 		raw, err := i.node.Origin(ctx, at)
-		if errors.Is(err, wallet.ErrCoinNotFound) {
+		if errors.Is(err, wallet.ErrUTXONotFound) {
 			return nil, i.gone(ctx, at, posted.Txid())
 		}
 		if err != nil {

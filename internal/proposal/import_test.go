@@ -18,25 +18,25 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// coin returns the vault's coin of this amount.
-func (v vault) coin(amount btc.Amount) btc.Outpoint {
+// UTXO returns the vault's UTXO of this amount.
+func (v vault) utxo(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
-	coins, err := v.wallets.Coins(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 100)
+	utxos, err := v.wallets.UTXOs(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 100)
 	must(v.t, err)
-	for _, c := range coins {
+	for _, c := range utxos {
 		if c.Amount == amount {
 			return c.Outpoint
 		}
 	}
-	v.t.Fatalf("there is no coin of %s", amount)
+	v.t.Fatalf("there is no UTXO of %s", amount)
 	return btc.Outpoint{}
 }
 
 // foreignFee is what the payments pay that were proposed elsewhere.
 const foreignFee btc.Amount = 2000
 
-// foreign is a payment of one coin, half of it to somebody, as another program
-// proposes it: without anything about the coin, and always with the same change
+// foreign is a payment of one UTXO, half of it to somebody, as another program
+// proposes it: without anything about the UTXO, and always with the same change
 // address.
 func (v vault) foreign(at btc.Outpoint, amount, fee btc.Amount) []byte {
 	v.t.Helper()
@@ -55,7 +55,7 @@ func decoded(t testing.TB, result json.RawMessage) (raw []byte) {
 	return raw
 }
 
-// filled is the same with all that Core knows about the coins.
+// filled is the same with all that Core knows about the UTXOs.
 func (v vault) filled(raw []byte) []byte {
 	v.t.Helper()
 	var done struct{ PSBT []byte }
@@ -91,8 +91,8 @@ func TestImport(t *testing.T) {
 	onBoth(t, n, func(w *world) {
 		for _, k := range testkit.Scripts {
 			v := w.vault(k, 1_000_000, 2_000_000)
-			begun := v.node.Sign(w.t, v.filled(v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)), v.signers[0])
-			payments := []proposal.Foreign{asForeign(w.t, begun), asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee))}
+			begun := v.node.Sign(w.t, v.filled(v.foreign(v.utxo(1_000_000), 1_000_000, foreignFee)), v.signers[0])
+			payments := []proposal.Foreign{asForeign(w.t, begun), asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee))}
 			rehearsed := v.imports(w.alice, true, payments...)
 			if list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 0 {
 				w.t.Fatalf("%s: a dry run left %d proposals, %v", k.Name, len(list), err)
@@ -146,21 +146,21 @@ func TestImportRefuses(t *testing.T) {
 	onBoth(t, n, func(w *world) {
 		v, other := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000, 6_000_000), w.vault(testkit.WPKH, 7_000_000)
 		unknown := btc.Outpoint{Txid: "ab00000000000000000000000000000000000000000000000000000000000000"}
-		good := v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)
+		good := v.foreign(v.utxo(1_000_000), 1_000_000, foreignFee)
 		signed := v.node.Sign(w.t, v.filled(good), v.signers[0])
 		bad := bytes.Clone(signed)
 		der := regexp.MustCompile(`\x30[\x42-\x48]\x02[\x1e-\x21]`).FindAllIndex(bad, -1)
 		bad[der[len(der)-1][1]+10] ^= 1 // in the last signature
 		wrongTxid := asForeign(w.t, good)
-		wrongTxid.Txid = asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee)).Txid
+		wrongTxid.Txid = asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee)).Txid
 		badRaw := asForeign(w.t, good)
 		badRaw.Raw = "00"
-		must(w.t, v.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.coin(3_000_000), true))
-		reserved := v.create(proposal.CreateParams{Coins: []btc.Outpoint{v.coin(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000}}})
-		rival := v.coin(5_000_000)
+		must(w.t, v.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.utxo(3_000_000), true))
+		reserved := v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{v.utxo(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000}}})
+		rival := v.utxo(5_000_000)
 		spent := asForeign(w.t, v.foreign(rival, 5_000_000, foreignFee))
-		v.broadcast(v.complete(v.create(proposal.CreateParams{Coins: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: nobody, Amount: 10_000}}})))
-		own := v.foreign(v.coin(6_000_000), 6_000_000, foreignFee)
+		v.broadcast(v.complete(v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: nobody, Amount: 10_000}}})))
+		own := v.foreign(v.utxo(6_000_000), 6_000_000, foreignFee)
 		sent := asForeign(w.t, own)
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.node.Sign(w.t, v.filled(own), v.signers[0]))))
 
@@ -172,13 +172,13 @@ func TestImportRefuses(t *testing.T) {
 			"another transaction":     {wrongTxid, "proposal_not_importable"},
 			"a bad signature":         {asForeign(w.t, bad), psbt.ErrBadSignature.Code},
 			"a bad transaction":       {badRaw, psbt.ErrUnreadable.Code},
-			"somebody else's coin":    {asForeign(w.t, other.foreign(other.coin(7_000_000), 7_000_000, foreignFee)), "proposal_not_importable"},
-			"a coin that is not":      {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "proposal_not_importable"},
-			"a coin that is spent":    {spent, "proposal_not_importable"},
-			"a frozen coin":           {asForeign(w.t, v.foreign(v.coin(3_000_000), 3_000_000, foreignFee)), proposal.ErrCoinFrozen.Code},
-			"a reserved coin":         {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrCoinReserved.Code},
-			"a fee beyond the cap":    {asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, 500_000)), "proposal_not_importable"},
-			"more than it has":        {asForeign(w.t, v.foreign(v.coin(2_000_000), 3_000_000, foreignFee)), "proposal_not_importable"},
+			"somebody else's UTXO":    {asForeign(w.t, other.foreign(other.utxo(7_000_000), 7_000_000, foreignFee)), "proposal_not_importable"},
+			"a UTXO that is not":      {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "proposal_not_importable"},
+			"a UTXO that is spent":    {spent, "proposal_not_importable"},
+			"a frozen UTXO":           {asForeign(w.t, v.foreign(v.utxo(3_000_000), 3_000_000, foreignFee)), proposal.ErrUTXOFrozen.Code},
+			"a reserved UTXO":         {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrUTXOReserved.Code},
+			"a fee beyond the cap":    {asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, 500_000)), "proposal_not_importable"},
+			"more than it has":        {asForeign(w.t, v.foreign(v.utxo(2_000_000), 3_000_000, foreignFee)), "proposal_not_importable"},
 			"its transaction is sent": {sent, proposal.ErrImportSent.Code},
 		} {
 			for _, dryRun := range []bool{true, false} {
@@ -188,29 +188,29 @@ func TestImportRefuses(t *testing.T) {
 				}
 			}
 		}
-		// Of two that spend one coin, the first comes along.
-		twice := []proposal.Foreign{asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee)), asForeign(w.t, v.foreign(v.coin(2_000_000), 2_000_000, foreignFee+1))}
+		// Of two that spend one UTXO, the first comes along.
+		twice := []proposal.Foreign{asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee)), asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee+1))}
 		for _, dryRun := range []bool{true, false} {
-			if done := v.imports(w.alice, dryRun, twice...); done[0].Err != nil || !errors.Is(done[1].Err, proposal.ErrCoinReserved) {
+			if done := v.imports(w.alice, dryRun, twice...); done[0].Err != nil || !errors.Is(done[1].Err, proposal.ErrUTXOReserved) {
 				w.t.Errorf("dry run %v: %v, %v", dryRun, done[0].Err, done[1].Err)
 			}
 		}
 		list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, 100)
 		must(w.t, err)
-		if len(list) != 2 { // and the one that reserves a coin
+		if len(list) != 2 { // and the one that reserves a UTXO
 			w.t.Errorf("%d proposals are open", len(list))
 		}
 	})
 }
 
-// TestImportBeforeScan: the coins need not be known here yet. Once they are, they
+// TestImportBeforeScan: the UTXOs need not be known here yet. Once they are, they
 // are locked.
 func TestImportBeforeScan(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	onBoth(t, n, func(w *world) {
 		v := w.vault(testkit.WSH, 1_000_000)
-		signed := v.node.Sign(w.t, v.filled(v.foreign(v.coin(1_000_000), 1_000_000, foreignFee)), v.signers[0])
+		signed := v.node.Sign(w.t, v.filled(v.foreign(v.utxo(1_000_000), 1_000_000, foreignFee)), v.signers[0])
 		view, err := v.wallets.Get(w.t.Context(), w.alice, v.alias)
 		must(w.t, err)
 		bob := w.user("bob")
@@ -227,7 +227,7 @@ func TestImportBeforeScan(t *testing.T) {
 		first := 0
 		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birthday{Height: &first}, 0)
 		must(w.t, err)
-		testkit.Eventually(w.t, "the coin at the node, locked", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
+		testkit.Eventually(w.t, "the UTXO at the node, locked", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
 		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
 		must(w.t, err)
 		if _, err := w.Broadcast(w.t.Context(), bob, again.Alias, complete.ID, proposal.BroadcastParams{}); err != nil {

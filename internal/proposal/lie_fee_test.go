@@ -21,7 +21,7 @@ var feeLies = []nodeLie{
 	{name: "change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }},
 	{name: "most of the change left to the fee", kinds: all, lie: func(a *answer) { a.overpay(btc.Amount(a.change().Value - 1000)) }},
 	{name: "small change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }, order: func(v vault, o *proposal.CreateParams) {
-		o.Coins, o.Recipients = v.coins()[2:], o.Recipients[1:]
+		o.UTXOs, o.Recipients = v.utxos()[2:], o.Recipients[1:]
 		o.Recipients[0].Amount = 3_000_000 - 7000
 	}},
 	{name: "twice the fee rate", kinds: all, lie: func(a *answer) { a.overpay(a.fee) }},

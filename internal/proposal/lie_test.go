@@ -90,7 +90,7 @@ func script(t testing.TB, address string) []byte {
 	return raw
 }
 
-// foreign is a coin of nobody's wallet, with the transaction that it comes from.
+// foreign is a UTXO of nobody's wallet, with the transaction that it comes from.
 func foreign() (*wire.OutPoint, *wire.MsgTx) {
 	from := wire.NewMsgTx(2)
 	from.AddTxIn(wire.NewTxIn(&wire.OutPoint{Hash: chainhash.Hash{1}}, nil, nil))
@@ -110,7 +110,7 @@ func (a *answer) addInput(at *wire.OutPoint, from *wire.MsgTx) {
 
 const firstAmount, secondAmount = 2_500_000, 600_000
 
-// usual is an order of which there is change, and which takes two coins at least.
+// usual is an order of which there is change, and which takes two UTXOs at least.
 func usual() proposal.CreateParams {
 	return proposal.CreateParams{FeeRate: 2000, Recipients: []proposal.Recipient{
 		{Address: somebody, Amount: firstAmount, Label: "never to be seen"}, {Address: nobody, Amount: secondAmount},
@@ -191,10 +191,10 @@ var nodeLies = []nodeLie{
 	{name: "input of another transaction, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }, code: "utxo_unknown"},
 	{name: "inputs that swapped what they say", kinds: all, lie: func(a *answer) { slices.Reverse(a.Inputs) }},
 	{name: "input missing", kinds: all, lie: func(a *answer) { a.Inputs, a.tx().TxIn = a.Inputs[:1], a.tx().TxIn[:1] }},
-	{name: "another coin than was asked for", kinds: all, lie: func(a *answer) {
+	{name: "another UTXO than was asked for", kinds: all, lie: func(a *answer) {
 		a.tx().TxIn[0].PreviousOutPoint = wire.OutPoint{Hash: chainhash.Hash{3}}
-	}, order: func(v vault, o *proposal.CreateParams) { o.Coins = v.coins() }},
-	{name: "a coin less than was asked for", kinds: all, lie: func(a *answer) {
+	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos() }},
+	{name: "a UTXO less than was asked for", kinds: all, lie: func(a *answer) {
 		last := len(a.Inputs) - 1
 		value := a.Inputs[last].WitnessUtxo
 		if at := a.tx().TxIn[last].PreviousOutPoint; value == nil {
@@ -202,8 +202,8 @@ var nodeLies = []nodeLie{
 		}
 		a.Inputs, a.tx().TxIn = a.Inputs[:last], a.tx().TxIn[:last]
 		a.change().Value -= value.Value
-	}, order: func(v vault, o *proposal.CreateParams) { o.Coins = v.coins(); o.Recipients = o.Recipients[1:] }},
-	{name: "coins that were not asked for", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.Coins = v.coins()[2:]; o.Recipients = o.Recipients[1:] }},
+	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos(); o.Recipients = o.Recipients[1:] }},
+	{name: "UTXOs that were not asked for", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos()[2:]; o.Recipients = o.Recipients[1:] }},
 	{name: "what another order was answered", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(_ vault, o *proposal.CreateParams) { o.Recipients[0].Amount -= 10 }},
 
 	{name: "not replaceable", kinds: all, lie: func(a *answer) {
@@ -307,13 +307,13 @@ func strangersKey() *btcutilpsbt.Bip32Derivation {
 	return &btcutilpsbt.Bip32Derivation{PubKey: append([]byte{2}, bytes.Repeat([]byte{0x79}, 32)...), MasterKeyFingerprint: 1, Bip32Path: []uint32{1}}
 }
 
-// coins are those of a vault, the largest last.
-func (v vault) coins() (list []btc.Outpoint) {
+// UTXOs are those of a vault, the largest last.
+func (v vault) utxos() (list []btc.Outpoint) {
 	v.t.Helper()
-	coins, err := v.wallets.Coins(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+	utxos, err := v.wallets.UTXOs(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 	must(v.t, err)
-	slices.SortFunc(coins, func(a, b wallet.Coin) int { return int(a.Amount - b.Amount) })
-	for _, c := range coins {
+	slices.SortFunc(utxos, func(a, b wallet.UTXO) int { return int(a.Amount - b.Amount) })
+	for _, c := range utxos {
 		list = append(list, c.Outpoint)
 	}
 	return list
@@ -464,7 +464,7 @@ var signerLies = map[string]func(p *btcutilpsbt.Packet){
 	"output missing":  func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxOut, p.Outputs = p.UnsignedTx.TxOut[1:], p.Outputs[1:] },
 	"input missing":   func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxIn, p.Inputs = p.UnsignedTx.TxIn[1:], p.Inputs[1:] },
 	"input added":     func(p *btcutilpsbt.Packet) { (&answer{Packet: p}).addInput(foreign()) },
-	"another coin":    func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxIn[0].PreviousOutPoint.Index++ },
+	"another UTXO":    func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxIn[0].PreviousOutPoint.Index++ },
 	"sequence":        func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxIn[0].Sequence++ },
 	"lock time":       func(p *btcutilpsbt.Packet) { p.UnsignedTx.LockTime++ },
 	"version":         func(p *btcutilpsbt.Packet) { p.UnsignedTx.Version++ },

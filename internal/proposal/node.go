@@ -58,7 +58,7 @@ type Node interface {
 	Locked(ctx context.Context, coreName string) ([]btc.Outpoint, error)
 	// SetLocked locks outputs, so that Core does not select them automatically, or
 	// unlocks them; see wallet.Node.
-	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
+	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
 
 	Outputs
 }

@@ -12,9 +12,9 @@ type CreateParams struct {
 	// FeeRate is the requested fee rate; 0 means Core's estimate for TargetBlocks.
 	FeeRate      btc.FeeRate
 	TargetBlocks int // 1 to 1008; 0 for DefaultTarget if FeeRate is 0
-	// Coins are the only UTXOs that may be spent; nil leaves the selection to Core.
-	Coins []btc.Outpoint
-	// SendMax assigns the remainder of Coins, or of all available UTXOs, to the one
+	// UTXOs are the only UTXOs that may be spent; nil leaves the selection to Core.
+	UTXOs []btc.Outpoint
+	// SendMax assigns the remainder of UTXOs, or of all available UTXOs, to the one
 	// recipient without an amount.
 	SendMax bool
 	// SubtractFrom are the positions of the recipients that pay the fee; if nil, the

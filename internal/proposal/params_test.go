@@ -21,13 +21,13 @@ func TestRefusedOrders(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
-		coins, err := w.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+		utxos, err := w.wallets.UTXOs(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 		must(w.t, err)
-		frozen, locked, free := coins[0].Outpoint, coins[1].Outpoint, coins[2].Outpoint
+		frozen, locked, free := utxos[0].Outpoint, utxos[1].Outpoint, utxos[2].Outpoint
 		must(w.t, w.wallets.Freeze(w.t.Context(), v.alice, v.alias, frozen, true))
 		w.node.WalletCLI(w.t, v.coreName, "lockunspent", false, []any{map[string]any{"txid": locked.Txid, "vout": locked.Vout}})
 		testkit.Eventually(w.t, "lock in the index", func() bool {
-			c, err := w.store.Coin(w.t.Context(), v.get0().ID, locked)
+			c, err := w.store.UTXO(w.t.Context(), v.get0().ID, locked)
 			return err == nil && c.Locked
 		})
 		before := w.rows()
@@ -51,16 +51,16 @@ func TestRefusedOrders(t *testing.T) {
 			"subtract nobody":    {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{1}}, "subtract_fee_from[0]"},
 			"subtract twice":     {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{0, 0}}, "subtract_fee_from[1]"},
 			"max without rest":   {proposal.CreateParams{Recipients: one, FeeRate: 1000, SendMax: true}, "send_max"},
-			"no coins":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{}}, "coins"},
-			"coin twice":         {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{free, free}}, "coins[1]"},
-			"unknown coin":       {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "coins[0]"},
-			"frozen coin":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{frozen}}, "utxo_frozen"},
-			"locked coin":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, Coins: []btc.Outpoint{locked}}, "utxo_locked"},
+			"no UTXOs":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{}}, "utxos"},
+			"UTXO twice":         {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{free, free}}, "utxos[1]"},
+			"unknown UTXO":       {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "utxos[0]"},
+			"frozen UTXO":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{frozen}}, "utxo_frozen"},
+			"locked UTXO":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{locked}}, "utxo_locked"},
 			"unknown original":   {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: strings.Repeat("ab", 32)}, "replaces"},
 			"confirmed original": {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: free.Txid}, "invalid_status"},
 			"too short":          {proposal.CreateParams{Recipients: one, FeeRate: 1000, ExpiresAt: time.Now().Add(time.Second)}, "expires_at"},
 			"too much":           {pay(4_000_000, 1000), "insufficient_funds"},
-			"fee not covered":    {pay(coins[2].Amount, 1000), "insufficient_funds"},
+			"fee not covered":    {pay(utxos[2].Amount, 1000), "insufficient_funds"},
 			"high fee":           {pay(10_000, 101_000), "fee_too_high"},
 			"over the named cap": {proposal.CreateParams{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
 		} {
@@ -131,10 +131,10 @@ func TestFees(t *testing.T) {
 		size := whole.VSize
 		must(t, v.Cancel(t.Context(), v.alice, v.alias, whole.ID, nil))
 		v.wantLocks()
-		coins, err := w.wallets.Coins(t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+		utxos, err := w.wallets.UTXOs(t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 		must(t, err)
-		o := pay(coins[0].Amount-btc.FeeRate(rate).Fee(size)-200, rate)
-		o.Coins = []btc.Outpoint{coins[0].Outpoint}
+		o := pay(utxos[0].Amount-btc.FeeRate(rate).Fee(size)-200, rate)
+		o.UTXOs = []btc.Outpoint{utxos[0].Outpoint}
 		p = v.create(o)
 		if len(p.Outputs) != 1 || p.ExcessFee <= 0 || p.ExcessFee > btc.FeeRate(rate).Fee(80)+5000 {
 			t.Errorf("%s: without change there are %d outputs, and the excess is %d", k.Name, len(p.Outputs), p.ExcessFee)
@@ -215,8 +215,8 @@ func TestRoles(t *testing.T) {
 
 	// A payment that spends a frozen UTXO cannot be sent.
 	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, true))
-	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrCoinFrozen) {
-		t.Errorf("with a frozen coin: %v", err)
+	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrUTXOFrozen) {
+		t.Errorf("with a frozen UTXO: %v", err)
 	}
 	must(t, w.wallets.Freeze(t.Context(), signer, v.alias, p.Inputs[0].Outpoint, false))
 	sent, err := v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{Expected: proposal.Versions{p.Version}})

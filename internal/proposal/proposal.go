@@ -24,9 +24,9 @@ var (
 	// fee.
 	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
 		"insufficient funds for the payment and its fee in UTXOs that are confirmed and neither reserved by another proposal nor frozen")
-	ErrCoinReserved = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these UTXOs; cancel or replace it first")
-	ErrCoinFrozen   = fault.New(fault.Conflict, "utxo_frozen", "one of these UTXOs is frozen; unfreeze it first")
-	ErrCoinLocked   = fault.New(fault.Conflict, "utxo_locked", "one of these UTXOs is locked in Bitcoin Core (RPC lockunspent), but not by specterd; unlock it there first")
+	ErrUTXOReserved = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these UTXOs; cancel or replace it first")
+	ErrUTXOFrozen   = fault.New(fault.Conflict, "utxo_frozen", "one of these UTXOs is frozen; unfreeze it first")
+	ErrUTXOLocked   = fault.New(fault.Conflict, "utxo_locked", "one of these UTXOs is locked in Bitcoin Core (RPC lockunspent), but not by specterd; unlock it there first")
 	// ErrWrongState says that the operation is not possible in the status of the
 	// proposal.
 	ErrWrongState = fault.New(fault.Conflict, "invalid_status", "not possible in the current status of the proposal")

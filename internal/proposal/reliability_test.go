@@ -18,11 +18,11 @@ func TestPairsAtOnce(t *testing.T) {
 	t.Parallel()
 	pairs := testkit.Size(5, 10) // at a time
 	onBoth(t, newNode(t), func(w *world) {
-		coins := make([]btc.Amount, 2*pairs)
-		for i := range coins {
-			coins[i] = 1_000_000
+		utxos := make([]btc.Amount, 2*pairs)
+		for i := range utxos {
+			utxos[i] = 1_000_000
 		}
-		vaults := []vault{w.vault(testkit.WPKH, coins...), w.vault(testkit.TR, coins...), w.vault(testkit.WSH, coins...)}
+		vaults := []vault{w.vault(testkit.WPKH, utxos...), w.vault(testkit.TR, utxos...), w.vault(testkit.WSH, utxos...)}
 		other := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick})
 		made, refused := 0, 0
 		rounds := testkit.Size(2, 100)
@@ -51,7 +51,7 @@ func TestPairsAtOnce(t *testing.T) {
 			}
 			refused += r.refused
 		}
-		testkit.Figure(w.t, "%d pairs: %d proposals made, %d refused since another was faster; no coin shared, no lock left", rounds*pairs, made, refused)
+		testkit.Figure(w.t, "%d pairs: %d proposals made, %d refused since another was faster; no UTXO shared, no lock left", rounds*pairs, made, refused)
 	})
 }
 
@@ -61,16 +61,16 @@ type rush struct {
 
 	mu      sync.Mutex
 	open    map[string][]proposal.Proposal // by the wallet's alias
-	users   map[btc.Outpoint]string        // which proposal spends a coin
+	users   map[btc.Outpoint]string        // which proposal spends a UTXO
 	refused int
 }
 
 func (r *rush) create(v vault, with *proposal.Service) {
-	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more coins than it has to
+	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more UTXOs than it has to
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case errors.Is(err, proposal.ErrCoinReserved), errors.Is(err, proposal.ErrChangeTaken): // after five failed attempts
+	case errors.Is(err, proposal.ErrUTXOReserved), errors.Is(err, proposal.ErrChangeTaken): // after five failed attempts
 		r.refused++
 		return
 	case err != nil:
@@ -80,7 +80,7 @@ func (r *rush) create(v vault, with *proposal.Service) {
 	r.open[v.alias] = append(r.open[v.alias], p)
 	for _, in := range p.Inputs {
 		if user := r.users[in.Outpoint]; user != "" {
-			r.t.Errorf("the coin %s is in the proposals %s and %s", in, user, p.ID)
+			r.t.Errorf("the UTXO %s is in the proposals %s and %s", in, user, p.ID)
 		}
 		r.users[in.Outpoint] = p.ID
 	}

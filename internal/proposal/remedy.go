@@ -29,8 +29,8 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *CreateParams {
 func (s *Service) invalidation(ctx context.Context, p Proposal) (*CreateParams, error) {
 	var largest *Input
 	for i, in := range p.Inputs {
-		_, err := s.store.Coin(ctx, p.WalletID, in.Outpoint)
-		isSpent := errors.Is(err, wallet.ErrCoinNotFound)
+		_, err := s.store.UTXO(ctx, p.WalletID, in.Outpoint)
+		isSpent := errors.Is(err, wallet.ErrUTXONotFound)
 		if err != nil && !isSpent {
 			return nil, err
 		}
@@ -45,5 +45,5 @@ func (s *Service) invalidation(ctx context.Context, p Proposal) (*CreateParams, 
 	if err != nil {
 		return nil, err
 	}
-	return &CreateParams{Recipients: []Recipient{{Address: to.Address}}, Coins: []btc.Outpoint{largest.Outpoint}, SendMax: true}, nil
+	return &CreateParams{Recipients: []Recipient{{Address: to.Address}}, UTXOs: []btc.Outpoint{largest.Outpoint}, SendMax: true}, nil
 }

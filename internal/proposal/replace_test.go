@@ -263,16 +263,16 @@ func TestLostInputs(t *testing.T) {
 		txid := text(w.t, v.node.WalletCLI(w.t, payer, "sendtoaddress", a.Address, "0.02", "", "", false, true))
 		var at btc.Outpoint
 		testkit.Eventually(w.t, "the payment in the index", func() bool {
-			coins, err := v.wallets.Coins(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+			utxos, err := v.wallets.UTXOs(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 			must(w.t, err)
-			i := slices.IndexFunc(coins, func(c wallet.Coin) bool { return c.Txid == txid })
+			i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Txid == txid })
 			if i >= 0 {
-				at = coins[i].Outpoint
+				at = utxos[i].Outpoint
 			}
 			return i >= 0
 		})
 		o := pay(500_000, 5000)
-		o.Coins = []btc.Outpoint{at}
+		o.UTXOs = []btc.Outpoint{at}
 		p := v.create(o)
 		v.wantLocks(p)
 		bumped := v.node.WalletCLI(w.t, payer, "bumpfee", txid)
@@ -292,7 +292,7 @@ func TestLostInputs(t *testing.T) {
 		v.synced(number(w.t, v.node.CLI(w.t, "getblockcount")))
 		var block struct{ Tx []string }
 		must(w.t, json.Unmarshal(v.node.CLI(w.t, "getblock", blocks[0]), &block))
-		o.Coins = []btc.Outpoint{{Txid: block.Tx[0], Vout: 0}}
+		o.UTXOs = []btc.Outpoint{{Txid: block.Tx[0], Vout: 0}}
 		p = v.sign(v.create(o), 0)
 		v.wantLocks(p)
 		v.node.CLI(w.t, "invalidateblock", blocks[0])
@@ -416,7 +416,7 @@ func TestAbandon(t *testing.T) {
 	if r := v.Remedy(t.Context(), abandoned); r == nil {
 		t.Errorf("the remedy is %+v", r)
 	}
-	testkit.Eventually(t, "free coins", func() bool { return v.balances().Trusted == 1_000_000 })
+	testkit.Eventually(t, "free UTXOs", func() bool { return v.balances().Trusted == 1_000_000 })
 	if got := v.get(p); got.Status != proposal.Cancelled {
 		t.Errorf("it is %s", got.Status)
 	}

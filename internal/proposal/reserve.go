@@ -79,24 +79,24 @@ const turnPatience = 100 * time.Millisecond
 
 // ToLock returns the UTXOs that must be locked in Core. Core cannot lock spent outputs.
 func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
-	var coins []btc.Outpoint
+	var utxos []btc.Outpoint
 	for _, r := range reserved {
 		if r.ProposalID != "" && r.Unspent && !slices.Contains(locked, r.Outpoint) {
-			coins = append(coins, r.Outpoint)
+			utxos = append(utxos, r.Outpoint)
 		}
 	}
-	return coins
+	return utxos
 }
 
 // released returns the outputs that proposals have released.
 func released(reserved []Reservation) []btc.Outpoint {
-	var coins []btc.Outpoint
+	var utxos []btc.Outpoint
 	for _, r := range reserved {
 		if r.ProposalID == "" {
-			coins = append(coins, r.Outpoint)
+			utxos = append(utxos, r.Outpoint)
 		}
 	}
-	return coins
+	return utxos
 }
 
 // release unlocks released outputs in Core; the caller must hold the wallet's keyed
@@ -115,11 +115,11 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 
 // lock locks UTXOs in Core, so that it does not select them. A spent output needs no
 // lock: a replacement spends the inputs of the transaction that it replaces.
-func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoint) error {
-	if len(coins) == 0 {
+func (s *Service) lock(ctx context.Context, w wallet.Wallet, utxos []btc.Outpoint) error {
+	if len(utxos) == 0 {
 		return nil
 	}
-	err := s.node.SetLocked(ctx, w.CoreName, coins, true)
+	err := s.node.SetLocked(ctx, w.CoreName, utxos, true)
 	if err == nil || fault.KindOf(err) == fault.Conflict {
 		return nil
 	}
@@ -130,11 +130,11 @@ func (s *Service) lock(ctx context.Context, w wallet.Wallet, coins []btc.Outpoin
 // that Core may select again.
 func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Outpoint) (free []btc.Outpoint, err error) {
 	for _, at := range released {
-		coin, err := s.store.Coin(ctx, w.ID, at)
-		if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) { // a spent output is not frozen
+		utxo, err := s.store.UTXO(ctx, w.ID, at)
+		if err != nil && !errors.Is(err, wallet.ErrUTXONotFound) { // a spent output is not frozen
 			return nil, err
 		}
-		if !coin.Frozen {
+		if !utxo.Frozen {
 			free = append(free, at)
 		}
 	}

@@ -23,7 +23,7 @@ func TestReservedUTXOs(t *testing.T) {
 		must(t, err)
 		open := v.create(pay(50_000, 2000))
 		named := pay(40_000, 2000)
-		named.Coins = []btc.Outpoint{open.Inputs[0].Outpoint}
+		named.UTXOs = []btc.Outpoint{open.Inputs[0].Outpoint}
 		writer := *v.alice
 		writer.Scopes &^= auth.ProposalsRead
 		for _, dryRun := range []bool{true, false} {
@@ -55,7 +55,7 @@ func TestReservedUTXOs(t *testing.T) {
 func wantReserved(t testing.TB, err error, id string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || !errors.Is(f, proposal.ErrCoinReserved) || f.Details["proposals"] != id || f.Details["coins"] == "" {
+	if !ok || !errors.Is(f, proposal.ErrUTXOReserved) || f.Details["proposals"] != id || f.Details["utxos"] == "" {
 		t.Errorf("want one refused for the proposal %q: %v", id, err)
 		if ok {
 			t.Errorf("details: %v", f.Details)

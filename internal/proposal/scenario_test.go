@@ -103,7 +103,7 @@ func TestSigningAtOnce(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWSH} {
 			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
-			p := v.create(pay(1_500_000, 20_000)) // two coins, and not more, at such a rate
+			p := v.create(pay(1_500_000, 20_000)) // two UTXOs, and not more, at such a rate
 			posts := [][]byte{v.signed(p, 0), v.signed(p, 1), v.signed(p, 0), v.signed(p, 2)}
 			done := make(chan error)
 			for _, post := range posts {
@@ -267,7 +267,7 @@ func TestFiftyAtOnce(t *testing.T) {
 		outcomes := make(chan outcome)
 		for range 50 {
 			go func() {
-				p, err := v.Create(w.t.Context(), v.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more coins than it has to
+				p, err := v.Create(w.t.Context(), v.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more UTXOs than it has to
 				outcomes <- outcome{p, err}
 			}()
 		}
@@ -285,7 +285,7 @@ func TestFiftyAtOnce(t *testing.T) {
 			open = append(open, o.p)
 			for _, in := range o.p.Inputs {
 				if made[in.Outpoint] != "" {
-					w.t.Errorf("the coin %s is in two proposals", in)
+					w.t.Errorf("the UTXO %s is in two proposals", in)
 				}
 				made[in.Outpoint] = o.p.ID
 			}
@@ -326,7 +326,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		for range 20 {
 			err := <-outcomes
-			retry := errors.Is(err, proposal.ErrCoinReserved) || errors.Is(err, proposal.ErrChangeTaken) // after five failed attempts
+			retry := errors.Is(err, proposal.ErrUTXOReserved) || errors.Is(err, proposal.ErrChangeTaken) // after five failed attempts
 			if err != nil && !retry && !errors.Is(err, proposal.ErrInsufficientFunds) {
 				w.t.Error(err)
 			}
@@ -338,7 +338,7 @@ func TestTwoProcesses(t *testing.T) {
 			open = append(open, p)
 			for _, in := range p.Inputs {
 				if used[in.Outpoint] {
-					w.t.Errorf("the coin %s is in two proposals", in)
+					w.t.Errorf("the UTXO %s is in two proposals", in)
 				}
 				used[in.Outpoint] = true
 			}
@@ -358,12 +358,12 @@ func TestCancelAndExpire(t *testing.T) {
 		p := v.create(pay(300_000, 1000))
 		v.wantShown(p, true)
 		if _, err := v.Create(w.t.Context(), v.alice, v.alias, pay(1000, 1000)); !errors.Is(err, proposal.ErrInsufficientFunds) {
-			w.t.Errorf("with the only coin reserved: %v", err)
+			w.t.Errorf("with the only UTXO reserved: %v", err)
 		}
 		o := pay(1000, 1000)
-		o.Coins = []btc.Outpoint{p.Inputs[0].Outpoint}
-		if _, err := v.Create(w.t.Context(), v.alice, v.alias, o); !errors.Is(err, proposal.ErrCoinReserved) {
-			w.t.Errorf("with the only coin named: %v", err)
+		o.UTXOs = []btc.Outpoint{p.Inputs[0].Outpoint}
+		if _, err := v.Create(w.t.Context(), v.alice, v.alias, o); !errors.Is(err, proposal.ErrUTXOReserved) {
+			w.t.Errorf("with the only UTXO named: %v", err)
 		}
 		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, proposal.Versions{p.Version}))
 		v.wantShown(p, false)
@@ -399,12 +399,12 @@ func TestCancelAndExpire(t *testing.T) {
 	})
 }
 
-// wantShown checks that the coins of a proposal are shown as reserved and locked, or
+// wantShown checks that the UTXOs of a proposal are shown as reserved and locked, or
 // as neither, without waiting for the next sync.
 func (v vault) wantShown(p proposal.Proposal, held bool) {
 	v.t.Helper()
 	for _, in := range p.Inputs {
-		c, err := v.store.Coin(v.t.Context(), p.WalletID, in.Outpoint)
+		c, err := v.store.UTXO(v.t.Context(), p.WalletID, in.Outpoint)
 		must(v.t, err)
 		if c.Reserved != held || c.Locked != held {
 			v.t.Errorf("reserved %v, locked %v, want %v", c.Reserved, c.Locked, held)

@@ -14,7 +14,7 @@ type Store interface {
 	// AddProposal adds a proposal with its first step, reserves its inputs and sets
 	// labels, in one transaction. If ReplacesID names an open proposal, the new proposal
 	// takes over its reservations, and the other one becomes Replaced. It returns
-	// ErrCoinReserved and ErrCoinFrozen with the affected UTXOs, and ErrChangeTaken if
+	// ErrUTXOReserved and ErrUTXOFrozen with the affected UTXOs, and ErrChangeTaken if
 	// another open proposal now has the change address.
 	AddProposal(ctx context.Context, p Proposal, labels []btc.Label, e auth.Event) error
 	// TryProposal returns the error that AddProposal would return, and changes nothing.
@@ -48,14 +48,14 @@ type Store interface {
 	// OwnPlaces returns which of the addresses belong to the wallet, with their
 	// positions.
 	OwnPlaces(ctx context.Context, walletID string, addresses []string) (map[string]wallet.Place, error)
-	// Coins returns unspent outputs in the order of their outpoints, starting after the
+	// UTXOs returns unspent outputs in the order of their outpoints, starting after the
 	// cursor.
-	Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.Coin, error)
-	// Coin returns one unspent output, or wallet.ErrCoinNotFound.
-	Coin(ctx context.Context, walletID string, at btc.Outpoint) (wallet.Coin, error)
-	// OwnCoins returns which of the outpoints are outputs of the wallet, spent or not,
+	UTXOs(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.UTXO, error)
+	// UTXO returns one unspent output, or wallet.ErrUTXONotFound.
+	UTXO(ctx context.Context, walletID string, at btc.Outpoint) (wallet.UTXO, error)
+	// OwnUTXOs returns which of the outpoints are outputs of the wallet, spent or not,
 	// and the positions of their addresses.
-	OwnCoins(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]Input, error)
+	OwnUTXOs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]Input, error)
 	// TransactionByID returns a transaction of a wallet, or wallet.ErrTransactionNotFound.
 	TransactionByID(ctx context.Context, walletID, txid string) (wallet.Record, error)
 

@@ -74,9 +74,9 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 	if p.Inputs, err = d.takeInputs(ours, tx, f); err != nil {
 		return nil, err
 	}
-	if err = s.compareCoins(ctx, d, packet, p.Inputs); errors.Is(err, errCoinUnknown) {
+	if err = s.compareUTXOs(ctx, d, packet, p.Inputs); errors.Is(err, errUTXOUnknown) {
 		s.await(ctx, d.view.ID, txidsOf(p.Inputs)...) // right after a block, the node may be ahead of the index
-		err = s.compareCoins(ctx, d, packet, p.Inputs)
+		err = s.compareUTXOs(ctx, d, packet, p.Inputs)
 	}
 	if err != nil {
 		return nil, err
@@ -269,8 +269,8 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 	return inputs, nil
 }
 
-// errCoinUnknown is for taproot UTXOs that only the node's response vouches for.
-var errCoinUnknown = fault.New(fault.Unavailable, "utxo_unknown",
+// errUTXOUnknown is for taproot UTXOs that only the node's response vouches for.
+var errUTXOUnknown = fault.New(fault.Unavailable, "utxo_unknown",
 	"the Bitcoin node would spend a UTXO that is not in the index yet; nothing was stored, try again shortly").WithRetryAfter(2 * time.Second)
 
 func txidsOf(inputs []Input) []string {
@@ -281,24 +281,24 @@ func txidsOf(inputs []Input) []string {
 	return txids
 }
 
-// compareCoins checks inputs against the index. Their previous transactions contain the
+// compareUTXOs checks inputs against the index. Their previous transactions contain the
 // same data, but a PSBT that spends taproot outputs need not contain these.
-func (s *Service) compareCoins(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
+func (s *Service) compareUTXOs(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
 	at := make([]btc.Outpoint, len(inputs))
 	for i, in := range inputs {
 		at[i] = in.Outpoint
 	}
-	known, err := s.store.OwnCoins(ctx, d.view.ID, at)
+	known, err := s.store.OwnUTXOs(ctx, d.view.ID, at)
 	if err != nil {
 		return err
 	}
 	for i, in := range inputs {
-		coin, ok := known[in.Outpoint]
+		utxo, ok := known[in.Outpoint]
 		switch {
 		case !ok && packet.Input(i).NonWitnessUTXO == nil && d.view.Script == btc.TR:
-			return errCoinUnknown.WithDetail("coins", in.String())
-		case ok && (coin.Amount != in.Amount || coin.Place != in.Place):
-			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, coin.Amount, coin.Place)
+			return errUTXOUnknown.WithDetail("utxos", in.String())
+		case ok && (utxo.Amount != in.Amount || utxo.Place != in.Place):
+			return altered("input %d has %s at %v, and is known to have %s at %v", i, in.Amount, in.Place, utxo.Amount, utxo.Place)
 		}
 	}
 	return nil

@@ -19,9 +19,9 @@ func TestUnlockOnceUnspentAgain(t *testing.T) {
 			s := h.subjects[0]
 			h.fund()
 			h.wantSettled()
-			create := func(coins ...btc.Outpoint) *expected {
+			create := func(utxos ...btc.Outpoint) *expected {
 				o := pay(20_000, 2000)
-				o.Coins = coins
+				o.UTXOs = utxos
 				p, err := h.Create(t.Context(), h.alice, s.alias, o)
 				must(t, err)
 				e, err := h.expect(s, p)

@@ -15,8 +15,8 @@ const (
 	maxTarget   = 1008 // blocks; the limit of Core's estimates (RPC estimatesmartfee)
 	minLifetime = time.Minute
 	maxLifetime = 366 * 24 * time.Hour
-	// maxCoins exceeds the number of inputs of a standard transaction.
-	maxCoins = 3000
+	// maxUTXOs exceeds the number of inputs of a standard transaction.
+	maxUTXOs = 3000
 )
 
 // validate checks an order without the state of the wallet, and returns it with
@@ -29,7 +29,7 @@ func (o CreateParams) validate(network btc.Network, now time.Time) (CreateParams
 	if err := o.validSubtraction(); err != nil {
 		return o, err
 	}
-	if err := o.validCoins(); err != nil {
+	if err := o.validUTXOs(); err != nil {
 		return o, err
 	}
 	switch {
@@ -48,17 +48,17 @@ func (o CreateParams) validate(network btc.Network, now time.Time) (CreateParams
 	return o, nil
 }
 
-func (o CreateParams) validCoins() error {
+func (o CreateParams) validUTXOs() error {
 	switch {
-	case len(o.Coins) > maxCoins:
-		return fault.InvalidField("coins", "must have at most %d UTXOs, which is more than fit in a transaction", maxCoins)
-	case o.Coins != nil && len(o.Coins) == 0:
-		return fault.InvalidField("coins", "must have at least one UTXO, or be omitted")
+	case len(o.UTXOs) > maxUTXOs:
+		return fault.InvalidField("utxos", "must have at most %d UTXOs, which is more than fit in a transaction", maxUTXOs)
+	case o.UTXOs != nil && len(o.UTXOs) == 0:
+		return fault.InvalidField("utxos", "must have at least one UTXO, or be omitted")
 	}
 	seen := map[btc.Outpoint]bool{}
-	for i, at := range o.Coins {
+	for i, at := range o.UTXOs {
 		if seen[at] {
-			return fault.InvalidField(fmt.Sprintf("coins[%d]", i), "is listed twice")
+			return fault.InvalidField(fmt.Sprintf("utxos[%d]", i), "is listed twice")
 		}
 		seen[at] = true
 	}

@@ -123,7 +123,7 @@ func TestRemedy(t *testing.T) {
 			t.Errorf("for an open proposal: %+v", r)
 		}
 		r := cancel(signed)
-		if r == nil || r.Coins[0] != signed.Inputs[0].Outpoint {
+		if r == nil || r.UTXOs[0] != signed.Inputs[0].Outpoint {
 			t.Fatalf("the remedy is %+v", r)
 		}
 		v.broadcast(v.complete(v.create(*r)))

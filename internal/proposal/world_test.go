@@ -174,7 +174,7 @@ type vault struct {
 // firstKey is the number of the first key of the last wallet.
 var firstKey atomic.Int64
 
-// vault makes a wallet of a kind with a confirmed coin of each of the amounts. Its
+// vault makes a wallet of a kind with a confirmed UTXO of each of the amounts. Its
 // keys are its own.
 func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	w.t.Helper()
@@ -215,7 +215,7 @@ func (v vault) fund(amounts ...btc.Amount) {
 	for _, amount := range amounts {
 		sum += amount
 	}
-	testkit.Eventually(v.t, "coins that the node would spend", func() bool { return v.trusted() == was+sum })
+	testkit.Eventually(v.t, "UTXOs that the node would spend", func() bool { return v.trusted() == was+sum })
 }
 
 // trusted returns the vault's trusted balance in the node.
@@ -261,7 +261,7 @@ func (v vault) create(o proposal.CreateParams) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)
 	if err != nil {
-		v.t.Logf("the node has %s to spend, %d locked coins and %s", v.trusted(), len(v.locked()),
+		v.t.Logf("the node has %s to spend, %d locked UTXOs and %s", v.trusted(), len(v.locked()),
 			v.node.WalletCLI(v.t, v.coreName, "listunspent", 0))
 		v.t.Fatal(err)
 	}
@@ -341,7 +341,7 @@ func (v vault) wantLocks(open ...proposal.Proposal) {
 			wanted[in.Outpoint] = true
 		}
 	}
-	testkit.Eventually(v.t, fmt.Sprintf("%d coins locked at the node", len(wanted)), func() bool {
+	testkit.Eventually(v.t, fmt.Sprintf("%d UTXOs locked at the node", len(wanted)), func() bool {
 		locked := v.locked()
 		for at := range wanted {
 			if !locked[at] {

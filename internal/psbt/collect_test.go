@@ -301,7 +301,7 @@ var tampered = []struct {
 		s := slices.Concat(must(txscript.RawTxInSignature(p.tx, 1, p.inputs[1].Solution.Script, txscript.SigHashAll, key))(p.t))
 		set(&raw.in[1], append([]byte{2}, key.PubKey().SerializeCompressed()...), s)
 	}, "foreign_signature", "inputs[1].partial_sig"},
-	{"signature by the key of another of our coins", ecdsaOnes, func(p *payment, raw *rawPSBT) {
+	{"signature by the key of another of our UTXOs", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{2}, p.inputs[1].Solution.Keys[0].PubKey...), p.sign(p.tx, 1, 0, txscript.SigHashAll))
 	}, "foreign_signature", "inputs[0].partial_sig"},
 	{"our key, not compressed", ecdsaOnes, func(p *payment, raw *rawPSBT) {
@@ -488,7 +488,7 @@ var harmless = []struct {
 	{"a stranger's extended key", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.global, append([]byte{1}, make([]byte, 78)...), []byte("evil"))
 	}},
-	{"coins left out", everyone, func(_ *payment, raw *rawPSBT) {
+	{"UTXOs left out", everyone, func(_ *payment, raw *rawPSBT) {
 		for i := range raw.in {
 			remove(&raw.in[i], 0)
 			remove(&raw.in[i], 1)

@@ -95,9 +95,9 @@ func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 func verifyTxOut(name string, out *wire.TxOut, in Input) error {
 	switch {
 	case out.Value != int64(in.Amount):
-		return fmt.Errorf("%s has an amount that is not the one of our coin", name)
+		return fmt.Errorf("%s has an amount that is not the one of our UTXO", name)
 	case !bytes.Equal(out.PkScript, in.Solution.Script):
-		return fmt.Errorf("%s has a script that is not the one of our coin", name)
+		return fmt.Errorf("%s has a script that is not the one of our UTXO", name)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ var lies = []struct {
 		raw.editTx(p.t, func(tx *wire.MsgTx) { tx.AddTxIn(&wire.TxIn{}) })
 		raw.in = append(raw.in, nil)
 	}, "3 inputs"},
-	{"another coin", everyone, func(p *payment, raw *rawPSBT) {
+	{"another UTXO", everyone, func(p *payment, raw *rawPSBT) {
 		raw.editTx(p.t, func(tx *wire.MsgTx) { tx.TxIn[0].PreviousOutPoint.Index = 0 })
 	}, "input 0"},
 }

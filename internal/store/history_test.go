@@ -320,7 +320,7 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 			},
 			"label":   {db.TransactionsWithLabel, "labels_by_label", []any{w.ID, "rent", 100}},
 			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},
-			"coins":   {db.Coins, "SEARCH u USING PRIMARY KEY|utxos_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
+			"utxos":   {db.UTXOs, "SEARCH u USING PRIMARY KEY|utxos_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
 		} {
 			plan := b.plan(q.query, q.args...)
 			uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })
@@ -355,7 +355,7 @@ func (b *bench) plan(query string, args ...any) string {
 	return b.rows(explain+query, args...)
 }
 
-func TestCoins(t *testing.T) {
+func TestUTXOs(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
@@ -372,19 +372,19 @@ func TestCoins(t *testing.T) {
 			{Type: "addr", Ref: addressAt(w.ID, *place(0, 0)), Label: new("hidden")},
 		}, auth.Event{}))
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "b", Vout: 1}}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
-		coin := func(txid string, vout uint32, at wallet.Place, c wallet.Coin) wallet.Coin {
+		utxo := func(txid string, vout uint32, at wallet.Place, c wallet.UTXO) wallet.UTXO {
 			c.Outpoint, c.Place, c.Address, c.Amount = btc.Outpoint{Txid: txid, Vout: vout}, at, addressAt(w.ID, at), btc.Amount(1000*(vout+1))
 			c.Time = time.Unix(1, 0).UTC()
 			return c
 		}
-		want := []wallet.Coin{
-			coin("a", 0, *place(0, 1), wallet.Coin{Status: wallet.InMempool}),
-			coin("b", 0, *place(0, 0), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Locked: true, Label: "output"}),
-			coin("b", 1, *place(1, 4), wallet.Coin{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Frozen: true, Locked: true, Label: "address"}),
+		want := []wallet.UTXO{
+			utxo("a", 0, *place(0, 1), wallet.UTXO{Status: wallet.InMempool}),
+			utxo("b", 0, *place(0, 0), wallet.UTXO{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Locked: true, Label: "output"}),
+			utxo("b", 1, *place(1, 4), wallet.UTXO{Status: wallet.Confirmed, Height: 3, Confirmations: 8, Trusted: true, Frozen: true, Locked: true, Label: "address"}),
 		}
-		var got []wallet.Coin
+		var got []wallet.UTXO
 		for after := (btc.Outpoint{}); ; {
-			page, err := b.Coins(t.Context(), w.ID, after, 2)
+			page, err := b.UTXOs(t.Context(), w.ID, after, 2)
 			must(t, err)
 			got = append(got, page...)
 			if len(page) < 2 {
@@ -396,22 +396,22 @@ func TestCoins(t *testing.T) {
 			t.Error(diff)
 		}
 		for _, c := range want {
-			one, err := b.Coin(t.Context(), w.ID, c.Outpoint)
+			one, err := b.UTXO(t.Context(), w.ID, c.Outpoint)
 			must(t, err)
 			if diff := cmp.Diff(c, one); diff != "" {
 				t.Error(diff)
 			}
 		}
 		for _, none := range []btc.Outpoint{{Txid: "b", Vout: 2}, {Txid: "c"}, {Txid: "d"}, {Txid: "e"}, {Txid: "a", Vout: 7}, {}} {
-			_, err := b.Coin(t.Context(), w.ID, none)
-			wantFault(t, err, wallet.ErrCoinNotFound)
+			_, err := b.UTXO(t.Context(), w.ID, none)
+			wantFault(t, err, wallet.ErrUTXONotFound)
 		}
-		_, err := b.Coin(t.Context(), other.ID, btc.Outpoint{Txid: "b", Vout: 1})
-		wantFault(t, err, wallet.ErrCoinNotFound)
+		_, err := b.UTXO(t.Context(), other.ID, btc.Outpoint{Txid: "b", Vout: 1})
+		wantFault(t, err, wallet.ErrUTXONotFound)
 	})
 }
 
-func TestFrozenCoins(t *testing.T) {
+func TestFrozenUTXOs(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "a")
@@ -436,7 +436,7 @@ func TestFrozenCoins(t *testing.T) {
 		if got := views[0].Balances; got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
-		frozen, err := b.FrozenCoins(t.Context(), w.ID)
+		frozen, err := b.FrozenUTXOs(t.Context(), w.ID)
 		must(t, err)
 		if diff := cmp.Diff([]btc.Outpoint{{Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}}, frozen); diff != "" {
 			t.Error(diff)

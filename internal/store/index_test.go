@@ -282,14 +282,14 @@ func TestLetGoIsNotLocked(t *testing.T) {
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "x", confirmedAt(1), []wallet.Place{*place(0, 0), *place(0, 1)})}})
 		wantLocked := func(when string, want ...btc.Outpoint) {
 			t.Helper()
-			coins, err := b.Coins(t.Context(), w.ID, btc.Outpoint{}, 10)
+			utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
 			must(t, err)
 			v, err := b.ViewByAlias(t.Context(), u.ID, "vault")
 			must(t, err)
 			portrait, err := b.Details(t.Context(), v, [2]uint32{1, 1})
 			must(t, err)
 			var listed, drawn []btc.Outpoint
-			for i, c := range coins {
+			for i, c := range utxos {
 				if c.Locked {
 					listed = append(listed, c.Outpoint)
 				}
@@ -374,10 +374,10 @@ func TestCoinbasesMature(t *testing.T) {
 			if got := b.load(w).Balances; got != want {
 				t.Errorf("at %d: %+v", height, got)
 			}
-			coins, err := b.Coins(t.Context(), w.ID, btc.Outpoint{}, 10)
+			utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
 			must(t, err)
-			if len(coins) != 1 || coins[0].Immature != (want.Immature > 0) || coins[0].Trusted != (want.Trusted > 0) || coins[0].Confirmations != height-9 {
-				t.Errorf("at %d: %+v", height, coins)
+			if len(utxos) != 1 || utxos[0].Immature != (want.Immature > 0) || utxos[0].Trusted != (want.Trusted > 0) || utxos[0].Confirmations != height-9 {
+				t.Errorf("at %d: %+v", height, utxos)
 			}
 		}
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(110)})

@@ -192,7 +192,7 @@ func (w *indexWriter) settle(ctx context.Context) error {
 		touch.unsettled = false // so that the wallet's other changes do not repeat it
 		b, err := w.q.BalancesOf(ctx, id)
 		if err != nil {
-			return fmt.Errorf("sum up the coins: %w", err)
+			return fmt.Errorf("sum up the UTXOs: %w", err)
 		}
 		err = w.q.SettleWallet(ctx, db.SettleWalletParams{
 			WalletID: id, TrustedSat: btc.Amount(b.TrustedSat), UntrustedPendingSat: btc.Amount(b.UntrustedPendingSat),

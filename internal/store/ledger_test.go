@@ -85,12 +85,12 @@ func (m *ledgerModel) grow() {
 	case 1, 2:
 		t.foreign = true
 	default:
-		coins := m.outputsOf(payer)
-		m.r.Shuffle(len(coins), func(i, j int) { coins[i], coins[j] = coins[j], coins[i] })
+		utxos := m.outputsOf(payer)
+		m.r.Shuffle(len(utxos), func(i, j int) { utxos[i], utxos[j] = utxos[j], utxos[i] })
 		if m.r.IntN(2) == 0 {
-			coins = slices.DeleteFunc(coins, m.isSpent)
+			utxos = slices.DeleteFunc(utxos, m.isSpent)
 		}
-		t.inputs = coins[:min(len(coins), 1+m.r.IntN(3))]
+		t.inputs = utxos[:min(len(utxos), 1+m.r.IntN(3))]
 		if t.foreign = len(t.inputs) == 0 || m.r.IntN(8) == 0; !t.foreign {
 			left = -btc.Amount(m.r.IntN(400)) // the fee
 		}
@@ -449,19 +449,19 @@ func TestLedger_WithDetails(t *testing.T) {
 		alice := b.user("alice", false)
 		from, to := b.wallet(alice, "from"), b.wallet(alice, "to")
 		m := newLedgerModel(b, nil, from, to)
-		coin := btc.Outpoint{Txid: fmt.Sprintf("%064x", 1)}
+		utxo := btc.Outpoint{Txid: fmt.Sprintf("%064x", 1)}
 		paid := fmt.Sprintf("%064x", 2)
-		first := payment(from, coin.Txid, confirmedAt(1), []wallet.Place{*place(0, 0)})
+		first := payment(from, utxo.Txid, confirmedAt(1), []wallet.Place{*place(0, 0)})
 		first.Flow = 1000
-		sent := payment(from, paid, inMempool(true), nil, coin)
+		sent := payment(from, paid, inMempool(true), nil, utxo)
 		sent.Time, sent.Category, sent.Flow, sent.Fee = first.Time.Add(time.Hour), wallet.Send, -1000, new(btc.Amount(100))
 		sent.Inputs[0].Amount = 1000
 		shown := addressAt(to.ID, *place(0, 3))
 		sent.Outputs = []wallet.Output{{Address: shown, Amount: 600}, {Vout: 1, Address: "shop", Amount: 300}}
 		received := payment(to, paid, inMempool(false), nil)
 		received.Time, received.Flow, received.Outputs = sent.Time, 600, []wallet.Output{{Address: shown, Amount: 600, Own: place(0, 3)}}
-		made := proposalFor(b, from, 1, coin)
-		cancelled := proposalFor(b, from, 2, coin)
+		made := proposalFor(b, from, 1, utxo)
+		cancelled := proposalFor(b, from, 2, utxo)
 		made.Txid, cancelled.Txid, cancelled.Status, cancelled.CreatedAt = fmt.Sprintf("%064x", 3), fmt.Sprintf("%064x", 3), proposal.Cancelled, b.now.Add(time.Hour)
 		made.Status, made.FinalTxid, cancelled.FinalTxid = proposal.Broadcast, paid, paid
 		b.write(wallet.Change{WalletID: from.ID, Synced: synced(1), Added: []wallet.Transaction{first, sent}},
@@ -475,7 +475,7 @@ func TestLedger_WithDetails(t *testing.T) {
 		who := &auth.Principal{UserID: alice.ID, Scopes: auth.AllScopes}
 		ref := &wallet.ProposalRef{ID: made.ID, UserName: "alice"}
 		open := wallet.Entry{
-			WalletID: from.ID, Alias: "from", Time: first.Time, Txid: coin.Txid, Kind: wallet.EntryReceive, Amount: 1000, Balance: 1000,
+			WalletID: from.ID, Alias: "from", Time: first.Time, Txid: utxo.Txid, Kind: wallet.EntryReceive, Amount: 1000, Balance: 1000,
 			Address: first.Outputs[0].Address, Vout: new(uint32), Status: wallet.Confirmed, Block: first.Block,
 		}
 		moved := wallet.Entry{

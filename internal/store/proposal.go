@@ -176,7 +176,7 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) 
 	}
 	if was.Status.Open() && !p.Status.Open() {
 		if err := q.Release(ctx, db.ReleaseParams{WalletID: p.WalletID, ProposalID: &p.ID}); err != nil {
-			return fmt.Errorf("release the coins of a proposal: %w", err)
+			return fmt.Errorf("release the UTXOs of a proposal: %w", err)
 		}
 	}
 	if !was.Status.Open() && p.Status.Open() {

@@ -15,8 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// proposalFor returns a proposal that spends coins and has change at an index.
-func proposalFor(b *bench, w wallet.Wallet, change uint32, coins ...btc.Outpoint) proposal.Proposal {
+// proposalFor returns a proposal that spends UTXOs and has change at an index.
+func proposalFor(b *bench, w wallet.Wallet, change uint32, utxos ...btc.Outpoint) proposal.Proposal {
 	maker := proposal.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
 	p := proposal.Proposal{
 		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: proposal.Created, StatusAt: b.now, Version: 1,
@@ -30,13 +30,13 @@ func proposalFor(b *bench, w wallet.Wallet, change uint32, coins ...btc.Outpoint
 		},
 		Steps: []proposal.Step{{At: b.now, Action: "created", By: maker, Detail: "d"}},
 	}
-	for i, at := range coins {
+	for i, at := range utxos {
 		p.Inputs = append(p.Inputs, proposal.Input{Outpoint: at, Place: wallet.Place{Index: uint32(i)}, Address: "x", Amount: 1480})
 	}
 	return p
 }
 
-func coinNumber(n int) btc.Outpoint {
+func utxoNumber(n int) btc.Outpoint {
 	return btc.Outpoint{Txid: fmt.Sprintf("%064x", n), Vout: uint32(n)}
 }
 
@@ -47,7 +47,7 @@ func (b *bench) propose(p proposal.Proposal) error {
 func TestProposalsComeBackAsTheyWere(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
-		want := proposalFor(b, w, 3, coinNumber(1), coinNumber(2))
+		want := proposalFor(b, w, 3, utxoNumber(1), utxoNumber(2))
 		want.Evicts = []proposal.Eviction{{Txid: "e", ProposalID: "p", Status: proposal.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []proposal.Payee{{Address: "a", Amount: 6}}}}
 		must(t, b.propose(want))
 		got, err := b.Proposal(t.Context(), w.ID, want.ID)
@@ -83,22 +83,22 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 func TestReservations(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
-		first := proposalFor(b, w, 2, coinNumber(1), coinNumber(2))
+		first := proposalFor(b, w, 2, utxoNumber(1), utxoNumber(2))
 		must(t, b.propose(first))
-		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(2))); !errors.Is(err, proposal.ErrCoinReserved) {
-			t.Errorf("a reserved coin: %v", err)
+		if err := b.propose(proposalFor(b, w, 4, utxoNumber(3), utxoNumber(2))); !errors.Is(err, proposal.ErrUTXOReserved) {
+			t.Errorf("a reserved UTXO: %v", err)
 		}
-		if err := b.propose(proposalFor(b, w, 2, coinNumber(3))); !errors.Is(err, proposal.ErrChangeTaken) {
+		if err := b.propose(proposalFor(b, w, 2, utxoNumber(3))); !errors.Is(err, proposal.ErrChangeTaken) {
 			t.Errorf("the change address of another: %v", err)
 		}
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coinNumber(4)}, true, b.now, auth.Event{}))
-		if err := b.propose(proposalFor(b, w, 4, coinNumber(3), coinNumber(4))); !errors.Is(err, proposal.ErrCoinFrozen) {
-			t.Errorf("a frozen coin: %v", err)
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxoNumber(4)}, true, b.now, auth.Event{}))
+		if err := b.propose(proposalFor(b, w, 4, utxoNumber(3), utxoNumber(4))); !errors.Is(err, proposal.ErrUTXOFrozen) {
+			t.Errorf("a frozen UTXO: %v", err)
 		}
 		if n := b.count("SELECT count(*) FROM proposals"); n != 1 {
 			t.Errorf("%d proposals after three were refused", n)
 		}
-		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): first.ID, coinNumber(2): first.ID})
+		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(1): first.ID, utxoNumber(2): first.ID})
 		if index, err := b.FreeChange(t.Context(), w.ID, nil); err != nil || index != 0 {
 			t.Errorf("free is %d: %v", index, err)
 		}
@@ -112,7 +112,7 @@ func TestReservations(t *testing.T) {
 			t.Errorf("free is %d where 0 and 2 are paid to: %v", index, err)
 		}
 
-		second := proposalFor(b, w, 0, coinNumber(2), coinNumber(5))
+		second := proposalFor(b, w, 0, utxoNumber(2), utxoNumber(5))
 		second.ReplacesID = first.ID
 		must(t, b.propose(second))
 		old, err := b.Proposal(t.Context(), w.ID, first.ID)
@@ -120,21 +120,21 @@ func TestReservations(t *testing.T) {
 		if old.Status != proposal.Replaced || old.ReplacedBy != second.ID || old.Reason == "" {
 			t.Errorf("the replaced one is %+v", old)
 		}
-		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(1): "", coinNumber(2): second.ID, coinNumber(5): second.ID})
-		must(t, b.ForgetReleased(t.Context(), w.ID, []btc.Outpoint{coinNumber(1), coinNumber(2)}))
-		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(2): second.ID, coinNumber(5): second.ID})
+		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(1): "", utxoNumber(2): second.ID, utxoNumber(5): second.ID})
+		must(t, b.ForgetReleased(t.Context(), w.ID, []btc.Outpoint{utxoNumber(1), utxoNumber(2)}))
+		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(2): second.ID, utxoNumber(5): second.ID})
 		if index, err := b.FreeChange(t.Context(), w.ID, nil); err != nil || index != 1 {
 			t.Errorf("free is %d: %v", index, err)
 		}
 
 		b.exec("DELETE FROM proposals WHERE proposal_id = '" + second.ID + "'") // in a shell
-		b.wantReserved(w, map[btc.Outpoint]string{coinNumber(2): "", coinNumber(5): ""})
+		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(2): "", utxoNumber(5): ""})
 		for _, table := range []string{"proposal_inputs", "proposal_outputs", "proposal_steps", "proposal_signatures"} {
 			if n := b.count("SELECT count(*) FROM " + table + " WHERE proposal_id = '" + second.ID + "'"); n != 0 {
 				t.Errorf("%d rows are left in %s", n, table)
 			}
 		}
-		third := proposalFor(b, w, 0, coinNumber(5))
+		third := proposalFor(b, w, 0, utxoNumber(5))
 		third.ExpiresAt = b.now.Add(-time.Second)
 		must(t, b.propose(third))
 		overdue, err := b.Overdue(t.Context(), b.now)

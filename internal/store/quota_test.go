@@ -52,7 +52,7 @@ var quotaCases = []quotaCase{
 	{auth.QuotaProposals, func(b *bench, u auth.User) adder {
 		w := b.wallet(b.user("owner of "+u.Name, false), "vault")
 		return func(n int) error {
-			p := proposalFor(b, w, uint32(n), coinNumber(100+n))
+			p := proposalFor(b, w, uint32(n), utxoNumber(100+n))
 			p.Creator = proposal.Actor{UserID: u.ID, UserName: u.Name}
 			return b.AddProposal(b.t.Context(), p, nil, eventBy(b, u))
 		}
@@ -103,7 +103,7 @@ var quotaCases = []quotaCase{
 	{auth.QuotaFrozen, func(b *bench, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {
-			return b.SetFrozen(b.t.Context(), w.ID, []btc.Outpoint{coinNumber(n)}, true, b.now, eventBy(b, u))
+			return b.SetFrozen(b.t.Context(), w.ID, []btc.Outpoint{utxoNumber(n)}, true, b.now, eventBy(b, u))
 		}
 	}, func(b *bench, _ auth.User) { b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)") }},
 }

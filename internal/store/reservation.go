@@ -33,20 +33,20 @@ func reserveAgain(ctx context.Context, q *db.Queries, p proposal.Proposal) error
 	for _, in := range p.Inputs {
 		n, err := q.Reserve(ctx, db.ReserveParams{WalletID: p.WalletID, Txid: in.Txid, Vout: in.Vout, ProposalID: &p.ID})
 		if err != nil {
-			return fmt.Errorf("reserve a coin: %w", err)
+			return fmt.Errorf("reserve a UTXO: %w", err)
 		}
 		if n == 0 {
 			taken = append(taken, in.String())
 		}
 	}
-	return naming(proposal.ErrCoinReserved, taken)
+	return naming(proposal.ErrUTXOReserved, taken)
 }
 
 func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.Outpoint) error {
 	wanted, txids := outpointSet(at)
 	rows, err := q.FrozenAmong(ctx, db.FrozenAmongParams{WalletID: walletID, Txids: txids})
 	if err != nil {
-		return fmt.Errorf("look up frozen coins: %w", err)
+		return fmt.Errorf("look up frozen UTXOs: %w", err)
 	}
 	var frozen []string
 	for _, row := range rows {
@@ -54,23 +54,23 @@ func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.
 			frozen = append(frozen, o.String())
 		}
 	}
-	return naming(proposal.ErrCoinFrozen, frozen)
+	return naming(proposal.ErrUTXOFrozen, frozen)
 }
 
 // naming returns a fault that names UTXOs, or nil if the list is empty.
-func naming(f *fault.Error, coins []string) error {
-	if len(coins) == 0 {
+func naming(f *fault.Error, utxos []string) error {
+	if len(utxos) == 0 {
 		return nil
 	}
-	slices.Sort(coins)
-	return f.WithDetail("coins", strings.Join(coins, " "))
+	slices.Sort(utxos)
+	return f.WithDetail("utxos", strings.Join(utxos, " "))
 }
 
 // Reservations implements proposal.Store.
 func (s *Store) Reservations(ctx context.Context, walletID string) ([]proposal.Reservation, error) {
 	rows, err := s.reads().Reservations(ctx, walletID)
 	if err != nil {
-		return nil, translate(fmt.Errorf("list reserved coins: %w", err))
+		return nil, translate(fmt.Errorf("list reserved UTXOs: %w", err))
 	}
 	list := make([]proposal.Reservation, len(rows))
 	for i, row := range rows {
@@ -86,11 +86,11 @@ func (s *Store) Reservations(ctx context.Context, walletID string) ([]proposal.R
 // Core, so that callers need not wait until the indexer notices that they are unlocked.
 func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Outpoint) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
-		for _, coin := range at {
-			if err := q.ForgetReleased(ctx, db.ForgetReleasedParams{WalletID: walletID, Txid: coin.Txid, Vout: coin.Vout}); err != nil {
+		for _, utxo := range at {
+			if err := q.ForgetReleased(ctx, db.ForgetReleasedParams{WalletID: walletID, Txid: utxo.Txid, Vout: utxo.Vout}); err != nil {
 				return fmt.Errorf("delete a reservation: %w", err)
 			}
-			if err := q.DeleteLocked(ctx, db.DeleteLockedParams{WalletID: walletID, Txid: coin.Txid, Vout: coin.Vout}); err != nil {
+			if err := q.DeleteLocked(ctx, db.DeleteLockedParams{WalletID: walletID, Txid: utxo.Txid, Vout: utxo.Vout}); err != nil {
 				return fmt.Errorf("delete a locked output: %w", err)
 			}
 		}
@@ -98,12 +98,12 @@ func (s *Store) ForgetReleased(ctx context.Context, walletID string, at []btc.Ou
 	})
 }
 
-// OwnCoins implements proposal.Store.
-func (s *Store) OwnCoins(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]proposal.Input, error) {
+// OwnUTXOs implements proposal.Store.
+func (s *Store) OwnUTXOs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]proposal.Input, error) {
 	wanted, txids := outpointSet(at)
-	rows, err := s.reads().OwnCoins(ctx, db.OwnCoinsParams{WalletID: walletID, Txids: txids})
+	rows, err := s.reads().OwnUTXOs(ctx, db.OwnUTXOsParams{WalletID: walletID, Txids: txids})
 	if err != nil {
-		return nil, translate(fmt.Errorf("look up coins: %w", err))
+		return nil, translate(fmt.Errorf("look up UTXOs: %w", err))
 	}
 	own := make(map[btc.Outpoint]proposal.Input, len(at))
 	for _, row := range rows {

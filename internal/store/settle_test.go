@@ -17,14 +17,14 @@ func TestSettleLostInputs(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
 		to := []wallet.Place{*place(wallet.ReceiveBranch, 0)}
-		coin := func(txid string) btc.Outpoint { return btc.Outpoint{Txid: txid} }
+		utxo := func(txid string) btc.Outpoint { return btc.Outpoint{Txid: txid} }
 		inactive := wallet.State{Status: wallet.Inactive, Replaceable: "yes"}
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{
 			payment(w, "grandparent", inMempool(true), to),
-			payment(w, "parent", inMempool(true), to, coin("grandparent")),
+			payment(w, "parent", inMempool(true), to, utxo("grandparent")),
 			payment(w, "other", confirmedAt(3), to),
 		}})
-		p := proposalFor(b, w, 2, coin("parent"), coin("other"))
+		p := proposalFor(b, w, 2, utxo("parent"), utxo("other"))
 		must(t, b.propose(p))
 		wantStatus := func(when string, want proposal.Status) {
 			t.Helper()
@@ -40,28 +40,28 @@ func TestSettleLostInputs(t *testing.T) {
 		wantStatus("the parent left the mempool", proposal.Created)
 		change(map[string]wallet.State{"grandparent": {Status: wallet.Replaced, Replaceable: "yes"}})
 		wantStatus("the grandparent was replaced", proposal.Conflicted)
-		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): ""})
+		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): "", utxo("other"): ""})
 
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coin("other")}, true, b.now, auth.Event{}))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxo("other")}, true, b.now, auth.Event{}))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
 		wantStatus("the grandparent is back", proposal.Created)
-		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): p.ID, coin("other"): p.ID})
+		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): p.ID, utxo("other"): p.ID})
 
 		change(map[string]wallet.State{"grandparent": {Status: wallet.Conflicted, Replaceable: "yes"}, "parent": inactive})
 		wantStatus("the grandparent conflicts", proposal.Conflicted)
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{coin("other")}, false, b.now, auth.Event{}))
-		other := proposalFor(b, w, 3, coin("other"))
+		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxo("other")}, false, b.now, auth.Event{}))
+		other := proposalFor(b, w, 3, utxo("other"))
 		must(t, b.propose(other))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
 		wantStatus("another proposal took an input", proposal.Conflicted)
-		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): other.ID})
+		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): "", utxo("other"): other.ID})
 
 		b.now = b.now.Add(time.Second)
 		change(map[string]wallet.State{"other": {Status: wallet.Conflicted, Replaceable: "yes"}})
-		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): ""})
+		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): "", utxo("other"): ""})
 		change(map[string]wallet.State{"other": confirmedAt(4)})
 		wantStatus("another proposal had the input last", proposal.Conflicted)
-		b.wantReserved(w, map[btc.Outpoint]string{coin("parent"): "", coin("other"): other.ID})
+		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): "", utxo("other"): other.ID})
 	})
 }
 

@@ -100,15 +100,15 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	spent := payment(w, "t2", inMempool(true), []wallet.Place{*place(1, 4)}, btc.Outpoint{Txid: "t1", Vout: 0})
 	spent.Fee, spent.Raw = &fee, []byte{0, 0xff, '"', '\n'}
 	b.write(wallet.Change{
-		WalletID: w.ID, Synced: synced(12), CoreTxCount: 2, CoreInfo: `{"a": "ä\u0000"}`, Locked: []btc.Outpoint{coinNumber(7)},
+		WalletID: w.ID, Synced: synced(12), CoreTxCount: 2, CoreInfo: `{"a": "ä\u0000"}`, Locked: []btc.Outpoint{utxoNumber(7)},
 		Added: []wallet.Transaction{payment(w, "t1", confirmedAt(10), []wallet.Place{*place(0, 0), *place(0, 9)}), spent},
 	})
 	must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "t2", Label: new("Miete \\ \"März\" \u2028\x01\x7f")}}, auth.Event{}))
 	b.exec("INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES ($1, 't1', 1, 5)", w.ID)
 	b.exec("UPDATE wallets SET rescan_progress = 0.1234567890123456")
 	b.exec("UPDATE wallets SET trusted_sat = 9007199254740993")
-	must(t, b.propose(proposalFor(b, w, 3, coinNumber(1))))
-	ended := proposalFor(b, w, 4, coinNumber(2))
+	must(t, b.propose(proposalFor(b, w, 3, utxoNumber(1))))
+	ended := proposalFor(b, w, 4, utxoNumber(2))
 	must(t, b.propose(ended))
 	_, err := b.UpdateProposal(t.Context(), w.ID, ended.ID, func(u *proposal.Update) error {
 		u.Status, u.Raw = proposal.Cancelled, []byte{1}
@@ -208,7 +208,7 @@ func TestBackupAndRestore(t *testing.T) {
 				}
 				_, err = to.signed(alice, "new", "another key", time.Hour)
 				must(t, err)
-				must(t, to.propose(proposalFor(to, w, 9, coinNumber(3))))
+				must(t, to.propose(proposalFor(to, w, 9, utxoNumber(3))))
 				to.wantNewKey("0123456789abcdef", "another key")
 				if err := to.CheckEmpty(t.Context()); !errors.Is(err, store.ErrNotEmpty) {
 					t.Errorf("it counts as empty: %v", err)

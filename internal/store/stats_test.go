@@ -17,7 +17,7 @@ func TestStats(t *testing.T) {
 		}
 		w := b.wallet(b.user("alice", false), "vault")
 		b.wallet(b.user("bob", false), "other")
-		must(t, b.propose(proposalFor(b, w, 3, coinNumber(1))))
+		must(t, b.propose(proposalFor(b, w, 3, utxoNumber(1))))
 		b.exec("UPDATE wallets SET stage = 'ready', rescan_from = NULL, synced_height = 7 WHERE wallet_id = '" + w.ID + "'")
 		got, err = b.Stats(t.Context())
 		must(t, err)

@@ -43,8 +43,8 @@ type Unspent struct {
 	btc.Outpoint
 	Address string
 	Amount  btc.Amount
-	Locked  bool // as in Coin
-	Frozen  bool // as in Coin
+	Locked  bool // as in UTXO
+	Frozen  bool // as in UTXO
 }
 
 // Details returns all details of a wallet, with ahead addresses on each branch

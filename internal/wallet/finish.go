@@ -146,7 +146,7 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 // nothing would unlock them later, and unloads it unless it was adopted. It leaves
 // locks of other software.
 func (s *Service) letGo(ctx context.Context, w Wallet) error {
-	held, err := s.store.HeldCoins(ctx, w.ID)
+	held, err := s.store.HeldUTXOs(ctx, w.ID)
 	if err != nil {
 		return err
 	}

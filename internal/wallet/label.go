@@ -37,7 +37,7 @@ func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string)
 	if err != nil {
 		return nil, err
 	}
-	outpoints, err := s.store.FrozenCoins(ctx, v.ID)
+	outpoints, err := s.store.FrozenUTXOs(ctx, v.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -220,16 +220,16 @@ func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Walle
 	if err != nil {
 		return err
 	}
-	var known, unknown [2][]Coin // to unfreeze, and to freeze
+	var known, unknown [2][]UTXO // to unfreeze, and to freeze
 	for _, at := range order {
 		frozen, kind := wanted[at], 0
 		if frozen {
 			kind = 1
 		}
-		c, err := s.store.Coin(ctx, w.ID, at)
+		c, err := s.store.UTXO(ctx, w.ID, at)
 		switch {
-		case errors.Is(err, ErrCoinNotFound):
-			unknown[kind] = append(unknown[kind], Coin{Outpoint: at})
+		case errors.Is(err, ErrUTXONotFound):
+			unknown[kind] = append(unknown[kind], UTXO{Outpoint: at})
 		case err != nil:
 			return err
 		case c.Frozen != frozen || c.Locked != frozen && !c.Reserved:

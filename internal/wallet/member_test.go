@@ -110,7 +110,7 @@ func (r *fixture) operations() []operation {
 	text := "x"
 	yes := true
 	tx := "00000000000000000000000000000000000000000000000000000000000000aa"
-	coin := btc.Outpoint{Txid: tx}
+	utxo := btc.Outpoint{Txid: tx}
 	return []operation{
 		{"Get", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Get(ctx, who, "vault"); return err }},
 		{"WaitForHeight", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.WaitForHeight(ctx, who, "vault", -1); return err }},
@@ -124,8 +124,8 @@ func (r *fixture) operations() []operation {
 			return err
 		}},
 		{"Portrait", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Details(ctx, who, "vault", 1); return err }},
-		{"Coins", auth.RoleViewer, func(who *auth.Principal) error {
-			_, err := r.Coins(ctx, who, "vault", btc.Outpoint{}, 1)
+		{"UTXOs", auth.RoleViewer, func(who *auth.Principal) error {
+			_, err := r.UTXOs(ctx, who, "vault", btc.Outpoint{}, 1)
 			return err
 		}},
 		{"Transactions", auth.RoleViewer, func(who *auth.Principal) error {
@@ -143,9 +143,9 @@ func (r *fixture) operations() []operation {
 			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "tx", Ref: tx, Label: &text}})
 		}},
 		{"SetLabels, spendable", auth.RoleSigner, func(who *auth.Principal) error {
-			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "output", Ref: coin.String(), Spendable: &yes}})
+			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "output", Ref: utxo.String(), Spendable: &yes}})
 		}},
-		{"Freeze", auth.RoleSigner, func(who *auth.Principal) error { return r.Freeze(ctx, who, "vault", coin, true) }},
+		{"Freeze", auth.RoleSigner, func(who *auth.Principal) error { return r.Freeze(ctx, who, "vault", utxo, true) }},
 		{"Rename", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rename(ctx, who, "vault", &text, nil); return err }},
 		{"SetMaxFeeRate", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.SetMaxFeeRate(ctx, who, "vault", 5000); return err }},
 		{"Rescan", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rescan(ctx, who, "vault", height(3), 0); return err }},
@@ -201,7 +201,7 @@ func testRoles(r *fixture) {
 				}
 				continue
 			}
-			if err != nil && !errors.Is(err, wallet.ErrCoinNotFound) && !errors.Is(err, wallet.ErrTransactionNotFound) && !errors.Is(err, wallet.ErrMemberMissing) {
+			if err != nil && !errors.Is(err, wallet.ErrUTXONotFound) && !errors.Is(err, wallet.ErrTransactionNotFound) && !errors.Is(err, wallet.ErrMemberMissing) {
 				t.Errorf("%s by a %s: %v", a.name, role, err)
 			}
 		}

@@ -44,11 +44,11 @@ type Node interface {
 	// again, persistently (RPC lockunspent). It ignores outputs that are already in
 	// the requested state. It returns a Conflict if some cannot be locked, for
 	// example because they are spent; the others are locked.
-	SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error
+	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
 	// UnlockAll unlocks outputs of a wallet that stays in Bitcoin Core. A wallet
 	// that is not loaded is loaded for that and unloaded again. It ignores a
 	// missing wallet and outputs that Bitcoin Core does not have.
-	UnlockAll(ctx context.Context, coreName string, coins []btc.Outpoint) error
+	UnlockAll(ctx context.Context, coreName string, utxos []btc.Outpoint) error
 	// AbortRescan aborts a running rescan (RPC abortrescan).
 	AbortRescan(ctx context.Context, coreName string) error
 

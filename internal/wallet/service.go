@@ -31,7 +31,7 @@ type Service struct {
 	adminsAddMembers bool
 
 	ranges keymutex.Mutex // by wallet, to extend its range
-	coins  keymutex.Mutex // by wallet, to select UTXOs or lock them
+	utxos  keymutex.Mutex // by wallet, to select UTXOs or lock them
 }
 
 // Users looks up users by name.
@@ -80,7 +80,7 @@ func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, n
 // LockSelection waits until no other goroutine of this process selects or locks UTXOs
 // of the wallet. The caller must call done afterwards.
 func (s *Service) LockSelection(ctx context.Context, walletID string) (done func(), err error) {
-	return s.coins.Lock(ctx, walletID)
+	return s.utxos.Lock(ctx, walletID)
 }
 
 // openAll returns the wallet with the caller's alias, or all of the caller's

@@ -34,7 +34,7 @@ func TestService(t *testing.T) {
 		"who may do what":                       testRoles,
 		"tokens for certain wallets":            testLimitedTokens,
 		"concurrent addresses":                  testAddressesAtOnce,
-		"UTXOs and labels":                      testCoins,
+		"UTXOs and labels":                      testUTXOs,
 		"history of several wallets":            testHistory,
 		"wait for a height":                     testWaitForHeight,
 	})

@@ -119,11 +119,11 @@ type Book interface {
 	// revealed after the last used one.
 	UnusedInARow(ctx context.Context, walletID string) (int, error)
 
-	// FilteredCoins returns unspent outputs in the order of their outpoints,
+	// FilteredUTXOs returns unspent outputs in the order of their outpoints,
 	// beginning after the given one.
-	FilteredCoins(ctx context.Context, walletID string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error)
-	// Coin returns one unspent output, or ErrCoinNotFound.
-	Coin(ctx context.Context, walletID string, at btc.Outpoint) (Coin, error)
+	FilteredUTXOs(ctx context.Context, walletID string, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error)
+	// UTXO returns one unspent output, or ErrUTXONotFound.
+	UTXO(ctx context.Context, walletID string, at btc.Outpoint) (UTXO, error)
 	// OwnOutputs returns the outpoints that belong to the wallet, spent or not, with their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
 	// NoteLock records that Bitcoin Core may have locked outputs, so that a later
@@ -133,11 +133,11 @@ type Book interface {
 	// SetFrozen freezes outputs, or unfreezes them and notes the locks, in one
 	// transaction. The outputs need not be known.
 	SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
-	// FrozenCoins returns the unspent outputs that are frozen.
-	FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
-	// HeldCoins returns the outputs, spent or not, that specterd may have locked in
+	// FrozenUTXOs returns the unspent outputs that are frozen.
+	FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error)
+	// HeldUTXOs returns the outputs, spent or not, that specterd may have locked in
 	// Bitcoin Core: frozen and reserved ones, and ones noted by NoteLock.
-	HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error)
+	HeldUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 
 	// SetLabels sets labels, and deletes empty ones, in one transaction.
 	SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error

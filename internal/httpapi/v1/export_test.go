@@ -178,8 +178,8 @@ func TestCursors(t *testing.T) {
 		if _, err := placeCursor(page{Cursor: cursor}); err == nil {
 			t.Errorf("%s is taken for the place of an address", cursor)
 		}
-		if _, err := coinCursor(page{Cursor: cursor}); err == nil {
-			t.Errorf("%s is taken for the place of a coin", cursor)
+		if _, err := utxoCursor(page{Cursor: cursor}); err == nil {
+			t.Errorf("%s is taken for the place of a UTXO", cursor)
 		}
 	}
 	for _, cursor := range []string{"x", "MQ", "eCB5IHo", "MCA1", "MCA1IHg", base64.RawURLEncoding.EncodeToString([]byte("0 " + strings.Repeat("é", 32) + " x"))} { // "1", "x y z", "0 5", "0 5 x"

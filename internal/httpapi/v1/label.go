@@ -36,7 +36,7 @@ func (l newLabel) text() (string, error) {
 }
 
 type labelOutputRequest struct {
-	coinRequest
+	utxoRequest
 	newLabel
 }
 

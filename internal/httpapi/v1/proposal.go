@@ -41,7 +41,7 @@ type proposalSummary struct {
 	ReplacedBy       *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it; null if it was not replaced."`
 	Evicts           []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
 	Warnings         []warning   `json:"warnings" required:"true" description:"Warnings to read before signing or after cancelling; may be empty. More codes can be added."`
-	Inputs           []spentCoin `json:"inputs" required:"true"`
+	Inputs           []spentUTXO `json:"inputs" required:"true"`
 	Outputs          []payment   `json:"outputs" required:"true"`
 	Required         int         `json:"signatures_required" required:"true" description:"Number of signatures that each input requires."`
 	Signers          []signer    `json:"signers" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
@@ -70,7 +70,7 @@ type payee struct {
 	Amount  btc.Amount `json:"amount_sat" required:"true" description:"Amount in satoshis."`
 }
 
-type spentCoin struct {
+type spentUTXO struct {
 	Txid       string     `json:"txid" required:"true"`
 	Vout       uint32     `json:"vout" required:"true"`
 	Address    string     `json:"address" required:"true"`
@@ -136,7 +136,7 @@ func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
 		Txid: p.Txid, FinalTxid: optionalText(p.FinalTxid), Amount: p.Sent(), Fee: p.Fee, FeeRate: feeRate(p.PaidRate()),
 		ExcessFee: p.ExcessFee, VSize: p.VSize, Estimated: !p.IsSigned(), Replaceable: p.Replaceable, SendMax: p.SendMax,
 		SubtractFrom: p.SubtractFrom, Replaces: optionalText(p.Replaces), ReplacesID: optionalText(p.ReplacesID), ReplacedBy: optionalText(p.ReplacedBy),
-		Inputs: make([]spentCoin, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), Required: w.Required, Signers: signersOf(p, w),
+		Inputs: make([]spentUTXO, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), Required: w.Required, Signers: signersOf(p, w),
 		CreatedBy: actor{p.Creator.UserName, optionalText(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
 		Steps: make([]step, len(p.Steps)), Evicts: make([]eviction, len(p.Evicts)), Warnings: []warning{},
 	}
@@ -156,7 +156,7 @@ func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
 	}
 	out.FeeSource = optionalText(string(p.FeeSource))
 	for i, in := range p.Inputs {
-		out.Inputs[i] = spentCoin{in.Txid, in.Vout, in.Address, in.Amount, branchName(in.Branch), in.Index, p.SignaturesAt(i)}
+		out.Inputs[i] = spentUTXO{in.Txid, in.Vout, in.Address, in.Amount, branchName(in.Branch), in.Index, p.SignaturesAt(i)}
 	}
 	for i, o := range p.Outputs {
 		out.Outputs[i] = payment{Address: optionalText(o.Address), Amount: o.Amount, Kind: string(o.Kind)}

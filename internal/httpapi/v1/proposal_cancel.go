@@ -16,7 +16,7 @@ type cancelledProposal struct {
 
 type remedy struct {
 	Recipients []remedyRecipient `json:"recipients" required:"true" nullable:"false" description:"One recipient, the wallet itself."`
-	Coins      []string          `json:"coins" required:"true" nullable:"false" description:"The UTXO, as txid:vout."`
+	UTXOs      []string          `json:"utxos" required:"true" nullable:"false" description:"The UTXO, as txid:vout."`
 	SendMax    bool              `json:"send_max" required:"true" description:"Always true: the address receives the amount of the UTXO less the fee."`
 }
 
@@ -27,7 +27,7 @@ type remedyRecipient struct {
 func (a *API) cancelledOf(ctx context.Context, p proposal.Proposal, w wallets.View) cancelledProposal {
 	out := cancelledProposal{proposalDetails: detailsOf(p, w)}
 	if o := a.o.Proposals.Remedy(ctx, p); o != nil {
-		out.Remedy = &remedy{Recipients: []remedyRecipient{{o.Recipients[0].Address}}, Coins: []string{o.Coins[0].String()}, SendMax: o.SendMax}
+		out.Remedy = &remedy{Recipients: []remedyRecipient{{o.Recipients[0].Address}}, UTXOs: []string{o.UTXOs[0].String()}, SendMax: o.SendMax}
 	}
 	return out
 }

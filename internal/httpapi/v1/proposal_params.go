@@ -21,8 +21,8 @@ type createProposalRequest struct {
 	Recipients   []recipient `json:"recipients" required:"true" minItems:"1" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Recipients and amounts; each address at most once."`
 	FeeRate      *feeRate    `json:"fee_rate_sat_vb" description:"Fee rate in satoshis per virtual byte, with at most three decimals. Default: the estimate of Bitcoin Core for target_blocks."`
 	TargetBlocks *int        `json:"target_blocks" minimum:"1" maximum:"1008" description:"Confirmation target, in blocks. Default without a fee rate: 6."`
-	Coins        []string    `json:"coins" description:"The only UTXOs to spend, each as txid:vout."`
-	SendMax      bool        `json:"send_max" description:"Whether the recipient without amount_sat receives the remainder of the UTXOs in coins or, without coins, of the available balance."`
+	UTXOs        []string    `json:"utxos" description:"The only UTXOs to spend, each as txid:vout."`
+	SendMax      bool        `json:"send_max" description:"Whether the recipient without amount_sat receives the remainder of the UTXOs in utxos or, without utxos, of the available balance."`
 	SubtractFrom []int       `json:"subtract_fee_from" description:"Positions of the recipients that pay the fee, starting at 0. Default: the wallet pays it."`
 	Replaces     string      `json:"replaces" description:"Id of a proposal, or txid of an unconfirmed transaction, to replace by spending its UTXOs."`
 	Replaceable  *bool       `json:"replaceable" default:"true" description:"Whether the transaction signals replaceability (BIP-125)."`
@@ -59,15 +59,15 @@ func (in createProposalRequest) params() (proposal.CreateParams, error) {
 	if len(in.SubtractFrom) > 0 {
 		o.SubtractFrom = in.SubtractFrom
 	}
-	if in.Coins != nil {
-		o.Coins = make([]btc.Outpoint, len(in.Coins))
+	if in.UTXOs != nil {
+		o.UTXOs = make([]btc.Outpoint, len(in.UTXOs))
 	}
-	for i, text := range in.Coins {
+	for i, text := range in.UTXOs {
 		at, err := btc.ParseOutpoint(text)
 		if err != nil {
-			return o, btc.ErrOutpoint.ForField(fmt.Sprintf("coins[%d]", i))
+			return o, btc.ErrOutpoint.ForField(fmt.Sprintf("utxos[%d]", i))
 		}
-		o.Coins[i] = at
+		o.UTXOs[i] = at
 	}
 	return o, in.setTerms(&o)
 }

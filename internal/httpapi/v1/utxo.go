@@ -8,7 +8,7 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-type coin struct {
+type utxo struct {
 	Txid          string     `json:"txid" required:"true"`
 	Vout          uint32     `json:"vout" required:"true"`
 	Address       string     `json:"address" required:"true"`
@@ -27,8 +27,8 @@ type coin struct {
 	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core excludes the output from payments: it is frozen or reserved, or was locked by other means (RPC lockunspent)."`
 }
 
-func coinOf(c wallets.Coin) coin {
-	out := coin{
+func utxoOf(c wallets.UTXO) utxo {
+	out := utxo{
 		Txid: c.Txid, Vout: c.Vout, Address: c.Address, Amount: c.Amount, Branch: branchName(c.Branch), Index: c.Index,
 		Label: c.Label, Time: c.Time.UTC(), Status: string(c.Status), Confirmations: c.Confirmations,
 		Trusted: c.Trusted, Immature: c.Immature, Frozen: c.Frozen, Reserved: c.Reserved, Locked: c.Locked,
@@ -39,7 +39,7 @@ func coinOf(c wallets.Coin) coin {
 	return out
 }
 
-type listCoinsRequest struct {
+type listUTXOsRequest struct {
 	walletRequest
 	page
 	fresh
@@ -48,29 +48,29 @@ type listCoinsRequest struct {
 	Frozen  *bool   `query:"frozen" json:"-" description:"true: only frozen outputs; false: only the others."`
 }
 
-// ListCoins serves GET /api/v1/wallets/{alias}/utxos.
-func (a *API) ListCoins(ctx context.Context, in listCoinsRequest) (listAsOf[coin], error) {
+// ListUTXOs serves GET /api/v1/wallets/{alias}/utxos.
+func (a *API) ListUTXOs(ctx context.Context, in listUTXOsRequest) (listAsOf[utxo], error) {
 	limit, err := in.limit()
 	if err != nil {
-		return listAsOf[coin]{}, err
+		return listAsOf[utxo]{}, err
 	}
-	after, err := coinCursor(in.page)
+	after, err := utxoCursor(in.page)
 	if err != nil {
-		return listAsOf[coin]{}, err
+		return listAsOf[utxo]{}, err
 	}
 	v, err := a.view(ctx, in.Alias, in.fresh)
 	if err != nil {
-		return listAsOf[coin]{}, err
+		return listAsOf[utxo]{}, err
 	}
-	coins, err := a.o.Wallets.FilteredCoins(ctx, caller(ctx), in.Alias, wallets.CoinFilter{Label: in.Label, Address: in.Address, Frozen: in.Frozen}, after, limit+1)
+	utxos, err := a.o.Wallets.FilteredUTXOs(ctx, caller(ctx), in.Alias, wallets.UTXOFilter{Label: in.Label, Address: in.Address, Frozen: in.Frozen}, after, limit+1)
 	if err != nil {
-		return listAsOf[coin]{}, err
+		return listAsOf[utxo]{}, err
 	}
-	page := newList(coins, limit, coinOf, func(c wallets.Coin) string { return c.String() })
-	return listAsOf[coin]{page, asOfTip(v.Synced)}, nil
+	page := newList(utxos, limit, utxoOf, func(c wallets.UTXO) string { return c.String() })
+	return listAsOf[utxo]{page, asOfTip(v.Synced)}, nil
 }
 
-func coinCursor(p page) (btc.Outpoint, error) {
+func utxoCursor(p page) (btc.Outpoint, error) {
 	text, err := p.place()
 	if err != nil || text == "" {
 		return btc.Outpoint{}, err
@@ -82,22 +82,22 @@ func coinCursor(p page) (btc.Outpoint, error) {
 	return at, nil
 }
 
-type coinRequest struct {
+type utxoRequest struct {
 	walletRequest
 	Outpoint string `path:"outpoint" json:"-" example:"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b:0" description:"txid:vout"`
 }
 
-// FreezeCoin serves PUT /api/v1/wallets/{alias}/utxos/{outpoint}/freeze.
-func (a *API) FreezeCoin(ctx context.Context, in coinRequest) error {
+// FreezeUTXO serves PUT /api/v1/wallets/{alias}/utxos/{outpoint}/freeze.
+func (a *API) FreezeUTXO(ctx context.Context, in utxoRequest) error {
 	return a.freeze(ctx, in, true)
 }
 
-// UnfreezeCoin serves DELETE /api/v1/wallets/{alias}/utxos/{outpoint}/freeze.
-func (a *API) UnfreezeCoin(ctx context.Context, in coinRequest) error {
+// UnfreezeUTXO serves DELETE /api/v1/wallets/{alias}/utxos/{outpoint}/freeze.
+func (a *API) UnfreezeUTXO(ctx context.Context, in utxoRequest) error {
 	return a.freeze(ctx, in, false)
 }
 
-func (a *API) freeze(ctx context.Context, in coinRequest, frozen bool) error {
+func (a *API) freeze(ctx context.Context, in utxoRequest, frozen bool) error {
 	at, err := btc.ParseOutpoint(in.Outpoint)
 	if err != nil {
 		return err

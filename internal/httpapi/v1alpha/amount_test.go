@@ -23,7 +23,7 @@ func TestAmountsAreExact(t *testing.T) {
 		fee, flow := a/3, -a
 		answer := record{Record: wallet.Record{Transaction: wallet.Transaction{Flow: flow, Fee: &fee}}}
 		answer.write()
-		text := string(answer.appendCoin(nil, &wallet.Unspent{Amount: a}, wallet.Tip{}))
+		text := string(answer.appendUTXO(nil, &wallet.Unspent{Amount: a}, wallet.Tip{}))
 		double, err := strconv.ParseFloat(member(text, "flow_amount"), 64)
 		if err != nil || !isExact(member(text, "amount"), a) || !isExact(member(text, "fee"), fee) || btc.Amount(math.Round(double*1e8)) != flow {
 			t.Errorf("%d is answered as %s", int64(a), text)

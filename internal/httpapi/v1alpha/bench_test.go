@@ -33,7 +33,7 @@ type seeded struct {
 const paidAddresses = 1000
 
 // seed makes a wallet of as many transactions. Each pays to one of 1,000 addresses
-// and spends nothing, so that there are as many coins.
+// and spends nothing, so that there are as many UTXOs.
 func seed(b *testing.B, transactions int) seeded {
 	b.Helper()
 	now := func() time.Time { return time.Unix(1795290648, 0) }
@@ -92,7 +92,7 @@ func payment(i int) wallet.Transaction {
 	}
 }
 
-// BenchmarkWallet answers about a wallet of 1,000 transactions, coins and used
+// BenchmarkWallet answers about a wallet of 1,000 transactions, UTXOs and used
 // addresses.
 func BenchmarkWallet(b *testing.B) {
 	s := seed(b, 1000)

@@ -241,7 +241,7 @@ func (a *API) ListPSBTs(ctx context.Context, in walletRequest) (psbtList, error)
 const proposalsAtATime = 100
 
 // pending returns the open proposals of a wallet, by the id of the transaction
-// without signatures. There is one for each: no coin is in two of them.
+// without signatures. There is one for each: no UTXO is in two of them.
 func (a *API) pending(ctx context.Context, who *auth.Principal, alias string, v wallet.View) (map[string]psbtObject, error) {
 	all := map[string]psbtObject{}
 	open := proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}

@@ -22,7 +22,7 @@ type createPSBTRequest struct {
 	RBF          yesNo       `json:"rbf" description:"Whether it says that it may be replaced."`
 	Subtract     yesNo       `json:"subtract" description:"Whether a recipient pays the fee."`
 	SubtractFrom position    `json:"subtract_from" description:"Which one then, from 0 on."`
-	Replaces     string      `json:"rbf_tx_id" description:"Id of an unconfirmed transaction of the wallet whose coins are to be spent instead."`
+	Replaces     string      `json:"rbf_tx_id" description:"Id of an unconfirmed transaction of the wallet whose UTXOs are to be spent instead."`
 }
 
 type recipient struct {
@@ -213,7 +213,7 @@ func asOriginal(err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(f, proposal.ErrInsufficientFunds), errors.Is(f, proposal.ErrCoinReserved), errors.Is(f, proposal.ErrCoinFrozen), errors.Is(f, proposal.ErrCoinLocked):
+	case errors.Is(f, proposal.ErrInsufficientFunds), errors.Is(f, proposal.ErrUTXOReserved), errors.Is(f, proposal.ErrUTXOFrozen), errors.Is(f, proposal.ErrUTXOLocked):
 		return errNotEnough
 	case errors.Is(f, proposal.ErrEvicts):
 		return fault.InvalidField("rbf_tx_id", "must not evict later payments that are not your own; /api/v1 lists them, and can evict them")

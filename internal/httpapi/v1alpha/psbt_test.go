@@ -83,7 +83,7 @@ func TestAsOriginal(t *testing.T) {
 		{field("fee_rate_sat_vb"), "fee_rate: has to be right", fault.Invalid},
 		{field("subtract_fee_from[0]"), "subtract_from: has to be right", fault.Invalid},
 		{field("replaces"), "rbf_tx_id: has to be right", fault.Invalid},
-		{proposal.ErrCoinFrozen.WithDetail("coins", "x"), errNotEnough.Message, fault.PreconditionFailed},
+		{proposal.ErrUTXOFrozen.WithDetail("utxos", "x"), errNotEnough.Message, fault.PreconditionFailed},
 		{proposal.ErrInsufficientFunds, errNotEnough.Message, fault.PreconditionFailed},
 		{proposal.ErrWrongState.WithMessage("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},
 		{

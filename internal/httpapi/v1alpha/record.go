@@ -33,7 +33,7 @@ type (
 		BlockHash     *string   `json:"blockhash"`
 		Time          int       `json:"time" description:"When the wallet first knew of it, in seconds since 1970."`
 		BlockTime     *int      `json:"blocktime"`
-		Conflicts     []string  `json:"conflicts" description:"Ids of transactions that spend the same coins."`
+		Conflicts     []string  `json:"conflicts" description:"Ids of transactions that spend the same UTXOs."`
 		Replaceable   string    `json:"bip125-replaceable" enum:"yes,no,unknown"`
 		Hex           string    `json:"hex"`
 		VSize         int       `json:"vsize"`
@@ -56,7 +56,7 @@ type (
 		WalletAlias    string `json:"wallet_alias"`
 	}
 	recordList []listedRecord
-	coinRecord struct {
+	utxoRecord struct {
 		commonRecord
 		CurrentHeight int      `json:"_current_blockheight"`
 		Vout          int      `json:"vout"`
@@ -122,7 +122,7 @@ func (r *record) appendListed(b []byte, tip wallet.Tip) []byte {
 	return append(b, '}')
 }
 
-func (r *record) appendCoin(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte {
+func (r *record) appendUTXO(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte {
 	b = r.appendCommon(b, o.Address)
 	b = append(b, `,"_current_blockheight":`...)
 	b = strconv.AppendInt(b, int64(heightFor(&r.Record, tip)), 10)
@@ -135,7 +135,7 @@ func (r *record) appendCoin(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte 
 	return append(b, '}')
 }
 
-// appendHead appends a record up to its address, which is another for a coin.
+// appendHead appends a record up to its address, which is another for a UTXO.
 func appendHead(b []byte, r *wallet.Record) []byte {
 	b = append(b, `{"txid":"`...)
 	b = append(b, r.Txid...)

@@ -66,11 +66,11 @@ func transactions() map[string]wallet.Record {
 // write of the types that the API's description has.
 func TestRecordsAreAsDescribed(t *testing.T) {
 	tip := wallet.Tip{Height: 186}
-	coin := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Locked: true}
+	utxo := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Locked: true}
 	for name, r := range records() {
 		asDescribed[listedRecord](t, name, r.appendListed(nil, tip))
 		asDescribed[storedRecord](t, name, r.appendStored(nil))
-		asDescribed[coinRecord](t, name, r.appendCoin(nil, &coin, tip))
+		asDescribed[utxoRecord](t, name, r.appendUTXO(nil, &utxo, tip))
 	}
 	for _, a := range []wallet.LabelledAddress{
 		{Address: "x", Own: &wallet.Place{Branch: wallet.ChangeBranch, Index: 7}, Used: true},

@@ -128,10 +128,10 @@ func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 	if err := writeAll(w, `,"_transactions":{`, `}`, p.history.all(), appendMember); err != nil {
 		return err
 	}
-	if err := writeAll(w, `,"_full_utxo":[`, `]`, p.history.all(), p.appendCoins); err != nil {
+	if err := writeAll(w, `,"_full_utxo":[`, `]`, p.history.all(), p.appendUTXOs); err != nil {
 		return err
 	}
-	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.all(), p.appendCoins)
+	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.all(), p.appendUTXOs)
 }
 
 // addresses yields the shown addresses, each once.
@@ -196,8 +196,8 @@ func (p *walletDetails) appendListed(b []byte, r *record) []byte {
 	return r.appendListed(b, p.Synced)
 }
 
-// appendCoins appends what is unspent of a transaction.
-func (p *walletDetails) appendCoins(b []byte, r *record) []byte {
+// appendUTXOs appends what is unspent of a transaction.
+func (p *walletDetails) appendUTXOs(b []byte, r *record) []byte {
 	return p.appendSome(b, r, func(*wallet.Unspent) bool { return true })
 }
 
@@ -206,7 +206,7 @@ func (p *walletDetails) appendUnlocked(b []byte, r *record) []byte {
 }
 
 func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unspent) bool) []byte {
-	if !hasCoins(&r.Record) {
+	if !hasUTXOs(&r.Record) {
 		return b
 	}
 	from := len(b)
@@ -217,7 +217,7 @@ func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unsp
 		if len(b) > from {
 			b = append(b, ',')
 		}
-		b = r.appendCoin(b, &o, p.Synced)
+		b = r.appendUTXO(b, &o, p.Synced)
 	}
 	return b
 }
@@ -226,9 +226,9 @@ func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unsp
 // before they can be spent in the next block (Bitcoin Core, COINBASE_MATURITY).
 const coinbaseMaturity = 100
 
-// hasCoins reports whether what is unspent of a transaction is in what Core's
+// hasUTXOs reports whether what is unspent of a transaction is in what Core's
 // listunspent lists.
-func hasCoins(r *wallet.Record) bool {
+func hasUTXOs(r *wallet.Record) bool {
 	alive := r.Status == wallet.Confirmed || r.Status == wallet.InMempool
 	return alive && (r.Category != wallet.Generate || r.Confirmations > coinbaseMaturity)
 }

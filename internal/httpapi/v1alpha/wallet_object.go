@@ -18,7 +18,7 @@ type walletResponse struct {
 	TxList       []listedRecord `json:"txlist"`
 	Scan         *float64       `json:"scan" description:"Progress of the rescan, 0 to 1; null without a rescan."`
 	AddressIndex uint32         `json:"address_index"`
-	UTXO         []coinRecord   `json:"utxo" description:"The outputs of _full_utxo that are not locked."`
+	UTXO         []utxoRecord   `json:"utxo" description:"The outputs of _full_utxo that are not locked."`
 }
 
 // PrepareJSONSchema makes of the member that stands for the wallet's alias one of
@@ -37,9 +37,9 @@ type walletObject struct {
 	walletHead
 	Addresses    map[string]addressObject `json:"_addresses" description:"Addresses that were revealed or used, 20 more on each branch, and all labelled addresses."`
 	Transactions map[string]storedRecord  `json:"_transactions" description:"All transactions by id, including replaced ones."`
-	FullUTXO     []coinRecord             `json:"_full_utxo"`
+	FullUTXO     []utxoRecord             `json:"_full_utxo"`
 	walletTail
-	FullUTXOAgain []coinRecord `json:"full_utxo"`
+	FullUTXOAgain []utxoRecord `json:"full_utxo"`
 }
 
 type walletHead struct {

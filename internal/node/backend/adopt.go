@@ -33,13 +33,13 @@ func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change
 }
 
 // UnlockAll implements wallet.Node.
-func (p *Provider) UnlockAll(ctx context.Context, coreName string, coins []btc.Outpoint) error {
+func (p *Provider) UnlockAll(ctx context.Context, coreName string, utxos []btc.Outpoint) error {
 	done, err := p.take(ctx, coreName)
 	if err != nil {
 		return err
 	}
 	defer done()
-	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, coins, false) })
+	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, utxos, false) })
 	if errors.Is(err, ErrWalletMissing) { // its locks are gone with it
 		return nil
 	}

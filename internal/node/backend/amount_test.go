@@ -16,14 +16,14 @@ import (
 // satoshi.
 func TestAmountsFromTheNode(t *testing.T) {
 	t.Parallel()
-	const coins = 10_000 // in a response
-	amountOf := func(answer, coin int64) btc.Amount {
-		n := rand.New(rand.NewPCG(uint64(answer), uint64(coin))).Int64N(int64(btc.MaxMoney) + 1)
-		return btc.Amount(n >> (coin % 51))
+	const utxos = 10_000 // in a response
+	amountOf := func(answer, utxo int64) btc.Amount {
+		n := rand.New(rand.NewPCG(uint64(answer), uint64(utxo))).Int64N(int64(btc.MaxMoney) + 1)
+		return btc.Amount(n >> (utxo % 51))
 	}
 	n, _ := answering(t, func(w http.ResponseWriter, nth int32) {
 		var text strings.Builder
-		for i := range int64(coins) {
+		for i := range int64(utxos) {
 			a := amountOf(int64(nth), i)
 			_, _ = fmt.Fprintf(&text, `{"txid":"%064x","vout":%d,"amount":%d.%08d},`, nth, i, a/btc.BTC, a%btc.BTC)
 		}
@@ -32,7 +32,7 @@ func TestAmountsFromTheNode(t *testing.T) {
 	var read atomic.Int64
 	testkit.Spread(t, 0, testkit.Size(3, 1000), func(int, *rand.Rand) {
 		list, err := n.Wallet("w").Unspent(t.Context())
-		if err != nil || len(list) != coins {
+		if err != nil || len(list) != utxos {
 			t.Errorf("%d UTXOs, %v", len(list), err)
 			return
 		}
@@ -46,7 +46,7 @@ func TestAmountsFromTheNode(t *testing.T) {
 				t.Errorf("%d is decoded as %d", int64(want), int64(c.Amount))
 			}
 		}
-		read.Add(coins)
+		read.Add(utxos)
 	})
 	testkit.Figure(t, "%d amounts decoded from a node's responses: all exact", read.Load())
 }

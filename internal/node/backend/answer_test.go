@@ -75,9 +75,9 @@ func TestRepeated(t *testing.T) {
 
 		n, seen = answering(t, func(w http.ResponseWriter, _ int32) { refuse(w) })
 		w, ctx := n.Wallet("w"), t.Context()
-		coin := []btc.Outpoint{{Txid: noHash}}
+		utxo := []btc.Outpoint{{Txid: noHash}}
 		writes := []error{
-			n.CreateWatchOnly(ctx, "w"), n.LoadWallet(ctx, "w"), n.UnloadWallet(ctx, "w"), w.Lock(ctx, coin, true), w.Unlock(ctx, coin),
+			n.CreateWatchOnly(ctx, "w"), n.LoadWallet(ctx, "w"), n.UnloadWallet(ctx, "w"), w.Lock(ctx, utxo, true), w.Unlock(ctx, utxo),
 			n.TestMempoolAccept(ctx, nil), n.SendRawTransaction(ctx, nil),
 		}
 		_, err := w.FundPSBT(ctx, proposal.Funding{}, 0)

@@ -138,15 +138,15 @@ func TestWalletNotLoaded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	ctx, w := t.Context(), s.core.Wallet("none")
-	coin := []btc.Outpoint{{Txid: noHash}}
+	utxo := []btc.Outpoint{{Txid: noHash}}
 	for method, call := range map[string]func() error{
 		"Info":              func() error { _, err := w.Info(ctx); return err },
 		"Balances":          func() error { _, err := w.Balances(ctx); return err },
 		"Unspent":           func() error { _, err := w.Unspent(ctx); return err },
 		"Descriptors":       func() error { _, err := w.Descriptors(ctx); return err },
 		"ImportDescriptors": func() error { _, err := w.ImportDescriptors(ctx, []backend.Import{{Text: "x"}}); return err },
-		"Lock":              func() error { return w.Lock(ctx, coin, true) },
-		"Unlock":            func() error { return w.Unlock(ctx, coin) },
+		"Lock":              func() error { return w.Lock(ctx, utxo, true) },
+		"Unlock":            func() error { return w.Unlock(ctx, utxo) },
 		"ListLocked":        func() error { _, err := w.ListLocked(ctx); return err },
 		"Rescan":            func() error { _, err := w.Rescan(ctx, 0); return err },
 		"AbortRescan":       func() error { _, err := w.AbortRescan(ctx); return err },

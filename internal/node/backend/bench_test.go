@@ -90,12 +90,12 @@ func BenchmarkPayment(b *testing.B) {
 func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 	b.Helper()
 	ctx, w := b.Context(), v.core.Wallet(v.name)
-	coins, _ := v.coins(b)
-	at := []btc.Outpoint{coins[0]}
+	utxos, _ := v.utxos(b)
+	at := []btc.Outpoint{utxos[0]}
 	funded, _ := v.make(b, v.payment(150_000, 5000))
 	raw, _ := v.signed(b, funded.PSBT)
 	named := v.payment(1000, 5000)
-	named.Inputs, named.AddInputs = coins[:1], false
+	named.Inputs, named.AddInputs = utxos[:1], false
 	fund := func(f proposal.Funding) func() error {
 		return func() error { _, err := v.Fund(ctx, v.name, f); return err }
 	}

@@ -35,13 +35,13 @@ var (
 	// ErrDescriptor: the node rejects a descriptor, or cannot derive the addresses.
 	// The RPCError has the reason and may quote the descriptor.
 	ErrDescriptor = fault.New(fault.Invalid, "descriptor_rejected", "the Bitcoin node does not accept this descriptor")
-	// ErrCoinUnavailable: a UTXO cannot be locked, because it does not belong to
+	// ErrUTXOUnavailable: a UTXO cannot be locked, because it does not belong to
 	// the wallet, or is spent or already locked.
-	ErrCoinUnavailable = fault.New(fault.Conflict, "utxo_unavailable",
+	ErrUTXOUnavailable = fault.New(fault.Conflict, "utxo_unavailable",
 		"one of the UTXOs is spent, already locked or does not belong to this wallet")
-	// ErrCoinNotLocked: a UTXO cannot be unlocked, because it is not locked, is
+	// ErrUTXONotLocked: a UTXO cannot be unlocked, because it is not locked, is
 	// spent, or does not belong to the wallet.
-	ErrCoinNotLocked = fault.New(fault.Conflict, "utxo_not_locked", "one of the UTXOs is not locked")
+	ErrUTXONotLocked = fault.New(fault.Conflict, "utxo_not_locked", "one of the UTXOs is not locked")
 )
 
 const retryAfter = 5 * time.Second

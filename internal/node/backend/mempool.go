@@ -226,9 +226,9 @@ var policyReasons = []struct {
 	{"insufficient fee", proposal.ErrFeeRateTooLow},
 	{"replacement-failed", proposal.ErrFeeRateTooLow},
 	{"too many potential replacements", proposal.ErrTooManyEvictions},
-	{"bad-txns-spends-conflicting-tx", ErrCoinUnavailable},
-	{"missing-inputs", ErrCoinUnavailable},
-	{"bad-txns-inputs-missingorspent", ErrCoinUnavailable},
+	{"bad-txns-spends-conflicting-tx", ErrUTXOUnavailable},
+	{"missing-inputs", ErrUTXOUnavailable},
+	{"bad-txns-inputs-missingorspent", ErrUTXOUnavailable},
 }
 
 func policyFault(rejected *fault.Error) error {

@@ -44,7 +44,7 @@ func (n *Node) origin(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	var block []any
 	switch {
 	case out == nil:
-		return nil, wallet.ErrCoinNotFound
+		return nil, wallet.ErrUTXONotFound
 	case out.Confirmations > 0:
 		best, err := n.BlockHeader(ctx, out.BestBlock)
 		if err != nil {

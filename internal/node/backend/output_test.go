@@ -23,7 +23,7 @@ func TestOrigin(t *testing.T) {
 	ctx := t.Context()
 	p.payer(t, "payer")
 	to := p.address(t, "payer")
-	coin := func(txid string) btc.Outpoint {
+	utxo := func(txid string) btc.Outpoint {
 		var tx struct {
 			Details []struct {
 				Address string
@@ -46,7 +46,7 @@ func TestOrigin(t *testing.T) {
 		must(t, err)
 		return b
 	}
-	at := coin(p.pay(t, "payer", to, "1.5"))
+	at := utxo(p.pay(t, "payer", to, "1.5"))
 	for range 2 { // in the mempool, and in a block below the tip
 		got, err := p.Origin(ctx, at)
 		must(t, err)
@@ -63,7 +63,7 @@ func TestOrigin(t *testing.T) {
 	var sent struct{ Txid string }
 	decode(t, p.WalletCLI(t, "payer", "send", []map[string]any{{to: 1}}, nil, nil, nil, map[string]any{"inputs": []map[string]any{{"txid": at.Txid, "vout": at.Vout}}}), &sent)
 	_, err = p.Origin(ctx, at)
-	wantErr(t, err, wallet.ErrCoinNotFound)
+	wantErr(t, err, wallet.ErrUTXONotFound)
 	spender, err = p.Spender(ctx, at)
 	must(t, err)
 	if !bytes.Equal(spender, raw(sent.Txid)) {
@@ -71,7 +71,7 @@ func TestOrigin(t *testing.T) {
 	}
 	p.Mine(t, 1)
 	_, err = p.Origin(ctx, at)
-	wantErr(t, err, wallet.ErrCoinNotFound)
+	wantErr(t, err, wallet.ErrUTXONotFound)
 	if spender, err = p.Spender(ctx, at); spender != nil || err != nil {
 		t.Errorf("spent in the mempool by %x, %v", spender, err)
 	}

@@ -217,35 +217,35 @@ func (p *Provider) unload(ctx context.Context, coreName string) error {
 	}
 }
 
-// SetLocked implements wallet.Node. It returns ErrCoinUnavailable if some outputs
+// SetLocked implements wallet.Node. It returns ErrUTXOUnavailable if some outputs
 // cannot be locked; the others are locked anyway.
-func (p *Provider) SetLocked(ctx context.Context, coreName string, coins []btc.Outpoint, locked bool) error {
+func (p *Provider) SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error {
 	if err := p.usable(ctx); err != nil {
 		return err
 	}
 	w := p.node.Wallet(coreName)
-	set := func(coins []btc.Outpoint) error {
+	set := func(utxos []btc.Outpoint) error {
 		const persistent = true
 		if locked {
-			return w.Lock(ctx, coins, persistent)
+			return w.Lock(ctx, utxos, persistent)
 		}
-		return w.Unlock(ctx, coins)
+		return w.Unlock(ctx, utxos)
 	}
-	return setEach(coins, set)
+	return setEach(utxos, set)
 }
 
 // setEach sets as many of the UTXOs as possible. Core rejects all of them because
 // of a single one; then each half is tried, so that a few failures among many UTXOs
 // cost few calls.
-func setEach(coins []btc.Outpoint, set func([]btc.Outpoint) error) error {
-	err := set(coins)
-	if len(coins) == 1 || !errors.Is(err, ErrCoinUnavailable) && !errors.Is(err, ErrCoinNotLocked) {
+func setEach(utxos []btc.Outpoint, set func([]btc.Outpoint) error) error {
+	err := set(utxos)
+	if len(utxos) == 1 || !errors.Is(err, ErrUTXOUnavailable) && !errors.Is(err, ErrUTXONotLocked) {
 		return unlessUnlocked(err)
 	}
 	var unavailable error
-	for half := range slices.Chunk(coins, (len(coins)+1)/2) {
+	for half := range slices.Chunk(utxos, (len(utxos)+1)/2) {
 		switch err := setEach(half, set); {
-		case errors.Is(err, ErrCoinUnavailable):
+		case errors.Is(err, ErrUTXOUnavailable):
 			unavailable = err
 		case err != nil:
 			return err
@@ -255,7 +255,7 @@ func setEach(coins []btc.Outpoint, set func([]btc.Outpoint) error) error {
 }
 
 func unlessUnlocked(err error) error {
-	if errors.Is(err, ErrCoinNotLocked) {
+	if errors.Is(err, ErrUTXONotLocked) {
 		return nil
 	}
 	return err

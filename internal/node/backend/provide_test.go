@@ -214,9 +214,9 @@ func TestSetLocked(t *testing.T) {
 	ctx := t.Context()
 	p.payer(t, "alice")
 	w := p.watch(t, "w", "alice")
-	coins, err := w.Unspent(ctx)
+	utxos, err := w.Unspent(ctx)
 	must(t, err)
-	first, second, unknown := coins[0].Outpoint, coins[1].Outpoint, btc.Outpoint{Txid: noHash}
+	first, second, unknown := utxos[0].Outpoint, utxos[1].Outpoint, btc.Outpoint{Txid: noHash}
 	want := func(want ...btc.Outpoint) {
 		t.Helper()
 		list, err := w.ListLocked(ctx)
@@ -235,9 +235,9 @@ func TestSetLocked(t *testing.T) {
 			want()
 		}
 	}
-	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown}, true), backend.ErrCoinUnavailable)
+	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown}, true), backend.ErrUTXOUnavailable)
 	// An output that cannot be locked or unlocked does not prevent the others.
-	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown, second}, true), backend.ErrCoinUnavailable)
+	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown, second}, true), backend.ErrUTXOUnavailable)
 	want(first, second)
 	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second}, false))
 	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second, unknown, first}, false))
@@ -245,7 +245,7 @@ func TestSetLocked(t *testing.T) {
 	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, true))
 	p.Stop(t)
 	p.Start(t)
-	if list, err := backend.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []btc.Outpoint{coins[0].Outpoint}) {
+	if list, err := backend.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []btc.Outpoint{utxos[0].Outpoint}) {
 		t.Errorf("locked after a restart: %v, %v", list, err)
 	}
 }

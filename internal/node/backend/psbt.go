@@ -15,7 +15,7 @@ import (
 )
 
 // Errors of walletcreatefundedpsbt, besides proposal.ErrInsufficientFunds and
-// ErrCoinUnavailable.
+// ErrUTXOUnavailable.
 var (
 	errAmountBelowFee = proposal.ErrAmountTooSmall.WithField("recipients", "must have higher amounts: one does not cover the fee subtracted from it")
 	// ErrDuplicateAddress: two outputs have the same address.
@@ -29,7 +29,7 @@ var (
 	// has more UTXOs than the node can handle.
 	ErrTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 		"the transaction would be too large to be relayed; send a smaller amount, or first consolidate small UTXOs by sending them to the wallet itself")
-	errTooManyCoins = ErrTooLarge.WithMessage("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +
+	errTooManyUTXOs = ErrTooLarge.WithMessage("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +
 		"send a smaller amount, use another fee rate, or first consolidate small UTXOs by sending them to the wallet itself")
 	// ErrChainTooLong: the UTXOs have too many unconfirmed ancestors.
 	ErrChainTooLong = fault.New(fault.Conflict, "unconfirmed_chain_too_long",
@@ -49,7 +49,7 @@ const psbtVersionSince = 320000
 // Named UTXOs are spent even if they are locked or already spent: the node does not
 // check that. If UTXOs are unconfirmed, the fee also compensates for low fee rates
 // of their transactions. It returns proposal.ErrInsufficientFunds,
-// ErrCoinUnavailable for a named UTXO that does not belong to the wallet,
+// ErrUTXOUnavailable for a named UTXO that does not belong to the wallet,
 // proposal.ErrAmountTooSmall, ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown,
 // ErrTooLarge and ErrChainTooLong.
 func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion int) (proposal.Funded, error) {
@@ -115,7 +115,7 @@ func fundingParams(f proposal.Funding, nodeVersion int) []any {
 }
 
 // fundingRefusals maps error messages of walletcreatefundedpsbt to faults; see
-// CreateTransaction and SelectCoins in Core's src/wallet/spend.cpp. Most of them
+// CreateTransaction and SelectUTXOs in Core's src/wallet/spend.cpp. Most of them
 // share one code.
 var fundingRefusals = []struct {
 	text  string
@@ -135,13 +135,13 @@ var fundingRefusals = []struct {
 	{"duplicated address", ErrDuplicateAddress},
 	{"Fee exceeds maximum", ErrFeeTooHigh},
 	{"Fee estimation failed", ErrFeeUnknown},
-	{forgottenBytes, errTooManyCoins},
+	{forgottenBytes, errTooManyUTXOs},
 	{"Transaction too large", ErrTooLarge},
 	{"maximum weight", ErrTooLarge},
 	{"Maximum transaction weight", ErrTooLarge},
-	{"pre-selected input", ErrCoinUnavailable},
-	{"UTXO for external input", ErrCoinUnavailable},
-	{"Missing solving data", ErrCoinUnavailable},
+	{"pre-selected input", ErrUTXOUnavailable},
+	{"UTXO for external input", ErrUTXOUnavailable},
+	{"Missing solving data", ErrUTXOUnavailable},
 }
 
 // fundingFault returns the fault for an error of walletcreatefundedpsbt.

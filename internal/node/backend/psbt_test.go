@@ -56,11 +56,11 @@ func (v vault) testSubtracted(t *testing.T, rate btc.FeeRate) {
 
 func (v vault) testSendMax(t *testing.T, rate btc.FeeRate) {
 	t.Helper()
-	coins, total := v.coins(t)
+	utxos, total := v.utxos(t)
 	f := v.payment(total, rate)
-	f.AddInputs, f.Inputs, f.SubtractFrom = false, coins, []int{0}
+	f.AddInputs, f.Inputs, f.SubtractFrom = false, utxos, []int{0}
 	funded, d := v.make(t, f)
-	if funded.ChangePosition >= 0 || v.paid(d) != total-funded.Fee || len(d.Tx.Vin) != len(coins) {
+	if funded.ChangePosition >= 0 || v.paid(d) != total-funded.Fee || len(d.Tx.Vin) != len(utxos) {
 		t.Errorf("%s: change at %d, %d paid, fee %d", v.name, funded.ChangePosition, v.paid(d), funded.Fee)
 	}
 	v.wantRate(t, "send max", rate, funded, 0)
@@ -69,9 +69,9 @@ func (v vault) testSendMax(t *testing.T, rate btc.FeeRate) {
 // testNoChange pays an amount that leaves slightly too little for a change output.
 func (v vault) testNoChange(t *testing.T, rate btc.FeeRate) {
 	t.Helper()
-	coins, total := v.coins(t)
+	utxos, total := v.utxos(t)
 	f := v.payment(total/2, rate)
-	f.AddInputs, f.Inputs = false, coins
+	f.AddInputs, f.Inputs = false, utxos
 	withChange, _ := v.make(t, f)
 	f.Outputs[0].Amount = total - withChange.Fee
 	funded, d := v.make(t, f)
@@ -119,17 +119,17 @@ func TestFund(t *testing.T) {
 	p := provide(t)
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
-	coins, _ := v.coins(t)
+	utxos, _ := v.utxos(t)
 
 	f := v.payment(12_345, 1000)
-	f.Inputs, f.AddInputs = coins[:2], false
+	f.Inputs, f.AddInputs = utxos[:2], false
 	f.Outputs = append(f.Outputs, proposal.FundingOutput{Address: v.addresses[3], Amount: 20_000})
 	_, d := v.make(t, f)
 	if d.Version != 0 || d.Tx.LockTime != 0 || len(d.Tx.Vin) != 2 || d.Tx.Vin[0].Sequence != 0xfffffffd || d.Inputs[0]["bip32_derivs"] == nil {
 		t.Errorf("got %+v", d)
 	}
 	for i, in := range d.Tx.Vin {
-		if at := (btc.Outpoint{Txid: in.Txid, Vout: in.Vout}); !slices.Contains(coins[:2], at) {
+		if at := (btc.Outpoint{Txid: in.Txid, Vout: in.Vout}); !slices.Contains(utxos[:2], at) {
 			t.Errorf("input %d is %s", i, at)
 		}
 	}
@@ -175,25 +175,25 @@ func TestFundChangesNothing(t *testing.T) {
 	if !slices.Equal(before, after) {
 		t.Errorf("was %+v, is %+v", before, after)
 	}
-	if coins, _ := v.coins(t); len(coins) != 2 {
-		t.Errorf("left %v", coins)
+	if utxos, _ := v.utxos(t); len(utxos) != 2 {
+		t.Errorf("left %v", utxos)
 	}
 }
 
 // Core does not select locked UTXOs, but it spends named ones, locked or spent; the
 // caller must reject these.
-func TestNamedCoins(t *testing.T) {
+func TestNamedUTXOs(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000)
 	ctx := t.Context()
-	coins, _ := v.coins(t)
-	must(t, v.SetLocked(ctx, v.name, coins[:1], true))
+	utxos, _ := v.utxos(t)
+	must(t, v.SetLocked(ctx, v.name, utxos[:1], true))
 	_, err := v.Fund(ctx, v.name, v.payment(10_000, 1000))
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 	named := v.payment(10_000, 1000)
-	named.Inputs, named.AddInputs = coins, false
+	named.Inputs, named.AddInputs = utxos, false
 	v.make(t, named)
 	v.pay(t, named)
 	named.Outputs[0].Amount++ // otherwise every second transaction would be the same
@@ -210,7 +210,7 @@ func TestFundRefused(t *testing.T) {
 	p := provide(t)
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
-	coins, total := v.coins(t)
+	utxos, total := v.utxos(t)
 	foreign, err := p.core.Wallet("payer").Unspent(t.Context())
 	must(t, err)
 	named := func(f proposal.Funding, at ...btc.Outpoint) proposal.Funding {
@@ -232,11 +232,11 @@ func TestFundRefused(t *testing.T) {
 		{"more than there is", v.payment(btc.BTC, 1000), proposal.ErrInsufficientFunds},
 		{"all, and no fee", v.payment(total, 1000), proposal.ErrInsufficientFunds},
 		{"all but half the fee", v.payment(total-100, 1000), proposal.ErrInsufficientFunds},
-		{"more than the named have", named(v.payment(total, 1000), coins[0]), proposal.ErrInsufficientFunds},
-		{"all that the named have", named(v.payment(total, 1000), coins...), proposal.ErrInsufficientFunds},
+		{"more than the named have", named(v.payment(total, 1000), utxos[0]), proposal.ErrInsufficientFunds},
+		{"all that the named have", named(v.payment(total, 1000), utxos...), proposal.ErrInsufficientFunds},
 		{"named and others are not enough", func() proposal.Funding {
 			f := v.payment(btc.BTC, 1000)
-			f.Inputs = coins[:1]
+			f.Inputs = utxos[:1]
 			return f
 		}(), proposal.ErrInsufficientFunds},
 		{"dust", v.payment(100, 1000), proposal.ErrAmountTooSmall},
@@ -244,9 +244,9 @@ func TestFundRefused(t *testing.T) {
 		{"dust after its fee", subtracted(v.payment(fee.Fee+100, 25_000)), proposal.ErrAmountTooSmall},
 		{"much too high a fee", v.payment(10_000, btc.MaxFeeRate), proposal.ErrInsufficientFunds},
 		{"an address twice", twice, backend.ErrDuplicateAddress},
-		{"a nonexistent UTXO", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), backend.ErrCoinUnavailable},
-		{"a nonexistent output", named(v.payment(10_000, 1000), btc.Outpoint{Txid: coins[0].Txid, Vout: 99}), backend.ErrCoinUnavailable},
-		{"a UTXO of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), backend.ErrCoinUnavailable},
+		{"a nonexistent UTXO", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), backend.ErrUTXOUnavailable},
+		{"a nonexistent output", named(v.payment(10_000, 1000), btc.Outpoint{Txid: utxos[0].Txid, Vout: 99}), backend.ErrUTXOUnavailable},
+		{"a UTXO of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), backend.ErrUTXOUnavailable},
 	} {
 		v.wantRefused(t, c.name, c.funding, c.want)
 	}
@@ -298,13 +298,13 @@ func TestFundTooMuch(t *testing.T) {
 	p.payer(t, "payer")
 	amounts := slices.Repeat([]btc.Amount{100_000}, 400)
 	v := p.vault(t, testkit.SH, amounts...) // the largest inputs
-	coins, total := v.coins(t)
-	v.wantRefused(t, "more coins than fit", v.payment(total*9/10, 1000), backend.ErrTooLarge)
+	utxos, total := v.utxos(t)
+	v.wantRefused(t, "more UTXOs than fit", v.payment(total*9/10, 1000), backend.ErrTooLarge)
 	all := v.payment(total*9/10, 1000)
-	all.Inputs, all.AddInputs = coins, false
+	all.Inputs, all.AddInputs = utxos, false
 	v.wantRefused(t, "more named than fit", all, backend.ErrTooLarge)
 	mixed := v.payment(total*9/10, 1000)
-	mixed.Inputs = coins[:200]
+	mixed.Inputs = utxos[:200]
 	v.wantRefused(t, "named and others", mixed, backend.ErrTooLarge)
 
 	many := v.payment(1000, 1000)
@@ -323,26 +323,26 @@ func TestFundTooMuch(t *testing.T) {
 }
 
 // With more than 252 UTXOs, Core fails at a whole fee rate.
-func TestFundManyCoins(t *testing.T) {
+func TestFundManyUTXOs(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, slices.Repeat([]btc.Amount{1_000_000}, 290)...)
-	coins, total := v.coins(t)
+	utxos, total := v.utxos(t)
 	for _, rate := range []btc.FeeRate{1000, 25_000} {
 		f := v.payment(total*9/10, rate)
 		funded, d := v.make(t, f)
 		if len(d.Tx.Vin) < 253 {
-			t.Errorf("%d coins", len(d.Tx.Vin))
+			t.Errorf("%d UTXOs", len(d.Tx.Vin))
 		}
 		v.wantRate(t, "many", rate, funded, 0)
-		f.Inputs, f.AddInputs = coins, false
+		f.Inputs, f.AddInputs = utxos, false
 		v.make(t, f)
 	}
-	v.wantRefused(t, "many coins at a high rate", v.payment(total*19/20, 300_000), backend.ErrTooLarge)
+	v.wantRefused(t, "many UTXOs at a high rate", v.payment(total*19/20, 300_000), backend.ErrTooLarge)
 	f := v.payment(total*9/10, 0)
 	f.TargetBlocks = 6 // which uses the fallback of 10 sat/vB
-	v.wantRefused(t, "many coins, estimated", f, backend.ErrTooLarge)
+	v.wantRefused(t, "many UTXOs, estimated", f, backend.ErrTooLarge)
 }
 
 // A node without fee estimates returns ErrFeeUnknown.
@@ -369,9 +369,9 @@ func TestFundLongChains(t *testing.T) {
 		v.pay(t, v.payment(10_000, 1000))
 	}
 	v.wantRefused(t, "a long chain", v.payment(10_000, 1000), backend.ErrChainTooLong)
-	coins, _ := v.coins(t)
+	utxos, _ := v.utxos(t)
 	f := v.payment(10_000, 1000)
-	f.Inputs, f.AddInputs = coins, false
+	f.Inputs, f.AddInputs = utxos, false
 	v.wantRefused(t, "a long chain, named", f, backend.ErrChainTooLong)
 	v.Mine(t, 1)
 	v.make(t, v.payment(10_000, 1000))
@@ -401,9 +401,9 @@ func TestTestAndSend(t *testing.T) {
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
 	ctx := t.Context()
-	coins, _ := v.coins(t)
+	utxos, _ := v.utxos(t)
 	named := v.payment(10_000, 100_000)
-	named.Inputs, named.AddInputs = coins[:1], false
+	named.Inputs, named.AddInputs = utxos[:1], false
 	funded, _ := v.make(t, named)
 	raw, tx := v.signed(t, funded.PSBT)
 	must(t, v.Test(ctx, raw))

@@ -61,12 +61,12 @@ func (v vault) fund(t testing.TB, amounts ...btc.Amount) {
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 }
 
-// coins returns the UTXOs that the vault may spend.
-func (v vault) coins(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
+// UTXOs returns the UTXOs that the vault may spend.
+func (v vault) utxos(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
 	t.Helper()
-	coins, err := v.core.Wallet(v.name).Unspent(t.Context())
+	utxos, err := v.core.Wallet(v.name).Unspent(t.Context())
 	must(t, err)
-	for _, c := range coins {
+	for _, c := range utxos {
 		at = append(at, c.Outpoint)
 		total += c.Amount
 	}

@@ -142,8 +142,8 @@ func (o *outpoints) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Coin is an output that the wallet may spend (listunspent).
-type Coin struct {
+// UTXO is an output that the wallet may spend (listunspent).
+type UTXO struct {
 	btc.Outpoint
 
 	// Address is empty for scripts without an address.
@@ -158,7 +158,7 @@ type Coin struct {
 
 // Unspent returns the wallet's unspent outputs, confirmed or not, except locked and
 // immature ones.
-func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
+func (w *Wallet) Unspent(ctx context.Context) ([]UTXO, error) {
 	var wire []struct {
 		Txid          string      `json:"txid"`
 		Vout          uint32      `json:"vout"`
@@ -172,47 +172,47 @@ func (w *Wallet) Unspent(ctx context.Context) ([]Coin, error) {
 	if err := w.read(ctx, &wire, "listunspent", minConfirmations, maxConfirmations, []string{}, includeUnsafe); err != nil {
 		return nil, err
 	}
-	coins := make([]Coin, len(wire))
+	utxos := make([]UTXO, len(wire))
 	for i, c := range wire {
-		coins[i] = Coin{
+		utxos[i] = UTXO{
 			Outpoint: btc.Outpoint{Txid: c.Txid, Vout: c.Vout}, Address: c.Address, Script: c.Script,
 			Amount: btc.Amount(c.Amount), Confirmations: c.Confirmations, Safe: c.Safe,
 		}
 	}
-	return coins, nil
+	return utxos, nil
 }
 
 // Lock excludes UTXOs from the wallet's coin selection; either all of them or, with
 // an error, none. A persistent lock survives a restart of the node. It may be set
-// on a locked UTXO to make its lock persistent. It returns ErrCoinUnavailable.
-func (w *Wallet) Lock(ctx context.Context, coins []btc.Outpoint, persistent bool) error {
-	if len(coins) == 0 {
+// on a locked UTXO to make its lock persistent. It returns ErrUTXOUnavailable.
+func (w *Wallet) Lock(ctx context.Context, utxos []btc.Outpoint, persistent bool) error {
+	if len(utxos) == 0 {
 		return nil
 	}
-	err := w.write(ctx, nil, "lockunspent", false, outpoints(coins), persistent)
+	err := w.write(ctx, nil, "lockunspent", false, outpoints(utxos), persistent)
 	if refused(err, rpcclient.CodeInvalidValue, "") {
-		return ErrCoinUnavailable.WithCause(err)
+		return ErrUTXOUnavailable.WithCause(err)
 	}
 	return err
 }
 
 // Unlock removes locks, persistent or not; either all of them or, with an error,
-// none. It returns ErrCoinNotLocked.
-func (w *Wallet) Unlock(ctx context.Context, coins []btc.Outpoint) error {
-	if len(coins) == 0 { // for which Core would remove all locks
+// none. It returns ErrUTXONotLocked.
+func (w *Wallet) Unlock(ctx context.Context, utxos []btc.Outpoint) error {
+	if len(utxos) == 0 { // for which Core would remove all locks
 		return nil
 	}
-	err := w.write(ctx, nil, "lockunspent", true, outpoints(coins))
+	err := w.write(ctx, nil, "lockunspent", true, outpoints(utxos))
 	if refused(err, rpcclient.CodeInvalidValue, "") {
-		return ErrCoinNotLocked.WithCause(err)
+		return ErrUTXONotLocked.WithCause(err)
 	}
 	return err
 }
 
 // ListLocked returns the locked UTXOs.
 func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
-	var coins outpoints
-	return coins, w.read(ctx, &coins, "listlockunspent")
+	var utxos outpoints
+	return utxos, w.read(ctx, &utxos, "listlockunspent")
 }
 
 // Rescan scans the chain for the wallet's transactions from a height to the tip,

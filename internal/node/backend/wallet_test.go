@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-func TestBalancesCoinsAndLocks(t *testing.T) {
+func TestBalancesUTXOsAndLocks(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	ctx := t.Context()
@@ -29,25 +29,25 @@ func TestBalancesCoinsAndLocks(t *testing.T) {
 	if ours != theirs || ours.Trusted <= 99*btc.BTC || ours.Trusted >= 100*btc.BTC {
 		t.Errorf("balances %+v, theirs %+v", ours, theirs)
 	}
-	coins, err := w.Unspent(ctx)
+	utxos, err := w.Unspent(ctx)
 	must(t, err)
 	var sum btc.Amount
-	var paid backend.Coin
-	for _, c := range coins {
+	var paid backend.UTXO
+	for _, c := range utxos {
 		sum += c.Amount
 		if c.Address == bobs {
 			paid = c
 		}
 	}
-	if sum != ours.Trusted || len(coins) != 3 || paid.Txid != own || paid.Amount != btc.BTC+1 || paid.Confirmations != 0 || !paid.Safe || len(paid.Script) == 0 {
-		t.Errorf("coins %+v", coins)
+	if sum != ours.Trusted || len(utxos) != 3 || paid.Txid != own || paid.Amount != btc.BTC+1 || paid.Confirmations != 0 || !paid.Safe || len(paid.Script) == 0 {
+		t.Errorf("UTXOs %+v", utxos)
 	}
 
-	first, second := coins[0].Outpoint, coins[1].Outpoint
+	first, second := utxos[0].Outpoint, utxos[1].Outpoint
 	must(t, w.Lock(ctx, []btc.Outpoint{first}, false))
-	wantErr(t, w.Lock(ctx, []btc.Outpoint{second, first}, false), backend.ErrCoinUnavailable)
-	wantErr(t, w.Lock(ctx, []btc.Outpoint{{Txid: noHash}}, true), backend.ErrCoinUnavailable)
-	wantErr(t, w.Unlock(ctx, []btc.Outpoint{first, second}), backend.ErrCoinNotLocked)
+	wantErr(t, w.Lock(ctx, []btc.Outpoint{second, first}, false), backend.ErrUTXOUnavailable)
+	wantErr(t, w.Lock(ctx, []btc.Outpoint{{Txid: noHash}}, true), backend.ErrUTXOUnavailable)
+	wantErr(t, w.Unlock(ctx, []btc.Outpoint{first, second}), backend.ErrUTXONotLocked)
 	if locked, err := w.ListLocked(ctx); err != nil || !slices.Equal(locked, []btc.Outpoint{first}) {
 		t.Errorf("locked %v, %v; want the first alone", locked, err)
 	}

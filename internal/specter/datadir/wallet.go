@@ -149,12 +149,12 @@ func (o *object) frozen() []btc.Outpoint {
 	for _, value := range values {
 		var text string
 		_ = json.Unmarshal(value, &text) // text stays empty, which is not an outpoint
-		coin, err := btc.ParseOutpoint(strings.ToLower(text))
+		utxo, err := btc.ParseOutpoint(strings.ToLower(text))
 		switch {
 		case err != nil:
 			o.warn("frozen_utxo", "has an entry that is not a transaction output; skipped")
-		case !slices.Contains(frozen, coin):
-			frozen = append(frozen, coin)
+		case !slices.Contains(frozen, utxo):
+			frozen = append(frozen, utxo)
 		}
 	}
 	return frozen

@@ -34,7 +34,7 @@ func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User,
 		txid := payments[i].Txid
 		frozen := func(in proposal.Input) bool { return slices.Contains(w.Frozen, in.Outpoint) }
 		if r.DryRun && one.Err == nil && slices.ContainsFunc(one.Inputs, frozen) {
-			one.Err = proposal.ErrCoinFrozen
+			one.Err = proposal.ErrUTXOFrozen
 		}
 		result, detail, err := proposalResult(one)
 		if err == nil {

@@ -312,7 +312,7 @@ type OwnOutputsRow struct {
 	AmountSat btc.Amount
 }
 
-// What the follower reads and writes; see also address.sql and coin.sql.
+// What the follower reads and writes; see also address.sql and utxo.sql.
 func (q *Queries) OwnOutputs(ctx context.Context, arg OwnOutputsParams) ([]OwnOutputsRow, error) {
 	rows, err := q.db.QueryContext(ctx, OwnOutputs, arg.WalletID, arg.Txids)
 	if err != nil {

@@ -416,17 +416,17 @@ func (q *Queries) OverdueProposals(ctx context.Context, expiresAt sqltype.Time) 
 	return items, nil
 }
 
-const OwnCoins = `-- name: OwnCoins :many
+const OwnUTXOs = `-- name: OwnUTXOs :many
 SELECT txid, vout, address, amount_sat, branch, address_index FROM outputs
 WHERE wallet_id = $1 AND branch IS NOT NULL AND txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
 `
 
-type OwnCoinsParams struct {
+type OwnUTXOsParams struct {
 	WalletID string
 	Txids    string
 }
 
-type OwnCoinsRow struct {
+type OwnUTXOsRow struct {
 	Txid         string
 	Vout         uint32
 	Address      string
@@ -435,15 +435,15 @@ type OwnCoinsRow struct {
 	AddressIndex *uint32
 }
 
-func (q *Queries) OwnCoins(ctx context.Context, arg OwnCoinsParams) ([]OwnCoinsRow, error) {
-	rows, err := q.db.QueryContext(ctx, OwnCoins, arg.WalletID, arg.Txids)
+func (q *Queries) OwnUTXOs(ctx context.Context, arg OwnUTXOsParams) ([]OwnUTXOsRow, error) {
+	rows, err := q.db.QueryContext(ctx, OwnUTXOs, arg.WalletID, arg.Txids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []OwnCoinsRow{}
+	items := []OwnUTXOsRow{}
 	for rows.Next() {
-		var i OwnCoinsRow
+		var i OwnUTXOsRow
 		if err := rows.Scan(
 			&i.Txid,
 			&i.Vout,
@@ -969,7 +969,7 @@ type SpendersOfProposalRow struct {
 	Raw    []byte
 }
 
-// What spends the coins of a proposal.
+// What spends the UTXOs of a proposal.
 func (q *Queries) SpendersOfProposal(ctx context.Context, proposalID string) ([]SpendersOfProposalRow, error) {
 	rows, err := q.db.QueryContext(ctx, SpendersOfProposal, proposalID)
 	if err != nil {

@@ -20,7 +20,7 @@ const funder = "funder"
 
 // pay pays to the next address of alice's wallet, mines a block, and returns the
 // UTXO once it is indexed.
-func (r *fixture) pay(alias, amount string) wallet.Coin {
+func (r *fixture) pay(alias, amount string) wallet.UTXO {
 	t, ctx := r.t, r.t.Context()
 	t.Helper()
 	a, _, err := r.NextAddress(ctx, r.alice, alias, "")
@@ -28,28 +28,28 @@ func (r *fixture) pay(alias, amount string) wallet.Coin {
 	r.node.WalletCLI(t, funder, "sendtoaddress", a.Address, json.Number(amount))
 	r.node.Mine(t, 1)
 	r.monitor.Check(ctx)
-	var coin wallet.Coin
+	var utxo wallet.UTXO
 	testkit.Eventually(t, "the payment is in the index", func() bool {
-		coins, err := r.Coins(ctx, r.alice, alias, btc.Outpoint{}, 100)
+		utxos, err := r.UTXOs(ctx, r.alice, alias, btc.Outpoint{}, 100)
 		must(t, err)
-		i := slices.IndexFunc(coins, func(c wallet.Coin) bool { return c.Address == a.Address && c.Confirmations > 0 })
+		i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Address == a.Address && c.Confirmations > 0 })
 		if i >= 0 {
-			coin = coins[i]
+			utxo = utxos[i]
 		}
 		return i >= 0
 	})
-	return coin
+	return utxo
 }
 
-func (r *fixture) coin(alias string, at btc.Outpoint) wallet.Coin {
+func (r *fixture) utxo(alias string, at btc.Outpoint) wallet.UTXO {
 	r.t.Helper()
-	coins, err := r.Coins(r.t.Context(), r.alice, alias, btc.Outpoint{}, 100)
+	utxos, err := r.UTXOs(r.t.Context(), r.alice, alias, btc.Outpoint{}, 100)
 	must(r.t, err)
-	i := slices.IndexFunc(coins, func(c wallet.Coin) bool { return c.Outpoint == at })
+	i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Outpoint == at })
 	if i < 0 {
-		r.t.Fatalf("no coin %s", at)
+		r.t.Fatalf("no UTXO %s", at)
 	}
-	return coins[i]
+	return utxos[i]
 }
 
 // wantFrozen checks the frozen state of a UTXO here and at the node, now and after
@@ -62,7 +62,7 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 		must(t, err)
 		return slices.Contains(locked, at)
 	}
-	if got := r.coin(v.Alias, at); got.Frozen != frozen || got.Locked != frozen {
+	if got := r.utxo(v.Alias, at); got.Frozen != frozen || got.Locked != frozen {
 		t.Fatalf("frozen %v, locked %v, want %v", got.Frozen, got.Locked, frozen)
 	}
 	if atNode() != frozen {
@@ -71,7 +71,7 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	testkit.Eventually(t, fmt.Sprintf("the index has the node's lock as %v", frozen), func() bool {
 		return (r.count("SELECT count(*) FROM locked WHERE wallet_id = $1", v.ID) == 1) == frozen
 	})
-	if got := r.coin(v.Alias, at).Locked; got != frozen {
+	if got := r.utxo(v.Alias, at).Locked; got != frozen {
 		t.Fatalf("after the next sync locked is %v, want %v", got, frozen)
 	}
 	if atNode() != frozen {
@@ -79,7 +79,7 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	}
 	want := btc.Amount(0)
 	if frozen {
-		want = r.coin(v.Alias, at).Amount
+		want = r.utxo(v.Alias, at).Amount
 	}
 	got, err := r.Get(t.Context(), r.alice, v.Alias)
 	must(t, err)
@@ -88,8 +88,8 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	}
 }
 
-// testCoins tests freezing and labelling a UTXO.
-func testCoins(r *fixture) {
+// testUTXOs tests freezing and labelling a UTXO.
+func testUTXOs(r *fixture) {
 	r.follow()
 	v := r.wallet(r.alice, "vault")
 	c := r.pay("vault", "0.25")
@@ -98,18 +98,18 @@ func testCoins(r *fixture) {
 	r.testFreezeUndone(v, c)
 }
 
-func (r *fixture) testFreeze(v wallet.View, c wallet.Coin) {
+func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
 	r.wantFrozen(v, c.Outpoint, false)
 	for _, frozen := range []bool{true, true, false, false, true} {
 		must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, frozen))
 		r.wantFrozen(v, c.Outpoint, frozen)
 	}
-	r.wantEvent(r.alice, "coin.freeze", v.ID)
-	r.wantEvent(r.alice, "coin.unfreeze", v.ID)
+	r.wantEvent(r.alice, "utxo.freeze", v.ID)
+	r.wantEvent(r.alice, "utxo.unfreeze", v.ID)
 	unknown := btc.Outpoint{Txid: strings.Repeat("ab", 32)}
-	wantErr(t, r.Freeze(ctx, r.alice, "vault", unknown, true), wallet.ErrCoinNotFound)
-	wantErr(t, r.Freeze(ctx, r.alice, "vault", btc.Outpoint{Txid: c.Txid, Vout: c.Vout + 7}, true), wallet.ErrCoinNotFound)
+	wantErr(t, r.Freeze(ctx, r.alice, "vault", unknown, true), wallet.ErrUTXONotFound)
+	wantErr(t, r.Freeze(ctx, r.alice, "vault", btc.Outpoint{Txid: c.Txid, Vout: c.Vout + 7}, true), wallet.ErrUTXONotFound)
 
 	// A failure of either of the two steps changes nothing.
 	rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
@@ -124,7 +124,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.Coin) {
 }
 
 // A lock at the node is removed if the store fails.
-func (r *fixture) testFreezeUndone(v wallet.View, c wallet.Coin) {
+func (r *fixture) testFreezeUndone(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
 	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))
 	r.wantFrozen(v, c.Outpoint, false)
@@ -144,7 +144,7 @@ func (r *fixture) failInserts(table string) {
 	r.exec("ALTER TABLE " + table + " ADD CONSTRAINT refuse CHECK (FALSE) NOT VALID")
 }
 
-func (r *fixture) testLabels(v wallet.View, c wallet.Coin) {
+func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
 	yes, no := true, false
 	text := func(s string) *string { return &s }
@@ -159,8 +159,8 @@ func (r *fixture) testLabels(v wallet.View, c wallet.Coin) {
 	}))
 	r.wantFrozen(v, c.Outpoint, true)
 	r.wantEvent(r.alice, "wallet.label", v.ID)
-	if got := r.coin("vault", c.Outpoint).Label; got != "rent" {
-		t.Errorf("the coin's label is %q", got)
+	if got := r.utxo("vault", c.Outpoint).Label; got != "rent" {
+		t.Errorf("the UTXO's label is %q", got)
 	}
 	want := []string{
 		"addr " + c.Address + " rent", "addr " + foreign + " foreign",
@@ -177,10 +177,10 @@ func (r *fixture) testLabels(v wallet.View, c wallet.Coin) {
 		{Type: "addr", Ref: foreign, Label: text("")},
 		{Type: "output", Ref: unknown.String(), Label: text("")},
 		{Type: "tx", Ref: c.Txid},
-		{Type: "output", Ref: c.String(), Label: text("coin"), Spendable: &yes},
+		{Type: "output", Ref: c.String(), Label: text("UTXO"), Spendable: &yes},
 	}))
 	r.wantFrozen(v, c.Outpoint, false)
-	want = []string{"addr " + c.Address + " rent", "output " + c.String() + " coin", "tx " + c.Txid + " January"}
+	want = []string{"addr " + c.Address + " rent", "output " + c.String() + " UTXO", "tx " + c.Txid + " January"}
 	if got := r.labels("vault"); !slices.Equal(got, want) {
 		t.Errorf("labels %q, want %q", got, want)
 	}

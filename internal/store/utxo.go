@@ -12,31 +12,31 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Coins implements proposal.Store.
-func (s *Store) Coins(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.Coin, error) {
-	return s.FilteredCoins(ctx, walletID, wallet.CoinFilter{}, after, limit)
+// UTXOs implements proposal.Store.
+func (s *Store) UTXOs(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.UTXO, error) {
+	return s.FilteredUTXOs(ctx, walletID, wallet.UTXOFilter{}, after, limit)
 }
 
-// FilteredCoins implements wallet.Book.
-func (s *Store) FilteredCoins(ctx context.Context, walletID string, f wallet.CoinFilter, after btc.Outpoint, limit int) ([]wallet.Coin, error) {
-	return s.coinsFrom(ctx, walletID, f, btc.Outpoint{Txid: after.Txid, Vout: after.Vout + 1}, limit)
+// FilteredUTXOs implements wallet.Book.
+func (s *Store) FilteredUTXOs(ctx context.Context, walletID string, f wallet.UTXOFilter, after btc.Outpoint, limit int) ([]wallet.UTXO, error) {
+	return s.utxosFrom(ctx, walletID, f, btc.Outpoint{Txid: after.Txid, Vout: after.Vout + 1}, limit)
 }
 
-// Coin implements wallet.Book.
-func (s *Store) Coin(ctx context.Context, walletID string, at btc.Outpoint) (wallet.Coin, error) {
-	coins, err := s.coinsFrom(ctx, walletID, wallet.CoinFilter{}, at, 1)
+// UTXO implements wallet.Book.
+func (s *Store) UTXO(ctx context.Context, walletID string, at btc.Outpoint) (wallet.UTXO, error) {
+	utxos, err := s.utxosFrom(ctx, walletID, wallet.UTXOFilter{}, at, 1)
 	if err != nil {
-		return wallet.Coin{}, err
+		return wallet.UTXO{}, err
 	}
-	if len(coins) == 0 || coins[0].Outpoint != at {
-		return wallet.Coin{}, wallet.ErrCoinNotFound
+	if len(utxos) == 0 || utxos[0].Outpoint != at {
+		return wallet.UTXO{}, wallet.ErrUTXONotFound
 	}
-	return coins[0], nil
+	return utxos[0], nil
 }
 
-// coinsFrom returns UTXOs from first on, inclusive.
-func (s *Store) coinsFrom(ctx context.Context, walletID string, f wallet.CoinFilter, first btc.Outpoint, limit int) ([]wallet.Coin, error) {
-	p := db.CoinsParams{
+// utxosFrom returns UTXOs from first on, inclusive.
+func (s *Store) utxosFrom(ctx context.Context, walletID string, f wallet.UTXOFilter, first btc.Outpoint, limit int) ([]wallet.UTXO, error) {
+	p := db.UTXOsParams{
 		WalletID: walletID, FirstTxid: first.Txid, FirstVout: first.Vout, MaxRows: int64(limit),
 		AnyLabel: f.Label == nil, AnyAddress: f.Address == "", Address: f.Address, AnyFrozen: f.Frozen == nil,
 	}
@@ -46,19 +46,19 @@ func (s *Store) coinsFrom(ctx context.Context, walletID string, f wallet.CoinFil
 	if f.Frozen != nil {
 		p.Frozen = *f.Frozen
 	}
-	rows, err := s.reads().Coins(ctx, p)
+	rows, err := s.reads().UTXOs(ctx, p)
 	if err != nil {
-		return nil, translate(fmt.Errorf("list coins: %w", err))
+		return nil, translate(fmt.Errorf("list UTXOs: %w", err))
 	}
-	coins := make([]wallet.Coin, len(rows))
+	utxos := make([]wallet.UTXO, len(rows))
 	for i, row := range rows {
-		coins[i] = coinOf(row)
+		utxos[i] = utxoOf(row)
 	}
-	return coins, nil
+	return utxos, nil
 }
 
-func coinOf(row db.CoinsRow) wallet.Coin {
-	c := wallet.Coin{
+func utxoOf(row db.UTXOsRow) wallet.UTXO {
+	c := wallet.UTXO{
 		Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, Address: row.Address,
 		Place:  wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
 		Amount: row.AmountSat, Time: row.Time.Time, Status: wallet.Status(row.Status), Confirmations: int(row.Confirmations),
@@ -125,30 +125,30 @@ func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpo
 	return more, nil
 }
 
-// FrozenCoins implements wallet.Book.
-func (s *Store) FrozenCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
-	rows, err := s.reads().FrozenCoins(ctx, walletID)
+// FrozenUTXOs implements wallet.Book.
+func (s *Store) FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+	rows, err := s.reads().FrozenUTXOs(ctx, walletID)
 	if err != nil {
-		return nil, translate(fmt.Errorf("list frozen coins: %w", err))
+		return nil, translate(fmt.Errorf("list frozen UTXOs: %w", err))
 	}
-	coins := make([]btc.Outpoint, len(rows))
+	utxos := make([]btc.Outpoint, len(rows))
 	for i, row := range rows {
-		coins[i] = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+		utxos[i] = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
 	}
-	return coins, nil
+	return utxos, nil
 }
 
-// HeldCoins implements wallet.Book.
-func (s *Store) HeldCoins(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
+// HeldUTXOs implements wallet.Book.
+func (s *Store) HeldUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error) {
 	rows, err := s.reads().HeldOutputs(ctx, walletID)
 	if err != nil {
-		return nil, translate(fmt.Errorf("list frozen and reserved coins: %w", err))
+		return nil, translate(fmt.Errorf("list frozen and reserved UTXOs: %w", err))
 	}
-	coins := make([]btc.Outpoint, len(rows))
+	utxos := make([]btc.Outpoint, len(rows))
 	for i, row := range rows {
-		coins[i] = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
+		utxos[i] = btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
 	}
-	return coins, nil
+	return utxos, nil
 }
 
 // orWalletGone converts a foreign-key error, which means that the wallet of a new row

@@ -11,12 +11,12 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrCoinNotFound is returned for an outpoint that is not an unspent output of the
+// ErrUTXONotFound is returned for an outpoint that is not an unspent output of the
 // wallet.
-var ErrCoinNotFound = fault.New(fault.NotFound, "utxo_not_found", "unspent output not found in this wallet")
+var ErrUTXONotFound = fault.New(fault.NotFound, "utxo_not_found", "unspent output not found in this wallet")
 
-// Coin is an unspent transaction output (UTXO) of a wallet.
-type Coin struct {
+// UTXO is an unspent transaction output (UTXO) of a wallet.
+type UTXO struct {
 	btc.Outpoint
 	Address string
 	Place
@@ -35,42 +35,42 @@ type Coin struct {
 	Reserved bool // an open proposal spends it
 }
 
-// CoinFilter selects unspent outputs of a list; the zero value selects all.
-type CoinFilter struct {
+// UTXOFilter selects unspent outputs of a list; the zero value selects all.
+type UTXOFilter struct {
 	Label   *string // of the output or of its address; empty for UTXOs without a label
 	Address string
 	Frozen  *bool
 }
 
-// Coins returns all unspent outputs, as FilteredCoins does.
-func (s *Service) Coins(ctx context.Context, who *auth.Principal, alias string, after btc.Outpoint, limit int) ([]Coin, error) {
-	return s.FilteredCoins(ctx, who, alias, CoinFilter{}, after, limit)
+// UTXOs returns all unspent outputs, as FilteredUTXOs does.
+func (s *Service) UTXOs(ctx context.Context, who *auth.Principal, alias string, after btc.Outpoint, limit int) ([]UTXO, error) {
+	return s.FilteredUTXOs(ctx, who, alias, UTXOFilter{}, after, limit)
 }
 
-// FilteredCoins returns unspent outputs in the order of their outpoints, beginning
+// FilteredUTXOs returns unspent outputs in the order of their outpoints, beginning
 // after the given one; the zero value means from the beginning.
-func (s *Service) FilteredCoins(ctx context.Context, who *auth.Principal, alias string, f CoinFilter, after btc.Outpoint, limit int) ([]Coin, error) {
+func (s *Service) FilteredUTXOs(ctx context.Context, who *auth.Principal, alias string, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
 	f.Address = s.canonical(f.Address)
-	return s.store.FilteredCoins(ctx, v.ID, f, after, limit)
+	return s.store.FilteredUTXOs(ctx, v.ID, f, after, limit)
 }
 
 // Freeze excludes an unspent output from spending, or unfreezes it if frozen is
 // false. It requires the role signer, since it blocks what other members propose
-// and sign. It is idempotent and returns ErrCoinNotFound.
+// and sign. It is idempotent and returns ErrUTXONotFound.
 func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, frozen bool) error {
 	v, err := s.Open(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return err
 	}
-	c, err := s.store.Coin(ctx, v.ID, at)
+	c, err := s.store.UTXO(ctx, v.ID, at)
 	if err != nil {
 		return err
 	}
-	if err := s.freeze(ctx, who, v.Wallet, []Coin{c}, frozen); err != nil {
+	if err := s.freeze(ctx, who, v.Wallet, []UTXO{c}, frozen); err != nil {
 		return err
 	}
 	s.kick(v.ID)
@@ -82,7 +82,7 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 // otherwise the indexer would lock it. If the second step fails, the first is
 // undone. After a crash in between, UTXOs are locked but not frozen. A note that is
 // written before the first step makes the next sync round unlock them.
-func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
+func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, utxos []UTXO, frozen bool) error {
 	done, err := s.LockSelection(ctx, w.ID)
 	if err != nil {
 		return err
@@ -91,16 +91,16 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coi
 	first, second := s.remember, s.lock
 	if frozen {
 		first, second = s.lock, s.remember
-		unlocked := coinsThat(coins, func(c Coin) bool { return !c.Locked })
+		unlocked := utxosThat(utxos, func(c UTXO) bool { return !c.Locked })
 		if err := s.store.NoteLock(ctx, w.ID, outpointsOf(unlocked)); err != nil {
 			return err
 		}
 	}
-	if err := first(ctx, who, w, coins, frozen); err != nil {
+	if err := first(ctx, who, w, utxos, frozen); err != nil {
 		return err
 	}
-	err = second(ctx, who, w, coins, frozen)
-	changed := coinsThat(coins, func(c Coin) bool { return c.Frozen != frozen && (!frozen || !c.Locked) })
+	err = second(ctx, who, w, utxos, frozen)
+	changed := utxosThat(utxos, func(c UTXO) bool { return c.Frozen != frozen && (!frozen || !c.Locked) })
 	if err == nil || len(changed) == 0 {
 		return err
 	}
@@ -111,46 +111,46 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, coi
 	return err
 }
 
-func coinsThat(coins []Coin, is func(Coin) bool) []Coin {
-	return slices.DeleteFunc(slices.Clone(coins), func(c Coin) bool { return !is(c) })
+func utxosThat(utxos []UTXO, is func(UTXO) bool) []UTXO {
+	return slices.DeleteFunc(slices.Clone(utxos), func(c UTXO) bool { return !is(c) })
 }
 
-func outpointsOf(coins []Coin) []btc.Outpoint {
-	at := make([]btc.Outpoint, len(coins))
-	for i, c := range coins {
+func outpointsOf(utxos []UTXO) []btc.Outpoint {
+	at := make([]btc.Outpoint, len(utxos))
+	for i, c := range utxos {
 		at[i] = c.Outpoint
 	}
 	return at
 }
 
 // remember stores whether UTXOs are frozen.
-func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, coins []Coin, frozen bool) error {
-	if len(coins) == 0 {
+func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, utxos []UTXO, frozen bool) error {
+	if len(utxos) == 0 {
 		return nil
 	}
-	action, now := "coin.unfreeze", s.now()
+	action, now := "utxo.unfreeze", s.now()
 	if frozen {
-		action = "coin.freeze"
+		action = "utxo.freeze"
 	}
 	detail := ""
-	if len(coins) > 1 {
-		detail = fmt.Sprintf("%d UTXOs", len(coins))
+	if len(utxos) > 1 {
+		detail = fmt.Sprintf("%d UTXOs", len(utxos))
 	}
-	return s.store.SetFrozen(ctx, w.ID, outpointsOf(coins), frozen, now, who.Event(now, action, w.ID, detail))
+	return s.store.SetFrozen(ctx, w.ID, outpointsOf(utxos), frozen, now, who.Event(now, action, w.ID, detail))
 }
 
 // lock excludes UTXOs from Core's coin selection, or includes them again. It does
 // not unlock UTXOs that a proposal reserves: they are unlocked when the proposal
 // ends. Unlocking also removes a lock that existed before the UTXO was frozen,
 // including a lock of other software.
-func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, coins []Coin, locked bool) error {
+func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, utxos []UTXO, locked bool) error {
 	if !locked {
-		coins = coinsThat(coins, func(c Coin) bool { return !c.Reserved })
+		utxos = utxosThat(utxos, func(c UTXO) bool { return !c.Reserved })
 	}
-	if len(coins) == 0 {
+	if len(utxos) == 0 {
 		return nil
 	}
-	if err := s.node.SetLocked(ctx, w.CoreName, outpointsOf(coins), locked); err != nil {
+	if err := s.node.SetLocked(ctx, w.CoreName, outpointsOf(utxos), locked); err != nil {
 		return fmt.Errorf("lock or unlock UTXOs of wallet %s: %w", w.ID, err)
 	}
 	return nil

@@ -1,6 +1,6 @@
 -- Locked is what is frozen or reserved, which the node is told in the same moment, and what others locked at the node.
 -- What was let go and not forgotten yet is not locked, whatever the node said before.
--- name: Coins :many
+-- name: UTXOs :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
   CAST(f.txid IS NOT NULL OR r.proposal_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
@@ -27,7 +27,7 @@ SELECT
   CAST(coalesce(sum(CASE WHEN trusted AND status = 'confirmed' THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat
 FROM utxo_states WHERE wallet_id = @wallet_id;
 
--- name: FrozenCoins :many
+-- name: FrozenUTXOs :many
 SELECT f.txid, f.vout
 FROM frozen AS f JOIN utxos AS u ON u.wallet_id = f.wallet_id AND u.txid = f.txid AND u.vout = f.vout
 WHERE f.wallet_id = @wallet_id

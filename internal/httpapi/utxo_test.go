@@ -66,7 +66,7 @@ func testAddresses(t *testing.T, s *server, _ *testkit.Node) {
 	}
 }
 
-func testCoins(t *testing.T, s *server, n *testkit.Node) {
+func testUTXOs(t *testing.T, s *server, n *testkit.Node) {
 	p := s.user(t, "p", false)
 	v := s.vault(t, p, "vault")
 	k := s.token(t, p, 0).bearer()
@@ -85,7 +85,7 @@ func testCoins(t *testing.T, s *server, n *testkit.Node) {
 		}
 	}
 	if len(order) != 3 || order[0] > order[1] || order[1] > order[2] {
-		t.Errorf("coins of %v", order)
+		t.Errorf("UTXOs of %v", order)
 	}
 	answer{body: string(must(json.Marshal(all)))}.wantJSON(t, fmt.Sprintf(`{
 		%q: {"txid": %[1]q, "vout": 1, "address": %q, "amount_sat": 199668, "branch": "change", "index": 0, "label": "", "time": "2026-12-01T07:00:00.25Z",
@@ -96,22 +96,22 @@ func testCoins(t *testing.T, s *server, n *testkit.Node) {
 			"status": "mempool", "height": null, "confirmations": 0, "trusted": false, "immature": false, "frozen": false, "reserved": false, "locked": false}}`,
 		v.sent, v.change[0], v.generated, v.receive[1], v.pending, v.receive[2]))
 
-	coin := s.minedCoin(t, n, &v)
-	freeze := path + "/" + coin.String() + "/freeze"
+	utxo := s.minedUTXO(t, n, &v)
+	freeze := path + "/" + utxo.String() + "/freeze"
 	frozen := func() bool {
 		got := s.call(t, "GET", path, k, "").want(t, 200)
 		return strings.Contains(got.body, `"frozen":true`)
 	}
 	for range 2 {
 		s.call(t, "PUT", freeze, k, "").want(t, 204)
-		if !frozen() || !strings.Contains(string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")), coin.Txid) {
-			t.Error("the coin is not frozen")
+		if !frozen() || !strings.Contains(string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")), utxo.Txid) {
+			t.Error("the UTXO is not frozen")
 		}
 	}
 	for range 2 {
 		s.call(t, "DELETE", freeze, k, "").want(t, 204)
 		if frozen() || string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")) != "[]" {
-			t.Error("the coin is still frozen")
+			t.Error("the UTXO is still frozen")
 		}
 	}
 	for _, method := range []string{"PUT", "DELETE"} {
@@ -123,15 +123,15 @@ func testCoins(t *testing.T, s *server, n *testkit.Node) {
 	}
 }
 
-func testCoinFilters(t *testing.T, s *server, n *testkit.Node) {
+func testUTXOFilters(t *testing.T, s *server, n *testkit.Node) {
 	p := s.user(t, "p", false)
 	v := s.vault(t, p, "vault")
 	k := s.token(t, p, 0).bearer()
-	mined := s.minedCoin(t, n, &v)
+	mined := s.minedUTXO(t, n, &v)
 	s.call(t, "PUT", "/api/v1/wallets/vault/utxos/"+mined.String()+"/freeze", k, "").want(t, 204)
 	check(t, s.store.SetLabels(t.Context(), v.id, []btc.Label{
 		{Type: "addr", Ref: v.change[0], Label: new("savings")},
-		{Type: "output", Ref: v.coin.String(), Label: new("change")},
+		{Type: "output", Ref: v.utxo.String(), Label: new("change")},
 		{Type: "addr", Ref: v.receive[1], Label: new("savings")},
 	}, auth.Event{}))
 	all := []string{v.generated, v.sent, v.pending, mined.Txid}
