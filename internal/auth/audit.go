@@ -45,7 +45,8 @@ func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 // cannot be changed, since they are sealed.
 func (e Event) SharedDetail() string {
 	switch e.Action {
-	case "wallet.create", "wallet.rename", "wallet.alias", "wallet.files_delete", "utxo.freeze", "utxo.unfreeze":
+	case "wallet.create", "wallet.rename", "wallet.alias", "wallet.files_delete", "utxo.freeze", "utxo.unfreeze",
+		"coin.freeze", "coin.unfreeze": // their former names
 		return ""
 	case "wallet.delete":
 		if name, err := strconv.QuotedPrefix(e.Detail); err == nil {

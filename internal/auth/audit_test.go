@@ -38,6 +38,7 @@ func TestSharedDetail(t *testing.T) {
 		{"wallet.label", "3 labels", "3 labels"},
 		{"wallet.files_delete", "specter/savings", ""},
 		{"utxo.freeze", "ab:1", ""},
+		{"coin.unfreeze", "ab:1", ""},
 		{"member.put", "bob as viewer", "bob as viewer"},
 		{"token.create", "scopes node:read; until 2026-01-01T00:00:00Z", "scopes node:read; until 2026-01-01T00:00:00Z"},
 	} {
