@@ -25,7 +25,7 @@ var (
 	ErrTooMany = fault.New(fault.TooMany, "too_many_requests",
 		"too many of your requests are in progress; try again when one of them has ended").WithRetryAfter(time.Second)
 	// ErrBusy is returned if all users together have too many.
-	ErrBusy = fault.New(fault.Unavailable, "busy", "too many requests are in progress; try again shortly").WithRetryAfter(2 * time.Second)
+	ErrBusy = fault.New(fault.Unavailable, "server_busy", "too many requests are in progress; try again shortly").WithRetryAfter(2 * time.Second)
 )
 
 // Limits are the limits of a [Gate]. Bytes are counted of bodies in memory.

@@ -100,7 +100,7 @@ func (p *Principal) CheckGrant(t *Token) error {
 		return err
 	}
 	if !coversWallets(p.Wallets, t.Wallets) {
-		return fault.New(fault.Forbidden, "wallet_exceeded", "a token that is limited to some wallets cannot make one for others")
+		return fault.New(fault.Forbidden, "token_limited_to_wallets", "a token that is limited to some wallets cannot create a token for other wallets")
 	}
 	return checkExpiry(p, t.ExpiresAt)
 }

@@ -79,14 +79,14 @@ func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	}
 	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
 		busy := s.call(t, "POST", surface+"/heavy", bob, `{"text": "second"}`)
-		wantError(t, busy, surface, 503, "busy", "too many requests are in progress; try again shortly")
+		wantError(t, busy, surface, 503, "server_busy", "too many requests are in progress; try again shortly")
 		if busy.header.Get("Retry-After") != "2" {
 			t.Errorf("Retry-After: %q", busy.header.Get("Retry-After"))
 		}
 	}
 	s.call(t, "GET", "/api/v1/users/me", alice, "").want(t, 200)
 	s.call(t, "GET", "/api/v1/tokens/self", bob, "").want(t, 200)
-	s.call(t, "GET", "/api/v1/endless", bob, "").wantProblem(t, 503, "busy")
+	s.call(t, "GET", "/api/v1/endless", bob, "").wantProblem(t, 503, "server_busy")
 	close(h.end)
 	(<-answers).want(t, 200, "done")
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "third"}`).want(t, 200, "done")

@@ -148,7 +148,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-var errGone = fault.New(fault.Unavailable, "client_gone", "the request was given up by its client")
+var errGone = fault.New(fault.Unavailable, "client_disconnected", "the client closed the connection")
 
 func worthLogging(kind fault.Kind) bool {
 	return kind == fault.Unavailable || kind == fault.BadGateway || kind == fault.Refused

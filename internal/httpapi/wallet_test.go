@@ -135,7 +135,7 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	}
 	limited := s.token(t, p, 0, "two")
 	s.call(t, "POST", "/api/v1/wallets", limited.bearer(), fmt.Sprintf(`{"name": "y", "descriptor": %q, "birthday": "now"}`, descriptor())).
-		wantProblem(t, 403, "token_for_other_wallets")
+		wantProblem(t, 403, "token_limited_to_wallets")
 	if got := s.call(t, "GET", "/api/v1/wallets", k, "").want(t, 200).list("alias"); fmt.Sprint(got) != "[multi two vault_23_fam]" {
 		t.Errorf("the wallets are %v", got)
 	}

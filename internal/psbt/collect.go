@@ -16,7 +16,7 @@ import (
 // outputs[1].amount.
 var (
 	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "what was posted differs from the PSBT that was proposed")
-	ErrForeignSignature = fault.New(fault.Invalid, "foreign_signature", "a signature is not by a key of this wallet")
+	ErrForeignSignature = fault.New(fault.Invalid, "signature_key_unknown", "a signature is not by a key of this wallet")
 	ErrBadSignature     = fault.New(fault.Invalid, "invalid_signature", "a signature is not valid")
 	ErrNoSignatures     = fault.New(fault.Invalid, "no_signatures", "the posted PSBT or transaction has no signatures; sign it first")
 )

@@ -300,23 +300,23 @@ var tampered = []struct {
 		key := must(foreign.ECPrivKey())(p.t)
 		s := slices.Concat(must(txscript.RawTxInSignature(p.tx, 1, p.inputs[1].Solution.Script, txscript.SigHashAll, key))(p.t))
 		set(&raw.in[1], append([]byte{2}, key.PubKey().SerializeCompressed()...), s)
-	}, "foreign_signature", "inputs[1].partial_sig"},
+	}, "signature_key_unknown", "inputs[1].partial_sig"},
 	{"signature by the key of another of our UTXOs", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{2}, p.inputs[1].Solution.Keys[0].PubKey...), p.sign(p.tx, 1, 0, txscript.SigHashAll))
-	}, "foreign_signature", "inputs[0].partial_sig"},
+	}, "signature_key_unknown", "inputs[0].partial_sig"},
 	{"our key, not compressed", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		key := p.private(0, 0).PubKey().SerializeUncompressed()
 		set(&raw.in[0], append([]byte{2}, key...), p.sign(p.tx, 0, 0, txscript.SigHashAll))
-	}, "foreign_signature", "inputs[0].partial_sig"},
+	}, "signature_key_unknown", "inputs[0].partial_sig"},
 	{"tap_key_sig where there is no taproot", ecdsaOnes, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{0x13}, make([]byte, 64))
-	}, "foreign_signature", "inputs[0].tap_key_sig"},
+	}, "signature_key_unknown", "inputs[0].tap_key_sig"},
 	{"tap_script_sig", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{0x14}, make([]byte, 64)...), make([]byte, 64))
-	}, "foreign_signature", "inputs[0].tap_script_sig"},
+	}, "signature_key_unknown", "inputs[0].tap_script_sig"},
 	{"partial_sig for taproot", taproot, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{2}, p.inputs[0].Solution.Keys[0].PubKey...), []byte{1})
-	}, "foreign_signature", "inputs[0].partial_sig"},
+	}, "signature_key_unknown", "inputs[0].partial_sig"},
 	{"taproot signature by the key before its tweak", taproot, func(p *payment, raw *rawPSBT) {
 		hash := must(schnorrHash(p, 0))(p.t)
 		*firstSignature(raw) = must(schnorr.Sign(p.private(0, 0), hash))(p.t).Serialize()

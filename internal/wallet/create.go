@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	errWalletLimit = fault.New(fault.Forbidden, "token_for_other_wallets",
+	errWalletLimit = fault.New(fault.Forbidden, "token_limited_to_wallets",
 		"a token that is limited to some wallets cannot create wallets; use a token without that limit, or your password")
 	errNodeRefuses = fault.New(fault.BadGateway, "node_rejected_wallet",
 		"the Bitcoin node refused to watch this wallet, so it was not created; specterd's log has the node's message")

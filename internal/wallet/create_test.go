@@ -166,7 +166,7 @@ func testCreateRefuses(r *fixture) {
 		}
 	}
 	_, err := r.Create(ctx, limited(r.alice, taken.ID), good())
-	wantFault(t, err, fault.Forbidden, "token_for_other_wallets")
+	wantFault(t, err, fault.Forbidden, "token_limited_to_wallets")
 
 	if n := r.count("SELECT count(*) FROM wallets"); n != 1 {
 		t.Errorf("%d wallets are stored", n)
