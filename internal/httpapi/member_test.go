@@ -50,7 +50,7 @@ func testRescan(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "POST", path, k, `{"from": 1, "addresses": 1600}`).want(t, 202).
 		wantJSON(t, `{"status": "rescanning", "rescan": {"from_height": 1, "progress": 0, "addresses": 1600, "addresses_ready": 60}, "problem": null, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
 	s.call(t, "GET", path, k, "").want(t, 200, `"status":"rescanning"`)
-	s.call(t, "POST", path, k, `{"from": 0}`).wantProblem(t, 409, "rescan_running")
+	s.call(t, "POST", path, k, `{"from": 0}`).wantProblem(t, 409, "rescan_in_progress")
 	s.call(t, "DELETE", path, k, "").want(t, 204)
 	s.call(t, "GET", path, k, "").want(t, 200).wantJSON(t, ready)
 	s.call(t, "DELETE", path, k, "").want(t, 204)

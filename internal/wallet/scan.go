@@ -12,7 +12,7 @@ import (
 
 // ErrScanRunning is returned for a rescan that is requested while another one of
 // the wallet is queued or running.
-var ErrScanRunning = fault.New(fault.Conflict, "rescan_running", "a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
+var ErrScanRunning = fault.New(fault.Conflict, "rescan_in_progress", "a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
 
 // maxScanRange is the maximum range of a rescan. Each address permanently costs
 // memory in Bitcoin Core.

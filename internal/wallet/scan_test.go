@@ -50,7 +50,7 @@ func testRescan(r *fixture) {
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.rescan", v.ID)
 	_, err = r.Rescan(ctx, r.alice, "vault", height(5), 0)
-	wantFault(t, err, fault.Conflict, "rescan_running")
+	wantFault(t, err, fault.Conflict, "rescan_in_progress")
 
 	must(t, r.StopRescan(ctx, r.alice, "vault"))
 	r.wantKick(v.ID)
