@@ -404,7 +404,7 @@ func (d *doctor) wallet(ctx context.Context, n *app.Node, w wallet.Wallet, tip i
 		d.warning("wallets", "%q: Bitcoin Core has not locked %d UTXOs that proposals reserve; specterd serve locks them again", w.Name, len(free))
 		return false
 	}
-	if !w.Scanning() && tip-w.Synced.Height > behindAtMost {
+	if !w.Rescanning() && tip-w.Synced.Height > behindAtMost {
 		d.warning("wallets", "%q is indexed only up to block %d; check that specterd serve is running", w.Name, w.Synced.Height)
 		return false
 	}

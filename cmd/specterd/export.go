@@ -226,7 +226,7 @@ func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, bor
 	if w.Labels, err = d.service.Labels(ctx, d.who, v.Alias); err != nil {
 		return w, err
 	}
-	if v.Scanning() {
+	if v.Rescanning() {
 		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
 	}
 	if born && v.Birthday > 0 {

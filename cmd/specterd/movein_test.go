@@ -220,7 +220,7 @@ type oldWallet struct {
 	AddressIndex        int    `json:"address_index"`
 	Receive             string `json:"recv_descriptor"`
 	Change              string `json:"change_descriptor"`
-	Required            int    `json:"sigs_required"`
+	SignaturesRequired  int    `json:"sigs_required"`
 	Pending             map[string]struct {
 		Time float64
 	} `json:"pending_psbts"`
@@ -387,7 +387,7 @@ func (h *importedServer) signers(w oldWallet) (names []string) {
 	h.t.Helper()
 	for _, device := range []int{1, 2, 3, 11, 12, 13} {
 		receive, has := testkit.RecordedKey(h.t, w.Receive, device)
-		if !has || len(names) == w.Required {
+		if !has || len(names) == w.SignaturesRequired {
 			continue
 		}
 		change, _ := testkit.RecordedKey(h.t, w.Change, device)
@@ -395,8 +395,8 @@ func (h *importedServer) signers(w oldWallet) (names []string) {
 		h.node.Signer(h.t, name, receive, change)
 		names = append(names, name)
 	}
-	if len(names) != w.Required {
-		h.t.Fatalf("%d devices sign for %s, want %d", len(names), w.Alias, w.Required)
+	if len(names) != w.SignaturesRequired {
+		h.t.Fatalf("%d devices sign for %s, want %d", len(names), w.Alias, w.SignaturesRequired)
 	}
 	return names
 }

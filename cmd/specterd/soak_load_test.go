@@ -500,7 +500,7 @@ var errNotMade = errors.New("it was not made")
 func (s *soak) addVault(ctx context.Context, k testkit.Script) error {
 	first := int(firstKey.Add(10))
 	v := &vault{}
-	for i := range k.Required() {
+	for i := range k.SignaturesRequired() {
 		name := fmt.Sprintf("signer %d of %d", i, first)
 		if err := s.node.MakeSigner(ctx, name, k.Descriptor(s.t, first, "0", i), k.Descriptor(s.t, first, "1", i)); err != nil {
 			return err

@@ -92,7 +92,7 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
 	f.StringVar(&plan.Change, "change-descriptor", "", "descriptor of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
 	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
-	f.IntVar(&plan.Required, "signatures-required", 0, "with several --key: number of signatures that a payment requires")
+	f.IntVar(&plan.SignaturesRequired, "signatures-required", 0, "with several --key: number of signatures that a payment requires")
 	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several")
 	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date")
 	for _, name := range []string{"name", "birthday"} {
@@ -124,14 +124,14 @@ func scriptOf(v wallet.View) string {
 	if !v.Script.IsMultisig() {
 		return string(v.Script)
 	}
-	return fmt.Sprintf("%d of %d %s", v.Required, len(v.Keys), v.Script)
+	return fmt.Sprintf("%d of %d %s", v.SignaturesRequired, len(v.Keys), v.Script)
 }
 
 func walletStatus(v wallet.View) string {
 	switch {
 	case v.Problem != "":
 		return v.Problem
-	case v.Scanning():
+	case v.Rescanning():
 		return fmt.Sprintf("rescanning, %.0f %%", 100*v.RescanProgress)
 	}
 	return "ready"

@@ -17,7 +17,7 @@ const scanInterval = 500 * time.Millisecond
 // followScan prints whether a rescan of a wallet is running and, on a terminal, its
 // progress until it is complete. The server does the rescan independently of this.
 func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) error {
-	if !v.Scanning() {
+	if !v.Rescanning() {
 		return nil
 	}
 	serving, err := d.isServed(ctx)
@@ -39,7 +39,7 @@ func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) 
 func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) error {
 	tick := time.NewTicker(scanInterval)
 	defer tick.Stop()
-	for v.Scanning() {
+	for v.Rescanning() {
 		fmt.Fprintf(p.raw, "\r%s", bar(v.RescanProgress))
 		select {
 		case <-tick.C:

@@ -85,7 +85,7 @@ both        %s
 bitcoin-cli -named createwallet wallet_name=%s disable_private_keys=true blank=true
 bitcoin-cli -rpcwallet=%[12]s importdescriptors '%[13]s'
 bitcoin-cli -rpcclienttimeout=0 -rpcwallet=%[12]s rescanblockchain %[6]d
-`, w.Name, strings.Join(members, ", "), w.Script, w.Required, len(w.Keys), w.Birthday, w.ReceiveNext, w.ChangeNext,
+`, w.Name, strings.Join(members, ", "), w.Script, w.SignaturesRequired, len(w.Keys), w.Birthday, w.ReceiveNext, w.ChangeNext,
 		w.Receive, w.Change, btc.Multipath(w.Receive, w.Change), name, request)
 	return nil
 }

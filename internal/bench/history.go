@@ -95,7 +95,7 @@ func (s *seeded) addHistory(ctx context.Context, db *store.Store, ownerID string
 // addWallet adds a wallet whose addresses have no keys, and labels some of them.
 func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string) error {
 	w := wallet.Wallet{
-		ID: s.walletID, Name: walletAlias, CoreName: "specterd-" + s.walletID, Script: btc.WPKH, Required: 1, CreatedAt: clock(),
+		ID: s.walletID, Name: walletAlias, CoreName: "specterd-" + s.walletID, Script: btc.WPKH, SignaturesRequired: 1, CreatedAt: clock(),
 		Receive: "wpkh([d34db33f/84h/1h/0h]" + publicKey + "/0/*)#aaaaaaaa", Change: "wpkh([d34db33f/84h/1h/0h]" + publicKey + "/1/*)#bbbbbbbb",
 		Keys:     []wallet.Key{{Key: btc.Key{Original: publicKey, Fingerprint: "d34db33f", Derivation: "m/84h/1h/0h", XPub: publicKey, Type: btc.WPKH}}},
 		RangeEnd: uint32(s.transactions) + 1500, RescanFrom: -1, //nolint:gosec // few

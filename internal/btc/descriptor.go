@@ -79,8 +79,8 @@ func (d Descriptor) Script() Script { return d.form.script }
 // in the order of the descriptor.
 func (d Descriptor) Sorted() bool { return d.form.sorted }
 
-// Required returns the number of signatures that an output requires.
-func (d Descriptor) Required() int { return d.required }
+// SignaturesRequired returns the number of signatures that an output requires.
+func (d Descriptor) SignaturesRequired() int { return d.required }
 
 // Keys returns the keys in the order of the descriptor.
 func (d Descriptor) Keys() []Key {

@@ -44,7 +44,7 @@ func FuzzParseDescriptor(f *testing.F) {
 			return
 		}
 		again, err := btc.ParseDescriptor(d.String(), btc.Main)
-		if err != nil || again.String() != d.String() || again.Required() != d.Required() || again.Script() != d.Script() {
+		if err != nil || again.String() != d.String() || again.SignaturesRequired() != d.SignaturesRequired() || again.Script() != d.Script() {
 			t.Fatalf("%q is formatted as %s and parsed as %s, %v", text, d, again, err)
 		}
 		receive, change := d.Split()

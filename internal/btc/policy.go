@@ -9,11 +9,11 @@ import (
 // Policy is the spending policy of a wallet: its two descriptors and their common
 // properties.
 type Policy struct {
-	Receive  Descriptor
-	Change   Descriptor
-	Script   Script
-	Required int // number of signatures
-	Keys     []Key
+	Receive            Descriptor
+	Change             Descriptor
+	Script             Script
+	SignaturesRequired int // number of signatures
+	Keys               []Key
 }
 
 // ErrDescriptorsDiffer is returned for two descriptors that are not the branches
@@ -83,12 +83,12 @@ func FromKeys(keys []string, required int, script string, network Network) (Poli
 }
 
 func newPolicy(receive, change Descriptor) Policy {
-	return Policy{Receive: receive, Change: change, Script: receive.Script(), Required: receive.required, Keys: receive.Keys()}
+	return Policy{Receive: receive, Change: change, Script: receive.Script(), SignaturesRequired: receive.required, Keys: receive.Keys()}
 }
 
 // Description returns Specter Desktop's description of such a wallet, for example
 // "2 of 3 Multisig (Segwit)".
-func (p Policy) Description() string { return p.Script.Description(p.Required, len(p.Keys)) }
+func (p Policy) Description() string { return p.Script.Description(p.SignaturesRequired, len(p.Keys)) }
 
 // newForm returns the form of new descriptors for these scripts.
 func newForm(script Script) form {

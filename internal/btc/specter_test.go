@@ -67,8 +67,8 @@ func TestSpecterWallets(t *testing.T) {
 			if got.Receive.String() != w.Descriptor || got.Change.String() != w.ChangeDescriptor {
 				t.Errorf("got %s and %s", got.Receive, got.Change)
 			}
-			if got.Description() != w.Description || got.Script.AddressType() != w.AddressType || got.Required != w.SigsRequired {
-				t.Errorf("got %s, %s, %d", got.Description(), got.Script.AddressType(), got.Required)
+			if got.Description() != w.Description || got.Script.AddressType() != w.AddressType || got.SignaturesRequired != w.SigsRequired {
+				t.Errorf("got %s, %s, %d", got.Description(), got.Script.AddressType(), got.SignaturesRequired)
 			}
 			if alias := btc.Alias(w.Name); alias != w.Alias {
 				t.Errorf("alias %s", alias)

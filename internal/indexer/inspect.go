@@ -113,7 +113,7 @@ func (x *Indexer) restore(ctx context.Context, w wallet.Wallet) error {
 		return nil
 	}
 	_, err = x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
-		e.StartScan(e.Birthday)
+		e.StartRescan(e.Birthday)
 		return nil
 	})
 	return err

@@ -51,7 +51,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("it took %s", took)
 		}
-		if !got.Scanning() || got.RescanRange != wanted || got.RangeEnd >= index {
+		if !got.Rescanning() || got.RescanRange != wanted || got.RangeEnd >= index {
 			t.Errorf("due rescan: %+v", got.Wallet)
 		}
 		dies := &interruptedStore{Store: w.store, chunks: 2}
@@ -59,7 +59,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		if !errors.Is(err, errCrash) {
 			t.Fatalf("the first try: %v", err)
 		}
-		if half := v.view(); half.RangeEnd <= got.RangeEnd || half.RangeEnd >= wanted || !half.Scanning() {
+		if half := v.view(); half.RangeEnd <= got.RangeEnd || half.RangeEnd >= wanted || !half.Rescanning() {
 			t.Errorf("half-way: %+v", half.Wallet)
 		}
 		w.start()
@@ -76,7 +76,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 
 func (v *watched) scanned() bool {
 	view := v.view()
-	return !view.Scanning()
+	return !view.Rescanning()
 }
 
 // A user's rescan does not wait for all rescans that another user queued before.
@@ -166,7 +166,7 @@ func TestRescan_FailureIsShown(t *testing.T) {
 		v := w.hot("failing "+t.Name(), "wpkh").watch(now)
 		v.agree()
 		_, err := w.store.EditWallet(t.Context(), v.id, func(e *wallet.Edit) error {
-			e.StartScan(1_000_000) // as if the chain were that long
+			e.StartRescan(1_000_000) // as if the chain were that long
 			return nil
 		})
 		must(t, err)

@@ -96,7 +96,7 @@ func (x *Indexer) superviseScan(ctx context.Context, w wallet.Wallet, now *backe
 		return true
 	}
 	switch {
-	case !w.Scanning():
+	case !w.Rescanning():
 	case now != nil:
 		if now.Progress >= w.RescanProgress+0.01 || now.Progress < w.RescanProgress {
 			x.storeProgress(ctx, w, now.Progress)
@@ -109,7 +109,7 @@ func (x *Indexer) superviseScan(ctx context.Context, w wallet.Wallet, now *backe
 
 func (x *Indexer) storeProgress(ctx context.Context, w wallet.Wallet, progress float64) {
 	_, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
-		if e.Scanning() {
+		if e.Rescanning() {
 			e.RescanProgress, e.RescanProblem = min(max(progress, 0), 1), ""
 		}
 		return nil
@@ -157,14 +157,14 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	w, to, err := x.rescan(ctx, w)
 	x.scans.mu.Lock()
 	switch {
-	case err == nil && w.Scanning():
+	case err == nil && w.Rescanning():
 		x.scans.done[w.ID] = w.RescanFrom
 	case errors.Is(err, backend.ErrScanAborted):
 		x.scans.broken[w.ID] = true
 	}
 	x.scans.mu.Unlock()
 	switch {
-	case err == nil && !w.Scanning(): // it was aborted before it started
+	case err == nil && !w.Rescanning(): // it was aborted before it started
 	case err == nil:
 		x.Log.InfoContext(ctx, "rescan finished", "wallet_id", w.ID, "to_height", to)
 	case ctx.Err() != nil:
@@ -190,12 +190,12 @@ func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet,
 	if w, err = x.reload(ctx, w); err != nil {
 		return w, 0, err
 	}
-	for w.Scanning() && w.RescanRange > w.RangeEnd { // another rescan may have been requested meanwhile
+	for w.Rescanning() && w.RescanRange > w.RangeEnd { // another rescan may have been requested meanwhile
 		if w, err = x.extend(ctx, w); err != nil {
 			return w, 0, err
 		}
 	}
-	if !w.Scanning() {
+	if !w.Rescanning() {
 		return w, 0, nil
 	}
 	x.Log.InfoContext(ctx, "rescan started", "wallet_id", w.ID, "from_height", w.RescanFrom)
@@ -248,7 +248,7 @@ func (x *Indexer) storeScanProblem(ctx context.Context, w wallet.Wallet, reason 
 		switch {
 		case failed:
 			e.StopScan(problemOf(reason))
-		case e.Scanning():
+		case e.Rescanning():
 			e.RescanProblem = problemOf(reason)
 		}
 		return nil

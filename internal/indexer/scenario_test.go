@@ -316,7 +316,7 @@ func TestRescans_Sequential(t *testing.T) {
 	testkit.Eventually(t, "all rescans have finished", func() bool {
 		views, err := w.service.List(t.Context(), w.who, "", 0)
 		must(t, err)
-		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Scanning() })
+		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Rescanning() })
 	})
 	if took := time.Since(begin); took > 15*time.Second { // all wallets are inspected every 10 s anyway
 		t.Errorf("it took %s", took)

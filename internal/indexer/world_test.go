@@ -371,7 +371,7 @@ func (v *watched) differences() []string {
 	got := v.view()
 	best := text(v.t, v.node.CLI(v.t, "getbestblockhash"))
 	d.compare("as of", got.Synced.Hash, best)
-	d.compare("scanning", got.Scanning(), false)
+	d.compare("scanning", got.Rescanning(), false)
 	d.compare("problem", got.Problem, "")
 	v.compareBalances(&d, got)
 	v.compareLedger(&d, got)

@@ -37,7 +37,7 @@ func (w *world) adopted(k testkit.Script) vault {
 	height := 1
 	view, err := w.wallets.Create(ctx, w.alice, wallet.Plan{Name: name, Descriptor: descriptor, Adopt: name, Birthday: wallet.Birthday{Height: &height}})
 	must(w.t, err)
-	return vault{world: w, alias: view.Alias, coreName: name, required: k.Required()}
+	return vault{world: w, alias: view.Alias, coreName: name, required: k.SignaturesRequired()}
 }
 
 // Deleting an adopted wallet takes specterd's locks out of Core's wallet, which

@@ -264,7 +264,7 @@ func (s *subject) compareProposal(f *facts, e *expected, p proposal.Proposal) (w
 	if tx, err := btc.ParseTx(p.Raw); len(p.Raw) > 0 && (err != nil || tx.Txid != p.FinalTxid) {
 		say("has another transaction than its final txid says")
 	}
-	if final && len(p.Signatures) < len(e.inputs)*s.keys.kind.Required() {
+	if final && len(p.Signatures) < len(e.inputs)*s.keys.kind.SignaturesRequired() {
 		say("is %s with %d signatures for %d inputs", p.Status, len(p.Signatures), len(e.inputs))
 	}
 	ended := []proposal.Status{proposal.Cancelled, proposal.Expired, proposal.Replaced, proposal.Conflicted}

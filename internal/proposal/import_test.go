@@ -223,7 +223,7 @@ func TestImportBeforeScan(t *testing.T) {
 		if one.Status != proposal.PartiallySigned || len(one.Signatures) != 1 {
 			w.t.Errorf("it is %s with %d signatures", one.Status, len(one.Signatures))
 		}
-		testkit.Eventually(w.t, "its first scan is over", func() bool { v := b.get0(); return !v.Scanning() })
+		testkit.Eventually(w.t, "its first scan is over", func() bool { v := b.get0(); return !v.Rescanning() })
 		first := 0
 		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birthday{Height: &first}, 0)
 		must(w.t, err)

@@ -26,7 +26,7 @@ func newKeyring(w wallet.Wallet) (*keyring, error) {
 	if strings.Contains(w.Receive, "xpub") {
 		network = btc.Main
 	}
-	k := &keyring{script: w.Script, required: w.Required}
+	k := &keyring{script: w.Script, required: w.SignaturesRequired}
 	for branch, text := range []string{w.Receive, w.Change} {
 		d, err := btc.ParseDescriptor(text, network)
 		if err == nil {
@@ -58,7 +58,7 @@ func (k *keyring) inputs(inputs []Input) ([]psbt.Input, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i] = psbt.Input{Outpoint: in.Outpoint, Amount: in.Amount, Kind: k.script, Required: k.required, Solution: solution}
+		all[i] = psbt.Input{Outpoint: in.Outpoint, Amount: in.Amount, Kind: k.script, SignaturesRequired: k.required, Solution: solution}
 	}
 	return all, nil
 }

@@ -75,7 +75,7 @@ func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []
 	}
 	switch {
 	case u.Status == Complete:
-	case u.isComplete(len(inputs), v.Required):
+	case u.isComplete(len(inputs), v.SignaturesRequired):
 		raw, err := packet.Finalize(inputs)
 		if err != nil {
 			return fmt.Errorf("finalize proposal %s: %w", u.ID, err)

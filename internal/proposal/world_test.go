@@ -178,7 +178,7 @@ var firstKey atomic.Int64
 // keys are its own.
 func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	w.t.Helper()
-	v := vault{world: w, required: k.Required()}
+	v := vault{world: w, required: k.SignaturesRequired()}
 	name := fmt.Sprintf("%s %s", k.Name, uuid.NewString()[:8])
 	first := int(firstKey.Add(10))
 	descriptor := func(branch string, signer int) string { return k.Descriptor(w.t, first, branch, signer) }

@@ -245,10 +245,10 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 func (c *collector) signaturesIn(items [][]byte) ([][]byte, bool) {
 	switch {
 	case c.in.Kind.IsMultisig(): // empty item, signatures, script
-		if len(items) != 1+c.in.Required+1 {
+		if len(items) != 1+c.in.SignaturesRequired+1 {
 			return nil, false
 		}
-		return items[1 : 1+c.in.Required], true
+		return items[1 : 1+c.in.SignaturesRequired], true
 	case c.in.Kind == btc.TR: // signature
 		return items, len(items) == 1
 	default: // signature, key

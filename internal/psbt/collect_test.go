@@ -685,7 +685,7 @@ func TestDescription(t *testing.T) {
 		"none":         nil,
 		"swapped":      {p.inputs[1], p.inputs[0]},
 		"other wallet": other.inputs,
-		"no keys":      {{Outpoint: p.inputs[0].Outpoint, Kind: btc.WSh, Required: 2}, p.inputs[1]},
+		"no keys":      {{Outpoint: p.inputs[0].Outpoint, Kind: btc.WSh, SignaturesRequired: 2}, p.inputs[1]},
 	} {
 		_, err := psbt.Collect(stored, inputs, posted)
 		if err == nil || fault.KindOf(err) != fault.Internal {

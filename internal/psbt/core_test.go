@@ -154,7 +154,7 @@ func (w *wallet) fromCore(t *testing.T, node *testkit.Node, created *psbt.Packet
 		p.from = append(p.from, spent)
 		p.inputs = append(p.inputs, psbt.Input{
 			Outpoint: btc.Outpoint{Txid: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index},
-			Amount:   btc.Amount(out.Value), Kind: w.kind, Required: w.required, Solution: w.solve(t, out.PkScript),
+			Amount:   btc.Amount(out.Value), Kind: w.kind, SignaturesRequired: w.required, Solution: w.solve(t, out.PkScript),
 		})
 	}
 	if change >= 0 {

@@ -52,7 +52,7 @@ func (p *Packet) WithSignatures(inputs []Input, signatures []Signature) *Packet 
 // Complete reports whether every input has enough signatures.
 func (p *Packet) Complete(inputs []Input) bool {
 	for i, in := range inputs {
-		if len(p.enough(i, in)) < in.Required {
+		if len(p.enough(i, in)) < in.SignaturesRequired {
 			return false
 		}
 	}
@@ -64,7 +64,7 @@ func (p *Packet) Complete(inputs []Input) bool {
 func (p *Packet) enough(i int, in Input) map[int][]byte {
 	signatures := make(map[int][]byte)
 	for _, key := range in.scriptOrder() {
-		if signature := p.inputs[i].signature(in, key); signature != nil && len(signatures) < in.Required {
+		if signature := p.inputs[i].signature(in, key); signature != nil && len(signatures) < in.SignaturesRequired {
 			signatures[key] = signature
 		}
 	}

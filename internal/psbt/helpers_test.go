@@ -293,7 +293,7 @@ func (w *wallet) pay(t testing.TB) *payment {
 		txIn.Sequence = wire.MaxTxInSequenceNum - 2
 		p.tx.AddTxIn(txIn)
 		p.inputs = append(p.inputs, psbt.Input{
-			Outpoint: btc.Outpoint{Txid: from.TxID(), Vout: 1}, Amount: btc.Amount(100_000 * (i + 1)), Kind: w.kind, Required: w.required, Solution: solution,
+			Outpoint: btc.Outpoint{Txid: from.TxID(), Vout: 1}, Amount: btc.Amount(100_000 * (i + 1)), Kind: w.kind, SignaturesRequired: w.required, Solution: solution,
 		})
 	}
 	change := must(w.change.Solve(9))(t)

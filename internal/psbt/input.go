@@ -12,11 +12,11 @@ import (
 // Input is a spent UTXO according to our own data: the index and the solution of
 // our descriptor.
 type Input struct {
-	Outpoint btc.Outpoint
-	Amount   btc.Amount
-	Kind     btc.Script
-	Required int // number of signatures; 1 for one key
-	Solution btc.Solution
+	Outpoint           btc.Outpoint
+	Amount             btc.Amount
+	Kind               btc.Script
+	SignaturesRequired int // number of signatures; 1 for one key
+	Solution           btc.Solution
 }
 
 // isSegwit reports whether signatures commit to the amount (BIP-143, BIP-341).
@@ -73,7 +73,7 @@ func describes(tx *wire.MsgTx, inputs []Input) error {
 		switch {
 		case in.Outpoint.String() != tx.TxIn[i].PreviousOutPoint.String():
 			return fmt.Errorf("input %d is described as another one", i)
-		case len(in.Solution.Keys) == 0, in.Required < 1, in.Required > len(in.Solution.Keys), len(in.scriptOrder()) != len(in.Solution.Keys):
+		case len(in.Solution.Keys) == 0, in.SignaturesRequired < 1, in.SignaturesRequired > len(in.Solution.Keys), len(in.scriptOrder()) != len(in.Solution.Keys):
 			return fmt.Errorf("input %d is described by keys that do not belong to its script", i)
 		}
 	}

@@ -23,7 +23,7 @@ func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 			size = schnorrSize
 		}
 		signatures := make(map[int][]byte)
-		for _, key := range in.scriptOrder()[:in.Required] {
+		for _, key := range in.scriptOrder()[:in.SignaturesRequired] {
 			signatures[key] = make([]byte, size)
 		}
 		signed.TxIn[i].SignatureScript, signed.TxIn[i].Witness = in.finish(signatures)

@@ -198,7 +198,7 @@ func describe(t *testing.T, raw []byte) []psbt.Input {
 	var inputs []psbt.Input
 	for i, in := range p.Inputs {
 		spent := p.UnsignedTx.TxIn[i].PreviousOutPoint
-		d := psbt.Input{Outpoint: btc.Outpoint{Txid: spent.Hash.String(), Vout: spent.Index}, Kind: btc.ShWSh, Required: 2}
+		d := psbt.Input{Outpoint: btc.Outpoint{Txid: spent.Hash.String(), Vout: spent.Index}, Kind: btc.ShWSh, SignaturesRequired: 2}
 		out := in.WitnessUtxo
 		if out == nil {
 			d.Kind, out = btc.Sh, in.NonWitnessUtxo.TxOut[spent.Index]

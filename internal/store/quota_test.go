@@ -63,7 +63,7 @@ var quotaCases = []quotaCase{
 		return func(n int) error {
 			w := b.idleWallet(fmt.Sprint("other of ", u.Name, n))
 			_, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error {
-				e.StartScan(1)
+				e.StartRescan(1)
 				e.RescanUser, e.By, e.Queued = u.ID, u.ID, true
 				return nil
 			})

@@ -44,7 +44,7 @@ func (s *Store) AddWallet(ctx context.Context, w wallet.Wallet, ownerID, alias s
 func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.AddWallet(ctx, db.AddWalletParams{
 		WalletID: w.ID, Name: w.Name, Stage: string(wallet.Creating), CoreName: w.CoreName, Script: string(w.Script),
-		SignaturesRequired: w.Required, ReceiveDescriptor: w.Receive, ChangeDescriptor: w.Change,
+		SignaturesRequired: w.SignaturesRequired, ReceiveDescriptor: w.Receive, ChangeDescriptor: w.Change,
 		BirthdayHeight: w.Birthday, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, RescanFrom: scanFrom(w.RescanFrom), RescanUser: w.RescanUser,
 	})
@@ -225,7 +225,7 @@ func (s *Store) FillHeldBack(ctx context.Context, views []wallet.View) error {
 func walletOf(row db.Wallet) wallet.Wallet {
 	w := wallet.Wallet{
 		ID: row.WalletID, Name: row.Name, Stage: wallet.Stage(row.Stage), DeleteFiles: row.DeleteFiles, CoreName: row.CoreName,
-		Script: btc.Script(row.Script), Required: row.SignaturesRequired,
+		Script: btc.Script(row.Script), SignaturesRequired: row.SignaturesRequired,
 		Receive: row.ReceiveDescriptor, Change: row.ChangeDescriptor,
 		Birthday: row.BirthdayHeight, CreatedAt: row.CreatedAt.Time,
 		RangeEnd: row.RangeEnd, ReceiveNext: row.ReceiveNext, ChangeNext: row.ChangeNext,

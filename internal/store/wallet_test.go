@@ -24,7 +24,7 @@ const rangeEnd = 30
 func walletFor(now time.Time) (wallet.Wallet, []wallet.Address) {
 	id := uuid.NewString()
 	w := wallet.Wallet{
-		ID: id, Name: "The " + id[:4], Stage: wallet.Creating, CoreName: "specterd/" + id, Script: "wsh", Required: 2,
+		ID: id, Name: "The " + id[:4], Stage: wallet.Creating, CoreName: "specterd/" + id, Script: "wsh", SignaturesRequired: 2,
 		Receive: "wsh(sortedmulti(2,…/0/*))#aaaaaaaa", Change: "wsh(sortedmulti(2,…/1/*))#bbbbbbbb",
 		Keys: []wallet.Key{
 			{Key: btc.Key{Original: "Vpub1", Fingerprint: "f2697885", Derivation: "m/48h/1h/0h/2h", XPub: "tpub1" + id, Type: "wsh", Purpose: "Multisig (Segwit)"}, Device: "f2697885"},

@@ -128,7 +128,7 @@ func testRange(r *fixture) {
 	v, err = r.Get(ctx, r.alice, "vault")
 	must(t, err)
 	r.wantAddresses(v)
-	if v.Scanning() {
+	if v.Rescanning() {
 		t.Error("extending the range queued a rescan")
 	}
 }

@@ -59,7 +59,7 @@ func testAdopt(r *fixture) {
 	plan.DryRun = false
 	v, err = r.Create(ctx, r.alice, plan)
 	must(t, err)
-	if v.Scanning() || v.Birthday != 1 || v.CoreName != name || !v.Adopted() {
+	if v.Rescanning() || v.Birthday != 1 || v.CoreName != name || !v.Adopted() {
 		t.Errorf("adopted: %+v", v)
 	}
 	_, err = r.Create(ctx, r.bob, plan)
@@ -67,7 +67,7 @@ func testAdopt(r *fixture) {
 	plan.Adopt = ""
 	bobs, err := r.Create(ctx, r.bob, plan) // a separate wallet
 	must(t, err)
-	if bobs.Adopted() || !bobs.Scanning() {
+	if bobs.Adopted() || !bobs.Rescanning() {
 		t.Errorf("created: %+v", bobs)
 	}
 	r.follow()

@@ -38,7 +38,7 @@ type Plan struct {
 	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
 	Given              []btc.Key // some of a descriptor's keys in the form that users know
-	Required           int       // number of signatures; optional if there is one key
+	SignaturesRequired int       // number of signatures; optional if there is one key
 	Script             string    // a btc.Script
 	Birthday           Birthday
 	// For a wallet that was used with other software: the minimum range of known
@@ -78,14 +78,14 @@ func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	switch {
 	case p.Descriptor == "" && len(p.Keys) == 0:
 		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless keys, signatures_required and script are given")
-	case len(p.Keys) == 0 && (p.Required != 0 || p.Script != ""):
+	case len(p.Keys) == 0 && (p.SignaturesRequired != 0 || p.Script != ""):
 		return btc.Policy{}, fault.InvalidField("keys", "are required with signatures_required and script; omit signatures_required and script if there is a descriptor")
 	case len(p.Keys) == 0:
 		return btc.FromDescriptors(p.Descriptor, p.Change, network)
 	case p.Descriptor != "" || p.Change != "":
 		return btc.Policy{}, fault.InvalidField("keys", "must be omitted if there is a descriptor, which contains them")
 	}
-	required := p.Required
+	required := p.SignaturesRequired
 	if len(p.Keys) == 1 && required == 0 {
 		required = 1
 	}
@@ -163,7 +163,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 		return Wallet{}, "", err
 	}
 	w = Wallet{
-		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, Required: policy.Required,
+		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, SignaturesRequired: policy.SignaturesRequired,
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
 		RangeEnd: p.rangeEnd(s.lookahead), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}

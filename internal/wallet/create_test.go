@@ -27,7 +27,7 @@ func testCreate(r *fixture) {
 	r.wantEvent(r.alice, "wallet.create", v.ID)
 	_, tip, _ := r.provider.Chain()
 	if v.Alias != "vault_23" || v.Name != "Vault 2/3" || v.Role != auth.RoleOwner || v.Stage != wallet.Ready ||
-		v.Script != btc.WPKH || v.Required != 1 || v.Birthday != tip || v.Scanning() || v.Synced.Height != -1 ||
+		v.Script != btc.WPKH || v.SignaturesRequired != 1 || v.Birthday != tip || v.Rescanning() || v.Synced.Height != -1 ||
 		v.ReceiveNext != 0 || v.RangeEnd < wallet.Lookahead+1 || len(v.Keys) != 1 || v.Keys[0].Fingerprint != "d34db33f" {
 		t.Errorf("got %+v", v)
 	}
@@ -85,10 +85,10 @@ func testCreateFromKeys(r *fixture) {
 	_, err := r.Create(ctx, r.alice, wallet.Plan{Name: "One", Script: "tr", Keys: []string{key(0)}, Birthday: fromNow})
 	must(t, err)
 	v, err := r.Create(ctx, r.alice, wallet.Plan{
-		Name: "Two of three", Alias: "family", Script: "sh-wsh", Required: 2, Keys: []string{key(1), key(2), key(3)}, Birthday: height(7),
+		Name: "Two of three", Alias: "family", Script: "sh-wsh", SignaturesRequired: 2, Keys: []string{key(1), key(2), key(3)}, Birthday: height(7),
 	})
 	must(t, err)
-	if v.Alias != "family" || v.Script != btc.ShWSh || v.Required != 2 || len(v.Keys) != 3 || v.Birthday != 7 || v.RescanFrom != 7 {
+	if v.Alias != "family" || v.Script != btc.ShWSh || v.SignaturesRequired != 2 || len(v.Keys) != 3 || v.Birthday != 7 || v.RescanFrom != 7 {
 		t.Errorf("got %+v", v)
 	}
 	for i, k := range v.Keys {

@@ -27,7 +27,7 @@ func (r *fixture) storeCreating(who *auth.Principal, alias string, birthday int)
 	must(r.t, err)
 	id := uuid.NewString()
 	w := wallet.Wallet{
-		ID: id, Name: alias, Stage: wallet.Creating, CoreName: "specterd-" + id, Script: p.Script, Required: p.Required,
+		ID: id, Name: alias, Stage: wallet.Creating, CoreName: "specterd-" + id, Script: p.Script, SignaturesRequired: p.SignaturesRequired,
 		Receive: p.Receive.String(), Change: p.Change.String(), CreatedAt: time.Now(), Birthday: birthday, RescanFrom: -1,
 		RangeEnd: 5, Synced: wallet.Tip{Height: -1}, CoreTxCount: -1,
 	}

@@ -110,7 +110,7 @@ func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias s
 	}
 	labels = slices.Clone(labels)
 	cleaned = cleanLabels(labels)
-	if v.Synced.Height >= 0 && !v.Scanning() {
+	if v.Synced.Height >= 0 && !v.Rescanning() {
 		if foreign, err = s.ignoreForeign(ctx, v.ID, labels); err != nil {
 			return nil, nil, err
 		}

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrScanRunning is returned for a rescan that is requested while another one of
+// ErrRescanRunning is returned for a rescan that is requested while another one of
 // the wallet is queued or running.
-var ErrScanRunning = fault.New(fault.Conflict, "rescan_in_progress", "a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
+var ErrRescanRunning = fault.New(fault.Conflict, "rescan_in_progress", "a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
 
 // maxScanRange is the maximum range of a rescan. Each address permanently costs
 // memory in Bitcoin Core.
@@ -82,14 +82,14 @@ func errPruned(field string, height, pruneHeight int) error {
 // transactions to addresses up to rangeEnd, at most 100,000; 0 leaves the range
 // unchanged. The indexer runs it, which may take hours, and a large range takes
 // about a minute before it starts. It requires the role owner. It returns
-// ErrScanRunning.
+// ErrRescanRunning.
 func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birthday, rangeEnd uint32) (View, error) {
 	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
 	}
-	if v.Scanning() {
-		return View{}, ErrScanRunning
+	if v.Rescanning() {
+		return View{}, ErrRescanRunning
 	}
 	if rangeEnd > maxScanRange {
 		return View{}, fault.InvalidField("addresses", "must be at most %d", maxScanRange)
@@ -102,10 +102,10 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 		return View{}, err
 	}
 	v.Wallet, err = s.edit(ctx, v.ID, func(e *Edit) error {
-		if e.Scanning() {
-			return ErrScanRunning
+		if e.Rescanning() {
+			return ErrRescanRunning
 		}
-		e.StartScan(height)
+		e.StartRescan(height)
 		e.RescanRange, e.RescanUser = rangeEnd, who.UserID
 		e.By, e.Reached, e.Queued = who.UserID, rangeEnd, true
 		e.Birthday = min(e.Birthday, height)
@@ -131,7 +131,7 @@ func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias str
 	}
 	was := false
 	_, err = s.edit(ctx, v.ID, func(e *Edit) error {
-		if was = e.Scanning(); was {
+		if was = e.Rescanning(); was {
 			e.Event = who.Event(s.now(), "wallet.rescan.stop", v.ID, "")
 		}
 		e.StopScan("")
@@ -154,8 +154,8 @@ func (s *Service) abort(ctx context.Context, w Wallet) error {
 // scanAnew queues a rescan of a wallet's whole history.
 func (s *Service) scanAnew(ctx context.Context, id string) error {
 	_, err := s.edit(ctx, id, func(e *Edit) error {
-		if !e.Scanning() || e.RescanFrom > e.Birthday {
-			e.StartScan(e.Birthday)
+		if !e.Rescanning() || e.RescanFrom > e.Birthday {
+			e.StartRescan(e.Birthday)
 		}
 		return nil
 	})

@@ -59,7 +59,7 @@ func testRescan(r *fixture) {
 	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.rescan.stop'"); n != 1 {
 		t.Errorf("%d stops are recorded", n)
 	}
-	if got, err = r.Get(ctx, r.alice, "vault"); err != nil || got.Scanning() {
+	if got, err = r.Get(ctx, r.alice, "vault"); err != nil || got.Rescanning() {
 		t.Errorf("scanning from %d, %v", got.RescanFrom, err)
 	}
 

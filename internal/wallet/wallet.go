@@ -79,15 +79,15 @@ type Wallet struct {
 	Stage Stage
 	// DeleteFiles reports whether the files of the Bitcoin Core wallet are deleted
 	// as well, while Stage is Removing.
-	DeleteFiles bool
-	CoreName    string // name of the Bitcoin Core wallet; contains no user input unless it was Adopted
-	Script      btc.Script
-	Required    int    // number of signatures
-	Receive     string // the descriptors, with h for hardened and with checksums
-	Change      string
-	Keys        []Key // in the order of the descriptor
-	Birthday    int   // the height before which the wallet has no transactions
-	CreatedAt   time.Time
+	DeleteFiles        bool
+	CoreName           string // name of the Bitcoin Core wallet; contains no user input unless it was Adopted
+	Script             btc.Script
+	SignaturesRequired int    // number of signatures
+	Receive            string // the descriptors, with h for hardened and with checksums
+	Change             string
+	Keys               []Key // in the order of the descriptor
+	Birthday           int   // the height before which the wallet has no transactions
+	CreatedAt          time.Time
 
 	RangeEnd                uint32 // addresses of lower indexes are known here and to Core, on both branches
 	ReceiveNext, ChangeNext uint32 // the first indexes that were neither revealed nor used
@@ -108,10 +108,10 @@ type Wallet struct {
 
 // Scanning reports whether the history may be incomplete because a rescan is due or
 // running.
-func (w *Wallet) Scanning() bool { return w.RescanFrom >= 0 }
+func (w *Wallet) Rescanning() bool { return w.RescanFrom >= 0 }
 
-// StartScan makes a rescan from a height on due.
-func (w *Wallet) StartScan(from int) {
+// StartRescan makes a rescan from a height on due.
+func (w *Wallet) StartRescan(from int) {
 	w.RescanFrom, w.RescanProgress, w.RescanProblem = from, 0, ""
 }
 

@@ -51,11 +51,11 @@ func (w Wallet) writeSpecter(out io.Writer) error {
 	}
 	f := specterFile{
 		Name: w.Name, Alias: w.Alias,
-		Description: w.Script.Description(w.Required, len(w.Keys)), AddressType: w.Script.AddressType(),
+		Description: w.Script.Description(w.SignaturesRequired, len(w.Keys)), AddressType: w.Script.AddressType(),
 		Address: w.next(wallet.ReceiveBranch, w.ReceiveNext), AddressIndex: w.ReceiveNext,
 		ChangeAddress: w.next(wallet.ChangeBranch, w.ChangeNext), ChangeIndex: w.ChangeNext,
 		Keypool: w.RangeEnd, ChangeKeypool: w.RangeEnd,
-		RecvDescriptor: w.Receive, ChangeDescriptor: w.Change, SigsRequired: w.Required,
+		RecvDescriptor: w.Receive, ChangeDescriptor: w.Change, SigsRequired: w.SignaturesRequired,
 		BlockHeight: w.Birthday, Labels: map[string][]string{},
 	}
 	for _, k := range w.Keys {

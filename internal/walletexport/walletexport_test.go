@@ -22,7 +22,7 @@ func walletOf(t *testing.T, descriptor string) walletexport.Wallet {
 		t.Fatal(err)
 	}
 	w := walletexport.Wallet{Labels: func(func(btc.Label, error) bool) {}}
-	w.Name, w.Script, w.Required, w.RangeEnd = "Ünser", policy.Script, policy.Required, 1500
+	w.Name, w.Script, w.SignaturesRequired, w.RangeEnd = "Ünser", policy.Script, policy.SignaturesRequired, 1500
 	w.Receive, w.Change = policy.Receive.String(), policy.Change.String()
 	for _, k := range policy.Keys {
 		w.Keys = append(w.Keys, wallet.Key{Key: k})

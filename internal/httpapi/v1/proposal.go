@@ -18,37 +18,37 @@ import (
 
 // proposalSummary is a proposal in a list.
 type proposalSummary struct {
-	ID               *string     `json:"id" required:"true" description:"Id of the proposal; null for a dry run."`
-	Status           string      `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced" description:"Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved for it."`
-	StatusAt         time.Time   `json:"status_at" required:"true"`
-	Reason           *string     `json:"reason" required:"true" description:"Why the proposal ended; null if it is open or if the status says why."`
-	Txid             string      `json:"txid" required:"true" description:"Id of the unsigned transaction."`
-	FinalTxid        *string     `json:"final_txid" required:"true" description:"Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null until the transaction is signed."`
-	Amount           btc.Amount  `json:"amount_sat" required:"true" description:"Total that the recipients receive, in satoshis."`
-	Fee              btc.Amount  `json:"fee_sat" required:"true"`
-	FeeRate          feeRate     `json:"fee_rate_sat_vb" required:"true" description:"Fee rate in satoshis per virtual byte: the fee divided by the virtual size."`
-	RequestedFeeRate *feeRate    `json:"requested_fee_rate_sat_vb" required:"true" description:"Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation target instead."`
-	FeeSource        *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was not above it. Null if that was not recorded."`
-	TargetBlocks     *int        `json:"target_blocks" required:"true" description:"Confirmation target, in blocks; null if the request had a fee rate instead."`
-	ExcessFee        btc.Amount  `json:"excess_fee_sat" required:"true" description:"Part of the fee above the fee rate, in satoshis: a remainder too small for a change output, or a surplus for unconfirmed ancestors with a lower fee rate."`
-	VSize            int         `json:"vsize" required:"true" description:"Virtual size in bytes (BIP-141)."`
-	Estimated        bool        `json:"vsize_estimated" required:"true" description:"Whether vsize, and thus the fee rate, is an estimate, as it is until the proposal is complete."`
-	Replaceable      bool        `json:"replaceable" required:"true" description:"Whether the transaction signals replaceability (BIP-125)."`
-	SendMax          bool        `json:"send_max" required:"true"`
-	SubtractFrom     []int       `json:"subtract_fee_from" required:"true" description:"Positions of the recipients that pay the fee."`
-	Replaces         *string     `json:"replaces" required:"true" description:"Id of the transaction that it replaces."`
-	ReplacesID       *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces; null if it does not replace a proposal."`
-	ReplacedBy       *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it; null if it was not replaced."`
-	Evicts           []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
-	Warnings         []warning   `json:"warnings" required:"true" description:"Warnings to read before signing or after cancelling; may be empty. More codes can be added."`
-	Inputs           []spentUTXO `json:"inputs" required:"true"`
-	Outputs          []payment   `json:"outputs" required:"true"`
-	Required         int         `json:"signatures_required" required:"true" description:"Number of signatures that each input requires."`
-	Signers          []signer    `json:"signers" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
-	CreatedBy        actor       `json:"created_by" required:"true"`
-	CreatedAt        time.Time   `json:"created_at" required:"true"`
-	ExpiresAt        time.Time   `json:"expires_at" required:"true" description:"Time when the proposal expires if it is still open."`
-	Steps            []step      `json:"steps" required:"true" description:"Changes of the proposal, in chronological order."`
+	ID                 *string     `json:"id" required:"true" description:"Id of the proposal; null for a dry run."`
+	Status             string      `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced" description:"Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved for it."`
+	StatusAt           time.Time   `json:"status_at" required:"true"`
+	Reason             *string     `json:"reason" required:"true" description:"Why the proposal ended; null if it is open or if the status says why."`
+	Txid               string      `json:"txid" required:"true" description:"Id of the unsigned transaction."`
+	FinalTxid          *string     `json:"final_txid" required:"true" description:"Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null until the transaction is signed."`
+	Amount             btc.Amount  `json:"amount_sat" required:"true" description:"Total that the recipients receive, in satoshis."`
+	Fee                btc.Amount  `json:"fee_sat" required:"true"`
+	FeeRate            feeRate     `json:"fee_rate_sat_vb" required:"true" description:"Fee rate in satoshis per virtual byte: the fee divided by the virtual size."`
+	RequestedFeeRate   *feeRate    `json:"requested_fee_rate_sat_vb" required:"true" description:"Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation target instead."`
+	FeeSource          *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was not above it. Null if that was not recorded."`
+	TargetBlocks       *int        `json:"target_blocks" required:"true" description:"Confirmation target, in blocks; null if the request had a fee rate instead."`
+	ExcessFee          btc.Amount  `json:"excess_fee_sat" required:"true" description:"Part of the fee above the fee rate, in satoshis: a remainder too small for a change output, or a surplus for unconfirmed ancestors with a lower fee rate."`
+	VSize              int         `json:"vsize" required:"true" description:"Virtual size in bytes (BIP-141)."`
+	Estimated          bool        `json:"vsize_estimated" required:"true" description:"Whether vsize, and thus the fee rate, is an estimate, as it is until the proposal is complete."`
+	Replaceable        bool        `json:"replaceable" required:"true" description:"Whether the transaction signals replaceability (BIP-125)."`
+	SendMax            bool        `json:"send_max" required:"true"`
+	SubtractFrom       []int       `json:"subtract_fee_from" required:"true" description:"Positions of the recipients that pay the fee."`
+	Replaces           *string     `json:"replaces" required:"true" description:"Id of the transaction that it replaces."`
+	ReplacesID         *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces; null if it does not replace a proposal."`
+	ReplacedBy         *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it; null if it was not replaced."`
+	Evicts             []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
+	Warnings           []warning   `json:"warnings" required:"true" description:"Warnings to read before signing or after cancelling; may be empty. More codes can be added."`
+	Inputs             []spentUTXO `json:"inputs" required:"true"`
+	Outputs            []payment   `json:"outputs" required:"true"`
+	SignaturesRequired int         `json:"signatures_required" required:"true" description:"Number of signatures that each input requires."`
+	Signers            []signer    `json:"signers" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
+	CreatedBy          actor       `json:"created_by" required:"true"`
+	CreatedAt          time.Time   `json:"created_at" required:"true"`
+	ExpiresAt          time.Time   `json:"expires_at" required:"true" description:"Time when the proposal expires if it is still open."`
+	Steps              []step      `json:"steps" required:"true" description:"Changes of the proposal, in chronological order."`
 }
 
 type eviction struct {
@@ -136,7 +136,7 @@ func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
 		Txid: p.Txid, FinalTxid: optionalText(p.FinalTxid), Amount: p.Sent(), Fee: p.Fee, FeeRate: feeRate(p.PaidRate()),
 		ExcessFee: p.ExcessFee, VSize: p.VSize, Estimated: !p.IsSigned(), Replaceable: p.Replaceable, SendMax: p.SendMax,
 		SubtractFrom: p.SubtractFrom, Replaces: optionalText(p.Replaces), ReplacesID: optionalText(p.ReplacesID), ReplacedBy: optionalText(p.ReplacedBy),
-		Inputs: make([]spentUTXO, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), Required: w.Required, Signers: signersOf(p, w),
+		Inputs: make([]spentUTXO, len(p.Inputs)), Outputs: make([]payment, len(p.Outputs)), SignaturesRequired: w.SignaturesRequired, Signers: signersOf(p, w),
 		CreatedBy: actor{p.Creator.UserName, optionalText(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
 		Steps: make([]step, len(p.Steps)), Evicts: make([]eviction, len(p.Evicts)), Warnings: []warning{},
 	}

@@ -18,14 +18,14 @@ type rescan struct {
 }
 
 func rescanOf(v wallets.View) *rescan {
-	if !v.Scanning() {
+	if !v.Rescanning() {
 		return nil
 	}
 	return &rescan{v.RescanFrom, v.RescanProgress, max(v.RescanRange, v.RangeEnd), v.RangeEnd}
 }
 
 func statusOf(v wallets.View) string {
-	if v.Scanning() {
+	if v.Rescanning() {
 		return "rescanning"
 	}
 	return "ready"

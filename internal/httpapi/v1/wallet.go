@@ -13,24 +13,24 @@ import (
 )
 
 type wallet struct {
-	Alias            string      `json:"alias" required:"true" description:"Your own name for the wallet in paths, unique among your wallets."`
-	Name             string      `json:"name" required:"true" description:"Name of the wallet for all members."`
-	Role             string      `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"Your role in the wallet."`
-	Status           string      `json:"status" required:"true" enum:"ready,rescanning" description:"Status of the wallet. While it is rescanning, history and balances may be incomplete."`
-	Rescan           *rescan     `json:"rescan" required:"true" description:"The pending or running rescan; null without a rescan."`
-	Problem          *string     `json:"problem" required:"true" description:"Why the wallet cannot be synchronized with the node; null without a problem."`
-	Balances         balances    `json:"balances" required:"true"`
-	Script           string      `json:"script" required:"true" enum:"pkh,wpkh,sh-wpkh,tr,sh,wsh,sh-wsh"`
-	Required         int         `json:"signatures_required" required:"true" description:"Number of signatures that a payment requires."`
-	Keys             []walletKey `json:"keys" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
-	Descriptor       string      `json:"descriptor" required:"true" description:"Descriptor of the receive addresses, with its checksum."`
-	ChangeDescriptor string      `json:"change_descriptor" required:"true"`
-	BirthdayHeight   int         `json:"birthday_height" required:"true" description:"Height of the block before which the wallet has no transactions."`
-	NextIndex        uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither revealed nor used."`
-	NextChangeIndex  uint32      `json:"next_change_index" required:"true"`
-	MaxFeeRate       *feeRate    `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals, in satoshis per virtual byte; null for the server's (max_fee_rate_sat_vb of GET /api/v1/fees), which always applies if it is lower."`
-	CreatedAt        time.Time   `json:"created_at" required:"true"`
-	AsOf             *asOf       `json:"as_of" required:"true"`
+	Alias              string      `json:"alias" required:"true" description:"Your own name for the wallet in paths, unique among your wallets."`
+	Name               string      `json:"name" required:"true" description:"Name of the wallet for all members."`
+	Role               string      `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"Your role in the wallet."`
+	Status             string      `json:"status" required:"true" enum:"ready,rescanning" description:"Status of the wallet. While it is rescanning, history and balances may be incomplete."`
+	Rescan             *rescan     `json:"rescan" required:"true" description:"The pending or running rescan; null without a rescan."`
+	Problem            *string     `json:"problem" required:"true" description:"Why the wallet cannot be synchronized with the node; null without a problem."`
+	Balances           balances    `json:"balances" required:"true"`
+	Script             string      `json:"script" required:"true" enum:"pkh,wpkh,sh-wpkh,tr,sh,wsh,sh-wsh"`
+	SignaturesRequired int         `json:"signatures_required" required:"true" description:"Number of signatures that a payment requires."`
+	Keys               []walletKey `json:"keys" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
+	Descriptor         string      `json:"descriptor" required:"true" description:"Descriptor of the receive addresses, with its checksum."`
+	ChangeDescriptor   string      `json:"change_descriptor" required:"true"`
+	BirthdayHeight     int         `json:"birthday_height" required:"true" description:"Height of the block before which the wallet has no transactions."`
+	NextIndex          uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither revealed nor used."`
+	NextChangeIndex    uint32      `json:"next_change_index" required:"true"`
+	MaxFeeRate         *feeRate    `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals, in satoshis per virtual byte; null for the server's (max_fee_rate_sat_vb of GET /api/v1/fees), which always applies if it is lower."`
+	CreatedAt          time.Time   `json:"created_at" required:"true"`
+	AsOf               *asOf       `json:"as_of" required:"true"`
 }
 
 // asOf is the block that a response is current to.
@@ -72,7 +72,7 @@ func walletOf(v wallets.View) wallet {
 			Trusted: b.Trusted, UntrustedPending: b.UntrustedPending, Immature: b.Immature, Confirmed: b.Confirmed,
 			Reserved: b.Reserved, Frozen: b.Frozen, Available: b.Available(),
 		},
-		Script: string(v.Script), Required: v.Required, Keys: make([]walletKey, len(v.Keys)),
+		Script: string(v.Script), SignaturesRequired: v.SignaturesRequired, Keys: make([]walletKey, len(v.Keys)),
 		Descriptor: v.Receive, ChangeDescriptor: v.Change,
 		BirthdayHeight: v.Birthday, NextIndex: v.ReceiveNext, NextChangeIndex: v.ChangeNext,
 		CreatedAt: v.CreatedAt.UTC(), AsOf: asOfTip(v.Synced),
@@ -104,14 +104,14 @@ func (a *API) ListWallets(ctx context.Context, p page) (list[wallet], error) {
 }
 
 type createWalletRequest struct {
-	Name             string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members."`
-	Alias            string         `json:"alias" maxLength:"64" description:"Your own name for the wallet in paths. Default: the name in lower case, with _ for spaces."`
-	Descriptor       string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify either descriptor or keys."`
-	ChangeDescriptor string         `json:"change_descriptor" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
-	Keys             []string       `json:"keys" description:"Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132, such as zpub, are also accepted. Several keys create a multisig wallet with sorted keys. Specify either keys or descriptor."`
-	Required         int            `json:"signatures_required" minimum:"1" maximum:"15" description:"With keys: number of signatures that a payment requires. Default for one key: 1."`
-	Script           string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses."`
-	Birthday         jsontext.Value `json:"birthday" oneof:"string,integer" required:"true" example:"\"now\"" description:"Birthday of the wallet, before which it has no transactions: \"now\" for a new wallet, a block height, a date, or a time (RFC 3339). The rescan starts there."`
+	Name               string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members."`
+	Alias              string         `json:"alias" maxLength:"64" description:"Your own name for the wallet in paths. Default: the name in lower case, with _ for spaces."`
+	Descriptor         string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify either descriptor or keys."`
+	ChangeDescriptor   string         `json:"change_descriptor" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
+	Keys               []string       `json:"keys" description:"Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132, such as zpub, are also accepted. Several keys create a multisig wallet with sorted keys. Specify either keys or descriptor."`
+	SignaturesRequired int            `json:"signatures_required" minimum:"1" maximum:"15" description:"With keys: number of signatures that a payment requires. Default for one key: 1."`
+	Script             string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses."`
+	Birthday           jsontext.Value `json:"birthday" oneof:"string,integer" required:"true" example:"\"now\"" description:"Birthday of the wallet, before which it has no transactions: \"now\" for a new wallet, a block height, a date, or a time (RFC 3339). The rescan starts there."`
 }
 
 // newWallet is a wallet that was just created.
@@ -131,7 +131,7 @@ func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWall
 	}
 	plan := wallets.Plan{
 		Name: in.Name, Alias: in.Alias, Descriptor: in.Descriptor, Change: in.ChangeDescriptor,
-		Keys: in.Keys, Required: in.Required, Script: in.Script, Birthday: birthday,
+		Keys: in.Keys, SignaturesRequired: in.SignaturesRequired, Script: in.Script, Birthday: birthday,
 	}
 	v, err := a.o.Wallets.Create(ctx, caller(ctx), plan)
 	return newWallet{walletOf(v), plan.ImpliesChange()}, err

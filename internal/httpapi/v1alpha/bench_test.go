@@ -44,7 +44,7 @@ func seed(b *testing.B, transactions int) seeded {
 	check(b, kept.Migrate(b.Context()))
 	check(b, kept.CreateUser(b.Context(), auth.Operator("test"), auth.User{ID: "u", Name: "u", CreatedAt: now()}, auth.Event{Action: "user.create"}))
 	w := wallet.Wallet{
-		ID: "w", Name: "W", CoreName: "specterd/w", Script: btc.WPKH, Required: 1, RangeEnd: 2 * paidAddresses, RescanFrom: -1, CreatedAt: now(),
+		ID: "w", Name: "W", CoreName: "specterd/w", Script: btc.WPKH, SignaturesRequired: 1, RangeEnd: 2 * paidAddresses, RescanFrom: -1, CreatedAt: now(),
 		Receive: "wpkh([e0e0f3de/84h/1h/0h]tpub/0/*)#aaaaaaaa", Change: "wpkh([e0e0f3de/84h/1h/0h]tpub/1/*)#bbbbbbbb",
 		Keys: []wallet.Key{{Key: btc.Key{Fingerprint: "e0e0f3de", Derivation: "m/84h/1h/0h", XPub: "tpub"}}},
 	}

@@ -151,7 +151,7 @@ func psbtObjectOf(p proposal.Proposal, v wallet.View) (psbtObject, error) {
 		}
 	}
 	if p.IsSigned() {
-		out.SigsCount = v.Required
+		out.SigsCount = v.SignaturesRequired
 	}
 	for i, device := range devicesOf(&v) {
 		if p.Signed(i) > 0 {

@@ -80,7 +80,7 @@ func (p *walletDetails) write(w *bufio.Writer) error {
 		return func() error { _, err := w.WriteString(text); return err }
 	}
 	scan := "null"
-	if p.Scanning() {
+	if p.Rescanning() {
 		scan = strconv.FormatFloat(p.RescanProgress, 'f', -1, 64)
 	}
 	members := []member{

@@ -101,12 +101,12 @@ func (p *walletDetails) head() (walletHead, error) {
 		return walletHead{}, err
 	}
 	head := walletHead{
-		Name: v.Name, Alias: v.Alias, Description: v.Script.Description(v.Required, len(v.Keys)), AddressType: v.Script.AddressType(),
+		Name: v.Name, Alias: v.Alias, Description: v.Script.Description(v.SignaturesRequired, len(v.Keys)), AddressType: v.Script.AddressType(),
 		Address: addressAt(p.Addresses[wallet.ReceiveBranch], v.ReceiveNext), AddressIndex: v.ReceiveNext,
 		ChangeAddress: addressAt(p.Addresses[wallet.ChangeBranch], v.ChangeNext), ChangeIndex: v.ChangeNext,
 		Keypool: v.RangeEnd, ChangeKeypool: v.RangeEnd,
 		Info: info, Descriptor: btc.Multipath(v.Receive, v.Change), DevicesAgain: devicesOf(v),
-		SigsRequired: v.Required, PendingPSBTs: p.pending, FrozenUTXO: p.frozen(),
+		SigsRequired: v.SignaturesRequired, PendingPSBTs: p.pending, FrozenUTXO: p.frozen(),
 	}
 	for _, k := range v.Keys {
 		head.Keys = append(head.Keys, keyObject{
@@ -185,7 +185,7 @@ func infoOf(v *wallet.View) (jsontext.Value, error) {
 	info.WalletName = v.CoreName
 	info.Balance, info.UnconfirmedBalance, info.ImmatureBalance = b.Trusted, b.UntrustedPending, b.Immature
 	info.Scanning, info.LastProcessed = jsontext.Value("false"), nil
-	if v.Scanning() {
+	if v.Rescanning() {
 		info.Scanning = jsontext.Value(fmt.Sprintf(`{"progress":%v}`, v.RescanProgress))
 	}
 	if v.Synced.Height >= 0 {

@@ -37,7 +37,7 @@ func (p provider) vault(t testing.TB, k testkit.Script, amounts ...btc.Amount) v
 	changes, err := p.DeriveAddresses(ctx, change, 0, 1)
 	must(t, err)
 	v.change = changes[0]
-	for i := range k.Required() {
+	for i := range k.SignaturesRequired() {
 		name := fmt.Sprintf("%s signer %d", k.Name, i)
 		p.Signer(t, name, k.Descriptor(t, 0, "0", i), k.Descriptor(t, 0, "1", i))
 		v.signers = append(v.signers, name)

@@ -24,20 +24,20 @@ type WalletFile struct {
 // Wallet is the content of a wallet file. Descriptors and keys are not validated.
 type Wallet struct {
 	WalletFile
-	Name            string
-	Description     string // such as "2 of 3 Multisig (Segwit)"
-	AddressType     string // bech32, p2sh-segwit, legacy or taproot
-	Receive, Change string // descriptors
-	Keys            []Key
-	Devices         []string // aliases, in the order of the keys
-	Required        int
-	BlockHeight     int    // start of a rescan
-	ReceiveIndex    uint32 // of the next unused address
-	ChangeIndex     uint32
-	ReceiveEnd      uint32 // the last derived index, plus one; 0 if unknown
-	ChangeEnd       uint32
-	Frozen          []btc.Outpoint
-	Pending         []PSBT
+	Name               string
+	Description        string // such as "2 of 3 Multisig (Segwit)"
+	AddressType        string // bech32, p2sh-segwit, legacy or taproot
+	Receive, Change    string // descriptors
+	Keys               []Key
+	Devices            []string // aliases, in the order of the keys
+	SignaturesRequired int
+	BlockHeight        int    // start of a rescan
+	ReceiveIndex       uint32 // of the next unused address
+	ChangeIndex        uint32
+	ReceiveEnd         uint32 // the last derived index, plus one; 0 if unknown
+	ChangeEnd          uint32
+	Frozen             []btc.Outpoint
+	Pending            []PSBT
 }
 
 // PSBT is a pending payment of Specter Desktop, which becomes a proposal.
@@ -119,7 +119,7 @@ func (f *Folder) exists(path string) bool {
 }
 
 func (o *object) wallet(at WalletFile) (Wallet, error) {
-	w := Wallet{WalletFile: at, Required: 1}
+	w := Wallet{WalletFile: at, SignaturesRequired: 1}
 	w.Name = o.name(at.Alias)
 	o.need("address_type", &w.AddressType)
 	o.need("recv_descriptor", &w.Receive)
@@ -127,7 +127,7 @@ func (o *object) wallet(at WalletFile) (Wallet, error) {
 	o.need("devices", &w.Devices)
 	w.Keys = o.keys()
 	o.may("description", &w.Description)
-	o.may("sigs_required", &w.Required)
+	o.may("sigs_required", &w.SignaturesRequired)
 	o.may("blockheight", &w.BlockHeight)
 	o.may("address_index", &w.ReceiveIndex)
 	o.may("change_index", &w.ChangeIndex)

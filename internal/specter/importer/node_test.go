@@ -52,7 +52,7 @@ func TestImport_AtItsNode(t *testing.T) {
 			views, err := h.service().List(t.Context(), admin, "", 0)
 			check(t, err)
 			for _, v := range views {
-				if v.CoreName != "specter78f4d39c67b50e9e/"+v.Alias || v.Scanning() {
+				if v.CoreName != "specter78f4d39c67b50e9e/"+v.Alias || v.Rescanning() {
 					t.Errorf("%s: Core's wallet %s, rescan from %d", v.Alias, v.CoreName, v.RescanFrom)
 				}
 			}

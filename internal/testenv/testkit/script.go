@@ -25,8 +25,8 @@ var (
 	Scripts = []Script{WPKH, SHWPKH, PKH, TR, WSH, SHWSH, SH}
 )
 
-// Required is the number of required signatures.
-func (s Script) Required() int { return min(2, s.Keys) }
+// SignaturesRequired is the number of required signatures.
+func (s Script) SignaturesRequired() int { return min(2, s.Keys) }
 
 // Descriptor returns the descriptor of the test devices from a number on, for a
 // branch such as 0 or <0;1>, with the private key of the given signer, counted from
