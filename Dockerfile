@@ -1,4 +1,4 @@
-# specterd: one static program and nothing else. See docker-compose.yml.
+# An image with the static binary of specterd and nothing else. See docker-compose.yml.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -8,7 +8,7 @@ ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/specterd ./cmd/specterd \
  && mkdir -m 0700 /out/data && mkdir -m 1777 /out/tmp
 
-# A node to try it with, from the package that `make bitcoind` uses, too.
+# A node for trying specterd, from the package that `make bitcoind` uses.
 FROM debian:sid-slim AS bitcoind
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends bitcoin-knots \
@@ -25,7 +25,7 @@ USER 65532:65532
 ENV HOME=/data HOST=0.0.0.0 SPECTER_DATA_FOLDER=/data
 VOLUME /data
 EXPOSE 25441
-# Whether it answers, not whether it can use its node: to start it anew would not bring that back.
+# Liveness, not readiness: a restart does not bring an unavailable node back.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/specterd", "health"]
 ENTRYPOINT ["/specterd"]
 CMD ["serve"]

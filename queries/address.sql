@@ -28,7 +28,7 @@ JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
 WHERE a.wallet_id = @wallet_id AND a.address = @address;
 
--- As in balances, what is neither in a block nor in the mempool does not count.
+-- As in balances, transactions that are neither in a block nor in the mempool do not count.
 -- name: ReceivedBy :one
 SELECT
   CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,

@@ -2,7 +2,7 @@
 INSERT INTO audit (at, user_id, user_name, token_id, address, action, target, outcome, detail)
 VALUES (@at, @user_id, @user_name, @token_id, @address, @action, @target, @outcome, @detail);
 
--- The latest first.
+-- Newest first.
 -- name: ListAudit :many
 SELECT * FROM audit
 WHERE audit_id < @before_id

@@ -1,4 +1,4 @@
--- What the follower reads and writes; see also address.sql and utxo.sql.
+-- What the indexer reads and writes; see also address.sql and utxo.sql.
 
 -- name: OwnOutputs :many
 SELECT txid, vout, amount_sat FROM outputs
@@ -20,7 +20,7 @@ WHERE wallet_id = @wallet_id AND status <> 'confirmed' AND (status <> 'conflicte
 SELECT wallet_id, immature_sat, synced_height FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)));
 
--- Has others who want to change the wallet wait, where the database has rows to wait for.
+-- Makes concurrent changes of the wallet wait, on databases with row locks.
 -- name: HoldWallet :exec
 UPDATE wallets SET problem = problem WHERE wallet_id = @wallet_id;
 

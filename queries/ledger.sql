@@ -1,6 +1,6 @@
--- What the ledger of a wallet needs besides its history.
+-- What the ledger of a wallet requires in addition to its history.
 
--- Sums up the transactions before a time that count; inactive ones do not.
+-- Sums up the transactions before a time, without inactive ones.
 -- name: FlowUntil :one
 SELECT CAST(coalesce(sum(flow_sat), 0) AS BIGINT) AS flow_sat FROM transactions
 WHERE wallet_id = @wallet_id AND time < @until AND (status = 'confirmed' OR (status = 'mempool' AND category <> 'generate'));

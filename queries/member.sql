@@ -18,7 +18,7 @@ ON CONFLICT (wallet_id, user_id) DO UPDATE SET role = excluded.role, alias = exc
 -- name: DeleteMember :exec
 DELETE FROM members WHERE wallet_id = @wallet_id AND user_id = @user_id;
 
--- Wallets that would be without an owner if the user were not there.
+-- Wallets that would have no owner without the user.
 -- name: WalletsSolelyOwned :many
 SELECT m.wallet_id
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
@@ -41,7 +41,7 @@ ON CONFLICT (user_id, alias) DO UPDATE SET wallet_id = excluded.wallet_id;
 -- name: AliasUse :one
 SELECT wallet_id FROM used_aliases WHERE user_id = @user_id AND alias = @alias;
 
--- The user's other wallets that have the first address of one of this wallet's branches.
+-- The user's other wallets that contain the first address of one of this wallet's branches.
 -- name: SameAddresses :many
 SELECT m.alias
 FROM members AS m

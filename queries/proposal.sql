@@ -81,7 +81,7 @@ ON CONFLICT (wallet_id, txid, vout) DO UPDATE SET proposal_id = excluded.proposa
 -- name: Release :exec
 UPDATE reserved SET proposal_id = NULL WHERE wallet_id = @wallet_id AND proposal_id = @proposal_id;
 
--- As if a proposal had released it.
+-- Inserts the row that a released reservation leaves.
 -- name: NoteLock :exec
 INSERT INTO reserved (wallet_id, txid, vout) VALUES (@wallet_id, @txid, @vout) ON CONFLICT (wallet_id, txid, vout) DO NOTHING;
 
@@ -105,9 +105,9 @@ WHERE wallet_id = @wallet_id AND branch IS NOT NULL AND txid IN (SELECT value FR
 -- name: HasProposals :one
 SELECT CAST(EXISTS (SELECT 1 FROM proposals WHERE wallet_id = @wallet_id) AS BOOLEAN) AS has;
 
--- Which proposals these transactions are about: those that have an input in common
--- with one of them, and those whose inputs come from one, directly or through others
--- that are neither in the chain nor in the mempool.
+-- The proposals that these transactions affect: those that share an input with one of
+-- them, and those whose inputs descend from one, directly or through transactions that
+-- are neither in a block nor in the mempool.
 -- name: ProposalsTouchedBy :many
 WITH RECURSIVE reached(txid) AS (
   SELECT CAST(value AS TEXT) FROM json_each(CAST(@txids AS TEXT))
@@ -131,8 +131,8 @@ SELECT proposal_id FROM proposals
 WHERE wallet_id = @wallet_id AND status IN ('created', 'partially_signed', 'complete', 'broadcast')
 ORDER BY proposal_id;
 
--- The transactions that the inputs of a proposal come from, directly or through others
--- that are neither in the chain nor in the mempool, and that are dead.
+-- The dead transactions from which the inputs of a proposal descend, directly or
+-- through transactions that are neither in a block nor in the mempool.
 -- name: LostAncestors :many
 WITH RECURSIVE ancestors(txid) AS (
   SELECT i.txid FROM proposal_inputs AS i WHERE i.wallet_id = @wallet_id AND i.proposal_id = @proposal_id
@@ -160,7 +160,7 @@ SELECT CAST(EXISTS (
   WHERE p.proposal_id = @proposal_id AND NOT p.imported AND NOT o.imported AND o.status IN ('created', 'partially_signed', 'complete')
 ) AS BOOLEAN) AS taken;
 
--- What spends the UTXOs of a proposal.
+-- The transactions that spend the UTXOs of a proposal.
 -- name: SpendersOfProposal :many
 SELECT DISTINCT t.txid, t.status, t.raw
 FROM proposal_inputs AS i

@@ -1,9 +1,9 @@
--- Counts what was inserted, unless there may be more than the limit now.
+-- Counts inserted rows, unless the limit may be exceeded now.
 -- name: RaiseQuotaUse :execrows
 UPDATE quota_use SET used = used + @more
 WHERE subject_id = @subject_id AND quota = @quota AND used + @more <= @most;
 
--- Keeps others from counting the same until this transaction ends.
+-- Prevents concurrent transactions from counting the same until this one ends.
 -- name: HoldQuotaUse :exec
 INSERT INTO quota_use (subject_id, quota, used) VALUES (@subject_id, @quota, 0)
 ON CONFLICT (subject_id, quota) DO UPDATE SET used = quota_use.used;
@@ -29,7 +29,7 @@ SELECT count(*) FROM proposals WHERE user_id = @user_id AND status IN ('created'
 -- name: CountScansOfUser :one
 SELECT count(*) FROM wallets WHERE rescan_user = @user_id AND rescan_from IS NOT NULL;
 
--- The second condition has SQLite read the index and not the rows, which have the answers.
+-- The second condition makes SQLite read the index and not the rows, which contain the responses.
 -- name: CountIdempotencyKeysOfUser :one
 SELECT count(*) FROM idempotency WHERE user_id = @user_id AND claimed_at >= 0;
 
@@ -43,7 +43,7 @@ SELECT count(*) FROM frozen WHERE wallet_id = @wallet_id;
 SELECT count(*) FROM labels
 WHERE wallet_id = @wallet_id AND type = @type AND ref IN (SELECT value FROM json_each(CAST(@refs AS TEXT)));
 
--- In the one of the user's wallets that has the most.
+-- The largest number in any of the user's wallets.
 -- name: MostUsedOfWallets :one
 SELECT CAST(coalesce(max(u.used), 0) AS BIGINT) AS used
 FROM members AS m JOIN quota_use AS u ON u.subject_id = m.wallet_id

@@ -1,4 +1,4 @@
--- Counts for the metrics.
+-- Numbers for the metrics.
 
 -- name: WalletStats :many
 SELECT CAST(CASE WHEN stage = 'ready' AND rescan_from IS NOT NULL THEN 'rescanning' ELSE stage END AS TEXT) AS status,

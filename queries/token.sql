@@ -44,8 +44,8 @@ WHERE token_id = @token_id;
 UPDATE tokens SET expires_at = @expires_at
 WHERE token_id = @token_id AND expires_at > @expires_at;
 
--- A token and those that were made with it, and with_successors what these were rotated
--- to by tokens and their families. The token itself may be gone.
+-- A token, its descendants and, with with_successors, the tokens that these were rotated
+-- to by tokens, and their descendants. The token itself may no longer exist.
 -- name: FamilyOfToken :many
 WITH RECURSIVE steps (from_id, to_id) AS (
   SELECT t.parent_id, t.token_id FROM tokens AS t WHERE t.user_id = @user_id AND t.parent_id IS NOT NULL
@@ -61,7 +61,7 @@ FROM tokens AS t JOIN family ON family.id = t.token_id
 WHERE t.user_id = @user_id
 ORDER BY t.created_at, t.token_id;
 
--- The tokens whose place a token took, by rotations that tokens made.
+-- The predecessors of a token, by rotations that tokens made.
 -- name: PredecessorsOfToken :many
 WITH RECURSIVE line (id) AS (
   SELECT r.predecessor_id FROM rotations AS r WHERE r.user_id = @user_id AND r.successor_id = @token_id

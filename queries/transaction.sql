@@ -1,7 +1,7 @@
--- The raw form is most of a transaction, and read only where it is wanted; in the
--- same query, because looking it up again takes as long as all the rest. What has a
--- label or an address is counted for each transaction: PostgreSQL may answer EXISTS by
--- reading all outputs of all wallets, and takes a condition on a joined label for cheap.
+-- The raw form is most of a transaction and is read only if it is requested, in the
+-- same query, because a second lookup takes as long as everything else. Outputs with a
+-- label or an address are counted for each transaction: for EXISTS, PostgreSQL may read
+-- all outputs of all wallets, and it underestimates the cost of a condition on a joined label.
 
 -- name: Transactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
@@ -24,7 +24,7 @@ WHERE h.wallet_id = @wallet_id
 ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
--- As Transactions, in the reverse order.
+-- Like Transactions, in reverse order.
 -- name: TransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
@@ -46,7 +46,7 @@ WHERE h.wallet_id = @wallet_id
 ORDER BY h.time, h.txid
 LIMIT CAST(@max_rows AS BIGINT);
 
--- As Transactions; these are few and have an index of their own.
+-- Like Transactions; these are few and have their own index.
 -- name: UnconfirmedTransactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
@@ -68,7 +68,7 @@ WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
 ORDER BY h.time DESC, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
--- As UnconfirmedTransactions, in the reverse order.
+-- Like UnconfirmedTransactions, in reverse order.
 -- name: UnconfirmedTransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
@@ -90,8 +90,8 @@ WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
 ORDER BY h.time, h.txid
 LIMIT CAST(@max_rows AS BIGINT);
 
--- As Transactions, among a few and in either order. The times are compared in a way
--- that keeps SQLite from reading all transactions by their time.
+-- Like Transactions, among a few and in either order. The times are compared in a way
+-- that prevents SQLite from reading all transactions by their time.
 -- name: TransactionsAmong :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
   flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
@@ -115,8 +115,8 @@ ORDER BY CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.time ELSE -h.time END,
   CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.txid END, h.txid DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
--- One that has the label several times may come as often, so that as few rows are
--- read as are wanted.
+-- A transaction that has the label several times may be returned as often, so that no
+-- more rows are read than requested.
 -- name: TransactionsWithLabel :many
 SELECT m.txid FROM (
   SELECT l.ref AS txid FROM labels AS l

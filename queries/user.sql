@@ -30,7 +30,7 @@ UPDATE users SET
   quotas = @quotas
 WHERE user_id = @user_id;
 
--- Undoes what the trigger of UpdateUser did, in the same transaction.
+-- Reverts the effect of UpdateUser's trigger, in the same transaction.
 -- name: SetAccessVersion :exec
 UPDATE users SET access_version = @access_version WHERE user_id = @user_id;
 

@@ -1,5 +1,5 @@
--- Locked is what is frozen or reserved, which the node is told in the same moment, and what others locked at the node.
--- What was let go and not forgotten yet is not locked, whatever the node said before.
+-- Locked are frozen and reserved UTXOs, which are locked at the node at the same time, and those that other software
+-- locked at the node. A released UTXO is not locked, whatever the node reported before.
 -- name: UTXOs :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
@@ -33,7 +33,7 @@ FROM frozen AS f JOIN utxos AS u ON u.wallet_id = f.wallet_id AND u.txid = f.txi
 WHERE f.wallet_id = @wallet_id
 ORDER BY f.txid, f.vout;
 
--- All outputs that the node may have locked because of us, spent or not.
+-- All outputs that specterd may have locked at the node, spent or not.
 -- name: HeldOutputs :many
 SELECT txid, vout FROM frozen WHERE frozen.wallet_id = @wallet_id
 UNION SELECT txid, vout FROM reserved WHERE reserved.wallet_id = @wallet_id;

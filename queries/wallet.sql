@@ -56,7 +56,7 @@ SELECT sqlc.embed(w), m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = @user_id AND m.alias = @alias AND w.stage = 'ready';
 
--- What is frozen, and what is reserved and not frozen.
+-- Frozen UTXOs, and reserved ones that are not frozen.
 -- name: HeldBack :many
 SELECT c.wallet_id,
   CAST(sum(CASE WHEN f.txid IS NOT NULL THEN c.amount_sat ELSE 0 END) AS BIGINT) AS frozen_sat,

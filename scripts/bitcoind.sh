@@ -1,9 +1,9 @@
 #!/bin/sh
-# Prints the path of a bitcoind executable on stdout; whatever else it has to say goes to stderr.
+# Print the path of a bitcoind executable on stdout. All other messages go to stderr.
 #
-# It takes, in this order: $BITCOIND, bitcoind on PATH, the one kept under ~/.cache/specterd/bitcoind, and
-# else fetches Debian's package bitcoin-knots with the libraries it needs, and keeps it there. Nothing is
-# installed on the system and no root is needed; apt checks the signatures as it always does.
+# Candidates, in this order: $BITCOIND, bitcoind on PATH, the one in ~/.cache/specterd/bitcoind. If there is
+# none, Debian's package bitcoin-knots and its libraries are downloaded to that directory. Nothing is installed
+# on the system, root is not required, and apt verifies the signatures as usual.
 #
 #   scripts/bitcoind.sh              find it, or fetch it
 #   scripts/bitcoind.sh --no-fetch   find it, or fail
@@ -27,8 +27,8 @@ mirror() {
 	echo "${found:-http://deb.debian.org/debian}" | tr -d '[:space:]'
 }
 
-# apt_config prints settings that keep apt inside folder $1. The empty status file makes it believe that no
-# package is installed, so that it resolves every library down to libc.
+# apt_config prints settings that restrict apt to directory $1. The empty status file makes apt assume that no
+# package is installed, so that it resolves all libraries, including libc.
 apt_config() {
 	cat <<-CONFIG
 		Dir::State "$1";
@@ -50,7 +50,7 @@ apt_config() {
 	CONFIG
 }
 
-# wrapper prints a script that runs program $1 of the folder it stands in on that folder's own libraries.
+# wrapper prints a script that runs program $1 of the script's directory with the libraries of that directory.
 wrapper() {
 	cat <<-WRAPPER
 		#!/bin/sh
@@ -59,7 +59,7 @@ wrapper() {
 	WRAPPER
 }
 
-# fetch makes folder $1: the package and its libraries under root/, and the wrappers that run it.
+# fetch creates directory $1: the package and its libraries in root/, and the wrapper scripts.
 fetch() {
 	apt=$1/apt
 	mkdir -p "$apt/lists/partial" "$apt/cache" "$apt/archives/partial"
@@ -117,8 +117,8 @@ if [ ! -x "$home/bitcoind" ]; then
 	fetchable || die "no bitcoind here, and it can be fetched on Debian (amd64, arm64) only:" \
 		"install Bitcoin Core or Knots 25 or later, or set BITCOIND to its path"
 
-	# The folder is made aside and renamed: an interrupted run leaves nothing half-made, and of two runs at
-	# once the second waits for the first, and finds its work.
+	# The directory is created under another name and then renamed, so that an interrupted run leaves nothing
+	# incomplete. Of two concurrent runs, the second waits for the first and uses its result.
 	mkdir -p "$cache"
 	exec 9>"$cache/bitcoind.lock"
 	flock 9

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts in place what building and testing need: Go, a C compiler (for the race detector), PostgreSQL's server
-# programs, bitcoind, curl, strace, unshare, python3 with requests, and npm. Silent and quick when all of it is there. On Debian
-# and its kin it installs what is missing; elsewhere it names it and fails.
+# Install what building and testing require: Go, a C compiler (for the race detector), PostgreSQL's server
+# programs, bitcoind, curl, strace, unshare, python3 with requests, and npm. If everything is installed, it prints
+# nothing. On Debian and its derivatives it installs what is missing; elsewhere it lists it and fails.
 set -eu
 
 here=$(dirname -- "$0")
@@ -18,7 +18,7 @@ have_postgres() {
 	return 1
 }
 
-# have_requests asks the system's Python too: apt installs there, and another may come first on PATH.
+# have_requests also checks the system's Python: apt installs there, and another may be first on PATH.
 have_requests() {
 	for python in python3 /usr/bin/python3; do
 		"$python" -c 'import requests' 2>/dev/null && return
@@ -26,7 +26,7 @@ have_requests() {
 	return 1
 }
 
-# missing prints the Debian packages that are wanting.
+# missing prints the Debian packages that are not installed.
 missing() {
 	have gcc || echo gcc libc6-dev
 	have_postgres || echo postgresql

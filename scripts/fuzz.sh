@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every fuzz target of the module, one after the other, for as long as $1 says (20s).
+# Run every fuzz target of the module, one after the other, each for the duration $1 (default: 20s).
 set -eu
 cd "$(dirname -- "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lints docs/openapi.json with Redocly, and compiles the TypeScript types that openapi-typescript makes of it. The
-# programs are pinned in tools/openapi/package-lock.json and installed into .cache/openapi when it changes.
+# Lint docs/openapi.json with Redocly, and compile the TypeScript types that openapi-typescript generates from it. The
+# programs are pinned in tools/openapi/package-lock.json and installed in .cache/openapi when that file changes.
 set -eu
 
 cd "$(dirname -- "$0")/.."

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes dist/ of the commit that is checked out: an archive and a bill of materials (CycloneDX) for each platform,
-# and SHA256SUMS. On Linux; the same commit, tags and Go give the same bytes, in whatever folder they are made.
+# Build dist/ from the current commit: an archive and a bill of materials (CycloneDX) for each platform, and
+# SHA256SUMS. On Linux, the same commit, tags and Go version result in the same bytes in any directory.
 set -eu
 cd "$(dirname -- "$0")/.."
 platforms="linux/amd64 linux/arm64 darwin/amd64 darwin/arm64"
@@ -8,7 +8,7 @@ platforms="linux/amd64 linux/arm64 darwin/amd64 darwin/arm64"
 die() { echo "release.sh: $*" >&2; exit 1; }
 [ -z "$(git status --porcelain)" ] || die "there are changes that are not committed"
 
-# Nothing of this machine may count. The time is that of the commit.
+# The result must not depend on this machine. The timestamps are that of the commit.
 version=$(git describe --tags --always --abbrev=12)
 epoch=$(git log -1 --format=%ct)
 export CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=true -mod=readonly' GOAMD64=v1 GOARM64=v8.0 LC_ALL=C TZ=UTC
@@ -18,7 +18,7 @@ umask 022
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# build writes the program for platform $1 (none: this machine's) to $2.
+# build writes the program for platform $1 (empty for the current one) to $2.
 build() {
 	GOOS=${1%/*} GOARCH=${1#*/} go build -ldflags "-s -w -X main.version=$version" -o "$2" ./cmd/specterd
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the release of the commit that is checked out a second time, in a clone in another folder and with an empty
-# build cache, and compares it with dist/.
+# Build the release of the current commit again, in a clone in another directory with an empty build cache, and
+# compare it with dist/.
 set -eu
 cd "$(dirname -- "$0")/.."
 

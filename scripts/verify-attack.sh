@@ -1,6 +1,6 @@
 #!/bin/bash
-# Attack specterd from seven sides, each attempt a test in its short form, and print what came of it. `make verify-long-attack`
-# runs it; long forms have lines of their own in verify-long.sh.
+# Attack specterd from seven sides and print the results. Each attempt is a test in its short form; the long forms
+# are in verify-long.sh. `make verify-long-attack` runs this script.
 set -euo pipefail
 
 # side | package | tests | what is attempted

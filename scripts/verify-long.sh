@@ -1,6 +1,6 @@
 #!/bin/bash
-# The full form of what docs/reliability.md promises, each printing its figures. It is the code of the tests that make
-# test runs in short. Without an argument: all of them, one after the other.
+# Run the long forms of the tests in docs/reliability.md, which print their figures. make test runs the short forms.
+# Without an argument, all are run, one after the other.
 set -euo pipefail
 
 # name, package, test; or bench and its arguments; or script and its path

@@ -288,7 +288,7 @@ type ReceivedByRow struct {
 	Transactions int64
 }
 
-// As in balances, what is neither in a block nor in the mempool does not count.
+// As in balances, transactions that are neither in a block nor in the mempool do not count.
 func (q *Queries) ReceivedBy(ctx context.Context, arg ReceivedByParams) (ReceivedByRow, error) {
 	row := q.db.QueryRowContext(ctx, ReceivedBy, arg.WalletID, arg.Address)
 	var i ReceivedByRow

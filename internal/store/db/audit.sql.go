@@ -165,7 +165,7 @@ type ListAuditParams struct {
 	MaxRows        int64
 }
 
-// The latest first.
+// Newest first.
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
 	rows, err := q.db.QueryContext(ctx, ListAudit,
 		arg.BeforeID,

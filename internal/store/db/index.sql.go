@@ -217,7 +217,7 @@ const HoldWallet = `-- name: HoldWallet :exec
 UPDATE wallets SET problem = problem WHERE wallet_id = $1
 `
 
-// Has others who want to change the wallet wait, where the database has rows to wait for.
+// Makes concurrent changes of the wallet wait, on databases with row locks.
 func (q *Queries) HoldWallet(ctx context.Context, walletID string) error {
 	_, err := q.db.ExecContext(ctx, HoldWallet, walletID)
 	return err
@@ -312,7 +312,7 @@ type OwnOutputsRow struct {
 	AmountSat btc.Amount
 }
 
-// What the follower reads and writes; see also address.sql and utxo.sql.
+// What the indexer reads and writes; see also address.sql and utxo.sql.
 func (q *Queries) OwnOutputs(ctx context.Context, arg OwnOutputsParams) ([]OwnOutputsRow, error) {
 	rows, err := q.db.QueryContext(ctx, OwnOutputs, arg.WalletID, arg.Txids)
 	if err != nil {

@@ -23,8 +23,8 @@ type FlowUntilParams struct {
 	Until    sqltype.Time
 }
 
-// What the ledger of a wallet needs besides its history.
-// Sums up the transactions before a time that count; inactive ones do not.
+// What the ledger of a wallet requires in addition to its history.
+// Sums up the transactions before a time, without inactive ones.
 func (q *Queries) FlowUntil(ctx context.Context, arg FlowUntilParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, FlowUntil, arg.WalletID, arg.Until)
 	var flow_sat int64

@@ -135,7 +135,7 @@ type SameAddressesParams struct {
 	WalletID string
 }
 
-// The user's other wallets that have the first address of one of this wallet's branches.
+// The user's other wallets that contain the first address of one of this wallet's branches.
 func (q *Queries) SameAddresses(ctx context.Context, arg SameAddressesParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, SameAddresses, arg.UserID, arg.WalletID)
 	if err != nil {
@@ -236,7 +236,7 @@ WHERE m.user_id = $1 AND m.role = 'owner' AND w.stage <> 'removing'
 ORDER BY m.wallet_id
 `
 
-// Wallets that would be without an owner if the user were not there.
+// Wallets that would have no owner without the user.
 func (q *Queries) WalletsSolelyOwned(ctx context.Context, userID string) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, WalletsSolelyOwned, userID)
 	if err != nil {

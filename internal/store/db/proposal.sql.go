@@ -346,8 +346,8 @@ type LostAncestorsRow struct {
 	Status string
 }
 
-// The transactions that the inputs of a proposal come from, directly or through others
-// that are neither in the chain nor in the mempool, and that are dead.
+// The dead transactions from which the inputs of a proposal descend, directly or
+// through transactions that are neither in a block nor in the mempool.
 func (q *Queries) LostAncestors(ctx context.Context, arg LostAncestorsParams) ([]LostAncestorsRow, error) {
 	rows, err := q.db.QueryContext(ctx, LostAncestors, arg.WalletID, arg.ProposalID)
 	if err != nil {
@@ -381,7 +381,7 @@ type NoteLockParams struct {
 	Vout     uint32
 }
 
-// As if a proposal had released it.
+// Inserts the row that a released reservation leaves.
 func (q *Queries) NoteLock(ctx context.Context, arg NoteLockParams) error {
 	_, err := q.db.ExecContext(ctx, NoteLock, arg.WalletID, arg.Txid, arg.Vout)
 	return err
@@ -836,9 +836,9 @@ type ProposalsTouchedByParams struct {
 	WalletID string
 }
 
-// Which proposals these transactions are about: those that have an input in common
-// with one of them, and those whose inputs come from one, directly or through others
-// that are neither in the chain nor in the mempool.
+// The proposals that these transactions affect: those that share an input with one of
+// them, and those whose inputs descend from one, directly or through transactions that
+// are neither in a block nor in the mempool.
 func (q *Queries) ProposalsTouchedBy(ctx context.Context, arg ProposalsTouchedByParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, ProposalsTouchedBy, arg.Txids, arg.WalletID)
 	if err != nil {
@@ -969,7 +969,7 @@ type SpendersOfProposalRow struct {
 	Raw    []byte
 }
 
-// What spends the UTXOs of a proposal.
+// The transactions that spend the UTXOs of a proposal.
 func (q *Queries) SpendersOfProposal(ctx context.Context, proposalID string) ([]SpendersOfProposalRow, error) {
 	rows, err := q.db.QueryContext(ctx, SpendersOfProposal, proposalID)
 	if err != nil {

@@ -24,7 +24,7 @@ const CountIdempotencyKeysOfUser = `-- name: CountIdempotencyKeysOfUser :one
 SELECT count(*) FROM idempotency WHERE user_id = $1 AND claimed_at >= 0
 `
 
-// The second condition has SQLite read the index and not the rows, which have the answers.
+// The second condition makes SQLite read the index and not the rows, which contain the responses.
 func (q *Queries) CountIdempotencyKeysOfUser(ctx context.Context, userID string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, CountIdempotencyKeysOfUser, userID)
 	var count int64
@@ -135,7 +135,7 @@ type HoldQuotaUseParams struct {
 	Quota     string
 }
 
-// Keeps others from counting the same until this transaction ends.
+// Prevents concurrent transactions from counting the same until this one ends.
 func (q *Queries) HoldQuotaUse(ctx context.Context, arg HoldQuotaUseParams) error {
 	_, err := q.db.ExecContext(ctx, HoldQuotaUse, arg.SubjectID, arg.Quota)
 	return err
@@ -165,7 +165,7 @@ type MostUsedOfWalletsParams struct {
 	Quota  string
 }
 
-// In the one of the user's wallets that has the most.
+// The largest number in any of the user's wallets.
 func (q *Queries) MostUsedOfWallets(ctx context.Context, arg MostUsedOfWalletsParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, MostUsedOfWallets, arg.UserID, arg.Quota)
 	var used int64
@@ -196,7 +196,7 @@ type RaiseQuotaUseParams struct {
 	Most      int64
 }
 
-// Counts what was inserted, unless there may be more than the limit now.
+// Counts inserted rows, unless the limit may be exceeded now.
 func (q *Queries) RaiseQuotaUse(ctx context.Context, arg RaiseQuotaUseParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, RaiseQuotaUse,
 		arg.More,

@@ -55,7 +55,7 @@ type WalletStatsRow struct {
 	LeastHeight int64
 }
 
-// Counts for the metrics.
+// Numbers for the metrics.
 func (q *Queries) WalletStats(ctx context.Context) ([]WalletStatsRow, error) {
 	rows, err := q.db.QueryContext(ctx, WalletStats)
 	if err != nil {

@@ -167,8 +167,8 @@ type FamilyOfTokenRow struct {
 	Description string
 }
 
-// A token and those that were made with it, and with_successors what these were rotated
-// to by tokens and their families. The token itself may be gone.
+// A token, its descendants and, with with_successors, the tokens that these were rotated
+// to by tokens, and their descendants. The token itself may no longer exist.
 func (q *Queries) FamilyOfToken(ctx context.Context, arg FamilyOfTokenParams) ([]FamilyOfTokenRow, error) {
 	rows, err := q.db.QueryContext(ctx, FamilyOfToken, arg.UserID, arg.WithSuccessors, arg.TokenID)
 	if err != nil {
@@ -375,7 +375,7 @@ type PredecessorsOfTokenParams struct {
 	TokenID string
 }
 
-// The tokens whose place a token took, by rotations that tokens made.
+// The predecessors of a token, by rotations that tokens made.
 func (q *Queries) PredecessorsOfToken(ctx context.Context, arg PredecessorsOfTokenParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, PredecessorsOfToken, arg.UserID, arg.TokenID)
 	if err != nil {

@@ -251,10 +251,10 @@ type TransactionsRow struct {
 	Raw          interface{}
 }
 
-// The raw form is most of a transaction, and read only where it is wanted; in the
-// same query, because looking it up again takes as long as all the rest. What has a
-// label or an address is counted for each transaction: PostgreSQL may answer EXISTS by
-// reading all outputs of all wallets, and takes a condition on a joined label for cheap.
+// The raw form is most of a transaction and is read only if it is requested, in the
+// same query, because a second lookup takes as long as everything else. Outputs with a
+// label or an address are counted for each transaction: for EXISTS, PostgreSQL may read
+// all outputs of all wallets, and it underestimates the cost of a condition on a joined label.
 func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]TransactionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, Transactions,
 		arg.Raw,
@@ -380,8 +380,8 @@ type TransactionsAmongRow struct {
 	Raw          interface{}
 }
 
-// As Transactions, among a few and in either order. The times are compared in a way
-// that keeps SQLite from reading all transactions by their time.
+// Like Transactions, among a few and in either order. The times are compared in a way
+// that prevents SQLite from reading all transactions by their time.
 func (q *Queries) TransactionsAmong(ctx context.Context, arg TransactionsAmongParams) ([]TransactionsAmongRow, error) {
 	rows, err := q.db.QueryContext(ctx, TransactionsAmong,
 		arg.Raw,
@@ -505,7 +505,7 @@ type TransactionsAscendingRow struct {
 	Raw          interface{}
 }
 
-// As Transactions, in the reverse order.
+// Like Transactions, in reverse order.
 func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAscendingParams) ([]TransactionsAscendingRow, error) {
 	rows, err := q.db.QueryContext(ctx, TransactionsAscending,
 		arg.Raw,
@@ -619,8 +619,8 @@ type TransactionsWithLabelParams struct {
 	MaxRows  int64
 }
 
-// One that has the label several times may come as often, so that as few rows are
-// read as are wanted.
+// A transaction that has the label several times may be returned as often, so that no
+// more rows are read than requested.
 func (q *Queries) TransactionsWithLabel(ctx context.Context, arg TransactionsWithLabelParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, TransactionsWithLabel, arg.WalletID, arg.Label, arg.MaxRows)
 	if err != nil {
@@ -706,7 +706,7 @@ type UnconfirmedTransactionsRow struct {
 	Raw          interface{}
 }
 
-// As Transactions; these are few and have an index of their own.
+// Like Transactions; these are few and have their own index.
 func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTransactionsParams) ([]UnconfirmedTransactionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, UnconfirmedTransactions,
 		arg.Raw,
@@ -828,7 +828,7 @@ type UnconfirmedTransactionsAscendingRow struct {
 	Raw          interface{}
 }
 
-// As UnconfirmedTransactions, in the reverse order.
+// Like UnconfirmedTransactions, in reverse order.
 func (q *Queries) UnconfirmedTransactionsAscending(ctx context.Context, arg UnconfirmedTransactionsAscendingParams) ([]UnconfirmedTransactionsAscendingRow, error) {
 	rows, err := q.db.QueryContext(ctx, UnconfirmedTransactionsAscending,
 		arg.Raw,

@@ -162,7 +162,7 @@ type SetAccessVersionParams struct {
 	UserID        string
 }
 
-// Undoes what the trigger of UpdateUser did, in the same transaction.
+// Reverts the effect of UpdateUser's trigger, in the same transaction.
 func (q *Queries) SetAccessVersion(ctx context.Context, arg SetAccessVersionParams) error {
 	_, err := q.db.ExecContext(ctx, SetAccessVersion, arg.AccessVersion, arg.UserID)
 	return err

@@ -141,7 +141,7 @@ type HeldOutputsRow struct {
 	Vout uint32
 }
 
-// All outputs that the node may have locked because of us, spent or not.
+// All outputs that specterd may have locked at the node, spent or not.
 func (q *Queries) HeldOutputs(ctx context.Context, walletID string) ([]HeldOutputsRow, error) {
 	rows, err := q.db.QueryContext(ctx, HeldOutputs, walletID)
 	if err != nil {
@@ -245,8 +245,8 @@ type UTXOsRow struct {
 	Label         string
 }
 
-// Locked is what is frozen or reserved, which the node is told in the same moment, and what others locked at the node.
-// What was let go and not forgotten yet is not locked, whatever the node said before.
+// Locked are frozen and reserved UTXOs, which are locked at the node at the same time, and those that other software
+// locked at the node. A released UTXO is not locked, whatever the node reported before.
 func (q *Queries) UTXOs(ctx context.Context, arg UTXOsParams) ([]UTXOsRow, error) {
 	rows, err := q.db.QueryContext(ctx, UTXOs,
 		arg.WalletID,

@@ -183,7 +183,7 @@ type HeldBackRow struct {
 	ReservedSat int64
 }
 
-// What is frozen, and what is reserved and not frozen.
+// Frozen UTXOs, and reserved ones that are not frozen.
 func (q *Queries) HeldBack(ctx context.Context, walletIds string) ([]HeldBackRow, error) {
 	rows, err := q.db.QueryContext(ctx, HeldBack, walletIds)
 	if err != nil {
