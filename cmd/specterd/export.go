@@ -59,7 +59,7 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
   bitcoin-cli -named createwallet wallet_name=savings disable_private_keys=true blank=true
   bitcoin-cli -rpcwallet=savings importdescriptors "$(cat core.json)"`,
 		PreRunE: func(*cobra.Command, []string) error { return checkExport(alias, format, folder) },
-		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
+		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
 			if folder != "" || format == string(walletexport.Core) {
 				_ = d.node.CheckOnce(cmd.Context()) // timeOf returns the error, if any
 			}
@@ -95,7 +95,7 @@ func checkExport(alias, format, folder string) error {
 	return nil
 }
 
-func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, form walletexport.Format) error {
+func (p *program) exportOne(ctx context.Context, d *walletCommands, alias string, form walletexport.Format) error {
 	v, err := d.service.Get(ctx, d.who, alias)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (p *program) exportOne(ctx context.Context, d *walletDesk, alias string, fo
 	return errors.Join(w.Write(out, form), out.Flush())
 }
 
-func (p *program) exportFolder(ctx context.Context, d *walletDesk, alias, path string) (err error) {
+func (p *program) exportFolder(ctx context.Context, d *walletCommands, alias, path string) (err error) {
 	views, err := d.chosen(ctx, alias)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (p *program) exportFolder(ctx context.Context, d *walletDesk, alias, path s
 }
 
 // chosen returns the wallet with an alias, or all wallets if alias is empty.
-func (d *walletDesk) chosen(ctx context.Context, alias string) ([]wallet.View, error) {
+func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.View, error) {
 	if alias == "" {
 		return d.service.List(ctx, d.who, "", 0)
 	}
@@ -171,7 +171,7 @@ func newFolders(path string, views []wallet.View) (*os.Root, error) {
 
 // exportWallet writes a wallet in all formats, and reports whether every format was
 // possible.
-func (p *program) exportWallet(ctx context.Context, d *walletDesk, folder *os.Root, v wallet.View) (whole bool, err error) {
+func (p *program) exportWallet(ctx context.Context, d *walletCommands, folder *os.Root, v wallet.View) (whole bool, err error) {
 	w, err := p.leaving(ctx, d, v, true)
 	if err != nil {
 		return false, err
@@ -216,7 +216,7 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 
 // leaving collects the data of a wallet for all formats, and prints a note if something
 // is incomplete. If born is set, it asks the node for the time of the first block.
-func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, born bool) (w walletexport.Wallet, err error) {
+func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, born bool) (w walletexport.Wallet, err error) {
 	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {
 		return w, err
 	}
@@ -241,7 +241,7 @@ func (p *program) leaving(ctx context.Context, d *walletDesk, v wallet.View, bor
 }
 
 // timeOf returns the time in the header of a block of the node's chain.
-func (d *walletDesk) timeOf(ctx context.Context, height int) (time.Time, error) {
+func (d *walletCommands) timeOf(ctx context.Context, height int) (time.Time, error) {
 	if err := d.node.Provider.Ready(); err != nil {
 		return time.Time{}, err
 	}

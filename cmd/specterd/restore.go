@@ -69,7 +69,7 @@ rescans the chain for their history.`,
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Restored the backup %s.\n", of)
-			p.tellRestored(a, r)
+			p.printRestored(a, r)
 			return nil
 		},
 	}
@@ -78,8 +78,8 @@ rescans the chain for their history.`,
 	return cmd
 }
 
-// tellRestored prints what was restored, what is missing, and the next steps.
-func (p *program) tellRestored(a *app.App, r store.Restored) {
+// printRestored prints what was restored, what is missing, and the next steps.
+func (p *program) printRestored(a *app.App, r store.Restored) {
 	say := func(what, format string, args ...any) {
 		fmt.Fprintf(p.stdout, "%-11s %s\n", what, fmt.Sprintf(format, args...))
 	}

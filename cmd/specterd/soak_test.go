@@ -247,13 +247,13 @@ func into(t *testing.T, out any, text json.RawMessage) {
 	check(t, json.Unmarshal(text, out))
 }
 
-// census counts resources of a process.
-type census struct{ goroutines, files int }
+// resources counts resources of a process.
+type resources struct{ goroutines, files int }
 
 var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 
 // count returns the server's current resources.
-func count(t *testing.T, s *server, metrics string) (c census) {
+func count(t *testing.T, s *server, metrics string) (c resources) {
 	t.Helper()
 	found := goroutines.FindStringSubmatch(get(t, "http://"+metrics+"/metrics", ok))
 	if found == nil {
@@ -268,19 +268,19 @@ func count(t *testing.T, s *server, metrics string) (c census) {
 
 // atRest returns the minimum of the server's resources while it is idle. Its idle connections
 // to the node are closed after 20 seconds.
-func atRest(t *testing.T, s *server, metrics string) census {
+func atRest(t *testing.T, s *server, metrics string) resources {
 	t.Helper()
 	least := count(t, s, metrics)
 	for range testkit.Size(100, 10_000) {
 		c := count(t, s, metrics)
-		least = census{min(least.goroutines, c.goroutines), min(least.files, c.files)}
+		least = resources{min(least.goroutines, c.goroutines), min(least.files, c.files)}
 	}
 	return least
 }
 
 // settled waits until the server has no more resources than before, apart from connections
 // that its pools may have opened.
-func settled(t *testing.T, s *server, metrics string, had census) {
+func settled(t *testing.T, s *server, metrics string, had resources) {
 	t.Helper()
 	const pools = 10
 	testkit.Eventually(t, fmt.Sprintf("no more goroutines and files than %+v", had), func() bool {

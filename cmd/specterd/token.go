@@ -82,8 +82,8 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 					return revokeError(id, err)
 				}
 				fmt.Fprintf(p.stdout, "Revoked %s.\n", id)
-				p.tellOthers("also revoked", id, deleted.Ended)
-				p.tellOthers("kept", id, deleted.Kept)
+				p.printOtherTokens("also revoked", id, deleted.Ended)
+				p.printOtherTokens("kept", id, deleted.Kept)
 			}
 			return nil
 		}),
@@ -100,8 +100,8 @@ func revokeError(id string, err error) error {
 	return fmt.Errorf("revoke %s: %w", id, err)
 }
 
-// tellOthers prints the tokens other than the one with this id.
-func (p *program) tellOthers(what, id string, tokens []auth.TokenName) {
+// printOtherTokens prints the tokens other than the one with this id.
+func (p *program) printOtherTokens(what, id string, tokens []auth.TokenName) {
 	for _, t := range tokens {
 		if t.ID != id {
 			fmt.Fprintf(p.stdout, "  %s: %s (%s)\n", what, t.ID, t.Description)

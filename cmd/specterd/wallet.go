@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// walletDesk is a command's access to wallets on behalf of a user.
-type walletDesk struct {
+// walletCommands is a command's access to wallets on behalf of a user.
+type walletCommands struct {
 	*app.App
 	node    *app.Node
 	service *wallet.Service
@@ -39,7 +39,7 @@ func (p *program) walletCommand() *cobra.Command {
 
 // withWallets returns a function that opens the database and the node clients, calls do
 // and closes them. If atNode is set, it checks the node first, which may be unreachable.
-func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletDesk, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, []string) error {
 	return p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
 		u, err := a.Users.Get(cmd.Context(), *user)
 		if err != nil {
@@ -59,7 +59,7 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 		who.UserID = u.ID
 		// The server's indexer finds new wallets in the database.
 		service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, func(string) {})
-		return do(cmd, &walletDesk{a, n, service, who}, args)
+		return do(cmd, &walletCommands{a, n, service, who}, args)
 	})
 }
 
@@ -70,7 +70,7 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 		Use: "create", Short: "Create a watch-only wallet from a descriptor or keys", Args: cobra.NoArgs,
 		Example: `  specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
   specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
 			var err error
 			if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
 				return err
@@ -104,7 +104,7 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 func (p *program) walletListCommand(user *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List a user's wallets", Args: cobra.NoArgs,
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletDesk, _ []string) error {
+		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
 			views, err := d.service.List(cmd.Context(), d.who, "", 0)
 			if err != nil {
 				return err
@@ -147,7 +147,7 @@ func asOf(v wallet.View) string {
 func (p *program) walletShowCommand(user *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ALIAS", Short: "Show one wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletDesk, args []string) error {
+		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			v, err := d.service.Get(cmd.Context(), d.who, args[0])
 			if err != nil {
 				return err
@@ -189,7 +189,7 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	var stop bool
 	cmd := &cobra.Command{
 		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, args []string) error {
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			if stop {
 				if err := d.service.StopRescan(cmd.Context(), d.who, args[0]); err != nil {
 					return err
@@ -219,7 +219,7 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 	var files string
 	cmd := &cobra.Command{
 		Use: "rm ALIAS", Short: "Delete a wallet for all members (funds are not affected)", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletDesk, args []string) error {
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			if files != "keep" && files != "delete" {
 				return fault.InvalidField("files", "must be keep or delete")
 			}
@@ -247,7 +247,7 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 // unload unloads a deleted wallet from Bitcoin Core if no server is running. A server
 // does so itself, and it must learn of the deletion before the wallet is gone from
 // Bitcoin Core.
-func (d *walletDesk) unload(ctx context.Context, id string) error {
+func (d *walletCommands) unload(ctx context.Context, id string) error {
 	if served, err := d.isServed(ctx); served || err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ const scanInterval = 500 * time.Millisecond
 
 // followScan prints whether a rescan of a wallet is running and, on a terminal, its
 // progress until it is complete. The server does the rescan independently of this.
-func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) error {
+func (p *program) followScan(ctx context.Context, d *walletCommands, v wallet.View) error {
 	if !v.Rescanning() {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (p *program) followScan(ctx context.Context, d *walletDesk, v wallet.View) 
 	return p.drawScan(ctx, d, v)
 }
 
-func (p *program) drawScan(ctx context.Context, d *walletDesk, v wallet.View) error {
+func (p *program) drawScan(ctx context.Context, d *walletCommands, v wallet.View) error {
 	tick := time.NewTicker(scanInterval)
 	defer tick.Stop()
 	for v.Rescanning() {
@@ -75,7 +75,7 @@ func bar(done float64) string {
 const leadPatience = 500 * time.Millisecond
 
 // isServed reports whether a server is running on this database.
-func (d *walletDesk) isServed(ctx context.Context) (bool, error) {
+func (d *walletCommands) isServed(ctx context.Context) (bool, error) {
 	if !d.UsesPostgres() {
 		lock, err := store.Lock(ctx, string(d.Config.DatabaseURL), "a command that checks for a running server", 0)
 		if _, locked := errors.AsType[store.ErrLocked](err); locked {

@@ -69,7 +69,7 @@ func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	synced := make(chan struct{}, 1)
 	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: clock, Store: syncStore{e.store, synced},
-		Keeper: e.service, Reserver: e.proposals, Provider: e.provider, Host: e.host, Node: backend.New(e.clients[1]), Scanner: backend.New(e.clients[2]),
+		Wallets: e.service, Reserver: e.proposals, Provider: e.provider, Host: e.host, Node: backend.New(e.clients[1]), Scanner: backend.New(e.clients[2]),
 		Ready:   func() error { return e.monitor.Status().Unusable() },
 		Network: func() btc.Network { return btc.Regtest },
 	})

@@ -21,7 +21,7 @@ const (
 	untilGivenBack = 30 * time.Second
 )
 
-var millionTokens = crowd{users: 100_000, tokens: 1_000_000}
+var millionTokens = population{users: 100_000, tokens: 1_000_000}
 
 // measureLarge uses a large database: it measures the start time of specterd, its
 // idle memory, and whether a request takes longer.

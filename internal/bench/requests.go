@@ -19,8 +19,8 @@ const (
 
 // The groups of users whose requests are compared.
 var (
-	fewTokens  = crowd{users: tokensInUse, tokens: tokensInUse}
-	manyTokens = crowd{users: 1_099, tokens: 100_000}
+	fewTokens  = population{users: tokensInUse, tokens: tokensInUse}
+	manyTokens = population{users: 1_099, tokens: 100_000}
 )
 
 // target is a server and the requests to it.
@@ -101,7 +101,7 @@ func compare(ctx context.Context, o options, stdout io.Writer, comparisons []com
 }
 
 // prepare starts a specterd with a number of tokens.
-func prepare(ctx context.Context, binary, folder string, c crowd) (target, func(), error) {
+func prepare(ctx context.Context, binary, folder string, c population) (target, func(), error) {
 	key := newKey()
 	secrets, err := seed(ctx, folder, key, c)
 	if err != nil {

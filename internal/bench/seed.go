@@ -23,12 +23,12 @@ const (
 	databaseName = "specterd.db" // in the data directory
 )
 
-// crowd is a number of users and their tokens.
-type crowd struct{ users, tokens int }
+// population is a number of users and their tokens.
+type population struct{ users, tokens int }
 
-// seed creates a data directory with a database of a crowd, and returns the tokens
+// seed creates a data directory with a database of a population, and returns the tokens
 // to use, each of another user.
-func seed(ctx context.Context, folder, key string, c crowd) ([]string, error) {
+func seed(ctx context.Context, folder, key string, c population) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func seed(ctx context.Context, folder, key string, c crowd) ([]string, error) {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("make tokens: %w", err)
 	}
-	if err := fill(ctx, path, crowd{c.users - tokensInUse, c.tokens - tokensInUse}); err != nil {
+	if err := fill(ctx, path, population{c.users - tokensInUse, c.tokens - tokensInUse}); err != nil {
 		return nil, fmt.Errorf("fill the database: %w", err)
 	}
 	return secrets, nil
@@ -99,7 +99,7 @@ FROM users, n WHERE password_hash = 'none'`
 // filler returns the id of the i-th filler.
 func filler(i int) string { return fmt.Sprintf("filler %d", i+1) }
 
-func fill(ctx context.Context, path string, c crowd) (err error) {
+func fill(ctx context.Context, path string, c population) (err error) {
 	if c.users == 0 {
 		return nil
 	}

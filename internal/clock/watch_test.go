@@ -10,17 +10,17 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// hands are the two clocks of a machine.
-type hands struct {
+// fakeClocks are the two clocks of a machine.
+type fakeClocks struct {
 	wall   time.Time
 	steady time.Duration
 }
 
-func (h *hands) pass(d time.Duration) { h.wall, h.steady = h.wall.Add(d), h.steady+d }
-func (h *hands) set(d time.Duration)  { h.wall = h.wall.Add(d) }
+func (h *fakeClocks) pass(d time.Duration) { h.wall, h.steady = h.wall.Add(d), h.steady+d }
+func (h *fakeClocks) set(d time.Duration)  { h.wall = h.wall.Add(d) }
 
 func TestWatch(t *testing.T) {
-	h := &hands{wall: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), steady: time.Hour}
+	h := &fakeClocks{wall: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), steady: time.Hour}
 	log := &testkit.Log{}
 	w := clock.NewWatch(slog.New(slog.NewJSONHandler(log, nil)), func() time.Time { return h.wall }, func() time.Duration { return h.steady })
 	logged := 0

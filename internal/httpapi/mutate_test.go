@@ -59,8 +59,8 @@ type warnings struct{ slog.Handler }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
 
-// breeder makes mutations for a server.
-type breeder struct {
+// mutationTest makes mutations for a server.
+type mutationTest struct {
 	*server
 	postgres bool
 	seed     uint64
@@ -85,12 +85,12 @@ const (
 
 func (o outcome) mayChange() bool { return o == becameWrite || o == gaveUp }
 
-func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *breeder {
+func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *mutationTest {
 	admin := s.user(t, "admin", true)
 	k, other := s.tokenFor(t, admin, 24*time.Hour, 0, nil), s.token(t, admin, 0)
 	s.vault(t, admin, "vault")
 	s.sql(t, "DELETE FROM addresses WHERE address_index > 20") // thousands take long to look at
-	b := &breeder{server: s, seed: seed, postgres: postgres, credentials: []string{k.bearer(), admin.basic()}, became: map[outcome]int{}}
+	b := &mutationTest{server: s, seed: seed, postgres: postgres, credentials: []string{k.bearer(), admin.basic()}, became: map[outcome]int{}}
 	cases := badCases(t)
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		r := cases[name].request(s, admin, token{other.id, k.secret})
@@ -120,13 +120,13 @@ func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *breeder {
 }
 
 // look takes what is in the database for what has to be there.
-func (b *breeder) look(t *testing.T) {
+func (b *mutationTest) look(t *testing.T) {
 	t.Helper()
 	b.before, b.acts = b.dump(t, false), (&world{server: b.server}).acts(t)
 }
 
 // restore puts everything back but the audit record.
-func (b *breeder) restore(t *testing.T) {
+func (b *mutationTest) restore(t *testing.T) {
 	t.Helper()
 	tx, err := b.db.BeginTx(t.Context(), nil)
 	check(t, err)
@@ -149,7 +149,7 @@ func (b *breeder) restore(t *testing.T) {
 }
 
 // try sends some mutations, and finds out which of them did what it should not have.
-func (b *breeder) try(t *testing.T, from, to int) {
+func (b *mutationTest) try(t *testing.T, from, to int) {
 	t.Helper()
 	for i := from; i < to && !t.Failed(); i++ {
 		became := b.send(t, i)
@@ -168,7 +168,7 @@ func (b *breeder) try(t *testing.T, from, to int) {
 	b.wantUnchanged(t, from, to)
 }
 
-func (b *breeder) wantUnchanged(t *testing.T, from, to int) {
+func (b *mutationTest) wantUnchanged(t *testing.T, from, to int) {
 	t.Helper()
 	after := b.dump(t, false)
 	acts := (&world{server: b.server}).acts(t)
@@ -211,7 +211,7 @@ func (m mutant) wire(host string) string {
 }
 
 // mutation returns the i-th request.
-func (b *breeder) mutation(i int) string {
+func (b *mutationTest) mutation(i int) string {
 	r := rand.New(rand.NewPCG(b.seed, uint64(i)))
 	if i%rawEvery == 0 && i%(2*rawEvery) != 0 {
 		text := []byte(pick(r, b.raw))
@@ -242,7 +242,7 @@ func (b *breeder) mutation(i int) string {
 }
 
 // send sends a mutation and checks the answer.
-func (b *breeder) send(t *testing.T, i int) outcome {
+func (b *mutationTest) send(t *testing.T, i int) outcome {
 	t.Helper()
 	text := b.mutation(i)
 	if i%rawEvery == 0 {
@@ -290,7 +290,7 @@ var notOurs = regexp.MustCompile(`(?m)^HTTP/1\.1 (501 Not Implemented|505 HTTP V
 
 // sendRaw sends a mutation over the wire. Where it has become two requests, there are
 // two answers; where it has no end, there may be none.
-func (b *breeder) sendRaw(t *testing.T, i int, text string) outcome {
+func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
 	check(t, err)
@@ -323,7 +323,7 @@ func (b *breeder) sendRaw(t *testing.T, i int, text string) outcome {
 
 // wantRight fails the test unless a request that was accepted has a credential to the
 // letter, and strict JSON, as another decoder than ours reads it.
-func (b *breeder) wantRight(t *testing.T, i int, text string) {
+func (b *mutationTest) wantRight(t *testing.T, i int, text string) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	check(t, err)

@@ -170,7 +170,7 @@ func (t *partWriter) places(ctx context.Context, p *part) (map[string]wallet.Pla
 	}
 	// Only as far as Bitcoin Core's range: extending that would make it derive the
 	// whole range again.
-	if t.w, err = t.x.Keeper.ExtendRange(ctx, t.w, uint32(last)+1); err != nil {
+	if t.w, err = t.x.Wallets.ExtendRange(ctx, t.w, uint32(last)+1); err != nil {
 		return nil, err
 	}
 	return t.x.Store.OwnPlaces(ctx, t.w.ID, all)

@@ -33,8 +33,8 @@ type Store interface {
 	Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error)
 }
 
-// Keeper manages the wallets themselves.
-type Keeper interface {
+// Wallets manages the wallets themselves.
+type Wallets interface {
 	// Finish completes the interrupted creation or removal of a wallet, or undoes
 	// the creation.
 	Finish(ctx context.Context, w wallet.Wallet) error
@@ -66,7 +66,7 @@ type Options struct {
 	Now      func() time.Time
 	Watch    *clock.Watch // of the clock Now
 	Store    Store
-	Keeper   Keeper
+	Wallets  Wallets
 	Reserver Reserver
 	Provider Provider
 	Node     *backend.Node

@@ -58,7 +58,7 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 		if w.Stage == wallet.Creating && (x.Now().Sub(w.CreatedAt) < unfinishedAge || !x.Watch.Settled()) {
 			return nil, nil //nolint:nilnil // somebody is at work on it
 		}
-		return nil, x.Keeper.Finish(ctx, w)
+		return nil, x.Wallets.Finish(ctx, w)
 	}
 	done, err := x.inspecting.Lock(ctx, w.ID)
 	if err != nil {
@@ -70,7 +70,7 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 	}
 	// Bitcoin Core derives that far on its own, so this does not call it during a
 	// rescan, when it would refuse.
-	w, err = x.Keeper.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
+	w, err = x.Wallets.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
 	if err != nil {
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
 	}

@@ -229,7 +229,7 @@ func (x *Indexer) extend(ctx context.Context, w wallet.Wallet) (wallet.Wallet, e
 	}
 	done()
 	x.Log.InfoContext(ctx, "extending the address range for a rescan", "wallet_id", w.ID, "addresses", w.RescanRange)
-	extended, err := x.Keeper.EnsureScanRange(ctx, w)
+	extended, err := x.Wallets.EnsureScanRange(ctx, w)
 	if err != nil {
 		return w, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
 	}

@@ -139,7 +139,7 @@ func (w *world) startOn(s indexer.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&w.log, w.t.Output()), nil)), Now: time.Now, Store: s,
-		Keeper: w.service, Reserver: w.proposals, Provider: w.provider, Host: w.node.Host(), Node: w.core, Scanner: w.scanner,
+		Wallets: w.service, Reserver: w.proposals, Provider: w.provider, Host: w.node.Host(), Node: w.core, Scanner: w.scanner,
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },
 	})
 	done := make(chan struct{})

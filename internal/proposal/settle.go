@@ -19,8 +19,8 @@ type Spender struct {
 	Replacement string
 }
 
-// Life is the state of a proposal's inputs in the index.
-type Life struct {
+// InputState is the state of a proposal's inputs in the index.
+type InputState struct {
 	Wallet wallet.Wallet // the wallet whose keys sign
 	// Spenders are the transactions that spend the inputs.
 	Spenders []Spender
@@ -44,25 +44,25 @@ type Ancestor struct {
 // expired but sent nevertheless becomes confirmed, and a transaction that a
 // reorganization removes from the chain becomes unconfirmed again. A proposal that users
 // ended stays ended unless its own transaction appears.
-func (p *Proposal) Settle(life Life, now time.Time) (changed bool) {
-	own := p.own(life.Spenders)
-	rival := rivalOf(own, life.Spenders)
+func (p *Proposal) Settle(inputs InputState, now time.Time) (changed bool) {
+	own := p.own(inputs.Spenders)
+	rival := rivalOf(own, inputs.Spenders)
 	switch {
 	case own.is(wallet.Confirmed):
-		return p.sentAs(Confirmed, own, life.Wallet, now)
+		return p.sentAs(Confirmed, own, inputs.Wallet, now)
 	case rival.is(wallet.Confirmed) && !p.endedByPeople(own):
 		return p.lostTo(rival, now)
 	case own.is(wallet.InMempool):
-		return p.sentAs(Broadcast, own, life.Wallet, now)
+		return p.sentAs(Broadcast, own, inputs.Wallet, now)
 	case p.endedByPeople(own):
 		return false
 	case rival != nil && rival.Replacement != "":
 		return p.lostTo(rival, now)
-	case life.Lost != nil:
-		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which its inputs come from, is %s", life.Lost.Txid, life.Lost.Status), now)
+	case inputs.Lost != nil:
+		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which its inputs come from, is %s", inputs.Lost.Txid, inputs.Lost.Status), now)
 	case own != nil:
-		return p.settleUnsent(own, life.Wallet, now)
-	case p.Status == Conflicted && !life.Taken:
+		return p.settleUnsent(own, inputs.Wallet, now)
+	case p.Status == Conflicted && !inputs.Taken:
 		return p.reopen(now)
 	}
 	return false

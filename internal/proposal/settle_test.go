@@ -76,7 +76,7 @@ func TestSettle(t *testing.T) {
 		for _, status := range c.steps {
 			p.Steps = append(p.Steps, proposal.Step{Action: string(status)})
 		}
-		changed := p.Settle(proposal.Life{Spenders: c.spenders, Lost: c.lost, Taken: c.taken}, now)
+		changed := p.Settle(proposal.InputState{Spenders: c.spenders, Lost: c.lost, Taken: c.taken}, now)
 		if p.Status != c.want || changed != (c.was != c.want) {
 			t.Errorf("%s: from %s to %s, changed: %t", c.name, c.was, p.Status, changed)
 		}

@@ -127,7 +127,7 @@ func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func
 	w.wallets = wallet.New(log, w.store, w.store, w.provider, w.clock.now, kick).WithLookahead(testkit.Lookahead)
 	w.Service = proposal.New(log, w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: kick, Await: w.await})
 	w.follower = indexer.New(indexer.Options{
-		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: w.store, Keeper: w.wallets, Reserver: w.Service, Provider: w.provider,
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: w.store, Wallets: w.wallets, Reserver: w.Service, Provider: w.provider,
 		Host: n.Host(), Node: w.core, Scanner: backend.New(rpc()),
 		Ready: func() error { return w.monitor.Status().Unusable() }, Network: func() btc.Network { return btc.Regtest },
 	})

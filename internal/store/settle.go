@@ -115,12 +115,12 @@ func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []
 		return cmp.Or(boolOrder(b.Status.Open(), a.Status.Open()), b.StatusAt.Compare(a.StatusAt), b.CreatedAt.Compare(a.CreatedAt))
 	})
 	for _, was := range list {
-		life, err := lifeOf(ctx, q, w, was)
+		inputs, err := inputStateOf(ctx, q, w, was)
 		if err != nil {
 			return err
 		}
 		p := was
-		if !p.Settle(life, now) {
+		if !p.Settle(inputs, now) {
 			continue
 		}
 		if err := saveProposal(ctx, q, was, p); err != nil {
@@ -141,31 +141,31 @@ func boolOrder(a, b bool) int {
 	return 1
 }
 
-// lifeOf returns the state of a proposal's inputs in the index.
-func lifeOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposal.Proposal) (proposal.Life, error) {
-	life := proposal.Life{Wallet: w}
+// inputStateOf returns the state of a proposal's inputs in the index.
+func inputStateOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposal.Proposal) (proposal.InputState, error) {
+	inputs := proposal.InputState{Wallet: w}
 	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{ProposalID: p.ID, WalletID: p.WalletID})
 	if err != nil {
-		return life, fmt.Errorf("look up what the inputs of a proposal come from: %w", err)
+		return inputs, fmt.Errorf("look up what the inputs of a proposal come from: %w", err)
 	}
 	if len(lost) > 0 {
-		life.Lost = &proposal.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
+		inputs.Lost = &proposal.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
 	}
-	if life.Taken, err = q.IsProposalTaken(ctx, p.ID); err != nil {
-		return life, fmt.Errorf("look up who has the inputs of a proposal: %w", err)
+	if inputs.Taken, err = q.IsProposalTaken(ctx, p.ID); err != nil {
+		return inputs, fmt.Errorf("look up who has the inputs of a proposal: %w", err)
 	}
 	rows, err := q.SpendersOfProposal(ctx, p.ID)
 	if err != nil {
-		return life, fmt.Errorf("list what spends the inputs of a proposal: %w", err)
+		return inputs, fmt.Errorf("list what spends the inputs of a proposal: %w", err)
 	}
 	for _, row := range rows {
 		spender := proposal.Spender{Txid: row.Txid, UnsignedTxid: psbt.UnsignedTxid(row.Raw), Status: wallet.Status(row.Status), Raw: row.Raw}
 		if spender.Replacement, err = replacementOf(ctx, q, p, spender.UnsignedTxid); err != nil {
-			return life, err
+			return inputs, err
 		}
-		life.Spenders = append(life.Spenders, spender)
+		inputs.Spenders = append(inputs.Spenders, spender)
 	}
-	return life, nil
+	return inputs, nil
 }
 
 // maxReplacements limits how long a chain of replacements is followed.

@@ -101,7 +101,7 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	if err != nil {
 		return Address{}, 0, err
 	}
-	index, err := s.handOut(ctx, who, v.Wallet)
+	index, err := s.revealNext(ctx, who, v.Wallet)
 	if err != nil {
 		return Address{}, 0, err
 	}
@@ -121,10 +121,10 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	return a, unused, nil
 }
 
-// handOut increments the index of the next address and returns the previous value.
+// revealNext increments the index of the next address and returns the previous value.
 // It also makes room for the address after it, so that that one can be shown
 // without the node.
-func (s *Service) handOut(ctx context.Context, who *auth.Principal, w Wallet) (index uint32, err error) {
+func (s *Service) revealNext(ctx context.Context, who *auth.Principal, w Wallet) (index uint32, err error) {
 	for {
 		if w, err = s.EnsureRange(ctx, w, w.ReceiveNext+1); err != nil {
 			return 0, err

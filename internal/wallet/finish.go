@@ -132,7 +132,7 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 			return fmt.Errorf("delete the files of the Bitcoin Core wallet of %s: %w", w.ID, err)
 		}
 		did = program.Event(s.now(), "wallet.files_delete", w.ID, "")
-	} else if err := s.letGo(ctx, w); err != nil {
+	} else if err := s.release(ctx, w); err != nil {
 		return err
 	}
 	err = s.store.DeleteWallet(ctx, w.ID, did)
@@ -142,10 +142,10 @@ func (s *Service) remove(ctx context.Context, w Wallet) error {
 	return err
 }
 
-// letGo unlocks the frozen and reserved UTXOs in the Bitcoin Core wallet, since
+// release unlocks the frozen and reserved UTXOs in the Bitcoin Core wallet, since
 // nothing would unlock them later, and unloads it unless it was adopted. It leaves
 // locks of other software.
-func (s *Service) letGo(ctx context.Context, w Wallet) error {
+func (s *Service) release(ctx context.Context, w Wallet) error {
 	held, err := s.store.HeldUTXOs(ctx, w.ID)
 	if err != nil {
 		return err

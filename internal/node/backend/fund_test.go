@@ -21,8 +21,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// standIn is a node with responses set by the test; it records the calls.
-type standIn struct {
+// fakeNode is a node with responses set by the test; it records the calls.
+type fakeNode struct {
 	mu    sync.Mutex
 	calls []wireCall
 }
@@ -33,9 +33,9 @@ type wireCall struct {
 	Params json.RawMessage
 }
 
-// standIn returns a provider with a node of a version that responds with the result
+// fakeNode returns a provider with a node of a version that responds with the result
 // of result once that returns, and does not respond if it is empty.
-func (s *standIn) provider(t testing.TB, version int, result func(method string) string) *backend.Provider {
+func (s *fakeNode) provider(t testing.TB, version int, result func(method string) string) *backend.Provider {
 	t.Helper()
 	stop := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -61,7 +61,7 @@ func (s *standIn) provider(t testing.TB, version int, result func(method string)
 	})
 }
 
-func (s *standIn) methods() (list []string) {
+func (s *fakeNode) methods() (list []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.calls {
@@ -88,7 +88,7 @@ func TestFundIsOneCall(t *testing.T) {
 	const common = `[[{"txid":"` + noHash + `","vout":7}],[{"b":20999999.9769},{"a":0.00000001}],800000,` +
 		`{"add_inputs":true,"changeAddress":"c","fee_rate":3.333,"lockUnspents":false,"minconf":1,"replaceable":false,"subtractFeeFromOutputs":[1]},true`
 	for version, want := range map[int]string{290403: common + `]`, 310000: common + `]`, 320000: common + `,null,0]`} {
-		var s standIn
+		var s fakeNode
 		p := s.provider(t, version, func(string) string { return emptyPSBT })
 		funded, err := p.Fund(t.Context(), "w", f)
 		must(t, err)
@@ -100,7 +100,7 @@ func TestFundIsOneCall(t *testing.T) {
 		}
 	}
 
-	var s standIn
+	var s fakeNode
 	p := s.provider(t, 290000, func(string) string { return emptyPSBT })
 	f = proposal.Funding{TargetBlocks: 6, ChangeAddress: "c"}
 	_, err := p.Fund(t.Context(), "w", f)
@@ -117,14 +117,14 @@ func TestBadFunding(t *testing.T) {
 		`null`, `{}`, `{"psbt":"","fee":1,"changepos":-1}`, `{"psbt":"?","fee":1,"changepos":-1}`,
 		`{"psbt":"cHNidP8=","fee":-1,"changepos":-1}`, `{"psbt":"cHNidP8=","fee":0.000000001,"changepos":-1}`, `{"psbt":"cHNidP8=","fee":1,"changepos":-2}`,
 	} {
-		var s standIn
+		var s fakeNode
 		_, err := s.provider(t, 290000, func(string) string { return result }).Fund(t.Context(), "w", proposal.Funding{})
 		if wantErr(t, err, rpcclient.ErrBadAnswer); t.Failed() {
 			t.Fatal(result)
 		}
 	}
 	for _, result := range []string{`null`, `[]`, `[{"allowed":true},{"allowed":true}]`} {
-		var s standIn
+		var s fakeNode
 		err := s.provider(t, 290000, func(string) string { return result }).Test(t.Context(), []byte{1})
 		wantErr(t, err, rpcclient.ErrBadAnswer)
 	}
@@ -146,7 +146,7 @@ func TestWatched(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var slow standIn
+			var slow fakeNode
 			p := slow.provider(t, 290000, func(method string) string {
 				if method == "uptime" {
 					return "1"
@@ -159,7 +159,7 @@ func TestWatched(t *testing.T) {
 				t.Errorf("the node received %d requests", n)
 			}
 
-			var hung standIn
+			var hung fakeNode
 			p = hung.provider(t, 290000, func(string) string { return "" })
 			start := time.Now()
 			err := call(t.Context(), p)
@@ -179,7 +179,7 @@ func TestWatched(t *testing.T) {
 // if no ping is answered.
 func TestWatchedUnderLoad(t *testing.T) {
 	t.Parallel()
-	var s standIn
+	var s fakeNode
 	var turn sync.Mutex
 	p := s.provider(t, 290000, func(method string) string {
 		if method == "uptime" {

@@ -20,16 +20,16 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// heard records the events of a subscription.
-type heard struct {
+// received records the events of a subscription.
+type received struct {
 	mu     sync.Mutex
 	events []zmq.Event
 }
 
 // listen runs a subscription until the test ends.
-func listen(t *testing.T, s *zmq.Subscription) *heard {
+func listen(t *testing.T, s *zmq.Subscription) *received {
 	t.Helper()
-	h := &heard{}
+	h := &received{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
@@ -53,13 +53,13 @@ func listen(t *testing.T, s *zmq.Subscription) *heard {
 	return h
 }
 
-func (h *heard) all() []zmq.Event {
+func (h *received) all() []zmq.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.events)
 }
 
-func (h *heard) count(kind zmq.Kind) (n int) {
+func (h *received) count(kind zmq.Kind) (n int) {
 	for _, e := range h.all() {
 		if e.Kind == kind {
 			n++
@@ -69,7 +69,7 @@ func (h *heard) count(kind zmq.Kind) (n int) {
 }
 
 // has waits for an event.
-func (h *heard) has(t *testing.T, what string, want zmq.Event) {
+func (h *received) has(t *testing.T, what string, want zmq.Event) {
 	t.Helper()
 	testkit.Eventually(t, what, func() bool {
 		return slices.ContainsFunc(h.all(), func(e zmq.Event) bool {
@@ -132,10 +132,10 @@ func TestNode(t *testing.T) {
 
 // subscribed mines blocks until one is announced, because the node takes a moment
 // to accept the subscription.
-func subscribed(t *testing.T, n *testkit.Node, h *heard) {
+func subscribed(t *testing.T, n *testkit.Node, h *received) {
 	t.Helper()
 	before := h.count(zmq.Block)
-	testkit.Eventually(t, "a block is heard of", func() bool {
+	testkit.Eventually(t, "a block is received of", func() bool {
 		n.Mine(t, 1)
 		return h.count(zmq.Block) > before
 	})
@@ -262,7 +262,7 @@ func TestBadPublishers(t *testing.T) {
 				return err != nil && !strings.Contains(err.Error(), "not connected yet") && strings.Contains(err.Error(), tc.says)
 			})
 			if h.count(zmq.Tx)+h.count(zmq.Block) > 0 {
-				t.Errorf("heard %v", h.all())
+				t.Errorf("received %v", h.all())
 			}
 		})
 	}
