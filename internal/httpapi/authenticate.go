@@ -48,7 +48,7 @@ func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err == nil {
 		call := callOf(r)
 		call.user, call.tokenID = who.UserName, who.TokenID
-		err = s.admit(r, who, to)
+		err = s.checkRights(r, who, to)
 	}
 	if err != nil {
 		challenge(w, r, to, err)
@@ -108,8 +108,8 @@ func parseBasic(credential string) (name, password string, ok bool) {
 
 var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks a scope")
 
-// admit checks that the role and the token of the caller permit the use of the route.
-func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) error {
+// checkRights checks that the role and the token of the caller permit the use of the route.
+func (s *server) checkRights(r *http.Request, who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
 	}
@@ -120,15 +120,15 @@ func (s *server) admit(r *http.Request, who *auth.Principal, to route.Route) err
 		return errScope.WithMessage("the token lacks the scope %s", to.Scope).WithDetail("required_scope", to.Scope.String())
 	}
 	if to.Role.OfWallet() {
-		return s.admitToWallet(r, who, to)
+		return s.checkWalletRole(r, who, to)
 	}
 	return nil
 }
 
-// admitToWallet checks the caller's role in the wallet that the path names. It returns
+// checkWalletRole checks the caller's role in the wallet that the path names. It returns
 // the same error if the wallet does not exist, if the caller is not a member, and if the
 // token is not for this wallet, so that the caller cannot distinguish these cases.
-func (s *server) admitToWallet(r *http.Request, who *auth.Principal, to route.Route) error {
+func (s *server) checkWalletRole(r *http.Request, who *auth.Principal, to route.Route) error {
 	wallets, err := s.Memberships.Memberships(r.Context(), who.UserID)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ const conventions = `
 Use /api/v1: it has cursor pagination, problem documents (RFC 9457) as errors, and tokens that are limited by scopes. /api/v1alpha is for existing clients of Specter Desktop.
 
 Bodies are JSON, in UTF-8. Amounts are whole satoshis, in fields that end in _sat; fee rates are satoshis per virtual byte, in fields that end in _sat_vb. Times are RFC 3339 in UTC. Every path is also served with a trailing slash, and every GET also as HEAD. ` +
-	`Every response has the header X-Request-Id. In addition to the listed errors, any request can fail with 413 if its body is too large, and with 500 on an internal error.`
+	`Every response has the header X-Request-Id. In addition to the listed errors, any request can fail with 404 if the API is not active, 413 if its body is too large, 421 if the server does not serve the host name of the request, and 500 on an internal error.`
 
 // Describe returns the OpenAPI 3.1 specification of the routes as JSON. It is
 // byte-identical for the same routes and version.

@@ -29,7 +29,7 @@ func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id 
 }
 
 func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -73,7 +73,7 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 // BroadcastParams are the options of Broadcast.
 type BroadcastParams struct {
 	Expected Versions
-	Evict    bool // see Order
+	Evict    bool // see CreateParams
 }
 
 // checkEvictions returns ErrEvicts if a replacement would evict a payment that its
@@ -130,7 +130,7 @@ func (s *Service) bumpRate(ctx context.Context, who *auth.Principal, v wallet.Vi
 	o := p.CreateParams()
 	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
 	network, height, _ := s.node.Chain()
-	_, err := s.draftAndMake(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
+	_, err := s.draftAndAdd(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
 	if err == nil {
 		return o.FeeRate, nil
 	}
@@ -183,7 +183,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 // status broadcast. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
 // version is not one of expected.
 func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
 	}

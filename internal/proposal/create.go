@@ -26,7 +26,7 @@ const (
 	lockTime = 10 * time.Second
 )
 
-// draft is an order together with its evaluation for a wallet.
+// draft is a request for a payment with its evaluation for a wallet.
 type draft struct {
 	CreateParams
 
@@ -44,17 +44,16 @@ type draft struct {
 }
 
 // Create creates a proposal: Core selects UTXOs and creates the PSBT, which is checked
-// against the order and our own descriptor; then the proposal is stored and its inputs
+// against the request and our own descriptor; then the proposal is stored and its inputs
 // are reserved. The caller must be a proposer. A dry run is refused for the same
 // reasons, except for ErrEvicts; it stores nothing, and its proposal has no ID. Create
-// returns faults about the fields of the
-// order, ErrInsufficientFunds, ErrUTXOReserved, ErrUTXOFrozen, ErrUTXOLocked,
+// returns faults about the fields of the request, ErrInsufficientFunds, ErrUTXOReserved, ErrUTXOFrozen, ErrUTXOLocked,
 // ErrWrongState if the payment can no longer be replaced, ErrFeeRateTooLow with the
 // lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for
 // fees above the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected if the node
 // will not accept the signed transaction. On any error, nothing is stored or locked.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o CreateParams) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -69,7 +68,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return Proposal{}, err
 	}
-	p, err := s.draftAndMake(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
+	p, err := s.draftAndAdd(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
 	if err != nil || o.DryRun {
 		done()
 		return p, s.withReserving(ctx, who, v.ID, err)
@@ -84,12 +83,12 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	return p, nil
 }
 
-func (s *Service) draftAndMake(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
+func (s *Service) draftAndAdd(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
 	d, err := s.draft(ctx, who, d)
 	if err != nil {
 		return Proposal{}, err
 	}
-	return s.make(ctx, who, d)
+	return s.fundAndAdd(ctx, who, d)
 }
 
 // withReserving returns ErrUTXOReserved with the proposals that reserve the UTXOs, for
@@ -159,7 +158,7 @@ func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
 	return d, d.limit.checkEstimate(estimate, minimum)
 }
 
-// namedUTXOs checks the UTXOs that the order names, except the inputs of the payment that
+// namedUTXOs checks the UTXOs that the request names, except the inputs of the payment that
 // it replaces. The check is necessary because Core spends a named UTXO even if it is
 // locked.
 func (s *Service) namedUTXOs(ctx context.Context, d draft) ([]btc.Outpoint, error) {
@@ -249,9 +248,9 @@ func (s *Service) availableUTXOs(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 	return available, nil
 }
 
-// make creates and stores the proposal of a draft. If another process has reserved an
+// fundAndAdd creates and stores the proposal of a draft. If another process has reserved an
 // input first, it locks that input in Core and tries again.
-func (s *Service) make(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
+func (s *Service) fundAndAdd(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
 	for try := 1; ; try++ {
 		p, err := s.fund(ctx, d)
 		if err != nil {
@@ -309,7 +308,7 @@ func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	}
 }
 
-// labels returns the labels that the order sets for addresses.
+// labels returns the labels that the request sets for addresses.
 func (d draft) labels() []btc.Label {
 	var labels []btc.Label
 	for _, r := range d.Recipients {

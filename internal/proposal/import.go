@@ -65,7 +65,7 @@ type Outputs interface {
 func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign, dryRun bool) ([]Imported, error) {
 	var err error
 	if !dryRun {
-		if v, err = s.wallets.Open(ctx, who, v.Alias, auth.RoleSigner); err != nil {
+		if v, err = s.wallets.Authorize(ctx, who, v.Alias, auth.RoleSigner); err != nil {
 			return nil, err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Remedy returns an order that prevents those who have the signed transaction of a
+// Remedy returns the parameters of a payment that prevents those who have the signed transaction of a
 // cancelled proposal from sending it: it spends one of its UTXOs to the wallet itself. It
 // is nil if the proposal never had enough signatures, and if none of its UTXOs can be
 // spent now, for example because the proposal would have replaced a transaction that
@@ -24,7 +24,7 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *CreateParams {
 	return o
 }
 
-// invalidation returns an order that spends the largest UTXO of a proposal to a change
+// invalidation returns the parameters of a payment that spends the largest UTXO of a proposal to a change
 // address; nil if none of them is unspent in the index.
 func (s *Service) invalidation(ctx context.Context, p Proposal) (*CreateParams, error) {
 	var largest *Input

@@ -92,8 +92,8 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 // BumpParams are the parameters of Bump.
 type BumpParams struct {
 	FeeRate btc.FeeRate
-	MaxFee  btc.Amount // see Order
-	Evict   bool       // see Order
+	MaxFee  btc.Amount // see CreateParams
+	Evict   bool       // see CreateParams
 	DryRun  bool       // nothing is stored or locked
 }
 
@@ -102,7 +102,7 @@ type BumpParams struct {
 // a proposer. It returns the errors of Create, and ErrFeeRateTooLow with the lowest fee
 // rate that works if the new fee rate is not higher.
 func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -33,7 +33,7 @@ type Service struct {
 type Wallets interface {
 	// Open returns the wallet with the caller's alias if their role in it includes the
 	// needed role.
-	Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
+	Authorize(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
 	// LockSelection waits until no other caller selects or locks UTXOs of a wallet. Proposals
 	// of a wallet are created one after the other: Core selects UTXOs only after it has
 	// locked the inputs of the previous proposal.
@@ -88,7 +88,7 @@ func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
 
 // List returns proposals of a wallet, newest first, starting after the cursor.
 func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f Filter, after Cursor, limit int) ([]Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f
 
 // Get returns a proposal, or ErrNotFound.
 func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 // confirmed; see Remedy. It returns ErrWrongState, and ErrChanged if the version is not
 // one of expected.
 func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
 	}

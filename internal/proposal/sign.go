@@ -19,7 +19,7 @@ import (
 // psbt.Decode and psbt.Collect, ErrWrongState, and ErrChanged if the version is not one
 // of expected. The posted data is parsed last, because parsing is the expensive part.
 func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, expected Versions) (Proposal, error) {
-	v, err := s.wallets.Open(ctx, who, alias, auth.RoleSigner)
+	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
 	}

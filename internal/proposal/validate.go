@@ -19,7 +19,7 @@ const (
 	maxUTXOs = 3000
 )
 
-// validate checks an order without the state of the wallet, and returns it with
+// validate checks parameters without the state of the wallet, and returns them with
 // normalized addresses. Faults are about the fields of the request.
 func (o CreateParams) validate(network btc.Network, now time.Time) (CreateParams, error) {
 	var err error

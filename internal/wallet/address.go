@@ -65,7 +65,7 @@ const maxTxids = 100
 // Address returns an address of a wallet and the amounts that it received, or
 // ErrAddressNotFound. It accepts every spelling of the address.
 func (s *Service) Address(ctx context.Context, who *auth.Principal, alias, address string) (Address, Received, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Address{}, Received{}, err
 	}
@@ -97,7 +97,7 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	if err := CheckLabel("label", label); err != nil {
 		return Address{}, 0, err
 	}
-	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return Address{}, 0, err
 	}
@@ -150,7 +150,7 @@ func (s *Service) revealNext(ctx context.Context, who *auth.Principal, w Wallet)
 
 // PeekAddress returns the next address of a branch without revealing it.
 func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias string, b Branch) (Address, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Address{}, err
 	}
@@ -172,7 +172,7 @@ func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias st
 // Addresses returns addresses of a wallet in the order of branch and index,
 // beginning after the given place; nil means from the beginning.
 func (s *Service) Addresses(ctx context.Context, who *auth.Principal, alias string, f AddressFilter, after *Place, limit int) ([]Address, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ type Unspent struct {
 // Details returns all details of a wallet, with ahead addresses on each branch
 // past the last one that was revealed or used.
 func (s *Service) Details(ctx context.Context, who *auth.Principal, alias string, ahead uint32) (Details, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Details{}, err
 	}

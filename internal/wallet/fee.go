@@ -12,7 +12,7 @@ import (
 // server's limit. It requires the role owner. The caller checks the rate against
 // the server's limit.
 func (s *Service) SetMaxFeeRate(ctx context.Context, who *auth.Principal, alias string, rate btc.FeeRate) (View, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
 	}

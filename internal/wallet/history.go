@@ -82,7 +82,7 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 // Transaction returns one transaction of a wallet with all details, or
 // ErrTransactionNotFound.
 func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, txid string) (Record, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return Record{}, err
 	}

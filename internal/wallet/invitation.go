@@ -54,7 +54,7 @@ func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user s
 	if err := auth.CheckUserName("user", user); err != nil {
 		return Invitation{}, err
 	}
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return Invitation{}, err
 	}
@@ -85,7 +85,7 @@ func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user s
 
 // Invitations returns the pending invitations of a wallet, to its owners.
 func (s *Service) Invitations(ctx context.Context, who *auth.Principal, alias string) ([]Invitation, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ var ErrOutputNotFound = fault.New(fault.NotFound, "output_not_found",
 // "spendable": false for frozen unspent outputs; frozen outputs without a label
 // come last. An error is yielded once, at the end.
 func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 	if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Spendable != nil }) {
 		needed = auth.RoleSigner
 	}
-	v, err := s.Open(ctx, who, alias, needed)
+	v, err := s.Authorize(ctx, who, alias, needed)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 // also removes control characters and invisible characters and returns the
 // positions of these labels.
 func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign, cleaned []int, err error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -200,7 +200,7 @@ func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, labe
 	if err := CheckLabel("label", label); err != nil {
 		return err
 	}
-	v, err := s.Open(ctx, who, alias, auth.RoleProposer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
 		return err
 	}

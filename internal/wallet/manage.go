@@ -23,7 +23,7 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 			return View{}, err
 		}
 	}
-	v, err := s.Open(ctx, who, alias, needed)
+	v, err := s.Authorize(ctx, who, alias, needed)
 	if err != nil {
 		return View{}, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, ali
 // time. If the files cannot be deleted, nothing is changed, and the error is
 // ErrForeignFiles or what Files.CheckFiles returns.
 func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string, deleteFiles bool) error {
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return err
 	}

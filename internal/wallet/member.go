@@ -22,7 +22,7 @@ const maxAliasTries = 100
 
 // Members returns the members of a wallet. Every member may list them.
 func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string) ([]Member, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 	if err := checkRole(role); err != nil {
 		return Member{}, false, err
 	}
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return Member{}, false, err
 	}
@@ -117,7 +117,7 @@ func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, us
 // RemoveMember ends a membership. It requires the role owner; every member may end
 // their own. It returns ErrMemberMissing and ErrLastOwner.
 func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, user string) error {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func errPruned(field string, height, pruneHeight int) error {
 // about a minute before it starts. It requires the role owner. It returns
 // ErrRescanRunning.
 func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birthday, rangeEnd uint32) (View, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
 	}
@@ -122,7 +122,7 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 // StopRescan aborts a rescan; what it found stays. It requires the role owner. It
 // does nothing if there is no rescan.
 func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias string) error {
-	v, err := s.Open(ctx, who, alias, auth.RoleOwner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
 		return err
 	}

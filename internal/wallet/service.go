@@ -60,10 +60,10 @@ func (s *Service) WithLookahead(addresses uint32) *Service {
 	return s
 }
 
-// Open returns the wallet with the caller's alias if the caller's role covers the
+// Authorize returns the wallet with the caller's alias if the caller's role covers the
 // needed one. Its balances lack the reserved and frozen amounts. Every operation on
 // behalf of a caller starts here.
-func (s *Service) Open(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
+func (s *Service) Authorize(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
 	v, err := s.store.ViewByAlias(ctx, who.UserID, alias)
 	if err != nil {
 		return View{}, err
@@ -89,7 +89,7 @@ func (s *Service) openAll(ctx context.Context, who *auth.Principal, alias string
 	if alias == "" {
 		return s.list(ctx, who, "", 0)
 	}
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}

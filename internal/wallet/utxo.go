@@ -50,7 +50,7 @@ func (s *Service) UTXOs(ctx context.Context, who *auth.Principal, alias string, 
 // FilteredUTXOs returns unspent outputs in the order of their outpoints, beginning
 // after the given one; the zero value means from the beginning.
 func (s *Service) FilteredUTXOs(ctx context.Context, who *auth.Principal, alias string, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (s *Service) FilteredUTXOs(ctx context.Context, who *auth.Principal, alias 
 // false. It requires the role signer, since it blocks what other members propose
 // and sign. It is idempotent and returns ErrUTXONotFound.
 func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, frozen bool) error {
-	v, err := s.Open(ctx, who, alias, auth.RoleSigner)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (s *Service) list(ctx context.Context, who *auth.Principal, after string, l
 
 // Get returns one of the caller's wallets with its balances.
 func (s *Service) Get(ctx context.Context, who *auth.Principal, alias string) (View, error) {
-	v, err := s.Open(ctx, who, alias, auth.RoleViewer)
+	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
 	if err != nil {
 		return View{}, err
 	}

@@ -146,7 +146,7 @@ type readWalletRequest struct {
 	fresh
 }
 
-// fresh is part of every request that reads the index.
+// fresh is part of the requests that can wait for the index.
 type fresh struct {
 	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait up to 10 seconds until the response is current to this block height; 409 if it is not by then."`
 }
@@ -166,7 +166,7 @@ func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, er
 	if err := a.wait(ctx, alias, f); err != nil {
 		return wallets.View{}, err
 	}
-	return a.o.Wallets.Open(ctx, caller(ctx), alias, auth.RoleViewer)
+	return a.o.Wallets.Authorize(ctx, caller(ctx), alias, auth.RoleViewer)
 }
 
 // wait waits until the index of a wallet, or of all wallets of the caller if alias is

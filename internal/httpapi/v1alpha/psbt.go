@@ -229,7 +229,7 @@ type psbtList struct {
 // ListPSBTs serves GET /api/v1alpha/wallets/{alias}/psbt.
 func (a *API) ListPSBTs(ctx context.Context, in walletRequest) (psbtList, error) {
 	who := auth.PrincipalFrom(ctx)
-	v, err := a.o.Wallets.Open(ctx, who, in.Alias, auth.RoleViewer)
+	v, err := a.o.Wallets.Authorize(ctx, who, in.Alias, auth.RoleViewer)
 	if err != nil {
 		return psbtList{}, err
 	}

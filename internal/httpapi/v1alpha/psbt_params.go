@@ -185,7 +185,7 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 		return psbtResult{}, err
 	}
 	who := auth.PrincipalFrom(ctx)
-	v, err := a.o.Wallets.Open(ctx, who, in.Alias, auth.RoleViewer)
+	v, err := a.o.Wallets.Authorize(ctx, who, in.Alias, auth.RoleViewer)
 	if err != nil {
 		return psbtResult{}, err
 	}

@@ -35,8 +35,8 @@ type createProposalRequest struct {
 // MaxBody implements route.Limited.
 func (createProposalRequest) MaxBody() int64 { return proposal.MaxParamsJSON }
 
-// params converts the request. It returns errors only for values that the order cannot
-// express; the service checks all others.
+// params converts the request. It returns errors only for values that the parameters
+// cannot express; the service checks all others.
 func (in createProposalRequest) params() (proposal.CreateParams, error) {
 	o := proposal.CreateParams{
 		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
