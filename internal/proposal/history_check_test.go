@@ -56,18 +56,20 @@ type verdict struct {
 // inputs and of the transactions that spend them.
 func (s *subject) judge(f *facts, e *expected) verdict {
 	own := f.txs[e.txid]
-	if own != nil && !own.gone() {
-		e.base = proposal.Broadcast
+	ended := e.base == proposal.Cancelled || e.base == proposal.Expired
+	if own != nil && (!own.gone() || ended && own.Confirmations == 0 && !own.abandoned() && !own.orphaned()) {
+		e.base, ended = proposal.Broadcast, false
 	}
 	if own != nil && own.Confirmations > 0 {
 		return verdict{statuses: []proposal.Status{proposal.Confirmed}, why: "its transaction is confirmed"}
 	}
-	ended := e.base == proposal.Cancelled || e.base == proposal.Expired
 	replaced := e.base == proposal.Replaced
 	if v := s.lost(f, e); v != nil {
 		switch {
-		case ended:
+		case ended && own == nil:
 			return verdict{statuses: []proposal.Status{e.base}, why: "it had ended before"}
+		case ended: // during a reorganization, Core may have forgotten that it was abandoned
+			v.statuses = append(v.statuses, e.base)
 		case replaced:
 			v.statuses, v.by = append(v.statuses, proposal.Replaced), append(v.by, e.by)
 		case own == nil && e.overdue:

@@ -77,7 +77,7 @@ func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status ==
 func (p *Proposal) endedByPeople(own *Spender) bool {
 	switch p.Status {
 	case Cancelled, Expired:
-		return !own.is(wallet.Inactive)
+		return !own.is(wallet.Inactive) && !own.is(wallet.Replaced)
 	case Replaced:
 		return own == nil
 	}

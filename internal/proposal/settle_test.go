@@ -38,6 +38,7 @@ func TestSettle(t *testing.T) {
 		{"sent elsewhere and replaced since", proposal.Complete, []proposal.Spender{own(wallet.Replaced)}, proposal.Broadcast, nil, nil, false},
 		{"sent after it was cancelled, and dropped since", proposal.Cancelled, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, nil, false},
 		{"abandoned", proposal.Cancelled, []proposal.Spender{own(wallet.Abandoned)}, proposal.Cancelled, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
+		{"abandoned, which Core has forgotten, and replaced since", proposal.Cancelled, []proposal.Spender{own(wallet.Replaced), rival(wallet.InMempool, "")}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
 		{"abandoned, which Core has forgotten", proposal.Cancelled, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
 		{"sent after it had expired, and abandoned", proposal.Expired, []proposal.Spender{own(wallet.Abandoned)}, proposal.Expired, nil, nil, false},
 		{"confirmed after it had expired", proposal.Expired, []proposal.Spender{own(wallet.Confirmed)}, proposal.Confirmed, nil, nil, false},
