@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// adopted makes a wallet of Core's outside specterd and has alice adopt it.
+// adopted creates a wallet in Core, outside of specterd, and adopts it as alice.
 func (w *world) adopted(k testkit.Script) vault {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -40,10 +40,10 @@ func (w *world) adopted(k testkit.Script) vault {
 	return vault{world: w, alias: view.Alias, coreName: name, required: k.SignaturesRequired()}
 }
 
-// Deleting an adopted wallet takes specterd's locks out of Core's wallet, which
-// stays, and leaves the locks of others. It does so whenever it is interrupted, and
-// whether or not Core has the wallet loaded.
-func TestDeletedAdoptedWalletLeavesNoLocks(t *testing.T) {
+// TestDeleteAdoptedWallet_ReleasesLocks checks that deleting an adopted wallet keeps
+// Core's wallet and releases only the locks that specterd set in it, even if the deletion
+// is interrupted and repeated, and whether or not Core has the wallet loaded.
+func TestDeleteAdoptedWallet_ReleasesLocks(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t, ctx := w.t, w.t.Context()
@@ -70,7 +70,7 @@ func TestDeletedAdoptedWalletLeavesNoLocks(t *testing.T) {
 			}
 			crashing := wallet.New(slog.New(slog.DiscardHandler), crashed{w.store}, w.store, w.provider, time.Now, func(string) {})
 			if err := crashing.Finish(ctx, row); !errors.Is(err, errCrashed) {
-				t.Fatalf("the first try: %v", err)
+				t.Fatalf("interrupted deletion: %v", err)
 			}
 			must(t, w.wallets.Finish(ctx, row))
 			must(t, w.wallets.Finish(ctx, row))
@@ -90,8 +90,9 @@ func TestDeletedAdoptedWalletLeavesNoLocks(t *testing.T) {
 	})
 }
 
-// A wallet whose files Core has lost is deleted all the same.
-func TestDeletedAdoptedWalletWithoutFiles(t *testing.T) {
+// TestDeleteAdoptedWallet_MissingFiles checks that a wallet can be deleted even if Core
+// has lost its files.
+func TestDeleteAdoptedWallet_MissingFiles(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.adopted(testkit.WPKH)
@@ -110,7 +111,7 @@ func TestDeletedAdoptedWalletWithoutFiles(t *testing.T) {
 
 var errCrashed = errors.New("crashed")
 
-// crashed is a database of a process that ends before it deletes a wallet's row.
+// crashed is the database of a process that ends before it deletes a wallet's row.
 type crashed struct{ *store.Store }
 
 func (crashed) DeleteWallet(context.Context, string, auth.Event) error { return errCrashed }

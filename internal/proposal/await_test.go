@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// behind pays a vault so that the node has the confirmed UTXO, but the index, which is
-// not being synced, does not.
+// behind pays a vault so that the node has the confirmed UTXO but the index, which is
+// not being synced, does not have it.
 func (v vault) behind(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	v.stopFollower()
@@ -22,7 +22,7 @@ func (v vault) behind(amount btc.Amount) btc.Outpoint {
 	must(v.t, err)
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendtoaddress", a.Address, btc.JSONBTC(amount)))
-	v.node.CLI(v.t, "generatetoaddress", 1, nobody)
+	v.node.CLI(v.t, "generatetoaddress", 1, otherPayee)
 	testkit.Eventually(v.t, "the node has the UTXO", func() bool { return v.trusted() == was+amount })
 	var at btc.Outpoint
 	utxos, err := v.core.Wallet(v.coreName).Unspent(v.t.Context())
@@ -35,15 +35,16 @@ func (v vault) behind(amount btc.Amount) btc.Outpoint {
 	return at
 }
 
-// A request waits, for a limited time, for a UTXO that the node has and the index does not
-// have yet, whether the node selects it or the caller names it.
-func TestUTXOsOfTheLastBlockAreAwaited(t *testing.T) {
+// TestCreate_WaitsForLastBlock checks that a request waits, for a limited time, for a UTXO
+// that the node has and the index does not have yet, whether the node selects it or the
+// caller names it.
+func TestCreate_WaitsForLastBlock(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t, ctx := w.t, w.t.Context()
 		v := w.vault(testkit.TR, 1_000_000)
 		followed := func(ctx context.Context, id, txid string) {
-			w.startFollower() //nolint:contextcheck // it goes on until the test ends
+			w.startFollower() //nolint:contextcheck // it runs until the test ends
 			w.await(ctx, id, txid)
 		}
 		service := func(await func(context.Context, string, string)) *proposal.Service {
@@ -53,10 +54,10 @@ func TestUTXOsOfTheLastBlockAreAwaited(t *testing.T) {
 		begin := time.Now()
 		_, err := service(w.await).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Unavailable || f.Code != "utxo_unknown" {
-			t.Fatalf("with an index that stays behind: %v", err)
+			t.Fatalf("with a lagging index: %v", err)
 		}
 		if took := time.Since(begin); took < 2*time.Second {
-			t.Errorf("it was waited for %s", took)
+			t.Errorf("the request waited for %s", took)
 		}
 		p, err := service(followed).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
 		must(t, err)
@@ -75,9 +76,9 @@ func TestUTXOsOfTheLastBlockAreAwaited(t *testing.T) {
 	})
 }
 
-// A payment is in the history, and its UTXOs are spent there, when the request that
-// sends it is answered.
-func TestBroadcastIsShownAtOnce(t *testing.T) {
+// TestBroadcast_InHistoryImmediately checks that the history contains a payment, and shows
+// its inputs as spent, when the broadcast request returns.
+func TestBroadcast_InHistoryImmediately(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000)
@@ -86,7 +87,7 @@ func TestBroadcastIsShownAtOnce(t *testing.T) {
 			r, err := w.store.TransactionByID(w.t.Context(), p.WalletID, p.FinalTxid)
 			must(w.t, err)
 			if r.Status.Dead() {
-				w.t.Errorf("it is %s", r.Status)
+				w.t.Errorf("the status is %s", r.Status)
 			}
 			utxos, err := w.wallets.UTXOs(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
 			must(w.t, err)

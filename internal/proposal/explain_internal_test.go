@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestDeficitProperty checks that no set of ancestors, taken together, lacks more to a
-// fee rate than deficitOf returns, for random ancestries.
+// TestDeficitProperty checks with random ancestries that no set of ancestors falls
+// further short of a fee rate than deficitOf returns.
 func TestDeficitProperty(t *testing.T) {
 	r := rand.New(rand.NewPCG(testkit.Seed(t), 0))
 	for range 2000 {
@@ -42,13 +42,13 @@ func TestDeficitProperty(t *testing.T) {
 				}
 			}
 			if lacks := rate.Fee(int(size)) - fee; lacks > whole {
-				t.Fatalf("ancestors lack %d sat to %s sat/vB, and deficitOf returns %d", lacks, rate, whole)
+				t.Fatalf("ancestors are %d sat short of %s sat/vB, but deficitOf returns %d", lacks, rate, whole)
 			}
 		}
 	}
 	endless := map[string]MempoolTx{"a": {Txid: "a", VSize: 100, Parents: []string{"b", "a"}}, "b": {Txid: "b", VSize: 100, Parents: []string{"a"}}}
 	if got := deficitOf(endless, "a", 1000); got != 200 {
-		t.Errorf("transactions that descend from each other lack %d sat", got)
+		t.Errorf("transactions that descend from each other have a deficit of %d sat", got)
 	}
 }
 

@@ -12,22 +12,22 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// limit sets the maximum fee rate of a vault; 0 is for the server's.
+// limit sets the maximum fee rate of a vault; 0 selects the server's maximum.
 func (v vault) limit(rate btc.FeeRate) {
 	v.t.Helper()
 	_, err := v.wallets.SetMaxFeeRate(v.t.Context(), v.alice, v.alias, rate)
 	must(v.t, err)
 }
 
-// wantLimited checks that a request is refused with a code, with the maximum fee rate
-// in its details and in its message, and with what can be done.
+// wantLimited checks that a request is refused with a code, that details and message
+// contain the maximum fee rate, and that the message names the remedy.
 func (v vault) wantLimited(o proposal.CreateParams, code, maximum, remedy string) {
 	v.t.Helper()
 	before := v.rows()
 	_, err := v.Create(v.t.Context(), v.alice, v.alias, o)
 	v.wantOver(err, code, maximum, remedy)
 	if after := v.rows(); after != before {
-		v.t.Errorf("something was left behind: %s, and was %s", after, before)
+		v.t.Errorf("rows changed: got %s, want %s", after, before)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestMaxFeeRate(t *testing.T) {
 		lower := pay(10_000, 5000)
 		lower.MaxFee = 600
 		v.wantRefused(lower, proposal.ErrFeeTooHigh.Code)
-		// Without change the payment has more to pay for.
+		// Without change the remainder is added to the fee.
 		whole := pay(0, 5000)
 		whole.UTXOs = []btc.Outpoint{v.utxo(10_000_000)}
 		whole.Recipients[0].Amount = 10_000_000 - 1400
@@ -78,7 +78,7 @@ func TestMaxFeeRate(t *testing.T) {
 		v.wantOver(err, proposal.ErrMinimumTooHigh.Code, "2.5", byWallet)
 		_, err = v.bump(sent, proposal.BumpParams{FeeRate: 3000})
 		v.wantOver(err, proposal.ErrFeeTooHigh.Code, "2.5", byWallet)
-		v.limit(1_000_000) // the server's maximum is lower now
+		v.limit(1_000_000) // above the server's maximum, which applies
 		_, err = v.bump(sent, proposal.BumpParams{FeeRate: 200_000})
 		v.wantOver(err, proposal.ErrFeeTooHigh.Code, "100", byServer)
 		v.limit(0)
@@ -88,8 +88,8 @@ func TestMaxFeeRate(t *testing.T) {
 	})
 }
 
-// TestLyingEstimates checks that what a node says about fees does not lead beyond the
-// maximum fee rate.
+// TestLyingEstimates checks that no fee data from the node leads to a fee rate above
+// the maximum.
 func TestLyingEstimates(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -110,7 +110,7 @@ func TestLyingEstimates(t *testing.T) {
 	says("getmempoolinfo", `{"mempoolminfee": 0.01}`)
 	v.wantLimited(pay(10_000, 0), proposal.ErrMinimumTooHigh.Code, "100", byServer)
 
-	// Ancestors that lack more than they can.
+	// A deficit of ancestors that exceeds what is possible.
 	relay.Intercept(nil)
 	v.sent(pay(100_000, 1100))
 	overpay := v.changed(func(a *answer) { a.overpay(500_000) })

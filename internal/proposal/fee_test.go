@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The source of a fee rate is returned, also by a dry run, and stored.
+// The source of a fee rate is stored and returned, also by a dry run.
 func TestFeeSources(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -29,7 +29,7 @@ func TestFeeSources(t *testing.T) {
 	o.TargetBlocks = 2
 	v.wantFee(o, proposal.FeeEstimate, btc.FeeRate(estimate.FeeRate))
 
-	// The minimum of the mempool is above what was estimated.
+	// The mempool's minimum fee rate is above the estimate.
 	n.Stop(t)
 	settings := filepath.Join(filepath.Dir(n.WalletFolder()), "settings.json")
 	must(t, os.WriteFile(settings, []byte(`{"minrelaytxfee": "0.0005"}`), 0o600))
@@ -40,7 +40,7 @@ func TestFeeSources(t *testing.T) {
 	v.wantFee(o, proposal.FeeMinimum, 50_000)
 }
 
-// wantFee checks what a proposal says about its fee rate.
+// wantFee checks a proposal's fee rate and its source.
 func (v vault) wantFee(o proposal.CreateParams, source proposal.FeeSource, rate btc.FeeRate) {
 	v.t.Helper()
 	dry := o
@@ -55,7 +55,7 @@ func (v vault) wantFee(o proposal.CreateParams, source proposal.FeeSource, rate 
 	v.wantLocks()
 }
 
-// teachFees makes payments until the node can estimate.
+// teachFees makes payments until the node can estimate fee rates.
 func (v vault) teachFees() {
 	v.t.Helper()
 	const blocks, each = 12, 10
@@ -67,7 +67,7 @@ func (v vault) teachFees() {
 	v.mine()
 	for range blocks {
 		for range each {
-			v.node.WalletCLI(v.t, payer, "sendtoaddress", somebody, "0.05")
+			v.node.WalletCLI(v.t, payer, "sendtoaddress", payee, "0.05")
 		}
 		v.mine()
 	}

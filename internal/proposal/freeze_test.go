@@ -39,6 +39,6 @@ func testFreezeBrokenOff(w *world) {
 	}
 }
 
-func TestFreezeBrokenOff(t *testing.T) {
+func TestFreeze_Interrupted(t *testing.T) {
 	onBoth(t, newNode(t), testFreezeBrokenOff)
 }

@@ -22,20 +22,21 @@ type expected struct {
 	txid   string      // of tx
 	inputs []btc.Outpoint
 	change string // its change address; empty for none
-	// base is the status that users and the clock gave it, apart from the chain: an
-	// open one, cancelled, expired, replaced by the proposal by, or broadcast.
+	// base is the status that results from user actions and the clock, regardless of the
+	// chain: an open status, cancelled, expired, replaced (by the proposal in field by)
+	// or broadcast.
 	base     proposal.Status
 	by       *expected
 	replaces *expected // nil for none
 	expires  time.Time
 	overdue  bool // it expired while it was conflicted
 	// last is the status at the last check. A conflicted proposal may stay conflicted
-	// if it was blocked: if another proposal had its UTXOs or its change address.
+	// if it was blocked, that is, if another proposal held its UTXOs or change address.
 	last    proposal.Status
 	blocked bool
 }
 
-// supersedes reports whether it replaces another, directly or not.
+// supersedes reports whether e replaces another proposal, directly or indirectly.
 func (e *expected) supersedes(other *expected) bool {
 	for r := e.replaces; r != nil; r = r.replaces {
 		if r == other {
@@ -52,8 +53,8 @@ type verdict struct {
 	why      string
 }
 
-// judge returns the status of a proposal that follows from what Core says of its
-// inputs and of the transactions that spend them.
+// judge derives a proposal's status from Core's view of its inputs and of the
+// transactions that spend them.
 func (s *subject) judge(f *facts, e *expected) verdict {
 	own := f.txs[e.txid]
 	ended := e.base == proposal.Cancelled || e.base == proposal.Expired
@@ -130,8 +131,8 @@ func (s *subject) lost(f *facts, e *expected) *verdict {
 	return nil
 }
 
-// successors returns the proposals that replace one and whose transaction, in a
-// state, spends one of the same inputs.
+// successors returns the proposals that replace e and whose transaction, in the given
+// state, spends one of its inputs.
 func (s *subject) successors(f *facts, e *expected, state func(*coreTx) bool) (found []*expected) {
 	for _, other := range s.proposals {
 		t := f.txs[other.txid]
@@ -143,7 +144,7 @@ func (s *subject) successors(f *facts, e *expected, state func(*coreTx) bool) (f
 	return found
 }
 
-// blocks reports whether another proposal has an input or the change address of one.
+// blocks reports whether another proposal holds an input or the change address of e.
 func (s *subject) blocks(e *expected) bool {
 	for _, other := range s.proposals {
 		if other == e {
@@ -166,8 +167,8 @@ func (s *subject) nameOf(at btc.Outpoint) string {
 	return fmt.Sprintf("%s:%d", name, at.Vout)
 }
 
-// compare returns the differences between a wallet in specterd and in Core, and stores
-// the statuses if there are none. Unless all is set, it leaves out the proposals of
+// compare returns the differences between a wallet in specterd and in Core. If they
+// agree, it stores the statuses. Unless all is set, it leaves out the proposals of
 // earlier histories.
 func (h *histories) compare(s *subject, all bool) (differences []string) {
 	f, err := h.ask(s)
@@ -246,25 +247,25 @@ func (s *subject) compareProposal(f *facts, e *expected, p proposal.Proposal) (w
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	v := s.judge(f, e)
 	if !slices.Contains(v.statuses, p.Status) {
-		say("is %s (%q), and should be %v: %s", p.Status, p.Reason, v.statuses, v.why)
+		say("is %s (%q), want %v: %s", p.Status, p.Reason, v.statuses, v.why)
 		return wrong
 	}
 	if p.Status == proposal.Replaced {
 		if !slices.ContainsFunc(v.by, func(by *expected) bool { return by.id == p.ReplacedBy }) {
-			say("is replaced by %q, and not by one of %d (%s)", p.ReplacedBy, len(v.by), v.why)
+			say("is replaced by %q, which is not one of %d candidates (%s)", p.ReplacedBy, len(v.by), v.why)
 		}
 	} else if p.ReplacedBy != "" {
-		say("is %s and replaced by %s", p.Status, p.ReplacedBy)
+		say("is %s, but replaced by %s", p.Status, p.ReplacedBy)
 	}
 	final := p.Status == proposal.Complete || p.Status == proposal.Broadcast || p.Status == proposal.Confirmed
 	if final && p.FinalTxid != e.txid {
-		say("is %s with the final txid %q instead of %s", p.Status, p.FinalTxid, e.txid)
+		say("is %s with the final txid %q, want %s", p.Status, p.FinalTxid, e.txid)
 	}
 	if final && len(p.Raw) == 0 {
-		say("is %s and has no transaction", p.Status)
+		say("is %s, but has no transaction", p.Status)
 	}
 	if tx, err := btc.ParseTx(p.Raw); len(p.Raw) > 0 && (err != nil || tx.Txid != p.FinalTxid) {
-		say("has another transaction than its final txid says")
+		say("has a transaction that does not match its final txid")
 	}
 	if final && len(p.Signatures) < len(e.inputs)*s.keys.kind.SignaturesRequired() {
 		say("is %s with %d signatures for %d inputs", p.Status, len(p.Signatures), len(e.inputs))
@@ -275,7 +276,7 @@ func (s *subject) compareProposal(f *facts, e *expected, p proposal.Proposal) (w
 	}
 	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(step proposal.Step) bool { return step.Action == "signed" })
 	if last := steps[len(steps)-1].Action; last != string(p.Status) {
-		say("is %s, and its last step is %s", p.Status, last)
+		say("is %s, but its last step is %s", p.Status, last)
 	}
 	return wrong
 }
@@ -290,11 +291,11 @@ func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, res
 		}
 	}
 	if !maps.Equal(found, holders) {
-		say("%d UTXOs are reserved, and open proposals have %d", len(found), len(holders))
+		say("%d UTXOs are reserved, but open proposals have %d inputs", len(found), len(holders))
 	}
 	for at := range f.locked {
-		if holders[at] == "" && !f.spent(at) { // Core unlocks nothing that is spent
-			say("%s is locked in Core and no proposal's", s.nameOf(at))
+		if holders[at] == "" && !f.spent(at) { // Core does not unlock spent outputs
+			say("%s is locked in Core, but not reserved by a proposal", s.nameOf(at))
 		}
 	}
 	for at := range holders {
@@ -302,7 +303,7 @@ func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, res
 			continue
 		}
 		if !f.locked[at] && !f.spent(at) {
-			say("%s is reserved and not locked in Core", s.nameOf(at))
+			say("%s is reserved, but not locked in Core", s.nameOf(at))
 		}
 	}
 	return wrong
@@ -318,17 +319,17 @@ func (s *subject) compareUTXOs(f *facts, b wallet.Balances, utxos []wallet.UTXO)
 		switch {
 		case c.Immature || f.locked[c.Outpoint]:
 		case !ok:
-			say("%s is listed as unspent", s.nameOf(c.Outpoint))
+			say("%s is spent, but listed", s.nameOf(c.Outpoint))
 		case amount != c.Amount:
-			say("%s has %s, and is listed with %s", s.nameOf(c.Outpoint), amount, c.Amount)
+			say("%s has %s, but is listed with %s", s.nameOf(c.Outpoint), amount, c.Amount)
 		}
 	}
 	for at := range f.unspent {
-		say("%s is unspent and not listed", s.nameOf(at))
+		say("%s is unspent, but not listed", s.nameOf(at))
 	}
 	mine := f.balances.Mine
 	if b.Trusted != btc.Amount(mine.Trusted) || b.UntrustedPending != btc.Amount(mine.UntrustedPending) || b.Immature != btc.Amount(mine.Immature) {
-		say("the balances are %s, %s and %s, and Core's %s, %s and %s", b.Trusted, b.UntrustedPending, b.Immature,
+		say("the balances are %s, %s and %s, Core's are %s, %s and %s", b.Trusted, b.UntrustedPending, b.Immature,
 			btc.Amount(mine.Trusted), btc.Amount(mine.UntrustedPending), btc.Amount(mine.Immature))
 	}
 	return wrong

@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// coreTx is what Core's wallet says of a transaction (gettransaction).
+// coreTx is a transaction as Core's wallet reports it (gettransaction).
 type coreTx struct {
 	Confirmations    int
 	MempoolConflicts []string
@@ -34,13 +34,12 @@ func (t *coreTx) orphaned() bool {
 	return len(t.Details) > 0 && t.Details[0].Category == "orphan"
 }
 
-// gone reports whether the outputs of a transaction can no longer exist, by its own
-// state alone.
+// gone reports whether the transaction's own state rules out that its outputs exist.
 func (t *coreTx) gone() bool {
 	return t.Confirmations < 0 || t.Confirmations == 0 && !t.inMempool && (t.abandoned() || t.orphaned() || len(t.MempoolConflicts) > 0)
 }
 
-// facts are what Core says of a wallet.
+// facts are Core's data about a wallet.
 type facts struct {
 	txs      map[string]*coreTx // known transactions, by txid
 	tip      string
@@ -116,11 +115,11 @@ func (h *histories) ask(s *subject) (*facts, error) {
 	return f, nil
 }
 
-// dead reports whether an output can no longer exist: its transaction is gone, or
-// waits outside of the mempool for another that is.
+// dead reports whether an output can no longer exist: its transaction is gone, or is
+// outside the mempool and depends on a transaction that is gone.
 func (f *facts) dead(at btc.Outpoint) bool {
 	t := f.txs[at.Txid]
-	if t == nil { // of no transaction of the wallet
+	if t == nil { // not a transaction of the wallet
 		return false
 	}
 	if t.gone() {
@@ -132,7 +131,7 @@ func (f *facts) dead(at btc.Outpoint) bool {
 	return slices.ContainsFunc(t.tx.TxIn, func(in *wire.TxIn) bool { return f.dead(outpointOf(in.PreviousOutPoint)) })
 }
 
-// spent reports whether Core's wallet has an output as spent.
+// spent reports whether Core's wallet considers an output spent.
 func (f *facts) spent(at btc.Outpoint) bool {
 	return slices.ContainsFunc(f.spenders[at], func(txid string) bool { return !f.txs[txid].gone() })
 }

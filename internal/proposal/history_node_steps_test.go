@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
-// event is a step that concerns the node or specterd, and so all wallets.
+// event is a step that affects the node or specterd, and therefore all wallets.
 type event struct {
 	name   string
 	weight int
@@ -34,14 +34,14 @@ var events = []event{
 	{"orphan the coinbase", 3, (*histories).orphanCoinbase},
 }
 
-// mine mines what is in the mempool.
+// mine mines the transactions in the mempool.
 func (h *histories) mine([5]uint32) string {
 	h.chain.CLI(h.t, "generatetoaddress", 1, h.chain.miner())
 	return "mine all"
 }
 
-// mineSome mines up to three unconfirmed transactions and their ancestors, in the
-// mempool or not, as far as they make a valid block.
+// mineSome mines up to three unconfirmed transactions and their ancestors, whether or
+// not they are in the mempool, as far as they form a valid block.
 func (h *histories) mineSome(n [5]uint32) string {
 	var known []*wire.MsgTx
 	names := map[string]string{}
@@ -92,7 +92,7 @@ func (c *chain) confirmed(tx *wire.MsgTx) bool {
 	return err == nil && json.Unmarshal(raw, &found) == nil && found.Confirmations > 0
 }
 
-// reorganize takes up to three blocks back, and may mine others in their place.
+// reorganize invalidates up to three blocks and may mine others in their place.
 func (h *histories) reorganize(n [5]uint32) string {
 	depth := 1 + int(n[0]%3)
 	said := fmt.Sprintf("take %d blocks back", depth)
@@ -114,7 +114,7 @@ func (h *histories) takeBack(depth int) {
 	h.chain.CLI(h.t, "invalidateblock", hash)
 }
 
-// reconsider makes blocks valid again that were taken back.
+// reconsider makes invalidated blocks valid again.
 func (h *histories) reconsider([5]uint32) string {
 	if len(h.invalid) == 0 {
 		return ""
@@ -211,7 +211,7 @@ func (c *chain) generate(count int, address string) (hashes []string) {
 	return hashes
 }
 
-// orphanCoinbase takes back the block of the last coinbase.
+// orphanCoinbase invalidates the block of the last coinbase.
 func (h *histories) orphanCoinbase([5]uint32) string {
 	if h.withCoinbase == "" {
 		return ""

@@ -23,18 +23,18 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// chain is a node, and a key with UTXOs that belongs to none of its wallets.
+// chain is a node and a payer: a key with UTXOs outside of all the node's wallets.
 type chain struct {
 	*testkit.Node
 
 	t     *testing.T
 	payer *btcec.PrivateKey
-	utxos []utxo // UTXOs of the payer that are confirmed and not used yet
-	clock int64  // the node's, in seconds since 1970: behind the real one, so that it can be set forward
+	utxos []utxo // confirmed, unused UTXOs of the payer
+	clock int64  // the node's clock in Unix seconds; behind real time so that it can be set forward
 	mined int    // blocks, each to another address
 }
 
-// UTXO is an output with the keys that can spend it.
+// utxo is an output with the keys that can spend it.
 type utxo struct {
 	at      wire.OutPoint
 	amount  int64
@@ -55,7 +55,7 @@ func newChain(t *testing.T) *chain {
 	c.payer, _ = btcec.PrivKeyFromBytes(bytes.Repeat([]byte{7}, 32))
 	script := c.payerScript()
 	c.CLI(t, "generatetoaddress", 1, btc.AddressOf(script, btc.Regtest))
-	c.CLI(t, "generatetoaddress", 100, nobody)
+	c.CLI(t, "generatetoaddress", 100, otherPayee)
 	var block struct{ Tx []struct{ Txid string } }
 	must(t, json.Unmarshal(c.CLI(t, "getblock", text(t, c.CLI(t, "getblockhash", 1)), 2), &block))
 	tx := wire.NewMsgTx(2)
@@ -66,18 +66,18 @@ func newChain(t *testing.T) *chain {
 	}
 	must(t, sign(tx, []utxo{from}))
 	c.CLI(t, "sendrawtransaction", hexOf(serialize(tx)), 0)
-	c.CLI(t, "generatetoaddress", 10, nobody)
+	c.CLI(t, "generatetoaddress", 10, otherPayee)
 	for i := range tx.TxOut {
 		c.utxos = append(c.utxos, utxo{at: wire.OutPoint{Hash: tx.TxHash(), Index: uint32(i)}, amount: payerUTXO, script: script, keys: from.keys})
 	}
 	return c
 }
 
-// UTXO takes a UTXO of the payer.
+// utxo removes and returns a UTXO of the payer.
 func (c *chain) utxo() utxo {
 	c.t.Helper()
 	if len(c.utxos) == 0 {
-		c.t.Fatal("the payer has nothing left")
+		c.t.Fatal("the payer has no UTXOs left")
 	}
 	taken := c.utxos[0]
 	c.utxos = c.utxos[1:]
@@ -105,12 +105,12 @@ func (c *chain) pay(from utxo, fee int64, to ...*wire.TxOut) *wire.MsgTx {
 		tx.AddTxOut(out)
 		rest -= out.Value
 	}
-	tx.AddTxOut(wire.NewTxOut(rest, scriptOf(nobody)))
+	tx.AddTxOut(wire.NewTxOut(rest, scriptOf(otherPayee)))
 	must(c.t, sign(tx, []utxo{from}))
 	return tx
 }
 
-// miner returns an address that no block was mined to. A block mined to the same address
+// miner returns an address to which no block was mined yet. A block mined to the same address
 // in the same second as an invalidated block may be identical to it.
 func (c *chain) miner() string {
 	c.mined++
@@ -137,8 +137,8 @@ type reply struct {
 	Error  *regtest.Error  `json:"error"`
 }
 
-// batch makes several calls in one request, to one of the node's wallets, and
-// returns the answers in that order.
+// batch makes several calls to one of the node's wallets in one request and returns
+// the replies in the order of the calls.
 func (c *chain) batch(name string, requests []request) ([]reply, error) {
 	var calls []map[string]any
 	for i, r := range requests {
@@ -203,7 +203,7 @@ func (k *keys) at(t *testing.T, place wallet.Place) []*btcec.PrivateKey {
 	return found
 }
 
-// UTXO returns an output at an address of the wallet with its keys.
+// utxo returns an output at an address of the wallet with its keys.
 func (k *keys) utxo(t *testing.T, at btc.Outpoint, place wallet.Place, address string, amount btc.Amount) utxo {
 	t.Helper()
 	c := utxo{at: outpoint(t, at.Txid, at.Vout), amount: int64(amount), script: scriptOf(address), keys: k.at(t, place)}

@@ -18,17 +18,17 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// step is one step of a history. Its numbers choose among the proposals, UTXOs and so
-// on that exist at that time, so that a history remains valid when steps are left out.
+// step is one step of a history. Its numbers select among the proposals, UTXOs etc.
+// that exist at that time, so that a history remains valid if steps are left out.
 type step struct {
 	action string
-	wallet int // -1 for an event, which concerns all wallets
+	wallet int // -1 for an event, which affects all wallets
 	n      [5]uint32
 }
 
 func (st step) String() string { return fmt.Sprintf("%s %d %v", st.action, st.wallet, st.n) }
 
-// pick returns one of several by a number, and the zero value of none.
+// pick returns the element that a number selects; the zero value of an empty list.
 func pick[T any](list []T, n uint32) (one T) {
 	if len(list) > 0 {
 		one = list[int(n)%len(list)]
@@ -36,13 +36,13 @@ func pick[T any](list []T, n uint32) (one T) {
 	return one
 }
 
-// deed is a step that concerns one wallet.
+// deed is a step that affects one wallet.
 type deed struct {
 	name   string
-	weight int  // how often it does
-	beside bool // it does not need specterd
-	// do executes it and returns its line of the printed history; an error is a
-	// difference.
+	weight int  // relative frequency
+	beside bool // does not need specterd
+	// do executes the step and returns its line of the printed history. An error counts
+	// as a difference.
 	do func(h *histories, s *subject, n [5]uint32) (string, error)
 }
 
@@ -97,7 +97,7 @@ func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error
 			o.UTXOs, available = append(o.UTXOs, other.Outpoint), available+other.Amount
 		}
 	}
-	to := proposal.Recipient{Address: pick([]string{somebody, nobody}, n[3]), Amount: max(10_000, available*btc.Amount(1+n[4]%8)/10)}
+	to := proposal.Recipient{Address: pick([]string{payee, otherPayee}, n[3]), Amount: max(10_000, available*btc.Amount(1+n[4]%8)/10)}
 	switch n[3] % 8 {
 	case 0:
 		to.Amount, o.SendMax = 0, true
@@ -108,8 +108,8 @@ func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error
 	return o, nil
 }
 
-// create makes a proposal and checks that the node accepts its transaction. If the fee
-// rate is refused it makes one at the lowest rate that the refusal names.
+// create creates a proposal and checks that the node accepts its transaction. If the
+// fee rate is refused, create retries with the lowest fee rate named in the error.
 func (h *histories) create(s *subject, what string, rate btc.FeeRate, make func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
 	p, err := make(rate)
 	if f := new(fault.Error); errors.As(err, &f) && f.Details["min_fee_rate_sat_vb"] != "" {
@@ -137,12 +137,12 @@ func (h *histories) create(s *subject, what string, rate btc.FeeRate, make func(
 		}
 	}
 	if reason := h.chain.refuses(e.tx); reason != "" {
-		return said, fmt.Errorf("%s was created, and the node does not accept it: %s", e.name, reason)
+		return said, fmt.Errorf("%s was created, but the node does not accept it: %s", e.name, reason)
 	}
 	return said, nil
 }
 
-// refuses returns why the mempool does not accept a transaction; empty if it does.
+// refuses returns why the mempool does not accept a transaction; empty if it is accepted.
 func (c *chain) refuses(tx *wire.MsgTx) string {
 	var tests []struct {
 		Allowed bool
@@ -186,7 +186,7 @@ func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
 	return e, nil
 }
 
-// refusal returns nil for an error that the request explains, and any other error.
+// refusal returns nil for an error that the request explains, and err otherwise.
 func refusal(err error) error {
 	if err == nil {
 		return nil
@@ -195,12 +195,12 @@ func refusal(err error) error {
 	case fault.Invalid, fault.Conflict, fault.PreconditionFailed:
 		return nil
 	default:
-		return fmt.Errorf("it failed: %w", err)
+		return fmt.Errorf("the request failed: %w", err)
 	}
 }
 
-// some returns one of the history's proposals that has one of the statuses, sometimes
-// any other; nil for none.
+// some returns one of the history's proposals with one of the statuses, sometimes with
+// any other status; nil if no proposal exists.
 func (s *subject) some(n uint32, statuses ...proposal.Status) *expected {
 	list := s.proposals[s.begin:]
 	if n%8 != 0 {
@@ -220,7 +220,7 @@ func (h *histories) sign(s *subject, n [5]uint32) (string, error) {
 	}
 	p, err := h.AddSignatures(h.t.Context(), h.alice, s.alias, e.id, data, nil)
 	if err == nil && !e.last.Open() {
-		return how, fmt.Errorf("%s was %s and could be signed", e.name, e.last)
+		return how, fmt.Errorf("%s was %s, but could be signed", e.name, e.last)
 	}
 	if err != nil {
 		return how + " " + e.name + ": " + err.Error(), refusal(err)
@@ -285,7 +285,7 @@ func (h *histories) sendElsewhere(s *subject, n [5]uint32) (string, error) {
 	return "send elsewhere " + e.name + h.chain.send(e.tx), nil
 }
 
-// send sends a transaction, and returns why the node refuses it.
+// send broadcasts a transaction. If the node refuses it, send returns the reason.
 func (c *chain) send(tx *wire.MsgTx) string {
 	if _, err := c.Call(c.t.Context(), "sendrawtransaction", hexOf(serialize(tx)), 0); err != nil {
 		return ": " + err.Error()
@@ -338,7 +338,7 @@ func (h *histories) replace(s *subject, n [5]uint32) (string, error) {
 		return h.send(s, n)
 	}
 	name := pick([]string{e.id, e.txid}, n[1])
-	o := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
+	o := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
 	return h.create(s, "propose instead of "+e.name, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
 		return h.Create(h.t.Context(), h.alice, s.alias, o)
@@ -361,7 +361,7 @@ func (h *histories) doubleSpend(s *subject, n [5]uint32) (string, error) {
 	if rest -= pick([]int64{500, 1000, 5000, 20_000}, n[3]) * int64(len(from)); rest < 2000 {
 		return "", nil
 	}
-	to := nobody
+	to := otherPayee
 	if n[2]%2 == 0 {
 		to = pick(s.addresses, n[4])
 	}

@@ -23,9 +23,9 @@ import (
 )
 
 // TestReplacementHistories executes random histories of wallets, their proposals and
-// the node. After each step the statuses and fields of all proposals must follow from
-// what Core says of their inputs and transactions, and reservations, locks, UTXOs and
-// balances must be equal to Core's.
+// the node. After each step, the statuses and fields of all proposals must agree with
+// Core's data about their inputs and transactions, and reservations, locks, UTXOs and
+// balances must equal Core's.
 func TestReplacementHistories(t *testing.T) {
 	t.Parallel()
 	testkit.NeedsServer(t, "bitcoind")
@@ -41,7 +41,7 @@ func TestReplacementHistories(t *testing.T) {
 			}
 			done, steps, reached := 0, 0, map[proposal.Status]int{}
 			for part := 0; done < many && !t.Failed(); part++ {
-				t.Run(fmt.Sprint(part), func(t *testing.T) { // with a node and a database of its own
+				t.Run(fmt.Sprint(part), func(t *testing.T) { // with its own node and database
 					h := newHistories(t, newChain(t), database(t), kindsOfHistory[:])
 					h.reached = reached
 					for range min(historiesOnOneNode, many-done) / historiesAtOnce {
@@ -67,16 +67,16 @@ var databases = map[string]func(t *testing.T) string{
 
 const (
 	// historiesAtOnce is the number of wallets, each with its own history, that share
-	// the events of the node. After historiesOnOneNode there is a new node.
+	// the events of the node. After historiesOnOneNode histories, a new node is started.
 	historiesAtOnce    = 5
 	historiesOnOneNode = 100
-	// ownSteps is the number of a history's steps that concern its wallet, on average;
-	// sharedSteps is the number of those that concern all wallets.
+	// ownSteps is the average number of a history's steps that affect only its wallet;
+	// sharedSteps is the average number of steps that affect all wallets.
 	ownSteps    = 10
 	sharedSteps = 8
 )
 
-// histories are wallets on one node, and specterd, which can be stopped and started.
+// histories are the wallets on one node and a specterd that can be stopped and started.
 type histories struct {
 	*world
 
@@ -87,12 +87,12 @@ type histories struct {
 	down     bool
 	downFor  int // steps until specterd starts again
 	subjects []*subject
-	invalid  []string // blocks that were taken back
+	invalid  []string // invalidated blocks
 	// withCoinbase is the last block that was mined to a wallet.
 	withCoinbase string
 	patience     time.Duration
-	reached      map[proposal.Status]int // changes of status that were seen, by the new one
-	log          []string                // of the history, for people
+	reached      map[proposal.Status]int // observed changes of status, by new status
+	log          []string                // the printed history
 }
 
 func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Script) *histories {
@@ -133,19 +133,19 @@ type subject struct {
 
 	number    int
 	keys      *keys
-	addresses []string // some of its own
+	addresses []string // some of the wallet's addresses
 	proposals []*expected
 	begin     int      // the index of this history's first proposal
-	txids     []string // what Core's wallet may know, in the order that it was made
+	txids     []string // transactions that Core's wallet may know, in order of creation
 	txs       map[string]*wire.MsgTx
-	names     map[string]string // how the printed history calls a transaction
-	utxos     []utxo            // outputs that it has or had
+	names     map[string]string // names of transactions in the printed history, by txid
+	utxos     []utxo            // current and former outputs of the wallet
 	incoming  []incoming
 }
 
 func (s *subject) label() string { return fmt.Sprintf("w%d ", s.number) }
 
-// know keeps a transaction of the wallet, and returns its txid.
+// know records a transaction of the wallet and returns its txid.
 func (s *subject) know(tx *wire.MsgTx, name string) string {
 	txid := tx.TxHash().String()
 	if s.txs[txid] == nil {
@@ -169,7 +169,7 @@ func (s *subject) namesOf(at []btc.Outpoint) string {
 	return strings.Join(names, " ")
 }
 
-// subject makes a wallet, which has no UTXOs yet.
+// subject creates a wallet without UTXOs.
 func (h *histories) subject(number int, kind testkit.Script) *subject {
 	h.t.Helper()
 	first := int(firstKey.Add(10))
@@ -189,12 +189,12 @@ func (h *histories) subject(number int, kind testkit.Script) *subject {
 	return s
 }
 
-// kindsOfHistory are the scripts of the wallets: with and without a txid that changes
-// when a transaction is signed, with one signer and with several.
+// kindsOfHistory are the script types of the wallets: with and without a txid that
+// changes when a transaction is signed, with one signer and with several.
 var kindsOfHistory = [historiesAtOnce]testkit.Script{testkit.WPKH, testkit.WPKH, testkit.PKH, testkit.WSH, testkit.WPKH}
 
-// batch executes one history per wallet and returns the number of steps. If there is
-// a difference it fails the test with the shortest history that it finds.
+// batch executes one history per wallet and returns the number of steps. If there is a
+// difference, it fails the test with the shortest history that reproduces it.
 func (h *histories) batch(seed uint64) int {
 	h.t.Helper()
 	steps := randomSteps(rand.New(rand.NewPCG(seed, 0)))
@@ -228,7 +228,7 @@ func randomSteps(r *rand.Rand) []step {
 	return steps
 }
 
-// choose returns the name of one of several, by their weights.
+// choose returns a random name according to the weights.
 func choose[T any](r *rand.Rand, list []T, of func(T) (string, int)) string {
 	sum := 0
 	for _, one := range list {
@@ -271,7 +271,7 @@ func (h *histories) live(steps []step) (at int, found *difference) {
 	return len(steps) - 1, h.settle(h.subjects)
 }
 
-// fund gives each wallet three UTXOs, after it has sent away all others.
+// fund sweeps each wallet and then gives it three UTXOs.
 func (h *histories) fund() {
 	h.t.Helper()
 	for _, s := range h.subjects {
@@ -291,7 +291,7 @@ func (h *histories) fund() {
 		}
 	}
 	h.mine([5]uint32{})
-	h.chain.generate(2, h.chain.miner()) // so that this is not taken back often
+	h.chain.generate(2, h.chain.miner()) // so that these blocks are rarely invalidated
 }
 
 // sweep sends all funds of a wallet to an address outside of it.
@@ -311,15 +311,15 @@ func (h *histories) sweep(s *subject) {
 		return
 	}
 	tx := spendOf(from...)
-	tx.AddTxOut(wire.NewTxOut(sum-int64(len(from))*2000, scriptOf(nobody)))
+	tx.AddTxOut(wire.NewTxOut(sum-int64(len(from))*2000, scriptOf(otherPayee)))
 	must(h.t, sign(tx, from))
 	s.know(tx, fmt.Sprintf("s%d", len(s.txids)))
 	if refused := h.chain.send(tx); refused != "" {
-		h.t.Fatal("what sweeps the wallet" + refused)
+		h.t.Fatal("the sweep of the wallet" + refused)
 	}
 }
 
-// execute executes a step and compares the wallets that it concerns.
+// execute executes a step and compares the wallets that it affects.
 func (h *histories) execute(st step) *difference {
 	h.t.Helper()
 	if h.downFor--; h.down && h.downFor < 0 {
@@ -354,8 +354,8 @@ func (h *histories) execute(st step) *difference {
 	return h.settle(h.subjects[st.wallet : st.wallet+1])
 }
 
-// settle waits until specterd agrees with Core, and returns the difference if it does
-// not in time.
+// settle waits until specterd agrees with Core. If it times out, settle returns the
+// difference.
 func (h *histories) settle(subjects []*subject) *difference {
 	if h.down {
 		return nil
@@ -387,8 +387,8 @@ func (h *histories) settle(subjects []*subject) *difference {
 
 func pause(d time.Duration) { <-time.After(d) }
 
-// shorten executes the history of one wallet with steps left out as long as there is a
-// difference, and prints the shortest.
+// shorten leaves out steps of one wallet's history as long as the difference remains,
+// and prints the shortest history.
 func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
 	h.t.Helper()
 	h.patience = 4 * time.Second
@@ -424,7 +424,7 @@ func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
 			}
 		}
 	}
-	h.t.Errorf("in short (%s): %s after:%s", kind.Name, strings.Join(found.texts, "; "), indent(said))
+	h.t.Errorf("shortened (%s): %s after:%s", kind.Name, strings.Join(found.texts, "; "), indent(said))
 }
 
 func parseTx(t *testing.T, raw string) *wire.MsgTx {

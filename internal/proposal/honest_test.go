@@ -18,9 +18,9 @@ import (
 // addresses that specterd does not have yet.
 const keypool = 2 * testkit.Lookahead
 
-// TestHonestNode sends random requests for wallets of every script type to a real
-// node. Each is answered with a proposal or with what is wrong with the request:
-// what an unmodified node does must never be reported as tampering (502).
+// TestHonestNode creates proposals from random parameters, with a real node and wallets
+// of every script type. Each request must return a proposal or an error about the
+// request: responses of an unmodified node must never be reported as tampering (502).
 func TestHonestNode(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(testkit.Seed(t), 0))
@@ -63,8 +63,7 @@ func (h *honest) derive() {
 	}
 }
 
-// request makes one request and returns what became of it: a proposal, or the code of
-// its refusal.
+// request makes one request and returns its result: "proposal", or the error code.
 func (h *honest) request() string {
 	h.t.Helper()
 	o := h.order()
@@ -90,7 +89,7 @@ func (h *honest) request() string {
 	return "proposal"
 }
 
-// refusal returns the code of an error that says what is wrong with a request.
+// refusal returns the code of an error about a request.
 func (h *honest) refusal(o proposal.CreateParams, err error) string {
 	h.t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -150,7 +149,7 @@ func (h *honest) order() proposal.CreateParams {
 	if h.IntN(3) == 0 {
 		var total btc.Amount
 		o.UTXOs, total = h.someUTXOs()
-		if h.IntN(2) == 0 { // what is left may be too little for change
+		if h.IntN(2) == 0 { // the remainder may be too small for change
 			budget = total - btc.Amount(h.IntN(3000))
 		}
 	}
@@ -168,7 +167,7 @@ func (h *honest) order() proposal.CreateParams {
 	return o
 }
 
-// recipients shares an amount among recipients, some of which are the wallet itself.
+// recipients splits an amount among recipients, some of which are the wallet itself.
 func (h *honest) recipients(budget btc.Amount) (list []proposal.Recipient) {
 	h.t.Helper()
 	count := 1 + h.IntN(4)
@@ -188,7 +187,7 @@ func (h *honest) recipients(budget btc.Amount) (list []proposal.Recipient) {
 func (h *honest) address() string {
 	h.t.Helper()
 	if h.IntN(3) == 0 {
-		return []string{somebody, nobody}[h.IntN(2)]
+		return []string{payee, otherPayee}[h.IntN(2)]
 	}
 	branch, index := wallet.Branch(h.IntN(2)), uint32(h.IntN(keypool+5))
 	if h.IntN(3) != 0 { // the next change address, or one close to it
@@ -207,7 +206,7 @@ func (h *honest) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
 	all, err := h.store.UTXOs(h.t.Context(), h.id, btc.Outpoint{}, 100)
 	must(h.t, err)
 	all = slices.DeleteFunc(all, func(c wallet.UTXO) bool { return c.Reserved })
-	if len(all) == 0 { // all of it was sent on a moment ago
+	if len(all) == 0 { // everything was just spent
 		return nil, 0
 	}
 	h.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// UTXO returns the vault's UTXO of this amount.
+// utxo returns the vault's UTXO with this amount.
 func (v vault) utxo(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	utxos, err := v.wallets.UTXOs(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 100)
@@ -28,23 +28,23 @@ func (v vault) utxo(amount btc.Amount) btc.Outpoint {
 			return c.Outpoint
 		}
 	}
-	v.t.Fatalf("there is no UTXO of %s", amount)
+	v.t.Fatalf("no UTXO with amount %s", amount)
 	return btc.Outpoint{}
 }
 
-// foreignFee is what the payments pay that were proposed elsewhere.
+// foreignFee is the fee of payments that were proposed by another program.
 const foreignFee btc.Amount = 2000
 
-// foreign is a payment of one UTXO, half of it to somebody, as another program
-// proposes it: without anything about the UTXO, and always with the same change
-// address.
+// foreign returns the PSBT of a payment as another program proposes it: it spends one
+// UTXO, sends half of it to payee, contains no data about the UTXO, and always has the
+// same change address.
 func (v vault) foreign(at btc.Outpoint, amount, fee btc.Amount) []byte {
 	v.t.Helper()
 	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
 	must(v.t, err)
 	change, err := v.store.AddressAt(v.t.Context(), view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: 3})
 	must(v.t, err)
-	outputs := []map[string]btc.JSONBTC{{change.Address: btc.JSONBTC(amount - amount/2 - fee)}, {somebody: btc.JSONBTC(amount / 2)}}
+	outputs := []map[string]btc.JSONBTC{{change.Address: btc.JSONBTC(amount - amount/2 - fee)}, {payee: btc.JSONBTC(amount / 2)}}
 	const lockTime, replaceable = 1, true
 	return decoded(v.t, v.node.CLI(v.t, "createpsbt", []map[string]any{{"txid": at.Txid, "vout": at.Vout}}, outputs, lockTime, replaceable))
 }
@@ -55,7 +55,7 @@ func decoded(t testing.TB, result json.RawMessage) (raw []byte) {
 	return raw
 }
 
-// filled is the same with all that Core knows about the UTXOs.
+// filled returns the PSBT with Core's data about its UTXOs added.
 func (v vault) filled(raw []byte) []byte {
 	v.t.Helper()
 	var done struct{ PSBT []byte }
@@ -78,13 +78,13 @@ func (v vault) imports(who *auth.Principal, dryRun bool, payments ...proposal.Fo
 	done, err := v.Import(v.t.Context(), who, view, payments, dryRun)
 	must(v.t, err)
 	if len(done) != len(payments) {
-		v.t.Fatalf("%d of %d payments", len(done), len(payments))
+		v.t.Fatalf("%d results for %d payments", len(done), len(payments))
 	}
 	return done
 }
 
-// TestImport brings payments along for each kind of script, signed or not, whatever
-// their PSBTs say, and has them completed, sent and confirmed here.
+// TestImport imports payments of each script type, signed and unsigned, with and
+// without UTXO data in their PSBTs, and then completes, broadcasts and confirms them.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -100,7 +100,7 @@ func TestImport(t *testing.T) {
 			var open []proposal.Proposal
 			for i, one := range v.imports(w.alice, false, payments...) {
 				if one.Err != nil || one.Known || rehearsed[i].Err != nil || len(rehearsed[i].Signatures) != len(one.Signatures) {
-					w.t.Fatalf("%s: %+v, rehearsed %+v", k.Name, one, rehearsed[i])
+					w.t.Fatalf("%s: %+v, dry run: %+v", k.Name, one, rehearsed[i])
 				}
 				p := v.get(one.Proposal)
 				v.compare(p)
@@ -115,12 +115,12 @@ func TestImport(t *testing.T) {
 				want = proposal.PartiallySigned
 			}
 			if open[0].Status != want || len(open[0].Signatures) != 1 || open[1].Status != proposal.Created || len(open[1].Signatures) != 0 {
-				w.t.Errorf("%s: they are %s and %s", k.Name, open[0].Status, open[1].Status)
+				w.t.Errorf("%s: the statuses are %s and %s", k.Name, open[0].Status, open[1].Status)
 			}
 			v.wantLocks(open...)
 			for _, again := range v.imports(w.alice, false, payments...) {
 				if !again.Known || again.Err != nil {
-					w.t.Errorf("%s: the second time: %+v", k.Name, again)
+					w.t.Errorf("%s: second import: %+v", k.Name, again)
 				}
 			}
 			if v.required > 1 {
@@ -139,8 +139,9 @@ func TestImport(t *testing.T) {
 	})
 }
 
-// TestImportRefuses: what cannot be a proposal is told, and leaves nothing.
-func TestImportRefuses(t *testing.T) {
+// TestImport_Refused checks that payments that cannot become proposals are reported
+// with an error and are not stored.
+func TestImport_Refused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	onBoth(t, n, func(w *world) {
@@ -156,30 +157,30 @@ func TestImportRefuses(t *testing.T) {
 		badRaw := asForeign(w.t, good)
 		badRaw.Raw = "00"
 		must(w.t, v.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.utxo(3_000_000), true))
-		reserved := v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{v.utxo(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000}}})
+		reserved := v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{v.utxo(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: payee, Amount: 10_000}}})
 		rival := v.utxo(5_000_000)
 		spent := asForeign(w.t, v.foreign(rival, 5_000_000, foreignFee))
-		v.broadcast(v.complete(v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: nobody, Amount: 10_000}}})))
+		v.broadcast(v.complete(v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{rival}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: otherPayee, Amount: 10_000}}})))
 		own := v.foreign(v.utxo(6_000_000), 6_000_000, foreignFee)
 		sent := asForeign(w.t, own)
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.node.Sign(w.t, v.filled(own), v.signers[0]))))
 
 		for name, c := range map[string]struct {
 			in   proposal.Foreign
-			want string // the code of the fault
+			want string // error code
 		}{
-			"no PSBT":                 {proposal.Foreign{Txid: "x", PSBT: "nonsense"}, psbt.ErrUnreadable.Code},
-			"another transaction":     {wrongTxid, "proposal_not_importable"},
-			"a bad signature":         {asForeign(w.t, bad), psbt.ErrBadSignature.Code},
-			"a bad transaction":       {badRaw, psbt.ErrUnreadable.Code},
-			"somebody else's UTXO":    {asForeign(w.t, other.foreign(other.utxo(7_000_000), 7_000_000, foreignFee)), "proposal_not_importable"},
-			"a UTXO that is not":      {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "proposal_not_importable"},
-			"a UTXO that is spent":    {spent, "proposal_not_importable"},
-			"a frozen UTXO":           {asForeign(w.t, v.foreign(v.utxo(3_000_000), 3_000_000, foreignFee)), proposal.ErrUTXOFrozen.Code},
-			"a reserved UTXO":         {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrUTXOReserved.Code},
-			"a fee beyond the cap":    {asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, 500_000)), "proposal_not_importable"},
-			"more than it has":        {asForeign(w.t, v.foreign(v.utxo(2_000_000), 3_000_000, foreignFee)), "proposal_not_importable"},
-			"its transaction is sent": {sent, proposal.ErrImportSent.Code},
+			"no PSBT":                  {proposal.Foreign{Txid: "x", PSBT: "nonsense"}, psbt.ErrUnreadable.Code},
+			"another transaction":      {wrongTxid, "proposal_not_importable"},
+			"a bad signature":          {asForeign(w.t, bad), psbt.ErrBadSignature.Code},
+			"a bad transaction":        {badRaw, psbt.ErrUnreadable.Code},
+			"a UTXO of another wallet": {asForeign(w.t, other.foreign(other.utxo(7_000_000), 7_000_000, foreignFee)), "proposal_not_importable"},
+			"an unknown UTXO":          {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "proposal_not_importable"},
+			"a spent UTXO":             {spent, "proposal_not_importable"},
+			"a frozen UTXO":            {asForeign(w.t, v.foreign(v.utxo(3_000_000), 3_000_000, foreignFee)), proposal.ErrUTXOFrozen.Code},
+			"a reserved UTXO":          {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrUTXOReserved.Code},
+			"a fee above the maximum":  {asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, 500_000)), "proposal_not_importable"},
+			"outputs exceed inputs":    {asForeign(w.t, v.foreign(v.utxo(2_000_000), 3_000_000, foreignFee)), "proposal_not_importable"},
+			"already broadcast":        {sent, proposal.ErrImportSent.Code},
 		} {
 			for _, dryRun := range []bool{true, false} {
 				err := v.imports(w.alice, dryRun, c.in)[0].Err
@@ -188,7 +189,7 @@ func TestImportRefuses(t *testing.T) {
 				}
 			}
 		}
-		// Of two that spend one UTXO, the first comes along.
+		// Of two payments that spend the same UTXO, only the first is imported.
 		twice := []proposal.Foreign{asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee)), asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee+1))}
 		for _, dryRun := range []bool{true, false} {
 			if done := v.imports(w.alice, dryRun, twice...); done[0].Err != nil || !errors.Is(done[1].Err, proposal.ErrUTXOReserved) {
@@ -197,15 +198,15 @@ func TestImportRefuses(t *testing.T) {
 		}
 		list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, 100)
 		must(w.t, err)
-		if len(list) != 2 { // and the one that reserves a UTXO
+		if len(list) != 2 { // the imported proposal and the proposal that reserves a UTXO
 			w.t.Errorf("%d proposals are open", len(list))
 		}
 	})
 }
 
-// TestImportBeforeScan: the UTXOs need not be known here yet. Once they are, they
-// are locked.
-func TestImportBeforeScan(t *testing.T) {
+// TestImport_BeforeRescan imports a payment whose UTXO specterd does not know yet. The
+// UTXO must be locked once a rescan finds it.
+func TestImport_BeforeRescan(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	onBoth(t, n, func(w *world) {
@@ -221,13 +222,13 @@ func TestImportBeforeScan(t *testing.T) {
 		one := b.imports(bob, false, asForeign(w.t, signed))[0]
 		must(w.t, one.Err)
 		if one.Status != proposal.PartiallySigned || len(one.Signatures) != 1 {
-			w.t.Errorf("it is %s with %d signatures", one.Status, len(one.Signatures))
+			w.t.Errorf("the status is %s with %d signatures", one.Status, len(one.Signatures))
 		}
-		testkit.Eventually(w.t, "its first scan is over", func() bool { v := b.get0(); return !v.Rescanning() })
+		testkit.Eventually(w.t, "the end of the first rescan", func() bool { v := b.get0(); return !v.Rescanning() })
 		first := 0
 		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birthday{Height: &first}, 0)
 		must(w.t, err)
-		testkit.Eventually(w.t, "the UTXO at the node, locked", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
+		testkit.Eventually(w.t, "a lock on the UTXO in the node", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
 		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
 		must(w.t, err)
 		if _, err := w.Broadcast(w.t.Context(), bob, again.Alias, complete.ID, proposal.BroadcastParams{}); err != nil {

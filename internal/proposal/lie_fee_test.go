@@ -16,7 +16,7 @@ func (a *answer) overpay(more btc.Amount) {
 	a.pay(more)
 }
 
-// feeLies are nodeLies about the fee, in answers that agree with themselves.
+// feeLies are nodeLies about the fee whose responses are consistent in themselves.
 var feeLies = []nodeLie{
 	{name: "change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }},
 	{name: "most of the change left to the fee", kinds: all, lie: func(a *answer) { a.overpay(btc.Amount(a.change().Value - 1000)) }},
@@ -28,25 +28,25 @@ var feeLies = []nodeLie{
 	{name: "a tenth more than the fee rate", kinds: all, lie: func(a *answer) { a.overpay(a.fee / 10) }},
 	{name: "a tenth less than the fee rate", kinds: all, lie: func(a *answer) { a.overpay(-a.fee / 10) }},
 	{name: "half of the fee rate", kinds: all, lie: func(a *answer) { a.overpay(-a.fee / 2) }},
-	{name: "says that the change is another output", kinds: all, lie: func(a *answer) { a.changePos = (a.changePos + 1) % 3 }},
-	{name: "says that there is no change", kinds: all, lie: func(a *answer) { a.changePos = -1 }},
-	{name: "says that there is change", kinds: all, lie: func(a *answer) { a.changePos = 0 }, order: sendMax},
-	{name: "the change pays a part of what the recipient should", kinds: all, lie: func(a *answer) { a.out(somebody).Value += 100; a.change().Value -= 100 }, order: subtract},
+	{name: "reports another output as the change", kinds: all, lie: func(a *answer) { a.changePos = (a.changePos + 1) % 3 }},
+	{name: "reports a transaction without change", kinds: all, lie: func(a *answer) { a.changePos = -1 }},
+	{name: "reports change in a transaction without change", kinds: all, lie: func(a *answer) { a.changePos = 0 }, order: sendMax},
+	{name: "the change pays part of the recipient's share of the fee", kinds: all, lie: func(a *answer) { a.out(payee).Value += 100; a.change().Value -= 100 }, order: subtract},
 	{name: "one of two recipients pays the whole fee", kinds: all, lie: func(a *answer) {
-		share := secondAmount - a.out(nobody).Value
-		a.out(somebody).Value -= share
-		a.out(nobody).Value += share
+		share := secondAmount - a.out(otherPayee).Value
+		a.out(payee).Value -= share
+		a.out(otherPayee).Value += share
 	}, order: subtractBoth},
-	{name: "one of two recipients pays more than half of the fee", kinds: all, lie: func(a *answer) { a.out(somebody).Value -= 10; a.out(nobody).Value += 10 }, order: subtractBoth},
-	{name: "twice the fee from the recipient", kinds: all, lie: func(a *answer) { a.out(somebody).Value -= int64(a.fee); a.pay(a.fee) }, order: subtract},
-	{name: "twice the fee from what is left", kinds: all, lie: func(a *answer) { a.out(nobody).Value -= int64(a.fee); a.pay(a.fee) }, order: sendMax},
+	{name: "one of two recipients pays more than half of the fee", kinds: all, lie: func(a *answer) { a.out(payee).Value -= 10; a.out(otherPayee).Value += 10 }, order: subtractBoth},
+	{name: "twice the fee from the recipient", kinds: all, lie: func(a *answer) { a.out(payee).Value -= int64(a.fee); a.pay(a.fee) }, order: subtract},
+	{name: "twice the fee from the remainder", kinds: all, lie: func(a *answer) { a.out(otherPayee).Value -= int64(a.fee); a.pay(a.fee) }, order: sendMax},
 }
 
 func subtractBoth(_ vault, o *proposal.CreateParams) { o.SubtractFrom = []int{1, 0} }
 
-// TestDeficitOfAncestors checks that a payment pays for unconfirmed ancestors what
-// they lack to its fee rate and no more, and nothing for confirmed ones, whatever the
-// node says about them.
+// TestDeficitOfAncestors checks that a payment pays exactly the amount by which its
+// unconfirmed ancestors fall short of its fee rate, and nothing for confirmed ancestors,
+// even if the node reports false data about them.
 func TestDeficitOfAncestors(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -62,7 +62,7 @@ func TestDeficitOfAncestors(t *testing.T) {
 		lacks := btc.FeeRate(high).Fee(parent.VSize+child.VSize) - parent.Fee - child.Fee
 		p := v.create(order)
 		if p.ExcessFee < lacks*9/10 || p.ExcessFee > lacks*11/10 {
-			t.Errorf("%s: %d sat for ancestors that lack %d sat", k.Name, p.ExcessFee, lacks)
+			t.Errorf("%s: paid %d sat for ancestors with a deficit of %d sat", k.Name, p.ExcessFee, lacks)
 		}
 		must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 		v.wantLocks()
@@ -83,8 +83,8 @@ func TestDeficitOfAncestors(t *testing.T) {
 	}
 }
 
-// inMempool says of every transaction that is asked about that it is large, pays
-// nothing and is unconfirmed.
+// inMempool returns a response that reports every requested transaction as large,
+// unconfirmed and without a fee.
 func inMempool(t *testing.T, x *testkit.Exchange) []byte {
 	_, body := x.Ask()
 	var replies []map[string]any

@@ -20,20 +20,20 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// answer is what walletcreatefundedpsbt returns, taken apart by another package than
-// ours, to be made a lie of.
+// answer is a result of walletcreatefundedpsbt, parsed with btcutil instead of package
+// psbt, that a test can falsify.
 type answer struct {
 	*btcutilpsbt.Packet
 	vault     vault
 	fee       btc.Amount
 	changePos int
-	raw       func([]byte) []byte // changes the bytes in the end
-	usual     *answer             // to the usual order
+	raw       func([]byte) []byte // modifies the serialized PSBT
+	usual     *answer             // to the usual request
 }
 
 func (a *answer) tx() *wire.MsgTx { return a.UnsignedTx }
 
-// out returns the output to an address; the change where it is empty.
+// out returns the output to an address; the change output if address is empty.
 func (a *answer) out(address string) *wire.TxOut {
 	for i, out := range a.tx().TxOut {
 		if address == "" && i == a.changePos || address != "" && btc.AddressOf(out.PkScript, btc.Regtest) == address {
@@ -46,21 +46,21 @@ func (a *answer) out(address string) *wire.TxOut {
 
 func (a *answer) change() *wire.TxOut { return a.out("") }
 
-// in and output are what the PSBT says of an input, and of the change.
+// in and output return the PSBT's fields of an input and of the change output.
 func (a *answer) in(i int) *btcutilpsbt.PInput { return &a.Inputs[i] }
 func (a *answer) output() *btcutilpsbt.POutput { return &a.Outputs[a.changePos] }
 
-// add adds an output that the change pays for.
+// add adds an output and deducts its amount from the change.
 func (a *answer) add(script []byte, amount int64) {
 	a.change().Value -= amount
 	a.tx().AddTxOut(wire.NewTxOut(amount, script))
 	a.Outputs = append(a.Outputs, btcutilpsbt.POutput{})
 }
 
-// pay has the fee be what inputs and outputs make it, and the node say so.
+// pay raises the fee that the node reports, to match changed inputs and outputs.
 func (a *answer) pay(more btc.Amount) { a.fee += more }
 
-// drop drops an output to the fee.
+// drop removes an output and adds its amount to the fee.
 func (a *answer) drop(out *wire.TxOut) {
 	i := slices.Index(a.tx().TxOut, out)
 	a.pay(btc.Amount(out.Value))
@@ -74,7 +74,7 @@ func (a *answer) drop(out *wire.TxOut) {
 	}
 }
 
-// own is a script of the vault's, by branch and index.
+// own returns the vault's script at a branch and index.
 func (a *answer) own(branch, index int) []byte {
 	view := a.vault.get0()
 	text := []string{view.Receive, view.Change}[branch]
@@ -90,7 +90,7 @@ func script(t testing.TB, address string) []byte {
 	return raw
 }
 
-// foreign is a UTXO of nobody's wallet, with the transaction that it comes from.
+// foreign returns a UTXO outside of all wallets, and the transaction that created it.
 func foreign() (*wire.OutPoint, *wire.MsgTx) {
 	from := wire.NewMsgTx(2)
 	from.AddTxIn(wire.NewTxIn(&wire.OutPoint{Hash: chainhash.Hash{1}}, nil, nil))
@@ -99,7 +99,7 @@ func foreign() (*wire.OutPoint, *wire.MsgTx) {
 	return wire.NewOutPoint(&hash, 0), from
 }
 
-// addInput adds one to the transaction.
+// addInput adds an input to the transaction and its amount to the fee.
 func (a *answer) addInput(at *wire.OutPoint, from *wire.MsgTx) {
 	in := wire.NewTxIn(at, nil, nil)
 	in.Sequence = a.tx().TxIn[0].Sequence
@@ -110,10 +110,10 @@ func (a *answer) addInput(at *wire.OutPoint, from *wire.MsgTx) {
 
 const firstAmount, secondAmount = 2_500_000, 600_000
 
-// usual is an order of which there is change, and which takes two UTXOs at least.
+// usual returns a request for a payment with change that spends at least two UTXOs.
 func usual() proposal.CreateParams {
 	return proposal.CreateParams{FeeRate: 2000, Recipients: []proposal.Recipient{
-		{Address: somebody, Amount: firstAmount, Label: "never to be seen"}, {Address: nobody, Amount: secondAmount},
+		{Address: payee, Amount: firstAmount, Label: "never to be seen"}, {Address: otherPayee, Amount: secondAmount},
 	}}
 }
 
@@ -125,57 +125,57 @@ var (
 	hashed = []testkit.Script{testkit.WSH, testkit.SHWSH}
 )
 
-// nodeLie is what a node may answer to an order, and must not get away with.
+// nodeLie is a falsified response of the node that specterd must reject.
 type nodeLie struct {
 	name  string
 	kinds []testkit.Script
 	lie   func(a *answer)
-	order func(v vault, o *proposal.CreateParams) // where the usual order is not the one
-	code  string                                  // where it is not that of proposal.ErrNodeAltered
+	order func(v vault, o *proposal.CreateParams) // changes the usual request; may be nil
+	code  string                                  // expected error code; the code of proposal.ErrNodeAltered if empty
 }
 
 var nodeLies = []nodeLie{
-	{name: "recipient is a stranger", kinds: all, lie: func(a *answer) { a.out(somebody).PkScript = stranger }},
-	{name: "recipient's script of another kind", kinds: all, lie: func(a *answer) {
-		a.out(somebody).PkScript = append([]byte{txscript.OP_1}, a.out(somebody).PkScript[1:]...)
+	{name: "recipient's address replaced", kinds: all, lie: func(a *answer) { a.out(payee).PkScript = stranger }},
+	{name: "recipient's script of another type", kinds: all, lie: func(a *answer) {
+		a.out(payee).PkScript = append([]byte{txscript.OP_1}, a.out(payee).PkScript[1:]...)
 	}},
-	{name: "a satoshi more", kinds: all, lie: func(a *answer) { a.out(somebody).Value++; a.change().Value-- }},
-	{name: "a satoshi less", kinds: all, lie: func(a *answer) { a.out(somebody).Value--; a.change().Value++ }},
+	{name: "one satoshi more", kinds: all, lie: func(a *answer) { a.out(payee).Value++; a.change().Value-- }},
+	{name: "one satoshi less", kinds: all, lie: func(a *answer) { a.out(payee).Value--; a.change().Value++ }},
 	{name: "amounts swapped", kinds: all, lie: func(a *answer) {
-		first, second := a.out(somebody), a.out(nobody)
+		first, second := a.out(payee), a.out(otherPayee)
 		first.Value, second.Value = second.Value, first.Value
 	}},
-	{name: "recipient gets nothing", kinds: all, lie: func(a *answer) { a.change().Value += a.out(nobody).Value; a.out(nobody).Value = 0 }},
-	{name: "amount below zero", kinds: all, lie: func(a *answer) { a.out(nobody).Value = -1 }},
-	{name: "amount beyond all money", kinds: all, lie: func(a *answer) { a.out(nobody).Value = int64(btc.MaxMoney) + 1 }},
-	{name: "recipient missing", kinds: all, lie: func(a *answer) { a.change().Value += secondAmount; a.drop(a.out(nobody)); a.fee -= secondAmount }},
-	{name: "recipient twice", kinds: all, lie: func(a *answer) { a.add(a.out(nobody).PkScript, secondAmount) }},
+	{name: "recipient gets nothing", kinds: all, lie: func(a *answer) { a.change().Value += a.out(otherPayee).Value; a.out(otherPayee).Value = 0 }},
+	{name: "negative amount", kinds: all, lie: func(a *answer) { a.out(otherPayee).Value = -1 }},
+	{name: "amount above MAX_MONEY", kinds: all, lie: func(a *answer) { a.out(otherPayee).Value = int64(btc.MaxMoney) + 1 }},
+	{name: "recipient missing", kinds: all, lie: func(a *answer) { a.change().Value += secondAmount; a.drop(a.out(otherPayee)); a.fee -= secondAmount }},
+	{name: "recipient twice", kinds: all, lie: func(a *answer) { a.add(a.out(otherPayee).PkScript, secondAmount) }},
 	{name: "recipient in two halves", kinds: all, lie: func(a *answer) {
-		a.out(nobody).Value /= 2
+		a.out(otherPayee).Value /= 2
 		a.change().Value += secondAmount / 2
-		a.add(a.out(nobody).PkScript, secondAmount/2)
+		a.add(a.out(otherPayee).PkScript, secondAmount/2)
 	}},
-	{name: "output of a stranger's", kinds: all, lie: func(a *answer) { a.add(stranger, 1000) }},
-	{name: "output of nothing", kinds: all, lie: func(a *answer) { a.add([]byte{txscript.OP_RETURN, 1, 7}, 0) }},
+	{name: "additional output to a foreign address", kinds: all, lie: func(a *answer) { a.add(stranger, 1000) }},
+	{name: "additional OP_RETURN output", kinds: all, lie: func(a *answer) { a.add([]byte{txscript.OP_RETURN, 1, 7}, 0) }},
 	{name: "output that anyone may spend", kinds: all, lie: func(a *answer) { a.add([]byte{txscript.OP_TRUE}, 1000) }},
 
-	{name: "change is a stranger's", kinds: all, lie: func(a *answer) { a.change().PkScript = stranger }},
-	{name: "change at another change address of ours", kinds: all, lie: func(a *answer) { a.change().PkScript = a.own(1, 5) }},
-	{name: "change at a receive address of ours", kinds: all, lie: func(a *answer) { a.change().PkScript = a.own(0, 5) }},
-	{name: "change at an index that nobody watches", kinds: all, lie: func(a *answer) { a.change().PkScript = a.own(1, 1_000_000) }},
+	{name: "change to a foreign address", kinds: all, lie: func(a *answer) { a.change().PkScript = stranger }},
+	{name: "change at another change address of the wallet", kinds: all, lie: func(a *answer) { a.change().PkScript = a.own(1, 5) }},
+	{name: "change at a receive address of the wallet", kinds: all, lie: func(a *answer) { a.change().PkScript = a.own(0, 5) }},
+	{name: "change at an index beyond the watched range", kinds: all, lie: func(a *answer) { a.change().PkScript = a.own(1, 1_000_000) }},
 	{name: "change twice", kinds: all, lie: func(a *answer) { a.add(a.change().PkScript, a.change().Value/2) }},
-	{name: "a second output of ours", kinds: all, lie: func(a *answer) { a.add(a.own(1, 5), a.change().Value/2) }},
+	{name: "a second output to the wallet", kinds: all, lie: func(a *answer) { a.add(a.own(1, 5), a.change().Value/2) }},
 	{name: "change nested", kinds: []testkit.Script{testkit.WPKH, testkit.WSH}, lie: func(a *answer) {
 		a.change().PkScript = slices.Concat([]byte{txscript.OP_HASH160, 20}, bytes.Repeat([]byte{7}, 20), []byte{txscript.OP_EQUAL})
 	}},
-	{name: "more fee than it says", kinds: all, lie: func(a *answer) { a.change().Value-- }},
-	{name: "less fee than it says", kinds: all, lie: func(a *answer) { a.change().Value++ }},
-	{name: "says a lower fee", kinds: all, lie: func(a *answer) { a.pay(-1) }},
-	{name: "says a fee below zero", kinds: all, lie: func(a *answer) { a.fee = -1 }, code: "node_invalid_response"},
-	{name: "fee below zero", kinds: all, lie: func(a *answer) { a.change().Value += int64(2 * a.fee); a.fee = -a.fee }, code: "node_invalid_response"},
+	{name: "higher fee than reported", kinds: all, lie: func(a *answer) { a.change().Value-- }},
+	{name: "lower fee than reported", kinds: all, lie: func(a *answer) { a.change().Value++ }},
+	{name: "reports a lower fee", kinds: all, lie: func(a *answer) { a.pay(-1) }},
+	{name: "reports a negative fee", kinds: all, lie: func(a *answer) { a.fee = -1 }, code: "node_invalid_response"},
+	{name: "negative fee", kinds: all, lie: func(a *answer) { a.change().Value += int64(2 * a.fee); a.fee = -a.fee }, code: "node_invalid_response"},
 
-	{name: "input of a stranger's", kinds: all, lie: func(a *answer) { a.addInput(foreign()) }},
-	{name: "input of a stranger's instead of ours", kinds: all, lie: func(a *answer) {
+	{name: "additional foreign input", kinds: all, lie: func(a *answer) { a.addInput(foreign()) }},
+	{name: "foreign input instead of the wallet's", kinds: all, lie: func(a *answer) {
 		at, from := foreign()
 		a.addInput(at, from)
 		a.Inputs, a.tx().TxIn = a.Inputs[1:], a.tx().TxIn[1:]
@@ -185,16 +185,16 @@ var nodeLies = []nodeLie{
 		a.Inputs = append(a.Inputs, a.Inputs[0])
 	}},
 	{name: "input of another output", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index ^= 1 }},
-	{name: "input of an output that is not there", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }},
-	{name: "input of an output that is not there, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }, code: "utxo_unknown"},
+	{name: "input of a nonexistent output", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }},
+	{name: "input of a nonexistent output, taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Index = 999 }, code: "utxo_unknown"},
 	{name: "input of another transaction", kinds: ecdsa, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }},
-	{name: "input of another transaction, of taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }, code: "utxo_unknown"},
-	{name: "inputs that swapped what they say", kinds: all, lie: func(a *answer) { slices.Reverse(a.Inputs) }},
+	{name: "input of another transaction, taproot", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.tx().TxIn[0].PreviousOutPoint.Hash[0] ^= 1 }, code: "utxo_unknown"},
+	{name: "PSBT fields of inputs swapped", kinds: all, lie: func(a *answer) { slices.Reverse(a.Inputs) }},
 	{name: "input missing", kinds: all, lie: func(a *answer) { a.Inputs, a.tx().TxIn = a.Inputs[:1], a.tx().TxIn[:1] }},
-	{name: "another UTXO than was asked for", kinds: all, lie: func(a *answer) {
+	{name: "another UTXO than requested", kinds: all, lie: func(a *answer) {
 		a.tx().TxIn[0].PreviousOutPoint = wire.OutPoint{Hash: chainhash.Hash{3}}
 	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos() }},
-	{name: "a UTXO less than was asked for", kinds: all, lie: func(a *answer) {
+	{name: "one UTXO less than requested", kinds: all, lie: func(a *answer) {
 		last := len(a.Inputs) - 1
 		value := a.Inputs[last].WitnessUtxo
 		if at := a.tx().TxIn[last].PreviousOutPoint; value == nil {
@@ -203,8 +203,8 @@ var nodeLies = []nodeLie{
 		a.Inputs, a.tx().TxIn = a.Inputs[:last], a.tx().TxIn[:last]
 		a.change().Value -= value.Value
 	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos(); o.Recipients = o.Recipients[1:] }},
-	{name: "UTXOs that were not asked for", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos()[2:]; o.Recipients = o.Recipients[1:] }},
-	{name: "what another order was answered", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(_ vault, o *proposal.CreateParams) { o.Recipients[0].Amount -= 10 }},
+	{name: "UTXOs that were not requested", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos()[2:]; o.Recipients = o.Recipients[1:] }},
+	{name: "response to another request", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(_ vault, o *proposal.CreateParams) { o.Recipients[0].Amount -= 10 }},
 
 	{name: "not replaceable", kinds: all, lie: func(a *answer) {
 		for _, in := range a.tx().TxIn {
@@ -212,14 +212,14 @@ var nodeLies = []nodeLie{
 		}
 	}},
 	{name: "one input that is not replaceable", kinds: all, lie: func(a *answer) { a.tx().TxIn[1].Sequence = wire.MaxTxInSequenceNum }},
-	{name: "replaceable where that was not wanted", kinds: all, lie: func(a *answer) { a.tx().TxIn[0].Sequence = wire.MaxTxInSequenceNum - 2 }, order: func(_ vault, o *proposal.CreateParams) { o.NotReplaceable = true }},
+	{name: "replaceable although not requested", kinds: all, lie: func(a *answer) { a.tx().TxIn[0].Sequence = wire.MaxTxInSequenceNum - 2 }, order: func(_ vault, o *proposal.CreateParams) { o.NotReplaceable = true }},
 	{name: "a relative lock", kinds: all, lie: func(a *answer) { a.tx().TxIn[0].Sequence = 1000 }},
 	{name: "no lock time", kinds: all, lie: func(a *answer) { a.tx().LockTime = 0 }},
-	{name: "a lock time to come", kinds: all, lie: func(a *answer) { a.tx().LockTime += 1000 }},
-	{name: "a lock time by the clock", kinds: all, lie: func(a *answer) { a.tx().LockTime = 4_000_000_000 }},
+	{name: "a future lock time", kinds: all, lie: func(a *answer) { a.tx().LockTime += 1000 }},
+	{name: "a lock time in seconds", kinds: all, lie: func(a *answer) { a.tx().LockTime = 4_000_000_000 }},
 	{name: "version 1", kinds: all, lie: func(a *answer) { a.tx().Version = 1 }},
 	{name: "version 3", kinds: all, lie: func(a *answer) { a.tx().Version = 3 }},
-	{name: "version below zero", kinds: all, lie: func(a *answer) { a.tx().Version = -1 }},
+	{name: "negative version", kinds: all, lie: func(a *answer) { a.tx().Version = -1 }},
 
 	{name: "previous transaction missing", kinds: ecdsa, lie: func(a *answer) { a.in(0).NonWitnessUtxo = nil }},
 	{name: "another previous transaction", kinds: ecdsa, lie: func(a *answer) { _, a.in(0).NonWitnessUtxo = foreign() }},
@@ -232,12 +232,12 @@ var nodeLies = []nodeLie{
 		}
 		a.pay(100_000)
 	}},
-	{name: "witness_utxo with a satoshi more", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo.Value++ }},
-	{name: "witness_utxo with less, and the fee", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo.Value -= 100; a.pay(-100) }},
-	{name: "witness_utxo with a satoshi more, and the fee", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.in(0).WitnessUtxo.Value++; a.pay(1) }},
-	{name: "witness_utxo with a stranger's script", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo.PkScript = stranger }},
+	{name: "witness_utxo one satoshi higher", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo.Value++ }},
+	{name: "witness_utxo and fee 100 sat lower", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo.Value -= 100; a.pay(-100) }},
+	{name: "witness_utxo and fee one satoshi higher", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.in(0).WitnessUtxo.Value++; a.pay(1) }},
+	{name: "witness_utxo with a foreign script", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo.PkScript = stranger }},
 	{name: "witness_utxo missing", kinds: append(slices.Clip(segwit), testkit.TR), lie: func(a *answer) { a.in(0).WitnessUtxo = nil }},
-	{name: "witness_utxo where none belongs", kinds: legacy, lie: func(a *answer) {
+	{name: "unexpected witness_utxo", kinds: legacy, lie: func(a *answer) {
 		a.in(0).WitnessUtxo = a.in(0).NonWitnessUtxo.TxOut[a.tx().TxIn[0].PreviousOutPoint.Index]
 	}},
 	{name: "sighash NONE", kinds: all, lie: func(a *answer) { a.in(0).SighashType = txscript.SigHashNone }},
@@ -246,13 +246,13 @@ var nodeLies = []nodeLie{
 	{name: "key with another fingerprint", kinds: ecdsa, lie: func(a *answer) { a.in(0).Bip32Derivation[0].MasterKeyFingerprint ^= 1 }},
 	{name: "key with another path", kinds: ecdsa, lie: func(a *answer) { path := a.in(0).Bip32Derivation[0].Bip32Path; path[len(path)-1]++ }},
 	{name: "key missing", kinds: ecdsa, lie: func(a *answer) { a.in(0).Bip32Derivation = a.in(0).Bip32Derivation[1:] }},
-	{name: "key of a stranger", kinds: ecdsa, lie: func(a *answer) { a.in(0).Bip32Derivation = append(a.in(0).Bip32Derivation, strangersKey()) }},
+	{name: "foreign key", kinds: ecdsa, lie: func(a *answer) { a.in(0).Bip32Derivation = append(a.in(0).Bip32Derivation, strangersKey()) }},
 	{name: "taproot key with another path", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) {
 		path := a.in(0).TaprootBip32Derivation[0].Bip32Path
 		path[len(path)-1]++
 	}},
 	{name: "another internal key", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.in(0).TaprootInternalKey = bytes.Repeat([]byte{2}, 32) }},
-	{name: "a tree of scripts", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.in(0).TaprootMerkleRoot = bytes.Repeat([]byte{2}, 32) }},
+	{name: "a taproot script tree", kinds: []testkit.Script{testkit.TR}, lie: func(a *answer) { a.in(0).TaprootMerkleRoot = bytes.Repeat([]byte{2}, 32) }},
 	{name: "redeem script", kinds: all, lie: func(a *answer) { a.in(0).RedeemScript = []byte{txscript.OP_TRUE} }},
 	{name: "witness script", kinds: all, lie: func(a *answer) { a.in(0).WitnessScript = []byte{txscript.OP_TRUE} }},
 	{name: "witness script missing", kinds: hashed, lie: func(a *answer) { a.in(0).WitnessScript = nil }},
@@ -264,30 +264,30 @@ var nodeLies = []nodeLie{
 	{name: "change's key missing", kinds: ecdsa, lie: func(a *answer) { a.output().Bip32Derivation = nil }},
 	{name: "change's witness script", kinds: hashed, lie: func(a *answer) { a.output().WitnessScript = []byte{txscript.OP_TRUE} }},
 	{name: "change's redeem script", kinds: all, lie: func(a *answer) { a.output().RedeemScript = []byte{txscript.OP_TRUE} }},
-	{name: "a stranger's output that is said to be ours", kinds: ecdsa, lie: func(a *answer) {
-		a.Outputs[slices.Index(a.tx().TxOut, a.out(somebody))] = *a.output()
+	{name: "recipient's output marked as change", kinds: ecdsa, lie: func(a *answer) {
+		a.Outputs[slices.Index(a.tx().TxOut, a.out(payee))] = *a.output()
 	}},
-	{name: "cut off", kinds: all, lie: func(a *answer) { a.raw = func(b []byte) []byte { return b[:len(b)-2] } }},
-	{name: "something behind it", kinds: all, lie: func(a *answer) { a.raw = func(b []byte) []byte { return append(b, 0) } }},
+	{name: "truncated", kinds: all, lie: func(a *answer) { a.raw = func(b []byte) []byte { return b[:len(b)-2] } }},
+	{name: "trailing byte", kinds: all, lie: func(a *answer) { a.raw = func(b []byte) []byte { return append(b, 0) } }},
 	{name: "not a PSBT", kinds: all, lie: func(a *answer) { a.raw = func([]byte) []byte { return []byte("psbt") } }},
-	{name: "a version that there is not", kinds: all, lie: func(a *answer) {
+	{name: "an unknown PSBT version", kinds: all, lie: func(a *answer) {
 		a.Unknowns = []*btcutilpsbt.Unknown{{Key: []byte{0xfb}, Value: []byte{1, 0, 0, 0}}}
 	}},
 
-	{name: "more taken from the recipient than the fee", kinds: all, lie: func(a *answer) { a.out(somebody).Value -= 1000; a.change().Value += 1000 }, order: subtract},
-	{name: "the fee taken from another recipient", kinds: all, lie: func(a *answer) { a.out(somebody).Value += int64(a.fee); a.out(nobody).Value -= int64(a.fee) }, order: subtract},
-	{name: "a satoshi more to who pays the fee than was asked", kinds: all, lie: func(a *answer) {
-		more := firstAmount + 1 - a.out(somebody).Value
-		a.out(somebody).Value += more
+	{name: "more taken from the recipient than the fee", kinds: all, lie: func(a *answer) { a.out(payee).Value -= 1000; a.change().Value += 1000 }, order: subtract},
+	{name: "the fee taken from another recipient", kinds: all, lie: func(a *answer) { a.out(payee).Value += int64(a.fee); a.out(otherPayee).Value -= int64(a.fee) }, order: subtract},
+	{name: "one satoshi too much for the recipient who pays the fee", kinds: all, lie: func(a *answer) {
+		more := firstAmount + 1 - a.out(payee).Value
+		a.out(payee).Value += more
 		a.change().Value -= more
 	}, order: subtract},
-	{name: "not all of what is left", kinds: all, lie: func(a *answer) {
-		a.out(nobody).Value -= 50_000
+	{name: "less than the whole remainder", kinds: all, lie: func(a *answer) {
+		a.out(otherPayee).Value -= 50_000
 		a.tx().AddTxOut(wire.NewTxOut(50_000, stranger))
 		a.Outputs = append(a.Outputs, btcutilpsbt.POutput{})
 	}, order: sendMax},
-	{name: "part of what is left as change", kinds: all, lie: func(a *answer) {
-		a.out(nobody).Value -= 50_000
+	{name: "part of the remainder as change", kinds: all, lie: func(a *answer) {
+		a.out(otherPayee).Value -= 50_000
 		a.changePos = len(a.Outputs)
 		a.tx().AddTxOut(wire.NewTxOut(50_000, a.own(1, 0)))
 		a.Outputs = append(a.Outputs, *a.usual.output())
@@ -307,7 +307,7 @@ func strangersKey() *btcutilpsbt.Bip32Derivation {
 	return &btcutilpsbt.Bip32Derivation{PubKey: append([]byte{2}, bytes.Repeat([]byte{0x79}, 32)...), MasterKeyFingerprint: 1, Bip32Path: []uint32{1}}
 }
 
-// UTXOs are those of a vault, the largest last.
+// utxos returns the vault's UTXOs in ascending order of amount.
 func (v vault) utxos() (list []btc.Outpoint) {
 	v.t.Helper()
 	utxos, err := v.wallets.UTXOs(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
@@ -319,10 +319,10 @@ func (v vault) utxos() (list []btc.Outpoint) {
 	return list
 }
 
-// funding is walletcreatefundedpsbt, where the lies are.
+// funding is the RPC method whose responses the tests falsify.
 const funding = "walletcreatefundedpsbt"
 
-// meddle has the node's answers to orders changed.
+// meddle changes the node's responses to funding calls.
 func (v vault) meddle(relay *testkit.Relay, change func(*answer)) { relay.Intercept(v.changed(change)) }
 
 func (v vault) changed(change func(*answer)) func(*testkit.Exchange) {
@@ -342,7 +342,7 @@ func (v vault) changed(change func(*answer)) func(*testkit.Exchange) {
 			} `json:"result"`
 		}
 		if err := json.Unmarshal(body, &reply); err != nil || len(reply.Result.PSBT) == 0 {
-			v.t.Errorf("the node refuses: %s", body)
+			v.t.Errorf("the node returned an error: %s", body)
 			return
 		}
 		packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(reply.Result.PSBT), false)
@@ -368,8 +368,8 @@ func (v vault) changed(change func(*answer)) func(*testkit.Exchange) {
 	}
 }
 
-// TestLyingNode: whatever a node makes of an order, nothing is stored, reserved or
-// locked unless it is what was asked for.
+// TestLyingNode checks that specterd rejects every falsified response of the node, and
+// then stores, reserves and locks nothing.
 func TestLyingNode(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -383,7 +383,7 @@ func TestLyingNode(t *testing.T) {
 		var seen []byte
 		var fee btc.Amount
 		var changePos int
-		v.meddle(relay, func(a *answer) { // the truth, taken apart and put together again
+		v.meddle(relay, func(a *answer) { // the true response, parsed and serialized again
 			var raw bytes.Buffer
 			must(t, a.Serialize(&raw))
 			seen, fee, changePos = raw.Bytes(), a.fee, a.changePos
@@ -440,10 +440,10 @@ func TestLyingNode(t *testing.T) {
 					must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 				}
 				if after := v.rows(); after != before {
-					t.Errorf("something was left behind: %s, and was %s", after, before)
+					t.Errorf("rows changed: got %s, want %s", after, before)
 				}
 				if locked := v.locked(); len(locked) > 0 {
-					t.Errorf("locked at the node: %v", locked)
+					t.Errorf("locked in the node: %v", locked)
 				}
 			})
 		}
@@ -451,7 +451,7 @@ func TestLyingNode(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	testkit.Figure(t, "%d lies of the node, %d with the kinds of scripts: 0 accepted, 0 left anything behind; the truth was accepted", len(nodeLies)+len(feeLies), tried)
+	testkit.Figure(t, "%d falsified responses of the node, %d by script type: 0 accepted, 0 had side effects; true responses were accepted", len(nodeLies)+len(feeLies), tried)
 }
 
 // signerLies are modifications of signed PSBTs and transactions.
@@ -504,5 +504,5 @@ func TestLyingSigner(t *testing.T) {
 		}
 		v.complete(p)
 	}
-	testkit.Figure(t, "%d tampered uploads: 0 accepted, 0 changed anything; what was signed was accepted", tried)
+	testkit.Figure(t, "%d tampered uploads: 0 accepted, 0 changed anything; the signed PSBTs were accepted", tried)
 }

@@ -31,38 +31,38 @@ func TestRefusedOrders(t *testing.T) {
 			return err == nil && c.Locked
 		})
 		before := w.rows()
-		one := []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "never to be seen"}}
+		one := []proposal.Recipient{{Address: payee, Amount: 10_000, Label: "never to be seen"}}
 		for name, c := range map[string]struct {
 			o    proposal.CreateParams
-			want string // a code, or a field
+			want string // an error code or a field
 		}{
-			"no recipient":       {proposal.CreateParams{FeeRate: 1000}, "recipients"},
-			"nonsense":           {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: "nonsense", Amount: 10_000}}}, "recipients[0].address"},
-			"other network":      {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", Amount: 10_000}}}, "recipients[0].address"},
-			"twice":              {proposal.CreateParams{Recipients: []proposal.Recipient{one[0], {Address: strings.ToUpper(somebody), Amount: 5000}}}, "recipients[1].address"},
-			"dust":               {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 293}}}, "recipients[0].amount_sat"},
-			"nothing":            {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody}}}, "recipients[0].amount_sat"},
-			"negative":           {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: -1}}}, "recipients[0].amount_sat"},
-			"all there is":       {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: btc.MaxMoney}, {Address: nobody, Amount: 1000}}}, "recipients[1].amount_sat"},
-			"label":              {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 10_000, Label: "a\nb"}}}, "recipients[0].label"},
-			"two fees":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, TargetBlocks: 3}, "target_blocks"},
-			"far target":         {proposal.CreateParams{Recipients: one, TargetBlocks: 1009}, "target_blocks"},
-			"below the minimum":  {proposal.CreateParams{Recipients: one, FeeRate: 1}, "fee_rate_sat_vb"},
-			"subtract nobody":    {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{1}}, "subtract_fee_from[0]"},
-			"subtract twice":     {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{0, 0}}, "subtract_fee_from[1]"},
-			"max without rest":   {proposal.CreateParams{Recipients: one, FeeRate: 1000, SendMax: true}, "send_max"},
-			"no UTXOs":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{}}, "utxos"},
-			"UTXO twice":         {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{free, free}}, "utxos[1]"},
-			"unknown UTXO":       {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "utxos[0]"},
-			"frozen UTXO":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{frozen}}, "utxo_frozen"},
-			"locked UTXO":        {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{locked}}, "utxo_locked"},
-			"unknown original":   {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: strings.Repeat("ab", 32)}, "replaces"},
-			"confirmed original": {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: free.Txid}, "invalid_status"},
-			"too short":          {proposal.CreateParams{Recipients: one, FeeRate: 1000, ExpiresAt: time.Now().Add(time.Second)}, "expires_at"},
-			"too much":           {pay(4_000_000, 1000), "insufficient_funds"},
-			"fee not covered":    {pay(utxos[2].Amount, 1000), "insufficient_funds"},
-			"high fee":           {pay(10_000, 101_000), "fee_too_high"},
-			"over the named cap": {proposal.CreateParams{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
+			"no recipient":                    {proposal.CreateParams{FeeRate: 1000}, "recipients"},
+			"invalid address":                 {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: "nonsense", Amount: 10_000}}}, "recipients[0].address"},
+			"other network":                   {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", Amount: 10_000}}}, "recipients[0].address"},
+			"twice":                           {proposal.CreateParams{Recipients: []proposal.Recipient{one[0], {Address: strings.ToUpper(payee), Amount: 5000}}}, "recipients[1].address"},
+			"dust":                            {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 293}}}, "recipients[0].amount_sat"},
+			"no amount":                       {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee}}}, "recipients[0].amount_sat"},
+			"negative":                        {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: -1}}}, "recipients[0].amount_sat"},
+			"sum above MAX_MONEY":             {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: btc.MaxMoney}, {Address: otherPayee, Amount: 1000}}}, "recipients[1].amount_sat"},
+			"label":                           {proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 10_000, Label: "a\nb"}}}, "recipients[0].label"},
+			"two fees":                        {proposal.CreateParams{Recipients: one, FeeRate: 1000, TargetBlocks: 3}, "target_blocks"},
+			"far target":                      {proposal.CreateParams{Recipients: one, TargetBlocks: 1009}, "target_blocks"},
+			"below the minimum":               {proposal.CreateParams{Recipients: one, FeeRate: 1}, "fee_rate_sat_vb"},
+			"subtract from unknown recipient": {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{1}}, "subtract_fee_from[0]"},
+			"subtract twice":                  {proposal.CreateParams{Recipients: one, FeeRate: 1000, SubtractFrom: []int{0, 0}}, "subtract_fee_from[1]"},
+			"max without remainder":           {proposal.CreateParams{Recipients: one, FeeRate: 1000, SendMax: true}, "send_max"},
+			"no UTXOs":                        {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{}}, "utxos"},
+			"UTXO twice":                      {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{free, free}}, "utxos[1]"},
+			"unknown UTXO":                    {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{{Txid: free.Txid, Vout: 99}}}, "utxos[0]"},
+			"frozen UTXO":                     {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{frozen}}, "utxo_frozen"},
+			"locked UTXO":                     {proposal.CreateParams{Recipients: one, FeeRate: 1000, UTXOs: []btc.Outpoint{locked}}, "utxo_locked"},
+			"unknown original":                {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: strings.Repeat("ab", 32)}, "replaces"},
+			"confirmed original":              {proposal.CreateParams{Recipients: one, FeeRate: 1000, Replaces: free.Txid}, "invalid_status"},
+			"too short":                       {proposal.CreateParams{Recipients: one, FeeRate: 1000, ExpiresAt: time.Now().Add(time.Second)}, "expires_at"},
+			"too much":                        {pay(4_000_000, 1000), "insufficient_funds"},
+			"fee not covered":                 {pay(utxos[2].Amount, 1000), "insufficient_funds"},
+			"high fee":                        {pay(10_000, 101_000), "fee_too_high"},
+			"over the named cap":              {proposal.CreateParams{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
 		} {
 			_, err := v.Create(w.t.Context(), v.alice, v.alias, c.o)
 			f, ok := errors.AsType[*fault.Error](err)
@@ -80,15 +80,15 @@ func TestRefusedOrders(t *testing.T) {
 			w.t.Errorf("the dry runs are %+v and %+v", first, second)
 		}
 		if after := w.rows(); after != before {
-			w.t.Errorf("something was left behind: %s, and was %s", after, before)
+			w.t.Errorf("rows changed: got %s, want %s", after, before)
 		}
 		if now := v.locked(); len(now) != 2 || !now[frozen] || !now[locked] {
-			w.t.Errorf("locked at the node: %v", now)
+			w.t.Errorf("locked in the node: %v", now)
 		}
 	})
 }
 
-// get0 is the vault itself.
+// get0 returns the vault's wallet.
 func (v vault) get0() wallet.View {
 	v.t.Helper()
 	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
@@ -110,20 +110,20 @@ func TestFees(t *testing.T) {
 			raw := v.complete(p)
 			paid := float64(raw.Fee-raw.ExcessFee) * 1000 / float64(raw.VSize)
 			if paid < rate || paid > 1.02*rate {
-				t.Errorf("%s, %s: pays %.0f sat/kvB and not %d", k.Name, what, paid, rate)
+				t.Errorf("%s, %s: the fee rate is %.0f sat/kvB, want %d", k.Name, what, paid, rate)
 			}
 			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
 			v.wantLocks()
 		}
-		p := v.create(proposal.CreateParams{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: nobody, Amount: 50_000}, {Address: somebody}}})
+		p := v.create(proposal.CreateParams{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: otherPayee, Amount: 50_000}, {Address: payee}}})
 		if len(p.Inputs) != 2 || p.Sent()+p.Fee != 3_000_000 || len(p.Outputs) != 2 {
 			t.Errorf("%s: the remainder is %+v", k.Name, p.Outputs)
 		}
 		rateOf("max", p)
 
-		p = v.create(proposal.CreateParams{FeeRate: rate, SubtractFrom: []int{0}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 1_500_000}}})
+		p = v.create(proposal.CreateParams{FeeRate: rate, SubtractFrom: []int{0}, Recipients: []proposal.Recipient{{Address: payee, Amount: 1_500_000}}})
 		if p.Sent()+p.Fee != 1_500_000 || p.ExcessFee != 0 {
-			t.Errorf("%s: with the fee subtracted %s is sent, and the fee is %s", k.Name, p.Sent(), p.Fee)
+			t.Errorf("%s: with subtracted fee: sent %s, fee %s", k.Name, p.Sent(), p.Fee)
 		}
 		rateOf("subtracted", p)
 
@@ -137,14 +137,14 @@ func TestFees(t *testing.T) {
 		o.UTXOs = []btc.Outpoint{utxos[0].Outpoint}
 		p = v.create(o)
 		if len(p.Outputs) != 1 || p.ExcessFee <= 0 || p.ExcessFee > btc.FeeRate(rate).Fee(80)+5000 {
-			t.Errorf("%s: without change there are %d outputs, and the excess is %d", k.Name, len(p.Outputs), p.ExcessFee)
+			t.Errorf("%s: without change: %d outputs, excess fee %d", k.Name, len(p.Outputs), p.ExcessFee)
 		}
 		rateOf("without change", p)
 	}
 	v := w.vault(testkit.WPKH, 1_000_000)
-	p := v.create(proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: 100_000}}})
+	p := v.create(proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 100_000}}})
 	if p.TargetBlocks != proposal.DefaultTarget || p.FeeRate < 1000 {
-		t.Errorf("by estimate: %+v", p.Terms)
+		t.Errorf("from an estimate: %+v", p.Terms)
 	}
 }
 
@@ -177,12 +177,12 @@ func TestRoles(t *testing.T) {
 	p, err = v.AddSignatures(t.Context(), signer, v.alias, p.ID, post, proposal.Versions{p.Version})
 	must(t, err)
 	if s := p.Signatures[0]; s.By.UserName != "signer" || p.Creator.UserName != "proposer" {
-		t.Errorf("signed by %+v, made by %+v", s.By, p.Creator)
+		t.Errorf("signed by %+v, created by %+v", s.By, p.Creator)
 	}
 	_, err = v.Broadcast(t.Context(), proposer, v.alias, p.ID, proposal.BroadcastParams{})
 	refused("a proposer sends", err)
 	if _, err = v.Broadcast(t.Context(), signer, v.alias, p.ID, proposal.BroadcastParams{Expected: proposal.Versions{p.Version - 1}}); !errors.Is(err, proposal.ErrChanged) {
-		t.Errorf("what was seen before the signature was sent: %v", err)
+		t.Errorf("broadcast with the version before the signature: %v", err)
 	}
 	other, err := v.Create(t.Context(), v.alice, v.alias, pay(100_000, 20_000))
 	must(t, err)
@@ -199,18 +199,18 @@ func TestRoles(t *testing.T) {
 	must(t, v.Cancel(t.Context(), proposer, v.alias, mine.ID, nil))
 	stranger := w.user("stranger")
 	if _, err := v.Get(t.Context(), stranger, v.alias, p.ID); !errors.Is(err, wallet.ErrNotFound) {
-		t.Errorf("a stranger: %v", err)
+		t.Errorf("a user who is not a member: %v", err)
 	}
 
 	list, err := v.List(t.Context(), viewer, v.alias, proposal.Filter{Statuses: []proposal.Status{proposal.Cancelled}}, proposal.Cursor{}, 10)
 	must(t, err)
 	if len(list) != 2 || list[0].ID != mine.ID || list[1].ID != other.ID {
-		t.Errorf("cancelled are %d", len(list))
+		t.Errorf("%d proposals are cancelled", len(list))
 	}
 	list, err = v.List(t.Context(), viewer, v.alias, proposal.Filter{}, proposal.Cursor{CreatedAt: mine.CreatedAt, ID: mine.ID}, 1)
 	must(t, err)
 	if len(list) != 1 || list[0].ID != other.ID {
-		t.Error("the next page does not follow")
+		t.Error("the next page is wrong")
 	}
 
 	// A payment that spends a frozen UTXO cannot be sent.
@@ -225,7 +225,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("sent by %+v", step)
 	}
 	if again := v.broadcast(sent); again.Status != proposal.Broadcast {
-		t.Errorf("sent again it is %s", again.Status)
+		t.Errorf("after a second broadcast the status is %s", again.Status)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestReplaceTransaction(t *testing.T) {
 	o := pay(90_000, 1000)
 	o.Replaces = txid
 	if _, err := v.Create(t.Context(), v.alice, v.alias, o); fault.KindOf(err) != fault.Invalid {
-		t.Errorf("a replacement paid no more: %v", err)
+		t.Errorf("a replacement without a higher fee was created: %v", err)
 	}
 	o.FeeRate = 4000
 	next := v.broadcast(v.complete(v.create(o)))
@@ -253,8 +253,8 @@ func TestReplaceTransaction(t *testing.T) {
 	}
 }
 
-// rows counts the rows that a proposal may leave behind, without released reservations,
-// which a later sync round deletes.
+// rows counts the rows of proposals, without released reservations, which a later sync
+// round deletes.
 func (w *world) rows() (counts string) {
 	w.t.Helper()
 	for _, table := range []string{"proposals", "proposal_inputs", "proposal_outputs", "proposal_steps", "reserved WHERE proposal_id IS NOT NULL", "labels", "frozen", "audit", "addresses"} {

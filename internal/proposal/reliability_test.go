@@ -11,9 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Proposals that are created concurrently never share a UTXO: on one wallet and on
-// several, by one process and by two that do not share keyed mutexes. The node then has
-// exactly their inputs locked, and nothing after they are concurrently cancelled.
+// Proposals that are created concurrently never share a UTXO, neither on one wallet nor
+// on several, and neither by one process nor by two that do not share keyed mutexes. The
+// node then has exactly their inputs locked, and none after concurrent cancellation.
 func TestPairsAtOnce(t *testing.T) {
 	t.Parallel()
 	pairs := testkit.Size(5, 10) // at a time
@@ -30,7 +30,7 @@ func TestPairsAtOnce(t *testing.T) {
 			r := rush{world: w, open: map[string][]proposal.Proposal{}, users: map[btc.Outpoint]string{}}
 			var running sync.WaitGroup
 			for i := range pairs {
-				v := vaults[round*i%len(vaults)] // at first all pairs on one wallet
+				v := vaults[round*i%len(vaults)] // in the first round, all pairs on one wallet
 				second := []*proposal.Service{w.Service, other}[i%2]
 				running.Go(func() { r.create(v, w.Service) })
 				running.Go(func() { r.create(v, second) })
@@ -61,12 +61,12 @@ type rush struct {
 
 	mu      sync.Mutex
 	open    map[string][]proposal.Proposal // by the wallet's alias
-	users   map[btc.Outpoint]string        // which proposal spends a UTXO
+	users   map[btc.Outpoint]string        // ID of the proposal that spends the UTXO
 	refused int
 }
 
 func (r *rush) create(v vault, with *proposal.Service) {
-	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more UTXOs than it has to
+	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

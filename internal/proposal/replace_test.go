@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// lowest returns the fee rate that a refusal names.
+// lowest returns the minimum fee rate that an error names.
 func lowest(t testing.TB, err error) btc.FeeRate {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -32,7 +32,7 @@ func (v vault) bump(p proposal.Proposal, b proposal.BumpParams) (proposal.Propos
 	return v.Bump(v.t.Context(), v.alice, v.alias, p.ID, b)
 }
 
-// sent is a payment that is in the mempool and in the index.
+// sent returns a payment that is in the mempool and in the index.
 func (v vault) sent(o proposal.CreateParams) proposal.Proposal {
 	v.t.Helper()
 	p := v.broadcast(v.complete(v.create(o)))
@@ -44,13 +44,13 @@ func (v vault) sent(o proposal.CreateParams) proposal.Proposal {
 	return p
 }
 
-// member is a user who may propose payments of a vault.
+// member returns a user who may propose payments of a vault.
 func (w *world) member(v vault, name string) *auth.Principal {
 	w.t.Helper()
 	return w.memberAs(v, name, auth.RoleProposer)
 }
 
-// memberAs is a user who has a role in a vault.
+// memberAs returns a user who has a role in a vault.
 func (w *world) memberAs(v vault, name string, role auth.WalletRole) *auth.Principal {
 	w.t.Helper()
 	who := w.user(name)
@@ -61,9 +61,9 @@ func (w *world) memberAs(v vault, name string, role auth.WalletRole) *auth.Princ
 	return who
 }
 
-// TestReplacementFee checks that a replacement is refused with the lowest fee rate that
-// the node accepts, whatever its incremental relay fee and whatever is evicted, and
-// that one with that fee rate is accepted at broadcast.
+// TestReplacementFee checks that the error for a refused replacement names the lowest
+// fee rate that the node accepts, for any incremental relay fee and any evicted
+// transactions, and that the node accepts a replacement with that fee rate.
 func TestReplacementFee(t *testing.T) {
 	t.Parallel()
 	for _, incremental := range []string{"0.00000100", "0.00001000", "0.00005000"} {
@@ -80,12 +80,12 @@ func TestReplacementFee(t *testing.T) {
 				first := v.sent(pay(100_000, 6000))
 				_, err := v.bump(first, proposal.BumpParams{FeeRate: 6001})
 				rate := lowest(t, err)
-				if want := 6000 + btc.FeeRate(step); rate < want-100 || rate > want+100 { // Core's estimate of the size is a byte more
+				if want := 6000 + btc.FeeRate(step); rate < want-100 || rate > want+100 { // Core estimates one byte more
 					t.Errorf("%s: the lowest fee rate is %s", k.Name, rate)
 				}
 				for _, asked := range []btc.FeeRate{1000, 6000, 6037, (6000 + rate) / 2, rate - 1} {
 					if _, err = v.bump(first, proposal.BumpParams{FeeRate: asked, DryRun: asked%2 == 0}); lowest(t, err) != rate {
-						t.Errorf("%s: at %s the lowest fee rate is %s and not %s", k.Name, asked, lowest(t, err), rate)
+						t.Errorf("%s: at %s the lowest fee rate is %s, want %s", k.Name, asked, lowest(t, err), rate)
 					}
 				}
 				replacement, err := v.bump(first, proposal.BumpParams{FeeRate: rate})
@@ -101,7 +101,7 @@ func TestReplacementFee(t *testing.T) {
 				last, err := v.bump(replacement, proposal.BumpParams{FeeRate: lowest(t, err)})
 				must(t, err)
 				if least := evictedFee + btc.FeeRate(step).Fee(last.VSize) - 1; last.Fee < least || last.Fee > least+least/100 {
-					t.Errorf("%s: %d sat are paid where %d are the least", k.Name, last.Fee, least)
+					t.Errorf("%s: paid %d sat, want at least %d", k.Name, last.Fee, least)
 				}
 				v.broadcast(v.complete(last))
 			}
@@ -109,9 +109,9 @@ func TestReplacementFee(t *testing.T) {
 	}
 }
 
-// TestEvictions checks that a replacement lists the payments that it evicts, needs
-// permission to evict those of others, and that these are shown as conflicted until
-// they can be confirmed again.
+// TestEvictions checks that a replacement lists the payments that it evicts and requires
+// permission to evict other members' payments, and that evicted payments are shown as
+// conflicted until they can be confirmed again.
 func TestEvictions(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -136,20 +136,20 @@ func TestEvictions(t *testing.T) {
 			}
 			if got := dry.Evicts[i]; got.UserName != want.Creator.UserName || got.Fee != want.Fee || got.Status != want.Status ||
 				len(got.Payees) != 1 || got.Payees[0].Amount != want.Sent() {
-				w.t.Errorf("it evicts %+v", got)
+				w.t.Errorf("the replacement evicts %+v", got)
 			}
 		}
 		if _, err = v.bump(first, proposal.BumpParams{FeeRate: 50_000}); !errors.Is(err, proposal.ErrEvicts) {
-			w.t.Errorf("another member's payment would be evicted: %v", err)
+			w.t.Errorf("evicting another member's payment was not refused: %v", err)
 		}
 		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000, Evict: true})
 		must(w.t, err)
 		if stored := v.get(replacement); len(stored.Evicts) != 2 {
-			w.t.Errorf("it is stored to evict %+v", stored.Evicts)
+			w.t.Errorf("the stored evictions are %+v", stored.Evicts)
 		}
 		replacement = v.broadcast(v.complete(replacement))
 		if got := v.until(first, proposal.Replaced); got.ReplacedBy != replacement.ID {
-			w.t.Errorf("it is replaced by %q", got.ReplacedBy)
+			w.t.Errorf("the original is replaced by %q", got.ReplacedBy)
 		}
 		child, open = v.until(child, proposal.Conflicted), v.until(open, proposal.Conflicted)
 		_, err = v.AddSignatures(w.t.Context(), v.alice, v.alias, open.ID, v.signed(open, 1), nil)
@@ -164,11 +164,11 @@ func TestEvictions(t *testing.T) {
 		v.until(open, proposal.Conflicted)
 		v.wantLocks()
 
-		// A reorganization in which the original is confirmed instead revives them.
+		// After a reorganization that confirms the original, they can be confirmed again.
 		kept := v.get(child)
 		tip := text(w.t, v.node.CLI(w.t, "getbestblockhash"))
 		v.node.CLI(w.t, "invalidateblock", tip)
-		v.node.CLI(w.t, "generateblock", nobody, []string{hexOf(first.Raw), hexOf(kept.Raw)})
+		v.node.CLI(w.t, "generateblock", otherPayee, []string{hexOf(first.Raw), hexOf(kept.Raw)})
 		v.mine()
 		v.until(first, proposal.Confirmed)
 		v.until(child, proposal.Confirmed)
@@ -181,7 +181,8 @@ func TestEvictions(t *testing.T) {
 	})
 }
 
-// wantRefusal checks that a proposal was refused for its state, with the reason.
+// wantRefusal checks that a request was refused because of a proposal's status, with
+// the reason.
 func wantRefusal(t testing.TB, err error) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -190,9 +191,9 @@ func wantRefusal(t testing.TB, err error) {
 	}
 }
 
-// TestEvictionAfterCreation checks that a payment that came after a replacement was
-// proposed is not evicted without permission.
-func TestEvictionAfterCreation(t *testing.T) {
+// TestEvictions_AfterCreation checks that a payment made after a replacement was proposed
+// is not evicted without permission.
+func TestEvictions_AfterCreation(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 10_000_000)
@@ -203,7 +204,7 @@ func TestEvictionAfterCreation(t *testing.T) {
 		later, err := w.Create(w.t.Context(), w.member(v, "bob"), v.alias, pay(300_000, 3000))
 		must(w.t, err)
 		if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrEvicts) {
-			w.t.Errorf("another member's payment would be evicted: %v", err)
+			w.t.Errorf("evicting another member's payment was not refused: %v", err)
 		}
 		_, err = v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{Evict: true})
 		must(w.t, err)
@@ -211,10 +212,10 @@ func TestEvictionAfterCreation(t *testing.T) {
 	})
 }
 
-// TestFeeTooLowAtBroadcast checks that a replacement whose fee has become too low is
-// refused for that, and not for lack of permission to evict, with a fee rate at which a
-// bump works.
-func TestFeeTooLowAtBroadcast(t *testing.T) {
+// TestBroadcast_FeeTooLow checks that a replacement whose fee has become too low is
+// refused for its fee and not for lack of permission to evict, and that a bump to the
+// fee rate named in the error succeeds.
+func TestBroadcast_FeeTooLow(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t := w.t
@@ -244,7 +245,7 @@ func TestFeeTooLowAtBroadcast(t *testing.T) {
 		must(t, err)
 		_, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate - 1})
 		if lowest(t, err) != rate {
-			t.Errorf("the lowest fee rate is %s and not %s", lowest(t, err), rate)
+			t.Errorf("the lowest fee rate is %s, want %s", lowest(t, err), rate)
 		}
 		last, err := v.bump(replacement, proposal.BumpParams{FeeRate: rate, Evict: true})
 		must(t, err)
@@ -252,8 +253,8 @@ func TestFeeTooLowAtBroadcast(t *testing.T) {
 	})
 }
 
-// TestLostInputs checks that a proposal follows the life of its inputs where they come
-// from others: from a sender who replaces the payment, and from a coinbase.
+// TestLostInputs checks that a proposal's status follows the state of its inputs if they
+// come from a sender who replaces the payment, or from a coinbase.
 func TestLostInputs(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -283,12 +284,12 @@ func TestLostInputs(t *testing.T) {
 		v.until(p, proposal.Conflicted)
 		v.wantLocks()
 
-		// A coinbase that a reorganization takes out of the chain, and brings back.
+		// One reorganization removes a coinbase from the chain, and a second restores it.
 		a, _, err = v.wallets.NextAddress(w.t.Context(), v.alice, v.alias, "")
 		must(w.t, err)
 		var blocks []string
 		must(w.t, json.Unmarshal(v.node.CLI(w.t, "generatetoaddress", 1, a.Address), &blocks))
-		v.node.CLI(w.t, "generatetoaddress", 100, nobody)
+		v.node.CLI(w.t, "generatetoaddress", 100, otherPayee)
 		v.synced(number(w.t, v.node.CLI(w.t, "getblockcount")))
 		var block struct{ Tx []string }
 		must(w.t, json.Unmarshal(v.node.CLI(w.t, "getblock", blocks[0]), &block))
@@ -296,19 +297,20 @@ func TestLostInputs(t *testing.T) {
 		p = v.sign(v.create(o), 0)
 		v.wantLocks(p)
 		v.node.CLI(w.t, "invalidateblock", blocks[0])
-		v.node.CLI(w.t, "generatetoaddress", 102, nobody)
+		v.node.CLI(w.t, "generatetoaddress", 102, otherPayee)
 		v.until(p, proposal.Conflicted)
 		v.node.CLI(w.t, "reconsiderblock", blocks[0])
 		height := number(w.t, v.node.CLI(w.t, "getblockcount"))
 		v.node.CLI(w.t, "invalidateblock", text(w.t, v.node.CLI(w.t, "getblockhash", height-101)))
-		v.node.CLI(w.t, "generatetoaddress", 3, nobody)
+		v.node.CLI(w.t, "generatetoaddress", 3, otherPayee)
 		v.until(p, proposal.Complete)
 		v.wantLocks(p)
 		v.broadcast(p)
 	})
 }
 
-// TestWaysIntoStates checks that every way into a state fills the same fields.
+// TestWaysIntoStates checks that a status has the same fields set, however it was
+// reached.
 func TestWaysIntoStates(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -345,7 +347,7 @@ func TestWaysIntoStates(t *testing.T) {
 				wantFields(w.t, k.Name+", "+way.name, p, v.required)
 				sent = append(sent, v.get(p))
 				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); err != nil {
-					w.t.Errorf("%s, %s: it cannot be sent again: %v", k.Name, way.name, err)
+					w.t.Errorf("%s, %s: a second broadcast failed: %v", k.Name, way.name, err)
 				}
 			}
 			replacement, err := v.bump(sent[1], proposal.BumpParams{FeeRate: 9000})
@@ -363,7 +365,7 @@ func TestWaysIntoStates(t *testing.T) {
 	})
 }
 
-// wantFields checks what a state says of the other fields of a proposal.
+// wantFields checks that a proposal's fields are consistent with its status.
 func wantFields(t testing.TB, name string, p proposal.Proposal, required int) {
 	t.Helper()
 	var problems []string
@@ -388,11 +390,12 @@ func wantFields(t testing.TB, name string, p proposal.Proposal, required int) {
 	expect(p.Steps[len(p.Steps)-1].Action == string(p.Status), "last step")
 	expect(p.StatusAt.Equal(p.Steps[len(p.Steps)-1].At), "status_at")
 	if len(problems) > 0 {
-		t.Errorf("%s: the %s proposal is wrong about: %s", name, p.Status, fmt.Sprint(problems))
+		t.Errorf("%s: the %s proposal has wrong fields: %s", name, p.Status, fmt.Sprint(problems))
 	}
 }
 
-// TestAbandon checks that a payment that left the mempool can be given up, and only then.
+// TestAbandon checks that a payment can be abandoned if, and only if, it has left the
+// mempool.
 func TestAbandon(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t, "-unsafesqlitesync", "-persistmempool=0", "-walletbroadcast=0")
@@ -408,7 +411,7 @@ func TestAbandon(t *testing.T) {
 	n.Start(t)
 	v.waitForNode()
 	if len(mempool(t, n)) > 0 {
-		t.Fatal("the mempool was kept")
+		t.Fatal("the mempool still contains the transaction")
 	}
 	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
 	must(t, err)
@@ -418,19 +421,20 @@ func TestAbandon(t *testing.T) {
 	}
 	testkit.Eventually(t, "free UTXOs", func() bool { return v.balances().Trusted == 1_000_000 })
 	if got := v.get(p); got.Status != proposal.Cancelled {
-		t.Errorf("it is %s", got.Status)
+		t.Errorf("the status is %s", got.Status)
 	}
 	other := v.create(pay(200_000, 2000))
 	must(t, v.Cancel(t.Context(), v.alice, v.alias, other.ID, nil))
-	n.CLI(t, "sendrawtransaction", hexOf(p.Raw)) // by one who kept it
+	n.CLI(t, "sendrawtransaction", hexOf(p.Raw)) // sent by a user who kept a copy
 	v.until(p, proposal.Broadcast)
 	v.mine()
 	v.until(p, proposal.Confirmed)
 }
 
-// TestAbandon_ForgottenByNode: Bitcoin Core forgets that a transaction was abandoned when
-// a double spend was confirmed and its block leaves the chain. The transaction then holds
-// its inputs again, so its proposal is sent again, until somebody abandons it once more.
+// TestAbandon_ForgottenByNode covers a reorganization that disconnects the block of a
+// confirmed double spend of an abandoned transaction. Bitcoin Core then no longer treats
+// the transaction as abandoned, and it holds its inputs again. Its proposal must return
+// to broadcast until a user abandons it again.
 func TestAbandon_ForgottenByNode(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, "-persistmempool=0", "-walletbroadcast=0")
@@ -444,7 +448,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 			n.Stop(t)
 			n.Start(t)
 			for _, name := range loaded {
-				_, _ = n.Call(t.Context(), "loadwallet", name) // which may be loaded already
+				_, _ = n.Call(t.Context(), "loadwallet", name) // may be loaded already
 			}
 			v.waitForNode()
 		}
@@ -468,7 +472,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 	})
 }
 
-// TestDustLimit checks that the node decides which amount is dust, by its own setting.
+// TestDustLimit checks that the node's -dustrelayfee determines which amounts are dust.
 func TestDustLimit(t *testing.T) {
 	t.Parallel()
 	for setting, least := range map[string]btc.Amount{"0.00003000": 294, "0.00001000": 98} {
@@ -478,7 +482,7 @@ func TestDustLimit(t *testing.T) {
 		w := newWorld(t, n, t.TempDir()+"/specterd.db")
 		v := w.vault(testkit.WPKH, 1_000_000)
 		o := pay(least-1, 2000)
-		o.Recipients = append([]proposal.Recipient{{Address: nobody, Amount: 50_000}}, o.Recipients...)
+		o.Recipients = append([]proposal.Recipient{{Address: otherPayee, Amount: 50_000}}, o.Recipients...)
 		_, err := v.Create(t.Context(), v.alice, v.alias, o)
 		if f, ok := errors.AsType[*fault.Error](err); !ok || !errors.Is(err, proposal.ErrAmountTooSmall) || f.Fields[0].Name != "recipients[1].amount_sat" {
 			t.Errorf("%d sat with -dustrelayfee=%s: %v", least-1, setting, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestReservedUTXOs checks that a dry run is refused for a reserved UTXO as the request
-// is, and that the error names the proposal to those who may read proposals.
+// TestReservedUTXOs checks that a request for a reserved UTXO is refused with and without
+// dry_run, and that the error names the proposal only to users who may read proposals.
 func TestReservedUTXOs(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -42,7 +42,7 @@ func TestReservedUTXOs(t *testing.T) {
 		dry, err := v.bump(bumped, proposal.BumpParams{FeeRate: 20_000, DryRun: true})
 		must(t, err)
 		if dry.ID != "" || v.get(bumped).Status != proposal.Created {
-			t.Errorf("a dry run has the ID %q, and what it would replace is %s", dry.ID, v.get(bumped).Status)
+			t.Errorf("the dry run has the ID %q, and the proposal it would replace is %s", dry.ID, v.get(bumped).Status)
 		}
 		v.wantLocks(open)
 		if list, err := v.List(t.Context(), v.alice, v.alias, proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 3 {
@@ -51,12 +51,12 @@ func TestReservedUTXOs(t *testing.T) {
 	})
 }
 
-// wantReserved checks that a proposal was refused because of another.
+// wantReserved checks that a request was refused because another proposal reserves a UTXO.
 func wantReserved(t testing.TB, err error, id string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, proposal.ErrUTXOReserved) || f.Details["proposals"] != id || f.Details["utxos"] == "" {
-		t.Errorf("want one refused for the proposal %q: %v", id, err)
+		t.Errorf("got %[2]v, want a UTXO reserved by the proposal %[1]q", id, err)
 		if ok {
 			t.Errorf("details: %v", f.Details)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestEveryScript creates, signs, sends and confirms a payment for each kind of script,
-// and compares the proposal with the node's data.
+// TestEveryScript creates, signs, sends and confirms a payment of each script type, and
+// compares the proposal with the node's data.
 func TestEveryScript(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -23,7 +23,7 @@ func TestEveryScript(t *testing.T) {
 			v := w.vault(k, 1_000_000, 2_000_000, 3_000_000)
 			const rate = 3333
 			p := v.create(proposal.CreateParams{FeeRate: rate, Recipients: []proposal.Recipient{
-				{Address: somebody, Amount: 2_500_000, Label: "rent"}, {Address: nobody, Amount: 600_000},
+				{Address: payee, Amount: 2_500_000, Label: "rent"}, {Address: otherPayee, Amount: 600_000},
 			}})
 			v.compare(p)
 			v.wantLocks(p)
@@ -39,7 +39,7 @@ func TestEveryScript(t *testing.T) {
 				w.t.Fatalf("%s: with all signatures the proposal is %s", k.Name, p.Status)
 			}
 			if paid := float64(p.Fee) * 1000 / float64(p.VSize); paid < rate || paid > rate*1.02 {
-				w.t.Errorf("%s: pays %.0f sat/kvB and not %d", k.Name, paid, rate)
+				w.t.Errorf("%s: the fee rate is %.0f sat/kvB, want %d", k.Name, paid, rate)
 			}
 			if p = v.broadcast(p); p.Status != proposal.Broadcast {
 				w.t.Errorf("%s: after it was sent the proposal is %s", k.Name, p.Status)
@@ -75,7 +75,7 @@ func (v vault) compare(p proposal.Proposal) {
 	}
 	must(v.t, json.Unmarshal(v.node.CLI(v.t, "decodepsbt", p.PSBT), &d))
 	if d.Tx.Txid != p.Txid || btc.Amount(d.Fee) != p.Fee || len(d.Tx.Vin) != len(p.Inputs) || len(d.Tx.Vout) != len(p.Outputs) || d.Version != 0 {
-		v.t.Errorf("the node reads %+v, and the proposal says %+v", d, p)
+		v.t.Errorf("the node decodes %+v, the proposal is %+v", d, p)
 		return
 	}
 	for i, in := range p.Inputs {
@@ -91,19 +91,19 @@ func (v vault) compare(p proposal.Proposal) {
 		}
 		must(v.t, json.Unmarshal(v.node.WalletCLI(v.t, v.coreName, "getaddressinfo", out.Address), &info))
 		if out.Amount != btc.Amount(d.Tx.Vout[i].Value) || out.Address != d.Tx.Vout[i].ScriptPubKey.Address || info.IsMine != (out.Kind != proposal.External) {
-			v.t.Errorf("output %d is %+v, and the node says %+v, %+v", i, out, d.Tx.Vout[i], info)
+			v.t.Errorf("output %d is %+v, the node has %+v, %+v", i, out, d.Tx.Vout[i], info)
 		}
 	}
 }
 
 // No signature is lost if two users sign concurrently, whether they post a PSBT, a
 // finalized PSBT or the transaction itself, once or twice.
-func TestSigningAtOnce(t *testing.T) {
+func TestAddSignatures_Concurrent(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWSH} {
 			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
-			p := v.create(pay(1_500_000, 20_000)) // two UTXOs, and not more, at such a rate
+			p := v.create(pay(1_500_000, 20_000)) // spends exactly two UTXOs at this fee rate
 			posts := [][]byte{v.signed(p, 0), v.signed(p, 1), v.signed(p, 0), v.signed(p, 2)}
 			done := make(chan error)
 			for _, post := range posts {
@@ -124,13 +124,13 @@ func TestSigningAtOnce(t *testing.T) {
 			final := v.node.Finalize(w.t, v.signed(p, 0, 2))
 			for _, again := range [][]byte{final, []byte(hexOf(final))} {
 				if got, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, again, nil); err != nil || got.Version != p.Version {
-					w.t.Errorf("%s: what is known already made version %d of %d: %v", k.Name, got.Version, p.Version, err)
+					w.t.Errorf("%s: repeated signatures changed the version to %d from %d: %v", k.Name, got.Version, p.Version, err)
 				}
 			}
 			other := v.create(pay(100_000, 1000))
 			raw := v.node.Finalize(w.t, v.signed(other, 1, 2))
 			if other, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, other.ID, raw, nil); err != nil || other.Status != proposal.Complete {
-				w.t.Errorf("%s: the signed transaction made it %s: %v", k.Name, other.Status, err)
+				w.t.Errorf("%s: with the signed transaction the status is %s: %v", k.Name, other.Status, err)
 			}
 			v.broadcast(p)
 			v.mine()
@@ -139,7 +139,7 @@ func TestSigningAtOnce(t *testing.T) {
 	})
 }
 
-// Of a transaction and what replaces it either may be confirmed.
+// Either a transaction or its replacement may be confirmed.
 func TestReplacement(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -148,7 +148,7 @@ func TestReplacement(t *testing.T) {
 			first := v.broadcast(v.complete(v.create(pay(100_000, 1000))))
 			v.until(first, proposal.Broadcast)
 			if _, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, proposal.BumpParams{FeeRate: 1000}); err == nil {
-				w.t.Error("a replacement paid no more")
+				w.t.Error("a replacement without a higher fee was created")
 			}
 			second, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, proposal.BumpParams{FeeRate: 5000})
 			must(w.t, err)
@@ -160,10 +160,10 @@ func TestReplacement(t *testing.T) {
 				v.mine()
 				v.until(first, proposal.Confirmed)
 				if second = v.until(second, proposal.Conflicted); second.Reason == "" {
-					w.t.Error("there is no reason")
+					w.t.Error("the reason is missing")
 				}
 				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, second.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
-					w.t.Errorf("the conflicted one was sent: %v", err)
+					w.t.Errorf("broadcasting a conflicted proposal: %v", err)
 				}
 			} else {
 				second = v.broadcast(second)
@@ -177,37 +177,37 @@ func TestReplacement(t *testing.T) {
 		open := v.create(pay(200_000, 1000))
 		next := v.create(proposal.CreateParams{Recipients: open.CreateParams().Recipients, FeeRate: 2000, Replaces: open.Txid})
 		if got := v.get(open); got.Status != proposal.Replaced || got.ReplacedBy != next.ID {
-			w.t.Errorf("the replaced one is %s by %q", got.Status, got.ReplacedBy)
+			w.t.Errorf("the replaced proposal is %s by %q", got.Status, got.ReplacedBy)
 		}
 		v.wantLocks(next)
 	})
 }
 
-// A UTXO that other software spends ends the proposals that spend it once that
-// transaction is confirmed.
+// If other software spends a UTXO, proposals that spend it become conflicted once the
+// other transaction is confirmed.
 func TestSpentElsewhere(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WSH, 1_000_000)
 		p := v.create(pay(300_000, 1000))
 		v.wantLocks(p)
-		// Core spends what it is told to, though it is locked.
+		// Core spends explicitly selected inputs even if they are locked.
 		var funded struct{ PSBT []byte }
 		in := map[string]any{"txid": p.Inputs[0].Txid, "vout": p.Inputs[0].Vout}
 		must(t, json.Unmarshal(v.node.WalletCLI(w.t, v.coreName, "walletcreatefundedpsbt",
-			[]any{in}, map[string]string{nobody: "0.004"}, 0, map[string]any{"add_inputs": false, "fee_rate": 2}), &funded))
+			[]any{in}, map[string]string{otherPayee: "0.004"}, 0, map[string]any{"add_inputs": false, "fee_rate": 2}), &funded))
 		raw := v.node.Finalize(w.t, v.node.Sign(w.t, funded.PSBT, v.signers[0], v.signers[1]))
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(raw))
 		v.mine()
 		if p = v.until(p, proposal.Conflicted); p.Reason == "" {
-			w.t.Error("there is no reason")
+			w.t.Error("the reason is missing")
 		}
 		v.wantLocks()
 		if b := v.balances(); b.Reserved != 0 {
 			w.t.Errorf("%d sat are still reserved", b.Reserved)
 		}
 
-		// What is signed and sent by other means, even after it was cancelled, is seen.
+		// A cancelled proposal becomes broadcast if its transaction is sent by other software.
 		p = v.create(pay(100_000, 1000))
 		post := v.signed(p, 0, 1)
 		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil))
@@ -231,18 +231,18 @@ func TestNodeRestart(t *testing.T) {
 	v.wantLocks(p, kept)
 	n.Stop(t)
 	if _, err := v.Create(t.Context(), v.alice, v.alias, pay(1000, 1000)); err == nil {
-		t.Error("a proposal was made without the node")
+		t.Error("a proposal was created without the node")
 	}
 	if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); err == nil {
 		t.Error("a proposal was sent without the node")
 	}
 	if got, err := v.AddSignatures(t.Context(), v.alice, v.alias, kept.ID, post, nil); err != nil || got.Status != proposal.PartiallySigned {
-		t.Errorf("without the node a signature made it %s: %v", got.Status, err)
+		t.Errorf("signed without the node, the status is %s: %v", got.Status, err)
 	}
 	n.Start(t)
 	v.waitForNode()
 	v.wantLocks(p, kept)
-	v.node.WalletCLI(t, v.coreName, "lockunspent", true) // somebody unlocks all
+	v.node.WalletCLI(t, v.coreName, "lockunspent", true) // all locks are removed by other software
 	v.wantLocks(p, kept)
 	p = v.broadcast(p)
 	v.mine()
@@ -267,7 +267,7 @@ func TestFiftyAtOnce(t *testing.T) {
 		outcomes := make(chan outcome)
 		for range 50 {
 			go func() {
-				p, err := v.Create(w.t.Context(), v.alice, v.alias, pay(900_000, 30_000)) // at such a rate Core spends no more UTXOs than it has to
+				p, err := v.Create(w.t.Context(), v.alice, v.alias, pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
 				outcomes <- outcome{p, err}
 			}()
 		}
@@ -297,7 +297,7 @@ func TestFiftyAtOnce(t *testing.T) {
 			}
 		}
 		if len(open) != 20 {
-			w.t.Errorf("%d proposals were made", len(open))
+			w.t.Errorf("%d proposals were created", len(open))
 		}
 		v.wantLocks(open...)
 	})
@@ -344,7 +344,7 @@ func TestTwoProcesses(t *testing.T) {
 			}
 		}
 		if len(open) < 5 {
-			w.t.Errorf("%d proposals were made", len(open))
+			w.t.Errorf("%d proposals were created", len(open))
 		}
 		v.wantLocks(open...)
 	})
@@ -363,16 +363,16 @@ func TestCancelAndExpire(t *testing.T) {
 		o := pay(1000, 1000)
 		o.UTXOs = []btc.Outpoint{p.Inputs[0].Outpoint}
 		if _, err := v.Create(w.t.Context(), v.alice, v.alias, o); !errors.Is(err, proposal.ErrUTXOReserved) {
-			w.t.Errorf("with the only UTXO named: %v", err)
+			w.t.Errorf("with the only UTXO selected explicitly: %v", err)
 		}
 		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, proposal.Versions{p.Version}))
 		v.wantShown(p, false)
 		if err := v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, proposal.ErrWrongState) {
 			w.t.Errorf("it was cancelled twice: %v", err)
 		}
-		again := v.create(o) // at once
+		again := v.create(o) // immediately
 		if got, was := again.Outputs, p.Outputs; len(got) == 2 && changeOf(again) != changeOf(p) {
-			w.t.Errorf("the change address moved: %v, %v", got, was)
+			w.t.Errorf("the change address is %v, want %v", got, was)
 		}
 		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, again.ID, nil))
 
@@ -387,7 +387,7 @@ func TestCancelAndExpire(t *testing.T) {
 		wary := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick, Watch: watch})
 		must(w.t, wary.ExpireOverdue(w.t.Context()))
 		if got := v.get(p).Status; got != proposal.Created {
-			w.t.Errorf("it is %s because of a clock that is in doubt", got)
+			w.t.Errorf("the status is %s although the clock is in doubt", got)
 		}
 		v.wantShown(p, true)
 		must(w.t, v.ExpireOverdue(w.t.Context()))
@@ -399,8 +399,8 @@ func TestCancelAndExpire(t *testing.T) {
 	})
 }
 
-// wantShown checks that the UTXOs of a proposal are shown as reserved and locked, or
-// as neither, without waiting for the next sync.
+// wantShown checks that the UTXOs of a proposal are shown as reserved and locked if held
+// is set, and as neither otherwise, without waiting for the next sync round.
 func (v vault) wantShown(p proposal.Proposal, held bool) {
 	v.t.Helper()
 	for _, in := range p.Inputs {

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// What the chain says comes before all else, and is taken back when the chain takes
-// it back.
+// TestSettle checks that the state of the chain takes precedence over all other reasons
+// for a status, and that a reorganization reverts the status.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
@@ -28,7 +28,7 @@ func TestSettle(t *testing.T) {
 		spenders []proposal.Spender
 		want     proposal.Status
 		lost     *proposal.Ancestor
-		steps    []proposal.Status // that it went through before
+		steps    []proposal.Status // earlier statuses
 		taken    bool
 	}{
 		{"nothing happened", proposal.Created, nil, proposal.Created, nil, nil, false},
@@ -38,21 +38,21 @@ func TestSettle(t *testing.T) {
 		{"sent elsewhere and replaced since", proposal.Complete, []proposal.Spender{own(wallet.Replaced)}, proposal.Broadcast, nil, nil, false},
 		{"sent after it was cancelled, and dropped since", proposal.Cancelled, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, nil, false},
 		{"abandoned", proposal.Cancelled, []proposal.Spender{own(wallet.Abandoned)}, proposal.Cancelled, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
-		{"abandoned, which Core has forgotten, and replaced since", proposal.Cancelled, []proposal.Spender{own(wallet.Replaced), rival(wallet.InMempool, "")}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
-		{"abandoned, which Core has forgotten", proposal.Cancelled, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
+		{"abandoned, but Core has forgotten it, and replaced since", proposal.Cancelled, []proposal.Spender{own(wallet.Replaced), rival(wallet.InMempool, "")}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
+		{"abandoned, but Core has forgotten it", proposal.Cancelled, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Cancelled}, false},
 		{"sent after it had expired, and abandoned", proposal.Expired, []proposal.Spender{own(wallet.Abandoned)}, proposal.Expired, nil, nil, false},
 		{"confirmed after it had expired", proposal.Expired, []proposal.Spender{own(wallet.Confirmed)}, proposal.Confirmed, nil, nil, false},
 		{"confirmed", proposal.Broadcast, []proposal.Spender{own(wallet.Confirmed)}, proposal.Confirmed, nil, nil, false},
 		{"reorganized", proposal.Confirmed, []proposal.Spender{own(wallet.InMempool)}, proposal.Broadcast, nil, nil, false},
 		{"reorganized, out of the mempool", proposal.Confirmed, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, nil, false},
 		{"dropped by the mempool", proposal.Broadcast, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, nil, false},
-		{"a rival waits", proposal.Created, []proposal.Spender{rival(wallet.InMempool, "")}, proposal.Created, nil, nil, false},
+		{"a rival is in the mempool", proposal.Created, []proposal.Spender{rival(wallet.InMempool, "")}, proposal.Created, nil, nil, false},
 		{"a rival is confirmed", proposal.Complete, []proposal.Spender{rival(wallet.Confirmed, "")}, proposal.Conflicted, nil, nil, false},
 		{"a rival is dead", proposal.Complete, []proposal.Spender{rival(wallet.Conflicted, "")}, proposal.Complete, nil, nil, false},
 		{"a rival is confirmed instead", proposal.Broadcast, []proposal.Spender{own(wallet.Conflicted), rival(wallet.Confirmed, "")}, proposal.Conflicted, nil, nil, false},
-		{"its replacement waits", proposal.Broadcast, []proposal.Spender{own(wallet.Replaced), rival(wallet.InMempool, "x")}, proposal.Replaced, nil, nil, false},
+		{"its replacement is in the mempool", proposal.Broadcast, []proposal.Spender{own(wallet.Replaced), rival(wallet.InMempool, "x")}, proposal.Replaced, nil, nil, false},
 		{"its replacement is confirmed", proposal.Replaced, []proposal.Spender{own(wallet.Conflicted), rival(wallet.Confirmed, "x")}, proposal.Replaced, nil, nil, false},
-		{"it is confirmed and not its replacement", proposal.Replaced, []proposal.Spender{own(wallet.Confirmed), rival(wallet.Conflicted, "x")}, proposal.Confirmed, nil, nil, false},
+		{"it is confirmed instead of its replacement", proposal.Replaced, []proposal.Spender{own(wallet.Confirmed), rival(wallet.Conflicted, "x")}, proposal.Confirmed, nil, nil, false},
 		{"its replacement was dropped", proposal.Replaced, []proposal.Spender{own(wallet.Inactive), rival(wallet.Inactive, "x")}, proposal.Broadcast, nil, nil, false},
 		{"its inputs are lost", proposal.PartiallySigned, nil, proposal.Conflicted, lost(wallet.Conflicted), nil, false},
 		{"its inputs are replaced in the mempool", proposal.Broadcast, []proposal.Spender{own(wallet.Inactive)}, proposal.Conflicted, lost(wallet.Replaced), nil, false},
@@ -89,14 +89,14 @@ func TestSettle(t *testing.T) {
 			t.Errorf("%s: the reason is %q", c.name, p.Reason)
 		}
 		if (p.Status == proposal.Replaced) != (p.ReplacedBy != "") {
-			t.Errorf("%s: it is %s, and replaced by %q", c.name, p.Status, p.ReplacedBy)
+			t.Errorf("%s: the status is %s, replaced by %q", c.name, p.Status, p.ReplacedBy)
 		}
 		dropped := p.Status == proposal.Cancelled || p.Status == proposal.Replaced
 		if changed && p.IsSigned() && dropped != (len(p.Raw) == 0) {
-			t.Errorf("%s: it is %s with %d bytes of transaction", c.name, p.Status, len(p.Raw))
+			t.Errorf("%s: the status is %s, with a transaction of %d bytes", c.name, p.Status, len(p.Raw))
 		}
 		if (p.Status == proposal.Confirmed || p.Status == proposal.Broadcast) && changed && (p.FinalTxid != "signed" || len(p.Raw) == 0) {
-			t.Errorf("%s: the txid is %q of %d bytes", c.name, p.FinalTxid, len(p.Raw))
+			t.Errorf("%s: the txid is %q, with a transaction of %d bytes", c.name, p.FinalTxid, len(p.Raw))
 		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// A payment to the wallet's own next change address has its change elsewhere, as has
-// what replaces it.
-func TestOwnRecipients(t *testing.T) {
+// TestCreate_OwnRecipients checks that a payment to the wallet's own next change address
+// sends its change to another address, and that its replacement does so as well.
+func TestCreate_OwnRecipients(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
@@ -42,7 +42,7 @@ func TestOwnRecipients(t *testing.T) {
 		o.FeeRate, o.Replaces = 20_000, bumped.ID
 		o.Recipients[0].Address = changeOf(bumped)
 		replacing := v.create(o)
-		for _, r := range o.Recipients { // which address is free depends on what the index has by now
+		for _, r := range o.Recipients { // the free address depends on the state of the index
 			if len(replacing.Outputs) != 3 || changeOf(replacing) == "" || changeOf(replacing) == r.Address {
 				w.t.Errorf("replacing: %+v", replacing.Outputs)
 			}
@@ -52,19 +52,19 @@ func TestOwnRecipients(t *testing.T) {
 		v.mine()
 		all := v.create(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})
 		if len(all.Outputs) != 1 || all.Outputs[0].Kind != proposal.Own {
-			w.t.Errorf("all of it: %+v", all.Outputs)
+			w.t.Errorf("send max: %+v", all.Outputs)
 		}
 	})
 }
 
 // Recipients who pay the fee never receive more than requested: Core would add a remainder
 // that is too small for change to their amounts.
-func TestSubtractedFeeBelowWhatIsLeft(t *testing.T) {
+func TestSubtractFee_RemainderTooSmallForChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
 	for _, k := range testkit.Scripts {
 		v := w.vault(k, 1_000_000)
-		o := proposal.CreateParams{FeeRate: 1000, SubtractFrom: []int{0, 1}, Recipients: []proposal.Recipient{{Address: somebody, Amount: 500_000}, {Address: nobody, Amount: 499_300}}}
+		o := proposal.CreateParams{FeeRate: 1000, SubtractFrom: []int{0, 1}, Recipients: []proposal.Recipient{{Address: payee, Amount: 500_000}, {Address: otherPayee, Amount: 499_300}}}
 		p := v.create(o)
 		if p.Fee != 700 || len(p.Outputs) != 2 || p.ExcessFee == 0 || !slices.Equal(p.SubtractFrom, o.SubtractFrom) {
 			t.Errorf("%s: fee %d, excess %d, %+v, %+v", k.Name, p.Fee, p.ExcessFee, p.Outputs, p.Terms)
@@ -73,16 +73,16 @@ func TestSubtractedFeeBelowWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A PSBT has the whole previous transaction of each input. One that is too large even
-// for an answer of the node is refused with advice.
+// TestLargePSBT requests a payment whose PSBT, with the whole previous transaction of
+// each input, exceeds even the limit for the node's responses.
 func TestLargePSBT(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.PKH, slices.Repeat([]btc.Amount{20_000}, 450)...)
-	v.wantRefused(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: somebody}}}, proposal.ErrPSBTTooLarge.Code)
+	v.wantRefused(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: payee}}}, proposal.ErrPSBTTooLarge.Code)
 }
 
-// wantRefused checks that a request is refused with a code, or about a field.
+// wantRefused checks that a request is refused with an error code, or because of a field.
 func (v vault) wantRefused(o proposal.CreateParams, want string) {
 	v.t.Helper()
 	for _, dryRun := range []bool{false, true} {
@@ -95,7 +95,8 @@ func (v vault) wantRefused(o proposal.CreateParams, want string) {
 	}
 }
 
-// What a later version of Core may add to a PSBT is dropped.
+// TestUnknownFields checks that unknown PSBT fields from the node, which a later version
+// of Core may add, are dropped.
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -116,7 +117,7 @@ func TestUnknownFields(t *testing.T) {
 		left += len(out.Unknowns)
 	}
 	if left > 0 {
-		t.Errorf("%d unknown fields are kept", left)
+		t.Errorf("%d unknown fields were not dropped", left)
 	}
 	v.complete(p)
 }

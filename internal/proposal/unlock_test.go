@@ -8,9 +8,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Core does not unlock an output while it is spent. An output that a proposal released
-// in that time must be unlocked once it is unspent again.
-func TestUnlockOnceUnspentAgain(t *testing.T) {
+// Core does not unlock an output while it is spent. If a proposal releases an output
+// during that time, the output must be unlocked once it is unspent again.
+func TestUnlock_UnspentAgain(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)
 	for name, database := range databases {
@@ -29,7 +29,7 @@ func TestUnlockOnceUnspentAgain(t *testing.T) {
 				h.wantSettled()
 				return e
 			}
-			drop := func(e *expected) { // out of the mempool, and given up
+			drop := func(e *expected) { // removes it from the mempool and abandons it
 				h.expireMempool([5]uint32{})
 				h.wantSettled()
 				_, err := h.Abandon(t.Context(), h.alice, s.alias, e.id, nil)
@@ -42,7 +42,7 @@ func TestUnlockOnceUnspentAgain(t *testing.T) {
 			h.wantSettled()
 			drop(first)
 			second := create(first.inputs...)
-			h.chain.send(first.tx) // which the wallet knows already, so that the lock stays
+			h.chain.send(first.tx) // the wallet knows it already, so the lock stays
 			h.wantSettled()
 			must(t, h.Cancel(t.Context(), h.alice, s.alias, second.id, nil))
 			second.base = proposal.Cancelled
@@ -52,7 +52,7 @@ func TestUnlockOnceUnspentAgain(t *testing.T) {
 	}
 }
 
-// wantSettled fails the test if specterd does not come to agree with Core.
+// wantSettled fails the test unless specterd agrees with Core in time.
 func (h *histories) wantSettled() {
 	h.t.Helper()
 	if found := h.settle(h.subjects); found != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSignaturesAreWithheld checks who gets signatures: signers, and with a token only
-// if it may sign or broadcast.
+// TestSignaturesAreWithheld checks that only signers and higher roles read signatures,
+// and with a token only if its scopes allow signing or broadcasting.
 func TestSignaturesAreWithheld(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -56,9 +56,9 @@ func TestSignaturesAreWithheld(t *testing.T) {
 	})
 }
 
-// TestEndedProposalsLoseSignatures checks that what was cancelled, expired or replaced
-// has no signatures in the database, and gets them back from the node if it was sent
-// after all.
+// TestEndedProposalsLoseSignatures checks that the signatures of cancelled, expired and
+// replaced proposals are deleted from the database, and are restored from the node if
+// the transaction is broadcast later.
 func TestEndedProposalsLoseSignatures(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -81,12 +81,12 @@ func TestEndedProposalsLoseSignatures(t *testing.T) {
 					t.Errorf("%s: the %s proposal has raw of %d bytes, signatures: %t", k.Name, got.Status, len(got.Raw), parsed(t, got).HasSignatures())
 				}
 				if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
-					t.Errorf("%s: the %s proposal can be sent: %v", k.Name, status, err)
+					t.Errorf("%s: broadcasting the %s proposal: %v", k.Name, status, err)
 				}
 			}
-			v.node.CLI(t, "sendrawtransaction", hexOf(cancelled.Raw)) // by one who kept it
+			v.node.CLI(t, "sendrawtransaction", hexOf(cancelled.Raw)) // sent by a user who kept a copy
 			if got := v.until(cancelled, proposal.Broadcast); !bytes.Equal(got.Raw, cancelled.Raw) || !bytes.Equal(got.PSBT, cancelled.PSBT) {
-				t.Errorf("%s: the proposal that was sent after all is not as it was signed", k.Name)
+				t.Errorf("%s: the transaction that was broadcast later differs from the signed one", k.Name)
 			}
 			v.mine()
 			v.until(cancelled, proposal.Confirmed)
@@ -95,7 +95,7 @@ func TestEndedProposalsLoseSignatures(t *testing.T) {
 }
 
 // TestRemedy checks that the remedy for a cancelled proposal that was signed works, and
-// that there is one only if it is needed.
+// that other proposals have no remedy.
 func TestRemedy(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -106,7 +106,7 @@ func TestRemedy(t *testing.T) {
 			p, err := v.Service.Cancel(t.Context(), v.alice, v.alias, p.ID, nil)
 			must(t, err)
 			if p.Status != proposal.Cancelled || parsed(t, p).HasSignatures() {
-				t.Errorf("it is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
+				t.Errorf("the status is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
 			}
 			got := v.get(p)
 			warns := slices.ContainsFunc(got.Warnings(), func(w proposal.Warning) bool { return w.Code == proposal.WarnStillValid })
@@ -116,7 +116,7 @@ func TestRemedy(t *testing.T) {
 			return v.Remedy(t.Context(), p)
 		}
 		if r := cancel(v.sign(v.create(pay(100_000, 2000)), 0)); r != nil {
-			t.Errorf("for a proposal that was signed in part: %+v", r)
+			t.Errorf("for a partially signed proposal: %+v", r)
 		}
 		signed := v.complete(v.create(pay(100_000, 2000)))
 		if r := v.Remedy(t.Context(), signed); r != nil {

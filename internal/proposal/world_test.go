@@ -27,14 +27,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// world is a node and everything of specterd but for HTTP.
+// world is a node and all of specterd except the HTTP server.
 type world struct {
 	*proposal.Service
 
 	t        *testing.T
 	node     *testkit.Node
 	store    *store.Store
-	shell    *sql.DB // beside the store, as an admin's
+	shell    *sql.DB // direct access to the database, as by an administrator
 	wallets  *wallet.Service
 	core     *backend.Node
 	provider *backend.Provider
@@ -42,7 +42,7 @@ type world struct {
 	follower *indexer.Indexer
 	alice    *auth.Principal // owns the wallets
 	clock    *clock
-	cleanup  func(func()) // registers what is to be done when the world ends
+	cleanup  func(func()) // registers a function that runs when the world is closed
 
 	stopFollower func()
 }
@@ -65,7 +65,7 @@ func (c *clock) forward(d time.Duration) {
 	c.ahead += d
 }
 
-// payer is the node's wallet that others are paid by.
+// payer is the node's wallet that funds the others.
 const payer = "payer"
 
 // newNode starts a node with a payer.
@@ -88,7 +88,7 @@ func newWorld(t *testing.T, n *testkit.Node, database string) *world {
 	return newWorldAt(t, n, fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), database)
 }
 
-// newWorldAt finds the node at another URL than its own.
+// newWorldAt connects to the node at a URL that may differ from its own.
 func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	t.Helper()
 	w := openWorld(t, n, url, database, t.Cleanup)
@@ -96,8 +96,8 @@ func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	return w
 }
 
-// openWorld starts everything on a database that may have been in use before.
-// What ends it again is registered by cleanup.
+// openWorld starts all parts on a database that may have been used before, and registers
+// the functions that stop them with cleanup.
 func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func(func())) *world {
 	t.Helper()
 	w := &world{t: t, node: n, clock: &clock{}, cleanup: cleanup}
@@ -141,7 +141,7 @@ func (w *world) await(ctx context.Context, id, txid string) { w.follower.Await(c
 
 func (w *world) startFollower() { w.stopFollower = background(w.cleanup, w.follower.Run) }
 
-// background runs something until it is stopped, which is registered by cleanup.
+// background runs a function in the background and registers its stop with cleanup.
 func background(cleanup func(func()), run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -161,21 +161,21 @@ func (w *world) user(name string) *auth.Principal {
 	return u.Credential().Principal("")
 }
 
-// vault is a wallet of alice's, and those who can sign for it.
+// vault is a wallet owned by alice, and its signers.
 type vault struct {
 	*world
 
 	alias    string
 	coreName string
 	required int
-	signers  []string // the node's wallets that have one key each
+	signers  []string // the node's wallets with one key each
 }
 
 // firstKey is the number of the first key of the last wallet.
 var firstKey atomic.Int64
 
-// vault makes a wallet of a kind with a confirmed UTXO of each of the amounts. Its
-// keys are its own.
+// vault creates a wallet of a script type, with its own keys and one confirmed UTXO for
+// each of the amounts.
 func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	w.t.Helper()
 	v := vault{world: w, required: k.SignaturesRequired()}
@@ -194,7 +194,7 @@ func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	return v
 }
 
-// fund pays to the vault, mines, and waits until the index has that.
+// fund pays to the vault, mines a block, and waits until the index has the UTXOs.
 func (v vault) fund(amounts ...btc.Amount) {
 	v.t.Helper()
 	outputs := map[string]btc.JSONBTC{}
@@ -230,7 +230,7 @@ func (v vault) trusted() btc.Amount {
 func (v vault) mine() {
 	v.t.Helper()
 	height := number(v.t, v.node.CLI(v.t, "getblockcount")) + 1
-	v.node.CLI(v.t, "generatetoaddress", 1, nobody)
+	v.node.CLI(v.t, "generatetoaddress", 1, otherPayee)
 	v.synced(height)
 }
 
@@ -240,15 +240,15 @@ func (v vault) synced(height int) {
 	must(v.t, err)
 }
 
-// pay is an order for one payment.
+// pay returns a request for one payment.
 func pay(amount btc.Amount, rate btc.FeeRate) proposal.CreateParams {
-	return proposal.CreateParams{Recipients: []proposal.Recipient{{Address: somebody, Amount: amount}}, FeeRate: rate}
+	return proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: amount}}, FeeRate: rate}
 }
 
-// These addresses belong to none of the wallets.
+// These addresses do not belong to any of the wallets.
 var (
-	somebody = btc.AddressOf(append([]byte{0, 20, 1}, make([]byte, 19)...), btc.Regtest)
-	nobody   = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
+	payee      = btc.AddressOf(append([]byte{0, 20, 1}, make([]byte, 19)...), btc.Regtest)
+	otherPayee = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 )
 
 // Cancel cancels a proposal.
@@ -261,14 +261,14 @@ func (v vault) create(o proposal.CreateParams) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)
 	if err != nil {
-		v.t.Logf("the node has %s to spend, %d locked UTXOs and %s", v.trusted(), len(v.locked()),
+		v.t.Logf("the node has a balance of %s, %d locked UTXOs and %s", v.trusted(), len(v.locked()),
 			v.node.WalletCLI(v.t, v.coreName, "listunspent", 0))
 		v.t.Fatal(err)
 	}
 	return p
 }
 
-// sign has one of the signers sign, and adds that.
+// sign adds the signatures of one of the signers to the proposal.
 func (v vault) sign(p proposal.Proposal, signer int) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.AddSignatures(v.t.Context(), v.alice, v.alias, p.ID, v.signed(p, signer), nil)
@@ -276,7 +276,7 @@ func (v vault) sign(p proposal.Proposal, signer int) proposal.Proposal {
 	return p
 }
 
-// signed is the PSBT of a proposal with the signatures of these signers.
+// signed returns the PSBT of a proposal with the signatures of these signers.
 func (v vault) signed(p proposal.Proposal, signers ...int) []byte {
 	v.t.Helper()
 	var names []string
@@ -286,7 +286,7 @@ func (v vault) signed(p proposal.Proposal, signers ...int) []byte {
 	return v.node.Sign(v.t, p.PSBT, names...)
 }
 
-// complete has as many sign as it takes.
+// complete adds the required number of signatures to a proposal.
 func (v vault) complete(p proposal.Proposal) proposal.Proposal {
 	v.t.Helper()
 	for i := range v.required {
@@ -312,7 +312,7 @@ func (v vault) get(p proposal.Proposal) proposal.Proposal {
 	return p
 }
 
-// until waits until a proposal has come to a status.
+// until waits until a proposal has a status.
 func (v vault) until(p proposal.Proposal, status proposal.Status) proposal.Proposal {
 	v.t.Helper()
 	testkit.Eventually(v.t, fmt.Sprintf("proposal %s", status), func() bool { return v.get(p).Status == status })
@@ -331,8 +331,7 @@ func (v vault) locked() map[btc.Outpoint]bool {
 	return all
 }
 
-// wantLocks waits until the node has locked what these proposals spend, and
-// nothing else.
+// wantLocks waits until the node has locked exactly the inputs of these proposals.
 func (v vault) wantLocks(open ...proposal.Proposal) {
 	v.t.Helper()
 	wanted := map[btc.Outpoint]bool{}
@@ -352,7 +351,7 @@ func (v vault) wantLocks(open ...proposal.Proposal) {
 	})
 }
 
-// waitForNode waits until the node is known to be back.
+// waitForNode waits until the node status is ready again.
 func (w *world) waitForNode() {
 	w.t.Helper()
 	testkit.Eventually(w.t, "node", func() bool { return w.provider.Ready() == nil })
