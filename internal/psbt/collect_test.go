@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// orders returns orders in which signers sign.
+// orders returns the orders in which signers sign, as indexes of keys.
 func (p *payment) orders() [][]int {
 	switch p.required {
 	case 1:
@@ -29,7 +29,7 @@ func (p *payment) orders() [][]int {
 	case 2:
 		return [][]int{{0, 1}, {1, 0}, {0, 2}, {2, 0}, {1, 2}, {2, 1}, {0, 1, 2}, {2, 1, 0}}
 	}
-	// One order suffices if there are many, because each takes long.
+	// For large multisig wallets, one order is enough: each takes long.
 	backwards := make([]int, p.required)
 	for i := range backwards {
 		backwards[i] = len(p.accounts) - 1 - i
@@ -37,8 +37,8 @@ func (p *payment) orders() [][]int {
 	return [][]int{backwards}
 }
 
-// TestSign lets the signers of each wallet type sign one after the other, and
-// finalizes the transaction. The result must equal that of btcutil's finalizer.
+// TestSign adds the signatures of one signer after the other, for each wallet type, and
+// finalizes the transaction. btcutil's finalizer must return the same result.
 func TestSign(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
@@ -61,14 +61,14 @@ func TestSign(t *testing.T) {
 					}
 					stored = stored.WithSignatures(p.inputs, found)
 					if again, err := p.collect(stored, p.signed(key).bytes()); err != nil || len(again) != 0 {
-						t.Fatalf("the same again: %v, %v", again, err)
+						t.Fatalf("the same signatures again: %v, %v", again, err)
 					}
 				}
 				if got := stored.Signatures(p.inputs); len(got) != 2*len(order) {
 					t.Fatalf("order %v: %d signatures", order, len(got))
 				}
 				if without := stored.WithoutSignatures(); !stored.HasSignatures() || without.HasSignatures() || !bytes.Equal(without.Bytes(), p.stored().Bytes()) {
-					t.Fatalf("order %v: without signatures it is not what it was", order)
+					t.Fatalf("order %v: the PSBT without signatures differs from the original", order)
 				}
 				raw, err := stored.Finalize(p.inputs)
 				if err != nil {
@@ -76,7 +76,7 @@ func TestSign(t *testing.T) {
 				}
 				sorted := slices.Sorted(slices.Values(order))
 				if want := p.signed(sorted...); !sameFields(readRaw(t, stored.Bytes()), want) {
-					t.Fatalf("order %v: the PSBT is not the one that was signed", order)
+					t.Fatalf("order %v: the PSBT differs from the signed one", order)
 				}
 				if len(order) == p.required && len(p.accounts) <= 16 { // btcutil does not support more keys
 					if want := finalizeWithBtcutil(t, stored.Bytes()); !bytes.Equal(raw, want) {
@@ -119,7 +119,7 @@ var changes = []struct {
 	{"destination swapped", func(_ *rawPSBT, tx *wire.MsgTx) {
 		tx.TxOut[0].PkScript = append([]byte{0, 20}, bytes.Repeat([]byte{0x66}, 20)...)
 	}, "outputs[0].script"},
-	{"change to a stranger", func(_ *rawPSBT, tx *wire.MsgTx) { tx.TxOut[1].PkScript = stranger }, "outputs[1].script"},
+	{"change to a foreign address", func(_ *rawPSBT, tx *wire.MsgTx) { tx.TxOut[1].PkScript = stranger }, "outputs[1].script"},
 	{"paid more", func(_ *rawPSBT, tx *wire.MsgTx) { tx.TxOut[0].Value++ }, "outputs[0].amount"},
 	{"huge fee", func(_ *rawPSBT, tx *wire.MsgTx) { tx.TxOut[1].Value = 1000 }, "outputs[1].amount"},
 	{"output added", func(p *rawPSBT, tx *wire.MsgTx) {
@@ -184,13 +184,13 @@ func wantRefused(t *testing.T, what string, err error, code, name string) {
 	f, ok := errors.AsType[*fault.Error](err)
 	switch {
 	case !ok:
-		t.Errorf("%s: got %v, which is no fault", what, err)
+		t.Errorf("%s: got %v, want a fault", what, err)
 	case f.Code != code || f.Kind != fault.Invalid && f.Kind != fault.TooLarge:
 		t.Errorf("%s: got %s: %v, want %s", what, f.Code, err, code)
 	case !strings.Contains(f.Message, name):
 		t.Errorf("%s: %q does not name %s", what, f.Message, name)
 	case (f.Code == "psbt_differs" || strings.HasSuffix(f.Code, "_signature")) && (len(f.Fields) != 1 || f.Fields[0].Name != name):
-		t.Errorf("%s: %+v is not about %s", what, f.Fields, name)
+		t.Errorf("%s: fields %+v, want %s", what, f.Fields, name)
 	}
 }
 
@@ -241,10 +241,10 @@ var tampered = []struct {
 		lie.TxOut[1].Value--
 		set(&raw.in[0], []byte{0}, serialize(lie))
 	}, "psbt_differs", "inputs[0].non_witness_utxo"},
-	{"redeem_script of others", everyone, func(_ *payment, raw *rawPSBT) {
+	{"another redeem_script", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[1], []byte{4}, []byte{txscript.OP_TRUE})
 	}, "psbt_differs", "inputs[1].redeem_script"},
-	{"witness_script of others", everyone, func(_ *payment, raw *rawPSBT) {
+	{"another witness_script", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[1], []byte{5}, []byte{txscript.OP_TRUE})
 	}, "psbt_differs", "inputs[1].witness_script"},
 	{"sighash_type NONE", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(2)) }, "psbt_differs", "inputs[0].sighash_type"},
@@ -256,27 +256,27 @@ var tampered = []struct {
 	{"signature with SINGLE", everyone, signsWith(txscript.SigHashSingle), "invalid_signature", "inputs[0].*"},
 	{"signature with ALL|ANYONECANPAY", everyone, signsWith(txscript.SigHashAll | txscript.SigHashAnyOneCanPay), "invalid_signature", "inputs[0].*"},
 	{"signature with SINGLE|ANYONECANPAY", everyone, signsWith(txscript.SigHashSingle | txscript.SigHashAnyOneCanPay), "invalid_signature", "inputs[0].*"},
-	{"signature of ALL that says NONE", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { s[len(s)-1] = 2; return s }), "invalid_signature", "inputs[0].*"},
-	{"signature of NONE that says ALL", ecdsaOnes, func(p *payment, raw *rawPSBT) {
+	{"signature for ALL with sighash byte NONE", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { s[len(s)-1] = 2; return s }), "invalid_signature", "inputs[0].*"},
+	{"signature for NONE with sighash byte ALL", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		s := p.sign(p.tx, 0, 0, txscript.SigHashNone)
 		s[len(s)-1] = 1
 		*firstSignature(raw) = s
 	}, "invalid_signature", "inputs[0].*"},
 	{"signature without sighash byte", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { return s[:len(s)-1] }), "invalid_signature", "inputs[0].*"},
 	{"signature with high S", ecdsaOnes, editsSignature(func(p *payment, s []byte) []byte { return highS(p.t, s) }), "invalid_signature", "inputs[0].*"},
-	{"signature with a zero in front of R", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
+	{"signature with a leading zero in R", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat([]byte{s[0], s[1] + 1, 2, s[3] + 1, 0}, s[4:])
 	}), "invalid_signature", "inputs[0].*"},
-	{"signature with something behind its DER", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
+	{"signature with trailing data after its DER", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat(s[:len(s)-1], []byte{0, 1})
 	}), "invalid_signature", "inputs[0].*"},
-	{"signature with a length of two bytes", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
+	{"signature with a two-byte length", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat([]byte{s[0], 0x81, s[1]}, s[2:])
 	}), "invalid_signature", "inputs[0].*"},
 	{"signature with a flipped bit", everyone, editsSignature(func(_ *payment, s []byte) []byte { s[40] ^= 4; return s }), "invalid_signature", "inputs[0].*"},
-	{"signature that is nonsense", everyone, editsSignature(func(_ *payment, s []byte) []byte { return bytes.Repeat([]byte{1}, len(s)) }), "invalid_signature", "inputs[0].*"},
+	{"signature of invalid bytes", everyone, editsSignature(func(_ *payment, s []byte) []byte { return bytes.Repeat([]byte{1}, len(s)) }), "invalid_signature", "inputs[0].*"},
 	{"signature of one byte", ecdsaOnes, editsSignature(func(*payment, []byte) []byte { return []byte{1} }), "invalid_signature", "inputs[0].*"},
-	{"signature of no bytes", everyone, editsSignature(func(*payment, []byte) []byte { return []byte{} }), "invalid_psbt", "inputs[0]"},
+	{"empty signature", everyone, editsSignature(func(*payment, []byte) []byte { return []byte{} }), "invalid_psbt", "inputs[0]"},
 	{"signature of another input", everyone, func(p *payment, raw *rawPSBT) {
 		p.addSignature(raw, 0, 0, p.sign(p.tx, 1, 0, txscript.SigHashAll))
 	}, "invalid_signature", "inputs[0].*"},
@@ -285,7 +285,7 @@ var tampered = []struct {
 		other.TxOut[0].Value--
 		p.addSignature(raw, 0, 0, p.sign(other, 0, 0, txscript.SigHashAll))
 	}, "invalid_signature", "inputs[0].*"},
-	{"signature under another key of ours", multisig, func(p *payment, raw *rawPSBT) {
+	{"signature under another key of the wallet", multisig, func(p *payment, raw *rawPSBT) {
 		p.addSignature(raw, 0, 2, p.sign(p.tx, 0, 0, txscript.SigHashAll))
 	}, "invalid_signature", "inputs[0].*"},
 	{"signature for another amount", []string{"wpkh", "sh-wpkh", "wsh-sortedmulti", "sh-wsh-multi", "tr"}, func(p *payment, raw *rawPSBT) {
@@ -295,20 +295,20 @@ var tampered = []struct {
 		p.addSignature(raw, 0, 0, p.sign(p.tx, 0, 0, txscript.SigHashAll))
 		p.from[0] = honest
 	}, "invalid_signature", "inputs[0].*"},
-	{"valid signature by a stranger's key", everyone, func(p *payment, raw *rawPSBT) {
+	{"valid signature by a foreign key", everyone, func(p *payment, raw *rawPSBT) {
 		foreign := must(p.accounts[0].Derive(99))(p.t)
 		key := must(foreign.ECPrivKey())(p.t)
 		s := slices.Concat(must(txscript.RawTxInSignature(p.tx, 1, p.inputs[1].Solution.Script, txscript.SigHashAll, key))(p.t))
 		set(&raw.in[1], append([]byte{2}, key.PubKey().SerializeCompressed()...), s)
 	}, "signature_key_unknown", "inputs[1].partial_sig"},
-	{"signature by the key of another of our UTXOs", ecdsaOnes, func(p *payment, raw *rawPSBT) {
+	{"signature by the key of another UTXO of the wallet", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{2}, p.inputs[1].Solution.Keys[0].PubKey...), p.sign(p.tx, 1, 0, txscript.SigHashAll))
 	}, "signature_key_unknown", "inputs[0].partial_sig"},
-	{"our key, not compressed", ecdsaOnes, func(p *payment, raw *rawPSBT) {
+	{"uncompressed key of the wallet", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		key := p.private(0, 0).PubKey().SerializeUncompressed()
 		set(&raw.in[0], append([]byte{2}, key...), p.sign(p.tx, 0, 0, txscript.SigHashAll))
 	}, "signature_key_unknown", "inputs[0].partial_sig"},
-	{"tap_key_sig where there is no taproot", ecdsaOnes, func(_ *payment, raw *rawPSBT) {
+	{"tap_key_sig for a script other than taproot", ecdsaOnes, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{0x13}, make([]byte, 64))
 	}, "signature_key_unknown", "inputs[0].tap_key_sig"},
 	{"tap_script_sig", everyone, func(_ *payment, raw *rawPSBT) {
@@ -317,18 +317,18 @@ var tampered = []struct {
 	{"partial_sig for taproot", taproot, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{2}, p.inputs[0].Solution.Keys[0].PubKey...), []byte{1})
 	}, "signature_key_unknown", "inputs[0].partial_sig"},
-	{"taproot signature by the key before its tweak", taproot, func(p *payment, raw *rawPSBT) {
+	{"taproot signature by the untweaked key", taproot, func(p *payment, raw *rawPSBT) {
 		hash := must(schnorrHash(p, 0))(p.t)
 		*firstSignature(raw) = must(schnorr.Sign(p.private(0, 0), hash))(p.t).Serialize()
 	}, "invalid_signature", "inputs[0].*"},
-	{"taproot signature of DEFAULT that says ALL", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 1) }), "invalid_signature", "inputs[0].*"},
-	{"taproot signature that says DEFAULT", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 0) }), "invalid_signature", "inputs[0].*"},
+	{"taproot signature for DEFAULT with sighash byte ALL", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 1) }), "invalid_signature", "inputs[0].*"},
+	{"taproot signature with sighash byte DEFAULT", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 0) }), "invalid_signature", "inputs[0].*"},
 	{"taproot signature of 63 bytes", taproot, editsSignature(func(_ *payment, s []byte) []byte { return s[:63] }), "invalid_psbt", "inputs[0]"},
-	{"right signatures on one input, wrong ones on the other", everyone, func(p *payment, raw *rawPSBT) {
+	{"valid signatures on one input, invalid ones on the other", everyone, func(p *payment, raw *rawPSBT) {
 		p.addSignature(raw, 1, 0, p.sign(p.tx, 0, 0, txscript.SigHashAll))
 	}, "invalid_signature", "inputs[1].*"},
 	{"duplicate key", everyone, func(_ *payment, raw *rawPSBT) { raw.in[1] = append(raw.in[1], raw.in[1][0]) }, "invalid_psbt", "inputs[1] has a field twice"},
-	{"duplicate key of a type that nobody knows", everyone, func(_ *payment, raw *rawPSBT) {
+	{"duplicate key of an unknown type", everyone, func(_ *payment, raw *rawPSBT) {
 		raw.out[0] = append(raw.out[0], kv{[]byte{0xe0, 1}, nil}, kv{[]byte{0xe0, 1}, []byte{2}})
 	}, "invalid_psbt", "outputs[0] has a field twice"},
 	{"two transactions", everyone, func(_ *payment, raw *rawPSBT) { raw.global = append(raw.global, raw.global[0]) }, "invalid_psbt", "unsigned_tx"},
@@ -384,39 +384,39 @@ var finals = []struct {
 	forms []string
 	edit  func(p *payment, in *wire.TxIn)
 	code  string
-	where string // of a PSBT; a transaction has the same without final_, and witness for scriptwitness
+	where string // field of a PSBT; a transaction has no prefix final_, and witness instead of scriptwitness
 }{
-	{"one more item below", []string{"wpkh", "sh-wpkh", "wsh-multi", "sh-wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) {
+	{"an extra witness item", []string{"wpkh", "sh-wpkh", "wsh-multi", "sh-wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness = append(wire.TxWitness{{7}}, in.Witness...)
 	}, "invalid_signature", "final_scriptwitness"},
 	{"an annex", taproot, func(_ *payment, in *wire.TxIn) { in.Witness = append(in.Witness, []byte{0x50, 1}) }, "invalid_signature", "final_scriptwitness"},
 	{"no key", []string{"wpkh", "sh-wpkh"}, func(_ *payment, in *wire.TxIn) { in.Witness = in.Witness[:1] }, "invalid_signature", "final_scriptwitness"},
-	{"a stranger's key", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) {
+	{"a foreign key", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) {
 		in.Witness[1] = must(btcec.NewPrivateKey())(p.t).PubKey().SerializeCompressed()
 	}, "invalid_signature", "final_scriptwitness"},
 	{"high S", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = highS(p.t, in.Witness[0]) }, "invalid_signature", "final_scriptwitness"},
-	{"high S, of several", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = highS(p.t, in.Witness[1]) }, "invalid_signature", "final_scriptwitness"},
-	{"something for OP_CHECKMULTISIG to drop", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = []byte{1} }, "invalid_signature", "final_scriptwitness"},
+	{"high S in a multisig", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = highS(p.t, in.Witness[1]) }, "invalid_signature", "final_scriptwitness"},
+	{"a non-empty dummy for OP_CHECKMULTISIG", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = []byte{1} }, "invalid_signature", "final_scriptwitness"},
 	{"signatures in the wrong order", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness[1], in.Witness[2] = in.Witness[2], in.Witness[1]
 	}, "invalid_signature", "final_scriptwitness"},
 	{"the same signature twice", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness[2] = in.Witness[1] }, "invalid_signature", "final_scriptwitness"},
 	{"one signature of two", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness[2] = nil }, "invalid_signature", "final_scriptwitness"},
-	{"one signature more", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
+	{"an extra signature", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness = slices.Insert(in.Witness, 1, in.Witness[1])
 	}, "invalid_signature", "final_scriptwitness"},
 	{"another script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness[3] = append([]byte{txscript.OP_NOP}, in.Witness[3]...)
 	}, "invalid_signature", "final_scriptwitness"},
-	{"a scriptSig where there is none", []string{"wpkh", "wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = []byte{txscript.OP_TRUE} }, "invalid_signature", "final_scriptsig"},
-	{"one more push in the scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) {
+	{"a scriptSig in a native SegWit input", []string{"wpkh", "wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = []byte{txscript.OP_TRUE} }, "invalid_signature", "final_scriptsig"},
+	{"an extra push in the scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_0}, in.SignatureScript...)
 	}, "invalid_signature", "final_scriptsig"},
 	{"a longer push in the scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_PUSHDATA1}, in.SignatureScript...)
 	}, "invalid_signature", "final_scriptsig"},
 	{"no scriptSig", []string{"sh-wpkh", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript = nil }, "invalid_signature", "final_scriptsig"},
-	{"one more push in a legacy scriptSig", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
+	{"an extra push in a legacy scriptSig", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_0}, in.SignatureScript...)
 	}, "invalid_signature", "final_scriptsig"},
 	{"an operation in a legacy scriptSig", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
@@ -425,7 +425,7 @@ var finals = []struct {
 	{"a longer push in a legacy scriptSig", []string{"pkh"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_PUSHDATA1}, in.SignatureScript...)
 	}, "invalid_signature", "final_scriptsig"},
-	{"a scriptSig that ends too early", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
+	{"a truncated scriptSig", []string{"pkh", "sh-multi"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = in.SignatureScript[:len(in.SignatureScript)-1]
 	}, "invalid_signature", "final_scriptsig"},
 	{"high S in a legacy scriptSig", []string{"pkh"}, func(p *payment, in *wire.TxIn) {
@@ -433,17 +433,17 @@ var finals = []struct {
 		s := highS(p.t, in.SignatureScript[1:1+n])
 		in.SignatureScript = slices.Concat([]byte{byte(len(s))}, s, in.SignatureScript[1+n:])
 	}, "invalid_signature", "final_scriptsig"},
-	{"OP_1 for OP_CHECKMULTISIG to drop", []string{"sh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript[0] = txscript.OP_1 }, "invalid_signature", "final_scriptsig"},
-	{"a witness where there is none", []string{"pkh", "sh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness = wire.TxWitness{{1}} }, "invalid_signature", "final_scriptwitness"},
+	{"OP_1 as the dummy for OP_CHECKMULTISIG", []string{"sh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript[0] = txscript.OP_1 }, "invalid_signature", "final_scriptsig"},
+	{"a witness in a legacy input", []string{"pkh", "sh-sortedmulti"}, func(_ *payment, in *wire.TxIn) { in.Witness = wire.TxWitness{{1}} }, "invalid_signature", "final_scriptwitness"},
 	{"no signature", []string{"wpkh", "sh-wpkh", "tr"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = nil }, "invalid_signature", "final_scriptwitness"},
 	{"no signatures", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[1], in.Witness[2] = nil, nil }, "invalid_signature", "final_scriptwitness"},
 	{"no signature in a legacy scriptSig", []string{"pkh"}, func(_ *payment, in *wire.TxIn) {
 		in.SignatureScript = append([]byte{txscript.OP_0}, in.SignatureScript[1+in.SignatureScript[0]:]...)
 	}, "invalid_signature", "final_scriptsig"},
-	{"a valid signature of NONE", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = p.sign(p.tx, 0, 0, txscript.SigHashNone) }, "invalid_signature", "final_scriptwitness"},
+	{"a valid signature with NONE", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = p.sign(p.tx, 0, 0, txscript.SigHashNone) }, "invalid_signature", "final_scriptwitness"},
 }
 
-func TestTamperedFinal(t *testing.T) {
+func TestTampered_Finalized(t *testing.T) {
 	for _, c := range finals {
 		for _, form := range c.forms {
 			t.Run(c.name+"/"+form, func(t *testing.T) {
@@ -459,7 +459,7 @@ func TestTamperedFinal(t *testing.T) {
 	}
 }
 
-// harmless are changes to a signed PSBT that must not matter.
+// harmless are changes to a signed PSBT that must not affect the result.
 var harmless = []struct {
 	name  string
 	forms []string
@@ -478,17 +478,17 @@ var harmless = []struct {
 	{"another derivation of taproot", taproot, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{0x16}, p.inputs[0].Solution.Keys[0].PubKey[1:]...), append([]byte("\x00evil"), le32(5)...))
 	}},
-	{"a stranger's derivation of change", everyone, func(_ *payment, raw *rawPSBT) {
+	{"a foreign derivation of an output", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.out[0], append([]byte{2}, bytes.Repeat([]byte{2}, 33)...), append([]byte("evil"), le32(5)...))
 	}},
-	{"scripts of outputs that are not ours", everyone, func(_ *payment, raw *rawPSBT) {
+	{"foreign scripts of an output", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.out[1], []byte{0}, []byte{0x51})
 		set(&raw.out[1], []byte{1}, []byte{0x51})
 	}},
-	{"a stranger's extended key", everyone, func(_ *payment, raw *rawPSBT) {
+	{"a foreign extended key", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.global, append([]byte{1}, make([]byte, 78)...), []byte("evil"))
 	}},
-	{"UTXOs left out", everyone, func(_ *payment, raw *rawPSBT) {
+	{"no UTXOs", everyone, func(_ *payment, raw *rawPSBT) {
 		for i := range raw.in {
 			remove(&raw.in[i], 0)
 			remove(&raw.in[i], 1)
@@ -496,7 +496,7 @@ var harmless = []struct {
 			remove(&raw.in[i], 5)
 		}
 	}},
-	{"all but signatures left out", everyone, func(_ *payment, raw *rawPSBT) {
+	{"only signatures", everyone, func(_ *payment, raw *rawPSBT) {
 		for i := range raw.in {
 			raw.in[i] = slices.DeleteFunc(raw.in[i], func(f kv) bool { return f.key[0] != 2 && f.key[0] != 0x13 })
 		}
@@ -507,9 +507,9 @@ var harmless = []struct {
 			slices.Reverse(raw.in[i])
 		}
 	}},
-	{"SIGHASH_ALL asked for", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(1)) }},
-	{"SIGHASH_DEFAULT asked for", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(0)) }},
-	{"a leaf that is not ours", taproot, func(_ *payment, raw *rawPSBT) {
+	{"SIGHASH_ALL requested", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(1)) }},
+	{"SIGHASH_DEFAULT requested", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(0)) }},
+	{"a foreign leaf", taproot, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{0x15}, make([]byte, 33)...), []byte{0x51, 0xc0})
 		set(&raw.in[0], []byte{0x18}, make([]byte, 32))
 	}},
@@ -522,7 +522,7 @@ var harmless = []struct {
 	{"an explicit version 0", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.global, []byte{0xfb}, le32(0)) }},
 }
 
-func TestHarmless(t *testing.T) {
+func TestCollect_IrrelevantChanges(t *testing.T) {
 	for _, c := range harmless {
 		for _, form := range c.forms {
 			t.Run(c.name+"/"+form, func(t *testing.T) {
@@ -554,8 +554,8 @@ func lines(text string) string {
 	return b.String()
 }
 
-// TestFinished posts finalized data, as a PSBT and as a transaction.
-func TestFinished(t *testing.T) {
+// TestCollect_Finalized posts finalized data, as a PSBT and as a transaction.
+func TestCollect_Finalized(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			p := newWallet(t, f.name).pay(t)
@@ -586,8 +586,8 @@ func TestFinished(t *testing.T) {
 	}
 }
 
-// TestTaprootAll signs with SIGHASH_ALL, which takes 65 bytes.
-func TestTaprootAll(t *testing.T) {
+// TestTaproot_SighashAll signs with SIGHASH_ALL, which makes a signature of 65 bytes.
+func TestTaproot_SighashAll(t *testing.T) {
 	p := newWallet(t, "tr").pay(t)
 	raw := p.created()
 	outputs := txscript.NewMultiPrevOutFetcher(nil)
@@ -618,8 +618,8 @@ func TestTaprootAll(t *testing.T) {
 	}
 }
 
-// TestUnreadable posts invalid data.
-func TestUnreadable(t *testing.T) {
+// TestDecode_Invalid decodes invalid data.
+func TestDecode_Invalid(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
 	honest := p.signed(0, 1).bytes()
 	text := base64.StdEncoding.EncodeToString(honest)
@@ -663,8 +663,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestManyFields limits the memory use of a PSBT.
-func TestManyFields(t *testing.T) {
+// TestDecode_FieldLimit checks the limit on the number of fields, which bounds memory use.
+func TestDecode_FieldLimit(t *testing.T) {
 	p := newWallet(t, "wpkh").pay(t)
 	raw := p.signed(0)
 	for i := range 150_000 {
@@ -674,8 +674,8 @@ func TestManyFields(t *testing.T) {
 	wantRefused(t, "150,000 fields", err, "invalid_psbt", "must not have more than 100000 fields")
 }
 
-// TestDescription rejects inputs that do not match the PSBT.
-func TestDescription(t *testing.T) {
+// TestInputs_NotMatchingPSBT checks that inputs that do not match the PSBT are rejected.
+func TestInputs_NotMatchingPSBT(t *testing.T) {
 	p := newWallet(t, "wsh-multi").pay(t)
 	stored := p.stored()
 	posted := must(psbt.Decode(p.signed(0, 1).bytes()))(t)
@@ -692,19 +692,19 @@ func TestDescription(t *testing.T) {
 			t.Errorf("%s: collect: %v", name, err)
 		}
 		if err := psbt.Verify(stored, inputs, p.own); err == nil {
-			t.Errorf("%s: verify takes it", name)
+			t.Errorf("%s: accepted by Verify", name)
 		}
 		if name != "none" && name != "other wallet" {
 			if _, err := stored.Finalize(inputs); err == nil {
-				t.Errorf("%s: finalize takes it", name)
+				t.Errorf("%s: accepted by Finalize", name)
 			}
 		}
 	}
 }
 
-// TestFinalizeChecks checks that scripts are executed before a transaction is
+// TestFinalize_ExecutesScripts checks that scripts are executed before a transaction is
 // returned.
-func TestFinalizeChecks(t *testing.T) {
+func TestFinalize_ExecutesScripts(t *testing.T) {
 	for _, form := range everyone {
 		p := newWallet(t, form).pay(t)
 		stored := p.stored()
@@ -736,7 +736,7 @@ func TestTxid(t *testing.T) {
 		t.Errorf("got %s, want %s", got, p.tx.TxID())
 	}
 	if got := psbt.UnsignedTxid([]byte("no transaction")); got != "" {
-		t.Errorf("got %s of no transaction", got)
+		t.Errorf("got %s without a transaction", got)
 	}
 }
 

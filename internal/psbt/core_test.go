@@ -16,9 +16,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestCore lets a node create a PSBT for each wallet type. It must equal the
-// expected one and have the size that the node paid for, and the node must accept
-// the transaction after signing.
+// TestCore creates a PSBT with a node for each wallet type. It must equal the expected
+// PSBT and have the size that the node calculated its fee for, and the node must accept
+// the signed transaction.
 func TestCore(t *testing.T) {
 	node := testkit.Bitcoind(t, "-keypool=5")
 	var addresses []string
@@ -82,7 +82,7 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	}
 	unmarshal(t, node.CLI(t, "decodepsbt", base64.StdEncoding.EncodeToString(withKeys.Bytes())), &decoded)
 	if decoded.Tx.Txid != created.Txid() || len(decoded.GlobalXPubs) != len(w.keys) {
-		t.Errorf("Core reads %+v", decoded)
+		t.Errorf("Core decodes %+v", decoded)
 	}
 
 	raw := readRaw(t, created.Bytes())
@@ -110,7 +110,7 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	}
 	vsize := accepted(t, node, w, hex.EncodeToString(final))
 	if slack := 2 * len(p.inputs) * w.required; vsize > estimate || estimate-vsize > slack {
-		t.Errorf("it has %d vB; the estimate is %d", vsize, estimate)
+		t.Errorf("the transaction has %d vB, the estimate is %d", vsize, estimate)
 	}
 }
 
@@ -129,7 +129,7 @@ func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	unmarshal(t, node.CLI(t, "testmempoolaccept", []string{raw}), &results)
 	inBlock := w.name == "wsh-20" && results[0].Reason == "txn-already-known"
 	if !results[0].Allowed && !inBlock {
-		t.Errorf("the node says %+v", results)
+		t.Errorf("the node returned %+v", results)
 	}
 	var decoded struct{ VSize int }
 	unmarshal(t, node.CLI(t, "decoderawtransaction", raw), &decoded)
@@ -181,6 +181,6 @@ func (w *wallet) solve(t *testing.T, script []byte) btc.Solution {
 			}
 		}
 	}
-	t.Fatalf("%x is not of the wallet %s", script, w.name)
+	t.Fatalf("script %x does not belong to the wallet %s", script, w.name)
 	return btc.Solution{}
 }

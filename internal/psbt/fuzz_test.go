@@ -29,7 +29,7 @@ func FuzzParse(f *testing.F) {
 		version0 := p.Bytes()
 		again, err := psbt.Parse(version0)
 		if err != nil || !bytes.Equal(again.Bytes(), version0) || again.Txid() != p.Txid() {
-			t.Fatalf("%x is written as %x and read back with %v", raw, version0, err)
+			t.Fatalf("%x is serialized as %x, and parsing that returns %v", raw, version0, err)
 		}
 		for i, in := range p.Tx().TxIn {
 			p.Input(i)
@@ -77,7 +77,7 @@ func FuzzCollect(f *testing.F) {
 		}
 		signed := stored.WithSignatures(p.inputs, found)
 		if signed.Txid() != p.tx.TxID() {
-			t.Fatalf("the transaction is another one: %x", signed.Bytes())
+			t.Fatalf("the transaction differs: %x", signed.Bytes())
 		}
 		if !signed.Complete(p.inputs) {
 			return

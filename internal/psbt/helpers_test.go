@@ -245,7 +245,7 @@ func newWallet(t testing.TB, name string) *wallet {
 		wallets.Store(name, w)
 		return w
 	}
-	t.Fatalf("there is no form %s", name)
+	t.Fatalf("unknown form %s", name)
 	return nil
 }
 
@@ -371,7 +371,7 @@ func (p *payment) wantNew(created *psbt.Packet) {
 		p.t.Error(err)
 	}
 	if !bytes.Equal(made.Bytes(), created.Bytes()) {
-		p.t.Errorf("made\n%x, want\n%x", made.Bytes(), created.Bytes())
+		p.t.Errorf("got\n%x, want\n%x", made.Bytes(), created.Bytes())
 	}
 }
 

@@ -10,15 +10,15 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// TestSizeLimit: a PSBT of MaxSize is accepted in every format, none of which
-// exceeds MaxTextSize, and a PSBT that is a byte larger is rejected in every
-// format.
+// TestSizeLimit checks that a PSBT of MaxSize is accepted in every format, that none of
+// the formats exceeds MaxTextSize, and that a PSBT that is one byte larger is rejected in
+// every format.
 func TestSizeLimit(t *testing.T) {
 	p := newWallet(t, "wpkh").pay(t)
 	padded := func(size int) []byte {
 		raw := p.signed(0)
 		key := []byte("\xfcpadding")
-		set(&raw.global, key, make([]byte, 70_000)) // its length has as many bytes as the real one's
+		set(&raw.global, key, make([]byte, 70_000)) // encodes its length in as many bytes as the final value
 		set(&raw.global, key, make([]byte, 70_000+size-len(raw.bytes())))
 		return raw.bytes()
 	}
@@ -38,15 +38,15 @@ func TestSizeLimit(t *testing.T) {
 				continue
 			}
 			if body := must(json.Marshal(map[string]string{"psbt": text}))(t); len(body) > psbt.MaxTextSize {
-				t.Errorf("%s in JSON has %d bytes, and the limit is %d", name, len(body), psbt.MaxTextSize)
+				t.Errorf("%s in JSON has %d bytes, the limit is %d", name, len(body), psbt.MaxTextSize)
 			}
 		}
 	}
 }
 
-// TestSizeWhenSigned: signing does not make the PSBT of any wallet type larger than
-// predicted.
-func TestSizeWhenSigned(t *testing.T) {
+// TestSize_Signed checks that signing does not make the PSBT of any wallet type larger
+// than predicted.
+func TestSize_Signed(t *testing.T) {
 	for _, f := range forms {
 		name := f.name
 		p := newWallet(t, name).pay(t)
@@ -61,7 +61,7 @@ func TestSizeWhenSigned(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if size := len(stored.WithSignatures(p.inputs, signatures).Bytes()); size > most || size < most-3*len(signatures) {
-			t.Errorf("%s: %d bytes with %d signatures, and %d at most", name, size, len(signatures), most)
+			t.Errorf("%s: %d bytes with %d signatures, want at most %d", name, size, len(signatures), most)
 		}
 	}
 }

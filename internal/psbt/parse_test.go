@@ -91,7 +91,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestLossless preserves unknown fields and long values.
+// TestLossless checks that unknown fields and long values are preserved.
 func TestLossless(t *testing.T) {
 	p := newWallet(t, "wsh-multi").pay(t)
 	raw := p.created()
@@ -109,14 +109,14 @@ func TestLossless(t *testing.T) {
 	}
 	clear(given)
 	if !bytes.Equal(packet.Bytes(), want) {
-		t.Error("it is not what was read")
+		t.Error("the serialized PSBT differs from the input")
 	}
 	packet.Tx().TxOut[0].Value = 1
 	if packet.Tx().TxOut[0].Value != 250_000 {
-		t.Error("who got the transaction can change it")
+		t.Error("the returned transaction is not a copy")
 	}
 	// Fields of version 2 that version 0 lacks are dropped.
 	if got := must(psbt.Parse(raw.version2(t).bytes()))(t); !sameFields(readRaw(t, got.Bytes()), raw) {
-		t.Error("version 2 becomes something else")
+		t.Error("version 2 is converted incorrectly")
 	}
 }

@@ -68,8 +68,8 @@ func edits(raw rawPSBT) (all []edit) {
 }
 
 // TestEveryFieldTampered changes every part of a signed PSBT, for each wallet type.
-// Either it is rejected, or the change is irrelevant and only existing, verified
-// signatures are taken.
+// The PSBT must be rejected, or the change must be irrelevant, so that only the original,
+// verified signatures are accepted.
 func TestEveryFieldTampered(t *testing.T) {
 	t.Parallel()
 	seed := testkit.Seed(t)
@@ -93,7 +93,7 @@ func TestEveryFieldTampered(t *testing.T) {
 				list[i].apply(&changed)
 				data := changed.bytes()
 				if bytes.Equal(data, raw.bytes()) {
-					t.Errorf("%s: %s is no change", f.name, list[i].what)
+					t.Errorf("%s: %s changed nothing", f.name, list[i].what)
 				}
 				got, err := p.collect(stored, data)
 				outcome := "of no account"
@@ -107,7 +107,7 @@ func TestEveryFieldTampered(t *testing.T) {
 					if !slices.ContainsFunc(want, func(w psbt.Signature) bool {
 						return w.Input == s.Input && w.Key == s.Key && bytes.Equal(w.Bytes, s.Bytes)
 					}) {
-						t.Errorf("%s: %s: takes the signature %+v", f.name, list[i].what, s)
+						t.Errorf("%s: %s: accepted the signature %+v", f.name, list[i].what, s)
 					}
 				}
 				mu.Lock()

@@ -37,7 +37,7 @@ func readVectors(t testing.TB, file string) []vector {
 		vectors = append(vectors, v)
 	}
 	if len(vectors) == 0 {
-		t.Fatalf("there are no vectors in %s", file)
+		t.Fatalf("no vectors in %s", file)
 	}
 	return vectors
 }
@@ -49,7 +49,7 @@ func TestBIP174(t *testing.T) {
 		if v.kind == "invalid" {
 			f, ok := errors.AsType[*fault.Error](err)
 			if !ok || f.Code != "invalid_psbt" || f.Kind != fault.Invalid {
-				t.Errorf("%s is taken: %v", v.name, err)
+				t.Errorf("%s: accepted: %v", v.name, err)
 			}
 			continue
 		}
@@ -58,7 +58,7 @@ func TestBIP174(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(p.Bytes(), v.raw) {
-			t.Errorf("%s becomes\n%x from\n%x", v.name, p.Bytes(), v.raw)
+			t.Errorf("%s: got\n%x, want\n%x", v.name, p.Bytes(), v.raw)
 		}
 		compareWithBtcutil(t, p, must(btcutilpsbt.NewFromRawBytes(bytes.NewReader(v.raw), false))(t))
 	}
@@ -123,14 +123,14 @@ func hasDerivation(all []psbt.Derivation, want *btcutilpsbt.Bip32Derivation) boo
 	return false
 }
 
-// TestBIP370 covers the vectors of BIP-370. The result has version 0.
+// TestBIP370 covers the vectors of BIP-370, which are converted to version 0.
 func TestBIP370(t *testing.T) {
 	for _, v := range readVectors(t, "bip370.txt") {
 		p, err := psbt.Parse(v.raw)
 		lockTime, valid := strings.CutPrefix(v.kind, "valid:")
 		switch {
 		case !valid && !errors.Is(err, psbt.ErrMalformed):
-			t.Errorf("%s is taken: %v", v.name, err)
+			t.Errorf("%s: accepted: %v", v.name, err)
 		case valid && err != nil:
 			t.Errorf("%s: %v", v.name, err)
 		case valid:
@@ -143,7 +143,7 @@ func TestBIP370(t *testing.T) {
 	}
 }
 
-// checkVersion2Tx compares with the common content of the vectors.
+// checkVersion2Tx compares a transaction with the common content of the vectors.
 func checkVersion2Tx(t *testing.T, v vector, tx *wire.MsgTx) {
 	t.Helper()
 	sequence := wire.MaxTxInSequenceNum

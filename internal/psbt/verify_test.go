@@ -54,33 +54,33 @@ var lies = []struct {
 
 	{"redeem script", []string{"sh-wpkh", "sh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script is not"},
 	{"no redeem script", []string{"sh-wpkh", "sh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { remove(&raw.in[0], 4) }, "inputs[0]: redeem_script is missing"},
-	{"redeem script where none is", []string{"pkh", "wpkh", "wsh-multi", "tr"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script is not"},
+	{"unexpected redeem script", []string{"pkh", "wpkh", "wsh-multi", "tr"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script is not"},
 	{"witness script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{5}, []byte{0x51}) }, "inputs[0]: witness_script is not"},
 	{"no witness script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 5) }, "inputs[1]: witness_script is missing"},
 	{"a key's path", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{6}, p.inputs[0].Solution.Keys[0].PubKey...), append([]byte("evil"), le32(5)...))
 	}, "inputs[0]: bip32_derivation is not"},
-	{"a key's path of taproot", taproot, func(p *payment, raw *rawPSBT) {
+	{"taproot key's path", taproot, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{0x16}, p.inputs[0].Solution.Keys[0].PubKey[1:]...), append([]byte("\x00evil"), le32(5)...))
 	}, "inputs[0]: tap_bip32_derivation is not"},
-	{"a stranger's key", everyone, func(_ *payment, raw *rawPSBT) {
+	{"a foreign key", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[1], append([]byte{6}, bytes.Repeat([]byte{2}, 33)...), append([]byte("evil"), le32(5)...))
 	}, "inputs[1]: bip32_derivation is not"},
 	{"no key", ecdsaOnes, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 6) }, "inputs[1]: bip32_derivation is missing"},
-	{"no key of taproot", taproot, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 0x16) }, "inputs[1]: tap_bip32_derivation is missing"},
+	{"no taproot key", taproot, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 0x16) }, "inputs[1]: tap_bip32_derivation is missing"},
 	{"internal key", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0x17}, make([]byte, 32)) }, "inputs[0]: tap_internal_key is not"},
-	{"tree of scripts", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0x18}, make([]byte, 32)) }, "tap_merkle_root"},
-	{"tree of scripts of change", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{6}, []byte{0, 0xc0, 1, 0x51}) }, "tap_tree"},
+	{"taproot script tree", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0x18}, make([]byte, 32)) }, "tap_merkle_root"},
+	{"taproot script tree of change", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{6}, []byte{0, 0xc0, 1, 0x51}) }, "tap_tree"},
 
 	{"change's path", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.out[1], append([]byte{2}, p.own[1].Keys[0].PubKey...), append([]byte("evil"), le32(5)...))
 	}, "outputs[1]: bip32_derivation is not"},
 	{"no key of change", ecdsaOnes, func(_ *payment, raw *rawPSBT) { remove(&raw.out[1], 2) }, "outputs[1]: bip32_derivation is missing"},
 	{"change's script", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{1}, []byte{0x51}) }, "outputs[1]: witness_script is not"},
-	{"a stranger's output as change", everyone, func(_ *payment, raw *rawPSBT) {
+	{"recipient's output marked as change", everyone, func(_ *payment, raw *rawPSBT) {
 		raw.out[0] = slices.Clone(raw.out[1])
 	}, "outputs[0]: "},
-	{"change to a stranger", everyone, func(p *payment, raw *rawPSBT) {
+	{"change to a foreign address", everyone, func(p *payment, raw *rawPSBT) {
 		raw.editTx(p.t, func(tx *wire.MsgTx) { tx.TxOut[1].PkScript = stranger })
 	}, "outputs[1]: its script is not ours"},
 	{"output added", everyone, func(p *payment, raw *rawPSBT) {
@@ -123,13 +123,13 @@ func TestVerify(t *testing.T) {
 		p := newWallet(t, form).pay(t)
 		p.inputs[0].Amount++
 		if err := psbt.Verify(must(psbt.Parse(p.created().bytes()))(t), p.inputs, p.own); err == nil || !strings.Contains(err.Error(), "amount") {
-			t.Errorf("%s: another amount than ours: %v", form, err)
+			t.Errorf("%s: amount differs from the index: %v", form, err)
 		}
 	}
 }
 
-// TestWithXPubs compares with the fields of BIP-174, which another parser must find
-// at the right place.
+// TestWithXPubs compares the result with the fields of BIP-174, which another parser must
+// find in the right place.
 func TestWithXPubs(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
 	deep, err := btc.ParseKey(p.keys[0].XPub, btc.Regtest) // as if it were its own master
@@ -152,14 +152,14 @@ func TestWithXPubs(t *testing.T) {
 		t.Errorf("got\n%x, want\n%x", packet.Bytes(), want.bytes())
 	}
 	if again, err := packet.WithXPubs(p.keys); err != nil || !bytes.Equal(again.Bytes(), packet.Bytes()) {
-		t.Errorf("twice is not as once: %v", err)
+		t.Errorf("adding the keys twice differs from adding them once: %v", err)
 	}
 	if _, err := packet.WithXPubs([]btc.Key{{XPub: "xpub", Fingerprint: "00000000", Derivation: "m"}}); err == nil {
-		t.Error("takes a key that is none")
+		t.Error("an invalid key was accepted")
 	}
 }
 
-// TestView compares the displayed data with the original.
+// TestView compares the views of inputs and outputs with the original data.
 func TestView(t *testing.T) {
 	for _, f := range forms {
 		p := newWallet(t, f.name).pay(t)

@@ -73,8 +73,8 @@ func compact(n int) []byte {
 	return append([]byte{0xfe}, le32(uint32(n))...)
 }
 
-// TestDecode_MemoryPerByte: decoding allocates at most a small multiple of the
-// input's size, whatever it contains.
+// TestDecode_MemoryPerByte checks that decoding allocates at most a small multiple of the
+// input's size for all worst cases.
 func TestDecode_MemoryPerByte(t *testing.T) {
 	const perByte, atLeast = 5, 8 << 20
 	for name, raw := range worstCases() {
@@ -94,7 +94,7 @@ func TestDecode_MemoryPerByte(t *testing.T) {
 				}
 			})
 			if most := uint64(perByte*len(data) + atLeast); allocated > most {
-				t.Errorf("%s, %s: %d bytes are allocated for %d", name, format, allocated, len(data))
+				t.Errorf("%s, %s: allocated %d bytes for %d bytes of input", name, format, allocated, len(data))
 			}
 		}
 	}
