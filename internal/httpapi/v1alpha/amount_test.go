@@ -14,8 +14,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestAmountsAreExact: what answers say is exact, for clients who read decimals and
-// for those who read doubles and round; and what requests say is read exactly.
+// TestAmountsAreExact checks that amounts in responses are exact, both for clients that
+// parse decimals and for clients that parse and round doubles, and that amounts in
+// requests are parsed exactly.
 func TestAmountsAreExact(t *testing.T) {
 	n := testkit.Size(20_000, 10_000_000)
 	testkit.Spread(t, testkit.Seed(t), n, func(i int, r *rand.Rand) {
@@ -26,7 +27,7 @@ func TestAmountsAreExact(t *testing.T) {
 		text := string(answer.appendUTXO(nil, &wallet.Unspent{Amount: a}, wallet.Tip{}))
 		double, err := strconv.ParseFloat(member(text, "flow_amount"), 64)
 		if err != nil || !isExact(member(text, "amount"), a) || !isExact(member(text, "fee"), fee) || btc.Amount(math.Round(double*1e8)) != flow {
-			t.Errorf("%d is answered as %s", int64(a), text)
+			t.Errorf("%d is encoded as %s", int64(a), text)
 		}
 		if a == 0 {
 			return
@@ -42,14 +43,14 @@ func TestAmountsAreExact(t *testing.T) {
 				t.Error(err)
 			}
 			if got, err := asked.amount("x"); err != nil || got != a {
-				t.Errorf("%s %s is read as %d, %v", text, unit, int64(got), err)
+				t.Errorf("%s %s is parsed as %d, %v", text, unit, int64(got), err)
 			}
 		}
 	})
-	testkit.Figure(t, "%d amounts in answers and requests of v1alpha: all exact", n)
+	testkit.Figure(t, "%d amounts in responses and requests of v1alpha: all exact", n)
 }
 
-// member returns what an object has under a name.
+// member returns the text of an object's member.
 func member(object, name string) string {
 	_, after, _ := strings.Cut(object, `"`+name+`":`)
 	return after[:strings.IndexAny(after, ",}")]

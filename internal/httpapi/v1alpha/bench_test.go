@@ -25,15 +25,15 @@ import (
 // seeded is an SQLite database with one wallet.
 type seeded struct {
 	api  *API
-	ctx  context.Context // of the wallet's owner
+	ctx  context.Context // with the wallet's owner as the caller
 	path string
 }
 
-// paidAddresses is how many addresses were paid to.
+// paidAddresses is the number of addresses that receive payments.
 const paidAddresses = 1000
 
-// seed makes a wallet of as many transactions. Each pays to one of 1,000 addresses
-// and spends nothing, so that there are as many UTXOs.
+// seed creates a wallet with this number of transactions. Each pays to one of 1,000
+// addresses and spends nothing from the wallet, so that there are as many UTXOs.
 func seed(b *testing.B, transactions int) seeded {
 	b.Helper()
 	now := func() time.Time { return time.Unix(1795290648, 0) }
@@ -75,7 +75,7 @@ func seed(b *testing.B, transactions int) seeded {
 
 func address(branch int, i uint32) string { return fmt.Sprintf("bcrt1q%d%037d", branch, i) }
 
-// payment is a transaction of one input and two outputs, as they mostly are.
+// payment returns a transaction with one input and two outputs, the usual shape.
 func payment(i int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i % paidAddresses)}
 	at := time.Unix(1600000000+int64(i)*600, 0)
@@ -92,15 +92,15 @@ func payment(i int) wallet.Transaction {
 	}
 }
 
-// BenchmarkWallet answers about a wallet of 1,000 transactions, UTXOs and used
+// BenchmarkWallet encodes the details of a wallet with 1,000 transactions, UTXOs and used
 // addresses.
 func BenchmarkWallet(b *testing.B) {
 	s := seed(b, 1000)
 	measure(b, func() int { return s.write(b, must(s.api.GetWallet(s.ctx, walletRequest{Alias: "w"}))) })
 }
 
-// BenchmarkFullTxList streams 100,000 transactions, beside a program that does
-// nothing but read the same rows and write the same bytes.
+// BenchmarkFullTxList streams 100,000 transactions. The baseline "bare" only reads the
+// same rows and writes the same bytes.
 func BenchmarkFullTxList(b *testing.B) {
 	s := seed(b, 100_000)
 	for name, write := range map[string]func() int{
@@ -114,8 +114,8 @@ func BenchmarkFullTxList(b *testing.B) {
 	}
 }
 
-// measure reports the processor's time besides the clock's: other processes make
-// the latter longer.
+// measure reports CPU time in addition to wall time, because other processes increase
+// wall time.
 func measure(b *testing.B, write func() int) {
 	b.Helper()
 	var n int
@@ -136,7 +136,7 @@ func (s seeded) write(b *testing.B, body route.Streamed) int {
 	return int(to)
 }
 
-// bare reads and writes without anything in between.
+// bare reads the rows and writes the response without any layer in between.
 func (s seeded) bare(b *testing.B) int {
 	b.Helper()
 	db := must(sql.Open("sqlite", "file:"+s.path))
@@ -182,7 +182,7 @@ func (s seeded) bare(b *testing.B) int {
 	return int(to)
 }
 
-// processorTime is that of this process so far.
+// processorTime returns the CPU time that this process has used.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var used syscall.Rusage
@@ -190,7 +190,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// counter counts what is written.
+// counter counts written bytes.
 type counter int
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -200,8 +200,8 @@ func (c *counter) Write(p []byte) (int, error) {
 
 var _ io.Writer = (*counter)(nil)
 
-// peakHeap returns how much more memory was in use while something was done than
-// before, as seen every few milliseconds.
+// peakHeap returns by how many bytes the heap in use grew at most during do, sampled
+// every 5 ms.
 func peakHeap(do func()) uint64 {
 	runtime.GC()
 	var before, m runtime.MemStats

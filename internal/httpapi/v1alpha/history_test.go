@@ -11,9 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestHistoryThatIsNotKept: an answer is the same whether the transactions are
-// all kept in memory, or none, or not all of them.
-func TestHistoryThatIsNotKept(t *testing.T) {
+// TestHistory_MemoryLimit checks that the response is the same whether all, some or none
+// of the transactions are kept in memory.
+func TestHistory_MemoryLimit(t *testing.T) {
 	t.Parallel()
 	all := transactions()
 	write := func(limit int) (answer string, reads int) {
@@ -52,7 +52,7 @@ func TestHistoryThatIsNotKept(t *testing.T) {
 	}
 	for name, r := range all {
 		if n := bytes.Count([]byte(want), []byte(`"txid":"`+r.Txid+`"`)); n < 2 {
-			t.Errorf("%s is there %d times", name, n)
+			t.Errorf("%s occurs %d times", name, n)
 		}
 	}
 }

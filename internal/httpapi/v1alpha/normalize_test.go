@@ -8,7 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// TestAddressNormalization: bech32 is taken in any case, and nothing else is changed.
+// TestAddressNormalization checks that upper-case and mixed-case bech32 addresses are
+// accepted, and that all other text is unchanged.
 func TestAddressNormalization(t *testing.T) {
 	const lower, base58 = "bcrt1qgc6h85z43g3ss2dl5zdrzrp3ef6av4neqcqhh8", "2N3oefVeg6stiTb5Kh3ozCSkaqmx91FDbsm"
 	for text, want := range map[string]string{
@@ -21,11 +22,11 @@ func TestAddressNormalization(t *testing.T) {
 		}
 	}
 	if _, err := btc.ParseAddress(lower[:20]+strings.ToUpper(lower[20:]), btc.Regtest); err == nil {
-		t.Error("v1 takes mixed case")
+		t.Error("v1 accepts mixed case")
 	}
 }
 
-// TestNumberNormalization: spellings of numbers that Python's float and int take.
+// TestNumberNormalization covers spellings of numbers that Python's float and int accept.
 func TestNumberNormalization(t *testing.T) {
 	for text, want := range map[string]btc.Amount{
 		`0.5`: 50_000_000, `"0.5"`: 50_000_000, `" 0.5\n"`: 50_000_000, `"+0.5"`: 50_000_000, `".5"`: 50_000_000, `"5."`: 500_000_000, `"005.50"`: 550_000_000, `"+5.E-1"`: 50_000_000,
@@ -61,7 +62,7 @@ func TestNumberNormalization(t *testing.T) {
 	}
 }
 
-// TestRateNormalization: fee rates are rounded to what Core takes.
+// TestRateNormalization checks that fee rates are rounded to the precision of Core.
 func TestRateNormalization(t *testing.T) {
 	for text, want := range map[string]btc.FeeRate{"5": 5000, "4.123456": 4123, "4.1236": 4124, "1.0005e1": 10005, "1.00049e1": 10005, "0.0006": 1, "100000.0": 100_000_000} {
 		if got, err := parseRate(text); err != nil || got != want {
@@ -75,7 +76,8 @@ func TestRateNormalization(t *testing.T) {
 	}
 }
 
-// TestArgumentNormalization: strings are read as by the original's parser of arguments.
+// TestArgumentNormalization checks that strings are parsed like the arguments of Specter
+// Desktop's API.
 func TestArgumentNormalization(t *testing.T) {
 	for text, want := range map[string]argument{
 		`"a"`: "a", `""`: "", `" a "`: " a ", `5`: "5", `-1.5`: "-1.5", `true`: "True", `false`: "False", `["a", "b"]`: "a", `[5]`: "5", `[""]`: "",
@@ -87,7 +89,7 @@ func TestArgumentNormalization(t *testing.T) {
 	}
 	for _, text := range []string{`null`, `{}`, `[]`, `[null]`, `[["a"]]`, `[{}]`} {
 		if err := new(argument).UnmarshalJSON([]byte(text)); err == nil {
-			t.Errorf("%s is taken", text)
+			t.Errorf("%s is accepted", text)
 		}
 	}
 }

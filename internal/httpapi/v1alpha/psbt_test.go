@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// FuzzAmount: what is taken for an amount is one, to the satoshi.
+// FuzzAmount checks that every accepted amount is parsed exactly to the satoshi.
 func FuzzAmount(f *testing.F) {
 	for _, text := range []string{
 		"0.1", `"0.10"`, "0.2", "1e-8", "1E+2", "20999999.9769", "0.123456789", "-1", "NaN", "1e400", `"1,5"`, `" 7 "`, "9007199254740993", "2099999997690000",
@@ -41,7 +41,7 @@ func FuzzAmount(f *testing.F) {
 			want.Mul(want, big.NewRat(int64(btc.BTC), 1))
 		}
 		if !ok || !want.IsInt() || want.Num().Cmp(big.NewInt(int64(got))) != 0 || got <= 0 || got > btc.MaxMoney {
-			t.Errorf("%s %s is taken for %d", text, unit, got)
+			t.Errorf("%s %s is parsed as %d", text, unit, got)
 		}
 	})
 }
@@ -70,19 +70,20 @@ func TestTwoDecimals(t *testing.T) {
 	}
 }
 
-// TestAsOriginal: faults of the service name the fields of v1.
+// TestAsOriginal checks that faults of the service, which name fields of v1, are converted
+// to the fields and messages of v1alpha.
 func TestAsOriginal(t *testing.T) {
-	field := func(name string) error { return fault.InvalidField(name, "has to be right") }
+	field := func(name string) error { return fault.InvalidField(name, "must be valid") }
 	for _, c := range []struct {
 		err  error
 		want string
 		kind fault.Kind
 	}{
-		{field("recipients[12].amount_sat"), "recipients[12].amount: has to be right", fault.Invalid},
-		{field("recipients[0].address"), "recipients[0].address: has to be right", fault.Invalid},
-		{field("fee_rate_sat_vb"), "fee_rate: has to be right", fault.Invalid},
-		{field("subtract_fee_from[0]"), "subtract_from: has to be right", fault.Invalid},
-		{field("replaces"), "rbf_tx_id: has to be right", fault.Invalid},
+		{field("recipients[12].amount_sat"), "recipients[12].amount: must be valid", fault.Invalid},
+		{field("recipients[0].address"), "recipients[0].address: must be valid", fault.Invalid},
+		{field("fee_rate_sat_vb"), "fee_rate: must be valid", fault.Invalid},
+		{field("subtract_fee_from[0]"), "subtract_from: must be valid", fault.Invalid},
+		{field("replaces"), "rbf_tx_id: must be valid", fault.Invalid},
 		{proposal.ErrUTXOFrozen.WithDetail("utxos", "x"), errNotEnough.Message, fault.PreconditionFailed},
 		{proposal.ErrInsufficientFunds, errNotEnough.Message, fault.PreconditionFailed},
 		{proposal.ErrWrongState.WithMessage("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},

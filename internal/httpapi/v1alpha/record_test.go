@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// records are of every kind.
+// records returns one record of each kind, by name.
 func records() map[string]*record {
 	all := map[string]*record{}
 	for name, r := range transactions() {
@@ -50,7 +50,7 @@ func transactions() map[string]wallet.Record {
 			},
 			Alias: "nested",
 		},
-		"nobody's address": {
+		"no address": {
 			Transaction: wallet.Transaction{
 				Txid: "00", Time: time.Unix(0, 0), State: wallet.State{Status: wallet.Inactive, Replaceable: "unknown"}, Category: wallet.Mixed, Flow: -5,
 			},
@@ -62,26 +62,26 @@ func transactions() map[string]wallet.Record {
 	}
 }
 
-// TestRecordsAreAsDescribed: what is written by hand is what the encoder would
-// write of the types that the API's description has.
-func TestRecordsAreAsDescribed(t *testing.T) {
+// TestRecords_MatchSchema checks that the hand-written encoding equals the JSON encoder's
+// output for the types in the OpenAPI specification.
+func TestRecords_MatchSchema(t *testing.T) {
 	tip := wallet.Tip{Height: 186}
 	utxo := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Locked: true}
 	for name, r := range records() {
-		asDescribed[listedRecord](t, name, r.appendListed(nil, tip))
-		asDescribed[storedRecord](t, name, r.appendStored(nil))
-		asDescribed[utxoRecord](t, name, r.appendUTXO(nil, &utxo, tip))
+		wantMatch[listedRecord](t, name, r.appendListed(nil, tip))
+		wantMatch[storedRecord](t, name, r.appendStored(nil))
+		wantMatch[utxoRecord](t, name, r.appendUTXO(nil, &utxo, tip))
 	}
 	for _, a := range []wallet.LabelledAddress{
 		{Address: "x", Own: &wallet.Place{Branch: wallet.ChangeBranch, Index: 7}, Used: true},
 		{Address: "y", Label: "\"", Own: &wallet.Place{}},
 		{Address: "z", Label: "z"},
 	} {
-		asDescribed[map[string]addressObject](t, a.Address, append(appendAddress([]byte{'{'}, a), '}'))
+		wantMatch[map[string]addressObject](t, a.Address, append(appendAddress([]byte{'{'}, a), '}'))
 	}
 }
 
-func asDescribed[T any](t *testing.T, name string, text []byte) {
+func wantMatch[T any](t *testing.T, name string, text []byte) {
 	t.Helper()
 	var described T
 	if err := json.Unmarshal(text, &described, json.RejectUnknownMembers(true)); err != nil {
@@ -89,7 +89,7 @@ func asDescribed[T any](t *testing.T, name string, text []byte) {
 	}
 	again, err := json.Marshal(described)
 	if err != nil || string(again) != string(text) {
-		t.Errorf("%s: %v\n%s is written, and described is\n%s", name, err, text, again)
+		t.Errorf("%s: %v\ngot\n%s, want\n%s", name, err, text, again)
 	}
 }
 
@@ -117,11 +117,11 @@ func TestRecordValues(t *testing.T) {
 		{"to itself", "confirmations", "0"},
 		{"to itself", "_current_blockheight", "200"},
 		{"to itself", "conflicts", `["aa","bb"]`},
-		{"nobody's address", "address", `"Unknown"`},
-		{"nobody's address", "label", `"Unknown"`},
-		{"nobody's address", "amount", "0.00000005"},
-		{"nobody's address", "fee", "null"},
-		{"nobody's address", "wallet_alias", "\"a\ufffdb\""},
+		{"no address", "address", `"Unknown"`},
+		{"no address", "label", `"Unknown"`},
+		{"no address", "amount", "0.00000005"},
+		{"no address", "fee", "null"},
+		{"no address", "wallet_alias", "\"a\ufffdb\""},
 		{"a foreign address", "label", `"bcrt1qx"`},
 		{"a foreign address", "fee", "0.0"},
 	} {
