@@ -47,7 +47,7 @@ func TestParseBirthday(t *testing.T) {
 	}
 }
 
-// TestBirthdayAdvice: the examples in the messages about a birthday are accepted.
+// TestBirthdayAdvice checks that the examples in error messages about birthdays are valid.
 func TestBirthdayAdvice(t *testing.T) {
 	for _, wrong := range []string{"", "true"} {
 		_, err := parseBirthday("birthday", jsontext.Value(wrong))

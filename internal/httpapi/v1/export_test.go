@@ -72,8 +72,9 @@ func TestWriteCSV(t *testing.T) {
 	}
 }
 
-// A CSV line of what was received has the wallet's own addresses, each once.
-func TestCSVOfOwnAddresses(t *testing.T) {
+// TestCSV_OwnAddresses checks that the CSV line of a received payment lists each of the
+// wallet's own addresses once.
+func TestCSV_OwnAddresses(t *testing.T) {
 	own := &wallets.Place{}
 	r := wallets.Record{Transaction: wallets.Transaction{Category: wallets.Mixed, Address: "a", Outputs: []wallets.Output{
 		{Address: "a", Own: own}, {Address: "theirs"}, {Address: "b", Own: own}, {Address: "a", Own: own},
@@ -116,8 +117,8 @@ func TestWriteLines(t *testing.T) {
 	}
 }
 
-// TestExportsEndWithAnError: what breaks off in the middle is not whole.
-func TestExportsEndWithAnError(t *testing.T) {
+// TestExports_ReadError checks that an export returns the error that interrupted it.
+func TestExports_ReadError(t *testing.T) {
 	broken := errors.New("broken")
 	for name, write := range map[string]func(*bufio.Writer, iter.Seq2[wallets.Record, error]) error{
 		"CSV": func(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
@@ -176,15 +177,15 @@ func TestCursors(t *testing.T) {
 	}
 	for _, cursor := range []string{"x", "!!!", "MiAz", "MCB4", "MCAtMQ", "MCA0Mjk0OTY3Mjk2"} { // "2 3", "0 x", "0 -1", "0 4294967296"
 		if _, err := placeCursor(page{Cursor: cursor}); err == nil {
-			t.Errorf("%s is taken for the place of an address", cursor)
+			t.Errorf("%s is accepted as a cursor of addresses", cursor)
 		}
 		if _, err := utxoCursor(page{Cursor: cursor}); err == nil {
-			t.Errorf("%s is taken for the place of a UTXO", cursor)
+			t.Errorf("%s is accepted as a cursor of UTXOs", cursor)
 		}
 	}
 	for _, cursor := range []string{"x", "MQ", "eCB5IHo", "MCA1", "MCA1IHg", base64.RawURLEncoding.EncodeToString([]byte("0 " + strings.Repeat("é", 32) + " x"))} { // "1", "x y z", "0 5", "0 5 x"
 		if _, err := historyCursor(page{Cursor: cursor}); err == nil {
-			t.Errorf("%s is taken for the place of a transaction", cursor)
+			t.Errorf("%s is accepted as a cursor of transactions", cursor)
 		}
 	}
 }

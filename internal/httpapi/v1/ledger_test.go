@@ -54,7 +54,7 @@ func TestWriteLedger(t *testing.T) {
 func TestLedgerParams(t *testing.T) {
 	ok := history{View: "ledger", Accept: "text/csv", period: period{Since: "2026-03-29", Until: "2026-03-29", Zone: "Europe/Berlin"}}
 	p, err := ok.ledgerParams()
-	day := time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC) // an hour shorter than others
+	day := time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC) // start of a 23-hour day
 	if err != nil || p.Descending || !p.Since.Equal(day) || !p.Until.Equal(day.Add(23*time.Hour)) {
 		t.Errorf("%+v, %v", p, err)
 	}
