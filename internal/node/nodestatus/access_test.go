@@ -102,7 +102,7 @@ func isCaller(fun ast.Expr) bool {
 	}
 }
 
-// TestAccess: forbidden and missing methods, and the resulting status.
+// TestAccess covers forbidden and missing methods and the resulting status.
 func TestAccess(t *testing.T) {
 	var all []string
 	for _, m := range nodestatus.Methods() {
@@ -117,10 +117,10 @@ func TestAccess(t *testing.T) {
 		"no wallets":         {unknown: []string{"createwallet", "listwalletdir", "gettransaction"}, code: "node_wallet_disabled", says: "remove disablewallet=1"},
 		"old":                {unknown: []string{"gettxspendingprevout"}, code: "node_method_unknown", says: "25 or later: gettxspendingprevout"},
 		"built without ZMQ":  {unknown: []string{"getzmqnotifications"}, notices: "no_zmq"},
-		"forbids needed":     {forbidden: []string{"lockunspent", "getnettotals", "abortrescan"}, code: "node_method_forbidden", says: "rpcwhitelist in its bitcoin.conf and restart it: abortrescan,lockunspent"},
-		"forbids the poll":   {forbidden: []string{"getmempoolinfo"}, code: "node_method_forbidden", says: ": getmempoolinfo"},
-		"forbids all":        {forbidden: all, code: "node_method_forbidden", says: "forbids every call of specterd"},
-		"forbids what helps": {forbidden: []string{"getindexinfo", "estimatesmartfee", "getzmqnotifications"}, notices: "method_forbidden method_forbidden method_forbidden"},
+		"required forbidden": {forbidden: []string{"lockunspent", "getnettotals", "abortrescan"}, code: "node_method_forbidden", says: "rpcwhitelist in its bitcoin.conf and restart it: abortrescan,lockunspent"},
+		"poll forbidden":     {forbidden: []string{"getmempoolinfo"}, code: "node_method_forbidden", says: ": getmempoolinfo"},
+		"all forbidden":      {forbidden: all, code: "node_method_forbidden", says: "forbids every call of specterd"},
+		"optional forbidden": {forbidden: []string{"getindexinfo", "estimatesmartfee", "getzmqnotifications"}, notices: "method_forbidden method_forbidden method_forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newFakeNode()
@@ -149,9 +149,9 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestAccessIsCheckedAgain: after a minute, and immediately after the node was
-// unreachable or restarted.
-func TestAccessIsCheckedAgain(t *testing.T) {
+// TestAccess_Rechecked checks that access is checked once a minute, not on every poll, and
+// immediately after the node was unreachable or restarted.
+func TestAccess_Rechecked(t *testing.T) {
 	n := newFakeNode()
 	n.set("createwallet", "-32601")
 	m, log := monitor(t, n, nodestatus.Options{})
@@ -177,8 +177,8 @@ func TestAccessIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// TestBusyNode: a node that is busy for a moment counts as reachable, and one that
-// stays busy does not.
+// TestBusyNode checks that a briefly busy node counts as ready, and a node that stays busy
+// does not.
 func TestBusyNode(t *testing.T) {
 	n := newFakeNode()
 	m, _ := monitor(t, n, nodestatus.Options{})

@@ -106,7 +106,7 @@ func TestSnapshot(t *testing.T) {
 	}
 	if !strings.Contains(string(s.RawBlockchainInfo), "4.656542373906925e-10") ||
 		string(s.RawMempoolInfo) != n.results["getmempoolinfo"] || string(s.RawNetworkInfo) != n.results["getnetworkinfo"] {
-		t.Error("raw results are not as the node wrote them")
+		t.Error("raw results differ from the node's response")
 	}
 	if n.count() != 1 {
 		t.Errorf("%d HTTP requests", n.count())
@@ -154,7 +154,7 @@ func TestFees(t *testing.T) {
 	m.Check(t.Context())
 	now = now.Add(time.Minute)
 	if s := m.Check(t.Context()); now.Sub(s.Fees.At) != time.Minute {
-		t.Error("asked for estimates in the initial block download")
+		t.Error("requested fee estimates during the initial block download")
 	}
 }
 
@@ -193,7 +193,8 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// An error that is not distinguished names the method, and not the node's message.
+// TestRefused checks that an error without its own fault names the RPC method but does
+// not contain the node's message.
 func TestRefused(t *testing.T) {
 	for result, want := range map[string]string{"-1": "node_error", "-32601": "node_method_unknown"} {
 		n := newFakeNode()
@@ -206,7 +207,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestNodeGoesAwayAndComesBack(t *testing.T) {
+func TestCheck_NodeReturns(t *testing.T) {
 	n := newFakeNode()
 	m, log := monitor(t, n, nodestatus.Options{})
 	first := m.Check(t.Context())
@@ -262,7 +263,7 @@ func TestWrongChain(t *testing.T) {
 	}
 }
 
-func TestChainThatCannotBeChecked(t *testing.T) {
+func TestWrongChain_CheckFails(t *testing.T) {
 	n := newFakeNode()
 	id := &identity{genesis: ours, err: errors.New("disk on fire")}
 	m, log := monitor(t, n, nodestatus.Options{Identity: id})
