@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzAnswer decodes anything as the answer to one call and to a batch. What
-// is not taken is a bad answer, and is not quoted.
+// FuzzAnswer decodes arbitrary data as the response to one call and to a batch. It must
+// be accepted, or rejected with a short ErrBadAnswer that does not quote it.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"result":{"a":1},"error":null,"id":1}`,
@@ -41,11 +41,11 @@ func FuzzAnswer(f *testing.F) {
 			err := decode(&http.Response{Body: body, ContentLength: -1}, 1<<20, read)
 			switch {
 			case err == nil && !json.Valid(data):
-				t.Errorf("%s: took what is not JSON", name)
+				t.Errorf("%s: accepted invalid JSON", name)
 			case err != nil && !errors.Is(err, ErrBadAnswer):
-				t.Errorf("%s: %v is no bad answer", name, err)
+				t.Errorf("%s: got %v, want ErrBadAnswer", name, err)
 			case err != nil && len(err.Error()) > 200:
-				t.Errorf("%s: too long an error: %v", name, err)
+				t.Errorf("%s: the error is too long: %v", name, err)
 			}
 		}
 	})

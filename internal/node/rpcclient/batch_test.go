@@ -17,8 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// batching returns a node that answers batches with what make makes of the
-// ids, and counts its requests.
+// batching returns a node that responds to batches with the output of make for the
+// batch's IDs, and counts requests.
 func batching(t *testing.T, answers func(id []json.Number) []string) (string, *atomic.Int32) {
 	t.Helper()
 	var seen atomic.Int32
@@ -76,13 +76,13 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func TestBatchOfNothing(t *testing.T) {
+func TestBatch_Empty(t *testing.T) {
 	if err := client(t, rpcclient.Config{URL: "http://127.0.0.1:1"}).Batch(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestBatchBadAnswers(t *testing.T) {
+func TestBatch_BadResponses(t *testing.T) {
 	for name, answers := range map[string]func(id []json.Number) []string{
 		"none":       func([]json.Number) []string { return nil },
 		"one misses": func(id []json.Number) []string { return []string{result(id[0], "1")} },
@@ -106,7 +106,7 @@ func TestBatchBadAnswers(t *testing.T) {
 	wantFault(t, err, rpcclient.ErrBadAnswer)
 }
 
-// sum reads a long list without keeping it.
+// sum adds up the elements of a long list without storing the list.
 type sum struct{ n, total int }
 
 func (s *sum) ReadResult(dec *jsontext.Decoder) error {

@@ -20,15 +20,15 @@ import (
 
 const secret = "hunter2hunter2"
 
-// call is a call as the fake node reads it.
+// call is a call as decoded by the fake node.
 type call struct {
 	ID     json.Number
 	Method string
 	Params json.RawMessage
 }
 
-// answering returns a node that answers a single call with what format makes
-// of its id, and counts its requests.
+// answering returns a node that responds to a single call with format, in which $id is
+// replaced by the call's ID, and counts requests.
 func answering(t *testing.T, status int, format string) (string, *atomic.Int32) {
 	t.Helper()
 	var seen atomic.Int32
@@ -62,8 +62,8 @@ func client(t *testing.T, cfg rpcclient.Config) *rpcclient.Client {
 	return c
 }
 
-// wantFault fails unless err is that fault, says all of that, and tells no
-// secrets.
+// wantFault fails unless err is the fault want, and its message contains all texts in
+// says and no secret.
 func wantFault(t *testing.T, err error, want *fault.Error, says ...string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -71,19 +71,19 @@ func wantFault(t *testing.T, err error, want *fault.Error, says ...string) {
 		t.Fatalf("got %v, want a fault %s", err, want.Code)
 	}
 	if strings.Contains(err.Error(), secret) {
-		t.Fatalf("%q tells a secret", err)
+		t.Fatalf("%q contains a secret", err)
 	}
 	if f.RetryAfter != want.RetryAfter {
 		t.Errorf("retry after %v, want %v", f.RetryAfter, want.RetryAfter)
 	}
 	for _, text := range says {
 		if !strings.Contains(f.Message, text) {
-			t.Errorf("%q does not say %q", f.Message, text)
+			t.Errorf("%q does not contain %q", f.Message, text)
 		}
 	}
 }
 
-func TestCallDecodesTheResult(t *testing.T) {
+func TestCall_DecodesResult(t *testing.T) {
 	url, _ := answering(t, 200, `{"result":{"amount":0.10000000,"height":3},"error":null,"id":$id}`+"\n")
 	c := client(t, rpcclient.Config{URL: url})
 	var got struct {
@@ -101,14 +101,14 @@ func TestCallDecodesTheResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, ok := loose.(map[string]any)["amount"].(json.Number); !ok || n != "0.10000000" {
-		t.Errorf("a number went through %T", loose.(map[string]any)["amount"])
+		t.Errorf("a number was decoded as %T", loose.(map[string]any)["amount"])
 	}
 	if err := c.Call(t.Context(), "x", nil, nil); err != nil {
 		t.Errorf("without out: %v", err)
 	}
 }
 
-func TestCallSendsWhatCoreReads(t *testing.T) {
+func TestCall_Request(t *testing.T) {
 	var got *http.Request
 	var body []byte
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -131,7 +131,7 @@ func TestCallSendsWhatCoreReads(t *testing.T) {
 	}
 }
 
-func TestCallFromUserinfo(t *testing.T) {
+func TestCall_CredentialsFromURL(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "bob" || password != "p@ss" {
 			t.Errorf("sent as %s", user)
@@ -159,14 +159,14 @@ func TestRPCError(t *testing.T) {
 		t.Errorf("as a fault: %v", f)
 	}
 	if log := fmt.Sprint(f.Unwrap()); log != "the Bitcoin node refused sendrawtransaction with code -26: min relay fee not met" {
-		t.Errorf("the log has %q", log)
+		t.Errorf("the logged error is %q", log)
 	}
 	if seen.Load() != 1 {
-		t.Errorf("asked %d times", seen.Load())
+		t.Errorf("sent %d requests", seen.Load())
 	}
 }
 
-func TestContextEnds(t *testing.T) {
+func TestCall_ContextEnds(t *testing.T) {
 	started := make(chan struct{}, 2)
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -179,7 +179,7 @@ func TestContextEnds(t *testing.T) {
 	go func() { first <- c.Call(ctx, "x", nil, nil) }()
 	<-started
 
-	// The only slot is taken: the second waits for it, and no longer than it may.
+	// The only slot is taken: a second call waits for it until its timeout.
 	err := c.Wallet("w").WithTimeout(20*time.Millisecond).Call(t.Context(), "x", nil, nil)
 	wantFault(t, err, rpcclient.ErrUnavailable)
 	waiting, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -189,10 +189,10 @@ func TestContextEnds(t *testing.T) {
 	}
 	cancel()
 	if err := <-first; !errors.Is(err, context.Canceled) || fault.KindOf(err) != fault.Internal {
-		t.Errorf("under way: got %v", err)
+		t.Errorf("running: got %v", err)
 	}
 	if len(started) != 0 {
-		t.Error("more than one at a time")
+		t.Error("more than one request at a time")
 	}
 }
 
@@ -225,6 +225,6 @@ func TestMaxInFlightAndKeepAlive(t *testing.T) {
 		}
 	}
 	if most.Load() > 3 || connections.Load() > 3 {
-		t.Errorf("%d at a time over %d connections, want 3 at most", most.Load(), connections.Load())
+		t.Errorf("%d requests at a time over %d connections, want at most 3", most.Load(), connections.Load())
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// cookieNode is a node that lets in who shows its cookie.
+// cookieNode starts a node that accepts only its cookie, and otherwise responds with
+// status.
 func cookieNode(t *testing.T, status int) (url, file string, cookie *atomic.Value) {
 	t.Helper()
 	cookie = &atomic.Value{}
@@ -48,8 +49,8 @@ func TestCookie(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		// The node starts again; the new cookie has the size and, the worst
-		// case, the date of the old one.
+		// The node restarts. The new cookie file has the size and, as the worst case,
+		// the modification time of the old one.
 		info, _ := os.Stat(file)
 		writeCookie(t, file, "two"+secret)
 		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
@@ -72,16 +73,16 @@ func TestCookie(t *testing.T) {
 		wantFault(t, c.Call(t.Context(), "x", nil, nil), rpcclient.ErrUnavailable)
 		writeCookie(t, file, "two"+secret)
 		if err := c.Call(t.Context(), "x", nil, nil); err != nil {
-			t.Errorf("when the cookie is back: %v", err)
+			t.Errorf("after the cookie was restored: %v", err)
 		}
 	}
 }
 
-func TestUnauthorizedUserIsNotTriedAgain(t *testing.T) {
+func TestUnauthorized_NoRetry(t *testing.T) {
 	url, seen := answering(t, 401, ``)
 	wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrUnauthorized)
 	if seen.Load() != 1 {
-		t.Errorf("asked %d times", seen.Load())
+		t.Errorf("sent %d requests", seen.Load())
 	}
 }
 

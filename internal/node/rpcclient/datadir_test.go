@@ -79,7 +79,7 @@ func TestWalletFolder(t *testing.T) {
 	}
 }
 
-func TestFromDataDirRefuses(t *testing.T) {
+func TestFromDataDir_Invalid(t *testing.T) {
 	for _, conf := range []string{"regtest=1\ntestnet=1", "chain=liquidv1"} {
 		dir := t.TempDir()
 		writeConf(t, dir, conf)

@@ -46,7 +46,7 @@ func TestBadAnswers(t *testing.T) {
 			err := client(t, rpcclient.Config{URL: url}).WithMaxAnswer(1000).Call(t.Context(), "x", nil, &out)
 			wantFault(t, err, rpcclient.ErrBadAnswer)
 			if strings.Contains(err.Error(), sample) {
-				t.Errorf("%q quotes the answer", err)
+				t.Errorf("%q quotes the response", err)
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func TestUnavailable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client goes
+				_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client disconnects
 				tc.handler(w, r)
 			})
 			c := client(t, rpcclient.Config{URL: url, Timeout: 300 * time.Millisecond})
@@ -130,7 +130,7 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestRefusals: each kind of refusal has its own code, and says what to do.
+// TestRefusals checks that each kind of refusal has its own code and names the remedy.
 func TestRefusals(t *testing.T) {
 	unknown := `{"result":null,"error":{"code":-32601,"message":"Method not found"},"id":$id}`
 	for name, tc := range map[string]struct {

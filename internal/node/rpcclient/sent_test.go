@@ -9,9 +9,10 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// TestErrorsLeaveOutWhatWasSent: an error of the node can be logged, and its text is
-// still there for those who tell refusals apart.
-func TestErrorsLeaveOutWhatWasSent(t *testing.T) {
+// TestRPCError_RedactsParams checks that the text of an RPC error, which may be logged,
+// leaves out the parameters, and that Message keeps the node's text for callers that
+// distinguish errors by it.
+func TestRPCError_RedactsParams(t *testing.T) {
 	const key = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861"
 	hash := strings.Repeat("ab", 32)
 	params := []any{"specter/alice's savings", []map[string]any{{"desc": "wpkh(" + key + "/0/*)#abcdefgh", "label": "rent"}}, hash}
