@@ -40,7 +40,7 @@ func TestAdopt(t *testing.T) {
 }
 
 // An existing Bitcoin Core wallet is adopted with its history, without a rescan,
-// and stays in Bitcoin Core when it is deleted here.
+// and remains in Bitcoin Core when it is deleted from specterd.
 func testAdopt(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	name := "specter0123456789abcdef/" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "_"))

@@ -60,7 +60,7 @@ func testCreate(r *fixture) {
 	r.testAddresses(v)
 }
 
-// wantAddresses checks that all addresses equal those that Core derives.
+// wantAddresses checks that all addresses equal the addresses derived by Core.
 func (r *fixture) wantAddresses(v wallet.View) {
 	r.t.Helper()
 	for branch, text := range []string{v.Receive, v.Change} {
@@ -74,7 +74,7 @@ func (r *fixture) wantAddresses(v wallet.View) {
 		}
 		for i, a := range got {
 			if a.Address != want[i] || a.Index != uint32(i) || a.Branch != b {
-				r.t.Fatalf("address %d of branch %d is %+v, and Core has %s", i, branch, a, want[i])
+				r.t.Fatalf("address %d of branch %d is %+v, Core has %s", i, branch, a, want[i])
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func testCreateRefuses(r *fixture) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if strings.Contains(f.Error(), private) || strings.Contains(f.Error(), "tpub") {
-			t.Errorf("%s: the answer repeats a key", name)
+			t.Errorf("%s: the error repeats a key", name)
 		}
 	}
 	_, err := r.Create(ctx, limited(r.alice, taken.ID), good())
@@ -193,7 +193,7 @@ func multipath(v wallet.View) string {
 	return strings.Replace(body, "/0/*", "/<0;1>/*", 1)
 }
 
-// lyingNode says other things of descriptors than the node does.
+// lyingNode is a node that returns false data about descriptors.
 type lyingNode struct {
 	*backend.Provider
 	form      func(string) string
@@ -262,7 +262,7 @@ func testBirthday(r *fixture) {
 	}
 }
 
-// While the node is away nothing is made, and what does not need it works.
+// Without the node, no wallets are created, and operations that do not require it work.
 func testWithoutTheNode(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWatched(r.alice, "vault")
@@ -285,7 +285,7 @@ func testWithoutTheNode(r *fixture) {
 		_, err = s.Create(ctx, r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birthday: fromNow})
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		if faultOf(err).RetryAfter <= 0 {
-			t.Errorf("%s: no word of when to try again", name)
+			t.Errorf("%s: no Retry-After", name)
 		}
 		_, _, err = s.NextAddress(ctx, r.alice, "vault", "")
 		must(t, err)

@@ -14,7 +14,7 @@ func testMaxFeeRate(r *fixture) {
 		got, err := r.Get(ctx, r.alice, "vault")
 		must(t, err)
 		if changed.MaxFeeRate != rate || got.MaxFeeRate != rate || got.Name != v.Name {
-			t.Errorf("set to %s, and it is %s", rate, got.MaxFeeRate)
+			t.Errorf("set to %s, got %s", rate, got.MaxFeeRate)
 		}
 	}
 }

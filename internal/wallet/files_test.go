@@ -31,7 +31,7 @@ func testDeleteFiles(r *fixture) {
 	r.wantKick(gone.ID)
 	r.wantEvent(r.alice, "wallet.delete", gone.ID)
 	must(t, r.Delete(ctx, r.alice, "half", true))
-	must(t, r.provider.RemoveFiles(ctx, half.CoreName)) // and the process dies
+	must(t, r.provider.RemoveFiles(ctx, half.CoreName)) // then the process ends
 	must(t, r.Delete(ctx, r.alice, "kept", false))
 	for _, w := range []wallet.View{gone, kept} {
 		if !r.hasFiles(w.CoreName) {
@@ -44,7 +44,7 @@ func testDeleteFiles(r *fixture) {
 		t.Errorf("files: of gone %v, of kept %v", r.hasFiles(gone.CoreName), r.hasFiles(kept.CoreName))
 	}
 	if _, err := os.Stat(filepath.Join(r.node.WalletFolder(), gone.CoreName)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder is left: %v", err)
+		t.Errorf("the directory still exists: %v", err)
 	}
 	for _, name := range r.loaded() {
 		if slices.Contains([]string{gone.CoreName, half.CoreName, kept.CoreName}, name) {
@@ -57,7 +57,7 @@ func testDeleteFiles(r *fixture) {
 		}
 	}
 	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.delete' AND detail LIKE '%files to be deleted'"); n != 2 {
-		t.Errorf("%d such wishes are recorded", n)
+		t.Errorf("%d deletion requests are recorded", n)
 	}
 }
 
@@ -79,7 +79,7 @@ func (r *fixture) wantFilesStay(what string, s *wallet.Service, v wallet.View, c
 	}
 }
 
-// Where files cannot be deleted, nothing is changed.
+// If the files cannot be deleted, nothing changes.
 func testFilesStay(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.wallet(r.alice, "vault")
@@ -87,16 +87,16 @@ func testFilesStay(r *fixture) {
 		p := backend.NewProvider(r.core, r.monitor.Status).WithWalletFolder(folder)
 		return wallet.New(r.logger(), r.store, r.store, p, time.Now, r.kick)
 	}
-	r.wantFilesStay("no folder is set", with(""), v, "wallet_directory_unknown")
-	r.wantFilesStay("another folder", with(t.TempDir()), v, "wallet_files_unreachable")
-	r.wantFilesStay("no such folder", with(filepath.Join(t.TempDir(), "x")), v, "wallet_files_unreachable")
-	foreign := []string{"somebody/" + v.CoreName, v.CoreName + "/../" + v.CoreName, "hot"}
+	r.wantFilesStay("no wallet directory", with(""), v, "wallet_directory_unknown")
+	r.wantFilesStay("another directory", with(t.TempDir()), v, "wallet_files_unreachable")
+	r.wantFilesStay("missing directory", with(filepath.Join(t.TempDir(), "x")), v, "wallet_files_unreachable")
+	foreign := []string{"another/" + v.CoreName, v.CoreName + "/../" + v.CoreName, "hot"}
 	for _, name := range foreign {
 		r.exec("UPDATE wallets SET core_name = $1 WHERE wallet_id = $2", name, v.ID)
-		r.wantFilesStay("of the name "+name, r.Service, v, "wallet_files_foreign")
+		r.wantFilesStay("name "+name, r.Service, v, "wallet_files_foreign")
 	}
 
-	// Nor is a wallet forgotten before its files are gone.
+	// A wallet's row is not deleted before its files.
 	r.exec("UPDATE wallets SET stage = 'removing', delete_files = TRUE WHERE wallet_id = $1", v.ID)
 	finish := func(s *wallet.Service) error {
 		w, err := r.store.WalletByID(ctx, v.ID)
@@ -111,6 +111,6 @@ func testFilesStay(r *fixture) {
 	}
 	must(t, finish(r.Service))
 	if r.hasFiles(v.CoreName) {
-		t.Error("the files are still there")
+		t.Error("the files still exist")
 	}
 }

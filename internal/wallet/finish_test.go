@@ -72,8 +72,8 @@ func testFinish(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	_, tip, _ := r.provider.Chain()
 	for name, c := range map[string]struct{ birthday, from int }{
-		"at once": {tip, -1},          // no blocks since
-		"later":   {tip - 5, tip - 5}, // blocks have arrived since, which Core's new wallet has not seen
+		"immediately": {tip, -1},          // no blocks since
+		"later":       {tip - 5, tip - 5}, // new blocks since then, which Core's new wallet has not scanned
 	} {
 		w := r.storeCreating(r.alice, strings.ReplaceAll(name, " ", "_"), c.birthday)
 		if _, err := r.Get(ctx, r.alice, w.Name); !errors.Is(err, wallet.ErrNotFound) {
@@ -88,7 +88,7 @@ func testFinish(r *fixture) {
 			t.Errorf("%s: scan from %d, want %d", name, v.RescanFrom, c.from)
 		}
 		if !slices.Contains(r.loaded(), w.CoreName) {
-			t.Errorf("%s: Core does not have it", name)
+			t.Errorf("%s: missing in Core", name)
 		}
 		must(t, r.Finish(ctx, v.Wallet)) // nothing to do
 	}
@@ -117,8 +117,8 @@ func testFinishGivesUp(r *fixture) {
 	must(t, r.Finish(ctx, again))
 }
 
-// racingStore is a database whose indexer acts at once: a wallet is already gone when
-// its removal has been stored.
+// racingStore is a database whose indexer acts immediately: when storing the removal of
+// a wallet returns, the wallet is already deleted.
 type racingStore struct{ *store.Store }
 
 func (o racingStore) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {
@@ -133,7 +133,7 @@ func testDeleteOvertaken(r *fixture) {
 	v := r.storeWallet(r.alice, "hasty")
 	s := racingStore{r.store}
 	if err := wallet.New(r.logger(), s, s, r.provider, time.Now, r.kick).Delete(r.t.Context(), r.alice, v.Alias, false); err != nil {
-		r.t.Errorf("a wallet that was deleted: %v", err)
+		r.t.Errorf("delete: %v", err)
 	}
 	if _, err := r.Get(r.t.Context(), r.alice, v.Alias); !errors.Is(err, wallet.ErrNotFound) {
 		r.t.Errorf("afterwards: %v", err)
@@ -149,7 +149,7 @@ func testDelete(r *fixture) {
 	r.wantEvent(r.alice, "wallet.delete", v.ID)
 	for _, who := range []*auth.Principal{r.alice, r.bob} {
 		if _, err := r.Get(ctx, who, "vault"); !errors.Is(err, wallet.ErrNotFound) {
-			t.Errorf("%s still sees it: %v", who.UserName, err)
+			t.Errorf("%s still sees the wallet: %v", who.UserName, err)
 		}
 		if views, err := r.List(ctx, who, "", 0); err != nil || len(views) != 0 {
 			t.Errorf("%s still has %+v, %v", who.UserName, views, err)

@@ -39,7 +39,7 @@ type fixture struct {
 	core     *backend.Node
 	provider *backend.Provider
 	store    *store.Store
-	shell    *sql.DB // an SQL shell beside the store
+	shell    *sql.DB // direct access to the database
 	isSQLite bool
 	// descriptor is used by storeWallet; if it is empty, each wallet gets its own.
 	descriptor string
@@ -264,7 +264,7 @@ func wantField(t testing.TB, err error, field string) {
 	t.Helper()
 	f := faultOf(err)
 	if f.Kind != fault.Invalid || len(f.Fields) != 1 || f.Fields[0].Name != field {
-		t.Fatalf("got %v, want a fault about %s", err, field)
+		t.Fatalf("got %v, want a fault with the field %s", err, field)
 	}
 }
 

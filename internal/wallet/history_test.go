@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// histories generates records of some wallets. Some share a time, and some of these
-// a transaction.
+// histories generates records of several wallets. Some records have equal times, and
+// some of these have the same transaction.
 func histories(wallets, records int) (all []Record, of map[string][]Record) {
 	random := rand.New(rand.NewPCG(1, 2))
 	of = map[string][]Record{}
@@ -45,7 +45,7 @@ func histories(wallets, records int) (all []Record, of map[string][]Record) {
 func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit int, ascending bool) *strip {
 	return &strip{after: after, size: size, limit: limit, read: func(_ context.Context, after HistoryCursor, n int) ([]Record, error) {
 		if n > limit {
-			t.Errorf("%d records read at once, of %d allowed", n, limit)
+			t.Errorf("read %d records at once, want at most %d", n, limit)
 		}
 		i := 0
 		for after != (HistoryCursor{}) && i < len(records) {
@@ -117,7 +117,7 @@ func TestPreviousTxid(t *testing.T) {
 	}
 }
 
-func TestMergeOfNothing(t *testing.T) {
+func TestMerge_Empty(t *testing.T) {
 	t.Parallel()
 	for _, strips := range [][]*strip{nil, {stripOf(t, nil, HistoryCursor{}, 1, 1, false), stripOf(t, nil, HistoryCursor{}, 1, 1, false)}} {
 		for r, err := range merge(t.Context(), strips, false) {

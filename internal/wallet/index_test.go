@@ -59,7 +59,7 @@ func testHistory(r *fixture) {
 	}
 	line := func(r wallet.Record) string {
 		if ids[r.WalletID].Alias != r.Alias {
-			t.Errorf("the record of wallet %s says %s", ids[r.WalletID].Alias, r.Alias)
+			t.Errorf("the record of wallet %s has the alias %s", ids[r.WalletID].Alias, r.Alias)
 		}
 		return fmt.Sprint(r.Time.Unix(), " ", r.Txid, " ", r.WalletID)
 	}
@@ -157,10 +157,10 @@ func testWaitForHeight(r *fixture) {
 	wantFault(t, err, fault.Conflict, "index_behind")
 	f := faultOf(err)
 	if took := time.Since(begin); took < 9*time.Second || took > 15*time.Second {
-		t.Errorf("it took %v", took)
+		t.Errorf("the request took %v", took)
 	}
 	if f.Details["indexed_height"] != "-1" || !strings.Contains(f.Message, "other") {
-		t.Errorf("it says %s, %v", f.Message, f.Details)
+		t.Errorf("got the error %s, %v", f.Message, f.Details)
 	}
 	r.write(other, 102)
 	if got, err = r.WaitForHeight(ctx, r.alice, "", 102); err != nil || got.Synced.Height != 102 {

@@ -49,7 +49,7 @@ func testInvitations(r *fixture) {
 	mine, err := r.OwnInvitations(ctx, r.bob)
 	must(t, err)
 	if len(mine) != 1 || mine[0].ID != i.ID || mine[0].WalletName != "vault" || mine[0].Role != auth.RoleSigner || mine[0].InviterName != "alice" {
-		t.Errorf("bob's are %+v", mine)
+		t.Errorf("bob's invitations are %+v", mine)
 	}
 
 	// Other users cannot use it, and a token for other wallets does not show it.
@@ -218,7 +218,7 @@ func testInvitationsDoNotRevealUsers(r *fixture) {
 			if i == 0 {
 				first = got
 			} else if got != first {
-				t.Errorf("%s: for %s it is\n%s\nand for %s\n%s", what, names[0], first, name, got)
+				t.Errorf("%s: the response for %s is\n%s\nfor %s\n%s", what, names[0], first, name, got)
 			}
 		}
 	}
@@ -263,15 +263,15 @@ func testInvitationsDoNotRevealUsers(r *fixture) {
 	same("withdrawal", func(name string) (any, error) { return nil, r.EndInvitation(ctx, r.alice, ids[name]) })
 }
 
-// testAliasesAreKept: an alias that a user has used changes its wallet only by that
-// user's own request.
+// testAliasesAreKept checks that an alias that a user has used refers to another wallet
+// only if that user requests it.
 func testAliasesAreKept(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	first := r.storeWallet(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleViewer)
 
-	// Alice plays the attacker: she removes bob, and invites him to another wallet
-	// of the same name.
+	// As an attacker, alice removes bob and invites him to another wallet of the same
+	// name.
 	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
 	must(t, r.Delete(ctx, r.alice, "vault", false))
 	second := r.storeWallet(r.alice, "vault")
@@ -283,7 +283,7 @@ func testAliasesAreKept(r *fixture) {
 	}
 	_, err = r.Get(ctx, r.bob, "vault")
 	wantErr(t, err, wallet.ErrNotFound)
-	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // his own choice
+	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // requested by bob
 	must(t, err)
 	if v.ID != second.ID || v.ID == first.ID {
 		t.Errorf("bob's vault is %s", v.ID)
@@ -306,7 +306,7 @@ func testAliasesAreKept(r *fixture) {
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Accept(ctx, r.bob, i.ID, "third")
 	must(t, err)
-	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // his own choice again
+	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // requested by bob
 	must(t, err)
 	if v, err := r.Get(ctx, r.bob, "vault"); err != nil || v.ID != third.ID {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
@@ -332,8 +332,8 @@ func testAliasesAreKept(r *fixture) {
 	}
 }
 
-// testAddedMembers: admins who own a wallet may add members if that is enabled;
-// other users may not.
+// testAddedMembers checks that only admins who own a wallet may add members, and only if
+// that is enabled.
 func testAddedMembers(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	boss := *r.alice
@@ -357,7 +357,7 @@ func testAddedMembers(r *fixture) {
 	_, _, err = r.PutMember(ctx, theirs, "vault", "bob", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrNotFound)
 
-	// The alias is one that the user neither has nor had.
+	// The new alias is not one of the user's current or former aliases.
 	i := r.invite("vault", "bob", auth.RoleOwner)
 	for n, want := range []string{"vault_2", "vault_3"} {
 		alias := "vault"
@@ -395,9 +395,8 @@ func testAddedMembers(r *fixture) {
 
 const otherKey = "tpubDEgV6mZ5ew6cQeD8AFZkSd7NsR8G5qKfChYDuFdmmaAyPM4j6qVaDjTVyXHgfSbiuRH3WTK4ipTxLcWQfftLcSmuijrNbVKe88zuzfHsA1u"
 
-// testSameAddresses: no user gets two wallets that have an address in common,
-// regardless of who created them, and no user learns that another one has such a
-// wallet.
+// testSameAddresses checks that no user gets two wallets with a common address,
+// regardless of their creators, and that no user learns of such a wallet of another user.
 func testSameAddresses(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	d := descriptor()

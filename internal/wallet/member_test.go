@@ -164,7 +164,7 @@ func (r *fixture) operations() []operation {
 	}
 }
 
-// testRoles: each operation is allowed exactly for the roles that cover it.
+// testRoles checks that each operation is allowed exactly for the roles that cover it.
 func testRoles(r *fixture) {
 	t := r.t
 	v := r.wallet(r.alice, "vault")
@@ -182,7 +182,7 @@ func testRoles(r *fixture) {
 		{"bob", r.bob},
 		{"a token for another wallet", limited(r.alice, "another")},
 		{"a token for no wallet", limited(r.alice)},
-		{"nobody", &auth.Principal{}},
+		{"unauthenticated", &auth.Principal{}},
 		{"no user, with a token for the wallet", &auth.Principal{Wallets: []string{v.ID}}},
 	}
 	for _, a := range acts {

@@ -33,7 +33,7 @@ func TestCheckLabel(t *testing.T) {
 	}
 }
 
-// TestFit: the result is valid for every text.
+// TestFit checks that the result is valid for every text.
 func TestFit(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

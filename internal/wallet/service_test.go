@@ -21,7 +21,7 @@ func TestService(t *testing.T) {
 		"delete":                                testDelete,
 		"delete, concurrently with the indexer": testDeleteOvertaken,
 		"delete with files":                     testDeleteFiles,
-		"files are kept":                        testFilesStay,
+		"files that are kept":                   testFilesStay,
 		"rename":                                testRename,
 		"maximum fee rate":                      testMaxFeeRate,
 		"members":                               testMembers,
@@ -31,7 +31,7 @@ func TestService(t *testing.T) {
 		"invitations do not reveal users":       testInvitationsDoNotRevealUsers,
 		"aliases are not reassigned":            testAliasesAreKept,
 		"one wallet per descriptor":             testSameAddresses,
-		"who may do what":                       testRoles,
+		"roles":                                 testRoles,
 		"tokens for certain wallets":            testLimitedTokens,
 		"concurrent addresses":                  testAddressesAtOnce,
 		"UTXOs and labels":                      testUTXOs,
@@ -41,7 +41,7 @@ func TestService(t *testing.T) {
 	// Tests that depend on the node rather than the database.
 	onOne(t, n, map[string]func(r *fixture){
 		"create from keys":                testCreateFromKeys,
-		"create refuses":                  testCreateRefuses,
+		"create, invalid requests":        testCreateRefuses,
 		"create compares with the node":   testCreateComparesWithTheNode,
 		"birthday":                        testBirthday,
 		"without the node":                testWithoutTheNode,

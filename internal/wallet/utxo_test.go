@@ -52,8 +52,8 @@ func (r *fixture) utxo(alias string, at btc.Outpoint) wallet.UTXO {
 	return utxos[i]
 }
 
-// wantFrozen checks the frozen state of a UTXO here and at the node, now and after
-// the next sync.
+// wantFrozen checks the frozen state of a UTXO in specterd and its lock in the node, now
+// and after the next sync round.
 func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	t := r.t
 	t.Helper()
@@ -66,16 +66,16 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 		t.Fatalf("frozen %v, locked %v, want %v", got.Frozen, got.Locked, frozen)
 	}
 	if atNode() != frozen {
-		t.Fatalf("locked at the node %v, want %v", !frozen, frozen)
+		t.Fatalf("locked in the node %v, want %v", !frozen, frozen)
 	}
 	testkit.Eventually(t, fmt.Sprintf("the index has the node's lock as %v", frozen), func() bool {
 		return (r.count("SELECT count(*) FROM locked WHERE wallet_id = $1", v.ID) == 1) == frozen
 	})
 	if got := r.utxo(v.Alias, at).Locked; got != frozen {
-		t.Fatalf("after the next sync locked is %v, want %v", got, frozen)
+		t.Fatalf("after the next sync round locked is %v, want %v", got, frozen)
 	}
 	if atNode() != frozen {
-		t.Fatalf("the indexer reverted it: locked at the node %v", !frozen)
+		t.Fatalf("the indexer reverted it: locked in the node %v", !frozen)
 	}
 	want := btc.Amount(0)
 	if frozen {
@@ -111,7 +111,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 	wantErr(t, r.Freeze(ctx, r.alice, "vault", unknown, true), wallet.ErrUTXONotFound)
 	wantErr(t, r.Freeze(ctx, r.alice, "vault", btc.Outpoint{Txid: c.Txid, Vout: c.Vout + 7}, true), wallet.ErrUTXONotFound)
 
-	// A failure of either of the two steps changes nothing.
+	// If either of the two steps fails, nothing changes.
 	rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
 	must(t, err)
 	defer rpc.Close()
@@ -123,7 +123,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 	r.wantFrozen(v, c.Outpoint, false)
 }
 
-// A lock at the node is removed if the store fails.
+// The lock in the node is removed if the store fails.
 func (r *fixture) testFreezeUndone(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
 	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))
