@@ -18,9 +18,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestIndexer_CrashConsistency repeatedly crashes the indexer before or
-// after it writes, while its wallets change. The final index must equal that of a
-// new database that indexes the same Bitcoin Core wallets from the beginning.
+// TestIndexer_CrashConsistency repeatedly crashes the indexer before or after it writes,
+// while its wallets change. The final index must equal the index of a new database that
+// indexes the same Bitcoin Core wallets from the beginning.
 func TestIndexer_CrashConsistency(t *testing.T) {
 	w := newWorld(t)
 	a, b, stranger := w.hot("a", "wpkh"), w.hot("b", "tr"), w.hot("stranger", "wpkh")
@@ -65,10 +65,10 @@ func TestIndexer_CrashConsistency(t *testing.T) {
 		other := fresh.same(v)
 		other.agree()
 		got, want := v.index(), other.index()
-		gone := map[string]bool{} // addresses that only such payments paid to
+		gone := map[string]bool{} // addresses that only received such payments
 		for txid := range taken {
 			_, listed := want[txid]
-			if r, had := got[txid]; had && !listed { // Core does not list these any more
+			if r, had := got[txid]; had && !listed { // Core no longer lists these
 				if !r.Status.Dead() {
 					t.Errorf("%s is %s", txid, r.Status)
 				}
@@ -89,7 +89,7 @@ func TestIndexer_CrashConsistency(t *testing.T) {
 	}
 }
 
-// crashing is a database that crashes its user at about every second write.
+// crashing is a database that crashes the indexer on about every second write.
 type crashing struct {
 	*store.Store
 	world *world
@@ -99,7 +99,7 @@ type crashing struct {
 
 var errCrash = errors.New("crashed")
 
-// WriteIndex writes or does not write, and then stops the indexer.
+// WriteIndex writes or skips the write, and then stops the indexer.
 func (c *crashing) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	switch rand.IntN(4) {
 	case 0:

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Log entries about rescans, and about node errors that contain a wallet's name,
-// contain the wallet's id and no user text. Every test of this package checks at
+// Log entries about rescans, and about node errors that quote a wallet's name, contain
+// the wallet's ID and no user text. Every test of this package checks at
 // its end that the log contains no user text.
 func TestLog_NoUserText(t *testing.T) {
 	t.Parallel()

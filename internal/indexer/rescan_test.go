@@ -29,7 +29,7 @@ func onBothDatabases(t *testing.T, test func(w *world)) {
 	t.Run("postgres", func(t *testing.T) { test(worldOn(t, n, testdb.Postgres(t))) })
 }
 
-// A rescan with a range beyond the known one returns at once. The range is extended
+// A request for a rescan beyond the known range returns immediately. The range is extended
 // in the background and the extension resumes after an interruption; then the
 // rescan finds payments to the new addresses.
 func TestRescan_ExtendsRangeInBackground(t *testing.T) {
@@ -49,7 +49,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		got, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, wanted)
 		must(t, err)
 		if took := time.Since(begin); took > time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("the request took %s", took)
 		}
 		if !got.Rescanning() || got.RescanRange != wanted || got.RangeEnd >= index {
 			t.Errorf("due rescan: %+v", got.Wallet)
@@ -57,7 +57,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		dies := &interruptedStore{Store: w.store, chunks: 2}
 		_, err = wallet.New(slog.New(slog.DiscardHandler), dies, w.store, w.provider, time.Now, w.kick).EnsureScanRange(ctx, got.Wallet)
 		if !errors.Is(err, errCrash) {
-			t.Fatalf("the first try: %v", err)
+			t.Fatalf("first attempt: %v", err)
 		}
 		if half := v.view(); half.RangeEnd <= got.RangeEnd || half.RangeEnd >= wanted || !half.Rescanning() {
 			t.Errorf("half-way: %+v", half.Wallet)
@@ -65,7 +65,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		w.start()
 		testkit.Eventually(t, "the rescan has finished", v.scanned)
 		if end := v.view(); end.RangeEnd != wanted || end.RescanRange != 0 || end.RescanProblem != "" {
-			t.Errorf("in the end: %+v", end.Wallet)
+			t.Errorf("at the end: %+v", end.Wallet)
 		}
 		if b := v.view().Balances; b.Immature == 0 {
 			t.Errorf("the payment was not found: %+v", b)
@@ -158,7 +158,7 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	slow.agree()
 }
 
-// The reason why a rescan failed is shown until the next one.
+// The reason for a failed rescan is shown until the next rescan.
 func TestRescan_FailureIsShown(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {

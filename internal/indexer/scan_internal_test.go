@@ -7,7 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestScans_RoundRobin: the next rescan is that of the waiting user whose last
+// TestScans_RoundRobin checks that the next rescan belongs to the waiting user whose last
 // rescan started the longest time ago.
 func TestScans_RoundRobin(t *testing.T) {
 	s := &New(Options{}).scans

@@ -64,8 +64,8 @@ func TestEveryScript(t *testing.T) {
 	}
 }
 
-// TestReplacement_OriginalConfirmed: a miner confirms the original transaction instead of
-// its replacement.
+// TestReplacement_OriginalConfirmed covers a block that confirms the original transaction
+// instead of its replacement.
 func TestReplacement_OriginalConfirmed(t *testing.T) {
 	w := newWorld(t)
 	h := w.hot("sender", "wpkh")
@@ -81,7 +81,7 @@ func TestReplacement_OriginalConfirmed(t *testing.T) {
 	v.agree()
 	r.agree()
 	if got := v.history()[first].Status; got != wallet.Replaced {
-		t.Errorf("the replaced one is %s", got)
+		t.Errorf("the replaced transaction is %s", got)
 	}
 	w.node.CLI(t, "generateblock", w.outside(), []string{hex})
 	v.agree()
@@ -93,7 +93,7 @@ func TestReplacement_OriginalConfirmed(t *testing.T) {
 		}
 		shown := x.shown()
 		if _, ok := shown[second]; ok || shown[first].Txid == "" {
-			t.Errorf("%s: the list does not contain exactly the confirmed one", x.alias)
+			t.Errorf("%s: the list does not contain exactly the confirmed transaction", x.alias)
 		}
 	}
 }
@@ -120,8 +120,8 @@ func TestChildPaysForParent(t *testing.T) {
 	v.agree()
 }
 
-// TestDoubleSpend_BetweenOwnWallets: a UTXO is paid from one wallet to a second one,
-// and then to a third one instead.
+// TestDoubleSpend_BetweenOwnWallets pays a UTXO from one wallet to a second one, and then
+// replaces that by a payment to a third one.
 func TestDoubleSpend_BetweenOwnWallets(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.hot("a", "wpkh"), w.hot("b", "tr"), w.hot("c", "pkh")
@@ -151,8 +151,8 @@ func TestDoubleSpend_BetweenOwnWallets(t *testing.T) {
 	}
 }
 
-// TestReplacedIncomingPayment: a sender replaces a payment to the wallet, which Bitcoin
-// Core does not report on its own.
+// TestReplacedIncomingPayment covers a sender who replaces a payment to the wallet, which
+// Bitcoin Core does not report unprompted.
 func TestReplacedIncomingPayment(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
@@ -179,10 +179,10 @@ func TestReplacedIncomingPayment(t *testing.T) {
 			w.node.Mine(t, 1)
 			v.agree()
 			if r := v.history()[txid]; !r.Status.Dead() {
-				t.Errorf("it is %s", r.Status)
+				t.Errorf("the status is %s", r.Status)
 			}
 			if len(v.shown()) != 0 {
-				t.Error("it is in the list")
+				t.Error("the transaction is in the list")
 			}
 		})
 	}
@@ -264,7 +264,7 @@ func TestNodeRestarts(t *testing.T) {
 	v.agree()
 }
 
-// TestExternalNodeChanges: another client of the node unloads wallets, rescans
+// TestExternalNodeChanges covers another client of the node that unloads wallets, rescans
 // and abandons transactions.
 func TestExternalNodeChanges(t *testing.T) {
 	w := newWorld(t)
@@ -294,8 +294,8 @@ func TestExternalNodeChanges(t *testing.T) {
 	v.agree()
 }
 
-// TestRescans_Sequential: of several wallets that were added while no indexer
-// ran, as in an import, each is rescanned as soon as the previous one is finished.
+// TestRescans_Sequential adds several wallets while no indexer is running, as an import
+// does. Each wallet must be rescanned as soon as the previous one is finished.
 func TestRescans_Sequential(t *testing.T) {
 	w := newWorld(t)
 	var all []*watched
@@ -339,7 +339,7 @@ func (s *staleStore) FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Ou
 	return s.Store.FrozenUTXOs(ctx, walletID)
 }
 
-func TestUnfrozenUTXOStaysUnlocked(t *testing.T) {
+func TestUnfreeze_StaleFrozenState(t *testing.T) {
 	w := newWorld(t)
 	a := w.hot("a", "wpkh")
 	v := a.watch(now)
@@ -358,7 +358,7 @@ func TestUnfrozenUTXOStaysUnlocked(t *testing.T) {
 	v.agree()
 }
 
-// TestMixed: a transaction with inputs of two users.
+// TestMixed covers a transaction with inputs of two users.
 func TestMixed(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.hot("a", "wpkh"), w.hot("b", "tr")
@@ -395,8 +395,8 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// TestAbandoned: the node drops a transaction from its mempool, and its owner
-// abandons it.
+// TestAbandoned covers a transaction that leaves the node's mempool and that its owner
+// then abandons.
 func TestAbandoned(t *testing.T) {
 	w := newWorld(t, "-persistmempool=0", "-walletbroadcast=0")
 	h := w.hot("mine", "wpkh")
@@ -450,8 +450,8 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	}
 }
 
-// TestRescan_BeyondGapLimit: a payment beyond every gap limit is found by a rescan with a
-// wider range.
+// TestRescan_BeyondGapLimit checks that a rescan with a wider range finds a payment beyond
+// every gap limit.
 func TestRescan_BeyondGapLimit(t *testing.T) {
 	w := newWorld(t)
 	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")

@@ -274,7 +274,7 @@ func (h *hot) watch(birthday wallet.Birthday) *watched {
 
 var now = wallet.Birthday{Now: true}
 
-// fund gives a wallet mature coinbase outputs, which its history begins with.
+// fund gives a wallet mature coinbase outputs, the start of its history.
 func (h *hot) fund() {
 	h.t.Helper()
 	h.node.CLI(h.t, "generatetoaddress", 2, h.address())
@@ -308,7 +308,7 @@ func (h *hot) send(to map[string]string, options map[string]any) string {
 	return answer.Txid
 }
 
-// bump replaces a transaction by one with a higher fee rate, 20 sat/vB.
+// bump replaces a transaction by one with a fee rate of 20 sat/vB.
 func (h *hot) bump(txid string, options map[string]any) string {
 	h.t.Helper()
 	all := map[string]any{"fee_rate": 20}
@@ -326,7 +326,7 @@ func (w *world) outside() string {
 	return "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 }
 
-// agree waits until the index of a wallet equals Bitcoin Core's data completely.
+// agree waits until the index of a wallet completely equals Bitcoin Core's data.
 func (v *watched) agree() {
 	v.t.Helper()
 	deadline := time.Now().Add(90 * time.Second)
@@ -679,7 +679,7 @@ func (v *watched) outputTo(txid string) map[string]any {
 			return map[string]any{"txid": txid, "vout": o.Vout}
 		}
 	}
-	v.t.Fatalf("%s pays nothing to %s", txid, v.alias)
+	v.t.Fatalf("%s has no output to %s", txid, v.alias)
 	return nil
 }
 
