@@ -1,7 +1,7 @@
-// Command sbom says what a program of Go was made of: a bill of materials
-// (CycloneDX) and the licences of all that. It reads what the Go command wrote
-// into the program, so that it names what is in there and nothing else. The same
-// program gives the same bytes.
+// Command sbom writes a software bill of materials (CycloneDX) of a Go program and
+// the licences of its modules. It reads the build information that the Go command
+// embeds, so that it lists exactly the modules in the program. Its output is
+// reproducible: the same program produces the same bytes.
 //
 //	sbom PROGRAM VERSION BILL.cdx.json LICENSES
 package main
@@ -53,8 +53,8 @@ func run(args []string) error {
 	return os.WriteFile(args[3], texts, 0o644)
 }
 
-// modules returns the modules in a program, as they are: replaced ones by what
-// took their place.
+// modules returns the modules in a program. Replaced modules are represented by
+// their replacements.
 func modules(info *debug.BuildInfo) []*debug.Module {
 	var all []*debug.Module
 	for _, m := range info.Deps {
@@ -106,7 +106,7 @@ func purl(name, version string) string {
 
 var isLicense = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)`)
 
-// licenses returns the licences of Go and of all modules, as they came with them.
+// licenses returns the texts of the licences of Go and of all modules.
 func licenses(info *debug.BuildInfo) ([]byte, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
