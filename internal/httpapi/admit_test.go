@@ -16,9 +16,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// heavyRoutes are routes that take as long as a test wants them to.
+// heavyRoutes adds heavy routes whose handlers wait until the test lets them finish.
 type heavyRoutes struct {
-	begun chan string // the bodies of those that work
+	begun chan string // the text of each request whose handler has started
 	end   chan struct{}
 }
 
@@ -56,7 +56,8 @@ func (h *heavyRoutes) add(routes []route.Route) []route.Route {
 	return routes
 }
 
-// startHeavy starts a server with one slot, and room for two such requests of a user.
+// startHeavy starts a server with one slot for heavy requests and memory for the bodies of
+// two such requests per user.
 func startHeavy(t *testing.T) (*server, *heavyRoutes) {
 	t.Helper()
 	h := &heavyRoutes{make(chan string, 100), make(chan struct{})}
@@ -66,8 +67,9 @@ func startHeavy(t *testing.T) (*server, *heavyRoutes) {
 	}), h
 }
 
-// TestHeavyRequests_OccupyAllSlots: while heavy requests work and wait, light ones are
-// answered, further heavy ones are told to come back, and what waited is answered later.
+// TestHeavyRequests_OccupyAllSlots checks that while a heavy request occupies the only slot,
+// light requests are answered and other heavy requests get 503 with Retry-After, and that
+// heavy requests succeed again once the slot is free.
 func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)
@@ -92,7 +94,8 @@ func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "third"}`).want(t, 200, "done")
 }
 
-// TestHeavyRequests_OfOneUser: one user cannot occupy what all others need.
+// TestHeavyRequests_OfOneUser checks that of many concurrent heavy requests of one user one is
+// executed and the others get 429 or 503.
 func TestHeavyRequests_OfOneUser(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)
@@ -106,16 +109,16 @@ func TestHeavyRequests_OfOneUser(t *testing.T) {
 	for range many - 1 {
 		counts[<-statuses]++
 	}
-	if counts[429] == 0 || counts[503] == 0 || counts[429]+counts[503] != many-1 { // 503 is for those that had a place, and got no slot
+	if counts[429] == 0 || counts[503] == 0 || counts[429]+counts[503] != many-1 { // 503: queued, but no slot became free in time
 		t.Errorf("%v", counts)
 	}
 	close(h.end)
 	if got := <-statuses; got != 200 || len(h.begun) != 1 {
-		t.Errorf("%d; %d began", got, len(h.begun))
+		t.Errorf("status %d, and %d requests were started", got, len(h.begun))
 	}
 }
 
-// sendSlowly sends a request but for the last byte of its body.
+// sendSlowly sends a request without the last byte of its body.
 func (s *server) sendSlowly(t *testing.T, path, bearer string, size int) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -128,8 +131,8 @@ func (s *server) sendSlowly(t *testing.T, path, bearer string, size int) net.Con
 	return conn
 }
 
-// TestHeavyRequests_SlowSenders: who sends a body slowly holds no slot, and no more
-// memory than is theirs; bodies beyond that are not read.
+// TestHeavyRequests_SlowSenders checks that a client that sends its body slowly holds no
+// slot and at most the memory of one user, and that bodies beyond that limit are not read.
 func TestHeavyRequests_SlowSenders(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)
@@ -137,12 +140,12 @@ func TestHeavyRequests_SlowSenders(t *testing.T) {
 	alice, bob := s.token(t, s.user(t, "alice", false), 0).bearer(), s.token(t, s.user(t, "bob", false), 0).bearer()
 	const large = 290 << 10
 	first, second := s.sendSlowly(t, "/api/v1/heavy", alice, large), s.sendSlowly(t, "/api/v1/heavy", alice, large)
-	testkit.Eventually(t, "the room of alice is taken", func() bool {
+	testkit.Eventually(t, "the memory limit of alice is reached", func() bool {
 		return s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "`+strings.Repeat("y", large-20)+`"}`).status == 429
 	})
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "`+strings.Repeat("z", large-20)+`"}`).want(t, 200, "done")
 	s.sendSlowly(t, "/api/v1/heavy", bob, large)
-	testkit.Eventually(t, "all the room is taken", func() bool {
+	testkit.Eventually(t, "the memory limit of the server is reached", func() bool {
 		return s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "`+strings.Repeat("z", large-20)+`"}`).status == 503
 	})
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "small"}`).want(t, 200, "done")
@@ -154,12 +157,13 @@ func TestHeavyRequests_SlowSenders(t *testing.T) {
 		check(t, err)
 		check(t, got.Body.Close())
 		if got.StatusCode != http.StatusOK {
-			t.Errorf("a slow one is answered with %s", got.Status)
+			t.Errorf("slow request: status %s, want 200", got.Status)
 		}
 	}
 }
 
-// TestHeavyRequests_SlowReaders: who does not read what is streamed holds no slot.
+// TestHeavyRequests_SlowReaders checks that a client that does not read a streamed response
+// holds no slot.
 func TestHeavyRequests_SlowReaders(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)

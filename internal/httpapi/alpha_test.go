@@ -19,8 +19,9 @@ func (s *server) alphaToken(t *testing.T, p testUser, description, life string) 
 	return s.call(t, "POST", alphaTokens, p.basic(), fmt.Sprintf(`{"jwt_token_description": %s, "jwt_token_life": %q}`, description, life))
 }
 
-// TestAlphaLife is the life of a token as a script for Specter Desktop sees it.
-func TestAlphaLife(t *testing.T) {
+// TestAlphaTokenLifecycle creates, lists, uses and deletes a token as a script written for Specter
+// Desktop does.
+func TestAlphaTokenLifecycle(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin := s.user(t, "admin", true)
@@ -29,11 +30,11 @@ func TestAlphaLife(t *testing.T) {
 	made := s.alphaToken(t, admin, `"A token"`, "30 days").wantMessage(t, 201, "Token generated")
 	id, secret := made.text("jwt_token_id"), made.text("jwt_token")
 	if made.fields["jwt_token_life"] != 2592000.0 || made.text("jwt_token_description") != "A token" || len(made.fields) != 5 {
-		t.Errorf("made: %s", made.body)
+		t.Errorf("created: %s", made.body)
 	}
 	wantClaims(t, s, secret, id)
 
-	s.clock.advance(1500 * time.Millisecond) // to 1.75 s of the minute; the token ends at a whole second
+	s.clock.advance(1500 * time.Millisecond) // to 1.75 s past the minute; the token expires at a whole second
 	s.call(t, "GET", alphaTokens, admin.basic(), "").want(t, 200,
 		`"`+id+`":{"jwt_token_description":"A token","jwt_token_life":2592000,"jwt_token_remaining_life":2591998.25}`)
 	s.call(t, "GET", alphaTokens+id, admin.basic(), "").want(t, 200,
@@ -53,12 +54,12 @@ func TestAlphaLife(t *testing.T) {
 	s.alphaToken(t, admin, `"A token"`, "30 days").want(t, 201)
 }
 
-// wantClaims: exactly those of Specter Desktop's tokens.
+// wantClaims checks that a token has exactly the claims of a Specter Desktop token.
 func wantClaims(t *testing.T, s *server, secret, id string) {
 	t.Helper()
 	parts := strings.Split(secret, ".")
 	head := string(must(base64.RawURLEncoding.DecodeString(parts[0])))
-	if !regexp.MustCompile(`^{"alg":"HS256","salt":"[A-Z2-7]{26}","typ":"JWT"}$`).MatchString(head) { // the salt is ours
+	if !regexp.MustCompile(`^{"alg":"HS256","salt":"[A-Z2-7]{26}","typ":"JWT"}$`).MatchString(head) { // the salt is specterd's addition
 		t.Errorf("the token's header is %s", head)
 	}
 	var claims map[string]any
@@ -70,12 +71,12 @@ func wantClaims(t *testing.T, s *server, secret, id string) {
 	}
 }
 
-func TestAlphaDescriptionsAndLives(t *testing.T) {
+func TestAlphaToken_DescriptionAndLifetime(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p, other := s.user(t, "p", false), s.user(t, "other", false)
 	s.alphaToken(t, p, `"taken"`, "1 day").want(t, 201)
-	s.alphaToken(t, other, `"taken"`, "1 day").want(t, 201) // theirs to have
+	s.alphaToken(t, other, `"taken"`, "1 day").want(t, 201) // descriptions are unique per user only
 	const blank = "Token description already exists or is blank"
 	for _, c := range []struct {
 		description, life string
@@ -85,7 +86,7 @@ func TestAlphaDescriptionsAndLives(t *testing.T) {
 		{`"taken"`, "1 day", 400, blank},
 		{`""`, "1 day", 400, blank},
 		{`null`, "1 day", 400, blank},
-		{`"Taken"`, "1 day", 201, "Token generated"}, // descriptions differ by case, as in the original
+		{`"Taken"`, "1 day", 201, "Token generated"}, // descriptions are case-sensitive, as in Specter Desktop
 		{`"  "`, "1 day", 400, "jwt_token_description: is missing or blank"},
 		{`5`, "1 day", 201, "Token generated"},
 		{`"5"`, "1 day", 400, blank},
@@ -113,7 +114,7 @@ func TestAlphaDescriptionsAndLives(t *testing.T) {
 	}
 }
 
-// TestAlphaEndpoints: the one field more that POST takes.
+// TestAlphaEndpoints tests the field endpoints of POST, which Specter Desktop does not have.
 func TestAlphaEndpoints(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -153,8 +154,9 @@ func TestAlphaEndpoints(t *testing.T) {
 	}
 }
 
-// TestAlphaListIsWhole: the original has no pages.
-func TestAlphaListIsWhole(t *testing.T) {
+// TestAlphaTokenList_NotPaginated checks that the token list is not paginated, as in Specter
+// Desktop.
+func TestAlphaTokenList_NotPaginated(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)

@@ -19,8 +19,8 @@ const (
 	fullTxList   = "/api/v1alpha/specter/full_txlist/"
 )
 
-// TestAlphaWalletsOfOthers: what is not the caller's is told to be nowhere, in the
-// same words as what is nowhere.
+// TestAlphaWalletsOfOthers checks that wallets of other users get the same response as
+// wallets that do not exist.
 func TestAlphaWalletsOfOthers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -61,7 +61,7 @@ func TestAlphaWalletsOfOthers(t *testing.T) {
 	}
 }
 
-// TestAlphaNewWallet: there is nothing in it, and nothing is null that is a list.
+// TestAlphaNewWallet checks that the lists of a new wallet are empty and not null.
 func TestAlphaNewWallet(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -72,7 +72,7 @@ func TestAlphaNewWallet(t *testing.T) {
 		body := s.call(t, "GET", alphaWallets+alias, k.bearer(), "").want(t, 200).body
 		want := slices.DeleteFunc([]string{"txlist", "scan", "address_index", "utxo"}, func(name string) bool { return name == alias })
 		if got := names(t, body); got[0] != alias || !slices.Equal(got[1:], want) {
-			t.Errorf("%s: the answer has %v", alias, got)
+			t.Errorf("%s: the response has the members %v", alias, got)
 		}
 		var w map[string]any
 		check(t, json.Unmarshal([]byte(member(t, body, alias)), &w))
@@ -91,8 +91,8 @@ func TestAlphaNewWallet(t *testing.T) {
 	}
 }
 
-// TestAlphaScan: how far Core has got with looking through the chain.
-func TestAlphaScan(t *testing.T) {
+// TestAlphaRescanProgress checks how a wallet reports the progress of a rescan.
+func TestAlphaRescanProgress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)
@@ -100,11 +100,12 @@ func TestAlphaScan(t *testing.T) {
 	s.sql(t, `UPDATE wallets SET rescan_from = 5, rescan_progress = 0.25, core_info = '{"walletname":"x","scanning":false,"birthtime":7}' WHERE wallet_id = $1`, id)
 	got := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200, `"scan":0.25,`, `"scanning":{"progress":0.25}`, `"birthtime":7`)
 	if strings.Contains(got.body, `"walletname":"x"`) {
-		t.Error("the name of Core's wallet is not the true one")
+		t.Error("the response has a walletname that is not the name of the Core wallet")
 	}
 }
 
-// TestAlphaDeadTransactions: they are in _transactions only.
+// TestAlphaDeadTransactions checks that transactions that can no longer confirm are in
+// _transactions only.
 func TestAlphaDeadTransactions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -145,12 +146,12 @@ func TestAlphaDeadTransactions(t *testing.T) {
 	if all := names(t, member(t, member(t, body, "w"), "_transactions")); len(all) != len(changes.Added) {
 		t.Errorf("_transactions has %d", len(all))
 	}
-	if utxos := listOf(t, member(t, body, "utxo")); len(utxos) != 2 { // the confirmed and the one in the mempool
+	if utxos := listOf(t, member(t, body, "utxo")); len(utxos) != 2 { // the confirmed one and the one in the mempool
 		t.Errorf("%d UTXOs", len(utxos))
 	}
 }
 
-// received is a transaction with a raw form of that many bytes, and one output.
+// received returns a transaction with one output and the given number of raw bytes.
 func received(i, bytesOfRaw int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i)}
 	return wallet.Transaction{
@@ -161,7 +162,7 @@ func received(i, bytesOfRaw int) wallet.Transaction {
 	}
 }
 
-// TestAlphaUTXOs: which are locked, and which are not there yet.
+// TestAlphaUTXOs checks which UTXOs are listed and which of them are locked.
 func TestAlphaUTXOs(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -192,7 +193,8 @@ func TestAlphaUTXOs(t *testing.T) {
 	}
 }
 
-// TestAlphaTransactionsOfAll: of all the caller's wallets, a transfer twice.
+// TestAlphaTransactionsOfAll checks that full_txlist has the transactions of all wallets of
+// the caller, and a transfer between two of them twice.
 func TestAlphaTransactionsOfAll(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -215,8 +217,8 @@ func TestAlphaTransactionsOfAll(t *testing.T) {
 	}
 }
 
-// TestAlphaDevices: /specter names the devices; a token for some wallets is shown
-// theirs.
+// TestAlphaDevices checks that /specter lists the devices of the wallets that the token is
+// limited to.
 func TestAlphaDevices(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -244,7 +246,7 @@ func TestAlphaDevices(t *testing.T) {
 	}
 }
 
-// records returns the list that an answer is.
+// records decodes a response that is a JSON array.
 func records(t *testing.T, a answer) []map[string]any {
 	t.Helper()
 	return listOf(t, a.want(t, 200).body)
@@ -256,7 +258,7 @@ func listOf(t *testing.T, text string) (list []map[string]any) {
 	return list
 }
 
-// names returns the names of an object's members, in order.
+// names returns the names of an object's members in their order.
 func names(t *testing.T, object string) (found []string) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader([]byte(object)))

@@ -35,7 +35,7 @@ func TestAudit(t *testing.T) {
 		}
 		for i, id := range ids[1:] {
 			if id.(float64) >= ids[i].(float64) {
-				t.Errorf("the order is %v", ids)
+				t.Errorf("wrong order: %v", ids)
 			}
 		}
 		for path, code := range map[string]string{

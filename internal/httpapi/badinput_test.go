@@ -15,15 +15,15 @@ import (
 	"testing"
 )
 
-// badCase is a request of testdata/bad-input, whose README says what the fields mean.
+// badCase is a request of testdata/bad-input; the README there documents the fields.
 type badCase struct {
 	Name, Route, As, Body, Body64, Says, Secret string
 	Headers                                     map[string]string
 	Fill, Status                                int
 }
 
-// TestBadInput: whatever is wrong with a request, the answer is a 4xx that says
-// so, and nothing is different afterwards.
+// TestBadInput checks that every invalid request gets a 4xx with the expected message and
+// leaves the database unchanged.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -37,11 +37,11 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("%s: %d %s, want %d %s", name, got.status, got.body, c.Status, c.Says)
 			}
 			if c.Secret != "" && strings.Contains(got.body, c.Secret) {
-				t.Errorf("%s: the answer repeats what was sent: %s", name, got.body)
+				t.Errorf("%s: the response contains the secret of the request: %s", name, got.body)
 			}
 			wantErrorDocument(t, name, got)
 			if s.dump(t, false) != before {
-				t.Fatalf("%s changed something", name)
+				t.Fatalf("%s changed the database", name)
 			}
 		}
 		for name, c := range rawCases(t) {
@@ -50,20 +50,20 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("%s: %d %s, want %d %s", name, got.status, got.body, c.status, c.says)
 			}
 			if s.dump(t, false) != before {
-				t.Fatalf("%s changed something", name)
+				t.Fatalf("%s changed the database", name)
 			}
 		}
 	})
 }
 
-// wantErrorDocument: in the form of one of the two surfaces.
+// wantErrorDocument checks that an error has the format of one of the two API versions.
 func wantErrorDocument(t *testing.T, name string, got answer) {
 	t.Helper()
 	if got.status < 400 || got.status > 499 {
 		t.Errorf("%s: status %d", name, got.status)
 	}
 	if got.text("message") == "" && (got.text("code") == "" || got.text("detail") == "") {
-		t.Errorf("%s: the answer is no error document: %s", name, got.body)
+		t.Errorf("%s: the response is not an error document: %s", name, got.body)
 	}
 }
 
@@ -103,14 +103,14 @@ func (c badCase) request(s *server, admin testUser, k token) request {
 	return r
 }
 
-// repeat repeats what is between « and ».
+// repeat repeats the text between « and ».
 func repeat(text string, times int) string {
 	before, rest, _ := strings.Cut(text, "«")
 	middle, after, _ := strings.Cut(rest, "»")
 	return before + strings.Repeat(middle, times) + after
 }
 
-// rawCase is a request to the letter.
+// rawCase is a request that is sent byte for byte.
 type rawCase struct {
 	status int
 	says   string
@@ -126,7 +126,7 @@ func rawCases(t *testing.T) map[string]rawCase {
 		head, text, _ := strings.Cut(string(must(os.ReadFile(file))), "\n")
 		status, says, found := strings.Cut(strings.TrimPrefix(head, "# "), ": ")
 		if !found {
-			t.Fatalf("%s has no first line", file)
+			t.Fatalf("%s has no first line with status and message", file)
 		}
 		all[filepath.Base(file)] = rawCase{must(strconv.Atoi(status)), says, text}
 	}
@@ -144,8 +144,8 @@ func (s *server) fillIn(text string, k token) string {
 }
 
 // raw writes a request unchanged and reads the response. After an incomplete request it
-// closes the writing half of the connection; after a complete one, the server would take
-// that for a client that has gone away.
+// closes the writing half of the connection; after a complete one, the server would treat
+// that as a disconnect of the client.
 func (s *server) raw(t *testing.T, text string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -162,7 +162,7 @@ func (s *server) raw(t *testing.T, text string) answer {
 	return s.read(t, res)
 }
 
-// isComplete reports whether a text has a request with its whole body.
+// isComplete reports whether a text is a request with its complete body.
 func isComplete(text string) bool {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	if err != nil {

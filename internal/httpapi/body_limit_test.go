@@ -15,11 +15,11 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// soon is much less than the server waits for a body.
+// soon is much shorter than the time for which the server waits for a body.
 const soon = 8 * time.Second
 
-// unfinished sends the beginning of a request, and returns the answer that comes
-// while the rest is still missing.
+// unfinished sends the beginning of a request and returns the response that the server
+// sends before the rest arrives.
 func (s *server) unfinished(t *testing.T, head string, body string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -42,8 +42,8 @@ func (s *server) unfinished(t *testing.T, head string, body string) answer {
 
 var pathParameter = regexp.MustCompile(`{[a-z]+}`)
 
-// TestBodyLimit_ContentLength: every route refuses a body that is announced as too
-// large before it is sent, and nothing else waits for it.
+// TestBodyLimit_ContentLength checks that every route refuses a body whose Content-Length is
+// too large before it is sent, and that other paths do not wait for the body either.
 func TestBodyLimit_ContentLength(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -66,8 +66,8 @@ func TestBodyLimit_ContentLength(t *testing.T) {
 	}
 }
 
-// TestBodyLimit_Chunked: a body of unknown length is refused at the moment that it is
-// too large, whatever reads it.
+// TestBodyLimit_Chunked checks that a body of unknown length is refused as soon as it
+// exceeds the limit, in every code path that reads bodies.
 func TestBodyLimit_Chunked(t *testing.T) {
 	t.Parallel()
 	s := start(t, withHandlers)

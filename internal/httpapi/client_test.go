@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// testUser is a user whose password is known.
+// testUser is a user with its password.
 type testUser struct {
 	auth.User
 	password string
@@ -30,7 +30,7 @@ func basic(name, password string) string {
 
 func bearer(token string) string { return "Bearer " + token }
 
-// user adds a user.
+// user creates a user.
 func (s *server) user(t *testing.T, name string, admin bool) testUser {
 	t.Helper()
 	p := testUser{password: "correct horse of " + name}
@@ -41,7 +41,8 @@ func (s *server) user(t *testing.T, name string, admin bool) testUser {
 	return p
 }
 
-// principal acts for its user as a password does, whatever became of that.
+// principal returns the principal of a request with the user's password, without checking
+// that the user still exists or is active.
 func (p testUser) principal() *auth.Principal {
 	who := auth.Operator(p.Name)
 	who.UserID, who.Admin, who.Scopes, who.Address = p.ID, p.Admin, auth.ScopesOf(p.Admin), "127.0.0.1"
@@ -55,8 +56,8 @@ type token struct {
 
 func (k token) bearer() string { return bearer(k.secret) }
 
-// token makes a token that lives for an hour, with these scopes or, where they
-// are 0, all that the user can have.
+// token creates a token that expires in an hour, with the given scopes or, if they are 0,
+// with every scope that the user can have.
 func (s *server) token(t *testing.T, p testUser, scopes auth.Scopes, wallets ...string) token {
 	t.Helper()
 	return s.tokenFor(t, p, time.Hour, scopes, wallets)
@@ -74,8 +75,8 @@ func (s *server) tokenFor(t *testing.T, p testUser, life time.Duration, scopes a
 	return token{made.ID, secret}
 }
 
-// child makes a token with a token, over HTTP. Without scopes it gets those for
-// the node and for making more.
+// child creates a token with another token, over HTTP. The default scopes are tokens:* and
+// node:read.
 func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 	t.Helper()
 	if scopes == nil {
@@ -86,7 +87,7 @@ func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 	return token{made.text("id"), made.text("token")}
 }
 
-// wallet adds a wallet that a user has in this role.
+// wallet adds a wallet and makes a user a member with the given role.
 func (s *server) wallet(t *testing.T, p testUser, alias, role string) (id string) {
 	t.Helper()
 	id = unique("wallet")
@@ -96,24 +97,24 @@ func (s *server) wallet(t *testing.T, p testUser, alias, role string) (id string
 	return id
 }
 
-// request is a request as it goes over the wire.
+// request is an HTTP request of a test.
 type request struct {
 	method, path string
 	auth         []string
 	header       map[string]string
 	host         string
-	body         string // JSON, unless the header says otherwise
+	body         string // JSON, unless header has a Content-Type
 }
 
-// answer is what came back.
+// answer is a response with its body read.
 type answer struct {
 	status int
 	header http.Header
 	body   string
-	fields map[string]any // of a JSON object
+	fields map[string]any // the decoded body if it is a JSON object
 }
 
-// call makes a request with one credential, or none where it is empty.
+// call makes a request with one Authorization header, or without one if it is empty.
 func (s *server) call(t testing.TB, method, path, authorization, body string) answer {
 	t.Helper()
 	r := request{method: method, path: path, body: body}
@@ -153,7 +154,7 @@ func (s *server) read(t testing.TB, res *http.Response) answer {
 	a := answer{status: res.StatusCode, header: res.Header, body: string(body)}
 	if contentType := res.Header.Get("Content-Type"); strings.HasSuffix(contentType, "json") && contentType != "application/x-ndjson" && len(body) > 0 && body[0] != '[' {
 		if err := json.Unmarshal(body, &a.fields); err != nil {
-			t.Errorf("the body is no JSON object: %v: %s", err, body)
+			t.Errorf("the body is not a JSON object: %v: %s", err, body)
 		}
 	}
 	for _, name := range []string{"token", "jwt_token"} {
@@ -173,7 +174,7 @@ func (s *server) credentialIsSecret(header string) {
 	}
 }
 
-// want fails the test unless the answer has this status and its body all parts.
+// want fails the test unless the response has this status and its body contains all parts.
 func (a answer) want(t testing.TB, status int, parts ...string) answer {
 	t.Helper()
 	if a.status != status {
@@ -187,13 +188,13 @@ func (a answer) want(t testing.TB, status int, parts ...string) answer {
 	return a
 }
 
-// text returns a field of the answer that is a string; "" for all others.
+// text returns a string field of the response, or "" if there is no such string.
 func (a answer) text(name string) string {
 	text, _ := a.fields[name].(string)
 	return text
 }
 
-// list returns the items of a page, each by one of its fields.
+// list returns one string field of every item of a page.
 func (a answer) list(field string) []string {
 	var out []string
 	items, _ := a.fields["items"].([]any)
@@ -204,7 +205,7 @@ func (a answer) list(field string) []string {
 	return out
 }
 
-// wantProblem fails the test unless the answer is an RFC 9457 problem.
+// wantProblem fails the test unless the response is an RFC 9457 problem.
 func (a answer) wantProblem(t testing.TB, status int, code string) answer {
 	t.Helper()
 	a.want(t, status)
@@ -213,12 +214,12 @@ func (a answer) wantProblem(t testing.TB, status int, code string) answer {
 	}
 	if a.text("code") != code || a.fields["status"] != float64(status) || a.text("title") != http.StatusText(status) ||
 		a.text("detail") == "" || a.text("request_id") != a.header.Get("X-Request-Id") {
-		t.Errorf("no problem document with the code %s: %s", code, a.body)
+		t.Errorf("the body is not a problem document with the code %s: %s", code, a.body)
 	}
 	return a
 }
 
-// wantMessage fails the test unless the answer is one of Specter Desktop's.
+// wantMessage fails the test unless the response is a message in the format of Specter Desktop.
 func (a answer) wantMessage(t testing.TB, status int, message string) answer {
 	t.Helper()
 	a.want(t, status)
@@ -234,7 +235,7 @@ func (a answer) wantMessage(t testing.TB, status int, message string) answer {
 const unauthorized = "The server could not verify that you are authorized to access the URL requested. " +
 	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
 
-// wantRefused fails the test unless the credential was refused, on any surface.
+// wantRefused fails the test unless the credential was refused, in any API version.
 func (a answer) wantRefused(t testing.TB, path string) {
 	t.Helper()
 	if strings.HasPrefix(path, "/api/v1alpha/") {
@@ -249,7 +250,7 @@ var uniqueNumber atomic.Int64
 // unique returns a name that no other call returns.
 func unique(name string) string { return name + "-" + strconv.FormatInt(uniqueNumber.Add(1), 10) }
 
-// eventually waits for what the journal writes in the background.
+// eventually waits for rows that the audit recorder writes in the background.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
 	testkit.Eventually(t, "it is so", holds)

@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestClockJumps: tokens go by the time of day as it is, what was deleted stays
-// deleted whatever the clock says, and nothing is thrown away that would be missing
-// when the clock is back. Readiness says so meanwhile.
+// TestClockJumps checks that tokens expire by the current wall clock, that deleted tokens
+// stay deleted at any clock, and that no row is deleted that would be missing once the clock
+// is corrected. Readiness reports the jump until then.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {
@@ -67,9 +67,9 @@ func TestClockJumps(t *testing.T) {
 			works(false, revoked...)
 			s.call(t, "DELETE", tokens+"/"+revoked[0].id, p.basic(), "").want(t, 200)
 			once("l", "2. time")
-			once("k", "1. time") // and not again
+			once("k", "1. time") // replayed, not executed again
 			if n := rows(); n != before-1 {
-				t.Errorf("%d tokens are there, want %d", n, before-1)
+				t.Errorf("%d tokens in the database, want %d", n, before-1)
 			}
 
 			s.clock.advance(-48 * time.Hour)
@@ -82,14 +82,14 @@ func TestClockJumps(t *testing.T) {
 
 			s.clock.advance(-55 * time.Minute)
 			ready(503, "jumped back by 55m0s")
-			works(true, ended) // its end is ahead again; it was never deleted
+			works(true, ended) // its expiry is in the future again, and its row was not deleted
 			works(false, revoked...)
 			once("k", "1. time")
 			pass(watching.Doubt)
 			ready(200, "")
 			works(false, ended)
 			works(false, revoked...)
-			testkit.Figure(t, "%s, clock 48 h forward and back, 55 min back: %d tokens that live refused and accepted again, %d that were deleted refused throughout, no row lost, no request done twice",
+			testkit.Figure(t, "%s, clock 48 h forward and back, 55 min back: %d valid tokens refused and accepted again, %d deleted tokens refused throughout, no row lost, no request executed twice",
 				name, len(living), len(revoked))
 		})
 	}

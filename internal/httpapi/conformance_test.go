@@ -24,8 +24,8 @@ type specification struct {
 	schemas  map[string]*jsonschema.Schema
 }
 
-// theSpecification is that of all routes. Its schemas are stricter than what is
-// published: an object has no members that are not described.
+// theSpecification returns the specification of all routes. Its schemas are stricter than
+// the published ones: objects must not have undeclared properties.
 var theSpecification = sync.OnceValue(func() *specification {
 	document := must(httpapi.Describe(httpapi.Routes(httpapi.Options{}), "test"))
 	s := &specification{document: must(jsonschema.UnmarshalJSON(bytes.NewReader(document))).(object), schemas: map[string]*jsonschema.Schema{}}
@@ -58,7 +58,7 @@ func in(o object, path ...string) object {
 	return o
 }
 
-// template returns the path of the specification that a request's path matches, or "".
+// template returns the path template of the specification that matches a request path, or "".
 func (s *specification) template(path string) string {
 	parts := strings.Split(strings.TrimSuffix(path, "/"), "/")
 	best, literals := "", -1
@@ -83,8 +83,8 @@ func (s *specification) template(path string) string {
 	return best
 }
 
-// response returns what the specification has of a response, and the key of its
-// example; nil if the status is not among those of the operation.
+// response returns the specification of a response and the key of its example, or nil if the
+// operation does not declare the status.
 func (s *specification) response(method, path string, status int) (of object, key string) {
 	template := s.template(path)
 	method = strings.Replace(method, http.MethodHead, http.MethodGet, 1)
@@ -95,20 +95,20 @@ func (s *specification) response(method, path string, status int) (of object, ke
 	return of, method + " " + template + " " + strconv.Itoa(status)
 }
 
-// anyRequest are statuses that any request can get.
+// anyRequest has the error statuses that every request can get.
 var anyRequest = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusMisdirectedRequest, http.StatusInternalServerError}
 
-// check returns what is wrong with a response, which was sent in full.
+// check returns an error if a complete response does not match the specification.
 func (s *specification) check(method, path string, status int, contentType string, body []byte) error {
 	mediaType, _, _ := mime.ParseMediaType(contentType)
 	response, _ := s.response(method, path, status)
 	if response == nil {
 		if status < http.StatusBadRequest {
-			return fmt.Errorf("the status is not described")
+			return fmt.Errorf("the status is not declared")
 		}
 		isMethod := in(s.document, "paths", s.template(path), strings.ToLower(method)) != nil
 		if isMethod && !slices.Contains(anyRequest, status) {
-			return fmt.Errorf("the status is not described; see errorStatuses in openapi_errors.go")
+			return fmt.Errorf("the status is not declared; see errorStatuses in openapi_errors.go")
 		}
 		if mediaType == "application/problem+json" {
 			return s.validate("Problem", body)
@@ -118,17 +118,17 @@ func (s *specification) check(method, path string, status int, contentType strin
 	content, _ := response["content"].(object)
 	if len(content) == 0 {
 		if len(body) > 0 {
-			return fmt.Errorf("there is a body, and none is described")
+			return fmt.Errorf("the response has a body, but none is declared")
 		}
 		return nil
 	}
 	return s.checkBody(in(content, mediaType), mediaType, body)
 }
 
-// checkBody returns what is wrong with a body. That of JSON Lines has many values.
+// checkBody validates a body against a media type. In JSON Lines it validates each line.
 func (s *specification) checkBody(media object, mediaType string, body []byte) error {
 	if media == nil {
-		return fmt.Errorf("the content type %q is not described", mediaType)
+		return fmt.Errorf("the content type %q is not declared", mediaType)
 	}
 	name := componentName(in(media, "schema"))
 	switch mediaType {
@@ -145,7 +145,7 @@ func (s *specification) checkBody(media object, mediaType string, body []byte) e
 	return s.validate(name, body)
 }
 
-// componentName returns the name of the component that a schema or response refers to.
+// componentName returns the name of the component that a schema or response references.
 func componentName(o object) string {
 	ref, _ := o["$ref"].(string)
 	return ref[strings.LastIndexByte(ref, '/')+1:]
@@ -157,13 +157,13 @@ func (s *specification) validate(name string, body []byte) error {
 		return err
 	}
 	if s.schemas[name] == nil {
-		return fmt.Errorf("there is no schema %q", name)
+		return fmt.Errorf("schema %q not found", name)
 	}
 	return s.schemas[name].Validate(value)
 }
 
-// described returns a handler that fails the test for each response that is not as
-// the specification says. It keeps those that can be examples.
+// described returns a handler that fails the test if a response does not match the
+// specification. It records valid responses as examples.
 func described(t *testing.T, next http.Handler) http.Handler {
 	s := theSpecification()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -176,21 +176,21 @@ func described(t *testing.T, next http.Handler) http.Handler {
 		}
 		contentType := w.Header().Get("Content-Type")
 		if err := s.check(method, path, kept.status, contentType, kept.body.Bytes()); err != nil && !takesPlace(s, path) {
-			t.Errorf("%s %s answers %d, which is not as the specification says: %v\n%.1000s", method, path, kept.status, err, kept.body.String())
+			t.Errorf("%s %s: the response with status %d does not match the specification: %v\n%.1000s", method, path, kept.status, err, kept.body.String())
 		} else if method != http.MethodHead {
 			record(s, method, path, kept.status, contentType, kept.body.Bytes())
 		}
 	})
 }
 
-// takesPlace reports whether a wallet of v1alpha has an alias that is the name of a
-// member of the response, which it then replaces, as in Specter Desktop.
+// takesPlace reports whether the alias of a wallet of v1alpha is also the name of a member of
+// the response. The wallet then replaces that member, as in Specter Desktop.
 func takesPlace(s *specification, path string) bool {
 	alias, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), "/api/v1alpha/wallets/")
 	return ok && in(s.document, "components", "schemas", "V1alphaWalletResponse", "properties", alias) != nil
 }
 
-// keeper keeps what is written.
+// keeper records the status and the body of a response.
 type keeper struct {
 	http.ResponseWriter
 	status int
@@ -207,5 +207,5 @@ func (k *keeper) Write(b []byte) (int, error) {
 	return k.ResponseWriter.Write(b)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap makes http.ResponseController work.
 func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }

@@ -14,33 +14,33 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// credential is one column of the matrix.
+// credential is one kind of credential of TestMatrix.
 type credential struct {
 	name    string
 	headers func(t *testing.T, w *world, to route.Route) []string
 	verdict func(to route.Route) verdict
-	// only says for which routes it means something; all where nil.
+	// only selects the routes that it is tried with; nil selects all routes.
 	only func(to route.Route) bool
-	// foreign asks for what is another user's.
+	// foreign makes the request name a resource of another user.
 	foreign bool
 }
 
-// credentials are all kinds that there are.
+// credentials has every kind of credential.
 var credentials = append([]credential{
 	{name: "no credential", headers: fixed(), verdict: refused},
 	{name: "wrong password", headers: func(_ *testing.T, w *world, _ route.Route) []string {
 		return []string{basic(w.caller.Name, "not "+w.caller.password)}
 	}, verdict: refused},
-	{name: "password of nobody", headers: func(*testing.T, *world, route.Route) []string {
-		return []string{basic(unique("nobody"), "correct horse of nobody")}
+	{name: "password of an unknown user", headers: func(*testing.T, *world, route.Route) []string {
+		return []string{basic(unique("unknown"), "correct horse of unknown")}
 	}, verdict: refused},
-	{name: "token of every other scope", headers: func(t *testing.T, w *world, to route.Route) []string {
+	{name: "token with every other scope", headers: func(t *testing.T, w *world, to route.Route) []string {
 		return []string{w.token(t, w.caller, auth.ScopesOf(w.caller.Admin)&^to.Scope).bearer()}
 	}, verdict: withoutScope},
-	{name: "token of the right scope", headers: func(t *testing.T, w *world, to route.Route) []string {
+	{name: "token with the required scope", headers: func(t *testing.T, w *world, to route.Route) []string {
 		return []string{w.token(t, w.caller, to.Scope).bearer()}
 	}, verdict: byScopeAlone, only: func(to route.Route) bool { return !givesRights(to) }},
-	{name: "token of every scope", headers: func(t *testing.T, w *world, _ route.Route) []string {
+	{name: "token with every scope", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		return []string{w.token(t, w.caller, 0).bearer()}
 	}, verdict: byToken},
 	{name: "token of an ordinary user", headers: func(t *testing.T, w *world, _ route.Route) []string {
@@ -64,7 +64,7 @@ var credentials = append([]credential{
 		w.wallet(t, w.caller, alias, "owner")
 		return []string{w.token(t, w.caller, 0, alias).bearer()}
 	}, verdict: foreignByToken, only: isOfWallet},
-	{name: "token of a lower role", headers: func(t *testing.T, w *world, to route.Route) []string {
+	{name: "token of a member with a lower role", headers: func(t *testing.T, w *world, to route.Route) []string {
 		lower := map[route.Role]string{route.Owner: "signer", route.Signer: "proposer", route.Proposer: "viewer"}[to.Role]
 		member := w.user(t, unique("member"), false)
 		v := w.vaultOf(t, w.caller)
@@ -74,7 +74,8 @@ var credentials = append([]credential{
 	{name: "right password", headers: password, verdict: byPassword},
 }, append(malformed(), badTokens...)...)
 
-// badTokens are tokens that once were good, or never.
+// badTokens has forged, malformed, expired and revoked tokens, and credentials of disabled
+// or deleted users.
 var badTokens = []credential{
 	{name: "token signed with another key", headers: forged(func(_ *world, c jwt.MapClaims) string {
 		return sign(jwt.SigningMethodHS256, c, []byte(strings.Repeat("another key", 4)))
@@ -82,25 +83,25 @@ var badTokens = []credential{
 	{name: "token signed with an empty key", headers: forged(func(_ *world, c jwt.MapClaims) string {
 		return sign(jwt.SigningMethodHS256, c, []byte{})
 	}), verdict: refused},
-	{name: "token of algorithm none", headers: forged(func(_ *world, c jwt.MapClaims) string {
+	{name: "token with the algorithm none", headers: forged(func(_ *world, c jwt.MapClaims) string {
 		return sign(jwt.SigningMethodNone, c, jwt.UnsafeAllowNoneSignatureType)
 	}), verdict: refused},
-	{name: "token of another algorithm with the right key", headers: forged(func(w *world, c jwt.MapClaims) string {
+	{name: "right key, another algorithm", headers: forged(func(w *world, c jwt.MapClaims) string {
 		return sign(jwt.SigningMethodHS512, c, w.key)
 	}), verdict: refused},
-	{name: "right key, other description", headers: forged(func(w *world, c jwt.MapClaims) string {
+	{name: "right key, changed description", headers: forged(func(w *world, c jwt.MapClaims) string {
 		c["jwt_token_description"] = "another"
 		return sign(jwt.SigningMethodHS256, c, w.key)
 	}), verdict: refused},
-	{name: "right key, later end", headers: forged(func(w *world, c jwt.MapClaims) string {
+	{name: "right key, later expiry", headers: forged(func(w *world, c jwt.MapClaims) string {
 		c["exp"] = c["exp"].(float64) + 3600
 		return sign(jwt.SigningMethodHS256, c, w.key)
 	}), verdict: refused},
-	{name: "right key, no end", headers: forged(func(w *world, c jwt.MapClaims) string {
+	{name: "right key, no expiry", headers: forged(func(w *world, c jwt.MapClaims) string {
 		delete(c, "exp")
 		return sign(jwt.SigningMethodHS256, c, w.key)
 	}), verdict: refused},
-	{name: "right key, id of no token", headers: forged(func(w *world, c jwt.MapClaims) string {
+	{name: "right key, unknown token id", headers: forged(func(w *world, c jwt.MapClaims) string {
 		c["jwt_token_id"] = "00000000-0000-4000-8000-000000000000"
 		return sign(jwt.SigningMethodHS256, c, w.key)
 	}), verdict: refused},
@@ -110,13 +111,13 @@ var badTokens = []credential{
 		claims = strings.Replace(claims, `"username":"`, `"username":"x`, 1)
 		return parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "." + parts[2]
 	}), verdict: refused},
-	{name: "signature spelled otherwise (1)", headers: spoiled(respelled(1)), verdict: refused},
-	{name: "signature spelled otherwise (2)", headers: spoiled(respelled(2)), verdict: refused},
-	{name: "signature spelled otherwise (3)", headers: spoiled(respelled(3)), verdict: refused},
+	{name: "signature with trailing bits 1", headers: spoiled(respelled(1)), verdict: refused},
+	{name: "signature with trailing bits 2", headers: spoiled(respelled(2)), verdict: refused},
+	{name: "signature with trailing bits 3", headers: spoiled(respelled(3)), verdict: refused},
 	{name: "signature with padding", headers: spoiled(func(s string) string { return s + "=" }), verdict: refused},
-	{name: "signature left out", headers: spoiled(func(s string) string { return s[:strings.LastIndex(s, ".")+1] }), verdict: refused},
-	{name: "token with a line break", headers: spoiled(func(s string) string { return s + "\t" + s }), verdict: refused},
-	{name: "token in base64 again", headers: spoiled(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }), verdict: refused},
+	{name: "empty signature", headers: spoiled(func(s string) string { return s[:strings.LastIndex(s, ".")+1] }), verdict: refused},
+	{name: "two tokens separated by a tab", headers: spoiled(func(s string) string { return s + "\t" + s }), verdict: refused},
+	{name: "token encoded twice", headers: spoiled(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }), verdict: refused},
 	{name: "expired token", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		k := w.tokenFor(t, w.caller, time.Second, 0, nil)
 		w.clock.advance(time.Second)
@@ -151,7 +152,7 @@ var badTokens = []credential{
 	}, verdict: refused},
 }
 
-// malformed are headers that are no credential, whoever sends them.
+// malformed returns headers that are not a valid credential for any caller.
 func malformed() []credential {
 	var all []credential
 	for name, header := range map[string]func(w *world, good string) []string{
@@ -166,19 +167,19 @@ func malformed() []credential {
 		"bad base64":                 func(w *world, _ string) []string { return []string{"Basic !!!" + w.caller.basic()[6:]} },
 		"base64 without padding": func(w *world, _ string) []string {
 			if !strings.HasSuffix(w.caller.basic(), "=") {
-				panic("the caller's name and password need no padding; give them another length")
+				panic("the caller's name and password need no padding; change their length")
 			}
 			return []string{strings.TrimRight(w.caller.basic(), "=")}
 		},
 		"no colon": func(w *world, _ string) []string {
 			return []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(w.caller.Name))}
 		},
-		"no UTF-8":             func(*world, string) []string { return []string{basic("caller\xff", "correct horse of caller")} },
-		"NUL in the password":  func(w *world, _ string) []string { return []string{basic(w.caller.Name, w.caller.password+"\x00")} },
-		"the same token twice": func(_ *world, good string) []string { return []string{good, good} },
-		"password and token":   func(w *world, good string) []string { return []string{w.caller.basic(), good} },
-		"two in one header":    func(w *world, good string) []string { return []string{w.caller.basic() + ", " + good} },
-		"3 kB of token":        func(*world, string) []string { return []string{"Bearer " + strings.Repeat("x", 3000)} },
+		"invalid UTF-8":                 func(*world, string) []string { return []string{basic("caller\xff", "correct horse of caller")} },
+		"NUL in the password":           func(w *world, _ string) []string { return []string{basic(w.caller.Name, w.caller.password+"\x00")} },
+		"the same token twice":          func(_ *world, good string) []string { return []string{good, good} },
+		"password and token":            func(w *world, good string) []string { return []string{w.caller.basic(), good} },
+		"two credentials in one header": func(w *world, good string) []string { return []string{w.caller.basic() + ", " + good} },
+		"3 kB of token":                 func(*world, string) []string { return []string{"Bearer " + strings.Repeat("x", 3000)} },
 	} {
 		all = append(all, credential{name: "malformed: " + name, verdict: refused, headers: func(_ *testing.T, w *world, _ route.Route) []string {
 			return header(w, w.good.bearer())
@@ -193,7 +194,7 @@ func fixed(headers ...string) func(*testing.T, *world, route.Route) []string {
 
 func password(_ *testing.T, w *world, _ route.Route) []string { return []string{w.caller.basic()} }
 
-// forged has the claims of a good token made into another token.
+// forged returns a token that forge makes from the claims of a valid one.
 func forged(forge func(w *world, claims jwt.MapClaims) string) func(*testing.T, *world, route.Route) []string {
 	return func(t *testing.T, w *world, _ route.Route) []string {
 		var claims jwt.MapClaims
@@ -213,8 +214,8 @@ func spoiled(spoil func(secret string) string) func(*testing.T, *world, route.Ro
 	}
 }
 
-// respelled sets bits at the end of the signature that lenient decoders drop:
-// base64 of 32 bytes leaves two.
+// respelled sets bits at the end of the signature that lenient decoders ignore: base64 of
+// 32 bytes has two unused bits.
 func respelled(bits byte) func(string) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return func(secret string) string {
@@ -251,7 +252,7 @@ func byToken(to route.Route) verdict {
 		return byPasswordOnly
 	}
 	if to.Credentials == route.BasicOrBearer && (to.Handler.Name == "DeleteToken" || to.Handler.Name == "RotateToken") {
-		return notOwnToken // since what is asked for was made with a password
+		return notOwnToken // the token in the path was created with a password
 	}
 	if to.Credentials.TakesBearer() {
 		return letIn
@@ -259,7 +260,7 @@ func byToken(to route.Route) verdict {
 	return refused(to)
 }
 
-// byScopeAlone is for tokens with the route's scope only.
+// byScopeAlone is the verdict for a token with only the scope of the route.
 func byScopeAlone(to route.Route) verdict {
 	if v := byToken(to); v != letIn || to.Scope.Has(to.Handler.ShownScope) {
 		return v
@@ -296,19 +297,19 @@ func hasID(to route.Route) bool {
 	return strings.Contains(to.Path, "{id}") && to.Role != route.Admin || isOfWallet(to)
 }
 
-// isOfWallet reports whether the route is about something in a wallet.
+// isOfWallet reports whether the path of a route names a resource of a wallet.
 func isOfWallet(to route.Route) bool {
 	return strings.Contains(to.Path, "{alias}") || strings.Contains(to.Path, "{address}")
 }
 
-// isOnVault reports whether the right request is about the caller's vault, and not
-// about a wallet that is made for it.
+// isOnVault reports whether the valid request to a route uses the caller's vault rather than
+// a wallet that is created for that request.
 func isOnVault(to route.Route) bool {
 	return strings.Contains(to.Path, "{alias}") && to.Handler.Name != "DeleteWallet"
 }
 
-// givesRights reports whether the route makes tokens, members or invitations, which takes the
-// scopes that they get besides its own.
+// givesRights reports whether the route creates tokens, members or invitations. The caller
+// then also needs the scopes that the route grants.
 func givesRights(to route.Route) bool {
 	return to.Method == http.MethodPost && strings.HasPrefix(to.Path, "/api/v1/tokens") || to.Handler.Name == "PutMember" || to.Handler.Name == "CreateInvitation"
 }

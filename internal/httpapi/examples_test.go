@@ -22,9 +22,9 @@ const (
 	howToRecord  = "record it with: go test ./internal/httpapi -run 'TestMatrix|TestProposals' -examples (without -run if that is not enough); then regenerate docs/openapi.json"
 )
 
-var updateExamples = flag.Bool("examples", false, "add what is missing or invalid in "+examplesFile+" from the responses of the tests")
+var updateExamples = flag.Bool("examples", false, "add missing and replace invalid examples in "+examplesFile+" from the responses of the tests")
 
-// recorded are the best responses so far, by the key of their examples and media type.
+// recorded has the best responses so far, by example key and media type.
 var recorded = struct {
 	sync.Mutex
 	bodies map[string]map[string]any
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// record keeps a response as an example if it says more than the one before.
+// record keeps a response as an example if it is better than the previous one; see saysMore.
 func record(s *specification, method, path string, status int, contentType string, body []byte) {
 	response, key := s.response(method, path, status)
 	if !*updateExamples || response == nil || len(body) == 0 {
@@ -63,8 +63,8 @@ func record(s *specification, method, path string, status int, contentType strin
 	}
 }
 
-// exampleOf returns what is shown of a body: JSON as a value, of JSON Lines the first
-// one, and of a text the first lines.
+// exampleOf returns the example for a body: the value of a JSON body, the first value of JSON
+// Lines, or the first lines of CSV.
 func exampleOf(mediaType string, body []byte) (any, error) {
 	const lines = 3
 	switch mediaType {
@@ -81,17 +81,17 @@ func exampleOf(mediaType string, body []byte) (any, error) {
 	return shorten("", value), err
 }
 
-// constant has what stands for values that differ each time, or that are secret.
+// constant has the replacements of values that are secret or differ in every run.
 var constant = map[string]string{
 	"token": "eyJhbGciOiJIUzI1NiJ9…", "jwt_token": "eyJhbGciOiJIUzI1NiJ9…", "request_id": "1beadfe575423f51", "next_cursor": "MTc5NjExOTIwMDI1MDAwMA",
 }
 
 var (
-	numbered = regexp.MustCompile(`^([a-z_ ]+)[-_][0-9]+$`)        // by unique
+	numbered = regexp.MustCompile(`^([a-z_ ]+)[-_][0-9]+$`)        // a name made by unique
 	encoded  = regexp.MustCompile(`^([0-9a-f]+|[0-9A-Za-z+/=]+)$`) // hexadecimal or base64
 )
 
-// shorten returns a value of which lists and long texts are cut.
+// shorten truncates the lists and long texts of a value.
 func shorten(name string, value any) any {
 	const (
 		items, longText, cutText = 2, 300, 96 // 96 is a whole number of bytes in both encodings
@@ -126,7 +126,7 @@ func shorten(name string, value any) any {
 	return value
 }
 
-// isTable reports whether an object has objects by their ids or addresses.
+// isTable reports whether an object maps ids or addresses to objects.
 func isTable(o object) bool {
 	for _, member := range o {
 		if _, ok := member.(object); !ok {
@@ -136,9 +136,8 @@ func isTable(o object) bool {
 	return true
 }
 
-// saysMore reports whether an example has more values than another, or as many in a
-// shorter text. Equal ones are in a fixed order, so that it does not matter which
-// test was first.
+// saysMore reports whether example a has more values than b, or as many in a shorter text.
+// Ties have a fixed order, so that the result does not depend on the order of the tests.
 func saysMore(a, b any) bool {
 	if x, y := countValues(a), countValues(b); x != y {
 		return x > y
@@ -167,8 +166,8 @@ func countValues(v any) (n int) {
 	return n + 1
 }
 
-// writeExamples keeps the examples that are still valid and adds those that were
-// recorded for others.
+// writeExamples keeps the examples that are still valid and adds recorded ones for the
+// missing and invalid ones.
 func writeExamples(s *specification) error {
 	kept := readExamples()
 	for key, byType := range kept {
@@ -205,7 +204,7 @@ func readExamples() map[string]map[string]any {
 	return examples
 }
 
-// checkExample returns what is wrong with an example.
+// checkExample returns an error if an example does not match the specification.
 func (s *specification) checkExample(key, mediaType string, example any) error {
 	response := in(s.document, "components", "responses", key)
 	if method, rest, ok := strings.Cut(key, " "); ok {
@@ -215,12 +214,12 @@ func (s *specification) checkExample(key, mediaType string, example any) error {
 	return s.checkBody(in(response, "content", mediaType), mediaType, must(json.Marshal(example)))
 }
 
-// TestExamples_EveryResponseHasAValidOne: an example without a new field is invalid,
-// as is one with a field that there is no more.
+// TestExamples_EveryResponseHasAValidOne fails if an example is missing or outdated: an
+// example without a new field is invalid, and so is one with a removed field.
 func TestExamples_EveryResponseHasAValidOne(t *testing.T) {
 	t.Parallel()
 	if *updateExamples {
-		return // they are written when all tests have ended
+		return // TestMain writes the examples after all tests
 	}
 	s := theSpecification()
 	examples := readExamples()

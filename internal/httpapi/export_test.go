@@ -1,4 +1,4 @@
 package httpapi
 
-// NewHandler serves any table of routes, for tests of what no route has yet.
+// NewHandler serves a given table of routes. Tests use it for features that no route has yet.
 var NewHandler = newHandler

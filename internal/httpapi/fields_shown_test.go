@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi"
 )
 
-// fieldClasses returns the scopes of each property in the file.
+// fieldClasses returns the scopes that fieldsFile lists for each property.
 var fieldClasses = sync.OnceValue(func() map[string][]string {
 	classes := map[string][]string{}
 	for line := range strings.Lines(string(must(os.ReadFile(fieldsFile)))) {
@@ -27,7 +27,7 @@ var fieldClasses = sync.OnceValue(func() map[string][]string {
 	return classes
 })
 
-// creatingOperations are the routes whose handlers are in creating, by method and path.
+// creatingOperations has the routes whose handlers are in creating, by method and path.
 var creatingOperations = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -38,8 +38,8 @@ var creatingOperations = sync.OnceValue(func() map[string]bool {
 	return all
 })
 
-// fieldsChecked returns a handler that fails the test for each response with a property
-// that its caller's token lacks the scope for. A password has all scopes.
+// fieldsChecked returns a handler that fails the test if a response has a property that the
+// scopes of the caller's token do not allow. A password has all scopes.
 func (s *server) fieldsChecked(t *testing.T, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scopes, ok := s.scopesOf(r.Header.Get("Authorization"))
@@ -58,8 +58,8 @@ func (s *server) fieldsChecked(t *testing.T, next http.Handler) http.Handler {
 	})
 }
 
-// scopesOf returns the scopes of the token in a header, and false if there is none, or no
-// longer.
+// scopesOf returns the scopes of the token in a header, or false if the header has no token
+// or the token was deleted.
 func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
 	_, claims, _ := strings.Cut(authorization, ".")
 	claims, _, _ = strings.Cut(claims, ".")
@@ -74,11 +74,12 @@ func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
 	if s.db.QueryRow("SELECT scopes FROM tokens WHERE token_id = $1", token.ID).Scan(&names) != nil {
 		return 0, false
 	}
-	scopes, _ := auth.ParseScopes("", strings.Fields(names)) // none for scopes that do not exist
+	scopes, _ := auth.ParseScopes("", strings.Fields(names)) // 0 if a scope is unknown
 	return scopes, true
 }
 
-// beyond returns the properties with a value in a response that none of the scopes reads.
+// beyond returns the properties that have a value in a response and that none of the scopes
+// allows to read.
 func (s *specification) beyond(r *http.Request, kept *keeper, scopes auth.Scopes) (shown []string) {
 	response, _ := s.response(r.Method, r.URL.EscapedPath(), kept.status)
 	schema := in(response, "content", "application/json", "schema")
@@ -127,7 +128,7 @@ func (s *specification) walk(schema object, value any, found func(field string))
 	}
 }
 
-// hasValue reports whether a JSON value tells anything.
+// hasValue reports whether a JSON value is not empty.
 func hasValue(value any) bool {
 	switch value := value.(type) {
 	case nil:

@@ -11,13 +11,13 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// fieldsFile says of each property of each response which scope reads it: one a line,
-// Schema.property and the scope, or several of which one is enough; anyone for what takes
-// no scope, and own for what is about the caller's own user or token.
+// fieldsFile lists the scopes that allow a caller to read each property of each response. A
+// line has Schema.property and one or more scopes, of which one suffices; anyone if no scope
+// is required; or own if the property is about the caller's own user or token.
 const fieldsFile = "testdata/response_fields.txt"
 
-// creating are the handlers whose responses show what the request created, or what
-// became of what it sent, to those without the scope that reads it.
+// creating has the handlers whose responses show the created resource, or the result for the
+// submitted data, even if the caller lacks the scope that reads it.
 var creating = map[string]string{
 	"CreateToken":      "the token",
 	"RotateToken":      "the token",
@@ -29,12 +29,12 @@ var creating = map[string]string{
 	"CreatePSBT":       "the proposal, without signatures",
 	"BumpProposal":     "the proposal, without signatures",
 	"ImportLabels":     "which of the lines were imported",
-	"DeleteToken":      "which tokens it deleted, and which it kept",
-	"DeleteUserToken":  "which tokens it deleted, and which it kept",
+	"DeleteToken":      "which tokens were deleted and which were kept",
+	"DeleteUserToken":  "which tokens were deleted and which were kept",
 }
 
-// checkedByHandler are properties that a handler leaves empty for those without the scope
-// that reads what is in them.
+// checkedByHandler has the properties that the handler leaves empty if the caller lacks the
+// scope for them.
 var checkedByHandler = map[string]bool{
 	"V1alphaWalletObject.pending_psbts":    true, // see testProposalRoles
 	"V1alphaSpecterResponse.alias_name":    true, // see TestSpecterWithoutWallets
@@ -44,10 +44,9 @@ var checkedByHandler = map[string]bool{
 	"V1alphaSpecterResponse.devices_names": true,
 }
 
-// TestFields: every property of every response is classified, and no route shows one to a
-// token that lacks the scope that reads it. That a token without the scope of a route, or
-// of its response, is shown nothing is for TestMatrix, and who is shown signatures for
-// TestProposals.
+// TestFields checks that fieldsFile lists every property of every response, and that no route
+// shows a property to a token without a scope that reads it. TestMatrix covers tokens without
+// the scope of a route or of its response, and TestProposals covers signatures.
 func TestFields(t *testing.T) {
 	t.Parallel()
 	classes := fieldClasses()
@@ -63,7 +62,7 @@ func TestFields(t *testing.T) {
 		for _, field := range slices.Sorted(maps.Keys(fields)) {
 			found[field] = true
 			if class, ok := classes[field]; !ok {
-				t.Errorf("%s %s: say in %s which scope reads %s", to.Method, to.Path, fieldsFile, field)
+				t.Errorf("%s %s: add to %s the scope that reads %s", to.Method, to.Path, fieldsFile, field)
 			} else if !checkedByHandler[field] && !isCovered(to, class) {
 				t.Errorf("%s %s shows %s to tokens without the scope %s", to.Method, to.Path, field, strings.Join(class, " or "))
 			}
@@ -71,12 +70,12 @@ func TestFields(t *testing.T) {
 	}
 	for field := range classes {
 		if !found[field] {
-			t.Errorf("%s has %s, which no response has", fieldsFile, field)
+			t.Errorf("%s lists %s, which no response has", fieldsFile, field)
 		}
 	}
 }
 
-// TestSpecterWithoutWallets: names of wallets take the scope that reads wallets.
+// TestSpecterWithoutWallets checks that wallet names require the scope wallets:read.
 func TestSpecterWithoutWallets(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -85,11 +84,11 @@ func TestSpecterWithoutWallets(t *testing.T) {
 	s.call(t, "GET", "/api/v1alpha/specter", s.token(t, admin, auth.NodeRead|auth.WalletsRead).bearer(), "").want(t, 200, `"wallets_alias":["vault"]`)
 	got := s.call(t, "GET", "/api/v1alpha/specter", s.token(t, admin, auth.NodeRead).bearer(), "").want(t, 200, `"wallets_names":[]`, `"alias_name":{}`)
 	if strings.Contains(got.body, "vault") {
-		t.Errorf("the wallet is named: %s", got.body)
+		t.Errorf("the response has the name of the wallet: %s", got.body)
 	}
 }
 
-// isCovered reports whether all who are shown the response of a route may read a property.
+// isCovered reports whether every caller that gets the response of a route may read a property.
 func isCovered(to route.Route, class []string) bool {
 	_, creates := creating[to.Handler.Name]
 	switch {
@@ -102,7 +101,7 @@ func isCovered(to route.Route, class []string) bool {
 }
 
 // collectFields adds the properties of all schemas that a part of the specification
-// refers to.
+// references.
 func collectFields(part any, fields map[string]bool) {
 	switch part := part.(type) {
 	case []any:

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzBasic: whatever stands behind "Basic ", what is taken from it is what a
-// client wrote who wrote exactly this.
+// FuzzBasic checks that every accepted Basic credential is the canonical encoding of the
+// parsed user name and password.
 func FuzzBasic(f *testing.F) {
 	for _, text := range []string{"admin:admin", "bob smith:a:b", ":", "admin", "a\x00b:c", "\xff:\xff", "é:é"} {
 		encoded := base64.StdEncoding.EncodeToString([]byte(text))
@@ -17,14 +17,14 @@ func FuzzBasic(f *testing.F) {
 		f.Add(strings.TrimRight(encoded, "="))
 		f.Add(base64.URLEncoding.EncodeToString([]byte(text)))
 	}
-	f.Add("YR==") // bits behind the end
+	f.Add("YR==") // has non-zero trailing bits
 	f.Fuzz(func(t *testing.T, credential string) {
 		name, password, ok := parseBasic(credential)
 		if !ok {
 			return
 		}
 		if base64.StdEncoding.EncodeToString([]byte(name+":"+password)) != credential {
-			t.Errorf("%q is also spelled %q", name+":"+password, credential)
+			t.Errorf("%q was accepted in the non-canonical encoding %q", name+":"+password, credential)
 		}
 		if strings.Contains(name, ":") || !utf8.ValidString(name) || !utf8.ValidString(password) {
 			t.Errorf("name %q, password %q", name, password)

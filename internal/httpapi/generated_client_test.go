@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestGeneratedClient has oapi-codegen generate a client from the specification,
-// compiles it with tools/openapi/client, and runs that against a live server.
+// TestGeneratedClient generates a client from the specification with oapi-codegen, compiles
+// it with tools/openapi/client, and runs the program against a live server.
 func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
 	bitcoind := testkit.Bitcoind(t)
@@ -28,8 +28,8 @@ func TestGeneratedClient(t *testing.T) {
 	}
 }
 
-// buildClient returns the path of the program. What is generated is seen by the
-// compiler only.
+// buildClient returns the path of the compiled program. The generated code is passed to the
+// compiler as an overlay and is not written to the source tree.
 func buildClient(t *testing.T) string {
 	t.Helper()
 	source := must(filepath.Abs("../../tools/openapi/client"))

@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// withHandlers adds a route of each kind of handler.
+// withHandlers adds one route for each kind of handler.
 func withHandlers(s *setup) {
 	s.routes = func(routes []route.Route) []route.Route {
 		add := func(method, path string, h route.Handler) {
@@ -75,7 +75,7 @@ type eitherBody struct {
 // MaxBody implements route.Limited.
 func (eitherBody) MaxBody() int64 { return 2_000_000 }
 
-// number is what says itself what is wrong with it.
+// number is a type whose UnmarshalJSON always returns a fault.
 type number int
 
 func (*number) UnmarshalJSON([]byte) error {
@@ -120,7 +120,7 @@ func (o optional) String() string {
 	return text
 }
 
-// TestETag: who has an answer already is not sent it again (RFC 9110, section 13.1.2).
+// TestETag checks conditional requests with If-None-Match (RFC 9110, section 13.1.2).
 func TestETag(t *testing.T) {
 	t.Parallel()
 	s := start(t, withHandlers)
@@ -153,7 +153,7 @@ func TestETag(t *testing.T) {
 		}
 	}
 	if a, b := ask("GET", "tagged", ""), ask("GET", "tagged?number=1", ""); a.header.Get("Etag") == b.header.Get("Etag") {
-		t.Error("another answer has the same ETag")
+		t.Error("two different responses have the same ETag")
 	}
 	old := ask("GET", "changing", "").header.Get("Etag")
 	ask("GET", "changing", old).want(t, 200, `"2"`)
@@ -165,7 +165,7 @@ func TestETag(t *testing.T) {
 		t.Errorf("an error: %v", got.header)
 	}
 	if got := s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200); got.header.Get("Etag") != "" {
-		t.Errorf("a route without tags: %v", got.header)
+		t.Errorf("a route without ETags: %v", got.header)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestTextBody(t *testing.T) {
 	s.do(t, request{method: "POST", path: "/api/v1/text?x=1", header: plain}).wantProblem(t, 400, "unknown_parameter")
 }
 
-// TestJSONOrText: a route can take an object, or what would be in it as it is.
+// TestJSONOrText tests a route that accepts a JSON object or a plain text body.
 func TestJSONOrText(t *testing.T) {
 	t.Parallel()
 	s := start(t, withHandlers)
@@ -216,12 +216,12 @@ func TestJSONOrText(t *testing.T) {
 		`{"list": [NaN]}`: "list[0]: is not well-formed JSON", `{"message": x}`: "message: is not well-formed JSON", `{"secret": x}`: "the body is not well-formed JSON",
 	} {
 		if got := ask("application/json", body).want(t, 400, field); strings.Contains(got.body, "secret") {
-			t.Errorf("the answer repeats a name: %s", got.body)
+			t.Errorf("the response repeats the name of an unknown field: %s", got.body)
 		}
 	}
 }
 
-func TestCreateOrTry(t *testing.T) {
+func TestCreatedOrDryRun(t *testing.T) {
 	t.Parallel()
 	s := start(t, withHandlers)
 	s.call(t, "POST", "/api/v1/try?number=1", "", "").want(t, 201, `"made"`)
@@ -238,7 +238,7 @@ func TestListParameter(t *testing.T) {
 	}
 }
 
-// TestVersioned: an answer can bring its own ETag.
+// TestVersioned tests responses that define their own ETag.
 func TestVersioned(t *testing.T) {
 	t.Parallel()
 	s := start(t, withHandlers)

@@ -1,5 +1,5 @@
-// These tests talk HTTP to the whole API over real services and a real
-// database. Only the node is a stub: it says what a test wants it to.
+// These tests send HTTP requests to the complete API with real services and a real database.
+// Unless a test sets up a node, the node's status is a stub.
 package httpapi_test
 
 import (
@@ -32,14 +32,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// setup is what a test may want otherwise.
+// setup has the settings that a test can change.
 type setup struct {
-	database string // PostgreSQL's URL; else a new SQLite file
-	cost     int    // of bcrypt
+	database string // URL of a PostgreSQL database; empty for a new SQLite file
+	cost     int    // bcrypt cost
 	routes   func([]route.Route) []route.Route
-	bitcoind *testkit.Node // for what wallets need of a node; else that is away
-	nodeURL  string        // where a node is that is none
-	isPolled bool          // the API knows of the node what a monitor finds out, as the program does
+	bitcoind *testkit.Node // the node of the wallets; nil if the node is unreachable
+	nodeURL  string        // URL of a server that is not a node
+	isPolled bool          // use a status monitor that polls the node, as the program does
 	httpapi.Options
 }
 
@@ -52,15 +52,15 @@ type server struct {
 	node    *nodeStub
 	key     []byte
 	store   *store.Store
-	db      *sql.DB  // a connection of its own, as an SQL shell has
-	selects sync.Map // prepared, by their text
+	db      *sql.DB  // a separate connection, as of an SQL shell
+	selects sync.Map // prepared statements by their text
 	log     *testkit.Log
 	client  *http.Client
-	secrets sync.Map // what must be found neither in the log nor in the database
-	mayFail bool     // whether the log may tell of an internal error
+	secrets sync.Map // texts that must not be in the log or the database
+	mayFail bool     // whether the log may have internal errors
 }
 
-// engines are the databases under test, each with a server's setting.
+// engines has the databases under test, each with the setting that selects it.
 var engines = map[string]func(t *testing.T) func(*setup){
 	"SQLite": func(*testing.T) func(*setup) { return func(*setup) {} },
 	"PostgreSQL": func(t *testing.T) func(*setup) {
@@ -79,8 +79,8 @@ func onEachEngine(t *testing.T, test func(t *testing.T, s *server)) {
 	}
 }
 
-// start starts a server that stops with the test. At the end it looks for
-// secrets where none may be, and for errors that nobody expected.
+// start starts a server that stops at the end of the test. It then checks that no secret is
+// in the log or the database and that the log has no unexpected errors.
 func start(t *testing.T, settings ...func(*setup)) *server {
 	t.Helper()
 	s := &server{clock: newClock(), node: newNodeStub(), log: &testkit.Log{}, key: []byte("a signing key of the tests, 32 bytes or more")}
@@ -125,8 +125,8 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	return s
 }
 
-// provider is the node as the wallets have it. Without one, it is on regtest as
-// far as is known, and does not answer.
+// provider returns the node backend of the wallets. Without a node, its status is the one of
+// nodeStub, regtest by default, and its RPC calls fail.
 func (s *server) provider(t *testing.T, set *setup) *backend.Provider {
 	t.Helper()
 	client, status := s.rpc(t, set), s.node.Status
@@ -141,7 +141,7 @@ func (s *server) provider(t *testing.T, set *setup) *backend.Provider {
 	return backend.NewProvider(backend.New(client), status)
 }
 
-// rpc is a client of a node, or of none.
+// rpc returns an RPC client for the node or for nodeURL. If neither is set, its calls fail.
 func (s *server) rpc(t *testing.T, set *setup) *rpcclient.Client {
 	t.Helper()
 	n := set.bitcoind
@@ -154,7 +154,7 @@ func (s *server) rpc(t *testing.T, set *setup) *rpcclient.Client {
 	return client
 }
 
-// monitor polls a node until the test ends, and has done so once.
+// monitor returns a monitor that has polled the node once and polls it until the test ends.
 func (s *server) monitor(t *testing.T, rpc *rpcclient.Client) *nodestatus.Monitor {
 	t.Helper()
 	m := nodestatus.New(slog.New(slog.DiscardHandler), rpc, time.Now, nodestatus.Options{Identity: s.store})
@@ -213,11 +213,11 @@ func (s *server) serve(t *testing.T, recorder *auth.Recorder) {
 	})
 }
 
-// inspect looks at what a server leaves behind.
+// inspect checks the log and the database of a stopped server.
 func (s *server) inspect(t *testing.T) {
 	log, data := s.log.String(), s.dump(t, true)
 	if !s.mayFail && strings.Contains(log, `"level":"ERROR"`) {
-		t.Errorf("the log tells of an internal error:\n%s", linesWith(log, `"level":"ERROR"`))
+		t.Errorf("the log has an internal error:\n%s", linesWith(log, `"level":"ERROR"`))
 	}
 	check(t, testkit.CheckLog(context.Background(), t, s.db, log))
 	s.inspectAudit(t)
@@ -232,13 +232,13 @@ func (s *server) inspect(t *testing.T) {
 	})
 }
 
-const shortestSecret = 8 // shorter ones are in the log by chance
+const shortestSecret = 8 // shorter texts are in the log by chance
 
 // privateToWallets matches outpoints, transactions, addresses, amounts and quoted names.
 var privateToWallets = regexp.MustCompile(`[0-9a-f]{64}|bcrt1|BTC|^"`)
 
-// inspectAudit looks for what only the members of a wallet may know, which all admins
-// would see.
+// inspectAudit checks that the audit log, which all admins can read, has no data that only
+// the members of a wallet may see.
 func (s *server) inspectAudit(t *testing.T) {
 	t.Helper()
 	rows, err := s.db.QueryContext(context.Background(), "SELECT action, detail FROM audit")
@@ -248,7 +248,7 @@ func (s *server) inspectAudit(t *testing.T) {
 		var action, detail string
 		check(t, rows.Scan(&action, &detail))
 		if privateToWallets.MatchString(detail) {
-			t.Errorf("the audit log has of %s what is private to a wallet: %s", action, detail)
+			t.Errorf("the audit event %s has data that is private to a wallet: %s", action, detail)
 		}
 	}
 	check(t, rows.Err())
@@ -260,7 +260,7 @@ func (s *server) secret(text string) {
 	}
 }
 
-// sql changes rows as somebody at an SQL shell does.
+// sql changes rows directly, as an operator in an SQL shell does.
 func (s *server) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	result, err := s.db.ExecContext(t.Context(), statement, args...)
@@ -270,8 +270,8 @@ func (s *server) sql(t *testing.T, statement string, args ...any) {
 	}
 }
 
-// dump returns everything in the database, but for what is written in the
-// background, last uses and seals, and, unless all is wanted, the audit record.
+// dump returns the contents of the database without the columns that are written in the
+// background (last uses and the hash chain). It includes the audit log if all is set.
 func (s *server) dump(t *testing.T, all bool) string {
 	t.Helper()
 	var text strings.Builder
@@ -284,13 +284,13 @@ func (s *server) dump(t *testing.T, all bool) string {
 	return text.String()
 }
 
-// tables are all but the audit record.
+// tables has all tables except the audit log.
 var tables = []string{
 	"settings", "users", "wallets", "members", "invitations", "used_aliases", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
 	"locked", "frozen", "labels", "proposals", "proposal_inputs", "proposal_outputs", "proposal_signatures", "proposal_steps", "reserved", "tokens", "rotations", "imports", "idempotency",
 }
 
-// statement keeps the statements: most of a small SELECT's time is its preparation.
+// statement caches prepared statements: a small SELECT spends most of its time in preparation.
 func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 	t.Helper()
 	kept, ok := s.selects.Load(query)
@@ -304,7 +304,7 @@ func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 
 func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	t.Helper()
-	rows, err := s.statement(t, "SELECT * FROM "+table).QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is kept
+	rows, err := s.statement(t, "SELECT * FROM "+table).QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is cached
 	check(t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
@@ -330,7 +330,7 @@ func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	text.WriteString(strings.Join(append(lines, ""), "\n"))
 }
 
-// clock is a clock that stands still until it is told.
+// clock is a clock that only advance moves.
 type clock struct{ micros atomic.Int64 }
 
 func newClock() *clock {
@@ -342,7 +342,7 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
 func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
 
-// nodeStub says of the node what a test wants.
+// nodeStub returns the node status that a test has set.
 type nodeStub struct {
 	status atomic.Pointer[nodestatus.Status]
 }

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestBothWaysToLiveness: a plain request is answered before the router, unless
-// it has to be logged, which one server here does and the other does not. Nobody
-// can tell them apart.
-func TestBothWaysToLiveness(t *testing.T) {
+// TestLiveness_ShortPath checks the short path of the liveness probe: if requests are not
+// logged, plain probes are answered before the router. The responses of a server with and of
+// one without request logs must be the same.
+func TestLiveness_ShortPath(t *testing.T) {
 	t.Parallel()
 	long := start(t)
 	short := start(t, func(s *setup) { s.Log = slog.New(slog.DiscardHandler) })
@@ -34,7 +34,7 @@ func TestBothWaysToLiveness(t *testing.T) {
 					a.header.Del("Date")
 				}
 				if got.status != want.status || !maps.EqualFunc(got.header, want.header, slices.Equal[[]string]) || withoutID(got.body) != withoutID(want.body) {
-					t.Errorf("%s %s, %s: %d %v %s\nand otherwise %d %v %s", r.method, r.path, name, got.status, got.header, got.body, want.status, want.header, want.body)
+					t.Errorf("%s %s, %s: %d %v %s\nwithout the short path: %d %v %s", r.method, r.path, name, got.status, got.header, got.body, want.status, want.header, want.body)
 				}
 			}
 		}
@@ -46,6 +46,5 @@ func TestBothWaysToLiveness(t *testing.T) {
 
 var ids = regexp.MustCompile(`"request_id":"[^"]*"`)
 
-// withoutID returns the body of a problem without the id that each request has of
-// its own.
+// withoutID removes the request id from the body of a problem.
 func withoutID(body string) string { return ids.ReplaceAllString(body, "") }

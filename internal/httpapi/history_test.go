@@ -42,7 +42,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 	one.wantJSON(t, strings.TrimSuffix(whole, "}")+`, "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
 	s.do(t, request{method: "GET", path: path + "/" + v.sent, auth: []string{k}, header: map[string]string{"If-None-Match": one.header.Get("Etag")}}).want(t, 304)
 	s.call(t, "GET", path+"/"+v.pending, k, "").want(t, 200, `"block":null`, `"status":"mempool"`, `"fee_sat":null`, `"replaceable":"yes"`, `"conflicts":["`+v.replaced+`"]`)
-	s.call(t, "GET", path+"/"+v.received, k, "").want(t, 200, `"address_label":"`+v.note+`"`, `"label":"`+v.note+`"`) // of the output it is that of its address
+	s.call(t, "GET", path+"/"+v.received, k, "").want(t, 200, `"address_label":"`+v.note+`"`, `"label":"`+v.note+`"`) // the output inherits the label of its address
 	for _, unknown := range []string{hash("x"), "x", strings.ToUpper(v.sent)} {
 		s.call(t, "GET", path+"/"+unknown, k, "").wantProblem(t, 404, "transaction_not_found")
 	}
@@ -62,7 +62,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 		}
 	}
 	if got := list("dead=true").list("txid"); len(got) != 5 || !strings.Contains(fmt.Sprint(got), v.replaced) {
-		t.Errorf("dead ones, too: %v", got)
+		t.Errorf("with dead transactions: %v", got)
 	}
 	for _, query := range []string{"since=x", "until=2026-13-01", "category=Send", "limit=0", "limit=1001", "cursor=x", "dead=maybe", "Category=send", "order=ASC", "order=x"} {
 		s.call(t, "GET", path+"?"+query, k, "").want(t, 400)
@@ -70,7 +70,7 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 	testAllTransactions(t, s, p, v)
 }
 
-// testAllTransactions: of several wallets in one list, page by page.
+// testAllTransactions tests the paginated list of transactions of several wallets.
 func testAllTransactions(t *testing.T, s *server, p testUser, v vault) {
 	t.Helper()
 	other := s.vault(t, p, "other")
@@ -107,14 +107,14 @@ func testAllTransactions(t *testing.T, s *server, p testUser, v vault) {
 		slices.Sort(got)
 		slices.Sort(pair)
 		if txids = txids[2:]; !slices.Equal(got, pair) {
-			t.Errorf("%v come instead of %v", got, pair)
+			t.Errorf("got %v, want %v", got, pair)
 		}
 	}
 	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, p, 0, "other").bearer(), "").want(t, 200).list("wallet"); fmt.Sprint(got) != "[other other other other]" {
 		t.Errorf("a token for one wallet sees transactions of %v", got)
 	}
-	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, s.user(t, "nobody", false), 0).bearer(), "").want(t, 200); got.body != `{"items":[],"next_cursor":null,"as_of":null}`+"\n" {
-		t.Errorf("who has no wallet sees %s", got.body)
+	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, s.user(t, "no wallets", false), 0).bearer(), "").want(t, 200); got.body != `{"items":[],"next_cursor":null,"as_of":null}`+"\n" {
+		t.Errorf("a user without wallets gets %s", got.body)
 	}
 }
 
@@ -214,7 +214,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 		t.Errorf("got %s, want %s", got, first)
 	}
 	utxo := s.minedUTXO(t, n, &v)
-	const secret = "a label that nobody repeats"
+	const secret = "a label that must not be repeated"
 	s.secret("xprv" + secret)
 	got := send(k, strings.Join([]string{
 		fmt.Sprintf(`{"type": "tx", "ref": %q, "label": ""}`, v.sent), "",
@@ -225,7 +225,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	}, "\r\n")).want(t, 200)
 	got.wantJSON(t, `{"imported": 4, "ignored": [{"line": 6, "message": "…"}], "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}]}`)
 	if strings.Contains(got.body, secret) {
-		t.Errorf("a label is repeated: %s", got.body)
+		t.Errorf("the response repeats a label: %s", got.body)
 	}
 	exported := export()
 	for _, line := range []string{
@@ -237,7 +237,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 		}
 	}
 	if strings.Contains(exported, v.label) || strings.Count(exported, "\n") != 4 {
-		t.Errorf("exported:\n%s", exported)
+		t.Errorf("export:\n%s", exported)
 	}
 	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, utxo.Txid) {
 		t.Errorf("the UTXO is not locked: %s", locked)
@@ -245,7 +245,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "ignored": [], "failed": []}`)
 	testLabelsFromElsewhere(t, s, k, send, v)
 	if again := export(); again != exported {
-		t.Errorf("after its own import it is\n%s", again)
+		t.Errorf("the export differs after it was imported:\n%s", again)
 	}
 
 	proposes := s.token(t, proposer, 0).bearer()
@@ -256,8 +256,8 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	s.call(t, "POST", path, k, "{}").wantProblem(t, 415, "unsupported_media_type")
 }
 
-// testLabelsFromElsewhere: what other programs write is imported as far as it concerns
-// the wallet, and the rest is ignored.
+// testLabelsFromElsewhere checks that an import of labels from other programs uses the records
+// that apply to the wallet and ignores the rest.
 func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(authorization, lines string) answer, v vault) {
 	t.Helper()
 	foreign := strings.Repeat("ab", 32)
@@ -274,21 +274,21 @@ func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(author
 		t.Errorf("a foreign output is frozen: %s", frozen.String())
 	}
 	send(k, fmt.Sprintf(`{"type":"addr","ref":%q,"label":""}`+"\n"+`{"type":"output","ref":"%s:1","label":""}`, v.foreign, foreign)).want(t, 200, `"imported":2`)
-	// While the history is incomplete, any output may turn out to be the wallet's.
+	// While the history is incomplete, any output may belong to the wallet.
 	s.sql(t, "UPDATE wallets SET rescan_from = 5 WHERE wallet_id = $1", v.id)
 	send(k, `{"type":"output","ref":"`+foreign+`:2","spendable":false}`).want(t, 200).wantJSON(t, `{"imported": 1, "ignored": [], "failed": []}`)
 	s.sql(t, "UPDATE wallets SET rescan_from = -1 WHERE wallet_id = $1", v.id)
 }
 
-// TestExportThatBreaksOff: where the database fails in the middle, the client can
-// tell that it has not got everything.
-func TestExportThatBreaksOff(t *testing.T) {
+// TestExport_DatabaseError checks that a client can detect an incomplete export if the
+// database fails during the export.
+func TestExport_DatabaseError(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.mayFail = true
 	p := s.user(t, "p", false)
 	id := s.wallet(t, p, "vault", "viewer")
-	const number = 8_000 // more than the buffers of a connection hold
+	const number = 8_000 // more than fits into the buffers of a connection
 	for first := 0; first < number; first += 1000 {
 		part := wallet.Change{WalletID: id, Synced: &wallet.Tip{Height: 10, Hash: tipHash}}
 		for i := range 1000 {

@@ -16,11 +16,11 @@ import (
 	"github.com/specterd/specterd/internal/idempotency"
 )
 
-// counter is a route that takes keys: it counts how often it did something.
+// counter is a route that accepts idempotency keys and counts how often it was executed.
 type counter struct {
 	done    atomic.Int64
-	began   chan struct{} // told, if not nil, when one has begun
-	goOn    chan struct{} // waited for then
+	began   chan struct{} // if not nil, receives a value when a request starts
+	goOn    chan struct{} // the request then waits until goOn is closed
 	failing atomic.Pointer[error]
 }
 
@@ -78,7 +78,7 @@ func TestIdempotencyKey(t *testing.T) {
 				}
 			}
 			if first.header.Get("Idempotency-Replayed") != "" {
-				t.Error("the first answer is marked as a repetition")
+				t.Error("the first response is marked as a replay")
 			}
 			ask(path, p.basic(), "k", `{"text":"a"}`).wantProblem(t, 422, "idempotency_key_reused")
 			ask(path+"?x", p.basic(), "k", `{"text": "a"}`).wantProblem(t, 422, "idempotency_key_reused")
@@ -95,7 +95,8 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfFailures: what failed was not done, and may be tried again.
+// TestIdempotencyKeyOfFailures checks that the response to a failed request is not stored, so
+// that it can be retried with the same key.
 func TestIdempotencyKeyOfFailures(t *testing.T) {
 	t.Parallel()
 	c := &counter{}
@@ -133,8 +134,8 @@ func TestIdempotencyKeyOfFailures(t *testing.T) {
 	s.do(t, onceRequest("/api/v1/count", "Bearer x", "k", `{"text": "a"}`)).wantProblem(t, 401, "unauthenticated")
 }
 
-// TestIdempotencyKeyOfRequestsAtOnce: while one is under way the others wait their
-// turn, and it is ended though its client leaves.
+// TestIdempotencyKeyOfRequestsAtOnce checks that while a request is in progress, requests with
+// the same key get request_in_progress, and that it completes if its client disconnects.
 func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {
@@ -152,7 +153,7 @@ func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 				req.Header = http.Header{"Authorization": r.auth, "Idempotency-Key": {"k"}, "Content-Type": {"application/json"}}
 				if res, err := s.client.Do(req); err == nil {
 					_ = res.Body.Close()
-					t.Error("who left is answered")
+					t.Error("the client got a response after it disconnected")
 				}
 			})
 			<-c.began
@@ -168,13 +169,13 @@ func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 			eventually(t, func() bool { return s.do(t, r).status == http.StatusCreated })
 			s.do(t, r).want(t, 201, "a for the 1. time")
 			if n := c.done.Load(); n != 1 {
-				t.Errorf("done %d times", n)
+				t.Errorf("executed %d times", n)
 			}
 		})
 	}
 }
 
-// TestIdempotencyKeyInARace: many clients at once, and it is done once.
+// TestIdempotencyKeyInARace checks that concurrent requests with one key are executed once.
 func TestIdempotencyKeyInARace(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {
@@ -197,14 +198,14 @@ func TestIdempotencyKeyInARace(t *testing.T) {
 				clients.Wait()
 			}
 			if n := c.done.Load(); n != 5 {
-				t.Errorf("done %d times", n)
+				t.Errorf("executed %d times", n)
 			}
 		})
 	}
 }
 
-// TestIdempotencyKeyOfDryRun: a dry run makes nothing, so its answer is not stored, and
-// its key can be used for the real request.
+// TestIdempotencyKeyOfDryRun checks that the response to a dry run is not stored, so that its
+// key can be used for the real request.
 func TestIdempotencyKeyOfDryRun(t *testing.T) {
 	t.Parallel()
 	try := func(_ context.Context, in countRequest) (greeting, bool, error) {
@@ -227,17 +228,17 @@ func TestIdempotencyKeyOfDryRun(t *testing.T) {
 			}
 			for _, text := range []string{"a", "a", "b"} {
 				if got := ask(`{"text": "`+text+`"}`).want(t, 200, "got "+text); got.header.Get("Idempotency-Replayed") != "" {
-					t.Error("the answer of a dry run was repeated")
+					t.Error("the response to a dry run was replayed")
 				}
 			}
 			var stored int
 			check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM idempotency").Scan(&stored))
 			if stored != 0 {
-				t.Errorf("%d answers are stored", stored)
+				t.Errorf("%d responses are stored", stored)
 			}
 			ask(`{"text": "make"}`).want(t, 201, "got make")
 			if got := ask(`{"text": "make"}`).want(t, 201, "got make"); got.header.Get("Idempotency-Replayed") != "true" {
-				t.Error("what was made was made again")
+				t.Error("the resource was created twice")
 			}
 			ask(`{"text": "a"}`).wantProblem(t, 422, "idempotency_key_reused")
 		})

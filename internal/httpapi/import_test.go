@@ -15,13 +15,13 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// imports brings users and tokens along into the server's database, as the
-// command does beside it.
+// imports returns an importer of users and tokens into the server's database, as the import
+// command uses it while the server is running.
 func (s *server) imports() *auth.Imports {
 	return auth.NewImports(s.store, must(auth.NewPasswords(4, 16)), s.clock.now)
 }
 
-// foreign returns a user as Specter Desktop has them.
+// foreign returns a user in the format of Specter Desktop.
 func foreign(name, password string, admin bool) auth.ForeignUser {
 	salt := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	hash := must(pbkdf2.Key(sha256.New, password, []byte(salt), 10_000, 32))
@@ -31,7 +31,7 @@ func foreign(name, password string, admin bool) auth.ForeignUser {
 func (s *server) imported(t *testing.T, name, password string, admin bool) testUser {
 	t.Helper()
 	in := foreign(name, password, admin)
-	s.secret(base64.StdEncoding.EncodeToString(in.Hash)) // the weak hash must be nowhere
+	s.secret(base64.StdEncoding.EncodeToString(in.Hash)) // the weak hash must not be stored
 	u, outcome, err := s.imports().User(t.Context(), auth.Operator("me"), in, false)
 	check(t, err)
 	if outcome != auth.OutcomeNew {
@@ -40,8 +40,8 @@ func (s *server) imported(t *testing.T, name, password string, admin bool) testU
 	return testUser{User: u, password: password}
 }
 
-// foreignToken returns a token as Specter Desktop makes them, with a key that is
-// not known here.
+// foreignToken returns a token as Specter Desktop creates it, signed with a key that specterd
+// does not have.
 func foreignToken(p testUser, life time.Duration, now time.Time) auth.ForeignToken {
 	id := uuid.NewString()
 	text := must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
@@ -50,8 +50,8 @@ func foreignToken(p testUser, life time.Duration, now time.Time) auth.ForeignTok
 	return auth.ForeignToken{Origin: "specter/" + id, ID: id, UserName: p.Name, Text: text, Description: "x", Lifetime: life}
 }
 
-// TestImportedPasswords: whatever they are, they go on being right, until the
-// first new one.
+// TestImportedPasswords checks that imported passwords of any length remain valid until the
+// user changes the password.
 func TestImportedPasswords(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -65,14 +65,14 @@ func TestImportedPasswords(t *testing.T) {
 			s.call(t, "GET", "/api/v1/users/me", p.basic(), "").want(t, 401)
 			s.call(t, "GET", "/api/v1/users/me", basic(name, "a new password"), "").want(t, 200)
 			if u := must(s.store.UserByName(t.Context(), name)); !strings.HasPrefix(u.PasswordHash, "$2a$04$") {
-				t.Errorf("the new password is kept as %.20s", u.PasswordHash)
+				t.Errorf("the new password is stored as %.20s", u.PasswordHash)
 			}
 		}
 	})
 }
 
-// TestImportedTokens: they are let in by their hash, and are like all others
-// otherwise.
+// TestImportedTokens checks that imported tokens are authenticated by their hash and otherwise
+// behave like all other tokens.
 func TestImportedTokens(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -83,7 +83,7 @@ func TestImportedTokens(t *testing.T) {
 		s.works(t, k, false)
 		_, _, err := s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, true)
 		check(t, err)
-		s.works(t, k, false) // it was a dry run
+		s.works(t, k, false) // the import was a dry run
 		_, _, err = s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, false)
 		check(t, err)
 		s.call(t, "GET", "/api/v1/wallets", k.bearer(), "").want(t, 200)
@@ -93,7 +93,7 @@ func TestImportedTokens(t *testing.T) {
 			`"scopes":["node:read","wallets:read","proposals:read","proposals:create"]`)
 		s.call(t, "GET", "/api/v1alpha/token/"+k.id, p.basic(), "").want(t, 200, `"expiry_status":"Valid"`)
 
-		// Only to the letter, and only while its row says so.
+		// Only the exact text is accepted, and only if the token's row allows it.
 		parts := strings.Split(in.Text, ".")
 		for _, other := range []string{
 			in.Text + "=", in.Text[:len(in.Text)-1], parts[0] + "." + parts[1] + ".", parts[0] + "." + parts[1] + "." + strings.Repeat("A", 43),
@@ -116,7 +116,7 @@ func TestImportedTokens(t *testing.T) {
 			s.works(t, k, true)
 		}
 
-		// What takes its place is signed here. What is deleted stays so.
+		// The successor is signed by specterd. A deleted token stays deleted.
 		made := s.rotate(t, p.basic(), k.id, "").want(t, 201, `"imported":false`)
 		s.works(t, token{made.text("id"), made.text("token")}, true)
 		s.works(t, k, true)
@@ -124,15 +124,14 @@ func TestImportedTokens(t *testing.T) {
 		s.works(t, k, false)
 		_, _, err = s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, false)
 		if !errors.Is(err, auth.ErrImportDeleted) {
-			t.Errorf("a token that was deleted is imported again: %v", err)
+			t.Errorf("a deleted token was imported again: %v", err)
 		}
 		s.works(t, k, false)
 	})
 }
 
-// TestImportedTokensEnd: a token that is imported is accepted until it ends, and
-// no longer.
-func TestImportedTokensEnd(t *testing.T) {
+// TestImportedTokens_Expiry checks that an imported token is accepted until it expires.
+func TestImportedTokens_Expiry(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.imported(t, "p", "a password", false)
@@ -146,14 +145,14 @@ func TestImportedTokensEnd(t *testing.T) {
 	s.works(t, k, false)
 }
 
-// TestDefaultPasswordsFromOutside: a server that others can reach lets nobody in
-// who was imported with the default password meanwhile.
+// TestDefaultPasswordsFromOutside checks that a server that other hosts can reach refuses
+// default passwords, also those of users that were imported after its start.
 func TestDefaultPasswordsFromOutside(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.imported(t, "satoshi", "admin", true)
 	if !p.PasswordIsDefault {
-		t.Error("the default password is not known for what it is")
+		t.Error("the default password was not recognized")
 	}
 	s.call(t, "GET", "/api/v1/users/me", p.basic(), "").want(t, 200)
 	public := start(t, func(set *setup) { set.Loopback = false })

@@ -44,9 +44,8 @@ func testInvitations(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "GET", path, s.token(t, p, 0).bearer(), "").want(t, 200).wantJSON(t, `{"items": [], "next_cursor": null}`)
 }
 
-// testNoUserEnumeration: the answers about users who exist, who are disabled and who do not
-// exist are the same to users who are not admins, to the byte, also if admins may add
-// members.
+// testNoUserEnumeration checks that the responses about existing, disabled and unknown users
+// are byte for byte the same if the caller is not an admin, also if admins may add members.
 func testNoUserEnumeration(t *testing.T, s *server, _ *testkit.Node) {
 	s.Wallets.WithAdminsAddingMembers(true)
 	p := s.user(t, "p", false)
@@ -80,18 +79,18 @@ func testNoUserEnumeration(t *testing.T, s *server, _ *testkit.Node) {
 			delete(got.header, "Date")
 			text := strings.NewReplacer(name, "NAME", ids[name], "ID").Replace(fmt.Sprint(got.status, got.header, got.body))
 			if ask.method != "GET" && first != "" && text != first {
-				t.Errorf("%s %s for %s:\n%s\nand before\n%s", ask.method, ask.path, name, text, first)
+				t.Errorf("%s %s for %s:\n%s\nfor the previous user:\n%s", ask.method, ask.path, name, text, first)
 			}
 			first = text
 		}
 	}
 	if len(ids) != 3 {
-		t.Errorf("invited were %v", ids)
+		t.Errorf("invitations %v, want 3", ids)
 	}
 }
 
-// testRepointedAlias: an owner removes a member and does everything to have the path that
-// the member uses for deposits lead to another wallet.
+// testRepointedAlias plays an owner who removes a member and tries to make the alias that the
+// member uses for deposits point to another wallet.
 func testRepointedAlias(t *testing.T, s *server, _ *testkit.Node) {
 	mallory, victim := s.user(t, "mallory", false), s.user(t, "victim", false)
 	s.vault(t, mallory, "savings")
@@ -113,8 +112,8 @@ func testRepointedAlias(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "GET", deposit, victims, "").wantProblem(t, 404, "wallet_not_found")
 }
 
-// testUninvitedMember: an owner has wallets whose names a user is about to use, and makes
-// the user a member of them.
+// testUninvitedMember plays an owner who creates wallets with names that another user is
+// likely to use and tries to make that user a member of them without consent.
 func testUninvitedMember(t *testing.T, s *server, _ *testkit.Node) {
 	mallory, victim := s.user(t, "mallory", false), s.user(t, "victim", false)
 	k, victims := s.token(t, mallory, 0).bearer(), s.token(t, victim, 0).bearer()
@@ -125,7 +124,7 @@ func testUninvitedMember(t *testing.T, s *server, _ *testkit.Node) {
 		s.call(t, "POST", "/api/v1/wallets/"+alias+"/invitations", k, `{"user": "victim", "role": "owner"}`)
 	}
 	if got := s.call(t, "GET", "/api/v1/wallets", victims, "").want(t, 200).list("alias"); len(got) > 0 {
-		t.Errorf("the victim has the wallets %v", got)
+		t.Errorf("the victim is a member of the wallets %v", got)
 	}
 	mining.RLock()
 	defer mining.RUnlock()

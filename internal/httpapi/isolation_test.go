@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// identifiers are what somebody could ask for in paths, queries and bodies.
+// identifiers has the values that a caller can put into paths, queries and bodies.
 type identifiers struct{ alias, address, txid, outpoint, label, user, cursor, etag, key, proposal, proposed, invitation string }
 
 func (i identifiers) fill(text string) string {
@@ -23,11 +23,12 @@ func (i identifiers) fill(text string) string {
 		"{id}", i.proposal, "{proposed}", i.proposed, "{invitation}", i.invitation).Replace(text)
 }
 
-// probe is a request with identifiers in it. own has the alias of one's own wallet.
+// probe is a request with placeholders for identifiers. {own} is the alias of the caller's
+// own wallet.
 type probe struct{ method, path, body string }
 
-// probes ask every route about wallets for what is somebody else's: by its alias,
-// and in one's own wallet, whose alias is {own}, by everything else.
+// probes has requests to every wallet route for resources of another user: by the alias of
+// the other user's wallet, and by all other identifiers in the caller's own wallet {own}.
 var probes = []probe{
 	{"GET", "/api/v1/wallets?cursor={cursor}", ""},
 	{"POST", "/api/v1/wallets", `{"name": "x", "descriptor": "wpkh({alias})", "birthday": "now"}`}, // see testIsolationOfKeys
@@ -113,7 +114,7 @@ const (
 	toForeignAlpha = `{"recipients": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 1000, "unit": "sat"}], "fee_rate": 2`
 )
 
-// TestProbesCoverTheRoutes: no route about wallets is left out.
+// TestProbesCoverTheRoutes checks that every wallet route has a probe.
 func TestProbesCoverTheRoutes(t *testing.T) {
 	t.Parallel()
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -125,14 +126,14 @@ func TestProbesCoverTheRoutes(t *testing.T) {
 			path = strings.NewReplacer("{own}", "{alias}", "{me}", "{user}", "{invitation}", "{id}").Replace(path)
 			return p.method == to.Method && path == to.Path
 		}) {
-			t.Errorf("no probe asks %s %s", to.Method, to.Path)
+			t.Errorf("there are no probes for %s %s", to.Method, to.Path)
 		}
 	}
 }
 
-// TestIsolation: two users have different wallets of the same alias, and a third
-// is a viewer of one of them. Whatever one asks about what is another's, the answer
-// is the same as for what does not exist, to the letter.
+// TestIsolation gives two users different wallets with the same alias and makes a third user a
+// viewer of one of them. A request for a resource of another user must get byte for byte the
+// same response as a request for a resource that does not exist.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t)
@@ -152,7 +153,7 @@ func TestIsolation(t *testing.T) {
 			known := s.identify(t, alices, alice, secret)
 			unknown := identifiers{
 				alias: "nothing_so", address: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", txid: hash("nothing"), outpoint: hash("nothing") + ":0",
-				label: "no such label", user: "nobody", cursor: known.cursor, etag: `"0123"`, key: "another key",
+				label: "no such label", user: "unknown", cursor: known.cursor, etag: `"0123"`, key: "another key",
 				proposal: "00000000-0000-4000-8000-00000000dead", proposed: hash("nothing proposed"), invitation: "00000000-0000-4000-8000-00000000dead",
 			}
 			for name, authorization := range map[string]string{
@@ -160,21 +161,21 @@ func TestIsolation(t *testing.T) {
 				"bob, for one wallet": s.tokenFor(t, bob, time.Hour, 0, []string{"vault"}).bearer(),
 			} {
 				asked := known
-				if name == "carol" { // a member sees who the others are
+				if name == "carol" { // a member sees the other members
 					asked.user = bob.Name
 				}
 				for _, p := range probes {
 					s.compare(t, name, authorization, p, asked, unknown)
 				}
 			}
-			// A token of his own for another of his wallets is as foreign to this one.
+			// A token of bob that is limited to one of his wallets must not reach the others.
 			mine := s.identify(t, s.token(t, bob, 0).bearer(), bob, his)
-			mine.user, mine.cursor = alice.Name, known.cursor // which is a place in time and no wallet's
+			mine.user, mine.cursor = alice.Name, known.cursor // a cursor is a point in time and does not belong to a wallet
 			other := s.tokenFor(t, bob, time.Hour, 0, []string{"vault"}).bearer()
 			for _, p := range probes {
 				s.compare(t, "bob, for the other wallet", other, p, mine, unknown)
 			}
-			// Aliases are everybody's own.
+			// Aliases are unique per user only.
 			s.call(t, "PATCH", "/api/v1/wallets/savings", s.token(t, bob, 0).bearer(), `{"alias": "secret_one"}`).want(t, 200)
 			s.wantUntouched(t, alices, secret)
 			testIsolationOfKeys(t, s, alice, bob)
@@ -183,7 +184,7 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// identify returns everything by which a wallet and what is in it can be asked for.
+// identify returns all identifiers of a wallet and of the resources in it.
 func (s *server) identify(t *testing.T, owner string, who testUser, v vault) identifiers {
 	t.Helper()
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
@@ -197,8 +198,8 @@ func (s *server) identify(t *testing.T, owner string, who testUser, v vault) ide
 	}
 }
 
-// compare makes a request twice, once for what is somebody else's and once for
-// what does not exist.
+// compare makes a request for a resource of another user and one for a resource that does
+// not exist, and compares the responses.
 func (s *server) compare(t *testing.T, name, authorization string, p probe, known, unknown identifiers) {
 	t.Helper()
 	me, _, _ := strings.Cut(name, ",")
@@ -218,7 +219,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 	delete(a.header, "Date")
 	delete(b.header, "Date")
 	if a.status != b.status || a.body != b.body || fmt.Sprint(a.header) != fmt.Sprint(b.header) {
-		t.Errorf("%s: %s %s for what is another's: %d %s %v\nfor what does not exist: %d %s %v", name, p.method, p.path, a.status, a.body, a.header, b.status, b.body, b.header)
+		t.Errorf("%s: %s %s for a resource of another user: %d %s %v\nfor an unknown one: %d %s %v", name, p.method, p.path, a.status, a.body, a.header, b.status, b.body, b.header)
 	}
 	for _, secret := range []string{known.txid, known.address, known.label, known.proposed} {
 		if strings.Contains(a.body, secret) {
@@ -227,7 +228,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 	}
 }
 
-// wantUntouched checks that nothing that others asked for has changed a wallet.
+// wantUntouched checks that no request of another user has changed a wallet.
 func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 	t.Helper()
 	s.call(t, "GET", "/api/v1/wallets/"+v.alias, owner, "").want(t, 200, `"name":"secret_one"`, `"status":"ready"`, `"frozen_sat":0`, `"next_index":5`)
@@ -242,15 +243,15 @@ func (s *server) wantUntouched(t *testing.T, owner string, v vault) {
 	}
 }
 
-// testIsolationOfKeys: the same key, route and body of another user is another
-// request, and the same descriptors are nobody's secret.
+// testIsolationOfKeys checks that idempotency keys belong to one user, and that two users can
+// create wallets with the same descriptor.
 func testIsolationOfKeys(t *testing.T, s *server, alice, bob testUser) {
 	t.Helper()
 	body := fmt.Sprintf(`{"name": "Same", "descriptor": %q, "birthday": "now"}`, descriptor())
 	for _, p := range []testUser{alice, bob} {
 		got := s.do(t, onceRequest("/api/v1/wallets", s.token(t, p, 0).bearer(), "k", body)).want(t, 201, `"alias":"same"`)
 		if got.header.Get("Idempotency-Replayed") != "" {
-			t.Error("somebody else's answer is repeated")
+			t.Error("the response to another user's request was replayed")
 		}
 	}
 	var count int
@@ -260,7 +261,8 @@ func testIsolationOfKeys(t *testing.T, s *server, alice, bob testUser) {
 	}
 }
 
-// testIsolationOfMembers: a viewer reads and does nothing else, and is out at once.
+// testIsolationOfMembers checks that a viewer can only read, and loses access as soon as the
+// membership is deleted.
 func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, viewer string, v vault) {
 	t.Helper()
 	id := s.proposal(t, alice, &v, 0).ID
@@ -296,6 +298,6 @@ func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, view
 	s.call(t, "DELETE", "/api/v1/wallets/vault/members/carol", owner, "").want(t, 204)
 	s.call(t, "GET", "/api/v1/wallets/vault", viewer, "").wantProblem(t, 404, "wallet_not_found")
 	if got := s.call(t, "GET", "/api/v1/transactions", viewer, "").want(t, 200); got.body != `{"items":[],"next_cursor":null,"as_of":null}`+"\n" {
-		t.Errorf("who was thrown out sees %s", got.body)
+		t.Errorf("a removed member gets %s", got.body)
 	}
 }

@@ -34,7 +34,7 @@ func testAddressDetails(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "GET", path+v.receive[0]+"?min_height=-1", k, "").wantProblem(t, 400, "invalid_input")
 }
 
-// testSetLabel: one label at a time, of everything that has one.
+// testSetLabel sets the label of each kind of labelled object.
 func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 	p, viewer := s.user(t, "p", false), s.user(t, "viewer", false)
 	v := s.vault(t, p, "vault")
@@ -42,11 +42,11 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 	k := s.token(t, p, 0).bearer()
 	const path = "/api/v1/wallets/vault"
 	export := func() string { return s.call(t, "GET", path+"/labels", k, "").want(t, 200).body }
-	paths := map[string]string{ // by what the export has
+	paths := map[string]string{ // by the start of their line in the export
 		fmt.Sprintf(`{"type":"addr","ref":%q,`, v.receive[0]):      "/addresses/" + v.receive[0],
 		fmt.Sprintf(`{"type":"tx","ref":%q,`, v.received):          "/transactions/" + v.received,
-		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.received):  "/outputs/" + v.received + ":0", // the wallet's own, and spent
-		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.sent):      "/outputs/" + v.sent + ":0",     // a recipient's
+		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.received):  "/outputs/" + v.received + ":0", // a spent output of the wallet
+		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.sent):      "/outputs/" + v.sent + ":0",     // an output of the recipient
 		fmt.Sprintf(`{"type":"output","ref":%q,`, v.utxo.String()): "/outputs/" + v.utxo.String(),
 	}
 	for record, to := range paths {
@@ -79,13 +79,13 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "PATCH", path+"/outputs/"+v.sent+":1", k, `{"label": "rest"}`).want(t, 200).
 		wantJSON(t, fmt.Sprintf(`{"vout": 1, "address": %q, "amount_sat": 199668, "mine": true, "branch": "change", "index": 0, "label": "rest", "address_label": ""}`, v.change[0]))
 	if got := s.call(t, "GET", path+"/transactions?label=rest", k, "").want(t, 200).list("txid"); fmt.Sprint(got) != fmt.Sprint([]string{v.sent}) {
-		t.Errorf("under its new label are %v", got)
+		t.Errorf("transactions with the new label: %v", got)
 	}
 	s.call(t, "PATCH", path+"/addresses/"+strings.ToUpper(v.change[0]), k, `{"label": "savings"}`).want(t, 200, `"address":"`+v.change[0]+`"`, `"label":"savings"`)
 	s.call(t, "PATCH", path+"/outputs/"+v.sent+":1", k, `{"label": ""}`).want(t, 200, `"label":"savings","address_label":"savings"`)
 }
 
-// audit counts the entries of the audit log about labels of a wallet.
+// audit counts the audit events about labels of a wallet.
 func (s *server) audit(t *testing.T, walletID string) (n int) {
 	t.Helper()
 	check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE action = 'wallet.label' AND target = $1", walletID).Scan(&n))

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// loginAttempts tries passwords of a server behind a trusted proxy.
+// loginAttempts tries passwords on a server behind a trusted proxy.
 type loginAttempts struct{ *server }
 
 func newLoginAttempts(t *testing.T) loginAttempts {
@@ -24,9 +24,9 @@ func (s loginAttempts) from(t *testing.T, address, authorization string) answer 
 	return s.do(t, request{method: "GET", path: "/api/v1/users/me", auth: []string{authorization}, header: map[string]string{"X-Forwarded-For": address}})
 }
 
-// TestUnauthenticated_NamesRequiredCredentials: a refused request is told which
-// credentials the route accepts. A route for tokens does not check passwords, and does
-// not count them as failed logins.
+// TestUnauthenticated_NamesRequiredCredentials checks that a 401 names the credentials that
+// the route accepts, and that a route that accepts only tokens neither checks passwords nor
+// counts them as failed logins.
 func TestUnauthenticated_NamesRequiredCredentials(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -53,8 +53,8 @@ func TestUnauthenticated_NamesRequiredCredentials(t *testing.T) {
 	ask("GET", "/api/v1/users/me", basic("bob", "not the password")).want(t, 401, "invalid credentials")
 }
 
-// TestLoginThrottle_WaitsGrow: after a few free failures, each further one is
-// followed by a wait that is twice as long, up to 15 minutes.
+// TestLoginThrottle_WaitsGrow checks that after a few free failures each further failure
+// doubles the delay, up to 15 minutes.
 func TestLoginThrottle_WaitsGrow(t *testing.T) {
 	t.Parallel()
 	s := newLoginAttempts(t)
@@ -77,9 +77,9 @@ func TestLoginThrottle_WaitsGrow(t *testing.T) {
 	}).want(t, 429, `"message":"too many failed logins`)
 }
 
-// TestLoginThrottle_DoesNotLockOutOthers: failures at one address hold up neither
-// the same user elsewhere, nor other users, nor tokens. The right password after
-// the wait resets the count.
+// TestLoginThrottle_DoesNotLockOutOthers checks that failures from one address do not delay
+// the same user at other addresses, other users, or tokens. The correct password after the
+// delay resets the count.
 func TestLoginThrottle_DoesNotLockOutOthers(t *testing.T) {
 	t.Parallel()
 	s := newLoginAttempts(t)
@@ -103,8 +103,8 @@ func TestLoginThrottle_DoesNotLockOutOthers(t *testing.T) {
 	s.from(t, address, bob.basic()).wantProblem(t, 429, "too_many_failed_logins")
 }
 
-// TestLoginThrottle_PasswordSpraying: one password tried with many names is
-// limited by its address. A user who has logged in from there is not held up.
+// TestLoginThrottle_PasswordSpraying checks that attempts with many user names are limited by
+// address, and that a user who has logged in from that address is not delayed.
 func TestLoginThrottle_PasswordSpraying(t *testing.T) {
 	t.Parallel()
 	s := newLoginAttempts(t)
@@ -120,33 +120,33 @@ func TestLoginThrottle_PasswordSpraying(t *testing.T) {
 		tried++
 	}
 	if tried > 60 {
-		t.Errorf("%d names could be tried at once", tried)
+		t.Errorf("%d user names could be tried without a delay", tried)
 	}
 	s.from(t, "2001:db8:9::1", other.basic()).wantProblem(t, 429, "too_many_failed_logins")
 	s.from(t, "2001:db8:9::1", known.basic()).want(t, 200)
 	s.from(t, "2001:db8:a::1", other.basic()).want(t, 200)
 }
 
-// TestLoginThrottle_UnknownName: a name that no user has is limited as well, or
-// else it could be told from one that a user has.
+// TestLoginThrottle_UnknownName checks that unknown user names are limited like known ones;
+// otherwise a client could find out which names exist.
 func TestLoginThrottle_UnknownName(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for range auth.MaxFailures {
-		s.call(t, "GET", "/api/v1/users/me", basic("nobody", "not the password"), "").wantProblem(t, 401, "unauthenticated")
+		s.call(t, "GET", "/api/v1/users/me", basic("unknown", "not the password"), "").wantProblem(t, 401, "unauthenticated")
 	}
-	s.call(t, "GET", "/api/v1/users/me", basic("nobody", "not the password"), "").wantProblem(t, 429, "too_many_failed_logins")
+	s.call(t, "GET", "/api/v1/users/me", basic("unknown", "not the password"), "").wantProblem(t, 429, "too_many_failed_logins")
 }
 
-// TestUnknownUsersCostAsMuch: a refusal takes one comparison whoever it is. The
-// bounds are wide, since machines are busy; without the comparison an answer
-// takes a tenth.
+// TestUnknownUsersCostAsMuch checks that every refused password costs one hash comparison, so
+// that the response time does not reveal whether a user exists. The bounds are wide because
+// machines are busy; a response without the comparison takes a tenth of the time.
 func TestUnknownUsersCostAsMuch(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.cost = 6 })
 	known, disabled, deleted := s.user(t, "known", false), s.user(t, "disabled", false), s.user(t, "deleted", false)
 	imported := s.imported(t, "imported", "a password", false)
-	_, err := s.store.EditUser(t.Context(), auth.Operator("test"), "imported", func(u *auth.UserEdit) error { // with this server's cost
+	_, err := s.store.EditUser(t.Context(), auth.Operator("test"), "imported", func(u *auth.UserEdit) error { // use the bcrypt cost of this server
 		u.PasswordHash = strings.Replace(u.PasswordHash, "$04$", "$06$", 1)
 		return nil
 	})
@@ -169,7 +169,7 @@ func TestUnknownUsersCostAsMuch(t *testing.T) {
 				want = got.body
 			}
 			if got.wantProblem(t, 401, "unauthenticated").body != want {
-				t.Errorf("%s: another answer: %s", who, got.body)
+				t.Errorf("%s: the response differs: %s", who, got.body)
 			}
 		}
 	}

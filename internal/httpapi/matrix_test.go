@@ -13,8 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// world is a server with a caller who may do everything that their role allows,
-// and somebody else of the same role.
+// world is a server with a caller and another user of the same role.
 type world struct {
 	*server
 	caller, other testUser
@@ -30,12 +29,12 @@ func TestEveryRouteHasARequest(t *testing.T) {
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		keys = append(keys, to.Method+" "+to.Path)
 		if requests[to.Method+" "+to.Path] == nil {
-			t.Errorf("add to the map requests what a right request for %s %s is", to.Method, to.Path)
+			t.Errorf("add a valid request for %s %s to the map requests", to.Method, to.Path)
 		}
 	}
 	for key := range requests {
 		if !slices.Contains(keys, key) {
-			t.Errorf("the map requests has %s, and the table of routes has not", key)
+			t.Errorf("the map requests has %s, which is not in the table of routes", key)
 		}
 	}
 }
@@ -56,9 +55,9 @@ func TestEveryRouteThatTakesATokenHasAScope(t *testing.T) {
 	}
 }
 
-// TestMatrix makes, for every route, a right request with every kind of
-// credential, and checks who is let in, what the others are told, and that
-// whoever is refused changed nothing.
+// TestMatrix makes a valid request to every route with every kind of credential. It checks
+// which of them are accepted, which errors the others get, and that refused requests change
+// nothing.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	routes := httpapi.Routes(httpapi.Options{})
@@ -84,7 +83,7 @@ func TestMatrix(t *testing.T) {
 
 func (w *world) tryAll(t *testing.T, to route.Route, people [2]testUser) {
 	w.caller, w.other = people[0], people[1]
-	w.clock.advance(auth.MaxFailures * auth.FailureForgottenAfter) // so that the wrong passwords of the route before are forgiven
+	w.clock.advance(auth.MaxFailures * auth.FailureForgottenAfter) // so that the failed logins of the previous route no longer count
 	w.good = w.token(t, w.caller, 0)
 	for _, c := range credentials {
 		if c.only == nil || c.only(to) {
@@ -94,7 +93,7 @@ func (w *world) tryAll(t *testing.T, to route.Route, people [2]testUser) {
 	w.tryMedia(t, to)
 }
 
-// tryMedia asks for each media type of a route that streams.
+// tryMedia requests each media type of a streaming route.
 func (w *world) tryMedia(t *testing.T, to route.Route) {
 	t.Helper()
 	for _, media := range to.Handler.Media {
@@ -102,7 +101,7 @@ func (w *world) tryMedia(t *testing.T, to route.Route) {
 		got := w.do(t, request{method: to.Method, path: path, auth: []string{w.good.bearer()}, header: map[string]string{"Accept": media.Type}, body: body})
 		got.want(t, to.Handler.Status)
 		if contentType := got.header.Get("Content-Type"); !strings.HasPrefix(contentType, media.Type) {
-			t.Errorf("%s %s answers %s, want %s", to.Method, to.Path, contentType, media.Type)
+			t.Errorf("%s %s: content type %s, want %s", to.Method, to.Path, contentType, media.Type)
 		}
 	}
 }
@@ -130,31 +129,31 @@ func (w *world) try(t *testing.T, to route.Route, c credential) {
 		}
 		want.check(t, got, to, tried)
 		if want != letIn && want != unseen && w.acts(t) != before {
-			t.Error("the refused request did something")
+			t.Error("the refused request wrote an audit event")
 		}
 	})
 }
 
-// acts counts what was done so far: every act is recorded in its transaction.
+// acts counts the changes so far: every change writes an audit event in its transaction.
 func (w *world) acts(t *testing.T) (n int) {
 	t.Helper()
-	check(t, w.statement(t, "SELECT count(*) FROM audit WHERE action <> 'login'").QueryRow().Scan(&n)) //nolint:sqlclosecheck // the statement is kept
+	check(t, w.statement(t, "SELECT count(*) FROM audit WHERE action <> 'login'").QueryRow().Scan(&n)) //nolint:sqlclosecheck // the statement is cached
 	return n
 }
 
-// verdict is what becomes of a request.
+// verdict is the expected outcome of a request.
 type verdict string
 
 const (
-	letIn          verdict = "let in"
-	unseen         verdict = "let in, and not shown the response"
+	letIn          verdict = "accepted"
+	unseen         verdict = "accepted, but the response is withheld"
 	unknown        verdict = "not authenticated"
 	scopeMissing   verdict = "the scope is missing"
 	adminsOnly     verdict = "the role is missing"
 	roleMissing    verdict = "the role in the wallet is missing"
-	notFound       verdict = "not among the caller's"
+	notFound       verdict = "not found for the caller"
 	byPasswordOnly verdict = "a password is required"
-	notOwnToken    verdict = "neither the token of the request nor made with it"
+	notOwnToken    verdict = "neither the token of the request nor one of its descendants"
 )
 
 func (v verdict) check(t *testing.T, got answer, to route.Route, tried bool) {
@@ -172,7 +171,7 @@ func (v verdict) check(t *testing.T, got answer, to route.Route, tried bool) {
 			got.want(t, to.Handler.Status)
 		}
 		if strings.HasSuffix(got.header.Get("Content-Type"), "/json") && got.fields == nil && !strings.HasPrefix(got.body, "[") {
-			t.Errorf("no JSON object: %s", got.body)
+			t.Errorf("the body is not a JSON object: %s", got.body)
 		}
 		wantChallenges(t, challenges)
 	case unknown:
@@ -226,15 +225,15 @@ func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha 
 	} else if got.wantProblem(t, http.StatusForbidden, code); got.text(field) != value {
 		t.Errorf("%s is %q, want %q", field, got.text(field), value)
 	}
-	var challenges []string // another token does not help who is no admin
+	var challenges []string // no challenge if the role is missing: another token of the user would not help
 	if v == scopeMissing {
 		challenges = []string{`Bearer realm="specterd", error="insufficient_scope", scope="` + to.Scope.String() + `"`}
 	}
 	wantChallenges(t, got.header.Values("WWW-Authenticate"), challenges...)
 }
 
-// wantUnknownChallenges: one for each scheme that the route takes (RFC 9110,
-// section 11.6.1), with an error only for requests with a token (RFC 6750, section 3.1).
+// wantUnknownChallenges checks for one challenge per scheme of the route (RFC 9110, section
+// 11.6.1), with an error only if the request had a token (RFC 6750, section 3.1).
 func wantUnknownChallenges(t *testing.T, got []string, to route.Route, tried bool) {
 	t.Helper()
 	var want []string

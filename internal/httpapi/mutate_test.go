@@ -23,10 +23,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMutations changes the requests of testdata/bad-input at random. Whatever comes
-// of that, nothing breaks; what is refused is told why and changes nothing; and what
-// is accepted, since the change was a correction, is a right request by another
-// reading than ours. Most go straight to the handler, one of rawEvery over the wire.
+// TestMutations mutates the requests of testdata/bad-input at random. No mutation may cause an
+// internal error; a refused one must get an error document and change nothing; and an accepted
+// one, which the mutation has corrected, must be valid according to a second, strict parser.
+// Most mutations are passed to the handler, and one of rawEvery is sent over TCP.
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	each := testkit.Size(400, 500_000)
@@ -41,7 +41,7 @@ func TestMutations(t *testing.T) {
 				for from := 0; from < each && !t.Failed(); from += batch {
 					b.try(t, from, min(each, from+batch))
 				}
-				testkit.Figure(t, "%s: %d mutations of %d requests, %d of them over the wire: 0 answers 5xx, 0 changed anything; %d refused, %d reads and %d writes had become right",
+				testkit.Figure(t, "%s: %d mutations of %d requests, %d of them over TCP: 0 responses 5xx, 0 unexpected changes; %d refused, %d accepted as reads and %d as writes",
 					name, each, len(b.cases)+len(b.raw), each/rawEvery, b.became[stayedWrong], b.became[becameRead], b.became[becameWrite])
 			})
 		}
@@ -49,38 +49,38 @@ func TestMutations(t *testing.T) {
 }
 
 const (
-	batch    = 250 // after so many the database is looked at
+	batch    = 250 // mutations between two checks of the database
 	rawEvery = 50
-	large    = 16 << 10 // bytes of a body
+	large    = 16 << 10 // bytes; larger bodies are sent less often
 )
 
-// warnings passes over what is not worth a warning.
+// warnings discards log records below the level WARN.
 type warnings struct{ slog.Handler }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
 
-// mutationTest makes mutations for a server.
+// mutationTest sends mutations to a server.
 type mutationTest struct {
 	*server
 	postgres bool
 	seed     uint64
 	cases    []mutant
 	raw      []string
-	// credentials are those that the requests were made with.
+	// credentials has the credentials of the requests.
 	credentials []string
-	before      string // what the database had in it
-	acts        int    // that were recorded
+	before      string // dump of the database
+	acts        int    // audit events so far
 	became      map[outcome]int
 }
 
-// outcome is what became of a mutation.
+// outcome is the result of a mutation.
 type outcome string
 
 const (
 	stayedWrong outcome = "refused"
-	becameRead  outcome = "right, and nothing was to change"
-	gaveUp      outcome = "given up on, so that nobody knows"
-	becameWrite outcome = "right, and something was to change"
+	becameRead  outcome = "accepted as a read"
+	gaveUp      outcome = "aborted, with an unknown result"
+	becameWrite outcome = "accepted as a write"
 )
 
 func (o outcome) mayChange() bool { return o == becameWrite || o == gaveUp }
@@ -89,12 +89,12 @@ func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *mutationTe
 	admin := s.user(t, "admin", true)
 	k, other := s.tokenFor(t, admin, 24*time.Hour, 0, nil), s.token(t, admin, 0)
 	s.vault(t, admin, "vault")
-	s.sql(t, "DELETE FROM addresses WHERE address_index > 20") // thousands take long to look at
+	s.sql(t, "DELETE FROM addresses WHERE address_index > 20") // dumps of thousands of addresses are slow
 	b := &mutationTest{server: s, seed: seed, postgres: postgres, credentials: []string{k.bearer(), admin.basic()}, became: map[outcome]int{}}
 	cases := badCases(t)
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		r := cases[name].request(s, admin, token{other.id, k.secret})
-		s.secrets.Delete(cases[name].Secret) // what is swapped may turn up anywhere
+		s.secrets.Delete(cases[name].Secret) // a mutation may move the secret to a place that is logged
 		m := mutant{method: r.method, target: r.path, body: r.body}
 		for _, name := range slices.Sorted(maps.Keys(r.header)) {
 			m.header = append(m.header, name+": "+r.header[name])
@@ -119,13 +119,13 @@ func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *mutationTe
 	return b
 }
 
-// look takes what is in the database for what has to be there.
+// look records the current contents of the database as the expected ones.
 func (b *mutationTest) look(t *testing.T) {
 	t.Helper()
 	b.before, b.acts = b.dump(t, false), (&world{server: b.server}).acts(t)
 }
 
-// restore puts everything back but the audit record.
+// restore restores all tables except the audit log.
 func (b *mutationTest) restore(t *testing.T) {
 	t.Helper()
 	tx, err := b.db.BeginTx(t.Context(), nil)
@@ -136,7 +136,7 @@ func (b *mutationTest) restore(t *testing.T) {
 		check(t, err)
 	}
 	if b.postgres {
-		do("SET LOCAL session_replication_role = replica") // no foreign keys
+		do("SET LOCAL session_replication_role = replica") // disables foreign keys
 	}
 	for _, table := range tables {
 		do("DELETE FROM " + table)
@@ -148,7 +148,7 @@ func (b *mutationTest) restore(t *testing.T) {
 	b.look(t)
 }
 
-// try sends some mutations, and finds out which of them did what it should not have.
+// try sends the mutations from up to to and checks that the refused ones changed nothing.
 func (b *mutationTest) try(t *testing.T, from, to int) {
 	t.Helper()
 	for i := from; i < to && !t.Failed(); i++ {
@@ -156,7 +156,7 @@ func (b *mutationTest) try(t *testing.T, from, to int) {
 		b.became[became]++
 		if became.mayChange() {
 			b.restore(t)
-			for again := from; again < i; again++ { // what is put back now would have been seen at the end
+			for again := from; again < i; again++ { // send these again, because restore has undone any changes that they made
 				if b.send(t, again).mayChange() {
 					b.restore(t)
 				}
@@ -175,7 +175,7 @@ func (b *mutationTest) wantUnchanged(t *testing.T, from, to int) {
 	if after == b.before && acts == b.acts {
 		return
 	}
-	changed := fmt.Sprintf("%d acts, and %d before", acts, b.acts)
+	changed := fmt.Sprintf("%d audit events, %d before", acts, b.acts)
 	for line := range strings.Lines(after) {
 		if !strings.Contains(b.before, line) {
 			changed += "\nnew: " + line
@@ -184,20 +184,20 @@ func (b *mutationTest) wantUnchanged(t *testing.T, from, to int) {
 	for i := from; i < to; i++ {
 		b.restore(t)
 		if !b.send(t, i).mayChange() && (b.dump(t, false) != b.before || (&world{server: b.server}).acts(t) != b.acts) {
-			t.Fatalf("SPECTERD_SEED=%d, mutation %d changed something: %q", b.seed, i, b.mutation(i))
+			t.Fatalf("SPECTERD_SEED=%d, mutation %d was refused, but changed the database: %q", b.seed, i, b.mutation(i))
 		}
 	}
-	t.Fatalf("SPECTERD_SEED=%d: mutations %d to %d changed something together:\n%s", b.seed, from, to, changed)
+	t.Fatalf("SPECTERD_SEED=%d: mutations %d to %d changed the database together, but none of them alone:\n%s", b.seed, from, to, changed)
 }
 
-// mutant is a request that is not as it was.
+// mutant is a request that can be mutated.
 type mutant struct {
 	method, target string
 	header         []string
 	body           string
 }
 
-// wire is what a client sends.
+// wire returns the bytes that a client sends.
 func (m mutant) wire(host string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: %s\r\n", m.method, m.target, host)
@@ -221,7 +221,7 @@ func (b *mutationTest) mutation(i int) string {
 		return string(text)
 	}
 	m := pick(r, b.cases)
-	for len(m.body) > large && r.IntN(100) > 0 { // these take long
+	for len(m.body) > large && r.IntN(100) > 0 { // these are slow
 		m = pick(r, b.cases)
 	}
 	m.header = slices.Clone(m.header)
@@ -249,10 +249,10 @@ func (b *mutationTest) send(t *testing.T, i int) outcome {
 		return b.sendRaw(t, i, text)
 	}
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
-	if err != nil { // net/http answers that
+	if err != nil { // net/http refuses the request
 		return stayedWrong
 	}
-	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", byte(i>>16), byte(i>>8), byte(i)) // a few bad passwords from one address are let through
+	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", byte(i>>16), byte(i>>8), byte(i)) // one address per mutation, so that the login throttle does not apply
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
 	got := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
@@ -262,7 +262,7 @@ func (b *mutationTest) send(t *testing.T, i int) outcome {
 		return stayedWrong
 	case got.status >= 400:
 		if err := json.Unmarshal([]byte(got.body), &got.fields); err != nil || !isErrorDocument(got, r.URL.Path) {
-			t.Errorf("SPECTERD_SEED=%d, mutation %d: %d without an error document: %s\n%q", b.seed, i, got.status, got.body, text)
+			t.Errorf("SPECTERD_SEED=%d, mutation %d: status %d without an error document: %s\n%q", b.seed, i, got.status, got.body, text)
 		}
 		return stayedWrong
 	case slices.Contains(safeMethods, r.Method):
@@ -274,7 +274,7 @@ func (b *mutationTest) send(t *testing.T, i int) outcome {
 
 var safeMethods = []string{http.MethodGet, http.MethodHead, http.MethodOptions}
 
-// isErrorDocument reports whether an answer says what is wrong as its surface does.
+// isErrorDocument reports whether a response has the error format of its API version.
 func isErrorDocument(got answer, path string) bool {
 	if got.header.Get("Content-Type") == "application/json" {
 		return !strings.HasPrefix(path, "/api/v1/") && len(got.text("message")) > 5
@@ -285,26 +285,26 @@ func isErrorDocument(got answer, path string) bool {
 
 var statusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d)\d\d`)
 
-// notOurs are answers of net/http that RFC 9112 wants, to what HTTP/1.1 does not have.
+// notOurs matches responses of net/http that RFC 9112 requires for unsupported requests.
 var notOurs = regexp.MustCompile(`(?m)^HTTP/1\.1 (501 Not Implemented|505 HTTP Version Not Supported)`)
 
-// sendRaw sends a mutation over the wire. Where it has become two requests, there are
-// two answers; where it has no end, there may be none.
+// sendRaw sends a mutation over TCP. There are two responses if the mutation consists of two
+// requests, and there may be none if it is incomplete.
 func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
 	check(t, err)
 	defer func() { _ = conn.Close() }()
 	check(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	_, _ = io.WriteString(conn, text) // it may be refused before its end
+	_, _ = io.WriteString(conn, text) // the server may refuse the request before it is complete
 	_ = conn.(*net.TCPConn).CloseWrite()
 	got, err := io.ReadAll(conn)
 	if timeout, ok := err.(net.Error); ok && timeout.Timeout() { //nolint:errorlint // not wrapped
-		t.Errorf("SPECTERD_SEED=%d, mutation %d: no end of the answer\n%q", b.seed, i, text)
+		t.Errorf("SPECTERD_SEED=%d, mutation %d: the response is incomplete after a minute\n%q", b.seed, i, text)
 	}
 	became := stayedWrong
 	for _, status := range statusLine.FindAllSubmatch(got, -1) {
-		// Who says no more is taken for one who has gone.
+		// The server treats the closed writing half of the connection as a disconnect.
 		gone := bytes.Contains(got, []byte("HTTP/1.1 503")) && !bytes.Contains(got, []byte("Retry-After"))
 		switch method, _, _ := strings.Cut(text, " "); {
 		case gone:
@@ -321,8 +321,8 @@ func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 	return became
 }
 
-// wantRight fails the test unless a request that was accepted has a credential to the
-// letter, and strict JSON, as another decoder than ours reads it.
+// wantRight fails the test unless an accepted request has exactly one of the credentials and
+// a body that is valid for a strict JSON parser.
 func (b *mutationTest) wantRight(t *testing.T, i int, text string) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
@@ -339,13 +339,13 @@ func (b *mutationTest) wantRight(t *testing.T, i int, text string) {
 	}
 }
 
-// strictJSON returns what is wrong with an object that has to be to the letter.
+// strictJSON returns an error unless a text is a strictly valid JSON object.
 func strictJSON(text []byte) error {
 	if !json.Valid(text) || !utf8.Valid(text) {
-		return fmt.Errorf("no JSON")
+		return fmt.Errorf("invalid JSON or UTF-8")
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	names := [][]string{nil} // of the objects that are open; nil for arrays
+	names := [][]string{nil} // of the open objects; nil for arrays
 	isName := false
 	for {
 		token, err := dec.Token()
@@ -356,7 +356,7 @@ func strictJSON(text []byte) error {
 		switch token {
 		case json.Delim('{'), json.Delim('['):
 			if names = append(names, nil); len(names) > 33 {
-				return fmt.Errorf("too deep")
+				return fmt.Errorf("nested too deeply")
 			}
 			if token == json.Delim('{') {
 				names[top+1] = []string{""}
@@ -367,7 +367,7 @@ func strictJSON(text []byte) error {
 			if names[top] != nil && isName {
 				name := strings.ToLower(token.(string))
 				if slices.Contains(names[top][1:], name) {
-					return fmt.Errorf("a name twice")
+					return fmt.Errorf("duplicate name")
 				}
 				names[top] = append(names[top], name)
 				isName = false
@@ -382,7 +382,7 @@ func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
 var methods = []string{"get", "HEAD", "OPTIONS", "TRACE", "PUT", "PATCH", "PROPFIND", "QUERY", "X", "POST", "GET"}
 
-// scraps are put into bodies, targets and headers.
+// scraps are inserted into bodies, targets and headers.
 var scraps = []string{
 	"\x00", "\xff", "\xc0\x80", "\xed\xa0\x80", "\u2028", "\ufeff", "ſ", "K", "é", "\"", "\\", "\\u0000", "\\ud800", "\\u0061", "{", "}", "[", "]", ",", ":", " ", "\n", "\t",
 	"null", "true", "-", "0", "1e400", "1E-400", "-0", "0x10", "1_0", "99999999999999999999", "1.7976931348623157e309", "NaN", "Infinity", "//", "/*", "'", "' OR '1'='1",
@@ -418,14 +418,14 @@ func mutateBytes(r *rand.Rand, text []byte) []byte {
 
 var tokenInJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null`)
 
-// values stand where others were.
+// values replace values of a body.
 var values = []string{
 	"null", "true", "false", "0", "-1", "1", "0.1", "1e-05", "1e400", "-1e400", "9223372036854775808", "21000000.00000001", "2100000000000001", `""`, `"x"`, `"\u0000"`, `"\ud800"`, `"0.1"`,
 	"[]", "{}", "[null]", `{"":""}`, `{"a":1,"a":2}`, `[1,2,3]`, `"now"`, `"1 day"`, `"99999999999 years"`, `"never"`, `"admin"`, `"btc"`, `"sat"`, `"*"`, `["*"]`, `["tokens:*"]`,
 	`"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"`, `"2026-12-01T10:00:00Z"`, `"9999-99-99T99:99:99Z"`,
 }
 
-// mutateBody changes bytes, or what JSON is made of.
+// mutateBody changes bytes or JSON tokens of a body.
 func mutateBody(r *rand.Rand, body, other string) string {
 	if len(body) > large || r.IntN(3) == 0 {
 		return string(mutateBytes(r, []byte(body)))
@@ -440,15 +440,15 @@ func mutateBody(r *rand.Rand, body, other string) string {
 	case 0:
 		depth := 1 + r.IntN(60)
 		return before + strings.Repeat("[", depth) + token + strings.Repeat("]", depth) + after
-	case 1: // swap with another
+	case 1: // swap two tokens
 		swapped := pick(r, tokens)
 		if swapped[0] < at[1] {
 			return before + body[swapped[0]:swapped[1]] + after
 		}
 		return before + body[swapped[0]:swapped[1]] + body[at[1]:swapped[0]] + token + body[swapped[1]:]
-	case 2: // one more member, perhaps one that is there
+	case 2: // add a member, perhaps with a duplicate name
 		return strings.Replace(body, "{", "{"+jsonName(r, body, tokens)+":"+pick(r, values)+",", 1)
-	case 3: // another spelling
+	case 3: // replace letters by similar or escaped ones
 		return before + strings.NewReplacer("s", "ſ", "k", "K", "a", "\\u0061", "i", "I", "e", "E").Replace(token) + after
 	case 4:
 		if found := tokenInJSON.FindAllString(other[:min(len(other), large)], 64); len(found) > 0 {
@@ -468,7 +468,7 @@ func jsonName(r *rand.Rand, body string, tokens [][]int) string {
 	return `"x"`
 }
 
-// mutateTarget changes path or query.
+// mutateTarget changes the path or the query.
 func mutateTarget(r *rand.Rand, target, other string) string {
 	path, query, hasQuery := strings.Cut(target, "?")
 	segments := strings.Split(path, "/")
@@ -495,7 +495,7 @@ func mutateTarget(r *rand.Rand, target, other string) string {
 	}
 }
 
-// mutateHeader changes a header, the credential's above all, or adds one.
+// mutateHeader changes the Authorization header or adds a header.
 func (m *mutant) mutateHeader(r *rand.Rand) {
 	at := slices.IndexFunc(m.header, func(line string) bool { return strings.HasPrefix(line, "Authorization: ") })
 	if at < 0 || r.IntN(3) == 0 {
@@ -516,7 +516,7 @@ func (m *mutant) mutateHeader(r *rand.Rand) {
 		m.header[at] = "Authorization: " + pick(r, []string{"Basic", "Bearer", "Digest", "Negotiate", "Token", ""}) + " " + credential
 	case 5:
 		m.header[at] = "Authorization: " + scheme + " " + credential + pick(r, scraps)
-	case 6: // the last letter of base64 has bits that mean nothing
+	case 6: // flip unused bits in the last character of base64
 		front := strings.TrimRight(credential, "=")
 		if front == "" {
 			return

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestNodeErrors_InBothVersions: what listens there is not a Bitcoin node; and a
-// wallet without a free change address has a conflict before the node is called.
+// TestNodeErrors_InBothVersions checks the errors for a server that is not a Bitcoin node, and
+// for a wallet without a free change address, which is checked before the node is called.
 func TestNodeErrors_InBothVersions(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))

@@ -16,13 +16,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// sweep is a server's database and node, stopped and to be copied, and a right
-// request for every route.
+// sweep has the database and the stopped node of a server, of which each test uses a copy,
+// and a valid request for every route.
 type sweep struct {
 	database string
 	bitcoind *testkit.Node
 	requests []sweepRequest
-	usual    map[string]int // the statuses with the node of other tests, by route
+	usual    map[string]int // the statuses with the default node settings, by route
 }
 
 type sweepRequest struct {
@@ -30,9 +30,9 @@ type sweepRequest struct {
 	request
 }
 
-// TestNodeSettings makes a right request to every route with a real node in every
-// configuration. No request is answered 5xx, except 502 and 503 with a code and what
-// to do; readiness and the node's status name the configuration.
+// TestNodeSettings makes a valid request to every route with a real node in every
+// configuration. No response may be 5xx except 502 and 503 with a code and a remedy, and the
+// readiness probe and the node status must name the problem.
 func TestNodeSettings(t *testing.T) {
 	t.Parallel()
 	sw := newSweep(t)
@@ -55,13 +55,13 @@ func newSweep(t *testing.T) *sweep {
 	sw := &sweep{database: filepath.Join(t.TempDir(), "specterd.db"), bitcoind: bitcoind}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		w.caller = people[to.Role == route.Admin]
-		if w.vaults.open != nil { // each has a proposal of its own
+		if w.vaults.open != nil { // use a new proposal for each route
 			w.vaults.open[w.caller.ID], w.vaults.signed[w.caller.ID] = "", ""
 		}
 		r := request{method: to.Method}
 		r.path, r.body = requests[to.Method+" "+to.Path](t, w, w.caller)
 		switch {
-		case to.Credentials.TakesBasic() && strings.Contains(to.Path, "/tokens/{id}"): // a token is not for others
+		case to.Credentials.TakesBasic() && strings.Contains(to.Path, "/tokens/{id}"): // a token cannot manage tokens that it has not created
 			r.auth = []string{w.caller.basic()}
 		case to.Credentials.TakesBearer():
 			r.auth = []string{w.token(t, w.caller, 0).bearer()}
@@ -82,7 +82,7 @@ func newSweep(t *testing.T) *sweep {
 	return sw
 }
 
-// try makes all requests with a node of that setting, and returns the statuses.
+// try makes all requests with a node that has the given setting, and returns the statuses.
 func (sw *sweep) try(t *testing.T, setting testkit.NodeSetting) map[string]int {
 	t.Helper()
 	n := testkit.BitcoindCopy(t, sw.bitcoind, setting.Args...)
@@ -126,7 +126,7 @@ func (sw *sweep) try(t *testing.T, setting testkit.NodeSetting) map[string]int {
 	return statuses
 }
 
-// judge checks the answer to a right request.
+// judge checks the response to a valid request.
 func (sw *sweep) judge(t *testing.T, setting testkit.NodeSetting, to route.Route, got answer) {
 	t.Helper()
 	name := to.Method + " " + to.Path
@@ -138,21 +138,21 @@ func (sw *sweep) judge(t *testing.T, setting testkit.NodeSetting, to route.Route
 		fails && !strings.HasPrefix(to.Path, "/api/v1/") && got.text("message") == "":
 		t.Errorf("%s: %d %s", name, got.status, got.body)
 	case fails && setting.Problem == "" && !setting.IsBusy:
-		t.Errorf("%s: %d %s, with a node that can be used", name, got.status, got.body)
+		t.Errorf("%s: %d %s, although the node is usable", name, got.status, got.body)
 	case fails && got.status == http.StatusServiceUnavailable && got.header.Get("Retry-After") == "":
-		t.Errorf("%s: no Retry-After with %s", name, got.body)
+		t.Errorf("%s: no Retry-After in the response %s", name, got.body)
 	case fails && setting.Problem != "" && strings.HasPrefix(to.Path, "/api/v1/") && got.text("code") != setting.Problem:
 		t.Errorf("%s: %s, want the code %s", name, got.body, setting.Problem)
 	case setting.Problem != "" && strings.HasSuffix(to.Path, "/rescan") && to.Method == http.MethodPost && !fails:
-		t.Errorf("%s: %d %s, with a node that cannot be used", name, got.status, got.body)
+		t.Errorf("%s: %d %s, although the node is unusable", name, got.status, got.body)
 	case usual == 0 && got.status >= http.StatusBadRequest:
-		t.Errorf("%s: %d %s, although the request is right", name, got.status, got.body)
+		t.Errorf("%s: %d %s, although the request is valid", name, got.status, got.body)
 	case usual != 0 && setting.Problem == "" && !setting.Changes && !setting.IsBusy && got.status != usual:
 		t.Errorf("%s: %d %s, want %d", name, got.status, got.body, usual)
 	}
 }
 
-// checkStatus checks what readiness and the node's status say of the setting.
+// checkStatus checks the readiness probe and the node status with the given setting.
 func (sw *sweep) checkStatus(t *testing.T, s *server, setting testkit.NodeSetting) {
 	t.Helper()
 	status := s.Node.Status()

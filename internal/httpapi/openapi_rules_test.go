@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// visit calls f with every schema of a document, and where it is.
+// visit calls f with the path of every schema of a document and the schema.
 func visit(document any, f func(at string, schema object)) {
 	var walk func(at string, value any)
 	walk = func(at string, value any) {
@@ -40,11 +40,11 @@ func TestSpecification_NullableEnumsContainNull(t *testing.T) {
 			return
 		}
 		if count++; !slices.Contains(values, any(nil)) {
-			t.Errorf("%s can be null, and its enum lacks null", at)
+			t.Errorf("%s is nullable, but its enum lacks null", at)
 		}
 	})
 	if count == 0 {
-		t.Error("no nullable enum was found")
+		t.Error("no nullable enums were found")
 	}
 }
 
@@ -54,7 +54,7 @@ func TestSpecification_NumbersHaveFormats(t *testing.T) {
 		name, _ := simpleType(schema)
 		if want := map[string][]any{"integer": {"int64", "int32"}, "number": {"double"}}[name]; want != nil {
 			if count++; !slices.Contains(want, schema["format"]) {
-				t.Errorf("%s is of the type %s, and its format is %v", at, name, schema["format"])
+				t.Errorf("%s has the type %s, but the format %v", at, name, schema["format"])
 			}
 		}
 	})
@@ -63,8 +63,8 @@ func TestSpecification_NumbersHaveFormats(t *testing.T) {
 	}
 }
 
-// TestSpecification_PropertiesHaveNoDefault: generators of TypeScript make such a
-// property required, also in a request.
+// TestSpecification_PropertiesHaveNoDefault checks that no property has a default, because
+// TypeScript generators make such properties required, also in requests.
 func TestSpecification_PropertiesHaveNoDefault(t *testing.T) {
 	visit(at(t, describe(t), "components", "schemas"), func(at string, schema object) {
 		if _, ok := schema["default"]; ok && schema["type"] != nil {
@@ -73,7 +73,7 @@ func TestSpecification_PropertiesHaveNoDefault(t *testing.T) {
 	})
 }
 
-// generatedSuffixes are what generators of clients append to the names of operations.
+// generatedSuffixes has the suffixes that client generators append to operation names.
 var generatedSuffixes = []string{"Response", "Params", "Body", "JSONBody", "JSONRequestBody", "RequestObject", "ResponseObject"}
 
 func TestSpecification_SchemaNamesDoNotCollide(t *testing.T) {
@@ -89,7 +89,7 @@ func TestSpecification_SchemaNamesDoNotCollide(t *testing.T) {
 	for name := range schemas {
 		lower := strings.ToLower(name)
 		if operation, ok := taken[lower]; ok {
-			t.Errorf("the schema %s has a name that generators use for the operation %s; rename its Go type", name, operation)
+			t.Errorf("client generators use the name of the schema %s for the operation %s; rename its Go type", name, operation)
 		}
 		if other, ok := seen[lower]; ok {
 			t.Errorf("the schemas %s and %s differ only in case", name, other)
@@ -107,7 +107,7 @@ func TestSpecification_EverythingHasADescription(t *testing.T) {
 		} else if properties, ok := schema["properties"].(object); ok {
 			for property, of := range properties {
 				if of.(object)["description"] == nil {
-					t.Errorf("%s.%s has no description; add a description tag to its field, or, if the name means the same in every schema, an entry to propertyDescriptions in openapi_text.go", name, property)
+					t.Errorf("%s.%s has no description; add a description tag to its field, or, if the name has one meaning in all schemas, an entry to propertyDescriptions in openapi_text.go", name, property)
 				}
 			}
 		}
@@ -124,7 +124,7 @@ func TestSpecification_EverythingHasADescription(t *testing.T) {
 	}
 }
 
-// TestSpecification_DescriptionsAreUsed keeps openapi_text.go free of what no schema has.
+// TestSpecification_DescriptionsAreUsed checks that openapi_text.go has no unused entries.
 func TestSpecification_DescriptionsAreUsed(t *testing.T) {
 	schemas, _ := at(t, describe(t), "components", "schemas").(object)
 	properties := map[string]bool{}
@@ -136,12 +136,12 @@ func TestSpecification_DescriptionsAreUsed(t *testing.T) {
 	}
 	for name := range schemaDescriptions {
 		if schemas[name] == nil {
-			t.Errorf("schemaDescriptions has %s, which is not a schema", name)
+			t.Errorf("schemaDescriptions has %s, but there is no such schema", name)
 		}
 	}
 	for name := range propertyDescriptions {
 		if !properties[name] {
-			t.Errorf("propertyDescriptions has %s, which no schema has", name)
+			t.Errorf("propertyDescriptions has %s, but no schema has this property", name)
 		}
 	}
 }

@@ -25,13 +25,13 @@ func describe(t *testing.T) object {
 	return o
 }
 
-// at returns what is at the end of a path of names.
+// at returns the value at the end of a path of names.
 func at(t *testing.T, in any, path ...string) any {
 	t.Helper()
 	for i, name := range path {
 		o, ok := in.(object)
 		if !ok || o[name] == nil {
-			t.Fatalf("there is no %s", strings.Join(path[:i+1], " > "))
+			t.Fatalf("%s not found", strings.Join(path[:i+1], " > "))
 		}
 		in = o[name]
 	}
@@ -44,7 +44,7 @@ func schemaOf(t *testing.T, document object, name string) object {
 	return o
 }
 
-func TestDescribeHasTheRoutesAndNothingElse(t *testing.T) {
+func TestDescribe_MatchesRoutes(t *testing.T) {
 	paths, _ := at(t, describe(t), "paths").(object)
 	var got, want []string
 	ids := map[any]bool{}
@@ -53,7 +53,7 @@ func TestDescribeHasTheRoutesAndNothingElse(t *testing.T) {
 			got = append(got, strings.ToUpper(method)+" "+path)
 			id := at(t, operation, "operationId")
 			if ids[id] {
-				t.Errorf("there are two operations %v", id)
+				t.Errorf("duplicate operation id %v", id)
 			}
 			ids[id] = true
 			if tags := at(t, operation, "tags").([]any); len(tags) != 1 || tags[0] != tagOf(path) || tags[0] == "" {
@@ -71,7 +71,7 @@ func TestDescribeHasTheRoutesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestDescribeIsTheSameEachTime(t *testing.T) {
+func TestDescribe_IsDeterministic(t *testing.T) {
 	first, err := Describe(Routes(Options{}), "v1")
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestDescribeIsTheSameEachTime(t *testing.T) {
 	for range 3 {
 		again, err := Describe(Routes(Options{}), "v1")
 		if err != nil || !bytes.Equal(first, again) {
-			t.Fatalf("it differs (%v)", err)
+			t.Fatalf("the documents differ (error: %v)", err)
 		}
 	}
 }
@@ -106,11 +106,11 @@ func TestDescribeReferencesResolve(t *testing.T) {
 	}
 	walk(document)
 	if count < 50 {
-		t.Errorf("there are only %d references", count)
+		t.Errorf("only %d references were found", count)
 	}
 }
 
-func TestDescribeSaysWhoMayComeIn(t *testing.T) {
+func TestDescribe_Security(t *testing.T) {
 	document := describe(t)
 	for _, to := range Routes(Options{}) {
 		operation, _ := at(t, document, "paths", to.Path, strings.ToLower(to.Method)).(object)
@@ -122,31 +122,31 @@ func TestDescribeSaysWhoMayComeIn(t *testing.T) {
 			}
 		}
 		if slices.Contains(schemes, "basic") != to.Credentials.TakesBasic() || slices.Contains(schemes, "bearer") != to.Credentials.TakesBearer() {
-			t.Errorf("%s %s takes %v", to.Method, to.Path, schemes)
+			t.Errorf("%s %s accepts the schemes %v", to.Method, to.Path, schemes)
 		}
 		if security == nil {
 			t.Errorf("%s %s has no security; for a public route it must be empty", to.Method, to.Path)
 		}
 		if scope, _ := operation["x-required-scope"].(string); to.Credentials.NeedsScope() && (scope == "" || scope != to.Scope.String()) {
-			t.Errorf("%s %s needs the scope %q", to.Method, to.Path, scope)
+			t.Errorf("%s %s requires the scope %q", to.Method, to.Path, scope)
 		}
 		if role, _ := operation["x-required-role"].(string); role != string(to.Role) {
-			t.Errorf("%s %s needs the role %q", to.Method, to.Path, role)
+			t.Errorf("%s %s requires the role %q", to.Method, to.Path, role)
 		}
 		responses, _ := operation["responses"].(object)
 		if _, ok := responses["401"]; ok != (to.Credentials != route.Public) {
-			t.Errorf("%s %s: 401 is described: %v", to.Method, to.Path, ok)
+			t.Errorf("%s %s: 401 is declared: %v", to.Method, to.Path, ok)
 		}
 		if _, ok := responses["415"]; ok != (operation["requestBody"] != nil) {
-			t.Errorf("%s %s: 415 is described: %v", to.Method, to.Path, ok)
+			t.Errorf("%s %s: 415 is declared: %v", to.Method, to.Path, ok)
 		}
 		if _, ok := responses["404"]; !ok && strings.Contains(to.Path, "{") && !strings.HasPrefix(to.Path, "/api/v1alpha/wallets/") {
-			t.Errorf("%s %s: 404 is not described", to.Method, to.Path)
+			t.Errorf("%s %s: 404 is not declared", to.Method, to.Path)
 		}
 	}
 }
 
-func TestDescribeErrorsAsTheirSurfaceHasThem(t *testing.T) {
+func TestDescribe_ErrorsPerVersion(t *testing.T) {
 	document := describe(t)
 	for name, want := range map[string]struct{ contentType, schema string }{
 		"Problem401": {"application/problem+json", "Problem"},
@@ -154,12 +154,12 @@ func TestDescribeErrorsAsTheirSurfaceHasThem(t *testing.T) {
 	} {
 		response := at(t, document, "components", "responses", name)
 		if ref := at(t, response, "content", want.contentType, "schema", "$ref"); ref != "#/components/schemas/"+want.schema {
-			t.Errorf("%s is a %v", name, ref)
+			t.Errorf("%s has the schema %v", name, ref)
 		}
 		at(t, response, "headers", "WWW-Authenticate")
 	}
 	if ref := at(t, document, "paths", "/api/healthz/readyness", "get", "responses", "503", "$ref"); ref != "#/components/responses/Message503" {
-		t.Errorf("readiness fails with %v", ref)
+		t.Errorf("the 503 of readiness is %v", ref)
 	}
 }
 
@@ -181,19 +181,19 @@ func TestDescribeTypes(t *testing.T) {
 		got  any
 		want string
 	}{
-		{"what a token always has", schemaOf(t, document, "Token")["required"], `["id","description","scopes","parent_id","rotated_from","created_at","expires_at","expired","imported","last_used","wallets"]`},
-		{"what a new token needs", schemaOf(t, document, "CreateTokenRequest")["required"], `["description"]`},
+		{"required properties of a token", schemaOf(t, document, "Token")["required"], `["id","description","scopes","parent_id","rotated_from","created_at","expires_at","expired","imported","last_used","wallets"]`},
+		{"required properties of a new token", schemaOf(t, document, "CreateTokenRequest")["required"], `["description"]`},
 		{"unknown fields in v1", schemaOf(t, document, "CreateTokenRequest")["additionalProperties"], `false`},
 		{"unknown fields in v1alpha", schemaOf(t, document, "V1alphaCreateTokenRequest")["additionalProperties"], `null`},
 		{"a list", property("Token", "scopes")["type"], `"array"`},
 		{"a list or null", property("Token", "wallets")["type"], `["null","array"]`},
 		{"a string or null", property("Token", "parent_id")["type"], `["null","string"]`},
 		{"an object or null", property("Token", "last_used")["anyOf"], `[{"type":"null"},{"$ref":"#/components/schemas/LastUse"}]`},
-		{"nothing that forbids null", property("Token", "last_used")["type"], `null`},
+		{"no type besides anyOf", property("Token", "last_used")["type"], `null`},
 		{"a time", property("Token", "expires_at")["format"], `"date-time"`},
 		{"an embedded field", property("TokenWithSecret", "id")["format"], `"uuid"`},
-		{"a page's items", property("TokenList", "items")["items"], `{"$ref":"#/components/schemas/Token"}`},
-		{"another page's items", property("UserList", "items")["items"], `{"$ref":"#/components/schemas/User"}`},
+		{"the items of a page", property("TokenList", "items")["items"], `{"$ref":"#/components/schemas/Token"}`},
+		{"the items of another page", property("UserList", "items")["items"], `{"$ref":"#/components/schemas/User"}`},
 		{"seconds", property("V1alphaTokenResponse", "jwt_token_life")["format"], `"double"`},
 		{"an amount", property("Payment", "amount_sat")["format"], `"int64"`},
 		{"a fee rate", property("FeeEstimate", "fee_rate_sat_vb")["format"], `"double"`},
@@ -202,13 +202,13 @@ func TestDescribeTypes(t *testing.T) {
 		{"tokens by id", schemaOf(t, document, "V1alphaTokensByID")["additionalProperties"], `{"$ref":"#/components/schemas/V1alphaTokenSummary"}`},
 		{"any JSON", property("V1alphaSpecterResponse", "info")["type"], `null`},
 		{"a map that is never null", property("V1alphaSpecterResponse", "alias_name")["type"], `"object"`},
-		{"what is always answered", schemaOf(t, document, "V1alphaTokenSummary")["required"], `["jwt_token_description","jwt_token_life","jwt_token_remaining_life"]`},
+		{"required properties in v1alpha", schemaOf(t, document, "V1alphaTokenSummary")["required"], `["jwt_token_description","jwt_token_life","jwt_token_remaining_life"]`},
 	} {
 		if got := text(c.got); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.what, got, c.want)
 		}
 	}
 	if len(at(t, document, "components", "schemas").(object)) > 200 {
-		t.Error("there are more schemas than types")
+		t.Error("there are more schemas than Go types")
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// bareAPI returns the API of a server that has no services.
+// bareAPI returns an API handler without services.
 func bareAPI(t *testing.T) http.Handler {
 	t.Helper()
 	h, err := New(Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Active: true, Version: "1.2.3"})
@@ -25,7 +25,7 @@ func bareAPI(t *testing.T) http.Handler {
 	return h
 }
 
-// fetch makes a request as nobody.
+// fetch makes a request without credentials.
 func fetch(h http.Handler, method, path, host string, header http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, nil)
 	r.Host = host
@@ -41,7 +41,7 @@ func fetchText(t *testing.T, h http.Handler, path, host string) string {
 	t.Helper()
 	response := fetch(h, http.MethodGet, path, host, nil)
 	if response.Code != http.StatusOK {
-		t.Fatalf("%s answers %d", path, response.Code)
+		t.Fatalf("%s: status %d", path, response.Code)
 	}
 	return response.Body.String()
 }
@@ -52,19 +52,19 @@ func TestDescriptionIsServedWithAnETag(t *testing.T) {
 		response := fetch(h, http.MethodGet, path, "localhost", nil)
 		etag := response.Header().Get("Etag")
 		if response.Code != http.StatusOK || etag == "" || response.Header().Get("Cache-Control") != "no-cache" {
-			t.Errorf("%s answers %d with %v", path, response.Code, response.Header())
+			t.Errorf("%s: status %d, header %v", path, response.Code, response.Header())
 		}
 		for header, want := range map[string]int{
 			etag: http.StatusNotModified, `"other", W/` + etag: http.StatusNotModified, "*": http.StatusNotModified, `"other"`: http.StatusOK,
 		} {
 			got := fetch(h, http.MethodGet, path, "localhost", http.Header{"If-None-Match": {header}})
 			if got.Code != want {
-				t.Errorf("%s with If-None-Match: %s answers %d", path, header, got.Code)
+				t.Errorf("%s with If-None-Match: %s: status %d", path, header, got.Code)
 			}
 		}
 		if got := fetch(h, http.MethodHead, path, "localhost", nil); got.Code != http.StatusOK ||
 			got.Header().Get("Content-Length") != strconv.Itoa(response.Body.Len()) {
-			t.Errorf("HEAD %s answers %d with %v", path, got.Code, got.Header())
+			t.Errorf("HEAD %s: status %d, header %v", path, got.Code, got.Header())
 		}
 	}
 }
@@ -78,11 +78,11 @@ func TestPageLoadsNothingElse(t *testing.T) {
 		}
 		text := fetchText(t, h, path, "localhost:25441")
 		if strings.Contains(text, "<script") || strings.Contains(text, "style=") {
-			t.Errorf("%s has what its policy forbids", path)
+			t.Errorf("%s has content that its policy forbids", path)
 		}
 		text = strings.ReplaceAll(text, "http://localhost:25441/", "/")
 		if i := regexp.MustCompile(`https?://`).FindStringIndex(text); i != nil {
-			t.Errorf("%s names another site: %s", path, text[i[0]:i[0]+40])
+			t.Errorf("%s has a URL of another site: %s", path, text[i[0]:i[0]+40])
 		}
 		for _, loaded := range regexp.MustCompile(`(?:src|<link[^>]*href)="([^"]*)"`).FindAllStringSubmatch(text, -1) {
 			if loaded[1] != stylePath {
@@ -91,7 +91,7 @@ func TestPageLoadsNothingElse(t *testing.T) {
 		}
 	}
 	if strings.Contains(fetchText(t, h, stylePath, "localhost"), "url(") {
-		t.Error("the style sheet loads something")
+		t.Error("the style sheet loads a resource")
 	}
 }
 
@@ -100,19 +100,19 @@ func TestPageLinksLeadSomewhere(t *testing.T) {
 	text := fetchText(t, h, "/api/", "localhost")
 	for _, link := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(text, -1) {
 		if n := strings.Count(text, ` id="`+link[1]+`"`); n != 1 {
-			t.Errorf("#%s is there %d times", link[1], n)
+			t.Errorf("%d elements have the id %s, want 1", n, link[1])
 		}
 	}
 }
 
-// TestPageCurlLines decodes the bodies of the page's lines as the routes would.
+// TestPageCurlLines checks that the page has a valid curl command for every route.
 func TestPageCurlLines(t *testing.T) {
 	h := bareAPI(t)
 	text := html.UnescapeString(fetchText(t, h, "/api/", "[::1]:25441"))
 	lines := regexp.MustCompile(`(?m)^<pre><code>(curl .*)</code></pre>$`).FindAllStringSubmatch(text, -1)
 	routes := Routes(Options{})
 	if len(lines) < len(routes) {
-		t.Fatalf("%d lines for %d routes", len(lines), len(routes))
+		t.Fatalf("%d curl commands for %d routes", len(lines), len(routes))
 	}
 	for _, to := range routes {
 		target := regexp.QuoteMeta(`"http://[::1]:25441`) + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(to.Path), `(\$$[A-Z]+|alice|savings|bcrt1[a-z0-9]+|[0-9a-f]{64}(?::0)?)`) + `"$`
@@ -133,8 +133,8 @@ func TestPageCurlLines(t *testing.T) {
 			found = true
 			if strings.Contains(words, "$TOKEN") != to.Credentials.TakesBearer() ||
 				strings.Contains(words, "-u admin") != (to.Credentials.TakesBasic() && !to.Credentials.TakesBearer()) {
-				if !strings.Contains(words, "first steps") { // the line that gets the first token
-					t.Errorf("%s has not the credential that %s %s takes", words, to.Method, to.Path)
+				if !strings.Contains(words, "first steps") { // the command that creates the first token
+					t.Errorf("%s lacks the credential that %s %s requires", words, to.Method, to.Path)
 				}
 			}
 			if body, _, _ := strings.Cut(rest, "' "); hasBody {
@@ -145,7 +145,7 @@ func TestPageCurlLines(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Errorf("there is no line for %s %s", to.Method, to.Path)
+			t.Errorf("no curl command for %s %s", to.Method, to.Path)
 		}
 	}
 }

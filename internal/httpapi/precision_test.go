@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestTimePrecision checks that the response that creates something has the same times as
-// later ones, also if the clock has nanoseconds.
+// TestTimePrecision checks that the response to a creating request has the same times as later
+// responses, also if the clock has nanoseconds.
 func TestTimePrecision(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// testProposalFees checks that owners limit the fee rate of proposals, within what the
-// server allows, and that both versions of the API refuse what exceeds that.
+// testProposalFees checks that owners can limit the fee rate of proposals within the limit of
+// the server, and that both API versions refuse higher rates.
 func testProposalFees(t *testing.T, w *spending) {
 	wallet := strings.TrimSuffix(w.path, "/proposals")
 	change := func(role, body string) answer { return w.call(t, "PATCH", wallet, w.role[role], body) }

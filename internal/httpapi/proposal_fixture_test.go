@@ -21,12 +21,12 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// nodeWallet is a wallet of the node's own that can pay.
+// nodeWallet is a funded wallet of the node that pays the wallets under test.
 type nodeWallet struct{ node *testkit.Node }
 
 const nodeWalletName = "purse"
 
-// newNodeWallet has the node mine until it can pay.
+// newNodeWallet creates the wallet and mines blocks until its coinbase outputs are mature.
 func newNodeWallet(t *testing.T, n *testkit.Node) *nodeWallet {
 	t.Helper()
 	n.CLI(t, "createwallet", nodeWalletName)
@@ -37,14 +37,14 @@ func newNodeWallet(t *testing.T, n *testkit.Node) *nodeWallet {
 	return &nodeWallet{n}
 }
 
-// pay pays amounts to a wallet's receive addresses in one transaction, confirmed,
-// and writes it into the index, as the follower would have.
+// pay pays amounts to a wallet's receive addresses in one confirmed transaction and writes it
+// into the index in place of the indexer.
 func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amount) string {
 	t.Helper()
 	mining.Lock()
 	defer mining.Unlock()
 	branch := wallet.ReceiveBranch
-	const skip = 20 // which other fixtures are paid to
+	const skip = 20 // addresses that other fixtures use
 	addresses, err := s.store.AddressesOf(t.Context(), walletID, wallet.AddressFilter{Branch: &branch}, nil, skip+len(amounts))
 	check(t, err)
 	outputs := map[string]json.Number{}
@@ -100,8 +100,8 @@ func (v *vault) sign(t *testing.T, p proposal.Proposal) []byte {
 	return raw.Bytes()
 }
 
-// proposal puts a proposal into the database that no node has seen: it spends the
-// vault's UTXO of this number, and pays 1000 satoshis.
+// proposal adds a proposal to the database without the node. It spends the UTXO of the vault
+// with this number and pays 1000 satoshis.
 func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) proposal.Proposal {
 	t.Helper()
 	utxo := btc.Outpoint{Txid: hash(v.id, "UTXO"), Vout: uint32(number)}
@@ -127,5 +127,5 @@ func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) pr
 	return p
 }
 
-// anyPSBT is one of nobody's.
+// anyPSBT is a valid PSBT that belongs to no proposal.
 const anyPSBT = "cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA"

@@ -15,11 +15,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// testProposalSize: the largest PSBT that is handed out can be posted back in every
-// format, with all signatures; a larger one is not made.
+// testProposalSize checks that the largest PSBT that specterd creates can be posted back with
+// all signatures in every format, and that it refuses to create a larger one.
 func testProposalSize(t *testing.T, w *spending) {
 	const utxos, device = 350, 20
-	script := testkit.PKH // each input has the whole transaction that it spends from
+	script := testkit.PKH // each input contains the complete previous transaction
 	w.node.Signer(t, "large", script.Descriptor(t, device, "0", 0), script.Descriptor(t, device, "1", 0))
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
 		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birthday: wallet.Birthday{Now: true}, RangeEnd: 2 * utxos,
@@ -47,7 +47,7 @@ func testProposalSize(t *testing.T, w *spending) {
 	unsigned := must(base64.StdEncoding.DecodeString(made.text("psbt")))
 	signed := w.node.Sign(t, unsigned, "large")
 	if len(unsigned) < psbt.MaxSize*98/100 || len(signed) > psbt.MaxSize {
-		t.Errorf("the largest PSBT has %d bytes, and %d with its signatures", len(unsigned), len(signed))
+		t.Errorf("the largest PSBT has %d bytes, and %d bytes with signatures", len(unsigned), len(signed))
 	}
 	path += "/" + made.text("id") + "/signatures"
 	for media, texts := range formatsOf(signed) {
@@ -58,7 +58,7 @@ func testProposalSize(t *testing.T, w *spending) {
 			}
 		}
 	}
-	// What is handed out with its signatures is taken, too, from both parts of the API.
+	// The signed PSBTs and transactions of both API versions can also be posted back.
 	shown := w.call(t, "GET", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 200)
 	alpha := w.call(t, "GET", alphaWallets+"large/psbt", w.role["owner"], "").want(t, 200)
 	result := alpha.fields["result"].(map[string]any)[made.text("txid")].(map[string]any)
@@ -68,12 +68,12 @@ func testProposalSize(t *testing.T, w *spending) {
 	w.call(t, "DELETE", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 200)
 }
 
-// formatsOf returns a PSBT in all formats that people post, by the media type.
+// formatsOf returns a PSBT in all accepted formats, by media type.
 func formatsOf(packet []byte) map[string]map[string]string {
 	inBase64, inHex := base64.StdEncoding.EncodeToString(packet), hex.EncodeToString(packet)
 	texts := map[string]string{
 		"base64": inBase64, "base64 in lines": inLines(inBase64, 64), "base64 in short lines": inLines(inBase64, 32),
-		"hexadecimal": inHex, "hexadecimal in capitals": strings.ToUpper(inHex), "hexadecimal in lines": inLines(inHex, 64), "hexadecimal in short lines": inLines(inHex, 32),
+		"hexadecimal": inHex, "upper-case hexadecimal": strings.ToUpper(inHex), "hexadecimal in lines": inLines(inHex, 64), "hexadecimal in short lines": inLines(inHex, 32),
 	}
 	bodies := map[string]string{}
 	for name, text := range texts {
@@ -82,7 +82,7 @@ func formatsOf(packet []byte) map[string]map[string]string {
 	return map[string]map[string]string{"application/octet-stream": {"binary": string(packet)}, "text/plain": texts, "application/json": bodies}
 }
 
-// inLines breaks a text as Windows does.
+// inLines breaks a text into lines that end in CRLF.
 func inLines(text string, width int) string {
 	var b strings.Builder
 	for part := range slices.Chunk([]byte(text), width) {

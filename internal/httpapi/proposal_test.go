@@ -18,21 +18,19 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// spending is a server on a real node, with a wallet of three keys, two of which
-// have to sign, and people in each role.
+// spending is a server with a real node, a 2-of-3 wallet, and a member of it in each role.
 type spending struct {
 	*server
 	node  *testkit.Node
 	purse *nodeWallet
 	owner testUser
-	role  map[string]string // a token of somebody who has it
-	path  string            // of the proposals
+	role  map[string]string // a token of a member with the role
+	path  string            // URL path of the proposals
 }
 
 const payee = "bcrt1qgc6h85z43g3ss2dl5zdrzrp3ef6av4neqcqhh8"
 
-// TestProposals tries what can be done with proposals, on one real node, with wallets
-// of Core's that sign.
+// TestProposals tests the proposal routes with one real node, on which Core wallets sign.
 func TestProposals(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t)
@@ -48,7 +46,7 @@ func TestProposals(t *testing.T) {
 		w.role[role] = w.token(t, p, 0).bearer()
 	}
 	w.purse.pay(t, w.server, id, slices.Repeat([]btc.Amount{btc.BTC / 2}, 8)...)
-	for _, c := range []struct { // one after the other: they share the UTXOs
+	for _, c := range []struct { // not in parallel: they share the UTXOs
 		name string
 		test func(*testing.T, *spending)
 	}{
@@ -67,7 +65,7 @@ func TestProposals(t *testing.T) {
 	}
 }
 
-// multisig makes a wallet of the devices 1 to 3, and the signers at the node.
+// multisig creates a wallet of the devices 1 to 3 and their signing wallets on the node.
 func (w *spending) multisig(t *testing.T, alias string) string {
 	t.Helper()
 	const firstDevice = 1
@@ -82,7 +80,7 @@ func (w *spending) multisig(t *testing.T, alias string) string {
 	return view.ID
 }
 
-// propose makes a proposal of 100,000 satoshis, and returns the answer.
+// propose creates a proposal that pays 100,000 satoshis and returns the response.
 func (w *spending) propose(t *testing.T, role, more string) answer {
 	t.Helper()
 	return w.call(t, "POST", w.path, w.role[role], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000, "label": "rent"}], "fee_rate_sat_vb": 3.5`+more+`}`)
@@ -93,7 +91,7 @@ func (w *spending) ask(t *testing.T, method, path, role, body string, header map
 	return w.do(t, request{method: method, path: w.path + path, auth: []string{w.role[role]}, body: body, header: header})
 }
 
-// signed returns the PSBT of an answer with the signature of a device.
+// signed returns the PSBT of a response with the signature of a device added.
 func (w *spending) signed(t *testing.T, a answer, device int) []byte {
 	t.Helper()
 	return w.node.Sign(t, must(base64.StdEncoding.DecodeString(a.text("psbt"))), fmt.Sprint("device", device))
@@ -103,7 +101,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 	before := w.dump(t, true)
 	tried := w.propose(t, "proposer", `, "dry_run": true`).want(t, 200, `"id":null`, `"status":"created"`)
 	if tried.header.Get("Etag") != "" || w.dump(t, true) != before {
-		t.Error("a dry run has a version, or changed something")
+		t.Error("the response to a dry run has an ETag, or the dry run changed the database")
 	}
 	estimated := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000}], "dry_run": true}`)
 	estimated.want(t, 200, `"requested_fee_rate_sat_vb":null,"fee_source":"fallback","target_blocks":6`)
@@ -128,7 +126,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 		t.Errorf("%v %s", got.header, got.body)
 	}
 	if got := w.ask(t, "GET", "/"+id, "viewer", "", nil).want(t, 200); got.body != made.body || got.header.Get("Etag") != etag {
-		t.Error("it is shown otherwise than it was made")
+		t.Error("the proposal differs from the response that created it")
 	}
 	first := w.signed(t, made, 0)
 	for tag, status := range map[string]int{`"2"`: 412, `W/"1"`: 412, `"x"`: 412, `"01"`: 412, `1`: 400, ``: 400} {
@@ -140,7 +138,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 		t.Errorf("ETag %s", half.header.Get("Etag"))
 	}
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "", nil).wantProblem(t, 409, "invalid_status")
-	// The same again changes nothing, and another's signatures are made of the first PSBT.
+	// Posting the same signature again changes nothing; another device signs the original PSBT.
 	w.ask(t, "POST", "/"+id+"/signatures", "owner", string(first), map[string]string{"Content-Type": "application/octet-stream"}).want(t, 200)
 	body := fmt.Sprintf(`{"psbt": %q}`, base64.StdEncoding.EncodeToString(w.signed(t, made, 2)))
 	whole := w.ask(t, "POST", "/"+id+"/signatures", "owner", body, nil).want(t, 200, `"status":"complete"`, `"vsize_estimated":false`, `"raw_hex":"02`)
@@ -154,7 +152,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 	w.ask(t, "POST", "/"+id+"/broadcast", "signer", "[]", nil).wantProblem(t, 400, "invalid_json")
 	sent := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200, `"status":"broadcast"`)
 	if again := w.ask(t, "POST", "/"+id+"/broadcast", "signer", "null", once).want(t, 200); again.body != sent.body || again.header.Get("Idempotency-Replayed") != "true" {
-		t.Error("a request that is repeated with its key has another answer")
+		t.Error("the response to the repeated request is not a replay")
 	}
 	w.node.CLI(t, "getmempoolentry", sent.text("final_txid"))
 
@@ -170,8 +168,8 @@ func testProposalFlow(t *testing.T, w *spending) {
 	w.ask(t, "GET", "/"+bumped.text("id"), "viewer", "", nil).want(t, 200, `"status":"cancelled"`, `"reason":"cancelled by proposer"`)
 }
 
-// wantWithheld checks that a complete proposal comes without signatures to those who may
-// neither sign nor broadcast.
+// wantWithheld checks that callers that may neither sign nor broadcast get a complete proposal
+// without its signatures.
 func (w *spending) wantWithheld(t *testing.T, made, whole answer) {
 	t.Helper()
 	path := w.path + "/" + made.text("id")
@@ -179,13 +177,13 @@ func (w *spending) wantWithheld(t *testing.T, made, whole answer) {
 	for who, credential := range map[string]string{"viewer": w.role["viewer"], "proposer": w.role["proposer"], "token that cannot sign": readOnly} {
 		got := w.call(t, "GET", path, credential, "").want(t, 200, `"raw_hex":null,"signatures_withheld":true`, `"status":"complete"`, `"vsize_estimated":false`)
 		if got.text("psbt") != made.text("psbt") {
-			t.Errorf("%s: the PSBT is not the one without signatures", who)
+			t.Errorf("%s: the PSBT differs from the unsigned one", who)
 		}
 	}
 	for _, scope := range []auth.Scopes{auth.ProposalsSign, auth.ProposalsBroadcast} {
 		got := w.call(t, "GET", path, w.token(t, w.owner, auth.ProposalsRead|scope).bearer(), "").want(t, 200, `"signatures_withheld":false`)
 		if got.text("psbt") != whole.text("psbt") || got.text("raw_hex") != whole.text("raw_hex") || got.text("raw_hex") == "" {
-			t.Errorf("with %s the signatures are not shown", scope)
+			t.Errorf("with the scope %s the signatures are withheld", scope)
 		}
 	}
 }
@@ -194,7 +192,7 @@ func hasSignatures(base64PSBT string) bool {
 	return must(psbt.Parse(must(base64.StdEncoding.DecodeString(base64PSBT)))).HasSignatures()
 }
 
-// wantRate checks what a proposal pays: within two percent above what was asked.
+// wantRate checks that the fee rate of a proposal is at most 2% above the requested one.
 func wantRate(t *testing.T, a answer, asked float64) {
 	t.Helper()
 	fee, size, rate := a.fields["fee_sat"].(float64), a.fields["vsize"].(float64), a.fields["fee_rate_sat_vb"].(float64)
@@ -203,8 +201,8 @@ func wantRate(t *testing.T, a answer, asked float64) {
 	}
 }
 
-// testProposalRoles: a viewer reads, a proposer makes and cancels their own, a signer
-// signs, sends, and cancels any.
+// testProposalRoles checks that a viewer can read proposals, a proposer can create proposals
+// and cancel their own, and a signer can sign, broadcast and cancel any proposal.
 func testProposalRoles(t *testing.T, w *spending) {
 	w.propose(t, "viewer", "").wantProblem(t, 403, "insufficient_role")
 	mine, theirs := w.propose(t, "proposer", "").want(t, 201), w.propose(t, "signer", "").want(t, 201)
@@ -232,7 +230,7 @@ func testProposalRoles(t *testing.T, w *spending) {
 	again := w.propose(t, "proposer", "").want(t, 201)
 	w.ask(t, "DELETE", "/"+again.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
 	w.ask(t, "DELETE", "/"+theirs.text("id"), "signer", "", nil).want(t, 200, `"status":"cancelled"`, `"warnings":[]`, `"remedy":null`)
-	// What a token may do is less than what its user may.
+	// The scopes of a token restrict the rights of its user.
 	reader := w.token(t, w.owner, auth.ProposalsRead).bearer()
 	w.call(t, "POST", w.path, reader, "{}").wantProblem(t, 403, "insufficient_scope")
 	w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", reader, "{}").wantMessage(t, 403, "the token lacks the scope proposals:create")
@@ -244,8 +242,8 @@ func testProposalRoles(t *testing.T, w *spending) {
 	w.cancelAll(t)
 }
 
-// testUnseen: without the scope that reads it, a change is made and nothing is shown of
-// it but its version; what was created is shown.
+// testUnseen checks that a token without proposals:read can change a proposal, but gets only
+// its ETag, and that the response to the creation has the proposal.
 func (w *spending) testUnseen(t *testing.T) {
 	t.Helper()
 	limited := func(scope auth.Scopes) string { return w.token(t, w.owner, scope).bearer() }
@@ -263,8 +261,8 @@ func (w *spending) testUnseen(t *testing.T) {
 	w.call(t, "GET", path, w.role["viewer"], "").want(t, 200, `"status":"cancelled"`)
 }
 
-// testProposalCancel: a cancelled proposal that was signed comes with a warning, and with a
-// request that makes it invalid.
+// testProposalCancel checks that the response to the cancellation of a signed proposal has a
+// warning and a request for a proposal that invalidates the signed transaction.
 func testProposalCancel(t *testing.T, w *spending) {
 	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `anyone who has a copy of its transaction can still send it"`
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
@@ -295,7 +293,7 @@ func (w *spending) cancelAll(t *testing.T) {
 	}
 }
 
-// testProposalAmounts: amounts are what was written, to the satoshi.
+// testProposalAmounts checks that amounts are exact to the satoshi.
 func testProposalAmounts(t *testing.T, w *spending) {
 	paid := func(a answer) (amounts []int64) {
 		t.Helper()
@@ -356,7 +354,7 @@ func testProposalList(t *testing.T, w *spending) {
 	}
 	for _, secret := range []string{`"psbt"`, `"raw_hex"`} {
 		if strings.Contains(got.body, secret) {
-			t.Errorf("the list has %s", secret)
+			t.Errorf("the list contains %s", secret)
 		}
 	}
 	one := w.ask(t, "GET", "/"+ids[0], "viewer", "", nil).want(t, 200)
@@ -368,7 +366,8 @@ func testProposalList(t *testing.T, w *spending) {
 	w.cancelAll(t)
 }
 
-// testAlphaProposal: what a script for Specter Desktop does, and what v1 makes of it.
+// testAlphaProposal creates proposals as a script for Specter Desktop does and compares them
+// with their representation in v1.
 func testAlphaProposal(t *testing.T, w *spending) {
 	path := alphaWallets + "vault_23_fam/psbt"
 	w.call(t, "GET", path+"/", w.role["viewer"], "").want(t, 200, `{"result":{}}`)
@@ -406,7 +405,7 @@ func testAlphaProposal(t *testing.T, w *spending) {
 			}
 			shown := w.call(t, "GET", alphaWallets+"vault_23_fam", w.role[role], "").want(t, 200)
 			if pending := shown.fields["vault_23_fam"].(map[string]any)["pending_psbts"]; string(must(json.Marshal(pending))) != string(must(json.Marshal(listed.fields["result"]))) {
-				t.Error("pending_psbts is another than the list")
+				t.Error("pending_psbts differs from the list")
 			}
 		}
 	}
@@ -423,8 +422,8 @@ func testAlphaProposal(t *testing.T, w *spending) {
 	}
 }
 
-// testAlphaScripts compares what v1alpha says of inputs with one key with what the
-// node reads out of the same PSBT.
+// testAlphaScripts compares the inputs and outputs that v1alpha returns for single-key wallets
+// with decodepsbt of the node.
 func testAlphaScripts(t *testing.T, w *spending) {
 	for i, form := range []string{"pkh(%s)", "sh(wpkh(%s))", "wpkh(%s)", "tr(%s)"} {
 		alias := fmt.Sprintf("script_%d", i)
@@ -454,7 +453,7 @@ func testAlphaScripts(t *testing.T, w *spending) {
 		for at, said := range map[string][2][]scope{"input": {got.Result.Inputs, want.Inputs}, "output": {got.Result.Outputs, want.Outputs}} {
 			for n := range said[1] {
 				ours, theirs := said[0][n], said[1][n]
-				if ours.WitnessUTXO != nil || ours.NonWitnessUTXO == nil || form != "pkh(%s)" { // one of the two is shown
+				if ours.WitnessUTXO != nil || ours.NonWitnessUTXO == nil || form != "pkh(%s)" { // v1alpha shows only one of the two
 					theirs.NonWitnessUTXO = ours.NonWitnessUTXO
 				}
 				if diff := gocmp.Diff(theirs, ours); diff != "" {

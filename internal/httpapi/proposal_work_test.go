@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// testProposalWork: what is cheap to check is checked before what was posted is read, and
-// nothing is done once for each ETag.
+// testProposalWork checks that cheap checks precede the parsing of a posted PSBT, and that the
+// cost of a request does not grow with the number of its ETags.
 func testProposalWork(t *testing.T, w *spending) {
 	made := w.propose(t, "proposer", "").want(t, 201)
 	id := "/" + made.text("id") + "/signatures"
@@ -19,7 +19,7 @@ func testProposalWork(t *testing.T, w *spending) {
 		if tags != "" {
 			header["If-Match"] = tags
 		}
-		// A transaction with as many empty witness items as there is room for.
+		// A transaction with as many empty witness items as fit into the limit.
 		body := append([]byte("\x02\x00\x00\x00\x00\x01\x01"), make([]byte, 41)...)
 		body = append(body, "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\xfe\x00\x00\x3f\x00"...)
 		body = append(body, make([]byte, 0x3f0000+4)...)
@@ -33,7 +33,7 @@ func testProposalWork(t *testing.T, w *spending) {
 	post("/none/signatures", "signer", "").wantProblem(t, 404, "proposal_not_found")
 	runtime.ReadMemStats(&after)
 	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 100 { // other tests allocate as well
-		t.Errorf("%d MiB are allocated for a proposal that does not exist", mib)
+		t.Errorf("%d MiB were allocated for a proposal that does not exist", mib)
 	}
 	post(id, "viewer", "").wantProblem(t, 403, "insufficient_role")
 	sixteen := strings.TrimSuffix(strings.Repeat(`"9", `, 16), ", ")

@@ -16,8 +16,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// TestHosts: on loopback only requests for this machine are answered, lest a
-// page point a name of its own here (DNS rebinding).
+// TestHosts checks that a server on loopback refuses unknown Host headers, which protects it
+// against DNS rebinding.
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	loopback := start(t, func(s *setup) { s.AllowedHosts = []string{"specter.lan"} })
@@ -43,7 +43,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestCrossOrigin: a page from elsewhere can do nothing in its visitor's name.
+// TestCrossOrigin checks that pages of other origins cannot make changes with a visitor's
+// credentials.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -74,12 +75,12 @@ func TestCrossOrigin(t *testing.T) {
 		}
 		if c.status == 403 {
 			if got.wantProblem(t, 403, "cross_origin"); s.dump(t, false) != before {
-				t.Error("it changed something")
+				t.Error("the refused request changed the database")
 			}
 		}
 		for name := range got.header {
 			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("%s is sent: there is no CORS here", name)
+				t.Errorf("the response has the CORS header %s", name)
 			}
 		}
 	}
@@ -87,22 +88,22 @@ func TestCrossOrigin(t *testing.T) {
 		wantMessage(t, 403, "requests from pages of other origins are refused")
 }
 
-// TestForwardedFor: only trusted proxies say on whose behalf they come, and only
-// as far back as each is trusted.
+// TestForwardedFor checks that X-Forwarded-For is used only if it comes from a trusted proxy,
+// and only up to the first address that is not a trusted proxy.
 func TestForwardedFor(t *testing.T) {
 	t.Parallel()
 	proxies := start(t, func(s *setup) {
 		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	})
-	nobody := start(t)
+	noProxies := start(t)
 	for _, c := range []struct {
 		from      string
 		forwarded []string
 		trusting  *server
 		want      string
 	}{
-		{"203.0.113.9:1234", []string{"198.51.100.1"}, nobody, "203.0.113.9"},
-		{"10.0.0.1:1234", []string{"198.51.100.1"}, nobody, "10.0.0.1"},
+		{"203.0.113.9:1234", []string{"198.51.100.1"}, noProxies, "203.0.113.9"},
+		{"10.0.0.1:1234", []string{"198.51.100.1"}, noProxies, "10.0.0.1"},
 		{"203.0.113.9:1234", []string{"198.51.100.1"}, proxies, "203.0.113.9"},
 		{"10.0.0.1:1234", nil, proxies, "10.0.0.1"},
 		{"10.0.0.1:1234", []string{"198.51.100.1"}, proxies, "198.51.100.1"},
@@ -139,8 +140,8 @@ func (s *server) logged(t *testing.T, message string) (found map[string]any) {
 	return found
 }
 
-// TestUndeclaredProxy: a proxy that is not declared is noticed, once for each network,
-// and what it says is ignored.
+// TestUndeclaredProxy checks that an undeclared proxy causes one warning per network, and that
+// its forwarding headers are ignored.
 func TestUndeclaredProxy(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
@@ -195,7 +196,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestSecurityHeaders: on every answer, whatever its status.
+// TestSecurityHeaders checks that responses with every status have the security headers.
 func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -208,20 +209,20 @@ func TestSecurityHeaders(t *testing.T) {
 		{method: "OPTIONS", path: "/api/v1/node"},
 		{method: "GET", path: "/api/v1/node", host: "evil.example"},
 		{method: "POST", path: tokens, auth: []string{admin.basic()}, body: `{"description": "x", "lifetime": "1 day"}`},
-		{method: "DELETE", path: "/api/v1/users/nobody", auth: []string{s.token(t, admin, 0).bearer()}},
+		{method: "DELETE", path: "/api/v1/users/unknown", auth: []string{s.token(t, admin, 0).bearer()}},
 		{method: "POST", path: "/api/v1alpha/token/", auth: []string{admin.basic()}, body: `{`},
 	} {
 		got := s.do(t, r)
 		for name, value := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 			"Content-Security-Policy":   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-			"Strict-Transport-Security": "", // only with a certificate
+			"Strict-Transport-Security": "", // only if TLS is enabled
 		} {
 			if got.header.Get(name) != value {
 				t.Errorf("%s %s, %d: %s is %q", r.method, r.path, got.status, name, got.header.Get(name))
 			}
 		}
-		// Nothing may be what a browser renders.
+		// A browser must not render any response.
 		if kind := got.header.Get("Content-Type"); len(got.body) > 0 && kind != "application/json" && kind != "application/problem+json" {
 			t.Errorf("%s %s, %d: the type is %q", r.method, r.path, got.status, kind)
 		}
@@ -233,7 +234,8 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// TestWhatGoesWrongInside: it is logged with the request's id, and not told.
+// TestWhatGoesWrongInside checks that the cause of an internal error is logged with the request
+// id and is not in the response.
 func TestWhatGoesWrongInside(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) {
@@ -281,8 +283,8 @@ func TestWhatGoesWrongInside(t *testing.T) {
 	s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)
 }
 
-// TestLogLine: what a request leaves in the log. That no secret is among it,
-// every test looks at when its server stops.
+// TestLogLine checks the log record of a request. The harness checks after every test that the
+// log has no secrets.
 func TestLogLine(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// ending is how a credential ends while the body of a request is on its way.
+// ending is a way to revoke a credential while the body of a request is being sent.
 type ending struct {
 	name    string
 	end     func(t *testing.T, w *world, p testUser, k token)
@@ -27,7 +27,7 @@ func endingBySQL(name string, v verdict, only func(route.Route) bool, statement 
 func userID(p testUser, _ token) string  { return p.ID }
 func tokenID(_ testUser, k token) string { return k.id }
 
-// tokenEndings are those of tokens: all that a new request would be refused for.
+// tokenEndings has every change that makes the server refuse a request with a token.
 var tokenEndings = []ending{
 	endingBySQL("token deleted", unknown, nil, "DELETE FROM tokens WHERE token_id = $1", tokenID),
 	endingBySQL("token expired", unknown, nil, "UPDATE tokens SET expires_at = 1 WHERE token_id = $1", tokenID),
@@ -45,7 +45,7 @@ var tokenEndings = []ending{
 	}, notFound, isOnVault},
 }
 
-// passwordEndings are those of passwords.
+// passwordEndings has every change that makes the server refuse a request with a password.
 var passwordEndings = []ending{
 	{"password reset", func(t *testing.T, w *world, p testUser, _ token) {
 		password := "correct horse after the reset"
@@ -57,9 +57,9 @@ var passwordEndings = []ending{
 	endingBySQL("user deleted", unknown, nil, "DELETE FROM users WHERE user_id = $1", userID),
 }
 
-// TestRecheck_Matrix ends the credential of a right request of every route that writes
-// while its body is on its way, in every way, and checks that the answer is that of a
-// request that was made afterwards, and that nothing was done.
+// TestRecheck_Matrix makes a valid request to every route that writes and revokes its
+// credential in every way while the body is being sent. The response must be the one for a
+// request that is made afterwards, and the request must change nothing.
 func TestRecheck_Matrix(t *testing.T) {
 	t.Parallel()
 	bitcoind := testkit.Bitcoind(t)
@@ -79,7 +79,7 @@ func TestRecheck_Matrix(t *testing.T) {
 	}
 }
 
-// endAll tries all endings at one route.
+// endAll tries all endings with one route.
 func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	w.caller = owner
 	bodies := []bool{false}
@@ -88,7 +88,7 @@ func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	}
 	for _, withKey := range bodies {
 		if !w.asksForBody(t, to, withKey) {
-			continue // it is done at the moment that the header is there
+			continue // the request is executed as soon as its header arrives
 		}
 		if to.Credentials.TakesBearer() {
 			for _, e := range tokenEndings {
@@ -103,8 +103,8 @@ func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	}
 }
 
-// entrant returns somebody new who may make a right request at the route, the request,
-// and both of their credentials.
+// entrant returns a new user who may use the route, a token of that user, and a valid request
+// to the route.
 func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (testUser, token, request) {
 	t.Helper()
 	p := w.user(t, unique("entrant"), to.Role == route.Admin)
@@ -127,14 +127,15 @@ func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (testUser, t
 	return p, w.token(t, p, 0), r
 }
 
-// asksForBody makes a right request whose credential does not end, and reports whether
-// the server read its body. If it has a key, it is then repeated with a token that ends
-// meanwhile, for which the answer is not repeated.
+// asksForBody makes a valid request whose credential stays valid, and reports whether the
+// server read its body. If the request has an idempotency key, asksForBody then repeats it with
+// a token that is deleted before the body is complete, and checks that the response is not
+// replayed.
 func (w *world) asksForBody(t *testing.T, to route.Route, withKey bool) (asked bool) {
 	t.Helper()
 	p, k, r := w.entrant(t, to, withKey)
 	r.auth = []string{k.bearer()}
-	if to.Credentials.TakesBasic() { // which may do more than a token
+	if to.Credentials.TakesBasic() { // a password has more rights than a token
 		r.auth = []string{p.basic()}
 	}
 	got, asked := w.inTwoParts(t, r, func() {})
@@ -175,14 +176,14 @@ func (w *world) tryEnding(t *testing.T, to route.Route, e ending, withKey, withP
 			e.end(t, w, p, k)
 			acts, rows = w.acts(t), w.left(t)
 		})
-		e.verdict.check(t, got, to, !withPassword || strings.HasPrefix(to.Path, "/api/v1alpha/")) // invalid_token is about tokens
+		e.verdict.check(t, got, to, !withPassword || strings.HasPrefix(to.Path, "/api/v1alpha/")) // invalid_token applies to tokens only
 		if w.acts(t) != acts || w.left(t) != rows {
-			t.Error("the refused request did something")
+			t.Error("the refused request changed the database")
 		}
 	})
 }
 
-// left returns what a request may leave behind that is no act.
+// left dumps the tables in which a request can leave rows without an audit event.
 func (w *world) left(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder

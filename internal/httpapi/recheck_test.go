@@ -13,9 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// inTwoParts sends the header of a request, and its body in two parts once the server
-// asks for it, with something done between them. By then the header has been judged. It
-// reports whether the server asked for the body.
+// inTwoParts sends the header of a request and, once the server asks for the body, sends the
+// body in two parts. It calls between after the first part, when the server has already
+// checked the header. It reports whether the server asked for the body.
 func (s *server) inTwoParts(t *testing.T, r request, between func()) (a answer, asked bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -60,17 +60,17 @@ func (s *server) inTwoParts(t *testing.T, r request, between func()) (a answer, 
 	return s.read(t, res), asked
 }
 
-// attack is a request whose credential ends while its body is on its way, and what has
-// to become of it.
+// attack is a request whose credential is revoked while its body is being sent, and the
+// expected response.
 type attack struct {
 	request
 	end    func()
 	status int
 	code   string
-	after  func() // checks what cannot be seen in the tables; may be nil
+	after  func() // checks that do not follow from the unchanged tables; may be nil
 }
 
-// attacks are those of a review, each against users of its own.
+// attacks has the attacks that a security review found. Each one uses new users.
 var attacks = map[string]func(t *testing.T, s *server) attack{
 	"token with the old password after a reset": func(t *testing.T, s *server) attack {
 		p := s.user(t, unique("alice"), false)
@@ -110,7 +110,7 @@ var attacks = map[string]func(t *testing.T, s *server) attack{
 			status: 403, code: "expiry_exceeded",
 		}
 	},
-	"child of a parent that was rotated at once": func(t *testing.T, s *server) attack {
+	"child of a parent that was rotated without a grace period": func(t *testing.T, s *server) attack {
 		k := s.token(t, s.user(t, unique("alice"), false), 0)
 		return attack{
 			request: request{method: "POST", path: tokens, auth: []string{k.bearer()}, body: `{"description": "child", "lifetime": "1 minute"}`},
@@ -130,7 +130,7 @@ var attacks = map[string]func(t *testing.T, s *server) attack{
 			status:  401, code: "unauthenticated",
 		}
 	},
-	"own password with the old one after a reset": func(t *testing.T, s *server) attack {
+	"password change with the old password after a reset": func(t *testing.T, s *server) attack {
 		p := s.user(t, unique("alice"), false)
 		var now testUser
 		return attack{
@@ -152,7 +152,7 @@ func (s *server) adminHeader(t *testing.T) string {
 	return s.user(t, unique("admin"), true).basic()
 }
 
-// reset has an admin reset somebody's password, and returns them with the new one.
+// reset resets a user's password as an admin and returns the user with the new password.
 func (s *server) reset(t *testing.T, p testUser) testUser {
 	t.Helper()
 	p.password = "correct horse after the reset"
@@ -160,8 +160,8 @@ func (s *server) reset(t *testing.T, p testUser) testUser {
 	return p
 }
 
-// TestRecheck_Attacks: what was worth something when the header came is worth nothing
-// by the time that the body is there.
+// TestRecheck_Attacks checks that a credential that was valid when the header arrived is refused
+// if it is no longer valid when the body is complete.
 func TestRecheck_Attacks(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -197,8 +197,8 @@ func TestRecheck_Attacks(t *testing.T) {
 	})
 }
 
-// TestRecheck_BadBody: whoever may not make the request any more is not told what is
-// wrong with it.
+// TestRecheck_BadBody checks that a request with an invalid body and a revoked credential gets
+// 401 and no error about the body.
 func TestRecheck_BadBody(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -210,8 +210,8 @@ func TestRecheck_BadBody(t *testing.T) {
 	})
 }
 
-// TestRecheck_StillGood: what changes and takes nothing away from the caller does not
-// refuse their request.
+// TestRecheck_StillGood checks that a request succeeds if the concurrent change does not reduce
+// the rights of the caller.
 func TestRecheck_StillGood(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -228,7 +228,7 @@ func TestRecheck_StillGood(t *testing.T) {
 				})
 				check(t, err)
 			},
-			"the token retired for later": func(t *testing.T, _ testUser, k token) {
+			"the token rotated with a grace period": func(t *testing.T, _ testUser, k token) {
 				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"grace_period": "10m"}`).want(t, 201)
 			},
 		} {
@@ -238,7 +238,7 @@ func TestRecheck_StillGood(t *testing.T) {
 				for n, credential := range []string{p.basic(), k.bearer()} {
 					body := fmt.Sprintf(`{"description": "made %d", "lifetime": "6 minutes"}`, n)
 					got, _ := s.inTwoParts(t, request{method: "POST", path: tokens, auth: []string{credential}, body: body}, func() {
-						if n == 1 || name != "the token retired for later" {
+						if n == 1 || name != "the token rotated with a grace period" {
 							change(t, p, k)
 						}
 					})

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// requests say, for each route, what to ask so that nothing but the credential
-// can be wrong. Whose is the person to whom the thing asked for belongs.
+// requests has a function for each route that returns the path and the body of a valid
+// request. Whose is the owner of the requested resource.
 var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, body string){
 	"GET /api/healthz/liveness":               plain("/api/healthz/liveness"),
 	"GET /api/healthz/readyness":              plain("/api/healthz/readyness"),
@@ -91,18 +91,18 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
 }
 
-// vaults are the wallets that each person has.
+// vaults has the wallets and proposals that the requests of each user refer to, by user id.
 type vaults struct {
 	sync.Mutex
 	of map[string]vault
-	// proposals are one of each person that is open, and one that is signed.
+	// open and signed have the id of one open and one signed proposal per user.
 	open, signed map[string]string
-	// lost are proposals that count as sent, and whose transactions the node does not have.
+	// lost has the ids of broadcast proposals whose transactions the node does not have.
 	lost map[string]string
 }
 
-// vaultOf returns a person's wallet. What is mined for it makes it one that the
-// node can lock a UTXO of.
+// vaultOf returns a user's wallet. A block that is mined to the wallet gives it a UTXO that the
+// node can lock.
 func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	w.vaults.Lock()
@@ -116,7 +116,7 @@ func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	return v
 }
 
-// ofRichWallet asks for something in a wallet that has UTXOs to spend.
+// ofRichWallet makes requests for a wallet with spendable UTXOs.
 func ofRichWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		v := w.richVaultOf(t, whose)
@@ -125,7 +125,7 @@ func ofRichWallet(path, body string) func(*testing.T, *world, testUser) (string,
 	}
 }
 
-// richVaultOf returns a person's wallet, with UTXOs enough for all that is tried.
+// richVaultOf returns a user's wallet with enough UTXOs for all requests.
 func (w *world) richVaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	v := w.vaultOf(t, whose)
@@ -141,7 +141,7 @@ func (w *world) richVaultOf(t *testing.T, whose testUser) vault {
 	return v
 }
 
-// proposalOf returns a proposal that is in one of these statuses.
+// proposalOf returns the kept proposal of a user if it has one of these statuses, or a new one.
 func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]string, statuses ...proposal.Status) proposal.Proposal {
 	t.Helper()
 	v := w.richVaultOf(t, whose)
@@ -159,7 +159,7 @@ func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]
 	return p
 }
 
-// ofProposal asks for something about a proposal that is open.
+// ofProposal makes requests for an open proposal.
 func ofProposal(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		open := func() map[string]string { return w.vaults.open }
@@ -173,7 +173,7 @@ func ofProposal(path, body string) func(*testing.T, *world, testUser) (string, s
 	}
 }
 
-// ofSignedProposal is one to be sent, or sent again.
+// ofSignedProposal returns a request that broadcasts a signed proposal.
 func ofSignedProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, proposal.Created, proposal.Complete, proposal.Broadcast)
 	v := w.vaultOf(t, whose)
@@ -184,7 +184,7 @@ func ofSignedProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	return "/api/v1/wallets/" + v.alias + "/proposals/" + p.ID + "/broadcast", ""
 }
 
-// ofLostProposal is one to be abandoned.
+// ofLostProposal returns a request that abandons a lost proposal.
 func ofLostProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.lost }, proposal.Broadcast)
 	if p.Status != proposal.Broadcast {
@@ -197,7 +197,7 @@ func ofLostProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/proposals/" + p.ID + "/abandon", ""
 }
 
-// ofWallet asks for something in somebody's wallet.
+// ofWallet makes requests for a user's wallet.
 func ofWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	if !strings.HasPrefix(path, "/api/") {
 		path = "/api/v1/wallets/{alias}" + path
@@ -213,14 +213,14 @@ func newWallet(*testing.T, *world, testUser) (string, string) {
 	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birthday": "now"}`, unique("new"), descriptor())
 }
 
-// oldWallet is one to be deleted.
+// oldWallet returns the path of a new wallet that the request deletes.
 func oldWallet(t *testing.T, w *world, whose testUser) (string, string) {
 	alias := strings.ReplaceAll(unique("old"), "-", "_")
 	w.wallet(t, whose, alias, "owner")
 	return "/api/v1/wallets/" + alias, ""
 }
 
-// oldMember is one to be removed.
+// oldMember returns the path of a new member that the request removes.
 func oldMember(t *testing.T, w *world, whose testUser) (string, string) {
 	v := w.vaultOf(t, whose)
 	name := unique("member")
@@ -228,12 +228,12 @@ func oldMember(t *testing.T, w *world, whose testUser) (string, string) {
 	return "/api/v1/wallets/" + v.alias + "/members/" + name, ""
 }
 
-// newInvitation is for a name that is not a user's.
+// newInvitation returns a request that invites a user name that does not exist.
 func newInvitation(t *testing.T, w *world, whose testUser) (string, string) {
 	return ofWallet("/invitations", fmt.Sprintf(`{"user": %q, "role": "viewer"}`, unique("guest")))(t, w, whose)
 }
 
-// ofInvitation is about an invitation of a person to a wallet of another user.
+// ofInvitation makes requests for an invitation of a user to another user's wallet.
 func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		host, alias, body := w.user(t, unique("host"), false), strings.ReplaceAll(unique("vault"), "-", "_"), ""
@@ -247,7 +247,7 @@ func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (s
 	}
 }
 
-// newScan ends the one before, so that there may be another.
+// newScan marks the previous rescan as ended, so that a new one can start.
 func newScan(t *testing.T, w *world, whose testUser) (string, string) {
 	w.sql(t, "UPDATE wallets SET rescan_from = NULL WHERE wallet_id = $1", w.vaultOf(t, whose).id)
 	return ofWallet("/rescan", `{"from": 0}`)(t, w, whose)
@@ -275,17 +275,17 @@ func ofToken(path, body string) func(*testing.T, *world, testUser) (string, stri
 
 func ofUser(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, _ testUser) (string, string) {
-		name := unique("somebody")
+		name := unique("user")
 		return fmt.Sprintf(path, w.user(t, name, false).Name), body
 	}
 }
 
 func ofUserToken(t *testing.T, w *world, _ testUser) (string, string) {
-	p := w.user(t, unique("somebody"), false)
+	p := w.user(t, unique("user"), false)
 	return "/api/v1/users/" + p.Name + "/tokens/" + w.token(t, p, 0).id, ""
 }
 
-// ownPassword changes the caller's password to what it was.
+// ownPassword sets the caller's password to its current value.
 func ownPassword(_ *testing.T, w *world, _ testUser) (string, string) {
 	return "/api/v1/users/me", fmt.Sprintf(`{"password": %q}`, w.caller.password)
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// rows are what the tables of rights have.
+// rows has the contents of the tables in rightsTables.
 type rows map[string]table
 
 type table struct {
@@ -24,7 +24,7 @@ func (t table) of(column string, value any) (found []map[string]any) {
 	return found
 }
 
-// rightsTables are in an order in which each refers to those before it.
+// rightsTables is ordered so that tables refer only to earlier ones.
 var rightsTables = []string{"users", "members", "tokens", "rotations", "invitations", "used_aliases"}
 
 func (h *search) rows() rows {
@@ -36,7 +36,7 @@ func (h *search) rows() rows {
 }
 
 func (h *search) table(name string) (t table) {
-	found, err := h.statement(h.t, "SELECT * FROM "+name).Query() //nolint:sqlclosecheck // the statement is kept
+	found, err := h.statement(h.t, "SELECT * FROM "+name).Query() //nolint:sqlclosecheck // the statement is cached
 	check(h.t, err)
 	defer func() { _ = found.Close() }()
 	t.columns = must(found.Columns())
@@ -56,8 +56,8 @@ func (h *search) table(name string) (t table) {
 	return t
 }
 
-// restore makes the tables what they were. The journal, which notes the uses of tokens,
-// may come between: then it is done again.
+// restore restores the tables. It retries if it conflicts with the audit recorder, which writes
+// the last uses of tokens.
 func (h *search) restore(all rows) {
 	var err error
 	for range 10 {
@@ -99,7 +99,7 @@ func (h *search) tryToRestore(all rows) error {
 	return tx.Commit()
 }
 
-// parentsFirst puts each token behind the one that it was made with.
+// parentsFirst sorts tokens so that each one follows its parent.
 func (t table) parentsFirst() []map[string]any {
 	return slices.SortedStableFunc(slices.Values(t.all), func(a, b map[string]any) int { return cmp.Compare(t.generation(a), t.generation(b)) })
 }
@@ -115,7 +115,8 @@ func (t table) generation(row map[string]any) (n int) {
 	return n
 }
 
-// canonical names a state without ids and descriptions: equal tokens count once.
+// canonical returns a representation of a state without ids and descriptions, in which equal
+// tokens appear once.
 func (h *search) canonical(s state) string {
 	var parts []string
 	tokens := s.rows["tokens"]
@@ -151,5 +152,5 @@ func (h *search) canonical(s state) string {
 	return strings.Join(slices.Compact(parts), "\n")
 }
 
-// truth is a boolean of either database.
+// truth converts a boolean of either database.
 func truth(value any) bool { return value == true || value == int64(1) }

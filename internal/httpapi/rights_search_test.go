@@ -21,15 +21,15 @@ import (
 // maxCalls is the length of the longest sequences that TestRightsSearch tries.
 const maxCalls = 4
 
-// TestRightsSearch tries, with a token of every set of two scopes (in the short form, of
-// some of them) and of some larger ones, all sequences of two calls that create or change
-// rights, and random ones of four calls. After each call it checks that nothing that was
-// obtained has more rights than the token. States that differ only in names are tried
-// once; there are too many of them after three calls to try all.
+// TestRightsSearch searches for privilege escalations with a stolen token. For every set of two
+// scopes (in the short form, for some of them) and for some larger sets, it tries all sequences
+// of two calls that create or change rights, and random sequences of four calls. After each
+// call it checks that no obtained credential has more rights than the token. States that differ
+// only in names are tried once; after three calls there are too many states to try all.
 func TestRightsSearch(t *testing.T) {
 	t.Parallel()
 	sets, seed := pairs(), testkit.Seed(t)
-	if !testkit.Long() { // each run tries others
+	if !testkit.Long() { // each run tries other sets
 		r := rand.New(rand.NewPCG(seed, 0))
 		r.Shuffle(len(sets), func(i, k int) { sets[i], sets[k] = sets[k], sets[i] })
 		sets = sets[:6]
@@ -45,13 +45,13 @@ func TestRightsSearch(t *testing.T) {
 	})
 }
 
-// largerSets are those with which a role can be given, and those that are made most.
+// largerSets has the sets that can give a role, and the most common sets.
 var largerSets = []auth.Scopes{
 	auth.MembersWrite | auth.RoleViewer.Scopes(), auth.MembersWrite | auth.RoleSigner.Scopes(),
 	auth.DefaultScopes, auth.DefaultScopes | auth.TokensWrite | auth.UsersWrite,
 }
 
-// pairs are all sets of two scopes.
+// pairs returns all sets of two scopes.
 func pairs() (all []auth.Scopes) {
 	names := auth.AllScopes.Names()
 	for i := range names {
@@ -62,29 +62,29 @@ func pairs() (all []auth.Scopes) {
 	return all
 }
 
-// undescribed leaves out the comparison with the specification, which other tests do.
+// undescribed turns off the comparison with the specification, which other tests cover.
 func undescribed(s *setup) { s.routes = func(routes []route.Route) []route.Route { return routes } }
 
-// search is a server with the people of the search: alice, an admin, whose token is
-// stolen; boss, another admin; and mallory, who stole it and has an account.
+// search is a server with the users of the search: alice, an admin whose token is stolen; boss,
+// another admin; and mallory, who has stolen the token and has an account.
 type search struct {
 	*server
 	t                    *testing.T
 	alice, boss, mallory testUser
-	strong               token // of alice, with every scope, and not stolen
-	account              token // of mallory, by which she accepts invitations
-	clean                rows  // of the tables of rights, before the token is made
+	strong               token // a token of alice with every scope, not stolen
+	account              token // a token of mallory, who accepts invitations with it
+	clean                rows  // the rights before the token is created
 
-	// Of the token that is tried.
+	// The limits of the stolen token.
 	scopes  auth.Scopes
 	wallets []string // ids; nil without a limit
 	limit   string   // the alias of the only wallet; empty without a limit
 	end     time.Time
-	useless map[string]bool // requests that a credential was refused whatever the state
+	useless map[string]bool // requests that are refused in every state, by credential
 
 	random   *rand.Rand
-	tried    int // requests of the last walk
-	obtained int // tokens
+	tried    int // requests of the last random walk
+	obtained int // tokens obtained so far
 }
 
 func newSearch(t *testing.T, s *server, seed uint64) *search {
@@ -99,17 +99,17 @@ func newSearch(t *testing.T, s *server, seed uint64) *search {
 	return h
 }
 
-// holding is what mallory has: tokens by their ids, and passwords by users' names.
+// holding has the credentials of mallory: tokens by id, and passwords by user name.
 type holding struct {
 	tokens    map[string]string
 	passwords map[string]string
 }
 
-// state is what the database has about rights, and what mallory has.
+// state has the rights in the database and the credentials of mallory.
 type state struct {
 	rows  rows
 	has   holding
-	calls []string // by which it was reached
+	calls []string // the calls that led to the state
 }
 
 func (h *search) all(sets []auth.Scopes, walks int) {
@@ -117,7 +117,7 @@ func (h *search) all(sets []auth.Scopes, walks int) {
 	for _, scopes := range sets {
 		for _, limit := range []string{"", "vault"} {
 			if limit != "" && scopes&auth.MembersWrite == 0 && scopes&auth.TokensWrite == 0 {
-				continue // there is nothing that it limits
+				continue // the limit would have no effect
 			}
 			s, r := h.from(scopes, limit, walks)
 			states, requests = states+s, requests+r
@@ -130,10 +130,11 @@ func (h *search) all(sets []auth.Scopes, walks int) {
 		len(sets), exhaustive, walks, maxCalls, states, requests)
 }
 
-// exhaustive is the length up to which all sequences are tried.
+// exhaustive is the length up to which every sequence is tried.
 const exhaustive = 2
 
-// from tries a token of these scopes, breadth first, and then walks on at random.
+// from tries a token with these scopes: first all short sequences, breadth first, and then
+// random continuations of them.
 func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requests int) {
 	h.restore(h.clean)
 	h.scopes, h.limit, h.wallets, h.useless = scopes, limit, nil, map[string]bool{}
@@ -174,7 +175,7 @@ func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requ
 		}
 		frontier = next
 	}
-	if len(ends) == 0 { // after two calls no state is left that was not reached by fewer
+	if len(ends) == 0 { // two calls lead to no state that fewer calls do not reach
 		return states, requests
 	}
 	for range walks {
@@ -187,8 +188,8 @@ func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requ
 	return states, requests
 }
 
-// walk makes random calls from a state until there are maxCalls, and returns how many of
-// the states that it reached are new. It sets h.tried to the number of its requests.
+// walk continues a state with random calls up to maxCalls and returns the number of new states.
+// It sets h.tried to the number of its requests.
 func (h *search) walk(s state, stolen string, known map[string]bool) (states int) {
 	h.tried = 0
 	h.restore(s.rows)
@@ -215,16 +216,16 @@ func (h *search) walk(s state, stolen string, known map[string]bool) (states int
 	return states
 }
 
-// step is a request with one of the credentials.
+// step is a request with one of mallory's credentials.
 type step struct {
-	by                 string // whose credential: an id of a token, or a name
+	by                 string // the id of the token that makes the request
 	method, path, body string
-	sets               string // the user whose password it sets, if it goes well
+	sets               string // the user whose password the request sets if it succeeds
 }
 
 const malloryPassword = "correct horse of the thief"
 
-// possible are the requests that mallory can make in a state.
+// possible returns the requests that mallory can make in a state.
 func (h *search) possible(s state) []step {
 	var all []step
 	var ids []string
@@ -298,8 +299,8 @@ func (h *search) aboutMembers(by string) []step {
 	return all
 }
 
-// try makes a request in a state that the database is in, and returns the state that
-// follows, if it is another.
+// try makes a request in the current state s of the database. It returns the next state and
+// whether the request was accepted.
 func (h *search) try(s state, c step) (after state, changed bool) {
 	secret := s.has.tokens[c.by]
 	if c.by == h.account.id {
@@ -339,7 +340,7 @@ func (h *search) try(s state, c step) (after state, changed bool) {
 	after = state{h.rows(), holding{maps.Clone(s.has.tokens), maps.Clone(s.has.passwords)}, append(slices.Clone(s.calls), c.method+" "+c.path+" "+c.body)}
 	if got.Token != "" {
 		after.has.tokens[got.ID] = got.Token
-		if h.obtained++; h.obtained <= 1000 { // the whole log is searched for each of them
+		if h.obtained++; h.obtained <= 1000 { // the log is searched for each secret, which is slow
 			h.secret(got.Token)
 		}
 	}
@@ -349,8 +350,8 @@ func (h *search) try(s state, c step) (after state, changed bool) {
 	return after, true
 }
 
-// check reports whether nothing that mallory has in a state, in which the database is,
-// can do more than the token that was stolen, and whether it all ends with that.
+// check reports whether, in the current state s of the database, no credential of mallory has
+// more rights than the stolen token, and whether all of them end with that token.
 func (h *search) check(s state, stolen string) bool {
 	ctx := h.t.Context()
 	var wrong []string
@@ -366,21 +367,21 @@ func (h *search) check(s state, stolen string) bool {
 			fail("a token has the scopes %s", who.Scopes)
 		}
 		if who.ExpiresAt.After(h.end) {
-			fail("a token ends at %s", who.ExpiresAt)
+			fail("a token expires at %s", who.ExpiresAt)
 		}
 		if h.wallets != nil && (who.Wallets == nil || slices.ContainsFunc(who.Wallets, func(w string) bool { return !slices.Contains(h.wallets, w) })) {
 			fail("a token is for the wallets %q", who.Wallets)
 		}
 		if who.UserID != h.alice.ID {
-			fail("a token is of %s", who.UserName)
+			fail("a token belongs to %s", who.UserName)
 		}
 		if !slices.Contains(ends, id) {
-			fail("a token does not end with the one that was stolen")
+			fail("a token does not end with the stolen token")
 		}
 	}
 	for name := range s.has.passwords {
 		if name != "mallory" {
-			fail("there is a password of %s", name)
+			fail("mallory has a password of %s", name)
 		}
 	}
 	h.checkAccounts(s, fail)
@@ -390,7 +391,7 @@ func (h *search) check(s state, stolen string) bool {
 	return len(wrong) == 0
 }
 
-// checkAccounts checks roles and memberships, and that tokens that were not stolen live.
+// checkAccounts checks roles and memberships, and that alice's other token still exists.
 func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
 	for _, u := range s.rows["users"].all {
 		before := h.clean["users"].of("user_id", u["user_id"])
@@ -409,17 +410,17 @@ func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
 		visible := h.wallets == nil || slices.Contains(h.wallets, m["wallet_id"].(string))
 		given := visible && h.scopes.Has(auth.MembersWrite|role.Scopes())
 		if !had.Covers(role) && !given {
-			fail("somebody is %s of a wallet", role)
+			fail("a user has become %s of a wallet", role)
 		}
 	}
 	if len(s.rows["tokens"].of("token_id", h.strong.id)) == 0 && !h.scopes.Has(auth.UsersWrite) {
-		fail("another token of alice is gone")
+		fail("another token of alice was deleted")
 	}
 }
 
 var errOnlyAsked = errors.New("only asked")
 
-// endsWith returns the tokens that a deletion of this one by password would end.
+// endsWith returns the tokens that a deletion of this token by password would delete.
 func (h *search) endsWith(id string) (ids []string) {
 	err := h.store.DeleteToken(h.t.Context(), h.alice.ID, id, "", func(d *auth.Deletion) error {
 		ids = nil

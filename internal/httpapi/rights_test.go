@@ -9,8 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/httpapi"
 )
 
-// TestPasswordRequired: no token sets a password, gives the admin role or deletes
-// wallets of others, whatever its scopes. It may take rights away.
+// TestPasswordRequired checks that a token, with any scopes, cannot create users, set passwords,
+// grant the admin role or delete other users' wallets. It can enable, disable or delete users
+// and revoke the admin role.
 func TestPasswordRequired(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -36,7 +37,7 @@ func TestPasswordRequired(t *testing.T) {
 			r.auth = []string{k}
 			s.do(t, r).wantProblem(t, 403, "password_required").want(t, 403, "HTTP Basic")
 			if s.dump(t, false) != before {
-				t.Fatalf("%s %s changed something", r.method, r.path)
+				t.Fatalf("%s %s changed the database", r.method, r.path)
 			}
 		}
 		for _, body := range []string{`{"disabled": true}`, `{"disabled": false}`, `{"admin": false}`} {
@@ -46,12 +47,12 @@ func TestPasswordRequired(t *testing.T) {
 	})
 }
 
-// TestRoleScopes: the scopes that a token needs to give a role are those of the
-// routes that the role opens.
+// TestRoleScopes checks that the scopes that a token needs to give a role are the scopes of all
+// routes that the role allows.
 func TestRoleScopes(t *testing.T) {
 	t.Parallel()
 	roles := []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner}
-	// What these do for a role below owner is about the member alone.
+	// Below the role owner, these routes affect only the member.
 	own := []string{"ChangeWallet", "DeleteMember"}
 	want := map[auth.WalletRole]auth.Scopes{}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -63,13 +64,13 @@ func TestRoleScopes(t *testing.T) {
 	}
 	for _, role := range roles {
 		if got := role.Scopes(); got != want[role] {
-			t.Errorf("%s: the table has %s, and the routes %s", role, got, want[role])
+			t.Errorf("%s: the table has the scopes %s, but the routes have %s", role, got, want[role])
 		}
 	}
 }
 
-// TestRolesTakeScopes: a token gives a role only if it has all scopes that the role
-// makes usable, and takes a membership away without.
+// TestRolesTakeScopes checks that a token can give a role only if it has all scopes that the
+// role makes usable, and that it can remove a member without them.
 func TestRolesTakeScopes(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -10,8 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// withWalletRoutes adds a route for each role in a wallet, which no real route
-// needs yet.
+// withWalletRoutes adds a simple route for each role in a wallet.
 func withWalletRoutes(s *setup) {
 	s.routes = func(routes []route.Route) []route.Route {
 		for _, role := range []route.Role{route.Viewer, route.Proposer, route.Signer, route.Owner} {
@@ -34,17 +33,17 @@ type greeting struct {
 	Message string `json:"message"`
 }
 
-// TestWalletRoles: what one may do with a wallet is one's role in it, within the
-// scopes and the wallets of the token.
+// TestWalletRoles checks that access to a wallet depends on the caller's role in it and on the
+// scopes and wallets of the token.
 func TestWalletRoles(t *testing.T) {
 	t.Parallel()
 	s := start(t, withWalletRoutes)
 	roles := []string{"viewer", "proposer", "signer", "owner"}
 	for _, role := range roles {
-		p, stranger := s.user(t, "a "+role, false), s.user(t, "no "+role, true)
+		p, other := s.user(t, "a "+role, false), s.user(t, "no "+role, true)
 		vault := s.wallet(t, p, "vault", role)
 		s.wallet(t, p, "savings", "owner")
-		s.wallet(t, stranger, "theirs", "owner")
+		s.wallet(t, other, "theirs", "owner")
 		callers := []struct {
 			name, authorization string
 			member              bool
@@ -55,8 +54,8 @@ func TestWalletRoles(t *testing.T) {
 			{"token for both wallets", s.token(t, p, 0, "savings", "vault").bearer(), true},
 			{"token for the other wallet", s.token(t, p, 0, "savings").bearer(), false},
 			{"token for no wallet", s.tokenFor(t, p, time.Hour, 0, []string{}).bearer(), false},
-			{"password of a stranger", stranger.basic(), false},
-			{"token of a stranger", s.token(t, stranger, 0).bearer(), false},
+			{"password of another user", other.basic(), false},
+			{"token of another user", s.token(t, other, 0).bearer(), false},
 		}
 		for _, needed := range roles {
 			for _, c := range callers {
@@ -80,7 +79,7 @@ func TestWalletRoles(t *testing.T) {
 	}
 }
 
-// TestForeignAndUnknownWalletsLookTheSame compares the answers to the letter.
+// TestForeignAndUnknownWalletsLookTheSame compares the responses byte for byte.
 func TestForeignAndUnknownWalletsLookTheSame(t *testing.T) {
 	t.Parallel()
 	s := start(t, withWalletRoutes)
@@ -99,12 +98,13 @@ func TestForeignAndUnknownWalletsLookTheSame(t *testing.T) {
 		bodies = append(bodies, got.wantProblem(t, 404, "wallet_not_found").body)
 	}
 	if bodies[0] != bodies[1] || bodies[1] != bodies[2] {
-		t.Errorf("the answers tell the wallets apart: %q", bodies)
+		t.Errorf("the responses distinguish the wallets: %q", bodies)
 	}
 }
 
-// TestMembershipIsReadAnew: a member who is thrown out is out.
-func TestMembershipIsReadAnew(t *testing.T) {
+// TestWalletRoles_MembershipChanges checks that a change or the deletion of a membership takes
+// effect with the next request.
+func TestWalletRoles_MembershipChanges(t *testing.T) {
 	t.Parallel()
 	s := start(t, withWalletRoutes)
 	p := s.user(t, "p", false)

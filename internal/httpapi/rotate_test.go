@@ -9,17 +9,17 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// rotate replaces a token, and returns the answer.
+// rotate rotates a token and returns the response.
 func (s *server) rotate(t *testing.T, authorization, id, gracePeriod string) answer {
 	t.Helper()
-	body := "" // all of its fields can be left out
+	body := "" // all fields are optional
 	if gracePeriod != "" {
 		body = fmt.Sprintf(`{"grace_period": %q}`, gracePeriod)
 	}
 	return s.call(t, "POST", tokens+"/"+id+"/rotate", authorization, body)
 }
 
-// works says whether a token is let in.
+// works checks whether a token is accepted.
 func (s *server) works(t *testing.T, k token, want bool) {
 	t.Helper()
 	status := map[bool]int{true: 200, false: 401}[want]
@@ -61,11 +61,11 @@ func TestRotateGracePeriod(t *testing.T) {
 	p := s.user(t, "p", false)
 	for _, c := range []struct {
 		gracePeriod string
-		end         string // of the predecessor; empty where it is gone
+		end         string // expiry of the predecessor; empty if it is deleted
 	}{
-		{"", "2026-12-01T11:00:00Z"}, // an hour, which is also the token's end
+		{"", "2026-12-01T11:00:00Z"}, // the default is an hour, which is also the token's expiry
 		{"30 minutes", "2026-12-01T10:30:00Z"},
-		{"2 days", "2026-12-01T11:00:00Z"}, // never beyond its own end
+		{"2 days", "2026-12-01T11:00:00Z"}, // not later than its own expiry
 		{"0s", ""},
 		{"0 seconds", ""},
 	} {
@@ -88,8 +88,8 @@ func TestRotateGracePeriod(t *testing.T) {
 	}
 }
 
-// TestRotateEndsDescendantsWithThePredecessor: they were made with the old
-// token and must not outlive it.
+// TestRotateEndsDescendantsWithThePredecessor checks that tokens created with the old token do
+// not outlive it.
 func TestRotateEndsDescendantsWithThePredecessor(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -108,8 +108,8 @@ func TestRotateEndsDescendantsWithThePredecessor(t *testing.T) {
 	}
 }
 
-// TestRotateWhoMay is the rules of auth.Tokens.Rotate.
-func TestRotateWhoMay(t *testing.T) {
+// TestRotate_Authorization tests the access rules of auth.Tokens.Rotate.
+func TestRotate_Authorization(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p, other := s.user(t, "p", false), s.user(t, "other", false)
@@ -131,8 +131,8 @@ func TestRotateWhoMay(t *testing.T) {
 		{"its parent", func(_, parent, _, _ token) string { return parent.bearer() }, 201, ""},
 		{"its grandparent", func(grandparent, _, _, _ token) string { return grandparent.bearer() }, 201, ""},
 		{"its child", func(_, _, _, child token) string { return child.bearer() }, 403, "not_own_token"},
-		{"another of the user's with as much", func(_, _, _, _ token) string { return s.token(t, p, 0).bearer() }, 403, "not_own_token"},
-		{"another without tokens:write", func(_, _, _, _ token) string { return s.token(t, p, auth.NodeRead).bearer() }, 403, "insufficient_scope"},
+		{"another token of the user with every scope", func(_, _, _, _ token) string { return s.token(t, p, 0).bearer() }, 403, "not_own_token"},
+		{"another token without tokens:write", func(_, _, _, _ token) string { return s.token(t, p, auth.NodeRead).bearer() }, 403, "insufficient_scope"},
 		{"another user", func(_, _, _, _ token) string { return other.basic() }, 404, "token_not_found"},
 		{"another user's token", func(_, _, _, _ token) string { return s.token(t, other, 0).bearer() }, 404, "token_not_found"},
 	} {
@@ -143,7 +143,7 @@ func TestRotateWhoMay(t *testing.T) {
 			made := s.rotate(t, caller, k.id, "1 minute").want(t, c.status, c.says)
 			if c.status != 201 {
 				if s.dump(t, false) != before {
-					t.Error("the refused rotation changed something")
+					t.Error("the refused rotation changed the database")
 				}
 				return
 			}
@@ -151,7 +151,7 @@ func TestRotateWhoMay(t *testing.T) {
 			if made.text("parent_id") != want {
 				t.Errorf("the successor's parent is %s, want %s", made.text("parent_id"), want)
 			}
-			// It has no more than its predecessor, and goes with its family.
+			// The successor has the scopes of its predecessor and is deleted with its parent.
 			if got := strings.Trim(fmt.Sprint(made.fields["scopes"]), "[]"); got != "tokens:read tokens:write node:read" {
 				t.Errorf("scopes %s", got)
 			}
@@ -164,7 +164,7 @@ func TestRotateWhoMay(t *testing.T) {
 	s.rotate(t, p.basic(), expired.id, "").wantProblem(t, 409, "token_expired")
 }
 
-// TestRotateAgain: also a successor, and a token that is being phased out.
+// TestRotateAgain rotates successors, and a token in its grace period.
 func TestRotateAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t)

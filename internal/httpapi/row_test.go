@@ -7,9 +7,8 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// TestRowDecides changes rows from outside, as an admin with an SQL shell does,
-// and looks at what becomes of the very next request with a token that was good
-// for the one before.
+// TestRowDecides changes rows from another connection, as an operator with an SQL shell does,
+// and checks that the next request with a token uses the changed rows.
 func TestRowDecides(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -22,13 +21,13 @@ func TestRowDecides(t *testing.T) {
 			{"the token is deleted", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "DELETE FROM tokens WHERE token_id = $1", child.id)
 			}},
-			{"the token's end is moved", func(t *testing.T, _ testUser, _, child token) {
+			{"the token's expiry is in the past", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "UPDATE tokens SET expires_at = $2 WHERE token_id = $1", child.id, past)
 			}},
-			{"the token's hash is another", func(t *testing.T, _ testUser, _, child token) {
+			{"the token's hash is changed", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "UPDATE tokens SET token_hash = $2 WHERE token_id = $1", child.id, []byte("no hash of any token, 32 bytes.."))
 			}},
-			{"the token's id is another", func(t *testing.T, _ testUser, _, child token) {
+			{"the token's id is changed", func(t *testing.T, _ testUser, _, child token) {
 				s.sql(t, "UPDATE tokens SET token_id = $2 WHERE token_id = $1", child.id, unique("id"))
 			}},
 			{"the parent is deleted", func(t *testing.T, _ testUser, parent, _ token) {
@@ -56,7 +55,7 @@ func TestRowDecides(t *testing.T) {
 }
 
 func testRowLimits(t *testing.T, s *server) {
-	t.Run("scopes are taken away", func(t *testing.T) {
+	t.Run("scopes are removed", func(t *testing.T) {
 		k := s.token(t, s.user(t, unique("carol"), false), 0)
 		s.call(t, "GET", "/api/v1/node", k.bearer(), "").want(t, 200)
 		s.sql(t, "UPDATE tokens SET scopes = 'wallets:read nonsense' WHERE token_id = $1", k.id)
@@ -83,7 +82,7 @@ func testRowLimits(t *testing.T, s *server) {
 		s.call(t, "GET", "/api/v1/users/me", p.basic(), "").want(t, 200)
 		s.call(t, "GET", "/api/v1/users/me", k.bearer(), "").want(t, 200)
 	})
-	t.Run("a later end does not outlive what was signed", func(t *testing.T) {
+	t.Run("a later expiry in the row does not extend the signed expiry", func(t *testing.T) {
 		k := s.token(t, s.user(t, unique("fay"), false), 0)
 		s.sql(t, "UPDATE tokens SET expires_at = $2 WHERE token_id = $1", k.id, s.clock.now().Add(48*time.Hour).UnixMicro())
 		s.clock.advance(2 * time.Hour)

@@ -18,7 +18,7 @@ import (
 
 const manyBytes = 1 << 20
 
-// streams are routes that stream, for these tests.
+// streams adds the streaming routes of these tests.
 func streams(routes []route.Route) []route.Route {
 	add := func(path string, body func(ctx context.Context, w *bufio.Writer) error) {
 		serve := func(ctx context.Context, in streamRequest) (route.Streamed, error) {
@@ -75,7 +75,7 @@ func writeX(w *bufio.Writer, n int) error {
 	return nil
 }
 
-// TestStream: what is streamed arrives, with and without a known length.
+// TestStream checks that streamed responses are complete, with and without Content-Length.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.routes = streams })
@@ -102,8 +102,9 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamThatBreaksOff: nobody takes a part for the whole.
-func TestStreamThatBreaksOff(t *testing.T) {
+// TestStream_ErrorMidStream checks that a client can detect an incomplete response if the stream
+// fails.
+func TestStream_ErrorMidStream(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.routes = streams })
 	s.mayFail = true
@@ -115,7 +116,7 @@ func TestStreamThatBreaksOff(t *testing.T) {
 			t.Errorf("the error has the stream's header: %v", early.header)
 		}
 		for path, message := range map[string]string{"/late": "response aborted", "/panic": "request panicked"} {
-			res := s.get(t, surface+path) //nolint:bodyclose // get sees to it
+			res := s.get(t, surface+path) //nolint:bodyclose // get closes it
 			body, err := io.ReadAll(res.Body)
 			if err == nil || len(body) == 0 || len(body) > manyBytes {
 				t.Errorf("%s: %d bytes, %v", path, len(body), err)
@@ -131,8 +132,9 @@ func TestStreamThatBreaksOff(t *testing.T) {
 	}
 }
 
-// TestStreamWhoseClientLeaves: it ends, and is no error of ours.
-func TestStreamWhoseClientLeaves(t *testing.T) {
+// TestStream_ClientDisconnects checks that a stream ends if its client disconnects, and that
+// this is not logged as an error.
+func TestStream_ClientDisconnects(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.routes = streams })
 	res := s.get(t, "/api/v1/endless")
@@ -146,15 +148,15 @@ func TestStreamWhoseClientLeaves(t *testing.T) {
 	req := must(http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/waits", nil))
 	req.Header.Set("X-Request-Id", "waits")
 	time.AfterFunc(50*time.Millisecond, leave)
-	if _, err := s.client.Do(req); err == nil { //nolint:bodyclose // there is none
-		t.Error("a request that was given up is answered")
+	if _, err := s.client.Do(req); err == nil { //nolint:bodyclose // there is no response
+		t.Error("the client got a response to a cancelled request")
 	}
 	s.waitFor(t, "request", "waits")
 }
 
-// TestStreamMayTakeLong: longer than a client has to send its request, and than
-// an answer at once may take.
-func TestStreamMayTakeLong(t *testing.T) {
+// TestStream_LongerThanTimeouts checks that a stream may take longer than the read and write
+// timeouts of the server.
+func TestStream_LongerThanTimeouts(t *testing.T) {
 	t.Parallel()
 	const (
 		limit = 50 * time.Millisecond
@@ -187,7 +189,7 @@ func TestStreamMayTakeLong(t *testing.T) {
 	short.Config.ReadTimeout, short.Config.WriteTimeout = limit, 4*limit
 	short.Start()
 	t.Cleanup(short.Close)
-	// The connections are kept, so that what one leaves behind would show at the next.
+	// Keep-alive reuses the connection, so a deadline left by the first request would break the second.
 	for range 2 {
 		res, err := short.Client().Get(short.URL + "/api/v1/slow")
 		check(t, err)
@@ -198,7 +200,7 @@ func TestStreamMayTakeLong(t *testing.T) {
 	}
 }
 
-// get makes a request whose body is still to be read.
+// get makes a request and returns the response without reading its body.
 func (s *server) get(t *testing.T, path string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
@@ -209,7 +211,7 @@ func (s *server) get(t *testing.T, path string) *http.Response {
 	return res
 }
 
-// waitFor returns a line of the log about a request, once it is there.
+// waitFor waits for a log record about a request and returns it.
 func (s *server) waitFor(t *testing.T, message, requestID string) map[string]any {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -223,7 +225,7 @@ func (s *server) waitFor(t *testing.T, message, requestID string) map[string]any
 			}
 		}
 	}
-	t.Fatalf("the log says nothing of %q for %s:\n%s", message, requestID, s.log.String())
+	t.Fatalf("the log has no record %q for request %s:\n%s", message, requestID, s.log.String())
 	return nil
 }
 
@@ -232,10 +234,10 @@ func TestDescribeStreams(t *testing.T) {
 	document := string(must(httpapi.Describe(streams(nil)[:1], "v1")))
 	for _, part := range []string{`"text/csv": {`, `"application/json": {`} {
 		if !strings.Contains(document, part) {
-			t.Errorf("the description lacks %s:\n%s", part, document)
+			t.Errorf("the specification lacks %s:\n%s", part, document)
 		}
 	}
 	if strings.Contains(document, "Accept") {
-		t.Error("the header Accept is described, which OpenAPI does not want")
+		t.Error("the specification declares the header Accept, which OpenAPI ignores")
 	}
 }

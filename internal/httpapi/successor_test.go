@@ -14,8 +14,9 @@ func (s *server) rotated(t *testing.T, authorization string, k token, gracePerio
 	return token{made.text("id"), made.text("token")}
 }
 
-// TestSuccessorsEnd: what a token was rotated to by itself ends with it, also when it
-// is gone itself; what a password rotated it to does not.
+// TestSuccessorsEnd checks that the deletion of a token deletes the successors for which it
+// rotated itself, also if the token no longer exists, but keeps successors that were rotated
+// with a password.
 func TestSuccessorsEnd(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -25,8 +26,8 @@ func TestSuccessorsEnd(t *testing.T) {
 			"by v1alpha": func(stolen token) {
 				s.call(t, "DELETE", "/api/v1alpha/token/"+stolen.id+"/", p.basic(), "").wantMessage(t, 200, "Token deleted")
 			},
-			"by a password's rotation": func(stolen token) { s.rotated(t, p.basic(), stolen, "0s") },
-			"in SQL":                   func(stolen token) { s.sql(t, "DELETE FROM tokens WHERE token_id = $1", stolen.id) },
+			"by a rotation with a password": func(stolen token) { s.rotated(t, p.basic(), stolen, "0s") },
+			"in SQL":                        func(stolen token) { s.sql(t, "DELETE FROM tokens WHERE token_id = $1", stolen.id) },
 		} {
 			t.Run(name, func(t *testing.T) {
 				stolen := s.token(t, p, 0)
@@ -39,7 +40,7 @@ func TestSuccessorsEnd(t *testing.T) {
 				}
 			})
 		}
-		t.Run("of one that is gone", func(t *testing.T) {
+		t.Run("of a token that no longer exists", func(t *testing.T) {
 			stolen := s.token(t, p, 0)
 			next := s.rotated(t, stolen.bearer(), stolen, "0s")
 			s.call(t, "DELETE", tokens+"/"+stolen.id, other.basic(), "").wantProblem(t, 404, "token_not_found")
@@ -48,13 +49,13 @@ func TestSuccessorsEnd(t *testing.T) {
 			s.works(t, next, false)
 			s.call(t, "DELETE", tokens+"/"+stolen.id, p.basic(), "").wantProblem(t, 404, "token_not_found")
 		})
-		t.Run("not by a password", func(t *testing.T) {
+		t.Run("but not of a rotation with a password", func(t *testing.T) {
 			leaked := s.token(t, p, 0)
 			safe := s.rotated(t, p.basic(), leaked, "1 hour")
 			s.call(t, "DELETE", tokens+"/"+leaked.id, p.basic(), "").want(t, 200, leaked.id, `"kept":[]`)
 			s.works(t, safe, true)
 		})
-		t.Run("by a password's rotation, at its time", func(t *testing.T) {
+		t.Run("by a rotation with a password, after its grace period", func(t *testing.T) {
 			stolen := s.token(t, p, 0)
 			next := s.rotated(t, stolen.bearer(), stolen, "30 minutes")
 			s.rotated(t, p.basic(), stolen, "5 minutes")
@@ -65,8 +66,9 @@ func TestSuccessorsEnd(t *testing.T) {
 	})
 }
 
-// TestSuccessorsKept: unless they are to be kept, or ask themselves; then a password
-// still finds them, if it did not say so itself.
+// TestSuccessorsKept checks that successors are kept with successors=keep, and if the successor
+// itself deletes the token. A later deletion with a password still deletes them, unless the
+// first deletion was made with a password.
 func TestSuccessorsKept(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -107,7 +109,8 @@ func TestSuccessorsKept(t *testing.T) {
 	})
 }
 
-// TestTokensEndTheirOwn: a token ends itself and what was made with it, and no other.
+// TestTokensEndTheirOwn checks that a token can delete itself and its descendants, and no other
+// tokens.
 func TestTokensEndTheirOwn(t *testing.T) {
 	t.Parallel()
 	s := start(t)

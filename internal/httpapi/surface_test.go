@@ -14,8 +14,9 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// TestBothSlashFormsAnswer asks every route in both forms, without a redirect.
-func TestBothSlashFormsAnswer(t *testing.T) {
+// TestTrailingSlash checks that every route answers with and without a trailing slash,
+// without a redirect.
+func TestTrailingSlash(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -32,12 +33,11 @@ func TestBothSlashFormsAnswer(t *testing.T) {
 
 var parameter = regexp.MustCompile(`\{\w+\}`)
 
-// filled has x for every parameter in the path of a route.
+// filled replaces every parameter in the path of a route with x.
 func filled(path string) string { return parameter.ReplaceAllString(path, "x") }
 
-// TestMethods asks every path with every method. What a path does not take is
-// 405 with the ones that it does (RFC 9110, section 15.5.6), and OPTIONS names
-// them to anybody.
+// TestMethods tries every method with every path. Other methods get 405 with the allowed ones
+// (RFC 9110, section 15.5.6), and OPTIONS returns the allowed methods without credentials.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -70,7 +70,7 @@ func TestMethods(t *testing.T) {
 						t.Errorf("%s %s: Allow %q, want %q", method, form, got.header.Get("Allow"), allow)
 					}
 					if got.want(t, 405); method == "HEAD" {
-						continue // has no body
+						continue // the response has no body
 					}
 					wantError(t, got, form, 405, "method_not_allowed", "this path takes only "+allow)
 				}
@@ -79,7 +79,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// wantError fails the test unless the answer is an error of the path's surface.
+// wantError fails the test unless the response is an error in the format of the path's API version.
 func wantError(t *testing.T, got answer, path string, status int, code, message string) {
 	t.Helper()
 	if strings.HasPrefix(path, "/api/v1alpha") || strings.HasPrefix(path, "/api/healthz/") {
@@ -122,7 +122,7 @@ func TestUnknownURLs(t *testing.T) {
 	}
 }
 
-func TestSwitchedOff(t *testing.T) {
+func TestAPIInactive(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.Active = false })
 	admin := s.user(t, "admin", true)
@@ -140,7 +140,7 @@ func TestSwitchedOff(t *testing.T) {
 	s.call(t, "GET", "/api/healthz/readyness/", "", "").wantMessage(t, 200, "i am ready")
 }
 
-// brokenDatabase is a database that does not answer.
+// brokenDatabase is a database whose Ping fails.
 type brokenDatabase struct{}
 
 func (brokenDatabase) Ping(context.Context) error { return fault.New(fault.Unavailable, "x", "secret") }
@@ -179,7 +179,8 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// TestSpecterWithoutNode: the page says so instead of failing.
+// TestSpecterWithoutNode checks that /specter succeeds and reports the problem if the node is
+// unreachable.
 func TestSpecterWithoutNode(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -197,7 +198,7 @@ func TestSpecterWithoutNode(t *testing.T) {
 		`"info":{"chain":"regtest","mempool_info":{"size":1},`, `"last_contact":"2026-12-01T10:00:00Z"`, `"network_info":{"version":290403}`)
 }
 
-// TestSpecterShowsOnlyOwnWallets: being an admin opens nobody else's.
+// TestSpecterShowsOnlyOwnWallets checks that an admin does not see wallets of other users.
 func TestSpecterShowsOnlyOwnWallets(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -208,7 +209,7 @@ func TestSpecterShowsOnlyOwnWallets(t *testing.T) {
 	all := s.call(t, "GET", "/api/v1alpha/specter", s.token(t, admin, 0).bearer(), "").want(t, 200,
 		`"wallets_alias":["mine","savings"]`, `"wallets_names":["The mine","The savings"]`, `"alias_name":{"mine":"The mine","savings":"The savings"}`)
 	if strings.Contains(all.body, "theirs") {
-		t.Errorf("another user's wallet is shown: %s", all.body)
+		t.Errorf("the response has another user's wallet: %s", all.body)
 	}
 	s.call(t, "GET", "/api/v1alpha/specter", s.token(t, admin, 0, "savings").bearer(), "").want(t, http.StatusOK,
 		`"wallets_alias":["savings"]`, `"name_alias":{"The savings":"savings"}`)

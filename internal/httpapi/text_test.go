@@ -6,13 +6,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// deceptions are characters that make a text look like another one.
+// deceptions has characters that can make a text look like a different one.
 var deceptions = map[string]string{
 	"right-to-left override": `\u202e`, "isolate": `\u2066`, "right-to-left mark": `\u200f`, "zero-width space": `\u200b`,
 	"zero-width joiner": `\u200d`, "Hangul filler": `\u3164`, "escape": `\u001b[2J`, "C1 control": `\u009b2J`, "line separator": `\u2028`,
 }
 
-// testDeceptiveText: everything that people write is checked alike.
+// testDeceptiveText checks that all texts of users are validated in the same way.
 func testDeceptiveText(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", true)
 	v := s.vault(t, p, "vault")
@@ -30,7 +30,7 @@ func testDeceptiveText(t *testing.T, s *server, _ *testkit.Node) {
 				t.Errorf("%s: %s %s: %d %s", what, r.method, r.path, got.status, got.body)
 			}
 		}
-		// An import loses nothing that can be seen, and says what was left out.
+		// An import keeps all visible characters and reports the removed ones.
 		s.do(t, request{
 			method: "POST", path: path + "/labels", auth: []string{k}, header: map[string]string{"Content-Type": "application/jsonl"},
 			body: `{"type": "tx", "ref": "` + v.received + `", "label": "rent` + bad + `"}`,

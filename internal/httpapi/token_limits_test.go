@@ -10,7 +10,7 @@ import (
 
 const tooLong = "must be at most %s (SPECTER_TOKEN_MAX_LIFETIME)"
 
-// TestTokenMaxLifetime: a year in v1 and as asked for in v1alpha, unless it is set.
+// TestTokenMaxLifetime checks the default limits: 365 days in v1 and 100 years in v1alpha.
 func TestTokenMaxLifetime(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -22,8 +22,9 @@ func TestTokenMaxLifetime(t *testing.T) {
 	s.alphaToken(t, p, `"long"`, "100 years").want(t, 201)
 }
 
-// TestTokenMaxLifetimeThatIsSet: for both APIs, and not for tokens that are there.
-func TestTokenMaxLifetimeThatIsSet(t *testing.T) {
+// TestTokenMaxLifetime_Configured checks that a configured limit applies to both API versions, but
+// not to existing tokens.
+func TestTokenMaxLifetime_Configured(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)
@@ -43,14 +44,14 @@ func TestTokenMaxLifetimeThatIsSet(t *testing.T) {
 	more.make(t, q, `"lifetime": "731 days"`).wantProblem(t, 400, "invalid_input")
 }
 
-// make makes a token by v1.
+// make creates a token with v1.
 func (s *server) make(t *testing.T, p testUser, fields string) answer {
 	t.Helper()
 	return s.call(t, "POST", tokens, p.basic(), fmt.Sprintf(`{"description": %q, "scopes": ["node:read"], %s}`, unique("x"), fields))
 }
 
-// TestTokenIdleLimit: a token that is not used for too long is refused, and shown as
-// expired; one that never was used counts from when it was made.
+// TestTokenIdleLimit checks that a token that exceeds the idle limit is refused and shown as
+// expired. For an unused token the limit counts from its creation.
 func TestTokenIdleLimit(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -60,7 +61,7 @@ func TestTokenIdleLimit(t *testing.T) {
 	p := s.user(t, "p", false)
 	used, unused := s.tokenFor(t, p, 30*24*time.Hour, 0, nil), s.tokenFor(t, p, 30*24*time.Hour, 0, nil)
 	lastUse := func() (micros int64) {
-		check(t, s.statement(t, "SELECT coalesce(max(last_used_at), 0) FROM tokens").QueryRow().Scan(&micros)) //nolint:sqlclosecheck // the statement is kept
+		check(t, s.statement(t, "SELECT coalesce(max(last_used_at), 0) FROM tokens").QueryRow().Scan(&micros)) //nolint:sqlclosecheck // the statement is cached
 		return micros
 	}
 	for range 3 {
@@ -78,6 +79,6 @@ func TestTokenIdleLimit(t *testing.T) {
 	s.clock.advance(time.Microsecond)
 	s.works(t, used, false)
 
-	// A password replaces it by one that is new.
+	// A rotation with a password creates a valid successor.
 	s.works(t, s.rotated(t, p.basic(), unused, "0s"), true)
 }

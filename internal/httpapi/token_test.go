@@ -39,7 +39,7 @@ func TestTokenLife(t *testing.T) {
 	})
 }
 
-// TestTokenLastUse: written within seconds, at most once a minute.
+// TestTokenLastUse checks that last uses are written within seconds, at most once a minute.
 func TestTokenLastUse(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -70,7 +70,7 @@ func TestTokenPagesWhileTokensArrive(t *testing.T) {
 		s.token(t, other, 0)
 		var want, got []string
 		add := func() {
-			if len(want)%2 == 0 { // every other pair is of the same microsecond
+			if len(want)%2 == 0 { // every other pair has the same microsecond
 				s.clock.advance(time.Microsecond)
 			}
 			want = append(want, s.token(t, p, 0).id)
@@ -104,9 +104,9 @@ func sorted(ids []string) []string {
 	return ids
 }
 
-// TestTokenNeverMintsMore: a token made with a token has no more scopes,
-// wallets or time than that.
-func TestTokenNeverMintsMore(t *testing.T) {
+// TestCreateToken_LimitedByParent checks that a token created with a token has at most the
+// scopes, the wallets and the lifetime of its parent.
+func TestCreateToken_LimitedByParent(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin := s.user(t, "admin", true)
@@ -123,19 +123,19 @@ func TestTokenNeverMintsMore(t *testing.T) {
 	}{
 		{"less", `"lifetime": "10 minutes", "scopes": ["wallets:read"], "wallets": []`, parent.bearer(), 201, `"scopes":["wallets:read"],"parent_id":"` + parent.id},
 		{"as much", `"lifetime": "1 hour", "scopes": ["tokens:write", "wallets:read"]`, parent.bearer(), 201, `"wallets":["vault"]`},
-		{"the defaults that it has", `"expires_at": "2026-12-01T11:00:00Z"`, parent.bearer(), 201, `"scopes":["wallets:read"],"parent_id":"` + parent.id},
+		{"the default scopes that the parent has", `"expires_at": "2026-12-01T11:00:00Z"`, parent.bearer(), 201, `"scopes":["wallets:read"],"parent_id":"` + parent.id},
 		{"another scope", `"lifetime": "1 minute", "scopes": ["wallets:read", "node:read"]`, parent.bearer(), 403, `"required_scope":"node:read"`},
 		{"a whole group", `"lifetime": "1 minute", "scopes": ["tokens:*"]`, parent.bearer(), 403, `"required_scope":"tokens:read"`},
 		{"an admin's scope", `"lifetime": "1 minute", "scopes": ["users:write"]`, parent.bearer(), 403, `"code":"scope_exceeded"`},
 		{"another wallet", `"lifetime": "1 minute", "wallets": ["savings"]`, parent.bearer(), 400, `"field":"wallets"`},
 		{"both wallets", `"lifetime": "1 minute", "wallets": ["vault", "savings"]`, parent.bearer(), 400, `"field":"wallets"`},
-		{"a wallet, of none", `"lifetime": "1 minute", "wallets": ["vault"]`, forNone.bearer(), 400, `"field":"wallets"`},
-		{"its wallets, when it names none", `"lifetime": "1 hour"`, parent.bearer(), 201, `"wallets":["vault"]`},
+		{"a wallet, by a token for no wallet", `"lifetime": "1 minute", "wallets": ["vault"]`, forNone.bearer(), 400, `"field":"wallets"`},
+		{"the parent's wallets by default", `"lifetime": "1 hour"`, parent.bearer(), 201, `"wallets":["vault"]`},
 		{"no wallet", `"lifetime": "1 minute", "wallets": []`, parent.bearer(), 201, `"wallets":[]`},
-		{"no limit, of none", `"lifetime": "1 minute"`, forNone.bearer(), 201, `"wallets":[]`},
+		{"no limit, by a token for no wallet", `"lifetime": "1 minute"`, forNone.bearer(), 201, `"wallets":[]`},
 		{"a second more", `"lifetime": "3601 seconds"`, parent.bearer(), 403, `"code":"expiry_exceeded"`},
-		{"a later end", `"expires_at": "2026-12-01T11:00:01Z"`, parent.bearer(), 403, `"code":"expiry_exceeded"`},
-		{"nobody's wallet", `"lifetime": "1 minute", "wallets": ["nobodys"]`, password, 400, `"field":"wallets"`},
+		{"a later expiry", `"expires_at": "2026-12-01T11:00:01Z"`, parent.bearer(), 403, `"code":"expiry_exceeded"`},
+		{"an unknown wallet", `"lifetime": "1 minute", "wallets": ["unknown"]`, password, 400, `"field":"wallets"`},
 	} {
 		got := s.call(t, "POST", tokens, c.authorization, fmt.Sprintf(`{"description": %q, %s}`, c.name, c.fields))
 		if got.status != c.status || !strings.Contains(got.body, c.says) {
@@ -151,8 +151,8 @@ func TestTokenNeverMintsMore(t *testing.T) {
 	s.call(t, "POST", tokens, bearer(noScopes.text("token")), `{"description": "z", "lifetime": "1 hour"}`).wantProblem(t, 403, "scope_exceeded")
 }
 
-// TestFamiliesDieTogether: whoever deletes a token ends all that were made with it.
-func TestFamiliesDieTogether(t *testing.T) {
+// TestDeleteToken_Descendants checks that the deletion of a token deletes all its descendants.
+func TestDeleteToken_Descendants(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p := s.user(t, "p", false)

@@ -30,9 +30,9 @@ func TestUserLife(t *testing.T) {
 
 		s.call(t, "PATCH", userPath("bob smith"), administrator, `{"admin": true}`).want(t, 200, `"admin":true`)
 		s.works(t, k, true)
-		s.call(t, "GET", users, k.bearer(), "").wantProblem(t, 403, "insufficient_scope") // the token stays as it was made
+		s.call(t, "GET", users, k.bearer(), "").wantProblem(t, 403, "insufficient_scope") // the scopes of the token do not change
 		s.call(t, "PATCH", userPath("bob smith"), root, `{"admin": false}`).want(t, 200, `"admin":false`)
-		s.call(t, "PATCH", userPath("bob smith"), root, `{"disabled": false}`).want(t, 200) // nothing new
+		s.call(t, "PATCH", userPath("bob smith"), root, `{"disabled": false}`).want(t, 200) // no change
 		s.works(t, k, true)
 
 		s.call(t, "PATCH", userPath("bob smith"), root, `{"disabled": true}`).want(t, 200, `"disabled":true`)
@@ -57,7 +57,7 @@ func TestUserNames(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *server) {
 		root := s.user(t, "admin", true).basic()
 		add := func(name string) answer {
-			return s.call(t, "POST", users, root, fmt.Sprintf(`{"name": %s, "password": "correct horse of somebody"}`, must(jsonText(name))))
+			return s.call(t, "POST", users, root, fmt.Sprintf(`{"name": %s, "password": "correct horse of the user"}`, must(jsonText(name))))
 		}
 		for _, name := range []string{
 			"bob smith", "Ünïcödé 名前 ☕", "a/b", "50%", "%2f", "..", "x+y", "it's", `quo"te`, "O'Brien; DROP TABLE users", "me-too",
@@ -67,7 +67,7 @@ func TestUserNames(t *testing.T) {
 			if got := s.call(t, "GET", userPath(name), root, "").want(t, 200).text("name"); got != name {
 				t.Errorf("%q is called %q", name, got)
 			}
-			k := s.call(t, "POST", tokens, basic(name, "correct horse of somebody"), `{"description": "x", "lifetime": "1 hour"}`).want(t, 201)
+			k := s.call(t, "POST", tokens, basic(name, "correct horse of the user"), `{"description": "x", "lifetime": "1 hour"}`).want(t, 201)
 			s.call(t, "GET", users+"/me", bearer(k.text("token")), "").want(t, 200)
 		}
 		for _, name := range []string{"Bob Smith", "BOB SMITH", "ÜNÏCÖDÉ 名前 ☕", "Strasse", "straße", "u\u0308nïcödé 名前 ☕", "ADMIN"} {
@@ -105,7 +105,7 @@ func TestUserPages(t *testing.T) {
 	})
 }
 
-// TestLastAdmin: there is always an active admin.
+// TestLastAdmin checks that the last active admin cannot be deleted, disabled or demoted.
 func TestLastAdmin(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -125,8 +125,8 @@ func TestLastAdmin(t *testing.T) {
 	})
 }
 
-// TestLastOwner: no wallet loses its last owner with a user who is deleted, unless
-// it is to go along.
+// TestLastOwner checks that the last owner of a wallet cannot be deleted unless the wallet is
+// deleted as well.
 func TestLastOwner(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -148,8 +148,8 @@ func TestLastOwner(t *testing.T) {
 	})
 }
 
-// TestTwoLastAdminsAtOnce: two admins who take each other's role, or delete
-// each other, at the same time. One of them stays.
+// TestTwoLastAdminsAtOnce checks that one admin remains if the last two admins concurrently
+// demote, disable or delete each other.
 func TestTwoLastAdminsAtOnce(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -159,14 +159,14 @@ func TestTwoLastAdminsAtOnce(t *testing.T) {
 			var active int
 			check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM users WHERE is_admin AND disabled_at IS NULL").Scan(&active))
 			if active != 1 {
-				t.Fatalf("round %d leaves %d active admins", round, active)
+				t.Fatalf("round %d: %d active admins, want 1", round, active)
 			}
 			s.sql(t, "DELETE FROM users")
 		}
 	})
 }
 
-// act has two admins act on each other at once.
+// act makes two admins concurrently demote, disable or delete each other.
 func (s *server) act(t *testing.T, round int, one token, onOne testUser, two token, onTwo testUser) {
 	t.Helper()
 	method, body := "PATCH", []string{`{"admin": false}`, `{"disabled": true}`, ``}[round%3]
@@ -243,18 +243,19 @@ func TestPasswords(t *testing.T) {
 			set.auth = []string{root}
 			got := s.do(t, set).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"password"`, says)
 			if len(password) > 7 && strings.Contains(got.body, password) {
-				t.Errorf("the password is in the answer: %s", got.body)
+				t.Errorf("the response contains the password: %s", got.body)
 			}
 		}
 	}
-	// Whatever comes behind the NUL or the 72nd byte, bcrypt would not see it.
+	// bcrypt ignores everything after a NUL or the 72nd byte.
 	nul := s.user(t, "nul", false)
 	for _, wrong := range []string{nul.password + "\x00", nul.password + "\x00" + nul.password} {
 		s.call(t, "GET", users+"/me", basic("nul", wrong), "").wantProblem(t, 401, "unauthenticated")
 	}
 }
 
-// TestFirstPassword: whoever still has it is told, until they change it.
+// TestFirstPassword checks that default_password is true until the first admin changes the
+// password, and that the default password cannot be set again.
 func TestFirstPassword(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -8,8 +8,9 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// TestUserTokens: an admin sees and ends what tokens others have, by password or with a
-// token for users, and learns neither secrets nor what they call their wallets.
+// TestUserTokens checks that an admin can list and delete the tokens of other users, with a
+// password or with a token that has the scope users:read or users:write. The responses have
+// neither secrets nor wallet names.
 func TestUserTokens(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -21,7 +22,7 @@ func TestUserTokens(t *testing.T) {
 		got := s.call(t, "GET", path, reader, "").want(t, 200, `"scopes":["tokens:write","node:read"],"parent_id":null`, `"wallet_count":1}`, `"wallet_count":null}`, `"next_cursor":null`)
 		for _, secret := range []string{"secret_plan", all[0].secret, "hash"} {
 			if strings.Contains(got.body, secret) {
-				t.Errorf("the answer has %q: %s", secret, got.body)
+				t.Errorf("the response contains %q: %s", secret, got.body)
 			}
 		}
 		if ids := got.list("id"); fmt.Sprint(sorted(ids)) != fmt.Sprint(sorted([]string{all[0].id, all[1].id, all[2].id})) {

@@ -2,8 +2,8 @@ package httpapi_test
 
 import "testing"
 
-// TestDeleteWallet: what becomes of files at the node is said in the query, and
-// where specterd cannot do it, the wallet stays.
+// TestDeleteWallet checks that the parameter files determines whether the wallet files on the
+// node are deleted, and that the wallet is kept if specterd cannot delete them.
 func TestDeleteWallet(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
@@ -22,7 +22,7 @@ func TestDeleteWallet(t *testing.T) {
 		s.call(t, "DELETE", "/api/v1/wallets/foreign?files=delete", k, "").wantProblem(t, 409, "wallet_files_foreign")
 		s.call(t, "DELETE", "/api/v1/wallets/none?files=delete", k, "").wantProblem(t, 404, "wallet_not_found")
 		if after := s.dump(t, false); before != after {
-			t.Errorf("something was changed:\n%s\nbefore:\n%s", after, before)
+			t.Errorf("a refused request changed the database:\n%s\nbefore:\n%s", after, before)
 		}
 		s.call(t, "DELETE", "/api/v1/wallets/ours?files=keep", k, "").want(t, 204)
 		s.call(t, "DELETE", "/api/v1/wallets/foreign", k, "").want(t, 204)

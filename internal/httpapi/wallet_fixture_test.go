@@ -17,46 +17,46 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// onNode has the wallets of a server use a real node.
+// onNode makes the wallets of a server use a real node.
 func onNode(n *testkit.Node) func(*setup) { return func(s *setup) { s.bitcoind = n } }
 
 const tpub = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
 var accounts atomic.Int64
 
-// descriptor returns one that nobody else has.
+// descriptor returns a unique descriptor.
 func descriptor() string {
 	return fmt.Sprintf("wpkh([d34db33f/84h/1h/0h]%s/%d/<0;1>/*)", tpub, accounts.Add(1))
 }
 
-// firstDevice is the number of the device of the first vault; see testkit.Key.
+// firstDevice is the device number of the first vault; see testkit.Key.
 const firstDevice = 1000
 
 // vault is a wallet with a history.
 type vault struct {
 	id, alias       string
-	private         string   // its key
+	private         string   // private key
 	receive, change []string // addresses
-	generated       string   // txid of new UTXOs, immature
-	received        string   // txid of what was received, and spent by
-	sent            string   // this
-	pending         string   // txid of what is to be received
-	replaced        string   // txid of what was to be, once
+	generated       string   // txid of an immature coinbase transaction
+	received        string   // txid of the transaction whose output sent spends
+	sent            string   // txid of the outgoing transaction
+	pending         string   // txid of an incoming transaction in the mempool
+	replaced        string   // txid of the transaction that pending has replaced
 	utxo            btc.Outpoint
-	foreign         string // the address that was paid
-	label, note     string // of the transaction sent and of the first address
+	foreign         string // the address that sent pays
+	label, note     string // labels of sent and of the first receive address
 }
 
 const tipHeight = 186
 
 var tipHash = strings.Repeat("0", 61) + "186"
 
-// mining keeps blocks from coming while a wallet is made, which would have to be
-// looked through for it then.
+// mining prevents new blocks while a wallet is created, because the new wallet would need a
+// rescan for them.
 var mining sync.RWMutex
 
-// vault makes a wallet that belongs to a user and writes a history into the index,
-// as the follower would have.
+// vault creates a wallet of a user and writes a history into the index in place of the
+// indexer.
 func (s *server) vault(t *testing.T, owner testUser, alias string) vault {
 	t.Helper()
 	mining.RLock()
@@ -120,13 +120,14 @@ func (v *vault) history(now time.Time) []wallet.Transaction {
 	return []wallet.Transaction{generated, received, sent, pending, replaced}
 }
 
-// hash returns 64 hexadecimal digits that are always the same for the same texts.
+// hash returns a deterministic hash of texts as 64 hexadecimal digits.
 func hash(texts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(texts, " ")))
 	return hex.EncodeToString(sum[:])
 }
 
-// minedUTXO has the node pay a wallet, and returns the output as the index has it then.
+// minedUTXO mines a block to a wallet, writes its coinbase output into the index, and returns
+// the output.
 func (s *server) minedUTXO(t *testing.T, n *testkit.Node, v *vault) btc.Outpoint {
 	t.Helper()
 	mining.Lock()

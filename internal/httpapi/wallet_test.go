@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestWallets tries what can be done with wallets, on one real node.
+// TestWallets tests the wallet routes with one real node.
 func TestWallets(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t)
@@ -51,13 +51,13 @@ func TestWallets(t *testing.T) {
 			})
 		}
 	}
-	t.Run("min_height", func(t *testing.T) { // which waits and does nothing
+	t.Run("min_height", func(t *testing.T) { // mostly waits, so that one database is enough
 		t.Parallel()
 		testMinHeight(t, start(t, onNode(n)))
 	})
 }
 
-// wantJSON compares an answer with JSON in which a field "…" is not looked at.
+// wantJSON compares a response with JSON. The value "…" matches anything.
 func (a answer) wantJSON(t *testing.T, want string) {
 	t.Helper()
 	var w, g any
@@ -84,7 +84,7 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null, "change_descriptor_implied": false}`, tpub))
 	got := s.call(t, "GET", "/api/v1/wallets/vault_23_fam", k, "").want(t, 200)
 	if got.body != strings.Replace(made.body, `,"change_descriptor_implied":false`, "", 1) {
-		t.Errorf("made %s, and it is %s", made.body, got.body)
+		t.Errorf("created %s, but it is %s", made.body, got.body)
 	}
 	receive := strings.Replace(d, "<0;1>", "0", 1)
 	if text := made.text("descriptor"); !strings.HasPrefix(text, receive+"#") {
@@ -125,13 +125,13 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	} {
 		got := s.call(t, "POST", "/api/v1/wallets", k, body).want(t, 400)
 		if !strings.Contains(got.body, `"field":"`+field) {
-			t.Errorf("%s: %s, want a complaint about %s", body, got.body, field)
+			t.Errorf("%s: %s, want an error for the field %s", body, got.body, field)
 		}
 	}
 	private := "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	s.secret(private)
 	if got := s.call(t, "POST", "/api/v1/wallets", k, `{"name": "x", "descriptor": "wpkh(`+private+`/<0;1>/*)", "birthday": "now"}`).want(t, 400); strings.Contains(got.body, private) {
-		t.Error("a private key is repeated")
+		t.Error("the response repeats a private key")
 	}
 	limited := s.token(t, p, 0, "two")
 	s.call(t, "POST", "/api/v1/wallets", limited.bearer(), fmt.Sprintf(`{"name": "y", "descriptor": %q, "birthday": "now"}`, descriptor())).
@@ -141,8 +141,8 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 	}
 }
 
-// testImpliedChange: a receive descriptor that ends in /0/* is enough, and is the same
-// wallet as one with <0;1>.
+// testImpliedChange checks that a receive descriptor that ends in /0/* implies the change
+// descriptor, and that it describes the same wallet as a descriptor with <0;1>.
 func testImpliedChange(t *testing.T, s *server, k string) {
 	t.Helper()
 	d := descriptor()
@@ -157,8 +157,8 @@ func testImpliedChange(t *testing.T, s *server, k string) {
 	s.sql(t, "DELETE FROM members WHERE alias = 'implied'")
 }
 
-// testCreateWalletOnce: two clients that send the same request at the same time,
-// and one that comes back, get one wallet.
+// testCreateWalletOnce checks that concurrent and repeated requests with the same idempotency
+// key create one wallet.
 func testCreateWalletOnce(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", false)
 	k := s.token(t, p, 0).bearer()
@@ -179,7 +179,7 @@ func testCreateWalletOnce(t *testing.T, s *server, _ *testkit.Node) {
 	next := onceRequest("/api/v1/wallets/once/addresses", k, "k", `{"label": "a"}`)
 	first := s.do(t, next).want(t, 201)
 	if again := s.do(t, next).want(t, 201); again.body != first.body {
-		t.Errorf("%s, and again %s", first.body, again.body)
+		t.Errorf("first %s, then %s", first.body, again.body)
 	}
 	next.body = `{"label": "b"}`
 	s.do(t, next).wantProblem(t, 422, "idempotency_key_reused")
@@ -241,7 +241,7 @@ func testChangeWallet(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "DELETE", "/api/v1/wallets/%C3%A9pargne", k, "").want(t, 204)
 	for _, authorization := range []string{k, reader} {
 		if got := s.call(t, "GET", "/api/v1/wallets", authorization, "").want(t, 200); strings.Contains(got.body, "Savings") {
-			t.Errorf("a deleted wallet is shown: %s", got.body)
+			t.Errorf("the response has a deleted wallet: %s", got.body)
 		}
 	}
 	s.call(t, "GET", "/api/v1/wallets/"+other.alias, k, "").want(t, 200)
@@ -267,7 +267,7 @@ func testMinHeight(t *testing.T, s *server) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
-	// Later than the time that a client has to send its request.
+	// Longer than the time within which a client must send its request.
 	const later = 6 * time.Second
 	waiting.Go(func() {
 		time.Sleep(later)
@@ -278,6 +278,6 @@ func testMinHeight(t *testing.T, s *server) {
 	begun := time.Now()
 	s.call(t, "GET", "/api/v1/wallets/vault/transactions?min_height=187", k, "").want(t, 200, `"as_of":{"height":187`)
 	if waited := time.Since(begun); waited < later-time.Second {
-		t.Errorf("waited for %v only", waited)
+		t.Errorf("the request waited only %v", waited)
 	}
 }
