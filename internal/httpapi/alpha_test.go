@@ -94,7 +94,7 @@ func TestAlphaToken_DescriptionAndLifetime(t *testing.T) {
 		{`"True"`, "1 day", 400, blank},
 		{`["a", "b"]`, "1 day", 201, "Token generated"},
 		{`"a"`, "1 day", 400, blank},
-		{`[]`, "1 day", 400, "jwt_token_description: has to be a string"},
+		{`[]`, "1 day", 400, "jwt_token_description: must be a string"},
 		{`"a\nb"`, "1 day", 400, "jwt_token_description: must not contain control characters, invisible characters or marks of text direction"},
 		{`"a\u0000b"`, "1 day", 400, "jwt_token_description: must not contain control characters, invisible characters or marks of text direction"},
 		{`"` + strings.Repeat("é", 128) + `"`, "1 day", 201, "Token generated"},
@@ -134,7 +134,7 @@ func TestAlphaEndpoints(t *testing.T) {
 		`["proposals:*"]`:  "endpoints: tokens made here can only have node:read wallets:read proposals:read proposals:create; ",
 		`["nonsense"]`:     "endpoints: contains an unknown scope",
 		`[]`:               "endpoints: is empty",
-		`"wallets:read"`:   "endpoints: has to be a list",
+		`"wallets:read"`:   "endpoints: must be a list",
 		`[1]`:              "endpoints",
 	} {
 		s.call(t, "POST", alphaTokens, admin.basic(),

@@ -5,8 +5,8 @@
 //
 // It prints each finding with the replacement, and exits with status 1 if a document or
 // the Go files of a directory contain more phrases than exceptions.txt allows. That list
-// is for texts older than the check and must only shrink: -lower lowers its numbers to
-// those of the findings.
+// is for texts older than the check and must only shrink: -lower lowers its numbers to the
+// numbers of findings.
 package main
 
 import (
@@ -47,7 +47,7 @@ var rules = []struct {
 	{regexp.MustCompile(`\b([Hh]as|[Hh]ave|[Hh]ad) (Core|it|them|the node|people|others|those|a wallet|a new key|the server) [a-z]+\b`), "make X do Y, let X do Y"},
 	{regexp.MustCompile(`(?i)(^|[,;.] )where (that|there|it|one|not|a|the|they)\b`), "if"},
 	{regexp.MustCompile(`(?i)\b(of|is|from|and|with|by|to) what (is|was|there|it|they|a|the|comes|came|has|have|does)\b`), "use a noun"},
-	{regexp.MustCompile(`(?i)\b(that of|those that|all that|all there is)\b`), "repeat the noun"},
+	{regexp.MustCompile(`(?i)\b(that\sof|those\sthat|all\sthat|all\sthere\sis)\b`), "repeat the noun"},
 }
 
 // finding is a phrase in a file.

@@ -44,15 +44,6 @@ const (
 	TolerateUnknown
 )
 
-// mustBe returns the words with which an error states a requirement. The messages of
-// v1alpha are frozen.
-func (s Strictness) mustBe() string {
-	if s == TolerateUnknown {
-		return "has to be"
-	}
-	return "must be"
-}
-
 // ErrBodyTooLarge is the error for a body that exceeds the route's limit.
 var ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is too large")
 
@@ -66,7 +57,7 @@ func errBody(format string, args ...any) *fault.Error {
 
 // readBody returns the body. If no field of it is required, it returns an empty object
 // for an empty body and for null, which many clients send instead of an empty body.
-func readBody(w http.ResponseWriter, r *http.Request, needed bool, strict Strictness) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
 	body, err := readAll(w, r)
 	switch {
 	case err != nil:
@@ -74,7 +65,7 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool, strict Strict
 	case !needed && (len(body) == 0 || string(bytes.TrimSpace(body)) == "null"):
 		return []byte("{}"), nil
 	case !isOf(r, "application/json"):
-		return nil, errMediaType("%s JSON; send it with the header Content-Type: application/json", strict.mustBe())
+		return nil, errMediaType("must be JSON; send it with the header Content-Type: application/json")
 	}
 	return body, nil
 }
@@ -84,10 +75,10 @@ var byteOrderMark = []byte("\ufeff")
 
 // readText returns the body, which must have one of these media types, without a
 // byte order mark.
-func readText(w http.ResponseWriter, r *http.Request, types []string, strict Strictness) ([]byte, error) {
+func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
 	body, err := readAll(w, r)
 	if err == nil && !isOf(r, types...) {
-		err = errMediaType("%s of one of the types %s; say so in the header Content-Type", strict.mustBe(), strings.Join(types, ", "))
+		err = errMediaType("must be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
 	}
 	return bytes.TrimPrefix(body, byteOrderMark), err
 }
@@ -169,12 +160,12 @@ func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(cha
 // invalid UTF-8, text after the object and more than 32 levels are Invalid. Errors
 // never repeat values of the body.
 func DecodeJSON(body []byte, in any, strict Strictness) error {
-	if err := checkForm(body, reflect.TypeOf(in).Elem(), strict); err != nil {
+	if err := checkForm(body, reflect.TypeOf(in).Elem()); err != nil {
 		return err
 	}
 	err := json.Unmarshal(body, in, json.RejectUnknownMembers(strict == RefuseUnknown))
 	if err != nil {
-		return fieldError(err, reflect.TypeOf(in).Elem(), strict)
+		return fieldError(err, reflect.TypeOf(in).Elem())
 	}
 	if strict == TolerateUnknown {
 		return checkSpelling(body, in)
@@ -184,10 +175,10 @@ func DecodeJSON(body []byte, in any, strict Strictness) error {
 
 // checkForm checks the syntax and the limits of the body, which do not depend on its
 // fields.
-func checkForm(body []byte, t reflect.Type, strict Strictness) error {
+func checkForm(body []byte, t reflect.Type) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if dec.PeekKind() != '{' {
-		return errBody("%s a JSON object", strict.mustBe())
+		return errBody("must be a JSON object")
 	}
 	for tokens := 1; ; tokens++ {
 		_, err := dec.ReadToken()
@@ -223,7 +214,7 @@ func checkSpelling(body []byte, in any) error {
 }
 
 // fieldError returns an error that names the invalid field and the expected type.
-func fieldError(err error, t reflect.Type, strict Strictness) error {
+func fieldError(err error, t reflect.Type) error {
 	semantic, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
 		return errBody("is not well-formed JSON").WithCause(err)
@@ -238,7 +229,7 @@ func fieldError(err error, t reflect.Type, strict Strictness) error {
 	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // returned by the field's type
 		return fault.InvalidField(name, "%s", f.Message).WithCause(err)
 	}
-	return fault.InvalidField(name, "%s %s", strict.mustBe(), jsonTypeOf(semantic.GoType)).WithCause(err)
+	return fault.InvalidField(name, "must be %s", jsonTypeOf(semantic.GoType)).WithCause(err)
 }
 
 // formError returns an error about malformed JSON. It names the place only if that is

@@ -106,13 +106,13 @@ func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Reques
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
 	switch {
 	case p.text != nil && (!p.text.OrJSON || !isOf(r, jsonMedia)):
-		body, err := readText(w, r, p.text.types(), strict)
+		body, err := readText(w, r, p.text.types())
 		if err != nil {
 			return err
 		}
 		reflect.ValueOf(in).Elem().FieldByIndex(p.text.field).SetBytes(body)
 	case p.hasBody:
-		body, err := readBody(w, r, p.needsBody, strict)
+		body, err := readBody(w, r, p.needsBody)
 		if err != nil {
 			return err
 		}
@@ -120,36 +120,36 @@ func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Stri
 			return err
 		}
 	}
-	if err := p.fillPath(r, in, strict); err != nil {
+	if err := p.fillPath(r, in); err != nil {
 		return err
 	}
-	if err := p.fillHeader(r, in, strict); err != nil {
+	if err := p.fillHeader(r, in); err != nil {
 		return err
 	}
 	return p.fillQuery(r, in, strict)
 }
 
 // fillHeader joins several lines of one header into a list (RFC 9110, section 5.3).
-func (p plan) fillHeader(r *http.Request, in any, strict Strictness) error {
+func (p plan) fillHeader(r *http.Request, in any) error {
 	for _, param := range p.header {
 		values := r.Header.Values(param.name)
 		if len(values) == 0 {
 			continue
 		}
-		if err := param.set(in, strings.Join(values, ", "), strict); err != nil {
+		if err := param.set(in, strings.Join(values, ", ")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p plan) fillPath(r *http.Request, in any, strict Strictness) error {
+func (p plan) fillPath(r *http.Request, in any) error {
 	for _, param := range p.path {
 		text, err := PathParam(r, param.name)
 		if err != nil {
 			return err
 		}
-		if err := param.set(in, text, strict); err != nil {
+		if err := param.set(in, text); err != nil {
 			return err
 		}
 	}
@@ -192,7 +192,7 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 		case len(texts) == 0:
 			texts = []string{param.value}
 		}
-		if err := param.set(in, texts[0], strict); err != nil {
+		if err := param.set(in, texts[0]); err != nil {
 			return err
 		}
 	}
@@ -255,7 +255,7 @@ func (p parameter) setList(in any, texts []string) error {
 	return nil
 }
 
-func (p parameter) set(in any, text string, strict Strictness) error {
+func (p parameter) set(in any, text string) error {
 	field := reflect.ValueOf(in).Elem().FieldByIndex(p.field)
 	if field.Kind() == reflect.Pointer {
 		field.Set(reflect.New(field.Type().Elem()))
@@ -265,18 +265,18 @@ func (p parameter) set(in any, text string, strict Strictness) error {
 	case reflect.Int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return fault.InvalidField(p.name, "%s a whole number", strict.mustBe())
+			return fault.InvalidField(p.name, "must be a whole number")
 		}
 		field.SetInt(int64(n))
 	case reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
-			return fault.InvalidField(p.name, "%s true or false", strict.mustBe())
+			return fault.InvalidField(p.name, "must be true or false")
 		}
 		field.SetBool(b)
 	default:
 		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
-			return fault.InvalidField(p.name, "%s UTF-8 text without NUL", strict.mustBe())
+			return fault.InvalidField(p.name, "must be UTF-8 text without NUL")
 		}
 		field.SetString(text)
 	}

@@ -105,4 +105,4 @@ func (a *argument) UnmarshalJSON(text []byte) error {
 // JSONSchemaBytes is for the API's description.
 func (argument) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"string"}`), nil }
 
-var errArgument = fault.New(fault.Invalid, "invalid_string", "has to be a string")
+var errArgument = fault.New(fault.Invalid, "invalid_string", "must be a string")

@@ -32,7 +32,7 @@ type recipient struct {
 	Label   string  `json:"label" description:"Becomes the label of the address."`
 }
 
-// numeral is a number, or a string that has one, as it is written; empty for none.
+// numeral is a number, or a string that contains one, as it is written; empty for none.
 type numeral string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -40,7 +40,7 @@ func (n *numeral) UnmarshalJSON(text []byte) error {
 	word, err := wordOf(text)
 	*n = numeral(jsonNumber(word))
 	if err != nil || word == "" && text[0] == '"' {
-		return fault.New(fault.Invalid, "invalid_number", "has to be a number, or a string that has one")
+		return fault.New(fault.Invalid, "invalid_number", "must be a number, or a string that contains one")
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (y *yesNo) UnmarshalJSON(text []byte) error {
 		*y = false
 	default:
 		if *y = false; err != nil || text[0] != 'n' {
-			return fault.New(fault.Invalid, "invalid_boolean", "has to be true or false, or one of the words true, false, yes, no, 1 and 0")
+			return fault.New(fault.Invalid, "invalid_boolean", "must be true or false, or one of the words true, false, yes, no, 1 and 0")
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func (p *position) UnmarshalJSON(text []byte) error {
 	n, errNumber := strconv.ParseUint(word, 10, 31)
 	*p = position(n)
 	if err != nil || errNumber != nil {
-		return fault.New(fault.Invalid, "invalid_position", "has to be the position of a recipient, from 0 on")
+		return fault.New(fault.Invalid, "invalid_position", "must be the position of a recipient, from 0 on")
 	}
 	return nil
 }
@@ -124,25 +124,25 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 	text := string(r.Amount)
 	switch {
 	case text == "":
-		return 0, fault.InvalidField(field+".amount", "is needed: a number, or a string that has one")
+		return 0, fault.InvalidField(field+".amount", "is required: a number, or a string that contains one")
 	case r.Unit == "sat":
 		mantissa, exponent, found := strings.Cut(strings.ToLower(text), "e")
 		shift, err := strconv.Atoi(exponent)
 		if found && err != nil {
-			return 0, fault.InvalidField(field+".amount", "has to be a number")
+			return 0, fault.InvalidField(field+".amount", "must be a number")
 		}
 		text = mantissa + "e" + strconv.Itoa(shift-8) // in bitcoins
 	case r.Unit != "btc":
-		return 0, fault.InvalidField(field+".unit", "has to be btc or sat")
+		return 0, fault.InvalidField(field+".unit", "must be btc or sat")
 	}
 	a, err := btc.ParseBTC(text)
 	switch {
 	case err != nil && r.Unit == "sat":
-		return 0, fault.InvalidField(field+".amount", "has to be a whole number of satoshis, and at most %d", int64(btc.MaxMoney))
+		return 0, fault.InvalidField(field+".amount", "must be a whole number of satoshis, and at most %d", int64(btc.MaxMoney))
 	case err != nil:
-		return 0, fault.InvalidField(field+".amount", "has to be a number of bitcoins with at most eight decimals, and at most %d", int64(btc.MaxMoney/btc.BTC))
+		return 0, fault.InvalidField(field+".amount", "must be a number of bitcoins with at most eight decimals, and at most %d", int64(btc.MaxMoney/btc.BTC))
 	case a <= 0:
-		return 0, fault.InvalidField(field+".amount", "has to be above 0")
+		return 0, fault.InvalidField(field+".amount", "must be above 0")
 	}
 	return a, nil
 }
@@ -169,7 +169,7 @@ func (in createPSBTRequest) params() (proposal.CreateParams, error) {
 	}
 	var err error
 	if o.FeeRate, err = parseRate(string(in.FeeRate)); err != nil {
-		return o, fault.InvalidField("fee_rate", "has to be a number of sat/vB from 0 to %s", btc.MaxFeeRate)
+		return o, fault.InvalidField("fee_rate", "must be a number of sat/vB from 0 to %s", btc.MaxFeeRate)
 	}
 	return o, nil
 }
@@ -220,9 +220,9 @@ func asOriginal(err error) error {
 	case errors.Is(f, proposal.ErrWrongState):
 		return fault.InvalidField("rbf_tx_id", "%s", f.Message)
 	case (f.Code == "fee_too_high" || errors.Is(f, proposal.ErrEstimateTooHigh)) && f.Details["fee_sat"] != "":
-		return fault.InvalidField("fee_rate", "makes a fee of %s sat, and the most that is let through is %s sat", f.Details["fee_sat"], f.Details["max_fee_sat"])
+		return fault.InvalidField("fee_rate", "results in a fee of %s sat; the maximum is %s sat", f.Details["fee_sat"], f.Details["max_fee_sat"])
 	case f.Code == "fee_unknown":
-		return fault.InvalidField("fee_rate", "is needed: the Bitcoin node does not know enough to estimate one now")
+		return fault.InvalidField("fee_rate", "is required: the Bitcoin node has too little data for an estimate")
 	case len(f.Fields) != 1:
 		return err
 	}

@@ -89,7 +89,7 @@ func TestAsOriginal(t *testing.T) {
 		{proposal.ErrWrongState.WithMessage("the transaction is confirmed"), "rbf_tx_id: the transaction is confirmed", fault.Invalid},
 		{
 			fault.New(fault.Invalid, "fee_too_high", "give max_fee_sat").WithDetail("fee_sat", "7").WithDetail("max_fee_sat", "5"),
-			"fee_rate: makes a fee of 7 sat, and the most that is let through is 5 sat", fault.Invalid,
+			"fee_rate: results in a fee of 7 sat; the maximum is 5 sat", fault.Invalid,
 		},
 		{proposal.ErrEstimateTooHigh.WithField("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
 		{proposal.ErrChangeTaken, proposal.ErrChangeTaken.Message, fault.Conflict},
