@@ -230,7 +230,8 @@ func payment(address string) map[string]any {
 	return map[string]any{"recipients": []map[string]any{{"address": address, "amount_sat": 5_000_000}}, "fee_rate_sat_vb": 2}
 }
 
-// cancel cancels the proposals of UTXOs, alternating between the two.
+// cancel cancels the proposals in taken, which maps UTXOs to proposal ids, through each
+// server in turn, and clears taken.
 func (p *processes) cancel(t *testing.T, taken map[string]string) {
 	t.Helper()
 	done := map[string]bool{}

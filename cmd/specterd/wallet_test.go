@@ -19,7 +19,7 @@ import (
 
 const savings = "wpkh([d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/<0;1>/*)"
 
-// walletTool returns a specterd wallet command with a node.
+// walletTool returns a specterd wallet command that is configured to use the node.
 func walletTool(t *testing.T, dir string, node *testkit.Node, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := tool(t, dir, append([]string{"wallet"}, args...)...)

@@ -172,8 +172,9 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 	return true, nil
 }
 
-// whyNot returns ErrKeyMissing for a key that this process lacks, and nil if the key
-// is no longer accepted.
+// whyNot is called for a key that this process lacks. It returns ErrKeyMissing if the
+// key is accepted according to the database, so that this process should have it, and
+// nil if it is not accepted.
 func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
 	known, err := s.store.SigningKeys(ctx)
 	if err != nil {

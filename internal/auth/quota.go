@@ -53,7 +53,7 @@ var quotas = []QuotaInfo{
 	{QuotaAddresses, 1_000_000, true, "addresses that can be revealed or requested in a wallet, on each branch", "use addresses that were revealed before"},
 }
 
-// Quotas returns all quotas in list order.
+// Quotas returns all quotas, in the order in which they are listed to users.
 func Quotas() []QuotaInfo { return slices.Clone(quotas) }
 
 // Info returns the description of a quota; false if there is no such quota.

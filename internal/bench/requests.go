@@ -114,7 +114,7 @@ func prepare(ctx context.Context, binary, folder string, c population) (target, 
 	return bearers(s, secrets), s.stop, nil
 }
 
-// bearers sends requests to a server with tokens in turn.
+// bearers returns a target whose requests use the tokens in turn.
 func bearers(s *server, secrets []string) target {
 	t := target{server: s}
 	for _, secret := range secrets {

@@ -72,7 +72,8 @@ func (w *Watch) Problem() *fault.Error {
 		direction(w.apart), w.apart.Abs().Round(time.Second), w.at.UTC().Format(time.RFC3339), left.Round(time.Second)).WithRetryAfter(left)
 }
 
-// check detects jumps and their end.
+// check detects jumps, and ends the doubt about the system time once the clock is back or
+// Doubt has elapsed.
 func (w *Watch) check() {
 	steady, origin := w.steady(), w.originNow()
 	apart := origin.Sub(w.origin)

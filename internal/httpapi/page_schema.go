@@ -32,8 +32,8 @@ func newPageField(name string, schema map[string]any) pageField {
 	return field
 }
 
-// fields returns the members of a schema, in the order of its type's fields, with a note
-// whether each is required.
+// fields returns the members of a schema, in the order of its type's fields. The note of
+// each is required or optional, depending on whether the schema requires it.
 func (s *schemas) fields(name, required, optional string) []pageField {
 	schema := s.Spec.Components.Schemas[name]
 	properties, _ := schema["properties"].(map[string]any)

@@ -19,8 +19,9 @@ const (
 	dirMode  = 0o700
 )
 
-// LockFlag opens a file that Ensure has created, to lock it. Opening a named pipe
-// without O_NONBLOCK would wait for its other end.
+// LockFlag is the set of flags for opening a file that Ensure has created, for example
+// to lock it. O_NOFOLLOW rejects a symbolic link; without O_NONBLOCK, opening a named
+// pipe would wait for its other end.
 const LockFlag = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // Create creates a file for writing that does not exist yet. Only its owner can

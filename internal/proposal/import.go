@@ -40,7 +40,7 @@ type Foreign struct {
 // Imported is the result of importing a Foreign, or the expected result in a dry run.
 type Imported struct {
 	Proposal
-	Known bool // it exists here, open or not
+	Known bool // whether specterd already has this proposal, in any status
 	Err   error
 }
 

@@ -148,7 +148,7 @@ func TestLabels(t *testing.T) {
 		}
 		for _, err := range b.Labels(t.Context(), w.ID) {
 			must(t, err)
-			break // and nothing goes on behind
+			break // the iterator must not continue after an early break
 		}
 		if got := all(other); got != nil {
 			t.Errorf("the other wallet has %v", got)

@@ -85,8 +85,8 @@ func (s *Store) chargeUser(ctx context.Context, q *db.Queries, quota auth.Quota,
 	return s.charge(ctx, q, quota, userID, userID, 1)
 }
 
-// reach returns ErrQuotaExceeded if a user must not reach a value; it is for quotas that
-// limit a value and not a number of objects.
+// reach returns ErrQuotaExceeded if far exceeds the user's limit. It is for quotas that
+// limit a value rather than a number of objects.
 func (s *Store) reach(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
 	limit, err := s.limit(ctx, q, quota, userID)
 	if err == nil && far > limit {

@@ -156,8 +156,8 @@ func (h Handler) ShownTo(scope auth.Scopes) Handler {
 	return h
 }
 
-// Serve responds to r in ctx, which carries the caller. If it returns an error, it has
-// written nothing, except for a BrokenError. It calls recheck, which may be nil, after
+// Serve responds to r, with ctx, which carries the caller. If it returns an error other
+// than a BrokenError, it has written nothing. It calls recheck, which may be nil, after
 // reading the request and before calling the handler's function.
 func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness, recheck Recheck) error {
 	return h.serve(ctx, w, r, options{strict, h.HasETag, recheck})

@@ -33,7 +33,8 @@ type seeded struct {
 const paidAddresses = 1000
 
 // seed creates a wallet with this number of transactions. Each pays to one of 1,000
-// addresses and spends nothing from the wallet, so that there are as many UTXOs.
+// addresses and spends nothing from the wallet, so that the wallet has one UTXO per
+// transaction.
 func seed(b *testing.B, transactions int) seeded {
 	b.Helper()
 	now := func() time.Time { return time.Unix(1795290648, 0) }
