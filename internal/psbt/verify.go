@@ -63,7 +63,7 @@ func (p *Packet) verifyInput(i int, in Input) error {
 	case value == nil:
 		return nil
 	case !in.isSegwit():
-		return errors.New("witness_utxo is there for an output that is not segwit")
+		return errors.New("unexpected witness_utxo: the output is not segwit")
 	}
 	out, err := readTxOut(value)
 	if err != nil {
@@ -87,7 +87,7 @@ func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 		return fmt.Errorf("non_witness_utxo: %w", err)
 	}
 	if previous.TxHash() != spent.Hash || uint64(spent.Index) >= uint64(len(previous.TxOut)) {
-		return errors.New("non_witness_utxo is not the transaction that is spent from")
+		return errors.New("non_witness_utxo is not the transaction that the input spends from")
 	}
 	return verifyTxOut("non_witness_utxo", previous.TxOut[spent.Index], in)
 }
@@ -95,9 +95,9 @@ func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 func verifyTxOut(name string, out *wire.TxOut, in Input) error {
 	switch {
 	case out.Value != int64(in.Amount):
-		return fmt.Errorf("%s has an amount that is not the one of our UTXO", name)
+		return fmt.Errorf("%s has another amount than the UTXO", name)
 	case !bytes.Equal(out.PkScript, in.Solution.Script):
-		return fmt.Errorf("%s has a script that is not the one of our UTXO", name)
+		return fmt.Errorf("%s has another script than the UTXO", name)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (p *Packet) verifyOutput(i int, own *btc.Solution) error {
 	case own == nil:
 		return p.outputs[i].verifySolution(outputTypes, outputShapes, btc.Solution{})
 	case !bytes.Equal(p.tx.TxOut[i].PkScript, own.Script):
-		return errors.New("its script is not ours")
+		return errors.New("its script does not match the descriptor")
 	}
 	return p.outputs[i].verifySolution(outputTypes, outputShapes, *own)
 }
@@ -120,10 +120,10 @@ func (m fieldMap) verifySolution(types solutionTypes, shapes map[byte]shape, s b
 		switch {
 		case types.has(f):
 			if value := expected.get(f.key[0], f.key[1:]...); value == nil || !bytes.Equal(value, f.value) {
-				return fmt.Errorf("%s is not the one of our descriptor", f.name(shapes))
+				return fmt.Errorf("%s does not match the descriptor", f.name(shapes))
 			}
 		case len(f.key) != 1 || !slices.Contains(allowed, f.key[0]):
-			return fmt.Errorf("it has a field that does not belong there: %s", f.name(shapes))
+			return fmt.Errorf("unexpected field %s", f.name(shapes))
 		}
 	}
 	for _, f := range expected {

@@ -33,56 +33,56 @@ var lies = []struct {
 	{"no witness_utxo", slices.Concat(segwit0, taproot), func(_ *payment, raw *rawPSBT) { remove(&raw.in[0], 1) }, "inputs[0]: witness_utxo is missing"},
 	{"witness_utxo of a legacy input", []string{"pkh", "sh-multi"}, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{1}, serializeTxOut(p.from[0].TxOut[1]))
-	}, "inputs[0]: witness_utxo is there"},
+	}, "inputs[0]: unexpected witness_utxo"},
 	{"witness_utxo amount", slices.Concat(segwit0, taproot), func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{1}, serializeTxOut(wire.NewTxOut(1, p.inputs[0].Solution.Script)))
-	}, "inputs[0]: witness_utxo has an amount"},
+	}, "inputs[0]: witness_utxo has another amount"},
 	{"witness_utxo script", slices.Concat(segwit0, taproot), func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{1}, serializeTxOut(wire.NewTxOut(100_000, stranger)))
-	}, "inputs[0]: witness_utxo has a script"},
+	}, "inputs[0]: witness_utxo has another script"},
 	{"sighash type", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(2)) }, "inputs[0]: sighash_type"},
 	{"a signature", everyone, func(p *payment, raw *rawPSBT) { p.addSignature(raw, 0, 0, p.sign(p.tx, 0, 0, 1)) }, "_sig"},
-	{"final fields", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{7}, nil) }, "inputs[0]: it has a field that does not belong there: final_scriptsig"},
+	{"final fields", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{7}, nil) }, "inputs[0]: unexpected field final_scriptsig"},
 	{"final witness", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{8}, []byte{0}) }, "final_scriptwitness"},
 	{"unknown field of an input", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0xe0}, nil) }, "type 0xe0"},
-	{"unknown field of an output", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{0xe0}, nil) }, "outputs[1]: it has a field"},
+	{"unknown field of an output", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{0xe0}, nil) }, "outputs[1]: unexpected field"},
 	{"unknown global field", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.global, []byte{0xe0}, nil) }, "global field"},
 	{"extended key", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.global, append([]byte{1}, make([]byte, 78)...), []byte("evil"))
 	}, "xpub"},
 	{"hash preimage", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], append([]byte{0x0b}, make([]byte, 32)...), nil) }, "sha256"},
 
-	{"redeem script", []string{"sh-wpkh", "sh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script is not"},
+	{"redeem script", []string{"sh-wpkh", "sh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script does not match"},
 	{"no redeem script", []string{"sh-wpkh", "sh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { remove(&raw.in[0], 4) }, "inputs[0]: redeem_script is missing"},
-	{"unexpected redeem script", []string{"pkh", "wpkh", "wsh-multi", "tr"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script is not"},
-	{"witness script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{5}, []byte{0x51}) }, "inputs[0]: witness_script is not"},
+	{"unexpected redeem script", []string{"pkh", "wpkh", "wsh-multi", "tr"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{4}, []byte{0x51}) }, "inputs[0]: redeem_script does not match"},
+	{"witness script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{5}, []byte{0x51}) }, "inputs[0]: witness_script does not match"},
 	{"no witness script", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 5) }, "inputs[1]: witness_script is missing"},
 	{"a key's path", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{6}, p.inputs[0].Solution.Keys[0].PubKey...), append([]byte("evil"), le32(5)...))
-	}, "inputs[0]: bip32_derivation is not"},
+	}, "inputs[0]: bip32_derivation does not match"},
 	{"taproot key's path", taproot, func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], append([]byte{0x16}, p.inputs[0].Solution.Keys[0].PubKey[1:]...), append([]byte("\x00evil"), le32(5)...))
-	}, "inputs[0]: tap_bip32_derivation is not"},
+	}, "inputs[0]: tap_bip32_derivation does not match"},
 	{"a foreign key", everyone, func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[1], append([]byte{6}, bytes.Repeat([]byte{2}, 33)...), append([]byte("evil"), le32(5)...))
-	}, "inputs[1]: bip32_derivation is not"},
+	}, "inputs[1]: bip32_derivation does not match"},
 	{"no key", ecdsaOnes, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 6) }, "inputs[1]: bip32_derivation is missing"},
 	{"no taproot key", taproot, func(_ *payment, raw *rawPSBT) { remove(&raw.in[1], 0x16) }, "inputs[1]: tap_bip32_derivation is missing"},
-	{"internal key", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0x17}, make([]byte, 32)) }, "inputs[0]: tap_internal_key is not"},
+	{"internal key", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0x17}, make([]byte, 32)) }, "inputs[0]: tap_internal_key does not match"},
 	{"taproot script tree", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{0x18}, make([]byte, 32)) }, "tap_merkle_root"},
 	{"taproot script tree of change", taproot, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{6}, []byte{0, 0xc0, 1, 0x51}) }, "tap_tree"},
 
 	{"change's path", ecdsaOnes, func(p *payment, raw *rawPSBT) {
 		set(&raw.out[1], append([]byte{2}, p.own[1].Keys[0].PubKey...), append([]byte("evil"), le32(5)...))
-	}, "outputs[1]: bip32_derivation is not"},
+	}, "outputs[1]: bip32_derivation does not match"},
 	{"no key of change", ecdsaOnes, func(_ *payment, raw *rawPSBT) { remove(&raw.out[1], 2) }, "outputs[1]: bip32_derivation is missing"},
-	{"change's script", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{1}, []byte{0x51}) }, "outputs[1]: witness_script is not"},
+	{"change's script", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, raw *rawPSBT) { set(&raw.out[1], []byte{1}, []byte{0x51}) }, "outputs[1]: witness_script does not match"},
 	{"recipient's output marked as change", everyone, func(_ *payment, raw *rawPSBT) {
 		raw.out[0] = slices.Clone(raw.out[1])
 	}, "outputs[0]: "},
 	{"change to a foreign address", everyone, func(p *payment, raw *rawPSBT) {
 		raw.editTx(p.t, func(tx *wire.MsgTx) { tx.TxOut[1].PkScript = stranger })
-	}, "outputs[1]: its script is not ours"},
+	}, "outputs[1]: its script does not match the descriptor"},
 	{"output added", everyone, func(p *payment, raw *rawPSBT) {
 		raw.editTx(p.t, func(tx *wire.MsgTx) { tx.AddTxOut(wire.NewTxOut(1, stranger)) })
 		raw.out = append(raw.out, nil)
