@@ -26,7 +26,7 @@ var errorDescriptions = map[int]string{
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was already used for another request.",
 	http.StatusTooManyRequests:       "Too many failed password attempts, too many logins in progress, or too many requests of the user in progress (too_many_requests).",
 	http.StatusBadGateway:            "Invalid response from the Bitcoin node, or a call that the node refused for an unknown reason (node_error).",
-	http.StatusServiceUnavailable:    "The database or the node is unavailable, or too many requests are in progress (busy).",
+	http.StatusServiceUnavailable:    "The database or the node is unavailable, or too many requests are in progress (server_busy).",
 }
 
 var errorHeaders = map[int]struct{ name, description string }{

@@ -106,7 +106,7 @@ type Wallet struct {
 	Problem     string      // why the index is not synced with the node; empty if there is no problem
 }
 
-// Scanning reports whether the history may be incomplete because a rescan is due or
+// Rescanning reports whether the history may be incomplete because a rescan is due or
 // running.
 func (w *Wallet) Rescanning() bool { return w.RescanFrom >= 0 }
 
