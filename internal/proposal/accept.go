@@ -12,7 +12,7 @@ import (
 // Whether a node will accept a payment at broadcast is checked when the proposal is
 // created: the node tests the transaction with placeholders for its signatures. This way
 // the node's rules need not be duplicated here, and a fee that is too low is refused
-// before people sign.
+// before users sign.
 
 // funded is a payment that Core created, with the data that the node needs to test it.
 type funded struct {
@@ -22,7 +22,9 @@ type funded struct {
 	evictions evictions
 }
 
-// acceptable returns nil if the node will accept the payment once it is signed.
+// acceptable returns nil if the node will accept the payment once it is signed, and
+// otherwise ErrFeeRateTooLow or an error of Node.Check. If the draft replaces a payment,
+// it also fills in the evictions.
 func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	if d.replaced != nil {
 		var err error
@@ -37,8 +39,9 @@ func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	return s.node.Check(ctx, f.probe)
 }
 
-// tooSmall makes ErrAmountTooSmall name the affected recipient, which the node does not
-// report: the one with the smallest amount for its type of output.
+// tooSmall adds the affected recipient to ErrAmountTooSmall, because the node does not
+// report it: the recipient whose amount is the smallest in relation to the dust limit of
+// its output type. Other errors are returned unchanged.
 func (d draft) tooSmall(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrAmountTooSmall) {
@@ -47,7 +50,7 @@ func (d draft) tooSmall(err error) error {
 	smallest, ratio := -1, 0.0
 	for i, r := range d.Recipients {
 		script, err := btc.ScriptOf(r.Address, d.network)
-		if err != nil || r.Amount == 0 { // gets the remainder
+		if err != nil || r.Amount == 0 { // an amount of 0 means the remainder
 			continue
 		}
 		if own := float64(r.Amount) / float64(btc.DustLimit(script)); smallest < 0 || own < ratio {
@@ -66,22 +69,24 @@ func (d draft) tooSmall(err error) error {
 }
 
 const (
-	// rateTries limits the search for a fee rate that the node accepts. The first attempt
-	// succeeds unless Core selects other UTXOs for it.
+	// rateTries is the maximum number of attempts to find a fee rate that the node
+	// accepts. The first attempt succeeds unless Core selects other UTXOs for it.
 	rateTries = 8
-	// refineTries limits the search for a lower fee rate that the node also accepts.
+	// refineTries is the maximum number of attempts to find a lower fee rate that the
+	// node also accepts.
 	refineTries = 12
 )
 
-// lowestRate returns ErrFeeRateTooLow with the lowest fee rate at which the node would
-// accept a refused payment.
+// lowestRate searches for the lowest fee rate at which the node would accept a refused
+// payment. It returns ErrFeeRateTooLow with that fee rate, or ErrMinimumTooHigh if the
+// fee rate exceeds the maximum.
 func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
 	step := s.node.IncrementalFee()
 	d.TargetBlocks, d.MaxFee = 0, 0
 	refused := f.FeeRate
 	for range rateTries {
 		least := max(f.evictions.least(f.VSize, step), f.Fee+1)
-		if least > d.limit.most(&f.Proposal) { // may be too large to calculate with
+		if least > d.limit.most(&f.Proposal) { // such a fee may overflow rateFor
 			return d.limit.minimumTooHigh(btc.FeeRate(int64(least)/int64(f.VSize)*1000), f.why()).WithCause(cause)
 		}
 		rate := f.rateFor(least)
@@ -106,8 +111,8 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 	return ErrFeeRateTooLow.WithCause(cause)
 }
 
-// tryRate makes Core fund a payment with another fee rate, and asks the node whether it
-// accepts that.
+// tryRate makes Core fund the payment at another fee rate, and checks whether the node
+// would accept the result.
 func (s *Service) tryRate(ctx context.Context, d draft, rate btc.FeeRate) (funded, error) {
 	d.FeeRate = rate
 	f, err := s.fundOnce(ctx, d)
@@ -117,12 +122,13 @@ func (s *Service) tryRate(ctx context.Context, d draft, rate btc.FeeRate) (funde
 	return f, err
 }
 
-// refine returns the lowest accepted fee rate above a refused fee rate, and the payment
-// with it. The result therefore does not depend on the fee rates that were tried before.
+// refine searches between a refused and an accepted fee rate for the lowest one that the
+// node accepts, and returns it with its payment. Without this search, the result would
+// depend on the fee rates that were tried before.
 func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, accepted funded) (btc.FeeRate, funded) {
 	works := accepted.FeeRate
 	for try := 0; try < refineTries && works-refused > 1; try++ {
-		rate := works - 1 // almost always refused
+		rate := works - 1 // usually refused, which ends the search
 		if try > 0 {
 			rate = refused + (works-refused)/2
 		}
@@ -144,7 +150,8 @@ func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, acce
 // ours by a few bytes.
 func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
 	if len(f.SubtractFrom) > 0 || changePosition(f.Outputs) >= 0 {
-		// The largest size for which Core rounds up to the fee that it made.
+		// The largest size at which the current fee rate, with the fee rounded up,
+		// results in the current fee.
 		size := int64(f.Fee) * 1000 / int64(f.FeeRate)
 		return btc.FeeRate((int64(fee)-1)*1000/size + 1)
 	}
@@ -154,7 +161,8 @@ func (f *funded) rateFor(fee btc.Amount) btc.FeeRate {
 	return btc.FeeRate((int64(f.FeeRate)*int64(fee) + int64(f.Fee) - 1) / int64(f.Fee))
 }
 
-// why returns the reason for the lowest fee rate.
+// why returns the reason why the node requires a minimum fee rate, as part of an error
+// message.
 func (f *funded) why() string {
 	if f.evictions.minFee > 0 {
 		return fmt.Sprintf("to replace transactions that pay %d sat", f.evictions.minFee)

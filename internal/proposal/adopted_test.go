@@ -111,7 +111,8 @@ func TestDeleteAdoptedWallet_MissingFiles(t *testing.T) {
 
 var errCrashed = errors.New("crashed")
 
-// crashed is the database of a process that ends before it deletes a wallet's row.
+// crashed is a store that fails to delete a wallet's row, as if the process had ended
+// before.
 type crashed struct{ *store.Store }
 
 func (crashed) DeleteWallet(context.Context, string, auth.Event) error { return errCrashed }

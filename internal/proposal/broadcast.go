@@ -53,7 +53,8 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err := s.refuseFrozen(ctx, p); err != nil {
 		return Proposal{}, err
 	}
-	// What the node refuses anyway does not need the caller's permission.
+	// Test the transaction first: a caller need not permit evictions if the node refuses
+	// the transaction anyway.
 	if err := s.node.Test(ctx, p.Raw); err != nil {
 		return Proposal{}, s.withFeeNeeded(ctx, who, v, p, err)
 	}
@@ -63,7 +64,8 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err := s.node.Send(ctx, p.Raw); err != nil {
 		return Proposal{}, err
 	}
-	// The transaction has been sent, whether or not the caller waits.
+	// The transaction has been sent and must be recorded, even if the request is
+	// cancelled.
 	if p, err = s.sent(context.WithoutCancel(ctx), who, v.Wallet, id); err != nil {
 		return Proposal{}, err
 	}
@@ -76,8 +78,9 @@ type BroadcastParams struct {
 	Evict    bool // see CreateParams
 }
 
-// checkEvictions returns ErrEvicts if a replacement would evict a payment that its
-// creator did not know of.
+// checkEvictions returns ErrEvicts if a complete replacement would evict payments that
+// are not the caller's own and that were made after the replacement was created, unless
+// evict is set.
 func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Proposal, evict bool) error {
 	if p.Replaces == "" || p.Status != Complete || evict {
 		return nil
@@ -92,13 +95,13 @@ func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Pro
 	return nil
 }
 
-// feeReasons are the reasons of the node for a fee that is too low (MemPoolAccept in
-// Core's src/validation.cpp).
+// feeReasons are the reject reasons of the node for a fee that is too low (MemPoolAccept
+// in Core's src/validation.cpp).
 var feeReasons = []string{"insufficient fee", "replacement-failed", "min relay fee not met", "mempool min fee not met"}
 
-// withFeeNeeded returns ErrRejected with the fee that the node requires and with the fee
-// rate at which a bump of the proposal works, if its fee is too low. Other errors are
-// returned unchanged.
+// withFeeNeeded adds details to an ErrRejected for a fee that is too low: the fee that
+// the node requires, and the minimum fee rate for a bump of the proposal. Other errors
+// are returned unchanged.
 func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	isFee := func(reason string) bool { return strings.Contains(f.Details["reject_reason"], reason) }
@@ -125,7 +128,8 @@ func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wall
 	return f.WithMessage("%s; bump the proposal to at least %s sat/vB", text, rate).WithDetail("min_fee_rate_sat_vb", rate.String()).WithCause(err)
 }
 
-// bumpRate returns the lowest fee rate at which a bump of a proposal works.
+// bumpRate returns the minimum fee rate for a bump of a proposal, which it finds by dry
+// runs.
 func (s *Service) bumpRate(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal) (btc.FeeRate, error) {
 	o := p.CreateParams()
 	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
@@ -165,7 +169,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 		u.Changed = true
 		if u.Status.Open() {
 			u.moveTo(Broadcast, actorOf(who), "", now)
-		} else { // the indexer was faster, or it was sent before
+		} else { // the indexer has recorded it already, or it was sent before
 			u.Steps = append(u.Steps, Step{At: now, Action: string(Broadcast), By: actorOf(who)})
 		}
 		return nil
@@ -206,7 +210,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	defer s.o.Kick(v.ID)
 	now := s.now()
 	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
-		if u.Status != Broadcast { // the indexer was faster
+		if u.Status != Broadcast { // the indexer has recorded it already
 			return nil
 		}
 		u.Reason = "abandoned by " + who.UserName + "; anyone who has a copy of its transaction can still send it"

@@ -26,7 +26,8 @@ const (
 	lockTime = 10 * time.Second
 )
 
-// draft is a request for a payment with its evaluation for a wallet.
+// draft is a requested payment, with the inputs, the fee rate and the limits that apply
+// to it in a wallet.
 type draft struct {
 	CreateParams
 
@@ -36,7 +37,7 @@ type draft struct {
 	// inputs must be spent; if addInputs is set, Core may add others.
 	inputs    []btc.Outpoint
 	addInputs bool
-	// replaced is the payment that it replaces, or nil.
+	// replaced is the payment that the draft replaces, or nil.
 	replaced *replaced
 	// feeSource is the source of FeeRate, which is 0 for FeeFallback.
 	feeSource FeeSource
@@ -45,13 +46,14 @@ type draft struct {
 
 // Create creates a proposal: Core selects UTXOs and creates the PSBT, which is checked
 // against the request and our own descriptor; then the proposal is stored and its inputs
-// are reserved. The caller must be a proposer. A dry run is refused for the same
-// reasons, except for ErrEvicts; it stores nothing, and its proposal has no ID. Create
-// returns faults about the fields of the request, ErrInsufficientFunds, ErrUTXOReserved, ErrUTXOFrozen, ErrUTXOLocked,
-// ErrWrongState if the payment can no longer be replaced, ErrFeeRateTooLow with the
-// lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and ErrMinimumTooHigh for
-// fees above the maximum, ErrEvicts, ErrTooManyEvictions, and ErrRejected if the node
-// will not accept the signed transaction. On any error, nothing is stored or locked.
+// are reserved. The caller must be a proposer. A dry run returns the same errors, except
+// ErrEvicts; it stores nothing, and its proposal has no ID. Create returns faults about
+// the fields of the request, ErrInsufficientFunds, ErrUTXOReserved, ErrUTXOFrozen,
+// ErrUTXOLocked, ErrWrongState if the payment can no longer be replaced, ErrFeeRateTooLow
+// with the lowest fee rate that works, ErrFeeTooHigh, ErrEstimateTooHigh and
+// ErrMinimumTooHigh for fees above the maximum, ErrEvicts, ErrTooManyEvictions, and
+// ErrRejected if the node will not accept the signed transaction. On any error, no
+// proposal is stored and its inputs are not reserved.
 func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o CreateParams) (Proposal, error) {
 	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -91,8 +93,8 @@ func (s *Service) draftAndAdd(ctx context.Context, who *auth.Principal, d draft)
 	return s.fundAndAdd(ctx, who, d)
 }
 
-// withReserving returns ErrUTXOReserved with the proposals that reserve the UTXOs, for
-// callers who may read proposals; other errors are returned unchanged.
+// withReserving adds to ErrUTXOReserved the ids of the proposals that reserve the UTXOs,
+// if the caller may read proposals. Other errors are returned unchanged.
 func (s *Service) withReserving(ctx context.Context, who *auth.Principal, walletID string, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrUTXOReserved) || !who.Scopes.Has(auth.ProposalsRead) {
@@ -201,8 +203,9 @@ func (s *Service) namedUTXOs(ctx context.Context, d draft) ([]btc.Outpoint, erro
 	return named, nil
 }
 
-// lockedInCore returns a function that reports whether Core also has a UTXO locked that
-// is locked in the index, which may not have an unlock yet. It asks Core at most once.
+// lockedInCore returns a function that reports whether Core has a UTXO locked. Callers
+// use it for UTXOs that are locked in the index, because the index may lag behind an
+// unlock in Core. The function asks Core at most once.
 func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Outpoint) (bool, error) {
 	ask := sync.OnceValues(func() ([]btc.Outpoint, error) { return s.node.Locked(ctx, w.CoreName) })
 	return func(at btc.Outpoint) (bool, error) {
@@ -214,7 +217,8 @@ func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Ou
 // utxosAtATime is how many UTXOs are read from the index at a time.
 const utxosAtATime = 1000
 
-// availableUTXOs returns all UTXOs that can be spent now.
+// availableUTXOs returns all UTXOs that can be spent now, or ErrInsufficientFunds if
+// there are none.
 func (s *Service) availableUTXOs(ctx context.Context, w wallet.Wallet) ([]btc.Outpoint, error) {
 	var available []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, w)
@@ -248,8 +252,9 @@ func (s *Service) availableUTXOs(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 	return available, nil
 }
 
-// fundAndAdd creates and stores the proposal of a draft. If another process has reserved an
-// input first, it locks that input in Core and tries again.
+// fundAndAdd creates and stores the proposal of a draft. If an input or the change
+// address has been taken in the meantime, for example by another process, it locks the
+// taken inputs in Core and tries again, up to createTries times.
 func (s *Service) fundAndAdd(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
 	for try := 1; ; try++ {
 		p, err := s.fund(ctx, d)
@@ -282,8 +287,8 @@ func (s *Service) fundAndAdd(ctx context.Context, who *auth.Principal, d draft) 
 	}
 }
 
-// lockTaken locks the inputs of a refused proposal that are reserved or frozen in Core's
-// wallet, because Core had selected them.
+// lockTaken locks the inputs of a refused proposal in Core's wallet, if they are reserved
+// or frozen, so that Core does not select them again.
 func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) error {
 	var taken []btc.Outpoint
 	for _, in := range p.Inputs {

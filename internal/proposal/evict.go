@@ -12,8 +12,8 @@ import (
 )
 
 // Eviction is a payment that can no longer be confirmed once a replacement is sent: a
-// descendant in the mempool of a replaced transaction, an open proposal that spends an
-// output of one of these, or both.
+// transaction that the replacement evicts from the mempool, or an open proposal that
+// spends an output of the replaced transaction or of an evicted one.
 type Eviction struct {
 	Txid       string `json:"txid"`                  // without signatures for an open proposal
 	ProposalID string `json:"proposal_id,omitempty"` // empty if it does not belong to a proposal
@@ -21,8 +21,8 @@ type Eviction struct {
 	// UserID and UserName identify the creator of the proposal.
 	UserID   string `json:"user_id,omitempty"`
 	UserName string `json:"user_name,omitempty"`
-	// Spends reports whether it spends UTXOs of the wallet. Payees and Fee are known only
-	// then.
+	// Spends reports whether the payment spends UTXOs of the wallet. Payees are known
+	// only in that case.
 	Spends bool       `json:"spends"`
 	Fee    btc.Amount `json:"fee_sat"`
 	Payees []Payee    `json:"payees,omitempty"`
@@ -35,20 +35,19 @@ type Payee struct {
 	Amount  btc.Amount `json:"amount_sat"`
 }
 
-// evictions are the transactions that a replacement would remove from the mempool, and
-// the fees that the node therefore requires of it.
+// evictions are the payments that a replacement would evict, and the minimum fees that
+// the node therefore requires of it.
 type evictions struct {
 	list []Eviction
-	// minFee and minRate are the minimums that the node accepts, without the fee for the
-	// size of the replacement itself: minFee is the total fee of the evicted
-	// transactions, and minRate the highest fee rate of the transactions that are
-	// replaced directly.
+	// minFee is the total fee of the evicted transactions; the node requires that the
+	// replacement pays a fee for its own size in addition. minRate is just above the
+	// highest fee rate of the transactions that are replaced directly.
 	minFee  btc.Amount
 	minRate btc.FeeRate
 }
 
 // evictedBy returns the evictions of a transaction that spends these outpoints. The
-// transactions that it replaces directly are not listed.
+// transaction with the txid replaced is not listed, but its fee counts.
 func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Outpoint, replaced string) (evictions, error) {
 	var e evictions
 	evicted, err := s.node.Evicted(ctx, spent)
@@ -76,7 +75,7 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 		return e, err
 	}
 	for _, p := range open {
-		if !spendsOneOf(p, spent) { // otherwise it is replaced, or refused as reserved
+		if !spendsOneOf(p, spent) { // otherwise it is being replaced, or the request is refused
 			e.list = append(e.list, evictedProposal(p))
 		}
 	}
@@ -84,15 +83,17 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 	return e, nil
 }
 
-// maxEvictedProposals is more than can be open on the outputs of the maximum number of
-// transactions that a node lets one transaction replace.
+// maxEvictedProposals is the maximum number of open proposals that are looked up. It
+// exceeds the number that can spend outputs of the transactions that a node lets one
+// transaction replace.
 const maxEvictedProposals = 1000
 
 func spendsOneOf(p Proposal, at []btc.Outpoint) bool {
 	return slices.ContainsFunc(p.Inputs, func(in Input) bool { return slices.Contains(at, in.Outpoint) })
 }
 
-// evictionOf returns the data of the index about a transaction in the mempool.
+// evictionOf returns the eviction of a transaction in the mempool, with the data that the
+// index has about it.
 func (s *Service) evictionOf(ctx context.Context, walletID string, tx MempoolTx) (Eviction, error) {
 	sent, err := s.store.Proposals(ctx, walletID, Filter{Txid: tx.Txid, Statuses: []Status{Broadcast}}, Cursor{}, 1)
 	if err != nil {
@@ -132,9 +133,9 @@ func evictedProposal(p Proposal) Eviction {
 	return e
 }
 
-// mustAllow returns ErrEvicts if one of the payments needs the caller's permission to be
-// evicted, that is, if it spends from the wallet and is not a proposal of the caller, and
-// is not in known.
+// mustAllow returns ErrEvicts with the payments that may be evicted only if the caller
+// permits it: payments that spend UTXOs of the wallet and are neither proposals of the
+// caller nor in known.
 func mustAllow(who *auth.Principal, list, known []Eviction) error {
 	var named []string
 	for _, e := range list {
@@ -154,9 +155,10 @@ func mustAllow(who *auth.Principal, list, known []Eviction) error {
 	return ErrEvicts.WithDetail("evicts", strings.Join(named, " "))
 }
 
-// least returns the minimum fee that the node accepts for a replacement of this size
-// (BIP-125, rules 3 and 4). The replacement must also pay a higher fee rate than each
-// transaction that it replaces directly.
+// least returns the minimum fee that the node accepts for a replacement of this size: the
+// fees of the evicted transactions plus the incremental relay fee, step, for its own size
+// (BIP-125, rules 3 and 4), and a higher fee rate than each transaction that it replaces
+// directly. It returns 0 if nothing is replaced.
 func (e evictions) least(vsize int, step btc.FeeRate) btc.Amount {
 	if e.minFee == 0 && e.minRate == 0 {
 		return 0

@@ -10,23 +10,23 @@ import (
 )
 
 // discardRate is the fee rate at which Core decides whether change is worth spending
-// later: the default of -discardfee, which an estimate can lower. The node does not
-// report the setting.
+// later: the default of -discardfee. Core uses its fee estimate instead if that is lower.
+// The node does not report the setting.
 const discardRate btc.FeeRate = 10_000
 
-// errFeeUnexplained says that the fee is higher than the requested fee rate, dropped
+// errFeeUnexplained is returned if the fee is higher than the requested fee rate, dropped
 // change and unconfirmed ancestors can explain.
 var errFeeUnexplained = errors.New("the fee is higher than the request explains; a -discardfee of the node above 0.0001 BTC/kvB would explain up to what change costs to spend at that rate")
 
 // explainFee returns an error unless the fee of Core's transaction follows from the
 // requested fee rate (CreateTransactionInternal in Core's src/wallet/spend.cpp):
 //
-//   - with change, or if recipients pay it, it is the fee rate times the size;
+//   - with change, or if recipients pay the fee, the fee is the fee rate times the size;
 //   - without change, it also includes the amount that was too small for change;
 //   - for unconfirmed ancestors with a lower fee rate, it also includes their deficit.
 //
-// Without a fee rate the node uses its -fallbackfee, which it does not report; only the
-// maximum fee rate limits it.
+// If Funding has no fee rate, the node uses its -fallbackfee, which it does not report.
+// In that case only the maximum fee rate limits the fee.
 func (s *Service) explainFee(ctx context.Context, p *Proposal, d draft, f Funding, k *keyring) error {
 	if f.FeeRate == 0 {
 		return nil
@@ -88,10 +88,9 @@ func (d draft) droppable(p *Proposal, f Funding, k *keyring) (btc.Amount, error)
 
 // deficit returns the most that Core adds to the fee so that the unconfirmed ancestors of
 // a payment are confirmed with it: the sum of the amounts by which the ancestors' fees
-// fall short of the fee rate.
-// An ancestor of several inputs counts once per input, as it does in Core for UTXOs that
-// are named. A transaction that is confirmed in the index has no deficit, regardless of
-// what the node reports now.
+// fall short of the fee rate. An ancestor of several inputs counts once per input, as it
+// does in Core for UTXOs that are named. A transaction that is confirmed in the index has
+// no deficit, regardless of what the node reports now.
 func (s *Service) deficit(ctx context.Context, p *Proposal, rate btc.FeeRate) (btc.Amount, error) {
 	pool, err := s.node.Ancestry(ctx, txidsOf(p.Inputs))
 	if err != nil {
@@ -113,9 +112,9 @@ func (s *Service) deficit(ctx context.Context, p *Proposal, rate btc.FeeRate) (b
 	return sum, nil
 }
 
-// deficitOf returns the deficit of a transaction and its ancestors at a fee rate, summed
-// over each transaction separately. Core excludes transactions that would be mined on
-// their own fee rate, so its result is never higher.
+// deficitOf returns the sum of the amounts by which the fee of a transaction, and the fee
+// of each of its unconfirmed ancestors, falls short of a fee rate. Core excludes
+// transactions that would be mined at their own fee rate, so its result is never higher.
 func deficitOf(pool map[string]MempoolTx, txid string, rate btc.FeeRate) (sum btc.Amount) {
 	counted := map[string]bool{}
 	for next := []string{txid}; len(next) > 0; {

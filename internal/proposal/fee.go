@@ -9,19 +9,20 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// DefaultMaxFeeRate is the maximum fee rate of the server if no setting says otherwise.
+// DefaultMaxFeeRate is the maximum fee rate of the server if SPECTER_MAX_FEE_RATE is not
+// set: 100 sat/vB.
 const DefaultMaxFeeRate btc.FeeRate = 100_000
 
 // Errors for fees above the maximum fee rate. The detail max_fee_rate_sat_vb is the
 // maximum.
 var (
-	// ErrFeeTooHigh says that a request specifies a fee above the maximum, or results in
-	// one.
+	// ErrFeeTooHigh is returned if a request specifies a fee above the maximum, or
+	// results in one.
 	ErrFeeTooHigh = fault.New(fault.Invalid, "fee_too_high", "the fee would be too high")
-	// ErrEstimateTooHigh says that the node's estimate is above the maximum.
+	// ErrEstimateTooHigh is returned if the node's estimate is above the maximum.
 	ErrEstimateTooHigh = fault.New(fault.Conflict, "fee_estimate_too_high", "the Bitcoin node estimates too high a fee rate")
-	// ErrMinimumTooHigh says that the lowest fee rate that the node accepts is above the
-	// maximum.
+	// ErrMinimumTooHigh is returned if the lowest fee rate that the node accepts is above
+	// the maximum.
 	ErrMinimumTooHigh = fault.New(fault.Conflict, "fee_minimum_too_high", "the Bitcoin node requires too high a fee rate")
 )
 
@@ -62,14 +63,16 @@ func (l feeLimit) String() string {
 	return fmt.Sprintf("the server's maximum of %s sat/vB (SPECTER_MAX_FEE_RATE, which the operator can raise)", l.rate)
 }
 
-// most returns the highest fee of a payment of this size. It has the same tolerance as
-// the estimate of the size, so that a payment at the maximum is possible.
+// most returns the highest fee that is allowed for a payment of this size. It includes
+// the tolerance for the estimate of the size, so that a payment at the maximum fee rate
+// is possible.
 func (l feeLimit) most(p *Proposal) btc.Amount {
 	_, most := feeRange(l.rate, p.VSize, len(p.Inputs))
 	return most
 }
 
-// about returns a fault about the fee rate that has the maximum in its details.
+// about returns a copy of f about the field fee_rate_sat_vb, with a message and with the
+// maximum as a detail.
 func (l feeLimit) about(f *fault.Error, format string, args ...any) *fault.Error {
 	return f.WithField(feeRateField, format, args...).WithDetail("max_fee_rate_sat_vb", l.rate.String())
 }
@@ -79,7 +82,8 @@ func (l feeLimit) minimumTooHigh(least btc.FeeRate, why string) *fault.Error {
 		WithDetail("min_fee_rate_sat_vb", least.String())
 }
 
-// checkRequested returns a fault unless a fee rate that was requested is allowed.
+// checkRequested returns a fault if a requested fee rate is above the maximum, or if the
+// maximum is below relayed, the lowest fee rate that the node relays.
 func (l feeLimit) checkRequested(rate, relayed btc.FeeRate) error {
 	switch {
 	case relayed > l.rate:
@@ -90,9 +94,9 @@ func (l feeLimit) checkRequested(rate, relayed btc.FeeRate) error {
 	return nil
 }
 
-// checkEstimate returns a fault unless an estimate is allowed. The estimate is not
-// lowered to the maximum: with a lower fee rate, the payment would not be confirmed
-// within the requested number of blocks.
+// checkEstimate returns a fault if the node's estimate, or the minimum of its mempool, is
+// above the maximum. The estimate is not lowered to the maximum: with a lower fee rate,
+// the payment would not be confirmed within the requested number of blocks.
 func (l feeLimit) checkEstimate(estimate, minimum btc.FeeRate) error {
 	switch {
 	case minimum > l.rate:
@@ -103,8 +107,8 @@ func (l feeLimit) checkEstimate(estimate, minimum btc.FeeRate) error {
 	return nil
 }
 
-// checkFee returns a fault if the fee is above the maximum fee rate, or above the maximum
-// of the request, which can only be lower.
+// checkFee returns a fault if the fee is above the maximum fee rate, or above the
+// request's max_fee_sat, which can only lower the limit.
 func (d draft) checkFee(p *Proposal) error {
 	most := d.limit.most(p)
 	if d.MaxFee > 0 && d.MaxFee < min(most, p.Fee) {
@@ -121,11 +125,13 @@ func (d draft) checkFee(p *Proposal) error {
 	return nil
 }
 
-// tolerance explains why the highest fee is not the product of rate and size; see most.
+// tolerance is the part of error messages that explains why the highest fee is not the
+// product of rate and size; see most.
 const tolerance = "including a tolerance of a few vB because the size is an estimate"
 
-// isOverMaximum reports whether an error is about the maximum fee rate, and not about
-// one of the node's, which has the same code.
+// isOverMaximum reports whether an error is about the maximum fee rate of the wallet or
+// the server. The fault for the node's own limit (-maxtxfee) has the same code, but not
+// this detail.
 func isOverMaximum(err error) bool {
 	f, ok := errors.AsType[*fault.Error](err)
 	return ok && f.Details["max_fee_rate_sat_vb"] != ""
@@ -140,8 +146,8 @@ func tooHigh(p *Proposal, most btc.Amount, limit string) *fault.Error {
 		WithDetail("fee_sat", fmt.Sprint(int64(p.Fee))).WithDetail("max_fee_sat", fmt.Sprint(int64(most)))
 }
 
-// setExcess fills in the fee rate, if it was unknown before, and the part of the fee
-// beyond it.
+// setExcess fills in the fee rate if it is unknown. Otherwise it fills in the part of the
+// fee beyond the fee rate, unless the tolerance for the estimate of the size explains it.
 func (p *Proposal) setExcess() {
 	if p.FeeRate == 0 {
 		p.FeeRate = btc.FeeRate(int64(p.Fee) * 1000 / int64(p.VSize))

@@ -110,7 +110,7 @@ func TestLyingEstimates(t *testing.T) {
 	says("getmempoolinfo", `{"mempoolminfee": 0.01}`)
 	v.wantLimited(pay(10_000, 0), proposal.ErrMinimumTooHigh.Code, "100", byServer)
 
-	// A deficit of ancestors that exceeds what is possible.
+	// The node reports a deficit of ancestors that is larger than possible.
 	relay.Intercept(nil)
 	v.sent(pay(100_000, 1100))
 	overpay := v.changed(func(a *answer) { a.overpay(500_000) })

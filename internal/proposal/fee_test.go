@@ -11,7 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The source of a fee rate is stored and returned, also by a dry run.
+// TestFeeSources checks that a proposal, stored or from a dry run, has the source of its
+// fee rate.
 func TestFeeSources(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -9,15 +9,16 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// A process that is killed while a user freezes or unfreezes a UTXO leaves no lock behind
-// in Core.
+// testFreezeBrokenOff checks that a process that is killed while a user freezes or
+// unfreezes a UTXO leaves no lock behind in Core.
 func testFreezeBrokenOff(w *world) {
 	v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
 	t, id := w.t, v.get0().ID
 	let, wanted := v.utxo(1_000_000), v.utxo(2_000_000)
 	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, let, true))
-	// The steps of unfreezing before Core unlocks the UTXO, and of freezing before it is
-	// stored as frozen. A killed process no longer holds the keyed mutex.
+	// Execute only the first steps: of unfreezing, until Core would unlock the UTXO, and
+	// of freezing, until the UTXO would be stored as frozen. A killed process no longer
+	// holds the keyed mutex.
 	done, err := w.wallets.LockSelection(t.Context(), id)
 	must(t, err)
 	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "utxo.unfreeze"}))

@@ -11,8 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// sizeTolerance is the fraction (1/sizeTolerance) of a fee by which Core's estimate of
-// the size, which assumes the longest possible signatures, may exceed ours.
+// sizeTolerance is the inverse of the tolerance for estimates of the size: Core's
+// estimate, which assumes the longest possible signatures, may exceed ours by
+// 1/sizeTolerance.
 const sizeTolerance = 50
 
 // fund makes Core create the PSBT of a draft, and checks it. If the node would not accept
@@ -32,9 +33,9 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	return Proposal{}, d.tooSmall(err)
 }
 
-// fundOnce asks Core for the payment. A transaction that is unconfirmed when Core adds
-// its deficit to the fee may be confirmed when the fee is checked, so a second response
-// decides.
+// fundOnce asks Core for the payment. If the fee cannot be explained, it asks once more:
+// an ancestor may have been confirmed after Core added its deficit to the fee, but before
+// the fee was checked.
 func (s *Service) fundOnce(ctx context.Context, d draft) (funded, error) {
 	f, err := s.fundWith(ctx, d)
 	if errors.Is(err, errFeeUnexplained) {
@@ -112,8 +113,8 @@ func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Propos
 }
 
 // changeAddress returns the address for change, which is never the address of a
-// recipient. The address is not revealed: another proposal gets a different address only
-// while this proposal is stored and open.
+// recipient. The address is not marked as revealed: other proposals get a different
+// address only if this proposal is stored, and while it is open or broadcast.
 func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, error) {
 	recipients := make([]string, len(d.Recipients))
 	for i, r := range d.Recipients {
@@ -129,8 +130,9 @@ func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, e
 	return s.store.AddressAt(ctx, d.view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index})
 }
 
-// outputs returns the outputs for the recipients. The recipient of the remainder is
-// assigned the whole amount and pays the fee.
+// outputs returns the outputs for the recipients. With SendMax, the recipient without an
+// amount gets the remainder of the inputs, from which the fee is subtracted. If nothing
+// remains, it returns ErrInsufficientFunds.
 func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error) {
 	outputs := make([]FundingOutput, len(d.Recipients))
 	var sum btc.Amount

@@ -110,7 +110,7 @@ func (s *subject) judge(f *facts, e *expected) verdict {
 }
 
 // lost returns the status of a proposal that cannot be confirmed unless the chain
-// changes; nil if it can.
+// changes; nil if the proposal can be confirmed.
 func (s *subject) lost(f *facts, e *expected) *verdict {
 	for _, at := range e.inputs {
 		for _, txid := range f.spenders[at] {
@@ -144,7 +144,8 @@ func (s *subject) successors(f *facts, e *expected, state func(*coreTx) bool) (f
 	return found
 }
 
-// blocks reports whether another proposal holds an input or the change address of e.
+// blocks reports whether another proposal holds an input or the change address of e, or
+// has held one since e became conflicted.
 func (s *subject) blocks(e *expected) bool {
 	for _, other := range s.proposals {
 		if other == e {

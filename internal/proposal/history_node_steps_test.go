@@ -114,7 +114,7 @@ func (h *histories) takeBack(depth int) {
 	h.chain.CLI(h.t, "invalidateblock", hash)
 }
 
-// reconsider makes invalidated blocks valid again.
+// reconsider makes the blocks valid again that were invalidated last.
 func (h *histories) reconsider([5]uint32) string {
 	if len(h.invalid) == 0 {
 		return ""
@@ -139,7 +139,7 @@ func (h *histories) restartNode([5]uint32) string {
 // expireMempool sets the node's clock forward until all transactions leave the mempool.
 func (h *histories) expireMempool([5]uint32) string {
 	h.chain.setClock(h.chain.clock + 2*60*60)
-	if refused := h.chain.send(h.chain.pay(h.chain.utxo(), 1000)); refused != "" { // which expires the others
+	if refused := h.chain.send(h.chain.pay(h.chain.utxo(), 1000)); refused != "" { // a new transaction expires the old ones
 		h.t.Fatal(refused)
 	}
 	return "expire the mempool"

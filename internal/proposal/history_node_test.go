@@ -31,7 +31,7 @@ type chain struct {
 	payer *btcec.PrivateKey
 	utxos []utxo // confirmed, unused UTXOs of the payer
 	clock int64  // the node's clock in Unix seconds; behind real time so that it can be set forward
-	mined int    // blocks, each to another address
+	mined int    // number of addresses that miner has returned
 }
 
 // utxo is an output with the keys that can spend it.
@@ -110,8 +110,8 @@ func (c *chain) pay(from utxo, fee int64, to ...*wire.TxOut) *wire.MsgTx {
 	return tx
 }
 
-// miner returns an address to which no block was mined yet. A block mined to the same address
-// in the same second as an invalidated block may be identical to it.
+// miner returns an address to which no block was mined yet. A block mined to the same
+// address in the same second as an invalidated block may be identical to it.
 func (c *chain) miner() string {
 	c.mined++
 	return btc.AddressOf(fmt.Appendf([]byte{txscript.OP_0, 20}, "miner %014d", c.mined), btc.Regtest)

@@ -74,7 +74,7 @@ func (h *histories) propose(s *subject, n [5]uint32) (string, error) {
 	})
 }
 
-// order returns a random payment.
+// order returns a random request for a payment.
 func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error) {
 	o := proposal.CreateParams{FeeRate: pick(rates, n[0])}
 	if n[1]%4 == 0 {
@@ -186,7 +186,8 @@ func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
 	return e, nil
 }
 
-// refusal returns nil for an error that the request explains, and err otherwise.
+// refusal returns nil if err is a refusal that the request or the state of the wallet
+// explains, and otherwise an error that contains err.
 func refusal(err error) error {
 	if err == nil {
 		return nil
@@ -199,8 +200,8 @@ func refusal(err error) error {
 	}
 }
 
-// some returns one of the history's proposals with one of the statuses, sometimes with
-// any other status; nil if no proposal exists.
+// some returns one of the history's proposals that has one of the statuses, or, for one
+// in eight values of n, any status. It returns nil if there is none.
 func (s *subject) some(n uint32, statuses ...proposal.Status) *expected {
 	list := s.proposals[s.begin:]
 	if n%8 != 0 {
@@ -229,7 +230,8 @@ func (h *histories) sign(s *subject, n [5]uint32) (string, error) {
 	return how + " " + e.name, nil
 }
 
-// partly returns the PSBT of a proposal with signatures of one key, or for one input.
+// partly returns the PSBT of a proposal with the signatures of one key if the wallet is
+// multisig, and otherwise with the signature of the first input only.
 func (h *histories) partly(s *subject, e *expected) []byte {
 	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
 	must(h.t, err)

@@ -89,11 +89,12 @@ func (h *honest) request() string {
 	return "proposal"
 }
 
-// refusal returns the code of an error about a request.
+// refusal returns the code of an error about a request. It fails the test for other
+// errors.
 func (h *honest) refusal(o proposal.CreateParams, err error) string {
 	h.t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
-	lag := ok && f.Code == "utxo_unknown" // the index follows a moment later
+	lag := ok && f.Code == "utxo_unknown" // the index may lag behind the node
 	if !ok || f.Kind != fault.Invalid && f.Kind != fault.Conflict && !lag {
 		h.t.Errorf("%s: %v\n%+v", h.alias, err, o)
 		return ""
@@ -206,7 +207,7 @@ func (h *honest) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
 	all, err := h.store.UTXOs(h.t.Context(), h.id, btc.Outpoint{}, 100)
 	must(h.t, err)
 	all = slices.DeleteFunc(all, func(c wallet.UTXO) bool { return c.Reserved })
-	if len(all) == 0 { // everything was just spent
+	if len(all) == 0 { // earlier requests have spent or reserved all of them
 		return nil, 0
 	}
 	h.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

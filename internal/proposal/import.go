@@ -37,7 +37,8 @@ type Foreign struct {
 	Maker string
 }
 
-// Imported is the result of importing a Foreign, or the expected result in a dry run.
+// Imported is the result of importing a Foreign payment, or the expected result in a dry
+// run.
 type Imported struct {
 	Proposal
 	Known bool // whether specterd already has this proposal, in any status
@@ -60,8 +61,8 @@ type Outputs interface {
 // caller must be a signer. Only the transaction and the signatures are taken from the
 // import: the node confirms that the inputs are unspent, and their amounts; our own
 // descriptor confirms that they and the change belong to the wallet. The result is a
-// normal proposal, and its inputs are reserved. A dry run stores nothing, and accepts a
-// wallet that does not exist yet.
+// normal proposal, and its inputs are reserved. A dry run stores nothing, does not check
+// the caller's role, and accepts a wallet that does not exist yet.
 func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign, dryRun bool) ([]Imported, error) {
 	var err error
 	if !dryRun {
@@ -184,9 +185,9 @@ func (i *importer) read(ctx context.Context, f Foreign) (Proposal, error) {
 	return p, i.sign(&p, inputs, f)
 }
 
-// previous returns the transactions whose outputs are spent, provided that these outputs
-// are unspent so far. Transactions that the node no longer has may be taken from the
-// PSBT: a txid is a hash of the transaction.
+// previous returns, for each input, the transaction whose output it spends. It returns an
+// error if an output is spent or unknown. If the node has pruned a transaction, it is
+// taken from the PSBT; this is safe because the txid is a hash of the transaction.
 func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Posted) ([]*wire.MsgTx, error) {
 	all := make([]*wire.MsgTx, len(tx.TxIn))
 	seen := map[wire.OutPoint]bool{}
@@ -315,7 +316,8 @@ func (i *importer) packet(p Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) (*
 	return packet, inputs, err
 }
 
-// sign adds the signatures, each after it was verified.
+// sign verifies the signatures in the imported PSBT and in the imported transaction, and
+// adds them to the proposal.
 func (i *importer) sign(p *Proposal, inputs []psbt.Input, f Foreign) error {
 	maker := *i.who
 	maker.UserName = f.Maker

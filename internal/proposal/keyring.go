@@ -19,8 +19,8 @@ type keyring struct {
 	branches [2]*btc.Deriver
 }
 
-// newKeyring parses the descriptors. Which of the test networks it is matters to
-// addresses only, and not to scripts.
+// newKeyring parses the wallet's descriptors. It uses regtest for every test network,
+// because a keyring derives only scripts, which do not depend on the network.
 func newKeyring(w wallet.Wallet) (*keyring, error) {
 	network := btc.Regtest
 	if strings.Contains(w.Receive, "xpub") {
@@ -80,7 +80,8 @@ func (k *keyring) outputs(outputs []Output) ([]*btc.Solution, error) {
 	return all, nil
 }
 
-// find returns the position of a script in the wallet if the PSBT states it correctly.
+// find returns the position of a script in the wallet, if one of the wallet's branches
+// has the script at the index that the PSBT states.
 func (k *keyring) find(says psbt.View, script []byte) (wallet.Place, bool) {
 	for _, d := range slices.Concat(says.Derivations, says.TapDerivations) {
 		if len(d.Path) == 0 {

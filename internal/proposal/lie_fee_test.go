@@ -16,7 +16,7 @@ func (a *answer) overpay(more btc.Amount) {
 	a.pay(more)
 }
 
-// feeLies are nodeLies about the fee whose responses are consistent in themselves.
+// feeLies are nodeLies about the fee and the position of the change.
 var feeLies = []nodeLie{
 	{name: "change left to the fee", kinds: all, lie: func(a *answer) { a.drop(a.change()) }},
 	{name: "most of the change left to the fee", kinds: all, lie: func(a *answer) { a.overpay(btc.Amount(a.change().Value - 1000)) }},

@@ -28,7 +28,7 @@ type answer struct {
 	fee       btc.Amount
 	changePos int
 	raw       func([]byte) []byte // modifies the serialized PSBT
-	usual     *answer             // to the usual request
+	usual     *answer             // the true response to the usual request
 }
 
 func (a *answer) tx() *wire.MsgTx { return a.UnsignedTx }

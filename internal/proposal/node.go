@@ -47,9 +47,9 @@ type Node interface {
 	// addition to the fees of the transactions that it evicts (BIP-125, rule 4; RPC
 	// getnetworkinfo).
 	IncrementalFee() btc.FeeRate
-	// Abandon makes Core's wallet treat a transaction that is not in the mempool, and its
-	// descendants, as if they will never be confirmed (RPC abandontransaction). It
-	// returns ErrNotAbandonable.
+	// Abandon marks a transaction that is not in the mempool, and its descendants, as
+	// abandoned in Core's wallet, so that their inputs can be spent again (RPC
+	// abandontransaction). It returns ErrNotAbandonable.
 	Abandon(ctx context.Context, coreName, txid string) error
 	// Send sends a transaction (RPC sendrawtransaction). It returns ErrRejected.
 	Send(ctx context.Context, raw []byte) error
@@ -66,7 +66,7 @@ type Node interface {
 // MempoolTx is a transaction in the mempool.
 type MempoolTx struct {
 	Txid  string
-	Fee   btc.Amount // as the replacement rules count it
+	Fee   btc.Amount // the modified fee, which the replacement rules use
 	VSize int64      // virtual bytes
 	// Direct reports whether it spends one of the requested outpoints itself, and is not
 	// only a descendant of a transaction that does.
@@ -88,7 +88,7 @@ type Funding struct {
 	ChangeAddress string
 	LockTime      uint32
 	Replaceable   bool
-	FeeRate       btc.FeeRate // 0 for the rate that Core uses for TargetBlocks if it has no estimate
+	FeeRate       btc.FeeRate // 0 makes Core use TargetBlocks, or its -fallbackfee without an estimate
 	TargetBlocks  int
 	SubtractFrom  []int
 }

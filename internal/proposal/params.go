@@ -20,8 +20,9 @@ type CreateParams struct {
 	// SubtractFrom are the positions of the recipients that pay the fee; if nil, the
 	// wallet pays it.
 	SubtractFrom []int
-	// Replaces is the txid of an unconfirmed transaction of the wallet, or the id of a
-	// proposal, whose inputs are spent instead.
+	// Replaces names the payment to replace, whose inputs are spent instead: the id of a
+	// proposal, the txid of an open proposal, or the txid of an unconfirmed transaction
+	// of the wallet.
 	Replaces string
 	// Evict allows the replacement to evict later payments that are not the caller's own.
 	Evict          bool
@@ -35,7 +36,7 @@ type CreateParams struct {
 type Recipient struct {
 	Address string
 	Amount  btc.Amount // 0 if it gets the remainder because of SendMax
-	Label   string     // is set for the address; empty for none
+	Label   string     // the label of the address; empty for none
 }
 
 const (
@@ -44,7 +45,8 @@ const (
 	DefaultTarget = 6
 	// DefaultLifetime is how long a proposal is open by default.
 	DefaultLifetime = 30 * 24 * time.Hour
-	// MaxRecipients exceeds the number of outputs of the largest standard transaction.
+	// MaxRecipients is the maximum number of recipients. It exceeds the number of outputs
+	// of the largest standard transaction.
 	MaxRecipients = 3000
 	// MaxParamsJSON is the size in bytes of the JSON of MaxRecipients recipients, each
 	// with the longest label, escaped.

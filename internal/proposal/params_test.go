@@ -15,7 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// A request that cannot be fulfilled is refused with the affected field, and stores and
+// TestRefusedOrders checks that a request that cannot be fulfilled is refused with an
+// error that names the affected field, or has a specific code, and that it stores and
 // locks nothing.
 func TestRefusedOrders(t *testing.T) {
 	t.Parallel()
@@ -96,8 +97,8 @@ func (v vault) get0() wallet.View {
 	return view
 }
 
-// The recipient of the remainder receives all of it, recipients who pay the fee receive
-// less, and the excess fee is reported.
+// TestFees checks that the recipient of the remainder receives all of it, that recipients
+// who pay the fee receive less, and that the excess fee is reported.
 func TestFees(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -148,7 +149,7 @@ func TestFees(t *testing.T) {
 	}
 }
 
-// The role decides which operations a user may perform.
+// TestRoles checks which operations each role in a wallet permits.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")
@@ -229,7 +230,8 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// A transaction of the wallet that does not belong to a proposal can also be replaced.
+// TestReplaceTransaction checks that a transaction that other software has sent can be
+// replaced by its txid, and that its cancelled proposal then becomes replaced.
 func TestReplaceTransaction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")

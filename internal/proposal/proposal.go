@@ -20,38 +20,41 @@ import (
 // Errors of requests about proposals.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "proposal_not_found", "proposal not found in this wallet")
-	// ErrInsufficientFunds says that the available funds do not cover the payment and its
-	// fee.
+	// ErrInsufficientFunds is returned if the available funds do not cover the payment
+	// and its fee.
 	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds",
 		"insufficient funds for the payment and its fee in UTXOs that are confirmed and neither reserved by another proposal nor frozen")
 	ErrUTXOReserved = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these UTXOs; cancel or replace it first")
 	ErrUTXOFrozen   = fault.New(fault.Conflict, "utxo_frozen", "one of these UTXOs is frozen; unfreeze it first")
 	ErrUTXOLocked   = fault.New(fault.Conflict, "utxo_locked", "one of these UTXOs is locked in Bitcoin Core (RPC lockunspent), but not by specterd; unlock it there first")
-	// ErrWrongState says that the operation is not possible in the status of the
+	// ErrWrongState is returned if the operation is not possible in the status of the
 	// proposal.
 	ErrWrongState = fault.New(fault.Conflict, "invalid_status", "not possible in the current status of the proposal")
-	// ErrChanged says that the proposal has changed since the caller read it.
+	// ErrChanged is returned if the proposal has changed since the caller read it.
 	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
-	// ErrChangeTaken says that another open proposal has the change address; the request
-	// can be retried with another address.
+	// ErrChangeTaken is returned if another open proposal has the change address; the
+	// request can be retried with another address.
 	ErrChangeTaken = fault.New(fault.Conflict, "change_address_in_use", "another proposal was made at the same time; try again")
-	// ErrFeeRateTooLow says that the node does not relay a payment with this fee rate.
+	// ErrFeeRateTooLow is returned if the node does not relay a payment with this fee
+	// rate.
 	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
-	// ErrAmountTooSmall says that the node does not relay an output with this amount
+	// ErrAmountTooSmall is returned if the node does not relay an output with this amount
 	// because it is dust, or would be after the fee is subtracted.
 	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "must have higher amounts: one is dust, which the Bitcoin node does not relay")
-	// ErrTooManyEvictions says that a replacement would evict more transactions than
+	// ErrTooManyEvictions is returned if a replacement would evict more transactions than
 	// the node allows (BIP-125, rule 5).
 	ErrTooManyEvictions = fault.New(fault.Conflict, "too_many_evictions",
 		"the replacement would evict more unconfirmed transactions than the Bitcoin node allows; wait until some are confirmed")
-	// ErrEvicts says that a replacement evicts payments that are not the caller's own.
+	// ErrEvicts is returned if a replacement evicts payments that are not the caller's
+	// own.
 	ErrEvicts = fault.New(fault.Conflict, "evicts_payments",
 		"the replacement would evict later payments that are not your own; check them with dry_run, and repeat the request with evict set to true if they may be evicted")
-	// ErrNotAbandonable says that a payment can still be confirmed without being sent
-	// again.
+	// ErrNotAbandonable is returned if a transaction cannot be abandoned because it is in
+	// the mempool or in the chain.
 	ErrNotAbandonable = fault.New(fault.Conflict, "payment_pending",
 		"the transaction is in the mempool or in the chain, so it cannot be abandoned; replace it with a higher fee rate instead")
-	// ErrRejected says that the node does not accept the transaction into its mempool.
+	// ErrRejected is returned if the node does not accept the transaction into its
+	// mempool.
 	ErrRejected = fault.New(fault.Conflict, "broadcast_rejected", "the Bitcoin node does not accept this transaction")
 )
 
@@ -146,14 +149,16 @@ type FeeSource string
 const (
 	FeeRequested FeeSource = "requested"
 	FeeEstimate  FeeSource = "estimate" // of the node, for a number of blocks
-	// FeeFallback is -fallbackfee of the node, which has no estimate.
+	// FeeFallback is the node's -fallbackfee, which it uses if it has no estimate.
 	FeeFallback FeeSource = "fallback"
-	// FeeMinimum is the minimum of the node's mempool, which is not below its estimate.
+	// FeeMinimum is the minimum of the node's mempool, which applies if the estimate is
+	// not above it.
 	FeeMinimum FeeSource = "minimum"
 )
 
-// EstimateSource returns the source of the fee rate of a proposal with a confirmation
-// target, from the node's estimate, 0 for none, and the minimum of its mempool.
+// EstimateSource returns the source of a fee rate that was not requested. Estimate is the
+// node's estimate for the confirmation target, or 0 if it has none; minimum is the
+// minimum of its mempool.
 func EstimateSource(estimate, minimum btc.FeeRate) FeeSource {
 	switch {
 	case estimate == 0:
@@ -187,8 +192,8 @@ const (
 type Output struct {
 	Address string // empty for a script without an address
 	Amount  btc.Amount
-	// Asked is what the recipient was to get before the fee was subtracted; 0 for
-	// what is left, and for change.
+	// Asked is the requested amount, before the fee was subtracted; 0 for the recipient
+	// of the remainder, and for change.
 	Asked     btc.Amount
 	Kind      Kind
 	Own       *wallet.Place // nil for External

@@ -11,12 +11,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Proposals that are created concurrently never share a UTXO, neither on one wallet nor
-// on several, and neither by one process nor by two that do not share keyed mutexes. The
-// node then has exactly their inputs locked, and none after concurrent cancellation.
+// TestPairsAtOnce checks that proposals that are created concurrently never share a UTXO:
+// in one wallet and in several, by one process and by two that do not share keyed
+// mutexes. The node must then have exactly their inputs locked, and none after concurrent
+// cancellation.
 func TestPairsAtOnce(t *testing.T) {
 	t.Parallel()
-	pairs := testkit.Size(5, 10) // at a time
+	pairs := testkit.Size(5, 10) // of concurrent requests in each round
 	onBoth(t, newNode(t), func(w *world) {
 		utxos := make([]btc.Amount, 2*pairs)
 		for i := range utxos {

@@ -8,11 +8,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Remedy returns the parameters of a payment that prevents those who have the signed transaction of a
-// cancelled proposal from sending it: it spends one of its UTXOs to the wallet itself. It
-// is nil if the proposal never had enough signatures, and if none of its UTXOs can be
-// spent now, for example because the proposal would have replaced a transaction that
-// spends them.
+// Remedy returns the parameters of a payment that invalidates the signed transaction of a
+// cancelled proposal, so that users who have a copy cannot send it: the payment sends one
+// of the proposal's UTXOs to the wallet itself. It returns nil if the proposal never had
+// enough signatures, or if none of its UTXOs can be spent now, for example because the
+// proposal would have replaced a transaction that spends them.
 func (s *Service) Remedy(ctx context.Context, p Proposal) *CreateParams {
 	if p.Status != Cancelled || !p.IsSigned() {
 		return nil
@@ -24,8 +24,8 @@ func (s *Service) Remedy(ctx context.Context, p Proposal) *CreateParams {
 	return o
 }
 
-// invalidation returns the parameters of a payment that spends the largest UTXO of a proposal to a change
-// address; nil if none of them is unspent in the index.
+// invalidation returns the parameters of a payment that sends the largest UTXO of a
+// proposal to a change address; nil if none of its UTXOs is unspent in the index.
 func (s *Service) invalidation(ctx context.Context, p Proposal) (*CreateParams, error) {
 	var largest *Input
 	for i, in := range p.Inputs {

@@ -17,9 +17,9 @@ type replaced struct {
 	inputs     []btc.Outpoint
 }
 
-// replaced resolves a name: the id of a proposal, the txid of an open proposal, or the
-// txid of an unconfirmed transaction that spends only the wallet's UTXOs. Replacing an
-// open proposal ends it, so the caller must be allowed to cancel it.
+// replaced returns the payment with this name: the id of a proposal, the txid of an open
+// proposal, or the txid of an unconfirmed transaction that spends only the wallet's
+// UTXOs. Replacing an open proposal ends it, so the caller must be allowed to cancel it.
 func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.View, name string) (*replaced, error) {
 	p, err := s.named(ctx, v.ID, name)
 	if errors.Is(err, ErrNotFound) {
@@ -127,8 +127,8 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	return Proposal{}, tooLow(o.FeeRate, raised.Fee, funded{})
 }
 
-// CreateParams returns the parameters that the proposal was created from, without labels and the
-// selection of UTXOs.
+// CreateParams returns the parameters that the proposal was created from, without labels
+// and without the selection of UTXOs.
 func (p *Proposal) CreateParams() CreateParams {
 	o := CreateParams{FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
 	for _, out := range p.Outputs {

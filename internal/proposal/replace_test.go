@@ -93,7 +93,7 @@ func TestReplacementFee(t *testing.T) {
 				v.broadcast(v.complete(replacement))
 				v.until(first, proposal.Replaced)
 
-				// With a descendant that pays much more.
+				// A descendant of the replaced transaction pays a much higher fee rate.
 				child := v.sent(pay(50_000, 20_000))
 				grandchild := v.sent(pay(40_000, 8000))
 				evictedFee := replacement.Fee + child.Fee + grandchild.Fee
@@ -164,7 +164,8 @@ func TestEvictions(t *testing.T) {
 		v.until(open, proposal.Conflicted)
 		v.wantLocks()
 
-		// After a reorganization that confirms the original, they can be confirmed again.
+		// After a reorganization that confirms the original, the evicted payments can be
+		// confirmed again.
 		kept := v.get(child)
 		tip := text(w.t, v.node.CLI(w.t, "getbestblockhash"))
 		v.node.CLI(w.t, "invalidateblock", tip)

@@ -31,7 +31,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	defer cancel()
 	done, err := s.wallets.LockSelection(soon, w.ID)
 	if err != nil {
-		return nil, ctx.Err() // another request is using the wallet; the next sync round is soon
+		return nil, ctx.Err() // another caller holds the mutex; the next sync round tries again
 	}
 	defer done()
 	if reserved, err = s.store.Reservations(ctx, w.ID); err != nil {

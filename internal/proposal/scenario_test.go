@@ -96,8 +96,9 @@ func (v vault) compare(p proposal.Proposal) {
 	}
 }
 
-// No signature is lost if two users sign concurrently, whether they post a PSBT, a
-// finalized PSBT or the transaction itself, once or twice.
+// TestAddSignatures_Concurrent checks that no signature is lost if two users sign
+// concurrently, whether they post a PSBT, a finalized PSBT or the transaction itself,
+// once or twice.
 func TestAddSignatures_Concurrent(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -139,7 +140,8 @@ func TestAddSignatures_Concurrent(t *testing.T) {
 	})
 }
 
-// Either a transaction or its replacement may be confirmed.
+// TestReplacement checks the statuses after a replacement is confirmed, and after the
+// original is confirmed instead.
 func TestReplacement(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -183,8 +185,8 @@ func TestReplacement(t *testing.T) {
 	})
 }
 
-// If other software spends a UTXO, proposals that spend it become conflicted once the
-// other transaction is confirmed.
+// TestSpentElsewhere checks that a proposal becomes conflicted once another transaction
+// that spends one of its UTXOs is confirmed.
 func TestSpentElsewhere(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -219,7 +221,8 @@ func TestSpentElsewhere(t *testing.T) {
 	})
 }
 
-// After the node restarts, proposals are unchanged, and locks that it lost are set again.
+// TestNodeRestart checks that proposals are unchanged after the node restarts, and that
+// locks that the node has lost are set again.
 func TestNodeRestart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -250,8 +253,8 @@ func TestNodeRestart(t *testing.T) {
 	v.wantLocks(kept)
 }
 
-// Of fifty concurrent requests for twenty UTXOs, each gets one or fails because of
-// insufficient funds.
+// TestFiftyAtOnce makes fifty concurrent requests for twenty UTXOs. Each must either get
+// one UTXO or fail because of insufficient funds.
 func TestFiftyAtOnce(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -303,7 +306,8 @@ func TestFiftyAtOnce(t *testing.T) {
 	})
 }
 
-// Two processes that do not share keyed mutexes do not share a UTXO either.
+// TestTwoProcesses checks that proposals of two processes that do not share keyed mutexes
+// never share a UTXO.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -350,7 +354,8 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
-// A proposal that is cancelled or expires releases its UTXOs.
+// TestCancelAndExpire checks that a proposal that is cancelled or has expired releases
+// its UTXOs.
 func TestCancelAndExpire(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -370,7 +375,7 @@ func TestCancelAndExpire(t *testing.T) {
 		if err := v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, proposal.ErrWrongState) {
 			w.t.Errorf("it was cancelled twice: %v", err)
 		}
-		again := v.create(o) // immediately
+		again := v.create(o) // the UTXO must be free immediately
 		if got, was := again.Outputs, p.Outputs; len(got) == 2 && changeOf(again) != changeOf(p) {
 			w.t.Errorf("the change address is %v, want %v", got, was)
 		}

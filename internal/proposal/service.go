@@ -31,12 +31,13 @@ type Service struct {
 
 // Wallets gives access to wallets.
 type Wallets interface {
-	// Open returns the wallet with the caller's alias if their role in it includes the
-	// needed role.
+	// Authorize returns the wallet with the caller's alias if the caller's role in it
+	// includes the needed role.
 	Authorize(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
-	// LockSelection waits until no other caller selects or locks UTXOs of a wallet. Proposals
-	// of a wallet are created one after the other: Core selects UTXOs only after it has
-	// locked the inputs of the previous proposal.
+	// LockSelection waits until no other caller selects or locks UTXOs of a wallet, and
+	// excludes other callers until done is called. It serializes the creation of a
+	// wallet's proposals: Core selects UTXOs only after it has locked the inputs of the
+	// previous proposal.
 	LockSelection(ctx context.Context, walletID string) (done func(), err error)
 }
 
@@ -68,7 +69,8 @@ func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() t
 	return &Service{log: log, store: store, wallets: wallets, node: node, now: clock.Microseconds(now), o: o}
 }
 
-// indexPatience is how long a request waits until the index has the data of the node.
+// indexPatience is the maximum time that a request waits for the index to catch up with
+// the node.
 const indexPatience = 2 * time.Second
 
 // await waits until the index of a wallet has transactions, for at most indexPatience.
@@ -201,8 +203,9 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 // expired proposal are refused even before it is found.
 const expiryInterval = 15 * time.Second
 
-// Run settles all proposals once, because an older version may have left them unsettled,
-// and ends expired ones until ctx ends.
+// Run drops the signatures of ended proposals and settles all proposals once, because an
+// older version may have left both undone. Then it ends expired proposals every
+// expiryInterval until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	if err := s.store.DropSignatures(ctx); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "cannot drop the signatures of ended proposals; the next start tries again", "error", err)

@@ -84,8 +84,8 @@ func (p *Proposal) endedByPeople(own *Spender) bool {
 	return false
 }
 
-// settleUnsent settles a proposal whose inputs exist and whose transaction is neither in
-// the chain nor in the mempool.
+// settleUnsent settles a proposal whose inputs exist and whose transaction the index
+// knows, but which is neither in the chain nor in the mempool.
 func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
 	switch own.Status {
 	case wallet.Conflicted:

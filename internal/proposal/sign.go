@@ -15,9 +15,10 @@ import (
 // AddSignatures adds signatures from a signer's copy of a proposal: a PSBT of version 0
 // or 2, or the signed transaction itself, in binary or as text. The caller must be a
 // signer. Only signatures are taken, and each is verified first, so that repeated and
-// concurrent posts in any order lead to the same result. Faults are the faults of
+// concurrent posts in any order lead to the same result. It returns the faults of
 // psbt.Decode and psbt.Collect, ErrWrongState, and ErrChanged if the version is not one
-// of expected. The posted data is parsed last, because parsing is the expensive part.
+// of expected. The posted data is parsed only after the other checks, because parsing is
+// expensive.
 func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
 	if err != nil {
@@ -92,8 +93,9 @@ func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []
 	return nil
 }
 
-// add adds the signatures that the proposal does not have yet, with a step. It returns
-// the PSBT with them, or nil if there was nothing to add.
+// add adds the signatures that the proposal does not have yet, and a step that names
+// their keys. It returns the PSBT with the signatures, or nil if there was nothing to
+// add.
 func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.Signature, by Actor, now time.Time) (with *psbt.Packet, err error) {
 	missing := slices.DeleteFunc(slices.Clone(signatures), func(sig psbt.Signature) bool { return p.hasSignature(sig.Input, sig.Key) })
 	if len(missing) == 0 {
@@ -132,7 +134,8 @@ func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
 	if err != nil {
 		return
 	}
-	// Signatures recorded before the proposal ended were dropped from the PSBT.
+	// The PSBT of an ended proposal has lost its signatures, but p.Signatures still
+	// records them, so that add skips them.
 	p.PSBT = stored.WithSignatures(inputs, signatures).Bytes()
 	_, _ = p.add(w, inputs, signatures, Actor{}, now)
 }

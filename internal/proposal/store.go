@@ -29,9 +29,8 @@ type Store interface {
 	// inputs are released. Nothing is saved unless update sets Changed. An
 	// Event without an Action is not recorded.
 	UpdateProposal(ctx context.Context, walletID, id string, update func(*Update) error) (Proposal, error)
-	// SettleProposals updates all proposals that are open or sent to the state of the
-	// index; see Proposal.Settle. WriteIndex does so for the proposals that a change
-	// affects.
+	// SettleProposals updates all open and sent proposals to match the index; see
+	// Proposal.Settle. WriteIndex does so for the proposals that a change affects.
 	SettleProposals(ctx context.Context) error
 	// DropSignatures removes the signatures of proposals that had ended when the database
 	// was migrated; see Proposal.DropSignatures. It does so only once.
@@ -70,8 +69,9 @@ type Store interface {
 type Update struct {
 	Proposal
 	Changed bool // whether anything must be saved
-	// Abandoned reports whether Bitcoin Core has abandoned the proposal's transaction
-	// just now, which the index does not reflect yet and is written to it as well.
+	// Abandoned is set if Core has just abandoned the proposal's transaction. The store
+	// then also marks the transaction as abandoned in the index, which does not reflect
+	// it yet.
 	Abandoned bool
 	Event     auth.Event
 }

@@ -18,15 +18,15 @@ import (
 )
 
 // Properties of every transaction that Core creates: its version, and the sequence of
-// replaceable inputs. Other values would make an input spendable only later (BIP-68), or
-// be relayed by other rules.
+// replaceable inputs. A lower sequence could lock an input (BIP-68), and nodes relay
+// other versions by other rules.
 const (
 	txVersion   = 2
 	replaceable = wire.MaxTxInSequenceNum - 2
 )
 
-// ErrNodeAltered says that the node's transaction differs from the request. It is not
-// stored.
+// ErrNodeAltered is returned if the node's transaction differs from the request. The
+// transaction is not stored.
 var ErrNodeAltered = fault.New(fault.BadGateway, "node_altered_payment",
 	"the Bitcoin node created a transaction that differs from the request; nothing was stored. Check specterd's log, and who else has access to the node")
 
@@ -34,19 +34,18 @@ func altered(format string, args ...any) error {
 	return ErrNodeAltered.WithCause(fmt.Errorf(format, args...))
 }
 
-// ErrPSBTTooLarge says that a PSBT exceeds the size that can be posted, or would once it
-// is signed.
+// ErrPSBTTooLarge is returned if a PSBT exceeds the size that can be posted, or would
+// once it is signed.
 var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
 
-// errOverpaid says that Core pays recipients whose fee is subtracted more than was
+// errOverpaid is returned if recipients who pay the fee would receive more than was
 // requested. Core does so if there is no change and the remainder of the inputs is more
 // than the fee.
 var errOverpaid = errors.New("the recipients would receive more than requested")
 
-// take fills a proposal with Core's transaction, after it has checked that against the
-// request and our own descriptor. It returns the transaction with placeholders for its
-// signatures.
+// take checks Core's transaction against the request and our own descriptor, and fills
+// the proposal with it. It returns the transaction with placeholders for its signatures.
 func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
 	packet, err := psbt.Parse(made.PSBT)
 	if errors.Is(err, psbt.ErrTooLarge) {
@@ -121,9 +120,9 @@ func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
 	return fee
 }
 
-// checkShares returns an error unless the recipients who pay the fee pay all of it if
-// there is change, and in equal parts: the first of them also pays the remainder of the
-// division (CreateTransactionInternal in Core's src/wallet/spend.cpp).
+// checkShares returns an error unless the recipients who pay the fee pay equal parts, the
+// first of them plus the remainder of the division (CreateTransactionInternal in Core's
+// src/wallet/spend.cpp). If there is change, they must pay the whole fee.
 func (f Funding) checkShares(outputs []Output, fee btc.Amount) error {
 	taken := make([]btc.Amount, len(f.Outputs))
 	var sum btc.Amount
@@ -269,7 +268,8 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 	return inputs, nil
 }
 
-// errUTXOUnknown is for taproot UTXOs that only the node's response vouches for.
+// errUTXOUnknown is returned for a taproot UTXO that is neither in the index nor
+// documented by its previous transaction, so that its amount cannot be verified.
 var errUTXOUnknown = fault.New(fault.Unavailable, "utxo_unknown",
 	"the Bitcoin node would spend a UTXO that is not in the index yet; nothing was stored, try again shortly").WithRetryAfter(2 * time.Second)
 
@@ -281,8 +281,9 @@ func txidsOf(inputs []Input) []string {
 	return txids
 }
 
-// compareUTXOs checks inputs against the index. Their previous transactions contain the
-// same data, but a PSBT that spends taproot outputs need not contain these.
+// compareUTXOs compares the inputs with the index. It returns errUTXOUnknown for a
+// taproot UTXO that the index does not have, unless the PSBT contains its previous
+// transaction. For other scripts, psbt.Verify requires the previous transactions.
 func (s *Service) compareUTXOs(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
 	at := make([]btc.Outpoint, len(inputs))
 	for i, in := range inputs {
@@ -338,8 +339,9 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 	return outputs, nil
 }
 
-// checkPaid returns an error unless a recipient gets the requested amount, minus the fee
-// if the recipient pays it.
+// checkPaid returns an error unless a recipient gets the requested amount, or less if the
+// recipient pays the fee; checkShares checks how much less. It returns errOverpaid if a
+// recipient who pays the fee gets more and there is no change.
 func (f Funding) checkPaid(o Output, hasChange bool) error {
 	asked, pays := f.Outputs[o.Recipient].Amount, slices.Contains(f.SubtractFrom, o.Recipient)
 	switch {

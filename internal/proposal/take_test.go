@@ -57,8 +57,9 @@ func TestCreate_OwnRecipients(t *testing.T) {
 	})
 }
 
-// Recipients who pay the fee never receive more than requested: Core would add a remainder
-// that is too small for change to their amounts.
+// TestSubtractFee_RemainderTooSmallForChange checks that recipients who pay the fee never
+// receive more than requested. Core would add a remainder that is too small for change to
+// their amounts.
 func TestSubtractFee_RemainderTooSmallForChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newNode(t), t.TempDir()+"/specterd.db")

@@ -8,8 +8,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// Core does not unlock an output while it is spent. If a proposal releases an output
-// during that time, the output must be unlocked once it is unspent again.
+// TestUnlock_UnspentAgain covers an output that a proposal releases while the output is
+// spent, when Core does not unlock it. The output must be unlocked once it is unspent
+// again.
 func TestUnlock_UnspentAgain(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)
@@ -42,7 +43,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 			h.wantSettled()
 			drop(first)
 			second := create(first.inputs...)
-			h.chain.send(first.tx) // the wallet knows it already, so the lock stays
+			h.chain.send(first.tx) // Core's wallet knows it already, so it keeps the lock
 			h.wantSettled()
 			must(t, h.Cancel(t.Context(), h.alice, s.alias, second.id, nil))
 			second.base = proposal.Cancelled
@@ -52,7 +53,8 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 	}
 }
 
-// wantSettled fails the test unless specterd agrees with Core in time.
+// wantSettled fails the test unless specterd agrees with Core within the histories'
+// patience.
 func (h *histories) wantSettled() {
 	h.t.Helper()
 	if found := h.settle(h.subjects); found != nil {

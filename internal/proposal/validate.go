@@ -15,12 +15,14 @@ const (
 	maxTarget   = 1008 // blocks; the limit of Core's estimates (RPC estimatesmartfee)
 	minLifetime = time.Minute
 	maxLifetime = 366 * 24 * time.Hour
-	// maxUTXOs exceeds the number of inputs of a standard transaction.
+	// maxUTXOs is the maximum number of named UTXOs. It exceeds the number of inputs of a
+	// standard transaction.
 	maxUTXOs = 3000
 )
 
 // validate checks parameters without the state of the wallet, and returns them with
-// normalized addresses. Faults are about the fields of the request.
+// normalized addresses and the default target. Faults are about the fields of the
+// request.
 func (o CreateParams) validate(network btc.Network, now time.Time) (CreateParams, error) {
 	var err error
 	if o.Recipients, err = validRecipients(o, network); err != nil {

@@ -12,8 +12,8 @@ func (p *Proposal) PaidRate() btc.FeeRate {
 	return btc.FeeRate((int64(p.Fee)*2000 + size) / (2 * size)) // rounded to the nearest
 }
 
-// IsSigned reports whether it has ever had enough signatures, so that its signed
-// transaction is or was known.
+// IsSigned reports whether the proposal has ever had enough signatures, so that its
+// signed transaction is or was known.
 func (p *Proposal) IsSigned() bool { return p.FinalTxid != "" }
 
 // SignaturesAt returns how many signatures an input has.

@@ -26,7 +26,7 @@ const highFeePart = 10
 // proposal's version.
 func (p *Proposal) Warnings() []Warning {
 	amount := p.Sent()
-	if amount == 0 { // an imported one may pay only to change addresses
+	if amount == 0 { // an imported proposal may pay only to change addresses
 		for _, out := range p.Outputs {
 			amount += out.Amount
 		}
