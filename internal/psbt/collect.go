@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Errors of a posted PSBT or transaction. Each names the field, as in
-// outputs[1].amount.
+// Errors of a posted PSBT or transaction. Each except ErrNoSignatures names a
+// field, as in outputs[1].amount.
 var (
 	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "what was posted differs from the PSBT that was proposed")
 	ErrForeignSignature = fault.New(fault.Invalid, "signature_key_unknown", "a signature is not by a key of this wallet")
@@ -25,11 +25,13 @@ func differs(format string, args ...any) error {
 	return ErrDiffers.WithField(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
 }
 
-// Collect returns the signatures in posted that stored lacks; none, without an error, if stored is not missing any. The inputs are those of stored, in its order.
+// Collect returns the signatures in posted that stored does not have yet; none,
+// without an error, if stored already has them. The inputs describe the inputs of
+// stored, in the same order.
 //
 // The transaction must equal the stored one. Only signatures are taken, and each is
 // verified against our own keys, scripts and amounts. Other data is ignored, except
-// data about a UTXO that would mislead a signer. It returns ErrDiffers,
+// data about a UTXO that would mislead a signer. Collect returns ErrDiffers,
 // ErrForeignSignature, ErrBadSignature and ErrNoSignatures.
 func Collect(stored *Packet, inputs []Input, posted Posted) ([]Signature, error) {
 	if err := describes(stored.tx, inputs); err != nil {
@@ -130,8 +132,8 @@ func (c *collector) collect(posted Posted) error {
 	return c.final(m.get(inFinalScriptSig), witness, "final_scriptsig", "final_scriptwitness")
 }
 
-// contradiction returns an error if a PSBT contradicts what is known about the
-// spent UTXO. The signer may have seen a wrong amount.
+// contradiction returns an error if a PSBT contradicts our own data about the spent
+// UTXO, because the signer may then have seen a wrong amount.
 func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 	if value := m.get(inWitnessUTXO); value != nil {
 		out, err := readTxOut(value)
@@ -145,7 +147,7 @@ func (c *collector) contradiction(m fieldMap, previous chainhash.Hash) error {
 		}
 	}
 	if value := m.get(inNonWitnessUTXO); value != nil {
-		// The id is a hash of all relevant data.
+		// The txid commits to the amounts and scripts of all outputs.
 		if tx, err := scanTx(value, true); err != nil || tx.hash() != previous {
 			return differs("%s", c.name("non_witness_utxo"))
 		}
@@ -186,7 +188,7 @@ func (c *collector) foreign(name string) error {
 	return ErrForeignSignature.WithField(c.name(name), "is a signature by a key that this wallet does not have for this input")
 }
 
-// bad returns the error for an invalid signature. It cannot tell the reason.
+// bad returns the error for an invalid signature, which cannot name the reason.
 func (c *collector) bad(name string) error {
 	return ErrBadSignature.WithField(c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
 }
@@ -259,8 +261,9 @@ func (c *collector) signaturesIn(items [][]byte) ([][]byte, bool) {
 	}
 }
 
-// assign returns the signatures by key. They must be in the order of the keys, as
-// OP_CHECKMULTISIG requires, so that each key is tried once.
+// assign returns the valid signatures by the position of their key. Each key is
+// tried only once, because OP_CHECKMULTISIG requires the signatures in the order of
+// the keys.
 func (c *collector) assign(signatures [][]byte) map[int][]byte {
 	assigned := make(map[int][]byte)
 	for _, key := range c.in.scriptOrder() {

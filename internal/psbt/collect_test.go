@@ -169,7 +169,8 @@ func TestChangedTransaction(t *testing.T) {
 	}
 }
 
-// signChanged signs a changed transaction.
+// signChanged signs a changed transaction, but with the original outpoints, which
+// sign requires.
 func (p *payment) signChanged(tx *wire.MsgTx, input, key int) []byte {
 	signed := tx.Copy()
 	for i := range signed.TxIn {
@@ -384,7 +385,7 @@ var finals = []struct {
 	forms []string
 	edit  func(p *payment, in *wire.TxIn)
 	code  string
-	where string // field of a PSBT; a transaction has no prefix final_, and witness instead of scriptwitness
+	where string // field of a PSBT; of a transaction: without final_, and witness instead of scriptwitness
 }{
 	{"an extra witness item", []string{"wpkh", "sh-wpkh", "wsh-multi", "sh-wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness = append(wire.TxWitness{{7}}, in.Witness...)
@@ -574,7 +575,7 @@ func TestCollect_Finalized(t *testing.T) {
 					t.Errorf("%s: %v\n%x, want\n%x", how, err, got, want)
 				}
 			}
-			// One input is finalized, the other one unchanged.
+			// Only one of the two inputs is signed.
 			half := tx.Copy()
 			half.TxIn[1].SignatureScript, half.TxIn[1].Witness = nil, nil
 			if found, err := p.collect(p.stored(), serialize(half)); err != nil || len(found) != p.required {
@@ -586,7 +587,9 @@ func TestCollect_Finalized(t *testing.T) {
 	}
 }
 
-// TestTaproot_SighashAll signs with SIGHASH_ALL, which makes a signature of 65 bytes.
+// TestTaproot_SighashAll checks that signatures with SIGHASH_ALL, which have 65
+// bytes, are accepted, and that another signature by the same key does not replace
+// them.
 func TestTaproot_SighashAll(t *testing.T) {
 	p := newWallet(t, "tr").pay(t)
 	raw := p.created()
@@ -618,7 +621,8 @@ func TestTaproot_SighashAll(t *testing.T) {
 	}
 }
 
-// TestDecode_Invalid decodes invalid data.
+// TestDecode_Invalid checks the errors for data that is neither a valid PSBT nor a
+// valid transaction.
 func TestDecode_Invalid(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
 	honest := p.signed(0, 1).bytes()

@@ -114,7 +114,8 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	}
 }
 
-// accepted returns the size of a transaction that the node accepts.
+// accepted checks that the node accepts a transaction, and returns its virtual
+// size.
 func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	t.Helper()
 	if w.name == "wsh-20" {
@@ -136,7 +137,8 @@ func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	return decoded.VSize
 }
 
-// fromCore adds our own data to the PSBT that the node created.
+// fromCore returns the payment that the node created, with our own data about its
+// inputs and its change.
 func (w *wallet) fromCore(t *testing.T, node *testkit.Node, created *psbt.Packet, change int) *payment {
 	t.Helper()
 	p := &payment{wallet: w, t: t, tx: created.Tx(), own: make([]*btc.Solution, len(created.Tx().TxOut))}
@@ -148,7 +150,7 @@ func (w *wallet) fromCore(t *testing.T, node *testkit.Node, created *psbt.Packet
 			t.Fatal(err)
 		}
 		out := from.TxOut[in.PreviousOutPoint.Index]
-		// The helpers of this test assume output 1 for the UTXO.
+		// The methods of payment expect the UTXO at output 1.
 		spent := wire.NewMsgTx(2)
 		spent.TxOut = []*wire.TxOut{nil, out}
 		p.from = append(p.from, spent)
@@ -171,7 +173,8 @@ func (w *wallet) blockOf(t *testing.T, node *testkit.Node, at wire.OutPoint) str
 	return tx.BlockHash
 }
 
-// solve finds the solution of one of the first scripts.
+// solve returns the solution of a script, which must be among the first 20 of a
+// branch.
 func (w *wallet) solve(t *testing.T, script []byte) btc.Solution {
 	t.Helper()
 	for index := range uint32(20) {

@@ -91,7 +91,7 @@ func (t solutionTypes) of(s btc.Solution) fieldMap {
 	return m
 }
 
-// derivations returns the derivations in a map.
+// derivations returns the BIP-32 and the taproot derivations that a map contains.
 func (t solutionTypes) derivations(m fieldMap) (derivations, tap []Derivation) {
 	for _, f := range m {
 		d := Derivation{PubKey: f.key[1:]}

@@ -50,7 +50,7 @@ const (
 	outTapBIP32Derivation = 0x07
 )
 
-// shape describes the valid form of a field type. Version 2 fields are invalid in
+// shape describes the valid format of a field type. Version 2 fields are invalid in
 // version 0.
 type shape struct {
 	name    string

@@ -59,8 +59,9 @@ func (p *Packet) Complete(inputs []Input) bool {
 	return true
 }
 
-// enough returns the required number of signatures of an input, the first ones in
-// the order of the script, or nil if there are too few.
+// enough returns signatures of an input by the position of their key: the required
+// number of them, the first ones in the order of the script, or all of them if
+// there are too few.
 func (p *Packet) enough(i int, in Input) map[int][]byte {
 	signatures := make(map[int][]byte)
 	for _, key := range in.scriptOrder() {
@@ -72,8 +73,8 @@ func (p *Packet) enough(i int, in Input) map[int][]byte {
 }
 
 // Finalize returns the signed transaction. It executes the scripts of all inputs
-// with the rules of the mempool, as a node would. It returns ErrIncomplete; any
-// other error indicates a defect or a damaged database.
+// with the rules of the mempool, as a node would. It returns ErrIncomplete if
+// signatures are missing; any other error indicates a defect or a damaged database.
 func (p *Packet) Finalize(inputs []Input) ([]byte, error) {
 	if err := describes(p.tx, inputs); err != nil {
 		return nil, err

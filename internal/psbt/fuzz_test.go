@@ -54,9 +54,9 @@ func wantRefusal(t *testing.T, err error) {
 	}
 }
 
-// FuzzCollect posts arbitrary data for payments of two wallet types. If it is
-// accepted, the transaction must be valid according to its scripts, and equal to
-// the proposed one.
+// FuzzCollect posts arbitrary data for payments of four wallet types. If the data
+// is accepted, the transaction must equal the proposed one, and must be valid
+// according to its scripts once it is complete.
 func FuzzCollect(f *testing.F) {
 	payments := []*payment{newWallet(f, "wpkh").pay(f), newWallet(f, "wsh-sortedmulti").pay(f), newWallet(f, "tr").pay(f), newWallet(f, "sh-multi").pay(f)}
 	for n, p := range payments {

@@ -89,7 +89,7 @@ func (p rawPSBT) clone() rawPSBT {
 	return c
 }
 
-// find returns the value of a key without key data.
+// find returns the value of a field whose key has no key data.
 func find(m []kv, fieldType byte) []byte {
 	for _, f := range m {
 		if len(f.key) == 1 && f.key[0] == fieldType {
@@ -305,7 +305,7 @@ func (w *wallet) pay(t testing.TB) *payment {
 
 func ptr[T any](v T) *T { return &v }
 
-// created returns the PSBT that the node creates for the payment.
+// created returns the PSBT that a node would create for the payment.
 func (p *payment) created() rawPSBT {
 	raw := rawPSBT{global: []kv{{[]byte{0}, serialize(p.tx)}}, out: make([][]kv, len(p.tx.TxOut))}
 	for i, in := range p.inputs {
@@ -470,7 +470,7 @@ func (p *payment) finalized(tx *wire.MsgTx) rawPSBT {
 	return raw
 }
 
-// collect posts data.
+// collect decodes posted data and collects its signatures.
 func (p *payment) collect(stored *psbt.Packet, data []byte) ([]psbt.Signature, error) {
 	posted, err := psbt.Decode(data)
 	if err != nil {

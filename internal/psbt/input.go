@@ -80,8 +80,8 @@ func describes(tx *wire.MsgTx, inputs []Input) error {
 	return nil
 }
 
-// sighashes computes the hashes that signatures sign, from our own data about the
-// spent outputs.
+// sighashes computes the hashes that signatures commit to, from our own data about
+// the spent outputs.
 type sighashes struct {
 	tx      *wire.MsgTx
 	inputs  []Input
@@ -97,7 +97,7 @@ func newSighashes(tx *wire.MsgTx, inputs []Input) *sighashes {
 	return &sighashes{tx: tx, inputs: inputs, outputs: outputs, midsums: txscript.NewTxSigHashes(tx, outputs)}
 }
 
-// of returns the hash that a signature of an input signs.
+// of returns the hash that a signature for an input commits to.
 func (s *sighashes) of(input int, hashType txscript.SigHashType) ([]byte, error) {
 	in := s.inputs[input]
 	solution := in.Solution

@@ -18,7 +18,7 @@ func TestSizeLimit(t *testing.T) {
 	padded := func(size int) []byte {
 		raw := p.signed(0)
 		key := []byte("\xfcpadding")
-		set(&raw.global, key, make([]byte, 70_000)) // encodes its length in as many bytes as the final value
+		set(&raw.global, key, make([]byte, 70_000)) // so that the length of the final value needs the same number of bytes
 		set(&raw.global, key, make([]byte, 70_000+size-len(raw.bytes())))
 		return raw.bytes()
 	}

@@ -71,8 +71,8 @@ func (m fieldMap) get(fieldType byte, keyData ...byte) []byte {
 func (m fieldMap) has(fieldType byte) bool { return m.get(fieldType) != nil }
 
 // with returns a map with one more field, inserted before the first field with a
-// higher key, so that the order of additions does not matter. An existing field is
-// kept.
+// higher key, so that the order of additions does not matter. It returns m if the
+// key exists already.
 func (m fieldMap) with(f field) fieldMap {
 	at := len(m)
 	for i, other := range m {
@@ -113,8 +113,8 @@ func (p *Packet) WithoutSignatures() *Packet {
 	return &c
 }
 
-// Known returns the PSBT without fields of types that are not known here, and
-// without global fields but the transaction.
+// Known returns the PSBT without fields of unknown types, and without global fields
+// except the transaction.
 func (p *Packet) Known() *Packet {
 	c := Packet{tx: p.tx, global: fieldMap{{[]byte{globalUnsignedTx}, p.global.get(globalUnsignedTx)}}}
 	for _, m := range p.inputs {
@@ -133,8 +133,8 @@ func (m fieldMap) known(shapes map[byte]shape) fieldMap {
 	})
 }
 
-// Bytes returns the PSBT in version 0. For one that was read in version 0 these
-// are the bytes that were read.
+// Bytes returns the PSBT in version 0. A PSBT that was parsed from version 0
+// results in the same bytes.
 func (p *Packet) Bytes() []byte {
 	b := append([]byte(nil), magic...)
 	b = p.global.append(b)

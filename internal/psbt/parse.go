@@ -11,8 +11,9 @@ import (
 // magic is the prefix of every PSBT.
 var magic = []byte("psbt\xff")
 
-// maxFields limits the memory for a PSBT with many tiny fields. A thousand inputs
-// with twenty keys that have all signed need half as many.
+// maxFields is the maximum number of fields of a PSBT. It bounds the memory for
+// many tiny fields. A PSBT with 1,000 inputs, each signed by twenty keys, has fewer
+// than half as many.
 const maxFields = 100_000
 
 var errTooMany = fmt.Errorf("it must not have more than %d fields", maxFields)
@@ -20,7 +21,7 @@ var errTooMany = fmt.Errorf("it must not have more than %d fields", maxFields)
 // Parse parses a PSBT of version 0 or 2, and converts version 2 to version 0. It
 // returns ErrMalformed and ErrTooLarge.
 //
-// It validates the form of all known fields and preserves unknown ones. [Verify]
+// It validates the format of all known fields and preserves unknown ones. [Verify]
 // and [Collect] check their content.
 func Parse(raw []byte) (*Packet, error) {
 	if len(raw) > MaxSize {
@@ -65,7 +66,7 @@ type fieldReader struct {
 	keys       [][]byte // of the current map; reused for the next one
 }
 
-// fieldMap reads a map and validates the form of its fields. The name identifies
+// fieldMap reads a map and validates the format of its fields. The name identifies
 // the map in errors.
 func (r *fieldReader) fieldMap(name string, shapes map[byte]shape) fieldMap {
 	m := r.allFields()
@@ -136,7 +137,7 @@ func (f field) name(shapes map[byte]shape) string {
 	return fmt.Sprintf("type 0x%02x", f.key[0])
 }
 
-// check returns an error if the form of a field is invalid.
+// check returns an error if the format of a field is invalid.
 func (f field) check(shapes map[byte]shape) error {
 	s, known := shapes[f.key[0]]
 	keyType := newReader(f.key)
@@ -144,7 +145,7 @@ func (f field) check(shapes map[byte]shape) error {
 	switch {
 	case keyType.Err() != nil:
 		return errors.New("a key of a type that is incomplete or not as short as possible")
-	case !known, s.only2 && len(f.key) > 1: // these were free to use before BIP-370
+	case !known, s.only2 && len(f.key) > 1: // before BIP-370, such keys were unassigned
 		return nil
 	case !s.keyData(len(f.key) - 1):
 		return fmt.Errorf("a key of a wrong length: %s", s.name)

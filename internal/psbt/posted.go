@@ -88,8 +88,8 @@ func UnsignedTxid(raw []byte) string {
 // Tx returns the transaction without signatures.
 func (d Posted) Tx() *wire.MsgTx { return strip(d.tx) }
 
-// Previous returns the transaction that an input spends from, if it was included,
-// or nil. Its txid has been verified.
+// Previous returns the transaction that an input spends from, if the PSBT contains
+// it with the right txid, or nil.
 func (d Posted) Previous(input int) *wire.MsgTx {
 	if d.packet == nil {
 		return nil

@@ -53,8 +53,8 @@ const (
 	maxWitnessItems = 100
 )
 
-// txParts is a validated transaction that shares the memory of the input: it
-// requires no allocation, whatever its number of parts.
+// txParts is a validated transaction. Its slices share the memory of the input, so
+// that parsing allocates nothing, regardless of the number of inputs and outputs.
 type txParts struct {
 	version, body, lockTime []byte // body is the inputs and outputs
 	inputs, outputs         int
@@ -62,8 +62,8 @@ type txParts struct {
 }
 
 // scanTx parses a transaction without allocating memory. A witness (BIP-144) is
-// accepted only if mayHaveWitness is set, since its marker is otherwise the number
-// of inputs, 0.
+// accepted only if mayHaveWitness is set; otherwise, its marker byte 0 is read as
+// the number of inputs.
 func scanTx(raw []byte, mayHaveWitness bool) (txParts, error) {
 	r := newReader(raw)
 	t := txParts{version: r.Take(4)}
@@ -120,7 +120,7 @@ func (t txParts) hash() chainhash.Hash {
 	return sha256.Sum256(once.Sum(nil))
 }
 
-// readTx parses a transaction as scanTx does.
+// readTx parses a transaction under the same conditions as scanTx.
 func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
 	parts, err := scanTx(raw, mayHaveWitness)
 	if err != nil {
@@ -197,7 +197,7 @@ func (r *reader) skipWitness() int {
 	return n
 }
 
-// witness reads the stack of an input (BIP-141).
+// witness reads the witness stack of an input (BIP-141).
 func (r *reader) witness() wire.TxWitness {
 	n := r.Count(1)
 	if n == 0 {

@@ -57,7 +57,7 @@ func (v *verifier) ecdsa(key int, raw []byte) bool {
 }
 
 // schnorr reports whether raw is a signature of the whole transaction by the output
-// key (BIP-341). Both sighash types for the whole transaction are accepted.
+// key (BIP-341). SIGHASH_DEFAULT and SIGHASH_ALL are accepted.
 func (v *verifier) schnorr(raw []byte) bool {
 	hashType := txscript.SigHashDefault
 	if len(raw) == schnorr.SignatureSize+1 && raw[schnorr.SignatureSize] == byte(txscript.SigHashAll) {

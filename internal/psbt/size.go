@@ -6,7 +6,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Bitcoin Core's assumptions about signatures for wallets without private keys.
+// Sizes of signatures in bytes that Bitcoin Core assumes for wallets without
+// private keys.
 const (
 	ecdsaSize   = 72 // DER with a high r, and SIGHASH_ALL
 	schnorrSize = 64
@@ -31,7 +32,8 @@ func Placeholder(tx *wire.MsgTx, inputs []Input) *wire.MsgTx {
 	return signed
 }
 
-// The size of a signature's field in a PSBT, with the lengths of key and value.
+// The maximum size in bytes of a field with a signature, including the lengths of
+// key and value.
 const (
 	ecdsaField   = 1 + 1 + 33 + 1 + 73
 	schnorrField = 1 + 1 + 1 + 65

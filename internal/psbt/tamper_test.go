@@ -20,7 +20,8 @@ type edit struct {
 	apply func(*rawPSBT)
 }
 
-// edits are the changes of every byte of every field, and of each field as a whole.
+// edits returns changes to a PSBT: for each field, one for each byte of its key and
+// value, and several of the whole field.
 func edits(raw rawPSBT) (all []edit) {
 	maps := func(p *rawPSBT) []*[]kv {
 		list := []*[]kv{&p.global}

@@ -18,7 +18,8 @@ const (
 )
 
 // version2 reads the rest of a PSBT of version 2 (BIP-370) and converts it to
-// version 0. It drops the modifiable flags: nothing may be modified.
+// version 0. It drops PSBT_GLOBAL_TX_MODIFIABLE: the transaction must not be
+// modified.
 func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 	version := global.get(globalTxVersion)
 	switch {
@@ -57,7 +58,8 @@ func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 	return p, p.setGlobal(global)
 }
 
-// countOf returns the number of inputs or outputs.
+// countOf returns the number of inputs or outputs. It returns an error if the
+// number exceeds the limit or the remaining data.
 func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int, most uint64) (int, error) {
 	name := globalShapes[fieldType].name
 	value := global.get(fieldType)

@@ -19,7 +19,8 @@ import (
 // belong to the wallet. The caller must check the amounts of the outputs and the
 // fee.
 //
-// The errors are about the node, and not faults.
+// The errors are not faults, because they are about the node and not about a
+// request.
 func Verify(created *Packet, inputs []Input, own []*btc.Solution) error {
 	if err := describes(created.tx, inputs); err != nil {
 		return err
@@ -72,9 +73,10 @@ func (p *Packet) verifyInput(i int, in Input) error {
 	return verifyTxOut("witness_utxo", out, in)
 }
 
-// verifyPrevious checks the transaction that is spent from. Only taproot signatures
-// commit to enough data to omit it (BIP-341): signers of other scripts could be
-// misled about the amounts of further inputs.
+// verifyPrevious checks the transaction that an input spends from. It may be
+// missing only for taproot, whose signatures commit to the amounts of all inputs
+// (BIP-341). Signers of other scripts could be misled about the amounts of other
+// inputs.
 func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 	if value == nil {
 		if in.Kind == btc.TR {

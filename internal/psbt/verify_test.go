@@ -118,7 +118,8 @@ func TestVerify(t *testing.T) {
 			})
 		}
 	}
-	// The index is authoritative, even if the node repeats a wrong value.
+	// The amounts must match the index, even if the node's data is consistent in
+	// itself.
 	for _, form := range everyone {
 		p := newWallet(t, form).pay(t)
 		p.inputs[0].Amount++
@@ -128,11 +129,11 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestWithXPubs compares the result with the fields of BIP-174, which another parser must
-// find in the right place.
+// TestWithXPubs compares the result with a PSBT to which the test's own serializer
+// added the fields of BIP-174.
 func TestWithXPubs(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
-	deep, err := btc.ParseKey(p.keys[0].XPub, btc.Regtest) // as if it were its own master
+	deep, err := btc.ParseKey(p.keys[0].XPub, btc.Regtest) // without an origin, and so with too short a path
 	if err != nil {
 		t.Fatal(err)
 	}

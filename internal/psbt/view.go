@@ -13,7 +13,8 @@ type View struct {
 	// nil if absent.
 	WitnessUTXO    *wire.TxOut
 	NonWitnessUTXO *wire.MsgTx
-	// PartialSigs is the number of non-final signatures, for inputs only.
+	// PartialSigs is the number of ECDSA and taproot key path signatures outside of
+	// the final fields, for inputs only.
 	PartialSigs int
 }
 
@@ -36,7 +37,7 @@ func (p *Packet) Input(i int) View {
 	return v
 }
 
-// Output returns what the PSBT says about an output.
+// Output returns the description of an output.
 func (p *Packet) Output(i int) View {
 	m := p.outputs[i]
 	v := View{TapInternalKey: m.get(outTapInternalKey)}

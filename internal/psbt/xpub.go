@@ -15,8 +15,8 @@ const serializedKey = 78
 
 // WithXPubs returns a PSBT that also contains the wallet's extended keys
 // (PSBT_GLOBAL_XPUB), by which signing devices recognize a multisig wallet and its
-// change. It omits keys of unknown origin, because BIP-174 requires a path as long
-// as the key is deep.
+// change. It omits keys whose origin path is not as long as their depth, because
+// BIP-174 requires this.
 func (p *Packet) WithXPubs(keys []btc.Key) (*Packet, error) {
 	c := *p
 	for _, key := range keys {
