@@ -29,8 +29,8 @@ const (
 
 // ParseAddress returns an address in Bitcoin Core's canonical form: bech32 in lower
 // case. It returns ErrAddress and ErrWrongNetwork, about the field "address".
-// Addresses of test, testnet4 and signet are indistinguishable, and so are base58
-// addresses of regtest.
+// Addresses of test, testnet4 and signet have the same format and are accepted on
+// each of these networks; base58 addresses of regtest also have this format.
 func ParseAddress(text string, network Network) (string, error) {
 	script, err := ScriptOf(text, network)
 	if err != nil {
@@ -58,8 +58,8 @@ func ScriptOf(address string, network Network) ([]byte, error) {
 }
 
 // AddressOf returns the address of an output script, as Bitcoin Core does: "" for
-// bare public keys and bare multisig, and bech32m for undefined versions of witness
-// programs.
+// scripts without an address, such as bare public keys and bare multisig, and
+// bech32m for undefined versions of witness programs.
 func AddressOf(script []byte, network Network) string {
 	return addressOf(script, network.encoding())
 }
@@ -77,8 +77,8 @@ func addressOf(script []byte, e encoding) string {
 	return ""
 }
 
-// witnessProgram parses a script of BIP-141. Programs of version 0 have 20 or 32
-// bytes; others are not spendable, and have no address.
+// witnessProgram parses a script of BIP-141. Programs of version 0 must have 20 or
+// 32 bytes; others are not spendable, and have no address.
 func witnessProgram(script []byte) (version byte, program []byte, ok bool) {
 	if len(script) < 4 || len(script) > 42 || int(script[1]) != len(script)-2 {
 		return 0, nil, false
@@ -120,7 +120,7 @@ func encodeWitness(version byte, program []byte, hrp string) string {
 }
 
 // decodeAddress returns the script of an address in this encoding, or nil if the
-// text is not one.
+// text is not such an address.
 func decodeAddress(text string, e encoding) []byte {
 	if len(text) > len(e.hrp) && strings.EqualFold(text[:len(e.hrp)+1], e.hrp+"1") {
 		return decodeWitness(text)

@@ -93,8 +93,9 @@ func knownTypes() (all []func() error) {
 	return all
 }
 
-// TestAdvice: input that follows the advice in a message about descriptors, keys
-// and labels is accepted, and every message with advice is tested.
+// TestAdvice checks that input that follows the advice in a message about
+// descriptors, keys and labels is accepted, and that every message with advice is
+// tested.
 func TestAdvice(t *testing.T) {
 	for message, follow := range advised {
 		for i, accept := range follow {

@@ -15,8 +15,8 @@ type Amount int64
 const (
 	Satoshi Amount = 1
 	BTC     Amount = 100_000_000
-	// MaxMoney exceeds the supply that will ever exist (Bitcoin Core,
-	// consensus/amount.h).
+	// MaxMoney is Bitcoin Core's maximum for amounts, which exceeds the supply that
+	// will ever exist (consensus/amount.h).
 	MaxMoney = 21_000_000 * BTC
 )
 
@@ -25,7 +25,7 @@ var ErrAmount = fault.New(fault.Invalid, "invalid_amount", "an amount in BTC is 
 
 const (
 	decimals  = 8
-	maxDigits = 40 // of a number, including those that its exponent adds
+	maxDigits = 40 // maximum number of digits, and maximum of the exponent
 )
 
 // ParseBTC parses a JSON number of bitcoins, such as 0.1, -3 or 1e-05, exactly. It

@@ -52,7 +52,7 @@ func TestAmountText(t *testing.T) {
 func TestAmountsAreExact(t *testing.T) {
 	random, seed := testkit.Size(50_000, 10_000_000), testkit.Seed(t)
 	testkit.Spread(t, seed, random, func(_ int, r *rand.Rand) {
-		// Equally many of each length, because most payments are small.
+		// Use each number of digits equally often, because most payments are small.
 		a := r.Int64N(int64(btc.MaxMoney)+1) % pow10(1+r.IntN(16))
 		if r.IntN(4) == 0 {
 			a = -a
@@ -103,8 +103,9 @@ func pow10(n int) int64 {
 	return p
 }
 
-// exactly fails the test unless an amount is formatted exactly, parsed from that
-// and from another spelling, and rejected with a fraction of a satoshi added.
+// exactly fails the test unless an amount is formatted exactly, is parsed from this
+// text and from another spelling, and is rejected if a fraction of a satoshi is
+// added.
 func exactly(t *testing.T, a btc.Amount, r *rand.Rand) {
 	text := a.String()
 	exact, ok := new(big.Rat).SetString(text)

@@ -111,7 +111,8 @@ func TestCoreAgrees(t *testing.T) {
 	}
 }
 
-// TestCoreAgreesOnNewWallets does the same for wallets created from keys.
+// TestCoreAgreesOnNewWallets compares wallets created from random keys with Bitcoin
+// Core's interpretation.
 func TestCoreAgreesOnNewWallets(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	seed := rand.Uint64()
@@ -142,7 +143,8 @@ func TestCoreAgreesOnNewWallets(t *testing.T) {
 	}
 }
 
-// agree compares a multipath descriptor and its branches.
+// agree compares a multipath descriptor and its branches with the node's
+// interpretation.
 func agree(t *testing.T, node *testkit.Node, text string) {
 	t.Helper()
 	both, err := btc.ParseDescriptor(text, btc.Regtest)

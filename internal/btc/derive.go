@@ -27,7 +27,8 @@ type Deriver struct {
 	parents    []parentKey
 }
 
-// parentKey is an extended public key whose children are derived.
+// parentKey is the extended public key of a branch, whose children are the keys of
+// addresses.
 type parentKey struct {
 	point      btcec.JacobianPoint
 	serialized []byte
@@ -60,7 +61,7 @@ func (d Descriptor) Deriver() (*Deriver, error) {
 	return v, nil
 }
 
-// errNoChild occurs for one index in 2^127.
+// errNoChild is returned for about one index in 2^127.
 var errNoChild = errors.New("no key exists at this index (BIP-32)")
 
 // child returns the public key at an index: CKDpub of BIP-32, without the chain
@@ -158,7 +159,8 @@ func payToWitnessScriptHash(script []byte) []byte {
 	return witnessScript(0, hash[:])
 }
 
-// multisig returns the script that ends in OP_CHECKMULTISIG.
+// multisig returns the multisig script with these keys, which ends in
+// OP_CHECKMULTISIG.
 func (d Descriptor) multisig(keys []*btcec.PublicKey) []byte {
 	serialized := make([][]byte, len(keys))
 	for i, key := range keys {

@@ -18,7 +18,8 @@ var (
 	// ErrUnsupportedDescriptor is returned for a kind of descriptor that wallets do
 	// not support.
 	ErrUnsupportedDescriptor = fault.InvalidAs("unsupported_descriptor", "descriptor", "is not supported; %s", supported)
-	// ErrKeyType is returned for a key with the prefix of another kind of script.
+	// ErrKeyType is returned for a key whose SLIP-132 prefix is for another type of
+	// script.
 	ErrKeyType = fault.InvalidAs("script_type_mismatch", "descriptor", "has a key with the prefix of another script type")
 	// ErrDuplicateKey is returned for a key that occurs twice.
 	ErrDuplicateKey = fault.InvalidAs("duplicate_key", "descriptor", "contains a key twice")
@@ -40,7 +41,7 @@ type Descriptor struct {
 type form struct {
 	script      Script
 	open, close string
-	sorted      bool // the keys of each script, by BIP-67
+	sorted      bool // whether each script sorts its keys (BIP-67)
 }
 
 var forms = []form{
@@ -64,7 +65,8 @@ type descriptorKey struct {
 	steps    []step
 }
 
-// step is a path step in each of the two branches; most are equal.
+// step is a path step, with its number in each of the two branches. The numbers
+// differ only in a multipath step.
 type step [2]uint32
 
 func (s step) isMultipath() bool { return s[0] != s[1] }
@@ -132,7 +134,8 @@ func (d Descriptor) only(branch int) Descriptor {
 }
 
 // impliedChange returns the descriptor with /1/* instead of /0/* at the end of each
-// key, as importers of Specter Desktop's account maps do.
+// key, as importers of Specter Desktop's account maps do. It returns false if a key
+// does not end in /0/* or has a multipath step.
 func (d Descriptor) impliedChange() (Descriptor, bool) {
 	keys := make([]descriptorKey, len(d.keys))
 	for i, k := range d.keys {

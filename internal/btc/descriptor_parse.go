@@ -70,8 +70,8 @@ func unsupported(format string, args ...any) *fault.Error {
 
 var jsonStart = regexp.MustCompile(`^(\{|\[\s*\{)`)
 
-// refuseJSON returns an error if text is JSON, such as an export of a wallet, which
-// names the field that contains the descriptor.
+// refuseJSON returns an error if text is JSON, such as an export of a wallet. The
+// error names the field that contains the descriptor, if it is known.
 func refuseJSON(text string) error {
 	if !jsonStart.MatchString(text) {
 		return nil
@@ -81,7 +81,7 @@ func refuseJSON(text string) error {
 	if json.Unmarshal([]byte(text), &list) == nil && len(list) > 0 {
 		fields = list[0]
 	} else {
-		_ = json.Unmarshal([]byte(text), &fields) // leaves them empty
+		_ = json.Unmarshal([]byte(text), &fields) // fields stays empty on errors
 	}
 	for _, f := range []struct{ name, document string }{
 		{"descriptor", "an account map"}, {"desc", "a list for importdescriptors"}, {"recv_descriptor", "a wallet file of Specter Desktop"},
@@ -153,8 +153,8 @@ func (d *Descriptor) parseKeys(texts []string) error {
 	return nil
 }
 
-// aboutKey returns a copy of a fault that names the field and the index of the key,
-// counting from 0.
+// aboutKey returns a copy of a fault about the key at index i. The copy names the
+// field, and its message contains the number of the key, i+1.
 func aboutKey(err error, field string, i int) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || len(f.Fields) != 1 {
@@ -192,7 +192,8 @@ func (d *Descriptor) parseKey(text string) error {
 	return d.addKey(e, steps)
 }
 
-// addKey adds a key after checking that it matches the script and is new.
+// addKey adds a key. It returns a fault if the key does not match the script or the
+// other keys, or occurs twice.
 func (d *Descriptor) addKey(e keyExpression, steps []step) error {
 	k := descriptorKey{Key: e.Key, origin: e.origin(), extended: e.extended, steps: steps}
 	if e.prefixType != "" && e.prefixType != d.form.script {

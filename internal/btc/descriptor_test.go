@@ -201,8 +201,8 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestDeriverIsShared derives the same addresses concurrently, for the race
-// detector.
+// TestDeriverIsShared derives the same addresses concurrently, so that the race
+// detector finds unsafe access.
 func TestDeriverIsShared(t *testing.T) {
 	d, err := btc.ParseDescriptor("wsh(sortedmulti(2,"+xpub+"/0/*,"+xpub2+"/0/*))", btc.Main)
 	if err != nil {

@@ -7,12 +7,13 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// FeeRate is a fee rate in satoshis per 1000 virtual bytes. In text it is in
+// FeeRate is a fee rate in satoshis per 1000 virtual bytes. Its text format is
 // satoshis per virtual byte with up to three decimals, the precision of Bitcoin
 // Core (RPC, fee_rate in sat/vB).
 type FeeRate int64
 
-// MaxFeeRate exceeds the fee rates of all past transactions.
+// MaxFeeRate is the maximum that ParseFeeRate accepts: 100,000 sat/vB. It exceeds
+// the fee rates of all past transactions.
 const MaxFeeRate FeeRate = 100_000_000
 
 // ErrFeeRate is returned for text that is not a fee rate.

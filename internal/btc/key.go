@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Key is an extended public key (BIP-32) with its origin, as Specter Desktop stores
-// it.
+// Key is an extended public key (BIP-32) with its origin, in the format of Specter
+// Desktop.
 type Key struct {
 	Original    string // the extended key as given, without its origin
 	Fingerprint string // of the master key, 8 lower-case hexadecimal digits
@@ -115,7 +115,7 @@ func (e *keyExpression) setOrigin(origin string) error {
 	return nil
 }
 
-// origin returns the origin in the form of descriptors.
+// origin returns the origin in the format of descriptors; empty if there is none.
 func (e *keyExpression) origin() string {
 	if !e.hasOrigin {
 		return ""
@@ -123,8 +123,8 @@ func (e *keyExpression) origin() string {
 	return "[" + e.Fingerprint + strings.TrimPrefix(e.Derivation, "m") + "]"
 }
 
-// slip132 maps the versions of extended public keys: of BIP-32, and those that
-// SLIP-132 defines for one kind of script.
+// slip132 maps the version bytes of extended public keys to the type of script that
+// they are for (SLIP-132); the versions of BIP-32 are for any type.
 var slip132 = map[[4]byte]struct {
 	script Script
 	xpub   [4]byte // the BIP-32 version of the same network
@@ -141,8 +141,8 @@ var slip132 = map[[4]byte]struct {
 	{0x02, 0x57, 0x54, 0x83}: {WSh, tpubVersion},    // Vpub
 }
 
-// parseExtended parses a serialized extended public key. It returns the type of its
-// prefix.
+// parseExtended parses a serialized extended public key. It returns the key with
+// the version of BIP-32, and the script type of its original prefix.
 func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Script, error) {
 	key, err := hdkeychain.NewKeyFromString(text)
 	if err != nil {
@@ -215,7 +215,8 @@ func FormatPath(path []uint32) string {
 	return b.String()
 }
 
-// Path returns the derivation as the numbers of BIP-32.
+// Path returns the derivation as the numbers of BIP-32; 2^31 is added to a hardened
+// step.
 func (k Key) Path() ([]uint32, error) {
 	var path []uint32
 	for _, text := range strings.Split(k.Derivation, "/")[1:] {
@@ -228,8 +229,8 @@ func (k Key) Path() ([]uint32, error) {
 	return path, nil
 }
 
-// typeOfPath returns the script type of a path by convention: BIP-49, 84, 86 and
-// 48.
+// typeOfPath returns the script type of a path by the conventions of BIP-48,
+// BIP-49, BIP-84 and BIP-86; empty for other paths.
 func typeOfPath(path []uint32) Script {
 	if len(path) == 0 {
 		return ""

@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Label is a record of BIP-329: a user's label of an object.
+// Label is a BIP-329 record: a label that a user gave to an object.
 type Label struct {
 	Type      string  // tx, addr, pubkey, input, output or xpub
-	Ref       string  // the labelled object, in the format of Type
+	Ref       string  // the labelled object; Type determines its format
 	Label     *string // nil to leave the label unchanged
 	Origin    string  // an abbreviated descriptor of the wallet; may be empty
 	Spendable *bool   // of an output; nil to leave it unchanged

@@ -2,10 +2,10 @@ package btc
 
 import "strings"
 
-// Multipath returns the multipath descriptor (BIP-389) of a wallet's two
-// descriptors, with a step like <0;1> where they differ, and a checksum. They must
-// be in the format of Descriptor.String. It returns receive if they are not the
-// branches of one wallet.
+// Multipath returns the multipath descriptor (BIP-389) for the two branches of a
+// wallet, with a step like <0;1> for each step in which they differ, and a
+// checksum. Both descriptors must be in the format of Descriptor.String. It returns
+// receive if they are equal or have different numbers of steps.
 func Multipath(receive, change string) string {
 	body, _, _ := strings.Cut(receive, "#")
 	other, _, _ := strings.Cut(change, "#")

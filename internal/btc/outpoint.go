@@ -16,8 +16,9 @@ type Outpoint struct {
 // ErrOutpoint is returned for text that is not an outpoint.
 var ErrOutpoint = fault.InvalidAs("invalid_outpoint", "outpoint", "must be a transaction id of 64 lower-case hexadecimal digits, a colon and the index of an output")
 
-// ParseOutpoint parses "txid:vout". Each outpoint has exactly one spelling, so that
-// texts can be compared: upper case and leading zeros are ErrOutpoint.
+// ParseOutpoint parses "txid:vout". It returns ErrOutpoint for all other text,
+// including upper case and leading zeros: each outpoint has exactly one spelling,
+// so that texts can be compared.
 func ParseOutpoint(text string) (Outpoint, error) {
 	txid, number, _ := strings.Cut(text, ":")
 	vout, err := strconv.ParseUint(number, 10, 32)

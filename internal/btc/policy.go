@@ -21,9 +21,10 @@ type Policy struct {
 var ErrDescriptorsDiffer = fault.InvalidAs("descriptors_differ", "change_descriptor", "must be the same as descriptor except for one step of each key's path, such as /0/* there and /1/* here")
 
 // FromDescriptors returns the policy of a receive and a change descriptor. Change
-// is empty if receive is multipath and describes both, or ends in /0/*, which
-// implies /1/* for change. It returns the faults of ParseDescriptor, about the field
-// "descriptor" or "change_descriptor", and ErrDescriptorsDiffer.
+// must be empty if receive is multipath and describes both. It may also be empty if
+// receive ends in /0/*, which implies /1/* for change. It returns the faults of
+// ParseDescriptor, about the field "descriptor" or "change_descriptor", and
+// ErrDescriptorsDiffer.
 func FromDescriptors(receive, change string, network Network) (Policy, error) {
 	r, err := ParseDescriptor(receive, network)
 	if err != nil {
@@ -52,10 +53,10 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 }
 
 // FromKeys returns the policy of a new wallet with these keys, in the format of
-// ParseKey, and the script of this name. Several keys are sorted in each script
-// (BIP-67). The branches are /0/* and /1/*. It returns the faults of ParseKey,
-// ErrKeyType and ErrDuplicateKey, about the field "keys", and faults about "script"
-// and "signatures_required" if they are invalid.
+// ParseKey, and a type of script, by its name. Several keys are sorted in each
+// script (BIP-67). The branches are /0/* and /1/*. It returns the faults of
+// ParseKey, ErrKeyType and ErrDuplicateKey, about the field "keys", and faults
+// about "script" and "signatures_required" if they are invalid.
 func FromKeys(keys []string, required int, script string, network Network) (Policy, error) {
 	kind, err := ParseScript(script)
 	if err != nil {
@@ -86,11 +87,12 @@ func newPolicy(receive, change Descriptor) Policy {
 	return Policy{Receive: receive, Change: change, Script: receive.Script(), SignaturesRequired: receive.required, Keys: receive.Keys()}
 }
 
-// Description returns Specter Desktop's description of such a wallet, for example
-// "2 of 3 Multisig (Segwit)".
+// Description returns Specter Desktop's description of a wallet with this policy,
+// for example "2 of 3 Multisig (Segwit)".
 func (p Policy) Description() string { return p.Script.Description(p.SignaturesRequired, len(p.Keys)) }
 
-// newForm returns the form of new descriptors for these scripts.
+// newForm returns the form of new descriptors for a type of script: sortedmulti for
+// multisig.
 func newForm(script Script) form {
 	for _, f := range forms {
 		if f.script == script && f.sorted == script.IsMultisig() {

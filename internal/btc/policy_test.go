@@ -64,8 +64,8 @@ func TestFromDescriptors(t *testing.T) {
 	}
 }
 
-// TestImpliedChange: a receive descriptor that ends in /0/* describes the same
-// wallet as the descriptor of both branches.
+// TestImpliedChange checks that a receive descriptor that ends in /0/* describes
+// the same wallet as the multipath descriptor of both branches.
 func TestImpliedChange(t *testing.T) {
 	for _, form := range []string{
 		"wpkh(" + xpub + "/%[1]s/*)", "tr([d34db33f/86h/0h/0h]" + xpub + "/7/%[1]s/*)", "sh(wsh(multi(1," + xpub + "/%[1]s/*," + xpub2 + "/%[1]s/*)))",

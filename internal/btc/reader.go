@@ -45,7 +45,7 @@ func (r *Reader) Done() error {
 	return r.err
 }
 
-// Take returns the next n bytes, or nil.
+// Take returns the next n bytes, or nil with ErrShort if fewer remain.
 func (r *Reader) Take(n uint64) []byte {
 	if r.err != nil || n > uint64(len(r.rest)) {
 		r.Fail(ErrShort)

@@ -17,13 +17,14 @@ const (
 	base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 	seedWords      = 12 // the minimum of BIP-39
 	serializedKey  = 78 // bytes of an extended key (BIP-32), without the checksum
-	keyByte        = 45 // offset of the key in it
+	keyByte        = 45 // offset of the key in an extended key
 )
 
-// holdsPrivateKey reports whether a word of text looks like a private key, or a
-// dozen consecutive words like seed words. It checks the form and not the checksums,
-// since a mistyped secret is still a secret. Words are consecutive if only spaces,
-// commas or numbers are between them: the names and values of JSON are not.
+// holdsPrivateKey reports whether a word of text looks like a private key, or
+// twelve consecutive words look like seed words. It checks the format and not the
+// checksums, since a mistyped secret is still a secret. Words are consecutive if
+// only spaces, commas, semicolons, full stops or numbers are between them; the
+// names and values of JSON are not.
 func holdsPrivateKey(text string) bool {
 	isWord := func(c rune) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
 	isBreak := func(c rune) bool { return !isWord(c) && !strings.ContainsRune(" \t\r\n,;.", c) }
@@ -45,7 +46,8 @@ func holdsPrivateKey(text string) bool {
 	return false
 }
 
-// isSeedWord reports whether a word has the form of those in the lists of BIP-39.
+// isSeedWord reports whether a word could be in a word list of BIP-39: it has 3 to
+// 8 lower-case letters.
 func isSeedWord(word string) bool {
 	return len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// exports are JSON documents with descriptors that are pasted as a descriptor, by the
-// field whose value is the descriptor.
+// exports are JSON documents that users may paste as a descriptor, by the name of
+// the field that contains the descriptor.
 var exports = map[string]string{
 	"descriptor": `{
     "label": "cold vault of the firm",
@@ -24,8 +24,8 @@ var exports = map[string]string{
 	"recv_descriptor": `{"name": "vault", "alias": "vault", "address": "", "keypool": 0, "recv_descriptor": "wpkh(` + xpub + `/0/*)", "keys": [], "devices": ["one", "spare", "third", "vault", "alice", "carol", "david", "erin", "frank", "grace", "heidi", "ivan"], "blockheight": 0}`,
 }
 
-// TestPastedExports: JSON pasted as a descriptor is no alarm about private keys, and
-// the message names the field whose value is the descriptor.
+// TestPastedExports checks that JSON pasted as a descriptor is not reported as a
+// private key, and that the message names the field whose value is the descriptor.
 func TestPastedExports(t *testing.T) {
 	for field, pasted := range exports {
 		_, err := btc.ParseDescriptor(pasted, btc.Main)
@@ -39,7 +39,7 @@ func TestPastedExports(t *testing.T) {
 	}
 }
 
-// TestSecretsInText: secrets are found in any text, also in JSON.
+// TestSecretsInText checks that secrets are found in any text, including JSON.
 func TestSecretsInText(t *testing.T) {
 	spaced := func(sep string) string { return strings.Join(strings.Fields(words), sep) }
 	for _, text := range []string{

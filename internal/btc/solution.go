@@ -52,7 +52,8 @@ func (v *Deriver) Solve(index uint32) (Solution, error) {
 	return s, nil
 }
 
-// child describes the child of k at an index, whose public key is given.
+// child returns the child key of k at an index, whose public key the caller has
+// derived.
 func (k descriptorKey) child(public *btcec.PublicKey, index uint32) (ChildKey, error) {
 	c := ChildKey{PubKey: public.SerializeCompressed()}
 	if _, err := hex.Decode(c.Fingerprint[:], []byte(k.Fingerprint)); err != nil {

@@ -97,7 +97,7 @@ func TestSpecterWallets(t *testing.T) {
 	}
 }
 
-// addresses returns the first 20 of a branch.
+// addresses returns the first 20 addresses of a branch.
 func addresses(t testing.TB, d btc.Descriptor) []string {
 	t.Helper()
 	deriver, err := d.Deriver()

@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Tx is the information that a serialized transaction contains.
+// Tx is a parsed transaction, without its signatures.
 type Tx struct {
 	Txid     string // 64 lower-case hexadecimal digits, in display order
 	VSize    int    // virtual bytes (BIP-141)
@@ -24,7 +24,7 @@ type TxInput struct {
 	Sequence uint32
 }
 
-// TxOutput is an output; its number is its index in Tx.Outputs.
+// TxOutput is an output; its index in Tx.Outputs is its vout.
 type TxOutput struct {
 	Amount Amount
 	Script []byte
@@ -125,8 +125,8 @@ func (r *txReader) outputs() []TxOutput {
 	return outputs
 }
 
-// witness skips the witness of each input. It reports whether one of them is not
-// empty, as the encoding requires.
+// witness skips the witness of each input. It reports whether at least one witness
+// is not empty, as BIP-144 requires.
 func (r *txReader) witness(inputs int) bool {
 	found := false
 	for range inputs {

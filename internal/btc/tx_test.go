@@ -110,7 +110,8 @@ func TestBadTransactions(t *testing.T) {
 	}
 }
 
-// TestClaimsCostNothing parses a few bytes that claim millions of inputs.
+// TestClaimsCostNothing checks that a few bytes that claim millions of inputs are
+// rejected without allocating memory for them.
 func TestClaimsCostNothing(t *testing.T) {
 	raw := unhex(t, "01000000"+"feffffff00"+"00000000")
 	var before, after runtime.MemStats
