@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// createTries is how often Create tries to find inputs if other processes reserve
-	// them at the same time.
+	// createTries is the maximum number of attempts to create a proposal if other
+	// processes reserve the selected inputs at the same time.
 	createTries = 5
 	// lockTime is how long Core may take to lock the inputs of a new proposal; after
 	// that, the indexer locks them.

@@ -11,7 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// keyring derives the scripts and keys of a wallet's outputs from its own descriptors.
+// keyring derives the scripts and keys of a wallet's outputs from the wallet's
+// descriptors.
 type keyring struct {
 	script   btc.Script
 	required int

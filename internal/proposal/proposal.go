@@ -70,7 +70,7 @@ const (
 	Confirmed       Status = "confirmed"
 	Cancelled       Status = "cancelled"
 	Expired         Status = "expired"
-	Conflicted      Status = "conflicted" // another transaction spent its inputs
+	Conflicted      Status = "conflicted" // another transaction spent its inputs, or they no longer exist
 	Replaced        Status = "replaced"   // another proposal took over its inputs
 )
 

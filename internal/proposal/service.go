@@ -43,7 +43,7 @@ type Wallets interface {
 
 // Options are the settings of a Service.
 type Options struct {
-	// Lifetime is how long a proposal is open by default.
+	// Lifetime is how long a proposal is open by default; 0 means DefaultLifetime.
 	Lifetime time.Duration
 	// MaxFeeRate is the maximum fee rate of proposals, which a wallet can lower; 0 means
 	// DefaultMaxFeeRate.
@@ -119,8 +119,8 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 // Cancel ends an open proposal and frees its inputs. Proposers may cancel their own
 // proposals, signers any. Existing copies of signatures remain valid: a cancelled
 // proposal that they complete can still be sent by other software, and is then shown as
-// confirmed; see Remedy. It returns ErrWrongState, and ErrChanged if the version is not
-// one of expected.
+// broadcast or confirmed; see Remedy. It returns ErrWrongState, and ErrChanged if the
+// version is not one of expected.
 func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
 	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {

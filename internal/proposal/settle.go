@@ -202,8 +202,8 @@ func (p *Proposal) ReplaceBy(other Proposal) {
 	p.moveTo(Replaced, other.Creator, p.Reason, other.CreatedAt)
 }
 
-// moveTo records a change of status. If the new status is final, the proposal loses its
-// signatures; see DropSignatures.
+// moveTo records a change of status. If the proposal becomes cancelled, expired or
+// replaced, it loses its signatures; see DropSignatures.
 func (p *Proposal) moveTo(to Status, by Actor, detail string, now time.Time) {
 	p.Status, p.StatusAt = to, now
 	p.Steps = append(p.Steps, Step{At: now, Action: string(to), By: by, Detail: detail})

@@ -35,7 +35,7 @@ type Store interface {
 	// DropSignatures removes the signatures of proposals that had ended when the database
 	// was migrated; see Proposal.DropSignatures. It does so only once.
 	DropSignatures(ctx context.Context) error
-	// Overdue returns the open proposals that have expired by that time.
+	// Overdue returns the open proposals whose ExpiresAt is not after now.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
 
 	// FreeChange returns the lowest index of the change branch that has received no
