@@ -11,7 +11,7 @@ import (
 // flow of a wallet.
 type Amount int64
 
-// Units.
+// Units, and the maximum amount.
 const (
 	Satoshi Amount = 1
 	BTC     Amount = 100_000_000

@@ -27,9 +27,9 @@ var (
 
 const supported = "supported are pkh, wpkh, sh(wpkh) and tr with one key, and multi and sortedmulti in sh, wsh or sh(wsh)"
 
-// Descriptor is a ranged output descriptor (BIP-380) of one of the kinds of
-// Script, with extended public keys. It has one branch or, if it is multipath
-// (BIP-389), two. Values come from ParseDescriptor and do not change.
+// Descriptor is a ranged output descriptor (BIP-380) of one of the kinds of Script,
+// with extended public keys. It has one branch or, if it is multipath (BIP-389),
+// two. Descriptors are immutable and come from ParseDescriptor or FromKeys.
 type Descriptor struct {
 	form     form
 	network  Network
