@@ -122,9 +122,9 @@ func (s *Service) tryRate(ctx context.Context, d draft, rate btc.FeeRate) (funde
 	return f, err
 }
 
-// refine searches between a refused and an accepted fee rate for the lowest one that the
-// node accepts, and returns it with its payment. Without this search, the result would
-// depend on the fee rates that were tried before.
+// refine searches between a refused and an accepted fee rate for the lowest accepted fee
+// rate, and returns it with its payment. Without this search, the result would depend on
+// the fee rates that were tried before.
 func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, accepted funded) (btc.FeeRate, funded) {
 	works := accepted.FeeRate
 	for try := 0; try < refineTries && works-refused > 1; try++ {

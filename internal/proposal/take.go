@@ -341,7 +341,7 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 
 // checkPaid returns an error unless a recipient gets the requested amount, or less if the
 // recipient pays the fee; checkShares checks how much less. It returns errOverpaid if a
-// recipient who pays the fee gets more and there is no change.
+// recipient who pays the fee gets more in a transaction without change.
 func (f Funding) checkPaid(o Output, hasChange bool) error {
 	asked, pays := f.Outputs[o.Recipient].Amount, slices.Contains(f.SubtractFrom, o.Recipient)
 	switch {
