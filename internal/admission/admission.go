@@ -1,11 +1,11 @@
-// Package admission limits the work that requests do at the same time, so that light
-// requests are answered quickly beside heavy ones. It knows no HTTP.
+// Package admission limits concurrent requests, so that heavy requests do not delay light
+// ones. It does not depend on HTTP.
 //
-// A heavy request holds one of its user's places for as long as it takes, and one of the
-// server's slots while it uses the processor: not while it waits for the node, for
-// another request, or for a client that reads slowly. Bodies are limited in bytes, for
-// each user and in all, before any of them is read. The invariant: what is in memory for
-// the requests of a user is bounded by these limits, however many the user sends.
+// A heavy request holds one of its user's places until it ends, and one of the server's
+// slots while it uses the processor. It releases the slot while it waits for the node, for
+// another request, or for a client that reads slowly. The size of a request body is
+// reserved, per user and in total, before the body is read. Invariant: these limits bound
+// the memory for the bodies of one user, regardless of the number of requests.
 package admission
 
 import (
@@ -19,30 +19,31 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Why a request is not admitted.
+// Errors for requests that are not admitted.
 var (
-	// ErrTooMany is returned if the user has too many heavy requests in progress.
+	// ErrTooMany is returned if the requests in progress of one user exceed a limit per user.
 	ErrTooMany = fault.New(fault.TooMany, "too_many_requests",
 		"too many of your requests are in progress; try again when one of them has ended").WithRetryAfter(time.Second)
-	// ErrBusy is returned if all users together have too many.
+	// ErrBusy is returned if the requests of all users together exceed a limit of the server.
 	ErrBusy = fault.New(fault.Unavailable, "server_busy", "too many requests are in progress; try again shortly").WithRetryAfter(2 * time.Second)
 )
 
-// Limits are the limits of a [Gate]. Bytes are counted of bodies in memory.
+// Limits are the limits of a [Gate]. The limits in bytes apply to request bodies in memory.
 type Limits struct {
 	Slots     int           // heavy requests that use the processor at the same time
-	PerUser   int           // heavy requests of one user in progress, of each Kind
-	Waiting   int           // heavy requests of one user that wait for one of these to end
-	UserBytes int64         // of one user
-	Bytes     int64         // of all users, without small bodies
-	Patience  time.Duration // the longest that a request waits before it is refused
+	PerUser   int           // places of one user: heavy requests in progress, for each Kind
+	Waiting   int           // heavy requests of one user that wait for a place, for each Kind
+	UserBytes int64         // bodies of one user
+	Bytes     int64         // bodies of all users that are larger than SmallBody
+	Patience  time.Duration // maximum time that a request waits for each of these
 }
 
-// SmallBody is how many bytes a body may have without counting towards Limits.Bytes, so
-// that large ones of some users do not hold up small ones of others.
+// SmallBody is the maximum size, in bytes, of a body that does not count towards
+// Limits.Bytes, so that large bodies of some users do not block small bodies of others.
 const SmallBody = 64 << 10
 
-// DefaultLimits leaves a processor for light requests, if there are several.
+// DefaultLimits returns the default limits. They leave one processor to light requests if
+// there is more than one.
 func DefaultLimits() Limits {
 	return Limits{
 		Slots: max(1, runtime.GOMAXPROCS(0)-1), PerUser: 2, Waiting: 16,
@@ -53,7 +54,7 @@ func DefaultLimits() Limits {
 // Kind is a kind of heavy request. Each kind is counted separately.
 type Kind uint8
 
-// The kinds. Streams may take as long as their client reads.
+// The kinds. Stream is for streamed responses, which may take as long as the client reads.
 const (
 	Work Kind = iota
 	Stream
@@ -69,9 +70,9 @@ type Gate struct {
 	users  map[string]*user
 }
 
-// user is what one user has in progress.
+// user contains the semaphores and counters of a user with requests in progress.
 type user struct {
-	here    int // requests that have or want something of it
+	here    int // requests that hold or wait for a limit; the user is deleted at 0
 	bytes   *semaphore.Weighted
 	places  [kinds]*semaphore.Weighted
 	waiting [kinds]int
@@ -82,8 +83,9 @@ func New(l Limits) *Gate {
 	return &Gate{limits: l, slots: semaphore.NewWeighted(int64(l.Slots)), bytes: semaphore.NewWeighted(l.Bytes), users: map[string]*user{}}
 }
 
-// Buffer waits until there is room for a body of n bytes. The caller calls release when
-// the body has left memory. It returns ErrTooMany, ErrBusy and ctx.Err().
+// Buffer reserves n bytes for a body, and waits for them if necessary. The caller must
+// call release when the body is no longer in memory. Buffer returns ErrTooMany or ErrBusy
+// if it had to wait longer than Patience, and ctx.Err() if ctx ended first.
 func (g *Gate) Buffer(ctx context.Context, userID string, n int64) (release func(), err error) {
 	u := g.join(userID)
 	ofUser := min(n, g.limits.UserBytes)
@@ -107,8 +109,10 @@ func (g *Gate) Buffer(ctx context.Context, userID string, n int64) (release func
 	}, nil
 }
 
-// Enter waits until a heavy request may begin. The caller calls Leave when it has ended.
-// It returns ErrTooMany, ErrBusy and ctx.Err().
+// Enter waits for a place of the user and for a slot, which a heavy request must have
+// before it starts. The caller must call Leave when the request ends. Enter returns
+// ErrTooMany or ErrBusy if it had to wait longer than Patience, ErrTooMany immediately if
+// too many requests of the user are waiting, and ctx.Err() if ctx ended first.
 func (g *Gate) Enter(ctx context.Context, userID string, kind Kind) (*Slot, error) {
 	u := g.join(userID)
 	if err := g.takePlace(ctx, u, kind); err != nil {
@@ -127,7 +131,8 @@ func (g *Gate) Enter(ctx context.Context, userID string, kind Kind) (*Slot, erro
 	return s, nil
 }
 
-// takePlace waits for one of the user's places, unless too many wait for one already.
+// takePlace waits for one of the user's places. It returns ErrTooMany immediately if
+// Limits.Waiting requests of the user are waiting already.
 func (g *Gate) takePlace(ctx context.Context, u *user, kind Kind) error {
 	if u.places[kind].TryAcquire(1) {
 		return nil
@@ -155,7 +160,8 @@ func (g *Gate) dequeue(u *user, kind Kind) {
 	u.waiting[kind]--
 }
 
-// acquire waits its turn, for Patience at most, and then returns refusal.
+// acquire acquires s with weight n. It returns refusal if that takes longer than Patience,
+// and ctx.Err() if ctx ends first.
 func (g *Gate) acquire(ctx context.Context, s *semaphore.Weighted, n int64, refusal error) error {
 	patient, cancel := context.WithTimeout(ctx, g.limits.Patience)
 	defer cancel()

@@ -12,25 +12,25 @@ import (
 
 var limits = admission.Limits{Slots: 1, PerUser: 2, Waiting: 1, UserBytes: 100 << 10, Bytes: 150 << 10, Patience: 5 * time.Second}
 
-// TestEnter_OneUser: a user's third heavy request waits, and the fourth is refused at
-// once.
+// TestEnter_OneUser: a user's third heavy request waits, and the fourth is refused
+// immediately.
 func TestEnter_OneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
 		first := enter(t, g, "alice")
-		second := begin(g, "alice") // which has a place, and waits for the slot
+		second := begin(g, "alice") // has a place and waits for the slot
 		third := begin(g, "alice")
 		wantErr(t, must(g.Enter(t.Context(), "alice", admission.Work)), admission.ErrTooMany)
-		first.Pause() // then the second may work, and the third still has no place
+		first.Pause() // the second gets the slot; the third still has no place
 		synctest.Wait()
 		wantErr(t, <-second, nil)
 		first.Leave()
-		wantErr(t, <-third, admission.ErrBusy) // it got the first one's place, and no slot in time
+		wantErr(t, <-third, admission.ErrBusy) // it got the place of the first, but no slot in time
 	})
 }
 
-// TestEnter_ManyUsers: users take turns, however many requests one of them sends, and
-// are told so if it takes too long.
+// TestEnter_ManyUsers: the waiting requests of one user do not block another user, and a
+// request that gets no slot in time returns ErrBusy.
 func TestEnter_ManyUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -39,15 +39,15 @@ func TestEnter_ManyUsers(t *testing.T) {
 		bob := begin(g, "bob")
 		first.Leave()
 		(<-second).slot.Leave()
-		(<-bob).slot.Leave() // though the third of alice came before
+		(<-bob).slot.Leave() // before alice's third request, although it was sent later
 		(<-third).slot.Leave()
 		enter(t, g, "carol")
 		wantErr(t, must(g.Enter(t.Context(), "bob", admission.Work)), admission.ErrBusy)
 	})
 }
 
-// TestSlot_Idle: a request that waits for something lets another one work, and goes on
-// afterwards.
+// TestSlot_Idle: a request releases its slot while it waits, gets a slot again afterwards,
+// and returns the result of the wait even if its context ended meanwhile.
 func TestSlot_Idle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -75,7 +75,7 @@ func TestSlot_Idle(t *testing.T) {
 	})
 }
 
-// TestSlot_AfterTheEnd: a goroutine that outlives its request keeps no slot.
+// TestSlot_AfterTheEnd: a goroutine that outlives its request does not keep a slot.
 func TestSlot_AfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -99,13 +99,13 @@ func TestSlot_AfterTheEnd(t *testing.T) {
 	})
 }
 
-// TestBuffer: bodies wait for room, large ones of some users do not hold up small ones of
-// others, and a stream is not counted as work.
+// TestBuffer: a body waits for memory, large bodies of one user do not block small bodies
+// of another, and each Kind of heavy request has its own limit.
 func TestBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
 		buffer := func(user string, n int64) (func(), error) { return g.Buffer(t.Context(), user, n) }
-		alice, err := buffer("alice", 1<<40) // counts as the limit of a user
+		alice, err := buffer("alice", 1<<40) // counted as UserBytes
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func must(slot *admission.Slot, err error) entered { return entered{slot, err} }
 func begin(g *admission.Gate, user string) <-chan entered {
 	done := make(chan entered, 1)
 	go func() { done <- must(g.Enter(context.Background(), user, admission.Work)) }()
-	synctest.Wait() // until it is there, or waits
+	synctest.Wait() // until Enter has returned or waits
 	return done
 }
 

@@ -5,16 +5,17 @@ import (
 	"sync"
 )
 
-// Slot is a heavy request in progress. Its methods may be called by several goroutines.
+// Slot is a heavy request in progress. Its methods may be called concurrently.
 type Slot struct {
 	gate  *Gate
 	leave func()
 	mu    sync.Mutex
 	held  bool
-	left  bool // the request has ended, though one of its goroutines may go on
+	left  bool // the request has ended, although one of its goroutines may still run
 }
 
-// Pause lets another request work until Resume. It reports whether this one did.
+// Pause releases the slot until Resume, so that another request can work. It reports
+// whether the request held a slot.
 func (s *Slot) Pause() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,7 +27,8 @@ func (s *Slot) Pause() bool {
 	return true
 }
 
-// Resume waits until the request may go on after a Pause. It returns ctx.Err().
+// Resume waits for a slot after a Pause. It does nothing if the request holds a slot or
+// has ended, and returns ctx.Err() if ctx ends first.
 func (s *Slot) Resume(ctx context.Context) error {
 	if s.needsNone() {
 		return nil
@@ -50,7 +52,7 @@ func (s *Slot) needsNone() bool {
 	return s.held || s.left
 }
 
-// Leave ends the request. It is called once.
+// Leave releases the slot and the user's place. It must be called exactly once.
 func (s *Slot) Leave() {
 	s.mu.Lock()
 	s.left = true
@@ -61,22 +63,22 @@ func (s *Slot) Leave() {
 
 type slotKey struct{}
 
-// WithSlot returns a context with the slot of its request, for [Idle].
+// WithSlot returns a context that carries the slot of a request to [Idle].
 func WithSlot(ctx context.Context, s *Slot) context.Context {
 	return context.WithValue(ctx, slotKey{}, s)
 }
 
-// Idle calls wait, which does not use the processor, and lets another request work
-// meanwhile. It returns what wait returned, also if ctx ends before the request may go
-// on: then it goes on, because what it waited for has been done. If the request is not a
-// heavy one, Idle only calls wait. Whatever waits for another request must be called by
-// Idle: a slot that is held meanwhile may be what the other needs to go on.
+// Idle calls wait, which must not use the processor, and releases the slot of the request
+// until wait returns. It then waits for a slot, and returns the result of wait. If ctx ends
+// before there is a slot, the request continues without one, because wait may have made a
+// change that must be reported. If ctx carries no slot, Idle only calls wait. Code that
+// waits for another request must do so in Idle: the other may need this request's slot.
 func Idle(ctx context.Context, wait func() error) error {
 	s, ok := ctx.Value(slotKey{}).(*Slot)
 	if !ok || !s.Pause() {
 		return wait()
 	}
 	err := wait()
-	_ = s.Resume(ctx) // see above
+	_ = s.Resume(ctx) // without a slot, wait's result is still returned
 	return err
 }

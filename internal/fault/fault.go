@@ -46,9 +46,9 @@ const (
 	Unprocessable
 	// Misdirected: the request was meant for another host.
 	Misdirected
-	// PreconditionFailed: a state that the request assumes is outdated.
+	// PreconditionFailed: the resource is not in the state that the request requires.
 	PreconditionFailed
-	// Refused: the node returned an error that is not distinguished further.
+	// Refused: the node returned an error for which there is no more specific kind.
 	Refused
 )
 
@@ -82,14 +82,14 @@ func InvalidField(name, format string, args ...any) *Error {
 	return InvalidAs("invalid_input", name, format, args...)
 }
 
-// InvalidAs is InvalidField with a code of its own.
+// InvalidAs is like InvalidField, with the given code instead of invalid_input.
 func InvalidAs(code, name, format string, args ...any) *Error {
 	e := Error{Kind: Invalid, Code: code}
 	return e.WithField(name, format, args...)
 }
 
-// WithField returns a copy of e about one field of the request, with a message to that
-// effect.
+// WithField returns a copy of e about one field of the request. The message of the copy
+// consists of the field's name and message.
 func (e *Error) WithField(name, format string, args ...any) *Error {
 	c := *e
 	c.Fields = []Field{{Name: name, Message: fmt.Sprintf(format, args...)}}
@@ -97,8 +97,8 @@ func (e *Error) WithField(name, format string, args ...any) *Error {
 	return &c
 }
 
-// ForField returns a copy of e, a fault about one field, with the name that the
-// field has in the caller's request.
+// ForField returns a copy of e with its field renamed to the name in the caller's
+// request. It returns e itself unless e is about exactly one field.
 func (e *Error) ForField(name string) *Error {
 	if len(e.Fields) != 1 {
 		return e

@@ -108,9 +108,9 @@ func isTrusted(host string, trusted []netip.Prefix) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// allowsHost reports whether a request that says it is for this host (RFC 9110,
-// section 7.2) is for us. A page from elsewhere whose name was made to point at
-// loopback says another (DNS rebinding).
+// allowsHost reports whether hostport, the Host of a request (RFC 9110, section 7.2), is
+// a name of the loopback interface or one of allowed. In a DNS rebinding attack, the name
+// of the attacker's site resolves to a loopback address, and Host is still that name.
 func allowsHost(hostport string, allowed []string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {

@@ -44,8 +44,8 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return s.answer(ctx, worker, r, to, strict)
 }
 
-// announced returns how many bytes a body may have: the most that the route takes if the
-// request does not say.
+// announced returns the maximum size of the body, in bytes: its Content-Length, or most,
+// the limit of the route, if the length is unknown.
 func announced(r *http.Request, most int64) int64 {
 	if r.ContentLength < 0 {
 		return most
@@ -53,8 +53,8 @@ func announced(r *http.Request, most int64) int64 {
 	return r.ContentLength
 }
 
-// worker is the response writer of a heavy request. It implements [route.Worker]: while
-// the response is written, another request may work.
+// worker is the response writer of a heavy or streamed request. It implements
+// [route.Worker]: each write releases the slot, so that another request can work.
 type worker struct {
 	http.ResponseWriter
 	gate   *admission.Gate

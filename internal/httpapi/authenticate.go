@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Memberships says which wallets a user is a member of.
+// Memberships loads the wallets that a user is a member of.
 type Memberships interface {
 	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
 }
@@ -42,8 +42,9 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 	}
 }
 
-// enter returns ctx with the principal if they may use the route; otherwise it sets the
-// challenge and returns the error. err is the error of the authentication.
+// enter returns ctx with the principal who if they may use the route. Otherwise, or if err,
+// the error of the authentication, is not nil, it sets WWW-Authenticate and returns the
+// error.
 func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := callOf(r)
@@ -57,8 +58,9 @@ func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	return auth.WithPrincipal(ctx, who), nil
 }
 
-// authenticate checks the one credential that a request may carry (RFC 9110,
-// section 11.6.2). A password is checked only if the route accepts passwords.
+// authenticate verifies the credential of a request, which must have exactly one header
+// Authorization (RFC 9110, section 11.6.2). A password is verified only if the route
+// accepts passwords.
 func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.Principal, error) {
 	headers := r.Header["Authorization"]
 	switch len(headers) {
@@ -96,8 +98,8 @@ func required(takes route.Credentials) string {
 	return token
 }
 
-// parseBasic reads the credentials of RFC 7617: base64 to the letter, of UTF-8,
-// with the name before the first colon.
+// parseBasic decodes Basic credentials (RFC 7617): strict base64 of UTF-8 text, with the
+// name before the first colon.
 func parseBasic(credential string) (name, password string, ok bool) {
 	text, err := base64.StdEncoding.Strict().DecodeString(credential)
 	if err != nil || !utf8.Valid(text) || strings.ContainsAny(credential, "\r\n") {
@@ -155,7 +157,7 @@ func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error
 	case fault.Unauthenticated:
 		if to.Credentials.TakesBearer() {
 			how := `Bearer realm="specterd"`
-			if presentsToken(r) { // else there is no token to be invalid: RFC 6750, section 3.1
+			if presentsToken(r) { // a request without a token gets no error code (RFC 6750, section 3.1)
 				how += `, error="invalid_token"`
 			}
 			h.Add("WWW-Authenticate", how)
@@ -170,8 +172,8 @@ func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error
 	}
 }
 
-// presentsToken reports whether the request has credentials that may be a token. For
-// /api/v1alpha any credentials are, because its responses do not change.
+// presentsToken reports whether the request has credentials that may be a token. In
+// v1alpha it is true for all credentials, because the responses of v1alpha are frozen.
 func presentsToken(r *http.Request) bool {
 	headers := r.Header["Authorization"]
 	if len(headers) != 1 || apiOf(r.URL.Path) != "v1" {

@@ -26,7 +26,7 @@ func newCurl(to route.Route) curl {
 	case to.Credentials.TakesBasic():
 		c.options = append(c.options, "-u admin")
 	}
-	if to.Method != http.MethodGet && to.Method != http.MethodPost { // which a body stands for
+	if to.Method != http.MethodGet && to.Method != http.MethodPost { // curl sends POST if there is a body, and otherwise GET
 		c.options = append(c.options, "-X "+to.Method)
 	}
 	return c
@@ -68,15 +68,16 @@ func (c curl) line(base string) string {
 	return strings.Join(append(append([]string{"curl"}, c.options...), target), " ")
 }
 
-// quote makes one word of text for a shell.
+// quote returns text as one quoted word for a POSIX shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // plainHost matches a host, with or without a port, that is safe in a shell.
 var plainHost = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 
-// baseURL returns the URL with which the client of r reached the server, according to
-// the request. X-Forwarded-Proto is used from any client, because the result is shown
-// only to that client, and no web page can make a browser send the header.
+// baseURL returns the base URL that the client used, according to the request, with
+// 127.0.0.1:25441 instead of a Host that is not safe in a shell. X-Forwarded-Proto is
+// accepted from any client, because the result is shown only to that client, and no web
+// page can make a browser send the header.
 func baseURL(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {

@@ -68,7 +68,8 @@ func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
 	}
 }
 
-// unchanging serves constant content that clients may store and must revalidate.
+// unchanging returns a handler for constant content, which clients may store but must
+// revalidate.
 func unchanging(contentType string, content []byte) http.HandlerFunc {
 	sum := sha256.Sum256(content)
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`

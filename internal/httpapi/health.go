@@ -37,10 +37,10 @@ func (*health) liveness(context.Context, struct{}) (healthResponse, error) { ret
 // aliveText is the response body of a liveness probe.
 var aliveText = []byte(`{"message":"` + alive.Message + "\"}\n")
 
-// sayAlive answers a plain liveness request, which probes send frequently, without a
-// request id and without the router; these would add a tenth to its cost
-// (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it answered:
-// requests that are not plain, are refused or must be logged take the routed path.
+// sayAlive responds to a plain liveness request, which probes send frequently, without the
+// call context and the router, which would add a tenth to its cost
+// (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it responded:
+// it leaves requests that are not plain, must be refused or must be logged to the router.
 func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
 	plain := (r.URL.Path == livenessPath || r.URL.Path == livenessPath+"/") && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		r.URL.RawQuery == "" && r.ContentLength == 0
@@ -55,7 +55,7 @@ func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// pingPatience is the time limit for a response of the database.
+// pingPatience is the time limit for a ping of the database.
 const pingPatience = 2 * time.Second
 
 func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, error) {
@@ -77,7 +77,7 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 	return healthResponse{"i am ready"}, nil
 }
 
-// notReady returns the message of Specter Desktop with the reason in a field of its own.
+// notReady returns an error with the message of Specter Desktop and the reason as a detail.
 func notReady(reason string, after time.Duration) *fault.Error {
 	return fault.New(fault.Unavailable, "not_ready", "Readyness probe failed").WithDetail("reason", reason).WithRetryAfter(after)
 }

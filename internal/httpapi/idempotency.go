@@ -25,7 +25,7 @@ const (
 func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
 	recheck := s.recheckOf(w, r, to)
 	if scope := to.Handler.ShownScope; scope != 0 {
-		shown := &scopedBody{w, auth.PrincipalFrom(ctx), scope} // also where a stored response is replayed
+		shown := &scopedBody{w, auth.PrincipalFrom(ctx), scope} // also for a stored response
 		w = shown
 		if again := recheck; again != nil {
 			recheck = func(ctx context.Context) (context.Context, error) {
@@ -43,12 +43,12 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return to.Handler.Serve(ctx, w, r, strict, recheck)
 }
 
-// answerOnce executes the first request with a key, and repeats its response to the
-// others. It completes a request even if the client disconnects, because that client
-// will retry.
+// answerOnce executes the first request with a key, and returns its stored response to
+// later ones. It completes a request even if the client disconnects, because the client
+// is expected to retry.
 func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness, recheck route.Recheck) error {
 	body, err := route.BufferBody(w, r)
-	if recheck != nil && err == nil { // also before a response is repeated
+	if recheck != nil && err == nil { // also before a stored response is returned
 		ctx, err = recheck(ctx)
 	}
 	if err != nil {
@@ -90,8 +90,8 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	return nil
 }
 
-// logKey logs that the response could not be stored for a key. The response itself is
-// correct.
+// logKey logs that a response could not be stored or a key could not be released. The
+// response to the client is not affected.
 func (s *server) logKey(r *http.Request, err error) {
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "idempotency key not settled", "request_id", requestIDOf(r), "error", err)
@@ -130,8 +130,8 @@ func writeAnswer(w http.ResponseWriter, a idempotency.Answer) {
 	_, _ = w.Write(a.Body) // fails only if the client disconnected
 }
 
-// scopedBody is the response writer for callers who may make a change but lack the scope
-// that reads its result: the response is 204, with otherwise the same headers.
+// scopedBody is the response writer of a route with a ShownScope. If the caller's token
+// lacks the scope, it writes 204 instead of the status, and omits the body.
 type scopedBody struct {
 	http.ResponseWriter
 	who   *auth.Principal
@@ -163,7 +163,7 @@ func (w *scopedBody) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // answerBuffer buffers a response in memory.
 type answerBuffer struct {
-	header http.Header // of the real answer
+	header http.Header // of the actual response
 	status int
 	body   bytes.Buffer
 }

@@ -10,8 +10,9 @@ import (
 
 // Leaving returns a handler that continues to serve requests after ctx has ended, while
 // clients move to another process: its liveness probe fails, and it closes each
-// connection after the response. To stop listening immediately would lose requests on
-// connections that were not accepted yet, and requests in transit on idle connections.
+// connection after the response. If it stopped listening immediately, requests on
+// connections that were not accepted yet, and requests in transit on idle connections,
+// would be lost.
 func Leaving(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() == nil {

@@ -99,7 +99,7 @@ func (s *schemas) add(to route.Route) error {
 	return s.complete(op, to)
 }
 
-// operation returns the operation of a route that was added.
+// operation returns the operation of a route, which must have been added.
 func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
 	item := s.Spec.Paths.MapOfPathItemValues[to.Path]
 	return item.Operation(to.Method)
@@ -189,7 +189,7 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	}
 	if h.OtherStatus != 0 {
 		other := *success.Response
-		other.Content = maps.Clone(other.Content) // for other examples
+		other.Content = maps.Clone(other.Content) // it has a different example
 		other.Description = http.StatusText(h.OtherStatus)
 		responses[strconv.Itoa(h.OtherStatus)] = openapi31.ResponseOrReference{Response: &other}
 	}

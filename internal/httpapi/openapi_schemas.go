@@ -56,7 +56,7 @@ func schemaName(t reflect.Type) string {
 // Go type, and forbids unknown fields in request bodies of strict API versions.
 func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	if p.Value.Type() == reflect.TypeFor[jsontext.Value]() {
-		return true, nil // any JSON at all
+		return true, nil // any JSON
 	}
 	oc, ok := openapi.OperationCtx(p.Context)
 	isBody := ok && p.Processed && !oc.IsProcessingResponse() && oc.ProcessingIn() == openapi.InBody && len(p.Context.Path) == 1
@@ -72,10 +72,10 @@ func describeField(p jsonschema.InterceptPropParams) error {
 	if !p.Processed {
 		return nil
 	}
-	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // null or a reference, and a type that forbids null
+	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // anyOf null and a reference; the types beside them would exclude null
 		p.PropertySchema.Type, nullable[1].TypeObject.Type = nil, nil
 	}
-	if types := p.Field.Tag.Get("oneof"); types != "" { // any JSON for the decoder; the tag documents the accepted types
+	if types := p.Field.Tag.Get("oneof"); types != "" { // the decoder accepts any JSON; the tag lists the types that the handler accepts
 		for name := range strings.SplitSeq(types, ",") {
 			one := jsonschema.Schema{}
 			one.WithType(jsonschema.SimpleType(name).Type())

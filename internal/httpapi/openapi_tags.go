@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// tag is a part of the API in its specification: the routes of one noun.
+// tag is an OpenAPI tag, which groups the routes of one noun.
 type tag struct{ name, description string }
 
-// tags are in the order in which the API reference has them. A route of v1 has the
-// tag that its path names last; see tagOf.
+// tags are in the order of the API reference. The tag of a v1 route is the last tag name
+// in its path; see tagOf.
 var tags = []tag{
 	{"tokens", "Access tokens: create, list, rotate and revoke them. A token can be limited by scopes, by wallets and in time."},
 	{"users", "User accounts and passwords."},
@@ -28,11 +28,11 @@ var tags = []tag{
 	{"v1alpha", "The REST API of Specter Desktop, for existing clients. Paths, fields and messages are the same; nothing new is added."},
 }
 
-// nounTags are the tags of nouns in paths that have no tag of their own name.
+// nounTags maps nouns in paths that are not the name of a tag to their tag.
 var nounTags = map[string]string{"rescan": "wallets", "outputs": "labels"}
 
-// apiOf returns the API version that a path belongs to, v1 or v1alpha, or health;
-// also of a path without a route.
+// apiOf returns the part of the API that a path belongs to: health, v1alpha, or v1 for
+// all other paths, including paths without a route.
 func apiOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/api/healthz/"):
@@ -43,8 +43,7 @@ func apiOf(path string) string {
 	return "v1"
 }
 
-// tagOf returns the name of the tag of a route by its path, or "" if tags has none
-// for it.
+// tagOf returns the name of the tag for a path, or "" if there is none.
 func tagOf(path string) string {
 	api := apiOf(path)
 	if api != "v1" {

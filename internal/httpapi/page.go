@@ -42,7 +42,7 @@ type pageOperation struct {
 	Parameters, Body          []pageField
 	BodyText                  *route.Text // instead of Body
 	Success                   pageAnswer
-	Others                    []pageAnswer // of other successful statuses
+	Others                    []pageAnswer // other statuses than Success that are not errors
 	Errors                    []pageAnswer
 	curl                      curl
 }
@@ -53,10 +53,10 @@ type pageAnswer struct {
 	Type               typeText
 }
 
-// pageObject is a schema that answers refer to.
+// pageObject is a schema in the API reference.
 type pageObject struct {
 	Name   string
-	Type   *typeText // of an object that has no fields of its own
+	Type   *typeText // of a schema without fields; otherwise nil
 	Fields []pageField
 }
 
@@ -84,7 +84,7 @@ func newPage(s *schemas, routes []route.Route) (*page, error) {
 		}
 		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
 		if op.RequestBody != nil && (to.Handler.Text == nil || to.Handler.Text.OrJSON) {
-			requests[schemaName(to.Handler.In)] = true // shown where it belongs
+			requests[schemaName(to.Handler.In)] = true // shown with its operation instead
 		}
 	}
 	p.Objects = s.pageObjects(requests)
@@ -119,7 +119,7 @@ func (s *schemas) pageOperation(op *openapi31.Operation, to route.Route) pageOpe
 		out.curl.options = append(out.curl.options, "-X POST")
 	}
 	for code, response := range op.Responses.MapOfResponseOrReferenceValues {
-		status, _ := strconv.Atoi(code) // it is one: errorStatuses and the handler give numbers
+		status, _ := strconv.Atoi(code) // always a number, from errorStatuses or the handler
 		answer := pageAnswer{Status: status, Title: http.StatusText(status)}
 		switch {
 		case status == to.Handler.Status:
@@ -137,10 +137,10 @@ func (s *schemas) pageOperation(op *openapi31.Operation, to route.Route) pageOpe
 	return out
 }
 
-// Curl returns a line that makes the request, to paste into a shell.
+// Curl returns a shell command that sends the request to the server at base, a URL.
 func (o pageOperation) Curl(base string) string { return o.curl.line(base) }
 
-// Slug is the operation's address within the page.
+// Slug returns the id of the operation's HTML element.
 func (o pageOperation) Slug() string { return "op-" + o.ID }
 
 func (p *page) serve(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +151,7 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request) {
 		Base string
 	}{p, baseURL(r)})
 	if err != nil {
-		panic(fmt.Sprintf("the page's template: %v", err)) // a mistake in it, which the tests would show
+		panic(fmt.Sprintf("the page's template: %v", err)) // a mistake in the template, which the tests would find
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

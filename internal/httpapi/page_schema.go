@@ -13,14 +13,15 @@ import (
 // pageField is a parameter, or a member of an object.
 type pageField struct {
 	Name, Description string
-	In                string // of a parameter: path or query
+	In                string // location of a parameter: path, query or header
 	Note              string // such as "required"
 	Type              typeText
 	Limits            string // such as "1 to 128 characters"
 	example           any
 }
 
-// typeText is a type in words; Ref names the object in it, if there is one.
+// typeText describes a type in words. Ref is the name of the schema that it refers to, or
+// empty.
 type typeText struct{ Before, Ref, After string }
 
 func newPageField(name string, schema map[string]any) pageField {
@@ -32,8 +33,8 @@ func newPageField(name string, schema map[string]any) pageField {
 	return field
 }
 
-// fields returns the members of a schema, in the order of its type's fields. The note of
-// each is required or optional, depending on whether the schema requires it.
+// fields returns the members of a schema, in the order of the fields of its Go type. Each
+// has the note given as required or optional, depending on whether the schema requires it.
 func (s *schemas) fields(name, required, optional string) []pageField {
 	schema := s.Spec.Components.Schemas[name]
 	properties, _ := schema["properties"].(map[string]any)
@@ -74,7 +75,8 @@ func (s *schemas) pageObjects(leftOut map[string]bool) []pageObject {
 	return objects
 }
 
-// anyField returns what stands in an object for members of any name.
+// anyField returns a field that represents the members with arbitrary names
+// (additionalProperties) of a schema, or nil if it has none.
 func anyField(schema map[string]any) []pageField {
 	of, ok := schema["additionalProperties"].(map[string]any)
 	if !ok {
@@ -110,7 +112,7 @@ func typeOf(schema map[string]any) typeText {
 	if ref, ok := schema["$ref"].(string); ok {
 		return typeText{Ref: ref[strings.LastIndexByte(ref, '/')+1:]}
 	}
-	if either, ok := schema["anyOf"].([]any); ok { // null, or what it is otherwise
+	if either, ok := schema["anyOf"].([]any); ok { // null, and last the other type
 		other, _ := either[len(either)-1].(map[string]any)
 		t := typeOf(other)
 		t.After += " or null"
@@ -146,7 +148,7 @@ func typeOf(schema map[string]any) typeText {
 	return t
 }
 
-// simpleType returns a schema's type, and whether it may be null instead.
+// simpleType returns a schema's type other than null, and whether it can also be null.
 func simpleType(schema map[string]any) (name string, nullable bool) {
 	switch t := schema["type"].(type) {
 	case string:
@@ -163,7 +165,7 @@ func simpleType(schema map[string]any) (name string, nullable bool) {
 	return name, nullable
 }
 
-// limitsOf describes the other constraints of a schema.
+// limitsOf describes the constraints of a schema other than its type.
 func limitsOf(schema map[string]any) string {
 	var limits []string
 	switch schema["format"] {

@@ -87,7 +87,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
 	}
 	for name, value := range f.Details {
-		if strings.HasPrefix(name, "required_") || name == "reason" { // which v1alpha has
+		if strings.HasPrefix(name, "required_") || name == "reason" { // top-level fields, or only for v1alpha
 			continue
 		}
 		if p.Details == nil {
@@ -154,7 +154,8 @@ func worthLogging(kind fault.Kind) bool {
 	return kind == fault.Unavailable || kind == fault.BadGateway || kind == fault.Refused
 }
 
-// retrySeconds rounds up, for a client must not come back too early (RFC 9110, 10.2.3).
+// retrySeconds returns d in seconds, rounded up, so that a client does not retry too early
+// (RFC 9110, section 10.2.3).
 func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // notFound responds to requests for unknown paths.
@@ -162,8 +163,9 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.fail(w, r, fault.New(fault.NotFound, "path_not_found", "there is nothing at this path; %s describes what there is", descriptionPath))
 }
 
-// asKnownMethod treats methods that the router does not know, for which it would
-// determine neither path nor Allow, like a known method without routes.
+// asKnownMethod returns the handler for methods that the router does not know, for which
+// it does not look up the path. It routes them as TRACE, a method without routes, so that
+// the response is 404 for an unknown path, and otherwise 405 with Allow.
 func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		known := chi.NewRouteContext()
@@ -173,7 +175,7 @@ func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
 }
 
 // methodNotAllowed returns the handler for the methods without a route on a path that
-// has routes. The response to OPTIONS lists the methods.
+// has routes. It responds with 405, or with 200 to OPTIONS, and lists the methods in Allow.
 func (s *server) methodNotAllowed(methods map[string]bool) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {

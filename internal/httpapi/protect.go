@@ -26,7 +26,7 @@ type call struct {
 	routing chi.Context
 
 	answer  recorder
-	id      [1]string // as the header has it
+	id      [1]string // an array, because the response header is a slice of it
 	address string
 	route   string // the matching pattern; empty if there is none
 	user    string
@@ -81,35 +81,36 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Headers that every answer has (ASVS 5, V3.4 and V3.5). The slices are shared and
-// never changed, since headers cost each request.
+// Values of the headers of every response (ASVS 5, V3.4 and V3.5). All responses share
+// the slices, to avoid allocations; they must not be modified.
 var (
 	noSniff = []string{"nosniff"}
 	noStore = []string{"no-store"}
-	// An answer is not a document that a browser may render; the page has its own policy.
+	// Browsers must not render responses as documents; the API reference has its own policy.
 	noContent  = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 	noReferrer = []string{"no-referrer"}
-	// Browsers send a password that they know with requests of other sites' pages.
+	// Pages of other sites must not embed responses: browsers would send a stored password.
 	sameOrigin = []string{"same-origin"}
-	// With HTTPS, browsers use nothing else for this host, for a year.
+	// Browsers must use HTTPS for this host and its subdomains for one year.
 	httpsOnly = []string{"max-age=31536000; includeSubDomains"}
 )
 
-// secure sets the headers that every answer has.
+// secure sets the headers of every response.
 func secure(h http.Header, r *http.Request) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = noStore
 	h["Content-Security-Policy"] = noContent
 	h["Referrer-Policy"] = noReferrer
 	h["Cross-Origin-Resource-Policy"] = sameOrigin
-	// It would count for all ports of localhost, also those of other programs.
+	// HSTS for localhost would also apply to other programs on other ports.
 	if r.TLS != nil && !strings.HasPrefix(r.Host, "localhost") {
 		h["Strict-Transport-Security"] = httpsOnly
 	}
 }
 
-// protect handles every request on every path, except for the requests that sayAlive
-// serves.
+// protect returns a handler that sets the request id and the common headers, refuses
+// requests that are not meant for this server, and logs each request. It leaves plain
+// liveness requests to sayAlive.
 func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.sayAlive(w, r) {

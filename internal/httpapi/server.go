@@ -3,10 +3,10 @@
 // the database nor the node.
 //
 // Every request passes, in this order: limits and timeouts of net/http; request id, log
-// line and recovery from panics; checks of Host and origin; the switch of the API; the
-// size limit of the body; credentials, scope and role; the limits of work in progress;
-// the strict decoder; the handler. Only plain liveness requests get their response
-// earlier, with the same content.
+// line and recovery from panics; checks of Host, of the origin, and whether the API is
+// active; the size limit of the body; credentials, scope and role; the limits of requests
+// in progress; the decoder; if there is a body, credentials, scope and role again; the
+// handler. Only plain liveness requests are answered earlier, with the same response.
 package httpapi
 
 import (
@@ -43,7 +43,7 @@ type Node interface{ Status() nodestatus.Status }
 type Options struct {
 	Log         *slog.Logger
 	Now         func() time.Time
-	Watch       *clock.Watch // of that clock
+	Watch       *clock.Watch // watches the clock that Now returns
 	Login       *auth.Login
 	Users       *auth.Users
 	Tokens      *auth.Tokens
@@ -86,7 +86,7 @@ func New(o Options) (http.Handler, error) {
 	return newHandler(o, Routes(o))
 }
 
-// Routes returns the table of routes.
+// Routes returns the route table.
 func Routes(o Options) []route.Route {
 	return table(
 		&health{database: o.Database, node: o.Node, watch: o.Watch},
@@ -201,7 +201,7 @@ const (
 func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, certificate *Certificate) error {
 	server := &http.Server{
 		Handler:        handler,
-		MaxHeaderBytes: maxHeaderBytes - 4096, // net/http adds as much
+		MaxHeaderBytes: maxHeaderBytes - 4096, // net/http adds 4096
 		// For the header only; code that reads a body sets its own deadline. With
 		// ReadHeaderTimeout in addition, net/http would set a second deadline on every
 		// request.

@@ -7,9 +7,9 @@
 //
 // The response is stored after the action, not in its transaction. If the process
 // ends in between, the key stays claimed; after Patience the next request with it
-// is processed, and the action may be executed again. An action that must never be
-// repeated even then must prevent that on its own, as creating a wallet does,
-// because aliases are unique.
+// is processed, and the action may be executed again. An action that must not be
+// repeated even then requires a check of its own, such as the unique alias of a new
+// wallet.
 package idempotency
 
 import (
@@ -34,8 +34,8 @@ const (
 	Patience = 90 * time.Second
 )
 
-// Errors for a further request with a key that cannot be answered with the stored
-// response.
+// Errors for a request whose key was used before, if the stored response cannot be
+// returned.
 var (
 	ErrRunning = fault.New(fault.Conflict, "request_in_progress",
 		"a request with this Idempotency-Key is in progress; retry to get its response").WithRetryAfter(time.Second)
@@ -68,10 +68,10 @@ type Entry struct {
 
 // Store stores entries.
 type Store interface {
-	// ClaimKey deletes all entries that were claimed before a time, loads the entry
-	// of a key, or nil, and stores the result of decide, in one transaction. decide
-	// may be called more than once; if it returns nil or an error, nothing is
-	// stored.
+	// ClaimKey deletes all entries claimed before the given time, calls decide with
+	// the entry of the request's key, or nil, and stores the entry that decide
+	// returns, all in one transaction. decide may be called more than once; if it
+	// returns nil or an error, nothing is stored.
 	ClaimKey(ctx context.Context, r Request, before time.Time, decide func(found *Entry) (*Entry, error)) error
 	// KeepAnswer adds the response to an entry if it still has this claim.
 	KeepAnswer(ctx context.Context, r Request, claimID string, a Answer) error
@@ -86,7 +86,8 @@ type Keys struct {
 	watch *clock.Watch
 }
 
-// New returns Keys. While the clock is in doubt, no entries are deleted.
+// New returns Keys. While watch does not trust the clock, no entries are deleted, and
+// interrupted requests continue to block their keys.
 func New(store Store, now func() time.Time, watch *clock.Watch) *Keys {
 	return &Keys{store, now, watch}
 }
@@ -99,7 +100,8 @@ type Claim struct {
 }
 
 // Begin returns a claim to process the request, or the stored response. It returns
-// ErrRunning and ErrReused.
+// ErrRunning while another request with the key is in progress, and ErrReused if the key
+// was used for a different request.
 func (k *Keys) Begin(ctx context.Context, r Request) (*Claim, *Answer, error) {
 	now := k.now()
 	id := uuid.NewString()

@@ -100,10 +100,10 @@ type buffered struct {
 // Close implements io.Closer.
 func (*buffered) Close() error { return nil }
 
-// LimitBody returns ErrBodyTooLarge if the body is announced as larger than most
-// bytes, before any of it is read; otherwise reading the body fails as soon as it
-// exceeds the limit. w should be net/http's own, which lingers before it closes the
-// connection, so that the client can read the response.
+// LimitBody returns ErrBodyTooLarge, without reading the body, if the header
+// Content-Length is larger than most; otherwise reading the body fails as soon as it
+// exceeds most bytes. w should be the ResponseWriter of net/http, which delays closing
+// the connection, so that the client can read the response.
 func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	if r.ContentLength > most {
 		return tooLarge(w, most)
@@ -114,8 +114,8 @@ func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	return nil
 }
 
-// tooLarge returns the error, and makes the server close the connection, because the
-// rest of the body is not read.
+// tooLarge returns ErrBodyTooLarge with the limit in its message, and makes the server
+// close the connection, because the rest of the body is not read.
 func tooLarge(w http.ResponseWriter, most int64) error {
 	w.Header().Set("Connection", "close")
 	return ErrBodyTooLarge.WithMessage("the body must not be larger than %d bytes", most)
@@ -156,9 +156,9 @@ func isOf(r *http.Request, types ...string) bool {
 func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }
 
 // DecodeJSON decodes one JSON object into the struct that in points to, according
-// to RFC 8259 and RFC 7493 (I-JSON). Duplicate names, names in different case,
-// invalid UTF-8, text after the object and more than 32 levels are Invalid. Errors
-// never repeat values of the body.
+// to RFC 8259 and RFC 7493 (I-JSON). It returns a fault of kind Invalid for duplicate
+// names, names in different case, invalid UTF-8, text after the object, more than 32
+// levels, and more than 50,000 tokens. Errors never repeat values of the body.
 func DecodeJSON(body []byte, in any, strict Strictness) error {
 	if err := checkForm(body, reflect.TypeOf(in).Elem()); err != nil {
 		return err
@@ -173,8 +173,8 @@ func DecodeJSON(body []byte, in any, strict Strictness) error {
 	return nil
 }
 
-// checkForm checks the syntax and the limits of the body, which do not depend on its
-// fields.
+// checkForm checks the syntax of the body, its depth and its number of tokens. It uses t,
+// the type of the request, only to name fields in errors.
 func checkForm(body []byte, t reflect.Type) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if dec.PeekKind() != '{' {
@@ -232,8 +232,8 @@ func fieldError(err error, t reflect.Type) error {
 	return fault.InvalidField(name, "must be %s", jsonTypeOf(semantic.GoType)).WithCause(err)
 }
 
-// formError returns an error about malformed JSON. It names the place only if that is
-// a known field, so that it never repeats names that the client chose.
+// formError returns an error about malformed JSON. It names the field only if t has that
+// field, so that it never repeats names that the client chose.
 func formError(err error, t reflect.Type) error {
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if name, known := fieldAt(t, syntactic.JSONPointer); known && name != "" {
@@ -257,7 +257,8 @@ func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
 	return fault.InvalidAs("invalid_json", name, "unknown field; expected one of %s", fieldNames(in))
 }
 
-// maxFieldName is the maximum length of a client's name in an error message.
+// maxFieldName is the maximum length of an unknown field or parameter name that an error
+// message repeats.
 const maxFieldName = 40
 
 // isFieldName reports whether a client's name for a field or parameter has the form of

@@ -29,8 +29,8 @@ type everything struct {
 	Any         jsontext.Value `json:"any"`
 }
 
-// FuzzRequestBody: whatever the body, decoding ends, and either refuses it as
-// Invalid, or takes what another JSON library takes for the same.
+// FuzzRequestBody: DecodeJSON rejects any body with a fault of kind Invalid, or decodes it
+// to the same values as the standard library.
 func FuzzRequestBody(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"description": "a", "lifetime": "1 day", "scopes": ["node:read", "x"], "admin": true, "disabled": false, "count": -5}`,
@@ -58,8 +58,8 @@ func FuzzRequestBody(f *testing.F) {
 	})
 }
 
-// checkTaken checks what was taken against the standard library, which is known
-// for other mistakes than the decoder under test.
+// checkTaken compares an accepted body with the result of the standard library, whose
+// decoder has different bugs than the decoder under test.
 func checkTaken(t *testing.T, body []byte, got everything) {
 	t.Helper()
 	if !utf8.Valid(body) {
@@ -101,11 +101,11 @@ func checkTaken(t *testing.T, body []byte, got everything) {
 
 var errTwice = errors.New("a key twice")
 
-// walk reads one value, and returns how deep it is. It fails for a key that is
-// in an object twice, and for anything behind the value.
+// walk reads one value and returns its nesting depth. It returns an error for a duplicate
+// key in an object, and for data after the value.
 func walk(dec *stdjson.Decoder) (deepest int, err error) {
-	dec.UseNumber()            // else huge ones are refused
-	var keys []map[string]bool // of the objects that are open; nil for lists
+	dec.UseNumber()            // without it, numbers beyond float64 are rejected
+	var keys []map[string]bool // one entry for each open object or list; nil for a list
 	expectKey := false
 	for {
 		token, err := dec.Token()

@@ -70,7 +70,8 @@ func planFor(t reflect.Type) plan {
 	return p
 }
 
-// checkParameter panics if a field cannot be filled from text.
+// checkParameter panics if a field cannot be filled from text, or if the JSON body could
+// also fill it.
 func checkParameter(t reflect.Type, field reflect.StructField) {
 	kind := field.Type.Kind()
 	if kind == reflect.Pointer || kind == reflect.Slice && field.Tag.Get("query") != "" {
@@ -84,10 +85,10 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 	}
 }
 
-// receive decodes the request and authorizes it again. A client that is no longer
-// authorized gets that error, and not the errors of its request. If the client
-// disconnected, which aborts the authorization, the error of an invalid request is
-// returned nevertheless.
+// receive decodes the request, authorizes it again with o.recheck, and returns the context
+// from it. If both fail, it returns the authorization error, unless ctx has ended, for
+// example because the client disconnected: then the authorization could not be completed,
+// and receive returns the decoding error.
 func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, in any, o options) (context.Context, error) {
 	err := p.decode(w, r, in, o.strict)
 	if o.recheck != nil {
@@ -129,7 +130,8 @@ func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Stri
 	return p.fillQuery(r, in, strict)
 }
 
-// fillHeader joins several lines of one header into a list (RFC 9110, section 5.3).
+// fillHeader sets the fields that come from headers. It joins repeated headers into one
+// comma-separated list (RFC 9110, section 5.3).
 func (p plan) fillHeader(r *http.Request, in any) error {
 	for _, param := range p.header {
 		values := r.Header.Values(param.name)
@@ -156,7 +158,7 @@ func (p plan) fillPath(r *http.Request, in any) error {
 	return nil
 }
 
-// PathParam returns the value of a route parameter from the path.
+// PathParam returns the unescaped value of a path parameter.
 func PathParam(r *http.Request, name string) (string, error) {
 	text := chi.URLParam(r, name)
 	if r.URL.RawPath != "" { // chi then matched the escaped path

@@ -3,7 +3,7 @@
 // to a response type. The types are inspected once, at startup, for decoding and
 // for the OpenAPI specification.
 //
-// Paths, error formats and the verification of credentials are outside of it.
+// It does not define paths or error formats, and does not verify credentials.
 package route
 
 import (
@@ -66,7 +66,7 @@ type Route struct {
 	Method      string
 	Path        string // without a trailing slash; the path with one is also served
 	Credentials Credentials
-	Scope       auth.Scopes // 0 only if no token is accepted, or any token
+	Scope       auth.Scopes // 0 if the route accepts no tokens, or tokens with any scopes
 	Role        Role
 	Handler     Handler
 	Summary     string
@@ -108,8 +108,8 @@ type Handler struct {
 	serve      func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error
 }
 
-// Recheck checks again, once a request's body has been read, whether its caller may
-// make it. It returns ctx with the caller as they are now.
+// Recheck authorizes a request again after its body has been read. It returns ctx with
+// the current principal.
 type Recheck func(ctx context.Context) (context.Context, error)
 
 // options control how a handler serves a request.
@@ -119,8 +119,8 @@ type options struct {
 	recheck Recheck
 }
 
-// WithETag returns the handler, which must be a reading one, with an ETag on its
-// responses, and 304 if the client has the current one (RFC 9110, section 13.1.2).
+// WithETag returns the handler, which must not make changes, with an ETag on its responses.
+// It responds with 304 if the client sends the current ETag (RFC 9110, section 13.1.2).
 func (h Handler) WithETag() Handler {
 	h.HasETag = true
 	return h
@@ -147,23 +147,24 @@ func (h Handler) WithIdempotencyKey() Handler {
 	return h
 }
 
-// ShownTo returns the handler, which must be one that changes something, with the scope
-// that is required to see its response: the scope that reads the same data. Tokens
-// without it may make the change, but get no body. A response that shows only what the
-// request created needs no such scope.
+// ShownTo returns the handler, which must make a change, with the scope that a token needs
+// to see the response: the scope for reading the same data. Tokens without it may make the
+// change, but get no body. A response that shows only the created object needs no such
+// scope.
 func (h Handler) ShownTo(scope auth.Scopes) Handler {
 	h.ShownScope = scope
 	return h
 }
 
-// Serve responds to r, with ctx, which carries the caller. If it returns an error other
-// than a BrokenError, it has written nothing. It calls recheck, which may be nil, after
-// reading the request and before calling the handler's function.
+// Serve responds to r. ctx must carry the caller's principal. If Serve returns an error
+// other than a BrokenError, it has not started the response. It calls recheck, which may
+// be nil, after reading the request and before calling the handler's function.
 func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, strict Strictness, recheck Recheck) error {
 	return h.serve(ctx, w, r, options{strict, h.HasETag, recheck})
 }
 
-// Text is a body that a handler takes undecoded, in a field of bytes with the tag body.
+// Text describes a body that a handler receives undecoded, in a []byte field with the tag
+// body.
 type Text struct {
 	Types       []string // accepted media types
 	Description string
@@ -182,8 +183,8 @@ func (t *Text) types() []string {
 	return t.Types
 }
 
-// Check returns an error if the parameters of the path differ from the handler's,
-// which is a mistake in the table.
+// Check returns an error if the parameters in the path differ from the handler's path
+// parameters, which is a mistake in the route table.
 func (r Route) Check() error {
 	var names []string
 	for part := range strings.SplitSeq(r.Path, "/") {
@@ -197,13 +198,14 @@ func (r Route) Check() error {
 	return nil
 }
 
-// None is the type of a request without parameters and body, and of a response
-// without a body.
+// None is the type of a request without parameters or body, and of a response without a
+// body.
 type None = struct{}
 
-// JSON returns a handler that calls f and responds with its result as JSON. Fields of
-// In with a path, query or header tag are filled from there, all others from a JSON
-// body. It panics if In cannot be filled, which is a mistake in the table.
+// JSON returns a handler that calls f and responds with its result as JSON. The tags path,
+// query and header of a field of In name the parameter that fills it, and a field with the
+// tag body receives an undecoded body; all other fields are filled from a JSON body. JSON
+// panics if a parameter's field has an unsupported type, which is a programming error.
 func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, error)) Handler {
 	h := handler(func(ctx context.Context, in In) (Out, int, error) {
 		out, err := f(ctx, in)

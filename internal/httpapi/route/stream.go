@@ -18,8 +18,8 @@ const (
 	writeTimeout = 30 * time.Second // for one write; the whole response has no time limit
 )
 
-// Streamed is a body that is written while it is generated, and is never in memory
-// completely.
+// Streamed is a response whose body is written while it is generated, and is never
+// completely in memory.
 type Streamed struct {
 	ContentType string
 	// Header contains additional headers; it may be nil.
@@ -47,7 +47,7 @@ type Media struct {
 // MediaOf returns a media type with content of type T.
 func MediaOf[T any](mediaType string) Media { return Media{mediaType, reflect.TypeFor[T]()} }
 
-// Stream returns a handler that responds with 200 and a body of one of these media
+// Stream returns a handler that responds with 200 and a body of one of the given media
 // types. The response may take as long as the client keeps receiving it.
 func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media ...Media) Handler {
 	plan := planFor(reflect.TypeFor[In]())
@@ -95,8 +95,8 @@ func (e *BrokenError) Unwrap() error { return e.cause }
 // run at the same time.
 type Worker interface {
 	http.ResponseWriter
-	// Work waits for a slot. Each write gives the slot up, so that clients that read
-	// slowly do not block other requests.
+	// Work waits for a slot. Each write releases it, so that clients that read slowly
+	// do not block other requests.
 	Work(ctx context.Context) error
 }
 
@@ -179,8 +179,8 @@ func (t *timedWriter) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// limit sets a deadline of a connection to d from now. It ignores that deadlines are
-// not supported, because tests call handlers without a connection.
+// limit sets a deadline of a connection to d from now. It ignores http.ErrNotSupported,
+// because tests call handlers without a connection.
 func limit(set func(time.Time) error, d time.Duration) error {
 	err := set(time.Now().Add(d)) //nolint:forbidigo // connections know only real time
 	if errors.Is(err, http.ErrNotSupported) {

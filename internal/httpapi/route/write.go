@@ -23,7 +23,7 @@ var (
 // automatically.
 const maxUnmeasured = 2048
 
-// inOrder sorts the members of maps, so that equal responses are equal bytes.
+// inOrder is the option that sorts map keys, so that equal values have identical JSON.
 var inOrder = json.Deterministic(true)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -83,8 +83,8 @@ func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
 	})
 }
 
-// writeVersioned writes v with its own ETag. If mayHave is true, it responds with 304
-// if the client has that version.
+// writeVersioned writes v with its own ETag. If mayHave is true, clients may store the
+// response, and get 304 if they send the current ETag.
 func writeVersioned(w http.ResponseWriter, r *http.Request, status int, v Versioned, mayHave bool) error {
 	h := w.Header()
 	etag := v.ETag()
