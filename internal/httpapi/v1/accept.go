@@ -16,7 +16,7 @@ const (
 )
 
 // preferred returns the offer with the highest quality value in an Accept header (RFC
-// 9110, section 12.5.1): the first of equal ones, and the first of all if none is
+// 9110, section 12.5.1). Earlier offers win ties; the first offer is returned if none is
 // acceptable.
 func preferred(accept string, offers ...string) string {
 	best, quality := offers[0], 0.0
@@ -29,7 +29,7 @@ func preferred(accept string, offers ...string) string {
 }
 
 // qualityOf returns the quality value of a media type in an Accept header, from 0 to 1.
-// The most specific range applies.
+// The most specific media range that matches applies.
 func qualityOf(accept, offer string) float64 {
 	group, _, _ := strings.Cut(offer, "/")
 	quality, specific := 0.0, 0

@@ -31,7 +31,7 @@ func branchName(b wallets.Branch) string {
 	return "receive"
 }
 
-// listAsOf is one page of a list that comes from the index.
+// listAsOf is a page of a list, and the block that it is current to.
 type listAsOf[T any] struct {
 	list[T]
 	AsOf *asOf `json:"as_of" required:"true" description:"The block that the list is current to, at least; null before the first."`
@@ -91,8 +91,8 @@ func (a *API) ListAddresses(ctx context.Context, in listAddressesRequest) (listA
 
 func placeText(a wallets.Address) string { return fmt.Sprint(a.Branch, a.Index) }
 
-// placeCursor parses a cursor into the branch and the index of an address; nil is the
-// beginning.
+// placeCursor parses a cursor into the branch and the index of an address. It returns nil
+// for the beginning of the list.
 func placeCursor(p page) (*wallets.Place, error) {
 	text, err := p.place()
 	if err != nil || text == "" {

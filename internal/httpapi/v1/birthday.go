@@ -35,7 +35,8 @@ func parseBirthday(field string, value jsontext.Value) (wallets.Birthday, error)
 	return wallets.Birthday{}, fault.InvalidField(field, `must be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
 }
 
-// parseTime parses a time (RFC 3339), or a date, which means its beginning in the time zone.
+// parseTime parses a time (RFC 3339), or a date, for which it returns the start of that
+// day in zone.
 func parseTime(text string, zone *time.Location) (at time.Time, isDate, ok bool) {
 	if at, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
 		return at, true, true

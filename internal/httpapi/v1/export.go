@@ -46,7 +46,8 @@ func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaT
 
 const csvContentType = csvType + "; charset=utf-8; header=present"
 
-// setAsOf sets the header that corresponds to as_of of a page.
+// setAsOf sets the headers that correspond to the field as_of of a JSON page. It sets none
+// if tip is unknown.
 func setAsOf(h http.Header, tip wallets.Tip) {
 	if tip.Height >= 0 {
 		h.Set("X-As-Of-Height", strconv.Itoa(tip.Height))
@@ -54,7 +55,8 @@ func setAsOf(h http.Header, tip wallets.Tip) {
 	}
 }
 
-// historyName returns the name of a file, without its extension.
+// historyName returns the name of an exported file, without its extension. alias is empty
+// for an export of all wallets.
 func historyName(alias, what string, p period) string {
 	if alias != "" {
 		what = alias + "-" + what
@@ -62,9 +64,9 @@ func historyName(alias, what string, p period) string {
 	return what + p.inFileName()
 }
 
-// attachment returns the header with which browsers save a response under a name (RFC
-// 6266). A name that is not ASCII is accompanied by an ASCII name, for clients that do
-// not implement RFC 8187.
+// attachment returns the header Content-Disposition (RFC 6266), which makes browsers save
+// a response under name. If name is not ASCII, the header also has an ASCII name, for
+// clients that do not implement RFC 8187.
 func attachment(name string) http.Header {
 	value := mime.FormatMediaType("attachment", map[string]string{"filename": name})
 	ascii := strings.Map(func(r rune) rune {
@@ -147,8 +149,9 @@ func csvLine(r wallets.Record) []string {
 	return line
 }
 
-// addressesOf returns the paid addresses, separated by spaces: all recipients of an
-// outgoing transaction, otherwise the wallet's own addresses.
+// addressesOf returns the paid addresses, separated by spaces: the external addresses if
+// the category is send, otherwise the wallet's own. If there are none, it returns the
+// address that represents the transaction in a list.
 func addressesOf(r wallets.Record) string {
 	var addresses []string
 	for _, o := range r.Outputs {
@@ -172,7 +175,7 @@ func outputLabelsOf(r wallets.Record) string {
 	return strings.Join(labels, " | ")
 }
 
-// appendNew appends a text unless it is empty or there already.
+// appendNew appends text unless it is empty or already in texts.
 func appendNew(texts []string, text string) []string {
 	if text == "" || slices.Contains(texts, text) {
 		return texts

@@ -41,10 +41,10 @@ func (a *API) ListInvitations(ctx context.Context, in walletRequest) (list[invit
 	if err != nil {
 		return list[invitation]{}, err
 	}
-	return newList(invitations, len(invitations), invitationOf, nil), nil // there are few
+	return newList(invitations, len(invitations), invitationOf, nil), nil // few enough for one page
 }
 
-// ownInvitation is an invitation as the invited user sees it, who is not a member yet.
+// ownInvitation is an invitation as the invited user sees it.
 type ownInvitation struct {
 	ID        string    `json:"id" required:"true"`
 	Wallet    string    `json:"wallet_name" required:"true" description:"Name of the wallet for all members."`
@@ -63,7 +63,7 @@ func (a *API) ListOwnInvitations(ctx context.Context, _ struct{}) (list[ownInvit
 	if err != nil {
 		return list[ownInvitation]{}, err
 	}
-	return newList(invitations, len(invitations), ownInvitationOf, nil), nil // there are few
+	return newList(invitations, len(invitations), ownInvitationOf, nil), nil // few enough for one page
 }
 
 type invitationRequest struct {

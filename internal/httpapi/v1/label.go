@@ -54,7 +54,7 @@ func (a *API) LabelOutput(ctx context.Context, in labelOutputRequest) (output, e
 	return outputOf(o), err
 }
 
-// LabelMedia is the media type of labels.
+// LabelMedia is the media type of an export of labels.
 var LabelMedia = []route.Media{route.MediaOf[label](linesType)}
 
 // ExportLabels serves GET /api/v1/wallets/{alias}/labels.
@@ -88,7 +88,8 @@ type importLabelsRequest struct {
 	Lines []byte `body:"application/jsonl,application/x-ndjson,text/plain" json:"-" description:"One BIP-329 JSON object per line, at most 10000 lines."`
 }
 
-// maxLabelsBody has room for wallets.MaxLabels lines with long labels.
+// maxLabelsBody is the maximum size of an import of labels, in bytes. It is enough for
+// wallets.MaxLabels lines with long labels.
 const maxLabelsBody = 16 << 20
 
 // MaxBody implements route.Limited.
@@ -132,7 +133,7 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	return out, nil
 }
 
-// parseLabels returns the labels with their line numbers, and the lines that are
+// parseLabels returns the labels with their line numbers and, in out, the lines that are
 // ignored or invalid.
 func parseLabels(lines []byte) (labels []btc.Label, numbers []int, out importedLabels, err error) {
 	number := 0

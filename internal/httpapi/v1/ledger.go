@@ -36,8 +36,8 @@ func (a *API) ledger(ctx context.Context, alias string, in history) (route.Strea
 	return out, nil
 }
 
-// ledgerParams checks the parameters of a ledger. It refuses filters, because the
-// balances would not follow from a part of the rows.
+// ledgerParams checks the parameters of a ledger. It rejects filters other than a period,
+// because the running balances would not match the remaining rows.
 func (h history) ledgerParams() (wallets.LedgerParams, error) {
 	p := wallets.LedgerParams{Descending: h.Order == descending}
 	if h.View != "ledger" {

@@ -24,7 +24,7 @@ func (a *API) ListMembers(ctx context.Context, in walletRequest) (list[member], 
 	if err != nil {
 		return list[member]{}, err
 	}
-	return newList(members, len(members), memberOf, nil), nil // there are few
+	return newList(members, len(members), memberOf, nil), nil // few enough for one page
 }
 
 type memberRequest struct {

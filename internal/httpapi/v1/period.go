@@ -8,14 +8,14 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// period is the requested period of a history.
+// period contains the query parameters for the period of a history or of the audit log.
 type period struct {
 	Since string `query:"since" json:"-" description:"Only entries at or after this time (RFC 3339), or from the start of this date in the time zone tz."`
 	Until string `query:"until" json:"-" description:"Only entries before this time (RFC 3339), or up to the end of this date in the time zone tz."`
 	Zone  string `query:"tz" json:"-" example:"Europe/Berlin" description:"Time zone (IANA name) of the dates in since and until, and of a ledger's dates; the default is UTC."`
 }
 
-// zone returns the time zone of the period's dates.
+// zone returns the time zone of the dates in since and until.
 func (p period) zone() (*time.Location, error) {
 	zone, err := time.LoadLocation(p.Zone)
 	if err != nil || p.Zone == "Local" {
@@ -46,7 +46,7 @@ func (p period) times() (since, until time.Time, err error) {
 	return since, until, nil
 }
 
-// inFileName returns the period as a part of a file name; empty if it is unlimited.
+// inFileName returns the period as a part of a file name, or "" for an unlimited period.
 func (p period) inFileName() string {
 	name := ""
 	switch {

@@ -266,8 +266,8 @@ func (a *API) GetProposal(ctx context.Context, in proposalRequest) (proposalDeta
 	})
 }
 
-// withWallet calls do, which changes or reads a proposal, and returns the result. It
-// reads the wallet first, so that no error can follow a successful change.
+// withWallet calls do, which changes or reads a proposal, and returns its result. It loads
+// the wallet first, so that the request cannot fail after a successful change.
 func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.Proposal, error)) (proposalDetails, error) {
 	w, err := a.view(ctx, alias, fresh{})
 	if err != nil {
@@ -280,7 +280,7 @@ func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.
 	return detailsOf(p, w), nil
 }
 
-// ifMatch is part of every request that changes a proposal.
+// ifMatch contains the header If-Match of a request that changes a proposal.
 type ifMatch struct {
 	IfMatch *string `header:"If-Match" json:"-" example:"\"7\"" description:"Optional. Known ETag of the proposal, or up to 16 of them, separated by commas; 412 if the proposal has changed since."`
 }
@@ -288,8 +288,9 @@ type ifMatch struct {
 // maxETags is the maximum number of ETags in If-Match.
 const maxETags = 16
 
-// versions returns the versions of the proposal that the request accepts. Weak ETags,
-// and ETags that do not name a version, match no version (RFC 9110, section 13.1.1).
+// versions returns the versions of the proposal that the request accepts, or nil if it
+// accepts all. Weak ETags, and ETags that do not contain a version, match no version (RFC
+// 9110, section 13.1.1).
 func (m ifMatch) versions() (proposal.Versions, error) {
 	if m.IfMatch == nil {
 		return nil, nil
@@ -328,8 +329,8 @@ type addSignaturesRequest struct {
 	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, as a binary file or in base64; or the signed transaction, in binary or hexadecimal. Only the signatures are used, after verification."`
 }
 
-// MaxBody implements route.Limited: a PSBT of the maximum size can be posted in every
-// format.
+// MaxBody implements route.Limited. The limit allows a PSBT of the maximum size in every
+// accepted format.
 func (addSignaturesRequest) MaxBody() int64 { return psbt.MaxTextSize }
 
 // AddSignatures serves POST /api/v1/wallets/{alias}/proposals/{id}/signatures.

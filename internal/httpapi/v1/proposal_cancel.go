@@ -8,7 +8,7 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// cancelledProposal is a proposal that was cancelled.
+// cancelledProposal is a proposal that was cancelled or abandoned.
 type cancelledProposal struct {
 	proposalDetails
 	Remedy *remedy `json:"remedy" required:"true" description:"Body of a request to POST /api/v1/wallets/{alias}/proposals that spends one of its UTXOs to an address of the wallet. Sign and broadcast that proposal to make the cancelled one invalid. Null without the warning still_valid, and if none of its UTXOs can be spent now, such as those of a transaction that it would have replaced."`
@@ -37,7 +37,7 @@ func (a *API) CancelProposal(ctx context.Context, in changeProposalRequest) (can
 	return a.cancel(ctx, in, a.o.Proposals.Cancel)
 }
 
-// cancel cancels or abandons a proposal.
+// cancel calls do, which cancels or abandons a proposal, and returns its result.
 func (a *API) cancel(ctx context.Context, in changeProposalRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledProposal, error) {
 	expected, err := in.versions()
 	if err != nil {

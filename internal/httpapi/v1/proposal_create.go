@@ -35,8 +35,8 @@ type createProposalRequest struct {
 // MaxBody implements route.Limited.
 func (createProposalRequest) MaxBody() int64 { return proposal.MaxParamsJSON }
 
-// params converts the request. It returns errors only for values that the parameters
-// cannot express; the service checks all others.
+// params converts the request to the parameters of the service. It rejects missing fields
+// and values that the parameters cannot express; the service validates all others.
 func (in createProposalRequest) params() (proposal.CreateParams, error) {
 	o := proposal.CreateParams{
 		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
@@ -91,7 +91,7 @@ func (in createProposalRequest) setTerms(o *proposal.CreateParams) error {
 	return err
 }
 
-// maxFee returns the maximum fee for the service; 0 selects the service's default.
+// maxFee returns the maximum fee for the service, where 0 means that the request sets none.
 func maxFee(asked *btc.Amount) (btc.Amount, error) {
 	switch {
 	case asked == nil:

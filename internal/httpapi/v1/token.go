@@ -159,7 +159,7 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (token, error) {
 	return a.tokenOf(t), err
 }
 
-// deletion controls which successors a deletion includes.
+// deletion contains the query parameter that controls whether successors are also deleted.
 type deletion struct {
 	Successors string `query:"successors" json:"-" enum:"keep" description:"keep: tokens that it was rotated to by itself or another token stay valid. Without it, they are deleted as well, unless the request is made with one of them."`
 }
@@ -213,7 +213,7 @@ type rotateTokenRequest struct {
 	GracePeriod *string `json:"grace_period" example:"1h" description:"How long the old token stays valid, such as \"1h\"; \"0s\" revokes it immediately. Without it: 1 hour. Tokens that were created with the old token are revoked together with it."`
 }
 
-// defaultGracePeriod is time enough to bring a new token to where the old one is.
+// defaultGracePeriod is enough time to replace the old token wherever it is used.
 const defaultGracePeriod = time.Hour
 
 // RotateToken serves POST /api/v1/tokens/{id}/rotate.

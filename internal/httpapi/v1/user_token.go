@@ -7,8 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// userToken is a token of another user as an admin sees it: without the user's names of
-// wallets.
+// userToken is a user's token as admins see it, without the user's wallet aliases.
 type userToken struct {
 	tokenDetails
 	WalletCount *int `json:"wallet_count" required:"true" description:"Number of wallets that the token is limited to; null without a limit."`

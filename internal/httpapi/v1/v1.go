@@ -1,5 +1,5 @@
 // Package v1 defines the requests and responses of the API v1, and converts them to
-// and from calls of the services, which make all decisions.
+// and from calls of the services, which contain the logic.
 package v1
 
 import (
@@ -36,14 +36,14 @@ type API struct{ o Options }
 // New returns the handlers.
 func New(o Options) *API { return &API{o} }
 
-// page is a request for a page of a list.
+// page contains the query parameters that select a page of a list.
 type page struct {
 	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"Maximum number of entries."`
 	Cursor string `query:"cursor" json:"-" description:"next_cursor of the previous page."`
 }
 
 const (
-	defaultLimit = 100 // as in the tag of page.Limit
+	defaultLimit = 100 // must be equal to the default in the tag of page.Limit
 	maxLimit     = 1000
 )
 
@@ -60,8 +60,8 @@ type list[T any] struct {
 	NextCursor *string `json:"next_cursor" required:"true" description:"Value of cursor for the next page; null on the last page."`
 }
 
-// newList returns a page of at most limit items from rows. The query's limit must be
-// one higher, which shows whether a next page exists.
+// newList returns a page of at most limit items from rows. The caller must query limit+1
+// rows: the additional row shows that there is a next page.
 func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) string) list[T] {
 	more := len(rows) > limit
 	if more {
@@ -78,7 +78,7 @@ func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) st
 	return out
 }
 
-// place decodes the cursor; the result is empty at the beginning of a list.
+// place decodes the cursor. It returns "" for the beginning of a list.
 func (p page) place() (string, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(p.Cursor)
 	if err != nil || !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
@@ -89,7 +89,7 @@ func (p page) place() (string, error) {
 
 var errCursor = fault.InvalidField("cursor", "must be the next_cursor of an earlier response")
 
-// optionalTime returns nil for the zero time.
+// optionalTime returns t in UTC, truncated to microseconds, or nil for the zero time.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -146,7 +146,7 @@ type readWalletRequest struct {
 	fresh
 }
 
-// fresh is part of the requests that can wait for the index.
+// fresh contains the query parameter of the requests that can wait for the index.
 type fresh struct {
 	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait up to 10 seconds until the response is current to this block height; 409 if it is not by then."`
 }
@@ -160,8 +160,8 @@ func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, erro
 	return walletOf(v), err
 }
 
-// view returns a wallet once its index has reached the requested height. See
-// wallet.Service.Open for the values that it omits.
+// view returns a wallet once its index has reached the requested height. Its balances lack
+// the reserved and frozen amounts; see wallet.Service.Authorize.
 func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, error) {
 	if err := a.wait(ctx, alias, f); err != nil {
 		return wallets.View{}, err

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// maxKept is how many bytes of transactions a request may keep in memory.
+	// maxKept is the maximum size, in bytes, of the transactions that a request keeps in
+	// memory.
 	maxKept = 16 << 20
-	// recordBytes is how many a record takes besides what is written out of it.
+	// recordBytes is the approximate size of a record, in bytes, without its head and tail.
 	recordBytes = 512
 )
 
@@ -19,14 +20,14 @@ const (
 // parts of the response.
 type history struct {
 	read  iter.Seq2[wallet.Record, error]
-	limit int // of bytes in memory
+	limit int // maximum of size
 	kept  []*record
 	size  int  // of the kept records, in bytes
-	whole bool // kept is all
+	whole bool // whether kept contains all transactions
 }
 
-// all yields the transactions, dead ones included, the latest first. A record is
-// good until the next one comes.
+// all yields the transactions, including dead ones, the latest first. A record is valid
+// only until the next one is yielded.
 func (h *history) all() iter.Seq2[*record, error] {
 	return func(yield func(*record, error) bool) {
 		if h.whole {
@@ -55,7 +56,8 @@ func (h *history) all() iter.Seq2[*record, error] {
 	}
 }
 
-// keep takes the record, unless there is too much already.
+// keep adds r to the kept records, and reports whether it did. If that exceeds the limit,
+// it drops all of them, and keeps no further records.
 func (h *history) keep(r *record) bool {
 	if h.size > h.limit {
 		return false
@@ -64,7 +66,7 @@ func (h *history) keep(r *record) bool {
 		h.kept = nil
 		return false
 	}
-	r.Raw = nil // it is in the head
+	r.Raw = nil // it is also in the head, encoded
 	h.kept = append(h.kept, r)
 	return true
 }

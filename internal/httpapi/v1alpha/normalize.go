@@ -12,14 +12,14 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// What the original changes in a request before it checks it. docs/compatibility.md
-// lists what is not mirrored.
+// The functions below normalize values of a request before they are validated, as Specter
+// Desktop does (docs/compatibility.md).
 
-// lowerBech32 returns a bech32 address in lower case, and any other text as it is. To
-// the original, an address in mixed case is valid, although BIP-173 forbids it.
+// lowerBech32 returns a bech32 address in lower case and without surrounding spaces, and
+// any other text unchanged. Specter Desktop accepts mixed case, although BIP-173 forbids it.
 func lowerBech32(address string) string {
 	if strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return address // lower case would make ASCII of some
+		return address // ToLower would convert some of these characters to ASCII
 	}
 	lower := strings.ToLower(strings.TrimSpace(address))
 	for _, prefix := range []string{"bc1", "tb1", "bcrt1"} {
@@ -30,8 +30,8 @@ func lowerBech32(address string) string {
 	return address
 }
 
-// jsonNumber returns a decimal number as JSON writes it. Python's float also takes
-// +1, .5, 5. and 007.
+// jsonNumber returns a decimal number in JSON syntax. Specter Desktop parses numbers with
+// Python's float, which also accepts +1, .5, 5. and 007.
 func jsonNumber(word string) string {
 	number, negative := strings.CutPrefix(word, "-")
 	if !negative {
@@ -43,7 +43,7 @@ func jsonNumber(word string) string {
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	if whole == "" && fraction == "" {
-		return word // not a number, as its reader will find
+		return word // not a number; the caller's parser rejects it
 	}
 	if whole = strings.TrimLeft(whole, "0"); whole == "" {
 		whole = "0"
@@ -57,7 +57,8 @@ func jsonNumber(word string) string {
 	return whole + fraction + exponent
 }
 
-// parseRate reads a fee rate, rounded to the three decimals that Core takes.
+// parseRate parses a fee rate in satoshis per virtual byte, and rounds it to three
+// decimals, the precision of Bitcoin Core.
 func parseRate(text string) (btc.FeeRate, error) {
 	rate, err := btc.ParseFeeRate(text)
 	if err == nil || strings.Trim(text, "0123456789.eE+-") != "" {
@@ -70,8 +71,8 @@ func parseRate(text string) (btc.FeeRate, error) {
 	return btc.ParseFeeRate(strconv.FormatFloat(number, 'f', 3, 64))
 }
 
-// argument is a string. Of a list the first element is taken, and numbers and truth
-// values become their text, as by the original's parser of arguments.
+// argument is a string, decoded like Specter Desktop's argument parser does: a list is
+// replaced by its first element, and a number or boolean by its text.
 type argument string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -102,7 +103,7 @@ func (a *argument) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (argument) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"string"}`), nil }
 
 var errArgument = fault.New(fault.Invalid, "invalid_string", "must be a string")

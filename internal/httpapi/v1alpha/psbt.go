@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// psbtObject is a proposal as the original has it, with its members in its order.
+// psbtObject is a proposal in the format of Specter Desktop, including the order of members.
 type psbtObject struct {
 	Tx            txObject     `json:"tx"`
 	Inputs        []psbtInput  `json:"inputs"`
@@ -108,11 +108,11 @@ type witnessScript struct {
 	Addresses []string `json:"addresses"`
 }
 
-// decimal is a JSON number as it is written, which is always with a point, so that
-// clients take it for one with decimals.
+// decimal is the text of a JSON number. It always has a decimal point, so that clients
+// decode it as a floating-point number.
 type decimal string
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (decimal) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
 
 // MarshalJSON implements json.Marshaler.
@@ -161,7 +161,8 @@ func psbtObjectOf(p proposal.Proposal, v wallet.View) (psbtObject, error) {
 	return out, nil
 }
 
-// twoDecimals writes a fee rate with two decimals at most, and one at least.
+// twoDecimals returns a fee rate in satoshis per virtual byte, rounded to two decimals, of
+// which the second is omitted if it is 0.
 func twoDecimals(rate btc.FeeRate) decimal {
 	cents := (int64(rate) + 5) / 10
 	if cents%10 == 0 {
@@ -204,7 +205,7 @@ func psbtInputOf(in proposal.Input, said psbt.View) psbtInput {
 	return out
 }
 
-// derive adds where the keys come from.
+// derive adds the key derivations of an input or output.
 func (s *psbtScope) derive(said psbt.View) {
 	origin := func(d psbt.Derivation) keyOrigin {
 		return keyOrigin{hex.EncodeToString(d.PubKey), hex.EncodeToString(d.Fingerprint[:]), d.PathText()}
@@ -237,11 +238,11 @@ func (a *API) ListPSBTs(ctx context.Context, in walletRequest) (psbtList, error)
 	return psbtList{pending}, err
 }
 
-// proposalsAtATime is how many are read at once.
+// proposalsAtATime is the number of proposals that one call of the service returns.
 const proposalsAtATime = 100
 
-// pending returns the open proposals of a wallet, by the id of the transaction
-// without signatures. There is one for each: no UTXO is in two of them.
+// pending returns the open proposals of a wallet, by the id of the unsigned transaction.
+// The ids are unique, because open proposals do not share UTXOs.
 func (a *API) pending(ctx context.Context, who *auth.Principal, alias string, v wallet.View) (map[string]psbtObject, error) {
 	all := map[string]psbtObject{}
 	open := proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}

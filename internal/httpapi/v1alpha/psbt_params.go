@@ -32,7 +32,8 @@ type recipient struct {
 	Label   string  `json:"label" description:"Becomes the label of the address."`
 }
 
-// numeral is a number, or a string that contains one, as it is written; empty for none.
+// numeral is the text of a number, which a request contains as a JSON number or as a
+// string; empty if the request has none.
 type numeral string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -45,13 +46,14 @@ func (n *numeral) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (numeral) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"number"},{"type":"string"}]}`), nil
 }
 
-// wordOf returns a number as it is written, what is in a string, true or false; or
-// nothing for null.
+// wordOf returns a scalar JSON value as text: a number or boolean as written, a string
+// without quotes and surrounding spaces, and "" for null. It returns errNoWord for an
+// object or a list.
 func wordOf(text []byte) (string, error) {
 	switch text[0] {
 	case 'n':
@@ -68,7 +70,8 @@ func wordOf(text []byte) (string, error) {
 
 var errNoWord = errors.New("an object or a list")
 
-// yesNo is a truth value, or a word that says one. To the original, any word is true.
+// yesNo is a boolean, which a request contains as a JSON boolean or as a word such as
+// "yes". Specter Desktop treats any word as true.
 type yesNo bool
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -87,7 +90,7 @@ func (y *yesNo) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (yesNo) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"boolean"},{"type":"string"}]}`), nil
 }
@@ -114,12 +117,13 @@ func (p *position) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (position) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"integer"},{"type":"string"}]}`), nil
 }
 
-// amount reads what a recipient is to get, exactly.
+// amount parses the amount of a recipient without rounding. Errors name field, the path of
+// the recipient in the request.
 func (r recipient) amount(field string) (btc.Amount, error) {
 	text := string(r.Amount)
 	switch {
@@ -131,7 +135,7 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 		if found && err != nil {
 			return 0, fault.InvalidField(field+".amount", "must be a number")
 		}
-		text = mantissa + "e" + strconv.Itoa(shift-8) // in bitcoins
+		text = mantissa + "e" + strconv.Itoa(shift-8) // the number of bitcoins
 	case r.Unit != "btc":
 		return 0, fault.InvalidField(field+".unit", "must be btc or sat")
 	}
@@ -150,7 +154,7 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 // MaxBody implements route.Limited.
 func (createPSBTRequest) MaxBody() int64 { return proposal.MaxParamsJSON }
 
-// params returns what is asked for.
+// params converts the request to the parameters of the service.
 func (in createPSBTRequest) params() (proposal.CreateParams, error) {
 	o := proposal.CreateParams{Recipients: make([]proposal.Recipient, len(in.Recipients)), Replaces: strings.ToLower(strings.TrimSpace(in.Replaces)), NotReplaceable: !bool(in.RBF)}
 	for i, r := range in.Recipients {
@@ -206,7 +210,8 @@ var fieldsHere = strings.NewReplacer(
 	"subtract_fee_from[0]", "subtract_from", "replaces", "rbf_tx_id",
 )
 
-// asOriginal returns a fault of the service as this surface has it.
+// asOriginal converts an error of the service to the corresponding error of v1alpha, with
+// the field names of the request.
 func asOriginal(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {

@@ -11,10 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// bitcoins is an amount that JSON has as a number of bitcoins.
+// bitcoins is an amount that is encoded in JSON as a number of bitcoins.
 type bitcoins btc.Amount
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (bitcoins) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
 
 // MarshalJSON implements json.Marshaler.
@@ -23,8 +23,9 @@ func (a bitcoins) MarshalJSON() ([]byte, error) { return btc.Amount(a).AppendBTC
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *bitcoins) UnmarshalJSON(text []byte) error { return (*btc.JSONBTC)(a).UnmarshalJSON(text) }
 
-// The records of transactions are written by hand, for there may be a hundred
-// thousand in an answer. These types describe what is written, in its order.
+// Types of the transaction records in a response, for the OpenAPI specification and with
+// the members in the order of the response. The records themselves are encoded by
+// functions below, because a response can contain 100,000 of them.
 type (
 	commonRecord struct {
 		Txid          string    `json:"txid"`
@@ -65,7 +66,7 @@ type (
 	}
 )
 
-// PrepareJSONSchema says that the list is never null.
+// PrepareJSONSchema implements jsonschema.Preparer: the list is never null.
 func (recordList) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	schema.RemoveType(jsonschema.Null)
 	return nil
@@ -74,17 +75,17 @@ func (recordList) PrepareJSONSchema(schema *jsonschema.Schema) error {
 // unknownAddress replaces a missing address.
 const unknownAddress = "Unknown"
 
-// record is a transaction with the encoded members that all kinds of records have in
-// common, because a response contains it up to five times.
+// record is a transaction with the encoded members that all kinds of records share. They
+// are encoded once, because a response contains a transaction up to five times.
 type record struct {
 	wallet.Record
-	head, tail []byte // what is before and after the address
+	head, tail []byte // the shared members before and after the address
 }
 
-// usualHead is room for what is before an address, but for the raw transaction.
+// usualHead is the usual size of the head, in bytes, without the raw transaction.
 const usualHead = 400
 
-// write writes out what is common, into memory that is used again.
+// write encodes the head and the tail. It reuses their memory.
 func (r *record) write() {
 	if r.head == nil {
 		r.head = make([]byte, 0, hex.EncodedLen(len(r.Raw))+usualHead)
@@ -135,7 +136,8 @@ func (r *record) appendUTXO(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte 
 	return append(b, '}')
 }
 
-// appendHead appends a record up to its address, which is another for a UTXO.
+// appendHead appends the members of a record up to the name of the address. The value of
+// the address is not part of it, because a UTXO has its own.
 func appendHead(b []byte, r *wallet.Record) []byte {
 	b = append(b, `{"txid":"`...)
 	b = append(b, r.Txid...)
@@ -164,8 +166,7 @@ func appendHead(b []byte, r *wallet.Record) []byte {
 	return append(b, `,"address":`...)
 }
 
-// appendTail appends a record from its address on, up to where the kinds of
-// records begin to differ.
+// appendTail appends the members after the address that all kinds of records share.
 func appendTail(b []byte, r *wallet.Record) []byte {
 	b = append(b, `,"category":"`...)
 	b = append(b, r.Category...)
@@ -175,7 +176,8 @@ func appendTail(b []byte, r *wallet.Record) []byte {
 	return strconv.AppendInt(b, int64(r.Confirmations), 10)
 }
 
-// appendBlock appends where the transaction is confirmed, and its time.
+// appendBlock appends the block that contains the transaction, its time, and the time of
+// the transaction.
 func appendBlock(b []byte, r *wallet.Record) []byte {
 	if r.Block == nil {
 		b = append(b, `,"blockheight":null,"blockhash":null,"time":`...)
@@ -211,8 +213,8 @@ func appendLabel(b []byte, r *wallet.Record) []byte {
 	return append(b, '"')
 }
 
-// amountOf returns what older versions of the original had as amount: what came
-// in, or what others were paid, without the fee and without a sign.
+// amountOf returns the amount as older versions of Specter Desktop reported it: the net
+// amount that entered or left the wallet, without the fee and without a sign.
 func amountOf(r *wallet.Record) btc.Amount {
 	amount := r.Flow
 	if amount < 0 {
@@ -224,7 +226,8 @@ func amountOf(r *wallet.Record) btc.Amount {
 	return amount
 }
 
-// heightFor returns the height from which the confirmations are counted.
+// heightFor returns the height of the best block at the time when the confirmations of the
+// record were counted.
 func heightFor(r *wallet.Record, tip wallet.Tip) int {
 	if r.Block == nil {
 		return tip.Height

@@ -49,7 +49,7 @@ func (a *API) GetSpecter(ctx context.Context, _ struct{}) (specterResponse, erro
 		AliasName:               map[string]string{},
 		NameAlias:               map[string]string{},
 	}
-	if len(out.NetworkInfo) == 0 { // the node was never reached; the original says this then
+	if len(out.NetworkInfo) == 0 { // the node was never reached; Specter Desktop returns this value in that case
 		out.NetworkInfo = jsontext.Value(`{"subversion":"","version":999999}`)
 	}
 	err = a.addWallets(ctx, auth.PrincipalFrom(ctx), &out)
@@ -125,15 +125,15 @@ func lastContact(s nodestatus.Status) *string {
 	return &text
 }
 
-// joinObjects returns one object with the members of two that have some, and
-// none in common.
+// joinObjects returns a JSON object with the members of a and b, which must not be empty
+// and must not have names in common.
 func joinObjects(a, b jsontext.Value) jsontext.Value {
 	head := bytes.TrimSuffix(bytes.TrimSpace(a), []byte("}"))
 	return slices.Concat(head, []byte(","), bytes.TrimPrefix(b, []byte("{")))
 }
 
-// config is the config.json of Specter Desktop: what means something here is
-// true, all else has the original's defaults. No secret is in it.
+// config is the config.json of Specter Desktop, without secrets. Settings that exist in
+// specterd have their actual values, all others the defaults of Specter Desktop.
 type config struct {
 	Auth                  configAuth                   `json:"auth"`
 	Explorers             map[string]string            `json:"explorers"`

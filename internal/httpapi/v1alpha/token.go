@@ -13,13 +13,14 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// seconds is a length of time that JSON shows as a number of seconds.
+// seconds is a duration that is encoded in JSON as a number of seconds.
 type seconds time.Duration
 
-// JSONSchemaBytes is for the API's description.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (seconds) JSONSchemaBytes() ([]byte, error) { return []byte(`{"type":"number"}`), nil }
 
-// MarshalJSONTo writes whole seconds without a fraction, as the original does.
+// MarshalJSONTo implements json.MarshalerTo. It encodes whole seconds without a fraction,
+// as Specter Desktop does.
 func (s seconds) MarshalJSONTo(enc *jsontext.Encoder) error {
 	micros := time.Duration(s).Microseconds()
 	text := strconv.FormatInt(micros/1e6, 10)
@@ -36,9 +37,9 @@ type tokenSummary struct {
 	Endpoints     []string `json:"endpoints,omitempty"`
 }
 
-// tokensByID is an object of tokens by their ids, in the order they were made.
+// tokensByID is a JSON object of tokens by id, in the order in which they were added.
 type tokensByID struct {
-	summaries // embedded, so that it is described as the map that it is
+	summaries // embedded, so that the OpenAPI specification describes a map
 	ids       []string
 }
 
@@ -52,7 +53,8 @@ func (t *tokensByID) add(id string, summary tokenSummary) {
 	t.summaries[id] = summary
 }
 
-// MarshalJSONTo keeps the order, which a map would not.
+// MarshalJSONTo implements json.MarshalerTo. Unlike the encoding of a map, it keeps the
+// order.
 func (t tokensByID) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
 		return err
@@ -68,8 +70,8 @@ func (t tokensByID) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.EndObject)
 }
 
-// endpoints names the scopes of a token that has other than every token that is made
-// here, for which a field that the original lacks is not worth it.
+// endpoints returns the names of the scopes, or nil for SpecterScopes, the default of
+// v1alpha, so that responses for such tokens have no field that Specter Desktop lacks.
 func endpoints(s auth.Scopes) []string {
 	if s == auth.SpecterScopes {
 		return nil
@@ -184,7 +186,7 @@ func (in createTokenRequest) params() (auth.CreateTokenParams, error) {
 	return params, nil
 }
 
-// descriptionText reads a description, which is required and must not be null.
+// descriptionText decodes a description, which is required and must not be null or empty.
 func descriptionText(value jsontext.Value) (string, error) {
 	switch value.Kind() {
 	case 0:

@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TransactionList is what GetTransactions streams, for the API's description.
+// TransactionList is the media type of the response of GetTransactions.
 var TransactionList = route.MediaOf[recordList](route.JSONType[0])
 
 // GetTransactions serves GET /api/v1alpha/specter/full_txlist/: the history of
@@ -34,9 +34,9 @@ func streamed(body func(w *bufio.Writer) error) route.Streamed {
 	return route.Streamed{ContentType: route.JSONType[0], Body: body}
 }
 
-// writeAll writes the elements as a JSON array or object, without the elements for
-// which appendOne appends nothing. It appends to the writer's own buffer, so that
-// elements that fit are not copied.
+// writeAll writes begin, the elements of all, separated by commas, and end. It omits the
+// elements for which appendOne appends nothing. appendOne appends to the buffer of w, so
+// that elements that fit are not copied.
 func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error], appendOne func(b []byte, one T) []byte) error {
 	if _, err := w.WriteString(begin); err != nil {
 		return err

@@ -15,15 +15,15 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Node says what is known of the node, without waiting for it.
+// Node returns the last known status of the node without waiting for it.
 type Node interface{ Status() nodestatus.Status }
 
-// Memberships says which wallets a user is a member of.
+// Memberships loads the wallets that a user is a member of.
 type Memberships interface {
 	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
 }
 
-// Options are what the handlers work with.
+// Options are the dependencies and the settings of the handlers.
 type Options struct {
 	Tokens      *auth.Tokens
 	Memberships Memberships
@@ -33,7 +33,7 @@ type Options struct {
 	Now         func() time.Time
 	// DataFolder is shown to admins.
 	DataFolder string
-	// UID is this installation's own, 16 hexadecimal digits.
+	// UID identifies this installation, with 16 hexadecimal digits.
 	UID string
 }
 

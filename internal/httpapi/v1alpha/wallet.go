@@ -14,16 +14,16 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// shownAhead is how many addresses of a branch are shown past the last that was
-// revealed or used. Specter Desktop shows all derived addresses: it derives 20 to 60,
-// whereas specterd derives more than a thousand.
+// shownAhead is the number of addresses that are shown on each branch after the last
+// address that was revealed or used. Specter Desktop shows all derived addresses: it
+// derives 20 to 60, whereas specterd derives more than a thousand.
 const shownAhead = 20
 
 type walletRequest struct {
 	Alias string `path:"alias" json:"-" description:"Your alias of the wallet."`
 }
 
-// WalletResponse is what GetWallet streams, for the API's description.
+// WalletResponse is the media type of the response of GetWallet.
 var WalletResponse = route.MediaOf[walletResponse](route.JSONType[0])
 
 // GetWallet serves GET /api/v1alpha/wallets/{alias}/.
@@ -70,7 +70,7 @@ func (p *walletDetails) frozen() []string {
 	return frozen
 }
 
-// write writes the answer, in the original's order.
+// write writes the response, with the members in the order of Specter Desktop.
 func (p *walletDetails) write(w *bufio.Writer) error {
 	type member struct {
 		name  string
@@ -93,7 +93,7 @@ func (p *walletDetails) write(w *bufio.Writer) error {
 	between := byte('{')
 	for i, m := range members {
 		if i > 0 && m.name == p.Alias {
-			continue // the wallet has this name, and its object contains the same member
+			continue // the wallet's alias is this name, and names must be unique
 		}
 		if _, err := w.Write(append(appendText([]byte{between}, m.name), ':')); err != nil {
 			return err
@@ -107,7 +107,7 @@ func (p *walletDetails) write(w *bufio.Writer) error {
 	return err
 }
 
-// writeWallet writes the object of the wallet itself.
+// writeWallet writes the wallet object, which walletObject describes.
 func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 	head, err := p.head()
 	if err != nil {
@@ -121,7 +121,7 @@ func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 	if err != nil {
 		return fmt.Errorf("encode the wallet: %w", err)
 	}
-	begin[len(begin)-1], end[0], end[len(end)-1] = ',', ',', ',' // their braces: all is one object
+	begin[len(begin)-1], end[0], end[len(end)-1] = ',', ',', ',' // replace the braces between the parts, to form one object
 	if err := writeAll(w, string(begin)+`"_addresses":{`, `}`, p.addresses(), appendAddress); err != nil {
 		return err
 	}
@@ -134,7 +134,8 @@ func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.all(), p.appendUTXOs)
 }
 
-// addresses yields the shown addresses, each once.
+// addresses yields the addresses in the response, each once: the first addresses of each
+// branch (see shownAhead), and all other labelled addresses.
 func (p *walletDetails) addresses() iter.Seq2[wallet.LabelledAddress, error] {
 	labels := map[string]string{}
 	for _, a := range p.Labelled {
@@ -183,7 +184,7 @@ func appendAddress(b []byte, a wallet.LabelledAddress) []byte {
 	return append(b, `,"used":null,"service_id":null}`...)
 }
 
-// appendMember appends a transaction under its id.
+// appendMember appends a transaction as an object member whose name is its id.
 func appendMember(b []byte, r *record) []byte {
 	return r.appendStored(append(appendText(b, r.Txid), ':'))
 }
@@ -196,7 +197,7 @@ func (p *walletDetails) appendListed(b []byte, r *record) []byte {
 	return r.appendListed(b, p.Synced)
 }
 
-// appendUTXOs appends what is unspent of a transaction.
+// appendUTXOs appends the unspent outputs of a transaction.
 func (p *walletDetails) appendUTXOs(b []byte, r *record) []byte {
 	return p.appendSome(b, r, func(*wallet.Unspent) bool { return true })
 }
@@ -222,12 +223,13 @@ func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unsp
 	return b
 }
 
-// coinbaseMaturity is how many confirmations the outputs of a coinbase need
-// before they can be spent in the next block (Bitcoin Core, COINBASE_MATURITY).
+// coinbaseMaturity is the number of confirmations that a coinbase transaction needs before
+// its outputs can be spent in the next block (COINBASE_MATURITY of Bitcoin Core).
 const coinbaseMaturity = 100
 
-// hasUTXOs reports whether what is unspent of a transaction is in what Core's
-// listunspent lists.
+// hasUTXOs reports whether listunspent of Bitcoin Core includes the unspent outputs of a
+// transaction. It requires more than coinbaseMaturity confirmations of a coinbase
+// transaction.
 func hasUTXOs(r *wallet.Record) bool {
 	alive := r.Status == wallet.Confirmed || r.Status == wallet.InMempool
 	return alive && (r.Category != wallet.Generate || r.Confirmations > coinbaseMaturity)

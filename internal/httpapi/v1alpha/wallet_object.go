@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// walletResponse describes what GetWallet writes.
+// walletResponse describes the response of GetWallet for the OpenAPI specification.
 type walletResponse struct {
 	Wallet       walletObject   `json:"{alias}" description:"The wallet, under its alias."`
 	TxList       []listedRecord `json:"txlist"`
@@ -21,8 +21,8 @@ type walletResponse struct {
 	UTXO         []utxoRecord   `json:"utxo" description:"The outputs of _full_utxo that are not locked."`
 }
 
-// PrepareJSONSchema makes of the member that stands for the wallet's alias one of
-// any name, which is how a schema has it.
+// PrepareJSONSchema implements jsonschema.Preparer. It converts the property {alias} to
+// additionalProperties, because the name of that member is the alias of the wallet.
 func (walletResponse) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	const name = "{alias}"
 	schema.AdditionalProperties = &jsonschema.SchemaOrBool{TypeObject: schema.Properties[name].TypeObject}
@@ -31,8 +31,9 @@ func (walletResponse) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	return nil
 }
 
-// walletObject describes a wallet. The parts of it that are of no great size are
-// encoded as they are; what grows with the wallet's history is written by hand.
+// walletObject describes the wallet in the response of GetWallet. Only walletHead and
+// walletTail are encoded from these types; writeWallet writes the members between and after
+// them, which grow with the wallet's history.
 type walletObject struct {
 	walletHead
 	Addresses    map[string]addressObject `json:"_addresses" description:"Addresses that were revealed or used, 20 more on each branch, and all labelled addresses."`
@@ -130,8 +131,8 @@ func balanceOf(w *wallet.Wallet) balanceObject {
 	return balanceObject{bitcoins(w.Balances.Trusted), bitcoins(w.Balances.UntrustedPending), bitcoins(w.Balances.Immature)}
 }
 
-// devicesOf returns the alias of each key's device. If the device was deleted, it returns
-// the alias that a device would get of which only the key is known.
+// devicesOf returns the alias of each key's device. For a deleted device, it returns the
+// fingerprint of the key, which is the default alias of a device.
 func devicesOf(v *wallet.View) []string {
 	devices := make([]string, len(v.Keys))
 	for i, k := range v.Keys {
@@ -142,7 +143,8 @@ func devicesOf(v *wallet.View) []string {
 	return devices
 }
 
-// addressAt returns the address with an index, from the addresses of a branch from 0 on.
+// addressAt returns the address with an index from the first addresses of a branch, or ""
+// if they do not include it.
 func addressAt(branch []wallet.PlainAddress, index uint32) string {
 	if int(index) >= len(branch) {
 		return ""
@@ -150,8 +152,9 @@ func addressAt(branch []wallet.PlainAddress, index uint32) string {
 	return branch[index].Address
 }
 
-// walletInfo is getwalletinfo: what the index knows better than what Core said
-// some time ago, and Core 30 does not say the balances at all; and the rest.
+// walletInfo is a result of getwalletinfo. The named fields are replaced by the values of
+// the index, which are more recent, and Rest contains the other fields of Bitcoin Core.
+// Bitcoin Core 30 does not report the balances.
 type walletInfo struct {
 	WalletName         string         `json:"walletname"`
 	Balance            bitcoins       `json:"balance"`
@@ -167,7 +170,8 @@ type blockObject struct {
 	Height int    `json:"height"`
 }
 
-// unaskedInfo is what Core would say of any of our wallets.
+// unaskedInfo contains the fields of getwalletinfo that are the same for all wallets of
+// specterd. It is used until the indexer has read the actual result.
 const unaskedInfo = `{"private_keys_enabled":false,"avoid_reuse":false,"descriptors":true}`
 
 // infoOf returns the result of getwalletinfo that the indexer read last, with the current
