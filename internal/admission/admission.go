@@ -84,8 +84,8 @@ func New(l Limits) *Gate {
 }
 
 // Buffer reserves n bytes for a body, and waits for them if necessary. The caller must
-// call release when the body is no longer in memory. Buffer returns ErrTooMany or ErrBusy
-// if it had to wait longer than Patience, and ctx.Err() if ctx ended first.
+// call release when the body has left memory. Buffer returns ErrTooMany or ErrBusy if it
+// had to wait longer than Patience, and ctx.Err() if ctx ended first.
 func (g *Gate) Buffer(ctx context.Context, userID string, n int64) (release func(), err error) {
 	u := g.join(userID)
 	ofUser := min(n, g.limits.UserBytes)

@@ -48,7 +48,7 @@ const (
 	Misdirected
 	// PreconditionFailed: the resource is not in the state that the request requires.
 	PreconditionFailed
-	// Refused: the node returned an error for which there is no more specific kind.
+	// Refused: the node returned an error without a more specific kind.
 	Refused
 )
 

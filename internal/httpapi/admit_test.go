@@ -94,8 +94,8 @@ func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "third"}`).want(t, 200, "done")
 }
 
-// TestHeavyRequests_OfOneUser checks that of many concurrent heavy requests of one user one is
-// executed and the others get 429 or 503.
+// TestHeavyRequests_OfOneUser checks that if one user sends many heavy requests concurrently,
+// one is executed and the others get 429 or 503.
 func TestHeavyRequests_OfOneUser(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// soon is much shorter than the time for which the server waits for a body.
+// soon is shorter than the time for which the server waits for a body, at least 10 seconds.
 const soon = 8 * time.Second
 
 // unfinished sends the beginning of a request and returns the response that the server

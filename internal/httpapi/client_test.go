@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// testUser is a user with its password.
+// testUser is a user with their password.
 type testUser struct {
 	auth.User
 	password string
@@ -188,13 +188,13 @@ func (a answer) want(t testing.TB, status int, parts ...string) answer {
 	return a
 }
 
-// text returns a string field of the response, or "" if there is no such string.
+// text returns a string field of the response, or "" if there is none with this name.
 func (a answer) text(name string) string {
 	text, _ := a.fields[name].(string)
 	return text
 }
 
-// list returns one string field of every item of a page.
+// list returns the values of a string field in all items of a page.
 func (a answer) list(field string) []string {
 	var out []string
 	items, _ := a.fields["items"].([]any)
@@ -250,13 +250,14 @@ var uniqueNumber atomic.Int64
 // unique returns a name that no other call returns.
 func unique(name string) string { return name + "-" + strconv.FormatInt(uniqueNumber.Add(1), 10) }
 
-// eventually waits for rows that the audit recorder writes in the background.
+// eventually waits until holds returns true. It is for rows that are written in the
+// background.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
 	testkit.Eventually(t, "it is so", holds)
 }
 
-// jsonText returns a JSON string.
+// jsonText returns text as a JSON string.
 func jsonText(text string) (string, error) {
 	quoted, err := json.Marshal(text)
 	return string(quoted), err

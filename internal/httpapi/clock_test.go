@@ -10,8 +10,9 @@ import (
 )
 
 // TestClockJumps checks that tokens expire by the current wall clock, that deleted tokens
-// stay deleted at any clock, and that no row is deleted that would be missing once the clock
-// is corrected. Readiness reports the jump until then.
+// stay deleted regardless of the clock, and that rows that become valid again when the clock
+// is corrected have not been deleted. The readiness probe reports the jump until the clock is
+// corrected or the new time has lasted for Doubt.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {

@@ -194,7 +194,8 @@ func fixed(headers ...string) func(*testing.T, *world, route.Route) []string {
 
 func password(_ *testing.T, w *world, _ route.Route) []string { return []string{w.caller.basic()} }
 
-// forged returns a token that forge makes from the claims of a valid one.
+// forged returns a function that returns the header of a token that forge creates from the
+// claims of a valid token.
 func forged(forge func(w *world, claims jwt.MapClaims) string) func(*testing.T, *world, route.Route) []string {
 	return func(t *testing.T, w *world, _ route.Route) []string {
 		var claims jwt.MapClaims

@@ -136,8 +136,9 @@ func isTable(o object) bool {
 	return true
 }
 
-// saysMore reports whether example a has more values than b, or as many in a shorter text.
-// Ties have a fixed order, so that the result does not depend on the order of the tests.
+// saysMore reports whether example a has more values than b, or the same number of values in
+// a shorter text. Ties have a fixed order, so that the result does not depend on the order of
+// the tests.
 func saysMore(a, b any) bool {
 	if x, y := countValues(a), countValues(b); x != y {
 		return x > y
@@ -214,8 +215,8 @@ func (s *specification) checkExample(key, mediaType string, example any) error {
 	return s.checkBody(in(response, "content", mediaType), mediaType, must(json.Marshal(example)))
 }
 
-// TestExamples_EveryResponseHasAValidOne fails if an example is missing or outdated: an
-// example without a new field is invalid, and so is one with a removed field.
+// TestExamples_EveryResponseHasAValidOne fails if an example is missing or does not match the
+// specification, for example because a field was added or removed.
 func TestExamples_EveryResponseHasAValidOne(t *testing.T) {
 	t.Parallel()
 	if *updateExamples {

@@ -1,4 +1,5 @@
 package httpapi
 
-// NewHandler serves a given table of routes. Tests use it for features that no route has yet.
+// NewHandler returns a handler for the given routes. Tests use it for features that no route
+// of the API has yet.
 var NewHandler = newHandler

@@ -78,8 +78,8 @@ func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
 	return scopes, true
 }
 
-// beyond returns the properties that have a value in a response and that none of the scopes
-// allows to read.
+// beyond returns the properties that have a value in a response, although none of the scopes
+// allows the caller to read them.
 func (s *specification) beyond(r *http.Request, kept *keeper, scopes auth.Scopes) (shown []string) {
 	response, _ := s.response(r.Method, r.URL.EscapedPath(), kept.status)
 	schema := in(response, "content", "application/json", "schema")
@@ -98,7 +98,7 @@ func (s *specification) beyond(r *http.Request, kept *keeper, scopes auth.Scopes
 	return shown
 }
 
-// walk calls found with each property of a schema that has a value.
+// walk calls found for each property of a schema that is not empty in value.
 func (s *specification) walk(schema object, value any, found func(field string)) {
 	name := componentName(schema)
 	if name != "" {

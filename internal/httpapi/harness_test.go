@@ -52,7 +52,7 @@ type server struct {
 	node    *nodeStub
 	key     []byte
 	store   *store.Store
-	db      *sql.DB  // a separate connection, as of an SQL shell
+	db      *sql.DB  // a separate connection, like an SQL shell has
 	selects sync.Map // prepared statements by their text
 	log     *testkit.Log
 	client  *http.Client
@@ -232,7 +232,7 @@ func (s *server) inspect(t *testing.T) {
 	})
 }
 
-const shortestSecret = 8 // shorter texts are in the log by chance
+const shortestSecret = 8 // shorter texts can occur in the log by chance
 
 // privateToWallets matches outpoints, transactions, addresses, amounts and quoted names.
 var privateToWallets = regexp.MustCompile(`[0-9a-f]{64}|bcrt1|BTC|^"`)

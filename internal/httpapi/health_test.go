@@ -9,8 +9,8 @@ import (
 )
 
 // TestLiveness_ShortPath checks the short path of the liveness probe: if requests are not
-// logged, plain probes are answered before the router. The responses of a server with and of
-// one without request logs must be the same.
+// logged, plain probes are answered before the router. A server with request logs and a
+// server without must return the same responses.
 func TestLiveness_ShortPath(t *testing.T) {
 	t.Parallel()
 	long := start(t)

@@ -146,7 +146,7 @@ func TestImportedTokens_Expiry(t *testing.T) {
 }
 
 // TestDefaultPasswordsFromOutside checks that a server that other hosts can reach refuses
-// default passwords, also those of users that were imported after its start.
+// default passwords, including the passwords of users that were imported after its start.
 func TestDefaultPasswordsFromOutside(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -89,8 +89,8 @@ func testNoUserEnumeration(t *testing.T, s *server, _ *testkit.Node) {
 	}
 }
 
-// testRepointedAlias plays an owner who removes a member and tries to make the alias that the
-// member uses for deposits point to another wallet.
+// testRepointedAlias checks that an owner who removes a member cannot make the member's alias
+// of the wallet refer to another wallet, for example to receive the member's deposits.
 func testRepointedAlias(t *testing.T, s *server, _ *testkit.Node) {
 	mallory, victim := s.user(t, "mallory", false), s.user(t, "victim", false)
 	s.vault(t, mallory, "savings")
@@ -112,8 +112,8 @@ func testRepointedAlias(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "GET", deposit, victims, "").wantProblem(t, 404, "wallet_not_found")
 }
 
-// testUninvitedMember plays an owner who creates wallets with names that another user is
-// likely to use and tries to make that user a member of them without consent.
+// testUninvitedMember checks that an owner cannot make another user a member of a wallet, and
+// thereby occupy an alias that this user is likely to use, without the user's consent.
 func testUninvitedMember(t *testing.T, s *server, _ *testkit.Node) {
 	mallory, victim := s.user(t, "mallory", false), s.user(t, "victim", false)
 	k, victims := s.token(t, mallory, 0).bearer(), s.token(t, victim, 0).bearer()

@@ -198,7 +198,7 @@ func (s *server) identify(t *testing.T, owner string, who testUser, v vault) ide
 	}
 }
 
-// compare makes a request for a resource of another user and one for a resource that does
+// compare makes the same request for a resource of another user and for a resource that does
 // not exist, and compares the responses.
 func (s *server) compare(t *testing.T, name, authorization string, p probe, known, unknown identifiers) {
 	t.Helper()

@@ -24,7 +24,7 @@ func testAddressDetails(t *testing.T, s *server, _ *testkit.Node) {
 	got.wantJSON(t, received)
 	s.do(t, request{method: "GET", path: path + v.receive[0], auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).want(t, 304)
 	s.call(t, "GET", path+strings.ToUpper(v.receive[0]), k, "").want(t, 200).wantJSON(t, received)
-	// One of the two transactions that pay to this one was replaced.
+	// Two transactions pay to this address, of which one was replaced.
 	s.call(t, "GET", path+v.receive[2], k, "").want(t, 200).
 		wantJSON(t, details(v.receive[2], "", `"received_sat": 7000, "confirmed_sat": 0, "transactions": 1, "txids": ["`+v.pending+`"]`))
 	s.call(t, "GET", path+v.receive[4], k, "").want(t, 200, `"received_sat":0`, `"transactions":0`, `"txids":[]`, `"used":false`)
@@ -34,7 +34,7 @@ func testAddressDetails(t *testing.T, s *server, _ *testkit.Node) {
 	s.call(t, "GET", path+v.receive[0]+"?min_height=-1", k, "").wantProblem(t, 400, "invalid_input")
 }
 
-// testSetLabel sets the label of each kind of labelled object.
+// testSetLabel sets and removes the label of each kind of object.
 func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 	p, viewer := s.user(t, "p", false), s.user(t, "viewer", false)
 	v := s.vault(t, p, "vault")
@@ -42,7 +42,7 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 	k := s.token(t, p, 0).bearer()
 	const path = "/api/v1/wallets/vault"
 	export := func() string { return s.call(t, "GET", path+"/labels", k, "").want(t, 200).body }
-	paths := map[string]string{ // by the start of their line in the export
+	paths := map[string]string{ // by the start of the object's line in the export
 		fmt.Sprintf(`{"type":"addr","ref":%q,`, v.receive[0]):      "/addresses/" + v.receive[0],
 		fmt.Sprintf(`{"type":"tx","ref":%q,`, v.received):          "/transactions/" + v.received,
 		fmt.Sprintf(`{"type":"output","ref":"%s:0",`, v.received):  "/outputs/" + v.received + ":0", // a spent output of the wallet

@@ -23,10 +23,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMutations mutates the requests of testdata/bad-input at random. No mutation may cause an
-// internal error; a refused one must get an error document and change nothing; and an accepted
-// one, which the mutation has corrected, must be valid according to a second, strict parser.
-// Most mutations are passed to the handler, and one of rawEvery is sent over TCP.
+// TestMutations mutates the requests of testdata/bad-input at random. A mutated request must
+// not cause an internal error. If it is refused, it must get an error document and change
+// nothing; if it is accepted, because the mutation made it valid, a second, strict parser must
+// also accept it. Most requests are passed to the handler, and every rawEvery-th is sent over
+// TCP.
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	each := testkit.Size(400, 500_000)
@@ -51,7 +52,7 @@ func TestMutations(t *testing.T) {
 const (
 	batch    = 250 // mutations between two checks of the database
 	rawEvery = 50
-	large    = 16 << 10 // bytes; larger bodies are sent less often
+	large    = 16 << 10 // bytes; larger bodies are sent less often, because they are slow
 )
 
 // warnings discards log records below the level WARN.
@@ -119,7 +120,7 @@ func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *mutationTe
 	return b
 }
 
-// look records the current contents of the database as the expected ones.
+// look records the current contents of the database, to detect changes later.
 func (b *mutationTest) look(t *testing.T) {
 	t.Helper()
 	b.before, b.acts = b.dump(t, false), (&world{server: b.server}).acts(t)
@@ -148,7 +149,8 @@ func (b *mutationTest) restore(t *testing.T) {
 	b.look(t)
 }
 
-// try sends the mutations from up to to and checks that the refused ones changed nothing.
+// try sends the mutations i with from <= i < to, and checks that the refused ones changed
+// nothing.
 func (b *mutationTest) try(t *testing.T, from, to int) {
 	t.Helper()
 	for i := from; i < to && !t.Failed(); i++ {
@@ -221,7 +223,7 @@ func (b *mutationTest) mutation(i int) string {
 		return string(text)
 	}
 	m := pick(r, b.cases)
-	for len(m.body) > large && r.IntN(100) > 0 { // these are slow
+	for len(m.body) > large && r.IntN(100) > 0 { // large bodies are slow
 		m = pick(r, b.cases)
 	}
 	m.header = slices.Clone(m.header)
@@ -418,7 +420,7 @@ func mutateBytes(r *rand.Rand, text []byte) []byte {
 
 var tokenInJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null`)
 
-// values replace values of a body.
+// values are replacements for the JSON values in a body.
 var values = []string{
 	"null", "true", "false", "0", "-1", "1", "0.1", "1e-05", "1e400", "-1e400", "9223372036854775808", "21000000.00000001", "2100000000000001", `""`, `"x"`, `"\u0000"`, `"\ud800"`, `"0.1"`,
 	"[]", "{}", "[null]", `{"":""}`, `{"a":1,"a":2}`, `[1,2,3]`, `"now"`, `"1 day"`, `"99999999999 years"`, `"never"`, `"admin"`, `"btc"`, `"sat"`, `"*"`, `["*"]`, `["tokens:*"]`,

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// visit calls f with the path of every schema of a document and the schema.
+// visit calls f with the path and the content of every object in a document, except for
+// objects in examples and enums.
 func visit(document any, f func(at string, schema object)) {
 	var walk func(at string, value any)
 	walk = func(at string, value any) {

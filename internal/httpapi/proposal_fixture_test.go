@@ -100,8 +100,8 @@ func (v *vault) sign(t *testing.T, p proposal.Proposal) []byte {
 	return raw.Bytes()
 }
 
-// proposal adds a proposal to the database without the node. It spends the UTXO of the vault
-// with this number and pays 1000 satoshis.
+// proposal adds a proposal to the database without the node. It spends a fictitious UTXO of
+// the vault, whose output index is number, and pays 1000 satoshis.
 func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) proposal.Proposal {
 	t.Helper()
 	utxo := btc.Outpoint{Txid: hash(v.id, "UTXO"), Vout: uint32(number)}

@@ -65,7 +65,8 @@ func TestProposals(t *testing.T) {
 	}
 }
 
-// multisig creates a wallet of the devices 1 to 3 and their signing wallets on the node.
+// multisig creates a 2-of-3 wallet with consecutive devices, starting at firstDevice, and a
+// signing wallet on the node for each device.
 func (w *spending) multisig(t *testing.T, alias string) string {
 	t.Helper()
 	const firstDevice = 1
@@ -80,7 +81,8 @@ func (w *spending) multisig(t *testing.T, alias string) string {
 	return view.ID
 }
 
-// propose creates a proposal that pays 100,000 satoshis and returns the response.
+// propose creates a proposal that pays 100,000 satoshis and returns the response. more
+// contains additional members of the request, each after a comma.
 func (w *spending) propose(t *testing.T, role, more string) answer {
 	t.Helper()
 	return w.call(t, "POST", w.path, w.role[role], `{"recipients": [{"address": "`+payee+`", "amount_sat": 100000, "label": "rent"}], "fee_rate_sat_vb": 3.5`+more+`}`)
@@ -242,8 +244,8 @@ func testProposalRoles(t *testing.T, w *spending) {
 	w.cancelAll(t)
 }
 
-// testUnseen checks that a token without proposals:read can change a proposal, but gets only
-// its ETag, and that the response to the creation has the proposal.
+// testUnseen checks that the creation of a proposal with a token without proposals:read
+// returns the proposal, and that a change with such a token returns only its ETag.
 func (w *spending) testUnseen(t *testing.T) {
 	t.Helper()
 	limited := func(scope auth.Scopes) string { return w.token(t, w.owner, scope).bearer() }
@@ -453,7 +455,7 @@ func testAlphaScripts(t *testing.T, w *spending) {
 		for at, said := range map[string][2][]scope{"input": {got.Result.Inputs, want.Inputs}, "output": {got.Result.Outputs, want.Outputs}} {
 			for n := range said[1] {
 				ours, theirs := said[0][n], said[1][n]
-				if ours.WitnessUTXO != nil || ours.NonWitnessUTXO == nil || form != "pkh(%s)" { // v1alpha shows only one of the two
+				if ours.WitnessUTXO != nil || ours.NonWitnessUTXO == nil || form != "pkh(%s)" { // v1alpha shows either WitnessUTXO or NonWitnessUTXO
 					theirs.NonWitnessUTXO = ours.NonWitnessUTXO
 				}
 				if diff := gocmp.Diff(theirs, ours); diff != "" {

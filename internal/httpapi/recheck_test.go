@@ -67,7 +67,7 @@ type attack struct {
 	end    func()
 	status int
 	code   string
-	after  func() // checks that do not follow from the unchanged tables; may be nil
+	after  func() // further checks, after the comparison of the tables; may be nil
 }
 
 // attacks has the attacks that a security review found. Each one uses new users.
@@ -161,7 +161,7 @@ func (s *server) reset(t *testing.T, p testUser) testUser {
 }
 
 // TestRecheck_Attacks checks that a credential that was valid when the header arrived is refused
-// if it is no longer valid when the body is complete.
+// if it becomes invalid before the body is complete.
 func TestRecheck_Attacks(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -14,7 +14,7 @@ import (
 )
 
 // requests has a function for each route that returns the path and the body of a valid
-// request. Whose is the owner of the requested resource.
+// request. The parameter whose is the owner of the requested resource.
 var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, body string){
 	"GET /api/healthz/liveness":               plain("/api/healthz/liveness"),
 	"GET /api/healthz/readyness":              plain("/api/healthz/readyness"),

@@ -22,7 +22,7 @@ import (
 const maxCalls = 4
 
 // TestRightsSearch searches for privilege escalations with a stolen token. For every set of two
-// scopes (in the short form, for some of them) and for some larger sets, it tries all sequences
+// scopes (in a short run, for six random sets) and for some larger sets, it tries all sequences
 // of two calls that create or change rights, and random sequences of four calls. After each
 // call it checks that no obtained credential has more rights than the token. States that differ
 // only in names are tried once; after three calls there are too many states to try all.
@@ -45,7 +45,7 @@ func TestRightsSearch(t *testing.T) {
 	})
 }
 
-// largerSets has the sets that can give a role, and the most common sets.
+// largerSets has sets with which a token can give a role, and the most common sets.
 var largerSets = []auth.Scopes{
 	auth.MembersWrite | auth.RoleViewer.Scopes(), auth.MembersWrite | auth.RoleSigner.Scopes(),
 	auth.DefaultScopes, auth.DefaultScopes | auth.TokensWrite | auth.UsersWrite,
@@ -130,7 +130,7 @@ func (h *search) all(sets []auth.Scopes, walks int) {
 		len(sets), exhaustive, walks, maxCalls, states, requests)
 }
 
-// exhaustive is the length up to which every sequence is tried.
+// exhaustive is the maximum length of the sequences that are all tried.
 const exhaustive = 2
 
 // from tries a token with these scopes: first all short sequences, breadth first, and then
@@ -175,7 +175,7 @@ func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requ
 		}
 		frontier = next
 	}
-	if len(ends) == 0 { // two calls lead to no state that fewer calls do not reach
+	if len(ends) == 0 { // every state after two calls can also be reached with fewer calls
 		return states, requests
 	}
 	for range walks {
@@ -351,7 +351,7 @@ func (h *search) try(s state, c step) (after state, changed bool) {
 }
 
 // check reports whether, in the current state s of the database, no credential of mallory has
-// more rights than the stolen token, and whether all of them end with that token.
+// more rights than the stolen token, and whether all of them are revoked with that token.
 func (h *search) check(s state, stolen string) bool {
 	ctx := h.t.Context()
 	var wrong []string
@@ -420,7 +420,8 @@ func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
 
 var errOnlyAsked = errors.New("only asked")
 
-// endsWith returns the tokens that a deletion of this token by password would delete.
+// endsWith returns the tokens that would be deleted together with this token if the request
+// is made with a password.
 func (h *search) endsWith(id string) (ids []string) {
 	err := h.store.DeleteToken(h.t.Context(), h.alice.ID, id, "", func(d *auth.Deletion) error {
 		ids = nil

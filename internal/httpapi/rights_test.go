@@ -52,7 +52,7 @@ func TestPasswordRequired(t *testing.T) {
 func TestRoleScopes(t *testing.T) {
 	t.Parallel()
 	roles := []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner}
-	// Below the role owner, these routes affect only the member.
+	// For members below the role owner, these routes affect only their own alias or membership.
 	own := []string{"ChangeWallet", "DeleteMember"}
 	want := map[auth.WalletRole]auth.Scopes{}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {

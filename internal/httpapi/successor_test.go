@@ -14,9 +14,9 @@ func (s *server) rotated(t *testing.T, authorization string, k token, gracePerio
 	return token{made.text("id"), made.text("token")}
 }
 
-// TestSuccessorsEnd checks that the deletion of a token deletes the successors for which it
-// rotated itself, also if the token no longer exists, but keeps successors that were rotated
-// with a password.
+// TestSuccessorsEnd checks that if a token is deleted, or rotated with a password, its
+// successors from rotations with a token are revoked, even if the token itself has already
+// been deleted. Successors from rotations with a password are kept.
 func TestSuccessorsEnd(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -36,8 +36,9 @@ var parameter = regexp.MustCompile(`\{\w+\}`)
 // filled replaces every parameter in the path of a route with x.
 func filled(path string) string { return parameter.ReplaceAllString(path, "x") }
 
-// TestMethods tries every method with every path. Other methods get 405 with the allowed ones
-// (RFC 9110, section 15.5.6), and OPTIONS returns the allowed methods without credentials.
+// TestMethods tries every method with every path. Methods without a route get 405 with the
+// allowed methods (RFC 9110, section 15.5.6), and OPTIONS returns the allowed methods without
+// credentials.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -76,7 +76,8 @@ func seed(b *testing.B, transactions int) seeded {
 
 func address(branch int, i uint32) string { return fmt.Sprintf("bcrt1q%d%037d", branch, i) }
 
-// payment returns a transaction with one input and two outputs, the usual shape.
+// payment returns an incoming transaction of the usual size, that is, with one input and two
+// outputs in its raw bytes.
 func payment(i int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i % paidAddresses)}
 	at := time.Unix(1600000000+int64(i)*600, 0)
@@ -201,7 +202,7 @@ func (c *counter) Write(p []byte) (int, error) {
 
 var _ io.Writer = (*counter)(nil)
 
-// peakHeap returns by how many bytes the heap in use grew at most during do, sampled
+// peakHeap returns the maximum growth of the heap in use during do, in bytes, sampled
 // every 5 ms.
 func peakHeap(do func()) uint64 {
 	runtime.GC()

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// The functions below normalize values of a request before they are validated, as Specter
-// Desktop does (docs/compatibility.md).
+// The functions and types below normalize values of a request before they are validated, as
+// Specter Desktop does (docs/compatibility.md).
 
 // lowerBech32 returns a bech32 address in lower case and without surrounding spaces, and
 // any other text unchanged. Specter Desktop accepts mixed case, although BIP-173 forbids it.
