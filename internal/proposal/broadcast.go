@@ -90,7 +90,7 @@ func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Pro
 		return err
 	}
 	if f, ok := errors.AsType[*fault.Error](mustAllow(who, e.list, p.Evicts)); ok {
-		return f.WithMessage("the replacement would evict payments that are not your own and were made after it was proposed; check those that evicts names, and repeat the request with evict set to true if they may be evicted")
+		return f.WithMessage("the replacement would evict payments that are not your own and were made after it was proposed; check the payments in evicts, and repeat the request with evict set to true if they may be evicted")
 	}
 	return nil
 }

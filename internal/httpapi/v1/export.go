@@ -150,7 +150,7 @@ func csvLine(r wallets.Record) []string {
 }
 
 // addressesOf returns the paid addresses, separated by spaces: the external addresses if
-// the category is send, otherwise the wallet's own. If there are none, it returns the
+// the category is send, otherwise the wallet's own. Without any, it returns the
 // address that represents the transaction in a list.
 func addressesOf(r wallets.Record) string {
 	var addresses []string
