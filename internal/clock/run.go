@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Run checks the clock periodically until ctx ends, so that a jump is logged even
-// if no caller asks.
+// Run checks the system time every ten seconds until ctx ends, so that a jump is
+// logged even if neither Settled nor Problem is called.
 func (w *Watch) Run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

@@ -18,12 +18,14 @@ import (
 )
 
 const (
-	// Jump is the deviation of the system time from which on it is in doubt.
+	// Jump is the largest tolerated deviation of the system time. Beyond it, the
+	// system time is in doubt.
 	Jump = 10 * time.Minute
-	// Doubt is the maximum time that it is in doubt. Then either the clock was
-	// corrected rather than disturbed, or an operator had time to fix it.
+	// Doubt is the maximum time that the system time is in doubt. After that,
+	// specterd trusts it again: the jump was a correction, or an operator has had
+	// time to fix the clock.
 	Doubt = time.Hour
-	// lookEvery is the interval at which Run checks.
+	// lookEvery is the interval at which Run checks the system time.
 	lookEvery = 10 * time.Second
 )
 
@@ -38,18 +40,20 @@ type Watch struct {
 	origin time.Time     // the system time at which the steady clock was zero
 	apart  time.Duration // the deviation of the system time; zero while it is trusted
 	at     time.Time     // the time of detection, by the previous system time
-	until  time.Duration // by the steady clock
+	until  time.Duration // the end of the doubt, by the steady clock
 }
 
-// NewWatch returns a Watch that trusts the current system time. Steady is the time
-// since a fixed moment, and continues while the machine sleeps; see Steady.
+// NewWatch returns a Watch that trusts the current system time. The function steady
+// must return the time since a fixed moment, including the time that the machine
+// sleeps; see [Steady].
 func NewWatch(log *slog.Logger, wall func() time.Time, steady func() time.Duration) *Watch {
 	w := &Watch{log: log, wall: wall, steady: steady}
 	w.origin = w.originNow()
 	return w
 }
 
-// originNow strips Go's monotonic reading, with which any two times would agree.
+// originNow returns the system time at which the steady clock was zero. It strips
+// Go's monotonic reading; with it, Sub would not notice changes of the system time.
 func (w *Watch) originNow() time.Time { return w.wall().Round(0).Add(-w.steady()) }
 
 // Settled reports whether the system time is trusted.

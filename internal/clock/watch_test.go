@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// fakeClocks are the two clocks of a machine.
+// fakeClocks are the system time and the steady clock of a machine.
 type fakeClocks struct {
 	wall   time.Time
 	steady time.Duration
@@ -76,7 +76,7 @@ func TestWatch_Nil(t *testing.T) {
 	}
 }
 
-// The clocks of this machine agree.
+// TestSteady checks that Steady advances, and that the clocks of this machine agree.
 func TestSteady(t *testing.T) {
 	w := clock.NewWatch(slog.New(slog.DiscardHandler), time.Now, clock.Steady)
 	before := clock.Steady()

@@ -1,6 +1,6 @@
-// Package config reads the settings from flags, the environment and files with secrets
-// into one validated struct, which never prints a secret. It opens no files other than
-// those with secrets.
+// Package config reads the settings from flags, the environment and files with
+// secrets into one validated struct, whose printed form contains no secrets. It opens
+// only the files that contain secrets.
 package config
 
 import (
@@ -54,7 +54,7 @@ type Config struct {
 	BcryptCost     int // 4 to 16
 	AdminPassword  Secret
 	SecretKey      Secret // empty: use the file in the data directory
-	SecretKeyFile  string // source of SecretKey, if it is a file; its content may change later
+	SecretKeyFile  string // the file that SecretKey was read from, or empty; its content may change later
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
 	TLSCertFile    string
@@ -86,8 +86,8 @@ type Backup struct {
 	Keep   int // number of backups to keep, 1 or more
 }
 
-// Node is how to connect to the node. If neither URL nor CookieFile is set, the
-// connection is read from the configuration in DataDir.
+// Node contains the connection settings of the Bitcoin node. If neither URL nor
+// CookieFile is set, the connection is read from the configuration in DataDir.
 type Node struct {
 	URL        Secret // http://host:port, may carry user and password
 	User       string
@@ -363,8 +363,9 @@ func (r *reader) lifetime(name, least string) time.Duration {
 	return d
 }
 
-// truth parses a boolean. Unlike in Specter Desktop, where SPECTER_API_ACTIVE=0 enables
-// the API, only the listed words are valid.
+// truth parses a boolean; an empty value is false. Unlike Specter Desktop, which
+// enables the API if SPECTER_API_ACTIVE is 0, it also treats 0, no and off as false,
+// and rejects unknown words.
 func (r *reader) truth(name string) bool {
 	switch strings.ToLower(r.values[name]) {
 	case "true", "1", "yes", "on":
@@ -413,7 +414,8 @@ func (r *reader) networks(name string) []netip.Prefix {
 	return networks
 }
 
-// fail records the first error, with the setting's variable and flag.
+// fail records an error that names the setting's variable and flag. It does nothing
+// if an error was recorded before.
 func (r *reader) fail(name, format string, args ...any) {
 	if r.err != nil {
 		return

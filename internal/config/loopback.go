@@ -2,8 +2,9 @@ package config
 
 import "net/netip"
 
-// IsLoopback reports whether a host name or address to listen on is reachable from this
-// machine only.
+// IsLoopback reports whether a host name or address to listen on is reachable from
+// this machine only. It does not resolve host names: for names other than localhost
+// it returns false.
 func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true

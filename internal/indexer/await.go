@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// awaitInterval is the interval at which a wallet is kicked while waiting for a
-// transaction.
+// awaitInterval is the interval at which Await requests another sync of the wallet.
 const awaitInterval = 100 * time.Millisecond
 
 // signal wakes all goroutines that wait for the end of a sync round.
@@ -35,8 +34,9 @@ func (s *signal) send() {
 	}
 }
 
-// Await waits until the index of a wallet has a transaction that the node has, or
-// until ctx ends. If another process runs the indexer, it polls the database.
+// Await waits until a transaction, which the node must already have, is in the index
+// of a wallet. It returns early if ctx ends or the database fails. If another process
+// runs the indexer, it polls the database.
 func (x *Indexer) Await(ctx context.Context, walletID, txid string) {
 	tick := time.NewTicker(awaitInterval)
 	defer tick.Stop()

@@ -12,10 +12,11 @@ type raw struct {
 	addresses []string
 }
 
-// ours is the part of a transaction that belongs to the wallet.
+// ours contains the addresses and outputs of the wallet that occur in some
+// transactions.
 type ours struct {
 	places map[string]wallet.Place     // by address
-	utxos  map[btc.Outpoint]btc.Amount // the UTXOs that it spends
+	utxos  map[btc.Outpoint]btc.Amount // the wallet's outputs, with their amounts
 }
 
 // classify fills in the fields of a transaction that depend on the wallet.
@@ -66,9 +67,11 @@ func category(tx raw, ownInputs, ownOutputs int) wallet.Category {
 	return wallet.Send
 }
 
-// representative returns the output whose address represents the transaction: for a
-// sent transaction the first external one; otherwise the wallet's first one on the
-// receive branch, else the wallet's first one, else the first one.
+// representative returns the output whose address represents the transaction in
+// lists: the first external output if it was sent, otherwise the wallet's first
+// output on the receive branch, or else on the change branch, or else the first
+// output. Outputs without an address are skipped. It returns nil if no output has an
+// address.
 func representative(c wallet.Category, tx raw, outputs []wallet.Output) *wallet.Output {
 	best, bestRank := (*wallet.Output)(nil), 0
 	for i := range outputs {
@@ -88,7 +91,7 @@ func representative(c wallet.Category, tx raw, outputs []wallet.Output) *wallet.
 			best, bestRank = o, rank
 		}
 	}
-	if best == nil { // none of its outputs belong to the wallet any more
+	if best == nil { // none of the wallet's outputs has an address
 		for i, address := range tx.addresses {
 			if address != "" {
 				return &wallet.Output{Vout: uint32(i), Address: address}

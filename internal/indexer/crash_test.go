@@ -65,7 +65,7 @@ func TestIndexer_CrashConsistency(t *testing.T) {
 		other := fresh.same(v)
 		other.agree()
 		got, want := v.index(), other.index()
-		gone := map[string]bool{} // addresses that only received such payments
+		gone := map[string]bool{} // addresses that only received replaced payments
 		for txid := range taken {
 			_, listed := want[txid]
 			if r, had := got[txid]; had && !listed { // Core no longer lists these
@@ -99,7 +99,8 @@ type crashing struct {
 
 var errCrash = errors.New("crashed")
 
-// WriteIndex writes or skips the write, and then stops the indexer.
+// WriteIndex crashes the indexer in one of two calls on average, before or after the
+// write.
 func (c *crashing) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	switch rand.IntN(4) {
 	case 0:
@@ -160,7 +161,7 @@ func (w *world) fresh(wallets []*watched) *world {
 	return other
 }
 
-// same returns the wallet of the same name in this world.
+// same returns the wallet of w that corresponds to v, a wallet of another world.
 func (w *world) same(v *watched) *watched {
 	return &watched{world: w, alias: v.alias, core: v.core, id: v.id}
 }

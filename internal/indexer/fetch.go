@@ -14,10 +14,10 @@ import (
 )
 
 // partSize is the number of transactions that are written at a time while a long
-// history is read. partsWaiting is the number of parts that wait to be written, in
-// addition to the one being written and the one being fetched. The first part may
-// wait until thousands of addresses have been derived; the node should not be idle
-// meanwhile.
+// history is read. partsWaiting is the maximum number of parts that wait to be
+// written, in addition to the one being written and the one being fetched. Before the
+// first part is written, thousands of addresses may have to be derived; the queue
+// keeps the node busy meanwhile.
 const (
 	partSize     = 1000
 	partsWaiting = 8
@@ -47,7 +47,8 @@ func (x *Indexer) fetch(ctx context.Context, w wallet.Wallet, n pendingChanges, 
 			if err := last.add(t); err != nil {
 				return err
 			}
-			// Unconfirmed transactions have no order and stay in one part.
+			// Unconfirmed transactions have no position in the chain, so they all
+			// stay in the last part.
 			if len(last.list) < partSize || states[t.Txid].Status != wallet.Confirmed {
 				return nil
 			}
@@ -147,8 +148,9 @@ func (t *partWriter) classified(ctx context.Context, p *part) ([]wallet.Transact
 	return p.list, nil
 }
 
-// places returns those addresses of a part that belong to the wallet. If Bitcoin
-// Core has derived further, the index is extended likewise.
+// places returns the addresses of a part that belong to the wallet, with their
+// places. If an address belongs to the wallet according to Bitcoin Core but is not in
+// the index, places first extends the wallet's range to Bitcoin Core's.
 func (t *partWriter) places(ctx context.Context, p *part) (map[string]wallet.Place, error) {
 	var all []string
 	for _, r := range p.raws {
@@ -168,15 +170,17 @@ func (t *partWriter) places(ctx context.Context, p *part) (map[string]wallet.Pla
 	for _, d := range descriptors {
 		last = max(last, d.RangeEnd)
 	}
-	// Only as far as Bitcoin Core's range: extending that would make it derive the
-	// whole range again.
+	// The range must not exceed Bitcoin Core's, because Core would derive its whole
+	// range again to extend it.
 	if t.w, err = t.x.Wallets.ExtendRange(ctx, t.w, uint32(last)+1); err != nil {
 		return nil, err
 	}
 	return t.x.Store.OwnPlaces(ctx, t.w.ID, all)
 }
 
-// spent returns those outputs spent by a part that belong to the wallet.
+// spent returns the outputs of the wallet that the transactions of a part may spend,
+// with their amounts: the wallet's indexed outputs that they spend, and the wallet's
+// outputs of the part, which are not indexed yet.
 func (t *partWriter) spent(ctx context.Context, p *part, places map[string]wallet.Place) (map[btc.Outpoint]btc.Amount, error) {
 	var prevs []btc.Outpoint
 	own := map[btc.Outpoint]btc.Amount{}

@@ -1,10 +1,11 @@
-// Package indexer keeps the index equal to the node: in sync rounds it finds the
-// changes of each Bitcoin Core wallet, classifies them, and writes them to the
-// index. It makes no decisions on behalf of users and serves no requests.
+// Package indexer keeps the index in sync with the node: in sync rounds, it finds the
+// changes of each Bitcoin Core wallet, classifies them, and writes them to the index.
+// It makes no decisions on behalf of users and serves no requests.
 //
-// Invariant: a wallet's index represents one block and the later changes, and
-// advances in one transaction. If the process ends at any point, the next one
-// resumes from there and reaches the same index as a new one.
+// Invariant: the index of a wallet records the block up to which it is complete, and
+// moves to another block in one database transaction. If the process ends at any
+// point, the next process resumes from the recorded block, and the result equals an
+// index that was built from the beginning.
 package indexer
 
 import (
@@ -28,19 +29,21 @@ type Store interface {
 	AllWallets(ctx context.Context) ([]wallet.Wallet, error)
 	EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error)
 	FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error)
-	// Lead waits until no other process writes the index, and reserves it until
-	// release is called or lost is closed.
+	// Lead waits until no other process holds the lock for writing the index, and
+	// acquires it. The lock is held until release is called or lost is closed.
 	Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error)
 }
 
-// Wallets manages the wallets themselves.
+// Wallets is the part of wallet.Service that the indexer uses.
 type Wallets interface {
 	// Finish completes the interrupted creation or removal of a wallet, or undoes
 	// the creation.
 	Finish(ctx context.Context, w wallet.Wallet) error
-	// EnsureRange makes the lookahead start after an index, on both branches.
+	// EnsureRange extends the range to the lookahead past an index, on both branches,
+	// and returns the updated wallet.
 	EnsureRange(ctx context.Context, w wallet.Wallet, index uint32) (wallet.Wallet, error)
-	// ExtendRange makes the range of both branches end at an index or after it.
+	// ExtendRange extends the range of both branches to an end, exclusive, unless it
+	// is already as large, and returns the updated wallet.
 	ExtendRange(ctx context.Context, w wallet.Wallet, end uint32) (wallet.Wallet, error)
 	// EnsureScanRange extends the range as the wallet's rescan requires, and
 	// returns the updated wallet. It may take minutes.
@@ -49,22 +52,24 @@ type Wallets interface {
 
 // Reserver keeps the locks in Bitcoin Core equal to the reservations of proposals.
 type Reserver interface {
-	// Reconcile locks reserved outputs that are not locked, and unlocks released
-	// ones, which it returns.
+	// Reconcile compares the reservations with locked, the outputs that Bitcoin Core
+	// has locked. It locks reserved outputs, and unlocks and returns outputs that are
+	// no longer reserved.
 	Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error)
 }
 
-// Provider makes Bitcoin Core load or create a wallet; see wallet.Node.
+// Provider is the part of wallet.Node that loads or creates a wallet in Bitcoin Core
+// and locks outputs.
 type Provider interface {
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
 	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
 }
 
-// Options are the dependencies and settings of a Indexer.
+// Options are the dependencies and settings of an Indexer.
 type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time
-	Watch    *clock.Watch // of the clock Now
+	Watch    *clock.Watch // detects jumps of Now
 	Store    Store
 	Wallets  Wallets
 	Reserver Reserver
@@ -74,7 +79,7 @@ type Options struct {
 	// single call that may take hours.
 	Scanner *backend.Node
 	// Ready returns the reason why the node cannot be indexed now, or nil. Network
-	// is the node's chain in that case.
+	// returns the node's chain while Ready returns nil.
 	Ready   func() error
 	Network func() btc.Network
 	// WhileLeading runs alongside the indexer, in the one process that runs it,
@@ -101,14 +106,14 @@ type Indexer struct {
 	scans      scans
 	mempool    mempoolTxs
 	inspecting keymutex.Mutex // by wallet, held during its inspection
-	rounds     signal         // sent at the end of each
+	rounds     signal         // sent at the end of each sync round
 	// announced reports whether the node announces all events over ZMQ.
 	announced atomic.Bool
 	// problems maps wallet ids to the problem that was last logged.
 	problems sync.Map
 }
 
-// New returns a Indexer, which is idle until Run.
+// New returns an Indexer, which does nothing until Run is called.
 func New(o Options) *Indexer {
 	return &Indexer{
 		Options: o,

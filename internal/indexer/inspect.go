@@ -14,14 +14,16 @@ import (
 )
 
 const (
-	// maxProbe is the maximum size in bytes of a response that is held in memory.
+	// maxProbe is the maximum size in bytes of the response to a probe, which is held
+	// in memory. Longer lists of changes are streamed.
 	maxProbe = 4 << 20
 	// finalDepth is the depth in blocks from which on a conflict is final and the
 	// transaction is not checked any more. It exceeds every known reorganization.
 	finalDepth = 100
 )
 
-// update is a wallet's change, with an action for after it was written.
+// update is a change of a wallet's index. If written is set, it is called after the
+// change was written.
 type update struct {
 	wallet.Change
 	written func()
@@ -36,7 +38,7 @@ type observedTx struct {
 
 func (s *observedTx) add(e backend.Entry) {
 	if e.Removed && !s.removed && s.Replaceable != "" {
-		return // it is in another block
+		return // already listed, and not only as part of a block that left the chain
 	}
 	abandoned := s.abandoned
 	*s = observedTx{State: e.State, removed: e.Removed, abandoned: abandoned || e.Abandoned || e.Category == backend.Orphan}
@@ -48,11 +50,14 @@ type pendingChanges struct {
 	locked []btc.Outpoint
 	seen   map[string]*observedTx // by txid
 	tip    wallet.Tip
-	// rewrite makes all of seen be written again, even if known.
+	// rewrite is set if all transactions in seen must be written, even if they are
+	// indexed.
 	rewrite bool
 }
 
-// inspect returns the changes of a wallet; nil if there are none.
+// inspect compares a wallet with the node, and returns the update of its index. It
+// returns nil for a wallet that is not ready, after calling Finish if its creation or
+// removal was interrupted, and while its range is being extended for a rescan.
 func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error) {
 	if w.Stage != wallet.Ready {
 		if w.Stage == wallet.Creating && (x.Now().Sub(w.CreatedAt) < unfinishedAge || !x.Watch.Settled()) {
@@ -68,8 +73,8 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 	if x.scans.isExtending(w.ID) {
 		return nil, nil //nolint:nilnil // Core answers nothing about this wallet meanwhile, and the others would wait for it
 	}
-	// Bitcoin Core derives that far on its own, so this does not call it during a
-	// rescan, when it would refuse.
+	// Bitcoin Core extends its range automatically when addresses are used. So this
+	// imports nothing during a rescan, when Bitcoin Core would refuse it.
 	w, err = x.Wallets.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
 	if err != nil {
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
@@ -102,7 +107,8 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 	return u, nil
 }
 
-// restore makes Bitcoin Core load the wallet, or creates it again if it was lost.
+// restore makes Bitcoin Core load the wallet, or creates it again and queues a rescan
+// if Bitcoin Core lost it.
 func (x *Indexer) restore(ctx context.Context, w wallet.Wallet) error {
 	created, err := x.Provider.Provide(ctx, w.CoreName, w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
@@ -119,9 +125,10 @@ func (x *Indexer) restore(ctx context.Context, w wallet.Wallet) error {
 	return err
 }
 
-// findChanges lists the changes since the block of the index. It lists all transactions if
-// the index has no block, if a rescan has found more in old blocks, or if the node
-// has more transactions than it reported.
+// findChanges returns the changes since the block up to which the wallet is indexed.
+// It returns all transactions if there is no such block or the node does not know it,
+// if a rescan may have found transactions in older blocks, or if the node has more
+// transactions than it listed.
 func (x *Indexer) findChanges(ctx context.Context, w wallet.Wallet) (pendingChanges, error) {
 	likely, err := x.Node.Tip(ctx)
 	if err != nil {
@@ -155,7 +162,8 @@ func (x *Indexer) findChanges(ctx context.Context, w wallet.Wallet) (pendingChan
 	return n, err
 }
 
-// list lists the changes since a block, or all transactions if since is empty.
+// list returns the changes since a block, or all transactions if since is empty, and
+// the hash of the last block that they cover.
 func (x *Indexer) list(ctx context.Context, w wallet.Wallet, since string) (n pendingChanges, last string, err error) {
 	c := x.Node.Wallet(w.CoreName)
 	n.seen = map[string]*observedTx{}
@@ -181,7 +189,7 @@ func (x *Indexer) list(ctx context.Context, w wallet.Wallet, since string) (n pe
 			return n, "", err
 		}
 	}
-	if n.info, err = c.Info(ctx); err != nil { // before the list, so that the list has at least as many
+	if n.info, err = c.Info(ctx); err != nil { // read first, so that the list contains at least as many transactions
 		return n, "", err
 	}
 	if n.locked, err = c.ListLocked(ctx); err != nil {
@@ -201,8 +209,8 @@ func (x *Indexer) hasMore(ctx context.Context, w wallet.Wallet, n pendingChanges
 	return int(n.info.Transactions) > w.CoreTxCount+len(n.seen)-len(known), err
 }
 
-// compare determines which of the listed transactions the index lacks, and writes
-// them except for the last part, which it adds to u.
+// compare adds to u the listed transactions that the index lacks, and the new states
+// of indexed ones. If it lacks many, all but the last part are written directly.
 func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges, u *update) error {
 	known := map[string]wallet.State{}
 	var err error
@@ -242,7 +250,8 @@ func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges
 // recheck adds changes that listsinceblock does not report. It checks indexed
 // transactions that are unconfirmed, conflicted or in a block that left the chain and
 // that are not in the response, and transactions that conflict with one in the
-// response. A payment to the wallet that its sender replaces is not reported otherwise.
+// response. For example, listsinceblock does not report that a payment to the wallet
+// was replaced by its sender.
 func (x *Indexer) recheck(ctx context.Context, w wallet.Wallet, n pendingChanges, known map[string]wallet.State) error {
 	unsettled, err := x.Store.Unsettled(ctx, w.ID, n.tip.Height-finalDepth)
 	if err != nil {
@@ -310,8 +319,8 @@ func (x *Indexer) states(ctx context.Context, walletID string, n pendingChanges)
 	return states, nil
 }
 
-// stateOf returns a transaction's state; for unconfirmed ones the state Inactive,
-// although they may be in the mempool.
+// stateOf returns a transaction's state, except that it does not know whether the
+// transaction is in the mempool: in that case the status is Inactive.
 func stateOf(s *observedTx, tip wallet.Tip) wallet.State {
 	state := wallet.State{
 		Status: wallet.Inactive, Replaceable: s.Replaceable, Trusted: s.Trusted || s.Confirmations > 0,
@@ -346,10 +355,10 @@ func sameState(a, b wallet.State) bool {
 		a.BuriedAt == b.BuriedAt && slices.Equal(a.Conflicts, b.Conflicts)
 }
 
-// lockFrozen locks frozen outputs again that Bitcoin Core has not locked. Outputs
-// that were unfrozen in the meantime are unlocked again, because nothing would
-// unlock them later. Outputs that were frozen since then are locked in the next
-// round.
+// lockFrozen locks the frozen outputs that are missing in locked, the outputs that
+// Bitcoin Core has locked. If an output was unfrozen meanwhile, it is unlocked again,
+// because no later step would unlock it. If an output was frozen meanwhile, the next
+// round locks it.
 func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) error {
 	frozen, err := x.Store.FrozenUTXOs(ctx, w.ID)
 	if err != nil {

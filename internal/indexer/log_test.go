@@ -12,9 +12,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Log entries about rescans, and about node errors that quote a wallet's name, contain
-// the wallet's ID and no user text. Every test of this package checks at
-// its end that the log contains no user text.
+// TestLog_NoUserText checks that log entries about rescans, and about node errors
+// that quote a wallet's name, contain the wallet's ID and no user text. worldOn makes
+// every test of this package check that at its end.
 func TestLog_NoUserText(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {

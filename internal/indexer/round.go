@@ -19,8 +19,8 @@ const (
 	// readers is the number of wallets that are inspected concurrently. The node's
 	// client has more slots, so that requests of users are not delayed.
 	readers = 5
-	// retryInterval is the delay before a wallet is inspected again that does not
-	// have an announced transaction yet.
+	// retryInterval is the delay before a wallet that lacks an announced transaction
+	// is inspected again, and maxRetries the maximum number of inspections.
 	retryInterval = 30 * time.Millisecond
 	maxRetries    = 20
 )
@@ -28,8 +28,9 @@ const (
 // scope is the set of wallets to inspect.
 type scope struct {
 	all bool
-	ids map[string]int // number of attempts without a result
-	// expected are transactions that these wallets must get.
+	ids map[string]int // wallet ids; the values are unused
+	// expected are the announced transactions by txid, with the wallets that must get
+	// them.
 	expected map[string]expectation
 }
 
@@ -63,9 +64,9 @@ func (s *scope) has(id string) bool {
 	return s.all || ok
 }
 
-// round inspects the wallets in scope and writes their changes. It returns the
-// wallets to inspect again soon, and whether everything succeeded: failed changes
-// are not announced again.
+// round inspects the wallets in scope and writes their changes. It returns the scope
+// to inspect again soon, and whether everything succeeded. If not, the caller must
+// poll soon, because the node announces a change only once.
 func (x *Indexer) round(ctx context.Context, s scope) (retry scope, whole bool) {
 	if x.Ready() != nil {
 		return scope{}, false
@@ -84,7 +85,7 @@ func (x *Indexer) round(ctx context.Context, s scope) (retry scope, whole bool) 
 		defer close(updates)
 		inspected = x.inspectAll(ctx, wallets, updates)
 	}()
-	written := x.write(ctx, updates) // until updates is closed
+	written := x.write(ctx, updates) // returns once updates is closed
 	return x.missing(ctx, s.expected), inspected && written
 }
 
@@ -116,8 +117,9 @@ func (x *Indexer) inspectAll(ctx context.Context, wallets []wallet.Wallet, updat
 	return !failed.Load()
 }
 
-// write writes updates, as many as are available in one transaction: with many
-// wallets, this takes a few transactions rather than one per wallet.
+// write writes updates until the channel is closed, and reports whether all were
+// written. It writes all updates that are available at the same time in one
+// transaction, so that many wallets require only a few transactions.
 func (x *Indexer) write(ctx context.Context, updates <-chan update) (whole bool) {
 	whole = true
 	for u := range updates {
@@ -152,8 +154,9 @@ func (x *Indexer) write(ctx context.Context, updates <-chan update) (whole bool)
 	return whole
 }
 
-// missing returns the expectations that are not met. Bitcoin Core may announce a
-// transaction shortly before its wallets have it.
+// missing returns the announced transactions that wallets still lack, up to
+// maxRetries times each. Bitcoin Core may announce a transaction shortly before its
+// wallets have it.
 func (x *Indexer) missing(ctx context.Context, expected map[string]expectation) (retry scope) {
 	for txid, e := range expected {
 		e.tries++
@@ -168,8 +171,9 @@ func (x *Indexer) missing(ctx context.Context, expected map[string]expectation) 
 	return retry
 }
 
-// report logs why a wallet cannot be synced, once per problem, and stores it in the
-// wallet's row if it concerns only this wallet.
+// report logs why a wallet cannot be synced, if the reason has changed. Unless the
+// error concerns all wallets, it also stores the reason in the wallet's row, or
+// deletes it if err is nil.
 func (x *Indexer) report(ctx context.Context, w wallet.Wallet, err error) {
 	if ctx.Err() != nil {
 		return
@@ -180,7 +184,7 @@ func (x *Indexer) report(ctx context.Context, w wallet.Wallet, err error) {
 		x.Log.WarnContext(ctx, "wallet sync failed", "wallet_id", w.ID, "error", err)
 	}
 	if concernsAllWallets(err) || w.Problem == problem {
-		return // as_of and the node status show it
+		return // as_of and the node status show a problem of all wallets
 	}
 	_, err = x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		e.Problem = problem
@@ -191,7 +195,8 @@ func (x *Indexer) report(ctx context.Context, w wallet.Wallet, err error) {
 	}
 }
 
-// concernsAllWallets reports whether the node is unreachable or denies access.
+// concernsAllWallets reports whether err concerns the node rather than one wallet:
+// the node is unreachable, denies access, or lacks methods or wallet support.
 func concernsAllWallets(err error) bool {
 	for _, problem := range []error{
 		rpcclient.ErrUnavailable, rpcclient.ErrUnauthorized, rpcclient.ErrMethodForbidden, rpcclient.ErrMethodUnknown, nodestatus.ErrWalletDisabled,
@@ -203,7 +208,8 @@ func concernsAllWallets(err error) bool {
 	return false
 }
 
-// problemOf returns the message of an error that may be shown to users.
+// problemOf returns the message of an error that may be shown to users; for errors
+// other than faults it refers to the log, and for nil it is empty.
 func problemOf(err error) string {
 	if err == nil {
 		return ""
@@ -214,7 +220,8 @@ func problemOf(err error) string {
 	return "internal error; see specterd's log"
 }
 
-// tipOf returns the block with that hash.
+// tipOf returns the block with a hash. It calls the node unless likely, the tip that
+// was read before, has that hash.
 func (x *Indexer) tipOf(ctx context.Context, hash string, likely backend.Block) (wallet.Tip, error) {
 	if likely.Hash == hash {
 		return wallet.Tip{Height: int(likely.Height), Hash: hash}, nil

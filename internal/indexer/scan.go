@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// scans schedules rescans. Each is one call to Bitcoin Core, and they run one at a
+// scans schedules rescans. A rescan is one call to Bitcoin Core. Rescans run one at a
 // time, because a node has few RPC threads.
 type scans struct {
 	due chan wallet.Wallet
@@ -24,11 +24,11 @@ type scans struct {
 	begun   int             // number of rescans started
 	served  map[string]int  // by user id: the value of begun at the user's last rescan
 	done    map[string]int  // by wallet id: the start height of a rescan that Core finished and that is not indexed yet
-	broken  map[string]bool // aborted; what was found must be indexed
+	broken  map[string]bool // by wallet id: the rescan was aborted, and the transactions that it found are not indexed yet
 }
 
-// isDone reports whether Bitcoin Core finished a rescan, so that old blocks may
-// have new transactions.
+// isDone reports whether a rescan of a wallet has finished or was aborted and is not
+// indexed yet, so that the wallet may have new transactions in old blocks.
 func (s *scans) isDone(w wallet.Wallet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +36,9 @@ func (s *scans) isDone(w wallet.Wallet) bool {
 	return s.broken[w.ID] || ok && from == w.RescanFrom
 }
 
-// take marks a wallet as being rescanned, or queues it if another one is.
+// take marks a wallet as being rescanned and returns true if no rescan is running.
+// Otherwise it queues the wallet, unless the wallet is already being rescanned or
+// queued, and returns false.
 func (s *scans) take(w wallet.Wallet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,8 +91,9 @@ func (s *scans) extend(id string) {
 	s.extends = id
 }
 
-// superviseScan starts the rescan that a wallet needs and tracks its progress. It
-// reports whether the index must be rebuilt after one.
+// superviseScan starts or queues the rescan that is due for a wallet, and stores the
+// progress of a running one. It reports whether a rescan has ended and must be
+// indexed.
 func (x *Indexer) superviseScan(ctx context.Context, w wallet.Wallet, now *backend.Scan) bool {
 	if x.scans.isDone(w) {
 		return true
@@ -128,7 +131,7 @@ func (x *Indexer) scanWritten(ctx context.Context, w wallet.Wallet) {
 		return nil
 	})
 	if err != nil {
-		return // the next round retries all of it
+		return // the next round tries again
 	}
 	x.scans.mu.Lock()
 	defer x.scans.mu.Unlock()
@@ -184,8 +187,9 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 }
 
 // rescan runs a rescan for a wallet, after extending its range as required. It
-// returns the wallet as it was before the scan; nothing was scanned if the rescan
-// had been aborted by then.
+// returns the wallet in its state before the rescan, and the height that the rescan
+// reached. If the rescan was aborted before it started, the returned wallet is not
+// Rescanning.
 func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet, to int64, err error) {
 	if w, err = x.reload(ctx, w); err != nil {
 		return w, 0, err
@@ -203,8 +207,8 @@ func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet,
 	return w, to, err
 }
 
-// reload returns the current state of a wallet, which may have waited for hours. It
-// returns wallet.ErrNotFound for one that is not ready.
+// reload returns the current state of a wallet that may have waited for hours in the
+// queue. It returns wallet.ErrNotFound for one that is not ready.
 func (x *Indexer) reload(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error) {
 	now, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		if e.Stage != wallet.Ready {

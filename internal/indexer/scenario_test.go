@@ -120,8 +120,8 @@ func TestChildPaysForParent(t *testing.T) {
 	v.agree()
 }
 
-// TestDoubleSpend_BetweenOwnWallets pays a UTXO from one wallet to a second one, and then
-// replaces that by a payment to a third one.
+// TestDoubleSpend_BetweenOwnWallets pays from one wallet to a second wallet, and then
+// replaces the payment by a payment of the same UTXO to a third wallet.
 func TestDoubleSpend_BetweenOwnWallets(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.hot("a", "wpkh"), w.hot("b", "tr"), w.hot("c", "pkh")
@@ -151,8 +151,8 @@ func TestDoubleSpend_BetweenOwnWallets(t *testing.T) {
 	}
 }
 
-// TestReplacedIncomingPayment covers a sender who replaces a payment to the wallet, which
-// Bitcoin Core does not report unprompted.
+// TestReplacedIncomingPayment covers a sender who replaces a payment to the wallet,
+// which listsinceblock does not report.
 func TestReplacedIncomingPayment(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
@@ -188,8 +188,8 @@ func TestReplacedIncomingPayment(t *testing.T) {
 	}
 }
 
-// TestReorganization replaces six blocks by six others, with some of the
-// transactions and without others.
+// TestReorganization replaces six blocks by six other blocks, which contain only some
+// of their transactions.
 func TestReorganization(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestReorganization(t *testing.T) {
 			if down {
 				w.start()
 			}
-			agree() // all are in the mempool again, the coinbase is orphaned
+			agree() // all transactions are in the mempool again, except the coinbase transaction, which is orphaned
 			w.node.CLI(t, "generateblock", w.outside(), []string{})
 			agree()
 			w.node.CLI(t, "generatetoaddress", 6, w.outside())
@@ -318,7 +318,7 @@ func TestRescans_Sequential(t *testing.T) {
 		must(t, err)
 		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Rescanning() })
 	})
-	if took := time.Since(begin); took > 15*time.Second { // all wallets are inspected every 10 s anyway
+	if took := time.Since(begin); took > 15*time.Second { // polling would start the next rescan only after 10 s
 		t.Errorf("it took %s", took)
 	}
 }

@@ -15,8 +15,8 @@ import (
 
 const (
 	// checkInterval is the interval for checking the subscription, and askInterval
-	// the interval for querying the node's publishers, which a restart may have
-	// changed.
+	// the interval for querying the node's publishers, which may change when the node
+	// is restarted.
 	checkInterval = 500 * time.Millisecond
 	askInterval   = 30 * time.Second
 )
@@ -39,8 +39,8 @@ func (x *Indexer) watch(ctx context.Context, events chan<- zmq.Event) {
 	}
 }
 
-// listen forwards the announcements from these publishers until the publishers
-// change.
+// listen forwards the announcements from these publishers until the node's publishers
+// change or ctx ends.
 func (x *Indexer) listen(ctx context.Context, publishers []backend.Publisher, send func(zmq.Event)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -85,7 +85,8 @@ func (x *Indexer) addEvent(ctx context.Context, s *scope, e zmq.Event) {
 	}
 }
 
-// addTx adds the wallets that a transaction pays to or spends from.
+// addTx adds the wallets that a transaction pays to or spends from. If they cannot be
+// determined, it adds all wallets.
 func (x *Indexer) addTx(ctx context.Context, s *scope, serialized []byte) {
 	tx, err := btc.ParseTx(serialized)
 	if err != nil {

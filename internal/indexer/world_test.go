@@ -54,7 +54,7 @@ type world struct {
 
 func newWorld(t *testing.T, nodeArgs ...string) *world {
 	t.Helper()
-	// Tests wait for its wallets after each block, and none of them must be
+	// The tests wait for the node's wallets after each block. The wallets need not be
 	// durable.
 	node := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, nodeArgs...)...)
 	node.Mine(t, 1)
@@ -83,7 +83,7 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	return w
 }
 
-// checkLog checks, after everything has ended, that the log contains no user text.
+// checkLog checks at the end of the test that the log contains no user text.
 func (w *world) checkLog(database string) {
 	driver := "sqlite"
 	if store.IsPostgres(database) {
@@ -134,7 +134,7 @@ func (w *world) kick(id string) {
 // start starts an indexer as specterd does.
 func (w *world) start() { w.startOn(w.store) }
 
-// startOn is start with a wrapper around the database.
+// startOn is start with another store, such as a wrapper around the database.
 func (w *world) startOn(s indexer.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := indexer.New(indexer.Options{
@@ -234,8 +234,8 @@ func (w *world) multisig(name, script string) *hot {
 	return h
 }
 
-// cosigners creates three wallets and returns their keys: with private keys for the
-// first two, and all of them as public keys.
+// cosigners creates three wallets and returns their keys: signing has the private
+// keys of the first two and the public key of the third, public has all public keys.
 func (w *world) cosigners(name string) (signing, public []string) {
 	for i := range 3 {
 		cosigner := fmt.Sprintf("%s-cosigner-%d", name, i)
@@ -274,7 +274,7 @@ func (h *hot) watch(birthday wallet.Birthday) *watched {
 
 var now = wallet.Birthday{Now: true}
 
-// fund gives a wallet mature coinbase outputs, the start of its history.
+// fund gives a wallet two mature coinbase outputs.
 func (h *hot) fund() {
 	h.t.Helper()
 	h.node.CLI(h.t, "generatetoaddress", 2, h.address())
@@ -575,7 +575,7 @@ func (v *watched) compareSides(d *differences, r wallet.Record, want coreTransac
 	}
 }
 
-// addressOf returns the address of any output.
+// addressOf returns the address of an output of any transaction.
 func (w *world) addressOf(txid string, vout uint32) string {
 	w.t.Helper()
 	var tx struct {
@@ -659,7 +659,7 @@ func (v *watched) hex(txid string) string {
 	return tx.Hex
 }
 
-// shown returns the history as listed: without dead transactions.
+// shown returns the history without dead transactions, by txid.
 func (v *watched) shown() map[string]wallet.Record {
 	v.t.Helper()
 	records, _, err := v.service.Transactions(v.t.Context(), v.who, v.alias, wallet.Filter{}, wallet.HistoryCursor{}, 1000)

@@ -9,7 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 )
 
-// The race detector reports concurrent increments.
+// TestMutex checks mutual exclusion per key: the race detector would report
+// concurrent increments.
 func TestMutex(t *testing.T) {
 	t.Parallel()
 	var mutex keymutex.Mutex

@@ -1,7 +1,7 @@
-// Package metrics exports Prometheus metrics of specterd, named as in
+// Package metrics exports Prometheus metrics of specterd, named according to
 // https://prometheus.io/docs/practices/naming/. They contain no names of users or
-// wallets, no ids and no amounts, since readers of metrics may not be authorized to see
-// those.
+// wallets, no ids and no amounts, since readers of metrics may not be authorized to
+// see them.
 package metrics
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// Node returns the last known status of the node without a request to it.
+// Node provides the last known status of the Bitcoin node, without an RPC call.
 type Node interface{ Status() nodestatus.Status }
 
 // Store counts rows of the database.

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Escape returns a text as a terminal may show it within a line: what Problem
-// refuses, and line breaks, are escaped as JSON has them (\u001b), and bytes that
-// are not UTF-8 as \xff.
+// Escape makes a text safe to print within a line of a terminal. Line breaks and
+// characters that Problem rejects are escaped as in JSON (\u001b), and bytes that are
+// not UTF-8 as \xff.
 func Escape(s string) string {
 	if Problem(s) == "" {
 		return s
@@ -20,7 +20,9 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// escape writes s to b. It returns the last character.
+// escape writes s to b, and escapes hidden characters except those for which keep
+// returns true. Before is the character before s, or -1. It returns the last
+// character of s, or -1 if that was escaped.
 func escape(b *strings.Builder, s string, before rune, keep func(rune) bool) rune {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -48,8 +50,8 @@ func escaped(r rune, first byte, valid bool) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// NewWriter returns a writer that escapes, as Escape does, what a terminal would
-// interpret, but not line breaks and tabs. JSON stays the same JSON.
+// NewWriter returns a writer that escapes text like Escape, except line breaks and
+// tabs. A JSON document keeps its meaning.
 func NewWriter(w io.Writer) io.Writer { return &writer{w: w, before: -1} }
 
 type writer struct {
@@ -60,7 +62,7 @@ type writer struct {
 
 func isLayout(r rune) bool { return r == '\n' || r == '\t' }
 
-// Write implements io.Writer. A character may come in two parts.
+// Write implements io.Writer. A character may be split between calls.
 func (e *writer) Write(p []byte) (int, error) {
 	if len(e.pending) == 0 && isPlain(p) {
 		e.before = -1
@@ -87,7 +89,8 @@ func isPlain(p []byte) bool {
 	return true
 }
 
-// incomplete returns how many bytes at the end begin a character that is not whole.
+// incomplete returns the length in bytes of the incomplete character at the end of p,
+// or 0 if there is none.
 func incomplete(p []byte) int {
 	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
 		if last := p[len(p)-i:]; utf8.RuneStart(last[0]) {

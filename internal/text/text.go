@@ -1,7 +1,7 @@
-// Package text decides which characters people may write into names, labels and
-// descriptions, and escapes what a terminal must not interpret. A text looks like
-// what it is: it has no control characters, nothing that changes the direction of
-// text, and nothing invisible, except where a script or an emoji needs it.
+// Package text validates the characters of names, labels and descriptions, and
+// escapes text for terminals. Valid text has no control characters, no characters
+// that change the direction of text, and no invisible characters except the ones that
+// a script or an emoji requires.
 package text
 
 import (
@@ -24,8 +24,8 @@ var joiningScripts = []*unicode.RangeTable{
 	unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar, unicode.Tibetan,
 }
 
-// Problem returns what is wrong with a label, a description or the name of a
-// wallet, or nothing.
+// Problem returns the reason why a label, a description or the name of a wallet is
+// invalid, or an empty string.
 func Problem(s string) string {
 	if !utf8.ValidString(s) {
 		return "must be UTF-8 text"
@@ -40,8 +40,9 @@ func Problem(s string) string {
 	return ""
 }
 
-// NameProblem is Problem for names that are compared, such as user names: they
-// have no invisible characters at all, so that two of them that differ look different.
+// NameProblem is Problem for names that are compared, such as user names. It also
+// rejects invisible characters that scripts require, so that no two names differ only
+// in invisible characters.
 func NameProblem(s string) string {
 	if problem := Problem(s); problem != "" {
 		return problem
@@ -52,9 +53,9 @@ func NameProblem(s string) string {
 	return ""
 }
 
-// Clean returns a text that comes from elsewhere without what Problem refuses: line
-// breaks and other control characters become spaces, invisible characters are
-// removed, and bytes that are not UTF-8 become U+FFFD.
+// Clean makes text from another program valid: line breaks and other control
+// characters become spaces, invisible characters are removed, and bytes that are not
+// UTF-8 become U+FFFD.
 func Clean(s string) string {
 	if Problem(s) == "" {
 		return s
@@ -76,8 +77,8 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// isHidden reports whether a character, between the one before and the rest of the
-// text, is refused by Problem.
+// isHidden reports whether Problem rejects the character r, given the preceding
+// character and the following text.
 func isHidden(before, r rune, rest string) bool {
 	switch {
 	case r >= ' ' && r <= '~':
@@ -107,7 +108,8 @@ func isJoining(r rune) bool {
 	return r >= 0 && unicode.In(r, joiningScripts...) && unicode.In(r, unicode.L, unicode.M)
 }
 
-// joinsEmoji reports whether a joiner makes one emoji of those around it.
+// joinsEmoji reports whether a zero-width joiner combines the preceding and the
+// following character into one emoji.
 func joinsEmoji(before rune, rest string) bool {
 	after, _ := utf8.DecodeRuneInString(rest)
 	return before >= 0 && (unicode.In(before, unicode.So, unicode.Sk) || before == '\ufe0f') && unicode.Is(unicode.So, after)

@@ -12,7 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// TestProblem: texts in all scripts are accepted, and what deceives is refused.
+// TestProblem checks that text in any script is valid, and that deceptive text is
+// not.
 func TestProblem(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
@@ -54,7 +55,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// TestTerminalEscapes: a terminal gets nothing to interpret, whatever a value has.
+// TestTerminalEscapes checks that escaped text has nothing that a terminal
+// interprets.
 func TestTerminalEscapes(t *testing.T) {
 	t.Parallel()
 	value := "a\x1b[2J\u009b31m\u202eb\U000e0041\xff 日本 👩🏽\u200d💻\n\tc"
@@ -71,7 +73,8 @@ func TestTerminalEscapes(t *testing.T) {
 	}
 }
 
-// TestTerminalEscapes_JSON: a JSON document is the same document after it.
+// TestTerminalEscapes_JSON checks that an escaped JSON document decodes to the same
+// value.
 func TestTerminalEscapes_JSON(t *testing.T) {
 	t.Parallel()
 	in := "\x1b \u202e \u200b \U000e0041 \u009b \" \\ 日本"
