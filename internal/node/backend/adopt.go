@@ -40,14 +40,15 @@ func (p *Provider) UnlockAll(ctx context.Context, coreName string, utxos []btc.O
 	}
 	defer done()
 	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, utxos, false) })
-	if errors.Is(err, ErrWalletMissing) { // its locks are gone with it
+	if errors.Is(err, ErrWalletMissing) { // the locks do not exist either
 		return nil
 	}
 	return err
 }
 
-// whileLoaded calls do while a wallet is loaded, and restores whether it was loaded
-// afterwards. It returns ErrWalletMissing, or another error of loading it.
+// whileLoaded loads a wallet if necessary, calls do, and unloads the wallet again if
+// it was not loaded before. It returns ErrWalletMissing, other errors of loading or
+// unloading, and the error of do.
 func (n *Node) whileLoaded(ctx context.Context, coreName string, do func(*Wallet) error) error {
 	err := n.borrow(ctx, coreName)
 	switch {

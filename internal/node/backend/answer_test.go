@@ -18,8 +18,9 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// answering returns a node whose responses are written by handle, and the number of
-// requests that it received. The result must be written as handle does.
+// answering returns a client of a fake node, and the number of requests that the node
+// received. The node calls handle for each request to write the response, in which
+// $id is replaced by the id of the call.
 func answering(t testing.TB, handle func(w http.ResponseWriter, nth int32)) (*backend.Node, *atomic.Int32) {
 	t.Helper()
 	var seen atomic.Int32
@@ -44,7 +45,7 @@ type answerWriter struct {
 	id json.Number
 }
 
-// Write replaces $id by the id of the call.
+// Write writes p with $id replaced by the id of the call.
 func (w answerWriter) Write(p []byte) (int, error) {
 	_, err := io.WriteString(w.ResponseWriter, strings.ReplaceAll(string(p), "$id", w.id.String()))
 	return len(p), err
@@ -52,7 +53,8 @@ func (w answerWriter) Write(p []byte) (int, error) {
 
 const warmingUp = `{"result":null,"error":{"code":-28,"message":"Loading block index…"},"id":$id}`
 
-// Reads are repeated while the node rejects them temporarily; writes are not.
+// TestRepeated checks that reads are repeated while the node rejects them
+// temporarily, and that writes are not.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(http.ResponseWriter){
@@ -107,7 +109,8 @@ func TestRepeated(t *testing.T) {
 	}
 }
 
-// A real node with one thread and a queue of one is busy with fewer requests.
+// TestBusyNode checks that reads succeed on a real node whose single thread and queue
+// are busy from time to time.
 func TestBusyNode(t *testing.T) {
 	t.Parallel()
 	s := start(t, "-rpcthreads=1", "-rpcworkqueue=1")
@@ -130,7 +133,8 @@ func TestBusyNode(t *testing.T) {
 const entry = `{"address":"bcrt1q","parent_descs":["%s"],"category":"receive","amount":0.5,"label":"","vout":0,"confirmations":1,"txid":"%064x",` +
 	`"walletconflicts":[],"mempoolconflicts":[],"time":1,"timereceived":1,"bip125-replaceable":"no","abandoned":false}`
 
-// A history of 100,000 entries is never completely in memory.
+// TestHistoryIsNotHeld checks that a history of 100,000 entries is never completely
+// in memory.
 func TestHistoryIsNotHeld(t *testing.T) {
 	const entries = 100_000
 	n, _ := answering(t, func(w http.ResponseWriter, _ int32) {
@@ -187,8 +191,9 @@ func TestBadHistories(t *testing.T) {
 	}
 }
 
-// Transactions whose combined response would be too long are requested
-// individually.
+// TestLongAnswersAreSplit checks that transactions whose combined response would be
+// too long are requested in smaller batches, and that a single transaction that is
+// too long is an error.
 func TestLongAnswersAreSplit(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -25,8 +25,9 @@ import (
 // noLimit is the timeout of calls that are limited only by their context.
 const noLimit = 10 * 365 * 24 * time.Hour
 
-// Reads that the node rejects temporarily are repeated after patience, and then
-// after twice as long each time, for about three seconds in total.
+// patience is the delay before the first repetition of a read that the node rejected
+// temporarily. It doubles with each repetition. tries is the maximum number of
+// attempts, which take about three seconds in total.
 const (
 	patience = 50 * time.Millisecond
 	tries    = 7
@@ -38,7 +39,8 @@ type Node struct{ caller }
 // New returns the node behind rpc, which must be a client without a wallet.
 func New(rpc *rpcclient.Client) *Node { return &Node{caller{rpc}} }
 
-// Wallet returns the node's wallet of that name, whether or not it exists.
+// Wallet returns a client of the node's wallet of that name, without checking whether
+// the wallet exists.
 func (n *Node) Wallet(name string) *Wallet {
 	return &Wallet{caller: caller{n.rpc.Wallet(name)}, name: name}
 }
@@ -52,7 +54,7 @@ type Wallet struct {
 	name string
 }
 
-// Name is the wallet's name at the node.
+// Name returns the wallet's name at the node.
 func (w *Wallet) Name() string { return w.name }
 
 // caller makes calls. Out and params are described in [rpcclient.Client.Call].
@@ -79,13 +81,15 @@ func unlessDisabled(err error) error {
 	return err
 }
 
-// read calls a method that changes nothing, repeatedly if that helps.
+// read calls a method that changes nothing, and repeats the call if the node rejects
+// it temporarily.
 func (c caller) read(ctx context.Context, out any, method string, params ...any) error {
 	return again(ctx, func() error { return c.write(ctx, out, method, params...) })
 }
 
-// batch makes calls, and returns an error if all of them failed for the same
-// reason: no response, or no such wallet.
+// batch makes calls in one request and sets the Err of each. It returns an error if
+// there is no valid response, the wallet is not loaded, or the node rejects a call
+// temporarily.
 func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 	if err := c.rpc.Batch(ctx, reqs); err != nil {
 		return err
@@ -99,13 +103,14 @@ func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 	return nil
 }
 
-// readBatch is batch for calls that change nothing. Their Out must accept being
-// written repeatedly.
+// readBatch is batch for calls that change nothing, and repeats them if the node
+// rejects one temporarily. The Out of a call may be written several times.
 func (c caller) readBatch(ctx context.Context, reqs []rpcclient.Request) error {
 	return again(ctx, func() error { return c.batch(ctx, reqs) })
 }
 
-// again repeats a read while the node rejects it temporarily.
+// again calls do, a read, until the node no longer rejects it temporarily, at most
+// tries times.
 func again(ctx context.Context, do func() error) error {
 	wait := patience
 	for range tries - 1 {

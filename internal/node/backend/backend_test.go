@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// scene is a test node and this package's view of it.
+// scene is a test node and a client of it.
 type scene struct {
 	*testkit.Node
 	core *backend.Node
@@ -133,7 +133,8 @@ func TestManage(t *testing.T) {
 	}
 }
 
-// Every method of a wallet returns ErrWalletNotLoaded.
+// TestWalletNotLoaded checks that every method of a wallet that is not loaded returns
+// ErrWalletNotLoaded.
 func TestWalletNotLoaded(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -17,7 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The two calls of a first sync, compared with the same RPC calls without decoding.
+// BenchmarkFirstSync measures the two calls of a first sync, and the same RPC calls
+// without decoding.
 func BenchmarkFirstSync(b *testing.B) {
 	s := start(b)
 	s.CLI(b, "createwallet", "alice")
@@ -67,12 +68,13 @@ func BenchmarkFirstSync(b *testing.B) {
 	})
 }
 
-// Durations of the calls for a payment, by script type and number of UTXOs.
+// BenchmarkPayment measures the calls for a payment, by script type and number of
+// UTXOs.
 func BenchmarkPayment(b *testing.B) {
 	p := provide(b, "-unsafesqlitesync=0")
 	p.payer(b, "payer")
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, k := range []testkit.Script{testkit.WPKH, testkit.WSH} { // wpkh and wsh
+	for _, k := range []testkit.Script{testkit.WPKH, testkit.WSH} {
 		for _, count := range []int{20, 1000} {
 			amounts := make([]btc.Amount, count)
 			var total btc.Amount
@@ -119,8 +121,8 @@ func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 	}
 }
 
-// median reports the median duration of do in milliseconds. It calls before ahead
-// of each run.
+// median reports the median duration of do in milliseconds. It calls before, if set,
+// before each run.
 func median(b *testing.B, do, before func() error) {
 	b.Helper()
 	var took []float64

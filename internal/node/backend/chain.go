@@ -33,7 +33,7 @@ type Header struct {
 // pingTime is the time limit for a ping of the node.
 const pingTime = 1500 * time.Millisecond
 
-// ping returns nil if the node responds immediately.
+// ping returns nil if the node responds within pingTime.
 func (n *Node) ping(ctx context.Context) error {
 	return caller{n.rpc.WithTimeout(pingTime)}.write(ctx, nil, "uptime")
 }
@@ -99,8 +99,8 @@ const timeWindow = 2 * time.Hour
 
 // HeightAt returns the height from which a wallet must be scanned that was not used
 // before t: the height of the first block with a timestamp of at least t minus two
-// hours, or of the tip if all blocks are older. It requests the headers of some
-// twenty blocks, more in a long chain.
+// hours, or of the tip if all blocks are older. It requests the headers of a binary
+// search and of up to eleven more blocks.
 func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 	tip, err := n.Tip(ctx)
 	if err != nil {
@@ -147,7 +147,7 @@ func (n *Node) HeaderAt(ctx context.Context, height int64) (Header, error) {
 	return n.BlockHeader(ctx, hash)
 }
 
-// Time returns the node's clock (getnettotals).
+// Time returns the time of the node's clock (getnettotals).
 func (n *Node) Time(ctx context.Context) (time.Time, error) {
 	var wire struct {
 		Millis *int64 `json:"timemillis"`
@@ -173,9 +173,9 @@ func (p *Provider) EstimateFee(ctx context.Context, targetBlocks int) (estimate,
 	return estimate, minimum, err
 }
 
-// EstimateFee returns the node's estimate of the fee rate for a confirmation within
-// 1 to 1008 blocks (estimatesmartfee, economical); 0 if it has no estimate or makes
-// none, as with -blocksonly.
+// EstimateFee returns the node's estimate of the fee rate for a confirmation within 1
+// to 1008 blocks (estimatesmartfee, economical); 0 if it has no estimate or refuses
+// the call, as with -blocksonly.
 func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, error) {
 	var wire struct {
 		FeeRate btc.JSONBTC `json:"feerate"`
@@ -200,7 +200,7 @@ func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
 	return btc.FeeRate(wire.MempoolMinFee), err
 }
 
-// checkBlock returns a block after checking that its hash is valid.
+// checkBlock returns a block after checking its hash and height.
 func checkBlock(hash string, height int64) (Block, error) {
 	if !isHash(hash) || height < 0 {
 		return Block{}, badAnswer("an impossible block")

@@ -48,8 +48,8 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// HeightAt is compared with a look at all headers of a chain whose times go up
-// and down.
+// TestHeightAt compares HeightAt with a linear search through all headers of a chain
+// whose timestamps are not ascending.
 func TestHeightAt(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -25,7 +25,7 @@ type DescriptorInfo struct {
 }
 
 // DescriptorInfo analyses a descriptor, with or without its checksum. It returns
-// ErrDescriptor.
+// ErrDescriptor if the node rejects the descriptor.
 func (n *Node) DescriptorInfo(ctx context.Context, text string) (DescriptorInfo, error) {
 	var wire struct {
 		Descriptor     string   `json:"descriptor"`
@@ -116,7 +116,8 @@ func (w *Wallet) Descriptors(ctx context.Context) ([]Descriptor, error) {
 
 // Import is a descriptor to watch.
 type Import struct {
-	// Text must include the checksum. It must have private keys if and only if the wallet may have private keys.
+	// Text must include the checksum. It must have private keys if and only if the
+	// wallet may have them.
 	Text string
 	// Active and Internal are as in [Descriptor].
 	Active, Internal bool
@@ -144,8 +145,8 @@ func (i Import) wire() map[string]any {
 	return w
 }
 
-// ImportError reports descriptors that the node did not import. The others of the
-// call are imported.
+// ImportError reports descriptors that the node did not import. The other descriptors
+// of the call were imported.
 type ImportError struct {
 	// Failures maps the index of the descriptor in the call to the error.
 	Failures map[int]*rpcclient.RPCError
@@ -167,9 +168,9 @@ func (e *ImportError) Unwrap() []error {
 	return errs
 }
 
-// ImportDescriptors makes the wallet watch descriptors, and scans the chain for
-// them if requested, until ctx ends. It returns the node's human-readable warnings,
-// an *ImportError, and ErrScanning.
+// ImportDescriptors makes the wallet watch descriptors, and scans the chain for them
+// if requested. It may take long, and has no timeout except ctx. It returns the
+// node's human-readable warnings, an *ImportError, and ErrScanning.
 func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warnings []string, err error) {
 	requests := make([]map[string]any, len(imports))
 	for i, one := range imports {

@@ -10,7 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Meanings of the node's errors, for errors.Is. Each wraps the *rpcclient.RPCError.
+// Faults for errors of the node, for errors.Is. The returned errors wrap the
+// *rpcclient.RPCError.
 var (
 	// ErrWalletNotLoaded: the node has no wallet of that name loaded (-18).
 	ErrWalletNotLoaded = fault.New(fault.Unavailable, "wallet_not_loaded",

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Core has no RPC for deleting a wallet's files, so these require access to its
-// directory.
+// Errors of deleting a wallet's files. Core has no RPC for this, so specterd requires
+// access to the node's wallet directory.
 var (
 	// ErrWalletFolderUnknown: the node's wallet directory is not configured.
 	ErrWalletFolderUnknown = fault.New(fault.Conflict, "wallet_directory_unknown",
@@ -127,8 +127,8 @@ func hasFolder(root *os.Root, name string) (bool, error) {
 	return true, nil
 }
 
-// tryWriting returns the reason why no file can be created and removed there, or
-// nil. Permissions alone do not reveal a read-only mount.
+// tryWriting creates and removes a file, and returns an error if that fails. It does
+// not check permissions instead, because they do not reveal a read-only mount.
 func tryWriting(root *os.Root, name string) error {
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

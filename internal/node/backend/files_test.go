@@ -38,8 +38,7 @@ func TestRemoveFiles(t *testing.T) {
 		t.Errorf("a check left %q, of %q", after, before)
 	}
 
-	// A target of a link in the wallet's own directory does not belong to the
-	// wallet.
+	// The target of a link in the wallet's directory must not be deleted.
 	outside := filepath.Join(t.TempDir(), "wallet.dat")
 	must(t, os.WriteFile(outside, []byte("x"), 0o600))
 	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "gone", "link")))

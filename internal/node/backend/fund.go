@@ -50,14 +50,15 @@ func (p *Provider) Locked(ctx context.Context, coreName string) (locked []btc.Ou
 	return locked, err
 }
 
-// watchAfter is the time from the start of a call, or from the last response, until
-// the node is pinged; at most twice that.
+// watchAfter is the interval at which watch checks for responses. After an interval
+// without a response, watch pings the node. This is at most two intervals after the
+// last response.
 const watchAfter = 200 * time.Millisecond
 
 // watched makes a call that may take long, unless the node is known to be unusable.
-// Unlike usable, it makes no other call if the node responds soon. Otherwise pings
-// distinguish a busy node from one that hangs, and the call is canceled within two
-// seconds.
+// Unlike usable, it does not ping the node before the call. If the node does not
+// respond soon, it pings the node repeatedly, and cancels the call within two seconds
+// if the node hangs rather than being busy.
 func (p *Provider) watched(ctx context.Context, call func(context.Context) error) error {
 	if err := p.lastKnown(); err != nil {
 		return err
@@ -75,8 +76,9 @@ func (p *Provider) watched(ctx context.Context, call func(context.Context) error
 	return err
 }
 
-// watch cancels a call if the node responds neither to a ping nor to any other
-// call. Under load a ping waits behind other calls, which are then answered.
+// watch cancels a call if the node responds neither to a ping nor to any other call.
+// Under load, a ping may wait behind other calls; their responses then prove that the
+// node works.
 func (p *Provider) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 	answers := p.answers.Load()
 	for {

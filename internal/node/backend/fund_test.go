@@ -33,8 +33,8 @@ type wireCall struct {
 	Params json.RawMessage
 }
 
-// fakeNode returns a provider with a node of a version that responds with the result
-// of result once that returns, and does not respond if it is empty.
+// provider returns a provider for a fake node of the given version. The node responds
+// to a call with the output of result, or not at all if that is empty.
 func (s *fakeNode) provider(t testing.TB, version int, result func(method string) string) *backend.Provider {
 	t.Helper()
 	stop := make(chan struct{})
@@ -72,7 +72,8 @@ func (s *fakeNode) methods() (list []string) {
 
 const emptyPSBT = `{"psbt":"cHNidP8=","fee":0.00000141,"changepos":-1}`
 
-// A payment takes one call, with exact numbers.
+// TestFundIsOneCall checks that funding a payment takes one call, in which amounts
+// and fee rates are exact.
 func TestFundIsOneCall(t *testing.T) {
 	t.Parallel()
 	f := proposal.Funding{
@@ -185,7 +186,7 @@ func TestWatchedUnderLoad(t *testing.T) {
 		if method == "uptime" {
 			return ""
 		}
-		turn.Lock() // as Core does with a wallet
+		turn.Lock() // Core also executes the calls for a wallet sequentially
 		defer turn.Unlock()
 		<-time.After(300 * time.Millisecond)
 		return emptyPSBT
@@ -201,7 +202,7 @@ func TestWatchedUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// A real node that hangs and recovers.
+// TestFundFrozenNode covers a real node that hangs, recovers, and stops.
 func TestFundFrozenNode(t *testing.T) {
 	t.Parallel()
 	p := provide(t)

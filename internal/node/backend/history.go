@@ -26,7 +26,9 @@ const (
 
 // State is the state of a wallet's transaction.
 type State struct {
-	// Confirmations is 0 for unconfirmed transactions, and negative if it conflicts with a transaction in the chain: -3 if that one has 3 confirmations.
+	// Confirmations is 0 for an unconfirmed transaction, and negative for a
+	// transaction that conflicts with one in the chain: -3 if the conflicting one has
+	// 3 confirmations.
 	Confirmations int64
 	// BlockHash, BlockHeight, BlockIndex (the index in the block) and BlockTime
 	// describe the block that contains the transaction; they are empty if it is unconfirmed.
@@ -44,10 +46,12 @@ type State struct {
 	Trusted bool
 	// Replaceable is yes, no or unknown (BIP 125).
 	Replaceable string
-	// ReplacedBy and Replaces are the transactions that are linked to this one by a fee bump of this wallet; empty without one.
+	// ReplacedBy and Replaces are the transactions that are linked to this one by a
+	// fee bump of this wallet; empty without a fee bump.
 	ReplacedBy, Replaces string
-	// WalletConflicts are transactions of the wallet that spend the same UTXOs, and
-	// MempoolConflicts those among them that are in the mempool.
+	// WalletConflicts are transactions of the wallet that spend the same UTXOs.
+	// MempoolConflicts are conflicting transactions in the mempool, which need not
+	// belong to the wallet.
 	WalletConflicts, MempoolConflicts []string
 }
 

@@ -168,7 +168,8 @@ func first(t testing.TB, list json.RawMessage) json.RawMessage {
 	return all[0]
 }
 
-// A payment is replaced by its payer's fee bump, which then confirms.
+// TestReplaced covers a payment that is replaced by a fee bump of its payer, which is
+// then confirmed.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -274,8 +275,9 @@ func TestReorganization(t *testing.T) {
 	}
 }
 
-// About 2,000 transactions: complete by stream and by individual requests, and too
-// many for a probe.
+// TestLongHistory checks that about 2,000 transactions are returned completely by
+// ListSinceBlock, by Transactions and by a large probe, and exceed the limit of a
+// small probe.
 func TestLongHistory(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -13,8 +13,8 @@ func (n *Node) ListWallets(ctx context.Context) ([]string, error) {
 }
 
 // LoadWallet loads a wallet, now and at each start of the node. It succeeds if the
-// wallet is already loaded. It returns ErrWalletMissing. It may take until ctx
-// ends, because the wallet processes all blocks that it missed.
+// wallet is already loaded. It returns ErrWalletMissing. It may take long, because
+// the wallet processes all blocks that it missed, and has no timeout except ctx.
 func (n *Node) LoadWallet(ctx context.Context, name string) error {
 	err := call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name, true)
 	switch {
@@ -65,8 +65,8 @@ func (n *Node) WalletFolder(ctx context.Context) ([]string, error) {
 }
 
 // borrow loads a wallet temporarily, without changing whether the node loads it at
-// its start. It returns the node's error if the wallet is already loaded. It may
-// take until ctx ends; see LoadWallet.
+// its start. It returns the node's error if the wallet is already loaded. It may take
+// as long as LoadWallet.
 func (n *Node) borrow(ctx context.Context, name string) error {
 	return call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name)
 }

@@ -97,7 +97,7 @@ type mempoolEntry struct {
 	Depends []string `json:"depends"`
 }
 
-// mempoolBatch is the number of transactions per request.
+// mempoolBatch is the maximum number of transactions per request.
 const mempoolBatch = 500
 
 // mempoolEntries returns the mempool entries of transactions (getmempoolentry, in
@@ -183,8 +183,8 @@ func (n *Node) ancestry(ctx context.Context, txids []string) (map[string]proposa
 	return found, nil
 }
 
-// unasked adds the transactions that are not in asked, and returns them without
-// duplicates.
+// unasked adds to asked the transactions that it does not contain, and returns them
+// without duplicates.
 func unasked(asked map[string]bool, txids []string) (list []string) {
 	for _, txid := range txids {
 		if !asked[txid] {
@@ -252,7 +252,8 @@ func (p *Provider) Abandon(ctx context.Context, coreName, txid string) error {
 
 // abandon makes the wallet treat a transaction that is not in the mempool, and its
 // descendants, as never to be confirmed (abandontransaction). It does nothing for a
-// transaction that the wallet does not have.
+// transaction that the wallet does not have, and returns proposal.ErrNotAbandonable
+// for a transaction that must not be abandoned, such as a confirmed one.
 func (w *Wallet) abandon(ctx context.Context, txid string) error {
 	err := w.write(ctx, nil, "abandontransaction", txid)
 	if !refused(err, rpcclient.CodeInvalidAddress, "") {

@@ -30,8 +30,9 @@ func (p *Provider) Spender(ctx context.Context, at btc.Outpoint) (raw []byte, er
 	return raw, err
 }
 
-// origin returns the transaction of an unspent output; see Origin. Given the block,
-// a node finds a transaction without a transaction index.
+// origin returns the transaction of an unspent output; see Origin. It determines the
+// block first, because a node without a transaction index finds a transaction only in
+// a given block. It returns nil if the node has pruned the block.
 func (n *Node) origin(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	var out *struct {
 		BestBlock     string `json:"bestblock"`

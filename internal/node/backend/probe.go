@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// ErrProbeTooLong is returned if the wallet's history since that block exceeds the limit of a
-// probe; use [Wallet.ListSinceBlock] instead.
+// ErrProbeTooLong is returned if the wallet's history since the given block exceeds
+// the limit of a probe; use [Wallet.ListSinceBlock] instead.
 var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "the changes of this wallet exceed the limit of a probe")
 
 // Probe is the set of changes of a wallet. The node reads its parts one after the
@@ -23,9 +23,9 @@ type Probe struct {
 	LastBlock string
 }
 
-// Probe requests all variable data of a wallet in one request, with a response of
-// at most maxAnswer bytes. It returns ErrProbeTooLong if the response is longer,
-// and ErrBlockNotFound.
+// Probe requests the state of a wallet and its changes since the block with that
+// hash, in one request. It returns ErrProbeTooLong if the response exceeds maxAnswer
+// bytes, and ErrBlockNotFound.
 func (w *Wallet) Probe(ctx context.Context, hash string, maxAnswer int64) (p Probe, err error) {
 	small := caller{w.rpc.WithMaxAnswer(maxAnswer)}
 	err = again(ctx, func() error {

@@ -26,12 +26,12 @@ type Provider struct {
 	node    *Node
 	status  func() nodestatus.Status
 	folder  string         // the node's wallet directory; empty if unknown
-	wallets keymutex.Mutex // by wallet, so that the node does not import twice concurrently
+	wallets keymutex.Mutex // by wallet name; prevents concurrent imports into a wallet
 	answers atomic.Uint64  // number of responses to watched calls
 }
 
-// NewProvider returns a Provider that uses status, the last known status of the
-// node.
+// NewProvider returns a Provider. The function status must return the last known
+// status of the node.
 func NewProvider(n *Node, status func() nodestatus.Status) *Provider {
 	return &Provider{node: n, status: status}
 }
@@ -44,7 +44,8 @@ func (p *Provider) Ready() error {
 	return nil
 }
 
-// take locks one of Core's wallets, unless the node is unusable.
+// take locks the mutex of one of Core's wallets. The caller must call done to unlock
+// it. It returns an error if the node is unusable.
 func (p *Provider) take(ctx context.Context, coreName string) (done func(), err error) {
 	if err := p.usable(ctx); err != nil {
 		return nil, err
@@ -62,7 +63,8 @@ func (p *Provider) usable(ctx context.Context) error {
 	return p.node.ping(ctx)
 }
 
-// lastKnown is usable according to the status of a few seconds ago.
+// lastKnown is like usable, but relies on the last known status, which may be a few
+// seconds old.
 func (p *Provider) lastKnown() error {
 	if p.status().Problem != nil {
 		return p.Ready()
@@ -73,7 +75,7 @@ func (p *Provider) lastKnown() error {
 // Chain implements wallet.Node.
 func (p *Provider) Chain() (network btc.Network, height, pruneHeight int) {
 	s := p.status()
-	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) { // all other values are about that chain
+	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) { // all other values describe the wrong chain
 		return "", 0, 0
 	}
 	network, err := btc.ParseNetwork(s.Chain)
@@ -113,9 +115,9 @@ func (p *Provider) HeightAt(ctx context.Context, t time.Time) (int, error) {
 }
 
 // Provide implements wallet.Node. It leaves existing descriptors of the wallet
-// unchanged. An existing wallet without the descriptors counts as created now,
-// because its creation was interrupted. It returns ErrScanning if the node must be
-// changed while it rescans this wallet.
+// unchanged. Created is also true for an existing wallet that lacked a descriptor,
+// because its creation was interrupted. It returns ErrScanning if descriptors must be
+// imported while the node rescans this wallet.
 func (p *Provider) Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error) {
 	done, err := p.take(ctx, coreName)
 	if err != nil {
@@ -234,9 +236,9 @@ func (p *Provider) SetLocked(ctx context.Context, coreName string, utxos []btc.O
 	return setEach(utxos, set)
 }
 
-// setEach sets as many of the UTXOs as possible. Core rejects all of them because
-// of a single one; then each half is tried, so that a few failures among many UTXOs
-// cost few calls.
+// setEach applies set to as many of the UTXOs as possible. Core rejects a call
+// because of a single UTXO; setEach then tries each half, so that a few failures
+// among many UTXOs require few calls. It ignores ErrUTXONotLocked.
 func setEach(utxos []btc.Outpoint, set func([]btc.Outpoint) error) error {
 	err := set(utxos)
 	if len(utxos) == 1 || !errors.Is(err, ErrUTXOUnavailable) && !errors.Is(err, ErrUTXONotLocked) {

@@ -119,7 +119,7 @@ func TestProvide(t *testing.T) {
 	}
 }
 
-// Concurrent calls for one wallet succeed.
+// TestProvideAtOnce checks that concurrent calls for one wallet succeed.
 func TestProvideAtOnce(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -186,7 +186,7 @@ func TestProviderKnowsTheChain(t *testing.T) {
 	}
 }
 
-// A node on another chain is not changed.
+// TestProviderRefusesAnotherChain checks that a node on another chain is not changed.
 func TestProviderRefusesAnotherChain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -250,7 +250,7 @@ func TestSetLocked(t *testing.T) {
 	}
 }
 
-// A wallet can be unloaded during a rescan.
+// TestUnloadEndsAScan checks that a wallet can be unloaded during a rescan.
 func TestUnloadEndsAScan(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-blockfilterindex=0")

@@ -36,9 +36,9 @@ var (
 		"the UTXOs depend on too many unconfirmed transactions; wait until some are confirmed, or choose other UTXOs")
 )
 
-// psbtVersionSince is the first version of Core that creates PSBTs of version 2
-// (BIP 370) unless requested otherwise; earlier versions do not accept the
-// parameter.
+// psbtVersionSince is the first version of Core that creates PSBTs of version 2 (BIP
+// 370) unless requested otherwise; earlier versions do not have a parameter for the
+// version.
 const psbtVersionSince = 320000
 
 // FundPSBT makes the wallet select UTXOs and create a PSBT
@@ -81,10 +81,11 @@ func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion i
 // which exceeds a PSBT of psbt.MaxSize in base64.
 const maxFunded = 2 * psbt.MaxSize
 
-// forgottenBytes is Core's error if it selected more than 252 UTXOs. It counts one
-// byte for their number, which then takes three, and finds the fee too low by two
-// bytes' worth, unless rounding up per UTXO compensates for that. It does if the
-// fee rate is a thousandth above a whole number, up to about 100 sat/vB.
+// forgottenBytes is Core's error if it selected more than 252 UTXOs. Core counts one
+// byte for the number of inputs, which then takes three bytes, and so finds the fee
+// too low. At a fee rate slightly above a whole number of sat/vB, Core rounds up the
+// fee of each UTXO, which compensates for this up to about 100 sat/vB. FundPSBT
+// therefore raises the fee rate by 0.001 sat/vB and tries again.
 const forgottenBytes = "Fee needed > fee paid"
 
 func fundingParams(f proposal.Funding, nodeVersion int) []any {
@@ -115,7 +116,7 @@ func fundingParams(f proposal.Funding, nodeVersion int) []any {
 }
 
 // fundingRefusals maps error messages of walletcreatefundedpsbt to faults; see
-// CreateTransaction and SelectUTXOs in Core's src/wallet/spend.cpp. Most of them
+// CreateTransaction and SelectCoins in Core's src/wallet/spend.cpp. Most of them
 // share one code.
 var fundingRefusals = []struct {
 	text  string
@@ -194,7 +195,8 @@ func (n *Node) TestMempoolAccept(ctx context.Context, raw []byte) error {
 }
 
 // SendRawTransaction broadcasts a transaction, regardless of its fee
-// (sendrawtransaction). It succeeds if it is already in the node's mempool or chain. It returns proposal.ErrRejected with the same reason as
+// (sendrawtransaction). It succeeds if the transaction is already in the node's
+// mempool or chain. It returns proposal.ErrRejected with the same reason as
 // TestMempoolAccept. Without a response, it is unknown whether the transaction was
 // sent.
 func (n *Node) SendRawTransaction(ctx context.Context, raw []byte) error {

@@ -113,7 +113,7 @@ func (v vault) wantRate(t *testing.T, how string, rate btc.FeeRate, funded propo
 	}
 }
 
-// The PSBT contains exactly the requested payment.
+// TestFund checks that the PSBT contains exactly the requested payment.
 func TestFund(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -273,7 +273,8 @@ func (v vault) wantRefused(t *testing.T, name string, f proposal.Funding, want e
 	t.Logf("%-26s %d %s", name, e.Code, e.Message)
 }
 
-// Core accepts a fee rate that it does not relay.
+// TestFundBelowTheRelayFee checks that a fee rate below the minimum relay fee is
+// rejected, although Core accepts it.
 func TestFundBelowTheRelayFee(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -322,7 +323,8 @@ func TestFundTooMuch(t *testing.T) {
 	rich.wantRefused(t, "a fee beyond -maxtxfee", rich.payment(btc.BTC, btc.MaxFeeRate), backend.ErrFeeTooHigh)
 }
 
-// With more than 252 UTXOs, Core fails at a whole fee rate.
+// TestFundManyUTXOs covers more than 252 UTXOs, with which Core fails if the fee rate
+// is a whole number of sat/vB.
 func TestFundManyUTXOs(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -359,7 +361,8 @@ func TestFundWithoutEstimates(t *testing.T) {
 	v.make(t, f)
 }
 
-// UTXOs at the end of a chain of the maximum length.
+// TestFundLongChains covers UTXOs at the end of a chain of unconfirmed transactions
+// that has the maximum length.
 func TestFundLongChains(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-limitancestorcount=3", "-limitdescendantcount=3")

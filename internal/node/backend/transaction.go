@@ -22,8 +22,8 @@ type Transaction struct {
 	// Raw is the serialized transaction with witnesses. The caller must verify that
 	// it has that txid.
 	Raw []byte
-	// Amount is the change of the wallet's balance without Fee, which is negative,
-	// and 0 for transactions of others.
+	// Amount is the change of the wallet's balance without the fee. Fee is negative,
+	// or 0 if the wallet did not send the transaction.
 	Amount, Fee btc.Amount
 	// Details are the outputs that the wallet knows, except change.
 	Details []Detail
@@ -40,17 +40,18 @@ type Detail struct {
 	Amount, Fee btc.Amount
 }
 
-// Parameters of requests for transactions: a batch is large enough that the
-// overhead per request is small, and small enough that several fit into memory;
-// while one is decoded, the node prepares others.
+// transactionBatch is the number of transactions per request: large enough that the
+// overhead per request is small, and small enough that several responses fit into
+// memory. transactionBatches is the number of concurrent requests, so that the node
+// prepares a response while another one is decoded.
 const (
 	transactionBatch   = 100
 	transactionBatches = 2
 )
 
 // Transactions calls visit for each of the transactions, in order. It requests a
-// hundred at a time, in several concurrent requests up to the client's MaxInFlight,
-// and holds only these in memory. An error of visit ends the call and is returned.
+// hundred at a time, in two concurrent requests, and holds only their responses in
+// memory. An error of visit ends the call and is returned.
 func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Transaction) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -61,7 +62,7 @@ func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Tr
 		transactions []Transaction
 		err          error
 	}
-	batches := make(chan chan outcome, transactionBatches-1) // excludes the one being waited for
+	batches := make(chan chan outcome, transactionBatches-1) // in addition to the one being waited for
 	running.Go(func() {
 		defer close(batches)
 		for part := range slices.Chunk(txids, transactionBatch) {

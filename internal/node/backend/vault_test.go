@@ -16,7 +16,7 @@ type vault struct {
 	provider
 
 	name      string
-	signers   []string // as many as are required
+	signers   []string // names of the signers' wallets, as many as signatures are required
 	addresses []string // to receive payments
 	change    string
 }
@@ -61,7 +61,7 @@ func (v vault) fund(t testing.TB, amounts ...btc.Amount) {
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 }
 
-// UTXOs returns the UTXOs that the vault may spend.
+// utxos returns the UTXOs that the vault may spend, and their sum.
 func (v vault) utxos(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
 	t.Helper()
 	utxos, err := v.core.Wallet(v.name).Unspent(t.Context())
@@ -84,7 +84,8 @@ func (v vault) payment(amount btc.Amount, rate btc.FeeRate) proposal.Funding {
 	}
 }
 
-// make makes Core create a PSBT, and checks it against the result.
+// make makes Core create a PSBT, and checks it against the fee and change position
+// that Core returned.
 func (v vault) make(t testing.TB, f proposal.Funding) (proposal.Funded, decodedPSBT) {
 	t.Helper()
 	funded, err := v.Fund(t.Context(), v.name, f)

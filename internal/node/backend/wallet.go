@@ -33,7 +33,8 @@ type Scan struct {
 	Progress float64
 }
 
-// UnmarshalJSON parses false or the progress of the rescan.
+// UnmarshalJSON parses the progress of a rescan. It does not accept false, the value
+// without a rescan.
 func (s *Scan) UnmarshalJSON(text []byte) error {
 	var wire struct {
 		Duration int64   `json:"duration"`
@@ -55,7 +56,7 @@ func (w *Wallet) Info(ctx context.Context) (Info, error) {
 	return Info(info), nil
 }
 
-// wireInfo is the JSON form of Info.
+// wireInfo is an Info that is decoded from the result of getwalletinfo.
 type wireInfo Info
 
 func (i *wireInfo) UnmarshalJSON(text []byte) error {
@@ -85,7 +86,7 @@ func (i *wireInfo) UnmarshalJSON(text []byte) error {
 
 // Balances are the balances of a wallet (getbalances, mine).
 type Balances struct {
-	// Trusted is confirmed, or change of the wallet's own transactions.
+	// Trusted is confirmed, or unconfirmed in the wallet's own transactions.
 	Trusted btc.Amount
 	// Pending is unconfirmed and from others.
 	Pending btc.Amount
@@ -182,9 +183,10 @@ func (w *Wallet) Unspent(ctx context.Context) ([]UTXO, error) {
 	return utxos, nil
 }
 
-// Lock excludes UTXOs from the wallet's coin selection; either all of them or, with
-// an error, none. A persistent lock survives a restart of the node. It may be set
-// on a locked UTXO to make its lock persistent. It returns ErrUTXOUnavailable.
+// Lock excludes UTXOs from the wallet's coin selection: all of them, or none if it
+// returns an error. A persistent lock survives a restart of the node. A lock that is
+// not persistent can be made persistent by another call. It returns
+// ErrUTXOUnavailable.
 func (w *Wallet) Lock(ctx context.Context, utxos []btc.Outpoint, persistent bool) error {
 	if len(utxos) == 0 {
 		return nil
@@ -196,8 +198,8 @@ func (w *Wallet) Lock(ctx context.Context, utxos []btc.Outpoint, persistent bool
 	return err
 }
 
-// Unlock removes locks, persistent or not; either all of them or, with an error,
-// none. It returns ErrUTXONotLocked.
+// Unlock removes the locks of UTXOs, persistent or not: all of them, or none if it
+// returns an error. It returns ErrUTXONotLocked.
 func (w *Wallet) Unlock(ctx context.Context, utxos []btc.Outpoint) error {
 	if len(utxos) == 0 { // for which Core would remove all locks
 		return nil
@@ -215,12 +217,12 @@ func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
 	return utxos, w.read(ctx, &utxos, "listlockunspent")
 }
 
-// Rescan scans the chain for the wallet's transactions from a height to the tip,
-// and returns the height that it reached (rescanblockchain). It takes until ctx
-// ends at most, possibly hours, and occupies one of the client's requests in
-// flight. The rescan continues in the node after ctx has ended: see
-// [Wallet.AbortRescan]. It returns ErrScanning, ErrScanAborted, ErrBlocksPruned,
-// and ErrBlockNotFound for a height beyond the tip.
+// Rescan scans the chain for the wallet's transactions from a height to the tip, and
+// returns the height that it reached (rescanblockchain). It may take hours, has no
+// timeout except ctx, and occupies one of the client's concurrent requests. If ctx
+// ends first, the rescan continues in the node; see [Wallet.AbortRescan]. It returns
+// ErrScanning, ErrScanAborted, ErrBlocksPruned, and ErrBlockNotFound for a height
+// beyond the tip.
 func (w *Wallet) Rescan(ctx context.Context, from int64) (to int64, err error) {
 	var wire struct {
 		Stop *int64 `json:"stop_height"`

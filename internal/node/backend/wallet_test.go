@@ -21,7 +21,7 @@ func TestBalancesUTXOsAndLocks(t *testing.T) {
 	bobs := s.address(t, "alice")
 	own := s.pay(t, "alice", bobs, "1.00000001")
 
-	// The two wallets have the same descriptors and differ only in trust.
+	// Both wallets have the same descriptors, so they have the same balances.
 	theirs, err := s.core.Wallet("alice").Balances(ctx)
 	must(t, err)
 	ours, err := w.Balances(ctx)
@@ -97,7 +97,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("the next address does not have index 7: %v, %v", a, err)
 	}
 
-	// With a time it scans.
+	// An import with a time scans the chain.
 	genesis, err := s.core.BlockHash(ctx, 0)
 	must(t, err)
 	h, err := s.core.BlockHeader(ctx, genesis)

@@ -19,7 +19,8 @@ const accessInterval = time.Minute
 var ErrWalletDisabled = fault.New(fault.Unavailable, "node_wallet_disabled",
 	"the Bitcoin node runs without wallets; remove disablewallet=1 from its bitcoin.conf and restart it").WithRetryAfter(retryAfter)
 
-// access records the methods that the node does not allow.
+// access records the methods that specterd cannot call: the node forbids them, or
+// does not have them.
 type access struct {
 	forbidden, unknown []string
 }
@@ -62,8 +63,9 @@ func namesOf(names []string, wanted func(Method) bool) []string {
 	})
 }
 
-// checkAccess checks every method without executing any: the calls have a parameter
-// that no method has, and the node checks parameter names first.
+// checkAccess checks for every method whether the node allows it, without executing
+// any: the calls have a parameter that no method has, and the node checks parameter
+// names first.
 func checkAccess(ctx context.Context, rpc RPC) (access, error) {
 	reqs := make([]rpcclient.Request, len(methods))
 	for i, m := range methods {

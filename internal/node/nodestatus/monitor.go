@@ -43,7 +43,7 @@ type Monitor struct {
 	logged   string        // the last logged state
 }
 
-// chainID is a chain and the problem with it.
+// chainID is a chain and the result of checking it.
 type chainID struct {
 	chain, genesis string
 	problem        *fault.Error
@@ -87,7 +87,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 // Status returns the result of the last poll without waiting.
 func (m *Monitor) Status() Status { return *m.status.Load() }
 
-// Ready is Status().Ready().
+// Ready returns Status().Ready().
 func (m *Monitor) Ready() *fault.Error { return m.Status().Ready() }
 
 // Check polls the node once, after a running poll has ended, and returns the new
@@ -153,8 +153,8 @@ func (m *Monitor) updateAccess(ctx context.Context, next *Status) error {
 	return err
 }
 
-// without returns the status after a poll that failed with err. A node that was
-// reachable and is busy keeps its status.
+// without returns the status after a poll that failed with err. A reachable node that
+// is busy keeps its status for busyPatience.
 func (m *Monitor) without(next Status, err error) Status {
 	next.CheckedAt = m.now()
 	if next.Reachable && errors.Is(err, rpcclient.ErrBusy) && next.CheckedAt.Sub(next.LastContact) < busyPatience {
@@ -210,8 +210,8 @@ func (m *Monitor) report(s Status) {
 	}
 }
 
-// asFault returns the fault in err's chain, which may be shown, or a bad answer:
-// the node returned an error for a call that every node supports.
+// asFault returns the fault in err's chain, which may be shown to users, or
+// ErrBadAnswer if there is none.
 func asFault(err error) *fault.Error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f

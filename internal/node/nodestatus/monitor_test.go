@@ -137,7 +137,7 @@ func TestFees(t *testing.T) {
 		{time.Minute, `{"feerate":1e-05,"blocks":2}`, 1000, 0},
 		{time.Minute, `{"feerate":-1,"blocks":2}`, 0, 0},
 		{time.Minute, `{"feerate":0.1,"blocks":2}`, 10_000_000, 0},
-		{time.Minute, `-32603`, 0, 0}, // it has no fee estimates but is otherwise usable
+		{time.Minute, `-32603`, 0, 0}, // the node has no fee estimates but is otherwise usable
 		{time.Minute, `"x"`, 0, 0},
 	} {
 		now = now.Add(c.after)

@@ -54,11 +54,12 @@ type Snapshot struct {
 	// Announces reports whether the node publishes over ZMQ all topics that
 	// specterd subscribes to (getzmqnotifications).
 	Announces bool
-	// The unmodified results.
+	// RawBlockchainInfo, RawNetworkInfo and RawMempoolInfo are the unmodified
+	// results.
 	RawBlockchainInfo, RawNetworkInfo, RawMempoolInfo json.RawMessage
 }
 
-// wireSnapshot is the JSON form of the results of one poll.
+// wireSnapshot has the results of one poll in the node's JSON format.
 type wireSnapshot struct {
 	chain struct {
 		Chain                string
@@ -90,8 +91,8 @@ type wireSnapshot struct {
 	rawChain, rawNetwork, rawMempool json.RawMessage
 }
 
-// fetch requests all information, and the additional requests others, in one HTTP
-// request. It omits optional methods that the node does not allow.
+// fetch requests all information in one HTTP request, together with the additional
+// requests others. It omits optional methods that the node does not allow.
 func fetch(ctx context.Context, rpc RPC, others []rpcclient.Request, may access) (Snapshot, error) {
 	var w wireSnapshot
 	reqs := []rpcclient.Request{
@@ -196,7 +197,7 @@ func (w *wireSnapshot) announces(topics ...string) bool {
 // warnings is a list since Core 28, and a single string before.
 type warnings []string
 
-// UnmarshalJSON accepts either form; an empty string means no warning.
+// UnmarshalJSON accepts either format; an empty string means no warning.
 func (w *warnings) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) != nil {

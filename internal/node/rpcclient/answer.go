@@ -13,14 +13,14 @@ import (
 // ResultReader is a result that is read incrementally, so that a long one, such as
 // listsinceblock with 100,000 transactions, is never completely in memory.
 type ResultReader interface {
-	// ReadResult reads exactly one JSON value from dec. It is null if the call
+	// ReadResult reads exactly one JSON value from dec. The value is null if the call
 	// failed.
 	ReadResult(dec *jsontext.Decoder) error
 }
 
-// wireCall is a call in Core's JSON format. With version 1.0 the responses of all
-// supported versions are the same; 2.0 would change the HTTP statuses of Core 28
-// on.
+// wireCall is a call in Core's JSON format. Version 1.0 of JSON-RPC has the same
+// responses in all supported versions of Core; with version 2.0, Core 28 and later
+// use other HTTP statuses.
 type wireCall struct {
 	Version string `json:"jsonrpc"`
 	ID      uint64 `json:"id"`
@@ -33,7 +33,8 @@ type wireError struct {
 	Message string `json:"message"`
 }
 
-// answer is a response without its result. Core writes the id after the result.
+// answer is a response without its result. The result is decoded before the id is
+// known, because Core writes the id last.
 type answer struct {
 	id      *uint64
 	refusal *wireError
@@ -84,7 +85,7 @@ func readBatch(dec *jsontext.Decoder, calls []wireCall, reqs []Request) error {
 	return nil
 }
 
-// settle sets Out or Err.
+// settle decodes the result into Out, or sets Err.
 func (r *Request) settle(a answer, result json.RawMessage) {
 	if a.refusal != nil {
 		r.Err = a.refusal.rpcError(r.Method)
@@ -165,7 +166,7 @@ func newDecoder(from io.Reader) *jsontext.Decoder {
 	return jsontext.NewDecoder(from, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// expect reads one delimiter.
+// expect reads one token, which must be the delimiter want.
 func expect(dec *jsontext.Decoder, want jsontext.Kind) error {
 	token, err := dec.ReadToken()
 	if err != nil {

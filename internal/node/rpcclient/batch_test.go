@@ -17,8 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// batching returns a node that responds to batches with the output of make for the
-// batch's IDs, and counts requests.
+// batching returns the URL of a node that responds to a batch with the output of
+// answers for the batch's IDs, and the number of requests that it received.
 func batching(t *testing.T, answers func(id []json.Number) []string) (string, *atomic.Int32) {
 	t.Helper()
 	var seen atomic.Int32

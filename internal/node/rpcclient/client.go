@@ -63,8 +63,8 @@ type Request struct {
 	Err error
 }
 
-// New returns a client of the node in cfg; it sends nothing. It returns an Invalid
-// fault for an invalid configuration, which never repeats the URL.
+// New returns a client of the node in cfg, without contacting the node. For an
+// invalid configuration it returns an Invalid fault that does not contain the URL.
 func New(cfg Config) (*Client, error) {
 	node, login, err := cfg.parse()
 	if err != nil {

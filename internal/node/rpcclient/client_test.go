@@ -27,8 +27,9 @@ type call struct {
 	Params json.RawMessage
 }
 
-// answering returns a node that responds to a single call with format, in which $id is
-// replaced by the call's ID, and counts requests.
+// answering returns the URL of a node that responds to a single call with format, in
+// which $id is replaced by the call's ID, and the number of requests that it
+// received.
 func answering(t *testing.T, status int, format string) (string, *atomic.Int32) {
 	t.Helper()
 	var seen atomic.Int32

@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Config is the address of a node with the credentials. It prints without its
+// Config has the address and the credentials of a node. Its printed form contains no
 // secrets.
 type Config struct {
 	// URL is http://host:port or https://host:port. It may carry user:pass,
@@ -28,7 +28,8 @@ type Config struct {
 	MaxInFlight int
 }
 
-// String returns the node's address and the kind of credentials, without secrets.
+// String returns the node's address and the path of the cookie file, if any, without
+// secrets.
 func (c Config) String() string {
 	host := "unreadable"
 	if u, err := url.Parse(c.URL); err == nil {
@@ -40,14 +41,14 @@ func (c Config) String() string {
 	return host
 }
 
-// GoString is String, so that %#v prints no secrets either.
+// GoString returns c.String(), so that %#v prints no secrets either.
 func (c Config) GoString() string { return c.String() }
 
-// LogValue is String, so that logs contain no secrets.
+// LogValue returns c.String(), so that logs contain no secrets.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// parse returns the address without user and password, and these separately if the
-// URL contains them.
+// parse validates the configuration. It returns the address without user and
+// password, and the login from User and Password or else from the URL.
 func (c Config) parse() (url.URL, login, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||

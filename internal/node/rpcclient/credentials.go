@@ -51,8 +51,9 @@ func (c *credentials) current() (login, error) {
 	return c.login, nil
 }
 
-// reread reads the file again regardless of its time, because the node rejected a
-// login. It reports whether the login is different now.
+// reread reads the file again regardless of its modification time, because the node
+// rejected a login. It returns the current login, and whether it differs from the
+// rejected one.
 func (c *credentials) reread(refused login) (login, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

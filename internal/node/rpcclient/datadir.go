@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// network holds the location of a node's files for one chain.
+// network has the name of a chain, the subdirectory of its files in the data
+// directory, and its default RPC port.
 type network struct{ name, folder, port string }
 
 var networks = []network{
@@ -82,8 +83,8 @@ func readDataDir(dir string) (conf, network, error) {
 	return c, chain, err
 }
 
-// conf is a bitcoin.conf: the values of "key" and of "network.key". If a key occurs
-// twice, Core uses the first.
+// conf has the values of a bitcoin.conf by key. Keys in a section have the form
+// "network.key". If a key occurs twice, Core uses the first.
 type conf map[string]string
 
 // readConf reads the file at path; a missing one is empty.

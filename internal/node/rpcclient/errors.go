@@ -35,7 +35,7 @@ const (
 	CodeMethodNotFound = -32601 // the method does not exist or is disabled
 )
 
-// Messages for callers.
+// Messages of ErrUnavailable, by cause.
 const (
 	warmupMessage       = "the Bitcoin node is starting up; try again shortly"
 	noConnectionMessage = "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings"
@@ -91,9 +91,9 @@ var (
 var errRefused = fault.New(fault.Refused, "node_error", "the Bitcoin node refused a call; specterd's log has its text")
 
 // RPCError is the node's error for one call. Its meaning depends on the method.
-// Message is the node's text, of at most 2 KiB, which may contain data that the
-// caller of a request must not see. An untranslated RPCError acts as a fault for
-// errors.As: node_error, or ErrMethodUnknown.
+// Message is the node's text, of at most 2 KiB, which may contain data that users
+// must not see. An untranslated RPCError acts as a fault for errors.As: node_error,
+// or ErrMethodUnknown.
 type RPCError struct {
 	Code    int
 	Message string
@@ -168,9 +168,10 @@ func describe(err error) error {
 	}
 }
 
-// connectionFault turns an error of the transport into a fault. answered reports
-// that the node had begun to respond: then an error other than a broken connection
-// means that the peer does not speak HTTP, and the transport's text quotes it.
+// connectionFault turns an error of the transport into a fault. Answered reports
+// whether the node had begun to respond. In that case, an error other than a broken
+// connection means that the peer does not speak HTTP; the transport's error is
+// dropped, because it quotes the response.
 func connectionFault(err error, answered bool) *fault.Error {
 	var op *net.OpError
 	var network net.Error

@@ -141,8 +141,8 @@ func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error
 	}
 }
 
-// cappedReader reads at most left bytes and then fails with ErrTooLong. failed is
-// the error of the connection, if it ended the reading.
+// cappedReader reads at most left bytes, and fails with ErrTooLong if there are more.
+// failed is the error of the connection, if it broke.
 type cappedReader struct {
 	from   io.Reader
 	left   int64
@@ -150,7 +150,7 @@ type cappedReader struct {
 }
 
 func (r *cappedReader) Read(p []byte) (int, error) {
-	// One more byte distinguishes the end from an excess.
+	// Reading one more byte shows whether the data ends at the limit or exceeds it.
 	if int64(len(p)) > r.left+1 {
 		p = p[:r.left+1]
 	}

@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// The minimum lengths of a string, and of a part of one such as the key in a
-// descriptor, that is left out of messages: shorter ones occur in messages by
-// chance.
+// shortestSent is the minimum length of a string that is left out of messages, and
+// shortestPart of a part of a string, such as the key in a descriptor. Shorter ones
+// may occur in messages by chance.
 const (
 	shortestSent = 4
 	shortestPart = 16
@@ -45,8 +45,8 @@ func (e *RPCError) WithoutSent(params any) *RPCError {
 	return &c
 }
 
-// withoutSent is WithoutSent for any error of a call, and for the wallet's name as
-// well.
+// withoutSent applies WithoutSent to err if it is an *RPCError, and also leaves out
+// the wallet's name.
 func (c *Client) withoutSent(err error, params []any) error {
 	e, ok := errors.AsType[*RPCError](err)
 	if !ok {

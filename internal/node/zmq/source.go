@@ -37,16 +37,17 @@ func sources(publishers []backend.Publisher, host string) []source {
 	return list
 }
 
-// dialable returns host:port for an address such as tcp://0.0.0.0:28332. The host
-// is always the given one: the node determines the port, but must not make specterd
-// connect to other hosts. Only TCP is supported.
+// dialable returns host:port for an address such as tcp://0.0.0.0:28332. The host is
+// always the given one: the node determines the port, but must not make specterd
+// connect to other hosts. It returns false for an address that is malformed or not
+// TCP.
 func dialable(address, host string) (string, bool) {
 	_, port, ok := split(address)
 	return net.JoinHostPort(host, port), ok
 }
 
-// Elsewhere returns the addresses of publishers that name a host other than the
-// given one.
+// Elsewhere returns the addresses of publishers that name a host other than the given
+// one, except loopback and wildcard addresses.
 func Elsewhere(publishers []backend.Publisher, host string) []string {
 	var list []string
 	for _, p := range publishers {

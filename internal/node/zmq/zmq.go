@@ -69,8 +69,8 @@ type Subscription struct {
 
 var errNotConnected = errors.New("not connected yet")
 
-// New returns a subscription to the publishers of a node whose RPC is at host. In
-// their addresses, loopback and wildcard addresses are replaced by host.
+// New returns a subscription to the publishers of a node whose RPC is at host. It
+// always connects to host, and ignores the hosts in the publishers' addresses.
 func New(publishers []backend.Publisher, host string) *Subscription {
 	s := &Subscription{sources: sources(publishers, host)}
 	for range s.sources {

@@ -212,7 +212,7 @@ func TestGaps(t *testing.T) {
 		message("hashblock", block, 0), // separate sequence numbers
 		message("rawtx", tx("c"), 10),
 		message("rawtx", tx("d"), 1<<32-1),
-		message("rawtx", tx("e"), 0), // follows the last one
+		message("rawtx", tx("e"), 0), // follows the maximum
 		message("rawtxlock", "of no interest", 5),
 		message("rawtx", tx("f"), 0),
 	)), "127.0.0.1")
@@ -281,7 +281,8 @@ func TestNoPublisher(t *testing.T) {
 	}
 }
 
-// A publisher that does not respond does not prevent Run from ending.
+// TestSilence checks that Run ends with its context even if a publisher does not
+// respond.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 1)

@@ -36,7 +36,7 @@ const (
 type Folder struct {
 	root     *os.Root
 	problems []Problem
-	names    map[[3]string]string // wallets: directory, chain and name to path
+	names    map[[3]string]string // paths of wallets by directory, chain and name
 	// Config is read from config.json.
 	Config Config
 }

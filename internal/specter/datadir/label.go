@@ -28,10 +28,11 @@ const maxRowBytes = 1 << 20
 // maxRowProblems is the number of bad rows of one file that are reported individually.
 const maxRowProblems = 10
 
-// Labels calls yield for each labeled address of a wallet, in the order of the file,
-// until yield returns an error, which it returns. The file is streamed row by row. Without
-// such a file, the labels are read from the wallet's own file, where Specter Desktop's
-// backups and specterd's exports have them.
+// Labels reads the labels of a wallet from its CSV file, row by row, and calls yield
+// for each labeled address in the order of the file. If yield returns an error,
+// Labels stops and returns it. If there is no CSV file, it reads the labels from the
+// wallet's own file, where Specter Desktop's backups and specterd's exports have
+// them.
 func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 	path := strings.TrimSuffix(w.Path, ".json") + "_addr.csv"
 	file, err := f.open(path, maxLabelsBytes)
@@ -151,7 +152,7 @@ func (c labelColumns) label(row []string) (Label, bool) {
 	return l, l.Address != "" && IsPrintable(l.Address) && utf8.ValidString(l.Text)
 }
 
-// budget is a reader that fails once left is used up.
+// budget is a reader that fails with errLongRow after left bytes.
 type budget struct {
 	in   io.Reader
 	left int

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// formError is a problem of well-formed data. It does not quote the data.
+// formError describes invalid data without quoting it.
 type formError string
 
 func (e formError) Error() string { return string(e) }
@@ -105,7 +105,8 @@ func (o *object) need(name string, into any) {
 	}
 }
 
-// child returns the object in a field, or an empty one if the field is missing.
+// child returns the object in a field, or an empty one if the field is missing or,
+// with a warning, has the wrong type.
 func (o *object) child(name string) *object {
 	value := o.fields[name]
 	if value != nil && value.Kind() != 'n' {

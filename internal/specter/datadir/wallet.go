@@ -77,7 +77,7 @@ func (f *Folder) Wallets(u User) []WalletFile {
 	return files
 }
 
-// Wallet reads a wallet, and returns whether that was possible.
+// Wallet reads a wallet, and reports whether that succeeded.
 func (f *Folder) Wallet(at WalletFile) (Wallet, bool) {
 	var w Wallet
 	ok := false

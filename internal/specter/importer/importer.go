@@ -99,7 +99,7 @@ func (r Report) Count(kind string, result Result) int {
 	return n
 }
 
-// Importer imports objects.
+// Importer imports data directories of Specter Desktop.
 type Importer struct {
 	imports   *auth.Imports
 	wallets   Wallets
@@ -110,7 +110,7 @@ type Importer struct {
 	now       func() time.Time
 }
 
-// New returns an Importer that acts as who in the audit log.
+// New returns an Importer that acts as who, which the audit log shows.
 func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Importer {
 	return &Importer{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
 }
@@ -139,8 +139,8 @@ type run struct {
 	adopted map[string]bool
 }
 
-// Run imports a directory. If it returns an error, such as of the database, the objects
-// before that are imported and in the report.
+// Run imports a directory. If it returns an error, for example of the database, the
+// report lists the objects that were imported before the error.
 func (m *Importer) Run(ctx context.Context, folder *datadir.Folder, o Options) (Report, error) {
 	r := &run{
 		Importer: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
@@ -269,8 +269,8 @@ func (r *run) refusedUser(u datadir.User, err error) error {
 	return nil
 }
 
-// refusal returns why an object is not imported. It returns false for errors that do not
-// concern the object, such as of the database.
+// refusal returns why an object is not imported. It returns false for errors that do
+// not concern the object, such as errors of the database.
 func refusal(err error) (string, bool) {
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.Conflict, fault.Unauthenticated:

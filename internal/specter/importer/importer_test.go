@@ -266,7 +266,7 @@ func TestImport_Repeated(t *testing.T) {
 		for _, want := range []string{
 			"token | admin: t57441925, 3ecd1b96 | imported |",
 			"token | admin: d1, d55e6396 | left | was imported before and has been deleted here since",
-			"token | someuser: t1927916165, bd055b37 | left | was imported before and has been deleted here since", // with the reset
+			"token | someuser: t1927916165, bd055b37 | left | was imported before and has been deleted here since", // deleted by the password reset
 			"user | someuser | already here",
 		} {
 			if !strings.Contains(report, want) {

@@ -19,8 +19,9 @@ type Proposals interface {
 	Get(ctx context.Context, who *auth.Principal, alias, id string) (proposal.Proposal, error)
 }
 
-// pendingPSBTs imports the pending PSBTs of a wallet, all at once. It remembers the proposal of
-// each. A proposal that exists but is not remembered is found by its transaction.
+// pendingPSBTs imports the pending PSBTs of a wallet in one call. It remembers which
+// proposal each became. A proposal that exists but is not remembered, after an
+// interruption, is found by its transaction.
 func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) error {
 	payments, err := r.newProposals(ctx, u, owner, w, v)
 	if err != nil || len(payments) == 0 {

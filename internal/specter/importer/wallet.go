@@ -222,7 +222,7 @@ func planOf(w datadir.Wallet, tip int) wallet.Plan {
 	return p
 }
 
-// made is a wallet that was created, or would be in a dry run, and how.
+// made is a wallet that was created, or would be created in a dry run.
 type made struct {
 	wallet.View
 

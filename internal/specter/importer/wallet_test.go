@@ -136,7 +136,7 @@ func TestImport_MadeUpWallets(t *testing.T) {
 			t.Errorf("the dry run reported a different result: %s", diff)
 		}
 		for _, want := range []string{
-			"wallet | satoshi: Frozen, regtest | not imported | ", // same descriptors as the first
+			"wallet | satoshi: Frozen, regtest | not imported | ", // same descriptors as the user's first wallet
 			"wallet | satoshi: Savings, main | left | is on the chain main, but the node is on regtest",
 			"wallet | Alice Smith: Simple, regtest | imported |",
 			"wallet | bob: Simple, regtest | imported |",
@@ -160,7 +160,7 @@ func TestImport_InterruptedAfterWallet(t *testing.T) {
 	n.Mine(t, 1)
 	h := newFixture(t, filepath.Join(t.TempDir(), "x.db"))
 	h.atNode(t, n)
-	h.chain = importer.Chain{Problem: rpcclient.ErrUnavailable.Message} // users first
+	h.chain = importer.Chain{Problem: rpcclient.ErrUnavailable.Message} // the first import omits the wallets
 	h.movein(t, folders+"real", false)
 	h.atNode(t, n)
 	zero := 0
