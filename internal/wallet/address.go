@@ -16,9 +16,9 @@ const (
 	// the highest revealed or used one, on both branches. A payment to an address
 	// beyond that is not detected.
 	Lookahead = 1000
-	// MaxUnused is the number of consecutive unused addresses from which on
-	// revealing another one returns a warning: other wallet software stops
-	// searching after that many (BIP-44, address gap limit).
+	// MaxUnused is the number of consecutive unused addresses from which on users
+	// should be warned: other wallet software stops searching for payments after 20
+	// unused addresses (BIP-44, address gap limit).
 	MaxUnused = 20
 )
 
@@ -121,9 +121,9 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	return a, unused, nil
 }
 
-// revealNext increments the index of the next address and returns the previous value.
-// It also makes room for the address after it, so that that one can be shown
-// without the node.
+// revealNext reveals the next address of the receive branch and returns its index. It
+// extends the range for the following address as well, so that PeekAddress can return
+// that without calling the node.
 func (s *Service) revealNext(ctx context.Context, who *auth.Principal, w Wallet) (index uint32, err error) {
 	for {
 		if w, err = s.EnsureRange(ctx, w, w.ReceiveNext+1); err != nil {

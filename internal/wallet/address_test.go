@@ -106,7 +106,7 @@ func testRange(r *fixture) {
 	}
 	r.wantAddresses(v)
 
-	// As much as the indexer requests, repeatedly.
+	// The indexer may request the same range repeatedly.
 	for range 2 {
 		w, err := r.EnsureRange(ctx, v.Wallet, v.RangeEnd+77)
 		must(t, err)

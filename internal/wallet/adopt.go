@@ -26,7 +26,8 @@ type Adoption interface {
 	CheckAdoptable(ctx context.Context, coreName, receive, change string) error
 }
 
-// adopt makes a new wallet use the Bitcoin Core wallet that the plan names.
+// adopt makes a new wallet use the Bitcoin Core wallet that the plan names. It
+// returns ErrHeld or another ErrNotAdoptable if that is not possible.
 func (s *Service) adopt(ctx context.Context, w *Wallet, p Plan) error {
 	if p.Birthday.Height == nil {
 		return fault.InvalidField("birthday", "must be a block height")

@@ -37,18 +37,18 @@ type Plan struct {
 	Alias              string // empty for the alias that is derived from Name by Specter's rule
 	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
-	Given              []btc.Key // some of a descriptor's keys in the form that users know
+	Given              []btc.Key // keys of the descriptor with the format, such as zpub, and the purpose that users know; may be incomplete
 	SignaturesRequired int       // number of signatures; optional if there is one key
 	Script             string    // a btc.Script
 	Birthday           Birthday
-	// For a wallet that was used with other software: the minimum range of known
-	// addresses, and the first index of each branch that was neither revealed nor
-	// used there.
+	// RangeEnd and Next are set for a wallet that was used with other software.
+	// RangeEnd is the minimum end of the address range, and Next the first index of
+	// each branch that was neither revealed nor used.
 	RangeEnd uint32
 	Next     [2]uint32
 	// Adopt is the name of an existing Bitcoin Core wallet that this wallet uses,
-	// with the history that it has; empty to create one. Birthday is a height in this
-	// case, and the node may have pruned that block.
+	// with its history; empty to create one. If it is set, Birthday must be a height,
+	// and the node may have pruned that block.
 	Adopt string
 	// KeepAlias rejects an alias that the owner used for another wallet before. It
 	// is set if the owner did not choose the alias.
@@ -58,7 +58,7 @@ type Plan struct {
 }
 
 // rangeEnd returns the end of the address range of a new wallet. It leaves room for
-// half the lookahead, so that the range does not grow with the first address.
+// half the lookahead, so that the first revealed addresses do not extend it.
 func (p Plan) rangeEnd(lookahead uint32) uint32 {
 	end := max(lookahead+lookahead/2, p.RangeEnd)
 	for _, next := range p.Next {
@@ -92,8 +92,8 @@ func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	return btc.FromKeys(p.Keys, required, p.Script, network)
 }
 
-// asGiven returns a key of the descriptor in the form and with the purpose that
-// users know, if these were given.
+// asGiven returns a key of the descriptor with the format and the purpose from Given,
+// or unchanged if Given does not contain it.
 func (p Plan) asGiven(k btc.Key) btc.Key {
 	for _, given := range p.Given {
 		if given.XPub == k.XPub {
@@ -187,8 +187,9 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	return w, alias, s.compare(ctx, policy)
 }
 
-// setBirthday sets the birthday of a new wallet: the history of an adopted Bitcoin
-// Core wallet, or the time from which on a rescan is required.
+// setBirthday sets the birthday of a new wallet, and requests a rescan from there
+// unless the birthday is now. If the plan adopts a Bitcoin Core wallet, that wallet
+// has its history, so no rescan is required.
 func (s *Service) setBirthday(ctx context.Context, w *Wallet, p Plan) (err error) {
 	if p.Adopt != "" {
 		return s.adopt(ctx, w, p)

@@ -37,7 +37,7 @@ func testCreate(r *fixture) {
 		t.Errorf("the stored wallet differs from the returned one: %s", diff)
 	}
 
-	// Core watches it without private keys, up to the same index.
+	// Core's wallet has no private keys, and watches addresses up to the same index.
 	info, err := r.core.Wallet(v.CoreName).Info(ctx)
 	must(t, err)
 	if info.PrivateKeys || !info.Descriptors || strings.Contains(v.CoreName, "ault") {
@@ -106,7 +106,8 @@ func testCreateFromKeys(r *fixture) {
 	r.wantAddresses(two)
 }
 
-// key returns an extended key with an origin, a different one for each i.
+// key returns a new extended key with an origin; i is the last digit of its
+// fingerprint.
 func key(i int) string {
 	master, err := hdkeychain.NewKeyFromString(tpub)
 	if err != nil {
@@ -187,7 +188,7 @@ func testCreateRefuses(r *fixture) {
 
 const mainDescriptor = "wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)"
 
-// multipath returns the multipath descriptor of the wallet's two.
+// multipath returns a multipath descriptor for the two descriptors of a wallet.
 func multipath(v wallet.View) string {
 	body, _, _ := strings.Cut(v.Receive, "#")
 	return strings.Replace(body, "/0/*", "/<0;1>/*", 1)

@@ -24,7 +24,7 @@ type Details struct {
 	History iter.Seq2[Record, error]
 }
 
-// PlainAddress is an address of a wallet whose place is known from its position.
+// PlainAddress is an address of a wallet. Its index is its position in Addresses.
 type PlainAddress struct {
 	Address string
 	Used    bool

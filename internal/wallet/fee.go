@@ -9,7 +9,7 @@ import (
 )
 
 // SetMaxFeeRate sets the maximum fee rate of a wallet's proposals; 0 means the
-// server's limit. It requires the role owner. The caller checks the rate against
+// server's limit. It requires the role owner. The caller must check the rate against
 // the server's limit.
 func (s *Service) SetMaxFeeRate(ctx context.Context, who *auth.Principal, alias string, rate btc.FeeRate) (View, error) {
 	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)

@@ -150,7 +150,7 @@ func (r *fixture) user(name string) *auth.Principal {
 	r.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
 	must(r.t, r.store.CreateUser(r.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now()}))
-	who := auth.Operator(u.Name) // without the row of a token
+	who := auth.Operator(u.Name) // has no token in the database
 	who.UserID, who.TokenID, who.Address = u.ID, "token of "+name, "198.51.100.7"
 	return who
 }
@@ -218,7 +218,7 @@ func (r *fixture) exec(query string, args ...any) {
 	must(r.t, err)
 }
 
-// wantEvent checks the last entry of the audit log.
+// wantEvent checks the last event with this action in the audit log.
 func (r *fixture) wantEvent(who *auth.Principal, action, target string) {
 	r.t.Helper()
 	var e auth.Event

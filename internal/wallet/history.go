@@ -34,9 +34,9 @@ type HistoryCursor struct {
 	WalletID string
 }
 
-// Number of records that are read at once: of one wallet, and of all wallets whose
-// histories are merged, so that memory use does not grow with the number of
-// wallets.
+// minPart and maxPart are the minimum and the maximum number of records of a wallet
+// that are read at once. maxParts is the approximate number of records that are in
+// memory while the histories of several wallets are merged.
 const (
 	minPart  = 10
 	maxPart  = 1000
@@ -114,8 +114,9 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 
 // in converts c to a position in the history of one wallet. In a merged history,
 // records with the same time and txid are ordered by wallet id, ascending, or
-// descending if the history is ascending. So the record at c itself is still to
-// come in wallets with a higher id, or with a lower one.
+// descending if the history is ascending. So a wallet with a higher id, or with a
+// lower one if ascending, may still have to yield its record with the same time and
+// txid.
 func (c HistoryCursor) in(walletID string, ascending bool) HistoryCursor {
 	if c == (HistoryCursor{}) {
 		return c

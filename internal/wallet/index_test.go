@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// write sets the index of a wallet to a height, with these transactions.
+// write adds transactions to the index of a wallet, and sets its height.
 func (r *fixture) write(v wallet.View, height int, transactions ...wallet.Transaction) {
 	r.t.Helper()
 	tip := wallet.Tip{Height: height, Hash: fmt.Sprintf("%064d", height)}

@@ -154,8 +154,9 @@ func (s *Service) EndInvitation(ctx context.Context, who *auth.Principal, id str
 	})
 }
 
-// editInvitation deletes an invitation and changes the members of its wallet.
-// Change decides whether the caller may do so.
+// editInvitation deletes an invitation and calls change, which can change the members
+// of the wallet, in one transaction. Change must return an error if the caller may
+// not do this; then nothing is changed.
 func (s *Service) editInvitation(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, i Invitation) error) error {
 	walletID, err := s.store.WalletOfInvitation(ctx, id)
 	if err != nil {

@@ -320,8 +320,8 @@ func testAliasesAreKept(r *fixture) {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
 
-	// An import cannot take it either, and a wallet that was never ready does not
-	// count.
+	// An import cannot use a former alias either. The alias of a wallet that was
+	// never ready does not count as used.
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow, KeepAlias: true})
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow})

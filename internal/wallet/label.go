@@ -63,11 +63,12 @@ func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string)
 	}, nil
 }
 
-// SetLabels sets labels of a wallet, as returned by btc.ParseLabel, and deletes empty ones. Labels of outputs with "spendable" freeze or unfreeze the
+// SetLabels sets labels of a wallet, as returned by btc.ParseLabel, and deletes
+// labels that are empty. Labels of outputs with "spendable" freeze or unfreeze the
 // output. It requires the role proposer, or signer if an output is frozen or
-// unfrozen. The labelled objects need not belong to the wallet. Either all labels
-// are set or none, but after an error some outputs may already be frozen or
-// unfrozen; the whole call can be repeated. The maximum is MaxLabels.
+// unfrozen. The labelled objects need not belong to the wallet. Either all labels are
+// set or none, but after an error some outputs may already be frozen or unfrozen; the
+// whole call can be repeated. The maximum is MaxLabels.
 func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error {
 	if len(labels) > MaxLabels {
 		return fault.New(fault.Invalid, "too_many_labels", "%d labels exceed the limit of %d per request; send them in parts", len(labels), MaxLabels)
@@ -99,10 +100,9 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 }
 
 // ImportLabels is SetLabels for labels from another program. It ignores "spendable"
-// for outputs that do not belong to the wallet and returns the positions of these
-// labels. While the history is incomplete, any output may belong to the wallet. It
-// also removes control characters and invisible characters and returns the
-// positions of these labels.
+// for outputs that do not belong to the wallet, except while the history is
+// incomplete, and removes control characters and invisible characters. Foreign and
+// cleaned are the positions of the labels that it changed for these reasons.
 func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign, cleaned []int, err error) {
 	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
 	if err != nil {
@@ -212,9 +212,9 @@ func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, labe
 	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, who.Event(s.now(), "wallet.label", v.ID, "1 label"))
 }
 
-// setSpendable freezes or unfreezes outputs, all outputs of each kind together; the
-// last label of an output wins. For outputs that are not known the state is stored
-// and takes effect once they are.
+// setSpendable unfreezes outputs and then freezes outputs, with one call for each;
+// the last label of an output wins. For outputs that are not indexed, the state is
+// stored and takes effect once they are.
 func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) error {
 	order, wanted, err := spendable(labels)
 	if err != nil {

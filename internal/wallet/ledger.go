@@ -85,8 +85,8 @@ type Ledgers interface {
 	LedgerLinks(ctx context.Context, part []Record) (LedgerLinks, error)
 }
 
-// How much of a history a ledger holds in memory, besides the records in its
-// strips.
+// maxLedgerRecords and maxLedgerOutputs limit the records, and their outputs, that a
+// ledger processes at once. Its strips hold further records in memory.
 const (
 	maxLedgerRecords = 500
 	maxLedgerOutputs = 5000
@@ -168,7 +168,8 @@ func (l *ledger) write(ctx context.Context) error {
 	return l.writeOpening(ctx, l.Descending)
 }
 
-// writeOpening writes the opening entry of each wallet if now is true.
+// writeOpening writes the opening entry of each wallet if now is true and Since is
+// set.
 func (l *ledger) writeOpening(ctx context.Context, now bool) error {
 	if l.Since.IsZero() || !now {
 		return nil
@@ -247,8 +248,8 @@ func (l *ledger) account(ctx context.Context, r *Record) (*account, error) {
 	return at, nil
 }
 
-// check compares the balances at the end with the index, because transactions may
-// have changed in the part that was already read.
+// check compares the balances at the end with the index, and returns ErrLedgerChanged
+// if they differ: transactions may have changed after they were read.
 func (l *ledger) check(ctx context.Context) error {
 	for id, at := range l.accounts {
 		var want btc.Amount
@@ -342,7 +343,7 @@ func (l *ledger) kindOf(r *Record, o *Output, links LedgerLinks) (EntryKind, str
 }
 
 // Counts reports whether the outputs of the transaction count as unspent, and its
-// inputs as spent. An unconfirmed coinbase transaction does not exist.
+// inputs as spent. A coinbase transaction counts only if it is confirmed.
 func (r *Record) Counts() bool {
 	return r.Status == Confirmed || r.Status == InMempool && r.Category != Generate
 }

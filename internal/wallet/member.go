@@ -65,7 +65,8 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 }
 
 // mayAddMembers reports whether the caller may add users to wallets that the caller
-// owns. The result of adding a user reveals whether that user exists.
+// owns. This requires the scope for reading users, because the result of adding a
+// user reveals whether the user exists.
 func (s *Service) mayAddMembers(who *auth.Principal) bool {
 	return s.adminsAddMembers && who.Admin && who.Scopes.Has(auth.UsersRead)
 }
@@ -105,7 +106,7 @@ func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, us
 		}
 		err = errNotAdded
 	}
-	if errors.Is(err, ErrExists) { // it is not the caller's wallet
+	if errors.Is(err, ErrExists) { // the error names a wallet of the user, which the caller must not learn
 		err = errNotAdded
 	}
 	if err != nil {

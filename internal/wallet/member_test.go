@@ -98,7 +98,7 @@ func testRename(r *fixture) {
 	}
 }
 
-// operation is an operation on the wallet "vault".
+// operation is an operation on the wallet "vault", with the role that it requires.
 type operation struct {
 	name   string
 	needed auth.WalletRole

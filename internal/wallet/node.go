@@ -12,9 +12,9 @@ import (
 // Bitcoin Core rescans the blockchain for the wallet. The message is the Node's.
 var ErrNodeScanning = fault.New(fault.Conflict, "rescan_in_progress", "the Bitcoin node is rescanning the blockchain for this wallet")
 
-// Node is the part of Bitcoin Core that requests about wallets use synchronously.
-// It returns the faults of package rpcclient: Unavailable if the node is
-// unreachable, BadGateway for an invalid response.
+// Node is the part of Bitcoin Core that operations on wallets call synchronously. It
+// returns the faults of package rpcclient: Unavailable if the node is unreachable,
+// BadGateway for an invalid response.
 type Node interface {
 	// Ready returns the reason why the node cannot be used now, or nil.
 	Ready() error
@@ -32,17 +32,17 @@ type Node interface {
 	// HeightAt returns the height of a block such that all earlier blocks are older
 	// than t.
 	HeightAt(ctx context.Context, t time.Time) (int, error)
-	// Provide ensures that Bitcoin Core has a watch-only wallet of this name
-	// loaded, with both descriptors up to rangeEnd. It is idempotent. Created
-	// reports whether the wallet was created by this call and so has no history. It
-	// returns ErrNodeScanning, unless Bitcoin Core already has that range.
+	// Provide ensures that Bitcoin Core has a watch-only wallet of this name loaded,
+	// with both descriptors up to rangeEnd. It is idempotent. Created reports whether
+	// the wallet was created by this call and so has no history. It returns
+	// ErrNodeScanning during a rescan, unless Bitcoin Core already has that range.
 	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
 	// Unload unloads a wallet permanently: Bitcoin Core does not load it at its
 	// next start.
 	Unload(ctx context.Context, coreName string) error
-	// SetLocked excludes outputs from Core's coin selection, or includes them
-	// again, persistently (RPC lockunspent). It ignores outputs that are already in
-	// the requested state. It returns a Conflict if some cannot be locked, for
+	// SetLocked excludes outputs from Core's coin selection, or includes them again,
+	// persistently (RPC lockunspent). It ignores outputs that are already in the
+	// requested state. It returns a Conflict fault if some cannot be locked, for
 	// example because they are spent; the others are locked.
 	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
 	// UnlockAll unlocks outputs of a wallet that stays in Bitcoin Core. A wallet

@@ -31,7 +31,8 @@ func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wa
 	return s.ExtendRange(ctx, w, highest+s.lookahead+1)
 }
 
-// ExtendRange is like EnsureRange for the end that the range needs.
+// ExtendRange is like EnsureRange, but needed is the minimum end of the range,
+// exclusive.
 func (s *Service) ExtendRange(ctx context.Context, w Wallet, needed uint32) (Wallet, error) {
 	if needed > btc.MaxIndex-s.lookahead {
 		return w, errNoAddresses
@@ -58,7 +59,7 @@ func (s *Service) ExtendRange(ctx context.Context, w Wallet, needed uint32) (Wal
 	wanted := max(needed, w.RangeEnd+s.lookahead)
 	grown, err := s.extend(ctx, w, wanted)
 	if errors.Is(err, ErrNodeScanning) && wanted > needed {
-		return s.extend(ctx, w, needed) // Core may have derived as many on its own
+		return s.extend(ctx, w, needed) // Core may already watch that many addresses
 	}
 	return grown, err
 }

@@ -18,8 +18,8 @@ var ErrRescanRunning = fault.New(fault.Conflict, "rescan_in_progress", "a rescan
 // memory in Bitcoin Core.
 const maxScanRange = 100_000
 
-// Birthday is the birthday of a wallet, before which it has no transactions. Exactly
-// one field is set: Now, a height, or a time.
+// Birthday is a point in time before which a wallet has no transactions. Exactly one
+// field is set.
 type Birthday struct {
 	Now    bool
 	Height *int
@@ -78,11 +78,10 @@ func errPruned(field string, height, pruneHeight int) error {
 		height, pruneHeight).WithDetail("lowest_height", strconv.Itoa(pruneHeight))
 }
 
-// Rescan queues a rescan of the blockchain from a point in time on, for
-// transactions to addresses up to rangeEnd, at most 100,000; 0 leaves the range
-// unchanged. The indexer runs it, which may take hours, and a large range takes
-// about a minute before it starts. It requires the role owner. It returns
-// ErrRescanRunning.
+// Rescan queues a rescan of the blockchain from a point in time on, for transactions
+// to addresses up to rangeEnd, at most 100,000; 0 leaves the range unchanged. The
+// indexer runs the rescan, which may take hours, after extending the range, which may
+// take about a minute. It requires the role owner. It returns ErrRescanRunning.
 func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birthday, rangeEnd uint32) (View, error) {
 	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {
@@ -151,7 +150,8 @@ func (s *Service) abort(ctx context.Context, w Wallet) error {
 	return nil
 }
 
-// scanAnew queues a rescan of a wallet's whole history.
+// scanAnew queues a rescan from a wallet's birthday on, unless one from the same or a
+// lower height is due.
 func (s *Service) scanAnew(ctx context.Context, id string) error {
 	_, err := s.edit(ctx, id, func(e *Edit) error {
 		if !e.Rescanning() || e.RescanFrom > e.Birthday {

@@ -63,7 +63,7 @@ func testRescan(r *fixture) {
 		t.Errorf("scanning from %d, %v", got.RescanFrom, err)
 	}
 
-	// Beyond all revealed addresses.
+	// A range beyond all known addresses.
 	from, err := r.provider.HeightAt(ctx, time.Now())
 	must(t, err)
 	got, err = r.Rescan(ctx, r.alice, "vault", at(time.Now()), v.RangeEnd+1100)

@@ -10,24 +10,23 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 )
 
-// Service implements all operations on wallets and enforces access. An alias is the
-// caller's. ErrNotFound is returned for a wallet that does not exist, that the
-// caller is not a member of, or that the caller's token does not include. A caller
-// whose role is insufficient gets a Forbidden fault with the code insufficient_role.
-// Operations that require the node return an Unavailable fault while it is
-// unreachable.
+// Service implements all operations on wallets and enforces access. Aliases are the
+// aliases of the caller. ErrNotFound is returned for a wallet that does not exist,
+// that the caller is not a member of, or that the caller's token does not include. A
+// caller whose role is insufficient gets a Forbidden fault with the code
+// insufficient_role. Operations that require the node return an Unavailable fault
+// while it is unreachable.
 type Service struct {
 	log   *slog.Logger
 	store Store
 	users Users
 	node  Node
 	now   func() time.Time
-	// kick notifies the indexer, if this process runs it, that a wallet has work to
-	// do.
+	// kick notifies the indexer, if this process runs it, that a wallet must be
+	// synced.
 	kick      func(walletID string)
 	lookahead uint32 // Lookahead, except in tests
-	// adminsAddMembers reports whether admins may add members without an
-	// invitation.
+	// adminsAddMembers is set if admins may add members without an invitation.
 	adminsAddMembers bool
 
 	ranges keymutex.Mutex // by wallet, to extend its range
@@ -40,29 +39,30 @@ type Users interface {
 	UserByName(ctx context.Context, name string) (auth.User, error)
 }
 
-// New returns a Service. Kick is called whenever the indexer has work to do for a
-// wallet; it must not block.
+// New returns a Service. Kick is called whenever the indexer should sync a wallet; it
+// must not block.
 func New(log *slog.Logger, store Store, users Users, node Node, now func() time.Time, kick func(walletID string)) *Service {
 	return &Service{log: log, store: store, users: users, node: node, now: clock.Microseconds(now), kick: kick, lookahead: Lookahead}
 }
 
-// WithAdminsAddingMembers returns s after setting whether admins may add members,
-// without an invitation, to wallets that they own.
+// WithAdminsAddingMembers sets whether admins may add members, without an invitation,
+// to wallets that they own, and returns s.
 func (s *Service) WithAdminsAddingMembers(add bool) *Service {
 	s.adminsAddMembers = add
 	return s
 }
 
-// WithLookahead returns s after replacing Lookahead, for tests that do not need as many
-// addresses: deriving them takes most of the time that creating a wallet takes.
+// WithLookahead replaces Lookahead, and returns s. It is for tests that require fewer
+// addresses, because most of the time for creating a wallet is spent on deriving
+// addresses.
 func (s *Service) WithLookahead(addresses uint32) *Service {
 	s.lookahead = addresses
 	return s
 }
 
-// Authorize returns the wallet with the caller's alias if the caller's role covers the
-// needed one. Its balances lack the reserved and frozen amounts. Every operation on
-// behalf of a caller starts here.
+// Authorize returns the wallet with the caller's alias if the caller's role covers
+// the needed one. The balances lack the reserved and frozen amounts. Every operation
+// on behalf of a caller must call Authorize first.
 func (s *Service) Authorize(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
 	v, err := s.store.ViewByAlias(ctx, who.UserID, alias)
 	if err != nil {

@@ -33,16 +33,18 @@ type Registry interface {
 	// AllWallets returns all wallets, in any stage, for the indexer.
 	AllWallets(ctx context.Context) ([]Wallet, error)
 	// EditWallet loads a wallet in any stage, applies edit and saves Name, Stage,
-	// DeleteFiles, Birthday, the fields that begin with Scan, ReceiveNext, ChangeNext
-	// and Problem, in one transaction. An Event without an Action is not recorded.
+	// DeleteFiles, Birthday, the fields that begin with Rescan, ReceiveNext,
+	// ChangeNext, MaxFeeRate and Problem, in one transaction. An Event without an
+	// Action is not recorded.
 	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
-	// ExtendRange adds addresses and raises RangeEnd, unless it is already as high.
+	// ExtendRange adds addresses and sets RangeEnd to rangeEnd, unless RangeEnd is
+	// already as high.
 	ExtendRange(ctx context.Context, id string, rangeEnd uint32, addresses []Address) error
 	// DeleteWallet deletes the row and all rows that depend on it.
 	DeleteWallet(ctx context.Context, id string, e auth.Event) error
 
-	// FillHeldBack fills in the reserved and frozen amounts, which the other
-	// methods omit because it reads every such UTXO.
+	// FillHeldBack fills in the reserved and frozen amounts, which the other methods
+	// omit, because computing them reads all reserved and frozen UTXOs.
 	FillHeldBack(ctx context.Context, views []View) error
 	// ViewByAlias returns the wallet for which the user has this alias.
 	ViewByAlias(ctx context.Context, userID, alias string) (View, error)
@@ -70,13 +72,15 @@ type Registry interface {
 	// InvitationsOfWallet returns a wallet's invitations, expired ones included,
 	// in the order in which they were created.
 	InvitationsOfWallet(ctx context.Context, walletID string) ([]Invitation, error)
-	// InvitationsOfUser returns the invitations that are bound to a user, likewise.
+	// InvitationsOfUser returns the invitations that are bound to a user, expired
+	// ones included, in the order in which they were created.
 	InvitationsOfUser(ctx context.Context, userID string) ([]Invitation, error)
-	// WalletOfInvitation returns the id of the wallet, or ErrInvitationNotFound.
+	// WalletOfInvitation returns the id of an invitation's wallet, or
+	// ErrInvitationNotFound.
 	WalletOfInvitation(ctx context.Context, id string) (walletID string, err error)
 }
 
-// Edit is a wallet during a change.
+// Edit is a wallet that EditWallet changes, with the audit event of the change.
 type Edit struct {
 	Wallet
 	Event auth.Event
@@ -88,7 +92,7 @@ type Edit struct {
 	Queued  bool
 }
 
-// MemberEdit is the membership of a wallet during a change.
+// MemberEdit has the members and invitations of a wallet that EditMembers changes.
 type MemberEdit struct {
 	Members     []Member     // members that are omitted afterwards are removed
 	Invitations []Invitation // invitations that are omitted afterwards are deleted
@@ -150,14 +154,14 @@ type History interface {
 	// Transactions returns a page of a wallet's history, beginning after the given
 	// position. The records lack WalletID, Alias and Confirmations.
 	Transactions(ctx context.Context, walletID string, f Filter, after HistoryCursor, limit int) ([]Record, error)
-	// TransactionByID returns one such record with all details, or
-	// ErrTransactionNotFound.
+	// TransactionByID returns one record of a wallet with all details, or
+	// ErrTransactionNotFound. The record lacks the same fields.
 	TransactionByID(ctx context.Context, walletID, txid string) (Record, error)
 	// CountTransactions returns the number of transactions, including dead ones.
 	CountTransactions(ctx context.Context, walletID string) (int, error)
 }
 
-// Index is written by the indexer, in one process at a time.
+// Index stores the index of each wallet. Only one process at a time writes it.
 type Index interface {
 	// OwnPlaces returns the addresses that belong to the wallet, with their places.
 	OwnPlaces(ctx context.Context, walletID string, addresses []string) (map[string]Place, error)
@@ -167,7 +171,8 @@ type Index interface {
 	// in the index are omitted.
 	States(ctx context.Context, walletID string, txids []string) (map[string]State, error)
 	// Unsettled returns the transactions whose state may change without being
-	// reported by listsinceblock: unconfirmed transactions, and transactions that conflict with a block at or above the height.
+	// reported by listsinceblock: unconfirmed transactions, and transactions that
+	// conflict with a block at the height or above it.
 	Unsettled(ctx context.Context, walletID string, height int) (map[string]State, error)
 	// WalletsWith returns the ids of wallets that contain any of the addresses or
 	// outpoints.

@@ -34,8 +34,8 @@ var (
 	ErrInvitationExists   = fault.New(fault.Conflict, "invitation_exists", "this user already has a pending invitation; delete it to create another one")
 )
 
-// Stage is the lifecycle stage of a wallet. Other conditions, such as scanning or
-// an index that is behind the node, are separate fields of Wallet.
+// Stage is the lifecycle stage of a wallet. Other conditions, such as a rescan or an
+// index that is behind the node, are separate fields of Wallet.
 type Stage string
 
 // The stages. Members see only ready wallets.
@@ -89,7 +89,7 @@ type Wallet struct {
 	Birthday           int   // the height before which the wallet has no transactions
 	CreatedAt          time.Time
 
-	RangeEnd                uint32 // addresses of lower indexes are known here and to Core, on both branches
+	RangeEnd                uint32 // addresses with lower indexes are stored, and watched by Core, on both branches
 	ReceiveNext, ChangeNext uint32 // the first indexes that were neither revealed nor used
 
 	RescanFrom     int     // the height from which a rescan is due; -1 if none is due
@@ -110,13 +110,13 @@ type Wallet struct {
 // running.
 func (w *Wallet) Rescanning() bool { return w.RescanFrom >= 0 }
 
-// StartRescan makes a rescan from a height on due.
+// StartRescan requests a rescan from a height on, which the indexer then runs.
 func (w *Wallet) StartRescan(from int) {
 	w.RescanFrom, w.RescanProgress, w.RescanProblem = from, 0, ""
 }
 
-// StopScan ends the due rescan. Problem gives the reason if it failed, and is empty
-// otherwise.
+// StopScan marks the rescan as ended. Problem is the reason if the rescan failed, and
+// empty otherwise.
 func (w *Wallet) StopScan(problem string) {
 	w.RescanFrom, w.RescanProgress, w.RescanRange, w.RescanProblem = -1, 0, 0, problem
 }
@@ -129,7 +129,7 @@ type Key struct {
 	Device string
 }
 
-// View is a wallet from the view of one of its members.
+// View is a wallet with the alias and the role of one of its members.
 type View struct {
 	Wallet
 	Alias string
