@@ -1,6 +1,6 @@
-// Package clock detects jumps of the system time, which determines when tokens and
-// proposals expire, by comparing it with a clock that is never set. It changes
-// neither clock.
+// Package clock detects jumps of the system time by comparing it with a clock that is
+// never set. The system time determines when tokens and proposals expire. The package
+// changes neither clock.
 //
 // A jump may correct a wrong clock or disturb a correct one; the two cannot be
 // distinguished. Decisions that can be reversed therefore use the system time as it

@@ -65,8 +65,8 @@ type Config struct {
 	StopDelay time.Duration
 	// ProposalLifetime is the default lifetime of a proposal.
 	ProposalLifetime time.Duration
-	// AdminsAddMembers is whether admins may add members to wallets that they own
-	// without an invitation.
+	// AdminsAddMembers allows admins to add members without an invitation to wallets
+	// that the admins own.
 	AdminsAddMembers bool
 	// TokenMaxLifetime and TokenIdleLimit are 0 if not set.
 	TokenMaxLifetime, TokenIdleLimit time.Duration
@@ -336,7 +336,8 @@ func (r *reader) feeRate(name string) btc.FeeRate {
 	return rate
 }
 
-// interval returns 0 if the setting is off.
+// interval parses an interval between 1 minute and 366 days. It returns 0 if the
+// setting is off.
 func (r *reader) interval(name string) time.Duration {
 	text := r.values[name]
 	if text == "" || text == "0" || text == "off" {
@@ -349,7 +350,8 @@ func (r *reader) interval(name string) time.Duration {
 	return d
 }
 
-// lifetime returns 0 if the setting is empty.
+// lifetime parses a lifetime between least and 100 years. It returns 0 if the setting
+// is empty.
 func (r *reader) lifetime(name, least string) time.Duration {
 	text := r.values[name]
 	if text == "" {

@@ -5,8 +5,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// raw is a serialized transaction, with the addresses of its outputs; an address is
-// empty if the script has none.
+// raw is a parsed transaction, with the addresses of its outputs; an address is empty
+// if the script has none.
 type raw struct {
 	btc.Tx
 	addresses []string

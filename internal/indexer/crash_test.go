@@ -136,7 +136,8 @@ func (c *crashing) keepUp(done <-chan struct{}) {
 	}
 }
 
-// fresh is another specterd with the same Bitcoin Core wallets and an empty index.
+// fresh returns another specterd with the same Bitcoin Core wallets and an empty
+// index.
 func (w *world) fresh(wallets []*watched) *world {
 	w.t.Helper()
 	other := worldOn(w.t, w.node, filepath.Join(w.t.TempDir(), "fresh.db"))

@@ -79,7 +79,8 @@ func (v *watched) scanned() bool {
 	return !view.Rescanning()
 }
 
-// A user's rescan does not wait for all rescans that another user queued before.
+// TestRescans_FairByUser checks that a user's rescan does not wait for all rescans
+// that another user queued earlier.
 func TestRescans_FairByUser(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
@@ -158,7 +159,8 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	slow.agree()
 }
 
-// The reason for a failed rescan is shown until the next rescan.
+// TestRescan_FailureIsShown checks that the reason for a failed rescan is shown until
+// the next rescan.
 func TestRescan_FailureIsShown(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
