@@ -29,9 +29,10 @@ func onBothDatabases(t *testing.T, test func(w *world)) {
 	t.Run("postgres", func(t *testing.T) { test(worldOn(t, n, testdb.Postgres(t))) })
 }
 
-// A request for a rescan beyond the known range returns immediately. The range is extended
-// in the background and the extension resumes after an interruption; then the
-// rescan finds payments to the new addresses.
+// TestRescan_ExtendsRangeInBackground checks that a request for a rescan beyond the
+// known range returns immediately, that the range is extended in the background, even
+// after an interruption, and that the rescan then finds payments to the new
+// addresses.
 func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 	t.Parallel()
 	onBothDatabases(t, func(w *world) {
@@ -140,7 +141,8 @@ func (m *interruptedStore) ExtendRange(ctx context.Context, id string, rangeEnd 
 	return m.Store.ExtendRange(ctx, id, rangeEnd, addresses)
 }
 
-// While Bitcoin Core derives many addresses for one wallet, the others are synced.
+// TestRangeExtension_DoesNotBlockOtherWallets checks that other wallets are synced
+// while Bitcoin Core derives many addresses for one wallet.
 func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

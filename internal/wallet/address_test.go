@@ -47,8 +47,8 @@ func (r *fixture) testAddresses(v wallet.View) {
 	}
 }
 
-// Concurrent calls get different, consecutive addresses, also if the range must be
-// extended meanwhile.
+// testAddressesAtOnce checks that concurrent calls get different, consecutive
+// addresses, even if the range must be extended meanwhile.
 func testAddressesAtOnce(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWatched(r.alice, "vault") // with a few addresses, so that the first call extends the range, and a later one extends it again
@@ -84,7 +84,8 @@ func testAddressesAtOnce(r *fixture) {
 	r.wantAddresses(v)
 }
 
-// The node watches 1000 addresses past a revealed one before it is shown.
+// testRange checks that, when an address is revealed, the node already watches 1000
+// addresses past it.
 func testRange(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWatched(r.alice, "vault")
@@ -133,7 +134,8 @@ func testRange(r *fixture) {
 	}
 }
 
-// A wallet that Bitcoin Core lost is created again and rescanned.
+// testRangeOfALostWallet checks that a wallet that Bitcoin Core lost is created again
+// and rescanned.
 func testRangeOfALostWallet(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")

@@ -39,8 +39,8 @@ func TestAdopt(t *testing.T) {
 	onBoth(t, n, map[string]func(r *fixture){"adopt": testAdopt})
 }
 
-// An existing Bitcoin Core wallet is adopted with its history, without a rescan,
-// and remains in Bitcoin Core when it is deleted from specterd.
+// testAdopt checks that an existing Bitcoin Core wallet is adopted with its history,
+// without a rescan, and remains in Bitcoin Core when it is deleted from specterd.
 func testAdopt(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	name := "specter0123456789abcdef/" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "_"))

@@ -263,7 +263,8 @@ func testBirthday(r *fixture) {
 	}
 }
 
-// Without the node, no wallets are created, and operations that do not require it work.
+// testWithoutTheNode checks that, while the node is unreachable, no wallets are
+// created, and operations that do not require the node work.
 func testWithoutTheNode(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWatched(r.alice, "vault")

@@ -23,7 +23,8 @@ func (r *fixture) hasFiles(coreName string) bool {
 	return err == nil
 }
 
-// Another process completes the deletion of files that was requested of a process that ended.
+// testDeleteFiles checks that the deletion of files, requested from a process that
+// has ended, is completed by another process.
 func testDeleteFiles(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	gone, half, kept := r.wallet(r.alice, "gone"), r.wallet(r.alice, "half"), r.wallet(r.alice, "kept")
@@ -79,7 +80,7 @@ func (r *fixture) wantFilesStay(what string, s *wallet.Service, v wallet.View, c
 	}
 }
 
-// If the files cannot be deleted, nothing changes.
+// testFilesStay checks that nothing changes if the files cannot be deleted.
 func testFilesStay(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.wallet(r.alice, "vault")

@@ -94,8 +94,8 @@ func testFinish(r *fixture) {
 	}
 }
 
-// A wallet that Bitcoin Core refuses to watch is removed, and its alias is free
-// again.
+// testFinishGivesUp checks that a wallet that Bitcoin Core refuses to watch is
+// removed, and that its alias is free again.
 func testFinishGivesUp(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	w := r.storeCreating(r.alice, "doomed", 0)

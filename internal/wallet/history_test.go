@@ -126,7 +126,8 @@ func TestMerge_Empty(t *testing.T) {
 	}
 }
 
-// An error is yielded once, as the last element.
+// TestMerge_YieldsErrorLast checks that an error is yielded once, as the last
+// element.
 func TestMerge_YieldsErrorLast(t *testing.T) {
 	t.Parallel()
 	_, of := histories(2, 100)

@@ -127,8 +127,8 @@ func testInvitations(r *fixture) {
 	}
 }
 
-// An invitation ends when it expires, when either side deletes it, and when the
-// inviter loses the right to invite.
+// testInvitationsEnd checks that an invitation ends when it expires, when either side
+// deletes it, and when the inviter loses the right to invite.
 func testInvitationsEnd(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")
@@ -201,8 +201,9 @@ func testInvitationsEnd(r *fixture) {
 	}
 }
 
-// Owners get the same responses for users that exist, are disabled or do not exist,
-// now and later.
+// testInvitationsDoNotRevealUsers checks that owners get the same responses for users
+// who exist, are disabled or do not exist, from the invitation and from later
+// requests.
 func testInvitationsDoNotRevealUsers(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWallet(r.alice, "vault")

@@ -86,8 +86,8 @@ func testRescan(r *fixture) {
 	}
 }
 
-// Blocks that the node has pruned cannot be rescanned, and the error names the
-// lowest height that can.
+// TestPruned checks that blocks that the node has pruned cannot be rescanned, and
+// that the error has the height of the lowest block that can be.
 func TestPruned(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t, "-txindex=0", "-prune=1", "-fastprune")

@@ -123,7 +123,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 	r.wantFrozen(v, c.Outpoint, false)
 }
 
-// The lock in the node is removed if the store fails.
+// testFreezeUndone checks that the lock in the node is removed if the store fails.
 func (r *fixture) testFreezeUndone(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
 	must(t, r.Freeze(ctx, r.alice, "vault", c.Outpoint, false))

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// A wallet is adoptable if it has exactly these two descriptors and no private
-// keys. The check changes neither which wallets are loaded nor which ones the node
-// loads at its start.
+// TestCheckAdoptable checks that a wallet is adoptable if it has exactly the two
+// given descriptors and no private keys. CheckAdoptable changes neither which wallets
+// are loaded nor which ones the node loads at its start.
 func TestCheckAdoptable(t *testing.T) {
 	t.Parallel()
 	p := provide(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestAmountsFromTheNode: amounts in a node's response are decoded exactly to the
-// satoshi.
+// TestAmountsFromTheNode checks that amounts in a node's response are decoded exactly
+// to the satoshi.
 func TestAmountsFromTheNode(t *testing.T) {
 	t.Parallel()
 	const utxos = 10_000 // in a response

@@ -131,8 +131,8 @@ func TestBadFunding(t *testing.T) {
 	}
 }
 
-// A long call is not canceled while the node responds to pings, and canceled within
-// two seconds if it does not.
+// TestWatched checks that a long call is not canceled while the node responds to
+// pings, and is canceled within two seconds if the node does not respond.
 func TestWatched(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(context.Context, *backend.Provider) error{
@@ -176,8 +176,8 @@ func TestWatched(t *testing.T) {
 	}
 }
 
-// While one of several calls is answered from time to time, none is canceled, even
-// if no ping is answered.
+// TestWatchedUnderLoad checks that no call is canceled while the node answers one of
+// several calls from time to time, even if it answers no ping.
 func TestWatchedUnderLoad(t *testing.T) {
 	t.Parallel()
 	var s fakeNode

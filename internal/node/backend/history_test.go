@@ -334,7 +334,8 @@ func TestLongHistory(t *testing.T) {
 	wantErr(t, err, backend.ErrBlockNotFound)
 }
 
-// Decoded entries are compared field by field with the node's response.
+// TestEntriesAreWhole compares decoded entries with the node's response, field by
+// field.
 func TestEntriesAreWhole(t *testing.T) {
 	t.Parallel()
 	s := start(t)

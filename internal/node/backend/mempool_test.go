@@ -77,7 +77,8 @@ func TestAncestry(t *testing.T) {
 	}
 }
 
-// Endless ancestors and impossible transactions are rejected.
+// TestAncestryThatCannotBe checks that an endless chain of ancestors and transactions
+// of an impossible size are rejected.
 func TestAncestryThatCannotBe(t *testing.T) {
 	t.Parallel()
 	asked := 0

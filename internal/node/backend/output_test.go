@@ -15,8 +15,9 @@ func decode(t testing.TB, raw json.RawMessage, into any) {
 	must(t, json.Unmarshal(raw, into))
 }
 
-// The transaction of an unspent output is found in the chain and in the mempool,
-// without a transaction index; once the output is spent, its spender is found.
+// TestOrigin checks that the transaction of an unspent output is found in the mempool
+// and in the chain without a transaction index, and, once the output is spent, the
+// spending transaction.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-txindex=0")
@@ -77,7 +78,8 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// A pruned node still has the output but not its transaction.
+// TestOriginPruned covers a pruned node, which has the output but not its
+// transaction.
 func TestOriginPruned(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-prune=1", "-fastprune", "-txindex=0")

@@ -17,8 +17,9 @@ import (
 // feeRates are the tested fee rates in satoshis per 1000 virtual bytes.
 var feeRates = []btc.FeeRate{1000, 3333, 25_000}
 
-// The fee rate of a signed transaction is the requested one, plus at most 2 %, for
-// every script type. Without change it also includes the remainder.
+// TestFeeRates checks for every script type that the fee rate of a signed transaction
+// is the requested one, plus at most 2 %. Without a change output, the remainder is
+// added to the fee.
 func TestFeeRates(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -159,7 +160,8 @@ func TestFund(t *testing.T) {
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 }
 
-// Funding has no side effects: it locks nothing and reveals no address.
+// TestFundChangesNothing checks that funding has no side effects: it locks nothing
+// and reveals no address.
 func TestFundChangesNothing(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -180,8 +182,8 @@ func TestFundChangesNothing(t *testing.T) {
 	}
 }
 
-// Core does not select locked UTXOs, but it spends named ones, locked or spent; the
-// caller must reject these.
+// TestNamedUTXOs checks that Core does not select locked UTXOs, but spends named
+// UTXOs even if they are locked or already spent; the caller must reject these.
 func TestNamedUTXOs(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
@@ -347,7 +349,8 @@ func TestFundManyUTXOs(t *testing.T) {
 	v.wantRefused(t, "many UTXOs, estimated", f, backend.ErrTooLarge)
 }
 
-// A node without fee estimates returns ErrFeeUnknown.
+// TestFundWithoutEstimates checks that funding returns ErrFeeUnknown if the node has
+// no fee estimates.
 func TestFundWithoutEstimates(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-fallbackfee=0")
@@ -380,8 +383,9 @@ func TestFundLongChains(t *testing.T) {
 	v.make(t, v.payment(10_000, 1000))
 }
 
-// If the transaction of an unconfirmed UTXO has a lower fee rate, the spending
-// transaction compensates for it, and its own fee rate is above the requested one.
+// TestFundMakesUpForParents checks that, if the transaction of an unconfirmed UTXO
+// has a lower fee rate, the spending transaction compensates for it, and its own fee
+// rate is above the requested one.
 func TestFundMakesUpForParents(t *testing.T) {
 	t.Parallel()
 	p := provide(t)

@@ -36,7 +36,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestSources_LyingNode: a node cannot make specterd connect to another host.
+// TestSources_LyingNode checks that a node cannot make specterd connect to another
+// host.
 func TestSources_LyingNode(t *testing.T) {
 	t.Parallel()
 	publishers := []backend.Publisher{{Topic: topicTx, Address: "tcp://169.254.169.254:80"}, {Topic: topicBlock, Address: "tcp://0.0.0.0:1"}}
