@@ -126,9 +126,9 @@ func (x *Indexer) restore(ctx context.Context, w wallet.Wallet) error {
 }
 
 // findChanges returns the changes since the block up to which the wallet is indexed.
-// It returns all transactions if there is no such block or the node does not know it,
-// if a rescan may have found transactions in older blocks, or if the node has more
-// transactions than it listed.
+// It returns all transactions if the wallet was never indexed or the node does not
+// know the block, if a rescan may have found transactions in older blocks, or if the
+// node has more transactions than it listed.
 func (x *Indexer) findChanges(ctx context.Context, w wallet.Wallet) (pendingChanges, error) {
 	likely, err := x.Node.Tip(ctx)
 	if err != nil {

@@ -208,7 +208,7 @@ func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet,
 }
 
 // reload returns the current state of a wallet that may have waited for hours in the
-// queue. It returns wallet.ErrNotFound for one that is not ready.
+// queue. It returns wallet.ErrNotFound if the wallet is not ready.
 func (x *Indexer) reload(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error) {
 	now, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		if e.Stage != wallet.Ready {

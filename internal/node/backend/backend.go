@@ -88,8 +88,8 @@ func (c caller) read(ctx context.Context, out any, method string, params ...any)
 }
 
 // batch makes calls in one request and sets the Err of each. It returns an error if
-// there is no valid response, the wallet is not loaded, or the node rejects a call
-// temporarily.
+// the response is missing or invalid, the wallet is not loaded, or the node rejects a
+// call temporarily.
 func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 	if err := c.rpc.Batch(ctx, reqs); err != nil {
 		return err

@@ -30,8 +30,8 @@ const maxRowProblems = 10
 
 // Labels reads the labels of a wallet from its CSV file, row by row, and calls yield
 // for each labeled address in the order of the file. If yield returns an error,
-// Labels stops and returns it. If there is no CSV file, it reads the labels from the
-// wallet's own file, where Specter Desktop's backups and specterd's exports have
+// Labels stops and returns it. If the CSV file is missing, it reads the labels from
+// the wallet's own file, where Specter Desktop's backups and specterd's exports have
 // them.
 func (f *Folder) Labels(w WalletFile, yield func(Label) error) (err error) {
 	path := strings.TrimSuffix(w.Path, ".json") + "_addr.csv"
