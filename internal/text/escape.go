@@ -90,7 +90,7 @@ func isPlain(p []byte) bool {
 }
 
 // incomplete returns the length in bytes of the incomplete character at the end of p,
-// or 0 if there is none.
+// or 0 if p ends with a complete one.
 func incomplete(p []byte) int {
 	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
 		if last := p[len(p)-i:]; utf8.RuneStart(last[0]) {
