@@ -49,8 +49,8 @@ type alphaRecord struct {
 	Vout          *int         `json:"vout"`
 }
 
-// TestV1alpha_MatchesCore compares a wallet's transactions and UTXOs in v1alpha and in Bitcoin
-// Core.
+// TestV1alpha_MatchesCore compares the transactions and UTXOs that v1alpha returns for a
+// wallet with those in Bitcoin Core.
 func TestV1alpha_MatchesCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	core := coreWallet{t, node, "hot"}
@@ -188,7 +188,7 @@ func (w coreWallet) address() string {
 	return jsonText(w.t, w.cli("getnewaddress", "", "bech32"))
 }
 
-// descriptors returns the descriptors of its P2WPKH addresses.
+// descriptors returns the wallet's two P2WPKH descriptors.
 func (w coreWallet) descriptors() (receive, change string) {
 	w.t.Helper()
 	var list struct {
@@ -210,7 +210,8 @@ func (w coreWallet) descriptors() (receive, change string) {
 	return receive, change
 }
 
-// send makes a payment, and returns the txid once all wallets have the transaction.
+// send pays amount to an address, and returns the txid once all wallets have the
+// transaction.
 func (w coreWallet) send(to, amount string) string {
 	w.t.Helper()
 	var answer struct{ Txid string }

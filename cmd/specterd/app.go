@@ -20,8 +20,9 @@ func addDataFlags(flags *pflag.FlagSet) {
 	config.AddFlags(flags, "data-folder", "database-url", "log-level")
 }
 
-// newApp returns an app with the settings and nothing opened yet. A server logs as JSON;
-// other commands report on stdout and log only warnings and errors.
+// newApp loads the configuration and returns an app whose database is not open yet. A
+// server logs at the configured level as JSON; other commands report on stdout and log
+// only warnings and errors.
 func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {

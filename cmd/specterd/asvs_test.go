@@ -16,7 +16,7 @@ var (
 	testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 )
 
-// asvsRequirements is how many requirements ASVS 5.0.0 has at levels 1 and 2.
+// asvsRequirements is the number of requirements of ASVS 5.0.0 at levels 1 and 2.
 const asvsRequirements = 253
 
 // TestASVS checks that docs/asvs.md lists each requirement once, has correct totals, and names
@@ -56,7 +56,7 @@ func TestASVS(t *testing.T) {
 	}
 }
 
-// checkEvidence checks that a test or a file that a row names exists.
+// checkEvidence checks that the test or file that a row names as evidence exists.
 func checkEvidence(t *testing.T, id, name string, tests map[string]bool) {
 	t.Helper()
 	switch {

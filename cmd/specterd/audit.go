@@ -63,7 +63,7 @@ func orDash(text string) string {
 // errAudit is returned if the verification found a problem.
 var errAudit = errors.New("the audit log was altered")
 
-// auditHashDigits is the number of hexadecimal digits of a hash of the audit log.
+// auditHashDigits is the length of a hash of the audit log in hexadecimal digits.
 const auditHashDigits = 64
 
 // errAuditHash is returned for a mistyped hash. Its exit status differs from that of

@@ -54,7 +54,8 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 	return cmd
 }
 
-// backupPath returns the path that was given, or a new one in the backup directory.
+// backupPath returns the path given as an argument, or a new path in the backup
+// directory.
 func backupPath(a *app.App, args []string) (string, error) {
 	if len(args) == 1 {
 		return filepath.Abs(args[0])
@@ -65,7 +66,7 @@ func backupPath(a *app.App, args []string) (string, error) {
 	return backup.Folder(a.Config.Backup.Folder).Name(a.Now()), nil
 }
 
-// describeBackup returns the contents of a backup in one line.
+// describeBackup summarizes the contents of a backup in one line.
 func describeBackup(m backup.Manifest) string {
 	var parts []string
 	for _, table := range []struct{ name, what string }{

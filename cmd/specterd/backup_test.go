@@ -22,13 +22,15 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// vaultOfThree is a server with a multisig wallet, two of whose three devices must sign.
+// vaultOfThree returns the descriptor of a multisig wallet that requires two of three
+// devices.
 func vaultOfThree(t *testing.T) string {
 	t.Helper()
 	return kinds(t)["Vault 2/3"]
 }
 
-// device creates a wallet on the node that signs for the vault with one key.
+// device creates the wallet on the node that signs for the vault with the nth key, and
+// returns its name.
 func device(t *testing.T, node *testkit.Node, n int) string {
 	t.Helper()
 	public, private := testkit.Key(t, n)
@@ -38,7 +40,7 @@ func device(t *testing.T, node *testkit.Node, n int) string {
 	return name
 }
 
-// ask makes a request as the admin and fails unless the response has the status.
+// ask makes a request as the admin, and fails the test if the response has another status.
 func (e *exporter) ask(status int, method, path string, body, out any) {
 	e.t.Helper()
 	if got := call(e.t.Context(), method, e.url+"/api/v1/"+path, e.token, body, out); got != status {
@@ -131,16 +133,16 @@ func (e *exporter) live() (proposal string) {
 	return proposal
 }
 
-// inThePast sets a new node's clock back, until live sets it again. Blocks that are mined
-// within a second have increasing times, and must not come from the future: histories are
-// in the order of the times when the node received the transactions, which another node
-// takes from the blocks.
+// inThePast sets the clock of a new node back by an hour; live resets it. A block must be
+// later than the median of the blocks before it, so blocks mined in quick succession would
+// otherwise have times in the future. Histories are ordered by the time when the node
+// received a transaction, and another node uses the time of the block instead.
 func inThePast(t *testing.T, node *testkit.Node) {
 	t.Helper()
 	node.CLI(t, "setmocktime", time.Now().Add(-time.Hour).Unix())
 }
 
-// locks waits until the index shows that the node has the expected locks.
+// locks waits until, in the index, exactly the reserved and the frozen UTXOs are locked.
 func (e *exporter) locks() {
 	e.t.Helper()
 	testkit.Eventually(e.t, "locks in the index", func() bool {
@@ -157,7 +159,7 @@ func (e *exporter) locks() {
 	})
 }
 
-// seen returns all data of the wallets that the admin can read.
+// seen returns the data of users and wallets that the admin can read, as JSON.
 func (e *exporter) seen() string {
 	e.t.Helper()
 	var all []any
@@ -291,8 +293,8 @@ func TestRestore_AnotherNode(t *testing.T) {
 	}
 }
 
-// TestRestore_BroadcastAfterBackup restores a backup with a node that has later transactions, and checks
-// that the broadcast of a proposal that was open in the backup is detected.
+// TestRestore_BroadcastAfterBackup restores a backup with a node that has later transactions,
+// and checks that a proposal that was broadcast after the backup is then shown as confirmed.
 func TestRestore_BroadcastAfterBackup(t *testing.T) {
 	t.Parallel()
 	node := testkit.Bitcoind(t)
@@ -341,8 +343,8 @@ func TestRestore_BroadcastAfterBackup(t *testing.T) {
 	}
 }
 
-// TestRestore_Killed kills a restore at various points, and checks that either no command
-// starts on the incomplete data or the restore is complete, and that the same command
+// TestRestore_Killed kills a restore at various points. Afterwards, either the restore is
+// complete, or no other command starts on the incomplete data and running the restore again
 // completes it.
 func TestRestore_Killed(t *testing.T) {
 	t.Parallel()
@@ -426,7 +428,8 @@ func (e *exporter) backUpWhileWriting(file string) {
 	}
 }
 
-// descriptorsWork checks that Bitcoin Core finds the same balance with descriptors.txt alone.
+// descriptorsWork checks that Bitcoin Core computes the same balance from descriptors.txt
+// alone.
 func (e *exporter) descriptorsWork(file string) {
 	t := e.t
 	t.Helper()

@@ -12,9 +12,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestClockJumps_Program checks that the program notices when its two clocks diverge.
-// Tests must not set the time of the machine, so strace changes the results of system
-// calls for the monotonic clock instead.
+// TestClockJumps_Program checks that the server detects when the wall clock and the
+// monotonic clock diverge. Tests must not set the time of the machine, so strace changes
+// the results of system calls for the monotonic clock instead.
 func TestClockJumps_Program(t *testing.T) {
 	s := startServer(t, t.TempDir())
 	made := s.token("made")

@@ -20,7 +20,7 @@ import (
 )
 
 // manyFiles raises the limit of open files of this process and its child processes to the
-// maximum.
+// hard limit. The test fails if the hard limit is below want.
 func manyFiles(t *testing.T, want int) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -40,7 +40,7 @@ func (s *server) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// residentMB returns the resident memory in MB.
+// residentMB returns the server's resident memory in MiB.
 func (s *server) residentMB() int {
 	s.t.Helper()
 	kib, err := s.resident()

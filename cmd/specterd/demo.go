@@ -24,7 +24,7 @@ import (
 const (
 	// demoBlocks is the height at which the first block reward becomes spendable.
 	demoBlocks = 101
-	// demoPatience bounds the start of the demo's node.
+	// demoPatience is how long the demo waits for its node to start.
 	demoPatience = time.Minute
 	demoUser     = "alice"
 	// demoPayment is the amount of the payment to the vault, in BTC.
@@ -132,8 +132,8 @@ func (s *scene) set(ctx context.Context, settings *pflag.FlagSet, stderr io.Writ
 	return s.openApp(ctx, settings, stderr)
 }
 
-// startNode starts a node and mines blocks: a node whose latest block is old stays in
-// its initial block download.
+// startNode starts a node, creates the participants' wallets and mines blocks. Without
+// a recent block, a node remains in initial block download.
 func (s *scene) startNode(ctx context.Context, binary string) error {
 	dir := filepath.Join(s.dir, "bitcoind")
 	if err := os.Mkdir(dir, 0o700); err != nil {

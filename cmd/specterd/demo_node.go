@@ -17,9 +17,9 @@ const payer = "payer"
 // sees: wallets on the node stand in for hardware wallets.
 var cosigners = []string{"ann", "ben", "cleo"}
 
-// prepare creates wallets on the node: three whose keys form the vault, and a funded
-// one for payments. It returns the public keys with their origins, and the height of
-// the chain.
+// prepare creates wallets on the node: one for each owner of the vault, and a funded
+// one for payments. It returns the owners' public keys with their origins, and the
+// height of the chain.
 func prepare(ctx context.Context, node *regtest.Node) (keys []string, height int, err error) {
 	for _, name := range append([]string{payer}, cosigners...) {
 		if _, err := node.Call(ctx, "createwallet", name); err != nil {

@@ -283,7 +283,7 @@ func (w *walk) printStep(i int, s step) {
 	fmt.Fprintf(w.out, "%d. %s\n\n   %s\n\n", i+1, s.title, strings.Join(w.curl(s), " \\\n     "))
 }
 
-// fillIn puts the values of the walk into a step.
+// fillIn replaces the placeholders in a step by the values of the walk.
 func (w *walk) fillIn(s step) step {
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(w.values)) {

@@ -18,11 +18,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// ownMounts is the environment variable of the process that may mount.
+// ownMounts is an environment variable that marks a process with its own mount namespace.
 const ownMounts = "SPECTERD_TEST_OWN_MOUNTS"
 
 // withOwnMounts runs the test again in a process with its own mount namespace, and reports
-// whether this is that process.
+// whether the current process is that process.
 func withOwnMounts(t *testing.T) bool {
 	t.Helper()
 	testkit.NeedsServer(t, "specterd")
@@ -109,7 +109,8 @@ func (s *server) tryMake(description string) refusal {
 	return s.ask(http.MethodPost, "/api/v1/tokens", "", map[string]any{"description": description, "lifetime": "1 hour"})
 }
 
-// recovers waits until tokens can be created and the server is ready, and returns how long that took.
+// recovers waits until tokens can be created and the server is ready, and returns the time
+// that this took.
 func (s *server) recovers(what string) time.Duration {
 	s.t.Helper()
 	begin := time.Now()
@@ -121,9 +122,9 @@ func (s *server) recovers(what string) time.Duration {
 	return time.Since(begin).Round(100 * time.Millisecond)
 }
 
-// TestFullAndReadOnlyDisk checks that a full disk prevents all changes but revocations of
-// access, and that a read-only disk prevents all changes. Acknowledged changes survive a
-// restart, and the server recovers automatically.
+// TestFullAndReadOnlyDisk checks that a full disk prevents all changes except revocations
+// of access, and that a read-only disk prevents all changes. Acknowledged changes survive a
+// restart, and the server recovers without a restart.
 func TestFullAndReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	if !withOwnMounts(t) {
@@ -214,8 +215,8 @@ func (s *server) ready() string {
 	return s.ask(http.MethodGet, "/api/healthz/readyness", "", nil).Reason
 }
 
-// fullAtStart checks that a server that was stopped before the disk was full starts with the
-// space of its disk reserve.
+// fullAtStart checks that a server that was stopped before the disk filled up can start,
+// because it frees the space of its disk reserve.
 func fullAtStart(t *testing.T) {
 	dir := smallDisk(t)
 	s := startServer(t, dir)
@@ -234,9 +235,9 @@ func fullAtStart(t *testing.T) {
 	s.recovers("recovered")
 }
 
-// readOnlyDisk simulates a read-only disk: a disk in use cannot be remounted read-only
-// without affecting all disks of the machine. Instead, strace makes the system calls that
-// write to the database's files fail.
+// readOnlyDisk simulates a read-only disk. Remounting a disk that is in use affects the
+// whole machine, so strace makes the system calls that write to the database's files fail
+// instead.
 func readOnlyDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)

@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// quotedFile is a block of code below the comment that names the file it shows.
+// quotedFile matches a code block below the comment that names the file it shows.
 var quotedFile = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)```\n")
 
 // TestDocsQuoteFiles checks that each file quoted in the documentation is quoted in
@@ -78,12 +78,12 @@ func checkLink(t *testing.T, page, path, anchor string) {
 // sourcePath is a path of the repository in code spans.
 var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|tools)/[\\w./-]+)`")
 
-// packageFile is a Go file in a code span, by its path in internal, such as
-// `store/token.go`; the parent of nested packages may be left out.
+// packageFile matches a Go file in a code span, by its path below internal, such as
+// `store/token.go`. The parents of a nested package may be omitted.
 var packageFile = regexp.MustCompile("`([a-z0-9]+/[a-z0-9/_]+\\.go)`")
 
-// TestDocsPaths checks that each path of the repository that the documentation names
-// exists, so that renames reach it.
+// TestDocsPaths checks that each path of the repository that the documentation mentions
+// exists, so that the documentation is updated when a file is renamed.
 func TestDocsPaths(t *testing.T) {
 	for _, page := range repositoryFiles(t, "*.md", "docs/*.md", "docs/adr/*.md") {
 		if filepath.Base(page) == "CHANGELOG.md" {

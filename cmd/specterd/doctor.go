@@ -76,8 +76,8 @@ func (d *doctor) error(what, format string, args ...any) {
 	d.say("error", what, format, args...)
 }
 
-// examine runs the checks in order, and stops if the remaining checks depend on one that
-// failed. The results are printed; the returned error is unrelated to them.
+// examine runs the checks in order and prints the results. It stops if the remaining
+// checks depend on one that failed. It returns an error only if ctx ends.
 func (d *doctor) examine(ctx context.Context) error {
 	d.files()
 	d.disk()
@@ -125,7 +125,7 @@ func (d *doctor) files() {
 	}
 }
 
-// network checks whether traffic can be intercepted, according to the settings.
+// network checks the settings for unencrypted connections that could be intercepted.
 func (d *doctor) network() {
 	switch {
 	case d.ServesUnencrypted():
@@ -366,8 +366,8 @@ func (d *doctor) wallets(ctx context.Context, n *app.Node) {
 	}
 }
 
-// behindAtMost is how many blocks a wallet may be behind the node while the indexer
-// catches up.
+// behindAtMost is the number of blocks by which a wallet may be behind the node without a
+// warning, since the indexer may be catching up.
 const behindAtMost = 2
 
 // wallet checks a wallet, prints its problems, and reports whether there are none.

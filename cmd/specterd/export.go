@@ -137,7 +137,7 @@ func (p *program) exportFolder(ctx context.Context, d *walletCommands, alias, pa
 	return nil
 }
 
-// chosen returns the wallet with an alias, or all wallets if alias is empty.
+// chosen returns the wallet with the given alias, or all wallets if alias is empty.
 func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.View, error) {
 	if alias == "" {
 		return d.service.List(ctx, d.who, "", 0)
@@ -146,9 +146,9 @@ func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.Vie
 	return []wallet.View{v}, err
 }
 
-// newFolders opens a directory, creating it if necessary, and checks that none of the
-// wallets has a directory in it yet. An alias cannot lead outside: aliases consist of
-// letters, digits and underscores, and os.Root refuses such paths anyway.
+// newFolders opens a directory, creating it if necessary, and returns an error if it
+// contains a directory of one of the wallets. An alias cannot lead outside the directory:
+// it consists of letters, digits and underscores, and os.Root refuses such paths anyway.
 func newFolders(path string, views []wallet.View) (*os.Root, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("create the directory: %w", err)
@@ -169,8 +169,8 @@ func newFolders(path string, views []wallet.View) (*os.Root, error) {
 	return folder, nil
 }
 
-// exportWallet writes a wallet in all formats, and reports whether every format was
-// possible.
+// exportWallet writes a wallet in all formats, and reports whether the wallet could be
+// written in every format.
 func (p *program) exportWallet(ctx context.Context, d *walletCommands, folder *os.Root, v wallet.View) (whole bool, err error) {
 	w, err := p.leaving(ctx, d, v, true)
 	if err != nil {
@@ -214,8 +214,9 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 	return errors.Join(err, f.Close())
 }
 
-// leaving collects the data of a wallet for all formats, and prints a note if something
-// is incomplete. If born is set, it asks the node for the time of the first block.
+// leaving collects the data of a wallet for all formats, and prints a note to stderr if
+// something is missing. If born is set, it requests the time of the wallet's birthday
+// block from the node.
 func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, born bool) (w walletexport.Wallet, err error) {
 	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {
 		return w, err
@@ -240,7 +241,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 	return w, nil
 }
 
-// timeOf returns the time in the header of a block of the node's chain.
+// timeOf returns the header time of the block at a height in the node's chain.
 func (d *walletCommands) timeOf(ctx context.Context, height int) (time.Time, error) {
 	if err := d.node.Provider.Ready(); err != nil {
 		return time.Time{}, err

@@ -38,7 +38,7 @@ type exported struct {
 	labels string
 }
 
-// exporter is a specterd with a data directory, a database and a node.
+// exporter is a specterd installation: a data directory, a database and a node.
 type exporter struct {
 	t    *testing.T
 	dir  string
@@ -48,7 +48,7 @@ type exporter struct {
 	token string // the token of the admin
 }
 
-// serve also starts the server.
+// serve starts the server and creates a token for the admin.
 func (e *exporter) serve() {
 	e.t.Helper()
 	e.server = startServer(e.t, e.dir, e.env...)
@@ -65,8 +65,8 @@ func (e *exporter) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command, fails unless it ends with the status, and returns its standard output;
-// for a status other than 0 also its standard error.
+// run runs a command and returns its standard output, followed by standard error if status
+// is not 0. The test fails if the command ends with another status.
 func (e *exporter) run(status int, args ...string) string {
 	e.t.Helper()
 	out, err := e.command(args...).Output()
@@ -119,7 +119,8 @@ func (e *exporter) settles(alias string) {
 	})
 }
 
-// read reads the files of a wallet and checks that only their owner can.
+// read reads the exported files of a wallet, and checks that only their owner can read
+// them.
 func (e *exporter) read(folder string) (x exported) {
 	e.t.Helper()
 	for name, into := range map[string]any{"specter.json": &x.specter, "account-map.json": &x.account, "core.json": &x.core, "labels.jsonl": nil} {
@@ -143,7 +144,7 @@ func (e *exporter) read(folder string) (x exported) {
 	return x
 }
 
-// kinds are wallets of all script types that hardware wallets support.
+// kinds returns descriptors of wallets of all script types that hardware wallets support.
 func kinds(t *testing.T) map[string]string {
 	t.Helper()
 	var keys []string
@@ -231,7 +232,7 @@ func (e *exporter) makeWallets() (aliases []string) {
 	return aliases
 }
 
-// compareOutput compares standard output with the files.
+// compareOutput checks that the command prints the same documents as it writes to files.
 func (e *exporter) compareOutput(alias, folder string) {
 	e.t.Helper()
 	for format, name := range map[string]string{"specter": "specter.json", "account-map": "account-map.json", "core": "core.json", "labels": "labels.jsonl"} {

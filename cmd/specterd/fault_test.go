@@ -14,7 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// nodeFaults are faults of a node with the expected error responses.
+// nodeFaults are the simulated faults of a node, each with the expected error response.
 var nodeFaults = []struct {
 	name       string
 	onlyCall   bool                 // the fault affects single calls only
@@ -90,7 +90,7 @@ func TestNodeFaults(t *testing.T) {
 	for i, fault := range nodeFaults {
 		for _, whole := range []bool{true, false} {
 			onlyWhole := fault.begin != nil || fault.code == wrongChain
-			tooLong := whole && i > 0 || fault.name == "never answers" // seconds until the next poll, or a call's timeout
+			tooLong := whole && i > 0 || fault.name == "never answers" // takes seconds: until the next poll, or until a call times out
 			if !whole && onlyWhole || whole && fault.onlyCall || tooLong && !testkit.Long() {
 				continue
 			}
@@ -121,7 +121,8 @@ func TestNodeFaults(t *testing.T) {
 					var problem struct{ Code, Detail string }
 					status, body := f.send(act.method, act.path, act.body)
 					_ = json.Unmarshal(body, &problem)
-					// Once the monitor notices bad responses, the node counts as unusable.
+					// Once the monitor has noticed the fault, requests fail because the node
+					// is unusable.
 					known := whole && status == http.StatusServiceUnavailable
 					if status != fault.status && !known || problem.Code != fault.code || !strings.Contains(problem.Detail, fault.says) {
 						t.Errorf("%s: %d %s, want %d %s with %q", act.name, status, body, fault.status, fault.code, fault.says)
@@ -220,7 +221,7 @@ func (f *faulty) requests() []request {
 	}
 }
 
-// ready waits until readiness has this status.
+// ready waits until the readiness probe returns the given status.
 func (f *faulty) ready(status int) {
 	f.t.Helper()
 	testkit.Eventually(f.t, "readiness "+strconv.Itoa(status), func() bool {
@@ -228,7 +229,8 @@ func (f *faulty) ready(status int) {
 	})
 }
 
-// left returns the side effects of acts in the database and on the node.
+// left returns a summary of the state in the database and on the node that failed requests
+// must not change.
 func (f *faulty) left() string {
 	f.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(f.dir, "specterd.db"))

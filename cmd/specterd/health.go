@@ -17,8 +17,8 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// healthPatience is how long the server may take to respond. The server itself waits
-// two seconds for its database.
+// healthPatience is how long the command waits for the server's response. The server
+// itself waits up to two seconds for its database.
 const healthPatience = 4 * time.Second
 
 func (p *program) healthCommand() *cobra.Command {
@@ -49,8 +49,8 @@ The address comes from the settings, which must be the same as for the server.`,
 	return cmd
 }
 
-// askHealth requests the health of the server with these settings, and returns its
-// message.
+// askHealth requests the liveness or, if ready is set, the readiness of the server
+// that has these settings, and returns its message.
 func askHealth(ctx context.Context, cfg config.Config, ready bool) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()

@@ -11,7 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// askedHealth runs specterd health with settings, and returns its output or error.
+// askedHealth runs specterd health with the given settings, and returns its output or
+// error.
 func askedHealth(t *testing.T, settings map[string]string, args ...string) string {
 	t.Helper()
 	var stdout, stderr testkit.Log
@@ -57,7 +58,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHealth_OtherServer checks that responses of another server count as unhealthy.
+// TestHealth_OtherServer checks that responses of a server that is not specterd count as
+// unhealthy.
 func TestHealth_OtherServer(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"404 Not Found": http.NotFound,

@@ -20,7 +20,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// exitPartial is the exit status of a partial import or export. A failure has status 1.
+// exitPartial is the exit status of an import or export that omitted something. A failure
+// has status 1.
 const exitPartial = 3
 
 // exitUsage is the exit status of a command that did nothing because of a wrong flag.
@@ -146,7 +147,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun,
 	return nil
 }
 
-// progressAfter is the minimum interval between two lines of progress.
+// progressAfter is the minimum interval between two progress lines.
 const progressAfter = 2 * time.Second
 
 func (p *program) progress() func(next string) {

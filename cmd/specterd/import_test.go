@@ -56,8 +56,8 @@ func TestImport_ReadOnly(t *testing.T) {
 	}
 }
 
-// TestImport_NodeProblems checks that a wallet that is not imported because of the node is
-// listed with the node's problem and its remedy.
+// TestImport_NodeProblems checks that the report of an import lists the wallets that could
+// not be imported because of a problem with the node, with the remedy.
 func TestImport_NodeProblems(t *testing.T) {
 	t.Parallel()
 	fresh := testkit.Bitcoind(t) // without a block it is in its initial block download

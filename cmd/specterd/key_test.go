@@ -28,7 +28,7 @@ func (s *server) delete(made madeToken) {
 	}
 }
 
-// use checks the status of a request with each token.
+// use makes a request with each token and checks its status.
 func (s *server) use(want int, tokens ...madeToken) {
 	s.t.Helper()
 	for i, made := range tokens {
@@ -38,7 +38,7 @@ func (s *server) use(want int, tokens ...madeToken) {
 	}
 }
 
-// key runs specterd key, which must succeed.
+// key runs a specterd key command, which must succeed, and returns its output.
 func key(t *testing.T, dir string, environment []string, args ...string) string {
 	t.Helper()
 	cmd := tool(t, dir, append([]string{"key"}, args...)...)
@@ -85,7 +85,7 @@ func TestKeyRotation(t *testing.T) {
 	key(t, dir, nil, "rotate")
 	second := s.token("second")
 	key(t, dir, nil, "rotate")
-	s.use(http.StatusOK, first, gone, second) // before and after the server reads the third key
+	s.use(http.StatusOK, first, gone, second) // before and after the server loads the third key
 	third := s.token("third")
 	s.delete(gone)
 	s.use(http.StatusOK, first, second, third)
@@ -198,7 +198,7 @@ func TestPlantedSymlinks(t *testing.T) {
 		_ = tool(t, dir, "key", "rotate").Run() // may fail
 		unharmed(name)
 	}
-	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // before the first start
+	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // files that exist before the first start
 		dir := t.TempDir()
 		check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)
@@ -288,7 +288,8 @@ func known(t *testing.T, a *app.App) []auth.SigningKey {
 }
 
 // TestKeyRotation_Postgres checks that two processes on PostgreSQL use the signing key that
-// the database names and accept each other's tokens, including during a rolling restart.
+// is current in the database and accept each other's tokens, including during a rolling
+// restart.
 func TestKeyRotation_Postgres(t *testing.T) {
 	database := "SPECTER_DATABASE_URL=" + testkit.Postgres(t)
 	old, next := testKey, strings.Repeat("fedcba98", 8)
@@ -306,8 +307,8 @@ func TestKeyRotation_Postgres(t *testing.T) {
 	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "has no unused key") {
 		t.Errorf("without a next key: %v\n%s", err, out)
 	}
-	write(old, next) // one process reads the file when required
-	two.kill()       // the other one has the keys from its start
+	write(old, next) // server one reads the key file when it finds an unknown key
+	two.kill()       // server two has only the keys from its start
 	two = startServer(t, t.TempDir(), database, "SECRET_KEY="+old+"\n"+next)
 	second := two.token("second") // still with the old key
 	one.use(http.StatusOK, first, second)
@@ -343,7 +344,7 @@ func TestKeyRotation_Postgres(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "has no unused key") {
 		t.Errorf("after it was dropped: %v\n%s", err, out)
 	}
-	// This process lacks the newest key, so it refuses temporarily.
+	// Server two lacks the newest key, so it refuses such requests temporarily.
 	if status := call(t.Context(), http.MethodPost, two.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, nil); status != http.StatusServiceUnavailable {
 		t.Errorf("a token without a key: status %d", status)
 	}
@@ -352,7 +353,7 @@ func TestKeyRotation_Postgres(t *testing.T) {
 	two.use(http.StatusOK, third, fourth)
 }
 
-// startServerFails starts a server, which must fail, and returns its output.
+// startServerFails starts a server, which must exit with an error, and returns its output.
 func startServerFails(t *testing.T, dir string, environment ...string) string {
 	t.Helper()
 	cmd := tool(t, dir, "serve")

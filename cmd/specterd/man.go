@@ -51,13 +51,14 @@ func leaves(parent *cobra.Command) []*cobra.Command {
 	return found
 }
 
-// flagsOf returns the flags of a command and of its parents that are not settings.
+// flagsOf returns the flags of a command and of its parents, except settings and hidden
+// flags.
 func flagsOf(cmd *cobra.Command) []*pflag.Flag {
 	_, flags := splitFlags(cmd)
 	return flags
 }
 
-// settingsOf returns the names of a command's flags that are settings, in one line.
+// settingsOf returns the flags of a command that are settings, separated by commas.
 func settingsOf(cmd *cobra.Command) string {
 	settings, _ := splitFlags(cmd)
 	return strings.Join(settings, ", ")

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestMetricsListen checks that metrics are served only at a separate address, if one is set.
+// TestMetricsListen checks that, if a separate address is set, metrics are served only
+// there.
 func TestMetricsListen(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)

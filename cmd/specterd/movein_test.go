@@ -24,7 +24,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The recorded data of a Specter Desktop, and a time at which its tokens were valid.
+// Recorded data of a Specter Desktop instance and of its node.
 const (
 	oldFolder = "../../testdata/specter-desktop/real"
 	oldNode   = "../../testdata/specter-desktop/regtest-node.tar.gz"
@@ -32,9 +32,10 @@ const (
 
 var oldTime = time.Date(2026, 11, 21, 20, 30, 0, 0, time.UTC)
 
-// TestImport_FromSpecterDesktop migrates from Specter Desktop: it imports the directory, uses
-// the imported passwords and tokens, compares balances and labels, and signs and broadcasts
-// the pending payments. The node has Specter Desktop's wallets, or they are created again.
+// TestImport_FromSpecterDesktop migrates from Specter Desktop: it imports the directory,
+// uses the imported passwords and tokens, compares balances and labels, and signs and
+// broadcasts the pending payments. It does so with a node that has Specter Desktop's
+// wallets, and with one in which specterd must create them.
 func TestImport_FromSpecterDesktop(t *testing.T) {
 	t.Parallel()
 	for engine, database := range map[string]func(t *testing.T) string{
@@ -58,8 +59,9 @@ func TestImport_FromSpecterDesktop(t *testing.T) {
 	}
 }
 
-// TestImport_EmptyNode imports with a node of another regtest chain, which does not have the
-// UTXOs. Everything else is imported, and the report lists what is not.
+// TestImport_EmptyNode imports with a node of another regtest chain. The pending payments,
+// whose UTXOs do not exist there, are reported as not imported; everything else is
+// imported.
 func TestImport_EmptyNode(t *testing.T) {
 	t.Parallel()
 	for engine, database := range map[string]func(t *testing.T) string{
@@ -97,7 +99,7 @@ type importedServer struct {
 	node   *testkit.Node
 	url    string
 	report importReport
-	tokens map[string]string // an imported token by user
+	tokens map[string]string // one imported token per user
 }
 
 // importInto imports the directory and serves until the test ends.
@@ -213,7 +215,7 @@ func (h *importedServer) readOld(path string, into any) {
 	decodeJSON(h.t, text, into)
 }
 
-// oldWallet is a wallet of the directory.
+// oldWallet is a wallet in the data directory of Specter Desktop.
 type oldWallet struct {
 	Alias, User, labels string
 	Address             string
@@ -245,7 +247,7 @@ func oldWallets(t *testing.T) (all []oldWallet) {
 	return all
 }
 
-// newWallet is the same wallet in v1alpha.
+// newWallet is the imported wallet in a response of v1alpha.
 type newWallet struct {
 	Address      string
 	AddressIndex int `json:"address_index"`
@@ -301,7 +303,7 @@ func (h *importedServer) wantNames(w oldWallet, got newWallet, adopted bool) {
 // wantWallets waits until the wallets match Specter Desktop's.
 func (h *importedServer) wantWallets(adopted bool) {
 	h.t.Helper()
-	balances := map[string]map[string]json.Number{"a_simple_wallet": {"trusted": "8.0", "untrusted_pending": "0.0", "immature": "0.0"}} // not recorded
+	balances := map[string]map[string]json.Number{"a_simple_wallet": {"trusted": "8.0", "untrusted_pending": "0.0", "immature": "0.0"}} // its balance is not recorded
 	for _, path := range []string{"18-wallet-simple_one", "19-wallet-vault_23_fam", "20-wallet-nested", "21-wallet-tap"} {
 		text, err := os.ReadFile("../../testdata/wire/" + path + ".txt")
 		check(h.t, err)
@@ -336,8 +338,8 @@ func (h *importedServer) pending(w oldWallet) map[string]pendingPSBT {
 	return answer.Result
 }
 
-// alreadySent is the PSBT that Specter Desktop still listed although its transaction was in
-// the mempool.
+// alreadySent is the beginning of the txid of a PSBT that Specter Desktop listed as pending
+// although its transaction was already in the mempool.
 const alreadySent = "0f50d0b8"
 
 // wantPayments signs each pending payment of Specter Desktop with its devices, broadcasts it
@@ -382,7 +384,7 @@ func (h *importedServer) wantPayments() {
 	}
 }
 
-// signers creates wallets on the node with the keys of the devices.
+// signers creates wallets on the node with keys of the devices, as many as must sign for w.
 func (h *importedServer) signers(w oldWallet) (names []string) {
 	h.t.Helper()
 	for _, device := range []int{1, 2, 3, 11, 12, 13} {

@@ -44,7 +44,7 @@ func TestOutage(t *testing.T) {
 					t.Errorf("%s: as_of %+v, want %d", path, answer.AsOf, before)
 				}
 			}
-			c.do(http.MethodPost, "/api/v1/wallets/one/addresses", map[string]any{}, http.StatusCreated) // from the derived addresses
+			c.do(http.MethodPost, "/api/v1/wallets/one/addresses", map[string]any{}, http.StatusCreated) // a reserve of addresses is already derived
 			begin := time.Now()
 			c.do(http.MethodPost, "/api/v1/wallets", orderOf("two "+name, 2), http.StatusServiceUnavailable)
 			t.Logf("refused after %s", time.Since(begin).Round(time.Millisecond))
@@ -61,7 +61,7 @@ func TestOutage(t *testing.T) {
 	c.do(http.MethodPost, "/api/v1/wallets", orderOf("two", 2), http.StatusCreated)
 }
 
-// orderOf returns the request for a new wallet.
+// orderOf returns the body of a request that creates a wallet.
 func orderOf(name string, branch int) map[string]any {
 	const key = "[d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 	return map[string]any{"name": name, "descriptor": "wpkh(" + key + "/" + strconv.Itoa(branch) + "/<0;1>/*)", "birthday": "now"}
@@ -72,8 +72,9 @@ type outageClient struct {
 	url, token string
 }
 
-// do makes a request as the admin and returns the body. Refusals must have Retry-After, and
-// no request may hang.
+// do makes a request as the admin and returns the body. The test fails if the status
+// differs, if a response with status 503 has no Retry-After header, or if the request takes
+// longer than a minute.
 func (c outageClient) do(method, path string, body any, status int) []byte {
 	c.t.Helper()
 	got, answer := c.send(method, path, body)

@@ -10,8 +10,8 @@ import (
 
 const testKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// TestTokenRevocation_Postgres checks that, of two processes on one PostgreSQL database, one
-// refuses a token at once after the other revoked it.
+// TestTokenRevocation_Postgres checks that, if one of two processes on a PostgreSQL
+// database revokes a token, the other refuses it at once.
 func TestTokenRevocation_Postgres(t *testing.T) {
 	database := "SPECTER_DATABASE_URL=" + testkit.Postgres(t)
 	refused := tool(t, t.TempDir(), "serve")

@@ -91,8 +91,9 @@ func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	return s, nil
 }
 
-// logFile is the path of a file that a server writes its log to. What happened before a
-// response is in the file when the response arrives; from a pipe it would be read later.
+// logFile is the path of the file to which a server writes its log. A log entry that is
+// written before a response is in the file when the response arrives; with a pipe, the test
+// might read it later.
 type logFile string
 
 // String returns the log so far.
@@ -109,8 +110,8 @@ func (s *server) kill() {
 	_ = s.cmd.Wait()
 }
 
-// checkLog checks that the log has no text of users. It is skipped if the test damaged or
-// stopped the database.
+// checkLog checks that the log contains no text that users entered. It skips the check if
+// the test damaged or stopped the database.
 func (s *server) checkLog() {
 	setting := func(name string) (value string) {
 		for _, one := range s.cmd.Env { // the last one applies

@@ -34,11 +34,11 @@ type processes struct {
 	database string
 	ports    [2]string
 	running  [2]*server
-	boss     string // a token with all scopes
+	boss     string // secret of a token with all scopes
 }
 
-// TestSeveralProcesses checks that the guarantees of one process hold for two, of which one
-// runs the indexer.
+// TestSeveralProcesses checks that two processes on one database, one of which runs the
+// indexer, give the same guarantees as one.
 func TestSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	p := newProcesses(t)
@@ -78,7 +78,7 @@ func newProcesses(t *testing.T) *processes {
 	return p
 }
 
-// start starts one of the two at its previous port.
+// start starts process i at its previous port.
 func (p *processes) start(t *testing.T, i int) {
 	t.Helper()
 	settings := append(slices.Clone(p.settings), "SPECTER_DATABASE_URL="+p.database+"&application_name="+process(i), "PORT="+p.ports[i])
@@ -86,10 +86,10 @@ func (p *processes) start(t *testing.T, i int) {
 	p.running[i] = s
 }
 
-// process returns the application name of one of the two in PostgreSQL.
+// process returns the application name of process i in PostgreSQL.
 func process(i int) string { return fmt.Sprintf("process-%d", i) }
 
-// ask makes a request to one of the two and fails unless the response has a given status.
+// ask makes a request to process i, and fails the test if the response has another status.
 func (p *processes) ask(t *testing.T, i int, method, path string, body, out any, status int) {
 	t.Helper()
 	if got := call(t.Context(), method, p.running[i].url+path, p.boss, body, out); got != status {
@@ -103,8 +103,8 @@ func (p *processes) outside(t *testing.T) (address string) {
 	return address
 }
 
-// leader returns which of the two holds the indexer lock, the advisory lock of
-// internal/store/lead.go, or -1.
+// leader returns the number of the process that holds the indexer lock, the advisory lock
+// of internal/store/lead.go, or -1 if none holds it.
 func (p *processes) leader(t *testing.T) int {
 	t.Helper()
 	var name string
@@ -139,7 +139,7 @@ func (p *processes) takeOver(t *testing.T) {
 	testkit.Figure(t, "%d takeovers after SIGKILL, the slowest after %v", rounds, slowest.Round(10*time.Millisecond))
 }
 
-// reachesTip waits until a process serves data of the last block.
+// reachesTip waits until process i serves the data of the last block.
 func (p *processes) reachesTip(t *testing.T, i int) {
 	t.Helper()
 	var height int
@@ -161,7 +161,7 @@ type openProposal struct {
 	}
 }
 
-// both makes a request to both at once and returns the statuses.
+// both sends the same request to both processes at once and returns the statuses.
 func (p *processes) both(t *testing.T, a ask, out *[2]openProposal) (statuses [2]int) {
 	t.Helper()
 	s := &soak{t: t, client: http.DefaultClient, boss: p.boss, up: make(chan struct{})}
@@ -183,10 +183,10 @@ func (p *processes) both(t *testing.T, a ask, out *[2]openProposal) (statuses [2
 	return statuses
 }
 
-// reserve creates proposals at both at once, which must not share UTXOs.
+// reserve creates proposals at both processes at once and checks that they share no UTXO.
 func (p *processes) reserve(t *testing.T) {
 	pairs := testkit.Size(5, 200)
-	const utxos = 20 // for as many payments
+	const utxos = 20 // one per open proposal
 	var list struct{ Items []struct{ Address string } }
 	p.ask(t, 0, http.MethodGet, "/api/v1/wallets/shared/addresses?branch=receive", nil, &list, ok)
 	outputs := map[string]string{}
@@ -244,7 +244,8 @@ func (p *processes) cancel(t *testing.T, taken map[string]string) {
 	clear(taken)
 }
 
-// once sends a request with the same Idempotency-Key to both at once, and then again.
+// once sends a request with the same Idempotency-Key to both processes at once, repeats
+// this, and checks that only one proposal was created.
 func (p *processes) once(t *testing.T) {
 	rounds := testkit.Size(5, 200)
 	busy := 0
@@ -255,7 +256,7 @@ func (p *processes) once(t *testing.T) {
 		for i, status := range statuses {
 			switch status {
 			case created:
-			case conflict: // the other request is in progress
+			case conflict: // the other process is still executing the request
 				busy++
 			default:
 				t.Fatalf("statuses %v\n%s", statuses, p.running[i].log)
@@ -274,7 +275,8 @@ func (p *processes) once(t *testing.T) {
 	testkit.Figure(t, "%d requests with one Idempotency-Key at two processes at once, each done once; %d were told that the other is at it", rounds, busy)
 }
 
-// revoke uses tokens at both, and deletes them at one of them.
+// revoke deletes tokens at one process, and checks that both accept them before and refuse
+// them after the deletion.
 func (p *processes) revoke(t *testing.T) {
 	tokens := testkit.Size(20, 500)
 	for n := range tokens {
@@ -294,7 +296,7 @@ func (p *processes) revoke(t *testing.T) {
 	testkit.Figure(t, "%d tokens deleted at one process and refused at once by both", tokens)
 }
 
-// roll restarts one process after the other behind a load balancer during requests.
+// roll restarts one process after the other behind a load balancer, under load.
 func (p *processes) roll(t *testing.T) {
 	balancer := p.balance(t)
 	var asked, lost atomic.Int64
@@ -352,10 +354,10 @@ func (p *processes) roll(t *testing.T) {
 	testkit.Figure(t, "%d processes restarted one after the other under load: %d requests, %d lost", rounds, asked.Load(), lost.Load())
 }
 
-// balance starts a load balancer for the two and returns its URL. It imitates Caddy with
-// deploy/balancer.Caddyfile, which make deps does not install, and uses the same HTTP
-// client: a server that fails its liveness probe gets no requests; if no connection is
-// possible, the other server is tried; only GET requests are repeated.
+// balance starts a load balancer for both processes and returns its URL. It imitates Caddy
+// with deploy/balancer.Caddyfile, since make deps does not install Caddy, and uses the same
+// HTTP client. A server that fails its liveness probe gets no requests; if a server cannot
+// be connected to, the request goes to the other one; only GET requests are repeated.
 func (p *processes) balance(t *testing.T) string {
 	t.Helper()
 	b := &balancer{base: &http.Transport{MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}}
@@ -386,7 +388,7 @@ type balancer struct {
 	turn  atomic.Int64
 }
 
-// checkHealth regularly checks the liveness of one of the two.
+// checkHealth regularly checks the liveness of process i.
 func (b *balancer) checkHealth(ctx context.Context, i int) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

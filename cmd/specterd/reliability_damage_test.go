@@ -16,10 +16,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestDamagedDatabase damages the database file in many ways. Either the start fails with the
-// reason, or SQLite's quick_check finds the damage, which is logged and makes readiness
-// fail, and all requests are refused. Before that, requests may fail because of invalid
-// values, but the server never panics and never accepts a deleted token.
+// TestDamagedDatabase damages the database file in many ways. Either the server does not
+// start and reports the reason, or SQLite's quick_check finds the damage while it runs: it
+// is logged, the readiness probe fails and all requests are refused. Until then, requests
+// may fail because of invalid values, but the server never panics and never accepts a
+// deleted token.
 func TestDamagedDatabase(t *testing.T) {
 	t.Parallel()
 	sound := t.TempDir()
@@ -100,7 +101,7 @@ func scribble(on []byte, bytes int, r *rand.Rand) {
 	}
 }
 
-// root damages the first page of one of these tables and indexes.
+// root damages the first page of a random table or index among names.
 func root(names ...string) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, path string, r *rand.Rand) {
 		t.Helper()
@@ -127,7 +128,7 @@ type damagedServer struct {
 	statuses map[int]int // number of responses by status
 }
 
-// run starts and uses the server, and returns the outcome.
+// run starts the server on the damaged database, makes requests, and returns the outcome.
 func (d *damagedServer) run(dir string) string {
 	d.t.Helper()
 	visible := !sound(d.t, dir)

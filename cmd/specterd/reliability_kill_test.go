@@ -81,7 +81,7 @@ func TestKilledAtSystemCalls(t *testing.T) {
 		}
 		s.kill()
 		s = startServer(t, fresh)
-		newLedger(s) // the first admin exists
+		newLedger(s) // checks that the first admin exists
 		s.kill()
 	}
 	s = startServer(t, dir)
@@ -111,17 +111,17 @@ func killed(t *testing.T, s *server, err error) bool {
 	return true
 }
 
-// often lists the system calls that one thread makes many times.
+// often is the number of times that one thread makes a system call, for frequent ones.
 var often = map[string]int{"pwrite64": 200, "fsync": 15}
 
-// ledger has the acknowledged changes: tokens by id, users by name.
+// ledger records the acknowledged changes: tokens by id, users by name.
 type ledger struct {
 	boss madeToken // creates the others
 
 	mu     sync.Mutex
 	writes int
 	facts  map[string]fact
-	fresh  []string // keys of facts that were not compared yet
+	fresh  []string // keys of facts that compare has not checked yet
 }
 
 type fact struct {

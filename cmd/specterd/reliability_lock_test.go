@@ -13,8 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestCommands_WhileServing checks that a second server on the same database fails with the name
-// of the first, and that commands work while the server is running and take effect at once.
+// TestCommands_WhileServing checks that a second server on the same database fails and
+// names the process of the first, and that commands work while the server is running and
+// take effect at once.
 func TestCommands_WhileServing(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, dir)
@@ -79,7 +80,8 @@ func TestCommands_Concurrent(t *testing.T) {
 	}
 }
 
-// TestServers_Concurrent starts eight servers on a new directory: one serves, and seven fail and name it.
+// TestServers_Concurrent starts eight servers on a new directory at once. One serves; the
+// others fail and name its process.
 func TestServers_Concurrent(t *testing.T) {
 	t.Parallel()
 	var slowest time.Duration
@@ -113,8 +115,8 @@ func TestServers_Concurrent(t *testing.T) {
 	}
 }
 
-// TestServers_ConcurrentPostgres checks that eight servers started at once on a new PostgreSQL
-// database all serve, that it is migrated once, and that it has one admin.
+// TestServers_ConcurrentPostgres checks that eight servers started at once on a new
+// PostgreSQL database all serve, that it is migrated only once, and that it has one admin.
 func TestServers_ConcurrentPostgres(t *testing.T) {
 	t.Parallel()
 	rounds := testkit.Size(1, 10)
@@ -146,7 +148,8 @@ func TestServers_ConcurrentPostgres(t *testing.T) {
 	testkit.Figure(t, "%d times eight servers at once on a fresh PostgreSQL database: all served, after %v at most; it was migrated once and got one admin", rounds, slowest.Round(time.Millisecond))
 }
 
-// eightServers starts eight servers at once. Servers that failed have no URL.
+// eightServers starts eight servers at once. A server that failed to start has an empty
+// URL.
 func eightServers(t *testing.T, command func() *exec.Cmd) []*server {
 	t.Helper()
 	testkit.NeedsServer(t, "specterd")
@@ -160,8 +163,8 @@ func eightServers(t *testing.T, command func() *exec.Cmd) []*server {
 	return servers
 }
 
-// TestLongLock checks that, while another process holds SQLite's write lock, writes are refused
-// with Retry-After and without side effects, and reads continue. Writes succeed again when
+// TestLongLock checks that, while another process holds SQLite's write lock, writes are
+// refused with Retry-After and have no effect, and reads succeed. Writes succeed again once
 // the lock is released.
 func TestLongLock(t *testing.T) {
 	t.Parallel()

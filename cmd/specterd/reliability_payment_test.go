@@ -40,7 +40,7 @@ func TestKilledWhileProposing(t *testing.T) {
 		round, len(p.proposals), len(p.labels))
 }
 
-// payments has the acknowledged changes of a wallet.
+// payments records the acknowledged changes of a wallet.
 type payments struct {
 	t      *testing.T
 	node   *testkit.Node
@@ -51,7 +51,7 @@ type payments struct {
 	mu        sync.Mutex
 	proposals map[string]state  // by id
 	labels    map[string]string // by address
-	fresh     []string          // ids and addresses not compared yet
+	fresh     []string          // ids and addresses that compare has not checked yet
 }
 
 type newAddress struct{ Address string }
@@ -71,7 +71,7 @@ func (p *payments) call(method, path string, body, out any) int {
 	return call(ctx, method, p.server.url+"/api/v1/wallets/one"+path, p.token, body, out)
 }
 
-// fund creates the wallet with a number of UTXOs of a million satoshis each.
+// fund creates the wallet and pays a million satoshis to each of a number of its addresses.
 func (p *payments) fund(utxos int) {
 	p.t.Helper()
 	const payer = "payer"
@@ -154,8 +154,8 @@ func (p *payments) note(what func(), fresh ...string) {
 	p.fresh = append(p.fresh, fresh...)
 }
 
-// compare checks the changes acknowledged since the last call and the node's locks, and
-// cancels the open proposals.
+// compare checks the changes that were acknowledged since the last call, checks the node's
+// locks, and cancels the open proposals.
 func (p *payments) compare() {
 	p.t.Helper()
 	for _, what := range p.fresh {

@@ -12,9 +12,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestTokenRevocation_AcrossProcesses checks that no request sent after the response to DELETE is accepted with
-// the deleted token, on any connection and by any process on the database, and that the
-// same holds for tokens deleted with SQL.
+// TestTokenRevocation_AcrossProcesses checks that a deleted token is refused in every
+// request sent after the response to DELETE, on any connection and by any process on the
+// database. The same holds for tokens deleted with SQL.
 func TestTokenRevocation_AcrossProcesses(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -73,7 +73,7 @@ func revocationHolds(t *testing.T, begin func() []*server, db *sql.DB) {
 // connections is the number of clients. Each has one connection to each server.
 const connections = 64
 
-// usage is a group of clients with persistent connections.
+// usage is a group of clients with persistent connections, and counts their requests.
 type usage struct {
 	t       *testing.T
 	clients [connections]http.Client

@@ -11,10 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSyncBeforeResponse checks that changes are synced to disk before they are acknowledged:
-// between a request and its response, the changed pages are written to SQLite's log, and a
-// sync of that file completes afterwards. Killing the process cannot test this, since the
-// operating system keeps what a killed process has written; only a power failure loses it.
+// TestSyncBeforeResponse checks that changes are synced to disk before they are
+// acknowledged: between a request and its response, the changed pages are written to
+// SQLite's write-ahead log, and then a sync of that file completes. Killing the process
+// cannot test this: only a power failure loses data that was written but not synced.
 func TestSyncBeforeResponse(t *testing.T) {
 	t.Parallel()
 	rounds := testkit.Size(4, 200)
@@ -61,8 +61,8 @@ type diskTrace struct {
 	syncs int
 }
 
-// startWatched starts a server with a trace of its writes and syncs in order: strace stops
-// each thread until the call is recorded.
+// startWatched starts a server with a trace of its writes and syncs. The order is exact,
+// since strace stops each thread until the call is recorded.
 func startWatched(t *testing.T) (*server, *diskTrace) {
 	t.Helper()
 	from, to, err := os.Pipe()
@@ -90,13 +90,13 @@ func startWatched(t *testing.T) (*server, *diskTrace) {
 	return s, trace
 }
 
-// answer advances to the next response in the trace, and reports whether, before it, data
-// with this mark was written to SQLite's log and a later sync of the log succeeded.
+// answer advances to the next response in the trace. It reports whether data containing
+// mark was written to SQLite's write-ahead log before the response, and synced afterwards.
 func (d *diskTrace) answer(t *testing.T, mark string) bool {
 	t.Helper()
 	const log = "specterd.db-wal>"
 	written, synced := false, false
-	syncing := map[string]bool{} // by thread: in a sync that began after the write
+	syncing := map[string]bool{} // by thread: whether a sync that began after the write is in progress
 	for line := range d.lines {
 		thread, what, _ := strings.Cut(line, " ")
 		what = strings.TrimSpace(what)
@@ -105,7 +105,7 @@ func (d *diskTrace) answer(t *testing.T, mark string) bool {
 		case strings.HasPrefix(what, "write(") && strings.Contains(what, `"HTTP/1.1 `):
 			return written && synced
 		case strings.HasPrefix(what, "pwrite64(") && strings.Contains(what, log) && strings.Contains(what, mark):
-			if !synced { // otherwise the page is written again with later changes, such as the seal of an audit event
+			if !synced { // a later write of the page adds other changes, such as the seal of an audit event
 				written = true
 				clear(syncing)
 			}

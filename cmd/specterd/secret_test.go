@@ -23,9 +23,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSecrets checks that no password, token or key appears in the log at level debug, in error
-// responses, metrics, output of commands, the data directory or the database, even if secrets
-// are used incorrectly. A control plants a text in each of these places and finds it.
+// TestSecrets checks that no password, token or key appears in the log at level debug, in
+// error responses, metrics, output of commands, the data directory or the database, even if
+// secrets are used incorrectly. As a control, it stores a secret in a description and
+// checks that the search finds it.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []string{"SQLite", "PostgreSQL"} {
@@ -69,7 +70,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// watch has the secrets of a server, and all collected output.
+// watch collects the output of a server and the secrets that must not appear in it.
 type watch struct {
 	t            *testing.T
 	secrets      testkit.Secrets
@@ -119,14 +120,14 @@ func (w *watch) add(name, secret string) {
 	w.secrets.Add(name, secret)
 }
 
-// secret returns a new secret.
+// secret returns a new random secret, which the output is then searched for.
 func (w *watch) secret(name string) string {
 	text := rand.Text()
 	w.add(name, text)
 	return text
 }
 
-// keep keeps output to search.
+// keep adds text to the output that is searched for secrets.
 func (w *watch) keep(where, text string) { w.seen[where] += text + "\n" }
 
 func (w *watch) size() (n int) {
@@ -145,7 +146,7 @@ func (w *watch) hits() (hits []string) {
 	return hits
 }
 
-// ask makes a request, and keeps the response unless it returns a new token.
+// ask makes a request, and keeps the response unless it contains a new token.
 func (w *watch) ask(s *server, method, path, authorization, body string) (int, []byte) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, s.url+path, strings.NewReader(body))
@@ -177,7 +178,7 @@ func (w *watch) admin() string {
 	return r.Header.Get("Authorization")
 }
 
-// use uses secrets in the API.
+// use uses secrets correctly in the API.
 func (w *watch) use(s *server) {
 	t := w.t
 	t.Helper()
@@ -258,7 +259,7 @@ func (w *watch) knock(s *server) {
 	}
 }
 
-// commands keeps the output of commands, including with wrong or misplaced secrets.
+// commands keeps the output of commands, some of which get secrets in wrong places.
 func (w *watch) commands() {
 	lost := w.secret("what was given to commands")
 	for _, args := range [][]string{

@@ -20,7 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// soak is a specterd under a mixed load, with its acknowledged changes.
+// soak generates a mixed load for a specterd, and records the acknowledged changes.
 type soak struct {
 	t       *testing.T
 	node    *testkit.Node
@@ -39,8 +39,8 @@ type soak struct {
 	told   promises
 }
 
-// promises are the last acknowledged states of objects. An object has none while a change is
-// in progress.
+// promises maps objects to their last acknowledged state. An object has no entry while a
+// change is in progress.
 type promises map[string]string
 
 // vault is a wallet of specterd with its signers.
@@ -64,8 +64,9 @@ type ask struct {
 	key          string // Idempotency-Key
 }
 
-// do makes a request and decodes the response into out, unless nil. It returns the status,
-// or 0 if the server was killed meanwhile. It records statuses that are not allowed.
+// do makes a request and decodes the response into out, unless out is nil. It waits until
+// the server runs. It returns the status, or 0 if the server was killed during the request,
+// and records a status that is not allowed.
 func (s *soak) do(a ask, out any) (int, http.Header) {
 	s.mu.Lock()
 	up := s.up
@@ -147,8 +148,8 @@ func (s *soak) note(format string, args ...any) {
 	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
 }
 
-// write changes an object: it removes the promise before the request, and stores the new
-// state after the response.
+// write changes an object: it deletes the recorded state of thing before the request, and
+// records after as the new state once the request has succeeded.
 func (s *soak) write(a ask, thing, after string, out any) bool {
 	s.mu.Lock()
 	delete(s.told, thing)
@@ -214,11 +215,11 @@ const (
 	unknown     = http.StatusNotFound
 	conflict    = http.StatusConflict
 	unable      = http.StatusUnprocessableEntity
-	badGateway  = http.StatusBadGateway // the connection to the node was lost
+	badGateway  = http.StatusBadGateway // the connection to the node broke during the call
 	unavailable = http.StatusServiceUnavailable
 )
 
-// read makes requests of all kinds of reads, none of which requires the node.
+// read makes all kinds of read requests. None of them requires the node.
 func (s *soak) read(ctx context.Context, r *rand.Rand) {
 	tags := map[string]string{}
 	for ctx.Err() == nil {
@@ -352,8 +353,8 @@ type proposed struct {
 	ID, Status, PSBT string
 }
 
-// propose creates proposals, and leaves, cancels, or signs and broadcasts them. It replaces
-// some with a higher fee.
+// propose creates proposals, and cancels them, leaves them open, or signs and broadcasts
+// them. It replaces some broadcast transactions by ones with a higher fee.
 func (s *soak) propose(ctx context.Context, r *rand.Rand) {
 	may := []int{created, conflict, unable, badGateway, unavailable}
 	var open [][2]string // path and thing
@@ -464,7 +465,8 @@ func (s *soak) outsiderAddress(ctx context.Context) string {
 	return address
 }
 
-// makeWallets occasionally creates a wallet, and deletes some of them.
+// makeWallets occasionally creates a wallet. It adds up to ten wallets to the load, and
+// deletes the others.
 func (s *soak) makeWallets(ctx context.Context, r *rand.Rand) {
 	for s.answered(ctx, 300) {
 		s.mu.Lock()
@@ -484,7 +486,7 @@ func (s *soak) makeWallets(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// firstKey is the number of the first key of the last wallet.
+// firstKey is the number of the first signing key of the newest wallet.
 var firstKey atomic.Int64
 
 func (s *soak) newWallet(k testkit.Script, first int) ask {
@@ -496,7 +498,7 @@ func (s *soak) newWallet(k testkit.Script, first int) ask {
 
 var errNotMade = errors.New("it was not made")
 
-// addVault creates a wallet that all workers use from then on.
+// addVault creates a wallet and adds it to the load.
 func (s *soak) addVault(ctx context.Context, k testkit.Script) error {
 	first := int(firstKey.Add(10))
 	v := &vault{}

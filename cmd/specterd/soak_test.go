@@ -27,8 +27,8 @@ import (
 // acknowledged changes must be present, the index must equal a new one, and no reservation,
 // lock, goroutine or file may be left over.
 //
-// The long form takes half an hour, or SPECTERD_SOAK_MINUTES. In its last third, specterd is
-// not killed, to watch its memory.
+// The long form takes half an hour, or the number of minutes in SPECTERD_SOAK_MINUTES.
+// During the last third, specterd is not killed, so that its memory can be measured.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	seed := testkit.Seed(t)
@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 	server = s.start(dir, settings)
 	stop = s.load(seed + 1)
 	s.disturb(r, happened, soakTime()/15, []string{"reorgs"}, nil)
-	stop() // everything that is opened only once is open
+	stop() // the server has opened all connections and files that it keeps open
 	before := atRest(t, server, metrics)
 	watched := watchMemory(t, server)
 	stop = s.load(seed + 2)
@@ -73,8 +73,8 @@ func TestSoak(t *testing.T) {
 	testkit.Figure(t, "%d requests in %v, %d of them 503; %v; %d acknowledged things kept; index of %d rows as of a new start", s.answers.Load(), soakTime(), s.busy.Load(), happened, len(s.told), compared)
 }
 
-// soakTime returns the total duration; 0 for the short form, in which each disturbance
-// happens once.
+// soakTime returns the total duration, or 0 for the short form, in which each disturbance
+// occurs once.
 func soakTime() time.Duration {
 	if text := os.Getenv("SPECTERD_SOAK_MINUTES"); text != "" {
 		minutes, _ := strconv.Atoi(text)
@@ -85,7 +85,8 @@ func soakTime() time.Duration {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	// Core does not start after it was killed if its filters belong to a missing block.
+	// Bitcoin Core does not start after a kill if the block filter index refers to a block
+	// that was not written to disk.
 	node := testkit.Bitcoind(t, "-unsafesqlitesync", "-rpcthreads=16", "-rpcworkqueue=128", "-blockfilterindex=0")
 	s := &soak{
 		t: t, node: node, up: make(chan struct{}), told: promises{},
@@ -154,8 +155,9 @@ func (s *soak) kill(server *server) {
 	server.kill()
 }
 
-// disturb causes disturbances during the load: at random for a time or, in the short form,
-// each that has not happened yet.
+// disturb causes disturbances during the load and counts them in happened: each kind once,
+// and then random ones until the duration long has passed. In the short form (long is 0),
+// it skips kinds that have already happened.
 func (s *soak) disturb(r *rand.Rand, happened map[string]int, long time.Duration, kinds []string, kill func()) {
 	s.t.Helper()
 	begin := time.Now()
@@ -341,7 +343,8 @@ func number(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 	return n
 }
 
-// catchUp waits until all wallets are indexed up to the node's block and no operation is pending.
+// catchUp waits until all wallets are indexed up to the node's last block and no operation
+// is pending.
 func (s *soak) catchUp(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)
@@ -386,7 +389,7 @@ func (s *soak) keptPromises(dir string) {
 		case "proposal":
 			var p struct{ Steps []struct{ Action string } }
 			check(s.t, json.Unmarshal([]byte(s.text(name)), &p))
-			for _, step := range p.Steps { // the chain may have changed the status since
+			for _, step := range p.Steps { // blocks may have changed the status since
 				if step.Action == want {
 					got = want
 				}
@@ -460,7 +463,7 @@ func without(one, other map[string]string) (keys []string) {
 	return keys
 }
 
-// column returns the second column of a query by the first.
+// column returns a map from the first column of a query's rows to the second.
 func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query, args...)
@@ -476,9 +479,9 @@ func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]stri
 	return all
 }
 
-// index lists the tables that are derived from Bitcoin Core, with key and value columns. The
-// block that confirms a conflict is not among them: Core returns another one after a
-// restart, and the indexer, which alone uses it, stops asking once it is deep enough.
+// index has a query for each table that is derived from Bitcoin Core, which returns keys
+// and values. The block that confirms a conflicting transaction is excluded: Core returns
+// another one after a restart, and only the indexer uses it, until it is deep enough.
 var index = map[string]string{
 	"transactions": `SELECT wallet_id || ' ' || txid, concat_ws(' ', time, status, CASE status WHEN 'conflicted' THEN '' ELSE block_height END, block_hash, block_time, category, flow_sat, fee_sat, vsize,
 		replaceable, trusted, address, branch, address_index, conflicts, received_at, hex(raw)) FROM transactions`,
@@ -491,8 +494,8 @@ var index = map[string]string{
 }
 
 // asNew compares the index with the index of a new database, and returns the number of rows
-// compared. A new database cannot have incoming payments that were replaced, since Core no
-// longer lists them.
+// compared. It ignores incoming payments that were replaced: Core no longer lists them, so
+// a new database does not have them.
 func (s *soak) asNew(dir string, settings []string) int {
 	s.t.Helper()
 	fresh := s.t.TempDir()
@@ -526,7 +529,7 @@ func (s *soak) asNew(dir string, settings []string) int {
 			return was
 		}
 		maps.DeleteFunc(got, ofTaken)
-		maps.DeleteFunc(want, ofTaken) // Core may still have locked one of its UTXOs for a proposal
+		maps.DeleteFunc(want, ofTaken) // Core may still have a lock on a UTXO of a replaced payment
 		if rows += len(want); table == "transactions" && len(want) == 0 {
 			s.t.Error("the index has no transactions")
 		}

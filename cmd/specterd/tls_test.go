@@ -49,7 +49,8 @@ func TestTLS(t *testing.T) {
 	}
 	first := ask()
 
-	// A damaged certificate is refused. A valid one is used for new connections.
+	// A damaged certificate is rejected, and the previous one stays in use. A valid one
+	// is used for new connections.
 	check(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
 	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	testkit.Eventually(t, "a line in the log", func() bool { return strings.Contains(s.log.String(), "reloading the certificate failed") })

@@ -15,8 +15,7 @@ import (
 )
 
 // walkThroughBlock matches a code block below the comment that marks it as executed by
-// a test; a block that is marked as continued runs after the one before it, in the
-// same shell.
+// a test. A block marked as continued runs in the same shell as the previous one.
 var walkThroughBlock = regexp.MustCompile("(?s)<!-- walk-through( continued)? -->\n```(\\w+)\n(.*?)```\n")
 
 // TestTutorial runs the code blocks of README.md and docs/tutorial.md against one
@@ -90,8 +89,8 @@ func walkThroughBlocks(t *testing.T, document string, n int) [][]string {
 	return blocks
 }
 
-// runBlock runs a command in an empty directory. The command must succeed and print the
-// texts.
+// runBlock runs a command in an empty directory. The command must succeed, and its
+// output must contain the texts.
 func runBlock(t *testing.T, environment, command []string, texts ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)

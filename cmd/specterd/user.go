@@ -155,8 +155,8 @@ func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {
 	cmd.Flags().BoolVar(fromStdin, "password-stdin", false, "read the password from the first line of standard input")
 }
 
-// newPassword reads a password without echo: from standard input, or typed twice at
-// the terminal.
+// newPassword reads a new password: a line of standard input, or typed twice at the
+// terminal without echo.
 func (p *program) newPassword(name string, fromStdin bool) (string, error) {
 	if fromStdin {
 		line, err := bufio.NewReader(p.stdin).ReadString('\n')

@@ -38,7 +38,8 @@ func (p *program) walletCommand() *cobra.Command {
 }
 
 // withWallets returns a function that opens the database and the node clients, calls do
-// and closes them. If atNode is set, it checks the node first, which may be unreachable.
+// and closes them. If atNode is set, it first checks the node and returns an error if the
+// node is on another chain, but not if it is unreachable.
 func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, []string) error {
 	return p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
 		u, err := a.Users.Get(cmd.Context(), *user)
@@ -57,7 +58,8 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 		}
 		who := operator()
 		who.UserID = u.ID
-		// The server's indexer finds new wallets in the database.
+		// A running server's indexer finds new wallets in the database, so no
+		// notification is required.
 		service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, func(string) {})
 		return do(cmd, &walletCommands{a, n, service, who}, args)
 	})
@@ -119,7 +121,7 @@ func (p *program) walletListCommand(user *string) *cobra.Command {
 	}
 }
 
-// scriptOf returns a text such as "wpkh" or "2 of 3 wsh".
+// scriptOf returns a wallet's script type, such as "wpkh" or "2 of 3 wsh".
 func scriptOf(v wallet.View) string {
 	if !v.Script.IsMultisig() {
 		return string(v.Script)
@@ -244,9 +246,9 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 	return cmd
 }
 
-// unload unloads a deleted wallet from Bitcoin Core if no server is running. A server
-// does so itself, and it must learn of the deletion before the wallet is gone from
-// Bitcoin Core.
+// unload unloads a deleted wallet from Bitcoin Core if no server is running. A running
+// server does so itself; it must find out about the deletion while Bitcoin Core still has
+// the wallet.
 func (d *walletCommands) unload(ctx context.Context, id string) error {
 	if served, err := d.isServed(ctx); served || err != nil {
 		return err

@@ -15,7 +15,8 @@ import (
 const scanInterval = 500 * time.Millisecond
 
 // followScan prints whether a rescan of a wallet is running and, on a terminal, its
-// progress until it is complete. The server does the rescan independently of this.
+// progress until it is complete. The server continues the rescan even if the command is
+// interrupted.
 func (p *program) followScan(ctx context.Context, d *walletCommands, v wallet.View) error {
 	if !v.Rescanning() {
 		return nil
@@ -71,7 +72,8 @@ func bar(done float64) string {
 	return fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("#", full), strings.Repeat("-", width-full), 100*done)
 }
 
-// leadPatience is how long isServed tries to acquire the indexer lock.
+// leadPatience is how long isServed tries to acquire the indexer lock before it assumes
+// that a server holds it.
 const leadPatience = 500 * time.Millisecond
 
 // isServed reports whether a server is running on this database.

@@ -34,8 +34,8 @@ func nodeSettings(node *testkit.Node) []string {
 	}
 }
 
-// TestWalletCommands runs the wallet commands without a server and while a server is running,
-// which continues their work.
+// TestWalletCommands runs the wallet commands without a server, and while a server is
+// running, which completes what they started.
 func TestWalletCommands(t *testing.T) {
 	t.Parallel()
 	node, dir := testkit.Bitcoind(t), t.TempDir()

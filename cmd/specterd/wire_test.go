@@ -29,8 +29,9 @@ const (
 // recordedAt is the time of the recordings, to about a second.
 var recordedAt = time.Date(2026, 11, 21, 20, 20, 38, 800_000_000, time.UTC)
 
-// TestWire imports the recorded Specter Desktop with its node, at the time of the recordings.
-// Then it repeats each recorded request and compares the responses field by field.
+// TestWire imports the recorded data of Specter Desktop with its node, at the time of the
+// recordings. Then it repeats each recorded request and compares the responses field by
+// field.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	for name, environment := range map[string]func(t *testing.T) map[string]string{
@@ -49,13 +50,14 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// successor is a specterd that replaces the recorded original.
+// successor is a specterd server that replaces the Specter Desktop of the recordings.
 type successor struct {
 	url         string
 	credentials map[string]string // by their placeholders in the recordings
 }
 
-// moveIn imports the directory, serves, and waits until all wallets are at the tip.
+// moveIn imports the directory, starts the server, and waits until all wallets are indexed
+// up to the tip.
 func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *successor {
 	t.Helper()
 	getenv := environmentOf(t, node, environment)
@@ -143,7 +145,7 @@ func basic(name, password string) string {
 	return r.Header.Get("Authorization")
 }
 
-// synced returns the number of wallets of a user that are at the tip.
+// synced returns the number of a user's wallets that are indexed up to the tip.
 func (s *successor) synced(t *testing.T, credential string) (count int) {
 	t.Helper()
 	var list struct {
@@ -164,7 +166,7 @@ func (s *successor) synced(t *testing.T, credential string) (count int) {
 
 const recordedTip = 186
 
-// UTXO is an output of a wallet.
+// utxo identifies an output of a wallet.
 type utxo struct {
 	Txid string
 	Vout int
@@ -192,7 +194,7 @@ func (s *successor) cancelMadeByRecordings(t *testing.T) {
 	}
 }
 
-// hold freezes or unfreezes UTXOs. It skips spent ones.
+// hold freezes or unfreezes UTXOs. It skips UTXOs that are already spent.
 func (s *successor) hold(t *testing.T, alias string, utxos []utxo, frozen bool) {
 	t.Helper()
 	const owner = "Bearer <token for wallets of admin>" // imported tokens do not have the scope
@@ -240,7 +242,8 @@ func (s *successor) release(t *testing.T, alias string, utxos []utxo) {
 	})
 }
 
-// notChosen lists, by recording, the UTXOs that Core could have selected but did not.
+// notChosen lists, by recording, UTXOs that Core could have selected but did not. They are
+// frozen during the request, so that Core selects the same ones again.
 var notChosen = map[string]struct {
 	alias string
 	utxos []utxo
@@ -294,7 +297,8 @@ func complete(t *testing.T, body *value) {
 	wallet.put("full_utxo", wallet.members["_full_utxo"])
 }
 
-// learn records the objects that a request created.
+// learn records the ids and tokens that a request created, so that later requests can use
+// them.
 func (s *successor) learn(names map[string]string, theirs, ours reply) {
 	type made struct {
 		ID     string `json:"jwt_token_id"`
@@ -314,7 +318,7 @@ func (s *successor) learn(names map[string]string, theirs, ours reply) {
 	}
 }
 
-// ask makes a recorded request without following redirects.
+// ask sends a recorded request to specterd, without following redirects.
 func (s *successor) ask(t *testing.T, x recording) reply {
 	t.Helper()
 	authorization, known := s.credentials[x.credential]

@@ -39,15 +39,15 @@ type App struct {
 	signer *auth.Signer
 }
 
-// New returns an App that has opened nothing yet.
+// New returns an App. It opens nothing.
 func New(cfg config.Config, version string, log *slog.Logger, now func() time.Time) *App {
 	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now}
 }
 
-// Open opens the database and migrates it if that is due and no other process serves
-// it. At the first start it also creates the signing key and the first admin. If serving
-// is set, it keeps the lock of the database until Close. After an error, the App is
-// closed.
+// Open opens the database and, if necessary, creates or migrates its schema; this fails
+// if another process uses the SQLite file. At the first start, it also creates the
+// signing key and the first admin. If serving is set, it holds the lock of the database
+// until Close. After an error, the App is closed.
 func (a *App) Open(ctx context.Context, serving bool) error {
 	var err error
 	if a.Passwords, err = auth.NewPasswords(a.Config.BcryptCost, runtime.NumCPU()); err != nil {
@@ -69,8 +69,8 @@ func hostNames(cfg config.Config) []string {
 	return names
 }
 
-// Explain adds to an error at startup whether the SQLite file is damaged: damage
-// surfaces as many different errors.
+// Explain returns err, with a remedy added if the SQLite file is damaged. Damage causes
+// many different errors at startup, so it may verify the file to find out.
 func (a *App) Explain(ctx context.Context, err error) error {
 	const advice = "%s is damaged or is not a specterd database; keep a copy of the file and restore a backup, or correct SPECTER_DATABASE_URL: %w"
 	if store.IsDamage(err) {
@@ -122,9 +122,9 @@ func (a *App) Close() error {
 // UsesPostgres reports whether the database is on PostgreSQL.
 func (a *App) UsesPostgres() bool { return store.IsPostgres(string(a.Config.DatabaseURL)) }
 
-// takeLock acquires the lock of an SQLite database. A command that does not serve
-// continues without the lock if another process holds it: then either nothing is to be
-// migrated or openStore returns an error.
+// takeLock acquires the lock of an SQLite database. If another process holds it, a
+// command continues without the lock. In that case, openStore returns an error if the
+// database must be migrated.
 func (a *App) takeLock(ctx context.Context, serving bool) error {
 	if a.UsesPostgres() {
 		return nil
@@ -177,8 +177,8 @@ func (a *App) openStore(ctx context.Context) error {
 // be creating or migrating the database.
 const schemaPatience = 15 * time.Second
 
-// waitForSchema is called by a command that found the database locked. If the
-// database must be created or migrated, it waits for the lock and acquires it.
+// waitForSchema is for commands that could not acquire the lock. If the database must be
+// created or migrated, it waits until it acquires the lock.
 func (a *App) waitForSchema(ctx context.Context) error {
 	if a.hasSchema(ctx) {
 		return nil
@@ -190,7 +190,7 @@ func (a *App) waitForSchema(ctx context.Context) error {
 }
 
 // hasSchema reports whether the database has the schema of this program and its first
-// admin. Errors count as no: another process may be creating them at this moment.
+// admin. It returns false on errors, since another process may be creating the database.
 func (a *App) hasSchema(ctx context.Context) bool {
 	state, err := a.Store.Schema(ctx)
 	if err != nil || state.Pending() {
@@ -200,11 +200,13 @@ func (a *App) hasSchema(ctx context.Context) bool {
 	return err == nil && !first
 }
 
-// marker is the file whose existence means that the data directory was in use. If the
-// database is then missing or empty, it was lost, and this is not a first start.
+// marker is the path of a file that marks the data directory as used. If the marker
+// exists and the database is missing or empty, the database was lost; it is not a first
+// start.
 func (a *App) marker() string { return filepath.Join(a.Config.DataFolder, "in-use") }
 
-// markInUse writes the marker. It contains what happened first, and when.
+// markInUse writes the marker with the time and what was done to the data directory
+// first.
 func (a *App) markInUse(what string) error {
 	text := "specterd " + what + " and began to use this directory at " + a.Now().UTC().Format(time.RFC3339) + "\n"
 	if err := replaceFile(a.marker(), []byte(text)); err != nil {

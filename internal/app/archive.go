@@ -20,7 +20,8 @@ import (
 
 var errNothingToArchive = errors.New("nothing to archive")
 
-// ArchiveAudit moves events older than a time into a file, if there are any.
+// ArchiveAudit moves audit events that are older than before to a new file at path. If
+// there are none, it creates no file.
 func (a *App) ArchiveAudit(ctx context.Context, who *auth.Principal, before time.Time, path string) (auth.AuditReport, error) {
 	audit := auth.NewAudit(a.Store)
 	if err := audit.Seal(ctx); err != nil {
@@ -50,7 +51,8 @@ func (a *App) ArchiveAudit(ctx context.Context, who *auth.Principal, before time
 	return written, audit.RemoveArchived(ctx, who, a.Now(), written, filepath.Base(path))
 }
 
-// VerifyArchives verifies archives as one chain, in the order of their events.
+// VerifyArchives verifies archives as one chain. They may be given in any order. The
+// report tells whether an entry has the given hash.
 func VerifyArchives(paths []string, hash string) (r auth.AuditReport, err error) {
 	type archive struct {
 		*os.File
@@ -81,10 +83,11 @@ func VerifyArchives(paths []string, hash string) (r auth.AuditReport, err error)
 	return r, nil
 }
 
-// archiveInterval is how often the server checks whether events are due for archiving.
+// archiveInterval is how often the server checks whether audit events are due for
+// archiving.
 const archiveInterval = time.Hour
 
-// onSchedule makes the scheduled backups and archives until ctx ends.
+// onSchedule makes the scheduled backups and archives of the audit log until ctx ends.
 func (a *App) onSchedule(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -108,7 +111,8 @@ func (a *App) onSchedule(ctx context.Context) {
 	})
 }
 
-// ArchiveDue archives the events of the days before the retention period, once a day.
+// ArchiveDue archives the audit events of all days that ended before the retention
+// period. It does nothing if the archive of today exists or the clock is unreliable.
 func (a *App) ArchiveDue(ctx context.Context) error {
 	if !a.Watch.Settled() {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/store"
 )
 
-// BackUpExisting opens an existing database and backs it up. It does not migrate it:
-// a backup must be possible before a migration.
+// BackUpExisting opens an existing database and backs it up. It does not migrate the
+// database, so that a backup can be made before a migration.
 func (a *App) BackUpExisting(ctx context.Context, path string) (m backup.Manifest, err error) {
 	if !a.UsesPostgres() {
 		if _, err := os.Stat(string(a.Config.DatabaseURL)); errors.Is(err, fs.ErrNotExist) {
@@ -38,7 +38,7 @@ func (a *App) BackUp(ctx context.Context, path string) (m backup.Manifest, err e
 	return m, err
 }
 
-// backUpOnSchedule makes the scheduled backups until ctx ends, if the settings ask for them.
+// backUpOnSchedule makes backups until ctx ends, if scheduled backups are configured.
 func (a *App) backUpOnSchedule(ctx context.Context) {
 	if a.Config.Backup.Every == 0 {
 		return

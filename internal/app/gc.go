@@ -9,23 +9,24 @@ import (
 )
 
 const (
-	// gcPercent lets a small heap grow to five times the live bytes before a collection;
-	// with the default it would be collected continuously.
+	// gcPercent lets a small heap grow to five times the live bytes before a collection.
+	// With the default of 100 percent, it would be collected very often.
 	gcPercent = 400
-	// gcRoom is the maximum growth in bytes before a collection. 10,000 connections need
-	// 150 MB; growth by four times as much would be too much.
+	// gcRoom is the maximum growth in bytes before a collection. Otherwise the 150 MB of
+	// 10,000 connections could grow by 600 MB.
 	gcRoom = 48 << 20
-	// leastGCPercent bounds the cost of collections if the live heap is very large.
+	// leastGCPercent limits the frequency of collections if the live heap is very large.
 	leastGCPercent = 25
 )
 
-// TuneGC adjusts the garbage collector to these limits after each collection.
+// TuneGC starts to adjust GOGC after each collection, within the limits above.
 func TuneGC() {
-	// The base of the percentage (see runtime/debug.SetGCPercent).
+	// These are the bytes to which the percentage applies (see
+	// runtime/debug.SetGCPercent).
 	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	current := gcPercent
 	debug.SetGCPercent(current)
-	type cycle [32]byte // smaller objects may survive a collection
+	type cycle [32]byte // the finalizers of smaller objects may not run
 	var tune func(*cycle)
 	tune = func(*cycle) {
 		metrics.Read(inUse)
@@ -42,7 +43,7 @@ func TuneGC() {
 	runtime.SetFinalizer(new(cycle), tune)
 }
 
-// calmAfter is the interval at which the load is measured.
+// calmAfter is the interval at which releaseMemory measures the load.
 const calmAfter = 10 * time.Second
 
 // releaseMemory returns memory to the operating system after a period of high load, until
@@ -72,8 +73,8 @@ type workload struct {
 	most  uint64 // maximum between two measurements since the last period of low load
 }
 
-// worthwhile is the minimum load of a high-load period. It is below the heap size that
-// triggers a collection in any case.
+// worthwhile is the minimum load, in bytes allocated per interval, of a high-load period.
+// It is below the heap size that triggers a collection.
 const worthwhile = 4 << 20
 
 // calmed reports whether a period of high load is over. Total is the number of bytes

@@ -18,13 +18,13 @@ func TestWorkload(t *testing.T) {
 		more uint64
 		want bool
 	}{
-		{mb, false}, // no high load yet
+		{mb, false}, // the load has not been high yet
 		{0, false},
 		{100 * mb, false}, // high load
 		{11 * mb, false},  // lower, but not low
 		{10 * mb, true},
-		{10 * mb, false}, // as low as before
-		{0, true},        // high load compared with none
+		{10 * mb, false}, // lower than a tenth of the maximum
+		{0, true},        // no load after high load
 		{0, false},
 		{3 * mb, false},
 		{0, false},
@@ -40,7 +40,7 @@ func TestWorkload(t *testing.T) {
 // run in parallel, since other tests would allocate memory meanwhile.
 func TestMemoryRelease(t *testing.T) {
 	const size = 64 << 20
-	kept := func() uint64 { // bytes of the heap that the system provides
+	kept := func() uint64 { // heap memory obtained from the operating system, in bytes
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return m.HeapSys - m.HeapReleased

@@ -21,17 +21,18 @@ import (
 	"github.com/specterd/specterd/internal/privatefile"
 )
 
-// KeyFile is the file with the keys that sign tokens, unless they are set in SECRET_KEY.
-// The database lists the fingerprints of the valid keys; other keys in the file are
-// ignored. A new key is therefore written to the file before its fingerprint is stored,
-// and an old key is removed from the file after it is dropped from the database, so that
-// every valid key is in the file even after a crash in between.
+// KeyFile returns the path of the file with the keys that sign tokens, which is used
+// unless the operator provides the keys. The database lists the fingerprints of the valid
+// keys; other keys in the file are ignored. A new key is written to the file before its
+// fingerprint is stored, and an old key is removed from the file after it is dropped from
+// the database, so that the file contains every valid key even after a crash.
 func (a *App) KeyFile() string { return filepath.Join(a.Config.DataFolder, "secret_key") }
 
-// KeysAreGiven reports whether the operator provides the keys.
+// KeysAreGiven reports whether the operator provides the keys in SECRET_KEY or
+// SECRET_KEY_FILE.
 func (a *App) KeysAreGiven() bool { return a.Config.SecretKey != "" }
 
-// KeyPlace describes the location of the keys in messages.
+// KeyPlace returns the location of the keys for messages.
 func (a *App) KeyPlace() string {
 	switch {
 	case a.Config.SecretKeyFile != "":
@@ -57,7 +58,7 @@ func (a *App) loadKey(ctx context.Context) error {
 	return a.OpenSigner(ctx)
 }
 
-// firstKey binds a new database to a key.
+// firstKey stores the fingerprint of the first key in a new database.
 func (a *App) firstKey(ctx context.Context) error {
 	if err := a.refuseIfUsed(); err != nil {
 		return err
@@ -69,8 +70,8 @@ func (a *App) firstKey(ctx context.Context) error {
 	return a.Store.BindKey(ctx, auth.Fingerprint(keys[0]))
 }
 
-// keysOrNew returns all keys. The first is the one to bind a new database to; it is
-// created if there are none.
+// keysOrNew returns all keys, and creates one if the key file does not exist. The first
+// key is the signing key of a new database.
 func (a *App) keysOrNew() (auth.Keys, error) {
 	keys, err := a.ReadKeys()
 	if errors.Is(err, fs.ErrNotExist) && !a.KeysAreGiven() {
@@ -123,7 +124,7 @@ func (a *App) ReadKeys() (auth.Keys, error) {
 	return keys, nil
 }
 
-// BothKeys returns the keys' records in the database, and the keys.
+// BothKeys returns the records of keys in the database, and the keys themselves.
 func (a *App) BothKeys(ctx context.Context) ([]auth.SigningKey, auth.Keys, error) {
 	known, err := a.Store.SigningKeys(ctx)
 	if err != nil {
@@ -181,11 +182,10 @@ func (a *App) CheckOldKeys(ctx context.Context) error {
 	return nil
 }
 
-// keyPatience is how long to wait for another process that is changing the keys.
+// keyPatience is how long withKeys waits for another process that is changing the keys.
 const keyPatience = 10 * time.Second
 
-// withKeys calls do, which changes the keys, while no other process changes the same
-// file.
+// withKeys calls do, which changes the keys, while it holds the lock of the key file.
 func (a *App) withKeys(ctx context.Context, do func() error) error {
 	if a.KeysAreGiven() {
 		return do() // the database serializes the changes
@@ -209,8 +209,8 @@ type KeyRotation struct {
 	Dropped  []auth.DroppedKey
 }
 
-// RotateKey switches to a new signing key. If revoke is set, it also revokes the tokens
-// of all other keys.
+// RotateKey makes another key the signing key and drops the retired keys without valid
+// tokens. If revoke is set, it drops all retired keys, which revokes their tokens.
 func (a *App) RotateKey(ctx context.Context, who *auth.Principal, revoke bool) (r KeyRotation, err error) {
 	err = a.withKeys(ctx, func() error {
 		known, keys, err := a.BothKeys(ctx)
@@ -236,8 +236,9 @@ func (a *App) RotateKey(ctx context.Context, who *auth.Principal, revoke bool) (
 	return r, err
 }
 
-// nextKey returns the fingerprint of the next signing key: the unused one among the
-// operator's keys, or a new one that it adds to the file.
+// nextKey returns the fingerprint of the next signing key. If the operator provides the
+// keys, it is the only unused one; otherwise nextKey creates a key and adds it to the
+// file.
 func (a *App) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
 	if !a.KeysAreGiven() {
 		key := newKey()
@@ -253,7 +254,7 @@ func (a *App) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
 	}
 }
 
-// accepted returns the keys that the database accepts.
+// accepted returns the keys that are valid according to the database.
 func accepted(known []auth.SigningKey, keys auth.Keys) auth.Keys {
 	var kept auth.Keys
 	for _, k := range known {
@@ -264,7 +265,7 @@ func accepted(known []auth.SigningKey, keys auth.Keys) auth.Keys {
 	return kept
 }
 
-// UnusedKeys returns the fingerprints of keys that never signed.
+// UnusedKeys returns the fingerprints of keys that never were the signing key.
 func UnusedKeys(known []auth.SigningKey, keys auth.Keys) []string {
 	var never []string
 	for _, key := range keys {
@@ -276,9 +277,9 @@ func UnusedKeys(known []auth.SigningKey, keys auth.Keys) []string {
 	return never
 }
 
-// dropKeys drops the retired keys that have no valid tokens left, or all retired keys if
-// revoke is set, and removes invalid keys from the file. It must be called within
-// withKeys.
+// dropKeys drops the retired keys without valid tokens or, if revoke is set, all retired
+// keys. It also removes invalid keys from the key file. It must be called from a function
+// passed to withKeys.
 func (a *App) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([]auth.DroppedKey, error) {
 	dropped, err := a.Store.DropKeys(ctx, revoke, func(d auth.DroppedKey) auth.Event {
 		detail := "no valid tokens left"
@@ -308,8 +309,8 @@ func (a *App) tidyKeys(ctx context.Context) error {
 	return a.writeKeys(kept)
 }
 
-// dropKeysEvery is how often the server drops keys without valid tokens. It first does so
-// this long after the start, when a clock that was wrong at boot has been corrected: a
+// dropKeysEvery is how often the server drops keys without valid tokens. The first time
+// is an hour after the start, when a clock that was wrong at boot has been corrected: a
 // dropped key cannot be restored.
 const dropKeysEvery = time.Hour
 

@@ -17,12 +17,12 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Node is the access to the node. It has one client for each kind of call that
-// must not wait for the others: status checks, calls of users and of the indexer, and
-// rescans, which take hours.
+// Node has the clients for the Bitcoin node. Status checks, calls of users and the
+// indexer, and rescans, which take hours, have separate clients, so that none of them
+// waits for the others.
 type Node struct {
 	clients  []*rpcclient.Client
-	ZMQHost  string // of the publishers
+	ZMQHost  string // host of the ZMQ publishers
 	Monitor  *nodestatus.Monitor
 	Backend  *backend.Node
 	Scanner  *backend.Node

@@ -15,8 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/store"
 )
 
-// Restore restores a backup into the configured data directory and database. If it
-// fails, it removes what it created.
+// Restore restores a backup into the configured data directory and database, which must
+// be empty. If it fails, it removes the files and directories that it created.
 func (a *App) Restore(ctx context.Context, who *auth.Principal, f *backup.File, name string) (r store.Restored, err error) {
 	if a.UsesPostgres() || a.KeysAreGiven() {
 		keys, err := a.ReadKeys()
@@ -30,7 +30,7 @@ func (a *App) Restore(ctx context.Context, who *auth.Principal, f *backup.File, 
 	if err := a.refuseFolderInUse(); err != nil {
 		return r, err
 	}
-	made := a.missing() // before anything is created
+	made := a.missing() // must be listed before anything is created
 	defer func() {
 		err = errors.Join(err, a.Close())
 		if err != nil {
@@ -78,8 +78,8 @@ func (a *App) missing() []string {
 	})
 }
 
-// refuseFolderInUse returns an error for a data directory that had a database. An
-// existing database is left to CheckEmpty.
+// refuseFolderInUse returns an error if the data directory had a database that is now
+// missing. CheckEmpty returns the error for an existing database.
 func (a *App) refuseFolderInUse() error {
 	if a.UsesPostgres() {
 		return nil
@@ -102,8 +102,8 @@ func (a *App) notEmpty(why string) error {
 	return fmt.Errorf("a restore requires an empty data directory, but %s is in use: %s. Stop specterd, move the directory with: mv %[1]s %[1]s.old; and run this again. Or choose another directory with --data-folder", a.Config.DataFolder, why)
 }
 
-// keyOfRestored creates the signing key of a restored database, unless the operator
-// provides it, and marks the data directory as in use. It returns the key's fingerprint.
+// keyOfRestored creates the signing key of a restored database unless the operator
+// provides one, and marks the data directory as in use. It returns the key's fingerprint.
 func (a *App) keyOfRestored() (string, error) {
 	keys, err := a.keysOrNew()
 	if err != nil {

@@ -26,11 +26,11 @@ import (
 const lowBcryptCost = 10
 
 // nodePatience is how long the start waits for the node's first response. The server
-// also starts without it.
+// starts even if there is no response.
 const nodePatience = 2 * time.Second
 
-// Serve runs the server until ctx ends, and calls ready once it listens. All goroutines
-// have ended when it returns.
+// Serve runs the server until ctx ends. It calls ready once the server listens, and
+// returns after all its goroutines have ended.
 func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	if err := a.checkExposure(ctx); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	}
 	a.warn(ctx)
 
-	// Background tasks run longer than the requests, to record the last audit events.
+	// Background tasks outlive the requests, so that the last audit events are recorded.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
@@ -84,7 +84,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { a.Store.KeepDiskReserve(background) })
 	running.Go(func() { a.dropOldKeysRegularly(background) })
 	running.Go(func() { releaseMemory(background, calmAfter) })
-	signals := awaitSignals(certificate) // before ready announces the server
+	signals := awaitSignals(certificate) // must be called before ready, after which signals may arrive
 	running.Go(func() { a.handleSignals(background, signals, certificate) })
 	url := a.url(listener.Addr())
 	a.Log.InfoContext(ctx, "listening", "url", url, "version", a.Version, "api_active", a.Config.APIActive)
@@ -98,7 +98,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-// stopLater returns a context that ends after ctx with the configured delay.
+// stopLater returns a context that ends at the configured delay after the end of ctx.
 func (a *App) stopLater(ctx context.Context) (later context.Context, end func()) {
 	if a.Config.StopDelay == 0 {
 		return ctx, func() {}
@@ -121,7 +121,7 @@ func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets 
 	login := auth.NewLogin(a.Log, a.Store, a.Passwords, a.signer, recorder, a.Now)
 	login.SetLimits(a.tokenLimits())
 	if !config.IsLoopback(a.Config.Host) {
-		login.RefuseDefaultPasswords() // checkExposure checks only at the start
+		login.RefuseDefaultPasswords() // a user with the default password may be imported after the start
 	}
 	return httpapi.New(httpapi.Options{
 		Log: a.Log, Now: a.Now, Watch: a.Watch,
@@ -198,7 +198,7 @@ func (a *App) url(addr net.Addr) string {
 	return scheme + "://" + addr.String()
 }
 
-// UnencryptedWarning is the warning about ServesUnencrypted.
+// UnencryptedWarning is the warning if ServesUnencrypted returns true.
 const UnencryptedWarning = "passwords and tokens are sent unencrypted: specterd serves HTTP without TLS beyond this machine; set a certificate (SPECTER_TLS_CERT_FILE), or use a reverse proxy with TLS and name it in SPECTER_TRUSTED_PROXIES"
 
 // ServesUnencrypted reports whether the server is reachable from other machines without
@@ -235,8 +235,8 @@ func (a *App) warnOfIgnoredPassword(ctx context.Context) {
 	}
 }
 
-// verify checks the database for damage in the background, since that takes long for a
-// large database. If there is damage, the store refuses all requests.
+// verify checks the database for damage. It takes long for a large database, so it runs
+// in the background. If it finds damage, the store refuses all requests.
 func (a *App) verify(ctx context.Context) {
 	switch err := a.Store.Verify(ctx); {
 	case err == nil || ctx.Err() != nil:

@@ -31,7 +31,7 @@ const (
 	outcomeRefused = "refused"
 )
 
-// Event returns the event of an action by p at the time now.
+// Event returns an event for an action that p performed successfully at time now.
 func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	return Event{
 		At: now, UserID: p.UserID, UserName: p.UserName, TokenID: p.TokenID, Address: p.Address,
@@ -73,16 +73,16 @@ type Entry struct {
 	Hash         string // 64 hexadecimal digits
 }
 
-// SealBehind appends the entry to the chain after last, which is the zero Entry for
-// an empty chain.
+// SealBehind seals the entry as the successor of last, which is the zero Entry if
+// the chain is empty.
 func (e *Entry) SealBehind(last Entry) {
 	e.Position, e.PreviousHash = last.Position+1, last.Hash
 	e.Hash = e.sum()
 }
 
-// sum is the SHA-256 of the netstrings (https://cr.yp.to/proto/netstrings.txt) of
-// the entry's fields, which makes the encoding unambiguous. The time is in
-// microseconds since 1970, and numbers are decimal.
+// sum returns the SHA-256 of the entry's fields, encoded as netstrings
+// (https://cr.yp.to/proto/netstrings.txt) so that different entries never have the
+// same encoding. The time is in microseconds since 1970, and numbers are decimal.
 func (e *Entry) sum() string {
 	h := sha256.New()
 	for _, text := range []string{
@@ -97,7 +97,7 @@ func (e *Entry) sum() string {
 // AuditFilter selects entries. Empty fields do not filter.
 type AuditFilter struct {
 	UserName string // of the actor, at the time of the event
-	Action   string // or a group of actions: "token" for "token.create" and the others of that prefix
+	Action   string // such as "token.create", or a prefix such as "token" for all actions on tokens
 	Target   string
 	Outcome  string
 	Since    time.Time
@@ -107,19 +107,20 @@ type AuditFilter struct {
 // AuditStore stores the audit log. Events are added in the transactions that make
 // the recorded changes.
 type AuditStore interface {
-	// Audit returns entries in descending order, beginning before an id; 0 means
-	// from the latest.
+	// Audit returns entries with ids below before, latest first. If before is 0, it
+	// begins with the latest entry.
 	Audit(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error)
-	// AuditChain returns sealed entries in the order of the chain, beginning at a
-	// position.
+	// AuditChain returns sealed entries in the order of the chain, beginning at the
+	// position from.
 	AuditChain(ctx context.Context, from int64, limit int) ([]Entry, error)
 	// SealAudit seals all entries that are not sealed yet.
 	SealAudit(ctx context.Context) error
 	// AuditAnchor returns the position and the hash of the last entry that was
 	// archived and removed, or the zero Entry.
 	AuditAnchor(ctx context.Context) (Entry, error)
-	// RemoveAudit removes the sealed entries up to last, which must be stored
-	// unchanged, makes last the anchor and adds an event, in one transaction.
+	// RemoveAudit removes the sealed entries up to last, makes last the anchor and
+	// adds the event e, in one transaction. It fails if the stored entry differs
+	// from last.
 	RemoveAudit(ctx context.Context, last Entry, e Event) error
 }
 
@@ -129,17 +130,17 @@ type Audit struct{ store AuditStore }
 // NewAudit returns an Audit that reads from store.
 func NewAudit(store AuditStore) *Audit { return &Audit{store} }
 
-// List returns entries in descending order, beginning before an id; 0 means from
-// the latest.
+// List returns entries with ids below before, latest first. If before is 0, it
+// begins with the latest entry.
 func (a *Audit) List(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error) {
 	return a.store.Audit(ctx, f, before, limit)
 }
 
 // AuditReport is the result of verifying the chain.
 type AuditReport struct {
-	Anchor   Entry // the last archived entry before them; the zero Entry if there is none
+	Anchor   Entry // last archived entry, which precedes the chain; the zero Entry if there is none
 	Entries  int64
-	Last     Entry // zero if there is none
+	Last     Entry // last entry of the chain, or Anchor if the chain is empty
 	Found    bool  // whether the requested hash is in the chain
 	Problems []string
 }
@@ -152,8 +153,8 @@ const maxAuditProblems = 20
 func (a *Audit) Seal(ctx context.Context) error { return a.store.SealAudit(ctx) }
 
 // Verify reads the whole chain and checks that all sealed entries exist unchanged.
-// The removal of the latest entries is detected only with a hash that was recorded
-// before, which is searched for.
+// If the latest entries were removed, the chain alone does not show it: Found then
+// reports that an entry with a previously recorded hash is missing.
 func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
 	var r AuditReport
 	isArchived := false
@@ -169,8 +170,8 @@ func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
 	return r, err
 }
 
-// chain calls each for the entries of the chain after the anchor, and stores the
-// anchor in r.
+// chain calls each for every entry of the chain after the anchor, and sets r.Anchor
+// and r.Last to the anchor before the first call.
 func (a *Audit) chain(ctx context.Context, r *AuditReport, each func(Entry) error) (err error) {
 	const atATime = 1000
 	if r.Anchor, err = a.store.AuditAnchor(ctx); err != nil {

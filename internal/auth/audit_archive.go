@@ -47,12 +47,13 @@ func archivedOf(e Entry) archivedEntry {
 	}
 }
 
-// errTooRecent ends an archive at the first entry that is kept.
+// errTooRecent ends the archive at the first entry that stays in the database.
 var errTooRecent = errors.New("the entry is too recent to be archived")
 
-// WriteArchive writes the sealed entries from the beginning of the chain up to a
-// time, as JSON Lines, and returns the result of verifying them. A changed entry is
-// an error: it must be investigated before it is archived.
+// WriteArchive writes the sealed entries that are older than before, from the
+// beginning of the chain, as JSON Lines. It returns the result of verifying them,
+// and an error if an entry was changed, which must be investigated before the log
+// is archived.
 func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Writer) (AuditReport, error) {
 	var r AuditReport
 	encoder := json.NewEncoder(out)
@@ -72,15 +73,15 @@ func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Write
 	return r, err
 }
 
-// RemoveArchived removes the entries in r from the database, after WriteArchive has
-// written them to a file of this name.
+// RemoveArchived removes the entries that WriteArchive reported in r from the
+// database. File is the name of the archive, for the audit log.
 func (a *Audit) RemoveArchived(ctx context.Context, who *Principal, now time.Time, r AuditReport, file string) error {
 	detail := fmt.Sprintf("%d entries up to position %d, in %s", r.Entries, r.Last.Position, file)
 	return a.store.RemoveAudit(ctx, r.Last, who.Event(now, ArchiveAction, r.Last.Hash, detail))
 }
 
-// VerifyArchive verifies an archive and adds the result to r, which has the result
-// of the preceding archives.
+// VerifyArchive verifies an archive and adds the result to r. R must contain the
+// result for the preceding archive, or be the zero AuditReport for the first one.
 func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()
@@ -103,7 +104,7 @@ func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
 	}
 }
 
-// ArchiveBegin returns the position of the first entry of an archive.
+// ArchiveBegin returns the position in the chain of the first entry of an archive.
 func ArchiveBegin(in io.Reader) (int64, error) {
 	var line archivedEntry
 	if err := json.NewDecoder(in).Decode(&line); err != nil {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// The hash is documented in docs/sql.md, so that others can verify it.
+// TestSeal checks the hash of an entry. Its computation is documented in docs/sql.md, so
+// that others can verify the audit log.
 func TestSeal(t *testing.T) {
 	e := Entry{ID: 7, Event: Event{
 		At: time.UnixMicro(1_800_000_000_000_001), UserID: "u", UserName: "Ünal", Address: "::1",

@@ -9,7 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// FuzzToken: a Signer accepts exactly the tokens that it signed.
+// FuzzToken checks that a Signer accepts exactly the tokens that it signed.
 func FuzzToken(f *testing.F) {
 	now := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	signer := newTestSigner(f, func() time.Time { return now })

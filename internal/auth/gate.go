@@ -17,7 +17,7 @@ var ErrBusy = fault.New(fault.TooMany, "login_queue_full",
 
 const (
 	maxWaiting         = 48 // in total
-	maxWaitingOfOrigin = 12 // from one address, so that one address cannot fill the queue
+	maxWaitingOfOrigin = 12 // from one origin (see originOf), so that one client cannot fill the queue
 )
 
 // gate limits how many callers proceed at a time; the others wait in FIFO order.
@@ -33,7 +33,7 @@ func newGate(width int) *gate {
 }
 
 // enter waits for a slot. The caller must call leave when done. It returns ErrBusy
-// if too many are waiting, and the context's error if it ends first.
+// if too many callers are waiting, and the context's error if ctx ends first.
 func (g *gate) enter(ctx context.Context, address string) (leave func(), err error) {
 	if g.inside.TryAcquire(1) {
 		return g.leave, nil
@@ -71,8 +71,8 @@ func (g *gate) dequeue(origin string) {
 	}
 }
 
-// originOf returns the key by which addresses are counted: an IPv4 address, or the
-// /64 of an IPv6 address, which is what one subscriber has.
+// originOf returns the key by which clients are counted: an IPv4 address, or the
+// /64 network of an IPv6 address, since a subscriber usually has a whole /64.
 func originOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -32,33 +32,33 @@ const (
 	ImportToken = "token"
 )
 
-// Outcome is the result of importing an object, or the expected result in a dry
-// run.
+// Outcome is the result of importing an object. In a dry run, it is the result that
+// an import would have.
 type Outcome string
 
 // The outcomes.
 const (
 	OutcomeNew    Outcome = "imported"
 	OutcomeBefore Outcome = "already here" // from a previous import
-	// OutcomeFirst is for an admin who replaces the first admin, whose password is
-	// still the default one.
+	// OutcomeFirst is for an admin who replaces the first admin of the database,
+	// whose password was still the default one.
 	OutcomeFirst Outcome = "imported as the first admin"
 )
 
 // ImportStore stores imported objects and remembers that they were imported.
 type ImportStore interface {
-	// ImportedAs returns the id that an imported object got; empty if it was never
-	// imported. The object may have been deleted since.
+	// ImportedAs returns the id under which an object was imported, or "" if it was
+	// never imported. The object may have been deleted since.
 	ImportedAs(ctx context.Context, kind, origin string) (id string, err error)
 	UserByName(ctx context.Context, name string) (User, error)
 	// UserByID returns ErrUserNotFound if the user does not exist.
 	UserByID(ctx context.Context, id string) (User, error)
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
 	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
-	// ImportUser calls decide with the existing user of that name, if any, and adds
-	// the user that decide returns, or changes the user with that id. It may call
-	// decide more than once. It returns ErrUserExists if the origin was imported
-	// concurrently.
+	// ImportUser calls decide with the existing user of that name, or nil if there
+	// is none. It adds the user that decide returns or, if that user has the id of
+	// an existing one, changes the existing user. It may call decide more than
+	// once. It returns ErrUserExists if another process has just imported the user.
 	ImportUser(ctx context.Context, origin, name string, decide func(here *User) (User, Event, error)) error
 	// ImportToken adds a token. It returns ErrDescriptionTaken if its id, its
 	// description or its origin is taken, and ErrUnauthenticated if the user is not
@@ -66,8 +66,8 @@ type ImportStore interface {
 	ImportToken(ctx context.Context, origin string, t Token, e Event) error
 }
 
-// Imports imports users and tokens from Specter Desktop. Nothing is imported twice,
-// and nothing that was deleted since is imported again.
+// Imports imports users and tokens from Specter Desktop. It imports no object
+// twice, and none that was deleted after an earlier import.
 type Imports struct {
 	store     ImportStore
 	passwords *Passwords
@@ -89,9 +89,9 @@ type ForeignUser struct {
 }
 
 // User imports a user with their password, without checking its strength. It
-// returns ErrUserExists for a name that is taken, except that an admin replaces the
-// first admin of the same name who still has the default password. With dryRun it
-// writes nothing, and a new user has no id.
+// returns ErrUserExists if the name is taken, with one exception: an admin replaces
+// the first admin of the same name if that user still has the default password. If
+// dryRun is set, it changes nothing, and a new user has no id.
 func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryRun bool) (User, Outcome, error) {
 	u, known, err := s.before(ctx, in)
 	if known || err != nil {
@@ -143,7 +143,8 @@ func (s *Imports) decide(in ForeignUser, here *User) (User, Outcome, error) {
 	return u, outcome, nil
 }
 
-// before returns the user that was imported before, if any.
+// before returns the user that an earlier import created, or known = false. It
+// returns ErrImportDeleted if that user was deleted since.
 func (s *Imports) before(ctx context.Context, in ForeignUser) (u User, known bool, err error) {
 	id, err := s.store.ImportedAs(ctx, ImportUser, in.Origin)
 	if id == "" || err != nil {
@@ -167,9 +168,9 @@ type ForeignToken struct {
 }
 
 // Token imports a token of an imported user, with the SpecterScopes. It rejects
-// tokens that Specter Desktop itself would reject: of another user, with an id that
-// differs from its record, or expired. Descriptions are unique per user; if a
-// second token has the same one, it gets another.
+// tokens that Specter Desktop itself would reject: tokens of another user, tokens
+// whose id differs from the stored record, and expired tokens. If the user already
+// has a token with the same description, a suffix is added to the description.
 func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in ForeignToken, dryRun bool) (Token, Outcome, error) {
 	now := s.now()
 	t, err := in.read(now)
@@ -199,7 +200,8 @@ func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in Fore
 	return t, OutcomeNew, err
 }
 
-// read returns the claims of the token, as far as they can be trusted.
+// read checks the claims of the token and converts them to a Token. Times that are
+// implausible are replaced.
 func (in ForeignToken) read(now time.Time) (Token, error) {
 	if len(in.Text) > maxTokenBytes {
 		return Token{}, errImportLength
@@ -224,8 +226,9 @@ func (in ForeignToken) read(now time.Time) (Token, error) {
 	return t, nil
 }
 
-// describe returns the description of an imported token: its own, as far as it is
-// printable, with a suffix if the user already has it.
+// describe returns the description of an imported token: the original one without
+// unprintable characters, shortened if it is too long, and with a suffix if another
+// token of the user has it.
 func (s *Imports) describe(ctx context.Context, userID string, in ForeignToken) (string, error) {
 	description := text.Clean(in.Description)
 	mark := fmt.Sprintf(" (%.8s)", in.ID)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// The salt and the hash of "admin" in Specter Desktop.
+// The salt and the hash of the password "admin", as recorded from Specter Desktop.
 const (
 	recordedSalt = "DojcWaXCmrygHubn87aoJDwfPG/M+6vYZg8ues1ZsNo="
 	recordedHash = "DxaLVao1NuwwIIwbcy16WwCpjp6Zpg5b1nVn07PSKPE="
@@ -65,8 +65,8 @@ func TestPasswordsOfSpecterDesktop(t *testing.T) {
 	}
 }
 
-// Bcrypt ignores everything after 72 bytes. Passwords that were set here are
-// compared completely or not at all, and imported ones are read completely.
+// TestLongPasswords checks that passwords beyond the 72 bytes that bcrypt reads are never
+// compared in part: imported passwords are compared completely, others are rejected.
 func TestLongPasswords(t *testing.T) {
 	p := newTestPasswords(t)
 	for _, length := range []int{71, 72, 73, 200, maxTriedBytes} {
@@ -109,7 +109,7 @@ func TestHashesThatSpecterDesktopDoesNotMake(t *testing.T) {
 	}
 }
 
-// FuzzForeignID: unverified tokens yield a valid id or nothing.
+// FuzzForeignID checks that parsing an unverified token yields a valid id or nothing.
 func FuzzForeignID(f *testing.F) {
 	sign := func(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
 		text, err := jwt.NewWithClaims(method, claims).SignedString(key)
@@ -146,7 +146,7 @@ func FuzzForeignID(f *testing.F) {
 	})
 }
 
-// BenchmarkLogin compares the cost of a login for the kinds of users.
+// BenchmarkLogin compares the cost of a login for different kinds of users.
 func BenchmarkLogin(b *testing.B) {
 	p, err := NewPasswords(10, 2)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxTokenBytes is the maximum length of an accepted token; the tokens of specterd
-// are shorter.
+// maxTokenBytes is the maximum length of a token that is accepted. Tokens of
+// specterd are always shorter.
 const maxTokenBytes = 2048
 
 // claims are the claims of Specter Desktop's tokens.
@@ -36,15 +36,14 @@ func (claims) GetIssuer() (string, error)                     { return "", nil }
 func (claims) GetSubject() (string, error)                    { return "", nil }
 func (claims) GetAudience() (jwt.ClaimStrings, error)         { return nil, nil }
 
-// Signer creates and verifies tokens: JWTs (RFC 7519) signed with HS256. It
-// verifies that a token was signed with one of its keys and has not expired.
-// Whether the token is valid, and with which key it must be signed, is determined
-// by the token's row.
+// Signer creates and verifies tokens: JWTs (RFC 7519) signed with HS256. It checks
+// the signature and the expiry of a token. The token's database row determines
+// whether the token is valid, and which key must have signed it.
 //
-// The set of keys and the signing key may change while the process runs, also by
-// another process. The Signer needs no notification: it reloads the keys when a
-// token refers to an unknown key, and when a new token is rejected because its key
-// was retired.
+// The set of keys and the signing key may change while the process runs, also
+// through another process. The Signer needs no notification: it reloads the keys
+// when a token requires a key that it does not have, and when a new token is
+// rejected because the key that signed it was retired.
 type Signer struct {
 	store     KeyStore
 	read      func() (Keys, error)
@@ -55,16 +54,16 @@ type Signer struct {
 	ring    atomic.Pointer[keyring]
 }
 
-// keyring is the set of accepted keys, with a cache of the tokens that were
-// verified with them.
+// keyring is the set of accepted keys, with a cache of tokens whose signature was
+// verified.
 type keyring struct {
 	signs    string
 	keys     map[string][]byte
 	verified verifiedTokens
 }
 
-// NewSigner returns a Signer with the keys that read returns, as far as the store
-// says that they are accepted. It is an error if the signing key is not among them.
+// NewSigner returns a Signer with those keys returned by read that the store lists
+// as accepted. It returns ErrKeyMissing if the signing key is not among them.
 func NewSigner(ctx context.Context, store KeyStore, read func() (Keys, error), now func() time.Time) (*Signer, error) {
 	s := &Signer{store: store, read: read, now: now, validator: jwt.NewValidator(
 		jwt.WithExpirationRequired(),
@@ -102,10 +101,10 @@ func (s *Signer) Reload(ctx context.Context) error {
 	return nil
 }
 
-// sign returns the encoded token for t, whose expiry must be in whole seconds, and
-// sets the fingerprint of the signing key in t. Its header contains a salt that is
-// not stored, so that the same token cannot be created again from the row, not even
-// with the key.
+// sign returns the encoded token for t and sets t.SigningKey to the fingerprint of
+// the signing key. The expiry of t must be in whole seconds. The header contains a
+// salt that is not stored, so that the same token cannot be created again from the
+// database row, even with the key.
 func (s *Signer) sign(t *Token, userName string) (string, error) {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		Username: userName, TokenID: t.ID, Description: t.Description,
@@ -117,13 +116,14 @@ func (s *Signer) sign(t *Token, userName string) (string, error) {
 	return token.SignedString(ring.keys[ring.signs])
 }
 
-// presented is a token of a request. Its content is not trusted before it is
-// verified, except to select the row.
+// presented is a token from a request. Until it is verified, its content is used
+// only to find the database row.
 type presented struct {
 	text string
 	id   string
 	hash [sha256.Size]byte
-	// claims is nil if the signature was verified before; expiresAt is set then.
+	// claims is nil if the signature was verified before; then expiresAt is set
+	// instead.
 	claims    *claims
 	expiresAt time.Time
 }
@@ -144,9 +144,9 @@ func (s *Signer) parse(token string) (p presented, ok bool) {
 	return p, true
 }
 
-// verify reports whether a token was signed with the key of a fingerprint, which
-// its row specifies, and has not expired. The error is ErrKeyMissing or an error of
-// the store.
+// verify reports whether a token has not expired and was signed with the key that
+// has the given fingerprint, which is stored in the token's row. The error is
+// ErrKeyMissing or an error of the store.
 func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (bool, error) {
 	if p.claims == nil {
 		return s.now().Before(p.expiresAt), nil
@@ -172,9 +172,9 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 	return true, nil
 }
 
-// whyNot is called for a key that this process lacks. It returns ErrKeyMissing if the
-// key is accepted according to the database, so that this process should have it, and
-// nil if it is not accepted.
+// whyNot returns the error for a key that this process does not have: ErrKeyMissing
+// if the database lists it as accepted, and nil otherwise, in which case the token
+// is rejected.
 func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
 	known, err := s.store.SigningKeys(ctx)
 	if err != nil {
@@ -190,8 +190,8 @@ func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
 // three other encodings of each signature would be accepted.
 var unverifiedParser = jwt.NewParser(jwt.WithStrictDecoding())
 
-// unverifiedClaims parses a token that may have been signed by anyone. Its content
-// is not trusted. ok is false for tokens that Specter Desktop cannot have created.
+// unverifiedClaims parses a token without verifying its signature, so anyone may
+// have created it. ok is false for tokens that Specter Desktop cannot have created.
 func unverifiedClaims(token string) (c claims, ok bool) {
 	// Base64 decoders ignore line breaks, even strict ones.
 	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
@@ -210,9 +210,9 @@ func isTokenID(id string) bool {
 	return err == nil && parsed.String() == id
 }
 
-// verifiedTokens caches the hashes of tokens whose signature is valid, which never
-// changes. It holds two generations of at most maxGeneration and drops the older
-// one when the younger is full.
+// verifiedTokens caches the hashes of tokens with a valid signature; a signature
+// never becomes invalid. It holds two generations of at most maxGeneration entries
+// each, and drops the older one when the younger is full.
 type verifiedTokens struct {
 	mu             sync.RWMutex
 	younger, older map[[sha256.Size]byte]verifiedToken

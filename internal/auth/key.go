@@ -34,7 +34,7 @@ type SigningKey struct {
 	DroppedAt   time.Time // when it ceased to be accepted; zero if it is accepted
 }
 
-// Accepted reports whether tokens that were signed with the key are accepted.
+// Accepted reports whether tokens signed with the key are accepted.
 func (k SigningKey) Accepted() bool { return k.DroppedAt.IsZero() }
 
 // Signs reports whether new tokens are signed with the key.
@@ -44,19 +44,19 @@ func (k SigningKey) Signs() bool { return k.RetiredAt.IsZero() }
 type KeyStore interface {
 	// SigningKeys returns all keys that were ever used, the signing key first.
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
-	// RotateKey makes a key that was never used the signing key. It returns
-	// ErrKeyRetired if the current signing key is not from.
+	// RotateKey makes to, which must never have been used, the signing key. It
+	// returns ErrKeyRetired if from is not the current signing key.
 	RotateKey(ctx context.Context, from, to string, e Event) error
-	// DropKeys drops retired keys and deletes their tokens: the keys without
-	// unexpired tokens or, if end is set, all of them. It records each in the audit
-	// log.
+	// DropKeys drops the retired keys without unexpired tokens or, if end is set,
+	// all retired keys. It deletes their tokens, and adds the event of each dropped
+	// key to the audit log.
 	DropKeys(ctx context.Context, end bool, event func(DroppedKey) Event) ([]DroppedKey, error)
 }
 
-// DroppedKey is a key that is not accepted any more.
+// DroppedKey is a key that is no longer accepted.
 type DroppedKey struct {
 	Fingerprint string
-	Ended       int // valid tokens that were revoked by this, excluding their descendants
+	Ended       int // number of valid tokens that were revoked with the key, excluding their descendants
 }
 
 // Fingerprint identifies a signing key without revealing anything about it: 16
@@ -69,8 +69,9 @@ func Fingerprint(key []byte) string {
 // Keys are signing keys in the order in which they were given.
 type Keys [][]byte
 
-// ParseKeys parses a key file: one key per line, or a single key that may contain
-// or end with line breaks.
+// ParseKeys parses a key file that has one key per line. If a line is shorter than
+// MinKeyBytes, or if there is only one line, the whole text is a single key,
+// including its line breaks.
 func ParseKeys(text []byte) (Keys, error) {
 	if len(text) < MinKeyBytes {
 		return nil, fmt.Errorf("has %d bytes; a signing key must have at least %d", len(text), MinKeyBytes)
@@ -100,7 +101,7 @@ func (k Keys) Text() ([]byte, error) {
 	return text, nil
 }
 
-// Find returns the key of a fingerprint, or nil.
+// Find returns the key with the given fingerprint, or nil.
 func (k Keys) Find(fingerprint string) []byte {
 	for _, key := range k {
 		if Fingerprint(key) == fingerprint {

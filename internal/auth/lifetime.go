@@ -13,8 +13,8 @@ import (
 // MaxLifetime is the maximum lifetime of a token: 100 years of 365 days.
 const MaxLifetime = 100 * 365 * 24 * time.Hour
 
-// maxLifetimeText is the maximum length in bytes of a lifetime's text, checked
-// before it is matched.
+// maxLifetimeText is the maximum length in bytes of a lifetime, checked before it
+// is parsed.
 const maxLifetimeText = 100
 
 // lifetimeForms are the patterns of pytimeparse 1.1.8, which Specter Desktop uses,
@@ -55,10 +55,10 @@ var secondsPer = map[string]float64{
 	"hours": 3600, "minutes": 60, "seconds": 1,
 }
 
-// ParseLifetime parses the lifetime of a token: "30 days", "1h30m", "2:04:13:02"
-// and every other format of pytimeparse 1.1.8, with the same result, and also
-// months and years. The result is exact to the microsecond, positive, and at most
-// MaxLifetime; everything else is Invalid.
+// ParseLifetime parses the lifetime of a token, such as "30 days", "1h30m" or
+// "2:04:13:02". It accepts every format of pytimeparse 1.1.8, with the same result,
+// and also months and years. The result is exact to the microsecond, positive and
+// at most MaxLifetime; for anything else it returns an Invalid fault.
 func ParseLifetime(text string) (time.Duration, error) {
 	d, err := ParseGracePeriod(text)
 	if err == nil && d == 0 {
@@ -67,8 +67,8 @@ func ParseLifetime(text string) (time.Duration, error) {
 	return d, err
 }
 
-// ParseGracePeriod parses the grace period of a rotated token: as ParseLifetime does,
-// but zero is allowed.
+// ParseGracePeriod parses the grace period of a rotation. It accepts the same
+// formats as ParseLifetime, and also zero.
 func ParseGracePeriod(text string) (time.Duration, error) {
 	if len(text) > maxLifetimeText {
 		return 0, errLifetime("must be at most %d bytes long", maxLifetimeText)
@@ -101,9 +101,9 @@ func ParseGracePeriod(text string) (time.Duration, error) {
 	return 0, errLifetimeForm
 }
 
-// addUp returns the sum of the named parts in seconds. Like pytimeparse it adds in
-// floating point, truncates to whole seconds unless the seconds have a fraction,
-// and then drops the sign of whole seconds.
+// addUp returns the sum of the matched parts in seconds. Like pytimeparse, it adds
+// them in floating point, truncates the sum unless the seconds have a fraction, and
+// ignores the sign of whole seconds.
 func addUp(names, match []string, sign float64) (float64, error) {
 	var rest, seconds float64
 	var fraction, fractionalSeconds bool

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// TestLifetimeAdvice: the examples in the message about a malformed lifetime are
-// accepted.
+// TestLifetimeAdvice checks that the examples in the error message for a malformed
+// lifetime are accepted.
 func TestLifetimeAdvice(t *testing.T) {
 	_, err := ParseLifetime("x")
 	examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)

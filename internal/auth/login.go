@@ -15,9 +15,9 @@ import (
 var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
 	"invalid credentials; the token may have expired or been revoked")
 
-// Credential is the row of a token together with the row of its user, as requests
-// need them; for a password, the Token has only the id of the user. It may be
-// shared and must not be changed.
+// Credential contains the database rows of a token and its user that a request
+// needs. For a password, the Token contains only the id of the user. A Credential
+// may be shared and must not be changed.
 type Credential struct {
 	Token
 	UserName string
@@ -34,8 +34,8 @@ type CredentialStore interface {
 	UserByID(ctx context.Context, id string) (User, error)
 	EditUser(ctx context.Context, who *Principal, name string, edit func(*UserEdit) error) (User, error)
 	// CredentialByID returns the current row of a token, including changes that
-	// another process has just committed. It returns ErrTokenNotFound if there is
-	// none.
+	// another process has just committed. It returns ErrTokenNotFound if the token
+	// does not exist.
 	CredentialByID(ctx context.Context, tokenID string) (*Credential, error)
 }
 
@@ -53,21 +53,22 @@ type Login struct {
 	limits        TokenLimits
 }
 
-// NewLogin returns a Login. It records logins and the use of tokens in the journal.
+// NewLogin returns a Login that reports logins and the use of tokens to recorder.
 func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, signer *Signer, recorder *Recorder, now func() time.Time) *Login {
 	return &Login{log: log, store: store, passwords: passwords, signer: signer, recorder: recorder, throttle: newThrottle(), now: now}
 }
 
-// RefuseDefaultPasswords rejects logins with the DefaultPassword from now on. It is
-// for a server that is reachable from other hosts: even if no user had that
-// password at the start, such a user may be imported later. It must be called
-// before the first login.
+// RefuseDefaultPasswords makes l reject logins with the DefaultPassword. It is for
+// a server that is reachable from other hosts: even if no user has that password at
+// the start, a user who has it may be imported later. It must be called before the
+// first login.
 func (l *Login) RefuseDefaultPasswords() { l.refuseDefault = true }
 
-// Password returns the principal with this name and password. Every rejection that
-// depends on whether the user exists takes one comparison, and is
-// ErrUnauthenticated. It returns TooMany faults if too many logins fail or are
-// waiting.
+// Password returns the principal with this name and password. If the user does not
+// exist or is disabled, or if the password is wrong, it returns ErrUnauthenticated
+// after one comparison, so that the response time does not reveal the reason. It
+// returns a TooMany fault after too many failed logins, or if too many passwords
+// are waiting to be checked.
 func (l *Login) Password(ctx context.Context, name, password, address string) (*Principal, error) {
 	if len(password) > maxTriedBytes || strings.ContainsRune(password, 0) || CheckUserName("name", name) != nil {
 		return nil, ErrUnauthenticated
@@ -83,7 +84,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	}
 	hashed := u.PasswordHash
 	if !u.Active() || (l.refuseDefault && u.PasswordIsDefault) {
-		hashed = "" // as for an unknown user
+		hashed = "" // compare with the dummy hash, as for an unknown user
 	}
 	good, err := l.passwords.matches(ctx, address, hashed, password, admit)
 	if err != nil {
@@ -97,7 +98,7 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 		return nil, ErrUnauthenticated
 	}
 	l.throttle.proved(key, l.now())
-	// The comparison may have waited and takes long, so check again.
+	// The comparison takes long and may have been queued, so check the user again.
 	who, err := l.Recheck(ctx, u.Credential().Principal(address))
 	if err != nil {
 		return nil, err
@@ -109,8 +110,8 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	return who, nil
 }
 
-// rehash updates the hash of a password that was just verified to the configured
-// cost, so that comparisons take the same time for all users.
+// rehash hashes a password that was just verified with the configured cost, and
+// stores the hash, so that comparisons take the same time for all users.
 func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	hashed, err := l.passwords.rehash(ctx, address, u.PasswordHash, password)
 	if err == nil {
@@ -127,9 +128,9 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	}
 }
 
-// Token returns the principal of a bearer token. The current database row is
-// authoritative: a token that has no row, or that its row does not allow, is
-// ErrUnauthenticated. Agent is the user agent.
+// Token returns the principal of a bearer token, according to the token's current
+// database row. It returns ErrUnauthenticated if there is no such row or if the row
+// does not permit the use of the token. Agent is the client's user agent.
 func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
 	p, ok := l.signer.parse(token)
 	if !ok {

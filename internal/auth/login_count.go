@@ -11,8 +11,8 @@ const (
 	// countLoginsFor is the period over which similar logins are counted before one
 	// entry records their number.
 	countLoginsFor = time.Minute
-	// maxOrigins is the maximum number of addresses for which the logins of one
-	// user, or of unknown names, are counted separately in that period; logins from
+	// maxOrigins is the maximum number of addresses that are counted separately in
+	// that period, for each user and for all unknown names together. Logins from
 	// further addresses are counted together.
 	maxOrigins = 32
 )
@@ -24,16 +24,17 @@ type countKey struct {
 	origin  string // empty for addresses beyond maxOrigins
 }
 
-// loginCounts bounds the number of audit entries for logins: of similar logins,
-// only the first of each minute is recorded, and the number of the others.
+// loginCounts limits the number of audit entries for logins: of similar logins,
+// only the first in each minute gets an entry, and a second entry has the number of
+// the others.
 type loginCounts struct {
 	last    map[countKey]countedLogin
-	origins map[countKey]int // by keys without origin
+	origins map[countKey]int // number of origins, by keys with an empty origin
 }
 
 type countedLogin struct {
 	Event
-	more int // after the first
+	more int // number of logins after the first
 }
 
 func newLoginCounts() loginCounts {
@@ -58,14 +59,14 @@ func (c loginCounts) add(e Event, userID string) (first bool) {
 		before.more++
 	}
 	if userID == "" {
-		e.Target = "" // unknown names differ, and may be passwords
+		e.Target = "" // unknown names may be mistyped passwords
 	}
 	c.last[key] = countedLogin{e, before.more}
 	return !ok
 }
 
-// events returns an event with the number of further logins for each key, in the
-// order of the last one of each.
+// events returns an event for each key that has further logins, with their number,
+// ordered by the time of the last login.
 func (c loginCounts) events() []Event {
 	var events []Event
 	for _, l := range c.last {

@@ -14,8 +14,8 @@ func refusal(at time.Time, name, address string) Event {
 	return Event{At: at, Action: "login", Target: name, Address: address, Outcome: outcomeRefused}
 }
 
-// TestLoginCounts: of similar logins, the first is recorded and the others are
-// counted, however many names and addresses there are.
+// TestLoginCounts checks that, of similar logins, the first is recorded and the others
+// are counted, even with many names and addresses.
 func TestLoginCounts(t *testing.T) {
 	store := &storeOfJournal{uses: map[string]Use{}}
 	j := NewRecorder(slog.New(slog.DiscardHandler), store)
@@ -65,8 +65,7 @@ func TestLoginCounts(t *testing.T) {
 	}
 }
 
-// TestLoginCounts_Written checks that Run writes counts each minute and when it
-// ends.
+// TestLoginCounts_Written checks that Run writes the counts each minute and when it ends.
 func TestLoginCounts_Written(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeOfJournal{uses: map[string]Use{}}

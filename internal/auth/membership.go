@@ -26,8 +26,8 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 	return need >= 0 && have >= need
 }
 
-// roleScopes are the scopes that a role makes usable in addition to those of the
-// roles before it; with their password, a member can create a token with all of
+// roleScopes are the scopes that each role makes usable in a wallet, in addition to
+// those of lower roles. A member with a password can create a token with all of
 // them.
 var roleScopes = map[WalletRole]Scopes{
 	RoleViewer:   WalletsRead | ProposalsRead,
@@ -48,7 +48,8 @@ func (r WalletRole) Scopes() Scopes {
 }
 
 // MayGive returns a Forbidden fault if the caller's token lacks a scope that the
-// role makes usable. A caller with a password may give every role.
+// role makes usable: a token must not give others more permissions than it has. A
+// caller with a password may give every role.
 func (p *Principal) MayGive(role WalletRole) error {
 	missing := role.Scopes() &^ p.Scopes
 	if p.ByPassword() || missing == 0 {

@@ -42,20 +42,21 @@ func errPassword(format string, args ...any) error {
 	return fault.InvalidField("password", format, args...)
 }
 
-// Passwords hashes and compares passwords with bcrypt, a few at a time: hashing is
-// slow on purpose and must not take the CPU from other requests.
+// Passwords hashes and compares passwords with bcrypt. Hashing is slow on purpose,
+// so only a few passwords are processed at a time, to leave processors to other
+// requests.
 type Passwords struct {
 	cost  int
 	gate  *gate
 	known []string // words that an attacker tries first
-	dummy []byte   // compared against for unknown users, so that it takes as long
+	dummy []byte   // hash that is compared for unknown users, so that the comparison takes as long
 }
 
-// NewPasswords returns Passwords with bcrypt's cost, 4 to 31, that hashes on at
+// NewPasswords returns Passwords that use the given bcrypt cost, 4 to 31, and at
 // most max(1, processors−1) processors at once.
 func NewPasswords(cost, processors int) (*Passwords, error) {
-	// A hash that no password matches; comparing with it takes as long as with any
-	// other of this cost.
+	// No password matches this hash; comparing with it takes as long as with any
+	// other hash of this cost.
 	dummy := fmt.Appendf(nil, "$2a$%02d$%s", cost, strings.Repeat(".", 53))
 	if got, err := bcrypt.Cost(dummy); err != nil || got != cost {
 		return nil, fmt.Errorf("invalid bcrypt cost %d", cost)
@@ -67,7 +68,8 @@ func NewPasswords(cost, processors int) (*Passwords, error) {
 // consist of. It must be called before p is used.
 func (p *Passwords) AddKnownWords(words ...string) { p.known = append(p.known, words...) }
 
-// hash returns bcrypt's hash. The caller must have checked the password's length.
+// hash returns the bcrypt hash of a password. The caller must have checked its
+// length.
 func (p *Passwords) hash(ctx context.Context, address, password string) (string, error) {
 	leave, err := p.gate.enter(ctx, address)
 	if err != nil {
@@ -91,8 +93,8 @@ func (p *Passwords) Try(ctx context.Context) error {
 	return err
 }
 
-// hashNew returns the hash of a new password after checking it; words are related
-// to its user.
+// hashNew checks a new password and returns its hash. Words are texts related to
+// the user, which the password must not consist of.
 func (p *Passwords) hashNew(ctx context.Context, address, password string, words ...string) (string, error) {
 	if err := checkNewPassword(password); err != nil {
 		return "", err
@@ -108,10 +110,10 @@ func (p *Passwords) hashNew(ctx context.Context, address, password string, words
 	return p.generate(password)
 }
 
-// matches reports whether password is the one that hashed was made from. Without a
-// hash it returns false after the same time; it also takes the same time for
-// imported passwords as for others. Admit is called when this comparison leaves the
-// queue, and may still reject it.
+// matches reports whether hashed is a hash of password. If hashed is empty, it
+// returns false after the same time as for a wrong password; imported passwords
+// also take the same time as others. It calls admit when the comparison leaves the
+// queue, and returns its error, if any, without comparing.
 func (p *Passwords) matches(ctx context.Context, address, hashed, password string, admit func() error) (bool, error) {
 	leave, err := p.gate.enter(ctx, address)
 	if err != nil {

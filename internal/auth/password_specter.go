@@ -23,20 +23,20 @@ const (
 	specterMark   = "$specter$"
 	specterRounds = 10_000
 	specterBytes  = 32
-	// anySalt is used for all other users, whose passwords go through the same
-	// steps, so that login times do not reveal who was imported.
+	// anySalt is used for users who were not imported. Their passwords go through
+	// the same steps, so that login times do not reveal which users were imported.
 	anySalt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 	// maxSaltBytes exceeds the length of Specter Desktop's salts, which is 44.
 	maxSaltBytes = 128
 )
 
-// maxTriedBytes is the maximum length of a password at login. Unlike bcrypt, PBKDF2
-// reads all of it, and an imported password may be longer than the limit for new
-// ones.
+// maxTriedBytes is the maximum length of a password at login. It exceeds the limit
+// for new passwords: an imported password may be longer, since PBKDF2, unlike
+// bcrypt, reads all of it.
 const maxTriedBytes = 1024
 
-// splitHash returns the salt, which is empty for a password that was set here, and
-// bcrypt's hash.
+// splitHash splits a stored hash into the salt, which is empty unless the password
+// was imported, and the bcrypt hash.
 func splitHash(hashed string) (salt, bcryptHash string) {
 	rest, ok := strings.CutPrefix(hashed, specterMark)
 	if !ok {
@@ -46,8 +46,8 @@ func splitHash(hashed string) (salt, bcryptHash string) {
 	return salt, rest[len(salt):]
 }
 
-// specterHash returns Specter Desktop's hash of a password, as base64 text because
-// bcrypt would stop at a zero byte.
+// specterHash returns Specter Desktop's hash of a password, in base64, because a
+// zero byte would end the input of bcrypt.
 func specterHash(password, salt string) ([]byte, error) {
 	hash, err := pbkdf2.Key(sha256.New, password, []byte(salt), specterRounds, specterBytes)
 	if err != nil {
@@ -56,8 +56,8 @@ func specterHash(password, salt string) ([]byte, error) {
 	return base64.StdEncoding.AppendEncode(nil, hash), nil
 }
 
-// comparison returns the two inputs of bcrypt's comparison; against is nil if no
-// password can match.
+// comparison returns the hash and the input for bcrypt's comparison. The hash,
+// against, is nil if no password can match.
 func comparison(hashed, password string) (against, secret []byte, err error) {
 	salt, bcryptHash := splitHash(hashed)
 	used := salt
@@ -88,8 +88,8 @@ func (p *Passwords) hashSpecter(ctx context.Context, address, salt string, hash 
 	return specterMark + salt + hashed, err
 }
 
-// rehash returns the hash of a password that was just verified, with the configured
-// cost and of the same kind as the existing hash.
+// rehash returns a hash of a password that was just verified, with the configured
+// cost and in the format of the existing hash.
 func (p *Passwords) rehash(ctx context.Context, address, hashed, password string) (string, error) {
 	salt, _ := splitHash(hashed)
 	if salt == "" {
@@ -103,7 +103,7 @@ func (p *Passwords) rehash(ctx context.Context, address, hashed, password string
 	return specterMark + salt + again, err
 }
 
-// isDefaultOf reports whether Specter Desktop's hash is the hash of its default
+// isDefaultOf reports whether hash is the hash of Specter Desktop's default
 // password, which is the same as specterd's.
 func isDefaultOf(salt string, hash []byte) bool {
 	of, err := specterHash(DefaultPassword, salt)

@@ -9,19 +9,21 @@ import (
 	"github.com/trustelem/zxcvbn/match"
 )
 
-// minScore is zxcvbn's score 3 of 4: at least 10⁸ guesses by an attacker who knows
-// common patterns, which takes months for a stolen hash with bcrypt's cost 12 on
+// minScore is zxcvbn's score 3 of 4: an attacker who knows common patterns needs at
+// least 10⁸ guesses, which takes months for a stolen hash with bcrypt cost 12 on
 // one processor.
 const minScore = 3
 
 // maxEstimated is the number of bytes that are estimated at once, because the time
-// grows with their square. A password is as strong as its strongest part.
+// grows with the square of the length. Of a longer password, the strongest part
+// counts.
 const maxEstimated = 36
 
 // productWords are words related to the product, which attackers try first.
 var productWords = []string{"specter", "specterd", "specter desktop", "bitcoin", "satoshi", "nakamoto", "wallet", "hodl", "knots", "admin", "btc"}
 
-// maxKnownWords limits how much a user's wallets add to the time of an estimate.
+// maxKnownWords limits the number of words, and thus the time of an estimate for a
+// user with many wallets.
 const maxKnownWords = 1000
 
 // weaknessOf explains why a password is easy to guess; it returns an empty string
@@ -44,8 +46,8 @@ func weaknessOf(password string, known []string) string {
 	return weakness
 }
 
-// cut returns the length in bytes of the first part of a text, at a character
-// boundary.
+// cut returns the length in bytes of the first part of a text, which is at most
+// maxEstimated and ends at a character boundary.
 func cut(text string) int {
 	if len(text) <= maxEstimated {
 		return len(text)
@@ -57,8 +59,8 @@ func cut(text string) int {
 	return length
 }
 
-// wordsOf returns the variants of texts that attackers try: the whole text, the
-// text without separators, and each word.
+// wordsOf returns the variants of the texts that attackers try: each text, the text
+// without separators, and its words.
 func wordsOf(texts []string) []string {
 	separates := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 	var words []string
@@ -87,7 +89,7 @@ func explain(found []*match.Match) string {
 	}
 	switch longest.Pattern {
 	case "dictionary":
-		// The list in which a word is found first is not deterministic.
+		// The list that is named would be random if several contain the word.
 		return "it consists of common passwords or words, or of names known here, such as the names of the user, of the user's own wallets, of this host or of the program"
 	case "spatial":
 		return "it consists of keys that are next to each other"

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// TestGuessablePasswords: common guesses are rejected, with a message that explains
-// the weakness and does not repeat the password.
+// TestGuessablePasswords checks that common guesses are rejected, with a message that
+// explains the weakness and does not repeat the password.
 func TestGuessablePasswords(t *testing.T) {
 	t.Parallel()
 	known := []string{"alice smith", "Family Savings", "family_savings", "node7.example.org"}
@@ -53,7 +53,8 @@ func TestGuessablePasswords(t *testing.T) {
 	}
 }
 
-// TestGuessablePasswords_Everywhere: every way to set a password rejects them.
+// TestGuessablePasswords_Everywhere checks that every way to set a password rejects
+// easily guessed ones.
 func TestGuessablePasswords_Everywhere(t *testing.T) {
 	t.Parallel()
 	p, err := NewPasswords(4, 1)

@@ -15,22 +15,22 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Principal is an authenticated caller and their permissions: their role, limited
-// to the scopes and wallets of their token.
+// Principal is an authenticated caller and the caller's permissions: those of the
+// user's role, limited to the scopes and wallets of the token if there is one.
 type Principal struct {
 	UserID   string
 	UserName string
 	Admin    bool
 	// TokenID is the id of the caller's token; empty for a password.
 	TokenID string
-	token   *Token // its row as read for this request
-	// accessVersion is the user's AccessVersion when the password was compared; 0
-	// for a token.
+	token   *Token // row of the caller's token, as read for this request
+	// accessVersion is the AccessVersion of the user when the password was
+	// compared; 0 for a token.
 	accessVersion int64
 	trusted       bool
 	Scopes        Scopes
-	// Wallets limits the caller to the wallets with these ids unless it is nil. An
-	// empty list allows none.
+	// Wallets contains the ids of the wallets that the caller is limited to. Nil
+	// means no limit; an empty list allows no wallet.
 	Wallets []string
 	// ExpiresAt is the token's expiry; zero for a password.
 	ExpiresAt time.Time
@@ -38,8 +38,9 @@ type Principal struct {
 	Address string
 }
 
-// ErrPasswordRequired is returned for a token if a password is required: the
-// operation could give the holder more than the token permits.
+// ErrPasswordRequired is returned if an operation requires a password and the
+// caller used a token. Such operations could give the token's holder more
+// permissions than the token has.
 var ErrPasswordRequired = fault.New(fault.Forbidden, "password_required",
 	"your user name and password (HTTP Basic) are required; a token is not accepted")
 
@@ -47,7 +48,7 @@ var ErrPasswordRequired = fault.New(fault.Forbidden, "password_required",
 // the command line.
 func (p *Principal) ByPassword() bool { return p.TokenID == "" }
 
-// NeedPassword returns ErrPasswordRequired for a caller who came with a token.
+// NeedPassword returns ErrPasswordRequired if the caller used a token.
 func (p *Principal) NeedPassword() error {
 	if p.ByPassword() {
 		return nil
@@ -68,8 +69,8 @@ func Program(name string) *Principal { return &Principal{UserName: name, trusted
 // credential in the database.
 func (p *Principal) IsTrusted() bool { return p.trusted }
 
-// MaySeeWallet reports whether the token includes the wallet. Membership is checked
-// separately.
+// MaySeeWallet reports whether the caller's token includes the wallet. It does not
+// check whether the user is a member.
 func (p Principal) MaySeeWallet(walletID string) bool {
 	return p.Wallets == nil || slices.Contains(p.Wallets, walletID)
 }
@@ -81,8 +82,8 @@ func WithPrincipal(ctx context.Context, p *Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// PrincipalFrom returns the caller that the authentication middleware found, or one
-// without any permission.
+// PrincipalFrom returns the caller that the authentication middleware stored in
+// ctx. If there is none, it returns a principal without permissions.
 func PrincipalFrom(ctx context.Context) *Principal {
 	if p, ok := ctx.Value(principalKey{}).(*Principal); ok {
 		return p

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// TestQueue_IsBounded: at most a dozen passwords of one address wait, and 48 in
-// total; further ones are rejected with a retry time.
+// TestQueue_IsBounded checks that at most 12 passwords from one address and 48 in total
+// wait, and that further ones are rejected with a Retry-After.
 func TestQueue_IsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +64,8 @@ func TestQueue_IsBounded(t *testing.T) {
 	})
 }
 
-// TestQueue_CanceledWaiterFreesSlot: a caller who stops waiting frees their place.
+// TestQueue_CanceledWaiterFreesSlot checks that a caller who stops waiting leaves the
+// queue.
 func TestQueue_CanceledWaiterFreesSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,7 +88,8 @@ func TestQueue_CanceledWaiterFreesSlot(t *testing.T) {
 	})
 }
 
-// TestQueue_AppliesToNewPasswords: hashing a new password waits like comparing one.
+// TestQueue_AppliesToNewPasswords checks that hashing a new password waits in the same
+// queue as comparing one.
 func TestQueue_AppliesToNewPasswords(t *testing.T) {
 	t.Parallel()
 	p, err := NewPasswords(4, 1)

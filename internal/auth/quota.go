@@ -14,8 +14,8 @@ import (
 // Quota is the name of a limit on the number of a user's objects.
 type Quota string
 
-// The quotas. A new one requires a line here, one in quotas, and one in the store's
-// table of counted objects.
+// The quotas. A new quota requires an entry in quotas and in the store's table of
+// counted objects.
 const (
 	QuotaWallets         Quota = "wallets"
 	QuotaTokens          Quota = "tokens"
@@ -33,14 +33,14 @@ type QuotaInfo struct {
 	Quota Quota
 	// Default is the limit unless the settings or an admin specify another.
 	Default int64
-	// PerWallet is set for objects that are counted per wallet: the limit is the
-	// one of the user who adds an object.
+	// PerWallet is set for objects that are counted per wallet. The limit of the
+	// user who adds an object applies.
 	PerWallet bool
 	Means     string // what is counted
 	remedy    string
 }
 
-// quotas are all quotas in list order.
+// quotas are all quotas in the order of Quotas.
 var quotas = []QuotaInfo{
 	{QuotaWallets, 1000, false, "wallets that the user is a member of", "delete or leave one"},
 	{QuotaTokens, 10_000, false, "tokens, expired ones included", "delete some"},
@@ -56,7 +56,8 @@ var quotas = []QuotaInfo{
 // Quotas returns all quotas, in the order in which they are listed to users.
 func Quotas() []QuotaInfo { return slices.Clone(quotas) }
 
-// Info returns the description of a quota; false if there is no such quota.
+// Info returns the description of a quota. It returns false if the quota does not
+// exist.
 func (q Quota) Info() (QuotaInfo, bool) {
 	i := slices.IndexFunc(quotas, func(info QuotaInfo) bool { return info.Quota == q })
 	if i < 0 {
@@ -68,7 +69,8 @@ func (q Quota) Info() (QuotaInfo, bool) {
 // MaxQuota is the maximum limit that can be set.
 const MaxQuota = 1_000_000_000
 
-// Limits are limits by quota. Missing ones have their default.
+// Limits are limits by quota. The default applies to quotas that are not in the
+// map.
 type Limits map[Quota]int64
 
 // ParseLimits reads limits such as "wallets=10,tokens=100".
@@ -118,8 +120,8 @@ func (l Limits) String() string {
 	return strings.Join(items, ",")
 }
 
-// Of returns the limit of a quota for a user with the limits l, on a server with
-// the limits server.
+// Of returns the limit of a quota for a user whose own limits are l, on a server
+// with the given limits.
 func (l Limits) Of(q Quota, server Limits) int64 {
 	if limit, ok := l[q]; ok {
 		return limit
@@ -131,7 +133,8 @@ func (l Limits) Of(q Quota, server Limits) int64 {
 	return info.Default
 }
 
-// With returns the limits after a change: nil resets a limit to the default.
+// With returns the limits after a change. A nil value in change resets a quota to
+// the default.
 func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 	changed := maps.Clone(l)
 	if changed == nil {
@@ -155,8 +158,8 @@ func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 // ErrQuotaExceeded is returned if an object would exceed a quota.
 var ErrQuotaExceeded = fault.New(fault.Conflict, "quota_exceeded", "a quota is exceeded")
 
-// Exceeded returns the ErrQuotaExceeded of a quota, which names the limit and the
-// remedy.
+// Exceeded returns an ErrQuotaExceeded with a message that names the quota, the
+// limit and the remedy.
 func (q Quota) Exceeded(limit int64) error {
 	info, _ := q.Info()
 	return ErrQuotaExceeded.
@@ -169,8 +172,8 @@ type QuotaUse struct {
 	QuotaInfo
 	Limit int64
 	Own   bool // whether an admin set the limit for this user
-	// Used is the number of objects; for quotas per wallet, the number in the
-	// user's wallet that has the most.
+	// Used is the number of objects. If the quota is per wallet, it is the number
+	// in the wallet of the user that has the most.
 	Used int64
 }
 

@@ -16,14 +16,15 @@ import (
 var errAccessChanged = fault.New(fault.Forbidden, "access_changed",
 	"your role or the token's permissions changed while this request was processed; nothing was changed, try again")
 
-// Credential returns the credential that the user's password represents.
+// Credential returns the credential of a user who is authenticated with a password.
 func (u *User) Credential() *Credential {
 	return &Credential{
 		Token: Token{UserID: u.ID}, UserName: u.Name, Admin: u.Admin, Active: u.Active(), AccessVersion: u.AccessVersion,
 	}
 }
 
-// Principal returns the caller with this credential, at an address.
+// Principal returns the caller with this credential. Address is the client's
+// address.
 func (c *Credential) Principal(address string) *Principal {
 	p := &Principal{UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, Scopes: ScopesOf(c.Admin), Address: address}
 	if c.ID == "" {
@@ -36,8 +37,8 @@ func (c *Credential) Principal(address string) *Principal {
 	return p
 }
 
-// accepts reports whether a token with this hash is valid now according to the
-// rows.
+// accepts reports whether a token with this hash is valid at time now, according to
+// the database rows in c.
 func (c *Credential) accepts(hash [sha256.Size]byte, now time.Time) bool {
 	return subtle.ConstantTimeCompare(c.Hash[:], hash[:]) == 1 && c.Active && now.Before(c.ExpiresAt)
 }
@@ -64,7 +65,8 @@ func (l *Login) credentialOf(ctx context.Context, p *Principal) (*Credential, er
 	return u.Credential(), err
 }
 
-// renew returns p updated from the credential c.
+// renew returns p with the current permissions of its credential c, or
+// ErrUnauthenticated if c has become invalid.
 func (p *Principal) renew(c *Credential, now time.Time) (*Principal, error) {
 	ok := c.Active && c.AccessVersion == p.accessVersion
 	if p.TokenID != "" {
@@ -76,11 +78,11 @@ func (p *Principal) renew(c *Credential, now time.Time) (*Principal, error) {
 	return c.Principal(p.Address), nil
 }
 
-// Confirm is called in a transaction that grants access, such as a token, a
-// password or a membership, on behalf of p. C is p's credential as that transaction
-// reads it. Confirm returns the current principal, ErrUnauthenticated if the
-// credential became invalid, or a Forbidden fault if p lost any permission since
-// the request was authorized.
+// Confirm checks the permissions of p again in a transaction that grants access,
+// such as by creating a token, setting a password or adding a member. C is the
+// credential of p as read in that transaction. Confirm returns the current
+// principal, ErrUnauthenticated if the credential has become invalid, or a
+// Forbidden fault if p has lost any permission since the request was authorized.
 func (p *Principal) Confirm(c *Credential, now time.Time) (*Principal, error) {
 	current, err := p.renew(c, now)
 	if err != nil {
@@ -93,8 +95,9 @@ func (p *Principal) Confirm(c *Credential, now time.Time) (*Principal, error) {
 	return current, nil
 }
 
-// CheckGrant returns a Forbidden fault unless p may create a token with these
-// scopes, wallets and expiry: a caller with a token must not exceed their own.
+// CheckGrant returns a Forbidden fault unless p may create the token t: a token
+// must not have more scopes, more wallets or a later expiry than the token that
+// creates it.
 func (p *Principal) CheckGrant(t *Token) error {
 	if _, err := grantedScopes(p, t.Scopes); err != nil {
 		return err
@@ -105,8 +108,8 @@ func (p *Principal) CheckGrant(t *Token) error {
 	return checkExpiry(p, t.ExpiresAt)
 }
 
-// coversWallets reports whether the wallet limit includes all of other. Nil means
-// no limit.
+// coversWallets reports whether the limit includes all wallets of other. Nil means
+// all wallets.
 func coversWallets(limit, other []string) bool {
 	return limit == nil || other != nil && !slices.ContainsFunc(other, func(id string) bool { return !slices.Contains(limit, id) })
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// usePrecision is the minimum interval between stored uses of one token.
+	// usePrecision is the minimum interval between two stored uses of a token.
 	usePrecision = time.Minute
 	// flushEvery is the interval at which entries are written in batches.
 	flushEvery    = time.Second
@@ -34,15 +34,16 @@ type RecorderStore interface {
 	SealAudit(ctx context.Context) error
 }
 
-// Recorder records logins, aggregated if there are many, and the last use of tokens.
-// It writes them in batches and outside of requests. A crash loses at most the last
-// second of both. Events of changes are not recorded here but in the transaction of
-// the change. The Recorder also seals the audit log, once per second.
+// Recorder records logins, aggregated if there are many, and the last use of
+// tokens. It writes them in batches, independently of requests, so a crash loses
+// those of the last second. Events of changes are not written by the Recorder but
+// in the transaction of the change. The Recorder also seals the audit log once per
+// second.
 type Recorder struct {
 	log   *slog.Logger
 	store RecorderStore
 
-	sealed bool // result of the last attempt; for Run only
+	sealed bool // whether the last attempt succeeded; used only by Run
 
 	mu      sync.Mutex
 	logins  loginCounts
@@ -79,7 +80,8 @@ func (r *Recorder) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes what is pending. If that fails, it is kept for the next attempt.
+// Flush writes the pending events and uses. If that fails, it keeps them for the
+// next call.
 func (r *Recorder) Flush(ctx context.Context) {
 	r.mu.Lock()
 	events, uses, dropped := r.events, r.uses, r.dropped
@@ -116,7 +118,8 @@ func (r *Recorder) seal(ctx context.Context) {
 	r.sealed = err == nil
 }
 
-// login records a login, or counts it. UserID is empty for an unknown user.
+// login records a login, or only counts it if a similar one was recorded before.
+// UserID is empty for an unknown user.
 func (r *Recorder) login(e Event, userID string) {
 	e.Target = printable(e.Target)
 	r.mu.Lock()
@@ -137,7 +140,7 @@ func (r *Recorder) EndLoginCounts() {
 	r.logins = newLoginCounts()
 }
 
-// add must be called with r.mu held.
+// add adds an event to the pending ones. The caller must hold r.mu.
 func (r *Recorder) add(e Event) {
 	if len(r.events) >= maxPending {
 		r.dropped++
@@ -146,7 +149,8 @@ func (r *Recorder) add(e Event) {
 	r.events = append(r.events, e)
 }
 
-// used records the use of a token whose use was last stored at lastWritten.
+// used records the use of a token, unless a use within the last minute is stored
+// already; lastWritten is the time of the stored use.
 func (r *Recorder) used(tokenID string, lastWritten time.Time, use Use) {
 	if use.At.Sub(lastWritten) < usePrecision {
 		return
@@ -159,8 +163,8 @@ func (r *Recorder) used(tokenID string, lastWritten time.Time, use Use) {
 	}
 }
 
-// printable returns external text in a form that is safe for the database and for a
-// terminal.
+// printable returns external text without unprintable characters, cut to
+// maxAgentRunes, so that it is safe to store and to show in a terminal.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

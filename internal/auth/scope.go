@@ -8,7 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Scopes is a set of scopes. A route requires one; a token has some.
+// Scopes is a set of scopes. Each route requires a scope, and each token has a set
+// of them.
 type Scopes uint32
 
 // The scopes, one bit each.
@@ -42,12 +43,12 @@ const (
 	AllScopes Scopes = 1<<len(scopeNames) - 1
 	// AdminScopes are the scopes that only admins can have.
 	AdminScopes = UsersRead | UsersWrite | AuditRead
-	// DefaultScopes are the scopes of a token that was created without naming
-	// scopes. None of them grants permissions to others.
+	// DefaultScopes are the scopes of a token that is created without a list of
+	// scopes. None of them permits granting access to others.
 	DefaultScopes = NodeRead | WalletsRead | WalletsWrite | AddressesWrite |
 		ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast
-	// SpecterScopes are the scopes that match Specter Desktop's API, for tokens
-	// that are imported or created through v1alpha.
+	// SpecterScopes are the scopes with the permissions of Specter Desktop's API.
+	// Tokens that are imported or created through v1alpha have them.
 	SpecterScopes = NodeRead | WalletsRead | ProposalsRead | ProposalsCreate
 )
 
@@ -88,9 +89,9 @@ func ScopesFromText(text string) Scopes {
 	return s
 }
 
-// ParseScopes parses a list of requested scopes. "wallets:*" means all scopes that
-// begin with "wallets:". Field is the name of the list in the fault for an unknown
-// scope.
+// ParseScopes parses a list of scope names. "wallets:*" means all scopes that begin
+// with "wallets:". Field is the name of the request's field, for the fault that is
+// returned for an unknown scope.
 func ParseScopes(field string, names []string) (Scopes, error) {
 	var s Scopes
 	for _, name := range names {

@@ -7,39 +7,39 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrTooManyFailures is returned for a login that must wait because of previous
-// failed ones.
+// ErrTooManyFailures is returned for a login that must wait because of earlier
+// failed logins.
 var ErrTooManyFailures = fault.New(fault.TooMany, "too_many_failed_logins",
 	"too many failed logins as this user from this address; wait before the next one, or use a token, which is not limited")
 
-// MaxFailures is the number of failed logins as one user from one address after
-// which each further failure is followed by a wait. FailureForgottenAfter is the
-// time until a failure ceases to count.
+// MaxFailures is the number of failed logins, as one user from one address, from
+// which on each failure is followed by a wait. FailureForgottenAfter is the time
+// after which one failure no longer counts.
 const (
 	MaxFailures           = 5
 	FailureForgottenAfter = 15 * time.Minute
 )
 
 const (
-	// maxAddressFailures is the same for all user names from one address (password
-	// spraying). It is higher because users may share an address.
+	// maxAddressFailures is the limit for all user names together from one address,
+	// against password spraying. It is higher because users may share an address.
 	maxAddressFailures      = 60
 	addressFailureForgotten = time.Minute
-	// The first and the longest wait. Each wait is twice as long as the previous
-	// one.
+	// firstWait and maxWait are the shortest and the longest wait. Each wait is
+	// twice as long as the previous one.
 	firstWait = time.Second
 	maxWait   = 15 * time.Minute
-	// provedFor is the time after a login during which its user is exempt from the
-	// limit of the address, so that others at the same address cannot lock them
-	// out.
+	// provedFor is the time after a successful login during which the user is
+	// exempt from the limit of that address, so that others at the same address
+	// cannot lock the user out.
 	provedFor = 30 * 24 * time.Hour
 	// maxFailureKeys is the maximum number of counts in memory.
 	maxFailureKeys = 20_000
 )
 
-// throttle counts failed logins, by user and address and by address, in the memory
-// of this process. Failures from one address never delay a user at another, because
-// every count belongs to one address.
+// throttle counts failed logins in memory, by user and address, and by address.
+// Every count belongs to one address, so failures from one address never delay a
+// user at another.
 type throttle struct {
 	mu     sync.Mutex
 	counts map[loginKey]loginCount
@@ -50,15 +50,15 @@ type throttle struct {
 type loginKey struct{ user, origin string }
 
 type loginCount struct {
-	failures int       // as of last
-	last     time.Time // failure
-	proved   time.Time // last login with the right password
+	failures int       // failures that count at the time last
+	last     time.Time // time of the last failure
+	proved   time.Time // time of the last successful login
 }
 
 func newThrottle() *throttle { return &throttle{counts: map[loginKey]loginCount{}} }
 
-// limit is the number of failures without a wait, and the time after which a
-// failure ceases to count.
+// limit is the number of failures from which on a login must wait, and the time
+// after which one failure no longer counts.
 type limit struct {
 	free   int
 	forget time.Duration
@@ -78,15 +78,15 @@ func (l limit) left(c loginCount, now time.Time) int {
 	return max(0, c.failures-int(max(0, now.Sub(c.last))/l.forget))
 }
 
-// wait returns how long the next login must wait; it is not positive if there is no
-// wait.
+// wait returns how long the next login must wait. A result of zero or less means
+// that it need not wait.
 func (l limit) wait(c loginCount, now time.Time) time.Duration {
 	over := l.left(c, now) - l.free
 	if over < 0 {
 		return 0
 	}
 	wait := maxWait
-	if over < 16 { // beyond, the shift would eventually overflow
+	if over < 16 { // the wait has reached maxWait, and a larger shift would overflow
 		wait = min(maxWait, firstWait<<over)
 	}
 	return min(wait, wait-now.Sub(c.last))
@@ -116,7 +116,7 @@ func (t *throttle) failed(key loginKey, now time.Time) {
 	defer t.mu.Unlock()
 	for _, k := range []loginKey{key, key.ofAddress()} {
 		c := t.counts[k]
-		// No count grows beyond what the longest wait requires.
+		// Further failures would not make the wait longer.
 		c.failures = min(k.limit().left(c, now)+1, k.limit().free+10)
 		c.last = now
 		t.put(k, c, now)

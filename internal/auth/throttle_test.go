@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestLoginThrottle_BoundedMemory: the number of counts is bounded, even if an
-// attacker uses a new name each time.
+// TestLoginThrottle_BoundedMemory checks that the number of counts is bounded, even if an
+// attacker uses a new name for each login.
 func TestLoginThrottle_BoundedMemory(t *testing.T) {
 	t.Parallel()
 	f, now := newThrottle(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
@@ -19,8 +19,8 @@ func TestLoginThrottle_BoundedMemory(t *testing.T) {
 	}
 }
 
-// TestLoginThrottle_GuessesPerDay: an attacker who retries as soon as possible gets
-// about a hundred guesses per day for one user, and 1,500 in total.
+// TestLoginThrottle_GuessesPerDay checks that an attacker who retries as soon as possible
+// gets about a hundred guesses per day for one user, and 1,500 for all users.
 func TestLoginThrottle_GuessesPerDay(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ names, most int }{{1, 115}, {100_000, 1520}} {
@@ -41,7 +41,8 @@ func TestLoginThrottle_GuessesPerDay(t *testing.T) {
 	}
 }
 
-// TestLoginThrottle_ClockSetBack: no wait exceeds the longest wait.
+// TestLoginThrottle_ClockSetBack checks that no wait exceeds maxWait if the clock is set
+// back.
 func TestLoginThrottle_ClockSetBack(t *testing.T) {
 	t.Parallel()
 	f, now := newThrottle(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)

@@ -23,18 +23,18 @@ var (
 	ErrDescriptionTaken = fault.New(fault.Conflict, "description_exists", "one of your tokens has this description already; expired ones count until they are deleted")
 )
 
-// Token is the row of a token, which does not include the token itself.
+// Token is the database row of a token. It does not contain the token's text.
 type Token struct {
 	ID          string // UUIDv4
 	UserID      string
-	ParentID    string // the token that created it; empty for a password
-	RotatedFrom string // the id of its predecessor, or empty
+	ParentID    string // id of the token that created it; empty if created with a password
+	RotatedFrom string // id of the token that it replaced, or empty
 	Description string // unique among the user's tokens
 	Hash        [sha256.Size]byte
 	SigningKey  string // fingerprint of the key that signed it
 	Scopes      Scopes
 	Wallets     []string      // ids of the wallets that it is limited to; nil means no limit
-	Aliases     []string      // the user's names of these wallets; filled in by Tokens
+	Aliases     []string      // user's aliases of these wallets; filled in by Tokens
 	Lifetime    time.Duration // as requested, to the microsecond
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // whole seconds
@@ -54,16 +54,16 @@ type TokenCursor struct {
 	ID        string
 }
 
-// Rotation is a token during its replacement.
+// Rotation describes the replacement of a token by a successor.
 type Rotation struct {
 	Old          Token
 	OldAncestors []string // nearest first
 
-	// Set by the caller: the successor of Old, and what happens to Old. It is
-	// deleted if RetireAt is zero; otherwise it is renamed and expires then,
-	// together with its descendants.
+	// The fields below are set by the callback. Old is deleted if RetireAt is zero.
+	// Otherwise it is renamed to RetiredAs, and expires at RetireAt together with
+	// its descendants.
 	Successor Token
-	ByToken   bool // whether a token rotates it, rather than a password
+	ByToken   bool // whether the caller used a token instead of a password
 	RetiredAs string
 	RetireAt  time.Time
 	Event     Event
@@ -72,22 +72,22 @@ type Rotation struct {
 // TokenStore stores tokens. Methods that create tokens check the permissions of a
 // principal again in the same transaction: see Principal.Confirm.
 type TokenStore interface {
-	// CreateToken adds a token if its creator may create it: see
-	// Principal.CheckGrant. It returns ErrDescriptionTaken, ErrKeyRetired, and
-	// ErrUnauthenticated if the user is no longer active or the parent token is
-	// gone.
+	// CreateToken adds a token after checking with Principal.CheckGrant that who
+	// may create it. It returns ErrDescriptionTaken, ErrKeyRetired, or
+	// ErrUnauthenticated if the user is no longer active or the parent token no
+	// longer exists.
 	CreateToken(ctx context.Context, who *Principal, t Token, e Event) error
 	// TokenOfUser returns ErrTokenNotFound for tokens of other users.
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
 	// TokensOfUser returns tokens in the order of creation.
 	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
-	// DeleteToken calls decide and carries out the deletion, in one transaction. It
-	// may call decide more than once. Once it has returned, no reader sees the
-	// deleted tokens. CallerID is the id of the caller's token, if any.
+	// DeleteToken calls decide and deletes tokens accordingly, in one transaction.
+	// It may call decide more than once. Once it has returned, no reader sees the
+	// deleted tokens. CallerID is the id of the caller's token, or empty.
 	DeleteToken(ctx context.Context, userID, id, callerID string, decide func(*Deletion) error) error
-	// RotateToken calls rotate with a token of the caller and carries out the
+	// RotateToken calls rotate with one of the caller's tokens and carries out the
 	// rotation, in one transaction. It may call rotate more than once. It returns
-	// ErrKeyRetired.
+	// ErrKeyRetired if the successor was signed with a retired key.
 	RotateToken(ctx context.Context, who *Principal, id string, rotate func(*Rotation) error) error
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
@@ -111,13 +111,14 @@ func NewTokens(store TokenStore, signer *Signer, now func() time.Time) *Tokens {
 type CreateTokenParams struct {
 	Description string
 	Lifetime    time.Duration // 1 µs to MaxLifetime
-	Scopes      Scopes        // if empty, the DefaultScopes that the creator has
-	Wallets     []string      // aliases of the wallets that it is limited to; nil for the creator's limit
-	AnyLifetime bool          // whether the lifetime is unlimited unless an operator set a limit
+	Scopes      Scopes        // if empty, the DefaultScopes that the creator also has
+	Wallets     []string      // aliases of the only wallets that it can access; nil means the creator's limit
+	AnyLifetime bool          // no maximum lifetime unless an operator set one
 }
 
-// Create creates a token and returns it with its secret text, which is not stored.
-// A caller with a token cannot exceed its scopes, wallets or expiry: Forbidden.
+// Create creates a token and returns it with its text, which is not stored. It
+// returns a Forbidden fault if the caller uses a token and the new one would exceed
+// its scopes, wallets or expiry.
 func (s *Tokens) Create(ctx context.Context, who *Principal, params CreateTokenParams) (Token, string, error) {
 	if err := checkDescription(params.Description); err != nil {
 		return Token{}, "", err
@@ -158,11 +159,12 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, params CreateTokenP
 	return t, secret, err
 }
 
-// maxSignings limits how often a token is signed again because of key rotations.
+// maxSignings is the number of attempts to sign a token if the key is rotated
+// meanwhile.
 const maxSignings = 5
 
-// signing calls do to create a token, and again if the signing key was retired in
-// the meantime.
+// signing calls do, which signs and stores a token. If the signing key was retired
+// meanwhile, it reloads the keys and calls do again.
 func (s *Tokens) signing(ctx context.Context, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
@@ -175,7 +177,7 @@ func (s *Tokens) signing(ctx context.Context, do func() error) error {
 	}
 }
 
-// seal creates the text of the token t and stores its hash in t.
+// seal creates the text of the token t and stores the hash of the text in t.
 func (s *Tokens) seal(t *Token, userName string) (string, error) {
 	secret, err := s.signer.sign(t, userName)
 	if err != nil {
@@ -195,7 +197,7 @@ func (s *Tokens) Get(ctx context.Context, who *Principal, id string) (Token, err
 }
 
 // Own returns the caller's token as it was when the request was authorized, or
-// ErrTokenNotFound for a password.
+// ErrTokenNotFound if the caller used a password.
 func (s *Tokens) Own(ctx context.Context, who *Principal) (Token, error) {
 	if who.token == nil {
 		return Token{}, ErrTokenNotFound
@@ -213,13 +215,13 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 }
 
 // Rotate replaces one of the caller's tokens by a successor with the same
-// description, scopes, wallets and expiry, and returns the successor with its
-// secret. The predecessor stays valid for gracePeriod, under a marked
-// description, and ends together with its descendants.
+// description, scopes, wallets and expiry, and returns the successor with its text.
+// The old token gets a different description and stays valid for gracePeriod; then
+// it expires together with its descendants. If gracePeriod is zero, it is deleted.
 //
-// A token can rotate itself and its descendants. A password can rotate every token
-// of its user, which also revokes the successors of earlier rotations of it by
-// tokens.
+// A token can rotate itself and its descendants. A caller with a password can
+// rotate any of their tokens; this also revokes the successors of earlier rotations
+// of the same token in which the caller used a token.
 func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, gracePeriod time.Duration) (Token, string, error) {
 	now := s.now()
 	var secret string
@@ -259,7 +261,8 @@ func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, gracePer
 	return successor, secret, err
 }
 
-// grantedScopes returns the scopes of a new token for the requested ones.
+// grantedScopes returns the scopes of a new token. It returns a Forbidden fault if
+// the requested scopes exceed the caller's.
 func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 	granted := asked
 	if asked == 0 {
@@ -279,8 +282,9 @@ func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 	return granted, nil
 }
 
-// grantedWallets converts aliases to the ids of wallets that the caller is a member
-// of and may see. Nil means no limit, or the caller's own limit.
+// grantedWallets converts aliases to wallet ids. It returns an Invalid fault for a
+// wallet that the caller is not a member of or that the caller's token excludes. If
+// aliases is nil, it returns the caller's own limit, where nil means no limit.
 func (s *Tokens) grantedWallets(ctx context.Context, who *Principal, aliases []string) ([]string, error) {
 	if aliases == nil {
 		return who.Wallets, nil
@@ -308,14 +312,14 @@ func (s *Tokens) withAliases(ctx context.Context, t Token) (Token, error) {
 	return one[0], err
 }
 
-// ListOf returns tokens of a user for an admin, without that user's names of
+// ListOf returns the tokens of a user to an admin, without the user's aliases of
 // wallets.
 func (s *Tokens) ListOf(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error) {
 	return s.store.TokensOfUser(ctx, userID, after, limit)
 }
 
-// fillAliases sets the user's aliases of the wallets of each token. Wallets that
-// the user left have no alias and are skipped.
+// fillAliases sets the Aliases of each token that is limited to wallets. It omits
+// wallets that the user has left.
 func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token) error {
 	if !slices.ContainsFunc(tokens, func(t Token) bool { return t.Wallets != nil }) {
 		return nil
@@ -347,8 +351,8 @@ func checkExpiry(who *Principal, expiresAt time.Time) error {
 	return nil
 }
 
-// maxDescription keeps a token below maxTokenBytes for every description, since
-// JSON may use six bytes for a character.
+// maxDescription is the maximum length of a description in characters. It keeps
+// every token below maxTokenBytes, although JSON may use six bytes per character.
 const maxDescription = 128
 
 // checkDescription validates the description of a token: 1 to 128 characters that

@@ -9,29 +9,29 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// errNotOwnToken is returned to a token for another token that is not its
-// descendant.
+// errNotOwnToken is returned if a token tries to delete or rotate a token that is
+// neither itself nor its descendant.
 var errNotOwnToken = fault.New(fault.Forbidden, "not_own_token",
 	"a token can delete or rotate only itself and tokens created with it; for others use your user name and password")
 
 // TokenName identifies a token.
 type TokenName struct{ ID, Description string }
 
-// Deletion is a token during its deletion.
+// Deletion describes the deletion of a token and of the tokens related to it.
 type Deletion struct {
 	Exists    bool     // whether the token itself still exists
 	Ancestors []string // of the token
-	// CallerPredecessors are the tokens that the caller's token replaced, in
-	// rotations by tokens.
+	// CallerPredecessors are the tokens that the caller's token replaced in
+	// rotations in which the caller used a token.
 	CallerPredecessors []string
 	// Family is the token, if it exists, and its descendants.
 	Family []TokenName
-	// Successors are the successors of the family in rotations by tokens, and their
-	// descendants.
+	// Successors are the tokens that replaced tokens of the family in rotations in
+	// which the caller used a token, and their descendants.
 	Successors []TokenName
 
-	// Set by the caller: whether the Successors stay valid, and if so, whether
-	// later deletions of the token include them.
+	// The fields below are set by the callback. KeepSuccessors keeps the Successors
+	// valid. ForgetRotations also excludes them from later deletions of the token.
 	KeepSuccessors  bool
 	ForgetRotations bool
 	Event           Event
@@ -43,11 +43,11 @@ type Deleted struct {
 	Kept  []TokenName // successors that stay valid
 }
 
-// Delete deletes one of the caller's tokens and its descendants, and also the
-// successors in rotations by tokens with their descendants, unless keepSuccessors
-// is set or the caller is such a successor. Id may be the id of a deleted token
-// that has successors. Once Delete has returned, the deleted tokens are rejected
-// everywhere.
+// Delete deletes one of the caller's tokens and its descendants. It also deletes
+// the tokens that replaced them in rotations in which the caller used a token,
+// unless keepSuccessors is set or the caller's token is such a successor. Id may be
+// the id of a deleted token that has successors. Once Delete has returned, all
+// processes reject the deleted tokens.
 //
 // A token can delete itself, its descendants, and the tokens that it replaced.
 func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSuccessors bool) (Deleted, error) {
@@ -67,8 +67,8 @@ func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSucc
 	})
 }
 
-// DeleteOf deletes a token of a user on behalf of an admin, as Delete does for the
-// user.
+// DeleteOf deletes a token of a user on behalf of an admin, including its
+// successors; see Delete.
 func (s *Tokens) DeleteOf(ctx context.Context, who *Principal, userID, id string) (Deleted, error) {
 	return s.delete(ctx, who, userID, id, func(*Deletion) error { return nil })
 }
@@ -92,12 +92,12 @@ func (s *Tokens) delete(ctx context.Context, who *Principal, userID, id string, 
 	return out, err
 }
 
-// maxOthers is the maximum number of further tokens that the audit log names for a
-// deletion.
+// maxOthers is the maximum number of tokens that the audit log lists as deleted
+// together with a token.
 const maxOthers = 20
 
-// others describes, for the audit log, the tokens that were revoked together with
-// one.
+// others returns a text for the audit log that lists the tokens deleted together
+// with the token id.
 func others(id string, ended []TokenName) string {
 	var ids []string
 	for _, t := range ended {

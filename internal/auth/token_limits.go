@@ -7,15 +7,15 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// DefaultMaxLifetime is the maximum lifetime of a new token unless configured; it
-// does not apply to tokens created through v1alpha.
+// DefaultMaxLifetime is the maximum lifetime of a new token if none is configured.
+// It does not apply to tokens created through v1alpha.
 const DefaultMaxLifetime = 365 * 24 * time.Hour
 
 // TokenLimits are the operator's limits on tokens.
 type TokenLimits struct {
-	// MaxLifetime is the maximum lifetime of a new token; 0 means
-	// DefaultMaxLifetime, or the constant MaxLifetime for a CreateTokenParams with
-	// AnyLifetime.
+	// MaxLifetime is the maximum lifetime of a new token. If it is 0,
+	// DefaultMaxLifetime applies, or the constant MaxLifetime to tokens with
+	// CreateTokenParams.AnyLifetime.
 	MaxLifetime time.Duration
 	// Idle is the time after which an unused token is rejected; 0 means no limit.
 	Idle time.Duration
@@ -52,8 +52,8 @@ func lifetimeText(d time.Duration) string {
 	return d.String()
 }
 
-// idle reports whether a token was unused for too long. The period starts at
-// creation if it was never used.
+// idle reports whether a token was unused for too long. If it was never used, the
+// time since its creation counts.
 func (l TokenLimits) idle(t *Token, now time.Time) bool {
 	since := t.LastUse.At
 	if since.IsZero() {
@@ -62,8 +62,8 @@ func (l TokenLimits) idle(t *Token, now time.Time) bool {
 	return l.Idle > 0 && now.Sub(since) >= l.Idle
 }
 
-// RemainingLife is the time until the token is rejected if it stays in use; zero if
-// it has expired or has been idle for too long.
+// RemainingLife returns the time until the token expires, or zero if it has expired
+// or is rejected because it was unused for too long.
 func (s *Tokens) RemainingLife(t *Token) time.Duration {
 	now := s.now()
 	if s.limits.idle(t, now) {

@@ -31,7 +31,7 @@ const testID = "00000000-0000-4000-8000-000000000000"
 
 var testKey = []byte(strings.Repeat("k", MinKeyBytes))
 
-// signerOf returns a Signer with this key only.
+// signerOf returns a Signer that has only the given key.
 func signerOf(ctx context.Context, key []byte, now func() time.Time) (*Signer, error) {
 	return NewSigner(ctx, fixedKeys{{Fingerprint: Fingerprint(key)}}, func() (Keys, error) { return Keys{key}, nil }, now)
 }
@@ -45,7 +45,7 @@ func newTestSigner(t testing.TB, now func() time.Time) *Signer {
 	return s
 }
 
-// accepts reports whether a token is accepted if its row specifies the test's key.
+// accepts reports whether s accepts a token whose row specifies the test's key.
 func accepts(t testing.TB, s *Signer, token string) (p presented, ok bool) {
 	t.Helper()
 	if p, ok = s.parse(token); !ok {
@@ -66,8 +66,8 @@ func TestASignerNeedsAKey(t *testing.T) {
 	}
 }
 
-// Signing twice yields different tokens, and no token is too long to be accepted,
-// whatever the name and the description contain.
+// TestSign checks that signing twice yields different tokens, and that no token is too
+// long to be accepted, whatever characters the name and the description contain.
 func TestSign(t *testing.T) {
 	now := time.Now()
 	s := newTestSigner(t, func() time.Time { return now })
@@ -86,7 +86,8 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// A cached signature does not extend the lifetime of a token.
+// TestSigner_CachedSignatureExpires checks that a cached signature does not extend the
+// lifetime of a token.
 func TestSigner_CachedSignatureExpires(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	s := newTestSigner(t, func() time.Time { return now })
@@ -105,8 +106,9 @@ func TestSigner_CachedSignatureExpires(t *testing.T) {
 	}
 }
 
-// A dropped key is rejected, also for a token whose signature is cached. The row
-// specifies the key of a token.
+// TestSigner_KeyRotation checks that a token is verified with the key that its row
+// specifies, and that tokens of a dropped key are rejected, even if their signature is
+// cached.
 func TestSigner_KeyRotation(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	old, next := testKey, []byte(strings.Repeat("n", MinKeyBytes))
@@ -258,7 +260,7 @@ func TestNewPasswords(t *testing.T) {
 	}
 }
 
-// storeOfJournal fails a configurable number of times.
+// storeOfJournal is a RecorderStore whose first writes fail.
 type storeOfJournal struct {
 	failures int
 	events   []Event
@@ -278,7 +280,8 @@ func (s *storeOfJournal) WriteEvents(_ context.Context, events []Event, uses map
 
 func (s *storeOfJournal) SealAudit(context.Context) error { return nil }
 
-// Entries whose write failed are written later, in order, and the latest use wins.
+// TestJournal_RetriesFailedWrites checks that entries whose write failed are written
+// later, in order, and that the latest use of a token is kept.
 func TestJournal_RetriesFailedWrites(t *testing.T) {
 	store := &storeOfJournal{failures: 2, uses: map[string]Use{}}
 	j := NewRecorder(slog.New(slog.DiscardHandler), store)

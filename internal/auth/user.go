@@ -23,7 +23,7 @@ var (
 	ErrUserExists   = fault.New(fault.Conflict, "user_exists", "a user of this name already exists; names are not case-sensitive")
 	ErrLastAdmin    = fault.New(fault.Conflict, "last_admin", "this is the last active admin; make another user an admin first")
 	// ErrLastOwner is returned for a user who is the only owner of wallets. It does
-	// not name them, because admins need not be members of them.
+	// not name the wallets, because admins need not be members of them.
 	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "this user is the only owner of some wallets; make other members owners first, or delete the wallets with the user: ?wallets=delete in the API, --delete-wallets at the command line")
 )
 
@@ -39,25 +39,25 @@ type User struct {
 	Admin             bool
 	DisabledAt        time.Time // zero while active
 	CreatedAt         time.Time
-	Quotas            Limits // set by an admin; the server's limits apply for the others
-	// AccessVersion is incremented by the database whenever the password, the role
-	// or the state changes.
+	Quotas            Limits // limits set by an admin; the server's limits apply to the other quotas
+	// AccessVersion is a number that the database increments whenever the password,
+	// the role or the state of the user changes.
 	AccessVersion int64
 }
 
 // Active reports whether the user may log in.
 func (u *User) Active() bool { return u.DisabledAt.IsZero() }
 
-// UserEdit is a user during a change, with further changes for the same
-// transaction.
+// UserEdit is a user that is being changed, with related changes that are made in
+// the same transaction.
 type UserEdit struct {
 	User
 	// OtherAdmins is the number of other users who are active admins.
 	OtherAdmins int
 	// SoleWallets are the ids of wallets without another owner.
 	SoleWallets []string
-	// KeepAccess leaves AccessVersion unchanged: the password is the same, with
-	// another hash.
+	// KeepAccess leaves AccessVersion unchanged, because only the hash of the
+	// password changes.
 	KeepAccess bool
 	// DropTokens revokes all tokens of the user.
 	DropTokens bool
@@ -99,7 +99,8 @@ func NewUsers(store UserStore, passwords *Passwords, now func() time.Time) *User
 	return &Users{store: store, passwords: passwords, now: clock.Microseconds(now)}
 }
 
-// Create adds a user. It requires a password, because it sets one.
+// Create adds a user. The caller must be authenticated with a password, because
+// Create sets one.
 func (s *Users) Create(ctx context.Context, who *Principal, name, password string, admin bool) (User, error) {
 	if err := who.NeedPassword(); err != nil {
 		return User{}, err
@@ -107,7 +108,7 @@ func (s *Users) Create(ctx context.Context, who *Principal, name, password strin
 	if err := checkNewName(name); err != nil {
 		return User{}, err
 	}
-	// Check first, so that a taken name costs no hashing.
+	// Check the name before the slow hashing.
 	if _, err := s.store.UserByName(ctx, name); err == nil {
 		return User{}, ErrUserExists
 	}
@@ -163,7 +164,8 @@ type UserChange struct {
 	Password *string
 	Admin    *bool
 	Disabled *bool
-	// Quotas are limits by quota; nil means the server's limit.
+	// Quotas are new limits by quota; a nil value resets a quota to the server's
+	// limit.
 	Quotas map[Quota]*int64
 }
 
@@ -178,9 +180,9 @@ func (c *UserChange) givesRights() bool {
 }
 
 // Change applies an admin's change. Setting a password or disabling the user
-// revokes all their tokens. It returns ErrLastAdmin if no admin would remain, and
-// ErrPasswordRequired for a token that would set a password or grant the admin
-// role.
+// revokes all tokens of the user. It returns ErrLastAdmin if no admin would remain,
+// and ErrPasswordRequired if the caller used a token to set a password or to grant
+// the admin role.
 func (s *Users) Change(ctx context.Context, who *Principal, name string, change UserChange) (User, error) {
 	if change.givesRights() {
 		if err := who.NeedPassword(); err != nil {
@@ -211,8 +213,8 @@ func (s *Users) Change(ctx context.Context, who *Principal, name string, change 
 	})
 }
 
-// apply changes u and returns the details for the audit log. Hashed is the hash of
-// a new password.
+// apply changes u and returns descriptions of the changes for the audit log. Hashed
+// is the hash of the new password, if there is one.
 func (c *UserChange) apply(u *UserEdit, hashed string, now time.Time) (did []string, err error) {
 	if c.Password != nil {
 		u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, true
@@ -242,10 +244,10 @@ func (c *UserChange) apply(u *UserEdit, hashed string, now time.Time) (did []str
 	return did, nil
 }
 
-// Delete removes a user with all their tokens. It returns ErrLastAdmin, and
-// ErrLastOwner if wallets would have no owner, unless deleteWallets says to delete
-// these for all their members. That requires a password, since no token for
-// managing users has permissions in wallets.
+// Delete removes a user with all their tokens. It returns ErrLastAdmin if no admin
+// would remain, and ErrLastOwner if wallets would have no owner. If deleteWallets
+// is set, it deletes such wallets for all their members instead; this requires a
+// password, since tokens for managing users have no permissions in wallets.
 func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteWallets bool) error {
 	if deleteWallets {
 		if err := who.NeedPassword(); err != nil {
@@ -307,8 +309,8 @@ func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password 
 	})
 }
 
-// HasPassword reports whether the named user has this password. It is for the start
-// of the program, not for logins.
+// HasPassword reports whether the named user has this password. Unlike a login, it
+// is not throttled; it is only for the start of the program.
 func (s *Users) HasPassword(ctx context.Context, name, password string) (bool, error) {
 	u, err := s.store.UserByName(ctx, name)
 	if err != nil {
@@ -317,7 +319,7 @@ func (s *Users) HasPassword(ctx context.Context, name, password string) (bool, e
 	return s.passwords.matches(ctx, "", u.PasswordHash, password, func() error { return nil })
 }
 
-// hashNew returns the hash of a new password of an existing user.
+// hashNew checks a new password for the user u and returns its hash.
 func (s *Users) hashNew(ctx context.Context, who *Principal, u User, password string) (string, error) {
 	wallets, err := s.store.Memberships(ctx, u.ID)
 	if err != nil {
@@ -348,13 +350,13 @@ const maxUserName = 64
 // reservedName refers to the caller in API paths.
 const reservedName = "me"
 
-// checkNewName validates the name of a new user with CheckUserName and further
-// rules.
+// checkNewName validates the name of a new user. Existing users may have names that
+// only CheckUserName accepts.
 func checkNewName(name string) error {
 	if strings.EqualFold(name, reservedName) {
 		return fault.InvalidField("name", "is reserved")
 	}
-	if problem := text.NameProblem(name); problem != "" { // an existing user may have such a name
+	if problem := text.NameProblem(name); problem != "" { // CheckUserName accepts such names, since an existing user may have one
 		return fault.InvalidField("name", "%s", problem)
 	}
 	return CheckUserName("name", name)

@@ -21,11 +21,11 @@ type Source interface {
 	Facts(ctx context.Context) (Facts, error)
 	// Tables returns all tables.
 	Tables(ctx context.Context) ([]Table, error)
-	// Rows yields the rows of a table, each with a value for each column: nil, a
-	// string, an int64, a float64 or bytes, depending on the column's type. An error is
-	// yielded once, at the end. A row is valid until the next one.
+	// Rows yields the rows of a table, each with one value per column: nil, a string, an
+	// int64, a float64 or a []byte, depending on the column's type. On an error, it
+	// yields the error and stops. The caller must not use a row after the next iteration.
 	Rows(ctx context.Context, t Table) iter.Seq2[[]any, error]
-	// Wallets returns all wallets that are not being removed.
+	// Wallets returns all wallets except those that are being removed.
 	Wallets(ctx context.Context) ([]Wallet, error)
 }
 
@@ -33,8 +33,8 @@ type Source interface {
 type Facts struct {
 	Schema int64  `json:"schema"` // the version of its migrations
 	Engine string `json:"engine"` // SQLite or PostgreSQL
-	Chain  string `json:"chain"`  // the node's chain, with the hash of its first block; empty before the first contact
-	// SigningKeys are the fingerprints of the keys that its tokens were signed with.
+	Chain  string `json:"chain"`  // chain of the node and the hash of its genesis block; empty if the node was never reached
+	// SigningKeys are the fingerprints of the keys that signed the database's tokens.
 	SigningKeys []string `json:"signing_keys"`
 }
 
@@ -53,7 +53,7 @@ type Column struct {
 // Type is the type of a column's values other than NULL.
 type Type string
 
-// The types. Booleans are integers, 0 and 1.
+// The column types. Booleans are integers: 0 or 1.
 const (
 	Text    Type = "text"
 	Integer Type = "integer"
@@ -67,7 +67,7 @@ type Wallet struct {
 	Members []wallet.Member
 }
 
-// format is the version of the format.
+// format is the version of the backup format.
 const format = 1
 
 // Manifest describes a backup and its contents.
@@ -80,7 +80,7 @@ type Manifest struct {
 	Files  []Part      `json:"files"`
 }
 
-// TableRows is a table and its number of rows.
+// TableRows is a table with the number of its rows.
 type TableRows struct {
 	Table
 

@@ -24,7 +24,7 @@ import (
 
 var now = time.Date(2026, 11, 22, 9, 47, 10, 5, time.UTC)
 
-// rows is a database with one table.
+// rows is a backup.Source with one table and these rows.
 type rows [][]any
 
 var things = backup.Table{Name: "things", Columns: []backup.Column{
@@ -54,7 +54,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// save writes a backup into a new directory.
+// save writes a backup into a new directory and returns its path.
 func save(t testing.TB, src backup.Source) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.zip")
@@ -65,7 +65,7 @@ func save(t testing.TB, src backup.Source) string {
 	return path
 }
 
-// check opens and verifies a file.
+// check opens a backup and verifies its contents.
 func check(t testing.TB, path string) error {
 	t.Helper()
 	f, err := backup.Open(path)
@@ -93,7 +93,7 @@ func TestRoundTrip(t *testing.T) {
 		must(t, err)
 		got = append(got, row)
 	}
-	if !reflect.DeepEqual(want, got) { // cmp takes long for long values
+	if !reflect.DeepEqual(want, got) { // cmp is slow for long values
 		t.Error("the rows differ")
 	}
 	if f.RowsOf("things") != 5 || f.Schema != 3 || f.Engine != "SQLite" || f.Program != "specterd test" || !f.MadeAt.Equal(now.Truncate(time.Second)) {
@@ -130,7 +130,7 @@ func TestInvalidValues(t *testing.T) {
 	}
 }
 
-// TestDamage changes each byte of a file, and truncates the file.
+// TestDamage changes each byte of a file in turn, and truncates the file.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
@@ -150,7 +150,8 @@ func TestDamage(t *testing.T) {
 		other[i] ^= 0x55
 		must(t, os.WriteFile(broken, other, 0o600))
 		if check(t, broken) == nil {
-			// For example the time of a member: the contents must be the same.
+			// A change of metadata, such as a member's time, is not detected, but the
+			// contents must be unchanged.
 			if diff := cmp.Diff(before, contents(t, broken)); diff != "" {
 				t.Fatalf("with a changed byte at %d the file passes the check with other contents: %s", i, diff)
 			}
@@ -162,7 +163,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// contents returns the rows and the tables of a file as text.
+// contents returns the tables and rows of a backup as text.
 func contents(t *testing.T, path string) string {
 	t.Helper()
 	f, err := backup.Open(path)
@@ -178,7 +179,8 @@ func contents(t *testing.T, path string) string {
 	return text
 }
 
-// rewrite writes a copy of a backup with changed members; nil removes a member.
+// rewrite writes a copy of a backup with members that change has modified; a member that is
+// set to nil is removed.
 func rewrite(t *testing.T, path string, change func(members map[string][]byte)) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)
@@ -209,7 +211,8 @@ func rewrite(t *testing.T, path string, change func(members map[string][]byte)) 
 	return changed
 }
 
-// TestManipulatedFiles checks that manipulated files are refused within the limits for reading.
+// TestManipulatedFiles checks that manipulated files are refused, without reading more than
+// the limits permit.
 func TestManipulatedFiles(t *testing.T) {
 	t.Parallel()
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
@@ -302,7 +305,7 @@ func TestSave(t *testing.T) {
 	if err := backup.Save(path, write("second", nil)); err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("got %v", err)
 	}
-	// Another process creates the file meanwhile.
+	// The file is created by another process while Save writes.
 	other := filepath.Join(dir, "y")
 	err := backup.Save(other, func(io.Writer) error { return os.WriteFile(other, []byte("theirs"), 0o600) })
 	if err == nil || !strings.Contains(err.Error(), "already exists") {

@@ -45,8 +45,8 @@ UTXOs of a wallet. For software that reads one descriptor for both, use the one 
 last command takes minutes or hours. Labels, members and proposals are in tables/.
 `
 
-// writeDescriptors writes what is required to use the wallets without specterd. Texts
-// that users entered are quoted, so that they cannot imitate other lines.
+// writeDescriptors writes the data that is required to use the wallets without specterd.
+// Texts that users entered are quoted, so that they cannot imitate other lines.
 func writeDescriptors(out io.Writer, wallets []Wallet) error {
 	var b bytes.Buffer
 	b.WriteString(descriptorsHead)
@@ -71,7 +71,7 @@ func writeWallet(b *bytes.Buffer, w Wallet) error {
 	for i, m := range w.Members {
 		members[i] = fmt.Sprintf("%q (%s)", m.UserName, m.Role)
 	}
-	name := "'" + strings.ReplaceAll(w.CoreName, "'", "") + "'" // for a shell
+	name := "'" + strings.ReplaceAll(w.CoreName, "'", "") + "'" // quoted for a shell
 	fmt.Fprintf(b, `
 Wallet      %q
 members     %s

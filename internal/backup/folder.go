@@ -33,7 +33,8 @@ func Save(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
-	// Unlike a rename, a link cannot replace a file. Some file systems, such as FAT, have no links.
+	// Unlike a rename, a link cannot replace an existing file. Some file systems, such as
+	// FAT, do not support links.
 	switch err := os.Link(file.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
 		return errThere(path)
@@ -59,8 +60,8 @@ func errThere(path string) error {
 const (
 	partialPrefix = ".specterd-backup-"
 	partialSuffix = ".partial"
-	// partialAge is how long an incomplete file may be unmodified before it counts as
-	// abandoned.
+	// partialAge is the time since the last change of an incomplete file after which the
+	// file counts as abandoned.
 	partialAge = time.Hour
 
 	namePrefix = "specterd-backup-"
@@ -68,10 +69,10 @@ const (
 	nameTime   = "20060102T150405Z"
 )
 
-// Folder is the directory of backups with default names.
+// Folder is the path of a directory with backups that have default names.
 type Folder string
 
-// Name returns the path of a backup that is made now.
+// Name returns the default path of a backup made at time now.
 func (f Folder) Name(now time.Time) string {
 	return filepath.Join(string(f), namePrefix+now.UTC().Format(nameTime)+nameSuffix)
 }
@@ -83,7 +84,7 @@ type entry struct {
 }
 
 // list returns the backups with default names, newest first. It ignores backups with a
-// time after now, which were made while the clock was wrong.
+// time after now, since they were made while the clock was wrong.
 func (f Folder) list(now time.Time) ([]entry, error) {
 	names, err := os.ReadDir(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,8 +112,8 @@ func (f Folder) Newest(now time.Time) (time.Time, error) {
 	return found[0].at, nil
 }
 
-// Prune deletes all but the newest keep backups, and incomplete files of interrupted
-// backups. It does not touch files with other names.
+// Prune deletes all backups except the newest keep ones, and the incomplete files of
+// interrupted backups. It does not touch files with other names.
 func (f Folder) Prune(now time.Time, keep int) error {
 	found, err := f.list(now)
 	if err != nil {

@@ -45,8 +45,7 @@ type part struct {
 	member *zip.File
 }
 
-// Open opens a backup and reads its manifest. Check verifies that the contents match the
-// manifest.
+// Open opens a backup and reads its manifest. It does not verify the contents; see Check.
 func Open(path string) (*File, error) {
 	file, err := os.Open(path) //nolint:gosec // the operator says which file
 	if err != nil {
@@ -150,7 +149,8 @@ func (f *File) match(members map[string]*zip.File, size int64) error {
 	return nil
 }
 
-// Check reads the whole file and compares it with the manifest, including the hashes.
+// Check reads the whole backup and compares its contents with the manifest, including the
+// hashes.
 func (f *File) Check(ctx context.Context) error {
 	read := map[string]bool{}
 	for _, t := range f.Tables {
@@ -179,8 +179,8 @@ func (f *File) Check(ctx context.Context) error {
 	return nil
 }
 
-// Rows yields the rows of a table. An error is yielded once, at the end. The hash is
-// verified after the last row, so the rows before it are unverified.
+// Rows yields the rows of a table. On an error, it yields the error and stops. The hash
+// is verified only after the last row, so rows are unverified unless Check was called.
 func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		in, err := f.open(t.fileName())
@@ -220,9 +220,10 @@ func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 	}
 }
 
-// partReader reads one file of a backup, up to one byte more than its expected length.
+// partReader reads one file of a backup. It reads at most one byte more than the expected
+// length, which is sufficient to detect a longer file.
 type partReader struct {
-	io.Reader // the remaining bytes, which are added to sum
+	io.Reader // remaining bytes; bytes that are read are added to sum
 
 	f      *File
 	part   part
@@ -243,7 +244,7 @@ func (f *File) open(name string) (*partReader, error) {
 	return r, nil
 }
 
-// end verifies the length and the hash after the whole file was read.
+// end verifies the length and the hash. It must be called after all bytes were read.
 func (r *partReader) end() error {
 	if err := r.member.Close(); err != nil {
 		return r.f.damaged("%s: %v", r.part.Name, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// appendRow appends a row as a line of JSON: an object with all columns in the order of
-// the table, with bytes in hexadecimal.
+// appendRow appends a row to line as a JSON object with all columns, in the order of the
+// table. Bytes are encoded in hexadecimal.
 func (t Table) appendRow(line []byte, row []any) ([]byte, error) {
 	if len(row) != len(t.Columns) {
 		return nil, fmt.Errorf("a row has %d values for %d columns", len(row), len(t.Columns))
@@ -71,7 +71,7 @@ func newRowReader(t Table) *rowReader {
 var errNoRow = errors.New("a line is not a row of the table")
 
 func (r *rowReader) parse(line []byte) ([]any, error) {
-	r.json.Reset(bytes.NewBuffer(line)) // a bytes.Buffer is read without a copy
+	r.json.Reset(bytes.NewBuffer(line)) // the decoder reads from a bytes.Buffer without copying
 	if begin, err := r.json.ReadToken(); err != nil || begin.Kind() != '{' {
 		return nil, errNoRow
 	}

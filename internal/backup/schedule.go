@@ -20,14 +20,15 @@ type Schedule struct {
 }
 
 const (
-	// schedulePoll is how often the time is checked. A timer for a whole day would stop
-	// while the machine is suspended and would ignore changes of the clock.
+	// schedulePoll is how often Run checks whether a backup is due. A timer for a whole
+	// day would stop while the machine is suspended, and would ignore changes of the
+	// clock.
 	schedulePoll = time.Minute
-	// scheduleRetry is the maximum time between a failure and the next attempt.
+	// scheduleRetry is the maximum time between a failed backup and the next attempt.
 	scheduleRetry = time.Hour
 )
 
-// Run makes backups until ctx ends.
+// Run makes backups when they are due until ctx ends. It logs failures.
 func (s *Schedule) Run(ctx context.Context) {
 	tick := time.NewTicker(schedulePoll)
 	defer tick.Stop()

@@ -65,7 +65,8 @@ func TestSchedule(t *testing.T) {
 	fails = nil
 	step(0, second, third)
 
-	// Files with other names, abandoned partial files, and a backup from a wrong clock.
+	// These are files with other names, abandoned partial files, and a backup with a future
+	// time.
 	others := []string{
 		"before-migration-from-7-20261122T094710.000000Z.db", "specterd-backup-20200101T000000Z.zip.old", "specterd-backup-2020.zip", "my.zip",
 		"specterd-backup-20400101T000000Z.zip", ".specterd-backup-1.partial", ".specterd-backup-2.partial",

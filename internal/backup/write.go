@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// Write writes a backup of src. Program is recorded as the program that made it.
+// Write writes a backup of src to out. Program is the name and version of the program,
+// which the manifest contains.
 func Write(ctx context.Context, out io.Writer, src Source, program string, now time.Time) (Manifest, error) {
 	facts, err := src.Facts(ctx)
 	if err != nil {
@@ -23,7 +24,7 @@ func Write(ctx context.Context, out io.Writer, src Source, program string, now t
 	w := writer{zip: zip.NewWriter(out), Manifest: Manifest{
 		Format: format, Program: program, MadeAt: now.UTC().Truncate(time.Second), Facts: facts, Tables: []TableRows{}, Files: []Part{},
 	}}
-	// The default level takes a third more CPU time for a file that is only 7 % smaller.
+	// The default level takes a third more CPU time and makes the file only 7 % smaller.
 	w.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestSpeed) })
 	wallets, err := src.Wallets(ctx)
 	if err != nil {
@@ -54,12 +55,12 @@ type writer struct {
 	zip *zip.Writer
 }
 
-// create starts a new file within the backup.
+// create starts a new file in the backup.
 func (w *writer) create(name string) (io.Writer, error) {
 	return w.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: w.MadeAt})
 }
 
-// add adds a file to the backup and to the manifest.
+// add writes a file to the backup and adds it to the manifest.
 func (w *writer) add(name string, write func(io.Writer) error) error {
 	member, err := w.create(name)
 	if err != nil {
@@ -114,7 +115,7 @@ func (w *writer) addTable(ctx context.Context, src Source, t Table) error {
 	return err
 }
 
-// end writes the manifest, which is complete only after all other files.
+// end writes the manifest. It must be called after all other files were written.
 func (w *writer) end() error {
 	member, err := w.create(manifestName)
 	if err != nil {
