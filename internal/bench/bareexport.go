@@ -17,7 +17,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// The rows of each kind of export, by the columns that it has.
+// The kinds of rows that the comparison program reads: one per transaction with its
+// raw bytes, or one per output.
 const (
 	rawRows    = "raw"
 	outputRows = "outputs"
@@ -31,7 +32,8 @@ LEFT JOIN labels AS a ON a.wallet_id = t.wallet_id AND a.type = 'addr' AND a.ref
 
 const bareOrder = ` WHERE t.wallet_id = $1 AND t.status NOT IN ('replaced', 'conflicted', 'abandoned') ORDER BY t.time DESC, t.txid DESC`
 
-// CROSS JOIN prevents SQLite from scanning the outputs first.
+// bareQueries are the queries by kind of rows. CROSS JOIN prevents SQLite from
+// scanning the outputs first.
 var bareQueries = map[string]string{
 	rawRows: bareColumns + `, t.raw` + bareTables + bareOrder,
 	outputRows: bareColumns + `, coalesce(l.label, ''), o.vout, o.address, o.amount_sat, o.branch, o.address_index, coalesce(b.label, c.label, '')` + bareTables + `
@@ -41,7 +43,7 @@ LEFT JOIN labels AS b ON b.wallet_id = o.wallet_id AND b.type = 'output' AND b.r
 LEFT JOIN labels AS c ON c.wallet_id = o.wallet_id AND c.type = 'addr' AND c.ref = o.address` + bareOrder + `, o.vout`,
 }
 
-// bareRow is the target for scanning a row of any kind.
+// bareRow is the target for scanning a row of either kind.
 type bareRow struct {
 	txid, status, blockHash, conflicts, replaceable, category, address, label string
 	time, blockTime, flow                                                     int64
@@ -67,10 +69,10 @@ func (r *bareRow) columns(kind string) []any {
 	return append(all, &r.labelOfTx, &r.vout, &r.outAddress, &r.amount, &r.outBranch, &r.outIndex, &r.outLabel)
 }
 
-// serveBareExport is the process of the comparison program. Its arguments are a
-// database, a wallet's id, which rows to read, and the size of the response in
-// bytes. It reads the rows with one query and writes a prepared number of bytes for
-// each of them: it formats nothing.
+// serveBareExport is the comparison program. Its arguments are a database, a
+// wallet's id, the kind of rows, and the size of the response in bytes. It reads
+// the rows with one query, and for each of them writes a prepared number of bytes
+// without formatting anything.
 func serveBareExport(ctx context.Context, args []string, stdout io.Writer) error {
 	debug.SetGCPercent(stepsPercent)
 	database, walletID, kind := args[0], args[1], args[2]

@@ -18,14 +18,14 @@ import (
 )
 
 const (
-	heavyUsers       = 25     // with two requests each
+	heavyUsers       = 25     // each sends two requests at a time
 	heavySize        = 10_000 // transactions
 	besideBar        = 10 * time.Millisecond
 	besideTime       = 10 * time.Second
 	besideConnection = 4
 )
 
-// heavyRequest is a request that requires much work.
+// heavyRequest is a request that requires much work from the server.
 type heavyRequest struct{ method, path, accept, body string }
 
 func heaviest() []heavyRequest {
@@ -38,8 +38,8 @@ func heaviest() []heavyRequest {
 	}
 }
 
-// emptyItems is a transaction with one input that has the maximum number of empty
-// witness items, in hexadecimal, the longest format.
+// emptyItems returns a transaction in hexadecimal, the longest format. It has one
+// input with the maximum number of empty witness items.
 func emptyItems() string {
 	const items = psbt.MaxSize - 1000
 	head := "02000000" + "0001" + "01" + strings.Repeat("00", 36) + "00" + "00000000" + "01" + strings.Repeat("00", 8) + "00"
@@ -47,9 +47,9 @@ func emptyItems() string {
 	return head + count + strings.Repeat("00", items) + "00000000"
 }
 
-// measureBeside sends requests with a token while the maximum number of heavy
-// requests of many users is in progress: each is sent again as soon as it was
-// answered, or when the server permits a retry.
+// measureBeside measures light requests while many users send heavy ones, two at a
+// time. Each user sends the next request as soon as the previous one is answered
+// or, if it was rejected, when the server permits a retry.
 func measureBeside(ctx context.Context, b *bench) error {
 	s, err := b.history(ctx, heavySize)
 	if err != nil {
@@ -98,7 +98,7 @@ func measureBeside(ctx context.Context, b *bench) error {
 	})
 }
 
-// addMembers adds users who are signers of the wallet, and returns their tokens.
+// addMembers adds n users as signers of the wallet, and returns a token of each.
 func (s *seeded) addMembers(ctx context.Context, n int) (tokens []string, err error) {
 	db, err := openStore(ctx, s.database())
 	if err != nil {
@@ -133,8 +133,7 @@ type heavyLoad struct {
 	err               error
 }
 
-// start sends two requests at a time with each token, until the returned function is
-// called.
+// start sends two requests at a time with each token until stop is called.
 func (h *heavyLoad) start(ctx context.Context, tokens []string) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * len(tokens), DisableCompression: true}}
@@ -164,8 +163,8 @@ func (h *heavyLoad) failure() error {
 	return h.err
 }
 
-// send sends one request, and waits for the time that the server specifies if it is
-// rejected.
+// send sends one request. If it is rejected, send waits for the time that the
+// server specifies.
 func (h *heavyLoad) send(ctx context.Context, client *http.Client, token string, what heavyRequest) error {
 	r, err := http.NewRequestWithContext(ctx, what.method, "http://"+h.address+what.path, strings.NewReader(what.body))
 	if err != nil {

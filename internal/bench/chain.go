@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
-// chain is a node on a private chain, with UTXOs that anyone can spend, so that
+// chain is a node on a private chain. It has UTXOs that anyone can spend, so that
 // payments require neither a wallet nor a signature.
 type chain struct {
 	*regtest.Node
@@ -30,8 +30,8 @@ type utxo struct {
 	amount btc.Amount
 }
 
-// openScript locks these UTXOs. It drops two items that stand for a signature and a
-// key, so that payments have a realistic size.
+// openScript is the script that locks these UTXOs. It drops two items, which have
+// the sizes of a signature and a key, so that payments have a realistic size.
 var openScript = []byte{txscript.OP_2DROP, txscript.OP_TRUE}
 
 const (
@@ -42,7 +42,8 @@ const (
 	networkFee = 1000
 )
 
-// startChain starts a node with a number of UTXOs of 0.02 BTC.
+// startChain starts a node and creates at least the given number of UTXOs of about
+// 0.02 BTC.
 func startChain(ctx context.Context, dir string, utxos int, args ...string) (*chain, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func startChain(ctx context.Context, dir string, utxos int, args ...string) (*ch
 	return c, nil
 }
 
-// withoutZMQ disables all announcements of a node.
+// withoutZMQ has the arguments that disable all ZMQ publishers of a node.
 var withoutZMQ = []string{"-nozmqpubhashblock", "-nozmqpubrawtx", "-nozmqpubsequence"}
 
 func (c *chain) fund(ctx context.Context, utxos int) error {
@@ -86,7 +87,7 @@ func (c *chain) fund(ctx context.Context, utxos int) error {
 	return nil
 }
 
-// fan splits one UTXO into many, in a block.
+// fan splits one UTXO into fanSize UTXOs and mines a block with that transaction.
 func (c *chain) fan(ctx context.Context, from utxo) error {
 	tx := spending(from)
 	amount := (from.amount - 100*networkFee) / fanSize
@@ -100,7 +101,7 @@ func (c *chain) fan(ctx context.Context, from utxo) error {
 	return c.block(ctx, serialize(tx))
 }
 
-// payment spends a UTXO: a part of it goes to the script, the rest to an external
+// payment spends a UTXO: a third goes to the given script, the rest to an external
 // address.
 func (c *chain) payment(to []byte) *wire.MsgTx {
 	from := c.utxos[0]
@@ -112,7 +113,8 @@ func (c *chain) payment(to []byte) *wire.MsgTx {
 	return tx
 }
 
-// block mines a block of transactions that were not in the mempool.
+// block mines a block with the given transactions, which need not be in the
+// mempool.
 func (c *chain) block(ctx context.Context, raws ...string) error {
 	_, err := c.Call(ctx, "generateblock", openAddress(), raws)
 	return err
@@ -123,7 +125,7 @@ func (c *chain) generate(ctx context.Context, count int, address string) (hashes
 	return hashes, c.into(ctx, &hashes, "generatetoaddress", count, address)
 }
 
-// into calls a method and decodes its result.
+// into calls an RPC method and decodes its result.
 func (c *chain) into(ctx context.Context, result any, method string, params ...any) error {
 	answer, err := c.Call(ctx, method, params...)
 	if err != nil {
@@ -142,7 +144,7 @@ func spending(from utxo) *wire.MsgTx {
 	return tx
 }
 
-// openOutput is the P2WSH of openScript.
+// openOutput returns the P2WSH output script of openScript.
 func openOutput() []byte {
 	hash := sha256.Sum256(openScript)
 	return append([]byte{txscript.OP_0, txscript.OP_DATA_32}, hash[:]...)
@@ -150,7 +152,7 @@ func openOutput() []byte {
 
 func openAddress() string { return btc.AddressOf(openOutput(), btc.Regtest) }
 
-// somebody is a P2WPKH script for which no key exists.
+// somebody returns a P2WPKH script without a known key.
 func somebody(i int) []byte {
 	hash := sha256.Sum256(fmt.Append(nil, i))
 	return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, hash[:20]...)
@@ -162,5 +164,5 @@ func serialize(tx *wire.MsgTx) string {
 	return hex.EncodeToString(b.Bytes())
 }
 
-// chainFolder is the data directory of a node.
+// chainFolder returns the data directory of a node.
 func (b *bench) chainFolder(name string) string { return filepath.Join(b.dir, "bitcoind-"+name) }

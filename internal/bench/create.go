@@ -24,19 +24,20 @@ const (
 	// createBar is the time limit for creating a token in addition to comparing the
 	// password.
 	createBar = 5 * time.Millisecond
-	// specterRounds is the number of PBKDF2 rounds for every password before
-	// bcrypt, so that login times do not reveal imported users.
+	// specterRounds is the number of PBKDF2 rounds that specterd applies to every
+	// password before bcrypt, so that login times do not reveal imported users.
 	specterRounds = 10_000
 )
 
-// sample is a single comparison of a password, and the creation of a token with a
-// password right after.
+// sample has the durations of a bare password comparison and of the creation of a
+// token with a password right after it.
 type sample struct{ compare, create time.Duration }
 
 // measureCreate creates tokens with a password, one after the other. The time in
 // excess of PBKDF2 and a bare bcrypt comparison of the same cost is specterd's
-// overhead. It does not depend on the cost; but at production cost the noise of
-// hundreds of milliseconds of bcrypt hides it, so it is judged at the lowest cost.
+// overhead, which does not depend on the cost. At the production cost, bcrypt takes
+// hundreds of milliseconds and its noise hides the overhead, so only the result at
+// the lowest cost is judged.
 func measureCreate(ctx context.Context, b *bench) error {
 	for _, cost := range []int{productionCost, lowestCost} {
 		folder := filepath.Join(b.dir, fmt.Sprintf("cost-%d", cost))

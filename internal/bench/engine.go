@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// engine is the wallet part of specterd, assembled in the same way but without HTTP
+// engine is the wallet part of specterd, assembled as in specterd but without HTTP
 // and in this process.
 type engine struct {
 	store     *store.Store
@@ -61,8 +61,8 @@ func (e *engine) close() error {
 	return e.store.Close()
 }
 
-// sync runs the indexer with an empty index until it equals the node, and returns
-// the duration.
+// sync runs the indexer until it has indexed the whole chain into an empty index,
+// and returns the duration.
 func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*patience)
 	defer cancel()
@@ -86,7 +86,7 @@ func (e *engine) sync(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// syncStore reports when a wallet's index has reached a block.
+// syncStore signals on synced when the index of a wallet has reached a block.
 type syncStore struct {
 	*store.Store
 	synced chan<- struct{}

@@ -11,15 +11,15 @@ import (
 
 const (
 	exported   = 100_000 // transactions
-	exportBar  = 2.0     // times the duration of the comparison program
+	exportBar  = 2.0     // maximum ratio to the duration of the comparison program
 	memoryBar  = 64_000_000
-	maxExports = 3 // rounds on each side
+	maxExports = 3 // maximum number of rounds
 )
 
 // export is a streamed response.
 type export struct {
 	name, what, path, accept string
-	rows                     string // the query with which the comparison program reads the same data; see bareRows
+	rows                     string // kind of rows that the comparison program reads; see bareQueries
 }
 
 var exports = []export{
@@ -29,8 +29,8 @@ var exports = []export{
 	{nameLedger, "v1 ledger", walletPath + "/transactions?view=ledger", "text/csv", outputRows},
 }
 
-// measureExports streams a long history, and compares with a program that reads the
-// same rows and writes the same number of bytes.
+// measureExports compares the export of a long history with a program that reads
+// the same rows and writes the same number of bytes.
 func measureExports(ctx context.Context, b *bench) error {
 	s, err := b.history(ctx, exported)
 	if err != nil {
@@ -50,8 +50,8 @@ func measureExports(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// measureExport starts a new specterd for each kind of export, so that its memory
-// use is not affected by earlier ones.
+// measureExport measures one kind of export. It starts a new specterd, so that the
+// memory use is not affected by earlier exports.
 func measureExport(ctx context.Context, b *bench, s seeded, e export) ([]figure, error) {
 	up, err := s.serve(ctx, b)
 	if err != nil {
@@ -96,7 +96,8 @@ func measureExport(ctx context.Context, b *bench, s seeded, e export) ([]figure,
 	return []figure{compared(time, sides[0], sides[1], exportBar), memory}, nil
 }
 
-// side returns the side that streams the export, which must have that size.
+// side returns the side that requests the export, and checks the size of each
+// response.
 func (r *reader) side(ctx context.Context, e export, size int64) side {
 	return side{server: r.server, ask: func() error {
 		n, err := r.get(ctx, e.path, e.accept)

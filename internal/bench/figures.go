@@ -9,17 +9,18 @@ import (
 	"time"
 )
 
-// figure is a row of a table of times or memory sizes, as opposed to requests.
+// figure is a row of a table of durations or memory sizes; comparisons of requests
+// per second have a table of their own.
 type figure struct {
 	name, what     string
 	value, against string // the result, and the value that it is compared with
-	ratio, spread  string // of the ratio, or of the value without a ratio
+	ratio, spread  string // ratio to that value, and the range of the ratio or, without a ratio, of the value
 	processor      string // the ratio of the servers' CPU times
 	bar            string
 	good           bool
 }
 
-// printFigures prints a table of figures, and an empty line.
+// printFigures prints a table of figures, followed by an empty line.
 func printFigures(stdout io.Writer, figures []figure) error {
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) }
@@ -38,9 +39,9 @@ func printFigures(stdout io.Writer, figures []figure) error {
 	return err
 }
 
-// compared fills in a figure for a duration that is limited to a multiple of the
-// base's, measured in turns. The ratio is the median of the ratios of adjacent
-// turns.
+// compared fills in a figure for the duration of subject, which may be at most a
+// multiple of the duration of base. The ratio is the median of the ratios of
+// adjacent turns.
 func compared(f figure, base, subject side, most float64) figure {
 	ratios := make([]float64, len(base.took))
 	for i := range ratios {
@@ -62,7 +63,8 @@ func timed(f figure, took []time.Duration) figure {
 	return f
 }
 
-// within is timed with a limit for each duration.
+// within fills in a figure like timed, and judges whether all durations are within
+// a limit.
 func within(f figure, took []time.Duration, most time.Duration) figure {
 	f = timed(f, took)
 	f.bar, f.good = "all ≤ "+duration(most), slices.Max(took) <= most

@@ -21,7 +21,7 @@ import (
 
 const (
 	followedWallets = 200
-	paidWallets     = 5 // that each block pays to
+	paidWallets     = 5 // number of wallets that each block pays to
 	blockBar        = time.Second
 	arrivals        = 20
 	zmqBar          = 200 * time.Millisecond
@@ -30,15 +30,16 @@ const (
 	patience        = time.Minute
 )
 
-// following is a specterd that indexes a node with wallets.
+// following is a specterd that indexes a node with several wallets.
 type following struct {
 	*reader
 	chain     *chain
-	receive   []*btc.Deriver // of each wallet
-	addresses uint32         // used so far, in each wallet
+	receive   []*btc.Deriver // one per wallet, for its receive addresses
+	addresses uint32         // number of addresses used so far in each wallet
 }
 
-// follow starts a node, and a specterd that creates wallets there.
+// follow starts a node and a specterd, and creates a number of wallets through its
+// API.
 func (b *bench) follow(ctx context.Context, name string, wallets int, nodeArgs ...string) (f *following, stop func(), err error) {
 	c, err := startChain(ctx, b.chainFolder(name), fanSize, nodeArgs...)
 	if err != nil {
@@ -118,7 +119,7 @@ func (f *following) makeWallet(ctx context.Context, i int) error {
 	return nil
 }
 
-// payment pays to the next address of a wallet.
+// payment returns a transaction that pays to the next address of a wallet.
 func (f *following) payment(wallet int) (raw, txid string, err error) {
 	script, err := f.receive[wallet].Script(f.addresses)
 	if err != nil {
@@ -128,8 +129,8 @@ func (f *following) payment(wallet int) (raw, txid string, err error) {
 	return serialize(tx), tx.TxHash().String(), nil
 }
 
-// measureBlock measures until many wallets have indexed a block that pays to some
-// of them.
+// measureBlock measures the time from mining a block with payments to some wallets
+// until all wallets have indexed it.
 func measureBlock(ctx context.Context, b *bench) error {
 	start := clock()
 	f, stop, err := b.follow(ctx, nameBlock, followedWallets)
@@ -162,8 +163,8 @@ func measureBlock(ctx context.Context, b *bench) error {
 	return err
 }
 
-// block mines a block and returns the time until the last wallet's index has
-// reached it.
+// block mines a block with payments, and returns the time until the indexes of all
+// wallets have reached it.
 func (f *following) block(ctx context.Context, db *sql.DB) (time.Duration, error) {
 	var height int
 	if err := f.chain.into(ctx, &height, "getblockcount"); err != nil {
@@ -212,7 +213,8 @@ func (f *following) shows(ctx context.Context, wallet int, txid string) (bool, e
 	return strings.Contains(string(text), txid), err
 }
 
-// measureArrivals sends payments to a wallet, and waits until each can be read.
+// measureArrivals measures the time from sending a payment until it is in the
+// wallet's history.
 func measureArrivals(ctx context.Context, b *bench) error {
 	var figures []figure
 	for _, one := range []struct {
@@ -236,7 +238,8 @@ func measureArrivals(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// arrivals distributes the payments over the time between two polls.
+// arrivals sends payments at times that are distributed over the interval between
+// two polls, and returns how long each took to arrive.
 func (b *bench) arrivals(ctx context.Context, name string, between time.Duration, nodeArgs []string) ([]time.Duration, error) {
 	f, stop, err := b.follow(ctx, name, 3, nodeArgs...)
 	if err != nil {
@@ -265,7 +268,8 @@ func (b *bench) arrivals(ctx context.Context, name string, between time.Duration
 	return took, nil
 }
 
-// until polls a condition every few milliseconds, and returns how long it took.
+// until checks a condition every few milliseconds, and returns the time until it
+// was met.
 func until(ctx context.Context, is func() (bool, error)) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

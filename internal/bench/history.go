@@ -19,10 +19,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// walletAlias is the alias of the history's wallet.
+// walletAlias is the alias of the wallet with the history.
 const walletAlias = "bench"
 
-// seeded is a data directory with one user, who has one wallet with a history.
+// seeded is a data directory with one user and, in most measurements, a wallet with
+// a history.
 type seeded struct {
 	folder, key, token string
 	walletID           string
@@ -31,13 +32,13 @@ type seeded struct {
 
 func (s seeded) database() string { return filepath.Join(s.folder, databaseName) }
 
-// serve starts a specterd with the data directory.
+// serve starts a specterd on the data directory.
 func (s seeded) serve(ctx context.Context, b *bench) (*server, error) {
 	return startSpecterd(ctx, b.binary, s.folder, s.key)
 }
 
-// history returns a data directory with a number of transactions, which is created
-// on first use.
+// history returns a data directory with a wallet of the given number of
+// transactions. It is created on first use.
 func (b *bench) history(ctx context.Context, transactions int) (seeded, error) {
 	if s, ok := b.histories[transactions]; ok {
 		return s, nil
@@ -69,7 +70,7 @@ func (s *seeded) fill(ctx context.Context, db *store.Store) error {
 	return s.addHistory(ctx, db, who.UserID)
 }
 
-// addHistory adds a wallet with transactions.
+// addHistory adds a wallet with s.transactions transactions.
 func (s *seeded) addHistory(ctx context.Context, db *store.Store, ownerID string) error {
 	s.walletID = uuid.NewString()
 	if err := s.addWallet(ctx, db, ownerID); err != nil {
@@ -92,7 +93,7 @@ func (s *seeded) addHistory(ctx context.Context, db *store.Store, ownerID string
 	return nil
 }
 
-// addWallet adds a wallet whose addresses have no keys, and labels some of them.
+// addWallet adds a wallet with made-up addresses, and labels some of them.
 func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string) error {
 	w := wallet.Wallet{
 		ID: s.walletID, Name: walletAlias, CoreName: "specterd-" + s.walletID, Script: btc.WPKH, SignaturesRequired: 1, CreatedAt: clock(),
@@ -127,22 +128,23 @@ func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string)
 // publicKey is an extended public key for test networks.
 const publicKey = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
-// addressAt returns a text of the length of an address, for a place in the wallet.
+// addressAt returns a unique text for a place in the wallet that has the length of
+// an address.
 func addressAt(at *wallet.Place) string { return fmt.Sprintf("bcrt1q%d%037d", at.Branch, at.Index) }
 
-// madeUp returns a text that looks like a hash.
+// madeUp returns a text in the format of a transaction id or block hash.
 func madeUp(of string, i int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", of, i))
 	return hex.EncodeToString(sum[:])
 }
 
-// ledger generates a history, from the first transaction on: two of three are
-// payments to the wallet, each to a different address, and the third is an outgoing
-// payment that spends the latter of these and the change of the previous outgoing
+// ledger generates a history, oldest transaction first. Of three transactions, two
+// are payments to the wallet, to different addresses. The third is an outgoing
+// payment that spends the second of these and the change of the previous outgoing
 // payment.
 type ledger struct {
 	made     int
-	branches [2]uint32 // the next index of each
+	branches [2]uint32 // next index of each branch
 	utxos    []wallet.Input
 }
 
@@ -163,15 +165,15 @@ func (l *ledger) next() wallet.Transaction {
 	return t
 }
 
-// own returns an output to the next address of a branch.
+// own returns an output to the wallet's next address on a branch.
 func (l *ledger) own(branch wallet.Branch, vout uint32, amount btc.Amount) wallet.Output {
 	at := &wallet.Place{Branch: branch, Index: l.branches[branch]}
 	l.branches[branch]++
 	return wallet.Output{Vout: vout, Address: addressAt(at), Amount: amount, Own: at}
 }
 
-// receive has one input and two outputs, of which the index stores the wallet's
-// own.
+// receive makes t a payment to the wallet with one input and two outputs. The index
+// stores only the wallet's output.
 func (l *ledger) receive(t *wallet.Transaction) {
 	out := l.own(wallet.ReceiveBranch, 0, btc.Amount(100_000+l.made*37))
 	t.Category, t.Flow, t.Address, t.Own, t.Outputs = wallet.Receive, out.Amount, out.Address, out.Own, []wallet.Output{out}
@@ -182,7 +184,7 @@ func (l *ledger) receive(t *wallet.Transaction) {
 	}
 }
 
-// send has two inputs and two outputs.
+// send makes t an outgoing payment with change, which spends l.utxos.
 func (l *ledger) send(t *wallet.Transaction) {
 	var in btc.Amount
 	for _, utxo := range l.utxos {
@@ -198,7 +200,8 @@ func (l *ledger) send(t *wallet.Transaction) {
 	l.utxos = []wallet.Input{{Prev: btc.Outpoint{Txid: t.Txid, Vout: 1}, Amount: change.Amount}}
 }
 
-// raw returns bytes that are never parsed.
+// raw returns random bytes in place of a serialized transaction. They are never
+// parsed.
 func (l *ledger) raw(size int) []byte {
 	raw := make([]byte, size)
 	_, _ = rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, l.made))).Read(raw) // never fails

@@ -19,10 +19,10 @@ import (
 const (
 	importedWallets = 200
 	importedLabels  = 100_000
-	// importBar is the maximum ratio of the memory use of an import of ten times
-	// the size.
+	// importBar is the maximum ratio of the memory use of an import to the memory
+	// use of an import of a tenth of the size.
 	importBar = 1.25
-	// labelText has the maximum length of a label together with a number.
+	// labelText, together with a number, has the maximum length of a label.
 	labelText = "of the customer with the long name, for all that was delivered to the old address in the spring and in the summer, " +
 		"as agreed on the telephone; to be paid within thirty days, or twenty with two percent off, "
 )
@@ -58,7 +58,7 @@ func measureImport(ctx context.Context, b *bench) error {
 
 // importRun is the result of an import.
 type importRun struct {
-	peak int64 // bytes of memory
+	peak int64 // peak memory in bytes
 	took time.Duration
 }
 
@@ -66,8 +66,8 @@ func (r importRun) growth(from importRun) float64 { return float64(r.peak) / flo
 
 func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
 
-// runImport imports a generated data directory into a new database. More are
-// environment variables.
+// runImport imports a generated data directory into a new database. More has
+// additional environment variables.
 func (b *bench) runImport(ctx context.Context, c *chain, wallets, labels int, more ...string) (r importRun, err error) {
 	dir, err := os.MkdirTemp(b.dir, "import-")
 	if err != nil {
@@ -97,8 +97,8 @@ func (b *bench) runImport(ctx context.Context, c *chain, wallets, labels int, mo
 	return r, nil
 }
 
-// labelsOf is the number of labels of a wallet: half of all for the first one, so
-// that one file is large, and equal parts of the rest for the others.
+// labelsOf returns the number of labels of a wallet. The first wallet has half of
+// all labels, so that one file is large; the others share the rest equally.
 func labelsOf(wallet, wallets, labels int) int {
 	if wallet == 0 {
 		return labels - (wallets-1)*(labels/2/(wallets-1))

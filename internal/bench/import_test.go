@@ -8,10 +8,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestImportKeepsNothing is a short form of measureImport: the memory use of an
-// import does not grow with the number of labels. Both databases exceed SQLite's
-// cache, which fills up first, and frequent garbage collection keeps the peak close
-// to the live memory: 80,000 more labels would be 30 MB.
+// TestImportKeepsNothing checks, as a short form of measureImport, that the memory
+// use of an import does not grow with the number of labels. Both databases exceed
+// SQLite's cache, so that the cache is full in both cases, and frequent garbage
+// collection keeps the peak close to the live memory. Keeping the additional 80,000
+// labels in memory would take 30 MB.
 func TestImportKeepsNothing(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	dir, remove, err := childprocess.TempDir("specterd-bench-")

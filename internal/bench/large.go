@@ -16,15 +16,15 @@ const (
 	starts       = 7
 	startBar     = 300 * time.Millisecond
 	idleBar      = 60_000_000 // bytes
-	// untilGivenBack is the time after which specterd has certainly released idle
-	// memory.
+	// untilGivenBack is a time after which specterd has released idle memory to the
+	// operating system.
 	untilGivenBack = 30 * time.Second
 )
 
 var millionTokens = population{users: 100_000, tokens: 1_000_000}
 
-// measureLarge uses a large database: it measures the start time of specterd, its
-// idle memory, and whether a request takes longer.
+// measureLarge measures the start time and the idle memory of specterd with a large
+// database, and compares its requests with those to a small one.
 func measureLarge(ctx context.Context, b *bench) error {
 	key, folder := newKey(), filepath.Join(b.dir, "large")
 	secrets, err := seed(ctx, folder, key, millionTokens)
@@ -65,8 +65,8 @@ func measureLarge(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// addWallets creates a wallet, with the initial 3,000 addresses, and a copy of it
-// for each of many users: writing them individually takes minutes.
+// addWallets creates a wallet with the initial 3,000 addresses, and copies it for
+// many users with SQL, since creating the wallets individually takes minutes.
 func addWallets(ctx context.Context, database string) (err error) {
 	kept, err := openStore(ctx, database)
 	if err != nil {
@@ -124,8 +124,8 @@ func tablesOfWallets(ctx context.Context, db *sql.DB) (map[string]string, error)
 // measureStart measures the time from the start of the process to its first
 // response to a request with a token.
 func measureStart(ctx context.Context, b *bench, folder, key string, secrets []string) (figure, error) {
-	// The very first start creates the first admin, which takes as long as hashing
-	// a password. A database with a million tokens is never in that state.
+	// The first start creates the first admin, which takes as long as hashing a
+	// password. A database with a million tokens would already have an admin.
 	first, err := startSpecterd(ctx, b.binary, folder, key)
 	if err != nil {
 		return figure{}, err
@@ -164,7 +164,7 @@ func measureMillion(ctx context.Context, b *bench, large target) error {
 		return err
 	}
 	defer stop()
-	for _, t := range []target{few, large} { // the first use of each token is stored
+	for _, t := range []target{few, large} { // stores the first use of each token before the comparison
 		if _, err := t.round(ctx, b.connections, warmUp); err != nil {
 			return err
 		}

@@ -19,12 +19,12 @@ import (
 // job is the work of one run of the load generator.
 type job struct {
 	Address     string
-	Requests    [][]byte // each connection sends all of them in turn
+	Requests    [][]byte // each connection sends them in turn
 	Connections int
 	Duration    time.Duration
 }
 
-// load is the result of a job. Every response had the status 200.
+// load is the result of a job. Every response had status 200.
 type load struct {
 	Requests, Bytes int
 	Elapsed         time.Duration
@@ -33,7 +33,7 @@ type load struct {
 
 func (l load) perSecond() float64 { return float64(l.Requests) / l.Elapsed.Seconds() }
 
-// run executes a job in a separate process.
+// run executes the job in a separate process.
 func (j job) run(ctx context.Context) (load, error) {
 	var result load
 	input, err := json.Marshal(j)
@@ -53,8 +53,9 @@ func (j job) run(ctx context.Context) (load, error) {
 	return result, json.Unmarshal(output, &result)
 }
 
-// generateLoad is the load generator's process: it reads a job and writes the
-// result. It uses one thread, which suffices and leaves more to the server.
+// generateLoad is the main function of the load generator's process: it reads a job
+// from stdin and writes the result to stdout. It uses one thread, which is
+// sufficient and leaves more processor time to the server.
 func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	var j job
@@ -94,7 +95,7 @@ func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error 
 	return json.NewEncoder(stdout).Encode(result)
 }
 
-// client is one connection with one request at a time.
+// client is a connection that sends one request at a time.
 type client struct {
 	conn     net.Conn
 	requests [][]byte
@@ -104,7 +105,8 @@ type client struct {
 	took     []time.Duration
 }
 
-// grace is the time limit for a response.
+// grace is the time after the end of the job by which the last response must have
+// arrived.
 const grace = 10 * time.Second
 
 func (c *client) run(end time.Time) error {
@@ -138,8 +140,8 @@ var (
 	headEnd       = []byte("\r\n\r\n")
 )
 
-// readResponse reads exactly one response, which must be a 200 with a
-// Content-Length and fit into the buffer.
+// readResponse reads exactly one response. It must have status 200 and a
+// Content-Length, and fit into the buffer.
 func (c *client) readResponse() error {
 	have, want := 0, 0
 	for want == 0 || have < want {
@@ -162,8 +164,8 @@ func (c *client) readResponse() error {
 	return nil
 }
 
-// responseSize returns the size of the response with this beginning, or 0 while its
-// head is incomplete.
+// responseSize returns the size of a response, given its beginning, or 0 if the
+// header is incomplete.
 func responseSize(begin []byte) (int, error) {
 	head, _, complete := bytes.Cut(begin, headEnd)
 	if !complete {

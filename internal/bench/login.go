@@ -19,26 +19,27 @@ import (
 )
 
 const (
-	loginsARound   = 10   // times the number of rounds, for each name
+	loginsARound   = 10   // logins for each name and round
 	loginTolerance = 0.02 // maximum relative difference of the medians
 	triedPassword  = "not the password that anybody has"
 )
 
-// The names that are tried, by kind.
+// loginNames are the names of the users that are tried, one of each kind.
 var loginNames = []string{ordinaryLogin, "unknown", "imported", "disabled"}
 
 const ordinaryLogin = "ordinary"
 
 // measureLogin measures failed logins of existing, imported, disabled and unknown
-// users, whose durations must not differ measurably. They take turns in a random
-// order. The medians are judged; on a busy machine they need more rounds to get
-// within the bar. The medians of the server's CPU time are also shown.
+// users, whose durations must not differ measurably. The order within each round is
+// random. Only the medians are judged; on a busy machine, more rounds are required
+// to meet the bar. The medians of the server's CPU time are also shown.
 func measureLogin(ctx context.Context, b *bench) error {
 	s := seeded{folder: b.dir + "/login", key: newKey()}
 	if err := s.addLogins(ctx); err != nil {
 		return err
 	}
-	// The server permits a few failed logins per address.
+	// Each login has another client address, since the server permits only a few
+	// failed logins per address.
 	up, err := startSpecterd(ctx, b.binary, s.folder, s.key, "SPECTER_TRUSTED_PROXIES=127.0.0.1")
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (s *seeded) addLogins(ctx context.Context) (err error) {
 	return err
 }
 
-// refuse makes a failing login, and returns its duration.
+// refuse makes a login with a wrong password, and returns its duration.
 func (s *server) refuse(ctx context.Context, name, from string) (time.Duration, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/api/v1/users/me", http.NoBody)
 	if err != nil {

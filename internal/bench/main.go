@@ -3,14 +3,14 @@
 // gets the same requests and writes the same number of bytes, headers included.
 // `make bench` runs it.
 //
-// Server, bare server and load generator are separate processes: specterd as built
-// by `make build`, with default settings except that the API is on, and its log in
-// a file. The generator keeps connections alive and checks every response. Compared
-// sides alternate in rounds, in forward and reverse order, and the median of the
-// rounds' ratios counts; the range beside it shows the noise. If generator and
-// server share the processors, the generator's work draws the ratio of requests
-// towards 1: the ratio of the servers' CPU time per request is free of that, and
-// stricter.
+// Specterd, bare server and load generator are separate processes. Specterd is
+// built as by `make build` and has the default settings, except that the API is on
+// and the log goes to a file. The generator keeps connections alive and checks
+// every response. The two sides of a comparison alternate in rounds, in forward and
+// reverse order, and the median of the rounds' ratios counts; their range shows the
+// noise. If generator and server share the processors, the generator's work draws
+// the ratio of requests towards 1. The ratio of the servers' CPU time per request
+// does not have this error and is stricter.
 //
 // Time and memory measurements have a table for each section: wallets with
 // generated histories from 1,000 to 100,000 transactions, each in a separate
@@ -20,8 +20,8 @@
 // or few. Only the first sync runs in this process, assembled as in specterd but
 // without HTTP.
 //
-// A missed bar is reported but is not a failure: the program exits with 0 unless
-// something broke, such as an unexpected response.
+// A missed bar is reported, but the program still exits with 0. It fails only on
+// errors such as an unexpected response.
 package main
 
 import (
@@ -50,7 +50,7 @@ func main() {
 // clock is the clock of all measurements.
 var clock = time.Now //nolint:forbidigo // measuring is what this program is for
 
-// run is the program, or one of the processes that it starts from its own
+// run is the program, or one of the processes that the program starts from its own
 // executable.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) > 0 {

@@ -10,35 +10,35 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// The measurements, by their names for -only.
+// Names of the measurements, as used by -only.
 const (
-	nameSteps      = "steps" // of a liveness request
+	nameSteps      = "steps" // parts of a liveness request
 	nameLiveness   = "liveness"
-	nameLimit      = "limit" // the guarded server instead of specterd
+	nameLimit      = "limit" // guarded bare server instead of specterd
 	nameBearer     = "bearer"
 	nameManyTokens = "many-tokens"
 	nameCreate     = "create"
 	nameWallet     = "wallet"
 	namePage       = "page"        // the first page of a history
 	nameDeepPage   = "deep-page"   // a page from the middle of a history
-	nameAlpha      = "v1alpha"     // a wallet with all of its history
-	nameFullTxList = "full-txlist" // of v1alpha
+	nameAlpha      = "v1alpha"     // a wallet with its whole history
+	nameFullTxList = "full-txlist" // full_txlist of v1alpha
 	nameCSV        = "csv"
 	nameSync       = "sync"
-	nameBlock      = "block"   // for many wallets
+	nameBlock      = "block"   // indexing a block for many wallets
 	nameZMQ        = "zmq"     // a transaction announced by the node
 	namePolling    = "polling" // a transaction that is not announced
 	nameLines      = "json-lines"
 	nameLedger     = "ledger"
-	nameProposal   = "proposal"  // creating
-	nameProposals  = "proposals" // listing
-	nameImport     = "import"    // from Specter Desktop
-	nameLogin      = "login"     // failed
-	nameMillion    = "million"   // tokens
-	nameStart      = "start"     // with these tokens
-	nameIdle       = "idle"      // memory use with these tokens
-	nameSeveral    = "several"   // processes on PostgreSQL
-	nameBeside     = "beside"    // heavy requests
+	nameProposal   = "proposal"  // creating a proposal
+	nameProposals  = "proposals" // listing proposals
+	nameImport     = "import"    // import from Specter Desktop
+	nameLogin      = "login"     // failed logins
+	nameMillion    = "million"   // requests with a million tokens in the database
+	nameStart      = "start"     // start with a million tokens
+	nameIdle       = "idle"      // memory use with a million tokens
+	nameSeveral    = "several"   // several processes on PostgreSQL
+	nameBeside     = "beside"    // requests during heavy requests
 )
 
 // bench is one run of this program.
@@ -51,7 +51,7 @@ type bench struct {
 	histories map[int]seeded
 }
 
-// section is a group of measurements with the same preparation.
+// section is a group of measurements that share their preparation.
 type section struct {
 	names   []string
 	measure func(context.Context, *bench) error

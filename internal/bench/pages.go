@@ -17,15 +17,16 @@ const (
 	flatBar  = 1.3
 	alphaBar = 20 * time.Millisecond
 
-	deepPlaces  = 9       // positions in a history from which pages are read
+	deepPlaces  = 9       // number of positions in a history from which pages are read
 	largestPage = 1 << 20 // bytes
 )
 
-// walletSizes are numbers of transactions. Each wallet is in a separate database.
+// walletSizes are the numbers of transactions of the wallets. Each wallet has its
+// own database.
 var walletSizes = []int{1_000, 10_000, 100_000}
 
-// measurePages sends requests about wallets of different sizes, which should take
-// the same time.
+// measurePages checks that requests about wallets of different sizes take the same
+// time.
 func measurePages(ctx context.Context, b *bench) error {
 	readers := make([]*reader, len(walletSizes))
 	for i, size := range walletSizes {
@@ -76,8 +77,8 @@ func fixed(path string) func(context.Context, *reader) ([]string, error) {
 	return func(context.Context, *reader) ([]string, error) { return []string{path}, nil }
 }
 
-// deepPages returns pages from positions all over the history, with cursors from
-// iterating over it.
+// deepPages returns the paths of pages that are distributed over the history. It
+// reads the history once to get the cursors.
 func deepPages(ctx context.Context, r *reader) ([]string, error) {
 	step := r.transactions / (deepPlaces + 1)
 	var paths []string
@@ -101,7 +102,7 @@ func deepPages(ctx context.Context, r *reader) ([]string, error) {
 }
 
 // measureFlat sends the same requests to all readers in turns, over one connection
-// each, and compares the last with the first.
+// each, and compares the durations of the last reader with those of the first.
 func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(context.Context, *reader) ([]string, error)) (figure, error) {
 	paths := make([][]string, len(readers))
 	for i, r := range readers {
@@ -111,7 +112,7 @@ func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(
 		}
 	}
 	sides := make([]side, len(readers))
-	for i, r := range readers { // concurrently, because specterd closes idle connections
+	for i, r := range readers { // opened just before use, because specterd closes idle connections
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
 		if err != nil {
 			return figure{}, err
@@ -132,7 +133,7 @@ func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(
 	return f, nil
 }
 
-// measureAlpha gets all data of a wallet through v1alpha.
+// measureAlpha measures requests for all data of a wallet through v1alpha.
 func measureAlpha(ctx context.Context, b *bench, readers []*reader) ([]figure, error) {
 	sides := make([]side, len(readers))
 	sizes := make([]int64, len(readers))

@@ -12,8 +12,8 @@ import (
 
 const tick = 10 * time.Millisecond // unit of the times in /proc/PID/stat
 
-// processorTime is the CPU time of the server, including the shell that watches it;
-// zero without /proc.
+// processorTime returns the CPU time of the server, including the shell that
+// watches it. It returns zero on systems without /proc.
 func (s *server) processorTime() time.Duration {
 	var ticks int
 	for _, fields := range s.processes() {
@@ -25,8 +25,9 @@ func (s *server) processorTime() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// threadTime is processorTime with nanosecond resolution, of the existing threads
-// (proc(5), schedstat). Go does not end its threads.
+// threadTime returns the same as processorTime, but with nanosecond resolution
+// (proc(5), schedstat). It counts existing threads only, which is sufficient
+// because Go rarely ends threads.
 func (s *server) threadTime() time.Duration {
 	var sum time.Duration
 	for folder := range s.processes() {
@@ -41,9 +42,9 @@ func (s *server) threadTime() time.Duration {
 	return sum
 }
 
-// processes returns the processes of the server's group, by their directories in
-// /proc, with the fields of stat from the third on (proc(5)), which follow the name
-// in parentheses.
+// processes returns the processes in the server's process group. The keys are their
+// directories in /proc; the values are the fields of the file stat from the third
+// field on, which follows the name in parentheses (proc(5)).
 func (s *server) processes() map[string][]string {
 	all := map[string][]string{}
 	folders, _ := filepath.Glob("/proc/[0-9]*")
@@ -60,8 +61,8 @@ func (s *server) processes() map[string][]string {
 	return all
 }
 
-// memory returns the server's current memory use in bytes, and its peak since
-// forgetPeak.
+// memory returns the server's current memory use in bytes, and the peak since the
+// last call of forgetPeak.
 func (s *server) memory() (now, peak int64) {
 	for folder := range s.processes() {
 		text, _ := os.ReadFile(filepath.Join(folder, "status")) //nolint:gosec // in /proc
@@ -71,7 +72,8 @@ func (s *server) memory() (now, peak int64) {
 	return now, peak
 }
 
-// written is the part of memory that is not backed by a file.
+// written returns the part of the server's memory in bytes that is not backed by
+// files.
 func (s *server) written() (bytes int64) {
 	for folder := range s.processes() {
 		text, _ := os.ReadFile(filepath.Join(folder, "status")) //nolint:gosec // in /proc
@@ -80,9 +82,9 @@ func (s *server) written() (bytes int64) {
 	return bytes
 }
 
-// peakUntil returns the peak memory use of a process in bytes when it has ended. It
-// polls the process: the value of wait4(2) for a child includes its parent's memory
-// at the start.
+// peakUntil waits until a process ends, and returns its peak memory use in bytes.
+// It polls the process, because the value that wait4(2) returns for a child
+// includes the parent's memory at the start.
 func peakUntil(pid int, ended <-chan error) (peak int64, err error) {
 	const often = 20 * time.Millisecond
 	tick := time.NewTicker(often)
@@ -115,8 +117,8 @@ func (s *server) forgetPeak() error {
 	return nil
 }
 
-// calm waits until the server has finished its work after the start, such as
-// checking its database.
+// calm waits until the server is idle after the start, when it checks its database,
+// for example.
 func (s *server) calm(ctx context.Context) error {
 	const quiet = 20 * tick
 	timer := time.NewTicker(quiet)

@@ -21,15 +21,15 @@ import (
 )
 
 const (
-	fundedUTXOs  = 1000 // of the paying wallet
-	proposalBar  = 1.3  // times the duration of Core's part
+	fundedUTXOs  = 1000 // UTXOs of the paying wallet
+	proposalBar  = 1.3  // maximum ratio to the duration of Core's part
 	createsATurn = 5
-	proposals    = 1000 // in a list
+	proposals    = 1000 // number of proposals in the list
 	listBar      = 15 * time.Millisecond
 )
 
-// measureProposals measures the creation of proposals, compared with Core's part of
-// it, and listing many.
+// measureProposals compares the creation of proposals with Core's part of it, and
+// measures a list of many proposals.
 func measureProposals(ctx context.Context, b *bench) error {
 	var figures []figure
 	if b.wants(nameProposal) {
@@ -49,8 +49,9 @@ func measureProposals(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// proposal creates proposals in a wallet and lets Core fund the same payment there,
-// in turns. Each proposal is canceled again, which is not measured.
+// proposal alternates between creating proposals in a wallet and making Core alone
+// fund the same payment from it. Each proposal is cancelled afterwards, which is
+// not measured.
 func (b *bench) proposal(ctx context.Context) (figure, error) {
 	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d UTXOs", fundedUTXOs)}
 	w, stop, err := b.follow(ctx, nameProposal, 1)
@@ -84,7 +85,7 @@ func (b *bench) proposal(ctx context.Context) (figure, error) {
 	return f, nil
 }
 
-// repeat returns the median of several runs.
+// repeat calls do several times and returns the median of the durations.
 func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) {
 	took := make([]time.Duration, times)
 	for i := range took {
@@ -96,7 +97,7 @@ func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) 
 	return middle(took), nil
 }
 
-// fill pays to the wallet, one UTXO per address.
+// fill pays to many addresses of the wallet, one UTXO each.
 func (f *following) fill(ctx context.Context) error {
 	const perBlock = 250
 	for paid := 0; paid < fundedUTXOs; {
@@ -130,7 +131,7 @@ const (
 
 var paidTo = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 
-// fundAlone makes Core create the PSBT of a proposal.
+// fundAlone makes Core create and fund a PSBT like the one of a proposal.
 func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, error) {
 	outputs := []map[string]json.Number{{paidTo: json.Number(btc.Amount(paidAmount).String())}}
 	var change struct {
@@ -145,7 +146,8 @@ func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, 
 	return clock().Sub(start), err
 }
 
-// propose creates a proposal and cancels it.
+// propose creates a proposal and cancels it. It returns the duration of the
+// creation.
 func (f *following) propose(ctx context.Context) (time.Duration, error) {
 	path := "/api/v1/wallets/" + aliasOf(0) + "/proposals"
 	body := fmt.Sprintf(`{"recipients": [{"address": %q, "amount_sat": %d}], "fee_rate_sat_vb": %d}`, paidTo, paidAmount, paidRate)
@@ -163,7 +165,8 @@ func (f *following) propose(ctx context.Context) (time.Duration, error) {
 	return took, err
 }
 
-// do sends a request that changes data, over the reader's connection.
+// do sends a request over the reader's connection, and checks the status of the
+// response.
 func (r *reader) do(ctx context.Context, method, path, body string, status int) (answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.address+path, strings.NewReader(body))
 	if err != nil {
@@ -184,7 +187,7 @@ func (r *reader) do(ctx context.Context, method, path, body string, status int) 
 	return answer, err
 }
 
-// proposalPage lists proposals of a wallet with many open ones.
+// proposalPage measures the list of proposals of a wallet that has many open ones.
 func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	f := figure{name: nameProposals, what: fmt.Sprintf("its latest 100 proposals, of %d", proposals)}
 	s, err := b.history(ctx, 1000)
@@ -216,7 +219,7 @@ func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	return f, nil
 }
 
-// addProposals generates proposals with two inputs, a recipient and change.
+// addProposals adds made-up proposals with two inputs, a recipient and change.
 func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
 	for i := range proposals {
 		p := proposal.Proposal{

@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// reader reads histories from a server over one connection. Unlike client, it
-// supports all of HTTP.
+// reader sends requests to a server over one connection. Unlike client, it uses
+// net/http and supports every kind of response.
 type reader struct {
 	seeded
 	*server
@@ -20,8 +20,8 @@ func newReader(at *server, s seeded) *reader {
 	return &reader{seeded: s, server: at, http: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1, DisableCompression: true}}}
 }
 
-// get requests a path, with an Accept header unless that is empty, and returns the
-// size of the body in bytes.
+// get requests a path and returns the size of the body in bytes. If accept is not
+// empty, it is the Accept header.
 func (r *reader) get(ctx context.Context, path, accept string) (int64, error) {
 	body, err := r.open(ctx, path, accept)
 	if err != nil {
@@ -41,7 +41,8 @@ func (r *reader) getJSON(ctx context.Context, path string, into any) error {
 	return json.NewDecoder(body).Decode(into)
 }
 
-// open returns the body of a response, which must be a 200.
+// open requests a path and returns the body of the response, which must have status
+// 200.
 func (r *reader) open(ctx context.Context, path, accept string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, http.NoBody)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// printMachine prints the properties of the machine.
+// printMachine prints the properties of the machine and the settings of the run.
 func printMachine(o options, stdout io.Writer) error {
 	_, err := fmt.Fprintf(stdout, "%s, %s %s/%s, %d processors (%s), load average before: %s\n"+
 		"specterd with its default settings and the API on: SQLite (WAL, synchronous FULL), log at info into a file\n"+
@@ -36,7 +36,7 @@ func loadAverage() string {
 	return first
 }
 
-// table has one line for each comparison.
+// table is the table of comparisons, one per line.
 type table struct{ *tabwriter.Writer }
 
 func newTable(stdout io.Writer) table {

@@ -14,16 +14,16 @@ import (
 const (
 	livenessPath = "/api/healthz/liveness"
 	bearerPath   = "/api/v1/tokens/self"   //nolint:gosec // a path and no credential
-	warmUp       = 1500 * time.Millisecond // longer than the delay before uses of tokens are stored
+	warmUp       = 1500 * time.Millisecond // longer than the delay before token uses are stored
 )
 
-// The groups of users whose requests are compared.
+// The populations of the databases that are compared.
 var (
 	fewTokens  = population{users: tokensInUse, tokens: tokensInUse}
 	manyTokens = population{users: 1_099, tokens: 100_000}
 )
 
-// target is a server and the requests to it.
+// target is a server and the requests that are sent to it.
 type target struct {
 	*server
 	requests [][]byte
@@ -33,15 +33,15 @@ type target struct {
 type comparison struct {
 	name, against string
 	base, subject target
-	least, most   float64 // limits of their ratio; 0 is no limit
-	// byProcessor judges the ratio of the CPU times, which is less affected by
-	// other load on the machine: for values that should be equal, not merely
-	// sufficient.
+	least, most   float64 // limits of the ratio of subject to base; 0 means no limit
+	// byProcessor judges the ratio of the CPU times instead, which is less affected
+	// by other load on the machine. It is set if the values should be equal, so
+	// that both limits matter.
 	byProcessor bool
 }
 
-// measureRequests compares the numbers of requests that specterd and a bare server
-// answer.
+// measureRequests compares the requests per second of specterd with those of a bare
+// server.
 func measureRequests(ctx context.Context, b *bench) error {
 	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few"), fewTokens)
 	if err != nil {
@@ -100,7 +100,7 @@ func compare(ctx context.Context, o options, stdout io.Writer, comparisons []com
 	return err
 }
 
-// prepare starts a specterd with a number of tokens.
+// prepare starts a specterd with the given population.
 func prepare(ctx context.Context, binary, folder string, c population) (target, func(), error) {
 	key := newKey()
 	secrets, err := seed(ctx, folder, key, c)
@@ -114,7 +114,7 @@ func prepare(ctx context.Context, binary, folder string, c population) (target, 
 	return bearers(s, secrets), s.stop, nil
 }
 
-// bearers returns a target whose requests use the tokens in turn.
+// bearers returns a target whose requests use each of the tokens in turn.
 func bearers(s *server, secrets []string) target {
 	t := target{server: s}
 	for _, secret := range secrets {
@@ -123,7 +123,8 @@ func bearers(s *server, secrets []string) target {
 	return t
 }
 
-// request is the same for every server, regardless of its port.
+// request returns a GET request. It does not contain the port, so that it has the
+// same size for every server.
 func request(path, token string) []byte {
 	text := "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: specterd-bench\r\nAccept: */*\r\n"
 	if token != "" {
@@ -132,8 +133,8 @@ func request(path, token string) []byte {
 	return []byte(text + "\r\n")
 }
 
-// responseSize returns the mean size of the complete responses, once the first use
-// of every token has been stored.
+// responseSize returns the mean size of a response including headers, measured
+// after the first use of every token has been stored.
 func (t target) responseSize(ctx context.Context, o options) (int, error) {
 	if _, err := t.round(ctx, o.connections, warmUp); err != nil {
 		return 0, err
@@ -162,13 +163,14 @@ func (t target) round(ctx context.Context, connections int, duration time.Durati
 		return round{}, err
 	}
 	r := round{load: l, processor: (t.processorTime() - before) / time.Duration(l.Requests)}
-	return r, os.Truncate(t.log, 0) // it would grow to gigabytes
+	return r, os.Truncate(t.log, 0) // the log would grow to gigabytes
 }
 
-// result is the result of a comparison: the rounds of both sides in order.
+// result is the result of a comparison: the rounds of both sides in the order in
+// which they ran.
 type result struct{ base, subject []round }
 
-// run alternates both sides: A B, B A, A B.
+// run alternates the sides: A B, B A, A B, and so on. The first round is a warm-up.
 func (c comparison) run(ctx context.Context, o options) (result, error) {
 	var r result
 	for i := range o.rounds + 1 {
@@ -193,7 +195,7 @@ func (c comparison) run(ctx context.Context, o options) (result, error) {
 			}
 		}
 	}
-	const tolerance = 50 // the sizes may differ by at most 1/50
+	const tolerance = 50 // the sizes of the responses may differ by 2 %
 	a, b := r.base[0].size(), r.subject[0].size()
 	if max(a, b)-min(a, b) > a/tolerance {
 		return r, fmt.Errorf("the responses differ in size: %d and %d bytes", a, b)

@@ -26,8 +26,8 @@ const (
 // population is a number of users and their tokens.
 type population struct{ users, tokens int }
 
-// seed creates a data directory with a database of a population, and returns the tokens
-// to use, each of another user.
+// seed creates a data directory with a database that has the given population. It
+// returns tokensInUse valid tokens, each of a different user.
 func seed(ctx context.Context, folder, key string, c population) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func makeTokens(ctx context.Context, db *store.Store, key string) ([]string, err
 	return secrets, nil
 }
 
-// addUser adds a user, and creates a token with all their scopes.
+// addUser adds a user, and creates a token with all scopes of that user.
 func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Principal, string, error) {
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "nobody's", CreatedAt: clock()}
 	if err := db.CreateUser(ctx, auth.Operator("bench"), u, auth.Event{At: clock(), Action: "user.create"}); err != nil {
@@ -84,8 +84,8 @@ func addUser(ctx context.Context, db *store.Store, key, name string) (*auth.Prin
 	return who, secret, err
 }
 
-// fillers are users with the same number of unusable tokens each. A single INSERT
-// avoids one disk sync per token.
+// fillers adds users with the same number of unusable tokens each. It inserts them
+// with one statement per table, which avoids one disk sync per token.
 const fillers = `
 INSERT INTO users (user_id, name, name_folded, password_hash, created_at)
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @users)

@@ -18,18 +18,18 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// server is a process that serves on loopback.
+// server is a child process that listens on loopback.
 type server struct {
 	address string
 	log     string // file for stderr
 	process *childprocess.Process
-	group   int // its process group
+	group   int // id of its process group
 }
 
 const startTimeout = 30 * time.Second
 
-// start starts a program whose first line of output contains its URL, beginning
-// with http://.
+// start starts a server program. The first line that it prints must contain its
+// URL, beginning with http://.
 func start(ctx context.Context, cmd *exec.Cmd, logFile string) (*server, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // in our temporary folder
 	if err != nil {
@@ -57,7 +57,7 @@ func start(ctx context.Context, cmd *exec.Cmd, logFile string) (*server, error) 
 	return s, nil
 }
 
-// lastWords is the end of the server's log.
+// lastWords returns the end of the server's log.
 func (s *server) lastWords() []byte {
 	text, _ := os.ReadFile(s.log)
 	return text[max(0, len(text)-4096):]
@@ -79,15 +79,16 @@ func buildSpecterd(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// startSpecterd serves a data directory. The environment is empty, so that the
-// settings and the node of the current user have no effect.
+// startSpecterd starts specterd on a data directory. The process inherits no
+// environment variables, so that it does not use the settings and the node of the
+// current user.
 func startSpecterd(ctx context.Context, binary, folder, key string, more ...string) (*server, error) {
 	cmd := exec.CommandContext(ctx, binary, "serve", "--port=0", "--data-folder="+folder) //nolint:gosec // built just now
 	cmd.Env = append([]string{"HOME=" + folder, "SPECTER_API_ACTIVE=true", "SECRET_KEY=" + key}, more...)
 	return start(ctx, cmd, filepath.Join(folder, "log"))
 }
 
-// startBare serves responses of the given total sizes, by path.
+// startBare starts a bare server. Sizes has the total size of the response by path.
 func startBare(ctx context.Context, dir string, sizes map[string]int, guard string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -100,21 +101,21 @@ func startBare(ctx context.Context, dir string, sizes map[string]int, guard stri
 	return start(ctx, cmd, filepath.Join(dir, "bare-"+guard+".log"))
 }
 
-// The features that a bare server shares with specterd, to show their cost in
+// The features of specterd that a bare server also has, to show their cost in
 // net/http.
 const (
-	unguarded = "unguarded" // nothing
+	unguarded = "unguarded" // none
 	limited   = "limited"   // the time limits
 	guarded   = "guarded"   // the time limits and the headers
 )
 
-// The heads of the responses, except for the digits of the body's length.
+// The headers of the responses, without the digits of Content-Length.
 const (
 	bareHead    = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: \r\n\r\n"
 	guardedHead = "X-Request-Id: 0123456789abcdef\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n" + bareHead
 )
 
-// newBare creates a server with responses of the given total sizes, by path.
+// newBare returns a bare server. Sizes has the total size of the response by path.
 func newBare(guard string, sizes map[string]int) (*http.Server, error) {
 	head, headers, server := bareHead, http.Header{"Content-Type": {"application/json"}}, &http.Server{} //nolint:gosec // bare
 	if guard == guarded {
@@ -147,8 +148,9 @@ func newBare(guard string, sizes map[string]int) (*http.Server, error) {
 	return server, nil
 }
 
-// serveBare is the bare server's process. Its arguments are its guard, and paths
-// with the size of the complete response: "/some/path=500".
+// serveBare is the main function of the bare server's process. Its arguments are
+// the guard, and paths with the total size of the response, such as
+// "/some/path=500".
 func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
 	sizes := map[string]int{}
 	for _, arg := range args[1:] {
@@ -166,7 +168,7 @@ func serveBare(ctx context.Context, args []string, stdout io.Writer) error {
 	return serve(ctx, server, stdout)
 }
 
-// serve serves on a port that it prints, until ctx ends.
+// serve prints the server's URL and serves on a free port until ctx ends.
 func serve(ctx context.Context, server *http.Server, stdout io.Writer) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

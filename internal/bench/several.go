@@ -19,14 +19,15 @@ import (
 
 const (
 	severalBar = 1.7
-	// held is the CPU share of a process on a machine with too few processors to
-	// compare several processes: the second one needs the same share.
+	// held is the fraction of a processor that each process gets in the second
+	// comparison, which is for machines with too few processors to run several
+	// processes at full speed.
 	held = 0.2
 )
 
 // measureSeveral compares one process with two on one PostgreSQL database. Two are
-// faster only if processors are idle, so in addition each process is limited to a
-// share of a processor.
+// faster only if processors are idle, so it repeats the comparison with each
+// process limited to a fraction of a processor.
 func measureSeveral(ctx context.Context, b *bench) error {
 	processes, err := startSeveral(ctx, b)
 	if err != nil {
@@ -56,7 +57,7 @@ func measureSeveral(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, append(figures, f))
 }
 
-// startSeveral starts two processes on one database.
+// startSeveral starts two processes on one PostgreSQL database.
 func startSeveral(ctx context.Context, b *bench) ([]target, error) {
 	postgres, err := pgserver.Start(ctx)
 	if err != nil {
@@ -90,11 +91,12 @@ func startSeveral(ctx context.Context, b *bench) ([]target, error) {
 	return processes, nil
 }
 
-// several is the result of one process and of two, in turns.
+// several is the result of comparing one process (index 0) with two (index 1), in
+// turns.
 type several struct {
 	perSecond [2][]float64
-	ratios    []float64  // of adjacent rounds
-	busy      [2]float64 // busy processors of the machine, on average
+	ratios    []float64  // ratios of two processes to one, per round
+	busy      [2]float64 // average number of busy processors of the machine
 }
 
 func (s several) ratio() float64 { return median(slices.Sorted(slices.Values(s.ratios))) }
@@ -110,7 +112,7 @@ func (s several) figure(how string) figure {
 	}
 }
 
-// severalTurns alternates one and two of the processes.
+// severalTurns alternates between load on the first process only and load on both.
 func (b *bench) severalTurns(ctx context.Context, processes []target) (several, error) {
 	var s several
 	for i := range b.rounds + 1 {
@@ -134,7 +136,7 @@ func (b *bench) severalTurns(ctx context.Context, processes []target) (several, 
 	return s, nil
 }
 
-// loadAll sends requests to all processes concurrently, with the same total number
+// loadAll sends requests to all given processes at once, with the same total number
 // of connections, and returns the requests per second.
 func (b *bench) loadAll(ctx context.Context, processes []target) (float64, error) {
 	speeds := make([]float64, len(processes))
@@ -154,7 +156,7 @@ func (b *bench) loadAll(ctx context.Context, processes []target) (float64, error
 	return sum, err
 }
 
-// machineTime is the total busy time of all processors so far: the first line of
+// machineTime returns the busy time of all processors since boot: the first line of
 // /proc/stat, without idle and iowait (proc(5)).
 func machineTime() time.Duration {
 	text, _ := os.ReadFile("/proc/stat")
@@ -168,7 +170,7 @@ func machineTime() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// hold limits each of the processes to a share of a processor, through a control
+// hold limits each process to the fraction held of a processor, through a control
 // group (cgroups(7), version 1 or 2), until release is called.
 func hold(processes []target) (release func() error, err error) {
 	var undo []func() error

@@ -27,15 +27,15 @@ const (
 	stepsPercent = 400 // GOGC, as in `serve`
 )
 
-// step is a server that does something more than the previous one.
+// step is a server that does more than the server of the previous step.
 type step struct {
 	name   string
 	client *client
 	took   []float64 // microseconds per request, by batch
 }
 
-// measureSteps measures the cost of each part of a liveness request, from a
-// response without HTTP up to specterd, in a separate process.
+// measureSteps measures, in a separate process, the cost of each part of a liveness
+// request. The first step responds without HTTP, and the last one is specterd.
 func measureSteps(ctx context.Context, b *bench) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -46,10 +46,10 @@ func measureSteps(ctx context.Context, b *bench) error {
 	return cmd.Run()
 }
 
-// printSteps is the process of the steps. Client and server share one thread here,
-// so that the duration of a request is the work of both, without waiting. Steps
-// alternate in batches of a few milliseconds. Other load on the machine can only
-// increase the durations, so the fastest batches show the cost.
+// printSteps is the main function of that process. Client and server share one
+// thread, so that the duration of a request is the work of both, without waiting.
+// The steps alternate in batches of a few milliseconds. Other load on the machine
+// can only increase the durations, so the fastest batches show the cost.
 func printSteps(ctx context.Context, stdout io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(stepsPercent)
@@ -83,7 +83,7 @@ func printSteps(ctx context.Context, stdout io.Writer) error {
 	return table.Flush()
 }
 
-// connectSteps starts the servers. All responses have the same size.
+// connectSteps starts a server for each step. All responses have the same size.
 func connectSteps(ctx context.Context) ([]*step, error) {
 	log := slog.New(slog.DiscardHandler)
 	handler, err := httpapi.New(httpapi.Options{Log: log, Now: clock, Active: true, Loopback: true})
@@ -127,13 +127,14 @@ func connectSteps(ctx context.Context) ([]*step, error) {
 	return append(steps, &step{name: "specterd", client: specterd}), nil
 }
 
-// connect serves until the process ends, and returns a client.
+// connect starts a server in this process, and returns a client with a connection
+// to it.
 func connect(ctx context.Context, serve func(net.Listener) error) (*client, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	go func() { _ = serve(l) }() // its client reports errors
+	go func() { _ = serve(l) }() // the client reports errors
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
 	if err != nil {
 		return nil, err
@@ -141,7 +142,7 @@ func connect(ctx context.Context, serve func(net.Listener) error) (*client, erro
 	return &client{conn: conn, requests: [][]byte{request(livenessPath, "")}, buffer: make([]byte, 16<<10)}, nil
 }
 
-// serveTCP answers every read of one connection with a response of that size.
+// serveTCP writes a response of the given size after every read of one connection.
 func serveTCP(l net.Listener, size int) error {
 	conn, err := l.Accept()
 	if err != nil {

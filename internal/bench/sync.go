@@ -23,8 +23,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// The transactions of a first sync: payments to the wallet, each to a different
-// address; outgoing payments with two inputs each and change; coinbase
+// Numbers of transactions in a first sync. Received ones pay to different addresses
+// of the wallet, sent ones have two inputs and change, and minted ones are coinbase
 // transactions.
 const (
 	synced    = received + sent + minted
@@ -32,12 +32,12 @@ const (
 	sent      = 3_000
 	minted    = 500
 	perBlock  = 250
-	syncBar   = 3.0 // times the duration of the calls alone
+	syncBar   = 3.0 // maximum ratio to the duration of the calls alone
 	syncTurns = 3
 )
 
-// measureSync builds an index from nothing, and compares that with the calls to the
-// node alone.
+// measureSync builds an index from scratch, and compares the duration with that of
+// the calls to the node alone.
 func measureSync(ctx context.Context, b *bench) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(stepsPercent)) // as in `serve`
 	start := clock()
@@ -86,11 +86,12 @@ func measureSync(ctx context.Context, b *bench) error {
 	return err
 }
 
-// hot is a wallet of the node with private keys, and its counterpart in specterd.
+// hot is a wallet of the node with private keys, and its watch-only counterpart in
+// specterd.
 type hot struct {
 	*chain
-	template        string // a database with the wallet and no history
-	core            string // the name of Core's watch-only wallet for specterd
+	template        string // path of a database that has the wallet without history
+	core            string // name of the watch-only wallet in Core
 	id              string
 	receive, change *btc.Deriver
 }
@@ -137,7 +138,7 @@ func newHot(ctx context.Context, c *chain, template string) (*hot, error) {
 	return w, w.watch(ctx, p)
 }
 
-// watch creates the wallet in specterd.
+// watch creates the wallet in specterd's database.
 func (w *hot) watch(ctx context.Context, p wallet.Plan) (err error) {
 	e, err := openEngine(ctx, w.chain, w.template)
 	if err != nil {
@@ -191,12 +192,12 @@ func (w *hot) live(ctx context.Context) error {
 	if _, err := w.generate(ctx, minted, btc.AddressOf(script, btc.Regtest)); err != nil {
 		return err
 	}
-	_, err = w.Call(ctx, "syncwithvalidationinterfacequeue") // waits until all wallets have processed it
+	_, err = w.Call(ctx, "syncwithvalidationinterfacequeue") // waits until all wallets have processed the blocks
 	return err
 }
 
-// pay spends two UTXOs of the wallet: half goes to an external address, the rest to
-// the change address of that index.
+// pay returns a transaction that spends two UTXOs of the wallet: half goes to an
+// external address, the rest to the change address with the given index.
 func (w *hot) pay(ctx context.Context, a, b utxo, index uint32) (string, error) {
 	script, err := w.change.Script(index)
 	if err != nil {
@@ -223,7 +224,7 @@ func (w *hot) pay(ctx context.Context, a, b utxo, index uint32) (string, error) 
 	return signed.Hex, err
 }
 
-// sync builds the index in a separate database.
+// sync builds the index in a new copy of the template database.
 func (w *hot) sync(ctx context.Context, database string) (took time.Duration, err error) {
 	text, err := os.ReadFile(w.template)
 	if err != nil {
@@ -247,8 +248,8 @@ func (w *hot) sync(ctx context.Context, database string) (took time.Duration, er
 	return took, err
 }
 
-// calls are exactly the calls of a first sync, whose responses are read and
-// discarded.
+// calls has the requests that a first sync sends to the node. Their responses are
+// read and discarded.
 type calls struct {
 	url     string
 	list    []byte

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// side is one of the sides that alternate.
+// side is one of the sides of a comparison in turns.
 type side struct {
-	*server // whose CPU time counts
+	*server // server whose CPU time is measured
 	ask     func() error
 
-	took  []time.Duration // in each turn
-	spent time.Duration   // CPU time in total
+	took  []time.Duration // duration of each turn
+	spent time.Duration   // total CPU time
 	asked int
 }
 
-// processor is the server's CPU time per request.
+// processor returns the server's CPU time per request.
 func (s *side) processor() time.Duration { return s.spent / time.Duration(max(s.asked, 1)) }
 
-// again sends one request.
+// again sends one request and returns its duration.
 func (s *side) again() (time.Duration, error) {
 	start := clock()
 	err := s.ask()
@@ -26,8 +26,8 @@ func (s *side) again() (time.Duration, error) {
 	return clock().Sub(start), err
 }
 
-// inTurns alternates all sides in forward and reverse order: 1 2 3, 3 2 1. The
-// first round is a warm-up and not included in took.
+// inTurns runs all sides in forward and reverse order: 1 2 3, 3 2 1, and so on. The
+// first round is a warm-up, which is not included in took.
 func inTurns(sides []side, rounds int, turn func(*side) (time.Duration, error)) error {
 	order := make([]*side, len(sides))
 	for i := range sides {

@@ -3,10 +3,10 @@
 //
 //	go run ./internal/language [-lower] DIR
 //
-// It prints each finding with the replacement, and exits with status 1 if a document or
-// the Go files of a directory contain more phrases than exceptions.txt allows. That list
-// is for texts older than the check and must only shrink: -lower lowers its numbers to the
-// numbers of findings.
+// It prints each finding with the replacement, and exits with status 1 if a document or the
+// Go files of a directory contain more phrases than exceptions.txt allows. That list is for
+// texts older than the check and must only shrink: -lower reduces its numbers to the
+// current numbers of findings.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 	"strings"
 )
 
-// rules are the phrases, and what to write instead.
+// rules are the phrases with their replacements.
 var rules = []struct {
 	phrase  *regexp.Regexp
 	instead string
@@ -65,7 +65,8 @@ type findings map[string][]finding
 //go:embed exceptions.txt
 var exceptions string
 
-// skipped directories contain no text of this project, or the phrases themselves.
+// skipped are the names of directories that contain no text of this project, or that
+// contain the phrases themselves.
 var skipped = []string{".git", ".cache", "node_modules", "testdata", "dist", "language"}
 
 func main() {
@@ -100,7 +101,7 @@ func fail(err error) {
 	os.Exit(2)
 }
 
-// parseExceptions reads lines with a number and a path.
+// parseExceptions parses lines with a number and a path.
 func parseExceptions(text string) (map[string]int, error) {
 	allowed := map[string]int{}
 	for line := range strings.Lines(text) {
@@ -114,7 +115,8 @@ func parseExceptions(text string) (map[string]int, error) {
 	return allowed, nil
 }
 
-// lowered returns the exceptions that are still required. It adds none and raises none.
+// lowered returns the exceptions lowered to the numbers of findings. It adds no exception
+// and raises no number.
 func lowered(allowed map[string]int, found findings) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(allowed)) {
@@ -125,7 +127,7 @@ func lowered(allowed map[string]int, found findings) string {
 	return b.String()
 }
 
-// report lists the findings of the groups with more of them than allowed.
+// report lists the findings of each group that has more findings than allowed.
 func report(allowed map[string]int, found findings) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(found)) {
@@ -142,7 +144,8 @@ func report(allowed map[string]int, found findings) string {
 	return b.String()
 }
 
-// check searches all Markdown and Go files below a directory, except generated ones.
+// check returns the findings in all Markdown and Go files below a directory, except
+// generated files.
 func check(root string) (findings, error) {
 	found := findings{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -204,7 +207,8 @@ func (f findings) inGo(path, name string) error {
 	return nil
 }
 
-// isSentence excludes names, formats and SQL.
+// isSentence reports whether a string is a text that rules apply to. It excludes short
+// strings, such as names and formats, and SQL.
 func isSentence(text string) bool {
 	return len(strings.Fields(text)) >= 4 && !strings.Contains(text, "SELECT")
 }

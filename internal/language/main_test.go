@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// texts writes files to a new directory.
+// texts writes files to a new directory and returns its path.
 func texts(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -1,7 +1,8 @@
-// Package privatefile creates and changes files in directories that another
-// account may write to, such as the data directory of the service account when
-// root runs a command. It follows no symbolic link, writes to no file that it has
-// not created or that has a second name, and changes owners by descriptor only.
+// Package privatefile creates and changes files in directories that another account
+// may write to. For example, root may run a command on the data directory of the
+// service account. The package follows no symbolic link, writes to no existing file
+// that is not a regular file with exactly one name, and changes owners only by file
+// descriptor.
 package privatefile
 
 import (
@@ -19,14 +20,14 @@ const (
 	dirMode  = 0o700
 )
 
-// LockFlag is the set of flags for opening a file that Ensure has created, for example
-// to lock it. O_NOFOLLOW rejects a symbolic link; without O_NONBLOCK, opening a named
-// pipe would wait for its other end.
+// LockFlag has the flags for opening a file that was created by Ensure, for example
+// to lock it. O_NOFOLLOW rejects symbolic links. O_NONBLOCK is required because
+// opening a named pipe would otherwise wait for a writer.
 const LockFlag = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// Create creates a file for writing that does not exist yet. Only its owner can
-// access it. If root creates it in the directory of another account, that account
-// is the owner.
+// Create creates a file for writing and fails if it exists. Only the owner can
+// access the file. If root creates it in a directory of another account, it belongs
+// to that account.
 func Create(path string) (*os.File, error) {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -47,7 +48,8 @@ func create(dir *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
-// giveToOwnerOf makes a file that root created belong to the owner of the directory.
+// giveToOwnerOf changes the owner of a file that root created to the owner of the
+// directory.
 func giveToOwnerOf(dir *os.Root, f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -63,7 +65,7 @@ func giveToOwnerOf(dir *os.Root, f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// Ensure creates an empty file unless it exists.
+// Ensure creates an empty file if it does not exist.
 func Ensure(path string) error {
 	f, err := Create(path)
 	if errors.Is(err, fs.ErrExist) {
@@ -75,8 +77,8 @@ func Ensure(path string) error {
 	return f.Close()
 }
 
-// Replace writes a file under a temporary name, path + ".new", and renames it. On
-// an error the file is as it was. When Replace returns nil, the file is on the disk.
+// Replace writes a file under the temporary name path + ".new", syncs it to disk
+// and renames it. If it fails, the existing file is unchanged.
 func Replace(path string, write func(io.Writer) error) (err error) {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -85,7 +87,8 @@ func Replace(path string, write func(io.Writer) error) (err error) {
 	defer func() { err = errors.Join(err, dir.Close()) }()
 	name := filepath.Base(path)
 	temporary := name + ".new"
-	// What a crash left. A link is removed itself, not what it points to.
+	// Remove the temporary file that a crash may have left. Remove does not follow
+	// a link.
 	if err := dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -113,8 +116,8 @@ func syncDir(dir *os.Root) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// WriteExisting replaces the content of a file without replacing the file. It
-// refuses links and everything else but a regular file with one name.
+// WriteExisting overwrites the content of an existing file. It refuses symbolic
+// links and everything except a regular file with one name.
 func WriteExisting(path string, content []byte) error {
 	f, err := open(path, os.O_WRONLY)
 	if err != nil {
@@ -155,15 +158,15 @@ func open(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// MkdirAll creates a directory, with its parents, for its owner only. If root creates
-// it, it belongs to the owner of the directory above.
+// MkdirAll creates a directory and its parents, accessible only to the owner. If
+// root creates a directory, it belongs to the owner of the parent directory.
 func MkdirAll(path string) error {
 	if _, err := Resolve(path); err != nil {
 		return err
 	}
 	parent := filepath.Dir(path)
 	if _, err := os.Lstat(path); err == nil || parent == path {
-		return os.MkdirAll(path, dirMode) // which reports what is not a directory
+		return os.MkdirAll(path, dirMode) // returns the error for a path that is not a directory
 	}
 	if err := os.MkdirAll(parent, dirMode); err != nil {
 		return err
@@ -178,7 +181,7 @@ func MkdirAll(path string) error {
 
 func mkdir(above *os.Root, name string) error {
 	if err := above.Mkdir(name, dirMode); err != nil {
-		if errors.Is(err, fs.ErrExist) { // another process was faster
+		if errors.Is(err, fs.ErrExist) { // another process created it
 			return nil
 		}
 		return err
@@ -190,9 +193,9 @@ func mkdir(above *os.Root, name string) error {
 	return errors.Join(giveToOwnerOf(above, f), f.Close())
 }
 
-// Resolve returns where a symbolic link leads, and every other path unchanged. It returns
-// an error for a link of another account, except root: the owner of a link decides
-// where it leads.
+// Resolve returns the target of a symbolic link, or path unchanged if it is not a
+// link. It returns an error if the link belongs to an account other than root or
+// the current one, since the owner of a link decides where it leads.
 func Resolve(path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {

@@ -12,14 +12,14 @@ import (
 	"github.com/specterd/specterd/internal/privatefile"
 )
 
-// service is the account that directories belong to, in tests that run as root.
+// service is the account that owns the directories in tests that run as root.
 const service = 65534
 
-// victim is the content of a file outside of the directory of the service account.
+// victim is the content of a file outside the directory of the service account.
 const victim = "the victim's content"
 
-// planted returns a directory of another account, as far as this process may make
-// one, and a file that an attacker wants to be changed.
+// planted returns a directory, which belongs to another account if the test runs as
+// root, and the path of a file that an attacker wants to be changed.
 func planted(t *testing.T) (dir, target string) {
 	t.Helper()
 	above := t.TempDir()
@@ -39,7 +39,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// unharmed checks that the file outside is as it was.
+// unharmed checks that the target file is unchanged.
 func unharmed(t *testing.T, target string) {
 	t.Helper()
 	content, err := os.ReadFile(target)
@@ -63,8 +63,8 @@ func create(path string) error {
 	return err
 }
 
-// TestPlantedLinks: nothing is written, and no owner changed, through a symbolic or
-// hard link that the account of the directory has put there.
+// TestPlantedLinks checks that no file is written and no owner is changed through a
+// symbolic or hard link that the owner of the directory created.
 func TestPlantedLinks(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(path string) error{
@@ -88,7 +88,7 @@ func TestPlantedLinks(t *testing.T) {
 	}
 }
 
-// TestDanglingLink: a link that leads nowhere does not make root create its target.
+// TestDanglingLink checks that root does not create the target of a dangling link.
 func TestDanglingLink(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(path string) error{"create": create, "ensure": privatefile.Ensure, "replace": replace} {
@@ -102,7 +102,7 @@ func TestDanglingLink(t *testing.T) {
 	}
 }
 
-// TestReadExisting: a planted link or pipe is not read.
+// TestReadExisting checks that planted links and pipes are not read.
 func TestReadExisting(t *testing.T) {
 	t.Parallel()
 	dir, target := planted(t)
@@ -119,7 +119,8 @@ func TestReadExisting(t *testing.T) {
 	}
 }
 
-// TestOwner: what root creates in a directory of another account belongs to that.
+// TestOwner checks that files which root creates in a directory of another account
+// belong to that account.
 func TestOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -139,7 +140,8 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestResolve: a link is followed if it belongs to root or to this process.
+// TestResolve checks that a link is followed only if it belongs to root or to the
+// current account.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	dir, target := planted(t)
@@ -160,7 +162,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestReplaceFails: what cannot be written leaves the file as it was, and nothing else.
+// TestReplaceFails checks that a failed Replace leaves the file unchanged and no
+// other file.
 func TestReplaceFails(t *testing.T) {
 	t.Parallel()
 	dir, _ := planted(t)
