@@ -19,7 +19,7 @@ func (s *Store) ExtendRange(ctx context.Context, id string, rangeEnd uint32, add
 			return fmt.Errorf("raise the range of a wallet: %w", err)
 		}
 		if n == 0 {
-			return nil // the range is as large already, or the wallet has been deleted
+			return nil // the range is at least as large, or the wallet has been deleted
 		}
 		return addAddresses(ctx, q, id, addresses)
 	})

@@ -16,7 +16,7 @@ import (
 func TestAddresses(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
-		w := b.wallet(u, "a") // next are 1 and 2
+		w := b.wallet(u, "a") // the next indexes are 1 and 2
 		b.wallet(u, "b")
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "t", confirmedAt(1), []wallet.Place{*place(0, 2), *place(1, 0)})}})
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: addressAt(w.ID, *place(0, 1)), Label: new("shop")}}, auth.Event{}))
@@ -148,13 +148,13 @@ func TestLabels(t *testing.T) {
 		}
 		for _, err := range b.Labels(t.Context(), w.ID) {
 			must(t, err)
-			break // the iterator must not continue after an early break
+			break // checks that the iterator stops after an early break
 		}
 		if got := all(other); got != nil {
 			t.Errorf("the other wallet has %v", got)
 		}
 		empty[7].Label, want[7].Label = new("other"), new("other")
-		empty[8].Label = nil // leaves it as it is
+		empty[8].Label = nil // nil leaves the label unchanged
 		must(t, b.SetLabels(t.Context(), w.ID, empty, auth.Event{At: b.now, Action: "labels"}))
 		if diff := cmp.Diff([]btc.Label{want[7], want[8], want[2500]}, all(w)); diff != "" {
 			t.Error(diff)
@@ -166,8 +166,8 @@ func TestLabels(t *testing.T) {
 	})
 }
 
-// What was paid to an address counts from every output to it, but not what is dead
-// or in neither a block nor the mempool.
+// TestReceivedBy checks that every output to an address counts as received, unless its
+// transaction is dead or is neither in a block nor in the mempool.
 func TestReceivedBy(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)

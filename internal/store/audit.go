@@ -26,8 +26,7 @@ func addEvent(ctx context.Context, q *db.Queries, e auth.Event) error {
 	return nil
 }
 
-// addEventIfAny adds an event unless it has no action, which means there is nothing to
-// record.
+// addEventIfAny adds an event. If the event has no action, there is nothing to record.
 func addEventIfAny(ctx context.Context, q *db.Queries, e auth.Event) error {
 	if e.Action == "" {
 		return nil
@@ -56,8 +55,8 @@ func (s *Store) Audit(ctx context.Context, f auth.AuditFilter, before int64, lim
 	return auditEntriesOf(rows, err)
 }
 
-// oldAction returns the name that an action or group of actions had before schema 21:
-// entries of the audit log are never rewritten.
+// oldAction returns the name of an action or a group of actions before schema 21. The
+// audit log still contains the old names, since its entries are never rewritten.
 func oldAction(action string) string {
 	if group, name, _ := strings.Cut(action, "."); group == "proposal" {
 		return strings.TrimSuffix("psbt."+name, ".")
@@ -123,7 +122,7 @@ func sealSome(ctx context.Context, q *db.Queries) error {
 	}
 	end, err := q.EndOfAuditChain(ctx)
 	last := auditEntryOf(end)
-	if errors.Is(err, sql.ErrNoRows) { // or all entries were archived
+	if errors.Is(err, sql.ErrNoRows) { // if all entries were archived, the anchor is the last one
 		last, err = auditAnchor(ctx, q)
 	}
 	if err != nil {

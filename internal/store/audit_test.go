@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// record adds an event to the audit record, by an act that has nothing else to it.
+// record adds an event to the audit log.
 func (b *bench) record(e auth.Event) {
 	b.t.Helper()
 	if e.Outcome == "" {
@@ -33,7 +33,7 @@ func TestAuditChain(t *testing.T) {
 		if r := b.verify(""); r.Entries != 0 || len(r.Problems) > 0 {
 			t.Errorf("of nothing: %+v", r)
 		}
-		for i := range 1200 { // more than is sealed or read at once
+		for i := range 1200 { // more than SealAudit seals or Verify reads at once
 			b.record(auth.Event{At: b.now.Add(time.Duration(i) * time.Microsecond), UserName: "álice", Action: "act", Target: fmt.Sprint(i), Detail: "x'y\n"})
 		}
 		first := b.verify("")
@@ -53,8 +53,9 @@ func TestAuditChain(t *testing.T) {
 	})
 }
 
-// Whatever is done to the record in a shell shows, but for the end of it, which a
-// hash that was written down shows.
+// TestAuditChainShowsWhatWasDoneToIt checks that Verify detects every change of the audit
+// log made in a shell. The removal of the last entries is detected only with a hash that
+// was recorded before.
 func TestAuditChainShowsWhatWasDoneToIt(t *testing.T) {
 	t.Parallel()
 	for name, done := range map[string]struct{ statement, problem string }{
@@ -88,7 +89,7 @@ func TestAuditChainShowsWhatWasDoneToIt(t *testing.T) {
 	}
 }
 
-// Several processes add and seal at once, and there is one chain.
+// TestAuditChainOfSeveral checks that concurrent additions and seals result in one chain.
 func TestAuditChainOfSeveral(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		const writers, each = 4, 25
@@ -139,7 +140,7 @@ func TestAuditFilter(t *testing.T) {
 		} {
 			var got []string
 			var before int64
-			for { // page by page
+			for { // one entry per page
 				entries, err := b.Audit(t.Context(), c.f, before, 1)
 				must(t, err)
 				if len(entries) == 0 {
@@ -155,7 +156,8 @@ func TestAuditFilter(t *testing.T) {
 	})
 }
 
-// archive archives the entries of before a time, and returns the file.
+// archive archives the entries that are older than before, and returns the archive's
+// text.
 func (b *bench) archive(before time.Time) (string, auth.AuditReport) {
 	b.t.Helper()
 	must(b.t, b.SealAudit(b.t.Context()))

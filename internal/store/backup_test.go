@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// nextVersion is SQLite with one migration more than there is.
+// nextVersion is the SQLite engine with an additional migration.
 type nextVersion struct {
 	sqliteEngine
 	migration string
@@ -38,8 +38,8 @@ func (e nextVersion) migrations() (migrationSource, error) {
 	return source, nil
 }
 
-// Before something is migrated it is copied, whole; a migration that fails
-// leaves everything as it was.
+// TestBackupBeforeMigration checks that the database is backed up before a migration, and
+// that a failed migration changes nothing.
 func TestBackupBeforeMigration(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{

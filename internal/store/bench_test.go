@@ -14,15 +14,15 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// benchOnBoth runs a benchmark on SQLite and on PostgreSQL. On a machine that
-// has other work, cpu-ms/op says more than the time; it is this process's alone.
+// benchOnBoth runs a benchmark on SQLite and on PostgreSQL. On a busy machine, cpu-ms/op
+// is more meaningful than the time, since it counts only the CPU time of this process.
 func benchOnBoth(b *testing.B, run func(b *testing.B, s *bench)) {
 	b.Helper()
 	b.Run("sqlite", func(b *testing.B) { run(b, openSQLite(b)) })
 	b.Run("postgres", func(b *testing.B) { run(b, openPostgres(b)) })
 }
 
-// cpuTime is what this process has had of the processors.
+// cpuTime returns the CPU time that this process has used in user mode.
 func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -30,14 +30,15 @@ func cpuTime(t testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// txidOf returns a txid that looks like one.
+// txidOf returns a text in the format of a txid.
 func txidOf(seed uint64) string {
 	r := rand.New(rand.NewPCG(seed, 7))
 	return fmt.Sprintf("%016x%016x%016x%016x", r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64())
 }
 
-// longHistory returns n transactions in the order of the chain, each of which
-// spends an output of one before and has two outputs, one of them the wallet's.
+// longHistory returns n transactions in the order of the chain. Each has two outputs, one
+// of which belongs to the wallet; two of three spend the wallet's output of an earlier
+// one.
 func longHistory(n int, own []wallet.Address) []wallet.Transaction {
 	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	list := make([]wallet.Transaction, n)
@@ -58,7 +59,7 @@ func longHistory(n int, own []wallet.Address) []wallet.Transaction {
 				{Vout: 1, Address: a.Address, Amount: 100_000, Own: &a.Place},
 			},
 		}
-		back := []int{0, 1, 1000}[i%3] // one before, one from long ago, and a third stays unspent
+		back := []int{0, 1, 1000}[i%3] // two of three outputs are spent, by the next transaction or a much later one
 		if back > 0 && i >= back {
 			t.Inputs = []wallet.Input{{Prev: btc.Outpoint{Txid: list[i-back].Txid, Vout: 1}, Amount: 100_000}}
 		}
@@ -86,8 +87,7 @@ func (s *bench) writeInParts(w wallet.Wallet, list []wallet.Transaction) {
 	}}))
 }
 
-// BenchmarkFirstSync writes 10,000 transactions with 20,000 outputs to an index
-// that has none, and looks them up before, as the follower does.
+// BenchmarkFirstSync writes 10,000 transactions with 20,000 outputs to an empty index.
 func BenchmarkFirstSync(b *testing.B) {
 	benchOnBoth(b, func(b *testing.B, s *bench) {
 		u := s.user("alice", false)
@@ -105,8 +105,8 @@ func BenchmarkFirstSync(b *testing.B) {
 	})
 }
 
-// BenchmarkLookUps asks what the index has of 1,000 transactions, whose and
-// which outputs they spend and pay to, as the follower does for a part.
+// BenchmarkLookUps looks up the index data of 1,000 transactions, and the owners of the
+// outputs that they spend and create, as the indexer does for a batch.
 func BenchmarkLookUps(b *testing.B) {
 	benchOnBoth(b, func(b *testing.B, s *bench) {
 		w := s.wallet(s.user("alice", false), "w")
@@ -134,8 +134,8 @@ func BenchmarkLookUps(b *testing.B) {
 	})
 }
 
-// BenchmarkBlock writes what a block with one payment changes about a wallet
-// with 10,000 transactions.
+// BenchmarkBlock writes the changes of a block with one payment to a wallet with 10,000
+// transactions.
 func BenchmarkBlock(b *testing.B) {
 	benchOnBoth(b, func(b *testing.B, s *bench) {
 		w := s.wallet(s.user("alice", false), "w")
@@ -222,7 +222,7 @@ func BenchmarkView(b *testing.B) {
 	})
 }
 
-// BenchmarkWhole reads a history of 1,000 transactions as v1alpha does.
+// BenchmarkWhole reads a whole history of 1,000 transactions, as v1alpha does.
 func BenchmarkWhole(b *testing.B) {
 	benchOnBoth(b, func(b *testing.B, s *bench) {
 		w := s.wallet(s.user("alice", false), "w")

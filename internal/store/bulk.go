@@ -9,13 +9,13 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// bulkWriter is a transaction for many small statements. The error of a statement that
-// returns no rows may be reported only by a later statement or by flush. Asking for the
-// number of affected rows executes the statement at once.
+// bulkWriter is a transaction for many small statements. If a statement that returns no
+// rows fails, the error may be returned only by a later statement or by flush.
+// RowsAffected executes the statement at once.
 type bulkWriter interface {
 	db.DBTX
-	// flush executes all queued statements. It returns the first error of such a
-	// statement, each time it is called.
+	// flush executes all queued statements. If one of them fails, this call and every
+	// later one return the error.
 	flush(ctx context.Context) error
 }
 
@@ -38,7 +38,7 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 	w := s.engine.bulk(conn, tx)
 	err = body(db.New(w))
 	if flushed := w.flush(ctx); flushed != nil && !errors.Is(err, flushed) {
-		err = errors.Join(flushed, err) // errors of body after a failed statement follow from it
+		err = errors.Join(flushed, err) // further errors of body follow from the failed statement
 	}
 	if err != nil {
 		return err

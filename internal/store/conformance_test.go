@@ -119,7 +119,8 @@ func TestEditUser(t *testing.T) {
 	})
 }
 
-// Two admins who take each other's role at the same time must not both succeed.
+// TestEditsOfUsersAreOneAfterTheOther checks that of two admins who demote themselves at
+// the same time, only one succeeds.
 func TestEditsOfUsersAreOneAfterTheOther(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		for round := range 10 {
@@ -182,7 +183,7 @@ func TestDescriptionsAreUniqueForAUser(t *testing.T) {
 		u, other := b.user("alice", false), b.user("bob", false)
 		b.token(u, "backup", "")
 		b.token(other, "backup", "")
-		b.token(u, "Backup", "") // as in the original, case matters here
+		b.token(u, "Backup", "") // descriptions are case-sensitive, as in Specter Desktop
 		err := b.CreateToken(t.Context(), operator, tokenFor(u, "backup", "", b.now), auth.Event{})
 		wantFault(t, err, auth.ErrDescriptionTaken)
 	})
@@ -203,8 +204,8 @@ func TestNobodyGetsATokenWhoIsGone(t *testing.T) {
 	})
 }
 
-// Deleting a token deletes its descendants, also in an SQL shell that does not enforce
-// foreign keys.
+// TestDescendantsGoAlong checks that deleting a token deletes its descendants, even in an
+// SQL shell that does not enforce foreign keys.
 func TestDescendantsGoAlong(t *testing.T) {
 	deletions := map[string]func(b *bench, u auth.User, id string){
 		"by the store": func(b *bench, u auth.User, id string) {
@@ -252,8 +253,8 @@ func dropTokens(b *bench, name string) {
 	must(b.t, err)
 }
 
-// rotate replaces a token by one of the same description; the old one retires
-// at the given time.
+// rotate replaces a token by one with the same description. The old one expires at
+// retireAt, or is deleted if retireAt is zero.
 func rotate(b *bench, u auth.User, id string, byToken bool, retireAt time.Time) auth.Token {
 	var successor auth.Token
 	must(b.t, b.RotateToken(b.t.Context(), b.byPassword(u.Name), id, func(r *auth.Rotation) error {
@@ -284,7 +285,7 @@ func TestRotation(t *testing.T) {
 		}))
 		for id, want := range map[string]time.Time{
 			old.ID: retireAt, child.ID: retireAt, root.ID: root.ExpiresAt,
-			grandchild.ID: b.now.Add(time.Minute), // ended earlier anyway
+			grandchild.ID: b.now.Add(time.Minute), // expired earlier in any case
 		} {
 			got, err := b.TokenOfUser(t.Context(), u.ID, id)
 			must(t, err)
@@ -302,7 +303,7 @@ func TestTokensAreListedInOrder(t *testing.T) {
 		u := b.user("alice", false)
 		var want, got []string
 		for i := range 7 {
-			b.now = b.now.Add(time.Duration(i%2) * time.Microsecond) // some at the same moment
+			b.now = b.now.Add(time.Duration(i%2) * time.Microsecond) // some have the same time
 			want = append(want, b.token(u, fmt.Sprint(i), "").ID)
 		}
 		for after := (auth.TokenCursor{}); ; {
@@ -324,7 +325,8 @@ func TestTokensAreListedInOrder(t *testing.T) {
 	})
 }
 
-// A change made in an SQL shell is visible to the next authentication.
+// TestCredentialsAreAsFreshAsTheDatabase checks that changes made in an SQL shell are
+// visible to the next authentication.
 func TestCredentialsAreAsFreshAsTheDatabase(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", true)
@@ -382,7 +384,7 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 func TestManyWritersAtOnce(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
-		second := b.reopen() // as another process would
+		second := b.reopen() // like another process
 		var wg sync.WaitGroup
 		for i, s := range []*store.Store{b.Store, second} {
 			for j := range 8 {

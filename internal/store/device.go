@@ -14,11 +14,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// otherDevice is the type of a device of which only the keys are known.
+// otherDevice is the type of a device of which only keys are known.
 const otherDevice = "other"
 
-// addKeys adds the keys of a wallet, each to the owner's device that has keys of the same
-// fingerprint.
+// addKeys adds the keys of a wallet. Each key is assigned to the owner's device that
+// already has a key with the same fingerprint, or to a new device.
 func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string) error {
 	for i, key := range w.Keys {
 		device, err := deviceFor(ctx, q, w, ownerID, key.Fingerprint)
@@ -62,8 +62,8 @@ func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fin
 	return id, nil
 }
 
-// freeDeviceAlias returns an alias that none of the user's devices has: the wanted one,
-// or that with a number appended, as in Specter Desktop.
+// freeDeviceAlias returns an alias that none of the user's devices has: the wanted one
+// or, as in Specter Desktop, the wanted one with a number appended.
 func freeDeviceAlias(ctx context.Context, q *db.Queries, userID, wanted string) (string, error) {
 	alias := wanted
 	for n := 2; ; n++ {

@@ -21,9 +21,9 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// reserveBytes is the disk space reserved for revocations on a full disk: enough to
-// delete a few hundred tokens, and as many thousand after the write-ahead log was
-// checkpointed.
+// reserveBytes is the size of the disk reserve, which is freed for revocations on a full
+// disk. It is sufficient to delete a few hundred tokens, or a few hundred thousand if the
+// write-ahead log can be checkpointed.
 const reserveBytes = 1 << 20
 
 // reserveInterval is the interval between checks of the disk.
@@ -49,8 +49,8 @@ type disk struct {
 	trouble atomic.Pointer[fault.Error]
 }
 
-// observe updates the state of the disk from the result of a write. It reports whether it
-// released the disk reserve.
+// observe updates the known state of the disk after a write that returned err. It reports
+// whether it freed the disk reserve, so that the write can be repeated.
 func (d *disk) observe(ctx context.Context, err error) (released bool) {
 	if d.path == "" {
 		return false
@@ -71,9 +71,8 @@ func (d *disk) observe(ctx context.Context, err error) (released bool) {
 	return false
 }
 
-// isFull reports whether an error says that the disk is full. The error may also come
-// from extending the shared-memory file (-shm), the last file beside the database that
-// needs space.
+// isFull reports whether err means that the disk is full. Apart from the database and its
+// log, SQLite may also fail to extend the shared-memory file (-shm).
 func isFull(err error) bool {
 	return primaryCode(err) == sqlite3.SQLITE_FULL || sqliteCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE
 }
@@ -115,15 +114,15 @@ func (s *Store) tryDisk(ctx context.Context) error {
 	return s.attempt(ctx, func(q *db.Queries) error { return q.TouchSettings(ctx) })
 }
 
-// shortenLog checkpoints the write-ahead log into the database, as far as no reader needs
-// it, so that the log restarts from the beginning and does not grow.
+// shortenLog copies the write-ahead log into the database, except for the part that a
+// reader still needs. SQLite then reuses the log file instead of extending it.
 func (s *Store) shortenLog(ctx context.Context) {
 	_, _ = s.rw.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // if it fails, the next call may succeed
 }
 
 // makeReserve creates the disk reserve if it is missing. It returns ENOSPC unless there
-// is space for two of them: otherwise the reserve would take the space that it was
-// deleted to free.
+// is space for two reserves; otherwise it would immediately take the space again that was
+// freed by deleting the reserve.
 func (d *disk) makeReserve() error {
 	if _, err := os.Stat(d.path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -136,7 +135,7 @@ func (d *disk) makeReserve() error {
 		return syscall.ENOSPC
 	}
 	return privatefile.Replace(d.path, func(out io.Writer) error {
-		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), reserveBytes) // random bytes, which no file system can compress
+		_, err := io.CopyN(out, rand.NewChaCha8([32]byte{}), reserveBytes) // random bytes cannot be compressed by the file system
 		return err
 	})
 }
@@ -150,8 +149,8 @@ func freeSpace(folder string) (uint64, error) {
 	return uint64(at.Bavail) * uint64(at.Bsize), nil //nolint:gosec,unconvert,nolintlint // the types differ between systems
 }
 
-// IsNearlyFull reports whether an SQLite database at this path has so little disk space
-// left that a server would refuse writes, and returns the free space in bytes.
+// IsNearlyFull reports whether a server with the SQLite database at this path would
+// refuse writes because of low disk space. It also returns the free space in bytes.
 func IsNearlyFull(databasePath string) (full bool, free uint64, err error) {
 	free, err = freeSpace(filepath.Dir(databasePath))
 	if err != nil {
@@ -163,8 +162,8 @@ func IsNearlyFull(databasePath string) (full bool, free uint64, err error) {
 
 func reservePath(databasePath string) string { return databasePath + ".reserve" }
 
-// takeOverReserve gives the file of the disk reserve its current name.
+// takeOverReserve renames the file of a disk reserve that an earlier version created.
 func (d *disk) takeOverReserve(databasePath string) {
 	const formerSuffix = ".ballast"
-	_ = os.Rename(databasePath+formerSuffix, d.path) // if it fails, a second file is made
+	_ = os.Rename(databasePath+formerSuffix, d.path) // if this fails, a second file is created
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestDiskReserve_FormerName: the disk reserve of an earlier version is taken over, so
-// that it does not occupy space for ever.
+// TestDiskReserve_FormerName checks that the disk reserve of an earlier version is
+// renamed, so that it does not occupy space forever.
 func TestDiskReserve_FormerName(t *testing.T) {
 	t.Parallel()
 	b := openSQLite(t)

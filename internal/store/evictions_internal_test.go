@@ -11,8 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigratingToEvictions checks that proposals that were sent by other software get
-// their transactions, and replaced ones the proposals that replaced them.
+// TestMigratingToEvictions checks that the migration records the transactions of
+// proposals that were broadcast by other software, and the replacements of replaced
+// proposals.
 func TestMigratingToEvictions(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {

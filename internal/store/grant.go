@@ -10,11 +10,12 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// confirm returns the principal with the current rights from the database, or an error if
-// they may no longer do what the request was authorized for; see auth.Principal.Confirm.
-// Every transaction that grants access (a token, a password, a role, a membership) begins
-// with it. It locks the rows that it reads, so that a concurrent revocation either
-// commits first, and is seen, or commits after this transaction.
+// confirm returns the principal with the current permissions from the database, or an
+// error if the principal has lost permissions since the request was authorized; see
+// auth.Principal.Confirm. Every transaction that grants access (a token, a password, a
+// role, a membership) must call it first. It locks the rows that it reads, so that a
+// concurrent revocation either commits before and is seen, or commits after this
+// transaction.
 //
 // It must not be used in transactions that record what has already happened, such as a
 // broadcast.
@@ -32,8 +33,8 @@ func (s *Store) confirm(ctx context.Context, q *db.Queries, who *auth.Principal)
 	return who.Confirm(c, s.now())
 }
 
-// holdCredential reads and locks the rows behind a principal: first the token's row, then
-// the user's, in the order in which saveUser changes them.
+// holdCredential reads and locks the rows of a principal's token and user, in this order,
+// which is also the order in which saveUser changes them.
 func holdCredential(ctx context.Context, q *db.Queries, who *auth.Principal) (*auth.Credential, error) {
 	var t auth.Token
 	if who.TokenID != "" {

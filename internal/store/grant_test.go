@@ -31,7 +31,7 @@ func newGranting(b *bench) *granting {
 	return g
 }
 
-// grants are all transactions that grant access.
+// grants returns all transactions that grant access, by name.
 func (g *granting) grants() map[string]func(who *auth.Principal) error {
 	ctx, e := g.t.Context(), auth.Event{At: g.now, Action: "grant"}
 	return map[string]func(who *auth.Principal) error{
@@ -66,14 +66,15 @@ func (g *granting) grants() map[string]func(who *auth.Principal) error {
 	}
 }
 
-// change changes the user alice as a command does.
+// change edits the user alice on behalf of the operator.
 func (g *granting) change(edit func(u *auth.UserEdit)) {
 	_, err := g.EditUser(g.t.Context(), operator, "alice", func(u *auth.UserEdit) error { edit(u); return nil })
 	must(g.t, err)
 }
 
-// endings end alice's access after a request of hers was authorized. A grant with her
-// token then returns code; withPassword reports whether one with her password also does.
+// endings are ways to end or reduce alice's access after a request was authorized. A
+// grant with her token then fails with code. If withPassword is set, a grant with her
+// password also fails.
 var endings = []struct {
 	name         string
 	end          func(g *granting)
@@ -105,8 +106,9 @@ var endings = []struct {
 	{"user deleted", func(g *granting) { g.change(func(u *auth.UserEdit) { u.Remove = true }) }, "unauthenticated", true},
 }
 
-// TestGrants_CredentialEnded: no transaction gives access on behalf of a caller whose
-// credential has ended or lost rights since the request was let in.
+// TestGrants_CredentialEnded checks that no transaction grants access on behalf of a
+// caller whose credential has become invalid or lost permissions since the request was
+// authorized.
 func TestGrants_CredentialEnded(t *testing.T) {
 	for _, ending := range endings {
 		t.Run(ending.name, func(t *testing.T) {
@@ -120,7 +122,7 @@ func TestGrants_CredentialEnded(t *testing.T) {
 					if !ending.withPassword {
 						code = ""
 					}
-					if name != "rotate a token" || ending.withPassword { // else the token is gone
+					if name != "rotate a token" || ending.withPassword { // otherwise the token no longer exists
 						g.wantRefusal(t, name+" with a password", code, func() error { return grant(byPassword) })
 					}
 				}
@@ -185,8 +187,8 @@ func TestCreateToken_ParentRetired(t *testing.T) {
 	})
 }
 
-// TestAccessVersion: what changes who a user is or may be raises the version, and
-// nothing else does.
+// TestAccessVersion checks that changes of the password, the role or the state of a user
+// increment AccessVersion, and that other changes do not.
 func TestAccessVersion(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		g := newGranting(b)
@@ -218,8 +220,9 @@ func TestAccessVersion(t *testing.T) {
 	})
 }
 
-// TestGrants_DeletionInAnotherProcess: once another process has deleted a token, no
-// transaction commits that gives access on behalf of it, also none that had begun.
+// TestGrants_DeletionInAnotherProcess checks that, once another process has deleted a
+// token, no transaction that grants access on its behalf commits, even if it began
+// before.
 func TestGrants_DeletionInAnotherProcess(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", true)

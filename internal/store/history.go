@@ -33,7 +33,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	if f.Until.IsZero() {
 		p.Until.Time = endOfTime
 	}
-	if !f.Outputs { // one query needs no transaction
+	if !f.Outputs { // a single query needs no transaction
 		return listRecords(ctx, s.reads(), s.histories, p, f)
 	}
 	var page []wallet.Record
@@ -47,7 +47,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	return page, err
 }
 
-// listRecords reads long histories from whole, and everything else from q.
+// listRecords reads long histories through whole and everything else through q.
 func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
 	switch {
 	case f.Unconfirmed && f.Ascending:
@@ -72,14 +72,14 @@ func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p 
 	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
 }
 
-// fewMatches is the maximum number of transactions with a label or an address that are
-// looked up and sorted. If there are more, the history is read in order until a page is
+// fewMatches is the maximum number of transactions that are looked up by their label or
+// address and then sorted. If more match, the history is read in order until a page is
 // full.
 const fewMatches = 10_000
 
-// matching returns the ids of the transactions that match the address of a filter, or
-// else its label: at most fewMatches + 1, with possible duplicates. It returns nil if the
-// filter has neither.
+// matching returns the ids of the transactions that match the filter's address or, if it
+// has none, its label. It returns at most fewMatches + 1 ids, possibly with duplicates,
+// and nil if the filter has neither.
 func matching(ctx context.Context, q *db.Queries, p db.TransactionsParams) ([]string, error) {
 	switch {
 	case !p.AnyAddress:
@@ -155,7 +155,7 @@ func recordOf(row db.TransactionsRow) wallet.Record {
 	return r
 }
 
-// stateOf is the inverse of setStateParams.
+// stateOf converts a row to a state; setStateParams is the inverse.
 func stateOf(row db.StatesRow) wallet.State {
 	s := wallet.State{
 		Status: wallet.Status(row.Status), Conflicts: strings.Fields(row.Conflicts),
@@ -181,11 +181,10 @@ func placeOf(branch *uint8, index *uint32) *wallet.Place {
 	return &wallet.Place{Branch: wallet.Branch(*branch), Index: *index}
 }
 
-// parts selects the data of records that is stored in other tables.
+// parts selects which data from other tables is loaded into records.
 type parts struct{ outputs, inputs bool }
 
-// fillRecords loads parts of records with one query for each part, regardless of the
-// number of records.
+// fillRecords loads the wanted parts of all records, with one query per part.
 func fillRecords(ctx context.Context, q *db.Queries, walletID string, records []wallet.Record, want parts) error {
 	if len(records) == 0 {
 		return nil

@@ -18,15 +18,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// at is a transaction of a time, in seconds.
+// at returns a transaction with the given time in seconds since 1970.
 func at(w wallet.Wallet, id string, seconds int64, s wallet.State) wallet.Transaction {
 	t := payment(w, id, s, nil)
 	t.Time = time.Unix(seconds, 0).UTC()
 	return t
 }
 
-// pages reads a history to its end, a few at a time, and between the pages lets
-// something else happen.
+// pages reads a whole history page by page, and calls between after each full page.
 func (b *bench) pages(w wallet.Wallet, f wallet.Filter, limit int, between func()) []wallet.Record {
 	b.t.Helper()
 	var all []wallet.Record
@@ -116,8 +115,9 @@ func TestHistoryIsFiltered(t *testing.T) {
 	})
 }
 
-// A transaction is found by the label and the address of any of its outputs, also
-// where there are too many to look them up one by one.
+// TestHistoryByAnyOutput checks that a transaction is found by the label and the address
+// of any of its outputs, even if too many transactions match to look them up
+// individually.
 func TestHistoryByAnyOutput(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "a")
@@ -180,7 +180,8 @@ func TestHistoryByAnyOutput(t *testing.T) {
 	})
 }
 
-// Pages with outputs are read in another way than those without.
+// TestHistoryIsTheSameBothWays checks that histories with and without outputs, which are
+// read differently, have the same transactions.
 func TestHistoryIsTheSameBothWays(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "a")
@@ -253,8 +254,8 @@ func TestHistoryWithItsParts(t *testing.T) {
 	})
 }
 
-// A client that reads page after page while transactions arrive gets every transaction
-// that existed at the first page exactly once.
+// TestPagesHaveNoGaps checks that a client that reads page after page while transactions
+// arrive gets every transaction that existed at the first page exactly once.
 func TestPagesHaveNoGaps(t *testing.T) {
 	for name, ascending := range map[string]bool{"asc": true, "desc": false} {
 		t.Run(name, func(t *testing.T) { testPagesHaveNoGaps(t, ascending) })
@@ -297,18 +298,18 @@ func testPagesHaveNoGaps(t *testing.T, ascending bool) {
 	})
 }
 
-// Pages must take the same time however long the history is: they are read from
-// an index and not sorted.
+// TestHistoryIsReadFromAnIndex checks that queries read pages from an index and do not
+// sort, so that a page takes the same time regardless of the length of the history.
 func TestHistoryIsReadFromAnIndex(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "a")
 		if b.engine == "pgx" { // PostgreSQL plans by table statistics; SQLite does not
 			b.history(w, 2000)
 			b.exec("INSERT INTO labels (wallet_id, type, ref, label) SELECT wallet_id, 'addr', address, 'to ' || address FROM outputs WHERE branch IS NULL")
-			b.exec("ANALYZE") // as the server's autovacuum does within a minute
+			b.exec("ANALYZE") // the server's autovacuum does this within a minute
 		}
 		for name, q := range map[string]struct {
-			query, uses string // any of
+			query, uses string // alternatives, separated by |
 			args        []any
 		}{
 			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", true, "", 100}},
@@ -332,8 +333,9 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 	})
 }
 
-// Few transactions are looked up by their ids, however long the history is. PostgreSQL
-// has the ids as an array, which it looks up in the index in any case.
+// TestFewTransactionsAreReadFromAnIndex checks that a few transactions are looked up by
+// their ids, regardless of the length of the history. PostgreSQL always uses the index,
+// since the ids are passed as an array.
 func TestFewTransactionsAreReadFromAnIndex(t *testing.T) {
 	b := openSQLite(t)
 	w := b.wallet(b.user("alice", false), "a")
@@ -345,7 +347,7 @@ func TestFewTransactionsAreReadFromAnIndex(t *testing.T) {
 	}
 }
 
-// plan returns how the database means to answer a query.
+// plan returns the database's query plan.
 func (b *bench) plan(query string, args ...any) string {
 	b.t.Helper()
 	explain := "EXPLAIN "
@@ -421,7 +423,8 @@ func TestFrozenUTXOs(t *testing.T) {
 			payment(w, "a", confirmedAt(3), []wallet.Place{*place(0, 0), *place(0, 1), *place(0, 2)}),
 			payment(w, "b", inMempool(false), []wallet.Place{*place(0, 3)}, btc.Outpoint{Txid: "a", Vout: 2}), mined,
 		}})
-		// Trusted ones, and such as do not count: untrusted, immature, spent, unknown.
+		// Some are trusted; the others do not count because they are untrusted, immature,
+		// spent or unknown.
 		for _, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
 			for range 2 {
 				must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{at}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))

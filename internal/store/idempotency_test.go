@@ -21,8 +21,8 @@ func TestIdempotencyKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		keys := idempotency.New(b.Store, func() time.Time { return b.now }, nil)
-		// begin returns what becomes of a request: a claim, or "again" and the
-		// answer's text, or the code of a fault.
+		// begin begins a request. It returns the claim and "claimed", or the text of the
+		// stored response, or the code of a fault.
 		begin := func(r idempotency.Request) (*idempotency.Claim, string) {
 			t.Helper()
 			claim, kept, err := keys.Begin(t.Context(), r)
@@ -66,7 +66,8 @@ func TestIdempotencyKeys(t *testing.T) {
 		b.now = b.now.Add(time.Microsecond)
 		want(keyed(alice, "k", "b"), "claimed")
 
-		// What a crash left is taken over, and who comes back late changes nothing.
+		// A claim that a crash left is taken over after a while. Its former owner cannot
+		// change anything after that.
 		lost := want(keyed(alice, "lost", "a"), "claimed")
 		b.now = b.now.Add(idempotency.Patience - time.Microsecond)
 		want(keyed(alice, "lost", "a"), "request_in_progress")

@@ -121,8 +121,8 @@ func (s *Store) AddDevice(ctx context.Context, userID string, d wallet.Device, k
 	return added, err
 }
 
-// addImport records that something was imported. The error of the database is returned
-// unwrapped if the import was recorded before.
+// addImport records that an object was imported. If it was recorded before, the error
+// satisfies isUnique.
 func addImport(ctx context.Context, q *db.Queries, kind, origin, id string, at time.Time) error {
 	err := q.AddImport(ctx, db.AddImportParams{Kind: kind, Origin: origin, ID: id, CreatedAt: sqltype.Time{Time: at}})
 	if err != nil {

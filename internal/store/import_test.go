@@ -47,7 +47,7 @@ func TestImportsAreRemembered(t *testing.T) {
 			t.Errorf("%d entries in the audit record", n)
 		}
 
-		// What is deleted is still known.
+		// The import of a deleted object is still recorded.
 		_, err = b.EditUser(ctx, operator, "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 		must(t, err)
 		_, err = b.UserByID(ctx, u.ID)
@@ -82,7 +82,7 @@ func TestImportChangesWhoIsHere(t *testing.T) {
 	})
 }
 
-// Two imports at once import each thing once.
+// TestImportsAtOnce checks that concurrent imports import each object only once.
 func TestImportsAtOnce(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		var wg sync.WaitGroup

@@ -45,7 +45,7 @@ func (s *Store) OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoi
 	return own, nil
 }
 
-// outpointSet returns outpoints as a set, and the list of their transactions.
+// outpointSet returns the outpoints as a set, and their txids as a list for queries.
 func outpointSet(at []btc.Outpoint) (set map[btc.Outpoint]bool, txids string) {
 	set = make(map[btc.Outpoint]bool, len(at))
 	ids := make([]string, len(at))

@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// changeWriter writes the transactions of one change. It does not derive which
-// transaction spends an output from the order in which the transactions arrive, but
-// always computes it from the inputs and states in the index, so that any order and
-// repetition of the same changes results in the same rows.
+// changeWriter writes the transactions of one change. It always computes which
+// transaction spends an output from the inputs and states in the index, not from the
+// order in which transactions arrive. Any order and repetition of the same changes
+// therefore results in the same rows.
 type changeWriter struct {
 	q *db.Queries
 	wallet.Change
@@ -31,7 +31,7 @@ func newChangeWriter(q *db.Queries, c wallet.Change) *changeWriter {
 	for i, t := range c.Added {
 		last[t.Txid] = i
 	}
-	if len(last) < len(c.Added) { // if a transaction comes twice, the last one counts
+	if len(last) < len(c.Added) { // of several versions of a transaction, only the last one is written
 		added := make([]wallet.Transaction, 0, len(last))
 		for i, t := range c.Added {
 			if last[t.Txid] == i {
@@ -55,8 +55,8 @@ func (w *changeWriter) write(ctx context.Context) error {
 	return nil
 }
 
-// clear deletes the index rows of the added transactions, and collects the outputs that
-// these and the changed transactions spend according to the index.
+// clear deletes the index rows of the added transactions. It collects the outputs that,
+// according to the index, the added and the changed transactions spend.
 func (w *changeWriter) clear(ctx context.Context) error {
 	var known []string
 	if len(w.Added) > 0 {
@@ -138,8 +138,8 @@ func (w *changeWriter) setStates(ctx context.Context) error {
 }
 
 // findSpenders determines which transactions spend the outputs of the added transactions
-// and the outputs in spent. Of several transactions that are not dead, the one closest to
-// confirmation counts.
+// and the outputs in spent. If several transactions that are not dead spend an output, it
+// chooses the one closest to confirmation.
 func (w *changeWriter) findSpenders(ctx context.Context) error {
 	var txids []string
 	for _, t := range w.Added {
@@ -195,8 +195,8 @@ func (w *changeWriter) statuses(ctx context.Context, txids []string) (map[string
 	return statuses, nil
 }
 
-// isFurther reports whether a transaction is closer to confirmation than another, if
-// there is another. Ties are broken arbitrarily, but always in the same way.
+// isFurther reports whether a transaction is closer to confirmation than other, or
+// whether other is empty. Of two equal ones, it prefers the lower txid.
 func isFurther(txid, other string, statuses map[string]wallet.Status) bool {
 	order := []wallet.Status{wallet.Inactive, wallet.InMempool, wallet.Confirmed}
 	i, j := slices.Index(order, statuses[txid]), slices.Index(order, statuses[other])
@@ -207,7 +207,7 @@ func (w *changeWriter) addOutputs(ctx context.Context) error {
 	for _, t := range w.Added {
 		for _, o := range t.Outputs {
 			at := btc.Outpoint{Txid: t.Txid, Vout: o.Vout}
-			delete(w.spent, at) // written with this output
+			delete(w.spent, at) // its spender is written together with the output
 			p := db.AddOutputParams{
 				WalletID: w.WalletID, Txid: t.Txid, Vout: o.Vout, Address: o.Address, AmountSat: o.Amount,
 				SpentBy: nullable(w.spentBy[at]),
@@ -234,8 +234,8 @@ func (w *changeWriter) setSpentBy(ctx context.Context) error {
 	return nil
 }
 
-// renewUnspent updates the table of unspent outputs for all changed transactions
-// according to their outputs and states.
+// renewUnspent updates the table of unspent outputs for all added and changed
+// transactions, according to their outputs and states.
 func (w *changeWriter) renewUnspent(ctx context.Context) error {
 	var cleared, renewed []string
 	for _, t := range w.Added { // clear has deleted the rows of these

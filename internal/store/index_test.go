@@ -32,8 +32,8 @@ func inMempool(trusted bool) wallet.State {
 	return wallet.State{Status: wallet.InMempool, Trusted: trusted, Replaceable: "yes"}
 }
 
-// payment is a transaction to the wallet's own places, one output each of 1,000
-// satoshis times the number of the output and one, which spends others.
+// payment returns a transaction that pays to places of the wallet and spends the given
+// outpoints. It pays 1,000 satoshis to the first place, 2,000 to the second, and so on.
 func payment(w wallet.Wallet, id string, s wallet.State, to []wallet.Place, spends ...btc.Outpoint) wallet.Transaction {
 	t := wallet.Transaction{
 		Txid: id, Time: time.Unix(int64(len(id)), 0).UTC(), ReceivedAt: time.Unix(5, 0).UTC(), State: s,
@@ -64,7 +64,7 @@ func (b *bench) load(w wallet.Wallet) wallet.Wallet {
 	return w
 }
 
-// rows returns what a query yields, a line a row.
+// rows returns the result of a query as text, with one row per line.
 func (b *bench) rows(query string, args ...any) string {
 	b.t.Helper()
 	rows, err := b.shell.QueryContext(b.t.Context(), query, args...)
@@ -82,7 +82,7 @@ func (b *bench) rows(query string, args ...any) string {
 		line := make([]string, len(values))
 		for i, v := range values {
 			line[i] = fmt.Sprint(*v.(*any))
-			switch line[i] { // the databases' words for the same
+			switch line[i] { // PostgreSQL returns booleans, SQLite integers
 			case "true":
 				line[i] = "1"
 			case "false":
@@ -95,7 +95,7 @@ func (b *bench) rows(query string, args ...any) string {
 	return strings.Join(lines, "\n")
 }
 
-// index returns all rows of a wallet's index.
+// index returns all rows of a wallet's index as text.
 func (b *bench) index(w wallet.Wallet) string {
 	b.t.Helper()
 	var out []string
@@ -241,7 +241,7 @@ func TestSyncedMovesTheRowOnly(t *testing.T) {
 		if got.Synced != *synced(700) || got.CoreTxCount != 3 || got.CoreInfo != `{"a":1}` {
 			t.Errorf("got %+v", got)
 		}
-		b.write(wallet.Change{WalletID: w.ID}) // a part that says nothing
+		b.write(wallet.Change{WalletID: w.ID}) // a change without content
 		if diff := gocmp.Diff(got, b.load(w)); diff != "" {
 			t.Error(diff)
 		}
@@ -250,7 +250,7 @@ func TestSyncedMovesTheRowOnly(t *testing.T) {
 
 func TestUsedAddressesMoveTheNextOnes(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
-		w := b.wallet(b.user("alice", false), "vault") // next are 1 and 2
+		w := b.wallet(b.user("alice", false), "vault") // the next indexes are 1 and 2
 		dead := wallet.State{Status: wallet.Abandoned, Replaceable: "no"}
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{
 			payment(w, "a", dead, []wallet.Place{*place(0, 5), *place(0, 3)}), payment(w, "b", confirmedAt(1), []wallet.Place{*place(1, 0)}),
@@ -263,7 +263,7 @@ func TestUsedAddressesMoveTheNextOnes(t *testing.T) {
 		if got := b.rows("SELECT branch, address_index FROM addresses WHERE used ORDER BY 1, 2"); got != want {
 			t.Errorf("used: %s", got)
 		}
-		// Once used is used, also where the transaction turns out to be another one.
+		// An address stays used even if the transaction turns out not to pay to it.
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "a", dead, nil)}})
 		if b.count("SELECT count(*) FROM addresses WHERE used") != 3 || b.load(w).ReceiveNext != 6 {
 			t.Error("an address is used no more")
@@ -369,7 +369,7 @@ func TestCoinbasesMature(t *testing.T) {
 		for height, want := range map[int]wallet.Balances{
 			10: {Immature: 1000}, 109: {Immature: 1000}, 110: {Trusted: 1000, Confirmed: 1000},
 		} {
-			b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{mined}, Synced: synced(10)}) // from the start
+			b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{mined}, Synced: synced(10)}) // indexed from scratch
 			b.write(wallet.Change{WalletID: w.ID, Synced: synced(height)})
 			if got := b.load(w).Balances; got != want {
 				t.Errorf("at %d: %+v", height, got)
@@ -388,14 +388,15 @@ func TestCoinbasesMature(t *testing.T) {
 	})
 }
 
-// However the news come in, the index ends up the same.
+// TestTheIndexIsTheSameInAnyOrder checks that the index depends only on the final
+// transactions, and not on the order and number of the changes that led to them.
 func TestTheIndexIsTheSameInAnyOrder(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		rounds := uint64(25)
-		if b.engine == "pgx" { // slower, and the same code
+		if b.engine == "pgx" { // slower, and the tested code is the same
 			rounds = 10
 		}
 		for round := range rounds {
@@ -475,8 +476,8 @@ func randomState(r *rand.Rand) wallet.State {
 	return confirmedAt(1 + r.IntN(60))
 }
 
-// changeGroups returns changes to w that end with the given transactions, each of which
-// comes in several times and in states that it had before.
+// changeGroups returns changes to w that result in the given transactions. Each
+// transaction occurs several times, with earlier states before the final one.
 func changeGroups(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (groups [][]wallet.Change) {
 	type event struct {
 		at      float64
@@ -486,7 +487,7 @@ func changeGroups(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (gr
 	var events []event
 	for _, t := range final {
 		t.Outputs = slices.Clone(t.Outputs)
-		for i := range t.Outputs { // of this wallet
+		for i := range t.Outputs { // the outputs belong to w
 			o := &t.Outputs[i]
 			if o.Own != nil {
 				o.Address = addressAt(w.ID, *o.Own)
@@ -496,7 +497,7 @@ func changeGroups(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (gr
 		sort.Float64s(times)
 		early := t
 		early.State = randomState(r)
-		if r.IntN(4) == 0 { // less was known of it
+		if r.IntN(4) == 0 { // an earlier version had less data
 			early.Inputs, early.Outputs = nil, early.Outputs[:1]
 		}
 		last := r.IntN(2) == 0
@@ -526,7 +527,7 @@ func changeGroups(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (gr
 					c.Changed[e.t.Txid] = e.t.State
 					continue
 				}
-				if r.IntN(8) == 0 { // twice in one change: the last one counts
+				if r.IntN(8) == 0 { // twice in one change: the last version must be written
 					before := e.t
 					before.State = randomState(r)
 					c.Added = append(c.Added, before)
@@ -543,8 +544,8 @@ func changeGroups(r *rand.Rand, w wallet.Wallet, final []wallet.Transaction) (gr
 	return groups
 }
 
-// checkNaively compares what a wallet's row and outputs say with what follows
-// from its transactions by the words of the interface.
+// checkNaively compares the balances and spent outputs of a wallet with the results of a
+// simple computation from its transactions, as specified by the interface.
 func checkNaively(t *testing.T, w wallet.Wallet, list []wallet.Transaction, spentRows string) {
 	t.Helper()
 	rank := map[wallet.Status]int{wallet.Confirmed: 3, wallet.InMempool: 2, wallet.Inactive: 1}
@@ -590,7 +591,8 @@ func checkNaively(t *testing.T, w wallet.Wallet, list []wallet.Transaction, spen
 	}
 }
 
-// A wallet's user and the follower write at the same time; neither loses.
+// TestIndexAndUsersWriteAtOnce checks that no update is lost if a user and the indexer
+// write to a wallet at the same time.
 func TestIndexAndUsersWriteAtOnce(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")

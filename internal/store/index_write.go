@@ -51,9 +51,8 @@ type walletTouch struct {
 	receiveNext, changeNext uint32                // one above the highest indexes that received a payment
 }
 
-// openIndex loads the wallets and locks their rows, so that other transactions that
-// change these rows wait: waiting is cheaper than a conflict after many rows were
-// written.
+// openIndex loads the wallets and locks their rows. Other transactions that change these
+// rows then wait, instead of causing a conflict after many rows were written.
 func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) (*indexWriter, error) {
 	w := &indexWriter{q: q, now: now, wallets: map[string]*walletTouch{}}
 	var ids, withLocked []string
@@ -84,7 +83,7 @@ func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wall
 	return w, w.hold(ctx, changes)
 }
 
-// hold updates the rows of all the wallets, which locks them.
+// hold updates the rows of all wallets that are ready, which locks them.
 func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 	for _, c := range changes {
 		if w.wallets[c.WalletID] == nil {
@@ -111,7 +110,7 @@ func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 	return nil
 }
 
-// write writes one change, except for what settle writes.
+// write writes one change, except for the balances, which settle writes.
 func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
 	touch := w.wallets[c.WalletID]
 	if c.Locked != nil {
@@ -182,14 +181,14 @@ func (w *indexWriter) markUsed(ctx context.Context, c wallet.Change, touch *wall
 	return nil
 }
 
-// settle updates the wallets' rows according to their transactions.
+// settle updates the balances in the wallets' rows if they may have changed.
 func (w *indexWriter) settle(ctx context.Context) error {
 	for _, id := range w.order {
 		touch := w.wallets[id]
 		if !touch.unsettled {
 			continue
 		}
-		touch.unsettled = false // so that the wallet's other changes do not repeat it
+		touch.unsettled = false // so that it is done only once per wallet
 		b, err := w.q.BalancesOf(ctx, id)
 		if err != nil {
 			return fmt.Errorf("sum up the UTXOs: %w", err)

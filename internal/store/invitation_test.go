@@ -46,7 +46,7 @@ func TestInvitationsComeBackAsTheyWere(t *testing.T) {
 		})
 		wantFault(t, err, wallet.ErrInvitationExists)
 
-		// A new invitation replaces expired ones.
+		// A new invitation replaces an expired one for the same user.
 		b.exec("UPDATE invitations SET expires_at = 1 WHERE invitation_id = $1", elsewhere.ID)
 		b.invite(w, alice, "dave")
 		if n := b.count("SELECT count(*) FROM invitations"); n != 3 {
@@ -59,8 +59,8 @@ func TestInvitationsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-// TestInvitationsEndWithTheirUsers: by the store, and in a shell that does not know of
-// foreign keys.
+// TestInvitationsEndWithTheirUsers checks that deleting a user deletes the invitations
+// from that user, also in a shell that does not enforce foreign keys.
 func TestInvitationsEndWithTheirUsers(t *testing.T) {
 	for name, remove := range map[string]func(b *bench, u auth.User){
 		"by the store": func(b *bench, u auth.User) { removeUser(b, u.Name) },
@@ -77,7 +77,7 @@ func TestInvitationsEndWithTheirUsers(t *testing.T) {
 				remove(b, carol)
 				got, err := b.InvitationsOfWallet(t.Context(), w.ID)
 				must(t, err)
-				if diff := cmp.Diff([]wallet.Invitation{kept}, got); diff != "" { // and bound to no user
+				if diff := cmp.Diff([]wallet.Invitation{kept}, got); diff != "" { // and it no longer refers to a user
 					t.Error(diff)
 				}
 				if n := b.count("SELECT count(*) FROM used_aliases WHERE user_id <> $1", alice.ID); n != 0 {
@@ -130,7 +130,7 @@ func TestUsedAliases(t *testing.T) {
 			t.Errorf("now it is %s, %v", got, err)
 		}
 
-		// As they were before there was a table of them.
+		// A database without the table of used aliases, which was added later.
 		tables, err := store.TablesAt(t.Context(), 14)
 		must(t, err)
 		src := oldSource{facts: backup.Facts{Schema: 14, Engine: "SQLite", SigningKeys: []string{"old"}}, tables: tables, rows: map[string][][]any{

@@ -14,7 +14,8 @@ import (
 
 var _ auth.KeyStore = (*Store)(nil)
 
-// BindKey binds a database without a signing key to one, by its fingerprint.
+// BindKey makes the key with the given fingerprint the signing key if the database has
+// none.
 func (s *Store) BindKey(ctx context.Context, fingerprint string) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		if bound, err := currentKey(ctx, q); err != nil || bound != "" {
@@ -54,7 +55,7 @@ func signingKeys(ctx context.Context, q *db.Queries) ([]auth.SigningKey, error) 
 	return keys, nil
 }
 
-// TokensOfKey returns how many tokens signed with a key have not expired.
+// TokensOfKey returns the number of unexpired tokens that were signed with a key.
 func (s *Store) TokensOfKey(ctx context.Context, fingerprint string) (int, error) {
 	n, err := tokensOfKey(ctx, s.reads(), fingerprint, s.now())
 	return n, translate(err)
@@ -68,8 +69,8 @@ func tokensOfKey(ctx context.Context, q *db.Queries, fingerprint string, now tim
 	return int(n), nil
 }
 
-// RotateKey implements auth.KeyStore. It reads nothing that transactions creating tokens
-// write, so that PostgreSQL never aborts it because of them.
+// RotateKey implements auth.KeyStore. It reads no row that a transaction creating a token
+// writes, so that PostgreSQL never aborts it because of such a transaction.
 func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) error {
 	return s.inUrgentTx(ctx, func(q *db.Queries) error {
 		at := sqltype.Time{Time: e.At}
@@ -121,8 +122,8 @@ func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedK
 	return dropped, err
 }
 
-// endKey deletes the tokens of a key. If end is not set and some are valid, it returns
-// -1.
+// endKey deletes the tokens of a key, and returns the number of valid ones. If there are
+// valid ones and end is not set, it deletes nothing and returns -1.
 func (s *Store) endKey(ctx context.Context, q *db.Queries, fingerprint string, end bool) (ended int, err error) {
 	living, err := tokensOfKey(ctx, q, fingerprint, s.now())
 	if err != nil || living > 0 && !end {

@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// What a database had before there could be several keys: one, of which all tokens
-// are that were not imported.
+// TestMigratingToSigningKeys migrates a database from before there could be several
+// signing keys. Its only key must become the key of all tokens that were not imported.
 func TestMigratingToSigningKeys(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {

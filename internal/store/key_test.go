@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// signed adds a token that was signed with a key.
+// signed adds a token that was signed with the given key.
 func (b *bench) signed(u auth.User, description, key string, life time.Duration) (auth.Token, error) {
 	t := tokenFor(u, description, "", b.now)
 	t.SigningKey, t.ExpiresAt = key, b.now.Add(life).Truncate(time.Second)
@@ -32,8 +32,8 @@ func (b *bench) dropKeys(end bool) string {
 	return fmt.Sprint(dropped)
 }
 
-// Keys follow one another: one signs, those before it are accepted until their last
-// token has ended, and none comes back.
+// TestSigningKeys checks that one key signs, that its predecessors are accepted until
+// their last token has expired, and that a dropped key cannot be used again.
 func TestSigningKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -81,8 +81,9 @@ func TestSigningKeys(t *testing.T) {
 	})
 }
 
-// Ending the tokens of a leaked key also ends the tokens created with them and the tokens
-// of earlier keys. Imported tokens have no key.
+// TestEndingTheTokensOfKeys checks that revoking the tokens of a leaked key also revokes
+// the tokens created with them and the tokens of earlier keys, but not imported tokens,
+// which have no key.
 func TestEndingTheTokensOfKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -116,8 +117,8 @@ func TestEndingTheTokensOfKeys(t *testing.T) {
 	})
 }
 
-// After the signing key was rotated, no concurrent request creates a token signed with
-// the old key.
+// TestTokensWhileTheKeyIsExchanged checks that concurrent requests create no token signed
+// with the old key after a rotation.
 func TestTokensWhileTheKeyIsExchanged(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -146,7 +147,7 @@ func TestTokensWhileTheKeyIsExchanged(t *testing.T) {
 			for range cap(begun) {
 				<-begun
 			}
-			must(t, b.RotateKey(t.Context(), from, to, auth.Event{At: b.now, Action: "key.rotate", Target: to})) // and the clock stands still
+			must(t, b.RotateKey(t.Context(), from, to, auth.Event{At: b.now, Action: "key.rotate", Target: to})) // without advancing the clock
 			b.dropKeys(true)
 			making.Wait()
 			if n := b.count("SELECT count(*) FROM tokens"); n != 0 {

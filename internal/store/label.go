@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// labelsAtATime is how many labels are read at a time, to limit memory use for a wallet
-// with many labels.
+// labelsAtATime is the number of labels that are read at once, which limits the memory
+// use for a wallet with many labels.
 const labelsAtATime = 1000
 
 // SetLabels implements wallet.Book.
@@ -45,10 +45,10 @@ func (s *Store) setLabels(ctx context.Context, q *db.Queries, walletID string, l
 	return s.charge(ctx, q, auth.QuotaLabels, userID, walletID, more)
 }
 
-// addedLabels returns by how much the number of labels will grow, which is negative if
-// labels are deleted.
+// addedLabels returns the change in the number of labels, which is negative if labels are
+// deleted.
 func addedLabels(ctx context.Context, q *db.Queries, walletID string, labels []btc.Label) (more int64, err error) {
-	last := map[string]map[string]bool{} // whether the label will exist, by type and reference
+	last := map[string]map[string]bool{} // whether the label will exist afterwards, by type and reference
 	for _, l := range labels {
 		if l.Label == nil {
 			continue
@@ -89,8 +89,7 @@ func setLabel(ctx context.Context, q *db.Queries, walletID string, l btc.Label) 
 	return nil
 }
 
-// Labels implements wallet.Book. It may or may not return a label that is set while it is
-// reading.
+// Labels implements wallet.Book. A label that is set during the iteration may be missing.
 func (s *Store) Labels(ctx context.Context, walletID string) iter.Seq2[btc.Label, error] {
 	return func(yield func(btc.Label, error) bool) {
 		p := db.LabelsParams{WalletID: walletID, MaxRows: labelsAtATime}

@@ -22,14 +22,14 @@ const (
 
 // leadership is held by the one process that writes the index.
 type leadership struct {
-	lost    <-chan struct{} // closed when another process may take over
+	lost    <-chan struct{} // closed when another process may acquire the lock
 	release func()
 }
 
-// Lead waits until no other process writes the index, and acquires the indexer lock until
-// release is called, the process ends or lost is closed, which happens if the connection
-// to the database breaks. On SQLite it does not wait: the holder of the serving lock
-// writes the index.
+// Lead waits until no other process holds the indexer lock, and acquires it. The lock is
+// held until release is called, the process ends, or the connection to the database
+// breaks, in which case lost is closed. On SQLite it does not wait, since the process
+// that holds the serving lock writes the index.
 func (s *Store) Lead(ctx context.Context) (lost <-chan struct{}, release func(), err error) {
 	l, err := s.engine.lead(ctx, s.rw)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Store) Lead(ctx context.Context) (lost <-chan struct{}, release func(),
 	return l.lost, l.release, nil
 }
 
-// lead acquires an advisory lock that lasts as long as its dedicated connection:
+// lead acquires an advisory lock, which lasts as long as its dedicated connection:
 // https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS.
 func (postgresEngine) lead(ctx context.Context, rw *sql.DB) (*leadership, error) {
 	conn, err := rw.Conn(ctx)
@@ -49,7 +49,7 @@ func (postgresEngine) lead(ctx context.Context, rw *sql.DB) (*leadership, error)
 		_ = conn.Close()
 		return nil, err
 	}
-	holding, stop := context.WithCancel(context.WithoutCancel(ctx)) // until release is called, even after ctx has ended
+	holding, stop := context.WithCancel(context.WithoutCancel(ctx)) // ends when release is called, even if ctx has ended before
 	lost := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() { watchLead(holding, conn, lost) })
@@ -100,8 +100,8 @@ func watchLead(ctx context.Context, conn *sql.Conn, lost chan<- struct{}) {
 	}
 }
 
-// dropLeadLock releases the lock and returns the connection to the pool, or else closes
-// the connection, which also releases the lock.
+// dropLeadLock releases the lock and returns the connection to the pool. If that fails,
+// it closes the connection, which also releases the lock.
 func dropLeadLock(ctx context.Context, conn *sql.Conn) {
 	asking, cancel := context.WithTimeout(ctx, leadPatience)
 	defer cancel()

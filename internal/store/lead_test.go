@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// patience is how long a condition may take to come about.
+// patience is how long the tests wait for a condition.
 const patience = 30 * time.Second
 
 func TestLeadingAlone(t *testing.T) {
@@ -21,13 +21,14 @@ func TestLeadingAlone(t *testing.T) {
 			default:
 			}
 			release()
-			release() // does nothing
+			release() // has no effect
 		}
 	})
 }
 
-// One process leads. The next does so once the first is done, or its connection
-// breaks, of which it learns.
+// TestOneProcessLeads checks that only one process holds the indexer lock, and that
+// another one gets it when the first releases it or loses its connection, which closes
+// lost.
 func TestOneProcessLeads(t *testing.T) {
 	b := openPostgres(t)
 	second := b.reopen()
@@ -70,7 +71,7 @@ func TestOneProcessLeads(t *testing.T) {
 	}
 	led.release()
 
-	// A caller who ends does not take the lead along.
+	// The lock is kept if the context of the caller ends.
 	ctx, end := context.WithCancel(t.Context())
 	_, release, err = b.Lead(ctx)
 	must(t, err)

@@ -69,7 +69,7 @@ func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record) (wallet.L
 	return links, err
 }
 
-// linkWallets fills in which wallets own the outputs and the inputs of transactions.
+// linkWallets adds the wallets that own outputs and inputs of the transactions to links.
 func linkWallets(ctx context.Context, q *db.Queries, txids string, links *wallet.LedgerLinks) error {
 	owners, err := q.WalletsWithOutputs(ctx, txids)
 	if err != nil {
@@ -89,19 +89,20 @@ func linkWallets(ctx context.Context, q *db.Queries, txids string, links *wallet
 	return nil
 }
 
-// linkProposals fills in which proposals made transactions of a wallet.
+// linkProposals adds the proposals that created transactions of a wallet to links.
 func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, links *wallet.LedgerLinks) error {
 	rows, err := q.ProposalsOfTransactions(ctx, db.ProposalsOfTransactionsParams{WalletID: walletID, Txids: txids})
 	if err != nil {
 		return fmt.Errorf("look up proposals of transactions: %w", err)
 	}
-	for _, row := range rows { // the last one wins
+	for _, row := range rows { // if there are several, the last one is used
 		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.ProposalID, UserName: row.UserName}
 	}
 	return nil
 }
 
-// heldByInactive returns the outputs that the inactive transactions of a wallet spend.
+// heldByInactive returns the outputs that inactive transactions of a wallet spend, with
+// their amounts.
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
 	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
 	if err != nil {

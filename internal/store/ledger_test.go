@@ -21,15 +21,15 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// foreignOwner owns the outputs that belong to none of the wallets.
+// foreignOwner is the owner of outputs that belong to none of the wallets.
 const foreignOwner = -1
 
-// ledgerTx is a transaction of the model that ledgers are compared with.
+// ledgerTx is a transaction of ledgerModel.
 type ledgerTx struct {
 	txid     string
 	time     time.Time
 	coinbase bool
-	inputs   []btc.Outpoint // owned by a wallet
+	inputs   []btc.Outpoint // spent outputs of the wallets
 	foreign  bool           // whether it also has other inputs
 	outputs  []ledgerOutput
 	state    wallet.State
@@ -41,8 +41,9 @@ type ledgerOutput struct {
 	amount btc.Amount
 }
 
-// ledgerModel is a random history of some wallets: receives, payouts, transfers,
-// double spends, coinbases; in blocks, in the mempool, dropped and dead.
+// ledgerModel is a random history of several wallets, with which ledgers are compared. It
+// has incoming and outgoing payments, transfers, double spends and coinbases, which may
+// be in blocks, in the mempool, in neither, or dead.
 type ledgerModel struct {
 	b       *bench
 	r       *rand.Rand
@@ -77,7 +78,7 @@ func (m *ledgerModel) outputsOf(owner int) (all []btc.Outpoint) {
 func (m *ledgerModel) grow() {
 	t := &ledgerTx{txid: fmt.Sprintf("%016x%048x", m.r.Uint64(), len(m.txs)), time: time.Unix(int64(1000+len(m.txs)/3-m.r.IntN(4)), 0).UTC()}
 	left := btc.Amount(10_000 + m.r.IntN(1_000_000))
-	branches := 1 + m.r.IntN(2) // half of them have outputs on one branch only
+	branches := 1 + m.r.IntN(2) // half of the transactions have outputs on one branch only
 	owners := []int{foreignOwner, foreignOwner, 0, 1, 2}
 	switch payer := m.r.IntN(len(m.wallets)); m.r.IntN(8) {
 	case 0:
@@ -145,7 +146,7 @@ func (m *ledgerModel) settle() {
 	}
 }
 
-// state returns a state that is as good as best at most.
+// state returns a random state that is not closer to confirmation than best.
 func (m *ledgerModel) state(best wallet.Status, coinbase bool) wallet.State {
 	status := best
 	if m.r.IntN(4) == 0 && best == wallet.Confirmed {
@@ -163,7 +164,7 @@ func (m *ledgerModel) state(best wallet.Status, coinbase bool) wallet.State {
 	return wallet.State{Status: status, Trusted: status == wallet.InMempool && m.r.IntN(2) == 0, Replaceable: "yes"}
 }
 
-// seenBy returns a transaction as a wallet has it, and whether it has it.
+// seenBy returns a transaction as a wallet sees it, and whether it concerns the wallet.
 func (m *ledgerModel) seenBy(owner int, t *ledgerTx) (wallet.Transaction, bool) {
 	w := m.wallets[owner]
 	out := wallet.Transaction{Txid: t.txid, Time: t.time, ReceivedAt: t.time, State: t.state, VSize: 100, Address: "shown", Raw: []byte{1}}
@@ -237,9 +238,9 @@ var entryKinds = []wallet.EntryKind{
 	wallet.EntrySelf, wallet.EntryFee, wallet.EntryMixed, wallet.EntryInactive,
 }
 
-// TestLedger_EqualsBalances: over random histories the balance of every ledger
-// follows from its rows and ends at the balance of the wallet; periods and the
-// reverse order are parts and the reverse of the whole.
+// TestLedger_EqualsBalances checks ledgers of random histories: the running balance
+// follows from the rows and ends at the balance of the wallet, and ledgers of a period or
+// in reverse order have the corresponding rows of the whole ledger.
 func TestLedger_EqualsBalances(t *testing.T) {
 	seed := testkit.Seed(t)
 	onBothEngines(t, func(t *testing.T, b *bench) {
@@ -278,7 +279,7 @@ func TestLedger_EqualsBalances(t *testing.T) {
 	})
 }
 
-// wantBalances checks the running balance of a wallet, and its end.
+// wantBalances checks the running balance of a wallet's ledger, and its final balance.
 func (m *ledgerModel) wantBalances(who *auth.Principal, alias string, all []wallet.Entry) {
 	m.b.t.Helper()
 	var balance btc.Amount
@@ -326,7 +327,7 @@ func (m *ledgerModel) wantTransactions(owner int, all []wallet.Entry) {
 	}
 }
 
-// wantEntries checks the rows of a transaction that counts.
+// wantEntries checks the rows of a transaction that is confirmed or in the mempool.
 func (m *ledgerModel) wantEntries(owner int, seen wallet.Transaction, entries []wallet.Entry) {
 	m.b.t.Helper()
 	var sum btc.Amount
@@ -390,7 +391,8 @@ func (m *ledgerModel) asTransfer(e wallet.Entry, other, owner int) wallet.Entry 
 	return e
 }
 
-// wantPeriods checks the reverse, and random periods in both orders, against the whole.
+// wantPeriods compares the ledger in reverse order, and ledgers of random periods in both
+// orders, with the whole ledger.
 func (m *ledgerModel) wantPeriods(who *auth.Principal, alias string, all []wallet.Entry) {
 	m.b.t.Helper()
 	check := func(p wallet.LedgerParams, want []wallet.Entry) {
@@ -443,7 +445,8 @@ func (m *ledgerModel) wantPeriods(who *auth.Principal, alias string, all []walle
 	check(wallet.LedgerParams{Since: since, Until: until}, append(want, within...))
 }
 
-// TestLedger_WithDetails: labels, proposals and who may see which transfers.
+// TestLedger_WithDetails checks labels and proposals in ledgers, and which transfers a
+// user can see.
 func TestLedger_WithDetails(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice := b.user("alice", false)
@@ -540,7 +543,7 @@ func TestLedger_ChangedMeanwhile(t *testing.T) {
 					}
 				}
 				want := change.want
-				if p.Descending { // its balances do not depend on what comes before the period
+				if p.Descending { // its balances do not depend on earlier transactions
 					want = nil
 				}
 				if !errors.Is(last, want) || seen != 2 {

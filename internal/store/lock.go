@@ -13,24 +13,24 @@ import (
 	"github.com/specterd/specterd/internal/text"
 )
 
-// LockPatience is how long a process should wait for another to release the lock: long
-// enough for a process that is stopping or migrating.
+// LockPatience is how long a server waits for another process to release the lock. It is
+// long enough for a process that is stopping or migrating.
 const LockPatience = 1500 * time.Millisecond
 
 // ServingLock prevents other processes from serving or migrating the same SQLite file.
 // The operating system releases it when the process ends, even after a crash.
 type ServingLock struct{ lock *flock.Flock }
 
-// ErrLocked is returned if another process has the lock; its text names that process.
+// ErrLocked is returned if another process holds the lock. Holder describes that process.
 type ErrLocked struct{ Holder string }
 
 func (e ErrLocked) Error() string {
 	return fmt.Sprintf("another specterd uses this database: %s; stop that one first, or give this one a data folder of its own", e.Holder)
 }
 
-// Lock acquires the lock on an SQLite file, which must precede any other access to the
-// file, and writes holder into it. It returns ErrLocked if another process still has the
-// lock after patience.
+// Lock acquires the lock of an SQLite file and writes holder into the lock file. It must
+// be called before any other access to the SQLite file. It returns ErrLocked if another
+// process still holds the lock after patience.
 func Lock(ctx context.Context, databasePath, holder string, patience time.Duration) (*ServingLock, error) {
 	path := databasePath + ".lock"
 	if err := privatefile.Ensure(path); err != nil {
@@ -49,11 +49,11 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 	case err != nil:
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	_ = privatefile.WriteExisting(path, []byte(holder+"\n")) // start even if the disk is full: the lock is held
+	_ = privatefile.WriteExisting(path, []byte(holder+"\n")) // the lock is held even if this fails because the disk is full
 	return &ServingLock{lock: lock}, nil
 }
 
-// maxHolder is the maximum length of a holder that is read.
+// maxHolder is the maximum number of bytes of a holder that are read.
 const maxHolder = 256
 
 func readHolder(path string) string {

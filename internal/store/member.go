@@ -115,7 +115,7 @@ func (s *Store) addMember(ctx context.Context, q *db.Queries, walletID string, m
 	return s.chargeUser(ctx, q, auth.QuotaWallets, m.UserID)
 }
 
-// saveMember saves a member of a wallet that is ready; from now on the alias counts as
+// saveMember saves a member of a wallet that is ready. From then on, the alias counts as
 // used.
 func saveMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Member) error {
 	if err := putMember(ctx, q, walletID, m); err != nil {

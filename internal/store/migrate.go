@@ -71,10 +71,10 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 	return state, nil
 }
 
-// Migrate migrates the schema to the version of this program, after a backup if the
-// database has data, and makes the store ready for use. It refuses a schema that is newer
-// than the program, and a database with an incomplete restore. On SQLite the caller must
-// hold the serving lock if migrations are pending.
+// Migrate migrates the schema to the version of this program and makes the store ready
+// for use. If the database has data, it makes a backup first. It returns an error if the
+// schema is newer than the program, or if the database has an incomplete restore. On
+// SQLite, the caller must hold the serving lock if migrations are pending.
 func (s *Store) Migrate(ctx context.Context) error {
 	state, err := s.Schema(ctx)
 	if err != nil {

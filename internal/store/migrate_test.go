@@ -60,9 +60,9 @@ func TestAnUnreachableDatabaseIsAnError(t *testing.T) {
 	}
 }
 
-// modernc.org/sqlite binds $1, $2, … in the order in which they first appear in
-// the text, whatever their numbers say; PostgreSQL goes by the numbers. Both
-// agree only where they first appear in ascending order.
+// TestParametersAppearInOrder checks that the parameters of each query first appear in
+// ascending order. modernc.org/sqlite binds $1, $2, … in the order in which they first
+// appear, regardless of their numbers, and PostgreSQL binds them by number.
 func TestParametersAppearInOrder(t *testing.T) {
 	files, err := filepath.Glob("db/*.sql.go")
 	must(t, err)
@@ -146,7 +146,7 @@ func TestALockedDatabaseIsUnavailable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(100)")
 	u := b.user("alice", false)
-	// Another connection holds the write lock for longer than the timeout.
+	// Another connection holds the write lock for longer than the busy timeout.
 	tx, err := b.shell.BeginTx(t.Context(), nil)
 	must(t, err)
 	_, err = tx.ExecContext(t.Context(), "UPDATE users SET name = name")
@@ -233,7 +233,8 @@ func TestViewsOfWallets(t *testing.T) {
 	})
 }
 
-// A transaction with several outputs shows all their addresses and labels.
+// TestViewsOfOutputs checks that the views show all addresses and labels of a transaction
+// with several outputs.
 func TestViewsOfOutputs(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
@@ -273,7 +274,8 @@ func TestViewsOfOutputs(t *testing.T) {
 	})
 }
 
-// The statements of docs/sql.md about wallets without an owner.
+// TestGivingAWalletToSomebodyInAShell runs the statements of docs/sql.md for wallets
+// without an owner.
 func TestGivingAWalletToSomebodyInAShell(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		alice := b.user("alice", false)
@@ -302,7 +304,8 @@ func TestGivingAWalletToSomebodyInAShell(t *testing.T) {
 	})
 }
 
-// A damaged file is found, and the database counts as away from then on.
+// TestDamageIsFound checks that damage of a file is detected, and that the database
+// counts as unavailable afterwards.
 func TestDamageIsFound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path)
@@ -335,8 +338,8 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
-// Several processes that start at once on an empty PostgreSQL database migrate
-// it once. (On SQLite the serving lock sees to that.)
+// TestMigratingAtOnce checks that several processes that start at once on an empty
+// PostgreSQL database migrate it only once. On SQLite, the serving lock ensures this.
 func TestMigratingAtOnce(t *testing.T) {
 	dsn := testkit.Postgres(t)
 	var wg sync.WaitGroup

@@ -13,11 +13,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// schemaOfOldNames is the last schema before columns and tables got the names of the
-// glossary, such as birthday_height, signatures_required and utxos.
+// schemaOfOldNames is the last schema version before columns and tables were renamed to
+// the terms of the glossary, such as birthday_height, signatures_required and utxos.
 const schemaOfOldNames = 21
 
-// insertOldNames fills a database of the schema 21.
+// insertOldNames inserts rows into a database of schema 21.
 func insertOldNames(ctx context.Context, t *testing.T, s *Store) {
 	t.Helper()
 	exec(ctx, t, s, "INSERT INTO users (user_id, name, name_folded, password_hash, created_at) VALUES ('u', 'Alice', 'alice', 'x', 1)")
@@ -35,8 +35,8 @@ func insertOldNames(ctx context.Context, t *testing.T, s *Store) {
 	exec(ctx, t, s, `INSERT INTO proposal_outputs (proposal_id, position, address, amount_sat, asked_sat, kind, branch, address_index, recipient) VALUES ('p', 0, 'out', 900, 905, 'external', NULL, NULL, 0)`)
 }
 
-// renamedTables are tables and views with renamed columns, and their names before the
-// migration. The status in v_wallets is renamed as well.
+// renamedTables maps tables and views with renamed columns to their names before the
+// migration. In v_wallets, the values of status were also renamed.
 var renamedTables = map[string]string{
 	"wallets": "wallets", "proposal_outputs": "proposal_outputs", "utxos": "unspent", "utxo_states": "coins", "v_proposals": "v_proposals", "v_wallets": "v_wallets",
 }
@@ -54,7 +54,7 @@ func TestMigrationToStandardNames(t *testing.T) {
 			}
 			p, err := s.provider()
 			check(t, err)
-			for range 2 { // the second time after a migration down
+			for range 2 { // the second time after migrating down
 				_, err := p.Up(ctx)
 				check(t, err)
 				for table, old := range renamedTables {
@@ -79,7 +79,7 @@ func TestMigrationToStandardNames(t *testing.T) {
 	}
 }
 
-// checkRenamed reads the renamed columns of insertOldNames by their current names.
+// checkRenamed reads the rows of insertOldNames by the current column names.
 func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 	t.Helper()
 	for query, want := range map[string]string{
@@ -96,7 +96,8 @@ func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 	}
 }
 
-// TestRestoreOfBackupWithOldNames restores a backup of schema 21 from each engine to each.
+// TestRestoreOfBackupWithOldNames restores backups of schema 21 from both engines to both
+// engines.
 func TestRestoreOfBackupWithOldNames(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {

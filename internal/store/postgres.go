@@ -45,11 +45,12 @@ func (postgresEngine) listTables() string {
 
 func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
 
-// reads is the same as adapt: the driver prepares statements automatically.
+// reads returns adapt, since the driver prepares statements automatically.
 func (e postgresEngine) reads(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt }
 
-// admit locks a table that transactions rarely write. LOCK TABLE does not take the snapshot
-// of a serializable transaction, which it takes after the wait. An advisory lock would.
+// admit locks a table that transactions rarely write. A serializable transaction takes
+// its snapshot at the first statement after LOCK TABLE, so that it sees changes committed
+// during the wait. Acquiring an advisory lock would take the snapshot before the wait.
 func (postgresEngine) admit(ctx context.Context, tx *sql.Tx, alone bool) error {
 	statement := "LOCK TABLE settings IN ROW SHARE MODE"
 	if alone {
@@ -66,7 +67,8 @@ func (postgresEngine) migrations() (migrationSource, error) {
 }
 
 // migrationLock makes processes that start at the same time migrate one after the other.
-// The server wakes the next process at once; goose's own lock polls every five seconds.
+// When the lock is released, the server wakes the next process at once, whereas goose's
+// own lock polls every five seconds.
 type migrationLock struct{}
 
 func (migrationLock) SessionLock(ctx context.Context, conn *sql.Conn) error {

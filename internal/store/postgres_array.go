@@ -9,9 +9,10 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// arrays converts lists in queries to arrays. Until PostgreSQL has statistics about a new
-// wallet's rows, it assumes that they are few, and may compare each row with each item of
-// a list; it looks up the items of an array in an index.
+// arrays converts list conditions in queries to array conditions. Until PostgreSQL has
+// statistics about a new wallet's rows, it assumes that there are few and may compare
+// each row with each item of a list. It always looks up the items of an array in an
+// index.
 type arrays struct{ db.DBTX }
 
 func (a arrays) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

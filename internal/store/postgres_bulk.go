@@ -18,7 +18,8 @@ import (
 const (
 	// maxQueued is the maximum number of statements sent together.
 	maxQueued = 1000
-	// minCopied is the number of rows from which on they are copied instead of inserted.
+	// minCopied is the minimum number of rows that are copied with COPY instead of
+	// inserted.
 	minCopied = 20
 )
 
@@ -26,10 +27,10 @@ const (
 // of a small statement is waiting for the server. Consecutive inserts are sent with COPY,
 // which halves the time again: https://www.postgresql.org/docs/current/populate.html.
 type pipeline struct {
-	arrays           // on the transaction
+	arrays           // wraps the transaction
 	conn   *sql.Conn // the connection of the transaction
 	queued []*queuedStatement
-	err    error // of the flush that failed; no statement can follow it
+	err    error // error of a failed flush, after which no statement can be executed
 }
 
 func newPipeline(conn *sql.Conn, tx *sql.Tx) *pipeline {
@@ -81,7 +82,7 @@ func (p *pipeline) QueryContext(ctx context.Context, query string, args ...any) 
 }
 
 func (p *pipeline) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	_ = p.flush(ctx) // its error ended the transaction, so that the query fails as well and the last flush returns the error
+	_ = p.flush(ctx) // an error ends the transaction, so that the query fails as well, and the last flush returns the error
 	return p.arrays.QueryRowContext(ctx, query, args...)
 }
 
@@ -159,8 +160,8 @@ func copyRows(ctx context.Context, conn *pgx.Conn, inserts []*queuedStatement) e
 	return nil
 }
 
-// sameInserts returns how many statements at the beginning are the same INSERT of one
-// row; 1 if the first is another statement.
+// sameInserts returns the number of statements at the beginning that are the same INSERT
+// of one row. It returns 1 if the first statement is not such an INSERT.
 func sameInserts(queued []*queuedStatement) int {
 	query := queued[0].query
 	if plainInsertOf(query) == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// The statements that the index is mostly made of are copied; others must not be
-// taken for such.
+// TestWhatIsCopied checks that the most frequent statements of the indexer are recognized
+// as inserts that can be copied, and that other statements are not.
 func TestWhatIsCopied(t *testing.T) {
 	for query, columns := range map[string]string{
 		db.AddOutput: "wallet_id txid vout address amount_sat branch address_index spent_by",

@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 )
 
-// fill copies the rows, and advances the sequences of generated ids beyond the copied
-// ids.
+// fill copies rows into a table, and advances the sequences of generated ids beyond the
+// ids in the rows.
 func (postgresEngine) fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t backup.Table, rows iter.Seq2[[]any, error]) error {
 	const columnsWhere = "SELECT CAST(column_name AS TEXT) FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1 AND "
 	truths, err := texts(ctx, tx, columnsWhere+"data_type = 'boolean'", t.Name)

@@ -26,8 +26,8 @@ func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []b
 // errDryRun rolls back the transaction of a dry run.
 var errDryRun = errors.New("this was a dry run")
 
-// TryProposal implements proposal.Store. It does what AddProposal does and rolls it
-// back, so that both are refused for the same reasons.
+// TryProposal implements proposal.Store. It executes the same transaction as AddProposal
+// and rolls it back, so that both return the same errors.
 func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label) error {
 	err := s.addProposal(ctx, p, labels, func(*db.Queries) error { return errDryRun })
 	if errors.Is(err, errDryRun) {
@@ -66,8 +66,8 @@ func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []b
 	return orWalletGone(err)
 }
 
-// replaceOpen ends the proposal that a new one replaces, if that is open, so that its
-// UTXOs can be reserved again.
+// replaceOpen ends the proposal that by replaces if it is still open, so that its UTXOs
+// can be reserved for by.
 func replaceOpen(ctx context.Context, q *db.Queries, by proposal.Proposal) error {
 	old, err := readProposal(ctx, q, by.WalletID, by.ReplacesID)
 	if err != nil || !old.Status.Open() {
@@ -212,8 +212,8 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 	return updated, err
 }
 
-// saveUpdate saves a proposal, and the state of its transaction if that was abandoned. It
-// locks the wallet first, as WriteIndex does.
+// saveUpdate saves a proposal and, if its transaction was abandoned, the state of the
+// transaction. It locks the wallet first, as WriteIndex does.
 func (s *Store) saveUpdate(ctx context.Context, q *db.Queries, was proposal.Proposal, u proposal.Update) error {
 	if !u.Abandoned {
 		return saveProposal(ctx, q, was, u.Proposal)

@@ -15,7 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// proposalFor returns a proposal that spends UTXOs and has change at an index.
+// proposalFor returns a proposal that spends UTXOs and has the change address with the
+// given index.
 func proposalFor(b *bench, w wallet.Wallet, change uint32, utxos ...btc.Outpoint) proposal.Proposal {
 	maker := proposal.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
 	p := proposal.Proposal{
@@ -79,7 +80,8 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-// A UTXO and a change address are in at most one open proposal at a time.
+// TestReservations checks that a UTXO and a change address are in at most one open
+// proposal.
 func TestReservations(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
@@ -127,7 +129,7 @@ func TestReservations(t *testing.T) {
 			t.Errorf("free is %d: %v", index, err)
 		}
 
-		b.exec("DELETE FROM proposals WHERE proposal_id = '" + second.ID + "'") // in a shell
+		b.exec("DELETE FROM proposals WHERE proposal_id = '" + second.ID + "'") // deleted in a shell
 		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(2): "", utxoNumber(5): ""})
 		for _, table := range []string{"proposal_inputs", "proposal_outputs", "proposal_steps", "proposal_signatures"} {
 			if n := b.count("SELECT count(*) FROM " + table + " WHERE proposal_id = '" + second.ID + "'"); n != 0 {

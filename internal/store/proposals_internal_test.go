@@ -19,7 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// schemaOfPSBTs is the last schema in which proposals were named psbts.
+// schemaOfPSBTs is the last schema version in which proposals were called psbts.
 const schemaOfPSBTs = 20
 
 // openAt opens an empty database and migrates it to a version of the schema.
@@ -39,14 +39,14 @@ func openAt(t *testing.T, url string, version int64) *Store {
 	return s
 }
 
-// allStatuses are the statuses that a proposal can have, and whether it is open.
+// allStatuses maps each status of a proposal to whether a proposal with it is open.
 var allStatuses = map[proposal.Status]bool{
 	proposal.Created: true, proposal.PartiallySigned: true, proposal.Complete: true, proposal.Broadcast: false, proposal.Confirmed: false,
 	proposal.Cancelled: false, proposal.Expired: false, proposal.Conflicted: false, proposal.Replaced: false,
 }
 
-// insertPSBTs fills a database of the schema 20 with a user, tokens, a wallet, and a
-// proposal in each status whose ID is its status.
+// insertPSBTs inserts a user, tokens, a wallet, and a proposal in each status into a
+// database of schema 20. The id of each proposal is its status.
 func insertPSBTs(ctx context.Context, t *testing.T, s *Store) {
 	t.Helper()
 	exec(ctx, t, s, "INSERT INTO users (user_id, name, name_folded, password_hash, created_at) VALUES ('u', 'Alice', 'alice', 'x', 1)")
@@ -87,8 +87,9 @@ func insertPSBTs(ctx context.Context, t *testing.T, s *Store) {
 	check(t, s.SealAudit(ctx))
 }
 
-// queries counts the queries of rowsOf. Each has another text, because PostgreSQL does
-// not execute a prepared statement again after a migration has renamed its columns.
+// queries counts the queries of rowsOf. The number makes the text of each query unique,
+// because PostgreSQL does not execute a prepared statement again after a migration has
+// renamed its columns.
 var queries atomic.Int64
 
 // rowsOf returns the rows of a table in one format for both engines.
@@ -144,7 +145,7 @@ func TestMigrationToProposals(t *testing.T) {
 			p, err := s.provider()
 			check(t, err)
 			check(t, s.Migrate(ctx))
-			for range 2 { // the second time after a migration down
+			for range 2 { // the second time after migrating down
 				_, err := p.Up(ctx)
 				check(t, err)
 				for old, table := range psbtTables {
@@ -184,7 +185,7 @@ func TestMigrationToProposals(t *testing.T) {
 	}
 }
 
-// checkMigratedTokens checks that tokens have the same rights as before.
+// checkMigratedTokens checks that tokens have the same permissions as before.
 func checkMigratedTokens(ctx context.Context, t *testing.T, s *Store) {
 	t.Helper()
 	proposals := auth.ProposalsRead | auth.ProposalsCreate | auth.ProposalsSign | auth.ProposalsBroadcast
@@ -221,8 +222,8 @@ func checkMigratedProposals(ctx context.Context, t *testing.T, s *Store) {
 	}
 }
 
-// checkMigratedAudit checks that the log has not changed and that the filter for actions
-// also finds the names that they had before.
+// checkMigratedAudit checks that the audit log has not changed, and that the filter for
+// actions also finds entries with the former names of actions.
 func checkMigratedAudit(ctx context.Context, t *testing.T, s *Store, want string) {
 	t.Helper()
 	if got := rowsOf(ctx, t, s, "audit"); got != want {
@@ -241,7 +242,8 @@ func checkMigratedAudit(ctx context.Context, t *testing.T, s *Store, want string
 	}
 }
 
-// TestRestoreOfBackupWithPSBTs restores a backup of schema 20 from each engine to each.
+// TestRestoreOfBackupWithPSBTs restores backups of schema 20 from both engines to both
+// engines.
 func TestRestoreOfBackupWithPSBTs(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {

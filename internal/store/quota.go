@@ -11,7 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// counts maps quotas to queries that count a user's objects, or the objects in a wallet.
+// counts has, for each quota, the query that counts the objects of a user or in a wallet.
 var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID string) (int64, error){
 	auth.QuotaWallets:         (*db.Queries).CountWalletsOfUser,
 	auth.QuotaTokens:          (*db.Queries).CountTokensOfUser,
@@ -23,9 +23,9 @@ var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID s
 	auth.QuotaFrozen:          (*db.Queries).CountFrozenOfWallet,
 }
 
-// withSubjectLock runs do, a transaction that charges a quota, exclusively for the same user or
-// wallet within this process: PostgreSQL would abort all but one of several concurrent
-// transactions, and they would be retried.
+// withSubjectLock calls do, a transaction that charges a quota, while no other such
+// transaction for the same user or wallet runs in this process. Otherwise PostgreSQL
+// would abort all but one of them, and they would be retried.
 func (s *Store) withSubjectLock(ctx context.Context, subjectID string, do func() error) error {
 	done, err := s.quotaLocks.Lock(ctx, subjectID)
 	if err != nil {
@@ -40,15 +40,15 @@ func (s *Store) inQuotaTx(ctx context.Context, subjectID string, body func(*db.Q
 	return s.withSubjectLock(ctx, subjectID, func() error { return s.inTx(ctx, body) })
 }
 
-// charge records that a user inserted n objects of a quota, in a wallet if the quota is
-// per wallet. It returns ErrQuotaExceeded if the limit is now exceeded; the transaction
-// must then not be committed. It is called after the insert. Objects without a user were
-// created by the command line, which is not limited.
+// charge records that a user inserted more objects of a quota, in a wallet if the quota
+// is per wallet. It must be called after the insert. It returns ErrQuotaExceeded if the
+// limit is now exceeded; the transaction must then not be committed. If userID is empty,
+// the objects were created by the command line, which is not limited.
 //
-// quota_use stores an upper bound of the number of objects. The rows are counted only if
-// this bound reaches the limit, so that an insert costs the same regardless of the number
-// of rows. Two concurrent inserts also conflict on this row, on both databases and at
-// each isolation level.
+// The table quota_use stores an upper bound of the number of objects. The rows are
+// counted only if this bound reaches the limit, so that an insert takes the same time
+// regardless of the number of rows. Concurrent inserts conflict on the row in quota_use,
+// on both databases and at each isolation level.
 func (s *Store) charge(ctx context.Context, q *db.Queries, quota auth.Quota, userID, subjectID string, more int64) error {
 	limit := int64(math.MaxInt64)
 	if userID != "" {
@@ -86,7 +86,7 @@ func (s *Store) chargeUser(ctx context.Context, q *db.Queries, quota auth.Quota,
 }
 
 // reach returns ErrQuotaExceeded if far exceeds the user's limit. It is for quotas that
-// limit a value rather than a number of objects.
+// limit a value instead of a number of objects.
 func (s *Store) reach(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
 	limit, err := s.limit(ctx, q, quota, userID)
 	if err == nil && far > limit {
@@ -101,7 +101,7 @@ func (s *Store) limit(ctx context.Context, q *db.Queries, quota auth.Quota, user
 	return own.Of(quota, s.quotas), err
 }
 
-// ownLimits returns the limits that an admin set for a user; none if the user has been
+// ownLimits returns the limits that an admin set for a user, or none if the user was
 // deleted.
 func ownLimits(ctx context.Context, q *db.Queries, userID string) (auth.Limits, error) {
 	text, err := q.QuotasOfUser(ctx, userID)

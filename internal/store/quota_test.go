@@ -21,11 +21,11 @@ import (
 // adder adds the n-th object that a quota limits.
 type adder func(n int) error
 
-// quotaCase creates an adder for a user, and removes objects again.
+// quotaCase is a quota with functions that add and remove objects of a user.
 type quotaCase struct {
 	quota  auth.Quota
 	setUp  func(b *bench, u auth.User) adder
-	remove func(b *bench, u auth.User) // removes one of them
+	remove func(b *bench, u auth.User) // removes one object
 }
 
 func eventBy(b *bench, u auth.User) auth.Event {
@@ -141,7 +141,7 @@ func wantExceeded(t *testing.T, err error, quota auth.Quota, limit string) {
 	}
 }
 
-// onEachQuota runs a test for what each quota limits, on both databases.
+// onEachQuota runs a test for each quota, on both databases.
 func onEachQuota(t *testing.T, test func(t *testing.T, b *bench, c quotaCase)) {
 	t.Helper()
 	for _, c := range quotaCases {
@@ -164,7 +164,7 @@ func TestQuota(t *testing.T) {
 		if use := b.use(u, c.quota); use.Used != 3 {
 			t.Errorf("used %d", use.Used)
 		}
-		// A limit below what there is takes nothing away.
+		// A limit below the current number removes no objects.
 		b.limit(u, c.quota, 2)
 		wantExceeded(t, add(3), c.quota, "2")
 		if use := b.use(u, c.quota); use.Used != 3 || use.Limit != 2 || !use.Own {
@@ -209,7 +209,8 @@ func TestQuota_TwoAtOnce(t *testing.T) {
 	})
 }
 
-// TestQuota_OfServer: the settings count where an admin set no limit.
+// TestQuota_OfServer checks that the server's limits apply to users without limits of
+// their own.
 func TestQuota_OfServer(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		b.options.Quotas = auth.Limits{auth.QuotaTokens: 1}
@@ -221,7 +222,8 @@ func TestQuota_OfServer(t *testing.T) {
 		b.token(bob, "a", "")
 		b.token(bob, "b", "")
 		wantExceeded(t, b.CreateToken(t.Context(), operator, tokenFor(bob, "c", "", b.now), auth.Event{}), auth.QuotaTokens, "2")
-		// A successor takes the place of its predecessor unless there is a grace period.
+		// Without a grace period, the successor replaces its predecessor and does not
+		// count in addition.
 		rotate(b, alice, b.rows("SELECT token_id FROM tokens WHERE user_id = $1", alice.ID), false, time.Time{})
 		if use := b.use(alice, auth.QuotaTokens); use.Used != 1 || use.Limit != 1 || use.Own {
 			t.Errorf("%+v", use)
@@ -255,7 +257,7 @@ func TestQuota_Labels(t *testing.T) {
 		if use := b.use(u, auth.QuotaLabels); use.Used != 3 {
 			t.Errorf("used %d, not 3", use.Used)
 		}
-		// The command line is not limited, but labels that it adds count.
+		// The command line is not limited, but labels that it adds count for the wallet.
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: "e", Label: new("x")}}, auth.Event{}))
 		if use := b.use(u, auth.QuotaLabels); use.Used != 4 {
 			t.Errorf("used %d, not 4", use.Used)
@@ -263,7 +265,8 @@ func TestQuota_Labels(t *testing.T) {
 	})
 }
 
-// TestQuota_Addresses is about how far a wallet's addresses reach.
+// TestQuota_Addresses checks the quota for the highest address index that can be revealed
+// or requested.
 func TestQuota_Addresses(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -298,7 +301,7 @@ func TestQuota_OfWhatIsGone(t *testing.T) {
 	})
 }
 
-// idleWallet adds a wallet of its own owner that has no rescan due.
+// idleWallet adds a wallet with a new owner and without a pending rescan.
 func (b *bench) idleWallet(owner string) wallet.Wallet {
 	b.t.Helper()
 	w := b.wallet(b.user(owner+uuid.NewString(), false), "vault")

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// reserve reserves the inputs of a new proposal, all or none. This transaction decides
-// whether an input is reserved for another proposal or frozen.
+// reserve reserves the inputs of a new proposal, all or none. It returns an error if an
+// input is reserved for another proposal or frozen.
 func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	at := make([]btc.Outpoint, len(p.Inputs))
 	for i, in := range p.Inputs {
@@ -26,8 +26,8 @@ func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	return reserveAgain(ctx, q, p)
 }
 
-// reserveAgain reserves inputs for a proposal that had reserved them before. They may
-// have been frozen since, like the inputs of an open proposal.
+// reserveAgain reserves inputs that the proposal had reserved before. Unlike reserve, it
+// accepts inputs that were frozen since.
 func reserveAgain(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	var taken []string
 	for _, in := range p.Inputs {

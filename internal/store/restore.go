@@ -40,7 +40,7 @@ type Restored struct {
 	Users     []string
 	Wallets   []backup.Wallet
 	Proposals int64        // open ones
-	Tokens    []LostTokens // tokens that were valid and are not restored
+	Tokens    []LostTokens // valid tokens that are not restored
 }
 
 // LostTokens are the tokens of one user.
@@ -49,8 +49,8 @@ type LostTokens struct {
 	Descriptions []string
 }
 
-// CheckBackup returns an error unless this program knows the schema of the backup and the
-// backup has exactly the tables of that schema.
+// CheckBackup returns an error if the schema of the backup is newer than this program, or
+// if the backup does not have exactly the tables of its schema.
 func CheckBackup(ctx context.Context, f *backup.File) error {
 	newest, err := newestSchema()
 	if err != nil {
@@ -112,10 +112,11 @@ func (s *Store) CheckEmpty(ctx context.Context) error {
 	return nil
 }
 
-// Restore loads a checked backup into a database that passes CheckEmpty, and migrates it
-// to the schema of this program. It leaves out the tokens, because some may have been
-// revoked since the backup. If it fails, the database is empty again; if the process ends
-// before that, Migrate refuses the database and Restore starts over.
+// Restore loads a backup into a database and migrates it to the schema of this program.
+// The backup must have passed CheckBackup, and the database CheckEmpty. Tokens are
+// omitted, because some may have been revoked since the backup. If it fails, the database
+// is empty again. If the process ends before that, Migrate refuses the database, and
+// another Restore starts from the beginning.
 func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (Restored, error) {
 	p, err := s.provider()
 	if err != nil {
@@ -141,7 +142,7 @@ func newLoader(s *Store, f *backup.File) *loader {
 }
 
 func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOptions) error {
-	if _, err := p.DownTo(ctx, 0); err != nil { // the empty database may have another schema version
+	if _, err := p.DownTo(ctx, 0); err != nil { // an empty database may have another schema version
 		return fmt.Errorf("take the empty schema away: %w", err)
 	}
 	for _, version := range []int64{1, l.f.Schema} {
@@ -172,7 +173,7 @@ func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOption
 	return l.s.endRestore(ctx, fingerprint, o.Event(tokens))
 }
 
-// endRestore makes the new key the signing key, retires the keys of the backup for good,
+// endRestore makes the new key the signing key, drops the keys of the backup permanently,
 // and marks the database as ready for use.
 func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
@@ -225,7 +226,8 @@ func (l *loader) load(ctx context.Context) error {
 	return nil
 }
 
-// leaveOut records which tokens were valid, so that their users can be informed.
+// leaveOut records which of the omitted tokens were valid, so that their users can be
+// informed.
 func (l *loader) leaveOut(t backup.Table, rows iter.Seq2[[]any, error]) error {
 	at := func(name string) int {
 		return slices.IndexFunc(t.Columns, func(c backup.Column) bool { return c.Name == name })

@@ -12,10 +12,11 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 )
 
-// TablesAt is for tests that make backups of old schemas.
+// TablesAt is exported for tests that make backups of old schemas.
 var TablesAt = tablesAt
 
-// DieInRestore restores as Restore does, up to where the rows are in and the rest is not.
+// DieInRestore restores like Restore, but stops after the rows were loaded, as if the
+// process had ended.
 func DieInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOptions) error {
 	p, err := s.provider()
 	if err != nil {
@@ -35,7 +36,8 @@ func DieInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOption
 	return errors.Join(died, err)
 }
 
-// TestSnapshotBeforeMigrating: a new program backs an old database up, and leaves it old.
+// TestSnapshotBeforeMigrating checks that a new program can back up an old database
+// without migrating it.
 func TestSnapshotBeforeMigrating(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), Options{URL: filepath.Join(t.TempDir(), "x.db"), Log: slog.New(slog.DiscardHandler), Now: time.Now})

@@ -11,8 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// The migration reconstructs earlier rotations from the audit log. Imported tokens and
-// their successors keep only the rights of a Specter Desktop token.
+// TestMigratingToRotations checks that the migration reconstructs earlier rotations from
+// the audit log. Imported tokens and their successors keep only the permissions of a
+// Specter Desktop token.
 func TestMigratingToRotations(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +63,7 @@ func TestMigratingToRotations(t *testing.T) {
 				_, err = p.Up(ctx)
 				check(t, err)
 				const least = "node:read wallets:read proposals:read proposals:create"
-				kept := strings.ReplaceAll(all, "psbts:", "proposals:") // by a later migration
+				kept := strings.ReplaceAll(all, "psbts:", "proposals:") // renamed by a later migration
 				for id, want := range map[string]string{
 					"own": kept, "thief": kept, "imported": least, "successor": least, "narrowed": "node:read proposals:read", "emptied": "",
 				} {

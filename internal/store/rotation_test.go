@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// delete deletes a token and returns the deletion that the store reported.
+// delete deletes a token and returns the deletion that the store passed to the callback.
 func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Deletion, err error) {
 	b.t.Helper()
 	err = b.DeleteToken(b.t.Context(), u.ID, id, "", func(d *auth.Deletion) error {
@@ -19,8 +19,9 @@ func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Del
 	return told, err
 }
 
-// line is a token and its rotations by tokens: first to second with a grace period, then
-// second to third immediately, which deletes second. Child was created with third.
+// line is a token with two rotations by tokens: first was rotated to second with a grace
+// period, and second to third without one, which deleted second. The token child was
+// created with third.
 type line struct{ first, second, third, child auth.Token }
 
 func (b *bench) line(u auth.User) line {
@@ -32,9 +33,9 @@ func (b *bench) line(u auth.User) line {
 	return l
 }
 
-// Deleting a token deletes the successors that it was rotated to by tokens, also in an
-// SQL shell and if a token in between was deleted, but not successors from rotations with
-// a password.
+// TestSuccessorsGoAlong checks that deleting a token also deletes its successors from
+// rotations by tokens, even in an SQL shell and if a token in between was deleted before.
+// Successors from rotations with a password are kept.
 func TestSuccessorsGoAlong(t *testing.T) {
 	deletions := map[string]func(b *bench, u auth.User, l line){
 		"first, by the store": func(b *bench, u auth.User, l line) {
@@ -104,7 +105,8 @@ func TestSuccessorsOfPasswordsStay(t *testing.T) {
 	})
 }
 
-// A deletion that keeps the successors chooses whether a later deletion finds them.
+// TestSuccessorsThatAreKept checks that a deletion that keeps the successors determines
+// whether a later deletion includes them.
 func TestSuccessorsThatAreKept(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)
@@ -125,7 +127,8 @@ func TestSuccessorsThatAreKept(t *testing.T) {
 	})
 }
 
-// A token that rotates itself again leaves what it was rotated to before.
+// TestRotationByATokenLeavesOtherSuccessors checks that a token that rotates itself again
+// does not affect its earlier successor.
 func TestRotationByATokenLeavesOtherSuccessors(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		u := b.user("alice", false)

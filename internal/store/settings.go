@@ -23,9 +23,9 @@ const (
 	settingDropSignatures = "drop_signatures"
 )
 
-// CheckChain binds the database to a chain at the first call. For any other chain, later
-// calls return a fault with the code wrong_chain. Genesis is the hash of the chain's
-// first block.
+// CheckChain binds the database to a chain at the first call. Later calls return a fault
+// with the code wrong_chain if the chain is another one. Genesis is the hash of the
+// chain's first block.
 func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 	mine := chain + " " + genesis
 	bound, err := s.settle(ctx, settingChain, mine)
@@ -39,9 +39,9 @@ func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 	return nil
 }
 
-// UID returns 16 hexadecimal digits that identify this database: suggestion at the first
-// call, and the same value afterwards. Specter Desktop uses such an id in the names of
-// its wallets.
+// UID returns 16 hexadecimal digits that identify this database. The first call stores
+// suggestion, and all calls return the stored value. Specter Desktop uses such an id in
+// the names of its wallets.
 func (s *Store) UID(ctx context.Context, suggestion string) (string, error) {
 	return s.settle(ctx, settingUID, suggestion)
 }
@@ -58,7 +58,7 @@ func (s *Store) StartedFirst(ctx context.Context) error {
 	return err
 }
 
-// settle writes a setting unless it has a value, and returns its value.
+// settle stores a setting if it has no value yet, and returns the stored value.
 func (s *Store) settle(ctx context.Context, name, value string) (string, error) {
 	if bound, err := s.reads().Setting(ctx, name); err == nil {
 		return bound, nil

@@ -16,7 +16,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// settleChange settles the proposals that a change of a wallet's transactions affects.
+// settleChange settles the proposals that are affected by a change of a wallet's
+// transactions.
 func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
 	if has, err := q.HasProposals(ctx, c.WalletID); err != nil || !has {
 		return err
@@ -70,7 +71,7 @@ func (s *Store) DropSignatures(ctx context.Context) error {
 	return s.inTx(ctx, func(q *db.Queries) error { return q.DeleteSetting(ctx, settingDropSignatures) })
 }
 
-// proposalsAtATime is how many proposals DropSignatures reads at a time.
+// proposalsAtATime is the number of proposals that DropSignatures reads at once.
 const proposalsAtATime = 100
 
 func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
@@ -99,9 +100,10 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 	}
 }
 
-// settleProposals updates proposals to the state of the index. Proposals that end are
-// settled first, so that their inputs are free for the proposals that reopen. If several
-// that share an input can reopen, the one that lost it last gets it.
+// settleProposals updates the status of proposals according to the index. Proposals that
+// end are updated first, so that their inputs are free for proposals that reopen. If
+// several proposals that share an input can reopen, the one that lost the input last gets
+// it.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
 	list, err := proposals(ctx, q, ids)
 	if err != nil || len(list) == 0 {
@@ -168,11 +170,11 @@ func inputStateOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposa
 	return inputs, nil
 }
 
-// maxReplacements limits how long a chain of replacements is followed.
+// maxReplacements limits the length of a chain of replacements.
 const maxReplacements = 1000
 
-// replacementOf returns the id of the proposal with that transaction if it replaces p,
-// directly or through others; otherwise it returns an empty string.
+// replacementOf returns the id of the proposal with the given txid if it replaces p,
+// directly or through other proposals. Otherwise it returns an empty string.
 func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsignedTxid string) (id string, err error) {
 	candidates, err := q.ProposalsOfTxid(ctx, db.ProposalsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
 	if err != nil {

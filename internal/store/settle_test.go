@@ -11,8 +11,9 @@ import (
 )
 
 // TestSettleLostInputs checks that the status of a proposal follows the transactions that
-// its inputs descend from, also through a transaction that is neither in the chain nor in
-// the mempool, and that it gets its inputs back unless another proposal took them.
+// its inputs descend from, even through a transaction that is neither in the chain nor in
+// the mempool. A reopened proposal gets its inputs back unless another proposal has
+// reserved them.
 func TestSettleLostInputs(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
@@ -65,7 +66,7 @@ func TestSettleLostInputs(t *testing.T) {
 	})
 }
 
-// TestSettleProposals checks that what an older version left open is settled.
+// TestSettleProposals checks that proposals that an older version left open are settled.
 func TestSettleProposals(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")

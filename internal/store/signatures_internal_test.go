@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigratingDropsSignatures checks that proposals that an older version ended lose
-// their signatures, and the others keep them.
+// TestMigratingDropsSignatures checks that proposals that were ended by an older version
+// lose their signatures, and that other proposals keep theirs.
 func TestMigratingDropsSignatures(t *testing.T) {
 	t.Parallel()
 	unsigned, err := base64.StdEncoding.DecodeString("cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA")
@@ -46,7 +46,7 @@ func TestMigratingDropsSignatures(t *testing.T) {
 			_, err = p.Up(ctx)
 			check(t, err)
 			version := 5
-			for range 2 { // the second time there is nothing left to do
+			for range 2 { // nothing is left to do the second time
 				check(t, s.DropSignatures(ctx))
 				for status, keep := range keeps {
 					got, err := s.Proposal(ctx, "w", string(status))

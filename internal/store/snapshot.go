@@ -16,9 +16,9 @@ import (
 // ErrNothingThere is returned if the database has nothing to back up.
 var ErrNothingThere = errors.New("the database is empty: there is nothing to back up; check whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL have the same values as for the server")
 
-// Snapshot calls read with a consistent snapshot of the database, independent of
-// concurrent writes. Migrate need not have been called; a schema that is newer than the
-// program is refused.
+// Snapshot calls read with a consistent snapshot of the database, unaffected by
+// concurrent writes. It does not require a previous call of Migrate. It returns an error
+// if the schema is newer than the program.
 func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) error {
 	state, err := s.Schema(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) er
 // wallets.
 const standardNames = 22
 
-// oldNames replaces a query for an older schema.
+// oldNames is a DBTX that replaces a query by its version for an older schema.
 type oldNames struct{ db.DBTX }
 
 func (o oldNames) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -159,7 +159,8 @@ func (s *snapshot) Wallets(ctx context.Context) ([]backup.Wallet, error) {
 	return walletsForPeople(ctx, s.q)
 }
 
-// walletsForPeople returns all wallets that are not being removed.
+// walletsForPeople returns all wallets that are not being removed, for the part of a
+// backup that people can read.
 func walletsForPeople(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
 	rows, err := q.WalletsToBackUp(ctx)
 	if err != nil {

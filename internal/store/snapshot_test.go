@@ -49,7 +49,7 @@ func openBackup(t testing.TB, path string) *backup.File {
 	return f
 }
 
-// restoreOptions give the key of that fingerprint.
+// restoreOptions returns options with the given key as the new signing key.
 func (b *bench) restoreOptions(key string) store.RestoreOptions {
 	return store.RestoreOptions{
 		Key: func() (string, error) { return key, nil },
@@ -59,7 +59,7 @@ func (b *bench) restoreOptions(key string) store.RestoreOptions {
 	}
 }
 
-// openEmpty opens a database in which there is nothing yet.
+// openEmpty opens an empty database of the same engine as like.
 func openEmpty(t *testing.T, like *bench) *bench {
 	t.Helper()
 	b := openSQLite(t)
@@ -70,7 +70,7 @@ func openEmpty(t *testing.T, like *bench) *bench {
 	return b
 }
 
-// tables returns the names of all tables that the database itself knows.
+// tables returns the names of all tables according to the database.
 func (b *bench) tables() []string {
 	query := "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 	if b.engine == "pgx" {
@@ -81,7 +81,7 @@ func (b *bench) tables() []string {
 	})
 }
 
-// populate puts something into every table.
+// populate inserts rows into every table.
 func (b *bench) populate() (wallet.Wallet, auth.User) {
 	t := b.t
 	t.Helper()
@@ -127,7 +127,7 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	return w, alice
 }
 
-// contents returns all rows of a table in one form, whatever the database.
+// contents returns all rows of a table, in the same format for both databases.
 func (b *bench) contents(t backup.Table) string {
 	columns := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
@@ -139,7 +139,8 @@ func (b *bench) contents(t backup.Table) string {
 	return strings.Join(lines, "\n")
 }
 
-// wantNewKey: the key of the backup never counts again.
+// wantNewKey checks that only the current key is accepted, and that the old key of the
+// backup is not.
 func (b *bench) wantNewKey(old, current string) {
 	b.t.Helper()
 	keys, err := b.SigningKeys(b.t.Context())
@@ -154,8 +155,8 @@ func (b *bench) wantNewKey(old, current string) {
 	}
 }
 
-// TestBackupAndRestore: from each engine to each, all rows of all tables come back,
-// but for tokens, and for what is new.
+// TestBackupAndRestore checks that all rows of all tables are restored from both engines
+// to both engines, except tokens and signing keys, and with one more audit event.
 func TestBackupAndRestore(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w, alice := b.populate()
@@ -187,7 +188,7 @@ func TestBackupAndRestore(t *testing.T) {
 						if got != "" {
 							t.Errorf("there are tokens:\n%s", got)
 						}
-					case "signing_keys": // see wantNewKey
+					case "signing_keys": // checked by wantNewKey
 					case "audit":
 						lines := strings.Split(got, "\n")
 						rest := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.Contains(line, "backup.restore   2 tokens") })
@@ -200,7 +201,7 @@ func TestBackupAndRestore(t *testing.T) {
 						}
 					}
 				}
-				// It is a database to work with.
+				// The restored database can be used.
 				again := to.reopen()
 				must(t, again.SealAudit(t.Context()))
 				if report := to.verify(""); len(report.Problems) > 0 || report.Entries != report.Last.Position || report.Last.Action != "backup.restore" {
@@ -218,8 +219,8 @@ func TestBackupAndRestore(t *testing.T) {
 	})
 }
 
-// TestSnapshotIsOfOneMoment: while tokens are made and deleted in pairs, a backup has
-// both of a pair or none.
+// TestSnapshotIsOfOneMoment checks that, while tokens are created and deleted in pairs, a
+// backup contains either both tokens of a pair or none.
 func TestSnapshotIsOfOneMoment(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")
@@ -258,7 +259,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 		}
 		seen := map[string]bool{}
 		for range 5 {
-			for range 3 { // there is something new each time
+			for range 3 { // there are changes before each backup
 				<-wrote
 			}
 			f := b.backUp()
@@ -269,7 +270,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 					rows[table.Name] = append(rows[table.Name], row)
 				}
 			}
-			open := map[any]bool{} // tokens that exist according to the audit log, whose rows are unordered
+			open := map[any]bool{} // tokens that exist according to the audit log, whose rows are unordered in the backup
 			for _, act := range []string{"parent.create", "parent.delete"} {
 				for _, row := range rows["audit"] {
 					if row[6] == act {
@@ -304,7 +305,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 	})
 }
 
-// oldSource is a database with the tables of an older schema.
+// oldSource is a backup.Source with the tables of an older schema.
 type oldSource struct {
 	facts  backup.Facts
 	tables []backup.Table
@@ -325,7 +326,7 @@ func (s oldSource) Rows(_ context.Context, t backup.Table) iter.Seq2[[]any, erro
 	}
 }
 
-// writeBackup writes a backup of a source that is not a database.
+// writeBackup writes a backup of src, and returns its path.
 func writeBackup(t *testing.T, src backup.Source) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), uuid.NewString()+".zip")
@@ -336,7 +337,7 @@ func writeBackup(t *testing.T, src backup.Source) string {
 	return path
 }
 
-// oldUser is a row of the table users, with as many columns as that had then.
+// oldUser returns a row of the table users with the columns of an older schema.
 func oldUser(tables []backup.Table) []any {
 	row := []any{"u1", "Alice", "alice", "hash", int64(0), int64(1), nil, int64(5)}
 	i := slices.IndexFunc(tables, func(t backup.Table) bool { return t.Name == "users" })
@@ -346,7 +347,8 @@ func oldUser(tables []backup.Table) []any {
 	return row
 }
 
-// TestRestoreOfOldSchemas: a backup of every schema that there was is migrated.
+// TestRestoreOfOldSchemas checks that a backup of every earlier schema version can be
+// restored.
 func TestRestoreOfOldSchemas(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		newest, err := b.Schema(t.Context())
@@ -358,7 +360,7 @@ func TestRestoreOfOldSchemas(t *testing.T) {
 				"settings": {{"signing_key_fingerprint", "old"}, {"first_start", "2026-11-20T09:00:00Z"}},
 				"users":    {oldUser(tables)},
 			}}
-			if version >= 9 { // since when keys have a table
+			if version >= 9 { // version in which the table of keys was added
 				src.rows["settings"] = src.rows["settings"][1:]
 				src.rows["signing_keys"] = [][]any{{"old", int64(1), nil, nil}}
 			}
@@ -376,8 +378,8 @@ func TestRestoreOfOldSchemas(t *testing.T) {
 	})
 }
 
-// TestRestoreIsRefused: what does not fit is refused, and the database is as empty as
-// it was.
+// TestRestoreIsRefused checks that invalid backups are refused, and that the database is
+// still empty afterwards.
 func TestRestoreIsRefused(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		now, err := b.Schema(t.Context())
@@ -453,7 +455,7 @@ func TestRestoreThatBrokeOff(t *testing.T) {
 		b := openEmpty(t, from)
 		o := b.restoreOptions("new")
 		died := errors.New("died")
-		o.Key = func() (string, error) { // as if the process ended here
+		o.Key = func() (string, error) { // simulates the end of the process
 			return "", died
 		}
 		if _, err := b.Restore(t.Context(), f, o); !errors.Is(err, died) {
@@ -482,7 +484,7 @@ func TestRestoreThatBrokeOff(t *testing.T) {
 	})
 }
 
-// TestSnapshotOfNothing: an empty database is not backed up.
+// TestSnapshotOfNothing checks that an empty database is not backed up.
 func TestSnapshotOfNothing(t *testing.T) {
 	b := openSQLite(t)
 	o := b.options

@@ -22,8 +22,8 @@ import (
 	"github.com/specterd/specterd/migrations"
 )
 
-// minSQLite is the first version without a bug that could corrupt a database when its
-// write-ahead log was reset.
+// minSQLite is the first SQLite version without a bug that could corrupt a database when
+// its write-ahead log was reset.
 var minSQLite = [3]int{3, 51, 3}
 
 type sqliteEngine struct {
@@ -33,13 +33,13 @@ type sqliteEngine struct {
 }
 
 // Pragmas apply per connection, so they are part of the data source names of the pools.
-// The busy timeout comes first, because the other pragmas may have to wait for a lock.
+// The busy timeout must come first, because the other pragmas may wait for a lock.
 const (
 	sqliteWriter = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate&_pragma=cache_size(-16000)"
 	sqliteReader = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
-// sqliteBusy is the same timeout, for connections without a data source name.
+// sqliteBusy is the same busy timeout, for connections without a data source name.
 const sqliteBusy = 5 * time.Second
 
 // pooledReaders is the number of reading connections in the pool, in addition to the
@@ -70,9 +70,9 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 
 func fileURL(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
-// createPrivate creates the file, if it is missing, with access for its owner only;
-// SQLite creates the files beside it with the same permissions and owner. SQLite itself
-// must not create the file (mode=rw), because it would follow a symbolic link.
+// createPrivate creates the file if it is missing, accessible only to its owner. SQLite
+// creates its additional files with the same permissions and owner. SQLite must not
+// create the database itself (mode=rw), because it would follow a symbolic link.
 func createPrivate(path string) error {
 	path, err := privatefile.Resolve(path)
 	if err == nil {
@@ -84,8 +84,9 @@ func createPrivate(path string) error {
 	return nil
 }
 
-// check opens the first connection. Two processes that do so on a new file conflict while
-// it is switched to WAL mode, and SQLite does not wait for locks then.
+// check opens the first connection. If two processes do so on a new file, one of them may
+// fail while the other switches the file to WAL mode, because SQLite does not wait for
+// locks in this case.
 func (e sqliteEngine) check(ctx context.Context, rw *sql.DB) error {
 	var version string
 	err := retry(ctx, func(int) error {

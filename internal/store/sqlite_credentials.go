@@ -13,22 +13,22 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// dataVersion returns a number that changes when any other connection, of this or another
-// process, has committed a change to the database:
+// dataVersion is a query for a number that changes when another connection, of this or
+// another process, has committed a change to the database:
 // https://sqlite.org/pragma.html#pragma_data_version.
 const dataVersion = "PRAGMA data_version"
 
 // maxRemembered is the maximum number of rows that a connection caches.
 const maxRemembered = 10_000
 
-// pinnedConns is how many connections are reserved for look-ups: several per processor,
-// so that a connection waiting for the operating system to take SQLite's lock does not
-// delay the others.
+// pinnedConns returns the number of connections that are reserved for look-ups. It is
+// several per processor, so that a connection that waits for the operating system to lock
+// the database does not delay the others.
 func pinnedConns() int { return 4 * runtime.GOMAXPROCS(0) }
 
-// credentials pins connections. Each caches the rows that it has read, and checks before
-// every use whether the database has changed, which takes a third of the time of reading
-// a row again.
+// credentials reserves connections for look-ups. Each connection caches the rows that it
+// has read, and checks before every use whether the database has changed, which takes a
+// third of the time of reading the row again.
 func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialReader, error) {
 	n := pinnedConns()
 	r := &pinnedReader{free: make(chan *pinnedConn, n)}
@@ -43,7 +43,7 @@ func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialRead
 	return r, nil
 }
 
-// pinnedReader gives each of its connections to one reader at a time.
+// pinnedReader lends each of its connections to one reader at a time.
 type pinnedReader struct {
 	free chan *pinnedConn
 	all  []*pinnedConn
@@ -67,13 +67,13 @@ func (r *pinnedReader) close() error {
 	return err
 }
 
-// pinnedConn is a connection taken out of the pool, with a cache of the rows that it has
-// read at one data version.
+// pinnedConn is a reserved connection with a cache of the rows that it has read since the
+// last change of the database.
 type pinnedConn struct {
 	conn    *sql.Conn
 	queries *db.Queries
-	// version is prepared on the driver's own connection: through database/sql the call
-	// would take several times as long as the query itself.
+	// version is a statement prepared on the driver's connection. A call through
+	// database/sql would take several times as long as the query itself.
 	version driver.StmtQueryContext
 
 	current    int64
@@ -100,8 +100,8 @@ func pin(ctx context.Context, ro *sql.DB) (*pinnedConn, error) {
 	return c, nil
 }
 
-// credential returns the current row of the database. A row that is read after the data
-// version is at least as new as that version.
+// credential returns the current row of a token. It reads the data version first, so a
+// cached row is at least as new as that version.
 func (c *pinnedConn) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
 	// The query takes microseconds; watching ctx would take longer.
 	version, err := c.askVersion(context.WithoutCancel(ctx))

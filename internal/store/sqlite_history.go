@@ -14,11 +14,12 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
-// historyConns is how many connections read histories at the same time.
+// historyConns is the number of connections that read histories.
 const historyConns = 4
 
-// histories opens a pool of connections that bypass database/sql: that and its driver
-// take twice as long to return the values of a row as SQLite takes to find it (ADR 17).
+// histories opens a pool of connections that do not use database/sql, which together with
+// its driver takes twice as long to return the values of a row as SQLite takes to find it
+// (ADR 17).
 func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
 	pool, err := sqlitex.NewPool(e.path, sqlitex.PoolOptions{
 		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // a reader also writes the index of the write-ahead log (-shm)
@@ -37,18 +38,18 @@ type sqliteHistories struct{ pool *sqlitex.Pool }
 
 func (r sqliteHistories) close() error { return r.pool.Close() }
 
-// Transactions is db.Queries.Transactions.
+// Transactions returns the result of db.Queries.Transactions.
 func (r sqliteHistories) Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
 	return readHistory(ctx, r, db.Transactions, p, func(row db.TransactionsRow) db.TransactionsRow { return row })
 }
 
-// TransactionsAscending is db.Queries.TransactionsAscending.
+// TransactionsAscending returns the result of db.Queries.TransactionsAscending.
 func (r sqliteHistories) TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error) {
 	return readHistory(ctx, r, db.TransactionsAscending, db.TransactionsParams(p),
 		func(row db.TransactionsRow) db.TransactionsAscendingRow { return db.TransactionsAscendingRow(row) })
 }
 
-// readHistory runs one of the queries that have the parameters and columns of db.Transactions.
+// readHistory runs a query that has the parameters and columns of db.Transactions.
 func readHistory[Row any](ctx context.Context, r sqliteHistories, query string, p db.TransactionsParams, as func(db.TransactionsRow) Row) ([]Row, error) {
 	rows := []Row{}
 	err := r.read(ctx, query, p, func(row db.TransactionsRow) { rows = append(rows, as(row)) })

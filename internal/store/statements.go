@@ -32,7 +32,7 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	return one, nil
 }
 
-// on returns a DBTX with prepared queries, on the pool itself or in one of its
+// on returns a DBTX that runs prepared queries on d, which is the pool or one of its
 // transactions.
 func (s *statements) on(d db.DBTX) db.DBTX {
 	tx, ok := d.(*sql.Tx)
@@ -48,8 +48,8 @@ func (s *statements) on(d db.DBTX) db.DBTX {
 	}}
 }
 
-// preparedReads runs queries that return rows with prepared statements, which the owner
-// of the function statement closes.
+// preparedReads runs queries that return rows with prepared statements. The function
+// statement returns a prepared statement, which its owner must close.
 type preparedReads struct {
 	db.DBTX
 	statement func(ctx context.Context, query string) (*sql.Stmt, error)

@@ -45,45 +45,46 @@ type Store struct {
 	engine engine
 	quotas auth.Limits
 	rw, ro *sql.DB // the same pool on PostgreSQL
-	// toRead adapts a DBTX for queries that only read.
+	// toRead wraps a DBTX to make read-only queries faster.
 	toRead func(d db.DBTX) db.DBTX
-	// damage is the corruption that a check found in the file; nil if none.
+	// damage is the corruption that Verify found in the file, or nil.
 	damage atomic.Pointer[error]
 	disk   disk
 	// quotaLocks serializes the transactions that charge a quota, by user or wallet.
 	quotaLocks keymutex.Mutex
-	// credentials reads the rows that authorize requests, faster than through a pool if
+	// credentials reads the rows that authorize requests. It is faster than the pool if
 	// the engine supports that.
 	credentials credentialReader
-	// histories reads many rows of transactions, faster than through a pool if the engine
+	// histories reads many rows of transactions. It is faster than the pool if the engine
 	// supports that.
 	histories historyReader
 }
 
-// engine is the difference between the two databases.
+// engine has the operations that differ between SQLite and PostgreSQL.
 type engine interface {
-	// name is the name of the database for users.
+	// name returns the name of the database for messages.
 	name() string
 	// open returns the pools for writing and for reading.
 	open(ctx context.Context) (rw, ro *sql.DB, err error)
-	// credentials returns a reader on the open pools.
+	// credentials returns a reader of credentials on the open pools.
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
-	// histories returns a reader on the same database.
+	// histories returns a reader of histories.
 	histories(ro *sql.DB) (historyReader, error)
-	// adapt optimizes queries for the database.
+	// adapt wraps a DBTX to optimize queries for the database.
 	adapt(d db.DBTX) db.DBTX
-	// reads returns a function that does the same for queries that only read, on the read
-	// pool or in one of its transactions.
+	// reads returns a function like adapt for read-only queries, on the read pool or in
+	// one of its transactions.
 	reads(ro *sql.DB) func(d db.DBTX) db.DBTX
-	// admit waits, as the first statement of a transaction, until no other transaction
-	// runs alone, or until none runs at all if this one is to run alone. Transactions of
-	// inBulkTx do not wait and are not waited for: they take long.
+	// admit must be called as the first statement of a transaction. It waits until no
+	// transaction that must run alone is running or, if alone is set, until no
+	// transaction at all is running. It ignores transactions of inBulkTx, which take
+	// long.
 	admit(ctx context.Context, tx *sql.Tx, alone bool) error
 	// bulk returns a writer for many small statements in a transaction of the connection.
 	bulk(conn *sql.Conn, tx *sql.Tx) bulkWriter
-	// listTables is a query for the names of all tables except goose's.
+	// listTables returns a query for the names of all tables except goose's.
 	listTables() string
-	// fill inserts rows into an empty table, in a transaction of the connection.
+	// fill inserts rows into an empty table, in a transaction of conn.
 	fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t backup.Table, rows iter.Seq2[[]any, error]) error
 	// lead waits until no other process writes the index, and acquires the indexer lock.
 	lead(ctx context.Context, rw *sql.DB) (*leadership, error)
@@ -91,7 +92,7 @@ type engine interface {
 	migrations() (migrationSource, error)
 	// verify checks the whole database and returns an error if it is corrupt.
 	verify(ctx context.Context, ro *sql.DB) error
-	// backup copies the database before a migration from this version.
+	// backup copies the database before it is migrated from the given version.
 	backup(ctx context.Context, rw *sql.DB, version int64) error
 }
 
@@ -101,7 +102,7 @@ type credentialReader interface {
 	close() error
 }
 
-// transactionReader is db.Queries or a replacement for these queries.
+// transactionReader runs these queries of db.Queries, or faster replacements for them.
 type transactionReader interface {
 	Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
 	TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error)
@@ -118,8 +119,9 @@ func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// Open opens the database, and creates a missing SQLite file. It does not
-// migrate; no other method may be called until Migrate has returned.
+// Open opens the database. It creates a missing SQLite file but does not migrate the
+// schema. Migrate must have returned before other methods are called, except those for
+// checking, backing up and restoring a database.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}}
 	if IsPostgres(o.URL) {
@@ -157,8 +159,8 @@ func (s *Store) Close() error {
 }
 
 // Verify checks the whole database, which may take seconds. If it finds corruption, it
-// returns that error, and from then on all authentication fails and Ping returns
-// Unavailable: data read from a corrupt file may be wrong.
+// returns the error. From then on, all authentication fails and Ping returns Unavailable,
+// because data read from a corrupt file may be wrong.
 func (s *Store) Verify(ctx context.Context) error {
 	err := s.engine.verify(ctx, s.ro)
 	if IsDamage(err) {
@@ -175,8 +177,8 @@ func (s *Store) sound() error {
 	return nil
 }
 
-// Ping returns nil if the database responds, is not known to be corrupt, and was writable
-// at the last check; otherwise Unavailable.
+// Ping returns an Unavailable fault if the database does not respond, is known to be
+// corrupt, or was not writable at the last check.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.sound(); err != nil {
 		return err

@@ -16,20 +16,19 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testdb"
 )
 
-// bench is a migrated database of its own for one test.
+// bench is a separate, migrated database for a test.
 type bench struct {
 	*store.Store
 	t       testing.TB
 	engine  string // sqlite or pgx
 	options store.Options
-	// shell is a plain connection beside the store's, as an admin would have:
-	// on SQLite without foreign keys.
+	// shell is a plain connection in addition to the store's, like that of an admin's SQL
+	// shell. On SQLite it does not enforce foreign keys.
 	shell *sql.DB
 	now   time.Time
 }
 
-// onBothEngines runs a test on SQLite and on PostgreSQL, each time with a
-// database of its own. Neither is ever skipped.
+// onBothEngines runs a test on SQLite and on PostgreSQL, each with a separate database.
 func onBothEngines(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
@@ -71,7 +70,7 @@ func open(t testing.TB, database, driver, dsn string) *bench {
 	return b
 }
 
-// reopen opens the same database once more.
+// reopen opens the same database again, as another process would.
 func (b *bench) reopen() *store.Store {
 	b.t.Helper()
 	s, err := store.Open(b.t.Context(), b.options)
@@ -87,7 +86,7 @@ func (b *bench) exec(query string, args ...any) {
 	must(b.t, err)
 }
 
-// count returns the one number that the query yields.
+// count returns the number that the query returns.
 func (b *bench) count(query string, args ...any) int {
 	b.t.Helper()
 	var n int
@@ -95,10 +94,10 @@ func (b *bench) count(query string, args ...any) int {
 	return n
 }
 
-// operator may do everything.
+// operator is a principal with all permissions.
 var operator = auth.Operator("test")
 
-// caller is who comes with a token.
+// caller returns the principal of a token.
 func (b *bench) caller(tokenID string) *auth.Principal {
 	b.t.Helper()
 	c, err := b.CredentialByID(b.t.Context(), tokenID)
@@ -106,7 +105,7 @@ func (b *bench) caller(tokenID string) *auth.Principal {
 	return c.Principal("192.0.2.1")
 }
 
-// byPassword is who comes with the password of a user.
+// byPassword returns the principal of a user who logged in with a password.
 func (b *bench) byPassword(name string) *auth.Principal {
 	b.t.Helper()
 	u, err := b.UserByName(b.t.Context(), name)

@@ -159,9 +159,9 @@ func loadRotation(ctx context.Context, q *db.Queries, userID, id string) (auth.R
 	return r, nil
 }
 
-// retireToken retires the predecessor of a rotated token: it is deleted at once, or
-// renamed and set to expire, together with its descendants, at the time that was set. If
-// a password rotates it, earlier successors by token rotations are retired as well.
+// retireToken deletes the predecessor of a rotated token or, if there is a grace period,
+// renames it and sets the time at which it expires together with its descendants. If a
+// password rotates it, earlier successors from rotations by tokens are retired as well.
 func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
 	family, err := familyOf(ctx, q, r.Old.UserID, r.Old.ID, !r.ByToken)
 	if err != nil {
@@ -186,8 +186,8 @@ func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
 	return nil
 }
 
-// AllTokens returns the tokens of a user, or of all users if the name is empty, and the
-// users' names in the same order. The command line uses it.
+// AllTokens returns the tokens of a user, or of all users if userName is empty, together
+// with the names of their owners in the same order. It is for the command line.
 func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.Token, owners []string, err error) {
 	rows, err := s.reads().ListTokens(ctx, db.ListTokensParams{NameFolded: auth.FoldName(userName), EveryUser: userName == ""})
 	if err != nil {
@@ -200,8 +200,9 @@ func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.T
 	return tokens, owners, nil
 }
 
-// OwnerOfToken returns the id of the user who owns a token, or owned it if it was rotated
-// by tokens; otherwise auth.ErrTokenNotFound.
+// OwnerOfToken returns the id of the user who owns the token. If the token was deleted
+// but has successors from rotations by tokens, it returns the user who owned it;
+// otherwise auth.ErrTokenNotFound.
 func (s *Store) OwnerOfToken(ctx context.Context, id string) (string, error) {
 	owner, err := s.reads().OwnerOfToken(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -57,9 +57,9 @@ func loadDeletion(ctx context.Context, q *db.Queries, userID, id, callerID strin
 	return d, err
 }
 
-// familyOf returns a token and its descendants, which were created with it. If
-// withSuccessors is set, it also returns the tokens that these were rotated to by tokens,
-// and their families.
+// familyOf returns a token and its descendants, the tokens created with it. If
+// withSuccessors is set, it also returns the successors of these from rotations by
+// tokens, and the families of the successors.
 func familyOf(ctx context.Context, q *db.Queries, userID, id string, withSuccessors bool) ([]auth.TokenName, error) {
 	rows, err := q.FamilyOfToken(ctx, db.FamilyOfTokenParams{UserID: userID, WithSuccessors: withSuccessors, TokenID: id})
 	if err != nil {
@@ -81,7 +81,7 @@ func idsOf(tokens []auth.TokenName) []string {
 }
 
 // removeTokens deletes tokens. The database also deletes their descendants and successors
-// by rotation that are not among them.
+// that are not in ids.
 func removeTokens(ctx context.Context, q *db.Queries, userID string, ids []string) error {
 	for _, id := range ids {
 		if err := q.DeleteToken(ctx, db.DeleteTokenParams{TokenID: id, UserID: userID}); err != nil {
@@ -92,7 +92,7 @@ func removeTokens(ctx context.Context, q *db.Queries, userID string, ids []strin
 }
 
 // removeTokensAlone deletes tokens but not their successors. Unless forget is set, a
-// later deletion of the same tokens still finds the successors.
+// later deletion of the same tokens includes the successors.
 func removeTokensAlone(ctx context.Context, q *db.Queries, userID string, ids []string, forget bool) error {
 	var rotations []db.Rotation
 	for _, id := range ids {

@@ -18,15 +18,16 @@ import (
 )
 
 const (
-	// maxAttempts take about as long as txPatience.
+	// maxAttempts is a number of attempts that takes about as long as txPatience.
 	maxAttempts = 16
-	// concurrentAttempts of a transaction run beside others; further ones run alone, so
-	// that others cannot abort them.
+	// concurrentAttempts is the number of attempts in which a transaction runs
+	// concurrently with others. In further attempts it runs alone, so that others cannot
+	// make the database abort it.
 	concurrentAttempts = 3
-	// txPatience limits a transaction including its retries, so that a caller gets an
-	// error in time if another transaction blocks the database.
+	// txPatience is the time limit for a transaction including its retries, so that a
+	// caller gets an error soon if another transaction blocks the database.
 	txPatience = 8 * time.Second
-	// bulkPatience limits a transaction with many statements.
+	// bulkPatience is the time limit for a transaction with many statements.
 	bulkPatience = 30 * time.Second
 )
 
@@ -41,14 +42,14 @@ func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
 	return s.patiently(ctx, txPatience, s.atLevel(sql.LevelSerializable, body))
 }
 
-// inRowTx runs body as inTx does, for a body that changes one row, begins with a
-// statement that locks it, and depends on nothing else that may change. It waits for the
-// lock in cases where inTx would be aborted and retried.
+// inRowTx runs body like inTx. It is for a body that changes one row, begins with a
+// statement that locks the row, and depends on no other data that may change. Such a
+// transaction waits for the lock, whereas inTx would be aborted and retried.
 func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error {
 	return s.patiently(ctx, txPatience, s.atLevel(sql.LevelReadCommitted, body))
 }
 
-// inUrgentTx runs body as inTx does, even if the disk is full: it is for transactions
+// inUrgentTx runs body like inTx, but also if the disk is full. It is for transactions
 // that revoke access.
 func (s *Store) inUrgentTx(ctx context.Context, body func(*db.Queries) error) error {
 	err := s.attempt(ctx, body)
@@ -62,13 +63,14 @@ func (s *Store) attempt(ctx context.Context, body func(*db.Queries) error) error
 	return s.persist(ctx, txPatience, s.atLevel(sql.LevelSerializable, body))
 }
 
-// atLevel returns a function that runs body in a new transaction of an isolation level.
+// atLevel returns a function that runs body in a new transaction with the given isolation
+// level.
 func (s *Store) atLevel(level sql.IsolationLevel, body func(*db.Queries) error) func(ctx context.Context, attempt int) error {
 	return func(ctx context.Context, attempt int) error { return s.tryTx(ctx, level, attempt, body) }
 }
 
-// patiently retries until the attempt is not aborted by contention, for at most patience,
-// unless the disk is full.
+// patiently calls try until it is not aborted by contention, for at most patience. It
+// returns ErrDiskFull at once if the disk is full.
 func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(ctx context.Context, attempt int) error) error {
 	if s.disk.trouble.Load() == ErrDiskFull {
 		return ErrDiskFull
@@ -93,8 +95,8 @@ func (s *Store) persist(ctx context.Context, patience time.Duration, try func(ct
 	return translate(err)
 }
 
-// inReadTx runs body in a transaction with a consistent snapshot, so that the results of
-// several queries match.
+// inReadTx runs body in a read-only transaction with a consistent snapshot, so that the
+// results of several queries match.
 func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) error {
 	tx, err := s.ro.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
@@ -104,8 +106,8 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 	return translate(body(db.New(s.toRead(tx))))
 }
 
-// retry calls do, with the number of the attempt, until it is not aborted because of
-// another connection, for a limited number of attempts and until ctx ends.
+// retry calls do with the number of the attempt, and again if do fails because of another
+// connection. It stops after maxAttempts and when ctx ends.
 func retry(ctx context.Context, do func(attempt int) error) error {
 	for attempt := 1; ; attempt++ {
 		err := do(attempt)
@@ -138,7 +140,8 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int
 	return nil
 }
 
-// backoff returns 50% to 150% of a delay that doubles with each attempt.
+// backoff returns the delay before the next attempt. It doubles with each attempt, up to
+// a second, and varies randomly by 50 %.
 func backoff(attempt int) time.Duration {
 	d := min(10*time.Millisecond<<attempt, time.Second)
 	return d/2 + rand.N(d) //nolint:gosec // jitter, not a secret
@@ -160,7 +163,7 @@ func isContention(err error) bool {
 	return false
 }
 
-// isUnique reports whether err says that a row with this key already exists.
+// isUnique reports whether err means that a row with the same key exists.
 func isUnique(err error) bool {
 	switch sqliteCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
@@ -172,7 +175,7 @@ func isUnique(err error) bool {
 	return false
 }
 
-// isForeignKey reports whether err says that a referenced row does not exist.
+// isForeignKey reports whether err means that a referenced row does not exist.
 func isForeignKey(err error) bool {
 	if sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY {
 		return true
@@ -192,11 +195,11 @@ func sqliteCode(err error) int {
 	return int(zombiezen.ErrCode(err))
 }
 
-// primaryCode returns the primary code of sqliteCode, without the extended part.
+// primaryCode returns the primary SQLite error code of err; see sqliteCode.
 func primaryCode(err error) int { return sqliteCode(err) & 0xff }
 
-// translate converts an error which says that the database is unreachable, full or
-// read-only into a fault. It returns other errors unchanged.
+// translate converts an error into a fault if it means that the database is unreachable,
+// full or read-only. It returns other errors unchanged.
 func translate(err error) error {
 	if err == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // TestConflictingTransaction checks that a transaction succeeds even if a conflicting
-// transaction commits during each attempt that the database allows to conflict.
+// transaction commits during each of its concurrent attempts.
 func TestConflictingTransaction(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestConflictingTransaction(t *testing.T) {
 				others = append(others, other)
 				select {
 				case <-committed:
-				case <-time.After(200 * time.Millisecond): // it waits for the end of this transaction
+				case <-time.After(200 * time.Millisecond): // the conflicting transaction waits for the end of this one
 				}
 				return nil
 			}))

@@ -34,7 +34,7 @@ func (s *Store) UTXO(ctx context.Context, walletID string, at btc.Outpoint) (wal
 	return utxos[0], nil
 }
 
-// utxosFrom returns UTXOs from first on, inclusive.
+// utxosFrom returns UTXOs in order, beginning with first.
 func (s *Store) utxosFrom(ctx context.Context, walletID string, f wallet.UTXOFilter, first btc.Outpoint, limit int) ([]wallet.UTXO, error) {
 	p := db.UTXOsParams{
 		WalletID: walletID, FirstTxid: first.Txid, FirstVout: first.Vout, MaxRows: int64(limit),

@@ -48,7 +48,7 @@ func insertWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 		BirthdayHeight: w.Birthday, CreatedAt: sqltype.Time{Time: w.CreatedAt}, RangeEnd: w.RangeEnd,
 		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, RescanFrom: scanFrom(w.RescanFrom), RescanUser: w.RescanUser,
 	})
-	if isUnique(err) { // the id is random, so another wallet uses the Core wallet
+	if isUnique(err) { // the id is random, so the Core wallet is already in use
 		return wallet.ErrHeld.WithCause(err)
 	}
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 		if err := updateWallet(ctx, q, edited.Wallet); err != nil {
 			return err
 		}
-		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from now on the alias resolves to it
+		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from now on the alias refers to this wallet
 			if err := q.UseAliasesOf(ctx, id); err != nil {
 				return fmt.Errorf("note the used aliases: %w", err)
 			}
@@ -243,8 +243,7 @@ func walletOf(row db.Wallet) wallet.Wallet {
 	return w
 }
 
-// scanFrom returns nil, which is stored as NULL, for the height -1, which means no
-// height.
+// scanFrom returns nil, which is stored as NULL, if the height is negative.
 func scanFrom(height int) *int {
 	if height < 0 {
 		return nil
@@ -280,7 +279,7 @@ func keyOf(row db.WalletKey) btc.Key {
 	}
 }
 
-// listOf encodes a list as queries expect it: json_each yields its items on both
+// listOf encodes a list as a parameter for queries, which read it with json_each on both
 // databases.
 func listOf(items []string) string {
 	text, err := json.Marshal(items)

@@ -56,8 +56,8 @@ func labelledAddresses(ctx context.Context, q *db.Queries, walletID string) ([]w
 	return addresses, nil
 }
 
-// unspent looks up the locks in a separate query: there are few, and a join would check
-// every output for one.
+// unspent returns the unspent outputs. It looks up locks in a separate query, because
+// there are few and a join would check every output.
 func unspent(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Unspent, error) {
 	rows, err := q.UnspentOutputs(ctx, walletID)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// rangeEnd is how many addresses the wallets of these tests have on each branch.
+// rangeEnd is the number of addresses on each branch of the wallets in these tests.
 const rangeEnd = 30
 
 // walletFor returns a new wallet with two keys, and its addresses.
@@ -51,7 +51,7 @@ func addressAt(walletID string, at wallet.Place) string {
 	return fmt.Sprintf("bcrt1q%s%d%d", strings.ReplaceAll(walletID, "-", ""), at.Branch, at.Index)
 }
 
-// wallet adds a ready wallet with an owner.
+// wallet adds a wallet that is ready, with an owner.
 func (b *bench) wallet(owner auth.User, alias string) wallet.Wallet {
 	b.t.Helper()
 	w, addresses := walletFor(b.now)
@@ -69,7 +69,7 @@ func (b *bench) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias s
 	}))
 }
 
-// invite adds an invitation to a wallet, which a member makes.
+// invite adds an invitation to a wallet by one of its members.
 func (b *bench) invite(w wallet.Wallet, by auth.User, name string) wallet.Invitation {
 	b.t.Helper()
 	i := wallet.Invitation{
@@ -107,7 +107,7 @@ func TestWalletsComeBackAsTheyWere(t *testing.T) {
 		_, err = b.WalletByID(t.Context(), "none")
 		wantFault(t, err, wallet.ErrNotFound)
 
-		// Its row exists, but is not visible to users yet.
+		// The wallet's row exists but is not visible to users yet.
 		_, err = b.ViewByAlias(t.Context(), u.ID, "vault")
 		wantFault(t, err, wallet.ErrNotFound)
 		views, err := b.ViewsOfUser(t.Context(), u.ID, "", 0)
@@ -139,7 +139,8 @@ func TestDevicesOfWallets(t *testing.T) {
 		devices := func(w wallet.Wallet) string {
 			return w.Keys[0].Device + " " + w.Keys[1].Device
 		}
-		// One device is known by its fingerprint; the other's name is taken.
+		// The first key has the fingerprint of a known device. The name of the second
+		// device is taken.
 		for range 2 {
 			if got := devices(b.wallet(alice, uuid.NewString())); got != "trezor 0badcafe_2" {
 				t.Errorf("got %s", got)
@@ -195,7 +196,8 @@ func TestEditWallet(t *testing.T) {
 	})
 }
 
-// No address is revealed twice.
+// TestEditsOfWalletsAreOneAfterTheOther checks that concurrent edits are not lost, so
+// that no address is revealed twice.
 func TestEditsOfWalletsAreOneAfterTheOther(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		w := b.wallet(b.user("alice", false), "vault")

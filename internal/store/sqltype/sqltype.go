@@ -1,6 +1,6 @@
-// Package sqltype holds the column types that the generated queries use. A
-// point in time is a BIGINT of microseconds since 1970 in both databases, so
-// that times compare and sort the same in either and lose nothing on the way.
+// Package sqltype has the column types of the generated queries. Both databases
+// store a time as a BIGINT of microseconds since 1970, so that times compare and
+// sort equally and lose no precision.
 package sqltype
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Time is a point in time that is always there.
+// Time is a column with a time that is never NULL.
 type Time struct{ time.Time }
 
 // Value implements driver.Valuer.
@@ -25,8 +25,7 @@ func (t *Time) Scan(src any) error {
 	return nil
 }
 
-// NullTime is a point in time that may be missing: NULL in the database, the
-// zero time in Go.
+// NullTime is a column with an optional time. The zero time is stored as NULL.
 type NullTime struct{ time.Time }
 
 // Value implements driver.Valuer.
