@@ -46,7 +46,7 @@ func TestInvitationsComeBackAsTheyWere(t *testing.T) {
 		})
 		wantFault(t, err, wallet.ErrInvitationExists)
 
-		// A new invitation replaces an expired one for the same user.
+		// Adding an invitation deletes expired ones.
 		b.exec("UPDATE invitations SET expires_at = 1 WHERE invitation_id = $1", elsewhere.ID)
 		b.invite(w, alice, "dave")
 		if n := b.count("SELECT count(*) FROM invitations"); n != 3 {

@@ -1,7 +1,7 @@
 // Command sbom writes a software bill of materials (CycloneDX) of a Go program and
 // the licences of its modules. It reads the build information that the Go command
-// embeds, so that it lists exactly the modules in the program. Its output is
-// reproducible: the same program produces the same bytes.
+// embeds in the program, so it lists exactly the modules of the program. The output
+// is reproducible: it depends only on the program.
 //
 //	sbom PROGRAM VERSION BILL.cdx.json LICENSES
 package main
@@ -53,8 +53,8 @@ func run(args []string) error {
 	return os.WriteFile(args[3], texts, 0o644)
 }
 
-// modules returns the modules in a program. Replaced modules are represented by
-// their replacements.
+// modules returns the modules of a program. If a module is replaced, it returns the
+// replacement.
 func modules(info *debug.BuildInfo) []*debug.Module {
 	var all []*debug.Module
 	for _, m := range info.Deps {

@@ -1,9 +1,9 @@
-// Package childprocess runs server processes, and creates temporary directories,
-// that do not outlive this process even if it is killed.
+// Package childprocess starts server processes and creates temporary directories
+// that do not outlive this process, even if it is killed.
 //
-// Each is watched by a small shell that reads a pipe whose other end only this
+// A small shell watches each of them. It reads a pipe whose other end only this
 // process holds. When this process ends for any reason, the kernel closes that end,
-// and the shell terminates or removes what it watches.
+// and the shell terminates the server or removes the directory.
 package childprocess
 
 import (
@@ -14,8 +14,9 @@ import (
 	"syscall"
 )
 
-// runScript runs a program and sends it each signal whose name arrives on stdin,
-// and $1 when stdin ends. It exits with the program's status.
+// runScript runs a program. It sends the program each signal whose name it reads
+// from stdin, and the signal $1 when stdin ends. It exits with the program's
+// status.
 const runScript = `
 last=$1; shift
 exec 3<&0
@@ -32,8 +33,8 @@ status=$?
 kill "$watcher" 2>/dev/null
 exit "$status"`
 
-// sweepScript removes directory $1 once stdin has ended. Programs that are being
-// killed may still write to it, so it retries for ten seconds.
+// sweepScript removes the directory $1 when stdin ends. It retries for ten seconds,
+// since programs that are being killed may still write to the directory.
 const sweepScript = `
 read -r _
 tries=100
@@ -52,9 +53,9 @@ type Process struct {
 }
 
 // Start starts cmd, which must not have been started and must not set Stdin. If
-// this process ends first, the program gets the signal last, named as in kill(1)
-// ("KILL", "QUIT"). The program runs in its own process group, so that an interrupt
-// typed at the terminal does not reach it.
+// this process ends first, the program gets the signal named by last, such as
+// "KILL" or "QUIT"; see kill(1). The program runs in its own process group, so that
+// an interrupt typed at the terminal does not reach it.
 func Start(cmd *exec.Cmd, last string) (*Process, error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
@@ -62,20 +63,22 @@ func Start(cmd *exec.Cmd, last string) (*Process, error) {
 	return shell(cmd, runScript, append([]string{last, cmd.Path}, cmd.Args[1:]...)...)
 }
 
-// Signal sends the program the signal of that name ("TERM", "KILL"). It does
-// nothing if the program has ended.
+// Signal sends a signal, such as "TERM" or "KILL", to the program. It does nothing
+// if the program has ended.
 func (p *Process) Signal(name string) {
-	_, _ = io.WriteString(p.stdin, name+"\n") // a closed pipe means that it has ended
+	_, _ = io.WriteString(p.stdin, name+"\n") // an error means that the program has ended
 }
 
-// Done is closed when the program has ended and its output has been copied.
+// Done returns a channel that is closed when the program has ended and its output
+// has been copied.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is the program's exit error. It is valid once Done is closed.
+// Err returns the error of the program's exit. It must not be called before Done is
+// closed.
 func (p *Process) Err() error { return p.err }
 
-// TempDir creates a temporary directory like os.MkdirTemp. It is removed with its
-// content by the returned function, or when this process ends.
+// TempDir creates a temporary directory like os.MkdirTemp. The directory is removed
+// with its content when remove is called or this process ends.
 func TempDir(pattern string) (dir string, remove func() error, err error) {
 	dir, err = os.MkdirTemp("", pattern)
 	if err != nil {
@@ -92,8 +95,8 @@ func TempDir(pattern string) (dir string, remove func() error, err error) {
 	}, nil
 }
 
-// shell replaces cmd by a script that runs it, and starts it. The goroutine that
-// waits for it also references the pipe that the script reads: garbage collection
+// shell starts the script in place of cmd. The goroutine that waits for it keeps
+// cmd, and thus the pipe that the script reads, from being garbage collected, which
 // would close the pipe.
 func shell(cmd *exec.Cmd, script string, args ...string) (*Process, error) {
 	cmd.Path = "/bin/sh"

@@ -18,7 +18,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// TestMain makes the test binary usable as the process that is killed.
+// TestMain also runs owner, if the test starts this binary as the process to be
+// killed.
 func TestMain(m *testing.M) {
 	if os.Getenv("LEASH_TEST_OWNER") != "" {
 		owner()
@@ -27,7 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// owner starts a child process, reports its pid and its directory, and waits.
+// owner starts a child process, prints the path of its directory, and waits to be
+// killed.
 func owner() {
 	dir, _, err := childprocess.TempDir("childprocess-*")
 	if err != nil {
@@ -99,7 +101,7 @@ func TestSignalReachesTheProgram(t *testing.T) {
 	if out.String() != "caught\n" {
 		t.Errorf("printed %q", out.String())
 	}
-	p.Signal("TERM") // does nothing now
+	p.Signal("TERM") // has no effect
 }
 
 func TestProgramEndsByItself(t *testing.T) {
@@ -138,7 +140,8 @@ func TestTempDirRemoved(t *testing.T) {
 	}
 }
 
-// Garbage collection must not close the pipe that keeps a directory.
+// TestTempDirOutlivesGarbageCollection checks that garbage collection does not
+// close the pipe, which would remove the directory.
 func TestTempDirOutlivesGarbageCollection(t *testing.T) {
 	t.Parallel()
 	forgotten, _, err := childprocess.TempDir("childprocess-*")

@@ -1,6 +1,6 @@
-// Package pgserver starts a separate PostgreSQL server for tests and benchmarks. It
-// uses the programs installed by make deps. The data is temporary and need not
-// survive a power failure.
+// Package pgserver starts a separate PostgreSQL server for tests and benchmarks,
+// with the programs that make deps installs. The data is temporary and may be lost
+// in a power failure.
 package pgserver
 
 import (
@@ -30,7 +30,8 @@ import (
 // superuser is the role of all connections.
 const superuser = "specterd"
 
-// patience is the time limit for the start, generous for a busy machine.
+// patience is the time limit for starting the server. It is long, since the machine
+// may be busy.
 const patience = time.Minute
 
 // Server is a running PostgreSQL server.
@@ -51,11 +52,11 @@ func (s *Server) url(database string) string {
 	return u.String()
 }
 
-// Empty is the template of an empty database.
+// Empty is the template for an empty database.
 const Empty = "template0"
 
-// Create creates a database as a copy of another one without connections, and
-// returns its URL.
+// Create creates a database as a copy of template, which must have no connections,
+// and returns its URL.
 func (s *Server) Create(ctx context.Context, database, template string) (string, error) {
 	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+database+" TEMPLATE "+template)
 	return s.url(database), err
@@ -67,7 +68,8 @@ func (s *Server) Drop(ctx context.Context, database string) error {
 	return err
 }
 
-// Start starts a server on its own port and directory. It ends with this process.
+// Start starts a server on its own port and in its own directory. The server is
+// killed when this process ends.
 func Start(ctx context.Context) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -90,8 +92,8 @@ func Start(ctx context.Context) (*Server, error) {
 	return nil, err
 }
 
-// findPostgres returns the directory of initdb and postgres: from PATH, or Debian's
-// directory of the newest version.
+// findPostgres returns the directory of initdb and postgres. It searches PATH, and
+// then the directory of the newest version that Debian's packages install.
 func findPostgres() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		if initdb, err = filepath.EvalSymlinks(initdb); err == nil {
@@ -110,8 +112,8 @@ func findPostgres() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// initialize creates the data directory. PostgreSQL refuses to run as root, so for
-// root it runs as another user, who owns the directory.
+// initialize creates the data directory. PostgreSQL refuses to run as root, so root
+// runs it as another user, who then owns the directory.
 func (s *Server) initialize(ctx context.Context) error {
 	passwordFile := filepath.Join(s.dir, "password")
 	if err := os.WriteFile(passwordFile, []byte(s.password), 0o600); err != nil {
@@ -175,7 +177,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 }
 
-// command prepares one of PostgreSQL's programs for the data directory.
+// command returns the command that runs a PostgreSQL program on the data directory.
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, program), append(args, "-D", filepath.Join(s.dir, "data"))...) //nolint:gosec // PostgreSQL's own
 	cmd.Dir = s.dir
@@ -183,7 +185,7 @@ func (s *Server) command(ctx context.Context, program string, args ...string) *e
 	return cmd
 }
 
-// unprivileged returns the user that runs PostgreSQL on behalf of root.
+// unprivileged returns the user as which root runs PostgreSQL.
 func unprivileged() (*syscall.Credential, error) {
 	account, err := user.Lookup("postgres")
 	if err != nil {

@@ -1,9 +1,9 @@
 // Package regtest runs a bitcoind on a private regtest chain, for specterd demo and
-// for tests. It finds the program, picks ports, waits until the node responds, and
-// has a minimal JSON-RPC client.
+// for tests. It finds the program, selects ports, waits until the node responds,
+// and has a minimal JSON-RPC client.
 //
-// The client is intentionally independent of internal/node/rpcclient, whose tests
-// use it. A node never outlives this process.
+// The client does not use internal/node/rpcclient, whose tests use this package. A
+// node never outlives this process.
 package regtest
 
 import (
@@ -26,10 +26,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// errPortTaken: another process took a port between its selection and its use.
+// errPortTaken is returned if another process took a port after it was selected.
 var errPortTaken = errors.New("a port is taken")
 
-// startAttempts is the number of times that Start picks new ports.
+// startAttempts is the number of times that Start tries new ports.
 const startAttempts = 3
 
 // Options configure a node.
@@ -38,10 +38,10 @@ type Options struct {
 	Binary string
 	// Dir is the data directory. It must exist; the caller removes it.
 	Dir string
-	// ExtraArgs come last on the command line, so they take precedence.
+	// ExtraArgs are appended to the command line, so they take precedence.
 	ExtraArgs []string
-	// Log receives bitcoind's output unless it is nil, mostly errors at the start.
-	// Its debug.log is in the data directory.
+	// Log receives bitcoind's output, mostly errors at the start, unless it is nil.
+	// The file debug.log is in the data directory.
 	Log io.Writer
 }
 
@@ -55,8 +55,8 @@ type Node struct {
 	process *childprocess.Process
 }
 
-// FindBinary returns the path of a working bitcoind: $BITCOIND, the one on PATH, or
-// the one that scripts/bitcoind.sh installs in the cache directory.
+// FindBinary returns the path of a working bitcoind: $BITCOIND, or else the one on
+// PATH, or else the one that scripts/bitcoind.sh installs in the cache directory.
 func FindBinary(ctx context.Context) (string, error) {
 	path, err := lookBinary()
 	if err != nil {
@@ -89,7 +89,7 @@ func lookBinary() (string, error) {
 	return path, nil
 }
 
-// Start starts a node and returns when it responds. The context limits the start,
+// Start starts a node and waits until it responds. The context limits the start,
 // not the lifetime of the node.
 func Start(ctx context.Context, options Options) (*Node, error) {
 	if options.Binary == "" {
@@ -116,7 +116,7 @@ func Start(ctx context.Context, options Options) (*Node, error) {
 }
 
 // Start restarts a stopped or killed node with the same data directory and ports,
-// and returns when it responds. Its cookie changes.
+// and waits until it responds. The node creates a new cookie.
 func (n *Node) Start(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(n.options.Dir, policyFile), []byte(policy), 0o600); err != nil {
 		return fmt.Errorf("start bitcoind: %w", err)
@@ -142,7 +142,7 @@ func (n *Node) Start(ctx context.Context) error {
 	return fmt.Errorf("start bitcoind: %w: %s", err, bytes.TrimSpace(output.Bytes()))
 }
 
-// Stop asks the node to shut down and waits for it. If the context ends first, it
+// Stop shuts the node down and waits until it has ended. If ctx ends first, it
 // kills the node.
 func (n *Node) Stop(ctx context.Context) error {
 	n.process.Signal("TERM")
@@ -155,7 +155,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill terminates the node immediately, like a power failure.
+// Kill kills the node, as in a crash.
 func (n *Node) Kill() {
 	n.process.Signal("KILL")
 	<-n.process.Done()
@@ -168,31 +168,34 @@ func (n *Node) Freeze() { n.process.Signal("STOP") }
 // Thaw resumes a frozen node.
 func (n *Node) Thaw() { n.process.Signal("CONT") }
 
-// URL is the URL of the node's RPC, with the credentials of its cookie, which
+// URL returns the URL of the node's RPC, with the credentials of the cookie, which
 // change at each start.
 func (n *Node) URL() string {
 	address := url.URL{Scheme: "http", User: n.user.Load(), Host: net.JoinHostPort(n.Host(), strconv.Itoa(n.port))}
 	return address.String()
 }
 
-// CookieFile is the path of the file that contains user:password.
+// CookieFile returns the path of the cookie file, which contains user:password.
 func (n *Node) CookieFile() string { return filepath.Join(n.options.Dir, "regtest", ".cookie") }
 
-// WalletFolder is the node's wallet directory, with one directory per wallet.
+// WalletFolder returns the node's wallet directory, which has one directory per
+// wallet.
 func (n *Node) WalletFolder() string { return filepath.Join(n.options.Dir, "regtest", "wallets") }
 
-// Host is the address that RPC and ZMQ listen on.
+// Host returns the address that RPC and ZMQ listen on.
 func (n *Node) Host() string { return "127.0.0.1" }
 
-// Port is the RPC port. It does not change on restarts.
+// Port returns the RPC port. It does not change on restarts.
 func (n *Node) Port() int { return n.port }
 
-// ZMQ is the address where the node publishes hashblock, rawtx and sequence.
+// ZMQ returns the address at which the node publishes hashblock, rawtx and
+// sequence.
 func (n *Node) ZMQ() string { return fmt.Sprintf("tcp://%s:%d", n.Host(), n.zmqPort) }
 
-// Bitcoin Knots does not relay transactions with a lock time of 21, which wallets
-// on such a short chain choose occasionally. It is configured in a file, because
-// Bitcoin Core ignores unknown settings there.
+// policy makes Bitcoin Knots relay transactions with a lock time of 21, which
+// wallets on such a short chain occasionally choose. It is in a configuration file,
+// because Bitcoin Core ignores unknown settings in a file but not on the command
+// line.
 const (
 	policyFile = "policy.conf"
 	policy     = "rejectparasites=0\n"
@@ -209,7 +212,7 @@ func (n *Node) args() []string {
 	}, n.options.ExtraArgs...)
 }
 
-// waitUntilReady returns when the node responds and publishes.
+// waitUntilReady waits until the node responds and publishes ZMQ messages.
 func (n *Node) waitUntilReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -228,7 +231,8 @@ func (n *Node) waitUntilReady(ctx context.Context) error {
 	}
 }
 
-// login reads the cookie and tries it, in case an earlier run left it behind.
+// login reads the cookie and tries it, since it may be left over from an earlier
+// run.
 func (n *Node) login(ctx context.Context) error {
 	cookie, err := os.ReadFile(n.CookieFile())
 	if err != nil {
@@ -240,8 +244,8 @@ func (n *Node) login(ctx context.Context) error {
 	return err
 }
 
-// checkZMQ verifies that the node publishes: bitcoind continues silently if the
-// port is taken.
+// checkZMQ checks that the node publishes ZMQ messages, because bitcoind starts
+// without an error if the port is taken.
 func (n *Node) checkZMQ(ctx context.Context) error {
 	unwanted := func(arg string) bool { return strings.HasPrefix(arg, "-nozmq") }
 	if slices.ContainsFunc(n.options.ExtraArgs, unwanted) {
@@ -262,7 +266,7 @@ func freePorts(ctx context.Context) (first, second int, err error) {
 		if err != nil {
 			return 0, 0, fmt.Errorf("find a free port: %w", err)
 		}
-		defer func() { _ = listener.Close() }() // closed after the second is found, so that they differ
+		defer func() { _ = listener.Close() }() // closed after both are selected, so that they differ
 		ports[i] = listener.Addr().(*net.TCPAddr).Port
 	}
 	return ports[0], ports[1], nil

@@ -33,7 +33,8 @@ func TestNode(t *testing.T) {
 		t.Errorf("height %d", height)
 	}
 
-	// Named parameters, and a wallet whose name needs escaping.
+	// This call has named parameters, and the wallet's name must be escaped in the
+	// URL.
 	if _, err := n.Call(t.Context(), "createwallet", regtest.Named{"wallet_name": "a wallet/1", "disable_private_keys": true}); err != nil {
 		t.Fatal(err)
 	}
@@ -42,15 +43,16 @@ func TestNode(t *testing.T) {
 		t.Errorf("getwalletinfo: %s, %v", info, err)
 	}
 
-	// An error of the node has its code.
+	// An error response has the node's error code.
 	_, err = n.Call(t.Context(), "getblockhash", 1000)
 	if refused := new(regtest.Error); !errors.As(err, &refused) || refused.Code != -8 || refused.Method != "getblockhash" {
 		t.Errorf("getblockhash of a block that is not there: %v", err)
 	}
 }
 
-// A wallet chooses a lock time of 21 only occasionally, and Bitcoin Knots rejects
-// it unless configured otherwise.
+// TestEachLockTimeIsRelayed checks that the node relays transactions with a lock
+// time of 21, which Bitcoin Knots rejects by default. Wallets choose it only
+// occasionally.
 func TestEachLockTimeIsRelayed(t *testing.T) {
 	t.Parallel()
 	n := start(t)
@@ -239,7 +241,7 @@ func TestFindBinary(t *testing.T) {
 	found(program(mine))
 }
 
-// start starts a node that is stopped when the test ends.
+// start starts a node for the duration of the test.
 func start(t *testing.T, extraArgs ...string) *regtest.Node {
 	t.Helper()
 	testkit.NeedsServer(t, "bitcoind")

@@ -9,12 +9,12 @@ import (
 	"net/url"
 )
 
-// miningAddress can be spent by anyone: a P2WSH of OP_TRUE, which Bitcoin Core's
-// own tests also mine to.
+// miningAddress is an address that anyone can spend from: the P2WSH of OP_TRUE,
+// which Bitcoin Core's own tests also mine to.
 const miningAddress = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
 
-// Named are named parameters; as the only parameter of a call they are sent as an
-// object instead of a list.
+// Named contains named parameters. If it is the only parameter of a call, it is
+// sent as an object instead of a list.
 type Named map[string]any
 
 // Error is an error response of the node.
@@ -29,19 +29,21 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (code %d)", e.Method, e.Message, e.Code)
 }
 
-// Call calls a method of the node. An error response is an *Error.
+// Call calls an RPC method of the node. If the node responds with an error, it
+// returns an *Error.
 func (n *Node) Call(ctx context.Context, method string, params ...any) (json.RawMessage, error) {
 	return n.call(ctx, n.URL(), method, params)
 }
 
-// CallWallet calls a method of one of the node's loaded wallets.
+// CallWallet calls an RPC method of one of the node's loaded wallets.
 func (n *Node) CallWallet(ctx context.Context, wallet, method string, params ...any) (json.RawMessage, error) {
 	return n.call(ctx, n.URL()+"/wallet/"+url.PathEscape(wallet), method, params)
 }
 
 // Mine mines blocks to an address that belongs to no wallet, and returns their
-// hashes. After invalidateblock, use generatetoaddress with another address: a
-// block mined here in the same second would be the invalidated one.
+// hashes. After invalidateblock, call generatetoaddress with another address
+// instead: a block that Mine mines in the same second is identical to the
+// invalidated one.
 func (n *Node) Mine(ctx context.Context, count int) ([]string, error) {
 	result, err := n.Call(ctx, "generatetoaddress", count, miningAddress)
 	if err != nil {

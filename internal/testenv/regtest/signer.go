@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// MakeSigner creates a wallet of the node with the private keys of descriptors,
-// such as wpkh([d34db33f/84h/1h/0h]tprv…/0/*), with or without checksums. It has no
+// MakeSigner creates a wallet on the node with the private keys of descriptors
+// without checksums, such as wpkh([d34db33f/84h/1h/0h]tprv…/0/*). The wallet has no
 // history, which signing does not require.
 func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...string) error {
 	const disablePrivateKeys, blank = false, true
@@ -40,7 +40,7 @@ func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...strin
 }
 
 // Sign adds the signatures of a wallet to a PSBT (walletprocesspsbt). It does not
-// finalize, so that signatures of others can be combined.
+// finalize the PSBT, so that other signatures can be combined with it.
 func (n *Node) Sign(ctx context.Context, wallet string, psbt []byte) ([]byte, error) {
 	const sign, bip32Derivs, finalize = true, true, false
 	var signed struct{ PSBT []byte }
@@ -69,7 +69,8 @@ func (n *Node) Finalize(ctx context.Context, psbt []byte) ([]byte, error) {
 	return hex.DecodeString(final.Hex)
 }
 
-// callInto calls a method, of a wallet unless that is empty, and decodes its result.
+// callInto calls an RPC method and decodes its result. If wallet is not empty, it
+// calls the method of that wallet.
 func (n *Node) callInto(ctx context.Context, out any, wallet, method string, params ...any) error {
 	call := n.Call
 	if wallet != "" {

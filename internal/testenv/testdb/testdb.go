@@ -1,6 +1,6 @@
-// Package testdb creates databases for tests with the current schema, as copies of a
-// template that is migrated once per test process. Migrating each database took a third
-// of the tests' time.
+// Package testdb creates databases with the current schema for tests, as copies of a
+// template that is migrated once per test process. Migrating each database separately
+// took a third of the tests' time.
 package testdb
 
 import (
@@ -24,7 +24,7 @@ func SQLite(t testing.TB) string {
 	return path
 }
 
-// CopySQLite writes a new database to a path.
+// CopySQLite writes a new database to the file at path.
 func CopySQLite(t testing.TB, path string) {
 	t.Helper()
 	content, err := sqlite()

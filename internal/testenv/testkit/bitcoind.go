@@ -12,30 +12,30 @@ import (
 	"github.com/specterd/specterd/internal/testenv/regtest"
 )
 
-// patience is the time limit for starting and stopping a server, generous for a
-// busy machine.
+// patience is the time limit for starting and stopping a server, and for
+// Eventually. It is long, since the machine may be busy.
 const patience = time.Minute
 
-// Lookahead is the number of addresses that the wallets of the nodes of tests watch
-// past the last one that was used, instead of Bitcoin Core's 1000: deriving these was
-// half of the work of the tests' nodes. Tests of wallets use it as well, see
+// Lookahead is the number of addresses beyond the last used one that wallets on
+// test nodes watch. Bitcoin Core's default is 1000, and deriving these took half of
+// the CPU time of the test nodes. Tests of wallets use the same number; see
 // wallet.Service.WithLookahead.
 const Lookahead = 40
 
-// Node is a bitcoind on regtest that belongs to one test.
+// Node is a bitcoind on regtest for one test.
 type Node struct {
 	*regtest.Node
 }
 
-// Bitcoind starts a bitcoind on regtest for this test, with a new chain, wallets,
-// ZMQ and no peers. ExtraArgs come last on its command line.
+// Bitcoind starts a bitcoind on regtest for this test, with a new chain, wallets
+// and ZMQ, and without peers. ExtraArgs are appended to its command line.
 func Bitcoind(t testing.TB, extraArgs ...string) *Node {
 	t.Helper()
 	return startBitcoind(t, func(string) {}, extraArgs)
 }
 
-// BitcoindFrom starts one with a copy of a node's data directory, the only
-// directory in a .tar.gz file.
+// BitcoindFrom starts a bitcoind like Bitcoind, with a copy of a node's data
+// directory. The archive is a .tar.gz file that contains only this directory.
 func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
 	t.Helper()
 	return startBitcoind(t, func(dir string) {
@@ -46,7 +46,8 @@ func BitcoindFrom(t testing.TB, archive string, extraArgs ...string) *Node {
 	}, extraArgs)
 }
 
-// startBitcoind prepares a new directory and starts a node with it.
+// startBitcoind creates a directory, calls prepare with it, and starts a node with
+// it.
 func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *Node {
 	t.Helper()
 	NeedsServer(t, "bitcoind")
@@ -98,8 +99,8 @@ func (n *Node) Mine(t testing.TB, count int) []string {
 	return hashes
 }
 
-// CLI calls a method of the node, like bitcoin-cli, and fails the test on an error.
-// Call returns the error instead.
+// CLI calls an RPC method of the node, like bitcoin-cli. It fails the test on an
+// error, whereas Call returns the error.
 func (n *Node) CLI(t testing.TB, method string, params ...any) json.RawMessage {
 	t.Helper()
 	result, err := n.Call(t.Context(), method, params...)
@@ -107,8 +108,8 @@ func (n *Node) CLI(t testing.TB, method string, params ...any) json.RawMessage {
 	return result
 }
 
-// WalletCLI calls a method of one of the node's loaded wallets, as bitcoin-cli
-// -rpcwallet does.
+// WalletCLI calls an RPC method of one of the node's loaded wallets, like
+// bitcoin-cli -rpcwallet.
 func (n *Node) WalletCLI(t testing.TB, wallet, method string, params ...any) json.RawMessage {
 	t.Helper()
 	result, err := n.CallWallet(t.Context(), wallet, method, params...)

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// Long reports whether the full form of the reliability tests was requested, as by
-// make verify-long; make test runs their short form.
+// Long reports whether the long form of the reliability tests is requested, as by
+// make verify-long. Otherwise, as in make test, they run in their short form.
 func Long() bool { return os.Getenv("SPECTERD_LONG") != "" }
 
-// Size is the extent of a reliability test: short, or long in its full form.
+// Size returns the size of a reliability test: long in its long form, and short
+// otherwise.
 func Size(short, long int) int {
 	if Long() {
 		return long
@@ -23,8 +24,8 @@ func Size(short, long int) int {
 	return short
 }
 
-// Bar is a time limit: limit in the full form, which requires a quiet machine, and
-// ten times limit in the short form.
+// Bar returns a time limit: limit in the long form, which requires a quiet machine,
+// and ten times limit in the short form.
 func Bar(limit time.Duration) time.Duration {
 	if Long() {
 		return limit
@@ -38,8 +39,8 @@ func Figure(t testing.TB, format string, args ...any) {
 	t.Logf("FIGURE "+format, args...)
 }
 
-// Seed is the seed of a test's random choices. The test logs it, and SPECTERD_SEED
-// repeats it.
+// Seed returns a seed for a test's random choices and logs it. If SPECTERD_SEED is
+// set, it returns that seed, to repeat a run.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
@@ -52,8 +53,8 @@ func Seed(t testing.TB) uint64 {
 	return seed
 }
 
-// Spread calls do n times, on all processors, until the test has failed. The random
-// numbers of each call depend on the seed and on i.
+// Spread calls do n times, on all processors, and stops early if the test fails.
+// The random numbers of each call depend only on seed and i.
 func Spread(t testing.TB, seed uint64, n int, do func(i int, r *rand.Rand)) {
 	t.Helper()
 	var next atomic.Int64

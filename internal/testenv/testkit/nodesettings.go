@@ -11,21 +11,21 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// NodeSetting is a configuration of the node that may limit specterd.
+// NodeSetting is a configuration of the node that may restrict specterd.
 type NodeSetting struct {
 	Name string
 	Args []string
-	// Problem is the code of the problem that makes the node unusable, and Notices
-	// are the codes of mere limitations; see [nodestatus.Status].
+	// Problem is the code of the problem that makes the node unusable, if any.
+	// Notices are the codes of restrictions; see [nodestatus.Status].
 	Problem string
 	Notices []string
-	// Says is a part of the message of specterd doctor and readiness about the
-	// problem, and of doctor about the last notice.
+	// Says is a part of the message about the problem, in specterd doctor and in
+	// the readiness probe, or of doctor's message about the last notice.
 	Says string
-	// IsBusy reports whether the node rejects calls at random under load.
+	// IsBusy is set if the node rejects calls at random under load.
 	IsBusy bool
-	// Changes reports whether requests may be rejected (4xx) that the default test
-	// node accepts, although the node is usable.
+	// Changes is set if the node is usable, but requests that the default test node
+	// accepts may be rejected (4xx).
 	Changes bool
 }
 
@@ -35,7 +35,7 @@ func NodeSettings() []NodeSetting {
 	var all, needed []string
 	for _, m := range nodestatus.Methods() {
 		all = append(all, m.Name)
-		if m.Without == "" || m.Name == "getzmqnotifications" { // which the test itself calls
+		if m.Without == "" || m.Name == "getzmqnotifications" { // the test calls this method itself
 			needed = append(needed, m.Name)
 		}
 	}

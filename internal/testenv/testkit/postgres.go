@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/pgserver"
 )
 
-// postgres is the server of this test process, started on first use. It ends with
-// the process.
+// postgres is the PostgreSQL server of this test process. It is started on first
+// use and ends with the process.
 var (
 	postgres  = sync.OnceValues(func() (*pgserver.Server, error) { return pgserver.Start(context.Background()) })
 	databases atomic.Int64
@@ -24,8 +24,8 @@ func Postgres(t testing.TB) string {
 	return PostgresCopy(t, pgserver.Empty)
 }
 
-// PostgresCopy returns the URL of a new copy of a database without connections. The
-// copy is dropped when the test ends.
+// PostgresCopy returns the URL of a new copy of a database, which must have no
+// connections. The copy is dropped when the test ends.
 func PostgresCopy(t testing.TB, template string) string {
 	t.Helper()
 	NeedsServer(t, "PostgreSQL")
@@ -37,7 +37,7 @@ func PostgresCopy(t testing.TB, template string) string {
 	url, err := server.Create(t.Context(), name, template)
 	check(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience) // t.Context has ended
+		ctx, cancel := context.WithTimeout(context.Background(), patience) // t.Context has already ended
 		defer cancel()
 		check(t, server.Drop(ctx, name))
 	})

@@ -12,13 +12,14 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 )
 
-// recordedKey is an account key in a descriptor.
+// recordedKey matches an account key with its origin in a descriptor.
 var recordedKey = regexp.MustCompile(`(\[[0-9a-f]{8}((?:/[0-9]+h)+)\])(tpub[0-9A-Za-z]+)`)
 
-// RecordedKey returns a descriptor from the Specter Desktop in
-// testdata/specter-desktop/real, without its checksum, with the private key of one
-// of its devices; and whether the descriptor contains a key of that device. The
-// admin's devices are numbers 1 to 3, and someuser's 11 to 13.
+// RecordedKey takes a descriptor of the Specter Desktop recorded in
+// testdata/specter-desktop/real, and returns it without checksum and with the
+// private key of one of its devices. It also reports whether the descriptor
+// contains a key of that device. The admin's devices have the numbers 1 to 3, and
+// someuser's have 11 to 13.
 func RecordedKey(t testing.TB, descriptor string, device int) (private string, has bool) {
 	t.Helper()
 	body, _, _ := strings.Cut(descriptor, "#")

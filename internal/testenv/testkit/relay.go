@@ -14,7 +14,7 @@ import (
 )
 
 // Relay is a proxy between specterd and a node's RPC. It forwards all requests
-// until a test changes that.
+// unless a test intercepts them.
 type Relay struct {
 	t      testing.TB
 	node   *Node
@@ -25,9 +25,9 @@ type Relay struct {
 	server *http.Server
 }
 
-// Exchange is a request to the node, a single call or a batch, and its response.
-// Methods are the called methods, without calls that only check whether a method is
-// allowed.
+// Exchange is a request to the node, either a single call or a batch, and its
+// response. Methods are the called methods, without calls that only check whether a
+// method is allowed.
 type Exchange struct {
 	http.ResponseWriter
 	*http.Request
@@ -36,7 +36,7 @@ type Exchange struct {
 	relay   *Relay
 }
 
-// NewRelay starts a relay on its own port.
+// NewRelay starts a relay on a free port.
 func NewRelay(t testing.TB, n *Node) *Relay {
 	t.Helper()
 	r := &Relay{t: t, node: n}
@@ -45,14 +45,15 @@ func NewRelay(t testing.TB, n *Node) *Relay {
 	return r
 }
 
-// Port is the port of the relay.
+// Port returns the port of the relay.
 func (r *Relay) Port() int { return r.port }
 
-// URL is the URL of the relay.
+// URL returns the URL of the relay.
 func (r *Relay) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", r.port) }
 
-// Intercept lets a function answer requests, which may also forward them; nil restores
-// forwarding. Requests in progress are not affected.
+// Intercept makes the relay call answer for each request, instead of forwarding the
+// request. If answer is nil, the relay forwards requests again. Requests in
+// progress are not affected.
 func (r *Relay) Intercept(answer func(*Exchange)) {
 	if answer == nil {
 		answer = (*Exchange).HandOn
@@ -103,16 +104,16 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) {
 	(*r.meddle.Load())(x)
 }
 
-// Calls reports whether one of the calls is to one of these methods, or true if
-// none is given.
+// Calls reports whether the request calls one of these methods. Without methods, it
+// returns true.
 func (x *Exchange) Calls(methods ...string) bool {
 	return len(methods) == 0 || slices.ContainsFunc(x.Methods, func(m string) bool { return slices.Contains(methods, m) })
 }
 
-// HandOn forwards the request and the response.
+// HandOn forwards the request to the node, and the response to the client.
 func (x *Exchange) HandOn() { x.Answer(x.Ask()) }
 
-// Ask forwards the request and returns the response.
+// Ask forwards the request to the node and returns the response.
 func (x *Exchange) Ask() (status int, body []byte) {
 	url := fmt.Sprintf("http://%s:%d%s", x.relay.node.Host(), x.relay.node.Port(), x.URL.EscapedPath())
 	req, err := http.NewRequestWithContext(x.Context(), http.MethodPost, url, bytes.NewReader(x.body))
@@ -131,7 +132,7 @@ func (x *Exchange) Ask() (status int, body []byte) {
 	return resp.StatusCode, body
 }
 
-// ID is the id of the call as JSON. The request must be a single call.
+// ID returns the id of the call as JSON. The request must be a single call.
 func (x *Exchange) ID() string {
 	var call struct {
 		ID json.RawMessage `json:"id"`
@@ -140,7 +141,7 @@ func (x *Exchange) ID() string {
 	return string(call.ID)
 }
 
-// Answer responds with a body as Core does.
+// Answer sends a response with the given body, like Bitcoin Core.
 func (x *Exchange) Answer(status int, body []byte) {
 	x.ResponseWriter.Header().Set("Content-Type", "application/json")
 	x.WriteHeader(status)

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// Script is a wallet type, described by the parts of a descriptor around the keys.
+// Script is a wallet type. It has the parts of a descriptor around the keys.
 type Script struct {
 	Name        string
 	open, close string
-	Keys        int // two of them sign if there are more
+	Keys        int // number of keys; two signatures are required if there are several
 }
 
 // All wallet types, except those that differ only in the number of keys.
@@ -25,12 +25,13 @@ var (
 	Scripts = []Script{WPKH, SHWPKH, PKH, TR, WSH, SHWSH, SH}
 )
 
-// SignaturesRequired is the number of required signatures.
+// SignaturesRequired returns the number of required signatures.
 func (s Script) SignaturesRequired() int { return min(2, s.Keys) }
 
-// Descriptor returns the descriptor of the test devices from a number on, for a
-// branch such as 0 or <0;1>, with the private key of the given signer, counted from
-// 0, or without private keys.
+// Descriptor returns a descriptor with the keys of consecutive test devices,
+// beginning with number first, for a branch such as 0 or <0;1>. It contains the
+// private key of the device with index signer, counted from 0; if signer is
+// negative, it contains only public keys.
 func (s Script) Descriptor(t testing.TB, first int, branch string, signer int) string {
 	t.Helper()
 	keys := make([]string, s.Keys)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Secrets finds secrets in text that others may read: verbatim, encoded, and in
-// part.
+// Secrets finds secrets in text that others may read. It finds them verbatim and
+// encoded, whole and in part.
 type Secrets struct {
-	grams map[string]string // name and form, by pieces of gram bytes
+	grams map[string]string // name and encoding of each secret, by its parts of gram bytes
 }
 
-// gram is the length of a piece of a secret that must not occur; a shorter secret
-// is only searched as a whole.
+// gram is the length in bytes of the parts that are searched for. A shorter text is
+// not searched for.
 const gram = 12
 
 // Add adds a secret under a name.
@@ -35,15 +35,15 @@ func (s *Secrets) Add(name, secret string) {
 	add("URL", url.PathEscape(secret))
 	add("hexadecimal", hex.EncodeToString([]byte(secret)))
 	add("hexadecimal", strings.ToUpper(hex.EncodeToString([]byte(secret))))
-	for skip := range min(3, len(secret)) { // at any offset
+	for skip := range min(3, len(secret)) { // it may begin at any offset of the encoded text
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			text := encoding.EncodeToString([]byte(secret[skip:]))
-			add("base64", text[:max(0, len(text)-1)]) // the end depends on the following text
+			add("base64", text[:max(0, len(text)-1)]) // the last character depends on the following text
 		}
 	}
 }
 
-// Find returns the secrets that occur in a text.
+// Find returns the names of the secrets that occur in a text.
 func (s *Secrets) Find(text string) (found []string) {
 	seen := map[string]bool{}
 	for i := 0; i+gram <= len(text); i++ {

@@ -11,8 +11,9 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 )
 
-// Key returns the account key m/48h/1h/0h of test device number n in the form of
-// descriptors, with its origin: [d34db33f/48h/1h/0h]tpub…, and the same with tprv….
+// Key returns the account key m/48h/1h/0h of test device number n with its origin,
+// as in descriptors: public is [d34db33f/48h/1h/0h]tpub…, and private is the same
+// with tprv….
 func Key(t testing.TB, n int) (public, private string) {
 	t.Helper()
 	seed := sha512.Sum512(fmt.Appendf(nil, "specterd test device %d", n))
@@ -31,15 +32,15 @@ func Key(t testing.TB, n int) (public, private string) {
 	return "[" + origin + "]" + neutered.String(), "[" + origin + "]" + key.String()
 }
 
-// Signer creates a wallet with the private keys of descriptors; see
+// Signer creates a wallet on the node with the private keys of descriptors; see
 // [regtest.Node.MakeSigner].
 func (n *Node) Signer(t testing.TB, name string, descriptors ...string) {
 	t.Helper()
 	check(t, n.MakeSigner(t.Context(), name, descriptors...))
 }
 
-// Sign lets each of the wallets sign a PSBT separately, and returns it with all
-// signatures.
+// Sign makes each of the wallets sign a PSBT separately, and returns the PSBT with
+// all signatures.
 func (n *Node) Sign(t testing.TB, psbt []byte, wallets ...string) []byte {
 	t.Helper()
 	signed := make([][]byte, len(wallets))

@@ -1,8 +1,7 @@
 // Package testkit starts real servers for tests: a bitcoind on regtest, and
-// PostgreSQL. It takes them from the programs that make deps puts in place, and
-// a test that finds none fails rather than skip; only -short skips, see
-// [NeedsServer]. Nothing that it starts or writes outlives the test process, even
-// when that is killed.
+// PostgreSQL. It uses the programs that make deps installs. If a program is
+// missing, the test fails; tests are skipped only under -short, see [NeedsServer].
+// No server and no file outlives the test process, even if it is killed.
 package testkit
 
 import (
@@ -10,8 +9,8 @@ import (
 	"time"
 )
 
-// Eventually waits until the condition holds, and fails the test if it does not
-// within a minute.
+// Eventually waits until holds returns true, and fails the test if that takes
+// longer than a minute.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.After(patience)

@@ -83,7 +83,8 @@ func TestScriptAndFindBinaryAgree(t *testing.T) {
 	}
 }
 
-// ownerVariable makes TestOwner act as the test process that is killed.
+// ownerVariable is the environment variable that makes TestOwner act as the process
+// to be killed.
 const ownerVariable = "TESTKIT_TEST_OWNER"
 
 // TestOwner is a helper process of TestNothingOutlivesAKilledTest.

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// userTexts selects all texts in specterd's database that users wrote and that must
-// not be logged. Names of users may be logged.
+// userTexts selects the texts in specterd's database that users entered and that
+// must not be logged. The names of users may be logged.
 const userTexts = `
 SELECT name FROM wallets UNION SELECT receive_descriptor FROM wallets UNION SELECT change_descriptor FROM wallets
 UNION SELECT core_name FROM wallets WHERE core_name NOT LIKE 'specterd-%'
@@ -19,15 +19,15 @@ UNION SELECT xpub FROM wallet_keys UNION SELECT alias FROM members
 UNION SELECT alias FROM devices UNION SELECT name FROM devices
 UNION SELECT label FROM labels UNION SELECT description FROM tokens`
 
-// shortestUserText is the minimum length of a text that is searched: shorter ones
-// occur in the log by chance.
+// shortestUserText is the minimum length in bytes of a text that is searched for.
+// Shorter texts may occur in the log by chance.
 const shortestUserText = 4
 
-// CheckLog fails a test if a JSON log contains a text of the database's users in an
-// attribute, at level info or above. Tests call it after their server has stopped.
-// It skips messages, which are constant, and attributes that cannot contain such a
-// text or may contain it, such as the name of the user and the request id that a
-// client chose. An error is an error of the database.
+// CheckLog fails the test if a JSON log contains a text that users entered, in an
+// attribute at level info or above. Tests call it after their server has stopped.
+// It ignores messages, which are constant, and attributes that cannot contain such
+// a text or are allowed to, such as the user's name and the request id, which
+// clients may choose. It returns an error if the database cannot be read.
 func CheckLog(ctx context.Context, t testing.TB, db *sql.DB, log string) error {
 	t.Helper()
 	rows, err := db.QueryContext(ctx, userTexts)
@@ -53,8 +53,7 @@ var exempt = map[string]bool{
 	"address": true, "url": true, "version": true, "path": true,
 }
 
-// attributes returns the values in a log at level info or above, separated by
-// spaces.
+// attributes returns the attributes of a log at level info or above, one per line.
 func attributes(t testing.TB, log string) string {
 	t.Helper()
 	var all strings.Builder
@@ -72,7 +71,8 @@ func attributes(t testing.TB, log string) string {
 	return all.String() + "\n"
 }
 
-// find returns the attribute that contains a text as a whole word, or "".
+// find returns the attribute that contains a text as a whole word, or "" if there
+// is none.
 func find(logged, text string) string {
 	if len(text) < shortestUserText {
 		return ""

@@ -1,8 +1,8 @@
 //go:build generated
 
-// The client of a live server, with the code that oapi-codegen makes of the OpenAPI
-// specification. A test generates that code, compiles it with this file, and runs it:
-// TestGeneratedClient in internal/httpapi.
+// This is a client for a running server. It uses the code that oapi-codegen
+// generates from the OpenAPI specification. TestGeneratedClient in internal/httpapi
+// generates that code, compiles it together with this file, and runs the program.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/oapi-codegen/runtime/types"
 )
 
-// amountSat is more than a float32 has digits for.
+// amountSat is an integer that a float32 cannot represent.
 const amountSat = 1<<24 + 1
 
 func main() {
