@@ -50,7 +50,7 @@ type alphaRecord struct {
 }
 
 // TestV1alpha_MatchesCore compares the transactions and UTXOs that v1alpha returns for a
-// wallet with those in Bitcoin Core.
+// wallet with Bitcoin Core's.
 func TestV1alpha_MatchesCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	core := coreWallet{t, node, "hot"}

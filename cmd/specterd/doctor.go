@@ -76,8 +76,8 @@ func (d *doctor) error(what, format string, args ...any) {
 	d.say("error", what, format, args...)
 }
 
-// examine runs the checks in order and prints the results. It stops if the remaining
-// checks depend on one that failed. It returns an error only if ctx ends.
+// examine runs the checks in order and prints the results. It stops after a failed check
+// that the remaining checks depend on. It returns an error only if ctx ends.
 func (d *doctor) examine(ctx context.Context) error {
 	d.files()
 	d.disk()
@@ -298,8 +298,8 @@ func (d *doctor) backups() {
 	}
 }
 
-// wrongClock is the difference from the node's clock above which one of the two clocks
-// is assumed to be wrong.
+// wrongClock is the difference from the node's clock above which this machine's or the
+// node's clock is assumed to be wrong.
 const wrongClock = 10 * time.Second
 
 // node checks the node, and reports whether the wallets can be checked with it.

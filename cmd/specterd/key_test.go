@@ -198,7 +198,7 @@ func TestPlantedSymlinks(t *testing.T) {
 		_ = tool(t, dir, "key", "rotate").Run() // may fail
 		unharmed(name)
 	}
-	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // files that exist before the first start
+	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // the links are planted before the first start
 		dir := t.TempDir()
 		check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)

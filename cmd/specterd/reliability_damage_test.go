@@ -17,10 +17,10 @@ import (
 )
 
 // TestDamagedDatabase damages the database file in many ways. Either the server does not
-// start and reports the reason, or SQLite's quick_check finds the damage while it runs: it
-// is logged, the readiness probe fails and all requests are refused. Until then, requests
-// may fail because of invalid values, but the server never panics and never accepts a
-// deleted token.
+// start and reports the reason, or SQLite's quick_check finds the damage while the server
+// runs: the damage is logged, the readiness probe fails and all requests are refused. Until
+// then, requests may fail because of invalid values, but the server never panics and never
+// accepts a deleted token.
 func TestDamagedDatabase(t *testing.T) {
 	t.Parallel()
 	sound := t.TempDir()

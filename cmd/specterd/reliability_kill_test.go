@@ -111,7 +111,7 @@ func killed(t *testing.T, s *server, err error) bool {
 	return true
 }
 
-// often is the number of times that one thread makes a system call, for frequent ones.
+// often maps frequent system calls to the number of times that one thread makes them.
 var often = map[string]int{"pwrite64": 200, "fsync": 15}
 
 // ledger records the acknowledged changes: tokens by id, users by name.

@@ -243,7 +243,7 @@ func (s *successor) release(t *testing.T, alias string, utxos []utxo) {
 }
 
 // notChosen lists, by recording, UTXOs that Core could have selected but did not. They are
-// frozen during the request, so that Core selects the same ones again.
+// frozen during the request, so that Core selects the same UTXOs as in the recording.
 var notChosen = map[string]struct {
 	alias string
 	utxos []utxo

@@ -66,15 +66,15 @@ type ImportStore interface {
 	ImportToken(ctx context.Context, origin string, t Token, e Event) error
 }
 
-// Imports imports users and tokens from Specter Desktop. It imports no object
-// twice, and none that was deleted after an earlier import.
+// Imports imports users and tokens from Specter Desktop. It imports each object at
+// most once, even if the object was deleted afterwards.
 type Imports struct {
 	store     ImportStore
 	passwords *Passwords
 	now       func() time.Time
 }
 
-// NewImports returns an Imports that stores what it imports in store.
+// NewImports returns an Imports that stores imported objects in store.
 func NewImports(store ImportStore, passwords *Passwords, now func() time.Time) *Imports {
 	return &Imports{store: store, passwords: passwords, now: clock.Microseconds(now)}
 }

@@ -27,8 +27,8 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 }
 
 // roleScopes are the scopes that each role makes usable in a wallet, in addition to
-// those of lower roles. A member with a password can create a token with all of
-// them.
+// the scopes of lower roles. A member with a password can create a token with all
+// of them.
 var roleScopes = map[WalletRole]Scopes{
 	RoleViewer:   WalletsRead | ProposalsRead,
 	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,

@@ -2,9 +2,9 @@
 // wallet limits and families, the caller of a request, and the audit log. It does
 // not depend on HTTP or SQL.
 //
-// Invariant: what a token may do is determined by its database row at the time of
-// the request, within the permissions that its user has at that time; the claims in
-// the token serve only to find the row.
+// Invariant: the permissions of a token are determined by its database row at the
+// time of the request, within the permissions that its user has at that time; the
+// claims in the token serve only to find the row.
 package auth
 
 import (
@@ -15,8 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Principal is an authenticated caller and the caller's permissions: those of the
-// user's role, limited to the scopes and wallets of the token if there is one.
+// Principal is an authenticated caller and the caller's permissions: the
+// permissions of the user's role, limited to the scopes and wallets of the token if
+// there is one.
 type Principal struct {
 	UserID   string
 	UserName string

@@ -36,7 +36,7 @@ type QuotaInfo struct {
 	// PerWallet is set for objects that are counted per wallet. The limit of the
 	// user who adds an object applies.
 	PerWallet bool
-	Means     string // what is counted
+	Means     string // description of the counted objects
 	remedy    string
 }
 

@@ -35,10 +35,10 @@ type RecorderStore interface {
 }
 
 // Recorder records logins, aggregated if there are many, and the last use of
-// tokens. It writes them in batches, independently of requests, so a crash loses
-// those of the last second. Events of changes are not written by the Recorder but
-// in the transaction of the change. The Recorder also seals the audit log once per
-// second.
+// tokens. It writes them in batches, independently of requests, so a crash loses at
+// most the last second of both. Events of changes are not written by the Recorder
+// but in the transaction of the change. The Recorder also seals the audit log once
+// per second.
 type Recorder struct {
 	log   *slog.Logger
 	store RecorderStore

@@ -284,7 +284,7 @@ func grantedScopes(who *Principal, asked Scopes) (Scopes, error) {
 
 // grantedWallets converts aliases to wallet ids. It returns an Invalid fault for a
 // wallet that the caller is not a member of or that the caller's token excludes. If
-// aliases is nil, it returns the caller's own limit, where nil means no limit.
+// aliases is nil, it returns the caller's own limit, which is nil if there is none.
 func (s *Tokens) grantedWallets(ctx context.Context, who *Principal, aliases []string) ([]string, error) {
 	if aliases == nil {
 		return who.Wallets, nil

@@ -25,7 +25,7 @@ type Source interface {
 	// int64, a float64 or a []byte, depending on the column's type. On an error, it
 	// yields the error and stops. The caller must not use a row after the next iteration.
 	Rows(ctx context.Context, t Table) iter.Seq2[[]any, error]
-	// Wallets returns all wallets except those that are being removed.
+	// Wallets returns all wallets that are not being removed.
 	Wallets(ctx context.Context) ([]Wallet, error)
 }
 

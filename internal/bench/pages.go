@@ -102,7 +102,7 @@ func deepPages(ctx context.Context, r *reader) ([]string, error) {
 }
 
 // measureFlat sends the same requests to all readers in turns, over one connection
-// each, and compares the durations of the last reader with those of the first.
+// each, and compares the durations of the last reader with the first reader's.
 func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(context.Context, *reader) ([]string, error)) (figure, error) {
 	paths := make([][]string, len(readers))
 	for i, r := range readers {

@@ -40,8 +40,8 @@ type comparison struct {
 	byProcessor bool
 }
 
-// measureRequests compares the requests per second of specterd with those of a bare
-// server.
+// measureRequests compares how many requests per second specterd and a bare server
+// answer.
 func measureRequests(ctx context.Context, b *bench) error {
 	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few"), fewTokens)
 	if err != nil {

@@ -46,10 +46,11 @@ func measureSteps(ctx context.Context, b *bench) error {
 	return cmd.Run()
 }
 
-// printSteps is the main function of that process. Client and server share one
-// thread, so that the duration of a request is the work of both, without waiting.
-// The steps alternate in batches of a few milliseconds. Other load on the machine
-// can only increase the durations, so the fastest batches show the cost.
+// printSteps is the main function of the process that measureSteps starts. Client
+// and server share one thread, so that the duration of a request is the work of
+// both, without waiting. The steps alternate in batches of a few milliseconds.
+// Other load on the machine can only increase the durations, so the fastest batches
+// show the cost.
 func printSteps(ctx context.Context, stdout io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(stepsPercent)

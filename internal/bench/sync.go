@@ -36,8 +36,8 @@ const (
 	syncTurns = 3
 )
 
-// measureSync builds an index from scratch, and compares the duration with that of
-// the calls to the node alone.
+// measureSync builds an index from scratch, and compares the duration with the
+// duration of the calls to the node alone.
 func measureSync(ctx context.Context, b *bench) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(stepsPercent)) // as in `serve`
 	start := clock()

@@ -119,8 +119,8 @@ func TestEditUser(t *testing.T) {
 	})
 }
 
-// TestEditsOfUsersAreOneAfterTheOther checks that of two admins who demote themselves at
-// the same time, only one succeeds.
+// TestEditsOfUsersAreOneAfterTheOther checks that, if two admins demote themselves at the
+// same time, only one succeeds.
 func TestEditsOfUsersAreOneAfterTheOther(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *bench) {
 		for round := range 10 {

@@ -89,7 +89,7 @@ func tablesOf(ctx context.Context, memory *sql.DB) ([]backup.Table, error) {
 	return tables, nil
 }
 
-// inOrder sorts names so that each name follows those that it refers to.
+// inOrder sorts names so that each name follows the names that it refers to.
 func inOrder(names []string, refers map[string][]string) []string {
 	var ordered []string
 	var place func(name string)

@@ -102,8 +102,8 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 
 // settleProposals updates the status of proposals according to the index. Proposals that
 // end are updated first, so that their inputs are free for proposals that reopen. If
-// several proposals that share an input can reopen, the one that lost the input last gets
-// it.
+// several proposals that share an input can reopen, the input goes to the proposal that
+// lost it last.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
 	list, err := proposals(ctx, q, ids)
 	if err != nil || len(list) == 0 {

@@ -166,7 +166,7 @@ func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
 
 var errDamaged = errors.New("its pages do not fit together")
 
-// IsDamage reports whether err says that an SQLite file is corrupt.
+// IsDamage reports whether err means that an SQLite file is corrupt.
 func IsDamage(err error) bool {
 	switch primaryCode(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:

@@ -22,8 +22,8 @@ type bench struct {
 	t       testing.TB
 	engine  string // sqlite or pgx
 	options store.Options
-	// shell is a plain connection in addition to the store's, like that of an admin's SQL
-	// shell. On SQLite it does not enforce foreign keys.
+	// shell is a plain connection in addition to the store's, like an admin's SQL shell.
+	// On SQLite it does not enforce foreign keys.
 	shell *sql.DB
 	now   time.Time
 }

@@ -55,8 +55,9 @@ type Node struct {
 	process *childprocess.Process
 }
 
-// FindBinary returns the path of a working bitcoind: $BITCOIND, or else the one on
-// PATH, or else the one that scripts/bitcoind.sh installs in the cache directory.
+// FindBinary returns the path of a working bitcoind: $BITCOIND, or else bitcoind on
+// PATH, or else the program that scripts/bitcoind.sh installs in the cache
+// directory.
 func FindBinary(ctx context.Context) (string, error) {
 	path, err := lookBinary()
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 // Eventually. It is long, since the machine may be busy.
 const patience = time.Minute
 
-// Lookahead is the number of addresses beyond the last used one that wallets on
-// test nodes watch. Bitcoin Core's default is 1000, and deriving these took half of
-// the CPU time of the test nodes. Tests of wallets use the same number; see
+// Lookahead is the number of addresses that wallets on test nodes watch beyond the
+// last used address. Bitcoin Core's default is 1000, and deriving these took half
+// of the CPU time of the test nodes. Tests of wallets use the same number; see
 // wallet.Service.WithLookahead.
 const Lookahead = 40
 
