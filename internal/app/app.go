@@ -205,8 +205,8 @@ func (a *App) hasSchema(ctx context.Context) bool {
 // start.
 func (a *App) marker() string { return filepath.Join(a.Config.DataFolder, "in-use") }
 
-// markInUse writes the marker with the time and what was done to the data directory
-// first.
+// markInUse writes the marker. Its text states the time and how the use of the directory
+// began.
 func (a *App) markInUse(what string) error {
 	text := "specterd " + what + " and began to use this directory at " + a.Now().UTC().Format(time.RFC3339) + "\n"
 	if err := replaceFile(a.marker(), []byte(text)); err != nil {

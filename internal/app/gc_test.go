@@ -23,7 +23,7 @@ func TestWorkload(t *testing.T) {
 		{100 * mb, false}, // high load
 		{11 * mb, false},  // lower, but not low
 		{10 * mb, true},
-		{10 * mb, false}, // lower than a tenth of the maximum
+		{10 * mb, false}, // the load has not changed
 		{0, true},        // no load after high load
 		{0, false},
 		{3 * mb, false},

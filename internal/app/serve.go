@@ -198,7 +198,8 @@ func (a *App) url(addr net.Addr) string {
 	return scheme + "://" + addr.String()
 }
 
-// UnencryptedWarning is the warning if ServesUnencrypted returns true.
+// UnencryptedWarning is the warning for a server for which ServesUnencrypted returns
+// true.
 const UnencryptedWarning = "passwords and tokens are sent unencrypted: specterd serves HTTP without TLS beyond this machine; set a certificate (SPECTER_TLS_CERT_FILE), or use a reverse proxy with TLS and name it in SPECTER_TRUSTED_PROXIES"
 
 // ServesUnencrypted reports whether the server is reachable from other machines without

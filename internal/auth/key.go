@@ -48,8 +48,8 @@ type KeyStore interface {
 	// returns ErrKeyRetired if from is not the current signing key.
 	RotateKey(ctx context.Context, from, to string, e Event) error
 	// DropKeys drops the retired keys without unexpired tokens or, if end is set,
-	// all retired keys. It deletes their tokens, and adds the event of each dropped
-	// key to the audit log.
+	// all retired keys after deleting their tokens. It adds the event of each
+	// dropped key to the audit log.
 	DropKeys(ctx context.Context, end bool, event func(DroppedKey) Event) ([]DroppedKey, error)
 }
 

@@ -89,7 +89,8 @@ func explain(found []*match.Match) string {
 	}
 	switch longest.Pattern {
 	case "dictionary":
-		// The list that is named would be random if several contain the word.
+		// The list in which zxcvbn finds a word first is random, so the message
+		// names no list.
 		return "it consists of common passwords or words, or of names known here, such as the names of the user, of the user's own wallets, of this host or of the program"
 	case "spatial":
 		return "it consists of keys that are next to each other"

@@ -40,7 +40,7 @@ type QuotaInfo struct {
 	remedy    string
 }
 
-// quotas are all quotas in the order of Quotas.
+// quotas describes all quotas, in the order in which they are listed to users.
 var quotas = []QuotaInfo{
 	{QuotaWallets, 1000, false, "wallets that the user is a member of", "delete or leave one"},
 	{QuotaTokens, 10_000, false, "tokens, expired ones included", "delete some"},
@@ -69,7 +69,7 @@ func (q Quota) Info() (QuotaInfo, bool) {
 // MaxQuota is the maximum limit that can be set.
 const MaxQuota = 1_000_000_000
 
-// Limits are limits by quota. The default applies to quotas that are not in the
+// Limits maps quotas to limits. The default applies to quotas that are not in the
 // map.
 type Limits map[Quota]int64
 

@@ -86,7 +86,7 @@ func (l limit) wait(c loginCount, now time.Time) time.Duration {
 		return 0
 	}
 	wait := maxWait
-	if over < 16 { // the wait has reached maxWait, and a larger shift would overflow
+	if over < 16 { // from 16 on, the wait is maxWait, and a larger shift could overflow
 		wait = min(maxWait, firstWait<<over)
 	}
 	return min(wait, wait-now.Sub(c.last))

@@ -22,7 +22,7 @@ func benchOnBoth(b *testing.B, run func(b *testing.B, s *bench)) {
 	b.Run("postgres", func(b *testing.B) { run(b, openPostgres(b)) })
 }
 
-// cpuTime returns the CPU time that this process has used in user mode.
+// cpuTime returns the CPU time that this process has used, in user and system mode.
 func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -36,9 +36,9 @@ func txidOf(seed uint64) string {
 	return fmt.Sprintf("%016x%016x%016x%016x", r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64())
 }
 
-// longHistory returns n transactions in the order of the chain. Each has two outputs, one
-// of which belongs to the wallet; two of three spend the wallet's output of an earlier
-// one.
+// longHistory returns n transactions in the order of the chain. Each has two outputs, the
+// second of which belongs to the wallet. Two of three spend the wallet's output of an
+// earlier transaction.
 func longHistory(n int, own []wallet.Address) []wallet.Transaction {
 	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	list := make([]wallet.Transaction, n)

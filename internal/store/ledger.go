@@ -101,8 +101,8 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 	return nil
 }
 
-// heldByInactive returns the outputs that inactive transactions of a wallet spend, with
-// their amounts.
+// heldByInactive returns the amounts that inactive transactions of a wallet spend, by the
+// txid of the inactive transaction.
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
 	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
 	if err != nil {

@@ -49,7 +49,7 @@ type LostTokens struct {
 	Descriptions []string
 }
 
-// CheckBackup returns an error if the schema of the backup is newer than this program, or
+// CheckBackup returns an error if this program does not know the schema of the backup, or
 // if the backup does not have exactly the tables of its schema.
 func CheckBackup(ctx context.Context, f *backup.File) error {
 	newest, err := newestSchema()
