@@ -20,8 +20,8 @@ import (
 
 var errNothingToArchive = errors.New("nothing to archive")
 
-// ArchiveAudit moves audit events that are older than before to a new file at path. If
-// there are none, it creates no file.
+// ArchiveAudit moves audit events that are older than before to a new file at path.
+// Without such events, it creates no file.
 func (a *App) ArchiveAudit(ctx context.Context, who *auth.Principal, before time.Time, path string) (auth.AuditReport, error) {
 	audit := auth.NewAudit(a.Store)
 	if err := audit.Seal(ctx); err != nil {
@@ -52,7 +52,7 @@ func (a *App) ArchiveAudit(ctx context.Context, who *auth.Principal, before time
 }
 
 // VerifyArchives verifies archives as one chain. They may be given in any order. The
-// report tells whether an entry has the given hash.
+// report states whether an entry has the given hash.
 func VerifyArchives(paths []string, hash string) (r auth.AuditReport, err error) {
 	type archive struct {
 		*os.File

@@ -138,7 +138,7 @@ func (a *Audit) List(ctx context.Context, f AuditFilter, before int64, limit int
 
 // AuditReport is the result of verifying the chain.
 type AuditReport struct {
-	Anchor   Entry // last archived entry, which precedes the chain; the zero Entry if there is none
+	Anchor   Entry // last archived entry, which precedes the chain; the zero Entry without an archive
 	Entries  int64
 	Last     Entry // last entry of the chain, or Anchor if the chain is empty
 	Found    bool  // whether the requested hash is in the chain

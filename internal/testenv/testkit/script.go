@@ -12,7 +12,7 @@ type Script struct {
 	Keys        int // number of keys; two signatures are required if there are several
 }
 
-// All wallet types, except those that differ only in the number of keys.
+// All wallet types, except types that differ only in the number of keys.
 var (
 	WPKH   = Script{"wpkh", "wpkh(", ")", 1}
 	SHWPKH = Script{"sh-wpkh", "sh(wpkh(", "))", 1}
