@@ -44,8 +44,9 @@ func New(cfg config.Config, version string, log *slog.Logger, now func() time.Ti
 	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now}
 }
 
-// Open opens the database and, if necessary, creates or migrates its schema; this fails
-// if another process uses the SQLite file. At the first start, it also creates the
+// Open opens the database and, if necessary, creates or migrates its schema. On SQLite it
+// fails if serving is set or the schema must change, and another process still holds the
+// lock of the database after a wait. At the first start, it also creates the
 // signing key and the first admin. If serving is set, it holds the lock of the database
 // until Close. After an error, the App is closed.
 func (a *App) Open(ctx context.Context, serving bool) error {

@@ -185,7 +185,8 @@ func (a *App) CheckOldKeys(ctx context.Context) error {
 // keyPatience is how long withKeys waits for another process that is changing the keys.
 const keyPatience = 10 * time.Second
 
-// withKeys calls do, which changes the keys, while it holds the lock of the key file.
+// withKeys calls do, which changes the keys, while it holds the lock of the key file. If
+// the operator provides the keys, it takes no lock.
 func (a *App) withKeys(ctx context.Context, do func() error) error {
 	if a.KeysAreGiven() {
 		return do() // the database serializes the changes

@@ -25,7 +25,7 @@ type Event struct {
 	Detail   string
 }
 
-// The outcomes.
+// The values of Event.Outcome.
 const (
 	outcomeOK      = "ok"
 	outcomeRefused = "refused"

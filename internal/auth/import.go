@@ -88,10 +88,11 @@ type ForeignUser struct {
 	Hash   []byte // PBKDF2, as in Specter Desktop
 }
 
-// User imports a user with their password, without checking its strength. It
-// returns ErrUserExists if the name is taken, with one exception: an admin replaces
-// the first admin of the same name if that user still has the default password. If
-// dryRun is set, it changes nothing, and a new user has no id.
+// User imports a user with their password, without checking its strength. A user who
+// was imported before is returned unchanged. It returns ErrUserExists if the name is
+// taken, with one exception: if an imported admin has the name of the first admin, who
+// is active and still has the default password, the existing user gets the imported
+// password. If dryRun is set, it changes nothing, and a new user has no id.
 func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryRun bool) (User, Outcome, error) {
 	u, known, err := s.before(ctx, in)
 	if known || err != nil {

@@ -102,8 +102,9 @@ func ParseGracePeriod(text string) (time.Duration, error) {
 }
 
 // addUp returns the sum of the matched parts in seconds. Like pytimeparse, it adds
-// them in floating point, truncates the sum unless the seconds have a fraction, and
-// ignores the sign of whole seconds.
+// them in floating point. If a part other than the seconds has a fraction and the seconds
+// have none, it truncates the sum of the other parts and adds the seconds without the
+// sign.
 func addUp(names, match []string, sign float64) (float64, error) {
 	var rest, seconds float64
 	var fraction, fractionalSeconds bool

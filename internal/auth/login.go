@@ -64,8 +64,9 @@ func NewLogin(log *slog.Logger, store CredentialStore, passwords *Passwords, sig
 // first login.
 func (l *Login) RefuseDefaultPasswords() { l.refuseDefault = true }
 
-// Password returns the principal with this name and password. If the user does not
-// exist or is disabled, or if the password is wrong, it returns ErrUnauthenticated
+// Password returns the principal with this name and password. It rejects a malformed
+// name or password immediately. If the user does not exist, is disabled or has a default
+// password that is refused, or if the password is wrong, it returns ErrUnauthenticated
 // after one comparison, so that the response time does not reveal the reason. It
 // returns a TooMany fault after too many failed logins, or if too many passwords
 // are waiting to be checked.

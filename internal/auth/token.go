@@ -159,8 +159,8 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, params CreateTokenP
 	return t, secret, err
 }
 
-// maxSignings is the number of attempts to sign a token if the key is rotated
-// meanwhile.
+// maxSignings is the maximum number of attempts to sign a token; another attempt follows
+// if the signing key was retired meanwhile.
 const maxSignings = 5
 
 // signing calls do, which signs and stores a token. If the signing key was retired
@@ -221,7 +221,7 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 //
 // A token can rotate itself and its descendants. A caller with a password can
 // rotate any of their tokens; this also revokes the successors of earlier rotations
-// of the same token in which the caller used a token.
+// of the same token that were requested with a token.
 func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, gracePeriod time.Duration) (Token, string, error) {
 	now := s.now()
 	var secret string

@@ -22,12 +22,12 @@ type Deletion struct {
 	Exists    bool     // whether the token itself still exists
 	Ancestors []string // of the token
 	// CallerPredecessors are the tokens that the caller's token replaced in
-	// rotations in which the caller used a token.
+	// rotations that were requested with a token.
 	CallerPredecessors []string
 	// Family is the token, if it exists, and its descendants.
 	Family []TokenName
-	// Successors are the tokens that replaced tokens of the family in rotations in
-	// which the caller used a token, and their descendants.
+	// Successors are the tokens that replaced tokens of the family in rotations that
+	// were requested with a token and not with a password, and their descendants.
 	Successors []TokenName
 
 	// The fields below are set by the callback. KeepSuccessors keeps the Successors
@@ -44,10 +44,10 @@ type Deleted struct {
 }
 
 // Delete deletes one of the caller's tokens and its descendants. It also deletes
-// the tokens that replaced them in rotations in which the caller used a token,
-// unless keepSuccessors is set or the caller's token is such a successor. Id may be
-// the id of a deleted token that has successors. Once Delete has returned, all
-// processes reject the deleted tokens.
+// the tokens that replaced them in rotations that were requested with a token, with
+// the descendants of these, unless keepSuccessors is set or the caller's token is such
+// a successor. Id may be the id of a deleted token that has successors. Once Delete has
+// returned, all processes reject the deleted tokens.
 //
 // A token can delete itself, its descendants, and the tokens that it replaced.
 func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSuccessors bool) (Deleted, error) {

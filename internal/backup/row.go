@@ -13,7 +13,7 @@ import (
 )
 
 // appendRow appends a row to line as a JSON object with all columns, in the order of the
-// table. Bytes are encoded in hexadecimal.
+// table, and a line break. Bytes are encoded in hexadecimal.
 func (t Table) appendRow(line []byte, row []any) ([]byte, error) {
 	if len(row) != len(t.Columns) {
 		return nil, fmt.Errorf("a row has %d values for %d columns", len(row), len(t.Columns))

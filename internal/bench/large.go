@@ -164,7 +164,7 @@ func measureMillion(ctx context.Context, b *bench, large target) error {
 		return err
 	}
 	defer stop()
-	for _, t := range []target{few, large} { // stores the first use of each token before the comparison
+	for _, t := range []target{few, large} { // warm-up: the server stores the first use of each token now, not during the comparison
 		if _, err := t.round(ctx, b.connections, warmUp); err != nil {
 			return err
 		}

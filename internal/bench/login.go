@@ -24,7 +24,7 @@ const (
 	triedPassword  = "not the password that anybody has"
 )
 
-// loginNames are the names of the users that are tried, one of each kind.
+// loginNames are the user names of the measured login attempts, one of each kind.
 var loginNames = []string{ordinaryLogin, "unknown", "imported", "disabled"}
 
 const ordinaryLogin = "ordinary"

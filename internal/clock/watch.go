@@ -39,7 +39,7 @@ type Watch struct {
 	mu     sync.Mutex
 	origin time.Time     // the system time at which the steady clock was zero
 	apart  time.Duration // the deviation of the system time; zero while it is trusted
-	at     time.Time     // the time of detection, by the previous system time
+	at     time.Time     // the time of detection, according to the system clock before the jump
 	until  time.Duration // the end of the doubt, by the steady clock
 }
 

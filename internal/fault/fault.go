@@ -52,8 +52,8 @@ const (
 	Refused
 )
 
-// Field is a problem with one field of a request. Message never repeats the value
-// that was sent.
+// Field is a problem with one field of a request. Message never contains text from the
+// request, which may be secret.
 type Field struct {
 	Name    string
 	Message string

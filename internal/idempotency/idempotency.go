@@ -58,7 +58,7 @@ type Answer struct {
 	Body   []byte
 }
 
-// Entry is the state of the requests with a key.
+// Entry is the stored state of the requests of one user with one key to one route.
 type Entry struct {
 	Fingerprint []byte
 	ClaimID     string // of the last request that was processed

@@ -77,8 +77,9 @@ func Ensure(path string) error {
 	return f.Close()
 }
 
-// Replace writes a file under the temporary name path + ".new", syncs it to disk
-// and renames it. If it fails, the existing file is unchanged.
+// Replace writes a file under the temporary name path + ".new", renames it, and syncs
+// the file and its directory, so that the new file is on the disk when Replace returns
+// nil. If it fails before the rename, the existing file is unchanged.
 func Replace(path string, write func(io.Writer) error) (err error) {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {

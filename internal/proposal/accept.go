@@ -23,7 +23,8 @@ type funded struct {
 }
 
 // acceptable returns nil if the node will accept the payment once it is signed, and
-// otherwise ErrFeeRateTooLow or an error of Node.Check. If the draft replaces a payment,
+// otherwise ErrFeeRateTooLow, an error of Node.Check, or an error of looking up the
+// evictions. If the draft replaces a payment,
 // it also fills in the evictions.
 func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	if d.replaced != nil {

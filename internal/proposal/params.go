@@ -36,7 +36,7 @@ type CreateParams struct {
 type Recipient struct {
 	Address string
 	Amount  btc.Amount // 0 if it gets the remainder because of SendMax
-	Label   string     // the label of the address; empty for none
+	Label   string     // label to set for the address; empty for none
 }
 
 const (

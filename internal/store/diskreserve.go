@@ -22,8 +22,8 @@ import (
 )
 
 // reserveBytes is the size of the disk reserve, which is freed for revocations on a full
-// disk. It is sufficient to delete a few hundred tokens, or a few hundred thousand if the
-// write-ahead log can be checkpointed.
+// disk. It is sufficient to delete a few hundred tokens, and far more if the write-ahead
+// log can be checkpointed.
 const reserveBytes = 1 << 20
 
 // reserveInterval is the interval between checks of the disk.

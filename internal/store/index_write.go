@@ -110,7 +110,8 @@ func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 	return nil
 }
 
-// write writes one change, except for the balances, which settle writes.
+// write writes one change, except for the balances and the next address indexes, which
+// settle writes.
 func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
 	touch := w.wallets[c.WalletID]
 	if c.Locked != nil {
@@ -181,7 +182,8 @@ func (w *indexWriter) markUsed(ctx context.Context, c wallet.Change, touch *wall
 	return nil
 }
 
-// settle updates the balances in the wallets' rows if they may have changed.
+// settle updates the balances in the wallets' rows, and raises the next address indexes,
+// if they may have changed.
 func (w *indexWriter) settle(ctx context.Context) error {
 	for _, id := range w.order {
 		touch := w.wallets[id]

@@ -11,7 +11,7 @@ import (
 
 // arrays converts list conditions in queries to array conditions. Until PostgreSQL has
 // statistics about a new wallet's rows, it assumes that there are few and may compare
-// each row with each item of a list. It always looks up the items of an array in an
+// each row with each item of a list. It looks up the items of an array in an
 // index.
 type arrays struct{ db.DBTX }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // reserve reserves the inputs of a new proposal, all or none. It returns an error if an
-// input is reserved for another proposal or frozen.
+// input is reserved for another proposal or frozen; this is decided in its transaction.
 func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	at := make([]btc.Outpoint, len(p.Inputs))
 	for i, in := range p.Inputs {

@@ -170,7 +170,7 @@ func inputStateOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposa
 	return inputs, nil
 }
 
-// maxReplacements limits the length of a chain of replacements.
+// maxReplacements is the maximum number of replacements that replacementOf follows.
 const maxReplacements = 1000
 
 // replacementOf returns the id of the proposal with the given txid if it replaces p,

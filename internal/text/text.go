@@ -41,8 +41,8 @@ func Problem(s string) string {
 }
 
 // NameProblem is Problem for names that are compared, such as user names. It also
-// rejects invisible characters that scripts require, so that no two names differ only
-// in invisible characters.
+// rejects the invisible characters that scripts and emoji require, so that no two names
+// differ only in invisible characters.
 func NameProblem(s string) string {
 	if problem := Problem(s); problem != "" {
 		return problem

@@ -139,8 +139,8 @@ type run struct {
 	adopted map[string]bool
 }
 
-// Run imports a directory. If it returns an error, for example of the database, the
-// report lists the objects that were imported before the error.
+// Run imports a directory. If it returns an error, such as a database error, the report
+// lists the objects that were processed before it.
 func (m *Importer) Run(ctx context.Context, folder *datadir.Folder, o Options) (Report, error) {
 	r := &run{
 		Importer: m, folder: folder, source: sourceOf(folder, o.Path), Options: o,
