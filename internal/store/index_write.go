@@ -17,21 +17,24 @@ func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return s.inBulkTx(ctx, func(q *db.Queries) error {
-		w, err := openIndex(ctx, q, s.now(), changes)
-		if err != nil {
+	return s.inBulkTx(ctx, func(q *db.Queries) error { return writeIndex(ctx, q, s.now(), changes) })
+}
+
+// writeIndex writes the changes of wallets that exist and are ready.
+func writeIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) error {
+	w, err := openIndex(ctx, q, now, changes)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if w.wallets[c.WalletID] == nil {
+			continue
+		}
+		if err := w.write(ctx, c); err != nil {
 			return err
 		}
-		for _, c := range changes {
-			if w.wallets[c.WalletID] == nil {
-				continue
-			}
-			if err := w.write(ctx, c); err != nil {
-				return err
-			}
-		}
-		return w.settle(ctx)
-	})
+	}
+	return w.settle(ctx)
 }
 
 // indexWriter writes to the index, in one transaction.

@@ -222,25 +222,17 @@ func (s *Store) saveUpdate(ctx context.Context, q *db.Queries, was proposal.Prop
 	if err != nil {
 		return err
 	}
-	change := wallet.Change{WalletID: u.WalletID, Changed: states}
 	for txid, state := range states {
 		state.Status, state.Trusted = wallet.Abandoned, false
 		states[txid] = state
 	}
-	index, err := openIndex(ctx, q, s.now(), []wallet.Change{change})
-	if err != nil {
-		return err
+	if err := q.HoldWallet(ctx, u.WalletID); err != nil {
+		return fmt.Errorf("lock the wallet: %w", err)
 	}
 	if err := saveProposal(ctx, q, was, u.Proposal); err != nil {
 		return err
 	}
-	if index.wallets[u.WalletID] == nil {
-		return nil
-	}
-	if err := index.write(ctx, change); err != nil {
-		return err
-	}
-	return index.settle(ctx)
+	return writeIndex(ctx, q, s.now(), []wallet.Change{{WalletID: u.WalletID, Changed: states}})
 }
 
 // Proposal implements proposal.Store.
