@@ -25,10 +25,7 @@ var errNoAddresses = fault.New(fault.Conflict, "addresses_exhausted", "no addres
 // not watch. It returns ErrNodeScanning, and ErrNotFound for a wallet that is not
 // ready.
 func (s *Service) EnsureRange(ctx context.Context, w Wallet, highest uint32) (Wallet, error) {
-	if highest >= btc.MaxIndex { // so that the sum does not overflow
-		return w, errNoAddresses
-	}
-	return s.ExtendRange(ctx, w, highest+s.lookahead+1)
+	return s.ExtendRange(ctx, w, min(highest, btc.MaxIndex)+s.lookahead+1)
 }
 
 // ExtendRange is like EnsureRange, but needed is the minimum end of the range,

@@ -11,8 +11,8 @@ import (
 )
 
 // ErrRescanRunning is returned for a rescan that is requested while another one of
-// the wallet is queued or running.
-var ErrRescanRunning = fault.New(fault.Conflict, "rescan_in_progress", "a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
+// the wallet is queued or running. To clients it is the same as ErrNodeScanning.
+var ErrRescanRunning = ErrNodeScanning.WithMessage("a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
 
 // maxScanRange is the maximum range of a rescan. Each address permanently costs
 // memory in Bitcoin Core.
