@@ -15,7 +15,7 @@ RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 # background work run at the same time. The target race-all runs all tests.
 WATCHED    := ./internal/admission ./internal/auth ./internal/clock ./internal/keymutex ./internal/metrics ./internal/node/rpcclient ./internal/node/zmq
 WATCHED_IN := ./cmd/specterd ./internal/backup ./internal/httpapi ./internal/indexer ./internal/node/backend ./internal/node/nodestatus ./internal/proposal ./internal/store ./internal/wallet
-CONCURRENT := ^Test(.*AtOnce|.*InARace|.*Concurrent.*|.*Concurrently|EditsOf.*|SeveralProcesses|TwoProcesses|Soak|KilledUnderLoad|Stop|Outage)$$|^Test(ScheduledBackups|ScheduleRuns|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting|HeavyRequests|IdempotencyKey|Tokens?While|TokenRevocation_Across|ConflictingTransaction|Snapshot|AuditChainOfSeveral|Grants_DeletionInAnotherProcess|WatchedUnderLoad|BusyNode|Run|Reorganization|NodeRestarts|Scans_RoundRobin|RangeExtension)|^TestService$$/./concurrent|^TestService$$/./wait
+CONCURRENT := ^Test(.*AtOnce|.*InARace|.*Concurrent.*|.*Concurrently|EditsOf.*|SeveralProcesses|TwoProcesses|Soak|KilledUnderLoad|Stop|Outage)$$|^Test(ScheduledBackups|ScheduleRuns|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting|HeavyRequests|IdempotencyKey|Tokens?While|TokenRevocation_Across|ConflictingTransaction|Snapshot|AuditChainOfSeveral|Grants_DeletionInAnotherProcess|WatchedUnderLoad|Broadcast_InHistoryImmediately|BusyNode|Run|Reorganization|NodeRestarts|Scans_RoundRobin|RangeExtension)|^TestService$$/./concurrent|^TestService$$/./wait
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.
 export GORACE := atexit_sleep_ms=20
 

@@ -362,7 +362,7 @@ func TestRestore_Killed(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "new")
 		cmd := tool(t, dir, "restore", file)
 		check(t, cmd.Start())
-		timer := time.AfterFunc(time.Duration(i)*took/10, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(time.Duration(i)*took/20, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
 		timer.Stop()
 		list := func() (string, error) {

@@ -162,7 +162,7 @@ func fullDisk(t *testing.T) {
 		}
 		return r.Status != http.StatusCreated
 	})
-	if r.Status != http.StatusServiceUnavailable || r.Code != "disk_full" || r.After == "" {
+	if r.Status != http.StatusServiceUnavailable || r.Code != "disk_full" || r.After == "" || !strings.Contains(r.Detail, "Free disk space") {
 		t.Errorf("a token on a full disk: %+v", r)
 	}
 	if _, err := os.Stat(reserve); err == nil {
