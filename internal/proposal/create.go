@@ -261,8 +261,8 @@ func (s *Service) fundAndAdd(ctx context.Context, who *auth.Principal, d draft) 
 		if err != nil {
 			return p, err
 		}
-		if !d.Evict && !d.DryRun {
-			if err := mustAllow(who, p.Evicts, nil); err != nil {
+		if d.replaced != nil && !d.Evict && !d.DryRun {
+			if err := mustAllow(who, p.Evicts, d.replaced.permitted); err != nil {
 				return Proposal{}, err
 			}
 		}

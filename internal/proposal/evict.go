@@ -121,6 +121,12 @@ func (s *Service) evictionOf(ctx context.Context, walletID string, tx MempoolTx)
 	return e, nil
 }
 
+// is reports whether both are the same payment. The txid of a proposal may change when it
+// is signed.
+func (e Eviction) is(other Eviction) bool {
+	return e.Txid == other.Txid || e.ProposalID != "" && e.ProposalID == other.ProposalID
+}
+
 func evictedProposal(p Proposal) Eviction {
 	e := Eviction{
 		Txid: p.Txid, ProposalID: p.ID, Status: p.Status, UserID: p.Creator.UserID, UserName: p.Creator.UserName, Spends: true, Fee: p.Fee,
@@ -135,12 +141,12 @@ func evictedProposal(p Proposal) Eviction {
 
 // mustAllow returns ErrEvicts with the payments that may be evicted only if the caller
 // permits it: payments that spend UTXOs of the wallet and are neither proposals of the
-// caller nor in known.
-func mustAllow(who *auth.Principal, list, known []Eviction) error {
+// caller nor in permitted.
+func mustAllow(who *auth.Principal, list, permitted []Eviction) error {
 	var named []string
 	for _, e := range list {
 		own := e.ProposalID != "" && e.UserID == who.UserID
-		if !e.Spends || own || slices.ContainsFunc(known, func(k Eviction) bool { return k.Txid == e.Txid || e.ProposalID != "" && k.ProposalID == e.ProposalID }) {
+		if !e.Spends || own || slices.ContainsFunc(permitted, e.is) {
 			continue
 		}
 		if e.ProposalID != "" {

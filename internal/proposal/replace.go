@@ -15,6 +15,9 @@ type replaced struct {
 	txid       string
 	proposalID string // empty if it was not created by a proposal
 	inputs     []btc.Outpoint
+	// permitted are the payments that an open proposal already replaces or evicts. A
+	// proposal that takes its place needs no further permission to evict them.
+	permitted []Eviction
 }
 
 // replaced returns the payment with this name: the id of a proposal, the txid of an open
@@ -40,8 +43,11 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 		}
 	}
 	r := &replaced{txid: p.Txid, proposalID: p.ID, inputs: outpointsOf(p.Inputs)}
-	if p.Status == Broadcast {
+	switch {
+	case p.Status == Broadcast:
 		r.txid = p.FinalTxid
+	case p.Replaces != "":
+		r.permitted = append(p.Evicts, Eviction{Txid: p.Replaces, ProposalID: p.ReplacesID})
 	}
 	return r, nil
 }

@@ -213,6 +213,44 @@ func TestEvictions_AfterCreation(t *testing.T) {
 	})
 }
 
+// TestEvictions_BumpOfOpenReplacement checks that bumping an open replacement requires no
+// permission to evict what the replacement replaces and evicts already, but does for a
+// payment that was made after it.
+func TestEvictions_BumpOfOpenReplacement(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WSH, 10_000_000)
+		bob := w.member(v, "bob")
+		byBob, err := w.Create(t.Context(), bob, v.alias, pay(100_000, 2000))
+		must(t, err)
+		first := v.broadcast(v.complete(byBob))
+		v.until(first, proposal.Broadcast)
+		byBob, err = w.Create(t.Context(), bob, v.alias, pay(300_000, 3000))
+		must(t, err)
+		child := v.broadcast(v.complete(byBob))
+		v.until(child, proposal.Broadcast)
+
+		rate, replacement := btc.FeeRate(50_000), first
+		for range 3 { // each takes the place of the one before
+			replacement, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate, Evict: replacement.ID == first.ID})
+			must(t, err)
+			rate += 10_000
+		}
+		byBob, err = w.Create(t.Context(), bob, v.alias, pay(200_000, 3000))
+		must(t, err)
+		if _, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate}); !errors.Is(err, proposal.ErrEvicts) {
+			t.Fatalf("evicting a payment that was made later was not refused: %v", err)
+		} else if f, _ := errors.AsType[*fault.Error](err); f.Details["evicts"] != byBob.ID {
+			t.Errorf("the error names %q, want %s", f.Details["evicts"], byBob.ID)
+		}
+		must(t, w.Cancel(t.Context(), bob, v.alias, byBob.ID, nil))
+		v.broadcast(v.complete(replacement))
+		v.until(first, proposal.Replaced)
+		v.until(child, proposal.Conflicted)
+	})
+}
+
 // TestBroadcast_FeeTooLow checks that a replacement whose fee has become too low is
 // refused for its fee and not for lack of permission to evict, and that a bump to the
 // fee rate named in the error succeeds.

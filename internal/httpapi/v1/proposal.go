@@ -39,7 +39,7 @@ type proposalSummary struct {
 	Replaces           *string     `json:"replaces" required:"true" description:"Id of the transaction that it replaces."`
 	ReplacesID         *string     `json:"replaces_id" required:"true" description:"Id of the proposal that it replaces; null if it does not replace a proposal."`
 	ReplacedBy         *string     `json:"replaced_by" required:"true" description:"Id of the proposal that replaced it; null if it was not replaced."`
-	Evicts             []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do."`
+	Evicts             []eviction  `json:"evicts" required:"true" description:"Later payments that cannot be confirmed any more once this replacement is broadcast, as of when it was created: transactions in the mempool that spend outputs of what it replaces, and open proposals that do. If it takes the place of an open replacement, the payment in the mempool that both replace is also listed."`
 	Warnings           []warning   `json:"warnings" required:"true" description:"Warnings to read before signing or after cancelling; may be empty. More codes can be added."`
 	Inputs             []spentUTXO `json:"inputs" required:"true"`
 	Outputs            []payment   `json:"outputs" required:"true"`

@@ -118,7 +118,7 @@ type bumpProposalRequest struct {
 	proposalRequest
 	FeeRate *feeRate    `json:"fee_rate_sat_vb" required:"true" example:"12.5" description:"Fee rate in satoshis per virtual byte, above the fee rate of the proposal. If it is too low for the Bitcoin node, the error reports the lowest that works."`
 	MaxFee  *btc.Amount `json:"max_fee_sat" minimum:"1" description:"Maximum fee in satoshis. It can only lower the maximum that follows from the maximum fee rate of the wallet and the server."`
-	Evict   bool        `json:"evict" description:"Allow the replacement to evict later payments that are not your own; the response lists them as evicts."`
+	Evict   bool        `json:"evict" description:"Allow the replacement to evict later payments that are not your own; the response lists them as evicts. Not required for what an open replacement, whose place this one takes, already replaces or evicts."`
 	DryRun  bool        `json:"dry_run" description:"Return what would be proposed, with 200, and store and reserve nothing."`
 }
 
