@@ -74,6 +74,9 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 	if err != nil {
 		return e, err
 	}
+	if len(open) == maxEvictedProposals {
+		return e, ErrTooManyEvictions.WithMessage("the replacement would end %d open proposals or more; cancel some of them first", maxEvictedProposals)
+	}
 	for _, p := range open {
 		if !spendsOneOf(p, spent) { // otherwise it is being replaced, or the request is refused
 			e.list = append(e.list, evictedProposal(p))
@@ -83,9 +86,8 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 	return e, nil
 }
 
-// maxEvictedProposals is the maximum number of open proposals that are looked up. It
-// exceeds the number that can spend outputs of the transactions that a node lets one
-// transaction replace.
+// maxEvictedProposals is the number of open proposals from which a replacement is refused,
+// because Evicts would no longer list all of them.
 const maxEvictedProposals = 1000
 
 func spendsOneOf(p Proposal, at []btc.Outpoint) bool {
