@@ -15,7 +15,7 @@ RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 # background work run at the same time. The target race-all runs all tests.
 WATCHED    := ./internal/admission ./internal/auth ./internal/clock ./internal/keymutex ./internal/metrics ./internal/node/rpcclient ./internal/node/zmq
 WATCHED_IN := ./cmd/specterd ./internal/backup ./internal/httpapi ./internal/indexer ./internal/node/backend ./internal/node/nodestatus ./internal/proposal ./internal/store ./internal/wallet
-CONCURRENT := ^Test(.*AtOnce|.*InARace|.*Concurrent.*|.*Concurrently|EditsOf.*|SeveralProcesses|TwoProcesses|Soak|KilledUnderLoad|Stop|Outage)$$|^Test(ScheduledBackups|ScheduleRuns|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting|HeavyRequests|IdempotencyKey|Tokens?While|TokenRevocation_Across|ConflictingTransaction|Snapshot|AuditChainOfSeveral|Grants_DeletionInAnotherProcess|WatchedUnderLoad|Broadcast_InHistoryImmediately|BusyNode|Run|Reorganization|NodeRestarts|Scans_RoundRobin|RangeExtension)|^TestService$$/./concurrent|^TestService$$/./wait
+CONCURRENT := ^Test(.*Concurrent.*|SeveralProcesses|TwoProcesses|Soak|KilledUnderLoad|Stop|Outage)$$|^Test(ScheduledBackups|ScheduleRuns|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting|HeavyRequests|IdempotencyKey|TokenRevocation_Across|ConflictingTransaction|Snapshot|Grants_DeletionInAnotherProcess|Watched_UnderLoad|Broadcast_InHistoryImmediately|BusyNode|Run|Reorganization|NodeRestarts|Scans_RoundRobin|RangeExtension)|^TestService$$/./concurrent|^TestService$$/./wait
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.
 export GORACE := atexit_sleep_ms=20
 
@@ -53,8 +53,8 @@ test: deps $(TOOLS)/gotestsum ## run all tests, on real servers
 	@echo 'test: compiling and testing all packages, about 11 minutes on two processors; each package is reported at its end'
 	gotestsum --format pkgname-and-test-fails -- -shuffle=on -timeout 25m ./...
 
-race: deps $(TOOLS)/gotestsum ## run the tests in which much happens at once under the race detector
-	CGO_ENABLED=1 go test -race -run TestDeriverIsShared ./internal/btc
+race: deps $(TOOLS)/gotestsum ## run the concurrency tests under the race detector
+	CGO_ENABLED=1 go test -race -run TestDeriver_Concurrent ./internal/btc
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 15m $(WATCHED)
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 15m -run '$(CONCURRENT)' $(WATCHED_IN)
 

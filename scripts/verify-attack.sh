@@ -7,32 +7,32 @@ set -euo pipefail
 all=$(cat <<'TABLE'
 outsider    | ./internal/httpapi  | TestMatrix|TestIsolation | every route with every kind of credential
 outsider    | ./internal/httpapi  | TestLoginThrottle_.* | guess passwords of one user, of all, of unknown ones
-outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.* | guessable passwords; find users by the time of a login
+outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.* | guessable passwords; find user names by the duration of a login
 outsider    | ./internal/store    | TestRefusedLogins_BoundedAuditLog | fill the audit log with refused logins
-outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestUnknownUsersCostAsMuch|TestDefaultPasswordsFromOutside | large bodies; claim another address; the default password; find users by the time of a login
+outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestLogin_UnknownUserTiming|TestDefaultPasswords_ReachableServer | large bodies; claim another address; the default password; find user names by the duration of a login
 outsider    | ./cmd/specterd      | TestSlowHeaders|TestLoginFlood | slow headers, a flood of logins
-user        | ./internal/httpapi  | TestRecheck_.* | go on with a credential that ended while the body was on its way
-user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_ParentRetired | the same, between the check and the transaction
-user        | ./internal/httpapi  | TestWallets | re-point the alias of another member, join uninvited, learn who is a user
-user        | ./internal/store    | TestUsedAliases|TestInvitations.*|TestQuota.* | take over a used alias; store more than the quota, two at once
+user        | ./internal/httpapi  | TestRecheck_.* | continue with a credential that was revoked while the body was being sent
+user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_ParentRetired | the same, between authorization and transaction
+user        | ./internal/httpapi  | TestWallets | re-point the alias of another member, join uninvited, find out user names
+user        | ./internal/store    | TestUsedAliases|TestInvitations.*|TestQuota.* | take over a used alias; exceed the quota with two concurrent requests
 user        | ./internal/httpapi  | TestHeavyRequests_.*|TestQuota | occupy the server with heavy requests
-user        | ./internal/psbt     | TestDecode_MemoryPerByte | bodies that become large in memory
-user        | ./internal/indexer | TestRescans_FairByUser | make others wait behind rescans
-token       | ./internal/httpapi  | TestRightsSearch|TestPasswordRequired|TestRolesTakeScopes|TestRoleScopes | obtain rights that the token does not have
-token       | ./internal/httpapi  | TestSuccessors.*|TestTokensEndTheirOwn|TestUserTokens | outlive the deletion of a stolen token, delete others
-token       | ./internal/proposal    | TestSignaturesAreWithheld|TestEndedProposalsLoseSignatures|TestRemedy | read signatures without the right to sign or send
+user        | ./internal/psbt     | TestDecode_MemoryPerByte | bodies that use much memory once decoded
+user        | ./internal/indexer | TestRescans_FairByUser | delay the rescans of other users
+token       | ./internal/httpapi  | TestRightsSearch|TestPasswordRequired|TestRoles_RequiredScopes|TestRoleScopes | obtain rights that the token does not have
+token       | ./internal/httpapi  | TestSuccessors.*|TestToken_DeletesItself|TestUserTokens | stay valid after the deletion of a stolen token, delete other tokens
+token       | ./internal/proposal    | TestSignatures_Withheld|TestSignatures_DeletedWhenClosed|TestRemedy | read signatures without the right to sign or send
 token       | ./internal/httpapi  | TestFields | read fields beyond role and scope
 node        | ./internal/proposal    | TestLyingNode|TestLyingSigner|TestLyingEstimates|TestMaxFeeRate|TestDeficitOfAncestors | another address, amount, change or fee than requested
-node        | ./internal/node/backend     | TestBadAnswers|TestAncestryThatCannotBe|TestBadPublishers | answers that cannot be
+node        | ./internal/node/backend     | TestBadHistories|TestBadFunding|TestAncestry_Impossible | responses with impossible values
 node        | ./internal/node/zmq      | TestSources.*|TestBadPublishers | announcements from other hosts, and malformed ones
-file        | ./cmd/specterd      | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data folder, escapes for the terminal
-file        | ./internal/privatefile | Test.* | symbolic links wherever files are written
-file        | ./internal/text     | Test.* | text that misleads a reader
+file        | ./cmd/specterd      | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data directory, escapes for the terminal
+file        | ./internal/privatefile | Test.* | symbolic links in place of written files
+file        | ./internal/text     | Test.* | deceptive text
 file        | ./internal/backup   | Test.* | damaged and forged backups
-file        | ./internal/specter/datadir | Test.* | hostile folders of Specter Desktop
+file        | ./internal/specter/datadir | Test.* | manipulated Specter Desktop directories
 reader      | ./cmd/specterd      | TestSecrets | passwords, tokens and keys in database, log and backups
-reader      | ./internal/store    | TestAuditChain.*|TestAuditArchive.* | change or cut the audit log unnoticed
-page        | ./internal/httpapi  | TestCrossOrigin|TestHosts|TestSecurityHeaders|TestPageLoadsNothingElse | requests of other origins, DNS rebinding, frames
+reader      | ./internal/store    | TestAuditChain.*|TestAuditArchive.* | change or truncate the audit log without detection
+page        | ./internal/httpapi  | TestCrossOrigin|TestHosts|TestSecurityHeaders|TestReference_NoExternalResources | requests of other origins, DNS rebinding, frames
 TABLE
 )
 

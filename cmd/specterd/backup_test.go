@@ -133,11 +133,11 @@ func (e *exporter) live() (proposal string) {
 	return proposal
 }
 
-// inThePast sets the clock of a new node back by an hour; live resets it. A block must be
+// setPastTime sets the clock of a new node back by an hour; live resets it. A block must be
 // later than the median of the blocks before it, so blocks mined in quick succession would
 // otherwise have times in the future. Histories are ordered by the time when the node
 // received a transaction, and another node uses the time of the block instead.
-func inThePast(t *testing.T, node *testkit.Node) {
+func setPastTime(t *testing.T, node *testkit.Node) {
 	t.Helper()
 	node.CLI(t, "setmocktime", time.Now().Add(-time.Hour).Unix())
 }
@@ -213,7 +213,7 @@ func TestRestore_AnotherNode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			node := testkit.Bitcoind(t)
-			inThePast(t, node)
+			setPastTime(t, node)
 			node.Mine(t, 7)
 			e := &exporter{t: t, dir: t.TempDir(), env: append(engines[0](t), nodeSettings(node)...), node: node}
 			e.start()
@@ -298,7 +298,7 @@ func TestRestore_AnotherNode(t *testing.T) {
 func TestRestore_BroadcastAfterBackup(t *testing.T) {
 	t.Parallel()
 	node := testkit.Bitcoind(t)
-	inThePast(t, node)
+	setPastTime(t, node)
 	node.Mine(t, 7)
 	e := &exporter{t: t, dir: t.TempDir(), env: nodeSettings(node), node: node}
 	e.start()

@@ -217,7 +217,7 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 // leaving collects the data of a wallet for all formats, and prints a note to stderr if
 // something is missing. If born is set, it requests the time of the wallet's birthday
 // block from the node.
-func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, born bool) (w walletexport.Wallet, err error) {
+func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, isNew bool) (w walletexport.Wallet, err error) {
 	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {
 		return w, err
 	}
@@ -230,7 +230,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 	if v.Rescanning() {
 		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
 	}
-	if born && v.Birthday > 0 {
+	if isNew && v.Birthday > 0 {
 		if w.Born, err = d.timeOf(ctx, v.Birthday); err != nil {
 			if ctx.Err() != nil {
 				return w, err

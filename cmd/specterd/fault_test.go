@@ -108,7 +108,7 @@ func TestNodeFaults(t *testing.T) {
 						if whole || x.Calls(calls...) {
 							fault.answer(x)
 						} else {
-							x.HandOn()
+							x.Forward()
 						}
 					})
 				}

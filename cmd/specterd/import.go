@@ -185,7 +185,7 @@ func writeImportTable(out io.Writer, path string, report importer.Report, status
 	fmt.Fprintln(out)
 	for _, kind := range []string{importer.KindUser, importer.KindToken, importer.KindDevice, importer.KindWallet, importer.KindProposal} {
 		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d left, %d not imported\n", kind,
-			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyHere), report.Count(kind, importer.Left), report.Count(kind, importer.NotImported))
+			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyImported), report.Count(kind, importer.Skipped), report.Count(kind, importer.NotImported))
 	}
 	_, err := fmt.Fprintf(out, "status: %s\n", status)
 	return err

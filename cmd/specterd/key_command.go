@@ -37,11 +37,11 @@ func (p *program) keyShowCommand() *cobra.Command {
 				}
 				state, since := keyState(k)
 				if k.Accepted() && keys.Find(k.Fingerprint) == nil {
-					state += ", but missing from " + a.KeyPlace()
+					state += ", but missing from " + a.KeyLocation()
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Fingerprint, state, since.UTC().Format(timeLayout), n)
 			}
-			if a.KeysAreGiven() {
+			if a.HasConfiguredKeys() {
 				for _, fingerprint := range app.UnusedKeys(known, keys) {
 					fmt.Fprintf(w, "%s\tnew, used after specterd key rotate\t-\t0\n", fingerprint)
 				}
@@ -87,8 +87,8 @@ Tokens imported from Specter Desktop are not signed with these keys and stay val
 				}
 				fmt.Fprintf(p.stdout, "Dropped the key %s, which has no valid tokens left.\n", d.Fingerprint)
 			}
-			if a.KeysAreGiven() {
-				fmt.Fprintf(p.stdout, "Remove dropped keys (see specterd key show) from %s.\n", a.KeyPlace())
+			if a.HasConfiguredKeys() {
+				fmt.Fprintf(p.stdout, "Remove dropped keys (see specterd key show) from %s.\n", a.KeyLocation())
 			}
 			return nil
 		}),

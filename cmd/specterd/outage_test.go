@@ -27,7 +27,7 @@ func TestOutage(t *testing.T) {
 	c.reaches(101)
 
 	for name, outage := range map[string]struct{ begin, end func() }{
-		"hangs": {node.Freeze, node.Thaw},
+		"hangs": {node.Suspend, node.Resume},
 		"gone":  {node.Kill, func() { node.Start(t) }},
 	} {
 		t.Run(name, func(t *testing.T) {

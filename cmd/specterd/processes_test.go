@@ -42,18 +42,18 @@ type processes struct {
 func TestSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	p := newProcesses(t)
-	t.Run("takeover", p.takeOver)
+	t.Run("takeover", p.killLeader)
 	t.Run("reservations", p.reserve)
 	t.Run("idempotency", p.once)
 	t.Run("revocation", p.revoke)
-	t.Run("rolling restart", p.roll)
+	t.Run("rolling restart", p.rollingRestart)
 }
 
 func newProcesses(t *testing.T) *processes {
 	t.Helper()
 	p := &processes{t: t, node: testkit.Bitcoind(t, "-unsafesqlitesync"), database: testkit.Postgres(t)}
 	p.node.CLI(t, "createwallet", outsider)
-	p.node.CLI(t, "generatetoaddress", 110, p.outside(t))
+	p.node.CLI(t, "generatetoaddress", 110, p.outsideAddress(t))
 	p.settings = append(nodeSettings(p.node), "SECRET_KEY="+testKey, "SPECTER_LOG_LEVEL=warn", "SPECTER_STOP_DELAY=3")
 	var err error
 	p.db, err = sql.Open("pgx", p.database)
@@ -97,7 +97,7 @@ func (p *processes) ask(t *testing.T, i int, method, path string, body, out any,
 	}
 }
 
-func (p *processes) outside(t *testing.T) (address string) {
+func (p *processes) outsideAddress(t *testing.T) (address string) {
 	t.Helper()
 	into(t, &address, p.node.WalletCLI(t, outsider, "getnewaddress"))
 	return address
@@ -118,8 +118,8 @@ func (p *processes) leader(t *testing.T) int {
 	return slices.Index([]string{process(0), process(1)}, name)
 }
 
-// takeOver repeatedly kills the process that runs the indexer.
-func (p *processes) takeOver(t *testing.T) {
+// killLeader repeatedly kills the process that runs the indexer.
+func (p *processes) killLeader(t *testing.T) {
 	var slowest time.Duration
 	rounds := testkit.Size(2, 20)
 	for range rounds {
@@ -194,7 +194,7 @@ func (p *processes) reserve(t *testing.T) {
 		outputs[a.Address] = "0.1"
 	}
 	p.node.WalletCLI(t, outsider, "sendmany", "", outputs)
-	p.node.CLI(t, "generatetoaddress", 1, p.outside(t))
+	p.node.CLI(t, "generatetoaddress", 1, p.outsideAddress(t))
 	p.reachesTip(t, 0)
 	taken := map[string]string{}
 	for range pairs {
@@ -202,7 +202,7 @@ func (p *processes) reserve(t *testing.T) {
 			p.cancel(t, taken)
 		}
 		var made [2]openProposal
-		statuses := p.both(t, ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outside(t))}, &made)
+		statuses := p.both(t, ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outsideAddress(t))}, &made)
 		for i, status := range statuses {
 			if status != created {
 				t.Fatalf("one proposal at each: statuses %v\n%s", statuses, p.running[i].log)
@@ -250,7 +250,7 @@ func (p *processes) once(t *testing.T) {
 	rounds := testkit.Size(5, 200)
 	busy := 0
 	for round := range rounds {
-		a := ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outside(t)), key: fmt.Sprintf("once-%d", round)}
+		a := ask{method: http.MethodPost, path: "/api/v1/wallets/shared/proposals", body: payment(p.outsideAddress(t)), key: fmt.Sprintf("once-%d", round)}
 		var made, again [2]openProposal
 		statuses := p.both(t, a, &made)
 		for i, status := range statuses {
@@ -296,8 +296,8 @@ func (p *processes) revoke(t *testing.T) {
 	testkit.Figure(t, "%d tokens deleted at one process and refused at once by both", tokens)
 }
 
-// roll restarts one process after the other behind a load balancer, under load.
-func (p *processes) roll(t *testing.T) {
+// rollingRestart restarts one process after the other behind a load balancer, under load.
+func (p *processes) rollingRestart(t *testing.T) {
 	balancer := p.balance(t)
 	var asked, lost atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())

@@ -53,9 +53,9 @@ var damages = []struct {
 	name string
 	do   func(t *testing.T, path string, r *rand.Rand)
 }{
-	{"header", change(func(file []byte, r *rand.Rand) []byte { scribble(file[:100], 1+r.IntN(100), r); return file })},
-	{"schema", change(func(file []byte, r *rand.Rand) []byte { scribble(file[100:4096], 1+r.IntN(500), r); return file })},
-	{"a page of noise", change(func(file []byte, r *rand.Rand) []byte { p := page(file, r); scribble(p, len(p), r); return file })},
+	{"header", change(func(file []byte, r *rand.Rand) []byte { overwriteRandom(file[:100], 1+r.IntN(100), r); return file })},
+	{"schema", change(func(file []byte, r *rand.Rand) []byte { overwriteRandom(file[100:4096], 1+r.IntN(500), r); return file })},
+	{"a page of noise", change(func(file []byte, r *rand.Rand) []byte { p := page(file, r); overwriteRandom(p, len(p), r); return file })},
 	{"five pages of zeroes", change(func(file []byte, r *rand.Rand) []byte {
 		for range 5 {
 			clear(page(file, r))
@@ -65,7 +65,7 @@ var damages = []struct {
 	{"a page in another's place", change(func(file []byte, r *rand.Rand) []byte { copy(page(file, r), page(file, r)); return file })},
 	{"the heads of all pages but the first", change(func(file []byte, r *rand.Rand) []byte {
 		for at := 4096; at < len(file); at += 4096 {
-			scribble(file[at:at+12], 2, r)
+			overwriteRandom(file[at:at+12], 2, r)
 		}
 		return file
 	})},
@@ -95,7 +95,7 @@ func page(file []byte, r *rand.Rand) []byte {
 	return file[at : at+4096]
 }
 
-func scribble(on []byte, bytes int, r *rand.Rand) {
+func overwriteRandom(on []byte, bytes int, r *rand.Rand) {
 	for range bytes {
 		on[r.IntN(len(on))] = byte(r.Uint32())
 	}
@@ -112,7 +112,7 @@ func root(names ...string) func(*testing.T, string, *rand.Rand) {
 		check(t, db.Close())
 		change(func(file []byte, r *rand.Rand) []byte {
 			p := file[(number-1)*4096 : number*4096]
-			scribble(p[:[]int{8, 100, 4096}[r.IntN(3)]], 1+r.IntN(100), r)
+			overwriteRandom(p[:[]int{8, 100, 4096}[r.IntN(3)]], 1+r.IntN(100), r)
 			return file
 		})(t, path, r)
 	}

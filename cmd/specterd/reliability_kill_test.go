@@ -35,7 +35,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		s.kill()
 		begin := time.Now()
 		s = startServer(t, dir)
-		book.wantBoss(t, s)
+		book.wantAdmin(t, s)
 		slowest = max(slowest, time.Since(begin))
 		book.compare(t, s, dir)
 	}
@@ -57,7 +57,7 @@ func TestKilledAtSystemCalls(t *testing.T) {
 	deaths := map[string]int{}
 	for round := range testkit.Size(3, 100) {
 		at := []string{"pwrite64", "fsync", "pwrite64", "fsync", "unlink", "ftruncate"}[rand.N(6)]
-		s, err := tryServer(t, dying(serveCommand(dir), at, 1+rand.N(often[at]+1)))
+		s, err := tryServer(t, killedAtCall(serveCommand(dir), at, 1+rand.N(often[at]+1)))
 		if err == nil {
 			stop := time.AfterFunc(rand.N(2*time.Second), func() { _ = s.cmd.Process.Signal(syscall.SIGTERM) })
 			book.load(t, s, fmt.Sprint(round), 4)
@@ -75,7 +75,7 @@ func TestKilledAtSystemCalls(t *testing.T) {
 	for i := range testkit.Size(4, 100) {
 		at := []string{"pwrite64", "fsync", "renameat", "unlink"}[i%4]
 		fresh := t.TempDir()
-		s, err := tryServer(t, dying(serveCommand(fresh), at, 1+i/4*max(1, often[at]/25)))
+		s, err := tryServer(t, killedAtCall(serveCommand(fresh), at, 1+i/4*max(1, often[at]/25)))
 		if killed(t, s, err) {
 			deaths["at the first start"]++
 		}
@@ -92,9 +92,9 @@ func TestKilledAtSystemCalls(t *testing.T) {
 	}
 }
 
-// dying makes strace kill a command at the nth time that one of its threads makes a system
+// killedAtCall makes strace kill a command at the nth time that one of its threads makes a system
 // call.
-func dying(cmd *exec.Cmd, at string, when int) *exec.Cmd {
+func killedAtCall(cmd *exec.Cmd, at string, when int) *exec.Cmd {
 	return traced(cmd, "-qq", "-o", "/dev/null", "-e", "trace="+at, "-e", "inject="+at+":signal=SIGKILL:when="+strconv.Itoa(when))
 }
 
@@ -241,7 +241,7 @@ func (b *ledger) compareAll(t *testing.T, s *server, dir string) {
 	}
 }
 
-func (b *ledger) wantBoss(t *testing.T, s *server) {
+func (b *ledger) wantAdmin(t *testing.T, s *server) {
 	t.Helper()
 	if got := call(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", b.boss.Secret, nil, nil); got != http.StatusOK {
 		t.Fatalf("the first response: status %d\n%s", got, s.log)

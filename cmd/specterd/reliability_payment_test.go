@@ -104,7 +104,7 @@ func (p *payments) load(round int) {
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {
-			for i := 0; p.propose(i%2 == 1) && p.handOut(fmt.Sprintf("%d/%d/%d", round, worker, i)); i++ {
+			for i := 0; p.propose(i%2 == 1) && p.revealAddress(fmt.Sprintf("%d/%d/%d", round, worker, i)); i++ {
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func (p *payments) propose(cancel bool) bool {
 	return status != 0
 }
 
-func (p *payments) handOut(label string) bool {
+func (p *payments) revealAddress(label string) bool {
 	var made newAddress
 	status := p.call(http.MethodPost, "/addresses", map[string]any{"label": label}, &made)
 	if status != http.StatusCreated {

@@ -104,10 +104,10 @@ func (p *program) printRestored(a *app.App, r store.Restored) {
 		say("", "%q: %d (%s)", lost.UserName, len(lost.Descriptions), quoteSome(lost.Descriptions))
 	}
 	say("proposals", "%d are open, with their signatures at that time; later broadcasts are detected at the node", r.Proposals)
-	if !a.KeysAreGiven() {
+	if !a.HasConfiguredKeys() {
 		say("signing key", "a new one, in %s", a.KeyFile())
 	} else {
-		say("signing key", "the one from %s", a.KeyPlace())
+		say("signing key", "the one from %s", a.KeyLocation())
 	}
 	fmt.Fprint(p.stdout, `
 Next steps: run specterd serve, which syncs the history with the node, then

@@ -35,7 +35,7 @@ func TestSecrets(t *testing.T) {
 			w := newWatch(t, engine == "PostgreSQL")
 			s := w.serve("BTC_RPC_PASSWORD=" + w.rpcPassword)
 			w.use(s)
-			w.knock(s)
+			w.sendSecrets(s)
 			w.commands()
 			w.keep("metrics", get(t, "http://"+w.metrics+"/metrics", http.StatusOK))
 			s.kill()
@@ -219,8 +219,8 @@ const allScopes = `["tokens:*", "users:*", "audit:*", "node:*", "wallets:*", "ad
 
 var parameter = regexp.MustCompile(`\{[^}]+\}`)
 
-// knock makes a request to every route with secrets in unexpected places.
-func (w *watch) knock(s *server) {
+// sendSecrets makes a request to every route with secrets in unexpected places.
+func (w *watch) sendSecrets(s *server) {
 	description, err := os.ReadFile("../../docs/openapi.json")
 	check(w.t, err)
 	var api struct {

@@ -179,7 +179,7 @@ func (s *soak) load(seed uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var working sync.WaitGroup
 	for i, work := range []func(context.Context, *rand.Rand){
-		s.read, s.read, s.useTokens, s.writeLabels, s.freeze, s.propose, s.propose, s.moveChain, s.makeWallets, s.misbehave,
+		s.read, s.read, s.useTokens, s.writeLabels, s.freeze, s.propose, s.propose, s.moveChain, s.makeWallets, s.sendInvalid,
 	} {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		working.Go(func() { work(ctx, r) })
@@ -529,8 +529,8 @@ func (s *soak) addVault(ctx context.Context, k testkit.Script) error {
 	return nil
 }
 
-// misbehave makes invalid requests, and logins with wrong passwords.
-func (s *soak) misbehave(ctx context.Context, r *rand.Rand) {
+// sendInvalid makes invalid requests, and logins with wrong passwords.
+func (s *soak) sendInvalid(ctx context.Context, r *rand.Rand) {
 	for ctx.Err() == nil {
 		w := "/api/v1/wallets/" + s.vault(r).alias
 		bad := []ask{

@@ -38,7 +38,7 @@ func TestSoak(t *testing.T) {
 	metrics := freeAddress(t)
 	settings := append(nodeSettings(s.node), "SPECTER_METRICS_LISTEN="+metrics, "SPECTER_LOG_LEVEL=error")
 	server := s.start(dir, settings)
-	s.firstWrites()
+	s.createObjects()
 	happened := map[string]int{}
 
 	stop := s.load(seed)
@@ -63,10 +63,10 @@ func TestSoak(t *testing.T) {
 	testkit.Figure(t, "goroutines %d, then %d; open files %d, then %d; memory (RSS) %s", before.goroutines, after.goroutines, before.files, after.files, memory)
 
 	s.catchUp(dir)
-	s.keptPromises(dir)
+	s.checkAcknowledged(dir)
 	s.nothingLeft(dir)
 	server.kill()
-	compared := s.asNew(dir, settings)
+	compared := s.compareWithNewIndex(dir, settings)
 	if t.Failed() {
 		t.Logf("errors in the log of the last server:\n%s", server.log)
 	}
@@ -102,8 +102,8 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// firstWrites creates the objects that the load requires.
-func (s *soak) firstWrites() {
+// createObjects creates the objects that the load requires.
+func (s *soak) createObjects() {
 	s.t.Helper()
 	s.ready()
 	var boss madeToken
@@ -356,8 +356,8 @@ func (s *soak) catchUp(dir string) {
 	})
 }
 
-// keptPromises checks all acknowledged changes.
-func (s *soak) keptPromises(dir string) {
+// checkAcknowledged checks all acknowledged changes.
+func (s *soak) checkAcknowledged(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)
 	labels := map[string]string{}
@@ -493,10 +493,10 @@ var index = map[string]string{
 	"wallets":   "SELECT wallet_id, concat_ws(' ', synced_height, synced_hash, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat) FROM wallets",
 }
 
-// asNew compares the index with the index of a new database, and returns the number of rows
+// compareWithNewIndex compares the index with the index of a new database, and returns the number of rows
 // compared. It ignores incoming payments that were replaced: Core no longer lists them, so
 // a new database does not have them.
-func (s *soak) asNew(dir string, settings []string) int {
+func (s *soak) compareWithNewIndex(dir string, settings []string) int {
 	s.t.Helper()
 	fresh := s.t.TempDir()
 	s.newDatabase(dir, fresh)

@@ -43,22 +43,22 @@ func TestWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			node := testkit.BitcoindFrom(t, specterNode, "-mocktime="+strconv.FormatInt(recordedAt.Unix(), 10))
-			s := moveIn(t, node, environment(t))
+			s := importAndServe(t, node, environment(t))
 			s.cancelMadeByRecordings(t)
 			s.replay(t)
 		})
 	}
 }
 
-// successor is a specterd server that replaces the Specter Desktop of the recordings.
-type successor struct {
+// replayServer is a specterd server that replaces the Specter Desktop of the recordings.
+type replayServer struct {
 	url         string
 	credentials map[string]string // by their placeholders in the recordings
 }
 
-// moveIn imports the directory, starts the server, and waits until all wallets are indexed
+// importAndServe imports the directory, starts the server, and waits until all wallets are indexed
 // up to the tip.
-func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *successor {
+func importAndServe(t *testing.T, node *testkit.Node, environment map[string]string) *replayServer {
 	t.Helper()
 	getenv := environmentOf(t, node, environment)
 	p := &program{getenv: getenv, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
@@ -76,7 +76,7 @@ func moveIn(t *testing.T, node *testkit.Node, environment map[string]string) *su
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- a.Serve(ctx, func(url string) { ready <- url }) }()
 	t.Cleanup(func() { stop(); check(t, <-ended) })
-	s := &successor{credentials: recordedCredentials(t)}
+	s := &replayServer{credentials: recordedCredentials(t)}
 	select {
 	case s.url = <-ready:
 	case err := <-ended:
@@ -146,7 +146,7 @@ func basic(name, password string) string {
 }
 
 // synced returns the number of a user's wallets that are indexed up to the tip.
-func (s *successor) synced(t *testing.T, credential string) (count int) {
+func (s *replayServer) synced(t *testing.T, credential string) (count int) {
 	t.Helper()
 	var list struct {
 		Items []struct {
@@ -174,7 +174,7 @@ type utxo struct {
 
 // cancelMadeByRecordings cancels the proposals that the recorded requests 24 and 25 created,
 // so that these requests can create them again.
-func (s *successor) cancelMadeByRecordings(t *testing.T) {
+func (s *replayServer) cancelMadeByRecordings(t *testing.T) {
 	t.Helper()
 	for txid, alias := range map[string]string{
 		"ae3faea07beb8027e892f7e6dd4cd9990c4c0f828d0e0fc3904c3a0c0c1493c7": "simple_one",
@@ -194,8 +194,8 @@ func (s *successor) cancelMadeByRecordings(t *testing.T) {
 	}
 }
 
-// hold freezes or unfreezes UTXOs. It skips UTXOs that are already spent.
-func (s *successor) hold(t *testing.T, alias string, utxos []utxo, frozen bool) {
+// setFrozen freezes or unfreezes UTXOs. It skips UTXOs that are already spent.
+func (s *replayServer) setFrozen(t *testing.T, alias string, utxos []utxo, frozen bool) {
 	t.Helper()
 	const owner = "Bearer <token for wallets of admin>" // imported tokens do not have the scope
 	var made madeToken
@@ -220,9 +220,9 @@ func (s *successor) hold(t *testing.T, alias string, utxos []utxo, frozen bool) 
 }
 
 // release unfreezes UTXOs, and waits until they are spendable.
-func (s *successor) release(t *testing.T, alias string, utxos []utxo) {
+func (s *replayServer) release(t *testing.T, alias string, utxos []utxo) {
 	t.Helper()
-	s.hold(t, alias, utxos, false)
+	s.setFrozen(t, alias, utxos, false)
 	testkit.Eventually(t, "the UTXOs to be unlocked", func() bool {
 		var list struct {
 			Items []struct {
@@ -252,7 +252,7 @@ var notChosen = map[string]struct {
 }
 
 // replay repeats the recorded requests in order.
-func (s *successor) replay(t *testing.T) {
+func (s *replayServer) replay(t *testing.T) {
 	t.Helper()
 	table := readDifferences(t)
 	names := map[string]string{} // random names of the original, by ours
@@ -263,13 +263,13 @@ func (s *successor) replay(t *testing.T) {
 		}
 		chance, byChance := notChosen[x.number()]
 		if byChance {
-			s.hold(t, chance.alias, chance.utxos, true)
+			s.setFrozen(t, chance.alias, chance.utxos, true)
 		}
 		got := s.ask(t, asked)
 		if byChance {
 			s.release(t, chance.alias, chance.utxos)
 		}
-		s.learn(names, x.reply, got)
+		s.recordNames(names, x.reply, got)
 		want := replyOf(t, x.reply, nil)
 		complete(t, want.members["body"])
 		table.compare(t, x, want, replyOf(t, got, names))
@@ -297,9 +297,9 @@ func complete(t *testing.T, body *value) {
 	wallet.put("full_utxo", wallet.members["_full_utxo"])
 }
 
-// learn records the ids and tokens that a request created, so that later requests can use
+// recordNames records the ids and tokens that a request created, so that later requests can use
 // them.
-func (s *successor) learn(names map[string]string, theirs, ours reply) {
+func (s *replayServer) recordNames(names map[string]string, theirs, ours reply) {
 	type made struct {
 		ID     string `json:"jwt_token_id"`
 		Token  string `json:"jwt_token"`
@@ -319,7 +319,7 @@ func (s *successor) learn(names map[string]string, theirs, ours reply) {
 }
 
 // ask sends a recorded request to specterd, without following redirects.
-func (s *successor) ask(t *testing.T, x recording) reply {
+func (s *replayServer) ask(t *testing.T, x recording) reply {
 	t.Helper()
 	authorization, known := s.credentials[x.credential]
 	if !known {

@@ -102,7 +102,7 @@ func (a *App) open(ctx context.Context, serving bool) error {
 	if err := a.loadKey(ctx); err != nil {
 		return err
 	}
-	if err := a.startFirst(ctx); err != nil {
+	if err := a.createFirstAdmin(ctx); err != nil {
 		return err
 	}
 	if !serving {
@@ -236,8 +236,8 @@ func (a *App) refuseIfUsed() error {
 		"To start again with an empty database and the first admin's default password, delete %s", a.Config.DataFolder, a.marker())
 }
 
-// startFirst creates the first admin of a new database, once.
-func (a *App) startFirst(ctx context.Context) error {
+// createFirstAdmin creates the first admin of a new database, once.
+func (a *App) createFirstAdmin(ctx context.Context) error {
 	first, err := a.Store.FirstStart(ctx)
 	if err != nil || !first {
 		return err
@@ -246,7 +246,7 @@ func (a *App) startFirst(ctx context.Context) error {
 	if err != nil && !errors.Is(err, auth.ErrUserExists) {
 		return fmt.Errorf("SPECTER_ADMIN_PASSWORD: create the first admin: %w", err)
 	}
-	if err := a.Store.StartedFirst(ctx); err != nil {
+	if err := a.Store.RecordFirstStart(ctx); err != nil {
 		return err
 	}
 	return a.markInUse("found its database empty")

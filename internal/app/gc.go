@@ -73,16 +73,16 @@ type workload struct {
 	most  uint64 // maximum between two measurements since the last period of low load
 }
 
-// worthwhile is the minimum load, in bytes allocated per interval, of a high-load period.
+// minHighLoad is the minimum load, in bytes allocated per interval, of a high-load period.
 // It is below the heap size that triggers a collection.
-const worthwhile = 4 << 20
+const minHighLoad = 4 << 20
 
 // calmed reports whether a period of high load is over. Total is the number of bytes
 // allocated since the start of the process.
 func (w *workload) calmed(total uint64) bool {
 	now := total - w.total
 	w.total, w.most = total, max(w.most, now)
-	if w.most < worthwhile || now > w.most/10 {
+	if w.most < minHighLoad || now > w.most/10 {
 		return false
 	}
 	w.most = now

@@ -28,16 +28,16 @@ import (
 // the database, so that the file contains every valid key even after a crash.
 func (a *App) KeyFile() string { return filepath.Join(a.Config.DataFolder, "secret_key") }
 
-// KeysAreGiven reports whether the operator provides the keys in SECRET_KEY or
+// HasConfiguredKeys reports whether the operator provides the keys in SECRET_KEY or
 // SECRET_KEY_FILE.
-func (a *App) KeysAreGiven() bool { return a.Config.SecretKey != "" }
+func (a *App) HasConfiguredKeys() bool { return a.Config.SecretKey != "" }
 
-// KeyPlace returns the location of the keys for messages.
-func (a *App) KeyPlace() string {
+// KeyLocation returns the location of the keys for messages.
+func (a *App) KeyLocation() string {
 	switch {
 	case a.Config.SecretKeyFile != "":
 		return a.Config.SecretKeyFile
-	case a.KeysAreGiven():
+	case a.HasConfiguredKeys():
 		return "SECRET_KEY"
 	}
 	return a.KeyFile()
@@ -74,7 +74,7 @@ func (a *App) firstKey(ctx context.Context) error {
 // key is the signing key of a new database.
 func (a *App) keysOrNew() (auth.Keys, error) {
 	keys, err := a.ReadKeys()
-	if errors.Is(err, fs.ErrNotExist) && !a.KeysAreGiven() {
+	if errors.Is(err, fs.ErrNotExist) && !a.HasConfiguredKeys() {
 		keys = auth.Keys{newKey()}
 		err = a.writeKeys(keys)
 	}
@@ -105,21 +105,21 @@ func (a *App) ReadKeys() (auth.Keys, error) {
 		var value string
 		value, err = config.ReadSecret(a.Config.SecretKeyFile)
 		text = []byte(value)
-	case a.KeysAreGiven():
+	case a.HasConfiguredKeys():
 	case a.UsesPostgres():
 		return nil, errors.New("with PostgreSQL, SECRET_KEY or SECRET_KEY_FILE must be set, since several processes share the signing key; create one with: openssl rand -hex 32")
 	default:
 		text, err = os.ReadFile(a.KeyFile())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the signing key %s is missing; restore the file, or set the key in SECRET_KEY. If the key is lost, run specterd backup FILE, then specterd restore FILE with another data directory, which creates a new key (%w)", a.KeyPlace(), fs.ErrNotExist)
+		return nil, fmt.Errorf("the signing key %s is missing; restore the file, or set the key in SECRET_KEY. If the key is lost, run specterd backup FILE, then specterd restore FILE with another data directory, which creates a new key (%w)", a.KeyLocation(), fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
 	keys, err := auth.ParseKeys(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w; restore the correct key", a.KeyPlace(), err)
+		return nil, fmt.Errorf("%s %w; restore the correct key", a.KeyLocation(), err)
 	}
 	return keys, nil
 }
@@ -176,7 +176,7 @@ func (a *App) CheckOldKeys(ctx context.Context) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d valid tokens were signed with the key with fingerprint %s, which is not in %s; restore the key, or revoke these tokens with: specterd key rotate --revoke", n, k.Fingerprint, a.KeyPlace())
+			return fmt.Errorf("%d valid tokens were signed with the key with fingerprint %s, which is not in %s; restore the key, or revoke these tokens with: specterd key rotate --revoke", n, k.Fingerprint, a.KeyLocation())
 		}
 	}
 	return nil
@@ -188,7 +188,7 @@ const keyPatience = 10 * time.Second
 // withKeys calls do, which changes the keys, while it holds the lock of the key file. If
 // the operator provides the keys, it takes no lock.
 func (a *App) withKeys(ctx context.Context, do func() error) error {
-	if a.KeysAreGiven() {
+	if a.HasConfiguredKeys() {
 		return do() // the database serializes the changes
 	}
 	path := a.KeyFile() + ".lock"
@@ -241,7 +241,7 @@ func (a *App) RotateKey(ctx context.Context, who *auth.Principal, revoke bool) (
 // keys, it is the only unused one; otherwise nextKey creates a key and adds it to the
 // file.
 func (a *App) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
-	if !a.KeysAreGiven() {
+	if !a.HasConfiguredKeys() {
 		key := newKey()
 		return auth.Fingerprint(key), a.writeKeys(append(accepted(known, keys), key))
 	}
@@ -249,9 +249,9 @@ func (a *App) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
 	case 1:
 		return unused[0], nil
 	case 0:
-		return "", fmt.Errorf("%s has no unused key; add one on a separate line, created with: openssl rand -hex 32. Every specterd on this database must have the key before the rotation", a.KeyPlace())
+		return "", fmt.Errorf("%s has no unused key; add one on a separate line, created with: openssl rand -hex 32. Every specterd on this database must have the key before the rotation", a.KeyLocation())
 	default:
-		return "", fmt.Errorf("%s has %d unused keys, but only one can be next; remove the others", a.KeyPlace(), len(unused))
+		return "", fmt.Errorf("%s has %d unused keys, but only one can be next; remove the others", a.KeyLocation(), len(unused))
 	}
 }
 
@@ -292,13 +292,13 @@ func (a *App) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([
 	if err != nil {
 		return nil, fmt.Errorf("drop old signing keys: %w", err)
 	}
-	if !a.KeysAreGiven() {
-		err = a.tidyKeys(ctx)
+	if !a.HasConfiguredKeys() {
+		err = a.removeUnacceptedKeys(ctx)
 	}
 	return dropped, errors.Join(err, a.signer.Reload(ctx))
 }
 
-func (a *App) tidyKeys(ctx context.Context) error {
+func (a *App) removeUnacceptedKeys(ctx context.Context) error {
 	known, keys, err := a.BothKeys(ctx)
 	if err != nil {
 		return err

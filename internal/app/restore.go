@@ -18,13 +18,13 @@ import (
 // Restore restores a backup into the configured data directory and database, which must
 // be empty. If it fails, it removes the files and directories that it created.
 func (a *App) Restore(ctx context.Context, who *auth.Principal, f *backup.File, name string) (r store.Restored, err error) {
-	if a.UsesPostgres() || a.KeysAreGiven() {
+	if a.UsesPostgres() || a.HasConfiguredKeys() {
 		keys, err := a.ReadKeys()
 		if err != nil {
 			return r, err
 		}
 		if slices.Contains(f.SigningKeys, auth.Fingerprint(keys[0])) {
-			return r, fmt.Errorf("%s: %w", a.KeyPlace(), store.ErrOldKey)
+			return r, fmt.Errorf("%s: %w", a.KeyLocation(), store.ErrOldKey)
 		}
 	}
 	if err := a.refuseFolderInUse(); err != nil {

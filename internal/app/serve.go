@@ -80,7 +80,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { proposals.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
-	a.Store.TendDisk(background)
+	a.Store.MaintainDiskReserve(background)
 	running.Go(func() { a.Store.KeepDiskReserve(background) })
 	running.Go(func() { a.dropOldKeysRegularly(background) })
 	running.Go(func() { releaseMemory(background, calmAfter) })

@@ -73,9 +73,9 @@ type Entry struct {
 	Hash         string // 64 hexadecimal digits
 }
 
-// SealBehind seals the entry as the successor of last, which is the zero Entry if
+// SealAfter seals the entry as the successor of last, which is the zero Entry if
 // the chain is empty.
-func (e *Entry) SealBehind(last Entry) {
+func (e *Entry) SealAfter(last Entry) {
 	e.Position, e.PreviousHash = last.Position+1, last.Hash
 	e.Hash = e.sum()
 }

@@ -33,7 +33,7 @@ func matches(t *testing.T, p *Passwords, hashed, password string) bool {
 	return good
 }
 
-func TestPasswordsOfSpecterDesktop(t *testing.T) {
+func TestSpecterPasswords(t *testing.T) {
 	p := newTestPasswords(t)
 	raw, err := base64.StdEncoding.DecodeString(recordedHash)
 	if err != nil {
@@ -96,7 +96,7 @@ func TestLongPasswords(t *testing.T) {
 	}
 }
 
-func TestHashesThatSpecterDesktopDoesNotMake(t *testing.T) {
+func TestImportUser_InvalidHash(t *testing.T) {
 	p := newTestPasswords(t)
 	good := make([]byte, specterBytes)
 	for _, salt := range []string{"", "not base64", "$2a$", "AA==\n", strings.Repeat("A", 132)} {
@@ -169,7 +169,7 @@ func BenchmarkLogin(b *testing.B) {
 	}
 	b.Run("PBKDF2 only", func(b *testing.B) {
 		for b.Loop() {
-			_, _ = specterHash("wrong", anySalt)
+			_, _ = specterHash("wrong", dummySalt)
 		}
 	})
 }

@@ -160,7 +160,7 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 			return false, err
 		}
 		if ring = s.ring.Load(); ring.keys[fingerprint] == nil {
-			return false, s.whyNot(ctx, fingerprint)
+			return false, s.missingKeyError(ctx, fingerprint)
 		}
 	}
 	dot := strings.LastIndexByte(p.text, '.')
@@ -172,10 +172,10 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 	return true, nil
 }
 
-// whyNot returns the error for a key that this process does not have: ErrKeyMissing
+// missingKeyError returns the error for a key that this process does not have: ErrKeyMissing
 // if the database lists it as accepted, and nil otherwise, in which case the token
 // is rejected.
-func (s *Signer) whyNot(ctx context.Context, fingerprint string) error {
+func (s *Signer) missingKeyError(ctx context.Context, fingerprint string) error {
 	known, err := s.store.SigningKeys(ctx)
 	if err != nil {
 		return err

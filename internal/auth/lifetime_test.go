@@ -47,7 +47,7 @@ func TestParseLifetime(t *testing.T) {
 	}
 }
 
-func TestParseLifetimeRefuses(t *testing.T) {
+func TestParseLifetime_Invalid(t *testing.T) {
 	for _, text := range []string{
 		"360", "", " ", "-", "5 mns", "1,2 minutes", "1d-2h", "1h 30", "1m1h", "1e3s",
 		"1 second ago", "1h;2m", "0s", "- 5 m", "-300s", "1..2h", ".s", "5m\n3s",

@@ -17,7 +17,7 @@ func refusal(at time.Time, name, address string) Event {
 // TestLoginCounts checks that, of similar logins, the first is recorded and the others
 // are counted, even with many names and addresses.
 func TestLoginCounts(t *testing.T) {
-	store := &storeOfJournal{uses: map[string]Use{}}
+	store := &fakeRecorderStore{uses: map[string]Use{}}
 	j := NewRecorder(slog.New(slog.DiscardHandler), store)
 	at := time.Unix(1_800_000_000, 0)
 	minute := func(login func()) []Event {
@@ -68,7 +68,7 @@ func TestLoginCounts(t *testing.T) {
 // TestLoginCounts_Written checks that Run writes the counts each minute and when it ends.
 func TestLoginCounts_Written(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &storeOfJournal{uses: map[string]Use{}}
+		store := &fakeRecorderStore{uses: map[string]Use{}}
 		j := NewRecorder(slog.New(slog.DiscardHandler), store)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})

@@ -47,10 +47,10 @@ func (r WalletRole) Scopes() Scopes {
 	return s
 }
 
-// MayGive returns a Forbidden fault if the caller's token lacks a scope that the
+// CheckRoleGrant returns a Forbidden fault if the caller's token lacks a scope that the
 // role makes usable: a token must not give others more permissions than it has. A
 // caller with a password may give every role.
-func (p *Principal) MayGive(role WalletRole) error {
+func (p *Principal) CheckRoleGrant(role WalletRole) error {
 	missing := role.Scopes() &^ p.Scopes
 	if p.ByPassword() || missing == 0 {
 		return nil

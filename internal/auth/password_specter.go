@@ -20,12 +20,12 @@ import (
 // The salt is base64 text and is used as that text. The next password change
 // replaces it with a plain bcrypt hash.
 const (
-	specterMark   = "$specter$"
+	specterPrefix = "$specter$"
 	specterRounds = 10_000
 	specterBytes  = 32
-	// anySalt is used for users who were not imported. Their passwords go through
+	// dummySalt is used for users who were not imported. Their passwords go through
 	// the same steps, so that login times do not reveal which users were imported.
-	anySalt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	dummySalt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 	// maxSaltBytes exceeds the length of Specter Desktop's salts, which is 44.
 	maxSaltBytes = 128
 )
@@ -38,7 +38,7 @@ const maxTriedBytes = 1024
 // splitHash splits a stored hash into the salt, which is empty unless the password
 // was imported, and the bcrypt hash.
 func splitHash(hashed string) (salt, bcryptHash string) {
-	rest, ok := strings.CutPrefix(hashed, specterMark)
+	rest, ok := strings.CutPrefix(hashed, specterPrefix)
 	if !ok {
 		return "", hashed
 	}
@@ -62,7 +62,7 @@ func comparison(hashed, password string) (against, secret []byte, err error) {
 	salt, bcryptHash := splitHash(hashed)
 	used := salt
 	if used == "" {
-		used = anySalt
+		used = dummySalt
 	}
 	if secret, err = specterHash(password, used); err != nil {
 		return nil, nil, err
@@ -85,7 +85,7 @@ func (p *Passwords) hashSpecter(ctx context.Context, address, salt string, hash 
 		return "", fault.New(fault.Invalid, "invalid_password_hash", "Specter Desktop does not use this password hash format")
 	}
 	hashed, err := p.hash(ctx, address, base64.StdEncoding.EncodeToString(hash))
-	return specterMark + salt + hashed, err
+	return specterPrefix + salt + hashed, err
 }
 
 // rehash returns a hash of a password that was just verified, with the configured
@@ -100,7 +100,7 @@ func (p *Passwords) rehash(ctx context.Context, address, hashed, password string
 		return "", err
 	}
 	again, err := p.hash(ctx, address, string(secret))
-	return specterMark + salt + again, err
+	return specterPrefix + salt + again, err
 }
 
 // isDefaultOf reports whether hash is the hash of Specter Desktop's default

@@ -49,8 +49,8 @@ var ErrPasswordRequired = fault.New(fault.Forbidden, "password_required",
 // the command line.
 func (p *Principal) ByPassword() bool { return p.TokenID == "" }
 
-// NeedPassword returns ErrPasswordRequired if the caller used a token.
-func (p *Principal) NeedPassword() error {
+// RequirePassword returns ErrPasswordRequired if the caller used a token.
+func (p *Principal) RequirePassword() error {
 	if p.ByPassword() {
 		return nil
 	}

@@ -52,16 +52,16 @@ type Deleted struct {
 // A token can delete itself, its descendants, and the tokens that it replaced.
 func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSuccessors bool) (Deleted, error) {
 	return s.delete(ctx, who, who.UserID, id, func(d *Deletion) error {
-		tookItsPlace := slices.Contains(d.CallerPredecessors, id)
+		isPredecessor := slices.Contains(d.CallerPredecessors, id)
 		if !who.ByPassword() {
 			if !d.Exists {
 				return ErrTokenNotFound
 			}
-			if id != who.TokenID && !slices.Contains(d.Ancestors, who.TokenID) && !tookItsPlace {
+			if id != who.TokenID && !slices.Contains(d.Ancestors, who.TokenID) && !isPredecessor {
 				return errNotOwnToken
 			}
 		}
-		d.KeepSuccessors = keepSuccessors || tookItsPlace
+		d.KeepSuccessors = keepSuccessors || isPredecessor
 		d.ForgetRotations = keepSuccessors && who.ByPassword()
 		return nil
 	})

@@ -58,7 +58,7 @@ func accepts(t testing.TB, s *Signer, token string) (p presented, ok bool) {
 	return p, ok
 }
 
-func TestASignerNeedsAKey(t *testing.T) {
+func TestNewSigner_WithoutKey(t *testing.T) {
 	for _, n := range []int{0, 1, MinKeyBytes - 1} {
 		if _, err := signerOf(t.Context(), make([]byte, n), time.Now); err == nil {
 			t.Errorf("a key of %d bytes is accepted", n)
@@ -184,7 +184,7 @@ func TestParseKeys(t *testing.T) {
 	}
 }
 
-func TestVerifiedTokensAreBounded(t *testing.T) {
+func TestVerifiedTokens_Bounded(t *testing.T) {
 	var c verifiedTokens
 	key := func(i int) (hash [sha256.Size]byte) {
 		return sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)})
@@ -260,14 +260,14 @@ func TestNewPasswords(t *testing.T) {
 	}
 }
 
-// storeOfJournal is a RecorderStore whose first writes fail.
-type storeOfJournal struct {
+// fakeRecorderStore is a RecorderStore whose first writes fail.
+type fakeRecorderStore struct {
 	failures int
 	events   []Event
 	uses     map[string]Use
 }
 
-func (s *storeOfJournal) WriteEvents(_ context.Context, events []Event, uses map[string]Use) error {
+func (s *fakeRecorderStore) WriteEvents(_ context.Context, events []Event, uses map[string]Use) error {
 	if s.failures--; s.failures >= 0 {
 		return errors.New("away")
 	}
@@ -278,12 +278,12 @@ func (s *storeOfJournal) WriteEvents(_ context.Context, events []Event, uses map
 	return nil
 }
 
-func (s *storeOfJournal) SealAudit(context.Context) error { return nil }
+func (s *fakeRecorderStore) SealAudit(context.Context) error { return nil }
 
-// TestJournal_RetriesFailedWrites checks that entries whose write failed are written
+// TestRecorder_RetriesFailedWrites checks that entries whose write failed are written
 // later, in order, and that the latest use of a token is kept.
-func TestJournal_RetriesFailedWrites(t *testing.T) {
-	store := &storeOfJournal{failures: 2, uses: map[string]Use{}}
+func TestRecorder_RetriesFailedWrites(t *testing.T) {
+	store := &fakeRecorderStore{failures: 2, uses: map[string]Use{}}
 	j := NewRecorder(slog.New(slog.DiscardHandler), store)
 	begin := time.Unix(1_800_000_000, 0)
 	for i := range 3 {

@@ -102,7 +102,7 @@ func NewUsers(store UserStore, passwords *Passwords, now func() time.Time) *User
 // Create adds a user. The caller must be authenticated with a password, because
 // Create sets one.
 func (s *Users) Create(ctx context.Context, who *Principal, name, password string, admin bool) (User, error) {
-	if err := who.NeedPassword(); err != nil {
+	if err := who.RequirePassword(); err != nil {
 		return User{}, err
 	}
 	if err := checkNewName(name); err != nil {
@@ -185,7 +185,7 @@ func (c *UserChange) givesRights() bool {
 // the admin role.
 func (s *Users) Change(ctx context.Context, who *Principal, name string, change UserChange) (User, error) {
 	if change.givesRights() {
-		if err := who.NeedPassword(); err != nil {
+		if err := who.RequirePassword(); err != nil {
 			return User{}, err
 		}
 	}
@@ -250,7 +250,7 @@ func (c *UserChange) apply(u *UserEdit, hashed string, now time.Time) (did []str
 // password, since tokens for managing users have no permissions in wallets.
 func (s *Users) Delete(ctx context.Context, who *Principal, name string, deleteWallets bool) error {
 	if deleteWallets {
-		if err := who.NeedPassword(); err != nil {
+		if err := who.RequirePassword(); err != nil {
 			return err
 		}
 	}
@@ -287,7 +287,7 @@ func (s *Users) RevokeTokens(ctx context.Context, who *Principal, name string) e
 // ChangeOwnPassword sets the password of the caller, who was just authenticated
 // with the old one. Their tokens stay valid unless revokeTokens is set.
 func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool) (User, error) {
-	if err := who.NeedPassword(); err != nil {
+	if err := who.RequirePassword(); err != nil {
 		return User{}, err
 	}
 	hashed, err := s.hashNew(ctx, who, User{ID: who.UserID, Name: who.UserName}, password)

@@ -16,7 +16,7 @@ import (
 // name only after it is complete and synced to disk. If Save fails, it leaves no file.
 func Save(path string, write func(io.Writer) error) (err error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, errThere(path))
+		return errors.Join(err, errFileExists(path))
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), partialPrefix+"*"+partialSuffix) // 0600
 	if err != nil {
@@ -37,7 +37,7 @@ func Save(path string, write func(io.Writer) error) (err error) {
 	// FAT, do not support links.
 	switch err := os.Link(file.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
-		return errThere(path)
+		return errFileExists(path)
 	case err != nil:
 		if err := os.Rename(file.Name(), path); err != nil {
 			return fmt.Errorf("rename the backup: %w", err)
@@ -53,7 +53,7 @@ func Save(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
-func errThere(path string) error {
+func errFileExists(path string) error {
 	return fmt.Errorf("%s already exists and is not overwritten; choose another name", path)
 }
 

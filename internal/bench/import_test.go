@@ -8,12 +8,12 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestImportKeepsNothing checks, as a short form of measureImport, that the memory
+// TestImport_BoundedMemory checks, as a short form of measureImport, that the memory
 // use of an import does not grow with the number of labels. Both databases exceed
 // SQLite's cache, so that the cache is full in both cases, and frequent garbage
 // collection keeps the peak close to the live memory. Keeping the additional 80,000
 // labels in memory would take 30 MB.
-func TestImportKeepsNothing(t *testing.T) {
+func TestImport_BoundedMemory(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	dir, remove, err := childprocess.TempDir("specterd-bench-")
 	if err != nil {

@@ -54,7 +54,7 @@ func measureProposals(ctx context.Context, b *bench) error {
 // not measured.
 func (b *bench) proposal(ctx context.Context) (figure, error) {
 	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d UTXOs", fundedUTXOs)}
-	w, stop, err := b.follow(ctx, nameProposal, 1)
+	w, stop, err := b.startIndexing(ctx, nameProposal, 1)
 	if err != nil {
 		return f, err
 	}
@@ -98,7 +98,7 @@ func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) 
 }
 
 // fill pays to many addresses of the wallet, one UTXO each.
-func (f *following) fill(ctx context.Context) error {
+func (f *indexingServer) fill(ctx context.Context) error {
 	const perBlock = 250
 	for paid := 0; paid < fundedUTXOs; {
 		var raws []string
@@ -132,7 +132,7 @@ const (
 var paidTo = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 
 // fundAlone makes Core create and fund a PSBT like the one of a proposal.
-func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, error) {
+func (f *indexingServer) fundAlone(ctx context.Context, name string) (time.Duration, error) {
 	outputs := []map[string]json.Number{{paidTo: json.Number(btc.Amount(paidAmount).String())}}
 	var change struct {
 		Items []struct{ Address string }
@@ -148,7 +148,7 @@ func (f *following) fundAlone(ctx context.Context, name string) (time.Duration, 
 
 // propose creates a proposal and cancels it. It returns the duration of the
 // creation.
-func (f *following) propose(ctx context.Context) (time.Duration, error) {
+func (f *indexingServer) propose(ctx context.Context) (time.Duration, error) {
 	path := "/api/v1/wallets/" + aliasOf(0) + "/proposals"
 	body := fmt.Sprintf(`{"recipients": [{"address": %q, "amount_sat": %d}], "fee_rate_sat_vb": %d}`, paidTo, paidAmount, paidRate)
 	start := clock()

@@ -48,8 +48,8 @@ func TestAmountText(t *testing.T) {
 	}
 }
 
-// TestAmountsAreExact compares formatting and parsing with rational arithmetic.
-func TestAmountsAreExact(t *testing.T) {
+// TestAmounts_Exact compares formatting and parsing with rational arithmetic.
+func TestAmounts_Exact(t *testing.T) {
 	random, seed := testkit.Size(50_000, 10_000_000), testkit.Seed(t)
 	testkit.Spread(t, seed, random, func(_ int, r *rand.Rand) {
 		// Use each number of digits equally often, because most payments are small.
@@ -57,10 +57,10 @@ func TestAmountsAreExact(t *testing.T) {
 		if r.IntN(4) == 0 {
 			a = -a
 		}
-		exactly(t, btc.Amount(a), r)
+		checkExact(t, btc.Amount(a), r)
 	})
 	boundaries := boundaries(int64(testkit.Size(20, 1000)))
-	testkit.Spread(t, seed, len(boundaries), func(i int, r *rand.Rand) { exactly(t, boundaries[i], r) })
+	testkit.Spread(t, seed, len(boundaries), func(i int, r *rand.Rand) { checkExact(t, boundaries[i], r) })
 	for _, a := range []btc.Amount{btc.MaxMoney + 1, -btc.MaxMoney - 1, 1 << 53, math.MaxInt64, math.MinInt64} {
 		if exact, ok := new(big.Rat).SetString(a.String()); !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 {
 			t.Errorf("%d is formatted as %s", int64(a), a)
@@ -103,16 +103,16 @@ func pow10(n int) int64 {
 	return p
 }
 
-// exactly fails the test unless an amount is formatted exactly, is parsed from this
+// checkExact fails the test unless an amount is formatted exactly, is parsed from this
 // text and from another spelling, and is rejected if a fraction of a satoshi is
 // added.
-func exactly(t *testing.T, a btc.Amount, r *rand.Rand) {
+func checkExact(t *testing.T, a btc.Amount, r *rand.Rand) {
 	text := a.String()
 	exact, ok := new(big.Rat).SetString(text)
 	if !ok || exact.Cmp(big.NewRat(int64(a), int64(btc.BTC))) != 0 || !jsonNumber.MatchString(text) {
 		t.Errorf("%d is formatted as %s", int64(a), text)
 	}
-	for _, spelling := range []string{text, spell(a, r)} {
+	for _, spelling := range []string{text, spellRandomly(a, r)} {
 		if back, err := btc.ParseBTC(spelling); err != nil || back != a {
 			t.Errorf("%d, spelled %s, is parsed as %d, %v", int64(a), spelling, int64(back), err)
 		}
@@ -123,9 +123,9 @@ func exactly(t *testing.T, a btc.Amount, r *rand.Rand) {
 	}
 }
 
-// spell formats an amount as another program might: with leading and trailing
+// spellRandomly formats an amount as another program might: with leading and trailing
 // zeros, the point anywhere, and an exponent.
-func spell(a btc.Amount, r *rand.Rand) string {
+func spellRandomly(a btc.Amount, r *rand.Rand) string {
 	digits, negative := strings.CutPrefix(strconv.FormatInt(int64(a), 10), "-")
 	exponent := -8 // of the digits
 	if zeros := r.IntN(4); zeros > 0 {

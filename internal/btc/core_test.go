@@ -69,9 +69,9 @@ func randomKey(t testing.TB, random *rand.Rand) string {
 	return origin + xpub
 }
 
-// TestCoreAgrees compares random wallets of each kind with Bitcoin Core's
+// TestDescriptors_SameAsCore compares random wallets of each kind with Bitcoin Core's
 // interpretation; one of each kind has the maximum number of keys.
-func TestCoreAgrees(t *testing.T) {
+func TestDescriptors_SameAsCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -105,15 +105,15 @@ func TestCoreAgrees(t *testing.T) {
 				if kind.most > 1 {
 					keys = slices.Insert(keys, 0, fmt.Sprint(1+random.IntN(count)))
 				}
-				agree(t, node, kind.open+strings.Join(keys, ",")+kind.close)
+				compareWithCore(t, node, kind.open+strings.Join(keys, ",")+kind.close)
 			}
 		})
 	}
 }
 
-// TestCoreAgreesOnNewWallets compares wallets created from random keys with Bitcoin
+// TestFromKeys_SameAsCore compares wallets created from random keys with Bitcoin
 // Core's interpretation.
-func TestCoreAgreesOnNewWallets(t *testing.T) {
+func TestFromKeys_SameAsCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -143,9 +143,9 @@ func TestCoreAgreesOnNewWallets(t *testing.T) {
 	}
 }
 
-// agree compares a multipath descriptor and its branches with the node's
+// compareWithCore compares a multipath descriptor and its branches with the node's
 // interpretation.
-func agree(t *testing.T, node *testkit.Node, text string) {
+func compareWithCore(t *testing.T, node *testkit.Node, text string) {
 	t.Helper()
 	both, err := btc.ParseDescriptor(text, btc.Regtest)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-func TestDescriptorsAreCanonical(t *testing.T) {
+func TestDescriptors_Canonical(t *testing.T) {
 	for text, want := range map[string]string{
 		// BIP-389; the checksum is Core's.
 		"wpkh([ffffffff/13h]xpub69H7F5d8KSRgmmdJg2KhpAK8SR3DjMwAdkxj3ZuxV27CprR9LgpeyGmXUbC6wb7ERfvrnKZjXoUmmDznezpbZb7ap6r1D3tgFxHmwMkQTPH/<1;3>/2/*)": "",
@@ -134,12 +134,12 @@ func TestBadDescriptors(t *testing.T) {
 	}
 }
 
-func TestDescriptorsOfAnotherNetwork(t *testing.T) {
+func TestDescriptors_WrongNetwork(t *testing.T) {
 	_, err := btc.ParseDescriptor("wpkh("+xpub+"/*)", btc.Regtest)
 	wantFault(t, err, "wrong_network", "descriptor", xpub)
 }
 
-func TestDuplicateKeysAreRefused(t *testing.T) {
+func TestDescriptors_DuplicateKeys(t *testing.T) {
 	for _, keys := range []string{
 		xpub + "/0/*," + xpub + "/0/*",
 		"[d34db33f/1h]" + xpub + "/0/*,[d34db33f/2h]" + xpub + "/1/*",
@@ -201,9 +201,9 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestDeriverIsShared derives the same addresses concurrently, so that the race
+// TestDeriver_Concurrent derives the same addresses concurrently, so that the race
 // detector finds unsafe access.
-func TestDeriverIsShared(t *testing.T) {
+func TestDeriver_Concurrent(t *testing.T) {
 	d, err := btc.ParseDescriptor("wsh(sortedmulti(2,"+xpub+"/0/*,"+xpub2+"/0/*))", btc.Main)
 	if err != nil {
 		t.Fatal(err)

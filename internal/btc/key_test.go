@@ -146,7 +146,7 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-func TestPrivateKeysAreRefused(t *testing.T) {
+func TestParseKey_PrivateKeys(t *testing.T) {
 	damaged := xprv[:60] + "1" + xprv[61:]
 	for _, secret := range []string{
 		xprv, wif, words, damaged, xprv[:len(xprv)-3], wif[:len(wif)-1] + "2", "5KYZdUEo39z3FPrtuX2QbbwGnNP5zTd7yyr2SC1j299sBCnWjss", "cULrpoZGXiuC19Uhvykx7NugygA3k86b3hmdCeyvHYQZSxojGyXJ",

@@ -110,9 +110,9 @@ func TestBadTransactions(t *testing.T) {
 	}
 }
 
-// TestClaimsCostNothing checks that a few bytes that claim millions of inputs are
+// TestParseTx_BoundedMemory checks that a few bytes that claim millions of inputs are
 // rejected without allocating memory for them.
-func TestClaimsCostNothing(t *testing.T) {
+func TestParseTx_BoundedMemory(t *testing.T) {
 	raw := unhex(t, "01000000"+"feffffff00"+"00000000")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -136,9 +136,9 @@ func wireTx(t testing.TB, raw []byte) *wire.MsgTx {
 	return &tx
 }
 
-// TestCoreReadsTheSame compares transactions of a node's wallet, from and to all
+// TestParseTx_SameAsCore compares transactions of a node's wallet, from and to all
 // address types, with the node's decoding.
-func TestCoreReadsTheSame(t *testing.T) {
+func TestParseTx_SameAsCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.CLI(t, "createwallet", "w")
 	call := func(method string, params ...any) string {

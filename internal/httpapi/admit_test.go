@@ -48,10 +48,10 @@ func (h *heavyRoutes) add(routes []route.Route) []route.Route {
 			}
 		}}, nil
 	}
-	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
+	for _, version := range []string{"/api/v1", "/api/v1alpha"} {
 		routes = append(routes,
-			route.Route{Method: "POST", Path: surface + "/heavy", Credentials: route.AnyToken, Handler: route.OK(work).Heavy(), Summary: "Work"},
-			route.Route{Method: "GET", Path: surface + "/endless", Credentials: route.AnyToken, Handler: route.Stream(endless, route.MediaOf[string]("text/csv")), Summary: "Stream"})
+			route.Route{Method: "POST", Path: version + "/heavy", Credentials: route.AnyToken, Handler: route.OK(work).Heavy(), Summary: "Work"},
+			route.Route{Method: "GET", Path: version + "/endless", Credentials: route.AnyToken, Handler: route.Stream(endless, route.MediaOf[string]("text/csv")), Summary: "Stream"})
 	}
 	return routes
 }
@@ -79,9 +79,9 @@ func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	if got := <-h.begun; got != "first" {
 		t.Fatal(got)
 	}
-	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
-		busy := s.call(t, "POST", surface+"/heavy", bob, `{"text": "second"}`)
-		wantError(t, busy, surface, 503, "server_busy", "too many requests are in progress; try again shortly")
+	for _, version := range []string{"/api/v1", "/api/v1alpha"} {
+		busy := s.call(t, "POST", version+"/heavy", bob, `{"text": "second"}`)
+		wantError(t, busy, version, 503, "server_busy", "too many requests are in progress; try again shortly")
 		if busy.header.Get("Retry-After") != "2" {
 			t.Errorf("Retry-After: %q", busy.header.Get("Retry-After"))
 		}

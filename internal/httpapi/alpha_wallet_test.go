@@ -19,9 +19,9 @@ const (
 	fullTxList   = "/api/v1alpha/specter/full_txlist/"
 )
 
-// TestAlphaWalletsOfOthers checks that wallets of other users get the same response as
+// TestAlphaWallets_OtherUsers checks that wallets of other users get the same response as
 // wallets that do not exist.
-func TestAlphaWalletsOfOthers(t *testing.T) {
+func TestAlphaWallets_OtherUsers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p, other := s.user(t, "p", false), s.user(t, "other", true)
@@ -193,9 +193,9 @@ func TestAlphaUTXOs(t *testing.T) {
 	}
 }
 
-// TestAlphaTransactionsOfAll checks that full_txlist has the transactions of all wallets of
+// TestAlphaTransactions_AllWallets checks that full_txlist has the transactions of all wallets of
 // the caller, and a transfer between two of them twice.
-func TestAlphaTransactionsOfAll(t *testing.T) {
+func TestAlphaTransactions_AllWallets(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p, other := s.user(t, "p", false), s.user(t, "other", false)

@@ -116,7 +116,7 @@ func (s *server) checkRights(r *http.Request, who *auth.Principal, to route.Rout
 		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
 	}
 	if to.Credentials == route.Password {
-		return who.NeedPassword()
+		return who.RequirePassword()
 	}
 	if to.Credentials.NeedsScope() && !who.Scopes.Has(to.Scope) {
 		return errScope.WithMessage("the token lacks the scope %s", to.Scope).WithDetail("required_scope", to.Scope.String())

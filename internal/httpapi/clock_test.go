@@ -38,7 +38,7 @@ func TestClockJumps(t *testing.T) {
 			}
 			once := func(key, want string) {
 				t.Helper()
-				s.do(t, onceRequest("/api/v1/count", p.basic(), key, `{"text": "a"}`)).want(t, 201, want)
+				s.do(t, keyedRequest("/api/v1/count", p.basic(), key, `{"text": "a"}`)).want(t, 201, want)
 			}
 			rows := func() (n int) {
 				check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM tokens").Scan(&n))

@@ -175,7 +175,7 @@ func described(t *testing.T, next http.Handler) http.Handler {
 			return
 		}
 		contentType := w.Header().Get("Content-Type")
-		if err := s.check(method, path, kept.status, contentType, kept.body.Bytes()); err != nil && !takesPlace(s, path) {
+		if err := s.check(method, path, kept.status, contentType, kept.body.Bytes()); err != nil && !replacesMember(s, path) {
 			t.Errorf("%s %s: the response with status %d does not match the specification: %v\n%.1000s", method, path, kept.status, err, kept.body.String())
 		} else if method != http.MethodHead {
 			record(s, method, path, kept.status, contentType, kept.body.Bytes())
@@ -183,9 +183,9 @@ func described(t *testing.T, next http.Handler) http.Handler {
 	})
 }
 
-// takesPlace reports whether the alias of a wallet of v1alpha is also the name of a member of
+// replacesMember reports whether the alias of a wallet of v1alpha is also the name of a member of
 // the response. The wallet then replaces that member, as in Specter Desktop.
-func takesPlace(s *specification, path string) bool {
+func replacesMember(s *specification, path string) bool {
 	alias, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), "/api/v1alpha/wallets/")
 	return ok && in(s.document, "components", "schemas", "V1alphaWalletResponse", "properties", alias) != nil
 }

@@ -105,19 +105,19 @@ var badTokens = []credential{
 		c["jwt_token_id"] = "00000000-0000-4000-8000-000000000000"
 		return sign(jwt.SigningMethodHS256, c, w.key)
 	}), verdict: refused},
-	{name: "signature of other claims", headers: spoiled(func(secret string) string {
+	{name: "signature of other claims", headers: alteredSecret(func(secret string) string {
 		parts := strings.Split(secret, ".")
 		claims := string(must(base64.RawURLEncoding.DecodeString(parts[1])))
 		claims = strings.Replace(claims, `"username":"`, `"username":"x`, 1)
 		return parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "." + parts[2]
 	}), verdict: refused},
-	{name: "signature with trailing bits 1", headers: spoiled(respelled(1)), verdict: refused},
-	{name: "signature with trailing bits 2", headers: spoiled(respelled(2)), verdict: refused},
-	{name: "signature with trailing bits 3", headers: spoiled(respelled(3)), verdict: refused},
-	{name: "signature with padding", headers: spoiled(func(s string) string { return s + "=" }), verdict: refused},
-	{name: "empty signature", headers: spoiled(func(s string) string { return s[:strings.LastIndex(s, ".")+1] }), verdict: refused},
-	{name: "two tokens separated by a tab", headers: spoiled(func(s string) string { return s + "\t" + s }), verdict: refused},
-	{name: "token encoded twice", headers: spoiled(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }), verdict: refused},
+	{name: "signature with trailing bits 1", headers: alteredSecret(setUnusedBits(1)), verdict: refused},
+	{name: "signature with trailing bits 2", headers: alteredSecret(setUnusedBits(2)), verdict: refused},
+	{name: "signature with trailing bits 3", headers: alteredSecret(setUnusedBits(3)), verdict: refused},
+	{name: "signature with padding", headers: alteredSecret(func(s string) string { return s + "=" }), verdict: refused},
+	{name: "empty signature", headers: alteredSecret(func(s string) string { return s[:strings.LastIndex(s, ".")+1] }), verdict: refused},
+	{name: "two tokens separated by a tab", headers: alteredSecret(func(s string) string { return s + "\t" + s }), verdict: refused},
+	{name: "token encoded twice", headers: alteredSecret(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }), verdict: refused},
 	{name: "expired token", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		k := w.tokenFor(t, w.caller, time.Second, 0, nil)
 		w.clock.advance(time.Second)
@@ -134,15 +134,15 @@ var badTokens = []credential{
 		must(w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id, false))
 		return []string{child.bearer()}
 	}, verdict: refused},
-	{name: "token of a disabled user", headers: ofFormer(func(t *testing.T, w *world, p testUser) {
+	{name: "token of a disabled user", headers: endedCredential(func(t *testing.T, w *world, p testUser) {
 		w.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", p.ID)
 	}), verdict: refused},
-	{name: "token of a user who was disabled and enabled", headers: ofFormer(func(t *testing.T, w *world, p testUser) {
+	{name: "token of a user who was disabled and enabled", headers: endedCredential(func(t *testing.T, w *world, p testUser) {
 		for _, disabled := range []bool{true, false} {
 			must(w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Disabled: &disabled}))
 		}
 	}), verdict: refused},
-	{name: "token of a deleted user", headers: ofFormer(func(t *testing.T, w *world, p testUser) {
+	{name: "token of a deleted user", headers: endedCredential(func(t *testing.T, w *world, p testUser) {
 		check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name, false))
 	}), verdict: refused},
 	{name: "password of a disabled user", headers: func(t *testing.T, w *world, to route.Route) []string {
@@ -209,15 +209,15 @@ func sign(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
 	return must(jwt.NewWithClaims(method, claims).SignedString(key))
 }
 
-func spoiled(spoil func(secret string) string) func(*testing.T, *world, route.Route) []string {
+func alteredSecret(spoil func(secret string) string) func(*testing.T, *world, route.Route) []string {
 	return func(_ *testing.T, w *world, _ route.Route) []string {
 		return []string{bearer(spoil(w.good.secret))}
 	}
 }
 
-// respelled sets bits at the end of the signature that lenient decoders ignore: base64 of
+// setUnusedBits sets bits at the end of the signature that lenient decoders ignore: base64 of
 // 32 bytes has two unused bits.
-func respelled(bits byte) func(string) string {
+func setUnusedBits(bits byte) func(string) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return func(secret string) string {
 		last := strings.IndexByte(digits, secret[len(secret)-1])
@@ -225,7 +225,7 @@ func respelled(bits byte) func(string) string {
 	}
 }
 
-func ofFormer(end func(t *testing.T, w *world, p testUser)) func(*testing.T, *world, route.Route) []string {
+func endedCredential(end func(t *testing.T, w *world, p testUser)) func(*testing.T, *world, route.Route) []string {
 	return func(t *testing.T, w *world, to route.Route) []string {
 		p := w.user(t, unique("former"), to.Role == route.Admin)
 		k := w.token(t, p, 0)

@@ -17,9 +17,9 @@ const (
 	stylePath       = "/api/style.css"
 )
 
-// pageLoads is the content security policy of the API reference, which may load only its
+// referencePolicy is the content security policy of the API reference, which may load only its
 // style sheet.
-const pageLoads = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+const referencePolicy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // description contains the OpenAPI specification and the API reference. Both are
 // generated once, and require no credentials.
@@ -41,7 +41,7 @@ func newDescription(routes []route.Route, version string) (*description, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &description{unchanging("application/json", document), page}, nil
+	return &description{constantContent("application/json", document), page}, nil
 }
 
 // pages returns the handlers for GET and HEAD of the specification and the API reference,
@@ -62,15 +62,15 @@ func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
 	page := of(func(d *description) http.HandlerFunc { return d.page.serve })
 	return map[string]http.HandlerFunc{
 		descriptionPath: of(func(d *description) http.HandlerFunc { return d.document }),
-		stylePath:       unchanging("text/css; charset=utf-8", style),
+		stylePath:       constantContent("text/css; charset=utf-8", style),
 		pagePath:        page,
 		"/api":          page,
 	}
 }
 
-// unchanging returns a handler for constant content, which clients may store but must
+// constantContent returns a handler for constant content, which clients may store but must
 // revalidate.
-func unchanging(contentType string, content []byte) http.HandlerFunc {
+func constantContent(contentType string, content []byte) http.HandlerFunc {
 	sum := sha256.Sum256(content)
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	return func(w http.ResponseWriter, r *http.Request) {

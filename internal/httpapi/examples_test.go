@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// record keeps a response as an example if it is better than the previous one; see saysMore.
+// record keeps a response as an example if it is better than the previous one; see isMoreComplete.
 func record(s *specification, method, path string, status int, contentType string, body []byte) {
 	response, key := s.response(method, path, status)
 	if !*updateExamples || response == nil || len(body) == 0 {
@@ -58,7 +58,7 @@ func record(s *specification, method, path string, status int, contentType strin
 	if recorded.bodies[key] == nil {
 		recorded.bodies[key] = map[string]any{}
 	}
-	if before, ok := recorded.bodies[key][mediaType]; !ok || saysMore(example, before) {
+	if before, ok := recorded.bodies[key][mediaType]; !ok || isMoreComplete(example, before) {
 		recorded.bodies[key][mediaType] = example
 	}
 }
@@ -136,10 +136,10 @@ func isTable(o object) bool {
 	return true
 }
 
-// saysMore reports whether example a has more values than b, or the same number of values in
+// isMoreComplete reports whether example a has more values than b, or the same number of values in
 // a shorter text. Ties have a fixed order, so that the result does not depend on the order of
 // the tests.
-func saysMore(a, b any) bool {
+func isMoreComplete(a, b any) bool {
 	if x, y := countValues(a), countValues(b); x != y {
 		return x > y
 	}

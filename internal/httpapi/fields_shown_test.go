@@ -52,7 +52,7 @@ func (s *server) fieldsChecked(t *testing.T, next http.Handler) http.Handler {
 		if kept.status >= http.StatusMultipleChoices || creatingOperations()[r.Method+" "+theSpecification().template(r.URL.EscapedPath())] {
 			return
 		}
-		if shown := theSpecification().beyond(r, kept, scopes); len(shown) > 0 {
+		if shown := theSpecification().unreadableFields(r, kept, scopes); len(shown) > 0 {
 			t.Errorf("%s %s shows %q to a token with the scopes %s", r.Method, r.URL.Path, shown, scopes)
 		}
 	})
@@ -78,9 +78,9 @@ func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
 	return scopes, true
 }
 
-// beyond returns the properties that have a value in a response, although none of the scopes
+// unreadableFields returns the properties that have a value in a response, although none of the scopes
 // allows the caller to read them.
-func (s *specification) beyond(r *http.Request, kept *keeper, scopes auth.Scopes) (shown []string) {
+func (s *specification) unreadableFields(r *http.Request, kept *keeper, scopes auth.Scopes) (shown []string) {
 	response, _ := s.response(r.Method, r.URL.EscapedPath(), kept.status)
 	schema := in(response, "content", "application/json", "schema")
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(kept.body.Bytes()))

@@ -37,7 +37,7 @@ var creating = map[string]string{
 // scope for them.
 var checkedByHandler = map[string]bool{
 	"V1alphaWalletObject.pending_psbts":    true, // see testProposalRoles
-	"V1alphaSpecterResponse.alias_name":    true, // see TestSpecterWithoutWallets
+	"V1alphaSpecterResponse.alias_name":    true, // see TestSpecter_RequiresWalletsScope
 	"V1alphaSpecterResponse.name_alias":    true,
 	"V1alphaSpecterResponse.wallets_alias": true,
 	"V1alphaSpecterResponse.wallets_names": true,
@@ -75,8 +75,8 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestSpecterWithoutWallets checks that wallet names require the scope wallets:read.
-func TestSpecterWithoutWallets(t *testing.T) {
+// TestSpecter_RequiresWalletsScope checks that wallet names require the scope wallets:read.
+func TestSpecter_RequiresWalletsScope(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin := s.user(t, "admin", true)

@@ -195,7 +195,7 @@ func (s *server) serve(t *testing.T, recorder *auth.Recorder) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	background, stopJournal := context.WithCancel(context.Background())
+	background, stopRecorder := context.WithCancel(context.Background())
 	var served, written sync.WaitGroup
 	served.Go(func() {
 		if err := httpapi.Serve(ctx, s.Log, listener, s.handler, nil); err != nil {
@@ -207,7 +207,7 @@ func (s *server) serve(t *testing.T, recorder *auth.Recorder) {
 		transport.CloseIdleConnections()
 		stop()
 		served.Wait()
-		stopJournal()
+		stopRecorder()
 		written.Wait()
 		s.inspect(t)
 	})

@@ -37,11 +37,11 @@ func (*health) liveness(context.Context, struct{}) (healthResponse, error) { ret
 // aliveText is the response body of a liveness probe.
 var aliveText = []byte(`{"message":"` + alive.Message + "\"}\n")
 
-// sayAlive responds to a plain liveness request, which probes send frequently, without the
+// serveLiveness responds to a plain liveness request, which probes send frequently, without the
 // call context and the router, which would add a tenth to its cost
 // (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it responded:
 // it leaves requests that are not plain, must be refused or must be logged to the router.
-func (s *server) sayAlive(w http.ResponseWriter, r *http.Request) bool {
+func (s *server) serveLiveness(w http.ResponseWriter, r *http.Request) bool {
 	plain := (r.URL.Path == livenessPath || r.URL.Path == livenessPath+"/") && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		r.URL.RawQuery == "" && r.ContentLength == 0
 	if !plain || s.log.Enabled(r.Context(), slog.LevelDebug) || s.screen(r) != nil {

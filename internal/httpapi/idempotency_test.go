@@ -53,7 +53,7 @@ func (c *counter) routes(routes []route.Route) []route.Route {
 	return routes
 }
 
-func onceRequest(path, authorization, key, body string) request {
+func keyedRequest(path, authorization, key, body string) request {
 	return request{method: "POST", path: path, auth: []string{authorization}, header: map[string]string{"Idempotency-Key": key}, body: body}
 }
 
@@ -68,7 +68,7 @@ func TestIdempotencyKey(t *testing.T) {
 			const path = "/api/v1/count"
 			ask := func(path, authorization, key, body string) answer {
 				t.Helper()
-				return s.do(t, onceRequest(path, authorization, key, body))
+				return s.do(t, keyedRequest(path, authorization, key, body))
 			}
 			first := ask(path, p.basic(), "k", `{"text": "a"}`).want(t, 201, "a for the 1. time")
 			for _, authorization := range []string{p.basic(), s.token(t, p, 0).bearer()} {
@@ -95,9 +95,9 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfFailures checks that the response to a failed request is not stored, so
+// TestIdempotencyKey_FailedRequest checks that the response to a failed request is not stored, so
 // that it can be retried with the same key.
-func TestIdempotencyKeyOfFailures(t *testing.T) {
+func TestIdempotencyKey_FailedRequest(t *testing.T) {
 	t.Parallel()
 	c := &counter{}
 	s := start(t, func(s *setup) { s.routes = c.routes })
@@ -105,7 +105,7 @@ func TestIdempotencyKeyOfFailures(t *testing.T) {
 	p := s.user(t, "p", false)
 	ask := func(body string) answer {
 		t.Helper()
-		return s.do(t, onceRequest("/api/v1/count", p.basic(), "k", body))
+		return s.do(t, keyedRequest("/api/v1/count", p.basic(), "k", body))
 	}
 	for range 2 {
 		ask(`{`).wantProblem(t, 400, "invalid_json")
@@ -121,7 +121,7 @@ func TestIdempotencyKeyOfFailures(t *testing.T) {
 		strings.Repeat("x", 255): true, `"3f1c"`: true, "~!{}": true,
 		strings.Repeat("x", 256): false, "": false, "a b": false, "é": false, "a\tb": false,
 	} {
-		got := s.do(t, onceRequest("/api/v1/count", p.basic(), key, `{"text": "a"}`))
+		got := s.do(t, keyedRequest("/api/v1/count", p.basic(), key, `{"text": "a"}`))
 		if ok {
 			got.want(t, 201)
 		} else {
@@ -131,12 +131,12 @@ func TestIdempotencyKeyOfFailures(t *testing.T) {
 	got := s.raw(t, "POST /api/v1/count HTTP/1.1\r\nHost: localhost\r\nAuthorization: "+p.basic()+
 		"\r\nIdempotency-Key: a\r\nIdempotency-Key: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 	got.wantProblem(t, 400, "invalid_input")
-	s.do(t, onceRequest("/api/v1/count", "Bearer x", "k", `{"text": "a"}`)).wantProblem(t, 401, "unauthenticated")
+	s.do(t, keyedRequest("/api/v1/count", "Bearer x", "k", `{"text": "a"}`)).wantProblem(t, 401, "unauthenticated")
 }
 
-// TestIdempotencyKeyOfRequestsAtOnce checks that while a request is in progress, requests with
+// TestIdempotencyKey_ConcurrentRequestInProgress checks that while a request is in progress, requests with
 // the same key get request_in_progress, and that it completes if its client disconnects.
-func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
+func TestIdempotencyKey_ConcurrentRequestInProgress(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 			c := &counter{began: make(chan struct{}), goOn: make(chan struct{})}
 			s := start(t, setting(t), func(s *setup) { s.routes = c.routes })
 			p := s.user(t, "p", false)
-			r := onceRequest("/api/v1/count", p.basic(), "k", `{"text": "a"}`)
+			r := keyedRequest("/api/v1/count", p.basic(), "k", `{"text": "a"}`)
 
 			ctx, leave := context.WithCancel(t.Context())
 			var client sync.WaitGroup
@@ -175,8 +175,8 @@ func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyInARace checks that concurrent requests with one key are executed once.
-func TestIdempotencyKeyInARace(t *testing.T) {
+// TestIdempotencyKey_Concurrent checks that concurrent requests with one key are executed once.
+func TestIdempotencyKey_Concurrent(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestIdempotencyKeyInARace(t *testing.T) {
 				var clients sync.WaitGroup
 				for range 8 {
 					clients.Go(func() {
-						got := s.do(t, onceRequest("/api/v1/count", bearer, fmt.Sprint(round), `{"text": "a"}`))
+						got := s.do(t, keyedRequest("/api/v1/count", bearer, fmt.Sprint(round), `{"text": "a"}`))
 						if want := fmt.Sprintf("a for the %d. time", round+1); got.status != 409 && got.text("message") != want {
 							t.Errorf("%d %s", got.status, got.body)
 						}
@@ -204,9 +204,9 @@ func TestIdempotencyKeyInARace(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfDryRun checks that the response to a dry run is not stored, so that its
+// TestIdempotencyKey_DryRun checks that the response to a dry run is not stored, so that its
 // key can be used for the real request.
-func TestIdempotencyKeyOfDryRun(t *testing.T) {
+func TestIdempotencyKey_DryRun(t *testing.T) {
 	t.Parallel()
 	try := func(_ context.Context, in countRequest) (greeting, bool, error) {
 		return greeting{"got " + in.Text}, in.Text == "make", nil
@@ -224,7 +224,7 @@ func TestIdempotencyKeyOfDryRun(t *testing.T) {
 			p := s.user(t, "p", false)
 			ask := func(body string) answer {
 				t.Helper()
-				return s.do(t, onceRequest("/api/v1/try", p.basic(), "k", body))
+				return s.do(t, keyedRequest("/api/v1/try", p.basic(), "k", body))
 			}
 			for _, text := range []string{"a", "a", "b"} {
 				if got := ask(`{"text": "`+text+`"}`).want(t, 200, "got "+text); got.header.Get("Idempotency-Replayed") != "" {

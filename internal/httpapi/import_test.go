@@ -145,9 +145,9 @@ func TestImportedTokens_Expiry(t *testing.T) {
 	s.works(t, k, false)
 }
 
-// TestDefaultPasswordsFromOutside checks that a server that other hosts can reach refuses
+// TestDefaultPasswords_ReachableServer checks that a server that other hosts can reach refuses
 // default passwords, including the passwords of users that were imported after its start.
-func TestDefaultPasswordsFromOutside(t *testing.T) {
+func TestDefaultPasswords_ReachableServer(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.imported(t, "satoshi", "admin", true)

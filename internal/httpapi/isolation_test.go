@@ -114,8 +114,8 @@ const (
 	toForeignAlpha = `{"recipients": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 1000, "unit": "sat"}], "fee_rate": 2`
 )
 
-// TestProbesCoverTheRoutes checks that every wallet route has a probe.
-func TestProbesCoverTheRoutes(t *testing.T) {
+// TestIsolation_EveryRouteHasAProbe checks that every wallet route has a probe.
+func TestIsolation_EveryRouteHasAProbe(t *testing.T) {
 	t.Parallel()
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		if !strings.HasPrefix(to.Path, "/api/v1/") && !strings.HasSuffix(to.Path, "/psbt") || !to.Role.OfWallet() && !strings.Contains(to.Path, "wallet") && !strings.Contains(to.Path, "invitation") && !strings.Contains(to.Path, "address") && !strings.Contains(to.Path, "transaction") {
@@ -249,7 +249,7 @@ func testIsolationOfKeys(t *testing.T, s *server, alice, bob testUser) {
 	t.Helper()
 	body := fmt.Sprintf(`{"name": "Same", "descriptor": %q, "birthday": "now"}`, descriptor())
 	for _, p := range []testUser{alice, bob} {
-		got := s.do(t, onceRequest("/api/v1/wallets", s.token(t, p, 0).bearer(), "k", body)).want(t, 201, `"alias":"same"`)
+		got := s.do(t, keyedRequest("/api/v1/wallets", s.token(t, p, 0).bearer(), "k", body)).want(t, 201, `"alias":"same"`)
 		if got.header.Get("Idempotency-Replayed") != "" {
 			t.Error("the response to another user's request was replayed")
 		}

@@ -138,10 +138,10 @@ func TestLoginThrottle_UnknownName(t *testing.T) {
 	s.call(t, "GET", "/api/v1/users/me", basic("unknown", "not the password"), "").wantProblem(t, 429, "too_many_failed_logins")
 }
 
-// TestUnknownUsersCostAsMuch checks that every refused password costs one hash comparison, so
+// TestLogin_UnknownUserTiming checks that every refused password costs one hash comparison, so
 // that the response time does not reveal whether a user exists. The bounds are wide because
 // machines are busy; a response without the comparison takes a tenth of the time.
-func TestUnknownUsersCostAsMuch(t *testing.T) {
+func TestLogin_UnknownUserTiming(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.cost = 6 })
 	known, disabled, deleted := s.user(t, "known", false), s.user(t, "disabled", false), s.user(t, "deleted", false)

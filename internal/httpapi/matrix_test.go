@@ -23,7 +23,7 @@ type world struct {
 	good          token // of the caller, with every scope
 }
 
-func TestEveryRouteHasARequest(t *testing.T) {
+func TestMatrix_EveryRoute(t *testing.T) {
 	t.Parallel()
 	var keys []string
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -39,7 +39,7 @@ func TestEveryRouteHasARequest(t *testing.T) {
 	}
 }
 
-func TestEveryRouteThatTakesATokenHasAScope(t *testing.T) {
+func TestRoutes_ScopePerTokenRoute(t *testing.T) {
 	t.Parallel()
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		takesAnyScope := to.Credentials == route.OwnToken || to.Credentials == route.AnyToken

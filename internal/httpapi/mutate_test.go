@@ -38,7 +38,7 @@ func TestMutations(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				s := start(t, setting(t), onNode(node), func(s *setup) { s.Log = slog.New(warnings{s.Log.Handler()}) })
-				b := newBreeder(t, s, seed, name == "PostgreSQL")
+				b := newMutationTest(t, s, seed, name == "PostgreSQL")
 				for from := 0; from < each && !t.Failed(); from += batch {
 					b.try(t, from, min(each, from+batch))
 				}
@@ -86,7 +86,7 @@ const (
 
 func (o outcome) mayChange() bool { return o == becameWrite || o == gaveUp }
 
-func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *mutationTest {
+func newMutationTest(t *testing.T, s *server, seed uint64, postgres bool) *mutationTest {
 	admin := s.user(t, "admin", true)
 	k, other := s.tokenFor(t, admin, 24*time.Hour, 0, nil), s.token(t, admin, 0)
 	s.vault(t, admin, "vault")
@@ -116,12 +116,12 @@ func newBreeder(t *testing.T, s *server, seed uint64, postgres bool) *mutationTe
 		_, err := s.db.ExecContext(t.Context(), "CREATE TABLE kept_"+table+" AS SELECT * FROM "+table)
 		check(t, err)
 	}
-	b.look(t)
+	b.recordState(t)
 	return b
 }
 
-// look records the current contents of the database, to detect changes later.
-func (b *mutationTest) look(t *testing.T) {
+// recordState records the current contents of the database, to detect changes later.
+func (b *mutationTest) recordState(t *testing.T) {
 	t.Helper()
 	b.before, b.acts = b.dump(t, false), (&world{server: b.server}).acts(t)
 }
@@ -146,7 +146,7 @@ func (b *mutationTest) restore(t *testing.T) {
 		do("INSERT INTO " + table + " SELECT * FROM kept_" + table)
 	}
 	check(t, tx.Commit())
-	b.look(t)
+	b.recordState(t)
 }
 
 // try sends the mutations i with from <= i < to, and checks that the refused ones changed

@@ -78,7 +78,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.ProposalsCreate
 	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 refuses unknown parameters
 	add(to.Credentials != route.Public, http.StatusUnauthorized, http.StatusForbidden)
-	add(namesOne(to) || hasNoEmptyList(to), http.StatusNotFound)
+	add(namesOneResource(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // a quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
@@ -93,9 +93,9 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 // isLimited reports whether the server limits how many such requests are in progress.
 func isLimited(to route.Route) bool { return to.Handler.IsHeavy || to.Handler.Media != nil }
 
-// namesOne reports whether the path names one resource, so that the route returns 404
+// namesOneResource reports whether the path names one resource, so that the route returns 404
 // if it does not exist. v1alpha returns 403 for wallets that do not exist.
-func namesOne(to route.Route) bool {
+func namesOneResource(to route.Route) bool {
 	return strings.Contains(to.Path, "{") && (apiOf(to.Path) != "v1alpha" || !to.Role.OfWallet())
 }
 

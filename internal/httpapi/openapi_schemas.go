@@ -60,7 +60,7 @@ func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	}
 	oc, ok := openapi.OperationCtx(p.Context)
 	isBody := ok && p.Processed && !oc.IsProcessingResponse() && oc.ProcessingIn() == openapi.InBody && len(p.Context.Path) == 1
-	if isBody && surfaceOf(oc.PathPattern()).strict == surfaceV1.strict {
+	if isBody && versionOf(oc.PathPattern()).strict == versionV1.strict {
 		p.Schema.WithAdditionalProperties(jsonschema.SchemaOrBool{TypeBoolean: new(bool)})
 	}
 	return false, nil

@@ -84,7 +84,7 @@ func TestDescribe_IsDeterministic(t *testing.T) {
 	}
 }
 
-func TestDescribeReferencesResolve(t *testing.T) {
+func TestDescribe_ReferencesResolve(t *testing.T) {
 	document := describe(t)
 	count := 0
 	var walk func(any)
@@ -163,7 +163,7 @@ func TestDescribe_ErrorsPerVersion(t *testing.T) {
 	}
 }
 
-func TestDescribeTypes(t *testing.T) {
+func TestDescribe_Types(t *testing.T) {
 	document := describe(t)
 	property := func(schema, name string) object {
 		o, _ := at(t, schemaOf(t, document, schema), "properties", name).(object)

@@ -156,6 +156,6 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	h.Set("Content-Security-Policy", pageLoads)
+	h.Set("Content-Security-Policy", referencePolicy)
 	_, _ = w.Write(b.Bytes()) // fails only if the client disconnected
 }

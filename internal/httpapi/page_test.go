@@ -46,7 +46,7 @@ func fetchText(t *testing.T, h http.Handler, path, host string) string {
 	return response.Body.String()
 }
 
-func TestDescriptionIsServedWithAnETag(t *testing.T) {
+func TestSpecification_ETag(t *testing.T) {
 	h := bareAPI(t)
 	for _, path := range []string{descriptionPath, stylePath} {
 		response := fetch(h, http.MethodGet, path, "localhost", nil)
@@ -69,11 +69,11 @@ func TestDescriptionIsServedWithAnETag(t *testing.T) {
 	}
 }
 
-func TestPageLoadsNothingElse(t *testing.T) {
+func TestReference_NoExternalResources(t *testing.T) {
 	h := bareAPI(t)
 	for _, path := range []string{"/api", "/api/"} {
 		policy := fetch(h, http.MethodGet, path, "localhost", nil).Header().Values("Content-Security-Policy")
-		if len(policy) != 1 || policy[0] != pageLoads {
+		if len(policy) != 1 || policy[0] != referencePolicy {
 			t.Errorf("%s has the policy %q", path, policy)
 		}
 		text := fetchText(t, h, path, "localhost:25441")
@@ -95,7 +95,7 @@ func TestPageLoadsNothingElse(t *testing.T) {
 	}
 }
 
-func TestPageLinksLeadSomewhere(t *testing.T) {
+func TestReference_LinksResolve(t *testing.T) {
 	h := bareAPI(t)
 	text := fetchText(t, h, "/api/", "localhost")
 	for _, link := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(text, -1) {
@@ -105,8 +105,8 @@ func TestPageLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestPageCurlLines checks that the page has a valid curl command for every route.
-func TestPageCurlLines(t *testing.T) {
+// TestReference_CurlCommands checks that the page has a valid curl command for every route.
+func TestReference_CurlCommands(t *testing.T) {
 	h := bareAPI(t)
 	text := html.UnescapeString(fetchText(t, h, "/api/", "[::1]:25441"))
 	lines := regexp.MustCompile(`(?m)^<pre><code>(curl .*)</code></pre>$`).FindAllStringSubmatch(text, -1)
@@ -139,7 +139,7 @@ func TestPageCurlLines(t *testing.T) {
 			}
 			if body, _, _ := strings.Cut(rest, "' "); hasBody {
 				in := reflect.New(to.Handler.In).Interface()
-				if err := route.DecodeJSON([]byte(body), in, surfaceOf(to.Path).strict); err != nil {
+				if err := route.DecodeJSON([]byte(body), in, versionOf(to.Path).strict); err != nil {
 					t.Errorf("%s: %v", words, err)
 				}
 			}
@@ -150,7 +150,7 @@ func TestPageCurlLines(t *testing.T) {
 	}
 }
 
-func TestPageRequiredFieldsHaveExamples(t *testing.T) {
+func TestReference_RequiredFieldsHaveExamples(t *testing.T) {
 	s, err := specify(Routes(Options{}), "v1")
 	if err != nil {
 		t.Fatal(err)

@@ -42,25 +42,25 @@ var statuses = map[fault.Kind]int{
 
 var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
 
-// surface contains the differences between the API versions: the treatment of unknown
+// apiVersion contains the differences between the API versions: the treatment of unknown
 // fields, the format of errors, and the error for a wallet of which the caller is not a
 // member.
-type surface struct {
+type apiVersion struct {
 	strict   route.Strictness
 	problem  func(requestID string, status int, f *fault.Error) (contentType []string, body any)
 	noWallet func(path, alias string) *fault.Error
 }
 
 var (
-	surfaceV1    = surface{route.RefuseUnknown, problemDetails, func(string, string) *fault.Error { return wallet.ErrNotFound }}
-	surfaceAlpha = surface{route.TolerateUnknown, messageOnly, v1alpha.NoWallet}
+	versionV1    = apiVersion{route.RefuseUnknown, problemDetails, func(string, string) *fault.Error { return wallet.ErrNotFound }}
+	versionAlpha = apiVersion{route.TolerateUnknown, messageOnly, v1alpha.NoWallet}
 )
 
-func surfaceOf(path string) surface {
+func versionOf(path string) apiVersion {
 	if apiOf(path) == "v1" {
-		return surfaceV1
+		return versionV1
 	}
-	return surfaceAlpha
+	return versionAlpha
 }
 
 // problem is a problem document (RFC 9457) whose type is about:blank.
@@ -141,7 +141,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("RateLimit-Policy", fmt.Sprintf(`"failed-logins";q=%d;w=%.0f`, auth.MaxFailures, (auth.MaxFailures*auth.FailureForgottenAfter).Seconds()))
 		h.Set("RateLimit", fmt.Sprintf(`"failed-logins";r=0;t=%d`, retrySeconds(f.RetryAfter)))
 	}
-	contentType, body := surfaceOf(r.URL.Path).problem(requestIDOf(r), status, f)
+	contentType, body := versionOf(r.URL.Path).problem(requestIDOf(r), status, f)
 	if err := route.Write(w, status, contentType, body); err != nil {
 		s.log.ErrorContext(r.Context(), "error response not written", "error", err)
 		w.WriteHeader(http.StatusInternalServerError)

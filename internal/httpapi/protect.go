@@ -110,10 +110,10 @@ func secure(h http.Header, r *http.Request) {
 
 // protect returns a handler that sets the request id and the common headers, refuses
 // requests that are not meant for this server, and logs each request. It leaves plain
-// liveness requests to sayAlive.
+// liveness requests to serveLiveness.
 func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.sayAlive(w, r) {
+		if s.serveLiveness(w, r) {
 			return
 		}
 		start := s.Now()

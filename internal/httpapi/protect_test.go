@@ -234,24 +234,24 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// TestWhatGoesWrongInside checks that the cause of an internal error is logged with the request
+// TestInternalErrors checks that the cause of an internal error is logged with the request
 // id and is not in the response.
-func TestWhatGoesWrongInside(t *testing.T) {
+func TestInternalErrors(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) {
 		s.routes = func(routes []route.Route) []route.Route {
 			add := func(path string, h route.Handler) {
 				routes = append(routes, route.Route{Method: "GET", Path: path, Handler: h, Summary: "Fail"})
 			}
-			for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
-				add(surface+"/panic", route.OK(func(context.Context, struct{}) (greeting, error) { panic("the inside story") }))
-				add(surface+"/error", route.OK(func(context.Context, struct{}) (greeting, error) {
+			for _, version := range []string{"/api/v1", "/api/v1alpha"} {
+				add(version+"/panic", route.OK(func(context.Context, struct{}) (greeting, error) { panic("the inside story") }))
+				add(version+"/error", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, errors.New("the inside story")
 				}))
-				add(surface+"/away", route.OK(func(context.Context, struct{}) (greeting, error) {
+				add(version+"/away", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, fault.New(fault.Unavailable, "away", "try later").WithCause(errors.New("the inside story")).WithRetryAfter(1500e6)
 				}))
-				add(surface+"/refused", route.OK(func(context.Context, struct{}) (greeting, error) {
+				add(version+"/refused", route.OK(func(context.Context, struct{}) (greeting, error) {
 					return greeting{}, fmt.Errorf("make it: %w", &rpcclient.RPCError{Code: -4, Message: "the inside story", Method: "createwallet"})
 				}))
 			}
@@ -260,21 +260,21 @@ func TestWhatGoesWrongInside(t *testing.T) {
 	})
 	s.mayFail = true
 	const internal = "something went wrong inside specterd; its log has the reason under this request's id"
-	for _, surface := range []string{"/api/v1/", "/api/v1alpha/"} {
+	for _, version := range []string{"/api/v1/", "/api/v1alpha/"} {
 		for path, message := range map[string]string{"panic": "request panicked", "error": "request failed"} {
-			got := s.call(t, "GET", surface+path, "", "")
-			wantError(t, got, surface, 500, "internal", internal)
+			got := s.call(t, "GET", version+path, "", "")
+			wantError(t, got, version, 500, "internal", internal)
 			line := s.logged(t, message)
 			if strings.Contains(got.body, "story") || line["level"] != "ERROR" || line["request_id"] != got.header.Get("X-Request-Id") {
 				t.Errorf("%s: %s, %v", path, got.body, line)
 			}
 		}
-		got := s.call(t, "GET", surface+"away", "", "").want(t, 503, "try later")
+		got := s.call(t, "GET", version+"away", "", "").want(t, 503, "try later")
 		if strings.Contains(got.body, "story") || got.header.Get("Retry-After") != "2" || s.logged(t, "request could not be answered") == nil {
 			t.Errorf("away: %s, %v", got.body, got.header)
 		}
-		got = s.call(t, "GET", surface+"refused", "", "")
-		wantError(t, got, surface, 502, "node_error", "the Bitcoin node refused the call createwallet; specterd's log has its text")
+		got = s.call(t, "GET", version+"refused", "", "")
+		wantError(t, got, version, 502, "node_error", "the Bitcoin node refused the call createwallet; specterd's log has its text")
 		line := s.logged(t, "request could not be answered")
 		if line["error"] != "the Bitcoin node refused createwallet with code -4: the inside story" || line["request_id"] != got.header.Get("X-Request-Id") {
 			t.Errorf("refused: logged %v", line)

@@ -103,9 +103,9 @@ func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	}
 }
 
-// entrant returns a new user who may use the route, a token of that user, and a valid request
+// newCaller returns a new user who may use the route, a token of that user, and a valid request
 // to the route.
-func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (testUser, token, request) {
+func (w *world) newCaller(t *testing.T, to route.Route, withKey bool) (testUser, token, request) {
 	t.Helper()
 	p := w.user(t, unique("entrant"), to.Role == route.Admin)
 	whose := p
@@ -133,7 +133,7 @@ func (w *world) entrant(t *testing.T, to route.Route, withKey bool) (testUser, t
 // replayed.
 func (w *world) asksForBody(t *testing.T, to route.Route, withKey bool) (asked bool) {
 	t.Helper()
-	p, k, r := w.entrant(t, to, withKey)
+	p, k, r := w.newCaller(t, to, withKey)
 	r.auth = []string{k.bearer()}
 	if to.Credentials.TakesBasic() { // a password has more rights than a token
 		r.auth = []string{p.basic()}
@@ -165,7 +165,7 @@ func (w *world) tryEnding(t *testing.T, to route.Route, e ending, withKey, withP
 		name += ", with a key"
 	}
 	t.Run(name, func(t *testing.T) {
-		p, k, r := w.entrant(t, to, withKey)
+		p, k, r := w.newCaller(t, to, withKey)
 		r.auth = []string{k.bearer()}
 		if withPassword {
 			r.auth = []string{p.basic()}

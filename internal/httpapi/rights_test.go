@@ -69,9 +69,9 @@ func TestRoleScopes(t *testing.T) {
 	}
 }
 
-// TestRolesTakeScopes checks that a token can give a role only if it has all scopes that the
+// TestRoles_RequiredScopes checks that a token can give a role only if it has all scopes that the
 // role makes usable, and that it can remove a member without them.
-func TestRolesTakeScopes(t *testing.T) {
+func TestRoles_RequiredScopes(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p, bob := s.user(t, "p", false), s.user(t, "bob", false)

@@ -79,8 +79,8 @@ func TestWalletRoles(t *testing.T) {
 	}
 }
 
-// TestForeignAndUnknownWalletsLookTheSame compares the responses byte for byte.
-func TestForeignAndUnknownWalletsLookTheSame(t *testing.T) {
+// TestForeignWallets_SameAsUnknown compares the responses byte for byte.
+func TestForeignWallets_SameAsUnknown(t *testing.T) {
 	t.Parallel()
 	s := start(t, withWalletRoutes)
 	p, stranger := s.user(t, "p", false), s.user(t, "stranger", false)

@@ -26,7 +26,7 @@ func (s *server) works(t *testing.T, k token, want bool) {
 	s.call(t, "GET", tokens+"/self", k.bearer(), "").want(t, status)
 }
 
-func TestRotateKeepsAllButTheToken(t *testing.T) {
+func TestRotate_SameRights(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p := s.user(t, "p", false)
@@ -55,7 +55,7 @@ func TestRotateKeepsAllButTheToken(t *testing.T) {
 	})
 }
 
-func TestRotateGracePeriod(t *testing.T) {
+func TestRotate_GracePeriod(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)
@@ -88,9 +88,9 @@ func TestRotateGracePeriod(t *testing.T) {
 	}
 }
 
-// TestRotateEndsDescendantsWithThePredecessor checks that tokens created with the old token do
+// TestRotate_DescendantsOfPredecessor checks that tokens created with the old token do
 // not outlive it.
-func TestRotateEndsDescendantsWithThePredecessor(t *testing.T) {
+func TestRotate_DescendantsOfPredecessor(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)
@@ -164,8 +164,8 @@ func TestRotate_Authorization(t *testing.T) {
 	s.rotate(t, p.basic(), expired.id, "").wantProblem(t, 409, "token_expired")
 }
 
-// TestRotateAgain rotates successors, and a token in its grace period.
-func TestRotateAgain(t *testing.T) {
+// TestRotate_Again rotates successors, and a token in its grace period.
+func TestRotate_Again(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)

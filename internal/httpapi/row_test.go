@@ -7,9 +7,9 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// TestRowDecides changes rows from another connection, as an operator with an SQL shell does,
+// TestToken_DatabaseRowIsAuthoritative changes rows from another connection, as an operator with an SQL shell does,
 // and checks that the next request with a token uses the changed rows.
-func TestRowDecides(t *testing.T) {
+func TestToken_DatabaseRowIsAuthoritative(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		alice := s.user(t, "alice", false)

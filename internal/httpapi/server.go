@@ -150,8 +150,8 @@ func otherMethods(known map[string]bool) []string {
 
 // handle returns the HTTP handler of a route.
 func (s *server) handle(to route.Route) http.HandlerFunc {
-	strict := surfaceOf(to.Path).strict
-	surface := surfaceOf(to.Path)
+	strict := versionOf(to.Path).strict
+	version := versionOf(to.Path)
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r)
 		c.route = to.Path
@@ -165,10 +165,10 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 		}
 		if errors.Is(err, wallet.ErrNotFound) {
 			alias, _ := route.PathParam(r, "alias") // empty if the path is invalid
-			err = surface.noWallet(to.Path, alias)
+			err = version.noWallet(to.Path, alias)
 		}
 		if broken, ok := errors.AsType[*route.BrokenError](err); ok {
-			s.breakOff(r, broken)
+			s.abortResponse(r, broken)
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -176,9 +176,9 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 	}
 }
 
-// breakOff closes the connection of a response that cannot be completed, which is the
+// abortResponse closes the connection of a response that cannot be completed, which is the
 // only way to signal it to the client.
-func (s *server) breakOff(r *http.Request, broken *route.BrokenError) {
+func (s *server) abortResponse(r *http.Request, broken *route.BrokenError) {
 	level := slog.LevelError
 	if broken.Gone {
 		level = slog.LevelDebug

@@ -33,28 +33,28 @@ func streams(routes []route.Route) []route.Route {
 		handler := route.Stream(serve, route.MediaOf[greeting]("application/json"), route.MediaOf[string]("text/csv"))
 		routes = append(routes, route.Route{Method: "GET", Path: path, Handler: handler, Summary: "Stream"})
 	}
-	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
-		add(surface+"/empty", func(context.Context, *bufio.Writer) error { return nil })
-		add(surface+"/small", func(_ context.Context, w *bufio.Writer) error { return writeX(w, 3000) })
-		add(surface+"/large", func(_ context.Context, w *bufio.Writer) error { return writeX(w, manyBytes) })
-		add(surface+"/early", func(_ context.Context, w *bufio.Writer) error {
+	for _, version := range []string{"/api/v1", "/api/v1alpha"} {
+		add(version+"/empty", func(context.Context, *bufio.Writer) error { return nil })
+		add(version+"/small", func(_ context.Context, w *bufio.Writer) error { return writeX(w, 3000) })
+		add(version+"/large", func(_ context.Context, w *bufio.Writer) error { return writeX(w, manyBytes) })
+		add(version+"/early", func(_ context.Context, w *bufio.Writer) error {
 			return errors.Join(writeX(w, 3000), errors.New("the inside story"))
 		})
-		add(surface+"/late", func(_ context.Context, w *bufio.Writer) error {
+		add(version+"/late", func(_ context.Context, w *bufio.Writer) error {
 			return errors.Join(writeX(w, manyBytes), errors.New("the inside story"))
 		})
-		add(surface+"/panic", func(_ context.Context, w *bufio.Writer) error {
+		add(version+"/panic", func(_ context.Context, w *bufio.Writer) error {
 			check(nil, writeX(w, manyBytes))
 			panic("the inside story")
 		})
-		add(surface+"/endless", func(_ context.Context, w *bufio.Writer) error {
+		add(version+"/endless", func(_ context.Context, w *bufio.Writer) error {
 			for {
 				if err := writeX(w, manyBytes); err != nil {
 					return err
 				}
 			}
 		})
-		add(surface+"/waits", func(ctx context.Context, _ *bufio.Writer) error {
+		add(version+"/waits", func(ctx context.Context, _ *bufio.Writer) error {
 			<-ctx.Done()
 			return ctx.Err()
 		})
@@ -109,14 +109,14 @@ func TestStream_ErrorMidStream(t *testing.T) {
 	s := start(t, func(s *setup) { s.routes = streams })
 	s.mayFail = true
 	const internal = "something went wrong inside specterd; its log has the reason under this request's id"
-	for _, surface := range []string{"/api/v1", "/api/v1alpha"} {
-		early := s.call(t, "GET", surface+"/early", "", "")
-		wantError(t, early, surface, 500, "internal", internal)
+	for _, version := range []string{"/api/v1", "/api/v1alpha"} {
+		early := s.call(t, "GET", version+"/early", "", "")
+		wantError(t, early, version, 500, "internal", internal)
 		if early.header.Get("X-Extra") != "" {
 			t.Errorf("the error has the stream's header: %v", early.header)
 		}
 		for path, message := range map[string]string{"/late": "response aborted", "/panic": "request panicked"} {
-			res := s.get(t, surface+path) //nolint:bodyclose // get closes it
+			res := s.get(t, version+path) //nolint:bodyclose // get closes it
 			body, err := io.ReadAll(res.Body)
 			if err == nil || len(body) == 0 || len(body) > manyBytes {
 				t.Errorf("%s: %d bytes, %v", path, len(body), err)
@@ -229,7 +229,7 @@ func (s *server) waitFor(t *testing.T, message, requestID string) map[string]any
 	return nil
 }
 
-func TestDescribeStreams(t *testing.T) {
+func TestDescribe_Streams(t *testing.T) {
 	t.Parallel()
 	document := string(must(httpapi.Describe(streams(nil)[:1], "v1")))
 	for _, part := range []string{`"text/csv": {`, `"application/json": {`} {

@@ -14,10 +14,10 @@ func (s *server) rotated(t *testing.T, authorization string, k token, gracePerio
 	return token{made.text("id"), made.text("token")}
 }
 
-// TestSuccessorsEnd checks that if a token is deleted, or rotated with a password, its
+// TestSuccessors_Deleted checks that if a token is deleted, or rotated with a password, its
 // successors from rotations with a token are revoked, even if the token itself has already
 // been deleted. Successors from rotations with a password are kept.
-func TestSuccessorsEnd(t *testing.T) {
+func TestSuccessors_Deleted(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p, other := s.user(t, "p", false), s.user(t, "other", false)
@@ -66,10 +66,10 @@ func TestSuccessorsEnd(t *testing.T) {
 	})
 }
 
-// TestSuccessorsKept checks that successors are kept with successors=keep, and if the successor
+// TestSuccessors_Kept checks that successors are kept with successors=keep, and if the successor
 // itself deletes the token. A later deletion with a password still deletes them, unless the
 // first deletion was made with a password.
-func TestSuccessorsKept(t *testing.T) {
+func TestSuccessors_Kept(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p := s.user(t, "p", false)
@@ -109,9 +109,9 @@ func TestSuccessorsKept(t *testing.T) {
 	})
 }
 
-// TestTokensEndTheirOwn checks that a token can delete itself and its descendants, and no other
+// TestToken_DeletesItself checks that a token can delete itself and its descendants, and no other
 // tokens.
-func TestTokensEndTheirOwn(t *testing.T) {
+func TestToken_DeletesItself(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)

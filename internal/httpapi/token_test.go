@@ -63,7 +63,7 @@ func TestTokenLastUse(t *testing.T) {
 	eventually(t, lastUse("robot/3"))
 }
 
-func TestTokenPagesWhileTokensArrive(t *testing.T) {
+func TestTokenPages_ConcurrentCreation(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		p, other := s.user(t, "p", false), s.user(t, "other", false)

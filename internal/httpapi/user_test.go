@@ -148,9 +148,9 @@ func TestLastOwner(t *testing.T) {
 	})
 }
 
-// TestTwoLastAdminsAtOnce checks that one admin remains if the last two admins concurrently
+// TestLastAdmin_Concurrent checks that one admin remains if the last two admins concurrently
 // demote, disable or delete each other.
-func TestTwoLastAdminsAtOnce(t *testing.T) {
+func TestLastAdmin_Concurrent(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {
 		for round := range 6 {
@@ -210,7 +210,7 @@ func TestPasswordChange(t *testing.T) {
 	}
 }
 
-func TestPasswordResetEndsTokens(t *testing.T) {
+func TestPasswordReset_RevokesTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	root := s.user(t, "admin", true).basic()

@@ -162,7 +162,7 @@ func testImpliedChange(t *testing.T, s *server, k string) {
 func testCreateWalletOnce(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", false)
 	k := s.token(t, p, 0).bearer()
-	r := onceRequest("/api/v1/wallets", k, "k", fmt.Sprintf(`{"name": "once", "descriptor": %q, "birthday": "now"}`, descriptor()))
+	r := keyedRequest("/api/v1/wallets", k, "k", fmt.Sprintf(`{"name": "once", "descriptor": %q, "birthday": "now"}`, descriptor()))
 	answers := make(chan answer)
 	for range 2 {
 		go func() { answers <- s.do(t, r) }()
@@ -176,7 +176,7 @@ func testCreateWalletOnce(t *testing.T, s *server, _ *testkit.Node) {
 	if again := s.do(t, r).want(t, 201); again.body != made.body || again.header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("%s %v", again.body, again.header)
 	}
-	next := onceRequest("/api/v1/wallets/once/addresses", k, "k", `{"label": "a"}`)
+	next := keyedRequest("/api/v1/wallets/once/addresses", k, "k", `{"label": "a"}`)
 	first := s.do(t, next).want(t, 201)
 	if again := s.do(t, next).want(t, 201); again.body != first.body {
 		t.Errorf("first %s, then %s", first.body, again.body)

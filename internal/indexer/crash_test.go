@@ -57,13 +57,13 @@ func TestIndexer_CrashConsistency(t *testing.T) {
 	<-ended
 	w.start()
 	for _, v := range all {
-		v.agree()
+		v.wantSynced()
 	}
 	t.Logf("%d crashes", crashes.count.Load())
 	fresh := w.fresh(all)
 	for _, v := range all {
 		other := fresh.same(v)
-		other.agree()
+		other.wantSynced()
 		got, want := v.index(), other.index()
 		gone := map[string]bool{} // addresses that only received replaced payments
 		for txid := range taken {

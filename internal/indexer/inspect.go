@@ -372,14 +372,14 @@ func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.
 		return err
 	}
 	frozen, err = x.Store.FrozenUTXOs(ctx, w.ID)
-	letGo := slices.DeleteFunc(forgotten, func(at btc.Outpoint) bool { return slices.Contains(frozen, at) })
-	if err != nil || len(letGo) == 0 {
+	unfrozen := slices.DeleteFunc(forgotten, func(at btc.Outpoint) bool { return slices.Contains(frozen, at) })
+	if err != nil || len(unfrozen) == 0 {
 		return err
 	}
-	return x.Provider.SetLocked(ctx, w.CoreName, letGo, false)
+	return x.Provider.SetLocked(ctx, w.CoreName, unfrozen, false)
 }
 
 // errInconsistent returns an error for an inconsistent response of the node.
 func errInconsistent(format string, args ...any) error {
-	return rpcclient.ErrBadAnswer.WithCause(fmt.Errorf(format, args...))
+	return rpcclient.ErrInvalidResponse.WithCause(fmt.Errorf(format, args...))
 }

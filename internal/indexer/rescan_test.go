@@ -43,7 +43,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		var far []string
 		decode(t, w.node.CLI(t, "deriveaddresses", h.receive, []int{index, index}), &far)
 		w.node.CLI(t, "generatetoaddress", 1, far[0])
-		v.agree()
+		v.wantSynced()
 		w.halt()
 
 		begin := time.Now()
@@ -71,7 +71,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		if b := v.view().Balances; b.Immature == 0 {
 			t.Errorf("the payment was not found: %+v", b)
 		}
-		v.agree()
+		v.wantSynced()
 	})
 }
 
@@ -90,7 +90,7 @@ func TestRescans_FairByUser(t *testing.T) {
 		var all []*watched
 		for i := range queued + 1 {
 			v := w.hot(fmt.Sprint(t.Name(), i), "wpkh").watch(now)
-			v.agree()
+			v.wantSynced()
 			all = append(all, v)
 		}
 		// The indexer processes the wallet with the highest id last.
@@ -147,8 +147,8 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	slow, other := w.hot("slow", "wpkh").watch(now), w.hot("other", "wpkh").watch(now)
-	slow.agree()
-	other.agree()
+	slow.wantSynced()
+	other.wantSynced()
 	_, err := w.service.Rescan(t.Context(), w.who, slow.alias, wallet.Birthday{Height: new(int)}, 20_000)
 	must(t, err)
 	var tip int
@@ -158,7 +158,7 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 		t.Errorf("the other wallet: %v", err)
 	}
 	testkit.Eventually(t, "the rescan has finished", slow.scanned)
-	slow.agree()
+	slow.wantSynced()
 }
 
 // TestRescan_FailureIsShown checks that the reason for a failed rescan is shown until
@@ -168,7 +168,7 @@ func TestRescan_FailureIsShown(t *testing.T) {
 	onBothDatabases(t, func(w *world) {
 		t := w.t
 		v := w.hot("failing "+t.Name(), "wpkh").watch(now)
-		v.agree()
+		v.wantSynced()
 		_, err := w.store.EditWallet(t.Context(), v.id, func(e *wallet.Edit) error {
 			e.StartRescan(1_000_000) // as if the chain were that long
 			return nil

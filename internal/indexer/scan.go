@@ -126,7 +126,7 @@ func (x *Indexer) storeProgress(ctx context.Context, w wallet.Wallet, progress f
 func (x *Indexer) scanWritten(ctx context.Context, w wallet.Wallet) {
 	_, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		if e.RescanFrom == w.RescanFrom {
-			e.StopScan("")
+			e.EndRescan("")
 		}
 		return nil
 	})
@@ -175,7 +175,7 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	case errors.Is(err, backend.ErrScanAborted):
 		x.Log.InfoContext(ctx, "rescan aborted", "wallet_id", w.ID)
 	case errors.Is(err, wallet.ErrNotFound): // deleted in the meantime
-	case isHopeless(err):
+	case isPermanent(err):
 		x.Log.ErrorContext(ctx, "rescan failed permanently", "wallet_id", w.ID, "from_height", w.RescanFrom, "error", err)
 		x.storeScanProblem(ctx, w, err, true)
 	default: // the node went away or already scans; a later round retries
@@ -240,8 +240,8 @@ func (x *Indexer) extend(ctx context.Context, w wallet.Wallet) (wallet.Wallet, e
 	return extended, nil
 }
 
-// isHopeless reports whether a repeated rescan would fail in the same way.
-func isHopeless(err error) bool {
+// isPermanent reports whether a repeated rescan would fail in the same way.
+func isPermanent(err error) bool {
 	_, refused := errors.AsType[*backend.ImportError](err)
 	return refused || errors.Is(err, backend.ErrBlocksPruned) || errors.Is(err, backend.ErrBlockNotFound)
 }
@@ -251,7 +251,7 @@ func (x *Indexer) storeScanProblem(ctx context.Context, w wallet.Wallet, reason 
 	_, err := x.Store.EditWallet(ctx, w.ID, func(e *wallet.Edit) error {
 		switch {
 		case failed:
-			e.StopScan(problemOf(reason))
+			e.EndRescan(problemOf(reason))
 		case e.Rescanning():
 			e.RescanProblem = problemOf(reason)
 		}

@@ -33,26 +33,26 @@ func TestEveryScript(t *testing.T) {
 			if got := string(v.view().Script); got != script {
 				t.Errorf("the script is %s", got)
 			}
-			v.agree()
+			v.wantSynced()
 			h.fund() // coinbase
-			v.agree()
+			v.wantSynced()
 			h.node.CLI(t, "generatetoaddress", 1, h.address()) // an immature coinbase output
-			v.agree()
+			v.wantSynced()
 
 			h.send(map[string]string{other.address(): "1.5", w.outside(): "0.3", h.address(): "0.2"}, nil) // several recipients
-			v.agree()
+			v.wantSynced()
 			h.send(map[string]string{h.address(): "0.7"}, nil) // to itself
-			v.agree()
+			v.wantSynced()
 			w.node.Mine(t, 1)
-			v.agree()
+			v.wantSynced()
 			other.send(map[string]string{h.address(): "0.5"}, nil) // received
-			v.agree()
+			v.wantSynced()
 			w.node.Mine(t, 1)
-			v.agree()
+			v.wantSynced()
 			h.sendAll(h.address())
-			v.agree()
+			v.wantSynced()
 			w.node.Mine(t, 3)
-			v.agree()
+			v.wantSynced()
 			byCategory := map[wallet.Category]int{}
 			for _, r := range v.history() {
 				byCategory[r.Category]++
@@ -74,18 +74,18 @@ func TestReplacement_OriginalConfirmed(t *testing.T) {
 	r := receiver.watch(now)
 	h.fund()
 	first := h.send(map[string]string{receiver.address(): "1"}, nil)
-	v.agree()
-	r.agree()
+	v.wantSynced()
+	r.wantSynced()
 	hex := v.hex(first)
 	second := h.bump(first, nil)
-	v.agree()
-	r.agree()
+	v.wantSynced()
+	r.wantSynced()
 	if got := v.history()[first].Status; got != wallet.Replaced {
 		t.Errorf("the replaced transaction is %s", got)
 	}
 	w.node.CLI(t, "generateblock", w.outside(), []string{hex})
-	v.agree()
-	r.agree()
+	v.wantSynced()
+	r.wantSynced()
 	for _, x := range []*watched{v, r} {
 		all := x.history()
 		if all[first].Status != wallet.Confirmed || all[second].Status != wallet.Conflicted {
@@ -107,17 +107,17 @@ func TestChildPaysForParent(t *testing.T) {
 	for range 5 { // each spends the change of the previous one
 		h.send(map[string]string{to: "0.1"}, nil)
 	}
-	v.agree()
+	v.wantSynced()
 	stranger := w.hot("stranger", "wpkh")
 	stranger.fund()
-	v.agree()
+	v.wantSynced()
 	paid := stranger.send(map[string]string{h.address(): "2"}, map[string]any{"fee_rate": 1})
-	v.agree()
+	v.wantSynced()
 	out := v.outputTo(paid)
 	h.send(map[string]string{h.address(): "1.9"}, map[string]any{"inputs": []any{out}, "include_unsafe": true, "fee_rate": 30, "add_inputs": false})
-	v.agree()
+	v.wantSynced()
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 }
 
 // TestDoubleSpend_BetweenOwnWallets pays from one wallet to a second wallet, and then
@@ -129,7 +129,7 @@ func TestDoubleSpend_BetweenOwnWallets(t *testing.T) {
 	agree := func() {
 		t.Helper()
 		for _, v := range all {
-			v.agree()
+			v.wantSynced()
 		}
 	}
 	a.fund()
@@ -161,7 +161,7 @@ func TestReplacedIncomingPayment(t *testing.T) {
 			v := h.watch(now)
 			stranger.fund()
 			txid := stranger.send(map[string]string{h.address(): "1"}, nil)
-			v.agree()
+			v.wantSynced()
 			if got := v.view().Balances.UntrustedPending; got != btc.BTC {
 				t.Fatalf("pending %s", got)
 			}
@@ -172,12 +172,12 @@ func TestReplacedIncomingPayment(t *testing.T) {
 			if down {
 				w.start()
 			}
-			v.agree()
+			v.wantSynced()
 			if got := v.view().Balances; got != (wallet.Balances{}) {
 				t.Errorf("balances %+v", got)
 			}
 			w.node.Mine(t, 1)
-			v.agree()
+			v.wantSynced()
 			if r := v.history()[txid]; !r.Status.Dead() {
 				t.Errorf("the status is %s", r.Status)
 			}
@@ -200,8 +200,8 @@ func TestReorganization(t *testing.T) {
 			other.fund()
 			agree := func() {
 				t.Helper()
-				v.agree()
-				o.agree()
+				v.wantSynced()
+				o.wantSynced()
 			}
 			agree()
 			hashes := w.node.Mine(t, 1)
@@ -251,7 +251,7 @@ func TestNodeRestarts(t *testing.T) {
 		w.node.Kill()
 		w.node.Start(t)
 	}
-	v.agree()
+	v.wantSynced()
 	if n := len(v.history()); n != 80 {
 		t.Errorf("%d transactions", n)
 	}
@@ -261,7 +261,7 @@ func TestNodeRestarts(t *testing.T) {
 	stranger.load()
 	stranger.send(map[string]string{address: "0.01"}, nil)
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 }
 
 // TestExternalNodeChanges covers another client of the node that unloads wallets, rescans
@@ -278,20 +278,20 @@ func TestExternalNodeChanges(t *testing.T) {
 	w.node.Mine(t, 12)
 	w.monitor.Check(t.Context())
 	v := h.watch(now)
-	v.agree()
+	v.wantSynced()
 	if n := len(v.history()); n != 0 {
 		t.Fatalf("%d transactions from before the birthday", n)
 	}
 	w.node.WalletCLI(t, v.core, "rescanblockchain")
-	v.agree()
+	v.wantSynced()
 	if n := len(v.history()); n != 1 {
 		t.Errorf("%d transactions after an external rescan", n)
 	}
 	w.node.CLI(t, "unloadwallet", v.core)
 	stranger.send(map[string]string{h.address(): "1"}, nil)
-	v.agreeOnceLoaded()
+	v.wantSyncedOnceLoaded()
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 }
 
 // TestRescans_Sequential adds several wallets while no indexer is running, as an import
@@ -304,7 +304,7 @@ func TestRescans_Sequential(t *testing.T) {
 		all = append(all, w.hot(name, "wpkh").watch(birthday))
 	}
 	for _, v := range all {
-		v.agree()
+		v.wantSynced()
 	}
 	w.halt()
 	for _, v := range all {
@@ -344,7 +344,7 @@ func TestUnfreeze_StaleFrozenState(t *testing.T) {
 	a := w.hot("a", "wpkh")
 	v := a.watch(now)
 	a.fund()
-	v.agree()
+	v.wantSynced()
 	w.halt()
 	utxos, err := w.service.UTXOs(t.Context(), w.who, v.alias, btc.Outpoint{}, 1)
 	must(t, err)
@@ -355,7 +355,7 @@ func TestUnfreeze_StaleFrozenState(t *testing.T) {
 		must(t, err)
 		return s.asked.Load() > 1 && len(locked) == 0
 	})
-	v.agree()
+	v.wantSynced()
 }
 
 // TestMixed covers a transaction with inputs of two users.
@@ -386,7 +386,7 @@ func TestMixed(t *testing.T) {
 	txid := text(t, w.node.CLI(t, "sendrawtransaction", joint, 0))
 	for range 2 {
 		for _, v := range all {
-			v.agree()
+			v.wantSynced()
 			if r := v.history()[txid]; r.Category != wallet.Mixed || r.Fee != nil || len(r.Outputs) != 3 {
 				t.Errorf("%s: %+v", v.alias, r)
 			}
@@ -402,19 +402,19 @@ func TestAbandoned(t *testing.T) {
 	h := w.hot("mine", "wpkh")
 	v := h.watch(now)
 	h.fund()
-	v.agree()
+	v.wantSynced()
 	before := v.view().Balances
 	txid := h.send(map[string]string{w.outside(): "1"}, nil)
 	w.node.CLI(t, "sendrawtransaction", text(t, h.raw(txid)))
-	v.agree()
+	v.wantSynced()
 	w.node.Stop(t)
 	w.node.Start(t)
-	v.agreeOnceLoaded()
+	v.wantSyncedOnceLoaded()
 	if got := v.history()[txid].Status; got != wallet.Inactive {
 		t.Errorf("the dropped transaction is %s", got)
 	}
 	w.node.WalletCLI(t, v.core, "abandontransaction", txid)
-	v.agree()
+	v.wantSynced()
 	if got := v.view().Balances; got != before {
 		t.Errorf("balances %+v, were %+v", got, before)
 	}
@@ -437,12 +437,12 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 		last = a
 	}
 	stranger.send(map[string]string{last.Address: "1"}, nil)
-	v.agree()
+	v.wantSynced()
 	if got := v.view().Balances.UntrustedPending; got != btc.BTC {
 		t.Errorf("pending %s", got)
 	}
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 	a, unused, err := w.service.NextAddress(t.Context(), w.who, v.alias, "")
 	must(t, err)
 	if a.Index != 1300 || unused != 1 {
@@ -461,14 +461,14 @@ func TestRescan_BeyondGapLimit(t *testing.T) {
 	decode(t, w.node.CLI(t, "deriveaddresses", h.receive, []int{6000, 6000}), &far)
 	stranger.send(map[string]string{far[0]: "1"}, nil)
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 	if n := len(v.history()); n != 0 {
 		t.Fatalf("%d transactions", n)
 	}
 	height := 0
 	_, err := w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birthday{Height: &height}, 6001)
 	must(t, err)
-	v.agree()
+	v.wantSynced()
 	if n := len(v.history()); n != 1 {
 		t.Fatalf("%d transactions after the scan", n)
 	}
@@ -476,7 +476,7 @@ func TestRescan_BeyondGapLimit(t *testing.T) {
 		t.Errorf("the next address has the index %d, %v", a.Index, err)
 	}
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 }
 
 // TestPostgres runs the most important operations on PostgreSQL.
@@ -487,11 +487,11 @@ func TestPostgres(t *testing.T) {
 	h := w.hot("mine", "wpkh")
 	v := h.watch(now)
 	h.fund()
-	v.agree()
+	v.wantSynced()
 	txid := h.send(map[string]string{w.outside(): "1"}, nil)
-	v.agree()
+	v.wantSynced()
 	h.bump(txid, nil)
-	v.agree()
+	v.wantSynced()
 	w.node.Mine(t, 1)
-	v.agree()
+	v.wantSynced()
 }

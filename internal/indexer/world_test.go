@@ -326,8 +326,8 @@ func (w *world) outside() string {
 	return "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 }
 
-// agree waits until the index of a wallet completely equals Bitcoin Core's data.
-func (v *watched) agree() {
+// wantSynced waits until the index of a wallet completely equals Bitcoin Core's data.
+func (v *watched) wantSynced() {
 	v.t.Helper()
 	deadline := time.Now().Add(90 * time.Second)
 	for {
@@ -683,14 +683,14 @@ func (v *watched) outputTo(txid string) map[string]any {
 	return nil
 }
 
-// agreeOnceLoaded is agree for a wallet that Bitcoin Core has not loaded yet.
-func (v *watched) agreeOnceLoaded() {
+// wantSyncedOnceLoaded is agree for a wallet that Bitcoin Core has not loaded yet.
+func (v *watched) wantSyncedOnceLoaded() {
 	v.t.Helper()
 	testkit.Eventually(v.t, "the node has the wallet loaded", func() bool {
 		_, err := v.node.CallWallet(v.t.Context(), v.core, "getwalletinfo")
 		return err == nil
 	})
-	v.agree()
+	v.wantSynced()
 }
 
 // raw returns a transaction of the wallet as JSON.

@@ -85,7 +85,7 @@ func TestDeleteAdoptedWallet_ReleasesLocks(t *testing.T) {
 			if locked := v.locked(); len(locked) != 1 || !locked[foreign] {
 				t.Errorf("loaded %v: %v are locked, want %s", loaded, locked, foreign)
 			}
-			w.startFollower()
+			w.startIndexer()
 		}
 	})
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// behind pays a vault so that the node has the confirmed UTXO but the index, which is
+// payUnindexed pays a vault so that the node has the confirmed UTXO but the index, which is
 // not being synced, does not have it.
-func (v vault) behind(amount btc.Amount) btc.Outpoint {
+func (v vault) payUnindexed(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	v.stopFollower()
 	a, _, err := v.wallets.NextAddress(v.t.Context(), v.alice, v.alias, "")
@@ -44,13 +44,13 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 		t, ctx := w.t, w.t.Context()
 		v := w.vault(testkit.TR, 1_000_000)
 		followed := func(ctx context.Context, id, txid string) {
-			w.startFollower() //nolint:contextcheck // it runs until the test ends
+			w.startIndexer() //nolint:contextcheck // it runs until the test ends
 			w.await(ctx, id, txid)
 		}
 		service := func(await func(context.Context, string, string)) *proposal.Service {
 			return proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick, Await: await})
 		}
-		v.behind(5_000_000)
+		v.payUnindexed(5_000_000)
 		begin := time.Now()
 		_, err := service(w.await).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Unavailable || f.Code != "utxo_unknown" {
@@ -66,7 +66,7 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 		}
 
 		o := pay(6_000_000, 1000)
-		o.UTXOs = []btc.Outpoint{v.behind(7_000_000)}
+		o.UTXOs = []btc.Outpoint{v.payUnindexed(7_000_000)}
 		var invalid *fault.Error
 		if _, err := service(nil).Create(ctx, v.alice, v.alias, o); !errors.As(err, &invalid) || invalid.Kind != fault.Invalid {
 			t.Fatalf("without waiting: %v", err)

@@ -102,7 +102,7 @@ func TestLyingEstimates(t *testing.T) {
 				x.Answer(http.StatusOK, []byte(`{"id": `+x.ID()+`, "error": null, "result": `+result+`}`))
 				return
 			}
-			x.HandOn()
+			x.Forward()
 		})
 	}
 	says("estimatesmartfee", `{"feerate": 0.08, "blocks": 6}`)

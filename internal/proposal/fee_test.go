@@ -23,7 +23,7 @@ func TestFeeSources(t *testing.T) {
 	})
 	w := newWorld(t, n, t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.WPKH, 10_000_000)
-	v.teachFees()
+	v.makeFeesEstimable()
 	var estimate struct{ FeeRate btc.JSONBTC }
 	must(t, json.Unmarshal(n.CLI(t, "estimatesmartfee", 2, "economical"), &estimate))
 	o := pay(10_000, 0)
@@ -56,8 +56,8 @@ func (v vault) wantFee(o proposal.CreateParams, source proposal.FeeSource, rate 
 	v.wantLocks()
 }
 
-// teachFees makes payments until the node can estimate fee rates.
-func (v vault) teachFees() {
+// makeFeesEstimable makes payments until the node can estimate fee rates.
+func (v vault) makeFeesEstimable() {
 	v.t.Helper()
 	const blocks, each = 12, 10
 	outputs := map[string]btc.JSONBTC{}

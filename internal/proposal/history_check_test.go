@@ -55,7 +55,7 @@ type verdict struct {
 
 // judge derives a proposal's status from Core's view of its inputs and of the
 // transactions that spend them.
-func (s *subject) judge(f *facts, e *expected) verdict {
+func (s *testWallet) judge(f *facts, e *expected) verdict {
 	own := f.txs[e.txid]
 	ended := e.base == proposal.Cancelled || e.base == proposal.Expired
 	if own != nil && (!own.gone() || ended && own.Confirmations == 0 && !own.abandoned() && !own.orphaned()) {
@@ -65,7 +65,7 @@ func (s *subject) judge(f *facts, e *expected) verdict {
 		return verdict{statuses: []proposal.Status{proposal.Confirmed}, why: "its transaction is confirmed"}
 	}
 	replaced := e.base == proposal.Replaced
-	if v := s.lost(f, e); v != nil {
+	if v := s.unconfirmableStatus(f, e); v != nil {
 		switch {
 		case ended && own == nil:
 			return verdict{statuses: []proposal.Status{e.base}, why: "it had ended before"}
@@ -109,9 +109,9 @@ func (s *subject) judge(f *facts, e *expected) verdict {
 	return v
 }
 
-// lost returns the status of a proposal that cannot be confirmed unless the chain
+// unconfirmableStatus returns the status of a proposal that cannot be confirmed unless the chain
 // changes; nil if the proposal can be confirmed.
-func (s *subject) lost(f *facts, e *expected) *verdict {
+func (s *testWallet) unconfirmableStatus(f *facts, e *expected) *verdict {
 	for _, at := range e.inputs {
 		for _, txid := range f.spenders[at] {
 			if txid == e.txid || f.txs[txid].Confirmations <= 0 {
@@ -133,7 +133,7 @@ func (s *subject) lost(f *facts, e *expected) *verdict {
 
 // successors returns the proposals that replace e and whose transaction, in the given
 // state, spends one of its inputs.
-func (s *subject) successors(f *facts, e *expected, state func(*coreTx) bool) (found []*expected) {
+func (s *testWallet) successors(f *facts, e *expected, state func(*coreTx) bool) (found []*expected) {
 	for _, other := range s.proposals {
 		t := f.txs[other.txid]
 		shares := slices.ContainsFunc(other.inputs, func(at btc.Outpoint) bool { return slices.Contains(e.inputs, at) })
@@ -146,7 +146,7 @@ func (s *subject) successors(f *facts, e *expected, state func(*coreTx) bool) (f
 
 // blocks reports whether another proposal holds an input or the change address of e, or
 // has held one since e became conflicted.
-func (s *subject) blocks(e *expected) bool {
+func (s *testWallet) blocks(e *expected) bool {
 	for _, other := range s.proposals {
 		if other == e {
 			continue
@@ -160,7 +160,7 @@ func (s *subject) blocks(e *expected) bool {
 }
 
 // nameOf returns the name of an output in the printed history.
-func (s *subject) nameOf(at btc.Outpoint) string {
+func (s *testWallet) nameOf(at btc.Outpoint) string {
 	name := s.names[at.Txid]
 	if name == "" {
 		name = at.Txid
@@ -171,7 +171,7 @@ func (s *subject) nameOf(at btc.Outpoint) string {
 // compare returns the differences between a wallet in specterd and in Core. If they
 // agree, it stores the statuses. Unless all is set, it leaves out the proposals of
 // earlier histories.
-func (h *histories) compare(s *subject, all bool) (differences []string) {
+func (h *histories) compare(s *testWallet, all bool) (differences []string) {
 	f, err := h.ask(s)
 	if err != nil {
 		return []string{err.Error()}
@@ -228,7 +228,7 @@ func (h *histories) compare(s *subject, all bool) (differences []string) {
 	return differences
 }
 
-func (s *subject) remember(h *histories, looked []*expected, byID map[string]proposal.Proposal, utxos []wallet.UTXO) {
+func (s *testWallet) remember(h *histories, looked []*expected, byID map[string]proposal.Proposal, utxos []wallet.UTXO) {
 	for _, e := range looked {
 		now := byID[e.id].Status
 		if now != e.last {
@@ -244,7 +244,7 @@ func (s *subject) remember(h *histories, looked []*expected, byID map[string]pro
 }
 
 // compareProposal returns the differences in one proposal.
-func (s *subject) compareProposal(f *facts, e *expected, p proposal.Proposal) (wrong []string) {
+func (s *testWallet) compareProposal(f *facts, e *expected, p proposal.Proposal) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	v := s.judge(f, e)
 	if !slices.Contains(v.statuses, p.Status) {
@@ -283,7 +283,7 @@ func (s *subject) compareProposal(f *facts, e *expected, p proposal.Proposal) (w
 }
 
 // compareReserved returns the differences in reservations and locks.
-func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, reserved []proposal.Reservation) (wrong []string) {
+func (s *testWallet) compareReserved(f *facts, holders map[btc.Outpoint]string, reserved []proposal.Reservation) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	found := map[btc.Outpoint]string{}
 	for _, r := range reserved {
@@ -312,7 +312,7 @@ func (s *subject) compareReserved(f *facts, holders map[btc.Outpoint]string, res
 
 // compareUTXOs returns the differences in UTXOs and balances. Core does not list
 // locked UTXOs.
-func (s *subject) compareUTXOs(f *facts, b wallet.Balances, utxos []wallet.UTXO) (wrong []string) {
+func (s *testWallet) compareUTXOs(f *facts, b wallet.Balances, utxos []wallet.UTXO) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, c := range utxos {
 		amount, ok := f.unspent[c.Outpoint]

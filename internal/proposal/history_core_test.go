@@ -57,7 +57,7 @@ type facts struct {
 }
 
 // ask gets the facts for a check from Core in one request.
-func (h *histories) ask(s *subject) (*facts, error) {
+func (h *histories) ask(s *testWallet) (*facts, error) {
 	requests := []request{
 		{"getbestblockhash", nil},
 		{"getrawmempool", nil},

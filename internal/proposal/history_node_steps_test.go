@@ -200,7 +200,7 @@ func (h *histories) coinbase(n [5]uint32) string {
 		Tx []struct{ Hex string }
 	}
 	must(h.t, json.Unmarshal(h.chain.CLI(h.t, "getblock", hash, 2), &block))
-	s.know(parseTx(h.t, block.Tx[0].Hex), fmt.Sprintf("c%d", len(s.txids)))
+	s.addTransaction(parseTx(h.t, block.Tx[0].Hex), fmt.Sprintf("c%d", len(s.txids)))
 	h.chain.generate(100, h.chain.miner())
 	h.withCoinbase = hash
 	return "coinbase to " + s.label() + "and 100 blocks"

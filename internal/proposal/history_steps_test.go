@@ -36,17 +36,17 @@ func pick[T any](list []T, n uint32) (one T) {
 	return one
 }
 
-// deed is a step that affects one wallet.
-type deed struct {
+// walletStep is a step that affects one wallet.
+type walletStep struct {
 	name   string
 	weight int  // relative frequency
 	beside bool // does not need specterd
 	// do executes the step and returns its line of the printed history. An error counts
 	// as a difference.
-	do func(h *histories, s *subject, n [5]uint32) (string, error)
+	do func(h *histories, s *testWallet, n [5]uint32) (string, error)
 }
 
-var deeds = []deed{
+var walletSteps = []walletStep{
 	{"propose", 12, false, (*histories).propose},
 	{"sign", 20, false, (*histories).sign},
 	{"send", 18, false, (*histories).send},
@@ -63,7 +63,7 @@ var deeds = []deed{
 // rates are fee rates in satoshis per 1000 virtual bytes.
 var rates = []btc.FeeRate{1000, 1000, 1100, 2000, 3000, 5000, 10_000, 20_000}
 
-func (h *histories) propose(s *subject, n [5]uint32) (string, error) {
+func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
 	o, err := h.order(s, n)
 	if err != nil {
 		return "", err
@@ -75,7 +75,7 @@ func (h *histories) propose(s *subject, n [5]uint32) (string, error) {
 }
 
 // order returns a random request for a payment.
-func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error) {
+func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, error) {
 	o := proposal.CreateParams{FeeRate: pick(rates, n[0])}
 	if n[1]%4 == 0 {
 		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
@@ -110,7 +110,7 @@ func (h *histories) order(s *subject, n [5]uint32) (proposal.CreateParams, error
 
 // create creates a proposal and checks that the node accepts its transaction. If the
 // fee rate is refused, create retries with the lowest fee rate named in the error.
-func (h *histories) create(s *subject, what string, rate btc.FeeRate, make func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
+func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, make func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
 	p, err := make(rate)
 	if f := new(fault.Error); errors.As(err, &f) && f.Details["min_fee_rate_sat_vb"] != "" {
 		what += " at " + rate.String() + " sat/vB: " + f.Message + "; then"
@@ -156,7 +156,7 @@ func (c *chain) refuses(tx *wire.MsgTx) string {
 }
 
 // expect adds a new proposal to the checked proposals, and signs its transaction.
-func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
+func (h *histories) expect(s *testWallet, p proposal.Proposal) (*expected, error) {
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (h *histories) expect(s *subject, p proposal.Proposal) (*expected, error) {
 	if err := sign(e.tx, utxos); err != nil {
 		return nil, err
 	}
-	e.txid = s.know(e.tx, e.name)
+	e.txid = s.addTransaction(e.tx, e.name)
 	s.proposals = append(s.proposals, e)
 	return e, nil
 }
@@ -202,7 +202,7 @@ func refusal(err error) error {
 
 // some returns one of the history's proposals that has one of the statuses, or, for one
 // in eight values of n, any status. It returns nil if there is none.
-func (s *subject) some(n uint32, statuses ...proposal.Status) *expected {
+func (s *testWallet) some(n uint32, statuses ...proposal.Status) *expected {
 	list := s.proposals[s.begin:]
 	if n%8 != 0 {
 		list = slices.DeleteFunc(slices.Clone(list), func(e *expected) bool { return !slices.Contains(statuses, e.last) })
@@ -210,7 +210,7 @@ func (s *subject) some(n uint32, statuses ...proposal.Status) *expected {
 	return pick(list, n/8)
 }
 
-func (h *histories) sign(s *subject, n [5]uint32) (string, error) {
+func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Created, proposal.PartiallySigned)
 	if e == nil {
 		return h.propose(s, n)
@@ -232,7 +232,7 @@ func (h *histories) sign(s *subject, n [5]uint32) (string, error) {
 
 // partly returns the PSBT of a proposal with the signatures of one key if the wallet is
 // multisig, and otherwise with the signature of the first input only.
-func (h *histories) partly(s *subject, e *expected) []byte {
+func (h *histories) partly(s *testWallet, e *expected) []byte {
 	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
 	must(h.t, err)
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
@@ -266,7 +266,7 @@ func (h *histories) partly(s *subject, e *expected) []byte {
 	return b.Bytes()
 }
 
-func (h *histories) send(s *subject, n [5]uint32) (string, error) {
+func (h *histories) send(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Complete)
 	if e == nil {
 		return h.sign(s, n)
@@ -279,7 +279,7 @@ func (h *histories) send(s *subject, n [5]uint32) (string, error) {
 	return said, refusal(err)
 }
 
-func (h *histories) sendElsewhere(s *subject, n [5]uint32) (string, error) {
+func (h *histories) sendElsewhere(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Created, proposal.Complete, proposal.Cancelled, proposal.Broadcast)
 	if e == nil {
 		return "", nil
@@ -295,7 +295,7 @@ func (c *chain) send(tx *wire.MsgTx) string {
 	return ""
 }
 
-func (h *histories) cancel(s *subject, n [5]uint32) (string, error) {
+func (h *histories) cancel(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Created, proposal.PartiallySigned, proposal.Complete)
 	if e == nil {
 		return "", nil
@@ -307,7 +307,7 @@ func (h *histories) cancel(s *subject, n [5]uint32) (string, error) {
 	return "cancel " + e.name, nil
 }
 
-func (h *histories) abandon(s *subject, n [5]uint32) (string, error) {
+func (h *histories) abandon(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Broadcast)
 	if e == nil {
 		return h.send(s, n)
@@ -319,7 +319,7 @@ func (h *histories) abandon(s *subject, n [5]uint32) (string, error) {
 	return "abandon " + e.name, nil
 }
 
-func (h *histories) bump(s *subject, n [5]uint32) (string, error) {
+func (h *histories) bump(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Broadcast, proposal.Complete)
 	if e == nil {
 		return h.send(s, n)
@@ -334,7 +334,7 @@ func (h *histories) bump(s *subject, n [5]uint32) (string, error) {
 	})
 }
 
-func (h *histories) replace(s *subject, n [5]uint32) (string, error) {
+func (h *histories) replace(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Broadcast, proposal.Created)
 	if e == nil {
 		return h.send(s, n)
@@ -348,7 +348,7 @@ func (h *histories) replace(s *subject, n [5]uint32) (string, error) {
 }
 
 // doubleSpend spends UTXOs of the wallet with its keys, outside of specterd.
-func (h *histories) doubleSpend(s *subject, n [5]uint32) (string, error) {
+func (h *histories) doubleSpend(s *testWallet, n [5]uint32) (string, error) {
 	from := []utxo{pick(s.utxos, n[0])}
 	if other := pick(s.utxos, n[1]); n[2]%3 == 0 && other.at != from[0].at {
 		from = append(from, other)
@@ -371,7 +371,7 @@ func (h *histories) doubleSpend(s *subject, n [5]uint32) (string, error) {
 	if err := sign(tx, from); err != nil {
 		return "", err
 	}
-	txid := s.know(tx, fmt.Sprintf("d%d", len(s.txids)))
+	txid := s.addTransaction(tx, fmt.Sprintf("d%d", len(s.txids)))
 	return fmt.Sprintf("double spend %s by %s%s", s.namesOf(at), s.names[txid], h.chain.send(tx)), nil
 }
 
@@ -381,16 +381,16 @@ type incoming struct {
 	fee  int64
 }
 
-func (h *histories) receive(s *subject, n [5]uint32) (string, error) {
+func (h *histories) receive(s *testWallet, n [5]uint32) (string, error) {
 	in := incoming{from: h.chain.utxo(), fee: 300}
 	s.incoming = append(s.incoming, in)
 	tx := h.chain.pay(in.from, in.fee, wire.NewTxOut(100_000+int64(n[0]%2_000_000), scriptOf(pick(s.addresses, n[1]))))
-	txid := s.know(tx, fmt.Sprintf("i%d", len(s.txids)))
+	txid := s.addTransaction(tx, fmt.Sprintf("i%d", len(s.txids)))
 	return "incoming " + s.names[txid] + h.chain.send(tx), nil
 }
 
 // changeIncoming replaces a payment to the wallet, as its sender may.
-func (h *histories) changeIncoming(s *subject, n [5]uint32) (string, error) {
+func (h *histories) changeIncoming(s *testWallet, n [5]uint32) (string, error) {
 	if len(s.incoming) == 0 {
 		return "", nil
 	}
@@ -404,6 +404,6 @@ func (h *histories) changeIncoming(s *subject, n [5]uint32) (string, error) {
 		to = append(to, wire.NewTxOut(100_000+int64(n[3]%1_000_000), scriptOf(pick(s.addresses, n[4]))))
 	}
 	tx := h.chain.pay(in.from, in.fee, to...)
-	txid := s.know(tx, fmt.Sprintf("i%d", len(s.txids)))
+	txid := s.addTransaction(tx, fmt.Sprintf("i%d", len(s.txids)))
 	return "incoming changed to " + s.names[txid] + h.chain.send(tx), nil
 }

@@ -86,7 +86,7 @@ type histories struct {
 	closers  []func()
 	down     bool
 	downFor  int // steps until specterd starts again
-	subjects []*subject
+	subjects []*testWallet
 	invalid  []string // invalidated blocks
 	// withCoinbase is the last block that was mined to a wallet.
 	withCoinbase string
@@ -102,7 +102,7 @@ func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Scrip
 	h.alice = h.user("alice")
 	t.Cleanup(h.close)
 	for i, kind := range kinds {
-		h.subjects = append(h.subjects, h.subject(i, kind))
+		h.subjects = append(h.subjects, h.newWallet(i, kind))
 	}
 	return h
 }
@@ -127,8 +127,8 @@ func (h *histories) close() {
 	h.closers, h.down = nil, true
 }
 
-// subject is a wallet with a history.
-type subject struct {
+// testWallet is a wallet with a history.
+type testWallet struct {
 	alias, id, coreName string
 
 	number    int
@@ -143,10 +143,10 @@ type subject struct {
 	incoming  []incoming
 }
 
-func (s *subject) label() string { return fmt.Sprintf("w%d ", s.number) }
+func (s *testWallet) label() string { return fmt.Sprintf("w%d ", s.number) }
 
-// know records a transaction of the wallet and returns its txid.
-func (s *subject) know(tx *wire.MsgTx, name string) string {
+// addTransaction records a transaction of the wallet and returns its txid.
+func (s *testWallet) addTransaction(tx *wire.MsgTx, name string) string {
 	txid := tx.TxHash().String()
 	if s.txs[txid] == nil {
 		s.txs[txid], s.names[txid] = tx, name
@@ -155,13 +155,13 @@ func (s *subject) know(tx *wire.MsgTx, name string) string {
 	return txid
 }
 
-func (s *subject) addUTXO(c utxo) {
+func (s *testWallet) addUTXO(c utxo) {
 	if !slices.ContainsFunc(s.utxos, func(known utxo) bool { return known.at == c.at }) {
 		s.utxos = append(s.utxos, c)
 	}
 }
 
-func (s *subject) namesOf(at []btc.Outpoint) string {
+func (s *testWallet) namesOf(at []btc.Outpoint) string {
 	var names []string
 	for _, o := range at {
 		names = append(names, s.nameOf(o))
@@ -169,15 +169,15 @@ func (s *subject) namesOf(at []btc.Outpoint) string {
 	return strings.Join(names, " ")
 }
 
-// subject creates a wallet without UTXOs.
-func (h *histories) subject(number int, kind testkit.Script) *subject {
+// testWallet creates a wallet without UTXOs.
+func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
 	h.t.Helper()
 	first := int(firstKey.Add(10))
 	view, err := h.wallets.Create(h.t.Context(), h.alice, wallet.Plan{
 		Name: uuid.NewString(), Descriptor: kind.Descriptor(h.t, first, "<0;1>", -1), Birthday: wallet.Birthday{Now: true},
 	})
 	must(h.t, err)
-	s := &subject{
+	s := &testWallet{
 		alias: view.Alias, id: view.ID, coreName: view.CoreName, number: number, keys: newKeys(h.t, kind, first),
 		txs: map[string]*wire.MsgTx{}, names: map[string]string{},
 	}
@@ -221,7 +221,7 @@ func randomSteps(r *rand.Rand) []step {
 		if st.wallet < 0 {
 			st.action = choose(r, events, func(e event) (string, int) { return e.name, e.weight })
 		} else {
-			st.action = choose(r, deeds, func(d deed) (string, int) { return d.name, d.weight })
+			st.action = choose(r, walletSteps, func(d walletStep) (string, int) { return d.name, d.weight })
 		}
 		steps = append(steps, st)
 	}
@@ -285,7 +285,7 @@ func (h *histories) fund() {
 			outputs = append(outputs, wire.NewTxOut(amount, scriptOf(s.addresses[i])))
 		}
 		tx := h.chain.pay(h.chain.utxo(), 1000, outputs...)
-		s.know(tx, fmt.Sprintf("f%d", len(s.txids)))
+		s.addTransaction(tx, fmt.Sprintf("f%d", len(s.txids)))
 		if refused := h.chain.send(tx); refused != "" {
 			h.t.Fatal("the payment to the wallet" + refused)
 		}
@@ -295,7 +295,7 @@ func (h *histories) fund() {
 }
 
 // sweep sends all funds of a wallet to an address outside of it.
-func (h *histories) sweep(s *subject) {
+func (h *histories) sweep(s *testWallet) {
 	h.t.Helper()
 	utxos, err := h.wallets.UTXOs(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
 	must(h.t, err)
@@ -313,7 +313,7 @@ func (h *histories) sweep(s *subject) {
 	tx := spendOf(from...)
 	tx.AddTxOut(wire.NewTxOut(sum-int64(len(from))*2000, scriptOf(otherPayee)))
 	must(h.t, sign(tx, from))
-	s.know(tx, fmt.Sprintf("s%d", len(s.txids)))
+	s.addTransaction(tx, fmt.Sprintf("s%d", len(s.txids)))
 	if refused := h.chain.send(tx); refused != "" {
 		h.t.Fatal("the sweep of the wallet" + refused)
 	}
@@ -338,7 +338,7 @@ func (h *histories) execute(st step) *difference {
 		h.log = append(h.log, said)
 		return h.settle(h.subjects)
 	}
-	d := deeds[slices.IndexFunc(deeds, func(d deed) bool { return d.name == st.action })]
+	d := walletSteps[slices.IndexFunc(walletSteps, func(d walletStep) bool { return d.name == st.action })]
 	if h.down && !d.beside {
 		return nil
 	}
@@ -356,7 +356,7 @@ func (h *histories) execute(st step) *difference {
 
 // settle waits until specterd agrees with Core. If it times out, settle returns the
 // difference.
-func (h *histories) settle(subjects []*subject) *difference {
+func (h *histories) settle(subjects []*testWallet) *difference {
 	if h.down {
 		return nil
 	}
@@ -404,7 +404,7 @@ func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
 	}
 	fails := func(steps []step) *difference {
 		h.start()
-		h.subjects = []*subject{h.subject(0, kind)}
+		h.subjects = []*testWallet{h.newWallet(0, kind)}
 		_, found := h.live(steps)
 		return found
 	}

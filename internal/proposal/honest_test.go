@@ -30,7 +30,7 @@ func TestHonestNode(t *testing.T) {
 	answers := map[string]int{}
 	each := testkit.Size(40, 2000)
 	for _, k := range testkit.Scripts {
-		h := honest{vault: w.vault(k, amounts...), Rand: r}
+		h := honestCase{vault: w.vault(k, amounts...), Rand: r}
 		h.derive()
 		for range each {
 			answers[h.request()]++
@@ -42,8 +42,8 @@ func TestHonestNode(t *testing.T) {
 	testkit.Figure(t, "%d random requests to an unmodified node: %v, 0 reported as tampering", each*len(testkit.Scripts), answers)
 }
 
-// honest makes random requests for a wallet.
-type honest struct {
+// honestCase makes random requests for a wallet.
+type honestCase struct {
 	vault
 	*rand.Rand
 
@@ -52,7 +52,7 @@ type honest struct {
 	sent     []proposal.Proposal // unconfirmed
 }
 
-func (h *honest) derive() {
+func (h *honestCase) derive() {
 	view := h.get0()
 	h.id = view.ID
 	for i, descriptor := range []string{view.Receive, view.Change} {
@@ -64,7 +64,7 @@ func (h *honest) derive() {
 }
 
 // request makes one request and returns its result: "proposal", or the error code.
-func (h *honest) request() string {
+func (h *honestCase) request() string {
 	h.t.Helper()
 	o := h.order()
 	p, err := h.Create(h.t.Context(), h.alice, h.alias, o)
@@ -91,7 +91,7 @@ func (h *honest) request() string {
 
 // refusal returns the code of an error about a request. It fails the test for other
 // errors.
-func (h *honest) refusal(o proposal.CreateParams, err error) string {
+func (h *honestCase) refusal(o proposal.CreateParams, err error) string {
 	h.t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
 	lag := ok && f.Code == "utxo_unknown" // the index may lag behind the node
@@ -103,7 +103,7 @@ func (h *honest) refusal(o proposal.CreateParams, err error) string {
 }
 
 // check compares a proposal with the request.
-func (h *honest) check(o proposal.CreateParams, p proposal.Proposal) {
+func (h *honestCase) check(o proposal.CreateParams, p proposal.Proposal) {
 	h.t.Helper()
 	seen := map[string]bool{}
 	recipients := 0
@@ -127,7 +127,7 @@ func (h *honest) check(o proposal.CreateParams, p proposal.Proposal) {
 	}
 }
 
-func (h *honest) send(p proposal.Proposal) {
+func (h *honestCase) send(p proposal.Proposal) {
 	h.t.Helper()
 	h.sent = append(h.sent, h.broadcast(h.complete(p)))
 	if h.IntN(3) == 0 {
@@ -137,7 +137,7 @@ func (h *honest) send(p proposal.Proposal) {
 	h.node.CLI(h.t, "syncwithvalidationinterfacequeue")
 }
 
-func (h *honest) order() proposal.CreateParams {
+func (h *honestCase) order() proposal.CreateParams {
 	h.t.Helper()
 	o := proposal.CreateParams{
 		FeeRate: btc.FeeRate(1000 + h.IntN(30)*h.IntN(1000)), NotReplaceable: h.IntN(6) == 0,
@@ -169,7 +169,7 @@ func (h *honest) order() proposal.CreateParams {
 }
 
 // recipients splits an amount among recipients, some of which are the wallet itself.
-func (h *honest) recipients(budget btc.Amount) (list []proposal.Recipient) {
+func (h *honestCase) recipients(budget btc.Amount) (list []proposal.Recipient) {
 	h.t.Helper()
 	count := 1 + h.IntN(4)
 	share := budget / btc.Amount(count)
@@ -185,7 +185,7 @@ func (h *honest) recipients(budget btc.Amount) (list []proposal.Recipient) {
 	return list
 }
 
-func (h *honest) address() string {
+func (h *honestCase) address() string {
 	h.t.Helper()
 	if h.IntN(3) == 0 {
 		return []string{payee, otherPayee}[h.IntN(2)]
@@ -202,7 +202,7 @@ func (h *honest) address() string {
 }
 
 // someUTXOs returns one or some of the UTXOs that are free, and their sum.
-func (h *honest) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
+func (h *honestCase) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
 	h.t.Helper()
 	all, err := h.store.UTXOs(h.t.Context(), h.id, btc.Outpoint{}, 100)
 	must(h.t, err)

@@ -322,13 +322,15 @@ func (v vault) utxos() (list []btc.Outpoint) {
 // funding is the RPC method whose responses the tests falsify.
 const funding = "walletcreatefundedpsbt"
 
-// meddle changes the node's responses to funding calls.
-func (v vault) meddle(relay *testkit.Relay, change func(*answer)) { relay.Intercept(v.changed(change)) }
+// alterFunding changes the node's responses to funding calls.
+func (v vault) alterFunding(relay *testkit.Relay, change func(*answer)) {
+	relay.Intercept(v.changed(change))
+}
 
 func (v vault) changed(change func(*answer)) func(*testkit.Exchange) {
 	return func(x *testkit.Exchange) {
 		if !x.Calls(funding) {
-			x.HandOn()
+			x.Forward()
 			return
 		}
 		_, body := x.Ask()
@@ -383,7 +385,7 @@ func TestLyingNode(t *testing.T) {
 		var seen []byte
 		var fee btc.Amount
 		var changePos int
-		v.meddle(relay, func(a *answer) { // the true response, parsed and serialized again
+		v.alterFunding(relay, func(a *answer) { // the true response, parsed and serialized again
 			var raw bytes.Buffer
 			must(t, a.Serialize(&raw))
 			seen, fee, changePos = raw.Bytes(), a.fee, a.changePos
@@ -422,7 +424,7 @@ func TestLyingNode(t *testing.T) {
 				if c.order != nil {
 					c.order(v, &o)
 				}
-				v.meddle(relay, func(a *answer) {
+				v.alterFunding(relay, func(a *answer) {
 					a.usual = usuals[k.Name]()
 					c.lie(a)
 				})

@@ -15,10 +15,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestRefusedOrders checks that a request that cannot be fulfilled is refused with an
+// TestCreate_Invalid checks that a request that cannot be fulfilled is refused with an
 // error that names the affected field, or has a specific code, and that it stores and
 // locks nothing.
-func TestRefusedOrders(t *testing.T) {
+func TestCreate_Invalid(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)

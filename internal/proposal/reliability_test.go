@@ -11,11 +11,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestPairsAtOnce checks that proposals that are created concurrently never share a UTXO:
+// TestCreate_ConcurrentPairs checks that proposals that are created concurrently never share a UTXO:
 // in one wallet and in several, by one process and by two that do not share keyed
 // mutexes. The node must then have exactly their inputs locked, and none after concurrent
 // cancellation.
-func TestPairsAtOnce(t *testing.T) {
+func TestCreate_ConcurrentPairs(t *testing.T) {
 	t.Parallel()
 	pairs := testkit.Size(5, 10) // of concurrent requests in each round
 	onBoth(t, newNode(t), func(w *world) {
@@ -28,7 +28,7 @@ func TestPairsAtOnce(t *testing.T) {
 		made, refused := 0, 0
 		rounds := testkit.Size(2, 100)
 		for round := range rounds {
-			r := rush{world: w, open: map[string][]proposal.Proposal{}, users: map[btc.Outpoint]string{}}
+			r := concurrentResults{world: w, open: map[string][]proposal.Proposal{}, users: map[btc.Outpoint]string{}}
 			var running sync.WaitGroup
 			for i := range pairs {
 				v := vaults[round*i%len(vaults)] // in the first round, all pairs on one wallet
@@ -56,8 +56,8 @@ func TestPairsAtOnce(t *testing.T) {
 	})
 }
 
-// rush collects the results of proposals that were created concurrently.
-type rush struct {
+// concurrentResults collects the results of proposals that were created concurrently.
+type concurrentResults struct {
 	*world
 
 	mu      sync.Mutex
@@ -66,7 +66,7 @@ type rush struct {
 	refused int
 }
 
-func (r *rush) create(v vault, with *proposal.Service) {
+func (r *concurrentResults) create(v vault, with *proposal.Service) {
 	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +87,7 @@ func (r *rush) create(v vault, with *proposal.Service) {
 	}
 }
 
-func (r *rush) cancel(alias string, p proposal.Proposal) {
+func (r *concurrentResults) cancel(alias string, p proposal.Proposal) {
 	if err := r.Cancel(r.t.Context(), r.alice, alias, p.ID, nil); err != nil {
 		r.t.Errorf("cancel: %v", err)
 	}

@@ -348,9 +348,9 @@ func TestLostInputs(t *testing.T) {
 	})
 }
 
-// TestWaysIntoStates checks that a status has the same fields set, however it was
+// TestStatus_FieldsPerStatus checks that a status has the same fields set, however it was
 // reached.
-func TestWaysIntoStates(t *testing.T) {
+func TestStatus_FieldsPerStatus(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		for _, k := range []testkit.Script{testkit.WSH, testkit.SH, testkit.TR} {

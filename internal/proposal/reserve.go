@@ -27,7 +27,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if err != nil || len(ToLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {
 		return nil, err
 	}
-	soon, cancel := context.WithTimeout(ctx, turnPatience)
+	soon, cancel := context.WithTimeout(ctx, selectionPatience)
 	defer cancel()
 	done, err := s.wallets.LockSelection(soon, w.ID)
 	if err != nil {
@@ -40,19 +40,19 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if err := s.lock(ctx, w, ToLock(reserved, locked)); err != nil {
 		return nil, err
 	}
-	letGo := released(reserved)
-	if len(letGo) == 0 {
+	unlocking := released(reserved)
+	if len(unlocking) == 0 {
 		return nil, nil
 	}
-	if unlocked, err = s.unlock(ctx, w, letGo); err != nil {
+	if unlocked, err = s.unlock(ctx, w, unlocking); err != nil {
 		return nil, err
 	}
 	unlocked, refused, err := s.stillLocked(ctx, w, unlocked)
 	if err != nil {
 		return nil, err
 	}
-	letGo = slices.DeleteFunc(letGo, func(at btc.Outpoint) bool { return slices.Contains(refused, at) })
-	return unlocked, s.store.ForgetReleased(ctx, w.ID, letGo)
+	unlocking = slices.DeleteFunc(unlocking, func(at btc.Outpoint) bool { return slices.Contains(refused, at) })
+	return unlocked, s.store.ForgetReleased(ctx, w.ID, unlocking)
 }
 
 // stillLocked separates the outputs that Core was asked to unlock into unlocked and still
@@ -73,9 +73,9 @@ func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.
 	return unlocked, refused, err
 }
 
-// turnPatience is how long a sync round waits for requests that create proposals in the
+// selectionPatience is how long a sync round waits for requests that create proposals in the
 // wallet.
-const turnPatience = 100 * time.Millisecond
+const selectionPatience = 100 * time.Millisecond
 
 // ToLock returns the UTXOs that must be locked in Core. Core cannot lock spent outputs.
 func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {

@@ -253,9 +253,9 @@ func TestNodeRestart(t *testing.T) {
 	v.wantLocks(kept)
 }
 
-// TestFiftyAtOnce makes fifty concurrent requests for twenty UTXOs. Each must either get
+// TestCreate_FiftyConcurrent makes fifty concurrent requests for twenty UTXOs. Each must either get
 // one UTXO or fail because of insufficient funds.
-func TestFiftyAtOnce(t *testing.T) {
+func TestCreate_FiftyConcurrent(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		amounts := make([]btc.Amount, 20)

@@ -104,7 +104,7 @@ func TestUnknownFields(t *testing.T) {
 	relay := testkit.NewRelay(t, n)
 	w := newWorldAt(t, n, relay.URL(), t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.WSH, 1_000_000, 2_000_000, 3_000_000)
-	v.meddle(relay, func(a *answer) {
+	v.alterFunding(relay, func(a *answer) {
 		a.in(0).Unknowns, a.output().Unknowns, a.Unknowns = unknown(), unknown(), unknown()
 	})
 	p := v.create(usual())

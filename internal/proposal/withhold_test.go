@@ -13,9 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSignaturesAreWithheld checks that only signers and higher roles read signatures,
+// TestSignatures_Withheld checks that only signers and higher roles read signatures,
 // and with a token only if its scopes allow signing or broadcasting.
-func TestSignaturesAreWithheld(t *testing.T) {
+func TestSignatures_Withheld(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t := w.t
@@ -56,10 +56,10 @@ func TestSignaturesAreWithheld(t *testing.T) {
 	})
 }
 
-// TestEndedProposalsLoseSignatures checks that the signatures of cancelled, expired and
+// TestSignatures_DeletedWhenClosed checks that the signatures of cancelled, expired and
 // replaced proposals are deleted from the database, and are restored from the node if
 // the transaction is broadcast later.
-func TestEndedProposalsLoseSignatures(t *testing.T) {
+func TestSignatures_DeletedWhenClosed(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t := w.t

@@ -133,13 +133,13 @@ func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func
 	})
 	w.monitor.Check(t.Context())
 	background(cleanup, func(ctx context.Context) { _ = w.monitor.Run(ctx) })
-	w.startFollower()
+	w.startIndexer()
 	return w
 }
 
 func (w *world) await(ctx context.Context, id, txid string) { w.follower.Await(ctx, id, txid) }
 
-func (w *world) startFollower() { w.stopFollower = background(w.cleanup, w.follower.Run) }
+func (w *world) startIndexer() { w.stopFollower = background(w.cleanup, w.follower.Run) }
 
 // background runs a function in the background and registers its stop with cleanup.
 func background(cleanup func(func()), run func(context.Context)) (stop func()) {

@@ -264,7 +264,7 @@ var tampered = []struct {
 		*firstSignature(raw) = s
 	}, "invalid_signature", "inputs[0].*"},
 	{"signature without sighash byte", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte { return s[:len(s)-1] }), "invalid_signature", "inputs[0].*"},
-	{"signature with high S", ecdsaOnes, editsSignature(func(p *payment, s []byte) []byte { return highS(p.t, s) }), "invalid_signature", "inputs[0].*"},
+	{"signature with high S", ecdsaOnes, editsSignature(func(p *payment, s []byte) []byte { return withHighS(p.t, s) }), "invalid_signature", "inputs[0].*"},
 	{"signature with a leading zero in R", ecdsaOnes, editsSignature(func(_ *payment, s []byte) []byte {
 		return slices.Concat([]byte{s[0], s[1] + 1, 2, s[3] + 1, 0}, s[4:])
 	}), "invalid_signature", "inputs[0].*"},
@@ -395,8 +395,8 @@ var finals = []struct {
 	{"a foreign key", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) {
 		in.Witness[1] = must(btcec.NewPrivateKey())(p.t).PubKey().SerializeCompressed()
 	}, "invalid_signature", "final_scriptwitness"},
-	{"high S", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = highS(p.t, in.Witness[0]) }, "invalid_signature", "final_scriptwitness"},
-	{"high S in a multisig", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = highS(p.t, in.Witness[1]) }, "invalid_signature", "final_scriptwitness"},
+	{"high S", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = withHighS(p.t, in.Witness[0]) }, "invalid_signature", "final_scriptwitness"},
+	{"high S in a multisig", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = withHighS(p.t, in.Witness[1]) }, "invalid_signature", "final_scriptwitness"},
 	{"a non-empty dummy for OP_CHECKMULTISIG", []string{"wsh-multi", "sh-wsh-multi"}, func(_ *payment, in *wire.TxIn) { in.Witness[0] = []byte{1} }, "invalid_signature", "final_scriptwitness"},
 	{"signatures in the wrong order", []string{"wsh-multi", "sh-wsh-sortedmulti"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness[1], in.Witness[2] = in.Witness[2], in.Witness[1]
@@ -431,7 +431,7 @@ var finals = []struct {
 	}, "invalid_signature", "final_scriptsig"},
 	{"high S in a legacy scriptSig", []string{"pkh"}, func(p *payment, in *wire.TxIn) {
 		n := in.SignatureScript[0]
-		s := highS(p.t, in.SignatureScript[1:1+n])
+		s := withHighS(p.t, in.SignatureScript[1:1+n])
 		in.SignatureScript = slices.Concat([]byte{byte(len(s))}, s, in.SignatureScript[1+n:])
 	}, "invalid_signature", "final_scriptsig"},
 	{"OP_1 as the dummy for OP_CHECKMULTISIG", []string{"sh-multi"}, func(_ *payment, in *wire.TxIn) { in.SignatureScript[0] = txscript.OP_1 }, "invalid_signature", "final_scriptsig"},
@@ -460,8 +460,8 @@ func TestTampered_Finalized(t *testing.T) {
 	}
 }
 
-// harmless are changes to a signed PSBT that must not affect the result.
-var harmless = []struct {
+// irrelevantChanges are changes to a signed PSBT that must not affect the result.
+var irrelevantChanges = []struct {
 	name  string
 	forms []string
 	edit  func(*payment, *rawPSBT)
@@ -524,7 +524,7 @@ var harmless = []struct {
 }
 
 func TestCollect_IrrelevantChanges(t *testing.T) {
-	for _, c := range harmless {
+	for _, c := range irrelevantChanges {
 		for _, form := range c.forms {
 			t.Run(c.name+"/"+form, func(t *testing.T) {
 				p := newWallet(t, form).pay(t)

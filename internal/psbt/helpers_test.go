@@ -488,8 +488,8 @@ func (p *payment) after(stored *psbt.Packet, data []byte) ([]byte, error) {
 	return stored.WithSignatures(p.inputs, signatures).Bytes(), nil
 }
 
-// highS returns the other valid signature of the same message.
-func highS(t testing.TB, signature []byte) []byte {
+// withHighS returns the other valid signature of the same message.
+func withHighS(t testing.TB, signature []byte) []byte {
 	t.Helper()
 	rLength := int(signature[3])
 	r := signature[4 : 4+rLength]

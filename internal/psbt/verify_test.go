@@ -15,8 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// lies are manipulations by a node that must be detected.
-var lies = []struct {
+// manipulations are manipulations by a node that must be detected.
+var manipulations = []struct {
 	name  string
 	forms []string
 	edit  func(*payment, *rawPSBT)
@@ -105,7 +105,7 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range lies {
+	for _, c := range manipulations {
 		for _, form := range c.forms {
 			t.Run(c.name+"/"+form, func(t *testing.T) {
 				p := newWallet(t, form).pay(t)

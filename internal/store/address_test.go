@@ -14,7 +14,7 @@ import (
 )
 
 func TestAddresses(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "a") // the next indexes are 1 and 2
 		b.wallet(u, "b")
@@ -70,7 +70,7 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestFindAddress(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		w := b.wallet(alice, "vault")
 		b.wallet(bob, "vault")
@@ -100,8 +100,8 @@ func TestFindAddress(t *testing.T) {
 	})
 }
 
-func TestUnusedInARow(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestUnusedAddresses(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		unused := func() int {
 			n, err := b.UnusedInARow(t.Context(), w.ID)
@@ -123,7 +123,7 @@ func TestUnusedInARow(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		all := func(w wallet.Wallet) (list []btc.Label) {
@@ -169,7 +169,7 @@ func TestLabels(t *testing.T) {
 // TestReceivedBy checks that every output to an address counts as received, unless its
 // transaction is dead or is neither in a block nor in the mempool.
 func TestReceivedBy(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		spent := payment(w, "spent", confirmedAt(1), []wallet.Place{*place(0, 0), *place(0, 0), *place(0, 1)})

@@ -130,7 +130,7 @@ func sealSome(ctx context.Context, q *db.Queries) error {
 	}
 	for _, row := range rows {
 		e := auditEntryOf(row)
-		e.SealBehind(last)
+		e.SealAfter(last)
 		last = e
 		err := q.SealAudit(ctx, db.SealAuditParams{
 			AuditID: e.ID, ChainPosition: &e.Position, PreviousHash: e.PreviousHash, Hash: e.Hash,

@@ -12,7 +12,7 @@ import (
 )
 
 // record adds an event to the audit log.
-func (b *bench) record(e auth.Event) {
+func (b *fixture) record(e auth.Event) {
 	b.t.Helper()
 	if e.Outcome == "" {
 		e.Outcome = "ok"
@@ -20,7 +20,7 @@ func (b *bench) record(e auth.Event) {
 	must(b.t, b.WriteEvents(b.t.Context(), []auth.Event{e}, nil))
 }
 
-func (b *bench) verify(hash string) auth.AuditReport {
+func (b *fixture) verify(hash string) auth.AuditReport {
 	b.t.Helper()
 	must(b.t, b.SealAudit(b.t.Context()))
 	r, err := auth.NewAudit(b.Store).Verify(b.t.Context(), hash)
@@ -29,7 +29,7 @@ func (b *bench) verify(hash string) auth.AuditReport {
 }
 
 func TestAuditChain(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		if r := b.verify(""); r.Entries != 0 || len(r.Problems) > 0 {
 			t.Errorf("of nothing: %+v", r)
 		}
@@ -53,10 +53,10 @@ func TestAuditChain(t *testing.T) {
 	})
 }
 
-// TestAuditChainShowsWhatWasDoneToIt checks that Verify detects every change of the audit
+// TestAuditChain_DetectsManipulation checks that Verify detects every change of the audit
 // log made in a shell. The removal of the last entries is detected only with a hash that
 // was recorded before.
-func TestAuditChainShowsWhatWasDoneToIt(t *testing.T) {
+func TestAuditChain_DetectsManipulation(t *testing.T) {
 	t.Parallel()
 	for name, done := range map[string]struct{ statement, problem string }{
 		"changed":    {"UPDATE audit SET user_name = 'bob' WHERE chain_position = 2", "position 2"},
@@ -89,9 +89,9 @@ func TestAuditChainShowsWhatWasDoneToIt(t *testing.T) {
 	}
 }
 
-// TestAuditChainOfSeveral checks that concurrent additions and seals result in one chain.
-func TestAuditChainOfSeveral(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+// TestAuditChain_Concurrent checks that concurrent additions and seals result in one chain.
+func TestAuditChain_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		const writers, each = 4, 25
 		var done sync.WaitGroup
 		for w := range writers {
@@ -115,7 +115,7 @@ func TestAuditChainOfSeveral(t *testing.T) {
 }
 
 func TestAuditFilter(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		for i, e := range []auth.Event{
 			{UserName: "alice", Action: "token.create", Target: "1"},
 			{UserName: "alice", Action: "tokens", Target: "2"},
@@ -158,7 +158,7 @@ func TestAuditFilter(t *testing.T) {
 
 // archive archives the entries that are older than before, and returns the archive's
 // text.
-func (b *bench) archive(before time.Time) (string, auth.AuditReport) {
+func (b *fixture) archive(before time.Time) (string, auth.AuditReport) {
 	b.t.Helper()
 	must(b.t, b.SealAudit(b.t.Context()))
 	var file strings.Builder
@@ -181,7 +181,7 @@ func verifyFiles(t *testing.T, files ...string) auth.AuditReport {
 // TestAuditArchive checks that the chain continues after the archived events, and that
 // archives can be verified separately and together.
 func TestAuditArchive(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		start := b.now
 		for i := range 2500 {
 			b.record(auth.Event{At: start.Add(time.Duration(i) * time.Second), UserName: "álice <&>", Action: "act", Target: fmt.Sprint(i), Detail: "x'y\n"})
@@ -227,10 +227,10 @@ func TestAuditArchive(t *testing.T) {
 	})
 }
 
-// TestAuditArchive_IsNotForged checks that events removed without an archive are reported
+// TestAuditArchive_Forged checks that events removed without an archive are reported
 // as missing, and that changed events are not archived.
-func TestAuditArchive_IsNotForged(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestAuditArchive_Forged(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		for i := range 10 {
 			b.record(auth.Event{At: b.now, Action: "act", Target: fmt.Sprint(i)})
 		}

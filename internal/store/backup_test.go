@@ -58,7 +58,7 @@ func TestBackupBeforeMigration(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.StartedFirst(t.Context()); err != nil {
+	if err := s.RecordFirstStart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 

@@ -16,7 +16,7 @@ import (
 
 // benchOnBoth runs a benchmark on SQLite and on PostgreSQL. On a busy machine, cpu-ms/op
 // is more meaningful than the time, since it counts only the CPU time of this process.
-func benchOnBoth(b *testing.B, run func(b *testing.B, s *bench)) {
+func benchOnBoth(b *testing.B, run func(b *testing.B, s *fixture)) {
 	b.Helper()
 	b.Run("sqlite", func(b *testing.B) { run(b, openSQLite(b)) })
 	b.Run("postgres", func(b *testing.B) { run(b, openPostgres(b)) })
@@ -69,14 +69,14 @@ func longHistory(n int, own []wallet.Address) []wallet.Transaction {
 }
 
 // history fills a wallet with a long history.
-func (s *bench) history(w wallet.Wallet, n int) []wallet.Transaction {
+func (s *fixture) history(w wallet.Wallet, n int) []wallet.Transaction {
 	s.t.Helper()
 	list := longHistory(n, addressesFor(w.ID, 0, rangeEnd))
 	s.writeInParts(w, list)
 	return list
 }
 
-func (s *bench) writeInParts(w wallet.Wallet, list []wallet.Transaction) {
+func (s *fixture) writeInParts(w wallet.Wallet, list []wallet.Transaction) {
 	s.t.Helper()
 	for i := 0; i < len(list); i += 1000 {
 		must(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{WalletID: w.ID, Added: list[i:min(len(list), i+1000)]}}))
@@ -89,7 +89,7 @@ func (s *bench) writeInParts(w wallet.Wallet, list []wallet.Transaction) {
 
 // BenchmarkFirstSync writes 10,000 transactions with 20,000 outputs to an empty index.
 func BenchmarkFirstSync(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		u := s.user("alice", false)
 		var cpu time.Duration
 		for b.Loop() {
@@ -108,7 +108,7 @@ func BenchmarkFirstSync(b *testing.B) {
 // BenchmarkLookUps looks up the index data of 1,000 transactions, and the owners of the
 // outputs that they spend and create, as the indexer does for a batch.
 func BenchmarkLookUps(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		w := s.wallet(s.user("alice", false), "w")
 		list := s.history(w, 10_000)[5000:6000]
 		var txids, addresses []string
@@ -137,7 +137,7 @@ func BenchmarkLookUps(b *testing.B) {
 // BenchmarkBlock writes the changes of a block with one payment to a wallet with 10,000
 // transactions.
 func BenchmarkBlock(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		w := s.wallet(s.user("alice", false), "w")
 		list := s.history(w, 10_000)
 		one := list[len(list)-1]
@@ -153,7 +153,7 @@ func BenchmarkBlock(b *testing.B) {
 
 // BenchmarkQuietBlock moves 100 wallets to the next block.
 func BenchmarkQuietBlock(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		u := s.user("alice", false)
 		var changes []wallet.Change
 		for range 100 {
@@ -170,7 +170,7 @@ func BenchmarkQuietBlock(b *testing.B) {
 
 // BenchmarkPage reads 100 transactions from the middle of a history.
 func BenchmarkPage(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		u := s.user("alice", false)
 		for _, n := range []int{1000, 100_000} {
 			w := s.wallet(u, fmt.Sprint("w", n))
@@ -193,7 +193,7 @@ func BenchmarkPage(b *testing.B) {
 
 // BenchmarkAddWallet adds a wallet with 2,000 addresses.
 func BenchmarkAddWallet(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		u := s.user("alice", false)
 		for b.Loop() {
 			w, _ := walletFor(s.now)
@@ -204,7 +204,7 @@ func BenchmarkAddWallet(b *testing.B) {
 
 // BenchmarkView reads one of a user's wallets, as every request about it does.
 func BenchmarkView(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		w := s.wallet(s.user("alice", false), "w")
 		list := s.history(w, 10_000)
 		u, err := s.UserByName(b.Context(), "alice")
@@ -224,7 +224,7 @@ func BenchmarkView(b *testing.B) {
 
 // BenchmarkWhole reads a whole history of 1,000 transactions, as v1alpha does.
 func BenchmarkWhole(b *testing.B) {
-	benchOnBoth(b, func(b *testing.B, s *bench) {
+	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		w := s.wallet(s.user("alice", false), "w")
 		s.history(w, 1000)
 		before := cpuTime(b)

@@ -21,7 +21,7 @@ type bulkWriter interface {
 
 // inBulkTx runs body as inTx does, with queries for many small statements.
 func (s *Store) inBulkTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, bulkPatience, func(ctx context.Context, _ int) error { return s.tryBulkTx(ctx, body) })
+	return s.retryContention(ctx, bulkPatience, func(ctx context.Context, _ int) error { return s.tryBulkTx(ctx, body) })
 }
 
 func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) error {

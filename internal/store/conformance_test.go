@@ -32,8 +32,8 @@ func wantFault(t *testing.T, err error, want *fault.Error) {
 	}
 }
 
-func TestUsersComeBackAsTheyWere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestUsers_RoundTrip(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		want := auth.User{
 			ID: uuid.NewString(), Name: "Bob Smíth", PasswordHash: "$2a$…", PasswordIsDefault: true, Admin: true,
 			DisabledAt: b.now.Add(time.Hour), CreatedAt: b.now,
@@ -58,8 +58,8 @@ func TestUsersComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-func TestUsersAreListedInOrder(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestListUsers_Order(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		for _, name := range []string{"carol", "Alice", "bob", "Éve"} {
 			b.user(name, false)
 		}
@@ -82,7 +82,7 @@ func TestUsersAreListedInOrder(t *testing.T) {
 }
 
 func TestEditUser(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", true)
 		kept := b.token(u, "kept", "")
 		refusal := errors.New("no")
@@ -119,10 +119,10 @@ func TestEditUser(t *testing.T) {
 	})
 }
 
-// TestEditsOfUsersAreOneAfterTheOther checks that, if two admins demote themselves at the
+// TestEditUser_Concurrent checks that, if two admins demote themselves at the
 // same time, only one succeeds.
-func TestEditsOfUsersAreOneAfterTheOther(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestEditUser_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		for round := range 10 {
 			names := []string{fmt.Sprintf("a%d", round), fmt.Sprintf("b%d", round)}
 			b.exec("UPDATE users SET is_admin = FALSE")
@@ -152,8 +152,8 @@ func TestEditsOfUsersAreOneAfterTheOther(t *testing.T) {
 	})
 }
 
-func TestTokensComeBackAsTheyWere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestTokens_RoundTrip(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u, other := b.user("alice", false), b.user("bob", false)
 		for _, wallets := range [][]string{nil, {}, {"w1"}, {"w1", "w2"}} {
 			want := tokenFor(u, fmt.Sprintf("%#v", wallets), "", b.now)
@@ -178,8 +178,8 @@ func TestTokensComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-func TestDescriptionsAreUniqueForAUser(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestTokenDescriptions_UniquePerUser(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u, other := b.user("alice", false), b.user("bob", false)
 		b.token(u, "backup", "")
 		b.token(other, "backup", "")
@@ -189,8 +189,8 @@ func TestDescriptionsAreUniqueForAUser(t *testing.T) {
 	})
 }
 
-func TestNobodyGetsATokenWhoIsGone(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestCreateToken_UserOrParentInvalid(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		parent := b.token(u, "parent", "")
 		must(t, b.DeleteToken(t.Context(), u.ID, parent.ID, "", func(*auth.Deletion) error { return nil }))
@@ -204,24 +204,24 @@ func TestNobodyGetsATokenWhoIsGone(t *testing.T) {
 	})
 }
 
-// TestDescendantsGoAlong checks that deleting a token deletes its descendants, even in an
+// TestDeleteToken_Descendants checks that deleting a token deletes its descendants, even in an
 // SQL shell that does not enforce foreign keys.
-func TestDescendantsGoAlong(t *testing.T) {
-	deletions := map[string]func(b *bench, u auth.User, id string){
-		"by the store": func(b *bench, u auth.User, id string) {
+func TestDeleteToken_Descendants(t *testing.T) {
+	deletions := map[string]func(b *fixture, u auth.User, id string){
+		"by the store": func(b *fixture, u auth.User, id string) {
 			must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
 		},
-		"in a shell":         func(b *bench, _ auth.User, id string) { b.exec("DELETE FROM tokens WHERE token_id = $1", id) },
-		"user by the store":  func(b *bench, _ auth.User, _ string) { removeUser(b, "alice") },
-		"user in a shell":    func(b *bench, u auth.User, _ string) { b.exec("DELETE FROM users WHERE user_id = $1", u.ID) },
-		"user loses them":    func(b *bench, _ auth.User, _ string) { dropTokens(b, "alice") },
-		"all, in one go":     func(b *bench, u auth.User, _ string) { b.exec("DELETE FROM tokens WHERE user_id = $1", u.ID) },
-		"rotated at once":    func(b *bench, u auth.User, id string) { rotate(b, u, id, false, time.Time{}) },
-		"rotated by a token": func(b *bench, u auth.User, id string) { rotate(b, u, id, true, time.Time{}) },
+		"in a shell":         func(b *fixture, _ auth.User, id string) { b.exec("DELETE FROM tokens WHERE token_id = $1", id) },
+		"user by the store":  func(b *fixture, _ auth.User, _ string) { removeUser(b, "alice") },
+		"user in a shell":    func(b *fixture, u auth.User, _ string) { b.exec("DELETE FROM users WHERE user_id = $1", u.ID) },
+		"user loses them":    func(b *fixture, _ auth.User, _ string) { dropTokens(b, "alice") },
+		"all, in one go":     func(b *fixture, u auth.User, _ string) { b.exec("DELETE FROM tokens WHERE user_id = $1", u.ID) },
+		"rotated at once":    func(b *fixture, u auth.User, id string) { rotate(b, u, id, false, time.Time{}) },
+		"rotated by a token": func(b *fixture, u auth.User, id string) { rotate(b, u, id, true, time.Time{}) },
 	}
 	for name, del := range deletions {
 		t.Run(name, func(t *testing.T) {
-			onBothEngines(t, func(t *testing.T, b *bench) {
+			onBothEngines(t, func(t *testing.T, b *fixture) {
 				u, other := b.user("alice", false), b.user("bob", false)
 				root := b.token(u, "root", "")
 				family := []auth.Token{root}
@@ -243,19 +243,19 @@ func TestDescendantsGoAlong(t *testing.T) {
 	}
 }
 
-func removeUser(b *bench, name string) {
+func removeUser(b *fixture, name string) {
 	_, err := b.EditUser(b.t.Context(), operator, name, func(e *auth.UserEdit) error { e.Remove = true; return nil })
 	must(b.t, err)
 }
 
-func dropTokens(b *bench, name string) {
+func dropTokens(b *fixture, name string) {
 	_, err := b.EditUser(b.t.Context(), operator, name, func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
 	must(b.t, err)
 }
 
 // rotate replaces a token by one with the same description. The old one expires at
 // retireAt, or is deleted if retireAt is zero.
-func rotate(b *bench, u auth.User, id string, byToken bool, retireAt time.Time) auth.Token {
+func rotate(b *fixture, u auth.User, id string, byToken bool, retireAt time.Time) auth.Token {
 	var successor auth.Token
 	must(b.t, b.RotateToken(b.t.Context(), b.byPassword(u.Name), id, func(r *auth.Rotation) error {
 		successor = tokenFor(u, r.Old.Description, r.Old.ParentID, b.now)
@@ -267,7 +267,7 @@ func rotate(b *bench, u auth.User, id string, byToken bool, retireAt time.Time) 
 }
 
 func TestRotation(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		root := b.token(u, "root", "")
 		old := b.token(u, "worker", root.ID)
@@ -298,8 +298,8 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-func TestTokensAreListedInOrder(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestListTokens_Order(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		var want, got []string
 		for i := range 7 {
@@ -325,10 +325,10 @@ func TestTokensAreListedInOrder(t *testing.T) {
 	})
 }
 
-// TestCredentialsAreAsFreshAsTheDatabase checks that changes made in an SQL shell are
+// TestCredentials_ChangedInShell checks that changes made in an SQL shell are
 // visible to the next authentication.
-func TestCredentialsAreAsFreshAsTheDatabase(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestCredentials_ChangedInShell(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", true)
 		token := b.token(u, "x", "")
 		look := func() *auth.Credential {
@@ -357,8 +357,8 @@ func TestCredentialsAreAsFreshAsTheDatabase(t *testing.T) {
 	})
 }
 
-func TestManyLookUpsAtOnce(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestCredentialByID_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		token := b.token(u, "x", "")
 		var wg sync.WaitGroup
@@ -381,8 +381,8 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 	})
 }
 
-func TestManyWritersAtOnce(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriters_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		second := b.reopen() // like another process
 		var wg sync.WaitGroup
@@ -405,8 +405,8 @@ func TestManyWritersAtOnce(t *testing.T) {
 	})
 }
 
-func TestJournal(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriteEvents(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		token := b.token(u, "x", "")
 		use := auth.Use{At: b.now, Address: "2001:db8::1", Agent: "curl/8 ☕"}
@@ -419,13 +419,13 @@ func TestJournal(t *testing.T) {
 			t.Error(diff)
 		}
 		if n := b.count("SELECT count(*) FROM audit WHERE action = 'login'"); n != 2 {
-			t.Errorf("%d logins in the audit record, want 2", n)
+			t.Errorf("%d logins in the audit log, want 2", n)
 		}
 	})
 }
 
-func TestSettingsAreSettledOnce(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestSettings_FirstWriterWins(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		second := b.reopen()
 		must(t, b.BindKey(t.Context(), "aaaa"))
 		must(t, second.BindKey(t.Context(), "bbbb"))
@@ -442,7 +442,7 @@ func TestSettingsAreSettledOnce(t *testing.T) {
 		}
 		first, err := b.FirstStart(t.Context())
 		must(t, err)
-		must(t, b.StartedFirst(t.Context()))
+		must(t, b.RecordFirstStart(t.Context()))
 		again, err := second.FirstStart(t.Context())
 		must(t, err)
 		if !first || again {
@@ -452,7 +452,7 @@ func TestSettingsAreSettledOnce(t *testing.T) {
 }
 
 func TestAllTokens(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("Bob", false)
 		b.token(alice, "a", "")
 		mine := b.token(bob, "b", "")

@@ -84,16 +84,16 @@ func (s *Store) KeepDiskReserve(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			s.TendDisk(ctx)
+			s.MaintainDiskReserve(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// TendDisk creates the disk reserve if it is missing and there is space for it, and
+// MaintainDiskReserve creates the disk reserve if it is missing and there is space for it, and
 // checks whether an earlier problem with the disk is over.
-func (s *Store) TendDisk(ctx context.Context) {
+func (s *Store) MaintainDiskReserve(ctx context.Context) {
 	if s.disk.path == "" {
 		return
 	}

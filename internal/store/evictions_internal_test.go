@@ -11,10 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigratingToEvictions checks that the migration records the transactions of
+// TestMigration_Evictions checks that the migration records the transactions of
 // proposals that were broadcast by other software, and the replacements of replaced
 // proposals.
-func TestMigratingToEvictions(t *testing.T) {
+func TestMigration_Evictions(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -17,14 +17,14 @@ import (
 // granting is a database with a user who may grant access: alice, an admin and the owner
 // of a wallet.
 type granting struct {
-	*bench
+	*fixture
 	alice  auth.User
 	token  auth.Token // of alice
 	wallet wallet.Wallet
 }
 
-func newGranting(b *bench) *granting {
-	g := &granting{bench: b, alice: b.user("alice", true)}
+func newGranting(b *fixture) *granting {
+	g := &granting{fixture: b, alice: b.user("alice", true)}
 	b.user("second", true)
 	b.user("bob", false)
 	g.token, g.wallet = b.token(g.alice, "alice's", ""), b.wallet(g.alice, "vault")
@@ -112,7 +112,7 @@ var endings = []struct {
 func TestGrants_CredentialEnded(t *testing.T) {
 	for _, ending := range endings {
 		t.Run(ending.name, func(t *testing.T) {
-			onBothEngines(t, func(t *testing.T, b *bench) {
+			onBothEngines(t, func(t *testing.T, b *fixture) {
 				g := newGranting(b)
 				byToken, byPassword := b.caller(g.token.ID), b.byPassword("alice")
 				ending.end(g)
@@ -152,7 +152,7 @@ func (g *granting) wantRefusal(t *testing.T, name, code string, do func() error)
 // TestGrants_Trusted checks that the command line and background tasks can grant access
 // without a credential in the database, and that other principals cannot.
 func TestGrants_Trusted(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		g := newGranting(b)
 		program := auth.Program("test")
 		program.UserID = g.alice.ID
@@ -171,7 +171,7 @@ func TestGrants_Trusted(t *testing.T) {
 // TestCreateToken_ParentRetired checks that a token never outlives its parent, whose
 // expiry may have changed since the request was authorized.
 func TestCreateToken_ParentRetired(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		parent := b.token(u, "parent", "")
 		who := b.caller(parent.ID)
@@ -190,7 +190,7 @@ func TestCreateToken_ParentRetired(t *testing.T) {
 // TestAccessVersion checks that changes of the password, the role or the state of a user
 // increment AccessVersion, and that other changes do not.
 func TestAccessVersion(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		g := newGranting(b)
 		version := func() int { return b.count("SELECT access_version FROM users WHERE name = 'alice'") }
 		for _, c := range []struct {
@@ -224,7 +224,7 @@ func TestAccessVersion(t *testing.T) {
 // token, no transaction that grants access on its behalf commits, even if it began
 // before.
 func TestGrants_DeletionInAnotherProcess(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", true)
 		b.user("second", true)
 		other := b.reopen()

@@ -26,7 +26,7 @@ func at(w wallet.Wallet, id string, seconds int64, s wallet.State) wallet.Transa
 }
 
 // pages reads a whole history page by page, and calls between after each full page.
-func (b *bench) pages(w wallet.Wallet, f wallet.Filter, limit int, between func()) []wallet.Record {
+func (b *fixture) pages(w wallet.Wallet, f wallet.Filter, limit int, between func()) []wallet.Record {
 	b.t.Helper()
 	var all []wallet.Record
 	for after := (wallet.HistoryCursor{}); ; {
@@ -52,8 +52,8 @@ func txids(records []wallet.Record) string {
 	return strings.Join(out, " ")
 }
 
-func TestHistoryIsFiltered(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestHistory_Filters(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		send := at(w, "send", 30, confirmedAt(3))
@@ -115,11 +115,11 @@ func TestHistoryIsFiltered(t *testing.T) {
 	})
 }
 
-// TestHistoryByAnyOutput checks that a transaction is found by the label and the address
+// TestHistory_FilterByAnyOutput checks that a transaction is found by the label and the address
 // of any of its outputs, even if too many transactions match to look them up
 // individually.
-func TestHistoryByAnyOutput(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestHistory_FilterByAnyOutput(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		first, second := addressAt(w.ID, *place(0, 0)), addressAt(w.ID, *place(0, 1))
 		two := payment(w, "two", confirmedAt(1), []wallet.Place{*place(0, 0), *place(0, 1)})
@@ -180,10 +180,10 @@ func TestHistoryByAnyOutput(t *testing.T) {
 	})
 }
 
-// TestHistoryIsTheSameBothWays checks that histories with and without outputs, which are
+// TestHistory_WithAndWithoutOutputs checks that histories with and without outputs, which are
 // read differently, have the same transactions.
-func TestHistoryIsTheSameBothWays(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestHistory_WithAndWithoutOutputs(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		all := longHistory(20, addressesFor(w.ID, 0, rangeEnd))
 		all[3].Fee, all[4].Own, all[5].Raw = nil, &wallet.Place{Branch: 1, Index: 7}, []byte{1}
@@ -209,8 +209,8 @@ func TestHistoryIsTheSameBothWays(t *testing.T) {
 	})
 }
 
-func TestHistoryEndsWithItsReader(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestHistory_ReaderStops(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		ended, end := context.WithCancel(t.Context())
 		end()
@@ -225,8 +225,8 @@ func TestHistoryEndsWithItsReader(t *testing.T) {
 	})
 }
 
-func TestHistoryWithItsParts(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestHistory_InputsAndOutputs(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		one := payment(w, "one", confirmedAt(1), []wallet.Place{*place(0, 0), *place(1, 1)})
 		two := payment(w, "two", confirmedAt(2), []wallet.Place{*place(0, 1)}, btc.Outpoint{Txid: "one"})
@@ -254,16 +254,16 @@ func TestHistoryWithItsParts(t *testing.T) {
 	})
 }
 
-// TestPagesHaveNoGaps checks that a client that reads page after page while transactions
+// TestHistory_PagesHaveNoGaps checks that a client that reads page after page while transactions
 // arrive gets every transaction that existed at the first page exactly once.
-func TestPagesHaveNoGaps(t *testing.T) {
+func TestHistory_PagesHaveNoGaps(t *testing.T) {
 	for name, ascending := range map[string]bool{"asc": true, "desc": false} {
-		t.Run(name, func(t *testing.T) { testPagesHaveNoGaps(t, ascending) })
+		t.Run(name, func(t *testing.T) { testPages(t, ascending) })
 	}
 }
 
-func testPagesHaveNoGaps(t *testing.T, ascending bool) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func testPages(t *testing.T, ascending bool) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		r := rand.New(rand.NewPCG(1, 2))
 		n := 0
@@ -298,10 +298,10 @@ func testPagesHaveNoGaps(t *testing.T, ascending bool) {
 	})
 }
 
-// TestHistoryIsReadFromAnIndex checks that queries read pages from an index and do not
+// TestHistory_PagesUseIndex checks that queries read pages from an index and do not
 // sort, so that a page takes the same time regardless of the length of the history.
-func TestHistoryIsReadFromAnIndex(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestHistory_PagesUseIndex(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		if b.engine == "pgx" { // PostgreSQL plans by table statistics; SQLite does not
 			b.history(w, 2000)
@@ -333,10 +333,10 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 	})
 }
 
-// TestFewTransactionsAreReadFromAnIndex checks that a few transactions are looked up by
+// TestHistory_FewMatchesUseIndex checks that a few transactions are looked up by
 // their ids, regardless of the length of the history. PostgreSQL always uses the index,
 // since the ids are passed as an array.
-func TestFewTransactionsAreReadFromAnIndex(t *testing.T) {
+func TestHistory_FewMatchesUseIndex(t *testing.T) {
 	b := openSQLite(t)
 	w := b.wallet(b.user("alice", false), "a")
 	for after, ascending := range map[int64]bool{0: true, 1 << 60: false} {
@@ -348,7 +348,7 @@ func TestFewTransactionsAreReadFromAnIndex(t *testing.T) {
 }
 
 // plan returns the database's query plan.
-func (b *bench) plan(query string, args ...any) string {
+func (b *fixture) plan(query string, args ...any) string {
 	b.t.Helper()
 	explain := "EXPLAIN "
 	if b.engine == "sqlite" {
@@ -358,7 +358,7 @@ func (b *bench) plan(query string, args ...any) string {
 }
 
 func TestUTXOs(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Locked: []btc.Outpoint{{Txid: "b"}, {Txid: "x"}}, Added: []wallet.Transaction{
@@ -414,7 +414,7 @@ func TestUTXOs(t *testing.T) {
 }
 
 func TestFrozenUTXOs(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "a")
 		mined := payment(w, "mined", confirmedAt(5), []wallet.Place{*place(0, 5)})

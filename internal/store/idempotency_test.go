@@ -18,7 +18,7 @@ func keyed(u auth.User, key, asked string) idempotency.Request {
 }
 
 func TestIdempotencyKeys(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		keys := idempotency.New(b.Store, func() time.Time { return b.now }, nil)
 		// begin begins a request. It returns the claim and "claimed", or the text of the
@@ -86,10 +86,10 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 }
 
-// TestIdempotencyKeysAreClaimedOnce checks that only one of several concurrent requests
+// TestIdempotencyKeys_Concurrent checks that only one of several concurrent requests
 // claims a key, in one process and in several.
-func TestIdempotencyKeysAreClaimedOnce(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestIdempotencyKeys_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice := b.user("alice", false)
 		now := b.now
 		clock := func() time.Time { return now }

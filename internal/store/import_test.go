@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-func TestImportsAreRemembered(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestImportedAs(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		ctx := t.Context()
 		event := auth.Event{At: b.now, Action: "import"}
 		u := auth.User{ID: uuid.NewString(), Name: "alice", PasswordHash: "$specter$…", CreatedAt: b.now}
@@ -66,8 +66,8 @@ func TestImportsAreRemembered(t *testing.T) {
 	})
 }
 
-func TestImportChangesWhoIsHere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestImportUser_UpdatesExistingUser(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("admin", true)
 		must(t, b.ImportUser(t.Context(), "folder/admin", "admin", func(here *auth.User) (auth.User, auth.Event, error) {
 			changed := *here
@@ -82,9 +82,9 @@ func TestImportChangesWhoIsHere(t *testing.T) {
 	})
 }
 
-// TestImportsAtOnce checks that concurrent imports import each object only once.
-func TestImportsAtOnce(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+// TestImports_Concurrent checks that concurrent imports import each object only once.
+func TestImports_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		var wg sync.WaitGroup
 		errs := make([]error, 4)
 		for i := range errs {

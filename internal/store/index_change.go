@@ -165,7 +165,7 @@ func (w *changeWriter) findSpenders(ctx context.Context) error {
 	}
 	for _, in := range inputs {
 		at := btc.Outpoint{Txid: in.PrevTxid, Vout: in.PrevVout}
-		if status := statuses[in.Txid]; !status.Dead() && isFurther(in.Txid, w.spentBy[at], statuses) {
+		if status := statuses[in.Txid]; !status.Dead() && hasPrecedence(in.Txid, w.spentBy[at], statuses) {
 			w.spentBy[at] = in.Txid
 		}
 	}
@@ -195,9 +195,9 @@ func (w *changeWriter) statuses(ctx context.Context, txids []string) (map[string
 	return statuses, nil
 }
 
-// isFurther reports whether a transaction is closer to confirmation than other, or
+// hasPrecedence reports whether a transaction is closer to confirmation than other, or
 // whether other is empty. Of two equal ones, it prefers the lower txid.
-func isFurther(txid, other string, statuses map[string]wallet.Status) bool {
+func hasPrecedence(txid, other string, statuses map[string]wallet.Status) bool {
 	order := []wallet.Status{wallet.Inactive, wallet.InMempool, wallet.Confirmed}
 	i, j := slices.Index(order, statuses[txid]), slices.Index(order, statuses[other])
 	return other == "" || i > j || i == j && txid < other

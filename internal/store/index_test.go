@@ -52,12 +52,12 @@ func synced(height int) *wallet.Tip {
 	return &wallet.Tip{Height: height, Hash: fmt.Sprint("block ", height)}
 }
 
-func (b *bench) write(changes ...wallet.Change) {
+func (b *fixture) write(changes ...wallet.Change) {
 	b.t.Helper()
 	must(b.t, b.WriteIndex(b.t.Context(), changes))
 }
 
-func (b *bench) load(w wallet.Wallet) wallet.Wallet {
+func (b *fixture) load(w wallet.Wallet) wallet.Wallet {
 	b.t.Helper()
 	w, err := b.WalletByID(b.t.Context(), w.ID)
 	must(b.t, err)
@@ -65,7 +65,7 @@ func (b *bench) load(w wallet.Wallet) wallet.Wallet {
 }
 
 // rows returns the result of a query as text, with one row per line.
-func (b *bench) rows(query string, args ...any) string {
+func (b *fixture) rows(query string, args ...any) string {
 	b.t.Helper()
 	rows, err := b.shell.QueryContext(b.t.Context(), query, args...)
 	must(b.t, err)
@@ -96,7 +96,7 @@ func (b *bench) rows(query string, args ...any) string {
 }
 
 // index returns all rows of a wallet's index as text.
-func (b *bench) index(w wallet.Wallet) string {
+func (b *fixture) index(w wallet.Wallet) string {
 	b.t.Helper()
 	var out []string
 	for _, q := range []string{
@@ -115,8 +115,8 @@ func (b *bench) index(w wallet.Wallet) string {
 	return strings.Join(out, "\n")
 }
 
-func TestTransactionsComeBackAsTheyWere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestTransactions_RoundTrip(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		fee := btc.Amount(141)
 		want := wallet.Transaction{
@@ -160,8 +160,8 @@ func TestTransactionsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-func TestLookUpsForTheIndex(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestIndexLookUps(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		one := payment(w, "one", confirmedAt(1), []wallet.Place{*place(0, 0), *place(1, 1)})
@@ -211,8 +211,8 @@ func TestLookUpsForTheIndex(t *testing.T) {
 	})
 }
 
-func TestOnlyReadyWalletsAreWritten(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriteIndex_OnlyReadyWallets(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, removing := b.wallet(u, "a"), b.wallet(u, "b")
 		_, err := b.EditWallet(t.Context(), removing.ID, func(e *wallet.Edit) error { e.Stage = wallet.Removing; return nil })
@@ -233,8 +233,8 @@ func TestOnlyReadyWalletsAreWritten(t *testing.T) {
 	})
 }
 
-func TestSyncedMovesTheRowOnly(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriteIndex_WithoutChanges(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(700), CoreTxCount: 3, CoreInfo: `{"a":1}`})
 		got := b.load(w)
@@ -248,8 +248,8 @@ func TestSyncedMovesTheRowOnly(t *testing.T) {
 	})
 }
 
-func TestUsedAddressesMoveTheNextOnes(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriteIndex_NextAddresses(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault") // the next indexes are 1 and 2
 		dead := wallet.State{Status: wallet.Abandoned, Replaceable: "no"}
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{
@@ -271,10 +271,10 @@ func TestUsedAddressesMoveTheNextOnes(t *testing.T) {
 	})
 }
 
-// TestLetGoIsNotLocked checks that a UTXO that a user unfreezes during a sync round is
+// TestLocked_UnfrozenDuringSyncRound checks that a UTXO that a user unfreezes during a sync round is
 // not shown as locked when the sync round is written.
-func TestLetGoIsNotLocked(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestLocked_UnfrozenDuringSyncRound(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "vault")
 		frozen, reserved := btc.Outpoint{Txid: "x"}, btc.Outpoint{Txid: "x", Vout: 1}
@@ -286,15 +286,15 @@ func TestLetGoIsNotLocked(t *testing.T) {
 			must(t, err)
 			v, err := b.ViewByAlias(t.Context(), u.ID, "vault")
 			must(t, err)
-			portrait, err := b.Details(t.Context(), v, [2]uint32{1, 1})
+			details, err := b.Details(t.Context(), v, [2]uint32{1, 1})
 			must(t, err)
 			var listed, drawn []btc.Outpoint
 			for i, c := range utxos {
 				if c.Locked {
 					listed = append(listed, c.Outpoint)
 				}
-				if portrait.Unspent[i].Locked {
-					drawn = append(drawn, portrait.Unspent[i].Outpoint)
+				if details.Unspent[i].Locked {
+					drawn = append(drawn, details.Unspent[i].Outpoint)
 				}
 			}
 			if !slices.Equal(listed, want) || !slices.Equal(drawn, want) {
@@ -327,8 +327,8 @@ func TestLetGoIsNotLocked(t *testing.T) {
 	})
 }
 
-func TestLockedIsWhatCoreSays(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestLocked_FollowsCore(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		x, y, z := btc.Outpoint{Txid: "x", Vout: 1}, btc.Outpoint{Txid: "x", Vout: 2}, btc.Outpoint{Txid: "z"}
@@ -358,8 +358,8 @@ func TestLockedIsWhatCoreSays(t *testing.T) {
 	})
 }
 
-func TestCoinbasesMature(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestCoinbaseMaturity(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		mined := payment(w, "mined", confirmedAt(10), []wallet.Place{*place(0, 0)})
 		mined.Category = wallet.Generate
@@ -388,10 +388,10 @@ func TestCoinbasesMature(t *testing.T) {
 	})
 }
 
-// TestTheIndexIsTheSameInAnyOrder checks that the index depends only on the final
+// TestWriteIndex_AnyOrder checks that the index depends only on the final
 // transactions, and not on the order and number of the changes that led to them.
-func TestTheIndexIsTheSameInAnyOrder(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriteIndex_AnyOrder(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
@@ -591,10 +591,10 @@ func checkNaively(t *testing.T, w wallet.Wallet, list []wallet.Transaction, spen
 	}
 }
 
-// TestIndexAndUsersWriteAtOnce checks that no update is lost if a user and the indexer
+// TestWriteIndex_ConcurrentEdits checks that no update is lost if a user and the indexer
 // write to a wallet at the same time.
-func TestIndexAndUsersWriteAtOnce(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWriteIndex_ConcurrentEdits(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		done := make(chan error)
 		go func() {

@@ -12,8 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-func TestInvitationsComeBackAsTheyWere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestInvitations_RoundTrip(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("Bob", false)
 		w, other := b.wallet(alice, "vault"), b.wallet(alice, "other")
 		known, unknown := b.invite(w, alice, "BOB"), b.invite(w, alice, "carol")
@@ -59,15 +59,15 @@ func TestInvitationsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-// TestInvitationsEndWithTheirUsers checks that deleting a user deletes the invitations
+// TestInvitations_DeletedWithUser checks that deleting a user deletes the invitations
 // from that user, also in a shell that does not enforce foreign keys.
-func TestInvitationsEndWithTheirUsers(t *testing.T) {
-	for name, remove := range map[string]func(b *bench, u auth.User){
-		"by the store": func(b *bench, u auth.User) { removeUser(b, u.Name) },
-		"in a shell":   func(b *bench, u auth.User) { b.exec("DELETE FROM users WHERE user_id = $1", u.ID) },
+func TestInvitations_DeletedWithUser(t *testing.T) {
+	for name, remove := range map[string]func(b *fixture, u auth.User){
+		"by the store": func(b *fixture, u auth.User) { removeUser(b, u.Name) },
+		"in a shell":   func(b *fixture, u auth.User) { b.exec("DELETE FROM users WHERE user_id = $1", u.ID) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			onBothEngines(t, func(t *testing.T, b *bench) {
+			onBothEngines(t, func(t *testing.T, b *fixture) {
 				alice, bob, carol := b.user("alice", false), b.user("bob", false), b.user("carol", false)
 				w := b.wallet(alice, "vault")
 				b.join(w, bob, auth.RoleOwner, "b")
@@ -98,7 +98,7 @@ func TestInvitationsEndWithTheirUsers(t *testing.T) {
 // TestUsedAliases checks that an alias counts as used once its wallet is ready, for every
 // method that stores an alias, and for wallets that existed before the migration.
 func TestUsedAliases(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		half, addresses := walletFor(b.now)
 		must(t, b.AddWallet(t.Context(), half, alice.ID, "half", addresses, auth.Event{At: b.now, Action: "wallet.create"}))

@@ -10,9 +10,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigratingToSigningKeys migrates a database from before there could be several
+// TestMigration_SigningKeys migrates a database from before there could be several
 // signing keys. Its only key must become the key of all tokens that were not imported.
-func TestMigratingToSigningKeys(t *testing.T) {
+func TestMigration_SigningKeys(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -12,18 +12,18 @@ import (
 )
 
 // signed adds a token that was signed with the given key.
-func (b *bench) signed(u auth.User, description, key string, life time.Duration) (auth.Token, error) {
+func (b *fixture) signed(u auth.User, description, key string, life time.Duration) (auth.Token, error) {
 	t := tokenFor(u, description, "", b.now)
 	t.SigningKey, t.ExpiresAt = key, b.now.Add(life).Truncate(time.Second)
 	return t, b.CreateToken(context.WithoutCancel(b.t.Context()), operator, t, auth.Event{At: b.now, Action: "token.create"})
 }
 
-func (b *bench) rotate(from, to string) error {
+func (b *fixture) rotate(from, to string) error {
 	b.now = b.now.Add(time.Second)
 	return b.RotateKey(context.WithoutCancel(b.t.Context()), from, to, auth.Event{At: b.now, Action: "key.rotate", Target: to})
 }
 
-func (b *bench) dropKeys(end bool) string {
+func (b *fixture) dropKeys(end bool) string {
 	b.t.Helper()
 	dropped, err := b.DropKeys(b.t.Context(), end, func(d auth.DroppedKey) auth.Event {
 		return auth.Event{At: b.now, Action: "key.drop", Target: d.Fingerprint}
@@ -35,7 +35,7 @@ func (b *bench) dropKeys(end bool) string {
 // TestSigningKeys checks that one key signs, that its predecessors are accepted until
 // their last token has expired, and that a dropped key cannot be used again.
 func TestSigningKeys(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		must(t, b.BindKey(t.Context(), "k1"))
 		short, err := b.signed(u, "short", "k1", time.Minute)
@@ -81,11 +81,11 @@ func TestSigningKeys(t *testing.T) {
 	})
 }
 
-// TestEndingTheTokensOfKeys checks that revoking the tokens of a leaked key also revokes
+// TestRevokeTokensOfKey checks that revoking the tokens of a leaked key also revokes
 // the tokens created with them and the tokens of earlier keys, but not imported tokens,
 // which have no key.
-func TestEndingTheTokensOfKeys(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestRevokeTokensOfKey(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		must(t, b.BindKey(t.Context(), "k1"))
 		first, err := b.signed(u, "first", "k1", time.Hour)
@@ -117,10 +117,10 @@ func TestEndingTheTokensOfKeys(t *testing.T) {
 	})
 }
 
-// TestTokensWhileTheKeyIsExchanged checks that concurrent requests create no token signed
+// TestRotateKey_ConcurrentTokens checks that concurrent requests create no token signed
 // with the old key after a rotation.
-func TestTokensWhileTheKeyIsExchanged(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestRotateKey_ConcurrentTokens(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		must(t, b.BindKey(t.Context(), "k0"))
 		for round := range 10 {

@@ -18,7 +18,7 @@ const labelsAtATime = 1000
 
 // SetLabels implements wallet.Book.
 func (s *Store) SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error {
-	return orWalletGone(s.withSubjectLock(ctx, walletID, func() error {
+	return walletGone(s.withSubjectLock(ctx, walletID, func() error {
 		return s.inBulkTx(ctx, func(q *db.Queries) error {
 			if err := s.setLabels(ctx, q, walletID, labels, e.UserID); err != nil {
 				return err

@@ -10,8 +10,8 @@ import (
 // patience is how long the tests wait for a condition.
 const patience = 30 * time.Second
 
-func TestLeadingAlone(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestLead_SingleProcess(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		for range 2 {
 			lost, release, err := b.Lead(t.Context())
 			must(t, err)
@@ -26,10 +26,10 @@ func TestLeadingAlone(t *testing.T) {
 	})
 }
 
-// TestOneProcessLeads checks that only one process holds the indexer lock, and that
+// TestLead_OneProcess checks that only one process holds the indexer lock, and that
 // another one gets it when the first releases it or loses its connection, which closes
 // lost.
-func TestOneProcessLeads(t *testing.T) {
+func TestLead_OneProcess(t *testing.T) {
 	b := openPostgres(t)
 	second := b.reopen()
 	lost, release, err := b.Lead(t.Context())

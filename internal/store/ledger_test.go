@@ -45,14 +45,14 @@ type ledgerOutput struct {
 // has incoming and outgoing payments, transfers, double spends and coinbases, which may
 // be in blocks, in the mempool, in neither, or dead.
 type ledgerModel struct {
-	b       *bench
+	b       *fixture
 	r       *rand.Rand
 	wallets []wallet.Wallet
 	txs     []*ledgerTx
 	service *wallet.Service
 }
 
-func newLedgerModel(b *bench, r *rand.Rand, wallets ...wallet.Wallet) *ledgerModel {
+func newLedgerModel(b *fixture, r *rand.Rand, wallets ...wallet.Wallet) *ledgerModel {
 	service := wallet.New(slog.New(slog.DiscardHandler), b.Store, b.Store, nil, time.Now, func(string) {})
 	return &ledgerModel{b: b, r: r, wallets: wallets, service: service}
 }
@@ -164,8 +164,8 @@ func (m *ledgerModel) state(best wallet.Status, coinbase bool) wallet.State {
 	return wallet.State{Status: status, Trusted: status == wallet.InMempool && m.r.IntN(2) == 0, Replaceable: "yes"}
 }
 
-// seenBy returns a transaction as a wallet sees it, and whether it concerns the wallet.
-func (m *ledgerModel) seenBy(owner int, t *ledgerTx) (wallet.Transaction, bool) {
+// transactionFor returns a transaction as a wallet sees it, and whether it concerns the wallet.
+func (m *ledgerModel) transactionFor(owner int, t *ledgerTx) (wallet.Transaction, bool) {
 	w := m.wallets[owner]
 	out := wallet.Transaction{Txid: t.txid, Time: t.time, ReceivedAt: t.time, State: t.state, VSize: 100, Address: "shown", Raw: []byte{1}}
 	var in, total btc.Amount
@@ -213,7 +213,7 @@ func (m *ledgerModel) write() {
 	for i, w := range m.wallets {
 		c := wallet.Change{WalletID: w.ID, Synced: synced(200)}
 		for _, t := range m.txs {
-			if seen, ok := m.seenBy(i, t); ok {
+			if seen, ok := m.transactionFor(i, t); ok {
 				c.Added = append(c.Added, seen)
 			}
 		}
@@ -243,7 +243,7 @@ var entryKinds = []wallet.EntryKind{
 // in reverse order have the corresponding rows of the whole ledger.
 func TestLedger_EqualsBalances(t *testing.T) {
 	seed := testkit.Seed(t)
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		m := newLedgerModel(b, rand.New(rand.NewPCG(seed, 0)), b.wallet(alice, "a"), b.wallet(alice, "b"), b.wallet(bob, "c"))
 		who := &auth.Principal{UserID: alice.ID, Scopes: auth.AllScopes}
@@ -313,7 +313,7 @@ func (m *ledgerModel) wantTransactions(owner int, all []wallet.Entry) {
 	}
 	for _, t := range m.txs {
 		entries := byID[t.txid]
-		seen, ok := m.seenBy(owner, t)
+		seen, ok := m.transactionFor(owner, t)
 		switch {
 		case !ok || t.state.Status.Dead():
 			if len(entries) > 0 {
@@ -448,7 +448,7 @@ func (m *ledgerModel) wantPeriods(who *auth.Principal, alias string, all []walle
 // TestLedger_WithDetails checks labels and proposals in ledgers, and which transfers a
 // user can see.
 func TestLedger_WithDetails(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice := b.user("alice", false)
 		from, to := b.wallet(alice, "from"), b.wallet(alice, "to")
 		m := newLedgerModel(b, nil, from, to)
@@ -507,7 +507,7 @@ func TestLedger_WithDetails(t *testing.T) {
 // TestLedger_ChangedMeanwhile checks that a ledger ends with an error if its balances
 // became wrong while it was read, but not if a later transaction was added.
 func TestLedger_ChangedMeanwhile(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice := b.user("alice", false)
 		w := b.wallet(alice, "w")
 		m := newLedgerModel(b, nil, w)

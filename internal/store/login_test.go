@@ -13,7 +13,7 @@ import (
 // TestRefusedLogins_BoundedAuditLog checks that guessing user names does not fill the
 // audit log, and that its hash chain stays intact.
 func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		passwords, err := auth.NewPasswords(4, 2)
 		must(t, err)
 		recorder := auth.NewRecorder(slog.New(slog.DiscardHandler), b.Store)

@@ -25,8 +25,8 @@ import (
 	"github.com/specterd/specterd/migrations"
 )
 
-func TestMigratingAgainDoesNothing(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestMigrate_Idempotent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		b.user("alice", true)
 		again := b.reopen()
 		if _, err := again.UserByName(t.Context(), "alice"); err != nil {
@@ -38,8 +38,8 @@ func TestMigratingAgainDoesNothing(t *testing.T) {
 	})
 }
 
-func TestANewerSchemaIsRefused(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestMigrate_NewerSchema(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		b.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
 		s, err := store.Open(t.Context(), b.options)
 		must(t, err)
@@ -51,7 +51,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 	})
 }
 
-func TestAnUnreachableDatabaseIsAnError(t *testing.T) {
+func TestOpen_UnreachableDatabase(t *testing.T) {
 	_, err := store.Open(t.Context(), store.Options{
 		URL: "postgres://nobody@127.0.0.1:1/none?connect_timeout=1", Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
@@ -60,10 +60,10 @@ func TestAnUnreachableDatabaseIsAnError(t *testing.T) {
 	}
 }
 
-// TestParametersAppearInOrder checks that the parameters of each query first appear in
+// TestQueries_ParameterOrder checks that the parameters of each query first appear in
 // ascending order. modernc.org/sqlite binds $1, $2, … in the order in which they first
 // appear, regardless of their numbers, and PostgreSQL binds them by number.
-func TestParametersAppearInOrder(t *testing.T) {
+func TestQueries_ParameterOrder(t *testing.T) {
 	files, err := filepath.Glob("db/*.sql.go")
 	must(t, err)
 	if len(files) == 0 {
@@ -101,7 +101,7 @@ func increment(digits string) string {
 	return string(out)
 }
 
-func TestMigrationsAreTwins(t *testing.T) {
+func TestMigrations_SameForBothEngines(t *testing.T) {
 	names := func(f fs.FS, dir string) []string {
 		entries, err := fs.ReadDir(f, dir)
 		must(t, err)
@@ -126,7 +126,7 @@ func TestMigrationsAreTwins(t *testing.T) {
 	}
 }
 
-func TestSQLiteIsSetUpForMoney(t *testing.T) {
+func TestSQLite_Durability(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path)
 	info, err := os.Stat(path)
@@ -141,7 +141,7 @@ func TestSQLiteIsSetUpForMoney(t *testing.T) {
 	}
 }
 
-func TestALockedDatabaseIsUnavailable(t *testing.T) {
+func TestLockedDatabase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(100)")
@@ -167,8 +167,8 @@ func TestALockedDatabaseIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestViews(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestSQLViews(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("Alice", true)
 		b.token(u, "old", "")
 		b.exec("UPDATE tokens SET last_used_at = 1700000000123456, last_used_address = '::1', last_used_agent = 'curl'")
@@ -201,8 +201,8 @@ func TestViews(t *testing.T) {
 	})
 }
 
-func TestViewsOfWallets(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestSQLViews_Wallets(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		bob, alice := b.user("bob", false), b.user("Alice", false)
 		w := b.wallet(bob, "vault")
 		b.join(w, alice, auth.RoleViewer, "v")
@@ -233,10 +233,10 @@ func TestViewsOfWallets(t *testing.T) {
 	})
 }
 
-// TestViewsOfOutputs checks that the views show all addresses and labels of a transaction
+// TestSQLViews_Outputs checks that the views show all addresses and labels of a transaction
 // with several outputs.
-func TestViewsOfOutputs(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestSQLViews_Outputs(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		two := payment(w, "two", confirmedAt(10), []wallet.Place{*place(0, 0), *place(0, 1), *place(0, 0)})
 		batch := payment(w, "batch", inMempool(true), []wallet.Place{*place(1, 3)})
@@ -274,10 +274,10 @@ func TestViewsOfOutputs(t *testing.T) {
 	})
 }
 
-// TestGivingAWalletToSomebodyInAShell runs the statements of docs/sql.md for wallets
+// TestSQLShell_AddOwnerToWallet runs the statements of docs/sql.md for wallets
 // without an owner.
-func TestGivingAWalletToSomebodyInAShell(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestSQLShell_AddOwnerToWallet(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice := b.user("alice", false)
 		w, kept := b.wallet(b.user("bob", false), "vault"), b.wallet(alice, "kept")
 		b.exec("DELETE FROM users WHERE name = 'bob'")
@@ -304,9 +304,9 @@ func TestGivingAWalletToSomebodyInAShell(t *testing.T) {
 	})
 }
 
-// TestDamageIsFound checks that damage of a file is detected, and that the database
+// TestDamagedFile checks that damage of a file is detected, and that the database
 // counts as unavailable afterwards.
-func TestDamageIsFound(t *testing.T) {
+func TestDamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path)
 	u := b.user("alice", false)
@@ -338,9 +338,9 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
-// TestMigratingAtOnce checks that several processes that start at once on an empty
+// TestMigrate_Concurrent checks that several processes that start at once on an empty
 // PostgreSQL database migrate it only once. On SQLite, the serving lock ensures this.
-func TestMigratingAtOnce(t *testing.T) {
+func TestMigrate_Concurrent(t *testing.T) {
 	dsn := testkit.Postgres(t)
 	var wg sync.WaitGroup
 	for range 6 {

@@ -41,7 +41,7 @@ var renamedTables = map[string]string{
 	"wallets": "wallets", "proposal_outputs": "proposal_outputs", "utxos": "unspent", "utxo_states": "coins", "v_proposals": "v_proposals", "v_wallets": "v_wallets",
 }
 
-func TestMigrationToStandardNames(t *testing.T) {
+func TestMigration_StandardNames(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -96,9 +96,9 @@ func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 	}
 }
 
-// TestRestoreOfBackupWithOldNames restores backups of schema 21 from both engines to both
+// TestRestore_OldNames restores backups of schema 21 from both engines to both
 // engines.
-func TestRestoreOfBackupWithOldNames(t *testing.T) {
+func TestRestore_OldNames(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// TestWhatIsCopied checks that the most frequent statements of the indexer are recognized
+// TestPlainInserts checks that the most frequent statements of the indexer are recognized
 // as inserts that can be copied, and that other statements are not.
-func TestWhatIsCopied(t *testing.T) {
+func TestPlainInserts(t *testing.T) {
 	for query, columns := range map[string]string{
 		db.AddOutput: "wallet_id txid vout address amount_sat branch address_index spent_by",
 		db.AddInput:  "wallet_id txid prev_txid prev_vout amount_sat",
@@ -32,7 +32,7 @@ func TestWhatIsCopied(t *testing.T) {
 	}
 }
 
-func TestListsAreArrays(t *testing.T) {
+func TestArrayArguments(t *testing.T) {
 	got := withArrays(db.States)
 	if want := "txid = ANY (ARRAY(SELECT value FROM json_each(CAST($2 AS TEXT))))"; !strings.Contains(got, want) || strings.Contains(got, " IN ") {
 		t.Errorf("got %s", got)

@@ -63,7 +63,7 @@ func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []b
 	if isUnique(err) {
 		return proposal.ErrChangeTaken.WithCause(err)
 	}
-	return orWalletGone(err)
+	return walletGone(err)
 }
 
 // replaceOpen ends the proposal that by replaces if it is still open, so that its UTXOs

@@ -17,7 +17,7 @@ import (
 
 // proposalFor returns a proposal that spends UTXOs and has the change address with the
 // given index.
-func proposalFor(b *bench, w wallet.Wallet, change uint32, utxos ...btc.Outpoint) proposal.Proposal {
+func proposalFor(b *fixture, w wallet.Wallet, change uint32, utxos ...btc.Outpoint) proposal.Proposal {
 	maker := proposal.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
 	p := proposal.Proposal{
 		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: proposal.Created, StatusAt: b.now, Version: 1,
@@ -41,12 +41,12 @@ func utxoNumber(n int) btc.Outpoint {
 	return btc.Outpoint{Txid: fmt.Sprintf("%064x", n), Vout: uint32(n)}
 }
 
-func (b *bench) propose(p proposal.Proposal) error {
+func (b *fixture) propose(p proposal.Proposal) error {
 	return b.AddProposal(b.t.Context(), p, nil, auth.Event{At: b.now, Action: "proposal.create"})
 }
 
-func TestProposalsComeBackAsTheyWere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestProposals_RoundTrip(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		want := proposalFor(b, w, 3, utxoNumber(1), utxoNumber(2))
 		want.Evicts = []proposal.Eviction{{Txid: "e", ProposalID: "p", Status: proposal.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []proposal.Payee{{Address: "a", Amount: 6}}}}
@@ -83,7 +83,7 @@ func TestProposalsComeBackAsTheyWere(t *testing.T) {
 // TestReservations checks that a UTXO and a change address are in at most one open
 // proposal.
 func TestReservations(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		first := proposalFor(b, w, 2, utxoNumber(1), utxoNumber(2))
 		must(t, b.propose(first))
@@ -147,7 +147,7 @@ func TestReservations(t *testing.T) {
 	})
 }
 
-func (b *bench) wantReserved(w wallet.Wallet, want map[btc.Outpoint]string) {
+func (b *fixture) wantReserved(w wallet.Wallet, want map[btc.Outpoint]string) {
 	b.t.Helper()
 	list, err := b.Reservations(b.t.Context(), w.ID)
 	must(b.t, err)

@@ -128,7 +128,7 @@ var psbtTables = map[string]string{
 // changedTables are the other tables whose rows the migration changes.
 var changedTables = []string{"tokens", "imports", "idempotency"}
 
-func TestMigrationToProposals(t *testing.T) {
+func TestMigration_Proposals(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -242,9 +242,9 @@ func checkMigratedAudit(ctx context.Context, t *testing.T, s *Store, want string
 	}
 }
 
-// TestRestoreOfBackupWithPSBTs restores backups of schema 20 from both engines to both
+// TestRestore_OldProposals restores backups of schema 20 from both engines to both
 // engines.
-func TestRestoreOfBackupWithPSBTs(t *testing.T) {
+func TestRestore_OldProposals(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {

@@ -85,9 +85,9 @@ func (s *Store) chargeUser(ctx context.Context, q *db.Queries, quota auth.Quota,
 	return s.charge(ctx, q, quota, userID, userID, 1)
 }
 
-// reach returns ErrQuotaExceeded if far exceeds the user's limit. It is for quotas that
+// checkLimit returns ErrQuotaExceeded if far exceeds the user's limit. It is for quotas that
 // limit a value instead of a number of objects.
-func (s *Store) reach(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
+func (s *Store) checkLimit(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
 	limit, err := s.limit(ctx, q, quota, userID)
 	if err == nil && far > limit {
 		err = quota.Exceeded(limit)

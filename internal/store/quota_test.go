@@ -24,42 +24,42 @@ type adder func(n int) error
 // quotaCase is a quota with functions that add and remove objects of a user.
 type quotaCase struct {
 	quota  auth.Quota
-	setUp  func(b *bench, u auth.User) adder
-	remove func(b *bench, u auth.User) // removes one object
+	setUp  func(b *fixture, u auth.User) adder
+	remove func(b *fixture, u auth.User) // removes one object
 }
 
-func eventBy(b *bench, u auth.User) auth.Event {
+func eventBy(b *fixture, u auth.User) auth.Event {
 	return auth.Event{At: b.now, UserID: u.ID, UserName: u.Name, Action: "test"}
 }
 
 var quotaCases = []quotaCase{
-	{auth.QuotaWallets, func(b *bench, u auth.User) adder {
+	{auth.QuotaWallets, func(b *fixture, u auth.User) adder {
 		return func(n int) error {
 			w, addresses := walletFor(b.now)
 			return b.AddWallet(b.t.Context(), w, u.ID, fmt.Sprint("w", n), addresses, eventBy(b, u))
 		}
-	}, func(b *bench, u auth.User) {
+	}, func(b *fixture, u auth.User) {
 		must(b.t, b.DeleteWallet(b.t.Context(), b.rows("SELECT min(wallet_id) FROM members WHERE user_id = $1", u.ID), auth.Event{}))
 	}},
-	{auth.QuotaTokens, func(b *bench, u auth.User) adder {
+	{auth.QuotaTokens, func(b *fixture, u auth.User) adder {
 		return func(n int) error {
 			return b.CreateToken(b.t.Context(), operator, tokenFor(u, fmt.Sprint("t", n), "", b.now), eventBy(b, u))
 		}
-	}, func(b *bench, u auth.User) {
+	}, func(b *fixture, u auth.User) {
 		id := b.rows("SELECT min(token_id) FROM tokens WHERE user_id = $1", u.ID)
 		must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
 	}},
-	{auth.QuotaProposals, func(b *bench, u auth.User) adder {
+	{auth.QuotaProposals, func(b *fixture, u auth.User) adder {
 		w := b.wallet(b.user("owner of "+u.Name, false), "vault")
 		return func(n int) error {
 			p := proposalFor(b, w, uint32(n), utxoNumber(100+n))
 			p.Creator = proposal.Actor{UserID: u.ID, UserName: u.Name}
 			return b.AddProposal(b.t.Context(), p, nil, eventBy(b, u))
 		}
-	}, func(b *bench, u auth.User) {
+	}, func(b *fixture, u auth.User) {
 		b.exec("UPDATE proposals SET status = 'cancelled' WHERE proposal_id = (SELECT min(proposal_id) FROM proposals WHERE user_id = $1 AND status = 'created')", u.ID)
 	}},
-	{auth.QuotaRescans, func(b *bench, u auth.User) adder {
+	{auth.QuotaRescans, func(b *fixture, u auth.User) adder {
 		return func(n int) error {
 			w := b.idleWallet(fmt.Sprint("other of ", u.Name, n))
 			_, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error {
@@ -69,18 +69,18 @@ var quotaCases = []quotaCase{
 			})
 			return err
 		}
-	}, func(b *bench, u auth.User) {
+	}, func(b *fixture, u auth.User) {
 		b.exec("UPDATE wallets SET rescan_from = NULL WHERE wallet_id = (SELECT min(wallet_id) FROM wallets WHERE rescan_user = $1 AND rescan_from IS NOT NULL)", u.ID)
 	}},
-	{auth.QuotaIdempotencyKeys, func(b *bench, u auth.User) adder {
+	{auth.QuotaIdempotencyKeys, func(b *fixture, u auth.User) adder {
 		return func(n int) error {
 			_, _, err := idempotency.New(b.Store, func() time.Time { return b.now }, nil).Begin(b.t.Context(), keyed(u, fmt.Sprint("k", n), "a"))
 			return err
 		}
-	}, func(b *bench, u auth.User) {
+	}, func(b *fixture, u auth.User) {
 		b.exec("DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = (SELECT min(idempotency_key) FROM idempotency WHERE user_id = $1)", u.ID)
 	}},
-	{auth.QuotaInvitations, func(b *bench, u auth.User) adder {
+	{auth.QuotaInvitations, func(b *fixture, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {
 			return b.EditMembers(b.t.Context(), auth.Operator("test"), w.ID, func(e *wallet.MemberEdit) error {
@@ -91,25 +91,27 @@ var quotaCases = []quotaCase{
 				return nil
 			})
 		}
-	}, func(b *bench, u auth.User) {
+	}, func(b *fixture, u auth.User) {
 		b.exec("DELETE FROM invitations WHERE invitation_id = (SELECT min(invitation_id) FROM invitations WHERE invited_by = $1)", u.ID)
 	}},
-	{auth.QuotaLabels, func(b *bench, u auth.User) adder {
+	{auth.QuotaLabels, func(b *fixture, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {
 			return b.SetLabels(b.t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: fmt.Sprint(n), Label: new("x")}}, eventBy(b, u))
 		}
-	}, func(b *bench, _ auth.User) { b.exec("DELETE FROM labels WHERE ref = (SELECT min(ref) FROM labels)") }},
-	{auth.QuotaFrozen, func(b *bench, u auth.User) adder {
+	}, func(b *fixture, _ auth.User) { b.exec("DELETE FROM labels WHERE ref = (SELECT min(ref) FROM labels)") }},
+	{auth.QuotaFrozen, func(b *fixture, u auth.User) adder {
 		w := b.wallet(u, "vault")
 		return func(n int) error {
 			return b.SetFrozen(b.t.Context(), w.ID, []btc.Outpoint{utxoNumber(n)}, true, b.now, eventBy(b, u))
 		}
-	}, func(b *bench, _ auth.User) { b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)") }},
+	}, func(b *fixture, _ auth.User) {
+		b.exec("DELETE FROM frozen WHERE txid = (SELECT min(txid) FROM frozen)")
+	}},
 }
 
 // limit sets the limit of a quota for a user.
-func (b *bench) limit(u auth.User, quota auth.Quota, limit int64) {
+func (b *fixture) limit(u auth.User, quota auth.Quota, limit int64) {
 	b.t.Helper()
 	_, err := b.EditUser(b.t.Context(), operator, u.Name, func(e *auth.UserEdit) error {
 		e.Quotas = auth.Limits{quota: limit}
@@ -119,7 +121,7 @@ func (b *bench) limit(u auth.User, quota auth.Quota, limit int64) {
 	must(b.t, err)
 }
 
-func (b *bench) use(u auth.User, quota auth.Quota) auth.QuotaUse {
+func (b *fixture) use(u auth.User, quota auth.Quota) auth.QuotaUse {
 	b.t.Helper()
 	uses, err := b.QuotaUse(b.t.Context(), u.ID)
 	must(b.t, err)
@@ -142,17 +144,17 @@ func wantExceeded(t *testing.T, err error, quota auth.Quota, limit string) {
 }
 
 // onEachQuota runs a test for each quota, on both databases.
-func onEachQuota(t *testing.T, test func(t *testing.T, b *bench, c quotaCase)) {
+func onEachQuota(t *testing.T, test func(t *testing.T, b *fixture, c quotaCase)) {
 	t.Helper()
 	for _, c := range quotaCases {
 		t.Run(string(c.quota), func(t *testing.T) {
-			onBothEngines(t, func(t *testing.T, b *bench) { test(t, b, c) })
+			onBothEngines(t, func(t *testing.T, b *fixture) { test(t, b, c) })
 		})
 	}
 }
 
 func TestQuota(t *testing.T) {
-	onEachQuota(t, func(t *testing.T, b *bench, c quotaCase) {
+	onEachQuota(t, func(t *testing.T, b *fixture, c quotaCase) {
 		u := b.user("alice", false)
 		add := c.setUp(b, u)
 		if use := b.use(u, c.quota); use.Own || use.Limit != use.Default {
@@ -181,8 +183,8 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-func TestQuota_TwoAtOnce(t *testing.T) {
-	onEachQuota(t, func(t *testing.T, b *bench, c quotaCase) {
+func TestQuota_Concurrent(t *testing.T) {
+	onEachQuota(t, func(t *testing.T, b *fixture, c quotaCase) {
 		u := b.user("alice", false)
 		add := c.setUp(b, u)
 		must(t, add(0))
@@ -209,10 +211,10 @@ func TestQuota_TwoAtOnce(t *testing.T) {
 	})
 }
 
-// TestQuota_OfServer checks that the server's limits apply to users without limits of
+// TestQuota_ServerDefault checks that the server's limits apply to users without limits of
 // their own.
-func TestQuota_OfServer(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestQuota_ServerDefault(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		b.options.Quotas = auth.Limits{auth.QuotaTokens: 1}
 		b.Store = b.reopen()
 		alice, bob := b.user("alice", false), b.user("bob", false)
@@ -233,7 +235,7 @@ func TestQuota_OfServer(t *testing.T) {
 
 // TestQuota_Labels checks that only new labels count, and deleted ones do not.
 func TestQuota_Labels(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "vault")
 		set := func(pairs ...string) error {
@@ -268,7 +270,7 @@ func TestQuota_Labels(t *testing.T) {
 // TestQuota_Addresses checks the quota for the highest address index that can be revealed
 // or requested.
 func TestQuota_Addresses(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "vault")
 		b.limit(u, auth.QuotaAddresses, 5)
@@ -287,9 +289,9 @@ func TestQuota_Addresses(t *testing.T) {
 	})
 }
 
-// TestQuota_OfWhatIsGone checks that deleted users and wallets leave no quota rows.
-func TestQuota_OfWhatIsGone(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+// TestQuota_DeletedObjects checks that deleted users and wallets leave no quota rows.
+func TestQuota_DeletedObjects(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "vault")
 		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "a", Label: new("x")}}, eventBy(b, u)))
@@ -302,10 +304,10 @@ func TestQuota_OfWhatIsGone(t *testing.T) {
 }
 
 // idleWallet adds a wallet with a new owner and without a pending rescan.
-func (b *bench) idleWallet(owner string) wallet.Wallet {
+func (b *fixture) idleWallet(owner string) wallet.Wallet {
 	b.t.Helper()
 	w := b.wallet(b.user(owner+uuid.NewString(), false), "vault")
-	w, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error { e.StopScan(""); return nil })
+	w, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error { e.EndRescan(""); return nil })
 	must(b.t, err)
 	return w
 }

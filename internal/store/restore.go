@@ -260,7 +260,7 @@ func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 			r.Tokens = append(r.Tokens, LostTokens{UserName: u.Name, Descriptions: lost})
 		}
 	}
-	if r.Wallets, err = walletsForPeople(ctx, q); err != nil {
+	if r.Wallets, err = readableWallets(ctx, q); err != nil {
 		return r, err
 	}
 	stats, err := q.ProposalStats(ctx)

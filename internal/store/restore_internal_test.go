@@ -15,9 +15,9 @@ import (
 // TablesAt is exported for tests that make backups of old schemas.
 var TablesAt = tablesAt
 
-// DieInRestore restores like Restore, but stops after the rows were loaded, as if the
+// ExitInRestore restores like Restore, but stops after the rows were loaded, as if the
 // process had ended.
-func DieInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOptions) error {
+func ExitInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOptions) error {
 	p, err := s.provider()
 	if err != nil {
 		return err
@@ -36,9 +36,9 @@ func DieInRestore(ctx context.Context, s *Store, f *backup.File, o RestoreOption
 	return errors.Join(died, err)
 }
 
-// TestSnapshotBeforeMigrating checks that a new program can back up an old database
+// TestSnapshot_OldSchema checks that a new program can back up an old database
 // without migrating it.
-func TestSnapshotBeforeMigrating(t *testing.T) {
+func TestSnapshot_OldSchema(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), Options{URL: filepath.Join(t.TempDir(), "x.db"), Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigratingToRotations checks that the migration reconstructs earlier rotations from
+// TestMigration_Rotations checks that the migration reconstructs earlier rotations from
 // the audit log. Imported tokens and their successors keep only the permissions of a
 // Specter Desktop token.
-func TestMigratingToRotations(t *testing.T) {
+func TestMigration_Rotations(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -9,14 +9,14 @@ import (
 )
 
 // delete deletes a token and returns the deletion that the store passed to the callback.
-func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Deletion, err error) {
+func (b *fixture) delete(u auth.User, id string, keep, forget bool) (deleted auth.Deletion, err error) {
 	b.t.Helper()
 	err = b.DeleteToken(b.t.Context(), u.ID, id, "", func(d *auth.Deletion) error {
 		d.KeepSuccessors, d.ForgetRotations = keep, forget
-		told = *d
+		deleted = *d
 		return nil
 	})
-	return told, err
+	return deleted, err
 }
 
 // line is a token with two rotations by tokens: first was rotated to second with a grace
@@ -24,7 +24,7 @@ func (b *bench) delete(u auth.User, id string, keep, forget bool) (told auth.Del
 // created with third.
 type line struct{ first, second, third, child auth.Token }
 
-func (b *bench) line(u auth.User) line {
+func (b *fixture) line(u auth.User) line {
 	b.t.Helper()
 	l := line{first: b.token(u, "first", "")}
 	l.second = rotate(b, u, l.first.ID, true, b.now.Add(time.Hour))
@@ -33,31 +33,31 @@ func (b *bench) line(u auth.User) line {
 	return l
 }
 
-// TestSuccessorsGoAlong checks that deleting a token also deletes its successors from
+// TestDeleteToken_Successors checks that deleting a token also deletes its successors from
 // rotations by tokens, even in an SQL shell and if a token in between was deleted before.
 // Successors from rotations with a password are kept.
-func TestSuccessorsGoAlong(t *testing.T) {
-	deletions := map[string]func(b *bench, u auth.User, l line){
-		"first, by the store": func(b *bench, u auth.User, l line) {
-			told, err := b.delete(u, l.first.ID, false, false)
+func TestDeleteToken_Successors(t *testing.T) {
+	deletions := map[string]func(b *fixture, u auth.User, l line){
+		"first, by the store": func(b *fixture, u auth.User, l line) {
+			deleted, err := b.delete(u, l.first.ID, false, false)
 			must(b.t, err)
-			if !told.Exists || !slices.Equal(ids(told.Family), []string{l.first.ID}) || !sameIDs(ids(told.Successors), l.third.ID, l.child.ID) {
-				b.t.Errorf("told of %+v", told)
+			if !deleted.Exists || !slices.Equal(ids(deleted.Family), []string{l.first.ID}) || !sameIDs(ids(deleted.Successors), l.third.ID, l.child.ID) {
+				b.t.Errorf("told of %+v", deleted)
 			}
 		},
-		"second, which is gone, by the store": func(b *bench, u auth.User, l line) {
-			told, err := b.delete(u, l.second.ID, false, false)
+		"second, which is gone, by the store": func(b *fixture, u auth.User, l line) {
+			deleted, err := b.delete(u, l.second.ID, false, false)
 			must(b.t, err)
-			if told.Exists || len(told.Family) != 0 || !sameIDs(ids(told.Successors), l.third.ID, l.child.ID) {
-				b.t.Errorf("told of %+v", told)
+			if deleted.Exists || len(deleted.Family) != 0 || !sameIDs(ids(deleted.Successors), l.third.ID, l.child.ID) {
+				b.t.Errorf("told of %+v", deleted)
 			}
 			if !b.tokenExists(l.first.ID) {
 				b.t.Error("the predecessor was also deleted")
 			}
 		},
-		"first, in a shell":               func(b *bench, _ auth.User, l line) { b.exec("DELETE FROM tokens WHERE token_id = $1", l.first.ID) },
-		"first, by a password's rotation": func(b *bench, u auth.User, l line) { rotate(b, u, l.first.ID, false, time.Time{}) },
-		"second, in a shell, as docs/sql.md has it": func(b *bench, _ auth.User, l line) {
+		"first, in a shell":               func(b *fixture, _ auth.User, l line) { b.exec("DELETE FROM tokens WHERE token_id = $1", l.first.ID) },
+		"first, by a password's rotation": func(b *fixture, u auth.User, l line) { rotate(b, u, l.first.ID, false, time.Time{}) },
+		"second, in a shell, as docs/sql.md has it": func(b *fixture, _ auth.User, l line) {
 			b.exec(`DELETE FROM tokens WHERE token_id IN (
 				WITH RECURSIVE line (token_id) AS (
 					SELECT CAST($1 AS TEXT)
@@ -66,7 +66,7 @@ func TestSuccessorsGoAlong(t *testing.T) {
 				)
 				SELECT token_id FROM line)`, l.second.ID)
 		},
-		"user, in a shell": func(b *bench, u auth.User, _ line) {
+		"user, in a shell": func(b *fixture, u auth.User, _ line) {
 			b.exec("DELETE FROM users WHERE user_id = $1", u.ID)
 			if b.count("SELECT count(*) FROM rotations") != 0 {
 				b.t.Error("rotations are left")
@@ -75,7 +75,7 @@ func TestSuccessorsGoAlong(t *testing.T) {
 	}
 	for name, del := range deletions {
 		t.Run(name, func(t *testing.T) {
-			onBothEngines(t, func(t *testing.T, b *bench) {
+			onBothEngines(t, func(t *testing.T, b *fixture) {
 				u, other := b.user("alice", false), b.user("bob", false)
 				l := b.line(u)
 				bystander := b.token(other, "bystander", "")
@@ -92,23 +92,23 @@ func TestSuccessorsGoAlong(t *testing.T) {
 	}
 }
 
-func TestSuccessorsOfPasswordsStay(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestDeleteToken_RotatedWithPassword(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		old := b.token(u, "old", "")
 		safe := rotate(b, u, old.ID, false, b.now.Add(time.Hour))
-		told, err := b.delete(u, old.ID, false, false)
+		deleted, err := b.delete(u, old.ID, false, false)
 		must(t, err)
-		if len(told.Successors) != 0 || !b.tokenExists(safe.ID) {
-			t.Errorf("told of %+v", told)
+		if len(deleted.Successors) != 0 || !b.tokenExists(safe.ID) {
+			t.Errorf("told of %+v", deleted)
 		}
 	})
 }
 
-// TestSuccessorsThatAreKept checks that a deletion that keeps the successors determines
+// TestDeleteToken_KeptSuccessors checks that a deletion that keeps the successors determines
 // whether a later deletion includes them.
-func TestSuccessorsThatAreKept(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestDeleteToken_KeptSuccessors(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		for _, forget := range []bool{false, true} {
 			l := b.line(u)
@@ -117,20 +117,20 @@ func TestSuccessorsThatAreKept(t *testing.T) {
 			if b.tokenExists(l.first.ID) || !b.tokenExists(l.third.ID) || !b.tokenExists(l.child.ID) {
 				t.Error("not just the first is gone")
 			}
-			told, err := b.delete(u, l.first.ID, false, false)
+			deleted, err := b.delete(u, l.first.ID, false, false)
 			must(t, err)
-			if found := len(told.Successors) == 2; found == forget || b.tokenExists(l.third.ID) != forget {
-				t.Errorf("forget %v: reported %+v", forget, told)
+			if found := len(deleted.Successors) == 2; found == forget || b.tokenExists(l.third.ID) != forget {
+				t.Errorf("forget %v: reported %+v", forget, deleted)
 			}
 			must(t, b.deleteAll(u, l.second.ID, l.third.ID))
 		}
 	})
 }
 
-// TestRotationByATokenLeavesOtherSuccessors checks that a token that rotates itself again
+// TestRotation_EarlierSuccessor checks that a token that rotates itself again
 // does not affect its earlier successor.
-func TestRotationByATokenLeavesOtherSuccessors(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestRotation_EarlierSuccessor(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		old := b.token(u, "old", "")
 		first := rotate(b, u, old.ID, true, b.now.Add(time.Hour))
@@ -139,10 +139,10 @@ func TestRotationByATokenLeavesOtherSuccessors(t *testing.T) {
 		if b.tokenExists(old.ID) || !b.tokenExists(first.ID) || !b.tokenExists(second.ID) {
 			t.Error("not just the predecessor is gone")
 		}
-		told, err := b.delete(u, old.ID, false, false)
+		deleted, err := b.delete(u, old.ID, false, false)
 		must(t, err)
-		if !sameIDs(ids(told.Successors), first.ID, second.ID) {
-			t.Errorf("told of %+v", told)
+		if !sameIDs(ids(deleted.Successors), first.ID, second.ID) {
+			t.Errorf("told of %+v", deleted)
 		}
 		owner, err := b.OwnerOfToken(t.Context(), old.ID)
 		must(t, err)
@@ -152,7 +152,7 @@ func TestRotationByATokenLeavesOtherSuccessors(t *testing.T) {
 	})
 }
 
-func (b *bench) deleteAll(u auth.User, tokens ...string) error {
+func (b *fixture) deleteAll(u auth.User, tokens ...string) error {
 	for _, id := range tokens {
 		if _, err := b.delete(u, id, false, false); err != nil {
 			return err

@@ -46,14 +46,14 @@ func (s *Store) UID(ctx context.Context, suggestion string) (string, error) {
 	return s.settle(ctx, settingUID, suggestion)
 }
 
-// FirstStart reports whether StartedFirst has never been called.
+// FirstStart reports whether RecordFirstStart has never been called.
 func (s *Store) FirstStart(ctx context.Context) (bool, error) {
 	started, err := s.hasSetting(ctx, settingFirstStart)
 	return !started && err == nil, err
 }
 
-// StartedFirst records that the first admin has been created.
-func (s *Store) StartedFirst(ctx context.Context) error {
+// RecordFirstStart records that the first admin has been created.
+func (s *Store) RecordFirstStart(ctx context.Context) error {
 	_, err := s.settle(ctx, settingFirstStart, s.now().UTC().Format("2006-01-02T15:04:05Z"))
 	return err
 }

@@ -15,7 +15,7 @@ import (
 // the mempool. A reopened proposal gets its inputs back unless another proposal has
 // reserved them.
 func TestSettleLostInputs(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		to := []wallet.Place{*place(wallet.ReceiveBranch, 0)}
 		utxo := func(txid string) btc.Outpoint { return btc.Outpoint{Txid: txid} }
@@ -68,7 +68,7 @@ func TestSettleLostInputs(t *testing.T) {
 
 // TestSettleProposals checks that proposals that an older version left open are settled.
 func TestSettleProposals(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		at := btc.Outpoint{Txid: "parent"}
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{

@@ -14,9 +14,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigratingDropsSignatures checks that proposals that were ended by an older version
+// TestMigration_DropsSignatures checks that proposals that were ended by an older version
 // lose their signatures, and that other proposals keep theirs.
-func TestMigratingDropsSignatures(t *testing.T) {
+func TestMigration_DropsSignatures(t *testing.T) {
 	t.Parallel()
 	unsigned, err := base64.StdEncoding.DecodeString("cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA")
 	check(t, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// ErrNothingThere is returned if the database has nothing to back up.
-var ErrNothingThere = errors.New("the database is empty: there is nothing to back up; check whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL have the same values as for the server")
+// ErrNothingToBackUp is returned if the database has nothing to back up.
+var ErrNothingToBackUp = errors.New("the database is empty: there is nothing to back up; check whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL have the same values as for the server")
 
 // Snapshot calls read with a consistent snapshot of the database, unaffected by
 // concurrent writes. It does not require a previous call of Migrate. It returns an error
@@ -25,7 +25,7 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) er
 		return err
 	}
 	if state.Fresh() {
-		return ErrNothingThere
+		return ErrNothingToBackUp
 	}
 	if err := s.checkRestored(ctx); err != nil {
 		return err
@@ -156,12 +156,12 @@ func columnList(t backup.Table) string {
 func quoted(name string) string { return `"` + name + `"` }
 
 func (s *snapshot) Wallets(ctx context.Context) ([]backup.Wallet, error) {
-	return walletsForPeople(ctx, s.q)
+	return readableWallets(ctx, s.q)
 }
 
-// walletsForPeople returns all wallets that are not being removed, for the part of a
+// readableWallets returns all wallets that are not being removed, for the part of a
 // backup that people can read.
-func walletsForPeople(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
+func readableWallets(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
 	rows, err := q.WalletsToBackUp(ctx)
 	if err != nil {
 		return nil, translate(fmt.Errorf("list all wallets: %w", err))

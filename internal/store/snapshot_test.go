@@ -27,7 +27,7 @@ import (
 )
 
 // backUp makes a backup of the database and opens it.
-func (b *bench) backUp() *backup.File {
+func (b *fixture) backUp() *backup.File {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "backup.zip")
 	must(b.t, backup.Save(path, func(out io.Writer) error {
@@ -50,7 +50,7 @@ func openBackup(t testing.TB, path string) *backup.File {
 }
 
 // restoreOptions returns options with the given key as the new signing key.
-func (b *bench) restoreOptions(key string) store.RestoreOptions {
+func (b *fixture) restoreOptions(key string) store.RestoreOptions {
 	return store.RestoreOptions{
 		Key: func() (string, error) { return key, nil },
 		Event: func(tokens int) auth.Event {
@@ -60,7 +60,7 @@ func (b *bench) restoreOptions(key string) store.RestoreOptions {
 }
 
 // openEmpty opens an empty database of the same engine as like.
-func openEmpty(t *testing.T, like *bench) *bench {
+func openEmpty(t *testing.T, like *fixture) *fixture {
 	t.Helper()
 	b := openSQLite(t)
 	if like.engine == "pgx" {
@@ -71,7 +71,7 @@ func openEmpty(t *testing.T, like *bench) *bench {
 }
 
 // tables returns the names of all tables according to the database.
-func (b *bench) tables() []string {
+func (b *fixture) tables() []string {
 	query := "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 	if b.engine == "pgx" {
 		query = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY table_name"
@@ -82,7 +82,7 @@ func (b *bench) tables() []string {
 }
 
 // populate inserts rows into every table.
-func (b *bench) populate() (wallet.Wallet, auth.User) {
+func (b *fixture) populate() (wallet.Wallet, auth.User) {
 	t := b.t
 	t.Helper()
 	alice, bob := b.user("Alice Ä 🪙 \"x\"\n", true), b.user("bob", false)
@@ -95,7 +95,7 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 	b.exec("UPDATE tokens SET expires_at = 1 WHERE description = 'second'")
 	must(t, b.BindKey(t.Context(), "0123456789abcdef"))
 	must(t, b.CheckChain(t.Context(), "regtest", "00ff"))
-	must(t, b.StartedFirst(t.Context()))
+	must(t, b.RecordFirstStart(t.Context()))
 	fee := btc.Amount(150)
 	spent := payment(w, "t2", inMempool(true), []wallet.Place{*place(1, 4)}, btc.Outpoint{Txid: "t1", Vout: 0})
 	spent.Fee, spent.Raw = &fee, []byte{0, 0xff, '"', '\n'}
@@ -128,7 +128,7 @@ func (b *bench) populate() (wallet.Wallet, auth.User) {
 }
 
 // contents returns all rows of a table, in the same format for both databases.
-func (b *bench) contents(t backup.Table) string {
+func (b *fixture) contents(t backup.Table) string {
 	columns := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		columns[i] = c.Name
@@ -141,7 +141,7 @@ func (b *bench) contents(t backup.Table) string {
 
 // wantNewKey checks that only the current key is accepted, and that the old key of the
 // backup is not.
-func (b *bench) wantNewKey(old, current string) {
+func (b *fixture) wantNewKey(old, current string) {
 	b.t.Helper()
 	keys, err := b.SigningKeys(b.t.Context())
 	must(b.t, err)
@@ -158,7 +158,7 @@ func (b *bench) wantNewKey(old, current string) {
 // TestBackupAndRestore checks that all rows of all tables are restored from both engines
 // to both engines, except tokens and signing keys, and with one more audit event.
 func TestBackupAndRestore(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w, alice := b.populate()
 		f := b.backUp()
 		var in []string
@@ -172,7 +172,7 @@ func TestBackupAndRestore(t *testing.T) {
 		if here := b.tables(); !slices.Equal(in, here) {
 			t.Errorf("the backup has the tables\n%v and the database\n%v", in, here)
 		}
-		for name, to := range map[string]*bench{"SQLite": openSQLite(t), "PostgreSQL": openPostgres(t)} {
+		for name, to := range map[string]*fixture{"SQLite": openSQLite(t), "PostgreSQL": openPostgres(t)} {
 			t.Run("to "+name, func(t *testing.T) {
 				r, err := to.Restore(t.Context(), f, to.restoreOptions("another key"))
 				must(t, err)
@@ -219,10 +219,10 @@ func TestBackupAndRestore(t *testing.T) {
 	})
 }
 
-// TestSnapshotIsOfOneMoment checks that, while tokens are created and deleted in pairs, a
+// TestSnapshot_Consistent checks that, while tokens are created and deleted in pairs, a
 // backup contains either both tokens of a pair or none.
-func TestSnapshotIsOfOneMoment(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestSnapshot_Consistent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		ctx, stop := context.WithCancel(t.Context())
 		var writers sync.WaitGroup
@@ -347,10 +347,10 @@ func oldUser(tables []backup.Table) []any {
 	return row
 }
 
-// TestRestoreOfOldSchemas checks that a backup of every earlier schema version can be
+// TestRestore_OldSchemas checks that a backup of every earlier schema version can be
 // restored.
-func TestRestoreOfOldSchemas(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestRestore_OldSchemas(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		newest, err := b.Schema(t.Context())
 		must(t, err)
 		for version := int64(1); version <= newest.Program; version++ {
@@ -378,10 +378,10 @@ func TestRestoreOfOldSchemas(t *testing.T) {
 	})
 }
 
-// TestRestoreIsRefused checks that invalid backups are refused, and that the database is
+// TestRestore_Refused checks that invalid backups are refused, and that the database is
 // still empty afterwards.
-func TestRestoreIsRefused(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestRestore_Refused(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		now, err := b.Schema(t.Context())
 		must(t, err)
 		tables, err := store.TablesAt(t.Context(), now.Program)
@@ -446,10 +446,10 @@ func TestRestoreIsRefused(t *testing.T) {
 	})
 }
 
-// TestRestoreThatBrokeOff checks that a database with an interrupted restore is refused,
+// TestRestore_Interrupted checks that a database with an interrupted restore is refused,
 // and that another restore starts from the beginning.
-func TestRestoreThatBrokeOff(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, from *bench) {
+func TestRestore_Interrupted(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, from *fixture) {
 		from.populate()
 		f := from.backUp()
 		b := openEmpty(t, from)
@@ -461,7 +461,7 @@ func TestRestoreThatBrokeOff(t *testing.T) {
 		if _, err := b.Restore(t.Context(), f, o); !errors.Is(err, died) {
 			t.Fatal(err)
 		}
-		must(t, store.DieInRestore(t.Context(), b.Store, f, b.restoreOptions("half")))
+		must(t, store.ExitInRestore(t.Context(), b.Store, f, b.restoreOptions("half")))
 		if n := b.count("SELECT count(*) FROM users"); n != 2 {
 			t.Errorf("this is not the middle: %d users", n)
 		}
@@ -484,15 +484,15 @@ func TestRestoreThatBrokeOff(t *testing.T) {
 	})
 }
 
-// TestSnapshotOfNothing checks that an empty database is not backed up.
-func TestSnapshotOfNothing(t *testing.T) {
+// TestSnapshot_EmptyDatabase checks that an empty database is not backed up.
+func TestSnapshot_EmptyDatabase(t *testing.T) {
 	b := openSQLite(t)
 	o := b.options
 	o.URL = filepath.Join(t.TempDir(), "new.db")
 	s, err := store.Open(t.Context(), o)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
-	if err := s.Snapshot(t.Context(), func(backup.Source) error { return nil }); !errors.Is(err, store.ErrNothingThere) {
+	if err := s.Snapshot(t.Context(), func(backup.Source) error { return nil }); !errors.Is(err, store.ErrNothingToBackUp) {
 		t.Errorf("got %v", err)
 	}
 	b.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")

@@ -9,7 +9,7 @@ import (
 )
 
 func TestStats(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		got, err := b.Stats(t.Context())
 		must(t, err)
 		if diff := cmp.Diff(metrics.Stats{Wallets: map[string]int64{}, Proposals: map[string]int64{}, LeastHeight: -1}, got); diff != "" {

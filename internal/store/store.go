@@ -169,8 +169,8 @@ func (s *Store) Verify(ctx context.Context) error {
 	return err
 }
 
-// sound returns Unavailable if the database is known to be corrupt.
-func (s *Store) sound() error {
+// checkDamage returns Unavailable if the database is known to be corrupt.
+func (s *Store) checkDamage() error {
 	if damage := s.damage.Load(); damage != nil {
 		return ErrUnavailable.WithCause(*damage)
 	}
@@ -180,7 +180,7 @@ func (s *Store) sound() error {
 // Ping returns an Unavailable fault if the database does not respond, is known to be
 // corrupt, or was not writable at the last check.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.sound(); err != nil {
+	if err := s.checkDamage(); err != nil {
 		return err
 	}
 	if _, err := s.reads().CountUsers(ctx); err != nil {

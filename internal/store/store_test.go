@@ -16,8 +16,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testdb"
 )
 
-// bench is a separate, migrated database for a test.
-type bench struct {
+// fixture is a separate, migrated database for a test.
+type fixture struct {
 	*store.Store
 	t       testing.TB
 	engine  string // sqlite or pgx
@@ -29,7 +29,7 @@ type bench struct {
 }
 
 // onBothEngines runs a test on SQLite and on PostgreSQL, each with a separate database.
-func onBothEngines(t *testing.T, test func(t *testing.T, b *bench)) {
+func onBothEngines(t *testing.T, test func(t *testing.T, b *fixture)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -41,7 +41,7 @@ func onBothEngines(t *testing.T, test func(t *testing.T, b *bench)) {
 	})
 }
 
-func openSQLite(t testing.TB) *bench {
+func openSQLite(t testing.TB) *fixture {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a folder?", "x %41#.db") // SQLite must not read it as a URL
 	mkdir(t, filepath.Dir(path))
@@ -49,15 +49,15 @@ func openSQLite(t testing.TB) *bench {
 	return open(t, path, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)")
 }
 
-func openPostgres(t testing.TB) *bench {
+func openPostgres(t testing.TB) *fixture {
 	t.Helper()
 	dsn := testdb.Postgres(t)
 	return open(t, dsn, "pgx", dsn)
 }
 
-func open(t testing.TB, database, driver, dsn string) *bench {
+func open(t testing.TB, database, driver, dsn string) *fixture {
 	t.Helper()
-	b := &bench{t: t, engine: driver, now: time.Date(2026, 11, 21, 20, 30, 0, 123456000, time.UTC)}
+	b := &fixture{t: t, engine: driver, now: time.Date(2026, 11, 21, 20, 30, 0, 123456000, time.UTC)}
 	b.options = store.Options{
 		URL: database, BackupFolder: filepath.Join(t.TempDir(), "backups"),
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now },
@@ -71,7 +71,7 @@ func open(t testing.TB, database, driver, dsn string) *bench {
 }
 
 // reopen opens the same database again, as another process would.
-func (b *bench) reopen() *store.Store {
+func (b *fixture) reopen() *store.Store {
 	b.t.Helper()
 	s, err := store.Open(b.t.Context(), b.options)
 	must(b.t, err)
@@ -80,14 +80,14 @@ func (b *bench) reopen() *store.Store {
 	return s
 }
 
-func (b *bench) exec(query string, args ...any) {
+func (b *fixture) exec(query string, args ...any) {
 	b.t.Helper()
 	_, err := b.shell.ExecContext(b.t.Context(), query, args...)
 	must(b.t, err)
 }
 
 // count returns the number that the query returns.
-func (b *bench) count(query string, args ...any) int {
+func (b *fixture) count(query string, args ...any) int {
 	b.t.Helper()
 	var n int
 	must(b.t, b.shell.QueryRowContext(b.t.Context(), query, args...).Scan(&n))
@@ -98,7 +98,7 @@ func (b *bench) count(query string, args ...any) int {
 var operator = auth.Operator("test")
 
 // caller returns the principal of a token.
-func (b *bench) caller(tokenID string) *auth.Principal {
+func (b *fixture) caller(tokenID string) *auth.Principal {
 	b.t.Helper()
 	c, err := b.CredentialByID(b.t.Context(), tokenID)
 	must(b.t, err)
@@ -106,21 +106,21 @@ func (b *bench) caller(tokenID string) *auth.Principal {
 }
 
 // byPassword returns the principal of a user who logged in with a password.
-func (b *bench) byPassword(name string) *auth.Principal {
+func (b *fixture) byPassword(name string) *auth.Principal {
 	b.t.Helper()
 	u, err := b.UserByName(b.t.Context(), name)
 	must(b.t, err)
 	return u.Credential().Principal("192.0.2.1")
 }
 
-func (b *bench) user(name string, admin bool) auth.User {
+func (b *fixture) user(name string, admin bool) auth.User {
 	b.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "x", Admin: admin, CreatedAt: b.now}
 	must(b.t, b.CreateUser(b.t.Context(), operator, u, auth.Event{At: b.now, Action: "user.create"}))
 	return u
 }
 
-func (b *bench) token(u auth.User, description, parent string) auth.Token {
+func (b *fixture) token(u auth.User, description, parent string) auth.Token {
 	b.t.Helper()
 	t := tokenFor(u, description, parent, b.now)
 	must(b.t, b.CreateToken(b.t.Context(), operator, t, auth.Event{At: b.now, Action: "token.create"}))
@@ -144,7 +144,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func (b *bench) tokenExists(id string) bool {
+func (b *fixture) tokenExists(id string) bool {
 	b.t.Helper()
 	_, err := b.CredentialByID(context.WithoutCancel(b.t.Context()), id)
 	switch {

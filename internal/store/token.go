@@ -15,7 +15,7 @@ import (
 
 // CredentialByID implements auth.CredentialStore.
 func (s *Store) CredentialByID(ctx context.Context, tokenID string) (*auth.Credential, error) {
-	if err := s.sound(); err != nil {
+	if err := s.checkDamage(); err != nil {
 		return nil, err
 	}
 	c, err := s.credentials.credential(ctx, tokenID)

@@ -39,14 +39,14 @@ var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 // database aborts the transaction because of another one; body must therefore reset all
 // of its results each time.
 func (s *Store) inTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, txPatience, s.atLevel(sql.LevelSerializable, body))
+	return s.retryContention(ctx, txPatience, s.atLevel(sql.LevelSerializable, body))
 }
 
 // inRowTx runs body like inTx. It is for a body that changes one row, begins with a
 // statement that locks the row, and depends on no other data that may change. Such a
 // transaction waits for the lock, whereas inTx would be aborted and retried.
 func (s *Store) inRowTx(ctx context.Context, body func(*db.Queries) error) error {
-	return s.patiently(ctx, txPatience, s.atLevel(sql.LevelReadCommitted, body))
+	return s.retryContention(ctx, txPatience, s.atLevel(sql.LevelReadCommitted, body))
 }
 
 // inUrgentTx runs body like inTx, but also if the disk is full. It is for transactions
@@ -69,9 +69,9 @@ func (s *Store) atLevel(level sql.IsolationLevel, body func(*db.Queries) error) 
 	return func(ctx context.Context, attempt int) error { return s.tryTx(ctx, level, attempt, body) }
 }
 
-// patiently calls try until it is not aborted by contention, for at most patience. It
+// retryContention calls try until it is not aborted by contention, for at most patience. It
 // returns ErrDiskFull at once if the disk is full.
-func (s *Store) patiently(ctx context.Context, patience time.Duration, try func(ctx context.Context, attempt int) error) error {
+func (s *Store) retryContention(ctx context.Context, patience time.Duration, try func(ctx context.Context, attempt int) error) error {
 	if s.disk.trouble.Load() == ErrDiskFull {
 		return ErrDiskFull
 	}

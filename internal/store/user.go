@@ -38,7 +38,7 @@ func insertUser(ctx context.Context, q *db.Queries, u auth.User, e auth.Event) e
 
 // UserByName implements auth.UserStore.
 func (s *Store) UserByName(ctx context.Context, name string) (auth.User, error) {
-	if err := s.sound(); err != nil {
+	if err := s.checkDamage(); err != nil {
 		return auth.User{}, err
 	}
 	return userByName(ctx, s.reads(), name)

@@ -72,7 +72,7 @@ func utxoOf(row db.UTXOsRow) wallet.UTXO {
 
 // SetFrozen implements wallet.Book.
 func (s *Store) SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
-	return orWalletGone(s.withSubjectLock(ctx, walletID, func() error {
+	return walletGone(s.withSubjectLock(ctx, walletID, func() error {
 		return s.inBulkTx(ctx, func(q *db.Queries) error {
 			more := int64(0)
 			for _, one := range at {
@@ -99,7 +99,7 @@ func (s *Store) SetFrozen(ctx context.Context, walletID string, at []btc.Outpoin
 
 // NoteLock implements wallet.Book.
 func (s *Store) NoteLock(ctx context.Context, walletID string, at []btc.Outpoint) error {
-	return orWalletGone(s.inBulkTx(ctx, func(q *db.Queries) error { return noteLocks(ctx, q, walletID, at) }))
+	return walletGone(s.inBulkTx(ctx, func(q *db.Queries) error { return noteLocks(ctx, q, walletID, at) }))
 }
 
 func noteLocks(ctx context.Context, q *db.Queries, walletID string, at []btc.Outpoint) error {
@@ -151,9 +151,9 @@ func (s *Store) HeldUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint,
 	return utxos, nil
 }
 
-// orWalletGone converts a foreign-key error, which means that the wallet of a new row
+// walletGone converts a foreign-key error, which means that the wallet of a new row
 // does not exist, into a fault.
-func orWalletGone(err error) error {
+func walletGone(err error) error {
 	if isForeignKey(err) {
 		return wallet.ErrNotFound
 	}

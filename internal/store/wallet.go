@@ -126,7 +126,7 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 
 func (s *Store) chargeEdit(ctx context.Context, q *db.Queries, e wallet.Edit) error {
 	if e.Reached > 0 {
-		if err := s.reach(ctx, q, auth.QuotaAddresses, e.By, int64(e.Reached)); err != nil {
+		if err := s.checkLimit(ctx, q, auth.QuotaAddresses, e.By, int64(e.Reached)); err != nil {
 			return err
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-func TestPortrait(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestDetails(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
 		first, far := *place(wallet.ReceiveBranch, 0), *place(wallet.ChangeBranch, rangeEnd-1)

@@ -52,7 +52,7 @@ func addressAt(walletID string, at wallet.Place) string {
 }
 
 // wallet adds a wallet that is ready, with an owner.
-func (b *bench) wallet(owner auth.User, alias string) wallet.Wallet {
+func (b *fixture) wallet(owner auth.User, alias string) wallet.Wallet {
 	b.t.Helper()
 	w, addresses := walletFor(b.now)
 	must(b.t, b.AddWallet(b.t.Context(), w, owner.ID, alias, addresses, auth.Event{At: b.now, Action: "wallet.create"}))
@@ -61,7 +61,7 @@ func (b *bench) wallet(owner auth.User, alias string) wallet.Wallet {
 	return w
 }
 
-func (b *bench) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias string) {
+func (b *fixture) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias string) {
 	b.t.Helper()
 	must(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 		e.Members = append(e.Members, wallet.Member{UserID: u.ID, Role: role, Alias: alias, CreatedAt: b.now})
@@ -70,7 +70,7 @@ func (b *bench) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias s
 }
 
 // invite adds an invitation to a wallet by one of its members.
-func (b *bench) invite(w wallet.Wallet, by auth.User, name string) wallet.Invitation {
+func (b *fixture) invite(w wallet.Wallet, by auth.User, name string) wallet.Invitation {
 	b.t.Helper()
 	i := wallet.Invitation{
 		ID: uuid.NewString(), WalletID: w.ID, WalletName: w.Name, UserName: name, Role: auth.RoleSigner,
@@ -83,8 +83,8 @@ func (b *bench) invite(w wallet.Wallet, by auth.User, name string) wallet.Invita
 	return i
 }
 
-func TestWalletsComeBackAsTheyWere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestWallets_RoundTrip(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		want, addresses := walletFor(b.now)
 		must(t, b.AddWallet(t.Context(), want, u.ID, "vault", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
@@ -132,7 +132,7 @@ func TestWalletsComeBackAsTheyWere(t *testing.T) {
 }
 
 func TestDevicesOfWallets(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		b.exec("INSERT INTO devices (device_id, user_id, alias, name, type, created_at) VALUES ('d1', $1, 'trezor', 'Trezor', 'trezor', 1), ('d2', $1, '0badcafe', 'x', 'other', 1)", alice.ID)
 		b.exec("INSERT INTO device_keys (device_id, fingerprint, derivation, xpub, original, type, purpose) VALUES ('d1', 'f2697885', 'm/84h', 'x', 'x', '', '')")
@@ -167,7 +167,7 @@ func TestDevicesOfWallets(t *testing.T) {
 }
 
 func TestEditWallet(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		want := w
 		want.Name, want.Stage, want.Birthday, want.RescanFrom, want.RescanProgress = "Other", wallet.Removing, 3, -1, 0.5
@@ -196,10 +196,10 @@ func TestEditWallet(t *testing.T) {
 	})
 }
 
-// TestEditsOfWalletsAreOneAfterTheOther checks that concurrent edits are not lost, so
+// TestEditWallet_Concurrent checks that concurrent edits are not lost, so
 // that no address is revealed twice.
-func TestEditsOfWalletsAreOneAfterTheOther(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestEditWallet_Concurrent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		var wg sync.WaitGroup
 		for range 8 {
@@ -220,7 +220,7 @@ func TestEditsOfWalletsAreOneAfterTheOther(t *testing.T) {
 }
 
 func TestExtendRange(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		for _, end := range []uint32{2 * rangeEnd, 2 * rangeEnd, rangeEnd} {
 			must(t, b.ExtendRange(t.Context(), w.ID, end, addressesFor(w.ID, rangeEnd/2, end)))
@@ -234,8 +234,8 @@ func TestExtendRange(t *testing.T) {
 	})
 }
 
-func TestAUserSeesTheirWalletsOnly(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestViewsOfUser(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		var mine []wallet.Wallet
 		for _, alias := range []string{"c", "a", "b"} {
@@ -290,7 +290,7 @@ func TestAUserSeesTheirWalletsOnly(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		carol, alice, bob := b.user("Carol", false), b.user("alice", false), b.user("bob", false)
 		w := b.wallet(carol, "vault")
 		b.wallet(bob, "till")
@@ -334,7 +334,7 @@ func TestMembers(t *testing.T) {
 }
 
 func TestDeleteWallet(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		gone, kept := b.wallet(u, "a"), b.wallet(u, "b")
 		must(t, b.DeleteWallet(t.Context(), gone.ID, auth.Event{At: b.now, Action: "gone"}))
@@ -353,8 +353,8 @@ func TestDeleteWallet(t *testing.T) {
 	})
 }
 
-func TestUsersGoWithTheirWallets(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, b *bench) {
+func TestDeleteUser_SoleWallets(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		sole, shared, viewed, going := b.wallet(alice, "a"), b.wallet(alice, "b"), b.wallet(bob, "c"), b.wallet(alice, "d")
 		b.join(sole, bob, auth.RoleSigner, "a")

@@ -56,7 +56,7 @@ func (s *Service) Details(ctx context.Context, who *auth.Principal, alias string
 	}
 	p, err := s.store.Details(ctx, v, [2]uint32{v.ReceiveNext + ahead, v.ChangeNext + ahead})
 	p.History = func(yield func(Record, error) bool) {
-		merge(ctx, s.strips([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts), false)(yield)
+		merge(ctx, s.openHistories([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts), false)(yield)
 	}
 	return p, err
 }

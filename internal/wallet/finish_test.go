@@ -129,7 +129,7 @@ func (o racingStore) EditWallet(ctx context.Context, id string, edit func(*walle
 	return w, err
 }
 
-func testDeleteOvertaken(r *fixture) {
+func testDelete_Concurrent(r *fixture) {
 	v := r.storeWallet(r.alice, "hasty")
 	s := racingStore{r.store}
 	if err := wallet.New(r.logger(), s, s, r.provider, time.Now, r.kick).Delete(r.t.Context(), r.alice, v.Alias, false); err != nil {

@@ -54,7 +54,7 @@ func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias s
 	}
 	f.Address = s.canonical(f.Address)
 	var page []Record
-	for r, err := range merge(ctx, s.strips(views, f, after, limit), f.Ascending) {
+	for r, err := range merge(ctx, s.openHistories(views, f, after, limit), f.Ascending) {
 		if err != nil {
 			return nil, Tip{}, err
 		}
@@ -62,7 +62,7 @@ func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias s
 			break
 		}
 	}
-	return page, leastFar(views).Synced, nil
+	return page, furthestBehind(views).Synced, nil
 }
 
 // EachTransaction yields the history of one wallet, or of all of the caller's
@@ -74,8 +74,8 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 		return Tip{}, nil, err
 	}
 	f.Address = s.canonical(f.Address)
-	return leastFar(views).Synced, func(yield func(Record, error) bool) {
-		merge(ctx, s.strips(views, f, HistoryCursor{}, maxParts), f.Ascending)(yield)
+	return furthestBehind(views).Synced, func(yield func(Record, error) bool) {
+		merge(ctx, s.openHistories(views, f, HistoryCursor{}, maxParts), f.Ascending)(yield)
 	}, nil
 }
 
@@ -91,12 +91,12 @@ func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, t
 	return r, err
 }
 
-// strips returns the histories of wallets from a position on. Wanted is the number
+// openHistories returns the histories of wallets from a position on. Wanted is the number
 // of records that will be read from all of them together.
-func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int) []*strip {
-	strips := make([]*strip, len(views))
+func (s *Service) openHistories(views []View, f Filter, after HistoryCursor, wanted int) []*walletHistory {
+	histories := make([]*walletHistory, len(views))
 	for i, v := range views {
-		strips[i] = &strip{
+		histories[i] = &walletHistory{
 			after: after.in(v.ID, f.Ascending),
 			size:  min(max(2*wanted/len(views), minPart), wanted, maxPart),
 			limit: min(max(maxParts/len(views), 5*minPart), maxPart),
@@ -109,7 +109,7 @@ func (s *Service) strips(views []View, f Filter, after HistoryCursor, wanted int
 			},
 		}
 	}
-	return strips
+	return histories
 }
 
 // in converts c to a position in the history of one wallet. In a merged history,
@@ -162,8 +162,8 @@ func before(a, b *Record) bool {
 	return a.WalletID < b.WalletID
 }
 
-// strip is the history of one wallet, partly in memory.
-type strip struct {
+// walletHistory is the history of one wallet, partly in memory.
+type walletHistory struct {
 	read  func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error)
 	after HistoryCursor // the last record that was read
 	part  []Record      // records that were read and not yet yielded
@@ -174,7 +174,7 @@ type strip struct {
 
 // fill reads records if none are left in memory, and reports whether there is a
 // next record.
-func (t *strip) fill(ctx context.Context) (bool, error) {
+func (t *walletHistory) fill(ctx context.Context) (bool, error) {
 	if len(t.part) > 0 || t.ended {
 		return len(t.part) > 0, nil
 	}
@@ -191,10 +191,10 @@ func (t *strip) fill(ctx context.Context) (bool, error) {
 }
 
 // merge yields the records of all strips in the order of a history.
-func merge(ctx context.Context, strips []*strip, ascending bool) iter.Seq2[Record, error] {
+func merge(ctx context.Context, histories []*walletHistory, ascending bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		heads := stripHeap{ascending: ascending}
-		for _, t := range strips {
+		heads := historyHeap{ascending: ascending}
+		for _, t := range histories {
 			more, err := t.fill(ctx)
 			if err != nil {
 				yield(Record{}, err)
@@ -225,22 +225,22 @@ func merge(ctx context.Context, strips []*strip, ascending bool) iter.Seq2[Recor
 	}
 }
 
-// stripHeap is a container/heap with the strip of the next record on top.
-type stripHeap struct {
-	strips    []*strip
+// historyHeap is a container/heap with the strip of the next record on top.
+type historyHeap struct {
+	strips    []*walletHistory
 	ascending bool
 }
 
-func (h *stripHeap) Len() int { return len(h.strips) }
-func (h *stripHeap) Less(i, j int) bool {
+func (h *historyHeap) Len() int { return len(h.strips) }
+func (h *historyHeap) Less(i, j int) bool {
 	if h.ascending {
 		i, j = j, i
 	}
 	return before(&h.strips[i].part[0], &h.strips[j].part[0])
 }
-func (h *stripHeap) Swap(i, j int) { h.strips[i], h.strips[j] = h.strips[j], h.strips[i] }
-func (h *stripHeap) Push(x any)    { h.strips = append(h.strips, x.(*strip)) }
-func (h *stripHeap) Pop() any {
+func (h *historyHeap) Swap(i, j int) { h.strips[i], h.strips[j] = h.strips[j], h.strips[i] }
+func (h *historyHeap) Push(x any)    { h.strips = append(h.strips, x.(*walletHistory)) }
+func (h *historyHeap) Pop() any {
 	last := len(h.strips) - 1
 	t := h.strips[last]
 	h.strips = h.strips[:last]

@@ -39,11 +39,11 @@ func histories(wallets, records int) (all []Record, of map[string][]Record) {
 	return all, of
 }
 
-// stripOf reads from a slice as a store reads from the database: the records
+// historyOf reads from a slice as a store reads from the database: the records
 // strictly after the cursor's time and txid, regardless of wallet. For an ascending
 // order the slice is ascending.
-func stripOf(t *testing.T, records []Record, after HistoryCursor, size, limit int, ascending bool) *strip {
-	return &strip{after: after, size: size, limit: limit, read: func(_ context.Context, after HistoryCursor, n int) ([]Record, error) {
+func historyOf(t *testing.T, records []Record, after HistoryCursor, size, limit int, ascending bool) *walletHistory {
+	return &walletHistory{after: after, size: size, limit: limit, read: func(_ context.Context, after HistoryCursor, n int) ([]Record, error) {
 		if n > limit {
 			t.Errorf("read %d records at once, want at most %d", n, limit)
 		}
@@ -87,12 +87,12 @@ func testMergeFrom(t *testing.T, all []Record, of map[string][]Record, from int,
 		last := all[from-1]
 		after = HistoryCursor{Time: last.Time, Txid: last.Txid, WalletID: last.WalletID}
 	}
-	var strips []*strip
+	var histories []*walletHistory
 	for id, records := range of {
-		strips = append(strips, stripOf(t, records, after.in(id, ascending), 3, 40, ascending))
+		histories = append(histories, historyOf(t, records, after.in(id, ascending), 3, 40, ascending))
 	}
 	got := from
-	for r, err := range merge(t.Context(), strips, ascending) {
+	for r, err := range merge(t.Context(), histories, ascending) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,8 +119,8 @@ func TestPreviousTxid(t *testing.T) {
 
 func TestMerge_Empty(t *testing.T) {
 	t.Parallel()
-	for _, strips := range [][]*strip{nil, {stripOf(t, nil, HistoryCursor{}, 1, 1, false), stripOf(t, nil, HistoryCursor{}, 1, 1, false)}} {
-		for r, err := range merge(t.Context(), strips, false) {
+	for _, histories := range [][]*walletHistory{nil, {historyOf(t, nil, HistoryCursor{}, 1, 1, false), historyOf(t, nil, HistoryCursor{}, 1, 1, false)}} {
+		for r, err := range merge(t.Context(), histories, false) {
 			t.Errorf("got %+v, %v", r, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestMerge_YieldsErrorLast(t *testing.T) {
 	t.Parallel()
 	_, of := histories(2, 100)
 	broken := errors.New("broken")
-	good, bad := stripOf(t, of["wallet-0"], HistoryCursor{}, 3, 10, false), stripOf(t, of["wallet-1"], HistoryCursor{}, 3, 10, false)
+	good, bad := historyOf(t, of["wallet-0"], HistoryCursor{}, 3, 10, false), historyOf(t, of["wallet-1"], HistoryCursor{}, 3, 10, false)
 	read, reads := bad.read, 0
 	bad.read = func(ctx context.Context, after HistoryCursor, n int) ([]Record, error) {
 		if reads++; reads == 3 {
@@ -141,7 +141,7 @@ func TestMerge_YieldsErrorLast(t *testing.T) {
 		return read(ctx, after, n)
 	}
 	records, failures := 0, 0
-	for _, err := range merge(t.Context(), []*strip{good, bad}, false) {
+	for _, err := range merge(t.Context(), []*walletHistory{good, bad}, false) {
 		if records++; err != nil {
 			failures++
 			if !errors.Is(err, broken) {
@@ -152,9 +152,9 @@ func TestMerge_YieldsErrorLast(t *testing.T) {
 	if failures != 1 || records < 3+10 {
 		t.Errorf("%d errors in %d records", failures, records)
 	}
-	first := stripOf(t, nil, HistoryCursor{}, 1, 1, false)
+	first := historyOf(t, nil, HistoryCursor{}, 1, 1, false)
 	first.read = func(context.Context, HistoryCursor, int) ([]Record, error) { return nil, broken }
-	for _, err := range merge(t.Context(), []*strip{good, first}, false) {
+	for _, err := range merge(t.Context(), []*walletHistory{good, first}, false) {
 		if !errors.Is(err, broken) {
 			t.Errorf("got %v", err)
 		}

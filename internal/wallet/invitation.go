@@ -58,7 +58,7 @@ func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user s
 	if err != nil {
 		return Invitation{}, err
 	}
-	if err := who.MayGive(role); err != nil {
+	if err := who.CheckRoleGrant(role); err != nil {
 		return Invitation{}, err
 	}
 	now := s.now()

@@ -264,9 +264,9 @@ func testInvitationsDoNotRevealUsers(r *fixture) {
 	same("withdrawal", func(name string) (any, error) { return nil, r.EndInvitation(ctx, r.alice, ids[name]) })
 }
 
-// testAliasesAreKept checks that an alias that a user has used refers to another wallet
+// testAliases_Kept checks that an alias that a user has used refers to another wallet
 // only if that user requests it.
-func testAliasesAreKept(r *fixture) {
+func testAliases_Kept(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	first := r.storeWallet(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleViewer)

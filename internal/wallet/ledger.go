@@ -113,7 +113,7 @@ func (s *Service) Ledger(ctx context.Context, who *auth.Principal, alias string,
 	for _, v := range all {
 		aliases[v.ID] = v.Alias
 	}
-	return leastFar(views).Synced, func(yield func(Entry, error) bool) {
+	return furthestBehind(views).Synced, func(yield func(Entry, error) bool) {
 		l := &ledger{Service: s, LedgerParams: p, views: views, aliases: aliases, accounts: map[string]*account{}, yield: yield}
 		if err := l.write(ctx); err != nil {
 			yield(Entry{}, err)
@@ -145,7 +145,7 @@ func (l *ledger) write(ctx context.Context) error {
 	filter := Filter{Since: l.Since, Until: l.Until, Outputs: true, Ascending: !l.Descending}
 	var part []Record
 	outputs := 0
-	for r, err := range merge(ctx, l.strips(l.views, filter, HistoryCursor{}, maxParts), filter.Ascending) {
+	for r, err := range merge(ctx, l.openHistories(l.views, filter, HistoryCursor{}, maxParts), filter.Ascending) {
 		if err != nil {
 			return err
 		}

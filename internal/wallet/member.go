@@ -41,7 +41,7 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 	if err != nil {
 		return Member{}, false, err
 	}
-	if err := who.MayGive(role); err != nil {
+	if err := who.CheckRoleGrant(role); err != nil {
 		return Member{}, false, err
 	}
 	err = s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {

@@ -92,7 +92,7 @@ func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet
 		return w, fmt.Errorf("extend the watched addresses of wallet %s: %w", w.ID, err)
 	}
 	if created { // Core had lost the wallet
-		if err := s.scanAnew(ctx, w.ID); err != nil {
+		if err := s.restartRescan(ctx, w.ID); err != nil {
 			return w, err
 		}
 	}

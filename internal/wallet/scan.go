@@ -133,7 +133,7 @@ func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias str
 		if was = e.Rescanning(); was {
 			e.Event = who.Event(s.now(), "wallet.rescan.stop", v.ID, "")
 		}
-		e.StopScan("")
+		e.EndRescan("")
 		return nil
 	})
 	if err != nil || !was {
@@ -150,9 +150,9 @@ func (s *Service) abort(ctx context.Context, w Wallet) error {
 	return nil
 }
 
-// scanAnew queues a rescan from a wallet's birthday on, unless one from the same or a
+// restartRescan queues a rescan from a wallet's birthday on, unless one from the same or a
 // lower height is due.
-func (s *Service) scanAnew(ctx context.Context, id string) error {
+func (s *Service) restartRescan(ctx context.Context, id string) error {
 	_, err := s.edit(ctx, id, func(e *Edit) error {
 		if !e.Rescanning() || e.RescanFrom > e.Birthday {
 			e.StartRescan(e.Birthday)

@@ -91,7 +91,7 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, utx
 	first, second := s.remember, s.lock
 	if frozen {
 		first, second = s.lock, s.remember
-		unlocked := utxosThat(utxos, func(c UTXO) bool { return !c.Locked })
+		unlocked := filterUTXOs(utxos, func(c UTXO) bool { return !c.Locked })
 		if err := s.store.NoteLock(ctx, w.ID, outpointsOf(unlocked)); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, utx
 		return err
 	}
 	err = second(ctx, who, w, utxos, frozen)
-	changed := utxosThat(utxos, func(c UTXO) bool { return c.Frozen != frozen && (!frozen || !c.Locked) })
+	changed := filterUTXOs(utxos, func(c UTXO) bool { return c.Frozen != frozen && (!frozen || !c.Locked) })
 	if err == nil || len(changed) == 0 {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, utx
 	return err
 }
 
-func utxosThat(utxos []UTXO, is func(UTXO) bool) []UTXO {
+func filterUTXOs(utxos []UTXO, is func(UTXO) bool) []UTXO {
 	return slices.DeleteFunc(slices.Clone(utxos), func(c UTXO) bool { return !is(c) })
 }
 
@@ -145,7 +145,7 @@ func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, u
 // including a lock of other software.
 func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, utxos []UTXO, locked bool) error {
 	if !locked {
-		utxos = utxosThat(utxos, func(c UTXO) bool { return !c.Reserved })
+		utxos = filterUTXOs(utxos, func(c UTXO) bool { return !c.Reserved })
 	}
 	if len(utxos) == 0 {
 		return nil

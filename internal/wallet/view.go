@@ -71,7 +71,7 @@ func (s *Service) WaitForHeight(ctx context.Context, who *auth.Principal, alias 
 		if err != nil {
 			return View{}, err
 		}
-		v := leastFar(views)
+		v := furthestBehind(views)
 		if v.Synced.Height >= height || len(views) == 0 {
 			return v, nil
 		}
@@ -85,9 +85,9 @@ func (s *Service) WaitForHeight(ctx context.Context, who *auth.Principal, alias 
 	}
 }
 
-// leastFar returns the wallet whose index is furthest behind: all wallets are known
+// furthestBehind returns the wallet whose index is furthest behind: all wallets are known
 // up to there.
-func leastFar(views []View) View {
+func furthestBehind(views []View) View {
 	if len(views) == 0 {
 		return View{Wallet: Wallet{Synced: Tip{Height: -1}}}
 	}

@@ -115,9 +115,9 @@ func (w *Wallet) StartRescan(from int) {
 	w.RescanFrom, w.RescanProgress, w.RescanProblem = from, 0, ""
 }
 
-// StopScan marks the rescan as ended. Problem is the reason if the rescan failed, and
+// EndRescan marks the rescan as ended. Problem is the reason if the rescan failed, and
 // empty otherwise.
-func (w *Wallet) StopScan(problem string) {
+func (w *Wallet) EndRescan(problem string) {
 	w.RescanFrom, w.RescanProgress, w.RescanRange, w.RescanProblem = -1, 0, 0, problem
 }
 

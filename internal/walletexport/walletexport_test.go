@@ -98,11 +98,11 @@ func TestBirthTime(t *testing.T) {
 	t.Parallel()
 	key, _ := testkit.Key(t, 0)
 	w := walletOf(t, "wpkh("+key+"/<0;1>/*)")
-	for born, want := range map[time.Time]string{{}: `"timestamp": 0`, time.Unix(1_700_000_000, 0): `"timestamp": 1700000000`} {
-		w.Born = born
+	for created, want := range map[time.Time]string{{}: `"timestamp": 0`, time.Unix(1_700_000_000, 0): `"timestamp": 1700000000`} {
+		w.Born = created
 		var out bytes.Buffer
 		if err := w.Write(&out, walletexport.Core); err != nil || strings.Count(out.String(), want+"\n") != 2 {
-			t.Errorf("%v: %v\n%s", born, err, out.String())
+			t.Errorf("%v: %v\n%s", created, err, out.String())
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestAmountsAreExact checks that amounts in responses are exact, both for clients that
+// TestAmounts_Exact checks that amounts in responses are exact, both for clients that
 // parse decimals and for clients that parse and round doubles, and that amounts in
 // requests are parsed exactly.
-func TestAmountsAreExact(t *testing.T) {
+func TestAmounts_Exact(t *testing.T) {
 	n := testkit.Size(20_000, 10_000_000)
 	testkit.Spread(t, testkit.Seed(t), n, func(i int, r *rand.Rand) {
 		a := btc.Amount(r.Int64N(int64(btc.MaxMoney)) >> r.IntN(51))

@@ -38,7 +38,7 @@ type numeral string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *numeral) UnmarshalJSON(text []byte) error {
-	word, err := wordOf(text)
+	word, err := scalarText(text)
 	*n = numeral(jsonNumber(word))
 	if err != nil || word == "" && text[0] == '"' {
 		return fault.New(fault.Invalid, "invalid_number", "must be a number, or a string that contains one")
@@ -51,15 +51,15 @@ func (numeral) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"number"},{"type":"string"}]}`), nil
 }
 
-// wordOf returns a scalar JSON value as text: a number or boolean as written, a string
-// without quotes and surrounding spaces, and "" for null. It returns errNoWord for an
+// scalarText returns a scalar JSON value as text: a number or boolean as written, a string
+// without quotes and surrounding spaces, and "" for null. It returns errNotScalar for an
 // object or a list.
-func wordOf(text []byte) (string, error) {
+func scalarText(text []byte) (string, error) {
 	switch text[0] {
 	case 'n':
 		return "", nil
 	case '{', '[':
-		return "", errNoWord
+		return "", errNotScalar
 	case '"':
 		var word string
 		err := json.Unmarshal(text, &word)
@@ -68,7 +68,7 @@ func wordOf(text []byte) (string, error) {
 	return string(text), nil
 }
 
-var errNoWord = errors.New("an object or a list")
+var errNotScalar = errors.New("an object or a list")
 
 // yesNo is a boolean, which a request contains as a JSON boolean or as a word such as
 // "yes". Specter Desktop treats any word as true.
@@ -76,7 +76,7 @@ type yesNo bool
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (y *yesNo) UnmarshalJSON(text []byte) error {
-	word, err := wordOf(text)
+	word, err := scalarText(text)
 	switch strings.ToLower(word) {
 	case "true", "yes", "1":
 		*y = true
@@ -100,7 +100,7 @@ type position int
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (p *position) UnmarshalJSON(text []byte) error {
-	word, err := wordOf(text)
+	word, err := scalarText(text)
 	if err == nil && text[0] == 'n' {
 		*p = 0
 		return nil
@@ -203,9 +203,9 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 
 var errNotEnough = fault.New(fault.PreconditionFailed, "insufficient_funds", "Wallet does not have sufficient funds to make the transaction.")
 
-// fieldsHere replaces the field names of the service, which are the names in v1, with the
+// alphaFieldNames replaces the field names of the service, which are the names in v1, with the
 // names in v1alpha.
-var fieldsHere = strings.NewReplacer(
+var alphaFieldNames = strings.NewReplacer(
 	"amount_sat", "amount", "fee_rate_sat_vb", "fee_rate", "target_blocks", "fee_rate",
 	"subtract_fee_from[0]", "subtract_from", "replaces", "rbf_tx_id",
 )
@@ -231,5 +231,5 @@ func asOriginal(err error) error {
 	case len(f.Fields) != 1:
 		return err
 	}
-	return f.ForField(fieldsHere.Replace(f.Fields[0].Name))
+	return f.ForField(alphaFieldNames.Replace(f.Fields[0].Name))
 }

@@ -82,13 +82,13 @@ type record struct {
 	head, tail []byte // the shared members before and after the address
 }
 
-// usualHead is the usual size of the head, in bytes, without the raw transaction.
-const usualHead = 400
+// usualHeadBytes is the usual size of the head, in bytes, without the raw transaction.
+const usualHeadBytes = 400
 
 // write encodes the head and the tail. It reuses their memory.
 func (r *record) write() {
 	if r.head == nil {
-		r.head = make([]byte, 0, hex.EncodedLen(len(r.Raw))+usualHead)
+		r.head = make([]byte, 0, hex.EncodedLen(len(r.Raw))+usualHeadBytes)
 	}
 	r.head = appendHead(r.head[:0], &r.Record)
 	r.tail = appendTail(r.tail[:0], &r.Record)

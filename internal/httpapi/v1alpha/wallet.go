@@ -14,10 +14,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// shownAhead is the number of addresses that are shown on each branch after the last
+// shownUnused is the number of addresses that are shown on each branch after the last
 // address that was revealed or used. Specter Desktop shows all derived addresses: it
 // derives 20 to 60, whereas specterd derives more than a thousand.
-const shownAhead = 20
+const shownUnused = 20
 
 type walletRequest struct {
 	Alias string `path:"alias" json:"-" description:"Your alias of the wallet."`
@@ -46,7 +46,7 @@ type walletDetails struct {
 func (a *API) details(ctx context.Context, who *auth.Principal, alias string) (*walletDetails, error) {
 	p := &walletDetails{unspent: map[string][]wallet.Unspent{}}
 	var err error
-	if p.Details, err = a.o.Wallets.Details(ctx, who, alias, shownAhead); err != nil {
+	if p.Details, err = a.o.Wallets.Details(ctx, who, alias, shownUnused); err != nil {
 		return nil, err
 	}
 	for _, o := range p.Unspent {
@@ -135,7 +135,7 @@ func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 }
 
 // addresses yields the addresses in the response, each once: the first addresses of each
-// branch (see shownAhead), and all other labelled addresses.
+// branch (see shownUnused), and all other labelled addresses.
 func (p *walletDetails) addresses() iter.Seq2[wallet.LabelledAddress, error] {
 	labels := map[string]string{}
 	for _, a := range p.Labelled {

@@ -170,16 +170,16 @@ type blockObject struct {
 	Height int    `json:"height"`
 }
 
-// unaskedInfo contains the fields of getwalletinfo that are the same for all wallets of
+// defaultWalletInfo contains the fields of getwalletinfo that are the same for all wallets of
 // specterd. It is used until the indexer has read the actual result.
-const unaskedInfo = `{"private_keys_enabled":false,"avoid_reuse":false,"descriptors":true}`
+const defaultWalletInfo = `{"private_keys_enabled":false,"avoid_reuse":false,"descriptors":true}`
 
 // infoOf returns the result of getwalletinfo that the indexer read last, with the current
 // values of the index.
 func infoOf(v *wallet.View) (jsontext.Value, error) {
 	said := v.CoreInfo
 	if said == "" {
-		said = unaskedInfo
+		said = defaultWalletInfo
 	}
 	var info walletInfo
 	if err := json.Unmarshal([]byte(said), &info); err != nil {

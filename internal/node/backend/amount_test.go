@@ -12,9 +12,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestAmountsFromTheNode checks that amounts in a node's response are decoded exactly
+// TestAmounts_Exact checks that amounts in a node's response are decoded exactly
 // to the satoshi.
-func TestAmountsFromTheNode(t *testing.T) {
+func TestAmounts_Exact(t *testing.T) {
 	t.Parallel()
 	const utxos = 10_000 // in a response
 	amountOf := func(answer, utxo int64) btc.Amount {

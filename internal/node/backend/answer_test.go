@@ -133,9 +133,9 @@ func TestBusyNode(t *testing.T) {
 const entry = `{"address":"bcrt1q","parent_descs":["%s"],"category":"receive","amount":0.5,"label":"","vout":0,"confirmations":1,"txid":"%064x",` +
 	`"walletconflicts":[],"mempoolconflicts":[],"time":1,"timereceived":1,"bip125-replaceable":"no","abandoned":false}`
 
-// TestHistoryIsNotHeld checks that a history of 100,000 entries is never completely
+// TestHistory_Streamed checks that a history of 100,000 entries is never completely
 // in memory.
-func TestHistoryIsNotHeld(t *testing.T) {
+func TestHistory_Streamed(t *testing.T) {
 	const entries = 100_000
 	n, _ := answering(t, func(w http.ResponseWriter, _ int32) {
 		_, _ = io.WriteString(w, `{"result":{"transactions":[`)
@@ -185,16 +185,16 @@ func TestBadHistories(t *testing.T) {
 			_, _ = io.WriteString(w, `{"result":`+result+`,"error":null,"id":$id}`)
 		})
 		_, err := n.Wallet("w").ListSinceBlock(t.Context(), "", func(backend.Entry) error { return nil })
-		if wantErr(t, err, rpcclient.ErrBadAnswer); t.Failed() {
+		if wantErr(t, err, rpcclient.ErrInvalidResponse); t.Failed() {
 			t.Fatal(name)
 		}
 	}
 }
 
-// TestLongAnswersAreSplit checks that transactions whose combined response would be
+// TestTransactions_LongResponses checks that transactions whose combined response would be
 // too long are requested in smaller batches, and that a single transaction that is
 // too long is an error.
-func TestLongAnswersAreSplit(t *testing.T) {
+func TestTransactions_LongResponses(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.CLI(t, "createwallet", "alice")

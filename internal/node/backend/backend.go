@@ -62,7 +62,7 @@ type caller struct{ rpc *rpcclient.Client }
 
 // write calls a method that changes state.
 func (c caller) write(ctx context.Context, out any, method string, params ...any) error {
-	return meaning(call(ctx, c.rpc, out, method, params...))
+	return commonFault(call(ctx, c.rpc, out, method, params...))
 }
 
 // call calls a method and returns errors unchanged, except that it returns
@@ -95,7 +95,7 @@ func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 		return err
 	}
 	for i := range reqs {
-		reqs[i].Err = meaning(unlessDisabled(reqs[i].Err))
+		reqs[i].Err = commonFault(unlessDisabled(reqs[i].Err))
 		if errors.Is(reqs[i].Err, ErrWalletNotLoaded) || errors.Is(reqs[i].Err, rpcclient.ErrNotNow) {
 			return reqs[i].Err
 		}

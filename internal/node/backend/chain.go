@@ -156,7 +156,7 @@ func (n *Node) Time(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if wire.Millis == nil {
-		return time.Time{}, rpcclient.ErrBadAnswer.WithCause(errors.New("getnettotals without timemillis"))
+		return time.Time{}, rpcclient.ErrInvalidResponse.WithCause(errors.New("getnettotals without timemillis"))
 	}
 	return time.UnixMilli(*wire.Millis), nil
 }
@@ -186,7 +186,7 @@ func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, 
 	case isRefusal(err):
 		return 0, nil
 	case err == nil && wire.FeeRate < 0:
-		return 0, badAnswer("a negative fee rate")
+		return 0, invalidResponse("a negative fee rate")
 	}
 	return btc.FeeRate(wire.FeeRate), err
 }
@@ -203,7 +203,7 @@ func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
 // checkBlock returns a block after checking its hash and height.
 func checkBlock(hash string, height int64) (Block, error) {
 	if !isHash(hash) || height < 0 {
-		return Block{}, badAnswer("an impossible block")
+		return Block{}, invalidResponse("an impossible block")
 	}
 	return Block{Hash: hash, Height: height}, nil
 }

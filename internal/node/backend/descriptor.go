@@ -190,7 +190,7 @@ func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warni
 		return nil, err
 	}
 	if len(results) != len(imports) {
-		return nil, badAnswer("%d results for %d descriptors", len(results), len(imports))
+		return nil, invalidResponse("%d results for %d descriptors", len(results), len(imports))
 	}
 	failures := map[int]*rpcclient.RPCError{}
 	for i, r := range results {

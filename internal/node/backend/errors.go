@@ -47,9 +47,9 @@ var (
 
 const retryAfter = 5 * time.Second
 
-// meaning returns the fault for an error whose meaning does not depend on the
+// commonFault returns the fault for an error whose meaning does not depend on the
 // method.
-func meaning(err error) error {
+func commonFault(err error) error {
 	switch {
 	case refused(err, rpcclient.CodeWalletNotFound, ""):
 		return ErrWalletNotLoaded.WithCause(err)
@@ -68,8 +68,8 @@ func refused(err error, code int, text string) bool {
 	return ok && e.Code == code && strings.Contains(e.Message, text)
 }
 
-// badAnswer returns an rpcclient.ErrBadAnswer for a response that can be decoded
+// invalidResponse returns an rpcclient.ErrInvalidResponse for a response that can be decoded
 // but is impossible.
-func badAnswer(format string, args ...any) error {
-	return rpcclient.ErrBadAnswer.WithCause(fmt.Errorf(format, args...))
+func invalidResponse(format string, args ...any) error {
+	return rpcclient.ErrInvalidResponse.WithCause(fmt.Errorf(format, args...))
 }

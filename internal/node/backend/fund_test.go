@@ -72,9 +72,9 @@ func (s *fakeNode) methods() (list []string) {
 
 const emptyPSBT = `{"psbt":"cHNidP8=","fee":0.00000141,"changepos":-1}`
 
-// TestFundIsOneCall checks that funding a payment takes one call, in which amounts
+// TestFund_OneCall checks that funding a payment takes one call, in which amounts
 // and fee rates are exact.
-func TestFundIsOneCall(t *testing.T) {
+func TestFund_OneCall(t *testing.T) {
 	t.Parallel()
 	f := proposal.Funding{
 		Outputs:       []proposal.FundingOutput{{Address: "b", Amount: 2_099_999_997_690_000}, {Address: "a", Amount: 1}},
@@ -120,14 +120,14 @@ func TestBadFunding(t *testing.T) {
 	} {
 		var s fakeNode
 		_, err := s.provider(t, 290000, func(string) string { return result }).Fund(t.Context(), "w", proposal.Funding{})
-		if wantErr(t, err, rpcclient.ErrBadAnswer); t.Failed() {
+		if wantErr(t, err, rpcclient.ErrInvalidResponse); t.Failed() {
 			t.Fatal(result)
 		}
 	}
 	for _, result := range []string{`null`, `[]`, `[{"allowed":true},{"allowed":true}]`} {
 		var s fakeNode
 		err := s.provider(t, 290000, func(string) string { return result }).Test(t.Context(), []byte{1})
-		wantErr(t, err, rpcclient.ErrBadAnswer)
+		wantErr(t, err, rpcclient.ErrInvalidResponse)
 	}
 }
 
@@ -176,9 +176,9 @@ func TestWatched(t *testing.T) {
 	}
 }
 
-// TestWatchedUnderLoad checks that no call is canceled while the node answers one of
+// TestWatched_UnderLoad checks that no call is canceled while the node answers one of
 // several calls from time to time, even if it answers no ping.
-func TestWatchedUnderLoad(t *testing.T) {
+func TestWatched_UnderLoad(t *testing.T) {
 	t.Parallel()
 	var s fakeNode
 	var turn sync.Mutex
@@ -202,14 +202,14 @@ func TestWatchedUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// TestFundFrozenNode covers a real node that hangs, recovers, and stops.
-func TestFundFrozenNode(t *testing.T) {
+// TestFund_HangingNode covers a real node that hangs, recovers, and stops.
+func TestFund_HangingNode(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000)
 	v.make(t, v.payment(10_000, 1000))
-	p.Freeze()
+	p.Suspend()
 	testkit.Eventually(t, "the node hangs", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -222,7 +222,7 @@ func TestFundFrozenNode(t *testing.T) {
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("gave up after %v", took)
 	}
-	p.Thaw()
+	p.Resume()
 	v.make(t, v.payment(10_000, 1000))
 	p.Stop(t)
 	_, err = v.Fund(t.Context(), v.name, v.payment(10_000, 1000)) // the monitor has not noticed it yet

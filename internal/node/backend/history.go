@@ -121,13 +121,13 @@ func (r *sinceReader) outcome(err error) (lastBlock string, _ error) {
 	case err != nil:
 		return "", err
 	case !isHash(r.lastBlock):
-		return "", badAnswer("listsinceblock without a last block")
+		return "", invalidResponse("listsinceblock without a last block")
 	default:
 		return r.lastBlock, nil
 	}
 }
 
-var errShape = errors.New("not a result of listsinceblock")
+var errNotHistory = errors.New("not a result of listsinceblock")
 
 // ReadResult implements rpcclient.ResultReader.
 func (r *sinceReader) ReadResult(dec *jsontext.Decoder) error {
@@ -138,7 +138,7 @@ func (r *sinceReader) ReadResult(dec *jsontext.Decoder) error {
 	case open.Kind() == 'n': // null: the call failed
 		return nil
 	case open.Kind() != '{':
-		return errShape
+		return errNotHistory
 	}
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadToken()
@@ -172,7 +172,7 @@ func (r *sinceReader) readEntries(dec *jsontext.Decoder, removed bool) error {
 		return err
 	}
 	if open.Kind() != '[' {
-		return errShape
+		return errNotHistory
 	}
 	for dec.PeekKind() != ']' {
 		var wire wireEntry
@@ -180,7 +180,7 @@ func (r *sinceReader) readEntries(dec *jsontext.Decoder, removed bool) error {
 			return err
 		}
 		if !isHash(wire.Txid) {
-			return errShape
+			return errNotHistory
 		}
 		if r.stopped = r.visit(wire.entry(removed)); r.stopped != nil {
 			return r.stopped

@@ -334,9 +334,9 @@ func TestLongHistory(t *testing.T) {
 	wantErr(t, err, backend.ErrBlockNotFound)
 }
 
-// TestEntriesAreWhole compares decoded entries with the node's response, field by
+// TestEntries_AllFields compares decoded entries with the node's response, field by
 // field.
-func TestEntriesAreWhole(t *testing.T) {
+func TestEntries_AllFields(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.payer(t, "alice")

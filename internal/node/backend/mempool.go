@@ -159,9 +159,9 @@ func (p *Provider) Ancestry(ctx context.Context, txids []string) (found map[stri
 
 func (n *Node) ancestry(ctx context.Context, txids []string) (map[string]proposal.MempoolTx, error) {
 	found, asked := map[string]proposal.MempoolTx{}, map[string]bool{}
-	for next := unasked(asked, txids); len(next) > 0; {
+	for next := addNew(asked, txids); len(next) > 0; {
 		if len(asked) > maxAncestry {
-			return nil, badAnswer("more than %d unconfirmed ancestors", maxAncestry)
+			return nil, invalidResponse("more than %d unconfirmed ancestors", maxAncestry)
 		}
 		entries, err := n.mempoolEntries(ctx, next)
 		if err != nil {
@@ -173,19 +173,19 @@ func (n *Node) ancestry(ctx context.Context, txids []string) (map[string]proposa
 				continue
 			}
 			if e.VSize < 1 || e.VSize > maxVSize {
-				return nil, badAnswer("a transaction of %d virtual bytes", e.VSize)
+				return nil, invalidResponse("a transaction of %d virtual bytes", e.VSize)
 			}
 			found[next[i]] = proposal.MempoolTx{Txid: next[i], Fee: btc.Amount(e.Fees.Modified), VSize: e.VSize, Parents: e.Depends}
 			parents = append(parents, e.Depends...)
 		}
-		next = unasked(asked, parents)
+		next = addNew(asked, parents)
 	}
 	return found, nil
 }
 
-// unasked adds to asked the transactions that it does not contain, and returns them
+// addNew adds to asked the transactions that it does not contain, and returns them
 // without duplicates.
-func unasked(asked map[string]bool, txids []string) (list []string) {
+func addNew(asked map[string]bool, txids []string) (list []string) {
 	for _, txid := range txids {
 		if !asked[txid] {
 			asked[txid] = true

@@ -77,9 +77,9 @@ func TestAncestry(t *testing.T) {
 	}
 }
 
-// TestAncestryThatCannotBe checks that an endless chain of ancestors and transactions
+// TestAncestry_Impossible checks that an endless chain of ancestors and transactions
 // of an impossible size are rejected.
-func TestAncestryThatCannotBe(t *testing.T) {
+func TestAncestry_Impossible(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	for name, entry := range map[string]func(string) string{
@@ -92,7 +92,7 @@ func TestAncestryThatCannotBe(t *testing.T) {
 		"negative": func(string) string { return `{"vsize": -5}` },
 	} {
 		_, err := mempool(t, entry).Ancestry(t.Context(), []string{"a"})
-		wantErr(t, err, rpcclient.ErrBadAnswer)
+		wantErr(t, err, rpcclient.ErrInvalidResponse)
 		t.Log(name, err)
 	}
 }

@@ -93,7 +93,7 @@ func (n *Node) rawTransaction(ctx context.Context, txid string, block ...any) ([
 	}
 	raw, err := hex.DecodeString(digits)
 	if err != nil {
-		return nil, badAnswer("a transaction that is not in hexadecimal")
+		return nil, invalidResponse("a transaction that is not in hexadecimal")
 	}
 	return raw, nil
 }

@@ -165,7 +165,7 @@ func (p *Provider) load(ctx context.Context, name string) error {
 // descriptors up to the index last, and whether it lacked one of them.
 func missing(known []Descriptor, receive, change string, last int) (imports []Import, unknown bool) {
 	for _, text := range []string{receive, change} {
-		i := slices.IndexFunc(known, func(d Descriptor) bool { return unmarked(d.Text) == unmarked(text) })
+		i := slices.IndexFunc(known, func(d Descriptor) bool { return normalDescriptor(d.Text) == normalDescriptor(text) })
 		one := Import{Text: text, Active: true, Internal: text == change, RangeEnd: last}
 		switch {
 		case i < 0:
@@ -180,9 +180,9 @@ func missing(known []Descriptor, receive, change string, last int) (imports []Im
 	return imports, unknown
 }
 
-// unmarked returns a descriptor without its checksum and with h for hardened steps,
+// normalDescriptor returns a descriptor without its checksum and with h for hardened steps,
 // since versions of Core differ in that notation.
-func unmarked(descriptor string) string {
+func normalDescriptor(descriptor string) string {
 	body, _, _ := strings.Cut(descriptor, "#")
 	return strings.ReplaceAll(body, "'", "h")
 }
@@ -233,20 +233,20 @@ func (p *Provider) SetLocked(ctx context.Context, coreName string, utxos []btc.O
 		}
 		return w.Unlock(ctx, utxos)
 	}
-	return setEach(utxos, set)
+	return setInHalves(utxos, set)
 }
 
-// setEach applies set to as many of the UTXOs as possible. Core rejects a call
-// because of a single UTXO; setEach then tries each half, so that a few failures
+// setInHalves applies set to as many of the UTXOs as possible. Core rejects a call
+// because of a single UTXO; setInHalves then tries each half, so that a few failures
 // among many UTXOs require few calls. It ignores ErrUTXONotLocked.
-func setEach(utxos []btc.Outpoint, set func([]btc.Outpoint) error) error {
+func setInHalves(utxos []btc.Outpoint, set func([]btc.Outpoint) error) error {
 	err := set(utxos)
 	if len(utxos) == 1 || !errors.Is(err, ErrUTXOUnavailable) && !errors.Is(err, ErrUTXONotLocked) {
 		return unlessUnlocked(err)
 	}
 	var unavailable error
 	for half := range slices.Chunk(utxos, (len(utxos)+1)/2) {
-		switch err := setEach(half, set); {
+		switch err := setInHalves(half, set); {
 		case errors.Is(err, ErrUTXOUnavailable):
 			unavailable = err
 		case err != nil:

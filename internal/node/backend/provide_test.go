@@ -119,8 +119,8 @@ func TestProvide(t *testing.T) {
 	}
 }
 
-// TestProvideAtOnce checks that concurrent calls for one wallet succeed.
-func TestProvideAtOnce(t *testing.T) {
+// TestProvide_Concurrent checks that concurrent calls for one wallet succeed.
+func TestProvide_Concurrent(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	receive, change := p.canonical(t)
@@ -141,7 +141,7 @@ func TestProvideAtOnce(t *testing.T) {
 	}
 }
 
-func TestProviderKnowsTheChain(t *testing.T) {
+func TestProvider_Chain(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	ctx := t.Context()
@@ -186,8 +186,8 @@ func TestProviderKnowsTheChain(t *testing.T) {
 	}
 }
 
-// TestProviderRefusesAnotherChain checks that a node on another chain is not changed.
-func TestProviderRefusesAnotherChain(t *testing.T) {
+// TestProvider_WrongChain checks that a node on another chain is not changed.
+func TestProvider_WrongChain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	m := nodestatus.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, nodestatus.Options{Identity: stranger{}})
@@ -250,8 +250,8 @@ func TestSetLocked(t *testing.T) {
 	}
 }
 
-// TestUnloadEndsAScan checks that a wallet can be unloaded during a rescan.
-func TestUnloadEndsAScan(t *testing.T) {
+// TestUnload_DuringRescan checks that a wallet can be unloaded during a rescan.
+func TestUnload_DuringRescan(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-blockfilterindex=0")
 	ctx := t.Context()

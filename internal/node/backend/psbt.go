@@ -72,7 +72,7 @@ func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion i
 		return proposal.Funded{}, fundingFault(err)
 	}
 	if len(wire.PSBT) == 0 || wire.Fee < 0 || wire.ChangePosition < -1 {
-		return proposal.Funded{}, badAnswer("an impossible PSBT")
+		return proposal.Funded{}, invalidResponse("an impossible PSBT")
 	}
 	return proposal.Funded{PSBT: wire.PSBT, Fee: btc.Amount(wire.Fee), ChangePosition: wire.ChangePosition}, nil
 }
@@ -181,7 +181,7 @@ func (n *Node) TestMempoolAccept(ctx context.Context, raw []byte) error {
 	}
 	switch {
 	case len(wire) != 1:
-		return badAnswer("%d results for one transaction", len(wire))
+		return invalidResponse("%d results for one transaction", len(wire))
 	case wire[0].Allowed:
 		return nil
 	}

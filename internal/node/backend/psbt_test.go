@@ -160,9 +160,9 @@ func TestFund(t *testing.T) {
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 }
 
-// TestFundChangesNothing checks that funding has no side effects: it locks nothing
+// TestFund_NoSideEffects checks that funding has no side effects: it locks nothing
 // and reveals no address.
-func TestFundChangesNothing(t *testing.T) {
+func TestFund_NoSideEffects(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
@@ -207,7 +207,7 @@ func TestNamedUTXOs(t *testing.T) {
 	wantRejected(t, v.Test(ctx, raw), "missing-inputs")
 }
 
-func TestFundRefused(t *testing.T) {
+func TestFund_Refused(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
@@ -275,9 +275,9 @@ func (v vault) wantRefused(t *testing.T, name string, f proposal.Funding, want e
 	t.Logf("%-26s %d %s", name, e.Code, e.Message)
 }
 
-// TestFundBelowTheRelayFee checks that a fee rate below the minimum relay fee is
+// TestFund_BelowRelayFee checks that a fee rate below the minimum relay fee is
 // rejected, although Core accepts it.
-func TestFundBelowTheRelayFee(t *testing.T) {
+func TestFund_BelowRelayFee(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
@@ -295,7 +295,7 @@ func TestFundBelowTheRelayFee(t *testing.T) {
 	wantRejected(t, v.Send(t.Context(), raw), "min relay fee not met")
 }
 
-func TestFundTooMuch(t *testing.T) {
+func TestFund_InsufficientFunds(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
@@ -325,9 +325,9 @@ func TestFundTooMuch(t *testing.T) {
 	rich.wantRefused(t, "a fee beyond -maxtxfee", rich.payment(btc.BTC, btc.MaxFeeRate), backend.ErrFeeTooHigh)
 }
 
-// TestFundManyUTXOs covers more than 252 UTXOs, with which Core fails if the fee rate
+// TestFund_ManyUTXOs covers more than 252 UTXOs, with which Core fails if the fee rate
 // is a whole number of sat/vB.
-func TestFundManyUTXOs(t *testing.T) {
+func TestFund_ManyUTXOs(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")
@@ -349,9 +349,9 @@ func TestFundManyUTXOs(t *testing.T) {
 	v.wantRefused(t, "many UTXOs, estimated", f, backend.ErrTooLarge)
 }
 
-// TestFundWithoutEstimates checks that funding returns ErrFeeUnknown if the node has
+// TestFund_WithoutEstimates checks that funding returns ErrFeeUnknown if the node has
 // no fee estimates.
-func TestFundWithoutEstimates(t *testing.T) {
+func TestFund_WithoutEstimates(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-fallbackfee=0")
 	p.payer(t, "payer")
@@ -364,9 +364,9 @@ func TestFundWithoutEstimates(t *testing.T) {
 	v.make(t, f)
 }
 
-// TestFundLongChains covers UTXOs at the end of a chain of unconfirmed transactions
+// TestFund_LongChains covers UTXOs at the end of a chain of unconfirmed transactions
 // that has the maximum length.
-func TestFundLongChains(t *testing.T) {
+func TestFund_LongChains(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-limitancestorcount=3", "-limitdescendantcount=3")
 	p.payer(t, "payer")
@@ -383,10 +383,10 @@ func TestFundLongChains(t *testing.T) {
 	v.make(t, v.payment(10_000, 1000))
 }
 
-// TestFundMakesUpForParents checks that, if the transaction of an unconfirmed UTXO
+// TestFund_ParentsWithLowFees checks that, if the transaction of an unconfirmed UTXO
 // has a lower fee rate, the spending transaction compensates for it, and its own fee
 // rate is above the requested one.
-func TestFundMakesUpForParents(t *testing.T) {
+func TestFund_ParentsWithLowFees(t *testing.T) {
 	t.Parallel()
 	p := provide(t)
 	p.payer(t, "payer")

@@ -122,7 +122,7 @@ func (w *Wallet) fetch(ctx context.Context, txids []string) ([]Transaction, erro
 		case r.Err != nil:
 			return nil, r.Err
 		case wires[i].Txid != txids[i]:
-			return nil, badAnswer("gettransaction of another transaction")
+			return nil, invalidResponse("gettransaction of another transaction")
 		default:
 			list[i] = wires[i].transaction()
 		}
@@ -166,17 +166,17 @@ func (w *wireTransaction) transaction() Transaction {
 // hexBytes is a byte slice that is a hexadecimal string in JSON.
 type hexBytes []byte
 
-var errNoHex = errors.New("not hexadecimal digits")
+var errNotHex = errors.New("not hexadecimal digits")
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (h *hexBytes) UnmarshalJSON(text []byte) error {
 	if len(text) < 2 || text[0] != '"' {
-		return errNoHex
+		return errNotHex
 	}
 	digits := text[1 : len(text)-1]
 	*h = make([]byte, hex.DecodedLen(len(digits)))
 	if _, err := hex.Decode(*h, digits); err != nil {
-		return errNoHex
+		return errNotHex
 	}
 	return nil
 }

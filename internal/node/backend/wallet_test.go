@@ -190,7 +190,7 @@ func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 
 const ranged = "pkh(tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P/0/*)"
 
-func TestRescanEndsWithItsContext(t *testing.T) {
+func TestRescan_ContextEnds(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	must(t, s.core.CreateWatchOnly(t.Context(), "w"))

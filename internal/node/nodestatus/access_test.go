@@ -18,8 +18,8 @@ import (
 // testMethods are methods that package backend uses only in tests.
 var testMethods = []string{"getbalances", "listunspent", "listwallets"}
 
-// TestMethodsAreComplete compares the list with the methods that the code calls.
-func TestMethodsAreComplete(t *testing.T) {
+// TestMethods_Complete compares the list with the methods that the code calls.
+func TestMethods_Complete(t *testing.T) {
 	var called, listed []string
 	for _, dir := range []string{"../backend", "."} {
 		called = append(called, calledMethods(t, dir)...)

@@ -211,12 +211,12 @@ func (m *Monitor) report(s Status) {
 }
 
 // asFault returns the fault in err's chain, which may be shown to users, or
-// ErrBadAnswer without one.
+// ErrInvalidResponse without one.
 func asFault(err error) *fault.Error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
 	}
-	return rpcclient.ErrBadAnswer.WithCause(err)
+	return rpcclient.ErrInvalidResponse.WithCause(err)
 }
 
 // problem returns an ErrUnavailable with another message.

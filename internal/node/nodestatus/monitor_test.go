@@ -170,7 +170,7 @@ func TestOlderNodes(t *testing.T) {
 	}
 }
 
-func TestBadAnswers(t *testing.T) {
+func TestInvalidResponses(t *testing.T) {
 	for name, spoil := range map[string]func(*fakeNode){
 		"null":       func(n *fakeNode) { n.set("getblockchaininfo", "null") },
 		"text":       func(n *fakeNode) { n.set("getnetworkinfo", `"x"`) },
@@ -185,7 +185,7 @@ func TestBadAnswers(t *testing.T) {
 			spoil(n)
 			m, _ := monitor(t, n, nodestatus.Options{})
 			s := m.Check(t.Context())
-			if s.Reachable || !errors.Is(s.Problem, rpcclient.ErrBadAnswer) || s.Problem.Kind != fault.BadGateway {
+			if s.Reachable || !errors.Is(s.Problem, rpcclient.ErrInvalidResponse) || s.Problem.Kind != fault.BadGateway {
 				t.Errorf("got %+v", s)
 			}
 			wantCode(t, s.Ready(), "node_invalid_response")

@@ -121,7 +121,7 @@ func fetch(ctx context.Context, rpc RPC, others []rpcclient.Request, may access)
 		}
 	}
 	if err := w.decode(); err != nil {
-		return Snapshot{}, rpcclient.ErrBadAnswer.WithCause(err)
+		return Snapshot{}, rpcclient.ErrInvalidResponse.WithCause(err)
 	}
 	return w.snapshot(), nil
 }

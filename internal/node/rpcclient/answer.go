@@ -94,7 +94,7 @@ func (r *Request) settle(a answer, result json.RawMessage) {
 	r.Err = nil
 	dec := newDecoder(bytes.NewBuffer(result))
 	if err := readResult(dec, r.Out); err != nil {
-		r.Err = badAnswer(err)
+		r.Err = invalidResponse(err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // FuzzAnswer decodes arbitrary data as the response to one call and to a batch. It must
-// be accepted, or rejected with a short ErrBadAnswer that does not quote it.
+// be accepted, or rejected with a short ErrInvalidResponse that does not quote it.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"result":{"a":1},"error":null,"id":1}`,
@@ -42,8 +42,8 @@ func FuzzAnswer(f *testing.F) {
 			switch {
 			case err == nil && !json.Valid(data):
 				t.Errorf("%s: accepted invalid JSON", name)
-			case err != nil && !errors.Is(err, ErrBadAnswer):
-				t.Errorf("%s: got %v, want ErrBadAnswer", name, err)
+			case err != nil && !errors.Is(err, ErrInvalidResponse):
+				t.Errorf("%s: got %v, want ErrInvalidResponse", name, err)
 			case err != nil && len(err.Error()) > 200:
 				t.Errorf("%s: the error is too long: %v", name, err)
 			}

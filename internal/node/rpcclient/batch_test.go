@@ -70,7 +70,7 @@ func TestBatch(t *testing.T) {
 		t.Errorf("got %v", reqs[1].Err)
 	}
 	wantFault(t, reqs[2].Err, rpcclient.ErrUnavailable)
-	wantFault(t, reqs[3].Err, rpcclient.ErrBadAnswer)
+	wantFault(t, reqs[3].Err, rpcclient.ErrInvalidResponse)
 	if seen.Load() != 1 {
 		t.Errorf("%d HTTP requests", seen.Load())
 	}
@@ -98,12 +98,12 @@ func TestBatch_BadResponses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url, _ := batching(t, answers)
 			err := client(t, rpcclient.Config{URL: url}).Batch(t.Context(), []rpcclient.Request{{Method: "a"}, {Method: "b"}})
-			wantFault(t, err, rpcclient.ErrBadAnswer)
+			wantFault(t, err, rpcclient.ErrInvalidResponse)
 		})
 	}
 	url, _ := answering(t, 200, `{"result":null,"error":{"code":-32700,"message":"Parse error"},"id":null}`)
 	err := client(t, rpcclient.Config{URL: url}).Batch(t.Context(), []rpcclient.Request{{Method: "a"}})
-	wantFault(t, err, rpcclient.ErrBadAnswer)
+	wantFault(t, err, rpcclient.ErrInvalidResponse)
 }
 
 // sum adds up the elements of a long list without storing the list.

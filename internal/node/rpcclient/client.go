@@ -58,7 +58,7 @@ type Request struct {
 	// Out receives the result, as in [Client.Call].
 	Out any
 	// Err is set by Batch to an error of this call alone: an *RPCError,
-	// ErrUnavailable while the node starts up, or ErrBadAnswer if the result does
+	// ErrUnavailable while the node starts up, or ErrInvalidResponse if the result does
 	// not fit Out.
 	Err error
 }
@@ -123,7 +123,7 @@ func (c *Client) WithMaxAnswer(n int64) *Client {
 // into an any are json.Numbers.
 //
 // It returns an *RPCError if the call failed; the faults ErrUnavailable, ErrBusy,
-// ErrUnauthorized, ErrMethodForbidden and ErrBadAnswer if there was no valid
+// ErrUnauthorized, ErrMethodForbidden and ErrInvalidResponse if there was no valid
 // response; and ctx.Err() if ctx ended first. In all of these cases the content of
 // out is undefined.
 func (c *Client) Call(ctx context.Context, method string, params []any, out any) error {
@@ -201,7 +201,7 @@ func (c *Client) post(ctx context.Context, body []byte, methods []string, read f
 	if errors.Is(err, errForbidden) {
 		return forbidden(methods, err)
 	}
-	if err == nil || errors.Is(err, ErrBadAnswer) || limited.Err() == nil {
+	if err == nil || errors.Is(err, ErrInvalidResponse) || limited.Err() == nil {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -71,9 +71,9 @@ var (
 	ErrBusy = fault.New(fault.Unavailable, "node_busy",
 		"the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf").
 		WithRetryAfter(retryAfter)
-	// ErrBadAnswer: the response does not answer the request. It is unknown whether
+	// ErrInvalidResponse: the response does not answer the request. It is unknown whether
 	// the call was executed.
-	ErrBadAnswer = fault.New(fault.BadGateway, "node_invalid_response", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
+	ErrInvalidResponse = fault.New(fault.BadGateway, "node_invalid_response", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
 )
 
 // Errors that faults of this package wrap, for errors.Is, if the distinction
@@ -83,7 +83,7 @@ var (
 	// without processing it, because it is starting up or its queue is full:
 	// nothing was executed.
 	ErrNotNow error = protocolError("refused for now")
-	// ErrTooLong is in an ErrBadAnswer if the response exceeded the limit.
+	// ErrTooLong is in an ErrInvalidResponse if the response exceeded the limit.
 	ErrTooLong error = protocolError("longer than allowed")
 )
 
@@ -136,9 +136,9 @@ func forbidden(methods []string, cause error) *fault.Error {
 		"add %s to rpcwhitelist, or specterd's address to rpcallowip, in its bitcoin.conf", names).WithCause(cause)
 }
 
-// badAnswer returns an ErrBadAnswer with a cause that repeats nothing of the
+// invalidResponse returns an ErrInvalidResponse with a cause that repeats nothing of the
 // response.
-func badAnswer(cause error) *fault.Error { return ErrBadAnswer.WithCause(describe(cause)) }
+func invalidResponse(cause error) *fault.Error { return ErrInvalidResponse.WithCause(describe(cause)) }
 
 // protocolError describes a problem with a response without quoting it.
 type protocolError string
@@ -183,7 +183,7 @@ func connectionFault(err error, answered bool) *fault.Error {
 	case op != nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unavailable(brokenMessage, err)
 	case answered:
-		return badAnswer(protocolError("not HTTP"))
+		return invalidResponse(protocolError("not HTTP"))
 	default:
 		return unavailable(noConnectionMessage, err)
 	}

@@ -110,7 +110,7 @@ func judge(resp *http.Response) error {
 	case code >= 500:
 		return unavailable(brokenMessage, status)
 	default:
-		return badAnswer(status)
+		return invalidResponse(status)
 	}
 }
 
@@ -123,7 +123,7 @@ func isJSON(resp *http.Response) bool {
 // broken connection from an invalid response.
 func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error) error {
 	if resp.ContentLength > limit {
-		return badAnswer(ErrTooLong)
+		return invalidResponse(ErrTooLong)
 	}
 	body := &cappedReader{from: resp.Body, left: limit}
 	dec := newDecoder(body)
@@ -137,7 +137,7 @@ func decode(resp *http.Response, limit int64, read func(*jsontext.Decoder) error
 	case body.failed != nil:
 		return connectionFault(body.failed, false)
 	default:
-		return badAnswer(err)
+		return invalidResponse(err)
 	}
 }
 

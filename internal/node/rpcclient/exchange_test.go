@@ -12,7 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-func TestBadAnswers(t *testing.T) {
+func TestInvalidResponses(t *testing.T) {
 	const sample = "0123456789"
 	for name, tc := range map[string]struct {
 		status int
@@ -44,7 +44,7 @@ func TestBadAnswers(t *testing.T) {
 			url, _ := answering(t, tc.status, tc.body)
 			var out int64
 			err := client(t, rpcclient.Config{URL: url}).WithMaxAnswer(1000).Call(t.Context(), "x", nil, &out)
-			wantFault(t, err, rpcclient.ErrBadAnswer)
+			wantFault(t, err, rpcclient.ErrInvalidResponse)
 			if strings.Contains(err.Error(), sample) {
 				t.Errorf("%q quotes the response", err)
 			}
@@ -52,7 +52,7 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-func TestOversizedStreamIsCut(t *testing.T) {
+func TestOversizedResponse(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"result":"`)
 		for range 1000 {
@@ -63,14 +63,14 @@ func TestOversizedStreamIsCut(t *testing.T) {
 		}
 	})
 	err := client(t, rpcclient.Config{URL: url}).WithMaxAnswer(5000).Call(t.Context(), "x", nil, nil)
-	wantFault(t, err, rpcclient.ErrBadAnswer)
+	wantFault(t, err, rpcclient.ErrInvalidResponse)
 }
 
-func TestRedirectIsNotFollowed(t *testing.T) {
+func TestRedirect_NotFollowed(t *testing.T) {
 	elsewhere, seen := answering(t, 200, `{"result":1,"error":null,"id":$id}`)
 	for _, status := range []int{301, 302, 307, 308} {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, status) })
-		wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrBadAnswer)
+		wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrInvalidResponse)
 	}
 	if seen.Load() != 0 {
 		t.Error("followed a redirect")
@@ -83,7 +83,7 @@ func TestNotHTTP(t *testing.T) {
 		_, _ = io.WriteString(conn, "220 "+secret+" ESMTP\r\n")
 		_ = conn.Close()
 	})
-	wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrBadAnswer)
+	wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrInvalidResponse)
 }
 
 func TestUnavailable(t *testing.T) {

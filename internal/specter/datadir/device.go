@@ -42,7 +42,7 @@ func (f *Folder) Devices(u User) []Device {
 			}
 			d := Device{Path: path, Alias: alias}
 			d.Name = o.name(alias)
-			o.may("type", &d.Type)
+			o.optional("type", &d.Type)
 			d.Keys = o.keys()
 			if o.err == nil {
 				devices = append(devices, d)
@@ -59,7 +59,7 @@ const maxName = 1000
 // name reads the display name, or returns otherwise if it is missing or invalid.
 func (o *object) name(otherwise string) string {
 	var name string
-	o.may("name", &name)
+	o.optional("name", &name)
 	if len(name) > maxName || !IsPrintable(name) {
 		o.warn("name", "is too long or has unprintable characters; the name of the file is used")
 		return otherwise
@@ -73,7 +73,7 @@ func (o *object) name(otherwise string) string {
 // keys reads the required field keys. It skips damaged keys with a warning.
 func (o *object) keys() []Key {
 	var values []jsontext.Value
-	o.need("keys", &values)
+	o.required("keys", &values)
 	var keys []Key
 	for i, value := range values {
 		field := fmt.Sprintf("key %d", i+1)
@@ -87,7 +87,7 @@ func (o *object) keys() []Key {
 			"original": &key.Original, "xpub": &key.XPub, "fingerprint": &key.Fingerprint,
 			"derivation": &key.Derivation, "type": &key.Type, "purpose": &key.Purpose,
 		} {
-			k.may(name, into)
+			k.optional(name, into)
 			if len(*into) > maxName || !IsPrintable(*into) {
 				*into = ""
 				k.warn(name, "is too long or has unprintable characters; skipped")

@@ -70,7 +70,7 @@ func Open(path string) (*Folder, error) {
 		return nil, fmt.Errorf("open the data directory of Specter Desktop: %w", err)
 	}
 	f := &Folder{root: root, names: map[[3]string]string{}}
-	if !f.looksRight() {
+	if !f.isDataDirectory() {
 		return nil, errors.Join(fmt.Errorf("%s is not a data directory of Specter Desktop: it has neither config.json nor users.json nor wallets; the default is ~/.specter, unless Specter Desktop runs with SPECTER_DATA_FOLDER", path), root.Close())
 	}
 	f.readConfig()
@@ -80,7 +80,7 @@ func Open(path string) (*Folder, error) {
 // Close closes the directory.
 func (f *Folder) Close() error { return f.root.Close() }
 
-func (f *Folder) looksRight() bool {
+func (f *Folder) isDataDirectory() bool {
 	return slices.ContainsFunc([]string{"config.json", "config.json.bkp", "users.json", "users.json.bkp", "wallets"}, func(name string) bool {
 		_, err := f.root.Lstat(name)
 		return err == nil
@@ -94,12 +94,12 @@ func (f *Folder) readConfig() {
 			return nil, err
 		}
 		c := Config{UIDKnown: true}
-		o.may("uid", &c.UID)
+		o.optional("uid", &c.UID)
 		if isString(o.fields["auth"]) { // old versions store only the method
-			o.may("auth", &c.AuthMethod)
+			o.optional("auth", &c.AuthMethod)
 		} else {
 			auth := o.child("auth")
-			auth.may("method", &c.AuthMethod)
+			auth.optional("method", &c.AuthMethod)
 			o.warnings = append(o.warnings, auth.warnings...)
 		}
 		if c.UID != "" && !isUID(c.UID) {

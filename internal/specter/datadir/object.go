@@ -81,9 +81,9 @@ func truncated(err error) error {
 	return err
 }
 
-// may decodes an optional field; null counts as missing. A field of the wrong type gives a
+// optional decodes an optional field; null counts as missing. A field of the wrong type gives a
 // warning and leaves into unchanged.
-func (o *object) may(name string, into any) {
+func (o *object) optional(name string, into any) {
 	value := o.fields[name]
 	if value == nil || value.Kind() == 'n' {
 		return
@@ -93,8 +93,8 @@ func (o *object) may(name string, into any) {
 	}
 }
 
-// need decodes a required field. It sets err if the field is missing or has the wrong type.
-func (o *object) need(name string, into any) {
+// required decodes a required field. It sets err if the field is missing or has the wrong type.
+func (o *object) required(name string, into any) {
 	value := o.fields[name]
 	switch {
 	case o.err != nil:

@@ -77,7 +77,7 @@ func (f *Folder) usersOf(path string, values []jsontext.Value) []User {
 			f.report(at, Error, "has the id or the name of an earlier user; skipped")
 			continue
 		}
-		f.giveFolders(at, &u, users)
+		f.assignFolders(at, &u, users)
 		users = append(users, u)
 	}
 	return users
@@ -89,9 +89,9 @@ func (f *Folder) user(at string, value jsontext.Value) (User, []string, error) {
 		return User{}, nil, errForm("is damaged: it must be a JSON object")
 	}
 	var u User
-	o.need("id", &u.ID)
-	o.need("username", &u.Name)
-	o.need("is_admin", &u.Admin)
+	o.required("id", &u.ID)
+	o.required("username", &u.Name)
+	o.required("is_admin", &u.Admin)
 	if o.err != nil {
 		return u, nil, o.err
 	}
@@ -100,8 +100,8 @@ func (f *Folder) user(at string, value jsontext.Value) (User, []string, error) {
 	}
 	password := o.child("password")
 	var hash string
-	password.need("salt", &u.Salt)
-	password.need("pwdhash", &hash)
+	password.required("salt", &u.Salt)
+	password.required("pwdhash", &hash)
 	if u.Hash, err = base64.StdEncoding.Strict().DecodeString(hash); err != nil || len(u.Hash) != hashBytes || u.Salt == "" || len(u.Salt) > maxShown {
 		return u, nil, errForm("is damaged: the password hash is missing or not in a format of Specter Desktop")
 	}
@@ -122,7 +122,7 @@ func (f *Folder) tokens(at string, o *object) []Token {
 			continue
 		}
 		t := Token{ID: id}
-		record.need("jwt_token", &t.Text)
+		record.required("jwt_token", &t.Text)
 		if record.err != nil {
 			f.report(what, Error, "%s", record.err)
 			continue
@@ -130,8 +130,8 @@ func (f *Folder) tokens(at string, o *object) []Token {
 		if description := record.fields["jwt_token_description"]; isString(description) {
 			t.Description = new(string)
 		}
-		record.may("jwt_token_description", t.Description)
-		record.may("jwt_token_life", &t.Life)
+		record.optional("jwt_token_description", t.Description)
+		record.optional("jwt_token_life", &t.Life)
 		for _, w := range record.warnings {
 			f.report(what, Warning, "%s", w)
 		}
@@ -140,9 +140,9 @@ func (f *Folder) tokens(at string, o *object) []Token {
 	return tokens
 }
 
-// giveFolders assigns a user's directories. All admins share the same directories, which
+// assignFolders assigns a user's directories. All admins share the same directories, which
 // are assigned to the first admin.
-func (f *Folder) giveFolders(at string, u *User, before []User) {
+func (f *Folder) assignFolders(at string, u *User, before []User) {
 	switch {
 	case !u.Admin && (u.ID == "" || !isPlain("wallets_"+u.ID)):
 		f.report(at, Error, "has an id that cannot be part of a directory's name; wallets and devices are skipped: %s", show(u.ID))

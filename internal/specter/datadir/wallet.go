@@ -121,18 +121,18 @@ func (f *Folder) exists(path string) bool {
 func (o *object) wallet(at WalletFile) (Wallet, error) {
 	w := Wallet{WalletFile: at, SignaturesRequired: 1}
 	w.Name = o.name(at.Alias)
-	o.need("address_type", &w.AddressType)
-	o.need("recv_descriptor", &w.Receive)
-	o.need("change_descriptor", &w.Change)
-	o.need("devices", &w.Devices)
+	o.required("address_type", &w.AddressType)
+	o.required("recv_descriptor", &w.Receive)
+	o.required("change_descriptor", &w.Change)
+	o.required("devices", &w.Devices)
 	w.Keys = o.keys()
-	o.may("description", &w.Description)
-	o.may("sigs_required", &w.SignaturesRequired)
-	o.may("blockheight", &w.BlockHeight)
-	o.may("address_index", &w.ReceiveIndex)
-	o.may("change_index", &w.ChangeIndex)
-	o.may("keypool", &w.ReceiveEnd)
-	o.may("change_keypool", &w.ChangeEnd)
+	o.optional("description", &w.Description)
+	o.optional("sigs_required", &w.SignaturesRequired)
+	o.optional("blockheight", &w.BlockHeight)
+	o.optional("address_index", &w.ReceiveIndex)
+	o.optional("change_index", &w.ChangeIndex)
+	o.optional("keypool", &w.ReceiveEnd)
+	o.optional("change_keypool", &w.ChangeEnd)
 	if w.BlockHeight < 0 {
 		w.BlockHeight = 0
 		o.warn("blockheight", "is negative; a rescan starts at the first block")
@@ -144,7 +144,7 @@ func (o *object) wallet(at WalletFile) (Wallet, error) {
 
 func (o *object) frozen() []btc.Outpoint {
 	var values []jsontext.Value
-	o.may("frozen_utxo", &values)
+	o.optional("frozen_utxo", &values)
 	var frozen []btc.Outpoint
 	for _, value := range values {
 		var text string
@@ -171,9 +171,9 @@ func (o *object) pending() []PSBT {
 		}
 		psbt := PSBT{Txid: txid}
 		var seconds float64
-		p.need("base64", &psbt.Base64)
-		p.may("raw", &psbt.Raw)
-		p.may("time", &seconds)
+		p.required("base64", &psbt.Base64)
+		p.optional("raw", &psbt.Raw)
+		p.optional("time", &seconds)
 		if p.err != nil {
 			o.warn("pending_psbts", "has an entry without a PSBT; skipped")
 			continue

@@ -27,10 +27,10 @@ type Result string
 
 // The results.
 const (
-	Imported    Result = "imported"
-	AlreadyHere Result = "already here" // by an earlier import
-	Left        Result = "left"         // omitted on purpose; nothing is lost
-	NotImported Result = "not imported" // something is missing and may need action
+	Imported        Result = "imported"
+	AlreadyImported Result = "already here" // by an earlier import
+	Skipped         Result = "left"         // omitted on purpose; nothing is lost
+	NotImported     Result = "not imported" // something is missing and may need action
 )
 
 // Kinds of objects.
@@ -73,7 +73,7 @@ type Report struct {
 func (r Report) Status() Status {
 	carried, lost := false, false
 	for _, i := range r.Items {
-		carried = carried || i.Result == Imported || i.Result == AlreadyHere
+		carried = carried || i.Result == Imported || i.Result == AlreadyImported
 		lost = lost || i.Result == NotImported
 	}
 	for _, p := range r.Problems {
@@ -239,7 +239,7 @@ func role(admin bool) string {
 
 func resultOf(outcome auth.Outcome) Result {
 	if outcome == auth.OutcomeBefore {
-		return AlreadyHere
+		return AlreadyImported
 	}
 	return Imported
 }
@@ -253,7 +253,7 @@ func (r *run) refusedUser(u datadir.User, err error) error {
 	result := NotImported
 	switch {
 	case errors.Is(err, auth.ErrImportDeleted):
-		result = Left
+		result = Skipped
 	case errors.Is(err, auth.ErrUserExists):
 		why = "a user with this name, ignoring case, exists here and is unchanged; tokens and wallets are skipped"
 	}
@@ -308,7 +308,7 @@ func (r *run) token(ctx context.Context, u datadir.User, owner auth.User, t data
 	}
 	result := NotImported
 	if errors.Is(err, auth.ErrImportExpired) || errors.Is(err, auth.ErrImportDeleted) || errors.Is(err, auth.ErrImportToken) {
-		result = Left
+		result = Skipped
 	}
 	if errors.Is(err, auth.ErrDescriptionTaken) {
 		why = "a token with this id or description already exists here"

@@ -53,10 +53,10 @@ var engines = map[string]func(t *testing.T) *fixture{
 
 func onBothEngines(t *testing.T, test func(t *testing.T, h *fixture)) {
 	t.Helper()
-	for engine, house := range engines {
+	for engine, open := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			test(t, house(t))
+			test(t, open(t))
 		})
 	}
 }
@@ -104,7 +104,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-func (h *fixture) movein(t *testing.T, path string, dryRun bool) importer.Report {
+func (h *fixture) importFrom(t *testing.T, path string, dryRun bool) importer.Report {
 	t.Helper()
 	f, err := datadir.Open(path)
 	check(t, err)
@@ -141,17 +141,17 @@ func TestImport(t *testing.T) {
 				_, err := h.users.CreateFirst(t.Context(), "")
 				check(t, err)
 				before := h.state(t)
-				planned := text(h.movein(t, folders+name, true))
+				planned := text(h.importFrom(t, folders+name, true))
 				if after := h.state(t); after != before {
 					t.Errorf("the dry run changed\n%s\nto\n%s", before, after)
 				}
-				done := text(h.movein(t, folders+name, false))
+				done := text(h.importFrom(t, folders+name, false))
 				if diff := cmp.Diff(planned, done); diff != "" {
 					t.Errorf("the dry run reported a different result: %s", diff)
 				}
 				golden(t, name, done)
 				first := h.state(t)
-				again := h.movein(t, folders+name, false)
+				again := h.importFrom(t, folders+name, false)
 				if second := h.state(t); second != first {
 					t.Errorf("the second import changed\n%s\nto\n%s", first, second)
 				}
@@ -186,7 +186,7 @@ func (h *fixture) state(t *testing.T) string {
 // Desktop accepted are valid after the import.
 func TestRecordedCredentials(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, h *fixture) {
-		h.movein(t, folders+"real", false)
+		h.importFrom(t, folders+"real", false)
 		if !h.let(t, "admin", "admin") || !h.let(t, "someuser", "somepassword") || h.let(t, "someuser", "admin") || h.let(t, "admin", "somepassword") {
 			t.Error("wrong passwords are accepted, or recorded passwords refused")
 		}
@@ -225,7 +225,7 @@ func TestImport_ExistingUsers(t *testing.T) {
 		_, err = h.users.Create(t.Context(), auth.Operator("me"), "SomeUser", "another password", false)
 		check(t, err)
 		before := h.state(t)
-		report := h.movein(t, folders+"real", false)
+		report := h.importFrom(t, folders+"real", false)
 		if after := h.state(t); after != before {
 			t.Errorf("changed\n%s\nto\n%s", before, after)
 		}
@@ -250,7 +250,7 @@ func TestImport_Repeated(t *testing.T) {
 		check(t, err)
 		const later = `"3ecd1b96-5169-4499-b532-f8881bf700da"`
 		check(t, os.WriteFile(users, []byte(strings.ReplaceAll(string(all), later, `"x"`)), 0o600))
-		h.movein(t, path, false)
+		h.importFrom(t, path, false)
 		admin, err := h.users.Get(ctx, "admin")
 		check(t, err)
 		me.UserID = admin.ID
@@ -262,7 +262,7 @@ func TestImport_Repeated(t *testing.T) {
 		check(t, err)
 
 		check(t, os.WriteFile(users, all, 0o600))
-		report := text(h.movein(t, path, false))
+		report := text(h.importFrom(t, path, false))
 		for _, want := range []string{
 			"token | admin: t57441925, 3ecd1b96 | imported |",
 			"token | admin: d1, d55e6396 | left | was imported before and has been deleted here since",
@@ -277,7 +277,7 @@ func TestImport_Repeated(t *testing.T) {
 			t.Error("the import reverted a changed password")
 		}
 		check(t, h.users.Delete(ctx, me, "someuser", false))
-		report = text(h.movein(t, path, false))
+		report = text(h.importFrom(t, path, false))
 		if h.let(t, "someuser", "somepassword") || !strings.Contains(report, "user | someuser | left | was imported before") {
 			t.Errorf("a deleted user was restored:\n%s", report)
 		}
@@ -301,8 +301,8 @@ func TestImport_Interrupted(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	report := h.movein(t, folders+"real", false)
-	if report.Count(importer.KindUser, importer.Imported) != 1 || report.Count(importer.KindUser, importer.AlreadyHere) != 1 {
+	report := h.importFrom(t, folders+"real", false)
+	if report.Count(importer.KindUser, importer.Imported) != 1 || report.Count(importer.KindUser, importer.AlreadyImported) != 1 {
 		t.Error(text(report))
 	}
 }

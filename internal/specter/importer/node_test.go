@@ -30,19 +30,19 @@ func loaded(t *testing.T, n *testkit.Node) (names []string) {
 // pending PSBTs become proposals. A dry run reports the same without changing the database
 // or the node, and a second import changes nothing.
 func TestImport_AtItsNode(t *testing.T) {
-	for engine, house := range engines {
+	for engine, open := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			n, h := recordedNode(t), house(t)
+			n, h := recordedNode(t), open(t)
 			h.atNode(t, n)
 			_, err := h.users.CreateFirst(t.Context(), "")
 			check(t, err)
 			before, was := h.state(t), loaded(t, n)
-			planned := text(h.movein(t, folders+"real", true))
+			planned := text(h.importFrom(t, folders+"real", true))
 			if h.state(t) != before || !slices.Equal(loaded(t, n), was) {
 				t.Errorf("the dry run changed the database or the node; loaded wallets %q", loaded(t, n))
 			}
-			done := text(h.movein(t, folders+"real", false))
+			done := text(h.importFrom(t, folders+"real", false))
 			if diff := cmp.Diff(planned, done); diff != "" {
 				t.Errorf("the dry run reported a different result: %s", diff)
 			}
@@ -63,8 +63,8 @@ func TestImport_AtItsNode(t *testing.T) {
 			}
 			_, err = h.proposals().Cancel(t.Context(), admin, "simple_one", open[0].ID, nil)
 			check(t, err)
-			again := h.movein(t, folders+"real", false)
-			if n := again.Count(importer.KindProposal, importer.AlreadyHere); n != 8 || again.Count(importer.KindProposal, importer.Left) != 2 || again.Count(importer.KindProposal, importer.Imported) != 0 {
+			again := h.importFrom(t, folders+"real", false)
+			if n := again.Count(importer.KindProposal, importer.AlreadyImported); n != 8 || again.Count(importer.KindProposal, importer.Skipped) != 2 || again.Count(importer.KindProposal, importer.Imported) != 0 {
 				t.Errorf("after a second import: %s", text(again))
 			}
 			if p, err := h.proposals().Get(t.Context(), admin, "simple_one", open[0].ID); err != nil || p.Status != proposal.Cancelled {

@@ -81,13 +81,13 @@ func (r *run) knownProposal(ctx context.Context, who *auth.Principal, v wallet.V
 	p, err := r.proposals.Get(ctx, who, v.Alias, id)
 	switch {
 	case errors.Is(err, proposal.ErrNotFound):
-		return Left, auth.ErrImportDeleted.Message, nil
+		return Skipped, auth.ErrImportDeleted.Message, nil
 	case err != nil:
 		return "", "", err
 	case p.Status == proposal.Cancelled:
-		return Left, "was imported before and has since been cancelled here; it stays cancelled", nil
+		return Skipped, "was imported before and has since been cancelled here; it stays cancelled", nil
 	}
-	return AlreadyHere, "", nil
+	return AlreadyImported, "", nil
 }
 
 // proposalResult returns the result for a pending PSBT. It returns an error only if one.Err
@@ -95,7 +95,7 @@ func (r *run) knownProposal(ctx context.Context, who *auth.Principal, v wallet.V
 func proposalResult(one proposal.Imported) (Result, string, error) {
 	switch {
 	case errors.Is(one.Err, proposal.ErrImportSent):
-		return Left, proposal.ErrImportSent.Message, nil
+		return Skipped, proposal.ErrImportSent.Message, nil
 	case one.Err != nil:
 		why, ok := refusalOrNode(one.Err)
 		if !ok {
@@ -103,7 +103,7 @@ func proposalResult(one proposal.Imported) (Result, string, error) {
 		}
 		return NotImported, why, nil
 	case one.Known:
-		return AlreadyHere, "", nil
+		return AlreadyImported, "", nil
 	}
 	return Imported, fmt.Sprintf("pays %s BTC; %d signatures; open until %s", one.Sent(), len(one.Signatures), one.ExpiresAt.UTC().Format("2006-01-02")), nil
 }

@@ -85,7 +85,7 @@ func (r *run) devices(ctx context.Context, u datadir.User, owner auth.User) erro
 		if added {
 			r.add(KindDevice, name, Imported, detail)
 		} else {
-			r.add(KindDevice, name, AlreadyHere, "")
+			r.add(KindDevice, name, AlreadyImported, "")
 		}
 	}
 	return nil
@@ -128,13 +128,13 @@ func (r *run) allWallets(ctx context.Context, u datadir.User, owner auth.User) e
 		}
 		r.add(KindWallet, walletName(u, w), result, detail)
 		switch result {
-		case Imported, AlreadyHere:
+		case Imported, AlreadyImported:
 			if err := r.pendingPSBTs(ctx, u, owner, w, v); err != nil {
 				return fmt.Errorf("wallet %s: %w", show(w.Name), err)
 			}
 		case NotImported:
 			r.lostProposals(u, w)
-		case Left:
+		case Skipped:
 		}
 	}
 	return nil
@@ -157,7 +157,7 @@ func (r *run) wallet(ctx context.Context, u datadir.User, owner auth.User, w dat
 	case r.chain.Problem != "":
 		return wallet.View{}, NotImported, r.chain.Problem + "; repeat the import when the node is usable", nil
 	case w.Chain != r.chain.Network:
-		return wallet.View{}, Left, fmt.Sprintf("is on the chain %s, but the node is on %s", w.Chain, r.chain.Network), nil
+		return wallet.View{}, Skipped, fmt.Sprintf("is on the chain %s, but the node is on %s", w.Chain, r.chain.Network), nil
 	}
 	origin := r.walletOrigin(u, w)
 	id, err := r.book.ImportedAs(ctx, KindWallet, origin)
@@ -197,9 +197,9 @@ func (r *run) knownWallet(ctx context.Context, who *auth.Principal, id string) (
 		return wallet.View{}, "", "", err
 	}
 	if i := slices.IndexFunc(views, func(v wallet.View) bool { return v.ID == id }); i >= 0 {
-		return views[i], AlreadyHere, "", nil
+		return views[i], AlreadyImported, "", nil
 	}
-	return wallet.View{}, Left, auth.ErrImportDeleted.Message, nil
+	return wallet.View{}, Skipped, auth.ErrImportDeleted.Message, nil
 }
 
 // planOf returns the plan for a wallet in specterd. Values that specterd does not accept
@@ -338,7 +338,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		return n, err
 	}
 	if cleaned > 0 {
-		r.add(KindLabel, show(v.Alias), Left, fmt.Sprintf("control and invisible characters of %d labels; the visible text is imported", cleaned))
+		r.add(KindLabel, show(v.Alias), Skipped, fmt.Sprintf("control and invisible characters of %d labels; the visible text is imported", cleaned))
 	}
 	if lost > maxLostLabels {
 		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more belong to an invalid address or one of another chain", lost-maxLostLabels))

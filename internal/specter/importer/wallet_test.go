@@ -72,8 +72,8 @@ func TestImport_Wallets(t *testing.T) {
 	n.Mine(t, 15)
 	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)
-		planned := h.movein(t, folders+"real", true)
-		done := h.movein(t, folders+"real", false)
+		planned := h.importFrom(t, folders+"real", true)
+		done := h.importFrom(t, folders+"real", false)
 		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
 			t.Errorf("the dry run reported a different result: %s", diff)
 		}
@@ -113,8 +113,8 @@ func TestImport_Wallets(t *testing.T) {
 		other := "another label"
 		check(t, h.service().SetLabels(t.Context(), admin, "simple_one", []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
 		check(t, h.service().Delete(t.Context(), admin, "tap", false))
-		again := h.movein(t, folders+"real", false)
-		if again.Count(importer.KindWallet, importer.AlreadyHere) != 4 || again.Count(importer.KindWallet, importer.Left) != 1 || again.Count(importer.KindWallet, importer.Imported) != 0 {
+		again := h.importFrom(t, folders+"real", false)
+		if again.Count(importer.KindWallet, importer.AlreadyImported) != 4 || again.Count(importer.KindWallet, importer.Skipped) != 1 || again.Count(importer.KindWallet, importer.Imported) != 0 {
 			t.Error(text(again))
 		}
 		if got := h.labels(t, admin, "simple_one"); strings.Join(got, ", ") != "another label, lab two, someLabel, someOtherLabel" {
@@ -130,8 +130,8 @@ func TestImport_MadeUpWallets(t *testing.T) {
 	n.Mine(t, 1)
 	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)
-		planned := text(h.movein(t, folders+"madeup", true))
-		report := text(h.movein(t, folders+"madeup", false))
+		planned := text(h.importFrom(t, folders+"madeup", true))
+		report := text(h.importFrom(t, folders+"madeup", false))
 		if diff := cmp.Diff(planned, report); diff != "" {
 			t.Errorf("the dry run reported a different result: %s", diff)
 		}
@@ -161,7 +161,7 @@ func TestImport_InterruptedAfterWallet(t *testing.T) {
 	h := newFixture(t, filepath.Join(t.TempDir(), "x.db"))
 	h.atNode(t, n)
 	h.chain = importer.Chain{Problem: rpcclient.ErrUnavailable.Message} // the first import omits the wallets
-	h.movein(t, folders+"real", false)
+	h.importFrom(t, folders+"real", false)
 	h.atNode(t, n)
 	zero := 0
 	_, err := h.service().Create(t.Context(), h.as(t, "admin"), wallet.Plan{
@@ -169,7 +169,7 @@ func TestImport_InterruptedAfterWallet(t *testing.T) {
 		Descriptor: "wpkh([e0e0f3de/84h/1h/0h]tpubDCSdidzHdMQemRVvEZVRYkDCeTqNWR9S2nAy1WnBr26cSkN1VkXJGgipFDtAiWEJeXPzb1U6GSdrGbu35odWJXst7myq85oevPo1Vtyq5nr/<0;1>/*)",
 	})
 	check(t, err)
-	report := h.movein(t, folders+"real", false)
+	report := h.importFrom(t, folders+"real", false)
 	if report.Count(importer.KindWallet, importer.Imported) != 5 { // including the existing one
 		t.Error(text(report))
 	}
@@ -194,7 +194,7 @@ func TestImport_FrozenUTXOs(t *testing.T) {
 	}
 	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)
-		report := text(h.movein(t, path, false))
+		report := text(h.importFrom(t, path, false))
 		for _, want := range []string{
 			"wallet | satoshi: Frozen, regtest | imported | created again in Bitcoin Core, with a rescan from block 1: Bitcoin Core has no wallet specter/frozen; 2 labels, 2 frozen UTXOs",
 			"label | frozen: Another's | not imported | belongs to an invalid address or one of another chain: bcrt1qd4mz2gl7v4t7nl5yyj5jvvkzx7nr8gqxxxxxxx",

@@ -21,7 +21,7 @@ import (
 // TestMain also runs owner, if the test starts this binary as the process to be
 // killed.
 func TestMain(m *testing.M) {
-	if os.Getenv("LEASH_TEST_OWNER") != "" {
+	if os.Getenv("CHILDPROCESS_TEST_OWNER") != "" {
 		owner()
 		return
 	}
@@ -44,10 +44,10 @@ func owner() {
 	select {}
 }
 
-func TestNothingOutlivesAKilledOwner(t *testing.T) {
+func TestKilledOwner(t *testing.T) {
 	t.Parallel()
 	self := exec.CommandContext(t.Context(), os.Args[0])
-	self.Env = append(os.Environ(), "LEASH_TEST_OWNER=1")
+	self.Env = append(os.Environ(), "CHILDPROCESS_TEST_OWNER=1")
 	stdout, err := self.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestNothingOutlivesAKilledOwner(t *testing.T) {
 	})
 }
 
-func TestSignalReachesTheProgram(t *testing.T) {
+func TestProcess_Signal(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap "echo caught; exit 7" TERM; echo ready >"$0"; while :; do sleep 0.05; done`,
@@ -104,7 +104,7 @@ func TestSignalReachesTheProgram(t *testing.T) {
 	p.Signal("TERM") // has no effect
 }
 
-func TestProgramEndsByItself(t *testing.T) {
+func TestProcess_Exits(t *testing.T) {
 	t.Parallel()
 	p, err := childprocess.Start(exec.CommandContext(t.Context(), "true"), "KILL")
 	if err != nil {
@@ -116,14 +116,14 @@ func TestProgramEndsByItself(t *testing.T) {
 	}
 }
 
-func TestStartWithoutProgram(t *testing.T) {
+func TestStart_ProgramMissing(t *testing.T) {
 	t.Parallel()
 	if _, err := childprocess.Start(exec.CommandContext(t.Context(), "no-such-program"), "KILL"); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("got %v, want exec.ErrNotFound", err)
 	}
 }
 
-func TestTempDirRemoved(t *testing.T) {
+func TestTempDir_Removed(t *testing.T) {
 	t.Parallel()
 	dir, remove, err := childprocess.TempDir("childprocess-*")
 	if err != nil {
@@ -140,9 +140,9 @@ func TestTempDirRemoved(t *testing.T) {
 	}
 }
 
-// TestTempDirOutlivesGarbageCollection checks that garbage collection does not
+// TestTempDir_GarbageCollection checks that garbage collection does not
 // close the pipe, which would remove the directory.
-func TestTempDirOutlivesGarbageCollection(t *testing.T) {
+func TestTempDir_GarbageCollection(t *testing.T) {
 	t.Parallel()
 	forgotten, _, err := childprocess.TempDir("childprocess-*")
 	if err != nil {

@@ -162,12 +162,12 @@ func (n *Node) Kill() {
 	<-n.process.Done()
 }
 
-// Freeze makes the node hang: it keeps its connections and does not respond until
-// Thaw. Kill also terminates a frozen node.
-func (n *Node) Freeze() { n.process.Signal("STOP") }
+// Suspend makes the node hang: it keeps its connections and does not respond until
+// Resume. Kill also terminates a frozen node.
+func (n *Node) Suspend() { n.process.Signal("STOP") }
 
-// Thaw resumes a frozen node.
-func (n *Node) Thaw() { n.process.Signal("CONT") }
+// Resume resumes a frozen node.
+func (n *Node) Resume() { n.process.Signal("CONT") }
 
 // URL returns the URL of the node's RPC, with the credentials of the cookie, which
 // change at each start.

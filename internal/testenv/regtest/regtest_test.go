@@ -50,10 +50,10 @@ func TestNode(t *testing.T) {
 	}
 }
 
-// TestEachLockTimeIsRelayed checks that the node relays transactions with a lock
+// TestLockTimes_Relayed checks that the node relays transactions with a lock
 // time of 21, which Bitcoin Knots rejects by default. Wallets choose it only
 // occasionally.
-func TestEachLockTimeIsRelayed(t *testing.T) {
+func TestLockTimes_Relayed(t *testing.T) {
 	t.Parallel()
 	n := start(t)
 	const wallet = "payer"
@@ -148,7 +148,7 @@ func TestAddresses(t *testing.T) {
 	_ = connection.Close()
 }
 
-func TestExtraArgsWin(t *testing.T) {
+func TestExtraArgs_Override(t *testing.T) {
 	t.Parallel()
 	n := start(t, "-txindex=0", "-nozmqpubhashblock", "-nozmqpubrawtx", "-nozmqpubsequence")
 	if indexes := call[map[string]any](t, n, "getindexinfo"); indexes["txindex"] != nil {

@@ -56,7 +56,7 @@ func (r *Relay) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", r.port)
 // progress are not affected.
 func (r *Relay) Intercept(answer func(*Exchange)) {
 	if answer == nil {
-		answer = (*Exchange).HandOn
+		answer = (*Exchange).Forward
 	}
 	r.meddle.Store(&answer)
 }
@@ -110,8 +110,8 @@ func (x *Exchange) Calls(methods ...string) bool {
 	return len(methods) == 0 || slices.ContainsFunc(x.Methods, func(m string) bool { return slices.Contains(methods, m) })
 }
 
-// HandOn forwards the request to the node, and the response to the client.
-func (x *Exchange) HandOn() { x.Answer(x.Ask()) }
+// Forward forwards the request to the node, and the response to the client.
+func (x *Exchange) Forward() { x.Answer(x.Ask()) }
 
 // Ask forwards the request to the node and returns the response.
 func (x *Exchange) Ask() (status int, body []byte) {

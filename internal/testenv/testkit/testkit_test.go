@@ -36,7 +36,7 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
-func TestPostgresDropsTheDatabase(t *testing.T) {
+func TestPostgres_DropsDatabase(t *testing.T) {
 	t.Parallel()
 	testkit.NeedsServer(t, "PostgreSQL")
 	var address string
@@ -67,7 +67,7 @@ func TestBitcoind(t *testing.T) {
 	}
 }
 
-func TestScriptAndFindBinaryAgree(t *testing.T) {
+func TestFindBinary_SameAsScript(t *testing.T) {
 	t.Parallel()
 	testkit.NeedsServer(t, "bitcoind")
 	found, err := regtest.FindBinary(t.Context())
@@ -87,7 +87,7 @@ func TestScriptAndFindBinaryAgree(t *testing.T) {
 // to be killed.
 const ownerVariable = "TESTKIT_TEST_OWNER"
 
-// TestOwner is a helper process of TestNothingOutlivesAKilledTest.
+// TestOwner is a helper process of TestKilledTest_NothingLeft.
 func TestOwner(t *testing.T) {
 	if os.Getenv(ownerVariable) == "" {
 		return
@@ -101,7 +101,7 @@ func TestOwner(t *testing.T) {
 	select {}
 }
 
-func TestNothingOutlivesAKilledTest(t *testing.T) {
+func TestKilledTest_NothingLeft(t *testing.T) {
 	t.Parallel()
 	testkit.NeedsServer(t, "bitcoind and PostgreSQL")
 	temp := t.TempDir()

@@ -90,7 +90,7 @@ func wantError(t *testing.T, got answer, path string, status int, code, message 
 	}
 }
 
-func TestHeadIsGetWithoutBody(t *testing.T) {
+func TestHead(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin := s.user(t, "admin", true)
@@ -180,9 +180,9 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// TestSpecterWithoutNode checks that /specter succeeds and reports the problem if the node is
+// TestSpecter_NodeUnreachable checks that /specter succeeds and reports the problem if the node is
 // unreachable.
-func TestSpecterWithoutNode(t *testing.T) {
+func TestSpecter_NodeUnreachable(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	k := s.token(t, s.user(t, "admin", true), 0)
@@ -199,8 +199,8 @@ func TestSpecterWithoutNode(t *testing.T) {
 		`"info":{"chain":"regtest","mempool_info":{"size":1},`, `"last_contact":"2026-12-01T10:00:00Z"`, `"network_info":{"version":290403}`)
 }
 
-// TestSpecterShowsOnlyOwnWallets checks that an admin does not see wallets of other users.
-func TestSpecterShowsOnlyOwnWallets(t *testing.T) {
+// TestSpecter_OwnWalletsOnly checks that an admin does not see wallets of other users.
+func TestSpecter_OwnWalletsOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin, other := s.user(t, "admin", true), s.user(t, "other", false)

@@ -30,17 +30,17 @@ const (
 	patience        = time.Minute
 )
 
-// following is a specterd that indexes a node with several wallets.
-type following struct {
+// indexingServer is a specterd that indexes a node with several wallets.
+type indexingServer struct {
 	*reader
 	chain     *chain
 	receive   []*btc.Deriver // one per wallet, for its receive addresses
 	addresses uint32         // number of addresses used so far in each wallet
 }
 
-// follow starts a node and a specterd, and creates a number of wallets through its
+// startIndexing starts a node and a specterd, and creates a number of wallets through its
 // API.
-func (b *bench) follow(ctx context.Context, name string, wallets int, nodeArgs ...string) (f *following, stop func(), err error) {
+func (b *bench) startIndexing(ctx context.Context, name string, wallets int, nodeArgs ...string) (f *indexingServer, stop func(), err error) {
 	c, err := startChain(ctx, b.chainFolder(name), fanSize, nodeArgs...)
 	if err != nil {
 		return nil, nil, err
@@ -56,7 +56,7 @@ func (b *bench) follow(ctx context.Context, name string, wallets int, nodeArgs .
 		return nil, nil, err
 	}
 	stop = func() { up.stop(); c.Kill() }
-	f = &following{reader: newReader(up, s), chain: c, receive: make([]*btc.Deriver, wallets)}
+	f = &indexingServer{reader: newReader(up, s), chain: c, receive: make([]*btc.Deriver, wallets)}
 	running, ctx := errgroup.WithContext(ctx)
 	running.SetLimit(4)
 	for i := range f.receive {
@@ -88,7 +88,7 @@ func (s *seeded) addUser(ctx context.Context) (err error) {
 
 func aliasOf(i int) string { return fmt.Sprintf("wallet_%d", i) }
 
-func (f *following) makeWallet(ctx context.Context, i int) error {
+func (f *indexingServer) makeWallet(ctx context.Context, i int) error {
 	keyAndPath := fmt.Sprintf("[d34db33f/84h/1h/0h]%s/%d", publicKey, i)
 	d, err := btc.ParseDescriptor("wpkh("+keyAndPath+"/0/*)", btc.Regtest)
 	if err != nil {
@@ -120,7 +120,7 @@ func (f *following) makeWallet(ctx context.Context, i int) error {
 }
 
 // payment returns a transaction that pays to the next address of a wallet.
-func (f *following) payment(wallet int) (raw, txid string, err error) {
+func (f *indexingServer) payment(wallet int) (raw, txid string, err error) {
 	script, err := f.receive[wallet].Script(f.addresses)
 	if err != nil {
 		return "", "", err
@@ -133,7 +133,7 @@ func (f *following) payment(wallet int) (raw, txid string, err error) {
 // until all wallets have indexed it.
 func measureBlock(ctx context.Context, b *bench) error {
 	start := clock()
-	f, stop, err := b.follow(ctx, nameBlock, followedWallets)
+	f, stop, err := b.startIndexing(ctx, nameBlock, followedWallets)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func measureBlock(ctx context.Context, b *bench) error {
 
 // block mines a block with payments, and returns the time until the indexes of all
 // wallets have reached it.
-func (f *following) block(ctx context.Context, db *sql.DB) (time.Duration, error) {
+func (f *indexingServer) block(ctx context.Context, db *sql.DB) (time.Duration, error) {
 	var height int
 	if err := f.chain.into(ctx, &height, "getblockcount"); err != nil {
 		return 0, err
@@ -203,7 +203,7 @@ func (f *following) block(ctx context.Context, db *sql.DB) (time.Duration, error
 }
 
 // shows reports whether a transaction is in the history of a wallet.
-func (f *following) shows(ctx context.Context, wallet int, txid string) (bool, error) {
+func (f *indexingServer) shows(ctx context.Context, wallet int, txid string) (bool, error) {
 	body, err := f.open(ctx, "/api/v1/wallets/"+aliasOf(wallet)+"/transactions?limit=100", "")
 	if err != nil {
 		return false, err
@@ -241,7 +241,7 @@ func measureArrivals(ctx context.Context, b *bench) error {
 // arrivals sends payments at times that are distributed over the interval between
 // two polls, and returns how long each took to arrive.
 func (b *bench) arrivals(ctx context.Context, name string, between time.Duration, nodeArgs []string) ([]time.Duration, error) {
-	f, stop, err := b.follow(ctx, name, 3, nodeArgs...)
+	f, stop, err := b.startIndexing(ctx, name, 3, nodeArgs...)
 	if err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func (h *importedServer) wantCredentials() {
 			Life float64 `json:"jwt_token_life"`
 		} `json:"jwt_tokens"`
 	}
-	h.readOld("users.json", &users)
+	h.readSpecterFile("users.json", &users)
 	accepted := 0
 	for _, u := range users {
 		for _, token := range u.Tokens {
@@ -208,7 +208,7 @@ func (h *importedServer) wantCredentials() {
 	}
 }
 
-func (h *importedServer) readOld(path string, into any) {
+func (h *importedServer) readSpecterFile(path string, into any) {
 	h.t.Helper()
 	text, err := os.ReadFile(filepath.Join(oldFolder, path))
 	check(h.t, err)
