@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,6 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 	zombiezen "zombiezen.com/go/sqlite"
 
+	"github.com/specterd/specterd/internal/backoff"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store/db"
 )
@@ -29,6 +29,9 @@ const (
 	txPatience = 8 * time.Second
 	// bulkPatience is the time limit for a transaction with many statements.
 	bulkPatience = 30 * time.Second
+	// minRetryDelay and maxRetryDelay limit the delay between two attempts.
+	minRetryDelay = 20 * time.Millisecond
+	maxRetryDelay = time.Second
 )
 
 // ErrUnavailable is returned while the database does not respond.
@@ -106,17 +109,14 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 	return translate(body(db.New(s.toRead(tx))))
 }
 
-// retry calls do with the number of the attempt, and again if do fails because of another
-// connection. It stops after maxAttempts and when ctx ends.
+// retry calls do with the number of the attempt, starting at 1, until it succeeds, fails
+// for another reason than a conflict with another connection, or has failed maxAttempts
+// times. It returns the last error of do, also if ctx ends.
 func retry(ctx context.Context, do func(attempt int) error) error {
+	delays := backoff.New(minRetryDelay, maxRetryDelay)
 	for attempt := 1; ; attempt++ {
 		err := do(attempt)
-		if !isContention(err) || ctx.Err() != nil || attempt == maxAttempts {
-			return err
-		}
-		select {
-		case <-time.After(backoff(attempt)):
-		case <-ctx.Done():
+		if !isContention(err) || attempt == maxAttempts || delays.Wait(ctx) != nil {
 			return err
 		}
 	}
@@ -138,13 +138,6 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
-}
-
-// backoff returns the delay before the next attempt. It doubles with each attempt, up to
-// a second, and varies randomly by 50 %.
-func backoff(attempt int) time.Duration {
-	d := min(10*time.Millisecond<<attempt, time.Second)
-	return d/2 + rand.N(d) //nolint:gosec // jitter, not a secret
 }
 
 // isContention reports whether err was caused by a conflict with another transaction.

@@ -15,9 +15,9 @@ package backend
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
+	"github.com/specterd/specterd/internal/backoff"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
@@ -25,12 +25,12 @@ import (
 // noLimit is the timeout of calls that are limited only by their context.
 const noLimit = 10 * 365 * 24 * time.Hour
 
-// patience is the delay before the first repetition of a read that the node rejected
-// temporarily. It doubles with each repetition. tries is the maximum number of
-// attempts, which take about three seconds in total.
+// The delays between attempts of a read that the node rejects temporarily, and the
+// maximum number of attempts, which take about three seconds in total.
 const (
-	patience = 50 * time.Millisecond
-	tries    = 7
+	minRetryDelay = 50 * time.Millisecond
+	maxRetryDelay = 1600 * time.Millisecond
+	maxAttempts   = 7
 )
 
 // Node provides a node's chain, mempool and wallets. It is safe for concurrent use.
@@ -84,7 +84,7 @@ func unlessDisabled(err error) error {
 // read calls a method that changes nothing, and repeats the call if the node rejects
 // it temporarily.
 func (c caller) read(ctx context.Context, out any, method string, params ...any) error {
-	return again(ctx, func() error { return c.write(ctx, out, method, params...) })
+	return retryRead(ctx, func() error { return c.write(ctx, out, method, params...) })
 }
 
 // batch makes calls in one request and sets the Err of each. It returns an error if
@@ -106,24 +106,17 @@ func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 // readBatch is batch for calls that change nothing, and repeats them if the node
 // rejects one temporarily. The Out of a call may be written several times.
 func (c caller) readBatch(ctx context.Context, reqs []rpcclient.Request) error {
-	return again(ctx, func() error { return c.batch(ctx, reqs) })
+	return retryRead(ctx, func() error { return c.batch(ctx, reqs) })
 }
 
-// again calls do, a read, until the node no longer rejects it temporarily, at most
-// tries times.
-func again(ctx context.Context, do func() error) error {
-	wait := patience
-	for range tries - 1 {
+// retryRead calls do, which only reads, until the node no longer rejects it temporarily,
+// at most maxAttempts times. It returns the last error of do, also if ctx ends.
+func retryRead(ctx context.Context, do func() error) error {
+	delays := backoff.New(minRetryDelay, maxRetryDelay)
+	for attempt := 1; ; attempt++ {
 		err := do()
-		if !errors.Is(err, rpcclient.ErrNotNow) {
+		if !errors.Is(err, rpcclient.ErrNotNow) || attempt == maxAttempts || delays.Wait(ctx) != nil {
 			return err
 		}
-		select {
-		case <-time.After(wait/2 + rand.N(wait)): //nolint:gosec // jitter, not a secret
-		case <-ctx.Done():
-			return err
-		}
-		wait *= 2
 	}
-	return do()
 }

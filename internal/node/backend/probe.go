@@ -28,7 +28,7 @@ type Probe struct {
 // bytes, and ErrBlockNotFound.
 func (w *Wallet) Probe(ctx context.Context, hash string, maxAnswer int64) (p Probe, err error) {
 	small := caller{w.rpc.WithMaxAnswer(maxAnswer)}
-	err = again(ctx, func() error {
+	err = retryRead(ctx, func() error {
 		p, err = small.probe(ctx, hash)
 		return err
 	})

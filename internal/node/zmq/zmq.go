@@ -14,10 +14,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/specterd/specterd/internal/backoff"
 	"github.com/specterd/specterd/internal/node/backend"
 )
 
@@ -53,8 +53,8 @@ type Event struct {
 
 // The delays between attempts to connect.
 const (
-	firstPause = 250 * time.Millisecond
-	maxPause   = 15 * time.Second
+	minRetryDelay = 250 * time.Millisecond
+	maxRetryDelay = 15 * time.Second
 )
 
 // Subscription is a subscription to all relevant announcements of a node. See
@@ -113,18 +113,14 @@ func (s *Subscription) Run(ctx context.Context, handle func(Event)) error {
 
 // follow maintains the connection to one source.
 func (s *Subscription) follow(ctx context.Context, i int, handle func(Event)) {
-	pause := firstPause
+	delays := backoff.New(minRetryDelay, maxRetryDelay)
 	for ctx.Err() == nil {
 		connected, err := s.listen(ctx, i, handle)
 		s.setProblem(i, fmt.Errorf("ZMQ at %s: %w", s.sources[i].address, err))
 		if connected {
-			pause = firstPause
+			delays.Reset()
 		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // jitter, not a secret
-		case <-ctx.Done():
-		}
-		pause = min(2*pause, maxPause)
+		_ = delays.Wait(ctx) // the loop ends with ctx
 	}
 }
 
