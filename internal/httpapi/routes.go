@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -19,13 +20,31 @@ const (
 	livenessPath = "/api/healthz/liveness"
 )
 
-// table returns all routes. Its columns are: method and path; accepted credentials,
-// required scope and required role; handler; summary in the API reference.
+// table returns all routes. The columns of its parts are: method and path; accepted
+// credentials, required scope and required role; handler; summary in the API reference.
 func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
+	return slices.Concat(
+		healthRoutes(health),
+		v1alphaRoutes(alpha),
+		tokenRoutes(one),
+		userRoutes(one),
+		nodeRoutes(one),
+		walletRoutes(one),
+		memberRoutes(one),
+		historyRoutes(one),
+		proposalRoutes(one),
+	)
+}
+
+func healthRoutes(health *health) []route.Route {
 	return []route.Route{
 		line(get, livenessPath, route.Public, 0, route.AnyRole, route.OK(health.liveness), "Check liveness of the process"),
 		line(get, "/api/healthz/readyness", route.Public, 0, route.AnyRole, route.OK(health.readiness), "Check readiness of database, node and clock"),
+	}
+}
 
+func v1alphaRoutes(alpha *v1alpha.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1alpha/token", route.Basic, 0, route.AnyRole, route.OK(alpha.ListTokens), "List your tokens"),
 		line(post, "/api/v1alpha/token", route.Basic, 0, route.AnyRole, route.Created(alpha.CreateToken), "Create a token"),
 		line(get, "/api/v1alpha/token/{id}", route.Basic, 0, route.AnyRole, route.OK(alpha.GetToken), "Get a token"),
@@ -35,7 +54,11 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1alpha/wallets/{alias}", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(alpha.GetWallet, v1alpha.WalletResponse).Heavy(), "Get a wallet with its addresses, UTXOs and transactions"),
 		line(get, "/api/v1alpha/wallets/{alias}/psbt", route.Bearer, auth.ProposalsRead, route.Viewer, route.OK(alpha.ListPSBTs).Heavy(), "List the open proposals of a wallet"),
 		line(post, "/api/v1alpha/wallets/{alias}/psbt", route.Bearer, auth.ProposalsCreate, route.Proposer, route.OK(alpha.CreatePSBT).NeedsNode().Heavy(), "Create a proposal"),
+	}
+}
 
+func tokenRoutes(one *v1.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1/tokens", route.BasicOrBearer, auth.TokensRead, route.AnyRole, route.OK(one.ListTokens), "List your tokens"),
 		line(post, "/api/v1/tokens", route.BasicOrBearer, auth.TokensWrite, route.AnyRole, route.Created(one.CreateToken), "Create a token"),
 		line(get, "/api/v1/tokens/self", route.OwnToken, 0, route.AnyRole, route.OK(one.GetOwnToken), "Get the token that authenticates the request"),
@@ -43,7 +66,12 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/tokens/{id}", route.BasicOrBearer, auth.TokensRead, route.AnyRole, route.OK(one.GetToken), "Get a token"),
 		line(remove, "/api/v1/tokens/{id}", route.BasicOrBearer, auth.TokensWrite, route.AnyRole, route.OK(one.DeleteToken), "Delete a token, tokens created with it, and its successors"),
 		line(post, "/api/v1/tokens/{id}/rotate", route.BasicOrBearer, auth.TokensWrite, route.AnyRole, route.Created(one.RotateToken), "Rotate a token: replace it with one that has the same rights"),
+	}
+}
 
+// userRoutes are the routes of users and of the audit log, which shows their actions.
+func userRoutes(one *v1.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1/users", route.BasicOrBearer, auth.UsersRead, route.Admin, route.OK(one.ListUsers), "List users"),
 		line(post, "/api/v1/users", route.Password, 0, route.Admin, route.Created(one.CreateUser), "Create a user"),
 		line(get, "/api/v1/users/me", route.AnyToken, 0, route.AnyRole, route.OK(one.GetSelf), "Get your own user account"),
@@ -54,25 +82,25 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/users/{name}/tokens", route.BasicOrBearer, auth.UsersRead, route.Admin, route.OK(one.ListUserTokens), "List the tokens of a user"),
 		line(remove, "/api/v1/users/{name}/tokens", route.BasicOrBearer, auth.UsersWrite, route.Admin, route.NoContent(one.DeleteUserTokens), "Delete all tokens of a user"),
 		line(remove, "/api/v1/users/{name}/tokens/{id}", route.BasicOrBearer, auth.UsersWrite, route.Admin, route.OK(one.DeleteUserToken), "Delete a token of a user and its successors"),
-
 		line(get, "/api/v1/audit", route.Bearer, auth.AuditRead, route.Admin, route.OK(one.ListAudit), "List the events of the audit log, the latest first"),
+	}
+}
 
+func nodeRoutes(one *v1.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1/node", route.Bearer, auth.NodeRead, route.AnyRole, route.OK(one.GetNode), "Get the status of the Bitcoin node"),
 		line(get, "/api/v1/fees", route.Bearer, auth.NodeRead, route.AnyRole, route.OK(one.GetFees), "Get fee rate estimates"),
+	}
+}
 
+// walletRoutes are the routes of wallets, their rescans and their addresses.
+func walletRoutes(one *v1.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1/wallets", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.ListWallets).WithETag(), "List your wallets with their balances"),
 		line(post, "/api/v1/wallets", route.Bearer, auth.WalletsWrite, route.AnyRole, route.Created(one.CreateWallet).NeedsNode().WithIdempotencyKey().Heavy(), "Create a watch-only wallet from a descriptor or keys"),
 		line(get, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.GetWallet).WithETag(), "Get a wallet with its balances"),
 		line(patch, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsWrite, route.Viewer, route.OK(one.ChangeWallet).ShownTo(auth.WalletsRead), "Update a wallet's name, fee rate limit or your alias"),
 		line(remove, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsWrite, route.Owner, route.NoContent(one.DeleteWallet), "Delete a wallet for all members (funds are not affected)"),
-		line(get, "/api/v1/wallets/{alias}/members", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.ListMembers).WithETag(), "List a wallet's members"),
-		line(put, "/api/v1/wallets/{alias}/members/{user}", route.Bearer, auth.MembersWrite, route.Owner, route.CreatedOrOK(one.PutMember).ShownTo(auth.WalletsRead), "Update the role of a member"),
-		line(remove, "/api/v1/wallets/{alias}/members/{user}", route.Bearer, auth.MembersWrite, route.Viewer, route.NoContent(one.DeleteMember), "Delete a membership: your own, or any as an owner"),
-		line(get, "/api/v1/wallets/{alias}/invitations", route.Bearer, auth.WalletsRead, route.Owner, route.OK(one.ListInvitations), "List the pending invitations to a wallet"),
-		line(post, "/api/v1/wallets/{alias}/invitations", route.Bearer, auth.MembersWrite, route.Owner, route.Created(one.CreateInvitation), "Invite a user to become a member of a wallet"),
-		line(get, "/api/v1/invitations", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.ListOwnInvitations), "List your invitations to wallets of others"),
-		line(post, "/api/v1/invitations/{id}/accept", route.Bearer, auth.WalletsWrite, route.AnyRole, route.Created(one.AcceptInvitation).ShownTo(auth.WalletsRead), "Accept an invitation and become a member of the wallet"),
-		line(remove, "/api/v1/invitations/{id}", route.Bearer, auth.WalletsWrite, route.AnyRole, route.NoContent(one.DeleteInvitation), "Decline an invitation, or withdraw it as an owner"),
 		line(post, "/api/v1/wallets/{alias}/rescan", route.Bearer, auth.WalletsWrite, route.Owner, route.JSON(http.StatusAccepted, one.StartRescan).ShownTo(auth.WalletsRead).NeedsNode(), "Start a rescan of the blockchain"),
 		line(get, "/api/v1/wallets/{alias}/rescan", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.GetRescan).WithETag(), "Get the progress of the rescan"),
 		line(remove, "/api/v1/wallets/{alias}/rescan", route.Bearer, auth.WalletsWrite, route.Owner, route.NoContent(one.StopRescan).NeedsNode(), "Abort the rescan (transactions already found are kept)"),
@@ -81,6 +109,26 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/wallets/{alias}/addresses/{address}", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.GetAddress).WithETag(), "Get an address with the payments to it"),
 		line(patch, "/api/v1/wallets/{alias}/addresses/{address}", route.Bearer, auth.WalletsWrite, route.Proposer, route.OK(one.LabelAddress).ShownTo(auth.WalletsRead), "Update the label of an address"),
 		line(get, "/api/v1/addresses/{address}", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.FindAddress).WithETag(), "Find the wallets that contain an address"),
+	}
+}
+
+// memberRoutes are the routes of members and invitations.
+func memberRoutes(one *v1.API) []route.Route {
+	return []route.Route{
+		line(get, "/api/v1/wallets/{alias}/members", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.ListMembers).WithETag(), "List a wallet's members"),
+		line(put, "/api/v1/wallets/{alias}/members/{user}", route.Bearer, auth.MembersWrite, route.Owner, route.CreatedOrOK(one.PutMember).ShownTo(auth.WalletsRead), "Update the role of a member"),
+		line(remove, "/api/v1/wallets/{alias}/members/{user}", route.Bearer, auth.MembersWrite, route.Viewer, route.NoContent(one.DeleteMember), "Delete a membership: your own, or any as an owner"),
+		line(get, "/api/v1/wallets/{alias}/invitations", route.Bearer, auth.WalletsRead, route.Owner, route.OK(one.ListInvitations), "List the pending invitations to a wallet"),
+		line(post, "/api/v1/wallets/{alias}/invitations", route.Bearer, auth.MembersWrite, route.Owner, route.Created(one.CreateInvitation), "Invite a user to become a member of a wallet"),
+		line(get, "/api/v1/invitations", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.ListOwnInvitations), "List your invitations to wallets of others"),
+		line(post, "/api/v1/invitations/{id}/accept", route.Bearer, auth.WalletsWrite, route.AnyRole, route.Created(one.AcceptInvitation).ShownTo(auth.WalletsRead), "Accept an invitation and become a member of the wallet"),
+		line(remove, "/api/v1/invitations/{id}", route.Bearer, auth.WalletsWrite, route.AnyRole, route.NoContent(one.DeleteInvitation), "Decline an invitation, or withdraw it as an owner"),
+	}
+}
+
+// historyRoutes are the routes of a wallet's transactions, outputs and labels.
+func historyRoutes(one *v1.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1/wallets/{alias}/utxos", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.ListUTXOs).WithETag(), "List a wallet's unspent outputs"),
 		line(put, "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", route.Bearer, auth.WalletsWrite, route.Signer, route.NoContent(one.FreezeUTXO).NeedsNode(), "Freeze an unspent output"),
 		line(remove, "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", route.Bearer, auth.WalletsWrite, route.Signer, route.NoContent(one.UnfreezeUTXO).NeedsNode(), "Unfreeze an unspent output"),
@@ -91,6 +139,11 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		line(get, "/api/v1/transactions", route.Bearer, auth.WalletsRead, route.AnyRole, route.Stream(one.ListAllTransactions, v1.HistoryMedia...).WithETag(), "List transactions of all your wallets, or export them"),
 		line(get, "/api/v1/wallets/{alias}/labels", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(one.ExportLabels, v1.LabelMedia...), "Export a wallet's labels (BIP-329)"),
 		line(post, "/api/v1/wallets/{alias}/labels", route.Bearer, auth.WalletsWrite, route.Proposer, route.OK(one.ImportLabels).NeedsNode().Heavy(), "Import labels (BIP-329)"),
+	}
+}
+
+func proposalRoutes(one *v1.API) []route.Route {
+	return []route.Route{
 		line(get, "/api/v1/wallets/{alias}/proposals", route.Bearer, auth.ProposalsRead, route.Viewer, route.OK(one.ListProposals).WithETag().Heavy(), "List a wallet's proposals, the newest first"),
 		line(post, "/api/v1/wallets/{alias}/proposals", route.Bearer, auth.ProposalsCreate, route.Proposer, route.CreatedOrDryRun(one.CreateProposal).NeedsNode().WithIdempotencyKey().Heavy(), "Create a proposal"),
 		line(get, "/api/v1/wallets/{alias}/proposals/{id}", route.Bearer, auth.ProposalsRead, route.Viewer, route.OK(one.GetProposal).WithETag().Heavy(), "Get a proposal with its PSBT"),
