@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/swaggest/jsonschema-go"
@@ -94,11 +95,18 @@ func describeField(p jsonschema.InterceptPropParams) error {
 	return nil
 }
 
-// upperFirst returns an identifier with its first letter, or UTXO at its beginning, in
-// upper case.
+// initialisms are the words that schema names write in capitals also at their beginning.
+var initialisms = []string{"csv", "id", "psbt", "url", "utxo"}
+
+// upperFirst returns an identifier with its first letter, or an initialism at its
+// beginning, in upper case.
 func upperFirst(s string) string {
-	if rest, ok := strings.CutPrefix(s, "utxo"); ok {
-		return "UTXO" + rest
+	first := strings.IndexFunc(s, unicode.IsUpper)
+	if first < 0 {
+		first = len(s)
+	}
+	if slices.Contains(initialisms, s[:first]) {
+		return strings.ToUpper(s[:first]) + s[first:]
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
