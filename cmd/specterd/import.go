@@ -70,7 +70,7 @@ first admin while that user still has the default password.
 
 Results:  imported       imported by this run
           already here   imported by an earlier run
-          left           omitted on purpose without loss, such as an expired token
+          skipped        omitted on purpose without loss, such as an expired token
           not imported   MISSING, for the reason in the same line
 An "error" under "Problems" is a file, or a part of a file, that could not be read. Its
 backup (.bkp) was used if there is one. Everything else was imported.
@@ -184,7 +184,7 @@ func writeImportTable(out io.Writer, path string, report importer.Report, status
 	}
 	fmt.Fprintln(out)
 	for _, kind := range []string{importer.KindUser, importer.KindToken, importer.KindDevice, importer.KindWallet, importer.KindProposal} {
-		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d left, %d not imported\n", kind,
+		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d skipped, %d not imported\n", kind,
 			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyImported), report.Count(kind, importer.Skipped), report.Count(kind, importer.NotImported))
 	}
 	_, err := fmt.Fprintf(out, "status: %s\n", status)

@@ -66,7 +66,7 @@ func TestImport_NodeProblems(t *testing.T) {
 		name, url, want string
 	}{
 		{"initial block download", fresh.URL(), "the Bitcoin node is in its initial block download, at block 0 of at least 0; wait until it has caught up; repeat the import"},
-		{"wrong password", at("user:password"), "the Bitcoin node refuses the RPC user or cookie; correct"},
+		{"wrong password", at("user:password"), "the Bitcoin node rejects the RPC credentials; correct"},
 		{"not running", "http://user:password@127.0.0.1:1", "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings; repeat the import"},
 	} {
 		out, err := runImport(t, map[string]string{"SPECTER_NODE_URL": c.url}, "import", "../../testdata/specter-desktop/real", "--dry-run")

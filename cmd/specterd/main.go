@@ -1,4 +1,4 @@
-// Command specterd is a multi-user REST API and web console for the watch-only wallets
+// Command specterd is a multi-user REST API for the watch-only wallets
 // of a Bitcoin Core or Knots node. This package has the command line and connects the
 // other packages.
 package main
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	root := &cobra.Command{
 		Use:   "specterd",
 		Short: "Multi-user API for the wallets of a Bitcoin Core node",
-		Long: `specterd is a multi-user REST API and web console for the watch-only wallets of a
+		Long: `specterd is a multi-user REST API for the watch-only wallets of a
 Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
 
 Start the server with "specterd serve", or try it with "specterd demo". The commands

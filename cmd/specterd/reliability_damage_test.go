@@ -158,7 +158,7 @@ func (d *damagedServer) run(dir string) string {
 	testkit.Eventually(d.t, "damage to be detected: "+d.what, func() bool {
 		var readiness struct{ Reason string }
 		call(d.t.Context(), http.MethodGet, d.url+"/api/healthz/readyness", d.boss.Secret, nil, &readiness)
-		return readiness.Reason == "the database does not answer" && strings.Contains(d.log.String(), "the database is damaged")
+		return readiness.Reason == "the database does not respond" && strings.Contains(d.log.String(), "the database is damaged")
 	})
 	before := d.statuses
 	d.statuses = map[int]int{}

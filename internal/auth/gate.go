@@ -13,7 +13,7 @@ import (
 
 // ErrBusy is returned if too many passwords are waiting to be checked.
 var ErrBusy = fault.New(fault.TooMany, "login_queue_full",
-	"too many passwords are waiting to be checked; try again in a moment, or use a token, which needs no waiting").WithRetryAfter(2 * time.Second)
+	"too many passwords are waiting to be checked; try again shortly, or use a token, which is not delayed").WithRetryAfter(2 * time.Second)
 
 const (
 	maxWaiting         = 48 // in total

@@ -218,11 +218,11 @@ func TestManipulatedFiles(t *testing.T) {
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
 	const table = "tables/things.jsonl"
 	const length = `"bytes": 80`
-	manifest := func(old, new string) func(map[string][]byte) {
+	manifest := func(before, after string) func(map[string][]byte) {
 		return func(members map[string][]byte) {
-			text := bytes.Replace(members["manifest.json"], []byte(old), []byte(new), 1)
+			text := bytes.Replace(members["manifest.json"], []byte(before), []byte(after), 1)
 			if bytes.Equal(text, members["manifest.json"]) {
-				t.Errorf("the manifest has no %s", old)
+				t.Errorf("the manifest has no %s", before)
 			}
 			members["manifest.json"] = text
 		}

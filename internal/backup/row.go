@@ -55,7 +55,7 @@ func (t Type) append(line []byte, value any) ([]byte, error) {
 			return append(hex.AppendEncode(line, v), '"'), nil
 		}
 	}
-	return nil, fmt.Errorf("a %T does not fit the type of the column", value)
+	return nil, fmt.Errorf("a %T does not match the type of the column", value)
 }
 
 // rowReader parses lines written by appendRow.

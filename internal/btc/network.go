@@ -16,7 +16,7 @@ const (
 )
 
 // ErrWrongNetwork is returned for a key or an address of another network.
-var ErrWrongNetwork = fault.InvalidAs("wrong_network", "network", "is of another network")
+var ErrWrongNetwork = fault.InvalidAs("wrong_network", "network", "is for another network")
 
 // ParseNetwork returns the network with this name in Bitcoin Core.
 func ParseNetwork(name string) (Network, error) {

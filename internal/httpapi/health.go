@@ -62,7 +62,7 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 	ctx, cancel := context.WithTimeout(ctx, pingPatience)
 	defer cancel()
 	if err := h.database.Ping(ctx); err != nil {
-		reason := "the database does not answer"
+		reason := "the database does not respond"
 		if f, ok := errors.AsType[*fault.Error](err); ok && (f.Code == "disk_full" || f.Code == "database_not_writable") {
 			reason = f.Message
 		}

@@ -267,7 +267,7 @@ func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(author
 		`{"type":"output","ref":"` + foreign + `:0","spendable":false}`,
 		`{"type":"output","ref":"` + foreign + `:1","label":"labelled","spendable":false}`,
 	}, "\n")).want(t, 200).wantJSON(t, `{"imported": 2, "ignored": [{"line": 2, "message": "…"},
-		{"line": 3, "message": "spendable is ignored: the output is not one of this wallet's"}, {"line": 4, "message": "…"}], "failed": []}`)
+		{"line": 3, "message": "spendable is ignored: the output does not belong to this wallet"}, {"line": 4, "message": "…"}], "failed": []}`)
 	s.call(t, "GET", "/api/v1/wallets/vault/labels", k, "").want(t, 200, `"label":"first line"`, `"label":"labelled"}`)
 	var frozen strings.Builder
 	if s.dumpTable(t, &frozen, "frozen"); strings.Contains(frozen.String(), foreign) {

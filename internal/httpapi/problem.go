@@ -67,13 +67,13 @@ func versionOf(path string) apiVersion {
 type problem struct {
 	Title     string            `json:"title" required:"true"`
 	Status    int               `json:"status" required:"true"`
-	Code      string            `json:"code" required:"true" description:"Stable; for programs to tell problems apart."`
-	Detail    string            `json:"detail" required:"true" description:"For people; its wording may change."`
+	Code      string            `json:"code" required:"true" description:"Stable code that identifies the problem."`
+	Detail    string            `json:"detail" required:"true" description:"Description for humans; the wording may change."`
 	RequestID string            `json:"request_id" required:"true"`
-	Errors    []problemField    `json:"errors,omitempty" description:"What is wrong with which field of the request."`
+	Errors    []problemField    `json:"errors,omitempty" description:"Invalid fields of the request."`
 	Scope     string            `json:"required_scope,omitempty"`
 	Role      string            `json:"required_role,omitempty"`
-	Details   map[string]string `json:"details,omitempty" description:"What else the code stands for, such as lowest_height."`
+	Details   map[string]string `json:"details,omitempty" description:"Additional values for the code, such as lowest_height."`
 }
 
 type problemField struct {
@@ -104,7 +104,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 // message is the error document of Specter Desktop.
 type message struct {
 	Message string `json:"message" required:"true"`
-	Reason  string `json:"reason,omitempty" description:"More than the original said, where there is more to say."`
+	Reason  string `json:"reason,omitempty" description:"Details in addition to the message of Specter Desktop, if any."`
 }
 
 // unauthorizedMessage is the message of Specter Desktop for all invalid credentials.

@@ -135,7 +135,7 @@ func (s *server) protect(next http.Handler) http.Handler {
 }
 
 var errHost = fault.New(fault.Misdirected, "host_not_allowed",
-	"specterd listens on this machine only and does not answer to this Host; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
+	"specterd listens on this machine only and does not serve this host name; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
 
 // screen refuses requests that are not meant for this server, independent of their path.
 func (s *server) screen(r *http.Request) error {

@@ -234,4 +234,4 @@ func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 }
 
 var errInactive = fault.New(fault.NotFound, "api_inactive",
-	"the API is switched off; set SPECTER_API_ACTIVE=true and start specterd again")
+	"the API is disabled; set SPECTER_API_ACTIVE=true and restart specterd")

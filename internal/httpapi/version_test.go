@@ -131,7 +131,7 @@ func TestAPIInactive(t *testing.T) {
 	for _, path := range []string{"/api/v1/node", "/api/v1alpha/specter", "/api/v1alpha/token/", "/api/openapi.json", "/api/", "/", "/api/healthzz", "/api/healthz"} {
 		for _, authorization := range []string{"", k.bearer(), admin.basic()} {
 			got := s.call(t, "GET", path, authorization, "")
-			wantError(t, got, path, 404, "api_inactive", "the API is switched off; set SPECTER_API_ACTIVE=true and start specterd again")
+			wantError(t, got, path, 404, "api_inactive", "the API is disabled; set SPECTER_API_ACTIVE=true and restart specterd")
 		}
 	}
 	for _, path := range []string{"/api/healthz/../v1/node", "/api/healthz/%2e%2e/v1/node", "/api/healthz//v1/node", "/api/healthz/nothing"} {
@@ -174,7 +174,7 @@ func TestReadiness(t *testing.T) {
 	ask().want(t, 200)
 
 	broken := start(t, func(s *setup) { s.Database = brokenDatabase{} })
-	got := broken.call(t, "GET", "/api/healthz/readyness", "", "").wantMessage(t, 503, "Readyness probe failed").want(t, 503, "the database does not answer")
+	got := broken.call(t, "GET", "/api/healthz/readyness", "", "").wantMessage(t, 503, "Readyness probe failed").want(t, 503, "the database does not respond")
 	if got.header.Get("Retry-After") == "" || strings.Contains(got.body, "secret") {
 		t.Errorf("%v %s", got.header, got.body)
 	}

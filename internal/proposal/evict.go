@@ -75,7 +75,7 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 		return e, err
 	}
 	if len(open) == maxEvictedProposals {
-		return e, ErrTooManyEvictions.WithMessage("the replacement would end %d open proposals or more; cancel some of them first", maxEvictedProposals)
+		return e, ErrTooManyEvictions.WithMessage("the replacement would close %d open proposals or more; cancel some of them first", maxEvictedProposals)
 	}
 	for _, p := range open {
 		if !spendsOneOf(p, spent) { // otherwise it is being replaced, or the request is refused

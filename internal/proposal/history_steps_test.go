@@ -110,14 +110,14 @@ func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, er
 
 // create creates a proposal and checks that the node accepts its transaction. If the
 // fee rate is refused, create retries with the lowest fee rate named in the error.
-func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, make func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
-	p, err := make(rate)
+func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, createAt func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
+	p, err := createAt(rate)
 	if f := new(fault.Error); errors.As(err, &f) && f.Details["min_fee_rate_sat_vb"] != "" {
 		what += " at " + rate.String() + " sat/vB: " + f.Message + "; then"
 		if rate, err = btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"]); err != nil {
 			return what, err
 		}
-		p, err = make(rate)
+		p, err = createAt(rate)
 		if errors.Is(err, proposal.ErrFeeRateTooLow) {
 			return what, fmt.Errorf("the lowest fee rate, %s, is refused: %w", rate, err)
 		}

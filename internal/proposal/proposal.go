@@ -34,7 +34,7 @@ var (
 	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
 	// ErrChangeTaken is returned if another open proposal has the change address; the
 	// request can be retried with another address.
-	ErrChangeTaken = fault.New(fault.Conflict, "change_address_in_use", "another proposal was made at the same time; try again")
+	ErrChangeTaken = fault.New(fault.Conflict, "change_address_in_use", "another proposal was created at the same time; try again")
 	// ErrFeeRateTooLow is returned if the node does not relay a payment with this fee
 	// rate.
 	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")

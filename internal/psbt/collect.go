@@ -15,14 +15,14 @@ import (
 // Errors of a posted PSBT or transaction. Each except ErrNoSignatures names a
 // field, as in outputs[1].amount.
 var (
-	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "what was posted differs from the PSBT that was proposed")
-	ErrForeignSignature = fault.New(fault.Invalid, "signature_key_unknown", "a signature is not by a key of this wallet")
+	ErrDiffers          = fault.New(fault.Invalid, "psbt_differs", "the posted data differs from the PSBT of the proposal")
+	ErrForeignSignature = fault.New(fault.Invalid, "signature_key_unknown", "a signature was not made with a key of this wallet")
 	ErrBadSignature     = fault.New(fault.Invalid, "invalid_signature", "a signature is not valid")
 	ErrNoSignatures     = fault.New(fault.Invalid, "no_signatures", "the posted PSBT or transaction has no signatures; sign it first")
 )
 
 func differs(format string, args ...any) error {
-	return ErrDiffers.WithField(fmt.Sprintf(format, args...), "differs from the PSBT that was proposed")
+	return ErrDiffers.WithField(fmt.Sprintf(format, args...), "differs from the PSBT of the proposal")
 }
 
 // Collect returns the signatures in posted that stored does not have yet; none,
@@ -72,9 +72,9 @@ func sameTransaction(ours, theirs *wire.MsgTx) error {
 	case theirs.Version != ours.Version:
 		return differs("version")
 	case len(theirs.TxIn) != len(ours.TxIn):
-		return ErrDiffers.WithField("inputs", "there are %d, and not the %d that were proposed", len(theirs.TxIn), len(ours.TxIn))
+		return ErrDiffers.WithField("inputs", "there are %d, but the proposal has %d", len(theirs.TxIn), len(ours.TxIn))
 	case len(theirs.TxOut) != len(ours.TxOut):
-		return ErrDiffers.WithField("outputs", "there are %d, and not the %d that were proposed", len(theirs.TxOut), len(ours.TxOut))
+		return ErrDiffers.WithField("outputs", "there are %d, but the proposal has %d", len(theirs.TxOut), len(ours.TxOut))
 	case theirs.LockTime != ours.LockTime:
 		return differs("locktime")
 	}
@@ -185,7 +185,7 @@ func (c *collector) field(f field) error {
 }
 
 func (c *collector) foreign(name string) error {
-	return ErrForeignSignature.WithField(c.name(name), "is a signature by a key that this wallet does not have for this input")
+	return ErrForeignSignature.WithField(c.name(name), "is a signature by a key that does not belong to this input")
 }
 
 // bad returns the error for an invalid signature, which cannot name the reason.
@@ -216,7 +216,7 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	}
 	signatures, ok := c.signaturesIn(items)
 	if !ok {
-		return ErrBadSignature.WithField(c.name(name), "does not have the form that this wallet's script wants")
+		return ErrBadSignature.WithField(c.name(name), "does not match this wallet's script")
 	}
 	taken := make(map[int][]byte)
 	if c.in.Kind.IsMultisig() {
@@ -230,9 +230,9 @@ func (c *collector) final(scriptSig []byte, witness wire.TxWitness, scriptSigNam
 	wantScriptSig, wantWitness := c.in.finish(taken)
 	switch {
 	case !bytes.Equal(scriptSig, wantScriptSig):
-		return ErrBadSignature.WithField(c.name(scriptSigName), "has something else in it than signatures and our own script")
+		return ErrBadSignature.WithField(c.name(scriptSigName), "contains other data than signatures and this wallet's script")
 	case !equalWitness(witness, wantWitness):
-		return ErrBadSignature.WithField(c.name(witnessName), "has something else in it than signatures and our own script")
+		return ErrBadSignature.WithField(c.name(witnessName), "contains other data than signatures and this wallet's script")
 	}
 	for key, signature := range taken {
 		if c.found[key] == nil {

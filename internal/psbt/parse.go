@@ -144,14 +144,14 @@ func (f field) check(shapes map[byte]shape) error {
 	keyType.CompactSize()
 	switch {
 	case keyType.Err() != nil:
-		return errors.New("a key of a type that is incomplete or not as short as possible")
+		return errors.New("a key type that is incomplete or not in its shortest encoding")
 	case !known, s.only2 && len(f.key) > 1: // before BIP-370, such keys were unassigned
 		return nil
 	case !s.keyData(len(f.key) - 1):
-		return fmt.Errorf("a key of a wrong length: %s", s.name)
+		return fmt.Errorf("a key of the wrong length: %s", s.name)
 	}
 	if err := s.value(f.value); err != nil {
-		return fmt.Errorf("a value that cannot be: %s %w", s.name, err)
+		return fmt.Errorf("an invalid value: %s %w", s.name, err)
 	}
 	return nil
 }
@@ -191,11 +191,11 @@ func (r *fieldReader) version0(global fieldMap) (*Packet, error) {
 		err = parts.bounded()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("its unsigned_tx cannot be: %w", err)
+		return nil, fmt.Errorf("its unsigned_tx is invalid: %w", err)
 	}
 	tx, err := readTx(value, false)
 	if err != nil {
-		return nil, fmt.Errorf("its unsigned_tx cannot be: %w", err)
+		return nil, fmt.Errorf("its unsigned_tx is invalid: %w", err)
 	}
 	for i, in := range tx.TxIn {
 		if len(in.SignatureScript) > 0 {

@@ -43,7 +43,7 @@ const (
 	minOutput = 8 + 1
 )
 
-var errAmount = errors.New("it has an amount that cannot be")
+var errAmount = errors.New("it has an invalid amount")
 
 // Limits of transactions and of the witness of an input. No standard transaction
 // reaches them, and the scripts of supported wallets need 22 items.
@@ -86,7 +86,7 @@ func scanTx(raw []byte, mayHaveWitness bool) (txParts, error) {
 			t.witnessItems = max(t.witnessItems, r.skipWitness())
 		}
 		if r.Err() == nil && t.witnessItems == 0 {
-			r.Fail(errors.New("it says that it has a witness, and has none"))
+			r.Fail(errors.New("its witness flag is set, but it has no witness"))
 		}
 	}
 	t.lockTime = r.Take(4)

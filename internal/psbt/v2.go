@@ -26,7 +26,7 @@ func (r *fieldReader) version2(global fieldMap) (*Packet, error) {
 	case version == nil:
 		return nil, errors.New("it has no tx_version")
 	case global.has(globalUnsignedTx):
-		return nil, errors.New("it is of version 2 and has unsigned_tx, which is of version 0")
+		return nil, errors.New("it has version 2 but contains unsigned_tx, a field of version 0")
 	}
 	inputs, err := r.countOf(global, globalInputCount, minInputMap, maxInputs)
 	if err != nil {
@@ -72,7 +72,7 @@ func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int, mos
 		return 0, fmt.Errorf("%s is not well-formed: %w", name, err)
 	}
 	if n > uint64(len(r.Rest())/minBytes) { //nolint:gosec // not negative
-		return 0, fmt.Errorf("%s is more than there is room for", name)
+		return 0, fmt.Errorf("%s exceeds the remaining data", name)
 	}
 	if n > most {
 		return 0, fmt.Errorf("%s must not be more than %d", name, most)
@@ -110,7 +110,7 @@ func (p *Packet) addOutput(m fieldMap) error {
 	}
 	sats := binary.LittleEndian.Uint64(amount)
 	if sats > uint64(btc.MaxMoney) {
-		return errors.New("has an amount that cannot be")
+		return errors.New("has an invalid amount")
 	}
 	p.tx.TxOut = append(p.tx.TxOut, wire.NewTxOut(int64(sats), script))
 	return nil

@@ -30,7 +30,7 @@ func Verify(created *Packet, inputs []Input, own []*btc.Solution) error {
 	}
 	for _, f := range created.global {
 		if len(f.key) != 1 || f.key[0] != globalUnsignedTx && f.key[0] != globalVersion {
-			return fmt.Errorf("the PSBT has a global field that we did not ask for: %s", f.name(globalShapes))
+			return fmt.Errorf("the PSBT has an unexpected global field: %s", f.name(globalShapes))
 		}
 	}
 	for i, in := range inputs {
@@ -97,9 +97,9 @@ func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 func verifyTxOut(name string, out *wire.TxOut, in Input) error {
 	switch {
 	case out.Value != int64(in.Amount):
-		return fmt.Errorf("%s has another amount than the UTXO", name)
+		return fmt.Errorf("%s has a different amount than the UTXO", name)
 	case !bytes.Equal(out.PkScript, in.Solution.Script):
-		return fmt.Errorf("%s has another script than the UTXO", name)
+		return fmt.Errorf("%s has a different script than the UTXO", name)
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func (s *Store) UnusedInARow(ctx context.Context, walletID string) (int, error) 
 		return 0, wallet.ErrNotFound
 	}
 	if err != nil {
-		return 0, translate(fmt.Errorf("count the addresses that wait: %w", err))
+		return 0, translate(fmt.Errorf("count the unpaid addresses: %w", err))
 	}
 	return int(n), nil
 }

@@ -21,7 +21,7 @@ func addEvent(ctx context.Context, q *db.Queries, e auth.Event) error {
 		Address: e.Address, Action: e.Action, Target: e.Target, Outcome: e.Outcome, Detail: e.Detail,
 	})
 	if err != nil {
-		return fmt.Errorf("add to the audit record: %w", err)
+		return fmt.Errorf("add to the audit log: %w", err)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (s *Store) AuditChain(ctx context.Context, from int64, limit int) ([]auth.E
 
 func auditEntriesOf(rows []db.Audit, err error) ([]auth.Entry, error) {
 	if err != nil {
-		return nil, translate(fmt.Errorf("read the audit record: %w", err))
+		return nil, translate(fmt.Errorf("read the audit log: %w", err))
 	}
 	entries := make([]auth.Entry, len(rows))
 	for i, row := range rows {
@@ -107,7 +107,7 @@ func (s *Store) SealAudit(ctx context.Context) error {
 			err = s.inBulkTx(ctx, func(q *db.Queries) error { return sealSome(ctx, q) })
 		}
 		if err != nil {
-			return translate(fmt.Errorf("seal the audit record: %w", err))
+			return translate(fmt.Errorf("seal the audit log: %w", err))
 		}
 		if has == 0 {
 			return nil
@@ -158,7 +158,7 @@ func auditAnchor(ctx context.Context, q *db.Queries) (auth.Entry, error) {
 		_, err = fmt.Sscanf(text, "%d %s", &e.Position, &e.Hash)
 	}
 	if err != nil {
-		return e, fmt.Errorf("read where the archived part of the audit record ends: %w", err)
+		return e, fmt.Errorf("read the end of the archived part of the audit log: %w", err)
 	}
 	return e, nil
 }
@@ -171,7 +171,7 @@ func (s *Store) RemoveAudit(ctx context.Context, last auth.Entry, e auth.Event) 
 			return fmt.Errorf("read the last entry: %w", err)
 		}
 		if len(rows) == 0 || auditEntryOf(rows[0]).Position != last.Position || rows[0].Hash != last.Hash {
-			return errors.New("the audit record has changed since it was archived; nothing was removed")
+			return errors.New("the audit log has changed since it was archived; nothing was removed")
 		}
 		if err := q.DeleteAuditUpTo(ctx, &last.Position); err != nil {
 			return fmt.Errorf("remove archived entries: %w", err)

@@ -36,7 +36,7 @@ var ErrDiskFull = fault.New(fault.Unavailable, "disk_full",
 // errNotWritable is reported to monitoring if the database cannot be written to; callers
 // that write get ErrUnavailable.
 var errNotWritable = fault.New(fault.Unavailable, "database_not_writable",
-	"the database cannot be written to; look at specterd's log, and whether the disk was mounted read-only")
+	"the database cannot be written to; check specterd's log, and whether the disk was mounted read-only")
 
 // disk is the known state of the disk with an SQLite database, and the disk reserve: a
 // file that occupies space. If a write fails because the disk is full, the file is

@@ -28,7 +28,7 @@ func (s *Store) confirm(ctx context.Context, q *db.Queries, who *auth.Principal)
 		return nil, auth.ErrUnauthenticated
 	}
 	if err != nil {
-		return nil, fmt.Errorf("check the caller again: %w", err)
+		return nil, fmt.Errorf("check the caller's rights again: %w", err)
 	}
 	return who.Confirm(c, s.now())
 }

@@ -66,10 +66,10 @@ func (s *Store) KeepAnswer(ctx context.Context, r idempotency.Request, claimID s
 			Status: &a.Status, Body: a.Body, ClaimID: claimID, UserID: r.UserID, Route: r.Route, IdempotencyKey: r.Key,
 		})
 		if err == nil && n == 0 {
-			err = errors.New("another request has the key by now")
+			err = errors.New("another request has claimed the key")
 		}
 		if err != nil {
-			return fmt.Errorf("keep an answer: %w", err)
+			return fmt.Errorf("store a response: %w", err)
 		}
 		return nil
 	})

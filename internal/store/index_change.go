@@ -153,7 +153,7 @@ func (w *changeWriter) findSpenders(ctx context.Context) error {
 	}
 	inputs, err := w.q.InputsSpending(ctx, db.InputsSpendingParams{WalletID: w.WalletID, PrevTxids: listOf(txids)})
 	if err != nil {
-		return fmt.Errorf("look up who spends what: %w", err)
+		return fmt.Errorf("look up the spending transactions: %w", err)
 	}
 	spenders := make([]string, len(inputs))
 	for i, in := range inputs {

@@ -86,7 +86,7 @@ func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) er
 			return fmt.Errorf("add a signing key: %w", err)
 		}
 		if added == 0 {
-			return fmt.Errorf("the key of the fingerprint %s was in use before and cannot be again", to)
+			return fmt.Errorf("the key with the fingerprint %s was used before and cannot be used again", to)
 		}
 		return addEvent(ctx, q, e)
 	})

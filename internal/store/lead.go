@@ -43,7 +43,7 @@ func (s *Store) Lead(ctx context.Context) (lost <-chan struct{}, release func(),
 func (postgresEngine) lead(ctx context.Context, rw *sql.DB) (*leadership, error) {
 	conn, err := rw.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("take a connection to lead on: %w", err)
+		return nil, fmt.Errorf("get a connection for the indexer lock: %w", err)
 	}
 	if err := awaitLeadLock(ctx, conn); err != nil {
 		_ = conn.Close()
@@ -66,7 +66,7 @@ func awaitLeadLock(ctx context.Context, conn *sql.Conn) error {
 	for {
 		var taken bool
 		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", leadLock).Scan(&taken); err != nil {
-			return fmt.Errorf("try to lead: %w", err)
+			return fmt.Errorf("try to get the indexer lock: %w", err)
 		}
 		if taken {
 			return nil

@@ -106,7 +106,7 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
 	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
 	if err != nil {
-		return nil, fmt.Errorf("list what inactive transactions spend: %w", err)
+		return nil, fmt.Errorf("list the inputs of inactive transactions: %w", err)
 	}
 	held := map[string]btc.Amount{}
 	for _, row := range rows {

@@ -25,7 +25,7 @@ type ServingLock struct{ lock *flock.Flock }
 type ErrLocked struct{ Holder string }
 
 func (e ErrLocked) Error() string {
-	return fmt.Sprintf("another specterd uses this database: %s; stop that one first, or give this one a data folder of its own", e.Holder)
+	return fmt.Sprintf("another specterd uses this database: %s; stop that one first, or use another data directory for this one", e.Holder)
 }
 
 // Lock acquires the lock of an SQLite file and writes holder into the lock file. It must

@@ -122,7 +122,7 @@ func saveMember(ctx context.Context, q *db.Queries, walletID string, m wallet.Me
 		return err
 	}
 	if err := q.UseAlias(ctx, db.UseAliasParams{UserID: m.UserID, Alias: m.Alias, WalletID: walletID}); err != nil {
-		return fmt.Errorf("note a used alias: %w", err)
+		return fmt.Errorf("record a used alias: %w", err)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func errNewerSchema(state SchemaState) error {
-	return fmt.Errorf("the database has schema %d and this program knows only up to %d; start the newer specterd that made it, or restore the backup from before", state.Version, state.Program)
+	return fmt.Errorf("the database has schema version %d, but this program supports only up to %d; start the newer specterd that migrated it, or restore the backup made before that migration", state.Version, state.Program)
 }
 
 func (s *Store) migrateFrom(ctx context.Context, state SchemaState) error {

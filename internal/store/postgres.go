@@ -31,7 +31,7 @@ func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
 		_ = pool.Close()
-		return nil, nil, fmt.Errorf("reach the PostgreSQL database: %w", err)
+		return nil, nil, fmt.Errorf("connect to the PostgreSQL database: %w", err)
 	}
 	return pool, pool, nil
 }

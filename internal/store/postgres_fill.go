@@ -38,7 +38,7 @@ func (postgresEngine) fill(ctx context.Context, conn *sql.Conn, tx *sql.Tx, t ba
 	for _, column := range given {
 		query := fmt.Sprintf("SELECT setval(pg_get_serial_sequence($1, $2), max(%s)) FROM %s HAVING max(%[1]s) IS NOT NULL", quoted(column), quoted(t.Name)) //nolint:gosec // names of the schema
 		if _, err := tx.ExecContext(ctx, query, t.Name, column); err != nil {
-			return fmt.Errorf("have ids go on: %w", err)
+			return fmt.Errorf("advance the id sequences: %w", err)
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) err
 	}
 	evicts, err := json.Marshal(append([]proposal.Eviction{}, p.Evicts...))
 	if err != nil {
-		return fmt.Errorf("encode what a proposal evicts: %w", err)
+		return fmt.Errorf("encode the evictions of a proposal: %w", err)
 	}
 	err = q.AddProposal(ctx, db.AddProposalParams{
 		ProposalID: p.ID, WalletID: p.WalletID, Txid: p.Txid, FinalTxid: p.FinalTxid,
@@ -343,7 +343,7 @@ func proposalOf(row db.Proposal) (proposal.Proposal, error) {
 		return p, fmt.Errorf("read subtract_from of a proposal: %w", err)
 	}
 	if err := json.Unmarshal([]byte(row.Evicts), &p.Evicts); err != nil {
-		return p, fmt.Errorf("read what a proposal evicts: %w", err)
+		return p, fmt.Errorf("read the evictions of a proposal: %w", err)
 	}
 	if len(p.Evicts) == 0 {
 		p.Evicts = nil

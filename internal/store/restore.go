@@ -21,7 +21,7 @@ import (
 // Errors of a restore.
 var (
 	ErrNotEmpty = errors.New("the database is not empty")
-	ErrOldKey   = errors.New("the signing key is the one that the backup's tokens were signed with; a token that was revoked since then would be accepted again if it were restored: give another key, made with: openssl rand -hex 32")
+	ErrOldKey   = errors.New("the signing key is the one that the backup's tokens were signed with; a token that was revoked since then would be accepted again if it were restored; set another key, created with: openssl rand -hex 32")
 )
 
 // RestoreOptions configure the restore of a backup.
@@ -57,10 +57,10 @@ func CheckBackup(ctx context.Context, f *backup.File) error {
 		return err
 	}
 	if f.Schema > newest {
-		return fmt.Errorf("the backup was made by a newer specterd (%s): it has the schema %d, and this one knows up to %d; install that version, and restore with it", f.Program, f.Schema, newest)
+		return fmt.Errorf("the backup was made by a newer specterd (%s): it has schema version %d, but this program supports only up to %d; restore it with that version", f.Program, f.Schema, newest)
 	}
 	if f.Schema < 1 {
-		return fmt.Errorf("the backup has the schema %d, which there never was: it was changed; use another backup", f.Schema)
+		return fmt.Errorf("the backup has schema version %d, which does not exist: it was altered; use another backup", f.Schema)
 	}
 	tables, err := tablesAt(ctx, f.Schema)
 	if err != nil {
@@ -71,7 +71,7 @@ func CheckBackup(ctx context.Context, f *backup.File) error {
 		have[i] = t.Table
 	}
 	if !reflect.DeepEqual(have, tables) {
-		return fmt.Errorf("the backup does not have the tables of the schema %d: it was changed; use another backup", f.Schema)
+		return fmt.Errorf("the backup does not have the tables of schema version %d: it was altered; use another backup", f.Schema)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (s *Store) CheckEmpty(ctx context.Context) error {
 	if state.Fresh() {
 		names, err := texts(ctx, s.rw, s.engine.listTables())
 		if err == nil && len(names) > 0 {
-			err = fmt.Errorf("%w: it has tables of something else, such as %s", ErrNotEmpty, names[0])
+			err = fmt.Errorf("%w: it has tables of another program, such as %s", ErrNotEmpty, names[0])
 		}
 		return err
 	}
@@ -103,7 +103,7 @@ func (s *Store) CheckEmpty(ctx context.Context) error {
 	for _, t := range tables {
 		some, err := texts(ctx, s.rw, "SELECT 'x' FROM "+quoted(t.Name)+" LIMIT 1")
 		if err == nil && len(some) > 0 {
-			err = fmt.Errorf("%w: there is something in the table %s", ErrNotEmpty, t.Name)
+			err = fmt.Errorf("%w: the table %s has rows", ErrNotEmpty, t.Name)
 		}
 		if err != nil {
 			return err
@@ -143,11 +143,11 @@ func newLoader(s *Store, f *backup.File) *loader {
 
 func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOptions) error {
 	if _, err := p.DownTo(ctx, 0); err != nil { // an empty database may have another schema version
-		return fmt.Errorf("take the empty schema away: %w", err)
+		return fmt.Errorf("drop the empty schema: %w", err)
 	}
 	for _, version := range []int64{1, l.f.Schema} {
 		if _, err := p.UpTo(ctx, version); err != nil {
-			return fmt.Errorf("make the schema %d: %w", version, err)
+			return fmt.Errorf("create schema version %d: %w", version, err)
 		}
 		if _, err := l.s.settle(ctx, settingRestoring, l.f.MadeAt.Format(time.RFC3339)); err != nil {
 			return err
@@ -164,7 +164,7 @@ func (l *loader) restore(ctx context.Context, p *goose.Provider, o RestoreOption
 		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the backup from its schema %d: %w", l.f.Schema, err)
+		return fmt.Errorf("migrate the backup from schema version %d: %w", l.f.Schema, err)
 	}
 	tokens := 0
 	for _, of := range l.lost {
@@ -182,7 +182,7 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 		}
 		added, err := q.AddSigningKey(ctx, db.AddSigningKeyParams{Fingerprint: fingerprint, CreatedAt: sqltype.Time{Time: e.At}})
 		if err != nil {
-			return fmt.Errorf("note the signing key: %w", err)
+			return fmt.Errorf("record the signing key: %w", err)
 		}
 		if added == 0 {
 			return ErrOldKey
@@ -191,7 +191,7 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 			return err
 		}
 		if err := q.DeleteSetting(ctx, settingRestoring); err != nil {
-			return fmt.Errorf("end the restore: %w", err)
+			return fmt.Errorf("complete the restore: %w", err)
 		}
 		return nil
 	})

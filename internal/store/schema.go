@@ -55,7 +55,7 @@ func tablesAt(ctx context.Context, version int64) ([]backup.Table, error) {
 	var tables []backup.Table
 	err := inMemory(func(memory *sql.DB, p *goose.Provider) error {
 		if _, err := p.UpTo(ctx, version); err != nil {
-			return fmt.Errorf("make the schema %d: %w", version, err)
+			return fmt.Errorf("create schema version %d: %w", version, err)
 		}
 		var err error
 		tables, err = tablesOf(ctx, memory)

@@ -34,7 +34,7 @@ func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 	}
 	if bound != mine {
 		return fault.New(fault.Unavailable, "wrong_chain",
-			"this database was made for the chain %.40s…, and the node is on %.40s…; point specterd at the other node or at another database", bound, mine)
+			"this database was created for the chain %.40s…, but the node is on %.40s…; use another node or another database", bound, mine)
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func (s *Store) settle(ctx context.Context, name, value string) (string, error) 
 }
 
 // errNotRestored is returned for a database with an incomplete restore.
-var errNotRestored = errors.New("a backup was being restored into this database, and that was broken off, so there is nothing in it; run specterd restore again, with the same settings")
+var errNotRestored = errors.New("a restore into this database was interrupted, so it has no data; run specterd restore again with the same settings")
 
 // Restoring reports whether the database has an incomplete restore.
 func (s *Store) Restoring(ctx context.Context) (bool, error) {

@@ -28,7 +28,7 @@ func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.
 	}
 	ids, err := q.ProposalsTouchedBy(ctx, db.ProposalsTouchedByParams{Txids: listOf(txids), WalletID: c.WalletID})
 	if err != nil {
-		return fmt.Errorf("list the proposals that transactions are about: %w", err)
+		return fmt.Errorf("list the proposals that transactions affect: %w", err)
 	}
 	return settleProposals(ctx, q, c.WalletID, ids, now)
 }
@@ -43,7 +43,7 @@ func (s *Store) SettleProposals(ctx context.Context) error {
 		err := s.inTx(ctx, func(q *db.Queries) error {
 			ids, err := q.UnsettledProposals(ctx, w.ID)
 			if err != nil {
-				return fmt.Errorf("list the proposals that are open or sent: %w", err)
+				return fmt.Errorf("list open and sent proposals: %w", err)
 			}
 			return settleProposals(ctx, q, w.ID, ids, s.now())
 		})
@@ -148,17 +148,17 @@ func inputStateOf(ctx context.Context, q *db.Queries, w wallet.Wallet, p proposa
 	inputs := proposal.InputState{Wallet: w}
 	lost, err := q.LostAncestors(ctx, db.LostAncestorsParams{ProposalID: p.ID, WalletID: p.WalletID})
 	if err != nil {
-		return inputs, fmt.Errorf("look up what the inputs of a proposal come from: %w", err)
+		return inputs, fmt.Errorf("look up the transactions that created a proposal's inputs: %w", err)
 	}
 	if len(lost) > 0 {
 		inputs.Lost = &proposal.Ancestor{Txid: lost[0].Txid, Status: wallet.Status(lost[0].Status)}
 	}
 	if inputs.Taken, err = q.IsProposalTaken(ctx, p.ID); err != nil {
-		return inputs, fmt.Errorf("look up who has the inputs of a proposal: %w", err)
+		return inputs, fmt.Errorf("look up the proposals that reserve a proposal's inputs: %w", err)
 	}
 	rows, err := q.SpendersOfProposal(ctx, p.ID)
 	if err != nil {
-		return inputs, fmt.Errorf("list what spends the inputs of a proposal: %w", err)
+		return inputs, fmt.Errorf("list the transactions that spend a proposal's inputs: %w", err)
 	}
 	for _, row := range rows {
 		spender := proposal.Spender{Txid: row.Txid, UnsignedTxid: psbt.UnsignedTxid(row.Raw), Status: wallet.Status(row.Status), Raw: row.Raw}
@@ -178,7 +178,7 @@ const maxReplacements = 1000
 func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsignedTxid string) (id string, err error) {
 	candidates, err := q.ProposalsOfTxid(ctx, db.ProposalsOfTxidParams{WalletID: p.WalletID, Txid: unsignedTxid})
 	if err != nil {
-		return "", fmt.Errorf("look up what replaces a proposal: %w", err)
+		return "", fmt.Errorf("look up the replacement of a proposal: %w", err)
 	}
 	for _, c := range candidates {
 		replaced := c.ReplacesID
@@ -192,7 +192,7 @@ func replacementOf(ctx context.Context, q *db.Queries, p proposal.Proposal, unsi
 			if replaced, err = q.ReplacedID(ctx, replaced); errors.Is(err, sql.ErrNoRows) {
 				break // it was deleted outside of specterd
 			} else if err != nil {
-				return "", fmt.Errorf("look up what a proposal replaces: %w", err)
+				return "", fmt.Errorf("look up the transaction that a proposal replaces: %w", err)
 			}
 		}
 	}

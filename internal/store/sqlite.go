@@ -164,7 +164,7 @@ func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
 	return nil
 }
 
-var errDamaged = errors.New("its pages do not fit together")
+var errDamaged = errors.New("its pages are inconsistent")
 
 // IsDamage reports whether err means that an SQLite file is corrupt.
 func IsDamage(err error) bool {
@@ -179,7 +179,7 @@ func IsDamage(err error) bool {
 // complete and consistent file.
 func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) error {
 	if err := privatefile.MkdirAll(e.backupFolder); err != nil {
-		return fmt.Errorf("make the backup folder: %w", err)
+		return fmt.Errorf("create the backup directory: %w", err)
 	}
 	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405.000000Z"))
 	path := filepath.Join(e.backupFolder, name)

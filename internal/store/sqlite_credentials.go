@@ -135,7 +135,7 @@ func (c *pinnedConn) askVersion(ctx context.Context) (int64, error) {
 		err = sql.ErrNoRows
 	}
 	if err = errors.Join(err, rows.Close()); err != nil {
-		return 0, fmt.Errorf("ask for the database's version: %w", err)
+		return 0, fmt.Errorf("query the database's version: %w", err)
 	}
 	version, ok := answer[0].(int64)
 	if !ok {

@@ -98,7 +98,7 @@ func removeTokensAlone(ctx context.Context, q *db.Queries, userID string, ids []
 	for _, id := range ids {
 		rows, err := q.TakeRotations(ctx, db.TakeRotationsParams{UserID: userID, PredecessorID: id})
 		if err != nil {
-			return fmt.Errorf("take rotations aside: %w", err)
+			return fmt.Errorf("read the rotations: %w", err)
 		}
 		rotations = append(rotations, rows...)
 	}

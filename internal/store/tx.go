@@ -36,7 +36,7 @@ const (
 
 // ErrUnavailable is returned while the database does not respond.
 var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
-	"the database does not answer or cannot be written to; nothing was changed. Look at specterd's log").WithRetryAfter(5 * time.Second)
+	"the database does not respond or cannot be written to, and nothing was changed; check specterd's log").WithRetryAfter(5 * time.Second)
 
 // inTx runs body in a write transaction. It runs body again, from the start, if the
 // database aborts the transaction because of another one; body must therefore reset all

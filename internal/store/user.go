@@ -122,7 +122,7 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 			return fmt.Errorf("delete the user: %w", err)
 		}
 		if err := q.ForgetQuotaUse(ctx, e.ID); err != nil {
-			return fmt.Errorf("forget what the user used of quotas: %w", err)
+			return fmt.Errorf("delete the user's quota counters: %w", err)
 		}
 		return addEvent(ctx, q, e.Event)
 	}

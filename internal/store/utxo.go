@@ -105,7 +105,7 @@ func (s *Store) NoteLock(ctx context.Context, walletID string, at []btc.Outpoint
 func noteLocks(ctx context.Context, q *db.Queries, walletID string, at []btc.Outpoint) error {
 	for _, one := range at {
 		if err := q.NoteLock(ctx, db.NoteLockParams{WalletID: walletID, Txid: one.Txid, Vout: one.Vout}); err != nil {
-			return fmt.Errorf("note that an output may be locked: %w", err)
+			return fmt.Errorf("record that an output may be locked: %w", err)
 		}
 	}
 	return nil
@@ -120,7 +120,7 @@ func setFrozen(ctx context.Context, q *db.Queries, walletID string, at btc.Outpo
 		more = -more
 	}
 	if err != nil {
-		return 0, fmt.Errorf("freeze an output or let it go: %w", err)
+		return 0, fmt.Errorf("freeze or unfreeze an output: %w", err)
 	}
 	return more, nil
 }

@@ -113,7 +113,7 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 		}
 		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from now on the alias refers to this wallet
 			if err := q.UseAliasesOf(ctx, id); err != nil {
-				return fmt.Errorf("note the used aliases: %w", err)
+				return fmt.Errorf("record the used aliases: %w", err)
 			}
 		}
 		if err := s.chargeEdit(ctx, q, edited); err != nil {
@@ -159,7 +159,7 @@ func (s *Store) DeleteWallet(ctx context.Context, id string, e auth.Event) error
 			return wallet.ErrNotFound
 		}
 		if err := q.ForgetQuotaUse(ctx, id); err != nil {
-			return fmt.Errorf("forget what a wallet used of quotas: %w", err)
+			return fmt.Errorf("delete the wallet's quota counters: %w", err)
 		}
 		return addEventIfAny(ctx, q, e)
 	})
@@ -214,7 +214,7 @@ func (s *Store) FillHeldBack(ctx context.Context, views []wallet.View) error {
 	}
 	rows, err := s.reads().HeldBack(ctx, listOf(ids))
 	if err != nil {
-		return translate(fmt.Errorf("sum up what is frozen and reserved: %w", err))
+		return translate(fmt.Errorf("sum up frozen and reserved amounts: %w", err))
 	}
 	for _, row := range rows {
 		at[row.WalletID].Frozen, at[row.WalletID].Reserved = btc.Amount(row.FrozenSat), btc.Amount(row.ReservedSat)

@@ -74,7 +74,7 @@ func (s *Service) abandon(ctx context.Context, w Wallet, cause error) {
 		if e.Stage != Creating {
 			return errNotCreating
 		}
-		e.Event = program.Event(s.now(), "wallet.delete", w.ID, "could not be made")
+		e.Event = program.Event(s.now(), "wallet.delete", w.ID, "could not be created")
 		return nil
 	})
 	if errors.Is(err, errNotCreating) {

@@ -67,7 +67,7 @@ func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string,
 	}
 	fate := "files kept"
 	if v.Adopted() {
-		fate = "left in Bitcoin Core as it is"
+		fate = "kept unchanged in Bitcoin Core"
 	}
 	if deleteFiles {
 		fate = "files to be deleted"

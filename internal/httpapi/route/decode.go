@@ -78,7 +78,7 @@ var byteOrderMark = []byte("\ufeff")
 func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
 	body, err := readAll(w, r)
 	if err == nil && !isOf(r, types...) {
-		err = errMediaType("must be of one of the types %s; say so in the header Content-Type", strings.Join(types, ", "))
+		err = errMediaType("must have one of the media types %s, declared in the header Content-Type", strings.Join(types, ", "))
 	}
 	return bytes.TrimPrefix(body, byteOrderMark), err
 }
@@ -141,7 +141,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, tooLarge(w, exceeded.Limit)
 	}
 	if err != nil {
-		return nil, errBody("could not be read to its end").WithCause(err)
+		return nil, errBody("was not received completely").WithCause(err)
 	}
 	return body, nil
 }
@@ -195,7 +195,7 @@ func checkForm(body []byte, t reflect.Type) error {
 			return errBody("must not have more than %d names and values", maxTokens)
 		case dec.StackDepth() == 0:
 			if rest := bytes.TrimSpace(body[dec.InputOffset():]); len(rest) > 0 {
-				return errBody("has something behind its JSON object")
+				return errBody("has data after its JSON object")
 			}
 		}
 	}
@@ -208,7 +208,7 @@ func checkSpelling(body []byte, in any) error {
 	folded := reflect.New(reflect.TypeOf(in).Elem())
 	err := json.Unmarshal(body, folded.Interface(), json.MatchCaseInsensitiveNames(true))
 	if err != nil || !reflect.DeepEqual(folded.Interface(), in) {
-		return errBody("has a field whose name differs from the right one only in case; names are %s", fieldNames(reflect.TypeOf(in).Elem()))
+		return errBody("has a field whose name differs from a known one only in case; names are %s", fieldNames(reflect.TypeOf(in).Elem()))
 	}
 	return nil
 }
@@ -224,7 +224,7 @@ func fieldError(err error, t reflect.Type) error {
 	}
 	name, known := fieldAt(t, semantic.JSONPointer)
 	if !known {
-		return errBody("does not have the form that this route takes").WithCause(err)
+		return errBody("is not valid for this route").WithCause(err)
 	}
 	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // returned by the field's type
 		return fault.InvalidField(name, "%s", f.Message).WithCause(err)
@@ -350,7 +350,7 @@ func jsonTypeOf(t reflect.Type) string {
 	case nil:
 		return "of another type"
 	case reflect.TypeFor[time.Time]():
-		return `a time like "2027-01-31T12:00:00Z"`
+		return `a time such as "2027-01-31T12:00:00Z"`
 	}
 	switch t.Kind() {
 	case reflect.String:

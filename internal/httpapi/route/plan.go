@@ -164,7 +164,7 @@ func PathParam(r *http.Request, name string) (string, error) {
 	if r.URL.RawPath != "" { // chi then matched the escaped path
 		var err error
 		if text, err = url.PathUnescape(text); err != nil {
-			return "", fault.InvalidField(name, "is not escaped as a URL wants it")
+			return "", fault.InvalidField(name, "has an invalid percent-encoding")
 		}
 	}
 	return text, nil
@@ -176,7 +176,7 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return fault.New(fault.Invalid, "invalid_query", "the query of the URL is not escaped as a URL wants it")
+		return fault.New(fault.Invalid, "invalid_query", "the query of the URL has an invalid percent-encoding")
 	}
 	for _, param := range p.query {
 		texts := values[param.name]

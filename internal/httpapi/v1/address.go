@@ -119,9 +119,9 @@ type getAddressRequest struct {
 
 type addressDetails struct {
 	address
-	Received     btc.Amount `json:"received_sat" required:"true" description:"Total of all payments to the address, in blocks or in the mempool, spent since or not."`
+	Received     btc.Amount `json:"received_sat" required:"true" description:"Total of all payments to the address, in blocks or in the mempool, whether spent or not."`
 	Confirmed    btc.Amount `json:"confirmed_sat" required:"true" description:"Part of received_sat that is in blocks."`
-	Transactions int        `json:"transactions" required:"true" description:"Number of transactions that pay to the address; replaced, conflicted and abandoned ones are left out."`
+	Transactions int        `json:"transactions" required:"true" description:"Number of transactions that pay to the address; replaced, conflicted and abandoned ones are not counted."`
 	Txids        []string   `json:"txids" required:"true" nullable:"false" description:"Ids of the latest 100 of these transactions, the latest first. The list of transactions with the query parameter address has all."`
 	AsOf         *asOf      `json:"as_of" required:"true"`
 }

@@ -97,7 +97,7 @@ func (importLabelsRequest) MaxBody() int64 { return maxLabelsBody }
 
 type importedLabels struct {
 	Imported int            `json:"imported" required:"true" description:"Number of lines whose label or spendable was set."`
-	Ignored  []reportedLine `json:"ignored" required:"true" description:"Lines of an unknown type, lines whose spendable is ignored because the output is not the wallet's, and lines of whose label control or invisible characters are left out."`
+	Ignored  []reportedLine `json:"ignored" required:"true" description:"Lines of an unknown type, lines whose spendable is ignored because the output is not the wallet's, and lines of whose label control or invisible characters are removed."`
 	Failed   []reportedLine `json:"failed" required:"true" description:"Invalid lines. All others were imported or ignored."`
 }
 
@@ -121,13 +121,13 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	}
 	out.Imported = len(labels)
 	for _, i := range foreign {
-		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "spendable is ignored: the output is not one of this wallet's"})
+		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "spendable is ignored: the output does not belong to this wallet"})
 		if labels[i].Label == nil {
 			out.Imported--
 		}
 	}
 	for _, i := range cleaned {
-		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "control characters, invisible characters and marks of text direction of the label are left out"})
+		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "control characters, invisible characters and marks of text direction of the label are omitted"})
 	}
 	slices.SortStableFunc(out.Ignored, func(a, b reportedLine) int { return a.Line - b.Line })
 	return out, nil

@@ -41,13 +41,13 @@ func (a *API) ledger(ctx context.Context, alias string, in history) (route.Strea
 func (h history) ledgerParams() (wallets.LedgerParams, error) {
 	p := wallets.LedgerParams{Descending: h.Order == descending}
 	if h.View != "ledger" {
-		return p, fault.InvalidField("view", "must be ledger, or left out")
+		return p, fault.InvalidField("view", "must be ledger or omitted")
 	}
 	if h.Accept != "" && qualityOf(h.Accept, csvType) == 0 {
 		return p, fault.InvalidField("view", "ledger is available as CSV only; send the header Accept: text/csv")
 	}
 	if h.Limit != 0 && h.Limit != defaultLimit {
-		return p, fault.InvalidField("limit", "must not be used with view=ledger, which is not divided into pages; use since and until")
+		return p, fault.InvalidField("limit", "must not be used with view=ledger, which is not paginated; use since and until")
 	}
 	for name, given := range map[string]bool{
 		"category": h.Category != "", "label": h.Label != "", "address": h.ToAddress != "", "unconfirmed": h.Unconfirmed, "dead": h.Dead, "hex": h.Hex, "cursor": h.Cursor != "",

@@ -31,7 +31,7 @@ type nodeResponse struct {
 
 type nodeNotice struct {
 	Code    string `json:"code" required:"true" example:"no_zmq" description:"One of pruned, no_block_filter_index, no_zmq, blocksonly, high_relay_fee and method_forbidden."`
-	Message string `json:"message" required:"true" description:"What does not work, and the remedy."`
+	Message string `json:"message" required:"true" description:"Description of the problem and its remedy."`
 }
 
 // GetNode serves GET /api/v1/node.

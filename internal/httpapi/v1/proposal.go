@@ -117,7 +117,7 @@ type proposalDetails struct {
 	proposalSummary
 	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope proposals:sign or proposals:broadcast. Cancelled, expired and replaced proposals have no signatures."`
 	RawHex   *string `json:"raw_hex" required:"true" description:"The signed transaction, for callers who may see signatures; null until there are enough signatures, and after the proposal was cancelled, expired or was replaced."`
-	Withheld bool    `json:"signatures_withheld" required:"true" description:"Whether signatures are left out of psbt and raw_hex because of the caller's role or scopes."`
+	Withheld bool    `json:"signatures_withheld" required:"true" description:"Whether signatures are omitted from psbt and raw_hex because of the caller's role or scopes."`
 
 	version int
 }

@@ -150,7 +150,7 @@ func (a *API) history(ctx context.Context, alias string, in history) (route.Stre
 	}
 	mediaType := preferred(in.Accept, jsonType, csvType, linesType, ndjsonType)
 	if mediaType != jsonType && in.Cursor != "" {
-		return route.Streamed{}, fault.InvalidField("cursor", "must not be used with CSV or JSON Lines, which are not divided into pages")
+		return route.Streamed{}, fault.InvalidField("cursor", "must not be used with CSV or JSON Lines, which are not paginated")
 	}
 	after, err := historyCursor(in.page)
 	if err != nil {

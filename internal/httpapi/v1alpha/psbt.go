@@ -23,16 +23,16 @@ type psbtObject struct {
 	Base64        string       `json:"base64" description:"Version 0 (BIP-174), without signatures unless the caller may sign or broadcast."`
 	Fee           bitcoins     `json:"fee"`
 	FeeSat        btc.Amount   `json:"fee_sat"`
-	Address       []string     `json:"address" description:"Of all outputs but change."`
-	Amount        []bitcoins   `json:"amount" description:"What each of them gets."`
-	Sats          []btc.Amount `json:"sats" description:"The same in satoshis, of outputs that are not the wallet's."`
+	Address       []string     `json:"address" description:"Addresses of all outputs except change."`
+	Amount        []bitcoins   `json:"amount" description:"Amounts of these outputs, in bitcoins."`
+	Sats          []btc.Amount `json:"sats" description:"Amounts in satoshis of the outputs that are not the wallet's."`
 	TxFullSize    int          `json:"tx_full_size" description:"Virtual bytes; an estimate until it is complete."`
 	SigsCount     int          `json:"sigs_count"`
-	Time          decimal      `json:"time" description:"When it was made, in seconds since 1970."`
+	Time          decimal      `json:"time" description:"Time of creation, in seconds since 1970."`
 	DevicesSigned []string     `json:"devices_signed"`
-	FeeRate       decimal      `json:"fee_rate" description:"What it pays, in satoshis per virtual byte, with two decimals."`
-	FeeRateSource string       `json:"fee_rate_source" enum:"request,estimate" description:"Whether the fee rate was asked for, or is Core's estimate for 6 blocks."`
-	Raw           string       `json:"raw,omitempty" description:"The signed transaction, once there are enough signatures; left out unless the caller may sign or broadcast."`
+	FeeRate       decimal      `json:"fee_rate" description:"Fee rate in satoshis per virtual byte, with two decimals."`
+	FeeRateSource string       `json:"fee_rate_source" enum:"request,estimate" description:"Source of the fee rate: the request, or Bitcoin Core's estimate for 6 blocks."`
+	Raw           string       `json:"raw,omitempty" description:"The signed transaction, once there are enough signatures; omitted unless the caller may sign or broadcast."`
 }
 
 type txObject struct {
@@ -66,7 +66,7 @@ type txScript struct {
 
 // psbtScope contains the fields that inputs and outputs have in common.
 type psbtScope struct {
-	Change         bool            `json:"change" description:"Whether its address is on the change branch."`
+	Change         bool            `json:"change" description:"Whether the address is on the change branch."`
 	IsMine         bool            `json:"is_mine"`
 	Address        string          `json:"address"`
 	FloatAmount    bitcoins        `json:"float_amount"`
@@ -224,7 +224,7 @@ func (s *psbtScope) derive(said psbt.View) {
 }
 
 type psbtList struct {
-	Result map[string]psbtObject `json:"result" description:"By the id of the transaction without signatures."`
+	Result map[string]psbtObject `json:"result" description:"Proposals by the id of the unsigned transaction."`
 }
 
 // ListPSBTs serves GET /api/v1alpha/wallets/{alias}/psbt.

@@ -17,11 +17,11 @@ import (
 
 type createPSBTRequest struct {
 	walletRequest
-	Recipients   []recipient `json:"recipients" required:"true" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount\": 0.001, \"unit\": \"btc\"}]" description:"Who gets how much; each address once."`
-	FeeRate      numeral     `json:"fee_rate" description:"In satoshis per virtual byte, rounded to three decimals. Without it, or with 0, Core estimates for 6 blocks."`
-	RBF          yesNo       `json:"rbf" description:"Whether it says that it may be replaced."`
+	Recipients   []recipient `json:"recipients" required:"true" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount\": 0.001, \"unit\": \"btc\"}]" description:"Recipients and amounts; each address at most once."`
+	FeeRate      numeral     `json:"fee_rate" description:"Fee rate in satoshis per virtual byte, rounded to three decimals. If it is omitted or 0, Bitcoin Core estimates the fee rate for 6 blocks."`
+	RBF          yesNo       `json:"rbf" description:"Whether the transaction signals replaceability (BIP-125)."`
 	Subtract     yesNo       `json:"subtract" description:"Whether a recipient pays the fee."`
-	SubtractFrom position    `json:"subtract_from" description:"Which one then, from 0 on."`
+	SubtractFrom position    `json:"subtract_from" description:"Position of the recipient that pays the fee, starting at 0."`
 	Replaces     string      `json:"rbf_tx_id" description:"Id of an unconfirmed transaction of the wallet whose UTXOs are to be spent instead."`
 }
 

@@ -29,10 +29,10 @@ func (a *bitcoins) UnmarshalJSON(text []byte) error { return (*btc.JSONBTC)(a).U
 type (
 	commonRecord struct {
 		Txid          string    `json:"txid"`
-		Fee           *bitcoins `json:"fee" description:"What all inputs are more than all outputs; null unless all inputs are the wallet's."`
+		Fee           *bitcoins `json:"fee" description:"Difference between all inputs and all outputs; null unless all inputs are the wallet's."`
 		BlockHeight   *int      `json:"blockheight"`
 		BlockHash     *string   `json:"blockhash"`
-		Time          int       `json:"time" description:"When the wallet first knew of it, in seconds since 1970."`
+		Time          int       `json:"time" description:"Time when the wallet first saw the transaction, in seconds since 1970."`
 		BlockTime     *int      `json:"blocktime"`
 		Conflicts     []string  `json:"conflicts" description:"Ids of transactions that spend the same UTXOs."`
 		Replaceable   string    `json:"bip125-replaceable" enum:"yes,no,unknown"`
@@ -40,14 +40,14 @@ type (
 		VSize         int       `json:"vsize"`
 		Address       string    `json:"address" description:"The address that represents the transaction; Unknown if it has none."`
 		Category      string    `json:"category" enum:"generate,receive,send,selftransfer,mixed"`
-		FlowAmount    bitcoins  `json:"flow_amount" description:"Into the wallet; what left it, with the fee, is negative."`
+		FlowAmount    bitcoins  `json:"flow_amount" description:"Net amount that entered the wallet, in bitcoins; negative if it left the wallet, including the fee."`
 		UTXOAmount    *bitcoins `json:"utxo_amount" description:"Always null."`
 		IsMine        bool      `json:"ismine" description:"Always true."`
 		Confirmations int       `json:"confirmations"`
 	}
 	storedRecord struct {
 		commonRecord
-		Amount bitcoins `json:"amount" description:"What came in, or what others were paid, without the fee; never negative."`
+		Amount bitcoins `json:"amount" description:"Amount received, or paid to others, without the fee; never negative."`
 	}
 	listedRecord struct {
 		storedRecord
@@ -61,7 +61,7 @@ type (
 		commonRecord
 		CurrentHeight int      `json:"_current_blockheight"`
 		Vout          int      `json:"vout"`
-		Locked        bool     `json:"locked" description:"Whether it is frozen, or reserved for a payment."`
+		Locked        bool     `json:"locked" description:"Whether the output is frozen or reserved by a proposal."`
 		Amount        bitcoins `json:"amount" description:"Amount of this output."`
 	}
 )

@@ -18,8 +18,8 @@ import (
 type specterResponse struct {
 	DataFolder              string            `json:"data_folder"`
 	Config                  config            `json:"config"`
-	Info                    jsontext.Value    `json:"info" description:"What getblockchaininfo says, with mempool_info, uptime, blockfilterindex and utxorescan; while the node is away, with problem and last_contact."`
-	NetworkInfo             jsontext.Value    `json:"network_info" description:"What getnetworkinfo says."`
+	Info                    jsontext.Value    `json:"info" description:"Result of getblockchaininfo, with mempool_info, uptime, blockfilterindex and utxorescan; while the node is unreachable, with problem and last_contact."`
+	NetworkInfo             jsontext.Value    `json:"network_info" description:"Result of getnetworkinfo."`
 	DeviceManagerDataFolder string            `json:"device_manager_datafolder"`
 	DevicesNames            []string          `json:"devices_names"`
 	WalletsNames            []string          `json:"wallets_names"`
@@ -100,7 +100,7 @@ func nodeInfo(s nodestatus.Status) (jsontext.Value, error) {
 			UTXORescan       *jsontext.Value `json:"utxorescan"`
 		}{jsontext.Value(s.RawMempoolInfo), int64(s.Uptime.Seconds()), s.BlockFilterIndex, nil})
 		if err != nil {
-			return nil, fmt.Errorf("encode what is beside getblockchaininfo: %w", err)
+			return nil, fmt.Errorf("encode the fields other than getblockchaininfo: %w", err)
 		}
 		info = joinObjects(info, beside)
 	}

@@ -116,8 +116,8 @@ func (a *API) ListTokens(ctx context.Context, _ struct{}) (tokensResponse, error
 
 type createTokenRequest struct {
 	Description jsontext.Value `json:"jwt_token_description" required:"true" example:"\"backup script\"" description:"What the token is for, a string; unique among your tokens."`
-	Life        *argument      `json:"jwt_token_life" required:"true" nullable:"false" example:"30 days" description:"How long it lives, such as \"30 days\", \"6 months\" or \"1h30m\"."`
-	Endpoints   []string       `json:"endpoints" description:"The only scopes that the token is to have."`
+	Life        *argument      `json:"jwt_token_life" required:"true" nullable:"false" example:"30 days" description:"Lifetime of the token, such as \"30 days\", \"6 months\" or \"1h30m\"."`
+	Endpoints   []string       `json:"endpoints" description:"Scopes that the token is limited to."`
 }
 
 type tokenCreated struct {
@@ -181,7 +181,7 @@ func (in createTokenRequest) params() (auth.CreateTokenParams, error) {
 		return params, err
 	}
 	if !auth.SpecterScopes.Has(params.Scopes) {
-		return params, fault.InvalidField("endpoints", "tokens made here can only have %s; make others with POST /api/v1/tokens", auth.SpecterScopes)
+		return params, fault.InvalidField("endpoints", "tokens of this API version can only have %s; create others with POST /api/v1/tokens", auth.SpecterScopes)
 	}
 	return params, nil
 }

@@ -52,16 +52,16 @@ type walletHead struct {
 	AddressIndex  uint32                `json:"address_index"`
 	ChangeAddress string                `json:"change_address"`
 	ChangeIndex   uint32                `json:"change_index"`
-	Keypool       uint32                `json:"keypool" description:"Core knows the addresses of lower indexes."`
+	Keypool       uint32                `json:"keypool" description:"Number of receive addresses that Bitcoin Core watches."`
 	ChangeKeypool uint32                `json:"change_keypool"`
-	Info          jsontext.Value        `json:"info" description:"What Core's getwalletinfo said, with the balances of now."`
+	Info          jsontext.Value        `json:"info" description:"Result of getwalletinfo of Bitcoin Core, with the current balances."`
 	Descriptor    string                `json:"descriptor" description:"For both branches (BIP-389)."`
 	Keys          []keyObject           `json:"keys"`
 	DevicesAgain  []string              `json:"_devices"`
 	SigsRequired  int                   `json:"sigs_required"`
 	PendingPSBTs  map[string]psbtObject `json:"pending_psbts" description:"The open proposals, for tokens with the scope proposals:read; none for others."`
 	FrozenUTXO    []string              `json:"frozen_utxo"`
-	LastBlock     *string               `json:"last_block" description:"The hash of the block that all this is known up to."`
+	LastBlock     *string               `json:"last_block" description:"Hash of the block that the response is current to."`
 }
 
 type walletTail struct {
@@ -183,7 +183,7 @@ func infoOf(v *wallet.View) (jsontext.Value, error) {
 	}
 	var info walletInfo
 	if err := json.Unmarshal([]byte(said), &info); err != nil {
-		return nil, fmt.Errorf("read what Core said of the wallet: %w", err)
+		return nil, fmt.Errorf("read the result of getwalletinfo: %w", err)
 	}
 	b := balanceOf(&v.Wallet)
 	info.WalletName = v.CoreName
@@ -197,7 +197,7 @@ func infoOf(v *wallet.View) (jsontext.Value, error) {
 	}
 	text, err := json.Marshal(info)
 	if err != nil {
-		return nil, fmt.Errorf("encode what Core said of the wallet: %w", err)
+		return nil, fmt.Errorf("encode the result of getwalletinfo: %w", err)
 	}
 	return text, nil
 }

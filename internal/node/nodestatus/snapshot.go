@@ -144,7 +144,7 @@ func (w *wireSnapshot) decode() error {
 	}
 	switch {
 	case w.chain.Chain == "":
-		return errors.New("getblockchaininfo names no chain")
+		return errors.New("getblockchaininfo has no chain")
 	case w.chain.Blocks < 0:
 		return errors.New("getblockchaininfo has an impossible height")
 	case !isHash(w.chain.BestBlockHash), !isHash(w.genesis):

@@ -49,7 +49,7 @@ func readOne(dec *jsontext.Decoder, id uint64, out any) (*wireError, error) {
 		return nil, err
 	}
 	if a.id == nil || *a.id != id {
-		return nil, protocolError("the id of another call, or none")
+		return nil, protocolError("the id of another call, or no id")
 	}
 	return a.refusal, nil
 }
@@ -71,7 +71,7 @@ func readBatch(dec *jsontext.Decoder, calls []wireCall, reqs []Request) error {
 			return err
 		}
 		if a.id == nil || open[*a.id] == nil {
-			return protocolError("the id of no call that is open")
+			return protocolError("the id of an unknown call")
 		}
 		open[*a.id].settle(a, result)
 		delete(open, *a.id)
@@ -80,7 +80,7 @@ func readBatch(dec *jsontext.Decoder, calls []wireCall, reqs []Request) error {
 		return err
 	}
 	if len(open) > 0 {
-		return protocolError("calls without an answer")
+		return protocolError("calls without a response")
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func readAnswer(dec *jsontext.Decoder, out any) (answer, error) {
 		}
 		name := token.String()
 		if seen[name] {
-			return a, protocolError("a member twice")
+			return a, protocolError("a duplicate member")
 		}
 		seen[name] = true
 		if err := a.readMember(dec, name, out); err != nil {
@@ -173,7 +173,7 @@ func expect(dec *jsontext.Decoder, want jsontext.Kind) error {
 		return err
 	}
 	if token.Kind() != want {
-		return protocolError("not a JSON-RPC answer")
+		return protocolError("not a JSON-RPC response")
 	}
 	return nil
 }
@@ -187,5 +187,5 @@ func expectEnd(dec *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	return protocolError("data after the answer")
+	return protocolError("data after the response")
 }

@@ -53,7 +53,7 @@ func (c Config) parse() (url.URL, login, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return url.URL{}, login{}, invalid("the node's URL must look like http://host:port") // err would repeat the password
+		return url.URL{}, login{}, invalid("the node's URL must have the format http://host:port") // err would repeat the password
 	}
 	as := login{user: c.User, password: c.Password}
 	if as.empty() && u.User != nil {

@@ -39,9 +39,9 @@ const (
 const (
 	warmupMessage       = "the Bitcoin node is starting up; try again shortly"
 	noConnectionMessage = "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings"
-	brokenMessage       = "the Bitcoin node broke off without an answer; it may be stopping, try again shortly"
-	timeoutMessage      = "the Bitcoin node did not answer in time; it may be busy, try again shortly"
-	noCookieMessage     = "the Bitcoin node's cookie file is not there, so the node is probably not running; start it, or correct the cookie file in the settings"
+	brokenMessage       = "the Bitcoin node closed the connection without a response; it may be stopping, try again shortly"
+	timeoutMessage      = "the Bitcoin node did not respond in time; it may be busy, try again shortly"
+	noCookieMessage     = "the Bitcoin node's cookie file does not exist, so the node is probably not running; start it, or correct the cookie file in the settings"
 )
 
 const (
@@ -54,15 +54,15 @@ var (
 	// ErrUnavailable: the node does not respond, and waiting may help: it is not
 	// running, starting up, overloaded or too slow. It is unknown whether the call
 	// was executed.
-	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not answer now").WithRetryAfter(retryAfter)
+	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not respond at the moment").WithRetryAfter(retryAfter)
 	// ErrUnauthorized: the node accepts neither the user nor the cookie.
 	ErrUnauthorized = fault.New(fault.Unavailable, "node_unauthorized",
-		"the Bitcoin node refuses the RPC user or cookie; correct the user and password or the cookie file in the settings").WithRetryAfter(retryAfter)
+		"the Bitcoin node rejects the RPC credentials; correct the user and password, or the cookie file, in the settings").WithRetryAfter(retryAfter)
 	// ErrMethodForbidden: the node rejects a call with HTTP 403, as Core does for
 	// methods missing in rpcwhitelist and addresses missing in rpcallowip. The
 	// message names the methods of the request.
 	ErrMethodForbidden = fault.New(fault.Unavailable, "node_method_forbidden",
-		"the Bitcoin node forbids a call; check rpcwhitelist and rpcallowip in its bitcoin.conf").WithRetryAfter(retryAfter)
+		"the Bitcoin node forbids an RPC method; check rpcwhitelist and rpcallowip in its bitcoin.conf").WithRetryAfter(retryAfter)
 	// ErrMethodUnknown: the node does not have the method, or has disabled it.
 	ErrMethodUnknown = fault.New(fault.Unavailable, "node_method_unknown",
 		"the Bitcoin node does not know an RPC method; run Bitcoin Core or Knots 25 or later").WithRetryAfter(retryAfter)
@@ -73,7 +73,7 @@ var (
 		WithRetryAfter(retryAfter)
 	// ErrInvalidResponse: the response does not answer the request. It is unknown whether
 	// the call was executed.
-	ErrInvalidResponse = fault.New(fault.BadGateway, "node_invalid_response", "the Bitcoin node gave an answer that makes no sense; look at specterd's log, and whether the host and port in the settings are the node's")
+	ErrInvalidResponse = fault.New(fault.BadGateway, "node_invalid_response", "invalid response from the Bitcoin node; check specterd's log, and whether the host and port in the settings are the node's")
 )
 
 // Errors that faults of this package wrap, for errors.Is, if the distinction
@@ -82,9 +82,9 @@ var (
 	// ErrNotNow is in an ErrUnavailable or ErrBusy if the node rejected the call
 	// without processing it, because it is starting up or its queue is full:
 	// nothing was executed.
-	ErrNotNow error = protocolError("refused for now")
+	ErrNotNow error = protocolError("temporarily refused")
 	// ErrTooLong is in an ErrInvalidResponse if the response exceeded the limit.
-	ErrTooLong error = protocolError("longer than allowed")
+	ErrTooLong error = protocolError("longer than the limit")
 )
 
 // errRefused is the fault for an [RPCError] that no package translates.
@@ -156,11 +156,11 @@ func describe(err error) error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &typed):
-		return protocolError(fmt.Sprintf("JSON of another type than %s (at %q)", typed.Type, typed.Field))
+		return protocolError(fmt.Sprintf("JSON of a type other than %s (at %q)", typed.Type, typed.Field))
 	case errors.As(err, &semantic):
-		return protocolError(fmt.Sprintf("JSON that is no %s, at byte %d", semantic.GoType, semantic.ByteOffset))
+		return protocolError(fmt.Sprintf("JSON of a type other than %s, at byte %d", semantic.GoType, semantic.ByteOffset))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return protocolError("JSON ends early")
+		return protocolError("JSON ends unexpectedly")
 	case errors.As(err, &syntax):
 		return protocolError(fmt.Sprintf("malformed JSON at byte %d", syntax.ByteOffset))
 	default:

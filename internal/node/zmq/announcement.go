@@ -25,7 +25,7 @@ const (
 	minTx    = 60 // bytes of the smallest transaction
 )
 
-var errAnnouncement = errors.New("a message that no node sends")
+var errAnnouncement = errors.New("not a valid announcement")
 
 // parse decodes a message: topic, content and sequence number.
 func parse(frames [][]byte) (announcement, error) {

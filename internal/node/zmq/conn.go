@@ -36,7 +36,7 @@ const (
 )
 
 var (
-	errNotZMQ    = errors.New("the peer does not speak ZMTP 3")
+	errNotZMQ    = errors.New("the peer does not support ZMTP 3")
 	errMechanism = errors.New("the publisher requires authentication")
 	errFrame     = errors.New("a malformed or oversized message")
 )

@@ -29,7 +29,7 @@ type Result string
 const (
 	Imported        Result = "imported"
 	AlreadyImported Result = "already here" // by an earlier import
-	Skipped         Result = "left"         // omitted on purpose; nothing is lost
+	Skipped         Result = "skipped"      // omitted on purpose; nothing is lost
 	NotImported     Result = "not imported" // something is missing and may need action
 )
 
