@@ -66,8 +66,8 @@ var errAudit = errors.New("the audit log was altered")
 // auditHashDigits is the length of a hash of the audit log in hexadecimal digits.
 const auditHashDigits = 64
 
-// errAuditHash is returned for a mistyped hash. Its exit status differs from that of
-// errAudit, which scripts may take as an alarm.
+// errAuditHash is returned for a mistyped hash. Its exit status differs from the status
+// for errAudit, on which scripts may raise an alarm.
 var errAuditHash = exitError{exitUsage, errors.New("--hash must have 64 hexadecimal digits; nothing was verified")}
 
 func (p *program) auditVerifyCommand() *cobra.Command {

@@ -74,7 +74,7 @@ func describeBackup(m backup.Manifest) string {
 	} {
 		rows := m.RowsOf(table.name)
 		if table.name == "proposals" {
-			rows += m.RowsOf("psbts") // its name before schema 21
+			rows += m.RowsOf("psbts") // the table's name before schema 21
 		}
 		parts = append(parts, fmt.Sprintf("%d %s", rows, table.what))
 	}

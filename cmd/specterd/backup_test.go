@@ -159,7 +159,7 @@ func (e *exporter) locks() {
 	})
 }
 
-// seen returns the data of users and wallets that the admin can read, as JSON.
+// seen returns all data of users and wallets that the admin can read, as JSON.
 func (e *exporter) seen() string {
 	e.t.Helper()
 	var all []any
@@ -207,7 +207,7 @@ func TestRestore_AnotherNode(t *testing.T) {
 		"SQLite to PostgreSQL": {sqlite, postgres},
 		"PostgreSQL to SQLite": {postgres, sqlite},
 	} {
-		if !strings.Contains(name, " to ") && !testkit.Long() { // other cases cover both halves of these
+		if !strings.Contains(name, " to ") && !testkit.Long() { // both steps are covered by the other cases
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -491,7 +491,7 @@ func TestScheduledBackups(t *testing.T) {
 			if now := there(); len(now) != 1 || now[0] != first {
 				t.Errorf("after a restart, the files are %v", now)
 			}
-			for days := 1; days <= 3; days++ { // with an older time in the name
+			for days := 1; days <= 3; days++ { // backups with an older time in the name
 				at := time.Now().Add(-time.Duration(days) * 25 * time.Hour).UTC().Format("20060102T150405Z")
 				text, err := os.ReadFile(first)
 				check(t, err)

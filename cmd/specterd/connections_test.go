@@ -138,7 +138,7 @@ func TestSlowHeaders(t *testing.T) {
 		begin := time.Now()
 		open.Add(1)
 		all.Go(func() {
-			_, _ = io.Copy(io.Discard, conns[i]) // until the server closes it
+			_, _ = io.Copy(io.Discard, conns[i]) // reads until the server closes the connection
 			open.Add(-1)
 			for took := int64(time.Since(begin)); ; {
 				if was := slowest.Load(); was >= took || slowest.CompareAndSwap(was, took) {
@@ -199,7 +199,7 @@ func TestLoginFlood(t *testing.T) {
 					refused.Add(1)
 				case status == http.StatusTooManyRequests && wait != "":
 					turnedAway.Add(1)
-					select { // so that the client is not the bottleneck
+					select { // prevents the client from becoming the bottleneck
 					case <-time.After(100 * time.Millisecond):
 					case <-ctx.Done():
 					}

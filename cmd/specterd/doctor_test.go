@@ -71,7 +71,7 @@ func TestDoctor(t *testing.T) {
 		"warning +files .*chmod go= .*secret_key", "error +audit +the audit log was altered",
 		`error +wallets +"Savings": its first address is bcrt1qother in the database, but Bitcoin Core derives`)
 	node.Stop(t)
-	examine(false, "error +node +the Bitcoin node's cookie file is not there")
+	examine(false, "error +node +the Bitcoin node's cookie file does not exist")
 	check(t, os.WriteFile(filepath.Join(dir, "secret_key"), []byte(strings.Repeat("0", 64)), 0o600))
 	examine(false, "error +signing key")
 }

@@ -215,7 +215,7 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 }
 
 // leaving collects the data of a wallet for all formats, and prints a note to stderr if
-// something is missing. If born is set, it requests the time of the wallet's birthday
+// something is missing. If isNew is set, it requests the time of the wallet's birthday
 // block from the node.
 func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, isNew bool) (w walletexport.Wallet, err error) {
 	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {

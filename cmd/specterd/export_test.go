@@ -104,7 +104,7 @@ func (e *exporter) labels(alias, lines string) string {
 	return string(text)
 }
 
-// settles waits until the admin's wallet is indexed up to the node's last block.
+// settles waits until the admin's wallet is indexed up to the tip.
 func (e *exporter) settles(alias string) {
 	e.t.Helper()
 	var height int
@@ -329,7 +329,7 @@ func (e *exporter) fromFiles(alias string, x exported) {
 	var requests []struct{ Desc string }
 	check(t, json.Unmarshal(x.core, &requests))
 	files := [][]string{{"--descriptor", x.account.Descriptor}}
-	if len(x.specter.Devices) > 1 { // for one kind only, since the descriptors have the same format for all
+	if len(x.specter.Devices) > 1 { // tested for one kind only, since all kinds have the same descriptor format
 		files = append(
 			files,
 			[]string{"--descriptor", x.specter.Receive, "--change-descriptor", x.specter.Change},
@@ -373,7 +373,7 @@ func (e *exporter) throughSpecter(folder string, aliases []string) {
 	}
 	there := &exporter{t: t, dir: t.TempDir(), env: nodeSettings(e.node), node: e.node}
 	cmd := there.command("import", home)
-	cmd.Env = append(cmd.Env, "SPECTER_ADMIN_PASSWORD=admin") // the imported admin replaces this one
+	cmd.Env = append(cmd.Env, "SPECTER_ADMIN_PASSWORD=admin") // the imported admin replaces the first admin
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "5 imported") {
 		t.Fatalf("%v\n%s", err, out)
 	}

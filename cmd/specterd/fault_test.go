@@ -26,7 +26,7 @@ var nodeFaults = []struct {
 	{name: "refuses connections", begin: (*testkit.Relay).Close, status: 503, code: "node_unavailable", says: "cannot be reached; start it"},
 	{name: "breaks off", answer: func(*testkit.Exchange) { panic(http.ErrAbortHandler) }, status: 503, code: "node_unavailable", says: "try again shortly"},
 	{name: "never answers", answer: func(x *testkit.Exchange) { <-x.Context().Done() }, status: 503, code: "node_unavailable", says: "try again shortly"},
-	{name: "refuses the credential", answer: func(x *testkit.Exchange) { x.Answer(http.StatusUnauthorized, nil) }, status: 503, code: "node_unauthorized", says: "correct the user and password or the cookie file"},
+	{name: "refuses the credential", answer: func(x *testkit.Exchange) { x.Answer(http.StatusUnauthorized, nil) }, status: 503, code: "node_unauthorized", says: "correct the user and password, or the cookie file"},
 	{name: "refuses our address", answer: func(x *testkit.Exchange) { x.Answer(http.StatusForbidden, nil) }, status: 503, code: "node_method_forbidden", says: "rpcallowip"},
 	{name: "is starting up", answer: func(x *testkit.Exchange) { x.Refuse(http.StatusInternalServerError, -28, "Loading block index…") }, status: 503, code: "node_unavailable", says: "is starting up; try again"},
 	{name: "has too much to do", answer: func(x *testkit.Exchange) {
@@ -58,7 +58,7 @@ var nodeFaults = []struct {
 			_, err = x.ResponseWriter.Write(much)
 		}
 	}, status: 502, code: "node_invalid_response", says: "specterd's log"},
-	{name: "is on another chain", answer: rewrites(`"chain":"regtest"`, `"chain":"main"`), status: 503, code: wrongChain, says: "point specterd at the other node"},
+	{name: "is on another chain", answer: rewrites(`"chain":"regtest"`, `"chain":"main"`), status: 503, code: wrongChain, says: "use another node or another database"},
 }
 
 const (

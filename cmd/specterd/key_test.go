@@ -85,7 +85,7 @@ func TestKeyRotation(t *testing.T) {
 	key(t, dir, nil, "rotate")
 	second := s.token("second")
 	key(t, dir, nil, "rotate")
-	s.use(http.StatusOK, first, gone, second) // before and after the server loads the third key
+	s.use(http.StatusOK, first, gone, second) // works before and after the server loads the third key
 	third := s.token("third")
 	s.delete(gone)
 	s.use(http.StatusOK, first, second, third)
@@ -238,7 +238,7 @@ func TestKeyRotation_Interrupted(t *testing.T) {
 			if len(known(t, a)) < 3 || r.To == "" {
 				t.Fatal("nothing was rotated")
 			}
-			writeKeys(t, a, append(keysIn(t, a.Config.DataFolder), keys.Find(r.To))) // as before it was removed from the file
+			writeKeys(t, a, append(keysIn(t, a.Config.DataFolder), keys.Find(r.To))) // restores the file as it was before the key was removed
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -308,9 +308,9 @@ func TestKeyRotation_Postgres(t *testing.T) {
 		t.Errorf("without a next key: %v\n%s", err, out)
 	}
 	write(old, next) // server one reads the key file when it finds an unknown key
-	two.kill()       // server two has only the keys from its start
+	two.kill()       // server two still has the keys that it loaded at its start
 	two = startServer(t, t.TempDir(), database, "SECRET_KEY="+old+"\n"+next)
-	second := two.token("second") // still with the old key
+	second := two.token("second") // signed with the old key
 	one.use(http.StatusOK, first, second)
 	if shown := key(t, t.TempDir(), fromFile, "show"); !strings.Contains(shown, "new, used after") {
 		t.Errorf("the output is\n%s", shown)

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// DefaultPassword is the password of the first admin unless another one was given.
-// While it is in use, specterd listens on loopback only.
+// DefaultPassword is the password of the first admin unless another one was given. While
+// the alias is in use, specterd listens on loopback only.
 const DefaultPassword = "admin"
 
 const (

@@ -43,7 +43,7 @@ type Recorder struct {
 	log   *slog.Logger
 	store RecorderStore
 
-	sealed bool // whether the last attempt succeeded; used only by Run
+	sealed bool // whether the last attempt to seal the audit log succeeded; used only by Run
 
 	mu      sync.Mutex
 	logins  loginCounts

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	heavyUsers       = 25     // each sends two requests at a time
+	heavyUsers       = 25     // number of users, each of whom sends two requests at a time
 	heavySize        = 10_000 // transactions
 	besideBar        = 10 * time.Millisecond
 	besideTime       = 10 * time.Second

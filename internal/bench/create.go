@@ -93,7 +93,7 @@ func sampleCreate(ctx context.Context, address string, cost int) ([]sample, erro
 			return nil, fmt.Errorf("make a token: %w", err)
 		}
 		s.create = clock().Sub(start)
-		if i > 0 { // the first round is a warm-up
+		if i > 0 { // the first round is a warm-up and is not counted
 			all = append(all, s)
 		}
 	}

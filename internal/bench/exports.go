@@ -16,7 +16,7 @@ const (
 	maxExports = 3 // maximum number of rounds
 )
 
-// export is a streamed response.
+// export is a streaming route that is measured.
 type export struct {
 	name, what, path, accept string
 	rows                     string // kind of rows that the comparison program reads; see bareQueries

@@ -151,7 +151,7 @@ func measureBlock(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		if round > 0 { // the first round is a warm-up
+		if round > 0 { // the first round is a warm-up and is not counted
 			took = append(took, one)
 		}
 	}

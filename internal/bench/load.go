@@ -24,7 +24,7 @@ type job struct {
 	Duration    time.Duration
 }
 
-// load is the result of a job. Every response had status 200.
+// load is the result of a job in which every response had status 200.
 type load struct {
 	Requests, Bytes int
 	Elapsed         time.Duration
@@ -86,7 +86,7 @@ func generateLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error 
 	}
 	for _, err := range errs {
 		if err != nil {
-			return err // the first error suffices
+			return err // one error is sufficient to report
 		}
 	}
 	slices.Sort(took)

@@ -58,7 +58,7 @@ func measureLogin(ctx context.Context, b *bench) error {
 			if err != nil {
 				return err
 			}
-			if i > 0 { // the first round is a warm-up
+			if i > 0 { // the first round is a warm-up and is not counted
 				took[name], worked[name] = append(took[name], one), append(worked[name], up.threadTime()-before)
 			}
 		}

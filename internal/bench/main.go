@@ -1,7 +1,6 @@
-// Command bench compares specterd with a bare net/http server on the same machine,
-// and prints the results beside the bars that specterd must meet. The bare server
-// gets the same requests and writes the same number of bytes, headers included.
-// `make bench` runs it.
+// Command bench compares specterd with a bare net/http server on the same machine, and
+// prints each result with its target. The bare server gets the same requests and writes
+// the same number of bytes, headers included. `make bench` runs it.
 //
 // Specterd, bare server and load generator are separate processes. Specterd is
 // built as by `make build` and has the default settings, except that the API is on
@@ -20,8 +19,8 @@
 // or few. Only the first sync runs in this process, assembled as in specterd but
 // without HTTP.
 //
-// A missed bar is reported, but the program still exits with 0. It fails only on
-// errors such as an unexpected response.
+// A missed target is reported, but the exit status is still 0. It fails only on errors
+// such as an unexpected response.
 package main
 
 import (

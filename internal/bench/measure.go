@@ -41,7 +41,7 @@ const (
 	nameBeside     = "beside"    // requests during heavy requests
 )
 
-// bench is one run of this program.
+// bench holds the options and the temporary data of one run of this program.
 type bench struct {
 	options
 	binary string // specterd

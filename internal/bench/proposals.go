@@ -76,7 +76,7 @@ func (b *bench) proposal(ctx context.Context) (figure, error) {
 		if err != nil {
 			return f, err
 		}
-		if round > 0 { // the first round is a warm-up
+		if round > 0 { // the first round is a warm-up and is not counted
 			alone.took, all.took = append(alone.took, took), append(all.took, made)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	livenessPath = "/api/healthz/liveness"
 	bearerPath   = "/api/v1/tokens/self"   //nolint:gosec // a path and no credential
-	warmUp       = 1500 * time.Millisecond // longer than the delay before token uses are stored
+	warmUp       = 1500 * time.Millisecond // exceeds the delay until uses of tokens are stored
 )
 
 // The populations of the databases that are compared.

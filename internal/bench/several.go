@@ -124,7 +124,7 @@ func (b *bench) severalTurns(ctx context.Context, processes []target) (several, 
 				return s, err
 			}
 			both[n] = speed
-			if i > 0 { // the first round is a warm-up
+			if i > 0 { // the first round is a warm-up and is not counted
 				s.perSecond[n] = append(s.perSecond[n], speed)
 				s.busy[n] += (machineTime() - before).Seconds() / clock().Sub(start).Seconds() / float64(b.rounds)
 			}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// side is one of the sides of a comparison in turns.
+// side is a server in a comparison whose servers are measured in turns.
 type side struct {
 	*server // server whose CPU time is measured
 	ask     func() error
@@ -18,7 +18,7 @@ type side struct {
 // processor returns the server's CPU time per request.
 func (s *side) processor() time.Duration { return s.spent / time.Duration(max(s.asked, 1)) }
 
-// again sends one request and returns its duration.
+// again sends one request and returns the time until the response was read.
 func (s *side) again() (time.Duration, error) {
 	start := clock()
 	err := s.ask()

@@ -129,9 +129,9 @@ func TestAlphaEndpoints(t *testing.T) {
 		wantMessage(t, 403, "the token lacks the scope node:read")
 
 	for endpoints, message := range map[string]string{
-		`["users:read"]`:   "endpoints: tokens made here can only have ",
-		`["tokens:write"]`: "endpoints: tokens made here can only have ",
-		`["proposals:*"]`:  "endpoints: tokens made here can only have node:read wallets:read proposals:read proposals:create; ",
+		`["users:read"]`:   "endpoints: tokens of this API version can only have ",
+		`["tokens:write"]`: "endpoints: tokens of this API version can only have ",
+		`["proposals:*"]`:  "endpoints: tokens of this API version can only have node:read wallets:read proposals:read proposals:create; ",
 		`["nonsense"]`:     "endpoints: contains an unknown scope",
 		`[]`:               "endpoints: is empty",
 		`"wallets:read"`:   "endpoints: must be a list",

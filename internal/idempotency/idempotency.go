@@ -79,7 +79,7 @@ type Store interface {
 	ReleaseKey(ctx context.Context, r Request, claimID string) error
 }
 
-// Keys manages the keys in use.
+// Keys claims idempotency keys and stores the responses to their requests.
 type Keys struct {
 	store Store
 	now   func() time.Time

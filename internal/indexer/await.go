@@ -9,7 +9,7 @@ import (
 // awaitInterval is the interval at which Await requests another sync of the wallet.
 const awaitInterval = 100 * time.Millisecond
 
-// signal wakes all goroutines that wait for the end of a sync round.
+// signal wakes all goroutines that wait for it, such as for the end of a sync round.
 type signal struct {
 	mu   sync.Mutex
 	next chan struct{}

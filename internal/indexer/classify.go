@@ -5,15 +5,15 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// raw is a parsed transaction, with the addresses of its outputs; an address is empty
-// if the script has none.
+// raw is a parsed transaction with the address of each output, which is empty if its
+// script has none.
 type raw struct {
 	btc.Tx
 	addresses []string
 }
 
-// ours contains the addresses and outputs of the wallet that occur in some
-// transactions.
+// ours contains the wallet's addresses and outputs that occur in the transactions to
+// classify.
 type ours struct {
 	places map[string]wallet.Place     // by address
 	utxos  map[btc.Outpoint]btc.Amount // the wallet's outputs, with their amounts

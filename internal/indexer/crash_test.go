@@ -89,7 +89,7 @@ func TestIndexer_CrashConsistency(t *testing.T) {
 	}
 }
 
-// crashing is a database that crashes the indexer on about every second write.
+// crashing is a store that crashes the indexer on about every second write.
 type crashing struct {
 	*store.Store
 	world *world
@@ -99,8 +99,7 @@ type crashing struct {
 
 var errCrash = errors.New("crashed")
 
-// WriteIndex crashes the indexer in one of two calls on average, before or after the
-// write.
+// WriteIndex crashes the indexer in half of the calls, before or after the write.
 func (c *crashing) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	switch rand.IntN(4) {
 	case 0:

@@ -127,7 +127,7 @@ func New(o Options) *Indexer {
 func (x *Indexer) Kick(walletID string) {
 	select {
 	case x.kicks <- walletID:
-	default: // the next poll includes it
+	default: // the next poll syncs all wallets
 	}
 }
 

@@ -189,7 +189,7 @@ func (x *Indexer) list(ctx context.Context, w wallet.Wallet, since string) (n pe
 			return n, "", err
 		}
 	}
-	if n.info, err = c.Info(ctx); err != nil { // read first, so that the list contains at least as many transactions
+	if n.info, err = c.Info(ctx); err != nil { // read before the list, so that the list cannot have fewer transactions
 		return n, "", err
 	}
 	if n.locked, err = c.ListLocked(ctx); err != nil {

@@ -7,14 +7,14 @@ import (
 
 // compareLedger compares the ledger, in both orders, with Bitcoin Core's balances.
 func (v *watched) compareLedger(d *differences, got wallet.View) {
-	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // compared with Core's elsewhere
+	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // compareBalances compares it with Core's
 	for _, descending := range []bool{false, true} {
 		_, entries, err := v.service.Ledger(v.t.Context(), v.who, v.alias, wallet.LedgerParams{Descending: descending})
 		must(v.t, err)
 		var sum, last btc.Amount
 		first := true
 		for e, err := range entries {
-			if err != nil { // it changed in the meantime
+			if err != nil { // the history changed while the ledger was read
 				d.add("the ledger: %v", err)
 				return
 			}

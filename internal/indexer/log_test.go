@@ -37,7 +37,7 @@ func TestLog_NoUserText(t *testing.T) {
 		must(t, err)
 		testkit.Eventually(t, "the rescan has finished", v.scanned)
 
-		w.halt() // which would load it again
+		w.halt() // a running indexer would load the wallet again
 		w.node.CLI(t, "unloadwallet", name)
 		path := filepath.Join(w.node.WalletFolder(), name)
 		must(t, os.RemoveAll(path))

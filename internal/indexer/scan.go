@@ -53,7 +53,7 @@ func (s *scans) take(w wallet.Wallet) bool {
 	return false
 }
 
-// begin must be called with s.mu held.
+// begin marks a wallet as being rescanned. The caller must hold s.mu.
 func (s *scans) begin(w wallet.Wallet) {
 	s.running = w.ID
 	s.begun++
@@ -105,7 +105,7 @@ func (x *Indexer) superviseScan(ctx context.Context, w wallet.Wallet, now *backe
 			x.storeProgress(ctx, w, now.Progress)
 		}
 	case x.scans.take(w):
-		x.scans.due <- w // has capacity: no other rescan is active
+		x.scans.due <- w // does not block: no other rescan is active
 	}
 	return false
 }
@@ -154,7 +154,7 @@ func (x *Indexer) scan(ctx context.Context) {
 func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	defer func() {
 		if next, ok := x.scans.next(); ok {
-			x.scans.due <- next // has capacity, as above
+			x.scans.due <- next // does not block, as above
 		}
 	}()
 	w, to, err := x.rescan(ctx, w)
@@ -178,7 +178,7 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	case isPermanent(err):
 		x.Log.ErrorContext(ctx, "rescan failed permanently", "wallet_id", w.ID, "from_height", w.RescanFrom, "error", err)
 		x.storeScanProblem(ctx, w, err, true)
-	default: // the node went away or already scans; a later round retries
+	default: // the node is unreachable or already scans; a later sync round tries again
 		x.Log.WarnContext(ctx, "rescan interrupted; will retry", "wallet_id", w.ID, "error", err)
 		x.storeScanProblem(ctx, w, err, false)
 		pause(ctx, pollInterval)

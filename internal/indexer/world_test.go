@@ -39,7 +39,7 @@ type world struct {
 	scanner *backend.Node
 	service *wallet.Service
 	who     *auth.Principal
-	// proposals contains no proposals; it must not interfere.
+	// proposals is the service on an empty table of proposals, which the indexer calls.
 	proposals *proposal.Service
 
 	monitor  *nodestatus.Monitor
@@ -508,7 +508,7 @@ func (v *watched) compareTransaction(d *differences, r wallet.Record) {
 	check("trusted", r.Trusted, want.Trusted || want.Confirmations > 0)
 	check("status", r.Status, v.statusOf(r.Txid, want))
 	flow := btc.Amount(want.Amount) + btc.Amount(want.Fee)
-	if want.Generated || r.Category == wallet.Generate { // Core counts these only once they are mature
+	if want.Generated || r.Category == wallet.Generate { // Core counts coinbase outputs only once they are mature
 		flow = 0
 		for _, o := range want.Details {
 			flow += btc.Amount(o.Amount)
@@ -683,7 +683,7 @@ func (v *watched) outputTo(txid string) map[string]any {
 	return nil
 }
 
-// wantSyncedOnceLoaded is agree for a wallet that Bitcoin Core has not loaded yet.
+// wantSyncedOnceLoaded is wantSynced for a wallet that Bitcoin Core has not loaded yet.
 func (v *watched) wantSyncedOnceLoaded() {
 	v.t.Helper()
 	testkit.Eventually(v.t, "the node has the wallet loaded", func() bool {

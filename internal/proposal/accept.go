@@ -103,7 +103,7 @@ func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error
 			f, refused = tried, rate
 		case isOverMaximum(err):
 			return d.limit.minimumTooHigh(rate, f.why()).WithCause(err)
-		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // such as insufficient funds at that fee rate
+		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid: // for example, insufficient funds at that fee rate
 			return tooLow(rate, least, f).WithCause(err)
 		default:
 			return err
@@ -129,7 +129,7 @@ func (s *Service) tryRate(ctx context.Context, d draft, rate btc.FeeRate) (funde
 func (s *Service) refine(ctx context.Context, d draft, refused btc.FeeRate, accepted funded) (btc.FeeRate, funded) {
 	works := accepted.FeeRate
 	for try := 0; try < refineTries && works-refused > 1; try++ {
-		rate := works - 1 // usually refused, which ends the search
+		rate := works - 1 // the node usually refuses this rate, which ends the search
 		if try > 0 {
 			rate = refused + (works-refused)/2
 		}

@@ -33,7 +33,7 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	if err != nil {
 		return Proposal{}, err
 	}
-	done, err := s.wallets.LockSelection(ctx, v.ID) // so that no other request cancels it meanwhile
+	done, err := s.wallets.LockSelection(ctx, v.ID) // prevents other requests from cancelling the proposal meanwhile
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -169,7 +169,7 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 		u.Changed = true
 		if u.Status.Open() {
 			u.moveTo(Broadcast, actorOf(who), "", now)
-		} else { // the indexer has recorded it already, or it was sent before
+		} else { // the indexer has already recorded it, or it was sent earlier
 			u.Steps = append(u.Steps, Step{At: now, Action: string(Broadcast), By: actorOf(who)})
 		}
 		return nil

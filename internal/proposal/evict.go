@@ -123,8 +123,8 @@ func (s *Service) evictionOf(ctx context.Context, walletID string, tx MempoolTx)
 	return e, nil
 }
 
-// is reports whether both are the same payment. The txid of a proposal may change when it
-// is signed.
+// is reports whether e and other are the same payment. The txid of a proposal may change
+// when it is signed.
 func (e Eviction) is(other Eviction) bool {
 	return e.Txid == other.Txid || e.ProposalID != "" && e.ProposalID == other.ProposalID
 }
@@ -141,9 +141,9 @@ func evictedProposal(p Proposal) Eviction {
 	return e
 }
 
-// mustAllow returns ErrEvicts with the payments that may be evicted only if the caller
-// permits it: payments that spend UTXOs of the wallet and are neither proposals of the
-// caller nor in permitted.
+// mustAllow returns ErrEvicts if the eviction of any of the payments requires the
+// caller's permission, and lists them: payments that spend UTXOs of the wallet and are
+// neither proposals of the caller nor in permitted.
 func mustAllow(who *auth.Principal, list, permitted []Eviction) error {
 	var named []string
 	for _, e := range list {

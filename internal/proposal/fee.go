@@ -63,16 +63,16 @@ func (l feeLimit) String() string {
 	return fmt.Sprintf("the server's maximum of %s sat/vB (SPECTER_MAX_FEE_RATE, which the operator can raise)", l.rate)
 }
 
-// most returns the highest fee that is allowed for a payment of this size. It includes
-// the tolerance for the estimate of the size, so that a payment at the maximum fee rate
-// is possible.
+// most returns the highest allowed fee of a payment of this size. It includes the
+// tolerance for the estimate of the size, so that a payment at the maximum fee rate is
+// possible.
 func (l feeLimit) most(p *Proposal) btc.Amount {
 	_, most := feeRange(l.rate, p.VSize, len(p.Inputs))
 	return most
 }
 
-// about returns a copy of f about the field fee_rate_sat_vb, with a message and with the
-// maximum as a detail.
+// about returns a copy of the fault f for the field fee_rate_sat_vb, with the given
+// message and the maximum fee rate as a detail.
 func (l feeLimit) about(f *fault.Error, format string, args ...any) *fault.Error {
 	return f.WithField(feeRateField, format, args...).WithDetail("max_fee_rate_sat_vb", l.rate.String())
 }

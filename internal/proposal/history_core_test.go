@@ -34,8 +34,8 @@ func (t *coreTx) orphaned() bool {
 	return len(t.Details) > 0 && t.Details[0].Category == "orphan"
 }
 
-// gone reports whether the transaction is conflicted, abandoned, orphaned or replaced, so
-// that its outputs cannot exist.
+// gone reports whether the transaction is conflicted, abandoned, orphaned or replaced;
+// its outputs then do not exist.
 func (t *coreTx) gone() bool {
 	return t.Confirmations < 0 || t.Confirmations == 0 && !t.inMempool && (t.abandoned() || t.orphaned() || len(t.MempoolConflicts) > 0)
 }
@@ -100,7 +100,7 @@ func (h *histories) ask(s *testWallet) (*facts, error) {
 	}
 	for i, a := range answers[5:] {
 		if a.Error != nil {
-			continue // not known to the wallet
+			continue // the wallet does not know the transaction
 		}
 		txid := s.txids[i]
 		t := &coreTx{tx: s.txs[txid], inMempool: inPool[txid]}

@@ -18,8 +18,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// step is one step of a history. Its numbers select among the proposals, UTXOs etc.
-// that exist at that time, so that a history remains valid if steps are left out.
+// step is one step of a history. Its numbers select among the proposals and UTXOs that
+// exist when it runs, so that a history remains valid without some of its steps.
 type step struct {
 	action string
 	wallet int // -1 for an event, which affects all wallets
@@ -40,7 +40,7 @@ func pick[T any](list []T, n uint32) (one T) {
 type walletStep struct {
 	name   string
 	weight int  // relative frequency
-	beside bool // does not need specterd
+	beside bool // can run while specterd is stopped
 	// do executes the step and returns its line of the printed history. An error counts
 	// as a difference.
 	do func(h *histories, s *testWallet, n [5]uint32) (string, error)
@@ -230,8 +230,8 @@ func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 	return how + " " + e.name, nil
 }
 
-// partly returns the PSBT of a proposal with the signatures of one key if the wallet is
-// multisig, and otherwise with the signature of the first input only.
+// partly returns a partially signed PSBT of a proposal: with the signatures of one key if
+// the wallet is multisig, otherwise with a signature of the first input only.
 func (h *histories) partly(s *testWallet, e *expected) []byte {
 	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
 	must(h.t, err)

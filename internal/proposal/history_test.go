@@ -41,7 +41,7 @@ func TestReplacementHistories(t *testing.T) {
 			}
 			done, steps, reached := 0, 0, map[proposal.Status]int{}
 			for part := 0; done < many && !t.Failed(); part++ {
-				t.Run(fmt.Sprint(part), func(t *testing.T) { // with its own node and database
+				t.Run(fmt.Sprint(part), func(t *testing.T) { // each part has its own node and database
 					h := newHistories(t, newChain(t), database(t), kindsOfHistory[:])
 					h.reached = reached
 					for range min(historiesOnOneNode, many-done) / historiesAtOnce {
@@ -107,7 +107,7 @@ func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Scrip
 	return h
 }
 
-// open starts specterd, with its clock as far ahead as before.
+// open starts specterd. Its clock keeps its offset from real time.
 func (h *histories) open() {
 	was := h.world
 	url := fmt.Sprintf("http://%s:%d", h.chain.Host(), h.chain.Port())

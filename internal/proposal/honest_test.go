@@ -74,7 +74,7 @@ func (h *honestCase) request() string {
 	h.check(o, p)
 	switch {
 	case o.DryRun:
-	case h.IntN(8) == 0 && o.FeeRate < 10_000: // so that it can be replaced
+	case h.IntN(8) == 0 && o.FeeRate < 10_000: // keeps the fee rate low enough for a replacement
 		h.send(p)
 	case h.IntN(4) == 0 && p.Replaceable && p.FeeRate < 50_000:
 		bumped, err := h.Bump(h.t.Context(), h.alice, h.alias, p.ID, proposal.BumpParams{FeeRate: p.FeeRate + 1000 + btc.FeeRate(h.IntN(20_000))})
@@ -150,7 +150,7 @@ func (h *honestCase) order() proposal.CreateParams {
 	if h.IntN(3) == 0 {
 		var total btc.Amount
 		o.UTXOs, total = h.someUTXOs()
-		if h.IntN(2) == 0 { // the remainder may be too small for change
+		if h.IntN(2) == 0 { // sometimes leaves a remainder that is too small for change
 			budget = total - btc.Amount(h.IntN(3000))
 		}
 	}

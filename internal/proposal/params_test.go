@@ -89,7 +89,7 @@ func TestCreate_Invalid(t *testing.T) {
 	})
 }
 
-// get0 returns the vault's wallet.
+// get0 returns the wallet of the vault as its owner sees it.
 func (v vault) get0() wallet.View {
 	v.t.Helper()
 	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)

@@ -17,7 +17,7 @@ import (
 // cancellation.
 func TestCreate_ConcurrentPairs(t *testing.T) {
 	t.Parallel()
-	pairs := testkit.Size(5, 10) // of concurrent requests in each round
+	pairs := testkit.Size(5, 10) // pairs of concurrent requests per round
 	onBoth(t, newNode(t), func(w *world) {
 		utxos := make([]btc.Amount, 2*pairs)
 		for i := range utxos {
@@ -31,7 +31,7 @@ func TestCreate_ConcurrentPairs(t *testing.T) {
 			r := concurrentResults{world: w, open: map[string][]proposal.Proposal{}, users: map[btc.Outpoint]string{}}
 			var running sync.WaitGroup
 			for i := range pairs {
-				v := vaults[round*i%len(vaults)] // in the first round, all pairs on one wallet
+				v := vaults[round*i%len(vaults)] // the first round uses one wallet for all pairs
 				second := []*proposal.Service{w.Service, other}[i%2]
 				running.Go(func() { r.create(v, w.Service) })
 				running.Go(func() { r.create(v, second) })
@@ -71,7 +71,7 @@ func (r *concurrentResults) create(v vault, with *proposal.Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case errors.Is(err, proposal.ErrUTXOReserved), errors.Is(err, proposal.ErrChangeTaken): // after five failed attempts
+	case errors.Is(err, proposal.ErrUTXOReserved), errors.Is(err, proposal.ErrChangeTaken): // returned after createTries failed attempts
 		r.refused++
 		return
 	case err != nil:

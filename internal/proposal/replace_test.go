@@ -232,7 +232,7 @@ func TestEvictions_BumpOfOpenReplacement(t *testing.T) {
 		v.until(child, proposal.Broadcast)
 
 		rate, replacement := btc.FeeRate(50_000), first
-		for range 3 { // each takes the place of the one before
+		for range 3 { // each bump replaces the previous replacement
 			replacement, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate, Evict: replacement.ID == first.ID})
 			must(t, err)
 			rate += 10_000

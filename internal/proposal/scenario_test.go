@@ -330,7 +330,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		for range 20 {
 			err := <-outcomes
-			retry := errors.Is(err, proposal.ErrUTXOReserved) || errors.Is(err, proposal.ErrChangeTaken) // after five failed attempts
+			retry := errors.Is(err, proposal.ErrUTXOReserved) || errors.Is(err, proposal.ErrChangeTaken) // returned after createTries failed attempts
 			if err != nil && !retry && !errors.Is(err, proposal.ErrInsufficientFunds) {
 				w.t.Error(err)
 			}

@@ -250,7 +250,7 @@ func (s *Service) ExpireOverdue(ctx context.Context) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("end a proposal: %w", err)
 		}
-		s.o.Kick(p.WalletID) // which unlocks its inputs in Core
+		s.o.Kick(p.WalletID) // the indexer then unlocks the inputs in Core
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Tim
 	return true
 }
 
-// lostTo records that another transaction spends the inputs.
+// lostTo records that the transaction rival spends the inputs, and updates the status.
 func (p *Proposal) lostTo(rival *Spender, now time.Time) (changed bool) {
 	if rival.Replacement == "" {
 		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which is confirmed, spent its UTXOs", rival.Txid), now)

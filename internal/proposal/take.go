@@ -144,7 +144,7 @@ func (f Funding) checkShares(outputs []Output, fee btc.Amount) error {
 		if taken[recipient] != share+remainder {
 			return altered("recipient %d is short of %s and not of %s", recipient, taken[recipient], share+remainder)
 		}
-		remainder = 0 // only the first one pays it
+		remainder = 0 // only the first recipient pays the remainder
 	}
 	return nil
 }

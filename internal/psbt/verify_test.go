@@ -36,10 +36,10 @@ var manipulations = []struct {
 	}, "inputs[0]: unexpected witness_utxo"},
 	{"witness_utxo amount", slices.Concat(segwit0, taproot), func(p *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{1}, serializeTxOut(wire.NewTxOut(1, p.inputs[0].Solution.Script)))
-	}, "inputs[0]: witness_utxo has another amount"},
+	}, "inputs[0]: witness_utxo has a different amount"},
 	{"witness_utxo script", slices.Concat(segwit0, taproot), func(_ *payment, raw *rawPSBT) {
 		set(&raw.in[0], []byte{1}, serializeTxOut(wire.NewTxOut(100_000, stranger)))
-	}, "inputs[0]: witness_utxo has another script"},
+	}, "inputs[0]: witness_utxo has a different script"},
 	{"sighash type", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{3}, le32(2)) }, "inputs[0]: sighash_type"},
 	{"a signature", everyone, func(p *payment, raw *rawPSBT) { p.addSignature(raw, 0, 0, p.sign(p.tx, 0, 0, 1)) }, "_sig"},
 	{"final fields", everyone, func(_ *payment, raw *rawPSBT) { set(&raw.in[0], []byte{7}, nil) }, "inputs[0]: unexpected field final_scriptsig"},

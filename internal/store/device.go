@@ -62,8 +62,8 @@ func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fin
 	return id, nil
 }
 
-// freeDeviceAlias returns an alias that none of the user's devices has: the wanted one
-// or, as in Specter Desktop, the wanted one with a number appended.
+// freeDeviceAlias returns an alias that none of the user's devices has: the requested
+// alias or, as in Specter Desktop, that alias with a number appended.
 func freeDeviceAlias(ctx context.Context, q *db.Queries, userID, wanted string) (string, error) {
 	alias := wanted
 	for n := 2; ; n++ {

@@ -117,7 +117,7 @@ func (s *Store) tryDisk(ctx context.Context) error {
 // shortenLog copies the write-ahead log into the database, except for the part that a
 // reader still needs. SQLite then reuses the log file instead of extending it.
 func (s *Store) shortenLog(ctx context.Context) {
-	_, _ = s.rw.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // if it fails, the next call may succeed
+	_, _ = s.rw.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // an error is ignored, because the next call tries again
 }
 
 // makeReserve creates the disk reserve if it is missing. It returns ENOSPC unless there

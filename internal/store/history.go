@@ -33,7 +33,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	if f.Until.IsZero() {
 		p.Until.Time = endOfTime
 	}
-	if !f.Outputs { // a single query needs no transaction
+	if !f.Outputs { // without outputs there is a single query, which needs no transaction
 		return listRecords(ctx, s.reads(), s.histories, p, f)
 	}
 	var page []wallet.Record

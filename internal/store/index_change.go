@@ -31,7 +31,7 @@ func newChangeWriter(q *db.Queries, c wallet.Change) *changeWriter {
 	for i, t := range c.Added {
 		last[t.Txid] = i
 	}
-	if len(last) < len(c.Added) { // of several versions of a transaction, only the last one is written
+	if len(last) < len(c.Added) { // if a transaction occurs several times, only its last version is written
 		added := make([]wallet.Transaction, 0, len(last))
 		for i, t := range c.Added {
 			if last[t.Txid] == i {
@@ -45,7 +45,7 @@ func newChangeWriter(q *db.Queries, c wallet.Change) *changeWriter {
 
 func (w *changeWriter) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		w.clear, w.addTransactions, w.addInputs, w.setStates, // now all inputs and states are in the index
+		w.clear, w.addTransactions, w.addInputs, w.setStates, // the index then has all inputs and states
 		w.findSpenders, w.addOutputs, w.setSpentBy, w.renewUnspent,
 	} {
 		if err := step(ctx); err != nil {
@@ -207,7 +207,7 @@ func (w *changeWriter) addOutputs(ctx context.Context) error {
 	for _, t := range w.Added {
 		for _, o := range t.Outputs {
 			at := btc.Outpoint{Txid: t.Txid, Vout: o.Vout}
-			delete(w.spent, at) // its spender is written together with the output
+			delete(w.spent, at) // the spender is written with the output
 			p := db.AddOutputParams{
 				WalletID: w.WalletID, Txid: t.Txid, Vout: o.Vout, Address: o.Address, AmountSat: o.Amount,
 				SpentBy: nullable(w.spentBy[at]),
@@ -238,7 +238,7 @@ func (w *changeWriter) setSpentBy(ctx context.Context) error {
 // transactions, according to their outputs and states.
 func (w *changeWriter) renewUnspent(ctx context.Context) error {
 	var cleared, renewed []string
-	for _, t := range w.Added { // clear has deleted the rows of these
+	for _, t := range w.Added { // clear has deleted their rows
 		if slices.ContainsFunc(t.Outputs, func(o wallet.Output) bool {
 			return o.Own != nil && w.spentBy[btc.Outpoint{Txid: t.Txid, Vout: o.Vout}] == ""
 		}) {

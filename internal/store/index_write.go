@@ -47,7 +47,7 @@ type indexWriter struct {
 
 // walletTouch collects the updates of a wallet's row, which are written at the end.
 type walletTouch struct {
-	locked                  map[btc.Outpoint]bool // as in the index; filled if a change has Locked
+	locked                  map[btc.Outpoint]bool // outputs that the index has as locked; loaded only if a change sets Locked
 	unsettled               bool                  // the balances may have changed
 	height                  int                   // of the block that the index has reached
 	immature                bool                  // it has immature outputs
@@ -96,7 +96,7 @@ func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 		var err error
 		if c.Synced != nil {
 			touch := w.wallets[c.WalletID]
-			if touch.immature || c.Synced.Height < touch.height { // outputs may have matured, or become immature again
+			if touch.immature || c.Synced.Height < touch.height { // outputs may have matured or, after a reorganization, become immature again
 				touch.unsettled = true
 			}
 			err = w.q.SetSynced(ctx, db.SetSyncedParams{
@@ -193,7 +193,7 @@ func (w *indexWriter) settle(ctx context.Context) error {
 		if !touch.unsettled {
 			continue
 		}
-		touch.unsettled = false // so that it is done only once per wallet
+		touch.unsettled = false // updates each wallet only once
 		b, err := w.q.BalancesOf(ctx, id)
 		if err != nil {
 			return fmt.Errorf("sum up the UTXOs: %w", err)

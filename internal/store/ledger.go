@@ -95,7 +95,7 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 	if err != nil {
 		return fmt.Errorf("look up proposals of transactions: %w", err)
 	}
-	for _, row := range rows { // if there are several, the last one is used
+	for _, row := range rows { // if a transaction has several proposals, the last one is used
 		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.ProposalID, UserName: row.UserName}
 	}
 	return nil

@@ -36,7 +36,8 @@ func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []b
 	return err
 }
 
-// addProposal adds a proposal, and calls last at the end of the transaction.
+// addProposal adds a proposal. It calls last at the end of the transaction, whose error
+// rolls the transaction back.
 func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, last func(*db.Queries) error) error {
 	err := s.inQuotaTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
 		if p.ReplacesID != "" {
@@ -66,8 +67,8 @@ func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []b
 	return walletGone(err)
 }
 
-// replaceOpen ends the proposal that by replaces if it is still open, so that its UTXOs
-// can be reserved for by.
+// replaceOpen closes the proposal that the new proposal replaces, if it is still open, so
+// that its UTXOs can be reserved for the new one.
 func replaceOpen(ctx context.Context, q *db.Queries, by proposal.Proposal) error {
 	old, err := readProposal(ctx, q, by.WalletID, by.ReplacesID)
 	if err != nil || !old.Status.Open() {

@@ -26,8 +26,8 @@ func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	return reserveAgain(ctx, q, p)
 }
 
-// reserveAgain reserves inputs that the proposal had reserved before. Unlike reserve, it
-// accepts inputs that were frozen since.
+// reserveAgain reserves inputs that the proposal had already reserved once. Unlike
+// reserve, it accepts inputs that were frozen since.
 func reserveAgain(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	var taken []string
 	for _, in := range p.Inputs {

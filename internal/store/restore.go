@@ -30,8 +30,8 @@ type RestoreOptions struct {
 	// backup. It is called after the database has been marked as being restored, so that
 	// an interrupted restore is detected.
 	Key func() (fingerprint string, err error)
-	// Event returns the event for the audit log, given the number of tokens that were
-	// left out.
+	// Event returns the event for the audit log, given the number of tokens that were not
+	// restored.
 	Event func(tokens int) auth.Event
 }
 
@@ -114,9 +114,9 @@ func (s *Store) CheckEmpty(ctx context.Context) error {
 
 // Restore loads a backup into a database and migrates it to the schema of this program.
 // The backup must have passed CheckBackup, and the database CheckEmpty. Tokens are
-// omitted, because some may have been revoked since the backup. If it fails, the database
-// is empty again. If the process ends before that, Migrate refuses the database, and
-// another Restore starts from the beginning.
+// omitted, because some may have been revoked since the backup. On an error, Restore
+// empties the database again. If the process ends during the restore, Migrate refuses the
+// database, and another Restore starts from the beginning.
 func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (Restored, error) {
 	p, err := s.provider()
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 const (
 	// maxAttempts is a number of attempts that takes about as long as txPatience.
 	maxAttempts = 16
-	// concurrentAttempts is the number of attempts in which a transaction runs
-	// concurrently with others. In further attempts it runs alone, so that others cannot
-	// make the database abort it.
+	// concurrentAttempts is the number of attempts in which a transaction runs concurrently
+	// with others. Later attempts run without concurrent transactions, so that the database
+	// has no reason to abort them.
 	concurrentAttempts = 3
 	// txPatience is the time limit for a transaction including its retries, so that a
 	// caller gets an error soon if another transaction blocks the database.

@@ -111,7 +111,7 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 		if err := updateWallet(ctx, q, edited.Wallet); err != nil {
 			return err
 		}
-		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // from now on the alias refers to this wallet
+		if w.Stage == wallet.Creating && edited.Stage == wallet.Ready { // the alias is now in use
 			if err := q.UseAliasesOf(ctx, id); err != nil {
 				return fmt.Errorf("record the used aliases: %w", err)
 			}

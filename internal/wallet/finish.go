@@ -93,8 +93,8 @@ var errNotCreating = errors.New("the wallet is not being created")
 // program is the actor of changes that no user requested.
 var program = auth.Program("specterd")
 
-// retire marks a wallet for removal: from then on its members cannot see it, and
-// their aliases for it are free again.
+// retire marks a wallet for removal. Its members can no longer see it, and their aliases
+// for it are free again.
 func (s *Service) retire(ctx context.Context, id string, check func(*Edit) error) error {
 	_, err := s.store.EditWallet(ctx, id, func(e *Edit) error {
 		if err := check(e); err != nil {

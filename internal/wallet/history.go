@@ -112,11 +112,11 @@ func (s *Service) openHistories(views []View, f Filter, after HistoryCursor, wan
 	return histories
 }
 
-// in converts c to a position in the history of one wallet. In a merged history,
-// records with the same time and txid are ordered by wallet id, ascending, or
-// descending if the history is ascending. So a wallet with a higher id, or with a
-// lower one if ascending, may still have to yield its record with the same time and
-// txid.
+// in converts c, a position in a merged history, to a position in the history of one
+// wallet. In a merged history, records with the same time and txid are ordered by wallet
+// id, ascending, or descending if the history is ascending. So a wallet with a higher id,
+// or with a lower one if ascending, may still have to yield its record with the same time
+// and txid.
 func (c HistoryCursor) in(walletID string, ascending bool) HistoryCursor {
 	if c == (HistoryCursor{}) {
 		return c
@@ -190,7 +190,7 @@ func (t *walletHistory) fill(ctx context.Context) (bool, error) {
 	return len(part) > 0, nil
 }
 
-// merge yields the records of all strips in the order of a history.
+// merge yields the records of several histories in the order of one history.
 func merge(ctx context.Context, histories []*walletHistory, ascending bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		heads := historyHeap{ascending: ascending}
@@ -225,7 +225,8 @@ func merge(ctx context.Context, histories []*walletHistory, ascending bool) iter
 	}
 }
 
-// historyHeap is a container/heap with the strip of the next record on top.
+// historyHeap is a heap (container/heap) of histories; the one with the next record is at
+// the top.
 type historyHeap struct {
 	strips    []*walletHistory
 	ascending bool

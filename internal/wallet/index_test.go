@@ -150,7 +150,7 @@ func testWaitForHeight(r *fixture) {
 	}
 
 	if !r.isSQLite {
-		return // once is enough for a case that takes ten seconds
+		return // tested on one database only, because this case takes ten seconds
 	}
 	begin := time.Now()
 	_, err = r.WaitForHeight(ctx, r.alice, "", 102) // the other wallet has not reached it

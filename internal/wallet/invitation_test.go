@@ -326,7 +326,7 @@ func testAliases_Kept(r *fixture) {
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow, KeepAlias: true})
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow})
-	wantFault(t, err, fault.Conflict, "alias_exists") // it is in use
+	wantFault(t, err, fault.Conflict, "alias_exists") // the alias is in use
 	r.storeCreating(r.bob, "half", 0)
 	if n := r.count("SELECT count(*) FROM used_aliases WHERE alias = 'half'"); n != 0 {
 		t.Error("the alias of a wallet that is not ready counts as used")
@@ -406,7 +406,7 @@ func testSameAddresses(r *fixture) {
 	}
 	hers, err := r.Create(ctx, r.alice, plan("hers"))
 	must(t, err)
-	_, err = r.Create(ctx, r.bob, plan("bobs_own")) // she is not a member of it
+	_, err = r.Create(ctx, r.bob, plan("bobs_own")) // alice is not a member of that wallet
 	must(t, err)
 	i := r.invite("hers", "bob", auth.RoleViewer)
 	_, err = r.Accept(ctx, r.bob, i.ID, "ours")

@@ -118,8 +118,8 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 	return v, nil
 }
 
-// StopRescan aborts a rescan; what it found stays. It requires the role owner. It
-// does nothing if there is no rescan.
+// StopRescan aborts a rescan. The transactions that it found stay in the history. It
+// requires the role owner. It does nothing if there is no rescan.
 func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias string) error {
 	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
 	if err != nil {

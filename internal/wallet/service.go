@@ -29,8 +29,8 @@ type Service struct {
 	// adminsAddMembers is set if admins may add members without an invitation.
 	adminsAddMembers bool
 
-	ranges keymutex.Mutex // by wallet, to extend its range
-	utxos  keymutex.Mutex // by wallet, to select UTXOs or lock them
+	ranges keymutex.Mutex // keyed by wallet id; held while the range is extended
+	utxos  keymutex.Mutex // keyed by wallet id; held while UTXOs are selected or locked
 }
 
 // Users looks up users by name.

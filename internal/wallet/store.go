@@ -134,13 +134,13 @@ type Book interface {
 	// sync round unlocks them unless they are frozen or reserved by then. Until
 	// that round they are not reported as locked.
 	NoteLock(ctx context.Context, walletID string, at []btc.Outpoint) error
-	// SetFrozen freezes outputs, or unfreezes them and notes the locks, in one
-	// transaction. The outputs need not be known.
+	// SetFrozen freezes outputs, or unfreezes them and records their locks as NoteLock does,
+	// in one transaction. The outputs need not be known.
 	SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error
 	// FrozenUTXOs returns the unspent outputs that are frozen.
 	FrozenUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error)
-	// HeldUTXOs returns the outputs, spent or not, that specterd may have locked in
-	// Bitcoin Core: frozen and reserved ones, and ones noted by NoteLock.
+	// HeldUTXOs returns the outputs, spent or not, that specterd may have locked in Bitcoin
+	// Core: frozen and reserved ones, and ones recorded by NoteLock.
 	HeldUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint, error)
 
 	// SetLabels sets labels, and deletes empty ones, in one transaction.
@@ -151,11 +151,12 @@ type Book interface {
 
 // History reads transactions from the index.
 type History interface {
-	// Transactions returns a page of a wallet's history, beginning after the given
-	// position. The records lack WalletID, Alias and Confirmations.
+	// Transactions returns a page of a wallet's history, beginning after the given position.
+	// The records have no WalletID, Alias and Confirmations.
 	Transactions(ctx context.Context, walletID string, f Filter, after HistoryCursor, limit int) ([]Record, error)
 	// TransactionByID returns one record of a wallet with all details, or
-	// ErrTransactionNotFound. The record lacks the same fields.
+	// ErrTransactionNotFound. Like in Transactions, the record lacks WalletID, Alias and
+	// Confirmations.
 	TransactionByID(ctx context.Context, walletID, txid string) (Record, error)
 	// CountTransactions returns the number of transactions, including dead ones.
 	CountTransactions(ctx context.Context, walletID string) (int, error)

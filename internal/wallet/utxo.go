@@ -77,11 +77,11 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 	return nil
 }
 
-// freeze freezes or unfreezes UTXOs at the node and in the store. The order of the
-// two steps ensures that a UTXO that is frozen in the store is locked at the node;
-// otherwise the indexer would lock it. If the second step fails, the first is
-// undone. After a crash in between, UTXOs are locked but not frozen. A note that is
-// written before the first step makes the next sync round unlock them.
+// freeze freezes or unfreezes UTXOs at the node and in the store. The order of the two
+// steps ensures that a UTXO that is frozen in the store is locked at the node; otherwise
+// the indexer would lock it. If the second step fails, the first is undone. After a crash
+// in between, UTXOs are locked but not frozen. NoteLock, which is called before the first
+// step, makes the next sync round unlock them.
 func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, utxos []UTXO, frozen bool) error {
 	done, err := s.LockSelection(ctx, w.ID)
 	if err != nil {

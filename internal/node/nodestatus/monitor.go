@@ -219,7 +219,7 @@ func asFault(err error) *fault.Error {
 	return rpcclient.ErrInvalidResponse.WithCause(err)
 }
 
-// problem returns an ErrUnavailable with another message.
+// problem returns an ErrUnavailable with the given message and cause.
 func problem(message string, cause error) *fault.Error {
 	return fault.New(fault.Unavailable, rpcclient.ErrUnavailable.Code, "%s", message).WithRetryAfter(retryAfter).WithCause(cause)
 }

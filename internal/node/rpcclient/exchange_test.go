@@ -102,11 +102,11 @@ func TestUnavailable(t *testing.T) {
 		says    string
 	}{
 		"work queue":       {text(503, "Work queue depth exceeded"), "rpcworkqueue"},
-		"proxy":            {text(502, "<html>"), "without an answer"},
-		"internal error":   {text(500, ""), "without an answer"},
-		"hangs up":         {hangUp(""), "without an answer"},
-		"hangs up half":    {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{\"result\":"), "without an answer"},
-		"hangs up in head": {hangUp("HTTP/1.1 200 OK\r\n"), "without an answer"},
+		"proxy":            {text(502, "<html>"), "without a response"},
+		"internal error":   {text(500, ""), "without a response"},
+		"hangs up":         {hangUp(""), "without a response"},
+		"hangs up half":    {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{\"result\":"), "without a response"},
+		"hangs up in head": {hangUp("HTTP/1.1 200 OK\r\n"), "without a response"},
 		"never answers":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "in time"},
 		"answers half": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"result":`)

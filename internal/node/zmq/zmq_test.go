@@ -242,15 +242,15 @@ func TestBadPublishers(t *testing.T) {
 		publishers []backend.Publisher
 		says       string
 	}{
-		"HTTP":         {serve(t, func(c net.Conn) { _, _ = c.Write(bytes.Repeat([]byte("HTTP/1.1 200 OK\r\n"), 9)) }), "does not speak ZMTP"},
+		"HTTP":         {serve(t, func(c net.Conn) { _, _ = c.Write(bytes.Repeat([]byte("HTTP/1.1 200 OK\r\n"), 9)) }), "does not support ZMTP"},
 		"CURVE":        {serve(t, func(c net.Conn) { _, _ = c.Write(greeting) }), "authentication"},
 		"closes":       {serve(t, func(net.Conn) {}), ""},
 		"huge frame":   {publisher(t, []byte{3, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}), "oversized"},
 		"many frames":  {publisher(t, bytes.Repeat([]byte{1, 0}, 100)), "oversized"},
-		"one frame":    {publisher(t, frame(0, "rawtx")), "no node sends"},
-		"short number": {publisher(t, slices.Concat(frame(1, "rawtx"), frame(1, strings.Repeat("a", 60)), frame(0, "abc"))), "no node sends"},
-		"short block":  {publisher(t, message("hashblock", "ab", 1)), "no node sends"},
-		"short tx":     {publisher(t, message("rawtx", "ab", 1)), "no node sends"},
+		"one frame":    {publisher(t, frame(0, "rawtx")), "not a valid announcement"},
+		"short number": {publisher(t, slices.Concat(frame(1, "rawtx"), frame(1, strings.Repeat("a", 60)), frame(0, "abc"))), "not a valid announcement"},
+		"short block":  {publisher(t, message("hashblock", "ab", 1)), "not a valid announcement"},
+		"short tx":     {publisher(t, message("rawtx", "ab", 1)), "not a valid announcement"},
 		"flags":        {publisher(t, []byte{0x80, 0}), "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
