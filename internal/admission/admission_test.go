@@ -25,7 +25,7 @@ func TestEnter_OneUser(t *testing.T) {
 		synctest.Wait()
 		wantErr(t, <-second, nil)
 		first.Leave()
-		wantErr(t, <-third, admission.ErrBusy) // it got the place of the first, but no slot in time
+		wantErr(t, <-third, admission.ErrBusy) // it got the place of the first request, but no slot in time
 	})
 }
 
@@ -39,7 +39,7 @@ func TestEnter_ManyUsers(t *testing.T) {
 		bob := begin(g, "bob")
 		first.Leave()
 		(<-second).slot.Leave()
-		(<-bob).slot.Leave() // before alice's third request, although it was sent later
+		(<-bob).slot.Leave() // bob's request is admitted before alice's third, which was sent earlier
 		(<-third).slot.Leave()
 		enter(t, g, "carol")
 		wantErr(t, must(g.Enter(t.Context(), "bob", admission.Work)), admission.ErrBusy)

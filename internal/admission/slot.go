@@ -38,7 +38,7 @@ func (s *Slot) Resume(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held || s.left { // another goroutine of the request was faster
+	if s.held || s.left { // another goroutine of the request already holds a slot
 		s.gate.slots.Release(1)
 		return nil
 	}
@@ -79,6 +79,6 @@ func Idle(ctx context.Context, wait func() error) error {
 		return wait()
 	}
 	err := wait()
-	_ = s.Resume(ctx) // without a slot, wait's result is still returned
+	_ = s.Resume(ctx) // an error is ignored: the result of wait must be returned in any case
 	return err
 }

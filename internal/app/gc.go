@@ -10,10 +10,10 @@ import (
 
 const (
 	// gcPercent lets a small heap grow to five times the live bytes before a collection.
-	// With the default of 100 percent, it would be collected very often.
+	// With Go's default of 100 percent, a small heap would be collected very often.
 	gcPercent = 400
-	// gcRoom is the maximum growth in bytes before a collection. Otherwise the 150 MB of
-	// 10,000 connections could grow by 600 MB.
+	// gcRoom is the maximum growth in bytes before a collection. Without this limit, a heap
+	// of 150 MB, which 10,000 connections use, could grow by 600 MB.
 	gcRoom = 48 << 20
 	// leastGCPercent limits the frequency of collections if the live heap is very large.
 	leastGCPercent = 25
@@ -21,12 +21,11 @@ const (
 
 // TuneGC starts to adjust GOGC after each collection, within the limits above.
 func TuneGC() {
-	// These are the bytes to which the percentage applies (see
-	// runtime/debug.SetGCPercent).
+	// The percentage applies to these bytes (see runtime/debug.SetGCPercent).
 	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	current := gcPercent
 	debug.SetGCPercent(current)
-	type cycle [32]byte // the finalizers of smaller objects may not run
+	type cycle [32]byte // large enough that its finalizer runs; finalizers of tiny objects may not
 	var tune func(*cycle)
 	tune = func(*cycle) {
 		metrics.Read(inUse)
@@ -38,7 +37,7 @@ func TuneGC() {
 			current = percent
 			debug.SetGCPercent(current)
 		}
-		runtime.SetFinalizer(new(cycle), tune) // called at the next collection
+		runtime.SetFinalizer(new(cycle), tune) // the finalizer runs at the next collection
 	}
 	runtime.SetFinalizer(new(cycle), tune)
 }

@@ -21,7 +21,7 @@ func TestWorkload(t *testing.T) {
 		{mb, false}, // the load has not been high yet
 		{0, false},
 		{100 * mb, false}, // high load
-		{11 * mb, false},  // lower, but not low
+		{11 * mb, false},  // the load is lower, but still high
 		{10 * mb, true},
 		{10 * mb, false}, // the load has not changed
 		{0, true},        // no load after high load

@@ -84,7 +84,7 @@ func (a *App) keysOrNew() (auth.Keys, error) {
 // OpenSigner reads the keys that sign tokens, and checks that the current one is among
 // them.
 func (a *App) OpenSigner(ctx context.Context) error {
-	if _, err := a.ReadKeys(); err != nil { // a more specific error than NewSigner returns
+	if _, err := a.ReadKeys(); err != nil { // returns a more specific error than NewSigner
 		return err
 	}
 	var err error

@@ -30,7 +30,7 @@ func (a *App) Restore(ctx context.Context, who *auth.Principal, f *backup.File, 
 	if err := a.refuseFolderInUse(); err != nil {
 		return r, err
 	}
-	made := a.missing() // must be listed before anything is created
+	made := a.missing() // list the missing files before creating any
 	defer func() {
 		err = errors.Join(err, a.Close())
 		if err != nil {

@@ -84,7 +84,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { a.Store.KeepDiskReserve(background) })
 	running.Go(func() { a.dropOldKeysRegularly(background) })
 	running.Go(func() { releaseMemory(background, calmAfter) })
-	signals := awaitSignals(certificate) // must be called before ready, after which signals may arrive
+	signals := awaitSignals(certificate) // called before ready, because signals may arrive from then on
 	running.Go(func() { a.handleSignals(background, signals, certificate) })
 	url := a.url(listener.Addr())
 	a.Log.InfoContext(ctx, "listening", "url", url, "version", a.Version, "api_active", a.Config.APIActive)

@@ -31,7 +31,7 @@ func FuzzToken(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for range 2 { // the second time from the cache
+		for range 2 { // the second verification uses the cache
 			p, ok := accepts(t, signer, text)
 			if want, known := signed[text]; ok != known || ok && p.id != want {
 				t.Fatalf("%q: %v %q, want %v %q", text, ok, p.id, known, want)

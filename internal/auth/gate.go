@@ -17,7 +17,7 @@ var ErrBusy = fault.New(fault.TooMany, "login_queue_full",
 
 const (
 	maxWaiting         = 48 // in total
-	maxWaitingOfOrigin = 12 // from one origin (see originOf), so that one client cannot fill the queue
+	maxWaitingOfOrigin = 12 // from one origin (see originOf), which prevents one client from filling the queue
 )
 
 // gate limits how many callers proceed at a time; the others wait in FIFO order.

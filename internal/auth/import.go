@@ -144,8 +144,8 @@ func (s *Imports) decide(in ForeignUser, here *User) (User, Outcome, error) {
 	return u, outcome, nil
 }
 
-// before returns the user that an earlier import created, or known = false. It
-// returns ErrImportDeleted if that user was deleted since.
+// before returns the user that an earlier import created; known reports whether there was
+// one. It returns ErrImportDeleted if that user was deleted since.
 func (s *Imports) before(ctx context.Context, in ForeignUser) (u User, known bool, err error) {
 	id, err := s.store.ImportedAs(ctx, ImportUser, in.Origin)
 	if id == "" || err != nil {

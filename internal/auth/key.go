@@ -90,8 +90,8 @@ func ParseKeys(text []byte) (Keys, error) {
 	return keys, nil
 }
 
-// Text returns the keys in the format of ParseKeys, or an error if ParseKeys could
-// not read them.
+// Text returns the keys in the format of ParseKeys. It returns an error if the keys
+// cannot be written in that format.
 func (k Keys) Text() ([]byte, error) {
 	text := bytes.Join(k, []byte("\n"))
 	again, err := ParseKeys(text)
@@ -101,7 +101,7 @@ func (k Keys) Text() ([]byte, error) {
 	return text, nil
 }
 
-// Find returns the key with the given fingerprint, or nil.
+// Find returns the key with the given fingerprint, or nil if there is none.
 func (k Keys) Find(fingerprint string) []byte {
 	for _, key := range k {
 		if Fingerprint(key) == fingerprint {

@@ -33,7 +33,7 @@ func TestParseLifetime(t *testing.T) {
 		"2 days,  4:13:02": 187982, "1h/2m": 3720, "32m 17.5s": 1937.5, "+5m": 300,
 		"|5m": 300, "30 DAYS": 2592000, ".5s": 0.5, "  1 d  ": 86400, "5m\n": 300,
 		"0.7 days":  60479, // 60479.99… in floating point, then truncated
-		"-0.1m 10s": 4,     // the sign does not apply to whole seconds
+		"-0.1m 10s": 4,     // the sign does not apply to a number of whole seconds
 		"25:70:99":  94299,
 		// Months and years are extensions of specterd.
 		"12 months": 31104000, "1 month": 2592000, "1mo": 2592000, "2 mth": 5184000,

@@ -87,7 +87,7 @@ func (p *Passwords) generate(password string) (string, error) {
 	return string(hashed), nil
 }
 
-// Try hashes a sample password, to measure how long a login takes.
+// Try hashes a sample password, so that the caller can measure how long a login takes.
 func (p *Passwords) Try(ctx context.Context) error {
 	_, err := p.hash(ctx, "", "a password of no one")
 	return err
@@ -104,7 +104,7 @@ func (p *Passwords) hashNew(ctx context.Context, address, password string, words
 		return "", err
 	}
 	defer leave()
-	if weakness := weaknessOf(password, slices.Concat(p.known, words)); weakness != "" { // may take as long as hashing
+	if weakness := weaknessOf(password, slices.Concat(p.known, words)); weakness != "" { // this check may take as long as hashing
 		return "", errPassword("is too easy to guess: %s; choose a longer passphrase, such as four random words", weakness)
 	}
 	return p.generate(password)

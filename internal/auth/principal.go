@@ -57,13 +57,13 @@ func (p *Principal) RequirePassword() error {
 	return ErrPasswordRequired
 }
 
-// Operator is the principal of a user of the command line, who may do everything
-// because they can write to the database.
+// Operator returns the principal of a user of the command line. It has all permissions,
+// because such a user can write to the database directly.
 func Operator(osUser string) *Principal {
 	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line", trusted: true}
 }
 
-// Program is the principal of actions that specterd takes on its own.
+// Program returns the principal of actions that specterd takes without a request.
 func Program(name string) *Principal { return &Principal{UserName: name, trusted: true} }
 
 // IsTrusted reports whether p is an Operator or a Program, for which there is no

@@ -50,7 +50,7 @@ type throttle struct {
 type loginKey struct{ user, origin string }
 
 type loginCount struct {
-	failures int       // failures that count at the time last
+	failures int       // number of failures at the time last, without forgotten ones
 	last     time.Time // time of the last failure
 	proved   time.Time // time of the last successful login
 }
@@ -73,7 +73,7 @@ func (k loginKey) limit() limit {
 
 func (k loginKey) ofAddress() loginKey { return loginKey{origin: k.origin} }
 
-// left returns the number of failures of c that still count.
+// left returns the number of failures in c that are not forgotten yet.
 func (l limit) left(c loginCount, now time.Time) int {
 	return max(0, c.failures-int(max(0, now.Sub(c.last))/l.forget))
 }

@@ -22,7 +22,7 @@ func checksum(descriptor string) (string, bool) {
 		}
 		state = polymod(state, v&31)
 		groups = groups*3 + v>>5
-		if i%3 == 2 { // one more symbol encodes the groups of the last three
+		if i%3 == 2 { // after three characters, one more symbol encodes their groups
 			state = polymod(state, groups)
 			groups = 0
 		}

@@ -77,7 +77,7 @@ func (p *parentKey) child(index uint32) (*btcec.PublicKey, error) {
 	}
 	var offset, child btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(&tweak, &offset)
-	parent := p.point // a copy, because adding may normalize it
+	parent := p.point // copied, because the addition may normalize the point
 	btcec.AddNonConst(&offset, &parent, &child)
 	if child.Z.IsZero() || child.X.IsZero() && child.Y.IsZero() {
 		return nil, errNoChild

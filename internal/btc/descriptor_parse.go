@@ -81,7 +81,7 @@ func refuseJSON(text string) error {
 	if json.Unmarshal([]byte(text), &list) == nil && len(list) > 0 {
 		fields = list[0]
 	} else {
-		_ = json.Unmarshal([]byte(text), &fields) // fields stays empty on errors
+		_ = json.Unmarshal([]byte(text), &fields) // an error leaves fields empty
 	}
 	for _, f := range []struct{ name, document string }{
 		{"descriptor", "an account map"}, {"desc", "a list for importdescriptors"}, {"recv_descriptor", "a wallet file of Specter Desktop"},

@@ -22,8 +22,8 @@ const (
 	words  = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
 )
 
-// wantFault checks the code and the field of a fault, and that it contains nothing
-// of the input.
+// wantFault checks the code and the field of a fault, and that the fault does not repeat
+// the input.
 func wantFault(t testing.TB, err error, code, field, input string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)

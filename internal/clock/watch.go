@@ -38,9 +38,9 @@ type Watch struct {
 
 	mu     sync.Mutex
 	origin time.Time     // the system time at which the steady clock was zero
-	apart  time.Duration // the deviation of the system time; zero while it is trusted
+	apart  time.Duration // the deviation of the system time; zero while the clock is trusted
 	at     time.Time     // the time of detection, according to the system clock before the jump
-	until  time.Duration // the end of the doubt, by the steady clock
+	until  time.Duration // the steady time until which the clock is in doubt
 }
 
 // NewWatch returns a Watch that trusts the current system time. The function steady

@@ -146,7 +146,7 @@ func TestAlphaDeadTransactions(t *testing.T) {
 	if all := names(t, member(t, member(t, body, "w"), "_transactions")); len(all) != len(changes.Added) {
 		t.Errorf("_transactions has %d", len(all))
 	}
-	if utxos := listOf(t, member(t, body, "utxo")); len(utxos) != 2 { // the confirmed one and the one in the mempool
+	if utxos := listOf(t, member(t, body, "utxo")); len(utxos) != 2 { // the confirmed output and the one in the mempool
 		t.Errorf("%d UTXOs", len(utxos))
 	}
 }

@@ -83,7 +83,7 @@ func TestClockJumps(t *testing.T) {
 
 			s.clock.advance(-55 * time.Minute)
 			ready(503, "jumped back by 55m0s")
-			works(true, ended) // its expiry is in the future again, and its row was not deleted
+			works(true, ended) // their expiry is in the future again, and their rows were not deleted
 			works(false, revoked...)
 			once("k", "1. time")
 			pass(watching.Doubt)

@@ -25,7 +25,7 @@ const (
 func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
 	recheck := s.recheckOf(w, r, to)
 	if scope := to.Handler.ShownScope; scope != 0 {
-		shown := &scopedBody{w, auth.PrincipalFrom(ctx), scope} // also for a stored response
+		shown := &scopedBody{w, auth.PrincipalFrom(ctx), scope} // the scope also applies to a stored response
 		w = shown
 		if again := recheck; again != nil {
 			recheck = func(ctx context.Context) (context.Context, error) {
@@ -79,7 +79,7 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	if err := to.Handler.Serve(ctx, made, r, strict, recheck); err != nil {
 		return err
 	}
-	settled = true // from here on, the request was executed
+	settled = true // the request was executed; its response must be stored
 	a := idempotency.Answer{Status: made.status, Body: made.body.Bytes()}
 	if to.Handler.IsDryRun(made.status) { // nothing was changed, so a retry is harmless
 		s.logKey(r, claim.Release(context.WithoutCancel(ctx)))

@@ -189,7 +189,7 @@ func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	}
 	if h.OtherStatus != 0 {
 		other := *success.Response
-		other.Content = maps.Clone(other.Content) // it has a different example
+		other.Content = maps.Clone(other.Content) // each media type has its own example
 		other.Description = http.StatusText(h.OtherStatus)
 		responses[strconv.Itoa(h.OtherStatus)] = openapi31.ResponseOrReference{Response: &other}
 	}

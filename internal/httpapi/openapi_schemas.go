@@ -73,7 +73,7 @@ func describeField(p jsonschema.InterceptPropParams) error {
 	if !p.Processed {
 		return nil
 	}
-	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // anyOf null and a reference; the types beside them would exclude null
+	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // anyOf null and a reference; a type next to them would exclude null
 		p.PropertySchema.Type, nullable[1].TypeObject.Type = nil, nil
 	}
 	if types := p.Field.Tag.Get("oneof"); types != "" { // the decoder accepts any JSON; the tag lists the types that the handler accepts

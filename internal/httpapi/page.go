@@ -56,7 +56,7 @@ type pageAnswer struct {
 // pageObject is a schema in the API reference.
 type pageObject struct {
 	Name   string
-	Type   *typeText // of a schema without fields; otherwise nil
+	Type   *typeText // set for a schema without fields, otherwise nil
 	Fields []pageField
 }
 

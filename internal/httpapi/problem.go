@@ -87,7 +87,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
 	}
 	for name, value := range f.Details {
-		if strings.HasPrefix(name, "required_") || name == "reason" { // top-level fields, or only for v1alpha
+		if strings.HasPrefix(name, "required_") || name == "reason" { // members of the document itself, or of v1alpha only
 			continue
 		}
 		if p.Details == nil {

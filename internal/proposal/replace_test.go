@@ -433,8 +433,8 @@ func wantFields(t testing.TB, name string, p proposal.Proposal, required int) {
 	}
 }
 
-// TestAbandon checks that a payment can be abandoned if, and only if, it has left the
-// mempool.
+// TestAbandon checks that a payment can be abandoned if, and only if, the transaction has
+// left the mempool.
 func TestAbandon(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t, "-unsafesqlitesync", "-persistmempool=0", "-walletbroadcast=0")

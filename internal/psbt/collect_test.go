@@ -385,7 +385,7 @@ var finals = []struct {
 	forms []string
 	edit  func(p *payment, in *wire.TxIn)
 	code  string
-	where string // field of a PSBT; of a transaction: without final_, and witness instead of scriptwitness
+	where string // field of a PSBT; for a transaction, without the prefix final_ and with witness instead of scriptwitness
 }{
 	{"an extra witness item", []string{"wpkh", "sh-wpkh", "wsh-multi", "sh-wsh-multi", "tr"}, func(_ *payment, in *wire.TxIn) {
 		in.Witness = append(wire.TxWitness{{7}}, in.Witness...)

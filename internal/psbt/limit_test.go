@@ -18,7 +18,7 @@ func TestSizeLimit(t *testing.T) {
 	padded := func(size int) []byte {
 		raw := p.signed(0)
 		key := []byte("\xfcpadding")
-		set(&raw.global, key, make([]byte, 70_000)) // so that the length of the final value needs the same number of bytes
+		set(&raw.global, key, make([]byte, 70_000)) // keeps the number of bytes of the encoded length
 		set(&raw.global, key, make([]byte, 70_000+size-len(raw.bytes())))
 		return raw.bytes()
 	}

@@ -35,7 +35,7 @@ func New(tx *wire.MsgTx, inputs []Input, previous []*wire.MsgTx, own []*btc.Solu
 			}
 			m = m.with(field{[]byte{inWitnessUTXO}, out.Bytes()})
 		}
-		if in.Kind != btc.TR { // which does not require it: see verifyPrevious
+		if in.Kind != btc.TR { // taproot does not require the previous transaction: see verifyPrevious
 			var raw bytes.Buffer
 			if err := previous[i].Serialize(&raw); err != nil {
 				return nil, fmt.Errorf("write a transaction: %w", err)

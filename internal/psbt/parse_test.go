@@ -75,7 +75,7 @@ func TestMalformed(t *testing.T) {
 		{"input_count is not well-formed: a length or count", global("\x04", 0xfd, 2, 0)},
 		{"input_count exceeds the remaining data", global("\x04", 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)},
 		{"output_count exceeds the remaining data", global("\x05", 0xfe, 0, 0, 0, 1)},
-		{"it is of version 2 and has unsigned_tx", global("\x00", serialize(p.tx)...)},
+		{"it has version 2 but contains unsigned_tx", global("\x00", serialize(p.tx)...)},
 		{"global has an invalid value: tx_modifiable", global("\x06")},
 		{"outputs[1] has an invalid amount", out("\x03", le64(21e14+1)...)},
 		{"outputs[1] has no script", func(raw *rawPSBT) { remove(&raw.out[1], 4) }},

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/psbt"
 )
 
-// manipulations are manipulations by a node that must be detected.
+// manipulations are changes that a lying node makes to a PSBT and that must be detected.
 var manipulations = []struct {
 	name  string
 	forms []string

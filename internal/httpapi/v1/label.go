@@ -133,8 +133,8 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	return out, nil
 }
 
-// parseLabels returns the labels with their line numbers and, in out, the lines that are
-// ignored or invalid.
+// parseLabels returns the labels with their line numbers, and in out the lines that were
+// ignored or are invalid.
 func parseLabels(lines []byte) (labels []btc.Label, numbers []int, out importedLabels, err error) {
 	number := 0
 	for line := range bytes.Lines(lines) {

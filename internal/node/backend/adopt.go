@@ -40,7 +40,7 @@ func (p *Provider) UnlockAll(ctx context.Context, coreName string, utxos []btc.O
 	}
 	defer done()
 	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, utxos, false) })
-	if errors.Is(err, ErrWalletMissing) { // the locks do not exist either
+	if errors.Is(err, ErrWalletMissing) { // without the wallet there are no locks
 		return nil
 	}
 	return err

@@ -128,7 +128,7 @@ func median(b *testing.B, do, before func() error) {
 	var took []float64
 	for b.Loop() {
 		if before != nil {
-			_ = before() // there may be nothing to undo
+			_ = before() // an error means that there is nothing to undo
 		}
 		start := time.Now()
 		must(b, do())

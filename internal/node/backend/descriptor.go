@@ -53,7 +53,7 @@ func (n *Node) DescriptorInfo(ctx context.Context, text string) (DescriptorInfo,
 // descriptor without a wildcard, for any from and to. It returns ErrDescriptor,
 // also for a multipath descriptor.
 func (n *Node) DeriveAddresses(ctx context.Context, descriptor string, from, to int) ([]string, error) {
-	if strings.Contains(descriptor, "<") { // for which the node returns a list of lists
+	if strings.Contains(descriptor, "<") { // the node returns a list of lists for a multipath descriptor
 		return nil, ErrDescriptor.WithMessage("a multipath descriptor must be expanded before its addresses are derived")
 	}
 	params := []any{descriptor}

@@ -225,7 +225,7 @@ func TestFund_HangingNode(t *testing.T) {
 	p.Resume()
 	v.make(t, v.payment(10_000, 1000))
 	p.Stop(t)
-	_, err = v.Fund(t.Context(), v.name, v.payment(10_000, 1000)) // the monitor has not noticed it yet
+	_, err = v.Fund(t.Context(), v.name, v.payment(10_000, 1000)) // the monitor has not noticed the stopped node yet
 	wantErr(t, err, rpcclient.ErrUnavailable)
 	p.monitor.Check(t.Context())
 	for _, err := range []error{v.Test(t.Context(), nil), v.Send(t.Context(), nil)} {

@@ -208,7 +208,7 @@ func TestReplaced(t *testing.T) {
 
 func TestAbandoned(t *testing.T) {
 	t.Parallel()
-	s := start(t, "-walletbroadcast=0") // so that it is not in the mempool
+	s := start(t, "-walletbroadcast=0") // keeps the transaction out of the mempool
 	s.payer(t, "alice")
 	w := s.core.Wallet("alice")
 	txid := s.pay(t, "alice", anyoneAddress, "0.5")

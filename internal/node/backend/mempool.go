@@ -69,7 +69,7 @@ func (n *Node) evicted(ctx context.Context, spent []btc.Outpoint) ([]proposal.Me
 		}
 	}
 	for _, r := range reqs {
-		if refused(r.Err, rpcclient.CodeInvalidAddress, "") { // it has left the mempool
+		if refused(r.Err, rpcclient.CodeInvalidAddress, "") { // the transaction has left the mempool
 			continue
 		}
 		if r.Err != nil {

@@ -32,7 +32,7 @@ func mempool(t *testing.T, entry func(txid string) string) *backend.Provider {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if json.Unmarshal(body, &calls) != nil {
-			var ping struct{ ID json.Number } // sent while a call takes long
+			var ping struct{ ID json.Number } // a ping, which the client sends during long calls
 			if err := json.Unmarshal(body, &ping); err != nil {
 				t.Error(err)
 			}

@@ -77,7 +77,7 @@ func (n *Node) spender(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 		return nil, nil
 	}
 	raw, err := n.rawTransaction(ctx, wire[0].Txid)
-	if refused(err, rpcclient.CodeInvalidAddress, "") { // it has left the mempool
+	if refused(err, rpcclient.CodeInvalidAddress, "") { // the transaction has left the mempool
 		return nil, nil
 	}
 	return raw, err

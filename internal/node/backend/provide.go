@@ -173,7 +173,7 @@ func missing(known []Descriptor, receive, change string, last int) (imports []Im
 		case known[i].RangeEnd >= last:
 			continue
 		default:
-			one.NextIndex = known[i].Next // otherwise Core starts again at 0
+			one.NextIndex = known[i].Next // otherwise Core would reset the next index to 0
 		}
 		imports = append(imports, one)
 	}

@@ -198,7 +198,7 @@ func TestNamedUTXOs(t *testing.T) {
 	named.Inputs, named.AddInputs = utxos, false
 	v.make(t, named)
 	v.pay(t, named)
-	named.Outputs[0].Amount++ // otherwise every second transaction would be the same
+	named.Outputs[0].Amount++ // makes each transaction different
 	funded, _ := v.make(t, named)
 	raw, _ := v.signed(t, funded.PSBT)
 	t.Logf("spent by the mempool already, Core tests it with %q", reason(v.Test(ctx, raw)))
@@ -345,7 +345,7 @@ func TestFund_ManyUTXOs(t *testing.T) {
 	}
 	v.wantRefused(t, "many UTXOs at a high rate", v.payment(total*19/20, 300_000), backend.ErrTooLarge)
 	f := v.payment(total*9/10, 0)
-	f.TargetBlocks = 6 // which uses the fallback of 10 sat/vB
+	f.TargetBlocks = 6 // without an estimate, the node uses its fallback of 10 sat/vB
 	v.wantRefused(t, "many UTXOs, estimated", f, backend.ErrTooLarge)
 }
 

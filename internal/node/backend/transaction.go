@@ -62,7 +62,7 @@ func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Tr
 		transactions []Transaction
 		err          error
 	}
-	batches := make(chan chan outcome, transactionBatches-1) // in addition to the one being waited for
+	batches := make(chan chan outcome, transactionBatches-1) // in addition to the batch that is being received
 	running.Go(func() {
 		defer close(batches)
 		for part := range slices.Chunk(txids, transactionBatch) {

@@ -201,7 +201,7 @@ func (w *Wallet) Lock(ctx context.Context, utxos []btc.Outpoint, persistent bool
 // Unlock removes the locks of UTXOs, persistent or not: all of them, or none if it
 // returns an error. It returns ErrUTXONotLocked.
 func (w *Wallet) Unlock(ctx context.Context, utxos []btc.Outpoint) error {
-	if len(utxos) == 0 { // for which Core would remove all locks
+	if len(utxos) == 0 { // Core would remove all locks for an empty list
 		return nil
 	}
 	err := w.write(ctx, nil, "lockunspent", true, outpoints(utxos))

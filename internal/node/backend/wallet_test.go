@@ -116,7 +116,7 @@ func TestImport(t *testing.T) {
 
 func TestRescan(t *testing.T) {
 	t.Parallel()
-	s := start(t, "-blockfilterindex=0") // so that the rescan takes longer
+	s := start(t, "-blockfilterindex=0") // makes the rescan take longer
 	ctx := t.Context()
 	s.payer(t, "alice")
 	w := s.watch(t, "watch", "alice")

@@ -38,7 +38,7 @@ type Monitor struct {
 	status atomic.Pointer[Status]
 
 	polling  chan struct{} // held while polling; guards the following fields
-	checked  chainID       // the last argument and result of identity
+	checked  chainID       // the chain that was last passed to identity, and the result
 	accessAt time.Time     // time of the last access check; zero to repeat it
 	logged   string        // the last logged state
 }

@@ -99,7 +99,7 @@ type RPCError struct {
 	Message string
 	Method  string
 
-	sent string // the strings that Text leaves out, separated by NUL
+	sent string // the strings that Text omits, separated by NUL
 }
 
 func (e *RPCError) Error() string {

@@ -121,7 +121,7 @@ func TestUnavailable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client disconnects
+				_, _ = io.Copy(io.Discard, r.Body) // lets the server notice that the client disconnects
 				tc.handler(w, r)
 			})
 			c := client(t, rpcclient.Config{URL: url, Timeout: 300 * time.Millisecond})

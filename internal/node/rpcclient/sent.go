@@ -39,7 +39,7 @@ func (e *RPCError) WithoutSent(params any) *RPCError {
 			texts = stringsIn(value, nil)
 		}
 	}
-	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) }) // a text may be part of another
 	c := *e
 	c.sent = strings.Join(texts, "\x00")
 	return &c

@@ -17,7 +17,7 @@ const (
 type announcement struct {
 	topic  string
 	number uint32 // sequence number per topic, from 0 at the node's start
-	event  Event  // zero for messages without relevance
+	event  Event  // zero for messages that are not relevant
 }
 
 const (

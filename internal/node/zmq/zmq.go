@@ -63,7 +63,7 @@ type Subscription struct {
 	sources []source
 
 	mu       sync.Mutex
-	problems []error // by source: why it is not connected, or nil
+	problems []error // by source: the reason why it is not connected, or nil
 	handling sync.Mutex
 }
 

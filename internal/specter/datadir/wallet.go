@@ -60,7 +60,7 @@ func (f *Folder) Wallets(u User) []WalletFile {
 	for _, c := range chains {
 		path := join(folder, c.name)
 		if !c.isFolder {
-			continue // a file of an extension
+			continue // the file belongs to an extension
 		}
 		chain, err := btc.ParseNetwork(c.name)
 		if err != nil {
@@ -148,7 +148,7 @@ func (o *object) frozen() []btc.Outpoint {
 	var frozen []btc.Outpoint
 	for _, value := range values {
 		var text string
-		_ = json.Unmarshal(value, &text) // text stays empty, which is not an outpoint
+		_ = json.Unmarshal(value, &text) // an error leaves text empty, which is not an outpoint
 		utxo, err := btc.ParseOutpoint(strings.ToLower(text))
 		switch {
 		case err != nil:

@@ -265,8 +265,8 @@ func TestImport_Repeated(t *testing.T) {
 		report := text(h.importFrom(t, path, false))
 		for _, want := range []string{
 			"token | admin: t57441925, 3ecd1b96 | imported |",
-			"token | admin: d1, d55e6396 | left | was imported before and has been deleted here since",
-			"token | someuser: t1927916165, bd055b37 | left | was imported before and has been deleted here since", // deleted by the password reset
+			"token | admin: d1, d55e6396 | skipped | was imported before and has been deleted here since",
+			"token | someuser: t1927916165, bd055b37 | skipped | was imported before and has been deleted here since", // deleted by the password reset
 			"user | someuser | already here",
 		} {
 			if !strings.Contains(report, want) {
@@ -278,7 +278,7 @@ func TestImport_Repeated(t *testing.T) {
 		}
 		check(t, h.users.Delete(ctx, me, "someuser", false))
 		report = text(h.importFrom(t, path, false))
-		if h.let(t, "someuser", "somepassword") || !strings.Contains(report, "user | someuser | left | was imported before") {
+		if h.let(t, "someuser", "somepassword") || !strings.Contains(report, "user | someuser | skipped | was imported before") {
 			t.Errorf("a deleted user was restored:\n%s", report)
 		}
 	})

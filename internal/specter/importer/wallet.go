@@ -227,7 +227,7 @@ type made struct {
 	wallet.View
 
 	how   string
-	known bool // it already existed, so it may have labels
+	known bool // the wallet existed before and may have labels
 }
 
 // make creates a wallet that adopts Specter Desktop's wallet in Bitcoin Core if possible,

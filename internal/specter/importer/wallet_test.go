@@ -137,7 +137,7 @@ func TestImport_MadeUpWallets(t *testing.T) {
 		}
 		for _, want := range []string{
 			"wallet | satoshi: Frozen, regtest | not imported | ", // same descriptors as the user's first wallet
-			"wallet | satoshi: Savings, main | left | is on the chain main, but the node is on regtest",
+			"wallet | satoshi: Savings, main | skipped | is on the chain main, but the node is on regtest",
 			"wallet | Alice Smith: Simple, regtest | imported |",
 			"wallet | bob: Simple, regtest | imported |",
 		} {

@@ -89,7 +89,7 @@ func TempDir(pattern string) (dir string, remove func() error, err error) {
 		return "", nil, err
 	}
 	return dir, func() error {
-		_ = sweeper.stdin.Close() // if it is already closed, the directory is already removed
+		_ = sweeper.stdin.Close() // an error means that the directory is already removed
 		<-sweeper.done
 		return sweeper.err
 	}, nil

@@ -51,7 +51,7 @@ type Node struct {
 	options Options
 	port    int
 	zmqPort int
-	user    atomic.Pointer[url.Userinfo] // from the cookie, which changes at each start
+	user    atomic.Pointer[url.Userinfo] // read from the cookie file, which changes at each start
 	process *childprocess.Process
 }
 
@@ -267,7 +267,7 @@ func freePorts(ctx context.Context) (first, second int, err error) {
 		if err != nil {
 			return 0, 0, fmt.Errorf("find a free port: %w", err)
 		}
-		defer func() { _ = listener.Close() }() // closed after both are selected, so that they differ
+		defer func() { _ = listener.Close() }() // kept open until both ports are selected, so that they differ
 		ports[i] = listener.Addr().(*net.TCPAddr).Port
 	}
 	return ports[0], ports[1], nil
