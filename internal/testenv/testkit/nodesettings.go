@@ -63,7 +63,7 @@ func NodeSettings() []NodeSetting {
 		{Name: "incrementalrelayfee=0.00005", Args: []string{"-incrementalrelayfee=0.00005"}, Notices: []string{"high_relay_fee"}, Says: "no transactions below 5 sat/vB", Changes: true},
 		{Name: "fallbackfee=0", Args: []string{"-fallbackfee=0"}, Changes: true},
 		{Name: "initial block download", Args: []string{fmt.Sprintf("-mocktime=%d", time.Now().AddDate(0, 0, 2).Unix())}, Problem: "node_syncing", Says: "wait until it has caught up"},
-		{Name: "another chain", Args: []string{"-regtest=0", "-signet", "-rpccookiefile=../regtest/.cookie"}, Problem: "wrong_chain", Says: "point specterd at the other node"},
+		{Name: "another chain", Args: []string{"-regtest=0", "-signet", "-rpccookiefile=../regtest/.cookie"}, Problem: "wrong_chain", Says: "use another node or another database"},
 	}
 }
 
